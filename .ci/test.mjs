@@ -1,0 +1,102 @@
+/**
+ * All tests: `test/integration` and `test/faults` on each etcd, the others once. What follows on the command line goes
+ * to jest: `npm test -- kv`, `npm test -- test/unit -t 'splits'`.
+ *
+ * ETCD_VERSION=3.4 tests that version only; ETCD_ENDPOINTS or ETCD_BIN only the server that they name.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const results = mkdtempSync(join(tmpdir(), 'rxetcd-test-'));
+const bin = createRequire(import.meta.url).resolve;
+const asked = process.argv.slice(2);
+const { ETCD_VERSION, ETCD_ENDPOINTS, ETCD_BIN, RXETCD_CLOSING_LINE } = process.env;
+
+/** The newest comes first: it shows most faults soonest. */
+const VERSIONS = [{ version: '3.5' }, { version: '3.4' }, { version: '3.3', optional: true }];
+/** Folders whose tests speak to a server, and so depend on its version. */
+const PER_VERSION = ['faults', 'integration'];
+
+const sum = { passed: 0, failed: 0, skipped: 0 };
+const bold = (text) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
+
+function node(args, version, stdio) {
+  const env = { ...process.env, ...(version === undefined ? {} : { ETCD_VERSION: version }) };
+  return spawnSync(process.execPath, args, { cwd: root, stdio, env, encoding: 'utf8' });
+}
+
+/** What is to be tested: `undefined` is the version that a named server has. */
+function versionsToTest() {
+  if (ETCD_VERSION) return [{ version: ETCD_VERSION }];
+  if (ETCD_ENDPOINTS || ETCD_BIN) return [{ version: undefined }];
+  return VERSIONS;
+}
+
+/** Brings the server before jest starts, as a download must not count as the time of a test. */
+function bring({ version, optional }) {
+  const wish = version === undefined ? [] : ['--version', version];
+  const cli = ['--import', 'tsx', 'test/support/etcd/cli.ts', ...wish, '--prefetch'];
+  const { status, stdout, stderr } = node(cli, version, ['ignore', 'pipe', 'pipe']);
+  if (status === 0) return { version, name: stdout.trim().split('\n').at(-1) };
+  if (optional) {
+    console.log(`${bold(`SKIPPED: etcd ${version} cannot be had on this machine.`)}\n${stderr.trim()}`);
+    return undefined;
+  }
+  console.error(stderr.trim());
+  sum.failed += 1;
+  return undefined;
+}
+
+const foldersWithTests = readdirSync(join(root, 'test'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name)
+  .filter((name) => readdirSync(join(root, 'test', name), { recursive: true }).some((file) => file.endsWith('.test.ts')));
+
+let runs = 0;
+
+function jest(title, folders, version) {
+  const present = folders.filter((name) => foldersWithTests.includes(name));
+  if (present.length === 0) return;
+  console.log(`\n${bold(title)}`);
+  const outputFile = join(results, `run-${++runs}.json`);
+  // A pattern need not match in each of the runs; that it matched nowhere shows in the sum.
+  const own = ['--json', '--outputFile', outputFile, '--passWithNoTests', ...present.flatMap((name) => ['--roots', `test/${name}`])];
+  // `asked` comes first, as --roots takes all that follows it.
+  const { status } = node([bin('jest/bin/jest'), ...asked, ...own], version, 'inherit');
+  const counted = count(outputFile);
+  sum.passed += counted.passed;
+  sum.failed += counted.failed === 0 && status !== 0 ? 1 : counted.failed;
+  sum.skipped += counted.skipped;
+}
+
+function count(outputFile) {
+  try {
+    const report = JSON.parse(readFileSync(outputFile, 'utf8'));
+    // A file that could not be run has no failed test to count.
+    const failed = report.numFailedTests + report.numRuntimeErrorTestSuites;
+    return { passed: report.numPassedTests, failed, skipped: report.numPendingTests + report.numTodoTests };
+  } catch {
+    return { passed: 0, failed: 0, skipped: 0 };
+  }
+}
+
+const servers = versionsToTest().map(bring).filter(Boolean);
+const once = foldersWithTests.filter((name) => !PER_VERSION.includes(name));
+for (const [index, { version, name }] of servers.entries()) {
+  if (index === 0) jest(`${once.join(', ')} · ${name}`, once, version);
+  jest(`${PER_VERSION.join(', ')} · ${name}`, PER_VERSION, version);
+}
+
+if (sum.passed + sum.failed === 0) console.error(`No test ran${asked.length > 0 ? ` for: ${asked.join(' ')}` : ''}.`);
+if (sum.skipped > 0) console.log(`\n${sum.skipped} skipped`);
+const closing = `${sum.passed} passed, ${sum.failed} failed`;
+// A file of .ci/run, which repeats the line at its own end.
+if (RXETCD_CLOSING_LINE) writeFileSync(RXETCD_CLOSING_LINE, `${closing}\n`);
+rmSync(results, { recursive: true, force: true });
+console.log(`\n${closing}`);
+process.exit(sum.failed > 0 || sum.passed === 0 ? 1 : 0);

@@ -1,0 +1,85 @@
+/**
+ * Dependencies run one way. The layers, from the bottom up: each may import itself and what stands above it in this
+ * list, never what follows. Types count: a type import ties two files as well.
+ */
+const layers = [
+  ['errors', '^src/errors/'],
+  ['model', '^src/model/'],
+  ['operators', '^operators/'],
+  ['codec', '^src/codec/'],
+  ['transport', '^src/transport/'],
+  ['services', '^src/(?!(options|endpointOptions|client|index)\\.ts$)[^/]+\\.ts$'],
+  ['watch', '^src/watch/'],
+  ['concurrency', '^src/concurrency/'],
+  ['options', '^src/(options|endpointOptions)\\.ts$'],
+  ['client', '^src/client\\.ts$'],
+  ['index', '^src/index\\.ts$'],
+];
+
+const oneWay = layers.slice(0, -1).map(([name, path], index) => ({
+  name: `${name}-imports-only-what-is-below`,
+  severity: 'error',
+  from: { path },
+  to: { path: layers.slice(index + 1).map(([, above]) => above) },
+}));
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
+    ...oneWay,
+    {
+      name: 'operators-know-only-model-and-errors',
+      comment: 'Of src; what they may take from packages, eslint says.',
+      severity: 'error',
+      from: { path: '^operators/' },
+      to: { path: '^src/', pathNot: '^src/(model|errors)/' },
+    },
+    {
+      name: 'only-index-imports-client',
+      severity: 'error',
+      from: { path: '^(src|operators)/', pathNot: '^src/index\\.ts$' },
+      to: { path: '^src/client\\.ts$' },
+    },
+    {
+      name: 'known-layer',
+      comment: 'A new folder in src needs its place in the list of layers.',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/', pathNot: layers.map(([, path]) => path) },
+    },
+    {
+      name: 'library-stands-alone',
+      severity: 'error',
+      from: { path: '^(src|operators)/' },
+      to: { path: '^(test|examples|docs|\\.ci)/' },
+    },
+    {
+      name: 'only-declared-packages',
+      comment: 'What users get must be in dependencies or peerDependencies.',
+      severity: 'error',
+      from: { path: '^(src|operators)/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown', 'unknown', 'undetermined'], dependencyTypesNot: ['npm-peer'] },
+    },
+    {
+      name: 'examples-use-the-public-face',
+      severity: 'error',
+      from: { path: '^examples/' },
+      to: { path: '^(src|operators)/', pathNot: '^(src|operators)/index\\.ts$' },
+    },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'no-orphans',
+      comment: 'Each file is reached from what the package exports.',
+      severity: 'error',
+      from: { path: '^(src|operators)/index\\.ts$' },
+      to: { path: '^(src|operators)/', pathNot: '^(src|operators)/index\\.ts$', reachable: false },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] },
+  },
+};

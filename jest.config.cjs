@@ -1,0 +1,21 @@
+/** Tests run as CommonJS through swc; ESM is proven on the packed package (`npm run check:package`). */
+module.exports = {
+  rootDir: __dirname,
+  roots: ['<rootDir>/test'],
+  testMatch: ['**/*.test.ts'],
+  testEnvironment: 'node',
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' }, sourceMaps: 'inline' },
+    ],
+  },
+  moduleNameMapper: {
+    '^rxetcd$': '<rootDir>/src/index.ts',
+    '^rxetcd/operators$': '<rootDir>/operators/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  testTimeout: 30_000,
+  // Tests wait for servers more than they compute; jest itself would leave one core of two idle.
+  maxWorkers: '100%',
+};

@@ -1,0 +1,67 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pickMirror, readAptSources, type AptSource } from './aptSources.js';
+import { findOnPath, inspectBinary } from './binary.js';
+import { downloadPackages } from './aptDownload.js';
+import { cacheFolder } from './project.js';
+import type { BinarySource } from './types.js';
+import { debianSuites, versionMatches } from './versions.js';
+
+/** The suites to try, the best first. */
+export function suitesFor(asked: string | undefined, distribution: string | undefined, codename: string | undefined): string[] {
+  const own = codename === undefined ? [] : [codename];
+  // Ubuntu and others: their mirror has none of Debian's suites.
+  if (distribution !== 'debian') return own;
+  if (asked === undefined) return [...new Set(['trixie', ...own])];
+  const known = debianSuites.filter(({ version }) => versionMatches(asked, version)).map(({ suite }) => suite);
+  // What no frozen suite has may be in the one that moves.
+  return known.length > 0 ? known : ['sid'];
+}
+
+function osRelease(): { id: string | undefined; codename: string | undefined } {
+  const text = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  const field = (key: string): string | undefined => new RegExp(`^${key}="?([^"\\n]+)"?$`, 'm').exec(text)?.[1];
+  return { id: field('ID'), codename: field('VERSION_CODENAME') };
+}
+
+const folderOf = (suite: string): string => join(cacheFolder(), `debian-${suite}-${process.arch}`);
+
+/** What an earlier run downloaded. Only the preferred suite counts: the answer must not depend on what was tested before. */
+export async function findDownloaded(asked: string | undefined): Promise<BinarySource | undefined> {
+  const { id, codename } = osRelease();
+  const suite = suitesFor(asked, id, codename)[0];
+  const etcd = suite === undefined ? undefined : binaryIn(folderOf(suite));
+  if (etcd === undefined || !existsSync(etcd)) return undefined;
+  const source = await inspectBinary(etcd);
+  return versionMatches(asked, source.version) ? source : undefined;
+}
+
+const binaryIn = (folder: string): string => join(folder, 'usr', 'bin', 'etcd');
+
+async function fromSuite(mirror: AptSource, suite: string, asked: string | undefined): Promise<BinarySource | string> {
+  const folder = folderOf(suite);
+  const etcd = binaryIn(folder);
+  try {
+    if (!existsSync(etcd)) await downloadPackages(mirror, suite, folder);
+    const source = await inspectBinary(etcd);
+    return versionMatches(asked, source.version) ? source : `suite ${suite} has etcd ${source.version}, not ${asked}`;
+  } catch (error) {
+    return `suite ${suite}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+/** The packages `etcd-server` and `etcd-client` from the machine's own mirror. A text is the reason why not. */
+export async function findDebian(asked: string | undefined): Promise<BinarySource | string> {
+  const missing = ['apt-get', 'dpkg'].filter((program) => findOnPath(program) === undefined);
+  if (missing.length > 0) return `this machine has no ${missing.join(' and no ')}`;
+  const { id, codename } = osRelease();
+  const mirror = pickMirror(readAptSources(), codename);
+  if (mirror === undefined) return 'no mirror of the distribution in /etc/apt/sources.list or /etc/apt/sources.list.d';
+  const reasons: string[] = [];
+  for (const suite of suitesFor(asked, id, codename)) {
+    const found = await fromSuite(mirror, suite, asked);
+    if (typeof found !== 'string') return found;
+    reasons.push(found);
+  }
+  return reasons.join('; ') || 'the suite of this machine is unknown';
+}

@@ -1,0 +1,105 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { GenericContainer, StartedTestContainer } from 'testcontainers';
+import { waitReady } from './launch.js';
+import type { Seat } from './processServer.js';
+import type { ClientTls, DockerSource, EtcdOptions, EtcdServer } from './types.js';
+import { imageTag, versionMatches } from './versions.js';
+
+/** Where the container finds the files of TLS. */
+const inside = { certFile: '/tls/cert.pem', keyFile: '/tls/key.pem', caFile: '/tls/ca.pem' } as const;
+
+/** Whether it is worth while to look for an engine: where it listens, or that someone asked for its image. A look at files only. */
+export function engineMayRun(): boolean {
+  const { DOCKER_HOST, ETCD_IMAGE_TAG, XDG_RUNTIME_DIR } = process.env;
+  if (DOCKER_HOST || ETCD_IMAGE_TAG) return true;
+  const sockets = ['/var/run/docker.sock', join(homedir(), '.docker/run/docker.sock'), join(XDG_RUNTIME_DIR ?? '/nowhere', 'docker.sock')];
+  return sockets.some((socket) => existsSync(socket));
+}
+
+/** An image that a container engine has or can pull. A text is the reason why not. */
+export async function findDocker(asked: string | undefined): Promise<DockerSource | string> {
+  const tag = process.env['ETCD_IMAGE_TAG'] || imageTag(asked);
+  const version = tag.replace(/^v/, '');
+  if (!versionMatches(asked, version)) return `ETCD_IMAGE_TAG is ${tag}, not ${asked}`;
+  const image = `quay.io/coreos/etcd:${tag}`;
+  try {
+    // Loaded here, as it takes most of a second that the other ways need not pay.
+    const { getContainerRuntimeClient, ImageName } = await import('testcontainers');
+    const client = await getContainerRuntimeClient();
+    await client.image.pull(ImageName.fromString(image));
+    return { kind: 'docker', image, version };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function command(options: EtcdOptions, seat: Seat, endpoint: string, peerUrl: string): string[] {
+  const { clientTls: tls } = options;
+  return [
+    ...['etcd', '--name', seat.name, '--data-dir', '/etcd-data'],
+    ...['--listen-client-urls', `${tls ? 'https' : 'http'}://0.0.0.0:2379`, '--advertise-client-urls', endpoint],
+    ...['--listen-peer-urls', 'http://0.0.0.0:2380', '--initial-advertise-peer-urls', peerUrl],
+    ...['--initial-cluster', seat.initialCluster ?? `${seat.name}=${peerUrl}`],
+    ...(tls ? ['--cert-file', inside.certFile, '--key-file', inside.keyFile, '--trusted-ca-file', inside.caFile] : []),
+    ...(tls?.clientCertAuth === true ? ['--client-cert-auth'] : []),
+    ...(options.args ?? []),
+  ];
+}
+
+function withTls(container: GenericContainer, tls: ClientTls): GenericContainer {
+  const files = [
+    { source: tls.certFile, target: inside.certFile },
+    { source: tls.keyFile, target: inside.keyFile },
+    { source: tls.caFile, target: inside.caFile },
+  ];
+  return container.withCopyFilesToContainer(files);
+}
+
+/**
+ * A member in a container, on a port of the host that stays over a restart. Members of a cluster reach
+ * each other in `network` by name.
+ */
+export async function startContainer(source: DockerSource, options: EtcdOptions, seat: Seat, network?: string): Promise<EtcdServer> {
+  const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers');
+  const client = await getContainerRuntimeClient();
+  const tls = options.clientTls;
+  const endpoint = `${tls ? 'https' : 'http'}://${client.info.containerRuntime.host}:${seat.clientPort}`;
+  const peerUrl = `http://${network === undefined ? '127.0.0.1' : seat.name}:2380`;
+  // An asked-for client certificate keeps the engine's health check out. The line differs with the version.
+  const ready = tls ? Wait.forLogMessage(/serving .*client/) : Wait.forHttp('/health', 2379);
+  let plan = new GenericContainer(source.image)
+    .withCommand(command(options, seat, endpoint, peerUrl))
+    .withEnvironment({ ...options.env })
+    .withExposedPorts({ container: 2379, host: seat.clientPort })
+    .withStartupTimeout(options.startTimeoutMs ?? 30_000)
+    .withWaitStrategy(ready);
+  if (tls) plan = withTls(plan, tls);
+  if (network !== undefined) plan = plan.withNetworkMode(network).withNetworkAliases(seat.name);
+  const started: StartedTestContainer = await plan.start();
+  const handle = client.container.getById(started.getId());
+  let stopped: Promise<void> | undefined;
+  return {
+    kind: 'docker',
+    endpoint,
+    peerUrl,
+    version: source.version,
+    name: seat.name,
+    dataDir: undefined,
+    pid: undefined,
+    clientTls: tls,
+    output: () => `docker logs ${started.getId()}`,
+    stop: () => (stopped ??= started.stop({ timeout: 3000 }).then(() => undefined)),
+    kill: async (signal = 'SIGKILL') => void (await handle.kill({ signal })),
+    restart: async () => {
+      await handle.restart({ t: 3 });
+      // Not the engine's wait: `/health` is false for ever once an alarm is on.
+      const timeout = AbortSignal.timeout(options.startTimeoutMs ?? 30_000);
+      await waitReady({ endpoint, marks: [seat.name], tls }, timeout);
+      timeout.throwIfAborted();
+    },
+    pause: async () => void (await handle.pause()),
+    resume: async () => void (await handle.unpause()),
+  };
+}

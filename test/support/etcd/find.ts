@@ -1,0 +1,64 @@
+import { findInstalled } from './binary.js';
+import { findDebian, findDownloaded } from './debian.js';
+import { engineMayRun, findDocker } from './docker.js';
+import { findExternal } from './external.js';
+import type { EtcdSource } from './types.js';
+import { askedVersion } from './versions.js';
+
+export interface FindOptions {
+  readonly version?: string | undefined;
+  /** Leave `ETCD_ENDPOINTS` out: the caller wants a server of its own. */
+  readonly own?: boolean | undefined;
+}
+
+interface Way {
+  readonly todo: string;
+  readonly find: (asked: string | undefined) => Promise<EtcdSource | string>;
+}
+
+/**
+ * An earlier download counts as installed where no container engine shows: to ask testcontainers first
+ * would cost every test process most of a second.
+ */
+async function findHere(asked: string | undefined): Promise<EtcdSource | string> {
+  const installed = await findInstalled(asked);
+  if (typeof installed !== 'string' || engineMayRun()) return installed;
+  return (await findDownloaded(asked)) ?? installed;
+}
+
+const running: Way = { todo: 'a running server: ETCD_ENDPOINTS=http://127.0.0.1:2379 (several with commas)', find: findExternal };
+const ways: readonly Way[] = [
+  { todo: 'an installed one: put etcd on PATH, or set ETCD_BIN=/path/to/etcd', find: findHere },
+  { todo: 'Docker: start the engine, and let it pull quay.io/coreos/etcd (ETCD_IMAGE_TAG names the tag)', find: findDocker },
+  { todo: 'Debian and kin: apt-get, dpkg and a mirror that can be reached (no root is needed)', find: findDebian },
+];
+
+const found = new Map<string, Promise<EtcdSource>>();
+
+/** Finds an etcd of the wished version, or brings one; the search is done once a process. */
+export async function findEtcd(options: FindOptions = {}): Promise<EtcdSource> {
+  const asked = askedVersion(options.version);
+  const external = options.own === true ? 'not tried: this test needs a server of its own' : await running.find(asked);
+  if (typeof external !== 'string') return external;
+  const key = [asked, process.env['ETCD_BIN'], process.env['ETCD_IMAGE_TAG']].join(' ');
+  const search = found.get(key) ?? tryAll(asked, external);
+  found.set(key, search);
+  // A mirror may answer the next time.
+  search.catch(() => found.delete(key));
+  return search;
+}
+
+async function tryAll(asked: string | undefined, external: string): Promise<EtcdSource> {
+  const reasons = [external];
+  for (const way of ways) {
+    const result = await way.find(asked);
+    if (typeof result !== 'string') return result;
+    reasons.push(result);
+  }
+  const report = [running, ...ways].map(
+    ({ todo }, index) => `  ${index + 1}. ${todo}\n     ${(reasons[index] ?? '').replaceAll('\n', '\n     ')}`,
+  );
+  throw new Error(
+    `No etcd${asked === undefined ? '' : ` ${asked}`} to test with. Four ways to have one, and why each failed here:\n${report.join('\n')}`,
+  );
+}

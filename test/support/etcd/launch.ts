@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { getText, getVersion } from './http.js';
+import { cleanEnv, lastLines } from './run.js';
+import type { ClientTls } from './types.js';
+
+/** What must answer, and how to tell it from another etcd. */
+export interface Target {
+  readonly endpoint: string;
+  /** Words of the command line that no other etcd has. */
+  readonly marks: readonly string[];
+  readonly tls: ClientTls | undefined;
+}
+
+export interface LaunchPlan extends Target {
+  readonly etcd: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>> | undefined;
+  readonly logFile: string;
+  readonly timeoutMs: number;
+}
+
+export interface Running {
+  readonly pid: number;
+  /** Resolves, with the reason, when the process is gone. Never rejects. */
+  readonly ended: Promise<string>;
+  /** The same, and keeps this process alive until then. */
+  readonly wait: () => Promise<string>;
+  readonly alive: () => boolean;
+}
+
+/** It ended by itself, or was not ready in time. `portTaken`: other ports may help. */
+export class LaunchError extends Error {
+  override readonly name = 'LaunchError';
+  constructor(
+    message: string,
+    readonly portTaken: boolean,
+  ) {
+    super(message);
+  }
+}
+
+export function readLog(file: string, lines?: number): string {
+  try {
+    return lastLines(readFileSync(file, 'utf8'), lines);
+  } catch {
+    return '';
+  }
+}
+
+function begin(plan: LaunchPlan): Running {
+  // A file, not a pipe: a pipe would block etcd when a busy test does not read it.
+  const log = openSync(plan.logFile, 'w');
+  const child = spawn(plan.etcd, plan.args, { stdio: ['ignore', log, log], env: cleanEnv(plan.env), detached: true });
+  closeSync(log);
+  // The watchdog ends it with us, so it need not keep us alive.
+  child.unref();
+  let running = true;
+  const ended = new Promise<string>((resolve) => {
+    const end = (reason: string): void => {
+      running = false;
+      resolve(reason);
+    };
+    child.on('error', (error) => end(`could not be started: ${error.message}`));
+    child.on('exit', (code, signal) => end(signal === null ? `ended with code ${code}` : `was ended by ${signal}`));
+  });
+  const wait = (): Promise<string> => {
+    if (running) child.ref();
+    return ended;
+  };
+  return { pid: child.pid ?? -1, ended, wait, alive: () => running };
+}
+
+/** Starts the process and races "ready" against "ended early" and the clock. */
+export async function launch(plan: LaunchPlan, onPid: (pid: number | undefined) => void): Promise<Running> {
+  const running = begin(plan);
+  onPid(running.pid > 0 ? running.pid : undefined);
+  void running.ended.then(() => onPid(undefined));
+  const stopped = new AbortController();
+  const ready = waitReady(plan, stopped.signal).then(() => undefined);
+  const failure = await Promise.race([ready, running.ended, delay(plan.timeoutMs, 'was not ready in time', { signal: stopped.signal })]);
+  stopped.abort();
+  if (failure === undefined && running.alive()) return running;
+  if (running.alive()) {
+    process.kill(running.pid, 'SIGKILL');
+    await running.wait();
+  }
+  const output = readLog(plan.logFile);
+  const message = `etcd ${failure ?? 'ended'} (${plan.etcd} ${plan.args.join(' ')}). Its last lines:\n${output || '(none)'}`;
+  throw new LaunchError(message, /address already in use/.test(output));
+}
+
+/** Polls until the server is ready, or the signal says that nobody waits any more. */
+export async function waitReady(target: Target, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    if (await isReady(target).catch(() => false)) return;
+    await delay(20);
+  }
+}
+
+/**
+ * Ready, and ours: another etcd may hold the port while ours is still about to fail on it. The command
+ * line tells them apart on every version; the member list would not answer once authentication is on.
+ * A leader, not `/health`, which an alarm turns to false.
+ */
+async function isReady({ endpoint, marks, tls }: Target): Promise<boolean> {
+  if ((await getVersion(endpoint, tls)).cluster === 'not_decided') return false;
+  if (!/^etcd_server_has_leader 1$/m.test(await getText(`${endpoint}/metrics`, tls))) return false;
+  const variables = await getText(`${endpoint}/debug/vars`, tls);
+  return marks.every((mark) => variables.includes(JSON.stringify(mark)));
+}

@@ -1,0 +1,112 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fastFlags } from './binary.js';
+import { launch, readLog, type LaunchPlan, type Running } from './launch.js';
+import type { BinarySource, EtcdOptions, EtcdServer } from './types.js';
+import { startWatchdog } from './watchdog.js';
+
+/** What a member needs to know beyond the caller's options; ports and name are settled. */
+export interface Seat {
+  readonly name: string;
+  readonly clientPort: number;
+  readonly peerPort: number;
+  /** `name=peerUrl,…` of all members; by default it is alone. */
+  readonly initialCluster?: string | undefined;
+}
+
+const deadly: readonly NodeJS.Signals[] = ['SIGKILL', 'SIGTERM', 'SIGINT'];
+
+export async function startProcess(source: BinarySource, options: EtcdOptions, seat: Seat): Promise<EtcdServer> {
+  const { name, clientPort, peerPort } = seat;
+  const folder = await mkdtemp(join(tmpdir(), 'rxetcd-'));
+  const watchdog = startWatchdog(folder);
+  const dataDir = options.dataDir ?? join(folder, 'data');
+  const endpoint = `${options.clientTls ? 'https' : 'http'}://127.0.0.1:${clientPort}`;
+  const peerUrl = `http://127.0.0.1:${peerPort}`;
+  const plan: LaunchPlan = {
+    etcd: source.etcd,
+    args: flags(source, options, { name, dataDir, endpoint, peerUrl, initialCluster: seat.initialCluster ?? `${name}=${peerUrl}` }),
+    env: options.env,
+    logFile: join(folder, 'etcd.log'),
+    endpoint,
+    marks: [name, dataDir],
+    tls: options.clientTls,
+    timeoutMs: options.startTimeoutMs ?? 30_000,
+  };
+  const release = async (): Promise<void> => {
+    watchdog.release();
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  };
+  let running: Running;
+  try {
+    running = await launch(plan, watchdog.watch);
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  let released: Promise<void> | undefined;
+  const send = (signal: NodeJS.Signals): void => {
+    if (!running.alive()) throw new Error(`etcd ${name} does not run: ${signal} cannot be sent`);
+    process.kill(running.pid, signal);
+  };
+  const end = async (): Promise<void> => {
+    if (!running.alive()) return;
+    // SIGTERM waits while a process is paused.
+    send('SIGCONT');
+    send('SIGTERM');
+    const patience = new AbortController();
+    await Promise.race([running.ended, delay(3000, undefined, { signal: patience.signal }).catch(() => undefined)]);
+    patience.abort();
+    if (running.alive()) send('SIGKILL');
+    await running.wait();
+  };
+  return {
+    kind: 'process',
+    endpoint,
+    peerUrl,
+    version: source.version,
+    name,
+    dataDir,
+    clientTls: options.clientTls,
+    get pid() {
+      return running.alive() ? running.pid : undefined;
+    },
+    output: () => readLog(plan.logFile, 40),
+    stop: () => (released ??= end().then(release)),
+    kill: async (signal = 'SIGKILL') => {
+      send(signal);
+      if (deadly.includes(signal)) await running.wait();
+    },
+    restart: async () => {
+      if (released) throw new Error(`etcd ${name} was stopped: its data are gone`);
+      await end();
+      running = await launch(plan, watchdog.watch);
+    },
+    pause: async () => send('SIGSTOP'),
+    resume: async () => send('SIGCONT'),
+  };
+}
+
+interface Addresses {
+  name: string;
+  dataDir: string;
+  endpoint: string;
+  peerUrl: string;
+  initialCluster: string;
+}
+
+function flags(source: BinarySource, options: EtcdOptions, at: Addresses): string[] {
+  const tls = options.clientTls;
+  return [
+    ...(source.knowsFastFlags ? fastFlags : []),
+    ...['--name', at.name, '--data-dir', at.dataDir],
+    ...['--listen-client-urls', at.endpoint, '--advertise-client-urls', at.endpoint],
+    ...['--listen-peer-urls', at.peerUrl, '--initial-advertise-peer-urls', at.peerUrl],
+    ...['--initial-cluster', at.initialCluster],
+    ...(tls ? ['--cert-file', tls.certFile, '--key-file', tls.keyFile, '--trusted-ca-file', tls.caFile] : []),
+    ...(tls?.clientCertAuth === true ? ['--client-cert-auth'] : []),
+    ...(options.args ?? []),
+  ];
+}

@@ -1,0 +1,33 @@
+/** What each Debian suite holds. `sid` moves on; the others are frozen. In order of preference. */
+export const debianSuites: readonly { readonly suite: string; readonly version: string }[] = [
+  { suite: 'trixie', version: '3.5.16' },
+  { suite: 'sid', version: '3.5.30' },
+  { suite: 'bookworm', version: '3.4.23' },
+  { suite: 'bullseye', version: '3.3.25' },
+];
+
+const imageTags: Readonly<Record<string, string>> = { '3.3': 'v3.3.27', '3.4': 'v3.4.37', '3.5': 'v3.5.21' };
+
+/** `3.4` matches `3.4.23`, `3.4.23` only itself; no wish matches everything. */
+export function versionMatches(asked: string | undefined, actual: string): boolean {
+  return asked === undefined || actual === asked || actual.startsWith(`${asked}.`);
+}
+
+/** The version in the output of `etcd --version`. */
+export function parseVersion(output: string): string | undefined {
+  return /etcd Version: (\d+\.\d+\.\d+\S*)/.exec(output)?.[1];
+}
+
+/** The image tag for a wished version: a minor has a fixed patch, so that two runs test the same server. */
+export function imageTag(asked: string | undefined): string {
+  const wish = asked ?? '3.5';
+  return imageTags[wish] ?? (/^\d+\.\d+$/.test(wish) ? `v${wish}.0` : `v${wish}`);
+}
+
+/** The version to use: the caller's wish, else the one in the environment (`v` in front is allowed). */
+export function askedVersion(option: string | undefined): string | undefined {
+  const wish = (option ?? process.env['ETCD_VERSION'] ?? '').trim().replace(/^v/, '');
+  if (wish === '') return undefined;
+  if (!/^\d+\.\d+(\.\d+\S*)?$/.test(wish)) throw new Error(`etcd version ${JSON.stringify(wish)}: write it as 3.4 or 3.4.23`);
+  return wish;
+}

@@ -1,0 +1,65 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { suitesFor } from '../../support/etcd/debian.js';
+import { findEtcd } from '../../support/etcd/index.js';
+import { askedVersion, imageTag, parseVersion, versionMatches } from '../../support/etcd/versions.js';
+
+describe('the wished version', () => {
+  test('matches by whole parts', () => {
+    expect(versionMatches('3.4', '3.4.23')).toBe(true);
+    expect(versionMatches('3.4.23', '3.4.23')).toBe(true);
+    expect(versionMatches('3.4.2', '3.4.23')).toBe(false);
+    expect(versionMatches('3.3', '3.30.1')).toBe(false);
+    expect(versionMatches(undefined, '3.5.16')).toBe(true);
+  });
+
+  test('is read from what etcd prints', () => {
+    expect(parseVersion('etcd Version: 3.5.16\nGit SHA: GitNotFound\n')).toBe('3.5.16');
+    expect(parseVersion('flag provided but not defined')).toBeUndefined();
+  });
+
+  test('may begin with v, and must be a version', () => {
+    expect(askedVersion('v3.4')).toBe('3.4');
+    expect(() => askedVersion('latest')).toThrow('write it as 3.4 or 3.4.23');
+  });
+
+  test('chooses the image and the suite', () => {
+    expect([imageTag('3.4'), imageTag('3.5.9'), imageTag(undefined)]).toEqual(['v3.4.37', 'v3.5.9', 'v3.5.21']);
+    expect(suitesFor('3.5', 'debian', 'bookworm')).toEqual(['trixie', 'sid']);
+    expect(suitesFor('3.3', 'debian', 'bookworm')).toEqual(['bullseye']);
+    expect(suitesFor(undefined, 'debian', 'bookworm')).toEqual(['trixie', 'bookworm']);
+    expect(suitesFor('3.4', 'ubuntu', 'noble')).toEqual(['noble']);
+  });
+});
+
+describe('where no etcd can be had', () => {
+  const before = { ...process.env };
+  beforeEach(() => {
+    // No program is found on this PATH, and the tag is of another version, so that no engine is asked.
+    Object.assign(process.env, { PATH: '', ETCD_IMAGE_TAG: 'v3.4.0' });
+    delete process.env['ETCD_BIN'];
+    delete process.env['ETCD_ENDPOINTS'];
+  });
+  afterEach(() => {
+    for (const key of ['ETCD_IMAGE_TAG', 'ETCD_BIN', 'ETCD_ENDPOINTS', 'PATH']) {
+      const value = before[key];
+      if (value === undefined) delete process.env[key];
+      else process.env[key] = value;
+    }
+  });
+
+  test('one error names the four ways, and why each failed', async () => {
+    const message = await findEtcd({ version: '3.5' }).then(() => 'found', (error: Error) => error.message);
+    expect(message).toContain('No etcd 3.5 to test with');
+    for (const way of ['1. a running server: ETCD_ENDPOINTS', '2. an installed one', '3. Docker', '4. Debian']) expect(message).toContain(way);
+    for (const reason of ['ETCD_ENDPOINTS is not set', 'no etcd on PATH', 'ETCD_IMAGE_TAG is v3.4.0, not 3.5', 'this machine has no apt-get']) {
+      expect(message).toContain(reason);
+    }
+  });
+
+  test('a setting that is wrong is not passed over in silence', async () => {
+    process.env['ETCD_BIN'] = '/nowhere/etcd';
+    await expect(findEtcd()).rejects.toThrow('ETCD_BIN=/nowhere/etcd');
+    process.env['ETCD_ENDPOINTS'] = 'http://127.0.0.1:1';
+    await expect(findEtcd()).rejects.toThrow('ETCD_ENDPOINTS=http://127.0.0.1:1: no etcd answers there');
+  });
+});

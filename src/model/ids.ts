@@ -1,0 +1,40 @@
+import { EtcdError } from '../errors/index.js';
+
+declare const brand: unique symbol;
+
+/** A 64-bit id as the decimal string that JSON carries it in: a `number` would round it. */
+type Id<Name extends string> = string & { readonly [brand]: Name };
+
+/** The id of a lease: a signed 64-bit integer in decimal. */
+export type LeaseId = Id<'lease'>;
+/** The id of a member of the cluster: an unsigned 64-bit integer in decimal. */
+export type MemberId = Id<'member'>;
+/** The id of a cluster: an unsigned 64-bit integer in decimal. */
+export type ClusterId = Id<'cluster'>;
+
+const DECIMAL = /^-?\d+$/;
+const MAX = { lease: 2n ** 63n - 1n, member: 2n ** 64n - 1n };
+
+function checked(what: keyof typeof MAX, value: string | number | bigint): string {
+  const text = String(value);
+  const safe = typeof value !== 'number' || Number.isSafeInteger(value);
+  if (!safe || !DECIMAL.test(text) || BigInt(text) < 0n || BigInt(text) > MAX[what]) {
+    throw new EtcdError('InvalidArgument', `a ${what} id is a decimal integer from 0 to ${MAX[what]}, not ${JSON.stringify(text)}`);
+  }
+  return BigInt(text).toString();
+}
+
+/** A lease id from a decimal string, a safe integer or a bigint; `InvalidArgument` for anything else. */
+export function leaseId(value: string | number | bigint): LeaseId {
+  return checked('lease', value) as LeaseId;
+}
+
+/** A member id from a decimal string, a safe integer or a bigint; `InvalidArgument` for anything else. */
+export function memberId(value: string | number | bigint): MemberId {
+  return checked('member', value) as MemberId;
+}
+
+/** An id in the hexadecimal that `etcdctl` prints and that lock keys end in. */
+export function idToHex(id: LeaseId | MemberId | ClusterId): string {
+  return BigInt.asUintN(64, BigInt(id)).toString(16);
+}

@@ -1,0 +1,113 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { toBytes, type BytesLike } from '../../../src/model/bytes.js';
+import { prefixEnd, toKeyRange, type KeyRange, type Range } from '../../../src/model/range.js';
+
+/** How etcd orders keys: by bytes, the shorter first. */
+function compare(a: Uint8Array, b: Uint8Array): number {
+  for (let index = 0; index < Math.min(a.length, b.length); index++) {
+    const difference = (a[index] ?? 0) - (b[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+const isZero = (value: BytesLike): boolean => compare(toBytes(value), Uint8Array.of(0)) === 0;
+
+/** How etcd reads key and range_end. */
+function contains({ key, rangeEnd }: KeyRange, candidate: Uint8Array): boolean {
+  const begins = compare(candidate, toBytes(key));
+  if (rangeEnd === undefined) return begins === 0;
+  return begins >= 0 && (isZero(rangeEnd) || compare(candidate, toBytes(rangeEnd)) < 0);
+}
+
+// Few bytes, so that prefixes are hit; the ends of the scale are where it goes wrong.
+const byte = fc.constantFrom(0x00, 0x01, 0x61, 0xfe, 0xff);
+const key = fc.array(byte, { minLength: 1, maxLength: 4 }).map((list) => Uint8Array.from(list));
+
+test('a key is in the range of a prefix if, and only if, it begins with it', () => {
+  fc.assert(
+    fc.property(
+      key,
+      fc.oneof(
+        key,
+        key.map((k) => Uint8Array.from([...k, 0xff])),
+      ),
+      (prefix, candidate) => {
+        const begins = prefix.every((value, index) => candidate[index] === value);
+        expect(contains(toKeyRange({ prefix }), candidate)).toBe(begins);
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
+test('a range from one key to another holds the first, and ends before the second', () => {
+  fc.assert(
+    fc.property(key, key, key, (from, to, candidate) => {
+      fc.pre(!isZero(to));
+      const expected = compare(candidate, from) >= 0 && compare(candidate, to) < 0;
+      expect(contains(toKeyRange({ from, to }), candidate)).toBe(expected);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('a range from one key on holds what comes after it, and all holds everything', () => {
+  fc.assert(
+    fc.property(key, key, (from, candidate) => {
+      expect(contains(toKeyRange({ from }), candidate)).toBe(compare(candidate, from) >= 0);
+      expect(contains(toKeyRange({ all: true }), candidate)).toBe(true);
+    }),
+  );
+});
+
+test.each<[string, Range, KeyRange]>([
+  ['text', 'a', { key: 'a' }],
+  ['bytes', Uint8Array.of(1, 2), { key: Uint8Array.of(1, 2) }],
+  ['a key', { key: 'a' }, { key: 'a' }],
+  ['a prefix', { prefix: 'app/' }, { key: 'app/', rangeEnd: toBytes('app0') }],
+  [
+    'a prefix that ends in 0xff',
+    { prefix: Uint8Array.of(0x61, 0xff, 0xff) },
+    { key: Uint8Array.of(0x61, 0xff, 0xff), rangeEnd: Uint8Array.of(0x62) },
+  ],
+  ['a prefix of nothing but 0xff', { prefix: Uint8Array.of(0xff) }, { key: Uint8Array.of(0xff), rangeEnd: '\0' }],
+  ['from and to', { from: 'a', to: 'b' }, { key: 'a', rangeEnd: 'b' }],
+  ['to and from', { to: 'b', from: 'a' }, { key: 'a', rangeEnd: 'b' }],
+  ['from', { from: 'a' }, { key: 'a', rangeEnd: '\0' }],
+  ['all', { all: true }, { key: '\0', rangeEnd: '\0' }],
+])('%s becomes key and range_end', (_, range, expected) => {
+  expect(toKeyRange(range)).toEqual(expected);
+});
+
+test('the end of a prefix is a copy: the prefix stays as it was', () => {
+  const prefix = Uint8Array.of(1, 2);
+  expect(prefixEnd(prefix)).toEqual(Uint8Array.of(1, 3));
+  expect(prefix).toEqual(Uint8Array.of(1, 2));
+});
+
+describe('what is not a range is refused as InvalidArgument', () => {
+  test.each<[string, unknown, RegExp]>([
+    ['an empty key', '', /key is empty/],
+    ['an empty prefix, which would be every key', { prefix: '' }, /prefix is empty; say \{ all: true \}/],
+    ['an empty from', { from: new Uint8Array(0) }, /from is empty/],
+    ['an empty to', { from: 'a', to: '' }, /to is empty/],
+    // etcd takes it as "no end": deleting a range that holds nothing would delete all that follows.
+    ['a zero byte as the end, which etcd takes for no end at all', { from: 'a', to: '\0' }, /leave out to/],
+    ['a zero byte as the end, in bytes', { from: 'a', to: Uint8Array.of(0) }, /leave out to/],
+    ['nothing', undefined, /cannot be nothing/],
+    ['null', null, /cannot be null/],
+    ['a number', 7, /cannot be number/],
+    ['a list', ['a'], /it has the fields/],
+    ['a number as a key', { key: 7 }, /key cannot be number/],
+    ['two forms at a time', { key: 'a', prefix: 'b' }, /it has the fields "key,prefix"/],
+    ['all, but false', { all: false }, /it has the fields "all"/],
+    ['only an end', { to: 'b' }, /it has the fields "to"/],
+    ['no form at all', {}, /it has the fields ""/],
+  ])('%s', (_, range, message) => {
+    expect(() => toKeyRange(range as Range)).toThrow(
+      expect.objectContaining({ reason: 'InvalidArgument', message: expect.stringMatching(message) }),
+    );
+  });
+});

@@ -1,0 +1,89 @@
+import { ResponseHeader } from './common.js';
+import { field, message } from './message.js';
+import { rpc } from './rpc.js';
+import { array, bool, memberIdCodec, string } from './scalars.js';
+
+export const Member = message('Member', {
+  id: field(memberIdCodec, { wire: 'ID' }),
+  /** Empty until the member has started. */
+  name: string,
+  /** Where other members reach it. */
+  peerUrls: field(array(string), { wire: 'peerURLs' }),
+  /** Where clients reach it; empty until the member has started. */
+  clientUrls: field(array(string), { wire: 'clientURLs' }),
+  /** It follows the log without a vote. */
+  isLearner: field(bool, { wire: 'isLearner', since: '3.4' }),
+});
+
+export const MemberAddRequest = message('MemberAddRequest', {
+  peerUrls: field(array(string), { wire: 'peerURLs' }),
+  isLearner: field(bool, { wire: 'isLearner', since: '3.4' }),
+});
+
+export const MemberAddResponse = message('MemberAddResponse', {
+  header: ResponseHeader,
+  /** The one that was added. */
+  member: Member,
+  /** All, with the one that was added. */
+  members: array(Member),
+});
+
+export const MemberRemoveRequest = message('MemberRemoveRequest', { id: field(memberIdCodec, { wire: 'ID' }) });
+export const MemberRemoveResponse = message('MemberRemoveResponse', { header: ResponseHeader, members: array(Member) });
+
+export const MemberUpdateRequest = message('MemberUpdateRequest', {
+  id: field(memberIdCodec, { wire: 'ID' }),
+  peerUrls: field(array(string), { wire: 'peerURLs' }),
+});
+export const MemberUpdateResponse = message('MemberUpdateResponse', { header: ResponseHeader, members: array(Member) });
+
+export const MemberListRequest = message('MemberListRequest', {
+  /** Ask the leader, rather than what the endpoint has heard so far. */
+  linearizable: field(bool, { since: '3.5' }),
+});
+export const MemberListResponse = message('MemberListResponse', { header: ResponseHeader, members: array(Member) });
+
+export const MemberPromoteRequest = message('MemberPromoteRequest', { id: field(memberIdCodec, { wire: 'ID', since: '3.4' }) });
+export const MemberPromoteResponse = message('MemberPromoteResponse', {
+  header: field(ResponseHeader, { since: '3.4' }),
+  members: field(array(Member), { since: '3.4' }),
+});
+
+export const clusterRpcs = {
+  memberAdd: rpc({
+    name: 'Cluster.MemberAdd',
+    path: '/cluster/member/add',
+    request: MemberAddRequest,
+    response: MemberAddResponse,
+    safety: 'write',
+  }),
+  memberRemove: rpc({
+    name: 'Cluster.MemberRemove',
+    path: '/cluster/member/remove',
+    request: MemberRemoveRequest,
+    response: MemberRemoveResponse,
+    safety: 'write',
+  }),
+  memberUpdate: rpc({
+    name: 'Cluster.MemberUpdate',
+    path: '/cluster/member/update',
+    request: MemberUpdateRequest,
+    response: MemberUpdateResponse,
+    safety: 'write',
+  }),
+  memberList: rpc({
+    name: 'Cluster.MemberList',
+    path: '/cluster/member/list',
+    request: MemberListRequest,
+    response: MemberListResponse,
+    safety: 'read',
+  }),
+  memberPromote: rpc({
+    name: 'Cluster.MemberPromote',
+    path: '/cluster/member/promote',
+    request: MemberPromoteRequest,
+    response: MemberPromoteResponse,
+    safety: 'write',
+    since: '3.4',
+  }),
+} as const;

@@ -1,0 +1,51 @@
+import { HeaderOnly, KeyValueCodec, ResponseHeader } from './common.js';
+import { message } from './message.js';
+import { rpc } from './rpc.js';
+import { bytes, int64, leaseIdCodec, maybe } from './scalars.js';
+
+/** A leadership: what to proclaim with and to resign by. */
+export const LeaderKey = message('LeaderKey', {
+  /** The election. */
+  name: bytes,
+  /** The key that stands for the leadership; it is there for as long as the leadership lasts. */
+  key: bytes,
+  /** The revision at which that key was created. */
+  rev: int64,
+  lease: leaseIdCodec,
+});
+
+export const CampaignRequest = message('CampaignRequest', {
+  name: bytes,
+  /** The lease that the leadership is held by; left out, the server grants one of 60 seconds that nobody refreshes. */
+  lease: leaseIdCodec,
+  value: bytes,
+});
+export const CampaignResponse = message('CampaignResponse', { header: ResponseHeader, leader: LeaderKey });
+
+export const ProclaimRequest = message('ProclaimRequest', { leader: LeaderKey, value: bytes });
+
+export const LeaderRequest = message('LeaderRequest', { name: bytes });
+export const LeaderResponse = message('LeaderResponse', {
+  header: ResponseHeader,
+  /** The leader's key, with the value that it proclaims. */
+  kv: maybe(KeyValueCodec),
+});
+
+export const ResignRequest = message('ResignRequest', { leader: LeaderKey });
+
+export const electionRpcs = {
+  /** Answers when it is won; until then the call waits on the server. */
+  campaign: rpc({
+    name: 'Election.Campaign',
+    path: '/election/campaign',
+    request: CampaignRequest,
+    response: CampaignResponse,
+    safety: 'write',
+    unbounded: true,
+  }),
+  proclaim: rpc({ name: 'Election.Proclaim', path: '/election/proclaim', request: ProclaimRequest, response: HeaderOnly, safety: 'write' }),
+  leader: rpc({ name: 'Election.Leader', path: '/election/leader', request: LeaderRequest, response: LeaderResponse, safety: 'read' }),
+  /** A stream of answers: the leader, then each that follows. */
+  observe: rpc({ name: 'Election.Observe', path: '/election/observe', request: LeaderRequest, response: LeaderResponse, safety: 'read' }),
+  resign: rpc({ name: 'Election.Resign', path: '/election/resign', request: ResignRequest, response: HeaderOnly, safety: 'write' }),
+} as const;

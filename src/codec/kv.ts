@@ -1,0 +1,151 @@
+import { KeyValueCodec, ResponseHeader } from './common.js';
+import { field, lazy, message, type AnswerMessage, type RequestMessage } from './message.js';
+import { rpc } from './rpc.js';
+import { array, bool, bytes, enumeration, int64, leaseIdCodec, maybe } from './scalars.js';
+import type { WireType } from './wire.js';
+
+export const SortOrder = enumeration('SortOrder', ['NONE', 'ASCEND', 'DESCEND']);
+export const SortTarget = enumeration('SortTarget', ['KEY', 'VERSION', 'CREATE', 'MOD', 'VALUE']);
+
+export const RangeRequest = message('RangeRequest', {
+  key: bytes,
+  rangeEnd: bytes,
+  limit: int64,
+  revision: int64,
+  sortOrder: SortOrder,
+  sortTarget: SortTarget,
+  serializable: bool,
+  keysOnly: bool,
+  countOnly: bool,
+  minModRevision: int64,
+  maxModRevision: int64,
+  minCreateRevision: int64,
+  maxCreateRevision: int64,
+});
+
+export const RangeResponse = message('RangeResponse', {
+  header: ResponseHeader,
+  kvs: array(KeyValueCodec),
+  /** More keys are in the range than the limit let through. */
+  more: bool,
+  /** All keys in the range, whatever the limit. */
+  count: int64,
+});
+
+export const PutRequest = message('PutRequest', {
+  key: bytes,
+  value: bytes,
+  lease: leaseIdCodec,
+  prevKv: bool,
+  ignoreValue: bool,
+  ignoreLease: bool,
+});
+
+export const PutResponse = message('PutResponse', { header: ResponseHeader, prevKv: maybe(KeyValueCodec) });
+
+export const DeleteRangeRequest = message('DeleteRangeRequest', { key: bytes, rangeEnd: bytes, prevKv: bool });
+
+export const DeleteRangeResponse = message('DeleteRangeResponse', {
+  header: ResponseHeader,
+  /** How many keys there were to delete. */
+  deleted: int64,
+  prevKvs: array(KeyValueCodec),
+});
+
+export const CompareResult = enumeration('CompareResult', ['EQUAL', 'GREATER', 'LESS', 'NOT_EQUAL']);
+export const CompareTarget = enumeration('CompareTarget', ['VERSION', 'CREATE', 'MOD', 'VALUE', 'LEASE']);
+
+export const Compare = message('Compare', {
+  result: CompareResult,
+  target: CompareTarget,
+  key: bytes,
+  version: int64,
+  createRevision: int64,
+  modRevision: int64,
+  value: bytes,
+  lease: field(leaseIdCodec, { since: '3.3' }),
+  rangeEnd: field(bytes, { since: '3.3' }),
+});
+
+type RangeMessage = typeof RangeRequest;
+type In<T> = T extends WireType<infer _, infer I> ? I : never;
+type Out<T> = T extends WireType<infer A, infer _> ? A : never;
+
+/** One operation of a txn: just one of its fields is set. */
+export interface RequestOpIn {
+  readonly requestRange?: In<RangeMessage> | undefined;
+  readonly requestPut?: In<typeof PutRequest> | undefined;
+  readonly requestDeleteRange?: In<typeof DeleteRangeRequest> | undefined;
+  readonly requestTxn?: TxnRequestIn | undefined;
+}
+
+export interface TxnRequestIn {
+  readonly compare?: readonly In<typeof Compare>[] | undefined;
+  readonly success?: readonly RequestOpIn[] | undefined;
+  readonly failure?: readonly RequestOpIn[] | undefined;
+}
+
+/** The answer to one operation of a txn: just one of its fields is set. */
+export interface ResponseOpOut {
+  readonly responseRange: Out<typeof RangeResponse> | undefined;
+  readonly responsePut: Out<typeof PutResponse> | undefined;
+  readonly responseDeleteRange: Out<typeof DeleteRangeResponse> | undefined;
+  readonly responseTxn: TxnResponseOut | undefined;
+}
+
+export interface TxnResponseOut {
+  readonly header: Out<typeof ResponseHeader>;
+  readonly succeeded: boolean;
+  readonly responses: readonly ResponseOpOut[];
+}
+
+export const RequestOp: RequestMessage<RequestOpIn> = message('RequestOp', {
+  requestRange: maybe(RangeRequest),
+  requestPut: maybe(PutRequest),
+  requestDeleteRange: maybe(DeleteRangeRequest),
+  requestTxn: field(
+    lazy('TxnRequest', () => TxnRequest),
+    { since: '3.3' },
+  ),
+});
+
+export const ResponseOp: AnswerMessage<ResponseOpOut> = message('ResponseOp', {
+  responseRange: maybe(RangeResponse),
+  responsePut: maybe(PutResponse),
+  responseDeleteRange: maybe(DeleteRangeResponse),
+  responseTxn: field(
+    lazy('TxnResponse', () => TxnResponse),
+    { since: '3.3' },
+  ),
+});
+
+export const TxnRequest: RequestMessage<TxnRequestIn> = message('TxnRequest', {
+  compare: array(Compare),
+  success: array(RequestOp),
+  failure: array(RequestOp),
+});
+
+export const TxnResponse: AnswerMessage<TxnResponseOut> = message('TxnResponse', {
+  header: ResponseHeader,
+  succeeded: bool,
+  responses: array(ResponseOp),
+});
+
+export const CompactionRequest = message('CompactionRequest', { revision: int64, physical: bool });
+export const CompactionResponse = message('CompactionResponse', { header: ResponseHeader });
+
+export const kvRpcs = {
+  range: rpc({ name: 'KV.Range', path: '/kv/range', request: RangeRequest, response: RangeResponse, safety: 'read' }),
+  put: rpc({ name: 'KV.Put', path: '/kv/put', request: PutRequest, response: PutResponse, safety: 'write' }),
+  deleteRange: rpc({
+    name: 'KV.DeleteRange',
+    path: '/kv/deleterange',
+    request: DeleteRangeRequest,
+    response: DeleteRangeResponse,
+    safety: 'write',
+  }),
+  txn: rpc({ name: 'KV.Txn', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'write' }),
+  /** A txn without a write in it: the same RPC, but safe to repeat. */
+  readTxn: rpc({ name: 'KV.Txn', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'read' }),
+  compact: rpc({ name: 'KV.Compact', path: '/kv/compaction', request: CompactionRequest, response: CompactionResponse, safety: 'write' }),
+} as const;

@@ -1,0 +1,130 @@
+import type * as t from 'io-ts';
+import { EtcdError } from '../errors/index.js';
+import { typeName } from '../model/failures.js';
+import { INVALID, WireType, type Field, type Json } from './wire.js';
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a field of whatever type: the types are inferred from the value, never from this bound
+export type AnyType = WireType<any, any>;
+type FieldSpec = AnyType | NamedField<AnyType>;
+type Fields = Readonly<Record<string, FieldSpec>>;
+type TypeIn<F> = F extends NamedField<infer T> ? T : F;
+
+export interface NamedField<T extends AnyType> {
+  readonly type: T;
+  readonly wire: string | undefined;
+  readonly since: string | undefined;
+}
+
+/** What a message of these fields decodes to: every field there, the left-out ones at their defaults. */
+export type Decoded<F extends Fields> = { readonly [K in keyof F]: TypeIn<F[K]> extends WireType<infer A, infer _> ? A : never };
+
+/** What a request of these fields takes: each may be left out. */
+export type Encodable<F extends Fields> = {
+  readonly [K in keyof F]?: (TypeIn<F[K]> extends WireType<infer _, infer In> ? In : never) | undefined;
+};
+
+/** The codec of a message: `A` is what it decodes to, `In` what a request may give. */
+export class MessageType<A, In> extends WireType<A, In> {
+  constructor(
+    name: string,
+    /** By our names. */
+    readonly fields: ReadonlyMap<string, Field>,
+    read: (input: unknown) => A | typeof INVALID,
+    write: (value: In) => Json | typeof INVALID,
+    absent: () => A,
+    explain?: (input: unknown, context: t.Context) => t.Errors,
+  ) {
+    super(name, { is: 'message', name, fields: () => this.fields }, absent, read, write, explain);
+  }
+}
+
+/** A message that is only ever sent. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- what it would decode to matters to nobody
+export type RequestMessage<In> = MessageType<any, In>;
+/** A message that is only ever received. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- what it would be encoded from matters to nobody
+export type AnswerMessage<A> = MessageType<A, any>;
+
+/** A field whose wire name is not its camelCase name in snake_case (`ID`, `TTL`, `peerURLs`), or that not every etcd knows. */
+export function field<T extends AnyType>(type: T, { wire, since }: { wire?: string; since?: string }): NamedField<T> {
+  return { type, wire, since };
+}
+
+/**
+ * The codec of a message of etcd's API. On the wire its fields are in etcd's spelling and defaults are left out; ours are in camelCase and complete.
+ *
+ * ```ts
+ * const LeaseGrantRequest = message('LeaseGrantRequest', { ttl: field(int64, { wire: 'TTL' }), id: field(leaseIdCodec, { wire: 'ID' }) });
+ * ```
+ */
+export function message<F extends Fields>(name: string, specs: F): MessageType<Decoded<F>, Encodable<F>> {
+  const fields = new Map(Object.entries(specs).map(([key, spec]) => [key, toField(key, spec)]));
+  const entries = [...fields];
+
+  const read = (input: unknown): Decoded<F> | typeof INVALID => {
+    if (!isRecord(input)) return INVALID;
+    const out: Record<string, unknown> = {};
+    for (const [key, { wire, type }] of entries) {
+      const raw = input[wire];
+      // null is how some gateways spell an empty message or list
+      const value: unknown = raw === undefined || raw === null ? type.absent() : type.read(raw);
+      if (value === INVALID) return INVALID;
+      out[key] = value;
+    }
+    return out as Decoded<F>;
+  };
+
+  const explain = (input: unknown, context: t.Context): t.Errors => {
+    if (!isRecord(input)) return [{ value: input, context }];
+    return entries.flatMap(([, { wire, type }]) => {
+      const raw = input[wire];
+      if (raw === undefined || raw === null || type.read(raw) !== INVALID) return [];
+      return type.explain(raw, [...context, { key: wire, type, actual: raw }]);
+    });
+  };
+
+  const write = (value: Encodable<F>): Json => writeMessage(name, fields, value);
+
+  return new MessageType<Decoded<F>, Encodable<F>>(name, fields, read, write, () => read({}) as Decoded<F>, explain);
+}
+
+/** Fields in a request's JSON; what is wrong in it is thrown as `InvalidArgument`, naming the field, before anything is sent. */
+function writeMessage(name: string, fields: ReadonlyMap<string, Field>, value: object): Json {
+  if (!isRecord(value)) throw new EtcdError('InvalidArgument', `a ${name} is an object, not ${typeName(value)}`);
+  const out: Record<string, Json> = {};
+  for (const key in value) {
+    const given = value[key];
+    const known = fields.get(key);
+    if (known === undefined)
+      throw new EtcdError('InvalidArgument', `${name} has no field ${JSON.stringify(key)}; it has ${[...fields.keys()].join(', ')}`);
+    if (given === undefined) continue;
+    const json = known.type.write(given);
+    if (json === INVALID) throw new EtcdError('InvalidArgument', `${name}.${key} must be ${known.type.name}, not ${typeName(given)}`);
+    out[known.wire] = json;
+  }
+  return out;
+}
+
+function toField(key: string, spec: FieldSpec): Field {
+  const named = spec instanceof WireType ? { type: spec, wire: undefined, since: undefined } : spec;
+  return { type: named.type, wire: named.wire ?? snakeCase(key), since: named.since };
+}
+
+const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** A JSON object; arrays are not. Own and inherited keys are told apart nowhere: JSON.parse gives no prototype but Object's. */
+export function isRecord(input: unknown): input is Readonly<Record<string, unknown>> {
+  return typeof input === 'object' && input !== null && !Array.isArray(input);
+}
+
+/** For a message that refers to itself (a txn in a txn): the codec is made when it is first used. */
+export function lazy<A, In>(name: string, get: () => MessageType<A, In>): WireType<A | undefined, In> {
+  return new WireType<A | undefined, In>(
+    name,
+    { is: 'message', name, fields: () => get().fields },
+    () => undefined,
+    (input) => get().read(input),
+    (value) => get().write(value),
+    (input, context) => get().explain(input, context),
+  );
+}

@@ -1,0 +1,88 @@
+import { EtcdError } from '../errors/index.js';
+
+/** A sample of a metric: one number under a set of labels. */
+export interface MetricSample {
+  /** With the suffix that histograms and summaries have: `etcd_disk_wal_fsync_duration_seconds_bucket`. */
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+  /** In milliseconds, where it has one. */
+  readonly timestamp?: number;
+}
+
+/** A metric with its samples. */
+export interface MetricFamily {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram' | 'summary' | 'untyped';
+  readonly samples: readonly MetricSample[];
+}
+
+const NAME = String.raw`[a-zA-Z_:][a-zA-Z0-9_:]*`;
+const LABEL = String.raw`[a-zA-Z_][a-zA-Z0-9_]*\s*=\s*"(?:[^"\\\n]|\\.)*"`;
+const COMMENT = new RegExp(String.raw`^#\s+(HELP|TYPE)\s+(${NAME})(?:\s+(.*))?$`);
+const SAMPLE = new RegExp(String.raw`^(${NAME})\s*(?:\{\s*((?:${LABEL}\s*,?\s*)*)\})?\s+(\S+)(?:\s+(-?\d+))?$`);
+const LABELS = /([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\\n]|\\.)*)"/g;
+const TYPES = ['counter', 'gauge', 'histogram', 'summary', 'untyped'] as const;
+
+interface Building {
+  name: string;
+  help: string;
+  type: MetricFamily['type'];
+  samples: MetricSample[];
+}
+
+/**
+ * Prometheus' text format (0.0.4), which is what `GET /metrics` answers, read strictly.
+ *
+ * @throws EtcdError `MalformedResponse` with the number of the line that is not of the format
+ */
+export function parseMetrics(text: string): readonly MetricFamily[] {
+  const families = new Map<string, Building>();
+  const family = (name: string): Building => {
+    const known = families.get(name) ?? { name, help: '', type: 'untyped', samples: [] };
+    families.set(name, known);
+    return known;
+  };
+  text.split('\n').forEach((raw, index) => {
+    const line = raw.trim();
+    const comment = COMMENT.exec(line);
+    if (comment !== null) describe(family(comment[2] ?? ''), comment[1] ?? '', comment[3] ?? '', index);
+    else if (line !== '' && !line.startsWith('#')) {
+      const sample = readSample(line, index);
+      (families.get(sample.name) ?? families.get(sample.name.replace(/_(?:bucket|sum|count)$/, '')) ?? family(sample.name)).samples.push(
+        sample,
+      );
+    }
+  });
+  return [...families.values()];
+}
+
+function describe(family: Building, what: string, text: string, index: number): void {
+  if (what === 'HELP') family.help = text.replace(/\\(n|\\)/g, (_, char) => (char === 'n' ? '\n' : '\\'));
+  else family.type = TYPES.find((type) => type === text) ?? malformed(index);
+}
+
+function readSample(line: string, index: number): MetricSample {
+  const match = SAMPLE.exec(line);
+  if (match === null) return malformed(index);
+  const [, name = '', labels = '', number = '', timestamp] = match;
+  const value = readNumber(number);
+  if (value === undefined) return malformed(index);
+  const pairs = [...labels.matchAll(LABELS)].map(([, label = '', text = '']) => [label, unescape(text)] as const);
+  return { name, labels: Object.fromEntries(pairs), value, ...(timestamp === undefined ? {} : { timestamp: Number(timestamp) }) };
+}
+
+function readNumber(text: string): number | undefined {
+  if (text === '+Inf' || text === 'Inf') return Infinity;
+  if (text === '-Inf') return -Infinity;
+  if (text === 'NaN') return NaN;
+  const value = Number(text);
+  return Number.isNaN(value) ? undefined : value;
+}
+
+const unescape = (text: string): string => text.replace(/\\(n|"|\\)/g, (_, char: string) => (char === 'n' ? '\n' : char));
+
+function malformed(index: number): never {
+  throw new EtcdError('MalformedResponse', `line ${index + 1} is not of Prometheus' text format`, { rpc: 'GET /metrics' });
+}

@@ -1,0 +1,49 @@
+import type * as t from 'io-ts';
+import type { INVALID, Json, WireKind } from './wire.js';
+
+/**
+ * Whether a call may be sent again when nobody knows what became of it.
+ * - `read`: changes nothing; may be repeated on the next endpoint.
+ * - `write`: sent at most once; an unknown outcome is an `AmbiguousWriteError`.
+ */
+export type Safety = 'read' | 'write';
+
+/** What a request needs of its codec. */
+export interface RequestCodec<In> {
+  readonly kind: WireKind | undefined;
+  /** @throws EtcdError `InvalidArgument`, naming the field */
+  write(request: In): Json | typeof INVALID;
+}
+
+/** What an answer needs of its codec. */
+export interface ResponseCodec<A> {
+  read(json: unknown): A | typeof INVALID;
+  explain(json: unknown, context: t.Context): t.Errors;
+}
+
+/** An RPC of etcd: where it is, what goes in and what comes out. `In` is the request, `A` the answer. */
+export interface Rpc<In, A> {
+  /** As etcd names it: `KV.Put`. */
+  readonly name: string;
+  /** Behind the prefix of the version: `/kv/put`. */
+  readonly path: string;
+  readonly request: RequestCodec<In>;
+  readonly response: ResponseCodec<A>;
+  readonly safety: Safety;
+  /** The first etcd (`3.4`) that has it, where not all do. */
+  readonly since?: string;
+  /** May take as long as it takes (waiting for a lock, defragmenting): without `timeoutMs` it has no deadline. */
+  readonly unbounded?: true;
+  /** Needs no token: it is how one is had. */
+  readonly anonymous?: true;
+}
+
+/** Describes an RPC; the types of request and answer follow from the codecs. */
+export function rpc<In, A>(descriptor: Rpc<In, A>): Rpc<In, A> {
+  return descriptor;
+}
+
+/** What a request of this RPC takes. */
+export type RequestOf<R> = R extends Rpc<infer In, infer _> ? In : never;
+/** What this RPC answers. */
+export type AnswerOf<R> = R extends Rpc<infer _, infer A> ? A : never;

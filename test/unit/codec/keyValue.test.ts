@@ -1,0 +1,108 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import * as t from 'io-ts';
+import { inspect } from 'node:util';
+import { KeyValueCodec } from '../../../src/codec/common.js';
+import { INVALID } from '../../../src/codec/wire.js';
+import type { KeyValue } from '../../../src/model/keyValue.js';
+
+const base64 = (bytes: string | Uint8Array): string => Buffer.from(bytes as string).toString('base64');
+
+function read(json: unknown): KeyValue {
+  const kv = KeyValueCodec.read(json);
+  if (kv === INVALID) throw new Error('it was refused');
+  return kv;
+}
+
+const wire = {
+  key: base64('app/color'),
+  create_revision: '3',
+  mod_revision: '12',
+  version: '4',
+  value: base64('{"color":"red"}'),
+  lease: '7587869404026273798',
+};
+
+describe('a key-value pair', () => {
+  it('has text, bytes, revisions and the lease', () => {
+    const kv = read(wire);
+    expect([kv.key, kv.value]).toEqual(['app/color', '{"color":"red"}']);
+    expect([kv.createRevision, kv.modRevision, kv.version, kv.lease]).toEqual([3, 12, 4, '7587869404026273798']);
+  });
+
+  it('has no lease where the wire has none, or 0', () => {
+    expect(read({ key: base64('a') }).lease).toBeUndefined();
+    expect(read({ key: base64('a'), lease: '0' }).lease).toBeUndefined();
+  });
+
+  it('holds any bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 300 }), (key, value) => {
+        const kv = read({ key: base64(key), value: base64(value) });
+        expect(kv.keyBytes).toEqual(key);
+        expect(kv.valueBytes).toEqual(value);
+        expect(kv.value).toBe(Buffer.from(value).toString('utf8'));
+      }),
+    );
+  });
+
+  it('reads text as UTF-8, a byte order mark included', () => {
+    fc.assert(fc.property(fc.string({ unit: 'grapheme' }), (text) => expect(read({ value: base64(text) }).value).toBe(text)));
+    expect(read({ value: base64('\ufeffa') }).value).toBe('\ufeffa');
+    expect(read({ value: base64(new Uint8Array([0xff, 0x41])) }).value).toBe('\ufffdA');
+  });
+
+  it('gives fresh bytes that own their memory: changing them changes nothing', () => {
+    const kv = read(wire);
+    const bytes = kv.valueBytes;
+    expect(bytes.buffer.byteLength).toBe(bytes.length);
+    expect(Object.getPrototypeOf(bytes)).toBe(Uint8Array.prototype);
+    bytes.fill(0);
+    expect(kv.value).toBe('{"color":"red"}');
+    expect(kv.valueBytes).not.toEqual(bytes);
+  });
+
+  it('gives the same text each time', () => {
+    const kv = read(wire);
+    expect(kv.value).toBe(kv.value);
+    expect(kv.key).toBe(kv.key);
+  });
+
+  it('serialises and prints as text', () => {
+    const shown = {
+      key: 'app/color',
+      value: '{"color":"red"}',
+      createRevision: 3,
+      modRevision: 12,
+      version: 4,
+      lease: '7587869404026273798',
+    };
+    expect(JSON.parse(JSON.stringify(read(wire)))).toEqual(shown);
+    expect(inspect(read(wire))).toBe(inspect(shown));
+    expect(inspect(read({ key: base64('a') }))).toBe(inspect({ key: 'a', value: '', createRevision: 0, modRevision: 0, version: 0 }));
+  });
+
+  it('comes back as it was written', () => {
+    const kv = read(wire);
+    const back = KeyValueCodec.read(JSON.parse(JSON.stringify(KeyValueCodec.write(kv))));
+    expect(back).toEqual(kv);
+    expect(KeyValueCodec.encode(read({ key: 'QQ==' }))).not.toHaveProperty('lease');
+  });
+
+  it('checks its JSON by a codec', () => {
+    const Config = t.type({ color: t.string });
+    expect(read(wire).json(Config)).toEqual({ _tag: 'Right', right: { color: 'red' } });
+    const wrong = read({ ...wire, value: base64('{"color":12345}') }).json(Config);
+    expect(wrong).toMatchObject({
+      _tag: 'Left',
+      left: { reason: 'InvalidValue', key: 'app/color', failures: ['color: expected string, got number'] },
+    });
+  });
+
+  it('says that a value is not JSON without showing it', () => {
+    const result = read({ ...wire, value: base64('hunter2 is my password') }).json(t.unknown);
+    if (result._tag === 'Right') throw new Error('it was taken for JSON');
+    expect(result.left.failures).toEqual(['it is not JSON']);
+    expect(inspect(result.left, { depth: 5 })).not.toContain('hunter2');
+  });
+});

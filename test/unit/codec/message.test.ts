@@ -1,0 +1,190 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { Decoder } from 'io-ts';
+import { Empty, KeyValueCodec } from '../../../src/codec/common.js';
+import { Compare, PutRequest, RangeRequest, RangeResponse, RequestOp, TxnRequest, TxnResponse } from '../../../src/codec/kv.js';
+import { LeaseGrantRequest, LeaseKeepAliveResponse, LeaseTimeToLiveResponse } from '../../../src/codec/lease.js';
+import { INVALID } from '../../../src/codec/wire.js';
+import { hasReason } from '../../../src/errors/index.js';
+import { failuresOf } from '../../../src/model/failures.js';
+import { leaseId } from '../../../src/model/ids.js';
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
+
+/** What a codec says of an answer, a line each. */
+function failures(codec: Decoder<unknown, unknown>, input: unknown): string[] {
+  const decoded = codec.decode(input);
+  return decoded._tag === 'Left' ? failuresOf(decoded.left) : [];
+}
+
+function errorOf(write: () => unknown): unknown {
+  try {
+    write();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('it was not refused');
+}
+
+describe('an answer', () => {
+  it('has every field, those left out at their defaults', () => {
+    expect(RangeResponse.read({})).toEqual({
+      header: { clusterId: '0', memberId: '0', revision: 0, raftTerm: 0 },
+      kvs: [],
+      more: false,
+      count: 0,
+    });
+    expect(LeaseKeepAliveResponse.read({ ID: '7' })).toMatchObject({ id: '7', ttl: 0 });
+    expect(TxnResponse.read({ responses: [{}] })).toMatchObject({
+      succeeded: false,
+      responses: [{ responseRange: undefined, responseTxn: undefined }],
+    });
+  });
+
+  it('takes null for left out, in a message and in a key-value pair', () => {
+    expect(RangeResponse.read({ header: null, kvs: null, count: null })).toEqual(RangeResponse.read({}));
+    const nulls = { key: null, value: null, create_revision: null, mod_revision: null, version: null, lease: null };
+    expect(KeyValueCodec.read(nulls)).toEqual(KeyValueCodec.absent());
+  });
+
+  it('has our names for the fields, and leaves out what we do not know', () => {
+    const answer = LeaseTimeToLiveResponse.read({ ID: '9', TTL: '5', grantedTTL: '10', keys: [base64('a')], fresh: 'from 4.0' });
+    expect(answer).toMatchObject({ id: '9', ttl: 5, grantedTtl: 10 });
+    expect(answer).not.toHaveProperty('fresh');
+  });
+
+  it('reads a txn in a txn', () => {
+    const inner = { succeeded: true, responses: [{ response_put: { header: { revision: '7' } } }] };
+    const answer = TxnResponse.read({ responses: [{ response_txn: inner }] });
+    if (answer === INVALID) throw new Error('it was refused');
+    expect(answer.responses[0]?.responseTxn?.succeeded).toBe(true);
+    expect(answer.responses[0]?.responseTxn?.responses[0]?.responsePut?.header.revision).toBe(7);
+  });
+
+  it('is refused with the place of each fault, and never the value', () => {
+    const secret = 'c2VjcmV0!';
+    const answer = {
+      header: { revision: '9007199254740993' },
+      kvs: [{ key: base64('a') }, { key: base64('b'), value: secret, mod_revision: '1.5' }, 'hunter2'],
+      more: 'hunter2',
+    };
+    const found = failures(RangeResponse, answer);
+    expect(found.map((line) => line.replace(/:.*/, ''))).toEqual(['header.revision', 'kvs.1.mod_revision', 'kvs.1.value', 'kvs.2', 'more']);
+    expect(found.join()).not.toMatch(/hunter2|c2VjcmV0|9007199254740993|1\.5/);
+    expect(failures(TxnResponse, { responses: [{ response_txn: { responses: [{ response_put: 5 }] } }] })[0]).toMatch(
+      /^responses\.0\.response_txn\.responses\.0\.response_put: expected PutResponse, got number/,
+    );
+  });
+
+  it('is refused where it is no object at all', () => {
+    for (const input of [null, undefined, 5, 'Not Found', []]) expect(failures(RangeResponse, input)).toHaveLength(1);
+  });
+
+  it('has a reason whenever it is refused, and none when it is not', () => {
+    const value = fc.oneof(
+      fc.constantFrom(null, 'QUJD', 'QUJ', '7', '-7', 7, 1.5, '99999999999999999999', true, {}, []),
+      fc.jsonValue({ maxDepth: 1 }),
+    );
+    const names = ['key', 'value', 'create_revision', 'mod_revision', 'version', 'lease'];
+    const kv = fc.oneof(fc.dictionary(fc.constantFrom(...names), value), value);
+    const answer = fc.record({ header: value, kvs: fc.oneof(fc.array(kv), value), more: value, count: value }, { requiredKeys: [] });
+    fc.assert(
+      fc.property(answer, (json) => (RangeResponse.read(json) === INVALID) === failures(RangeResponse, json).length > 0),
+      { numRuns: 500 },
+    );
+  });
+
+  it('pollutes nothing by keys such as __proto__ and constructor', () => {
+    const poison =
+      '{"__proto__":{"polluted":1,"more":true,"count":"9"},"constructor":{"prototype":{"polluted":1}},"toString":"x","hasOwnProperty":1}';
+    const answer = RangeResponse.read(JSON.parse(poison));
+    expect(answer).toEqual(RangeResponse.read({}));
+    expect(Object.getPrototypeOf(answer)).toBe(Object.prototype);
+    expect(KeyValueCodec.read(JSON.parse('{"__proto__":{"key":"QUJD","value":5}}'))).toEqual(KeyValueCodec.absent());
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+});
+
+describe('a request', () => {
+  it('is sent under etcd’s names, without what was left out', () => {
+    expect(
+      RangeRequest.write({ key: 'a', rangeEnd: new Uint8Array([0]), limit: 5, sortOrder: 'DESCEND', keysOnly: true, revision: undefined }),
+    ).toEqual({
+      key: base64('a'),
+      range_end: 'AA==',
+      limit: '5',
+      sort_order: 'DESCEND',
+      keys_only: true,
+    });
+    expect(LeaseGrantRequest.write({ ttl: 10, id: leaseId(7) })).toEqual({ TTL: '10', ID: '7' });
+    expect(Empty.write({})).toEqual({});
+  });
+
+  it('comes back as it was', () => {
+    const request = fc.record(
+      { key: fc.string(), limit: fc.nat(), revision: fc.maxSafeInteger(), serializable: fc.boolean() },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(request, (given) => {
+        const back = RangeRequest.read(JSON.parse(JSON.stringify(RangeRequest.write(given))));
+        if (back === INVALID) throw new Error('it was refused');
+        const { key, limit, revision, serializable } = back;
+        expect({ key: text(key), limit, revision, serializable }).toEqual({
+          key: '',
+          limit: 0,
+          revision: 0,
+          serializable: false,
+          ...given,
+        });
+      }),
+    );
+  });
+
+  it('nests a txn in a txn', () => {
+    const sent = TxnRequest.write({
+      compare: [{ target: 'LEASE', result: 'NOT_EQUAL', key: 'k', lease: leaseId('9') }],
+      success: [{ requestTxn: { success: [{ requestPut: { key: 'a', value: 'b' } }] } }],
+    });
+    expect(sent).toEqual({
+      compare: [{ target: 'LEASE', result: 'NOT_EQUAL', key: base64('k'), lease: '9' }],
+      success: [{ request_txn: { success: [{ request_put: { key: base64('a'), value: base64('b') } }] } }],
+    });
+  });
+
+  it('knows the fields of the txn in a txn', () => {
+    const nested = RequestOp.fields.get('requestTxn')?.type.kind;
+    expect(nested?.is === 'message' && [...nested.fields().keys()]).toEqual([...TxnRequest.fields.keys()]);
+  });
+
+  it('is refused for an enum name that etcd does not have, naming the field and the choice', () => {
+    const error = errorOf(() => RangeRequest.write({ key: 'a', sortOrder: 'SIDEWAYS' as never }));
+    expect(hasReason(error, 'InvalidArgument')).toBe(true);
+    expect(String(error)).toContain('RangeRequest.sortOrder must be SortOrder (NONE, ASCEND, DESCEND)');
+    expect(() => RangeRequest.write({ sortOrder: 1 as never })).toThrow('RangeRequest.sortOrder');
+    expect(() => TxnRequest.write({ compare: [{ target: 'SIZE' as never }] })).toThrow('Compare.target');
+  });
+
+  it('is refused for a field that it does not have, by its name', () => {
+    const misspelt = { key: 'a', range_end: 'b' };
+    expect(() => RangeRequest.write(misspelt)).toThrow('RangeRequest has no field "range_end"; it has key, rangeEnd');
+    expect(() => PutRequest.write(JSON.parse('{"__proto__":{"key":"a"}}') as object)).toThrow('PutRequest has no field "__proto__"');
+    expect(() => PutRequest.write({ constructor: 5 } as object)).toThrow('PutRequest has no field "constructor"');
+  });
+
+  it('is refused for a value of the wrong type, without showing it', () => {
+    const error = errorOf(() => PutRequest.write({ key: 'a', value: { password: 'hunter2' } as never }));
+    expect(String(error)).toContain('PutRequest.value must be bytes (a string or Uint8Array), not object');
+    expect(String(error)).not.toContain('hunter2');
+    expect(() => RangeRequest.write({ limit: 2 ** 53 })).toThrow('RangeRequest.limit');
+    expect(() => RangeRequest.write(null as never)).toThrow('a RangeRequest is an object, not null');
+    expect(() => TxnRequest.write({ success: {} as never })).toThrow('TxnRequest.success must be RequestOp[]');
+  });
+
+  it('is told from what is none by a guard that does not throw', () => {
+    expect(Compare.is({ target: 'MOD' })).toBe(true);
+    for (const input of [null, 5, { target: 'SIZE' }, { other: 1 }]) expect(Compare.is(input)).toBe(false);
+    expect(KeyValueCodec.is(null)).toBe(false);
+  });
+});

@@ -1,0 +1,191 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { isBase64 } from '../../../src/codec/base64.js';
+import {
+  array,
+  bool,
+  bytes,
+  clusterIdCodec,
+  enumeration,
+  int32,
+  int64,
+  leaseIdCodec,
+  maybe,
+  memberIdCodec,
+  string,
+  uint64,
+} from '../../../src/codec/scalars.js';
+import { INVALID } from '../../../src/codec/wire.js';
+import { leaseId } from '../../../src/model/ids.js';
+
+describe('int64', () => {
+  it('reads decimal strings and numbers', () => {
+    expect(int64.read('0')).toBe(0);
+    expect(int64.read('-1')).toBe(-1);
+    expect(int64.read(42)).toBe(42);
+    expect(int64.read('007')).toBe(7);
+    expect(int64.read(String(Number.MAX_SAFE_INTEGER))).toBe(Number.MAX_SAFE_INTEGER);
+    expect(int64.read(String(Number.MIN_SAFE_INTEGER))).toBe(Number.MIN_SAFE_INTEGER);
+  });
+
+  it('gives back every safe integer, as a string and as a number', () => {
+    fc.assert(
+      fc.property(fc.maxSafeInteger(), (value) => {
+        expect(int64.read(String(value))).toBe(value);
+        expect(int64.read(value)).toBe(value);
+        expect(int64.read(int64.write(value))).toBe(value);
+      }),
+    );
+  });
+
+  it('refuses what a number cannot hold exactly, rather than round it', () => {
+    for (const input of ['9007199254740992', '9007199254740993', '-9007199254740993', '9223372036854775807', 2 ** 53])
+      expect(int64.read(input)).toBe(INVALID);
+    expect(int64.write(2 ** 53)).toBe(INVALID);
+  });
+
+  it('refuses what is not a decimal integer', () => {
+    for (const input of [
+      '',
+      ' ',
+      ' 1',
+      '1 ',
+      '+1',
+      '1.0',
+      '1e3',
+      '0x10',
+      '1_000',
+      '-',
+      'NaN',
+      '١',
+      1.5,
+      NaN,
+      Infinity,
+      null,
+      true,
+      [],
+      {},
+    ]) {
+      expect(int64.read(input)).toBe(INVALID);
+    }
+    fc.assert(
+      fc.property(fc.string(), (text) => (int64.read(text) === INVALID) !== (/^-?\d+$/.test(text) && Number.isSafeInteger(Number(text)))),
+    );
+  });
+
+  it('sends a decimal string, and nothing that is no integer', () => {
+    expect(int64.write(-5)).toBe('-5');
+    expect(int64.write(1.5)).toBe(INVALID);
+    expect(int64.write(NaN)).toBe(INVALID);
+  });
+});
+
+describe('uint64 and int32', () => {
+  it('have no negative uint64', () => {
+    expect(uint64.read('12')).toBe(12);
+    expect(uint64.read('-12')).toBe(INVALID);
+    expect(uint64.write(-1)).toBe(INVALID);
+  });
+
+  it('carry an int32 as a number', () => {
+    expect(int32.read(4294967295)).toBe(4294967295);
+    expect(int32.write(7)).toBe(7);
+    expect(int32.write(0.5)).toBe(INVALID);
+  });
+});
+
+describe('ids', () => {
+  it('keep all 64 bits', () => {
+    expect(leaseIdCodec.read('7587869404026273798')).toBe('7587869404026273798');
+    expect(memberIdCodec.read('18446744073709551615')).toBe('18446744073709551615');
+    expect(leaseIdCodec.write(leaseId('7587869404026273798'))).toBe('7587869404026273798');
+  });
+
+  it('refuse what is out of range, a number, or no integer', () => {
+    expect(leaseIdCodec.read('9223372036854775808')).toBe(INVALID);
+    expect(memberIdCodec.read('18446744073709551616')).toBe(INVALID);
+    for (const input of [5, '', 'abc', '0x5', '1.0', null]) expect(clusterIdCodec.read(input)).toBe(INVALID);
+  });
+
+  it('have no negative member or cluster, however short', () => {
+    expect(memberIdCodec.read('-5')).toBe(INVALID);
+    expect(clusterIdCodec.read('-1')).toBe(INVALID);
+    expect(leaseIdCodec.read('-5')).toBe('-5');
+  });
+});
+
+describe('bytes', () => {
+  it('gives back any bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), (value) => {
+        expect(bytes.read(bytes.write(value))).toEqual(value);
+        expect(bytes.write(value)).toBe(Buffer.from(value).toString('base64'));
+      }),
+    );
+  });
+
+  it('takes text as UTF-8', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), (text) => expect(bytes.write(text)).toBe(Buffer.from(text, 'utf8').toString('base64'))),
+    );
+  });
+
+  it('refuses what is not padded standard base64, short and long', () => {
+    for (const long of ['', 'QUJD'.repeat(50), 'QUJD'.repeat(5_000)]) {
+      for (const end of ['Q', 'QU', 'QUI', 'Q===', '====', 'QU=D', '=UJD', 'QU J', 'QU!=', 'QUJD\n', 'QUI=QUJD'])
+        expect(isBase64(long + end)).toBe(false);
+      for (const end of ['', 'QUJD', 'QUI=', 'QQ==']) expect(isBase64(long + end)).toBe(true);
+    }
+    for (const input of ['QU-_', 'Łabc', 5, null, {}]) expect(bytes.read(input)).toBe(INVALID);
+    expect(bytes.write(5 as never)).toBe(INVALID);
+  });
+});
+
+describe('enumeration', () => {
+  const Order = enumeration('Order', ['NONE', 'UP', 'DOWN']);
+
+  it('reads names, and the numbers that a gateway may send for them', () => {
+    expect(Order.read('DOWN')).toBe('DOWN');
+    expect(Order.read(1)).toBe('UP');
+    expect(Order.absent()).toBe('NONE');
+  });
+
+  it('refuses other names and numbers', () => {
+    for (const input of ['down', 'constructor', 'length', '1', 3, -1, 0.5, null]) expect(Order.read(input)).toBe(INVALID);
+  });
+
+  it('sends names only', () => {
+    expect(Order.write('UP')).toBe('UP');
+    expect(Order.write('SIDEWAYS' as never)).toBe(INVALID);
+    expect(Order.write(1 as never)).toBe(INVALID);
+  });
+});
+
+describe('string, bool, array and maybe', () => {
+  it('refuse another type', () => {
+    expect(string.read(1)).toBe(INVALID);
+    expect(string.write(1 as never)).toBe(INVALID);
+    expect(bool.read('true')).toBe(INVALID);
+    expect(bool.write('true' as never)).toBe(INVALID);
+    expect(array(string).read({ length: 0 })).toBe(INVALID);
+    expect(array(string).write('ab' as never)).toBe(INVALID);
+    expect(array(string).write(['a', 1 as never])).toBe(INVALID);
+  });
+
+  it('read and write lists in their order', () => {
+    expect(array(int64).read(['3', '1'])).toEqual([3, 1]);
+    expect(array(int64).write([3, 1])).toEqual(['3', '1']);
+    expect(array(int64).read(['3', null])).toBe(INVALID);
+  });
+
+  it('are undefined where a maybe is left out', () => {
+    expect(maybe(string).absent()).toBeUndefined();
+    expect(maybe(string).read('a')).toBe('a');
+  });
+
+  it('answer as guards without throwing', () => {
+    expect(string.is('a')).toBe(true);
+    expect(string.is(1)).toBe(false);
+    expect(() => string.encode(1 as never)).toThrow('not a valid string');
+  });
+});

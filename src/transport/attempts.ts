@@ -1,0 +1,119 @@
+import { asyncScheduler, catchError, forkJoin, of, race, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
+import { isEtcdError } from '../errors/index.js';
+import type { Call } from './call.js';
+import type { Endpoint, Endpoints, ServerInfo } from './endpoints.js';
+import { settled } from './limited.js';
+import { verdict } from './retry.js';
+import type { Credential, Tokens } from './tokens.js';
+
+/** Where a try goes, and what it shows there. */
+export interface Route {
+  readonly endpoint: Endpoint;
+  readonly info: ServerInfo;
+  readonly credential: Credential;
+}
+
+/** Sends a call along a route. */
+export type Send<T> = (route: Route) => Observable<T>;
+
+const ANONYMOUS: Credential = { token: undefined };
+const PAUSE_MS = 50;
+const LEAST_TRIES = 4;
+
+/** A call from its first try to its last: picks the endpoint, sees that version and token are known, and does what the table of retries says. */
+export class Attempts {
+  constructor(
+    private readonly endpoints: Endpoints,
+    private readonly tokens: Tokens,
+    /** Fires when the client is closed, so that nobody waits for the next try. */
+    private readonly closed: Observable<never>,
+  ) {}
+
+  /** Runs a call whose time has come: to be called when it is subscribed to, not before. */
+  run<T>(call: Call, send: Send<T>): Observable<T> {
+    const pinned = call.options.endpoint;
+    const endpoint = pinned === undefined ? this.endpoints.pick() : this.endpoints.at(pinned);
+    return this.at(endpoint, call, send);
+  }
+
+  private at<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
+    // That the last try was sent, and refused, says nothing of this one.
+    call.sent = false;
+    return this.waitFor(endpoint, call, () => this.attempt(endpoint, call, send));
+  }
+
+  private attempt<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
+    call.tries += 1;
+    let shown: Credential | undefined;
+    const go = (info: ServerInfo, credential: Credential): Observable<T> => {
+      shown = credential;
+      try {
+        return send({ endpoint, info, credential });
+      } catch (error) {
+        return throwError(() => error);
+      }
+    };
+    // Every call but the first knows both, and goes straight on.
+    const info = endpoint.known;
+    const credential = call.authenticated ? this.tokens.known : ANONYMOUS;
+    const sending =
+      info !== undefined && credential !== undefined
+        ? go(info, credential)
+        : this.prepare(endpoint, credential, call).pipe(switchMap((route) => go(route.info, route.credential)));
+    return sending.pipe(catchError((error: unknown) => this.recover(error, endpoint, shown, call, send)));
+  }
+
+  /** A way to the next endpoint in turn, for what tries again by itself. */
+  route(): Observable<Route> {
+    const endpoint = this.endpoints.pick();
+    return this.prepare(endpoint, this.tokens.known).pipe(
+      tap({
+        error: (error: unknown) => {
+          if (isEtcdError(error) && error.code === 'Unavailable') endpoint.failed();
+        },
+      }),
+    );
+  }
+
+  private prepare(endpoint: Endpoint, credential: Credential | undefined, call?: Call): Observable<Route> {
+    return forkJoin({
+      endpoint: of(endpoint),
+      info: endpoint.known === undefined ? endpoint.discover() : of(endpoint.known),
+      // Authenticating is a call with tries of its own, at whatever endpoint: its failure is final, and no fault of this one.
+      credential: credential === undefined ? this.tokens.get().pipe(tap({ error: () => call && (call.final = true) })) : of(credential),
+    });
+  }
+
+  private recover<T>(error: unknown, endpoint: Endpoint, shown: Credential | undefined, call: Call, send: Send<T>): Observable<T> {
+    // A fault of our own or of the caller's project function: not ours to interpret.
+    if (!isEtcdError(error) || call.answered || call.final) return throwError(() => error);
+    const fail = (): Observable<T> => throwError(() => settled(call, error));
+    switch (verdict(error, call.safety, call.sent)) {
+      case 'fail':
+        return fail();
+      case 'ambiguous':
+        endpoint.failed();
+        return fail();
+      case 'again':
+        endpoint.failed();
+        return call.tries < Math.max(LEAST_TRIES, this.endpoints.size + 1) ? this.run(call, send) : fail();
+      case 'reauthenticate':
+        if (call.reauthenticated || shown === undefined || !this.tokens.refused(shown)) return fail();
+        call.reauthenticated = true;
+        return this.run(call, send);
+      case 'rediscover':
+        endpoint.forget();
+        if (call.rediscovered) return fail();
+        call.rediscovered = true;
+        // Here, where it was refused: the next endpoint may have been upgraded just as unnoticed.
+        return this.at(endpoint, call, send);
+    }
+  }
+
+  /** A first try goes at once, even to an endpoint that failed a moment ago; the later ones give it time to come back. */
+  private waitFor<T>(endpoint: Endpoint, call: Call, next: () => Observable<T>): Observable<T> {
+    if (call.tries === 0 || endpoint.pausedUntil <= asyncScheduler.now()) return next();
+    const jitter = 0.5 + Math.random();
+    return race(timer(PAUSE_MS * 2 ** call.tries * jitter), this.closed).pipe(switchMap(next));
+  }
+}

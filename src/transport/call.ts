@@ -1,0 +1,78 @@
+import type { Observable } from 'rxjs';
+import type { Rpc, Safety } from '../codec/rpc.js';
+import type { EtcdError } from '../errors/index.js';
+import type { Carrier } from './carriers/choice.js';
+import type { DuplexPart, HttpResponse } from './transport.js';
+import type { ServerVersion } from './version.js';
+
+/** What every call takes besides its request. */
+export interface CallOptions {
+  /**
+   * How long the whole call may take, tries and waiting included, in milliseconds; `Infinity` for as long as it takes. By default the client's `requestTimeoutMs`, and
+   * no limit where an RPC may rightly take long (the lock service, a snapshot). A read ends in `DeadlineExceeded`, a write that was sent in `AmbiguousWrite`.
+   */
+  readonly timeoutMs?: number;
+  /** Ends the call with `Aborted`, as unsubscribing would without a word. */
+  readonly signal?: AbortSignal;
+  /** Asks this endpoint and no other: one of the client's, as it was given. */
+  readonly endpoint?: string;
+}
+
+/** How services reach the server: the one thing they need of the transport. */
+export interface Caller {
+  /** One request, one answer. Cold: a subscription is a call. */
+  unary<In, A>(rpc: Rpc<In, A>, request: In, options?: CallOptions): Observable<A>;
+  /** One request, answers as they come. Tried again only as long as nothing has come. */
+  stream<In, A>(rpc: Rpc<In, A>, request: In, options?: CallOptions): Observable<A>;
+  /** A way to the next endpoint in turn, with the carrier that works there. One try: whoever wants more tries again. */
+  channel(rpc: Rpc<never, unknown>): Observable<Channel>;
+  /** A plain GET beside the gateway: `/version`, `/health`, `/metrics`. */
+  get(path: string, options?: CallOptions): Observable<HttpResponse>;
+}
+
+/** A way to a server for a stream both ways. Whoever uses it says how it went, so that the next choice is a better one. */
+export interface Channel {
+  readonly carrier: Carrier;
+  readonly endpoint: string;
+  readonly version: ServerVersion | undefined;
+  /** The stream; undefined where the carrier is `chunked`, and each request is a {@link Caller.stream} of its own. */
+  readonly duplex: Observable<DuplexPart> | undefined;
+  /** The server has answered. */
+  answered(): void;
+  /** It broke, or could not be made. @returns false where another try cannot end otherwise: the same token, the same carrier */
+  failed(error: EtcdError): boolean;
+}
+
+/** The state of one subscription to a call. */
+export interface Call {
+  readonly name: string;
+  readonly safety: Safety;
+  readonly options: CallOptions;
+  /** Needs a token. */
+  readonly authenticated: boolean;
+  /** The try under way has left this machine. */
+  sent: boolean;
+  /** An answer has come: a stream cannot begin again unnoticed. */
+  answered: boolean;
+  /** No further try can help. */
+  final: boolean;
+  tries: number;
+  reauthenticated: boolean;
+  rediscovered: boolean;
+}
+
+/** A call at its beginning. */
+export function newCall(name: string, safety: Safety, authenticated: boolean, options: CallOptions): Call {
+  return {
+    name,
+    safety,
+    authenticated,
+    options,
+    sent: false,
+    answered: false,
+    final: false,
+    tries: 0,
+    reauthenticated: false,
+    rediscovered: false,
+  };
+}

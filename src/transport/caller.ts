@@ -1,0 +1,164 @@
+import { defer, map, Subject, tap, type Observable } from 'rxjs';
+import { authRpcs } from '../codec/auth.js';
+import type { Rpc } from '../codec/rpc.js';
+import { newerField, NEWEST_FIELD } from '../codec/since.js';
+import { INVALID, type Json } from '../codec/wire.js';
+import { EtcdError, UnsupportedServerVersionError } from '../errors/index.js';
+import { readAnswer } from './answers.js';
+import { Attempts, type Route } from './attempts.js';
+import { newCall, type Call, type Caller, type CallOptions } from './call.js';
+import { CarrierChoice, type Carrier } from './carriers/choice.js';
+import { channelAlong } from './channel.js';
+import { discoverServer } from './discovery.js';
+import { Endpoints } from './endpoints.js';
+import { Limits } from './limited.js';
+import { messagesOf } from './messagesOf.js';
+import { Tokens, type Auth } from './tokens.js';
+import type { HttpRequest, HttpResponse, Transport } from './transport.js';
+import { isAtLeast } from './version.js';
+
+/** What a caller has to know. */
+export interface CallerSettings {
+  readonly endpoints: readonly string[];
+  readonly auth: Auth | undefined;
+  readonly apiPrefix: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly requestTimeoutMs: number;
+  readonly streams: { readonly carrier: Carrier | 'auto' };
+}
+
+/** A caller and its end. */
+export interface ClosableCaller extends Caller {
+  /** Ends every call and closes every socket. */
+  close(): Promise<void>;
+}
+
+/**
+ * Every call of a client over one transport: encoded, sent to an endpoint with the prefix of its version and the token of the client, decoded,
+ * and tried again where that is harmless.
+ */
+export function createCaller(transport: Transport, settings: CallerSettings): ClosableCaller {
+  const closed = new Subject<never>();
+  const endpoints = new Endpoints(settings.endpoints, (origin) => discoverServer(plainGet('/version', origin), origin, settings.apiPrefix));
+  const tokens = new Tokens(settings.auth, (name, password) =>
+    unary(authRpcs.authenticate, { name, password }).pipe(map(({ token }) => token)),
+  );
+  const { requestTimeoutMs } = settings;
+  const carriers = new CarrierChoice(settings.streams.carrier);
+  const limits = new Limits(requestTimeoutMs);
+  const attempts = new Attempts(endpoints, tokens, closed);
+
+  function unary<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}): Observable<A> {
+    return limits.limited(() => {
+      const { json, body, call } = begin(rpc, request, options);
+      const send = (route: Route): Observable<A> => {
+        refuseNewer(rpc, json, route);
+        const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
+        return transport.exchange(post(rpc.path, body, route, call)).pipe(
+          map((response) => {
+            const answer = readAnswer(rpc.response, response, where);
+            route.endpoint.succeeded();
+            return answer;
+          }),
+        );
+      };
+      return {
+        call,
+        timeoutMs: timeoutOf(options, rpc.unbounded === true ? Infinity : requestTimeoutMs),
+        run: () => attempts.run(call, send),
+      };
+    });
+  }
+
+  function stream<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}): Observable<A> {
+    return limits.limited(() => {
+      const { json, body, call } = begin(rpc, request, options);
+      const send = (route: Route): Observable<A> => {
+        refuseNewer(rpc, json, route);
+        const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
+        return messagesOf(transport.stream(post(rpc.path, body, route, call)), rpc.response, where).pipe(
+          tap(() => {
+            call.answered = true;
+            route.endpoint.succeeded();
+          }),
+        );
+      };
+      // How long it takes until there is something to say is up to the store.
+      return { call, timeoutMs: timeoutOf(options, Infinity), run: () => attempts.run(call, send) };
+    });
+  }
+
+  function get(path: string, options: CallOptions = {}): Observable<HttpResponse> {
+    return limits.limited(() => {
+      const call = newCall(`GET ${path}`, 'read', false, options);
+      const send = ({ endpoint }: Route): Observable<HttpResponse> => plainGet(path, endpoint.origin, call);
+      return { call, timeoutMs: timeoutOf(options, requestTimeoutMs), run: () => attempts.run(call, send) };
+    });
+  }
+
+  function plainGet(path: string, origin: string, call?: Call): Observable<HttpResponse> {
+    return transport.exchange({
+      origin,
+      method: 'GET',
+      path,
+      headers: settings.headers,
+      rpc: `GET ${path}`,
+      ...(call && { onSent: () => (call.sent = true) }),
+    });
+  }
+
+  function post(path: string, body: string, { endpoint, info, credential }: Route, call: Call): HttpRequest {
+    const { token } = credential;
+    return {
+      origin: endpoint.origin,
+      method: 'POST',
+      path: info.prefix + path,
+      headers: token === undefined ? settings.headers : { ...settings.headers, authorization: token },
+      body,
+      rpc: call.name,
+      onSent: () => (call.sent = true),
+    };
+  }
+
+  return {
+    unary,
+    stream,
+    get,
+    channel: (rpc) =>
+      defer(() => attempts.route()).pipe(
+        map((route) => channelAlong(route, rpc, { transport, tokens, carriers, headers: settings.headers })),
+      ),
+    close: async () => {
+      closed.error(new EtcdError('ClientClosed', 'the client is closed'));
+      await transport.close();
+    },
+  };
+}
+
+/** The state of a call, and what it sends: encoded once, whatever the number of tries. */
+function begin<In>(rpc: Rpc<In, unknown>, request: In, options: CallOptions) {
+  const json = rpc.request.write(request);
+  if (json === INVALID) throw new EtcdError('InvalidArgument', 'the request is not valid', { rpc: rpc.name });
+  return { json, body: JSON.stringify(json), call: newCall(rpc.name, rpc.safety, rpc.anonymous !== true, options) };
+}
+
+function timeoutOf({ timeoutMs }: CallOptions, fallback: number): number {
+  if (timeoutMs === undefined) return fallback;
+  if (!(timeoutMs > 0))
+    throw new EtcdError('InvalidArgument', `timeoutMs is a number of milliseconds above 0, or Infinity, not ${String(timeoutMs)}`);
+  // Node's timers wrap above this, and fire at once; it is 24 days.
+  return timeoutMs > 2 ** 31 - 1 ? Infinity : timeoutMs;
+}
+
+/** @throws EtcdError `UnsupportedServerVersion` where the server lacks the RPC, or would ignore a field of the request */
+function refuseNewer(rpc: Rpc<never, unknown>, json: Json, { info: { version }, endpoint }: Route): void {
+  if (version === undefined) return;
+  const knows = (since: string): boolean => isAtLeast(version, since);
+  const refuse = (what: string, required: string): never => {
+    throw new UnsupportedServerVersionError(what, { rpc: rpc.name, endpoint: endpoint.origin, required, found: version.text });
+  };
+  if (rpc.since !== undefined && !knows(rpc.since)) refuse(rpc.name, rpc.since);
+  if (knows(NEWEST_FIELD)) return;
+  const newer = newerField(rpc.request.kind, json, knows);
+  if (newer !== undefined) refuse(newer.field, newer.since);
+}

@@ -1,0 +1,47 @@
+import type { Socket } from 'node:net';
+import { buildConnector, Client } from 'undici';
+import { EtcdError } from '../../errors/index.js';
+import { tlsOptions, type PoolSettings } from '../pools.js';
+
+/** A connection of one stream's own. */
+export interface Connection {
+  readonly client: Client;
+  /** Closes it at once, whatever is under way: that is how the server learns that the stream is over. */
+  destroy(): void;
+}
+
+/**
+ * A connection for one stream. undici lets go of a socket that was upgraded, and would leave it open behind a closed client: hence the hand on it. One of
+ * HTTP/2 it keeps, and must close itself: where the socket is closed without an error of its own, it throws out of an event, where nobody can catch it.
+ *
+ * @param http2 whether it must speak HTTP/2; `CarrierUnusable` where the other end does not
+ */
+export function connectionFor(origin: string, { connectTimeoutMs, tls }: PoolSettings, http2: boolean): Connection {
+  const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: http2, ...tlsOptions(tls) });
+  let socket: Socket | undefined;
+  let destroyed = false;
+  const client = new Client(origin, {
+    allowH2: http2,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: (options, callback) =>
+      connect(options, (...[error, connected]) => {
+        if (error !== null) return callback(error, null);
+        socket = connected;
+        if (destroyed && !http2) connected.destroy();
+        if (http2 && (connected as { alpnProtocol?: unknown }).alpnProtocol !== 'h2') {
+          connected.destroy();
+          return callback(new EtcdError('CarrierUnusable', 'the endpoint does not speak HTTP/2', { endpoint: origin }), null);
+        }
+        callback(null, connected);
+      }),
+  });
+  return {
+    client,
+    destroy: () => {
+      destroyed = true;
+      if (!http2) socket?.destroy();
+      void client.destroy();
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import { PassThrough } from 'node:stream';
+import { Observable } from 'rxjs';
+import type { Dispatcher } from 'undici';
+import { EtcdError } from '../../errors/index.js';
+import { connectionError } from '../connectionError.js';
+import { JsonStream } from '../jsonStream.js';
+import type { PoolSettings } from '../pools.js';
+import { errorInResponse } from '../responseError.js';
+import type { DuplexPart, DuplexRequest } from '../transport.js';
+import { connectionFor } from './connection.js';
+
+/**
+ * A stream over one HTTP/2 request whose body stays open. undici sends nothing else on a connection meanwhile: it is this stream's
+ * own.
+ */
+export function http2Duplex({ origin, path, headers, token, rpc }: DuplexRequest, settings: PoolSettings): Observable<DuplexPart> {
+  return new Observable((subscriber) => {
+    const where = { rpc, endpoint: origin };
+    const connection = connectionFor(origin, settings, true);
+    const body = new PassThrough();
+    const json = new JsonStream();
+    const refusal: Buffer[] = [];
+    let status = 200;
+    let sent = false;
+    const guarded = (work: () => void): void => {
+      try {
+        work();
+      } catch (error) {
+        subscriber.error(error);
+      }
+    };
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart: () => {
+        sent = true;
+        subscriber.next({ type: 'open', send: (message) => void body.write(`${JSON.stringify(message)}\n`) });
+      },
+      onResponseStart: (_, code) => (status = code),
+      onResponseData: (_, bytes) =>
+        guarded(() => {
+          if (status !== 200) refusal.push(bytes);
+          else for (const message of json.push(bytes)) subscriber.next({ type: 'message', json: message });
+        }),
+      onResponseEnd: () => {
+        const refused = status !== 200 && errorInResponse({ status, body: Buffer.concat(refusal).toString('utf8') }, where);
+        subscriber.error(refused || new EtcdError('ConnectionLost', 'the server ended the stream', where));
+      },
+      onResponseError: (_, error) => subscriber.error(connectionError(error, sent, where)),
+    };
+    // The client may have failed to connect already; writing to a stream that nobody reads is no error of ours.
+    body.on('error', () => undefined);
+    connection.client.dispatch(
+      { method: 'POST', path, headers: token === undefined ? headers : { ...headers, authorization: token }, body },
+      handler,
+    );
+    return () => {
+      body.destroy();
+      connection.destroy();
+    };
+  });
+}

@@ -1,0 +1,46 @@
+import { Observable } from 'rxjs';
+import { WebSocket } from 'undici';
+import { EtcdError } from '../../errors/index.js';
+import { parseJson } from '../parseJson.js';
+import type { PoolSettings } from '../pools.js';
+import type { DuplexPart, DuplexRequest } from '../transport.js';
+import { connectionFor } from './connection.js';
+import { handshakeOver } from './handshake.js';
+
+/** Headers that a handshake sets by itself. */
+const OWN_HEADERS = new Set(['content-type']);
+
+/**
+ * A stream over a WebSocket on the RPC's own path, a JSON message a frame. etcd's proxy takes the token as a subprotocol, from 3.5.32 on.
+ */
+export function webSocketDuplex({ origin, path, headers, token, rpc }: DuplexRequest, settings: PoolSettings): Observable<DuplexPart> {
+  return new Observable((subscriber) => {
+    const where = { rpc, endpoint: origin };
+    const connection = connectionFor(origin, settings, false);
+    const handshake = handshakeOver(connection.client, where);
+    const socket = new WebSocket(origin.replace(/^http/, 'ws') + path, {
+      dispatcher: handshake.dispatcher,
+      protocols: token === undefined ? [] : ['Bearer', token],
+      headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !OWN_HEADERS.has(name))),
+    });
+    let opened = false;
+    socket.addEventListener('open', () => {
+      opened = true;
+      subscriber.next({ type: 'open', send: (message) => socket.send(JSON.stringify(message)) });
+    });
+    socket.addEventListener('message', ({ data }: { data: unknown }) => {
+      try {
+        subscriber.next({ type: 'message', json: parseJson(String(data), where) });
+      } catch (error) {
+        subscriber.error(error);
+      }
+    });
+    socket.addEventListener('error', () => {
+      if (!opened) subscriber.error(handshake.failure());
+    });
+    socket.addEventListener('close', ({ code }) => {
+      subscriber.error(new EtcdError('ConnectionLost', `the stream ended (WebSocket code ${code})`, where));
+    });
+    return () => connection.destroy();
+  });
+}

@@ -1,0 +1,48 @@
+import type { Rpc } from '../codec/rpc.js';
+import type { EtcdError } from '../errors/index.js';
+import type { Route } from './attempts.js';
+import type { Channel } from './call.js';
+import type { CarrierChoice } from './carriers/choice.js';
+import { verdict } from './retry.js';
+import type { Tokens } from './tokens.js';
+import type { Transport } from './transport.js';
+
+/** What a channel is made with. */
+interface Means {
+  readonly transport: Transport;
+  readonly tokens: Tokens;
+  readonly carriers: CarrierChoice;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The channel along a route, by the carrier that works there. */
+export function channelAlong(
+  { endpoint, info, credential }: Route,
+  rpc: Rpc<never, unknown>,
+  { transport, tokens, carriers, headers }: Means,
+): Channel {
+  const { origin } = endpoint;
+  const terms = { origin, version: info.version, authenticated: credential.token !== undefined };
+  const carrier = carriers.choose(terms);
+  return {
+    carrier,
+    endpoint: origin,
+    version: info.version,
+    duplex:
+      carrier === 'chunked'
+        ? undefined
+        : transport.duplex({ carrier, origin, path: info.prefix + rpc.path, headers, token: credential.token, rpc: rpc.name }),
+    answered: () => endpoint.succeeded(),
+    failed: (error: EtcdError): boolean => {
+      if (error.reason === 'CarrierUnusable') {
+        carriers.refused(origin, carrier);
+        return carriers.choose(terms) !== carrier;
+      }
+      if (error.reason === 'ConnectionLost') carriers.lost(terms, carrier);
+      const next = verdict(error, 'read', true);
+      if (next === 'again') endpoint.failed();
+      if (next === 'rediscover') endpoint.forget();
+      return next !== 'reauthenticate' || tokens.refused(credential);
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import { asyncScheduler, type Subscription } from 'rxjs';
+
+interface Entry {
+  readonly at: number;
+  readonly expire: () => void;
+}
+
+/**
+ * Deadlines of calls that all get the same time: they fall due in the order in which they were set, so that one timer, for the oldest, does for all.
+ * A timer a call would cost more than all the rest that rxetcd does for it. There is none while no call is under way, so it keeps no process alive.
+ */
+export class Deadlines {
+  /** A Set keeps the order of insertion, and forgets from the middle at no cost. */
+  private readonly entries = new Set<Entry>();
+  private timer: Subscription | undefined;
+
+  constructor(private readonly timeoutMs: number) {}
+
+  /** Runs `expire` when the time is over. @returns what calls it off */
+  set(expire: () => void): () => void {
+    const entry = { at: asyncScheduler.now() + this.timeoutMs, expire };
+    this.entries.add(entry);
+    this.timer ??= this.arm(this.timeoutMs);
+    return () => {
+      this.entries.delete(entry);
+      if (this.entries.size > 0) return;
+      this.timer?.unsubscribe();
+      this.timer = undefined;
+    };
+  }
+
+  private arm(ms: number): Subscription {
+    return asyncScheduler.schedule(() => {
+      const now = asyncScheduler.now();
+      const due: Entry[] = [];
+      // Many will have been called off since the timer was set: it goes to sleep again until the oldest that is left.
+      let oldest: Entry | undefined;
+      for (const entry of this.entries) {
+        if (entry.at > now) {
+          oldest = entry;
+          break;
+        }
+        due.push(entry);
+      }
+      for (const entry of due) this.entries.delete(entry);
+      // Before anything expires: the end of one call may begin another, which must not find the timer gone and set it for itself.
+      this.timer = oldest === undefined ? undefined : this.arm(oldest.at - now);
+      for (const { expire } of due) expire();
+    }, ms);
+  }
+}

@@ -1,0 +1,42 @@
+import { map, type Observable } from 'rxjs';
+import { EtcdError, UnsupportedServerVersionError } from '../errors/index.js';
+import type { ServerInfo } from './endpoints.js';
+import { errorInResponse } from './responseError.js';
+import type { HttpResponse } from './transport.js';
+import { gatewayPrefix, OLDEST, parseVersion } from './version.js';
+
+/**
+ * What a server says of itself at `GET /version`.
+ *
+ * @param apiPrefix where its gateway is, if the user said so; then a server that hides its version (behind a proxy, say) is taken for a new one
+ */
+export function discoverServer(response: Observable<HttpResponse>, origin: string, apiPrefix: string | undefined): Observable<ServerInfo> {
+  return response.pipe(
+    map(({ status, body }) => {
+      const text = status === 200 ? versionIn(body) : undefined;
+      const version = text === undefined ? undefined : parseVersion(text);
+      if (apiPrefix !== undefined) return { version, prefix: apiPrefix };
+      const where = { rpc: 'GET /version', endpoint: origin };
+      // A proxy that does not reach it, say: the next endpoint may do better.
+      if (status >= 502 && status <= 504) throw errorInResponse({ status, body }, where);
+      if (version === undefined)
+        throw new EtcdError(
+          'MalformedResponse',
+          `HTTP ${status} without a version of etcd: is this an etcd? If it is, set apiPrefix`,
+          where,
+        );
+      const prefix = gatewayPrefix(version);
+      if (prefix === undefined) throw new UnsupportedServerVersionError('rxetcd', { ...where, required: OLDEST, found: version.text });
+      return { version, prefix };
+    }),
+  );
+}
+
+function versionIn(body: string): string | undefined {
+  try {
+    const { etcdserver } = JSON.parse(body) as { etcdserver?: unknown };
+    return typeof etcdserver === 'string' ? etcdserver : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,41 @@
+import { Observable } from 'rxjs';
+import type { ResponseCodec } from '../codec/rpc.js';
+import { readStreamMessage } from './answers.js';
+import { JsonStream } from './jsonStream.js';
+import { errorInResponse } from './responseError.js';
+import type { ErrorDetails } from '../errors/index.js';
+import type { StreamPart } from './transport.js';
+
+/** The messages of a streaming answer, decoded as they come. */
+export function messagesOf<A>(parts: Observable<StreamPart>, codec: ResponseCodec<A>, where: ErrorDetails): Observable<A> {
+  return new Observable((subscriber) => {
+    const json = new JsonStream();
+    const guarded = (work: () => void): void => {
+      try {
+        work();
+      } catch (error) {
+        subscriber.error(error);
+      }
+    };
+    const emit = (messages: readonly unknown[]): void => {
+      for (const message of messages) {
+        // Whoever took what he wanted need not pay for the rest of the chunk.
+        if (subscriber.closed) return;
+        subscriber.next(readStreamMessage(codec, message, where));
+      }
+    };
+    return parts.subscribe({
+      next: (part) =>
+        guarded(() => {
+          if (part.type === 'refused') throw errorInResponse(part.response, where);
+          emit(json.push(part.bytes));
+        }),
+      error: (error: unknown) => subscriber.error(error),
+      complete: () =>
+        guarded(() => {
+          emit(json.end());
+          subscriber.complete();
+        }),
+    });
+  });
+}

@@ -1,0 +1,68 @@
+import { Pool } from 'undici';
+import { EtcdError } from '../errors/index.js';
+
+/** How connections are made and kept. */
+export interface PoolSettings {
+  /** Connections at a time to one endpoint, streams not counted. */
+  readonly maxConnections: number;
+  readonly connectTimeoutMs: number;
+  /** How long an idle connection is kept. */
+  readonly keepAliveMs: number;
+  readonly tls: TlsSettings;
+}
+
+/** What Node's TLS is told; PEM. */
+export interface TlsSettings {
+  readonly ca?: string | Uint8Array;
+  readonly cert?: string | Uint8Array;
+  readonly key?: string | Uint8Array;
+  readonly serverName?: string;
+}
+
+/** One pool an endpoint, made when it is first asked for. */
+export interface Pools {
+  /** @throws EtcdError `ClientClosed` */
+  of(origin: string): Pool;
+  destroy(): Promise<void>;
+}
+
+/** Pools that are made as they are needed. */
+export function poolsByOrigin({ connectTimeoutMs, keepAliveMs, tls }: PoolSettings, connections: number | null): Pools {
+  const pools = new Map<string, Pool>();
+  let closed = false;
+  return {
+    of: (origin) => {
+      if (closed) throw clientClosed();
+      const known = pools.get(origin);
+      if (known !== undefined) return known;
+      const pool = new Pool(origin, {
+        connections,
+        pipelining: 1,
+        keepAliveTimeout: keepAliveMs,
+        // Deadlines are the caller's; undici's own would end an idle watch after 300 s.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        connect: { timeout: connectTimeoutMs, ...tlsOptions(tls) },
+      });
+      pools.set(origin, pool);
+      return pool;
+    },
+    destroy: async () => {
+      closed = true;
+      await Promise.all([...pools.values()].map((pool) => pool.destroy(clientClosed())));
+    },
+  };
+}
+
+/** TLS by undici's names. */
+export function tlsOptions({ ca, cert, key, serverName }: TlsSettings) {
+  const pem = (value: string | Uint8Array): string | Buffer => (typeof value === 'string' ? value : Buffer.from(value));
+  return {
+    ...(ca === undefined ? {} : { ca: pem(ca) }),
+    ...(cert === undefined ? {} : { cert: pem(cert) }),
+    ...(key === undefined ? {} : { key: pem(key) }),
+    ...(serverName === undefined ? {} : { servername: serverName }),
+  };
+}
+
+const clientClosed = (): EtcdError => new EtcdError('ClientClosed', 'the client is closed');

@@ -1,0 +1,62 @@
+import type { Observable } from 'rxjs';
+import type { Json } from '../codec/wire.js';
+
+/** An HTTP request to one endpoint. */
+export interface HttpRequest {
+  /** `https://a:2379`. */
+  readonly origin: string;
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** What is asked, for errors: `KV.Put`. */
+  readonly rpc: string;
+  /** Called when the first byte is about to leave: from here on a failure says nothing about what the server did. */
+  readonly onSent?: () => void;
+}
+
+/** A whole HTTP response. */
+export interface HttpResponse {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** What comes of a streaming request: chunks, or a refusal in place of them. */
+export type StreamPart =
+  | { readonly type: 'chunk'; readonly bytes: Uint8Array }
+  /** The answer is not a 200; it is the last part. */
+  | { readonly type: 'refused'; readonly response: HttpResponse };
+
+/** What carries a stream both ways: many requests and many answers at a time. */
+export type DuplexCarrier = 'websocket' | 'http2';
+
+/** A request for a stream both ways. */
+export interface DuplexRequest extends Pick<HttpRequest, 'origin' | 'path' | 'headers' | 'rpc'> {
+  readonly carrier: DuplexCarrier;
+  /** Shown in the way of the carrier. */
+  readonly token: string | undefined;
+}
+
+/** What comes of a stream both ways. */
+export type DuplexPart =
+  /** It is there; it takes messages as long as it is subscribed to. */
+  { readonly type: 'open'; readonly send: (message: Json) => void } | { readonly type: 'message'; readonly json: unknown };
+
+/**
+ * Where sockets end. Everything above works on this interface, so that another carrier (a browser's fetch) is another implementation and
+ * nothing more. All streams are cold: a subscription is a request, unsubscribing aborts it. Failures are `Unreachable` (nothing was sent),
+ * `ConnectionLost`, `MalformedResponse` or `ClientClosed`.
+ */
+export interface Transport {
+  /** One request, one response. */
+  exchange(request: HttpRequest): Observable<HttpResponse>;
+  /** One request, a response read as it comes. It lives on a connection of its own and knows no timeout. */
+  stream(request: HttpRequest): Observable<StreamPart>;
+  /**
+   * A stream both ways, on a connection of its own. It never completes: that the server ended it is `ConnectionLost`. `CarrierUnusable` where
+   * the server, or something before it, does not speak what carries it.
+   */
+  duplex(request: DuplexRequest): Observable<DuplexPart>;
+  /** Aborts what is under way (it errors with `ClientClosed`) and resolves when every socket is closed. */
+  close(): Promise<void>;
+}

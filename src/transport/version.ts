@@ -1,0 +1,33 @@
+/** A version of etcd, as far as rxetcd depends on it. */
+export interface ServerVersion {
+  readonly major: number;
+  readonly minor: number;
+  readonly patch: number;
+  /** As the server says it: `3.5.30`. */
+  readonly text: string;
+}
+
+/** `3.5.30`, `3.5` or `3.6.0-alpha.0` read; undefined where it does not begin with two numbers. */
+export function parseVersion(text: string): ServerVersion | undefined {
+  const match = /^(\d+)\.(\d+)(?:\.(\d+))?(?:[.+-]|$)/.exec(text);
+  return match === null ? undefined : { major: Number(match[1]), minor: Number(match[2]), patch: Number(match[3] ?? 0), text };
+}
+
+/** True where `version` is `required` (`3.4`, `3.4.16`) or newer. A pre-release counts as what it is to become. */
+export function isAtLeast(version: ServerVersion, required: string): boolean {
+  const least = parseVersion(required);
+  if (least === undefined) return true;
+  if (version.major !== least.major) return version.major > least.major;
+  if (version.minor !== least.minor) return version.minor > least.minor;
+  return version.patch >= least.patch;
+}
+
+/** The oldest etcd whose gateway rxetcd speaks. */
+export const OLDEST = '3.2';
+
+/** Where the gateway of this version has its RPCs; undefined for one older than {@link OLDEST}. */
+export function gatewayPrefix(version: ServerVersion): string | undefined {
+  if (!isAtLeast(version, OLDEST)) return undefined;
+  if (isAtLeast(version, '3.4')) return '/v3';
+  return isAtLeast(version, '3.3') ? '/v3beta' : '/v3alpha';
+}

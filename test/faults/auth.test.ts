@@ -1,0 +1,148 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { firstValueFrom, take, toArray } from 'rxjs';
+import type { Client } from '../../src/index.js';
+import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
+import { Clients, expectSilentAbout, rejection } from './support.js';
+
+const PASSWORD = 'hunter2 "quoted" pä$$';
+const auth = { username: 'root', password: PASSWORD };
+
+let etcd: EtcdServer;
+let root: Client;
+const setUp = new Clients();
+const clients = new Clients();
+const run = async (...calls: Parameters<typeof firstValueFrom>[0][]): Promise<void> => {
+  for (const call of calls) await firstValueFrom(call);
+};
+
+beforeAll(async () => {
+  etcd = await startEtcd({ own: true });
+  root = setUp.make({ endpoints: etcd.endpoint, auth });
+  await run(
+    root.auth.userAdd('root', { password: PASSWORD }),
+    root.auth.roleAdd('root'),
+    root.auth.userGrantRole('root', 'root'),
+    root.auth.userAdd('guest', { password: 'guest' }),
+    root.auth.roleAdd('guest'),
+    root.auth.userGrantRole('guest', 'guest'),
+    root.auth.roleGrantPermission('guest', 'READ', { prefix: 'public/' }),
+    root.auth.enable(),
+  );
+});
+afterEach(() => clients.close());
+afterAll(async () => {
+  await setUp.close();
+  await etcd.stop();
+});
+
+const calls = (client: Client, count: number): Promise<unknown>[] =>
+  Array.from({ length: count }, (_, n) => firstValueFrom(client.kv.put(`auth/${n}`, 'value')));
+
+test('a client that began while auth was off goes on when it is on', async () => {
+  await firstValueFrom(root.kv.put('public/a', 'b'));
+  expect((await firstValueFrom(root.kv.get('public/a')))?.value).toBe('b');
+});
+
+test('a client with credentials authenticates by itself', async () => {
+  const client = clients.make({ endpoints: etcd.endpoint, auth });
+  await Promise.all(calls(client, 50));
+});
+
+test('all the tokens of a server that was restarted are gone: reads and writes go on by themselves', async () => {
+  const client = clients.make({ endpoints: etcd.endpoint, auth });
+  await Promise.all(calls(client, 10));
+  await etcd.restart();
+  await firstValueFrom(client.kv.get('public/a'));
+  await etcd.restart();
+  // The connections broke with the server; a read finds that out without harm.
+  const [read] = await Promise.all([
+    firstValueFrom(client.kv.get('public/a')),
+    ...Array.from({ length: 20 }, () => firstValueFrom(client.kv.get('auth/1'))),
+  ]);
+  expect(read?.value).toBe('b');
+  await Promise.all(calls(client, 50));
+});
+
+test('a token function is asked again when its token is gone', async () => {
+  const helper = clients.make({ endpoints: etcd.endpoint });
+  let asked = 0;
+  const token = async (): Promise<string> => {
+    asked += 1;
+    return (await firstValueFrom(helper.auth.authenticate('root', PASSWORD))).token;
+  };
+  const client = clients.make({ endpoints: etcd.endpoint, auth: { token } });
+  await Promise.all(calls(client, 20));
+  expect(asked).toBe(1);
+  await etcd.restart();
+  await firstValueFrom(client.kv.get('public/a'));
+  await Promise.all(calls(client, 20));
+  expect(asked).toBe(2);
+});
+
+describe('whoever is not let in is told why, and no secret is in it:', () => {
+  const failing = async (client: Client): Promise<unknown> => rejection(firstValueFrom(client.kv.put('public/a', 'b')));
+
+  test('a wrong password', async () => {
+    const error = await failing(clients.make({ endpoints: etcd.endpoint, auth: { username: 'root', password: 'wr0ng' } }));
+    expect(error).toMatchObject({ reason: 'AuthFailed', rpc: 'Auth.Authenticate', endpoint: etcd.endpoint });
+    expectSilentAbout(error, 'wr0ng');
+  });
+
+  test('a user that does not exist', async () => {
+    const error = await failing(clients.make({ endpoints: etcd.endpoint, auth: { username: 'nobody', password: 'wr0ng' } }));
+    expect(error).toMatchObject({ reason: 'AuthFailed' });
+    expectSilentAbout(error, 'wr0ng');
+  });
+
+  test('no credentials', async () => {
+    expect(await failing(clients.make({ endpoints: etcd.endpoint }))).toMatchObject({ reason: 'UserEmpty', rpc: 'KV.Put' });
+  });
+
+  test('a token that is not one', async () => {
+    const error = await failing(clients.make({ endpoints: etcd.endpoint, auth: { token: 's3cret.1' } }));
+    expect(error).toMatchObject({ reason: 'InvalidAuthToken', code: 'Unauthenticated' });
+    expectSilentAbout(error, 's3cret');
+  });
+
+  test('a user without the permission', async () => {
+    const client = clients.make({ endpoints: etcd.endpoint, auth: { username: 'guest', password: 'guest' } });
+    expect((await firstValueFrom(client.kv.get('public/a')))?.value).toBe('b');
+    expect(await failing(client)).toMatchObject({ reason: 'PermissionDenied', rpc: 'KV.Put' });
+  });
+
+  test('a server that died under the call', async () => {
+    const client = clients.make({ endpoints: etcd.endpoint, auth });
+    await firstValueFrom(client.kv.get('public/a'));
+    await etcd.pause();
+    const pending = rejection(firstValueFrom(client.kv.put('public/a', 'b')));
+    await etcd.kill();
+    const error = await pending;
+    expect(error).toMatchObject({ reason: 'AmbiguousWrite' });
+    expectSilentAbout(error, PASSWORD, 'hunter2');
+    await etcd.restart();
+  });
+});
+
+test('a changed password: the old one goes on as long as its token, a new client needs the new one', async () => {
+  const client = clients.make({ endpoints: etcd.endpoint, auth: { username: 'guest', password: 'guest' } });
+  await firstValueFrom(client.kv.get('public/a'));
+  await firstValueFrom(root.auth.userChangePassword('guest', { password: 'changed' }));
+  const old = await rejection(
+    firstValueFrom(clients.make({ endpoints: etcd.endpoint, auth: { username: 'guest', password: 'guest' } }).kv.get('public/a')),
+  );
+  expect(old).toMatchObject({ reason: 'AuthFailed' });
+  const fresh = clients.make({ endpoints: etcd.endpoint, auth: { username: 'guest', password: 'changed' } });
+  expect((await firstValueFrom(fresh.kv.get('public/a')))?.value).toBe('b');
+});
+
+test('auth that is turned off, and on again, leaves working clients', async () => {
+  const client = clients.make({ endpoints: etcd.endpoint, auth });
+  await firstValueFrom(client.kv.put('public/a', '1'));
+  await firstValueFrom(root.auth.disable());
+  const late = clients.make({ endpoints: etcd.endpoint, auth });
+  await run(client.kv.put('public/a', '2'), late.kv.put('public/a', '3'));
+  await firstValueFrom(root.auth.enable());
+  await run(client.kv.put('public/a', '4'), late.kv.put('public/a', '5'), root.kv.put('public/a', '6'));
+  const values = await firstValueFrom(late.kv.get('public/a').pipe(take(1), toArray()));
+  expect(values.map((kv) => kv?.value)).toEqual(['6']);
+});

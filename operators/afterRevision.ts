@@ -1,0 +1,34 @@
+import { filter, type MonoTypeOperatorFunction } from 'rxjs';
+import type { Revisioned } from './internal/revisioned.js';
+
+/**
+ * Passes what is later than a revision. For a watch that overlaps with what you have read already.
+ *
+ * ```text
+ * source:  --P(a)@5--P(b)@6--D(a)@7--|
+ *          afterRevision(5)
+ * result:  ----------P(b)@6--D(a)@7--|
+ * ```
+ *
+ * `etcd.watch(range, { startRevision: revision + 1 })` has the server do it. This operator is for a stream that several share, and
+ * for events with other sources.
+ *
+ * ## Example
+ *
+ * ```ts
+ * etcd.watch({ prefix: 'app/' }).pipe(afterRevision(2)).subscribe(({ kv, revision }) => console.log(revision, kv.key));
+ *
+ * // etcdctl put app/a 1    (revision 2)
+ * // etcdctl put app/b 1    (revision 3)
+ * // Logs:
+ * // 3 app/b
+ * ```
+ *
+ * @see {@link untilRevision}
+ *
+ * @param revision The last revision that is held back.
+ * @return A function that returns an Observable of the items of later revisions.
+ */
+export function afterRevision<E extends Revisioned>(revision: number): MonoTypeOperatorFunction<E> {
+  return filter((item) => item.revision > revision);
+}

@@ -1,0 +1,50 @@
+import * as E from 'fp-ts/lib/Either.js';
+import type { Decoder } from 'io-ts';
+import { map, type OperatorFunction } from 'rxjs';
+import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
+
+/**
+ * Reads each value as JSON and checks it by an io-ts codec. The first bad value ends the stream with an `InvalidValueError`, which names
+ * the key and what is wrong, never the value.
+ *
+ * ```text
+ * source:  --P(a={"n":1})--P(a={"n":2})--P(a=oops)--
+ *          decodeJson(t.type({ n: t.number }))
+ * result:  --{ n: 1 }------{ n: 2 }------#
+ * ```
+ *
+ * Use {@link tryDecode} where one bad value should not end it all. A watch that is shared goes on for its other subscribers either way.
+ *
+ * ## Example
+ *
+ * ```ts
+ * import * as t from 'io-ts';
+ *
+ * const Flag = t.type({ on: t.boolean });
+ *
+ * etcd.watch({ prefix: 'flags/' }).pipe(puts(), decodeJson(Flag)).subscribe({
+ *   next: ({ key, value, revision }) => console.log(key, value.on, revision),
+ *   error: (error: Error) => console.log(error.message),
+ * });
+ *
+ * // etcdctl put flags/beta '{"on":true}'
+ * // etcdctl put flags/beta '{"on":"yes"}'
+ * // Logs:
+ * // flags/beta true 2
+ * // the value of "flags/beta" is not valid: on: expected boolean, got string
+ * ```
+ *
+ * @see {@link tryDecode}
+ * @see {@link decodeWith}
+ *
+ * @param codec What a value has to be, and becomes.
+ * @return A function that returns an Observable of the decoded values with their keys and revisions.
+ */
+export function decodeJson<A>(codec: Decoder<unknown, A>): OperatorFunction<Decodable, Decoded<A>> {
+  return map((item) => {
+    const kv = kvOf(item);
+    const result = kv.json(codec);
+    if (E.isLeft(result)) throw result.left;
+    return decoded(kv, result.right);
+  });
+}

@@ -1,0 +1,50 @@
+import * as E from 'fp-ts/lib/Either.js';
+import type { Decoder } from 'io-ts';
+import { map, type OperatorFunction } from 'rxjs';
+import { InvalidValueError } from '../src/errors/index.js';
+import { failuresOf } from '../src/model/failures.js';
+import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
+
+/**
+ * Checks the text of each value by an io-ts codec: {@link decodeJson} for what is not JSON. The first bad value ends the stream with an
+ * `InvalidValueError`.
+ *
+ * ```text
+ * source:  --P(a=7)--P(a=8)--P(a=x)--
+ *          decodeWith(NumberFromString)
+ * result:  --7-------8-------#
+ * ```
+ *
+ * ## Example
+ *
+ * ```ts
+ * import * as t from 'io-ts';
+ *
+ * const Level = t.keyof({ debug: null, info: null, warn: null });
+ *
+ * etcd.watch('log/level').pipe(puts(), decodeWith(Level)).subscribe({
+ *   next: ({ value }) => console.log(value),
+ *   error: (error: Error) => console.log(error.message),
+ * });
+ *
+ * // etcdctl put log/level debug
+ * // etcdctl put log/level loud
+ * // Logs:
+ * // debug
+ * // the value of "log/level" is not valid: expected "debug" | "info" | "warn", got string
+ * ```
+ *
+ * @see {@link decodeJson}
+ * @see {@link tryDecode}
+ *
+ * @param codec What the text has to be, and becomes.
+ * @return A function that returns an Observable of the decoded values with their keys and revisions.
+ */
+export function decodeWith<A>(codec: Decoder<string, A>): OperatorFunction<Decodable, Decoded<A>> {
+  return map((item) => {
+    const kv = kvOf(item);
+    const result = codec.decode(kv.value);
+    if (E.isLeft(result)) throw new InvalidValueError(kv.key, failuresOf(result.left));
+    return decoded(kv, result.right);
+  });
+}

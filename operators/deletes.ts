@@ -1,0 +1,36 @@
+import type { OperatorFunction } from 'rxjs';
+import type { DeleteEvent, WatchEvent } from '../src/model/watchEvent.js';
+import { ofType } from './ofType.js';
+
+/**
+ * Passes the events of keys that were deleted, or whose lease ended: short for `ofType('delete')`.
+ *
+ * ```text
+ * source:  --P(a)--D(a)--P(b)--|
+ *          deletes()
+ * result:  --------D(a)--------|
+ * ```
+ *
+ * The `kv` of a delete has a key and no value. What was deleted is in `prevKv`, where the watch was asked for it.
+ *
+ * ## Example
+ *
+ * ```ts
+ * etcd.watch({ prefix: 'app/' }, { prevKv: true }).pipe(deletes()).subscribe(({ kv, prevKv }) => {
+ *   console.log(kv.key, 'was', prevKv?.value);
+ * });
+ *
+ * // etcdctl put app/color red
+ * // etcdctl del app/color
+ * // Logs:
+ * // app/color was red
+ * ```
+ *
+ * @see {@link puts}
+ * @see {@link ofType}
+ *
+ * @return A function that returns an Observable of the delete events.
+ */
+export function deletes(): OperatorFunction<WatchEvent, DeleteEvent> {
+  return ofType('delete');
+}

@@ -1,0 +1,94 @@
+import { Subject, takeUntil, type Observable } from 'rxjs';
+import { EtcdError } from '../../src/errors/index.js';
+import { Queue } from './queue.js';
+
+/** What becomes of a value that finds the buffer full. */
+export type OverflowPolicy = 'error' | 'dropOldest' | 'dropNewest';
+
+interface Consumer<T> {
+  readonly resolve: (result: IteratorResult<T, undefined>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
+/**
+ * One iteration over an Observable. Not an async generator: a generator cannot return while a `next()` of its own is waiting, so leaving
+ * would hang until the next value.
+ */
+export class BufferedIterator<T> implements AsyncIterator<T, undefined> {
+  readonly #source: Observable<T>;
+  readonly #bufferSize: number;
+  readonly #overflow: OverflowPolicy;
+  /** Values that wait for a `next()`. Never both these and {@link #consumers} hold something. */
+  readonly #buffer = new Queue<IteratorYieldResult<T>>();
+  /** Calls of `next()` that wait for a value. */
+  readonly #consumers = new Queue<Consumer<T>>();
+  /** Stops a source that produces synchronously too, whose subscription we do not have yet. */
+  readonly #stop = new Subject<void>();
+  #state: 'idle' | 'running' | 'ended' = 'idle';
+  /** The error that the consumer has yet to see, after what is buffered. Boxed: an error can be any value, undefined too. */
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(source: Observable<T>, bufferSize: number, overflow: OverflowPolicy) {
+    this.#source = source;
+    this.#bufferSize = bufferSize;
+    this.#overflow = overflow;
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    const buffered = this.#buffer.take();
+    if (buffered !== undefined) return Promise.resolve(buffered);
+    if (this.#state === 'ended') return this.#lastWord();
+    // The consumer waits before the source starts, so that a first value that comes at once needs no place in the buffer.
+    const result = new Promise<IteratorResult<T, undefined>>((resolve, reject) => this.#consumers.add({ resolve, reject }));
+    if (this.#state === 'idle') this.#start();
+    return result;
+  }
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.#buffer.clear();
+    this.#end();
+    this.#failure = undefined;
+    return Promise.resolve(DONE);
+  }
+
+  #start(): void {
+    this.#state = 'running';
+    this.#source.pipe(takeUntil(this.#stop)).subscribe({
+      next: (value) => this.#push({ done: false, value }),
+      error: (error: unknown) => this.#end({ error }),
+      complete: () => this.#end(),
+    });
+  }
+
+  #push(item: IteratorYieldResult<T>): void {
+    const consumer = this.#consumers.take();
+    if (consumer !== undefined) return consumer.resolve(item);
+    if (this.#buffer.size < this.#bufferSize) return this.#buffer.add(item);
+    if (this.#overflow === 'dropNewest') return;
+    if (this.#overflow === 'error') {
+      const message = `the consumer is slower than the source: ${this.#bufferSize} values wait, and another came`;
+      return this.#end({ error: new EtcdError('BufferOverflow', message) });
+    }
+    this.#buffer.take();
+    this.#buffer.add(item);
+  }
+
+  #end(failure?: { readonly error: unknown }): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#failure = failure;
+    this.#stop.next();
+    for (let consumer = this.#consumers.take(); consumer !== undefined; consumer = this.#consumers.take()) {
+      this.#lastWord().then(consumer.resolve, consumer.reject);
+    }
+  }
+
+  /** The failure, once; then that it is over. */
+  #lastWord(): Promise<IteratorResult<T, undefined>> {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    return failure === undefined ? Promise.resolve(DONE) : Promise.reject(failure.error);
+  }
+}

@@ -1,0 +1,23 @@
+import type { KeyValue } from '../../src/model/keyValue.js';
+import type { PutEvent } from '../../src/model/watchEvent.js';
+
+/** A stored value that a codec has accepted. */
+export interface Decoded<A> {
+  readonly key: string;
+  readonly value: A;
+  /** The revision of the key's last change, `modRevision`. */
+  readonly revision: number;
+  /** What it was decoded from. */
+  readonly kv: KeyValue;
+}
+
+/** What can be decoded: a key with its value, from a read or from a watch. */
+export type Decodable = KeyValue | PutEvent;
+
+export function kvOf(item: Decodable): KeyValue {
+  return 'kv' in item ? item.kv : item;
+}
+
+export function decoded<A>(kv: KeyValue, value: A): Decoded<A> {
+  return { key: kv.key, value, revision: kv.modRevision, kv };
+}

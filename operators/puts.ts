@@ -1,0 +1,36 @@
+import type { OperatorFunction } from 'rxjs';
+import type { PutEvent, WatchEvent } from '../src/model/watchEvent.js';
+import { ofType } from './ofType.js';
+
+/**
+ * Passes the events of keys that were created or changed: short for `ofType('put')`.
+ *
+ * ```text
+ * source:  --P(a)--D(a)--P(b)--|
+ *          puts()
+ * result:  --P(a)--------P(b)--|
+ * ```
+ *
+ * Where you want no deletes at all, `etcd.watch(range, { noDelete: true })` has the server leave them out.
+ *
+ * ## Example
+ *
+ * ```ts
+ * etcd.watch({ prefix: 'app/' }).pipe(puts()).subscribe(({ kv }) => console.log(kv.key, kv.value));
+ *
+ * // etcdctl put app/color red
+ * // etcdctl del app/color
+ * // etcdctl put app/color blue
+ * // Logs:
+ * // app/color red
+ * // app/color blue
+ * ```
+ *
+ * @see {@link deletes}
+ * @see {@link ofType}
+ *
+ * @return A function that returns an Observable of the put events.
+ */
+export function puts(): OperatorFunction<WatchEvent, PutEvent> {
+  return ofType('put');
+}

@@ -1,0 +1,105 @@
+import { concat, defer, filter, throwError, type Observable } from 'rxjs';
+import { EtcdError } from '../src/errors/index.js';
+import { invalid } from './internal/invalid.js';
+import { RevisionCursor } from './internal/revisionCursor.js';
+import type { Revisioned } from './internal/revisioned.js';
+import { retryBackoff, type RetryBackoffConfig } from './retryBackoff.js';
+
+/** The waits and retries are those of {@link retryBackoff}; only items that are delivered reset the count, not repeated ones. */
+export interface ResumeFromRevisionConfig<T> extends RetryBackoffConfig<T> {
+  /**
+   * The first revision wanted. Without it streams start where they like until a first item has come, and what happens between two of those
+   * is lost: a stream that starts "now" should be given the revision of now.
+   */
+  readonly startRevision?: number;
+  /** The revision of an item. Default: its `revision`. */
+  readonly revisionOf?: (item: T) => number;
+  /** True where each item is all of its revision, as those of `watchBatches` and {@link byRevision} are. Default false. */
+  readonly wholeRevisions?: boolean;
+  /** Whether completion of a stream is a cut like any other (`ConnectionLost`), or is passed on. Default true: a watch has no end. */
+  readonly resumeOnComplete?: boolean;
+}
+
+/**
+ * Makes one stream that does not end out of streams that do: when one is cut, the factory is asked for another from where the last one got
+ * to. Nothing is lost, repeated or reordered, wherever the cut is, even in the middle of a revision.
+ *
+ * ```text
+ * factory(5):  --a@5--b@6--#
+ * factory(6):              ...--b@6--c@6--d@7--
+ *          resumeFromRevision(factory, { startRevision: 5 })
+ * result:      --a@5--b@6------------c@6--d@7--
+ * ```
+ *
+ * Several items may have the same revision, so after a cut nobody knows whether the last one was all there. The next stream is therefore
+ * asked for *at* the last revision, and as many of its items as were delivered before are dropped. Where each item is a whole revision, say
+ * `wholeRevisions`: the next stream starts one revision later, which also works when the last one has been compacted meanwhile. A stream
+ * has to be in the order of its revisions, and give the same items in the same order each time, as etcd does. Items from before the place
+ * asked for are dropped.
+ *
+ * `etcd.watch` does this by itself. This is for streams that it does not make: the watch of another client, a store of events, a server of
+ * your own.
+ *
+ * ## Example
+ *
+ * ```ts
+ * const history = (fromRevision = 1) =>
+ *   fromFetch(`https://example.org/history?from=${fromRevision}`, { selector: linesOf });
+ *
+ * resumeFromRevision(history, { startRevision: 1, maxMs: 5_000, retryIf: () => true })
+ *   .subscribe(({ revision, text }) => console.log(revision, text));
+ *
+ * // the first answer breaks off after "1 a" and "2 b", the second begins with "2 b" and goes on
+ * // Logs:
+ * // 1 a
+ * // 2 b
+ * // 2 c
+ * // 3 d
+ * ```
+ *
+ * @see {@link retryBackoff}
+ * @see {@link byRevision}
+ *
+ * @param factory A function that returns a stream from a revision on, that one included. It gets `undefined` only before a first item, where
+ * there is no `startRevision`.
+ * @param config Where to start, what an item's revision is, and how to wait between streams.
+ * @return An Observable of each item once, in order. It errors with an error that is not worth another try (`Compacted`, say).
+ */
+export function resumeFromRevision<T extends Revisioned>(
+  factory: (fromRevision: number | undefined) => Observable<T>,
+  config?: ResumeFromRevisionConfig<T>,
+): Observable<T>;
+export function resumeFromRevision<T>(
+  factory: (fromRevision: number | undefined) => Observable<T>,
+  config: ResumeFromRevisionConfig<T> & { readonly revisionOf: (item: T) => number },
+): Observable<T>;
+export function resumeFromRevision<T>(
+  factory: (fromRevision: number | undefined) => Observable<T>,
+  config: ResumeFromRevisionConfig<T> = {},
+): Observable<T> {
+  const { startRevision, revisionOf = revisionField, wholeRevisions = false, resumeOnComplete = true } = config;
+  const again = retryBackoff(config);
+  return defer(() => {
+    const cursor = new RevisionCursor(startRevision, wholeRevisions);
+    const attempt = defer(() => {
+      const isNew = cursor.attempt();
+      const items = factory(cursor.fromRevision).pipe(filter((item) => isNew(revisionOf(item))));
+      return resumeOnComplete
+        ? concat(
+            items,
+            throwError(() => cut()),
+          )
+        : items;
+    });
+    return attempt.pipe(again);
+  });
+}
+
+function cut(): EtcdError {
+  return new EtcdError('ConnectionLost', 'the stream completed, and was to go on');
+}
+
+function revisionField(item: unknown): number {
+  if (typeof item === 'object' && item !== null && 'revision' in item && typeof item.revision === 'number') return item.revision;
+  throw invalid('resumeFromRevision', 'an item has no revision; say where it is with revisionOf');
+}

@@ -1,0 +1,43 @@
+import { defer, EMPTY, fromEvent, takeUntil, type MonoTypeOperatorFunction } from 'rxjs';
+
+/**
+ * Completes when an `AbortSignal` is aborted: `takeUntil` for code that is told to stop by a signal. Put it last, as `takeUntil`.
+ *
+ * ```text
+ * source:  --a--b--c--d--
+ * signal:  --------x
+ *          takeUntilAborted(signal)
+ * result:  --a--b--|
+ * ```
+ *
+ * A signal that is aborted already completes it at once, and the source is not subscribed to. The listener on the signal goes with the
+ * subscription, however that ends, so one signal can live as long as the process.
+ *
+ * ## Example
+ *
+ * ```ts
+ * const stop = new AbortController();
+ *
+ * etcd.watch('a').pipe(takeUntilAborted(stop.signal)).subscribe({
+ *   next: ({ kv }) => console.log(kv.value),
+ *   complete: () => console.log('stopped'),
+ * });
+ *
+ * // etcdctl put a 1
+ * // stop.abort()
+ * // etcdctl put a 2
+ * // Logs:
+ * // 1
+ * // stopped
+ * ```
+ *
+ * @see {@link toAsyncIterable}
+ *
+ * @param signal The signal to stop at.
+ * @return A function that returns an Observable of the source's items until the signal is aborted.
+ */
+export function takeUntilAborted<T>(signal: AbortSignal): MonoTypeOperatorFunction<T> {
+  return (source) =>
+    // An aborted signal never fires again: look first.
+    defer(() => (signal.aborted ? EMPTY : source.pipe(takeUntil(fromEvent(signal, 'abort')))));
+}

@@ -1,0 +1,51 @@
+import * as E from 'fp-ts/lib/Either.js';
+import type { Decoder } from 'io-ts';
+import { map, type OperatorFunction } from 'rxjs';
+import type { InvalidValueError } from '../src/errors/index.js';
+import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
+
+/**
+ * Reads each value as JSON and checks it by an io-ts codec, as {@link decodeJson} does, but emits what came of it as an `Either`: `right`
+ * of the decoded value, or `left` of an `InvalidValueError`. A bad value never ends the stream.
+ *
+ * ```text
+ * source:  --P(a={"n":1})--P(a=oops)------P(a={"n":2})--|
+ *          tryDecode(t.type({ n: t.number }))
+ * result:  --right(n: 1)---left(invalid)--right(n: 2)---|
+ * ```
+ *
+ * ## Example
+ *
+ * Report a bad value and keep the last good one
+ *
+ * ```ts
+ * import * as E from 'fp-ts/lib/Either.js';
+ * import * as t from 'io-ts';
+ *
+ * etcd.watch('limit').pipe(puts(), tryDecode(t.number)).subscribe(
+ *   E.match(
+ *     (error) => console.log(error.message),
+ *     ({ value }) => console.log('the limit is', value),
+ *   ),
+ * );
+ *
+ * // etcdctl put limit 10
+ * // etcdctl put limit ten
+ * // etcdctl put limit 20
+ * // Logs:
+ * // the limit is 10
+ * // the value of "limit" is not valid: it is not JSON
+ * // the limit is 20
+ * ```
+ *
+ * @see {@link decodeJson}
+ *
+ * @param codec What a value has to be, and becomes.
+ * @return A function that returns an Observable of the results.
+ */
+export function tryDecode<A>(codec: Decoder<unknown, A>): OperatorFunction<Decodable, E.Either<InvalidValueError, Decoded<A>>> {
+  return map((item) => {
+    const kv = kvOf(item);
+    return E.map((value: A) => decoded(kv, value))(kv.json(codec));
+  });
+}

@@ -1,0 +1,64 @@
+import { pipe, takeWhile, type MonoTypeOperatorFunction } from 'rxjs';
+import type { Revisioned } from './internal/revisioned.js';
+
+export interface UntilRevisionConfig {
+  /**
+   * True where each item is all of its revision, as those of `watchBatches` and {@link byRevision} are. Then an item of just the last
+   * revision is known to be the last, and completes the stream at once. Default false.
+   */
+  readonly wholeRevisions?: boolean;
+}
+
+/**
+ * Passes what is not later than a revision, then completes. The source has to be in the order of its revisions, as a watch is.
+ *
+ * ```text
+ * source:  --P(a)@5--P(b)@6--P(c)@6--D(a)@7--
+ *          untilRevision(6)
+ * result:  --P(a)@5--P(b)@6--P(c)@6--|
+ * ```
+ *
+ * It completes when the first item beyond the revision comes, for until then another of the same revision may. Where nothing comes after
+ * it, the result stays open: use whole revisions there, and say so.
+ *
+ * ```text
+ * source:  --{5}--{6}---
+ *          untilRevision(6, { wholeRevisions: true })
+ * result:  --{5}--({6}|)
+ * ```
+ *
+ * ## Example
+ *
+ * Replay history
+ *
+ * ```ts
+ * etcd.watchBatches({ prefix: 'app/' }, { startRevision: 2 }).pipe(
+ *   untilRevision(3, { wholeRevisions: true }),
+ * ).subscribe({
+ *   next: ({ revision, events }) => console.log(revision, ...events.map(({ kv }) => kv.value)),
+ *   complete: () => console.log('done'),
+ * });
+ *
+ * // etcdctl put app/color red     (revision 2)
+ * // etcdctl put app/color blue    (revision 3)
+ * // Logs:
+ * // 2 red
+ * // 3 blue
+ * // done
+ * ```
+ *
+ * @see {@link afterRevision}
+ *
+ * @param revision The last revision that passes.
+ * @param config Whether an item is a whole revision.
+ * @return A function that returns an Observable that completes after that revision.
+ */
+export function untilRevision<E extends Revisioned>(revision: number, config: UntilRevisionConfig = {}): MonoTypeOperatorFunction<E> {
+  const notBeyond = takeWhile<E>((item) => item.revision <= revision);
+  return config.wholeRevisions === true
+    ? pipe(
+        notBeyond,
+        takeWhile<E>((item) => item.revision < revision, true),
+      )
+    : notBeyond;
+}

@@ -1,0 +1,50 @@
+import { expect, test } from '@jest/globals';
+import { expectTypeOf } from 'expect-type';
+import * as t from 'io-ts';
+import { of, type Observable } from 'rxjs';
+import { decodeWith, puts, type Decoded } from '../../operators/index.js';
+import { InvalidValueError } from '../../src/errors/index.js';
+import { logger, put, Store, virtually } from './support.js';
+
+const Digits = new t.Type<number, string, string>(
+  'Digits',
+  t.number.is,
+  (text, context) => (/^\d+$/.test(text) ? t.success(Number(text)) : t.failure(text, context)),
+  String,
+);
+
+test('it decodes the text, not JSON, and errors at a bad one', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const seven = put('a', '7', 5);
+    const source = cold('-a-x-|', { a: seven, x: put('a', 'hunter2', 6) });
+    expectObservable(source.pipe(decodeWith(Digits))).toBe(
+      '-a-#',
+      { a: { key: 'a', value: 7, revision: 5, kv: seven.kv } },
+      new InvalidValueError('a', ['expected Digits, got string']),
+    );
+    expectSubscriptions(source.subscriptions).toBe('^--!');
+  });
+});
+
+test('it takes a codec of strings and one of anything', () => {
+  const source = of(put('a', '7', 5));
+  expectTypeOf(source.pipe(decodeWith(Digits))).toEqualTypeOf<Observable<Decoded<number>>>();
+  expectTypeOf(source.pipe(decodeWith(t.literal('x')))).toEqualTypeOf<Observable<Decoded<'x'>>>();
+});
+
+test('the example', () => {
+  const store = new Store();
+  const etcd = { watch: () => of(store.put('log/level', 'debug'), store.put('log/level', 'loud')) };
+  const console = logger();
+  const Level = t.keyof({ debug: null, info: null, warn: null });
+
+  etcd
+    .watch()
+    .pipe(puts(), decodeWith(Level))
+    .subscribe({
+      next: ({ value }) => console.log(value),
+      error: (error: Error) => console.log(error.message),
+    });
+
+  expect(console.lines).toEqual(['debug', 'the value of "log/level" is not valid: expected "debug" | "info" | "warn", got string']);
+});

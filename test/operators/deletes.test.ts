@@ -1,0 +1,35 @@
+import { expect, test } from '@jest/globals';
+import { expectTypeOf } from 'expect-type';
+import { of, type Observable } from 'rxjs';
+import { deletes } from '../../operators/index.js';
+import type { DeleteEvent, WatchEvent } from '../../src/model/watchEvent.js';
+import { del, logger, put, Store, virtually } from './support.js';
+
+test('it passes what was deleted', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const events: Record<string, WatchEvent> = { p: put('a', '1', 2), d: del('a', 3), q: put('b', '1', 4) };
+    const source = cold('--p-d-q-', events);
+    expectObservable(source.pipe(deletes()), '^----!').toBe('----d---', events);
+    expectSubscriptions(source.subscriptions).toBe('^----!');
+  });
+});
+
+test('the type is narrowed', () => {
+  const source: Observable<WatchEvent> = of();
+  expectTypeOf(source.pipe(deletes())).toEqualTypeOf<Observable<DeleteEvent>>();
+});
+
+test('the example', () => {
+  const store = new Store();
+  const console = logger();
+  const etcd = { watch: () => of<WatchEvent[]>(store.put('app/color', 'red'), store.delete('app/color')) };
+
+  etcd
+    .watch()
+    .pipe(deletes())
+    .subscribe(({ kv, prevKv }) => {
+      console.log(kv.key, 'was', prevKv?.value);
+    });
+
+  expect(console.lines).toEqual(['app/color was red']);
+});

@@ -1,0 +1,33 @@
+import { expect, test } from '@jest/globals';
+import { expectTypeOf } from 'expect-type';
+import { of, type Observable } from 'rxjs';
+import { puts } from '../../operators/index.js';
+import type { PutEvent, WatchEvent } from '../../src/model/watchEvent.js';
+import { del, logger, put, Store, virtually } from './support.js';
+
+test('it passes what was created or changed', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const events: Record<string, WatchEvent> = { p: put('a', '1', 2), d: del('a', 3), q: put('b', '1', 4) };
+    const source = cold('--p-d-q-', events);
+    expectObservable(source.pipe(puts()), '^------!').toBe('--p---q-', events);
+    expectSubscriptions(source.subscriptions).toBe('^------!');
+  });
+});
+
+test('the type is narrowed', () => {
+  const source: Observable<WatchEvent> = of();
+  expectTypeOf(source.pipe(puts())).toEqualTypeOf<Observable<PutEvent>>();
+});
+
+test('the example', () => {
+  const store = new Store();
+  const console = logger();
+  const etcd = { watch: () => of<WatchEvent[]>(store.put('app/color', 'red'), store.delete('app/color'), store.put('app/color', 'blue')) };
+
+  etcd
+    .watch()
+    .pipe(puts())
+    .subscribe(({ kv }) => console.log(kv.key, kv.value));
+
+  expect(console.lines).toEqual(['app/color red', 'app/color blue']);
+});

@@ -1,0 +1,170 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { asyncScheduler, defer, of, throwError } from 'rxjs';
+import { retryBackoff } from '../../operators/index.js';
+import { AmbiguousWriteError, CompactedError, EtcdError, hasReason } from '../../src/errors/index.js';
+import { logger, kv, virtually } from './support.js';
+
+const noLeader = new EtcdError('NoLeader', 'no leader');
+
+test('it waits twice as long from try to try, up to the cap', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const source = cold('#', {}, noLeader);
+    expectObservable(source.pipe(retryBackoff({ initialMs: 10, maxMs: 50, jitter: 0 })), '^ 200ms !').toBe('-');
+    expectSubscriptions(source.subscriptions).toBe(['(^!)', '10ms (^!)', '30ms (^!)', '70ms (^!)', '120ms (^!)', '170ms (^!)']);
+  });
+});
+
+test('a value starts the waits anew, a subscription does not', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const attempts = ['#', '#', '-a#', '#', '-b|'].map((marbles) => cold(marbles, undefined, noLeader));
+    let attempt = 0;
+    const source = defer(() => attempts[attempt++] ?? of('more'));
+    expectObservable(source.pipe(retryBackoff({ initialMs: 2, jitter: 0 }))).toBe('-------a-------b|');
+    expectSubscriptions(attempts[2]?.subscriptions ?? []).toBe('------^-!');
+    expectSubscriptions(attempts[3]?.subscriptions ?? []).toBe('----------(^!)');
+    expectSubscriptions(attempts[4]?.subscriptions ?? []).toBe('--------------^-!');
+  });
+});
+
+test('resetOn says which value starts the waits anew', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const source = cold('a#', undefined, noLeader);
+    const resetOn = (value: string): boolean => value === 'b';
+    expectObservable(source.pipe(retryBackoff({ initialMs: 2, jitter: 0, resetOn, maxRetries: 2 }))).toBe(
+      'a--a----a#',
+      undefined,
+      noLeader,
+    );
+    expectSubscriptions(source.subscriptions).toBe(['^!', '---^!', '--------^!']);
+  });
+});
+
+test('used up retries pass on the last error', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const source = cold('#', undefined, noLeader);
+    expectObservable(source.pipe(retryBackoff({ initialMs: 2, jitter: 0, maxRetries: 1 }))).toBe('--#', undefined, noLeader);
+    expectSubscriptions(source.subscriptions).toBe(['(^!)', '--(^!)']);
+    expectObservable(cold('#', undefined, noLeader).pipe(retryBackoff({ maxRetries: 0 }))).toBe('#', undefined, noLeader);
+  });
+});
+
+test('leaving during a wait ends it', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const source = cold('-a#', undefined, noLeader);
+    expectObservable(source.pipe(retryBackoff({ initialMs: 10, jitter: 0 })), '^---!').toBe('-a---');
+    expectSubscriptions(source.subscriptions).toBe('^-!');
+  });
+});
+
+test.each([
+  ['code Unavailable', noLeader, true],
+  ['a connection that broke', new EtcdError('ConnectionLost', ''), true],
+  ['a server that is behind', new EtcdError('TooManyRequests', ''), true],
+  ['a server text that we do not know, with code Unavailable', new EtcdError('Unknown', '', { code: 'Unavailable' }), true],
+  ['a write that may have been carried out', new AmbiguousWriteError(noLeader), false],
+  ['compaction', new CompactedError(''), false],
+  ['denial', new EtcdError('PermissionDenied', ''), false],
+  ['a closed client', new EtcdError('ClientClosed', ''), false],
+  ['a mistake in the program', new TypeError('x is not a function'), false],
+])('by default it retries what passes by itself: %s', (_, error, retried) => {
+  virtually(({ expectObservable }) => {
+    let attempt = 0;
+    const source = defer(() => (attempt++ === 0 ? throwError(() => error) : of('a')));
+    const result = source.pipe(retryBackoff({ initialMs: 2, jitter: 0 }));
+    if (retried) expectObservable(result).toBe('--(a|)');
+    else expectObservable(result).toBe('#', undefined, error);
+  });
+});
+
+test('retryIf decides instead; what it throws ends the stream', () => {
+  virtually(({ cold, expectObservable }) => {
+    const boom = new Error('boom');
+    const retryIf = (error: unknown): boolean => error === 'again';
+    expectObservable(cold('#', undefined, noLeader).pipe(retryBackoff({ retryIf }))).toBe('#', undefined, noLeader);
+    expectObservable(cold('#', undefined, 'again').pipe(retryBackoff({ retryIf, initialMs: 2, jitter: 0 })), '^----!').toBe('-----');
+    expectObservable(
+      cold('#').pipe(
+        retryBackoff({
+          retryIf: () => {
+            throw boom;
+          },
+        }),
+      ),
+    ).toBe('#', undefined, boom);
+  });
+});
+
+test('jitter only ever shortens a wait, by no more than its part', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }), (jitter, chance) => {
+      virtually(({ flush }) => {
+        const started: number[] = [];
+        const source = defer(() => {
+          started.push(asyncScheduler.now());
+          return throwError(() => noLeader);
+        });
+        source
+          .pipe(retryBackoff({ initialMs: 1000, maxMs: 3000, jitter, random: () => chance, maxRetries: 4 }))
+          .subscribe({ error: () => undefined });
+        flush();
+        [1000, 2000, 3000, 3000].forEach((full, i) => {
+          const wait = (started[i + 1] ?? NaN) - (started[i] ?? NaN);
+          expect(wait).toBeLessThanOrEqual(full + 1);
+          expect(wait).toBeGreaterThanOrEqual(full * (1 - jitter) - 1);
+        });
+      });
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('a hundred thousand synchronous errors do not overflow the stack, nor the wait', () => {
+  virtually(({ flush }) => {
+    let attempts = 0;
+    const source = defer(() => (++attempts < 100_000 ? throwError(() => noLeader) : of('a')));
+    let seen: string | undefined;
+    source.pipe(retryBackoff({ initialMs: 0 })).subscribe((value) => (seen = value));
+    flush();
+    expect(seen).toBe('a');
+  });
+});
+
+test('each subscriber has its own count', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const source = cold('#', undefined, noLeader);
+    const result = source.pipe(retryBackoff({ initialMs: 2, jitter: 0, maxRetries: 1 }));
+    expectObservable(result).toBe('--#', undefined, noLeader);
+    expectObservable(result, '-----^').toBe('-------#', undefined, noLeader);
+    expectSubscriptions(source.subscriptions).toBe(['(^!)', '--(^!)', '-----(^!)', '-------(^!)']);
+  });
+});
+
+test.each([{ initialMs: -1 }, { maxMs: Infinity }, { jitter: 2 }, { jitter: NaN }, { maxRetries: -1 }])(
+  'a wrong option is refused at once: %p',
+  (config) => {
+    let error: unknown;
+    try {
+      retryBackoff(config);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(hasReason(error, 'InvalidArgument')).toBe(true);
+  },
+);
+
+test('the example', () => {
+  virtually(({ flush }) => {
+    let attempt = 0;
+    const etcd = { kv: { get: () => defer(() => (attempt++ === 0 ? throwError(() => noLeader) : of(kv('app/color', 'red', 2)))) } };
+    const console = logger();
+
+    etcd.kv
+      .get()
+      .pipe(retryBackoff({ initialMs: 50, maxRetries: 5 }))
+      .subscribe((kv) => console.log(kv.value));
+    flush();
+
+    expect(console.lines).toEqual(['red']);
+  });
+});

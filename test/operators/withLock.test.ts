@@ -1,0 +1,171 @@
+import { describe, expect, test } from '@jest/globals';
+import { concat, defer, finalize, map, NEVER, of, throwError, type Observable } from 'rxjs';
+import { withLock, type WithLockConfig } from '../../operators/index.js';
+import { EtcdError, hasReason } from '../../src/errors/index.js';
+import { logger, virtually } from './support.js';
+
+const owned = { o: { revision: 7 } };
+const lost = new EtcdError('LockLost', 'lost');
+
+test('a job runs once the lock is owned, and gives it back when it completes', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const lock = cold('--o-------', owned);
+    const work = cold('a-b|');
+    expectObservable(cold('-1-------|').pipe(withLock(lock, () => work))).toBe('---a-b---|');
+    expectSubscriptions(lock.subscriptions).toBe('-^----!');
+    expectSubscriptions(work.subscriptions).toBe('---^--!');
+  });
+});
+
+test('the work gets the job and the ownership', () => {
+  virtually(({ cold, expectObservable }) => {
+    const result = cold('-(12|)').pipe(withLock(cold('o', owned), (job, { revision }) => of(`${job}@${revision}`)));
+    expectObservable(result).toBe('-(ab|)', { a: '1@7', b: '2@7' });
+  });
+});
+
+describe('a job that comes while another runs', () => {
+  // Jobs at 1 and 4; a lock is owned after 1, and the work takes 5.
+  test.each([
+    { strategy: undefined, result: '--a----xa----(x|)', locks: ['-^-----!', '-------^-----!'], works: ['--^----!', '--------^----!'] },
+    { strategy: 'concat', result: '--a----xa----(x|)', locks: ['-^-----!', '-------^-----!'], works: ['--^----!', '--------^----!'] },
+    { strategy: 'switch', result: '--a--a----x-|', locks: ['-^--!', '----^-----!'], works: ['--^-!', '-----^----!'] },
+    { strategy: 'exhaust', result: '--a----x----|', locks: ['-^-----!'], works: ['--^----!'] },
+    { strategy: 'merge', result: '--a--a-x--x-|', locks: ['-^-----!', '----^-----!'], works: ['--^----!', '-----^----!'] },
+  ] as const)('with strategy $strategy', ({ strategy, result, locks, works }) => {
+    virtually(({ cold, expectObservable, expectSubscriptions }) => {
+      const lock = cold('-o', owned);
+      const work = cold('a----(x|)');
+      const config: WithLockConfig = strategy === undefined ? {} : { strategy };
+      expectObservable(cold('-1--2-------|').pipe(withLock(lock, () => work, config))).toBe(result);
+      expectSubscriptions(lock.subscriptions).toBe([...locks]);
+      expectSubscriptions(work.subscriptions).toBe([...works]);
+    });
+  });
+});
+
+test('a job is stopped the moment that the lock is lost', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const jobs = cold('-1----------');
+    const work = cold('a--b--c');
+    expectObservable(jobs.pipe(withLock(cold('-o----#', owned, lost), () => work))).toBe('--a--b-#', undefined, lost);
+    expectSubscriptions(work.subscriptions).toBe('--^----!');
+    expectSubscriptions(jobs.subscriptions).toBe('^------!');
+  });
+});
+
+test('and before anybody hears of it', () => {
+  const order: string[] = [];
+  const lock = concat(
+    of({}),
+    throwError(() => lost),
+  );
+  const work = NEVER.pipe(finalize(() => order.push('stopped')));
+  of(1)
+    .pipe(withLock(lock, () => work))
+    .subscribe({ error: () => order.push('error') });
+  expect(order).toEqual(['stopped', 'error']);
+});
+
+test.each([
+  ['while the job runs', '-o--|'],
+  ['before it was owned', '---|'],
+])('a lock that completes %s is LockLost, for a job must not vanish', (_, marbles) => {
+  let error: unknown;
+  virtually(({ cold, flush }) => {
+    cold('-1---')
+      .pipe(withLock(cold(marbles, owned), () => NEVER))
+      .subscribe({ error: (thrown: unknown) => (error = thrown) });
+    flush();
+  });
+  expect(hasReason(error, 'LockLost')).toBe(true);
+});
+
+test('a lock that completes with its job is fine', () => {
+  virtually(({ cold, expectObservable }) => {
+    expectObservable(cold('-1-|').pipe(withLock(of({}), () => of('a')))).toBe('-a-|');
+  });
+});
+
+test('a lock that is not had ends it with its error', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const work = cold('a');
+    expectObservable(cold('-1-----').pipe(withLock(cold('--#', owned, lost), () => work))).toBe('---#', undefined, lost);
+    expectSubscriptions(work.subscriptions).toBe([]);
+  });
+});
+
+test('an error of a job is passed on, and gives the lock back', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const lock = cold('o---', owned);
+    expectObservable(cold('-1-----').pipe(withLock(lock, () => cold('a-#')))).toBe('-a-#');
+    expectSubscriptions(lock.subscriptions).toBe('-^-!');
+  });
+});
+
+test('unsubscribing stops the job and then gives the lock back, or leaves the queue', () => {
+  const order: string[] = [];
+  const lock = concat(of({}), NEVER).pipe(finalize(() => order.push('given back')));
+  const work = NEVER.pipe(finalize(() => order.push('stopped')));
+  of(1)
+    .pipe(withLock(lock, () => work))
+    .subscribe()
+    .unsubscribe();
+  expect(order).toEqual(['stopped', 'given back']);
+
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const waiting = cold('----o', owned);
+    expectObservable(cold('-1---').pipe(withLock(waiting, () => NEVER)), '^--!').toBe('---');
+    expectSubscriptions(waiting.subscriptions).toBe('-^-!');
+  });
+});
+
+test('a lock for each job lets different ones run side by side', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const locks: Record<string, ReturnType<typeof cold>> = { a: cold('-o', owned), b: cold('---o', owned) };
+    const result = cold('-ab|').pipe(
+      withLock(
+        (job) => (locks[job] ?? NEVER) as Observable<{ revision: number }>,
+        (job) => cold(`--(x|)`).pipe(map(() => job)),
+        { strategy: 'merge' },
+      ),
+    );
+    expectObservable(result).toBe('----a--(b|)');
+    expectSubscriptions(locks['a']?.subscriptions ?? []).toBe('-^--!');
+    expectSubscriptions(locks['b']?.subscriptions ?? []).toBe('--^----!');
+  });
+});
+
+test('each subscriber has its own jobs and locks', () => {
+  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    const lock = cold('-o', owned);
+    const result = cold('-1-|').pipe(withLock(lock, () => cold('a|')));
+    expectObservable(result).toBe('--a|');
+    expectObservable(result, '-----^').toBe('-------a|');
+    expectSubscriptions(lock.subscriptions).toBe(['-^-!', '------^-!']);
+  });
+});
+
+test('an unknown strategy is refused at once', () => {
+  let error: unknown;
+  try {
+    withLock(of({}), () => [], { strategy: 'toString' } as unknown as WithLockConfig);
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(hasReason(error, 'InvalidArgument')).toBe(true);
+});
+
+test('the example', () => {
+  const revisions = [2, 4];
+  const etcd = { lock: () => defer(() => concat(of({ revision: revisions.shift() ?? 0 }), NEVER)) };
+  const jobs$ = of('report', 'cleanup');
+  const run = (job: string): Observable<string> => of(`${job} is done`);
+  const console = logger();
+
+  jobs$
+    .pipe(withLock(etcd.lock(), (job, { revision }) => run(job).pipe(map((result) => `${result} under ${revision}`))))
+    .subscribe((line) => console.log(line));
+
+  expect(console.lines).toEqual(['report is done under 2', 'cleanup is done under 4']);
+});

@@ -1,0 +1,128 @@
+import { defer, map, type Observable } from 'rxjs';
+import { kvRpcs } from './codec/kv.js';
+import type { BytesLike } from './model/bytes.js';
+import type { KeyValue } from './model/keyValue.js';
+import {
+  isReadOnly,
+  type DeleteOptions,
+  type Op,
+  type PutOptions,
+  type RangeOptions,
+  type ReadOptions,
+  type TxnResult,
+  type TxnSpec,
+} from './model/op.js';
+import { toKeyRange, type Range } from './model/range.js';
+import type { DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader } from './model/results.js';
+import { pages, type PagesOptions } from './pages.js';
+import { splitOptions } from './splitOptions.js';
+import type { Caller, CallOptions } from './transport/call.js';
+import { toTxnRequest, toTxnResult } from './txn.js';
+
+/** The answer to a compaction. */
+export interface CompactionResponse {
+  readonly header: ResponseHeader;
+}
+
+/** etcd's KV service. Every method gives a cold Observable: one subscription, one call, one value. */
+export interface Kv {
+  /**
+   * The key with its value, or undefined where there is none (`KV.Range`).
+   *
+   * ```ts
+   * etcd.kv.get('app/color').subscribe((kv) => console.log(kv?.value));
+   * ```
+   */
+  get(key: BytesLike, options?: ReadOptions & CallOptions): Observable<KeyValue | undefined>;
+
+  /** Whether the key is there (`KV.Range`, without its value). */
+  exists(key: BytesLike, options?: ReadOptions & CallOptions): Observable<boolean>;
+
+  /** How many keys are in the range (`KV.Range`, none of them sent). */
+  count(range: Range, options?: ReadOptions & CallOptions): Observable<number>;
+
+  /**
+   * The keys of a range with their values (`KV.Range`): in one answer, so ask for {@link Kv.pages} where there may be many.
+   *
+   * ```ts
+   * etcd.kv.range({ prefix: 'app/' }, { limit: 100 }).subscribe(({ kvs }) => …);
+   * ```
+   */
+  range(range: Range, options?: RangeOptions & CallOptions): Observable<RangeResponse>;
+
+  /**
+   * The keys of a range of any size, in the order of their keys, a page at a time (`KV.Range`, as often as it takes). All pages show the store at one
+   * revision, that of the first. The next page is asked for when the subscriber has taken the last: when its `next` returns, or when what
+   * `consume` gave for it completes. `Compacted` where that revision is compacted away meanwhile.
+   */
+  pages(range: Range, options?: PagesOptions & CallOptions): Observable<RangeResponse>;
+
+  /**
+   * Writes a key (`KV.Put`). It is sent at most once: `AmbiguousWrite` where nobody knows whether it was carried out.
+   *
+   * ```ts
+   * etcd.kv.put('app/color', 'red').subscribe(({ header }) => console.log(header.revision));
+   * ```
+   */
+  put(key: BytesLike, value: BytesLike, options?: PutOptions & CallOptions): Observable<PutResponse>;
+
+  /** Deletes the keys of a range (`KV.DeleteRange`), at most once. None to delete is no error: `deleted` is 0. */
+  delete(range: Range, options?: DeleteOptions & CallOptions): Observable<DeleteRangeResponse>;
+
+  /**
+   * If all compares hold the ops of `success`, else those of `failure`, at one revision (`KV.Txn`); at most 128 ops. Sent at most once, unless nothing in
+   * it writes. The types of the results follow the ops of the branch that ran.
+   *
+   * ```ts
+   * etcd.kv
+   *   .txn({ compare: [key('a').version.equals(0)], success: [put('a', '1')], failure: [get('a')] })
+   *   .subscribe((result) => console.log(result.succeeded ? 'created' : result.responses[0]?.value));
+   * ```
+   */
+  txn<const S extends readonly Op[] = readonly [], const F extends readonly Op[] = readonly []>(
+    spec: TxnSpec<S, F>,
+    options?: CallOptions,
+  ): Observable<TxnResult<S, F>>;
+
+  /**
+   * Forgets what was before a revision (`KV.Compact`), at most once. With `physical` it answers when the space is free.
+   * `Compacted` where it is already, `FutureRev` for a revision to come.
+   */
+  compact(revision: number, options?: { readonly physical?: boolean } & CallOptions): Observable<CompactionResponse>;
+}
+
+/** The KV service over a caller. */
+export function kvService(caller: Caller): Kv {
+  const range: Kv['range'] = (which, options = {}) => {
+    const [request, call] = splitOptions(options);
+    return defer(() => caller.unary(kvRpcs.range, { ...toKeyRange(which), ...request }, call));
+  };
+
+  return {
+    range,
+    get: (key, options) => range({ key }, options).pipe(map(({ kvs }) => kvs[0])),
+    exists: (key, options) => range({ key }, { ...options, countOnly: true }).pipe(map(({ count }) => count > 0)),
+    count: (which, options) => range(which, { ...options, countOnly: true }).pipe(map(({ count }) => count)),
+    pages: (which, options) => pages(range, which, options),
+
+    put: (key, value, options = {}) => {
+      const [request, call] = splitOptions(options);
+      return caller.unary(kvRpcs.put, { key, value, ...request }, call);
+    },
+
+    delete: (which, options = {}) => {
+      const [request, call] = splitOptions(options);
+      return defer(() => caller.unary(kvRpcs.deleteRange, { ...toKeyRange(which), ...request }, call));
+    },
+
+    txn: (spec, options) =>
+      defer(() => caller.unary(isReadOnly(spec) ? kvRpcs.readTxn : kvRpcs.txn, toTxnRequest(spec), options)).pipe(
+        map((answer) => toTxnResult(spec, answer)),
+      ),
+
+    compact: (revision, options = {}) => {
+      const [request, call] = splitOptions(options);
+      return caller.unary(kvRpcs.compact, { revision, ...request }, call);
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import type { RequestOpIn, ResponseOpOut, TxnRequestIn, TxnResponseOut } from './codec/kv.js';
+import { EtcdError } from './errors/index.js';
+import type { Compare } from './model/compare.js';
+import type { Op, TxnResult, TxnSpec } from './model/op.js';
+import { toKeyRange } from './model/range.js';
+
+/** A txn as etcd's request. */
+export function toTxnRequest({ compare = [], success = [], failure = [] }: TxnSpec): TxnRequestIn {
+  return { compare: compare.map(toCompare), success: success.map(toRequestOp), failure: failure.map(toRequestOp) };
+}
+
+function toCompare(condition: Compare): NonNullable<TxnRequestIn['compare']>[number] {
+  const { result } = condition;
+  const base = { ...toKeyRange(condition.range), result, target: condition.target };
+  switch (condition.target) {
+    case 'VERSION':
+      return { ...base, version: condition.value };
+    case 'CREATE':
+      return { ...base, createRevision: condition.value };
+    case 'MOD':
+      return { ...base, modRevision: condition.value };
+    case 'VALUE':
+      return { ...base, value: condition.value };
+    case 'LEASE':
+      return { ...base, lease: condition.value };
+  }
+}
+
+function toRequestOp(op: Op): RequestOpIn {
+  switch (op.op) {
+    case 'put':
+      return { requestPut: { key: op.key, value: op.value, ...op.options } };
+    case 'get':
+      return { requestRange: { ...toKeyRange({ key: op.key }), ...op.options } };
+    case 'range':
+      return { requestRange: { ...toKeyRange(op.range), ...op.options } };
+    case 'delete':
+      return { requestDeleteRange: { ...toKeyRange(op.range), ...op.options } };
+    case 'txn':
+      return { requestTxn: toTxnRequest(op) };
+  }
+}
+
+/** etcd's answer with the results in the shape of the branch that ran. */
+export function toTxnResult<S extends readonly Op[], F extends readonly Op[]>(
+  spec: TxnSpec<S, F>,
+  answer: TxnResponseOut,
+): TxnResult<S, F> {
+  const ops: readonly Op[] = (answer.succeeded ? spec.success : spec.failure) ?? [];
+  if (ops.length !== answer.responses.length) {
+    throw new EtcdError('MalformedResponse', `a txn of ${ops.length} operations was answered with ${answer.responses.length} results`, {
+      rpc: 'KV.Txn',
+    });
+  }
+  const responses = answer.responses.map((response, index) => toResult(ops[index] as Op, response));
+  // The branch that `succeeded` names decides the types of the results: the one thing here that the type checker cannot follow.
+  return { header: answer.header, succeeded: answer.succeeded, responses } as TxnResult<S, F>;
+}
+
+function toResult(op: Op, response: ResponseOpOut): unknown {
+  const result = resultOf(op, response);
+  if (result === undefined)
+    throw new EtcdError('MalformedResponse', `the ${op.op} of a txn was answered with something else`, { rpc: 'KV.Txn' });
+  return op.op === 'get' ? response.responseRange?.kvs[0] : result;
+}
+
+function resultOf(op: Op, response: ResponseOpOut): unknown {
+  switch (op.op) {
+    case 'put':
+      return response.responsePut;
+    case 'get':
+    case 'range':
+      return response.responseRange;
+    case 'delete':
+      return response.responseDeleteRange;
+    case 'txn':
+      return response.responseTxn && toTxnResult(op, response.responseTxn);
+  }
+}

@@ -10,6 +10,7 @@ const layers = [
   ['transport', '^src/transport/'],
   ['services', '^src/(?!(options|endpointOptions|client|index)\\.ts$)[^/]+\\.ts$'],
   ['watch', '^src/watch/'],
+  ['namespace', '^src/namespace/'],
   ['concurrency', '^src/concurrency/'],
   ['options', '^src/(options|endpointOptions)\\.ts$'],
   ['client', '^src/client\\.ts$'],

@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { InvalidValueError } from '../errors/index.js';
-import { fromBase64, textFromBase64, toBase64 } from './bytes.js';
+import { fromBase64, textFromBase64, toText } from './bytes.js';
 import { failuresOf } from './failures.js';
 import type { LeaseId } from './ids.js';
 
@@ -87,12 +87,11 @@ export class KeyValue {
 
   /** The same pair under its key without the first so many bytes: what a namespace shows of it. */
   withoutPrefix(length: number): KeyValue {
-    const { value64, createRevision, modRevision, version, lease } = this;
-    // Three bytes are four characters of base64, and are cut off as such; only what is left over has to be decoded.
-    const rest = this.key64.slice(Math.floor(length / 3) * 4);
+    const { key64, value64, createRevision, modRevision, version, lease } = this;
+    // Three bytes are four characters of base64, and are cut off as such; what is left over is cut off when somebody looks.
+    const parts = { key64: key64.slice(Math.floor(length / 3) * 4), value64, createRevision, modRevision, version, lease };
     const over = length % 3;
-    const key64 = over === 0 ? rest : toBase64(fromBase64(rest).subarray(over));
-    return new KeyValue({ key64, value64, createRevision, modRevision, version, lease });
+    return over === 0 ? new KeyValue(parts) : new CutKeyValue(parts, over);
   }
 
   /** What `JSON.stringify` shows, and `console.log`: text, not base64. */
@@ -104,5 +103,29 @@ export class KeyValue {
   /** Node's `console.log` asks for it; a registered symbol, so that nothing here depends on Node. */
   [Symbol.for('nodejs.util.inspect.custom')](): unknown {
     return this.toJSON();
+  }
+}
+
+/** A pair of whose key the first one or two bytes do not count. A class of its own, so that all others carry no number for it. */
+class CutKeyValue extends KeyValue {
+  #text: string | undefined;
+
+  constructor(
+    parts: KeyValueParts,
+    private readonly over: number,
+  ) {
+    super(parts);
+  }
+
+  override get key(): string {
+    return (this.#text ??= toText(this.keyBytes));
+  }
+
+  override get keyBytes(): Uint8Array {
+    return super.keyBytes.slice(this.over);
+  }
+
+  override withoutPrefix(length: number): KeyValue {
+    return super.withoutPrefix(length + this.over);
   }
 }

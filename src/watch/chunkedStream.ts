@@ -1,0 +1,52 @@
+import { catchError, concat, map, of, throwError, timeout, type Observable } from 'rxjs';
+import { watchRpcs } from '../codec/watch.js';
+import { EtcdError, isEtcdError } from '../errors/index.js';
+import type { Caller, Channel } from '../transport/call.js';
+import { isAtLeast } from '../transport/version.js';
+import type { ConnectionSettings } from './settings.js';
+import { refusalIn } from './refusal.js';
+import { newsIn } from './report.js';
+import { createRequest } from './request.js';
+import type { StreamOutcomes } from './streamConnections.js';
+import type { WatchReport, WatchStream } from './watchStream.js';
+
+/** Nothing can be asked on such a stream. One that has been silent for so many heartbeats is made anew, lest it is dead. */
+const SILENT_HEARTBEATS = 6;
+
+/** Watches of which each is a POST of its own, whose answer comes in chunks: works everywhere, and costs a connection a watch. */
+export function chunkedStream(
+  caller: Caller,
+  { endpoint, version }: Channel,
+  { heartbeatMs }: ConnectionSettings,
+  outcomes: StreamOutcomes,
+): Observable<WatchStream> {
+  const rpc = watchRpcs.watch;
+  const where = { rpc: rpc.name, endpoint };
+  const fragments = version === undefined || isAtLeast(version, '3.4');
+  return of({
+    watch: (target, startRevision): Observable<WatchReport> =>
+      concat(
+        caller.stream(rpc, createRequest(target, startRevision, fragments), { endpoint, timeoutMs: outcomes.patienceMs }),
+        throwError(() => new EtcdError('ConnectionLost', 'the server ended the stream', where)),
+      ).pipe(
+        timeout({
+          each: heartbeatMs * SILENT_HEARTBEATS,
+          with: () => throwError(() => new EtcdError('ConnectionLost', 'the stream was silent for long, and is made anew', where)),
+        }),
+        catchError((error: unknown) => throwError(() => (isEtcdError(error) ? outcomes.onLost(asLost(error, outcomes)) : error))),
+        map((response) => {
+          outcomes.onAnswer();
+          if (response.canceled) throw refusalIn(response, where);
+          if (!response.created) outcomes.onNews();
+          return response.created ? { type: 'created' } : newsIn(response);
+        }),
+      ),
+  });
+}
+
+/** No answer in time: for a stream, that is a lost one. */
+function asLost(error: EtcdError, outcomes: StreamOutcomes): EtcdError {
+  if (error.reason !== 'DeadlineExceeded') return error;
+  outcomes.onSilence();
+  return new EtcdError('ConnectionLost', error.message, { cause: error });
+}

@@ -1,0 +1,72 @@
+import { Observable } from 'rxjs';
+import { watchRpcs } from '../codec/watch.js';
+import { EtcdError } from '../errors/index.js';
+import type { Channel } from '../transport/call.js';
+import type { DuplexPart } from '../transport/transport.js';
+import { isAtLeast, type ServerVersion } from '../transport/version.js';
+import type { ConnectionSettings } from './settings.js';
+import { Heartbeat } from './heartbeat.js';
+import { MultiplexedStream } from './multiplexedStream.js';
+import type { StreamOutcomes } from './streamConnections.js';
+import type { WatchStream } from './watchStream.js';
+
+/** A stream of many watches over a carrier that goes both ways: emits it when it is open, and errors when it breaks. */
+export function duplexStream(
+  parts: Observable<DuplexPart>,
+  { endpoint, version }: Channel,
+  { heartbeatMs }: ConnectionSettings,
+  outcomes: Omit<StreamOutcomes, 'onLost'>,
+): Observable<WatchStream> {
+  return new Observable((subscriber) => {
+    const where = { rpc: watchRpcs.watch.name, endpoint };
+    let stream: MultiplexedStream | undefined;
+    const heartbeat = new Heartbeat({
+      intervalMs: heartbeatMs,
+      timeoutMs: outcomes.patienceMs,
+      ask: () => {
+        if (stream?.watched !== true) return false;
+        stream.requestProgress();
+        return true;
+      },
+      onLost: (what) => {
+        outcomes.onSilence();
+        subscriber.error(new EtcdError('ConnectionLost', what, where));
+      },
+    });
+    subscriber.add(() => heartbeat.stop());
+    // A handshake that is never answered ends like a create that is not.
+    heartbeat.expect(true);
+    subscriber.add(
+      parts.subscribe({
+        next: (part) => {
+          if (part.type === 'open') {
+            heartbeat.expect(false);
+            stream = new MultiplexedStream({
+              where,
+              fragments: version === undefined || isAtLeast(version, '3.4'),
+              orderedProgress: hasOrderedProgress(version),
+              send: part.send,
+              expect: (answer) => heartbeat.expect(answer),
+            });
+            subscriber.next(stream);
+            return;
+          }
+          heartbeat.hear();
+          outcomes.onAnswer();
+          try {
+            if (stream?.receive(part.json) === 'news') outcomes.onNews();
+          } catch (error) {
+            subscriber.error(error);
+          }
+        },
+        error: (error: unknown) => subscriber.error(error),
+      }),
+    );
+  });
+}
+
+/** Before these, a bookmark that was asked for could overtake events on their way (etcd issue 15220). */
+function hasOrderedProgress(version: ServerVersion | undefined): boolean {
+  if (version === undefined || isAtLeast(version, '3.6')) return true;
+  return isAtLeast(version, '3.5') ? isAtLeast(version, '3.5.8') : isAtLeast(version, '3.4.25');
+}

@@ -1,0 +1,91 @@
+import { concat, defer, last, map, of, retry, switchMap, tap, throwError, timer, EMPTY, type Observable } from 'rxjs';
+import { hasReason } from '../errors/index.js';
+import type { KeyValue } from '../model/keyValue.js';
+import type { Range } from '../model/range.js';
+import type { RangeResponse } from '../model/results.js';
+import type { WatchEvent } from '../model/watchEvent.js';
+import { Backoff } from '../transport/backoff.js';
+import { LiveEntries } from './liveEntries.js';
+import { persistently } from './passing.js';
+import type { WatchTarget } from './request.js';
+import { watchFrom, type WatcherMeans } from './watcher.js';
+
+/** What a range holds, and how it came to. */
+export interface LiveUpdate {
+  /**
+   * - `snapshot`: what was there when you came; `changes` is empty
+   * - `change`: a revision; `changes` are its events
+   * - `resync`: the history since the last update was compacted away; `changes` are what must have happened, deletes included
+   */
+  readonly type: 'snapshot' | 'change' | 'resync';
+  /** The state is the store's at this revision. */
+  readonly revision: number;
+  /** The keys with their values, by key. It never changes: keep it, compare it, hand it out. Keys that are not UTF-8 are under U+FFFD and their base64. */
+  readonly state: ReadonlyMap<string, KeyValue>;
+  /** What changed, each with what was there before. */
+  readonly changes: readonly WatchEvent[];
+}
+
+/** Reads a range page by page. */
+export type ReadPages = (range: Range) => Observable<RangeResponse>;
+
+interface Loaded {
+  readonly entries: LiveEntries;
+  readonly revision: number;
+}
+
+/** A range listed and then watched from the next revision on, so that nothing falls between. */
+export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPages, means: WatcherMeans): Observable<LiveUpdate> {
+  return defer(() => {
+    let current: LiveEntries | undefined;
+    const backoff = new Backoff(means.settings.initialBackoffMs, means.settings.maxBackoffMs);
+
+    const begin = ({ entries, revision }: Loaded): LiveUpdate => {
+      const before = current;
+      current = entries;
+      const state = entries.snapshot;
+      return before === undefined
+        ? { type: 'snapshot', revision, state, changes: [] }
+        : { type: 'resync', revision, state, changes: before.changesTo(entries, revision) };
+    };
+
+    const follow = (from: Loaded): Observable<LiveUpdate> => {
+      let { entries } = from;
+      return watchFrom(target, from.revision + 1, means).pipe(
+        switchMap(({ revision, events }) => {
+          if (events.length === 0) return EMPTY;
+          const next = entries.apply(events);
+          entries = current = next.entries;
+          return of<LiveUpdate>({ type: 'change', revision, state: entries.snapshot, changes: next.changes });
+        }),
+      );
+    };
+
+    return persistently(load(range, readPages), means.settings).pipe(
+      switchMap((loaded) => {
+        backoff.reset();
+        return concat(of(begin(loaded)), follow(loaded));
+      }),
+      // Compacted while it was listed, or while it was away: what is there now is listed again. All else that passes, passes within.
+      retry({ delay: (error: unknown) => (hasReason(error, 'Compacted') ? timer(backoff.next()) : throwError(() => error)) }),
+    );
+  });
+}
+
+function load(range: Range, readPages: ReadPages): Observable<Loaded> {
+  // All that is collected belongs to one subscription: a list that is read again begins with nothing.
+  return defer(() => {
+    const gathered = LiveEntries.gather();
+    let revision = 0;
+    return readPages(range).pipe(
+      // A page is taken in when the next one has been asked for, which takes a turn of the event loop: the server has something to do meanwhile.
+      tap((page) => {
+        // The first page's header has the revision that all pages show; those of the later ones are of their own time.
+        if (revision === 0) revision = page.header.revision;
+        gathered.add(page.kvs);
+      }),
+      last(),
+      map(() => ({ entries: gathered.done(), revision })),
+    );
+  });
+}

@@ -1,0 +1,152 @@
+import { Observable, type Subscriber } from 'rxjs';
+import type { AnswerOf } from '../codec/rpc.js';
+import type { Json } from '../codec/wire.js';
+import { watchRpcs } from '../codec/watch.js';
+import type { ErrorDetails } from '../errors/index.js';
+import { readStreamMessage } from '../transport/answers.js';
+import { verdict } from '../transport/retry.js';
+import { createRequest, type WatchTarget } from './request.js';
+import { refusalIn } from './refusal.js';
+import { newsIn } from './report.js';
+import type { WatchReport, WatchStream } from './watchStream.js';
+
+type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
+
+interface Watcher {
+  readonly create: Json;
+  readonly subscriber: Subscriber<WatchReport>;
+  /** By the server's count, as soon as it has answered. */
+  id?: number;
+  /** So many bookmarks for the whole stream may yet come that were made before this watch was. */
+  foreignBookmarks: number;
+}
+
+/** What a multiplexed stream needs of what carries it. */
+export interface MultiplexedLink {
+  readonly where: ErrorDetails;
+  /** The server splits responses that are too long. */
+  readonly fragments: boolean;
+  /** A bookmark that was asked for stands in its place among the events. Before 3.4.25 and 3.5.8 it may overtake them. */
+  readonly orderedProgress: boolean;
+  send(message: Json): void;
+  /** A create has been sent and is to be answered, or (false) was. */
+  expect(answer: boolean): void;
+}
+
+const PROGRESS_ID = -1;
+
+/**
+ * Many watches on one stream. A server numbers watches as it likes, so that an answer to a create is known by its turn alone: creates are sent one
+ * at a time. Everything else goes by the number.
+ */
+export class MultiplexedStream implements WatchStream {
+  private readonly queue: Watcher[] = [];
+  private creating: Watcher | undefined;
+  private readonly watchers = new Map<number, Watcher>();
+  /** Progress requests that have not been answered, and perhaps will not be. */
+  private asked = 0;
+
+  constructor(private readonly link: MultiplexedLink) {}
+
+  watch(target: WatchTarget, startRevision: number): Observable<WatchReport> {
+    return new Observable((subscriber) => {
+      const create = watchRpcs.watch.request.write(createRequest(target, startRevision, this.link.fragments)) as Json;
+      const watcher: Watcher = { create, subscriber, foreignBookmarks: 0 };
+      subscriber.add(() => this.leave(watcher));
+      this.queue.push(watcher);
+      this.createNext();
+    });
+  }
+
+  /** Whether anybody would hear of progress: a server answers a progress request only where there is a watch. */
+  get watched(): boolean {
+    return this.watchers.size > 0;
+  }
+
+  /** Asks the server to say something. */
+  requestProgress(): void {
+    this.asked += 1;
+    this.link.send({ progress_request: {} });
+  }
+
+  /** Takes a message of the server. @throws EtcdError where it is the end of the stream, or not what etcd's API says */
+  receive(json: unknown): 'created' | 'news' {
+    const response = readStreamMessage(watchRpcs.watch.response, json, this.link.where);
+    if (response.created) {
+      this.onCreated(response);
+      return 'created';
+    }
+    if (response.watchId === PROGRESS_ID && !response.canceled) this.onProgress(response);
+    else this.onNews(response);
+    return 'news';
+  }
+
+  private onCreated(response: WatchResponse): void {
+    const watcher = this.creating;
+    this.creating = undefined;
+    this.link.expect(false);
+    if (watcher !== undefined && response.canceled) this.refuse(watcher, response);
+    else if (watcher === undefined || watcher.subscriber.closed) this.cancel(response.watchId);
+    else {
+      watcher.id = response.watchId;
+      watcher.foreignBookmarks = this.asked;
+      this.watchers.set(response.watchId, watcher);
+      watcher.subscriber.next({ type: 'created' });
+    }
+    this.createNext();
+  }
+
+  private refuse(watcher: Watcher, response: WatchResponse): void {
+    const refusal = refusalIn(response, this.link.where);
+    // The token was shown when the stream was made: with another token it has to be another stream.
+    if (verdict(refusal, 'read', true) === 'reauthenticate') throw refusal;
+    watcher.subscriber.error(refusal);
+  }
+
+  /**
+   * A bookmark for all. The server may send one that it made for the watches of before behind the answer to a create, and all that the new watch missed behind
+   * both: a watch believes in the first bookmark that was asked for when it was there, or that comes after news of its own.
+   */
+  private onProgress({ header }: WatchResponse): void {
+    this.asked = Math.max(0, this.asked - 1);
+    if (!this.link.orderedProgress) return;
+    for (const watcher of [...this.watchers.values()]) {
+      if (watcher.foreignBookmarks > 0) watcher.foreignBookmarks -= 1;
+      else watcher.subscriber.next({ type: 'news', events: [], fragment: false, progress: header.revision });
+    }
+  }
+
+  private onNews(response: WatchResponse): void {
+    // One that was cancelled a moment ago may still be spoken to.
+    const watcher = this.watchers.get(response.watchId);
+    if (watcher === undefined) return;
+    if (response.canceled) {
+      this.watchers.delete(response.watchId);
+      watcher.subscriber.error(refusalIn(response, this.link.where));
+      return;
+    }
+    watcher.foreignBookmarks = 0;
+    watcher.subscriber.next(newsIn(response));
+  }
+
+  private createNext(): void {
+    if (this.creating !== undefined) return;
+    const watcher = this.queue.shift();
+    if (watcher === undefined) return;
+    this.creating = watcher;
+    this.link.send(watcher.create);
+    this.link.expect(true);
+  }
+
+  private leave(watcher: Watcher): void {
+    const queued = this.queue.indexOf(watcher);
+    if (queued >= 0) this.queue.splice(queued, 1);
+    // One whose create is under way is cancelled when it is answered: only then is its number known.
+    if (watcher.id !== undefined && this.watchers.has(watcher.id)) this.cancel(watcher.id);
+  }
+
+  private cancel(id: number): void {
+    this.watchers.delete(id);
+    this.link.send({ cancel_request: { watch_id: String(id) } });
+  }
+}

@@ -1,0 +1,41 @@
+import { defer, retry, throwError, timer, type Observable } from 'rxjs';
+import { isEtcdError, type EtcdError, type Reason } from '../errors/index.js';
+import { Backoff } from '../transport/backoff.js';
+import type { ConnectionSettings } from './settings.js';
+
+/** Errors besides those of code Unavailable that may be gone at the next try. All else ends a watch: the server understood it, and said no. */
+const PASSING: Partial<Record<Reason, string>> = {
+  DeadlineExceeded: 'the server was too slow this time',
+  TooManyRequests: 'the server has less to do another time',
+  WatchCanceled: 'the server ended it without a reason, as it does when it stops',
+  Canceled: 'something between us and the store gave up',
+  InvalidAuthToken: 'another stream shows a new token',
+  AuthOldRevision: 'another stream shows a new token',
+  UserEmpty: 'auth was enabled meanwhile, and another stream shows a token',
+  TokenUnavailable: 'the token function may find one another time',
+  CarrierUnusable: 'another carrier may do',
+  UnknownMethod: 'the server may have been replaced by another version, whose gateway is elsewhere',
+  MalformedResponse: 'something before the server answered in its place',
+};
+
+/** Whether a watch goes on after this error. */
+export function isPassing(error: EtcdError): boolean {
+  // A stopping server cancels what it has under way, in words of gRPC's.
+  const interrupted = error.code === 'Unavailable' || (error.reason === 'Unknown' && error.code === 'Canceled');
+  return interrupted || PASSING[error.reason] !== undefined;
+}
+
+/** What a call says after it has shown a new token by itself, if there is one to be had. */
+const REFUSED_TOKENS: ReadonlySet<Reason> = new Set<Reason>(['InvalidAuthToken', 'AuthOldRevision', 'UserEmpty']);
+const MOST_REFUSALS = 3;
+
+/** Repeats a call for as long as its failure may pass. That its token is refused passes a few times: while auth changes, not where the token is none. */
+export function persistently<T>(call: Observable<T>, { initialBackoffMs, maxBackoffMs }: ConnectionSettings): Observable<T> {
+  return defer(() => {
+    const backoff = new Backoff(initialBackoffMs, maxBackoffMs);
+    let refusals = 0;
+    const passes = (error: unknown): boolean =>
+      isEtcdError(error) && isPassing(error) && (!REFUSED_TOKENS.has(error.reason) || ++refusals < MOST_REFUSALS);
+    return call.pipe(retry({ delay: (error: unknown) => (passes(error) ? timer(backoff.next()) : throwError(() => error)) }));
+  });
+}

@@ -1,0 +1,160 @@
+import {
+  asyncScheduler,
+  BehaviorSubject,
+  catchError,
+  defer,
+  finalize,
+  ReplaySubject,
+  share,
+  switchMap,
+  throwError,
+  timeout,
+  timer,
+  type Observable,
+} from 'rxjs';
+import { EtcdError, isEtcdError } from '../errors/index.js';
+import { Backoff } from '../transport/backoff.js';
+import type { Channel } from '../transport/call.js';
+import type { ConnectionState } from './connectionState.js';
+import { isPassing } from './passing.js';
+import { Patience } from './patience.js';
+import type { ConnectionSettings } from './settings.js';
+import { StreamLost } from './streamLost.js';
+
+/** So many failures in a row that only the server's say-so could mend, and no more. */
+const STRIKES = 3;
+
+/** What becomes of a stream, as who makes it over a channel reports it. */
+export interface StreamOutcomes {
+  /** How long an answer may take on this one. */
+  readonly patienceMs: number;
+  /** It is given up because none came. */
+  onSilence(): void;
+  /** It brought more than the answer to a create. */
+  onNews(): void;
+  /** The server has answered. */
+  readonly onAnswer: () => void;
+  /** It broke: for streams of which a break does not end all that use it. */
+  readonly onLost: (error: EtcdError) => StreamLost;
+}
+
+/**
+ * The streams of a client for one kind of work: one for all of it where the carrier can, made when it is first needed and gone with the last user. When it
+ * breaks, every user is told, and all that ask for another wait together for the one that follows, after a pause that grows until a server has answered.
+ *
+ * @typeParam S what the work is done on
+ */
+export class StreamConnections<S> {
+  private readonly current = new BehaviorSubject<ConnectionState>({ status: 'idle' });
+  private readonly backoff: Backoff;
+  private readonly patience: Patience;
+  private users = 0;
+  private retryAt = 0;
+  private strikes = 0;
+  private readonly shared: Observable<S>;
+
+  constructor(
+    private readonly findChannel: () => Observable<Channel>,
+    settings: Pick<ConnectionSettings, 'answerTimeoutMs' | 'initialBackoffMs' | 'maxBackoffMs'>,
+    /** Makes a stream over a channel; it errors when it breaks. */
+    private readonly over: (channel: Channel, outcomes: StreamOutcomes) => Observable<S>,
+  ) {
+    this.backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
+    this.patience = new Patience(settings.answerTimeoutMs);
+    this.shared = defer(() => this.open()).pipe(
+      share({ connector: () => new ReplaySubject<S>(1), resetOnError: true, resetOnComplete: true, resetOnRefCountZero: true }),
+    );
+  }
+
+  /** How it stands, and each change; never an error. */
+  get state(): Observable<ConnectionState> {
+    return this.current.asObservable();
+  }
+
+  /** A stream to work on. It errors with {@link StreamLost} when the stream breaks. */
+  stream(): Observable<S> {
+    return this.shared;
+  }
+
+  /** Runs what uses the streams, and knows by it whether anything does. */
+  track<T>(user: Observable<T>): Observable<T> {
+    return defer(() => {
+      this.users += 1;
+      return user.pipe(
+        finalize(() => {
+          this.users -= 1;
+          if (this.users === 0) this.show({ status: 'idle' });
+        }),
+      );
+    });
+  }
+
+  close(): void {
+    this.current.next({ status: 'closed' });
+    this.current.complete();
+  }
+
+  private open(): Observable<S> {
+    const waitMs = this.retryAt - asyncScheduler.now();
+    if (this.current.value.status === 'idle') this.show({ status: 'connecting' });
+    const channel = defer(() => {
+      this.patience.begin();
+      const { ms } = this.patience;
+      // What has to be asked on the way to it (the version, a token) may go into a connection that is dead without having been closed.
+      return this.findChannel().pipe(
+        timeout({
+          first: ms,
+          with: () => {
+            this.patience.end();
+            return throwError(() => new EtcdError('Unreachable', `no answer within ${ms} ms`));
+          },
+        }),
+      );
+    });
+    let used: Channel | undefined;
+    return (waitMs > 0 ? timer(waitMs).pipe(switchMap(() => channel)) : channel).pipe(
+      switchMap((found) => {
+        used = found;
+        return this.streamOver(found);
+      }),
+      catchError((error: unknown) => throwError(() => (isEtcdError(error) ? this.lost(error, used) : error))),
+    );
+  }
+
+  private streamOver(channel: Channel): Observable<S> {
+    const onAnswer = (): void => {
+      this.backoff.reset();
+      this.strikes = 0;
+      channel.answered();
+      this.show({ status: 'connected', endpoint: channel.endpoint, carrier: channel.carrier });
+    };
+    return this.over(channel, {
+      patienceMs: this.patience.ms,
+      onSilence: () => this.patience.end(),
+      onNews: () => this.patience.reward(),
+      onAnswer,
+      onLost: (error) => this.lost(error, channel),
+    });
+  }
+
+  private lost(error: EtcdError, channel: Channel | undefined): StreamLost {
+    const hopeless = channel?.failed(error) === false || !isPassing(error);
+    // Unavailable ends by itself some day; what else passes had better do so soon.
+    const again = !hopeless && (error.code === 'Unavailable' || ++this.strikes < STRIKES);
+    const now = asyncScheduler.now();
+    // Many watches on carriers of their own may be lost at once: that is one failure.
+    if (now >= this.retryAt) this.retryAt = now + this.backoff.next();
+    if (again) this.show({ status: 'reconnecting', cause: error, retryInMs: Math.round(this.retryAt - now) });
+    return new StreamLost(error, again);
+  }
+
+  private show(state: ConnectionState): void {
+    const { value } = this.current;
+    if (value.status !== 'closed' && !isSame(value, state)) this.current.next(state);
+  }
+}
+
+function isSame(a: ConnectionState, b: ConnectionState): boolean {
+  if (a.status !== 'connected' || b.status !== 'connected') return a.status === b.status && a.status === 'idle';
+  return a.endpoint === b.endpoint && a.carrier === b.carrier;
+}

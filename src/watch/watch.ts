@@ -1,0 +1,86 @@
+import { defer, mergeMap, take, takeUntil, timeout, throwError, type Observable } from 'rxjs';
+import { EtcdError } from '../errors/index.js';
+import { toKeyRange, type Range } from '../model/range.js';
+import type { WatchBatch } from '../model/watchBatch.js';
+import type { WatchEvent } from '../model/watchEvent.js';
+import type { WatchFilter, WatchTarget } from './request.js';
+import { SharedWatches } from './sharedWatches.js';
+import { watchFrom, type WatcherMeans } from './watcher.js';
+
+/** What a watch is to report, and from where on. */
+export interface WatchOptions extends WatchFilter {
+  /**
+   * The first revision to report: what happened since is replayed, to each subscriber anew. `Compacted` where it is gone. Without it a watch
+   * reports what comes after it was subscribed to.
+   */
+  readonly startRevision?: number;
+}
+
+/** What a single event is waited for with. */
+export interface WatchOnceOptions extends WatchOptions {
+  /** How long, in milliseconds, before it errors with `DeadlineExceeded`; by default as long as it takes. */
+  readonly timeoutMs?: number;
+}
+
+/** The watches of a client. */
+export interface Watches {
+  /**
+   * The changes of a range, as they happen (`Watch.Watch`). Hot: all who watch the same range with the same options share one watch of the server,
+   * which ends a little after the last has left. It goes on by itself through cuts, restarts and expired tokens, and neither skips nor
+   * repeats a change. It errors only where going on would be a lie: `CompactedError`, `PermissionDenied`.
+   *
+   * ```ts
+   * etcd.watch({ prefix: 'app/' }).subscribe(({ type, kv }) => console.log(type, kv.key));
+   * ```
+   */
+  watch(range: Range, options?: WatchOptions): Observable<WatchEvent>;
+
+  /**
+   * As {@link Watches.watch}, in the units that etcd promises: all events of a revision together, and bookmarks. The first is a bookmark that says
+   * from where on the watch sees everything.
+   */
+  watchBatches(range: Range, options?: WatchOptions): Observable<WatchBatch>;
+
+  /** The next change of a range, and no more. */
+  watchOnce(range: Range, options?: WatchOnceOptions): Observable<WatchEvent>;
+}
+
+/** The watches of a client over its streams. */
+export function watches(means: WatcherMeans, closed: Observable<void>, graceMs: number): Watches {
+  const shared = new SharedWatches((target) => watchFrom(target, undefined, means), closed, graceMs);
+
+  const batchesFrom = (target: WatchTarget, startRevision: number): Observable<WatchBatch> =>
+    watchFrom(target, startRevision, means).pipe(takeUntil(closed));
+
+  const watch: Watches['watch'] = (range, { startRevision, ...filter } = {}) =>
+    defer(() => {
+      const target = { keys: toKeyRange(range), filter };
+      return startRevision === undefined
+        ? shared.events(target)
+        : batchesFrom(target, checkedStart(startRevision)).pipe(mergeMap(({ events }) => events));
+    });
+
+  return {
+    watch,
+    watchBatches: (range, { startRevision, ...filter } = {}) =>
+      defer(() => {
+        const target = { keys: toKeyRange(range), filter };
+        return startRevision === undefined ? shared.batches(target) : batchesFrom(target, checkedStart(startRevision));
+      }),
+    watchOnce: (range, { timeoutMs, ...options } = {}) => {
+      const once = watch(range, options).pipe(take(1));
+      if (timeoutMs === undefined) return once;
+      return once.pipe(
+        timeout({
+          first: timeoutMs,
+          with: () => throwError(() => new EtcdError('DeadlineExceeded', `nothing changed within ${timeoutMs} ms`, { rpc: 'Watch.Watch' })),
+        }),
+      );
+    },
+  };
+}
+
+function checkedStart(startRevision: number): number {
+  if (Number.isSafeInteger(startRevision) && startRevision >= 1) return startRevision;
+  throw new EtcdError('InvalidArgument', `startRevision is a revision from 1, not ${String(startRevision)}`, { rpc: 'Watch.Watch' });
+}

@@ -1,0 +1,15 @@
+import type { Observable } from 'rxjs';
+import type { WatchNews } from './cursor.js';
+import type { WatchTarget } from './request.js';
+
+/** What a server says on a watch: first that it is there, then its news. */
+export type WatchReport = { readonly type: 'created' } | ({ readonly type: 'news' } & WatchNews);
+
+/** A stream on which watches can be made. */
+export interface WatchStream {
+  /**
+   * Creates a watch; unsubscribing cancels it. It errors with an `EtcdError` where the server refuses or ends this watch; that the stream broke is told
+   * as `StreamLost`, by the stream itself where it carries many.
+   */
+  watch(target: WatchTarget, startRevision: number): Observable<WatchReport>;
+}

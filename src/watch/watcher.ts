@@ -1,0 +1,67 @@
+import { concatMap, defer, map, of, retry, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
+import { kvRpcs } from '../codec/kv.js';
+import { isEtcdError } from '../errors/index.js';
+import { progress, type WatchBatch } from '../model/watchBatch.js';
+import { Backoff } from '../transport/backoff.js';
+import type { Caller } from '../transport/call.js';
+import type { WatchConnections } from './connections.js';
+import type { ConnectionSettings } from './settings.js';
+import { Cursor } from './cursor.js';
+import { isPassing } from './passing.js';
+import type { WatchTarget } from './request.js';
+import { StreamLost } from './streamLost.js';
+
+/** What a watch is made with. */
+export interface WatcherMeans {
+  readonly caller: Caller;
+  readonly connections: Pick<WatchConnections, 'stream' | 'track' | 'state'>;
+  readonly settings: ConnectionSettings;
+}
+
+/**
+ * One watch, from its start revision on, through whatever happens to the streams that carry it: whole revisions in their order, none left out and none
+ * twice. Its first batch is a bookmark: from the revision after it on, everything will come. It errors only where no resuming helps.
+ *
+ * @param startRevision the first revision to report; undefined for what comes after now
+ */
+export function watchFrom(target: WatchTarget, startRevision: number | undefined, { caller, connections, settings }: WatcherMeans): Observable<WatchBatch> {
+  const watching = defer(() => {
+    let cursor = startRevision === undefined ? undefined : new Cursor(startRevision);
+    let begun = false;
+    const backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
+
+    // Without a revision to come back to, a cut before the first event would lose what happens meanwhile.
+    const place = (): Observable<Cursor> =>
+      cursor === undefined ? currentRevision(caller, target).pipe(map((now) => (cursor = new Cursor(now + 1)))) : of(cursor);
+
+    const begin = (at: Cursor): WatchBatch[] => {
+      if (begun) return [];
+      begun = true;
+      return [progress(at.next - 1)];
+    };
+
+    return defer(place).pipe(
+      switchMap((at) => {
+        at.restart();
+        return connections.stream().pipe(
+          switchMap((stream) => stream.watch(target, at.next)),
+          tap(() => backoff.reset()),
+          concatMap((report) => (report.type === 'created' ? begin(at) : at.accept(report))),
+        );
+      }),
+      retry({
+        delay: (failure: unknown) => {
+          // The pause before another stream is the connection's to make.
+          if (failure instanceof StreamLost) return failure.again ? of(undefined) : throwError(() => failure.error);
+          return isEtcdError(failure) && isPassing(failure) ? timer(backoff.next()) : throwError(() => failure);
+        },
+      }),
+    );
+  });
+  return connections.track(watching);
+}
+
+/** The store's revision. Of the range's first key alone: counting a large range would cost the server, and who may read the range may read that. */
+function currentRevision(caller: Caller, { keys }: WatchTarget): Observable<number> {
+  return caller.unary(kvRpcs.range, { key: keys.key, countOnly: true }).pipe(map(({ header }) => header.revision));
+}

@@ -1,0 +1,79 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Client } from '../../../src/index.js';
+import { History, Recorder, violations } from '../../support/promises.js';
+import { CARRIERS, forLongMessages, type CarrierOption } from './support/carriers.js';
+import { fill } from './support/fill.js';
+import { setScene, type Scene } from './support/scene.js';
+import { until } from './support/until.js';
+
+const REVISIONS = 3_001;
+
+describe.each(CARRIERS)('over %s (TLS: %s)', (carrier, tls) => {
+  let scene: Scene;
+  let history: History;
+  let client: Client;
+  let chosen: CarrierOption;
+
+  beforeAll(async () => {
+    scene = await setScene({ tls });
+    history = new History(await fill(scene.direct, { prefix: 'old/', revisions: REVISIONS }));
+    chosen = forLongMessages(carrier, scene.server);
+  });
+  afterEach(() => client.close());
+  afterAll(() => scene.close());
+
+  const replay = (): Recorder => {
+    const options = { startRevision: history.revisions[0] ?? 1 };
+    const watch = new Recorder('replay', { prefix: 'old/' }, options, client.watchBatches({ prefix: 'old/' }, options));
+    watch.through = history.last;
+    return watch;
+  };
+  const whole = (watch: Recorder): Promise<void> =>
+    until('all has been replayed', () => watch.events >= REVISIONS || watch.end !== undefined);
+  /** What had been delivered when a stream was lost. */
+  const deliveredAtLosses = (watch: () => Recorder): number[] => {
+    const seen: number[] = [];
+    client.connection$.subscribe(({ status }) => status === 'reconnecting' && seen.push(watch().events));
+    return seen;
+  };
+
+  test('a replay of 3 001 revisions that is cut after 1 000 goes on where it was', async () => {
+    client = scene.client({ carrier: chosen, heartbeatMs: 60_000, answerTimeoutMs: 5_000 });
+    const before = scene.proxy.down.bytes;
+    const first = replay();
+    await whole(first);
+    first.stop();
+    const bytes = scene.proxy.down.bytes - before;
+
+    // etcd sends a thousand revisions at a time: the first thousand have come, and part of the next.
+    scene.proxy.down.cutAfter(Math.round(bytes * 0.4));
+    const watch = replay();
+    const losses = deliveredAtLosses(() => watch);
+    await whole(watch);
+    expect(violations(history, watch)).toEqual([]);
+    if (chosen !== 'auto') expect(losses).toEqual([1_000]);
+  });
+
+  test('a backlog on a connection that has gone silent comes over another', async () => {
+    client = scene.client({ carrier: chosen });
+    const watch: Recorder = replay();
+    const losses = deliveredAtLosses(() => watch);
+    scene.proxy.down.stall();
+    await until('it has been noticed', () => losses.length > 0);
+    scene.proxy.down.resume();
+    await whole(watch);
+    expect(violations(history, watch)).toEqual([]);
+  });
+
+  test('a cut right after the watch was created, before its first event, loses nothing that happens meanwhile', async () => {
+    client = scene.client({ carrier: chosen });
+    const watch = new Recorder('new', { prefix: 'new/' }, {}, client.watchBatches({ prefix: 'new/' }));
+    await until('it is there', () => watch.begun);
+    await scene.proxy.refuse();
+    const written = new History(await fill(scene.direct, { prefix: 'new/', revisions: 20 }));
+    await scene.proxy.accept();
+    await until('all has come', () => watch.events >= 20);
+    watch.through = written.last;
+    expect(violations(written, watch)).toEqual([]);
+  });
+});

@@ -1,0 +1,12 @@
+import { test } from '@jest/globals';
+import { randomRun } from './support/randomRun.js';
+
+test('over HTTP/2', async () => {
+  await randomRun('http2 on TLS', {
+    carrier: 'http2',
+    tls: true,
+    faults: { cut: 12, stall: 1, refuse: 2, kill: 1 },
+    cuts: 40,
+    events: 20_000,
+  });
+}, 60_000);

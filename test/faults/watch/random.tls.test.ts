@@ -1,0 +1,12 @@
+import { test } from '@jest/globals';
+import { randomRun } from './support/randomRun.js';
+
+test('over WebSocket on TLS', async () => {
+  await randomRun('websocket on TLS', {
+    carrier: 'websocket',
+    tls: true,
+    faults: { cut: 12, stall: 1, refuse: 2, kill: 1 },
+    cuts: 40,
+    events: 20_000,
+  });
+}, 60_000);

@@ -1,0 +1,55 @@
+import { expect, test } from '@jest/globals';
+import { MultiplexedStream } from '../../../src/watch/multiplexedStream.js';
+import { collect } from './support/collect.js';
+
+const header = (revision: number): Record<string, string> => ({ revision: String(revision) });
+const created = (id: number): unknown => ({ result: { header: header(20), watch_id: String(id), created: true } });
+const bookmark = (revision: number): unknown => ({ result: { header: header(revision), watch_id: '-1' } });
+const event = (id: number, revision: number): unknown => ({
+  result: {
+    header: header(20),
+    watch_id: String(id),
+    events: [{ kv: { key: 'YQ==', mod_revision: String(revision), create_revision: '1', version: '1' } }],
+  },
+});
+
+function setUp() {
+  const stream = new MultiplexedStream({
+    where: {},
+    fragments: true,
+    orderedProgress: true,
+    send: () => undefined,
+    expect: () => undefined,
+  });
+  const watch = () => collect(stream.watch({ keys: { key: 'a' }, filter: {} }, 1));
+  const bookmarksOf = ({ values }: ReturnType<typeof watch>) => values.flatMap((report) => ('progress' in report ? [report.progress] : []));
+  return { stream, watch, bookmarksOf };
+}
+
+test('a bookmark that was made before a watch, and comes behind its creation, is none for it', () => {
+  const { stream, watch, bookmarksOf } = setUp();
+  const old = watch();
+  stream.receive(created(0));
+  stream.requestProgress();
+  const young = watch();
+  stream.receive(created(1));
+  stream.receive(bookmark(20));
+  expect([bookmarksOf(old), bookmarksOf(young)]).toEqual([[20], []]);
+  stream.requestProgress();
+  stream.receive(bookmark(21));
+  expect([bookmarksOf(old), bookmarksOf(young)]).toEqual([[20, 21], [21]]);
+});
+
+test('a bookmark behind the first news of a watch is one for it, whatever was asked before', () => {
+  const { stream, watch, bookmarksOf } = setUp();
+  watch();
+  stream.receive(created(0));
+  // Neither is answered: a watch is behind.
+  stream.requestProgress();
+  stream.requestProgress();
+  const young = watch();
+  stream.receive(created(1));
+  stream.receive(event(1, 19));
+  stream.receive(bookmark(20));
+  expect(bookmarksOf(young)).toEqual([20]);
+});

@@ -1,0 +1,24 @@
+import { isAtLeast, parseVersion } from '../../../../src/transport/version.js';
+import type { StreamOptions } from '../../../../src/index.js';
+import type { EtcdServer } from '../../../support/etcd/index.js';
+
+export type CarrierOption = NonNullable<StreamOptions['carrier']>;
+
+/** A carrier, and whether it is tried on TLS. */
+export const CARRIERS: readonly (readonly [carrier: CarrierOption, tls: boolean])[] = [
+  ['websocket', false],
+  ['http2', true],
+  ['chunked', false],
+];
+
+/** Whether a server is of this version or newer. */
+export function has(server: Pick<EtcdServer, 'version'>, required: string): boolean {
+  const version = parseVersion(server.version);
+  if (version === undefined) throw new Error(`not a version: ${server.version}`);
+  return isAtLeast(version, required);
+}
+
+/** An old server closes a WebSocket on a message over 64 KiB: there it is what `auto` does about it that is tried. */
+export function forLongMessages(carrier: CarrierOption, server: EtcdServer): CarrierOption {
+  return carrier === 'websocket' && !has(server, '3.4.16') ? 'auto' : carrier;
+}

@@ -1,0 +1,31 @@
+import type { Observable, Subscription } from 'rxjs';
+
+/** What an Observable has emitted so far, and how it ended. */
+export interface Collected<T> {
+  readonly values: readonly T[];
+  readonly error: unknown;
+  readonly completed: boolean;
+  stop(): void;
+}
+
+/** Subscribes, and keeps all that comes. */
+export function collect<T>(source: Observable<T>): Collected<T> {
+  const values: T[] = [];
+  let error: unknown;
+  let completed = false;
+  const subscription: Subscription = source.subscribe({
+    next: (value) => values.push(value),
+    error: (reason: unknown) => (error = reason),
+    complete: () => (completed = true),
+  });
+  return {
+    values,
+    get error() {
+      return error;
+    },
+    get completed() {
+      return completed;
+    },
+    stop: () => subscription.unsubscribe(),
+  };
+}

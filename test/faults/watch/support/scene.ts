@@ -1,0 +1,73 @@
+import { firstValueFrom } from 'rxjs';
+import { createClient, type Client, type ClientOptions, type StreamOptions } from '../../../../src/index.js';
+import { startEtcd, type EtcdServer } from '../../../support/etcd/index.js';
+import { startTcpProxy, type TcpProxy } from '../../../support/tcpProxy.js';
+import { makeTls, type Tls } from '../../../support/tls.js';
+
+export interface SceneOptions {
+  readonly tls?: boolean;
+  /** Auth is on, and the user is root. */
+  readonly auth?: boolean;
+  /** Further flags of the server. */
+  readonly args?: readonly string[];
+}
+
+/** A server of its own, a proxy before it that breaks things, and clients. */
+export interface Scene {
+  readonly server: EtcdServer;
+  readonly proxy: TcpProxy;
+  /** Reaches the server without the proxy: sees what is really there. */
+  readonly direct: Client;
+  /** A client through the proxy, closed with the scene. It notices what is lost within a second. */
+  client(streams?: StreamOptions, options?: ClientOptions): Client;
+  close(): Promise<void>;
+}
+
+/** What makes a client notice soon, and come back soon. */
+export const QUICK: StreamOptions = { heartbeatMs: 150, answerTimeoutMs: 500, initialBackoffMs: 5, maxBackoffMs: 100 };
+
+export const ROOT = { username: 'root', password: 'secret of root' };
+
+export async function setScene({ tls: withTls = false, auth = false, args }: SceneOptions = {}): Promise<Scene> {
+  const tls: Tls | undefined = withTls ? await makeTls() : undefined;
+  const server = await startEtcd({
+    own: true,
+    ...(args === undefined ? {} : { args }),
+    ...(tls === undefined ? {} : { clientTls: { caFile: tls.caFile, certFile: tls.server.certFile, keyFile: tls.server.keyFile } }),
+  });
+  const proxy = await startTcpProxy(server.endpoint);
+  const common: ClientOptions = {
+    ...(tls === undefined ? {} : { tls: { ca: tls.ca, cert: tls.client.cert, key: tls.client.key } }),
+    ...(auth ? { auth: ROOT } : {}),
+  };
+  const clients: Client[] = [];
+  const make = (options: ClientOptions): Client => {
+    const client = createClient({ ...common, ...options });
+    clients.push(client);
+    return client;
+  };
+  const direct = make({ endpoints: server.endpoint });
+  if (auth) await enableAuth(direct);
+  return {
+    server,
+    proxy,
+    direct,
+    client: (streams = {}, options = {}) => {
+      const endpoints = withTls ? proxy.endpoint.replace('http:', 'https:') : proxy.endpoint;
+      return make({ endpoints, requestTimeoutMs: 2_000, streams: { ...QUICK, ...streams }, ...options });
+    },
+    close: async () => {
+      await Promise.all(clients.map((client) => client.close()));
+      await proxy.close();
+      await server.stop();
+      await tls?.remove();
+    },
+  };
+}
+
+async function enableAuth({ auth }: Client): Promise<void> {
+  await firstValueFrom(auth.userAdd(ROOT.username, { password: ROOT.password }));
+  await firstValueFrom(auth.roleAdd('root'));
+  await firstValueFrom(auth.userGrantRole('root', 'root'));
+  await firstValueFrom(auth.enable());
+}

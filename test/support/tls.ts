@@ -1,0 +1,57 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from './etcd/index.js';
+
+/** A certificate with its key: as files for a server, as PEM for a client. */
+export interface Identity {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A certificate authority that nobody trusts but the test, and what it signed. */
+export interface Tls {
+  readonly caFile: string;
+  readonly ca: string;
+  /** For 127.0.0.1, ::1 and localhost. etcd's gateway shows it to etcd itself, so it may act as a client, too. */
+  readonly server: Identity;
+  readonly client: Identity;
+  remove(): Promise<void>;
+}
+
+const DAYS = ['-days', '2'];
+const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+
+/** Makes certificates in a folder of their own, with the program openssl. */
+export async function makeTls(): Promise<Tls> {
+  const folder = await mkdtemp(join(tmpdir(), 'rxetcd-tls-'));
+  const caFile = join(folder, 'ca.pem');
+  const caKey = join(folder, 'ca.key');
+  try {
+    await openssl('req', '-x509', ...NEW_KEY, ...DAYS, '-subj', '/CN=rxetcd test CA', '-keyout', caKey, '-out', caFile);
+    const issue = async (name: string, extensions: readonly string[]): Promise<Identity> => {
+      const path = (ending: string): string => join(folder, `${name}.${ending}`);
+      await writeFile(path('ext'), extensions.join('\n'));
+      await openssl('req', '-new', ...NEW_KEY, '-subj', `/CN=${name}`, '-keyout', path('key'), '-out', path('csr'));
+      const signing = ['-CA', caFile, '-CAkey', caKey, '-CAserial', path('srl'), '-CAcreateserial'];
+      await openssl('x509', '-req', '-in', path('csr'), ...signing, ...DAYS, '-extfile', path('ext'), '-out', path('pem'));
+      const [cert, key] = await Promise.all([readFile(path('pem'), 'utf8'), readFile(path('key'), 'utf8')]);
+      return { certFile: path('pem'), keyFile: path('key'), cert, key };
+    };
+    const server = await issue('server', ['subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost', 'extendedKeyUsage=serverAuth,clientAuth']);
+    const client = await issue('client', ['extendedKeyUsage=clientAuth']);
+    return { caFile, ca: await readFile(caFile, 'utf8'), server, client, remove: () => rm(folder, { recursive: true, force: true }) };
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function openssl(...args: string[]): Promise<void> {
+  const { code, stderr } = await run('openssl', args).catch((cause: unknown) => {
+    throw new Error('Tests of TLS need the program openssl (package openssl) on PATH, to make certificates.', { cause });
+  });
+  if (code !== 0) throw new Error(`openssl ${args[0] ?? ''} ended with ${code}: ${stderr}`);
+}

@@ -1,0 +1,43 @@
+import { toBase64 } from '../../../src/model/bytes.js';
+import { MultiplexedStream } from '../../../src/watch/multiplexedStream.js';
+import type { WatchTarget } from '../../../src/watch/request.js';
+import type { WatchReport } from '../../../src/watch/watchStream.js';
+import { watching } from './support.js';
+
+/** A stream with a server at its other end that says what the test wants. */
+export function setUp({ orderedProgress = true, fragments = true } = {}) {
+  const sent: unknown[] = [];
+  const expected: boolean[] = [];
+  const stream = new MultiplexedStream({
+    where: { rpc: 'Watch.Watch', endpoint: 'http://a:1' },
+    fragments,
+    orderedProgress,
+    send: (message) => sent.push(message),
+    expect: (answer) => expected.push(answer),
+  });
+  const say = (id: number, more: object = {}): unknown =>
+    stream.receive({ result: { header: { revision: '9' }, watch_id: String(id), ...more } });
+  return {
+    stream,
+    expected,
+    /** What was sent since it was last looked at. */
+    sent: () => sent.splice(0),
+    watch: (key: string, startRevision = 1) => watching(stream.watch(target(key), startRevision)),
+    say,
+    created: (id: number) => say(id, { created: true }),
+    changed: (id: number, key: string, revision: number) =>
+      say(id, { events: [{ kv: { key: toBase64(key), mod_revision: String(revision) } }] }),
+  };
+}
+
+export const target = (key: string): WatchTarget => ({ keys: { key }, filter: {} });
+export const create = (key: string) => ({ create_request: { key: toBase64(key), start_revision: '1', fragment: true } });
+export const cancel = (id: number) => ({ cancel_request: { watch_id: String(id) } });
+/** Reports in a line each. */
+export const told = ({ values }: { readonly values: readonly WatchReport[] }): string[] =>
+  values.map((report) => {
+    if (report.type === 'created') return 'created';
+    return report.progress === undefined
+      ? report.events.map(({ kv, revision }) => `${kv.key}@${revision}`).join(' ')
+      : `≤${report.progress}`;
+  });

@@ -1,0 +1,209 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Observable } from 'rxjs';
+import { asyncScheduler, concat, defer, finalize, NEVER, of, ReplaySubject, retry, Subject, take, tap, throwError, timer } from 'rxjs';
+import { SharedByKey } from '../../../src/watch/sharedByKey.js';
+import { virtually, watching, type Seen } from './support.js';
+
+const GRACE_MS = 1_000;
+
+/** A sharing whose sources are subjects, made by order and counted. */
+function setUp({ late }: { late?: (last: string) => string } = {}) {
+  const closed = new ReplaySubject<void>(1);
+  const shared = new SharedByKey<string>(closed, late === undefined ? { graceMs: GRACE_MS } : { graceMs: GRACE_MS, late });
+  const made: { readonly key: string; readonly source: Subject<string>; live: boolean }[] = [];
+  const of = (key: string): Observable<string> =>
+    shared.of(key, () =>
+      defer(() => {
+        const one = { key, source: new Subject<string>(), live: true };
+        made.push(one);
+        return one.source.pipe(finalize(() => (one.live = false)));
+      }),
+    );
+  return { closed, shared, of, made };
+}
+
+describe('one key', () => {
+  test('has one source, whoever subscribes, and another key has its own', () => {
+    const { of, made } = setUp();
+    const seen = [watching(of('a')), watching(of('a')), watching(of('b'))];
+    made[0]?.source.next('x');
+    made[1]?.source.next('y');
+    expect(made.map(({ key }) => key)).toEqual(['a', 'b']);
+    expect(seen.map(({ values }) => values)).toEqual([['x'], ['x'], ['y']]);
+  });
+
+  test('has no source before somebody subscribes', () => {
+    const { of, made } = setUp();
+    void of('a');
+    expect(made).toEqual([]);
+  });
+
+  test('goes on without a subscriber for the grace, and no longer', () => {
+    virtually(({ flush }) => {
+      const { of, made } = setUp();
+      const live: (boolean | undefined)[] = [];
+      watching(of('a')).leave();
+      for (const at of [GRACE_MS - 1, GRACE_MS + 1]) timer(at).subscribe(() => live.push(made[0]?.live));
+      flush();
+      expect(live).toEqual([true, false]);
+    });
+  });
+
+  test('is the same for who comes within the grace, again and again', () => {
+    virtually(({ flush }) => {
+      const { of, made } = setUp();
+      const visit = (at: number): void => void timer(at).subscribe(() => watching(of('a')).leave());
+      for (let at = 0; at < 10 * GRACE_MS; at += GRACE_MS - 1) visit(at);
+      flush();
+      expect(made).toHaveLength(1);
+      expect(made[0]?.live).toBe(false);
+    });
+  });
+
+  test('is another for who comes after the grace, with nothing of the one before', () => {
+    virtually(({ flush }) => {
+      const { of, made } = setUp({ late: (last) => `was ${last}` });
+      const first = watching(of('a'));
+      made[0]?.source.next('x');
+      first.leave();
+      let second: Seen<string> | undefined;
+      timer(GRACE_MS + 1).subscribe(() => (second = watching(of('a'))));
+      timer(GRACE_MS + 2).subscribe(() => made[1]?.source.next('y'));
+      flush();
+      expect(second?.values).toEqual(['y']);
+      expect(made[0]?.live).toBe(false);
+    });
+  });
+
+  test('is not held by ten thousand who come and go: nothing stays behind', () => {
+    virtually(({ flush }) => {
+      const { of, made } = setUp();
+      for (let round = 0; round < 10_000; round++) watching(of(`key ${round % 10}`)).leave();
+      flush();
+      expect(made).toHaveLength(10);
+      expect(made.filter(({ live }) => live)).toEqual([]);
+      // The timer of the last one's grace was the last thing there was.
+      expect(asyncScheduler.now()).toBe(GRACE_MS);
+    });
+  });
+});
+
+describe('who comes late', () => {
+  test('begins with what comes next where there is no word about it', () => {
+    const { of, made } = setUp();
+    watching(of('a'));
+    made[0]?.source.next('x');
+    const late = watching(of('a'));
+    made[0]?.source.next('y');
+    expect(late.values).toEqual(['y']);
+  });
+
+  test('begins with what is made of the last value, and has none twice', () => {
+    const { of, made } = setUp({ late: (last) => `was ${last}` });
+    const first = watching(of('a'));
+    const second = watching(of('a'));
+    made[0]?.source.next('x');
+    const third = watching(of('a'));
+    made[0]?.source.next('y');
+    expect([first, second, third].map(({ values }) => values)).toEqual([
+      ['x', 'y'],
+      ['x', 'y'],
+      ['was x', 'y'],
+    ]);
+  });
+
+  test('in the middle of a value has it once', () => {
+    const { of, made } = setUp({ late: (last) => `was ${last}` });
+    let inside: ReturnType<typeof watching<string>> | undefined;
+    watching(of('a').pipe(tap(() => (inside ??= watching(of('a'))))));
+    made[0]?.source.next('x');
+    made[0]?.source.next('y');
+    expect(inside?.values).toEqual(['was x', 'y']);
+  });
+
+  test('after an end does not begin with what was before it', () => {
+    const { of, made } = setUp({ late: (last) => `was ${last}` });
+    watching(of('a'));
+    made[0]?.source.next('x');
+    made[0]?.source.error(new Error('broken'));
+    const late = watching(of('a'));
+    made[1]?.source.next('y');
+    expect(late.values).toEqual(['y']);
+  });
+});
+
+describe('when a source fails', () => {
+  test('all who are there are told, and the next gets a new one', () => {
+    const { of, made } = setUp();
+    const seen = [watching(of('a')), watching(of('a'))];
+    made[0]?.source.error(new Error('broken'));
+    watching(of('a'));
+    expect(seen.map(({ errors }) => errors)).toEqual([[new Error('broken')], [new Error('broken')]]);
+    expect(made).toHaveLength(2);
+  });
+
+  test('all who come back the moment they are told share one new source, from its beginning', () => {
+    const { of, made } = setUp({ late: (last) => `was ${last}` });
+    const seen = [watching(of('a').pipe(retry(1))), watching(of('a').pipe(retry(1)))];
+    made[0]?.source.next('x');
+    made[0]?.source.error(new Error('broken'));
+    seen.push(watching(of('a')));
+    expect(made.map(({ live }) => live)).toEqual([false, true]);
+    made[1]?.source.next('y');
+    expect(seen.map(({ values }) => values)).toEqual([['x', 'y'], ['x', 'y'], ['y']]);
+  });
+
+  test('while it is made, nothing stays behind', () => {
+    const { shared } = setUp();
+    const broken = watching(shared.of('a', () => { throw new Error('broken'); })); // prettier-ignore
+    expect(broken.errors).toEqual([new Error('broken')]);
+    expect(watching(shared.of('a', () => of('fine'))).values).toEqual(['fine']);
+  });
+});
+
+describe('a source that emits at once', () => {
+  test('is whole for its first subscriber, and gone when it completed', () => {
+    const { shared } = setUp();
+    const once = (): Observable<string> => shared.of('a', () => of('x', 'y'));
+    for (const seen of [watching(once()), watching(once())]) expect([seen.values, seen.completed]).toEqual([['x', 'y'], true]);
+  });
+
+  test('stops where its only subscriber has enough, after the grace', () => {
+    virtually(({ flush }) => {
+      const { shared } = setUp();
+      let stopped = false;
+      const source = concat(of('x', 'y'), NEVER).pipe(finalize(() => (stopped = true)));
+      expect(watching(shared.of('a', () => source).pipe(take(1))).values).toEqual(['x']);
+      flush();
+      expect(stopped).toBe(true);
+    });
+  });
+
+  test('and fails is made anew for the next', () => {
+    const { shared } = setUp();
+    let made = 0;
+    const failing = shared.of('a', () => throwError(() => new Error(`broken ${++made}`)));
+    expect([watching(failing), watching(failing)].map(({ errors }) => errors)).toEqual([[new Error('broken 1')], [new Error('broken 2')]]);
+  });
+});
+
+describe('when the client is closed', () => {
+  test('all complete, sources end, and no grace keeps a process up', () => {
+    virtually(({ flush }) => {
+      const { of, made, closed } = setUp();
+      const [seen, leaving] = [watching(of('a')), watching(of('b'))];
+      leaving.leave();
+      closed.next();
+      expect([seen.completed, made.map(({ live }) => live)]).toEqual([true, [false, false]]);
+      flush();
+      expect(asyncScheduler.now()).toBe(0);
+    });
+  });
+
+  test('who comes then completes, and no source is made', () => {
+    const { of, made, closed } = setUp();
+    closed.next();
+    expect(watching(of('a')).completed).toBe(true);
+    expect(made).toEqual([]);
+  });
+});

@@ -1,0 +1,38 @@
+import { expect } from '@jest/globals';
+import { TestScheduler, type RunHelpers } from 'rxjs/testing';
+import type { Observable } from 'rxjs';
+
+/** Runs in virtual time: hours pass in a millisecond. */
+export function virtually<T>(test: (helpers: RunHelpers) => T): T {
+  return new TestScheduler((actual, expected) => expect(actual).toEqual(expected)).run(test);
+}
+
+/** What an Observable did so far. */
+export interface Seen<T> {
+  readonly values: T[];
+  readonly errors: unknown[];
+  completed: boolean;
+  /** Leaves it. */
+  leave(): void;
+}
+
+/** Subscribes, and writes down what comes. */
+export function watching<T>(source: Observable<T>): Seen<T> {
+  const seen: Seen<T> = { values: [], errors: [], completed: false, leave: () => subscription.unsubscribe() };
+  const subscription = source.subscribe({
+    next: (value) => seen.values.push(value),
+    error: (error: unknown) => seen.errors.push(error),
+    complete: () => (seen.completed = true),
+  });
+  return seen;
+}
+
+/** What a function throws; it is an error of the test if it does not. */
+export function rejected(run: () => unknown): unknown {
+  try {
+    run();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('it should have thrown');
+}

@@ -1,0 +1,103 @@
+import { asyncScheduler, type Subscription } from 'rxjs';
+import { Clock } from './clock.js';
+
+/** Something to be done at a time. */
+export interface Appointment {
+  /** Calls it off. */
+  cancel(): void;
+}
+
+interface Entry {
+  readonly at: number;
+  readonly run: () => void;
+  /** Where it is in the heap; -1 when it no longer is. */
+  index: number;
+}
+
+/** The clocks are looked at so often at least: a timer stands still while the machine sleeps. It also keeps within what Node's timers can count to. */
+const LONGEST_SLEEP_MS = 1_000;
+
+/** Any number of appointments by one timer, which is set for the first of them: ten thousand leases need no twenty thousand timers. */
+export class Agenda {
+  /** A binary heap: no entry is due before its parent, the one at half its index. */
+  private readonly heap: Entry[] = [];
+  private readonly clock = new Clock();
+  private timer: Subscription | undefined;
+  private timerAt = Infinity;
+
+  /** Runs `run` in so many milliseconds. */
+  in(ms: number, run: () => void): Appointment {
+    const entry: Entry = { at: this.clock.now() + ms, run, index: this.heap.length };
+    this.heap.push(entry);
+    this.rise(entry);
+    this.arm();
+    return {
+      cancel: () => {
+        this.remove(entry);
+        this.arm();
+      },
+    };
+  }
+
+  /** Sets the timer for the first entry; none where there is none, lest it keep a process alive. */
+  private arm(): void {
+    const at = this.heap[0]?.at ?? Infinity;
+    if (at === this.timerAt) return;
+    this.timer?.unsubscribe();
+    this.timerAt = at;
+    this.timer =
+      at === Infinity
+        ? undefined
+        : asyncScheduler.schedule(() => this.run(), Math.min(LONGEST_SLEEP_MS, Math.max(0, at - this.clock.now())));
+  }
+
+  private run(): void {
+    this.timer?.unsubscribe();
+    this.timerAt = Infinity;
+    const now = this.clock.now();
+    for (let first = this.heap[0]; first !== undefined && first.at <= now; first = this.heap[0]) {
+      this.remove(first);
+      first.run();
+    }
+    this.arm();
+  }
+
+  private remove(entry: Entry): void {
+    const { index } = entry;
+    if (index < 0) return;
+    entry.index = -1;
+    const last = this.heap.pop();
+    if (last === undefined || last === entry) return;
+    this.place(last, index);
+    this.rise(last);
+    this.sink(last);
+  }
+
+  private rise(entry: Entry): void {
+    while (entry.index > 0) {
+      const parent = this.heap[(entry.index - 1) >> 1];
+      if (parent === undefined || parent.at <= entry.at) return;
+      this.swap(entry, parent);
+    }
+  }
+
+  private sink(entry: Entry): void {
+    for (;;) {
+      const [left, right] = [this.heap[2 * entry.index + 1], this.heap[2 * entry.index + 2]];
+      const child = left !== undefined && right !== undefined && right.at < left.at ? right : left;
+      if (child === undefined || child.at >= entry.at) return;
+      this.swap(child, entry);
+    }
+  }
+
+  private swap(a: Entry, b: Entry): void {
+    const { index } = a;
+    this.place(a, b.index);
+    this.place(b, index);
+  }
+
+  private place(entry: Entry, index: number): void {
+    this.heap[index] = entry;
+    entry.index = index;
+  }
+}

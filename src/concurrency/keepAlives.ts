@@ -1,0 +1,56 @@
+import { catchError, EMPTY, ignoreElements, of, retry, switchMap, take, throwError, timer, type Observable } from 'rxjs';
+import { leaseRpcs } from '../codec/lease.js';
+import type { Leases } from '../lease.js';
+import type { LeaseId } from '../model/ids.js';
+import type { Caller } from '../transport/call.js';
+import type { ConnectionSettings } from '../watch/settings.js';
+import { StreamConnections } from '../watch/streamConnections.js';
+import { StreamLost } from '../watch/streamLost.js';
+import { Agenda } from './agenda.js';
+import { duplexKeepAlive, singleKeepAlives, type KeepAliveStream } from './keepAliveStream.js';
+import type { Hold } from './leaseLife.js';
+
+/** The refreshes of all leases of a client, on one stream where the carrier can. */
+export class KeepAlives {
+  private readonly connections: StreamConnections<KeepAliveStream>;
+  private readonly agenda = new Agenda();
+
+  constructor(
+    caller: Caller,
+    service: Leases,
+    private readonly settings: ConnectionSettings,
+  ) {
+    this.connections = new StreamConnections<KeepAliveStream>(
+      () => caller.channel(leaseRpcs.keepAlive),
+      settings,
+      (channel, outcomes) => {
+        const onAnswer = (): void => outcomes.onAnswer();
+        if (channel.duplex === undefined) return singleKeepAlives(service, onAnswer);
+        return duplexKeepAlive(channel.duplex, channel, { agenda: this.agenda, openTimeoutMs: settings.answerTimeoutMs, onAnswer });
+      },
+    );
+  }
+
+  /** Refreshes a lease once, on the stream that there is; it errors when that breaks, and the next try is on another. */
+  refresh(id: LeaseId, patienceMs: number): Observable<Hold> {
+    return this.connections.stream().pipe(
+      switchMap((stream) => stream.refresh(id, Math.min(patienceMs, this.settings.answerTimeoutMs))),
+      take(1),
+      catchError((error: unknown) => throwError(() => (error instanceof StreamLost ? error.error : error))),
+    );
+  }
+
+  /** Keeps a stream open as long as it is subscribed to, whatever breaks: between two refreshes of a lease nobody else would. Emits nothing. */
+  hold(): Observable<never> {
+    return this.connections.stream().pipe(
+      ignoreElements(),
+      retry({
+        delay: (failure: unknown) => {
+          if (!(failure instanceof StreamLost)) return EMPTY;
+          // Where another stream is said not to do better, the refreshes go on asking for one; so does this, but not all the time.
+          return failure.again ? of(undefined) : timer(this.settings.maxBackoffMs);
+        },
+      }),
+    );
+  }
+}

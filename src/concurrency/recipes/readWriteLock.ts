@@ -1,0 +1,47 @@
+import { defer, map, type Observable } from 'rxjs';
+import { hadWithin, toOwnership, type LockOptions, type Ownership } from '../lock.js';
+import { checkName } from '../names.js';
+import { awaitTurn } from '../ownerQueue.js';
+import type { TenureMeans } from '../tenure.js';
+import { seat } from './seat.js';
+
+/** How a read or write lock is held, and waited for. */
+export type ReadWriteLockOptions = Omit<LockOptions, 'reentrant'>;
+
+/** The read/write locks of a client. */
+export interface ReadWriteLocks {
+  /**
+   * A lock that many may have at a time, but not while somebody has the {@link ReadWriteLocks.writeLock} of the same name, or waits for it since before. Owned as long as it
+   * is subscribed to, like a lock. Compatible with `RWMutex` of etcd's Go recipes (`<name>/read/…`, `<name>/write/…`).
+   *
+   * ```ts
+   * etcd.readLock('catalogue').pipe(switchMap(() => readCatalogue()), take(1)).subscribe();
+   * ```
+   */
+  readLock(name: string, options?: ReadWriteLockOptions): Observable<Ownership>;
+  /** A lock that one has, and nobody else either lock of the same name. It waits for all who came before. */
+  writeLock(name: string, options?: ReadWriteLockOptions): Observable<Ownership>;
+}
+
+/** The read/write locks of a client. */
+export function readWriteLocks(means: TenureMeans): ReadWriteLocks {
+  /** @param rivals the keys of those who have to be gone, as far as they came before */
+  const lock = (
+    name: string,
+    kind: 'read' | 'write',
+    rivals: string,
+    { timeoutMs, ...options }: ReadWriteLockOptions,
+  ): Observable<Ownership> =>
+    defer(() => {
+      checkName('a read/write lock', name);
+      return seat(`${name}/${kind}`, options, means, (place) => awaitTurn(means, { ...place, name: rivals, first: false }));
+    }).pipe(
+      map((place) => toOwnership({ ...place, name })),
+      hadWithin(`the ${kind} lock ${JSON.stringify(name)}`, timeoutMs),
+    );
+
+  return {
+    readLock: (name, options = {}) => lock(name, 'read', `${name}/write`, options),
+    writeLock: (name, options = {}) => lock(name, 'write', name, options),
+  };
+}

@@ -1,0 +1,131 @@
+import * as E from 'fp-ts/lib/Either.js';
+import { Map as PersistentMap } from 'immutable';
+import { catchError, defer, EMPTY, map, of, scan, switchMap, throwError, type Observable } from 'rxjs';
+import { hasReason, type EtcdError, type InvalidValueError } from '../../errors/index.js';
+import type { LeaseId } from '../../model/ids.js';
+import type { KeyValue } from '../../model/keyValue.js';
+import { Snapshot } from '../../model/snapshot.js';
+import type { LiveUpdate } from '../../watch/live.js';
+import type { Lives } from '../../watch/lives.js';
+import { persistently } from '../../watch/passing.js';
+import { heldLease } from '../leases.js';
+import { checkName } from '../names.js';
+import type { TenureMeans } from '../tenure.js';
+import { endpointOf, endpointValue, type Endpoint, type EndpointOptions } from './endpoint.js';
+
+/** How a service is registered. */
+export interface RegisterOptions extends EndpointOptions {
+  /** Seconds that the entry outlives a service that dies: 15 by default. */
+  readonly ttl?: number;
+}
+
+/**
+ * What becomes of a registration.
+ * - `registered`: the entry is there; again, with another lease, after each `lost`
+ * - `lost`: the lease was lost (`error` says why) and the entry with it, or it may be; another follows
+ */
+export type Registration =
+  | { readonly type: 'registered'; readonly id: string; readonly key: string; readonly lease: LeaseId; readonly revision: number }
+  | { readonly type: 'lost'; readonly id: string; readonly key: string; readonly error: EtcdError };
+
+/** The services behind a name. */
+export interface Services {
+  readonly target: string;
+  /** Keeps an entry as long as it is subscribed to, and makes it anew should its lease be lost; unsubscribing removes it at once. */
+  register(id: string, options: RegisterOptions): Observable<Registration>;
+  /** Who is there, by id, and each change. Hot; each map is one that the store really had, and never changes. */
+  readonly endpoints$: Observable<ReadonlyMap<string, Endpoint>>;
+}
+
+/** How services are read. */
+export interface ServicesOptions {
+  /** What is done about an entry that is no endpoint. It is left out, whatever this does. */
+  readonly onInvalid?: (error: InvalidValueError) => void;
+}
+
+/** The service registry of a client. */
+export interface ServiceRegistry {
+  /**
+   * Registration and discovery of services, in the format of the `endpoints` package of etcd's Go client (`<target>/<id>`), which gRPC's resolver reads.
+   *
+   * ```ts
+   * const shops = etcd.services('shop');
+   * shops.register('shop-1', { addr: '10.0.0.7:8080', ttl: 10 }).subscribe();
+   * shops.endpoints$.subscribe((endpoints) => console.log([...endpoints.values()].map(({ addr }) => addr)));
+   * ```
+   */
+  services(target: string, options?: ServicesOptions): Services;
+}
+
+const DEFAULT_TTL = 15;
+
+/** The service registry of a client. */
+export function serviceRegistry(means: TenureMeans, { live }: Pick<Lives, 'live'>): ServiceRegistry {
+  return {
+    services: (target, { onInvalid = () => undefined } = {}) => {
+      checkName('a service', target);
+      const prefix = `${target}/`;
+      return {
+        target,
+        register: (id, options) => registration(prefix, id, options, means),
+        endpoints$: defer(() => live({ prefix })).pipe(endpointsOf(prefix, onInvalid)),
+      };
+    },
+  };
+}
+
+function registration(
+  prefix: string,
+  id: string,
+  { ttl = DEFAULT_TTL, ...options }: RegisterOptions,
+  means: TenureMeans,
+): Observable<Registration> {
+  return defer(() => {
+    checkName('a service', id);
+    const key = prefix + id;
+    const value = endpointValue(options);
+    return heldLease({ ttl, onLost: 'regrant' }, means.leases).pipe(
+      switchMap((event): Observable<Registration> => {
+        if (event.type === 'lost') return of({ type: 'lost', id, key, error: event.error });
+        if (event.type !== 'granted') return EMPTY;
+        // To say the same twice, under the same lease, is to say it once.
+        return persistently(means.kv.put(key, value, { lease: event.id }), means.leases.settings).pipe(
+          map(({ header: { revision } }): Registration => ({ type: 'registered', id, key, lease: event.id, revision })),
+          // The lease is gone already: the next is on its way.
+          catchError((error: unknown) => (hasReason(error, 'LeaseNotFound') ? EMPTY : throwError(() => error))),
+        );
+      }),
+    );
+  });
+}
+
+/** Each change costs what it changes, not what there is. */
+function endpointsOf(
+  prefix: string,
+  onInvalid: (error: InvalidValueError) => void,
+): (updates: Observable<LiveUpdate>) => Observable<ReadonlyMap<string, Endpoint>> {
+  type Endpoints = PersistentMap<string, Endpoint>;
+  const note = (draft: Endpoints, kv: KeyValue): void => {
+    const endpoint = endpointOf(prefix, kv);
+    if (E.isRight(endpoint)) draft.set(endpoint.right.id, endpoint.right);
+    else {
+      draft.delete(kv.key.slice(prefix.length));
+      onInvalid(endpoint.left);
+    }
+  };
+  return (updates) =>
+    updates.pipe(
+      scan(
+        (endpoints, { type, state, changes }) =>
+          (type === 'snapshot' ? PersistentMap<string, Endpoint>() : endpoints).withMutations((draft) => {
+            if (type === 'snapshot') for (const kv of state.values()) note(draft, kv);
+            for (const { type: what, kv } of changes) {
+              if (what === 'put') note(draft, kv);
+              else draft.delete(kv.key.slice(prefix.length));
+            }
+          }),
+        PersistentMap<string, Endpoint>(),
+      ),
+      map((endpoints) => new Snapshot(endpoints)),
+    );
+}

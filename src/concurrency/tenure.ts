@@ -1,0 +1,102 @@
+import {
+  AsyncSubject,
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  filter,
+  finalize,
+  map,
+  of,
+  startWith,
+  switchMap,
+  takeUntil,
+  tap,
+  throwError,
+  type Observable,
+} from 'rxjs';
+import { EtcdError, hasReason } from '../errors/index.js';
+import type { BytesLike } from '../model/bytes.js';
+import type { LeaseId } from '../model/ids.js';
+import { persistently } from '../watch/passing.js';
+import { heldLease, type LeaseMeans } from './leases.js';
+import { checkName } from './names.js';
+import { awaitTurn, leavePlace, takePlace, untilGone, type Place, type QueueMeans } from './ownerQueue.js';
+
+/** What locks and elections work with. */
+export interface TenureMeans extends QueueMeans {
+  readonly leases: LeaseMeans;
+}
+
+/** What a place is held by. */
+export interface TenureOptions {
+  /** Seconds that ownership outlives its owner, should it die: the TTL of the lease behind it. 60 by default, as with `etcdctl`. */
+  readonly ttl?: number;
+  /** A lease of your own instead: you refresh it, and it is not revoked. */
+  readonly lease?: LeaseId;
+}
+
+/** A place that is held. */
+export interface HeldPlace extends Place {
+  /** Whether it is held for certain: by the clock, too, which a process that was stopped may ask before its timers run. */
+  readonly alive: () => boolean;
+}
+
+const DEFAULT_TTL = 60;
+
+/**
+ * A place in a queue from the taking of it on: emitted when it is taken, and again (`first`) when it is the first, which makes it the owner. It errors with
+ * `LockLost` the moment that nobody can say any more that it is. Unsubscribing gives the place up.
+ */
+export function tenure(
+  name: string,
+  value: BytesLike,
+  { ttl = DEFAULT_TTL, lease }: TenureOptions,
+  means: TenureMeans,
+): Observable<HeldPlace> {
+  return defer(() => {
+    checkName('a lock or an election', name);
+    return lease === undefined ? byOwnLease(name, value, ttl, means) : held(name, value, lease, 'leave', means);
+  }).pipe(takeUntil(means.leases.closed));
+}
+
+/** By a lease that is granted for it, and whose end ends it; the revocation deletes the key. */
+function byOwnLease(name: string, value: BytesLike, ttl: number, means: TenureMeans): Observable<HeldPlace> {
+  return heldLease({ ttl }, means.leases).pipe(
+    filter(({ type }) => type === 'granted'),
+    switchMap(({ id, lease }) =>
+      held(name, value, id, 'revoked', means).pipe(map((place) => ({ ...place, alive: () => lease.alive && place.alive() }))),
+    ),
+    catchError((error: unknown) => throwError(() => (hasReason(error, 'LeaseLost', 'LeaseNotFound') ? lostWith(name, error) : error))),
+  );
+}
+
+/** A key that is being put after its owner has left is waited for so often, to be deleted. */
+const LATE_TRIES = 3;
+
+function held(name: string, value: BytesLike, lease: LeaseId, release: 'leave' | 'revoked', means: TenureMeans): Observable<HeldPlace> {
+  return defer(() => {
+    let left = false;
+    let lateTries = release === 'leave' ? LATE_TRIES : 0;
+    // It goes on when nobody waits for it any more: what was sent may yet be done, and has to be undone after that.
+    const taken = new AsyncSubject<Place>();
+    const attempt = defer(() => (left && lateTries-- <= 0 ? EMPTY : takePlace(means, name, lease, value)));
+    persistently(attempt, means.leases.settings).subscribe(taken);
+    return taken.pipe(
+      switchMap((place) => {
+        const turn = awaitTurn(means, place).pipe(switchMap((first) => concat(of(first), untilGone(means, first))));
+        return place.first ? turn : turn.pipe(startWith(place));
+      }),
+      map((place) => ({ ...place, alive: () => !left })),
+      // For one who asks when he hears of it.
+      tap({ error: () => (left = true) }),
+      finalize(() => {
+        left = true;
+        if (release === 'leave') means.leases.releases.run(taken.pipe(switchMap((place) => leavePlace(means, place))));
+      }),
+    );
+  });
+}
+
+const lostWith = (name: string, cause: EtcdError): EtcdError =>
+  new EtcdError('LockLost', `${JSON.stringify(name)} is no longer held for certain: ${cause.message}`, { cause });

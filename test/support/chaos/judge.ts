@@ -1,0 +1,105 @@
+import { COUNTERS, LOCKS, type Count, type Line } from './protocol.js';
+
+/** What happened in the store, as a watch from its first revision told it. */
+export interface Happened {
+  readonly revision: number;
+  readonly type: 'put' | 'delete';
+  readonly key: string;
+  readonly value: string;
+  readonly createRevision: number;
+  /** When it was heard of: not before it happened. */
+  readonly at: number;
+}
+
+/** The figures of a run that was as it should be. */
+export interface Figures {
+  readonly writes: number;
+  readonly owners: number;
+  readonly refused: number;
+  readonly lost: number;
+  /** How long before the server had deleted their keys the owners knew of their loss, at the least. */
+  readonly leastMarginMs: number;
+  readonly failures: Readonly<Record<string, number>>;
+}
+
+/**
+ * Whether mutual exclusion held: every guarded write was that of who owned the lock then, the counter went up by one each time, and nobody thought that he owned what
+ * had been deleted.
+ *
+ * @throws Error with all that is wrong
+ */
+export function judge(history: readonly Happened[], lines: readonly Line[]): Figures {
+  const { wrong, deletedAt, writes, owners } = replay(history);
+  const known = judgeOwners(lines, deletedAt);
+  const all = [...wrong, ...known.wrong];
+  if (all.length > 0) throw new Error(`${all.length} faults:\n${all.slice(0, 20).join('\n')}`);
+  const count = (is: Line['is']): number => lines.filter((line) => line.is === is).length;
+  const failures: Record<string, number> = {};
+  for (const line of lines) if (line.is === 'failed') failures[line.reason] = (failures[line.reason] ?? 0) + 1;
+  const refused = lines.filter((line) => line.is === 'write' && !line.done).length;
+  return { writes, owners, refused, lost: count('lost'), leastMarginMs: known.leastMarginMs, failures };
+}
+
+interface Replayed {
+  readonly wrong: string[];
+  readonly deletedAt: Map<string, number>;
+  readonly writes: number;
+  readonly owners: number;
+}
+
+/** Goes through the history with the queue of each lock at hand. */
+function replay(history: readonly Happened[]): Replayed {
+  const wrong: string[] = [];
+  const queues = new Map<string, Map<string, number>>();
+  const last = new Map<string, Count>();
+  const deletedAt = new Map<string, number>();
+  let writes = 0;
+  let owners = 0;
+  for (const { revision, type, key, value, createRevision, at } of history) {
+    if (key.startsWith(LOCKS)) {
+      const lock = key.slice(LOCKS.length).split('/')[0] ?? '';
+      const queue = queues.get(lock) ?? new Map<string, number>();
+      queues.set(lock, queue);
+      if (type === 'put') queue.set(key, createRevision);
+      else {
+        queue.delete(key);
+        deletedAt.set(key, at);
+      }
+      continue;
+    }
+    const lock = key.slice(COUNTERS.length);
+    const count = JSON.parse(value) as Count;
+    const before = last.get(lock) ?? { n: 0, owner: 0 };
+    last.set(lock, count);
+    writes += 1;
+    if (count.owner !== before.owner) owners += 1;
+    const owner = Math.min(...(queues.get(lock)?.values() ?? []));
+    if (count.n !== before.n + 1) wrong.push(`revision ${revision}: ${lock} went from ${before.n} to ${count.n}`);
+    if (count.owner < before.owner) wrong.push(`revision ${revision}: ${lock} was written by ${count.owner} after ${before.owner}`);
+    if (count.owner !== owner) wrong.push(`revision ${revision}: ${lock} was written by ${count.owner}, and ${owner} owned it`);
+  }
+  return { wrong, deletedAt, writes, owners };
+}
+
+/** What owners thought, against when their keys were deleted. */
+function judgeOwners(lines: readonly Line[], deletedAt: ReadonlyMap<string, number>): { wrong: string[]; leastMarginMs: number } {
+  const wrong: string[] = [];
+  const aliveUntil = new Map<string, number>();
+  const late = new Map<string, number>();
+  let leastMarginMs = Infinity;
+  for (const line of lines) {
+    if (line.is !== 'tick' && line.is !== 'lost') continue;
+    const { is, at, key } = line;
+    const end = deletedAt.get(key) ?? Infinity;
+    if (is === 'lost') leastMarginMs = Math.min(leastMarginMs, end - (aliveUntil.get(key) ?? -Infinity));
+    else if (line.alive) aliveUntil.set(key, at);
+    if (is === 'lost' || at <= end) continue;
+    const behind = `${(at - end).toFixed(1)} ms after it was gone`;
+    if (line.alive) wrong.push(`${key} was thought to be owned ${behind}`);
+    const ticks = (late.get(key) ?? 0) + 1;
+    late.set(key, ticks);
+    // One that was stopped may come to its tick before its timers; then it is told.
+    if (ticks > 1) wrong.push(`${key}: its owner had not been told ${behind}`);
+  }
+  return { wrong, leastMarginMs };
+}

@@ -1,0 +1,159 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { firstValueFrom } from 'rxjs';
+import { createClient, type Client } from '../../../src/index.js';
+import { startEtcd } from '../etcd/index.js';
+import { randomFrom, type Random } from '../random.js';
+import { startTcpProxy, type TcpProxy } from '../tcpProxy.js';
+import { ContenderProcess } from './child.js';
+import { judge, type Figures, type Happened } from './judge.js';
+import { COUNTERS, LOCKS, machineNow } from './protocol.js';
+
+export interface ChaosOptions {
+  readonly seed: number;
+  readonly seconds: number;
+  /** It goes on, for a minute more at the most, until so many owners were told of a loss. */
+  readonly losses: number;
+  readonly version?: string | undefined;
+  readonly print: (line: string) => void;
+}
+
+const PROCESSES = 4;
+const CONTENDERS = 5;
+const NAMES = ['red', 'green', 'blue'];
+const TTL = 2;
+
+const FAULTS = ['kill', 'stop', 'stop', 'cut', 'stall', 'refuse'] as const;
+type Fault = (typeof FAULTS)[number];
+
+/** Failures that contenders may meet while they are away from the server; all others are faults of ours. */
+const USUAL = new Set(['LockLost', 'Unreachable', 'ConnectionLost', 'DeadlineExceeded', 'AmbiguousWrite', 'LeaseNotFound']);
+
+/** Processes of contenders, each behind a way of its own to one server, and what happens to them. */
+interface Seat {
+  readonly process: ContenderProcess;
+  readonly proxy: TcpProxy;
+  readonly random: Random;
+}
+
+/** Contenders for locks under faults; throws, with the seed, where mutual exclusion did not hold. */
+export async function lockChaos({ seed, seconds, losses, version, print }: ChaosOptions): Promise<Figures> {
+  const random = randomFrom(seed);
+  const server = await startEtcd({ own: true, version });
+  const title = `etcd ${server.version}, locks`;
+  print(`${title}: SEED=${random.seed}, ${PROCESSES * CONTENDERS} contenders in ${PROCESSES} processes, ${seconds} s`);
+  const etcd = createClient({ endpoints: server.endpoint });
+  const seats: Seat[] = [];
+  try {
+    const history = record(etcd);
+    for (let index = 0; index < PROCESSES; index++) {
+      const proxy = await startTcpProxy(server.endpoint);
+      const name = `process ${index}`;
+      const process = new ContenderProcess({ endpoint: proxy.endpoint, name, contenders: CONTENDERS, locks: NAMES, ttl: TTL, seed });
+      seats.push({ process, proxy, random: random.fork(name) });
+    }
+    await Promise.all(seats.map(({ process, random }) => process.start(random.int(0, 2 ** 31))));
+    const faults = new Map<Fault, number>();
+    const end = machineNow() + seconds * 1_000;
+    const lost = (): number => seats.reduce((sum, { process }) => sum + process.lost, 0);
+    const enough = (): boolean => machineNow() > end && (lost() >= losses || machineNow() > end + 60_000);
+    await Promise.all(seats.map((seat) => trouble(seat, enough, faults)));
+    await goesOn(etcd);
+    await Promise.all(seats.map(({ process }) => process.end('SIGTERM')));
+    await until('everything is given back', async () => (await firstValueFrom(etcd.kv.count({ prefix: LOCKS }))) === 0);
+    const { header } = await firstValueFrom(etcd.kv.put(COUNTERS, JSON.stringify({ n: 1, owner: Infinity })));
+    await until('the history is complete', () => (history.at(-1)?.revision ?? 0) >= header.revision);
+    history.pop();
+    const figures = judge(
+      history,
+      seats.flatMap(({ process }) => process.lines),
+    );
+    for (const reason of Object.keys(figures.failures))
+      if (!USUAL.has(reason)) throw new Error(`contenders failed with ${JSON.stringify(figures.failures)}`);
+    print(`${title}: ${[...faults].map(([fault, times]) => `${times} × ${fault}`).join(', ')}; ${describe(figures)}, SEED=${random.seed}`);
+    return figures;
+  } catch (cause) {
+    const words = seats.map(({ process }) => process.complaints).join('');
+    throw new Error(`${title}, SEED=${random.seed}: ${String(cause)}${words === '' ? '' : `\n${words}`}`, { cause });
+  } finally {
+    await Promise.all(seats.map(({ process }) => process.end('SIGKILL')));
+    await etcd.close();
+    await Promise.all(seats.map(({ proxy }) => proxy.close()));
+    await server.stop();
+  }
+}
+
+/** Troubles a process until it is enough, and leaves it well. */
+async function trouble({ process, proxy, random }: Seat, enough: () => boolean, faults: Map<Fault, number>): Promise<void> {
+  while (!enough()) {
+    await delay(random.int(100, 2_000));
+    const fault = random.pick(FAULTS);
+    // Mostly while one of its contenders owns: there it hurts.
+    if (random.chance(0.9)) await untilOrLater(() => process.owning.size > 0, 2_000);
+    faults.set(fault, (faults.get(fault) ?? 0) + 1);
+    await strike(fault, process, proxy, random);
+  }
+}
+
+async function strike(fault: Fault, process: ContenderProcess, proxy: TcpProxy, random: Random): Promise<void> {
+  switch (fault) {
+    case 'kill':
+      await process.end('SIGKILL');
+      return process.start(random.int(0, 2 ** 31));
+    case 'stop':
+      process.signal('SIGSTOP');
+      await delay(TTL * 1_000 + random.int(-700, 1_500));
+      return process.signal('SIGCONT');
+    case 'cut':
+      return proxy.cut();
+    case 'stall': {
+      const lanes = random.pick([[proxy.up], [proxy.down], [proxy.up, proxy.down]]);
+      for (const lane of lanes) lane.stall();
+      await delay(random.int(500, TTL * 1_000 + 2_000));
+      for (const lane of lanes) lane.resume();
+      return;
+    }
+    case 'refuse':
+      await proxy.refuse();
+      await delay(random.int(200, TTL * 1_000 + 2_000));
+      return proxy.accept();
+  }
+}
+
+/** All that happens to locks and counters, from the first revision on. */
+function record(etcd: Client): Happened[] {
+  const history: Happened[] = [];
+  etcd.watch({ prefix: 'chaos/' }, { startRevision: 1 }).subscribe(({ type, kv, revision }) => {
+    history.push({
+      revision,
+      type,
+      key: kv.key,
+      value: type === 'put' ? kv.value : '',
+      createRevision: kv.createRevision,
+      at: machineNow(),
+    });
+  });
+  return history;
+}
+
+/** Every lock is owned again, and by more than one. */
+async function goesOn(etcd: Client): Promise<void> {
+  const owners = () => Promise.all(NAMES.map(async (name) => (await firstValueFrom(etcd.kv.get(COUNTERS + name)))?.value ?? ''));
+  const before = await owners();
+  await until('every counter goes on', async () => (await owners()).every((now, index) => now !== before[index]));
+}
+
+async function untilOrLater(isSo: () => boolean, ms: number): Promise<void> {
+  for (const end = machineNow() + ms; !isSo() && machineNow() < end;) await delay(5);
+}
+
+async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (const end = machineNow() + 20_000; !(await isSo()); await delay(20))
+    if (machineNow() > end) throw new Error(`not within 20 s: ${what}`);
+}
+
+function describe({ writes, owners, refused, lost, leastMarginMs, failures }: Figures): string {
+  const reasons = Object.entries(failures)
+    .map(([reason, times]) => `${times} × ${reason}`)
+    .join(', ');
+  return `${writes} guarded writes by ${owners} owners, ${refused} refused; ${lost} losses told to owners, who knew ${Math.round(leastMarginMs)} ms before the key was gone at the least; attempts ended in ${reasons}`;
+}

@@ -1,0 +1,17 @@
+import { describe, expect, test } from '@jest/globals';
+import { hostname } from 'node:os';
+import { identity } from '../../../src/transport/identity.js';
+
+describe('the identity', () => {
+  test('names the host, within it the process, and within that the thread', () => {
+    const { host, process: whole, thread } = identity();
+    expect(host).toBe(hostname());
+    expect(whole.startsWith(`${host}/`)).toBe(true);
+    expect(whole.endsWith(`/${process.pid}`)).toBe(true);
+    expect(thread).toBe(`${whole}/0`);
+  });
+
+  test('stays the same', () => {
+    expect(identity()).toEqual(identity());
+  });
+});

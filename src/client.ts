@@ -1,0 +1,191 @@
+import type { Decoder } from 'io-ts';
+import { ReplaySubject, type Observable } from 'rxjs';
+import { authService, type AuthService } from './auth.js';
+import { Agenda } from './concurrency/agenda.js';
+import { elections, type Elections } from './concurrency/election.js';
+import { KeepAlives } from './concurrency/keepAlives.js';
+import { adoptedLease, heldLease, type LeaseEvent, type LeaseMeans, type LeaseOptions } from './concurrency/leases.js';
+import { locks, type Locks } from './concurrency/lock.js';
+import { recipes, type Recipes } from './concurrency/recipes/recipes.js';
+import { Releases } from './concurrency/releases.js';
+import { transactions, type Stm } from './concurrency/stm.js';
+import { updates, type Updates } from './concurrency/update.js';
+import { clusterService, type Cluster } from './cluster.js';
+import type { Json } from './codec/wire.js';
+import { electionService, type ElectionService } from './electionService.js';
+import { kvService, type Kv } from './kv.js';
+import { leaseService, type Leases } from './lease.js';
+import { lockService, type LockService } from './lockService.js';
+import { maintenanceService, type Maintenance } from './maintenance.js';
+import type { BytesLike } from './model/bytes.js';
+import type { LeaseId } from './model/ids.js';
+import { callerWithin } from './namespace/caller.js';
+import { Prefix } from './namespace/prefix.js';
+import { watchStreamsWithin } from './namespace/watchStreams.js';
+import { settingsOf, type ClientOptions } from './options.js';
+import { rawCall, type RawCallOptions } from './rawCall.js';
+import { serverInfoService, type ServerInfoService } from './serverInfo.js';
+import { createCaller } from './transport/caller.js';
+import { identity } from './transport/identity.js';
+import type { StreamSettings } from './streamOptions.js';
+import { undiciTransport } from './transport/undiciTransport.js';
+import { WatchConnections } from './watch/connections.js';
+import type { ConnectionState } from './watch/connectionState.js';
+import { lives, type Lives } from './watch/lives.js';
+import { watches, type Watches } from './watch/watch.js';
+import type { WatcherMeans } from './watch/watcher.js';
+
+/**
+ * What is done with keys, and by them: all keys of a client, or those of a namespace. What concerns the cluster (users, members, maintenance) has no keys,
+ * and is a client's alone; so is the end, for the connections are the client's.
+ */
+export interface Namespace extends Watches, Lives, Locks, Elections, Stm, Updates, Recipes {
+  readonly kv: Kv;
+  /** Leases that refresh themselves, and etcd's Lease service. */
+  readonly lease: LeaseFunction;
+  readonly lockService: LockService;
+  readonly electionService: ElectionService;
+
+  /** How the watches are connected: the state of now, then each change. It never errors, and completes when the client is closed. */
+  readonly connection$: Observable<ConnectionState>;
+
+  /**
+   * The keys that begin with a prefix, under names without it: whatever is asked is asked of them alone, and whatever is answered, watched, locked or elected shows
+   * no prefix. It shares the connections, and ends with its client. Let the prefix end in a separator: `a` begins the keys of `ab`, too. Leases, revisions and
+   * `kv.compact` are the whole store's.
+   *
+   * ```ts
+   * const tenant = etcd.namespace('tenants/7/');
+   * tenant.kv.put('color', 'red');          // tenants/7/color
+   * tenant.watch({ all: true });            // what begins with tenants/7/
+   * tenant.namespace('app/').lock('jobs');  // tenants/7/app/jobs
+   * ```
+   *
+   * @throws EtcdError `InvalidArgument` for an empty prefix, which would be the whole store
+   */
+  namespace(prefix: BytesLike): Namespace;
+}
+
+/** A client of an etcd cluster: one pool of connections, shared by all that is done through it. */
+export interface Client extends Namespace, ServerInfoService {
+  readonly auth: AuthService;
+  readonly cluster: Cluster;
+  readonly maintenance: Maintenance;
+
+  /** Any RPC of the gateway, checked by a codec. See {@link rawCall}. */
+  call<A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Decoder<unknown, A> }): Observable<A>;
+  /** Any RPC of the gateway, raw. */
+  call(path: string, body: Json, options?: RawCallOptions<unknown>): Observable<unknown>;
+
+  /**
+   * Ends everything: watches complete, calls under way error with `ClientClosed` (a write that was sent, with `AmbiguousWrite`), sockets are closed.
+   * Resolves when that is done; a process with nothing else to do then exits.
+   */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Of what is listed to be watched: large, for each page is a call. */
+const PAGE_SIZE = 5_000;
+
+/** Leases that refresh themselves, and with them etcd's Lease service. */
+export interface LeaseFunction extends Leases {
+  /**
+   * A lease, held as long as it is subscribed to: granted, then refreshed every third of its TTL, all leases of a client on one stream. It errors with `LeaseLost` when its
+   * time is over by our own clock, whatever the connection says, or as soon as the server says that it is gone. Unsubscribing revokes it.
+   *
+   * ```ts
+   * etcd.lease({ ttl: 10 }).pipe(withLease(({ id }) => etcd.kv.put('services/me', address, { lease: id }))).subscribe();
+   * ```
+   */
+  (options: LeaseOptions): Observable<LeaseEvent>;
+  /** A lease that was granted elsewhere, refreshed as long as it is subscribed to. By default it is not revoked then. `LeaseNotFound` where it is gone. */
+  adopt(id: LeaseId, options?: Pick<LeaseOptions, 'release'>): Observable<LeaseEvent>;
+}
+
+/** How long what is held (leases, locks) may take to be given back when the client is closed. */
+const RELEASE_MS = 2_000;
+
+/**
+ * Makes a client. Nothing is sent before something is subscribed to.
+ *
+ * @throws InvalidOptionError that names the option
+ *
+ * ```ts
+ * const etcd = createClient({ endpoints: ['https://a:2379', 'https://b:2379'], auth: { username, password } });
+ * ```
+ */
+export function createClient(options: ClientOptions = {}): Client {
+  const settings = settingsOf(options);
+  const caller = createCaller(undiciTransport(settings), settings);
+  const connections = new WatchConnections(caller, settings.streams);
+  // Replayed: what is subscribed to after the end completes, too.
+  const closed = new ReplaySubject<void>(1);
+  const releases = new Releases();
+  const keepAlives = new KeepAlives(caller, leaseService(caller), settings.streams);
+  const holding: Omit<LeaseMeans, 'service'> = {
+    agenda: new Agenda(),
+    refresh: (id, timeoutMs) => keepAlives.refresh(id, timeoutMs),
+    hold: () => keepAlives.hold(),
+    releases,
+    closed,
+    settings: settings.streams,
+  };
+  let closing: Promise<void> | undefined;
+
+  const close = (): Promise<void> => {
+    closed.next();
+    connections.close();
+    return (closing ??= releases.settled(RELEASE_MS).then(() => caller.close()));
+  };
+
+  return {
+    ...namespace({ caller, connections, settings: settings.streams, holding }),
+    auth: authService(caller),
+    cluster: clusterService(caller),
+    maintenance: maintenanceService(caller),
+    ...serverInfoService(caller),
+    call: <A>(path: string, body: Json, callOptions: RawCallOptions<A> = {}) => rawCall(caller, path, body, callOptions),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** What a namespace is made with. */
+interface NamespaceMeans extends WatcherMeans {
+  readonly settings: StreamSettings;
+  /** What leases are held with, whatever their keys. */
+  readonly holding: Omit<LeaseMeans, 'service'>;
+}
+
+/** Everything that is done with keys, over a caller and streams: those of a client, or within a prefix of their keys. */
+function namespace(means: NamespaceMeans): Namespace {
+  const { caller, connections, settings, holding } = means;
+  const kv = kvService(caller);
+  const service = leaseService(caller);
+  const leases: LeaseMeans = { ...holding, service };
+  const watching = watches(means, holding.closed, settings.graceMs);
+  const living = lives(means, (range) => kv.pages(range, { pageSize: PAGE_SIZE }), holding.closed, settings.graceMs);
+  const tenure = { kv, watch: (...args: Parameters<typeof watching.watch>) => watching.watch(...args), leases, identity };
+
+  return {
+    kv,
+    lease: Object.assign((options: LeaseOptions) => heldLease(options, leases), service, {
+      adopt: (id: LeaseId, { release = 'keep' }: Pick<LeaseOptions, 'release'> = {}) => adoptedLease(id, release, leases),
+    }),
+    lockService: lockService(caller),
+    electionService: electionService(caller),
+    ...watching,
+    ...living,
+    ...locks(tenure),
+    ...elections(tenure, living),
+    ...transactions(kv),
+    ...updates(kv),
+    ...recipes(tenure, living),
+    connection$: connections.state,
+    namespace: (given) => {
+      const prefix = new Prefix(given);
+      return namespace({ ...means, caller: callerWithin(caller, prefix), connections: watchStreamsWithin(connections, prefix) });
+    },
+  };
+}

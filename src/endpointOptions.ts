@@ -1,0 +1,43 @@
+import { InvalidOptionError } from './errors/index.js';
+import { typeName } from './model/failures.js';
+
+/** The endpoints as origins (`https://a:2379`), each checked. @throws InvalidOptionError that names the one at fault */
+export function checkEndpoints(given: unknown): readonly string[] {
+  if (typeof given !== 'string' && !Array.isArray(given))
+    throw new InvalidOptionError('endpoints', `a URL or a list of URLs, not ${typeName(given)}`);
+  // Array.from shows the holes, which map would skip.
+  const list: readonly unknown[] = typeof given === 'string' ? [given] : Array.from(given);
+  if (list.length === 0) throw new InvalidOptionError('endpoints', 'the list is empty');
+  const origins = list.map((endpoint, index) => originOf(endpoint, typeof given === 'string' ? 'endpoints' : `endpoints[${index}]`));
+  const [first] = origins;
+  const mixed = origins.findIndex((origin) => schemeOf(origin) !== schemeOf(first ?? ''));
+  if (mixed > 0) {
+    throw new InvalidOptionError(
+      `endpoints[${mixed}]`,
+      `${origins[mixed]} beside ${first}: all http or all https, lest a password travels in the clear`,
+    );
+  }
+  return [...new Set(origins)];
+}
+
+const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':'));
+
+function originOf(endpoint: unknown, option: string): string {
+  if (typeof endpoint !== 'string') throw new InvalidOptionError(option, `a URL such as http://127.0.0.1:2379, not ${typeName(endpoint)}`);
+  let url: URL;
+  try {
+    url = new URL(endpoint);
+  } catch {
+    throw new InvalidOptionError(option, 'not a URL; one looks like http://127.0.0.1:2379');
+  }
+  // The text may hold a password (to a parser `root:secret@a` is a scheme and a path): it is nowhere repeated.
+  if (url.username !== '' || url.password !== '')
+    throw new InvalidOptionError(option, 'it has a user or password in it; they go into the option auth');
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw new InvalidOptionError(option, 'it begins with neither http:// nor https://; one looks like http://127.0.0.1:2379');
+  }
+  if ((url.pathname !== '/' && url.pathname !== '') || url.search !== '' || url.hash !== '') {
+    throw new InvalidOptionError(option, `${url.origin} has something behind it; a path belongs into the option apiPrefix`);
+  }
+  return url.origin;
+}

@@ -1,0 +1,112 @@
+export { createClient, type Client, type LeaseFunction, type Namespace } from './client.js';
+export type { ClientOptions } from './options.js';
+export type { Auth, TokenSource } from './transport/tokens.js';
+export type { TlsSettings } from './transport/pools.js';
+export type { CallOptions } from './transport/call.js';
+
+export type { CompactionResponse, Kv } from './kv.js';
+export type { PagesOptions } from './pages.js';
+export type {
+  Leases,
+  LeaseGrantResponse,
+  LeaseKeepAliveResponse,
+  LeaseLeasesResponse,
+  LeaseRevokeResponse,
+  LeaseTimeToLiveResponse,
+} from './lease.js';
+export type {
+  AuthenticateResponse,
+  AuthService,
+  AuthStatusResponse,
+  Done,
+  NewUser,
+  PermissionType,
+  RoleGetResponse,
+  RoleListResponse,
+  UserGetResponse,
+  UserListResponse,
+} from './auth.js';
+export type { HeldLease, LeaseEvent, LeaseOptions } from './concurrency/leases.js';
+export type { LockClaim, LockOptions, Locks, Ownership } from './concurrency/lock.js';
+export type { Reentrancy } from './concurrency/reentrant.js';
+export type { TenureOptions } from './concurrency/tenure.js';
+export type { Election, Elections, Leadership } from './concurrency/election.js';
+export type { Stm, StmOptions, StmResult } from './concurrency/stm.js';
+export type { Isolation } from './concurrency/stm/isolation.js';
+export type { Outcome } from './concurrency/stm/outcome.js';
+export type { Transaction } from './concurrency/stm/transaction.js';
+export type { TryOptions } from './concurrency/stm/tries.js';
+export type { Barrier, Barriers, HoldOptions } from './concurrency/recipes/barrier.js';
+export type { DoubleBarrier, DoubleBarriers, Entered } from './concurrency/recipes/doubleBarrier.js';
+export type { Endpoint, EndpointOptions } from './concurrency/recipes/endpoint.js';
+export type { PriorityQueue, PriorityQueues } from './concurrency/recipes/priorityQueue.js';
+export type { Enqueued, Queue, Queues } from './concurrency/recipes/queue.js';
+export type { ReadWriteLockOptions, ReadWriteLocks } from './concurrency/recipes/readWriteLock.js';
+export type { Recipes } from './concurrency/recipes/recipes.js';
+export type { Semaphores, SemaphoreOptions } from './concurrency/recipes/semaphore.js';
+export type { Registration, RegisterOptions, ServiceRegistry, Services, ServicesOptions } from './concurrency/recipes/services.js';
+export type { UpdateOptions, UpdateResult, Updater, Updates } from './concurrency/update.js';
+export type { Cluster, Member, MemberAddResponse, MemberListResponse } from './cluster.js';
+export type { Alarm, AlarmResponse, DowngradeResponse, HashKvResponse, HashResponse, Maintenance, StatusResponse } from './maintenance.js';
+export type { SnapshotPart } from './snapshot.js';
+export type { LockResponse, LockService } from './lockService.js';
+export type { CampaignResponse, ElectionService, LeaderKey, LeaderResponse } from './electionService.js';
+export type { ServerInfoService } from './serverInfo.js';
+export type { ServerHealth, ServerVersion } from './codec/serverInfo.js';
+export type { MetricFamily, MetricSample } from './codec/metrics.js';
+export type { RawCallOptions } from './rawCall.js';
+export type { Json } from './codec/wire.js';
+export type { Watches, WatchOnceOptions, WatchOptions } from './watch/watch.js';
+export type { LiveUpdate } from './watch/live.js';
+export type { Lives } from './watch/lives.js';
+export type { LiveValueOptions } from './watch/liveValue.js';
+export type { ViewState } from './watch/viewState.js';
+export type { WatchFilter } from './watch/request.js';
+export type { ConnectionState } from './watch/connectionState.js';
+export type { StreamOptions } from './streamOptions.js';
+export type { Carrier } from './transport/carriers/choice.js';
+export type { EventsBatch, ProgressBatch, WatchBatch } from './model/watchBatch.js';
+
+export {
+  AmbiguousWriteError,
+  CompactedError,
+  EtcdError,
+  InvalidOptionError,
+  InvalidValueError,
+  UnsupportedServerVersionError,
+  hasReason,
+  isEtcdError,
+  type ErrorDetails,
+  type EtcdErrorOf,
+  type GrpcCode,
+  type Reason,
+} from './errors/index.js';
+
+export { toBytes, toText, type BytesLike } from './model/bytes.js';
+export { idToHex, leaseId, memberId, type ClusterId, type LeaseId, type MemberId } from './model/ids.js';
+export { KeyValue } from './model/keyValue.js';
+export { prefixEnd, toKeyRange, type KeyRange, type Range } from './model/range.js';
+export type { DeleteEvent, PutEvent, WatchEvent } from './model/watchEvent.js';
+export type { DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader } from './model/results.js';
+export { key, type Compare, type Comparison, type KeyComparisons } from './model/compare.js';
+export {
+  del,
+  get,
+  put,
+  range,
+  txn,
+  type DeleteOp,
+  type DeleteOptions,
+  type GetOp,
+  type Op,
+  type PutOp,
+  type PutOptions,
+  type RangeOp,
+  type RangeOptions,
+  type ReadOptions,
+  type ResultOf,
+  type ResultsOf,
+  type TxnOp,
+  type TxnResult,
+  type TxnSpec,
+} from './model/op.js';

@@ -1,0 +1,139 @@
+import { checkEndpoints } from './endpointOptions.js';
+import { InvalidOptionError } from './errors/index.js';
+import { typeName } from './model/failures.js';
+import { count, duration, headerText, isObject, limit, onlyKnown, text } from './optionChecks.js';
+import { checkStreams, type StreamOptions, type StreamSettings } from './streamOptions.js';
+import type { CallerSettings } from './transport/caller.js';
+import type { Auth, TokenSource } from './transport/tokens.js';
+import type { PoolSettings, TlsSettings } from './transport/pools.js';
+
+/** How a client is made. All of it is checked when it is created; a fault is an `InvalidOptionError` that names the option. */
+export interface ClientOptions {
+  /** Where the cluster is: `http://127.0.0.1:2379` by default. All `http` or all `https`. */
+  readonly endpoints?: string | readonly string[];
+  /** A user with a password, or a token (a JWT, say) or a function that gets one. Without it calls carry no token. */
+  readonly auth?: Auth;
+  /** What TLS is to trust and to show, PEM: for `https` endpoints only. Certificates are always verified. */
+  readonly tls?: TlsSettings;
+  /** How long making a connection may take, in milliseconds: 5 000 by default. */
+  readonly connectTimeoutMs?: number;
+  /** How long a call may take with all its tries, in milliseconds: 10 000 by default; `Infinity` for no limit. */
+  readonly requestTimeoutMs?: number;
+  /** Connections at a time to each endpoint, streams not counted: 64 by default. Further calls wait for one. */
+  readonly maxConnections?: number;
+  /** How long an idle connection is kept, in milliseconds: 30 000 by default. */
+  readonly keepAliveMs?: number;
+  /** Sent with every request. `authorization`, `content-type`, `content-length`, `host` and the like are rxetcd's own. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What requests call themselves: `rxetcd` by default. */
+  readonly userAgent?: string;
+  /** Where the gateway is, if not where the server's version says: `/v3`, `/v3beta`, `/v3alpha`, or behind a proxy's path. */
+  readonly apiPrefix?: string;
+  /** How watches and keepalives are carried and kept alive. */
+  readonly streams?: StreamOptions;
+}
+
+/** The options with all defaults filled in. */
+export type Settings = CallerSettings & PoolSettings & { readonly streams: StreamSettings };
+
+/** Checks options as a user gave them. @throws InvalidOptionError */
+export function settingsOf(options: ClientOptions): Settings {
+  // A program in JavaScript can give anything.
+  const given: unknown = options;
+  if (!isObject(given)) throw new InvalidOptionError('(all)', `createClient takes an object, not ${typeName(options)}`);
+  onlyKnown('', options, Object.keys(KNOWN));
+  const endpoints = checkEndpoints(options.endpoints === undefined ? 'http://127.0.0.1:2379' : options.endpoints);
+  return {
+    endpoints,
+    auth: options.auth === undefined ? undefined : checkAuth(options.auth),
+    tls: options.tls === undefined ? {} : checkTls(options.tls, endpoints),
+    connectTimeoutMs: duration('connectTimeoutMs', options.connectTimeoutMs, 5_000),
+    requestTimeoutMs: limit('requestTimeoutMs', options.requestTimeoutMs, 10_000),
+    keepAliveMs: duration('keepAliveMs', options.keepAliveMs, 30_000),
+    maxConnections: count('maxConnections', options.maxConnections, 64),
+    headers: {
+      ...(options.headers === undefined ? {} : checkHeaders(options.headers)),
+      'user-agent': options.userAgent === undefined ? 'rxetcd' : headerText('userAgent', options.userAgent),
+      'content-type': 'application/json',
+    },
+    apiPrefix: options.apiPrefix === undefined ? undefined : checkPrefix(options.apiPrefix),
+    streams: checkStreams(options.streams === undefined ? {} : options.streams, endpoints),
+  };
+}
+
+/** As a record, so that the compiler finds the option that was forgotten here. */
+const KNOWN: Readonly<Record<keyof ClientOptions, true>> = {
+  endpoints: true,
+  auth: true,
+  tls: true,
+  connectTimeoutMs: true,
+  requestTimeoutMs: true,
+  maxConnections: true,
+  keepAliveMs: true,
+  headers: true,
+  userAgent: true,
+  apiPrefix: true,
+  streams: true,
+};
+
+function checkAuth(auth: unknown): Auth {
+  if (!isObject(auth)) throw new InvalidOptionError('auth', `{ username, password } or { token }, not ${typeName(auth)}`);
+  if ('token' in auth) {
+    onlyKnown('auth.', auth, ['token']);
+    return { token: checkToken(auth['token']) };
+  }
+  onlyKnown('auth.', auth, ['username', 'password']);
+  return { username: text('auth.username', auth['username']), password: text('auth.password', auth['password']) };
+}
+
+function checkToken(token: unknown): TokenSource {
+  // What it gives is checked when it has given it.
+  if (typeof token === 'function') return token as Exclude<TokenSource, string>;
+  if (typeof token !== 'string')
+    throw new InvalidOptionError('auth.token', `a string, or a function that gives one, not ${typeName(token)}`);
+  return headerText('auth.token', token);
+}
+
+function checkTls(tls: unknown, endpoints: readonly string[]): TlsSettings {
+  if (!isObject(tls)) throw new InvalidOptionError('tls', `{ ca, cert, key, serverName }, not ${typeName(tls)}`);
+  onlyKnown('tls.', tls, ['ca', 'cert', 'key', 'serverName']);
+  if (endpoints.some((endpoint) => endpoint.startsWith('http:')))
+    throw new InvalidOptionError('tls', 'the endpoints are http, which knows no TLS: make them https');
+  if ((tls['cert'] === undefined) !== (tls['key'] === undefined))
+    throw new InvalidOptionError(tls['cert'] === undefined ? 'tls.cert' : 'tls.key', 'cert and key go together');
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    const pem = tls[name];
+    if (pem !== undefined && typeof pem !== 'string' && !(pem instanceof Uint8Array))
+      throw new InvalidOptionError(`tls.${name}`, `PEM, as a string or bytes, not ${typeName(pem)}`);
+  }
+  if (tls['serverName'] !== undefined) text('tls.serverName', tls['serverName']);
+  return { ...tls };
+}
+
+/** Those that HTTP or rxetcd sets by itself. */
+const OWN_HEADERS = new Set([
+  ...['authorization', 'content-type', 'content-length', 'host', 'user-agent'],
+  ...['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'expect', 'te', 'trailer'],
+]);
+
+function checkHeaders(headers: unknown): Record<string, string> {
+  if (!isObject(headers)) throw new InvalidOptionError('headers', `an object of strings, not ${typeName(headers)}`);
+  const checked: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const option = `headers[${JSON.stringify(name)}]`;
+    const lower = name.toLowerCase();
+    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lower)) throw new InvalidOptionError(option, 'not a name that HTTP allows');
+    if (OWN_HEADERS.has(lower)) throw new InvalidOptionError(option, 'rxetcd sets it by itself');
+    if (Object.hasOwn(checked, lower)) throw new InvalidOptionError(option, 'it is given twice');
+    checked[lower] = headerText(option, value);
+  }
+  return checked;
+}
+
+function checkPrefix(prefix: unknown): string {
+  const given = text('apiPrefix', prefix);
+  // No segment of dots alone: it would lead elsewhere.
+  if (!/^(\/(?!\.+(\/|$))[A-Za-z0-9._~-]+)+$/.test(given))
+    throw new InvalidOptionError('apiPrefix', `a path such as /v3, without a slash at its end, not ${JSON.stringify(given)}`);
+  return given;
+}

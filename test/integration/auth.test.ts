@@ -1,0 +1,169 @@
+import { describe, expect, test } from '@jest/globals';
+import { toText, type Client } from 'rxetcd';
+import { withEtcd } from './support/fixture.js';
+import { failureOf, failureWith, only } from './support/outcomes.js';
+
+const fixture = withEtcd({ own: true });
+const root = { username: 'root', password: 'secret of root' };
+const ann = { username: 'ann', password: 'secret of ann' };
+/** What `openssl passwd` or any bcrypt makes of `hashed`, in the base64 that the API takes. */
+const bcryptHash = Buffer.from('$2b$04$pDNeOfqsG6tEPvqUwWe92u4qM7tF7oJ5wR2F3ykb0m5sNP1nJcmj6').toString('base64');
+
+const permissionsOf = async (etcd: Client, role: string) =>
+  (await only(etcd.auth.roleGet(role))).perm.map(({ permType, key, rangeEnd }) => [permType, toText(key), toText(rangeEnd)]);
+
+/** The tests of this file are one story, told in order: users and roles, auth on, auth off. */
+describe('users and roles, while auth is off', () => {
+  test('roles are added, listed and removed', async () => {
+    const { auth } = fixture.etcd;
+    for (const role of ['root', 'app', 'brief']) await only(auth.roleAdd(role));
+    expect((await only(auth.roleList())).roles).toEqual(['app', 'brief', 'root']);
+    await failureWith('RoleAlreadyExist', auth.roleAdd('app'));
+    await only(auth.roleDelete('brief'));
+    await failureWith('RoleNotFound', auth.roleDelete('brief'));
+    await failureWith('RoleNotFound', auth.roleGet('brief'));
+    expect((await only(auth.roleList())).roles).toEqual(['app', 'root']);
+  });
+
+  test('permissions are granted and taken, on keys and ranges of each form', async () => {
+    const { auth } = fixture.etcd;
+    await only(auth.roleGrantPermission('app', 'READWRITE', { prefix: 'app/' }));
+    await only(auth.roleGrantPermission('app', 'READ', 'one'));
+    await only(auth.roleGrantPermission('app', 'WRITE', { from: 'x', to: 'y' }));
+    await only(auth.roleGrantPermission('app', 'READ', { from: 'z' }));
+    const granted = [
+      ['READWRITE', 'app/', 'app0'],
+      ['READ', 'one', ''],
+      ['WRITE', 'x', 'y'],
+      ['READ', 'z', '\0'],
+    ];
+    expect(await permissionsOf(fixture.etcd, 'app')).toEqual(granted);
+    await only(auth.roleRevokePermission('app', { from: 'z' }));
+    await only(auth.roleRevokePermission('app', { from: 'x', to: 'y' }));
+    await only(auth.roleRevokePermission('app', 'one'));
+    expect(await permissionsOf(fixture.etcd, 'app')).toEqual(granted.slice(0, 1));
+    await failureWith('PermissionNotGranted', auth.roleRevokePermission('app', { prefix: 'other/' }));
+    await failureWith('RoleNotFound', auth.roleGrantPermission('nobody', 'READ', 'a'));
+  });
+
+  test('users are added, listed, given roles, and removed', async () => {
+    const { auth } = fixture.etcd;
+    await only(auth.userAdd('root', { password: root.password }));
+    await only(auth.userAdd('ann', { password: 'to be changed' }));
+    await only(auth.userAdd('bob', { password: 'x' }));
+    expect((await only(auth.userList())).users).toEqual(['ann', 'bob', 'root']);
+    await failureWith('UserAlreadyExist', auth.userAdd('ann', { password: 'x' }));
+
+    await only(auth.userGrantRole('root', 'root'));
+    await only(auth.userGrantRole('ann', 'app'));
+    await only(auth.userGrantRole('bob', 'app'));
+    expect((await only(auth.userGet('ann'))).roles).toEqual(['app']);
+    await only(auth.userRevokeRole('bob', 'app'));
+    expect((await only(auth.userGet('bob'))).roles).toEqual([]);
+    await failureWith('RoleNotGranted', auth.userRevokeRole('bob', 'app'));
+    await failureWith('RoleNotFound', auth.userGrantRole('bob', 'nobody'));
+    await failureWith('UserNotFound', auth.userGrantRole('nobody', 'app'));
+
+    await only(auth.userDelete('bob'));
+    await failureWith('UserNotFound', auth.userGet('bob'));
+    await only(auth.userChangePassword('ann', { password: ann.password }));
+    await failureWith('UserNotFound', auth.userChangePassword('bob', { password: 'x' }));
+  });
+
+  test('a user may have no password (3.4), or the hash of one (3.5)', async () => {
+    const { auth } = fixture.etcd;
+    const nameless = auth.userAdd('certified', { noPassword: true });
+    const hashed = auth.userAdd('hashed', { hashedPassword: bcryptHash });
+    const rehashed = auth.userChangePassword('ann', { hashedPassword: bcryptHash });
+    if (fixture.has('3.4')) await only(nameless);
+    else expect(await failureWith('UnsupportedServerVersion', nameless)).toMatchObject({ required: '3.4' });
+    if (fixture.has('3.5')) {
+      await only(hashed);
+      await only(auth.userChangePassword('hashed', { hashedPassword: bcryptHash }));
+    } else {
+      expect(await failureWith('UnsupportedServerVersion', hashed)).toMatchObject({ required: '3.5' });
+      expect(await failureWith('UnsupportedServerVersion', rehashed)).toMatchObject({ required: '3.5' });
+    }
+    const expected = ['ann', ...(fixture.has('3.4') ? ['certified'] : []), ...(fixture.has('3.5') ? ['hashed'] : []), 'root'];
+    expect((await only(auth.userList())).users).toEqual(expected);
+  });
+
+  test('status says that it is off (3.5), and a client with credentials works without a token', async () => {
+    if (fixture.has('3.5'))
+      expect(await only(fixture.etcd.auth.status())).toMatchObject({ enabled: false, authRevision: expect.any(Number) });
+    else
+      expect(await failureWith('UnsupportedServerVersion', fixture.etcd.auth.status())).toMatchObject({
+        required: '3.5',
+        rpc: 'Auth.AuthStatus',
+      });
+    await only(fixture.client({ auth: root }).kv.put('app/a', 'before'));
+    await failureWith('AuthNotEnabled', fixture.etcd.auth.authenticate('root', root.password));
+  });
+});
+
+describe('while auth is on', () => {
+  test('enable turns it on, for clients with credentials that were made before as well', async () => {
+    const before = fixture.client({ auth: root });
+    await only(before.kv.put('app/a', 'before'));
+    await only(fixture.etcd.auth.enable());
+    await only(before.kv.put('app/a', 'after'));
+    if (fixture.has('3.5')) expect((await only(before.auth.status())).enabled).toBe(true);
+    await failureWith('UserEmpty', fixture.etcd.kv.get('app/a'));
+  });
+
+  test('authenticate gives a token, which another client can show', async () => {
+    const { token } = await only(fixture.etcd.auth.authenticate('ann', ann.password));
+    expect(token).not.toBe('');
+    expect((await only(fixture.client({ auth: { token } }).kv.get('app/a')))?.value).toBe('after');
+    expect((await only(fixture.client({ auth: { token: () => token } }).kv.get('app/a')))?.value).toBe('after');
+  });
+
+  test('a user may do what its role may, and no more', async () => {
+    const { kv, auth } = fixture.client({ auth: ann });
+    await only(kv.put('app/b', 'by ann'));
+    expect((await only(kv.get('app/b')))?.value).toBe('by ann');
+    for (const refused of [
+      kv.put('other', 'x'),
+      kv.get('other'),
+      kv.range({ all: true }),
+      kv.delete('other'),
+      auth.userAdd('eve', { password: 'x' }),
+    ]) {
+      expect(await failureWith('PermissionDenied', refused)).toMatchObject({ code: 'PermissionDenied' });
+    }
+  });
+
+  test('a wrong password is said to be wrong, without saying it', async () => {
+    const error = await failureWith('AuthFailed', fixture.client({ auth: { ...ann, password: 'a wrong one' } }).kv.get('app/a'));
+    expect(error).toMatchObject({ code: 'InvalidArgument', rpc: 'Auth.Authenticate' });
+    expect(JSON.stringify(error) + error.message + String(error.stack)).not.toContain('a wrong one');
+    await failureWith('AuthFailed', fixture.client({ auth: { ...ann, username: 'nobody' } }).kv.get('app/a'));
+  });
+
+  test('a token that is none is refused', async () => {
+    expect(await failureWith('InvalidAuthToken', fixture.client({ auth: { token: 'bogus' } }).kv.get('app/a'))).toMatchObject({
+      code: 'Unauthenticated',
+    });
+  });
+
+  test('streams carry the token as well', async () => {
+    const { lease, maintenance } = fixture.client({ auth: root });
+    const { id } = await only(lease.grant(60));
+    expect((await only(lease.keepAliveOnce(id))).ttl).toBe(60);
+    await only(lease.revoke(id));
+    expect((await failureOf(fixture.client({ auth: ann }).maintenance.snapshot())).message).toContain('permission denied');
+    expect((await only(maintenance.status())).version).toBe(fixture.server.version);
+  });
+
+  test('root cannot be taken its power', async () => {
+    const { auth } = fixture.client({ auth: root });
+    await failureWith('InvalidAuthMgmt', auth.userDelete('root'));
+    await failureWith('InvalidAuthMgmt', auth.userRevokeRole('root', 'root'));
+    await failureWith('InvalidAuthMgmt', auth.roleDelete('root'));
+  });
+
+  test('disable turns it off again', async () => {
+    await only(fixture.client({ auth: root }).auth.disable());
+    expect((await only(fixture.etcd.kv.get('app/b')))?.value).toBe('by ann');
+  });
+});

@@ -1,0 +1,57 @@
+import { describe, expect, test } from '@jest/globals';
+import * as t from 'io-ts';
+import { take } from 'rxjs';
+import { withEtcd } from './support/fixture.js';
+import { failureWith, only } from './support/outcomes.js';
+
+const fixture = withEtcd();
+const key = Buffer.from('call/a').toString('base64');
+const value = Buffer.from('1').toString('base64');
+
+describe('call', () => {
+  test('sends any body to any path, and gives the answer as it came', async () => {
+    const { etcd } = fixture;
+    expect(await only(etcd.call('/kv/put', { key, value }))).toMatchObject({ header: { revision: expect.stringMatching(/^\d+$/) } });
+    expect(await only(etcd.call('/kv/range', { key }, { safety: 'read' }))).toMatchObject({
+      count: '1',
+      kvs: [{ key, value, version: '1' }],
+    });
+  });
+
+  test('with a codec gives what the codec makes of the answer', async () => {
+    const counted = fixture.etcd.call('/kv/range', { key, count_only: true }, { codec: t.type({ count: t.string }), safety: 'read' });
+    expect((await only(counted)).count).toBe('1');
+  });
+
+  test('says where the answer is not what the codec wants, without its value', async () => {
+    const wrong = fixture.etcd.call('/kv/range', { key }, { codec: t.type({ kvs: t.array(t.type({ value: t.number })) }), safety: 'read' });
+    const error = await failureWith('MalformedResponse', wrong);
+    expect(error.message).toContain('kvs.0.value: expected number, got string');
+    expect(error.message).not.toContain(value);
+    expect(error.rpc).toBe('POST /kv/range');
+  });
+
+  test('reads a stream as it comes', async () => {
+    const { etcd } = fixture;
+    const first = etcd
+      .call('/watch', { create_request: { key } }, { streaming: true, codec: t.type({ created: t.boolean }) })
+      .pipe(take(1));
+    expect(await only(first)).toMatchObject({ created: true });
+  });
+
+  test('reports an error of the server like any other call', async () => {
+    expect(await failureWith('EmptyKey', fixture.etcd.call('/kv/put', {}))).toMatchObject({
+      code: 'InvalidArgument',
+      rpc: 'POST /kv/put',
+      endpoint: fixture.server.endpoint,
+    });
+  });
+
+  test('to a path that the server does not know ends in UnknownMethod', async () => {
+    expect(await failureWith('UnknownMethod', fixture.etcd.call('/kv/nothing', {}))).toMatchObject({ code: 'Unimplemented' });
+  });
+
+  test.each(['kv/range', '/kv/range?x=1', '/kv//range', 'http://elsewhere/kv/range', '/', ''])('refuses the path %j', async (path) => {
+    await failureWith('InvalidArgument', fixture.etcd.call(path, {}));
+  });
+});

@@ -1,0 +1,45 @@
+import { describe, expect, test } from '@jest/globals';
+import { withEtcd } from './support/fixture.js';
+import { failureOf, failureWith, only, until } from './support/outcomes.js';
+
+/** A server of its own: one that dies while a downgrade is on does not start again. */
+const fixture = withEtcd({ own: true });
+
+describe('maintenance.downgrade', () => {
+  test('is checked, begun and called off (3.5)', async () => {
+    const { maintenance } = fixture.etcd;
+    if (!fixture.has('3.5')) {
+      for (const action of ['VALIDATE', 'ENABLE', 'CANCEL'] as const) {
+        expect(await failureWith('UnsupportedServerVersion', maintenance.downgrade(action, '3.3.0'))).toMatchObject({
+          required: '3.5',
+          found: fixture.server.version,
+          rpc: 'Maintenance.Downgrade',
+        });
+      }
+      return;
+    }
+    const cluster = (await only(fixture.etcd.version())).etcdcluster;
+    const below = `3.${Number(cluster.split('.')[1]) - 1}.0`;
+    expect((await only(maintenance.downgrade('VALIDATE', below))).version).toBe(cluster);
+    await carriedOut('ENABLE', below);
+    await until(
+      async () => (await failureOf(maintenance.downgrade('VALIDATE', below))).reason,
+      (reason) => reason === 'DowngradeInProcess',
+    );
+    await carriedOut('CANCEL', '');
+    await until(
+      async () => (await only(maintenance.downgrade('VALIDATE', below))).version,
+      (version) => version === cluster,
+    );
+  });
+});
+
+/** 3.5 begins and calls off a downgrade, but never answers: its request times out. From 3.6 on it does. */
+async function carriedOut(action: 'ENABLE' | 'CANCEL', version: string): Promise<void> {
+  const { maintenance } = fixture.etcd;
+  if (fixture.has('3.6')) await only(maintenance.downgrade(action, version));
+  else
+    expect((await failureWith('AmbiguousWrite', maintenance.downgrade(action, version, { timeoutMs: 300 }))).cause.reason).toBe(
+      'DeadlineExceeded',
+    );
+}

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { projectRoot } from '../support/etcd/project.js';
+import { run, startEtcd, type EtcdServer } from '../support/etcd/index.js';
+
+const tsx = ['--import', 'tsx'];
+
+describe('examples', () => {
+  let server: EtcdServer;
+  beforeAll(async () => {
+    server = await startEtcd();
+  });
+  afterAll(() => server.stop());
+
+  async function output(file: string): Promise<string[]> {
+    const { stdout, stderr, code } = await run(process.execPath, [...tsx, resolve(projectRoot(), 'examples', file)], {
+      cwd: projectRoot(),
+      env: { ETCD_ENDPOINTS: server.endpoint },
+      timeoutMs: 25_000,
+    });
+    expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
+    return stdout.trimEnd().split('\n');
+  }
+
+  it("README.md's first program prints what it says", async () => {
+    const program = /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(projectRoot(), 'README.md'), 'utf8'))?.[1] ?? '';
+    const promised = [...program.matchAll(/^\/\/ (the color is \w+)$/gm)].map((match) => match[1]);
+    expect(promised).toHaveLength(3);
+    mkdirSync(join(projectRoot(), '.cache'), { recursive: true });
+    const folder = mkdtempSync(join(projectRoot(), '.cache', 'readme-'));
+    try {
+      const file = join(folder, 'program.ts');
+      writeFileSync(file, program.replace('http://127.0.0.1:2379', server.endpoint));
+      expect(await output(file)).toEqual(promised);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('first-program.ts reads what it wrote, and sees both changes', async () => {
+    expect(await output('first-program.ts')).toEqual(['read red', 'seen green', 'seen blue']);
+  });
+
+  it('transactions.ts lets only the first claim, and only the owner release', async () => {
+    expect(await output('transactions.ts')).toEqual(['ann owns it', 'bob lost to ann', 'bob does not own it', 'ann deleted 1 key']);
+  });
+
+  it('pages.ts reads 250 keys in pages of 100, and no page too many', async () => {
+    expect(await output('pages.ts')).toEqual([
+      'page of 100, from examples/items/100 on',
+      'page of 100, from examples/items/200 on',
+      'page of 50, from examples/items/300 on',
+      'read 250 of 250',
+      'page of 100, from examples/items/100 on',
+      'examples/items/100 = item 100',
+      'examples/items/101 = item 101',
+    ]);
+  });
+
+  it('errors.ts decides by the reason', async () => {
+    expect(await output('errors.ts')).toEqual([
+      'then 10',
+      'compacted, so the newest instead',
+      'then 12',
+      'LeaseNotFound (NotFound) of KV.Put',
+      'FutureRev (OutOfRange) of KV.Range',
+      'LeaseExist (FailedPrecondition) of Lease.LeaseGrant',
+    ]);
+  });
+
+  it('lock.ts lets the two jobs run one after the other', async () => {
+    const lines = await output('lock.ts');
+    const order = lines[0] === 'ann begins' ? ['ann', 'bob'] : ['bob', 'ann'];
+    expect(lines).toEqual(order.flatMap((who) => [`${who} begins`, `${who} is done`]));
+  });
+});
+
+describe('the demo', () => {
+  it('leaves nothing behind when it is interrupted while its service runs', async () => {
+    const demo = spawn(process.execPath, [...tsx, 'examples/demo/index.ts'], { cwd: projectRoot(), stdio: ['ignore', 'pipe', 'inherit'] });
+    // The service writes to the same pipe: 'close' says that it has ended as well.
+    const closed = once(demo, 'close');
+    let shown = '';
+    let interrupted = false;
+    demo.stdout.setEncoding('utf8').on('data', (text: string) => {
+      shown += text;
+      if (interrupted || !shown.includes('has registered')) return;
+      interrupted = true;
+      demo.kill('SIGINT');
+    });
+    expect(await closed).toEqual([130, null]);
+    expect(shown).toContain('both clients are closed, etcd is gone');
+    expect(shown).not.toContain('\u001b');
+    await expect(fetch(`${/http:\/\/127\.0\.0\.1:\d+/.exec(shown)?.[0]}/version`)).rejects.toThrow('fetch failed');
+  });
+
+  it('fails when there is no etcd to be had', async () => {
+    const { stdout, code } = await run(process.execPath, [...tsx, 'examples/demo/index.ts'], {
+      cwd: projectRoot(),
+      env: { ETCD_BIN: '/no/such/etcd' },
+    });
+    expect(stdout).toContain('ETCD_BIN=/no/such/etcd is not a program that can be run');
+    expect(code).toBe(1);
+  });
+});

@@ -1,0 +1,206 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { idToHex, type LeaseId } from 'rxetcd';
+import { etcdctl, findTools } from '../support/etcd/index.js';
+import { cleanEnv } from '../support/etcd/run.js';
+import { withEtcd } from './support/fixture.js';
+import { Holder } from './support/holding.js';
+import { only, until } from './support/outcomes.js';
+
+const fixture = withEtcd();
+const holder = new Holder();
+const children: ChildProcess[] = [];
+let tool: string;
+
+beforeAll(async () => {
+  const { version } = fixture.server;
+  tool = (await findTools(fixture.server.kind === 'process' ? version : version.split('.').slice(0, 2).join('.'))).etcdctl;
+});
+
+afterEach(async () => {
+  holder.letGo();
+  for (const child of children.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
+  }
+});
+
+/** An etcdctl that stays, as it does while it holds something. */
+function start(...args: readonly string[]) {
+  const child = spawn(tool, ['--endpoints', fixture.server.endpoint, ...args], {
+    env: cleanEnv({ ETCDCTL_API: '3' }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  children.push(child);
+  const running = {
+    output: '',
+    ended: false,
+    lines: () => running.output.split('\n').filter((line) => line !== ''),
+    interrupt: () => void child.kill('SIGINT'),
+  };
+  for (const pipe of [child.stdout, child.stderr]) pipe.on('data', (chunk: Buffer) => (running.output += chunk.toString()));
+  child.on('exit', () => (running.ended = true));
+  return running;
+}
+
+const prefix = (name: string) => fixture.etcd.kv.range({ prefix: `${name}/` }, { sortTarget: 'CREATE' });
+const queued = (name: string, count: number) =>
+  until(
+    () => only(prefix(name)),
+    ({ kvs }) => kvs.length === count,
+  );
+const layout = (name: string, lease: LeaseId | undefined) => `${name}/${lease === undefined ? '' : idToHex(lease)}`;
+const TTL = { ttl: 30 };
+
+describe('etcdctl lock', () => {
+  test('excludes ours, and when it is interrupted ours owns', async () => {
+    const theirs = start('lock', 'shop/theirs-first');
+    await until(
+      () => theirs.lines(),
+      ({ length }) => length === 1,
+    );
+    const ours = holder.hold(fixture.etcd.lock('shop/theirs-first', TTL));
+    const { kvs } = await queued('shop/theirs-first', 2);
+    // What it prints is the key that stands for it; both are of one form.
+    expect(theirs.lines()).toEqual([kvs[0]?.key]);
+    expect(kvs.map(({ key, value }) => [key, value])).toEqual(kvs.map(({ lease }) => [layout('shop/theirs-first', lease), '']));
+    expect(ours.values).toEqual([]);
+    theirs.interrupt();
+    expect((await ours.first()).key).toBe(kvs[1]?.key);
+  });
+
+  test('is excluded by ours, and owns when ours is released', async () => {
+    const ours = holder.hold(fixture.etcd.lock('shop/ours-first', TTL));
+    await ours.first();
+    const theirs = start('lock', 'shop/ours-first');
+    const { kvs } = await queued('shop/ours-first', 2);
+    expect(theirs.lines()).toEqual([]);
+    ours.leave();
+    await until(
+      () => theirs.lines(),
+      ({ length }) => length === 1,
+    );
+    expect(theirs.lines()).toEqual([kvs[1]?.key]);
+  });
+
+  test('waits its turn among ours, and ours among its', async () => {
+    const name = 'shop/mixed';
+    const first = holder.hold(fixture.etcd.lock(name, TTL));
+    await first.first();
+    const second = start('lock', name, 'echo', 'second');
+    await queued(name, 2);
+    const third = holder.hold(fixture.etcd.lock(name, TTL));
+    await queued(name, 3);
+    const fourth = start('lock', name, 'echo', 'fourth');
+    await queued(name, 4);
+    first.leave();
+    await third.first();
+    expect([second.output, fourth.output]).toEqual(['second\n', '']);
+    await until(() => second.ended, Boolean);
+    third.leave();
+    await until(() => fourth.ended, Boolean);
+    expect(fourth.output).toBe('fourth\n');
+    await queued(name, 0);
+  });
+
+  test('is not had by one of ours who only tries', async () => {
+    const theirs = start('lock', 'shop/try');
+    await until(
+      () => theirs.lines(),
+      ({ length }) => length === 1,
+    );
+    expect(await holder.hold(fixture.etcd.tryLock('shop/try', TTL)).failure()).toMatchObject({ reason: 'Locked' });
+    await queued('shop/try', 1);
+  });
+
+  test('that dies leaves its lock to ours when its lease ends', async () => {
+    const theirs = start('lock', '--ttl', '2', 'shop/dies');
+    await until(
+      () => theirs.lines(),
+      ({ length }) => length === 1,
+    );
+    const ours = holder.hold(fixture.etcd.lock('shop/dies', TTL));
+    await queued('shop/dies', 2);
+    children.at(-1)?.kill('SIGKILL');
+    await ours.first(15_000);
+  });
+});
+
+describe('etcdctl elect', () => {
+  test('leads before ours, and ours after it', async () => {
+    const name = 'vote/theirs-first';
+    const theirs = start('elect', name, 'theirs');
+    await until(
+      () => theirs.lines(),
+      ({ length }) => length === 2,
+    );
+    const ours = holder.hold(fixture.etcd.election(name).campaign('ours', TTL));
+    const { kvs } = await queued(name, 2);
+    expect(theirs.lines()).toEqual([kvs[0]?.key, 'theirs']);
+    expect(kvs.map(({ key, value }) => [key, value])).toEqual(
+      kvs.map(({ lease }, index) => [layout(name, lease), index === 0 ? 'theirs' : 'ours']),
+    );
+    expect(ours.values).toEqual([]);
+    theirs.interrupt();
+    await ours.first();
+  });
+
+  test('waits while ours leads', async () => {
+    const name = 'vote/ours-first';
+    const leadership = await holder.hold(fixture.etcd.election(name).campaign('ours', TTL)).first();
+    const theirs = start('elect', name, 'theirs');
+    await queued(name, 2);
+    expect(theirs.lines()).toEqual([]);
+    await only(leadership.resign());
+    await until(
+      () => theirs.lines(),
+      ({ length }) => length === 2,
+    );
+    expect(theirs.lines()[1]).toBe('theirs');
+  });
+
+  test('-l sees our leaders and what they proclaim, and leader$ sees its', async () => {
+    const name = 'vote/listen';
+    const election = fixture.etcd.election(name);
+    const leaders = holder.hold(election.leader$);
+    const campaign = holder.hold(election.campaign('ours', TTL));
+    const leadership = await campaign.first();
+    const listening = start('elect', '-l', name);
+    await until(
+      () => listening.lines(),
+      (lines) => lines.includes('ours'),
+    );
+    await only(leadership.proclaim('ours again'));
+    await until(
+      () => listening.lines(),
+      (lines) => lines.includes('ours again'),
+    );
+    expect(listening.lines()[0]).toBe(leadership.key);
+    const theirs = start('elect', name, 'theirs');
+    await queued(name, 2);
+    await only(leadership.resign());
+    await until(
+      () => theirs.lines(),
+      ({ length }) => length === 2,
+    );
+    await until(
+      () => listening.lines(),
+      (lines) => lines.includes('theirs'),
+    );
+    await until(
+      () => leaders.values.map((kv) => kv?.value),
+      (values) => values.at(-1) === 'theirs',
+    );
+    expect(leaders.values.map((kv) => kv?.value).slice(-3)).toEqual(['ours', 'ours again', 'theirs']);
+  });
+});
+
+test('etcdctl sees our leases, and what hangs on them', async () => {
+  const held = holder.hold(fixture.etcd.lock('shop/lease', TTL));
+  const { lease, key } = await held.first();
+  const { stdout } = await etcdctl(fixture.server, ['lease', 'timetolive', idToHex(lease), '--keys']);
+  expect(stdout).toContain(`lease ${idToHex(lease)} granted with TTL(30s)`);
+  expect(stdout).toContain(key);
+});

@@ -1,0 +1,198 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { toText, type LeaseEvent } from 'rxetcd';
+import { firstValueFrom, type Observable } from 'rxjs';
+import { startEtcd } from '../support/etcd/index.js';
+import { startTcpProxy } from '../support/tcpProxy.js';
+import { withCluster, withEtcd } from './support/fixture.js';
+import { Holder, Lateness } from './support/holding.js';
+import { only, until } from './support/outcomes.js';
+
+const fixture = withEtcd();
+const holder = new Holder();
+afterEach(() => holder.letGo());
+
+/** Comes back soon. */
+const QUICK = { requestTimeoutMs: 2_000, streams: { initialBackoffMs: 5, maxBackoffMs: 200 } };
+
+/** Holds a lease, and knows until when it was certain to be alive, as of its last event. */
+function holding(source: Observable<LeaseEvent>) {
+  let heldUntil = 0;
+  const held = holder.hold(source, ({ remainingMs }) => (heldUntil = performance.now() + remainingMs));
+  return Object.assign(held, { heldUntil: () => heldUntil, kinds: () => held.values.map(({ type }) => type) });
+}
+
+describe('a lease', () => {
+  test('is granted, refreshed for longer than its TTL, and gone when it is unsubscribed from', async () => {
+    const { kv, lease } = fixture.etcd;
+    const held = holding(lease({ ttl: 2 }));
+    const { id, ttl } = await held.first();
+    await only(kv.put('life/key', '', { lease: id }));
+    await until(held.kinds, (kinds) => kinds.length >= 6, 15_000);
+    expect(held.kinds()).toEqual(['granted', ...Array<string>(held.values.length - 1).fill('refreshed')]);
+    for (const { remainingMs } of held.values) expect(remainingMs).toBeGreaterThan(0);
+    for (const { remainingMs } of held.values) expect(remainingMs).toBeLessThanOrEqual(ttl * 1_000);
+    expect(await only(kv.exists('life/key'))).toBe(true);
+    held.leave();
+    await until(
+      () => only(kv.exists('life/key')),
+      (there) => !there,
+      1_500,
+    );
+    expect(held.error).toBeUndefined();
+  });
+
+  test('knows its keys, what remains, and whether it is alive', async () => {
+    const { kv, lease } = fixture.etcd;
+    const held = holding(lease({ ttl: 30 }));
+    const event = await held.first();
+    await only(kv.put('life/keys/a', '', { lease: event.id }));
+    await only(kv.put('life/keys/b', '', { lease: event.id }));
+    expect((await only(event.lease.keys())).map(toText).sort()).toEqual(['life/keys/a', 'life/keys/b']);
+    expect(event.lease).toMatchObject({ ttl: 30, alive: true });
+    expect(event.lease.remainingMs).toBeLessThan(30_000);
+    held.leave();
+    expect(event.lease).toMatchObject({ alive: false, remainingMs: 0 });
+  });
+
+  test('is left to its time with `keep`, and can be adopted by another', async () => {
+    const { lease } = fixture.etcd;
+    const held = holding(lease({ ttl: 30, release: 'keep' }));
+    const { id } = await held.first();
+    held.leave();
+    expect((await only(lease.timeToLive(id))).ttl).toBeGreaterThan(20);
+    const adopted = holding(fixture.client().lease.adopt(id, { release: 'revoke' }));
+    expect(await adopted.first()).toMatchObject({ id, ttl: 30 });
+    adopted.leave();
+    await until(
+      async () => (await only(lease.timeToLive(id))).ttl,
+      (ttl) => ttl === -1,
+      1_500,
+    );
+  });
+
+  test('that is adopted must be there', async () => {
+    const { lease } = fixture.etcd;
+    const { id } = await only(lease.grant(60));
+    await only(lease.revoke(id));
+    await expect(firstValueFrom(lease.adopt(id))).rejects.toMatchObject({ reason: 'LeaseNotFound' });
+  });
+
+  test('that is revoked elsewhere is lost at the next refresh', async () => {
+    const { lease } = fixture.etcd;
+    const held = holding(fixture.client().lease({ ttl: 6 }));
+    const { id } = await held.first();
+    await only(lease.revoke(id));
+    expect(await held.failure()).toMatchObject({ reason: 'LeaseLost', cause: { reason: 'LeaseNotFound' } });
+    // The refresh came after two of six seconds, and it still had four.
+    expect(held.heldUntil() - held.endedAt).toBeGreaterThan(1_000);
+  });
+
+  test('with regrant, that is revoked elsewhere, is followed by another', async () => {
+    const { kv, lease } = fixture.etcd;
+    const held = holding(lease({ ttl: 2, onLost: 'regrant' }));
+    const { id } = await held.first();
+    await only(lease.revoke(id));
+    await until(held.kinds, (kinds) => kinds.filter((kind) => kind === 'granted').length === 2);
+    expect(held.kinds().slice(-2)).toEqual(['lost', 'granted']);
+    const next = held.values.at(-1)!.id;
+    expect(next).not.toBe(id);
+    await only(kv.put('life/regranted', '', { lease: next }));
+    held.leave();
+    await until(
+      () => only(kv.exists('life/regranted')),
+      (there) => !there,
+      1_500,
+    );
+  });
+
+  test('that is left at once, a thousand times, leaves none behind', async () => {
+    const { lease } = fixture.etcd;
+    const leases = async () => (await only(lease.leases())).leases.length;
+    const before = await leases();
+    const other = fixture.client();
+    for (let round = 0; round < 1_000; round++) other.lease({ ttl: 60 }).subscribe().unsubscribe();
+    await until(leases, (count) => count > before);
+    await until(leases, (count) => count === before);
+  });
+});
+
+test('when a client is closed its leases and locks are given back first, and their streams complete', async () => {
+  const { kv, lease } = fixture.etcd;
+  const other = fixture.client();
+  const held = holding(other.lease({ ttl: 60 }));
+  const { id } = await held.first();
+  const [owned, waiting] = [holder.hold(other.lock('life/closing', { ttl: 60 })), holder.hold(other.lock('life/closing', { ttl: 60 }))];
+  await until(
+    () => only(kv.count({ prefix: 'life/closing/' })),
+    (count) => count === 2,
+  );
+  await until(
+    () => owned.values.length + waiting.values.length,
+    (count) => count === 1,
+  );
+  await other.close();
+  expect((await only(lease.timeToLive(id))).ttl).toBe(-1);
+  expect(await only(kv.count({ prefix: 'life/closing/' }))).toBe(0);
+  expect([held, owned, waiting].map(({ completed, error }) => [completed, error])).toEqual(Array(3).fill([true, undefined]));
+});
+
+describe('a lease whose server', () => {
+  test('does not answer any more is lost within its TTL, never after', async () => {
+    const server = await startEtcd({ own: true });
+    try {
+      const held = holding(fixture.client({ endpoints: server.endpoint, ...QUICK }).lease({ ttl: 3 }));
+      await until(held.kinds, (kinds) => kinds.includes('refreshed'));
+      await server.pause();
+      const lateness = new Lateness();
+      expect(await held.failure()).toMatchObject({ reason: 'LeaseLost' });
+      await server.resume();
+      expect(held.kinds()).toContain('jammed');
+      // A timer fires when the event loop comes round to it, and counts whole milliseconds.
+      expect(held.endedAt - held.heldUntil()).toBeLessThan(lateness.end() + 10);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test('comes back in time is not lost', async () => {
+    const proxy = await startTcpProxy(fixture.server.endpoint);
+    try {
+      const held = holding(fixture.client({ endpoints: proxy.endpoint, ...QUICK }).lease({ ttl: 6 }));
+      await held.first();
+      await proxy.refuse();
+      await until(held.kinds, (kinds) => kinds.includes('jammed'));
+      await proxy.accept();
+      await until(held.kinds, (kinds) => kinds.at(-1) === 'refreshed');
+      expect(held.error).toBeUndefined();
+      held.leave();
+    } finally {
+      await proxy.close();
+    }
+  });
+});
+
+describe('in a cluster, a lease', () => {
+  const cluster = withCluster({ size: 3 });
+
+  test.each(['stalled', 'refused'])('goes on through another member when the way to its own is %s', async (how) => {
+    const proxies = await Promise.all(cluster.members.slice(0, 2).map(({ endpoint }) => startTcpProxy(endpoint)));
+    try {
+      const held = holding(cluster.client({ endpoints: proxies.map(({ endpoint }) => endpoint), ...QUICK }).lease({ ttl: 6 }));
+      await held.first();
+      const before = proxies.map(({ up }) => up.bytes);
+      await until(held.kinds, (kinds) => kinds.includes('refreshed'));
+      // Nothing else goes up but the keepalive.
+      const own = proxies.find(({ up }, index) => up.bytes > (before[index] ?? 0))!;
+      if (how === 'refused') await own.refuse();
+      else for (const lane of [own.up, own.down]) lane.stall();
+      const refreshes = () => held.kinds().filter((kind) => kind === 'refreshed').length;
+      const so = refreshes();
+      await until(refreshes, (count) => count >= so + 3, 25_000);
+      expect(held.error).toBeUndefined();
+      held.leave();
+    } finally {
+      for (const proxy of proxies) for (const lane of [proxy.up, proxy.down]) lane.resume();
+      await Promise.all(proxies.map((proxy) => proxy.close()));
+    }
+  });
+});

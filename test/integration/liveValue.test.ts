@@ -1,0 +1,59 @@
+import { describe, expect, test } from '@jest/globals';
+import * as t from 'io-ts';
+import { withEtcd } from './support/fixture.js';
+import { only, until } from './support/outcomes.js';
+import { updated, watching } from './support/watching.js';
+
+const fixture = withEtcd({ own: true });
+
+describe('liveValue', () => {
+  const Config = t.type({ color: t.string });
+  const red = '{"color":"red"}';
+
+  test('gives what the codec makes of the value, and undefined while there is none', async () => {
+    const { liveValue, kv } = fixture.client();
+    const seen = watching(liveValue('value/typed', { codec: Config }));
+    await until(() => seen.values.length, (count) => count === 1); // prettier-ignore
+    await only(kv.put('value/typed', red));
+    await only(kv.put('value/typed', '{"color":"blue"}'));
+    await only(kv.delete('value/typed'));
+    await until(() => seen.values.length, (count) => count === 4); // prettier-ignore
+    const colors: (string | undefined)[] = seen.values.map((config) => config?.color);
+    expect(colors).toEqual([undefined, 'red', 'blue', undefined]);
+  });
+
+  test('errors at a bad value, or tells it and keeps the last good one', async () => {
+    const { liveValue, kv } = fixture.client();
+    await only(kv.put('value/bad', red));
+    const told: string[] = [];
+    const strict = watching(liveValue('value/bad', { codec: Config }));
+    const patient = watching(liveValue('value/bad', { codec: Config, onInvalid: ({ reason }) => told.push(reason) }));
+    await until(() => patient.values.length + strict.values.length, (count) => count === 2); // prettier-ignore
+    await only(kv.put('value/bad', '{"color":1}'));
+    await only(kv.put('value/bad', 'no JSON'));
+    await only(kv.put('value/bad', '{"color":"blue"}'));
+    await until(() => patient.values.length, (count) => count === 2); // prettier-ignore
+    expect([strict.values, patient.values]).toEqual([[{ color: 'red' }], [{ color: 'red' }, { color: 'blue' }]]);
+    expect(strict.errors).toMatchObject([{ reason: 'InvalidValue' }]);
+    expect([told, patient.errors]).toEqual([['InvalidValue', 'InvalidValue'], []]);
+  });
+
+  test('as a state is loading, live, invalid beside the last good value, and live again', async () => {
+    const { liveValueState, kv } = fixture.client();
+    await only(kv.put('value/state', red));
+    const seen = watching(liveValueState('value/state', { codec: Config }));
+    expect(seen.values).toEqual([{ status: 'loading', value: undefined, error: undefined }]);
+    await updated(seen, ({ status }) => status === 'live');
+    await only(kv.put('value/state', '{}'));
+    await updated(seen, ({ status }) => status === 'invalid');
+    await only(kv.delete('value/state'));
+    await updated(seen, ({ status }) => status === 'live');
+    expect(seen.values.map(({ status, value, error }) => [status, value?.color, error?.reason])).toEqual([
+      ['loading', undefined, undefined],
+      ['live', 'red', undefined],
+      ['invalid', 'red', 'InvalidValue'],
+      ['live', undefined, undefined],
+    ]);
+    expect(new Set(seen.values).size).toBe(4);
+  });
+});

@@ -1,0 +1,209 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { hasReason, put, type Ownership } from 'rxetcd';
+import { startEtcd } from '../support/etcd/index.js';
+import { startTcpProxy } from '../support/tcpProxy.js';
+import { withEtcd } from './support/fixture.js';
+import { Holder, Lateness } from './support/holding.js';
+import { only, until } from './support/outcomes.js';
+
+const fixture = withEtcd();
+const holder = new Holder();
+afterEach(() => holder.letGo());
+
+const TTL = { ttl: 30 };
+/** Comes back soon. */
+const QUICK = { requestTimeoutMs: 2_000, streams: { initialBackoffMs: 5, maxBackoffMs: 200 } };
+const queued = (name: string, count: number) =>
+  until(
+    () => only(fixture.etcd.kv.count({ prefix: `${name}/` })),
+    (now) => now === count,
+  );
+const stillOwned = ({ guard }: Ownership) =>
+  only(fixture.etcd.kv.txn({ compare: [guard], success: [put('loss/work', '')] })).then(({ succeeded }) => succeeded);
+
+describe('a lock that is owned is lost', () => {
+  test('the moment that its key is deleted by somebody', async () => {
+    const held = holder.hold(fixture.etcd.lock('loss/deleted', TTL));
+    const ownership = await held.first();
+    await only(fixture.etcd.kv.delete(ownership.key));
+    expect(await held.failure()).toMatchObject({ reason: 'LockLost' });
+    expect(ownership.alive).toBe(false);
+    expect(await stillOwned(ownership)).toBe(false);
+  });
+
+  test('though its key was made anew meanwhile', async () => {
+    const { etcd } = fixture;
+    const { id } = await only(etcd.lease.grant(30));
+    const held = holder.hold(etcd.lock('loss/anew', { lease: id }));
+    const { key: itsKey } = await held.first();
+    await only(etcd.kv.delete(itsKey));
+    await only(etcd.kv.put(itsKey, '', { lease: id }));
+    expect(await held.failure()).toMatchObject({ reason: 'LockLost' });
+    held.leave();
+    // Which is not its own any more, and stays.
+    expect(await only(etcd.kv.exists(itsKey))).toBe(true);
+    await only(etcd.lease.revoke(id));
+  });
+
+  test('the moment that its lease is revoked elsewhere', async () => {
+    const held = holder.hold(fixture.etcd.lock('loss/revoked', TTL));
+    const ownership = await held.first();
+    await only(fixture.etcd.lease.revoke(ownership.lease));
+    // By its key: the next refresh is ten seconds away.
+    expect(await held.failure(5_000)).toMatchObject({ reason: 'LockLost' });
+    expect(await stillOwned(ownership)).toBe(false);
+  });
+
+  test('when its server does not answer, before its lease can have ended there', async () => {
+    const server = await startEtcd({ own: true });
+    try {
+      const etcd = fixture.client({ endpoints: server.endpoint, ...QUICK });
+      const held = holder.hold(etcd.lock('loss/paused', { ttl: 3 }));
+      const { lease } = await held.first();
+      await server.pause();
+      const pausedAt = performance.now();
+      const lateness = new Lateness();
+      expect(await held.failure()).toMatchObject({ reason: 'LockLost', cause: { reason: 'LeaseLost' } });
+      expect(held.endedAt - pausedAt).toBeLessThan(3_000 + lateness.end() + 10);
+      await server.resume();
+      const other = fixture.client({ endpoints: server.endpoint });
+      await until(
+        async () => (await only(other.lease.timeToLive(lease))).ttl,
+        (ttl) => ttl === -1,
+      );
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test('where the way to its server is cut for longer than its lease, while another gets it', async () => {
+    const proxy = await startTcpProxy(fixture.server.endpoint);
+    try {
+      const away = holder.hold(fixture.client({ endpoints: proxy.endpoint, ...QUICK }).lock('loss/cut', { ttl: 2 }));
+      const lost = await away.first();
+      const next = holder.hold(fixture.etcd.lock('loss/cut', TTL));
+      await queued('loss/cut', 2);
+      await proxy.refuse();
+      const { revision } = await next.first(15_000);
+      expect(away.error).toMatchObject({ reason: 'LockLost' });
+      expect(revision).toBeGreaterThan(lost.revision);
+      expect(await stillOwned(lost)).toBe(false);
+    } finally {
+      await proxy.close();
+    }
+  });
+});
+
+describe('a lock', () => {
+  test('is not lost by a cut that ends in time, and is released through the next one', async () => {
+    const proxy = await startTcpProxy(fixture.server.endpoint);
+    try {
+      const held = holder.hold(fixture.client({ endpoints: proxy.endpoint, ...QUICK }).lock('loss/kept', TTL));
+      const ownership = await held.first();
+      const next = holder.hold(fixture.etcd.lock('loss/kept', TTL));
+      await queued('loss/kept', 2);
+      for (let round = 0; round < 5; round++) proxy.cut();
+      expect(await stillOwned(ownership)).toBe(true);
+      expect(held.error).toBeUndefined();
+      await proxy.refuse();
+      held.leave();
+      await proxy.accept();
+      await next.first(5_000);
+    } finally {
+      await proxy.close();
+    }
+  });
+
+  test('is waited for through cuts and restarts', async () => {
+    const server = await startEtcd({ own: true });
+    const proxy = await startTcpProxy(server.endpoint);
+    try {
+      const owner = holder.hold(fixture.client({ endpoints: server.endpoint, ...QUICK }).lock('loss/waiting', TTL));
+      await owner.first();
+      const waiting = holder.hold(fixture.client({ endpoints: proxy.endpoint, ...QUICK }).lock('loss/waiting', TTL));
+      await until(
+        () => proxy.open,
+        (count) => count > 0,
+      );
+      for (let round = 0; round < 3; round++) proxy.cut();
+      await server.restart();
+      proxy.cut();
+      owner.leave();
+      await waiting.first(20_000);
+    } finally {
+      await proxy.close();
+      await server.stop();
+    }
+  });
+
+  test('is waited for and owned through compactions', async () => {
+    const { etcd } = fixture;
+    const proxy = await startTcpProxy(fixture.server.endpoint);
+    try {
+      const through = fixture.client({ endpoints: proxy.endpoint, ...QUICK });
+      const [owner, waiting] = [holder.hold(through.lock('loss/compacted', TTL)), holder.hold(through.lock('loss/compacted', TTL))];
+      await queued('loss/compacted', 2);
+      const compactAway = async () => {
+        await proxy.refuse();
+        for (let round = 0; round < 5; round++) await only(etcd.kv.put('loss/noise', String(round)));
+        await only(etcd.kv.compact((await only(etcd.kv.put('loss/noise', ''))).header.revision));
+        await proxy.accept();
+      };
+      const [first, second] = (await until(
+        () => [owner, waiting].sort((a, b) => b.values.length - a.values.length),
+        ([one]) => one?.values.length === 1,
+      )) as [typeof owner, typeof owner];
+      await compactAway();
+      await compactAway();
+      expect(await stillOwned(first.values[0]!)).toBe(true);
+      first.leave();
+      const next = await second.first();
+      // Deleted where it cannot be seen.
+      await proxy.refuse();
+      await only(etcd.kv.delete(next.key));
+      await compactAway();
+      expect(await second.failure()).toMatchObject({ reason: 'LockLost' });
+    } finally {
+      await proxy.close();
+    }
+  });
+});
+
+describe('a name', () => {
+  const NAMES = ['a/b//c/', '/', 'ключ/🔒', 'nul\0in it', ' ', 'a\nb', '%2F..', 'x'.repeat(5_000)];
+
+  test.each(NAMES.map((name) => [name.length > 99 ? 'of 5000 letters' : JSON.stringify(name), name]))(
+    '%s is as good as any',
+    async (_, name) => {
+      const { etcd } = fixture;
+      const owner = holder.hold(etcd.lock(name, TTL));
+      const ownership = await owner.first();
+      expect((await only(etcd.lockClaims(name))).map((claim) => claim.key)).toEqual([ownership.key]);
+      const waiting = holder.hold(etcd.lock(name, TTL));
+      await until(
+        () => only(etcd.lockClaims(name)),
+        ({ length }) => length === 2,
+      );
+      expect(await stillOwned(ownership)).toBe(true);
+      owner.leave();
+      await waiting.first();
+    },
+  );
+
+  test('counts those below it as its own, as in etcd’s Go client', async () => {
+    const { etcd } = fixture;
+    const below = holder.hold(etcd.lock('tree/branch', TTL));
+    await below.first();
+    const above = holder.hold(etcd.lock('tree', TTL));
+    await queued('tree', 2);
+    expect(above.values).toEqual([]);
+    below.leave();
+    await above.first();
+  });
+
+  test('must be one', async () => {
+    const held = holder.hold(fixture.etcd.lock('', TTL));
+    const error = await held.failure();
+    expect(hasReason(error, 'InvalidArgument')).toBe(true);
+  });
+});

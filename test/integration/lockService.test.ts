@@ -1,0 +1,119 @@
+import { describe, expect, test } from '@jest/globals';
+import { idToHex, leaseId, toText } from 'rxetcd';
+import { withEtcd } from './support/fixture.js';
+import { failureWith, only, until } from './support/outcomes.js';
+
+const fixture = withEtcd();
+const waiting = (name: string) => only(fixture.etcd.kv.count({ prefix: `${name}/` }));
+
+describe('lockService', () => {
+  test('owns a free lock at once, by a key that etcdctl and Go would have made', async () => {
+    const { kv, lease, lockService } = fixture.etcd;
+    const { id } = await only(lease.grant(60));
+    const { key, header } = await only(lockService.lock('lock/free', { lease: id }));
+    expect(toText(key)).toBe(`lock/free/${idToHex(id)}`);
+    expect(await only(kv.get(key))).toMatchObject({ lease: id, createRevision: header.revision });
+    await only(lockService.unlock(key));
+    expect(await only(kv.exists(key))).toBe(false);
+  });
+
+  test('without a lease the server grants one of a minute', async () => {
+    const { kv, lease, lockService } = fixture.etcd;
+    const { key } = await only(lockService.lock('lock/own'));
+    const id = (await only(kv.get(key)))?.lease;
+    if (id === undefined) throw new Error('the key of a lock hangs on a lease');
+    expect((await only(lease.timeToLive(id))).grantedTtl).toBe(60);
+    await only(lockService.unlock(key));
+    await only(lease.revoke(id));
+  });
+
+  test('waits while another owns it, and then owns it', async () => {
+    const { lease, lockService } = fixture.etcd;
+    const [first, second] = [await only(lease.grant(60)), await only(lease.grant(60))];
+    const { key } = await only(lockService.lock('lock/busy', { lease: first.id }));
+    let owned = false;
+    const queued = only(lockService.lock('lock/busy', { lease: second.id })).then((answer) => {
+      owned = true;
+      return answer;
+    });
+    await until(
+      () => waiting('lock/busy'),
+      (count) => count === 2,
+    );
+    expect(owned).toBe(false);
+    await only(lockService.unlock(key));
+    expect(toText((await queued).key)).toBe(`lock/busy/${idToHex(second.id)}`);
+    expect(await waiting('lock/busy')).toBe(1);
+    await only(lease.revoke(second.id));
+    expect(await waiting('lock/busy')).toBe(0);
+  });
+
+  test('who unsubscribes leaves the queue: no key stays behind, and the next one gets the lock', async () => {
+    const { lease, lockService } = fixture.etcd;
+    const [first, second, third] = [await only(lease.grant(60)), await only(lease.grant(60)), await only(lease.grant(60))];
+    const { key } = await only(lockService.lock('lock/leave', { lease: first.id }));
+    const impatient = lockService.lock('lock/leave', { lease: second.id }).subscribe();
+    await until(
+      () => waiting('lock/leave'),
+      (count) => count === 2,
+    );
+    const patient = only(lockService.lock('lock/leave', { lease: third.id }));
+    await until(
+      () => waiting('lock/leave'),
+      (count) => count === 3,
+    );
+    impatient.unsubscribe();
+    await until(
+      () => waiting('lock/leave'),
+      (count) => count === 2,
+    );
+    await only(lockService.unlock(key));
+    expect(toText((await patient).key)).toBe(`lock/leave/${idToHex(third.id)}`);
+    for (const { id } of [first, second, third]) await only(lease.revoke(id));
+  });
+
+  test('a timeout ends the waiting and leaves no key either', async () => {
+    const { lockService } = fixture.etcd;
+    const { key } = await only(lockService.lock('lock/late'));
+    const error = await failureWith('AmbiguousWrite', lockService.lock('lock/late', { timeoutMs: 200 }));
+    expect(error.cause.reason).toBe('DeadlineExceeded');
+    await until(
+      () => waiting('lock/late'),
+      (count) => count === 1,
+    );
+    await only(lockService.unlock(key));
+  });
+
+  test('a signal ends the waiting and leaves no key either', async () => {
+    const { lockService } = fixture.etcd;
+    const { key } = await only(lockService.lock('lock/signal'));
+    const controller = new AbortController();
+    const failed = failureWith('AmbiguousWrite', lockService.lock('lock/signal', { signal: controller.signal }));
+    await until(
+      () => waiting('lock/signal'),
+      (count) => count === 2,
+    );
+    controller.abort();
+    expect((await failed).cause.reason).toBe('Aborted');
+    await until(
+      () => waiting('lock/signal'),
+      (count) => count === 1,
+    );
+    await only(lockService.unlock(key));
+  });
+
+  test('refuses a lease that there is not', async () => {
+    expect(await failureWith('LeaseNotFound', fixture.etcd.lockService.lock('lock/none', { lease: leaseId(987654) }))).toMatchObject({
+      code: 'NotFound',
+      rpc: 'Lock.Lock',
+    });
+  });
+
+  test('takes names of any bytes', async () => {
+    const { lease, lockService } = fixture.etcd;
+    const { id } = await only(lease.grant(60));
+    const { key } = await only(lockService.lock(Uint8Array.of(0xff, 0), { lease: id }));
+    expect(key).toEqual(Uint8Array.of(0xff, 0, ...new TextEncoder().encode(`/${idToHex(id)}`)));
+    await only(lockService.unlock(key));
+  });
+});

@@ -1,0 +1,181 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Client, Queue } from 'rxetcd';
+import { map, repeat, takeUntil, tap, timer, type Observable } from 'rxjs';
+import { startTcpProxy } from '../support/tcpProxy.js';
+import { withEtcd } from './support/fixture.js';
+import { holding } from './support/holder.js';
+import { all, failureWith, only, until } from './support/outcomes.js';
+
+const fixture = withEtcd();
+const count = (prefix: string) => only(fixture.etcd.kv.count({ prefix }));
+const valueOf = async (queue: Pick<Queue, 'dequeue'>) => (await only(queue.dequeue())).value;
+
+describe('a queue', () => {
+  test('gives what was put in first, first; and waits where it is empty', async () => {
+    const queue = fixture.etcd.queue('queue/fifo');
+    const { key, revision } = await only(queue.enqueue('a'));
+    expect(key).toMatch(/^queue\/fifo\/[^/]+$/);
+    expect((await only(fixture.etcd.kv.get(key)))?.createRevision).toBe(revision);
+    await only(queue.enqueue('b'));
+    await only(queue.enqueue(Uint8Array.of(0xff)));
+    expect([await valueOf(queue), await valueOf(queue)]).toEqual(['a', 'b']);
+    expect((await only(queue.dequeue())).valueBytes).toEqual(Uint8Array.of(0xff));
+    const waiter = holding(queue.dequeue());
+    await only(fixture.etcd.kv.put('queue/fifo-not', ''));
+    expect(waiter.has).toBe(false);
+    await only(fixture.client().queue('queue/fifo').enqueue('late'));
+    expect((await waiter.had).value).toBe('late');
+    expect(await count('queue/fifo/')).toBe(0);
+  });
+
+  test('takes what the Go recipes put there, by age', async () => {
+    await only(fixture.etcd.kv.put('queue/go/1700000000000000002', 'first'));
+    await only(fixture.etcd.kv.put('queue/go/1700000000000000001', 'second'));
+    const queue = fixture.etcd.queue('queue/go');
+    expect([await valueOf(queue), await valueOf(queue)]).toEqual(['first', 'second']);
+  });
+
+  /** Takes until nothing has come for a while after all is in. */
+  const taker = (queue: Pick<Queue, 'dequeue'>, taken: string[]): Observable<unknown> =>
+    queue.dequeue().pipe(
+      tap(({ value }) => taken.push(value)),
+      repeat(),
+    );
+
+  async function exactlyOnce(
+    of: (etcd: Client) => { enqueue(value: string, index: number): Observable<unknown>; dequeue: Queue['dequeue'] },
+  ): Promise<string[]> {
+    const clients = [fixture.etcd, fixture.client(), fixture.client()];
+    const taken: string[] = [];
+    const takers = clients.flatMap((etcd) => [0, 1].map(() => taker(of(etcd), taken).subscribe()));
+    const items = Array.from({ length: 60 }, (_, index) => String(index));
+    await Promise.all(
+      clients.map(async (etcd, writer) => {
+        for (const item of items.filter((_, index) => index % 3 === writer)) await only(of(etcd).enqueue(item, Number(item)));
+      }),
+    );
+    await until(
+      () => taken.length,
+      (length) => length >= items.length,
+    );
+    for (const each of takers) each.unsubscribe();
+    expect(taken.toSorted()).toEqual(items.toSorted());
+    return taken;
+  }
+
+  test('gives each item to exactly one of many takers', async () => {
+    await exactlyOnce((etcd) => etcd.queue('queue/once'));
+    await until(
+      () => count('queue/once/'),
+      (items) => items === 0,
+    );
+  });
+
+  test('loses nothing to takers who give up at any moment', async () => {
+    const items = Array.from({ length: 40 }, (_, index) => String(index));
+    const queue = fixture.etcd.queue('queue/impatient');
+    for (const item of items) await only(queue.enqueue(item));
+    const taken: string[] = [];
+    const give = (ms: number): Observable<unknown> =>
+      queue.dequeue().pipe(
+        tap(({ value }) => taken.push(value)),
+        takeUntil(timer(ms)),
+      );
+    for (let round = 0; round < 60; round++) await all(give(round % 6));
+    await until(
+      () => count('queue/impatient/'),
+      (left) => left === items.length - taken.length,
+    );
+    while (taken.length < items.length) taken.push(await valueOf(queue));
+    expect(taken.toSorted()).toEqual(items.toSorted());
+    expect(await count('queue/impatient/')).toBe(0);
+  });
+
+  test('leaves to others what a taker that died had not taken', async () => {
+    const queue = fixture.etcd.queue('queue/dies');
+    for (const item of ['a', 'b', 'c']) await only(queue.enqueue(item));
+    const proxy = await startTcpProxy(fixture.server.endpoint);
+    const dying = fixture.client({ endpoints: proxy.endpoint });
+    await only(dying.kv.get('warm'));
+    // It has read the first item, and is gone before it can claim it.
+    proxy.up.stall();
+    const taker = holding(dying.queue('queue/dies').dequeue());
+    expect([await valueOf(queue), await valueOf(queue), await valueOf(queue)]).toEqual(['a', 'b', 'c']);
+    expect(taker.has).toBe(false);
+    taker.leave();
+    await proxy.close();
+  });
+
+  test('says AmbiguousWrite where nobody knows whether an item was taken', async () => {
+    const queue = fixture.etcd.queue('queue/lost');
+    await only(queue.enqueue('a'));
+    const proxy = await startTcpProxy(fixture.server.endpoint);
+    const etcd = fixture.client({ endpoints: proxy.endpoint });
+    const { bytes: before } = (await only(etcd.kv.range({ prefix: 'queue/lost/' }, { limit: 1 })), proxy.down);
+    await only(etcd.kv.range({ prefix: 'queue/lost/' }, { limit: 1, sortTarget: 'MOD', sortOrder: 'ASCEND' }));
+    const answer = proxy.down.bytes - before;
+    proxy.down.cutAfter(answer + 10);
+    await failureWith('AmbiguousWrite', etcd.queue('queue/lost').dequeue());
+    expect(await count('queue/lost/')).toBe(0);
+    await proxy.close();
+  });
+
+  test('ends with an error when the client is closed while it waits', async () => {
+    const etcd = fixture.client();
+    const waiter = holding(etcd.queue('queue/closed').dequeue());
+    await only(etcd.kv.get('queue/closed'));
+    await etcd.close();
+    expect(await waiter.lost).toMatchObject({ reason: 'ClientClosed' });
+    expect(() => fixture.etcd.queue('')).toThrow('the name of a queue');
+  });
+
+  describe('by priority', () => {
+    test('gives the lowest number first, and of equals the oldest', async () => {
+      const queue = fixture.etcd.priorityQueue('prio/order');
+      for (const [value, priority] of [
+        ['e', 65_535],
+        ['c', 10],
+        ['d', 10],
+        ['a', 0],
+        ['b', 9],
+      ] as const)
+        await only(queue.enqueue(value, priority));
+      expect(
+        await only(fixture.etcd.kv.range({ prefix: 'prio/order/' }, { keysOnly: true }).pipe(map(({ kvs }) => kvs.map(({ key }) => key)))),
+      ).toEqual([
+        'prio/order/00000/0000000000000000',
+        'prio/order/00009/0000000000000000',
+        'prio/order/00010/0000000000000000',
+        'prio/order/00010/0000000000000001',
+        'prio/order/65535/0000000000000000',
+      ]);
+      const values: string[] = [];
+      for (let taken = 0; taken < 5; taken++) values.push(await valueOf(queue));
+      expect(values).toEqual(['a', 'b', 'c', 'd', 'e']);
+    });
+
+    test('goes on counting where the Go recipes have left off', async () => {
+      await only(fixture.etcd.kv.put('prio/go/00007/0000000000000041', 'theirs'));
+      const queue = fixture.etcd.priorityQueue('prio/go');
+      expect((await only(queue.enqueue('ours', 7))).key).toBe('prio/go/00007/0000000000000042');
+      expect(await only(fixture.etcd.kv.exists('__prio/go/00007'))).toBe(true);
+      expect([await valueOf(queue), await valueOf(queue)]).toEqual(['theirs', 'ours']);
+    });
+
+    test('gives each item to exactly one of many takers, put there by many at once', async () => {
+      await exactlyOnce((etcd) => {
+        const queue = etcd.priorityQueue('prio/once');
+        return { enqueue: (value, index) => queue.enqueue(value, index % 2), dequeue: () => queue.dequeue() };
+      });
+    });
+
+    test('waits where it is empty, and refuses what is no priority', async () => {
+      const queue = fixture.etcd.priorityQueue('prio/wait');
+      const waiter = holding(queue.dequeue());
+      await only(queue.enqueue('x', 3));
+      expect((await waiter.had).value).toBe('x');
+      await failureWith('InvalidArgument', queue.enqueue('x', -1));
+      await failureWith('InvalidArgument', queue.enqueue('x', 65_536));
+    });
+  });
+});

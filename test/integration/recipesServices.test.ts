@@ -1,0 +1,122 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import type { Endpoint, InvalidValueError, Registration } from 'rxetcd';
+import type { Subscription } from 'rxjs';
+import { withEtcd } from './support/fixture.js';
+import { failureWith, only, until } from './support/outcomes.js';
+
+const fixture = withEtcd();
+const open: Subscription[] = [];
+afterEach(() => {
+  for (const subscription of open.splice(0)) subscription.unsubscribe();
+});
+
+/** What a stream has given so far. */
+function seen<T>(source: { subscribe(next: (value: T) => void): Subscription }): T[] {
+  const values: T[] = [];
+  open.push(source.subscribe((value) => values.push(value)));
+  return values;
+}
+
+const addresses = (endpoints: ReadonlyMap<string, Endpoint> | undefined) =>
+  [...(endpoints ?? [])].map(([id, { addr }]) => `${id}=${addr}`).toSorted();
+const last = <T>(values: readonly T[]): T | undefined => values.at(-1);
+const shows = (views: readonly ReadonlyMap<string, Endpoint>[], expected: readonly string[]) =>
+  until(
+    () => addresses(last(views)),
+    (now) => JSON.stringify(now) === JSON.stringify(expected),
+  );
+
+describe('services', () => {
+  test('are registered in the format of the Go client, under a lease, until they are unsubscribed from', async () => {
+    const { kv, services, lease } = fixture.etcd;
+    const events = seen<Registration>(services('svc/format').register('one', { addr: '10.0.0.7:8080', ttl: 10 }));
+    await until(
+      () => events.length,
+      (length) => length === 1,
+    );
+    const stored = await only(kv.get('svc/format/one'));
+    expect(stored?.value).toBe('{"Op":0,"Addr":"10.0.0.7:8080","Metadata":null}');
+    expect(events[0]).toEqual({
+      type: 'registered',
+      id: 'one',
+      key: 'svc/format/one',
+      lease: stored?.lease,
+      revision: stored?.modRevision,
+    });
+    expect((await only(lease.timeToLive(stored!.lease!))).grantedTtl).toBe(10);
+    open.pop()?.unsubscribe();
+    await until(
+      () => only(kv.exists('svc/format/one')),
+      (there) => !there,
+    );
+  });
+
+  test('are a live map of who is there, with what they have said of themselves', async () => {
+    const shop = fixture.etcd.services('svc/live');
+    const views = seen(shop.endpoints$);
+    await until(
+      () => views.length,
+      (length) => length === 1,
+    );
+    expect(last(views)?.size).toBe(0);
+    seen(
+      fixture
+        .client()
+        .services('svc/live')
+        .register('a', { addr: 'a:1', metadata: { zone: 1 }, ttl: 10 }),
+    );
+    await shows(views, ['a=a:1']);
+    const before = last(views);
+    const b = fixture.client();
+    seen(b.services('svc/live').register('b', { addr: 'b:1', ttl: 10 }));
+    await shows(views, ['a=a:1', 'b=b:1']);
+    expect(addresses(before)).toEqual(['a=a:1']);
+    expect(last(views)?.get('a')).toEqual({ id: 'a', key: 'svc/live/a', addr: 'a:1', metadata: { zone: 1 } });
+    expect(last(views)?.get('b')?.metadata).toBeNull();
+    // Who comes late begins with what is there.
+    await shows(seen(shop.endpoints$), ['a=a:1', 'b=b:1']);
+    await b.close();
+    await shows(views, ['a=a:1']);
+  });
+
+  test('that were written by the Go client are seen as well; what is no endpoint is left out and reported', async () => {
+    const { kv, services } = fixture.etcd;
+    const invalid: InvalidValueError[] = [];
+    await only(kv.put('svc/go/x', '{"Op":0,"Addr":"x:1","Metadata":{"weight":5}}'));
+    await only(kv.put('svc/go/junk', 'not JSON'));
+    await only(kv.put('svc/goose/y', '{"Op":0,"Addr":"y:1","Metadata":null}'));
+    const views = seen(services('svc/go', { onInvalid: (error) => invalid.push(error) }).endpoints$);
+    await shows(views, ['x=x:1']);
+    expect(invalid.map(({ key }) => key)).toEqual(['svc/go/junk']);
+    await only(kv.put('svc/go/x', '{"Addr":7}'));
+    await shows(views, []);
+    expect(last(invalid)?.message).not.toContain('7');
+  });
+
+  test('come back by themselves when their lease is lost', async () => {
+    const { services, lease } = fixture.etcd;
+    const views = seen(services('svc/lost').endpoints$);
+    const events = seen<Registration>(fixture.client().services('svc/lost').register('me', { addr: 'me:1', ttl: 2 }));
+    await shows(views, ['me=me:1']);
+    const [first] = events;
+    if (first?.type !== 'registered') throw new Error('it was registered');
+    await only(lease.revoke(first.lease));
+    await shows(views, []);
+    await shows(views, ['me=me:1']);
+    await until(
+      () => events.map(({ type }) => type),
+      (types) => types.join() === 'registered,lost,registered',
+    );
+    expect(events[1]).toMatchObject({ error: { reason: 'LeaseLost' } });
+    const again = events[2];
+    expect(again?.type === 'registered' && again.lease !== first.lease && again.revision > first.revision).toBe(true);
+  });
+
+  test('refuse what is no name and no address', async () => {
+    const { services } = fixture.etcd;
+    expect(() => services('')).toThrow('the name of a service');
+    await failureWith('InvalidArgument', services('svc/bad').register('', { addr: 'a:1' }));
+    await failureWith('InvalidArgument', services('svc/bad').register('a', { addr: '' }));
+    await failureWith('InvalidArgument', services('svc/bad').register('a', { addr: 'a:1', ttl: 0 }));
+  });
+});

@@ -1,0 +1,335 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { get, put, type Client, type Ownership, type Reentrancy } from 'rxetcd';
+import type { Observable } from 'rxjs';
+import { identity } from '../../src/transport/identity.js';
+import { cleanEnv } from '../support/etcd/run.js';
+import { etcdctl } from '../support/etcd/index.js';
+import { withEtcd } from './support/fixture.js';
+import { holding, type Holder } from './support/holder.js';
+import { failureWith, only, until } from './support/outcomes.js';
+
+const fixture = withEtcd();
+const ann: Reentrancy = { holder: 'ann' };
+const bob: Reentrancy = { holder: 'bob' };
+
+const open: Holder<Ownership>[] = [];
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const holder of open.splice(0)) holder.leave();
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+/** Asks for a lock, and holds it when it is had. */
+function enter(etcd: Client, name: string, reentrant: Reentrancy, ttl = 10): Holder<Ownership> {
+  const holder = holding(etcd.lock(name, { reentrant, ttl }));
+  open.push(holder);
+  return holder;
+}
+
+const count = (prefix: string) => only(fixture.etcd.kv.count({ prefix }));
+const nothingLeft = (name: string) =>
+  until(
+    () => count(name),
+    (keys) => keys === 0,
+  );
+
+interface Child {
+  readonly child: ChildProcess;
+  /** The fencing revision that it said first. */
+  readonly revision: number;
+  readonly lines: readonly string[];
+}
+
+/** A process that owns the lock. */
+async function processThatOwns(name: string, reentrant: string, ...more: string[]): Promise<Child> {
+  const script = 'test/integration/scripts/reentrant.ts';
+  const child = spawn(process.execPath, ['--import', 'tsx', script, fixture.server.endpoint, name, reentrant, ...more], {
+    env: cleanEnv(),
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  const lines: string[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+  await until(
+    () => lines.length,
+    (length) => length > 0,
+    20_000,
+  );
+  expect(lines[0]).toMatch(/^owned \d+$/);
+  return { child, revision: Number(lines[0]?.slice(6)), lines };
+}
+
+describe('a reentrant lock', () => {
+  test('lets the same holder in at once, from another client too, with one fencing revision and one guard for all', async () => {
+    const first = await enter(fixture.etcd, 're/same', ann).had;
+    const second = await enter(fixture.etcd, 're/same', ann).had;
+    const third = await enter(fixture.client(), 're/same', ann).had;
+    expect(second).toMatchObject({ revision: first.revision, key: first.key, lease: first.lease, guard: first.guard, alive: true });
+    expect(third.revision).toBe(first.revision);
+    expect(await count('re/same/')).toBe(1);
+    expect((await only(fixture.etcd.kv.txn({ compare: [third.guard] }))).succeeded).toBe(true);
+  });
+
+  test('is released by the last to leave, whoever that is, and leaves nothing', async () => {
+    const first = enter(fixture.etcd, 're/last', ann);
+    await first.had;
+    const second = enter(fixture.client(), 're/last', ann);
+    await second.had;
+    const other = enter(fixture.etcd, 're/last', bob);
+    await until(
+      () => count('re/last/'),
+      (places) => places === 2,
+    );
+    first.leave();
+    await until(
+      () => count('re/last.shares/ann/'),
+      (shares) => shares === 1,
+    );
+    // The lock stays what it was, for longer than the first kept its lease.
+    const again = enter(fixture.etcd, 're/last', ann);
+    const third = await again.had;
+    expect(third.revision).toBe((await second.had).revision);
+    expect(other.has).toBe(false);
+    second.leave();
+    again.leave();
+    expect((await other.had).revision).toBeGreaterThan(third.revision);
+    other.leave();
+    await nothingLeft('re/last');
+  });
+
+  test('keeps its lease alive when the one who took it has left', async () => {
+    const first = enter(fixture.client(), 're/heir', ann, 2);
+    const { lease } = await first.had;
+    const heir = enter(fixture.etcd, 're/heir', ann, 2);
+    await heir.had;
+    first.leave();
+    const { grantedTtl } = await only(fixture.etcd.lease.timeToLive(lease));
+    const expired = performance.now() + (grantedTtl + 2) * 1_000;
+    await until(
+      () => performance.now(),
+      (now) => now > expired,
+    );
+    expect(heir.has).toBe(true);
+    expect(await count('re/heir/')).toBe(1);
+  });
+
+  test('excludes other holders, plain locks and etcdctl, and is excluded by them', async () => {
+    const { etcd, server } = fixture;
+    const owner = enter(etcd, 're/others', ann);
+    await owner.had;
+    await failureWith('DeadlineExceeded', etcd.lock('re/others', { reentrant: bob, timeoutMs: 200 }));
+    await failureWith('DeadlineExceeded', etcd.lock('re/others', { timeoutMs: 200 }));
+    await failureWith('Locked', etcd.tryLock('re/others', { reentrant: bob }));
+    await failureWith('Locked', etcd.tryLock('re/others'));
+    const locked = etcdctl(server, ['lock', 're/others', 'true']);
+    await until(
+      () => count('re/others/'),
+      (places) => places === 2,
+    );
+    expect(await only(etcd.lockClaims('re/others'))).toHaveLength(2);
+    const late = enter(etcd, 're/others', bob);
+    await until(
+      () => count('re/others/'),
+      (places) => places === 3,
+    );
+    // In spite of those who wait.
+    const again = enter(etcd, 're/others', ann);
+    await again.had;
+    owner.leave();
+    again.leave();
+    expect((await locked).code).toBe(0);
+    await late.had;
+  });
+
+  test('lets all of a holder in together who wait together, by one place in the queue', async () => {
+    const owner = enter(fixture.etcd, 're/together', bob);
+    await owner.had;
+    const all = Array.from({ length: 8 }, (_, index) => enter(index % 2 === 0 ? fixture.etcd : fixture.client(), 're/together', ann));
+    await until(
+      () => count('re/together.shares/ann/'),
+      (shares) => shares === 8,
+    );
+    expect(await count('re/together/')).toBe(2);
+    owner.leave();
+    const owned = await Promise.all(all.map((each) => each.had));
+    expect(new Set(owned.map(({ revision }) => revision)).size).toBe(1);
+    for (const each of all) each.leave();
+    await nothingLeft('re/together');
+  });
+
+  test('leaves the queue when all who wait in it give up', async () => {
+    const owner = enter(fixture.etcd, 're/patience', bob);
+    await owner.had;
+    const waiting = [enter(fixture.etcd, 're/patience', ann), enter(fixture.etcd, 're/patience', ann)];
+    await until(
+      () => count('re/patience.shares/ann/'),
+      (shares) => shares === 2,
+    );
+    waiting[0]?.leave();
+    await until(
+      () => count('re/patience.shares/ann/'),
+      (shares) => shares === 1,
+    );
+    expect(await count('re/patience/')).toBe(2);
+    waiting[1]?.leave();
+    await until(
+      () => count('re/patience/'),
+      (places) => places === 1,
+    );
+    owner.leave();
+    await nothingLeft('re/patience');
+  });
+
+  test('tryLock lets the same holder in', async () => {
+    const owner = enter(fixture.etcd, 're/try', ann);
+    const { revision } = await owner.had;
+    const again = holding(fixture.etcd.tryLock('re/try', { reentrant: ann, ttl: 10 }));
+    expect((await again.had).revision).toBe(revision);
+  });
+
+  test('tells all who share it that it is lost: when its key is deleted, or its lease revoked', async () => {
+    for (const lose of [
+      ({ key }: Ownership): Observable<unknown> => fixture.etcd.kv.delete({ key }),
+      ({ lease }: Ownership): Observable<unknown> => fixture.etcd.lease.revoke(lease),
+    ]) {
+      const owners = [enter(fixture.etcd, 're/lost', ann), enter(fixture.client(), 're/lost', ann)];
+      const [ownership] = await Promise.all(owners.map(({ had }) => had));
+      if (ownership === undefined) throw new Error('there are two');
+      await only(lose(ownership));
+      for (const { lost } of owners) expect(await lost).toMatchObject({ reason: 'LockLost' });
+      expect(
+        (
+          await only(
+            fixture.etcd.kv.txn({ compare: [ownership.guard], success: [put('re/lost-write', '1')], failure: [get('re/lost-write')] }),
+          )
+        ).succeeded,
+      ).toBe(false);
+      // A pointer to what somebody has deleted is in nobody's way.
+      const next = enter(fixture.etcd, 're/lost', ann);
+      expect((await next.had).revision).toBeGreaterThan(ownership.revision);
+      next.leave();
+      await nothingLeft('re/lost/');
+    }
+  });
+
+  test('one whose share is revoked has lost it, and the others have not', async () => {
+    const { etcd } = fixture;
+    const mine = await only(etcd.lease.grant(60));
+    const first = holding(etcd.lock('re/share', { reentrant: ann, lease: mine.id }));
+    await first.had;
+    const second = enter(etcd, 're/share', ann);
+    await second.had;
+    await only(etcd.lease.revoke(mine.id));
+    expect(await count('re/share.shares/ann/')).toBe(1);
+    first.leave();
+    expect(second.has).toBe(true);
+    second.leave();
+    await nothingLeft('re/share');
+  });
+
+  test('two that enter at the same moment share one place, however often', async () => {
+    for (let round = 0; round < 10; round++) {
+      const both = [enter(fixture.etcd, 're/race', ann), enter(fixture.client(), 're/race', ann)];
+      const owned = await Promise.all(both.map((each) => each.had));
+      expect(new Set(owned.map(({ revision }) => revision)).size).toBe(1);
+      for (const each of both) each.leave();
+    }
+    await nothingLeft('re/race');
+  });
+
+  test('keeps its promise under a crowd: never two holders at once', async () => {
+    const inside = new Map<string, number>();
+    let overlaps = 0;
+    const visit = async (holder: string): Promise<void> => {
+      const owner = enter(fixture.etcd, 're/crowd', { holder });
+      await owner.had;
+      inside.set(holder, (inside.get(holder) ?? 0) + 1);
+      if ([...inside.values()].filter((here) => here > 0).length > 1) overlaps += 1;
+      await only(fixture.etcd.kv.get('re/crowd'));
+      inside.set(holder, (inside.get(holder) ?? 0) - 1);
+      owner.leave();
+    };
+    const holders = ['a', 'b', 'c'];
+    await Promise.all(
+      Array.from({ length: 12 }, async (_, index) => {
+        for (let round = 0; round < 3; round++) await visit(holders[index % 3] ?? '');
+      }),
+    );
+    expect(overlaps).toBe(0);
+    await nothingLeft('re/crowd');
+  }, 60_000);
+
+  test('refuses what is no holder', async () => {
+    await failureWith('InvalidArgument', fixture.etcd.lock('re/bad', { reentrant: { holder: '' } }));
+    await failureWith('InvalidArgument', fixture.etcd.lock('re/bad', { reentrant: 'machine' as Reentrancy }));
+    await failureWith('InvalidArgument', fixture.etcd.lock('', { reentrant: ann }));
+  });
+});
+
+describe('the same holder', () => {
+  test('by host is any process here; by process and by thread it is not', async () => {
+    const { revision } = await processThatOwns('re/host', 'host');
+    expect((await enter(fixture.etcd, 're/host', 'host').had).revision).toBe(revision);
+    await processThatOwns('re/process', 'process');
+    await failureWith('DeadlineExceeded', fixture.etcd.lock('re/process', { reentrant: 'process', timeoutMs: 300 }));
+    await failureWith('DeadlineExceeded', fixture.etcd.lock('re/process', { reentrant: 'thread', timeoutMs: 300 }));
+  });
+
+  test('by process is a worker thread, too; by thread it is not', async () => {
+    const both = await processThatOwns('re/workers', 'process', 'worker');
+    await until(
+      () => both.lines.length,
+      (lines) => lines === 2,
+    );
+    expect(both.lines).toEqual([`owned ${both.revision}`, `owned ${both.revision}`]);
+    await processThatOwns('re/threads', 'thread', 'worker');
+    await until(
+      () => count('re/threads/'),
+      (places) => places === 2,
+    );
+  });
+
+  test('by process and by thread is whoever has the same name of it', () => {
+    const { host, process: whole, thread } = identity();
+    expect(whole.startsWith(`${host}/`)).toBe(true);
+    expect(whole.endsWith(`/${process.pid}`)).toBe(true);
+    expect(thread.startsWith(`${whole}/`)).toBe(true);
+    expect(identity()).toEqual({ host, process: whole, thread });
+  });
+
+  test('who dies frees its share: the lock goes when the last of them is dead, and not before', async () => {
+    const { child, revision } = await processThatOwns('re/dies', 'host');
+    const survivor = enter(fixture.etcd, 're/dies', 'host', 2);
+    expect((await survivor.had).revision).toBe(revision);
+    const other = enter(fixture.etcd, 're/dies', bob);
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+    await until(
+      () => count('re/dies.shares/host'),
+      (keys) => keys === 2,
+      20_000,
+    );
+    expect([survivor.has, other.has]).toEqual([true, false]);
+    survivor.leave();
+    await other.had;
+  });
+
+  test('who dies alone frees the lock', async () => {
+    const { child } = await processThatOwns('re/dies-alone', 'process');
+    const other = enter(fixture.etcd, 're/dies-alone', bob);
+    child.kill('SIGKILL');
+    await other.had;
+  });
+
+  test('that ends properly leaves nothing', async () => {
+    const { child } = await processThatOwns('re/ends', 'process');
+    const gone = once(child, 'exit');
+    child.stdin?.write('release\n');
+    expect(await gone).toEqual([0, null]);
+    await nothingLeft('re/ends');
+  });
+});

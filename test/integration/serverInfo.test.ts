@@ -1,0 +1,58 @@
+import { describe, expect, test } from '@jest/globals';
+import { withEtcd } from './support/fixture.js';
+import { failureWith, only } from './support/outcomes.js';
+
+const fixture = withEtcd({ own: true });
+
+describe('beside the gateway', () => {
+  test('version tells the version of the server and of the cluster', async () => {
+    const version = await only(fixture.etcd.version());
+    expect(version.etcdserver).toBe(fixture.server.version);
+    expect(version.etcdcluster).toMatch(/^3\.\d+\.0$/);
+  });
+
+  test('health tells that a healthy server is, and why another is not', async () => {
+    const { health, maintenance } = fixture.etcd;
+    expect((await only(health())).health).toBe(true);
+    await only(maintenance.alarmActivate({ alarm: 'NOSPACE' }));
+    const sick = await only(health());
+    expect(sick.health).toBe(false);
+    expect(sick.reason).toEqual(fixture.has('3.5') ? expect.stringContaining('ALARM NOSPACE') : undefined);
+    await only(maintenance.alarmDeactivate({ alarm: 'NOSPACE' }));
+    expect((await only(health())).health).toBe(true);
+  });
+
+  test('metrics are there as Prometheus has them, and parsed', async () => {
+    const { kv, metrics, metricsText } = fixture.etcd;
+    const puts = async (): Promise<number> => {
+      const family = (await only(metrics())).find(({ name }) => name === 'etcd_debugging_mvcc_put_total' || name === 'etcd_mvcc_put_total');
+      return family?.samples[0]?.value ?? NaN;
+    };
+    const before = await puts();
+    await only(kv.put('metrics/a', ''));
+    expect(await puts()).toBe(before + 1);
+
+    const parsed = await only(metrics());
+    expect(parsed.find(({ name }) => name === 'etcd_server_has_leader')).toMatchObject({
+      type: 'gauge',
+      samples: [{ labels: {}, value: 1 }],
+    });
+    const histogram = parsed.find(({ name }) => name === 'etcd_disk_wal_fsync_duration_seconds');
+    expect(histogram?.type).toBe('histogram');
+    expect(histogram?.samples.some(({ name, labels }) => name.endsWith('_bucket') && labels['le'] === '+Inf')).toBe(true);
+    const served = parsed.find(({ name }) => name === 'grpc_server_handled_total');
+    expect(served?.samples.some(({ labels }) => labels['grpc_method'] === 'Put' && labels['grpc_code'] === 'OK')).toBe(true);
+
+    expect(await only(metricsText())).toContain('# TYPE etcd_server_has_leader gauge\netcd_server_has_leader 1\n');
+  });
+
+  test('an endpoint can be named, if it is one of the client', async () => {
+    const both = fixture.client({ endpoints: ['http://127.0.0.1:1', fixture.server.endpoint] });
+    for (let round = 0; round < 3; round++)
+      expect((await only(both.version({ endpoint: fixture.server.endpoint }))).etcdserver).toBe(fixture.server.version);
+    await failureWith('InvalidArgument', both.version({ endpoint: 'http://127.0.0.1:2' }));
+    expect(await failureWith('Unreachable', both.version({ endpoint: 'http://127.0.0.1:1' }))).toMatchObject({
+      endpoint: 'http://127.0.0.1:1',
+    });
+  });
+});

@@ -1,0 +1,55 @@
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** What went through a {@link CountingProxy}. */
+export interface Passed {
+  readonly path: string;
+  readonly body: string;
+}
+
+/** Passes HTTP on to a server and writes down what. */
+export interface CountingProxy {
+  readonly endpoint: string;
+  /** The RPCs that went through, without the questions after the version. */
+  readonly calls: readonly Passed[];
+  stop(): Promise<void>;
+}
+
+/** Starts a proxy before a server. */
+export async function startProxy(target: string): Promise<CountingProxy> {
+  const calls: Passed[] = [];
+  const server = createServer((incoming, outgoing) => {
+    void bodyOf(incoming).then((body) => {
+      if (incoming.method === 'POST') calls.push({ path: incoming.url ?? '', body });
+      pass(target, incoming, body, outgoing);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  // A server that listens on TCP has this kind of address.
+  const { port } = server.address() as AddressInfo;
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    calls,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function bodyOf(incoming: IncomingMessage): Promise<string> {
+  let body = '';
+  for await (const chunk of incoming.setEncoding('utf8')) body += String(chunk);
+  return body;
+}
+
+function pass(target: string, incoming: IncomingMessage, body: string, outgoing: ServerResponse): void {
+  const onward = request(`${target}${incoming.url ?? ''}`, { method: incoming.method ?? 'GET', headers: incoming.headers }, (answer) => {
+    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+    answer.pipe(outgoing);
+  });
+  onward.on('error', () => outgoing.destroy());
+  outgoing.on('close', () => onward.destroy());
+  onward.end(body);
+}

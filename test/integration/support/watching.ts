@@ -1,0 +1,57 @@
+import type { Client, KeyValue, Range, StreamOptions, WatchBatch, WatchEvent, WatchOptions } from 'rxetcd';
+import { firstValueFrom } from 'rxjs';
+import { watching, type Seen } from '../../unit/watch/support.js';
+import { until } from './outcomes.js';
+
+export { watching, type Seen };
+
+/** Comes back soon, so that a test need not wait. */
+export const quick: StreamOptions = { heartbeatMs: 500, answerTimeoutMs: 2_000, initialBackoffMs: 10, maxBackoffMs: 100 };
+
+/** An event in a line. */
+export const shown = ({ type, kv, prevKv }: WatchEvent): string =>
+  `${type} ${kv.key}=${kv.value}${prevKv === undefined ? '' : ` was ${prevKv.value}`}`;
+
+/** A batch in a line. */
+export const shownBatch = ({ type, revision, events }: WatchBatch): string => [type, revision, ...events.map(shown)].join(' ');
+
+/** All that is in a state, to be compared. */
+export const contents = (kvs: Iterable<KeyValue>): unknown[] => [...kvs].map((kv) => kv.toJSON()).sort((a, b) => (a.key < b.key ? -1 : 1));
+
+export const last = <T>({ values }: Seen<T>): T | undefined => values.at(-1);
+
+/** Waits until so many values came, or an error, which is for the test to find. */
+export const seenAtLeast = (seen: Seen<unknown>, count: number): Promise<unknown> =>
+  until(
+    () => [seen.values.length, ...seen.errors],
+    ([length]) => seen.errors.length > 0 || Number(length) >= count,
+  );
+
+/** Waits for a value for which it holds, or an error, which is for the test to find. */
+export const updated = <T>(seen: Seen<T>, holds: (latest: T) => boolean): Promise<unknown> =>
+  until(
+    () => [seen.errors, last(seen)] as const,
+    ([errors, latest]) => errors.length > 0 || (latest !== undefined && holds(latest)),
+    20_000,
+  );
+
+/** Batches of a watch that sees everything from now on. */
+export async function batches(etcd: Client, which: Range, options?: WatchOptions): Promise<Seen<WatchBatch>> {
+  const seen = watching(etcd.watchBatches(which, options));
+  await seenAtLeast(seen, 1);
+  return seen;
+}
+
+/** Events of such a watch. */
+export async function events(etcd: Client, which: Range, options?: WatchOptions): Promise<Seen<WatchEvent>> {
+  const seen = watching(etcd.watch(which, options));
+  // It is the same watch, and says by its bookmark that it is there.
+  (await batches(etcd, which, options)).leave();
+  return seen;
+}
+
+/** The server's own count of its watches. */
+export async function serverWatches(etcd: Client): Promise<number> {
+  const families = await firstValueFrom(etcd.metrics());
+  return families.find(({ name }) => name === 'etcd_debugging_mvcc_watcher_total')?.samples[0]?.value ?? NaN;
+}

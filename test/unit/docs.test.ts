@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, describe, expect, it, test } from '@jest/globals';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isObservable } from 'rxjs';
+import { createClient, type Client } from '../../src/index.js';
+import { codeOf, EtcdError, SERVER_REASONS, type Reason } from '../../src/errors/index.js';
+import { settingsOf } from '../../src/options.js';
+import { verdict } from '../../src/transport/retry.js';
+import * as operators from '../../operators/index.js';
+import { projectRoot } from '../support/etcd/project.js';
+import { run } from '../support/etcd/index.js';
+
+const root = projectRoot();
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
+/** The cells of all tables of a page, row by row. */
+const rowsOf = (page: string): string[][] =>
+  read(page)
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .map((line) =>
+      line
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+
+/** What stands between the first pair of backticks. */
+const codeIn = (cell: string | undefined): string => /`([^`]+)`/.exec(cell ?? '')?.[1] ?? '';
+
+describe('the ts blocks of README.md and docs', () => {
+  interface Block {
+    readonly place: string;
+    readonly code: string;
+  }
+
+  const blocksOf = (page: string): Block[] =>
+    [...read(page).matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => ({
+      place: `${page}:${read(page).slice(0, match.index).split('\n').length}`,
+      code: match[1] ?? '',
+    }));
+
+  const blocks = pages.filter((page) => page === 'README.md' || page.startsWith('docs/')).flatMap(blocksOf);
+
+  /** Names that a fragment may use without saying where they come from: of these packages, and of a program around it. */
+  const from = {
+    'rxetcd/operators': Object.keys(operators),
+    rxetcd: ['createClient', 'hasReason', 'isEtcdError'],
+    rxjs: ['map', 'switchMap', 'concat'],
+  };
+  const around = {
+    etcd: "import('rxetcd').Client",
+    history: "(fromRevision: number | undefined) => import('rxjs').Observable<import('rxetcd').WatchEvent>",
+    request: '{ readonly signal: AbortSignal }',
+  };
+
+  const isUsed = (code: string, name: string): boolean => new RegExp(`(?<![.\\w$])${name}(?![\\w$])`).test(code);
+  const isDeclared = (code: string, name: string): boolean =>
+    new RegExp(`^import [^;]*?\\b${name}\\b[^;]*? from|\\b(?:const|let|function|class) ${name}\\b`, 'ms').test(code);
+
+  /** On one line before the block, so that the line numbers of the compiler stay right but for this one. */
+  function preludeOf(code: string): string {
+    const missing = (name: string): boolean => isUsed(code, name) && !isDeclared(code, name);
+    const imports = Object.entries(from).map(([pack, names]) => `import { ${names.filter(missing).join(', ')} } from '${pack}';`);
+    const declared = Object.entries(around)
+      .filter(([name]) => missing(name))
+      .map(([name, type]) => `declare const ${name}: ${type};`);
+    return [...imports.filter((line) => !line.includes('{  }')), ...declared, 'export {};'].join(' ');
+  }
+
+  let folder: string;
+  beforeAll(() => {
+    mkdirSync(join(root, '.cache'), { recursive: true });
+    folder = mkdtempSync(join(root, '.cache', 'docs-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('compile', async () => {
+    expect(blocks.length).toBeGreaterThan(10);
+    const files = blocks.map(({ place, code }) => {
+      const name = `${place.replace(/[/:]/g, '_')}.ts`;
+      writeFileSync(join(folder, name), `${preludeOf(code)}\n${code}`);
+      return name;
+    });
+    const config = {
+      extends: '../../tsconfig.json',
+      compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
+      files,
+      include: [],
+      exclude: [],
+    };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
+    const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--pretty', 'false', '-p', folder], {
+      cwd: root,
+    });
+    expect(stdout.split('\n').filter((line) => line !== '')).toEqual([]);
+  }, 60_000);
+});
+
+describe('the links in the docs', () => {
+  const anchorOf = (heading: string): string =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-');
+
+  test.each(pages)('of %s lead somewhere', (page) => {
+    const dead = [...read(page).matchAll(/\]\(([^)\s]+)\)/g)]
+      .map((match) => match[1] ?? '')
+      .filter((target) => !target.startsWith('https://'))
+      .filter((target) => {
+        const [file = '', anchor] = target.split('#');
+        const path = file === '' ? page : join(dirname(page), file);
+        if (!existsSync(join(root, path))) return true;
+        return anchor !== undefined && ![...read(path).matchAll(/^#+ (.*)$/gm)].some((match) => anchorOf(match[1] ?? '') === anchor);
+      });
+    expect(dead).toEqual([]);
+  });
+});
+
+describe('docs/errors.md', () => {
+  const documented = rowsOf('docs/errors.md')
+    .filter((row) => row.length === 4)
+    .map(([reason, code]) => [codeIn(reason), codeIn(code)])
+    .filter(([reason]) => reason !== '');
+
+  /** The table of rxetcd's own is known to the type checker only: its names are read from the source. */
+  const ownReasons = [
+    ...(/const CLIENT_ERRORS = \{(.*?)^\}/ms.exec(read('src/errors/reasons.ts'))?.[1] ?? '').matchAll(/^ {2}(\w+): '/gm),
+  ].map((match) => match[1] as Reason);
+
+  const reasons: readonly Reason[] = [...SERVER_REASONS, ...ownReasons];
+
+  it('has every reason, with its code', () => {
+    expect(ownReasons).toContain('AmbiguousWrite');
+    expect(documented.toSorted()).toEqual(reasons.map((reason) => [reason, codeOf(reason)]).toSorted());
+  });
+
+  it('says of each reason that is not simply an error what rxetcd does by itself', () => {
+    const section = /^## What rxetcd does by itself$(.*?)^## /ms.exec(read('docs/errors.md'))?.[1] ?? '';
+    const untold = reasons
+      .map((reason) => new EtcdError(reason, ''))
+      .filter((error) => (['read', 'write'] as const).some((safety) => verdict(error, safety, true) !== 'fail'))
+      .filter(({ reason, code }) => ![reason, code].some((name) => section.includes(`\`${name}\``)));
+    expect(untold.map(({ reason }) => reason)).toEqual([]);
+  });
+});
+
+describe('README.md', () => {
+  let etcd: Client;
+  beforeAll(() => {
+    etcd = createClient();
+  });
+  afterAll(() => etcd.close());
+
+  it('has a row for every method, and for none that is not there', () => {
+    const methods = Object.entries(etcd)
+      .flatMap(([name, value]) => {
+        if (isObservable(value)) return [name];
+        // `lease` is both: a function, and the service of that name.
+        const own = Object.keys(value as object).map((method) => `${name}.${method}`);
+        return typeof value === 'function' ? [name, ...own] : own;
+      })
+      .toSorted();
+    const documented = rowsOf('README.md')
+      .map(([first]) => /^`((?:\w+\.)?\w+(?=\()|\w+\$(?=`))/.exec(first ?? '')?.[1] ?? '')
+      .filter((name) => name !== '');
+    expect(documented.toSorted()).toEqual(methods);
+  });
+
+  it('has every option, with its default', () => {
+    const rows = rowsOf('README.md').filter((row) => row.length === 4 && /^`\w+`$/.test(row[0] ?? ''));
+    const documented = new Map(rows.map(([option, , fallback]) => [codeIn(option), codeIn(fallback)]));
+    let message = '';
+    try {
+      createClient({ nonsense: true } as object);
+    } catch (error) {
+      message = String(error);
+    }
+    const options = (/there are (.*)$/.exec(message)?.[1] ?? '').split(', ');
+    expect([...documented.keys()]).toEqual(options);
+
+    const { endpoints, headers, streams, ...numbers } = settingsOf({});
+    expect(documented.get('endpoints')).toBe(`'${endpoints.join()}'`);
+    expect(documented.get('userAgent')).toBe(`'${headers['user-agent']}'`);
+    for (const option of ['connectTimeoutMs', 'requestTimeoutMs', 'maxConnections', 'keepAliveMs'] as const) {
+      expect([option, documented.get(option)]).toEqual([option, String(numbers[option])]);
+    }
+
+    const ofStreams = rowsOf('README.md').filter(([option]) => option?.startsWith('`streams.'));
+    expect(ofStreams.map(([option, , fallback]) => [codeIn(option), codeIn(fallback)])).toEqual(
+      Object.entries(streams).map(([option, value]) => [`streams.${option}`, typeof value === 'string' ? `'${value}'` : String(value)]),
+    );
+  });
+
+  it.each(['README.md', 'docs/operators.md', 'CHANGELOG.md'])('and its kin name every operator: %s', (page) => {
+    expect(Object.keys(operators).filter((name) => !read(page).includes(`\`${name}\``))).toEqual([]);
+  });
+});

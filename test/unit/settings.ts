@@ -1,0 +1,15 @@
+import { expect } from '@jest/globals';
+import { InvalidOptionError } from '../../src/errors/index.js';
+import { settingsOf, type ClientOptions } from '../../src/options.js';
+import { failure } from './transport/support.js';
+
+/** What settings come of options that a program in JavaScript could give. */
+export const settings = (options: unknown) => settingsOf(options as ClientOptions);
+
+/** The error that names the option which is refused. */
+export const refused = (options: unknown): InvalidOptionError => {
+  const error = failure(() => settings(options));
+  if (!(error instanceof InvalidOptionError)) throw error;
+  expect(error.message).toContain(`option ${error.option}: `);
+  return error;
+};

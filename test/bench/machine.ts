@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { projectRoot } from '../support/etcd/project.js';
+
+/** One line on what the figures were measured with: they are worth nothing without it. */
+export function machine(etcdVersion: string): string {
+  const [cpu] = cpus();
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
+  const hardware = `${availableParallelism()} cores of ${cpu?.model.trim() ?? 'an unknown processor'}, ${memory}, ${process.platform} ${process.arch}`;
+  const software = `Node ${process.versions.node}, undici ${versionOf('undici')}, rxjs ${versionOf('rxjs')}, etcd ${etcdVersion}`;
+  return `${hardware}; ${software}; server and client on the same machine`;
+}
+
+/** How busy it was with everything: that of the last minute, in processes that wanted to run. */
+export const load = (): string => (loadavg()[0] ?? 0).toFixed(1);
+
+function versionOf(name: string): string {
+  const { version } = JSON.parse(readFileSync(join(projectRoot(), 'node_modules', name, 'package.json'), 'utf8')) as { version: string };
+  return version;
+}

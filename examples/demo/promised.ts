@@ -1,0 +1,15 @@
+import { take, tap, throwError, throwIfEmpty, timeout, type MonoTypeOperatorFunction } from 'rxjs';
+
+/** The next value, which has to come in time and to be what was promised; otherwise the demo fails, and says what was missing. */
+export function promised<T>(what: string, holds: (value: T) => boolean, withinMs = 5_000): MonoTypeOperatorFunction<T> {
+  const broken = (problem: string): Error => new Error(`promised: ${what}; ${problem}`);
+  return (source) =>
+    source.pipe(
+      timeout({ first: withinMs, with: () => throwError(() => broken(`nothing came within ${withinMs} ms`)) }),
+      tap((value) => {
+        if (!holds(value)) throw broken(`this came: ${JSON.stringify(value)}`);
+      }),
+      take(1),
+      throwIfEmpty(() => broken('nothing came')),
+    );
+}

@@ -1,0 +1,16 @@
+import { createClient } from 'rxetcd';
+import { registration } from './registration.js';
+
+/** A service, in a process of its own: registers itself, and stays until it is killed. `service.ts <endpoint> <key> <address> <ttl>` */
+const [endpoint = '', key = '', address = '', ttl = ''] = process.argv.slice(2);
+
+registration(createClient({ endpoints: endpoint }), key, address, Number(ttl)).subscribe({
+  next: (report) => process.send?.(report),
+  error: (error: unknown) => {
+    console.error(error);
+    process.exit(1);
+  },
+});
+
+// The demo is gone, however it ended: so are we.
+process.once('disconnect', () => process.exit());

@@ -1,0 +1,37 @@
+/** Errors have a reason to decide by: `npx tsx examples/errors.ts`. */
+import { catchError, lastValueFrom, map, of, switchMap, throwError, type Observable } from 'rxjs';
+import { createClient, hasReason, isEtcdError, leaseId, type KeyValue } from 'rxetcd';
+import { startEtcd } from '../test/support/etcd/index.js';
+
+const server = await startEtcd(); // that of ETCD_ENDPOINTS, or one of its own
+const etcd = createClient({ endpoints: server.endpoint });
+
+/** The key as it was at a revision; as it is now where that is forgotten already. */
+const asOf = (key: string, revision: number): Observable<KeyValue | undefined> =>
+  etcd.kv.get(key, { revision }).pipe(
+    catchError((error: unknown) => {
+      if (!hasReason(error, 'Compacted')) return throwError(() => error);
+      console.log('compacted, so the newest instead');
+      return etcd.kv.get(key);
+    }),
+  );
+
+const old = await lastValueFrom(etcd.kv.put('examples/price', '10'));
+const recent = await lastValueFrom(etcd.kv.put('examples/price', '12'));
+console.log('then', (await lastValueFrom(asOf('examples/price', old.header.revision)))?.value);
+await lastValueFrom(etcd.kv.compact(recent.header.revision));
+console.log('then', (await lastValueFrom(asOf('examples/price', old.header.revision)))?.value);
+
+/** What an error says of itself; never a value, a password or a token. */
+const describe = (call: Observable<unknown>): Observable<string> =>
+  call.pipe(
+    map(() => 'fine'),
+    catchError((error: unknown) => of(isEtcdError(error) ? `${error.reason} (${error.code}) of ${error.rpc}` : String(error))),
+  );
+
+console.log(await lastValueFrom(describe(etcd.kv.put('examples/price', '13', { lease: leaseId(1) }))));
+console.log(await lastValueFrom(describe(etcd.kv.get('examples/price', { revision: recent.header.revision + 1_000 }))));
+console.log(await lastValueFrom(describe(etcd.lease.grant(60).pipe(switchMap(({ id }) => etcd.lease.grant(60, { id }))))));
+
+await etcd.close();
+await server.stop();

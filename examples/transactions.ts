@@ -1,0 +1,32 @@
+/** Compares and writes in one step; the type of the result follows the operations: `npx tsx examples/transactions.ts`. */
+import { concat, lastValueFrom, map, tap, type Observable } from 'rxjs';
+import { createClient, del, get, key, put } from 'rxetcd';
+import { startEtcd } from '../test/support/etcd/index.js';
+
+const server = await startEtcd(); // that of ETCD_ENDPOINTS, or one of its own
+const etcd = createClient({ endpoints: server.endpoint });
+
+/** Creates the key, unless somebody was faster; says who owns it. */
+const claim = (name: string): Observable<string> =>
+  etcd.kv
+    .txn({
+      compare: [key('examples/owner').missing()],
+      success: [put('examples/owner', name)],
+      failure: [get('examples/owner')],
+    })
+    .pipe(map((result) => (result.succeeded ? `${name} owns it` : `${name} lost to ${result.responses[0]?.value}`)));
+
+/** Gives it up, and keeps a note, if it is still one's own. */
+const release = (name: string): Observable<string> =>
+  etcd.kv
+    .txn({
+      compare: [key('examples/owner').value.equals(name)],
+      success: [del('examples/owner'), put('examples/last-owner', name)],
+    })
+    .pipe(map((result) => (result.succeeded ? `${name} deleted ${result.responses[0].deleted} key` : `${name} does not own it`)));
+
+await lastValueFrom(etcd.kv.delete('examples/owner'));
+await lastValueFrom(concat(claim('ann'), claim('bob'), release('bob'), release('ann')).pipe(tap((line) => console.log(line))));
+
+await etcd.close();
+await server.stop();

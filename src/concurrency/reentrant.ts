@@ -2,6 +2,7 @@ import {
   AsyncSubject,
   catchError,
   defer,
+  EMPTY,
   filter,
   finalize,
   map,
@@ -38,6 +39,9 @@ export interface ReentrantMeans extends TenureMeans {
 }
 
 const DEFAULT_TTL = 60;
+
+/** Whether a share was had is asked so often after its owner has left. After that the leases have to end it. */
+const LATE_TRIES = 3;
 
 /** Something has changed between two steps of entering: they are taken again. */
 const AGAIN = new Error('it is entered again');
@@ -118,9 +122,11 @@ function hold(
 ): Observable<HeldPlace> {
   return defer(() => {
     let left = false;
+    let lateTries = LATE_TRIES;
     // It goes on when nobody waits for it any more: what was sent may yet be done, and has to be undone after that.
     const taken = new AsyncSubject<Place | undefined>();
-    persistently(take, means.leases.settings).subscribe(taken);
+    const attempt = defer(() => (left && lateTries-- <= 0 ? EMPTY : take));
+    persistently(attempt, means.leases.settings).subscribe(taken);
     return taken.pipe(
       switchMap((place) => {
         if (place === undefined) return throwError(() => AGAIN);

@@ -2,6 +2,7 @@ import { catchError, concat, map, of, throwError, timeout, type Observable } fro
 import { watchRpcs } from '../codec/watch.js';
 import { EtcdError, isEtcdError } from '../errors/index.js';
 import type { Caller, Channel } from '../transport/call.js';
+import { verdict } from '../transport/retry.js';
 import { isAtLeast } from '../transport/version.js';
 import type { ConnectionSettings } from './settings.js';
 import { refusalIn } from './refusal.js';
@@ -36,7 +37,11 @@ export function chunkedStream(
         catchError((error: unknown) => throwError(() => (isEtcdError(error) ? outcomes.onLost(asLost(error, outcomes)) : error))),
         map((response) => {
           outcomes.onAnswer();
-          if (response.canceled) throw refusalIn(response, where);
+          if (response.canceled) {
+            const refusal = refusalIn(response, where);
+            // With another token it has to be another stream.
+            throw verdict(refusal, 'read', true) === 'reauthenticate' ? outcomes.onLost(refusal) : refusal;
+          }
           if (!response.created) outcomes.onNews();
           return response.created ? { type: 'created' } : newsIn(response);
         }),

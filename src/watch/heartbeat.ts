@@ -1,4 +1,4 @@
-import { Subscription, timer } from 'rxjs';
+import { asyncScheduler, Subscription } from 'rxjs';
 
 /** How a stream is asked whether it is still there. */
 export interface HeartbeatSettings {
@@ -31,7 +31,7 @@ export class Heartbeat {
   private asked: Subscription | undefined;
 
   constructor(private readonly settings: HeartbeatSettings) {
-    this.timers.add(timer(settings.intervalMs, settings.intervalMs).subscribe(() => this.tick()));
+    this.tickLater();
   }
 
   /** A message came. */
@@ -59,20 +59,30 @@ export class Heartbeat {
     });
   }
 
+  private tickLater(): void {
+    const next = asyncScheduler.schedule(() => {
+      this.timers.remove(next);
+      this.tickLater();
+      this.tick();
+    }, this.settings.intervalMs);
+    this.timers.add(next);
+  }
+
   private tick(): void {
     const silent = this.heard === this.heardAtTick;
     this.heardAtTick = this.heard;
     // One question at a time: a busy server takes them in turn, and what it is to do for us would stand behind them all.
     const waiting = this.created !== undefined || this.asked?.closed === false;
-    if (silent && !waiting && this.settings.ask()) this.asked = this.within('it was silent, and did not answer when it was asked', () => true);
+    if (silent && !waiting && this.settings.ask())
+      this.asked = this.within('it was silent, and did not answer when it was asked', () => true);
   }
 
   /** Something must be heard in time, and what came must do. */
   private within(problem: string, suffices: () => boolean): Subscription {
     const { timeoutMs } = this.settings;
     const before = this.heard;
-    return timer(timeoutMs).subscribe(() => {
+    return asyncScheduler.schedule(() => {
       if (this.heard === before || !suffices()) this.settings.onLost(`${problem} within ${timeoutMs} ms`);
-    });
+    }, timeoutMs);
   }
 }

@@ -78,7 +78,6 @@ function load(range: Range, readPages: ReadPages): Observable<Loaded> {
     const gathered = LiveEntries.gather();
     let revision = 0;
     return readPages(range).pipe(
-      // A page is taken in when the next one has been asked for, which takes a turn of the event loop: the server has something to do meanwhile.
       tap((page) => {
         // The first page's header has the revision that all pages show; those of the later ones are of their own time.
         if (revision === 0) revision = page.header.revision;

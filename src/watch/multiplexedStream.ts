@@ -81,6 +81,11 @@ export class MultiplexedStream implements WatchStream {
     return 'news';
   }
 
+  /** Cancels every watch, for when the stream is left: etcd 3.5 does not notice the end of a WebSocket, and would keep them until their next event. */
+  cancelAll(): void {
+    for (const id of [...this.watchers.keys()]) this.cancel(id);
+  }
+
   private onCreated(response: WatchResponse): void {
     const watcher = this.creating;
     this.creating = undefined;

@@ -18,16 +18,27 @@ const PASSING: Partial<Record<Reason, string>> = {
   MalformedResponse: 'something before the server answered in its place',
 };
 
+/** Those that end by themselves, however often they come. The others had better be gone soon. */
+const TRANSIENT: ReadonlySet<Reason> = new Set<Reason>(['DeadlineExceeded', 'TooManyRequests', 'WatchCanceled', 'Canceled']);
+
 /** Whether a watch goes on after this error. */
 export function isPassing(error: EtcdError): boolean {
+  return isTransient(error) || PASSING[error.reason] !== undefined;
+}
+
+/** Whether a watch goes on after this error, though it came time and again. */
+export function isTransient(error: EtcdError): boolean {
   // A stopping server cancels what it has under way, in words of gRPC's.
   const interrupted = error.code === 'Unavailable' || (error.reason === 'Unknown' && error.code === 'Canceled');
-  return interrupted || PASSING[error.reason] !== undefined;
+  return interrupted || TRANSIENT.has(error.reason);
 }
 
 /** What a call says after it has shown a new token by itself, if there is one to be had. */
 const REFUSED_TOKENS: ReadonlySet<Reason> = new Set<Reason>(['InvalidAuthToken', 'AuthOldRevision', 'UserEmpty']);
 const MOST_REFUSALS = 3;
+
+/** Whether the token was refused. */
+export const refusesToken = ({ reason }: EtcdError): boolean => REFUSED_TOKENS.has(reason);
 
 /** Repeats a call for as long as its failure may pass. That its token is refused passes a few times: while auth changes, not where the token is none. */
 export function persistently<T>(call: Observable<T>, { initialBackoffMs, maxBackoffMs }: ConnectionSettings): Observable<T> {
@@ -35,7 +46,7 @@ export function persistently<T>(call: Observable<T>, { initialBackoffMs, maxBack
     const backoff = new Backoff(initialBackoffMs, maxBackoffMs);
     let refusals = 0;
     const passes = (error: unknown): boolean =>
-      isEtcdError(error) && isPassing(error) && (!REFUSED_TOKENS.has(error.reason) || ++refusals < MOST_REFUSALS);
+      isEtcdError(error) && isPassing(error) && (!refusesToken(error) || ++refusals < MOST_REFUSALS);
     return call.pipe(retry({ delay: (error: unknown) => (passes(error) ? timer(backoff.next()) : throwError(() => error)) }));
   });
 }

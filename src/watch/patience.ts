@@ -1,5 +1,5 @@
-/** So many times the usual at most: 16. */
-const MOST_DOUBLINGS = 4;
+/** To eight times the usual. */
+const MOST_DOUBLINGS = 3;
 
 /**
  * How long an answer may take. A server that has a long history to go through for a watch is silent meanwhile, and begins anew on each stream: were it

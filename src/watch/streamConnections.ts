@@ -16,7 +16,7 @@ import { EtcdError, isEtcdError } from '../errors/index.js';
 import { Backoff } from '../transport/backoff.js';
 import type { Channel } from '../transport/call.js';
 import type { ConnectionState } from './connectionState.js';
-import { isPassing } from './passing.js';
+import { isPassing, isTransient } from './passing.js';
 import { Patience } from './patience.js';
 import type { ConnectionSettings } from './settings.js';
 import { StreamLost } from './streamLost.js';
@@ -55,7 +55,7 @@ export class StreamConnections<S> {
 
   constructor(
     private readonly findChannel: () => Observable<Channel>,
-    settings: Pick<ConnectionSettings, 'answerTimeoutMs' | 'initialBackoffMs' | 'maxBackoffMs'>,
+    private readonly settings: Pick<ConnectionSettings, 'answerTimeoutMs' | 'initialBackoffMs' | 'maxBackoffMs'>,
     /** Makes a stream over a channel; it errors when it breaks. */
     private readonly over: (channel: Channel, outcomes: StreamOutcomes) => Observable<S>,
   ) {
@@ -97,17 +97,14 @@ export class StreamConnections<S> {
   private open(): Observable<S> {
     const waitMs = this.retryAt - asyncScheduler.now();
     if (this.current.value.status === 'idle') this.show({ status: 'connecting' });
+    const { answerTimeoutMs } = this.settings;
     const channel = defer(() => {
       this.patience.begin();
-      const { ms } = this.patience;
       // What has to be asked on the way to it (the version, a token) may go into a connection that is dead without having been closed.
       return this.findChannel().pipe(
         timeout({
-          first: ms,
-          with: () => {
-            this.patience.end();
-            return throwError(() => new EtcdError('Unreachable', `no answer within ${ms} ms`));
-          },
+          first: answerTimeoutMs,
+          with: () => throwError(() => new EtcdError('Unreachable', `no answer within ${answerTimeoutMs} ms`)),
         }),
       );
     });
@@ -139,11 +136,13 @@ export class StreamConnections<S> {
 
   private lost(error: EtcdError, channel: Channel | undefined): StreamLost {
     const hopeless = channel?.failed(error) === false || !isPassing(error);
-    // Unavailable ends by itself some day; what else passes had better do so soon.
-    const again = !hopeless && (error.code === 'Unavailable' || ++this.strikes < STRIKES);
     const now = asyncScheduler.now();
     // Many watches on carriers of their own may be lost at once: that is one failure.
-    if (now >= this.retryAt) this.retryAt = now + this.backoff.next();
+    if (now >= this.retryAt) {
+      this.retryAt = now + this.backoff.next();
+      if (!isTransient(error)) this.strikes += 1;
+    }
+    const again = !hopeless && (isTransient(error) || this.strikes < STRIKES);
     if (again) this.show({ status: 'reconnecting', cause: error, retryInMs: Math.round(this.retryAt - now) });
     return new StreamLost(error, again);
   }

@@ -7,7 +7,7 @@ import type { Caller } from '../transport/call.js';
 import type { WatchConnections } from './connections.js';
 import type { ConnectionSettings } from './settings.js';
 import { Cursor } from './cursor.js';
-import { isPassing } from './passing.js';
+import { isPassing, persistently, refusesToken } from './passing.js';
 import type { WatchTarget } from './request.js';
 import { StreamLost } from './streamLost.js';
 
@@ -24,7 +24,11 @@ export interface WatcherMeans {
  *
  * @param startRevision the first revision to report; undefined for what comes after now
  */
-export function watchFrom(target: WatchTarget, startRevision: number | undefined, { caller, connections, settings }: WatcherMeans): Observable<WatchBatch> {
+export function watchFrom(
+  target: WatchTarget,
+  startRevision: number | undefined,
+  { caller, connections, settings }: WatcherMeans,
+): Observable<WatchBatch> {
   const watching = defer(() => {
     let cursor = startRevision === undefined ? undefined : new Cursor(startRevision);
     let begun = false;
@@ -32,7 +36,9 @@ export function watchFrom(target: WatchTarget, startRevision: number | undefined
 
     // Without a revision to come back to, a cut before the first event would lose what happens meanwhile.
     const place = (): Observable<Cursor> =>
-      cursor === undefined ? currentRevision(caller, target).pipe(map((now) => (cursor = new Cursor(now + 1)))) : of(cursor);
+      cursor === undefined
+        ? persistently(currentRevision(caller, target), settings).pipe(map((now) => (cursor = new Cursor(now + 1))))
+        : of(cursor);
 
     const begin = (at: Cursor): WatchBatch[] => {
       if (begun) return [];
@@ -53,7 +59,8 @@ export function watchFrom(target: WatchTarget, startRevision: number | undefined
         delay: (failure: unknown) => {
           // The pause before another stream is the connection's to make.
           if (failure instanceof StreamLost) return failure.again ? of(undefined) : throwError(() => failure.error);
-          return isEtcdError(failure) && isPassing(failure) ? timer(backoff.next()) : throwError(() => failure);
+          // A token that a call was refused for has been tried anew there; one that a stream was refused for is a StreamLost.
+          return isEtcdError(failure) && isPassing(failure) && !refusesToken(failure) ? timer(backoff.next()) : throwError(() => failure);
         },
       }),
     );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { put, toText, type KeyValue, type LiveUpdate, type Range } from 'rxetcd';
-import { concatMap, firstValueFrom, from, lastValueFrom, mergeMap, range } from 'rxjs';
+import { defer, firstValueFrom, from, lastValueFrom, mergeMap, repeat, ReplaySubject, takeUntil, type Observable } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
 import { failureWith, only, until } from './support/outcomes.js';
 import { contents, last, shown, updated, watching, type Seen } from './support/watching.js';
@@ -14,8 +14,8 @@ async function stored(keys: Range, revision?: number): Promise<readonly KeyValue
   return (await only(fixture.etcd.kv.range(keys, revision === undefined ? {} : { revision }))).kvs;
 }
 
-/** So many changes, one after another, of a few keys each writer's own: puts, deletes, and both in one. */
-function write(prefix: string, writer: number, count: number): Promise<unknown> {
+/** Changes, one after another until told to stop, of a few keys each writer's own: puts, deletes, and both in one. */
+function write(prefix: string, writer: number, stopped: Observable<unknown>): Promise<unknown> {
   const { kv } = fixture.etcd;
   const change = (index: number) => {
     const key = `${prefix}${writer}-${index % 7}`;
@@ -23,19 +23,22 @@ function write(prefix: string, writer: number, count: number): Promise<unknown> 
     if (index % 5 === 4) return kv.txn({ success: [put(key, `both ${index}`), put(`${prefix}${writer}-x`, `both ${index}`)] });
     return kv.put(key, String(index));
   };
-  return lastValueFrom(range(0, count).pipe(concatMap(change)));
+  let index = 0;
+  return lastValueFrom(defer(() => change(index++)).pipe(repeat(), takeUntil(stopped)), { defaultValue: undefined });
 }
 
 describe('live', () => {
   test('leaves no gap between list and watch while writers run, and each state is the store’s at its revision', async () => {
     const prefix = 'gap/';
-    const writers = Promise.all([1, 2, 3].map((writer) => write(prefix, writer, 150)));
+    const stopped = new ReplaySubject<void>(1);
+    const writers = Promise.all([1, 2, 3].map((writer) => write(prefix, writer, stopped)));
     // One after the other begins in the midst of it, on a client of its own.
     const seen: Seen<LiveUpdate>[] = [];
     for (let index = 0; index < 6; index++) {
       seen.push(watching(fixture.client().live({ prefix })));
       await until(() => seen[index]?.values.length ?? 0, (count) => count > 3); // prettier-ignore
     }
+    stopped.next();
     await writers;
     const end = await only(fixture.etcd.kv.put(`${prefix}end`, ''));
     for (const one of seen) await updated(one, ({ revision }) => revision === end.header.revision);

@@ -13,7 +13,7 @@ describe('many keys', () => {
     process.stdout.write(
       `live, ${keys} keys: ${loadMs.toFixed(0)} ms, ${loadRatio.toFixed(2)} × by pages (${pagesMs.toFixed(0)} ms); ${changes}\n`,
     );
-    expect(loadRatio).toBeLessThan(keys === 100_000 ? 1.6 : 2);
+    expect(loadRatio).toBeLessThan(keys === 100_000 ? 1.6 : 2.5);
     // A copy of all keys would be some milliseconds each time.
     expect(changeMsMany).toBeLessThan(2 * changeMsFew + 0.5);
   }, 180_000);

@@ -323,6 +323,19 @@ describe('an election in a namespace', () => {
   });
 });
 
+test('the recipes of a namespace keep to it, and share nothing with those of the same name elsewhere', async () => {
+  const { prefix, inside } = tenant();
+  const other = tenant();
+  await only(other.inside.queue('jobs').enqueue('theirs'));
+  await only(inside.queue('jobs').enqueue('ours'));
+  expect((await keysOf(prefix)).every((name) => name.startsWith(`${prefix}jobs`))).toBe(true);
+  const item = await firstValueFrom(inside.queue('jobs').dequeue());
+  expect(item.value).toBe('ours');
+  expect(item.key).not.toContain('tenants');
+  expect(await keysOf(other.prefix)).toHaveLength(1);
+  expect((await firstValueFrom(inside.semaphore('s', 1))).key).not.toContain('tenants');
+});
+
 describe('a namespace', () => {
   test('may have others within it', async () => {
     const { prefix, inside } = tenant();

@@ -63,6 +63,12 @@ describe('a semaphore', () => {
       const permit = hold(client(index).semaphore('sem/crowd', 3, { ttl: 10 }));
       const mine = await permit.had;
       most = Math.max(most, ++inside);
+      // Long enough for one too many to come in.
+      await until(
+        () => most,
+        (reached) => reached >= 3,
+      );
+      for (let look = 0; look < 3; look++) await only(fixture.etcd.kv.get('sem/crowd'));
       expect(await works(mine)).toBe(true);
       inside -= 1;
       permit.leave();
@@ -99,7 +105,7 @@ describe('a semaphore', () => {
     const [, waiting] = (await only(fixture.etcd.kv.range({ prefix: 'sem/gone/' }, { sortTarget: 'CREATE', sortOrder: 'ASCEND' }))).kvs;
     await only(fixture.etcd.kv.delete(waiting?.key ?? ''));
     await only(fixture.etcd.kv.delete(key));
-    expect(await b.lost).toMatchObject({ reason: 'LockLost' });
+    await expect(b.had).rejects.toMatchObject({ reason: 'LockLost' });
     expect(await a.lost).toMatchObject({ reason: 'LockLost' });
   });
 
@@ -175,6 +181,7 @@ describe('a read/write lock', () => {
       if (writes) writers += 1;
       else readers += 1;
       most = Math.max(most, readers);
+      for (let look = 0; look < 3; look++) await only(fixture.etcd.kv.get('rw/crowd'));
       if (writers > 1 || (writers > 0 && readers > 0)) wrong += 1;
       expect(await works(mine)).toBe(true);
       if (writes) writers -= 1;

@@ -38,7 +38,7 @@ function calls(name: string, verb: Verb, inFlight: number): Scenario {
       { name, unit: 'calls/s', better: 'more' },
       { name: `cpu-${name}`, unit: 'µs/call', better: 'less' },
     ],
-    rounds: { full: 25, quick: 7, warmUp: 2 },
+    rounds: { full: 25, quick: 5, warmUp: 2 },
     prepare: async ({ server: { endpoint }, quick }) => {
       const etcd = createClient({ endpoints: endpoint, maxConnections: CONNECTIONS });
       const pool = new Pool(endpoint, { connections: CONNECTIONS });

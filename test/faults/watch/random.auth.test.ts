@@ -9,8 +9,8 @@ test('over HTTP/2 with auth', async () => {
     ...auth,
     carrier: 'http2',
     tls: true,
-    faults: { cut: 12, stall: 1, refuse: 2, kill: 3 },
-    cuts: 30,
+    faults: { cut: 12, stall: 1, refuse: 2, kill: 1 },
+    cuts: 35,
     events: 20_000,
   });
 }, 60_000);
@@ -20,8 +20,8 @@ test('over chunked answers with auth', async () => {
     ...auth,
     carrier: 'chunked',
     tls: true,
-    faults: { cut: 12, stall: 1, refuse: 2, kill: 3 },
-    cuts: 30,
+    faults: { cut: 12, stall: 1, refuse: 2, kill: 1 },
+    cuts: 35,
     events: 20_000,
   });
 }, 60_000);

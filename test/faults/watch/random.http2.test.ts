@@ -6,7 +6,7 @@ test('over HTTP/2', async () => {
     carrier: 'http2',
     tls: true,
     faults: { cut: 12, stall: 1, refuse: 2, kill: 1 },
-    cuts: 40,
+    cuts: 35,
     events: 20_000,
   });
 }, 60_000);

@@ -12,7 +12,14 @@ async function main(endpoint: string): Promise<void> {
   const before = resources();
   const etcd = createClient({ endpoints: endpoint, maxConnections: 8 });
   const calls = range(0, 250).pipe(
-    mergeMap((index) => from([etcd.kv.put(`handles/${index}`, ''), etcd.kv.get(`handles/${index}`), etcd.kv.delete(`handles/${index}`), etcd.kv.count({ all: true }, { timeoutMs: 60_000 })])),
+    mergeMap((index) =>
+      from([
+        etcd.kv.put(`handles/${index}`, ''),
+        etcd.kv.get(`handles/${index}`),
+        etcd.kv.delete(`handles/${index}`),
+        etcd.kv.count({ all: true }, { timeoutMs: 60_000 }),
+      ]),
+    ),
     mergeMap((call) => call),
     toArray(),
   );

@@ -13,7 +13,7 @@ interface Task {
 
 function own({ endpoint, name, reentrant }: Task, say: (line: string) => void): () => void {
   const etcd = createClient({ endpoints: endpoint });
-  etcd.lock(name, { reentrant, ttl: 2 }).subscribe({
+  etcd.lock(name, { reentrant, ttl: 4 }).subscribe({
     next: ({ revision }) => say(`owned ${revision}`),
     error: (error: unknown) => say(String(error)),
   });

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { createClient, type Client, type ClientOptions } from 'rxetcd';
 import { isAtLeast, parseVersion } from '../../../src/transport/version.js';
-import { startCluster, startEtcd, type ClusterOptions, type EtcdCluster, type EtcdOptions, type EtcdServer } from '../../support/etcd/index.js';
+import {
+  startCluster,
+  startEtcd,
+  type ClusterOptions,
+  type EtcdCluster,
+  type EtcdOptions,
+  type EtcdServer,
+} from '../../support/etcd/index.js';
 
 /** True where a server is of this version (`3.4`) or newer. */
 export function atLeast(server: { readonly version: string }, required: string): boolean {

@@ -19,8 +19,16 @@ export async function newSeat(etcd: Client): Promise<Seat> {
     start: async () => {
       const { members } = await only(etcd.cluster.memberList());
       // The newcomer is among them, without a name as yet.
-      const initialCluster = members.flatMap((member) => member.peerUrls.map((url) => `${url === peerUrl ? name : member.name}=${url}`)).join(',');
-      return startEtcd({ own: true, name, clientPort, peerPort, args: ['--initial-cluster', initialCluster, '--initial-cluster-state', 'existing'] });
+      const initialCluster = members
+        .flatMap((member) => member.peerUrls.map((url) => `${url === peerUrl ? name : member.name}=${url}`))
+        .join(',');
+      return startEtcd({
+        own: true,
+        name,
+        clientPort,
+        peerPort,
+        args: ['--initial-cluster', initialCluster, '--initial-cluster-state', 'existing'],
+      });
     },
   };
 }

@@ -20,7 +20,10 @@ describe('sources of apt, in stanzas', () => {
   test('reads several suites and addresses, comments inside, and values over several lines', () => {
     const text = `Types: deb deb-src\n# a comment\nURIs: ${mirror}\n ${mirror}2\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: /keys/a.gpg\n`;
     const common = { suites: ['bookworm', 'bookworm-updates'], components: ['main'], signedBy: '/keys/a.gpg' };
-    expect(parseDeb822(text)).toEqual([{ uri: mirror, ...common }, { uri: `${mirror}2`, ...common }]);
+    expect(parseDeb822(text)).toEqual([
+      { uri: mirror, ...common },
+      { uri: `${mirror}2`, ...common },
+    ]);
   });
 
   test('leaves out what is switched off, sources of code, and a key that stands in the text', () => {
@@ -38,7 +41,11 @@ describe('the mirror of the machine', () => {
   const source = (uri: string, ...suites: string[]) => ({ uri, suites, components: ['main'], signedBy: undefined });
 
   test('is the one with the suite itself, not its security updates or a third party', () => {
-    const sources = [source('http://other.example', 'nodistro'), source(`${mirror}-security`, 'bookworm-security'), source(mirror, 'bookworm')];
+    const sources = [
+      source('http://other.example', 'nodistro'),
+      source(`${mirror}-security`, 'bookworm-security'),
+      source(mirror, 'bookworm'),
+    ];
     expect(pickMirror(sources, 'bookworm')?.uri).toBe(mirror);
   });
 

@@ -48,10 +48,19 @@ describe('where no etcd can be had', () => {
   });
 
   test('one error names the four ways, and why each failed', async () => {
-    const message = await findEtcd({ version: '3.5' }).then(() => 'found', (error: Error) => error.message);
+    const message = await findEtcd({ version: '3.5' }).then(
+      () => 'found',
+      (error: Error) => error.message,
+    );
     expect(message).toContain('No etcd 3.5 to test with');
-    for (const way of ['1. a running server: ETCD_ENDPOINTS', '2. an installed one', '3. Docker', '4. Debian']) expect(message).toContain(way);
-    for (const reason of ['ETCD_ENDPOINTS is not set', 'no etcd on PATH', 'ETCD_IMAGE_TAG is v3.4.0, not 3.5', 'this machine has no apt-get']) {
+    for (const way of ['1. a running server: ETCD_ENDPOINTS', '2. an installed one', '3. Docker', '4. Debian'])
+      expect(message).toContain(way);
+    for (const reason of [
+      'ETCD_ENDPOINTS is not set',
+      'no etcd on PATH',
+      'ETCD_IMAGE_TAG is v3.4.0, not 3.5',
+      'this machine has no apt-get',
+    ]) {
       expect(message).toContain(reason);
     }
   });

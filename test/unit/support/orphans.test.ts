@@ -8,7 +8,11 @@ import { getText } from '../../support/etcd/http.js';
 import { findEtcd } from '../../support/etcd/index.js';
 import { projectRoot } from '../../support/etcd/project.js';
 
-interface Parent { readonly child: ChildProcess; readonly endpoint: string; readonly dataDir: string }
+interface Parent {
+  readonly child: ChildProcess;
+  readonly endpoint: string;
+  readonly dataDir: string;
+}
 
 /** A process that started an etcd with our module and is in the middle of its work. */
 async function startParent(): Promise<Parent> {
@@ -25,7 +29,11 @@ async function startParent(): Promise<Parent> {
   }
 }
 
-const answers = (endpoint: string): Promise<boolean> => getText(`${endpoint}/version`).then(() => true, () => false);
+const answers = (endpoint: string): Promise<boolean> =>
+  getText(`${endpoint}/version`).then(
+    () => true,
+    () => false,
+  );
 
 describe('a server whose starter dies', () => {
   test.each(['SIGKILL', 'SIGINT', 'SIGTERM'] as const)('by %s is gone within two seconds, with its data', async (signal) => {

@@ -1,16 +1,16 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { firstValueFrom } from 'rxjs';
+import { firstValueFrom, retry, timeout, timer } from 'rxjs';
 import { del, isEtcdError, put, type Client } from '../../../../src/index.js';
 import type { Written } from '../../../support/promises.js';
 import type { Random } from '../../../support/random.js';
+import { until } from './until.js';
 
 const KEYS = 8;
 
 export interface WritersOptions {
   /** How many write at a time. */
   readonly count: number;
-  /** Waits until the next write may go, with the last revision that was written: how writers are held back. */
-  readonly turn?: (revision: number) => Promise<void>;
+  /** Whether the next write may go, after the last that was carried out: how writers are held back. */
+  readonly mayGo: (revision: number) => boolean;
 }
 
 /**
@@ -41,13 +41,16 @@ export class Writers {
   private async work(name: string, random: Random): Promise<void> {
     const present = new Set<string>();
     for (let count = 1; this.running; count++) {
-      await this.options.turn?.(this.revision);
+      await until('the next write may go', () => !this.running || this.options.mayGo(this.revision), 60_000);
       const changes = changesOf(name, count, random, present);
       const revision = await this.carryOut(changes);
       if (revision === undefined) continue;
       this.written.set(revision, changes);
       this.revision = Math.max(this.revision, revision);
-      for (const { type, key } of changes) type === 'put' ? present.add(key) : present.delete(key);
+      for (const { type, key } of changes) {
+        if (type === 'put') present.add(key);
+        else present.delete(key);
+      }
     }
   }
 
@@ -66,15 +69,9 @@ export class Writers {
   private async lookUp(changes: readonly Written[]): Promise<number | undefined> {
     const mark = changes.find(({ type }) => type === 'put');
     if (mark === undefined) throw new Error('a write without a put cannot be looked up');
-    for (;;) {
-      try {
-        const found = await firstValueFrom(this.client.kv.get(mark.key));
-        return found?.value === mark.value ? found.modRevision : undefined;
-      } catch (error) {
-        if (!isEtcdError(error)) throw error;
-        await delay(20);
-      }
-    }
+    const get = this.client.kv.get(mark.key).pipe(retry({ delay: () => timer(20) }), timeout(20_000));
+    const found = await firstValueFrom(get);
+    return found?.value === mark.value ? found.modRevision : undefined;
   }
 }
 

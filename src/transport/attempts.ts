@@ -1,4 +1,4 @@
-import { asyncScheduler, catchError, forkJoin, of, race, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
+import { asyncScheduler, catchError, forkJoin, map, of, race, switchAll, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
 import { isEtcdError } from '../errors/index.js';
 import type { Call } from './call.js';
 import type { Endpoint, Endpoints, ServerInfo } from './endpoints.js';
@@ -13,8 +13,11 @@ export interface Route {
   readonly credential: Credential;
 }
 
-/** Sends a call along a route. */
-export type Send<T> = (route: Route) => Observable<T>;
+/** What comes in place of a failed try. */
+export type Recover<T> = (failure: unknown) => Observable<T>;
+
+/** Sends a call along a route. Its failures are its own to recover. */
+export type Send<T> = (route: Route, recover: Recover<T>) => Observable<T>;
 
 const ANONYMOUS: Credential = { token: undefined };
 const PAUSE_MS = 50;
@@ -45,22 +48,25 @@ export class Attempts {
   private attempt<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
     call.tries += 1;
     let shown: Credential | undefined;
+    const recover: Recover<T> = (failure) => this.recover(failure, endpoint, shown, call, send);
     const go = (info: ServerInfo, credential: Credential): Observable<T> => {
       shown = credential;
       try {
-        return send({ endpoint, info, credential });
+        return send({ endpoint, info, credential }, recover);
       } catch (error) {
-        return throwError(() => error);
+        return recover(error);
       }
     };
     // Every call but the first knows both, and goes straight on.
     const info = endpoint.known;
     const credential = call.authenticated ? this.tokens.known : ANONYMOUS;
-    const sending =
-      info !== undefined && credential !== undefined
-        ? go(info, credential)
-        : this.prepare(endpoint, credential, call).pipe(switchMap((route) => go(route.info, route.credential)));
-    return sending.pipe(catchError((error: unknown) => this.recover(error, endpoint, shown, call, send)));
+    if (info !== undefined && credential !== undefined) return go(info, credential);
+    return this.prepare(endpoint, credential, call).pipe(
+      map((route) => go(route.info, route.credential)),
+      // Of the preparation alone: what is sent recovers by itself.
+      catchError((failure: unknown) => of(recover(failure))),
+      switchAll(),
+    );
   }
 
   /** A way to the next endpoint in turn, for what tries again by itself. */

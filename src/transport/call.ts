@@ -41,6 +41,8 @@ export interface Channel {
   answered(): void;
   /** It broke, or could not be made. @returns false where another try cannot end otherwise: the same token, the same carrier */
   failed(error: EtcdError): boolean;
+  /** Whether the token that it shows has been replaced. */
+  readonly outdated?: () => boolean;
 }
 
 /** The state of one subscription to a call. */

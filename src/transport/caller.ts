@@ -1,11 +1,11 @@
-import { defer, map, Subject, tap, type Observable } from 'rxjs';
+import { catchError, defer, map, Subject, tap, type Observable, throwError } from 'rxjs';
 import { authRpcs } from '../codec/auth.js';
 import type { Rpc } from '../codec/rpc.js';
 import { newerField, NEWEST_FIELD } from '../codec/since.js';
 import { INVALID, type Json } from '../codec/wire.js';
 import { EtcdError, UnsupportedServerVersionError } from '../errors/index.js';
 import { readAnswer } from './answers.js';
-import { Attempts, type Route } from './attempts.js';
+import { Attempts, type Recover, type Route } from './attempts.js';
 import { newCall, type Call, type Caller, type CallOptions } from './call.js';
 import { CarrierChoice, type Carrier } from './carriers/choice.js';
 import { channelAlong } from './channel.js';
@@ -51,16 +51,14 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
   function unary<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}): Observable<A> {
     return limits.limited(() => {
       const { json, body, call } = begin(rpc, request, options);
-      const send = (route: Route): Observable<A> => {
+      const send = (route: Route, recover: Recover<A>): Observable<A> => {
         refuseNewer(rpc, json, route);
-        const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
-        return transport.exchange(post(rpc.path, body, route, call)).pipe(
-          map((response) => {
-            const answer = readAnswer(rpc.response, response, where);
-            route.endpoint.succeeded();
-            return answer;
-          }),
-        );
+        const read = (response: HttpResponse): A => {
+          const answer = readAnswer(rpc.response, response, { rpc: rpc.name, endpoint: route.endpoint.origin });
+          route.endpoint.succeeded();
+          return answer;
+        };
+        return transport.exchange(post(rpc.path, body, route, call), { read, recover });
       };
       return {
         call,
@@ -73,7 +71,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
   function stream<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}): Observable<A> {
     return limits.limited(() => {
       const { json, body, call } = begin(rpc, request, options);
-      const send = (route: Route): Observable<A> => {
+      const send = (route: Route, recover: Recover<A>): Observable<A> => {
         refuseNewer(rpc, json, route);
         const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
         return messagesOf(transport.stream(post(rpc.path, body, route, call)), rpc.response, where).pipe(
@@ -81,6 +79,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
             call.answered = true;
             route.endpoint.succeeded();
           }),
+          catchError(recover),
         );
       };
       // How long it takes until there is something to say is up to the store.
@@ -91,20 +90,22 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
   function get(path: string, options: CallOptions = {}): Observable<HttpResponse> {
     return limits.limited(() => {
       const call = newCall(`GET ${path}`, 'read', false, options);
-      const send = ({ endpoint }: Route): Observable<HttpResponse> => plainGet(path, endpoint.origin, call);
+      const send = ({ endpoint }: Route, recover: Recover<HttpResponse>): Observable<HttpResponse> =>
+        plainGet(path, endpoint.origin, call, recover);
       return { call, timeoutMs: timeoutOf(options, requestTimeoutMs), run: () => attempts.run(call, send) };
     });
   }
 
-  function plainGet(path: string, origin: string, call?: Call): Observable<HttpResponse> {
-    return transport.exchange({
+  function plainGet(path: string, origin: string, call?: Call, recover: Recover<HttpResponse> = rethrow): Observable<HttpResponse> {
+    const request: HttpRequest = {
       origin,
       method: 'GET',
       path,
       headers: settings.headers,
       rpc: `GET ${path}`,
       ...(call && { onSent: () => (call.sent = true) }),
-    });
+    };
+    return transport.exchange(request, { read: (response) => response, recover });
   }
 
   function post(path: string, body: string, { endpoint, info, credential }: Route, call: Call): HttpRequest {
@@ -134,6 +135,8 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
     },
   };
 }
+
+const rethrow = (failure: unknown): Observable<never> => throwError(() => failure);
 
 /** The state of a call, and what it sends: encoded once, whatever the number of tries. */
 function begin<In>(rpc: Rpc<In, unknown>, request: In, options: CallOptions) {

@@ -44,5 +44,6 @@ export function channelAlong(
       if (next === 'rediscover') endpoint.forget();
       return next !== 'reauthenticate' || tokens.refused(credential);
     },
+    outdated: () => tokens.known !== credential,
   };
 }

@@ -21,6 +21,17 @@ export interface HttpResponse {
   readonly body: string;
 }
 
+/**
+ * What becomes of an exchange. It goes with the request rather than into operators behind it: `map` and `catchError` would cost each call more than all its
+ * encoding and decoding.
+ */
+export interface Outcome<A> {
+  /** Reads the response; what it throws is a failure like any other. */
+  read(response: HttpResponse): A;
+  /** What comes in place of a failure: another try, or the error. */
+  recover(failure: unknown): Observable<A>;
+}
+
 /** What comes of a streaming request: chunks, or a refusal in place of them. */
 export type StreamPart =
   | { readonly type: 'chunk'; readonly bytes: Uint8Array }
@@ -48,8 +59,8 @@ export type DuplexPart =
  * `ConnectionLost`, `MalformedResponse` or `ClientClosed`.
  */
 export interface Transport {
-  /** One request, one response. */
-  exchange(request: HttpRequest): Observable<HttpResponse>;
+  /** One request, one response, read. */
+  exchange<A>(request: HttpRequest, outcome: Outcome<A>): Observable<A>;
   /** One request, a response read as it comes. It lives on a connection of its own and knows no timeout. */
   stream(request: HttpRequest): Observable<StreamPart>;
   /**

@@ -1,19 +1,18 @@
-import { Observable } from 'rxjs';
+import { Observable, type Subscriber, type Unsubscribable } from 'rxjs';
 import type { Dispatcher } from 'undici';
 import { http2Duplex } from './carriers/http2.js';
 import { webSocketDuplex } from './carriers/websocket.js';
-import type { EtcdError } from '../errors/index.js';
 import { connectionError } from './connectionError.js';
 import { poolsByOrigin, type Pools, type PoolSettings } from './pools.js';
-import type { HttpRequest, HttpResponse, StreamPart, Transport } from './transport.js';
+import type { HttpRequest, Outcome, StreamPart, Transport } from './transport.js';
 
 /** The transport of Node: a pool of undici an endpoint for calls, and one for streams, which would otherwise hold the calls' places. */
 export function undiciTransport(settings: PoolSettings): Transport {
   const calls = poolsByOrigin(settings, settings.maxConnections);
   const streams = poolsByOrigin(settings, null);
   return {
-    exchange: (request) => exchange(calls, request),
-    stream: (request) => stream(streams, request),
+    exchange: (request, outcome) => new Observable((subscriber) => new Exchange(request, outcome, subscriber).start(calls)),
+    stream: (request) => new Observable((subscriber) => new Stream(request, subscriber).start(streams)),
     duplex: (request) => (request.carrier === 'http2' ? http2Duplex(request, settings) : webSocketDuplex(request, settings)),
     close: async () => {
       await Promise.all([calls.destroy(), streams.destroy()]);
@@ -21,84 +20,121 @@ export function undiciTransport(settings: PoolSettings): Transport {
   };
 }
 
-/** What a subscription does with the parts of a response. */
-interface Reader {
-  onStart?(status: number): void;
-  onData(bytes: Buffer): void;
-  onEnd(): void;
-  onError(error: EtcdError): void;
-}
+/**
+ * A request under way: undici's handler and RxJS's teardown in one object, as a closure for each of them would cost every call a kilobyte.
+ */
+abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
+  protected status = 0;
+  private controller: Dispatcher.DispatchController | undefined;
+  private sent = false;
+  private ended = false;
 
-/** Sends a request; gives the function that aborts it. */
-function dispatch(pools: Pools, { origin, method, path, headers, body, rpc, onSent }: HttpRequest, reader: Reader): () => void {
-  let controller: Dispatcher.DispatchController | undefined;
-  let ended = false;
-  let sent = false;
-  const handler: Dispatcher.DispatchHandler = {
-    onRequestStart(started) {
-      controller = started;
-      // Unsubscribed while it waited for a connection: it must not leave any more. To throw is to leave out this request; to abort would be to
-      // close the connection with it, and the next in the queue would have to make another.
-      if (ended) throw clientAbort();
-      sent = true;
-      onSent?.();
-    },
-    onResponseStart: (_, status) => reader.onStart?.(status),
-    onResponseData: (_, bytes) => reader.onData(bytes),
-    onResponseEnd: () => {
-      ended = true;
-      reader.onEnd();
-    },
-    onResponseError: (_, error) => {
-      if (ended) return;
-      ended = true;
-      reader.onError(connectionError(error, sent, { rpc, endpoint: origin }));
-    },
-  };
-  pools.of(origin).dispatch({ method, path, headers, body: body ?? null }, handler);
-  return () => {
-    if (ended) return;
-    ended = true;
-    controller?.abort(clientAbort());
-  };
+  constructor(private readonly request: HttpRequest) {}
+
+  protected abstract take(bytes: Buffer): void;
+  protected abstract finish(): void;
+  protected abstract fail(failure: unknown): void;
+
+  start(pools: Pools): this {
+    const { origin, method, path, headers, body = null } = this.request;
+    pools.of(origin).dispatch({ method, path, headers, body }, this);
+    return this;
+  }
+
+  unsubscribe(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.controller?.abort(clientAbort());
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    // Unsubscribed while it waited for a connection: it must not leave any more. To throw is to leave out this request; to abort would be to
+    // close the connection with it, and the next in the queue would have to make another.
+    if (this.ended) throw clientAbort();
+    this.sent = true;
+    this.request.onSent?.();
+  }
+
+  onResponseStart(_: unknown, status: number): void {
+    this.status = status;
+  }
+
+  onResponseData(_: unknown, bytes: Buffer): void {
+    this.take(bytes);
+  }
+
+  onResponseEnd(): void {
+    this.ended = true;
+    this.finish();
+  }
+
+  onResponseError(_: unknown, error: Error): void {
+    if (this.ended) return;
+    this.ended = true;
+    const { rpc, origin } = this.request;
+    this.fail(connectionError(error, this.sent, { rpc, endpoint: origin }));
+  }
 }
 
 /** undici wants a reason; nobody is left to see it. */
 const clientAbort = (): Error => new Error('unsubscribed');
 
-function exchange(pools: Pools, request: HttpRequest): Observable<HttpResponse> {
-  return new Observable((subscriber) => {
-    let status = 0;
-    const chunks: Buffer[] = [];
-    return dispatch(pools, request, {
-      onStart: (code) => (status = code),
-      onData: (bytes) => chunks.push(bytes),
-      onEnd: () => {
-        subscriber.next({ status, body: textOf(chunks) });
-        subscriber.complete();
-      },
-      onError: (error) => subscriber.error(error),
-    });
-  });
+class Exchange<A> extends UnderWay {
+  private readonly chunks: Buffer[] = [];
+
+  constructor(
+    request: HttpRequest,
+    private readonly outcome: Outcome<A>,
+    private readonly subscriber: Subscriber<A>,
+  ) {
+    super(request);
+  }
+
+  protected take(bytes: Buffer): void {
+    this.chunks.push(bytes);
+  }
+
+  protected finish(): void {
+    let answer: A;
+    try {
+      answer = this.outcome.read({ status: this.status, body: textOf(this.chunks) });
+    } catch (failure) {
+      return this.fail(failure);
+    }
+    this.subscriber.next(answer);
+    this.subscriber.complete();
+  }
+
+  protected fail(failure: unknown): void {
+    this.outcome.recover(failure).subscribe(this.subscriber);
+  }
 }
 
-function stream(pools: Pools, request: HttpRequest): Observable<StreamPart> {
-  return new Observable((subscriber) => {
-    let status = 0;
-    const refusal: Buffer[] = [];
-    return dispatch(pools, request, {
-      onStart: (code) => (status = code),
-      onData: (bytes) => {
-        if (status === 200) subscriber.next({ type: 'chunk', bytes });
-        else refusal.push(bytes);
-      },
-      onEnd: () => {
-        if (status !== 200) subscriber.next({ type: 'refused', response: { status, body: textOf(refusal) } });
-        subscriber.complete();
-      },
-      onError: (error) => subscriber.error(error),
-    });
-  });
+class Stream extends UnderWay {
+  private readonly refusal: Buffer[] = [];
+
+  constructor(
+    request: HttpRequest,
+    private readonly subscriber: Subscriber<StreamPart>,
+  ) {
+    super(request);
+  }
+
+  protected take(bytes: Buffer): void {
+    if (this.status === 200) this.subscriber.next({ type: 'chunk', bytes });
+    else this.refusal.push(bytes);
+  }
+
+  protected finish(): void {
+    const { status, refusal, subscriber } = this;
+    if (status !== 200) subscriber.next({ type: 'refused', response: { status, body: textOf(refusal) } });
+    subscriber.complete();
+  }
+
+  protected fail(failure: unknown): void {
+    this.subscriber.error(failure);
+  }
 }
 
 /** Nearly every answer is one chunk. */

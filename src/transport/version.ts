@@ -13,9 +13,17 @@ export function parseVersion(text: string): ServerVersion | undefined {
   return match === null ? undefined : { major: Number(match[1]), minor: Number(match[2]), patch: Number(match[3] ?? 0), text };
 }
 
-/** True where `version` is `required` (`3.4`, `3.4.16`) or newer. A pre-release counts as what it is to become. */
-export function isAtLeast(version: ServerVersion, required: string): boolean {
-  const least = parseVersion(required);
+/** Of what we ask for, which is the same few in every call. */
+const parsed = new Map<string, ServerVersion | undefined>();
+
+function required(text: string): ServerVersion | undefined {
+  if (!parsed.has(text)) parsed.set(text, parseVersion(text));
+  return parsed.get(text);
+}
+
+/** True where `version` is `atLeast` (`3.4`, `3.4.16`) or newer. A pre-release counts as what it is to become. */
+export function isAtLeast(version: ServerVersion, atLeast: string): boolean {
+  const least = required(atLeast);
   if (least === undefined) return true;
   if (version.major !== least.major) return version.major > least.major;
   if (version.minor !== least.minor) return version.minor > least.minor;

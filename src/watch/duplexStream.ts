@@ -13,7 +13,7 @@ import type { WatchStream } from './watchStream.js';
 /** A stream of many watches over a carrier that goes both ways: emits it when it is open, and errors when it breaks. */
 export function duplexStream(
   parts: Observable<DuplexPart>,
-  { endpoint, version }: Channel,
+  { endpoint, version, outdated }: Channel,
   { heartbeatMs }: ConnectionSettings,
   outcomes: Omit<StreamOutcomes, 'onLost'>,
 ): Observable<WatchStream> {
@@ -49,6 +49,11 @@ export function duplexStream(
               orderedProgress: hasOrderedProgress(version),
               send: part.send,
               expect: (answer) => heartbeat.expect(answer),
+              mayCreate: () => {
+                const refused = outdated?.() === true;
+                if (refused) subscriber.error(new EtcdError('InvalidAuthToken', 'the token that the stream shows was replaced', where));
+                return !refused;
+              },
             });
             subscriber.next(stream);
             return;

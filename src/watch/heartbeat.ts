@@ -62,8 +62,8 @@ export class Heartbeat {
   private tickLater(): void {
     const next = asyncScheduler.schedule(() => {
       this.timers.remove(next);
-      this.tickLater();
       this.tick();
+      this.tickLater();
     }, this.settings.intervalMs);
     this.timers.add(next);
   }
@@ -72,9 +72,12 @@ export class Heartbeat {
     const silent = this.heard === this.heardAtTick;
     this.heardAtTick = this.heard;
     // One question at a time: a busy server takes them in turn, and what it is to do for us would stand behind them all.
-    const waiting = this.created !== undefined || this.asked?.closed === false;
-    if (silent && !waiting && this.settings.ask())
-      this.asked = this.within('it was silent, and did not answer when it was asked', () => true);
+    const waiting = this.created !== undefined || this.asked !== undefined;
+    if (!silent || waiting || !this.settings.ask()) return;
+    this.asked = this.within('it was silent, and did not answer when it was asked', () => {
+      this.asked = undefined;
+      return true;
+    });
   }
 
   /** Something must be heard in time, and what came must do. */

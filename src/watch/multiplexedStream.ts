@@ -31,6 +31,8 @@ export interface MultiplexedLink {
   send(message: Json): void;
   /** A create has been sent and is to be answered, or (false) was. */
   expect(answer: boolean): void;
+  /** Asked before each create: false where it would be refused, and the stream is given up for another. */
+  mayCreate?(): boolean;
 }
 
 const PROGRESS_ID = -1;
@@ -135,7 +137,7 @@ export class MultiplexedStream implements WatchStream {
   }
 
   private createNext(): void {
-    if (this.creating !== undefined) return;
+    if (this.creating !== undefined || this.queue.length === 0 || this.link.mayCreate?.() === false) return;
     const watcher = this.queue.shift();
     if (watcher === undefined) return;
     this.creating = watcher;

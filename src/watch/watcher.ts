@@ -1,6 +1,6 @@
-import { concatMap, defer, map, of, retry, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
+import { catchError, concatMap, defer, map, of, retry, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
 import { kvRpcs } from '../codec/kv.js';
-import { isEtcdError } from '../errors/index.js';
+import { hasReason, isEtcdError } from '../errors/index.js';
 import { progress, type WatchBatch } from '../model/watchBatch.js';
 import { Backoff } from '../transport/backoff.js';
 import type { Caller } from '../transport/call.js';
@@ -32,6 +32,9 @@ export function watchFrom(
   const watching = defer(() => {
     let cursor = startRevision === undefined ? undefined : new Cursor(startRevision);
     let begun = false;
+    /** A create was refused since the last that was not. */
+    let refused = false;
+    let created = false;
     const backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
 
     // Without a revision to come back to, a cut before the first event would lose what happens meanwhile.
@@ -40,7 +43,12 @@ export function watchFrom(
         ? persistently(currentRevision(caller, target), settings).pipe(map((now) => (cursor = new Cursor(now + 1))))
         : of(cursor);
 
+    /** etcd 3.3 takes an expired token for one that lacks the permission. A read of the same gets a new one if that is so. */
+    const refreshToken = (): Observable<unknown> => currentRevision(caller, target).pipe(catchError(() => of(undefined)));
+
     const begin = (at: Cursor): WatchBatch[] => {
+      created = true;
+      refused = false;
       if (begun) return [];
       begun = true;
       return [progress(at.next - 1)];
@@ -49,6 +57,7 @@ export function watchFrom(
     return defer(place).pipe(
       switchMap((at) => {
         at.restart();
+        created = false;
         return connections.stream().pipe(
           switchMap((stream) => stream.watch(target, at.next)),
           tap(() => backoff.reset()),
@@ -59,6 +68,10 @@ export function watchFrom(
         delay: (failure: unknown) => {
           // The pause before another stream is the connection's to make.
           if (failure instanceof StreamLost) return failure.again ? of(undefined) : throwError(() => failure.error);
+          if (hasReason(failure, 'PermissionDenied') && !created && !refused) {
+            refused = true;
+            return refreshToken();
+          }
           // A token that a call was refused for has been tried anew there; one that a stream was refused for is a StreamLost.
           return isEtcdError(failure) && isPassing(failure) && !refusesToken(failure) ? timer(backoff.next()) : throwError(() => failure);
         },

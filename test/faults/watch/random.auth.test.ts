@@ -13,7 +13,7 @@ test('over HTTP/2 with auth', async () => {
     cuts: 35,
     events: 20_000,
   });
-}, 60_000);
+}, 180_000);
 
 test('over chunked answers with auth', async () => {
   await randomRun('chunked on TLS with auth', {
@@ -24,4 +24,4 @@ test('over chunked answers with auth', async () => {
     cuts: 35,
     events: 20_000,
   });
-}, 60_000);
+}, 180_000);

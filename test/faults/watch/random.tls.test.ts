@@ -9,4 +9,4 @@ test('over WebSocket on TLS', async () => {
     cuts: 35,
     events: 20_000,
   });
-}, 60_000);
+}, 180_000);

@@ -3,4 +3,4 @@ import { randomRun } from './support/randomRun.js';
 
 test('over WebSocket', async () => {
   await randomRun('websocket', { carrier: 'websocket', faults: { cut: 12, stall: 1, refuse: 2, kill: 1 }, cuts: 35, events: 20_000 });
-}, 60_000);
+}, 180_000);

@@ -145,16 +145,17 @@ test.each(['\n', ''])('a message twice as long, delimited by %j, in chunks of 16
     );
     return Array.from({ length: Math.ceil(whole.length / 16_384) }, (_, index) => whole.subarray(index * 16_384, (index + 1) * 16_384));
   };
-  const best = (chunks: readonly Uint8Array[]): number =>
-    Math.min(
-      ...[1, 2, 3].map(() => {
-        const start = performance.now();
-        expect(read(chunks)).toHaveLength(2);
-        return performance.now() - start;
-      }),
-    );
+  // Of the processor, and the best of several in turn: what else the machine does is not the parser's.
+  const cpuOf = (chunks: readonly Uint8Array[]): number => {
+    const start = process.cpuUsage();
+    expect(read(chunks)).toHaveLength(2);
+    const { user, system } = process.cpuUsage(start);
+    return user + system;
+  };
   const [half, whole] = [chunksOf(11), chunksOf(22)];
   expect(whole.length).toBeGreaterThan(1_000);
+  const rounds = Array.from({ length: 7 }, () => ({ half: cpuOf(half), whole: cpuOf(whole) }));
+  const best = (which: 'half' | 'whole'): number => Math.min(...rounds.map((round) => round[which]));
   // Quadratic would be 4.
-  expect(best(whole) / best(half)).toBeLessThan(3.2);
+  expect(best('whole') / best('half')).toBeLessThan(3.2);
 });

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { asyncScheduler, defer, finalize, map, NEVER, switchMap, throwError, timer, type Observable } from 'rxjs';
+import { asyncScheduler, catchError, defer, finalize, map, NEVER, switchMap, throwError, timer, type Observable } from 'rxjs';
 import { TestScheduler, type RunHelpers } from 'rxjs/testing';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { EtcdError, isEtcdError, type Reason } from '../../../src/errors/index.js';
@@ -85,7 +85,8 @@ export function scriptedTransport(
     versionRequests: [],
     live: 0,
     streams: () => throwError(() => new Error('this test has no streams')),
-    exchange: (request) => track(request, () => (request.path === '/version' ? version : script)(request)),
+    exchange: (request, { read, recover }) =>
+      track(request, () => (request.path === '/version' ? version : script)(request)).pipe(map(read), catchError(recover)),
     stream: (request) => track(request, () => transport.streams(request)),
     duplex: () => throwError(() => new Error('this test has no streams both ways')),
     close: () => Promise.resolve(),

@@ -20,6 +20,8 @@ export interface Scene {
   readonly direct: Client;
   /** A client through the proxy, closed with the scene. It notices what is lost within a second. */
   client(streams?: StreamOptions, options?: ClientOptions): Client;
+  /** What such a client is made with. */
+  options(streams?: StreamOptions): ClientOptions;
   close(): Promise<void>;
 }
 
@@ -48,14 +50,18 @@ export async function setScene({ tls: withTls = false, auth = false, args }: Sce
   };
   const direct = make({ endpoints: server.endpoint });
   if (auth) await enableAuth(direct);
+  const options: Scene['options'] = (streams = {}) => ({
+    ...common,
+    endpoints: withTls ? proxy.endpoint.replace('http:', 'https:') : proxy.endpoint,
+    requestTimeoutMs: 2_000,
+    streams: { ...QUICK, ...streams },
+  });
   return {
     server,
     proxy,
     direct,
-    client: (streams = {}, options = {}) => {
-      const endpoints = withTls ? proxy.endpoint.replace('http:', 'https:') : proxy.endpoint;
-      return make({ endpoints, requestTimeoutMs: 2_000, streams: { ...QUICK, ...streams }, ...options });
-    },
+    options,
+    client: (streams, more = {}) => make({ ...options(streams), ...more }),
     close: async () => {
       await Promise.all(clients.map((client) => client.close()));
       await proxy.close();

@@ -1,0 +1,93 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { firstValueFrom } from 'rxjs';
+import type { Client, WatchEvent } from '../../../src/index.js';
+import { collect, type Collected } from './support/collect.js';
+import { setScene, type Scene } from './support/scene.js';
+import { until } from './support/until.js';
+
+const APP = { username: 'app', password: 'secret of app' };
+
+describe.each([
+  ['http2', true],
+  ['chunked', false],
+] as const)('with auth over %s (TLS: %s)', (carrier, tls) => {
+  let scene: Scene;
+  let client: Client;
+
+  beforeAll(async () => {
+    scene = await setScene({ tls, auth: true });
+    const { auth } = scene.direct;
+    await firstValueFrom(auth.roleAdd('app'));
+    await firstValueFrom(auth.roleGrantPermission('app', 'READ', { prefix: 'app/' }));
+    await firstValueFrom(auth.userAdd(APP.username, { password: APP.password }));
+    await firstValueFrom(auth.userGrantRole(APP.username, 'app'));
+  });
+  afterEach(() => client.close());
+  afterAll(() => scene.close());
+
+  const appClient = (): Client =>
+    scene.client({ carrier, heartbeatMs: 60_000, answerTimeoutMs: 10_000 }, { auth: APP, requestTimeoutMs: 10_000 });
+  const put = async (key: string): Promise<number> => (await firstValueFrom(scene.direct.kv.put(key, 'x'))).header.revision;
+  const keys = ({ values }: Collected<WatchEvent>): string[] => values.map(({ kv }) => kv.key);
+  /** Resolves when a watch is there: its first batch says so. */
+  const there = async (): Promise<void> => void (await firstValueFrom(client.watchBatches({ prefix: 'app/' })));
+
+  test.each([
+    ['from now on', {}],
+    ['from the past', { startRevision: 1 }],
+  ])('a watch %s that is denied ends with PermissionDenied, and the one after it on the same client is served', async (_, options) => {
+    client = appClient();
+    const denied = collect(client.watch({ prefix: 'secret/' }, options));
+    await until('it is denied', () => denied.error !== undefined);
+    expect(denied.error).toMatchObject({ reason: 'PermissionDenied' });
+    const permitted = collect(client.watch({ prefix: 'app/' }));
+    await there();
+    await put('app/after');
+    await until('an event comes', () => permitted.values.length > 0);
+    expect(keys(permitted)).toEqual(['app/after']);
+  });
+
+  test('a watch that is denied does not disturb one that was there', async () => {
+    client = appClient();
+    const permitted = collect(client.watch({ prefix: 'app/' }));
+    await there();
+    const denied = collect(client.watch({ all: true }, { startRevision: 1 }));
+    await until('it is denied', () => denied.error !== undefined);
+    expect(denied.error).toMatchObject({ reason: 'PermissionDenied' });
+    await put('app/still');
+    await until('an event comes', () => permitted.values.length > 0);
+    expect(keys(permitted)).toEqual(['app/still']);
+    expect(permitted.error).toBeUndefined();
+  });
+
+  test('a watch is served though the token has been forgotten since the stream was made, and the old watch misses nothing', async () => {
+    client = appClient();
+    const old = collect(client.watch({ prefix: 'app/' }));
+    await there();
+    const revision = await put('app/1');
+    // The server forgets all tokens of a user whose password is set, and takes the old stream for one without permission.
+    await firstValueFrom(scene.direct.auth.userChangePassword(APP.username, { password: APP.password }));
+    const young = collect(client.watch({ prefix: 'app/' }, { startRevision: revision }));
+    await until('the new one is served', () => young.values.length > 0 || young.error !== undefined);
+    await put('app/2');
+    await until('both have seen it', () => (old.values.length >= 2 && young.values.length >= 2) || young.error !== undefined);
+    expect(keys(young)).toEqual(['app/1', 'app/2']);
+    expect(keys(old)).toEqual(['app/1', 'app/2']);
+  });
+
+  test('watches go on when the server was restarted, and knows no token any more', async () => {
+    client = appClient();
+    const old = collect(client.watch({ prefix: 'app/' }));
+    await there();
+    await scene.server.restart();
+    await put('app/restarted');
+    await until('it has been seen', () => old.values.length > 0 || old.error !== undefined);
+    expect(old.error).toBeUndefined();
+    expect(keys(old)).toEqual(['app/restarted']);
+    const young = collect(client.watch({ prefix: 'app/' }));
+    await there();
+    await put('app/young');
+    await until('the new one sees it', () => young.values.length > 0 || young.error !== undefined);
+    expect(keys(young)).toEqual(['app/young']);
+  });
+});

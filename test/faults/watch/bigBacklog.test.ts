@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Watches } from '../../../src/index.js';
+import { History, Recorder, violations } from '../../support/promises.js';
+import { CARRIERS, forLongMessages } from './support/carriers.js';
+import { fill } from './support/fill.js';
+import { setScene, type Scene } from './support/scene.js';
+import { unfragmentedWatches } from './support/unfragmented.js';
+import { until } from './support/until.js';
+
+/** 50 000 events of 256 B in 500 revisions, which etcd sends at once: some 22 MB of JSON. */
+const EVENTS = 50_000;
+const BYTES = 20_000_000;
+
+describe.each(CARRIERS)('a backlog of 50 000 events, over %s (TLS: %s),', (carrier, tls) => {
+  let scene: Scene;
+  let history: History;
+
+  beforeAll(async () => {
+    scene = await setScene({ tls });
+    history = new History(await fill(scene.direct, { prefix: 'big/', revisions: 500, keys: EVENTS / 500, size: 256 }));
+  });
+  afterAll(() => scene.close());
+
+  const streams = () => ({ carrier: forLongMessages(carrier, scene.server), heartbeatMs: 10_000, answerTimeoutMs: 5_000 });
+
+  const caughtUp = async (client: Watches): Promise<void> => {
+    const options = { startRevision: history.revisions[0] ?? 1 };
+    const watch = new Recorder('backlog', { prefix: 'big/' }, options, client.watchBatches({ prefix: 'big/' }, options));
+    watch.through = history.last;
+    await until('all has come', () => watch.events >= EVENTS || watch.end !== undefined);
+    expect(violations(history, watch)).toEqual([]);
+    watch.stop();
+  };
+
+  test('is caught up', async () => {
+    const before = scene.proxy.down.bytes;
+    await caughtUp(scene.client(streams()));
+    expect(scene.proxy.down.bytes - before).toBeGreaterThan(BYTES);
+  });
+
+  test('is caught up though it is cut in the middle', async () => {
+    const client = scene.client(streams());
+    scene.proxy.down.cutAfter(BYTES / 2);
+    await caughtUp(client);
+  });
+
+  test('is caught up in one message, where the server does not split it', async () => {
+    const client = unfragmentedWatches(scene.options(streams()));
+    await caughtUp(client);
+    await client.close();
+  });
+});

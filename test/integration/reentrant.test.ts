@@ -127,6 +127,11 @@ describe('a reentrant lock', () => {
     await failureWith('DeadlineExceeded', etcd.lock('re/others', { timeoutMs: 200 }));
     await failureWith('Locked', etcd.tryLock('re/others', { reentrant: bob }));
     await failureWith('Locked', etcd.tryLock('re/others'));
+    // Those who gave up are on their way out.
+    await until(
+      () => count('re/others/'),
+      (places) => places === 1,
+    );
     const locked = etcdctl(server, ['lock', 're/others', 'true']);
     await until(
       () => count('re/others/'),

@@ -28,6 +28,7 @@ describe.each(CARRIERS)('a backlog of 50 000 events, over %s (TLS: %s),', (carri
     const watch = new Recorder('backlog', { prefix: 'big/' }, options, client.watchBatches({ prefix: 'big/' }, options));
     watch.through = history.last;
     await until('all has come', () => watch.events >= EVENTS || watch.end !== undefined);
+    expect(watch.end).toBeUndefined();
     expect(violations(history, watch)).toEqual([]);
     watch.stop();
   };

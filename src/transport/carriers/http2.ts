@@ -42,6 +42,12 @@ export function http2Duplex({ origin, path, headers, token, rpc }: DuplexRequest
         }),
       onResponseEnd: () => {
         const refused = status !== 200 && errorInResponse({ status, body: Buffer.concat(refusal).toString('utf8') }, where);
+        try {
+          // Why the server ended it is its last message, and nothing stands behind that.
+          for (const message of json.end()) subscriber.next({ type: 'message', json: message });
+        } catch {
+          // Cut off in the middle: lost, as below.
+        }
         subscriber.error(refused || new EtcdError('ConnectionLost', 'the server ended the stream', where));
       },
       onResponseError: (_, error) => subscriber.error(connectionError(error, sent, where)),

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Watches } from '../../../src/index.js';
 import { History, Recorder, violations } from '../../support/promises.js';
-import { CARRIERS, forLongMessages } from './support/carriers.js';
+import { CARRIERS, forLongMessages, has } from './support/carriers.js';
 import { fill } from './support/fill.js';
 import { setScene, type Scene } from './support/scene.js';
 import { unfragmentedWatches } from './support/unfragmented.js';
 import { until } from './support/until.js';
 
-/** 50 000 events of 256 B in 500 revisions, which etcd sends at once: some 22 MB of JSON. */
+/** Of 256 B: some 22 MB of JSON. */
 const EVENTS = 50_000;
 const BYTES = 20_000_000;
 
@@ -17,7 +17,9 @@ describe.each(CARRIERS)('a backlog of 50 000 events, over %s (TLS: %s),', (carri
 
   beforeAll(async () => {
     scene = await setScene({ tls });
-    history = new History(await fill(scene.direct, { prefix: 'big/', revisions: 500, keys: EVENTS / 500, size: 256 }));
+    // etcd sends up to a thousand revisions at once: here all of them. An old one cannot send more than 4 MiB: there it is a fifth at a time.
+    const revisions = has(scene.server, '3.4.17') ? 500 : 5_000;
+    history = new History(await fill(scene.direct, { prefix: 'big/', revisions, keys: EVENTS / revisions, size: 256 }));
   });
   afterAll(() => scene.close());
 
@@ -45,7 +47,7 @@ describe.each(CARRIERS)('a backlog of 50 000 events, over %s (TLS: %s),', (carri
     await caughtUp(client);
   });
 
-  test('is caught up in one message, where the server does not split it', async () => {
+  test('is caught up in messages as long as they come, where the server does not split them', async () => {
     const client = unfragmentedWatches(scene.options(streams()));
     await caughtUp(client);
     await client.close();

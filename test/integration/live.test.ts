@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { put, toText, type KeyValue, type LiveUpdate, type Range } from 'rxetcd';
-import { defer, firstValueFrom, from, lastValueFrom, mergeMap, repeat, ReplaySubject, takeUntil, type Observable } from 'rxjs';
+import { defer, EMPTY, firstValueFrom, from, lastValueFrom, mergeMap, of, repeat } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
 import { failureWith, only, until } from './support/outcomes.js';
 import { contents, last, shown, updated, watching, type Seen } from './support/watching.js';
@@ -15,7 +15,7 @@ async function stored(keys: Range, revision?: number): Promise<readonly KeyValue
 }
 
 /** Changes, one after another until told to stop, of a few keys each writer's own: puts, deletes, and both in one. */
-function write(prefix: string, writer: number, stopped: Observable<unknown>): Promise<unknown> {
+function write(prefix: string, writer: number, going: () => boolean): Promise<unknown> {
   const { kv } = fixture.etcd;
   const change = (index: number) => {
     const key = `${prefix}${writer}-${index % 7}`;
@@ -24,21 +24,22 @@ function write(prefix: string, writer: number, stopped: Observable<unknown>): Pr
     return kv.put(key, String(index));
   };
   let index = 0;
-  return lastValueFrom(defer(() => change(index++)).pipe(repeat(), takeUntil(stopped)), { defaultValue: undefined });
+  // Between two writes: one that is cut off may yet be carried out, after what is meant to be the last.
+  return lastValueFrom(defer(() => change(index++)).pipe(repeat({ delay: () => (going() ? of(undefined) : EMPTY) })));
 }
 
 describe('live', () => {
   test('leaves no gap between list and watch while writers run, and each state is the store’s at its revision', async () => {
     const prefix = 'gap/';
-    const stopped = new ReplaySubject<void>(1);
-    const writers = Promise.all([1, 2, 3].map((writer) => write(prefix, writer, stopped)));
+    let writing = true;
+    const writers = Promise.all([1, 2, 3].map((writer) => write(prefix, writer, () => writing)));
     // One after the other begins in the midst of it, on a client of its own.
     const seen: Seen<LiveUpdate>[] = [];
     for (let index = 0; index < 6; index++) {
       seen.push(watching(fixture.client().live({ prefix })));
       await until(() => seen[index]?.values.length ?? 0, (count) => count > 3); // prettier-ignore
     }
-    stopped.next();
+    writing = false;
     await writers;
     const end = await only(fixture.etcd.kv.put(`${prefix}end`, ''));
     for (const one of seen) await updated(one, ({ revision }) => revision === end.header.revision);

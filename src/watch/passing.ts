@@ -28,8 +28,9 @@ export function isPassing(error: EtcdError): boolean {
 
 /** Whether a watch goes on after this error, though it came time and again. */
 export function isTransient(error: EtcdError): boolean {
-  // A stopping server cancels what it has under way, in words of gRPC's.
-  const interrupted = error.code === 'Unavailable' || (error.reason === 'Unknown' && error.code === 'Canceled');
+  // A stopping server cancels what it has under way, or breaks it off, in words of gRPC's.
+  const interrupted =
+    error.code === 'Unavailable' || (error.reason === 'Unknown' && (error.code === 'Canceled' || error.code === 'Internal'));
   return interrupted || TRANSIENT.has(error.reason);
 }
 

@@ -1,4 +1,4 @@
-import { catchError, defer, distinctUntilChanged, EMPTY, filter, map, Subject, takeUntil, tap, throwError, type Observable } from 'rxjs';
+import { catchError, defer, distinctUntilChanged, EMPTY, map, Subject, takeUntil, tap, throwError, type Observable } from 'rxjs';
 import { EtcdError, hasReason } from '../errors/index.js';
 import type { BytesLike } from '../model/bytes.js';
 import type { KeyValue } from '../model/keyValue.js';
@@ -7,7 +7,7 @@ import type { Lives } from '../watch/lives.js';
 import type { Ownership } from './lock.js';
 import { checkName } from './names.js';
 import { guardOf, leavePlace } from './ownerQueue.js';
-import { tenure, type HeldPlace, type TenureMeans, type TenureOptions } from './tenure.js';
+import { ownership, type HeldPlace, type TenureMeans, type TenureOptions } from './tenure.js';
 
 /** A leadership that was won. */
 export interface Leadership extends Ownership {
@@ -49,8 +49,7 @@ export function elections(means: TenureMeans, { live }: Pick<Lives, 'live'>): El
       campaign: (value, options = {}) =>
         defer(() => {
           const resignation = new Resignation();
-          return tenure(name, value, options, means).pipe(
-            filter(({ first }) => first),
+          return ownership({ name, value }, options, means).pipe(
             map((place) => toLeadership(place, means, resignation)),
             // The watch may tell of the key's end before the call that deletes it is answered.
             catchError((error: unknown) => (resignation.begun && hasReason(error, 'LockLost') ? EMPTY : throwError(() => error))),

@@ -62,7 +62,7 @@ export interface Locks {
 /** The locks of a client. */
 export function locks(means: ReentrantMeans): Locks {
   const places = (name: string, { reentrant, ...options }: Omit<LockOptions, 'timeoutMs'>): Observable<HeldPlace> =>
-    reentrant === undefined ? tenure(name, '', options, means) : sharedTenure(name, reentrant, options, means);
+    reentrant === undefined ? tenure({ name }, options, means) : sharedTenure(name, reentrant, options, means);
 
   return {
     lock: (name, { timeoutMs, ...options } = {}) =>

@@ -63,10 +63,14 @@ export function takePlace({ kv }: QueueMeans, name: string, lease: LeaseId, valu
 
 /** Emits once when the place is the first, and completes. `LockLost` where the place is gone by then. */
 export function awaitTurn(means: QueueMeans, place: Place): Observable<Place> {
-  if (place.first) return of(place);
+  return place.first ? of(place) : awaitRivals(means, place, place.name);
+}
+
+/** As {@link awaitTurn}, when none of the keys of a folder that came before the place is left. */
+export function awaitRivals(means: QueueMeans, place: Place, folder: string): Observable<Place> {
   const before = { limit: 1, sortTarget: 'CREATE', sortOrder: 'DESCEND', maxCreateRevision: place.revision - 1, keysOnly: true } as const;
   // What is before me, and whether I am still here, as of one revision.
-  const look = means.kv.txn({ success: [get(place.key), range({ prefix: `${place.name}/` }, before)] });
+  const look = means.kv.txn({ success: [get(place.key), range({ prefix: `${folder}/` }, before)] });
   return persistently(look, means.leases.settings).pipe(
     switchMap((result) => {
       const [mine, { kvs }] = result.responses as readonly [KeyValue | undefined, { readonly kvs: readonly KeyValue[] }];
@@ -74,7 +78,7 @@ export function awaitTurn(means: QueueMeans, place: Place): Observable<Place> {
       const seenAt = result.header.revision;
       const [last] = kvs;
       if (last === undefined) return of({ ...place, seenAt, first: true });
-      return deletionOf(means, last.keyBytes, last.createRevision, seenAt).pipe(switchMap(() => awaitTurn(means, place)));
+      return deletionOf(means, last.keyBytes, last.createRevision, seenAt).pipe(switchMap(() => awaitRivals(means, place, folder)));
     }),
   );
 }
@@ -106,4 +110,5 @@ function deletionOf(means: QueueMeans, key: BytesLike, createRevision: number, s
   );
 }
 
-const gone = ({ key }: Place): EtcdError => new EtcdError('LockLost', `the key ${JSON.stringify(key)} that stands for it is gone`);
+/** What a place ends in whose key is gone. */
+export const gone = ({ key }: Place): EtcdError => new EtcdError('LockLost', `the key ${JSON.stringify(key)} that stands for it is gone`);

@@ -42,39 +42,59 @@ export interface HeldPlace extends Place {
   readonly alive: () => boolean;
 }
 
+/**
+ * Emits a place, as `first`, when its turn has come, and makes sure that it is still there by then: `LockLost` where it is not. What a place waits for is each recipe's own.
+ */
+export type Turn = (means: TenureMeans, place: Place) => Observable<Place>;
+
+/** What a place is taken for. */
+export interface Bid {
+  /** The folder of the queue. */
+  readonly name: string;
+  /** That of the key; empty by default. */
+  readonly value?: BytesLike;
+  /** By default that of a lock: nobody is before it any more. */
+  readonly turn?: Turn;
+}
+
 const DEFAULT_TTL = 60;
 
 /**
- * A place in a queue from the taking of it on: emitted when it is taken, and again (`first`) when it is the first, which makes it the owner. It errors with
+ * A place in a queue from the taking of it on: emitted when it is taken, and again (`first`) when its turn has come, which makes it the owner. It errors with
  * `LockLost` the moment that nobody can say any more that it is. Unsubscribing gives the place up.
  */
-export function tenure(
-  name: string,
-  value: BytesLike,
-  { ttl = DEFAULT_TTL, lease }: TenureOptions,
-  means: TenureMeans,
-): Observable<HeldPlace> {
+export function tenure(bid: Bid, { ttl = DEFAULT_TTL, lease }: TenureOptions, means: TenureMeans): Observable<HeldPlace> {
   return defer(() => {
-    checkName('a lock or an election', name);
-    return lease === undefined ? byOwnLease(name, value, ttl, means) : held(name, value, lease, 'leave', means);
+    checkName('a lock or an election', bid.name);
+    return lease === undefined ? byOwnLease(bid, ttl, means) : held(bid, lease, 'leave', means);
   }).pipe(takeUntil(means.leases.closed));
 }
 
+/** As {@link tenure}, from when the turn has come. */
+export function ownership(bid: Bid, options: TenureOptions, means: TenureMeans): Observable<HeldPlace> {
+  return tenure(bid, options, means).pipe(filter(({ first }) => first));
+}
+
 /** By a lease that is granted for it, and whose end ends it; the revocation deletes the key. */
-function byOwnLease(name: string, value: BytesLike, ttl: number, means: TenureMeans): Observable<HeldPlace> {
+function byOwnLease(bid: Bid, ttl: number, means: TenureMeans): Observable<HeldPlace> {
   return heldLease({ ttl }, means.leases).pipe(
     filter(({ type }) => type === 'granted'),
     switchMap(({ id, lease }) =>
-      held(name, value, id, 'revoked', means).pipe(map((place) => ({ ...place, alive: () => lease.alive && place.alive() }))),
+      held(bid, id, 'revoked', means).pipe(map((place) => ({ ...place, alive: () => lease.alive && place.alive() }))),
     ),
-    catchError((error: unknown) => throwError(() => (hasReason(error, 'LeaseLost', 'LeaseNotFound') ? lostWith(name, error) : error))),
+    catchError((error: unknown) => throwError(() => (hasReason(error, 'LeaseLost', 'LeaseNotFound') ? lostWith(bid.name, error) : error))),
   );
 }
 
 /** A key that is being put after its owner has left is waited for so often, to be deleted. */
 const LATE_TRIES = 3;
 
-function held(name: string, value: BytesLike, lease: LeaseId, release: 'leave' | 'revoked', means: TenureMeans): Observable<HeldPlace> {
+function held(
+  { name, value = '', turn = awaitTurn }: Bid,
+  lease: LeaseId,
+  release: 'leave' | 'revoked',
+  means: TenureMeans,
+): Observable<HeldPlace> {
   return defer(() => {
     let left = false;
     let lateTries = release === 'leave' ? LATE_TRIES : 0;
@@ -84,8 +104,8 @@ function held(name: string, value: BytesLike, lease: LeaseId, release: 'leave' |
     persistently(attempt, means.leases.settings).subscribe(taken);
     return taken.pipe(
       switchMap((place) => {
-        const turn = awaitTurn(means, place).pipe(switchMap((first) => concat(of(first), untilGone(means, first))));
-        return place.first ? turn : turn.pipe(startWith(place));
+        const owned = turn(means, place).pipe(switchMap((first) => concat(of(first), untilGone(means, first))));
+        return place.first ? owned : owned.pipe(startWith(place));
       }),
       map((place) => ({ ...place, alive: () => !left })),
       // For one who asks when he hears of it.

@@ -3,9 +3,8 @@ import { EtcdError, hasReason } from '../../errors/index.js';
 import { del, get, range } from '../../model/op.js';
 import { persistently } from '../../watch/passing.js';
 import { checkName } from '../names.js';
-import { guardOf, type Place } from '../ownerQueue.js';
-import type { HeldPlace, TenureMeans, TenureOptions } from '../tenure.js';
-import { gone, seat } from './seat.js';
+import { gone, guardOf, type Place } from '../ownerQueue.js';
+import { ownership, type HeldPlace, type TenureMeans, type TenureOptions, type Turn } from '../tenure.js';
 import { orCompacted, whenGone } from './waiting.js';
 
 /** One who is in a double barrier, together with all others. */
@@ -63,7 +62,7 @@ function entered(name: string, count: number, options: TenureOptions, means: Ten
         leaving = true;
         return untilAllLeft(name, place, means).pipe(tap(() => left.next()));
       });
-    return seat(waiters(name), options, means, (place) => untilComplete(name, count, place, means)).pipe(
+    return ownership({ name: waiters(name), turn: untilComplete(name, count) }, options, means).pipe(
       map((place) => ({ name, key: place.key, leave: () => leave(place) })),
       // One's own key goes before the last has left.
       catchError((error: unknown) => (leaving && hasReason(error, 'LockLost') ? EMPTY : throwError(() => error))),
@@ -73,24 +72,27 @@ function entered(name: string, count: number, options: TenureOptions, means: Ten
 }
 
 /** Emits when all are there, which the last to come says by a key: each has come before that key was written. */
-function untilComplete(name: string, count: number, place: Place, means: TenureMeans): Observable<unknown> {
-  const { kv, watch } = means;
-  const { settings } = means.leases;
+function untilComplete(name: string, count: number): Turn {
   const all = range({ prefix: `${waiters(name)}/` }, { sortTarget: 'CREATE', sortOrder: 'ASCEND', limit: count, keysOnly: true });
-  return persistently(kv.txn({ success: [get(ready(name)), get(place.key), all] }), settings).pipe(
-    switchMap(({ header, responses }): Observable<unknown> => {
-      const [said, mine] = responses;
-      if (mine?.createRevision !== place.revision) return throwError(() => gone(place));
-      if (said !== undefined && said.modRevision > place.revision) return of(undefined);
-      const { kvs } = responses[2] ?? { kvs: [] };
-      const index = kvs.findIndex(({ createRevision }) => createRevision === place.revision);
-      if (index < 0)
-        return throwError(() => new EtcdError('Locked', `the double barrier ${JSON.stringify(name)} has its ${count} already`));
-      if (index === count - 1) return persistently(kv.put(ready(name), ''), settings);
-      const word = watch(ready(name), { startRevision: header.revision + 1, noDelete: true }).pipe(take(1));
-      return orCompacted<unknown>(word, () => of(undefined)).pipe(switchMap(() => untilComplete(name, count, place, means)));
-    }),
-  );
+  return function turn(means, place) {
+    const { kv, watch } = means;
+    const { settings } = means.leases;
+    return persistently(kv.txn({ success: [get(ready(name)), get(place.key), all] }), settings).pipe(
+      switchMap(({ header, responses }): Observable<Place> => {
+        const [said, own] = responses;
+        if (own?.createRevision !== place.revision) return throwError(() => gone(place));
+        const mine = { ...place, seenAt: header.revision, first: true };
+        if (said !== undefined && said.modRevision > place.revision) return of(mine);
+        const { kvs } = responses[2] ?? { kvs: [] };
+        const index = kvs.findIndex(({ createRevision }) => createRevision === place.revision);
+        if (index < 0)
+          return throwError(() => new EtcdError('Locked', `the double barrier ${JSON.stringify(name)} has its ${count} already`));
+        if (index === count - 1) return persistently(kv.put(ready(name), ''), settings).pipe(map(() => mine));
+        const word = watch(ready(name), { startRevision: header.revision + 1, noDelete: true }).pipe(take(1));
+        return orCompacted<unknown>(word, () => of(undefined)).pipe(switchMap(() => turn(means, place)));
+      }),
+    );
+  };
 }
 
 /**

@@ -1,9 +1,8 @@
 import { defer, map, type Observable } from 'rxjs';
 import { hadWithin, toOwnership, type LockOptions, type Ownership } from '../lock.js';
 import { checkName } from '../names.js';
-import { awaitTurn } from '../ownerQueue.js';
-import type { TenureMeans } from '../tenure.js';
-import { seat } from './seat.js';
+import { awaitRivals } from '../ownerQueue.js';
+import { ownership, type TenureMeans } from '../tenure.js';
 
 /** How a read or write lock is held, and waited for. */
 export type ReadWriteLockOptions = Omit<LockOptions, 'reentrant'>;
@@ -34,7 +33,7 @@ export function readWriteLocks(means: TenureMeans): ReadWriteLocks {
   ): Observable<Ownership> =>
     defer(() => {
       checkName('a read/write lock', name);
-      return seat(`${name}/${kind}`, options, means, (place) => awaitTurn(means, { ...place, name: rivals, first: false }));
+      return ownership({ name: `${name}/${kind}`, turn: (_, place) => awaitRivals(means, place, rivals) }, options, means);
     }).pipe(
       map((place) => toOwnership({ ...place, name })),
       hadWithin(`the ${kind} lock ${JSON.stringify(name)}`, timeoutMs),

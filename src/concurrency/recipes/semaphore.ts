@@ -4,9 +4,8 @@ import { keyId } from '../../model/keyId.js';
 import { persistently } from '../../watch/passing.js';
 import { hadWithin, toOwnership, type LockOptions, type Ownership } from '../lock.js';
 import { checkName } from '../names.js';
-import type { Place } from '../ownerQueue.js';
-import type { TenureMeans } from '../tenure.js';
-import { gone, seat, type Turn } from './seat.js';
+import { gone, type Place } from '../ownerQueue.js';
+import { ownership, type TenureMeans, type Turn } from '../tenure.js';
 import { orCompacted } from './waiting.js';
 
 /** How a permit is held, and waited for. */
@@ -34,7 +33,7 @@ export function semaphores(means: TenureMeans): Semaphores {
       defer(() => {
         checkName('a semaphore', name);
         checkPermits(permits);
-        return seat(name, options, means, oneOf(permits, means));
+        return ownership({ name, turn: oneOf(permits) }, options, means);
       }).pipe(map(toOwnership), hadWithin(`a permit of ${JSON.stringify(name)}`, timeoutMs)),
   };
 }
@@ -43,15 +42,16 @@ export function semaphores(means: TenureMeans): Semaphores {
  * Comes when fewer than so many are before it. Who they are is asked once, and then those are counted off who go: a key that is made later is behind it.
  * So nobody asks anything when a permit is given back.
  */
-function oneOf(permits: number, means: TenureMeans): Turn {
-  return function turn(place: Place): Observable<unknown> {
+function oneOf(permits: number): Turn {
+  return function turn(means, place) {
     const prefix = `${place.name}/`;
     const present = means.kv.range({ prefix }, { maxCreateRevision: place.revision, keysOnly: true });
     return persistently(present, means.leases.settings).pipe(
-      switchMap(({ kvs, header }): Observable<unknown> => {
+      switchMap(({ kvs, header }): Observable<Place> => {
         const ahead = new Set(kvs.map(keyId));
+        const mine = { ...place, seenAt: header.revision, first: true };
         if (!ahead.delete(place.key)) return throwError(() => gone(place));
-        if (ahead.size < permits) return of(undefined);
+        if (ahead.size < permits) return of(mine);
         const left = means.watch({ prefix }, { startRevision: header.revision + 1, noPut: true }).pipe(
           filter(({ kv }) => {
             const id = keyId(kv);
@@ -59,8 +59,9 @@ function oneOf(permits: number, means: TenureMeans): Turn {
             return ahead.delete(id) && ahead.size < permits;
           }),
           take(1),
+          map(() => mine),
         );
-        return orCompacted<unknown>(left, () => turn(place));
+        return orCompacted(left, () => turn(means, place));
       }),
     );
   };

@@ -73,7 +73,7 @@ function stand(
     };
     const leases = meansWith(new FakeLeases());
     const means = { kv, watch, leases } as unknown as TenureMeans;
-    const scene = { time, sent, watches, releases: leases.releases, seen: told(time, tenure('q', '', { lease: ID }, means)) };
+    const scene = { time, sent, watches, releases: leases.releases, seen: told(time, tenure({ name: 'q' }, { lease: ID }, means)) };
     act(scene);
     time.flush();
     return scene;

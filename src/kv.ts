@@ -100,7 +100,10 @@ export function kvService(caller: Caller): Kv {
 
   return {
     range,
-    get: (key, options) => range({ key }, options).pipe(map(({ kvs }) => kvs[0])),
+    get: (key, options = {}) => {
+      const [request, call] = splitOptions(options);
+      return caller.unary(kvRpcs.get, { key: key, ...request }, call);
+    },
     exists: (key, options) => range({ key }, { ...options, countOnly: true }).pipe(map(({ count }) => count > 0)),
     count: (which, options) => range(which, { ...options, countOnly: true }).pipe(map(({ count }) => count)),
     pages: (which, options) => pages(range, which, options),

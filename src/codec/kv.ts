@@ -1,8 +1,9 @@
+import type { KeyValue } from '../model/keyValue.js';
 import { KeyValueCodec, ResponseHeader } from './common.js';
 import { field, lazy, message, type AnswerMessage, type RequestMessage } from './message.js';
 import { rpc } from './rpc.js';
 import { array, bool, bytes, enumeration, int64, leaseIdCodec, maybe } from './scalars.js';
-import type { WireType } from './wire.js';
+import { INVALID, WireType } from './wire.js';
 
 export const SortOrder = enumeration('SortOrder', ['NONE', 'ASCEND', 'DESCEND']);
 export const SortTarget = enumeration('SortTarget', ['KEY', 'VERSION', 'CREATE', 'MOD', 'VALUE']);
@@ -31,6 +32,19 @@ export const RangeResponse = message('RangeResponse', {
   /** All keys in the range, whatever the limit. */
   count: int64,
 });
+
+/** The answer to a range of one key as that key, undefined where it is not there: an operator behind every get would cost it more than this. */
+export const OneKeyResponse = new WireType<KeyValue | undefined, never>(
+  RangeResponse.name,
+  RangeResponse.kind,
+  () => undefined,
+  (json) => {
+    const answer = RangeResponse.read(json);
+    return answer === INVALID ? INVALID : answer.kvs[0];
+  },
+  RangeResponse.write,
+  RangeResponse.explain,
+);
 
 export const PutRequest = message('PutRequest', {
   key: bytes,
@@ -136,6 +150,8 @@ export const CompactionResponse = message('CompactionResponse', { header: Respon
 
 export const kvRpcs = {
   range: rpc({ name: 'KV.Range', path: '/kv/range', request: RangeRequest, response: RangeResponse, safety: 'read' }),
+  /** A range of one key. */
+  get: rpc({ name: 'KV.Range', path: '/kv/range', request: RangeRequest, response: OneKeyResponse, safety: 'read' }),
   put: rpc({ name: 'KV.Put', path: '/kv/put', request: PutRequest, response: PutResponse, safety: 'write' }),
   deleteRange: rpc({
     name: 'KV.DeleteRange',

@@ -36,6 +36,7 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
   const leader = (given: LeaderOut): LeaderOut => ({ ...given, name: prefix.after(given.name), key: prefix.after(given.key) });
 
   add(kvRpcs.range, around, (answer) => ({ ...answer, kvs: answer.kvs.map(inside) }));
+  add(kvRpcs.get, around, (kv) => kv && inside(kv));
   add(kvRpcs.put, around, (answer) => ({ ...answer, prevKv: answer.prevKv && inside(answer.prevKv) }));
   add(kvRpcs.deleteRange, around, (answer) => ({ ...answer, prevKvs: answer.prevKvs.map(inside) }));
   for (const rpc of [kvRpcs.txn, kvRpcs.readTxn]) add(rpc, txnRequest, txnAnswer);

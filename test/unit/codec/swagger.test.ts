@@ -83,7 +83,8 @@ const suite = present ? describe : describe.skip;
 
 const TABLES = { kvRpcs, leaseRpcs, watchRpcs, authRpcs, clusterRpcs, maintenanceRpcs, lockRpcs, electionRpcs };
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- RPCs of every request and answer, of which only the kinds are looked at
-const RPCS: readonly Rpc<any, any>[] = Object.values(TABLES).flatMap((table) => Object.values(table));
+type AnyRpc = Rpc<any, any>;
+const RPCS: readonly AnyRpc[] = Object.values<Readonly<Record<string, AnyRpc>>>(TABLES).flatMap((table) => Object.values(table));
 
 const byNumber = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
 const minorOf = (version: string): string => version.split('.').slice(0, 2).join('.');

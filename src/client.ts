@@ -46,7 +46,7 @@ export interface Namespace extends Watches, Lives, Locks, Elections, Stm, Update
   readonly lockService: LockService;
   readonly electionService: ElectionService;
 
-  /** How the watches are connected: the state of now, then each change. It never errors, and completes when the client is closed. */
+  /** How the watches are connected: the state of now, then each change. It never errors; `closed` is its last, for who comes after the end, too. */
   readonly connection$: Observable<ConnectionState>;
 
   /**

@@ -7,6 +7,7 @@ import {
   ReplaySubject,
   share,
   switchMap,
+  takeWhile,
   throwError,
   timeout,
   timer,
@@ -66,9 +67,9 @@ export class StreamConnections<S> {
     );
   }
 
-  /** How it stands, and each change; never an error. */
+  /** How it stands, and each change; never an error. Whoever comes after the end is told of it, too. */
   get state(): Observable<ConnectionState> {
-    return this.current.asObservable();
+    return this.current.pipe(takeWhile(({ status }) => status !== 'closed', true));
   }
 
   /** A stream to work on. It errors with {@link StreamLost} when the stream breaks. */
@@ -90,8 +91,7 @@ export class StreamConnections<S> {
   }
 
   close(): void {
-    this.current.next({ status: 'closed' });
-    this.current.complete();
+    this.show({ status: 'closed' });
   }
 
   private open(): Observable<S> {

@@ -1,4 +1,4 @@
-import { catchError, combineLatest, defaultIfEmpty, distinctUntilChanged, map, of, scan, startWith, type Observable } from 'rxjs';
+import { catchError, combineLatest, distinctUntilChanged, map, of, scan, startWith, type Observable } from 'rxjs';
 import { EtcdError, isEtcdError } from '../errors/index.js';
 import type { ConnectionState } from './connectionState.js';
 
@@ -33,11 +33,7 @@ export function viewState<T>(readings: Observable<Reading<T>>, connection: Obser
     }, LOADING),
     startWith<ViewState<T>>(LOADING),
   );
-  const lostBy = connection.pipe(
-    map((state) => (state.status === 'reconnecting' ? state.cause : undefined)),
-    // That of a client that is closed has nothing more to say.
-    defaultIfEmpty(undefined),
-  );
+  const lostBy = connection.pipe(map((state) => (state.status === 'reconnecting' ? state.cause : undefined)));
   return combineLatest([views, lostBy]).pipe(
     map(([view, cause]) => ({ view, cause: view.status === 'live' ? cause : undefined })),
     distinctUntilChanged((a, b) => a.view === b.view && a.cause === b.cause),

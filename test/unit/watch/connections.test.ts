@@ -159,6 +159,13 @@ describe('the state', () => {
       expect(whole.completed).toBe(true);
     });
   });
+
+  test('is closed for who asks after the end, and completes', () => {
+    const { connections } = setUp([works]);
+    connections.close();
+    const late = watching(connections.state);
+    expect([late.values, late.completed]).toEqual([[{ status: 'closed' }], true]);
+  });
 });
 
 describe('what another try may mend', () => {

@@ -105,7 +105,7 @@ describe('a view', () => {
   });
 
   test('of a client that is closed begins, and completes', () => {
-    const closed = watching(viewState<string>(EMPTY, EMPTY));
+    const closed = watching(viewState<string>(EMPTY, of({ status: 'closed' })));
     expect([words(closed), closed.completed]).toEqual([['loading'], true]);
   });
 

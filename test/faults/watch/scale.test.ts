@@ -1,0 +1,71 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { firstValueFrom } from 'rxjs';
+import type { Client } from '../../../src/index.js';
+import { collect, type Collected } from './support/collect.js';
+import { fill } from './support/fill.js';
+import { setScene, type Scene } from './support/scene.js';
+import { until } from './support/until.js';
+import { watchersOf } from './support/watchers.js';
+
+const WATCHES = 1_000;
+const ROUNDS = 10_000;
+
+describe.each([
+  ['websocket', false],
+  ['http2', true],
+] as const)('over %s (TLS: %s)', (carrier, tls) => {
+  let scene: Scene;
+  let client: Client;
+
+  beforeAll(async () => {
+    scene = await setScene({ tls });
+  });
+  afterEach(() => client.close());
+  afterAll(() => scene.close());
+
+  const makeClient = (): Client => scene.client({ carrier, heartbeatMs: 60_000, answerTimeoutMs: 10_000, graceMs: 20 });
+  const nextRevision = async (): Promise<number> => (await firstValueFrom(scene.direct.kv.range('none'))).header.revision + 1;
+
+  test('1 000 watches take one connection, and each sees its own', async () => {
+    client = makeClient();
+    const startRevision = await nextRevision();
+    const watches = Array.from({ length: WATCHES }, (_, index) => collect(client.watch({ prefix: `many/${index}/` }, { startRevision })));
+    await fill(scene.direct, { prefix: 'many/', revisions: WATCHES });
+    await until('each has seen its event', () => watches.every(({ values }) => values.length >= 1));
+    expect(watches.map(({ values }) => values.map(({ kv }) => kv.key))).toEqual(watches.map((_, index) => [`many/${index}/0`]));
+    // One more was made before, to ask for the version.
+    expect(scene.proxy.accepted).toBeLessThanOrEqual(2);
+    expect(await watchersOf(scene)).toEqual({ watchers: WATCHES, streams: 1 });
+  });
+
+  test('10 000 rounds of subscribing and leaving leave nothing behind, on the server or here', async () => {
+    const before = await watchersOf(scene, { watchers: 0, streams: 0 });
+    const resources = activeResources();
+    client = makeClient();
+    const states = collect(client.connection$);
+    const startRevision = await nextRevision();
+    const watch = (name: string): Collected<unknown> => collect(client.watch({ prefix: `rounds/${name}/` }, { startRevision }));
+    const kept = watch('kept');
+    for (let round = 0; round < ROUNDS; round++) {
+      const left = round % 2 === 0 ? watch(String(round)) : collect(client.watch({ prefix: `rounds/${round % 7}/` }));
+      // It is left at once, or when it is about to be made, or when it has been.
+      if (round % 5 === 1) await Promise.resolve();
+      if (round % 50 === 2) await firstValueFrom(client.watchBatches({ prefix: 'rounds/made/' }, { startRevision }));
+      left.stop();
+    }
+    await watchersOf(scene, { watchers: before.watchers + 1, streams: before.streams + 1 });
+    await fill(scene.direct, { prefix: 'rounds/kept/', revisions: 1 });
+    await until('the one that was kept is served', () => kept.values.length === 1);
+    kept.stop();
+    await watchersOf(scene, { watchers: before.watchers });
+    await until('nothing is watched', () => states.values.at(-1)?.status === 'idle');
+    await client.close();
+    await until('no socket is open', () => scene.proxy.open === 0);
+    await until('no timer is left', () => activeResources() <= resources);
+  });
+});
+
+/** Sockets and timers of this process. */
+function activeResources(): number {
+  return process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout' || kind === 'TCPSocketWrap').length;
+}

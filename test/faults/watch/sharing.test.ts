@@ -1,0 +1,117 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { firstValueFrom } from 'rxjs';
+import type { Client } from '../../../src/index.js';
+import { collect } from './support/collect.js';
+import { setScene, type Scene } from './support/scene.js';
+import { until } from './support/until.js';
+import { watchersOf } from './support/watchers.js';
+
+let scene: Scene;
+let client: Client;
+let runs = 0;
+let range = '';
+
+beforeAll(async () => {
+  scene = await setScene();
+});
+beforeEach(() => {
+  client = makeClient();
+  range = `run-${++runs}/`;
+});
+afterEach(() => client.close());
+afterAll(() => scene.close());
+
+/** It hears of nothing but the watch: no heartbeat falls into a test. */
+const makeClient = (graceMs = 1_000): Client => scene.client({ heartbeatMs: 60_000, answerTimeoutMs: 10_000, graceMs });
+const put = (name: string): Promise<unknown> => firstValueFrom(scene.direct.kv.put(`${range}${name}`, 'x'));
+/** Resolves when the watch is there: its first batch says so. */
+const there = async (): Promise<void> => void (await firstValueFrom(client.watchBatches({ prefix: range })));
+
+describe('subscribers of one watch', () => {
+  test('who come late see what comes from then on, and in batches first how far the watch is', async () => {
+    const early = collect(client.watchBatches({ prefix: range }));
+    await there();
+    await put('a');
+    await until('the first sees it', () => early.values.length === 2);
+    const late = collect(client.watchBatches({ prefix: range }));
+    const lateEvents = collect(client.watch({ prefix: range }));
+    await put('b');
+    await until('all see it', () => early.values.length === 3 && late.values.length === 2 && lateEvents.values.length === 1);
+    expect(late.values).toEqual([{ type: 'progress', revision: early.values[1]?.revision, events: [] }, early.values[2]]);
+    expect(lateEvents.values.map(({ kv }) => kv.key)).toEqual([`${range}b`]);
+  });
+
+  test('one that is slow delays the others, but they miss nothing', async () => {
+    let late = 0;
+    client.watch({ prefix: range }).subscribe(() => {
+      const end = performance.now() + 3;
+      while (performance.now() < end) late += 1;
+    });
+    const other = collect(client.watch({ prefix: range }));
+    await there();
+    const written = Array.from({ length: 100 }, (_, index) => `${range}${index}`);
+    await Promise.all(written.map((_, index) => put(String(index))));
+    await until('the other sees all', () => other.values.length >= written.length);
+    expect(late).toBeGreaterThan(0);
+    expect(other.values.map(({ kv }) => kv.key).sort()).toEqual(written.sort());
+    const revisions = other.values.map(({ revision }) => revision);
+    expect(revisions).toEqual([...revisions].sort((a, b) => a - b));
+  });
+
+  test('ten thousand are one watch of the server, and each sees every event', async () => {
+    const { watchers } = await watchersOf(scene);
+    const seen = Array.from({ length: 10_000 }, () => collect(client.watch({ prefix: range })));
+    await there();
+    expect((await watchersOf(scene)).watchers).toBe(watchers + 1);
+    for (const name of ['a', 'b']) await put(name);
+    await until('all have seen both', () => seen.every(({ values }) => values.length >= 2));
+    const keys = new Set(seen.map(({ values }) => values.map(({ kv }) => kv.key).join()));
+    expect([...keys]).toEqual([`${range}a,${range}b`]);
+  });
+});
+
+describe('a watch whose last subscriber has left', () => {
+  test('is there for who comes back within the grace, and the server is not bothered', async () => {
+    client = makeClient(60_000);
+    const first = collect(client.watchBatches({ prefix: range }));
+    await until('it is there', () => first.values.length > 0);
+    const before = [scene.proxy.up.bytes, (await watchersOf(scene)).watchers];
+    first.stop();
+    await put('while nobody looked');
+    const again = collect(client.watchBatches({ prefix: range }));
+    await put('seen');
+    await until('the event comes', () => again.values.some(({ events }) => events.some(({ kv }) => kv.key === `${range}seen`)));
+    expect([scene.proxy.up.bytes, (await watchersOf(scene)).watchers]).toEqual(before);
+  });
+
+  test('ends with the grace where nobody comes back, here and on the server', async () => {
+    client = makeClient(20);
+    const { watchers } = await watchersOf(scene);
+    const watch = collect(client.watchBatches({ prefix: range }));
+    await until('it is there', () => watch.values.length > 0);
+    expect((await watchersOf(scene)).watchers).toBe(watchers + 1);
+    watch.stop();
+    const states = collect(client.connection$);
+    await until('nothing is watched', () => states.values.at(-1)?.status === 'idle');
+    await watchersOf(scene, { watchers });
+  });
+});
+
+test('closing the client completes every watch and the state, which says so to who comes later, too', async () => {
+  const watches = [
+    collect(client.watch({ prefix: range })),
+    collect(client.watchBatches({ prefix: range })),
+    collect(client.watch({ prefix: range }, { startRevision: 1 })),
+    collect(client.watchOnce({ prefix: range })),
+    collect(client.live({ prefix: range })),
+    collect(client.liveState({ prefix: range })),
+    collect(client.connection$),
+  ];
+  await there();
+  await client.close();
+  const late = [collect(client.watch({ prefix: range })), collect(client.connection$)];
+  expect([...watches, ...late].map(({ completed, error }) => [completed, error])).toEqual(
+    Array.from({ length: 9 }, () => [true, undefined]),
+  );
+  expect(late.map(({ values }) => values)).toEqual([[], [{ status: 'closed' }]]);
+});

@@ -68,6 +68,12 @@ module.exports = {
       from: { path: '^examples/' },
       to: { path: '^(src|operators)/', pathNot: '^(src|operators)/index\\.ts$' },
     },
+    {
+      name: 'peer-only-in-benchmarks',
+      severity: 'error',
+      from: { pathNot: '^test/bench/' },
+      to: { path: 'node_modules/etcd3/' },
+    },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {
       name: 'no-orphans',

@@ -1,5 +1,6 @@
 import { lastValueFrom, mergeMap, range, type Observable } from 'rxjs';
 import type { Pool } from 'undici';
+import { cpuWatch } from './cpu.js';
 
 /** One call of the floor: bare `dispatch`, `JSON.stringify` before and `JSON.parse` behind it. */
 export function bareCall(pool: Pool, path: string, request: object): Promise<unknown> {
@@ -29,10 +30,10 @@ export async function costOf(
   inFlight: number,
   call: (index: number) => Observable<unknown> | Promise<unknown>,
 ): Promise<CallCost> {
-  const before = process.cpuUsage();
+  const spent = cpuWatch();
   const start = performance.now();
   await lastValueFrom(range(0, calls).pipe(mergeMap(call, inFlight)));
   const seconds = (performance.now() - start) / 1000;
-  const { user, system } = process.cpuUsage(before);
-  return { perSecond: calls / seconds, cpuMicros: (user + system) / calls };
+  const micros = spent();
+  return { perSecond: calls / seconds, cpuMicros: micros / calls };
 }

@@ -8,7 +8,7 @@ export function machine(etcdVersion: string): string {
   const [cpu] = cpus();
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
   const hardware = `${availableParallelism()} cores of ${cpu?.model.trim() ?? 'an unknown processor'}, ${memory}, ${process.platform} ${process.arch}`;
-  const software = `Node ${process.versions.node}, undici ${versionOf('undici')}, rxjs ${versionOf('rxjs')}, etcd ${etcdVersion}`;
+  const software = `Node ${process.versions.node}, undici ${versionOf('undici')}, rxjs ${versionOf('rxjs')}, etcd3 ${versionOf('etcd3')}, etcd ${etcdVersion}`;
   return `${hardware}; ${software}; server and client on the same machine`;
 }
 

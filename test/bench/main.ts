@@ -13,6 +13,7 @@ import { markdownTable, textTable } from './table.js';
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 const PATIENCE_MS = 300_000;
+const EVERYBODY = ['ours', 'peer', 'floor'] as const;
 
 /** What waits for an event that was lost would wait for ever. */
 async function tooLong(signal: AbortSignal): Promise<never> {
@@ -39,7 +40,7 @@ async function bench({ scenarios: asked, shows, quick, json, docs }: Options): P
   try {
     for (const scenario of asked) {
       try {
-        results.push(...(await measure(scenario, { server, quick }, shows)));
+        results.push(...(await measure(scenario, { server, quick, who: EVERYBODY }, shows)));
       } catch (error) {
         whole = false;
         say(`${scenario.name} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

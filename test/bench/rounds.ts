@@ -1,35 +1,39 @@
 import { collectGarbage } from './heap.js';
 import type { Contest, Figures, Round, Scenario, Stage, Who } from './scenario.js';
 
-/** Rounds of a scenario, those that only warm up left out. */
+type Turn = readonly [Who, () => Promise<Figures>];
+
+/**
+ * Rounds of a scenario, those that only warm up left out. In each of them the sides take turns, each going first as often as the others, so that whatever
+ * else the machine does falls on all alike: it is the ratios within a round that are compared.
+ */
 export async function runRounds({ rounds, prepare }: Scenario, stage: Stage): Promise<readonly Round[]> {
-  const contest = await prepare(stage);
+  const { sides, end } = await prepare(stage);
+  const turns = turnsOf(sides, stage.who);
   const results: Round[] = [];
   try {
     for (let index = 0; index < rounds.warmUp + (stage.quick ? rounds.quick : rounds.full); index++) {
-      const round = await contest.round(index);
+      const round = await roundOf(turns, index % turns.length);
       if (index >= rounds.warmUp) results.push(round);
     }
   } finally {
-    await contest.end();
+    await end();
   }
   return results;
 }
 
-/**
- * Each side in turn, and each first as often as the others, so that whatever else the machine does falls on all alike: it is the ratios within a round
- * that are compared.
- */
-export function inTurn(sides: Readonly<Partial<Record<Who, () => Promise<Figures>>>>): Contest['round'] {
-  const entries = Object.entries(sides) as [Who, () => Promise<Figures>][];
-  return async (index) => {
-    const first = index % entries.length;
-    const results: Partial<Record<Who, Figures>> = {};
-    for (const [who, run] of [...entries.slice(first), ...entries.slice(0, first)]) {
-      // What one side leaves behind is not for the next to clear away.
-      collectGarbage();
-      results[who] = await run();
-    }
-    return results;
-  };
+const turnsOf = (sides: Contest['sides'], who: readonly Who[]): readonly Turn[] =>
+  who.flatMap((each) => {
+    const run = sides[each];
+    return run === undefined ? [] : [[each, run] as const];
+  });
+
+async function roundOf(turns: readonly Turn[], first: number): Promise<Round> {
+  const results: Partial<Record<Who, Figures>> = {};
+  for (const [who, run] of [...turns.slice(first), ...turns.slice(0, first)]) {
+    // What one side leaves behind is not for the next to clear away.
+    collectGarbage();
+    results[who] = await run();
+  }
+  return results;
 }

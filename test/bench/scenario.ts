@@ -3,14 +3,24 @@ import type { EtcdServer } from '../support/etcd/index.js';
 /** Who is measured: rxetcd, another client, and the least that the work costs without any client. */
 export type Who = 'ours' | 'peer' | 'floor';
 
+/** What a row is to reach: at least where more is better, at most where less is. */
+export interface Target {
+  /** The figure itself. */
+  readonly ours?: number;
+  /** The ratio to another side. */
+  readonly toPeer?: number;
+  readonly toFloor?: number;
+}
+
 /** A line of the table. */
 export interface Row {
   readonly name: string;
   readonly unit: string;
   readonly better: 'more' | 'less';
+  readonly target?: Target;
 }
 
-/** What a round gave, by the names of the rows; a side may leave out what it has no notion of. */
+/** What a side gave in its turn, by the names of the rows; it may leave out what it has no notion of. */
 export type Figures = Readonly<Record<string, number>>;
 
 /** What a round gave of each side. */
@@ -18,8 +28,8 @@ export type Round = Readonly<Partial<Record<Who, Figures>>>;
 
 /** A scenario that is ready to run. */
 export interface Contest {
-  /** One round of all sides. */
-  round(index: number): Promise<Round>;
+  /** One turn of each side. */
+  readonly sides: Readonly<Partial<Record<Who, () => Promise<Figures>>>>;
   /** Closes what was opened for it. */
   end(): Promise<void>;
 }
@@ -29,6 +39,8 @@ export interface Stage {
   readonly server: EtcdServer;
   /** Be short: less work a round, for an answer that is less sure. */
   readonly quick: boolean;
+  /** Whose turns are taken. */
+  readonly who: readonly Who[];
 }
 
 /** Something to measure. */

@@ -3,18 +3,19 @@ import { Pool } from 'undici';
 import { createClient, type Client } from '../../../src/index.js';
 import { bareCall, costOf } from '../calls.js';
 import { fill, keyOf, VALUE } from '../fill.js';
-import { inTurn } from '../rounds.js';
-import type { Figures, Scenario } from '../scenario.js';
+import { peerClient, type Peer } from '../peer.js';
+import type { Figures, Scenario, Target } from '../scenario.js';
 
 const PREFIX = 'bench/calls/';
 const KEYS = 1_000;
-/** As many connections for each side: what is beside etcd's own work is the client. */
+/** As many connections for ours and the floor: what is beside etcd's own work is the client. */
 const CONNECTIONS = 64;
 const TRIAL_CALLS = 200;
 
-/** A call, by the client and without one. */
+/** A call, by each client and without one. */
 interface Verb {
   ours(etcd: Client, key: string): Observable<unknown>;
+  peer(peer: Peer, key: string): Promise<unknown>;
   floor(pool: Pool, key: string): Promise<unknown>;
 }
 
@@ -22,41 +23,52 @@ const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 const put: Verb = {
   ours: (etcd, key) => etcd.kv.put(key, VALUE),
+  peer: (peer, key) => peer.put(key).value(VALUE).exec(),
   floor: (pool, key) => bareCall(pool, '/v3/kv/put', { key: base64(key), value: base64(VALUE) }),
 };
 
 const get: Verb = {
   ours: (etcd, key) => etcd.kv.get(key),
+  peer: (peer, key) => peer.get(key).exec(),
   floor: (pool, key) => bareCall(pool, '/v3/kv/range', { key: base64(key) }),
 };
 
+/** What is to be reached in calls a second, and in CPU a call. */
+interface Targets {
+  readonly speed: Target;
+  readonly cpu?: Target;
+}
+
 /** Calls a second, and what one costs the client's process. */
-function calls(name: string, verb: Verb, inFlight: number): Scenario {
+function calls(name: string, verb: Verb, inFlight: number, { speed, cpu }: Targets): Scenario {
   return {
     name,
     rows: [
-      { name, unit: 'calls/s', better: 'more' },
-      { name: `cpu-${name}`, unit: 'µs/call', better: 'less' },
+      { name, unit: 'calls/s', better: 'more', target: speed },
+      { name: `cpu-${name}`, unit: 'µs/call', better: 'less', ...(cpu && { target: cpu }) },
     ],
     rounds: { full: 25, quick: 5, warmUp: 2 },
     prepare: async ({ server: { endpoint }, quick }) => {
       const etcd = createClient({ endpoints: endpoint, maxConnections: CONNECTIONS });
+      const peer = peerClient(endpoint);
       const pool = new Pool(endpoint, { connections: CONNECTIONS });
       await fill(etcd, PREFIX, KEYS);
       const floor = (index: number) => verb.floor(pool, keyOf(PREFIX, index % KEYS));
       // As many as take this machine, in its state of today, about as long as a round should.
       const { perSecond: pace } = await costOf(TRIAL_CALLS * Math.min(inFlight, 10), inFlight, floor);
-      const count = Math.ceil(pace * (quick ? 0.2 : 0.6));
-      const round = async (call: (index: number) => Observable<unknown> | Promise<unknown>): Promise<Figures> => {
+      const count = Math.ceil(pace * (quick ? 0.15 : 0.6));
+      const measured = async (call: (index: number) => Observable<unknown> | Promise<unknown>): Promise<Figures> => {
         const { perSecond, cpuMicros } = await costOf(count, inFlight, call);
         return { [name]: perSecond, [`cpu-${name}`]: cpuMicros };
       };
       return {
-        round: inTurn({
-          ours: () => round((index) => verb.ours(etcd, keyOf(PREFIX, index % KEYS))),
-          floor: () => round(floor),
-        }),
+        sides: {
+          ours: () => measured((index) => verb.ours(etcd, keyOf(PREFIX, index % KEYS))),
+          peer: () => measured((index) => verb.peer(peer, keyOf(PREFIX, index % KEYS))),
+          floor: () => measured(floor),
+        },
         end: async () => {
+          peer.close();
           await Promise.all([etcd.close(), pool.destroy()]);
         },
       };
@@ -66,8 +78,9 @@ function calls(name: string, verb: Verb, inFlight: number): Scenario {
 
 /** `single`: one request a call, also where reads could travel together. */
 export const callScenarios: readonly Scenario[] = [
-  calls('put-64', put, 64),
-  calls('get-64-single', get, 64),
-  calls('put-1', put, 1),
-  calls('get-1', get, 1),
+  calls('put-64', put, 64, { speed: { toPeer: 1.2, toFloor: 0.85 }, cpu: { toPeer: 0.4, toFloor: 1.4 } }),
+  calls('get-64-single', get, 64, { speed: { toPeer: 1.4, toFloor: 0.85 }, cpu: { toPeer: 0.4, toFloor: 1.4 } }),
+  calls('get-64', get, 64, { speed: { toPeer: 3 } }),
+  calls('put-1', put, 1, { speed: { toPeer: 1, toFloor: 0.85 } }),
+  calls('get-1', get, 1, { speed: { toPeer: 1, toFloor: 0.85 } }),
 ];

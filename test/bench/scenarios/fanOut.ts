@@ -1,8 +1,8 @@
 import { firstValueFrom, lastValueFrom, mergeMap, range, Subject, Subscription } from 'rxjs';
 import { createClient, put, type Client } from '../../../src/index.js';
-import { bareWatch, createRequest } from '../bareWatch.js';
+import { bareWatch, createRequest } from '../bareStream.js';
 import { keyOf, VALUE } from '../fill.js';
-import { inTurn } from '../rounds.js';
+import { closePeer, peerClient } from '../peer.js';
 import type { Figures, Scenario } from '../scenario.js';
 
 const PREFIX = 'bench/fan-out/';
@@ -14,7 +14,7 @@ const DELIVERIES = TXNS * OPS * SUBSCRIBERS;
 /** One watch and a thousand who listen: from the first write to the last delivery, the writes and the parsing of what comes included. */
 export const fanOutScenario: Scenario = {
   name: 'fan-out-1000',
-  rows: [{ name: 'fan-out-1000', unit: 'deliveries/s', better: 'more' }],
+  rows: [{ name: 'fan-out-1000', unit: 'deliveries/s', better: 'more', target: { ours: 1e6 } }],
   rounds: { full: 15, quick: 5, warmUp: 2 },
   prepare: async ({ server: { endpoint } }) => {
     const etcd = createClient({ endpoints: endpoint });
@@ -27,6 +27,16 @@ export const fanOutScenario: Scenario = {
       await firstValueFrom(etcd.watchBatches({ prefix: PREFIX }));
       const figures = await counter.time(() => write(etcd));
       listening.unsubscribe();
+      return figures;
+    };
+
+    const peer = async (): Promise<Figures> => {
+      const client = peerClient(endpoint);
+      const watcher = await client.watch().prefix(PREFIX).create();
+      watcher.setMaxListeners(SUBSCRIBERS);
+      for (let index = 0; index < SUBSCRIBERS; index++) watcher.on('put', counter.count);
+      const figures = await counter.time(() => write(etcd));
+      await closePeer(client, [watcher]);
       return figures;
     };
 
@@ -48,7 +58,7 @@ export const fanOutScenario: Scenario = {
       return figures;
     };
 
-    return { round: inTurn({ ours, floor }), end: () => etcd.close() };
+    return { sides: { ours, peer, floor }, end: () => etcd.close() };
   },
 };
 

@@ -3,11 +3,12 @@ import { callScenarios } from './calls.js';
 import { decodeScenario } from './decode.js';
 import { fanOutScenario } from './fanOut.js';
 import { importScenario } from './importing.js';
+import { leasesScenario, leasesSocketsScenario } from './leases.js';
 import { liveScenario } from './live.js';
 import { rangeScenario } from './range.js';
-import { socketsScenario } from './sockets.js';
 import { subscribersScenario } from './subscribers.js';
-import { watchersScenario } from './watchers.js';
+import { watchersScenario, watchersSocketsScenario } from './watchers.js';
+import { watchLatencyScenario } from './watchLatency.js';
 import { watchReplayScenario } from './watchReplay.js';
 
 /** All that is measured, in the order of the table. */
@@ -16,10 +17,13 @@ export const scenarios: readonly Scenario[] = [
   rangeScenario,
   decodeScenario,
   watchReplayScenario,
+  watchLatencyScenario,
   fanOutScenario,
   subscribersScenario,
   watchersScenario,
-  socketsScenario,
+  watchersSocketsScenario,
   liveScenario,
+  leasesScenario,
+  leasesSocketsScenario,
   importScenario,
 ];

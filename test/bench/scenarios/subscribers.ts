@@ -1,7 +1,6 @@
 import { firstValueFrom, Subject, type Observable, type Subscription } from 'rxjs';
 import { createClient } from '../../../src/index.js';
 import { heapInUse } from '../heap.js';
-import { inTurn } from '../rounds.js';
 import type { Figures, Scenario } from '../scenario.js';
 
 const PREFIX = 'bench/subscribers/';
@@ -19,7 +18,7 @@ export const subscribersScenario: Scenario = {
     await firstValueFrom(etcd.watchBatches({ prefix: PREFIX }));
     const subject = new Subject<unknown>();
     return {
-      round: inTurn({ ours: async () => heapOf(() => etcd.watch({ prefix: PREFIX })), floor: async () => heapOf(() => subject) }),
+      sides: { ours: async () => heapOf(() => etcd.watch({ prefix: PREFIX })), floor: async () => heapOf(() => subject) },
       end: () => {
         watching.unsubscribe();
         return etcd.close();

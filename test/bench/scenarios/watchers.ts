@@ -1,14 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectable, lastValueFrom, mergeMap, range, take } from 'rxjs';
 import { createClient } from '../../../src/index.js';
-import { bareWatch, createRequest } from '../bareWatch.js';
+import { bareWatch, createRequest } from '../bareStream.js';
 import { keyOf } from '../fill.js';
 import { heapInUse } from '../heap.js';
-import { inTurn } from '../rounds.js';
+import { closePeer, peerClient } from '../peer.js';
 import type { Figures, Scenario } from '../scenario.js';
+import { socketsScenario } from '../sockets.js';
 
+const NAME = 'watchers-1000';
 const PREFIX = 'bench/watchers/';
 const WATCHES = 1_000;
+const KEYS = Array.from({ length: WATCHES }, (_, index) => keyOf(PREFIX, index));
 /** How long a connection of the pool that nobody uses any more stays open here. */
 const IDLE_MS = 200;
 
@@ -17,26 +20,46 @@ const IDLE_MS = 200;
  * store's revision meanwhile have been idle long enough to be closed.
  */
 export const watchersScenario: Scenario = {
-  name: 'watchers-1000',
+  name: NAME,
   rows: [
-    { name: 'watchers-1000', unit: 'ms', better: 'less' },
-    { name: 'watchers-1000-heap', unit: 'bytes/watch', better: 'less' },
+    { name: NAME, unit: 'ms', better: 'less' },
+    { name: `${NAME}-heap`, unit: 'bytes/watch', better: 'less', target: { toPeer: 0.5 } },
   ],
   rounds: { full: 7, quick: 2, warmUp: 1 },
   prepare: async ({ server: { endpoint } }) => ({
-    round: inTurn({ ours: () => ours(endpoint), floor: () => floor(endpoint) }),
+    sides: {
+      ours: () => measured(() => watchOurs(endpoint)),
+      peer: () => measured(() => watchPeer(endpoint)),
+      floor: async () => {
+        const { setUpMs, end } = await watchBare(endpoint);
+        await end();
+        // The bare stream holds nothing a watch: its heap would say nothing.
+        return { [NAME]: setUpMs };
+      },
+    },
     end: async () => undefined,
   }),
 };
 
+/** The connections that they hold. */
+export const watchersSocketsScenario: Scenario = socketsScenario(`${NAME}-sockets`, { ours: watchOurs, peer: watchPeer });
+
 /** So many watches, confirmed. */
-export interface Watched {
+interface Watched {
   readonly setUpMs: number;
   end(): Promise<void>;
 }
 
+async function measured(watchAll: () => Promise<Watched>): Promise<Figures> {
+  const before = heapInUse();
+  const { setUpMs, end } = await watchAll();
+  const heap = (heapInUse() - before) / WATCHES;
+  await end();
+  return { [NAME]: setUpMs, [`${NAME}-heap`]: heap };
+}
+
 /** Resolves when the server has confirmed the last of them, and the pool of the client has closed what it does not need any more. */
-export async function watchThousand(endpoint: string): Promise<Watched> {
+async function watchOurs(endpoint: string): Promise<Watched> {
   const etcd = createClient({ endpoints: endpoint, keepAliveMs: IDLE_MS });
   const start = performance.now();
   // The first batch of a watch says that the server has confirmed it.
@@ -55,16 +78,14 @@ export async function watchThousand(endpoint: string): Promise<Watched> {
   };
 }
 
-async function ours(endpoint: string): Promise<Figures> {
-  const before = heapInUse();
-  const { setUpMs, end } = await watchThousand(endpoint);
-  const heap = (heapInUse() - before) / WATCHES;
-  await end();
-  return { 'watchers-1000': setUpMs, 'watchers-1000-heap': heap };
+async function watchPeer(endpoint: string): Promise<Watched> {
+  const peer = peerClient(endpoint);
+  const start = performance.now();
+  const watchers = await Promise.all(KEYS.map((key) => peer.watch().prefix(key).create()));
+  return { setUpMs: performance.now() - start, end: () => closePeer(peer, watchers) };
 }
 
-/** The bare stream holds nothing a watch: its heap would say nothing. */
-async function floor(endpoint: string): Promise<Figures> {
+async function watchBare(endpoint: string): Promise<Watched> {
   const start = performance.now();
   let created = 0;
   let finish: () => void;
@@ -73,9 +94,7 @@ async function floor(endpoint: string): Promise<Figures> {
     created += result.created === true ? 1 : 0;
     if (created === WATCHES) finish();
   });
-  for (let index = 0; index < WATCHES; index++) watch.send(createRequest(keyOf(PREFIX, index)));
+  for (const key of KEYS) watch.send(createRequest(key));
   await finished;
-  const setUpMs = performance.now() - start;
-  watch.close();
-  return { 'watchers-1000': setUpMs };
+  return { setUpMs: performance.now() - start, end: async () => watch.close() };
 }

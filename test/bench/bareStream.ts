@@ -1,27 +1,31 @@
 import { WebSocket } from 'undici';
 
-/** A watch as a floor: a bare WebSocket, and `JSON.parse` of each frame. */
-export interface BareWatch {
+/** A stream as a floor: a bare WebSocket, and `JSON.parse` of each frame. */
+export interface BareStream {
   send(message: object): void;
   close(): void;
 }
 
-/** A message of the server, as far as a floor looks at it. */
+/** A message of the server to watches, as far as a floor looks at it. */
 export interface BareMessage {
   readonly result: { readonly created?: boolean; readonly events?: readonly { readonly kv: { readonly key: string } }[] };
 }
 
 /** Resolves when the socket is open. */
-export function bareWatch(endpoint: string, onMessage: (message: BareMessage) => void): Promise<BareWatch> {
+export function bareStream(endpoint: string, path: string, onMessage: (message: unknown) => void): Promise<BareStream> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(`${endpoint.replace(/^http/, 'ws')}/v3/watch`);
-    socket.addEventListener('message', ({ data }: { data: unknown }) => onMessage(JSON.parse(String(data)) as BareMessage));
+    const socket = new WebSocket(`${endpoint.replace(/^http/, 'ws')}${path}`);
+    socket.addEventListener('message', ({ data }: { data: unknown }) => onMessage(JSON.parse(String(data))));
     socket.addEventListener('error', (event) => reject(new Error('the WebSocket broke', { cause: event.error })));
     socket.addEventListener('open', () =>
       resolve({ send: (message) => socket.send(JSON.stringify(message)), close: () => socket.close() }),
     );
   });
 }
+
+/** A stream for watches. */
+export const bareWatch = (endpoint: string, onMessage: (message: BareMessage) => void): Promise<BareStream> =>
+  bareStream(endpoint, '/v3/watch', (message) => onMessage(message as BareMessage));
 
 /** A create request for all keys with a prefix whose last character is not the last of its kind. */
 export function createRequest(prefix: string, startRevision?: number): object {

@@ -1,0 +1,28 @@
+import { startTcpProxy } from '../support/tcpProxy.js';
+import type { Contest, Figures, Row, Scenario, Who } from './scenario.js';
+
+/** What holds connections until it is ended. */
+interface Held {
+  end(): Promise<void>;
+}
+
+/** The connections that something holds, counted by a proxy that all of them go through; one is enough for ours. */
+export function socketsScenario(name: string, holders: Readonly<Partial<Record<Who, (endpoint: string) => Promise<Held>>>>): Scenario {
+  const row: Row = { name, unit: 'sockets', better: 'less', target: { ours: 1 } };
+  return {
+    name,
+    rows: [row],
+    rounds: { full: 1, quick: 1, warmUp: 0 },
+    prepare: async ({ server: { endpoint } }) => {
+      const proxy = await startTcpProxy(endpoint);
+      const counted = async (hold: (endpoint: string) => Promise<Held>): Promise<Figures> => {
+        const { end } = await hold(proxy.endpoint);
+        const { open } = proxy;
+        await end();
+        return { [name]: open };
+      };
+      const sides = Object.fromEntries(Object.entries(holders).map(([who, hold]) => [who, () => counted(hold)])) as Contest['sides'];
+      return { sides, end: () => proxy.close() };
+    },
+  };
+}

@@ -31,10 +31,13 @@ export function limit(option: string, value: unknown, fallback: number): number 
   return value === Infinity ? value : duration(option, value, fallback);
 }
 
-export function count(option: string, value: unknown, fallback: number): number {
+export function count(option: string, value: unknown, fallback: number, most: number = Number.MAX_SAFE_INTEGER): number {
   if (value === undefined) return fallback;
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1)
-    throw new InvalidOptionError(option, `a whole number from 1, not ${shown(value)}`);
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1 || value > most)
+    throw new InvalidOptionError(
+      option,
+      `a whole number from 1${most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`}, not ${shown(value)}`,
+    );
   return value;
 }
 

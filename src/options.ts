@@ -23,6 +23,11 @@ export interface ClientOptions {
   readonly maxConnections?: number;
   /** How long an idle connection is kept, in milliseconds: 30 000 by default. */
   readonly keepAliveMs?: number;
+  /**
+   * How long an answer may be, or one message of a stream, in bytes of JSON: 128 MiB by default, and at most what a string can hold, 512 MiB less 24. Longer ones are
+   * `ResponseTooLarge`, and cost no memory; `kv.pages` then asks for shorter pages.
+   */
+  readonly maxResponseBytes?: number;
   /** Sent with every request. `authorization`, `content-type`, `content-length`, `host` and the like are rxetcd's own. */
   readonly headers?: Readonly<Record<string, string>>;
   /** What requests call themselves: `rxetcd` by default. */
@@ -32,6 +37,9 @@ export interface ClientOptions {
   /** How watches and keepalives are carried and kept alive. */
   readonly streams?: StreamOptions;
 }
+
+/** What V8 can hold; an answer becomes a string before it is read. */
+const LONGEST_STRING = 2 ** 29 - 24;
 
 /** The options with all defaults filled in. */
 export type Settings = CallerSettings & PoolSettings & { readonly streams: StreamSettings };
@@ -51,6 +59,7 @@ export function settingsOf(options: ClientOptions): Settings {
     requestTimeoutMs: limit('requestTimeoutMs', options.requestTimeoutMs, 10_000),
     keepAliveMs: duration('keepAliveMs', options.keepAliveMs, 30_000),
     maxConnections: count('maxConnections', options.maxConnections, 64),
+    maxResponseBytes: count('maxResponseBytes', options.maxResponseBytes, 128 * 2 ** 20, LONGEST_STRING),
     headers: {
       ...(options.headers === undefined ? {} : checkHeaders(options.headers)),
       'user-agent': options.userAgent === undefined ? 'rxetcd' : headerText('userAgent', options.userAgent),
@@ -70,6 +79,7 @@ const KNOWN: Readonly<Record<keyof ClientOptions, true>> = {
   requestTimeoutMs: true,
   maxConnections: true,
   keepAliveMs: true,
+  maxResponseBytes: true,
   headers: true,
   userAgent: true,
   apiPrefix: true,

@@ -66,9 +66,10 @@ function keyAfter({ keyBytes }: KeyValue): Uint8Array {
   return next;
 }
 
-/** gRPC's own limit on what one server answers: no error of etcd's table, so told by its words. */
+/** Our own limit on an answer, or gRPC's within a server: that is no error of etcd's table, so told by its words. */
 const isTooLarge = (error: unknown): boolean =>
-  isEtcdError(error) && error.code === 'ResourceExhausted' && error.message.includes('larger than max');
+  hasReason(error, 'ResponseTooLarge') ||
+  (isEtcdError(error) && error.code === 'ResourceExhausted' && error.message.includes('larger than max'));
 
 function compactedBetween(error: CompactedError, revision: number | undefined): CompactedError {
   if (revision === undefined) return error;

@@ -24,7 +24,10 @@ export class KeepAlives {
       () => caller.channel(leaseRpcs.keepAlive),
       settings,
       (channel, outcomes) => {
-        const onAnswer = (): void => outcomes.onAnswer();
+        const onAnswer = (): void => {
+          outcomes.onAnswer();
+          outcomes.onNews();
+        };
         if (channel.duplex === undefined) return singleKeepAlives(service, onAnswer);
         return duplexKeepAlive(channel.duplex, channel, { agenda: this.agenda, openTimeoutMs: settings.answerTimeoutMs, onAnswer });
       },

@@ -102,6 +102,8 @@ const CLIENT_ERRORS = {
   UnknownMethod: 'Unimplemented',
   /** What came back is not what etcd's API says. */
   MalformedResponse: 'Internal',
+  /** An answer, or a message of a stream, is longer than the option `maxResponseBytes` allows. */
+  ResponseTooLarge: 'ResourceExhausted',
   /** What is stored under a key is not what your codec wants. */
   InvalidValue: 'DataLoss',
   /** The `token` function of the `auth` option failed. */

@@ -24,6 +24,7 @@ export interface CallerSettings {
   readonly apiPrefix: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly requestTimeoutMs: number;
+  readonly maxResponseBytes: number;
   readonly streams: { readonly carrier: Carrier | 'auto' };
 }
 
@@ -74,7 +75,8 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
       const send = (route: Route, recover: Recover<A>): Observable<A> => {
         refuseNewer(rpc, json, route);
         const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
-        return messagesOf(transport.stream(post(rpc.path, body, route, call)), rpc.response, where).pipe(
+        const reading = { codec: rpc.response, maxBytes: settings.maxResponseBytes, where };
+        return messagesOf(transport.stream(post(rpc.path, body, route, call)), reading).pipe(
           tap(() => {
             call.answered = true;
             route.endpoint.succeeded();

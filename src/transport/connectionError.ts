@@ -1,4 +1,5 @@
 import { EtcdError, isEtcdError, type ErrorDetails } from '../errors/index.js';
+import { responseTooLarge } from './body.js';
 
 /** undici's and Node's codes in words. What is not here is described by its code. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -27,6 +28,8 @@ export function connectionError(error: unknown, sent: boolean, where: ErrorDetai
   // Without undici's error, which quotes the bytes: they may hold what is nobody's business. It has no code of its own.
   if (cause instanceof Error && cause.name === 'HTTPParserError')
     return new EtcdError('MalformedResponse', `the answer is not HTTP: ${cause.message}`, where);
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return responseTooLarge(where);
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') return new EtcdError('MalformedResponse', 'the head of the answer is too long', where);
   const details = { ...where, cause };
   const words = (code === undefined ? undefined : WORDS[code]) ?? describe(cause, code);
   return sent

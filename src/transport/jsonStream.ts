@@ -1,4 +1,5 @@
-import { EtcdError } from '../errors/index.js';
+import { EtcdError, type ErrorDetails } from '../errors/index.js';
+import { responseTooLarge } from './body.js';
 import { ObjectEnds } from './objectEnds.js';
 
 const NEWLINE = 0x0a;
@@ -13,16 +14,26 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
  * over several lines, say), the braces decide from there on. Each byte is copied at most once, so that 22 MB in a thousand chunks take linear time.
  */
 export class JsonStream {
-  /** Chunks of what is not complete yet. */
+  /** Chunks of what is not complete yet, and their length. */
   private pending: Uint8Array[] = [];
+  private pendingBytes = 0;
   private readonly ends = new ObjectEnds();
   /** `unknown` until the first object is complete and something follows it. */
   private mode: 'unknown' | 'lines' | 'braces' = 'unknown';
 
   /**
+   * @param maxBytes how long an object may be
+   * @param where what errors say they are of
+   */
+  constructor(
+    private readonly maxBytes: number,
+    private readonly where: ErrorDetails = {},
+  ) {}
+
+  /**
    * Takes the next chunk; gives the objects that it completes. The chunk is kept until its last object is complete.
    *
-   * @throws EtcdError `MalformedResponse` for anything that is not a sequence of JSON objects; the stream is of no use afterwards.
+   * @throws EtcdError `MalformedResponse` for anything that is not a sequence of JSON objects, `ResponseTooLarge`; the stream is of no use afterwards.
    */
   push(chunk: Uint8Array): unknown[] {
     const complete: unknown[] = [];
@@ -38,7 +49,7 @@ export class JsonStream {
   end(): unknown[] {
     const complete: unknown[] = [];
     if (this.mode === 'lines') this.unline(this.take(), complete);
-    if (this.ends.within) throw malformed('it ends in the middle of a message');
+    if (this.ends.within) throw this.malformed('it ends in the middle of a message');
     return complete;
   }
 
@@ -55,7 +66,7 @@ export class JsonStream {
       }
       complete.push(value);
     }
-    if (start < chunk.length) this.pending.push(chunk.subarray(start));
+    if (start < chunk.length) this.keep(chunk.subarray(start));
   }
 
   /** A line is not one object, so newlines are not what parts the objects of this stream. */
@@ -79,22 +90,42 @@ export class JsonStream {
         }
         // What stands here without a newline before it has none to expect.
         if (this.ends.seen > 0) this.mode = 'braces';
-        if (byte !== OPEN_BRACE) throw malformed('it is not JSON');
+        if (byte !== OPEN_BRACE) throw this.malformed('it is not JSON');
       }
       const end = this.ends.next(chunk, index);
       const part = chunk.subarray(index, end);
       index = end;
-      if (this.ends.within) this.pending.push(part);
-      else complete.push(parseWhole(this.take(part)));
+      if (this.ends.within) this.keep(part);
+      else complete.push(this.parseWhole(this.take(part)));
     }
+  }
+
+  /** For when the rest of it has come. */
+  private keep(part: Uint8Array): void {
+    this.pendingBytes += part.length;
+    if (this.pendingBytes > this.maxBytes) throw responseTooLarge(this.where);
+    this.pending.push(part);
   }
 
   /** What was kept, with its last part. */
   private take(last?: Uint8Array): Uint8Array {
+    if (this.pendingBytes + (last?.length ?? 0) > this.maxBytes) throw responseTooLarge(this.where);
     if (this.pending.length === 0) return last ?? new Uint8Array(0);
     const parts = last === undefined ? this.pending : [...this.pending, last];
     this.pending = [];
+    this.pendingBytes = 0;
     return join(parts);
+  }
+
+  /** @throws EtcdError without the engine's message, which quotes the text: it may hold what is nobody's business */
+  private parseWhole(bytes: Uint8Array): unknown {
+    const value = parse(bytes);
+    if (value === undefined) throw this.malformed('it is not valid JSON');
+    return value;
+  }
+
+  private malformed(problem: string): EtcdError {
+    return new EtcdError('MalformedResponse', `the answer cannot be read: ${problem}`, this.where);
   }
 }
 
@@ -110,13 +141,6 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-/** @throws EtcdError without the engine's message, which quotes the text: it may hold what is nobody's business */
-function parseWhole(bytes: Uint8Array): unknown {
-  const value = parse(bytes);
-  if (value === undefined) throw malformed('it is not valid JSON');
-  return value;
-}
-
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function join(parts: readonly Uint8Array[]): Uint8Array {
@@ -128,5 +152,3 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
   }
   return whole;
 }
-
-const malformed = (problem: string): EtcdError => new EtcdError('MalformedResponse', `the answer cannot be read: ${problem}`);

@@ -6,10 +6,18 @@ import { errorInResponse } from './responseError.js';
 import type { ErrorDetails } from '../errors/index.js';
 import type { StreamPart } from './transport.js';
 
+/** How a streaming answer is read. */
+interface Reading<A> {
+  readonly codec: ResponseCodec<A>;
+  /** Of one message. */
+  readonly maxBytes: number;
+  readonly where: ErrorDetails;
+}
+
 /** The messages of a streaming answer, decoded as they come. */
-export function messagesOf<A>(parts: Observable<StreamPart>, codec: ResponseCodec<A>, where: ErrorDetails): Observable<A> {
+export function messagesOf<A>(parts: Observable<StreamPart>, { codec, maxBytes, where }: Reading<A>): Observable<A> {
   return new Observable((subscriber) => {
-    const json = new JsonStream();
+    const json = new JsonStream(maxBytes, where);
     const guarded = (work: () => void): void => {
       try {
         work();

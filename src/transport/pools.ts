@@ -8,6 +8,8 @@ export interface PoolSettings {
   readonly connectTimeoutMs: number;
   /** How long an idle connection is kept. */
   readonly keepAliveMs: number;
+  /** How long an answer may be, or one message of a stream. */
+  readonly maxResponseBytes: number;
   readonly tls: TlsSettings;
 }
 
@@ -26,8 +28,18 @@ export interface Pools {
   destroy(): Promise<void>;
 }
 
+/** What the pools of one kind have in common. */
+interface PoolLimits {
+  /** At a time to one endpoint; null for any number. */
+  readonly connections: number | null;
+  readonly maxResponseBytes: number;
+}
+
 /** Pools that are made as they are needed. */
-export function poolsByOrigin({ connectTimeoutMs, keepAliveMs, tls }: PoolSettings, connections: number | null): Pools {
+export function poolsByOrigin(
+  { connectTimeoutMs, keepAliveMs, tls }: Omit<PoolSettings, keyof PoolLimits>,
+  { connections, maxResponseBytes }: PoolLimits,
+): Pools {
   const pools = new Map<string, Pool>();
   let closed = false;
   return {
@@ -42,6 +54,7 @@ export function poolsByOrigin({ connectTimeoutMs, keepAliveMs, tls }: PoolSettin
         // Deadlines are the caller's; undici's own would end an idle watch after 300 s.
         headersTimeout: 0,
         bodyTimeout: 0,
+        maxResponseSize: maxResponseBytes === Infinity ? -1 : maxResponseBytes,
         connect: { timeout: connectTimeoutMs, ...tlsOptions(tls) },
       });
       pools.set(origin, pool);

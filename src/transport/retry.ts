@@ -53,6 +53,7 @@ const TABLE: Partial<Record<Reason, Row>> = {
   Canceled: { read: 'fail', write: 'ambiguous', why: 'somebody between us and the server gave up' },
   Corrupt: NOT_PROPOSED,
   MalformedResponse: { read: 'fail', write: 'ambiguous', why: 'it was answered, but not in words that we know' },
+  ResponseTooLarge: { read: 'fail', write: 'ambiguous', why: 'it was answered, at a length that another try would not change' },
   Aborted: { read: 'fail', write: 'ambiguous', why: 'the caller gave up after it was sent' },
   ClientClosed: { read: 'fail', write: 'ambiguous', why: 'the client was closed after it was sent' },
 };

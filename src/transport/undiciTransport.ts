@@ -2,17 +2,19 @@ import { Observable, type Subscriber, type Unsubscribable } from 'rxjs';
 import type { Dispatcher } from 'undici';
 import { http2Duplex } from './carriers/http2.js';
 import { webSocketDuplex } from './carriers/websocket.js';
+import { Body, textOf } from './body.js';
 import { connectionError } from './connectionError.js';
 import { poolsByOrigin, type Pools, type PoolSettings } from './pools.js';
 import type { HttpRequest, Outcome, StreamPart, Transport } from './transport.js';
 
 /** The transport of Node: a pool of undici an endpoint for calls, and one for streams, which would otherwise hold the calls' places. */
 export function undiciTransport(settings: PoolSettings): Transport {
-  const calls = poolsByOrigin(settings, settings.maxConnections);
-  const streams = poolsByOrigin(settings, null);
+  const calls = poolsByOrigin(settings, { connections: settings.maxConnections, maxResponseBytes: settings.maxResponseBytes });
+  // What is too long there is a message, not the whole.
+  const streams = poolsByOrigin(settings, { connections: null, maxResponseBytes: Infinity });
   return {
     exchange: (request, outcome) => new Observable((subscriber) => new Exchange(request, outcome, subscriber).start(calls)),
-    stream: (request) => new Observable((subscriber) => new Stream(request, subscriber).start(streams)),
+    stream: (request) => new Observable((subscriber) => new Stream(request, settings.maxResponseBytes, subscriber).start(streams)),
     duplex: (request) => (request.carrier === 'http2' ? http2Duplex(request, settings) : webSocketDuplex(request, settings)),
     close: async () => {
       await Promise.all([calls.destroy(), streams.destroy()]);
@@ -112,13 +114,15 @@ class Exchange<A> extends UnderWay {
 }
 
 class Stream extends UnderWay {
-  private readonly refusal: Buffer[] = [];
+  private readonly refusal: Body;
 
   constructor(
     request: HttpRequest,
+    maxBytes: number,
     private readonly subscriber: Subscriber<StreamPart>,
   ) {
     super(request);
+    this.refusal = new Body(maxBytes, { rpc: request.rpc, endpoint: request.origin });
   }
 
   protected take(bytes: Buffer): void {
@@ -128,7 +132,7 @@ class Stream extends UnderWay {
 
   protected finish(): void {
     const { status, refusal, subscriber } = this;
-    if (status !== 200) subscriber.next({ type: 'refused', response: { status, body: textOf(refusal) } });
+    if (status !== 200) subscriber.next({ type: 'refused', response: { status, body: refusal.text } });
     subscriber.complete();
   }
 
@@ -136,7 +140,3 @@ class Stream extends UnderWay {
     this.subscriber.error(failure);
   }
 }
-
-/** Nearly every answer is one chunk. */
-const textOf = (chunks: Buffer[]): string =>
-  (chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)).toString('utf8');

@@ -22,7 +22,7 @@ import { Patience } from './patience.js';
 import type { ConnectionSettings } from './settings.js';
 import { StreamLost } from './streamLost.js';
 
-/** So many failures in a row that only the server's say-so could mend, and no more. */
+/** So many failures in a row that only the server's say-so could mend, and no more; and so many messages without sense that nothing but news made up for. */
 const STRIKES = 3;
 
 /** What becomes of a stream, as who makes it over a channel reports it. */
@@ -52,6 +52,7 @@ export class StreamConnections<S> {
   private users = 0;
   private retryAt = 0;
   private strikes = 0;
+  private garbled = 0;
   private readonly shared: Observable<S>;
 
   constructor(
@@ -128,7 +129,10 @@ export class StreamConnections<S> {
     return this.over(channel, {
       patienceMs: this.patience.ms,
       onSilence: () => this.patience.end(),
-      onNews: () => this.patience.reward(),
+      onNews: () => {
+        this.garbled = 0;
+        this.patience.reward();
+      },
       onAnswer,
       onLost: (error) => this.lost(error, channel),
     });
@@ -141,8 +145,10 @@ export class StreamConnections<S> {
     if (now >= this.retryAt) {
       this.retryAt = now + this.backoff.next();
       if (!isTransient(error)) this.strikes += 1;
+      // What cannot be read may come after each answer to a create, for ever.
+      if (error.reason === 'MalformedResponse') this.garbled += 1;
     }
-    const again = !hopeless && (isTransient(error) || this.strikes < STRIKES);
+    const again = !hopeless && (isTransient(error) || Math.max(this.strikes, this.garbled) < STRIKES);
     if (again) this.show({ status: 'reconnecting', cause: error, retryInMs: Math.round(this.retryAt - now) });
     return new StreamLost(error, again);
   }

@@ -12,6 +12,7 @@ describe('without a word', () => {
       requestTimeoutMs: 10_000,
       keepAliveMs: 30_000,
       maxConnections: 64,
+      maxResponseBytes: 128 * 1024 * 1024,
       headers: { 'user-agent': 'rxetcd', 'content-type': 'application/json' },
       apiPrefix: undefined,
       streams: { carrier: 'auto', heartbeatMs: 10_000, answerTimeoutMs: 5_000, initialBackoffMs: 50, maxBackoffMs: 5_000, graceMs: 1_000 },
@@ -27,6 +28,7 @@ describe('without a word', () => {
       'requestTimeoutMs',
       'maxConnections',
       'keepAliveMs',
+      'maxResponseBytes',
       'headers',
       'userAgent',
       'apiPrefix',
@@ -76,6 +78,13 @@ test.each([0, -1, 1.5, NaN, Infinity, '4', null])('maxConnections cannot be %p',
   expect(refused({ maxConnections })).toMatchObject({
     option: 'maxConnections',
     message: expect.stringContaining('a whole number from 1'),
+  });
+});
+
+test.each([0, -1, 1.5, NaN, Infinity, '4', null, 2 ** 29])('maxResponseBytes cannot be %p', (maxResponseBytes) => {
+  expect(refused({ maxResponseBytes })).toMatchObject({
+    option: 'maxResponseBytes',
+    message: expect.stringContaining('a whole number from 1 to 536870888'),
   });
 });
 

@@ -2,12 +2,15 @@ import type { Socket } from 'node:net';
 import { buildConnector, Client } from 'undici';
 import { EtcdError } from '../../errors/index.js';
 import { tlsOptions, type PoolSettings } from '../pools.js';
+import { closeCodeSentOn } from './closeCode.js';
 
 /** A connection of one stream's own. */
 export interface Connection {
   readonly client: Client;
   /** Closes it at once, whatever is under way: that is how the server learns that the stream is over. */
   destroy(): void;
+  /** The code with which a WebSocket on it was given up on this side. */
+  closeCode(): number | undefined;
 }
 
 /**
@@ -16,18 +19,21 @@ export interface Connection {
  *
  * @param http2 whether it must speak HTTP/2; `CarrierUnusable` where the other end does not
  */
-export function connectionFor(origin: string, { connectTimeoutMs, tls }: PoolSettings, http2: boolean): Connection {
+export function connectionFor(origin: string, { connectTimeoutMs, tls, maxResponseBytes }: PoolSettings, http2: boolean): Connection {
   const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: http2, ...tlsOptions(tls) });
   let socket: Socket | undefined;
+  let closeCode = (): number | undefined => undefined;
   let destroyed = false;
   const client = new Client(origin, {
     allowH2: http2,
     headersTimeout: 0,
     bodyTimeout: 0,
+    webSocket: { maxPayloadSize: maxResponseBytes },
     connect: (options, callback) =>
       connect(options, (...[error, connected]) => {
         if (error !== null) return callback(error, null);
         socket = connected;
+        if (!http2) closeCode = closeCodeSentOn(connected);
         if (destroyed && !http2) connected.destroy();
         if (http2 && (connected as { alpnProtocol?: unknown }).alpnProtocol !== 'h2') {
           connected.destroy();
@@ -43,5 +49,6 @@ export function connectionFor(origin: string, { connectTimeoutMs, tls }: PoolSet
       if (!http2) socket?.destroy();
       void client.destroy();
     },
+    closeCode: () => closeCode(),
   };
 }

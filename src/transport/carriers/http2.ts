@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { Observable } from 'rxjs';
 import type { Dispatcher } from 'undici';
 import { EtcdError } from '../../errors/index.js';
+import { Body } from '../body.js';
 import { connectionError } from '../connectionError.js';
 import { JsonStream } from '../jsonStream.js';
 import type { PoolSettings } from '../pools.js';
@@ -18,8 +19,8 @@ export function http2Duplex({ origin, path, headers, token, rpc }: DuplexRequest
     const where = { rpc, endpoint: origin };
     const connection = connectionFor(origin, settings, true);
     const body = new PassThrough();
-    const json = new JsonStream();
-    const refusal: Buffer[] = [];
+    const json = new JsonStream(settings.maxResponseBytes, where);
+    const refusal = new Body(settings.maxResponseBytes, where);
     let status = 200;
     let sent = false;
     const guarded = (work: () => void): void => {
@@ -41,7 +42,7 @@ export function http2Duplex({ origin, path, headers, token, rpc }: DuplexRequest
           else for (const message of json.push(bytes)) subscriber.next({ type: 'message', json: message });
         }),
       onResponseEnd: () => {
-        const refused = status !== 200 && errorInResponse({ status, body: Buffer.concat(refusal).toString('utf8') }, where);
+        const refused = status !== 200 && errorInResponse({ status, body: refusal.text }, where);
         try {
           // Why the server ended it is its last message, and nothing stands behind that.
           for (const message of json.end()) subscriber.next({ type: 'message', json: message });

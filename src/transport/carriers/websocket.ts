@@ -1,6 +1,7 @@
 import { Observable } from 'rxjs';
 import { WebSocket } from 'undici';
-import { EtcdError } from '../../errors/index.js';
+import { EtcdError, type ErrorDetails } from '../../errors/index.js';
+import { responseTooLarge } from '../body.js';
 import { parseJson } from '../parseJson.js';
 import type { PoolSettings } from '../pools.js';
 import type { DuplexPart, DuplexRequest } from '../transport.js';
@@ -9,6 +10,9 @@ import { handshakeOver } from './handshake.js';
 
 /** Headers that a handshake sets by itself. */
 const OWN_HEADERS = new Set(['content-type']);
+
+const UNCLEAN = 1006;
+const TOO_LARGE = 1009;
 
 /**
  * A stream over a WebSocket on the RPC's own path, a JSON message a frame. etcd's proxy takes the token as a subprotocol, from 3.5.32 on.
@@ -39,8 +43,19 @@ export function webSocketDuplex({ origin, path, headers, token, rpc }: DuplexReq
       if (!opened) subscriber.error(handshake.failure());
     });
     socket.addEventListener('close', ({ code }) => {
-      subscriber.error(new EtcdError('ConnectionLost', `the stream ended (WebSocket code ${code})`, where));
+      subscriber.error(code === UNCLEAN ? uncleanEnd(connection.closeCode(), where) : lost(code, where));
     });
     return () => connection.destroy();
   });
 }
+
+/** @param given the code with which it was given up on this side, if it was */
+function uncleanEnd(given: number | undefined, where: ErrorDetails): EtcdError {
+  if (given === undefined) return lost(UNCLEAN, where);
+  return given === TOO_LARGE
+    ? responseTooLarge(where)
+    : new EtcdError('MalformedResponse', `what came is no message of a WebSocket (code ${given})`, where);
+}
+
+const lost = (code: number, where: ErrorDetails): EtcdError =>
+  new EtcdError('ConnectionLost', `the stream ended (WebSocket code ${code})`, where);

@@ -7,7 +7,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** Everything that comes out of chunks, the end included. */
 function read(chunks: readonly Uint8Array[]): unknown[] {
-  const stream = new JsonStream();
+  const stream = new JsonStream(Infinity);
   const objects = chunks.flatMap((chunk) => stream.push(chunk));
   return [...objects, ...stream.end()];
 }
@@ -66,12 +66,12 @@ test.each(['\n', ''])(
 );
 
 test.each(['\n', ''])('an object delimited by %j is given with the chunk that holds its end, not with the next', (delimiter) => {
-  const stream = new JsonStream();
+  const stream = new JsonStream(Infinity);
   for (let n = 0; n < 5; n++) expect(stream.push(bytes(JSON.stringify({ n }) + delimiter))).toEqual([{ n }]);
 });
 
 test('the first object is given before anybody knows what will come after it', () => {
-  expect(new JsonStream().push(bytes('{"a":1}'))).toEqual([{ a: 1 }]);
+  expect(new JsonStream(Infinity).push(bytes('{"a":1}'))).toEqual([{ a: 1 }]);
 });
 
 test('a stream that stops ending its objects with newlines is still read', () => {

@@ -8,22 +8,26 @@ export interface Options {
   readonly quick: boolean;
   /** Where the figures go as JSON. */
   readonly json: string | undefined;
-  /** Write the table into docs/benchmarks.md. */
+  /** Write the table into docs/benchmarks.md, and what CI holds into baseline.json. */
   readonly docs: boolean;
+  /** Nothing of this: hold what CI holds. */
+  readonly guard: boolean;
 }
 
 /** A command line that cannot be followed. */
 export class UsageError extends Error {}
 
 const USAGE = `npm run bench -- [--quick] [--only NAME]… [--json FILE] [--docs]
+npm run bench -- --guard
   --quick      less than a minute in all, and figures that are less sure
   --only NAME  a scenario or one of its rows; may be given more than once
   --json FILE  writes the figures as JSON
-  --docs       writes the table into docs/benchmarks.md`;
+  --docs       writes the table into docs/benchmarks.md, and what CI holds into test/bench/baseline.json
+  --guard      fails where something fell below 0.7 of what baseline.json says of it and the floor`;
 
 /** @throws UsageError that says what is possible */
 export function optionsOf(args: readonly string[], all: readonly Scenario[]): Options {
-  const { quick, only, json, docs } = parsed(args);
+  const { quick, only, json, docs, guard } = parsed(args);
   const names = all.flatMap(({ name, rows }) => [name, ...rows.map((row) => row.name)]);
   const unknown = only.find((name) => !names.includes(name));
   if (unknown !== undefined) {
@@ -38,7 +42,7 @@ export function optionsOf(args: readonly string[], all: readonly Scenario[]): Op
       only.length === 0 || only.includes(name) ? rows : rows.filter((row) => only.includes(row.name)),
     ),
   );
-  return { scenarios, shows: (row) => shown.has(row), quick, json, docs };
+  return { scenarios, shows: (row) => shown.has(row), quick, json, docs, guard };
 }
 
 function parsed(args: readonly string[]) {
@@ -50,9 +54,10 @@ function parsed(args: readonly string[]) {
         only: { type: 'string', multiple: true, default: [] },
         json: { type: 'string' },
         docs: { type: 'boolean', default: false },
+        guard: { type: 'boolean', default: false },
       },
     });
-    return { quick: values.quick, only: values.only, json: values.json, docs: values.docs };
+    return { quick: values.quick, only: values.only, json: values.json, docs: values.docs, guard: values.guard };
   } catch (error) {
     throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
   }

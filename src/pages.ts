@@ -1,5 +1,5 @@
 import { catchError, concat, defer, EMPTY, expand, from, ignoreElements, throwError, type Observable, type ObservableInput } from 'rxjs';
-import { CompactedError, hasReason, isEtcdError } from './errors/index.js';
+import { CompactedError, hasReason } from './errors/index.js';
 import type { KeyValue } from './model/keyValue.js';
 import type { RangeOptions } from './model/op.js';
 import { toKeyRange, type KeyRange, type Range } from './model/range.js';
@@ -34,7 +34,7 @@ export function pages(
     const pageFrom = (start: KeyRange['key']): Observable<RangeResponse> =>
       defer(() => readRange(rangeFrom(start, rangeEnd), { ...options, limit, ...(revision === undefined ? {} : { revision }) })).pipe(
         catchError((error: unknown) => {
-          if (isTooLarge(error) && limit > 1) {
+          if (hasReason(error, 'ResponseTooLarge') && limit > 1) {
             limit = Math.ceil(limit / 2);
             return pageFrom(start);
           }
@@ -65,11 +65,6 @@ function keyAfter({ keyBytes }: KeyValue): Uint8Array {
   next.set(keyBytes);
   return next;
 }
-
-/** Our own limit on an answer, or gRPC's within a server: that is no error of etcd's table, so told by its words. */
-const isTooLarge = (error: unknown): boolean =>
-  hasReason(error, 'ResponseTooLarge') ||
-  (isEtcdError(error) && error.code === 'ResourceExhausted' && error.message.includes('larger than max'));
 
 function compactedBetween(error: CompactedError, revision: number | undefined): CompactedError {
   if (revision === undefined) return error;

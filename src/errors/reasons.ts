@@ -102,7 +102,7 @@ const CLIENT_ERRORS = {
   UnknownMethod: 'Unimplemented',
   /** What came back is not what etcd's API says. */
   MalformedResponse: 'Internal',
-  /** An answer, or a message of a stream, is longer than the option `maxResponseBytes` allows. */
+  /** An answer, or a message of a stream, is longer than the option `maxResponseBytes` allows, or than an old server can hand on. */
   ResponseTooLarge: 'ResourceExhausted',
   /** What is stored under a key is not what your codec wants. */
   InvalidValue: 'DataLoss',
@@ -136,6 +136,13 @@ export const SERVER_REASONS = Object.keys(SERVER_ERRORS) as readonly (keyof type
 
 const BY_MESSAGE: ReadonlyMap<string, Reason> = new Map(SERVER_REASONS.map((reason) => [SERVER_ERRORS[reason][0], reason]));
 
+/**
+ * gRPC's own words on a message that one end does not take, and the limit of that end. Old servers hand an answer to their gateway over gRPC, which then takes
+ * no more than 4 MiB; every other limit is the server's, on requests.
+ */
+const ABOVE_LIMIT = /^grpc: received message larger than max \(\d+ vs\. (\d+)\)$/;
+const LIMIT_OF_ANSWERS = String(4 * 2 ** 20);
+
 /** The gRPC code that belongs to a reason, whatever code the gateway wrapped it in. */
 export function codeOf(reason: Reason): GrpcCode {
   return reason in SERVER_ERRORS
@@ -155,5 +162,7 @@ export function reasonOf(text: string): Reason | undefined {
     .replace(/^rpc error: code = \w+ desc = /, '')
     // Some of the auth store's errors pass on as they are.
     .replace(/^(?:etcdserver|auth): /, '');
+  const limit = ABOVE_LIMIT.exec(message)?.[1];
+  if (limit !== undefined) return limit === LIMIT_OF_ANSWERS ? 'ResponseTooLarge' : 'RequestTooLarge';
   return BY_MESSAGE.get(message);
 }

@@ -34,7 +34,8 @@ export function channelAlong(
         : transport.duplex({ carrier, origin, path: info.prefix + rpc.path, headers, token: credential.token, rpc: rpc.name }),
     answered: () => endpoint.succeeded(),
     failed: (error: EtcdError): boolean => {
-      if (error.reason === 'CarrierUnusable') {
+      // A stream of many watches that ends for what one of them is sent would end so again.
+      if (error.reason === 'CarrierUnusable' || error.reason === 'ResponseTooLarge') {
         carriers.refused(origin, carrier);
         return carriers.choose(terms) !== carrier;
       }

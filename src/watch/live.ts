@@ -15,7 +15,8 @@ export interface LiveUpdate {
   /**
    * - `snapshot`: what was there when you came; `changes` is empty
    * - `change`: a revision; `changes` are its events
-   * - `resync`: the history since the last update was compacted away; `changes` are what must have happened, deletes included
+   * - `resync`: the history since the last update was compacted away, or is more than an old server can send; `changes` are what must have happened,
+   *   deletes included
    */
   readonly type: 'snapshot' | 'change' | 'resync';
   /** The state is the store's at this revision. */
@@ -38,6 +39,7 @@ interface Loaded {
 export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPages, means: WatcherMeans): Observable<LiveUpdate> {
   return defer(() => {
     let current: LiveEntries | undefined;
+    let following = false;
     const backoff = new Backoff(means.settings.initialBackoffMs, means.settings.maxBackoffMs);
 
     const begin = ({ entries, revision }: Loaded): LiveUpdate => {
@@ -61,13 +63,22 @@ export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPa
       );
     };
 
-    return persistently(load(range, readPages), means.settings).pipe(
+    const list = defer(() => {
+      following = false;
+      return persistently(load(range, readPages), means.settings);
+    });
+
+    /** What is there now can be listed where what happened since cannot be told. A list that is too long in itself stays so. */
+    const isHistoryLost = (error: unknown): boolean => hasReason(error, 'Compacted') || (following && hasReason(error, 'ResponseTooLarge'));
+
+    return list.pipe(
       switchMap((loaded) => {
         backoff.reset();
+        following = true;
         return concat(of(begin(loaded)), follow(loaded));
       }),
-      // Compacted while it was listed, or while it was away: what is there now is listed again. All else that passes, passes within.
-      retry({ delay: (error: unknown) => (hasReason(error, 'Compacted') ? timer(backoff.next()) : throwError(() => error)) }),
+      // While it was listed, or while it was away. All else that passes, passes within.
+      retry({ delay: (error: unknown) => (isHistoryLost(error) ? timer(backoff.next()) : throwError(() => error)) }),
     );
   });
 }

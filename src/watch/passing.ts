@@ -26,6 +26,11 @@ export function isPassing(error: EtcdError): boolean {
   return isTransient(error) || PASSING[error.reason] !== undefined;
 }
 
+/** Whether another stream may do better. Where each watch has a stream of its own, a message that is too long ends only the one that it is for. */
+export function isPassingForStream(error: EtcdError): boolean {
+  return isPassing(error) || error.reason === 'ResponseTooLarge';
+}
+
 /** Whether a watch goes on after this error, though it came time and again. */
 export function isTransient(error: EtcdError): boolean {
   // A stopping server cancels what it has under way, or breaks it off, in words of gRPC's.

@@ -17,7 +17,7 @@ import { EtcdError, isEtcdError } from '../errors/index.js';
 import { Backoff } from '../transport/backoff.js';
 import type { Channel } from '../transport/call.js';
 import type { ConnectionState } from './connectionState.js';
-import { isPassing, isTransient } from './passing.js';
+import { isPassingForStream, isTransient } from './passing.js';
 import { Patience } from './patience.js';
 import type { ConnectionSettings } from './settings.js';
 import { StreamLost } from './streamLost.js';
@@ -139,7 +139,7 @@ export class StreamConnections<S> {
   }
 
   private lost(error: EtcdError, channel: Channel | undefined): StreamLost {
-    const hopeless = channel?.failed(error) === false || !isPassing(error);
+    const hopeless = channel?.failed(error) === false || !isPassingForStream(error);
     const now = asyncScheduler.now();
     // Many watches on carriers of their own may be lost at once: that is one failure.
     if (now >= this.retryAt) {

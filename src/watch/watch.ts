@@ -27,7 +27,7 @@ export interface Watches {
   /**
    * The changes of a range, as they happen (`Watch.Watch`). Hot: all who watch the same range with the same options share one watch of the server,
    * which ends a little after the last has left. It goes on by itself through cuts, restarts and expired tokens, and neither skips nor
-   * repeats a change. It errors only where going on would be a lie: `CompactedError`, `PermissionDenied`.
+   * repeats a change. It errors only where going on would be a lie: `CompactedError`, `PermissionDenied`; `ResponseTooLarge` where an old server cannot replay so much.
    *
    * ```ts
    * etcd.watch({ prefix: 'app/' }).subscribe(({ type, kv }) => console.log(type, kv.key));

@@ -81,6 +81,27 @@ const INVALID = { code: 'InvalidArgument' } as const;
 const RANGE = { code: 'OutOfRange' } as const;
 const STATE = { code: 'FailedPrecondition' } as const;
 
+describe('messages above the limits of gRPC', () => {
+  test('a request that the server does not even read is RequestTooLarge, as one that it reads is', async () => {
+    expect(await failureWith('RequestTooLarge', kv().put('larger', new Uint8Array(3_000_000)))).toMatchObject(INVALID);
+  });
+
+  test('an answer that an old gateway does not take is ResponseTooLarge for a read, and AmbiguousWrite for a write: that was carried out', async () => {
+    for (const name of ['a', 'b', 'c', 'd', 'e']) await only(kv().put(`answer/${name}`, new Uint8Array(1_000_000)));
+    const all = { prefix: 'answer/' };
+    if (plain.has('3.4.17')) {
+      expect((await only(kv().range(all))).kvs).toHaveLength(5);
+      expect((await only(kv().delete(all, { prevKv: true }))).prevKvs).toHaveLength(5);
+    } else {
+      expect(await failureWith('ResponseTooLarge', kv().range(all))).toMatchObject({ code: 'ResourceExhausted', rpc: 'KV.Range' });
+      expect(await failureWith('AmbiguousWrite', kv().delete(all, { prevKv: true }))).toMatchObject({
+        cause: { reason: 'ResponseTooLarge' },
+      });
+    }
+    expect((await only(kv().range(all))).count).toBe(0);
+  });
+});
+
 describe('a server of its own', () => {
   provokes(plain, [
     { reason: 'EmptyKey', ...INVALID, provoke: () => kv().put('', 'x') },

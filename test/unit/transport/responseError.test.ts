@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { kvRpcs } from '../../../src/codec/kv.js';
-import { messageOf, SERVER_REASONS, codeOf } from '../../../src/errors/index.js';
+import { messageOf, SERVER_REASONS, codeOf, type EtcdError } from '../../../src/errors/index.js';
 import { readAnswer, readStreamMessage } from '../../../src/transport/answers.js';
 import { errorInResponse } from '../../../src/transport/responseError.js';
 import { expectSilentAbout, failure } from './support.js';
@@ -40,11 +40,13 @@ describe.each(SHAPES)('the shape %s', (_, shape) => {
       code: 'FailedPrecondition',
       message: 'etcdserver: something new (KV.Put at http://a:1)',
     });
-    expect(errorOf(429, shape('grpc: received message larger than max (5 vs. 4)', 8))).toMatchObject({
-      reason: 'Unknown',
-      code: 'ResourceExhausted',
-    });
     expect(errorOf(503, shape('all SubConns are in TransientFailure', 14))).toMatchObject({ reason: 'Unknown', code: 'Unavailable' });
+  });
+
+  test('of gRPC about a message above a limit is told by the limit: 4 MiB is that of a gateway on answers', () => {
+    const tooLarge = (limit: number): EtcdError => errorOf(429, shape(`grpc: received message larger than max (6000176 vs. ${limit})`, 8));
+    expect(tooLarge(4_194_304)).toMatchObject({ reason: 'ResponseTooLarge', code: 'ResourceExhausted' });
+    expect(tooLarge(2_097_152)).toMatchObject({ reason: 'RequestTooLarge', code: 'InvalidArgument' });
   });
 
   test('in answer to a path that the server does not have is UnknownMethod', () => {

@@ -22,6 +22,7 @@ const EXPECTED: Partial<Record<Reason, Verdicts>> = {
   TimeoutWaitAppliedIndex: ['again', 'ambiguous'],
   Unhealthy: ['fail', 'fail'],
   ClusterVersionUnavailable: ['again', 'ambiguous'],
+  ResponseTooLarge: ['fail', 'ambiguous'],
   DeadlineExceeded: ['fail', 'ambiguous'],
   Canceled: ['fail', 'ambiguous'],
   WatchCanceled: ['again', 'ambiguous'],

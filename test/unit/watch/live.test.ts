@@ -136,6 +136,21 @@ describe('a live range', () => {
     });
   });
 
+  test('errors where the list that is to make up for its history is too long to be had', () => {
+    virtually(({ flush }) => {
+      const { live, say, listedAt } = setUp(
+        () => of(page(5)),
+        () => fails('ResponseTooLarge'),
+      );
+      const seen = live();
+      at(1_000, () => say({ canceled: true, compact_revision: '12' }));
+      at(60_000, () => seen.leave());
+      flush();
+      expect(seen.errors).toMatchObject([{ reason: 'ResponseTooLarge' }]);
+      expect(listedAt).toEqual([0, 1_100]);
+    });
+  });
+
   test('is listed for as long as it takes where the server cannot be reached, ever more seldom', () => {
     virtually(({ flush }) => {
       const { live, listedAt } = setUp(() => fails('Unreachable'));
@@ -150,6 +165,7 @@ describe('a live range', () => {
   test.each<[Reason, number]>([
     ['PermissionDenied', 1],
     ['AuthFailed', 1],
+    ['ResponseTooLarge', 1],
     // Another token may do while auth changes; where there is none, it would be tried for ever.
     ['InvalidAuthToken', 3],
     ['UserEmpty', 3],

@@ -1,0 +1,109 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { firstValueFrom } from 'rxjs';
+import type { Client, ConnectionState, LiveUpdate, Range, WatchEvent } from '../../../src/index.js';
+import { has } from './support/carriers.js';
+import { collect, type Collected } from './support/collect.js';
+import { setScene, type Scene } from './support/scene.js';
+import { until } from './support/until.js';
+
+let scene: Scene;
+let client: Client;
+let states: Collected<ConnectionState>;
+
+beforeAll(async () => {
+  scene = await setScene();
+});
+afterEach(() => client.close());
+afterAll(() => scene.close());
+
+const makeClient = (): void => {
+  client = scene.client({ carrier: 'auto', heartbeatMs: 60_000, answerTimeoutMs: 10_000 });
+  states = collect(client.connection$);
+};
+const put = async (key: string, size = 1): Promise<number> =>
+  (await firstValueFrom(scene.direct.kv.put(key, 'x'.repeat(size)))).header.revision;
+/** A watch that is there: its first batch says so. */
+const watching = async (range: Range): Promise<Collected<WatchEvent>> => {
+  const events = collect(client.watch(range));
+  await firstValueFrom(client.watchBatches(range));
+  return events;
+};
+const keys = ({ values }: Collected<WatchEvent>): string[] => values.map(({ kv }) => kv.key);
+/** The carriers that were in use, in their order. */
+const carriers = (): string[] => {
+  const all = states.values.flatMap((state) => (state.status === 'connected' ? [state.carrier] : []));
+  return all.filter((carrier, index) => carrier !== all[index - 1]);
+};
+
+describe('a message over 64 KiB', () => {
+  test('from the server comes, and what is before and after it, if need be over another carrier', async () => {
+    makeClient();
+    const [long, other] = [await watching({ prefix: 'long/' }), await watching({ prefix: 'other/' })];
+    const written: string[] = [];
+    for (const [key, size] of Object.entries({ 'long/before': 1, 'long/long': 100_000, 'other/beside': 1, 'long/after': 1 })) {
+      await put(key, size);
+      written.push(key);
+    }
+    await until('all has come', () => long.values.length >= 3 && other.values.length >= 1);
+    await put('other/late');
+    await until('the other goes on', () => other.values.length >= 2);
+    expect([keys(long), keys(other)]).toEqual([
+      ['long/before', 'long/long', 'long/after'],
+      ['other/beside', 'other/late'],
+    ]);
+    expect(long.values[1]?.kv.value).toHaveLength(100_000);
+    expect(carriers()).toEqual(has(scene.server, '3.4.16') ? ['websocket'] : ['websocket', 'chunked']);
+  });
+
+  test('to the server gets there', async () => {
+    makeClient();
+    const long = await watching({ from: 'm'.repeat(100_000), to: 'n' });
+    await put('mn');
+    await until('it has come', () => long.values.length >= 1);
+    expect([keys(long), carriers()]).toEqual([['mn'], ['websocket']]);
+  });
+});
+
+describe('a backlog over 4 MiB that comes as one answer', () => {
+  /** What an old server cannot hand on. */
+  const write = async (prefix: string): Promise<{ first: number; written: string[] }> => {
+    const written = Array.from({ length: 5 }, (_, index) => `${prefix}${index}`);
+    const revisions: number[] = [];
+    for (const key of written) revisions.push(await put(key, 1_000_000));
+    return { first: revisions[0] ?? 0, written };
+  };
+
+  test('is replayed, or ends the watch that asked for it with ResponseTooLarge, and no other', async () => {
+    makeClient();
+    const { first, written } = await write('replay/');
+    const other = await watching({ prefix: 'beside/' });
+    const replay = collect(client.watch({ prefix: 'replay/' }, { startRevision: first }));
+    await put('beside/a');
+    await until('it has come or ended', () => replay.values.length >= written.length || replay.error !== undefined);
+    await put('beside/b');
+    await until('the other goes on', () => other.values.length >= 2);
+    expect(keys(other)).toEqual(['beside/a', 'beside/b']);
+    expect(other.error).toBeUndefined();
+    if (has(scene.server, '3.4.17')) expect(keys(replay)).toEqual(written);
+    else expect(replay.error).toMatchObject({ reason: 'ResponseTooLarge', code: 'ResourceExhausted', rpc: 'Watch.Watch' });
+  });
+
+  test('does not stop what is live: where it cannot be replayed, the range is listed again', async () => {
+    makeClient();
+    await put('live/gone');
+    const live: Collected<LiveUpdate> = collect(client.live({ prefix: 'live/' }));
+    await until('it is there', () => live.values.length > 0 && carriers().length > 0);
+    await scene.proxy.refuse();
+    await firstValueFrom(scene.direct.kv.delete('live/gone'));
+    const { written } = await write('live/');
+    await scene.proxy.accept();
+    await until('all is there', () => live.values.at(-1)?.state.size === written.length || live.error !== undefined);
+    expect([...(live.values.at(-1)?.state.keys() ?? [])].sort()).toEqual(written);
+    const changes = live.values.flatMap((update) => update.changes.map(({ type, kv }) => `${type} ${kv.key}`));
+    expect(changes.sort()).toEqual(['delete live/gone', ...written.map((key) => `put ${key}`)]);
+    const types = new Set(live.values.slice(1).map(({ type }) => type));
+    expect([...types]).toEqual([has(scene.server, '3.4.17') ? 'change' : 'resync']);
+    await put('live/next');
+    await until('it goes on', () => live.values.at(-1)?.changes[0]?.kv.key === 'live/next');
+  });
+});

@@ -53,7 +53,8 @@ export function prefixEnd(prefix: BytesLike): BytesLike {
   for (let last = bytes.length - 1; last >= 0; last--) {
     const byte = bytes[last];
     if (byte !== undefined && byte < 0xff) {
-      const end = bytes.slice(0, last + 1);
+      // A copy, which a Buffer's own `slice` would not be.
+      const end = new Uint8Array(bytes.subarray(0, last + 1));
       end[last] = byte + 1;
       return end;
     }

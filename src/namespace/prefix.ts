@@ -24,8 +24,8 @@ export class Prefix {
       const given = isBytesLike(prefix) ? 'an empty one' : typeName(prefix);
       throw new EtcdError('InvalidArgument', `the prefix of a namespace is a string or Uint8Array that is not empty, not ${given}`);
     }
-    // A copy: its owner may change it.
-    this.bytes = toBytes(prefix).slice();
+    // A copy: its owner may change it. A Buffer's own `slice` would be none.
+    this.bytes = new Uint8Array(toBytes(prefix));
     this.end = prefixEnd(this.bytes);
   }
 

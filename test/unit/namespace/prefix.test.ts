@@ -113,3 +113,10 @@ test('a prefix stays what it was when its owner changes the bytes', () => {
   given[0] = 0x62;
   expect(prefix.before('x')).toEqual(toBytes('ax'));
 });
+
+test('a prefix is what it was when it was given, whatever becomes of its bytes', () => {
+  const given = Buffer.from('a/');
+  const prefix = new Prefix(given);
+  given.write('b');
+  expect(prefix.before('k')).toEqual(toBytes('a/k'));
+});

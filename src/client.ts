@@ -140,7 +140,7 @@ export function createClient(options: ClientOptions = {}): Client {
   };
 
   return {
-    ...namespace({ caller, connections, settings: settings.streams, holding }),
+    ...namespace({ caller, connections, settings: settings.streams, gather: settings.gatherReads ? settings : undefined, holding }),
     auth: authService(caller),
     cluster: clusterService(caller),
     maintenance: maintenanceService(caller),
@@ -154,14 +154,16 @@ export function createClient(options: ClientOptions = {}): Client {
 /** What a namespace is made with. */
 interface NamespaceMeans extends WatcherMeans {
   readonly settings: StreamSettings;
+  /** Set where gets that are asked for together are to travel together. */
+  readonly gather: { readonly requestTimeoutMs: number } | undefined;
   /** What leases are held with, whatever their keys. */
   readonly holding: Omit<LeaseMeans, 'service'>;
 }
 
 /** Everything that is done with keys, over a caller and streams: those of a client, or within a prefix of their keys. */
 function namespace(means: NamespaceMeans): Namespace {
-  const { caller, connections, settings, holding } = means;
-  const kv = kvService(caller);
+  const { caller, connections, settings, gather, holding } = means;
+  const kv = kvService(caller, gather);
   const service = leaseService(caller);
   const leases: LeaseMeans = { ...holding, service };
   const watching = watches(means, holding.closed, settings.graceMs);

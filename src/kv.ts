@@ -1,5 +1,6 @@
 import { defer, map, type Observable } from 'rxjs';
 import { kvRpcs } from './codec/kv.js';
+import { GatheredReads } from './gatheredReads.js';
 import type { BytesLike } from './model/bytes.js';
 import type { KeyValue } from './model/keyValue.js';
 import {
@@ -91,8 +92,16 @@ export interface Kv {
   compact(revision: number, options?: { readonly physical?: boolean } & CallOptions): Observable<CompactionResponse>;
 }
 
-/** The KV service over a caller. */
-export function kvService(caller: Caller): Kv {
+/**
+ * The KV service over a caller.
+ *
+ * @param gather gets that are asked for together travel together, within so much time; without it each goes by itself
+ */
+export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: number }): Kv {
+  const gathered = gather && {
+    linearizable: new GatheredReads(caller, {}, gather.requestTimeoutMs),
+    serializable: new GatheredReads(caller, { serializable: true }, gather.requestTimeoutMs),
+  };
   const range: Kv['range'] = (which, options = {}) => {
     const [request, call] = splitOptions(options);
     return defer(() => caller.unary(kvRpcs.range, { ...toKeyRange(which), ...request }, call));
@@ -101,8 +110,11 @@ export function kvService(caller: Caller): Kv {
   return {
     range,
     get: (key, options = {}) => {
+      if (gathered !== undefined && isPlain(options)) {
+        return (options.serializable === true ? gathered.serializable : gathered.linearizable).get(key);
+      }
       const [request, call] = splitOptions(options);
-      return caller.unary(kvRpcs.get, { key: key, ...request }, call);
+      return caller.unary(kvRpcs.get, { key, ...request }, call);
     },
     exists: (key, options) => range({ key }, { ...options, countOnly: true }).pipe(map(({ count }) => count > 0)),
     count: (which, options) => range(which, { ...options, countOnly: true }).pipe(map(({ count }) => count)),
@@ -128,4 +140,10 @@ export function kvService(caller: Caller): Kv {
       return caller.unary(kvRpcs.compact, { revision, ...request }, call);
     },
   };
+}
+
+/** Nothing is asked of a get that another, asked for at the same time, would not want. */
+function isPlain(options: ReadOptions & CallOptions): boolean {
+  for (const name in options) if (name !== 'serializable' && options[name as keyof typeof options] !== undefined) return false;
+  return options.serializable === undefined || typeof options.serializable === 'boolean';
 }

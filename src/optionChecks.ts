@@ -41,6 +41,12 @@ export function count(option: string, value: unknown, fallback: number, most: nu
   return value;
 }
 
+export function flag(option: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'boolean') throw new InvalidOptionError(option, `true or false, not ${shown(value)}`);
+  return value;
+}
+
 /** Text that is not empty and has no control characters in it that are a slip, such as the line break at the end of a file. */
 export function text(option: string, value: unknown): string {
   if (typeof value !== 'string' || value === '')

@@ -1,7 +1,7 @@
 import { checkEndpoints } from './endpointOptions.js';
 import { InvalidOptionError } from './errors/index.js';
 import { typeName } from './model/failures.js';
-import { count, duration, headerText, isObject, limit, onlyKnown, text } from './optionChecks.js';
+import { count, duration, flag, headerText, isObject, limit, onlyKnown, text } from './optionChecks.js';
 import { checkStreams, type StreamOptions, type StreamSettings } from './streamOptions.js';
 import type { CallerSettings } from './transport/caller.js';
 import type { Auth, TokenSource } from './transport/tokens.js';
@@ -34,6 +34,11 @@ export interface ClientOptions {
   readonly userAgent?: string;
   /** Where the gateway is, if not where the server's version says: `/v3`, `/v3beta`, `/v3alpha`, or behind a proxy's path. */
   readonly apiPrefix?: string;
+  /**
+   * Plain gets (`kv.get(key)`) that are asked for in the same turn of the event loop travel as one read-only txn: true by default. No get waits for another, and each sees
+   * what it would see alone.
+   */
+  readonly gatherReads?: boolean;
   /** How watches and keepalives are carried and kept alive. */
   readonly streams?: StreamOptions;
 }
@@ -42,7 +47,7 @@ export interface ClientOptions {
 const LONGEST_STRING = 2 ** 29 - 24;
 
 /** The options with all defaults filled in. */
-export type Settings = CallerSettings & PoolSettings & { readonly streams: StreamSettings };
+export type Settings = CallerSettings & PoolSettings & { readonly gatherReads: boolean; readonly streams: StreamSettings };
 
 /** Checks options as a user gave them. @throws InvalidOptionError */
 export function settingsOf(options: ClientOptions): Settings {
@@ -66,6 +71,7 @@ export function settingsOf(options: ClientOptions): Settings {
       'content-type': 'application/json',
     },
     apiPrefix: options.apiPrefix === undefined ? undefined : checkPrefix(options.apiPrefix),
+    gatherReads: flag('gatherReads', options.gatherReads, true),
     streams: checkStreams(options.streams === undefined ? {} : options.streams, endpoints),
   };
 }
@@ -83,6 +89,7 @@ const KNOWN: Readonly<Record<keyof ClientOptions, true>> = {
   headers: true,
   userAgent: true,
   apiPrefix: true,
+  gatherReads: true,
   streams: true,
 };
 

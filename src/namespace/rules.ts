@@ -39,7 +39,7 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
   add(kvRpcs.get, around, (kv) => kv && inside(kv));
   add(kvRpcs.put, around, (answer) => ({ ...answer, prevKv: answer.prevKv && inside(answer.prevKv) }));
   add(kvRpcs.deleteRange, around, (answer) => ({ ...answer, prevKvs: answer.prevKvs.map(inside) }));
-  for (const rpc of [kvRpcs.txn, kvRpcs.readTxn]) add(rpc, txnRequest, txnAnswer);
+  for (const rpc of [kvRpcs.txn, kvRpcs.readTxn, kvRpcs.gets]) add(rpc, txnRequest, txnAnswer);
 
   add(leaseRpcs.timeToLive, asItIs, (answer) => ({
     ...answer,

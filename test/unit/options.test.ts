@@ -15,6 +15,7 @@ describe('without a word', () => {
       maxResponseBytes: 128 * 1024 * 1024,
       headers: { 'user-agent': 'rxetcd', 'content-type': 'application/json' },
       apiPrefix: undefined,
+      gatherReads: true,
       streams: { carrier: 'auto', heartbeatMs: 10_000, answerTimeoutMs: 5_000, initialBackoffMs: 50, maxBackoffMs: 5_000, graceMs: 1_000 },
     });
   });
@@ -32,6 +33,7 @@ describe('without a word', () => {
       'headers',
       'userAgent',
       'apiPrefix',
+      'gatherReads',
     ];
     expect(settings(Object.fromEntries(names.map((name) => [name, undefined])))).toEqual(settings({}));
   });
@@ -72,6 +74,10 @@ test('only a call may last for ever, not the making of a connection', () => {
   expect(settings({ requestTimeoutMs: Infinity }).requestTimeoutMs).toBe(Infinity);
   expect(refused({ connectTimeoutMs: Infinity }).option).toBe('connectTimeoutMs');
   expect(refused({ keepAliveMs: Infinity }).option).toBe('keepAliveMs');
+});
+
+test.each([0, 'yes', null])('gatherReads cannot be %p', (gatherReads) => {
+  expect(refused({ gatherReads })).toMatchObject({ option: 'gatherReads' });
 });
 
 test.each([0, -1, 1.5, NaN, Infinity, '4', null])('maxConnections cannot be %p', (maxConnections) => {

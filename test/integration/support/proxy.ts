@@ -11,7 +11,7 @@ export interface Passed {
 export interface CountingProxy {
   readonly endpoint: string;
   /** The RPCs that went through, without the questions after the version. */
-  readonly calls: readonly Passed[];
+  readonly calls: Passed[];
   stop(): Promise<void>;
 }
 

@@ -168,7 +168,8 @@ describe('what is sent', () => {
 
 describe('close()', () => {
   test('ends reads with ClientClosed, sent writes with AmbiguousWrite and others with ClientClosed, and closes every socket', async () => {
-    const client = clientOf({ maxConnections: 2 });
+    // The order of the calls matters here.
+    const client = clientOf({ maxConnections: 2, gatherReads: false });
     await firstValueFrom(client.kv.get('a'));
     const held = holdAnswers();
     const calls = [client.kv.get('a'), client.kv.put('a', 'b'), client.kv.put('c', 'd')].map((call) =>

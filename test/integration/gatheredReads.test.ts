@@ -1,0 +1,183 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { forkJoin, type Observable } from 'rxjs';
+import type { Client, KeyValue } from 'rxetcd';
+import { withEtcd } from './support/fixture.js';
+import { failureOf, only } from './support/outcomes.js';
+import { startProxy, type CountingProxy } from './support/proxy.js';
+
+const MOST_OPS = 40;
+const fixture = withEtcd({ own: true, args: [`--max-txn-ops=${MOST_OPS}`] });
+const user = { username: 'ann', password: 'secret of ann' };
+
+let proxy: CountingProxy;
+let etcd: Client;
+
+const key = (index: number): string => `read/${index}`;
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+const gets = (count: number, client = etcd): Observable<KeyValue | undefined>[] => numbers(count).map((index) => client.kv.get(key(index)));
+const valuesOf = (kvs: readonly (KeyValue | undefined)[]): unknown[] => kvs.map((kv) => kv?.value);
+/** What went to the server: `range`, or `txn` with how many operations. */
+const sent = (): string[] =>
+  proxy.calls.map(({ path, body }) => {
+    const rpc = path.slice(path.lastIndexOf('/') + 1);
+    return rpc === 'txn' ? `txn of ${(JSON.parse(body) as { success: unknown[] }).success.length}` : rpc;
+  });
+/** What is sent by `run`. */
+async function sentBy(run: () => Promise<unknown>): Promise<string[]> {
+  proxy.calls.length = 0;
+  await run();
+  return sent();
+}
+
+beforeAll(async () => {
+  proxy = await startProxy(fixture.server.endpoint);
+  await only(forkJoin(numbers(200).map((index) => fixture.etcd.kv.put(key(index), `value ${index}`))));
+});
+afterAll(() => proxy.stop());
+beforeEach(() => {
+  etcd = fixture.client({ endpoints: proxy.endpoint });
+});
+
+describe('gets that are asked for together', () => {
+  test('travel as one txn, and each has its own key', async () => {
+    expect(
+      await sentBy(async () =>
+        expect(valuesOf(await only(forkJoin(gets(MOST_OPS))))).toEqual(numbers(MOST_OPS).map((index) => `value ${index}`)),
+      ),
+    ).toEqual([`txn of ${MOST_OPS}`]);
+  });
+
+  test('by promises one after the other, too', async () => {
+    const calls = await sentBy(() => Promise.all(gets(5).map(async (get) => await only(get))));
+    expect(calls).toEqual(['txn of 5']);
+  });
+
+  test('find what is there, and undefined for what is not', async () => {
+    const asked = ['read/1', 'none', Buffer.from('read/2'), 'read/1'].map((name) => etcd.kv.get(name));
+    const kvs = await only(forkJoin(asked));
+    expect(valuesOf(kvs)).toEqual(['value 1', undefined, 'value 2', 'value 1']);
+    expect(kvs[0]?.toJSON()).toEqual((await only(fixture.etcd.kv.range('read/1'))).kvs[0]?.toJSON());
+  });
+
+  test('see every write that was done before they were asked for', async () => {
+    for (const round of numbers(20)) {
+      await only(forkJoin(numbers(3).map((index) => etcd.kv.put(`fresh/${index}`, String(round)))));
+      expect(valuesOf(await only(forkJoin(numbers(3).map((index) => etcd.kv.get(`fresh/${index}`)))))).toEqual(
+        Array(3).fill(String(round)),
+      );
+    }
+  });
+
+  test('are those of one kind: serializable ones go together, and what asks for more goes by itself', async () => {
+    const { kv } = etcd;
+    const { header } = await only(kv.range(key(1)));
+    const asked = [
+      kv.get(key(1)),
+      kv.get(key(2), { serializable: true }),
+      kv.get(key(3), { serializable: false }),
+      kv.get(key(4), { serializable: true }),
+      kv.get(key(5), { revision: header.revision }),
+      kv.get(key(6), { timeoutMs: 5_000 }),
+      kv.get(key(7), { signal: new AbortController().signal }),
+      kv.get(key(8), { endpoint: proxy.endpoint }),
+    ];
+    const calls = await sentBy(async () =>
+      expect(valuesOf(await only(forkJoin(asked)))).toEqual(numbers(8).map((index) => `value ${index + 1}`)),
+    );
+    expect(calls.sort()).toEqual(['range', 'range', 'range', 'range', 'txn of 2', 'txn of 2']);
+    expect(proxy.calls.filter(({ body }) => body.includes('"serializable":true'))).toHaveLength(1);
+  });
+
+  test('do not mind that one of them leaves, and are not sent where all do', async () => {
+    const calls = await sentBy(async () => {
+      const [first, ...others] = gets(4);
+      const seen: unknown[] = [];
+      first?.subscribe((kv) => seen.push(kv)).unsubscribe();
+      expect(valuesOf(await only(forkJoin(others)))).toEqual(['value 1', 'value 2', 'value 3']);
+      expect(seen).toEqual([]);
+      for (const get of gets(4)) get.subscribe().unsubscribe();
+      await only(etcd.kv.count('read/1'));
+    });
+    expect(calls).toEqual(['txn of 3', 'range']);
+  });
+
+  test('are asked for with the bytes of that moment', async () => {
+    const bytes = Buffer.from('read/1');
+    const both = only(forkJoin([etcd.kv.get(bytes), etcd.kv.get('read/3')]));
+    bytes.write('read/2');
+    expect(valuesOf(await both)).toEqual(['value 1', 'value 3']);
+  });
+
+  test('stay within a namespace', async () => {
+    const { kv } = etcd.namespace('read/');
+    const calls = await sentBy(async () => {
+      const kvs = await only(forkJoin([kv.get('1'), kv.get('2'), kv.get('none')]));
+      expect(kvs.map((kv) => kv && [kv.key, kv.value])).toEqual([['1', 'value 1'], ['2', 'value 2'], undefined]);
+    });
+    expect(calls).toEqual(['txn of 3']);
+  });
+
+  test('go each by itself where the option says so', async () => {
+    const apart = fixture.client({ endpoints: proxy.endpoint, gatherReads: false });
+    expect(await sentBy(() => only(forkJoin(gets(3, apart))))).toEqual(['range', 'range', 'range']);
+  });
+});
+
+test('a get that is alone is a range', async () => {
+  expect(await sentBy(async () => expect((await only(etcd.kv.get(key(1))))?.value).toBe('value 1'))).toEqual(['range']);
+});
+
+describe('where the txn is refused', () => {
+  test('because the server takes fewer operations, all are answered, and the next ones are fewer', async () => {
+    const calls = await sentBy(async () => {
+      expect(valuesOf(await only(forkJoin(gets(128))))).toEqual(numbers(128).map((index) => `value ${index}`));
+    });
+    expect(calls).toEqual(['txn of 128', ...Array<string>(128).fill('range')]);
+    expect(await sentBy(() => only(forkJoin(gets(64))))).toEqual(['txn of 64', ...Array<string>(64).fill('range')]);
+    expect(await sentBy(() => only(forkJoin(gets(70))))).toEqual(['txn of 32', 'txn of 32', 'txn of 6']);
+  });
+
+  test('because of one key, that one alone fails, as it would have alone', async () => {
+    const outcomes = await Promise.all(
+      [etcd.kv.get(key(1)), etcd.kv.get(''), etcd.kv.get(key(2))].map((get) =>
+        only(get).then(
+          (kv) => kv?.value,
+          (error: unknown) => error,
+        ),
+      ),
+    );
+    expect(outcomes).toEqual(['value 1', await failureOf(etcd.kv.get('', { timeoutMs: 5_000 })), 'value 2']);
+  });
+
+  test('because one key is denied, the others are read', async () => {
+    const { auth } = fixture.etcd;
+    for (const role of ['root', 'app']) await only(auth.roleAdd(role));
+    await only(auth.roleGrantPermission('app', 'READ', { prefix: 'read/' }));
+    await only(auth.userAdd('root', { password: 'secret of root' }));
+    await only(auth.userAdd(user.username, { password: user.password }));
+    await only(auth.userGrantRole('root', 'root'));
+    await only(auth.userGrantRole(user.username, 'app'));
+    await only(auth.enable());
+    const ann = fixture.client({ endpoints: proxy.endpoint, auth: user });
+    await only(ann.kv.get(key(1)));
+    const calls = await sentBy(async () => {
+      const outcomes = await Promise.allSettled([key(1), 'denied', key(2)].map((name) => only(ann.kv.get(name))));
+      expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value?.value : (outcome.reason as unknown)))).toEqual([
+        'value 1',
+        expect.objectContaining({ reason: 'PermissionDenied', rpc: 'KV.Range' }),
+        'value 2',
+      ]);
+    });
+    expect(calls).toEqual(['txn of 3', 'range', 'range', 'range']);
+  });
+});
+
+test('where nobody answers, each fails as it would have alone, within its time', async () => {
+  const away = fixture.client({ endpoints: 'http://127.0.0.1:1', requestTimeoutMs: 300 });
+  const began = performance.now();
+  const outcomes = await Promise.allSettled(gets(3, away).map((get) => only(get)));
+  expect(outcomes.map((outcome) => outcome.status === 'rejected' && (outcome.reason as { rpc?: string }).rpc)).toEqual(
+    Array(3).fill('KV.Range'),
+  );
+  expect(performance.now() - began).toBeLessThan(1_500);
+});

@@ -1,30 +1,27 @@
-/** Work that only one of many may do, by etcd's own lock service: `npx tsx examples/lock.ts`. */
-import { concat, ignoreElements, lastValueFrom, merge, of, switchMap, tap, timer, type Observable } from 'rxjs';
-import { createClient } from 'rxetcd';
+/** Jobs that run one at a time all over the cluster, and write behind the guard of their lock: `npx tsx examples/lock.ts`. */
+import { concat, lastValueFrom, map, merge, of, tap, timer, type Observable } from 'rxjs';
+import { createClient, put, txn, type Client, type Ownership } from 'rxetcd';
+import { commitTxn, guardedBy, withLock } from 'rxetcd/operators';
 import { startEtcd } from '../test/support/etcd/index.js';
 
 const server = await startEtcd(); // that of ETCD_ENDPOINTS, or one of its own
-const etcd = createClient({ endpoints: server.endpoint });
+const [first, second] = [createClient({ endpoints: server.endpoint }), createClient({ endpoints: server.endpoint })];
 
-/** Waits for the lock, works, and frees it. Should this process die meanwhile, the lock goes with its lease, within 10 s. */
-const locked = (name: string, work: Observable<string>): Observable<string> =>
-  etcd.lease
-    .grant(10)
-    .pipe(
-      switchMap((lease) =>
-        etcd.lockService
-          .lock(name, { lease: lease.id })
-          .pipe(
-            switchMap(({ key }) =>
-              concat(work, etcd.lockService.unlock(key).pipe(ignoreElements()), etcd.lease.revoke(lease.id).pipe(ignoreElements())),
-            ),
-          ),
-      ),
-    );
+/** Works, and writes down that it did: which does nothing for a process that was stopped meanwhile, and whose lock is another's by now. */
+const work = (etcd: Client, name: string, ownership: Ownership): Observable<string> => {
+  const note = timer(100).pipe(
+    map(() => txn({ success: [put('examples/last-job', name)] })),
+    guardedBy(ownership),
+    commitTxn(etcd.kv),
+  );
+  return concat(of(`${name} begins`), note.pipe(map(() => `${name} is done`)));
+};
 
-const job = (who: string): Observable<string> => concat(of(`${who} begins`), timer(100).pipe(ignoreElements()), of(`${who} is done`));
+/** Should this process die at it, the lock goes with its lease, within 10 s. */
+const locked = (etcd: Client, name: string): Observable<string> =>
+  of(name).pipe(withLock(etcd.lock('examples/job', { ttl: 10 }), (job, ownership) => work(etcd, job, ownership)));
 
-await lastValueFrom(merge(locked('examples/job', job('ann')), locked('examples/job', job('bob'))).pipe(tap((line) => console.log(line))));
+await lastValueFrom(merge(locked(first, 'ann'), locked(second, 'bob')).pipe(tap((line) => console.log(line))));
 
-await etcd.close();
+await Promise.all([first.close(), second.close()]);
 await server.stop();

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { projectRoot } from '../support/etcd/project.js';
 import { run, startEtcd, type EtcdServer } from '../support/etcd/index.js';
 
@@ -24,21 +23,6 @@ describe('examples', () => {
     expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
     return stdout.trimEnd().split('\n');
   }
-
-  it("README.md's first program prints what it says", async () => {
-    const program = /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(projectRoot(), 'README.md'), 'utf8'))?.[1] ?? '';
-    const promised = [...program.matchAll(/^\/\/ (the color is \w+)$/gm)].map((match) => match[1]);
-    expect(promised).toHaveLength(3);
-    mkdirSync(join(projectRoot(), '.cache'), { recursive: true });
-    const folder = mkdtempSync(join(projectRoot(), '.cache', 'readme-'));
-    try {
-      const file = join(folder, 'program.ts');
-      writeFileSync(file, program.replace('http://127.0.0.1:2379', server.endpoint));
-      expect(await output(file)).toEqual(promised);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
 
   it('first-program.ts reads what it wrote, and sees both changes', async () => {
     expect(await output('first-program.ts')).toEqual(['read red', 'seen green', 'seen blue']);

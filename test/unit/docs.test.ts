@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, test } from '@jest/globals';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isObservable } from 'rxjs';
 import { createClient, type Client } from '../../src/index.js';
@@ -7,6 +7,7 @@ import { codeOf, EtcdError, SERVER_REASONS, type Reason } from '../../src/errors
 import { settingsOf } from '../../src/options.js';
 import { verdict } from '../../src/transport/retry.js';
 import * as operators from '../../operators/index.js';
+import { blocksOf, scratchFolder, writeBlock } from '../support/docs/blocks.js';
 import { projectRoot } from '../support/etcd/project.js';
 import { run } from '../support/etcd/index.js';
 
@@ -37,59 +38,17 @@ const rowsOf = (page: string): string[][] =>
 const codeIn = (cell: string | undefined): string => /`([^`]+)`/.exec(cell ?? '')?.[1] ?? '';
 
 describe('the ts blocks of README.md and docs', () => {
-  interface Block {
-    readonly place: string;
-    readonly code: string;
-  }
-
-  const blocksOf = (page: string): Block[] =>
-    [...read(page).matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => ({
-      place: `${page}:${read(page).slice(0, match.index).split('\n').length}`,
-      code: match[1] ?? '',
-    }));
-
   const blocks = pages.filter((page) => page === 'README.md' || page.startsWith('docs/')).flatMap(blocksOf);
-
-  /** Names that a fragment may use without saying where they come from: of these packages, and of a program around it. */
-  const from = {
-    'rxetcd/operators': Object.keys(operators),
-    rxetcd: ['createClient', 'hasReason', 'isEtcdError'],
-    rxjs: ['map', 'switchMap', 'concat'],
-  };
-  const around = {
-    etcd: "import('rxetcd').Client",
-    history: "(fromRevision: number | undefined) => import('rxjs').Observable<import('rxetcd').WatchEvent>",
-    request: '{ readonly signal: AbortSignal }',
-  };
-
-  const isUsed = (code: string, name: string): boolean => new RegExp(`(?<![.\\w$])${name}(?![\\w$])`).test(code);
-  const isDeclared = (code: string, name: string): boolean =>
-    new RegExp(`^import [^;]*?\\b${name}\\b[^;]*? from|\\b(?:const|let|function|class) ${name}\\b`, 'ms').test(code);
-
-  /** On one line before the block, so that the line numbers of the compiler stay right but for this one. */
-  function preludeOf(code: string): string {
-    const missing = (name: string): boolean => isUsed(code, name) && !isDeclared(code, name);
-    const imports = Object.entries(from).map(([pack, names]) => `import { ${names.filter(missing).join(', ')} } from '${pack}';`);
-    const declared = Object.entries(around)
-      .filter(([name]) => missing(name))
-      .map(([name, type]) => `declare const ${name}: ${type};`);
-    return [...imports.filter((line) => !line.includes('{  }')), ...declared, 'export {};'].join(' ');
-  }
 
   let folder: string;
   beforeAll(() => {
-    mkdirSync(join(root, '.cache'), { recursive: true });
-    folder = mkdtempSync(join(root, '.cache', 'docs-'));
+    folder = scratchFolder();
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it('compile', async () => {
     expect(blocks.length).toBeGreaterThan(10);
-    const files = blocks.map(({ place, code }) => {
-      const name = `${place.replace(/[/:]/g, '_')}.ts`;
-      writeFileSync(join(folder, name), `${preludeOf(code)}\n${code}`);
-      return name;
-    });
+    const files = blocks.map((block) => writeBlock(folder, block));
     const config = {
       extends: '../../tsconfig.json',
       compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },

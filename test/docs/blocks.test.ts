@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { blocksOf, isAsTold, scratchFolder, transcriptOf, writeBlock } from '../support/docs/blocks.js';
+import { findTools, run, startEtcd, type EtcdServer } from '../support/etcd/index.js';
+import { projectRoot } from '../support/etcd/project.js';
+import type { Performance, Programme } from './stage.js';
+
+/** Every block of these says what it shows; of the other pages those that do are run. */
+const ALL_OF = ['README.md', 'docs/recipes.md'];
+const PAGES = [...ALL_OF, 'docs/operators.md', 'docs/errors.md'];
+
+const told = PAGES.flatMap(blocksOf).flatMap((block) => {
+  const transcript = transcriptOf(block.code);
+  return transcript === undefined ? [] : [{ ...block, transcript }];
+});
+
+/** Of each block what was shown. */
+async function performed(server: EtcdServer, folder: string): Promise<Map<string, readonly string[]>> {
+  const blocks = told.map(({ place, code, transcript }) => {
+    const file = join(folder, writeBlock(folder, { place, code }));
+    // A block that makes a client itself makes it for the server of whoever copies it.
+    writeFileSync(file, readFileSync(file, 'utf8').replace('http://127.0.0.1:2379', server.endpoint));
+    return { place, file, transcript };
+  });
+  const programme: Programme = { endpoint: server.endpoint, tools: dirname((await findTools()).etcdctl), blocks };
+  const { stdout, stderr } = await run(process.execPath, ['--import', 'tsx', 'test/docs/stage.ts'], {
+    cwd: projectRoot(),
+    input: JSON.stringify(programme),
+  });
+  expect(stderr).toBe('');
+  const lines = stdout.trimEnd().split('\n');
+  return new Map(lines.map((line) => JSON.parse(line) as Performance).map(({ place, shown }) => [place, shown]));
+}
+
+describe('what the blocks of the docs say that they log', () => {
+  let server: EtcdServer;
+  let shown: Map<string, readonly string[]>;
+  const folder = scratchFolder();
+  beforeAll(async () => {
+    server = await startEtcd({ own: true });
+    shown = await performed(server, folder);
+  }, 120_000);
+  afterAll(async () => {
+    rmSync(folder, { recursive: true, force: true });
+    await server.stop();
+  });
+
+  it.each(told)('$place', ({ place, transcript }) => {
+    const lines = shown.get(place) ?? [];
+    // A line that is as it was told is shown so, lest the `…` in it make a difference.
+    expect(lines.map((line, index) => (isAsTold(line, transcript[index] ?? '') ? transcript[index] : line))).toEqual(transcript);
+  });
+
+  it.each(ALL_OF)('is there for every block of %s', (page) => {
+    expect(blocksOf(page).filter(({ code }) => transcriptOf(code) === undefined)).toEqual([]);
+  });
+});

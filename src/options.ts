@@ -19,6 +19,11 @@ export interface ClientOptions {
   readonly connectTimeoutMs?: number;
   /** How long a call may take with all its tries, in milliseconds: 10 000 by default; `Infinity` for no limit. */
   readonly requestTimeoutMs?: number;
+  /**
+   * How long nothing may be heard of a try before the next endpoint is tried, in milliseconds: 1 500 by default; `Infinity` for no limit. For reads, and for writes that
+   * have not left; where there is another endpoint. Each further try of a call gets four times as long.
+   */
+  readonly tryTimeoutMs?: number;
   /** Connections at a time to each endpoint, streams not counted: 64 by default. Further calls wait for one. */
   readonly maxConnections?: number;
   /** How long an idle connection is kept, in milliseconds: 30 000 by default. */
@@ -62,6 +67,7 @@ export function settingsOf(options: ClientOptions): Settings {
     tls: options.tls === undefined ? {} : checkTls(options.tls, endpoints),
     connectTimeoutMs: duration('connectTimeoutMs', options.connectTimeoutMs, 5_000),
     requestTimeoutMs: limit('requestTimeoutMs', options.requestTimeoutMs, 10_000),
+    tryTimeoutMs: limit('tryTimeoutMs', options.tryTimeoutMs, 1_500),
     keepAliveMs: duration('keepAliveMs', options.keepAliveMs, 30_000),
     maxConnections: count('maxConnections', options.maxConnections, 64),
     maxResponseBytes: count('maxResponseBytes', options.maxResponseBytes, 128 * 2 ** 20, LONGEST_STRING),
@@ -83,6 +89,7 @@ const KNOWN: Readonly<Record<keyof ClientOptions, true>> = {
   tls: true,
   connectTimeoutMs: true,
   requestTimeoutMs: true,
+  tryTimeoutMs: true,
   maxConnections: true,
   keepAliveMs: true,
   maxResponseBytes: true,

@@ -1,10 +1,11 @@
 import { asyncScheduler, catchError, forkJoin, map, of, race, switchAll, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
 import { isEtcdError } from '../errors/index.js';
-import type { Call } from './call.js';
+import type { Call, Recover } from './call.js';
 import type { Endpoint, Endpoints, ServerInfo } from './endpoints.js';
 import { settled } from './limited.js';
 import { verdict } from './retry.js';
 import type { Credential, Tokens } from './tokens.js';
+import type { TryLimits } from './tryLimits.js';
 
 /** Where a try goes, and what it shows there. */
 export interface Route {
@@ -12,9 +13,6 @@ export interface Route {
   readonly info: ServerInfo;
   readonly credential: Credential;
 }
-
-/** What comes in place of a failed try. */
-export type Recover<T> = (failure: unknown) => Observable<T>;
 
 /** Sends a call along a route. Its failures are its own to recover. */
 export type Send<T> = (route: Route, recover: Recover<T>) => Observable<T>;
@@ -28,6 +26,7 @@ export class Attempts {
   constructor(
     private readonly endpoints: Endpoints,
     private readonly tokens: Tokens,
+    private readonly limits: TryLimits,
     /** Fires when the client is closed, so that nobody waits for the next try. */
     private readonly closed: Observable<never>,
   ) {}
@@ -49,20 +48,17 @@ export class Attempts {
     call.tries += 1;
     let shown: Credential | undefined;
     const recover: Recover<T> = (failure) => this.recover(failure, endpoint, shown, call, send);
-    const go = (info: ServerInfo, credential: Credential): Observable<T> => {
+    const begin = (info: ServerInfo, credential: Credential): Observable<T> => {
       shown = credential;
-      try {
-        return send({ endpoint, info, credential }, recover);
-      } catch (error) {
-        return recover(error);
-      }
+      const go = (recoverOne: Recover<T>): Observable<T> => trySend(send, { endpoint, info, credential }, recoverOne);
+      return this.hasAlternative(call) ? this.limits.watched({ call, endpoint, go, recover }) : go(recover);
     };
     // Every call but the first knows both, and goes straight on.
     const info = endpoint.known;
     const credential = call.authenticated ? this.tokens.known : ANONYMOUS;
-    if (info !== undefined && credential !== undefined) return go(info, credential);
+    if (info !== undefined && credential !== undefined) return begin(info, credential);
     return this.prepare(endpoint, credential, call).pipe(
-      map((route) => go(route.info, route.credential)),
+      map((route) => begin(route.info, route.credential)),
       // Of the preparation alone: what is sent recovers by itself.
       catchError((failure: unknown) => of(recover(failure))),
       switchAll(),
@@ -84,10 +80,15 @@ export class Attempts {
   private prepare(endpoint: Endpoint, credential: Credential | undefined, call?: Call): Observable<Route> {
     return forkJoin({
       endpoint: of(endpoint),
-      info: endpoint.known === undefined ? endpoint.discover() : of(endpoint.known),
+      info: endpoint.known === undefined ? this.discover(endpoint, call) : of(endpoint.known),
       // Authenticating is a call with tries of its own, at whatever endpoint: its failure is final, and no fault of this one.
       credential: credential === undefined ? this.tokens.get().pipe(tap({ error: () => call && (call.final = true) })) : of(credential),
     });
+  }
+
+  private discover(endpoint: Endpoint, call: Call | undefined): Observable<ServerInfo> {
+    const elsewhere = call === undefined ? this.endpoints.size > 1 : this.hasAlternative(call);
+    return elsewhere ? this.limits.question(endpoint, call) : endpoint.discover();
   }
 
   private recover<T>(error: unknown, endpoint: Endpoint, shown: Credential | undefined, call: Call, send: Send<T>): Observable<T> {
@@ -102,7 +103,7 @@ export class Attempts {
         return fail();
       case 'again':
         endpoint.failed();
-        return call.tries < Math.max(LEAST_TRIES, this.endpoints.size + 1) ? this.run(call, send) : fail();
+        return this.mayTryAgain(call) ? this.run(call, send) : fail();
       case 'reauthenticate':
         if (call.reauthenticated || shown === undefined || !this.tokens.refused(shown)) return fail();
         call.reauthenticated = true;
@@ -116,10 +117,27 @@ export class Attempts {
     }
   }
 
+  private mayTryAgain(call: Call): boolean {
+    return call.tries < Math.max(LEAST_TRIES, this.endpoints.size + 1);
+  }
+
+  /** Whether there is anywhere to go if nothing is heard of a try. */
+  private hasAlternative(call: Call): boolean {
+    return this.endpoints.size > 1 && call.options.endpoint === undefined && this.mayTryAgain(call);
+  }
+
   /** A first try goes at once, even to an endpoint that failed a moment ago; the later ones give it time to come back. */
   private waitFor<T>(endpoint: Endpoint, call: Call, next: () => Observable<T>): Observable<T> {
     if (call.tries === 0 || endpoint.pausedUntil <= asyncScheduler.now()) return next();
     const jitter = 0.5 + Math.random();
     return race(timer(PAUSE_MS * 2 ** call.tries * jitter), this.closed).pipe(switchMap(next));
+  }
+}
+
+function trySend<T>(send: Send<T>, route: Route, recover: Recover<T>): Observable<T> {
+  try {
+    return send(route, recover);
+  } catch (error) {
+    return recover(error);
   }
 }

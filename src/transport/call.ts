@@ -52,8 +52,14 @@ export interface Call {
   readonly options: CallOptions;
   /** Needs a token. */
   readonly authenticated: boolean;
+  /** May rightly hear nothing for long, once it is sent. */
+  readonly patient: boolean;
   /** The try under way has left this machine. */
   sent: boolean;
+  /** When something was last heard of the try under way, or when it began. */
+  heardAt: number;
+  /** Tries that were given up because nothing was heard of them. */
+  silences: number;
   /** An answer has come: a stream cannot begin again unnoticed. */
   answered: boolean;
   /** No further try can help. */
@@ -63,14 +69,23 @@ export interface Call {
   rediscovered: boolean;
 }
 
+/** What comes in place of a failed try. */
+export type Recover<T> = (failure: unknown) => Observable<T>;
+
+/** What is known of a call by what it asks. */
+type Kind = Pick<Rpc<never, unknown>, 'name' | 'safety' | 'anonymous' | 'unbounded'>;
+
 /** A call at its beginning. */
-export function newCall(name: string, safety: Safety, authenticated: boolean, options: CallOptions): Call {
+export function newCall({ name, safety, anonymous, unbounded }: Kind, options: CallOptions): Call {
   return {
     name,
     safety,
-    authenticated,
+    authenticated: anonymous !== true,
+    patient: unbounded === true,
     options,
     sent: false,
+    heardAt: 0,
+    silences: 0,
     answered: false,
     final: false,
     tries: 0,

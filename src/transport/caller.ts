@@ -1,20 +1,21 @@
-import { catchError, defer, map, Subject, tap, type Observable, throwError } from 'rxjs';
+import { asyncScheduler, catchError, defer, map, Subject, tap, type Observable, throwError } from 'rxjs';
 import { authRpcs } from '../codec/auth.js';
 import type { Rpc } from '../codec/rpc.js';
 import { newerField, NEWEST_FIELD } from '../codec/since.js';
 import { INVALID, type Json } from '../codec/wire.js';
 import { EtcdError, UnsupportedServerVersionError } from '../errors/index.js';
 import { readAnswer } from './answers.js';
-import { Attempts, type Recover, type Route } from './attempts.js';
-import { newCall, type Call, type Caller, type CallOptions } from './call.js';
+import { Attempts, type Route } from './attempts.js';
+import { newCall, type Call, type Caller, type CallOptions, type Recover } from './call.js';
 import { CarrierChoice, type Carrier } from './carriers/choice.js';
 import { channelAlong } from './channel.js';
 import { discoverServer } from './discovery.js';
-import { Endpoints } from './endpoints.js';
+import { Endpoints, type Endpoint } from './endpoints.js';
 import { Limits } from './limited.js';
 import { messagesOf } from './messagesOf.js';
 import { Tokens, type Auth } from './tokens.js';
 import type { HttpRequest, HttpResponse, Transport } from './transport.js';
+import { TryLimits } from './tryLimits.js';
 import { isAtLeast } from './version.js';
 
 /** What a caller has to know. */
@@ -25,6 +26,7 @@ export interface CallerSettings {
   readonly headers: Readonly<Record<string, string>>;
   readonly requestTimeoutMs: number;
   readonly maxResponseBytes: number;
+  readonly tryTimeoutMs: number;
   readonly streams: { readonly carrier: Carrier | 'auto' };
 }
 
@@ -40,6 +42,7 @@ export interface ClosableCaller extends Caller {
  */
 export function createCaller(transport: Transport, settings: CallerSettings): ClosableCaller {
   const closed = new Subject<never>();
+  const tries = new TryLimits(settings.tryTimeoutMs);
   const endpoints = new Endpoints(settings.endpoints, (origin) => discoverServer(plainGet('/version', origin), origin, settings.apiPrefix));
   const tokens = new Tokens(settings.auth, (name, password) =>
     unary(authRpcs.authenticate, { name, password }).pipe(map(({ token }) => token)),
@@ -47,7 +50,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
   const { requestTimeoutMs } = settings;
   const carriers = new CarrierChoice(settings.streams.carrier);
   const limits = new Limits(requestTimeoutMs);
-  const attempts = new Attempts(endpoints, tokens, closed);
+  const attempts = new Attempts(endpoints, tokens, tries, closed);
 
   function unary<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}): Observable<A> {
     return limits.limited(() => {
@@ -71,7 +74,8 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
 
   function stream<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}): Observable<A> {
     return limits.limited(() => {
-      const { json, body, call } = begin(rpc, request, options);
+      // How long it takes until there is something to say is up to the store.
+      const { json, body, call } = begin({ ...rpc, unbounded: true }, request, options);
       const send = (route: Route, recover: Recover<A>): Observable<A> => {
         refuseNewer(rpc, json, route);
         const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
@@ -84,29 +88,25 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
           catchError(recover),
         );
       };
-      // How long it takes until there is something to say is up to the store.
       return { call, timeoutMs: timeoutOf(options, Infinity), run: () => attempts.run(call, send) };
     });
   }
 
   function get(path: string, options: CallOptions = {}): Observable<HttpResponse> {
     return limits.limited(() => {
-      const call = newCall(`GET ${path}`, 'read', false, options);
+      const call = newCall({ name: `GET ${path}`, safety: 'read', anonymous: true }, options);
       const send = ({ endpoint }: Route, recover: Recover<HttpResponse>): Observable<HttpResponse> =>
-        plainGet(path, endpoint.origin, call, recover);
+        plainGet(path, endpoint.origin, { ...reportsOf(call, endpoint), recover });
       return { call, timeoutMs: timeoutOf(options, requestTimeoutMs), run: () => attempts.run(call, send) };
     });
   }
 
-  function plainGet(path: string, origin: string, call?: Call, recover: Recover<HttpResponse> = rethrow): Observable<HttpResponse> {
-    const request: HttpRequest = {
-      origin,
-      method: 'GET',
-      path,
-      headers: settings.headers,
-      rpc: `GET ${path}`,
-      ...(call && { onSent: () => (call.sent = true) }),
-    };
+  function plainGet(
+    path: string,
+    origin: string,
+    { recover = rethrow, ...reports }: Partial<Reports> & { readonly recover?: Recover<HttpResponse> } = {},
+  ): Observable<HttpResponse> {
+    const request: HttpRequest = { origin, method: 'GET', path, headers: settings.headers, rpc: `GET ${path}`, ...reports };
     return transport.exchange(request, { read: (response) => response, recover });
   }
 
@@ -119,7 +119,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
       headers: token === undefined ? settings.headers : { ...settings.headers, authorization: token },
       body,
       rpc: call.name,
-      onSent: () => (call.sent = true),
+      ...reportsOf(call, endpoint),
     };
   }
 
@@ -138,13 +138,27 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
   };
 }
 
+type Reports = Required<Pick<HttpRequest, 'onSent' | 'onReceived'>>;
+
+/** How a try of a call goes, noted where the decisions are made. */
+function reportsOf(call: Call, endpoint: Endpoint): Reports {
+  return {
+    onSent: () => {
+      call.sent = true;
+      // Its wait for a connection is no silence of the server's.
+      call.heardAt = asyncScheduler.now();
+    },
+    onReceived: () => (call.heardAt = endpoint.heardAt = asyncScheduler.now()),
+  };
+}
+
 const rethrow = (failure: unknown): Observable<never> => throwError(() => failure);
 
 /** The state of a call, and what it sends: encoded once, whatever the number of tries. */
 function begin<In>(rpc: Rpc<In, unknown>, request: In, options: CallOptions) {
   const json = rpc.request.write(request);
   if (json === INVALID) throw new EtcdError('InvalidArgument', 'the request is not valid', { rpc: rpc.name });
-  return { json, body: JSON.stringify(json), call: newCall(rpc.name, rpc.safety, rpc.anonymous !== true, options) };
+  return { json, body: JSON.stringify(json), call: newCall(rpc, options) };
 }
 
 function timeoutOf({ timeoutMs }: CallOptions, fallback: number): number {

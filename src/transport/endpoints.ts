@@ -15,6 +15,8 @@ export interface ServerInfo {
 
 /** One address of the cluster: what is known of it, and whether it is worth asking. */
 export class Endpoint {
+  /** When something last came from it. */
+  heardAt = 0;
   private failures = 0;
   private retryAt = 0;
   private info: ServerInfo | undefined;

@@ -13,6 +13,8 @@ export interface HttpRequest {
   readonly rpc: string;
   /** Called when the first byte is about to leave: from here on a failure says nothing about what the server did. */
   readonly onSent?: () => void;
+  /** Called whenever something of the answer has come. */
+  readonly onReceived?: () => void;
 }
 
 /** A whole HTTP response. */

@@ -60,9 +60,11 @@ abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
 
   onResponseStart(_: unknown, status: number): void {
     this.status = status;
+    this.request.onReceived?.();
   }
 
   onResponseData(_: unknown, bytes: Buffer): void {
+    this.request.onReceived?.();
     this.take(bytes);
   }
 

@@ -150,7 +150,15 @@ describe('README.md', () => {
     const { endpoints, headers, streams, ...numbers } = settingsOf({});
     expect(documented.get('endpoints')).toBe(`'${endpoints.join()}'`);
     expect(documented.get('userAgent')).toBe(`'${headers['user-agent']}'`);
-    for (const option of ['connectTimeoutMs', 'requestTimeoutMs', 'maxConnections', 'keepAliveMs', 'maxResponseBytes'] as const) {
+    const inNumbers = [
+      'connectTimeoutMs',
+      'requestTimeoutMs',
+      'tryTimeoutMs',
+      'maxConnections',
+      'keepAliveMs',
+      'maxResponseBytes',
+    ] as const;
+    for (const option of inNumbers) {
       expect([option, documented.get(option)]).toEqual([option, String(numbers[option])]);
     }
 

@@ -10,6 +10,7 @@ describe('without a word', () => {
       tls: {},
       connectTimeoutMs: 5_000,
       requestTimeoutMs: 10_000,
+      tryTimeoutMs: 1_500,
       keepAliveMs: 30_000,
       maxConnections: 64,
       maxResponseBytes: 128 * 1024 * 1024,
@@ -27,6 +28,7 @@ describe('without a word', () => {
       'tls',
       'connectTimeoutMs',
       'requestTimeoutMs',
+      'tryTimeoutMs',
       'maxConnections',
       'keepAliveMs',
       'maxResponseBytes',
@@ -59,7 +61,7 @@ test.each([null, 'http://a', 7, ['http://a']])('options cannot be %j', (options)
   expect(refused(options).message).toMatch(/createClient takes an object, not/);
 });
 
-describe.each(['connectTimeoutMs', 'requestTimeoutMs', 'keepAliveMs'])('%s', (option) => {
+describe.each(['connectTimeoutMs', 'requestTimeoutMs', 'tryTimeoutMs', 'keepAliveMs'])('%s', (option) => {
   test.each([-1, 0, NaN, 2 ** 31, -Infinity, '5000', null, {}])('cannot be %p', (value) => {
     expect(refused({ [option]: value })).toMatchObject({ option, message: expect.stringContaining('milliseconds above 0') });
   });
@@ -71,6 +73,7 @@ describe.each(['connectTimeoutMs', 'requestTimeoutMs', 'keepAliveMs'])('%s', (op
 });
 
 test('only a call may last for ever, not the making of a connection', () => {
+  expect(settings({ tryTimeoutMs: Infinity }).tryTimeoutMs).toBe(Infinity);
   expect(settings({ requestTimeoutMs: Infinity }).requestTimeoutMs).toBe(Infinity);
   expect(refused({ connectTimeoutMs: Infinity }).option).toBe('connectTimeoutMs');
   expect(refused({ keepAliveMs: Infinity }).option).toBe('keepAliveMs');

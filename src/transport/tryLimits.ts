@@ -1,0 +1,87 @@
+import { asyncScheduler, Observable, throwError, timeout } from 'rxjs';
+import { EtcdError, type ErrorDetails } from '../errors/index.js';
+import type { Call, Recover } from './call.js';
+import { Deadlines } from './deadlines.js';
+import type { Endpoint, ServerInfo } from './endpoints.js';
+
+/** What is slow rather than gone is found out by waiting: each further try waits so many times as long. */
+const GROWTH = 4;
+
+/** A try that is about to begin. */
+interface Beginning<T> {
+  readonly call: Call;
+  readonly endpoint: Endpoint;
+  /** Sends it. */
+  readonly go: (recover: Recover<T>) => Observable<T>;
+  readonly recover: Recover<T>;
+}
+
+/** Gives up tries of which nothing is heard, so that a silent endpoint does not cost a call all its time. */
+export class TryLimits {
+  private readonly first: Deadlines;
+
+  constructor(private readonly usualMs: number) {
+    this.first = new Deadlines(usualMs);
+  }
+
+  /**
+   * A try that is given up, and recovered from, when it is silent for too long. A write that was sent is not: it waits, but other calls are sent elsewhere meanwhile.
+   * What waits for a connection is given up only if its endpoint says nothing to anybody: it may be we who are busy.
+   */
+  watched<T>({ call, endpoint, go, recover }: Beginning<T>): Observable<T> {
+    const limitMs = this.limitOf(call);
+    if (limitMs === Infinity) return go(recover);
+    return new Observable((subscriber) => {
+      const check = (): void => {
+        if (call.answered || (call.sent && call.patient)) return;
+        const heardAt = call.sent ? call.heardAt : Math.max(call.heardAt, endpoint.heardAt);
+        const restMs = heardAt + limitMs - asyncScheduler.now();
+        if (restMs > 0) callOff = this.callIn(restMs, check);
+        else if (call.sent && call.safety === 'write') endpoint.failed();
+        else {
+          trial.unsubscribe();
+          call.silences += 1;
+          recover(silence(call.sent, limitMs, { rpc: call.name, endpoint: endpoint.origin })).subscribe(subscriber);
+        }
+      };
+      call.heardAt = asyncScheduler.now();
+      let callOff = this.callIn(limitMs, check);
+      subscriber.add(() => callOff());
+      const trial = go((failure) => {
+        // What comes in its place has a limit of its own.
+        callOff();
+        return recover(failure);
+      }).subscribe({
+        next: (value) => subscriber.next(value),
+        error: (error: unknown) => subscriber.error(error),
+        complete: () => subscriber.complete(),
+      });
+      subscriber.add(trial);
+    });
+  }
+
+  /** Asks a server what it is, before anything is sent to it. The question is shared: who gives up waiting leaves it to the others. */
+  question(endpoint: Endpoint, call: Call | undefined): Observable<ServerInfo> {
+    const limitMs = this.limitOf(call);
+    if (limitMs === Infinity) return endpoint.discover();
+    const giveUp = (): Observable<never> => {
+      if (call !== undefined) call.silences += 1;
+      return throwError(() => silence(false, limitMs, { rpc: 'GET /version', endpoint: endpoint.origin }));
+    };
+    return endpoint.discover().pipe(timeout({ first: limitMs, with: giveUp }));
+  }
+
+  private limitOf(call: Call | undefined): number {
+    return this.usualMs * GROWTH ** (call?.silences ?? 0);
+  }
+
+  private callIn(ms: number, expire: () => void): () => void {
+    if (ms === this.usualMs) return this.first.set(expire);
+    const timer = asyncScheduler.schedule(expire, ms);
+    return () => timer.unsubscribe();
+  }
+}
+
+/** Of a call that was not sent it is as if there were no connection. */
+const silence = (sent: boolean, ms: number, where: ErrorDetails): EtcdError =>
+  new EtcdError(sent ? 'ConnectionLost' : 'Unreachable', `nothing was heard for ${ms} ms`, where);

@@ -1,0 +1,178 @@
+import { describe, expect, test } from '@jest/globals';
+import { concat, ignoreElements, map, merge, NEVER, of, switchMap, tap, timer } from 'rxjs';
+import { electionRpcs } from '../../../src/codec/election.js';
+import {
+  A,
+  after,
+  B,
+  callerOf,
+  get,
+  header,
+  inTurn,
+  lost,
+  put,
+  queued,
+  reply,
+  scriptedTransport,
+  settle,
+  silent,
+  type Script,
+} from './scripted.js';
+import { Guard } from './guard.js';
+
+/** For the version of each of two endpoints, and the answer. */
+const ASKING = 3;
+const BOTH = { endpoints: [A, B] };
+/** As scripted at A; B answers. */
+const at =
+  (script: Script): Script =>
+  (request) =>
+    (request.origin === A ? script : reply(200))(request);
+const originsOf = ({ posts }: { readonly posts: readonly { readonly origin: string }[] }): string[] => posts.map(({ origin }) => origin);
+
+/** Sent, and answered bit by bit: something comes each so many milliseconds. */
+const trickle =
+  (everyMs: number, bits: number): Script =>
+  ({ onSent, onReceived }) => {
+    onSent?.();
+    const comes = Array.from({ length: bits }, () =>
+      timer(everyMs).pipe(
+        tap(() => onReceived?.()),
+        ignoreElements(),
+      ),
+    );
+    return concat(...comes, of({ status: 200, body: JSON.stringify({ header }) }));
+  };
+
+describe('a read of which nothing is heard', () => {
+  test('goes on at the next endpoint after tryTimeoutMs, and is given up where it was silent', () => {
+    const transport = scriptedTransport(at(silent));
+    expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 1_500 + ASKING }]);
+    expect(originsOf(transport)).toEqual([A, B]);
+    expect(transport.live).toBe(0);
+  });
+
+  test('costs the calls after it nothing: the silent endpoint is set aside', () => {
+    const transport = scriptedTransport(at(silent));
+    const caller = callerOf(transport, BOTH);
+    const ends = settle(
+      get(caller),
+      after(1_510, () => get(caller)),
+      after(1_520, () => put(caller)),
+    );
+    expect(ends).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok', at: 1_511 }, { outcome: 'ok', at: 1_521 }]);
+    expect(originsOf(transport)).toEqual([A, B, B, B]);
+  });
+
+  test('gets four times as long at each further try, so that what is slow comes to its end', () => {
+    const transport = scriptedTransport(reply(200, { header }, 5_000));
+    expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 1_500 + 5_000 + 2 }]);
+    expect(originsOf(transport)).toEqual([A, B]);
+  });
+
+  test('is not one whose answer is long in coming, but comes', () => {
+    const transport = scriptedTransport(trickle(1_400, 6));
+    expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 6 * 1_400 + 1 }]);
+    expect(transport.posts).toHaveLength(1);
+  });
+
+  test('in the middle of its answer goes on elsewhere, too', () => {
+    const stuck: Script = (request) => merge(trickle(1_000, 2)(request).pipe(ignoreElements()), NEVER);
+    const transport = scriptedTransport(at(stuck));
+    expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 2_000 + 1_500 + ASKING }]);
+  });
+
+  test('after a try that failed is given a time of its own', () => {
+    const transport = scriptedTransport(inTurn(lost(1_000), silent, reply(200)));
+    expect(settle(get(callerOf(transport, { endpoints: [A, B, 'http://c:1'] })))).toMatchObject([
+      { outcome: 'ok', at: 1_000 + 1_500 + ASKING + 1 },
+    ]);
+    expect(originsOf(transport)).toEqual([A, B, 'http://c:1']);
+  });
+
+  test.each([
+    ['with one endpoint', {}, {}],
+    ['at an endpoint that was asked for', BOTH, { endpoint: A }],
+    ['without a limit', { ...BOTH, tryTimeoutMs: Infinity }, {}],
+  ])('waits for its deadline %s', (_, settings, options) => {
+    const transport = scriptedTransport(silent);
+    expect(settle(get(callerOf(transport, settings), options))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
+    expect(transport.posts).toHaveLength(1);
+  });
+
+  test('on every endpoint ends at its deadline', () => {
+    const transport = scriptedTransport(silent);
+    const caller = callerOf(transport, { ...BOTH, tryTimeoutMs: 10 });
+    expect(settle(get(caller))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
+    // The last of four tries has all the time that is left.
+    expect(transport.posts).toHaveLength(4);
+  });
+
+  test('may be a stream, which is silent for as long as it likes', () => {
+    const transport = scriptedTransport(silent);
+    transport.streams = ({ onSent }) => (onSent?.(), NEVER);
+    const stream = callerOf(transport, BOTH).stream(electionRpcs.observe, { name: 'a' }, { timeoutMs: 8_000 });
+    expect(settle(stream.pipe(map(() => 'ok')))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 8_000 }]);
+    expect(transport.posts).toHaveLength(1);
+  });
+});
+
+describe('a write of which nothing is heard', () => {
+  test('is never repeated once it was sent, but those after it go elsewhere', () => {
+    const transport = scriptedTransport(at(silent));
+    const caller = callerOf(transport, BOTH);
+    const later = [after(1_520, () => put(caller)), after(1_530, () => put(caller))];
+    expect(settle(put(caller), ...later)).toMatchObject([{ outcome: 'AmbiguousWrite', at: 10_000 }, { outcome: 'ok' }, { outcome: 'ok' }]);
+    expect(originsOf(transport)).toEqual([A, B, B]);
+  });
+
+  test('goes elsewhere if it still waits for a connection: nothing was sent', () => {
+    const transport = scriptedTransport(at(queued));
+    expect(settle(put(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 1_500 + ASKING }]);
+    expect(originsOf(transport)).toEqual([A, B]);
+    expect(transport.live).toBe(0);
+  });
+});
+
+test.each([
+  ['read', get],
+  ['write', put],
+])('a %s that waits because the client is busy is not given up: its endpoint answers others', (_, call) => {
+  const crowded: Script = (request) => timer(4_000).pipe(switchMap(() => reply(200)(request)));
+  const transport = scriptedTransport(inTurn(crowded, trickle(1_000, 6)));
+  const caller = callerOf(transport, BOTH);
+  const pinned = after(5, () => get(caller, { endpoint: A }));
+  expect(settle(call(caller), pinned)).toMatchObject([{ outcome: 'ok', at: 4_002 }, { outcome: 'ok' }]);
+  expect(originsOf(transport)).toEqual([A, A]);
+});
+
+describe('what is asked before a call is sent', () => {
+  test.each([
+    ['read', get],
+    ['write', put],
+  ])('if the version: a %s goes on at the next endpoint when it does not come', (_, call) => {
+    const transport = scriptedTransport(reply(200), (request) =>
+      (request.origin === A ? silent : reply(200, { etcdserver: '3.5.0' }))(request),
+    );
+    expect(settle(call(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 1_502 }]);
+    expect(originsOf(transport)).toEqual([B]);
+    expect(transport.live).toBe(0);
+  });
+
+  test('if the version, where it is slow everywhere, gets more time at the next try', () => {
+    const transport = scriptedTransport(reply(200), reply(200, { etcdserver: '3.5.0' }, 2_000));
+    expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 3_501 }]);
+  });
+
+  test.each([
+    ['read', get],
+    ['write', put],
+  ])('if a token: the client authenticates at the next endpoint, and a %s waits for it', (_, call) => {
+    const guard = new Guard();
+    const transport = scriptedTransport((request) => (request.origin === A ? silent : guard.script)(request));
+    const caller = callerOf(transport, { ...BOTH, auth: { username: 'a', password: 'b' } });
+    const [end] = settle(call(caller, { endpoint: B }));
+    expect(end?.outcome).toBe('ok');
+    expect(end?.at).toBeLessThan(1_600);
+  });
+});

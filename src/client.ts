@@ -28,7 +28,7 @@ import { serverInfoService, type ServerInfoService } from './serverInfo.js';
 import { createCaller } from './transport/caller.js';
 import { identity } from './transport/identity.js';
 import type { StreamSettings } from './streamOptions.js';
-import { undiciTransport } from './transport/undiciTransport.js';
+import { lazyTransport } from './transport/lazyTransport.js';
 import { WatchConnections } from './watch/connections.js';
 import type { ConnectionState } from './watch/connectionState.js';
 import { lives, type Lives } from './watch/lives.js';
@@ -117,7 +117,8 @@ const RELEASE_MS = 2_000;
  */
 export function createClient(options: ClientOptions = {}): Client {
   const settings = settingsOf(options);
-  const caller = createCaller(undiciTransport(settings), settings);
+  const transport = lazyTransport(async () => (await import('./transport/undiciTransport.js')).undiciTransport(settings));
+  const caller = createCaller(transport, settings);
   const connections = new WatchConnections(caller, settings.streams);
   // Replayed: what is subscribed to after the end completes, too.
   const closed = new ReplaySubject<void>(1);

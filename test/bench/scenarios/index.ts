@@ -2,7 +2,7 @@ import type { Scenario } from '../scenario.js';
 import { callScenarios } from './calls.js';
 import { decodeScenario } from './decode.js';
 import { fanOutScenario } from './fanOut.js';
-import { importScenario } from './importing.js';
+import { firstGetScenario, importScenario } from './importing.js';
 import { leasesScenario, leasesSocketsScenario } from './leases.js';
 import { liveScenario } from './live.js';
 import { rangeScenario } from './range.js';
@@ -26,4 +26,5 @@ export const scenarios: readonly Scenario[] = [
   leasesScenario,
   leasesSocketsScenario,
   importScenario,
+  firstGetScenario,
 ];

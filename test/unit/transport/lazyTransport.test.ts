@@ -1,0 +1,64 @@
+import { describe, expect, test } from '@jest/globals';
+import { firstValueFrom, Observable, of, throwError } from 'rxjs';
+import { EtcdError } from '../../../src/errors/index.js';
+import { lazyTransport } from '../../../src/transport/lazyTransport.js';
+import type { HttpRequest, HttpResponse, Transport } from '../../../src/transport/transport.js';
+
+const REQUEST: HttpRequest = { origin: 'http://a:1', method: 'GET', path: '/version', headers: {}, rpc: 'GET /version' };
+const OUTCOME = { read: ({ body }: HttpResponse): string => body, recover: (failure: unknown) => throwError(() => failure) };
+
+/** A transport that answers with what it was asked, and knows how often it was loaded and asked. */
+function counted() {
+  const counts = { loads: 0, exchanges: 0 };
+  let closed = false;
+  const transport: Transport = {
+    exchange: ({ path }, { read }) =>
+      new Observable((subscriber) => {
+        counts.exchanges += 1;
+        if (closed) subscriber.error(new EtcdError('ClientClosed', 'the client is closed'));
+        subscriber.next(read({ status: 200, body: path }));
+        subscriber.complete();
+      }),
+    stream: () => of({ type: 'chunk', bytes: new Uint8Array(1) }),
+    duplex: () => of({ type: 'message', json: 1 }),
+    close: async () => void (closed = true),
+  };
+  const load = async (): Promise<Transport> => {
+    counts.loads += 1;
+    return transport;
+  };
+  return { counts, lazy: lazyTransport(load) };
+}
+
+describe('a transport that is loaded when it is used', () => {
+  test('is not loaded before something is subscribed to, and then once', async () => {
+    const { counts, lazy } = counted();
+    const first = lazy.exchange(REQUEST, OUTCOME);
+    expect(counts.loads).toBe(0);
+    expect(await Promise.all([firstValueFrom(first), firstValueFrom(lazy.exchange(REQUEST, OUTCOME))])).toEqual(['/version', '/version']);
+    expect(await firstValueFrom(lazy.stream(REQUEST))).toEqual({ type: 'chunk', bytes: new Uint8Array(1) });
+    expect(await firstValueFrom(lazy.duplex({ ...REQUEST, carrier: 'websocket', token: undefined }))).toEqual({ type: 'message', json: 1 });
+    expect(counts.loads).toBe(1);
+  });
+
+  test('goes straight on when it is there', async () => {
+    const { lazy } = counted();
+    await firstValueFrom(lazy.exchange(REQUEST, OUTCOME));
+    const seen: string[] = [];
+    lazy.exchange(REQUEST, OUTCOME).subscribe((answer) => seen.push(answer));
+    expect(seen).toEqual(['/version']);
+  });
+
+  test('sends nothing of what was unsubscribed from while it was loaded', async () => {
+    const { counts, lazy } = counted();
+    lazy.exchange(REQUEST, OUTCOME).subscribe().unsubscribe();
+    await firstValueFrom(lazy.exchange(REQUEST, OUTCOME));
+    expect(counts.exchanges).toBe(1);
+  });
+
+  test('is closed even if it was never used', async () => {
+    const { lazy } = counted();
+    await lazy.close();
+    await expect(firstValueFrom(lazy.exchange(REQUEST, OUTCOME))).rejects.toMatchObject({ reason: 'ClientClosed' });
+  });
+});

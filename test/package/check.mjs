@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, sym
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../..');
@@ -25,6 +25,7 @@ try {
   install(packed);
   compileAndRun('ESM', { type: 'module' }, { module: 'NodeNext', moduleResolution: 'NodeNext' });
   compileAndRun('CommonJS', { type: 'commonjs' }, { module: 'Node16', moduleResolution: 'Node16' });
+  for (const entry of ['src', 'operators']) await checkCopies(entry);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -50,6 +51,20 @@ function install({ filename }) {
   for (const name of [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies), '@types', 'undici-types']) {
     symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
   }
+}
+
+/** Node takes the CommonJS copy, whoever asks. That for bundlers has to be the same, and to load. */
+async function checkCopies(entry) {
+  const namesIn = async (copy) => {
+    const file = join(folder, 'node_modules', manifest.name, 'dist', copy, entry, 'index.js');
+    // What Node itself adds to the names of a CommonJS module.
+    const added = ['default', 'module.exports', '__esModule'];
+    const names = Object.keys(await import(pathToFileURL(file).href)).filter((name) => !added.includes(name));
+    return names.sort().join(' ');
+  };
+  const [esm, cjs] = [await namesIn('esm'), await namesIn('cjs')];
+  check(esm === cjs, `${entry}: the ESM copy exports ${esm}, the CommonJS copy ${cjs}`);
+  if (esm === cjs) console.log(`✓ ${entry}: both copies load, and export the same`);
 }
 
 function compileAndRun(title, packageJson, compilerOptions) {

@@ -27,26 +27,47 @@ const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-
 /** Makes certificates in a folder of their own, with the program openssl. */
 export async function makeTls(): Promise<Tls> {
   const folder = await mkdtemp(join(tmpdir(), 'rxetcd-tls-'));
-  const caFile = join(folder, 'ca.pem');
-  const caKey = join(folder, 'ca.key');
   try {
-    await openssl('req', '-x509', ...NEW_KEY, ...DAYS, '-subj', '/CN=rxetcd test CA', '-keyout', caKey, '-out', caFile);
-    const issue = async (name: string, extensions: readonly string[]): Promise<Identity> => {
-      const path = (ending: string): string => join(folder, `${name}.${ending}`);
-      await writeFile(path('ext'), extensions.join('\n'));
-      await openssl('req', '-new', ...NEW_KEY, '-subj', `/CN=${name}`, '-keyout', path('key'), '-out', path('csr'));
-      const signing = ['-CA', caFile, '-CAkey', caKey, '-CAserial', path('srl'), '-CAcreateserial'];
-      await openssl('x509', '-req', '-in', path('csr'), ...signing, ...DAYS, '-extfile', path('ext'), '-out', path('pem'));
-      const [cert, key] = await Promise.all([readFile(path('pem'), 'utf8'), readFile(path('key'), 'utf8')]);
-      return { certFile: path('pem'), keyFile: path('key'), cert, key };
-    };
-    const server = await issue('server', ['subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost', 'extendedKeyUsage=serverAuth,clientAuth']);
-    const client = await issue('client', ['extendedKeyUsage=clientAuth']);
-    return { caFile, ca: await readFile(caFile, 'utf8'), server, client, remove: () => rm(folder, { recursive: true, force: true }) };
+    const { caFile, ca, issue } = await makeAuthority(folder, 'ca');
+    const server = await issue('server', SERVER);
+    const client = await issue('client', CLIENT);
+    return { caFile, ca, server, client, remove: () => rm(folder, { recursive: true, force: true }) };
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** What a certificate is for. etcd's gateway shows that of the server to etcd itself, so it may act as a client, too. */
+export const SERVER = ['subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost', 'extendedKeyUsage=serverAuth,clientAuth'];
+export const CLIENT = ['extendedKeyUsage=clientAuth'];
+
+/** Whoever signs certificates. */
+export interface Authority {
+  readonly caFile: string;
+  readonly ca: string;
+  /** Makes a key and its certificate, in files of this name; whose it is, is the name, too, if not said otherwise. */
+  issue(name: string, extensions: readonly string[], subject?: string): Promise<Identity>;
+}
+
+/** An authority whose files, and those that it signs, are in a folder. */
+export async function makeAuthority(folder: string, title: string): Promise<Authority> {
+  const caFile = join(folder, `${title}.pem`);
+  const caKey = join(folder, `${title}.key`);
+  await openssl('req', '-x509', ...NEW_KEY, ...DAYS, '-subj', `/CN=rxetcd test ${title}`, '-keyout', caKey, '-out', caFile);
+  return {
+    caFile,
+    ca: await readFile(caFile, 'utf8'),
+    issue: async (name, extensions, subject = `/CN=${name}`) => {
+      const path = (ending: string): string => join(folder, `${name}.${ending}`);
+      await writeFile(path('ext'), extensions.join('\n'));
+      await openssl('req', '-new', ...NEW_KEY, '-subj', subject, '-keyout', path('key'), '-out', path('csr'));
+      const signing = ['-CA', caFile, '-CAkey', caKey, '-CAserial', path('srl'), '-CAcreateserial'];
+      await openssl('x509', '-req', '-in', path('csr'), ...signing, ...DAYS, '-extfile', path('ext'), '-out', path('pem'));
+      const [cert, key] = await Promise.all([readFile(path('pem'), 'utf8'), readFile(path('key'), 'utf8')]);
+      return { certFile: path('pem'), keyFile: path('key'), cert, key };
+    },
+  };
 }
 
 async function openssl(...args: string[]): Promise<void> {

@@ -9,6 +9,8 @@ export interface FindOptions {
   readonly version?: string | undefined;
   /** Leave `ETCD_ENDPOINTS` out: the caller wants a server of its own. */
   readonly own?: boolean | undefined;
+  /** Leave containers out as well: the caller sends signals to it. Implies `own`. */
+  readonly asProcess?: boolean | undefined;
 }
 
 interface Way {
@@ -35,30 +37,34 @@ const ways: readonly Way[] = [
 
 const found = new Map<string, Promise<EtcdSource>>();
 
+const processWays = ways.filter(({ find }) => find !== findDocker);
+
 /** Finds an etcd of the wished version, or brings one; the search is done once a process. */
 export async function findEtcd(options: FindOptions = {}): Promise<EtcdSource> {
   const asked = askedVersion(options.version);
-  const external = options.own === true ? 'not tried: this test needs a server of its own' : await running.find(asked);
+  const external =
+    options.own === true || options.asProcess === true ? 'not tried: this test needs a server of its own' : await running.find(asked);
   if (typeof external !== 'string') return external;
-  const key = [asked, process.env['ETCD_BIN'], process.env['ETCD_IMAGE_TAG']].join(' ');
-  const search = found.get(key) ?? tryAll(asked, external);
+  const tried = options.asProcess === true ? processWays : ways;
+  const key = [asked, process.env['ETCD_BIN'], process.env['ETCD_IMAGE_TAG'], tried.length].join(' ');
+  const search = found.get(key) ?? tryAll(asked, external, tried);
   found.set(key, search);
   // A mirror may answer the next time.
   search.catch(() => found.delete(key));
   return search;
 }
 
-async function tryAll(asked: string | undefined, external: string): Promise<EtcdSource> {
+async function tryAll(asked: string | undefined, external: string, tried: readonly Way[]): Promise<EtcdSource> {
   const reasons = [external];
-  for (const way of ways) {
+  for (const way of tried) {
     const result = await way.find(asked);
     if (typeof result !== 'string') return result;
     reasons.push(result);
   }
-  const report = [running, ...ways].map(
+  const report = [running, ...tried].map(
     ({ todo }, index) => `  ${index + 1}. ${todo}\n     ${(reasons[index] ?? '').replaceAll('\n', '\n     ')}`,
   );
   throw new Error(
-    `No etcd${asked === undefined ? '' : ` ${asked}`} to test with. Four ways to have one, and why each failed here:\n${report.join('\n')}`,
+    `No etcd${asked === undefined ? '' : ` ${asked}`} to test with. The ways to have one, and why each failed here:\n${report.join('\n')}`,
   );
 }

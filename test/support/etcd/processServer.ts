@@ -14,6 +14,8 @@ export interface Seat {
   readonly peerPort: number;
   /** `name=peerUrl,…` of all members; by default it is alone. */
   readonly initialCluster?: string | undefined;
+  /** Where others are told to find it, if not where it listens: at proxies before it, say. */
+  readonly advertise?: { readonly client: string; readonly peer: string } | undefined;
 }
 
 const deadly: readonly NodeJS.Signals[] = ['SIGKILL', 'SIGTERM', 'SIGINT'];
@@ -27,7 +29,7 @@ export async function startProcess(source: BinarySource, options: EtcdOptions, s
   const peerUrl = `http://127.0.0.1:${peerPort}`;
   const plan: LaunchPlan = {
     etcd: source.etcd,
-    args: flags(source, options, { name, dataDir, endpoint, peerUrl, initialCluster: seat.initialCluster ?? `${name}=${peerUrl}` }),
+    args: flags(source, options, { ...seat, dataDir, endpoint, peerUrl }),
     env: options.env,
     logFile: join(folder, 'etcd.log'),
     endpoint,
@@ -65,7 +67,7 @@ export async function startProcess(source: BinarySource, options: EtcdOptions, s
   return {
     kind: 'process',
     endpoint,
-    peerUrl,
+    peerUrl: seat.advertise?.peer ?? peerUrl,
     version: source.version,
     name,
     dataDir,
@@ -79,32 +81,32 @@ export async function startProcess(source: BinarySource, options: EtcdOptions, s
       send(signal);
       if (deadly.includes(signal)) await running.wait();
     },
-    restart: async () => {
+    restart: async ({ wipe = false, args = [] } = {}) => {
       if (released) throw new Error(`etcd ${name} was stopped: its data are gone`);
       await end();
-      running = await launch(plan, watchdog.watch);
+      if (wipe) await rm(dataDir, { recursive: true, force: true });
+      running = await launch({ ...plan, args: [...plan.args, ...args] }, watchdog.watch);
     },
     pause: async () => send('SIGSTOP'),
     resume: async () => send('SIGCONT'),
   };
 }
 
-interface Addresses {
-  name: string;
-  dataDir: string;
-  endpoint: string;
-  peerUrl: string;
-  initialCluster: string;
+interface Addresses extends Pick<Seat, 'name' | 'initialCluster' | 'advertise'> {
+  readonly dataDir: string;
+  readonly endpoint: string;
+  readonly peerUrl: string;
 }
 
 function flags(source: BinarySource, options: EtcdOptions, at: Addresses): string[] {
   const tls = options.clientTls;
+  const { client = at.endpoint, peer = at.peerUrl } = at.advertise ?? {};
   return [
     ...(source.knowsFastFlags ? fastFlags : []),
     ...['--name', at.name, '--data-dir', at.dataDir],
-    ...['--listen-client-urls', at.endpoint, '--advertise-client-urls', at.endpoint],
-    ...['--listen-peer-urls', at.peerUrl, '--initial-advertise-peer-urls', at.peerUrl],
-    ...['--initial-cluster', at.initialCluster],
+    ...['--listen-client-urls', at.endpoint, '--advertise-client-urls', client],
+    ...['--listen-peer-urls', at.peerUrl, '--initial-advertise-peer-urls', peer],
+    ...['--initial-cluster', at.initialCluster ?? `${at.name}=${peer}`],
     ...(tls ? ['--cert-file', tls.certFile, '--key-file', tls.keyFile, '--trusted-ca-file', tls.caFile] : []),
     ...(tls?.clientCertAuth === true ? ['--client-cert-auth'] : []),
     ...(options.args ?? []),

@@ -52,6 +52,14 @@ export interface EtcdOptions {
   readonly startTimeoutMs?: number | undefined;
 }
 
+/** What a process may be started with anew. */
+export interface RestartOptions {
+  /** Its data are gone before it starts. */
+  readonly wipe?: boolean | undefined;
+  /** Further flags, this time only. */
+  readonly args?: readonly string[] | undefined;
+}
+
 export interface EtcdServer {
   readonly kind: 'process' | 'docker' | 'external';
   /** Such as `http://127.0.0.1:34567`. */
@@ -72,7 +80,7 @@ export interface EtcdServer {
   /** Sends a signal, SIGKILL by default; waits for the end if it is one that ends etcd. The data stay for `restart()`. */
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Ends it if it runs, and starts it with the same ports and data; resolves when it is ready. */
-  restart(): Promise<void>;
+  restart(options?: RestartOptions): Promise<void>;
   pause(): Promise<void>;
   resume(): Promise<void>;
 }

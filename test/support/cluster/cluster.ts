@@ -1,0 +1,63 @@
+import { firstValueFrom } from 'rxjs';
+import { createClient, type Client } from '../../../src/index.js';
+import { findEtcd } from '../etcd/index.js';
+import { retryPorts } from '../etcd/server.js';
+import { eventually } from './eventually.js';
+import { follows, heal, leads, type Member } from './member.js';
+import { makeRotatingTls } from './rotatingTls.js';
+import { startMembers, stopMember } from './start.js';
+import type { FaultCluster, FaultClusterOptions } from './types.js';
+import { wipe } from './wipe.js';
+
+export type { FaultCluster, FaultClusterOptions } from './types.js';
+
+export const ROOT = { username: 'root', password: 'secret of root' };
+
+export async function startFaultCluster(options: FaultClusterOptions = {}): Promise<FaultCluster> {
+  const source = await findEtcd({ version: options.version, asProcess: true });
+  if (source.kind !== 'binary') throw new Error('signals can be sent to a process only');
+  const tls = options.tls === true ? await makeRotatingTls() : undefined;
+  const cleanUp: (() => Promise<unknown>)[] = tls === undefined ? [] : [tls.remove];
+  const stop = async (): Promise<void> => {
+    for (const step of cleanUp.splice(0).reverse()) await step();
+  };
+  try {
+    const members = await retryPorts(() => startMembers(source, options, tls?.server));
+    cleanUp.push(() => Promise.all(members.map(stopMember)));
+    const access = { ...(tls && { tls: tls.client }), ...(options.auth === true && { auth: ROOT }) };
+    const direct = createClient({ ...access, endpoints: members.map(({ server }) => server.endpoint) });
+    cleanUp.push(() => direct.close());
+    if (options.auth === true) await enableAuth(direct);
+    const cluster: FaultCluster = {
+      version: source.version,
+      members,
+      endpoints: members.map(({ endpoint }) => endpoint),
+      tls,
+      access,
+      direct,
+      leader: () => eventually('somebody leads', async () => (await those(members, leads))[0]),
+      settled: async () =>
+        void (await eventually('all know a leader', async () => (await those(members, follows)).length === members.length || undefined)),
+      wipe: (member) => wipe(member, cluster),
+      heal: () => heal(members),
+      stop,
+    };
+    return cluster;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function enableAuth({ auth }: Client): Promise<void> {
+  await firstValueFrom(auth.userAdd(ROOT.username, { password: ROOT.password }));
+  await firstValueFrom(auth.roleAdd('root'));
+  await firstValueFrom(auth.userGrantRole('root', 'root'));
+  await firstValueFrom(auth.enable());
+}
+
+/** The members of which it is so. */
+async function those(members: readonly Member[], isSo: (member: Member) => Promise<boolean>): Promise<Member[]> {
+  const answers = await Promise.all(members.map(isSo));
+  return members.filter((_, index) => answers[index]);
+}

@@ -1,0 +1,54 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { startTcpProxy, type TcpProxy } from '../../support/tcpProxy.js';
+
+let server: Server;
+let proxy: TcpProxy;
+
+/** Says a thousand bytes to whoever comes, and hangs up. */
+beforeEach(async () => {
+  server = createServer((socket) => socket.end('x'.repeat(1_000))).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  proxy = await startTcpProxy(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+});
+afterEach(async () => {
+  await proxy.close();
+  server.close();
+});
+
+/** What a client hears until the end, and how long that takes. */
+async function listen(): Promise<{ bytes: number; ms: number }> {
+  const begin = performance.now();
+  const socket = connect(Number(new URL(proxy.endpoint).port), '127.0.0.1');
+  let bytes = 0;
+  socket.on('data', (chunk: Buffer) => (bytes += chunk.length)).on('error', () => undefined);
+  await once(socket, 'close');
+  return { bytes, ms: performance.now() - begin };
+}
+
+test('a proxy passes everything on', async () => {
+  expect((await listen()).bytes).toBe(1_000);
+});
+
+test('one that is throttled takes as long as so many bytes take', async () => {
+  proxy.down.bytesPerSecond = 5_000;
+  const { bytes, ms } = await listen();
+  expect(bytes).toBe(1_000);
+  expect(ms).toBeGreaterThanOrEqual(199);
+});
+
+test('one that is to cut after so many bytes passes on just as many, once', async () => {
+  proxy.down.cutAfter(300);
+  expect((await listen()).bytes).toBe(300);
+  expect((await listen()).bytes).toBe(1_000);
+});
+
+test('one that is stalled holds everything back until it is resumed', async () => {
+  proxy.down.stall();
+  const heard = listen();
+  await once(server, 'connection');
+  expect(proxy.down.bytes).toBe(0);
+  proxy.down.resume();
+  expect((await heard).bytes).toBe(1_000);
+});

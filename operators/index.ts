@@ -10,6 +10,7 @@ export { foldEvents, type FoldEventsConfig } from './foldEvents.js';
 export { guardedBy, type Guard } from './guardedBy.js';
 export { matchKey, type KeyMatcher } from './matchKey.js';
 export { ofType } from './ofType.js';
+export { putAll, type PutAllConfig } from './putAll.js';
 export { putTo, type PutToConfig } from './putTo.js';
 export { puts } from './puts.js';
 export { resumeFromRevision, type ResumeFromRevisionConfig } from './resumeFromRevision.js';
@@ -25,6 +26,9 @@ export { withLock, type LockStrategy, type WithLockConfig } from './withLock.js'
 export type { BackoffConfig } from './internal/backoff.js';
 export type { OverflowPolicy } from './internal/bufferedIterator.js';
 export type { Decodable, Decoded } from './internal/decoded.js';
+export type { PutAllResult } from './internal/bulkPut.js';
+export { isPutAllError, type PutAllError } from './internal/putAllError.js';
+export type { PutEntry } from './internal/putEntry.js';
 export type { Committed, Fenced, FencedTxn } from './internal/fencedTxn.js';
 export type { Revisioned, WholeRevision } from './internal/revisioned.js';
 export type { PutTarget, TxnTarget } from './internal/targets.js';

@@ -7,12 +7,17 @@ export class Queue<T extends object> {
     return this.#items.length - this.#head;
   }
 
+  /** What the next {@link take} gives. */
+  get first(): T | undefined {
+    return this.#items[this.#head];
+  }
+
   add(item: T): void {
     this.#items.push(item);
   }
 
   take(): T | undefined {
-    const item = this.#items[this.#head];
+    const item = this.first;
     if (item === undefined) return undefined;
     this.#items[this.#head++] = undefined;
     // Half of it is holes: moving the rest now costs one step a take, over time.

@@ -85,6 +85,13 @@ export function toBytes(value: BytesLike): Uint8Array {
   return typeof value === 'string' ? utf8Encoder.encode(value) : value;
 }
 
+const NOT_ASCII = /[\x80-\uffff]/;
+
+/** How many bytes it is sent as. Text is nearly always ASCII: to look takes a quarter of the time of encoding it. */
+export function byteLength(value: BytesLike): number {
+  return typeof value === 'string' && NOT_ASCII.test(value) ? utf8Encoder.encode(value).length : value.length;
+}
+
 /** Bytes read as UTF-8 text; what is not UTF-8 becomes U+FFFD. */
 export function toText(value: BytesLike): string {
   return typeof value === 'string' ? value : utf8Decoder.decode(value);

@@ -14,6 +14,7 @@ import {
   guardedBy,
   matchKey,
   ofType,
+  putAll,
   puts,
   putTo,
   retryBackoff,
@@ -124,6 +125,7 @@ contract('foldEvents with a seed', foldEvents({ seed: [] }), (i) => put(`a${i}`,
 contract('guardedBy', guardedBy(key('a').exists()), () => ({}));
 contract('matchKey', matchKey(/a/g), number);
 contract('ofType', ofType('put'), number);
+contract('putAll', putAll(kv), (i) => ({ key: `${i}`, value: '' }));
 contract('puts', puts(), number);
 contract('putTo', putTo(kv, 'a'), (i) => i);
 contract('retryBackoff', retryBackoff(), number);

@@ -23,6 +23,7 @@ import {
   commitTxn,
   compareAndSet,
   guardedBy,
+  putAll,
   putTo,
   retryBackoff,
   whileLeader,
@@ -31,6 +32,8 @@ import {
   type Committed,
   type CompareAndSetResult,
   type FencedTxn,
+  type PutAllResult,
+  type PutEntry,
 } from 'rxetcd/operators';
 
 interface Job {
@@ -153,4 +156,22 @@ export function writes({ kv }: Client, numbers: Observable<number>, id: LeaseId)
   void of({ key: 'a', expected: { modRevision: 5 }, value: '' }, { key: 'a', expected: { value: 'x' }, value: '' }).pipe(compareAndSet(kv));
   // @ts-expect-error what is expected has to be said
   void of({ key: 'a', value: '' }).pipe(compareAndSet(kv));
+}
+
+export function bulk({ kv, namespace }: Client, numbers: Observable<number>, id: LeaseId, lines: AsyncIterable<PutEntry>): void {
+  const noted = numbers.pipe(
+    map((note) => ({ key: 'a', value: '1', note })),
+    putAll(kv, { concurrency: 4 }),
+  );
+  expectTypeOf(noted).toEqualTypeOf<Observable<PutAllResult<{ key: string; value: string; note: number }>>>();
+  expectTypeOf(putAll(namespace('app/').kv, [{ key: 'a', value: new Uint8Array(), lease: id }])).toEqualTypeOf<
+    Observable<PutAllResult<{ key: string; value: Uint8Array<ArrayBuffer>; lease: LeaseId }>>
+  >();
+  expectTypeOf(putAll(kv, lines, { maxOps: 1 })).toEqualTypeOf<Observable<PutAllResult>>();
+  // @ts-expect-error a number is no entry
+  void numbers.pipe(putAll(kv));
+  // @ts-expect-error a lease is told by its id, not by any text
+  void putAll(kv, [{ key: 'a', value: '1', lease: '1' }]);
+  // @ts-expect-error an iterable waits by itself
+  void putAll(kv, lines, { maxWaiting: 1 });
 }

@@ -1,0 +1,76 @@
+import type { Item, PutEntry } from './putEntry.js';
+import { Queue } from './queue.js';
+
+/**
+ * What waits to be written. A key has one entry at a time that may be taken or is under way; those that follow it wait behind it, for etcd takes a key only
+ * once a txn, and carries out two txns in whatever order.
+ */
+export class EntryQueue<E extends PutEntry> {
+  /** May be taken, in this order. */
+  readonly #free = new Queue<Item<E>>();
+  /** Of each key that has an entry free or under way: what waits behind it, if anything does. */
+  readonly #behind = new Map<string, Queue<Item<E>> | undefined>();
+  /** How many wait. */
+  #size = 0;
+  /** What they take in requests. */
+  #bytes = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether something may be taken. */
+  get ready(): boolean {
+    return this.#free.size > 0;
+  }
+
+  add(item: Item<E>): void {
+    const { keyId, bytes } = item;
+    this.#size++;
+    this.#bytes += bytes;
+    if (!this.#behind.has(keyId)) {
+      this.#behind.set(keyId, undefined);
+      return this.#free.add(item);
+    }
+    const queue = this.#behind.get(keyId) ?? new Queue();
+    queue.add(item);
+    this.#behind.set(keyId, queue);
+  }
+
+  /** What goes together: as many as may, but one at least, however large. */
+  take(maxOps: number, maxBytes: number): readonly Item<E>[] {
+    const batch: Item<E>[] = [];
+    let left = maxBytes;
+    for (let next = this.#free.first; next !== undefined && batch.length < maxOps; next = this.#free.first) {
+      if (batch.length > 0 && next.bytes > left) break;
+      left -= next.bytes;
+      this.#size--;
+      this.#bytes -= next.bytes;
+      batch.push(next);
+      this.#free.take();
+    }
+    return batch;
+  }
+
+  /** These are written: what waits behind them may follow. */
+  release(batch: readonly Item<E>[]): void {
+    for (const { keyId } of batch) {
+      const next = this.#behind.get(keyId)?.take();
+      if (next === undefined) this.#behind.delete(keyId);
+      else this.#free.add(next);
+    }
+  }
+
+  /** All that waits, in no order. */
+  rest(): readonly Item<E>[] {
+    const all: Item<E>[] = [];
+    for (const queue of [this.#free, ...this.#behind.values()]) {
+      for (let item = queue?.take(); item !== undefined; item = queue?.take()) all.push(item);
+    }
+    return all;
+  }
+}

@@ -1,0 +1,46 @@
+import { EtcdError, isEtcdError } from '../../src/errors/index.js';
+import { keyText, type PutEntry } from './putEntry.js';
+
+const SHOWN = 3;
+
+/**
+ * `putAll` stopped, for a txn failed. `reason` is that of `cause`, what the txn ended with: `AmbiguousWrite` where it is in doubt whether any entry was written, else why
+ * the server refused. Each entry that was taken from the source was emitted as written, or is in {@link open} or in {@link unwritten}.
+ */
+export class PutAllError<E extends PutEntry = PutEntry> extends EtcdError {
+  override readonly cause: EtcdError;
+  // Behind getters, so that neither a log nor JSON shows the values.
+  readonly #open: readonly E[];
+  readonly #unwritten: readonly E[];
+
+  constructor(cause: EtcdError, open: readonly E[], unwritten: readonly E[]) {
+    const { rpc, endpoint, code } = cause;
+    const fates = [fateOf(open, 'may or may not have been written'), fateOf(unwritten, 'not written')].filter((fate) => fate !== '');
+    super(cause.reason, `putAll stopped: ${fates.join('; ')}: ${cause.message}`, { cause, rpc, endpoint, code });
+    this.cause = cause;
+    this.#open = open;
+    this.#unwritten = unwritten;
+  }
+
+  /** Entries that may or may not have been written, or may yet be: their txn was sent, and nobody knows what became of it. In the order of the source. */
+  get open(): readonly E[] {
+    return this.#open;
+  }
+
+  /** Entries that were not written: their txn was refused, or was not sent any more. In the order of the source. */
+  get unwritten(): readonly E[] {
+    return this.#unwritten;
+  }
+}
+
+function fateOf(entries: readonly PutEntry[], fate: string): string {
+  if (entries.length === 0) return '';
+  const keys = entries.slice(0, SHOWN).map(({ key }) => keyText(key));
+  const more = entries.length - keys.length;
+  return `${entries.length} ${entries.length === 1 ? 'entry' : 'entries'} ${fate} (${keys.join(', ')}${more > 0 ? ` and ${more} more` : ''})`;
+}
+
+/** True for the error of `putAll` that tells what became of the entries, whichever copy of the package made it. */
+export function isPutAllError(error: unknown): error is PutAllError {
+  return isEtcdError(error) && 'open' in error && 'unwritten' in error;
+}

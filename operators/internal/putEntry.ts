@@ -1,0 +1,47 @@
+import { byteLength, isBytesLike, toBase64, toText, type BytesLike } from '../../src/model/bytes.js';
+import { typeName } from '../../src/model/failures.js';
+import type { LeaseId } from '../../src/model/ids.js';
+import { put, type PutOp } from '../../src/model/op.js';
+import { invalid } from './invalid.js';
+
+/** A key with the value that is to be written. */
+export interface PutEntry {
+  readonly key: BytesLike;
+  readonly value: BytesLike;
+  /** The lease that the key hangs on from now; without it, none. */
+  readonly lease?: LeaseId;
+}
+
+/** An entry on its way. */
+export interface Item<E extends PutEntry> {
+  readonly entry: E;
+  /** Its place in the source, from 0. */
+  readonly index: number;
+  /** The key's own, whether it was given as text or as bytes. */
+  readonly keyId: string;
+  readonly op: PutOp;
+  /** What etcd measures: key and value as they are, not in base64. */
+  readonly bytes: number;
+}
+
+/** @throws EtcdError `InvalidArgument` for what no server would take: it would refuse all that travel together */
+export function toItem<E extends PutEntry>(entry: E, index: number): Item<E> {
+  // A program in JavaScript can give anything.
+  const given: unknown = entry;
+  if (typeof given !== 'object' || given === null) throw wrong(index, `is { key, value }, not ${typeName(given)}`);
+  const { key, value, lease } = entry;
+  if (!isBytesLike(key)) throw wrong(index, `has a key that is neither a string nor a Uint8Array, but ${typeName(key)}`);
+  if (key.length === 0) throw wrong(index, 'has an empty key');
+  if (!isBytesLike(value))
+    throw wrong(index, `(${keyText(key)}) has a value that is neither a string nor a Uint8Array, but ${typeName(value)}`);
+  const op = put(key, value, lease === undefined ? {} : { lease });
+  return { entry, index, keyId: toBase64(key), op, bytes: byteLength(key) + byteLength(value) };
+}
+
+/** As they came. */
+export const inOrder = <E extends PutEntry>(items: readonly Item<E>[]): readonly Item<E>[] => items.toSorted((a, b) => a.index - b.index);
+
+/** A key as messages show it. */
+export const keyText = (key: BytesLike): string => JSON.stringify(toText(key));
+
+const wrong = (index: number, problem: string) => invalid('putAll', `entry ${index} (from 0) ${problem}`);

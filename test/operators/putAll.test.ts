@@ -1,0 +1,594 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { concat, from, last, NEVER, of, range, map, scan, Subject, take, throwError, type Observable } from 'rxjs';
+import { isPutAllError, putAll, type PutAllResult, type PutEntry, type TxnTarget } from '../../operators/index.js';
+import { AmbiguousWriteError, EtcdError, hasReason } from '../../src/errors/index.js';
+import { toBytes } from '../../src/model/bytes.js';
+import { leaseId } from '../../src/model/ids.js';
+import { put } from '../../src/model/op.js';
+import { FakeKv } from './fakeKv.js';
+import { HeldKv } from './heldKv.js';
+import { logger, virtually } from './support.js';
+
+/** An entry whose value tells which one of its key it is. */
+const entry = (key: string, value = key): PutEntry => ({ key, value });
+
+/** What came of a subscription. */
+class Seen {
+  readonly results: PutAllResult[] = [];
+  error: unknown;
+  completed = false;
+
+  constructor(results$: Observable<PutAllResult>) {
+    results$.subscribe({
+      next: (result) => this.results.push(result),
+      error: (error: unknown) => (this.error = error),
+      complete: () => (this.completed = true),
+    });
+  }
+
+  get ended(): boolean {
+    return this.completed || this.error !== undefined;
+  }
+
+  get values(): unknown[] {
+    return this.results.map(({ entries }) => entries.map(({ value }) => value));
+  }
+}
+
+const unknownOutcome = new AmbiguousWriteError(new EtcdError('ConnectionLost', 'lost', { rpc: 'KV.Txn', endpoint: 'http://a' }));
+const denied = new EtcdError('PermissionDenied', 'etcdserver: permission denied', { rpc: 'KV.Txn', endpoint: 'http://a' });
+
+describe('txns', () => {
+  test('take what waits while others are under way', () => {
+    virtually(({ cold, expectObservable, expectSubscriptions }) => {
+      const answer = cold('-------(a|)', { a: { header: { revision: 7 } } });
+      const kv = { txn: () => answer } as unknown as TxnTarget;
+      const source = cold('-1-23456--------------|').pipe(map((key) => entry(key)));
+      const written = (keys: string) => ({ revision: 7, entries: keys.split('').map((key) => entry(key)) });
+      expectObservable(source.pipe(putAll(kv, { concurrency: 1, maxOps: 4 }))).toBe('--------a------b------(c|)', {
+        a: written('1'),
+        b: written('2345'),
+        c: written('6'),
+      });
+      expectSubscriptions(answer.subscriptions).toBe(['-^------!', '--------^------!', '---------------^------!']);
+    });
+  });
+
+  test('go at once as long as fewer are under way than may be', () => {
+    const kv = new HeldKv();
+    const source = new Subject<PutEntry>();
+    const seen = new Seen(source.pipe(putAll(kv, { concurrency: 3 })));
+    for (const key of 'abcde') source.next(entry(key));
+    expect(kv.keys).toEqual([['a'], ['b'], ['c']]);
+    kv.txns[1]?.answer(2);
+    expect(kv.keys.slice(3)).toEqual([['d', 'e']]);
+    expect(seen.results).toEqual([{ revision: 2, entries: [entry('b')] }]);
+  });
+
+  test('hold up to 128 puts by default, each with its lease', () => {
+    const kv = new HeldKv();
+    const lease = leaseId(7);
+    range(0, 300)
+      .pipe(
+        map((n) => ({ ...entry(`${n}`), lease })),
+        putAll(kv, { concurrency: 1 }),
+      )
+      .subscribe();
+    for (let i = 0; i < 4; i++) kv.txns[i]?.answer(i);
+    expect(kv.txns.map(({ puts }) => puts.length)).toEqual([1, 128, 128, 43]);
+    expect(kv.txns[0]?.puts).toEqual([put('0', '0', { lease })]);
+  });
+
+  test('hold no more bytes than they may, as UTF-8, but for an entry that is larger by itself', () => {
+    const kv = new HeldKv();
+    const entries = [entry('_'), entry('a', 'xxxx'), entry('b', 'éé'), entry('c', 'x'), entry('d', 'x'.repeat(11)), entry('e', 'x')];
+    const seen = new Seen(putAll(kv, entries, { concurrency: 1, maxBytes: 10 }));
+    for (const txn of kv.txns) txn.answer(1);
+    expect(kv.keys).toEqual([['_', 'a'], ['b', 'c'], ['d'], ['e']]);
+    expect(seen.completed).toBe(true);
+  });
+
+  test('put what an entry was when it came, though its owner uses the object again', () => {
+    const kv = new HeldKv();
+    const source = new Subject<PutEntry>();
+    source.pipe(putAll(kv, { concurrency: 1 })).subscribe();
+    const used = { key: 'a', value: '1' };
+    for (const key of 'abc') source.next(Object.assign(used, { key, value: key }));
+    kv.txns[0]?.answer(2);
+    expect(kv.txns[1]?.values).toEqual(['b', 'c']);
+  });
+});
+
+describe('entries of the same key', () => {
+  test('are no matter for the stack, when answers come at once', () => {
+    const [held, kv] = [new HeldKv(), new FakeKv()];
+    let first = true;
+    const target: TxnTarget = {
+      txn: (spec) => {
+        const where = first ? held : kv;
+        first = false;
+        return where.txn(spec);
+      },
+    };
+    const seen = new Seen(
+      range(0, 20_000).pipe(
+        map((n) => entry('a', `${n}`)),
+        putAll(target),
+      ),
+    );
+    held.txns[0]?.answer(2);
+    expect(seen.completed).toBe(true);
+    expect(seen.results).toHaveLength(20_000);
+  });
+
+  test('are written one after the other, while others go on', () => {
+    const kv = new HeldKv();
+    const seen = new Seen(
+      from([entry('a', '1'), entry('a', '2'), entry('b'), entry('a', '3'), entry('c')]).pipe(putAll(kv, { concurrency: 2 })),
+    );
+    expect(kv.txns.map(({ values }) => values)).toEqual([['1'], ['b']]);
+    kv.txns[1]?.answer(2);
+    expect(kv.txns[2]?.values).toEqual(['c']);
+    kv.txns[0]?.answer(3);
+    expect(kv.txns[3]?.values).toEqual(['2']);
+    kv.txns[3]?.answer(4);
+    kv.txns[2]?.answer(5);
+    kv.txns[4]?.answer(6);
+    expect(seen.values).toEqual([['b'], ['1'], ['2'], ['c'], ['3']]);
+    expect(seen.completed).toBe(true);
+  });
+
+  test.each<[string, PutEntry['key'], PutEntry['key']]>([
+    ['text and bytes', 'é', toBytes('é')],
+    ['text that has no UTF-8 form, and what is sent for it', '\ud800', '\ufffd'],
+  ])('are known whatever they are given as: %s', (_, one, other) => {
+    const kv = new HeldKv();
+    putAll(kv, [
+      { key: one, value: '1' },
+      { key: other, value: '2' },
+    ]).subscribe();
+    expect(kv.txns.map(({ values }) => values)).toEqual([['1']]);
+  });
+
+  test('and of others reach the store in order, each once, whatever the order of the answers', () => {
+    const run = fc.record({
+      keys: fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { maxLength: 60 }),
+      answers: fc.infiniteStream(fc.nat()),
+      concurrency: fc.integer({ min: 1, max: 4 }),
+      maxOps: fc.integer({ min: 1, max: 4 }),
+      maxBytes: fc.integer({ min: 1, max: 20 }),
+      pulled: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(run, ({ keys, answers, pulled, ...config }) => {
+        const kv = new HeldKv();
+        const entries = keys.map((key, index) => entry(key, `${index}`));
+        const seen = new Seen(pulled ? putAll(kv, entries, config) : from(entries).pipe(putAll(kv, config)));
+        const written: PutEntry[] = [];
+        while (kv.underWay.length > 0) {
+          const underWay = kv.underWay.flatMap((txn) => txn.keys);
+          expect(new Set(underWay).size).toBe(underWay.length);
+          expect(kv.underWay.length).toBeLessThanOrEqual(config.concurrency);
+          const txn = kv.underWay[answers.next().value % kv.underWay.length];
+          expect(txn?.puts.length).toBeLessThanOrEqual(config.maxOps);
+          txn?.puts.forEach(({ key, value }) => written.push({ key, value }));
+          txn?.answer(1);
+        }
+        expect(seen.completed).toBe(true);
+        expect(seen.results.flatMap((result) => result.entries)).toEqual(written);
+        for (const key of 'abcde') {
+          expect(written.filter((one) => one.key === key)).toEqual(entries.filter((one) => one.key === key));
+        }
+      }),
+    );
+  });
+});
+
+describe('a txn that fails', () => {
+  /** Six entries, two a txn: the first two txns are under way, what is left waits. */
+  const begin = () => {
+    const kv = new HeldKv();
+    const seen = new Seen(
+      putAll(
+        kv,
+        ['a', 'b', 'c', 'd', 'e', 'a'].map((key, index) => entry(key, `secret ${index}`)),
+        { concurrency: 2, maxOps: 2 },
+      ),
+    );
+    expect(kv.keys).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+    return { kv, seen };
+  };
+  const valuesOf = (error: unknown) =>
+    isPutAllError(error) ? { open: error.open.map(({ value }) => value), unwritten: error.unwritten.map(({ value }) => value) } : error;
+
+  test('stops it when the others under way are answered', () => {
+    const { kv, seen } = begin();
+    kv.txns[0]?.fail(denied);
+    expect(seen.ended).toBe(false);
+    kv.txns[1]?.answer(5);
+    expect(kv.txns).toHaveLength(2);
+    expect(seen.values).toEqual([['secret 2', 'secret 3']]);
+    expect(valuesOf(seen.error)).toEqual({ open: [], unwritten: ['secret 0', 'secret 1', 'secret 4', 'secret 5'] });
+    expect(seen.error).toMatchObject({
+      reason: 'PermissionDenied',
+      code: 'PermissionDenied',
+      rpc: 'KV.Txn',
+      endpoint: 'http://a',
+      cause: denied,
+    });
+  });
+
+  test('of which nobody knows the end leaves its entries open', () => {
+    const { kv, seen } = begin();
+    kv.txns[1]?.answer(5);
+    kv.txns[0]?.fail(unknownOutcome);
+    kv.txns[2]?.answer(6);
+    expect(valuesOf(seen.error)).toEqual({ open: ['secret 0', 'secret 1'], unwritten: ['secret 5'] });
+    expect(seen.values).toEqual([['secret 2', 'secret 3'], ['secret 4']]);
+    expect(hasReason(seen.error, 'AmbiguousWrite')).toBe(true);
+  });
+
+  test('gives its entries and those that wait in the order of the source', () => {
+    const kv = new HeldKv();
+    const entries = ['a', 'a', 'b', 'c'].map((key, index) => entry(key, `${index}`));
+    const seen = new Seen(putAll(kv, entries, { concurrency: 2, maxOps: 1 }));
+    expect(kv.keys).toEqual([['a'], ['b']]);
+    kv.txns[1]?.fail(denied);
+    kv.txns[0]?.fail(denied);
+    expect(valuesOf(seen.error)).toEqual({ open: [], unwritten: ['0', '1', '2', '3'] });
+  });
+
+  test('beside another leaves the entries of both open, in the order of the source', () => {
+    const { kv, seen } = begin();
+    kv.txns[1]?.fail(unknownOutcome);
+    kv.txns[0]?.fail(unknownOutcome);
+    expect(valuesOf(seen.error)).toMatchObject({ open: ['secret 0', 'secret 1', 'secret 2', 'secret 3'] });
+  });
+
+  test('in doubt decides the reason, though another was refused before', () => {
+    const { kv, seen } = begin();
+    kv.txns[1]?.fail(denied);
+    kv.txns[0]?.fail(unknownOutcome);
+    expect(seen.error).toMatchObject({ reason: 'AmbiguousWrite', cause: unknownOutcome });
+    expect(valuesOf(seen.error)).toEqual({ open: ['secret 0', 'secret 1'], unwritten: ['secret 2', 'secret 3', 'secret 4', 'secret 5'] });
+  });
+
+  test('by an error that is not of etcd is in doubt', () => {
+    const { kv, seen } = begin();
+    const boom = new Error('boom');
+    kv.txns[0]?.fail(boom);
+    kv.txns[1]?.answer(5);
+    expect(seen.error).toMatchObject({ reason: 'AmbiguousWrite', cause: { cause: { cause: boom } } });
+  });
+
+  test('is told with the first of the keys, never with a value', () => {
+    const { kv, seen } = begin();
+    kv.txns[1]?.fail(unknownOutcome);
+    kv.txns[0]?.fail(denied);
+    expect(String(seen.error)).toBe(
+      'EtcdError: putAll stopped: 2 entries may or may not have been written ("c", "d"); 4 entries not written ("a", "b", "e" and 1 more): ' +
+        'the write may or may not have been carried out, and was not repeated: lost (KV.Txn at http://a)',
+    );
+    expect(JSON.stringify(seen.error)).toContain('"reason":"AmbiguousWrite"');
+    expect(JSON.stringify(seen.error)).not.toContain('secret');
+  });
+
+  test('leaves the source, however much it has', () => {
+    const kv = new HeldKv();
+    let open = true;
+    function* endless(): Generator<PutEntry> {
+      try {
+        for (let n = 0; ; n++) yield entry(`${n}`);
+      } finally {
+        open = false;
+      }
+    }
+    const pulled = new Seen(putAll(kv, endless(), { concurrency: 1 }));
+    kv.txns[0]?.fail(denied);
+    expect(open).toBe(false);
+    expect(pulled.error).toMatchObject({ reason: 'PermissionDenied' });
+
+    const source = new Subject<PutEntry>();
+    const pushed = new Seen(source.pipe(putAll(kv)));
+    source.next(entry('a'));
+    source.next(entry('b'));
+    kv.txns[1]?.fail(denied);
+    expect(source.observed).toBe(false);
+    expect(pushed.ended).toBe(false);
+    kv.txns[2]?.answer(2);
+    expect(pushed.error).toMatchObject({ reason: 'PermissionDenied' });
+  });
+
+  test('is no such error where the client threw it at a bug of ours', () => {
+    expect(isPutAllError(denied)).toBe(false);
+    expect(isPutAllError(new Error('open unwritten'))).toBe(false);
+  });
+});
+
+describe('what came before is written before', () => {
+  const ended = (bad: Observable<PutEntry>, config = {}) => {
+    const kv = new HeldKv();
+    const seen = new Seen(concat(of(entry('a'), entry('b')), bad).pipe(putAll(kv, { concurrency: 1, ...config })));
+    expect(seen.ended).toBe(false);
+    kv.txns[0]?.answer(2);
+    kv.txns[1]?.answer(3);
+    expect(seen.values).toEqual([['a'], ['b']]);
+    return seen;
+  };
+
+  test('an error of the source is passed on', () => {
+    const boom = new Error('boom');
+    expect(ended(throwError(() => boom)).error).toBe(boom);
+  });
+
+  test('completion is passed on', () => {
+    expect(ended(of()).completed).toBe(true);
+  });
+
+  test.each<[string, unknown, string]>([
+    ['a wrong key', { key: 7, value: 'secret' }, 'entry 2 (from 0) has a key that is neither a string nor a Uint8Array, but number'],
+    ['an empty key', { key: '', value: 'secret' }, 'entry 2 (from 0) has an empty key'],
+    ['a wrong value', { key: 'k', value: 7 }, 'entry 2 (from 0) ("k") has a value that is neither a string nor a Uint8Array, but number'],
+    ['no object', 'secret', 'entry 2 (from 0) is { key, value }, not string'],
+    ['nothing', undefined, 'entry 2 (from 0) is { key, value }, not nothing'],
+  ])('%s is InvalidArgument', (_, bad, message) => {
+    expect(ended(concat(of(bad as PutEntry), NEVER)).error).toMatchObject({ reason: 'InvalidArgument', message: `putAll: ${message}` });
+  });
+
+  test('one too many is BufferOverflow, and the source is left', () => {
+    const more = new Subject<PutEntry>();
+    const kv = new HeldKv();
+    const seen = new Seen(more.pipe(putAll(kv, { concurrency: 1, maxWaiting: 2 })));
+    for (const key of 'abcd') more.next(entry(key));
+    expect(more.observed).toBe(false);
+    kv.txns[0]?.answer(2);
+    kv.txns[1]?.answer(3);
+    expect(seen.values).toEqual([['a'], ['b', 'c']]);
+    expect(seen.error).toMatchObject({
+      reason: 'BufferOverflow',
+      message: expect.stringContaining('the source is quicker than the server: 2 entries wait, and another came'),
+    });
+  });
+
+  test('but a txn that fails meanwhile counts for more', () => {
+    const kv = new HeldKv();
+    const seen = new Seen(
+      concat(
+        of(entry('a')),
+        throwError(() => new Error('boom')),
+      ).pipe(putAll(kv)),
+    );
+    kv.txns[0]?.fail(denied);
+    expect(isPutAllError(seen.error)).toBe(true);
+  });
+});
+
+describe('an iterable', () => {
+  /** Counts what is taken from it. */
+  class Counted implements Iterable<PutEntry> {
+    taken = 0;
+    left = false;
+    constructor(private readonly size: number) {}
+
+    *[Symbol.iterator](): Generator<PutEntry> {
+      try {
+        for (let n = 0; n < this.size; n++) {
+          this.taken++;
+          yield entry(`${n}`);
+        }
+      } finally {
+        this.left = true;
+      }
+    }
+  }
+
+  test('fills the first txns, and is asked for no more than the next take', () => {
+    const kv = new HeldKv();
+    const entries = new Counted(Infinity);
+    const subscription = putAll(kv, entries, { concurrency: 2, maxOps: 3 }).subscribe();
+    expect(kv.txns.map(({ puts }) => puts.length)).toEqual([3, 3]);
+    expect(entries.taken).toBe(12);
+    for (let i = 0; i < 100; i++) kv.txns[i]?.answer(i);
+    expect(entries.taken).toBe(312);
+    subscription.unsubscribe();
+    expect(entries.left).toBe(true);
+    expect(kv.underWay).toEqual([]);
+  });
+
+  test('of large entries is asked for no more bytes either', () => {
+    const kv = new HeldKv();
+    const entries = new Counted(Infinity);
+    putAll(kv, entries, { concurrency: 2, maxBytes: 2 }).subscribe();
+    expect(kv.txns.map(({ puts }) => puts.length)).toEqual([1, 1]);
+    expect(entries.taken).toBe(4);
+  });
+
+  test('of one key waits for each answer', () => {
+    const kv = new HeldKv();
+    putAll(kv, new Array<PutEntry>(10).fill(entry('a')), { concurrency: 2, maxOps: 2 }).subscribe();
+    for (let i = 0; i < 10; i++) {
+      expect(kv.txns).toHaveLength(i + 1);
+      kv.txns[i]?.answer(i);
+    }
+  });
+
+  test('is walked anew for each subscription, and a stack does not grow with it', () => {
+    const kv = new FakeKv();
+    const entries = new Counted(20_000);
+    const results$ = putAll(kv, entries, { maxOps: 1 });
+    expect(new Seen(results$).results).toHaveLength(20_000);
+    expect(new Seen(results$).completed).toBe(true);
+    expect(entries.taken).toBe(40_000);
+  });
+
+  test('is left once, and not at all when it is over', () => {
+    let returned = 0;
+    const entriesOf = (size: number): Iterable<PutEntry> => ({
+      [Symbol.iterator]: () => {
+        let n = 0;
+        return {
+          next: () => (n < size ? { done: false, value: entry(`${n++}`) } : { done: true, value: undefined }),
+          return: () => {
+            returned++;
+            return { done: true, value: undefined };
+          },
+        };
+      },
+    });
+    expect(new Seen(putAll(new FakeKv(), entriesOf(3))).completed).toBe(true);
+    expect(returned).toBe(0);
+    const kv = new HeldKv();
+    const seen = new Seen(putAll(kv, entriesOf(Infinity)));
+    for (const txn of kv.underWay) txn.fail(denied);
+    expect(isPutAllError(seen.error)).toBe(true);
+    expect(returned).toBe(1);
+  });
+
+  test('without end stops at take', () => {
+    const entries = new Counted(Infinity);
+    putAll(new FakeKv(), entries, { maxOps: 2 }).pipe(take(3)).subscribe();
+    expect(entries.left).toBe(true);
+    expect(entries.taken).toBeLessThan(100);
+  });
+
+  test('that throws is an error, after what came before', () => {
+    const boom = new Error('boom');
+    function* failing(): Generator<PutEntry> {
+      yield entry('a');
+      throw boom;
+    }
+    const kv = new HeldKv();
+    const seen = new Seen(putAll(kv, failing()));
+    expect(seen.ended).toBe(false);
+    kv.txns[0]?.answer(2);
+    expect(seen.values).toEqual([['a']]);
+    expect(seen.error).toBe(boom);
+  });
+});
+
+describe('an async iterable', () => {
+  /** Lets everything that waits for promises go on. */
+  const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+  test('is asked for one after the other, and a lone entry goes at once', async () => {
+    const gate = new Subject<void>();
+    let left = false;
+    async function* slow(): AsyncGenerator<PutEntry> {
+      try {
+        yield entry('a');
+        await new Promise<void>((resolve) => gate.subscribe(resolve));
+        for (let n = 0; ; n++) yield await Promise.resolve(entry(`${n}`));
+      } finally {
+        left = true;
+      }
+    }
+    const kv = new HeldKv();
+    const subscription = putAll(kv, slow(), { concurrency: 1, maxOps: 4 }).subscribe();
+    await settled();
+    expect(kv.keys).toEqual([['a']]);
+    gate.next();
+    await settled();
+    kv.txns[0]?.answer(2);
+    await settled();
+    kv.txns[1]?.answer(3);
+    expect(kv.keys.slice(1)).toEqual([
+      ['0', '1', '2', '3'],
+      ['4', '5', '6', '7'],
+    ]);
+    subscription.unsubscribe();
+    await settled();
+    expect(left).toBe(true);
+  });
+
+  test('completes, errors, and is left with no word about a failure to leave', async () => {
+    async function* entries(end: () => void): AsyncGenerator<PutEntry> {
+      try {
+        yield await Promise.resolve(entry('a'));
+        end();
+      } finally {
+        end();
+      }
+    }
+    const boom = new Error('boom');
+    const kv = new FakeKv();
+    const done = new Seen(
+      putAll(
+        kv,
+        entries(() => undefined),
+      ),
+    );
+    const failed = new Seen(
+      putAll(
+        kv,
+        entries(() => {
+          throw boom;
+        }),
+      ),
+    );
+    await settled();
+    expect(done.completed).toBe(true);
+    expect(failed.error).toBe(boom);
+    const taken = new Seen(
+      putAll(
+        kv,
+        entries(() => {
+          throw boom;
+        }),
+      ).pipe(take(1)),
+    );
+    await settled();
+    expect(taken.completed).toBe(true);
+  });
+});
+
+test('nothing is sent any more for one who has had enough', () => {
+  const kv = new HeldKv();
+  from([entry('a'), entry('b'), entry('c')])
+    .pipe(putAll(kv, { concurrency: 1 }), take(1))
+    .subscribe();
+  kv.txns[0]?.answer(2);
+  expect(kv.keys).toEqual([['a']]);
+});
+
+test('unsubscribing aborts what is under way', () => {
+  const kv = new HeldKv();
+  const source = new Subject<PutEntry>();
+  const subscription = source.pipe(putAll(kv)).subscribe();
+  for (const key of 'abc') source.next(entry(key));
+  expect(kv.underWay).toHaveLength(3);
+  subscription.unsubscribe();
+  expect(kv.underWay).toEqual([]);
+  expect(source.observed).toBe(false);
+});
+
+test.each(['concurrency', 'maxOps', 'maxBytes', 'maxWaiting'])('a wrong %s is refused at once', (option) => {
+  for (const value of [0, -1, 1.5, Number.NaN, '8' as unknown as number]) {
+    expect(() => putAll(new FakeKv(), { [option]: value })).toThrow(`putAll: ${option} is a whole number from 1, not ${value}`);
+    expect(() => putAll(new FakeKv(), [], { [option]: value })).toThrow(option);
+  }
+});
+
+test('only what may wait may be without a limit', () => {
+  expect(() => putAll(new FakeKv(), { maxWaiting: Infinity })).not.toThrow();
+  expect(() => putAll(new FakeKv(), { concurrency: Infinity })).toThrow('concurrency');
+});
+
+test('the example', () => {
+  const etcd = { kv: new FakeKv() };
+  const console = logger();
+  function* squares(count: number): Generator<PutEntry> {
+    for (let n = 0; n < count; n++) yield { key: `squares/${n}`, value: String(n * n) };
+  }
+  putAll(etcd.kv, squares(100_000))
+    .pipe(
+      scan((written, { entries }) => written + entries.length, 0),
+      last(),
+    )
+    .subscribe({ next: (written) => console.log(written, 'written') });
+  expect(console.lines).toEqual(['100000 written']);
+  expect(etcd.kv.value('squares/999')).toBe('998001');
+});

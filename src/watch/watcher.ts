@@ -7,7 +7,7 @@ import type { Caller } from '../transport/call.js';
 import type { WatchConnections } from './connections.js';
 import type { ConnectionSettings } from './settings.js';
 import { Cursor } from './cursor.js';
-import { isPassing, persistently, refusesToken } from './passing.js';
+import { isPassing, MOST_REFUSALS, persistently, refusesToken } from './passing.js';
 import type { WatchTarget } from './request.js';
 import { StreamLost } from './streamLost.js';
 
@@ -32,8 +32,8 @@ export function watchFrom(
   const watching = defer(() => {
     let cursor = startRevision === undefined ? undefined : new Cursor(startRevision);
     let begun = false;
-    /** A create was refused since the last that was not. */
-    let refused = false;
+    /** So many creates were refused since the last that was not. */
+    let refusals = 0;
     let created = false;
     const backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
 
@@ -43,12 +43,13 @@ export function watchFrom(
         ? persistently(currentRevision(caller, target), settings).pipe(map((now) => (cursor = new Cursor(now + 1))))
         : of(cursor);
 
-    /** etcd 3.3 takes an expired token for one that lacks the permission. A read of the same gets a new one if that is so. */
-    const refreshToken = (): Observable<unknown> => currentRevision(caller, target).pipe(catchError(() => of(undefined)));
+    /** etcd 3.3 takes an expired token for one that lacks the permission. A read of the same gets a new one if that is so, and else is refused as well. */
+    const refreshToken = (refusal: unknown): Observable<unknown> =>
+      persistently(currentRevision(caller, target), settings).pipe(catchError(() => throwError(() => refusal)));
 
     const begin = (at: Cursor): WatchBatch[] => {
       created = true;
-      refused = false;
+      refusals = 0;
       if (begun) return [];
       begun = true;
       return [progress(at.next - 1)];
@@ -68,10 +69,7 @@ export function watchFrom(
         delay: (failure: unknown) => {
           // The pause before another stream is the connection's to make.
           if (failure instanceof StreamLost) return failure.again ? of(undefined) : throwError(() => failure.error);
-          if (hasReason(failure, 'PermissionDenied') && !created && !refused) {
-            refused = true;
-            return refreshToken();
-          }
+          if (hasReason(failure, 'PermissionDenied') && !created && ++refusals < MOST_REFUSALS) return refreshToken(failure);
           // A token that a call was refused for has been tried anew there; one that a stream was refused for is a StreamLost.
           return isEtcdError(failure) && isPassing(failure) && !refusesToken(failure) ? timer(backoff.next()) : throwError(() => failure);
         },

@@ -108,8 +108,9 @@ test('prevKv: another value than the one before is found, and one that is missin
   expect(broken(before('four'))).toEqual([]);
   expect(broken(before('one'))).toEqual([['prevKv', 7]]);
   expect(broken(before())).toEqual([['prevKv', 7]]);
-  expect(broken({ ...before(), compacted: true })).toEqual([]);
-  expect(broken({ ...before('one'), compacted: true })).toEqual([['prevKv', 7]]);
+  expect(broken({ ...before(), compacted: 7 })).toEqual([]);
+  expect(broken({ ...before(), compacted: 6 })).toEqual([['prevKv', 7]]);
+  expect(broken({ ...before('one'), compacted: 7 })).toEqual([['prevKv', 7]]);
   expect(broken({ ...before('four'), options: {} })).toEqual([['prevKv', 7]]);
 });
 

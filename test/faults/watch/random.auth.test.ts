@@ -9,7 +9,7 @@ test('over HTTP/2 with auth', async () => {
     ...auth,
     carrier: 'http2',
     tls: true,
-    faults: { cut: 12, stall: 1, refuse: 2, kill: 1 },
+    faults: { cut: 12, stall: 1, refuse: 2, kill: 1, compact: 1 },
     cuts: 35,
     events: 20_000,
   });
@@ -20,7 +20,7 @@ test('over chunked answers with auth', async () => {
     ...auth,
     carrier: 'chunked',
     tls: true,
-    faults: { cut: 12, stall: 1, refuse: 2, kill: 1 },
+    faults: { cut: 12, stall: 1, refuse: 2, kill: 1, compact: 1 },
     cuts: 35,
     events: 20_000,
   });

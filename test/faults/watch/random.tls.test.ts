@@ -5,7 +5,7 @@ test('over WebSocket on TLS', async () => {
   await randomRun('websocket on TLS', {
     carrier: 'websocket',
     tls: true,
-    faults: { cut: 12, stall: 1, refuse: 2, kill: 1 },
+    faults: { cut: 12, stall: 1, refuse: 2, kill: 1, compact: 1 },
     cuts: 35,
     events: 20_000,
   });

@@ -87,7 +87,7 @@ const JUDGES = {
       const change = history.at(event.revision).find(({ key }) => key === event.key);
       const before = watched.options.prevKv === true ? change?.before : undefined;
       // etcd cannot say what was compacted away.
-      if (event.prev === before || (event.prev === undefined && (watched.compacted ?? false))) continue;
+      if (event.prev === before || (event.prev === undefined && event.revision <= (watched.compacted ?? 0))) continue;
       yield [event.revision, `${event.key} was ${String(before)}, not ${String(event.prev)}`];
     }
   },

@@ -6,7 +6,7 @@ import type { DeliveredBatch, Watched } from './watched.js';
 export class Recorder implements Watched {
   readonly batches: DeliveredBatch[] = [];
   through: number | undefined;
-  compacted = false;
+  compacted = 0;
   /** How it ended, if it did. */
   end: { readonly error: unknown } | 'completed' | undefined;
   /** How many it delivered. */
@@ -26,6 +26,11 @@ export class Recorder implements Watched {
       error: (error: unknown) => (this.end = { error }),
       complete: () => (this.end = 'completed'),
     });
+  }
+
+  /** The first revision that it has not had yet; 0 where it has not said from where on it watches. */
+  get next(): number {
+    return this.begun ? this.revision + 1 : (this.options.startRevision ?? 0);
   }
 
   /** It has said from where on it watches. */

@@ -25,6 +25,6 @@ export interface Watched {
   readonly batches: readonly DeliveredBatch[];
   /** It must have delivered all up to here; left out, for a watch that was left, up to the last that it delivered. */
   readonly through?: number | undefined;
-  /** What was before may have been compacted away meanwhile, so that `prevKv` may be missing. */
-  readonly compacted?: boolean;
+  /** The store was compacted to here: what was before a revision up to this one may be gone, so that `prevKv` may be missing. */
+  readonly compacted?: number;
 }

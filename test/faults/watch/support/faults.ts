@@ -11,7 +11,9 @@ export type Fault =
   /** Until the client has noticed. */
   | { readonly kind: 'stall'; readonly lane: Lane }
   | { readonly kind: 'refuse'; readonly ms: number }
-  | { readonly kind: 'kill' };
+  | { readonly kind: 'kill' }
+  /** While the client is away. */
+  | { readonly kind: 'compact' };
 
 export type FaultKind = Fault['kind'];
 
@@ -34,6 +36,7 @@ export function drawFault(random: Random, weights: Weights): Fault {
     case 'refuse':
       return { kind, ms: random.int(10, 250) };
     case 'kill':
+    case 'compact':
       return { kind };
   }
 }
@@ -44,10 +47,12 @@ export interface Witness {
   readonly losses: () => number;
   /** Makes it send something: a new watch. */
   readonly ask: () => void;
+  /** Compacts away what some of its watches have not had yet, who get nothing meanwhile. */
+  readonly overtake: () => Promise<void>;
 }
 
 /** Lets it happen; resolves when it is over. */
-export async function strike(fault: Fault, { proxy, server }: Scene, { losses, ask }: Witness): Promise<void> {
+export async function strike(fault: Fault, { proxy, server }: Scene, { losses, ask, overtake }: Witness): Promise<void> {
   switch (fault.kind) {
     case 'cut': {
       const lane = proxy[fault.lane];
@@ -71,5 +76,12 @@ export async function strike(fault: Fault, { proxy, server }: Scene, { losses, a
     case 'kill':
       await server.kill();
       return server.restart();
+    case 'compact': {
+      const before = losses();
+      await proxy.refuse();
+      await until('the client has noticed that nobody is there', () => losses() > before);
+      await overtake();
+      return proxy.accept();
+    }
   }
 }

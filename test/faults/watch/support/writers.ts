@@ -33,6 +33,14 @@ export class Writers {
     this.ends = Array.from({ length: options.count }, (_, index) => this.work(`${index % 4}/${index}`, random.fork(`writer ${index}`)));
   }
 
+  /**
+   * The revisions that only put keys. To these the store may be compacted: before 3.5.17 a watch that begins at the very revision that it was compacted to is not
+   * told of what that one deleted.
+   */
+  get puts(): readonly number[] {
+    return [...this.written].flatMap(([revision, changes]) => (changes.every(({ type }) => type === 'put') ? [revision] : []));
+  }
+
   async stop(): Promise<void> {
     this.running = false;
     await Promise.all(this.ends);

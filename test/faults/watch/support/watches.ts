@@ -1,0 +1,129 @@
+import { hasReason, type Client, type Range, type WatchOptions } from '../../../../src/index.js';
+import { Recorder, violations, type History, type Violation } from '../../../support/promises.js';
+import { viewOf } from '../../../support/promises/view.js';
+import type { Random } from '../../../support/random.js';
+import { until } from './until.js';
+
+const LASTING: readonly (readonly [name: string, range: Range, options?: WatchOptions])[] = [
+  ['prefix a', { prefix: 'a/' }],
+  ['prefix a with prevKv', { prefix: 'a/' }, { prevKv: true }],
+  ['one key', 'a/0/0/1', { prevKv: true }],
+  ['from and to', { from: 'a/1/', to: 'b/2/' }],
+  ['deletes', { all: true }, { noPut: true, prevKv: true }],
+  ['puts', { prefix: 'b/' }, { noDelete: true }],
+  ['all from the first', { all: true }, { startRevision: 1 }],
+];
+
+/** Watches that stay, others that come and go, and those that were overtaken by a compaction. */
+export class Watches {
+  private lasting: readonly Recorder[];
+  private readonly others: Recorder[] = [];
+  private compacted = 0;
+  /** What they have not had yet was compacted away: they must end. */
+  private readonly doomed = new Set<Recorder>();
+
+  constructor(
+    private readonly client: Client,
+    private readonly random: Random,
+  ) {
+    this.lasting = LASTING.map(([name, range, options = {}]) => this.record(name, range, options));
+  }
+
+  get all(): readonly Recorder[] {
+    return [...this.lasting, ...this.others];
+  }
+
+  get delivered(): number {
+    return this.all.reduce((sum, { events }) => sum + events, 0);
+  }
+
+  get overtaken(): number {
+    return this.all.filter(isOvertaken).length;
+  }
+
+  /** One has ended that had no reason to. */
+  get failed(): boolean {
+    return this.all.some(isBroken);
+  }
+
+  /** How far the slowest is of those that stay. One that was overtaken stays as another, from where its error says that there is something left. */
+  slowest(): number {
+    this.lasting = this.lasting.map((watch) => (isOvertaken(watch) ? this.anew(watch) : watch));
+    return Math.min(...this.lasting.map(({ next }) => next - 1));
+  }
+
+  /** One more, from now on or from some time ago; one of before leaves. */
+  join(now: number, replay = this.random.chance(0.7)): void {
+    this.others[this.others.length - 1 - this.random.int(0, 4)]?.stop();
+    this.others[this.others.length - 5]?.stop();
+    const range: Range = { prefix: this.random.pick(['a/', 'b/', 'm/', 'a/1/']) };
+    const options = replay ? { startRevision: Math.max(1, now - this.random.int(0, 300)) } : {};
+    this.others.push(this.record(`joined as number ${this.others.length + 1}`, range, options));
+  }
+
+  /** Compacts the store to one of these revisions that not all watches have reached. None may get anything meanwhile. */
+  async overtake(candidates: readonly number[], compact: (revision: number) => Promise<unknown>): Promise<void> {
+    const least = this.slowest() + 1;
+    const possible = candidates.filter((revision) => revision > least && revision > this.compacted);
+    if (possible.length === 0) return;
+    const revision = this.random.pick(possible);
+    await compact(revision);
+    this.compacted = revision;
+    for (const watch of this.lasting) if (watch.next > 0 && watch.next < revision) this.doomed.add(watch);
+  }
+
+  /** Waits for what is due, and judges. */
+  async finish(history: History): Promise<void> {
+    const late = (): Recorder[] =>
+      this.lasting.filter((watch) => watch.end === undefined && watch.revision < (viewOf(history, watch).due.at(-1) ?? 0));
+    const spared = (): Recorder[] => [...this.doomed].filter(({ end }) => end === undefined);
+    const settled = (): boolean => {
+      this.slowest();
+      for (const watch of this.lasting) watch.through = history.last;
+      return late().length + spared().length === 0;
+    };
+    // What does not come is found below, and named.
+    await until('all is delivered', settled).catch(() => undefined);
+    for (const watch of this.all) watch.compacted = this.compacted;
+    const problems = [
+      ...this.all.filter(isBroken).map(({ name, next, end }) => `'${name}' ended at ${next}: ${JSON.stringify(end)}`),
+      ...spared().map(({ name, next }) => `'${name}' was overtaken at ${next}, and did not end`),
+      ...late().map(({ name, revision }) => `'${name}' got no further than ${revision} of ${history.last}`),
+      ...this.all.flatMap((watch) => summary(violations(history, watch))),
+    ];
+    if (problems.length > 0) throw new Error(`${problems.length} problems:\n${problems.slice(0, 20).join('\n')}`);
+  }
+
+  private record(name: string, range: Range, options: WatchOptions): Recorder {
+    return new Recorder(name, range, options, this.client.watchBatches(range, options));
+  }
+
+  private anew(watch: Recorder): Recorder {
+    this.others.unshift(watch);
+    watch.through = undefined;
+    return this.record(watch.name, watch.range, { ...watch.options, startRevision: compactRevisionOf(watch) });
+  }
+}
+
+/** The oldest revision that is still there, as the error of a watch has it; 0 where it did not end so. */
+function compactRevisionOf({ end }: Recorder): number {
+  return typeof end === 'object' && hasReason(end.error, 'Compacted') ? (end.error.compactRevision ?? 0) : 0;
+}
+
+/** It ended as a watch must of which something was compacted away that it had not had. */
+function isOvertaken(watch: Recorder): boolean {
+  return compactRevisionOf(watch) > watch.next;
+}
+
+function isBroken(watch: Recorder): boolean {
+  return watch.end !== undefined && !isOvertaken(watch);
+}
+
+/** A line for each promise that was broken: how often, and the first. */
+function summary(broken: readonly Violation[]): string[] {
+  const byPromise = new Map<string, Violation[]>();
+  for (const violation of broken) byPromise.set(violation.promise, [...(byPromise.get(violation.promise) ?? []), violation]);
+  return [...byPromise].map(
+    ([promise, all]) => `'${all[0]?.watcher}' is not ${promise}, ${all.length} times: first at ${all[0]?.revision}, ${all[0]?.what}`,
+  );
+}

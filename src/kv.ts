@@ -1,5 +1,7 @@
 import { defer, map, type Observable } from 'rxjs';
 import { kvRpcs } from './codec/kv.js';
+import type { Safety } from './codec/rpc.js';
+import { AmbiguousWriteError, isEtcdError } from './errors/index.js';
 import { GatheredReads } from './gatheredReads.js';
 import type { BytesLike } from './model/bytes.js';
 import type { KeyValue } from './model/keyValue.js';
@@ -131,9 +133,10 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
     },
 
     txn: (spec, options) =>
-      defer(() => caller.unary(isReadOnly(spec) ? kvRpcs.readTxn : kvRpcs.txn, toTxnRequest(spec), options)).pipe(
-        map((answer) => toTxnResult(spec, answer)),
-      ),
+      defer(() => {
+        const rpc = isReadOnly(spec) ? kvRpcs.readTxn : kvRpcs.txn;
+        return caller.unary(rpc, toTxnRequest(spec), options).pipe(map((answer) => understood(rpc, () => toTxnResult(spec, answer))));
+      }),
 
     compact: (revision, options = {}) => {
       const [request, call] = splitOptions(options);
@@ -146,4 +149,13 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
 function isPlain(options: ReadOptions & CallOptions): boolean {
   for (const name in options) if (name !== 'serializable' && options[name as keyof typeof options] !== undefined) return false;
   return options.serializable === undefined || typeof options.serializable === 'boolean';
+}
+
+/** What was written is not undone by an answer that is not understood. */
+function understood<T>({ safety }: { readonly safety: Safety }, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw safety === 'write' && isEtcdError(error) ? new AmbiguousWriteError(error) : error;
+  }
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { firstValueFrom, toArray } from 'rxjs';
-import type { Client, ClientOptions } from '../../src/index.js';
+import { get, put, range, type Client, type ClientOptions } from '../../src/index.js';
 import { OK, startFakeServer, type FakeReply, type FakeServer } from '../support/fakeServer.js';
 import { Clients, expectSilentAbout, rejection, until } from './support.js';
 
@@ -90,6 +90,18 @@ describe('a read that is answered with', () => {
     };
     expect(await rejection(firstValueFrom(clientOf({ requestTimeoutMs: 200 }).kv.get('a')))).toMatchObject({ reason: 'DeadlineExceeded' });
   });
+});
+
+test.each<[string, object]>([
+  ['less results than operations', { succeeded: true, responses: [{ response_put: {} }] }],
+  ['the result of another operation', { succeeded: true, responses: [{ response_put: {} }, { response_put: {} }] }],
+])('a txn that is answered with %s may have been carried out, if it writes', async (_, answer) => {
+  server.script = (__, reply) => reply.json(200, answer);
+  const { kv } = clientOf();
+  const writing = await rejection(firstValueFrom(kv.txn({ success: [put('a', '1'), get('a')] })));
+  expect(writing).toMatchObject({ reason: 'AmbiguousWrite', rpc: 'KV.Txn', cause: { reason: 'MalformedResponse' } });
+  const reading = await rejection(firstValueFrom(kv.txn({ success: [range('a'), get('a')] })));
+  expect(reading).toMatchObject({ reason: 'MalformedResponse', rpc: 'KV.Txn' });
 });
 
 describe('a streamed answer', () => {

@@ -1,4 +1,5 @@
 import type { Scenario } from '../scenario.js';
+import { bulkPutScenarios } from './bulkPut.js';
 import { callScenarios } from './calls.js';
 import { decodeScenario } from './decode.js';
 import { fanOutScenario } from './fanOut.js';
@@ -14,6 +15,7 @@ import { watchReplayScenario } from './watchReplay.js';
 /** All that is measured, in the order of the table. */
 export const scenarios: readonly Scenario[] = [
   ...callScenarios,
+  ...bulkPutScenarios,
   rangeScenario,
   decodeScenario,
   watchReplayScenario,

@@ -9,7 +9,7 @@ import { Attempts, type Route } from './attempts.js';
 import { newCall, type Call, type Caller, type CallOptions, type Recover } from './call.js';
 import { CarrierChoice, type Carrier } from './carriers/choice.js';
 import { channelAlong } from './channel.js';
-import { discoverServer } from './discovery.js';
+import { checkServer, discoverServer } from './discovery.js';
 import { Endpoints, type Endpoint } from './endpoints.js';
 import { Limits } from './limited.js';
 import { messagesOf } from './messagesOf.js';
@@ -43,7 +43,10 @@ export interface ClosableCaller extends Caller {
 export function createCaller(transport: Transport, settings: CallerSettings): ClosableCaller {
   const closed = new Subject<never>();
   const tries = new TryLimits(settings.tryTimeoutMs);
-  const endpoints = new Endpoints(settings.endpoints, (origin) => discoverServer(plainGet('/version', origin), origin, settings.apiPrefix));
+  const endpoints = new Endpoints(settings.endpoints, {
+    discover: (origin) => discoverServer(plainGet('/version', origin), origin, settings.apiPrefix),
+    check: (origin) => tries.check(checkServer(plainGet(HEALTH, origin), origin), origin),
+  });
   const tokens = new Tokens(settings.auth, (name, password) =>
     unary(authRpcs.authenticate, { name, password }).pipe(map(({ token }) => token)),
   );
@@ -151,6 +154,9 @@ function reportsOf(call: Call, endpoint: Endpoint): Reports {
     onReceived: () => (call.heardAt = endpoint.heardAt = asyncScheduler.now()),
   };
 }
+
+/** That the store is full is no reason not to read. */
+const HEALTH = '/health?exclude=NOSPACE';
 
 const rethrow = (failure: unknown): Observable<never> => throwError(() => failure);
 

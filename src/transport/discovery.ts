@@ -32,6 +32,18 @@ export function discoverServer(response: Observable<HttpResponse>, origin: strin
   );
 }
 
+/**
+ * Whether a server serves, by what it says at `GET /health`: it reads with a quorum for that, which `GET /version` does not tell. One that has no such path answers
+ * all the same.
+ */
+export function checkServer(response: Observable<HttpResponse>, origin: string): Observable<void> {
+  return response.pipe(
+    map(({ status, body }) => {
+      if (status >= 500) throw errorInResponse({ status, body }, { rpc: 'GET /health', endpoint: origin });
+    }),
+  );
+}
+
 function versionIn(body: string): string | undefined {
   try {
     const { etcdserver } = JSON.parse(body) as { etcdserver?: unknown };

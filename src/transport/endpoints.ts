@@ -1,5 +1,6 @@
-import { asyncScheduler, type Observable } from 'rxjs';
+import { asyncScheduler, concat, finalize, type Observable } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
+import { Backoff } from './backoff.js';
 import { shareUntilDone } from './shareUntilDone.js';
 import type { ServerVersion } from './version.js';
 
@@ -13,21 +14,31 @@ export interface ServerInfo {
   readonly prefix: string;
 }
 
+/** What can be asked of a server beside the calls. */
+export interface Questions {
+  /** What it is. */
+  readonly discover: (origin: string) => Observable<ServerInfo>;
+  /** Whether it serves. It errors where it does not. */
+  readonly check: (origin: string) => Observable<unknown>;
+}
+
 /** One address of the cluster: what is known of it, and whether it is worth asking. */
 export class Endpoint {
   /** When something last came from it. */
   heardAt = 0;
-  private failures = 0;
+  private readonly backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+  /** 0 for one that works. */
   private retryAt = 0;
+  private checking = false;
   private info: ServerInfo | undefined;
   private readonly discovery: Observable<ServerInfo>;
 
   constructor(
     readonly origin: string,
-    discover: (origin: string) => Observable<ServerInfo>,
+    private readonly questions: Questions,
   ) {
     this.discovery = shareUntilDone(
-      () => discover(origin),
+      () => questions.discover(origin),
       (info) => (this.info = info),
     );
   }
@@ -47,6 +58,11 @@ export class Endpoint {
     this.info = undefined;
   }
 
+  /** It failed, and has not been seen to work since. */
+  get isAside(): boolean {
+    return this.retryAt > 0;
+  }
+
   /** When it may be asked again; in the past for one that works. */
   get pausedUntil(): number {
     return this.retryAt;
@@ -54,7 +70,7 @@ export class Endpoint {
 
   /** It answered: the back-off starts over. */
   succeeded(): void {
-    this.failures = 0;
+    this.backoff.reset();
     this.retryAt = 0;
   }
 
@@ -64,8 +80,20 @@ export class Endpoint {
     this.forget();
     // All the calls on a connection that breaks are one failure.
     if (now < this.retryAt) return;
-    this.retryAt = now + Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.failures);
-    this.failures += 1;
+    this.retryAt = now + this.backoff.next();
+  }
+
+  /** Sees whether it is back, if it is set aside and its pause is over: no call has to find that out by its own failure. */
+  check(): void {
+    if (!this.isAside || this.checking || asyncScheduler.now() < this.retryAt) return;
+    this.checking = true;
+    concat(this.questions.check(this.origin), this.discovery)
+      .pipe(finalize(() => (this.checking = false)))
+      .subscribe({
+        error: () => this.failed(),
+        // The back-off goes on where it was until a call has succeeded, too.
+        complete: () => (this.retryAt = 0),
+      });
   }
 }
 
@@ -74,29 +102,23 @@ export class Endpoints {
   private readonly all: readonly Endpoint[];
   private next = 0;
 
-  constructor(origins: readonly string[], discover: (origin: string) => Observable<ServerInfo>) {
-    this.all = origins.map((origin) => new Endpoint(origin, discover));
+  constructor(origins: readonly string[], questions: Questions) {
+    this.all = origins.map((origin) => new Endpoint(origin, questions));
   }
 
   get size(): number {
     return this.all.length;
   }
 
-  /** The next in turn that is not set aside; where all are, the one whose pause ends first. */
+  /**
+   * The next in turn that is not set aside; where all are, the one whose pause ends first. Whoever asks has those that are set aside checked, in the background: a
+   * client that is not in use asks nobody anything.
+   */
   pick(): Endpoint {
-    const now = asyncScheduler.now();
-    let best: Endpoint | undefined;
-    for (let step = 0; step < this.all.length; step++) {
-      const candidate = this.all[(this.next + step) % this.all.length];
-      if (candidate === undefined) continue;
-      if (candidate.pausedUntil <= now) {
-        this.next = (this.next + step + 1) % this.all.length;
-        return candidate;
-      }
-      if (best === undefined || candidate.pausedUntil < best.pausedUntil) best = candidate;
-    }
-    if (best === undefined) throw new EtcdError('Unreachable', 'there is no endpoint');
-    return best;
+    const working = this.nextWorking();
+    if (working === undefined) return this.firstBack();
+    for (const endpoint of this.all) endpoint.check();
+    return working;
   }
 
   /** The endpoint at this address. @throws EtcdError `InvalidArgument` where it is not one of the client's */
@@ -111,6 +133,24 @@ export class Endpoints {
       );
     }
     return found;
+  }
+
+  private nextWorking(): Endpoint | undefined {
+    const { all } = this;
+    for (let step = 0; step < all.length; step++) {
+      const index = (this.next + step) % all.length;
+      const candidate = all[index];
+      if (candidate === undefined || candidate.isAside) continue;
+      this.next = (index + 1) % all.length;
+      return candidate;
+    }
+    return undefined;
+  }
+
+  private firstBack(): Endpoint {
+    const [first, ...others] = this.all;
+    if (first === undefined) throw new EtcdError('Unreachable', 'there is no endpoint');
+    return others.reduce((best, other) => (other.pausedUntil < best.pausedUntil ? other : best), first);
   }
 }
 

@@ -6,6 +6,8 @@ import type { Endpoint, ServerInfo } from './endpoints.js';
 
 /** What is slow rather than gone is found out by waiting: each further try waits so many times as long. */
 const GROWTH = 4;
+/** Whatever the limit of a try. */
+const LONGEST_CHECK_MS = 5_000;
 
 /** A try that is about to begin. */
 interface Beginning<T> {
@@ -69,6 +71,13 @@ export class TryLimits {
       return throwError(() => silence(false, limitMs, { rpc: 'GET /version', endpoint: endpoint.origin }));
     };
     return endpoint.discover().pipe(timeout({ first: limitMs, with: giveUp }));
+  }
+
+  /** Asks a server whether it is back, which nobody waits for. */
+  check<T>(answer: Observable<T>, origin: string): Observable<T> {
+    const limitMs = Math.min(this.usualMs, LONGEST_CHECK_MS);
+    const giveUp = (): Observable<never> => throwError(() => silence(true, limitMs, { rpc: 'GET /health', endpoint: origin }));
+    return answer.pipe(timeout({ first: limitMs, with: giveUp }));
   }
 
   private limitOf(call: Call | undefined): number {

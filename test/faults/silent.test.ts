@@ -14,8 +14,8 @@ const clients = new Clients();
 let keys = 0;
 const newKey = (): string => `silent/${process.pid}/${++keys}`;
 
-/** Calls in turn go to one and the other. */
-const both = (options: ClientOptions = {}): Client => clients.make({ endpoints: [silent.endpoint, well.endpoint], ...options });
+/** Calls in turn go to one and the other, each by itself. */
+const both = (options: ClientOptions = {}): Client => clients.make({ endpoints: [silent.endpoint, well.endpoint], gatherReads: false, ...options });
 const timed = async (call: Promise<unknown>): Promise<number> => {
   const start = performance.now();
   await call;
@@ -78,6 +78,27 @@ describe('an endpoint that accepts, and never answers', () => {
     expect(ends.toSorted()).toEqual(['AmbiguousWrite', 'done']);
     expect(await Promise.all(names.map((name) => versionOf(direct, name)))).toEqual([1, 1]);
   });
+});
+
+test('an endpoint that speaks again is used again by itself, and costs no call anything until then', async () => {
+  const client = both({ tryTimeoutMs: 500 });
+  await warm(client, 1);
+  silent.down.stall();
+  await warm(client, 1);
+  // Checks of it have been held back meanwhile, and calls have not noticed.
+  const checked = silent.accepted;
+  const end = performance.now() + 10_000;
+  while (silent.accepted < checked + 2 && performance.now() < end) expect(await timed(read(client))).toBeLessThan(450);
+  expect(silent.accepted).toBeGreaterThanOrEqual(checked + 2);
+  silent.down.resume();
+  const passed = silent.up.bytes;
+  let reads = 0;
+  while (silent.up.bytes < passed + 20 * 100 && performance.now() < end) {
+    await read(client);
+    reads += 1;
+  }
+  expect(silent.up.bytes).toBeGreaterThanOrEqual(passed + 20 * 100);
+  expect(reads).toBeGreaterThan(0);
 });
 
 test('a read that every endpoint is slow to answer comes to its end', async () => {

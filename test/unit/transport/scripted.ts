@@ -59,11 +59,14 @@ export function inTurn(...scripts: readonly [Script, ...Script[]]): Script {
   return (request) => (scripts[Math.min(next++, scripts.length - 1)] ?? scripts[0])(request);
 }
 
-/** A transport that does what it is told to, in whatever time the test runs in; `GET /version` answers unless told otherwise. */
+/** A transport that does what it is told to, in whatever time the test runs in; `GET /version` and `GET /health` answer unless told otherwise. */
 export interface ScriptedTransport extends Transport {
-  /** `GET /version` left out. */
+  /** Without what is asked beside the calls. */
   readonly posts: HttpRequest[];
   readonly versionRequests: HttpRequest[];
+  /** Whether endpoints that are set aside are back, and what they say to it. */
+  readonly checks: HttpRequest[];
+  health: Script;
   /** Requests that have neither ended nor been aborted. */
   live: number;
   /** What streamed calls get. */
@@ -74,19 +77,29 @@ export function scriptedTransport(
   script: Script,
   version: Script = reply(200, { etcdserver: '3.5.0', etcdcluster: '3.5.0' }),
 ): ScriptedTransport {
+  const isCheck = ({ path }: HttpRequest): boolean => path.startsWith('/health?');
+  const logOf = (request: HttpRequest): HttpRequest[] => {
+    if (request.path === '/version') return transport.versionRequests;
+    return isCheck(request) ? transport.checks : transport.posts;
+  };
+  const scriptOf = (request: HttpRequest): Script => {
+    if (request.path === '/version') return version;
+    return isCheck(request) ? transport.health : script;
+  };
   const track = <T>(request: HttpRequest, run: () => Observable<T>): Observable<T> =>
     defer(() => {
-      (request.path === '/version' ? transport.versionRequests : transport.posts).push(request);
+      logOf(request).push(request);
       transport.live += 1;
       return run();
     }).pipe(finalize(() => (transport.live -= 1)));
   const transport: ScriptedTransport = {
     posts: [],
     versionRequests: [],
+    checks: [],
+    health: reply(200, { health: 'true' }),
     live: 0,
     streams: () => throwError(() => new Error('this test has no streams')),
-    exchange: (request, { read, recover }) =>
-      track(request, () => (request.path === '/version' ? version : script)(request)).pipe(map(read), catchError(recover)),
+    exchange: (request, { read, recover }) => track(request, () => scriptOf(request)(request)).pipe(map(read), catchError(recover)),
     stream: (request) => track(request, () => transport.streams(request)),
     duplex: () => throwError(() => new Error('this test has no streams both ways')),
     close: () => Promise.resolve(),

@@ -1,0 +1,118 @@
+import { describe, expect, test } from '@jest/globals';
+import { map, mergeMap, take, timer, toArray, type Observable } from 'rxjs';
+import {
+  A,
+  after,
+  B,
+  callerOf,
+  get,
+  lost,
+  reply,
+  scriptedTransport,
+  settle,
+  silent,
+  unreachable,
+  type Script,
+  type ScriptedTransport,
+} from './scripted.js';
+
+const SECONDS = 1_000;
+
+/** An endpoint A that is down as long as it is told so, beside one that works, and what it says of its health. */
+function setUp(health: Script, whileDown: Script = lost()) {
+  const state = { down: true };
+  const transport = scriptedTransport((request) => (request.origin === A && state.down ? whileDown : reply(200))(request));
+  transport.health = (request) => (state.down ? health : reply(200))(request);
+  return { transport, caller: callerOf(transport, { endpoints: [A, B] }), state };
+}
+
+/** A call each 100 ms, for so long; it comes to what all of them came to. */
+const calls = (call: () => Observable<string>, forMs: number): Observable<string> =>
+  timer(0, 100).pipe(
+    take(forMs / 100),
+    mergeMap(call),
+    toArray(),
+    map((ends) => [...new Set(ends)].join()),
+  );
+
+const asked = ({ posts }: ScriptedTransport, origin: string): number => posts.filter((request) => request.origin === origin).length;
+
+describe('an endpoint that is set aside', () => {
+  test.each<[string, Script]>([
+    ['no connection', unreachable],
+    ['no answer', silent],
+    ['an unhealthy one', reply(503, { health: 'false' })],
+  ])('costs one call its first try, whatever its check comes to: %s', (_, health) => {
+    const { transport, caller } = setUp(health);
+    const ends = settle(calls(() => get(caller), 60 * SECONDS));
+    expect(ends).toMatchObject([{ outcome: 'ok' }]);
+    expect(asked(transport, A)).toBe(1);
+  });
+
+  test('is checked after pauses that double up to 10 s, each shortened by up to a half', () => {
+    const times: number[] = [];
+    const { transport, caller } = setUp(unreachable);
+    const { health } = transport;
+    let now = 0;
+    transport.health = (request) => (times.push(now), health(request));
+    settle(calls(() => ((now += 100), get(caller)), 120 * SECONDS));
+    const pauses = times.map((time, index) => time - (times[index - 1] ?? 0));
+    pauses.forEach((pause, index) => {
+      const full = Math.min(10 * SECONDS, 100 * 2 ** index);
+      expect(pause).toBeGreaterThanOrEqual(full / 2 - 100);
+      expect(pause).toBeLessThan(full + 300);
+    });
+    expect(pauses.length).toBeGreaterThan(15);
+  });
+
+  test('is asked in its turn again when a check went well', () => {
+    const { transport, caller, state } = setUp(unreachable);
+    settle(calls(() => get(caller), 1 * SECONDS));
+    const before = asked(transport, A);
+    state.down = false;
+    settle(calls(() => get(caller), 10 * SECONDS));
+    expect(asked(transport, A) - before).toBeGreaterThan(20);
+  });
+
+  test('is not asked more and more often where its check goes well and its calls do not', () => {
+    const { transport, caller } = setUp(reply(200), silent);
+    const ends = settle(calls(() => get(caller), 60 * SECONDS));
+    expect(ends).toMatchObject([{ outcome: 'ok' }]);
+    // The calls of each time of silence, 1.5 s, are many: the times are counted.
+    const times = transport.checks.length;
+    expect(times).toBeGreaterThan(5);
+    expect(times).toBeLessThan(12);
+  });
+
+  test('is taken for what it was where nothing of its health is told', () => {
+    const { transport, caller, state } = setUp(reply(404, 'Not Found'));
+    settle(get(caller));
+    state.down = false;
+    settle(calls(() => get(caller), 1 * SECONDS));
+    expect(asked(transport, A)).toBeGreaterThan(2);
+  });
+
+  test('is not checked by a client that is not in use', () => {
+    const { transport, caller } = setUp(unreachable);
+    settle(
+      get(caller),
+      after(600 * SECONDS, () => get(caller)),
+    );
+    expect(transport.checks).toHaveLength(1);
+  });
+
+  test('is not checked where it is all there is: the calls do so themselves', () => {
+    const transport = scriptedTransport(lost());
+    settle(calls(() => get(callerOf(transport)), 1 * SECONDS));
+    expect(transport.checks).toEqual([]);
+  });
+});
+
+test('endpoints that are all set aside are asked nevertheless, the one first whose pause is over first', () => {
+  let down = true;
+  const transport = scriptedTransport((request) => (down ? unreachable : reply(200))(request));
+  const caller = callerOf(transport, { endpoints: [A, B] });
+  expect(settle(get(caller))).toMatchObject([{ outcome: 'Unreachable' }]);
+  down = false;
+  expect(settle(get(caller))).toMatchObject([{ outcome: 'ok' }]);
+});

@@ -12,6 +12,7 @@ import { transactions, type Stm } from './concurrency/stm.js';
 import { updates, type Updates } from './concurrency/update.js';
 import { clusterService, type Cluster } from './cluster.js';
 import type { Json } from './codec/wire.js';
+import { checkNewEndpoints } from './endpointOptions.js';
 import { electionService, type ElectionService } from './electionService.js';
 import { kvService, type Kv } from './kv.js';
 import { leaseService, type Leases } from './lease.js';
@@ -76,6 +77,21 @@ export interface Client extends Namespace, ServerInfoService {
   call<A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Decoder<unknown, A> }): Observable<A>;
   /** Any RPC of the gateway, raw. */
   call(path: string, body: Json, options?: RawCallOptions<unknown>): Observable<unknown>;
+
+  /** The addresses that are used now: as origins, `https://a:2379`. */
+  endpoints(): readonly string[];
+
+  /**
+   * Uses these endpoints from now on, checked as those of `createClient`, and of the same scheme. What is known of those that stay, and their connections, is kept. Calls
+   * that are under way at those that do not stay are finished there; watches, leases and locks move to the others, and lose nothing by it.
+   *
+   * ```ts
+   * etcd.setEndpoints(['https://b:2379', 'https://c:2379']);
+   * ```
+   *
+   * @throws InvalidOptionError that names the one at fault; then nothing is changed
+   */
+  setEndpoints(endpoints: string | readonly string[]): void;
 
   /**
    * Ends everything: watches complete, calls under way error with `ClientClosed` (a write that was sent, with `AmbiguousWrite`), sockets are closed.
@@ -147,6 +163,8 @@ export function createClient(options: ClientOptions = {}): Client {
     maintenance: maintenanceService(caller),
     ...serverInfoService(caller),
     call: <A>(path: string, body: Json, callOptions: RawCallOptions<A> = {}) => rawCall(caller, path, body, callOptions),
+    endpoints: () => caller.endpoints(),
+    setEndpoints: (given) => caller.setEndpoints(checkNewEndpoints(given, settings.endpoints)),
     close,
     [Symbol.asyncDispose]: close,
   };

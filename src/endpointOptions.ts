@@ -20,6 +20,15 @@ export function checkEndpoints(given: unknown): readonly string[] {
   return [...new Set(origins)];
 }
 
+/** Endpoints in place of others. @throws InvalidOptionError as {@link checkEndpoints}, and where they are not of the same scheme */
+export function checkNewEndpoints(given: unknown, before: readonly string[]): readonly string[] {
+  const origins = checkEndpoints(given);
+  const [scheme, wanted] = [origins, before].map(([first = '']) => schemeOf(first));
+  // TLS and streams were set up for the one, and a password must not travel by the other.
+  if (scheme !== wanted) throw new InvalidOptionError('endpoints', `${origins[0]} in place of ${before[0]}: a client stays with ${wanted}`);
+  return origins;
+}
+
 const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':'));
 
 function originOf(endpoint: unknown, option: string): string {

@@ -41,7 +41,7 @@ export class Attempts {
   private at<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
     // That the last try was sent, and refused, says nothing of this one.
     call.sent = false;
-    return this.waitFor(endpoint, call, () => this.attempt(endpoint, call, send));
+    return this.waitFor(endpoint, call, () => this.ifThere(endpoint, call, send, () => this.attempt(endpoint, call, send)));
   }
 
   private attempt<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
@@ -58,11 +58,16 @@ export class Attempts {
     const credential = call.authenticated ? this.tokens.known : ANONYMOUS;
     if (info !== undefined && credential !== undefined) return begin(info, credential);
     return this.prepare(endpoint, credential, call).pipe(
-      map((route) => begin(route.info, route.credential)),
+      map((route) => this.ifThere(endpoint, call, send, () => begin(route.info, route.credential))),
       // Of the preparation alone: what is sent recovers by itself.
       catchError((failure: unknown) => of(recover(failure))),
       switchAll(),
     );
+  }
+
+  /** An endpoint may be taken from the client while a call waits to be sent there. */
+  private ifThere<T>(endpoint: Endpoint, call: Call, send: Send<T>, go: () => Observable<T>): Observable<T> {
+    return this.endpoints.has(endpoint) ? go() : this.run(call, send);
   }
 
   /** A way to the next endpoint in turn, for what tries again by itself. */

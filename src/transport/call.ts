@@ -35,6 +35,8 @@ export interface Channel {
   readonly carrier: Carrier;
   readonly endpoint: string;
   readonly version: ServerVersion | undefined;
+  /** Errors when the endpoint is taken from the client. So does the stream. */
+  readonly removed: Observable<never>;
   /** The stream; undefined where the carrier is `chunked`, and each request is a {@link Caller.stream} of its own. */
   readonly duplex: Observable<DuplexPart> | undefined;
   /** The server has answered. */

@@ -32,6 +32,10 @@ export interface CallerSettings {
 
 /** A caller and its end. */
 export interface ClosableCaller extends Caller {
+  /** The addresses that it uses. */
+  endpoints(): readonly string[];
+  /** Uses these from now on. Calls that are under way elsewhere finish; streams move. */
+  setEndpoints(origins: readonly string[]): void;
   /** Ends every call and closes every socket. */
   close(): Promise<void>;
 }
@@ -134,6 +138,10 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
       defer(() => attempts.route()).pipe(
         map((route) => channelAlong(route, rpc, { transport, tokens, carriers, headers: settings.headers })),
       ),
+    endpoints: () => endpoints.origins,
+    setEndpoints: (origins) => {
+      for (const { origin } of endpoints.replace(origins)) transport.release(origin);
+    },
     close: async () => {
       closed.error(new EtcdError('ClientClosed', 'the client is closed'));
       await transport.close();

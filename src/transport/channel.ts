@@ -1,3 +1,4 @@
+import { merge } from 'rxjs';
 import type { Rpc } from '../codec/rpc.js';
 import type { EtcdError } from '../errors/index.js';
 import type { Route } from './attempts.js';
@@ -28,10 +29,14 @@ export function channelAlong(
     carrier,
     endpoint: origin,
     version: info.version,
+    removed: endpoint.removed,
     duplex:
       carrier === 'chunked'
         ? undefined
-        : transport.duplex({ carrier, origin, path: info.prefix + rpc.path, headers, token: credential.token, rpc: rpc.name }),
+        : merge(
+            endpoint.removed,
+            transport.duplex({ carrier, origin, path: info.prefix + rpc.path, headers, token: credential.token, rpc: rpc.name }),
+          ),
     answered: () => endpoint.succeeded(),
     failed: (error: EtcdError): boolean => {
       // A stream of many watches that ends for what one of them is sent would end so again.

@@ -1,4 +1,4 @@
-import { asyncScheduler, concat, finalize, type Observable } from 'rxjs';
+import { asyncScheduler, concat, finalize, race, Subject, type Observable } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
 import { Backoff } from './backoff.js';
 import { shareUntilDone } from './shareUntilDone.js';
@@ -32,13 +32,14 @@ export class Endpoint {
   private checking = false;
   private info: ServerInfo | undefined;
   private readonly discovery: Observable<ServerInfo>;
+  private readonly removal = new Subject<never>();
 
   constructor(
     readonly origin: string,
     private readonly questions: Questions,
   ) {
     this.discovery = shareUntilDone(
-      () => questions.discover(origin),
+      () => race(this.removal, questions.discover(origin)),
       (info) => (this.info = info),
     );
   }
@@ -83,6 +84,16 @@ export class Endpoint {
     this.retryAt = now + this.backoff.next();
   }
 
+  /** It is no longer one of the client's. */
+  remove(): void {
+    this.removal.error(new EtcdError('Unreachable', "this endpoint is no longer one of the client's", { endpoint: this.origin }));
+  }
+
+  /** Errors when, or as, it is removed: for what would stay with it otherwise. */
+  get removed(): Observable<never> {
+    return this.removal;
+  }
+
   /** Sees whether it is back, if it is set aside and its pause is over: no call has to find that out by its own failure. */
   check(): void {
     if (!this.isAside || this.checking || asyncScheduler.now() < this.retryAt) return;
@@ -99,15 +110,36 @@ export class Endpoint {
 
 /** The addresses of a cluster, asked in turn; one that failed is passed over while another works. */
 export class Endpoints {
-  private readonly all: readonly Endpoint[];
+  private all: readonly Endpoint[] = [];
   private next = 0;
 
-  constructor(origins: readonly string[], questions: Questions) {
-    this.all = origins.map((origin) => new Endpoint(origin, questions));
+  constructor(
+    origins: readonly string[],
+    private readonly questions: Questions,
+  ) {
+    this.replace(origins);
   }
 
   get size(): number {
     return this.all.length;
+  }
+
+  get origins(): readonly string[] {
+    return this.all.map(({ origin }) => origin);
+  }
+
+  /** Whether it is still one of them. */
+  has(endpoint: Endpoint): boolean {
+    return this.all.includes(endpoint);
+  }
+
+  /** From now on these; what is known of those that stay is kept. @returns those that do not stay */
+  replace(origins: readonly string[]): readonly Endpoint[] {
+    const before = this.all;
+    this.all = origins.map((origin) => before.find((endpoint) => endpoint.origin === origin) ?? new Endpoint(origin, this.questions));
+    const gone = before.filter((endpoint) => !this.all.includes(endpoint));
+    for (const endpoint of gone) endpoint.remove();
+    return gone;
   }
 
   /**
@@ -127,10 +159,7 @@ export class Endpoints {
     const found = this.all.find((endpoint) => endpoint.origin === origin);
     // What was asked for is not repeated: it may have a password in it.
     if (found === undefined) {
-      throw new EtcdError(
-        'InvalidArgument',
-        `the option endpoint is none of this client's: ${this.all.map((endpoint) => endpoint.origin).join(', ')}`,
-      );
+      throw new EtcdError('InvalidArgument', `the option endpoint is none of this client's: ${this.origins.join(', ')}`);
     }
     return found;
   }

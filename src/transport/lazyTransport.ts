@@ -16,6 +16,8 @@ export function lazyTransport(load: () => Promise<Transport>): Transport {
     exchange: (request, outcome) => through((transport) => transport.exchange(request, outcome)),
     stream: (request) => through((transport) => transport.stream(request)),
     duplex: (request) => through((transport) => transport.duplex(request)),
+    // Before that there are no connections.
+    release: (origin) => loaded?.release(origin),
     close: async () => (await whole()).close(),
   };
 }

@@ -25,6 +25,8 @@ export interface TlsSettings {
 export interface Pools {
   /** @throws EtcdError `ClientClosed` */
   of(origin: string): Pool;
+  /** Closes that of an endpoint which is no longer used, when what is under way there has ended. */
+  release(origin: string): void;
   destroy(): Promise<void>;
 }
 
@@ -41,6 +43,8 @@ export function poolsByOrigin(
   { connections, maxResponseBytes }: PoolLimits,
 ): Pools {
   const pools = new Map<string, Pool>();
+  /** Those that are to close when they have nothing to do any more. */
+  const leaving = new Set<Pool>();
   let closed = false;
   return {
     of: (origin) => {
@@ -60,9 +64,17 @@ export function poolsByOrigin(
       pools.set(origin, pool);
       return pool;
     },
+    release: (origin) => {
+      const pool = pools.get(origin);
+      if (pool === undefined) return;
+      pools.delete(origin);
+      leaving.add(pool);
+      const forget = (): unknown => leaving.delete(pool);
+      pool.close().then(forget, forget);
+    },
     destroy: async () => {
       closed = true;
-      await Promise.all([...pools.values()].map((pool) => pool.destroy(clientClosed())));
+      await Promise.all([...pools.values(), ...leaving].map((pool) => pool.destroy(clientClosed())));
     },
   };
 }

@@ -70,6 +70,8 @@ export interface Transport {
    * the server, or something before it, does not speak what carries it.
    */
   duplex(request: DuplexRequest): Observable<DuplexPart>;
+  /** Closes the connections to an endpoint that is no longer used, when what is under way on them has ended. */
+  release(origin: string): void;
   /** Aborts what is under way (it errors with `ClientClosed`) and resolves when every socket is closed. */
   close(): Promise<void>;
 }

@@ -16,6 +16,7 @@ export function undiciTransport(settings: PoolSettings): Transport {
     exchange: (request, outcome) => new Observable((subscriber) => new Exchange(request, outcome, subscriber).start(calls)),
     stream: (request) => new Observable((subscriber) => new Stream(request, settings.maxResponseBytes, subscriber).start(streams)),
     duplex: (request) => (request.carrier === 'http2' ? http2Duplex(request, settings) : webSocketDuplex(request, settings)),
+    release: (origin) => [calls, streams].forEach((pools) => pools.release(origin)),
     close: async () => {
       await Promise.all([calls.destroy(), streams.destroy()]);
     },

@@ -1,4 +1,4 @@
-import { catchError, concat, map, of, throwError, timeout, type Observable } from 'rxjs';
+import { catchError, concat, map, merge, of, throwError, timeout, type Observable } from 'rxjs';
 import { watchRpcs } from '../codec/watch.js';
 import { EtcdError, isEtcdError } from '../errors/index.js';
 import type { Caller, Channel } from '../transport/call.js';
@@ -17,7 +17,7 @@ const SILENT_HEARTBEATS = 6;
 /** Watches of which each is a POST of its own, whose answer comes in chunks: works everywhere, and costs a connection a watch. */
 export function chunkedStream(
   caller: Caller,
-  { endpoint, version }: Channel,
+  { endpoint, version, removed }: Channel,
   { heartbeatMs }: ConnectionSettings,
   outcomes: StreamOutcomes,
 ): Observable<WatchStream> {
@@ -26,9 +26,12 @@ export function chunkedStream(
   const fragments = version === undefined || isAtLeast(version, '3.4');
   return of({
     watch: (target, startRevision): Observable<WatchReport> =>
-      concat(
-        caller.stream(rpc, createRequest(target, startRevision, fragments), { endpoint, timeoutMs: outcomes.patienceMs }),
-        throwError(() => new EtcdError('ConnectionLost', 'the server ended the stream', where)),
+      merge(
+        removed,
+        concat(
+          caller.stream(rpc, createRequest(target, startRevision, fragments), { endpoint, timeoutMs: outcomes.patienceMs }),
+          throwError(() => new EtcdError('ConnectionLost', 'the server ended the stream', where)),
+        ),
       ).pipe(
         timeout({
           each: heartbeatMs * SILENT_HEARTBEATS,

@@ -15,7 +15,8 @@ let keys = 0;
 const newKey = (): string => `silent/${process.pid}/${++keys}`;
 
 /** Calls in turn go to one and the other, each by itself. */
-const both = (options: ClientOptions = {}): Client => clients.make({ endpoints: [silent.endpoint, well.endpoint], gatherReads: false, ...options });
+const both = (options: ClientOptions = {}): Client =>
+  clients.make({ endpoints: [silent.endpoint, well.endpoint], gatherReads: false, ...options });
 const timed = async (call: Promise<unknown>): Promise<number> => {
   const start = performance.now();
   await call;

@@ -1,6 +1,7 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { createClient } from '../../src/index.js';
 import { refused, settings } from './settings.js';
-import { expectSilentAbout } from './transport/support.js';
+import { expectSilentAbout, failure } from './transport/support.js';
 
 describe('an endpoint', () => {
   test.each([
@@ -51,5 +52,27 @@ describe('an endpoint', () => {
   ])('with a password in it is not repeated: %s', (endpoint) => {
     expectSilentAbout(refused({ endpoints: [endpoint] }), 'hunter2');
     expectSilentAbout(refused({ endpoints: endpoint }), 'hunter2');
+  });
+});
+
+describe('endpoints in place of others', () => {
+  const etcd = createClient({ endpoints: ['https://a:1', 'https://b:1'] });
+  afterAll(() => etcd.close());
+
+  test('are checked like the first ones, and stay with their scheme', () => {
+    const cases = [[[], 'endpoints', /empty/], ['ftp://c:1', 'endpoints', /neither/], [['https://c:1', 'http://d:1'], 'endpoints[1]', /all http/], ['http://c:1', 'endpoints', /stays with https/]] as const; // prettier-ignore
+    for (const [given, option, message] of cases) {
+      expect(failure(() => etcd.setEndpoints(given))).toMatchObject({
+        reason: 'InvalidOption',
+        option,
+        message: expect.stringMatching(message),
+      });
+    }
+    expect(etcd.endpoints()).toEqual(['https://a:1', 'https://b:1']);
+  });
+
+  test('are what the client uses', () => {
+    etcd.setEndpoints('https://c:443/');
+    expect(etcd.endpoints()).toEqual(['https://c']);
   });
 });

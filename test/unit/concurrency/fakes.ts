@@ -114,6 +114,7 @@ export class FakeStreams {
       carrier: this.carrier,
       endpoint: 'http://a:1',
       version: undefined,
+      removed: NEVER,
       duplex: this.carrier === 'chunked' ? undefined : this.stream(),
       answered: () => undefined,
       failed: ({ reason }) => this.failures.push(reason) > 0,

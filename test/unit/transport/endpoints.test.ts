@@ -1,19 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
 import { map, mergeMap, take, timer, toArray, type Observable } from 'rxjs';
+import type { ClosableCaller } from '../../../src/transport/caller.js';
 import {
   A,
   after,
   B,
   callerOf,
   get,
+  header,
   lost,
+  put,
   reply,
   scriptedTransport,
   settle,
   silent,
-  unreachable,
   type Script,
   type ScriptedTransport,
+  unreachable,
 } from './scripted.js';
 
 const SECONDS = 1_000;
@@ -115,4 +118,63 @@ test('endpoints that are all set aside are asked nevertheless, the one first who
   expect(settle(get(caller))).toMatchObject([{ outcome: 'Unreachable' }]);
   down = false;
   expect(settle(get(caller))).toMatchObject([{ outcome: 'ok' }]);
+});
+
+describe('endpoints that are set at run time', () => {
+  const C = 'http://c:1';
+  const originsOf = ({ posts }: ScriptedTransport): string[] => posts.map(({ origin }) => origin);
+  const setAt = (ms: number, caller: ClosableCaller, ...origins: string[]): Observable<string> =>
+    timer(ms).pipe(map(() => (caller.setEndpoints(origins), 'set')));
+
+  test('finish what is under way at one that is gone, and use the others from then on', () => {
+    const transport = scriptedTransport(reply(200, { header }, 100));
+    const caller = callerOf(transport);
+    const ends = settle(
+      put(caller),
+      setAt(50, caller, B, C),
+      after(60, () => put(caller)),
+      after(61, () => put(caller)),
+    );
+    expect(ends).toMatchObject([{ outcome: 'ok', at: 101 }, { outcome: 'set' }, { outcome: 'ok' }, { outcome: 'ok' }]);
+    expect(originsOf(transport)).toEqual([A, B, C]);
+    expect(transport.released).toEqual([A]);
+    expect(caller.endpoints()).toEqual([B, C]);
+  });
+
+  test('keep what is known of those that stay', () => {
+    const transport = scriptedTransport((request) => (request.origin === A ? lost() : reply(200))(request));
+    const caller = callerOf(transport, { endpoints: [A, B] });
+    settle(
+      get(caller),
+      setAt(10, caller, B, A, C),
+      after(20, () => get(caller)),
+      after(21, () => get(caller)),
+    );
+    // A is set aside as before, and B is not asked anew what it is.
+    expect(originsOf(transport)).toEqual([A, B, B, C]);
+    expect(transport.versionRequests.map(({ origin }) => origin)).toEqual([A, B, C]);
+    expect(transport.released).toEqual([]);
+  });
+
+  test.each<[string, Script, Script]>([
+    ['for the version', reply(200), silent],
+    ['for its next try', unreachable, reply(200, { etcdserver: '3.5.0' })],
+  ])('send a call that waits %s elsewhere', (_, script, version) => {
+    const at =
+      (atA: Script, elsewhere: Script): Script =>
+      (request) =>
+        (request.origin === A ? atA : elsewhere)(request);
+    const transport = scriptedTransport(at(script, reply(200)), at(version, reply(200, { etcdserver: '3.5.0' })));
+    const caller = callerOf(transport);
+    const [end] = settle(put(caller, { timeoutMs: 2_000 }), setAt(30, caller, B));
+    expect([end?.outcome, originsOf(transport).at(-1)]).toEqual(['ok', B]);
+  });
+
+  test('refuse a call that asks for one that is gone', () => {
+    const caller = callerOf(scriptedTransport(reply(200)));
+    caller.setEndpoints([B]);
+    expect(settle(get(caller, { endpoint: A }))).toMatchObject([
+      { outcome: 'InvalidArgument', error: { message: expect.stringContaining(B) } },
+    ]);
+  });
 });

@@ -9,7 +9,7 @@ const OUTCOME = { read: ({ body }: HttpResponse): string => body, recover: (fail
 
 /** A transport that answers with what it was asked, and knows how often it was loaded and asked. */
 function counted() {
-  const counts = { loads: 0, exchanges: 0 };
+  const counts = { loads: 0, exchanges: 0, released: [] as string[] };
   let closed = false;
   const transport: Transport = {
     exchange: ({ path }, { read }) =>
@@ -21,6 +21,7 @@ function counted() {
       }),
     stream: () => of({ type: 'chunk', bytes: new Uint8Array(1) }),
     duplex: () => of({ type: 'message', json: 1 }),
+    release: (origin) => void counts.released.push(origin),
     close: async () => void (closed = true),
   };
   const load = async (): Promise<Transport> => {
@@ -54,6 +55,15 @@ describe('a transport that is loaded when it is used', () => {
     lazy.exchange(REQUEST, OUTCOME).subscribe().unsubscribe();
     await firstValueFrom(lazy.exchange(REQUEST, OUTCOME));
     expect(counts.exchanges).toBe(1);
+  });
+
+  test('closes the connections to an endpoint, where there are any', async () => {
+    const { counts, lazy } = counted();
+    lazy.release('http://a:1');
+    expect(counts).toMatchObject({ loads: 0, released: [] });
+    await firstValueFrom(lazy.exchange(REQUEST, OUTCOME));
+    lazy.release('http://a:1');
+    expect(counts.released).toEqual(['http://a:1']);
   });
 
   test('is closed even if it was never used', async () => {

@@ -66,6 +66,8 @@ export interface ScriptedTransport extends Transport {
   readonly versionRequests: HttpRequest[];
   /** Whether endpoints that are set aside are back, and what they say to it. */
   readonly checks: HttpRequest[];
+  /** Endpoints whose connections were to be closed. */
+  readonly released: string[];
   health: Script;
   /** Requests that have neither ended nor been aborted. */
   live: number;
@@ -96,12 +98,14 @@ export function scriptedTransport(
     posts: [],
     versionRequests: [],
     checks: [],
+    released: [],
     health: reply(200, { health: 'true' }),
     live: 0,
     streams: () => throwError(() => new Error('this test has no streams')),
     exchange: (request, { read, recover }) => track(request, () => scriptOf(request)(request)).pipe(map(read), catchError(recover)),
     stream: (request) => track(request, () => transport.streams(request)),
     duplex: () => throwError(() => new Error('this test has no streams both ways')),
+    release: (origin) => void transport.released.push(origin),
     close: () => Promise.resolve(),
   };
   return transport;

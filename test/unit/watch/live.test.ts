@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { asyncScheduler, concat, map, of, Subject, throwError, timer, type Observable } from 'rxjs';
+import { asyncScheduler, concat, map, NEVER, of, Subject, throwError, timer, type Observable } from 'rxjs';
 import { CompactedError, EtcdError, type Reason } from '../../../src/errors/index.js';
 
 import type { ClusterId, MemberId } from '../../../src/model/ids.js';
@@ -51,7 +51,15 @@ function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
   const channel: Caller['channel'] = () => {
     down = new Subject();
     const duplex = concat(of<DuplexPart>({ type: 'open', send }), down);
-    return of({ carrier: 'websocket', endpoint: 'http://a:1', version: undefined, duplex, answered: () => undefined, failed: () => true });
+    return of({
+      carrier: 'websocket',
+      endpoint: 'http://a:1',
+      version: undefined,
+      removed: NEVER,
+      duplex,
+      answered: () => undefined,
+      failed: () => true,
+    });
   };
   const caller: Caller = { unary: never, stream: never, get: never, channel };
   const means = { caller, connections: new WatchConnections(caller, settings), settings };

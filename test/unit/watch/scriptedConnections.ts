@@ -53,6 +53,7 @@ export function setUp(tries: readonly [Try, ...Try[]], { hopeless = [] }: { read
         carrier: 'websocket',
         endpoint: 'http://a:1',
         version: undefined,
+        removed: NEVER,
         duplex,
         answered: () => said.push('answered'),
         failed: ({ reason }) => {

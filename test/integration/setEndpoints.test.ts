@@ -1,0 +1,91 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { firstValueFrom, type Subscription } from 'rxjs';
+import type { Client } from 'rxetcd';
+import { startTcpProxy, type TcpProxy } from '../support/tcpProxy.js';
+import { withEtcd } from './support/fixture.js';
+import { only, until } from './support/outcomes.js';
+
+const fixture = withEtcd({ own: true });
+/** Two ways to one server: the first is taken from the client. */
+let before: TcpProxy;
+let after: TcpProxy;
+
+beforeEach(async () => {
+  [before, after] = await Promise.all([startTcpProxy(fixture.server.endpoint), startTcpProxy(fixture.server.endpoint)]);
+});
+afterEach(() => Promise.all([before.close(), after.close()]));
+
+const open = (proxy: TcpProxy, count: (open: number) => boolean): Promise<number> => until(async () => proxy.open, count);
+
+describe.each(['websocket', 'chunked'] as const)('a watch over %s whose endpoint is taken from its client', (carrier) => {
+  test('moves to another, and neither misses nor repeats an event', async () => {
+    const prefix = `set-endpoints/${carrier}/`;
+    const etcd: Client = fixture.client({ endpoints: before.endpoint, streams: { carrier, initialBackoffMs: 5 } });
+    const revisions: number[] = [];
+    const watched: Subscription = etcd.watch({ prefix }).subscribe(({ revision }) => revisions.push(revision));
+    const connected = firstValueFrom(etcd.connection$);
+    await until(
+      async () => (await only(fixture.etcd.kv.put(`${prefix}a`, '')), revisions.length),
+      (seen) => seen > 0,
+    );
+    await connected;
+
+    const [first = 0] = revisions;
+    const put = async (count: number): Promise<number> => {
+      let last = 0;
+      for (let n = 0; n < count; n++) last = (await only(fixture.etcd.kv.put(`${prefix}${n}`, String(n)))).header.revision;
+      return last;
+    };
+    const writing = put(200);
+    etcd.setEndpoints(after.endpoint);
+    const last = await writing;
+    await until(
+      async () => revisions.at(-1),
+      (seen) => seen === last,
+    );
+    expect(revisions).toEqual(Array.from({ length: last - first + 1 }, (_, index) => first + index));
+    await open(before, (count) => count === 0);
+    expect(after.open).toBeGreaterThan(0);
+    watched.unsubscribe();
+  });
+});
+
+test('a call that is under way at an endpoint that is taken away finishes there; then its connections are closed', async () => {
+  const etcd = fixture.client({ endpoints: before.endpoint });
+  await only(etcd.kv.get('a'));
+  const sent = before.up.bytes;
+  before.down.delayMs = 100;
+  const put = only(etcd.kv.put('set-endpoints/finished', 'there'));
+  await until(
+    async () => before.up.bytes,
+    (bytes) => bytes > sent,
+  );
+  etcd.setEndpoints([after.endpoint]);
+  expect(before.open).toBeGreaterThan(0);
+  await put;
+  await open(before, (count) => count === 0);
+  await only(etcd.kv.get('a'));
+  expect(after.open).toBeGreaterThan(0);
+});
+
+test('a lease is refreshed elsewhere, and is not lost', async () => {
+  const etcd = fixture.client({ endpoints: before.endpoint, streams: { initialBackoffMs: 5 } });
+  const lost: unknown[] = [];
+  const events: string[] = [];
+  const held = etcd.lease({ ttl: 2 }).subscribe({
+    next: ({ type }) => events.push(type),
+    error: (error: unknown) => lost.push(error),
+  });
+  await until(
+    async () => events,
+    (seen) => seen.includes('granted'),
+  );
+  etcd.setEndpoints(after.endpoint);
+  await before.refuse();
+  await until(
+    async () => events.filter((type) => type === 'refreshed').length,
+    (count) => count >= 2,
+  );
+  expect(lost).toEqual([]);
+  held.unsubscribe();
+});

@@ -16,7 +16,7 @@ import type { TxnTarget } from './internal/targets.js';
  * A txn whose conditions do not hold is no error: `succeeded` is false, and `responses` are those of `failure`. Txns of {@link guardedBy} are: where their
  * guard does not hold they end the stream with `LockLost`, and else give their own result.
  *
- * Each is sent at most once. `AmbiguousWrite` ends the stream where nobody knows whether one was carried out; the values after it are not looked at.
+ * A source that is quicker than the server is kept waiting in memory. Each is sent at most once. `AmbiguousWrite` ends the stream where nobody knows whether one was carried out; the values after it are not looked at.
  *
  * ## Example
  *

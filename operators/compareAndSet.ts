@@ -55,7 +55,7 @@ export type CompareAndSetResult<C extends ConditionalPut = ConditionalPut> =
  * What `etcd.kv.get` gives is an expectation as it is: a `KeyValue` that must be unchanged, or undefined where the key must not be there. A
  * revision is the stronger one: a value that was changed and changed back passes for unchanged. Fields of your own that an item has are in the result's `change`.
  *
- * Each is sent at most once. After `AmbiguousWrite` the same change may be tried again by you: where it was carried out, it is refused, and `current` shows your
+ * A source that is quicker than the server is kept waiting in memory. Each is sent at most once. After `AmbiguousWrite` the same change may be tried again by you: where it was carried out, it is refused, and `current` shows your
  * own value.
  *
  * ## Example

@@ -30,6 +30,7 @@ import { createCaller } from './transport/caller.js';
 import { identity } from './transport/identity.js';
 import type { StreamSettings } from './streamOptions.js';
 import { lazyTransport } from './transport/lazyTransport.js';
+import { TlsSource } from './transport/tls/source.js';
 import { WatchConnections } from './watch/connections.js';
 import type { ConnectionState } from './watch/connectionState.js';
 import { lives, type Lives } from './watch/lives.js';
@@ -133,7 +134,9 @@ const RELEASE_MS = 2_000;
  */
 export function createClient(options: ClientOptions = {}): Client {
   const settings = settingsOf(options);
-  const transport = lazyTransport(async () => (await import('./transport/undiciTransport.js')).undiciTransport(settings));
+  // Looked into now, that a mistake is told here and not by the first call.
+  const tls = new TlsSource(settings.tls);
+  const transport = lazyTransport(async () => (await import('./transport/undiciTransport.js')).undiciTransport({ ...settings, tls }));
   const caller = createCaller(transport, settings);
   const connections = new WatchConnections(caller, settings.streams);
   // Replayed: what is subscribed to after the end completes, too.

@@ -1,7 +1,7 @@
 export { createClient, type Client, type LeaseFunction, type Namespace } from './client.js';
 export type { ClientOptions } from './options.js';
 export type { Auth, TokenSource } from './transport/tokens.js';
-export type { TlsSettings } from './transport/pools.js';
+export type { TlsSettings } from './transport/tls/settings.js';
 export type { CallOptions } from './transport/call.js';
 
 export type { CompactionResponse, Kv } from './kv.js';

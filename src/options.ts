@@ -2,10 +2,12 @@ import { checkEndpoints } from './endpointOptions.js';
 import { InvalidOptionError } from './errors/index.js';
 import { typeName } from './model/failures.js';
 import { count, duration, flag, headerText, isObject, limit, onlyKnown, text } from './optionChecks.js';
+import { checkTls } from './tlsOptions.js';
 import { checkStreams, type StreamOptions, type StreamSettings } from './streamOptions.js';
 import type { CallerSettings } from './transport/caller.js';
 import type { Auth, TokenSource } from './transport/tokens.js';
-import type { PoolSettings, TlsSettings } from './transport/pools.js';
+import type { TlsSettings } from './transport/tls/settings.js';
+import type { TransportSettings } from './transport/undiciTransport.js';
 
 /** How a client is made. All of it is checked when it is created; a fault is an `InvalidOptionError` that names the option. */
 export interface ClientOptions {
@@ -13,7 +15,10 @@ export interface ClientOptions {
   readonly endpoints?: string | readonly string[];
   /** A user with a password, or a token (a JWT, say) or a function that gets one. Without it calls carry no token. */
   readonly auth?: Auth;
-  /** What TLS is to trust and to show, PEM: for `https` endpoints only. Certificates are always verified. */
+  /**
+   * What TLS is to trust and to show, in PEM or in files of PEM: for `https` endpoints only. A file that changes holds for the connections made from then on, as soon as
+   * what is in it is whole. Certificates are always verified: one that nobody signed is given as `ca`, and the name that is in it as `serverName`.
+   */
   readonly tls?: TlsSettings;
   /** How long making a connection may take, in milliseconds: 5 000 by default. */
   readonly connectTimeoutMs?: number;
@@ -52,7 +57,8 @@ export interface ClientOptions {
 const LONGEST_STRING = 2 ** 29 - 24;
 
 /** The options with all defaults filled in. */
-export type Settings = CallerSettings & PoolSettings & { readonly gatherReads: boolean; readonly streams: StreamSettings };
+export type Settings = CallerSettings &
+  Omit<TransportSettings, 'tls'> & { readonly tls: TlsSettings; readonly gatherReads: boolean; readonly streams: StreamSettings };
 
 /** Checks options as a user gave them. @throws InvalidOptionError */
 export function settingsOf(options: ClientOptions): Settings {
@@ -116,22 +122,6 @@ function checkToken(token: unknown): TokenSource {
   if (typeof token !== 'string')
     throw new InvalidOptionError('auth.token', `a string, or a function that gives one, not ${typeName(token)}`);
   return headerText('auth.token', token);
-}
-
-function checkTls(tls: unknown, endpoints: readonly string[]): TlsSettings {
-  if (!isObject(tls)) throw new InvalidOptionError('tls', `{ ca, cert, key, serverName }, not ${typeName(tls)}`);
-  onlyKnown('tls.', tls, ['ca', 'cert', 'key', 'serverName']);
-  if (endpoints.some((endpoint) => endpoint.startsWith('http:')))
-    throw new InvalidOptionError('tls', 'the endpoints are http, which knows no TLS: make them https');
-  if ((tls['cert'] === undefined) !== (tls['key'] === undefined))
-    throw new InvalidOptionError(tls['cert'] === undefined ? 'tls.cert' : 'tls.key', 'cert and key go together');
-  for (const name of ['ca', 'cert', 'key'] as const) {
-    const pem = tls[name];
-    if (pem !== undefined && typeof pem !== 'string' && !(pem instanceof Uint8Array))
-      throw new InvalidOptionError(`tls.${name}`, `PEM, as a string or bytes, not ${typeName(pem)}`);
-  }
-  if (tls['serverName'] !== undefined) text('tls.serverName', tls['serverName']);
-  return { ...tls };
 }
 
 /** Those that HTTP or rxetcd sets by itself. */

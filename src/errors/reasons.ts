@@ -92,6 +92,8 @@ const CLIENT_ERRORS = {
   InvalidArgument: 'InvalidArgument',
   /** No connection could be made: nothing was sent. */
   Unreachable: 'Unavailable',
+  /** No TLS: one side refused the certificate of the other, or they could not agree. Nothing was read. `Unavailable` where it has worked before. */
+  TlsFailed: 'FailedPrecondition',
   /** The connection broke before the answer was complete. */
   ConnectionLost: 'Unavailable',
   /** A write was sent and its answer never came: it may or may not have been carried out. */

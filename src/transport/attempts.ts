@@ -71,13 +71,13 @@ export class Attempts {
   }
 
   /** A way to the next endpoint in turn, for what tries again by itself. */
-  route(): Observable<Route> {
+  route(tries = 1): Observable<Route> {
     const endpoint = this.endpoints.pick();
     return this.prepare(endpoint, this.tokens.known).pipe(
-      tap({
-        error: (error: unknown) => {
-          if (isEtcdError(error) && error.code === 'Unavailable') endpoint.failed();
-        },
+      catchError((error: unknown) => {
+        const elsewhere = isEtcdError(error) && verdict(error, 'read', false) === 'elsewhere';
+        if (elsewhere || (isEtcdError(error) && error.code === 'Unavailable')) endpoint.failed();
+        return elsewhere && tries < this.endpoints.size ? this.route(tries + 1) : throwError(() => error);
       }),
     );
   }
@@ -109,6 +109,9 @@ export class Attempts {
       case 'again':
         endpoint.failed();
         return this.mayTryAgain(call) ? this.run(call, send) : fail();
+      case 'elsewhere':
+        endpoint.failed();
+        return call.options.endpoint === undefined && call.tries < this.endpoints.size ? this.run(call, send) : fail();
       case 'reauthenticate':
         if (call.reauthenticated || shown === undefined || !this.tokens.refused(shown)) return fail();
         call.reauthenticated = true;

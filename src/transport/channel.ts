@@ -46,7 +46,7 @@ export function channelAlong(
       }
       if (error.reason === 'ConnectionLost') carriers.lost(terms, carrier);
       const next = verdict(error, 'read', true);
-      if (next === 'again') endpoint.failed();
+      if (next === 'again' || next === 'elsewhere') endpoint.failed();
       if (next === 'rediscover') endpoint.forget();
       return next !== 'reauthenticate' || tokens.refused(credential);
     },

@@ -1,5 +1,6 @@
 import { EtcdError, isEtcdError, type ErrorDetails } from '../errors/index.js';
 import { responseTooLarge } from './body.js';
+import { tlsFailure } from './tls/failure.js';
 
 /** undici's and Node's codes in words. What is not here is described by its code. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -19,8 +20,9 @@ const WORDS: Readonly<Record<string, string>> = {
  * A failure of the wire as an error of rxetcd.
  *
  * @param sent whether any of the request had left; if not, it can be repeated without harm
+ * @param met whether the other end has answered before: certificates that were good a moment ago are being replaced, those that never were are a mistake
  */
-export function connectionError(error: unknown, sent: boolean, where: ErrorDetails): EtcdError {
+export function connectionError(error: unknown, sent: boolean, where: ErrorDetails, met = true): EtcdError {
   // One error for all that was under way when the client was closed: each is told of its own call.
   if (isEtcdError(error)) return new EtcdError(error.reason, error.message, where);
   const cause = rootOf(error);
@@ -31,6 +33,8 @@ export function connectionError(error: unknown, sent: boolean, where: ErrorDetai
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return responseTooLarge(where);
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return new EtcdError('MalformedResponse', 'the head of the answer is too long', where);
   const details = { ...where, cause };
+  const failure = code === undefined ? undefined : tlsFailure(cause, code, sent, met ? { ...where, code: 'Unavailable' } : where);
+  if (failure !== undefined) return failure;
   const words = (code === undefined ? undefined : WORDS[code]) ?? describe(cause, code);
   return sent
     ? new EtcdError('ConnectionLost', `no answer: ${words}`, details)

@@ -1,5 +1,5 @@
-import { map, type Observable } from 'rxjs';
-import { EtcdError, UnsupportedServerVersionError } from '../errors/index.js';
+import { catchError, map, throwError, type Observable } from 'rxjs';
+import { EtcdError, hasReason, UnsupportedServerVersionError } from '../errors/index.js';
 import type { ServerInfo } from './endpoints.js';
 import { errorInResponse } from './responseError.js';
 import type { HttpResponse } from './transport.js';
@@ -12,6 +12,18 @@ import { gatewayPrefix, OLDEST, parseVersion } from './version.js';
  */
 export function discoverServer(response: Observable<HttpResponse>, origin: string, apiPrefix: string | undefined): Observable<ServerInfo> {
   return response.pipe(
+    // All that a server which speaks TLS has to say to one who does not.
+    catchError((error: unknown) =>
+      throwError(() =>
+        hasReason(error, 'ConnectionLost') && origin.startsWith('http:')
+          ? new EtcdError(error.reason, 'no answer: the connection was closed. If the server speaks TLS, the endpoint has to be https', {
+              rpc: error.rpc,
+              endpoint: origin,
+              cause: error.cause,
+            })
+          : error,
+      ),
+    ),
     map(({ status, body }) => {
       const text = status === 200 ? versionIn(body) : undefined;
       const version = text === undefined ? undefined : parseVersion(text);

@@ -1,55 +1,43 @@
-import { Pool } from 'undici';
+import { Pool, type buildConnector } from 'undici';
 import { EtcdError } from '../errors/index.js';
 
-/** How connections are made and kept. */
-export interface PoolSettings {
-  /** Connections at a time to one endpoint, streams not counted. */
-  readonly maxConnections: number;
-  readonly connectTimeoutMs: number;
-  /** How long an idle connection is kept. */
-  readonly keepAliveMs: number;
-  /** How long an answer may be, or one message of a stream. */
-  readonly maxResponseBytes: number;
-  readonly tls: TlsSettings;
-}
-
-/** What Node's TLS is told; PEM. */
-export interface TlsSettings {
-  readonly ca?: string | Uint8Array;
-  readonly cert?: string | Uint8Array;
-  readonly key?: string | Uint8Array;
-  readonly serverName?: string;
+/** The way to an endpoint. */
+export interface Way {
+  readonly pool: Pool;
+  /** Whether the other end has ever answered. */
+  met: boolean;
 }
 
 /** One pool an endpoint, made when it is first asked for. */
 export interface Pools {
   /** @throws EtcdError `ClientClosed` */
-  of(origin: string): Pool;
+  of(origin: string): Way;
   /** Closes that of an endpoint which is no longer used, when what is under way there has ended. */
   release(origin: string): void;
   destroy(): Promise<void>;
 }
 
 /** What the pools of one kind have in common. */
-interface PoolLimits {
-  /** At a time to one endpoint; null for any number. */
+interface PoolMeans {
+  readonly connect: buildConnector.connector;
+  /** Connections at a time to one endpoint; null for any number. */
   readonly connections: number | null;
+  /** How long an idle connection is kept. */
+  readonly keepAliveMs: number;
+  /** How long an answer may be as a whole. */
   readonly maxResponseBytes: number;
 }
 
 /** Pools that are made as they are needed. */
-export function poolsByOrigin(
-  { connectTimeoutMs, keepAliveMs, tls }: Omit<PoolSettings, keyof PoolLimits>,
-  { connections, maxResponseBytes }: PoolLimits,
-): Pools {
-  const pools = new Map<string, Pool>();
+export function poolsByOrigin({ connect, connections, keepAliveMs, maxResponseBytes }: PoolMeans): Pools {
+  const ways = new Map<string, Way>();
   /** Those that are to close when they have nothing to do any more. */
   const leaving = new Set<Pool>();
   let closed = false;
   return {
     of: (origin) => {
       if (closed) throw clientClosed();
-      const known = pools.get(origin);
+      const known = ways.get(origin);
       if (known !== undefined) return known;
       const pool = new Pool(origin, {
         connections,
@@ -59,34 +47,25 @@ export function poolsByOrigin(
         headersTimeout: 0,
         bodyTimeout: 0,
         maxResponseSize: maxResponseBytes === Infinity ? -1 : maxResponseBytes,
-        connect: { timeout: connectTimeoutMs, ...tlsOptions(tls) },
+        connect,
       });
-      pools.set(origin, pool);
-      return pool;
+      const way = { pool, met: false };
+      ways.set(origin, way);
+      return way;
     },
     release: (origin) => {
-      const pool = pools.get(origin);
+      const pool = ways.get(origin)?.pool;
       if (pool === undefined) return;
-      pools.delete(origin);
+      ways.delete(origin);
       leaving.add(pool);
       const forget = (): unknown => leaving.delete(pool);
       pool.close().then(forget, forget);
     },
     destroy: async () => {
       closed = true;
-      await Promise.all([...pools.values(), ...leaving].map((pool) => pool.destroy(clientClosed())));
+      const pools = [...[...ways.values()].map(({ pool }) => pool), ...leaving];
+      await Promise.all(pools.map((pool) => pool.destroy(clientClosed())));
     },
-  };
-}
-
-/** TLS by undici's names. */
-export function tlsOptions({ ca, cert, key, serverName }: TlsSettings) {
-  const pem = (value: string | Uint8Array): string | Buffer => (typeof value === 'string' ? value : Buffer.from(value));
-  return {
-    ...(ca === undefined ? {} : { ca: pem(ca) }),
-    ...(cert === undefined ? {} : { cert: pem(cert) }),
-    ...(key === undefined ? {} : { key: pem(key) }),
-    ...(serverName === undefined ? {} : { servername: serverName }),
   };
 }
 

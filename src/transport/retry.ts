@@ -5,11 +5,12 @@ import type { EtcdError, GrpcCode, Reason } from '../errors/index.js';
  * What becomes of a call that failed:
  * - `fail`: the error is the answer
  * - `again`: on the next endpoint
+ * - `elsewhere`: on the next endpoint, but nowhere a second time
  * - `reauthenticate`: with a new token
  * - `rediscover`: after asking the server what it is
  * - `ambiguous`: nobody knows whether it was carried out; the caller must be told
  */
-export type Verdict = 'fail' | 'again' | 'reauthenticate' | 'rediscover' | 'ambiguous';
+export type Verdict = 'fail' | 'again' | 'elsewhere' | 'reauthenticate' | 'rediscover' | 'ambiguous';
 
 interface Row {
   readonly read: Verdict;
@@ -19,6 +20,11 @@ interface Row {
 
 const NEVER_SENT: Row = { read: 'again', write: 'again', why: 'nothing left this machine' };
 const REFUSED: Row = { read: 'reauthenticate', write: 'reauthenticate', why: 'the server looks at the token before it does anything' };
+const NO_TLS: Row = {
+  read: 'elsewhere',
+  write: 'elsewhere',
+  why: 'nothing was read of it, and another try would be told the same; another endpoint may do',
+};
 const UNANSWERED: Row = { read: 'again', write: 'ambiguous', why: 'it may have been carried out, or may yet be' };
 
 const NOT_PROPOSED: Row = { read: 'fail', write: 'fail', why: 'the cluster refuses before it does anything' };
@@ -26,6 +32,7 @@ const NOT_PROPOSED: Row = { read: 'fail', write: 'fail', why: 'the cluster refus
 /** What is not here fails: the server understood the call and said no. */
 const TABLE: Partial<Record<Reason, Row>> = {
   Unreachable: NEVER_SENT,
+  TlsFailed: NO_TLS,
   InvalidAuthToken: REFUSED,
   AuthOldRevision: REFUSED,
   // What a server says to a call without a token, from a client that has credentials: auth was enabled meanwhile.

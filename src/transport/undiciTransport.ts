@@ -4,18 +4,35 @@ import { http2Duplex } from './carriers/http2.js';
 import { webSocketDuplex } from './carriers/websocket.js';
 import { Body, textOf } from './body.js';
 import { connectionError } from './connectionError.js';
-import { poolsByOrigin, type Pools, type PoolSettings } from './pools.js';
+import { poolsByOrigin, type Pools, type Way } from './pools.js';
+import { connectorWith } from './tls/connector.js';
+import type { TlsSource } from './tls/source.js';
 import type { HttpRequest, Outcome, StreamPart, Transport } from './transport.js';
 
+/** How connections are made and kept. */
+export interface TransportSettings {
+  /** Connections at a time to one endpoint, streams not counted. */
+  readonly maxConnections: number;
+  readonly connectTimeoutMs: number;
+  /** How long an idle connection is kept. */
+  readonly keepAliveMs: number;
+  /** How long an answer may be, or one message of a stream. */
+  readonly maxResponseBytes: number;
+  readonly tls: TlsSource;
+}
+
 /** The transport of Node: a pool of undici an endpoint for calls, and one for streams, which would otherwise hold the calls' places. */
-export function undiciTransport(settings: PoolSettings): Transport {
-  const calls = poolsByOrigin(settings, { connections: settings.maxConnections, maxResponseBytes: settings.maxResponseBytes });
+export function undiciTransport(settings: TransportSettings): Transport {
+  const { maxConnections, connectTimeoutMs: timeoutMs, keepAliveMs, maxResponseBytes, tls } = settings;
+  const connect = connectorWith(tls, { timeoutMs, allowH2: false });
+  const carrying = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true }), maxResponseBytes };
+  const calls = poolsByOrigin({ connect, connections: maxConnections, keepAliveMs, maxResponseBytes });
   // What is too long there is a message, not the whole.
-  const streams = poolsByOrigin(settings, { connections: null, maxResponseBytes: Infinity });
+  const streams = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes: Infinity });
   return {
     exchange: (request, outcome) => new Observable((subscriber) => new Exchange(request, outcome, subscriber).start(calls)),
-    stream: (request) => new Observable((subscriber) => new Stream(request, settings.maxResponseBytes, subscriber).start(streams)),
-    duplex: (request) => (request.carrier === 'http2' ? http2Duplex(request, settings) : webSocketDuplex(request, settings)),
+    stream: (request) => new Observable((subscriber) => new Stream(request, maxResponseBytes, subscriber).start(streams)),
+    duplex: (request) => (request.carrier === 'http2' ? http2Duplex(request, carrying) : webSocketDuplex(request, carrying)),
     release: (origin) => [calls, streams].forEach((pools) => pools.release(origin)),
     close: async () => {
       await Promise.all([calls.destroy(), streams.destroy()]);
@@ -28,6 +45,7 @@ export function undiciTransport(settings: PoolSettings): Transport {
  */
 abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
   protected status = 0;
+  private way: Way | undefined;
   private controller: Dispatcher.DispatchController | undefined;
   private sent = false;
   private ended = false;
@@ -40,7 +58,8 @@ abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
 
   start(pools: Pools): this {
     const { origin, method, path, headers, body = null } = this.request;
-    pools.of(origin).dispatch({ method, path, headers, body }, this);
+    this.way = pools.of(origin);
+    this.way.pool.dispatch({ method, path, headers, body }, this);
     return this;
   }
 
@@ -61,6 +80,7 @@ abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
 
   onResponseStart(_: unknown, status: number): void {
     this.status = status;
+    if (this.way !== undefined) this.way.met = true;
     this.request.onReceived?.();
   }
 
@@ -78,7 +98,7 @@ abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
     if (this.ended) return;
     this.ended = true;
     const { rpc, origin } = this.request;
-    this.fail(connectionError(error, this.sent, { rpc, endpoint: origin }));
+    this.fail(connectionError(error, this.sent, { rpc, endpoint: origin }, this.way?.met));
   }
 }
 

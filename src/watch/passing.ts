@@ -47,13 +47,16 @@ export const MOST_REFUSALS = 3;
 /** Whether the token was refused. */
 export const refusesToken = ({ reason }: EtcdError): boolean => REFUSED_TOKENS.has(reason);
 
-/** Repeats a call for as long as its failure may pass. That its token is refused passes a few times: while auth changes, not where the token is none. */
+/**
+ * Repeats a call for as long as its failure may pass. That its token is refused passes a few times: while auth changes, not where the token is none. So does an
+ * answer without sense: while a proxy stands in for the server, not where there is no etcd.
+ */
 export function persistently<T>(call: Observable<T>, { initialBackoffMs, maxBackoffMs }: ConnectionSettings): Observable<T> {
   return defer(() => {
     const backoff = new Backoff(initialBackoffMs, maxBackoffMs);
     let refusals = 0;
-    const passes = (error: unknown): boolean =>
-      isEtcdError(error) && isPassing(error) && (!refusesToken(error) || ++refusals < MOST_REFUSALS);
+    const isFew = (error: EtcdError): boolean => refusesToken(error) || error.reason === 'MalformedResponse';
+    const passes = (error: unknown): boolean => isEtcdError(error) && isPassing(error) && (!isFew(error) || ++refusals < MOST_REFUSALS);
     return call.pipe(retry({ delay: (error: unknown) => (passes(error) ? timer(backoff.next()) : throwError(() => error)) }));
   });
 }

@@ -18,6 +18,7 @@ export interface Tls {
   /** For 127.0.0.1, ::1 and localhost. etcd's gateway shows it to etcd itself, so it may act as a client, too. */
   readonly server: Identity;
   readonly client: Identity;
+  readonly issue: Authority['issue'];
   remove(): Promise<void>;
 }
 
@@ -31,7 +32,7 @@ export async function makeTls(): Promise<Tls> {
     const { caFile, ca, issue } = await makeAuthority(folder, 'ca');
     const server = await issue('server', SERVER);
     const client = await issue('client', CLIENT);
-    return { caFile, ca, server, client, remove: () => rm(folder, { recursive: true, force: true }) };
+    return { caFile, ca, server, client, issue, remove: () => rm(folder, { recursive: true, force: true }) };
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
@@ -46,8 +47,8 @@ export const CLIENT = ['extendedKeyUsage=clientAuth'];
 export interface Authority {
   readonly caFile: string;
   readonly ca: string;
-  /** Makes a key and its certificate, in files of this name; whose it is, is the name, too, if not said otherwise. */
-  issue(name: string, extensions: readonly string[], subject?: string): Promise<Identity>;
+  /** Makes a key and its certificate, in files of this name; whose it is, is the name, too, if not said otherwise. It holds for two days, or so many. */
+  readonly issue: (name: string, extensions: readonly string[], subject?: string, days?: number) => Promise<Identity>;
 }
 
 /** An authority whose files, and those that it signs, are in a folder. */
@@ -58,12 +59,12 @@ export async function makeAuthority(folder: string, title: string): Promise<Auth
   return {
     caFile,
     ca: await readFile(caFile, 'utf8'),
-    issue: async (name, extensions, subject = `/CN=${name}`) => {
+    issue: async (name, extensions, subject = `/CN=${name}`, days = 2) => {
       const path = (ending: string): string => join(folder, `${name}.${ending}`);
       await writeFile(path('ext'), extensions.join('\n'));
       await openssl('req', '-new', ...NEW_KEY, '-subj', subject, '-keyout', path('key'), '-out', path('csr'));
       const signing = ['-CA', caFile, '-CAkey', caKey, '-CAserial', path('srl'), '-CAcreateserial'];
-      await openssl('x509', '-req', '-in', path('csr'), ...signing, ...DAYS, '-extfile', path('ext'), '-out', path('pem'));
+      await openssl('x509', '-req', '-in', path('csr'), ...signing, '-days', String(days), '-extfile', path('ext'), '-out', path('pem'));
       const [cert, key] = await Promise.all([readFile(path('pem'), 'utf8'), readFile(path('key'), 'utf8')]);
       return { certFile: path('pem'), keyFile: path('key'), cert, key };
     },

@@ -1,8 +1,16 @@
 import type { Socket } from 'node:net';
-import { buildConnector, Client } from 'undici';
+import { Client, type buildConnector } from 'undici';
 import { EtcdError } from '../../errors/index.js';
-import { tlsOptions, type PoolSettings } from '../pools.js';
 import { closeCodeSentOn } from './closeCode.js';
+
+/** What streams both ways are carried with. */
+export interface Carrying {
+  readonly connect: buildConnector.connector;
+  /** Offers HTTP/2 to the other end. */
+  readonly connectHttp2: buildConnector.connector;
+  /** How long a message may be. */
+  readonly maxResponseBytes: number;
+}
 
 /** A connection of one stream's own. */
 export interface Connection {
@@ -19,8 +27,7 @@ export interface Connection {
  *
  * @param http2 whether it must speak HTTP/2; `CarrierUnusable` where the other end does not
  */
-export function connectionFor(origin: string, { connectTimeoutMs, tls, maxResponseBytes }: PoolSettings, http2: boolean): Connection {
-  const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: http2, ...tlsOptions(tls) });
+export function connectionFor(origin: string, { connect, connectHttp2, maxResponseBytes }: Carrying, http2: boolean): Connection {
   let socket: Socket | undefined;
   let closeCode = (): number | undefined => undefined;
   let destroyed = false;
@@ -30,7 +37,7 @@ export function connectionFor(origin: string, { connectTimeoutMs, tls, maxRespon
     bodyTimeout: 0,
     webSocket: { maxPayloadSize: maxResponseBytes },
     connect: (options, callback) =>
-      connect(options, (...[error, connected]) => {
+      (http2 ? connectHttp2 : connect)(options, (...[error, connected]) => {
         if (error !== null) return callback(error, null);
         socket = connected;
         if (!http2) closeCode = closeCodeSentOn(connected);

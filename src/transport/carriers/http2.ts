@@ -5,22 +5,21 @@ import { EtcdError } from '../../errors/index.js';
 import { Body } from '../body.js';
 import { connectionError } from '../connectionError.js';
 import { JsonStream } from '../jsonStream.js';
-import type { PoolSettings } from '../pools.js';
 import { errorInResponse } from '../responseError.js';
 import type { DuplexPart, DuplexRequest } from '../transport.js';
-import { connectionFor } from './connection.js';
+import { connectionFor, type Carrying } from './connection.js';
 
 /**
  * A stream over one HTTP/2 request whose body stays open. undici sends nothing else on a connection meanwhile: it is this stream's
  * own.
  */
-export function http2Duplex({ origin, path, headers, token, rpc }: DuplexRequest, settings: PoolSettings): Observable<DuplexPart> {
+export function http2Duplex({ origin, path, headers, token, rpc }: DuplexRequest, carrying: Carrying): Observable<DuplexPart> {
   return new Observable((subscriber) => {
     const where = { rpc, endpoint: origin };
-    const connection = connectionFor(origin, settings, true);
+    const connection = connectionFor(origin, carrying, true);
     const body = new PassThrough();
-    const json = new JsonStream(settings.maxResponseBytes, where);
-    const refusal = new Body(settings.maxResponseBytes, where);
+    const json = new JsonStream(carrying.maxResponseBytes, where);
+    const refusal = new Body(carrying.maxResponseBytes, where);
     let status = 200;
     let sent = false;
     const guarded = (work: () => void): void => {

@@ -3,9 +3,8 @@ import { WebSocket } from 'undici';
 import { EtcdError, type ErrorDetails } from '../../errors/index.js';
 import { responseTooLarge } from '../body.js';
 import { parseJson } from '../parseJson.js';
-import type { PoolSettings } from '../pools.js';
 import type { DuplexPart, DuplexRequest } from '../transport.js';
-import { connectionFor } from './connection.js';
+import { connectionFor, type Carrying } from './connection.js';
 import { handshakeOver } from './handshake.js';
 
 /** Headers that a handshake sets by itself. */
@@ -17,10 +16,10 @@ const TOO_LARGE = 1009;
 /**
  * A stream over a WebSocket on the RPC's own path, a JSON message a frame. etcd's proxy takes the token as a subprotocol, from 3.5.32 on.
  */
-export function webSocketDuplex({ origin, path, headers, token, rpc }: DuplexRequest, settings: PoolSettings): Observable<DuplexPart> {
+export function webSocketDuplex({ origin, path, headers, token, rpc }: DuplexRequest, carrying: Carrying): Observable<DuplexPart> {
   return new Observable((subscriber) => {
     const where = { rpc, endpoint: origin };
-    const connection = connectionFor(origin, settings, false);
+    const connection = connectionFor(origin, carrying, false);
     const handshake = handshakeOver(connection.client, where);
     const socket = new WebSocket(origin.replace(/^http/, 'ws') + path, {
       dispatcher: handshake.dispatcher,

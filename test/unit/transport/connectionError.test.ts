@@ -34,8 +34,8 @@ test('of several addresses that failed the first tells', () => {
 });
 
 test('a code that has no words here is shown with its message', () => {
-  const error = connectionError(coded('DEPTH_ZERO_SELF_SIGNED_CERT', 'self-signed certificate'), false, where);
-  expect(error.message).toContain('no connection: self-signed certificate (DEPTH_ZERO_SELF_SIGNED_CERT)');
+  const error = connectionError(coded('EADDRNOTAVAIL', 'no address'), false, where);
+  expect(error.message).toContain('no connection: no address (EADDRNOTAVAIL)');
 });
 
 test.each<[unknown]>([['text'], [undefined], [null], [7]])('what is thrown as %p is an error all the same', (thrown) => {

@@ -3,6 +3,7 @@ import type { ClientOptions } from '../../../../src/index.js';
 import { settingsOf } from '../../../../src/options.js';
 import type { Caller } from '../../../../src/transport/call.js';
 import { createCaller } from '../../../../src/transport/caller.js';
+import { TlsSource } from '../../../../src/transport/tls/source.js';
 import { undiciTransport } from '../../../../src/transport/undiciTransport.js';
 import { parseVersion } from '../../../../src/transport/version.js';
 import { WatchConnections } from '../../../../src/watch/connections.js';
@@ -11,7 +12,7 @@ import { watches, type Watches } from '../../../../src/watch/watch.js';
 /** The watches of a client that takes each server for one that cannot split its messages. */
 export function unfragmentedWatches(options: ClientOptions): Watches & { close(): Promise<void> } {
   const settings = settingsOf(options);
-  const caller = createCaller(undiciTransport(settings), settings);
+  const caller = createCaller(undiciTransport({ ...settings, tls: new TlsSource(settings.tls) }), settings);
   const closed = new ReplaySubject<void>(1);
   const old: Caller = {
     ...caller,

@@ -1,0 +1,186 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
+import type { Client, ClientOptions, TlsSettings } from '../../src/index.js';
+import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
+import { startTcpProxy, type TcpProxy } from '../support/tcpProxy.js';
+import { SERVER, makeTls, type Identity, type Tls } from '../support/tls.js';
+import { Clients, rejection, until } from './support.js';
+import { collect } from './watch/support/collect.js';
+
+/** Well below the deadline of a call, and below the pauses between tries. */
+const SOON_MS = 2_000;
+
+let ours: Tls;
+/** Another authority that the server trusts in its clients, and one that it does not. */
+let others: Tls;
+let strangers: Tls;
+let files: string;
+/** What the server reads at each handshake. */
+let serverFiles: Pick<Identity, 'certFile' | 'keyFile'>;
+let server: EtcdServer;
+let proxy: TcpProxy;
+const clients = new Clients();
+
+const path = (name: string): string => join(files, name);
+
+/** Puts a certificate and its key where the server, or a client, reads them. */
+async function install({ certFile, keyFile }: Identity, to: Pick<Identity, 'certFile' | 'keyFile'>): Promise<void> {
+  await copyFile(certFile, to.certFile);
+  await copyFile(keyFile, to.keyFile);
+}
+
+beforeAll(async () => {
+  [ours, others, strangers, files] = await Promise.all([makeTls(), makeTls(), makeTls(), mkdtemp(join(tmpdir(), 'rxetcd-tls-files-'))]);
+  const caFile = path('ca.pem');
+  await writeFile(caFile, ours.ca + others.ca);
+  serverFiles = { certFile: path('server.pem'), keyFile: path('server.key') };
+  await install(ours.server, serverFiles);
+  server = await startEtcd({ own: true, clientTls: { ...serverFiles, caFile, clientCertAuth: true } });
+  proxy = await startTcpProxy(server.endpoint);
+});
+afterEach(() => clients.close());
+afterAll(async () => {
+  await proxy.close();
+  await server.stop();
+  await Promise.all([ours.remove(), others.remove(), strangers.remove(), rm(files, { recursive: true, force: true })]);
+});
+
+const clientOf = (tls: TlsSettings, options: ClientOptions = {}): Client =>
+  clients.make({ endpoints: proxy.endpoint.replace('http:', 'https:'), tls, ...options });
+const inText = (identity: Identity = ours.client) => ({ ca: ours.ca, cert: identity.cert, key: identity.key });
+
+describe('a certificate that is refused ends reads, writes and watches soon, and says where and why:', () => {
+  test.each<[string, () => TlsSettings, RegExp]>([
+    ['the server’s, by an authority that is not trusted', () => ({ ...inText(), ca: others.ca }), /authority is not among those .*tls\.ca/],
+    [
+      'the server’s, of an authority that Node does not trust',
+      () => ({ cert: ours.client.cert, key: ours.client.key }),
+      /authority is not among/,
+    ],
+    ['the server’s, for another name', () => ({ ...inText(), serverName: 'etcd.example' }), /another name.*etcd\.example.*DNS:localhost/],
+    ['ours, that is missing', () => ({ ca: ours.ca }), /another certificate of this client: .*tls\.cert/],
+    ['ours, by an authority that the server does not trust', () => inText(strangers.client), /another certificate of this client/],
+  ])('%s', async (_, tls, message) => {
+    const client = clientOf(tls(), { requestTimeoutMs: 60_000 });
+    const calls: readonly Observable<unknown>[] = [
+      client.kv.get('a'),
+      client.kv.put('a', 'b'),
+      client.watch('a'),
+      client.watch('a', { startRevision: 1 }),
+      client.live('a'),
+    ];
+    const begun = performance.now();
+    const errors = await Promise.all(calls.map((call) => rejection(firstValueFrom(call))));
+    expect(performance.now() - begun).toBeLessThan(SOON_MS);
+    for (const error of errors) {
+      expect(error).toMatchObject({
+        reason: 'TlsFailed',
+        code: 'FailedPrecondition',
+        endpoint: proxy.endpoint.replace('http:', 'https:'),
+        message: expect.stringMatching(message),
+      });
+    }
+  });
+
+  test('another endpoint may do', async () => {
+    const elsewhere = await startEtcd({
+      own: true,
+      clientTls: { caFile: others.caFile, certFile: others.server.certFile, keyFile: others.server.keyFile },
+    });
+    try {
+      const client = clientOf(inText(), { endpoints: [elsewhere.endpoint, server.endpoint] });
+      await firstValueFrom(client.watchBatches('elsewhere', { startRevision: 1 }));
+      for (let n = 0; n < 4; n++) await firstValueFrom(client.kv.put('elsewhere', String(n)));
+      const pinned = rejection(firstValueFrom(client.kv.get('elsewhere', { endpoint: elsewhere.endpoint })));
+      expect(await pinned).toMatchObject({ reason: 'TlsFailed', endpoint: elsewhere.endpoint });
+    } finally {
+      await elsewhere.stop();
+    }
+  });
+});
+
+describe('http and https are not mistaken for each other in silence:', () => {
+  test('http to a server that speaks TLS', async () => {
+    const error = await rejection(firstValueFrom(clients.make({ endpoints: proxy.endpoint }).kv.get('a')));
+    expect(error).toMatchObject({ reason: 'ConnectionLost', message: expect.stringContaining('the endpoint has to be https') });
+  });
+});
+
+describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (carrier) => {
+  const streams = { carrier, heartbeatMs: 150, answerTimeoutMs: 2_000, initialBackoffMs: 5, maxBackoffMs: 50 };
+  /** What a client reads for each connection. */
+  let clientFiles: { caFile: string; certFile: string; keyFile: string };
+
+  beforeEach(async () => {
+    clientFiles = { caFile: path('client-ca.pem'), certFile: path('client.pem'), keyFile: path('client.key') };
+    await install(ours.server, serverFiles);
+    await copyFile(ours.caFile, clientFiles.caFile);
+    await install(ours.client, clientFiles);
+  });
+
+  test('a server’s certificate is replaced by one of another authority: calls say so, watches wait, and all go on when our file has it', async () => {
+    const client = clientOf(clientFiles, { streams });
+    const direct = clients.make({ endpoints: server.endpoint, tls: { ...inText(), ca: ours.ca + others.ca } });
+    const watch = collect(client.watch(`rotated/${carrier}`));
+    await firstValueFrom(client.watchBatches(`rotated/${carrier}`));
+    await install(others.server, serverFiles);
+    const states = collect(client.connection$);
+    // Without the restart it would take up old sessions again.
+    await server.restart();
+    await until('the watch has found out', () =>
+      states.values.some((state) => state.status === 'reconnecting' && state.cause.reason === 'TlsFailed'),
+    );
+    await firstValueFrom(direct.kv.put(`rotated/${carrier}`, 'meanwhile'));
+    expect(await rejection(lastValueFrom(client.kv.get('a')))).toMatchObject({ reason: 'TlsFailed', code: 'Unavailable' });
+
+    // A file that is half there is not taken.
+    await writeFile(clientFiles.caFile, others.ca.slice(0, others.ca.length / 2));
+    expect(await rejection(lastValueFrom(client.kv.get('a')))).toMatchObject({ reason: 'TlsFailed' });
+    expect([watch.error, watch.values]).toEqual([undefined, []]);
+
+    await copyFile(others.caFile, clientFiles.caFile);
+    await until('the watch goes on', () => watch.values.length > 0 || watch.error !== undefined);
+    expect(watch.error).toBeUndefined();
+    expect(watch.values.map(({ kv }) => kv.value)).toEqual(['meanwhile']);
+    expect((await lastValueFrom(client.kv.get(`rotated/${carrier}`)))?.value).toBe('meanwhile');
+  });
+
+  test('our certificate is replaced, one file after the other, by one that the server knows', async () => {
+    await install(strangers.client, clientFiles);
+    const client = clientOf(clientFiles, { streams });
+    expect(await rejection(firstValueFrom(client.kv.get('a')))).toMatchObject({ reason: 'TlsFailed' });
+    await copyFile(ours.client.certFile, clientFiles.certFile);
+    expect(await rejection(firstValueFrom(client.kv.get('a')))).toMatchObject({ reason: 'TlsFailed' });
+    await copyFile(ours.client.keyFile, clientFiles.keyFile);
+    await firstValueFrom(client.kv.put('a', 'b'));
+    await firstValueFrom(client.watchBatches('a'));
+    expect(await firstValueFrom(client.connection$)).toMatchObject({ status: 'connected', carrier });
+
+    // What breaks now leaves what is good.
+    await Promise.all(Object.values(clientFiles).map((file) => writeFile(file, 'not PEM')));
+    proxy.cut();
+    await firstValueFrom(client.kv.get('a'));
+    await firstValueFrom(client.watchBatches('a', { startRevision: 1 }));
+  });
+});
+
+test('a certificate for a name is taken for that name, by every carrier', async () => {
+  const named = await ours.issue(
+    'named',
+    SERVER.map((line) => line.replace(/^subjectAltName=.*/, 'subjectAltName=DNS:etcd.example')),
+  );
+  await install(named, serverFiles);
+  try {
+    for (const carrier of ['websocket', 'http2', 'chunked'] as const) {
+      const client = clientOf({ ...inText(), serverName: 'etcd.example' }, { streams: { carrier } });
+      await firstValueFrom(client.kv.put('a', 'b'));
+      await firstValueFrom(client.watchBatches('a'));
+      expect(await firstValueFrom(client.connection$)).toMatchObject({ status: 'connected', carrier });
+    }
+  } finally {
+    await install(ours.server, serverFiles);
+  }
+});

@@ -26,7 +26,8 @@ export type {
   UserGetResponse,
   UserListResponse,
 } from './auth.js';
-export type { HeldLease, LeaseEvent, LeaseOptions } from './concurrency/leases.js';
+export type { HeldLease, LeaseEvent } from './concurrency/heldLease.js';
+export type { LeaseOptions } from './concurrency/leases.js';
 export type { LockClaim, LockOptions, Locks, Ownership } from './concurrency/lock.js';
 export type { Reentrancy } from './concurrency/reentrant.js';
 export type { TenureOptions } from './concurrency/tenure.js';

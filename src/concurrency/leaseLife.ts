@@ -1,4 +1,4 @@
-import { Observable, type Subscription } from 'rxjs';
+import { NEVER, Observable, type Subscription } from 'rxjs';
 import { EtcdError, hasReason, isEtcdError } from '../errors/index.js';
 import type { LeaseId } from '../model/ids.js';
 import type { Agenda, Appointment } from './agenda.js';
@@ -24,6 +24,14 @@ export interface LifeMeans {
   readonly refresh: (id: LeaseId, patienceMs: number) => Observable<Hold>;
 }
 
+/** What ties a life to the one who holds the lease. */
+export interface LifeTies {
+  /** Told of each hold before anybody else. */
+  readonly onHold: (hold: Hold) => void;
+  /** Asks for a refresh at once. */
+  readonly wanted?: Observable<void>;
+}
+
 /** A refresh that fails is tried again so soon, at the most: a third of a short TTL is not long. */
 const RETRY_MS = 250;
 /** A refresh is sent at a third of the TTL; one that is not answered by the half leaves time for others. */
@@ -33,7 +41,12 @@ const PATIENCE = 1 / 6;
  * A lease from its grant to its end, refreshed every third of the TTL that the server granted. It counts as lost when that time is over, reckoned from
  * the sending of the last refresh that was answered, whatever the connection says: the server reckons from its receipt, which is later.
  */
-export function leaseLife(id: LeaseId, granted: Hold, { agenda, refresh }: LifeMeans, onHold: (hold: Hold) => void): Observable<LifeEvent> {
+export function leaseLife(
+  id: LeaseId,
+  granted: Hold,
+  { agenda, refresh }: LifeMeans,
+  { onHold, wanted = NEVER }: LifeTies,
+): Observable<LifeEvent> {
   return new Observable((subscriber) => {
     let hold = granted;
     let refreshing: Subscription | undefined;
@@ -78,6 +91,14 @@ export function leaseLife(id: LeaseId, granted: Hold, { agenda, refresh }: LifeM
       });
     };
 
+    const refreshNow = (): void => {
+      // The answer to the one that is under way will do.
+      if (refreshing?.closed === false) return;
+      next?.cancel();
+      tryRefresh();
+    };
+
+    subscriber.add(wanted.subscribe({ next: refreshNow, error: (error: unknown) => subscriber.error(error) }));
     subscriber.add(() => {
       refreshing?.unsubscribe();
       next?.cancel();

@@ -4,8 +4,6 @@ import {
   defer,
   EMPTY,
   finalize,
-  map,
-  merge,
   of,
   repeat,
   switchMap,
@@ -16,15 +14,12 @@ import {
   type Observable,
 } from 'rxjs';
 import { EtcdError, hasReason, isEtcdError } from '../errors/index.js';
-import type { Leases } from '../lease.js';
 import type { LeaseId } from '../model/ids.js';
 import { Backoff } from '../transport/backoff.js';
 import { isPassing } from '../watch/passing.js';
-import type { ConnectionSettings } from '../watch/settings.js';
-import { since } from './clock.js';
 import { grantLease, refreshed, type Granted } from './grant.js';
-import { leaseLife, type Hold, type LifeMeans } from './leaseLife.js';
-import { severalTries, type Releases } from './releases.js';
+import { lifeOf, type LeaseEvent, type LeaseMeans } from './heldLease.js';
+import { severalTries } from './releases.js';
 
 /** How a lease is held. */
 export interface LeaseOptions {
@@ -36,50 +31,6 @@ export interface LeaseOptions {
   readonly onLost?: 'error' | 'regrant';
   /** What becomes of the lease when it is unsubscribed from: `revoke` (the default) deletes its keys at once, `keep` leaves it to its time. */
   readonly release?: 'revoke' | 'keep';
-}
-
-/** A lease that is held. */
-export interface HeldLease {
-  readonly id: LeaseId;
-  /** Seconds, as granted. */
-  readonly ttl: number;
-  /** Milliseconds that it holds at least, if it is not refreshed any more; 0 when it is lost. */
-  readonly remainingMs: number;
-  /** Whether it is held for certain. */
-  readonly alive: boolean;
-  /** The keys that hang on it (`Lease.LeaseTimeToLive`). */
-  keys(): Observable<readonly Uint8Array[]>;
-}
-
-interface OfLease {
-  /** What a put takes as `lease`. */
-  readonly id: LeaseId;
-  /** Seconds, as granted. */
-  readonly ttl: number;
-  /** Milliseconds that it holds at least, as of this event. */
-  readonly remainingMs: number;
-  readonly lease: HeldLease;
-}
-
-/**
- * What happens in the life of a lease.
- * - `granted`: it is there; with `regrant` once for each lease
- * - `refreshed`: and holds for its TTL again
- * - `jammed`: a refresh failed (`error`), and is tried again for `remainingMs` more
- * - `lost`: only with `regrant`; another one follows
- */
-export type LeaseEvent =
-  (OfLease & { readonly type: 'granted' | 'refreshed' }) | (OfLease & { readonly type: 'jammed' | 'lost'; readonly error: EtcdError });
-
-/** What leases are held with. */
-export interface LeaseMeans extends LifeMeans {
-  readonly service: Leases;
-  readonly releases: Releases;
-  /** Keeps open what refreshes travel on; emits nothing. */
-  readonly hold: () => Observable<never>;
-  /** Fires when the client is closed. */
-  readonly closed: Observable<void>;
-  readonly settings: ConnectionSettings;
 }
 
 /** A lease, held as long as it is subscribed to. */
@@ -125,33 +76,6 @@ export function adoptedLease(id: LeaseId, release: 'revoke' | 'keep', means: Lea
 
 /** One that is lost is revoked all the same: the server may think otherwise. */
 const revoked = ({ id }: Granted, { service }: LeaseMeans): Observable<unknown> => severalTries(service.revoke(id));
-
-function lifeOf({ id, hold }: Granted, means: LeaseMeans): Observable<LeaseEvent> {
-  return defer(() => {
-    let current: Hold = hold;
-    let lost = false;
-    const remaining = (): number => (lost ? 0 : Math.max(0, current.ttl * 1_000 - since(current.sentAt)));
-    const lease: HeldLease = {
-      id,
-      get ttl() {
-        return current.ttl;
-      },
-      get remainingMs() {
-        return remaining();
-      },
-      get alive() {
-        return remaining() > 0;
-      },
-      keys: () => means.service.timeToLive(id, { keys: true }).pipe(map(({ keys }) => keys)),
-    };
-    const end = (): void => void (lost = true);
-    const life = leaseLife(id, hold, means, (held) => (current = held)).pipe(tap({ error: end }));
-    return merge(life, means.hold()).pipe(
-      map((event): LeaseEvent => ({ ...event, id, ttl: current.ttl, lease })),
-      finalize(end),
-    );
-  });
-}
 
 /** Another lease after each that is lost, as soon as one can be had. */
 function regranted(once: Observable<LeaseEvent>, { settings }: LeaseMeans): Observable<LeaseEvent> {

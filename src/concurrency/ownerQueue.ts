@@ -8,7 +8,7 @@ import type { KeyValue } from '../model/keyValue.js';
 import { del, get, put, range, type Op } from '../model/op.js';
 import { persistently } from '../watch/passing.js';
 import type { WatchOptions, Watches } from '../watch/watch.js';
-import type { LeaseMeans } from './leases.js';
+import type { LeaseMeans } from './heldLease.js';
 import { severalTries } from './releases.js';
 
 /**

@@ -6,7 +6,7 @@ import { del, get, put, range, type Op } from '../model/op.js';
 import { prefixEnd } from '../model/range.js';
 import { guardOf, type Place, type QueueMeans } from './ownerQueue.js';
 import { severalTries } from './releases.js';
-import type { LeaseMeans } from './leases.js';
+import type { LeaseMeans } from './heldLease.js';
 
 /**
  * A place in a queue that several share. The place is a key `<name>/<lease in hex>` like any other, so that it excludes and is excluded by all that keep to that

@@ -19,7 +19,8 @@ import { EtcdError, hasReason } from '../errors/index.js';
 import type { BytesLike } from '../model/bytes.js';
 import type { LeaseId } from '../model/ids.js';
 import { persistently } from '../watch/passing.js';
-import { heldLease, type LeaseMeans } from './leases.js';
+import type { LeaseMeans } from './heldLease.js';
+import { heldLease } from './leases.js';
 import { checkName } from './names.js';
 import { awaitTurn, leavePlace, takePlace, untilGone, type Place, type QueueMeans } from './ownerQueue.js';
 
@@ -32,7 +33,10 @@ export interface TenureMeans extends QueueMeans {
 export interface TenureOptions {
   /** Seconds that ownership outlives its owner, should it die: the TTL of the lease behind it. 60 by default, as with `etcdctl`. */
   readonly ttl?: number;
-  /** A lease of your own instead: you refresh it, and it is not revoked. */
+  /**
+   * A lease of your own instead: you refresh it, and it is not revoked. That it ended is known here when the server has deleted the key, not before, and `alive` does not look at
+   * its time. Two who give the same lease for the same name have the same key, and own together.
+   */
   readonly lease?: LeaseId;
 }
 

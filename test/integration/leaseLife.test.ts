@@ -5,7 +5,7 @@ import { startEtcd } from '../support/etcd/index.js';
 import { startTcpProxy } from '../support/tcpProxy.js';
 import { withCluster, withEtcd } from './support/fixture.js';
 import { Holder, Lateness } from './support/holding.js';
-import { only, until } from './support/outcomes.js';
+import { failureOf, failureWith, only, until } from './support/outcomes.js';
 
 const fixture = withEtcd();
 const holder = new Holder();
@@ -52,6 +52,39 @@ describe('a lease', () => {
     expect(event.lease.remainingMs).toBeLessThan(30_000);
     held.leave();
     expect(event.lease).toMatchObject({ alive: false, remainingMs: 0 });
+  });
+
+  test('can be refreshed now, and says when it is gone', async () => {
+    const { lease } = fixture.etcd;
+    const held = holding(lease({ ttl: 60 }));
+    const { id, remainingMs, lease: mine } = await held.first();
+    await until(
+      () => mine.remainingMs,
+      (now) => now < remainingMs - 50,
+    );
+    const low = mine.remainingMs;
+    expect(await only(mine.refresh())).toBeGreaterThan(low);
+    expect(mine.remainingMs).toBeGreaterThan(low);
+    expect(held.kinds()).toEqual(['granted', 'refreshed']);
+    await only(lease.revoke(id));
+    await failureWith('LeaseLost', mine.refresh());
+    expect(held.error).toMatchObject({ reason: 'LeaseLost' });
+    await failureWith('LeaseLost', mine.refresh());
+  });
+
+  test('can be refreshed in vain: that is an error of the try, and the lease is held on', async () => {
+    const proxy = await startTcpProxy(fixture.server.endpoint);
+    try {
+      const held = holding(fixture.client({ endpoints: proxy.endpoint, ...QUICK }).lease({ ttl: 60 }));
+      const { lease } = await held.first();
+      await proxy.refuse();
+      expect(await failureOf(lease.refresh())).toMatchObject({ code: 'Unavailable' });
+      expect(lease.alive).toBe(true);
+      held.leave();
+      await failureWith('LeaseLost', lease.refresh());
+    } finally {
+      await proxy.close();
+    }
   });
 
   test('is left to its time with `keep`, and can be adopted by another', async () => {

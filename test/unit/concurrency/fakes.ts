@@ -1,7 +1,7 @@
 import { defer, map, NEVER, Observable, of, Subject, throwError, timer } from 'rxjs';
 import { Agenda } from '../../../src/concurrency/agenda.js';
 import { moment } from '../../../src/concurrency/clock.js';
-import type { LeaseMeans } from '../../../src/concurrency/leases.js';
+import type { LeaseMeans } from '../../../src/concurrency/heldLease.js';
 import { Releases } from '../../../src/concurrency/releases.js';
 import type { Leases } from '../../../src/lease.js';
 import type { LeaseId } from '../../../src/model/ids.js';

@@ -191,7 +191,7 @@ describe('the stream of keepalives', () => {
       let ended = 0;
       const lives = Array.from({ length: 10_000 }, (_, index) => {
         const holding = keepAlives.hold().subscribe();
-        const life = leaseLife(leaseId(String(index + 1)), { ttl: 10, sentAt: moment() }, means, () => undefined);
+        const life = leaseLife(leaseId(String(index + 1)), { ttl: 10, sentAt: moment() }, means, { onHold: () => undefined });
         holding.add(life.subscribe({ error: () => (ended += 1) }));
         return holding;
       });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { NEVER } from 'rxjs';
+import { NEVER, Subject } from 'rxjs';
 import { Agenda } from '../../../src/concurrency/agenda.js';
 import { moment } from '../../../src/concurrency/clock.js';
 import { leaseLife, type Hold, type LifeEvent } from '../../../src/concurrency/leaseLife.js';
@@ -10,6 +10,8 @@ interface Life extends Told<LifeEvent> {
   /** When a refresh was asked for, and how long the server might be silent. */
   readonly asked: { readonly at: number; readonly patienceMs: number }[];
   readonly holds: Hold[];
+  /** Asks for a refresh. */
+  readonly want: () => void;
 }
 
 /** The life of a lease of so many seconds, whose refreshes come to these answers, the last again and again. */
@@ -22,13 +24,12 @@ function live(time: VirtualTime, ttl: number, first: Answer, ...others: readonly
     return (answers[Math.min(asked.length, answers.length) - 1] ?? first)();
   };
   const means = { agenda: new Agenda(), refresh };
-  return Object.assign(
-    told(
-      time,
-      leaseLife(ID, { ttl, sentAt: moment() }, means, (hold) => holds.push(hold)),
-    ),
-    { asked, holds },
-  );
+  const wanted = new Subject<void>();
+  return Object.assign(told(time, leaseLife(ID, { ttl, sentAt: moment() }, means, { onHold: (hold) => holds.push(hold), wanted })), {
+    asked,
+    holds,
+    want: () => wanted.next(),
+  });
 }
 
 /** The same, up to its end or to a time. */
@@ -91,6 +92,20 @@ describe('a lease', () => {
     expect(kinds(life).slice(0, 4)).toEqual(['granted', 'jammed', 'jammed', 'refreshed']);
     expect(life.asked.map(({ at }) => at).slice(0, 4)).toEqual([3_000, 3_251, 3_502, 6_502]);
     expect(life.end).toBeUndefined();
+  });
+
+  test('is refreshed at once where that is wanted, and a third of its TTL after that', () => {
+    const life = virtually((time) => {
+      const made = live(time, 60, answered(60));
+      time.at(5_000, made.want);
+      // The one that is under way will do.
+      time.at(5_000, made.want);
+      time.at(30_000, () => made.leave());
+      time.flush();
+      return made;
+    });
+    expect(life.asked.map(({ at }) => at)).toEqual([5_000, 25_000]);
+    expect(life.events[1]).toEqual({ at: 5_001, event: { type: 'refreshed', remainingMs: 59_999 } });
   });
 
   test('of a short TTL is tried again sooner', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { adoptedLease, heldLease, type LeaseEvent, type LeaseMeans, type LeaseOptions } from '../../../src/concurrency/leases.js';
+import type { LeaseEvent, LeaseMeans } from '../../../src/concurrency/heldLease.js';
+import { adoptedLease, heldLease, type LeaseOptions } from '../../../src/concurrency/leases.js';
 import { FakeLeases, meansWith } from './fakes.js';
 import { failingAtOnce, HOUR, ID, told, virtually, type Told, type VirtualTime } from './support.js';
 

@@ -1,7 +1,8 @@
 import { asyncScheduler, catchError, forkJoin, map, of, race, switchAll, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
 import { isEtcdError } from '../errors/index.js';
 import type { Call, Recover } from './call.js';
-import type { Endpoint, Endpoints, ServerInfo } from './endpoints.js';
+import type { Endpoint, ServerInfo } from './endpoint.js';
+import type { Endpoints } from './endpoints.js';
 import { settled } from './limited.js';
 import { verdict } from './retry.js';
 import type { Credential, Tokens } from './tokens.js';

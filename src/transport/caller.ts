@@ -1,4 +1,4 @@
-import { asyncScheduler, catchError, defer, map, Subject, tap, type Observable, throwError } from 'rxjs';
+import { catchError, defer, map, Subject, tap, type Observable, throwError } from 'rxjs';
 import { authRpcs } from '../codec/auth.js';
 import type { Rpc } from '../codec/rpc.js';
 import { newerField, NEWEST_FIELD } from '../codec/since.js';
@@ -6,15 +6,16 @@ import { INVALID, type Json } from '../codec/wire.js';
 import { EtcdError, UnsupportedServerVersionError } from '../errors/index.js';
 import { readAnswer } from './answers.js';
 import { Attempts, type Route } from './attempts.js';
-import { newCall, type Call, type Caller, type CallOptions, type Recover } from './call.js';
+import { newCall, type Caller, type CallOptions, type Recover } from './call.js';
 import { CarrierChoice, type Carrier } from './carriers/choice.js';
 import { channelAlong } from './channel.js';
 import { checkServer, discoverServer } from './discovery.js';
-import { Endpoints, type Endpoint } from './endpoints.js';
+import { Endpoints } from './endpoints.js';
 import { Limits } from './limited.js';
 import { messagesOf } from './messagesOf.js';
+import { Requests } from './requests.js';
 import { Tokens, type Auth } from './tokens.js';
-import type { HttpRequest, HttpResponse, Transport } from './transport.js';
+import type { HttpResponse, Transport } from './transport.js';
 import { TryLimits } from './tryLimits.js';
 import { isAtLeast } from './version.js';
 
@@ -46,6 +47,7 @@ export interface ClosableCaller extends Caller {
  */
 export function createCaller(transport: Transport, settings: CallerSettings): ClosableCaller {
   const closed = new Subject<never>();
+  const requests = new Requests(settings.headers);
   const tries = new TryLimits(settings.tryTimeoutMs);
   const endpoints = new Endpoints(settings.endpoints, {
     discover: (origin) => discoverServer(plainGet('/version', origin), origin, settings.apiPrefix),
@@ -69,7 +71,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
           route.endpoint.succeeded();
           return answer;
         };
-        return transport.exchange(post(rpc.path, body, route, call), { read, recover });
+        return transport.exchange(requests.post(rpc.path, body, route, call), { read, recover });
       };
       return {
         call,
@@ -87,7 +89,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
         refuseNewer(rpc, json, route);
         const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
         const reading = { codec: rpc.response, maxBytes: settings.maxResponseBytes, where };
-        return messagesOf(transport.stream(post(rpc.path, body, route, call)), reading).pipe(
+        return messagesOf(transport.stream(requests.post(rpc.path, body, route, call)), reading).pipe(
           tap(() => {
             call.answered = true;
             route.endpoint.succeeded();
@@ -103,31 +105,13 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
     return limits.limited(() => {
       const call = newCall({ name: `GET ${path}`, safety: 'read', anonymous: true }, options);
       const send = ({ endpoint }: Route, recover: Recover<HttpResponse>): Observable<HttpResponse> =>
-        plainGet(path, endpoint.origin, { ...reportsOf(call, endpoint), recover });
+        transport.exchange(requests.getAlong(path, endpoint, call), { read: (response) => response, recover });
       return { call, timeoutMs: timeoutOf(options, requestTimeoutMs), run: () => attempts.run(call, send) };
     });
   }
 
-  function plainGet(
-    path: string,
-    origin: string,
-    { recover = rethrow, ...reports }: Partial<Reports> & { readonly recover?: Recover<HttpResponse> } = {},
-  ): Observable<HttpResponse> {
-    const request: HttpRequest = { origin, method: 'GET', path, headers: settings.headers, rpc: `GET ${path}`, ...reports };
-    return transport.exchange(request, { read: (response) => response, recover });
-  }
-
-  function post(path: string, body: string, { endpoint, info, credential }: Route, call: Call): HttpRequest {
-    const { token } = credential;
-    return {
-      origin: endpoint.origin,
-      method: 'POST',
-      path: info.prefix + path,
-      headers: token === undefined ? settings.headers : { ...settings.headers, authorization: token },
-      body,
-      rpc: call.name,
-      ...reportsOf(call, endpoint),
-    };
+  function plainGet(path: string, origin: string): Observable<HttpResponse> {
+    return transport.exchange(requests.get(path, origin), { read: (response) => response, recover: rethrow });
   }
 
   return {
@@ -146,20 +130,6 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
       closed.error(new EtcdError('ClientClosed', 'the client is closed'));
       await transport.close();
     },
-  };
-}
-
-type Reports = Required<Pick<HttpRequest, 'onSent' | 'onReceived'>>;
-
-/** How a try of a call goes, noted where the decisions are made. */
-function reportsOf(call: Call, endpoint: Endpoint): Reports {
-  return {
-    onSent: () => {
-      call.sent = true;
-      // Its wait for a connection is no silence of the server's.
-      call.heardAt = asyncScheduler.now();
-    },
-    onReceived: () => (call.heardAt = endpoint.heardAt = asyncScheduler.now()),
   };
 }
 

@@ -1,6 +1,6 @@
 import { catchError, map, throwError, type Observable } from 'rxjs';
 import { EtcdError, hasReason, UnsupportedServerVersionError } from '../errors/index.js';
-import type { ServerInfo } from './endpoints.js';
+import type { ServerInfo } from './endpoint.js';
 import { errorInResponse } from './responseError.js';
 import type { HttpResponse } from './transport.js';
 import { gatewayPrefix, OLDEST, parseVersion } from './version.js';

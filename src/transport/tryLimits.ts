@@ -2,7 +2,7 @@ import { asyncScheduler, Observable, throwError, timeout } from 'rxjs';
 import { EtcdError, type ErrorDetails } from '../errors/index.js';
 import type { Call, Recover } from './call.js';
 import { Deadlines } from './deadlines.js';
-import type { Endpoint, ServerInfo } from './endpoints.js';
+import type { Endpoint, ServerInfo } from './endpoint.js';
 
 /** What is slow rather than gone is found out by waiting: each further try waits so many times as long. */
 const GROWTH = 4;

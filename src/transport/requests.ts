@@ -1,0 +1,46 @@
+import { asyncScheduler } from 'rxjs';
+import type { Route } from './attempts.js';
+import type { Call } from './call.js';
+import type { Endpoint } from './endpoint.js';
+import type { HttpRequest } from './transport.js';
+
+/** The requests of a client. */
+export class Requests {
+  constructor(private readonly headers: Readonly<Record<string, string>>) {}
+
+  /** A call to the gateway. */
+  post(path: string, body: string, { endpoint, info, credential }: Route, call: Call): HttpRequest {
+    const { token } = credential;
+    return {
+      origin: endpoint.origin,
+      method: 'POST',
+      path: info.prefix + path,
+      headers: token === undefined ? this.headers : { ...this.headers, authorization: token },
+      body,
+      rpc: call.name,
+      ...reportsOf(call, endpoint),
+    };
+  }
+
+  /** What is asked beside the gateway. */
+  get(path: string, origin: string): HttpRequest {
+    return { origin, method: 'GET', path, headers: this.headers, rpc: `GET ${path}` };
+  }
+
+  /** The same as a call. */
+  getAlong(path: string, endpoint: Endpoint, call: Call): HttpRequest {
+    return { ...this.get(path, endpoint.origin), ...reportsOf(call, endpoint) };
+  }
+}
+
+/** How a try of a call goes, noted where the decisions are made. */
+function reportsOf(call: Call, endpoint: Endpoint): Pick<HttpRequest, 'onSent' | 'onReceived'> {
+  return {
+    onSent: () => {
+      call.sent = true;
+      // Its wait for a connection is no silence of the server's.
+      call.heardAt = asyncScheduler.now();
+    },
+    onReceived: () => (call.heardAt = endpoint.heardAt = asyncScheduler.now()),
+  };
+}

@@ -1,5 +1,6 @@
 import { InvalidOptionError } from './errors/index.js';
 import { typeName } from './model/failures.js';
+import { duration, isObject, onlyKnown } from './optionChecks.js';
 
 /** The endpoints as origins (`https://a:2379`), each checked. @throws InvalidOptionError that names the one at fault */
 export function checkEndpoints(given: unknown): readonly string[] {
@@ -27,6 +28,16 @@ export function checkNewEndpoints(given: unknown, before: readonly string[]): re
   // TLS and streams were set up for the one, and a password must not travel by the other.
   if (scheme !== wanted) throw new InvalidOptionError('endpoints', `${origins[0]} in place of ${before[0]}: a client stays with ${wanted}`);
   return origins;
+}
+
+/** The option `discovery`: undefined where nothing is to be discovered. @throws InvalidOptionError */
+export function checkDiscovery(given: unknown): { readonly intervalMs: number } | undefined {
+  if (given === undefined || given === false) return undefined;
+  if (given !== true && !isObject(given))
+    throw new InvalidOptionError('discovery', `true, false or { intervalMs }, not ${typeName(given)}`);
+  const options = given === true ? {} : given;
+  onlyKnown('discovery.', options, ['intervalMs']);
+  return { intervalMs: duration('discovery.intervalMs', options['intervalMs'], 60_000) };
 }
 
 const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':'));

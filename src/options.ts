@@ -1,4 +1,4 @@
-import { checkEndpoints } from './endpointOptions.js';
+import { checkDiscovery, checkEndpoints } from './endpointOptions.js';
 import { InvalidOptionError } from './errors/index.js';
 import { typeName } from './model/failures.js';
 import { count, duration, flag, headerText, isObject, limit, onlyKnown, text } from './optionChecks.js';
@@ -29,6 +29,11 @@ export interface ClientOptions {
    * have not left; where there is another endpoint. Each further try of a call gets four times as long.
    */
   readonly tryTimeoutMs?: number;
+  /**
+   * Whether the members of the cluster are looked for, and used beside `endpoints` where they can be reached: no by default. `true`, or how often their list is read anew
+   * while the client is in use, in milliseconds: 60 000 by default, and sooner while an endpoint fails.
+   */
+  readonly discovery?: boolean | { readonly intervalMs?: number };
   /** Connections at a time to each endpoint, streams not counted: 64 by default. Further calls wait for one. */
   readonly maxConnections?: number;
   /** How long an idle connection is kept, in milliseconds: 30 000 by default. */
@@ -74,6 +79,7 @@ export function settingsOf(options: ClientOptions): Settings {
     connectTimeoutMs: duration('connectTimeoutMs', options.connectTimeoutMs, 5_000),
     requestTimeoutMs: limit('requestTimeoutMs', options.requestTimeoutMs, 10_000),
     tryTimeoutMs: limit('tryTimeoutMs', options.tryTimeoutMs, 1_500),
+    discovery: checkDiscovery(options.discovery),
     keepAliveMs: duration('keepAliveMs', options.keepAliveMs, 30_000),
     maxConnections: count('maxConnections', options.maxConnections, 64),
     maxResponseBytes: count('maxResponseBytes', options.maxResponseBytes, 128 * 2 ** 20, LONGEST_STRING),
@@ -96,6 +102,7 @@ const KNOWN: Readonly<Record<keyof ClientOptions, true>> = {
   connectTimeoutMs: true,
   requestTimeoutMs: true,
   tryTimeoutMs: true,
+  discovery: true,
   maxConnections: true,
   keepAliveMs: true,
   maxResponseBytes: true,

@@ -11,7 +11,10 @@ import { CarrierChoice, type Carrier } from './carriers/choice.js';
 import { channelAlong } from './channel.js';
 import { checkServer, discoverServer } from './discovery.js';
 import { Endpoints } from './endpoints.js';
+import type { Endpoint } from './endpoint.js';
 import { Limits } from './limited.js';
+import { memberQuestions } from './memberQuestions.js';
+import { MemberSearch } from './memberSearch.js';
 import { messagesOf } from './messagesOf.js';
 import { Requests } from './requests.js';
 import { Tokens, type Auth } from './tokens.js';
@@ -28,6 +31,8 @@ export interface CallerSettings {
   readonly requestTimeoutMs: number;
   readonly maxResponseBytes: number;
   readonly tryTimeoutMs: number;
+  /** How often members are looked for; undefined where the endpoints are those that are given. */
+  readonly discovery: { readonly intervalMs: number } | undefined;
   readonly streams: { readonly carrier: Carrier | 'auto' };
 }
 
@@ -49,10 +54,22 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
   const closed = new Subject<never>();
   const requests = new Requests(settings.headers);
   const tries = new TryLimits(settings.tryTimeoutMs);
-  const endpoints = new Endpoints(settings.endpoints, {
-    discover: (origin) => discoverServer(plainGet('/version', origin), origin, settings.apiPrefix),
-    check: (origin) => tries.check(checkServer(plainGet(HEALTH, origin), origin), origin),
-  });
+  const endpoints = new Endpoints(
+    settings.endpoints,
+    {
+      discover: (origin) => discoverServer(plainGet('/version', origin), origin, settings.apiPrefix),
+      check: (origin) => tries.check(checkServer(plainGet(HEALTH, origin), origin), origin),
+    },
+    () => search?.whenDue(endpoints),
+  );
+  const release = (gone: readonly Endpoint[]): void => gone.forEach(({ origin }) => transport.release(origin));
+  const search =
+    settings.discovery &&
+    new MemberSearch(
+      memberQuestions((...call) => unary(...call), { endpoints, release: (origin) => transport.release(origin) }),
+      settings.discovery.intervalMs,
+      (origins) => release(endpoints.find(origins)),
+    );
   const tokens = new Tokens(settings.auth, (name, password) =>
     unary(authRpcs.authenticate, { name, password }).pipe(map(({ token }) => token)),
   );
@@ -124,7 +141,8 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
       ),
     endpoints: () => endpoints.origins,
     setEndpoints: (origins) => {
-      for (const { origin } of endpoints.replace(origins)) transport.release(origin);
+      search?.restart();
+      release(endpoints.give(origins));
     },
     close: async () => {
       closed.error(new EtcdError('ClientClosed', 'the client is closed'));

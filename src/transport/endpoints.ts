@@ -1,16 +1,21 @@
+import { defer, finalize, type Observable } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
 import { Endpoint, type Questions } from './endpoint.js';
 
 /** The addresses of a cluster, asked in turn; one that failed is passed over while another works. */
 export class Endpoints {
   private all: readonly Endpoint[] = [];
+  private candidates: readonly Endpoint[] = [];
   private next = 0;
 
   constructor(
-    origins: readonly string[],
+    /** Those that the user has given. They stay, so that there is always somebody to ask. */
+    private given: readonly string[],
     private readonly questions: Questions,
+    /** Called whenever somebody asks for an endpoint. */
+    private readonly onUse: () => void = () => undefined,
   ) {
-    this.replace(origins);
+    this.arrange([]);
   }
 
   get size(): number {
@@ -21,18 +26,33 @@ export class Endpoints {
     return this.all.map(({ origin }) => origin);
   }
 
-  /** Whether it is still one of them. */
-  has(endpoint: Endpoint): boolean {
-    return this.all.includes(endpoint);
+  get anyAside(): boolean {
+    return this.all.some(({ isAside }) => isAside);
   }
 
-  /** From now on these; what is known of those that stay is kept. @returns those that do not stay */
-  replace(origins: readonly string[]): readonly Endpoint[] {
-    const before = this.all;
-    this.all = origins.map((origin) => before.find((endpoint) => endpoint.origin === origin) ?? new Endpoint(origin, this.questions));
-    const gone = before.filter((endpoint) => !this.all.includes(endpoint));
-    for (const endpoint of gone) endpoint.remove();
-    return gone;
+  /** Whether it is still one of them. */
+  has(endpoint: Endpoint): boolean {
+    return this.all.includes(endpoint) || this.candidates.includes(endpoint);
+  }
+
+  /** From now on these alone; what is known of those that stay is kept. @returns those that do not stay */
+  give(origins: readonly string[]): readonly Endpoint[] {
+    this.given = origins;
+    return this.arrange([]);
+  }
+
+  /** Uses these beside those that were given. @returns those that were found before, and are not any more */
+  find(origins: readonly string[]): readonly Endpoint[] {
+    return this.arrange(origins);
+  }
+
+  /** Lets a call ask for an address that is not one of them, as long as it is subscribed to. */
+  consider<T>(origin: string, call: () => Observable<T>): Observable<T> {
+    return defer(() => {
+      const candidate = new Endpoint(origin, this.questions);
+      this.candidates = [...this.candidates, candidate];
+      return call().pipe(finalize(() => (this.candidates = this.candidates.filter((other) => other !== candidate))));
+    });
   }
 
   /**
@@ -40,6 +60,7 @@ export class Endpoints {
    * client that is not in use asks nobody anything.
    */
   pick(): Endpoint {
+    this.onUse();
     const working = this.nextWorking();
     if (working === undefined) return this.firstBack();
     for (const endpoint of this.all) endpoint.check();
@@ -49,12 +70,21 @@ export class Endpoints {
   /** The endpoint at this address. @throws EtcdError `InvalidArgument` where it is not one of the client's */
   at(address: string): Endpoint {
     const origin = originOf(address);
-    const found = this.all.find((endpoint) => endpoint.origin === origin);
+    const found = [...this.all, ...this.candidates].find((endpoint) => endpoint.origin === origin);
     // What was asked for is not repeated: it may have a password in it.
     if (found === undefined) {
       throw new EtcdError('InvalidArgument', `the option endpoint is none of this client's: ${this.origins.join(', ')}`);
     }
     return found;
+  }
+
+  private arrange(found: readonly string[]): readonly Endpoint[] {
+    const before = this.all;
+    const origins = [...new Set([...this.given, ...found])];
+    this.all = origins.map((origin) => before.find((endpoint) => endpoint.origin === origin) ?? new Endpoint(origin, this.questions));
+    const gone = before.filter((endpoint) => !this.has(endpoint));
+    for (const endpoint of gone) endpoint.remove();
+    return gone;
   }
 
   private nextWorking(): Endpoint | undefined {

@@ -11,6 +11,7 @@ describe('without a word', () => {
       connectTimeoutMs: 5_000,
       requestTimeoutMs: 10_000,
       tryTimeoutMs: 1_500,
+      discovery: undefined,
       keepAliveMs: 30_000,
       maxConnections: 64,
       maxResponseBytes: 128 * 1024 * 1024,
@@ -29,6 +30,7 @@ describe('without a word', () => {
       'connectTimeoutMs',
       'requestTimeoutMs',
       'tryTimeoutMs',
+      'discovery',
       'maxConnections',
       'keepAliveMs',
       'maxResponseBytes',
@@ -196,6 +198,22 @@ describe('headers', () => {
   test('of the user agent cannot be injected into', () => {
     expect(refused({ userAgent: 'a\r\nb: c' }).option).toBe('userAgent');
     expect(refused({ userAgent: '' }).option).toBe('userAgent');
+  });
+});
+
+describe('discovery', () => {
+  test.each<[unknown, string, RegExp]>([
+    [null, 'discovery', /true, false or/],
+    ['on', 'discovery', /not string/],
+    [{ intervalMs: 0 }, 'discovery.intervalMs', /milliseconds above 0/],
+    [{ interval: 1 }, 'discovery.interval', /there is no such option/],
+  ])('%j is refused by name', (discovery, option, message) => {
+    expect(refused({ discovery })).toMatchObject({ option, message: expect.stringMatching(message) });
+  });
+
+  test('is off or on, each minute or as often as one likes', () => {
+    const taken = [false, true, {}, { intervalMs: 5 }].map((discovery) => settings({ discovery }).discovery);
+    expect(taken).toEqual([undefined, { intervalMs: 60_000 }, { intervalMs: 60_000 }, { intervalMs: 5 }]);
   });
 });
 

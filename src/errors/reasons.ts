@@ -136,7 +136,11 @@ export type Reason = keyof typeof SERVER_ERRORS | keyof typeof CLIENT_ERRORS;
 /** All reasons that a server can give, in the order of etcd's own table. */
 export const SERVER_REASONS = Object.keys(SERVER_ERRORS) as readonly (keyof typeof SERVER_ERRORS)[];
 
-const BY_MESSAGE: ReadonlyMap<string, Reason> = new Map(SERVER_REASONS.map((reason) => [SERVER_ERRORS[reason][0], reason]));
+const BY_MESSAGE: ReadonlyMap<string, Reason> = new Map<string, Reason>([
+  ...SERVER_REASONS.map((reason) => [SERVER_ERRORS[reason][0], reason] as const),
+  // etcd 3.3, whose gateway shows the auth store's own words.
+  ['revision in header is old', 'AuthOldRevision'],
+]);
 
 /**
  * gRPC's own words on a message that one end does not take, and the limit of that end. Old servers hand an answer to their gateway over gRPC, which then takes

@@ -39,12 +39,11 @@ export function chunkedStream(
         }),
         catchError((error: unknown) => throwError(() => (isEtcdError(error) ? outcomes.onLost(asLost(error, outcomes)) : error))),
         map((response) => {
+          const refusal = response.canceled ? refusalIn(response, where) : undefined;
+          // With another token it has to be another stream; and who refuses each of them has not answered, or it would go on for ever.
+          if (refusal !== undefined && verdict(refusal, 'read', true) === 'reauthenticate') throw outcomes.onLost(refusal);
           outcomes.onAnswer();
-          if (response.canceled) {
-            const refusal = refusalIn(response, where);
-            // With another token it has to be another stream.
-            throw verdict(refusal, 'read', true) === 'reauthenticate' ? outcomes.onLost(refusal) : refusal;
-          }
+          if (refusal !== undefined) throw refusal;
           if (!response.created) outcomes.onNews();
           return response.created ? { type: 'created' } : newsIn(response);
         }),

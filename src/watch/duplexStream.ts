@@ -59,9 +59,11 @@ export function duplexStream(
             return;
           }
           heartbeat.hear();
-          outcomes.onAnswer();
           try {
-            if (stream?.receive(part.json) === 'news') outcomes.onNews();
+            const news = stream?.receive(part.json);
+            // Not before: who refuses the token of each stream has not answered, or it would go on for ever.
+            outcomes.onAnswer();
+            if (news === 'news') outcomes.onNews();
           } catch (error) {
             subscriber.error(error);
           }

@@ -29,6 +29,10 @@ describe.each(SERVER_REASONS)('%s', (reason) => {
   });
 });
 
+test('what etcd 3.3 calls a token of before a change of users is known, too', () => {
+  expect(reasonOf('auth: revision in header is old')).toBe('AuthOldRevision');
+});
+
 test('no two reasons have the same text', () => {
   expect(new Set(SERVER_REASONS.map(messageOf)).size).toBe(SERVER_REASONS.length);
 });

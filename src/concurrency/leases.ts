@@ -29,7 +29,7 @@ export interface LeaseOptions {
   readonly id?: LeaseId;
   /** What becomes of the stream when the lease is lost: `error` (the default, `LeaseLost`), or `regrant`: it says so, and goes on with another lease. */
   readonly onLost?: 'error' | 'regrant';
-  /** What becomes of the lease when it is unsubscribed from: `revoke` (the default) deletes its keys at once, `keep` leaves it to its time. */
+  /** What becomes of the lease when it is unsubscribed from: `revoke` (the default) deletes its keys at once, `keep` leaves it to its time, if it was granted by then. */
   readonly release?: 'revoke' | 'keep';
 }
 
@@ -50,11 +50,14 @@ function grantedLease(ttl: number, id: LeaseId | undefined, release: 'revoke' | 
   return defer(() => {
     // It goes on when nobody waits for it any more: what was sent may yet be done, and has to be undone after that.
     const granted = new AsyncSubject<Granted>();
+    let known = false;
     grantLease(means.service, ttl, { id, answerTimeoutMs: means.settings.answerTimeoutMs }).subscribe(granted);
     return granted.pipe(
+      tap(() => (known = true)),
       switchMap((lease) => lifeOf(lease, means)),
       finalize(() => {
-        if (release === 'revoke') means.releases.run(granted.pipe(switchMap((lease) => revoked(lease, means))));
+        // What is to be kept is what somebody knows of.
+        if (release === 'revoke' || !known) means.releases.run(granted.pipe(switchMap((lease) => revoked(lease, means))));
       }),
     );
   });

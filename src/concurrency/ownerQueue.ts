@@ -39,9 +39,12 @@ export interface Place {
 /** Holds as long as the place is there. */
 export const guardOf = ({ key, revision }: Pick<Place, 'key' | 'revision'>): Compare => on(key).createRevision.equals(revision);
 
+/** The key of a place. */
+export const placeKey = (name: string, lease: LeaseId): string => `${name}/${idToHex(lease)}`;
+
 /** Takes a place, or finds the one that the lease has already: so it may be asked again where nobody knows whether it was. One try. */
 export function takePlace({ kv }: QueueMeans, name: string, lease: LeaseId, value: BytesLike): Observable<Place> {
-  const key = `${name}/${idToHex(lease)}`;
+  const key = placeKey(name, lease);
   const owner = range({ prefix: `${name}/` }, { limit: 1, sortTarget: 'CREATE', sortOrder: 'ASCEND' });
   return kv
     .txn({ compare: [on(key).createRevision.equals(0)], success: [put(key, value, { lease }), owner], failure: [get(key), owner] })

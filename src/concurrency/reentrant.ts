@@ -79,9 +79,11 @@ export function sharedTenure(
 
 function entered(keys: SharedKeys, ttl: number, means: ReentrantMeans): Observable<HeldPlace> {
   return defer(() => {
-    const { settings } = means.leases;
+    const { releases, settings } = means.leases;
     const backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
-    return persistently(means.kv.get(pointerOf(keys)), settings).pipe(
+    const pointer = defer(() => persistently(means.kv.get(pointerOf(keys)), settings));
+    return releases.whenGivenBack(releaseOf(keys)).pipe(
+      switchMap(() => pointer),
       switchMap((pointer) => (pointer === undefined ? begin(keys, ttl, means) : join(keys, pointer, means))),
       retry({ delay: (error: unknown) => (error === AGAIN ? timer(backoff.next()) : throwError(() => error)) }),
     );
@@ -141,11 +143,14 @@ function hold(
           catchError(() => of(undefined)),
           switchMap((place) => (place === undefined ? clear() : leaveShared(means, keys, place))),
         );
-        means.leases.releases.run(undo);
+        means.leases.releases.run(undo, releaseOf(keys));
       }),
     );
   });
 }
+
+/** By the same lease, who comes back at once would find its share, and lose it to the end of the one before. */
+const releaseOf = (keys: SharedKeys): string => `${pointerOf(keys)}/${keys.share}`;
 
 function holderOf(reentrant: Reentrancy, identity: () => Identity): string {
   const given: unknown = reentrant;

@@ -1,15 +1,33 @@
-import { BehaviorSubject, filter, finalize, firstValueFrom, race, retry, throwError, timer, type Observable } from 'rxjs';
+import { AsyncSubject, BehaviorSubject, filter, finalize, firstValueFrom, of, race, retry, throwError, timer, type Observable } from 'rxjs';
 import { isEtcdError } from '../errors/index.js';
 import { isPassing } from '../watch/passing.js';
 
 /** What is given back to the cluster (leases, locks) after the one who held it has left, when nobody is subscribed any more. A client waits for it when it is closed. */
 export class Releases {
   private readonly pending = new BehaviorSubject(0);
+  private readonly byKey = new Map<string, Observable<void>>();
 
-  /** Gives something back. That it fails harms nobody: the lease ends by itself. */
-  run(release: Observable<unknown>): void {
+  /**
+   * Gives something back. That it fails harms nobody: the lease ends by itself.
+   *
+   * @param key what may be asked for again, and has to be given back before that
+   */
+  run(release: Observable<unknown>, key?: string): void {
+    const over = new AsyncSubject<void>();
+    if (key !== undefined) this.byKey.set(key, over);
     this.pending.next(this.pending.value + 1);
-    release.pipe(finalize(() => this.pending.next(this.pending.value - 1))).subscribe({ error: () => undefined });
+    const end = (): void => {
+      this.pending.next(this.pending.value - 1);
+      if (key !== undefined && this.byKey.get(key) === over) this.byKey.delete(key);
+      over.next();
+      over.complete();
+    };
+    release.pipe(finalize(end)).subscribe({ error: () => undefined });
+  }
+
+  /** Emits once when a key is not about to be given back any more, be it that it was not. */
+  whenGivenBack(key: string): Observable<void> {
+    return this.byKey.get(key) ?? of(undefined);
   }
 
   /** Resolves when all is given back, or the time is over. */

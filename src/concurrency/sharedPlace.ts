@@ -4,7 +4,7 @@ import { idToHex, type LeaseId } from '../model/ids.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { del, get, put, range, type Op } from '../model/op.js';
 import { prefixEnd } from '../model/range.js';
-import { guardOf, type Place, type QueueMeans } from './ownerQueue.js';
+import { guardOf, placeKey, type Place, type QueueMeans } from './ownerQueue.js';
 import { severalTries } from './releases.js';
 import type { LeaseMeans } from './heldLease.js';
 
@@ -27,7 +27,7 @@ const escaped = (holder: string): string => holder.replaceAll('%', '%25').replac
 
 export const pointerOf = ({ name, holder }: SharedKeys): string => `${name}.shares/${escaped(holder)}`;
 
-const placeOf = ({ name }: SharedKeys, lease: LeaseId): string => `${name}/${idToHex(lease)}`;
+const placeOf = ({ name }: SharedKeys, lease: LeaseId): string => placeKey(name, lease);
 
 const sharesOf = (keys: SharedKeys, lease: LeaseId): string => `${pointerOf(keys)}/${idToHex(lease)}/`;
 

@@ -22,7 +22,7 @@ import { persistently } from '../watch/passing.js';
 import type { LeaseMeans } from './heldLease.js';
 import { heldLease } from './leases.js';
 import { checkName } from './names.js';
-import { awaitTurn, leavePlace, takePlace, untilGone, type Place, type QueueMeans } from './ownerQueue.js';
+import { awaitTurn, leavePlace, placeKey, takePlace, untilGone, type Place, type QueueMeans } from './ownerQueue.js';
 
 /** What locks and elections work with. */
 export interface TenureMeans extends QueueMeans {
@@ -100,12 +100,21 @@ function held(
   means: TenureMeans,
 ): Observable<HeldPlace> {
   return defer(() => {
+    const { releases, settings } = means.leases;
+    const key = placeKey(name, lease);
     let left = false;
+    let begun = false;
     let lateTries = release === 'leave' ? LATE_TRIES : 0;
     // It goes on when nobody waits for it any more: what was sent may yet be done, and has to be undone after that.
     const taken = new AsyncSubject<Place>();
-    const attempt = defer(() => (left && lateTries-- <= 0 ? EMPTY : takePlace(means, name, lease, value)));
-    persistently(attempt, means.leases.settings).subscribe(taken);
+    const attempt = defer(() => {
+      if (left && (!begun || lateTries-- <= 0)) return EMPTY;
+      begun = true;
+      return takePlace(means, name, lease, value);
+    });
+    // By a lease of the caller's own it may be the key that was left a moment ago, which would be found, owned, and gone.
+    const free = releases.whenGivenBack(key);
+    free.pipe(switchMap(() => persistently(attempt, settings))).subscribe(taken);
     return taken.pipe(
       switchMap((place) => {
         const owned = turn(means, place).pipe(switchMap((first) => concat(of(first), untilGone(means, first))));
@@ -116,7 +125,7 @@ function held(
       tap({ error: () => (left = true) }),
       finalize(() => {
         left = true;
-        if (release === 'leave') means.leases.releases.run(taken.pipe(switchMap((place) => leavePlace(means, place))));
+        if (release === 'leave') releases.run(taken.pipe(switchMap((place) => leavePlace(means, place))), key);
       }),
     );
   });

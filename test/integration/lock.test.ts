@@ -151,6 +151,23 @@ describe('a lock', () => {
     await failureWith('LeaseNotFound', etcd.lock('lock/own-lease', { lease: id }));
   });
 
+  test.each([{}, { reentrant: { holder: 'me' } }])(
+    'by a lease of one’s own can be had again at once, and is owned then: %j',
+    async (how) => {
+      const { etcd } = fixture;
+      const { id } = await only(etcd.lease.grant(30));
+      for (let round = 0; round < 30; round++) {
+        const held = holder.hold(etcd.lock('lock/again', { lease: id, ...how }));
+        const { guard } = await held.first();
+        // Two round trips: the end of the one before would be through by now.
+        for (const _ of [1, 2]) expect((await only(etcd.kv.txn({ compare: [guard] }))).succeeded).toBe(true);
+        held.leave();
+      }
+      await queued('lock/again', 0);
+      await only(etcd.lease.revoke(id));
+    },
+  );
+
   test('by a lease of one’s own leaves no key, though it is left before the answer', async () => {
     const { etcd } = fixture;
     const { id } = await only(etcd.lease.grant(30));

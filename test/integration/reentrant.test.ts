@@ -238,6 +238,20 @@ describe('a reentrant lock', () => {
     await nothingLeft('re/share');
   });
 
+  test('that is not wanted any more before it is had leaves no key, and no lease', async () => {
+    const { etcd } = fixture;
+    const leases = async () => (await only(etcd.lease.leases())).leases.length;
+    const before = await leases();
+    // It takes some round trips: for the leases of the share and of the place, and for the keys.
+    for (let round = 0; round < 60; round++) {
+      const entering = etcd.lock(`re/early/${round}`, { reentrant: ann }).subscribe();
+      for (let trips = round % 6; trips > 0; trips--) await only(etcd.kv.get('re/early'));
+      entering.unsubscribe();
+    }
+    await until(leases, (count) => count <= before);
+    await nothingLeft('re/early');
+  });
+
   test('two that enter at the same moment share one place, however often', async () => {
     for (let round = 0; round < 10; round++) {
       const both = [enter(fixture.etcd, 're/race', ann), enter(fixture.client(), 're/race', ann)];

@@ -50,6 +50,11 @@ describe('a lease that is held', () => {
     expect(leases.calls).toEqual(['grant 7']);
   });
 
+  test('is revoked in spite of `keep` where nobody has heard of it', () => {
+    const { leases } = hold({ ttl: 60, id: ID, release: 'keep' }, ({ seen }) => seen.leave());
+    expect(leases.calls).toEqual(['grant 7', 'revoke 7']);
+  });
+
   test('is revoked though it is unsubscribed from before the grant is answered', () => {
     const { leases } = hold({ ttl: 60, id: ID }, ({ seen }) => seen.leave());
     expect(leases.calls).toEqual(['grant 7', 'revoke 7']);

@@ -2,7 +2,7 @@ export { createClient, type Client, type LeaseFunction, type Namespace } from '.
 export type { ClientOptions } from './options.js';
 export type { Auth, TokenSource } from './transport/tokens.js';
 export type { TlsSettings } from './transport/tls/settings.js';
-export type { CallOptions } from './transport/call.js';
+export type { CallOptions, ReadCallOptions } from './transport/call.js';
 
 export type { CompactionResponse, Kv } from './kv.js';
 export type { PagesOptions } from './pages.js';

@@ -19,7 +19,7 @@ import { toKeyRange, type Range } from './model/range.js';
 import type { DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader } from './model/results.js';
 import { pages, type PagesOptions } from './pages.js';
 import { splitOptions } from './splitOptions.js';
-import type { Caller, CallOptions } from './transport/call.js';
+import type { Caller, CallOptions, ReadCallOptions } from './transport/call.js';
 import { toTxnRequest, toTxnResult } from './txn.js';
 
 /** The answer to a compaction. */
@@ -36,13 +36,13 @@ export interface Kv {
    * etcd.kv.get('app/color').subscribe((kv) => console.log(kv?.value));
    * ```
    */
-  get(key: BytesLike, options?: ReadOptions & CallOptions): Observable<KeyValue | undefined>;
+  get(key: BytesLike, options?: ReadOptions & ReadCallOptions): Observable<KeyValue | undefined>;
 
   /** Whether the key is there (`KV.Range`, without its value). */
-  exists(key: BytesLike, options?: ReadOptions & CallOptions): Observable<boolean>;
+  exists(key: BytesLike, options?: ReadOptions & ReadCallOptions): Observable<boolean>;
 
   /** How many keys are in the range (`KV.Range`, none of them sent). */
-  count(range: Range, options?: ReadOptions & CallOptions): Observable<number>;
+  count(range: Range, options?: ReadOptions & ReadCallOptions): Observable<number>;
 
   /**
    * The keys of a range with their values (`KV.Range`): in one answer, so ask for {@link Kv.pages} where there may be many.
@@ -51,14 +51,14 @@ export interface Kv {
    * etcd.kv.range({ prefix: 'app/' }, { limit: 100 }).subscribe(({ kvs }) => …);
    * ```
    */
-  range(range: Range, options?: RangeOptions & CallOptions): Observable<RangeResponse>;
+  range(range: Range, options?: RangeOptions & ReadCallOptions): Observable<RangeResponse>;
 
   /**
    * The keys of a range of any size, in the order of their keys, a page at a time (`KV.Range`, as often as it takes). All pages show the store at one
    * revision, that of the first. The next page is asked for when the subscriber has taken the last: when its `next` returns, or when what
    * `consume` gave for it completes. `Compacted` where that revision is compacted away meanwhile.
    */
-  pages(range: Range, options?: PagesOptions & CallOptions): Observable<RangeResponse>;
+  pages(range: Range, options?: PagesOptions & ReadCallOptions): Observable<RangeResponse>;
 
   /**
    * Writes a key (`KV.Put`). It is sent at most once: `AmbiguousWrite` where nobody knows whether it was carried out.
@@ -84,7 +84,7 @@ export interface Kv {
    */
   txn<const S extends readonly Op[] = readonly [], const F extends readonly Op[] = readonly []>(
     spec: TxnSpec<S, F>,
-    options?: CallOptions,
+    options?: ReadCallOptions,
   ): Observable<TxnResult<S, F>>;
 
   /**
@@ -146,7 +146,7 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
 }
 
 /** Nothing is asked of a get that another, asked for at the same time, would not want. */
-function isPlain(options: ReadOptions & CallOptions): boolean {
+function isPlain(options: ReadOptions & ReadCallOptions): boolean {
   for (const name in options) if (name !== 'serializable' && options[name as keyof typeof options] !== undefined) return false;
   return options.serializable === undefined || typeof options.serializable === 'boolean';
 }

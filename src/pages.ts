@@ -4,7 +4,7 @@ import type { KeyValue } from './model/keyValue.js';
 import type { RangeOptions } from './model/op.js';
 import { toKeyRange, type KeyRange, type Range } from './model/range.js';
 import type { RangeResponse } from './model/results.js';
-import type { CallOptions } from './transport/call.js';
+import type { ReadCallOptions } from './transport/call.js';
 
 /** How a range is read in pages. */
 export interface PagesOptions extends Pick<
@@ -17,13 +17,13 @@ export interface PagesOptions extends Pick<
   readonly consume?: (page: RangeResponse) => ObservableInput<unknown>;
 }
 
-type ReadRange = (range: Range, options: RangeOptions & CallOptions) => Observable<RangeResponse>;
+type ReadRange = (range: Range, options: RangeOptions & ReadCallOptions) => Observable<RangeResponse>;
 
 /** The pages of a range, each asked for when the one before was taken. */
 export function pages(
   readRange: ReadRange,
   which: Range,
-  { pageSize = 1_000, consume, ...options }: PagesOptions & CallOptions = {},
+  { pageSize = 1_000, consume, ...options }: PagesOptions & ReadCallOptions = {},
 ): Observable<RangeResponse> {
   return defer(() => {
     const { key, rangeEnd } = toKeyRange(which);

@@ -96,6 +96,8 @@ const CLIENT_ERRORS = {
   TlsFailed: 'FailedPrecondition',
   /** The connection broke before the answer was complete. */
   ConnectionLost: 'Unavailable',
+  /** Every member that was asked is behind what this client has seen; only where `monotonic` was asked for. */
+  StaleRead: 'Unavailable',
   /** A write was sent and its answer never came: it may or may not have been carried out. */
   AmbiguousWrite: 'Unavailable',
   /** The server is too old for what was asked. */

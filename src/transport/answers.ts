@@ -6,8 +6,13 @@ import { failuresOf } from '../model/failures.js';
 import { errorInJson, errorInResponse } from './responseError.js';
 import type { HttpResponse } from './transport.js';
 
-/** The answer in a unary response. @throws EtcdError what the server said instead, or `MalformedResponse` */
-export function readAnswer<A>(codec: ResponseCodec<A>, response: HttpResponse, where: ErrorDetails): A {
+/**
+ * The answer in a unary response.
+ *
+ * @param accept looks at the answer before it is decoded
+ * @throws EtcdError what the server said instead, `MalformedResponse`, or what `accept` throws
+ */
+export function readAnswer<A>(codec: ResponseCodec<A>, response: HttpResponse, where: ErrorDetails, accept?: (json: unknown) => void): A {
   if (response.status !== 200) throw errorInResponse(response, where);
   let json: unknown;
   try {
@@ -20,6 +25,7 @@ export function readAnswer<A>(codec: ResponseCodec<A>, response: HttpResponse, w
     const error = errorInJson(json, where);
     if (error !== undefined) throw error;
   }
+  accept?.(json);
   return decode(codec, json, where);
 }
 

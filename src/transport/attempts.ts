@@ -113,6 +113,8 @@ export class Attempts {
       case 'elsewhere':
         endpoint.failed();
         return call.options.endpoint === undefined && call.tries < this.endpoints.size ? this.run(call, send) : fail();
+      case 'behind':
+        return this.mayTryAgain(call) ? this.inRounds(call, () => this.run(call, send)) : fail();
       case 'reauthenticate':
         if (call.reauthenticated || shown === undefined || !this.tokens.refused(shown)) return fail();
         call.reauthenticated = true;
@@ -138,6 +140,16 @@ export class Attempts {
   /** A first try goes at once, even to an endpoint that failed a moment ago; the later ones give it time to come back. */
   private waitFor<T>(endpoint: Endpoint, call: Call, next: () => Observable<T>): Observable<T> {
     if (call.tries === 0 || endpoint.pausedUntil <= asyncScheduler.now()) return next();
+    return this.afterPause(call, next);
+  }
+
+  /** Each endpoint is asked at once the first time; from then on they are given time. */
+  private inRounds<T>(call: Call, next: () => Observable<T>): Observable<T> {
+    const round = call.options.endpoint === undefined ? this.endpoints.size : 1;
+    return call.tries < round ? next() : this.afterPause(call, next);
+  }
+
+  private afterPause<T>(call: Call, next: () => Observable<T>): Observable<T> {
     const jitter = 0.5 + Math.random();
     return race(timer(PAUSE_MS * 2 ** call.tries * jitter), this.closed).pipe(switchMap(next));
   }

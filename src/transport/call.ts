@@ -18,10 +18,19 @@ export interface CallOptions {
   readonly endpoint?: string;
 }
 
+/** What a read takes besides its request. */
+export interface ReadCallOptions extends CallOptions {
+  /**
+   * Never goes back in time: an answer of a store older than the newest that this client had seen in any answer when it asked is not given out, and another member is asked.
+   * For `serializable` reads above all, which a member that lags behind answers as of then. `StaleRead` where none is far enough after all tries.
+   */
+  readonly monotonic?: boolean;
+}
+
 /** How services reach the server: the one thing they need of the transport. */
 export interface Caller {
   /** One request, one answer. Cold: a subscription is a call. */
-  unary<In, A>(rpc: Rpc<In, A>, request: In, options?: CallOptions): Observable<A>;
+  unary<In, A>(rpc: Rpc<In, A>, request: In, options?: ReadCallOptions): Observable<A>;
   /** One request, answers as they come. Tried again only as long as nothing has come. */
   stream<In, A>(rpc: Rpc<In, A>, request: In, options?: CallOptions): Observable<A>;
   /** A way to the next endpoint in turn, with the carrier that works there. One try: whoever wants more tries again. */

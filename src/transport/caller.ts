@@ -6,7 +6,7 @@ import { INVALID, type Json } from '../codec/wire.js';
 import { EtcdError, UnsupportedServerVersionError } from '../errors/index.js';
 import { readAnswer } from './answers.js';
 import { Attempts, type Route } from './attempts.js';
-import { newCall, type Caller, type CallOptions, type Recover } from './call.js';
+import { newCall, type Caller, type CallOptions, type ReadCallOptions, type Recover } from './call.js';
 import { CarrierChoice, type Carrier } from './carriers/choice.js';
 import { channelAlong } from './channel.js';
 import { checkServer, discoverServer } from './discovery.js';
@@ -17,6 +17,7 @@ import { memberQuestions } from './memberQuestions.js';
 import { MemberSearch } from './memberSearch.js';
 import { messagesOf } from './messagesOf.js';
 import { Requests } from './requests.js';
+import { Revisions } from './revisions.js';
 import { Tokens, type Auth } from './tokens.js';
 import type { HttpResponse, Transport } from './transport.js';
 import { TryLimits } from './tryLimits.js';
@@ -74,17 +75,20 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
     unary(authRpcs.authenticate, { name, password }).pipe(map(({ token }) => token)),
   );
   const { requestTimeoutMs } = settings;
+  const revisions = new Revisions();
   const carriers = new CarrierChoice(settings.streams.carrier);
   const limits = new Limits(requestTimeoutMs);
   const attempts = new Attempts(endpoints, tokens, tries, closed);
 
-  function unary<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}): Observable<A> {
+  function unary<In, A>(rpc: Rpc<In, A>, request: In, options: ReadCallOptions = {}): Observable<A> {
     return limits.limited(() => {
       const { json, body, call } = begin(rpc, request, options);
+      const notBefore = oldestOf(rpc, options, revisions.newest);
       const send = (route: Route, recover: Recover<A>): Observable<A> => {
         refuseNewer(rpc, json, route);
         const read = (response: HttpResponse): A => {
-          const answer = readAnswer(rpc.response, response, { rpc: rpc.name, endpoint: route.endpoint.origin });
+          const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
+          const answer = readAnswer(rpc.response, response, where, (answered) => revisions.take(answered, notBefore, where));
           route.endpoint.succeeded();
           return answer;
         };
@@ -107,7 +111,8 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
         const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
         const reading = { codec: rpc.response, maxBytes: settings.maxResponseBytes, where };
         return messagesOf(transport.stream(requests.post(rpc.path, body, route, call)), reading).pipe(
-          tap(() => {
+          tap((answer) => {
+            revisions.take(answer, 0, where);
             call.answered = true;
             route.endpoint.succeeded();
           }),
@@ -137,7 +142,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
     get,
     channel: (rpc) =>
       defer(() => attempts.route()).pipe(
-        map((route) => channelAlong(route, rpc, { transport, tokens, carriers, headers: settings.headers })),
+        map((route) => channelAlong(route, rpc, { transport, tokens, carriers, revisions, headers: settings.headers })),
       ),
     endpoints: () => endpoints.origins,
     setEndpoints: (origins) => {
@@ -161,6 +166,13 @@ function begin<In>(rpc: Rpc<In, unknown>, request: In, options: CallOptions) {
   const json = rpc.request.write(request);
   if (json === INVALID) throw new EtcdError('InvalidArgument', 'the request is not valid', { rpc: rpc.name });
   return { json, body: JSON.stringify(json), call: newCall(rpc, options) };
+}
+
+/** The oldest revision that may be answered. */
+function oldestOf({ name, safety }: Rpc<never, unknown>, { monotonic }: ReadCallOptions, newest: number): number {
+  if (monotonic !== true) return 0;
+  if (safety === 'write') throw new EtcdError('InvalidArgument', 'monotonic is for what only reads', { rpc: name });
+  return newest;
 }
 
 function timeoutOf({ timeoutMs }: CallOptions, fallback: number): number {

@@ -1,18 +1,21 @@
-import { merge } from 'rxjs';
+import { merge, tap } from 'rxjs';
+import { isRecord } from '../codec/message.js';
 import type { Rpc } from '../codec/rpc.js';
 import type { EtcdError } from '../errors/index.js';
 import type { Route } from './attempts.js';
 import type { Channel } from './call.js';
 import type { CarrierChoice } from './carriers/choice.js';
+import type { Revisions } from './revisions.js';
 import { verdict } from './retry.js';
 import type { Tokens } from './tokens.js';
-import type { Transport } from './transport.js';
+import type { DuplexPart, Transport } from './transport.js';
 
 /** What a channel is made with. */
 interface Means {
   readonly transport: Transport;
   readonly tokens: Tokens;
   readonly carriers: CarrierChoice;
+  readonly revisions: Revisions;
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -20,7 +23,7 @@ interface Means {
 export function channelAlong(
   { endpoint, info, credential }: Route,
   rpc: Rpc<never, unknown>,
-  { transport, tokens, carriers, headers }: Means,
+  { transport, tokens, carriers, revisions, headers }: Means,
 ): Channel {
   const { origin } = endpoint;
   const terms = { origin, version: info.version, authenticated: credential.token !== undefined };
@@ -35,7 +38,9 @@ export function channelAlong(
         ? undefined
         : merge(
             endpoint.removed,
-            transport.duplex({ carrier, origin, path: info.prefix + rpc.path, headers, token: credential.token, rpc: rpc.name }),
+            transport
+              .duplex({ carrier, origin, path: info.prefix + rpc.path, headers, token: credential.token, rpc: rpc.name })
+              .pipe(tap((part) => note(part, revisions))),
           ),
     answered: () => endpoint.succeeded(),
     failed: (error: EtcdError): boolean => {
@@ -52,4 +57,9 @@ export function channelAlong(
     },
     outdated: () => tokens.known !== credential,
   };
+}
+
+/** What a watch tells has been seen, too. */
+function note(part: DuplexPart, revisions: Revisions): void {
+  if (part.type === 'message' && isRecord(part.json)) revisions.take(part.json['result'], 0, {});
 }

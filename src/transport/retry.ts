@@ -6,11 +6,12 @@ import type { EtcdError, GrpcCode, Reason } from '../errors/index.js';
  * - `fail`: the error is the answer
  * - `again`: on the next endpoint
  * - `elsewhere`: on the next endpoint, but nowhere a second time
+ * - `behind`: on the next endpoint; this one is well, but too far behind for what was asked
  * - `reauthenticate`: with a new token
  * - `rediscover`: after asking the server what it is
  * - `ambiguous`: nobody knows whether it was carried out; the caller must be told
  */
-export type Verdict = 'fail' | 'again' | 'elsewhere' | 'reauthenticate' | 'rediscover' | 'ambiguous';
+export type Verdict = 'fail' | 'again' | 'elsewhere' | 'behind' | 'reauthenticate' | 'rediscover' | 'ambiguous';
 
 interface Row {
   readonly read: Verdict;
@@ -33,6 +34,7 @@ const NOT_PROPOSED: Row = { read: 'fail', write: 'fail', why: 'the cluster refus
 const TABLE: Partial<Record<Reason, Row>> = {
   Unreachable: NEVER_SENT,
   TlsFailed: NO_TLS,
+  StaleRead: { read: 'behind', write: 'fail', why: 'another member may be further, and this one a moment later' },
   InvalidAuthToken: REFUSED,
   AuthOldRevision: REFUSED,
   // What a server says to a call without a token, from a client that has credentials: auth was enabled meanwhile.

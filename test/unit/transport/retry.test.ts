@@ -7,6 +7,7 @@ type Verdicts = [read: Verdict, write: Verdict];
 /** All that is not just the server's answer. The promise that a write is sent at most once is this table. */
 const EXPECTED: Partial<Record<Reason, Verdicts>> = {
   Unreachable: ['again', 'again'],
+  StaleRead: ['behind', 'fail'],
   InvalidAuthToken: ['reauthenticate', 'reauthenticate'],
   AuthOldRevision: ['reauthenticate', 'reauthenticate'],
   UserEmpty: ['reauthenticate', 'reauthenticate'],
@@ -34,6 +35,7 @@ const EXPECTED: Partial<Record<Reason, Verdicts>> = {
 const OWN: readonly Reason[] = [
   'InvalidArgument',
   'TokenUnavailable',
+  'StaleRead',
   'Unreachable',
   'ConnectionLost',
   'UnsupportedServerVersion',

@@ -1,0 +1,75 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { firstValueFrom } from 'rxjs';
+import type { Client } from '../../src/index.js';
+import { startFaultCluster, type FaultCluster } from '../support/cluster/cluster.js';
+import { stallPeers, type Member } from '../support/cluster/member.js';
+import { Clients, rejection, until } from './support.js';
+
+let cluster: FaultCluster;
+const clients = new Clients();
+
+beforeAll(async () => {
+  cluster = await startFaultCluster();
+});
+afterEach(async () => {
+  cluster.heal();
+  await clients.close();
+  await cluster.settled();
+});
+afterAll(() => cluster.stop());
+
+/** A member that follows, cut off from the others: it answers clients, but can agree on nothing. */
+async function partedFollower(): Promise<Member> {
+  const leader = await cluster.leader();
+  const follower = cluster.members.find((member) => member !== leader);
+  if (follower === undefined) throw new Error('somebody follows');
+  stallPeers(follower, cluster.members, 'both');
+  return follower;
+}
+
+const timed = async (call: Promise<unknown>): Promise<number> => {
+  const start = performance.now();
+  await call;
+  return performance.now() - start;
+};
+const read = (client: Client): Promise<unknown> => firstValueFrom(client.kv.get('a'));
+
+describe('a member that is parted from the others', () => {
+  test('costs one read of a client its silence, and no other as long as it is alone; then it is used again', async () => {
+    const client = clients.make({ endpoints: cluster.endpoints });
+    for (let n = 0; n < 6; n++) await read(client);
+    const parted = await partedFollower();
+    const times: number[] = [];
+    const end = performance.now() + 4_000;
+    while (performance.now() < end) times.push(await timed(read(client)));
+    expect(Math.max(...times)).toBeLessThan(2_000);
+    expect(times.filter((ms) => ms > 1_000).length).toBeLessThanOrEqual(1);
+    cluster.heal();
+    const asked = parted.client.up.bytes;
+    const reading = { done: false };
+    const reads = (async () => {
+      while (!reading.done) await read(client);
+    })();
+    await until('it is asked again', () => parted.client.up.bytes > asked + 5_000);
+    reading.done = true;
+    await reads;
+  });
+
+  test('answers serializable reads as of then, but none that is monotonic', async () => {
+    const client = clients.make({ endpoints: cluster.endpoints, gatherReads: false });
+    const before = await firstValueFrom(client.kv.put('a', 'before'));
+    const parted = await partedFollower();
+    const [other] = cluster.members.filter((member) => member !== parted);
+    const { header } = await firstValueFrom(client.kv.put('a', 'after', { endpoint: other?.endpoint ?? '' }));
+    expect(header.revision).toBe(before.header.revision + 1);
+    const options = { serializable: true };
+    const seen = async (more: object): Promise<Set<string | undefined>> => {
+      const all = Array.from({ length: 12 }, () => firstValueFrom(client.kv.get('a', { ...options, ...more })));
+      return new Set((await Promise.all(all)).map((kv) => kv?.value));
+    };
+    expect(await seen({})).toContain('before');
+    expect(await seen({ monotonic: true })).toEqual(new Set(['after']));
+    const there = client.kv.get('a', { ...options, monotonic: true, endpoint: parted.endpoint });
+    expect(await rejection(firstValueFrom(there))).toMatchObject({ reason: 'StaleRead', endpoint: parted.endpoint });
+  });
+});

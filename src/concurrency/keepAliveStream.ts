@@ -21,6 +21,8 @@ export interface KeepAliveStream {
 export interface StreamKeeping {
   readonly agenda: Agenda;
   readonly openTimeoutMs: number;
+  /** It was not opened in time. */
+  readonly onUnopened: () => void;
   readonly onAnswer: () => void;
 }
 
@@ -37,7 +39,7 @@ const notFound = (id: LeaseId): EtcdError => new EtcdError('LeaseNotFound', `lea
 export function duplexKeepAlive(
   parts: Observable<DuplexPart>,
   { endpoint }: Channel,
-  { agenda, openTimeoutMs, onAnswer }: StreamKeeping,
+  { agenda, openTimeoutMs, onUnopened, onAnswer }: StreamKeeping,
 ): Observable<KeepAliveStream> {
   return new Observable((subscriber) => {
     const where = { rpc: rpc.name, endpoint };
@@ -70,21 +72,24 @@ export function duplexKeepAlive(
       first.subscriber.complete();
     };
 
+    const unopened = (): Observable<never> => {
+      onUnopened();
+      return throwError(() => lost(`the stream was not opened within ${openTimeoutMs} ms`));
+    };
+
     subscriber.add(() => silence.forget());
     subscriber.add(
-      parts
-        .pipe(timeout({ first: openTimeoutMs, with: () => throwError(() => lost(`the stream was not opened within ${openTimeoutMs} ms`)) }))
-        .subscribe({
-          next: (part) => {
-            if (part.type === 'open') return subscriber.next({ refresh: refreshOver(part.send) });
-            try {
-              receive(part.json);
-            } catch (error) {
-              subscriber.error(error);
-            }
-          },
-          error: (error: unknown) => subscriber.error(error),
-        }),
+      parts.pipe(timeout({ first: openTimeoutMs, with: unopened })).subscribe({
+        next: (part) => {
+          if (part.type === 'open') return subscriber.next({ refresh: refreshOver(part.send) });
+          try {
+            receive(part.json);
+          } catch (error) {
+            subscriber.error(error);
+          }
+        },
+        error: (error: unknown) => subscriber.error(error),
+      }),
     );
   });
 }

@@ -10,6 +10,9 @@ import { Agenda } from './agenda.js';
 import { duplexKeepAlive, singleKeepAlives, type KeepAliveStream } from './keepAliveStream.js';
 import type { Hold } from './leaseLife.js';
 
+/** A lease may live for two seconds: what leads to its refresh must not be waited for as long as watches can wait for theirs. In milliseconds. */
+const MOST = { answerTimeoutMs: 1_000, maxBackoffMs: 500 };
+
 /** The refreshes of all leases of a client, on one stream where the carrier can. */
 export class KeepAlives {
   private readonly connections: StreamConnections<KeepAliveStream>;
@@ -22,14 +25,24 @@ export class KeepAlives {
   ) {
     this.connections = new StreamConnections<KeepAliveStream>(
       () => caller.channel(leaseRpcs.keepAlive),
-      settings,
+      {
+        initialBackoffMs: Math.min(settings.initialBackoffMs, MOST.maxBackoffMs),
+        maxBackoffMs: Math.min(settings.maxBackoffMs, MOST.maxBackoffMs),
+        answerTimeoutMs: Math.min(settings.answerTimeoutMs, MOST.answerTimeoutMs),
+      },
       (channel, outcomes) => {
         const onAnswer = (): void => {
           outcomes.onAnswer();
           outcomes.onNews();
         };
         if (channel.duplex === undefined) return singleKeepAlives(service, onAnswer);
-        return duplexKeepAlive(channel.duplex, channel, { agenda: this.agenda, openTimeoutMs: settings.answerTimeoutMs, onAnswer });
+        const onUnopened = (): void => outcomes.onSilence();
+        return duplexKeepAlive(channel.duplex, channel, {
+          agenda: this.agenda,
+          openTimeoutMs: outcomes.patienceMs,
+          onUnopened,
+          onAnswer,
+        });
       },
     );
   }

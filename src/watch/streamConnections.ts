@@ -57,7 +57,7 @@ export class StreamConnections<S> {
 
   constructor(
     private readonly findChannel: () => Observable<Channel>,
-    private readonly settings: Pick<ConnectionSettings, 'answerTimeoutMs' | 'initialBackoffMs' | 'maxBackoffMs'>,
+    settings: Pick<ConnectionSettings, 'answerTimeoutMs' | 'initialBackoffMs' | 'maxBackoffMs'>,
     /** Makes a stream over a channel; it errors when it breaks. */
     private readonly over: (channel: Channel, outcomes: StreamOutcomes) => Observable<S>,
   ) {
@@ -98,14 +98,17 @@ export class StreamConnections<S> {
   private open(): Observable<S> {
     const waitMs = this.retryAt - asyncScheduler.now();
     if (this.current.value.status === 'idle') this.show({ status: 'connecting' });
-    const { answerTimeoutMs } = this.settings;
     const channel = defer(() => {
       this.patience.begin();
+      const { ms } = this.patience;
       // What has to be asked on the way to it (the version, a token) may go into a connection that is dead without having been closed.
       return this.findChannel().pipe(
         timeout({
-          first: answerTimeoutMs,
-          with: () => throwError(() => new EtcdError('Unreachable', `no answer within ${answerTimeoutMs} ms`)),
+          first: ms,
+          with: () => {
+            this.patience.end();
+            return throwError(() => new EtcdError('Unreachable', `no answer within ${ms} ms`));
+          },
         }),
       );
     });

@@ -25,8 +25,8 @@ export interface ClientOptions {
   /** How long a call may take with all its tries, in milliseconds: 10 000 by default; `Infinity` for no limit. */
   readonly requestTimeoutMs?: number;
   /**
-   * How long nothing may be heard of a try before the next endpoint is tried, in milliseconds: 1 500 by default; `Infinity` for no limit. For reads, and for writes that
-   * have not left; where there is another endpoint. Each further try of a call gets four times as long.
+   * How long nothing may be heard of a try before the next endpoint is tried, in milliseconds: 800 by default; `Infinity` for no limit. For reads, and for writes that
+   * have not left; where there is another endpoint. Where as many were silent as there are others, the further tries of a call get four times as long.
    */
   readonly tryTimeoutMs?: number;
   /**
@@ -78,7 +78,7 @@ export function settingsOf(options: ClientOptions): Settings {
     tls: options.tls === undefined ? {} : checkTls(options.tls, endpoints),
     connectTimeoutMs: duration('connectTimeoutMs', options.connectTimeoutMs, 5_000),
     requestTimeoutMs: limit('requestTimeoutMs', options.requestTimeoutMs, 10_000),
-    tryTimeoutMs: limit('tryTimeoutMs', options.tryTimeoutMs, 1_500),
+    tryTimeoutMs: limit('tryTimeoutMs', options.tryTimeoutMs, 800),
     discovery: checkDiscovery(options.discovery),
     keepAliveMs: duration('keepAliveMs', options.keepAliveMs, 30_000),
     maxConnections: count('maxConnections', options.maxConnections, 64),

@@ -10,9 +10,9 @@ export interface StreamOptions {
    * works everywhere. Another choice is not departed from.
    */
   readonly carrier?: 'auto' | Carrier;
-  /** How long a stream may be silent before the server is asked whether it is still there: 10 000 by default. */
+  /** How long a stream may be silent before the server is asked whether it is still there: 1 000 by default. */
   readonly heartbeatMs?: number;
-  /** How long an answer on a stream may take (to a heartbeat, to a new watch) before the stream is given up and made anew: 5 000 by default. */
+  /** How long an answer on a stream may take (to a heartbeat, to a new watch) before the stream is given up and made anew: 2 000 by default. */
   readonly answerTimeoutMs?: number;
   /** The first pause before a stream is made anew: 50 by default. It doubles each time, up to `maxBackoffMs`, until the server has answered. */
   readonly initialBackoffMs?: number;
@@ -46,8 +46,8 @@ export function checkStreams(given: unknown, endpoints: readonly string[]): Stre
   }
   return {
     carrier: carrier as StreamSettings['carrier'],
-    heartbeatMs: duration('streams.heartbeatMs', given['heartbeatMs'], 10_000),
-    answerTimeoutMs: duration('streams.answerTimeoutMs', given['answerTimeoutMs'], 5_000),
+    heartbeatMs: duration('streams.heartbeatMs', given['heartbeatMs'], 1_000),
+    answerTimeoutMs: duration('streams.answerTimeoutMs', given['answerTimeoutMs'], 2_000),
     initialBackoffMs: duration('streams.initialBackoffMs', given['initialBackoffMs'], 50),
     maxBackoffMs: duration('streams.maxBackoffMs', given['maxBackoffMs'], 5_000),
     graceMs: duration('streams.graceMs', given['graceMs'], 1_000),

@@ -39,7 +39,7 @@ export class KeepAlives {
         const onUnopened = (): void => outcomes.onSilence();
         return duplexKeepAlive(channel.duplex, channel, {
           agenda: this.agenda,
-          openTimeoutMs: outcomes.patienceMs,
+          openTimeoutMs: outcomes.patienceMs(),
           onUnopened,
           onAnswer,
         });

@@ -54,7 +54,7 @@ export interface ClosableCaller extends Caller {
 export function createCaller(transport: Transport, settings: CallerSettings): ClosableCaller {
   const closed = new Subject<never>();
   const requests = new Requests(settings.headers);
-  const tries = new TryLimits(settings.tryTimeoutMs);
+  const tries: TryLimits = new TryLimits(settings.tryTimeoutMs, () => endpoints.size - 1);
   const endpoints = new Endpoints(
     settings.endpoints,
     {

@@ -4,7 +4,7 @@ import type { Call, Recover } from './call.js';
 import { Deadlines } from './deadlines.js';
 import type { Endpoint, ServerInfo } from './endpoint.js';
 
-/** What is slow rather than gone is found out by waiting: each further try waits so many times as long. */
+/** What is slow rather than gone is found out by waiting: when as many were silent as there are to go to, a try waits so many times as long. */
 const GROWTH = 4;
 /** Whatever the limit of a try. */
 const LONGEST_CHECK_MS = 5_000;
@@ -22,7 +22,11 @@ interface Beginning<T> {
 export class TryLimits {
   private readonly first: Deadlines;
 
-  constructor(private readonly usualMs: number) {
+  constructor(
+    private readonly usualMs: number,
+    /** How many other endpoints there are to go to. */
+    private readonly alternatives: () => number,
+  ) {
     this.first = new Deadlines(usualMs);
   }
 
@@ -81,7 +85,7 @@ export class TryLimits {
   }
 
   private limitOf(call: Call | undefined): number {
-    return this.usualMs * GROWTH ** (call?.silences ?? 0);
+    return this.usualMs * GROWTH ** Math.floor((call?.silences ?? 0) / Math.max(1, this.alternatives()));
   }
 
   private callIn(ms: number, expire: () => void): () => void {

@@ -1,4 +1,4 @@
-import { catchError, concat, map, merge, of, throwError, timeout, type Observable } from 'rxjs';
+import { catchError, concat, exhaustMap, ignoreElements, map, merge, of, share, throwError, timeout, timer, type Observable } from 'rxjs';
 import { watchRpcs } from '../codec/watch.js';
 import { EtcdError, isEtcdError } from '../errors/index.js';
 import type { Caller, Channel } from '../transport/call.js';
@@ -11,8 +11,8 @@ import { createRequest } from './request.js';
 import type { StreamOutcomes } from './streamConnections.js';
 import type { WatchReport, WatchStream } from './watchStream.js';
 
-/** Nothing can be asked on such a stream. One that has been silent for so many heartbeats is made anew, lest it is dead. */
-const SILENT_HEARTBEATS = 6;
+/** One that has been silent for so many heartbeats is made anew, lest its connection is dead and only that. */
+const SILENT_HEARTBEATS = 60;
 
 /** Watches of which each is a POST of its own, whose answer comes in chunks: works everywhere, and costs a connection a watch. */
 export function chunkedStream(
@@ -24,12 +24,18 @@ export function chunkedStream(
   const rpc = watchRpcs.watch;
   const where = { rpc: rpc.name, endpoint };
   const fragments = version === undefined || isAtLeast(version, '3.4');
+  // Nothing can be asked on such streams: beside them, then, for all together.
+  const pulse = timer(heartbeatMs, heartbeatMs).pipe(
+    exhaustMap(() => caller.get('/version', { endpoint, timeoutMs: outcomes.patienceMs() })),
+    ignoreElements(),
+    share(),
+  );
   return of({
     watch: (target, startRevision): Observable<WatchReport> =>
       merge(
         removed,
         concat(
-          caller.stream(rpc, createRequest(target, startRevision, fragments), { endpoint, timeoutMs: outcomes.patienceMs }),
+          caller.stream(rpc, createRequest(target, startRevision, fragments), { endpoint, timeoutMs: outcomes.patienceMs() }),
           throwError(() => new EtcdError('ConnectionLost', 'the server ended the stream', where)),
         ),
       ).pipe(
@@ -37,6 +43,7 @@ export function chunkedStream(
           each: heartbeatMs * SILENT_HEARTBEATS,
           with: () => throwError(() => new EtcdError('ConnectionLost', 'the stream was silent for long, and is made anew', where)),
         }),
+        (reports) => merge(reports, pulse),
         catchError((error: unknown) => throwError(() => (isEtcdError(error) ? outcomes.onLost(asLost(error, outcomes)) : error))),
         map((response) => {
           const refusal = response.canceled ? refusalIn(response, where) : undefined;

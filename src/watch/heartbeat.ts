@@ -5,7 +5,7 @@ export interface HeartbeatSettings {
   /** How long it may be silent before it is asked. */
   readonly intervalMs: number;
   /** How long an answer may take. */
-  readonly timeoutMs: number;
+  readonly timeoutMs: () => number;
   /** Asks. @returns false where there is nothing to ask for: nobody would answer */
   readonly ask: () => boolean;
   /** It did not answer. */
@@ -82,7 +82,7 @@ export class Heartbeat {
 
   /** Something must be heard in time, and what came must do. */
   private within(problem: string, suffices: () => boolean): Subscription {
-    const { timeoutMs } = this.settings;
+    const timeoutMs = this.settings.timeoutMs();
     const before = this.heard;
     return asyncScheduler.schedule(() => {
       if (this.heard === before || !suffices()) this.settings.onLost(`${problem} within ${timeoutMs} ms`);

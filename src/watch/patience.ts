@@ -1,5 +1,5 @@
-/** To eight times the usual. */
-const MOST_DOUBLINGS = 3;
+/** To 32 times the usual. */
+const MOST_DOUBLINGS = 5;
 
 /**
  * How long an answer may take. A server that has a long history to go through for a watch is silent meanwhile, and begins anew on each stream: were it

@@ -27,8 +27,8 @@ const STRIKES = 3;
 
 /** What becomes of a stream, as who makes it over a channel reports it. */
 export interface StreamOutcomes {
-  /** How long an answer may take on this one. */
-  readonly patienceMs: number;
+  /** How long an answer may take on this one: less again once it brought news. */
+  readonly patienceMs: () => number;
   /** It is given up because none came. */
   onSilence(): void;
   /** It brought more than the answer to a create. */
@@ -130,7 +130,7 @@ export class StreamConnections<S> {
       this.show({ status: 'connected', endpoint: channel.endpoint, carrier: channel.carrier });
     };
     return this.over(channel, {
-      patienceMs: this.patience.ms,
+      patienceMs: () => this.patience.ms,
       onSilence: () => this.patience.end(),
       onNews: () => {
         this.garbled = 0;

@@ -48,10 +48,10 @@ describe('an endpoint that accepts, and never answers', () => {
     await warm(client, 20);
     stall();
     const first = await Promise.all(Array.from({ length: 40 }, () => timed(read(client))));
-    expect(Math.max(...first)).toBeGreaterThan(1_400);
+    expect(Math.max(...first)).toBeGreaterThan(700);
     expect(Math.max(...first)).toBeLessThan(2_000);
     const later = await Promise.all(Array.from({ length: 40 }, () => timed(read(client))));
-    expect(Math.max(...later)).toBeLessThan(1_000);
+    expect(Math.max(...later)).toBeLessThan(700);
   });
 
   test('costs the first calls of a client no 2 s, reads or writes', async () => {

@@ -10,7 +10,7 @@ describe('without a word', () => {
       tls: {},
       connectTimeoutMs: 5_000,
       requestTimeoutMs: 10_000,
-      tryTimeoutMs: 1_500,
+      tryTimeoutMs: 800,
       discovery: undefined,
       keepAliveMs: 30_000,
       maxConnections: 64,
@@ -18,7 +18,7 @@ describe('without a word', () => {
       headers: { 'user-agent': 'rxetcd', 'content-type': 'application/json' },
       apiPrefix: undefined,
       gatherReads: true,
-      streams: { carrier: 'auto', heartbeatMs: 10_000, answerTimeoutMs: 5_000, initialBackoffMs: 50, maxBackoffMs: 5_000, graceMs: 1_000 },
+      streams: { carrier: 'auto', heartbeatMs: 1_000, answerTimeoutMs: 2_000, initialBackoffMs: 50, maxBackoffMs: 5_000, graceMs: 1_000 },
     });
   });
 

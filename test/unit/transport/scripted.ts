@@ -115,7 +115,7 @@ export const A = 'http://a:1';
 export const B = 'http://b:1';
 
 export function callerOf(transport: Transport, settings: Partial<CallerSettings> = {}): ClosableCaller {
-  return createCaller(transport, { ...settingsOf({}), endpoints: [A], ...settings });
+  return createCaller(transport, { ...settingsOf({ tryTimeoutMs: 1_500 }), endpoints: [A], ...settings });
 }
 
 /** What a call comes to: its value, or the reason of its error. */

@@ -70,6 +70,13 @@ describe('a read of which nothing is heard', () => {
     expect(originsOf(transport)).toEqual([A, B]);
   });
 
+  test('gets no more time at the next endpoint while there is yet another: two may be silent for reasons of their own', () => {
+    const C = 'http://c:1';
+    const transport = scriptedTransport((request) => (request.origin === C ? reply(200) : silent)(request));
+    expect(settle(get(callerOf(transport, { endpoints: [A, B, C] })))).toMatchObject([{ outcome: 'ok', at: 2 * 1_500 + ASKING + 1 }]);
+    expect(originsOf(transport)).toEqual([A, B, C]);
+  });
+
   test('is not one whose answer is long in coming, but comes', () => {
     const transport = scriptedTransport(trickle(1_400, 6));
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 6 * 1_400 + 1 }]);

@@ -13,9 +13,10 @@ class Pulse {
   /** How long after it was asked the other end answers; undefined for never. */
   answersAfterMs: number | undefined = 1;
   watched = true;
+  timeoutMs = 5_000;
   readonly heartbeat = new Heartbeat({
     intervalMs: 10_000,
-    timeoutMs: 5_000,
+    timeoutMs: () => this.timeoutMs,
     ask: () => {
       if (!this.watched) return false;
       this.asked.push(asyncScheduler.now());
@@ -50,6 +51,11 @@ describe('a heartbeat', () => {
     // An answer is heard within the interval, so that the one after it is not silent.
     expect(asked).toEqual(Array.from({ length: (24 * HOUR) / 20_000 }, (_, index) => 10_000 + index * 20_000));
     expect(lost).toEqual([]);
+  });
+
+  test('waits for as long as is right at the time, not as was when it began', () => {
+    const made = pulse(HOUR, { 9_000: (later) => (later.timeoutMs = 2_000) }, silent);
+    expect(made.lostAt).toBe(12_000);
   });
 
   test('does not ask while messages come', () => {

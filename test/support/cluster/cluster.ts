@@ -1,5 +1,5 @@
 import { firstValueFrom } from 'rxjs';
-import { createClient, type Client } from '../../../src/index.js';
+import { createClient, type ClientOptions } from '../../../src/index.js';
 import { findEtcd } from '../etcd/index.js';
 import { retryPorts } from '../etcd/server.js';
 import { eventually } from './eventually.js';
@@ -25,9 +25,10 @@ export async function startFaultCluster(options: FaultClusterOptions = {}): Prom
     const members = await retryPorts(() => startMembers(source, options, tls?.server));
     cleanUp.push(() => Promise.all(members.map(stopMember)));
     const access = { ...(tls && { tls: tls.client }), ...(options.auth === true && { auth: ROOT }) };
-    const direct = createClient({ ...access, endpoints: members.map(({ server }) => server.endpoint) });
+    const addresses = { ...access, endpoints: members.map(({ server }) => server.endpoint) };
+    if (options.auth === true) await enableAuth(addresses);
+    const direct = createClient(addresses);
     cleanUp.push(() => direct.close());
-    if (options.auth === true) await enableAuth(direct);
     const cluster: FaultCluster = {
       version: source.version,
       members,
@@ -49,11 +50,17 @@ export async function startFaultCluster(options: FaultClusterOptions = {}): Prom
   }
 }
 
-async function enableAuth({ auth }: Client): Promise<void> {
-  await firstValueFrom(auth.userAdd(ROOT.username, { password: ROOT.password }));
-  await firstValueFrom(auth.roleAdd('root'));
-  await firstValueFrom(auth.userGrantRole('root', 'root'));
-  await firstValueFrom(auth.enable());
+/** By a client that is of no use afterwards: where certificates are asked for, a call without a token is refused as one of a user that is not known. */
+async function enableAuth(addresses: ClientOptions): Promise<void> {
+  const etcd = createClient(addresses);
+  try {
+    await firstValueFrom(etcd.auth.userAdd(ROOT.username, { password: ROOT.password }));
+    await firstValueFrom(etcd.auth.roleAdd('root'));
+    await firstValueFrom(etcd.auth.userGrantRole('root', 'root'));
+    await firstValueFrom(etcd.auth.enable());
+  } finally {
+    await etcd.close();
+  }
 }
 
 /** The members of which it is so. */

@@ -151,6 +151,9 @@ const BY_MESSAGE: ReadonlyMap<string, Reason> = new Map<string, Reason>([
 const ABOVE_LIMIT = /^grpc: received message larger than max \(\d+ vs\. (\d+)\)$/;
 const LIMIT_OF_ANSWERS = String(4 * 2 ** 20);
 
+/** What the gateway of a server on TLS says of what was under way when that server stopped. */
+const BROKEN_OFF = /malformed header: missing HTTP content-type/;
+
 /** The gRPC code that belongs to a reason, whatever code the gateway wrapped it in. */
 export function codeOf(reason: Reason): GrpcCode {
   return reason in SERVER_ERRORS
@@ -172,5 +175,6 @@ export function reasonOf(text: string): Reason | undefined {
     .replace(/^(?:etcdserver|auth): /, '');
   const limit = ABOVE_LIMIT.exec(message)?.[1];
   if (limit !== undefined) return limit === LIMIT_OF_ANSWERS ? 'ResponseTooLarge' : 'RequestTooLarge';
+  if (BROKEN_OFF.test(message)) return 'Stopped';
   return BY_MESSAGE.get(message);
 }

@@ -33,6 +33,13 @@ test('what etcd 3.3 calls a token of before a change of users is known, too', ()
   expect(reasonOf('auth: revision in header is old')).toBe('AuthOldRevision');
 });
 
+test('what a server on TLS breaks off as it stops is known by gRPC’s words for it', () => {
+  expect(reasonOf('rpc error: code = Unknown desc = malformed header: missing HTTP content-type')).toBe('Stopped');
+  expect(reasonOf('unexpected HTTP status code received from server: 200 (OK); malformed header: missing HTTP content-type')).toBe(
+    'Stopped',
+  );
+});
+
 test('no two reasons have the same text', () => {
   expect(new Set(SERVER_REASONS.map(messageOf)).size).toBe(SERVER_REASONS.length);
 });

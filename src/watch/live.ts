@@ -1,4 +1,19 @@
-import { concat, defer, last, map, of, retry, switchMap, tap, throwError, timer, EMPTY, type Observable } from 'rxjs';
+import {
+  asyncScheduler,
+  concat,
+  defer,
+  last,
+  map,
+  observeOn,
+  of,
+  retry,
+  switchMap,
+  tap,
+  throwError,
+  timer,
+  EMPTY,
+  type Observable,
+} from 'rxjs';
 import { hasReason } from '../errors/index.js';
 import type { KeyValue } from '../model/keyValue.js';
 import type { Range } from '../model/range.js';
@@ -89,6 +104,8 @@ function load(range: Range, readPages: ReadPages): Observable<Loaded> {
     const gathered = LiveEntries.gather();
     let revision = 0;
     return readPages(range).pipe(
+      // The next page is asked for before this one is gathered: server and client work at the same time.
+      observeOn(asyncScheduler),
       tap((page) => {
         // The first page's header has the revision that all pages show; those of the later ones are of their own time.
         if (revision === 0) revision = page.header.revision;

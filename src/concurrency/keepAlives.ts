@@ -1,4 +1,4 @@
-import { catchError, EMPTY, ignoreElements, of, retry, switchMap, take, throwError, timer, type Observable } from 'rxjs';
+import { catchError, EMPTY, ignoreElements, of, retry, share, switchMap, take, throwError, timer, type Observable } from 'rxjs';
 import { leaseRpcs } from '../codec/lease.js';
 import type { Leases } from '../lease.js';
 import type { LeaseId } from '../model/ids.js';
@@ -17,6 +17,8 @@ const MOST = { answerTimeoutMs: 1_000, maxBackoffMs: 500 };
 export class KeepAlives {
   private readonly connections: StreamConnections<KeepAliveStream>;
   private readonly agenda = new Agenda();
+  /** Shared: a stream that each of ten thousand leases holds by itself would look through all of them for each refresh that is done. */
+  private readonly held: Observable<never>;
 
   constructor(
     caller: Caller,
@@ -45,6 +47,17 @@ export class KeepAlives {
         });
       },
     );
+    this.held = this.connections.stream().pipe(
+      ignoreElements(),
+      retry({
+        delay: (failure: unknown) => {
+          if (!(failure instanceof StreamLost)) return EMPTY;
+          // Where another stream is said not to do better, the refreshes go on asking for one; so does this, but not all the time.
+          return failure.again ? of(undefined) : timer(settings.maxBackoffMs);
+        },
+      }),
+      share(),
+    );
   }
 
   /** Refreshes a lease once, on the stream that there is; it errors when that breaks, and the next try is on another. */
@@ -58,15 +71,6 @@ export class KeepAlives {
 
   /** Keeps a stream open as long as it is subscribed to, whatever breaks: between two refreshes of a lease nobody else would. Emits nothing. */
   hold(): Observable<never> {
-    return this.connections.stream().pipe(
-      ignoreElements(),
-      retry({
-        delay: (failure: unknown) => {
-          if (!(failure instanceof StreamLost)) return EMPTY;
-          // Where another stream is said not to do better, the refreshes go on asking for one; so does this, but not all the time.
-          return failure.again ? of(undefined) : timer(this.settings.maxBackoffMs);
-        },
-      }),
-    );
+    return this.held;
   }
 }

@@ -34,6 +34,8 @@ export interface LifeTies {
 
 /** A refresh that fails is tried again so soon, at the most: a third of a short TTL is not long. */
 const RETRY_MS = 250;
+/** A refresh may come by a thirtieth of the TTL earlier, to travel with others. */
+const GATHER = 1 / 30;
 /** A refresh is sent at a third of the TTL; one that is not answered by the half leaves time for others. */
 const PATIENCE = 1 / 6;
 
@@ -70,7 +72,7 @@ export function leaseLife(
       end?.cancel();
       end = agenda.in(remainingMs(), () => lose(lastError));
       next?.cancel();
-      next = agenda.in(Math.max(0, ttlMs() / 3 - since(hold.sentAt)), tryRefresh);
+      next = agenda.in(Math.max(0, ttlMs() / 3 - since(hold.sentAt)), tryRefresh, ttlMs() * GATHER);
     };
 
     const tryRefresh = (): void => {

@@ -1,5 +1,6 @@
 import { Observable } from 'rxjs';
 import { WebSocket } from 'undici';
+import type { Json } from '../../codec/wire.js';
 import { EtcdError, type ErrorDetails } from '../../errors/index.js';
 import { responseTooLarge } from '../body.js';
 import { parseJson } from '../parseJson.js';
@@ -29,7 +30,11 @@ export function webSocketDuplex({ origin, path, headers, token, rpc }: DuplexReq
     let opened = false;
     socket.addEventListener('open', () => {
       opened = true;
-      subscriber.next({ type: 'open', send: (message) => socket.send(JSON.stringify(message)) });
+      const send = (message: Json): void => {
+        connection.gather();
+        socket.send(JSON.stringify(message));
+      };
+      subscriber.next({ type: 'open', send });
     });
     socket.addEventListener('message', ({ data }: { data: unknown }) => {
       try {

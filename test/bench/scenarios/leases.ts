@@ -22,7 +22,7 @@ export const leasesScenario: Scenario = {
   name: NAME,
   rows: [{ name: NAME, unit: 'ms CPU/10 s', better: 'less', target: { toPeer: 0.5 } }],
   slow: true,
-  rounds: { full: 3, quick: 1, warmUp: 0 },
+  rounds: { full: 3, quick: 1, warmUp: 1 },
   prepare: async ({ server: { endpoint } }) => ({
     sides: {
       ours: () => measured(() => holdOurs(endpoint)),

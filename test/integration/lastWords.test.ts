@@ -1,0 +1,40 @@
+import { expect, test } from '@jest/globals';
+import { filter, firstValueFrom, Subscription, timer } from 'rxjs';
+import { settingsOf } from '../../src/options.js';
+import { TlsSource } from '../../src/transport/tls/source.js';
+import { undiciTransport } from '../../src/transport/undiciTransport.js';
+import { startTcpProxy } from '../support/tcpProxy.js';
+import { withEtcd } from './support/fixture.js';
+
+const fixture = withEtcd();
+/** More than one write takes. */
+const MESSAGES = 2_000;
+const MESSAGE = { progress_request: {} };
+/** Of a client's frame, with its mask. */
+const HEADER_BYTES = 6;
+
+test('what is said on a WebSocket in the turn in which it is left arrives, however much it is', async () => {
+  const proxy = await startTcpProxy(fixture.server.endpoint);
+  const path = fixture.has('3.4') ? '/v3/watch' : '/v3beta/watch';
+  const request = { carrier: 'websocket', origin: proxy.endpoint, path, headers: {}, token: undefined, rpc: 'Watch.Watch' } as const;
+  const settings = settingsOf({ endpoints: proxy.endpoint });
+  const transport = undiciTransport({ ...settings, tls: new TlsSource(settings.tls) });
+  let before = 0;
+  const left = new Promise<void>((resolve) => {
+    const listening = new Subscription();
+    listening.add(
+      transport.duplex(request).subscribe((part) => {
+        if (part.type !== 'open') return;
+        before = proxy.up.bytes;
+        for (let sent = 0; sent < MESSAGES; sent++) part.send(MESSAGE);
+        listening.unsubscribe();
+        resolve();
+      }),
+    );
+  });
+  await left;
+  await firstValueFrom(timer(0, 5).pipe(filter(() => proxy.open === 0)));
+  const arrived = proxy.up.bytes - before;
+  await Promise.all([transport.close(), proxy.close()]);
+  expect(arrived).toBe(MESSAGES * (HEADER_BYTES + JSON.stringify(MESSAGE).length));
+});

@@ -23,7 +23,7 @@ export function chunkedStream(
 ): Observable<WatchStream> {
   const rpc = watchRpcs.watch;
   const where = { rpc: rpc.name, endpoint };
-  const fragments = version === undefined || isAtLeast(version, '3.4');
+  const fragment = version === undefined || isAtLeast(version, '3.4');
   // Nothing can be asked on such streams: beside them, then, for all together.
   const pulse = timer(heartbeatMs, heartbeatMs).pipe(
     exhaustMap(() => caller.get('/version', { endpoint, timeoutMs: outcomes.patienceMs() })),
@@ -35,7 +35,7 @@ export function chunkedStream(
       merge(
         removed,
         concat(
-          caller.stream(rpc, createRequest(target, startRevision, fragments), { endpoint, timeoutMs: outcomes.patienceMs() }),
+          caller.stream(rpc, createRequest(target, startRevision, { fragment }), { endpoint, timeoutMs: outcomes.patienceMs() }),
           throwError(() => new EtcdError('ConnectionLost', 'the server ended the stream', where)),
         ),
       ).pipe(

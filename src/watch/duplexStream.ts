@@ -46,6 +46,7 @@ export function duplexStream(
             stream = new MultiplexedStream({
               where,
               fragments: version === undefined || isAtLeast(version, '3.4'),
+              takesIds: version === undefined || isAtLeast(version, '3.4'),
               orderedProgress: hasOrderedProgress(version),
               send: part.send,
               expect: (answer) => heartbeat.expect(answer),

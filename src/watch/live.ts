@@ -68,7 +68,7 @@ export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPa
 
     const follow = (from: Loaded): Observable<LiveUpdate> => {
       let { entries } = from;
-      return watchFrom(target, from.revision + 1, means).pipe(
+      return watchFrom(target, of(from.revision + 1), means).pipe(
         switchMap(({ revision, events }) => {
           if (events.length === 0) return EMPTY;
           const next = entries.apply(events);

@@ -13,8 +13,9 @@ import type { WatchReport, WatchStream } from './watchStream.js';
 type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
 
 interface Watcher {
-  readonly create: Json;
   readonly subscriber: Subscriber<WatchReport>;
+  /** The number that was asked for, where the server takes that. */
+  readonly wanted: number | undefined;
   /** By the server's count, as soon as it has answered. */
   id?: number;
   /** So many bookmarks for the whole stream may yet come that were made before this watch was. */
@@ -26,10 +27,12 @@ export interface MultiplexedLink {
   readonly where: ErrorDetails;
   /** The server splits responses that are too long. */
   readonly fragments: boolean;
+  /** The server numbers watches as it is told. */
+  readonly takesIds: boolean;
   /** A bookmark that was asked for stands in its place among the events. Before 3.4.25 and 3.5.8 it may overtake them. */
   readonly orderedProgress: boolean;
   send(message: Json): void;
-  /** A create has been sent and is to be answered, or (false) was. */
+  /** A create that has been sent is to be answered next, or (false) none is. */
   expect(answer: boolean): void;
   /** Asked before each create: false where it would be refused, and the stream is given up for another. */
   mayCreate?(): boolean;
@@ -38,13 +41,14 @@ export interface MultiplexedLink {
 const PROGRESS_ID = -1;
 
 /**
- * Many watches on one stream. A server numbers watches as it likes, so that an answer to a create is known by its turn alone: creates are sent one
- * at a time. Everything else goes by the number.
+ * Many watches on one stream. An old server numbers watches as it likes, and one that refuses a watch may not number it at all: an answer to a create is known by its
+ * turn alone, for creates are answered in the order in which they were sent, one each. Everything else goes by the number.
  */
 export class MultiplexedStream implements WatchStream {
-  private readonly queue: Watcher[] = [];
-  private creating: Watcher | undefined;
+  /** Their creates have been sent, and the answers come in this order. */
+  private readonly creating: Watcher[] = [];
   private readonly watchers = new Map<number, Watcher>();
+  private lastWanted = 0;
   /** Progress requests that have not been answered, and perhaps will not be. */
   private asked = 0;
 
@@ -52,11 +56,19 @@ export class MultiplexedStream implements WatchStream {
 
   watch(target: WatchTarget, startRevision: number): Observable<WatchReport> {
     return new Observable((subscriber) => {
-      const create = watchRpcs.watch.request.write(createRequest(target, startRevision, this.link.fragments)) as Json;
-      const watcher: Watcher = { create, subscriber, foreignBookmarks: 0 };
+      // 0 would have the server choose.
+      const wanted = this.link.takesIds ? ++this.lastWanted : undefined;
+      const request = createRequest(target, startRevision, {
+        fragment: this.link.fragments,
+        ...(wanted === undefined ? {} : { watchId: wanted }),
+      });
+      const create = watchRpcs.watch.request.write(request) as Json;
+      const watcher: Watcher = { wanted, subscriber, foreignBookmarks: 0 };
       subscriber.add(() => this.leave(watcher));
-      this.queue.push(watcher);
-      this.createNext();
+      if (this.link.mayCreate?.() === false) return;
+      this.creating.push(watcher);
+      this.link.send(create);
+      if (this.creating.length === 1) this.link.expect(true);
     });
   }
 
@@ -83,15 +95,18 @@ export class MultiplexedStream implements WatchStream {
     return 'news';
   }
 
-  /** Cancels every watch, for when the stream is left: etcd 3.5 does not notice the end of a WebSocket, and would keep them until their next event. */
+  /**
+   * Cancels every watch, for when the stream is left: etcd 3.5 does not notice the end of a WebSocket, and would keep them until their next event. Those that it has not
+   * answered yet, too, where their numbers are known: it takes requests in turn.
+   */
   cancelAll(): void {
+    for (const { wanted } of this.creating) if (wanted !== undefined) this.cancel(wanted);
     for (const id of [...this.watchers.keys()]) this.cancel(id);
   }
 
   private onCreated(response: WatchResponse): void {
-    const watcher = this.creating;
-    this.creating = undefined;
-    this.link.expect(false);
+    const watcher = this.creating.shift();
+    this.link.expect(this.creating.length > 0);
     if (watcher !== undefined && response.canceled) this.refuse(watcher, response);
     else if (watcher === undefined || watcher.subscriber.closed) this.cancel(response.watchId);
     else {
@@ -100,7 +115,6 @@ export class MultiplexedStream implements WatchStream {
       this.watchers.set(response.watchId, watcher);
       watcher.subscriber.next({ type: 'created' });
     }
-    this.createNext();
   }
 
   private refuse(watcher: Watcher, response: WatchResponse): void {
@@ -136,18 +150,7 @@ export class MultiplexedStream implements WatchStream {
     watcher.subscriber.next(newsIn(response));
   }
 
-  private createNext(): void {
-    if (this.creating !== undefined || this.queue.length === 0 || this.link.mayCreate?.() === false) return;
-    const watcher = this.queue.shift();
-    if (watcher === undefined) return;
-    this.creating = watcher;
-    this.link.send(watcher.create);
-    this.link.expect(true);
-  }
-
   private leave(watcher: Watcher): void {
-    const queued = this.queue.indexOf(watcher);
-    if (queued >= 0) this.queue.splice(queued, 1);
     // One whose create is under way is cancelled when it is answered: only then is its number known.
     if (watcher.id !== undefined && this.watchers.has(watcher.id)) this.cancel(watcher.id);
   }

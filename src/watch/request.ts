@@ -22,8 +22,16 @@ export interface WatchTarget {
 
 type WatchRequest = RequestOf<typeof watchRpcs.watch>;
 
+/** How a watch is asked for of a server that is new enough. */
+interface CreateOptions {
+  /** Have it split responses that are too long. */
+  readonly fragment: boolean;
+  /** Have it number the watch so. */
+  readonly watchId?: number;
+}
+
 /** The request that creates a watch. Fields that are not set are left out: a server that does not know them must not see them. */
-export function createRequest({ keys, filter }: WatchTarget, startRevision: number, fragment: boolean): WatchRequest {
+export function createRequest({ keys, filter }: WatchTarget, startRevision: number, { fragment, watchId }: CreateOptions): WatchRequest {
   const filters = [...(filter.noPut === true ? (['NOPUT'] as const) : []), ...(filter.noDelete === true ? (['NODELETE'] as const) : [])];
   return {
     createRequest: {
@@ -33,6 +41,7 @@ export function createRequest({ keys, filter }: WatchTarget, startRevision: numb
       ...(filter.prevKv === true ? { prevKv: true } : {}),
       ...(filter.progressNotify === true ? { progressNotify: true } : {}),
       ...(fragment ? { fragment } : {}),
+      ...(watchId === undefined ? {} : { watchId }),
     },
   };
 }

@@ -1,10 +1,11 @@
-import { defer, mergeMap, take, takeUntil, timeout, throwError, type Observable } from 'rxjs';
+import { defer, map, mergeMap, of, take, takeUntil, timeout, throwError, type Observable } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
 import { toKeyRange, type Range } from '../model/range.js';
 import type { WatchBatch } from '../model/watchBatch.js';
 import type { WatchEvent } from '../model/watchEvent.js';
 import type { WatchFilter, WatchTarget } from './request.js';
 import { SharedWatches } from './sharedWatches.js';
+import { storeRevision, StoreRevision } from './storeRevision.js';
 import { watchFrom, type WatcherMeans } from './watcher.js';
 
 /** What a watch is to report, and from where on. */
@@ -47,10 +48,11 @@ export interface Watches {
 
 /** The watches of a client over its streams. */
 export function watches(means: WatcherMeans, closed: Observable<void>, graceMs: number): Watches {
-  const shared = new SharedWatches((target) => watchFrom(target, undefined, means), closed, graceMs);
+  const revision = new StoreRevision((target) => storeRevision(means.caller, target));
+  const shared = new SharedWatches((target) => watchFrom(target, revision.of(target).pipe(map((now) => now + 1)), means), closed, graceMs);
 
   const batchesFrom = (target: WatchTarget, startRevision: number): Observable<WatchBatch> =>
-    watchFrom(target, startRevision, means).pipe(takeUntil(closed));
+    watchFrom(target, of(startRevision), means).pipe(takeUntil(closed));
 
   const watch: Watches['watch'] = (range, { startRevision, ...filter } = {}) =>
     defer(() => {

@@ -1,5 +1,4 @@
 import { catchError, concatMap, defer, map, of, retry, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
-import { kvRpcs } from '../codec/kv.js';
 import { hasReason, isEtcdError } from '../errors/index.js';
 import { progress, type WatchBatch } from '../model/watchBatch.js';
 import { Backoff } from '../transport/backoff.js';
@@ -9,6 +8,7 @@ import type { ConnectionSettings } from './settings.js';
 import { Cursor } from './cursor.js';
 import { isPassing, MOST_REFUSALS, persistently, refusesToken } from './passing.js';
 import type { WatchTarget } from './request.js';
+import { storeRevision } from './storeRevision.js';
 import { StreamLost } from './streamLost.js';
 
 /** What a watch is made with. */
@@ -22,15 +22,15 @@ export interface WatcherMeans {
  * One watch, from its start revision on, through whatever happens to the streams that carry it: whole revisions in their order, none left out and none
  * twice. Its first batch is a bookmark: from the revision after it on, everything will come. It errors only where no resuming helps.
  *
- * @param startRevision the first revision to report; undefined for what comes after now
+ * @param start tells the first revision to report; asked when the watch begins, until it has an answer
  */
 export function watchFrom(
   target: WatchTarget,
-  startRevision: number | undefined,
+  start: Observable<number>,
   { caller, connections, settings }: WatcherMeans,
 ): Observable<WatchBatch> {
   const watching = defer(() => {
-    let cursor = startRevision === undefined ? undefined : new Cursor(startRevision);
+    let cursor: Cursor | undefined;
     let begun = false;
     /** So many creates were refused since the last that was not. */
     let refusals = 0;
@@ -39,13 +39,11 @@ export function watchFrom(
 
     // Without a revision to come back to, a cut before the first event would lose what happens meanwhile.
     const place = (): Observable<Cursor> =>
-      cursor === undefined
-        ? persistently(currentRevision(caller, target), settings).pipe(map((now) => (cursor = new Cursor(now + 1))))
-        : of(cursor);
+      cursor === undefined ? persistently(start, settings).pipe(map((first) => (cursor = new Cursor(first)))) : of(cursor);
 
     /** etcd 3.3 takes an expired token for one that lacks the permission. A read of the same gets a new one if that is so, and else is refused as well. */
     const refreshToken = (refusal: unknown): Observable<unknown> =>
-      persistently(currentRevision(caller, target), settings).pipe(catchError(() => throwError(() => refusal)));
+      persistently(storeRevision(caller, target), settings).pipe(catchError(() => throwError(() => refusal)));
 
     const begin = (at: Cursor): WatchBatch[] => {
       created = true;
@@ -77,9 +75,4 @@ export function watchFrom(
     );
   });
   return connections.track(watching);
-}
-
-/** The store's revision. Of the range's first key alone: counting a large range would cost the server, and who may read the range may read that. */
-function currentRevision(caller: Caller, { keys }: WatchTarget): Observable<number> {
-  return caller.unary(kvRpcs.range, { key: keys.key, countOnly: true }).pipe(map(({ header }) => header.revision));
 }

@@ -47,6 +47,21 @@ describe.each([
     expect(keys(permitted)).toEqual(['app/after']);
   });
 
+  test('of many at once each gets the answer to its own create, denied or not', async () => {
+    client = appClient();
+    const revision = (await firstValueFrom(scene.direct.kv.range('none'))).header.revision;
+    const watches = Array.from({ length: 30 }, (_, index) => {
+      const key = `${index % 3 === 1 ? 'secret' : 'app'}/many/${index}`;
+      return { key, seen: collect(client.watch(key, { startRevision: revision + 1 })) };
+    });
+    await Promise.all(watches.map(({ key }) => put(key)));
+    await until('each has an answer', () => watches.every(({ seen }) => seen.values.length > 0 || seen.error !== undefined));
+    for (const { key, seen } of watches) {
+      if (key.startsWith('secret/')) expect(seen.error).toMatchObject({ reason: 'PermissionDenied' });
+      else expect(keys(seen)).toEqual([key]);
+    }
+  });
+
   test('a watch that is denied does not disturb one that was there', async () => {
     client = appClient();
     const permitted = collect(client.watch({ prefix: 'app/' }));

@@ -17,6 +17,7 @@ function setUp() {
   const stream = new MultiplexedStream({
     where: {},
     fragments: true,
+    takesIds: false,
     orderedProgress: true,
     send: () => undefined,
     expect: () => undefined,

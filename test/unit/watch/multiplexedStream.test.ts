@@ -5,19 +5,26 @@ import { cancel, create, setUp, target, told } from './scriptedServer.js';
 import { rejected, watching } from './support.js';
 
 describe('creates', () => {
-  test('are sent one at a time, and each answer belongs to the first that waits', () => {
+  test('are sent at once, and each answer belongs to the first that waits', () => {
     const { watch, sent, created, changed, expected } = setUp();
-    const [a, b, c] = [watch('a'), watch('b'), watch('c')];
-    expect(sent()).toEqual([create('a')]);
+    const [a, b] = [watch('a'), watch('b')];
+    expect(sent()).toEqual([create('a'), create('b')]);
     created(0);
-    expect(sent()).toEqual([create('b')]);
+    const c = watch('c');
+    expect(sent()).toEqual([create('c')]);
     created(1);
     created(2);
-    expect(sent()).toEqual([create('c')]);
     changed(1, 'b', 5);
     expect([a, b, c].map(told)).toEqual([['created'], ['created', 'b@5'], ['created']]);
-    // Each is waited for until it is answered.
-    expect(expected).toEqual([true, false, true, false, true, false]);
+    // Each is waited for from when it is the next to be answered.
+    expect(expected).toEqual([true, true, true, false]);
+  });
+
+  test('ask for a number of their own where the server takes that', () => {
+    const { watch, sent } = setUp({ takesIds: true });
+    watch('a');
+    watch('b');
+    expect(sent()).toMatchObject([{ create_request: { watch_id: '1' } }, { create_request: { watch_id: '2' } }]);
   });
 
   test('take the number that the server gives, whatever it is', () => {
@@ -51,7 +58,7 @@ describe('creates', () => {
     ]);
   });
 
-  test.each([-1, 0, 17])('that fail end the one that waits, be the number %d, and the next is sent', (id) => {
+  test.each([-1, 0, 17])('that fail end the first that waits, be the number %d, and no other', (id) => {
     const { watch, sent, say, created, changed } = setUp();
     const first = watch('before');
     created(0);
@@ -59,7 +66,6 @@ describe('creates', () => {
     sent();
     say(id, { created: true, canceled: true, cancel_reason: 'rpc error: code = PermissionDenied desc = etcdserver: permission denied' });
     expect(denied.errors).toMatchObject([{ reason: 'PermissionDenied', rpc: 'Watch.Watch', endpoint: 'http://a:1' }]);
-    expect(sent()).toEqual([create('b')]);
     created(1);
     changed(1, 'b', 5);
     changed(0, 'before', 5);
@@ -90,24 +96,13 @@ describe('creates', () => {
 });
 
 describe('one that is unsubscribed', () => {
-  test('while it waits for its turn is never sent', () => {
-    const { watch, sent, created } = setUp();
-    const [, b, c] = [watch('a'), watch('b'), watch('c')];
-    b.leave();
-    created(0);
-    expect(sent()).toEqual([create('a'), create('c')]);
-    created(1);
-    expect(told(c)).toEqual(['created']);
-    expect(sent()).toEqual([]);
-  });
-
   test('while its create is under way is cancelled by its number when that is known, and the answer is not another’s', () => {
     const { watch, sent, created } = setUp();
     const [a, b] = [watch('a'), watch('b')];
     a.leave();
-    expect(sent()).toEqual([create('a')]);
+    expect(sent()).toEqual([create('a'), create('b')]);
     created(4);
-    expect(sent()).toEqual([cancel(4), create('b')]);
+    expect(sent()).toEqual([cancel(4)]);
     created(5);
     expect([a, b].map(told)).toEqual([[], ['created']]);
   });
@@ -140,8 +135,18 @@ describe('one that is unsubscribed', () => {
     watch('b');
     created(0);
     expect(once.completed).toBe(true);
-    expect(sent()).toEqual([create('a'), cancel(0), create('b')]);
+    expect(sent()).toEqual([create('a'), create('b'), cancel(0)]);
     expect(stream.watched).toBe(false);
+  });
+
+  test('with the whole stream is cancelled, though it has not been answered, where its number is known', () => {
+    const { stream, watch, sent, created } = setUp({ takesIds: true });
+    watch('a');
+    watch('b');
+    created(1);
+    sent();
+    stream.cancelAll();
+    expect(sent()).toEqual([cancel(2), cancel(1)]);
   });
 
   test('after the server ended it is not cancelled again', () => {

@@ -5,12 +5,13 @@ import type { WatchReport } from '../../../src/watch/watchStream.js';
 import { watching } from './support.js';
 
 /** A stream with a server at its other end that says what the test wants. */
-export function setUp({ orderedProgress = true, fragments = true } = {}) {
+export function setUp({ orderedProgress = true, fragments = true, takesIds = false } = {}) {
   const sent: unknown[] = [];
   const expected: boolean[] = [];
   const stream = new MultiplexedStream({
     where: { rpc: 'Watch.Watch', endpoint: 'http://a:1' },
     fragments,
+    takesIds,
     orderedProgress,
     send: (message) => sent.push(message),
     expect: (answer) => expected.push(answer),

@@ -38,7 +38,7 @@ function setUp(tries: readonly Observable<WatchReport>[], reads: readonly (Reaso
     track: identity,
     state: new BehaviorSubject<ConnectionState>({ status: 'idle' }),
   };
-  return { calls, watch: () => watching(watchFrom({ keys: { key: 'a' }, filter: {} }, 5, { caller, connections, settings })) };
+  return { calls, watch: () => watching(watchFrom({ keys: { key: 'a' }, filter: {} }, of(5), { caller, connections, settings })) };
 }
 
 const denied = fails('PermissionDenied');

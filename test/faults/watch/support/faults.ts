@@ -76,12 +76,10 @@ export async function strike(fault: Fault, { proxy, server }: Scene, { losses, a
     case 'kill':
       await server.kill();
       return server.restart();
-    case 'compact': {
-      const before = losses();
+    case 'compact':
+      // Whether the client has noticed is not asked: on 3.3 all its watches may be waiting for a new token, and have no stream to lose.
       await proxy.refuse();
-      await until('the client has noticed that nobody is there', () => losses() > before);
       await overtake();
       return proxy.accept();
-    }
   }
 }

@@ -52,7 +52,7 @@ async function run(scene: Scene, random: Random, { carrier, faults, cuts, events
     losses: () => losses,
     ask: () => watches.join(writers.revision, true),
     overtake: async () => {
-      // Some are further than others, but all may have had all until now.
+      // Some are further than others, but all may have had all until now. Meanwhile what was on its way to them is read, too.
       const before = writers.revision;
       await until('something is missed', () => writers.revision >= before + MISSED || writers.revision >= watches.slowest() + lag);
       await watches.overtake(writers.puts, (revision) => firstValueFrom(scene.direct.kv.compact(revision)));

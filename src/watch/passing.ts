@@ -41,8 +41,7 @@ export function isTransient(error: EtcdError): boolean {
 
 /** What a call says after it has shown a new token by itself, if there is one to be had. */
 const REFUSED_TOKENS: ReadonlySet<Reason> = new Set<Reason>(['InvalidAuthToken', 'AuthOldRevision', 'UserEmpty']);
-/** So many times in a row it may be the token, which can be forgotten anew meanwhile. */
-export const MOST_REFUSALS = 3;
+const MOST_REFUSALS = 3;
 
 /** Whether the token was refused. */
 export const refusesToken = ({ reason }: EtcdError): boolean => REFUSED_TOKENS.has(reason);

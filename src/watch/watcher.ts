@@ -1,4 +1,4 @@
-import { catchError, concatMap, defer, map, of, retry, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
+import { catchError, concatMap, defer, delayWhen, map, of, retry, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
 import { hasReason, isEtcdError } from '../errors/index.js';
 import { progress, type WatchBatch } from '../model/watchBatch.js';
 import { Backoff } from '../transport/backoff.js';
@@ -6,10 +6,13 @@ import type { Caller } from '../transport/call.js';
 import type { WatchConnections } from './connections.js';
 import type { ConnectionSettings } from './settings.js';
 import { Cursor } from './cursor.js';
-import { isPassing, MOST_REFUSALS, persistently, refusesToken } from './passing.js';
+import { isPassing, persistently, refusesToken } from './passing.js';
 import type { WatchTarget } from './request.js';
 import { storeRevision } from './storeRevision.js';
 import { StreamLost } from './streamLost.js';
+
+/** So many times in a row a watch may be denied for a token that was forgotten meanwhile, though the read of its range was not. */
+const MOST_DENIALS = 5;
 
 /** What a watch is made with. */
 export interface WatcherMeans {
@@ -43,7 +46,10 @@ export function watchFrom(
 
     /** etcd 3.3 takes an expired token for one that lacks the permission. A read of the same gets a new one if that is so, and else is refused as well. */
     const refreshToken = (refusal: unknown): Observable<unknown> =>
-      persistently(storeRevision(caller, target), settings).pipe(catchError(() => throwError(() => refusal)));
+      persistently(storeRevision(caller, target), settings).pipe(
+        catchError((error: unknown) => (hasReason(error, 'PermissionDenied') ? throwError(() => refusal) : of(undefined))),
+        delayWhen(() => timer(backoff.next())),
+      );
 
     const begin = (at: Cursor): WatchBatch[] => {
       created = true;
@@ -67,7 +73,7 @@ export function watchFrom(
         delay: (failure: unknown) => {
           // The pause before another stream is the connection's to make.
           if (failure instanceof StreamLost) return failure.again ? of(undefined) : throwError(() => failure.error);
-          if (hasReason(failure, 'PermissionDenied') && !created && ++refusals < MOST_REFUSALS) return refreshToken(failure);
+          if (hasReason(failure, 'PermissionDenied') && !created && ++refusals < MOST_DENIALS) return refreshToken(failure);
           // A token that a call was refused for has been tried anew there; one that a stream was refused for is a StreamLost.
           return isEtcdError(failure) && isPassing(failure) && !refusesToken(failure) ? timer(backoff.next()) : throwError(() => failure);
         },

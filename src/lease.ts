@@ -1,4 +1,4 @@
-import { map, take, throwIfEmpty, type Observable } from 'rxjs';
+import { map, take, type Observable } from 'rxjs';
 import { leaseRpcs } from './codec/lease.js';
 import type { AnswerOf } from './codec/rpc.js';
 import { EtcdError } from './errors/index.js';
@@ -56,7 +56,6 @@ export function leaseService(caller: Caller): Leases {
     keepAliveOnce: (id, options) =>
       caller.stream(leaseRpcs.keepAlive, { id }, options).pipe(
         take(1),
-        throwIfEmpty(() => new EtcdError('ConnectionLost', 'the keepalive was not answered', { rpc: leaseRpcs.keepAlive.name })),
         map((answer) => {
           if (answer.ttl <= 0)
             throw new EtcdError('LeaseNotFound', 'etcdserver: requested lease not found', { rpc: leaseRpcs.keepAlive.name });

@@ -3,10 +3,10 @@ import type { Decoder } from 'io-ts';
 import { map, type Observable } from 'rxjs';
 import { parseMetrics, type MetricFamily } from './codec/metrics.js';
 import { ServerHealth, ServerVersion } from './codec/serverInfo.js';
-import { EtcdError } from './errors/index.js';
+import { EtcdError, type ErrorDetails } from './errors/index.js';
 import { failuresOf } from './model/failures.js';
-import type { Caller, CallOptions } from './transport/call.js';
-import type { HttpResponse } from './transport/transport.js';
+import type { Caller, CallOptions, PlainAnswer } from './transport/call.js';
+import { parseJson } from './transport/parseJson.js';
 
 /** What a server tells over plain HTTP, beside the gateway: of the endpoint in the option `endpoint`, or the next in turn. */
 export interface ServerInfoService {
@@ -22,33 +22,24 @@ export interface ServerInfoService {
 
 /** The plain HTTP side of a server over a caller. */
 export function serverInfoService(caller: Caller): ServerInfoService {
-  const metricsText: ServerInfoService['metricsText'] = (options) =>
-    caller.get('/metrics', options).pipe(map((response) => okBody('/metrics', response)));
+  const ask = <A>(path: string, read: (answer: PlainAnswer, where: ErrorDetails) => A, options: CallOptions | undefined): Observable<A> =>
+    caller.get(path, options).pipe(map((answer) => read(answer, { rpc: `GET ${path}`, endpoint: answer.endpoint })));
   return {
-    version: (options) =>
-      caller.get('/version', options).pipe(map((response) => decodeJson('/version', ServerVersion, okBody('/version', response)))),
+    version: (options) => ask('/version', (answer, where) => decodeJson(ServerVersion, okBody(answer, where), where), options),
     // Unhealthy is 503, with the same JSON.
-    health: (options) => caller.get('/health', options).pipe(map(({ body }) => decodeJson('/health', ServerHealth, body))),
-    metrics: (options) => metricsText(options).pipe(map(parseMetrics)),
-    metricsText,
+    health: (options) => ask('/health', ({ body }, where) => decodeJson(ServerHealth, body, where), options),
+    metrics: (options) => ask('/metrics', (answer, where) => parseMetrics(okBody(answer, where), where), options),
+    metricsText: (options) => ask('/metrics', okBody, options),
   };
 }
 
-function okBody(path: string, { status, body }: HttpResponse): string {
-  if (status !== 200) throw new EtcdError('MalformedResponse', `HTTP ${status}`, { rpc: `GET ${path}` });
+function okBody({ status, body }: PlainAnswer, where: ErrorDetails): string {
+  if (status !== 200) throw new EtcdError('MalformedResponse', `HTTP ${status}`, where);
   return body;
 }
 
-function decodeJson<A>(path: string, codec: Decoder<unknown, A>, body: string): A {
-  const fail = (problem: string): never => {
-    throw new EtcdError('MalformedResponse', problem, { rpc: `GET ${path}` });
-  };
-  let json: unknown;
-  try {
-    json = JSON.parse(body);
-  } catch {
-    return fail('the answer is not JSON');
-  }
-  const decoded = codec.decode(json);
-  return E.isRight(decoded) ? decoded.right : fail(failuresOf(decoded.left).join('; '));
+function decodeJson<A>(codec: Decoder<unknown, A>, body: string, where: ErrorDetails): A {
+  const decoded = codec.decode(parseJson(body, where));
+  if (E.isRight(decoded)) return decoded.right;
+  throw new EtcdError('MalformedResponse', failuresOf(decoded.left).join('; '), where);
 }

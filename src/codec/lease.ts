@@ -64,6 +64,7 @@ export const leaseRpcs = {
     request: LeaseKeepAliveRequest,
     response: LeaseKeepAliveResponse,
     safety: 'read',
+    bounded: true,
   }),
   timeToLive: rpc({
     name: 'Lease.LeaseTimeToLive',

@@ -1,4 +1,4 @@
-import { EtcdError } from '../errors/index.js';
+import { EtcdError, type ErrorDetails } from '../errors/index.js';
 
 /** A sample of a metric: one number under a set of labels. */
 export interface MetricSample {
@@ -21,7 +21,8 @@ export interface MetricFamily {
 const NAME = String.raw`[a-zA-Z_:][a-zA-Z0-9_:]*`;
 const LABEL = String.raw`[a-zA-Z_][a-zA-Z0-9_]*\s*=\s*"(?:[^"\\\n]|\\.)*"`;
 const COMMENT = new RegExp(String.raw`^#\s+(HELP|TYPE)\s+(${NAME})(?:\s+(.*))?$`);
-const SAMPLE = new RegExp(String.raw`^(${NAME})\s*(?:\{\s*((?:${LABEL}\s*,?\s*)*)\})?\s+(\S+)(?:\s+(-?\d+))?$`);
+/** Each white space has one place in it: were there two, a hostile line would take for ever. */
+const SAMPLE = new RegExp(String.raw`^(${NAME})\s*(?:\{\s*((?:${LABEL}\s*(?:,\s*)?)*)\})?\s+(\S+)(?:\s+(-?\d+))?$`);
 const LABELS = /([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\\n]|\\.)*)"/g;
 const TYPES = ['counter', 'gauge', 'histogram', 'summary', 'untyped'] as const;
 
@@ -35,9 +36,10 @@ interface Building {
 /**
  * Prometheus' text format (0.0.4), which is what `GET /metrics` answers, read strictly.
  *
+ * @param where what errors say they are of
  * @throws EtcdError `MalformedResponse` with the number of the line that is not of the format
  */
-export function parseMetrics(text: string): readonly MetricFamily[] {
+export function parseMetrics(text: string, where: ErrorDetails = {}): readonly MetricFamily[] {
   const families = new Map<string, Building>();
   const family = (name: string): Building => {
     const known = families.get(name) ?? { name, help: '', type: 'untyped', samples: [] };
@@ -47,9 +49,9 @@ export function parseMetrics(text: string): readonly MetricFamily[] {
   text.split('\n').forEach((raw, index) => {
     const line = raw.trim();
     const comment = COMMENT.exec(line);
-    if (comment !== null) describe(family(comment[2] ?? ''), comment[1] ?? '', comment[3] ?? '', index);
+    if (comment !== null) describe(family(comment[2] ?? ''), comment[1] ?? '', comment[3] ?? '', () => malformed(index, where));
     else if (line !== '' && !line.startsWith('#')) {
-      const sample = readSample(line, index);
+      const sample = readSample(line, index, where);
       (families.get(sample.name) ?? families.get(sample.name.replace(/_(?:bucket|sum|count)$/, '')) ?? family(sample.name)).samples.push(
         sample,
       );
@@ -58,17 +60,17 @@ export function parseMetrics(text: string): readonly MetricFamily[] {
   return [...families.values()];
 }
 
-function describe(family: Building, what: string, text: string, index: number): void {
+function describe(family: Building, what: string, text: string, refuse: () => never): void {
   if (what === 'HELP') family.help = text.replace(/\\(n|\\)/g, (_, char) => (char === 'n' ? '\n' : '\\'));
-  else family.type = TYPES.find((type) => type === text) ?? malformed(index);
+  else family.type = TYPES.find((type) => type === text) ?? refuse();
 }
 
-function readSample(line: string, index: number): MetricSample {
+function readSample(line: string, index: number, where: ErrorDetails): MetricSample {
   const match = SAMPLE.exec(line);
-  if (match === null) return malformed(index);
+  if (match === null) return malformed(index, where);
   const [, name = '', labels = '', number = '', timestamp] = match;
   const value = readNumber(number);
-  if (value === undefined) return malformed(index);
+  if (value === undefined) return malformed(index, where);
   const pairs = [...labels.matchAll(LABELS)].map(([, label = '', text = '']) => [label, unescape(text)] as const);
   return { name, labels: Object.fromEntries(pairs), value, ...(timestamp === undefined ? {} : { timestamp: Number(timestamp) }) };
 }
@@ -83,6 +85,6 @@ function readNumber(text: string): number | undefined {
 
 const unescape = (text: string): string => text.replace(/\\(n|"|\\)/g, (_, char: string) => (char === 'n' ? '\n' : char));
 
-function malformed(index: number): never {
-  throw new EtcdError('MalformedResponse', `line ${index + 1} is not of Prometheus' text format`, { rpc: 'GET /metrics' });
+function malformed(index: number, where: ErrorDetails): never {
+  throw new EtcdError('MalformedResponse', `line ${index + 1} is not of Prometheus' text format`, where);
 }

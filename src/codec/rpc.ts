@@ -34,6 +34,8 @@ export interface Rpc<In, A> {
   readonly since?: string;
   /** May take as long as it takes (waiting for a lock, defragmenting): without `timeoutMs` it has no deadline. */
   readonly unbounded?: true;
+  /** Its answers are a stream, but the first comes at once: it has the deadline of a call. */
+  readonly bounded?: true;
   /** Needs no token: it is how one is had. */
   readonly anonymous?: true;
 }

@@ -27,6 +27,11 @@ export interface ReadCallOptions extends CallOptions {
   readonly monotonic?: boolean;
 }
 
+/** What a server says beside the gateway, unread. */
+export interface PlainAnswer extends HttpResponse {
+  readonly endpoint: string;
+}
+
 /** How services reach the server: the one thing they need of the transport. */
 export interface Caller {
   /** One request, one answer. Cold: a subscription is a call. */
@@ -36,7 +41,7 @@ export interface Caller {
   /** A way to the next endpoint in turn, with the carrier that works there. One try: whoever wants more tries again. */
   channel(rpc: Rpc<never, unknown>): Observable<Channel>;
   /** A plain GET beside the gateway: `/version`, `/health`, `/metrics`. */
-  get(path: string, options?: CallOptions): Observable<HttpResponse>;
+  get(path: string, options?: CallOptions): Observable<PlainAnswer>;
 }
 
 /** A way to a server for a stream both ways. Whoever uses it says how it went, so that the next choice is a better one. */

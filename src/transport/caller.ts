@@ -6,7 +6,7 @@ import { INVALID, type Json } from '../codec/wire.js';
 import { EtcdError, UnsupportedServerVersionError } from '../errors/index.js';
 import { readAnswer } from './answers.js';
 import { Attempts, type Route } from './attempts.js';
-import { newCall, type Caller, type CallOptions, type ReadCallOptions, type Recover } from './call.js';
+import { newCall, type Caller, type CallOptions, type PlainAnswer, type ReadCallOptions, type Recover } from './call.js';
 import { CarrierChoice, type Carrier } from './carriers/choice.js';
 import { channelAlong } from './channel.js';
 import { checkServer, discoverServer } from './discovery.js';
@@ -119,15 +119,22 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
           catchError(recover),
         );
       };
-      return { call, timeoutMs: timeoutOf(options, Infinity), run: () => attempts.run(call, send) };
+      return {
+        call,
+        timeoutMs: timeoutOf(options, rpc.bounded === true ? requestTimeoutMs : Infinity),
+        run: () => attempts.run(call, send),
+      };
     });
   }
 
-  function get(path: string, options: CallOptions = {}): Observable<HttpResponse> {
+  function get(path: string, options: CallOptions = {}): Observable<PlainAnswer> {
     return limits.limited(() => {
       const call = newCall({ name: `GET ${path}`, safety: 'read', anonymous: true }, options);
-      const send = ({ endpoint }: Route, recover: Recover<HttpResponse>): Observable<HttpResponse> =>
-        transport.exchange(requests.getAlong(path, endpoint, call), { read: (response) => response, recover });
+      const send = ({ endpoint }: Route, recover: Recover<PlainAnswer>): Observable<PlainAnswer> =>
+        transport.exchange(requests.getAlong(path, endpoint, call), {
+          read: (response) => ({ ...response, endpoint: endpoint.origin }),
+          recover,
+        });
       return { call, timeoutMs: timeoutOf(options, requestTimeoutMs), run: () => attempts.run(call, send) };
     });
   }

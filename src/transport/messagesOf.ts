@@ -3,7 +3,7 @@ import type { ResponseCodec } from '../codec/rpc.js';
 import { readStreamMessage } from './answers.js';
 import { JsonStream } from './jsonStream.js';
 import { errorInResponse } from './responseError.js';
-import type { ErrorDetails } from '../errors/index.js';
+import { EtcdError, type ErrorDetails } from '../errors/index.js';
 import type { StreamPart } from './transport.js';
 
 /** How a streaming answer is read. */
@@ -25,11 +25,13 @@ export function messagesOf<A>(parts: Observable<StreamPart>, { codec, maxBytes, 
         subscriber.error(error);
       }
     };
+    let empty = true;
     const emit = (messages: readonly unknown[]): void => {
       for (const message of messages) {
         // Whoever took what he wanted need not pay for the rest of the chunk.
         if (subscriber.closed) return;
         subscriber.next(readStreamMessage(codec, message, where));
+        empty = false;
       }
     };
     return parts.subscribe({
@@ -42,6 +44,7 @@ export function messagesOf<A>(parts: Observable<StreamPart>, { codec, maxBytes, 
       complete: () =>
         guarded(() => {
           emit(json.end());
+          if (empty) throw new EtcdError('ConnectionLost', 'the stream ended without an answer', where);
           subscriber.complete();
         }),
     });

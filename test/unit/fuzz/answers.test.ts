@@ -1,0 +1,111 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { lastValueFrom, takeUntil, timer, toArray, type Observable } from 'rxjs';
+import { createClient, isEtcdError, type EtcdError, leaseId, put, type Client } from '../../../src/index.js';
+import { expectSilentAbout, until } from '../transport/support.js';
+import { answers, GOOD, say, SECRET, type Answer } from './answers.js';
+import { startRawServer } from './rawServer.js';
+
+/** A call that is answered badly, at the path that is. */
+const CALLS: Readonly<Record<string, readonly [path: string, write: boolean, call: (client: Client) => Observable<unknown>]>> = {
+  'a read': ['/v3/kv/range', false, ({ kv }) => kv.range({ prefix: 'a' })],
+  'a write': ['/v3/kv/put', true, ({ kv }) => kv.put('a', SECRET, { prevKv: true })],
+  'a txn': ['/v3/kv/txn', true, ({ kv }) => kv.txn({ success: [put('a', SECRET)] })],
+  'a keepalive': ['/v3/lease/keepalive', false, ({ lease }) => lease.keepAliveOnce(leaseId('9'))],
+  'a snapshot': ['/v3/maintenance/snapshot', false, ({ maintenance }) => maintenance.snapshot({ timeoutMs: 100 })],
+  'the version': ['/version', false, ({ kv }) => kv.get('a')],
+  'the version, for a write': ['/version', false, ({ kv }) => kv.put('a', SECRET)],
+  'the health': ['/health', false, (client) => client.health()],
+  'the metrics': ['/metrics', false, (client) => client.metrics()],
+};
+
+/** How long a call or a watch may take here. */
+const DEADLINE_MS = 100;
+const BATCH = 25;
+
+const clients = new Set<Client>();
+afterEach(() => Promise.all([...clients].map((client) => client.close())));
+
+interface Outcome {
+  readonly endpoint: string;
+  readonly error?: unknown;
+  readonly values?: readonly unknown[];
+  readonly tookMs: number;
+  /** How often it was asked for what it answers badly. */
+  readonly asked: number;
+}
+
+/** One client, one server that answers badly at one path; then everything is closed, and nothing may stay open. */
+async function outcomeOf(path: string, answer: Answer, call: (client: Client) => Observable<unknown>): Promise<Outcome> {
+  let asked = 0;
+  const server = await startRawServer((at, socket) => {
+    if (at === path) {
+      asked += 1;
+      return say(answer, GOOD[path] ?? '', socket);
+    }
+    const good = GOOD[at] ?? '{}';
+    socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${good.length}\r\n\r\n${good}`);
+  });
+  const { endpoint } = server;
+  const client = createClient({
+    endpoints: endpoint,
+    requestTimeoutMs: DEADLINE_MS,
+    maxResponseBytes: 200_000,
+    streams: { carrier: 'chunked', initialBackoffMs: 1 },
+  });
+  clients.add(client);
+  const begun = performance.now();
+  const outcome = await lastValueFrom(call(client).pipe(toArray())).then(
+    (values) => ({ values }),
+    (error: unknown) => ({ error }),
+  );
+  const tookMs = performance.now() - begun;
+  await client.close();
+  clients.delete(client);
+  await until('its sockets are closed', () => server.open === 0);
+  await server.close();
+  return { endpoint, tookMs, asked, ...outcome };
+}
+
+/** A deadline may have been for several endpoints; that a lease is gone, and that a snapshot is short, is found out behind all of them. */
+const namesNoEndpoint = ({ reason, message }: EtcdError): boolean =>
+  message.includes('no answer within') || reason === 'LeaseNotFound' || message.startsWith('the snapshot ended');
+
+function check({ endpoint, error, tookMs, asked }: Outcome, write: boolean): void {
+  // Generous to a busy machine; a call that hangs never ends.
+  expect(tookMs).toBeLessThan(5_000);
+  if (error === undefined) return;
+  if (!isEtcdError(error)) throw error;
+  if (!namesNoEndpoint(error)) expect(error.endpoint).toBe(endpoint);
+  expect(error.message.length).toBeLessThan(2_000);
+  expectSilentAbout(error, SECRET);
+  const notCarriedOut = ['MalformedResponse', 'ConnectionLost', 'DeadlineExceeded', 'ResponseTooLarge'];
+  if (write && asked > 0) expect(notCarriedOut).not.toContain(error.reason);
+}
+
+describe.each(Object.entries(CALLS))('%s that is answered by anything at all', (_, [path, write, call]) => {
+  test('is an answer that was checked or an error that names the endpoint, soon, and quotes nothing', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(answers, { minLength: BATCH, maxLength: BATCH }), async (batch) => {
+        const outcomes = await Promise.all(batch.map((answer) => outcomeOf(path, answer, call)));
+        for (const outcome of outcomes) check(outcome, write);
+        expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+      }),
+      { numRuns: 3, endOnFailure: true },
+    );
+  });
+});
+
+test('a watch over chunked answers that are anything at all shows events that were checked, or an error', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(answers, { minLength: BATCH, maxLength: BATCH }), async (batch) => {
+      const watch = (client: Client): Observable<unknown> => client.watch('a', { startRevision: 1 }).pipe(takeUntil(timer(DEADLINE_MS)));
+      for (const outcome of await Promise.all(batch.map((answer) => outcomeOf('/v3/watch', answer, watch)))) {
+        check(outcome, false);
+        for (const event of outcome.values ?? [])
+          expect(event).toMatchObject({ revision: expect.any(Number), type: expect.stringMatching(/^(put|delete)$/) });
+      }
+    }),
+    { numRuns: 3, endOnFailure: true },
+  );
+});

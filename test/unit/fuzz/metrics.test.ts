@@ -1,0 +1,55 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { parseMetrics } from '../../../src/codec/metrics.js';
+import { hasReason } from '../../../src/errors/index.js';
+
+describe('metrics', () => {
+  test('of any text are read or refused', () => {
+    const piece = fc.constantFrom(
+      'a',
+      '{',
+      '}',
+      '="',
+      '"',
+      ',',
+      ' ',
+      '\t',
+      '1',
+      '# TYPE ',
+      '# HELP ',
+      'counter',
+      '\n',
+      '\\',
+      'é',
+      '__proto__',
+      '+Inf',
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
+        try {
+          for (const { name } of parseMetrics(pieces.join(''))) expect(typeof name).toBe('string');
+        } catch (error) {
+          if (!hasReason(error, 'MalformedResponse')) throw error;
+        }
+      }),
+    );
+  });
+
+  test('of a line that is made to be tried in many ways are refused at once', () => {
+    const begun = performance.now();
+    expect(() => parseMetrics(`a{${'b="c"   '.repeat(40)}!`)).toThrow('line 1');
+    expect(performance.now() - begun).toBeLessThan(1_000);
+  });
+
+  test('with labels and names of JavaScript’s own are nothing more than that', () => {
+    const [family] = parseMetrics('__proto__{__proto__="x", constructor="y"} 1');
+    expect([family?.name, Object.entries(family?.samples[0]?.labels ?? {})]).toEqual([
+      '__proto__',
+      [
+        ['__proto__', 'x'],
+        ['constructor', 'y'],
+      ],
+    ]);
+    expect(({} as { x?: unknown }).x).toBeUndefined();
+  });
+});

@@ -55,6 +55,8 @@ export type { CampaignResponse, ElectionService, LeaderKey, LeaderResponse } fro
 export type { ServerInfoService } from './serverInfo.js';
 export type { ServerHealth, ServerVersion } from './codec/serverInfo.js';
 export type { MetricFamily, MetricSample } from './codec/metrics.js';
+export type { Verdict } from './transport/retry.js';
+export type { RetryDecision, RetryFailure, RetryPolicy } from './transport/retryPolicy.js';
 export type { RawCallOptions } from './rawCall.js';
 export type { Json } from './codec/wire.js';
 export type { Watches, WatchOnceOptions, WatchOptions } from './watch/watch.js';

@@ -5,6 +5,7 @@ import { count, duration, flag, headerText, isObject, limit, onlyKnown, text } f
 import { checkTls } from './tlsOptions.js';
 import { checkStreams, type StreamOptions, type StreamSettings } from './streamOptions.js';
 import type { CallerSettings } from './transport/caller.js';
+import { NO_RETRIES, type RetryPolicy } from './transport/retryPolicy.js';
 import type { Auth, TokenSource } from './transport/tokens.js';
 import type { TlsSettings } from './transport/tls/settings.js';
 import type { TransportSettings } from './transport/undiciTransport.js';
@@ -34,6 +35,11 @@ export interface ClientOptions {
    * while the client is in use, in milliseconds: 60 000 by default, and sooner while an endpoint fails.
    */
   readonly discovery?: boolean | { readonly intervalMs?: number };
+  /**
+   * What is done about a try that failed: by default (`true`) what rxetcd's table says. With `false` no call is tried twice, and every failure is given as it is. A
+   * function is asked each time. A write of unknown outcome is an `AmbiguousWrite` in any case.
+   */
+  readonly retry?: boolean | RetryPolicy;
   /** Connections at a time to each endpoint, streams not counted: 64 by default. Further calls wait for one. */
   readonly maxConnections?: number;
   /** How long an idle connection is kept, in milliseconds: 30 000 by default. */
@@ -80,6 +86,7 @@ export function settingsOf(options: ClientOptions): Settings {
     requestTimeoutMs: limit('requestTimeoutMs', options.requestTimeoutMs, 10_000),
     tryTimeoutMs: limit('tryTimeoutMs', options.tryTimeoutMs, 800),
     discovery: checkDiscovery(options.discovery),
+    retry: checkRetry(options.retry),
     keepAliveMs: duration('keepAliveMs', options.keepAliveMs, 30_000),
     maxConnections: count('maxConnections', options.maxConnections, 64),
     maxResponseBytes: count('maxResponseBytes', options.maxResponseBytes, 128 * 2 ** 20, LONGEST_STRING),
@@ -103,6 +110,7 @@ const KNOWN: Readonly<Record<keyof ClientOptions, true>> = {
   requestTimeoutMs: true,
   tryTimeoutMs: true,
   discovery: true,
+  retry: true,
   maxConnections: true,
   keepAliveMs: true,
   maxResponseBytes: true,
@@ -112,6 +120,14 @@ const KNOWN: Readonly<Record<keyof ClientOptions, true>> = {
   gatherReads: true,
   streams: true,
 };
+
+function checkRetry(retry: unknown): RetryPolicy | undefined {
+  if (retry === undefined || retry === true) return undefined;
+  if (retry === false) return NO_RETRIES;
+  // What it gives is checked when it has given it.
+  if (typeof retry === 'function') return retry as RetryPolicy;
+  throw new InvalidOptionError('retry', `true, false or a function, not ${typeName(retry)}`);
+}
 
 function checkAuth(auth: unknown): Auth {
   if (!isObject(auth)) throw new InvalidOptionError('auth', `{ username, password } or { token }, not ${typeName(auth)}`);

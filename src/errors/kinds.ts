@@ -44,8 +44,8 @@ export class UnsupportedServerVersionError extends EtcdError<'UnsupportedServerV
 export class InvalidOptionError extends EtcdError<'InvalidOption'> {
   readonly option: string;
 
-  constructor(option: string, problem: string) {
-    super('InvalidOption', `option ${option}: ${problem}`);
+  constructor(option: string, problem: string, details: ErrorDetails = {}) {
+    super('InvalidOption', `option ${option}: ${problem}`, details);
     this.option = option;
   }
 }

@@ -1,10 +1,11 @@
 import { asyncScheduler, catchError, forkJoin, map, of, race, switchAll, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
-import { isEtcdError } from '../errors/index.js';
+import { AmbiguousWriteError, isEtcdError } from '../errors/index.js';
 import type { Call, Recover } from './call.js';
 import type { Endpoint, ServerInfo } from './endpoint.js';
 import type { Endpoints } from './endpoints.js';
 import { settled } from './limited.js';
-import { verdict } from './retry.js';
+import { verdict, type Verdict } from './retry.js';
+import { decided, NO_RETRIES, type RetryPolicy } from './retryPolicy.js';
 import type { Credential, Tokens } from './tokens.js';
 import type { TryLimits } from './tryLimits.js';
 
@@ -20,6 +21,7 @@ export type Send<T> = (route: Route, recover: Recover<T>) => Observable<T>;
 
 const ANONYMOUS: Credential = { token: undefined };
 const PAUSE_MS = 50;
+const MOST_DOUBLINGS = 6;
 const LEAST_TRIES = 4;
 
 /** A call from its first try to its last: picks the endpoint, sees that version and token are known, and does what the table of retries says. */
@@ -28,6 +30,7 @@ export class Attempts {
     private readonly endpoints: Endpoints,
     private readonly tokens: Tokens,
     private readonly limits: TryLimits,
+    private readonly policy: RetryPolicy | undefined,
     /** Fires when the client is closed, so that nobody waits for the next try. */
     private readonly closed: Observable<never>,
   ) {}
@@ -100,32 +103,48 @@ export class Attempts {
   private recover<T>(error: unknown, endpoint: Endpoint, shown: Credential | undefined, call: Call, send: Send<T>): Observable<T> {
     // A fault of our own or of the caller's project function: not ours to interpret.
     if (!isEtcdError(error) || call.answered || call.final) return throwError(() => error);
-    const fail = (): Observable<T> => throwError(() => settled(call, error));
-    switch (verdict(error, call.safety, call.sent)) {
+    const fail = (failure = error): Observable<T> => throwError(() => settled(call, failure));
+    const { safety, sent, tries } = call;
+    const found = verdict(error, safety, sent);
+    const renewable = this.note(found, endpoint, shown);
+    let decision: ReturnType<typeof decided>;
+    try {
+      decision = decided(this.policy, { rpc: call.name, safety, sent, error, tries, verdict: found });
+    } catch (fault) {
+      // That the function fails does not make it known what became of a write.
+      if (isEtcdError(fault)) return found === 'ambiguous' ? throwError(() => new AmbiguousWriteError(fault)) : fail(fault);
+      throw fault;
+    }
+    switch (decision) {
       case 'fail':
-        return fail();
       case 'ambiguous':
-        endpoint.failed();
         return fail();
       case 'again':
-        endpoint.failed();
         return this.mayTryAgain(call) ? this.run(call, send) : fail();
       case 'elsewhere':
-        endpoint.failed();
-        return call.options.endpoint === undefined && call.tries < this.endpoints.size ? this.run(call, send) : fail();
+        return call.options.endpoint === undefined && tries < this.endpoints.size ? this.run(call, send) : fail();
       case 'behind':
         return this.mayTryAgain(call) ? this.inRounds(call, () => this.run(call, send)) : fail();
+      case 'tryAgain':
+        call.resent ||= sent && safety === 'write';
+        return this.inRounds(call, () => this.run(call, send));
       case 'reauthenticate':
-        if (call.reauthenticated || shown === undefined || !this.tokens.refused(shown)) return fail();
+        if (call.reauthenticated || !renewable) return fail();
         call.reauthenticated = true;
         return this.run(call, send);
       case 'rediscover':
-        endpoint.forget();
         if (call.rediscovered) return fail();
         call.rediscovered = true;
         // Here, where it was refused: the next endpoint may have been upgraded just as unnoticed.
         return this.at(endpoint, call, send);
     }
+  }
+
+  /** What a failure says of its endpoint and token, whatever becomes of the call. @returns whether another token can be had */
+  private note(found: Verdict, endpoint: Endpoint, shown: Credential | undefined): boolean {
+    if (found === 'again' || found === 'elsewhere' || found === 'ambiguous') endpoint.failed();
+    if (found === 'rediscover') endpoint.forget();
+    return found === 'reauthenticate' && shown !== undefined && this.tokens.refused(shown);
   }
 
   private mayTryAgain(call: Call): boolean {
@@ -134,7 +153,7 @@ export class Attempts {
 
   /** Whether there is anywhere to go if nothing is heard of a try. */
   private hasAlternative(call: Call): boolean {
-    return this.endpoints.size > 1 && call.options.endpoint === undefined && this.mayTryAgain(call);
+    return this.policy !== NO_RETRIES && this.endpoints.size > 1 && call.options.endpoint === undefined && this.mayTryAgain(call);
   }
 
   /** A first try goes at once, even to an endpoint that failed a moment ago; the later ones give it time to come back. */
@@ -151,7 +170,7 @@ export class Attempts {
 
   private afterPause<T>(call: Call, next: () => Observable<T>): Observable<T> {
     const jitter = 0.5 + Math.random();
-    return race(timer(PAUSE_MS * 2 ** call.tries * jitter), this.closed).pipe(switchMap(next));
+    return race(timer(PAUSE_MS * 2 ** Math.min(call.tries, MOST_DOUBLINGS) * jitter), this.closed).pipe(switchMap(next));
   }
 }
 

@@ -80,6 +80,8 @@ export interface Call {
   answered: boolean;
   /** No further try can help. */
   final: boolean;
+  /** A write that was sent has been sent again, as the user wants it: whatever comes of that, the first may have been carried out. */
+  resent: boolean;
   tries: number;
   reauthenticated: boolean;
   rediscovered: boolean;
@@ -104,6 +106,7 @@ export function newCall({ name, safety, anonymous, unbounded }: Kind, options: C
     silences: 0,
     answered: false,
     final: false,
+    resent: false,
     tries: 0,
     reauthenticated: false,
     rediscovered: false,

@@ -17,6 +17,7 @@ import { memberQuestions } from './memberQuestions.js';
 import { MemberSearch } from './memberSearch.js';
 import { messagesOf } from './messagesOf.js';
 import { Requests } from './requests.js';
+import type { RetryPolicy } from './retryPolicy.js';
 import { Revisions } from './revisions.js';
 import { Tokens, type Auth } from './tokens.js';
 import type { HttpResponse, Transport } from './transport.js';
@@ -34,6 +35,8 @@ export interface CallerSettings {
   readonly tryTimeoutMs: number;
   /** How often members are looked for; undefined where the endpoints are those that are given. */
   readonly discovery: { readonly intervalMs: number } | undefined;
+  /** What is done about a try that failed, where it is not the table's say. */
+  readonly retry: RetryPolicy | undefined;
   readonly streams: { readonly carrier: Carrier | 'auto' };
 }
 
@@ -78,7 +81,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
   const revisions = new Revisions();
   const carriers = new CarrierChoice(settings.streams.carrier);
   const limits = new Limits(requestTimeoutMs);
-  const attempts = new Attempts(endpoints, tokens, tries, closed);
+  const attempts = new Attempts(endpoints, tokens, tries, settings.retry, closed);
 
   function unary<In, A>(rpc: Rpc<In, A>, request: In, options: ReadCallOptions = {}): Observable<A> {
     return limits.limited(() => {

@@ -55,7 +55,7 @@ export class Limits {
 
 /** A failure as the caller is to see it: a write of which nobody knows the end says so. */
 export function settled(call: Call, error: EtcdError): EtcdError {
-  return verdict(error, call.safety, call.sent) === 'ambiguous' ? new AmbiguousWriteError(error) : error;
+  return call.resent || verdict(error, call.safety, call.sent) === 'ambiguous' ? new AmbiguousWriteError(error) : error;
 }
 
 const whereOf = ({ name, options }: Call) => (options.endpoint === undefined ? { rpc: name } : { rpc: name, endpoint: options.endpoint });

@@ -113,6 +113,21 @@ describe('docs/errors.md', () => {
   });
 });
 
+describe('docs/errors.md and the RPCs', () => {
+  it('names those that only read', async () => {
+    const files = readdirSync(join(root, 'src/codec')).map((name) => name.replace(/\.ts$/, '.js'));
+    const modules = await Promise.all(files.map((name): Promise<object> => import(`../../src/codec/${name}`)));
+    const rpcs = modules
+      .flatMap((module) => Object.entries<unknown>({ ...module }))
+      .filter(([name]) => name.endsWith('Rpcs'))
+      .flatMap(([, service]) => Object.values(service as Record<string, { name: string; safety: string }>));
+    expect(rpcs.length).toBeGreaterThan(30);
+    const reads = new Set(rpcs.filter(({ safety }) => safety === 'read').map(({ name }) => name));
+    const told = /^Reads are (.*?) so is what goes over/ms.exec(read('docs/errors.md'))?.[1] ?? '';
+    expect([...told.matchAll(/`(\w+\.\w+)`/g)].map(([, name]) => name).toSorted()).toEqual([...reads].toSorted());
+  });
+});
+
 describe('README.md', () => {
   let etcd: Client;
   beforeAll(() => {

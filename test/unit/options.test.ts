@@ -12,6 +12,7 @@ describe('without a word', () => {
       requestTimeoutMs: 10_000,
       tryTimeoutMs: 800,
       discovery: undefined,
+      retry: undefined,
       keepAliveMs: 30_000,
       maxConnections: 64,
       maxResponseBytes: 128 * 1024 * 1024,
@@ -31,6 +32,7 @@ describe('without a word', () => {
       'requestTimeoutMs',
       'tryTimeoutMs',
       'discovery',
+      'retry',
       'maxConnections',
       'keepAliveMs',
       'maxResponseBytes',
@@ -199,6 +201,14 @@ describe('headers', () => {
     expect(refused({ userAgent: 'a\r\nb: c' }).option).toBe('userAgent');
     expect(refused({ userAgent: '' }).option).toBe('userAgent');
   });
+});
+
+test('retry is on, off, or a function', () => {
+  const policy = (): 'fail' => 'fail';
+  expect([true, policy].map((retry) => settings({ retry }).retry)).toEqual([undefined, policy]);
+  expect(settings({ retry: false }).retry).toEqual(expect.any(Function));
+  for (const retry of [null, 3, 'never', {}])
+    expect(refused({ retry })).toMatchObject({ option: 'retry', message: expect.stringMatching(/or a function/) });
 });
 
 describe('discovery', () => {

@@ -5,7 +5,7 @@ import type { ConnectionState } from './connectionState.js';
 /**
  * Something live as a user interface wants it: a stream of these never errors, begins at once, and each is a new object.
  * - `loading`: nothing is known yet
- * - `live`: `value` is what the store has
+ * - `live`: `value` is what the store has; right after `stale`, what was missed follows as soon as the server has sent it
  * - `stale`: the connection is lost for now (`error` says why), and `value` may be old
  * - `invalid`: what the store has is not what the codec wants (`error` says where), and `value` is the last that was
  * - `failed`: it cannot go on (`error` says why); this is the last state

@@ -1,10 +1,10 @@
 import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
-import { defer, map, takeWhile, type Observable } from 'rxjs';
+import { defer, map, switchMap, takeWhile, type Observable } from 'rxjs';
 import type { BytesLike } from '../model/bytes.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { toKeyRange, type Range } from '../model/range.js';
-import { liveUpdates, type LiveUpdate, type ReadPages } from './live.js';
+import type { LiveUpdate, ReadPages } from './live.js';
 import { liveKey, liveValues, valueReadings, type LiveValueOptions } from './liveValue.js';
 import { SharedByKey } from './sharedByKey.js';
 import { rangeIdentity } from './sharedWatches.js';
@@ -48,7 +48,10 @@ export function lives(means: WatcherMeans, readPages: ReadPages, closed: Observa
   const live: Lives['live'] = (range) =>
     defer(() => {
       const keys = toKeyRange(range);
-      return shared.of(rangeIdentity(keys), () => liveUpdates(range, { keys, filter: {} }, readPages, means));
+      return shared.of(rangeIdentity(keys), () =>
+        // Loaded with the maps that never change, which not every program needs.
+        defer(() => import('./live.js')).pipe(switchMap(({ liveUpdates }) => liveUpdates(range, { keys, filter: {} }, readPages, means))),
+      );
     });
 
   const view = <T>(readings: Observable<Reading<T>>): Observable<ViewState<T>> => {

@@ -1,17 +1,12 @@
-import * as E from 'fp-ts/lib/Either.js';
-import { Map as PersistentMap } from 'immutable';
-import { catchError, defer, EMPTY, map, of, scan, switchMap, throwError, type Observable } from 'rxjs';
+import { catchError, defer, EMPTY, map, of, switchMap, throwError, type Observable } from 'rxjs';
 import { hasReason, type EtcdError, type InvalidValueError } from '../../errors/index.js';
 import type { LeaseId } from '../../model/ids.js';
-import type { KeyValue } from '../../model/keyValue.js';
-import { Snapshot } from '../../model/snapshot.js';
-import type { LiveUpdate } from '../../watch/live.js';
 import type { Lives } from '../../watch/lives.js';
 import { persistently } from '../../watch/passing.js';
 import { heldLease } from '../leases.js';
 import { checkName } from '../names.js';
 import type { TenureMeans } from '../tenure.js';
-import { endpointOf, endpointValue, type Endpoint, type EndpointOptions } from './endpoint.js';
+import { endpointValue, type Endpoint, type EndpointOptions } from './endpoint.js';
 
 /** How a service is registered. */
 export interface RegisterOptions extends EndpointOptions {
@@ -68,7 +63,10 @@ export function serviceRegistry(means: TenureMeans, { live }: Pick<Lives, 'live'
       return {
         target,
         register: (id, options) => registration(prefix, id, options, means),
-        endpoints$: defer(() => live({ prefix })).pipe(endpointsOf(prefix, onInvalid)),
+        // Loaded with the maps that it is made of, which not every program needs.
+        endpoints$: defer(() => import('./endpointMap.js')).pipe(
+          switchMap(({ endpointsOf }) => live({ prefix }).pipe(endpointsOf(prefix, onInvalid))),
+        ),
       };
     },
   };
@@ -97,35 +95,4 @@ function registration(
       }),
     );
   });
-}
-
-/** Each change costs what it changes, not what there is. */
-function endpointsOf(
-  prefix: string,
-  onInvalid: (error: InvalidValueError) => void,
-): (updates: Observable<LiveUpdate>) => Observable<ReadonlyMap<string, Endpoint>> {
-  type Endpoints = PersistentMap<string, Endpoint>;
-  const note = (draft: Endpoints, kv: KeyValue): void => {
-    const endpoint = endpointOf(prefix, kv);
-    if (E.isRight(endpoint)) draft.set(endpoint.right.id, endpoint.right);
-    else {
-      draft.delete(kv.key.slice(prefix.length));
-      onInvalid(endpoint.left);
-    }
-  };
-  return (updates) =>
-    updates.pipe(
-      scan(
-        (endpoints, { type, state, changes }) =>
-          (type === 'snapshot' ? PersistentMap<string, Endpoint>() : endpoints).withMutations((draft) => {
-            if (type === 'snapshot') for (const kv of state.values()) note(draft, kv);
-            for (const { type: what, kv } of changes) {
-              if (what === 'put') note(draft, kv);
-              else draft.delete(kv.key.slice(prefix.length));
-            }
-          }),
-        PersistentMap<string, Endpoint>(),
-      ),
-      map((endpoints) => new Snapshot(endpoints)),
-    );
 }

@@ -11,7 +11,7 @@ const EACH = KEYS * (VALUE.length + keyOf(PREFIX, 0).length);
 export const decodeScenario: Scenario = {
   name: 'decode',
   rows: [{ name: 'decode', unit: 'ms', better: 'less' }],
-  rounds: { full: 201, quick: 41, warmUp: 40 },
+  rounds: { full: 201, quick: 15, warmUp: 20 },
   prepare: async () => {
     const text = rangeText();
     return {

@@ -53,7 +53,7 @@ function starting(name: string, { ours, peer, floor }: typeof ALONE, targeted: b
       { name, unit: 'ms', better: 'less', ...target },
       { name: `${name}-heap`, unit: 'MiB', better: 'less', ...target },
     ],
-    rounds: { full: 15, quick: 5, warmUp: 1 },
+    rounds: { full: 15, quick: 4, warmUp: 1 },
     prepare: async ({ server: { endpoint } }) => {
       await compile();
       const env = { ...process.env, RXETCD: pathToFileURL(join(compiled, 'src', 'index.js')).href, ENDPOINT: endpoint };

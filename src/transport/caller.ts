@@ -116,8 +116,8 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
         return messagesOf(transport.stream(requests.post(rpc.path, body, route, call)), reading).pipe(
           tap((answer) => {
             revisions.take(answer, 0, where);
+            if (!call.answered) route.endpoint.succeeded();
             call.answered = true;
-            route.endpoint.succeeded();
           }),
           catchError(recover),
         );

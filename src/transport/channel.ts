@@ -28,6 +28,7 @@ export function channelAlong(
   const { origin } = endpoint;
   const terms = { origin, version: info.version, authenticated: credential.token !== undefined };
   const carrier = carriers.choose(terms);
+  let answered = false;
   return {
     carrier,
     endpoint: origin,
@@ -42,7 +43,11 @@ export function channelAlong(
               .duplex({ carrier, origin, path: info.prefix + rpc.path, headers, token: credential.token, rpc: rpc.name })
               .pipe(tap((part) => note(part, revisions))),
           ),
-    answered: () => endpoint.succeeded(),
+    answered: () => {
+      // The first time: a member that has lost the others answers a stream as before, and no call.
+      if (!answered) endpoint.succeeded();
+      answered = true;
+    },
     failed: (error: EtcdError): boolean => {
       // A stream of many watches that ends for what one of them is sent would end so again.
       if (error.reason === 'CarrierUnusable' || error.reason === 'ResponseTooLarge') {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { map, mergeMap, take, timer, toArray, type Observable } from 'rxjs';
+import { map, mergeMap, switchMap, take, timer, toArray, type Observable } from 'rxjs';
+import { kvRpcs } from '../../../src/codec/kv.js';
 import type { ClosableCaller } from '../../../src/transport/caller.js';
 import {
   A,
@@ -93,6 +94,26 @@ describe('an endpoint that is set aside', () => {
     state.down = false;
     settle(calls(() => get(caller), 1 * SECONDS));
     expect(asked(transport, A)).toBeGreaterThan(2);
+  });
+
+  test('stays so for calls though a stream there goes on: a member that has lost the others answers that', () => {
+    const { transport, caller } = setUp(reply(503, { health: 'false' }), silent);
+    const streaming = caller.channel(kvRpcs.range).pipe(
+      switchMap((channel) =>
+        timer(0, 100).pipe(
+          take(200),
+          map(() => (channel.answered(), channel.endpoint)),
+        ),
+      ),
+    );
+    expect(
+      settle(
+        streaming,
+        calls(() => get(caller), 20 * SECONDS),
+      ),
+    ).toMatchObject([{ outcome: A }, { outcome: 'ok' }]);
+    // Those of the time of silence alone.
+    expect(asked(transport, A)).toBeLessThan(20);
   });
 
   test('is not checked by a client that is not in use', () => {

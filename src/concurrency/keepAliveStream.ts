@@ -1,6 +1,6 @@
 import { map, Observable, of, tap, throwError, timeout, type Subscriber } from 'rxjs';
 import { leaseRpcs } from '../codec/lease.js';
-import { EtcdError } from '../errors/index.js';
+import { EtcdError, type ErrorDetails } from '../errors/index.js';
 import type { Leases } from '../lease.js';
 import type { LeaseId } from '../model/ids.js';
 import { readStreamMessage } from '../transport/answers.js';
@@ -33,7 +33,7 @@ interface Waiting {
 
 const rpc = leaseRpcs.keepAlive;
 
-const notFound = (id: LeaseId): EtcdError => new EtcdError('LeaseNotFound', `lease ${id} is gone`, { rpc: rpc.name });
+const notFound = (id: LeaseId, where: ErrorDetails): EtcdError => new EtcdError('LeaseNotFound', `lease ${id} is gone`, where);
 
 /** All leases of a client on one stream: emits it when it is open, and errors when it breaks. Answers come in the order of the requests. */
 export function duplexKeepAlive(
@@ -67,7 +67,7 @@ export function duplexKeepAlive(
       silence.answered();
       if (others.length > 0) waiting.set(id, others);
       else waiting.delete(id);
-      if (ttl <= 0) return first.subscriber.error(notFound(id));
+      if (ttl <= 0) return first.subscriber.error(notFound(id, where));
       first.subscriber.next({ ttl, sentAt: first.sentAt });
       first.subscriber.complete();
     };

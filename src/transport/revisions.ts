@@ -18,7 +18,10 @@ export class Revisions {
   }
 }
 
+/** What is no revision counts as none: an answer that was not decoded can hold anything, and must not make all others look old. */
 function revisionOf(answer: unknown): number {
   const header = isRecord(answer) ? answer['header'] : undefined;
-  return isRecord(header) ? Number(header['revision'] ?? 0) : 0;
+  const given = isRecord(header) ? header['revision'] : undefined;
+  const revision = typeof given === 'string' || typeof given === 'number' ? Number(given) : 0;
+  return Number.isSafeInteger(revision) ? revision : 0;
 }

@@ -111,7 +111,12 @@ export async function startFakeStreams(carrier: FakeCarrier, script: StreamScrip
 
 function chunkedStream(response: ServerResponse, socket: Socket): FakeStream {
   response.writeHead(200, { 'content-type': 'application/json' });
-  return { send: (data) => void response.write(data), end: () => void response.end(), cut: () => socket.destroy(), socket };
+  return {
+    send: (data) => void (response.writableEnded || response.write(data)),
+    end: () => void response.end(),
+    cut: () => socket.destroy(),
+    socket,
+  };
 }
 
 function http2Stream(stream: ServerHttp2Stream): FakeStream {

@@ -48,7 +48,7 @@ function replaced(text: string, nth: number, other: unknown): string {
 }
 
 /** What becomes of a good body. */
-const spoil: fc.Arbitrary<(good: string) => Buffer> = fc.oneof(
+export const spoil: fc.Arbitrary<(good: string) => Buffer> = fc.oneof(
   fc.constant((good: string) => Buffer.from(good)),
   fc.tuple(fc.nat(60), otherJson).map(
     ([nth, other]) =>

@@ -12,14 +12,14 @@ export class CompactedError extends EtcdError<'Compacted'> {
 }
 
 /**
- * A write was sent, and no answer says whether it was carried out: it may have been, or may yet be. rxetcd never repeats it. Read the key
+ * A write was sent, and no answer says whether it was carried out: it may have been, or may yet be. rxetcd does not repeat it by itself. Read the key
  * back (or write through a compare on its revision) to find out. `cause` is what broke.
  */
 export class AmbiguousWriteError extends EtcdError<'AmbiguousWrite'> {
   override readonly cause: EtcdError;
 
   constructor(cause: EtcdError) {
-    super('AmbiguousWrite', `the write may or may not have been carried out, and was not repeated: ${cause.message}`, {
+    super('AmbiguousWrite', `the write may or may not have been carried out: ${cause.message}`, {
       cause,
       rpc: cause.rpc,
       endpoint: cause.endpoint,

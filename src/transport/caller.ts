@@ -1,11 +1,10 @@
 import { catchError, defer, map, Subject, tap, type Observable, throwError } from 'rxjs';
 import { authRpcs } from '../codec/auth.js';
 import type { Rpc } from '../codec/rpc.js';
-import { newerField, NEWEST_FIELD } from '../codec/since.js';
-import { INVALID, type Json } from '../codec/wire.js';
-import { EtcdError, UnsupportedServerVersionError } from '../errors/index.js';
+import { EtcdError } from '../errors/index.js';
 import { readAnswer } from './answers.js';
 import { Attempts, type Route } from './attempts.js';
+import { begin, oldestOf, timeoutOf } from './beginning.js';
 import { newCall, type Caller, type CallOptions, type PlainAnswer, type ReadCallOptions, type Recover } from './call.js';
 import { CarrierChoice, type Carrier } from './carriers/choice.js';
 import { channelAlong } from './channel.js';
@@ -16,13 +15,13 @@ import { Limits } from './limited.js';
 import { memberQuestions } from './memberQuestions.js';
 import { MemberSearch } from './memberSearch.js';
 import { messagesOf } from './messagesOf.js';
+import { refuseNewer } from './newer.js';
 import { Requests } from './requests.js';
 import type { RetryPolicy } from './retryPolicy.js';
 import { Revisions } from './revisions.js';
 import { Tokens, type Auth } from './tokens.js';
 import type { HttpResponse, Transport } from './transport.js';
 import { TryLimits } from './tryLimits.js';
-import { isAtLeast } from './version.js';
 
 /** What a caller has to know. */
 export interface CallerSettings {
@@ -170,38 +169,3 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
 const HEALTH = '/health?exclude=NOSPACE';
 
 const rethrow = (failure: unknown): Observable<never> => throwError(() => failure);
-
-/** The state of a call, and what it sends: encoded once, whatever the number of tries. */
-function begin<In>(rpc: Rpc<In, unknown>, request: In, options: CallOptions) {
-  const json = rpc.request.write(request);
-  if (json === INVALID) throw new EtcdError('InvalidArgument', 'the request is not valid', { rpc: rpc.name });
-  return { json, body: JSON.stringify(json), call: newCall(rpc, options) };
-}
-
-/** The oldest revision that may be answered. */
-function oldestOf({ name, safety }: Rpc<never, unknown>, { monotonic }: ReadCallOptions, newest: number): number {
-  if (monotonic !== true) return 0;
-  if (safety === 'write') throw new EtcdError('InvalidArgument', 'monotonic is for what only reads', { rpc: name });
-  return newest;
-}
-
-function timeoutOf({ timeoutMs }: CallOptions, fallback: number): number {
-  if (timeoutMs === undefined) return fallback;
-  if (!(timeoutMs > 0))
-    throw new EtcdError('InvalidArgument', `timeoutMs is a number of milliseconds above 0, or Infinity, not ${String(timeoutMs)}`);
-  // Node's timers wrap above this, and fire at once; it is 24 days.
-  return timeoutMs > 2 ** 31 - 1 ? Infinity : timeoutMs;
-}
-
-/** @throws EtcdError `UnsupportedServerVersion` where the server lacks the RPC, or would ignore a field of the request */
-function refuseNewer(rpc: Rpc<never, unknown>, json: Json, { info: { version }, endpoint }: Route): void {
-  if (version === undefined) return;
-  const knows = (since: string): boolean => isAtLeast(version, since);
-  const refuse = (what: string, required: string): never => {
-    throw new UnsupportedServerVersionError(what, { rpc: rpc.name, endpoint: endpoint.origin, required, found: version.text });
-  };
-  if (rpc.since !== undefined && !knows(rpc.since)) refuse(rpc.name, rpc.since);
-  if (knows(NEWEST_FIELD)) return;
-  const newer = newerField(rpc.request.kind, json, knows);
-  if (newer !== undefined) refuse(newer.field, newer.since);
-}

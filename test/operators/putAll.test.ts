@@ -271,7 +271,7 @@ describe('a txn that fails', () => {
     kv.txns[0]?.fail(denied);
     expect(String(seen.error)).toBe(
       'EtcdError: putAll stopped: 2 entries may or may not have been written ("c", "d"); 4 entries not written ("a", "b", "e" and 1 more): ' +
-        'the write may or may not have been carried out, and was not repeated: lost (KV.Txn at http://a)',
+        'the write may or may not have been carried out: lost (KV.Txn at http://a)',
     );
     expect(JSON.stringify(seen.error)).toContain('"reason":"AmbiguousWrite"');
     expect(JSON.stringify(seen.error)).not.toContain('secret');

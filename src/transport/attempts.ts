@@ -22,7 +22,11 @@ export type Send<T> = (route: Route, recover: Recover<T>) => Observable<T>;
 const ANONYMOUS: Credential = { token: undefined };
 const PAUSE_MS = 50;
 const MOST_DOUBLINGS = 6;
+/** To 400 ms: an election is over soon. */
+const FEW_DOUBLINGS = 3;
 const LEAST_TRIES = 4;
+/** A cluster that has lost its leader refuses at once, and may need so long until it has another. */
+const ELECTION_MS = 3_000;
 
 /** A call from its first try to its last: picks the endpoint, sees that version and token are known, and does what the table of retries says. */
 export class Attempts {
@@ -120,7 +124,7 @@ export class Attempts {
       case 'ambiguous':
         return fail();
       case 'again':
-        return this.mayTryAgain(call) ? this.run(call, send) : fail();
+        return this.mayTryAgain(call) || this.mayBeElecting(call) ? this.run(call, send) : fail();
       case 'elsewhere':
         return call.options.endpoint === undefined && tries < this.endpoints.size ? this.run(call, send) : fail();
       case 'behind':
@@ -151,6 +155,10 @@ export class Attempts {
     return call.tries < Math.max(LEAST_TRIES, this.endpoints.size + 1);
   }
 
+  private mayBeElecting(call: Call): boolean {
+    return this.endpoints.size > 1 && call.options.endpoint === undefined && asyncScheduler.now() - call.begunAt < ELECTION_MS;
+  }
+
   /** Whether there is anywhere to go if nothing is heard of a try. */
   private hasAlternative(call: Call): boolean {
     return this.policy !== NO_RETRIES && this.endpoints.size > 1 && call.options.endpoint === undefined && this.mayTryAgain(call);
@@ -159,7 +167,7 @@ export class Attempts {
   /** A first try goes at once, even to an endpoint that failed a moment ago; the later ones give it time to come back. */
   private waitFor<T>(endpoint: Endpoint, call: Call, next: () => Observable<T>): Observable<T> {
     if (call.tries === 0 || endpoint.pausedUntil <= asyncScheduler.now()) return next();
-    return this.afterPause(call, next);
+    return this.afterPause(call, next, FEW_DOUBLINGS);
   }
 
   /** Each endpoint is asked at once the first time; from then on they are given time. */
@@ -168,9 +176,9 @@ export class Attempts {
     return call.tries < round ? next() : this.afterPause(call, next);
   }
 
-  private afterPause<T>(call: Call, next: () => Observable<T>): Observable<T> {
+  private afterPause<T>(call: Call, next: () => Observable<T>, doublings = MOST_DOUBLINGS): Observable<T> {
     const jitter = 0.5 + Math.random();
-    return race(timer(PAUSE_MS * 2 ** Math.min(call.tries, MOST_DOUBLINGS) * jitter), this.closed).pipe(switchMap(next));
+    return race(timer(PAUSE_MS * 2 ** Math.min(call.tries, doublings) * jitter), this.closed).pipe(switchMap(next));
   }
 }
 

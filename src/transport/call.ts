@@ -1,4 +1,4 @@
-import type { Observable } from 'rxjs';
+import { asyncScheduler, type Observable } from 'rxjs';
 import type { Rpc, Safety } from '../codec/rpc.js';
 import type { EtcdError } from '../errors/index.js';
 import type { Carrier } from './carriers/choice.js';
@@ -70,6 +70,8 @@ export interface Call {
   readonly authenticated: boolean;
   /** May rightly hear nothing for long, once it is sent. */
   readonly patient: boolean;
+  /** When its first try was made. */
+  readonly begunAt: number;
   /** The try under way has left this machine. */
   sent: boolean;
   /** When something was last heard of the try under way, or when it began. */
@@ -101,6 +103,7 @@ export function newCall({ name, safety, anonymous, unbounded }: Kind, options: C
     authenticated: anonymous !== true,
     patient: unbounded === true,
     options,
+    begunAt: asyncScheduler.now(),
     sent: false,
     heardAt: 0,
     silences: 0,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { map, of, timer, type Observable } from 'rxjs';
+import { asyncScheduler, defer, map, of, timer, type Observable } from 'rxjs';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { A, after, B, callerOf, get, inTurn, lost, put, refuse, reply, scriptedTransport, settle, unreachable } from './scripted.js';
 
@@ -15,18 +15,25 @@ describe('a call whose connection is refused', () => {
     expect(result?.at).toBeLessThan(20);
   });
 
-  test.each([
-    [1, 4],
-    [2, 4],
-    [3, 4],
-    [6, 7],
-  ])('with %d endpoints ends after %d tries, and says which', (count, tries) => {
+  test('ends after four tries where there is one endpoint, and says which', () => {
     const transport = scriptedTransport(unreachable);
-    const endpoints = Array.from({ length: count }, (_, index) => `http://e${index}:1`);
-    const [result] = settle(...[put(callerOf(transport, { endpoints }))]);
-    expect(result).toMatchObject({ outcome: 'Unreachable', error: { message: expect.stringMatching(/KV.Put at http:\/\/e\d:1/) } });
-    expect(transport.posts).toHaveLength(tries);
+    const [result] = settle(...[put(callerOf(transport, { endpoints: ['http://e0:1'] }))]);
+    expect(result).toMatchObject({ outcome: 'Unreachable', error: { message: expect.stringContaining('KV.Put at http://e0:1') } });
+    expect(transport.posts).toHaveLength(4);
   });
+
+  test.each([2, 3, 6])(
+    'with %d endpoints goes on for three seconds, in which a cluster may find a leader, and says which was the last',
+    (count) => {
+      const transport = scriptedTransport(unreachable);
+      const endpoints = Array.from({ length: count }, (_, index) => `http://e${index}:1`);
+      const [result] = settle(...[put(callerOf(transport, { endpoints }))]);
+      expect(result).toMatchObject({ outcome: 'Unreachable', error: { message: expect.stringMatching(/KV.Put at http:\/\/e\d:1/) } });
+      expect(result?.at).toBeGreaterThanOrEqual(3_000);
+      expect(result?.at).toBeLessThan(3_700);
+      expect(transport.posts.length).toBeLessThan(count * 15);
+    },
+  );
 
   test('waits longer from try to try where there is no other endpoint', () => {
     const transport = scriptedTransport(inTurn(unreachable, unreachable, unreachable, reply(200)));
@@ -54,8 +61,18 @@ describe('a call whose answer is lost', () => {
 
   test('is repeated no more than a bounded number of times', () => {
     const transport = scriptedTransport(lost());
-    expect(settle(...[get(callerOf(transport, { endpoints: [A, B] }))])).toMatchObject([{ outcome: 'ConnectionLost' }]);
-    expect(transport.posts).toHaveLength(4);
+    const [result] = settle(...[get(callerOf(transport, { endpoints: [A, B] }))]);
+    expect(result?.outcome).toBe('ConnectionLost');
+    expect(result?.at).toBeLessThan(3_700);
+    expect(transport.posts.length).toBeLessThan(30);
+  });
+
+  test('is repeated for as long as a cluster takes to find a leader', () => {
+    const leaderless = refuse('etcdserver: leader changed', 14, 503);
+    const transport = scriptedTransport((request) => defer(() => (asyncScheduler.now() < 1_500 ? leaderless : reply(200))(request)));
+    const [result] = settle(...[get(callerOf(transport, { endpoints: [A, B, 'http://c:1'] }))]);
+    expect(result?.outcome).toBe('ok');
+    expect(result?.at).toBeLessThan(2_200);
   });
 
   test('by a server without a leader is handled alike', () => {

@@ -16,7 +16,7 @@ export interface StreamOptions {
   readonly answerTimeoutMs?: number;
   /** The first pause before a stream is made anew: 50 by default. It doubles each time, up to `maxBackoffMs`, until the server has answered. */
   readonly initialBackoffMs?: number;
-  /** The longest pause before a stream is made anew: 5 000 by default. */
+  /** The longest pause before a stream is made anew: 2 000 by default. */
   readonly maxBackoffMs?: number;
   /** How long a watch that nobody is subscribed to any more goes on, so that a new subscription does not begin anew: 1 000 by default. */
   readonly graceMs?: number;
@@ -49,7 +49,7 @@ export function checkStreams(given: unknown, endpoints: readonly string[]): Stre
     heartbeatMs: duration('streams.heartbeatMs', given['heartbeatMs'], 1_000),
     answerTimeoutMs: duration('streams.answerTimeoutMs', given['answerTimeoutMs'], 2_000),
     initialBackoffMs: duration('streams.initialBackoffMs', given['initialBackoffMs'], 50),
-    maxBackoffMs: duration('streams.maxBackoffMs', given['maxBackoffMs'], 5_000),
+    maxBackoffMs: duration('streams.maxBackoffMs', given['maxBackoffMs'], 2_000),
     graceMs: duration('streams.graceMs', given['graceMs'], 1_000),
   };
 }

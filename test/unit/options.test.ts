@@ -19,7 +19,7 @@ describe('without a word', () => {
       headers: { 'user-agent': 'rxetcd', 'content-type': 'application/json' },
       apiPrefix: undefined,
       gatherReads: true,
-      streams: { carrier: 'auto', heartbeatMs: 1_000, answerTimeoutMs: 2_000, initialBackoffMs: 50, maxBackoffMs: 5_000, graceMs: 1_000 },
+      streams: { carrier: 'auto', heartbeatMs: 1_000, answerTimeoutMs: 2_000, initialBackoffMs: 50, maxBackoffMs: 2_000, graceMs: 1_000 },
     });
   });
 

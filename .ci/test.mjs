@@ -1,5 +1,5 @@
 /**
- * All tests: `test/integration` and `test/faults` on each etcd, the others once. What follows on the command line goes
+ * All tests: `test/integration` and `test/faults` on each etcd, the others once, `test/cluster` by itself. What follows on the command line goes
  * to jest: `npm test -- kv`, `npm test -- test/unit -t 'splits'`.
  *
  * ETCD_VERSION=3.4 tests that version only; ETCD_ENDPOINTS or ETCD_BIN only the server that they name.
@@ -21,6 +21,8 @@ const { ETCD_VERSION, ETCD_ENDPOINTS, ETCD_BIN, RXETCD_CLOSING_LINE } = process.
 const VERSIONS = [{ version: '3.5' }, { version: '3.4' }, { version: '3.3', optional: true }];
 /** Folders whose tests speak to a server, and so depend on its version. */
 const PER_VERSION = ['faults', 'integration'];
+/** Its tests hold times, and so run when no others do. */
+const TIMED = 'cluster';
 
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const bold = (text) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
@@ -86,9 +88,12 @@ function count(outputFile) {
 }
 
 const servers = versionsToTest().map(bring).filter(Boolean);
-const once = foldersWithTests.filter((name) => !PER_VERSION.includes(name));
+const once = foldersWithTests.filter((name) => !PER_VERSION.includes(name) && name !== TIMED);
 for (const [index, { version, name }] of servers.entries()) {
-  if (index === 0) jest(`${once.join(', ')} · ${name}`, once, version);
+  if (index === 0) {
+    jest(`${once.join(', ')} · ${name}`, once, version);
+    jest(`${TIMED} · ${name}`, [TIMED], version);
+  }
   jest(`${PER_VERSION.join(', ')} · ${name}`, PER_VERSION, version);
 }
 

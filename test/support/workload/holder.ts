@@ -1,0 +1,67 @@
+import { firstValueFrom, type Subscription } from 'rxjs';
+import type { Client, LeaseEvent } from '../../../src/index.js';
+import type { Breach } from './notes.js';
+
+const TICK_MS = 25;
+/** So late may be told what was known: a busy machine comes to its timers late. */
+const SLACK_MS = 500;
+
+/** Holds a lease, another when it is lost, and notes whether it was ever thought to be alive for too long. */
+export class Holder {
+  readonly breaches: Breach[] = [];
+  /** When leases were lost. */
+  readonly losses: number[] = [];
+  granted = 0;
+  private last: LeaseEvent | undefined;
+  /** Until when the last lease may be alive at the most: its last answer may have come later than it was counted from, never earlier. */
+  private until = 0;
+  /** Of the last lease a fault was found: one is enough. */
+  private faulty = false;
+  private readonly subscription: Subscription;
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(
+    private readonly name: string,
+    etcd: Client,
+    private readonly ttl: number,
+  ) {
+    this.subscription = etcd.lease({ ttl, onLost: 'regrant' }).subscribe({
+      next: (event) => this.take(event),
+      error: (error: unknown) => this.breach(`the lease ended: ${String(error)}`),
+    });
+    this.timer = setInterval(() => this.look(), TICK_MS);
+  }
+
+  /** Whether what it thinks of its lease is so. */
+  async finish(direct: Client): Promise<void> {
+    clearInterval(this.timer);
+    const lease = this.last?.lease;
+    const isGone = lease !== undefined && (await firstValueFrom(direct.lease.timeToLive(lease.id))).ttl < 0;
+    if (lease?.alive !== true) this.breach('no lease is held, though all is well again');
+    else if (isGone) this.breach('a lease that is gone is thought to be alive');
+    this.subscription.unsubscribe();
+  }
+
+  private take(event: LeaseEvent): void {
+    this.last = event;
+    if (event.type === 'granted') {
+      this.granted += 1;
+      this.faulty = false;
+    }
+    if (event.type === 'granted' || event.type === 'refreshed') this.until = performance.now() + event.ttl * 1_000;
+    if (event.type === 'lost') this.losses.push(performance.now());
+  }
+
+  private look(): void {
+    const { last } = this;
+    if (last === undefined || last.type === 'lost' || this.faulty) return;
+    const late = performance.now() - this.until;
+    if (late > 0 && last.lease.alive) this.breach(`a lease is thought to be alive ${Math.round(late)} ms after its ${this.ttl} s`);
+    if (late > SLACK_MS) this.breach(`that a lease is lost was not told ${Math.round(late)} ms after its ${this.ttl} s`);
+  }
+
+  private breach(what: string): void {
+    this.faulty = true;
+    this.breaches.push({ at: performance.now(), what: `${this.name}: ${what}` });
+  }
+}

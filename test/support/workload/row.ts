@@ -1,0 +1,126 @@
+import { idOf } from './marks.js';
+import type { CallNote, WriteNote } from './notes.js';
+import type { Records } from './workload.js';
+
+/** A fault that was there, and when. */
+export interface Struck {
+  readonly fault: string;
+  readonly from: number;
+  /** When all can go on again, as far as the cluster goes: from here on it is counted how long that takes. At the beginning for one that leaves most members well. */
+  readonly mendable: number;
+  readonly until: number;
+}
+
+/** How a fault was stood: times in milliseconds. */
+export interface Row {
+  readonly fault: string;
+  /** Whether most members stayed well. */
+  readonly ofOne: boolean;
+  readonly times: number;
+  /** The longest that a read took, a write, and a change on its way to a watch, since the cluster could go on. */
+  readonly readsBack: number;
+  readonly writesBack: number;
+  readonly watchesBack: number;
+  readonly reads: number;
+  readonly failedReads: number;
+  /** Why one of them did. */
+  readonly failure: string | undefined;
+  readonly writes: number;
+  readonly ambiguous: number;
+  /** Writes that were acknowledged, and are not there; and those that are there more often than they were sent, or in spite of a refusal. */
+  readonly lost: number;
+  readonly repeated: number;
+  readonly leasesLost: number;
+}
+
+/** What is held, in milliseconds: of a fault that leaves most members well, and of one that the whole cluster comes back from. */
+const LIMITS = { ofOne: { reads: 2_000, watches: 5_000 }, ofAll: { reads: 10_000, watches: 15_000 } };
+
+/** What the records say of one fault. */
+export function rowOf({ fault, from, mendable, until }: Struck, records: Records): Row {
+  const within = ({ begin, end }: CallNote): boolean => begin < until && end >= from;
+  const waited = ({ begin, end }: CallNote): number => end - Math.max(begin, mendable);
+  const reads = records.reads.filter(within);
+  const writes = records.writes.filter(({ begin }) => begin >= from && begin < until);
+  const done = (notes: readonly CallNote[]): number[] => notes.filter(({ outcome }) => outcome === 'done').map(waited);
+  // What had begun before the cluster could go on may end as it likes.
+  const failed = reads.filter(({ outcome, begin }) => outcome !== 'done' && begin >= mendable);
+  const counts = writes.map((write) => faultsOf(write, records));
+  return {
+    fault,
+    ofOne: mendable === from,
+    times: 1,
+    readsBack: most(done(reads)),
+    writesBack: most(done(writes)),
+    watchesBack: most(writes.flatMap((write) => delaysOf(write, mendable, records))),
+    reads: reads.length,
+    failedReads: failed.length,
+    failure: failed[0]?.reason,
+    writes: writes.length,
+    ambiguous: writes.filter(({ outcome }) => outcome === 'ambiguous').length,
+    lost: sum(counts.map(({ lost }) => lost)),
+    repeated: sum(counts.map(({ repeated }) => repeated)),
+    leasesLost: records.leaseLosses.filter((at) => at >= from && at < until).length,
+  };
+}
+
+/** Several of the same fault as one. */
+export function together(rows: readonly Row[]): Row {
+  const [first, ...others] = rows;
+  if (first === undefined) throw new Error('there is no row');
+  return others.reduce(
+    (all, row) => ({
+      ...all,
+      times: all.times + row.times,
+      readsBack: Math.max(all.readsBack, row.readsBack),
+      writesBack: Math.max(all.writesBack, row.writesBack),
+      watchesBack: Math.max(all.watchesBack, row.watchesBack),
+      reads: all.reads + row.reads,
+      failedReads: all.failedReads + row.failedReads,
+      failure: all.failure ?? row.failure,
+      writes: all.writes + row.writes,
+      ambiguous: all.ambiguous + row.ambiguous,
+      lost: all.lost + row.lost,
+      repeated: all.repeated + row.repeated,
+      leasesLost: all.leasesLost + row.leasesLost,
+    }),
+    first,
+  );
+}
+
+/** What of a row must not be. */
+export function breachesOf(row: Row): string[] {
+  const limit = row.ofOne ? LIMITS.ofOne : LIMITS.ofAll;
+  const limits: readonly (readonly [boolean, string])[] = [
+    [row.readsBack > limit.reads, `a read took ${Math.round(row.readsBack)} ms`],
+    [row.watchesBack > limit.watches, `a watch heard of a change after ${Math.round(row.watchesBack)} ms`],
+    [row.ofOne && row.failedReads > 0, `${row.failedReads} reads failed, one with ${row.failure ?? ''}`],
+    [row.reads === 0 || row.writes === 0, 'nothing was read or written'],
+    [row.lost > 0, `${row.lost} writes were lost`],
+    [row.repeated > 0, `${row.repeated} writes were carried out twice, or though they were refused`],
+  ];
+  return limits.flatMap(([broken, what]) => (broken ? [`${row.fault}: ${what}`] : []));
+}
+
+/** How often a write was carried out, against what was said of it. */
+function faultsOf(write: WriteNote, { carriedOut }: Records): { lost: number; repeated: number } {
+  const { outcome, revision } = write;
+  const at = carriedOut.get(idOf(write)) ?? [];
+  const least = outcome === 'done' ? 1 : 0;
+  const atMost = outcome === 'failed' ? 0 : 1;
+  // An answer that names another revision tells of a write that is not there.
+  const missing = revision !== undefined && !at.includes(revision);
+  return { lost: missing ? 1 : Math.max(0, least - at.length), repeated: Math.max(0, at.length - atMost) };
+}
+
+/** How long a write took from its answer to each of the watches that heard of it. */
+function delaysOf({ revision, end }: WriteNote, mendable: number, { heard }: Records): number[] {
+  if (revision === undefined) return [];
+  return heard.flatMap((when) => {
+    const at = when.get(revision);
+    return at === undefined ? [] : [Math.max(0, at - Math.max(end, mendable))];
+  });
+}
+
+const most = (values: readonly number[]): number => values.reduce((all, value) => Math.max(all, value), 0);
+const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);

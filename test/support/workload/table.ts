@@ -1,0 +1,32 @@
+import { together, type Row } from './row.js';
+
+const ms = (value: number): string => String(Math.round(value));
+
+const COLUMNS: readonly (readonly [head: string, cell: (row: Row) => string])[] = [
+  ['fault', ({ fault }) => fault],
+  ['times', ({ times }) => String(times)],
+  ['reads', ({ reads }) => String(reads)],
+  ['back in ms', ({ readsBack }) => ms(readsBack)],
+  ['failed', ({ failedReads }) => String(failedReads)],
+  ['watches back in ms', ({ watchesBack }) => ms(watchesBack)],
+  ['writes', ({ writes }) => String(writes)],
+  ['back in ms', ({ writesBack }) => ms(writesBack)],
+  ['ambiguous', ({ ambiguous }) => String(ambiguous)],
+  ['lost', ({ lost }) => String(lost)],
+  ['repeated', ({ repeated }) => String(repeated)],
+  ['leases lost', ({ leasesLost }) => String(leasesLost)],
+];
+
+/** A line for each kind of fault, in the order in which they came first. */
+export function tableOf(rows: readonly Row[]): string {
+  const faults = [...new Set(rows.map(({ fault }) => fault))];
+  const body = faults
+    .map((fault) => together(rows.filter((row) => row.fault === fault)))
+    .map((row) => COLUMNS.map(([, cell]) => cell(row)));
+  const lines = [COLUMNS.map(([head]) => head), ...body];
+  const widths = COLUMNS.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  const format = (line: readonly string[]): string =>
+    line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ');
+  const [head = '', ...rest] = lines.map(format);
+  return [head, '-'.repeat(head.length), ...rest].join('\n');
+}

@@ -1,0 +1,50 @@
+import { tap } from 'rxjs';
+import type { Client, Range, WatchOptions } from '../../../src/index.js';
+import { Recorder, violations, type History } from '../promises.js';
+import { viewOf } from '../promises/view.js';
+
+const WATCHES: readonly (readonly [name: string, range: Range, options?: WatchOptions])[] = [
+  ['all from the first', { all: true }, { startRevision: 1, prevKv: true }],
+  ['prefix a', { prefix: 'a/' }],
+  ['puts', { from: 'b/', to: 'n' }, { noDelete: true }],
+  ['deletes', { all: true }, { noPut: true, prevKv: true }],
+];
+
+/** A watch that notes when it hears of what. */
+export class Watcher {
+  readonly recorder: Recorder;
+  /** When it heard of a revision. */
+  readonly heard = new Map<number, number>();
+
+  constructor(name: string, etcd: Client, range: Range, options: WatchOptions) {
+    const noted = etcd
+      .watchBatches(range, options)
+      .pipe(tap(({ type, revision }) => type === 'events' && this.heard.set(revision, performance.now())));
+    this.recorder = new Recorder(name, range, options, noted);
+  }
+
+  stop(): void {
+    this.recorder.stop();
+  }
+
+  /** Whether it has all that it is to have. */
+  complete(history: History): boolean {
+    this.recorder.through = history.last;
+    return this.recorder.revision >= (viewOf(history, this.recorder).due.at(-1) ?? 0);
+  }
+
+  /** What it did not keep of its promises. */
+  problems(history: History): string[] {
+    const { name, end, revision } = this.recorder;
+    return [
+      ...(end === undefined ? [] : [`'${name}' ended: ${end === 'completed' ? end : String(end.error)}`]),
+      ...(this.complete(history) ? [] : [`'${name}' got no further than ${revision} of ${history.last}`]),
+      ...violations(history, this.recorder).map(({ promise, revision, what }) => `'${name}' is not ${promise}: at ${revision}, ${what}`),
+    ];
+  }
+}
+
+/** The watches of one client, which share a stream where they can. */
+export function watchersOf(user: string, etcd: Client): Watcher[] {
+  return WATCHES.map(([name, range, options = {}]) => new Watcher(`${name} of ${user}`, etcd, range, options));
+}

@@ -1,0 +1,149 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { BehaviorSubject, firstValueFrom } from 'rxjs';
+import { createClient, type Client, type ConnectionState } from '../../../src/index.js';
+import type { FaultCluster } from '../cluster/cluster.js';
+import { History } from '../promises.js';
+import type { Random } from '../random.js';
+import { Gate } from './gate.js';
+import { Holder } from './holder.js';
+import type { Breach, CallNote, WriteNote } from './notes.js';
+import { Reader } from './reader.js';
+import { askTruth, carriedOut, writtenOf } from './truth.js';
+import { watchersOf, type Watcher } from './watcher.js';
+import { Writer } from './writer.js';
+
+const WRITERS_EACH = 2;
+const READ_EVERY_MS = 50;
+const LEASE_TTL = 4;
+
+/** One who uses the cluster by a client of its own, as it is by default. */
+interface User {
+  readonly etcd: Client;
+  readonly reader: Reader;
+  readonly watchers: readonly Watcher[];
+  readonly holder: Holder;
+  /** How its watches are connected. */
+  readonly connection: BehaviorSubject<ConnectionState>;
+}
+
+/** All that a workload saw, and what truly happened. */
+export interface Records {
+  readonly reads: readonly CallNote[];
+  readonly writes: readonly WriteNote[];
+  /** When each watch heard of which revision. */
+  readonly heard: readonly ReadonlyMap<number, number>[];
+  readonly leaseLosses: readonly number[];
+  /** The revisions at which each write was carried out. */
+  readonly carriedOut: ReadonlyMap<string, readonly number[]>;
+  readonly breaches: readonly Breach[];
+}
+
+/** Readers, writers, watches and leases on a cluster, of as many users as it has members. */
+export class Workload {
+  private readonly gate = new Gate();
+  private readonly writers: readonly Writer[];
+  private readonly users: readonly User[];
+
+  constructor(
+    private readonly cluster: FaultCluster,
+    random: Random,
+  ) {
+    const { endpoints, access } = cluster;
+    // Each begins with another member, so that every member has the streams of one of them.
+    const clients = endpoints.map((_, first) =>
+      createClient({ ...access, endpoints: [...endpoints.slice(first), ...endpoints.slice(0, first)] }),
+    );
+    this.writers = clients.flatMap((etcd, user) =>
+      Array.from({ length: WRITERS_EACH }, (_, index) => {
+        const name = `w${user}.${index}`;
+        return new Writer(name, etcd, random.fork(name), this.gate);
+      }),
+    );
+    this.users = clients.map((etcd, user) => ({
+      etcd,
+      reader: new Reader(etcd, this.writers, random.fork(`reader ${user}`), this.gate, READ_EVERY_MS),
+      watchers: watchersOf(`user ${user}`, etcd),
+      holder: new Holder(`user ${user}`, etcd, LEASE_TTL),
+      connection: stateOf(etcd),
+    }));
+  }
+
+  /** No calls, until {@link go}; watches and leases stay. */
+  hold(): void {
+    this.gate.hold();
+  }
+
+  go(): void {
+    this.gate.go();
+  }
+
+  /** Resolves when every watch has come as far as the writers had at the beginning, or has had time enough. */
+  async calm(): Promise<void> {
+    const due = this.revision;
+    for (
+      const end = performance.now() + 12_000;
+      performance.now() < end && !this.watchers.every((watch) => watch.recorder.revision >= due - 20);
+    )
+      await delay(10);
+  }
+
+  /** Ends it, and tells what was seen. The cluster has to be well. */
+  async finish(): Promise<Records> {
+    const { direct } = this.cluster;
+    this.gate.close();
+    await Promise.all([...this.writers.map((writer) => writer.finished()), ...this.users.map(({ reader }) => reader.finish())]);
+    const truth = await askTruth(direct, await this.lastRevision());
+    const history = new History(writtenOf(truth));
+    for (const end = performance.now() + 10_000; performance.now() < end && !this.watchers.every((watch) => watch.complete(history));)
+      await delay(10);
+    await Promise.all(this.users.map(({ holder }) => holder.finish(direct)));
+    const at = performance.now();
+    return {
+      reads: this.users.flatMap(({ reader }) => reader.notes),
+      writes: this.writers.flatMap(({ notes }) => notes),
+      heard: this.watchers.map(({ heard }) => heard),
+      leaseLosses: this.users.flatMap(({ holder }) => holder.losses),
+      carriedOut: carriedOut(truth),
+      breaches: [
+        ...[...this.writers, ...this.users.flatMap(({ reader, holder }) => [reader, holder])].flatMap(({ breaches }) => breaches),
+        ...this.watchers.flatMap((watch) => watch.problems(history)).map((what) => ({ at, what })),
+      ],
+    };
+  }
+
+  async close(): Promise<void> {
+    this.gate.close();
+    for (const { watchers } of this.users) for (const watch of watchers) watch.stop();
+    await Promise.all(this.users.map(({ reader }) => reader.finish()));
+    await Promise.all(this.users.map(({ etcd }) => etcd.close()));
+  }
+
+  /** Where the streams of watches are now. */
+  get streaming(): ReadonlySet<string> {
+    return new Set(this.users.flatMap(({ connection: { value } }) => (value.status === 'connected' ? [value.endpoint] : [])));
+  }
+
+  private get watchers(): readonly Watcher[] {
+    return this.users.flatMap(({ watchers }) => watchers);
+  }
+
+  /** The last that a writer was told of. */
+  private get revision(): number {
+    return Math.max(0, ...this.writers.map(({ revision }) => revision));
+  }
+
+  /** Once it does not change any more: what was in doubt may still be on its way. */
+  private async lastRevision(): Promise<number> {
+    for (let last = 0; ; await delay(500)) {
+      const { header } = await firstValueFrom(this.cluster.direct.kv.range('none', { limit: 1 }));
+      if (header.revision === last) return last;
+      last = header.revision;
+    }
+  }
+}
+
+function stateOf(etcd: Client): BehaviorSubject<ConnectionState> {
+  const state = new BehaviorSubject<ConnectionState>({ status: 'idle' });
+  etcd.connection$.subscribe(state);
+  return state;
+}

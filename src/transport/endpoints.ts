@@ -56,13 +56,13 @@ export class Endpoints {
   }
 
   /**
-   * The next in turn that is not set aside; where all are, the one whose pause ends first. Whoever asks has those that are set aside checked, in the background: a
+   * The next in turn that is not set aside; where all are, the next in turn. Whoever asks has those that are set aside checked, in the background: a
    * client that is not in use asks nobody anything.
    */
   pick(): Endpoint {
     this.onUse();
     const working = this.nextWorking();
-    if (working === undefined) return this.firstBack();
+    if (working === undefined) return this.nextAside();
     for (const endpoint of this.all) endpoint.check();
     return working;
   }
@@ -99,10 +99,13 @@ export class Endpoints {
     return undefined;
   }
 
-  private firstBack(): Endpoint {
-    const [first, ...others] = this.all;
-    if (first === undefined) throw new EtcdError('Unreachable', 'there is no endpoint');
-    return others.reduce((best, other) => (other.pausedUntil < best.pausedUntil ? other : best), first);
+  /** Not the one that was set aside last, again and again: it may be down, and the others back without anybody having asked. */
+  private nextAside(): Endpoint {
+    const index = this.next % this.all.length;
+    const endpoint = this.all[index];
+    if (endpoint === undefined) throw new EtcdError('Unreachable', 'there is no endpoint');
+    this.next = index + 1;
+    return endpoint;
   }
 }
 

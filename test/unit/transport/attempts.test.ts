@@ -35,6 +35,12 @@ describe('a call whose connection is refused', () => {
     },
   );
 
+  test('asks all endpoints in turn, though all are set aside: any of them may be back', () => {
+    const transport = scriptedTransport(unreachable);
+    settle(...[put(callerOf(transport, { endpoints: [A, B, 'http://c:1'] }))]);
+    expect(transport.posts.slice(0, 6).map(({ origin }) => origin)).toEqual([A, B, 'http://c:1', A, B, 'http://c:1']);
+  });
+
   test('waits longer from try to try where there is no other endpoint', () => {
     const transport = scriptedTransport(inTurn(unreachable, unreachable, unreachable, reply(200)));
     const [result] = settle(...[put(callerOf(transport))]);

@@ -59,13 +59,21 @@ describe('a put whose answer is cut', () => {
     await second.close();
   });
 
-  test('in a create-if-absent that won says so by AmbiguousWrite, never by succeeded: false', async () => {
-    const name = newKey();
-    proxy.down.cutAfter(0);
-    const create = client.kv.txn({ compare: [key(name).version.equals(0)], success: [put(name, 'mine')], failure: [] });
-    expect(await rejection(firstValueFrom(create))).toMatchObject({ reason: 'AmbiguousWrite', rpc: 'KV.Txn' });
-    expect(await versionOf(direct, name)).toBe(1);
-  });
+  test.each([1, 2])(
+    'in a create-if-absent that won, with %d endpoints, says so by AmbiguousWrite, never by succeeded: false',
+    async (count) => {
+      const others = await Promise.all(Array.from({ length: count - 1 }, () => startTcpProxy(etcd.endpoint)));
+      const all = [proxy, ...others];
+      const creator = clients.make({ endpoints: all.map(({ endpoint }) => endpoint) });
+      await Promise.all(all.map(() => firstValueFrom(creator.kv.exists('warm'))));
+      const name = newKey();
+      for (const { down } of all) down.cutAfter(0);
+      const create = creator.kv.txn({ compare: [key(name).version.equals(0)], success: [put(name, 'mine')], failure: [] });
+      expect(await rejection(firstValueFrom(create))).toMatchObject({ reason: 'AmbiguousWrite', rpc: 'KV.Txn' });
+      expect(await versionOf(direct, name)).toBe(1);
+      await Promise.all(others.map((other) => other.close()));
+    },
+  );
 });
 
 test('a put whose request is cut in the middle is not carried out, and ends in AmbiguousWrite, for who could tell', async () => {

@@ -41,7 +41,7 @@ export function isTransient(error: EtcdError): boolean {
 
 /** What a call says after it has shown a new token by itself, if there is one to be had. */
 const REFUSED_TOKENS: ReadonlySet<Reason> = new Set<Reason>(['InvalidAuthToken', 'AuthOldRevision', 'UserEmpty']);
-const MOST_REFUSALS = 3;
+const MOST_REFUSALS = 5;
 
 /** Whether the token was refused. */
 export const refusesToken = ({ reason }: EtcdError): boolean => REFUSED_TOKENS.has(reason);

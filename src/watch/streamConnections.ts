@@ -23,7 +23,7 @@ import type { ConnectionSettings } from './settings.js';
 import { StreamLost } from './streamLost.js';
 
 /** So many failures in a row that only the server's say-so could mend, and no more; and so many messages without sense that nothing but news made up for. */
-const STRIKES = 3;
+const STRIKES = 5;
 
 /** What becomes of a stream, as who makes it over a channel reports it. */
 export interface StreamOutcomes {
@@ -147,7 +147,8 @@ export class StreamConnections<S> {
     // Many watches on carriers of their own may be lost at once: that is one failure.
     if (now >= this.retryAt) {
       this.retryAt = now + this.backoff.next();
-      if (!isTransient(error)) this.strikes += 1;
+      // Only in a row do they say that it will stay so: after an outage even a good token may have been forgotten.
+      this.strikes = isTransient(error) ? 0 : this.strikes + 1;
       // What cannot be read may come after each answer to a create, for ever.
       if (error.reason === 'MalformedResponse') this.garbled += 1;
     }

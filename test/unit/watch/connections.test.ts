@@ -182,23 +182,36 @@ describe('what another try may mend', () => {
     });
   });
 
-  test('is tried three times where the server was there, and is the watch’s error then', () => {
+  test('is tried five times where the server was there, and is the watch’s error then', () => {
     virtually(({ flush }) => {
       const { openedAt, watch, states } = setUp([fails('InvalidAuthToken')]);
       const seen = watch();
       flush();
-      expect(openedAt).toEqual([0, 101, 302]);
+      expect(openedAt).toEqual([0, 101, 302, 703, 1504]);
       expect(lostBy(seen)).toBe('InvalidAuthToken');
       expect(states().at(-1)).toBe('idle');
     });
   });
 
-  test('has its three tries anew when the server has answered in between', () => {
+  test('has its tries anew when the server has answered in between', () => {
     virtually(({ flush }) => {
       const denied = fails('InvalidAuthToken');
-      const { watch } = setUp([denied, denied, answersFor(1_000), denied, denied, works]);
+      const few = [denied, denied, denied] as const;
+      const { watch } = setUp([denied, ...few, answersFor(1_000), denied, ...few, works]);
       const seen = watch();
       until(10_000, seen);
+      flush();
+      expect(seen.errors).toEqual([]);
+    });
+  });
+
+  test('has its tries anew after an outage, which makes servers forget', () => {
+    virtually(({ flush }) => {
+      const denied = fails('InvalidAuthToken');
+      const few = [denied, denied, denied] as const;
+      const { watch } = setUp([denied, ...few, fails('ConnectionLost'), denied, ...few, works]);
+      const seen = watch();
+      until(30_000, seen);
       flush();
       expect(seen.errors).toEqual([]);
     });

@@ -175,8 +175,8 @@ describe('a live range', () => {
     ['AuthFailed', 1],
     ['ResponseTooLarge', 1],
     // Another token may do while auth changes; where there is none, it would be tried for ever.
-    ['InvalidAuthToken', 3],
-    ['UserEmpty', 3],
+    ['InvalidAuthToken', 5],
+    ['UserEmpty', 5],
   ])('errors where it is refused by %s, after tries: %d', (reason, tries) => {
     virtually(({ flush }) => {
       const { live, listedAt } = setUp(() => fails(reason));

@@ -65,9 +65,9 @@ describe('a watch that is denied, as etcd 3.3 also says of a token that it has f
 
   test('is made anew though no token was to be had for the read', () => {
     virtually(({ flush }) => {
-      const { calls, watch } = setUp([denied, served], ['InvalidAuthToken', 'InvalidAuthToken', 'InvalidAuthToken']);
+      const { calls, watch } = setUp([denied, served], Array(5).fill('InvalidAuthToken'));
       const seen = watch();
-      timer(1_000).subscribe(() => seen.leave());
+      timer(10_000).subscribe(() => seen.leave());
       flush();
       expect([calls.at(-1), seen.values.length, seen.errors]).toEqual(['create', 1, []]);
     });

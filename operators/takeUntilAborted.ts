@@ -1,4 +1,5 @@
-import { defer, EMPTY, fromEvent, takeUntil, type MonoTypeOperatorFunction } from 'rxjs';
+import { defer, EMPTY, Observable, takeUntil, type MonoTypeOperatorFunction } from 'rxjs';
+import { onAbort } from '../src/model/onAbort.js';
 
 /**
  * Completes when an `AbortSignal` is aborted: `takeUntil` for code that is told to stop by a signal. Put it last, as `takeUntil`.
@@ -10,8 +11,8 @@ import { defer, EMPTY, fromEvent, takeUntil, type MonoTypeOperatorFunction } fro
  * result:  --a--b--|
  * ```
  *
- * A signal that is aborted already completes it at once, and the source is not subscribed to. The listener on the signal goes with the
- * subscription, however that ends, so one signal can live as long as the process.
+ * A signal that is aborted already completes it at once, and the source is not subscribed to. All who wait for a signal
+ * share one listener on it, and nothing stays of a subscription that has ended, so one signal can live as long as the process.
  *
  * ## Example
  *
@@ -39,5 +40,7 @@ import { defer, EMPTY, fromEvent, takeUntil, type MonoTypeOperatorFunction } fro
 export function takeUntilAborted<T>(signal: AbortSignal): MonoTypeOperatorFunction<T> {
   return (source) =>
     // An aborted signal never fires again: look first.
-    defer(() => (signal.aborted ? EMPTY : source.pipe(takeUntil(fromEvent(signal, 'abort')))));
+    defer(() => (signal.aborted ? EMPTY : source.pipe(takeUntil(aborted(signal)))));
 }
+
+const aborted = (signal: AbortSignal): Observable<void> => new Observable((subscriber) => onAbort(signal, () => subscriber.next()));

@@ -1,5 +1,6 @@
 import { asyncScheduler, Observable, type TeardownLogic } from 'rxjs';
 import { AmbiguousWriteError, EtcdError } from '../errors/index.js';
+import { onAbort } from '../model/onAbort.js';
 import type { Call } from './call.js';
 import { Deadlines } from './deadlines.js';
 import { verdict } from './retry.js';
@@ -40,10 +41,7 @@ export class Limits {
         if (!call.answered) giveUp('DeadlineExceeded', `no answer within ${timeoutMs} ms`);
       };
       if (timeoutMs !== Infinity) subscriber.add(this.callIn(timeoutMs, expire));
-      if (signal !== undefined) {
-        signal.addEventListener('abort', abort, { once: true });
-        subscriber.add(() => signal.removeEventListener('abort', abort));
-      }
+      if (signal !== undefined) subscriber.add(onAbort(signal, abort));
       run().subscribe(subscriber);
     });
   }

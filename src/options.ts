@@ -40,7 +40,7 @@ export interface ClientOptions {
    * function is asked each time. A write of unknown outcome is an `AmbiguousWrite` in any case.
    */
   readonly retry?: boolean | RetryPolicy;
-  /** Connections at a time to each endpoint, streams not counted: 64 by default. Further calls wait for one. */
+  /** Connections at a time to each endpoint: 64 by default. Further calls wait for one. Streams, and calls that wait at the server for a lock, say, have others. */
   readonly maxConnections?: number;
   /** How long an idle connection is kept, in milliseconds: 30 000 by default. */
   readonly keepAliveMs?: number;

@@ -18,6 +18,7 @@ export class Requests {
       headers: token === undefined ? this.headers : { ...this.headers, authorization: token },
       body,
       rpc: call.name,
+      patient: call.patient,
       ...reportsOf(call, endpoint),
     };
   }

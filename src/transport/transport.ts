@@ -11,6 +11,8 @@ export interface HttpRequest {
   readonly body?: string;
   /** What is asked, for errors: `KV.Put`. */
   readonly rpc: string;
+  /** May rightly wait at the server for long: no other request is to wait for its connection. */
+  readonly patient?: boolean;
   /** Called when the first byte is about to leave: from here on a failure says nothing about what the server did. */
   readonly onSent?: () => void;
   /** Called whenever something of the answer has come. */

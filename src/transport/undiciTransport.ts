@@ -11,7 +11,7 @@ import type { HttpRequest, Outcome, StreamPart, Transport } from './transport.js
 
 /** How connections are made and kept. */
 export interface TransportSettings {
-  /** Connections at a time to one endpoint, streams not counted. */
+  /** Connections at a time to one endpoint, not counting those of streams and of what waits at the server. */
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
   /** How long an idle connection is kept. */
@@ -21,21 +21,24 @@ export interface TransportSettings {
   readonly tls: TlsSource;
 }
 
-/** The transport of Node: a pool of undici an endpoint for calls, and one for streams, which would otherwise hold the calls' places. */
+/** The transport of Node: a pool of undici an endpoint for calls, and others for what would hold the calls' places: what waits at the server, and streams. */
 export function undiciTransport(settings: TransportSettings): Transport {
   const { maxConnections, connectTimeoutMs: timeoutMs, keepAliveMs, maxResponseBytes, tls } = settings;
   const connect = connectorWith(tls, { timeoutMs, allowH2: false });
   const carrying = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true }), maxResponseBytes };
   const calls = poolsByOrigin({ connect, connections: maxConnections, keepAliveMs, maxResponseBytes });
+  // Those that wait may wait for what another call would bring about, an unlock say: with a limit, nobody would ever go on.
+  const waits = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes });
   // What is too long there is a message, not the whole.
   const streams = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes: Infinity });
   return {
-    exchange: (request, outcome) => new Observable((subscriber) => new Exchange(request, outcome, subscriber).start(calls)),
+    exchange: (request, outcome) =>
+      new Observable((subscriber) => new Exchange(request, outcome, subscriber).start(request.patient === true ? waits : calls)),
     stream: (request) => new Observable((subscriber) => new Stream(request, maxResponseBytes, subscriber).start(streams)),
     duplex: (request) => (request.carrier === 'http2' ? http2Duplex(request, carrying) : webSocketDuplex(request, carrying)),
-    release: (origin) => [calls, streams].forEach((pools) => pools.release(origin)),
+    release: (origin) => [calls, waits, streams].forEach((pools) => pools.release(origin)),
     close: async () => {
-      await Promise.all([calls.destroy(), streams.destroy()]);
+      await Promise.all([calls, waits, streams].map((pools) => pools.destroy()));
     },
   };
 }

@@ -40,6 +40,19 @@ describe('electionService', () => {
     await failureWith('ElectionNotLeader', electionService.proclaim(leader, 'still here'));
   });
 
+  test('who waits takes no connection from others: the leader can resign', async () => {
+    const { kv, electionService } = fixture.client({ maxConnections: 1 });
+    const { leader } = await only(electionService.campaign('election/many', 'first', { lease: await grant() }));
+    const next = only(electionService.campaign('election/many', 'second', { lease: await grant() }));
+    await until(
+      () => only(fixture.etcd.kv.count({ prefix: 'election/many/' })),
+      (count) => count === 2,
+    );
+    await only(kv.get('election/many'));
+    await only(electionService.resign(leader));
+    await only(electionService.resign((await next).leader));
+  });
+
   test('who comes second waits, and leads when the first resigns', async () => {
     const { kv, electionService } = fixture.etcd;
     const first = await only(electionService.campaign('election/two', 'first', { lease: await grant() }));

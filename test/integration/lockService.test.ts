@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { idToHex, leaseId, toText } from 'rxetcd';
+import { mergeMap } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
 import { failureWith, only, until } from './support/outcomes.js';
 
@@ -100,6 +101,22 @@ describe('lockService', () => {
       (count) => count === 1,
     );
     await only(lockService.unlock(key));
+  });
+
+  test('who waits takes no connection from others: the unlock that they wait for is sent', async () => {
+    const { kv, lease, lockService } = fixture.client({ maxConnections: 1 });
+    const { key } = await only(lockService.lock('lock/many'));
+    const leases = await Promise.all(Array.from({ length: 5 }, () => only(lease.grant(60))));
+    const owned = leases.map(({ id }) =>
+      only(lockService.lock('lock/many', { lease: id }).pipe(mergeMap(({ key: mine }) => lockService.unlock(mine)))),
+    );
+    await until(
+      () => waiting('lock/many'),
+      (count) => count === 6,
+    );
+    await only(kv.get('lock/many'));
+    await only(lockService.unlock(key));
+    expect(await Promise.all(owned)).toHaveLength(5);
   });
 
   test('refuses a lease that there is not', async () => {

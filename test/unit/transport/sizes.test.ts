@@ -51,6 +51,14 @@ describe('an answer longer than maxResponseBytes', () => {
     });
   });
 
+  test('is an error of a call that may wait at the server, too', async () => {
+    server.script = (_, reply) => reply.json(200, { header, unknown: LONG });
+    expect(await rejection(firstValueFrom(clientOf({ endpoints: server.endpoint }).lockService.lock('a')))).toMatchObject({
+      reason: 'AmbiguousWrite',
+      cause: tooLarge('Lock.Lock'),
+    });
+  });
+
   test('is an error when it is a refusal, of a call or of a stream', async () => {
     server.script = (_, reply) => reply.text(500, LONG + LONG);
     const client = clientOf({ endpoints: server.endpoint });

@@ -23,6 +23,7 @@ import type { Identity } from '../transport/identity.js';
 import { persistently } from '../watch/passing.js';
 import type { HeldLease } from './heldLease.js';
 import { adoptedLease, heldLease } from './leases.js';
+import { lostOnceOwned } from './loss.js';
 import { checkName } from './names.js';
 import { awaitTurn, untilGone, type Place } from './ownerQueue.js';
 import { createShared, dropPointer, joinShared, leaveShared, pointerOf, type SharedKeys } from './sharedPlace.js';
@@ -69,10 +70,7 @@ export function sharedTenure(
     );
   }).pipe(
     // That a lease of the caller's own is not there is said as it is.
-    catchError((error: unknown) => {
-      const lost = hasReason(error, 'LeaseLost') || (lease === undefined && hasReason(error, 'LeaseNotFound'));
-      return throwError(() => (lost ? lostWith(name, error) : error));
-    }),
+    lostOnceOwned(name, lease === undefined ? ['LeaseLost', 'LeaseNotFound'] : ['LeaseLost']),
     takeUntil(means.leases.closed),
   );
 }
@@ -159,6 +157,3 @@ function holderOf(reentrant: Reentrancy, identity: () => Identity): string {
     return given.holder;
   throw new EtcdError('InvalidArgument', "reentrant is 'host', 'process', 'thread' or { holder }, a string that is not empty");
 }
-
-const lostWith = (name: string, cause: EtcdError): EtcdError =>
-  new EtcdError('LockLost', `${JSON.stringify(name)} is no longer held for certain: ${cause.message}`, { cause });

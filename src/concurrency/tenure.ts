@@ -1,26 +1,10 @@
-import {
-  AsyncSubject,
-  catchError,
-  concat,
-  defer,
-  EMPTY,
-  filter,
-  finalize,
-  map,
-  of,
-  startWith,
-  switchMap,
-  takeUntil,
-  tap,
-  throwError,
-  type Observable,
-} from 'rxjs';
-import { EtcdError, hasReason } from '../errors/index.js';
+import { AsyncSubject, concat, defer, EMPTY, filter, finalize, map, of, startWith, switchMap, takeUntil, tap, type Observable } from 'rxjs';
 import type { BytesLike } from '../model/bytes.js';
 import type { LeaseId } from '../model/ids.js';
 import { persistently } from '../watch/passing.js';
 import type { LeaseMeans } from './heldLease.js';
 import { heldLease } from './leases.js';
+import { lostOnceOwned } from './loss.js';
 import { checkName } from './names.js';
 import { awaitTurn, leavePlace, placeKey, takePlace, untilGone, type Place, type QueueMeans } from './ownerQueue.js';
 
@@ -71,7 +55,11 @@ export function tenure(bid: Bid, { ttl = DEFAULT_TTL, lease }: TenureOptions, me
   return defer(() => {
     checkName('a lock or an election', bid.name);
     return lease === undefined ? byOwnLease(bid, ttl, means) : held(bid, lease, 'leave', means);
-  }).pipe(takeUntil(means.leases.closed));
+  }).pipe(
+    // That a lease of the caller's own is not there is said as it is.
+    lostOnceOwned(bid.name, lease === undefined ? ['LeaseLost', 'LeaseNotFound'] : []),
+    takeUntil(means.leases.closed),
+  );
 }
 
 /** As {@link tenure}, from when the turn has come. */
@@ -86,7 +74,6 @@ function byOwnLease(bid: Bid, ttl: number, means: TenureMeans): Observable<HeldP
     switchMap(({ id, lease }) =>
       held(bid, id, 'revoked', means).pipe(map((place) => ({ ...place, alive: () => lease.alive && place.alive() }))),
     ),
-    catchError((error: unknown) => throwError(() => (hasReason(error, 'LeaseLost', 'LeaseNotFound') ? lostWith(bid.name, error) : error))),
   );
 }
 
@@ -130,6 +117,3 @@ function held(
     );
   });
 }
-
-const lostWith = (name: string, cause: EtcdError): EtcdError =>
-  new EtcdError('LockLost', `${JSON.stringify(name)} is no longer held for certain: ${cause.message}`, { cause });

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { firstValueFrom, take, toArray } from 'rxjs';
+import { firstValueFrom, lastValueFrom, share, take, toArray, type Observable } from 'rxjs';
 import type { Client } from '../../src/index.js';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
 import { Clients, expectSilentAbout, rejection } from './support.js';
@@ -145,4 +145,31 @@ test('auth that is turned off, and on again, leaves working clients', async () =
   await run(client.kv.put('public/a', '4'), late.kv.put('public/a', '5'), root.kv.put('public/a', '6'));
   const values = await firstValueFrom(late.kv.get('public/a').pipe(take(1), toArray()));
   expect(values.map((kv) => kv?.value)).toEqual(['6']);
+});
+
+test('a lock, a leadership and a permit end in LockLost when their owner may not watch them any more', async () => {
+  await run(
+    root.auth.userAdd('owner', { password: 'owner' }),
+    root.auth.roleAdd('owner'),
+    root.auth.userGrantRole('owner', 'owner'),
+    root.auth.roleGrantPermission('owner', 'READWRITE', { prefix: 'owned/' }),
+  );
+  const owner = clients.make({ endpoints: etcd.endpoint, auth: { username: 'owner', password: 'owner' } });
+  const options = { ttl: 60 };
+  const claims: Observable<unknown>[] = [
+    owner.lock('owned/lock', options),
+    owner.lock('owned/reentrant', { ...options, reentrant: 'process' }),
+    owner.election('owned/election').campaign('me', options),
+    owner.semaphore('owned/semaphore', 2, options),
+  ];
+  const losses: Promise<unknown>[] = [];
+  for (const claim of claims) {
+    const owned = claim.pipe(share());
+    losses.push(rejection(lastValueFrom(owned)));
+    await firstValueFrom(owned);
+  }
+  await run(root.auth.roleRevokePermission('owner', { prefix: 'owned/' }));
+  // The watches are asked for anew.
+  await etcd.restart();
+  for (const loss of await Promise.all(losses)) expect(loss).toMatchObject({ reason: 'LockLost', cause: { reason: 'PermissionDenied' } });
 });

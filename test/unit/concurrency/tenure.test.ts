@@ -124,6 +124,12 @@ describe('a place in a queue', () => {
     expect(kept.watches.at(-1)).toMatchObject({ key: 'q/7', from: 61 });
   });
 
+  test('that is owned ends in LockLost, whatever ends it; one that waits in what it was', () => {
+    const denied = ({ time, watches }: Scene): void => time.at(1_000, () => watches[0]?.tells.error(errorOf('PermissionDenied')));
+    expect(stand([made(9)], denied).seen).toMatchObject({ end: { reason: 'LockLost' }, error: { cause: { reason: 'PermissionDenied' } } });
+    expect(stand([made(9, 2), waiting(9, 5)], denied).seen.end?.reason).toBe('PermissionDenied');
+  });
+
   test('is given up by one who leaves, though it was on its way still', () => {
     const { sent } = stand([made(9), {}], ({ seen }) => seen.leave());
     expect(sent).toEqual(['put', 'delete']);

@@ -16,7 +16,7 @@ export const Member = message('Member', {
 });
 
 export const MemberAddRequest = message('MemberAddRequest', {
-  peerUrls: field(array(string), { wire: 'peerURLs' }),
+  peerUrls: field(array(string), { wire: 'peerURLs', required: true }),
   isLearner: field(bool, { wire: 'isLearner', since: '3.4' }),
 });
 
@@ -28,12 +28,12 @@ export const MemberAddResponse = message('MemberAddResponse', {
   members: array(Member),
 });
 
-export const MemberRemoveRequest = message('MemberRemoveRequest', { id: field(memberIdCodec, { wire: 'ID' }) });
+export const MemberRemoveRequest = message('MemberRemoveRequest', { id: field(memberIdCodec, { wire: 'ID', required: true }) });
 export const MemberRemoveResponse = message('MemberRemoveResponse', { header: ResponseHeader, members: array(Member) });
 
 export const MemberUpdateRequest = message('MemberUpdateRequest', {
-  id: field(memberIdCodec, { wire: 'ID' }),
-  peerUrls: field(array(string), { wire: 'peerURLs' }),
+  id: field(memberIdCodec, { wire: 'ID', required: true }),
+  peerUrls: field(array(string), { wire: 'peerURLs', required: true }),
 });
 export const MemberUpdateResponse = message('MemberUpdateResponse', { header: ResponseHeader, members: array(Member) });
 
@@ -43,7 +43,9 @@ export const MemberListRequest = message('MemberListRequest', {
 });
 export const MemberListResponse = message('MemberListResponse', { header: ResponseHeader, members: array(Member) });
 
-export const MemberPromoteRequest = message('MemberPromoteRequest', { id: field(memberIdCodec, { wire: 'ID', since: '3.4' }) });
+export const MemberPromoteRequest = message('MemberPromoteRequest', {
+  id: field(memberIdCodec, { wire: 'ID', since: '3.4', required: true }),
+});
 export const MemberPromoteResponse = message('MemberPromoteResponse', {
   header: field(ResponseHeader, { since: '3.4' }),
   members: field(array(Member), { since: '3.4' }),

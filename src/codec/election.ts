@@ -1,5 +1,5 @@
 import { HeaderOnly, KeyValueCodec, ResponseHeader } from './common.js';
-import { message } from './message.js';
+import { field, message } from './message.js';
 import { rpc } from './rpc.js';
 import { bytes, int64, leaseIdCodec, maybe } from './scalars.js';
 
@@ -15,23 +15,26 @@ export const LeaderKey = message('LeaderKey', {
 });
 
 export const CampaignRequest = message('CampaignRequest', {
-  name: bytes,
+  name: field(bytes, { required: true }),
   /** The lease that the leadership is held by; left out, the server grants one of 60 seconds that nobody refreshes. */
   lease: leaseIdCodec,
-  value: bytes,
+  value: field(bytes, { required: true }),
 });
 export const CampaignResponse = message('CampaignResponse', { header: ResponseHeader, leader: LeaderKey });
 
-export const ProclaimRequest = message('ProclaimRequest', { leader: LeaderKey, value: bytes });
+export const ProclaimRequest = message('ProclaimRequest', {
+  leader: field(LeaderKey, { required: true }),
+  value: field(bytes, { required: true }),
+});
 
-export const LeaderRequest = message('LeaderRequest', { name: bytes });
+export const LeaderRequest = message('LeaderRequest', { name: field(bytes, { required: true }) });
 export const LeaderResponse = message('LeaderResponse', {
   header: ResponseHeader,
   /** The leader's key, with the value that it proclaims. */
   kv: maybe(KeyValueCodec),
 });
 
-export const ResignRequest = message('ResignRequest', { leader: LeaderKey });
+export const ResignRequest = message('ResignRequest', { leader: field(LeaderKey, { required: true }) });
 
 export const electionRpcs = {
   /** Answers when it is won; until then the call waits on the server. */

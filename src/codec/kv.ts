@@ -47,8 +47,9 @@ export const OneKeyResponse = new WireType<KeyValue | undefined, never>(
 );
 
 export const PutRequest = message('PutRequest', {
-  key: bytes,
-  value: bytes,
+  key: field(bytes, { required: true }),
+  /** With `ignoreValue`, too: an empty one. */
+  value: field(bytes, { required: true }),
   lease: leaseIdCodec,
   prevKv: bool,
   ignoreValue: bool,
@@ -57,7 +58,11 @@ export const PutRequest = message('PutRequest', {
 
 export const PutResponse = message('PutResponse', { header: ResponseHeader, prevKv: maybe(KeyValueCodec) });
 
-export const DeleteRangeRequest = message('DeleteRangeRequest', { key: bytes, rangeEnd: bytes, prevKv: bool });
+export const DeleteRangeRequest = message('DeleteRangeRequest', {
+  key: field(bytes, { required: true }),
+  rangeEnd: bytes,
+  prevKv: bool,
+});
 
 export const DeleteRangeResponse = message('DeleteRangeResponse', {
   header: ResponseHeader,
@@ -145,7 +150,7 @@ export const TxnResponse: AnswerMessage<TxnResponseOut> = message('TxnResponse',
   responses: array(ResponseOp),
 });
 
-export const CompactionRequest = message('CompactionRequest', { revision: int64, physical: bool });
+export const CompactionRequest = message('CompactionRequest', { revision: field(int64, { required: true }), physical: bool });
 export const CompactionResponse = message('CompactionResponse', { header: ResponseHeader });
 
 export const kvRpcs = {

@@ -5,7 +5,7 @@ import { array, bool, bytes, int64, leaseIdCodec, string } from './scalars.js';
 
 export const LeaseGrantRequest = message('LeaseGrantRequest', {
   /** Seconds to live after the grant and after each refresh; the server raises what is below its minimum. */
-  ttl: field(int64, { wire: 'TTL' }),
+  ttl: field(int64, { wire: 'TTL', required: true }),
   /** The id wished for; left out, the server chooses. */
   id: field(leaseIdCodec, { wire: 'ID' }),
 });
@@ -18,9 +18,9 @@ export const LeaseGrantResponse = message('LeaseGrantResponse', {
   error: string,
 });
 
-export const LeaseRevokeRequest = message('LeaseRevokeRequest', { id: field(leaseIdCodec, { wire: 'ID' }) });
+export const LeaseRevokeRequest = message('LeaseRevokeRequest', { id: field(leaseIdCodec, { wire: 'ID', required: true }) });
 
-export const LeaseKeepAliveRequest = message('LeaseKeepAliveRequest', { id: field(leaseIdCodec, { wire: 'ID' }) });
+export const LeaseKeepAliveRequest = message('LeaseKeepAliveRequest', { id: field(leaseIdCodec, { wire: 'ID', required: true }) });
 
 export const LeaseKeepAliveResponse = message('LeaseKeepAliveResponse', {
   header: ResponseHeader,
@@ -30,7 +30,7 @@ export const LeaseKeepAliveResponse = message('LeaseKeepAliveResponse', {
 });
 
 export const LeaseTimeToLiveRequest = message('LeaseTimeToLiveRequest', {
-  id: field(leaseIdCodec, { wire: 'ID' }),
+  id: field(leaseIdCodec, { wire: 'ID', required: true }),
   /** List the keys that hang on it, too. */
   keys: bool,
 });

@@ -1,10 +1,10 @@
 import { HeaderOnly, ResponseHeader } from './common.js';
-import { message } from './message.js';
+import { field, message } from './message.js';
 import { rpc } from './rpc.js';
 import { bytes, leaseIdCodec } from './scalars.js';
 
 export const LockRequest = message('LockRequest', {
-  name: bytes,
+  name: field(bytes, { required: true }),
   /** The lease that the lock is held by; left out, the server grants one of 60 seconds that nobody refreshes. */
   lease: leaseIdCodec,
 });
@@ -15,7 +15,7 @@ export const LockResponse = message('LockResponse', {
   key: bytes,
 });
 
-export const UnlockRequest = message('UnlockRequest', { key: bytes });
+export const UnlockRequest = message('UnlockRequest', { key: field(bytes, { required: true }) });
 
 export const lockRpcs = {
   /** Answers when the lock is owned; until then the call waits on the server. */

@@ -70,7 +70,9 @@ export const SnapshotResponse = message('SnapshotResponse', {
   version: field(string, { since: '3.6' }),
 });
 
-export const MoveLeaderRequest = message('MoveLeaderRequest', { targetId: field(memberIdCodec, { wire: 'targetID', since: '3.3' }) });
+export const MoveLeaderRequest = message('MoveLeaderRequest', {
+  targetId: field(memberIdCodec, { wire: 'targetID', since: '3.3', required: true }),
+});
 
 export const DowngradeAction = enumeration('DowngradeAction', ['VALIDATE', 'ENABLE', 'CANCEL']);
 

@@ -13,6 +13,7 @@ export interface NamedField<T extends AnyType> {
   readonly type: T;
   readonly wire: string | undefined;
   readonly since: string | undefined;
+  readonly required: boolean;
 }
 
 /** What a message of these fields decodes to: every field there, the left-out ones at their defaults. */
@@ -45,9 +46,19 @@ export type RequestMessage<In> = MessageType<any, In>;
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what it would be encoded from matters to nobody
 export type AnswerMessage<A> = MessageType<A, any>;
 
-/** A field whose wire name is not its camelCase name in snake_case (`ID`, `TTL`, `peerURLs`), or that not every etcd knows. */
-export function field<T extends AnyType>(type: T, { wire, since }: { wire?: string; since?: string }): NamedField<T> {
-  return { type, wire, since };
+/** What is to be said of a field besides its type. */
+interface FieldOptions {
+  /** Its wire name, where that is not its camelCase name in snake_case: `ID`, `TTL`, `peerURLs`. */
+  readonly wire?: string;
+  /** The first etcd that knows it, where not all do. */
+  readonly since?: string;
+  /** A request has to give it: left out, etcd would take its default for what is meant, and store an empty value, say. */
+  readonly required?: boolean;
+}
+
+/** A field of which more is to be said than its type. */
+export function field<T extends AnyType>(type: T, { wire, since, required = false }: FieldOptions): NamedField<T> {
+  return { type, wire, since, required };
 }
 
 /**
@@ -60,6 +71,7 @@ export function field<T extends AnyType>(type: T, { wire, since }: { wire?: stri
 export function message<F extends Fields>(name: string, specs: F): MessageType<Decoded<F>, Encodable<F>> {
   const fields = new Map(Object.entries(specs).map(([key, spec]) => [key, toField(key, spec)]));
   const entries = [...fields];
+  const required = entries.filter(([, known]) => known.required).map(([key]) => key);
 
   const read = (input: unknown): Decoded<F> | typeof INVALID => {
     if (!isRecord(input)) return INVALID;
@@ -83,13 +95,13 @@ export function message<F extends Fields>(name: string, specs: F): MessageType<D
     });
   };
 
-  const write = (value: Encodable<F>): Json => writeMessage(name, fields, value);
+  const write = (value: Encodable<F>): Json => writeMessage(name, fields, required, value);
 
   return new MessageType<Decoded<F>, Encodable<F>>(name, fields, read, write, () => read({}) as Decoded<F>, explain);
 }
 
 /** Fields in a request's JSON; what is wrong in it is thrown as `InvalidArgument`, naming the field, before anything is sent. */
-function writeMessage(name: string, fields: ReadonlyMap<string, Field>, value: object): Json {
+function writeMessage(name: string, fields: ReadonlyMap<string, Field>, required: readonly string[], value: object): Json {
   if (!isRecord(value)) throw new EtcdError('InvalidArgument', `a ${name} is an object, not ${typeName(value)}`);
   const out: Record<string, Json> = {};
   for (const key in value) {
@@ -102,12 +114,15 @@ function writeMessage(name: string, fields: ReadonlyMap<string, Field>, value: o
     if (json === INVALID) throw new EtcdError('InvalidArgument', `${name}.${key} must be ${known.type.name}, not ${typeName(given)}`);
     out[known.wire] = json;
   }
+  for (const key of required)
+    if (value[key] === undefined)
+      throw new EtcdError('InvalidArgument', `${name}.${key} must be ${fields.get(key)?.type.name}, not ${typeName(undefined)}`);
   return out;
 }
 
 function toField(key: string, spec: FieldSpec): Field {
-  const named = spec instanceof WireType ? { type: spec, wire: undefined, since: undefined } : spec;
-  return { type: named.type, wire: named.wire ?? snakeCase(key), since: named.since };
+  const named = spec instanceof WireType ? field(spec, {}) : spec;
+  return { ...named, wire: named.wire ?? snakeCase(key) };
 }
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -67,4 +67,6 @@ export interface Field {
   readonly type: WireType<any, any>;
   /** The first etcd (`3.4`) that knows this field, where not all do. */
   readonly since: string | undefined;
+  /** A request has to give it. */
+  readonly required: boolean;
 }

@@ -40,8 +40,8 @@ export function toKeyRange(range: Range): KeyRange {
   }
   if ('from' in given && (forms === 'from' || forms === 'from,to' || forms === 'to,from')) {
     const from = nonEmpty('from', given.from);
-    const to = 'to' in given ? given.to : undefined;
-    return { key: from, rangeEnd: to === undefined ? ZERO : checkEnd(nonEmpty('to', to)) };
+    // One that is there, but undefined, is a slip: it must not become all that follows.
+    return { key: from, rangeEnd: 'to' in given ? checkEnd(nonEmpty('to', given.to)) : ZERO };
   }
   if ('all' in given && forms === 'all' && given.all === true) return { key: ZERO, rangeEnd: ZERO };
   throw invalid(`it has the fields ${JSON.stringify(forms)}`);

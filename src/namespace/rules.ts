@@ -27,7 +27,8 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
   // A name has no key of its own, but all keys of a lock or an election begin with it.
   const named = <R extends { readonly name?: BytesLike | undefined }>(request: R): R => ({
     ...request,
-    name: prefix.before(request.name ?? ''),
+    // Where it is not given, the codec refuses it.
+    name: request.name === undefined ? undefined : prefix.before(request.name),
   });
   const led = <R extends { readonly leader?: LeaderIn }>(request: R): R => ({
     ...request,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { put } from 'rxetcd';
 import { withEtcd } from './support/fixture.js';
 import { failureWith, only } from './support/outcomes.js';
 
@@ -18,6 +19,29 @@ describe('kv.put', () => {
       modRevision: second.header.revision,
       version: 2,
     });
+  });
+
+  test('and all that changes something are refused where what they are about is undefined, and change nothing', async () => {
+    const { kv, lease, lockService, namespace } = fixture.etcd;
+    const { header } = await only(kv.put('put/undefined', 'kept'));
+    // What plain JavaScript gives where a variable is not set.
+    const unset = undefined as never;
+    for (const call of [
+      kv.put('put/undefined', unset),
+      kv.put(unset, 'a'),
+      kv.delete({ from: 'put/undefined', to: unset }),
+      kv.delete(unset),
+      kv.txn({ success: [put('put/undefined', unset)] }),
+      kv.compact(unset),
+      lease.grant(unset),
+      lease.revoke(unset),
+      lease.keepAliveOnce(unset),
+      lockService.lock(unset),
+      namespace('put/').lockService.lock(unset),
+    ])
+      await failureWith('InvalidArgument', call);
+    expect(await only(kv.get('put/undefined'))).toMatchObject({ value: 'kept', modRevision: header.revision });
+    expect((await only(kv.range('put/undefined'))).header.revision).toBe(header.revision);
   });
 
   test('with prevKv answers what was there before, or undefined for a new key', async () => {

@@ -2,8 +2,25 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Decoder } from 'io-ts';
 import { Empty, KeyValueCodec } from '../../../src/codec/common.js';
-import { Compare, PutRequest, RangeRequest, RangeResponse, RequestOp, TxnRequest, TxnResponse } from '../../../src/codec/kv.js';
-import { LeaseGrantRequest, LeaseKeepAliveResponse, LeaseTimeToLiveResponse } from '../../../src/codec/lease.js';
+import {
+  Compare,
+  CompactionRequest,
+  DeleteRangeRequest,
+  PutRequest,
+  RangeRequest,
+  RangeResponse,
+  RequestOp,
+  TxnRequest,
+  TxnResponse,
+} from '../../../src/codec/kv.js';
+import {
+  LeaseGrantRequest,
+  LeaseKeepAliveRequest,
+  LeaseKeepAliveResponse,
+  LeaseRevokeRequest,
+  LeaseTimeToLiveRequest,
+  LeaseTimeToLiveResponse,
+} from '../../../src/codec/lease.js';
 import { INVALID } from '../../../src/codec/wire.js';
 import { hasReason } from '../../../src/errors/index.js';
 import { failuresOf } from '../../../src/model/failures.js';
@@ -180,6 +197,27 @@ describe('a request', () => {
     expect(() => RangeRequest.write({ limit: 2 ** 53 })).toThrow('RangeRequest.limit');
     expect(() => RangeRequest.write(null as never)).toThrow('a RangeRequest is an object, not null');
     expect(() => TxnRequest.write({ success: {} as never })).toThrow('TxnRequest.success must be RequestOp[]');
+  });
+
+  it('is refused without what etcd would take a default for, naming it', () => {
+    expect(() => PutRequest.write({ key: 'a', value: undefined })).toThrow(
+      'PutRequest.value must be bytes (a string or Uint8Array), not nothing',
+    );
+    expect(() => PutRequest.write({ key: undefined, value: 'a' })).toThrow('PutRequest.key');
+    expect(() => PutRequest.write({ key: 'a', ignoreValue: true })).toThrow('PutRequest.value');
+    expect(() => TxnRequest.write({ success: [{ requestPut: { key: 'a', value: undefined } }] })).toThrow('PutRequest.value');
+    expect(() => DeleteRangeRequest.write({})).toThrow('DeleteRangeRequest.key');
+    expect(() => CompactionRequest.write({ revision: undefined })).toThrow('CompactionRequest.revision');
+    expect(() => LeaseGrantRequest.write({ id: leaseId(7) })).toThrow('LeaseGrantRequest.ttl');
+    for (const request of [LeaseRevokeRequest, LeaseKeepAliveRequest, LeaseTimeToLiveRequest])
+      expect(() => request.write({ id: undefined })).toThrow(`${request.name}.id must be`);
+    expect(
+      hasReason(
+        errorOf(() => PutRequest.write({})),
+        'InvalidArgument',
+      ),
+    ).toBe(true);
+    expect(PutRequest.write({ key: '', value: '' })).toEqual({ key: '', value: '' });
   });
 
   it('is told from what is none by a guard that does not throw', () => {

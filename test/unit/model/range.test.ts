@@ -99,6 +99,7 @@ describe('what is not a range is refused as InvalidArgument', () => {
     // etcd takes it as "no end": deleting a range that holds nothing would delete all that follows.
     ['a zero byte as the end, which etcd takes for no end at all', { from: 'a', to: '\0' }, /leave out to/],
     ['a zero byte as the end, in bytes', { from: 'a', to: Uint8Array.of(0) }, /leave out to/],
+    ['an end that is undefined, which would be no end at all', { from: 'a', to: undefined }, /its to cannot be nothing/],
     ['nothing', undefined, /cannot be nothing/],
     ['null', null, /cannot be null/],
     ['a number', 7, /cannot be number/],

@@ -156,6 +156,8 @@ describe('the lock and election services', () => {
     await firstValueFrom(inside.unary(electionRpcs.proclaim, { leader: campaign.leader, value: 'still' }));
     await firstValueFrom(inside.unary(electionRpcs.resign, { leader: campaign.leader }));
     await firstValueFrom(inside.stream(electionRpcs.observe, { name: 'e' }));
+    // A name that is not given does not become the namespace's own: the codec is to refuse it.
+    await firstValueFrom(inside.unary(lockRpcs.lock, {}));
     expect(asked).toEqual([
       { name: 't/l' },
       { key: 't/l/1' },
@@ -163,6 +165,7 @@ describe('the lock and election services', () => {
       { leader: { name: 't/e', key: 't/e/1', rev: 2, lease: '1' }, value: 'still' },
       { leader: { name: 't/e', key: 't/e/1', rev: 2, lease: '1' } },
       { name: 't/e' },
+      {},
     ]);
   });
 });

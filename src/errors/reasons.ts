@@ -142,6 +142,8 @@ const BY_MESSAGE: ReadonlyMap<string, Reason> = new Map<string, Reason>([
   ...SERVER_REASONS.map((reason) => [SERVER_ERRORS[reason][0], reason] as const),
   // etcd 3.3, whose gateway shows the auth store's own words.
   ['revision in header is old', 'AuthOldRevision'],
+  // What the gateway of a server that stops says as it lets go of the server behind it.
+  ['grpc: the client connection is closing', 'Stopped'],
 ]);
 
 /**

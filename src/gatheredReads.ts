@@ -1,6 +1,6 @@
 import { defer, map, Observable, Subscription, type Subscriber, type Unsubscribable } from 'rxjs';
 import { kvRpcs } from './codec/kv.js';
-import { hasReason } from './errors/index.js';
+import { EtcdError, hasReason } from './errors/index.js';
 import { isBytesLike, type BytesLike } from './model/bytes.js';
 import type { KeyValue } from './model/keyValue.js';
 import { get, type GetOp } from './model/op.js';
@@ -69,7 +69,12 @@ export class GatheredReads {
   private txnOf(reads: readonly Read[]): Observable<readonly (KeyValue | undefined)[]> {
     const spec = { success: reads.map(({ key }) => get(key, this.options)) };
     return defer(() => this.caller.unary(kvRpcs.gets, toTxnRequest(spec))).pipe(
-      map((given) => toTxnResult<readonly GetOp[], []>(spec, given).responses),
+      map((given) => {
+        // It has no condition that could fail: what else says so is no etcd, and would make every key one that is not there.
+        if (!given.succeeded)
+          throw new EtcdError('MalformedResponse', 'a txn without a condition did not succeed', { rpc: kvRpcs.gets.name });
+        return toTxnResult<readonly GetOp[], []>(spec, given).responses;
+      }),
     );
   }
 

@@ -104,6 +104,23 @@ test.each<[string, object]>([
   expect(reading).toMatchObject({ reason: 'MalformedResponse', rpc: 'KV.Txn' });
 });
 
+test.each<[string, object]>([
+  ['that its condition failed, which it does not have', { succeeded: false, responses: [] }],
+  ['nothing', {}],
+  ['results of a branch that it does not have', { succeeded: false, responses: [{ response_range: {} }, { response_range: {} }] }],
+  ['less results than keys', { succeeded: true, responses: [{ response_range: {} }] }],
+])('gets that travel together, and are answered with %s, go each by itself', async (_, answer) => {
+  server.script = ({ path, body }, reply) => {
+    if (path.endsWith('/txn')) return reply.json(200, answer);
+    const { key } = JSON.parse(body) as { key: string };
+    reply.json(200, { kvs: [{ key, value: key, mod_revision: '7' }], count: '1' });
+  };
+  const { kv } = clientOf();
+  const kvs = await Promise.all(['a', 'b'].map((name) => firstValueFrom(kv.get(name))));
+  expect(kvs.map((found) => found?.value)).toEqual(['a', 'b']);
+  expect(server.at('/v3/kv/txn')).toHaveLength(1);
+});
+
 describe('a streamed answer', () => {
   const collect = (client: Client): Promise<unknown[]> =>
     firstValueFrom(client.call('/watch', {}, { streaming: true, safety: 'read' }).pipe(toArray()));

@@ -96,7 +96,8 @@ export interface Client extends Namespace, ServerInfoService {
   setEndpoints(endpoints: string | readonly string[]): void;
 
   /**
-   * Ends everything: watches complete, calls under way error with `ClientClosed` (a write that was sent, with `AmbiguousWrite`), sockets are closed.
+   * Ends everything: watches complete, and what is held (leases, locks) is given back, and completes. What still waits for one thing errors with `ClientClosed`, and so do
+   * calls under way (a write that was sent, with `AmbiguousWrite`). Sockets are closed.
    * Resolves when that is done; a process with nothing else to do then exits.
    */
   close(): Promise<void>;

@@ -1,20 +1,7 @@
-import {
-  AsyncSubject,
-  catchError,
-  defer,
-  EMPTY,
-  finalize,
-  of,
-  repeat,
-  switchMap,
-  takeUntil,
-  tap,
-  throwError,
-  timer,
-  type Observable,
-} from 'rxjs';
+import { AsyncSubject, catchError, defer, EMPTY, finalize, of, repeat, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
 import { EtcdError, hasReason, isEtcdError } from '../errors/index.js';
 import type { LeaseId } from '../model/ids.js';
+import { untilClosed } from '../model/orClosed.js';
 import { Backoff } from '../transport/backoff.js';
 import { isPassing } from '../watch/passing.js';
 import { grantLease, refreshed, type Granted } from './grant.js';
@@ -43,7 +30,7 @@ export function heldLease({ ttl, id, onLost = 'error', release = 'revoke' }: Lea
       tap(() => (wanted = undefined)),
     );
     return onLost === 'error' ? once : regranted(once, means);
-  }).pipe(takeUntil(means.closed));
+  }).pipe(untilClosed(means.closed));
 }
 
 function grantedLease(ttl: number, id: LeaseId | undefined, release: 'revoke' | 'keep', means: LeaseMeans): Observable<LeaseEvent> {
@@ -73,7 +60,7 @@ export function adoptedLease(id: LeaseId, release: 'revoke' | 'keep', means: Lea
         }),
       ),
     ),
-    takeUntil(means.closed),
+    untilClosed(means.closed),
   );
 }
 

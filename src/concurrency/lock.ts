@@ -3,6 +3,7 @@ import { EtcdError } from '../errors/index.js';
 import type { Kv } from '../kv.js';
 import type { Compare } from '../model/compare.js';
 import type { LeaseId } from '../model/ids.js';
+import { orClosed } from '../model/orClosed.js';
 import { guardOf } from './ownerQueue.js';
 import { sharedTenure, type Reentrancy, type ReentrantMeans } from './reentrant.js';
 import { tenure, type HeldPlace, type TenureOptions } from './tenure.js';
@@ -68,6 +69,7 @@ export function locks(means: ReentrantMeans): Locks {
     lock: (name, { timeoutMs, ...options } = {}) =>
       places(name, options).pipe(
         filter(({ first }) => first),
+        orClosed(),
         map(toOwnership),
         hadWithin(`the lock ${JSON.stringify(name)}`, timeoutMs),
       ),
@@ -77,6 +79,7 @@ export function locks(means: ReentrantMeans): Locks {
           if (!place.first) throw new EtcdError('Locked', `the lock ${JSON.stringify(name)} is held by somebody else`);
           return toOwnership(place);
         }),
+        orClosed(),
       ),
     lockClaims: (name) => defer(() => claims(means.kv, name)),
   };

@@ -1,6 +1,7 @@
 import { AsyncSubject, concat, defer, EMPTY, filter, finalize, map, of, startWith, switchMap, takeUntil, tap, type Observable } from 'rxjs';
 import type { BytesLike } from '../model/bytes.js';
 import type { LeaseId } from '../model/ids.js';
+import { orClosed } from '../model/orClosed.js';
 import { persistently } from '../watch/passing.js';
 import type { LeaseMeans } from './heldLease.js';
 import { heldLease } from './leases.js';
@@ -64,7 +65,10 @@ export function tenure(bid: Bid, { ttl = DEFAULT_TTL, lease }: TenureOptions, me
 
 /** As {@link tenure}, from when the turn has come. */
 export function ownership(bid: Bid, options: TenureOptions, means: TenureMeans): Observable<HeldPlace> {
-  return tenure(bid, options, means).pipe(filter(({ first }) => first));
+  return tenure(bid, options, means).pipe(
+    filter(({ first }) => first),
+    orClosed(),
+  );
 }
 
 /** By a lease that is granted for it, and whose end ends it; the revocation deletes the key. */

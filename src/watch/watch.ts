@@ -1,5 +1,6 @@
 import { defer, map, mergeMap, of, take, takeUntil, timeout, throwError, type Observable } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
+import { orClosed } from '../model/orClosed.js';
 import { toKeyRange, type Range } from '../model/range.js';
 import type { WatchBatch } from '../model/watchBatch.js';
 import type { WatchEvent } from '../model/watchEvent.js';
@@ -70,7 +71,7 @@ export function watches(means: WatcherMeans, closed: Observable<void>, graceMs: 
         return startRevision === undefined ? shared.batches(target) : batchesFrom(target, checkedStart(startRevision));
       }),
     watchOnce: (range, { timeoutMs, ...options } = {}) => {
-      const once = watch(range, options).pipe(take(1));
+      const once = watch(range, options).pipe(take(1), orClosed());
       if (timeoutMs === undefined) return once;
       return once.pipe(
         timeout({

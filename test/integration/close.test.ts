@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { leaseId } from 'rxetcd';
 import type { Observable } from 'rxjs';
 import { run } from '../support/etcd/index.js';
 import { withEtcd } from './support/fixture.js';
@@ -16,6 +17,12 @@ async function script(name: string): Promise<string> {
   expect([code, stderr]).toEqual([0, '']);
   return stdout;
 }
+
+const waiting = (prefix: string, count: number) =>
+  until(
+    () => only(fixture.etcd.kv.count({ prefix })),
+    (seen) => seen === count,
+  );
 
 describe('a process', () => {
   test('ends by itself after close(), with watches, leases, a waiting lock and a stream open until then', async () => {
@@ -81,13 +88,57 @@ describe('after close()', () => {
   });
 });
 
-describe('what is under way when the client is closed', () => {
-  const waiting = (prefix: string, count: number) =>
-    until(
-      () => only(fixture.etcd.kv.count({ prefix })),
-      (seen) => seen === count,
-    );
+/** What promises one thing; each waits for something that the keys of `close/once/` keep from it. */
+const ONCE: readonly (readonly [string, (etcd: ReturnType<typeof fixture.client>) => Observable<unknown>])[] = [
+  ['lock', (etcd) => etcd.lock('close/once/lock')],
+  ['a lock of one who belongs to the holder', (etcd) => etcd.lock('close/once/lock', { reentrant: 'process' })],
+  ['campaign', (etcd) => etcd.election('close/once/lock').campaign('me')],
+  ['semaphore', (etcd) => etcd.semaphore('close/once/lock', 1)],
+  ['writeLock', (etcd) => etcd.writeLock('close/once/lock')],
+  ['doubleBarrier', (etcd) => etcd.doubleBarrier('close/once/double', 2).enter()],
+  ['barrier', (etcd) => etcd.barrier('close/once/barrier').wait()],
+  ['watchOnce', (etcd) => etcd.watchOnce('close/once/watched')],
+  ['dequeue', (etcd) => etcd.queue('close/once/queue').dequeue()],
+  ['dequeue by priority', (etcd) => etcd.priorityQueue('close/once/priorities').dequeue()],
+];
 
+describe('what promises one thing, and never had it, is a ClientClosed', () => {
+  const AT_ONCE: typeof ONCE = [
+    ['tryLock', (etcd) => etcd.tryLock('close/at-once')],
+    ['lease', (etcd) => etcd.lease({ ttl: 60 })],
+    ['a lease granted anew', (etcd) => etcd.lease({ ttl: 60, onLost: 'regrant' })],
+    ['adopt', (etcd) => etcd.lease.adopt(leaseId(1))],
+    ['register', (etcd) => etcd.services('close/services').register('a', { addr: 'a:1' })],
+  ];
+
+  test.each([...ONCE, ...AT_ONCE])('%s after close()', async (_, promise) => {
+    const etcd = fixture.client();
+    await etcd.close();
+    await failureWith('ClientClosed', promise(etcd));
+  });
+
+  test.each(AT_ONCE)('%s on its way', async (_, promise) => {
+    const etcd = fixture.client();
+    const failed = failureWith('ClientClosed', promise(etcd));
+    await etcd.close();
+    await failed;
+  });
+
+  test('what waits', async () => {
+    const { etcd } = fixture;
+    await only(etcd.kv.put('close/once/lock/0', ''));
+    await only(etcd.barrier('close/once/barrier').hold());
+    const waiter = fixture.client();
+    const before = await waiting('close/once/', 2);
+    const failures = ONCE.map(([name, promise]) => failureWith('ClientClosed', promise(waiter)).then(() => name));
+    // Five stand in the queue, and one at the double barrier; who belongs to a holder has keys beside it as well.
+    await waiting('close/once/', before + 8);
+    await waiter.close();
+    expect(await Promise.all(failures)).toEqual(ONCE.map(([name]) => name));
+  });
+});
+
+describe('what is under way when the client is closed', () => {
   test('a write that was sent is an AmbiguousWrite, and its waiting on the server ends', async () => {
     const { key } = await only(fixture.etcd.lockService.lock('close/lock'));
     const etcd = fixture.client();

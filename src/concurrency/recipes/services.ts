@@ -1,6 +1,7 @@
 import { catchError, defer, EMPTY, map, of, switchMap, throwError, type Observable } from 'rxjs';
 import { hasReason, type EtcdError, type InvalidValueError } from '../../errors/index.js';
 import type { LeaseId } from '../../model/ids.js';
+import { orClosed } from '../../model/orClosed.js';
 import type { Lives } from '../../watch/lives.js';
 import { persistently } from '../../watch/passing.js';
 import { heldLease } from '../leases.js';
@@ -93,6 +94,7 @@ function registration(
           catchError((error: unknown) => (hasReason(error, 'LeaseNotFound') ? EMPTY : throwError(() => error))),
         );
       }),
+      orClosed(),
     );
   });
 }

@@ -2,6 +2,7 @@ import { AsyncSubject, defer, EMPTY, filter, finalize, map, of, repeat, switchMa
 import { key as on } from '../../model/compare.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { del, put, range, type RangeOptions } from '../../model/op.js';
+import { orClosed } from '../../model/orClosed.js';
 import type { RangeResponse } from '../../model/results.js';
 import { persistently } from '../../watch/passing.js';
 import type { TenureMeans } from '../tenure.js';
@@ -44,6 +45,7 @@ export function takeFirst(prefix: string, order: NonNullable<RangeOptions['sortT
           if (item !== undefined) return unlessLeft(item, claim(item), means);
           const next = watch({ prefix }, { startRevision: header.revision + 1, noDelete: true }).pipe(
             take(1),
+            orClosed(),
             map(() => undefined),
           );
           return orCompacted<undefined>(next, () => of(undefined));

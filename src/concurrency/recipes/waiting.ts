@@ -1,6 +1,7 @@
-import { catchError, of, switchMap, take, throwError, throwIfEmpty, type Observable } from 'rxjs';
-import { EtcdError, hasReason } from '../../errors/index.js';
+import { catchError, of, switchMap, take, throwError, type Observable } from 'rxjs';
+import { hasReason } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
+import { orClosed } from '../../model/orClosed.js';
 import { persistently } from '../../watch/passing.js';
 import type { QueueMeans } from '../ownerQueue.js';
 
@@ -15,10 +16,7 @@ export function whenGone(means: QueueMeans, key: BytesLike, createRevision?: num
     switchMap(({ kvs: [kv], header }): Observable<unknown> => {
       if (kv === undefined || (createRevision !== undefined && kv.createRevision !== createRevision)) return of(undefined);
       const deletion = means.watch({ key }, { startRevision: header.revision + 1, noPut: true }).pipe(take(1));
-      return orCompacted<unknown>(deletion, () => whenGone(means, key, kv.createRevision)).pipe(
-        // A watch completes when the client is closed; nobody may take that for the key's end.
-        throwIfEmpty(() => new EtcdError('ClientClosed', 'the client is closed')),
-      );
+      return orCompacted<unknown>(deletion, () => whenGone(means, key, kv.createRevision)).pipe(orClosed());
     }),
   );
 }

@@ -56,7 +56,8 @@ export interface Kv {
   /**
    * The keys of a range of any size, in the order of their keys, a page at a time (`KV.Range`, as often as it takes). All pages show the store at one
    * revision, that of the first. The next page is asked for when the subscriber has taken the last: when its `next` returns, or when what
-   * `consume` gave for it completes. `Compacted` where that revision is compacted away meanwhile.
+   * `consume` gave for it completes. `InvalidArgument` for a `pageSize` that is no whole number from 1, and for options of {@link Kv.range} that would change what a page is.
+   * `Compacted` where that revision is compacted away meanwhile.
    */
   pages(range: Range, options?: PagesOptions & ReadCallOptions): Observable<RangeResponse>;
 

@@ -41,6 +41,34 @@ describe('kv.pages', () => {
     expect(keysOf(await all(kv.pages({ from: 'pages/20' }, { pageSize: 2 })))).toEqual(names.slice(20));
   });
 
+  test.each<[string, object]>([
+    ['limit', { limit: 5 }],
+    ['sortOrder', { sortOrder: 'DESCEND' }],
+    ['sortTarget', { sortTarget: 'MOD' }],
+    ['countOnly', { countOnly: true }],
+    ...[0, -1, 1.5, NaN, Infinity, null, '10'].map((pageSize): [string, object] => ['pageSize', { pageSize }]),
+  ])('refuses %s, as in %j, and asks for nothing', async (name, options) => {
+    const before = asked();
+    expect((await failureWith('InvalidArgument', proxied.kv.pages(prefix, options))).message).toContain(name);
+    expect(asked()).toBe(before);
+  });
+
+  test('takes its own options, and takes those that are undefined for left out', async () => {
+    const { kv } = fixture.etcd;
+    const { header, kvs } = await only(kv.range(prefix));
+    const minModRevision = kvs[20]?.modRevision ?? NaN;
+    const options = {
+      limit: undefined,
+      revision: header.revision,
+      serializable: true,
+      keysOnly: true,
+      minModRevision,
+    };
+    const pages = await all(kv.pages(prefix, options));
+    expect(keysOf(pages)).toEqual(kvs.filter(({ modRevision }) => modRevision >= minModRevision).map(({ key }) => key));
+    expect(pages[0]?.kvs[0]?.value).toBe('');
+  });
+
   test('skips no key that is another one with a zero byte behind it', async () => {
     const { kv } = fixture.etcd;
     const keys = ['zero/a', 'zero/a\0', 'zero/a\0\0', 'zero/a\u0001'];

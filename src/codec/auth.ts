@@ -3,6 +3,9 @@ import { field, message } from './message.js';
 import { rpc } from './rpc.js';
 import { array, bool, bytes, enumeration, maybe, string, uint64 } from './scalars.js';
 
+/** A name or a password: etcd 3.3 falls over a role without a name, and again at each start. */
+const needed = field(string, { required: true });
+
 export const PermissionType = enumeration('PermissionType', ['READ', 'WRITE', 'READWRITE']);
 
 /** What a role may do with a range of keys. */
@@ -20,7 +23,7 @@ export const AuthStatusResponse = message('AuthStatusResponse', {
   authRevision: field(uint64, { wire: 'authRevision', since: '3.5' }),
 });
 
-export const AuthenticateRequest = message('AuthenticateRequest', { name: string, password: string });
+export const AuthenticateRequest = message('AuthenticateRequest', { name: needed, password: needed });
 export const AuthenticateResponse = message('AuthenticateResponse', { header: ResponseHeader, token: string });
 
 export const UserAddOptions = message('UserAddOptions', {
@@ -29,38 +32,38 @@ export const UserAddOptions = message('UserAddOptions', {
 });
 
 export const UserAddRequest = message('UserAddRequest', {
-  name: string,
+  name: needed,
   password: string,
   options: field(maybe(UserAddOptions), { since: '3.4' }),
   /** The base64 of a bcrypt hash, instead of the password. */
   hashedPassword: field(string, { wire: 'hashedPassword', since: '3.5' }),
 });
 
-export const UserGetRequest = message('UserGetRequest', { name: string });
+export const UserGetRequest = message('UserGetRequest', { name: needed });
 export const UserGetResponse = message('UserGetResponse', { header: ResponseHeader, roles: array(string) });
 export const UserListResponse = message('UserListResponse', { header: ResponseHeader, users: array(string) });
-export const UserDeleteRequest = message('UserDeleteRequest', { name: string });
+export const UserDeleteRequest = message('UserDeleteRequest', { name: needed });
 
 export const UserChangePasswordRequest = message('UserChangePasswordRequest', {
-  name: string,
+  name: needed,
   password: string,
   /** The base64 of a bcrypt hash, instead of the password. */
   hashedPassword: field(string, { wire: 'hashedPassword', since: '3.5' }),
 });
 
-export const UserGrantRoleRequest = message('UserGrantRoleRequest', { user: string, role: string });
-export const UserRevokeRoleRequest = message('UserRevokeRoleRequest', { name: string, role: string });
+export const UserGrantRoleRequest = message('UserGrantRoleRequest', { user: needed, role: needed });
+export const UserRevokeRoleRequest = message('UserRevokeRoleRequest', { name: needed, role: needed });
 
-export const RoleAddRequest = message('RoleAddRequest', { name: string });
-export const RoleGetRequest = message('RoleGetRequest', { role: string });
+export const RoleAddRequest = message('RoleAddRequest', { name: needed });
+export const RoleGetRequest = message('RoleGetRequest', { role: needed });
 export const RoleGetResponse = message('RoleGetResponse', { header: ResponseHeader, perm: array(Permission) });
 export const RoleListResponse = message('RoleListResponse', { header: ResponseHeader, roles: array(string) });
-export const RoleDeleteRequest = message('RoleDeleteRequest', { role: string });
-export const RoleGrantPermissionRequest = message('RoleGrantPermissionRequest', { name: string, perm: Permission });
+export const RoleDeleteRequest = message('RoleDeleteRequest', { role: needed });
+export const RoleGrantPermissionRequest = message('RoleGrantPermissionRequest', { name: needed, perm: Permission });
 
 /** etcd 3.2 has `key` and `rangeEnd` as plain text and would take our base64 for a name: as bytes they exist since 3.3. */
 export const RoleRevokePermissionRequest = message('RoleRevokePermissionRequest', {
-  role: string,
+  role: needed,
   key: field(bytes, { since: '3.3' }),
   rangeEnd: field(bytes, { since: '3.3' }),
 });

@@ -22,7 +22,7 @@ describe('kv.put', () => {
   });
 
   test('and all that changes something are refused where what they are about is undefined, and change nothing', async () => {
-    const { kv, lease, lockService, namespace } = fixture.etcd;
+    const { auth, kv, lease, lockService, namespace } = fixture.etcd;
     const { header } = await only(kv.put('put/undefined', 'kept'));
     // What plain JavaScript gives where a variable is not set.
     const unset = undefined as never;
@@ -38,6 +38,9 @@ describe('kv.put', () => {
       lease.keepAliveOnce(unset),
       lockService.lock(unset),
       namespace('put/').lockService.lock(unset),
+      auth.roleAdd(unset),
+      auth.userAdd(unset, { password: 'secret' }),
+      auth.userDelete(unset),
     ])
       await failureWith('InvalidArgument', call);
     expect(await only(kv.get('put/undefined'))).toMatchObject({ value: 'kept', modRevision: header.revision });

@@ -253,7 +253,6 @@ describe('a server with authentication', () => {
     {
       reason: 'AuthOldRevision',
       ...INVALID,
-      since: '3.4',
       provoke: async () => {
         const { token } = await only(secured.etcd.auth.authenticate('root', root.password));
         await only(clientOf('root').auth.roleAdd('another'));

@@ -1,8 +1,9 @@
 import { firstValueFrom } from 'rxjs';
 import type { StreamOptions } from '../../../../src/index.js';
 import { History } from '../../../support/promises.js';
+import type { EtcdServer } from '../../../support/etcd/index.js';
 import { askedSeed, randomFrom, type Random } from '../../../support/random.js';
-import { forLongMessages } from './carriers.js';
+import { forLongMessages, has } from './carriers.js';
 import { drawFault, strike, type FaultKind, type Weights, type Witness } from './faults.js';
 import { setScene, type Scene, type SceneOptions } from './scene.js';
 import { until } from './until.js';
@@ -12,7 +13,7 @@ import { Writers } from './writers.js';
 export interface RunOptions extends SceneOptions {
   readonly carrier: NonNullable<StreamOptions['carrier']>;
   readonly faults: Weights;
-  /** It goes on until so much was cut and delivered, and each fault was there. */
+  /** It goes on until so much was cut and delivered, and each fault was there: half as much before 3.5. */
   readonly cuts: number;
   readonly events: number;
   /** So many revisions the slowest watch may be behind before the writers wait for it: 1 000 if left out. */
@@ -21,6 +22,9 @@ export interface RunOptions extends SceneOptions {
 
 /** So many revisions the watches miss at least before a compaction. */
 const MISSED = 50;
+
+/** The newest is tried the longest, so that the older ones have their turn, too. */
+const shareOf = (server: EtcdServer): number => (has(server, '3.5') ? 1 : 0.5);
 
 /** Writers, watches and faults together; throws, with the seed, where a watch broke a promise. */
 export async function randomRun(title: string, options: RunOptions): Promise<void> {
@@ -39,7 +43,9 @@ export async function randomRun(title: string, options: RunOptions): Promise<voi
   }
 }
 
-async function run(scene: Scene, random: Random, { carrier, faults, cuts, events, lag = 1_000 }: RunOptions): Promise<string> {
+async function run(scene: Scene, random: Random, { carrier, faults, lag = 1_000, ...amounts }: RunOptions): Promise<string> {
+  const share = shareOf(scene.server);
+  const [cuts, events] = [amounts.cuts * share, amounts.events * share];
   const client = scene.client({ carrier: forLongMessages(carrier, scene.server) });
   let losses = 0;
   client.connection$.subscribe(({ status }) => (losses += status === 'reconnecting' ? 1 : 0));

@@ -11,6 +11,7 @@ export function watchStreamsWithin(streams: WatchStreams, prefix: Prefix): Watch
     stream: () => streams.stream().pipe(map((stream) => watchStreamWithin(stream, prefix))),
     track: (user) => streams.track(user),
     state: streams.state,
+    troubled: streams.troubled,
   };
 }
 

@@ -6,7 +6,7 @@ import { verdict } from '../transport/retry.js';
 import { isAtLeast } from '../transport/version.js';
 import type { ConnectionSettings } from './settings.js';
 import { refusalIn } from './refusal.js';
-import { newsIn } from './report.js';
+import { createdIn, newsIn } from './report.js';
 import { createRequest } from './request.js';
 import type { StreamOutcomes } from './streamConnections.js';
 import type { WatchReport, WatchStream } from './watchStream.js';
@@ -52,7 +52,7 @@ export function chunkedStream(
           outcomes.onAnswer();
           if (refusal !== undefined) throw refusal;
           if (!response.created) outcomes.onNews();
-          return response.created ? { type: 'created' } : newsIn(response);
+          return response.created ? createdIn(response) : newsIn(response);
         }),
       ),
   });

@@ -23,15 +23,15 @@ import { Backoff } from '../transport/backoff.js';
 import { LiveEntries } from './liveEntries.js';
 import { persistently } from './passing.js';
 import type { WatchTarget } from './request.js';
-import { watchFrom, type WatcherMeans } from './watcher.js';
+import { after, watchFrom, type WatcherMeans } from './watcher.js';
 
 /** What a range holds, and how it came to. */
 export interface LiveUpdate {
   /**
    * - `snapshot`: what was there when you came; `changes` is empty
    * - `change`: a revision; `changes` are its events
-   * - `resync`: the history since the last update was compacted away, or is more than an old server can send; `changes` are what must have happened,
-   *   deletes included
+   * - `resync`: the history since the last update was compacted away, is more than an old server can send, or is that of another store (wiped, restored, replaced);
+   *   `changes` are what must have happened, deletes included
    */
   readonly type: 'snapshot' | 'change' | 'resync';
   /** The state is the store's at this revision. */
@@ -68,7 +68,7 @@ export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPa
 
     const follow = (from: Loaded): Observable<LiveUpdate> => {
       let { entries } = from;
-      return watchFrom(target, of(from.revision + 1), means).pipe(
+      return watchFrom(target, of(after(from.revision)), means).pipe(
         switchMap(({ revision, events }) => {
           if (events.length === 0) return EMPTY;
           const next = entries.apply(events);
@@ -80,11 +80,13 @@ export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPa
 
     const list = defer(() => {
       following = false;
-      return persistently(load(range, readPages), means.settings);
+      // It may be the first to find that there is nobody to ask.
+      return means.connections.track(persistently(load(range, readPages), means.settings, means.connections.troubled));
     });
 
     /** What is there now can be listed where what happened since cannot be told. A list that is too long in itself stays so. */
-    const isHistoryLost = (error: unknown): boolean => hasReason(error, 'Compacted') || (following && hasReason(error, 'ResponseTooLarge'));
+    const isHistoryLost = (error: unknown): boolean =>
+      hasReason(error, 'Compacted') || (following && hasReason(error, 'ResponseTooLarge', 'FutureRev', 'ClusterIDMismatch'));
 
     return list.pipe(
       switchMap((loaded) => {

@@ -7,7 +7,7 @@ import { readStreamMessage } from '../transport/answers.js';
 import { verdict } from '../transport/retry.js';
 import { createRequest, type WatchTarget } from './request.js';
 import { refusalIn } from './refusal.js';
-import { newsIn } from './report.js';
+import { createdIn, newsIn } from './report.js';
 import type { WatchReport, WatchStream } from './watchStream.js';
 
 type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
@@ -113,7 +113,7 @@ export class MultiplexedStream implements WatchStream {
       watcher.id = response.watchId;
       watcher.foreignBookmarks = this.asked;
       this.watchers.set(response.watchId, watcher);
-      watcher.subscriber.next({ type: 'created' });
+      watcher.subscriber.next(createdIn(response));
     }
   }
 

@@ -39,23 +39,34 @@ export function isTransient(error: EtcdError): boolean {
   return interrupted || TRANSIENT.has(error.reason);
 }
 
-/** What a call says after it has shown a new token by itself, if there is one to be had. */
-const REFUSED_TOKENS: ReadonlySet<Reason> = new Set<Reason>(['InvalidAuthToken', 'AuthOldRevision', 'UserEmpty']);
+/** So often in a row that what does not pass by itself is what it is. */
 const MOST_REFUSALS = 5;
 
-/** Whether the token was refused. */
-export const refusesToken = ({ reason }: EtcdError): boolean => REFUSED_TOKENS.has(reason);
-
 /**
- * Repeats a call for as long as its failure may pass. That its token is refused passes a few times: while auth changes, not where the token is none. So does an
- * answer without sense: while a proxy stands in for the server, not where there is no etcd.
+ * Repeats a call for as long as its failure may pass. What does not pass by itself is repeated a few times: that its token is refused (while auth changes, not where the
+ * token is none), an answer without sense (while a proxy stands in for the server, not where there is no etcd), a path that is not known.
+ *
+ * @param onPause told of each failure that passes, and of the milliseconds until the next try
  */
-export function persistently<T>(call: Observable<T>, { initialBackoffMs, maxBackoffMs }: ConnectionSettings): Observable<T> {
+export function persistently<T>(
+  call: Observable<T>,
+  { initialBackoffMs, maxBackoffMs }: ConnectionSettings,
+  onPause: (error: EtcdError, ms: number) => void = () => undefined,
+): Observable<T> {
   return defer(() => {
     const backoff = new Backoff(initialBackoffMs, maxBackoffMs);
     let refusals = 0;
-    const isFew = (error: EtcdError): boolean => refusesToken(error) || error.reason === 'MalformedResponse';
-    const passes = (error: unknown): boolean => isEtcdError(error) && isPassing(error) && (!isFew(error) || ++refusals < MOST_REFUSALS);
-    return call.pipe(retry({ delay: (error: unknown) => (passes(error) ? timer(backoff.next()) : throwError(() => error)) }));
+    const passes = (error: unknown): error is EtcdError =>
+      isEtcdError(error) && isPassing(error) && (isTransient(error) || ++refusals < MOST_REFUSALS);
+    return call.pipe(
+      retry({
+        delay: (error: unknown) => {
+          if (!passes(error)) return throwError(() => error);
+          const pauseMs = backoff.next();
+          onPause(error, pauseMs);
+          return timer(pauseMs);
+        },
+      }),
+    );
   });
 }

@@ -91,6 +91,11 @@ export class StreamConnections<S> {
     });
   }
 
+  /** Something on the way to a stream did not come about, and is tried again after a pause. What is connected is not in trouble. */
+  readonly troubled = (cause: EtcdError, retryInMs: number): void => {
+    if (this.current.value.status !== 'connected') this.show({ status: 'reconnecting', cause, retryInMs: Math.round(retryInMs) });
+  };
+
   close(): void {
     this.show({ status: 'closed' });
   }

@@ -4,7 +4,7 @@ import type { ConnectionState } from './connectionState.js';
 
 /**
  * Something live as a user interface wants it: a stream of these never errors, begins at once, and each is a new object.
- * - `loading`: nothing is known yet
+ * - `loading`: nothing is known yet; `error` says why, where the server cannot be reached
  * - `live`: `value` is what the store has; right after `stale`, what was missed follows as soon as the server has sent it
  * - `stale`: the connection is lost for now (`error` says why), and `value` may be old
  * - `invalid`: what the store has is not what the codec wants (`error` says where), and `value` is the last that was
@@ -35,8 +35,11 @@ export function viewState<T>(readings: Observable<Reading<T>>, connection: Obser
   );
   const lostBy = connection.pipe(map((state) => (state.status === 'reconnecting' ? state.cause : undefined)));
   return combineLatest([views, lostBy]).pipe(
-    map(([view, cause]) => ({ view, cause: view.status === 'live' ? cause : undefined })),
+    map(([view, cause]) => ({ view, cause: view.status === 'live' || view.status === 'loading' ? cause : undefined })),
     distinctUntilChanged((a, b) => a.view === b.view && a.cause === b.cause),
-    map(({ view, cause }): ViewState<T> => (cause === undefined ? { ...view } : { ...view, status: 'stale', error: cause })),
+    map(({ view, cause }): ViewState<T> => {
+      if (cause === undefined) return { ...view };
+      return { ...view, status: view.status === 'live' ? 'stale' : view.status, error: cause };
+    }),
   );
 }

@@ -7,7 +7,7 @@ import type { WatchEvent } from '../model/watchEvent.js';
 import type { WatchFilter, WatchTarget } from './request.js';
 import { SharedWatches } from './sharedWatches.js';
 import { storeRevision, StoreRevision } from './storeRevision.js';
-import { watchFrom, type WatcherMeans } from './watcher.js';
+import { after, watchFrom, type WatcherMeans } from './watcher.js';
 
 /** What a watch is to report, and from where on. */
 export interface WatchOptions extends WatchFilter {
@@ -29,7 +29,8 @@ export interface Watches {
   /**
    * The changes of a range, as they happen (`Watch.Watch`). Hot: all who watch the same range with the same options share one watch of the server,
    * which ends a little after the last has left. It goes on by itself through cuts, restarts and expired tokens, and neither skips nor
-   * repeats a change. It errors only where going on would be a lie: `CompactedError`, `PermissionDenied`; `ResponseTooLarge` where an old server cannot replay so much.
+   * repeats a change. It errors only where going on would be a lie: `CompactedError`, `PermissionDenied`, `FutureRev` where the store was
+   * wiped or restored, `ClusterIDMismatch` where it is another's; `ResponseTooLarge` where an old server cannot replay so much.
    *
    * ```ts
    * etcd.watch({ prefix: 'app/' }).subscribe(({ type, kv }) => console.log(type, kv.key));
@@ -50,10 +51,10 @@ export interface Watches {
 /** The watches of a client over its streams. */
 export function watches(means: WatcherMeans, closed: Observable<void>, graceMs: number): Watches {
   const revision = new StoreRevision((target) => storeRevision(means.caller, target));
-  const shared = new SharedWatches((target) => watchFrom(target, revision.of(target).pipe(map((now) => now + 1)), means), closed, graceMs);
+  const shared = new SharedWatches((target) => watchFrom(target, revision.of(target).pipe(map(after)), means), closed, graceMs);
 
   const batchesFrom = (target: WatchTarget, startRevision: number): Observable<WatchBatch> =>
-    watchFrom(target, of(startRevision), means).pipe(takeUntil(closed));
+    watchFrom(target, of({ next: startRevision, seen: 0 }), means).pipe(takeUntil(closed));
 
   const watch: Watches['watch'] = (range, { startRevision, ...filter } = {}) =>
     defer(() => {

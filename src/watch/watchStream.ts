@@ -1,9 +1,10 @@
 import type { Observable } from 'rxjs';
 import type { WatchNews } from './cursor.js';
 import type { WatchTarget } from './request.js';
+import type { StoreSighting } from './storeIdentity.js';
 
 /** What a server says on a watch: first that it is there, then its news. */
-export type WatchReport = { readonly type: 'created' } | ({ readonly type: 'news' } & WatchNews);
+export type WatchReport = ({ readonly type: 'created' } & StoreSighting) | ({ readonly type: 'news' } & WatchNews);
 
 /** A stream on which watches can be made. */
 export interface WatchStream {

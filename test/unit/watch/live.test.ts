@@ -38,7 +38,7 @@ function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
   let down = new Subject<DuplexPart>();
   let watch = -1;
   const say = (more: object): void =>
-    down.next({ type: 'message', json: { result: { header: { revision: '9' }, watch_id: String(watch), ...more } } });
+    down.next({ type: 'message', json: { result: { header: { revision: '99' }, watch_id: String(watch), ...more } } });
   const send = (message: unknown): void => {
     // As `request.ts` writes it; cancels and progress requests have no such field.
     const { create_request: create } = message as { readonly create_request?: { readonly start_revision: string } };

@@ -52,7 +52,7 @@ describe('a view', () => {
     readings.next({ value: 'a' });
     connection.next(connected);
     readings.next({ value: 'b' });
-    expect(words(seen)).toEqual(['loading', 'stale a ConnectionLost', 'live a', 'live b']);
+    expect(words(seen)).toEqual(['loading ConnectionLost', 'stale a ConnectionLost', 'live a', 'live b']);
   });
 
   test('keeps the last good value beside a bad one, and says what is wrong with that', () => {
@@ -63,13 +63,13 @@ describe('a view', () => {
     expect(words(seen)).toEqual(['loading', 'live a', 'invalid a InvalidValue', 'live b']);
   });
 
-  test('does not call a bad value stale, nor what is not there yet', () => {
+  test('says why there is nothing yet, and does not call a bad value stale', () => {
     const { readings, connection, seen } = setUp();
     connection.next(reconnecting(cut));
     connection.next(connected);
     readings.next({ invalid: new InvalidValueError('k', ['it is not JSON']) });
     connection.next(reconnecting(refused));
-    expect(words(seen)).toEqual(['loading', 'invalid InvalidValue']);
+    expect(words(seen)).toEqual(['loading', 'loading ConnectionLost', 'loading', 'invalid InvalidValue']);
   });
 
   test('says of a failure what it was, with the last value, in place of an error', () => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { BehaviorSubject, concat, defer, identity, NEVER, of, throwError, timer, type Observable } from 'rxjs';
 import { INVALID } from '../../../src/codec/wire.js';
 import { EtcdError, type Reason } from '../../../src/errors/index.js';
+import type { ClusterId } from '../../../src/model/ids.js';
 import type { Caller } from '../../../src/transport/call.js';
 import type { ConnectionState } from '../../../src/watch/connectionState.js';
 import { watchFrom } from '../../../src/watch/watcher.js';
@@ -10,7 +11,8 @@ import { virtually, watching } from './support.js';
 
 const settings = { heartbeatMs: 10_000, answerTimeoutMs: 5_000, initialBackoffMs: 100, maxBackoffMs: 1_600 };
 const fails = (reason: Reason): Observable<never> => throwError(() => new EtcdError(reason, 'scripted'));
-const served: Observable<WatchReport> = concat(of<WatchReport>({ type: 'created' }), NEVER);
+const created: WatchReport = { type: 'created', clusterId: '1' as ClusterId, revision: 7 };
+const served: Observable<WatchReport> = concat(of(created), NEVER);
 
 /** A watch of which each try, and each read meanwhile, does as it is told; the last again and again. */
 function setUp(tries: readonly Observable<WatchReport>[], reads: readonly (Reason | undefined)[]) {
@@ -37,8 +39,12 @@ function setUp(tries: readonly Observable<WatchReport>[], reads: readonly (Reaso
     stream: () => of({ watch: () => defer(() => scripted('create', tries) ?? NEVER) }),
     track: identity,
     state: new BehaviorSubject<ConnectionState>({ status: 'idle' }),
+    troubled: () => undefined,
   };
-  return { calls, watch: () => watching(watchFrom({ keys: { key: 'a' }, filter: {} }, of(5), { caller, connections, settings })) };
+  return {
+    calls,
+    watch: () => watching(watchFrom({ keys: { key: 'a' }, filter: {} }, of({ next: 5, seen: 0 }), { caller, connections, settings })),
+  };
 }
 
 const denied = fails('PermissionDenied');
@@ -95,7 +101,7 @@ describe('a watch that is denied, as etcd 3.3 also says of a token that it has f
 
   test('has its tries anew when it was served in between', () => {
     virtually(({ flush }) => {
-      const broken = concat(of<WatchReport>({ type: 'created' }), fails('Unreachable'));
+      const broken = concat(of(created), fails('Unreachable'));
       const { watch } = setUp([denied, denied, denied, broken, denied, denied, denied, served], [undefined]);
       const seen = watch();
       timer(10_000).subscribe(() => seen.leave());

@@ -197,7 +197,7 @@ function namespace(means: NamespaceMeans): Namespace {
   return {
     kv,
     lease: Object.assign((options: LeaseOptions) => heldLease(options, leases), service, {
-      adopt: (id: LeaseId, { release = 'keep' }: Pick<LeaseOptions, 'release'> = {}) => adoptedLease(id, release, leases),
+      adopt: (id: LeaseId, options: Pick<LeaseOptions, 'release'> = {}) => adoptedLease(id, options, leases),
     }),
     lockService: lockService(caller),
     electionService: electionService(caller),

@@ -135,8 +135,9 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
 
     txn: (spec, options) =>
       defer(() => {
+        const request = toTxnRequest(spec);
         const rpc = isReadOnly(spec) ? kvRpcs.readTxn : kvRpcs.txn;
-        return caller.unary(rpc, toTxnRequest(spec), options).pipe(map((answer) => understood(rpc, () => toTxnResult(spec, answer))));
+        return caller.unary(rpc, request, options).pipe(map((answer) => understood(rpc, () => toTxnResult(spec, answer))));
       }),
 
     compact: (revision, options = {}) => {

@@ -1,13 +1,17 @@
 import type { RequestOpIn, ResponseOpOut, TxnRequestIn, TxnResponseOut } from './codec/kv.js';
 import { EtcdError } from './errors/index.js';
+import { ARRAY, checkOptions, type OptionKinds } from './model/checkOptions.js';
 import type { Compare } from './model/compare.js';
 import type { Op, TxnResult, TxnSpec } from './model/op.js';
 import { toKeyRange } from './model/range.js';
 
 /** A txn as etcd's request. */
-export function toTxnRequest({ compare = [], success = [], failure = [] }: TxnSpec): TxnRequestIn {
+export function toTxnRequest(spec: TxnSpec): TxnRequestIn {
+  const { compare = [], success = [], failure = [] } = checkOptions('txn', spec, TXN);
   return { compare: compare.map(toCompare), success: success.map(toRequestOp), failure: failure.map(toRequestOp) };
 }
+
+const TXN: OptionKinds<TxnSpec> = { compare: ARRAY, success: ARRAY, failure: ARRAY };
 
 function toCompare(condition: Compare): NonNullable<TxnRequestIn['compare']>[number] {
   const { result } = condition;
@@ -36,8 +40,10 @@ function toRequestOp(op: Op): RequestOpIn {
       return { requestRange: { ...toKeyRange(op.range), ...op.options } };
     case 'delete':
       return { requestDeleteRange: { ...toKeyRange(op.range), ...op.options } };
-    case 'txn':
-      return { requestTxn: toTxnRequest(op) };
+    case 'txn': {
+      const { op: _, ...spec } = op;
+      return { requestTxn: toTxnRequest(spec) };
+    }
   }
 }
 

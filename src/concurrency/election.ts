@@ -1,13 +1,14 @@
 import { catchError, defer, distinctUntilChanged, EMPTY, map, Subject, takeUntil, tap, throwError, type Observable } from 'rxjs';
 import { EtcdError, hasReason } from '../errors/index.js';
 import type { BytesLike } from '../model/bytes.js';
+import { checkOptions } from '../model/checkOptions.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { put } from '../model/op.js';
 import type { Lives } from '../watch/lives.js';
 import type { Ownership } from './lock.js';
 import { checkName } from './names.js';
 import { guardOf, leavePlace } from './ownerQueue.js';
-import { ownership, type HeldPlace, type TenureMeans, type TenureOptions } from './tenure.js';
+import { ownership, TENURE, type HeldPlace, type TenureMeans, type TenureOptions } from './tenure.js';
 
 /** A leadership that was won. */
 export interface Leadership extends Ownership {
@@ -49,7 +50,7 @@ export function elections(means: TenureMeans, { live }: Pick<Lives, 'live'>): El
       campaign: (value, options = {}) =>
         defer(() => {
           const resignation = new Resignation();
-          return ownership({ name, value }, options, means).pipe(
+          return ownership({ name, value }, checkOptions('campaign', options, TENURE), means).pipe(
             map((place) => toLeadership(place, means, resignation)),
             // The watch may tell of the key's end before the call that deletes it is answered.
             catchError((error: unknown) => (resignation.begun && hasReason(error, 'LockLost') ? EMPTY : throwError(() => error))),

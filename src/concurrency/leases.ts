@@ -1,6 +1,7 @@
 import { AsyncSubject, catchError, defer, EMPTY, finalize, of, repeat, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
-import { EtcdError, hasReason, isEtcdError } from '../errors/index.js';
+import { hasReason, isEtcdError } from '../errors/index.js';
 import type { LeaseId } from '../model/ids.js';
+import { checkOptions, LEASE, oneOf, WHOLE, type OptionKinds } from '../model/checkOptions.js';
 import { untilClosed } from '../model/orClosed.js';
 import { Backoff } from '../transport/backoff.js';
 import { isPassing } from '../watch/passing.js';
@@ -20,10 +21,18 @@ export interface LeaseOptions {
   readonly release?: 'revoke' | 'keep';
 }
 
+const RELEASE = oneOf('revoke', 'keep');
+const LEASE_OPTIONS: OptionKinds<LeaseOptions> = {
+  ttl: { what: 'a whole number of seconds from 1', is: WHOLE.is, required: true },
+  id: LEASE,
+  onLost: oneOf('error', 'regrant'),
+  release: RELEASE,
+};
+
 /** A lease, held as long as it is subscribed to. */
-export function heldLease({ ttl, id, onLost = 'error', release = 'revoke' }: LeaseOptions, means: LeaseMeans): Observable<LeaseEvent> {
+export function heldLease(options: LeaseOptions, means: LeaseMeans): Observable<LeaseEvent> {
   return defer(() => {
-    checkTtl(ttl);
+    const { ttl, id, onLost = 'error', release = 'revoke' } = checkOptions('lease', options, LEASE_OPTIONS);
     let wanted = id;
     const once = defer(() => grantedLease(ttl, wanted, release, means)).pipe(
       // The end of a lost one may be on its way still, and must not meet the next.
@@ -51,17 +60,19 @@ function grantedLease(ttl: number, id: LeaseId | undefined, release: 'revoke' | 
 }
 
 /** A lease that another granted, refreshed from now on. */
-export function adoptedLease(id: LeaseId, release: 'revoke' | 'keep', means: LeaseMeans): Observable<LeaseEvent> {
-  return refreshed(means.service, id, means.settings.answerTimeoutMs).pipe(
-    switchMap((lease) =>
-      lifeOf(lease, means).pipe(
-        finalize(() => {
-          if (release === 'revoke') means.releases.run(revoked(lease, means));
-        }),
+export function adoptedLease(id: LeaseId, options: Pick<LeaseOptions, 'release'>, means: LeaseMeans): Observable<LeaseEvent> {
+  return defer(() => {
+    const { release = 'keep' } = checkOptions('lease.adopt', options, { release: RELEASE });
+    return refreshed(means.service, id, means.settings.answerTimeoutMs).pipe(
+      switchMap((lease) =>
+        lifeOf(lease, means).pipe(
+          finalize(() => {
+            if (release === 'revoke') means.releases.run(revoked(lease, means));
+          }),
+        ),
       ),
-    ),
-    untilClosed(means.closed),
-  );
+    );
+  }).pipe(untilClosed(means.closed));
 }
 
 /** One that is lost is revoked all the same: the server may think otherwise. */
@@ -87,9 +98,4 @@ function regranted(once: Observable<LeaseEvent>, { settings }: LeaseMeans): Obse
     );
     return untilLost.pipe(repeat({ delay: () => timer(backoff.next()) }));
   });
-}
-
-function checkTtl(ttl: unknown): void {
-  if (typeof ttl === 'number' && Number.isSafeInteger(ttl) && ttl >= 1) return;
-  throw new EtcdError('InvalidArgument', `ttl is a whole number of seconds from 1, not ${String(ttl)}`, { rpc: 'Lease.LeaseGrant' });
 }

@@ -3,10 +3,11 @@ import { EtcdError } from '../errors/index.js';
 import type { Kv } from '../kv.js';
 import type { Compare } from '../model/compare.js';
 import type { LeaseId } from '../model/ids.js';
+import { ANYTHING, checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds } from '../model/checkOptions.js';
 import { orClosed } from '../model/orClosed.js';
 import { guardOf } from './ownerQueue.js';
 import { sharedTenure, type Reentrancy, type ReentrantMeans } from './reentrant.js';
-import { tenure, type HeldPlace, type TenureOptions } from './tenure.js';
+import { TENURE, tenure, type HeldPlace, type TenureOptions } from './tenure.js';
 
 /** How a lock is held, and waited for. */
 export interface LockOptions extends TenureOptions {
@@ -18,6 +19,9 @@ export interface LockOptions extends TenureOptions {
    */
   readonly reentrant?: Reentrancy;
 }
+
+const TRY_LOCK: OptionKinds<Omit<LockOptions, 'timeoutMs'>> = { ...TENURE, reentrant: ANYTHING };
+const LOCK: OptionKinds<LockOptions> = { ...TRY_LOCK, timeoutMs: MILLISECONDS };
 
 /** A lock that is owned. */
 export interface Ownership {
@@ -66,15 +70,18 @@ export function locks(means: ReentrantMeans): Locks {
     reentrant === undefined ? tenure({ name }, options, means) : sharedTenure(name, reentrant, options, means);
 
   return {
-    lock: (name, { timeoutMs, ...options } = {}) =>
-      places(name, options).pipe(
-        filter(({ first }) => first),
-        orClosed(),
-        map(toOwnership),
-        hadWithin(`the lock ${JSON.stringify(name)}`, timeoutMs),
-      ),
+    lock: (name, options = {}) =>
+      defer(() => {
+        const { timeoutMs, ...rest } = checkOptions('lock', options, LOCK);
+        return places(name, rest).pipe(
+          filter(({ first }) => first),
+          orClosed(),
+          map(toOwnership),
+          hadWithin(`the lock ${JSON.stringify(name)}`, timeoutMs),
+        );
+      }),
     tryLock: (name, options = {}) =>
-      places(name, options).pipe(
+      defer(() => places(name, checkOptions('tryLock', options, TRY_LOCK))).pipe(
         map((place) => {
           if (!place.first) throw new EtcdError('Locked', `the lock ${JSON.stringify(name)} is held by somebody else`);
           return toOwnership(place);
@@ -93,7 +100,7 @@ function claims(kv: Kv, name: string): Observable<readonly LockClaim[]> {
 
 /** Errors with `DeadlineExceeded` where it is not had in so many milliseconds. */
 export function hadWithin<T>(what: string, timeoutMs: number | undefined): MonoTypeOperatorFunction<T> {
-  if (timeoutMs === undefined) return identity;
+  if (timeoutMs === undefined || timeoutMs > LONGEST_MS) return identity;
   return timeout({
     first: timeoutMs,
     with: () => throwError(() => new EtcdError('DeadlineExceeded', `${what} was not had within ${timeoutMs} ms`)),

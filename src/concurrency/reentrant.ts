@@ -101,7 +101,7 @@ function join(keys: SharedKeys, pointer: KeyValue, means: ReentrantMeans): Obser
   const { lease: id } = pointer;
   // A key of this name that hangs on no lease was not made here.
   if (id === undefined) return throwError(() => new EtcdError('LockLost', `the key ${JSON.stringify(pointer.key)} hangs on no lease`));
-  return adoptedLease(id, 'keep', means.leases).pipe(
+  return adoptedLease(id, { release: 'keep' }, means.leases).pipe(
     catchError((error: unknown) => throwError(() => (hasReason(error, 'LeaseNotFound') ? AGAIN : error))),
     filter(({ type }) => type === 'granted'),
     switchMap(({ lease }) => hold(keys, lease, means, joinShared(means, keys, pointer, id), () => dropPointer(means, keys, pointer, id))),

@@ -1,6 +1,7 @@
 import { AsyncSubject, concat, defer, EMPTY, filter, finalize, map, of, startWith, switchMap, takeUntil, tap, type Observable } from 'rxjs';
 import type { BytesLike } from '../model/bytes.js';
 import type { LeaseId } from '../model/ids.js';
+import { LEASE, WHOLE, type OptionKinds } from '../model/checkOptions.js';
 import { orClosed } from '../model/orClosed.js';
 import { persistently } from '../watch/passing.js';
 import type { LeaseMeans } from './heldLease.js';
@@ -24,6 +25,8 @@ export interface TenureOptions {
    */
   readonly lease?: LeaseId;
 }
+
+export const TENURE: OptionKinds<TenureOptions> = { ttl: WHOLE, lease: LEASE };
 
 /** A place that is held. */
 export interface HeldPlace extends Place {

@@ -1,6 +1,7 @@
 import { asyncScheduler, type Observable } from 'rxjs';
 import type { Rpc, Safety } from '../codec/rpc.js';
 import type { EtcdError } from '../errors/index.js';
+import { BOOLEAN, checkOptions, MILLISECONDS, STRING, type OptionKinds } from '../model/checkOptions.js';
 import type { Carrier } from './carriers/choice.js';
 import type { DuplexPart, HttpResponse } from './transport.js';
 import type { ServerVersion } from './version.js';
@@ -26,6 +27,13 @@ export interface ReadCallOptions extends CallOptions {
    */
   readonly monotonic?: boolean;
 }
+
+const CALL: OptionKinds<ReadCallOptions> = {
+  timeoutMs: MILLISECONDS,
+  signal: { what: 'an AbortSignal', is: (value) => typeof value === 'object' && value !== null && 'aborted' in value },
+  endpoint: STRING,
+  monotonic: BOOLEAN,
+};
 
 /** What a server says beside the gateway, unread. */
 export interface PlainAnswer extends HttpResponse {
@@ -96,7 +104,8 @@ export type Recover<T> = (failure: unknown) => Observable<T>;
 type Kind = Pick<Rpc<never, unknown>, 'name' | 'safety' | 'anonymous' | 'unbounded'>;
 
 /** A call at its beginning. */
-export function newCall({ name, safety, anonymous, unbounded }: Kind, options: CallOptions): Call {
+export function newCall({ name, safety, anonymous, unbounded }: Kind, options: ReadCallOptions): Call {
+  checkOptions(name, options, CALL);
   return {
     name,
     safety,

@@ -1,5 +1,6 @@
 import type { RequestOf } from '../codec/rpc.js';
 import type { watchRpcs } from '../codec/watch.js';
+import { BOOLEAN, type OptionKinds } from '../model/checkOptions.js';
 import type { KeyRange } from '../model/range.js';
 
 /** What a watch is to report. */
@@ -13,6 +14,8 @@ export interface WatchFilter {
   /** Have the server say every ten minutes or so how far it is, if nothing else is to be said: bookmarks for `watchBatches`. */
   readonly progressNotify?: boolean;
 }
+
+export const WATCH_FILTER: OptionKinds<WatchFilter> = { prevKv: BOOLEAN, noPut: BOOLEAN, noDelete: BOOLEAN, progressNotify: BOOLEAN };
 
 /** A watch as it is asked for on a stream. */
 export interface WatchTarget {

@@ -1,10 +1,11 @@
 import { defer, map, mergeMap, of, take, takeUntil, timeout, throwError, type Observable } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
+import { checkOptions, LONGEST_MS, MILLISECONDS, WHOLE, type OptionKinds } from '../model/checkOptions.js';
 import { orClosed } from '../model/orClosed.js';
 import { toKeyRange, type Range } from '../model/range.js';
 import type { WatchBatch } from '../model/watchBatch.js';
 import type { WatchEvent } from '../model/watchEvent.js';
-import type { WatchFilter, WatchTarget } from './request.js';
+import { WATCH_FILTER, type WatchFilter, type WatchTarget } from './request.js';
 import { SharedWatches } from './sharedWatches.js';
 import { storeRevision, StoreRevision } from './storeRevision.js';
 import { after, watchFrom, type WatcherMeans } from './watcher.js';
@@ -56,35 +57,38 @@ export function watches(means: WatcherMeans, closed: Observable<void>, graceMs: 
   const batchesFrom = (target: WatchTarget, startRevision: number): Observable<WatchBatch> =>
     watchFrom(target, of({ next: startRevision, seen: 0 }), means).pipe(takeUntil(closed));
 
-  const watch: Watches['watch'] = (range, { startRevision, ...filter } = {}) =>
+  const watch: Watches['watch'] = (range, options = {}) =>
     defer(() => {
+      const { startRevision, ...filter } = checkOptions('watch', options, WATCH);
       const target = { keys: toKeyRange(range), filter };
       return startRevision === undefined
         ? shared.events(target)
-        : batchesFrom(target, checkedStart(startRevision)).pipe(mergeMap(({ events }) => events));
+        : batchesFrom(target, startRevision).pipe(mergeMap(({ events }) => events));
     });
 
   return {
     watch,
-    watchBatches: (range, { startRevision, ...filter } = {}) =>
+    watchBatches: (range, options = {}) =>
       defer(() => {
+        const { startRevision, ...filter } = checkOptions('watchBatches', options, WATCH);
         const target = { keys: toKeyRange(range), filter };
-        return startRevision === undefined ? shared.batches(target) : batchesFrom(target, checkedStart(startRevision));
+        return startRevision === undefined ? shared.batches(target) : batchesFrom(target, startRevision);
       }),
-    watchOnce: (range, { timeoutMs, ...options } = {}) => {
-      const once = watch(range, options).pipe(take(1), orClosed());
-      if (timeoutMs === undefined) return once;
-      return once.pipe(
-        timeout({
-          first: timeoutMs,
-          with: () => throwError(() => new EtcdError('DeadlineExceeded', `nothing changed within ${timeoutMs} ms`, { rpc: 'Watch.Watch' })),
-        }),
-      );
-    },
+    watchOnce: (range, options = {}) =>
+      defer(() => {
+        const { timeoutMs = Infinity, ...rest } = checkOptions('watchOnce', options, WATCH_ONCE);
+        const once = watch(range, rest).pipe(take(1), orClosed());
+        if (timeoutMs > LONGEST_MS) return once;
+        return once.pipe(
+          timeout({
+            first: timeoutMs,
+            with: () =>
+              throwError(() => new EtcdError('DeadlineExceeded', `nothing changed within ${timeoutMs} ms`, { rpc: 'Watch.Watch' })),
+          }),
+        );
+      }),
   };
 }
 
-function checkedStart(startRevision: number): number {
-  if (Number.isSafeInteger(startRevision) && startRevision >= 1) return startRevision;
-  throw new EtcdError('InvalidArgument', `startRevision is a revision from 1, not ${String(startRevision)}`, { rpc: 'Watch.Watch' });
-}
+const WATCH: OptionKinds<WatchOptions> = { ...WATCH_FILTER, startRevision: WHOLE };
+const WATCH_ONCE: OptionKinds<WatchOnceOptions> = { ...WATCH, timeoutMs: MILLISECONDS };

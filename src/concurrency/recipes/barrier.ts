@@ -1,4 +1,5 @@
 import { defer, map, type Observable } from 'rxjs';
+import { checkOptions, LEASE } from '../../model/checkOptions.js';
 import { key as on } from '../../model/compare.js';
 import type { LeaseId } from '../../model/ids.js';
 import { put } from '../../model/op.js';
@@ -44,10 +45,11 @@ export function barriers(means: QueueMeans): Barriers {
       checkName('a barrier', name);
       return {
         name,
-        hold: ({ lease } = {}) =>
-          kv
-            .txn({ compare: [on(name).missing()], success: [put(name, '', lease === undefined ? {} : { lease })] })
-            .pipe(map(({ succeeded }) => succeeded)),
+        hold: (options = {}) =>
+          defer(() => {
+            const { lease } = checkOptions('hold', options, { lease: LEASE });
+            return kv.txn({ compare: [on(name).missing()], success: [put(name, '', lease === undefined ? {} : { lease })] });
+          }).pipe(map(({ succeeded }) => succeeded)),
         release: () => kv.delete(name).pipe(map(({ deleted }) => deleted > 0)),
         wait: () => defer(() => whenGone(means, name)).pipe(map(() => undefined)),
       };

@@ -1,10 +1,11 @@
 import { catchError, defer, EMPTY, map, of, Subject, switchMap, take, takeUntil, tap, throwError, type Observable } from 'rxjs';
 import { EtcdError, hasReason } from '../../errors/index.js';
+import { checkOptions } from '../../model/checkOptions.js';
 import { del, get, range } from '../../model/op.js';
 import { persistently } from '../../watch/passing.js';
 import { checkName } from '../names.js';
 import { gone, guardOf, type Place } from '../ownerQueue.js';
-import { ownership, type HeldPlace, type TenureMeans, type TenureOptions, type Turn } from '../tenure.js';
+import { ownership, TENURE, type HeldPlace, type TenureMeans, type TenureOptions, type Turn } from '../tenure.js';
 import { orCompacted, whenGone } from './waiting.js';
 
 /** One who is in a double barrier, together with all others. */
@@ -62,7 +63,7 @@ function entered(name: string, count: number, options: TenureOptions, means: Ten
         leaving = true;
         return untilAllLeft(name, place, means).pipe(tap(() => left.next()));
       });
-    return ownership({ name: waiters(name), turn: untilComplete(name, count) }, options, means).pipe(
+    return ownership({ name: waiters(name), turn: untilComplete(name, count) }, checkOptions('enter', options, TENURE), means).pipe(
       map((place) => ({ name, key: place.key, leave: () => leave(place) })),
       // One's own key goes before the last has left.
       catchError((error: unknown) => (leaving && hasReason(error, 'LockLost') ? EMPTY : throwError(() => error))),

@@ -1,11 +1,14 @@
 import { defer, map, type Observable } from 'rxjs';
+import { checkOptions, MILLISECONDS, type OptionKinds } from '../../model/checkOptions.js';
 import { hadWithin, toOwnership, type LockOptions, type Ownership } from '../lock.js';
 import { checkName } from '../names.js';
 import { awaitRivals } from '../ownerQueue.js';
-import { ownership, type TenureMeans } from '../tenure.js';
+import { ownership, TENURE, type TenureMeans } from '../tenure.js';
 
 /** How a read or write lock is held, and waited for. */
 export type ReadWriteLockOptions = Omit<LockOptions, 'reentrant'>;
+
+const READ_WRITE_LOCK: OptionKinds<ReadWriteLockOptions> = { ...TENURE, timeoutMs: MILLISECONDS };
 
 /** The read/write locks of a client. */
 export interface ReadWriteLocks {
@@ -25,19 +28,15 @@ export interface ReadWriteLocks {
 /** The read/write locks of a client. */
 export function readWriteLocks(means: TenureMeans): ReadWriteLocks {
   /** @param rivals the keys of those who have to be gone, as far as they came before */
-  const lock = (
-    name: string,
-    kind: 'read' | 'write',
-    rivals: string,
-    { timeoutMs, ...options }: ReadWriteLockOptions,
-  ): Observable<Ownership> =>
+  const lock = (name: string, kind: 'read' | 'write', rivals: string, options: ReadWriteLockOptions): Observable<Ownership> =>
     defer(() => {
       checkName('a read/write lock', name);
-      return ownership({ name: `${name}/${kind}`, turn: (_, place) => awaitRivals(means, place, rivals) }, options, means);
-    }).pipe(
-      map((place) => toOwnership({ ...place, name })),
-      hadWithin(`the ${kind} lock ${JSON.stringify(name)}`, timeoutMs),
-    );
+      const { timeoutMs, ...rest } = checkOptions(`${kind}Lock`, options, READ_WRITE_LOCK);
+      return ownership({ name: `${name}/${kind}`, turn: (_, place) => awaitRivals(means, place, rivals) }, rest, means).pipe(
+        map((place) => toOwnership({ ...place, name })),
+        hadWithin(`the ${kind} lock ${JSON.stringify(name)}`, timeoutMs),
+      );
+    });
 
   return {
     readLock: (name, options = {}) => lock(name, 'read', `${name}/write`, options),

@@ -1,15 +1,18 @@
 import { defer, filter, map, of, switchMap, take, throwError, type Observable } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
+import { checkOptions, MILLISECONDS, type OptionKinds } from '../../model/checkOptions.js';
 import { keyId } from '../../model/keyId.js';
 import { persistently } from '../../watch/passing.js';
 import { hadWithin, toOwnership, type LockOptions, type Ownership } from '../lock.js';
 import { checkName } from '../names.js';
 import { gone, type Place } from '../ownerQueue.js';
-import { ownership, type TenureMeans, type Turn } from '../tenure.js';
+import { ownership, TENURE, type TenureMeans, type Turn } from '../tenure.js';
 import { orCompacted } from './waiting.js';
 
 /** How a permit is held, and waited for. */
 export type SemaphoreOptions = Omit<LockOptions, 'reentrant'>;
+
+const SEMAPHORE: OptionKinds<SemaphoreOptions> = { ...TENURE, timeoutMs: MILLISECONDS };
 
 /** The semaphores of a client. */
 export interface Semaphores {
@@ -29,12 +32,16 @@ export interface Semaphores {
 /** The semaphores of a client. */
 export function semaphores(means: TenureMeans): Semaphores {
   return {
-    semaphore: (name, permits, { timeoutMs, ...options } = {}) =>
+    semaphore: (name, permits, options = {}) =>
       defer(() => {
         checkName('a semaphore', name);
         checkPermits(permits);
-        return ownership({ name, turn: oneOf(permits) }, options, means);
-      }).pipe(map(toOwnership), hadWithin(`a permit of ${JSON.stringify(name)}`, timeoutMs)),
+        const { timeoutMs, ...rest } = checkOptions('semaphore', options, SEMAPHORE);
+        return ownership({ name, turn: oneOf(permits) }, rest, means).pipe(
+          map(toOwnership),
+          hadWithin(`a permit of ${JSON.stringify(name)}`, timeoutMs),
+        );
+      }),
   };
 }
 

@@ -182,7 +182,7 @@ describe('a lease that is adopted', () => {
     virtually((time) => {
       const leases = new FakeLeases();
       leases.there.add(ID);
-      const seen = told(time, adoptedLease(ID, release, meansWith(leases)));
+      const seen = told(time, adoptedLease(ID, { release }, meansWith(leases)));
       time.at(1_000, () => seen.leave());
       time.flush();
       expect(seen.events[0]?.event).toMatchObject({ type: 'granted', id: ID, ttl: 60 });

@@ -1,0 +1,59 @@
+import { EtcdError } from '../errors/index.js';
+import { typeName } from './failures.js';
+
+/** What an option may be. */
+export interface OptionKind {
+  /** For the message: `true or false`. */
+  readonly what: string;
+  readonly is: (value: unknown) => boolean;
+  readonly required?: true;
+}
+
+/** What each option of a method may be: a record, so that the compiler finds the one that was forgotten. */
+export type OptionKinds<O> = Readonly<Record<keyof O, OptionKind>>;
+
+export const BOOLEAN: OptionKind = { what: 'true or false', is: (value) => typeof value === 'boolean' };
+export const STRING: OptionKind = { what: 'a string', is: (value) => typeof value === 'string' };
+export const FUNCTION: OptionKind = { what: 'a function', is: (value) => typeof value === 'function' };
+export const ARRAY: OptionKind = { what: 'an array', is: (value) => Array.isArray(value) };
+export const WHOLE: OptionKind = { what: 'a whole number from 1', is: (value) => Number.isSafeInteger(value) && Number(value) >= 1 };
+export const MILLISECONDS: OptionKind = {
+  what: 'a number of milliseconds above 0, or Infinity',
+  is: (value) => typeof value === 'number' && value > 0,
+};
+export const LEASE: OptionKind = {
+  what: 'the id of a lease, a decimal string',
+  is: (value) => typeof value === 'string' && /^\d+$/.test(value),
+};
+/** Node's timers wrap above this, and fire at once; it is 24 days, and as good as no limit. */
+export const LONGEST_MS = 2 ** 31 - 1;
+
+/** What looks after itself. */
+export const ANYTHING: OptionKind = { what: 'anything', is: () => true };
+
+export function oneOf(...values: readonly string[]): OptionKind {
+  return { what: `one of ${values.join(', ')}`, is: (value) => typeof value === 'string' && values.includes(value) };
+}
+
+/**
+ * The options of a method, as they were given. An option of another name would be left out of account, and the method do something else than was asked for.
+ *
+ * @throws EtcdError `InvalidArgument` that names the method and the option
+ */
+export function checkOptions<O extends object>(method: string, options: O, kinds: OptionKinds<O>): O {
+  // A program in JavaScript can give anything.
+  const given: unknown = options;
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw new EtcdError('InvalidArgument', `the options of ${method} are an object, not ${typeName(given)}`);
+  const known: Readonly<Record<string, OptionKind>> = kinds;
+  for (const name of Object.keys(given))
+    if (!Object.hasOwn(known, name))
+      throw new EtcdError('InvalidArgument', `${method} has no option ${JSON.stringify(name)}; it has ${Object.keys(known).join(', ')}`);
+  for (const name in known) {
+    const { what, is, required } = known[name] ?? ANYTHING;
+    const value: unknown = Reflect.get(given, name);
+    if ((value !== undefined || required === true) && !is(value))
+      throw new EtcdError('InvalidArgument', `${method}: ${name} is ${what}, not ${typeof value === 'number' ? value : typeName(value)}`);
+  }
+  return options;
+}

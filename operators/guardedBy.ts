@@ -1,7 +1,7 @@
 import { map, type OperatorFunction } from 'rxjs';
 import type { Compare } from '../src/model/compare.js';
 import { txn, type TxnSpec } from '../src/model/op.js';
-import { isFenced, type Fenced, type FencedTxn } from './internal/fencedTxn.js';
+import { FENCED, isFenced, type Fenced, type FencedTxn } from './internal/fencedTxn.js';
 
 /** A condition, or what has one: the ownership of a lock, a leadership. */
 export type Guard = Compare | { readonly guard: Compare };
@@ -57,5 +57,5 @@ export function guardedBy<X extends TxnSpec>(guard: Guard): OperatorFunction<X, 
 
 function fence(guard: Compare, spec: TxnSpec): FencedTxn {
   if (isFenced(spec)) return { ...spec, compare: [guard, ...(spec.compare ?? [])] };
-  return { fenced: true, compare: [guard], success: [txn(spec)], failure: [] };
+  return { [FENCED]: true, compare: [guard], success: [txn(spec)], failure: [] };
 }

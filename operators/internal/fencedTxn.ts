@@ -1,5 +1,8 @@
 import type { Op, TxnOp, TxnResult, TxnSpec } from '../../src/model/op.js';
 
+/** Tells it from a txn that was written like this. A symbol, as to a server and to `kv.txn` it is one like any other; of all copies of the package. */
+export const FENCED: unique symbol = Symbol.for('rxetcd.fencedTxn');
+
 /**
  * A txn behind a fence: the compares are the guards, and the txn is the only operation where they hold. So `succeeded: false` means that a guard did not
  * hold, and that nothing was done; whether the txn's own compares held is in its own result.
@@ -8,13 +11,12 @@ export interface FencedTxn<S extends readonly Op[] = readonly Op[], F extends re
   readonly [TxnOp<S, F>],
   readonly []
 > {
-  /** Tells it from a txn that was written like this. */
-  readonly fenced: true;
+  readonly [FENCED]: true;
 }
 
 /** True for what `guardedBy` made. */
 export function isFenced<X extends TxnSpec>(spec: X): spec is X & FencedTxn {
-  return 'fenced' in spec && spec.fenced === true;
+  return FENCED in spec;
 }
 
 /** The operations of a branch; one that is left out has none. */

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { concat, concatMap, defer, NEVER, of, tap, throwError } from 'rxjs';
 import { commitTxn, guardedBy, withLock } from '../../operators/index.js';
+import { FENCED } from '../../operators/internal/fencedTxn.js';
 import { hasReason } from '../../src/errors/index.js';
 import { key } from '../../src/model/compare.js';
 import { get, put, txn, type TxnSpec } from '../../src/model/op.js';
@@ -19,7 +20,7 @@ function ownedStore(): FakeKv {
 test('the txn becomes the only operation of one whose only condition is the guard', () => {
   virtually(({ cold, expectObservable }) => {
     const spec: TxnSpec = { compare: [key('a').missing()], success: [put('a', '1')], failure: [get('a')] };
-    const fenced = { fenced: true, compare: [guard], success: [txn(spec)], failure: [] };
+    const fenced = { [FENCED]: true, compare: [guard], success: [txn(spec)], failure: [] };
     expectObservable(cold('-s-|', { s: spec }).pipe(guardedBy(guard))).toBe('-f-|', { f: fenced });
     expectObservable(cold('-s-#', { s: spec }).pipe(guardedBy({ guard }))).toBe('-f-#', { f: fenced });
   });

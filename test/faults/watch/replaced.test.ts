@@ -34,7 +34,7 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where the store is wi
     await until('it is live', () => live.values.length === 1);
     await firstValueFrom(etcd.watchBatches({ prefix: 'a/' }));
     await put(etcd, 20, 25);
-    await until('the watch is there', () => watch.values.length === 5);
+    await until('both have seen all', () => watch.values.length === 5 && live.values.at(-1)?.state.size === 25);
     await server.stop();
     await start(Number(new URL(server.endpoint).port));
     await put(etcd, 100, 103);

@@ -25,8 +25,8 @@ const TTL = 2;
 const FAULTS = ['kill', 'stop', 'stop', 'cut', 'stall', 'refuse'] as const;
 type Fault = (typeof FAULTS)[number];
 
-/** Failures that contenders may meet while they are away from the server; all others are faults of ours. */
-const USUAL = new Set(['LockLost', 'Unreachable', 'ConnectionLost', 'DeadlineExceeded', 'AmbiguousWrite', 'LeaseNotFound']);
+/** Failures that contenders may meet while they are away from the server, or wait when the run ends; all others are faults of ours. */
+const USUAL = new Set(['ClientClosed', 'LockLost', 'Unreachable', 'ConnectionLost', 'DeadlineExceeded', 'AmbiguousWrite', 'LeaseNotFound']);
 
 /** Processes of contenders, each behind a way of its own to one server, and what happens to them. */
 interface Seat {

@@ -112,10 +112,12 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
 
   return {
     range,
-    get: (key, options = {}) => {
+    get: (key, options = NONE) => {
       if (gathered !== undefined && isPlain(options)) {
         return (options.serializable === true ? gathered.serializable : gathered.linearizable).get(key);
       }
+      // As most are: to take options apart that are not there would cost a call more than to encode it.
+      if (options === NONE) return caller.unary(kvRpcs.get, { key });
       const [request, call] = splitOptions(options);
       return caller.unary(kvRpcs.get, { key, ...request }, call);
     },
@@ -123,7 +125,8 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
     count: (which, options) => range(which, { ...options, countOnly: true }).pipe(map(({ count }) => count)),
     pages: (which, options) => pages(range, which, options),
 
-    put: (key, value, options = {}) => {
+    put: (key, value, options = NONE) => {
+      if (options === NONE) return caller.unary(kvRpcs.put, { key, value });
       const [request, call] = splitOptions(options);
       return caller.unary(kvRpcs.put, { key, value, ...request }, call);
     },
@@ -146,6 +149,9 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
     },
   };
 }
+
+/** Given for options that were left out. */
+const NONE: CallOptions = Object.freeze({});
 
 /** Nothing is asked of a get that another, asked for at the same time, would not want. */
 function isPlain(options: ReadOptions & ReadCallOptions): boolean {

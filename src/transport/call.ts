@@ -100,12 +100,15 @@ export interface Call {
 /** What comes in place of a failed try. */
 export type Recover<T> = (failure: unknown) => Observable<T>;
 
+/** Of a call that is told nothing. */
+export const NO_OPTIONS: ReadCallOptions = Object.freeze({});
+
 /** What is known of a call by what it asks. */
 type Kind = Pick<Rpc<never, unknown>, 'name' | 'safety' | 'anonymous' | 'unbounded'>;
 
 /** A call at its beginning. */
 export function newCall({ name, safety, anonymous, unbounded }: Kind, options: ReadCallOptions): Call {
-  checkOptions(name, options, CALL);
+  if (options !== NO_OPTIONS) checkOptions(name, options, CALL);
   return {
     name,
     safety,

@@ -5,7 +5,7 @@ import { EtcdError } from '../errors/index.js';
 import { readAnswer } from './answers.js';
 import { Attempts, type Route } from './attempts.js';
 import { begin, oldestOf, timeoutOf } from './beginning.js';
-import { newCall, type Caller, type CallOptions, type PlainAnswer, type ReadCallOptions, type Recover } from './call.js';
+import { newCall, NO_OPTIONS, type Caller, type CallOptions, type PlainAnswer, type ReadCallOptions, type Recover } from './call.js';
 import { CarrierChoice, type Carrier } from './carriers/choice.js';
 import { channelAlong } from './channel.js';
 import { checkServer, discoverServer } from './discovery.js';
@@ -82,7 +82,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
   const limits = new Limits(requestTimeoutMs);
   const attempts = new Attempts(endpoints, tokens, tries, settings.retry, closed);
 
-  function unary<In, A>(rpc: Rpc<In, A>, request: In, options: ReadCallOptions = {}): Observable<A> {
+  function unary<In, A>(rpc: Rpc<In, A>, request: In, options: ReadCallOptions = NO_OPTIONS): Observable<A> {
     return limits.limited(() => {
       const { json, body, call } = begin(rpc, request, options);
       const notBefore = oldestOf(rpc, options, revisions.newest);

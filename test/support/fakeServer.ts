@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { listenSomewhere } from './ports.js';
 
 /** A request as it arrived, whole. */
 export interface FakeRequest {
@@ -74,8 +75,7 @@ export async function startFakeServer(script: FakeScript = OK, version: string |
     // A client that hangs up is what many tests are about.
     socket.on('error', () => socket.destroy());
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo; // a string only for a pipe
+  const port = await listenSomewhere(server);
   const fake: FakeServer = {
     endpoint: `http://127.0.0.1:${port}`,
     requests,

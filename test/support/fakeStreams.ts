@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Stream } from 'node:http2';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { StreamOptions } from '../../src/index.js';
 import { makeTls, type Tls } from './tls.js';
+import { listenSomewhere } from './ports.js';
 
 export type FakeCarrier = Exclude<NonNullable<StreamOptions['carrier']>, 'auto'>;
 
@@ -86,8 +87,7 @@ export async function startFakeStreams(carrier: FakeCarrier, script: StreamScrip
     socket.on('end', () => socket.end());
     socket.on('error', () => socket.destroy());
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo; // a string only for a pipe
+  const port = await listenSomewhere(server);
   const fake: FakeStreams = {
     endpoint: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     carrier,

@@ -1,5 +1,6 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { Lane, type Lanes } from './lane.js';
+import { listen, listenSomewhere } from './ports.js';
 
 export { Lane, type Lanes } from './lane.js';
 
@@ -22,7 +23,7 @@ export type ChooseLanes = (client: Socket) => Promise<Lanes>;
 
 /** A proxy before a server, on a port of its own. */
 export async function startTcpProxy(target: string, choose?: ChooseLanes): Promise<TcpProxy> {
-  const { hostname, port } = new URL(target);
+  const { hostname, port: targetPort } = new URL(target);
   const sockets = new Set<Socket>();
   const clients = new Set<Socket>();
   let accepted = 0;
@@ -33,7 +34,7 @@ export async function startTcpProxy(target: string, choose?: ChooseLanes): Promi
   // allowHalfOpen: an end goes through the lane like everything else.
   const server = createServer({ allowHalfOpen: true }, (client) => {
     accepted += 1;
-    const upstream = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    const upstream = connect({ host: hostname, port: Number(targetPort), allowHalfOpen: true });
     clients.add(client);
     for (const [socket, other] of [
       [client, upstream],
@@ -56,25 +57,16 @@ export async function startTcpProxy(target: string, choose?: ChooseLanes): Promi
     if (choose === undefined) tie(own);
     else void choose(client).then(tie);
   });
-  const listen = (at: number): Promise<void> =>
-    new Promise((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(at, '127.0.0.1', () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
   const refuse = (): Promise<void> =>
     new Promise((resolve) => {
       if (!server.listening) return resolve();
       server.close(() => resolve());
       cut();
     });
-  await listen(0);
-  const address = server.address() as AddressInfo; // a string only for a pipe
+  const port = await listenSomewhere(server);
   return {
     ...own,
-    endpoint: `http://127.0.0.1:${address.port}`,
+    endpoint: `http://127.0.0.1:${port}`,
     get accepted() {
       return accepted;
     },
@@ -83,7 +75,7 @@ export async function startTcpProxy(target: string, choose?: ChooseLanes): Promi
     },
     cut,
     refuse,
-    accept: () => listen(address.port),
+    accept: () => listen(server, port),
     close: refuse,
   };
 }

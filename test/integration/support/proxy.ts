@@ -1,5 +1,5 @@
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listenSomewhere } from '../../support/ports.js';
 
 /** What went through a {@link CountingProxy}. */
 export interface Passed {
@@ -24,9 +24,7 @@ export async function startProxy(target: string): Promise<CountingProxy> {
       pass(target, incoming, body, outgoing);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  // A server that listens on TCP has this kind of address.
-  const { port } = server.address() as AddressInfo;
+  const port = await listenSomewhere(server);
   return {
     endpoint: `http://127.0.0.1:${port}`,
     calls,

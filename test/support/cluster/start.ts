@@ -2,6 +2,7 @@ import { getText } from '../etcd/http.js';
 import { freePorts } from '../etcd/index.js';
 import { startProcess } from '../etcd/processServer.js';
 import { uniqueName } from '../etcd/server.js';
+import { startTogether } from '../etcd/startTogether.js';
 import type { BinarySource, ClientTls, EtcdServer } from '../etcd/types.js';
 import { startTcpProxy, type TcpProxy } from '../tcpProxy.js';
 import type { FaultClusterOptions } from './types.js';
@@ -37,20 +38,16 @@ export async function startMembers(source: BinarySource, options: FaultClusterOp
   const seats = await Promise.all(Array.from({ length: size }, (_, index) => seat(index)));
   const initialCluster = seats.map(({ name, peer }) => `${name}=${peer.endpoint}`).join(',');
   const flags = [...TIMES, ...(tokenTtl === undefined ? [] : ['--auth-token-ttl', String(tokenTtl)]), ...args];
-  const start = ({ name, clientPort, peerPort, endpoint, peer }: Seat): Promise<EtcdServer> =>
+  const start = ({ name, clientPort, peerPort, endpoint, peer }: Seat, signal: AbortSignal): Promise<EtcdServer> =>
     startProcess(
       source,
-      { clientTls: tls && { ...tls, clientCertAuth: true }, args: flags },
+      { clientTls: tls && { ...tls, clientCertAuth: true }, args: flags, signal },
       { name, clientPort, peerPort, initialCluster, advertise: { client: endpoint, peer: peer.endpoint } },
     );
-  const results = await Promise.allSettled(seats.map(start));
-  const servers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) {
-    await Promise.all(servers.map((server) => server.stop()));
+  const servers = await startTogether(seats, start).catch(async (error: unknown) => {
     await Promise.all(seats.map(closeProxies));
-    throw failed.reason;
-  }
+    throw error;
+  });
   const ids = await idsByPeer(ports[1] ?? 0);
   return seats.flatMap(({ endpoint, client, peer }, index): Member[] => {
     const server = servers[index];

@@ -1,8 +1,9 @@
+import { freePorts } from '../ports.js';
 import { startContainer } from './docker.js';
 import { findEtcd } from './find.js';
-import { freePorts } from './ports.js';
 import { startProcess, type Seat } from './processServer.js';
 import { retryPorts, uniqueName } from './server.js';
+import { startTogether } from './startTogether.js';
 import type { EtcdOptions, EtcdServer } from './types.js';
 
 export interface ClusterOptions extends Pick<EtcdOptions, 'version' | 'args' | 'env' | 'clientTls' | 'startTimeoutMs'> {
@@ -17,7 +18,7 @@ export interface EtcdCluster {
   stop(): Promise<void>;
 }
 
-type Start = (seat: Seat) => Promise<EtcdServer>;
+type Start = (seat: Seat, signal: AbortSignal) => Promise<EtcdServer>;
 
 /** Several real members that know each other; ready when all see a leader. */
 export async function startCluster(options: ClusterOptions = {}): Promise<EtcdCluster> {
@@ -29,7 +30,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<EtcdCl
       startMembers(
         size,
         (port) => `http://127.0.0.1:${port}`,
-        (seat) => startProcess(source, common, seat),
+        (seat, signal) => startProcess(source, { ...common, signal }, seat),
       ),
     );
     return toCluster(members, source.version, async () => undefined);
@@ -55,13 +56,7 @@ async function startMembers(size: number, peerUrl: (port: number, name: string) 
     peerPort: ports[2 * index + 1] ?? 0,
   }));
   const initialCluster = seats.map(({ name, peerPort }) => `${name}=${peerUrl(peerPort, name)}`).join(',');
-  // Together, as a member is ready only when most of them are there.
-  const results = await Promise.allSettled(seats.map((seat) => start({ ...seat, initialCluster })));
-  const members = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  const failed = results.find((result) => result.status === 'rejected');
-  if (!failed) return members;
-  await Promise.all(members.map((member) => member.stop()));
-  throw failed.reason;
+  return startTogether(seats, (seat, signal) => start({ ...seat, initialCluster }, signal));
 }
 
 function toCluster(members: readonly EtcdServer[], version: string, cleanUp: () => Promise<void>): EtcdCluster {

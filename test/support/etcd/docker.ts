@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { GenericContainer, StartedTestContainer } from 'testcontainers';
-import { waitReady } from './launch.js';
+import { START_TIMEOUT_MS, waitReady } from './launch.js';
 import type { Seat } from './processServer.js';
 import type { ClientTls, DockerSource, EtcdOptions, EtcdServer } from './types.js';
 import { imageTag, versionMatches } from './versions.js';
@@ -73,7 +73,7 @@ export async function startContainer(source: DockerSource, options: EtcdOptions,
     .withCommand(command(options, seat, endpoint, peerUrl))
     .withEnvironment({ ...options.env })
     .withExposedPorts({ container: 2379, host: seat.clientPort })
-    .withStartupTimeout(options.startTimeoutMs ?? 30_000)
+    .withStartupTimeout(options.startTimeoutMs ?? START_TIMEOUT_MS)
     .withWaitStrategy(ready);
   if (tls) plan = withTls(plan, tls);
   if (network !== undefined) plan = plan.withNetworkMode(network).withNetworkAliases(seat.name);
@@ -95,9 +95,11 @@ export async function startContainer(source: DockerSource, options: EtcdOptions,
     restart: async () => {
       await handle.restart({ t: 3 });
       // Not the engine's wait: `/health` is false for ever once an alarm is on.
-      const timeout = AbortSignal.timeout(options.startTimeoutMs ?? 30_000);
-      await waitReady({ endpoint, marks: [seat.name], tls }, timeout);
-      timeout.throwIfAborted();
+      const missing = await waitReady(
+        { endpoint, marks: [seat.name], tls },
+        AbortSignal.timeout(options.startTimeoutMs ?? START_TIMEOUT_MS),
+      );
+      if (missing !== undefined) throw new Error(`etcd ${seat.name} ${missing}`);
     },
     pause: async () => void (await handle.pause()),
     resume: async () => void (await handle.unpause()),

@@ -5,6 +5,9 @@ import { getText, getVersion } from './http.js';
 import { cleanEnv, lastLines } from './run.js';
 import type { ClientTls } from './types.js';
 
+/** Less than a hook of jest may take, so that the reason is told. */
+export const START_TIMEOUT_MS = 15_000;
+
 /** What must answer, and how to tell it from another etcd. */
 export interface Target {
   readonly endpoint: string;
@@ -19,6 +22,8 @@ export interface LaunchPlan extends Target {
   readonly env: Readonly<Record<string, string>> | undefined;
   readonly logFile: string;
   readonly timeoutMs: number;
+  /** Nobody waits any more. */
+  readonly signal: AbortSignal | undefined;
 }
 
 export interface Running {
@@ -78,8 +83,9 @@ export async function launch(plan: LaunchPlan, onPid: (pid: number | undefined) 
   onPid(running.pid > 0 ? running.pid : undefined);
   void running.ended.then(() => onPid(undefined));
   const stopped = new AbortController();
-  const ready = waitReady(plan, stopped.signal).then(() => undefined);
-  const failure = await Promise.race([ready, running.ended, delay(plan.timeoutMs, 'was not ready in time', { signal: stopped.signal })]);
+  const late = AbortSignal.timeout(plan.timeoutMs);
+  const ready = waitReady(plan, AbortSignal.any([stopped.signal, late, ...(plan.signal ? [plan.signal] : [])]));
+  const failure = await Promise.race([ready, running.ended]);
   stopped.abort();
   if (failure === undefined && running.alive()) return running;
   if (running.alive()) {
@@ -91,10 +97,12 @@ export async function launch(plan: LaunchPlan, onPid: (pid: number | undefined) 
   throw new LaunchError(message, /address already in use/.test(output));
 }
 
-/** Polls until the server is ready, or the signal says that nobody waits any more. */
-export async function waitReady(target: Target, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    if (await isReady(target).catch(() => false)) return;
+/** Polls until the server is ready, or the signal says that nobody waits any more; then it tells what was missing. */
+export async function waitReady(target: Target, signal: AbortSignal): Promise<string | undefined> {
+  for (;;) {
+    const missing = await whatIsMissing(target).catch(String);
+    if (missing === undefined) return undefined;
+    if (signal.aborted) return `was not ready in time: ${missing}`;
     await delay(20);
   }
 }
@@ -104,9 +112,9 @@ export async function waitReady(target: Target, signal: AbortSignal): Promise<vo
  * line tells them apart on every version; the member list would not answer once authentication is on.
  * A leader, not `/health`, which an alarm turns to false.
  */
-async function isReady({ endpoint, marks, tls }: Target): Promise<boolean> {
-  if ((await getVersion(endpoint, tls)).cluster === 'not_decided') return false;
-  if (!/^etcd_server_has_leader 1$/m.test(await getText(`${endpoint}/metrics`, tls))) return false;
+async function whatIsMissing({ endpoint, marks, tls }: Target): Promise<string | undefined> {
+  if ((await getVersion(endpoint, tls)).cluster === 'not_decided') return 'the members have not agreed on a version';
+  if (!/^etcd_server_has_leader 1$/m.test(await getText(`${endpoint}/metrics`, tls))) return 'it knows no leader';
   const variables = await getText(`${endpoint}/debug/vars`, tls);
-  return marks.every((mark) => variables.includes(JSON.stringify(mark)));
+  return marks.every((mark) => variables.includes(JSON.stringify(mark))) ? undefined : 'another etcd answers';
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fastFlags } from './binary.js';
-import { launch, readLog, type LaunchPlan, type Running } from './launch.js';
+import { launch, readLog, START_TIMEOUT_MS, type LaunchPlan, type Running } from './launch.js';
 import type { BinarySource, EtcdOptions, EtcdServer } from './types.js';
 import { startWatchdog } from './watchdog.js';
 
@@ -35,7 +35,8 @@ export async function startProcess(source: BinarySource, options: EtcdOptions, s
     endpoint,
     marks: [name, dataDir],
     tls: options.clientTls,
-    timeoutMs: options.startTimeoutMs ?? 30_000,
+    timeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS,
+    signal: options.signal,
   };
   const release = async (): Promise<void> => {
     watchdog.release();

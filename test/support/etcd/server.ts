@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { freePorts } from '../ports.js';
 import { startContainer } from './docker.js';
 import { externalServer } from './external.js';
 import { findEtcd } from './find.js';
 import { LaunchError } from './launch.js';
-import { freePorts } from './ports.js';
 import { startProcess } from './processServer.js';
 import type { EtcdOptions, EtcdServer } from './types.js';
 

@@ -48,8 +48,10 @@ export interface EtcdOptions {
   readonly clientTls?: ClientTls | undefined;
   /** Do not use the shared server of `ETCD_ENDPOINTS`: this test stops, pauses or breaks it. Implied by the options above. */
   readonly own?: boolean | undefined;
-  /** Default 30 000. */
+  /** Default 15 000. */
   readonly startTimeoutMs?: number | undefined;
+  /** Nobody waits any more for it to be ready. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a process may be started with anew. */

@@ -1,4 +1,5 @@
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
+import { listenSomewhere } from '../../support/ports.js';
 
 /** Answers a request in bytes. */
 export type RawAnswer = (path: string, socket: Socket) => void;
@@ -29,8 +30,7 @@ export async function startRawServer(answer: RawAnswer): Promise<RawServer> {
       }
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo; // a string only for a pipe
+  const port = await listenSomewhere(server);
   return {
     endpoint: `http://127.0.0.1:${port}`,
     get open() {

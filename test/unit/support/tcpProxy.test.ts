@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { listenSomewhere } from '../../support/ports.js';
 import { startTcpProxy, type TcpProxy } from '../../support/tcpProxy.js';
 
 let server: Server;
@@ -8,9 +9,8 @@ let proxy: TcpProxy;
 
 /** Says a thousand bytes to whoever comes, and hangs up. */
 beforeEach(async () => {
-  server = createServer((socket) => socket.end('x'.repeat(1_000))).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  proxy = await startTcpProxy(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  server = createServer((socket) => socket.end('x'.repeat(1_000)));
+  proxy = await startTcpProxy(`http://127.0.0.1:${await listenSomewhere(server)}`);
 });
 afterEach(async () => {
   await proxy.close();

@@ -2,7 +2,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { X509Certificate } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { inspect } from 'node:util';
 import { firstValueFrom } from 'rxjs';
@@ -11,6 +10,7 @@ import { EtcdError, InvalidOptionError } from '../../../src/errors/index.js';
 import { connectionError } from '../../../src/transport/connectionError.js';
 import { verdict } from '../../../src/transport/retry.js';
 import { run } from '../../support/etcd/index.js';
+import { listenSomewhere } from '../../support/ports.js';
 import { SERVER, makeTls, type Identity, type Tls } from '../../support/tls.js';
 import { expectSilentAbout, failure, rejection } from './support.js';
 
@@ -108,8 +108,7 @@ async function serve({ cert, key }: Pick<Identity, 'cert' | 'key'>, demand = fal
     response.end(JSON.stringify({ etcdserver: '3.5.0', etcdcluster: '3.5.0' })),
   );
   servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return `https://127.0.0.1:${await listenSomewhere(server)}`;
 }
 const ask = (endpoint: string, settings: TlsSettings): Promise<unknown> => firstValueFrom(clientOf(settings, endpoint).version());
 

@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+
+const LOWEST = 10_000;
+const ATTEMPTS = 100;
+
+/**
+ * The kernel gives outgoing connections ports from here on. One of them may take the port of a server that is down for a moment, and a client that
+ * tries a port where nobody listens may even be given that very port and connect to itself; so servers of tests stay below.
+ */
+function firstEphemeral(): number {
+  try {
+    return Number(/^\d+/.exec(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8'))?.[0]);
+  } catch {
+    return 32_768;
+  }
+}
+
+const range = { from: LOWEST, to: firstEphemeral() };
+/** A proxy must not be given the port that its server was given a moment ago, and does not hold yet. */
+const given = new Set<number>();
+
+const somePort = (): number => range.from + Math.floor(Math.random() * (range.to - range.from));
+const isTaken = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && ['EADDRINUSE', 'EACCES'].includes(String(error.code));
+
+/** Lets a server listen on a port of this machine alone. */
+export function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Lets a server listen on a port that stays its own also while it is closed: no outgoing connection takes it. */
+export async function listenSomewhere(server: Server): Promise<number> {
+  for (let attempt = 1; range.to > range.from; attempt += 1) {
+    const port = somePort();
+    if (given.has(port)) continue;
+    try {
+      await listen(server, port);
+      given.add(port);
+      return port;
+    } catch (error) {
+      if (!isTaken(error) || attempt === ATTEMPTS) throw error;
+    }
+  }
+  // All ports are for outgoing connections here.
+  await listen(server, 0);
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the kernel gave no port');
+  return address.port;
+}
+
+/**
+ * Ports that were free a moment ago. Another process can take one before etcd does, so whoever uses
+ * them has to be ready to ask again. All are held until the last is found: no two are the same.
+ */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers: Server[] = [];
+  try {
+    const ports: number[] = [];
+    for (let taken = 0; taken < count; taken += 1) {
+      const server = createServer();
+      servers.push(server);
+      ports.push(await listenSomewhere(server));
+    }
+    return ports;
+  } finally {
+    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
+}

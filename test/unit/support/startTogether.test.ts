@@ -8,7 +8,7 @@ import { freePorts, listenSomewhere } from '../../support/ports.js';
 
 /** Takes what is said, and never answers. */
 const silent = createServer(() => undefined);
-afterAll(() => silent.close());
+afterAll(() => void silent.close());
 
 /**
  * The leader asks all members for their version and has no limit for it. So the others are never ready either, and to wait for them

@@ -1,23 +1,14 @@
 import { asyncScheduler, catchError, forkJoin, map, of, race, switchAll, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
-import { AmbiguousWriteError, isEtcdError } from '../errors/index.js';
+import { AmbiguousWriteError, isEtcdError, type EtcdError } from '../errors/index.js';
 import type { Call, Recover } from './call.js';
 import type { Endpoint, ServerInfo } from './endpoint.js';
 import type { Endpoints } from './endpoints.js';
 import { settled } from './limited.js';
 import { verdict, type Verdict } from './retry.js';
 import { decided, NO_RETRIES, type RetryPolicy } from './retryPolicy.js';
+import { trySend, type Route, type Send } from './route.js';
 import type { Credential, Tokens } from './tokens.js';
 import type { TryLimits } from './tryLimits.js';
-
-/** Where a try goes, and what it shows there. */
-export interface Route {
-  readonly endpoint: Endpoint;
-  readonly info: ServerInfo;
-  readonly credential: Credential;
-}
-
-/** Sends a call along a route. Its failures are its own to recover. */
-export type Send<T> = (route: Route, recover: Recover<T>) => Observable<T>;
 
 const ANONYMOUS: Credential = { token: undefined };
 const PAUSE_MS = 50;
@@ -30,6 +21,9 @@ const ELECTION_MS = 3_000;
 
 /** A call from its first try to its last: picks the endpoint, sees that version and token are known, and does what the table of retries says. */
 export class Attempts {
+  /** What calls ended in that another try might have helped. */
+  private readonly ranOut = new WeakSet<EtcdError>();
+
   constructor(
     private readonly endpoints: Endpoints,
     private readonly tokens: Tokens,
@@ -78,6 +72,11 @@ export class Attempts {
     return this.endpoints.has(endpoint) ? go() : this.run(call, send);
   }
 
+  /** Whether a call that ended in this, and may be repeated, had only too little time, or too few tries. */
+  mayHelpAgain(failure: EtcdError): boolean {
+    return this.ranOut.has(failure) || (failure.reason === 'DeadlineExceeded' && this.policy !== NO_RETRIES);
+  }
+
   /** A way to the next endpoint in turn, for what tries again by itself. */
   route(tries = 1): Observable<Route> {
     const endpoint = this.endpoints.pick();
@@ -124,7 +123,9 @@ export class Attempts {
       case 'ambiguous':
         return fail();
       case 'again':
-        return this.mayTryAgain(call) || this.mayBeElecting(call) ? this.run(call, send) : fail();
+        if (this.mayTryAgain(call) || this.mayBeElecting(call)) return this.run(call, send);
+        this.ranOut.add(error);
+        return fail();
       case 'elsewhere':
         return call.options.endpoint === undefined && tries < this.endpoints.size ? this.run(call, send) : fail();
       case 'behind':
@@ -179,13 +180,5 @@ export class Attempts {
   private afterPause<T>(call: Call, next: () => Observable<T>, doublings = MOST_DOUBLINGS): Observable<T> {
     const jitter = 0.5 + Math.random();
     return race(timer(PAUSE_MS * 2 ** Math.min(call.tries, doublings) * jitter), this.closed).pipe(switchMap(next));
-  }
-}
-
-function trySend<T>(send: Send<T>, route: Route, recover: Recover<T>): Observable<T> {
-  try {
-    return send(route, recover);
-  } catch (error) {
-    return recover(error);
   }
 }

@@ -3,7 +3,7 @@ import { authRpcs } from '../codec/auth.js';
 import type { Rpc } from '../codec/rpc.js';
 import { EtcdError } from '../errors/index.js';
 import { readAnswer } from './answers.js';
-import { Attempts, type Route } from './attempts.js';
+import { Attempts } from './attempts.js';
 import { begin, oldestOf, timeoutOf } from './beginning.js';
 import { newCall, NO_OPTIONS, type Caller, type CallOptions, type PlainAnswer, type ReadCallOptions, type Recover } from './call.js';
 import { CarrierChoice, type Carrier } from './carriers/choice.js';
@@ -19,6 +19,7 @@ import { refuseNewer } from './newer.js';
 import { Requests } from './requests.js';
 import type { RetryPolicy } from './retryPolicy.js';
 import { Revisions } from './revisions.js';
+import type { Route } from './route.js';
 import { Tokens, type Auth } from './tokens.js';
 import type { HttpResponse, Transport } from './transport.js';
 import { TryLimits } from './tryLimits.js';
@@ -73,14 +74,16 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
       settings.discovery.intervalMs,
       (origins) => release(endpoints.find(origins)),
     );
-  const tokens = new Tokens(settings.auth, (name, password) =>
-    unary(authRpcs.authenticate, { name, password }).pipe(map(({ token }) => token)),
-  );
+  const tokens = new Tokens(settings.auth, {
+    ask: (name, password) => unary(authRpcs.authenticate, { name, password }).pipe(map(({ token }) => token)),
+    goesOn: (failure) => attempts.mayHelpAgain(failure),
+    closed,
+  });
   const { requestTimeoutMs } = settings;
   const revisions = new Revisions();
   const carriers = new CarrierChoice(settings.streams.carrier);
-  const limits = new Limits(requestTimeoutMs);
-  const attempts = new Attempts(endpoints, tokens, tries, settings.retry, closed);
+  const limits = new Limits(requestTimeoutMs, () => tokens.trouble);
+  const attempts: Attempts = new Attempts(endpoints, tokens, tries, settings.retry, closed);
 
   function unary<In, A>(rpc: Rpc<In, A>, request: In, options: ReadCallOptions = NO_OPTIONS): Observable<A> {
     return limits.limited(() => {

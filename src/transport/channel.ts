@@ -2,7 +2,7 @@ import { merge, tap } from 'rxjs';
 import { isRecord } from '../codec/message.js';
 import type { Rpc } from '../codec/rpc.js';
 import type { EtcdError } from '../errors/index.js';
-import type { Route } from './attempts.js';
+import type { Route } from './route.js';
 import type { Channel } from './call.js';
 import type { CarrierChoice } from './carriers/choice.js';
 import type { Revisions } from './revisions.js';

@@ -17,7 +17,11 @@ interface Beginning<T> {
 export class Limits {
   private readonly usual: Deadlines;
 
-  constructor(private readonly usualMs: number) {
+  constructor(
+    private readonly usualMs: number,
+    /** Why calls that need a token have none yet. */
+    private readonly trouble: () => EtcdError | undefined,
+  ) {
     this.usual = new Deadlines(usualMs);
   }
 
@@ -31,7 +35,7 @@ export class Limits {
       const { call, timeoutMs, run } = begin();
       const { signal } = call.options;
       const giveUp = (reason: 'DeadlineExceeded' | 'Aborted', problem: string): void =>
-        subscriber.error(settled(call, new EtcdError(reason, problem, whereOf(call))));
+        subscriber.error(settled(call, new EtcdError(reason, problem, { ...whereOf(call), cause: this.causeOf(call) })));
       const abort = (): void => giveUp('Aborted', 'the signal was aborted');
       // A signal that has fired already never fires again.
       if (signal?.aborted === true) return abort();
@@ -44,6 +48,11 @@ export class Limits {
       if (signal !== undefined) subscriber.add(onAbort(signal, abort));
       run().subscribe(subscriber);
     });
+  }
+
+  /** One that was not sent may have waited for a token. */
+  private causeOf({ authenticated, sent }: Call): EtcdError | undefined {
+    return authenticated && !sent ? this.trouble() : undefined;
   }
 
   private callIn(ms: number, expire: () => void): TeardownLogic {

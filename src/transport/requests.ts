@@ -1,5 +1,5 @@
 import { asyncScheduler } from 'rxjs';
-import type { Route } from './attempts.js';
+import type { Route } from './route.js';
 import type { Call } from './call.js';
 import type { Endpoint } from './endpoint.js';
 import type { HttpRequest } from './transport.js';

@@ -1,4 +1,19 @@
-import { catchError, defer, from, isObservable, map, of, take, throwError, throwIfEmpty, type Observable } from 'rxjs';
+import {
+  catchError,
+  defer,
+  finalize,
+  from,
+  isObservable,
+  map,
+  of,
+  race,
+  retry,
+  take,
+  throwError,
+  throwIfEmpty,
+  timer,
+  type Observable,
+} from 'rxjs';
 import { EtcdError, hasReason, isEtcdError } from '../errors/index.js';
 import { isHeaderText } from './headerText.js';
 import { shareUntilDone } from './shareUntilDone.js';
@@ -14,23 +29,48 @@ export interface Credential {
   readonly token: string | undefined;
 }
 
-/** Asks the server for the token of a user. */
-export type Authenticate = (username: string, password: string) => Observable<string>;
+/** How the server is asked for a token. */
+export interface Authentication {
+  /** Asks for that of a user: a call, with tries and a deadline of its own. */
+  readonly ask: (username: string, password: string) => Observable<string>;
+  /** Whether asking again may help after this. */
+  readonly goesOn: (failure: EtcdError) => boolean;
+  /** Fires when the client is closed, so that nobody waits for the next time. */
+  readonly closed: Observable<never>;
+}
+
+/** Between two calls that ask for a token: the tries of each have pauses of their own. */
+const PAUSE_MS = 100;
 
 const NOTHING: Credential = { token: undefined };
 
-/** The token of a client: fetched before the first call, and anew, once for all who wait, when the server refuses it. */
+/**
+ * The token of a client: fetched before the first call, and anew, once for all who wait, when the server refuses it. It is asked for as long as anybody waits: each
+ * has a deadline of its own, and what one can wait for no longer is no end for who came a moment ago.
+ */
 export class Tokens {
   private current: Credential | undefined;
+  private failure: EtcdError | undefined;
   private readonly fetching: Observable<Credential>;
   /** Whether asking again can help: a token given as a string will not become another. */
   private readonly renewable: boolean;
 
-  constructor(auth: Auth | undefined, authenticate: Authenticate) {
+  constructor(auth: Auth | undefined, { ask, goesOn, closed }: Authentication) {
     this.renewable = auth !== undefined && !('token' in auth && typeof auth.token === 'string');
     if (auth === undefined) this.current = NOTHING;
+    const persistently: Authentication['ask'] = (username, password) =>
+      ask(username, password).pipe(
+        retry({
+          delay: (failure: unknown) => {
+            if (!isEtcdError(failure) || !goesOn(failure)) return throwError(() => failure);
+            this.failure = failure;
+            return race(timer(PAUSE_MS), closed);
+          },
+        }),
+        finalize(() => (this.failure = undefined)),
+      );
     this.fetching = shareUntilDone(
-      () => fetchCredential(auth, authenticate),
+      () => fetchCredential(auth, persistently),
       (credential) => (this.current = credential),
     );
   }
@@ -38,6 +78,11 @@ export class Tokens {
   /** What is at hand, for the way that every call takes but the first. */
   get known(): Credential | undefined {
     return this.current;
+  }
+
+  /** Why there is none yet, though it is asked for. */
+  get trouble(): EtcdError | undefined {
+    return this.failure;
   }
 
   /** What to show; all who wait share one request for it. */
@@ -52,10 +97,10 @@ export class Tokens {
   }
 }
 
-function fetchCredential(auth: Auth | undefined, authenticate: Authenticate): Observable<Credential> {
+function fetchCredential(auth: Auth | undefined, ask: Authentication['ask']): Observable<Credential> {
   if (auth === undefined) return of(NOTHING);
   if ('token' in auth) return fetchToken(auth.token).pipe(map((token) => ({ token })));
-  return authenticate(auth.username, auth.password).pipe(
+  return ask(auth.username, auth.password).pipe(
     map((token) => ({ token })),
     // A cluster without auth refuses to authenticate, and wants no token either.
     catchError((error: unknown) => (hasReason(error, 'AuthNotEnabled') ? of({ token: undefined }) : throwError(() => error))),

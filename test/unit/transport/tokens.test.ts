@@ -1,10 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
-import { defer, EMPTY, map, NEVER, of, throwError, timer, type Observable } from 'rxjs';
+import { asyncScheduler, defer, EMPTY, map, NEVER, of, throwError, timer, type Observable } from 'rxjs';
+import { NO_RETRIES, type RetryPolicy } from '../../../src/transport/retryPolicy.js';
 import type { Auth } from '../../../src/transport/tokens.js';
 import {
   A,
+  after,
   B,
   callerOf,
+  get,
   header,
   lost,
   put,
@@ -13,6 +16,7 @@ import {
   scriptedTransport,
   settle,
   silent,
+  unreachable,
   virtually,
   type Script,
   type ScriptedTransport,
@@ -119,18 +123,86 @@ describe('user and password', () => {
     expect(settle(put(caller))).toMatchObject([{ outcome: 'ok' }]);
   });
 
-  test('are tried on the next endpoint, no more often than any call, when an endpoint does not answer', () => {
-    const transport = scriptedTransport(lost());
-    expect(settle(put(callerOf(transport, { auth: AUTH })))).toMatchObject([{ outcome: 'ConnectionLost' }]);
-    // Not four times four.
-    expect([authentications(transport), others(transport)]).toEqual([4, 0]);
-  });
-
   test('that nobody answers end the call by its deadline: nothing of it was sent', () => {
     const transport = scriptedTransport(silent);
     expect(settle(put(callerOf(transport, { auth: AUTH, requestTimeoutMs: 100 })))).toMatchObject([{ outcome: 'DeadlineExceeded' }]);
     expect(others(transport)).toBe(0);
     expect(transport.live).toBe(0);
+  });
+
+  describe('that nobody can check for a while', () => {
+    const backAfter = (ms: number, outage: Script = lost()): Script => {
+      const guard = new Guard();
+      return (request) => defer(() => (asyncScheduler.now() < ms ? outage : guard.script)(request));
+    };
+
+    test.each([
+      ['every connection breaks', lost()],
+      ['there is no connection', unreachable],
+      ['nothing is heard', silent],
+      ['the server says that it stops', refuse('etcdserver: server stopped', 14, 503)],
+    ])('are shown for as long as any call waits, whatever deadline others had, where %s', (_, outage) => {
+      const transport = scriptedTransport(backAfter(24_000, outage));
+      const caller = callerOf(transport, { auth: AUTH, endpoints: [A, B] });
+      const ends = settle(
+        put(caller),
+        put(caller, { timeoutMs: 1_500 }),
+        get(caller, { timeoutMs: Infinity }),
+        after(2_000, () => get(caller, { timeoutMs: 3_000 })),
+        after(9_000, () => get(caller, { timeoutMs: 40_000 })),
+      );
+      const late = { outcome: 'DeadlineExceeded' };
+      expect(ends).toMatchObject([
+        { ...late, at: 10_000 },
+        { ...late, at: 1_500 },
+        { outcome: 'ok' },
+        { ...late, at: 5_000 },
+        { outcome: 'ok' },
+      ]);
+      expect(others(transport)).toBe(2);
+      expect(transport.live).toBe(0);
+    });
+
+    test('end each call at its own deadline, which tells what was met, and are not shown after the last', () => {
+      const transport = scriptedTransport(lost());
+      const caller = callerOf(transport, { auth: AUTH });
+      const [end, , later] = settle(
+        put(caller),
+        after(11_000, () => of(String(authentications(transport)))),
+        after(60_000, () => of(String(authentications(transport)))),
+      );
+      expect(end).toMatchObject({
+        at: 10_000,
+        outcome: 'DeadlineExceeded',
+        error: { rpc: 'KV.Put', cause: { reason: 'ConnectionLost', rpc: 'Auth.Authenticate', endpoint: A } },
+      });
+      expect(later?.outcome).toBe(String(authentications(transport)));
+      expect(others(transport)).toBe(0);
+      expectSilentAbout(end?.error, 'hunter2');
+    });
+
+    test.each<[string, RetryPolicy]>([
+      ['false', NO_RETRIES],
+      ["a function that says 'fail'", () => 'fail'],
+    ])('are shown once where retry is %s', (_, retry) => {
+      const transport = scriptedTransport(lost());
+      expect(settle(put(callerOf(transport, { auth: AUTH, endpoints: [A, B], retry })))).toMatchObject([{ outcome: 'ConnectionLost' }]);
+      expect([authentications(transport), others(transport)]).toEqual([1, 0]);
+    });
+
+    test('are shown on where the function of retry has nothing against it', () => {
+      const caller = callerOf(scriptedTransport(backAfter(8_000)), { auth: AUTH, retry: () => 'default' });
+      expect(settle(put(caller))).toMatchObject([{ outcome: 'ok' }]);
+    });
+
+    test('are shown no more when the client is closed', () => {
+      const transport = scriptedTransport(lost());
+      const caller = callerOf(transport, { auth: AUTH });
+      const close = timer(1_234).pipe(map(() => (void caller.close(), 'closed')));
+      const [end] = settle(put(caller), close);
+      expect(end?.outcome).toBe('ClientClosed');
+      expect(end?.at).toBeLessThan(1_240);
+    });
   });
 
   test('serve those who still wait when the one who came first has gone', () => {

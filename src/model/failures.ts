@@ -18,5 +18,9 @@ export function failuresOf(errors: Errors): string[] {
 export function typeName(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
-  return Array.isArray(value) ? 'an array' : typeof value;
+  if (typeof value !== 'object') return typeof value;
+  if (Array.isArray(value)) return 'an array';
+  // `[object Map]`: what has a name of its own is not said to be an object where an object is wanted.
+  const name = Object.prototype.toString.call(value).slice(8, -1);
+  return name === 'Object' ? 'object' : name;
 }

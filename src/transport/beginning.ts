@@ -1,6 +1,7 @@
 import type { Rpc } from '../codec/rpc.js';
 import { INVALID } from '../codec/wire.js';
 import { EtcdError } from '../errors/index.js';
+import { LONGEST_MS } from '../model/checkOptions.js';
 import { newCall, type CallOptions, type ReadCallOptions } from './call.js';
 
 /** The state of a call, and what it sends: encoded once, whatever the number of tries. */
@@ -17,11 +18,8 @@ export function oldestOf({ name, safety }: Rpc<never, unknown>, { monotonic }: R
   return newest;
 }
 
-/** How long a call may take, in milliseconds. */
+/** How long a call may take, in milliseconds; its options have been checked. */
 export function timeoutOf({ timeoutMs }: CallOptions, fallback: number): number {
   if (timeoutMs === undefined) return fallback;
-  if (!(timeoutMs > 0))
-    throw new EtcdError('InvalidArgument', `timeoutMs is a number of milliseconds above 0, or Infinity, not ${String(timeoutMs)}`);
-  // Node's timers wrap above this, and fire at once; it is 24 days.
-  return timeoutMs > 2 ** 31 - 1 ? Infinity : timeoutMs;
+  return timeoutMs > LONGEST_MS ? Infinity : timeoutMs;
 }

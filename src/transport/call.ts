@@ -28,12 +28,12 @@ export interface ReadCallOptions extends CallOptions {
   readonly monotonic?: boolean;
 }
 
-const CALL: OptionKinds<ReadCallOptions> = {
+export const CALL: OptionKinds<CallOptions> = {
   timeoutMs: MILLISECONDS,
   signal: { what: 'an AbortSignal', is: (value) => typeof value === 'object' && value !== null && 'aborted' in value },
   endpoint: STRING,
-  monotonic: BOOLEAN,
 };
+export const READ_CALL: OptionKinds<ReadCallOptions> = { ...CALL, monotonic: BOOLEAN };
 
 /** What a server says beside the gateway, unread. */
 export interface PlainAnswer extends HttpResponse {
@@ -108,7 +108,7 @@ type Kind = Pick<Rpc<never, unknown>, 'name' | 'safety' | 'anonymous' | 'unbound
 
 /** A call at its beginning. */
 export function newCall({ name, safety, anonymous, unbounded }: Kind, options: ReadCallOptions): Call {
-  if (options !== NO_OPTIONS) checkOptions(name, options, CALL);
+  if (options !== NO_OPTIONS) checkOptions(name, options, READ_CALL);
   return {
     name,
     safety,

@@ -3,6 +3,7 @@ import { authRpcs, roleRevokePermissionAsText } from './codec/auth.js';
 import type { AnswerOf } from './codec/rpc.js';
 import { EtcdError, hasReason } from './errors/index.js';
 import { toText } from './model/bytes.js';
+import { checkOptions, oneOf, STRING, type OptionKind } from './model/checkOptions.js';
 import { toKeyRange, type KeyRange, type Range } from './model/range.js';
 import type { ResponseHeader } from './model/results.js';
 import { serverInfoService } from './serverInfo.js';
@@ -87,11 +88,12 @@ export function authService(caller: Caller): AuthService {
     disable: (options) => caller.unary(authRpcs.disable, {}, options),
     status: (options) => caller.unary(authRpcs.status, {}, options),
     authenticate: (name, password, options) => caller.unary(authRpcs.authenticate, { name, password }, options),
-    userAdd: (name, user, options) => caller.unary(authRpcs.userAdd, { name, ...userFields(user) }, options),
+    userAdd: (name, user, options) => defer(() => caller.unary(authRpcs.userAdd, { name, ...newUser(user) }, options)),
     userGet: (name, options) => caller.unary(authRpcs.userGet, { name }, options),
     userList: (options) => caller.unary(authRpcs.userList, {}, options),
     userDelete: (name, options) => caller.unary(authRpcs.userDelete, { name }, options),
-    userChangePassword: (name, user, options) => caller.unary(authRpcs.userChangePassword, { name, ...user }, options),
+    userChangePassword: (name, user, options) =>
+      defer(() => caller.unary(authRpcs.userChangePassword, { name, ...oneWay('auth.userChangePassword', user, PASSWORD) }, options)),
     userGrantRole: (user, role, options) => caller.unary(authRpcs.userGrantRole, { user, role }, options),
     userRevokeRole: (user, role, options) => caller.unary(authRpcs.userRevokeRole, { name: user, role }, options),
     roleAdd: (name, options) =>
@@ -141,4 +143,17 @@ function revokeAsText(
     );
 }
 
-const userFields = (user: NewUser) => ('noPassword' in user ? { options: { noPassword: true } } : user);
+const PASSWORD = { password: STRING, hashedPassword: STRING };
+const NEW_USER = { ...PASSWORD, noPassword: oneOf(true) };
+
+const newUser = (given: NewUser) => {
+  const user = oneWay('auth.userAdd', given, NEW_USER);
+  return 'noPassword' in user ? { options: { noPassword: true } } : user;
+};
+
+/** Without any etcd would take an empty password for what is meant. */
+function oneWay<U extends object>(method: string, user: U, ways: Readonly<Record<string, OptionKind>>): U {
+  const given = Object.values(checkOptions<object>(method, user, ways)).filter((way) => way !== undefined).length;
+  if (given === 1) return user;
+  throw new EtcdError('InvalidArgument', `${method} takes one of ${Object.keys(ways).join(', ')}, not ${given} of them`);
+}

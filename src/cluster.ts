@@ -1,9 +1,10 @@
 import type { Observable } from 'rxjs';
 import { clusterRpcs } from './codec/cluster.js';
 import type { AnswerOf } from './codec/rpc.js';
+import { BOOLEAN } from './model/checkOptions.js';
 import type { MemberId } from './model/ids.js';
-import { splitOptions } from './splitOptions.js';
-import type { Caller, CallOptions } from './transport/call.js';
+import { withOptions } from './splitOptions.js';
+import { CALL, type Caller, type CallOptions } from './transport/call.js';
 
 /** The new member, and all members with it. */
 export type MemberAddResponse = AnswerOf<typeof clusterRpcs.memberAdd>;
@@ -34,16 +35,16 @@ export interface Cluster {
 /** The Cluster service over a caller. */
 export function clusterService(caller: Caller): Cluster {
   return {
-    memberAdd: (peerUrls, options = {}) => {
-      const [request, call] = splitOptions(options);
-      return caller.unary(clusterRpcs.memberAdd, { peerUrls, ...request }, call);
-    },
+    memberAdd: (peerUrls, options = {}) =>
+      withOptions('cluster.memberAdd', options, { ...CALL, isLearner: BOOLEAN }, (request, call) =>
+        caller.unary(clusterRpcs.memberAdd, { peerUrls, ...request }, call),
+      ),
     memberRemove: (id, options) => caller.unary(clusterRpcs.memberRemove, { id }, options),
     memberUpdate: (id, peerUrls, options) => caller.unary(clusterRpcs.memberUpdate, { id, peerUrls }, options),
-    memberList: (options = {}) => {
-      const [request, call] = splitOptions(options);
-      return caller.unary(clusterRpcs.memberList, request, call);
-    },
+    memberList: (options = {}) =>
+      withOptions('cluster.memberList', options, { ...CALL, linearizable: BOOLEAN }, (request, call) =>
+        caller.unary(clusterRpcs.memberList, request, call),
+      ),
     memberPromote: (id, options) => caller.unary(clusterRpcs.memberPromote, { id }, options),
   };
 }

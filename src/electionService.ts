@@ -3,9 +3,10 @@ import type { Done } from './auth.js';
 import { electionRpcs } from './codec/election.js';
 import type { AnswerOf } from './codec/rpc.js';
 import type { BytesLike } from './model/bytes.js';
+import { LEASE } from './model/checkOptions.js';
 import type { LeaseId } from './model/ids.js';
-import { splitOptions } from './splitOptions.js';
-import type { Caller, CallOptions } from './transport/call.js';
+import { withOptions } from './splitOptions.js';
+import { CALL, type Caller, type CallOptions } from './transport/call.js';
 
 /** A leadership that was won. */
 export type CampaignResponse = AnswerOf<typeof electionRpcs.campaign>;
@@ -35,10 +36,10 @@ export interface ElectionService {
 /** The Election service over a caller. */
 export function electionService(caller: Caller): ElectionService {
   return {
-    campaign: (name, value, options = {}) => {
-      const [request, call] = splitOptions(options);
-      return caller.unary(electionRpcs.campaign, { name, value, ...request }, call);
-    },
+    campaign: (name, value, options = {}) =>
+      withOptions('electionService.campaign', options, { ...CALL, lease: LEASE }, (request, call) =>
+        caller.unary(electionRpcs.campaign, { name, value, ...request }, call),
+      ),
     proclaim: (leader, value, options) => caller.unary(electionRpcs.proclaim, { leader, value }, options),
     leader: (name, options) => caller.unary(electionRpcs.leader, { name }, options),
     observe: (name, options) => caller.stream(electionRpcs.observe, { name }, options),

@@ -4,6 +4,7 @@ import type { Safety } from './codec/rpc.js';
 import { AmbiguousWriteError, isEtcdError } from './errors/index.js';
 import { GatheredReads } from './gatheredReads.js';
 import type { BytesLike } from './model/bytes.js';
+import { BOOLEAN, isObject, type OptionKinds } from './model/checkOptions.js';
 import type { KeyValue } from './model/keyValue.js';
 import {
   isReadOnly,
@@ -15,11 +16,12 @@ import {
   type TxnResult,
   type TxnSpec,
 } from './model/op.js';
+import { DELETE_OPTIONS, PUT_OPTIONS, RANGE_OPTIONS, READ_OPTIONS } from './model/opOptions.js';
 import { toKeyRange, type Range } from './model/range.js';
 import type { DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader } from './model/results.js';
 import { pages, type PagesOptions } from './pages.js';
-import { splitOptions } from './splitOptions.js';
-import type { Caller, CallOptions, ReadCallOptions } from './transport/call.js';
+import { withOptions } from './splitOptions.js';
+import { CALL, READ_CALL, type Caller, type CallOptions, type ReadCallOptions } from './transport/call.js';
 import { toTxnRequest, toTxnResult } from './txn.js';
 
 /** The answer to a compaction. */
@@ -105,10 +107,12 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
     linearizable: new GatheredReads(caller, {}, gather.requestTimeoutMs),
     serializable: new GatheredReads(caller, { serializable: true }, gather.requestTimeoutMs),
   };
-  const range: Kv['range'] = (which, options = {}) => {
-    const [request, call] = splitOptions(options);
-    return defer(() => caller.unary(kvRpcs.range, { ...toKeyRange(which), ...request }, call));
-  };
+  const range: Kv['range'] = (which, options = {}) =>
+    withOptions('kv.range', options, RANGE, (request, call) => caller.unary(kvRpcs.range, { ...toKeyRange(which), ...request }, call));
+  const countOf = (method: string, which: Range, options: ReadOptions & ReadCallOptions = {}): Observable<number> =>
+    withOptions(method, options, READ, (request, call) =>
+      caller.unary(kvRpcs.range, { ...toKeyRange(which), ...request, countOnly: true }, call).pipe(map(({ count }) => count)),
+    );
 
   return {
     range,
@@ -118,23 +122,21 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
       }
       // As most are: to take options apart that are not there would cost a call more than to encode it.
       if (options === NONE) return caller.unary(kvRpcs.get, { key });
-      const [request, call] = splitOptions(options);
-      return caller.unary(kvRpcs.get, { key, ...request }, call);
+      return withOptions('kv.get', options, READ, (request, call) => caller.unary(kvRpcs.get, { key, ...request }, call));
     },
-    exists: (key, options) => range({ key }, { ...options, countOnly: true }).pipe(map(({ count }) => count > 0)),
-    count: (which, options) => range(which, { ...options, countOnly: true }).pipe(map(({ count }) => count)),
+    exists: (key, options) => countOf('kv.exists', { key }, options).pipe(map((count) => count > 0)),
+    count: (which, options) => countOf('kv.count', which, options),
     pages: (which, options) => pages(range, which, options),
 
     put: (key, value, options = NONE) => {
       if (options === NONE) return caller.unary(kvRpcs.put, { key, value });
-      const [request, call] = splitOptions(options);
-      return caller.unary(kvRpcs.put, { key, value, ...request }, call);
+      return withOptions('kv.put', options, PUT, (request, call) => caller.unary(kvRpcs.put, { key, value, ...request }, call));
     },
 
-    delete: (which, options = {}) => {
-      const [request, call] = splitOptions(options);
-      return defer(() => caller.unary(kvRpcs.deleteRange, { ...toKeyRange(which), ...request }, call));
-    },
+    delete: (which, options = {}) =>
+      withOptions('kv.delete', options, DELETE, (request, call) =>
+        caller.unary(kvRpcs.deleteRange, { ...toKeyRange(which), ...request }, call),
+      ),
 
     txn: (spec, options) =>
       defer(() => {
@@ -143,19 +145,29 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
         return caller.unary(rpc, request, options).pipe(map((answer) => understood(rpc, () => toTxnResult(spec, answer))));
       }),
 
-    compact: (revision, options = {}) => {
-      const [request, call] = splitOptions(options);
-      return caller.unary(kvRpcs.compact, { revision, ...request }, call);
-    },
+    compact: (revision, options = {}) =>
+      withOptions('kv.compact', options, { ...CALL, physical: BOOLEAN }, (request, call) =>
+        caller.unary(kvRpcs.compact, { revision, ...request }, call),
+      ),
   };
 }
+
+const READ: OptionKinds<ReadOptions & ReadCallOptions> = { ...READ_CALL, ...READ_OPTIONS };
+const RANGE: OptionKinds<RangeOptions & ReadCallOptions> = { ...READ_CALL, ...RANGE_OPTIONS };
+const PUT: OptionKinds<PutOptions & CallOptions> = { ...CALL, ...PUT_OPTIONS };
+const DELETE: OptionKinds<DeleteOptions & CallOptions> = { ...CALL, ...DELETE_OPTIONS };
 
 /** Given for options that were left out. */
 const NONE: CallOptions = Object.freeze({});
 
 /** Nothing is asked of a get that another, asked for at the same time, would not want. */
 function isPlain(options: ReadOptions & ReadCallOptions): boolean {
-  for (const name in options) if (name !== 'serializable' && options[name as keyof typeof options] !== undefined) return false;
+  if (options === NONE) return true;
+  // What is none has no names, either.
+  if (!isObject(options)) return false;
+  for (const name in options) {
+    if (name !== 'serializable' && (options[name as keyof typeof options] !== undefined || !Object.hasOwn(READ, name))) return false;
+  }
   return options.serializable === undefined || typeof options.serializable === 'boolean';
 }
 

@@ -2,9 +2,10 @@ import { map, take, type Observable } from 'rxjs';
 import { leaseRpcs } from './codec/lease.js';
 import type { AnswerOf } from './codec/rpc.js';
 import { EtcdError } from './errors/index.js';
+import { BOOLEAN, LEASE } from './model/checkOptions.js';
 import type { LeaseId } from './model/ids.js';
-import { splitOptions } from './splitOptions.js';
-import type { Caller, CallOptions } from './transport/call.js';
+import { withOptions } from './splitOptions.js';
+import { CALL, type Caller, type CallOptions } from './transport/call.js';
 
 /** The answer to a grant: `ttl` is in seconds, as granted, which may be more than was asked for. */
 export type LeaseGrantResponse = AnswerOf<typeof leaseRpcs.grant>;
@@ -43,15 +44,15 @@ export interface Leases {
 /** The Lease service over a caller. */
 export function leaseService(caller: Caller): Leases {
   return {
-    grant: (ttl, options = {}) => {
-      const [request, call] = splitOptions(options);
-      return caller.unary(leaseRpcs.grant, { ttl, ...request }, call);
-    },
+    grant: (ttl, options = {}) =>
+      withOptions('lease.grant', options, { ...CALL, id: LEASE }, (request, call) =>
+        caller.unary(leaseRpcs.grant, { ttl, ...request }, call),
+      ),
     revoke: (id, options) => caller.unary(leaseRpcs.revoke, { id }, options),
-    timeToLive: (id, options = {}) => {
-      const [request, call] = splitOptions(options);
-      return caller.unary(leaseRpcs.timeToLive, { id, ...request }, call);
-    },
+    timeToLive: (id, options = {}) =>
+      withOptions('lease.timeToLive', options, { ...CALL, keys: BOOLEAN }, (request, call) =>
+        caller.unary(leaseRpcs.timeToLive, { id, ...request }, call),
+      ),
     leases: (options) => caller.unary(leaseRpcs.leases, {}, options),
     keepAliveOnce: (id, options) =>
       caller.stream(leaseRpcs.keepAlive, { id }, options).pipe(

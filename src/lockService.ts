@@ -3,9 +3,10 @@ import type { Done } from './auth.js';
 import { lockRpcs } from './codec/lock.js';
 import type { AnswerOf } from './codec/rpc.js';
 import type { BytesLike } from './model/bytes.js';
+import { LEASE } from './model/checkOptions.js';
 import type { LeaseId } from './model/ids.js';
-import { splitOptions } from './splitOptions.js';
-import type { Caller, CallOptions } from './transport/call.js';
+import { withOptions } from './splitOptions.js';
+import { CALL, type Caller, type CallOptions } from './transport/call.js';
 
 /** An owned lock; `key` is what to unlock by, and is there for as long as the lock is held. */
 export type LockResponse = AnswerOf<typeof lockRpcs.lock>;
@@ -28,10 +29,10 @@ export interface LockService {
 /** The Lock service over a caller. */
 export function lockService(caller: Caller): LockService {
   return {
-    lock: (name, options = {}) => {
-      const [request, call] = splitOptions(options);
-      return caller.unary(lockRpcs.lock, { name, ...request }, call);
-    },
+    lock: (name, options = {}) =>
+      withOptions('lockService.lock', options, { ...CALL, lease: LEASE }, (request, call) =>
+        caller.unary(lockRpcs.lock, { name, ...request }, call),
+      ),
     unlock: (key, options) => caller.unary(lockRpcs.unlock, { key }, options),
   };
 }

@@ -1,11 +1,12 @@
-import type { Observable } from 'rxjs';
+import { defer, type Observable } from 'rxjs';
 import type { Done } from './auth.js';
 import { maintenanceRpcs } from './codec/maintenance.js';
 import type { AnswerOf } from './codec/rpc.js';
+import { ANYTHING, checkOptions, FROM_ZERO, oneOf, required, type OptionKinds } from './model/checkOptions.js';
 import type { MemberId } from './model/ids.js';
 import { snapshot, type SnapshotPart } from './snapshot.js';
-import { splitOptions } from './splitOptions.js';
-import type { Caller, CallOptions } from './transport/call.js';
+import { withOptions } from './splitOptions.js';
+import { CALL, type Caller, type CallOptions } from './transport/call.js';
 
 /** The alarms that are raised. */
 export type AlarmResponse = AnswerOf<typeof maintenanceRpcs.alarm>;
@@ -24,6 +25,9 @@ export interface Alarm {
   /** Whose; of all members if left out. */
   readonly memberId?: MemberId;
 }
+
+/** Without the one it would be all alarms. The id is for the codec to look at. */
+const ALARM: OptionKinds<Alarm> = { alarm: required(oneOf('NOSPACE', 'CORRUPT')), memberId: ANYTHING };
 
 /**
  * etcd's Maintenance service. Every method gives a cold Observable: one subscription, one call. What concerns a single member (`status`,
@@ -66,15 +70,25 @@ export interface Maintenance {
 export function maintenanceService(caller: Caller): Maintenance {
   return {
     alarms: (options) => caller.unary(maintenanceRpcs.alarms, { action: 'GET' }, options),
-    alarmActivate: (alarm, options) => caller.unary(maintenanceRpcs.alarm, { action: 'ACTIVATE', ...alarm }, options),
-    alarmDeactivate: (alarm, options) => caller.unary(maintenanceRpcs.alarm, { action: 'DEACTIVATE', ...alarm }, options),
+    alarmActivate: (alarm, options) =>
+      defer(() =>
+        caller.unary(maintenanceRpcs.alarm, { action: 'ACTIVATE', ...checkOptions('maintenance.alarmActivate', alarm, ALARM) }, options),
+      ),
+    alarmDeactivate: (alarm, options) =>
+      defer(() =>
+        caller.unary(
+          maintenanceRpcs.alarm,
+          { action: 'DEACTIVATE', ...checkOptions('maintenance.alarmDeactivate', alarm, ALARM) },
+          options,
+        ),
+      ),
     status: (options) => caller.unary(maintenanceRpcs.status, {}, options),
     defragment: (options) => caller.unary(maintenanceRpcs.defragment, {}, options),
     hash: (options) => caller.unary(maintenanceRpcs.hash, {}, options),
-    hashKv: (options = {}) => {
-      const [request, call] = splitOptions(options);
-      return caller.unary(maintenanceRpcs.hashKv, request, call);
-    },
+    hashKv: (options = {}) =>
+      withOptions('maintenance.hashKv', options, { ...CALL, revision: FROM_ZERO }, (request, call) =>
+        caller.unary(maintenanceRpcs.hashKv, request, call),
+      ),
     snapshot: (options) => snapshot(caller, options),
     moveLeader: (targetId, options) => caller.unary(maintenanceRpcs.moveLeader, { targetId }, options),
     downgrade: (action, version, options) => caller.unary(maintenanceRpcs.downgrade, { action, version }, options),

@@ -1,11 +1,12 @@
 import { catchError, concat, defer, EMPTY, expand, from, ignoreElements, throwError, type Observable, type ObservableInput } from 'rxjs';
-import { CompactedError, EtcdError, hasReason } from './errors/index.js';
-import { typeName } from './model/failures.js';
+import { CompactedError, hasReason } from './errors/index.js';
+import { checkOptions, FUNCTION, WHOLE, type OptionKinds } from './model/checkOptions.js';
 import type { KeyValue } from './model/keyValue.js';
 import type { RangeOptions } from './model/op.js';
+import { RANGE_OPTIONS } from './model/opOptions.js';
 import { toKeyRange, type KeyRange, type Range } from './model/range.js';
 import type { RangeResponse } from './model/results.js';
-import type { ReadCallOptions } from './transport/call.js';
+import { READ_CALL, type ReadCallOptions } from './transport/call.js';
 
 /** How a range is read in pages. */
 export interface PagesOptions extends Pick<
@@ -18,19 +19,16 @@ export interface PagesOptions extends Pick<
   readonly consume?: (page: RangeResponse) => ObservableInput<unknown>;
 }
 
-/** The options of a range that pages have no use for: how much there is of it, and in which order, is how they go on. */
-const NOT_OF_PAGES = ['limit', 'sortOrder', 'sortTarget', 'countOnly'] as const satisfies readonly (keyof RangeOptions)[];
+/** Those of a range but for how much there is of it, and in which order, which is how pages go on. */
+const { limit: _limit, sortOrder: _sortOrder, sortTarget: _sortTarget, countOnly: _countOnly, ...OF_PAGES } = RANGE_OPTIONS;
+const PAGES: OptionKinds<PagesOptions & ReadCallOptions> = { ...READ_CALL, ...OF_PAGES, pageSize: WHOLE, consume: FUNCTION };
 
 type ReadRange = (range: Range, options: RangeOptions & ReadCallOptions) => Observable<RangeResponse>;
 
 /** The pages of a range, each asked for when the one before was taken. */
-export function pages(
-  readRange: ReadRange,
-  which: Range,
-  { pageSize = 1_000, consume, ...options }: PagesOptions & ReadCallOptions = {},
-): Observable<RangeResponse> {
+export function pages(readRange: ReadRange, which: Range, given: PagesOptions & ReadCallOptions = {}): Observable<RangeResponse> {
   return defer(() => {
-    checkOptions(pageSize, options);
+    const { pageSize = 1_000, consume, ...options } = checkOptions('kv.pages', given, PAGES);
     const { key, rangeEnd } = toKeyRange(which);
     // The first page's revision holds for all of them.
     let revision = options.revision;
@@ -57,16 +55,6 @@ export function pages(
     );
   });
 }
-
-/** A program in JavaScript, or a variable with more in it than its type says, can give anything, and wrong pages look like right ones. */
-function checkOptions(pageSize: number, options: RangeOptions): void {
-  for (const name of NOT_OF_PAGES) if (options[name] !== undefined) throw invalid(`pages have no option ${name}; kv.range has`);
-  if (!Number.isSafeInteger(pageSize) || pageSize < 1) throw invalid(`pageSize is a whole number from 1, not ${shown(pageSize)}`);
-}
-
-const shown = (value: unknown): string => (typeof value === 'number' ? String(value) : typeName(value));
-
-const invalid = (problem: string): EtcdError => new EtcdError('InvalidArgument', problem, { rpc: 'KV.Range' });
 
 /** What is left of a range from this key on. */
 function rangeFrom(start: KeyRange['key'], rangeEnd: KeyRange['rangeEnd']): Range {

@@ -3,18 +3,45 @@ import { EtcdError } from './errors/index.js';
 import { ARRAY, checkOptions, type OptionKinds } from './model/checkOptions.js';
 import type { Compare } from './model/compare.js';
 import type { Op, TxnResult, TxnSpec } from './model/op.js';
+import { typeName } from './model/failures.js';
+import { DELETE_OPTIONS, PUT_OPTIONS, RANGE_OPTIONS, READ_OPTIONS } from './model/opOptions.js';
 import { toKeyRange } from './model/range.js';
 
 /** A txn as etcd's request. */
 export function toTxnRequest(spec: TxnSpec): TxnRequestIn {
   const { compare = [], success = [], failure = [] } = checkOptions('txn', spec, TXN);
-  return { compare: compare.map(toCompare), success: success.map(toRequestOp), failure: failure.map(toRequestOp) };
+  return {
+    compare: listed('compare', compare, toCompare),
+    success: listed('success', success, toRequestOp),
+    failure: listed('failure', failure, toRequestOp),
+  };
+}
+
+/** What is none names its place. */
+function listed<T, R>(list: string, items: readonly T[], toField: (item: T) => R | undefined): R[] {
+  // By index: `map` would skip holes.
+  const fields = new Array<R>(items.length);
+  for (let index = 0; index < items.length; index++) {
+    const given: unknown = items[index];
+    const field = typeof given === 'object' && given !== null ? toField(items[index] as T) : undefined;
+    if (field !== undefined) {
+      fields[index] = field;
+      continue;
+    }
+    const what = list === 'compare' ? 'a condition that key(…) makes' : 'an operation that put, get, range, del or txn makes';
+    throw new EtcdError('InvalidArgument', `${list}[${index}] of a txn is ${what}, not ${typeName(given)}`);
+  }
+  return fields;
 }
 
 const TXN: OptionKinds<TxnSpec> = { compare: ARRAY, success: ARRAY, failure: ARRAY };
 
-function toCompare(condition: Compare): NonNullable<TxnRequestIn['compare']>[number] {
-  const { result } = condition;
+/** Undefined where it is none. */
+function toCompare(condition: Compare): NonNullable<TxnRequestIn['compare']>[number] | undefined {
+  const { result, value } = condition;
+  const given: unknown = value;
+  // Left out, it would be compared with 0.
+  if (given === undefined) throw new EtcdError('InvalidArgument', `a condition on ${condition.target} has nothing to compare it with`);
   const base = { ...toKeyRange(condition.range), result, target: condition.target };
   switch (condition.target) {
     case 'VERSION':
@@ -30,16 +57,17 @@ function toCompare(condition: Compare): NonNullable<TxnRequestIn['compare']>[num
   }
 }
 
-function toRequestOp(op: Op): RequestOpIn {
+/** Undefined where it is none. */
+function toRequestOp(op: Op): RequestOpIn | undefined {
   switch (op.op) {
     case 'put':
-      return { requestPut: { key: op.key, value: op.value, ...op.options } };
+      return { requestPut: { key: op.key, value: op.value, ...checkOptions('put', op.options, PUT_OPTIONS) } };
     case 'get':
-      return { requestRange: { ...toKeyRange({ key: op.key }), ...op.options } };
+      return { requestRange: { ...toKeyRange({ key: op.key }), ...checkOptions('get', op.options, READ_OPTIONS) } };
     case 'range':
-      return { requestRange: { ...toKeyRange(op.range), ...op.options } };
+      return { requestRange: { ...toKeyRange(op.range), ...checkOptions('range', op.options, RANGE_OPTIONS) } };
     case 'delete':
-      return { requestDeleteRange: { ...toKeyRange(op.range), ...op.options } };
+      return { requestDeleteRange: { ...toKeyRange(op.range), ...checkOptions('del', op.options, DELETE_OPTIONS) } };
     case 'txn': {
       const { op: _, ...spec } = op;
       return { requestTxn: toTxnRequest(spec) };

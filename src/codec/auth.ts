@@ -10,8 +10,9 @@ export const PermissionType = enumeration('PermissionType', ['READ', 'WRITE', 'R
 
 /** What a role may do with a range of keys. */
 export const Permission = message('Permission', {
-  permType: field(PermissionType, { wire: 'permType' }),
-  key: bytes,
+  /** Left out, etcd would take it for `READ`. */
+  permType: field(PermissionType, { wire: 'permType', required: true }),
+  key: field(bytes, { required: true }),
   /** Empty for one key; one zero byte for "and all that follow". */
   rangeEnd: bytes,
 });
@@ -59,7 +60,10 @@ export const RoleGetRequest = message('RoleGetRequest', { role: needed });
 export const RoleGetResponse = message('RoleGetResponse', { header: ResponseHeader, perm: array(Permission) });
 export const RoleListResponse = message('RoleListResponse', { header: ResponseHeader, roles: array(string) });
 export const RoleDeleteRequest = message('RoleDeleteRequest', { role: needed });
-export const RoleGrantPermissionRequest = message('RoleGrantPermissionRequest', { name: needed, perm: Permission });
+export const RoleGrantPermissionRequest = message('RoleGrantPermissionRequest', {
+  name: needed,
+  perm: field(Permission, { required: true }),
+});
 
 /** etcd 3.2 has `key` and `rangeEnd` as plain text and would take our base64 for a name: as bytes they exist since 3.3. */
 export const RoleRevokePermissionRequest = message('RoleRevokePermissionRequest', {

@@ -6,12 +6,12 @@ import { bytes, int64, leaseIdCodec, maybe } from './scalars.js';
 /** A leadership: what to proclaim with and to resign by. */
 export const LeaderKey = message('LeaderKey', {
   /** The election. */
-  name: bytes,
+  name: field(bytes, { required: true }),
   /** The key that stands for the leadership; it is there for as long as the leadership lasts. */
-  key: bytes,
+  key: field(bytes, { required: true }),
   /** The revision at which that key was created. */
-  rev: int64,
-  lease: leaseIdCodec,
+  rev: field(int64, { required: true }),
+  lease: field(leaseIdCodec, { required: true }),
 });
 
 export const CampaignRequest = message('CampaignRequest', {

@@ -9,7 +9,7 @@ export const SortOrder = enumeration('SortOrder', ['NONE', 'ASCEND', 'DESCEND'])
 export const SortTarget = enumeration('SortTarget', ['KEY', 'VERSION', 'CREATE', 'MOD', 'VALUE']);
 
 export const RangeRequest = message('RangeRequest', {
-  key: bytes,
+  key: field(bytes, { required: true }),
   rangeEnd: bytes,
   limit: int64,
   revision: int64,
@@ -75,9 +75,9 @@ export const CompareResult = enumeration('CompareResult', ['EQUAL', 'GREATER', '
 export const CompareTarget = enumeration('CompareTarget', ['VERSION', 'CREATE', 'MOD', 'VALUE', 'LEASE']);
 
 export const Compare = message('Compare', {
-  result: CompareResult,
-  target: CompareTarget,
-  key: bytes,
+  result: field(CompareResult, { required: true }),
+  target: field(CompareTarget, { required: true }),
+  key: field(bytes, { required: true }),
   version: int64,
   createRevision: int64,
   modRevision: int64,

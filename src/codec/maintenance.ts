@@ -77,9 +77,9 @@ export const MoveLeaderRequest = message('MoveLeaderRequest', {
 export const DowngradeAction = enumeration('DowngradeAction', ['VALIDATE', 'ENABLE', 'CANCEL']);
 
 export const DowngradeRequest = message('DowngradeRequest', {
-  action: field(DowngradeAction, { since: '3.5' }),
+  action: field(DowngradeAction, { since: '3.5', required: true }),
   /** The version to go down to, such as `3.5`. */
-  version: field(string, { since: '3.5' }),
+  version: field(string, { since: '3.5', required: true }),
 });
 
 export const DowngradeResponse = message('DowngradeResponse', {

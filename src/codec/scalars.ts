@@ -1,7 +1,7 @@
 import { fromBase64, isBytesLike, toBase64, type BytesLike } from '../model/bytes.js';
 import type { ClusterId, LeaseId, MemberId } from '../model/ids.js';
 import { isBase64 } from './base64.js';
-import { INVALID, WireType, type WireKind } from './wire.js';
+import { INVALID, WireType, type Json, type WireKind } from './wire.js';
 
 const INTEGER = /^-?\d+$/;
 
@@ -144,8 +144,14 @@ export function array<A, In>(of: WireType<A, In>): WireType<readonly A[], readon
     },
     (items) => {
       if (!Array.isArray(items)) return INVALID;
-      const written = items.map((item: In) => of.write(item));
-      return written.includes(INVALID) ? INVALID : (written as Exclude<(typeof written)[number], typeof INVALID>[]);
+      // By index: `map` would skip the holes, of which JSON makes null.
+      const written = new Array<Json>(items.length);
+      for (let at = 0; at < items.length; at++) {
+        const json = of.write(items[at] as In);
+        if (json === INVALID) return INVALID;
+        written[at] = json;
+      }
+      return written;
     },
     (input, context) =>
       Array.isArray(input)

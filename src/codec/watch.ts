@@ -12,7 +12,7 @@ export const WatchFilter = enumeration('FilterType', ['NOPUT', 'NODELETE']);
 export const EventType = enumeration('EventType', ['PUT', 'DELETE']);
 
 export const WatchCreateRequest = message('WatchCreateRequest', {
-  key: bytes,
+  key: field(bytes, { required: true }),
   rangeEnd: bytes,
   /** The first revision to report; left out, what comes after the create. */
   startRevision: int64,

@@ -1,7 +1,7 @@
 import { catchError, defer, distinctUntilChanged, EMPTY, map, Subject, takeUntil, tap, throwError, type Observable } from 'rxjs';
 import { EtcdError, hasReason } from '../errors/index.js';
 import type { BytesLike } from '../model/bytes.js';
-import { checkOptions } from '../model/checkOptions.js';
+import { BYTES, checkArgument, checkOptions } from '../model/checkOptions.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { put } from '../model/op.js';
 import type { Lives } from '../watch/lives.js';
@@ -45,26 +45,27 @@ export interface Elections {
 /** The elections of a client. */
 export function elections(means: TenureMeans, { live }: Pick<Lives, 'live'>): Elections {
   return {
-    election: (name) => ({
-      name,
-      campaign: (value, options = {}) =>
-        defer(() => {
-          const resignation = new Resignation();
-          return ownership({ name, value }, checkOptions('campaign', options, TENURE), means).pipe(
-            map((place) => toLeadership(place, means, resignation)),
-            // The watch may tell of the key's end before the call that deletes it is answered.
-            catchError((error: unknown) => (resignation.begun && hasReason(error, 'LockLost') ? EMPTY : throwError(() => error))),
-            takeUntil(resignation.done),
-          );
-        }),
-      leader$: defer(() => {
-        checkName('an election', name);
-        return live({ prefix: `${name}/` });
-      }).pipe(
-        map(({ state }) => leaderIn(state.values())),
-        distinctUntilChanged((a, b) => a?.modRevision === b?.modRevision),
-      ),
-    }),
+    election: (name) => {
+      checkName('an election', name);
+      return {
+        name,
+        campaign: (value, options = {}) =>
+          defer(() => {
+            checkArgument('campaign', 'value', value, BYTES);
+            const resignation = new Resignation();
+            return ownership({ name, value }, checkOptions('campaign', options, TENURE), means).pipe(
+              map((place) => toLeadership(place, means, resignation)),
+              // The watch may tell of the key's end before the call that deletes it is answered.
+              catchError((error: unknown) => (resignation.begun && hasReason(error, 'LockLost') ? EMPTY : throwError(() => error))),
+              takeUntil(resignation.done),
+            );
+          }),
+        leader$: live({ prefix: `${name}/` }).pipe(
+          map(({ state }) => leaderIn(state.values())),
+          distinctUntilChanged((a, b) => a?.modRevision === b?.modRevision),
+        ),
+      };
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import type { Compare } from '../model/compare.js';
 import type { LeaseId } from '../model/ids.js';
 import { ANYTHING, checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds } from '../model/checkOptions.js';
 import { orClosed } from '../model/orClosed.js';
+import { checkName } from './names.js';
 import { guardOf } from './ownerQueue.js';
 import { sharedTenure, type Reentrancy, type ReentrantMeans } from './reentrant.js';
 import { TENURE, tenure, type HeldPlace, type TenureOptions } from './tenure.js';
@@ -72,6 +73,7 @@ export function locks(means: ReentrantMeans): Locks {
   return {
     lock: (name, options = {}) =>
       defer(() => {
+        checkName('a lock', name);
         const { timeoutMs, ...rest } = checkOptions('lock', options, LOCK);
         return places(name, rest).pipe(
           filter(({ first }) => first),
@@ -81,14 +83,21 @@ export function locks(means: ReentrantMeans): Locks {
         );
       }),
     tryLock: (name, options = {}) =>
-      defer(() => places(name, checkOptions('tryLock', options, TRY_LOCK))).pipe(
+      defer(() => {
+        checkName('a lock', name);
+        return places(name, checkOptions('tryLock', options, TRY_LOCK));
+      }).pipe(
         map((place) => {
           if (!place.first) throw new EtcdError('Locked', `the lock ${JSON.stringify(name)} is held by somebody else`);
           return toOwnership(place);
         }),
         orClosed(),
       ),
-    lockClaims: (name) => defer(() => claims(means.kv, name)),
+    lockClaims: (name) =>
+      defer(() => {
+        checkName('a lock', name);
+        return claims(means.kv, name);
+      }),
   };
 }
 

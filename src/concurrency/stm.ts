@@ -1,12 +1,12 @@
 import { catchError, concat, defer, defaultIfEmpty, ignoreElements, map, of, switchMap, throwError, type Observable } from 'rxjs';
-import { EtcdError } from '../errors/index.js';
 import type { Kv } from '../kv.js';
 import type { BytesLike } from '../model/bytes.js';
+import { ARRAY, checkArgument, checkOptions, FUNCTION, oneOf, type OptionKinds } from '../model/checkOptions.js';
 import { Attempt } from './stm/attempt.js';
 import { LEVELS, type Isolation } from './stm/isolation.js';
 import { outcomeOf, type Outcome } from './stm/outcome.js';
 import type { Transaction } from './stm/transaction.js';
-import { untilDone, type TryOptions } from './stm/tries.js';
+import { TRIES, untilDone, type TryOptions } from './stm/tries.js';
 
 /** How a transaction is run. */
 export interface StmOptions extends TryOptions {
@@ -15,6 +15,8 @@ export interface StmOptions extends TryOptions {
   /** Keys that the body will read for sure: they are read in one call before it runs. */
   readonly prefetch?: readonly BytesLike[];
 }
+
+const STM: OptionKinds<StmOptions> = { ...TRIES, isolation: oneOf(...Object.keys(LEVELS)), prefetch: ARRAY };
 
 /** A transaction that was committed. */
 export interface StmResult<T> {
@@ -52,10 +54,11 @@ export interface Stm {
 /** The transactions of a client. */
 export function transactions(kv: Kv): Stm {
   return {
-    stm: <T>(body: (tx: Transaction) => Outcome<T>, { isolation = 'serializableSnapshot', prefetch = [], maxTries }: StmOptions = {}) =>
+    stm: <T>(body: (tx: Transaction) => Outcome<T>, options: StmOptions = {}) =>
       defer(() => {
-        checkIsolation(isolation);
-        return untilDone<StmResult<T>>('the transaction', maxTries === undefined ? {} : { maxTries }, (tries) => {
+        checkArgument('stm', 'body', body, FUNCTION);
+        const { isolation = 'serializableSnapshot', prefetch = [], ...howOften } = checkOptions('stm', options, STM);
+        return untilDone<StmResult<T>>('the transaction', howOften, (tries) => {
           const attempt = new Attempt(kv, LEVELS[isolation]);
           const work =
             prefetch.length === 0
@@ -75,9 +78,4 @@ export function transactions(kv: Kv): Stm {
 /** A body that is an Observable without a value is done when it completes. */
 function bodyOf<T>(body: (tx: Transaction) => Outcome<T>, tx: Transaction): Observable<T> {
   return outcomeOf(() => body(tx)).pipe(defaultIfEmpty(undefined as T));
-}
-
-function checkIsolation(isolation: unknown): void {
-  if (typeof isolation === 'string' && Object.hasOwn(LEVELS, isolation)) return;
-  throw new EtcdError('InvalidArgument', `isolation is one of ${Object.keys(LEVELS).join(', ')}, not ${String(isolation)}`);
 }

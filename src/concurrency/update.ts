@@ -1,7 +1,8 @@
-import { map, of, switchMap, take, throwIfEmpty, type Observable } from 'rxjs';
+import { defer, map, of, switchMap, take, throwIfEmpty, type Observable } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
 import type { Kv } from '../kv.js';
 import { isBytesLike, toBase64, type BytesLike } from '../model/bytes.js';
+import { checkArgument, checkOptions, FUNCTION, LEASE, type OptionKinds } from '../model/checkOptions.js';
 import { key as on } from '../model/compare.js';
 import { typeName } from '../model/failures.js';
 import type { LeaseId } from '../model/ids.js';
@@ -9,13 +10,15 @@ import { KeyValue } from '../model/keyValue.js';
 import { del, put, type Op } from '../model/op.js';
 import type { ResponseHeader } from '../model/results.js';
 import { outcomeOf, type Outcome } from './stm/outcome.js';
-import { untilDone, type TryOptions } from './stm/tries.js';
+import { TRIES, untilDone, type TryOptions } from './stm/tries.js';
 
 /** How a key is updated. */
 export interface UpdateOptions extends TryOptions {
   /** The lease that the key hangs on from now. Without it the key stays with the lease that it has; `leaseId(0)` takes it off. */
   readonly lease?: LeaseId;
 }
+
+const UPDATE: OptionKinds<UpdateOptions> = { ...TRIES, lease: LEASE };
 
 /** An update that was carried out. */
 export interface UpdateResult {
@@ -53,13 +56,17 @@ interface Seen {
 /** The updates of a client. */
 export function updates(kv: Kv): Updates {
   return {
-    update: (key, change, { lease, ...tries } = {}) =>
-      untilDone('the update', tries, (tried) =>
-        read(kv, key).pipe(
-          switchMap((seen) => valueOf(change, seen.kv).pipe(switchMap((value) => write(kv, key, value, seen, lease)))),
-          map((written) => written && { ...written, tries: tried }),
-        ),
-      ),
+    update: (key, change, options = {}) =>
+      defer(() => {
+        checkArgument('update', 'change', change, FUNCTION);
+        const { lease, ...tries } = checkOptions('update', options, UPDATE);
+        return untilDone('the update', tries, (tried) =>
+          read(kv, key).pipe(
+            switchMap((seen) => valueOf(change, seen.kv).pipe(switchMap((value) => write(kv, key, value, seen, lease)))),
+            map((written) => written && { ...written, tries: tried }),
+          ),
+        );
+      }),
   };
 }
 

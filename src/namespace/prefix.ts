@@ -42,12 +42,12 @@ export class Prefix {
   /** The keys of a request. Where they go on to the end of the store, they go on to the end of the namespace. */
   readonly around = <R extends Keys>(request: R): R => {
     const { key, rangeEnd } = request;
-    if (key === undefined || key.length === 0) {
+    if (isBytesLike(key) && key.length === 0) {
       // The server's own word: with the prefix before it, it would no longer be empty.
       throw new EtcdError('EmptyKey', 'etcdserver: key is not provided');
     }
-    const whole = { ...request, key: this.before(key) };
-    return rangeEnd === undefined || rangeEnd.length === 0
+    const whole = { ...request, key: key === undefined ? key : this.before(key) };
+    return !isBytesLike(rangeEnd) || rangeEnd.length === 0
       ? whole
       : { ...whole, rangeEnd: isToTheEnd(rangeEnd) ? this.end : this.before(rangeEnd) };
   };

@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { concatMap, defer, distinctUntilChanged, map, type Observable } from 'rxjs';
 import type { InvalidValueError } from '../errors/index.js';
+import { CODEC, FUNCTION, required, type OptionKinds } from '../model/checkOptions.js';
 import type { KeyValue } from '../model/keyValue.js';
 import type { LiveUpdate } from './live.js';
 
@@ -15,6 +16,9 @@ export interface LiveValueOptions<A> {
    */
   readonly onInvalid?: (error: InvalidValueError) => void;
 }
+
+export const LIVE_VALUE_STATE: OptionKinds<Pick<LiveValueOptions<unknown>, 'codec'>> = { codec: required(CODEC) };
+export const LIVE_VALUE: OptionKinds<LiveValueOptions<unknown>> = { ...LIVE_VALUE_STATE, onInvalid: FUNCTION };
 
 /** The value of a key at a time: decoded, refused by the codec, or missing. */
 export type ValueReading<A> = E.Either<InvalidValueError, A | undefined>;

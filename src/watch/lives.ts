@@ -2,10 +2,11 @@ import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { defer, map, switchMap, takeWhile, type Observable } from 'rxjs';
 import type { BytesLike } from '../model/bytes.js';
+import { checkOptions } from '../model/checkOptions.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { toKeyRange, type Range } from '../model/range.js';
 import type { LiveUpdate, ReadPages } from './live.js';
-import { liveKey, liveValues, valueReadings, type LiveValueOptions } from './liveValue.js';
+import { LIVE_VALUE, LIVE_VALUE_STATE, liveKey, liveValues, valueReadings, type LiveValueOptions } from './liveValue.js';
 import { SharedByKey } from './sharedByKey.js';
 import { rangeIdentity } from './sharedWatches.js';
 import { viewState, type Reading, type ViewState } from './viewState.js';
@@ -61,13 +62,14 @@ export function lives(means: WatcherMeans, readPages: ReadPages, closed: Observa
 
   return {
     live,
-    liveValue: (key, options) => liveValues(liveKey(live({ key })), options),
+    liveValue: (key, options) => defer(() => liveValues(liveKey(live({ key })), checkOptions('liveValue', options, LIVE_VALUE))),
     liveState: (range) => view(live(range).pipe(map(({ state }) => ({ value: state })))),
-    liveValueState: (key, { codec }) =>
+    liveValueState: (key, options) =>
       view(
-        valueReadings(liveKey(live({ key })), codec).pipe(
-          map((reading) => (E.isRight(reading) ? { value: reading.right } : { invalid: reading.left })),
-        ),
+        defer(() => {
+          const { codec } = checkOptions('liveValueState', options, LIVE_VALUE_STATE);
+          return valueReadings(liveKey(live({ key })), codec);
+        }).pipe(map((reading) => (E.isRight(reading) ? { value: reading.right } : { invalid: reading.left }))),
       ),
   };
 }

@@ -1,15 +1,16 @@
-import { describe, expect, test } from '@jest/globals';
-import { put, txn } from 'rxetcd';
-import type { Observable } from 'rxjs';
-import { withEtcd } from './support/fixture.js';
-import { failureWith } from './support/outcomes.js';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { lastValueFrom, type Observable } from 'rxjs';
+import { createClient, key, put, txn, type Client } from '../../src/index.js';
+import { failureWith } from '../integration/support/outcomes.js';
 
-const fixture = withEtcd();
+/** Nobody is there: nothing is sent. */
+const etcd = createClient({ endpoints: 'http://127.0.0.1:1', retry: false });
+afterAll(() => etcd.close());
 
 /** What a program in JavaScript gives, or one that has it from a variable. */
 const given = (options: unknown): never => options as never;
 
-type Use = (etcd: typeof fixture.etcd) => Observable<unknown>;
+type Use = (etcd: Client) => Observable<unknown>;
 
 describe('an option is refused', () => {
   test.each<[name: string, use: Use, says: RegExp]>([
@@ -42,11 +43,78 @@ describe('an option is refused', () => {
     ['txn', ({ kv }) => kv.txn(given({ then: [put('a', 'b')] })), /^txn has no option "then"; it has compare, success, failure$/],
     ['txn', ({ kv }) => kv.txn(given({ success: put('a', 'b') })), /^txn: success is an array, not object$/],
     ['a txn in a txn', ({ kv }) => kv.txn({ success: [txn(given({ else: [] }))] }), /^txn has no option "else"/],
-    ['a call', ({ kv }) => kv.put('a', 'b', given({ timeoutMs: '5' })), /^KV.Put: timeoutMs is .* not string$/],
-    ['a call', ({ kv }) => kv.range('a', given({ monotonic: 'x' })), /^KV.Range: monotonic is true or false, not string$/],
-    ['a call', ({ kv }) => kv.put('a', 'b', given({ signal: 5 })), /^KV.Put: signal is an AbortSignal, not 5$/],
+    ['a call', ({ kv }) => kv.put('a', 'b', given({ timeoutMs: '5' })), /^kv.put: timeoutMs is .* not string$/],
+    ['a call', ({ kv }) => kv.range('a', given({ monotonic: 'x' })), /^kv.range: monotonic is true or false, not string$/],
+    ['a call', ({ kv }) => kv.put('a', 'b', given({ signal: 5 })), /^kv.put: signal is an AbortSignal, not 5$/],
+    ['a call', ({ kv }) => kv.put('a', 'b', given(null)), /^the options of kv.put are an object, not null$/],
+    ['a call', ({ kv }) => kv.get('a', given(new Map([['revision', 1]]))), /^the options of kv.get are an object, not Map$/],
+    ['a call that would be of many keys', ({ kv }) => kv.delete('a', given({ rangeEnd: 'z' })), /^kv.delete has no option "rangeEnd"/],
+    ['a call that would be of another key', ({ kv }) => kv.put('a', 'b', given({ key: 'c' })), /^kv.put has no option "key"/],
+    ['an operation', ({ kv }) => kv.txn({ success: [put('a', 'b', given({ key: 'c' }))] }), /^put has no option "key"/],
+    ['kv.pages', ({ kv }) => kv.pages('a', given({ limit: 5 })), /^kv.pages has no option "limit"; it has .*pageSize, consume$/],
+    ['kv.exists', ({ kv }) => kv.exists('a', given({ keysOnly: true })), /^kv.exists has no option "keysOnly"/],
+    ['stm', ({ stm }) => stm(() => 1, given({ maxTry: 1 })), /^stm has no option "maxTry"; it has maxTries, isolation, prefetch$/],
+    ['stm', ({ stm }) => stm(() => 1, given({ isolation: 'x' })), /^stm: isolation is one of serializableSnapshot, .* not string$/],
+    ['stm', ({ stm }) => stm(() => 1, given({ prefetch: 'a' })), /^stm: prefetch is an array, not string$/],
+    ['update', ({ update }) => update('a', () => 'b', given({ leases: '5' })), /^update has no option "leases"; it has maxTries, lease$/],
+    ['update', ({ update }) => update('a', () => 'b', { maxTries: 0 }), /^update: maxTries is a whole number from 1, not 0$/],
+    ['liveValue', ({ liveValue }) => liveValue('a', given({})), /^liveValue: codec is an io-ts codec, not nothing$/],
+    ['liveValue', ({ liveValue }) => liveValue('a', given({ codec: { decode: 1 } })), /^liveValue: codec is an io-ts codec, not object$/],
+    ['liveValue', ({ liveValue }) => liveValue('a', given(undefined)), /^the options of liveValue are an object, not nothing$/],
+    ['register', ({ services }) => services('s').register('i', given({ address: 'a' })), /^register has no option "address"; it has addr,/],
+    ['register', ({ services }) => services('s').register('i', { addr: 'a', ttl: 0.5 }), /^register: ttl is a whole number/],
+    ['register', ({ services }) => services('s').register('i', { addr: 'a', metadata: 1n }), /^metadata cannot be written as JSON/],
+    ['raw', ({ call }) => call('/kv/range', {}, given({ stream: true })), /^call has no option "stream"; it has .*streaming$/],
+    ['raw', ({ call }) => call('/kv/range', {}, given({ safety: 'safe' })), /^call: safety is one of read, write, not string$/],
     ['a call', ({ lease }) => lease.leases(given({ timeout: 5 })), /^Lease.LeaseLeases has no option "timeout"/],
   ])('of %s', async (_, use, says) => {
-    expect((await failureWith('InvalidArgument', use(fixture.etcd))).message).toMatch(says);
+    expect((await failureWith('InvalidArgument', use(etcd))).message).toMatch(says);
+  });
+
+  test('of services at once, and of liveValueState as a state', async () => {
+    expect(() => etcd.services('s', given({ oninvalid: 1 }))).toThrow('services has no option "oninvalid"; it has onInvalid');
+    const state = await lastValueFrom(etcd.liveValueState('a', given({ codec: 1 })));
+    expect(state).toMatchObject({ status: 'failed', error: { message: 'liveValueState: codec is an io-ts codec, not 1' } });
+  });
+});
+
+describe('an argument is refused', () => {
+  test.each<[name: string, use: Use, says: RegExp]>([
+    ['get', ({ kv }) => kv.get(given(undefined)), /^RangeRequest.key must be bytes \(a string or Uint8Array\), not nothing/],
+    ['get in a namespace', ({ namespace }) => namespace('n/').kv.get(given(null)), /^RangeRequest.key must be bytes .* not null/],
+    [
+      'put in a namespace',
+      ({ namespace }) => namespace('n/').kv.put(given(undefined), 'v'),
+      /^PutRequest.key must be bytes .* not nothing/,
+    ],
+    ['txn', ({ kv }) => kv.txn({ success: [put('a', 'b'), given(undefined)] }), /^success\[1\] of a txn is an operation .*, not nothing$/],
+    ['txn', ({ kv }) => kv.txn({ failure: given(Array(1)) }), /^failure\[0\] of a txn is an operation .*, not nothing$/],
+    ['txn', ({ kv }) => kv.txn({ failure: [given({ op: 'puts' })] }), /^failure\[0\] of a txn is an operation .*, not object$/],
+    ['txn', ({ kv }) => kv.txn({ compare: [given(null)] }), /^compare\[0\] of a txn is a condition that key\(…\) makes, not null$/],
+    ['txn', ({ kv }) => kv.txn({ compare: [key('a').version.equals(given(undefined))] }), /^a condition on VERSION has nothing to compare/],
+    ['userAdd', ({ auth }) => auth.userAdd('u', given(undefined)), /^the options of auth.userAdd are an object, not nothing$/],
+    ['userAdd', ({ auth }) => auth.userAdd('u', given({})), /^auth.userAdd takes one of password, hashedPassword, noPassword, not 0/],
+    ['userAdd', ({ auth }) => auth.userAdd('u', given({ password: 'a', noPassword: true })), /^auth.userAdd takes one of .*, not 2/],
+    ['userChangePassword', ({ auth }) => auth.userChangePassword('u', given(undefined)), /^the options of auth.userChangePassword are/],
+    [
+      'userChangePassword',
+      ({ auth }) => auth.userChangePassword('u', given({ password: undefined })),
+      /^auth.userChangePassword takes one/,
+    ],
+    ['a permission', ({ auth }) => auth.roleGrantPermission('r', given(undefined), 'a'), /^Permission.permType must be .* not nothing/],
+    [
+      'an alarm',
+      ({ maintenance }) => maintenance.alarmDeactivate(given({})),
+      /^maintenance.alarmDeactivate: alarm is one of NOSPACE, CORRUPT/,
+    ],
+    ['a downgrade', ({ maintenance }) => maintenance.downgrade(given(undefined), '3.4'), /^DowngradeRequest.action must be/],
+    ['a leader', ({ electionService }) => electionService.resign(given({ name: 'e' })), /^LeaderKey.key must be/],
+    ['stm', ({ stm }) => stm(given('x')), /^stm: body is a function, not string$/],
+    ['tx.put', ({ stm }) => stm((tx) => tx.put('a', given(undefined))), /^tx.put: value is a string or a Uint8Array, not nothing$/],
+    ['lockClaims', ({ lockClaims }) => lockClaims(given(undefined)), /^the name of a lock is a string that is not empty$/],
+    ['call', ({ call }) => call(given(5n), {}), /^call: path is a path like \/kv\/range, .* not bigint$/],
+    ['call', ({ call }) => call('/kv/range', given({ limit: 5n })), /^call: body cannot be written as JSON/],
+  ])('of %s', async (_, use, says) => {
+    expect((await failureWith('InvalidArgument', use(etcd))).message).toMatch(says);
   });
 });

@@ -1,6 +1,6 @@
 import { catchError, defer, EMPTY, map, of, Subject, switchMap, take, takeUntil, tap, throwError, type Observable } from 'rxjs';
 import { EtcdError, hasReason } from '../../errors/index.js';
-import { checkOptions } from '../../model/checkOptions.js';
+import { checkArgument, checkOptions, WHOLE } from '../../model/checkOptions.js';
 import { del, get, range } from '../../model/op.js';
 import { persistently } from '../../watch/passing.js';
 import { checkName } from '../names.js';
@@ -45,7 +45,7 @@ export function doubleBarriers(means: TenureMeans): DoubleBarriers {
   return {
     doubleBarrier: (name, count) => {
       checkName('a double barrier', name);
-      checkCount(count);
+      checkArgument('doubleBarrier', 'count', count, WHOLE);
       return { name, count, enter: (options = {}) => entered(name, count, options, means) };
     },
   };
@@ -123,9 +123,4 @@ function untilAllLeft(name: string, place: Place, means: TenureMeans): Observabl
       return persistently(end, settings).pipe(map(() => undefined));
     }),
   );
-}
-
-function checkCount(count: unknown): void {
-  if (typeof count === 'number' && Number.isSafeInteger(count) && count >= 1) return;
-  throw new EtcdError('InvalidArgument', `count is a whole number from 1, not ${String(count)}`);
 }

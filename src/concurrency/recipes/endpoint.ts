@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import { EtcdError, type InvalidValueError } from '../../errors/index.js';
+import { jsonOf } from '../../model/jsonOf.js';
 import type { KeyValue } from '../../model/keyValue.js';
 
 /** Where a service is to be found. */
@@ -27,7 +28,7 @@ const Stored = t.intersection([t.type({ Addr: t.string }), t.partial({ Metadata:
 export function endpointValue({ addr, metadata = null }: EndpointOptions): string {
   if (typeof addr !== 'string' || addr === '')
     throw new EtcdError('InvalidArgument', 'addr is a string that is not empty, such as 10.0.0.7:8080');
-  return JSON.stringify({ Op: 0, Addr: addr, Metadata: metadata });
+  return jsonOf('metadata', { Op: 0, Addr: addr, Metadata: metadata });
 }
 
 export function endpointOf(prefix: string, kv: KeyValue): E.Either<InvalidValueError, Endpoint> {

@@ -1,6 +1,7 @@
-import { map, switchMap, type Observable } from 'rxjs';
+import { defer, map, switchMap, type Observable } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
+import { BYTES, checkArgument, type OptionKind } from '../../model/checkOptions.js';
 import { key as on } from '../../model/compare.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { put } from '../../model/op.js';
@@ -34,6 +35,10 @@ export interface PriorityQueues {
 }
 
 const LAST = 65_535;
+const PRIORITY: OptionKind = {
+  what: `a whole number from 0 to ${LAST}`,
+  is: (value) => typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= LAST,
+};
 
 /** One of all who enqueue at once succeeds in each round: as many rounds as anybody could need. */
 const ROUNDS = 10_000;
@@ -46,9 +51,11 @@ export function priorityQueues(means: TenureMeans): PriorityQueues {
       return {
         name,
         enqueue: (value, priority) =>
-          untilDone('the enqueueing', { maxTries: ROUNDS }, () => {
-            checkPriority(priority);
-            return append(`${name}/${String(priority).padStart(5, '0')}`, value, means);
+          defer(() => {
+            checkArgument('enqueue', 'value', value, BYTES);
+            checkArgument('enqueue', 'priority', priority, PRIORITY);
+            const folder = `${name}/${String(priority).padStart(5, '0')}`;
+            return untilDone('the enqueueing', { maxTries: ROUNDS }, () => append(folder, value, means));
           }),
         dequeue: () => takeFirst(`${name}/`, 'KEY', means),
       };
@@ -78,9 +85,4 @@ function numberAfter(last: KeyValue | undefined): number {
   const digits = /\/(\d+)$/.exec(last.key)?.[1];
   if (digits === undefined) throw new EtcdError('InvalidArgument', `the key ${JSON.stringify(last.key)} is not one of a priority queue`);
   return Number(digits) + 1;
-}
-
-function checkPriority(priority: unknown): void {
-  if (typeof priority === 'number' && Number.isInteger(priority) && priority >= 0 && priority <= LAST) return;
-  throw new EtcdError('InvalidArgument', `priority is a whole number from 0 to ${LAST}, not ${String(priority)}`);
 }

@@ -27,11 +27,12 @@ export interface ReadWriteLocks {
 
 /** The read/write locks of a client. */
 export function readWriteLocks(means: TenureMeans): ReadWriteLocks {
-  /** @param rivals the keys of those who have to be gone, as far as they came before */
-  const lock = (name: string, kind: 'read' | 'write', rivals: string, options: ReadWriteLockOptions): Observable<Ownership> =>
+  const lock = (name: string, kind: 'read' | 'write', options: ReadWriteLockOptions): Observable<Ownership> =>
     defer(() => {
       checkName('a read/write lock', name);
       const { timeoutMs, ...rest } = checkOptions(`${kind}Lock`, options, READ_WRITE_LOCK);
+      // Those who have to be gone, as far as they came before.
+      const rivals = kind === 'read' ? `${name}/write` : name;
       return ownership({ name: `${name}/${kind}`, turn: (_, place) => awaitRivals(means, place, rivals) }, rest, means).pipe(
         map((place) => toOwnership({ ...place, name })),
         hadWithin(`the ${kind} lock ${JSON.stringify(name)}`, timeoutMs),
@@ -39,7 +40,7 @@ export function readWriteLocks(means: TenureMeans): ReadWriteLocks {
     });
 
   return {
-    readLock: (name, options = {}) => lock(name, 'read', `${name}/write`, options),
-    writeLock: (name, options = {}) => lock(name, 'write', name, options),
+    readLock: (name, options = {}) => lock(name, 'read', options),
+    writeLock: (name, options = {}) => lock(name, 'write', options),
   };
 }

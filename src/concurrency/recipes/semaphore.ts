@@ -1,6 +1,5 @@
 import { defer, filter, map, of, switchMap, take, throwError, type Observable } from 'rxjs';
-import { EtcdError } from '../../errors/index.js';
-import { checkOptions, MILLISECONDS, type OptionKinds } from '../../model/checkOptions.js';
+import { checkArgument, checkOptions, MILLISECONDS, WHOLE, type OptionKinds } from '../../model/checkOptions.js';
 import { keyId } from '../../model/keyId.js';
 import { persistently } from '../../watch/passing.js';
 import { hadWithin, toOwnership, type LockOptions, type Ownership } from '../lock.js';
@@ -35,7 +34,7 @@ export function semaphores(means: TenureMeans): Semaphores {
     semaphore: (name, permits, options = {}) =>
       defer(() => {
         checkName('a semaphore', name);
-        checkPermits(permits);
+        checkArgument('semaphore', 'permits', permits, WHOLE);
         const { timeoutMs, ...rest } = checkOptions('semaphore', options, SEMAPHORE);
         return ownership({ name, turn: oneOf(permits) }, rest, means).pipe(
           map(toOwnership),
@@ -72,9 +71,4 @@ function oneOf(permits: number): Turn {
       }),
     );
   };
-}
-
-function checkPermits(permits: unknown): void {
-  if (typeof permits === 'number' && Number.isSafeInteger(permits) && permits >= 1) return;
-  throw new EtcdError('InvalidArgument', `permits is a whole number from 1, not ${String(permits)}`);
 }

@@ -1,5 +1,6 @@
 import { catchError, defer, EMPTY, map, of, switchMap, throwError, type Observable } from 'rxjs';
 import { hasReason, type EtcdError, type InvalidValueError } from '../../errors/index.js';
+import { ANYTHING, checkOptions, FUNCTION, required, STRING, WHOLE, type OptionKinds } from '../../model/checkOptions.js';
 import type { LeaseId } from '../../model/ids.js';
 import { orClosed } from '../../model/orClosed.js';
 import type { Lives } from '../../watch/lives.js';
@@ -55,11 +56,15 @@ export interface ServiceRegistry {
 
 const DEFAULT_TTL = 15;
 
+const SERVICES: OptionKinds<ServicesOptions> = { onInvalid: FUNCTION };
+const REGISTER: OptionKinds<RegisterOptions> = { addr: required(STRING), metadata: ANYTHING, ttl: WHOLE };
+
 /** The service registry of a client. */
 export function serviceRegistry(means: TenureMeans, { live }: Pick<Lives, 'live'>): ServiceRegistry {
   return {
-    services: (target, { onInvalid = () => undefined } = {}) => {
+    services: (target, options = {}) => {
       checkName('a service', target);
+      const { onInvalid = () => undefined } = checkOptions('services', options, SERVICES);
       const prefix = `${target}/`;
       return {
         target,
@@ -73,16 +78,12 @@ export function serviceRegistry(means: TenureMeans, { live }: Pick<Lives, 'live'
   };
 }
 
-function registration(
-  prefix: string,
-  id: string,
-  { ttl = DEFAULT_TTL, ...options }: RegisterOptions,
-  means: TenureMeans,
-): Observable<Registration> {
+function registration(prefix: string, id: string, options: RegisterOptions, means: TenureMeans): Observable<Registration> {
   return defer(() => {
     checkName('a service', id);
+    const { ttl = DEFAULT_TTL, ...endpoint } = checkOptions('register', options, REGISTER);
     const key = prefix + id;
-    const value = endpointValue(options);
+    const value = endpointValue(endpoint);
     return heldLease({ ttl, onLost: 'regrant' }, means.leases).pipe(
       switchMap((event): Observable<Registration> => {
         if (event.type === 'lost') return of({ type: 'lost', id, key, error: event.error });

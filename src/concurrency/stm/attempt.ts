@@ -2,6 +2,7 @@ import { AsyncSubject, catchError, defer, finalize, map, of, switchMap, tap, thr
 import { EtcdError, hasReason } from '../../errors/index.js';
 import type { Kv } from '../../kv.js';
 import type { BytesLike } from '../../model/bytes.js';
+import { BYTES, checkArgument, checkOptions, LEASE } from '../../model/checkOptions.js';
 import type { LeaseId } from '../../model/ids.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { range as rangeOp } from '../../model/op.js';
@@ -44,8 +45,10 @@ export class Attempt implements Transaction {
     });
   }
 
-  put(key: BytesLike, value: BytesLike, { lease }: { readonly lease?: LeaseId } = {}): void {
+  put(key: BytesLike, value: BytesLike, options: { readonly lease?: LeaseId } = {}): void {
     this.checked({ key });
+    checkArgument('tx.put', 'value', value, BYTES);
+    const { lease } = checkOptions('tx.put', options, { lease: LEASE });
     this.writes.put(key, value, lease);
   }
 

@@ -1,5 +1,6 @@
 import { defer, of, switchMap, throwError, timer, type Observable } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
+import { WHOLE, type OptionKinds } from '../../model/checkOptions.js';
 import { Backoff } from '../../transport/backoff.js';
 
 /** How often something optimistic is tried. */
@@ -7,6 +8,8 @@ export interface TryOptions {
   /** How often it is tried, a whole number: 16 by default. When others were faster each time it errors with `Conflict`. */
   readonly maxTries?: number;
 }
+
+export const TRIES: OptionKinds<TryOptions> = { maxTries: WHOLE };
 
 const MAX_TRIES = 16;
 
@@ -21,7 +24,6 @@ export function untilDone<T>(
   attempt: (tries: number) => Observable<T | undefined>,
 ): Observable<T> {
   return defer(() => {
-    checkTries(maxTries);
     const backoff = new Backoff(INITIAL_MS, LONGEST_MS);
     const next = (tries: number): Observable<T> =>
       attempt(tries).pipe(
@@ -36,9 +38,4 @@ export function untilDone<T>(
       );
     return next(1);
   });
-}
-
-function checkTries(maxTries: unknown): void {
-  if (typeof maxTries === 'number' && Number.isSafeInteger(maxTries) && maxTries >= 1) return;
-  throw new EtcdError('InvalidArgument', `maxTries is a whole number from 1, not ${String(maxTries)}`);
 }

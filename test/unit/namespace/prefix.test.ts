@@ -41,18 +41,15 @@ describe('the keys of a request', () => {
     expect(new Prefix('\ud83d').around(asked)).toEqual({ key: joined('\ud83d', '\ude00'), limit: 5 });
   });
 
-  test.each([[''], [new Uint8Array(0)], [undefined]])(
-    'are refused by the name that the server has for it where there is none: %p',
-    (key) => {
-      let error: unknown;
-      try {
-        new Prefix('a/').around({ key });
-      } catch (thrown) {
-        error = thrown;
-      }
-      expect(hasReason(error, 'EmptyKey')).toBe(true);
-    },
-  );
+  test.each([[''], [new Uint8Array(0)]])('are refused by the name that the server has for it where there is none: %p', (key) => {
+    let error: unknown;
+    try {
+      new Prefix('a/').around({ key });
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(hasReason(error, 'EmptyKey')).toBe(true);
+  });
 
   test('what is no key is left to the codec, which names the field', () => {
     expect(new Prefix('a/').around({ key: 7 as unknown as string }).key).toBe(7);

@@ -38,6 +38,8 @@ export interface Rpc<In, A> {
   readonly bounded?: true;
   /** Needs no token: it is how one is had. */
   readonly anonymous?: true;
+  /** Comes to nothing at a member that has no leader, though that would take it. */
+  readonly needsLeader?: true;
 }
 
 /** Describes an RPC; the types of request and answer follow from the codecs. */

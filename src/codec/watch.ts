@@ -91,5 +91,12 @@ export const WatchResponse = message('WatchResponse', {
 
 export const watchRpcs = {
   /** A stream both ways, of many watches. */
-  watch: rpc({ name: 'Watch.Watch', path: '/watch', request: WatchRequest, response: WatchResponse, safety: 'read' }),
+  watch: rpc({
+    name: 'Watch.Watch',
+    path: '/watch',
+    request: WatchRequest,
+    response: WatchResponse,
+    safety: 'read',
+    needsLeader: true,
+  }),
 } as const;

@@ -84,6 +84,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
   const carriers = new CarrierChoice(settings.streams.carrier);
   const limits = new Limits(requestTimeoutMs, () => tokens.trouble);
   const attempts: Attempts = new Attempts(endpoints, tokens, tries, settings.retry, closed);
+  const means = { transport, tokens, carriers, revisions, headers: settings.headers, elsewhere: () => endpoints.size > 1 };
 
   function unary<In, A>(rpc: Rpc<In, A>, request: In, options: ReadCallOptions = NO_OPTIONS): Observable<A> {
     return limits.limited(() => {
@@ -97,7 +98,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
           route.endpoint.succeeded();
           return answer;
         };
-        return transport.exchange(requests.post(rpc.path, body, route, call), { read, recover });
+        return transport.exchange(requests.post(rpc, body, route, call), { read, recover });
       };
       return {
         call,
@@ -115,7 +116,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
         refuseNewer(rpc, json, route);
         const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
         const reading = { codec: rpc.response, maxBytes: settings.maxResponseBytes, where };
-        return messagesOf(transport.stream(requests.post(rpc.path, body, route, call)), reading).pipe(
+        return messagesOf(transport.stream(requests.post(rpc, body, route, call)), reading).pipe(
           tap((answer) => {
             revisions.take(answer, 0, where);
             if (!call.answered) route.endpoint.succeeded();
@@ -152,10 +153,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
     unary,
     stream,
     get,
-    channel: (rpc) =>
-      defer(() => attempts.route()).pipe(
-        map((route) => channelAlong(route, rpc, { transport, tokens, carriers, revisions, headers: settings.headers })),
-      ),
+    channel: (rpc) => defer(() => attempts.route()).pipe(map((route) => channelAlong(route, rpc, means))),
     endpoints: () => endpoints.origins,
     setEndpoints: (origins) => {
       search?.restart();

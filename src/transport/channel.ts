@@ -1,30 +1,28 @@
-import { merge, tap } from 'rxjs';
+import { concat, merge, tap, type Observable } from 'rxjs';
 import { isRecord } from '../codec/message.js';
 import type { Rpc } from '../codec/rpc.js';
 import type { EtcdError } from '../errors/index.js';
 import type { Route } from './route.js';
 import type { Channel } from './call.js';
 import type { CarrierChoice } from './carriers/choice.js';
+import { leaderless, leaderOf, NEEDS_LEADER, type LeaderMeans } from './leader.js';
 import type { Revisions } from './revisions.js';
 import { verdict } from './retry.js';
 import type { Tokens } from './tokens.js';
-import type { DuplexPart, Transport } from './transport.js';
+import type { DuplexCarrier, DuplexPart, Transport } from './transport.js';
 
 /** What a channel is made with. */
-interface Means {
+interface Means extends LeaderMeans {
   readonly transport: Transport;
   readonly tokens: Tokens;
   readonly carriers: CarrierChoice;
   readonly revisions: Revisions;
-  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** The channel along a route, by the carrier that works there. */
-export function channelAlong(
-  { endpoint, info, credential }: Route,
-  rpc: Rpc<never, unknown>,
-  { transport, tokens, carriers, revisions, headers }: Means,
-): Channel {
+export function channelAlong(route: Route, rpc: Rpc<never, unknown>, means: Means): Channel {
+  const { endpoint, info, credential } = route;
+  const { tokens, carriers } = means;
   const { origin } = endpoint;
   const terms = { origin, version: info.version, authenticated: credential.token !== undefined };
   const carrier = carriers.choose(terms);
@@ -34,15 +32,7 @@ export function channelAlong(
     endpoint: origin,
     version: info.version,
     removed: endpoint.removed,
-    duplex:
-      carrier === 'chunked'
-        ? undefined
-        : merge(
-            endpoint.removed,
-            transport
-              .duplex({ carrier, origin, path: info.prefix + rpc.path, headers, token: credential.token, rpc: rpc.name })
-              .pipe(tap((part) => note(part, revisions))),
-          ),
+    duplex: carrier === 'chunked' ? undefined : merge(endpoint.removed, duplexAlong(route, rpc, carrier, means)),
     answered: () => {
       // The first time: a member that has lost the others answers a stream as before, and no call.
       if (!answered) endpoint.succeeded();
@@ -62,6 +52,21 @@ export function channelAlong(
     },
     outdated: () => tokens.known !== credential,
   };
+}
+
+/** A stream both ways, which ends where the member has no leader and the RPC needs one. */
+function duplexAlong(route: Route, rpc: Rpc<never, unknown>, carrier: DuplexCarrier, means: Means): Observable<DuplexPart> {
+  const { endpoint, info, credential } = route;
+  const { transport, revisions, headers } = means;
+  const { name, path, needsLeader = false } = rpc;
+  const all = needsLeader && carrier === 'http2' ? { ...headers, ...NEEDS_LEADER } : headers;
+  const duplex = transport
+    .duplex({ carrier, origin: endpoint.origin, path: info.prefix + path, headers: all, token: credential.token, rpc: name })
+    .pipe(tap((part) => note(part, revisions)));
+  if (!needsLeader || carrier === 'http2') return duplex;
+  // etcd's proxy for WebSockets hands no such header on. Beforehand, too, or a cluster without a leader would look connected for a while, again and again.
+  const question = leaderOf(route, means);
+  return concat(question, merge(duplex, leaderless(question)));
 }
 
 /** What a watch tells has been seen, too. */

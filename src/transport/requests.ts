@@ -1,21 +1,33 @@
 import { asyncScheduler } from 'rxjs';
+import type { Rpc } from '../codec/rpc.js';
 import type { Route } from './route.js';
 import type { Call } from './call.js';
 import type { Endpoint } from './endpoint.js';
+import { NEEDS_LEADER } from './leader.js';
 import type { HttpRequest } from './transport.js';
 
 /** The requests of a client. */
 export class Requests {
-  constructor(private readonly headers: Readonly<Record<string, string>>) {}
+  private readonly leaderHeaders: Readonly<Record<string, string>>;
+
+  constructor(private readonly headers: Readonly<Record<string, string>>) {
+    this.leaderHeaders = { ...headers, ...NEEDS_LEADER };
+  }
 
   /** A call to the gateway. */
-  post(path: string, body: string, { endpoint, info, credential }: Route, call: Call): HttpRequest {
+  post(
+    rpc: Pick<Rpc<never, unknown>, 'path' | 'needsLeader'>,
+    body: string,
+    { endpoint, info, credential }: Route,
+    call: Call,
+  ): HttpRequest {
     const { token } = credential;
+    const headers = rpc.needsLeader === true ? this.leaderHeaders : this.headers;
     return {
       origin: endpoint.origin,
       method: 'POST',
-      path: info.prefix + path,
-      headers: token === undefined ? this.headers : { ...this.headers, authorization: token },
+      path: info.prefix + rpc.path,
+      headers: token === undefined ? headers : { ...headers, authorization: token },
       body,
       rpc: call.name,
       patient: call.patient,

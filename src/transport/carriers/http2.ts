@@ -50,7 +50,11 @@ export function http2Duplex({ origin, path, headers, token, rpc }: DuplexRequest
         }
         subscriber.error(refused || new EtcdError('ConnectionLost', 'the server ended the stream', where));
       },
-      onResponseError: (_, error) => subscriber.error(connectionError(error, sent, where)),
+      // A server that refuses a request while its body is open takes no more of it, which undici calls an error though the answer is whole.
+      onResponseError: (_, error) =>
+        subscriber.error(
+          refusal.text === '' ? connectionError(error, sent, where) : errorInResponse({ status, body: refusal.text }, where),
+        ),
     };
     // The client may have failed to connect already; writing to a stream that nobody reads is no error of ours.
     body.on('error', () => undefined);

@@ -1,0 +1,131 @@
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { firstValueFrom } from 'rxjs';
+import type { Client, ConnectionState } from '../../src/index.js';
+import { eventually } from '../support/cluster/eventually.js';
+import { startFaultCluster, type FaultCluster } from '../support/cluster/cluster.js';
+import { follows, stallPeers, type Member } from '../support/cluster/member.js';
+import { getText } from '../support/etcd/http.js';
+import { Clients, until } from './support.js';
+
+const CARRIERS = ['websocket', 'http2', 'chunked'] as const;
+
+let cluster: FaultCluster;
+const clients = new Clients();
+let written = 0;
+
+beforeAll(async () => {
+  cluster = await startFaultCluster({ tls: true });
+});
+afterEach(async () => {
+  cluster.heal();
+  await clients.close();
+  await cluster.settled();
+});
+afterAll(() => cluster.stop());
+
+const member = (which: (member: Member) => boolean): Member => {
+  const found = cluster.members.find(which);
+  if (found === undefined) throw new Error('there is no such member');
+  return found;
+};
+/** It has noticed that it is parted. */
+const isParted = (parted: Member): Promise<true> => eventually('it has no leader', async () => !(await follows(parted)) || undefined);
+/** Writes another revision, at a member that is not parted. */
+const write = (at: Member): Promise<unknown> =>
+  firstValueFrom(cluster.direct.kv.put('a', String(++written), { endpoint: at.server.endpoint }));
+
+/** A watch whose stream is at a member, of a client that knows these. */
+class Watching {
+  readonly states: ConnectionState[] = [];
+  readonly seen: string[] = [];
+  private readonly from = written;
+
+  private constructor(
+    readonly client: Client,
+    readonly carrier: (typeof CARRIERS)[number],
+  ) {
+    client.connection$.subscribe((state) => this.states.push(state));
+    client.watch('a').subscribe(({ kv }) => this.seen.push(kv.value));
+  }
+
+  static async at(streaming: Member, carrier: (typeof CARRIERS)[number], known = cluster.endpoints): Promise<Watching> {
+    const client = clients.make({ ...cluster.access, endpoints: streaming.endpoint, streams: { carrier } });
+    const watching = new Watching(client, carrier);
+    await until('it is connected', () => watching.endpoint === streaming.endpoint);
+    client.setEndpoints(known);
+    return watching;
+  }
+
+  get endpoint(): string | undefined {
+    const state = this.states.at(-1);
+    return state?.status === 'connected' ? state.endpoint : undefined;
+  }
+
+  /** Why streams were lost. */
+  get causes(): string[] {
+    return this.states.flatMap((state) => (state.status === 'reconnecting' ? [state.cause.reason] : []));
+  }
+
+  /** All that was written since it began is delivered, once. */
+  async upToDate(): Promise<void> {
+    await until(`${this.carrier} has seen ${written}`, () => this.seen.at(-1) === String(written));
+    expect(this.seen).toEqual(Array.from({ length: written - this.from }, (_, index) => String(this.from + index + 1)));
+  }
+}
+
+test('a member that is parted from the others alone is left by watches within 5 s', async () => {
+  const leader = await cluster.leader();
+  const parted = member((one) => one !== leader);
+  const all = await Promise.all(CARRIERS.map((carrier) => Watching.at(parted, carrier)));
+  // Those that know no other wait.
+  const alone = await Promise.all(CARRIERS.map((carrier) => Watching.at(parted, carrier, [parted.endpoint])));
+  const other = member((one) => one !== parted);
+  await write(other);
+  await Promise.all([...all, ...alone].map((watching) => watching.upToDate()));
+  const start = performance.now();
+  stallPeers(parted, cluster.members, 'both');
+  await isParted(parted);
+  await cluster.leader();
+  await write(other);
+  await Promise.all(all.map((watching) => watching.upToDate()));
+  expect(performance.now() - start).toBeLessThan(5_000);
+  for (const { endpoint, causes } of all) {
+    expect(endpoint).not.toBe(parted.endpoint);
+    expect(causes).toContain('NoLeader');
+  }
+  cluster.heal();
+  await write(other);
+  await Promise.all([...all, ...alone].map((watching) => watching.upToDate()));
+});
+
+test('a cluster without a leader is not connected to, and watched on when it has one', async () => {
+  const [first = member(() => true)] = cluster.members;
+  const all = await Promise.all(CARRIERS.map((carrier) => Watching.at(first, carrier)));
+  for (const one of cluster.members) stallPeers(one, cluster.members, 'both');
+  await until('all have lost it', () => all.every(({ causes }) => causes.filter((cause) => cause === 'NoLeader').length >= 3));
+  // Once each, before that.
+  expect(all.map(({ states }) => states.filter(({ status }) => status === 'connected').length)).toEqual([1, 1, 1]);
+  cluster.heal();
+  await cluster.settled();
+  await write(first);
+  await Promise.all(all.map((watching) => watching.upToDate()));
+});
+
+test('a store that is full is no reason for a watch to leave', async () => {
+  const [first = member(() => true)] = cluster.members;
+  const questions = async (): Promise<number> => {
+    const metrics = await getText(`${first.server.endpoint}/metrics`, first.server.clientTls);
+    return Number(/^grpc_server_handled_total\{grpc_code="OK",grpc_method="Status".* (\d+)$/m.exec(metrics)?.[1] ?? 0);
+  };
+  const { header } = await firstValueFrom(cluster.direct.maintenance.status({ endpoint: first.server.endpoint }));
+  const alarm = { memberId: header.memberId, alarm: 'NOSPACE' } as const;
+  await firstValueFrom(cluster.direct.maintenance.alarmActivate(alarm));
+  const watching = await Watching.at(first, 'websocket');
+  const before = await questions();
+  await eventually('it was asked', async () => (await questions()) > before || undefined);
+  expect(watching.endpoint).toBe(first.endpoint);
+  expect(watching.causes).toEqual([]);
+  await firstValueFrom(cluster.direct.maintenance.alarmDeactivate(alarm));
+  await write(first);
+  await watching.upToDate();
+});

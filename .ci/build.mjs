@@ -1,20 +1,24 @@
-/** Builds dist/esm and dist/cjs, each with its types. */
+/** Builds dist/esm, a file a module, for bundlers, and dist/cjs, a few files for all, for Node; each with its types. */
 import { spawn } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+const dist = join(root, 'dist');
 
-const compile = (project) =>
+const node = (...args) =>
   new Promise((resolve) => {
-    const child = spawn(process.execPath, [tsc, '--project', project], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
     child.on('close', (code) => resolve(code === 0));
   });
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-const done = await Promise.all(['tsconfig.esm.json', 'tsconfig.cjs.json'].map(compile));
+rmSync(dist, { recursive: true, force: true });
+const done = await Promise.all([
+  node(tsc, '--project', 'tsconfig.esm.json'),
+  node(tsc, '--project', 'tsconfig.cjs.json'),
+  node('.ci/bundle.mjs', join(dist, 'cjs')),
+]);
 if (done.includes(false)) process.exit(1);
-writeFileSync(join(root, 'dist/cjs/package.json'), '{"type":"commonjs","sideEffects":false}\n');

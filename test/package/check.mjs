@@ -26,6 +26,7 @@ try {
   compileAndRun('ESM', { type: 'module' }, { module: 'NodeNext', moduleResolution: 'NodeNext' });
   compileAndRun('CommonJS', { type: 'commonjs' }, { module: 'Node16', moduleResolution: 'Node16' });
   for (const entry of ['src', 'operators']) await checkCopies(entry);
+  checkOneCopy();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -36,7 +37,7 @@ function checkContents({ files, size, unpackedSize }) {
   const paths = files.map(({ path }) => path);
   for (const path of ['package.json', 'LICENSE', 'README.md']) check(paths.includes(path), `the package has no ${path}`);
   const known =
-    /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+|dist\/cjs\/package\.json|dist\/(esm|cjs)\/(src|operators)\/.+\.(js|d\.ts))$/;
+    /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+|dist\/cjs\/package\.json|dist\/cjs\/chunks\/[\w-]+\.js|dist\/(esm|cjs)\/(src|operators)\/.+\.(js|d\.ts))$/;
   for (const path of paths) check(known.test(path), `${path} has no place in the package`);
   console.log(`${paths.length} files, ${Math.round(size / 1024)} kB packed, ${Math.round(unpackedSize / 1024)} kB unpacked`);
 }
@@ -65,6 +66,19 @@ async function checkCopies(entry) {
   const [esm, cjs] = [await namesIn('esm'), await namesIn('cjs')];
   check(esm === cjs, `${entry}: the ESM copy exports ${esm}, the CommonJS copy ${cjs}`);
   if (esm === cjs) console.log(`✓ ${entry}: both copies load, and export the same`);
+}
+
+/** A program may import it in one place and require it in another. */
+function checkOneCopy() {
+  const program = `
+    const require = process.getBuiltinModule('node:module').createRequire(process.cwd() + '/');
+    for (const entry of ['${manifest.name}', '${manifest.name}/operators']) {
+      const [imported, required] = [await import(entry), require(entry)];
+      for (const name of Object.keys(required)) if (imported[name] !== required[name]) console.log(entry, name);
+    }`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { cwd: folder, encoding: 'utf8' });
+  check(stdout + stderr === '', `what is imported is not what is required:\n${stdout}${stderr}`);
+  if (stdout + stderr === '') console.log('✓ what is imported is what is required');
 }
 
 function compileAndRun(title, packageJson, compilerOptions) {

@@ -1,6 +1,4 @@
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -55,7 +53,7 @@ function starting(name: string, { ours, peer, floor }: typeof ALONE, targeted: b
     ],
     rounds: { full: 15, quick: 4, warmUp: 1 },
     prepare: async ({ server: { endpoint } }) => {
-      await compile();
+      await run(process.execPath, [join('.ci', 'bundle.mjs'), compiled], { cwd: root });
       const env = { ...process.env, RXETCD: pathToFileURL(join(compiled, 'src', 'index.js')).href, ENDPOINT: endpoint };
       const measured = async (work: string): Promise<Figures> => {
         const args = ['--expose-gc', '--input-type=module', '--eval', program(work)];
@@ -69,14 +67,6 @@ function starting(name: string, { ours, peer, floor }: typeof ALONE, targeted: b
       };
     },
   };
-}
-
-/** The package as Node gets it, but for its types. */
-async function compile(): Promise<void> {
-  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-  const output = ['--outDir', compiled, '--declaration', 'false', '--noCheck'];
-  await run(process.execPath, [tsc, '--project', join(root, 'tsconfig.cjs.json'), ...output]);
-  await writeFile(join(compiled, 'package.json'), '{"type":"commonjs"}\n');
 }
 
 export const importScenario: Scenario = starting('import', ALONE, true);

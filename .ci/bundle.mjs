@@ -1,0 +1,88 @@
+/**
+ * `node .ci/bundle.mjs DIR`: the package as Node loads it, in CommonJS and in a few files. For every file, and for every `require` of a package, Node looks
+ * through folders and manifests, which takes it longer than to run most of what it finds there.
+ */
+import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, transform } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const ENTRIES = ['src/index', 'operators/index'];
+
+const rxjs = createRequire(import.meta.url).resolve('rxjs/package.json');
+/** Where rxjs has what, and under which name, as its own index says. */
+const inRxjs = new Map(
+  [...readFileSync(join(dirname(rxjs), 'dist/esm/index.js'), 'utf8').matchAll(/^export \{ (.+) \} from '\.\/(.+)';$/gm)].flatMap(
+    ([, names, file]) =>
+      names.split(', ').map((each) => [each.split(' as ').at(-1), { file: `rxjs/${file}`, name: each.split(' as ')[0] }]),
+  ),
+);
+
+await writeBundle(resolve(process.argv[2]));
+
+async function writeBundle(folder) {
+  for (const { path, text } of await chunks(folder)) {
+    const { code } = await transform(withRequires(text), {
+      format: 'cjs',
+      platform: 'node',
+      target: 'node20',
+      // As require: within CommonJS it takes less, and finds the copy that a user's require finds.
+      supported: { 'dynamic-import': false },
+    });
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, code);
+  }
+  await writeFile(join(folder, 'package.json'), '{"type":"commonjs","sideEffects":false}\n');
+}
+
+/** As ES modules, for only these can be split: in what the entries share, and what is loaded when it is first used. */
+async function chunks(folder) {
+  const { outputFiles } = await build({
+    absWorkingDir: root,
+    entryPoints: ENTRIES.map((path) => ({ in: `${path}.ts`, out: path })),
+    // One entry more that shares all with the others, which leaves them empty but for their names. For these Node reads a whole file of CommonJS that is
+    // imported, and slowly.
+    stdin: { contents: ENTRIES.map((path) => `export * from './${path}.ts';`).join(''), resolveDir: root },
+    outdir: folder,
+    chunkNames: 'chunks/[name]-[hash]',
+    tsconfig: join(root, 'tsconfig.esm.json'),
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    write: false,
+  });
+  return outputFiles.filter(({ path }) => path !== join(folder, 'stdin.js'));
+}
+
+/** Every package is required once, and what is used of it kept in variables: they take less than to ask its exports for it each time. */
+function withRequires(text) {
+  const required = new Map();
+  const ofPackage = (from) => required.get(from) ?? required.set(from, { names: [], spaces: [] }).get(from);
+  const rest = text.replaceAll(/^import (?:\* as (\w+)|\{([^}]+)\}) from "(.+)";\n/gm, (_, space, names, from) => {
+    if (space !== undefined) ofPackage(from).spaces.push(space);
+    for (const each of names?.split(',') ?? []) {
+      const [imported, local = imported] = each.trim().split(' as ');
+      const { file, name } = from === 'rxjs' ? placeInRxjs(imported) : { file: from, name: imported };
+      ofPackage(file).names.push(`${name}: ${local}`);
+    }
+    return '';
+  });
+  const declared = [...required].flatMap(([from, { names, spaces }]) => [
+    ...(names.length === 0 ? [] : [`const { ${names.join(', ')} } = require("${from}");\n`]),
+    ...spaces.map((space, index) => `const ${space} = ${index === 0 ? `require("${from}")` : spaces[0]};\n`),
+  ]);
+  return declared.join('') + rest;
+}
+
+/** What we use of rxjs is half of it. These are the files that its index loads: a user's program has the same classes, whichever way it asks. */
+function placeInRxjs(name) {
+  const place = inRxjs.get(name);
+  if (place === undefined) throw new Error(`rxjs has no ${name}`);
+  return place;
+}

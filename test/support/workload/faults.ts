@@ -78,6 +78,12 @@ export const FAULTS = {
     await delay(LASTS_MS);
     cluster.heal();
   },
+  // It answers clients, but of nothing that happens.
+  'parted from its peers': async (stage) => {
+    stallPeers(victim(stage), stage.cluster.members, 'both');
+    await delay(LASTS_MS);
+    stage.cluster.heal();
+  },
   'all down for 5 s': async ({ cluster, mendable }) => {
     await Promise.all(cluster.members.map(({ server }) => server.kill()));
     await delay(5_000);

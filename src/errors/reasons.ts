@@ -94,6 +94,8 @@ const CLIENT_ERRORS = {
   Unreachable: 'Unavailable',
   /** No TLS: one side refused the certificate of the other, or they could not agree. Nothing was read. `Unavailable` where it has worked before. */
   TlsFailed: 'FailedPrecondition',
+  /** With auth on, the server's gateway takes no client certificate with a common name. Nothing was done. */
+  CommonNameRefused: 'FailedPrecondition',
   /** The connection broke before the answer was complete. */
   ConnectionLost: 'Unavailable',
   /** Every member that was asked is behind what this client has seen; only where `monotonic` was asked for. */

@@ -3,6 +3,7 @@ import { AmbiguousWriteError, isEtcdError, type EtcdError } from '../errors/inde
 import type { Call, Recover } from './call.js';
 import type { Endpoint, ServerInfo } from './endpoint.js';
 import type { Endpoints } from './endpoints.js';
+import { explained, isForLackOfToken } from './lackOfToken.js';
 import { settled } from './limited.js';
 import { verdict, type Verdict } from './retry.js';
 import { decided, NO_RETRIES, type RetryPolicy } from './retryPolicy.js';
@@ -108,7 +109,7 @@ export class Attempts {
     if (!isEtcdError(error) || call.answered || call.final) return throwError(() => error);
     const fail = (failure = error): Observable<T> => throwError(() => settled(call, failure));
     const { safety, sent, tries } = call;
-    const found = verdict(error, safety, sent);
+    const found = call.authenticated && isForLackOfToken(error, shown) ? 'reauthenticate' : verdict(error, safety, sent);
     const renewable = this.note(found, endpoint, shown);
     let decision: ReturnType<typeof decided>;
     try {
@@ -134,7 +135,7 @@ export class Attempts {
         call.resent ||= sent && safety === 'write';
         return this.inRounds(call, () => this.run(call, send));
       case 'reauthenticate':
-        if (call.reauthenticated || !renewable) return fail();
+        if (call.reauthenticated || !renewable) return fail(explained(error, shown));
         call.reauthenticated = true;
         return this.run(call, send);
       case 'rediscover':

@@ -27,6 +27,11 @@ export function serverError(text: string, code: GrpcCode, details: ErrorDetails)
   });
 }
 
+/** What a gateway from 3.4 on says, as plain text and before it looks at anything else: it would take the name for that of a user, as etcd itself does. */
+const COMMON_NAME = 'CommonName of client sending a request against gateway';
+const COMMON_NAME_ADVICE =
+  'while auth is on, the server refuses a client certificate with a common name (CN). Nothing was done. Show one without, and say who you are by the option auth';
+
 /** The error that an HTTP answer is, whatever its body. */
 export function errorInResponse({ status, body }: HttpResponse, details: ErrorDetails): EtcdError {
   let json: unknown;
@@ -40,6 +45,7 @@ export function errorInResponse({ status, body }: HttpResponse, details: ErrorDe
   const unknownPath = status === 404 && (error === undefined || (error.reason === 'Unknown' && error.code === 'NotFound'));
   if (unknownPath) return new EtcdError('UnknownMethod', 'the server does not know this path', details);
   if (error !== undefined) return error;
+  if (status === 400 && body.startsWith(COMMON_NAME)) return new EtcdError('CommonNameRefused', COMMON_NAME_ADVICE, details);
   // A proxy that does not reach the server just now.
   if (status >= 502 && status <= 504)
     return new EtcdError('Unknown', `HTTP ${status}, not from etcd itself`, { ...details, code: 'Unavailable' });

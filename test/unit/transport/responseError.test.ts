@@ -3,6 +3,7 @@ import { kvRpcs } from '../../../src/codec/kv.js';
 import { messageOf, SERVER_REASONS, codeOf, type EtcdError } from '../../../src/errors/index.js';
 import { readAnswer, readStreamMessage } from '../../../src/transport/answers.js';
 import { errorInResponse } from '../../../src/transport/responseError.js';
+import { verdict } from '../../../src/transport/retry.js';
 import { expectSilentAbout, failure } from './support.js';
 
 const where = { rpc: 'KV.Put', endpoint: 'http://a:1' };
@@ -95,6 +96,13 @@ describe('a body that is not an error of etcd', () => {
     });
     expectSilentAbout(error, 'hunter2');
   });
+});
+
+test('the plain text of a gateway that takes no common name is a refusal, also of a write', () => {
+  const body = 'CommonName of client sending a request against gateway will be ignored and not used as expected\n';
+  const error = errorOf(400, body);
+  expect(error).toMatchObject({ reason: 'CommonNameRefused', code: 'FailedPrecondition', endpoint: 'http://a:1' });
+  expect(verdict(error, 'write', true)).toBe('fail');
 });
 
 describe('a unary answer', () => {

@@ -1,6 +1,7 @@
 import { defer, retry, throwError, timer, type Observable } from 'rxjs';
 import { isEtcdError, type EtcdError, type Reason } from '../errors/index.js';
 import { Backoff } from '../transport/backoff.js';
+import { Refusals } from './refusals.js';
 import type { ConnectionSettings } from './settings.js';
 
 /** Errors besides those of code Unavailable that may be gone at the next try. All else ends a watch: the server understood it, and said no. */
@@ -39,9 +40,6 @@ export function isTransient(error: EtcdError): boolean {
   return interrupted || TRANSIENT.has(error.reason);
 }
 
-/** So often in a row that what does not pass by itself is what it is. */
-const MOST_REFUSALS = 5;
-
 /**
  * Repeats a call for as long as its failure may pass. What does not pass by itself is repeated a few times: that its token is refused (while auth changes, not where the
  * token is none), an answer without sense (while a proxy stands in for the server, not where there is no etcd), a path that is not known.
@@ -55,9 +53,13 @@ export function persistently<T>(
 ): Observable<T> {
   return defer(() => {
     const backoff = new Backoff(initialBackoffMs, maxBackoffMs);
-    let refusals = 0;
-    const passes = (error: unknown): error is EtcdError =>
-      isEtcdError(error) && isPassing(error) && (isTransient(error) || ++refusals < MOST_REFUSALS);
+    const refusals = new Refusals();
+    const passes = (error: unknown): error is EtcdError => {
+      if (!isEtcdError(error) || !isPassing(error)) return false;
+      if (isTransient(error)) return true;
+      refusals.add(error);
+      return !refusals.believed;
+    };
     return call.pipe(
       retry({
         delay: (error: unknown) => {

@@ -19,11 +19,9 @@ import type { Channel } from '../transport/call.js';
 import type { ConnectionState } from './connectionState.js';
 import { isPassingForStream, isTransient } from './passing.js';
 import { Patience } from './patience.js';
+import { Refusals } from './refusals.js';
 import type { ConnectionSettings } from './settings.js';
 import { StreamLost } from './streamLost.js';
-
-/** So many failures in a row that only the server's say-so could mend, and no more; and so many messages without sense that nothing but news made up for. */
-const STRIKES = 5;
 
 /** What becomes of a stream, as who makes it over a channel reports it. */
 export interface StreamOutcomes {
@@ -51,8 +49,9 @@ export class StreamConnections<S> {
   private readonly patience: Patience;
   private users = 0;
   private retryAt = 0;
-  private strikes = 0;
-  private garbled = 0;
+  private readonly refusals = new Refusals();
+  /** Messages without sense that nothing but news made up for. */
+  private readonly garbled = new Refusals();
   private readonly shared: Observable<S>;
 
   constructor(
@@ -130,7 +129,7 @@ export class StreamConnections<S> {
   private streamOver(channel: Channel): Observable<S> {
     const onAnswer = (): void => {
       this.backoff.reset();
-      this.strikes = 0;
+      this.refusals.reset();
       channel.answered();
       this.show({ status: 'connected', endpoint: channel.endpoint, carrier: channel.carrier });
     };
@@ -138,7 +137,7 @@ export class StreamConnections<S> {
       patienceMs: () => this.patience.ms,
       onSilence: () => this.patience.end(),
       onNews: () => {
-        this.garbled = 0;
+        this.garbled.reset();
         this.patience.reward();
       },
       onAnswer,
@@ -153,11 +152,12 @@ export class StreamConnections<S> {
     if (now >= this.retryAt) {
       this.retryAt = now + this.backoff.next();
       // Only in a row do they say that it will stay so: after an outage even a good token may have been forgotten.
-      this.strikes = isTransient(error) ? 0 : this.strikes + 1;
+      if (isTransient(error)) this.refusals.reset();
+      else this.refusals.add(error);
       // What cannot be read may come after each answer to a create, for ever.
-      if (error.reason === 'MalformedResponse') this.garbled += 1;
+      if (error.reason === 'MalformedResponse') this.garbled.add(error);
     }
-    const again = !hopeless && (isTransient(error) || Math.max(this.strikes, this.garbled) < STRIKES);
+    const again = !hopeless && (isTransient(error) || !(this.refusals.believed || this.garbled.believed));
     if (again) this.show({ status: 'reconnecting', cause: error, retryInMs: Math.round(this.retryAt - now) });
     return new StreamLost(error, again);
   }

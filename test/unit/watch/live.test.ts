@@ -174,8 +174,8 @@ describe('a live range', () => {
     ['PermissionDenied', 1],
     ['AuthFailed', 1],
     ['ResponseTooLarge', 1],
-    // Another token may do while auth changes; where there is none, it would be tried for ever.
-    ['InvalidAuthToken', 5],
+    // Another token may do while auth changes, or be known soon; where there is none, it would be tried for ever.
+    ['InvalidAuthToken', 8],
     ['UserEmpty', 5],
   ])('errors where it is refused by %s, after tries: %d', (reason, tries) => {
     virtually(({ flush }) => {

@@ -13,7 +13,7 @@ import { transactions, type Stm } from './concurrency/stm.js';
 import { updates, type Updates } from './concurrency/update.js';
 import { clusterService, type Cluster } from './cluster.js';
 import type { Json } from './codec/wire.js';
-import { checkNewEndpoints } from './endpointOptions.js';
+import { checkNewEndpoints, type EndpointsOption } from './endpointOptions.js';
 import { electionService, type ElectionService } from './electionService.js';
 import { kvService, type Kv } from './kv.js';
 import { leaseService, type Leases } from './lease.js';
@@ -93,7 +93,7 @@ export interface Client extends Namespace, ServerInfoService {
    *
    * @throws InvalidOptionError that names the one at fault; then nothing is changed
    */
-  setEndpoints(endpoints: string | readonly string[]): void;
+  setEndpoints(endpoints: EndpointsOption): void;
 
   /**
    * Ends everything: watches complete, and what is held (leases, locks) is given back, and completes. What still waits for one thing errors with `ClientClosed`, and so do

@@ -1,4 +1,4 @@
-import { checkDiscovery, checkEndpoints } from './endpointOptions.js';
+import { checkDiscovery, checkEndpoints, type EndpointsOption } from './endpointOptions.js';
 import { InvalidOptionError } from './errors/index.js';
 import { typeName } from './model/failures.js';
 import { count, duration, flag, headerText, isObject, limit, onlyKnown, text } from './optionChecks.js';
@@ -13,7 +13,7 @@ import type { TransportSettings } from './transport/undiciTransport.js';
 /** How a client is made. All of it is checked when it is created; a fault is an `InvalidOptionError` that names the option. */
 export interface ClientOptions {
   /** Where the cluster is: `http://127.0.0.1:2379` by default. All `http` or all `https`. */
-  readonly endpoints?: string | readonly string[];
+  readonly endpoints?: EndpointsOption;
   /** A user with a password, or a token (a JWT, say) or a function that gets one. Without it calls carry no token. */
   readonly auth?: Auth;
   /**
@@ -154,7 +154,9 @@ const OWN_HEADERS = new Set([
 ]);
 
 function checkHeaders(headers: unknown): Record<string, string> {
-  if (!isObject(headers)) throw new InvalidOptionError('headers', `an object of strings, not ${typeName(headers)}`);
+  // A Map or a Headers keeps them where an object does not.
+  if (!isObject(headers) || Symbol.iterator in headers)
+    throw new InvalidOptionError('headers', `an object of strings, { name: value }, not ${typeName(headers)}`);
   const checked: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     const option = `headers[${JSON.stringify(name)}]`;

@@ -44,12 +44,16 @@ export function checkStreams(given: unknown, endpoints: readonly string[]): Stre
   if (carrier === 'http2' && endpoints.some((endpoint) => endpoint.startsWith('http:'))) {
     throw new InvalidOptionError('streams.carrier', 'etcd speaks HTTP/2 for JSON over TLS only: make the endpoints https');
   }
+  const maxBackoffMs = duration('streams.maxBackoffMs', given['maxBackoffMs'], 2_000);
+  const initialBackoffMs = duration('streams.initialBackoffMs', given['initialBackoffMs'], Math.min(50, maxBackoffMs));
+  if (initialBackoffMs > maxBackoffMs)
+    throw new InvalidOptionError('streams.initialBackoffMs', `${initialBackoffMs} is above streams.maxBackoffMs, which is ${maxBackoffMs}`);
   return {
     carrier: carrier as StreamSettings['carrier'],
     heartbeatMs: duration('streams.heartbeatMs', given['heartbeatMs'], 1_000),
     answerTimeoutMs: duration('streams.answerTimeoutMs', given['answerTimeoutMs'], 2_000),
-    initialBackoffMs: duration('streams.initialBackoffMs', given['initialBackoffMs'], 50),
-    maxBackoffMs: duration('streams.maxBackoffMs', given['maxBackoffMs'], 2_000),
+    initialBackoffMs,
+    maxBackoffMs,
     graceMs: duration('streams.graceMs', given['graceMs'], 1_000),
   };
 }

@@ -16,6 +16,13 @@ describe('an endpoint', () => {
     expect(settings({ endpoints: given }).endpoints).toEqual([origin]);
   });
 
+  test('may be a URL, by itself or in a list beside texts', () => {
+    expect(settings({ endpoints: new URL('http://a:1') }).endpoints).toEqual(['http://a:1']);
+    expect(settings({ endpoints: [new URL('http://a:1'), 'http://b:1'] }).endpoints).toEqual(['http://a:1', 'http://b:1']);
+    expect(refused({ endpoints: [new URL('http://a:1/v3')] }).option).toBe('endpoints[0]');
+    expectSilentAbout(refused({ endpoints: new URL('http://root:hunter2@a') }), 'hunter2');
+  });
+
   test('given twice is asked once', () => {
     expect(settings({ endpoints: ['http://a:1', 'http://b:1', 'http://A:1/'] }).endpoints).toEqual(['http://a:1', 'http://b:1']);
   });
@@ -33,6 +40,10 @@ describe('an endpoint', () => {
     ['a hole in the list', [, 'http://a:1'], 'endpoints[0]', /not nothing/],
     ['a path', 'http://a:1/v3', 'endpoints', /apiPrefix/],
     ['a query', 'http://a:1?x=y', 'endpoints', /something behind it/],
+    ['several in one text', 'http://a:1,http://b:1', 'endpoints', /give several endpoints as a list: \['http/],
+    ['several without ports', 'http://a,http://b', 'endpoints', /give several endpoints as a list/],
+    ['several hosts', ['http://a,b:1'], 'endpoints[0]', /give several endpoints as a list/],
+    ['what is no address', new Map(), 'endpoints', /a URL or a list of URLs, not Map/],
     ['http beside https', ['https://a:1', 'https://b:1', 'http://c:1'], 'endpoints[2]', /all http or all https/],
   ])('that is wrong is named: %s', (_, endpoints, option, message) => {
     expect(refused({ endpoints })).toMatchObject({ option, message: expect.stringMatching(message) });

@@ -168,6 +168,8 @@ describe('headers', () => {
     ['x: y', 'headers', /an object of strings/],
     [[['x', 'y']], 'headers', /an object of strings/],
     [null, 'headers', /not null/],
+    [new Map([['x', '1']]), 'headers', /an object of strings, .*, not Map/],
+    [new Headers({ x: '1' }), 'headers', /an object of strings, .*, not Headers/],
     [{ 'x y': '1' }, 'headers["x y"]', /not a name that HTTP allows/],
     [{ '': '1' }, 'headers[""]', /not a name that HTTP allows/],
     [{ 'x\r\nevil': '1' }, 'headers["x\\r\\nevil"]', /not a name that HTTP allows/],
@@ -237,9 +239,15 @@ describe('streams', () => {
     [{ heartbeatMs: 0 }, 'streams.heartbeatMs', /milliseconds above 0/],
     [{ answerTimeoutMs: -1 }, 'streams.answerTimeoutMs', /milliseconds above 0/],
     [{ maxBackoffMs: NaN }, 'streams.maxBackoffMs', /milliseconds above 0/],
+    [{ initialBackoffMs: 60, maxBackoffMs: 50 }, 'streams.initialBackoffMs', /60 is above streams.maxBackoffMs, which is 50/],
+    [{ initialBackoffMs: 3_000 }, 'streams.initialBackoffMs', /3000 is above streams.maxBackoffMs, which is 2000/],
   ])('%j are refused by name', (streams, option, message) => {
     expect(refused({ streams })).toMatchObject({ option, message: expect.stringMatching(message) });
   });
+});
+
+test('the first pause is not above a short longest one', () => {
+  expect(settings({ streams: { maxBackoffMs: 20 } }).streams).toMatchObject({ initialBackoffMs: 20, maxBackoffMs: 20 });
 });
 
 describe('apiPrefix', () => {

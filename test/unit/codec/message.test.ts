@@ -141,7 +141,7 @@ describe('a request', () => {
   it('comes back as it was', () => {
     const request = fc.record(
       { key: fc.string(), limit: fc.nat(), revision: fc.maxSafeInteger(), serializable: fc.boolean() },
-      { requiredKeys: [] },
+      { requiredKeys: ['key'] },
     );
     fc.assert(
       fc.property(request, (given) => {
@@ -221,8 +221,10 @@ describe('a request', () => {
   });
 
   it('is told from what is none by a guard that does not throw', () => {
-    expect(Compare.is({ target: 'MOD' })).toBe(true);
-    for (const input of [null, 5, { target: 'SIZE' }, { other: 1 }]) expect(Compare.is(input)).toBe(false);
+    const compare = { target: 'MOD', result: 'EQUAL', key: 'a' };
+    expect(Compare.is(compare)).toBe(true);
+    for (const input of [null, 5, { ...compare, target: 'SIZE' }, { ...compare, other: 1 }, { target: 'MOD' }])
+      expect(Compare.is(input)).toBe(false);
     expect(KeyValueCodec.is(null)).toBe(false);
   });
 });

@@ -68,7 +68,8 @@ export function putTo<T>(
 }
 
 function plainOrJson(value: unknown): BytesLike {
-  if (isBytesLike(value)) return value;
+  // Text that cannot be sent is refused by the put: it must not become JSON.
+  if (typeof value === 'string' || isBytesLike(value)) return value;
   let json: unknown;
   try {
     json = JSON.stringify(value);

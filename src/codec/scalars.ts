@@ -84,7 +84,8 @@ export const string = new WireType<string>(
   { is: 'string' },
   () => '',
   (input) => (typeof input === 'string' ? input : INVALID),
-  (value) => (typeof value === 'string' ? value : INVALID),
+  // Half of a surrogate pair would become U+FFFD at the server: two passwords could be the same.
+  (value) => (typeof value === 'string' && value.isWellFormed() ? value : INVALID),
 );
 
 export const bool = new WireType<boolean>(

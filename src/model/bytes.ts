@@ -97,7 +97,10 @@ export function toText(value: BytesLike): string {
   return typeof value === 'string' ? value : utf8Decoder.decode(value);
 }
 
-/** True for what can be sent as a key or value. `instanceof` alone would refuse arrays of another realm. */
+/**
+ * True for what can be sent as a key or value: text that has a UTF-8 form, or bytes. Half of a surrogate pair has none; it would be sent as U+FFFD, under which
+ * all such keys are the same. `instanceof` alone would refuse arrays of another realm.
+ */
 export function isBytesLike(value: unknown): value is BytesLike {
-  return typeof value === 'string' || Object.prototype.toString.call(value) === '[object Uint8Array]';
+  return typeof value === 'string' ? value.isWellFormed() : Object.prototype.toString.call(value) === '[object Uint8Array]';
 }

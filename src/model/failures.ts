@@ -18,6 +18,7 @@ export function failuresOf(errors: Errors): string[] {
 export function typeName(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
+  if (typeof value === 'string' && !value.isWellFormed()) return 'text with half of a surrogate pair in it, which UTF-8 does not have';
   if (typeof value !== 'object') return typeof value;
   if (Array.isArray(value)) return 'an array';
   // `[object Map]`: what has a name of its own is not said to be an object where an object is wanted.

@@ -139,14 +139,11 @@ describe('entries of the same key', () => {
     expect(seen.completed).toBe(true);
   });
 
-  test.each<[string, PutEntry['key'], PutEntry['key']]>([
-    ['text and bytes', 'é', toBytes('é')],
-    ['text that has no UTF-8 form, and what is sent for it', '\ud800', '\ufffd'],
-  ])('are known whatever they are given as: %s', (_, one, other) => {
+  test('are known whatever they are given as: text and bytes', () => {
     const kv = new HeldKv();
     putAll(kv, [
-      { key: one, value: '1' },
-      { key: other, value: '2' },
+      { key: 'é', value: '1' },
+      { key: toBytes('é'), value: '2' },
     ]).subscribe();
     expect(kv.txns.map(({ values }) => values)).toEqual([['1']]);
   });

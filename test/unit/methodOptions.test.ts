@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { lastValueFrom, type Observable } from 'rxjs';
+import { lastValueFrom, of, type Observable } from 'rxjs';
+import { putTo } from '../../operators/index.js';
 import { createClient, key, put, txn, type Client } from '../../src/index.js';
 import { failureWith } from '../integration/support/outcomes.js';
 
@@ -87,6 +88,14 @@ describe('an argument is refused', () => {
       ({ namespace }) => namespace('n/').kv.put(given(undefined), 'v'),
       /^PutRequest.key must be bytes .* not nothing/,
     ],
+    ['put', ({ kv }) => kv.put('\ud800', 'v'), /^PutRequest.key must be bytes .*, not text with half of a surrogate pair in it/],
+    ['put', ({ kv }) => kv.put('k', 'v\ud800'), /^PutRequest.value must be bytes .*, not text with half of a surrogate pair in it/],
+    ['get', ({ kv }) => kv.get('\udc00'), /^RangeRequest.key must be bytes .*, not text with half of a surrogate pair in it/],
+    ['watch', ({ watch }) => watch({ prefix: '\ud800' }), /its prefix cannot be text with half of a surrogate pair in it/],
+    ['lock', ({ lock }) => lock('\ud800'), /^the name of a lock is a string that is not empty, not text with half of a surrogate pair/],
+    ['tx.get', ({ stm }) => stm((tx) => tx.get('\ud800')), /its key cannot be text with half of a surrogate pair in it/],
+    ['authenticate', ({ auth }) => auth.authenticate('u', 'p\ud800'), /^AuthenticateRequest.password must be string, not text with half/],
+    ['putTo', ({ kv }) => of('v\ud800').pipe(putTo(kv, 'k')), /^PutRequest.value must be bytes .*, not text with half of a surrogate pair/],
     ['txn', ({ kv }) => kv.txn({ success: [put('a', 'b'), given(undefined)] }), /^success\[1\] of a txn is an operation .*, not nothing$/],
     ['txn', ({ kv }) => kv.txn({ failure: given(Array(1)) }), /^failure\[0\] of a txn is an operation .*, not nothing$/],
     ['txn', ({ kv }) => kv.txn({ failure: [given({ op: 'puts' })] }), /^failure\[0\] of a txn is an operation .*, not object$/],
@@ -111,7 +120,7 @@ describe('an argument is refused', () => {
     ['a leader', ({ electionService }) => electionService.resign(given({ name: 'e' })), /^LeaderKey.key must be/],
     ['stm', ({ stm }) => stm(given('x')), /^stm: body is a function, not string$/],
     ['tx.put', ({ stm }) => stm((tx) => tx.put('a', given(undefined))), /^tx.put: value is a string or a Uint8Array, not nothing$/],
-    ['lockClaims', ({ lockClaims }) => lockClaims(given(undefined)), /^the name of a lock is a string that is not empty$/],
+    ['lockClaims', ({ lockClaims }) => lockClaims(given(undefined)), /^the name of a lock is a string that is not empty, not nothing$/],
     ['call', ({ call }) => call(given(5n), {}), /^call: path is a path like \/kv\/range, .* not bigint$/],
     ['call', ({ call }) => call('/kv/range', given({ limit: 5n })), /^call: body cannot be written as JSON/],
   ])('of %s', async (_, use, says) => {

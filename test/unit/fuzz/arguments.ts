@@ -10,7 +10,7 @@ interface Kind {
 export type Argument = readonly [value: unknown, kind: Kind];
 
 const kind = (right: Kind['right']): Kind => ({ right });
-const isText = (value: unknown): value is string => typeof value === 'string';
+const isText = (value: unknown): value is string => typeof value === 'string' && value.isWellFormed();
 const isFilled = (value: unknown): boolean => isText(value) && value !== '';
 const isBytes = (value: unknown): boolean => isText(value) || value instanceof Uint8Array;
 const isKey = (value: unknown): boolean => isFilled(value) || (value instanceof Uint8Array && value.length > 0);

@@ -36,9 +36,13 @@ describe('the keys of a request', () => {
     );
   });
 
-  test('keep the other fields, and are bytes even where text would merge with the prefix', () => {
-    const asked = { key: '\ude00', limit: 5 };
-    expect(new Prefix('\ud83d').around(asked)).toEqual({ key: joined('\ud83d', '\ude00'), limit: 5 });
+  test('keep the other fields, and are bytes', () => {
+    expect(new Prefix('é/').around({ key: 'a', limit: 5 })).toEqual({ key: joined('é/', 'a'), limit: 5 });
+  });
+
+  test('do not become text by a prefix of which each is half a character', () => {
+    expect(() => new Prefix('\ud83d')).toThrow('not text with half of a surrogate pair');
+    expect(new Prefix('a/').around({ key: '\ude00' })).toEqual({ key: '\ude00' });
   });
 
   test.each([[''], [new Uint8Array(0)]])('are refused by the name that the server has for it where there is none: %p', (key) => {

@@ -113,5 +113,8 @@ function openNow(): { readonly at: number; readonly key: string; readonly alive:
   return [...open].map((ownership) => ({ at: machineNow(), key: ownership.key, alive: ownership.alive }));
 }
 
-process.on('SIGTERM', () => void etcd.close().then(() => process.exit(0)));
+process.on('SIGTERM', () => {
+  say({ is: 'closing' });
+  void etcd.close().then(() => process.exit(0));
+});
 say({ is: 'ready' });

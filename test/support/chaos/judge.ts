@@ -31,7 +31,7 @@ export interface Figures {
 export function judge(history: readonly Happened[], lines: readonly Line[]): Figures {
   const { wrong, deletedAt, writes, owners } = replay(history);
   const known = judgeOwners(lines, deletedAt);
-  const all = [...wrong, ...known.wrong];
+  const all = [...wrong, ...known.wrong, ...unusualFailures(lines)];
   if (all.length > 0) throw new Error(`${all.length} faults:\n${all.slice(0, 20).join('\n')}`);
   const count = (is: Line['is']): number => lines.filter((line) => line.is === is).length;
   const failures: Record<string, number> = {};
@@ -102,4 +102,21 @@ function judgeOwners(lines: readonly Line[], deletedAt: ReadonlyMap<string, numb
     if (ticks > 1) wrong.push(`${key}: its owner had not been told ${behind}`);
   }
   return { wrong, leastMarginMs };
+}
+
+/** Failures that contenders may meet while they are away from the server; all others are faults of ours. */
+const USUAL = new Set(['LockLost', 'Unreachable', 'ConnectionLost', 'DeadlineExceeded', 'AmbiguousWrite', 'LeaseNotFound']);
+
+/** Of one process after the other, each in the order in which it said so. */
+function unusualFailures(lines: readonly Line[]): string[] {
+  const wrong: string[] = [];
+  let closing = false;
+  for (const line of lines) {
+    if (line.is === 'ready') closing = false;
+    if (line.is === 'closing') closing = true;
+    if (line.is !== 'failed' || USUAL.has(line.reason)) continue;
+    if (line.reason !== 'ClientClosed') wrong.push(`an attempt ended in ${line.reason}`);
+    else if (!closing) wrong.push('an attempt ended in ClientClosed before the client was closed');
+  }
+  return wrong;
 }

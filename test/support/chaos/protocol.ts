@@ -23,7 +23,9 @@ export type Line =
   /** A guarded write was refused, or done. */
   | { readonly is: 'write'; readonly done: boolean }
   /** What an attempt to own, or work under it, ended in. */
-  | { readonly is: 'failed'; readonly reason: string };
+  | { readonly is: 'failed'; readonly reason: string }
+  /** It is told to end, and closes its client: whoever waits is told of that from now on, and not before. */
+  | { readonly is: 'closing' };
 
 /** The value of a counter: who wrote it, by the revision that fences it. */
 export interface Count {

@@ -58,6 +58,17 @@ describe('the judge of the chaos for locks', () => {
     expect(faults(HISTORY, [tick(A, 601, true)])).toContain('thought to be owned 1.0 ms after it was gone');
   });
 
+  test('finds what attempts must not end in, and that a client was closed before it was told to', () => {
+    const failed = (reason: string): Line => ({ is: 'failed', reason });
+    const ready: Line = { is: 'ready' };
+    const closing: Line = { is: 'closing' };
+    expect(faults(HISTORY, [ready, failed('LockLost'), failed('AmbiguousWrite'), closing, failed('ClientClosed')])).toBe('');
+    expect(faults(HISTORY, [ready, failed('Compacted')])).toContain('an attempt ended in Compacted');
+    const early = 'ended in ClientClosed before the client was closed';
+    expect(faults(HISTORY, [ready, failed('ClientClosed'), closing])).toContain(early);
+    expect(faults(HISTORY, [ready, closing, ready, failed('ClientClosed')])).toContain(early);
+  });
+
   test('allows one tick to one who was stopped, and no second one', () => {
     expect(faults(HISTORY, [tick(A, 900, false), lost(A, 901)])).toBe('');
     expect(faults(HISTORY, [tick(A, 900, false), tick(A, 910, false)])).toContain('its owner had not been told 310.0 ms after it was gone');

@@ -67,6 +67,8 @@ async function main(): Promise<void> {
   print(`SEED=${options.seed}, ${options.minutes} minutes`);
   const { rows, breaches } = await soak(options);
   print(`\n${tableOf(rows)}\n`);
+  for (const { fault, readsBack, slowest } of rows)
+    if (slowest !== undefined) print(`  ${fault}, a read of ${Math.round(readsBack)} ms: ${slowest}`);
   print(breaches.length === 0 ? `All held, SEED=${options.seed}` : `${breaches.length} breaches, SEED=${options.seed}:`);
   for (const what of breaches.slice(0, 50)) print(`  ${what}`);
   process.exitCode = breaches.length === 0 ? 0 : 1;

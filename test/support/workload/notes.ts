@@ -6,7 +6,7 @@ export interface CallNote {
   readonly begin: number;
   readonly end: number;
   readonly outcome: Outcome;
-  /** Why it was not done. */
+  /** Why it was not done; or took long. */
   readonly reason?: string | undefined;
 }
 

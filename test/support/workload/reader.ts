@@ -4,7 +4,22 @@ import type { Random } from '../random.js';
 import type { Gate } from './gate.js';
 import { markKey } from './marks.js';
 import type { Breach, CallNote } from './notes.js';
+import type { Tries } from './tries.js';
 import type { Writer } from './writer.js';
+
+/** Of those that take longer it is noted where the time went. */
+const SLOW_MS = 1_000;
+
+/** Who reads what. */
+interface ReaderMeans {
+  readonly etcd: Client;
+  /** Those of this client that failed. */
+  readonly tries: Tries;
+  readonly writers: readonly Writer[];
+  readonly random: Random;
+  readonly gate: Gate;
+  readonly everyMs: number;
+}
 
 /** Reads at a steady rate, whether the last have been answered or not; what was acknowledged before a read began must be in it. */
 export class Reader {
@@ -13,18 +28,12 @@ export class Reader {
   private readonly timer: NodeJS.Timeout;
   private readonly pending = new Set<Promise<void>>();
 
-  constructor(
-    private readonly etcd: Client,
-    private readonly writers: readonly Writer[],
-    private readonly random: Random,
-    gate: Gate,
-    everyMs: number,
-  ) {
+  constructor(private readonly means: ReaderMeans) {
     this.timer = setInterval(() => {
-      if (!gate.open) return;
+      if (!means.gate.open) return;
       const read: Promise<void> = this.read().finally(() => this.pending.delete(read));
       this.pending.add(read);
-    }, everyMs);
+    }, means.everyMs);
   }
 
   async finish(): Promise<void> {
@@ -33,21 +42,26 @@ export class Reader {
   }
 
   private async read(): Promise<void> {
+    const { etcd, tries, writers, random } = this.means;
     const begin = performance.now();
-    const writer = this.random.pick(this.writers);
+    const writer = random.pick(writers);
     const due = writer.revision;
     try {
-      const found = await firstValueFrom(this.etcd.kv.get(markKey(writer.name)));
+      const found = await firstValueFrom(etcd.kv.get(markKey(writer.name)));
       // By revisions: a write in doubt may be carried out late, and put an older number over a newer one.
       const { modRevision } = found ?? { modRevision: 0 };
       if (modRevision < due) {
         const what = `a read found ${writer.name} as of revision ${modRevision}, of which ${due} had been acknowledged before`;
         this.breaches.push({ at: begin, what });
       }
-      this.notes.push({ begin, end: performance.now(), outcome: 'done' });
+      const end = performance.now();
+      const why = end - begin > SLOW_MS ? tries.between(begin, end) : undefined;
+      this.notes.push({ begin, end, outcome: 'done', reason: why });
     } catch (error) {
       if (!isEtcdError(error)) throw error;
-      this.notes.push({ begin, end: performance.now(), outcome: 'failed', reason: `${error.reason}: ${error.message}` });
+      const end = performance.now();
+      const reason = `${error.reason}: ${error.message}; its tries: ${tries.between(begin, end)}`;
+      this.notes.push({ begin, end, outcome: 'failed', reason });
     }
   }
 }

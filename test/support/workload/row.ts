@@ -19,6 +19,8 @@ export interface Row {
   readonly times: number;
   /** The longest that a read took, a write, and a change on its way to a watch, since the cluster could go on. */
   readonly readsBack: number;
+  /** Where the time of the longest read went. */
+  readonly slowest: string | undefined;
   readonly writesBack: number;
   readonly watchesBack: number;
   readonly reads: number;
@@ -42,7 +44,8 @@ export function rowOf({ fault, from, mendable, until }: Struck, records: Records
   const waited = ({ begin, end }: CallNote): number => end - Math.max(begin, mendable);
   const reads = records.reads.filter(within);
   const writes = records.writes.filter(({ begin }) => begin >= from && begin < until);
-  const done = (notes: readonly CallNote[]): number[] => notes.filter(({ outcome }) => outcome === 'done').map(waited);
+  const done = <N extends CallNote>(notes: readonly N[]): N[] => notes.filter(({ outcome }) => outcome === 'done');
+  const slowest = longest(done(reads), waited);
   // What had begun before the cluster could go on may end as it likes.
   const failed = reads.filter(({ outcome, begin }) => outcome !== 'done' && begin >= mendable);
   const counts = writes.map((write) => faultsOf(write, records));
@@ -50,8 +53,9 @@ export function rowOf({ fault, from, mendable, until }: Struck, records: Records
     fault,
     ofOne: mendable === from,
     times: 1,
-    readsBack: most(done(reads)),
-    writesBack: most(done(writes)),
+    readsBack: slowest === undefined ? 0 : waited(slowest),
+    slowest: slowest?.reason,
+    writesBack: most(done(writes).map(waited)),
     watchesBack: most(writes.flatMap((write) => delaysOf(write, mendable, records))),
     reads: reads.length,
     failedReads: failed.length,
@@ -73,6 +77,7 @@ export function together(rows: readonly Row[]): Row {
       ...all,
       times: all.times + row.times,
       readsBack: Math.max(all.readsBack, row.readsBack),
+      slowest: all.readsBack > row.readsBack ? all.slowest : row.slowest,
       writesBack: Math.max(all.writesBack, row.writesBack),
       watchesBack: Math.max(all.watchesBack, row.watchesBack),
       reads: all.reads + row.reads,
@@ -92,7 +97,7 @@ export function together(rows: readonly Row[]): Row {
 export function breachesOf(row: Row): string[] {
   const limit = row.ofOne ? LIMITS.ofOne : LIMITS.ofAll;
   const limits: readonly (readonly [boolean, string])[] = [
-    [row.readsBack > limit.reads, `a read took ${Math.round(row.readsBack)} ms`],
+    [row.readsBack > limit.reads, `a read took ${Math.round(row.readsBack)} ms: ${row.slowest ?? 'no try of it failed'}`],
     [row.watchesBack > limit.watches, `a watch heard of a change after ${Math.round(row.watchesBack)} ms`],
     [row.ofOne && row.failedReads > 0, `${row.failedReads} reads failed, one with ${row.failure ?? ''}`],
     [row.reads === 0 || row.writes === 0, 'nothing was read or written'],
@@ -120,6 +125,11 @@ function delaysOf({ revision, end }: WriteNote, mendable: number, { heard }: Rec
     const at = when.get(revision);
     return at === undefined ? [] : [Math.max(0, at - Math.max(end, mendable))];
   });
+}
+
+/** The one that is the greatest by a measure; undefined of none. */
+function longest<T>(all: readonly T[], measure: (one: T) => number): T | undefined {
+  return all.reduce<T | undefined>((found, one) => (found === undefined || measure(one) > measure(found) ? one : found), undefined);
 }
 
 const most = (values: readonly number[]): number => values.reduce((all, value) => Math.max(all, value), 0);

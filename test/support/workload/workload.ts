@@ -9,6 +9,7 @@ import { Holder } from './holder.js';
 import type { Breach, CallNote, WriteNote } from './notes.js';
 import { Reader } from './reader.js';
 import { askTruth, carriedOut, writtenOf } from './truth.js';
+import { Tries } from './tries.js';
 import { watchersOf, type Watcher } from './watcher.js';
 import { Writer } from './writer.js';
 
@@ -50,18 +51,27 @@ export class Workload {
   ) {
     const { endpoints, access } = cluster;
     // Each begins with another member, so that every member has the streams of one of them.
-    const clients = endpoints.map((_, first) =>
-      createClient({ ...access, endpoints: [...endpoints.slice(first), ...endpoints.slice(0, first)] }),
-    );
-    this.writers = clients.flatMap((etcd, user) =>
+    const clients = endpoints.map((_, first) => {
+      const tries = new Tries();
+      const addresses = [...endpoints.slice(first), ...endpoints.slice(0, first)];
+      return { tries, etcd: createClient({ ...access, endpoints: addresses, retry: tries.listen }) };
+    });
+    this.writers = clients.flatMap(({ etcd }, user) =>
       Array.from({ length: WRITERS_EACH }, (_, index) => {
         const name = `w${user}.${index}`;
         return new Writer(name, etcd, random.fork(name), this.gate);
       }),
     );
-    this.users = clients.map((etcd, user) => ({
+    this.users = clients.map(({ etcd, tries }, user) => ({
       etcd,
-      reader: new Reader(etcd, this.writers, random.fork(`reader ${user}`), this.gate, READ_EVERY_MS),
+      reader: new Reader({
+        etcd,
+        tries,
+        writers: this.writers,
+        random: random.fork(`reader ${user}`),
+        gate: this.gate,
+        everyMs: READ_EVERY_MS,
+      }),
       watchers: watchersOf(`user ${user}`, etcd),
       holder: new Holder(`user ${user}`, etcd, LEASE_TTL),
       connection: stateOf(etcd),

@@ -110,7 +110,7 @@ export class Attempts {
     const fail = (failure = error): Observable<T> => throwError(() => settled(call, failure));
     const { safety, sent, tries } = call;
     const found = call.authenticated && isForLackOfToken(error, shown) ? 'reauthenticate' : verdict(error, safety, sent);
-    const renewable = this.note(found, endpoint, shown);
+    const renewable = this.note(found, error, endpoint, shown);
     let decision: ReturnType<typeof decided>;
     try {
       decision = decided(this.policy, { rpc: call.name, safety, sent, error, tries, verdict: found });
@@ -124,7 +124,7 @@ export class Attempts {
       case 'ambiguous':
         return fail();
       case 'again':
-        if (this.mayTryAgain(call) || this.mayBeElecting(call)) return this.run(call, send);
+        if (this.mayTryAgain(call) || this.mayBeElecting(call)) return this.onceMore(error, call, () => this.run(call, send));
         this.ranOut.add(error);
         return fail();
       case 'elsewhere':
@@ -147,8 +147,10 @@ export class Attempts {
   }
 
   /** What a failure says of its endpoint and token, whatever becomes of the call. @returns whether another token can be had */
-  private note(found: Verdict, endpoint: Endpoint, shown: Credential | undefined): boolean {
-    if (found === 'again' || found === 'elsewhere' || found === 'ambiguous') endpoint.failed();
+  private note(found: Verdict, { reason }: EtcdError, endpoint: Endpoint, shown: Credential | undefined): boolean {
+    const failed = found === 'again' || found === 'elsewhere' || found === 'ambiguous';
+    // Who says that the leader changed has another one: nobody can be asked with a better hope.
+    if (failed && reason !== 'LeaderChanged') endpoint.failed();
     if (found === 'rediscover') endpoint.forget();
     return found === 'reauthenticate' && shown !== undefined && this.tokens.refused(shown);
   }
@@ -172,10 +174,15 @@ export class Attempts {
     return this.afterPause(call, next, FEW_DOUBLINGS);
   }
 
+  /** Of an endpoint that failed the next try knows itself how long it is to wait; one that did not would be asked without a pause. */
+  private onceMore<T>({ reason }: EtcdError, call: Call, next: () => Observable<T>): Observable<T> {
+    return reason === 'LeaderChanged' ? this.inRounds(call, next, FEW_DOUBLINGS) : next();
+  }
+
   /** Each endpoint is asked at once the first time; from then on they are given time. */
-  private inRounds<T>(call: Call, next: () => Observable<T>): Observable<T> {
+  private inRounds<T>(call: Call, next: () => Observable<T>, doublings?: number): Observable<T> {
     const round = call.options.endpoint === undefined ? this.endpoints.size : 1;
-    return call.tries < round ? next() : this.afterPause(call, next);
+    return call.tries < round ? next() : this.afterPause(call, next, doublings);
   }
 
   private afterPause<T>(call: Call, next: () => Observable<T>, doublings = MOST_DOUBLINGS): Observable<T> {

@@ -11,13 +11,14 @@ import { channelAlong } from './channel.js';
 import { checkServer, discoverServer } from './discovery.js';
 import { Endpoints } from './endpoints.js';
 import type { Endpoint } from './endpoint.js';
+import { hedged } from './hedged.js';
 import { Limits } from './limited.js';
 import { memberQuestions } from './memberQuestions.js';
 import { MemberSearch } from './memberSearch.js';
 import { messagesOf } from './messagesOf.js';
 import { refuseNewer } from './newer.js';
 import { Requests } from './requests.js';
-import type { RetryPolicy } from './retryPolicy.js';
+import { NO_RETRIES, type RetryPolicy } from './retryPolicy.js';
 import { Revisions } from './revisions.js';
 import type { Route } from './route.js';
 import { Tokens, type Auth } from './tokens.js';
@@ -74,8 +75,11 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
       settings.discovery.intervalMs,
       (origins) => release(endpoints.find(origins)),
     );
+  // A member that has lost its leader, and that it has, says nothing: all calls would wait until it is given up.
+  const asked = <T>(run: () => Observable<T>): Observable<T> =>
+    endpoints.size > 1 && settings.retry !== NO_RETRIES ? hedged(run, settings.tryTimeoutMs / 2) : run();
   const tokens = new Tokens(settings.auth, {
-    ask: (name, password) => unary(authRpcs.authenticate, { name, password }).pipe(map(({ token }) => token)),
+    ask: (name, password) => asked(() => unary(authRpcs.authenticate, { name, password })).pipe(map(({ token }) => token)),
     goesOn: (failure) => attempts.mayHelpAgain(failure),
     closed,
   });

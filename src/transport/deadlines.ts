@@ -1,8 +1,11 @@
 import { asyncScheduler, type Subscription } from 'rxjs';
 
+/** `early`: before its time, with all the others. */
+type Expire = (early: boolean) => void;
+
 interface Entry {
   readonly at: number;
-  readonly expire: () => void;
+  readonly expire: Expire;
 }
 
 /**
@@ -17,7 +20,7 @@ export class Deadlines {
   constructor(private readonly timeoutMs: number) {}
 
   /** Runs `expire` when the time is over. @returns what calls it off */
-  set(expire: () => void): () => void {
+  set(expire: Expire): () => void {
     const entry = { at: asyncScheduler.now() + this.timeoutMs, expire };
     this.entries.add(entry);
     this.timer ??= this.arm(this.timeoutMs);
@@ -27,6 +30,15 @@ export class Deadlines {
       this.timer?.unsubscribe();
       this.timer = undefined;
     };
+  }
+
+  /** Runs all of them, whose time has not come. */
+  expireAll(): void {
+    const entries = [...this.entries];
+    this.entries.clear();
+    this.timer?.unsubscribe();
+    this.timer = undefined;
+    for (const { expire } of entries) expire(true);
   }
 
   private arm(ms: number): Subscription {
@@ -45,7 +57,7 @@ export class Deadlines {
       for (const entry of due) this.entries.delete(entry);
       // Before anything expires: the end of one call may begin another, which must not find the timer gone and set it for itself.
       this.timer = oldest === undefined ? undefined : this.arm(oldest.at - now);
-      for (const { expire } of due) expire();
+      for (const { expire } of due) expire(false);
     }, ms);
   }
 }

@@ -26,6 +26,7 @@ export interface Questions {
 export class Endpoint {
   /** When something last came from it. */
   heardAt = 0;
+  private failedAt = 0;
   private readonly backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
   /** 0 for one that works. */
   private retryAt = 0;
@@ -64,6 +65,11 @@ export class Endpoint {
     return this.retryAt > 0;
   }
 
+  /** It failed, and nothing has come from it since: nobody seems to be there. */
+  get isMute(): boolean {
+    return this.heardAt < this.failedAt;
+  }
+
   /** When it may be asked again; in the past for one that works. */
   get pausedUntil(): number {
     return this.retryAt;
@@ -78,6 +84,7 @@ export class Endpoint {
   /** It did not: it is set aside for a while that doubles each time, and may be another server when it is back. */
   failed(): void {
     const now = asyncScheduler.now();
+    this.failedAt = now;
     this.forget();
     // All the calls on a connection that breaks are one failure.
     if (now < this.retryAt) return;

@@ -56,15 +56,16 @@ export class Endpoints {
   }
 
   /**
-   * The next in turn that is not set aside; where all are, the next in turn. Whoever asks has those that are set aside checked, in the background: a
+   * The next in turn that is not set aside; where all are, the next of those that at least say something, or of all. Whoever asks has those that are set aside checked, in the background: a
    * client that is not in use asks nobody anything.
    */
   pick(): Endpoint {
     this.onUse();
-    const working = this.nextWorking();
-    if (working === undefined) return this.nextAside();
+    const somebody = this.nextOf(({ isAside }) => !isAside) ?? this.nextOf(({ isMute }) => !isMute);
+    // Nobody is passed over: the calls find out themselves.
+    if (somebody === undefined) return this.nextOfAll();
     for (const endpoint of this.all) endpoint.check();
-    return working;
+    return somebody;
   }
 
   /** The endpoint at this address. @throws EtcdError `InvalidArgument` where it is not one of the client's */
@@ -87,12 +88,12 @@ export class Endpoints {
     return gone;
   }
 
-  private nextWorking(): Endpoint | undefined {
+  private nextOf(isRight: (endpoint: Endpoint) => boolean): Endpoint | undefined {
     const { all } = this;
     for (let step = 0; step < all.length; step++) {
       const index = (this.next + step) % all.length;
       const candidate = all[index];
-      if (candidate === undefined || candidate.isAside) continue;
+      if (candidate === undefined || !isRight(candidate)) continue;
       this.next = (index + 1) % all.length;
       return candidate;
     }
@@ -100,7 +101,7 @@ export class Endpoints {
   }
 
   /** Not the one that was set aside last, again and again: it may be down, and the others back without anybody having asked. */
-  private nextAside(): Endpoint {
+  private nextOfAll(): Endpoint {
     const index = this.next % this.all.length;
     const endpoint = this.all[index];
     if (endpoint === undefined) throw new EtcdError('Unreachable', 'there is no endpoint');

@@ -20,38 +20,40 @@ interface Beginning<T> {
 
 /** Gives up tries of which nothing is heard, so that a silent endpoint does not cost a call all its time. */
 export class TryLimits {
-  private readonly first: Deadlines;
+  /** Of the tries at an endpoint. */
+  private readonly deadlines = new WeakMap<Endpoint, Deadlines>();
 
   constructor(
     private readonly usualMs: number,
     /** How many other endpoints there are to go to. */
     private readonly alternatives: () => number,
-  ) {
-    this.first = new Deadlines(usualMs);
-  }
+  ) {}
 
   /**
    * A try that is given up, and recovered from, when it is silent for too long. A write that was sent is not: it waits, but other calls are sent elsewhere meanwhile.
-   * What waits for a connection is given up only if its endpoint says nothing to anybody: it may be we who are busy.
+   * What waits for a connection is given up only if its endpoint says nothing to anybody: it may be we who are busy. When that is so all tries there are given up, those of
+   * a moment ago, too: each would find out by itself, and only later.
    */
   watched<T>({ call, endpoint, go, recover }: Beginning<T>): Observable<T> {
     const limitMs = this.limitOf(call);
     if (limitMs === Infinity) return go(recover);
     return new Observable((subscriber) => {
-      const check = (): void => {
-        if (call.answered || (call.sent && call.patient)) return;
+      const begunAt = asyncScheduler.now();
+      const check = (early: boolean): void => {
+        if (subscriber.closed || call.answered || (call.sent && call.patient)) return;
         const heardAt = call.sent ? call.heardAt : Math.max(call.heardAt, endpoint.heardAt);
         const restMs = heardAt + limitMs - asyncScheduler.now();
-        if (restMs > 0) callOff = this.callIn(restMs, check);
-        else if (call.sent && call.safety === 'write') endpoint.failed();
+        if (restMs > 0 && !early) return void (callOff = this.callIn(restMs, endpoint, check));
+        if (call.sent && call.safety === 'write') endpoint.failed();
         else {
           trial.unsubscribe();
           call.silences += 1;
           recover(silence(call.sent, limitMs, { rpc: call.name, endpoint: endpoint.origin })).subscribe(subscriber);
         }
+        if (!early && endpoint.heardAt < begunAt) this.deadlines.get(endpoint)?.expireAll();
       };
-      call.heardAt = asyncScheduler.now();
-      let callOff = this.callIn(limitMs, check);
+      call.heardAt = begunAt;
+      let callOff = this.callIn(limitMs, endpoint, check);
       subscriber.add(() => callOff());
       const trial = go((failure) => {
         // What comes in its place has a limit of its own.
@@ -88,10 +90,18 @@ export class TryLimits {
     return this.usualMs * GROWTH ** Math.floor((call?.silences ?? 0) / Math.max(1, this.alternatives()));
   }
 
-  private callIn(ms: number, expire: () => void): () => void {
-    if (ms === this.usualMs) return this.first.set(expire);
-    const timer = asyncScheduler.schedule(expire, ms);
+  private callIn(ms: number, endpoint: Endpoint, expire: (early: boolean) => void): () => void {
+    if (ms === this.usualMs) return this.deadlinesAt(endpoint).set(expire);
+    const timer = asyncScheduler.schedule(() => expire(false), ms);
     return () => timer.unsubscribe();
+  }
+
+  private deadlinesAt(endpoint: Endpoint): Deadlines {
+    const known = this.deadlines.get(endpoint);
+    if (known !== undefined) return known;
+    const deadlines = new Deadlines(this.usualMs);
+    this.deadlines.set(endpoint, deadlines);
+    return deadlines;
   }
 }
 

@@ -81,6 +81,29 @@ describe('a call whose answer is lost', () => {
     expect(result?.at).toBeLessThan(2_200);
   });
 
+  test('by a member that has another leader is repeated at once, and not held against the member', () => {
+    const changed = refuse('etcdserver: leader changed', 14, 503);
+    const transport = scriptedTransport(inTurn(changed, changed, reply(200)));
+    const caller = callerOf(transport, { endpoints: [A, B] });
+    const [first, ...others] = settle(
+      get(caller),
+      after(200, () => get(caller)),
+      after(210, () => get(caller)),
+    );
+    expect(first).toMatchObject({ outcome: 'ok' });
+    expect(others).toMatchObject([{ at: 201 }, { at: 211 }]);
+    expect(transport.posts.map(({ origin }) => origin)).toEqual([A, B, A, B, A]);
+    expect(transport.checks).toHaveLength(0);
+  });
+
+  test('is not repeated without end or pause by members that cannot agree', () => {
+    const transport = scriptedTransport(refuse('etcdserver: leader changed', 14, 503));
+    const [end] = settle(get(callerOf(transport, { endpoints: [A, B] })));
+    expect(end).toMatchObject({ outcome: 'LeaderChanged' });
+    expect(end?.at).toBeLessThan(3_700);
+    expect(transport.posts.length).toBeLessThan(30);
+  });
+
   test('by a server without a leader is handled alike', () => {
     const leaderless = refuse('etcdserver: no leader', 14, 503);
     const reads = scriptedTransport(inTurn(leaderless, reply(200)));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { map, mergeMap, switchMap, take, timer, toArray, type Observable } from 'rxjs';
+import { asyncScheduler, map, mergeMap, switchMap, take, tap, timer, toArray, type Observable } from 'rxjs';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import type { ClosableCaller } from '../../../src/transport/caller.js';
 import {
@@ -11,6 +11,7 @@ import {
   header,
   lost,
   put,
+  refuse,
   reply,
   scriptedTransport,
   settle,
@@ -198,4 +199,15 @@ describe('endpoints that are set at run time', () => {
       { outcome: 'InvalidArgument', error: { message: expect.stringContaining(B) } },
     ]);
   });
+});
+
+test('where all are set aside, one of which nothing is heard is passed over as long as another says anything', () => {
+  const leaderless: Script = (request) => refuse('etcdserver: no leader', 14, 503)(request).pipe(tap(() => request.onReceived?.()));
+  const others: Script = (request) => (asyncScheduler.now() < 2_500 ? leaderless : reply(200))(request);
+  const transport = scriptedTransport((request) => (request.origin === A ? silent : others)(request));
+  transport.health = silent;
+  const [end] = settle(get(callerOf(transport, { endpoints: [A, B, 'http://c:1'] })));
+  expect(end?.outcome).toBe('ok');
+  expect(end?.at).toBeLessThan(3_500);
+  expect(asked(transport, A)).toBe(1);
 });

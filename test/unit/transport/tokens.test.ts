@@ -205,6 +205,19 @@ describe('user and password', () => {
     });
   });
 
+  test.each([
+    ['of which one is silent', {}, 760],
+    ['of which one is silent, where retry is false', { retry: NO_RETRIES }, 10_000],
+    ['of which one is silent, where no try is too long', { tryTimeoutMs: Infinity }, 10_000],
+  ])('are shown to the next endpoint, too, before a first one %s is given up', (_, settings, atMost) => {
+    const guard = new Guard();
+    const transport = scriptedTransport((request) => (request.origin === A ? silent : guard.script)(request));
+    const [end] = settle(get(callerOf(transport, { auth: AUTH, endpoints: [A, B], ...settings }), { endpoint: B }));
+    expect(end?.at).toBeLessThanOrEqual(atMost);
+    expect(end?.at).toBeGreaterThanOrEqual(atMost - 10);
+    expect(authentications(transport)).toBe(atMost < 1_000 ? 2 : 1);
+  });
+
   test('serve those who still wait when the one who came first has gone', () => {
     const transport = scriptedTransport(new Guard().script);
     const caller = callerOf(transport, { auth: AUTH });

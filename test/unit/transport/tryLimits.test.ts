@@ -64,6 +64,38 @@ describe('a read of which nothing is heard', () => {
     expect(originsOf(transport)).toEqual([A, B, B, B]);
   });
 
+  describe('leaves its endpoint together with the others that wait there', () => {
+    /** Calls that go to A and B in turn, from when both versions are known: to A as scripted, from 100 ms on. */
+    const inTime = (script: Script, ...calls: readonly (readonly [ms: number, call: typeof get])[]) => {
+      const transport = scriptedTransport(at(inTurn(reply(200), script)));
+      const caller = callerOf(transport, BOTH);
+      const ends = settle(
+        ...[0, 0, 100, 110].map((ms) => after(ms, () => get(caller))),
+        ...calls.map(([ms, call]) => after(ms, () => call(caller))),
+      );
+      return { transport, origins: originsOf(transport).slice(2), ends: ends.slice(2) };
+    };
+
+    test('once nothing was heard from there for so long: those of a moment ago do not find out by themselves', () => {
+      const { transport, origins, ends } = inTime(silent, [1_500, get]);
+      expect(ends).toMatchObject([{ at: 1_601 }, { at: 111 }, { outcome: 'ok', at: 1_601 }]);
+      expect(origins).toEqual([A, B, A, B, B]);
+      expect(transport.live).toBe(0);
+    });
+
+    test('but not a write that was sent', () => {
+      const { origins, ends } = inTime(silent, [1_500, put]);
+      expect(ends).toMatchObject([{ at: 1_601 }, { at: 111 }, { outcome: 'AmbiguousWrite', at: 11_500 }]);
+      expect(origins).toEqual([A, B, A, B]);
+    });
+
+    test('and not where that one answers others', () => {
+      const { origins, ends } = inTime(inTurn(silent, trickle(5, 2), silent), [120, get], [130, get], [1_500, get]);
+      expect(ends.at(-1)).toMatchObject({ outcome: 'ok', at: 1_500 + 1_500 + 1 });
+      expect(origins).toEqual([A, B, A, B, A, B, B]);
+    });
+  });
+
   test('gets four times as long at each further try, so that what is slow comes to its end', () => {
     const transport = scriptedTransport(reply(200, { header }, 5_000));
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 1_500 + 5_000 + 2 }]);

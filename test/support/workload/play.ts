@@ -28,7 +28,7 @@ const CALM_MS = 500;
 export async function play({ random, next, onFault, ...options }: PlayOptions): Promise<Played> {
   const cluster = await startFaultCluster(options);
   const workload = new Workload(cluster, random.fork('workload'));
-  const struck: Struck[] = [];
+  const struck: Omit<Struck, 'until'>[] = [];
   try {
     await delay(CALM_MS);
     for (let chosen = next(); chosen !== undefined; chosen = next()) {
@@ -40,10 +40,10 @@ export async function play({ random, next, onFault, ...options }: PlayOptions): 
       await cluster.settled();
       await workload.calm();
       await delay(CALM_MS);
-      struck.push({ fault: name, from, mendable, until: performance.now() });
+      struck.push({ fault: name, from, mendable });
     }
     const records = await workload.finish();
-    const rows = struck.map((one) => rowOf(one, records));
+    const rows = struck.map((one, index) => rowOf({ ...one, until: struck[index + 1]?.from ?? performance.now() }, records));
     const breaches = [...rows.flatMap(breachesOf), ...records.breaches.map(({ what }) => what)];
     return { version: cluster.version, rows, breaches };
   } finally {

@@ -8,7 +8,7 @@ import type { Tries } from './tries.js';
 import type { Writer } from './writer.js';
 
 /** Of those that take longer it is noted where the time went. */
-const SLOW_MS = 1_000;
+const SLOW_MS = 1_200;
 
 /** Who reads what. */
 interface ReaderMeans {
@@ -38,6 +38,11 @@ export class Reader {
 
   async finish(): Promise<void> {
     clearInterval(this.timer);
+    await this.drained();
+  }
+
+  /** Resolves when all reads that are under way have ended. */
+  async drained(): Promise<void> {
     await Promise.all(this.pending);
   }
 

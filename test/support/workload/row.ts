@@ -8,6 +8,7 @@ export interface Struck {
   readonly from: number;
   /** When all can go on again, as far as the cluster goes: from here on it is counted how long that takes. At the beginning for one that leaves most members well. */
   readonly mendable: number;
+  /** When the next one began, or the end. */
   readonly until: number;
 }
 
@@ -41,17 +42,19 @@ const LIMITS = { ofOne: { reads: 2_000, watches: 5_000 }, ofAll: { reads: 10_000
 /** What the records say of one fault. */
 export function rowOf({ fault, from, mendable, until }: Struck, records: Records): Row {
   const within = ({ begin, end }: CallNote): boolean => begin < until && end >= from;
-  const waited = ({ begin, end }: CallNote): number => end - Math.max(begin, mendable);
+  // What goes on when the next fault begins goes on because of that.
+  const waited = ({ begin, end }: CallNote): number => Math.min(end, until) - Math.max(begin, mendable);
   const reads = records.reads.filter(within);
   const writes = records.writes.filter(({ begin }) => begin >= from && begin < until);
   const done = <N extends CallNote>(notes: readonly N[]): N[] => notes.filter(({ outcome }) => outcome === 'done');
   const slowest = longest(done(reads), waited);
-  // What had begun before the cluster could go on may end as it likes.
-  const failed = reads.filter(({ outcome, begin }) => outcome !== 'done' && begin >= mendable);
+  const ofOne = mendable === from;
+  // What had begun before the cluster could go on may end as it likes; what ended later failed by the next fault.
+  const failed = reads.filter(({ outcome, begin, end }) => outcome !== 'done' && end < until && (ofOne || begin >= mendable));
   const counts = writes.map((write) => faultsOf(write, records));
   return {
     fault,
-    ofOne: mendable === from,
+    ofOne,
     times: 1,
     readsBack: slowest === undefined ? 0 : waited(slowest),
     slowest: slowest?.reason,

@@ -10,9 +10,10 @@ export class Tries {
     return 'default';
   };
 
-  /** Those that read, in words: when they failed, in milliseconds since the beginning. */
+  /** What those that read met, in words: when it came first and last, in milliseconds since the beginning, and how often. */
   between(begin: number, end: number): string {
-    const within = this.failed.filter(({ at }) => at >= begin && at <= end);
-    return within.map(({ at, what }) => `${Math.round(at - begin)} ms ${what}`).join('; ');
+    const met = new Map<string, number[]>();
+    for (const { at, what } of this.failed) if (at >= begin && at <= end) met.set(what, [...(met.get(what) ?? []), Math.round(at - begin)]);
+    return [...met].map(([what, at]) => `${at[0]}${at.length === 1 ? '' : `…${at.at(-1)}`} ms ${at.length} × ${what}`).join('; ');
   }
 }

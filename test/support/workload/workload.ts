@@ -87,9 +87,10 @@ export class Workload {
     this.gate.go();
   }
 
-  /** Resolves when every watch has come as far as the writers had at the beginning, or has had time enough. */
+  /** Resolves when every read that is under way has ended, and every watch has come as far as the writers had at the beginning, or has had time enough. */
   async calm(): Promise<void> {
     const due = this.revision;
+    await Promise.all(this.users.map(({ reader }) => reader.drained()));
     for (
       const end = performance.now() + 12_000;
       performance.now() < end && !this.watchers.every((watch) => watch.recorder.revision >= due - 20);

@@ -47,6 +47,17 @@ test('a write in doubt may be there or not', () => {
   expect(breaches({ writes, carriedOut: new Map() })).toEqual([]);
 });
 
+test('what fails, or waits, when the next fault is there is no matter of the one before', () => {
+  const begun = { begin: 8_990, end: 12_500 };
+  const failed = { ...begun, outcome: 'failed' as const, reason: 'Why' };
+  const next = { fault: 'all down', from: 9_000, mendable: 12_000, until: 20_000 };
+  expect(breaches({ reads: [failed] })).toEqual([]);
+  expect(breaches({ reads: [failed], writes: [{ ...done, begin: 9_500 }] }, next)).toEqual([]);
+  expect(breaches({ reads: [{ ...begun, outcome: 'done' }] })).toEqual([]);
+  const single = { ...next, mendable: 9_000 };
+  expect(breaches({ reads: [failed], writes: [{ ...done, begin: 9_500 }] }, single)).toEqual([expect.stringContaining('1 reads failed')]);
+});
+
 test('where all were down, time counts from when they are back', () => {
   const reads = [{ begin: 2_000, end: 8_500, outcome: 'done' as const }];
   expect(rowOf({ ...struck, mendable: 8_000 }, records({ reads }))).toMatchObject({ readsBack: 500 });

@@ -189,12 +189,22 @@ describe('no secret is in an error', () => {
     ['is refused', (reply) => reply.json(400, { error: 'etcdserver: authentication failed, invalid user ID or password', code: 3 })],
     ['is answered without sense', (reply) => reply.text(200, `<html>${SECRET}`)],
     ['is answered by what is not HTTP', (reply) => raw(reply, `${SECRET}\r\n\r\n`)],
-    ['is cut off', (reply) => reply.cut()],
     ['is answered without a token', (reply) => reply.json(200, { token: 7, password: SECRET })],
   ])('when authenticating %s', async (_, answer) => {
     server.script = (__, reply) => answer(reply);
     const error = await rejection(firstValueFrom(clientOf({ auth }).kv.get('a')));
     expect(error).toMatchObject({ rpc: 'Auth.Authenticate', endpoint: server.endpoint });
+    expectSilentAbout(error, SECRET);
+  });
+
+  test('when authenticating is cut off, time and again until the call has no time left', async () => {
+    server.script = (_, reply) => reply.cut();
+    const error = await rejection(firstValueFrom(clientOf({ auth, requestTimeoutMs: 500 }).kv.get('a')));
+    expect(error).toMatchObject({
+      reason: 'DeadlineExceeded',
+      rpc: 'KV.Range',
+      cause: { rpc: 'Auth.Authenticate', endpoint: server.endpoint },
+    });
     expectSilentAbout(error, SECRET);
   });
 

@@ -23,7 +23,7 @@ import type { BytesLike } from './model/bytes.js';
 import type { LeaseId } from './model/ids.js';
 import { callerWithin } from './namespace/caller.js';
 import { Prefix } from './namespace/prefix.js';
-import { watchStreamsWithin } from './namespace/watchStreams.js';
+import { watchStreamWithin } from './namespace/watchStreams.js';
 import { settingsOf, type ClientOptions } from './options.js';
 import { rawCall, type RawCallOptions } from './rawCall.js';
 import { serverInfoService, type ServerInfoService } from './serverInfo.js';
@@ -36,7 +36,7 @@ import { WatchConnections } from './watch/connections.js';
 import type { ConnectionState } from './watch/connectionState.js';
 import { lives, type Lives } from './watch/lives.js';
 import { watches, type Watches } from './watch/watch.js';
-import type { WatcherMeans } from './watch/watcher.js';
+import type { WatcherMeans } from './watch/watcherMeans.js';
 
 /**
  * What is done with keys, and by them: all keys of a client, or those of a namespace. What concerns the cluster (users, members, maintenance) has no keys,
@@ -211,7 +211,9 @@ function namespace(means: NamespaceMeans): Namespace {
     connection$: connections.state,
     namespace: (given) => {
       const prefix = new Prefix(given);
-      return namespace({ ...means, caller: callerWithin(caller, prefix), connections: watchStreamsWithin(connections, prefix) });
+      // Those of an outer namespace lie around those of an inner one.
+      const within: WatcherMeans['within'] = (stream) => watchStreamWithin(means.within?.(stream) ?? stream, prefix);
+      return namespace({ ...means, caller: callerWithin(caller, prefix), within });
     },
   };
 }

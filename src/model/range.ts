@@ -20,6 +20,7 @@ export interface KeyRange {
 }
 
 const ZERO = '\0';
+const LAST_OF_ASCII = 0x7f;
 
 /**
  * A range as key and range_end: the one place that knows how.
@@ -49,6 +50,11 @@ export function toKeyRange(range: Range): KeyRange {
 
 /** The first key after all those that begin with `prefix`: its last byte below 0xff is raised by one, and what follows is cut. */
 export function prefixEnd(prefix: BytesLike): BytesLike {
+  if (typeof prefix === 'string') {
+    const last = prefix.charCodeAt(prefix.length - 1);
+    // Text where it can be: a watch holds it as long as it lives, and a small array of bytes takes five times the memory. Joined, it is not held in parts.
+    if (last < LAST_OF_ASCII) return [prefix.slice(0, -1), String.fromCharCode(last + 1)].join('');
+  }
   const bytes = toBytes(prefix);
   for (let last = bytes.length - 1; last >= 0; last--) {
     const byte = bytes[last];

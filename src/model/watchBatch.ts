@@ -19,7 +19,10 @@ export interface ProgressBatch {
 /** What a watch gives as a unit: a whole revision, or a bookmark. */
 export type WatchBatch = EventsBatch | ProgressBatch;
 
+/** One for all bookmarks: each watch holds its last. */
+const NONE: readonly WatchEvent[] = Object.freeze([]);
+
 /** A bookmark. */
 export function progress(revision: number): ProgressBatch {
-  return { type: 'progress', revision, events: [] };
+  return { type: 'progress', revision, events: NONE };
 }

@@ -16,7 +16,7 @@ export interface WatchNews {
  */
 export class Cursor {
   /** Events of a revision that may go on in the next part of a fragmented response. */
-  private held: WatchEvent[] = [];
+  private held: WatchEvent[] | undefined;
 
   constructor(private nextRevision: number) {}
 
@@ -27,14 +27,14 @@ export class Cursor {
 
   /** A new stream begins: parts of a response that the old one did not finish will be sent again. */
   restart(): void {
-    this.held = [];
+    this.held = undefined;
   }
 
   /** What the news complete: whole revisions in their order, and bookmarks. */
   accept({ events, fragment, progress }: WatchNews): WatchBatch[] {
     const batches: WatchBatch[] = [];
-    let open = this.held;
-    this.held = [];
+    let open = this.held ?? [];
+    this.held = undefined;
     const close = (): void => {
       const [first] = open;
       if (first === undefined) return;

@@ -23,7 +23,8 @@ import { Backoff } from '../transport/backoff.js';
 import { LiveEntries } from './liveEntries.js';
 import { persistently } from './passing.js';
 import type { WatchTarget } from './request.js';
-import { after, watchFrom, type WatcherMeans } from './watcher.js';
+import { watchFrom } from './watcher.js';
+import { after, type WatcherMeans } from './watcherMeans.js';
 
 /** What a range holds, and how it came to. */
 export interface LiveUpdate {
@@ -68,7 +69,7 @@ export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPa
 
     const follow = (from: Loaded): Observable<LiveUpdate> => {
       let { entries } = from;
-      return watchFrom(target, of(after(from.revision)), means).pipe(
+      return watchFrom(target, after(from.revision), means).pipe(
         switchMap(({ revision, events }) => {
           if (events.length === 0) return EMPTY;
           const next = entries.apply(events);

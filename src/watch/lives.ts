@@ -4,13 +4,14 @@ import { defer, map, switchMap, takeWhile, type Observable } from 'rxjs';
 import type { BytesLike } from '../model/bytes.js';
 import { checkOptions } from '../model/checkOptions.js';
 import type { KeyValue } from '../model/keyValue.js';
-import { toKeyRange, type Range } from '../model/range.js';
+import type { Range } from '../model/range.js';
 import type { LiveUpdate, ReadPages } from './live.js';
 import { LIVE_VALUE, LIVE_VALUE_STATE, liveKey, liveValues, valueReadings, type LiveValueOptions } from './liveValue.js';
+import { targetOf } from './request.js';
 import { SharedByKey } from './sharedByKey.js';
 import { rangeIdentity } from './sharedWatches.js';
 import { viewState, type Reading, type ViewState } from './viewState.js';
-import type { WatcherMeans } from './watcher.js';
+import type { WatcherMeans } from './watcherMeans.js';
 
 /** The live state of a client: what a range holds, kept up to date. */
 export interface Lives {
@@ -48,10 +49,10 @@ export function lives(means: WatcherMeans, readPages: ReadPages, closed: Observa
 
   const live: Lives['live'] = (range) =>
     defer(() => {
-      const keys = toKeyRange(range);
-      return shared.of(rangeIdentity(keys), () =>
+      const target = targetOf(range);
+      return shared.of(rangeIdentity(target), () =>
         // Loaded with the maps that never change, which not every program needs.
-        defer(() => import('./live.js')).pipe(switchMap(({ liveUpdates }) => liveUpdates(range, { keys, filter: {} }, readPages, means))),
+        defer(() => import('./live.js')).pipe(switchMap(({ liveUpdates }) => liveUpdates(range, target, readPages, means))),
       );
     });
 

@@ -1,25 +1,50 @@
-import { Observable, type Subscriber } from 'rxjs';
+import type { Observer, Unsubscribable } from 'rxjs';
 import type { AnswerOf } from '../codec/rpc.js';
 import type { Json } from '../codec/wire.js';
 import { watchRpcs } from '../codec/watch.js';
-import type { ErrorDetails } from '../errors/index.js';
+import type { ErrorDetails, EtcdError } from '../errors/index.js';
+import type { ClusterId } from '../model/ids.js';
 import { readStreamMessage } from '../transport/answers.js';
 import { verdict } from '../transport/retry.js';
 import { createRequest, type WatchTarget } from './request.js';
 import { refusalIn } from './refusal.js';
 import { createdIn, newsIn } from './report.js';
+import type { Source } from './shared.js';
 import type { WatchReport, WatchStream } from './watchStream.js';
 
 type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
 
-interface Watcher {
-  readonly subscriber: Subscriber<WatchReport>;
-  /** The number that was asked for, where the server takes that. */
-  readonly wanted: number | undefined;
-  /** By the server's count, as soon as it has answered. */
-  id?: number;
+/** A watch on a stream. */
+class StreamWatch implements Unsubscribable {
   /** So many bookmarks for the whole stream may yet come that were made before this watch was. */
-  foreignBookmarks: number;
+  foreignBookmarks = 0;
+
+  constructor(
+    private readonly stream: MultiplexedStream,
+    /** Its number: the one that was asked for, where the server takes that, and that of the server as soon as it has answered. */
+    public id: number | undefined,
+    /** Who hears of it; undefined when he has left. */
+    private observer: Observer<WatchReport> | undefined,
+  ) {}
+
+  get left(): boolean {
+    return this.observer === undefined;
+  }
+
+  report(report: WatchReport): void {
+    this.observer?.next(report);
+  }
+
+  refuse(error: EtcdError): void {
+    const { observer } = this;
+    this.observer = undefined;
+    observer?.error(error);
+  }
+
+  unsubscribe(): void {
+    this.observer = undefined;
+    this.stream.leave(this);
+  }
 }
 
 /** What a multiplexed stream needs of what carries it. */
@@ -46,30 +71,18 @@ const PROGRESS_ID = -1;
  */
 export class MultiplexedStream implements WatchStream {
   /** Their creates have been sent, and the answers come in this order. */
-  private readonly creating: Watcher[] = [];
-  private readonly watchers = new Map<number, Watcher>();
+  private readonly creating: StreamWatch[] = [];
+  private readonly watchers = new Map<number, StreamWatch>();
   private lastWanted = 0;
+  /** Whose it is, as one string for all watches: each holds it as long as it lives. */
+  private cluster: ClusterId | undefined;
   /** Progress requests that have not been answered, and perhaps will not be. */
   private asked = 0;
 
   constructor(private readonly link: MultiplexedLink) {}
 
-  watch(target: WatchTarget, startRevision: number): Observable<WatchReport> {
-    return new Observable((subscriber) => {
-      // 0 would have the server choose.
-      const wanted = this.link.takesIds ? ++this.lastWanted : undefined;
-      const request = createRequest(target, startRevision, {
-        fragment: this.link.fragments,
-        ...(wanted === undefined ? {} : { watchId: wanted }),
-      });
-      const create = watchRpcs.watch.request.write(request) as Json;
-      const watcher: Watcher = { wanted, subscriber, foreignBookmarks: 0 };
-      subscriber.add(() => this.leave(watcher));
-      if (this.link.mayCreate?.() === false) return;
-      this.creating.push(watcher);
-      this.link.send(create);
-      if (this.creating.length === 1) this.link.expect(true);
-    });
+  watch(target: WatchTarget, startRevision: number): Source<WatchReport> {
+    return { subscribe: (observer) => this.create(target, startRevision, observer) };
   }
 
   /** Whether anybody would hear of progress: a server answers a progress request only where there is a watch. */
@@ -100,28 +113,50 @@ export class MultiplexedStream implements WatchStream {
    * answered yet, too, where their numbers are known: it takes requests in turn.
    */
   cancelAll(): void {
-    for (const { wanted } of this.creating) if (wanted !== undefined) this.cancel(wanted);
+    for (const { id } of this.creating) if (id !== undefined) this.cancel(id);
     for (const id of [...this.watchers.keys()]) this.cancel(id);
   }
 
+  /** It is left. One whose create is under way is cancelled when it is answered: only then is its number known for sure. */
+  leave(watch: StreamWatch): void {
+    if (watch.id !== undefined && this.watchers.get(watch.id) === watch) this.cancel(watch.id);
+  }
+
+  private create(target: WatchTarget, startRevision: number, observer: Observer<WatchReport>): StreamWatch {
+    // 0 would have the server choose.
+    const wanted = this.link.takesIds ? ++this.lastWanted : undefined;
+    const request = createRequest(target, startRevision, {
+      fragment: this.link.fragments,
+      ...(wanted === undefined ? {} : { watchId: wanted }),
+    });
+    const create = watchRpcs.watch.request.write(request) as Json;
+    const watch = new StreamWatch(this, wanted, observer);
+    if (this.link.mayCreate?.() === false) return watch;
+    this.creating.push(watch);
+    this.link.send(create);
+    if (this.creating.length === 1) this.link.expect(true);
+    return watch;
+  }
+
   private onCreated(response: WatchResponse): void {
-    const watcher = this.creating.shift();
+    const watch = this.creating.shift();
     this.link.expect(this.creating.length > 0);
-    if (watcher !== undefined && response.canceled) this.refuse(watcher, response);
-    else if (watcher === undefined || watcher.subscriber.closed) this.cancel(response.watchId);
+    if (watch !== undefined && response.canceled) this.refuse(watch, response);
+    else if (watch === undefined || watch.left) this.cancel(response.watchId);
     else {
-      watcher.id = response.watchId;
-      watcher.foreignBookmarks = this.asked;
-      this.watchers.set(response.watchId, watcher);
-      watcher.subscriber.next(createdIn(response));
+      watch.id = response.watchId;
+      watch.foreignBookmarks = this.asked;
+      this.watchers.set(response.watchId, watch);
+      if (this.cluster !== response.header.clusterId) this.cluster = response.header.clusterId;
+      watch.report(createdIn(response, this.cluster));
     }
   }
 
-  private refuse(watcher: Watcher, response: WatchResponse): void {
+  private refuse(watch: StreamWatch, response: WatchResponse): void {
     const refusal = refusalIn(response, this.link.where);
     // The token was shown when the stream was made: with another token it has to be another stream.
     if (verdict(refusal, 'read', true) === 'reauthenticate') throw refusal;
-    watcher.subscriber.error(refusal);
+    watch.refuse(refusal);
   }
 
   /**
@@ -131,28 +166,23 @@ export class MultiplexedStream implements WatchStream {
   private onProgress({ header }: WatchResponse): void {
     this.asked = Math.max(0, this.asked - 1);
     if (!this.link.orderedProgress) return;
-    for (const watcher of [...this.watchers.values()]) {
-      if (watcher.foreignBookmarks > 0) watcher.foreignBookmarks -= 1;
-      else watcher.subscriber.next({ type: 'news', events: [], fragment: false, progress: header.revision });
+    for (const watch of [...this.watchers.values()]) {
+      if (watch.foreignBookmarks > 0) watch.foreignBookmarks -= 1;
+      else watch.report({ type: 'news', events: [], fragment: false, progress: header.revision });
     }
   }
 
   private onNews(response: WatchResponse): void {
     // One that was cancelled a moment ago may still be spoken to.
-    const watcher = this.watchers.get(response.watchId);
-    if (watcher === undefined) return;
+    const watch = this.watchers.get(response.watchId);
+    if (watch === undefined) return;
     if (response.canceled) {
       this.watchers.delete(response.watchId);
-      watcher.subscriber.error(refusalIn(response, this.link.where));
+      watch.refuse(refusalIn(response, this.link.where));
       return;
     }
-    watcher.foreignBookmarks = 0;
-    watcher.subscriber.next(newsIn(response));
-  }
-
-  private leave(watcher: Watcher): void {
-    // One whose create is under way is cancelled when it is answered: only then is its number known.
-    if (watcher.id !== undefined && this.watchers.has(watcher.id)) this.cancel(watcher.id);
+    watch.foreignBookmarks = 0;
+    watch.report(newsIn(response));
   }
 
   private cancel(id: number): void {

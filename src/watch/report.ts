@@ -3,8 +3,8 @@ import type { watchRpcs } from '../codec/watch.js';
 import type { WatchReport } from './watchStream.js';
 
 /** A watch is there. */
-export function createdIn({ header }: AnswerOf<typeof watchRpcs.watch>): WatchReport {
-  return { type: 'created', clusterId: header.clusterId, revision: header.revision };
+export function createdIn({ header }: AnswerOf<typeof watchRpcs.watch>, clusterId = header.clusterId): WatchReport {
+  return { type: 'created', clusterId, revision: header.revision };
 }
 
 /** The news in a response of a watch. One without events is a bookmark: all up to its revision has been sent. */

@@ -1,7 +1,7 @@
 import type { RequestOf } from '../codec/rpc.js';
 import type { watchRpcs } from '../codec/watch.js';
 import { BOOLEAN, type OptionKinds } from '../model/checkOptions.js';
-import type { KeyRange } from '../model/range.js';
+import { toKeyRange, type KeyRange, type Range } from '../model/range.js';
 
 /** What a watch is to report. */
 export interface WatchFilter {
@@ -18,9 +18,22 @@ export interface WatchFilter {
 export const WATCH_FILTER: OptionKinds<WatchFilter> = { prevKv: BOOLEAN, noPut: BOOLEAN, noDelete: BOOLEAN, progressNotify: BOOLEAN };
 
 /** A watch as it is asked for on a stream. */
-export interface WatchTarget {
-  readonly keys: KeyRange;
+export interface WatchTarget extends KeyRange {
   readonly filter: WatchFilter;
+}
+
+/** What most watches leave out: one for all of them, of which there may be many. */
+const NOTHING: WatchFilter = {};
+
+/** What is asked for by a range and options: a copy, as who gave the options may change them. */
+export function targetOf(
+  range: Range,
+  { prevKv = false, noPut = false, noDelete = false, progressNotify = false }: WatchFilter = {},
+): WatchTarget {
+  const { key, rangeEnd } = toKeyRange(range);
+  const filter = prevKv || noPut || noDelete || progressNotify ? { prevKv, noPut, noDelete, progressNotify } : NOTHING;
+  // Not spread: V8 may give each object that is made so a shape of its own, which is larger than the object.
+  return rangeEnd === undefined ? { key, filter } : { key, rangeEnd, filter };
 }
 
 type WatchRequest = RequestOf<typeof watchRpcs.watch>;
@@ -34,7 +47,7 @@ interface CreateOptions {
 }
 
 /** The request that creates a watch. Fields that are not set are left out: a server that does not know them must not see them. */
-export function createRequest({ keys, filter }: WatchTarget, startRevision: number, { fragment, watchId }: CreateOptions): WatchRequest {
+export function createRequest({ filter, ...keys }: WatchTarget, startRevision: number, { fragment, watchId }: CreateOptions): WatchRequest {
   const filters = [...(filter.noPut === true ? (['NOPUT'] as const) : []), ...(filter.noDelete === true ? (['NODELETE'] as const) : [])];
   return {
     createRequest: {

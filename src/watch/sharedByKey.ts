@@ -1,51 +1,58 @@
-import { concat, defer, finalize, of, share, takeUntil, tap, timer, type Observable } from 'rxjs';
-
-/** How a stream is shared. */
-interface Sharing<T> {
-  /** How long it goes on without a subscriber. */
-  readonly graceMs: number;
-  /** What one who comes late begins with, made of the last value; without it, with what comes next. */
-  readonly late?: (last: T) => T;
-}
+import { Observable, Subscription, type Observer, type Unsubscribable } from 'rxjs';
+import { Membership, Shared, type Sharing, type Source } from './shared.js';
 
 /** Streams of which all who ask for the same key share one: made with its first subscriber, and gone a little after its last. */
-export class SharedByKey<T> {
-  private readonly streams = new Map<string, Observable<T>>();
+export class SharedByKey<T extends string | object> {
+  private readonly streams = new Map<string, SharedStream<T>>();
+  /** The end of the client, which all are told of together, as long as there are any. */
+  private closing: Subscription | undefined;
 
   constructor(
     private readonly closed: Observable<void>,
-    private readonly sharing: Sharing<T>,
+    readonly sharing: Sharing<T>,
   ) {}
 
   /** Looks at each subscription whether there is one: that of a moment ago may be gone. */
-  of(key: string, make: () => Observable<T>): Observable<T> {
-    return defer(() => {
-      const known = this.streams.get(key);
-      if (known !== undefined) return known;
-      const made: Observable<T> = this.share(make(), () => {
-        if (this.streams.get(key) === made) this.streams.delete(key);
-      });
-      this.streams.set(key, made);
-      return made;
-    });
+  of(key: string, make: () => Source<T>): Observable<T> {
+    return new Observable((subscriber) => this.join(key, make, subscriber));
   }
 
-  private share(source: Observable<T>, evict: () => void): Observable<T> {
-    const { graceMs, late } = this.sharing;
-    let last: { readonly value: T } | undefined;
-    const shared = source.pipe(
-      tap((value) => {
-        if (late !== undefined) last = { value };
-      }),
-      // eslint-disable-next-line rxjs-x/no-unsafe-takeuntil -- what follows has no source of its own that could go on
-      takeUntil(this.closed),
-      // Before its subscribers hear of the end, so that one who comes back at once gets a new one.
-      tap({ error: evict, complete: evict }),
-      // When the last has left.
-      finalize(evict),
-      share({ resetOnRefCountZero: () => timer(graceMs).pipe(takeUntil(this.closed)) }),
-    );
-    if (late === undefined) return shared;
-    return defer(() => (last === undefined ? shared : concat(of(late(last.value)), shared)));
+  /** As {@link of}, for who is not a subscriber. */
+  join(key: string, make: () => Source<T>, member: Observer<T>): Unsubscribable {
+    const stream = this.streams.get(key) ?? new SharedStream(this, key);
+    stream.join(member, make);
+    return new Membership(stream, member);
+  }
+
+  begun(stream: SharedStream<T>): void {
+    this.streams.set(stream.key, stream);
+    if (this.streams.size > 1) return;
+    this.closing = new Subscription();
+    // It may be closed already.
+    const close = (): void => [...this.streams.values()].forEach((each) => each.complete());
+    this.closing.add(this.closed.subscribe({ next: close, error: close }));
+  }
+
+  ended({ key }: SharedStream<T>): void {
+    this.streams.delete(key);
+    if (this.streams.size === 0) this.closing?.unsubscribe();
+  }
+}
+
+/** One that is found by its key as long as it goes on. */
+class SharedStream<T extends string | object> extends Shared<T> {
+  constructor(
+    private readonly owner: SharedByKey<T>,
+    readonly key: string,
+  ) {
+    super(owner.sharing);
+  }
+
+  protected override onBegin(): void {
+    this.owner.begun(this);
+  }
+
+  protected override onEnd(): void {
+    this.owner.ended(this);
   }
 }

@@ -1,9 +1,10 @@
-import { mergeMap, type Observable } from 'rxjs';
+import type { Observable, Observer } from 'rxjs';
 import { toBase64 } from '../model/bytes.js';
 import type { KeyRange } from '../model/range.js';
 import { progress, type WatchBatch } from '../model/watchBatch.js';
 import type { WatchEvent } from '../model/watchEvent.js';
 import type { WatchTarget } from './request.js';
+import type { Source } from './shared.js';
 import { SharedByKey } from './sharedByKey.js';
 
 /** The server watches of a client, one a range and filter. */
@@ -13,7 +14,7 @@ export class SharedWatches {
   private readonly sharedEvents: SharedByKey<WatchEvent>;
 
   constructor(
-    private readonly start: (target: WatchTarget) => Observable<WatchBatch>,
+    private readonly start: (target: WatchTarget) => Source<WatchBatch>,
     closed: Observable<void>,
     graceMs: number,
   ) {
@@ -28,17 +29,38 @@ export class SharedWatches {
   }
 
   events(target: WatchTarget): Observable<WatchEvent> {
-    return this.sharedEvents.of(identityOf(target), () => this.batches(target).pipe(mergeMap(({ events }) => events)));
+    const identity = identityOf(target);
+    const start = (): Source<WatchBatch> => this.start(target);
+    return this.sharedEvents.of(identity, () => ({
+      subscribe: (events) => this.shared.join(identity, start, new EventsOf(events)),
+    }));
+  }
+}
+
+/** Takes batches apart. */
+class EventsOf implements Observer<WatchBatch> {
+  constructor(private readonly observer: Observer<WatchEvent>) {}
+
+  next({ events }: WatchBatch): void {
+    for (const event of events) this.observer.next(event);
+  }
+
+  error(error: unknown): void {
+    this.observer.error(error);
+  }
+
+  complete(): void {
+    this.observer.complete();
   }
 }
 
 /** What makes two watches the same. */
-function identityOf({ keys, filter }: WatchTarget): string {
-  const { prevKv = false, noPut = false, noDelete = false, progressNotify = false } = filter;
-  return [rangeIdentity(keys), prevKv, noPut, noDelete, progressNotify].join(' ');
+function identityOf(target: WatchTarget): string {
+  const filters = Object.entries(target.filter).flatMap(([name, set]) => (set === true ? [name] : []));
+  return [rangeIdentity(target), ...filters].join(' ');
 }
 
 /** A string that only the same range has. */
 export function rangeIdentity({ key, rangeEnd = '' }: KeyRange): string {
-  return `${toBase64(key)} ${toBase64(rangeEnd)}`;
+  return [toBase64(key), toBase64(rangeEnd)].join(' ');
 }

@@ -22,24 +22,25 @@ export class StoreIdentity {
   /** The highest revision that the store is known to have had. */
   private seen = 0;
 
-  /** @param newest asks the cluster, not just a member, for the store's revision */
-  constructor(private readonly newest: Observable<number>) {}
-
   saw(revision: number): void {
     this.seen = Math.max(this.seen, revision);
   }
 
-  /** Emits when it is the same. It errors with `ClusterIDMismatch`, or `FutureRev` where what was seen is yet to come. */
-  check({ clusterId, revision }: StoreSighting): Observable<unknown> {
+  /**
+   * Emits when it is the same. It errors with `ClusterIDMismatch`, or `FutureRev` where what was seen is yet to come.
+   *
+   * @param newest asks the cluster, not just a member, for the store's revision
+   */
+  check({ clusterId, revision }: StoreSighting, newest: Observable<number>): Observable<unknown> {
     if (clusterId !== UNKNOWN) this.cluster ??= clusterId;
     if (this.cluster !== undefined && clusterId !== UNKNOWN && clusterId !== this.cluster)
       throw lost('ClusterIDMismatch', `this is cluster ${clusterId}, and the watch began in ${this.cluster}`);
     if (revision === 0 || revision >= this.seen) return of(undefined);
     // A member may lag behind; the cluster cannot.
-    return this.newest.pipe(
-      map((newest) => {
-        if (newest < this.seen)
-          throw lost('FutureRev', `the store is at revision ${newest}, and the watch has seen ${this.seen}: it was wiped, or restored`);
+    return newest.pipe(
+      map((latest) => {
+        if (latest < this.seen)
+          throw lost('FutureRev', `the store is at revision ${latest}, and the watch has seen ${this.seen}: it was wiped, or restored`);
       }),
     );
   }

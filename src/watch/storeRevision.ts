@@ -5,8 +5,8 @@ import type { Caller } from '../transport/call.js';
 import type { WatchTarget } from './request.js';
 
 /** The store's revision. Of the range's first key alone: counting a large range would cost the server, and who may read the range may read that. */
-export function storeRevision(caller: Caller, { keys }: WatchTarget): Observable<number> {
-  return caller.unary(kvRpcs.range, { key: keys.key, countOnly: true }).pipe(map(({ header }) => header.revision));
+export function storeRevision(caller: Caller, { key }: WatchTarget): Observable<number> {
+  return caller.unary(kvRpcs.range, { key, countOnly: true }).pipe(map(({ header }) => header.revision));
 }
 
 /**

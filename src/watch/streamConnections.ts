@@ -4,14 +4,14 @@ import {
   catchError,
   defer,
   finalize,
-  ReplaySubject,
-  share,
+  identity,
+  Observable,
   switchMap,
   takeWhile,
   throwError,
   timeout,
   timer,
-  type Observable,
+  type Observer,
 } from 'rxjs';
 import { EtcdError, isEtcdError } from '../errors/index.js';
 import { Backoff } from '../transport/backoff.js';
@@ -21,6 +21,7 @@ import { isPassingForStream, isTransient } from './passing.js';
 import { Patience } from './patience.js';
 import { Refusals } from './refusals.js';
 import type { ConnectionSettings } from './settings.js';
+import { Shared } from './shared.js';
 import { StreamLost } from './streamLost.js';
 
 /** What becomes of a stream, as who makes it over a channel reports it. */
@@ -43,7 +44,7 @@ export interface StreamOutcomes {
  *
  * @typeParam S what the work is done on
  */
-export class StreamConnections<S> {
+export class StreamConnections<S extends object> {
   private readonly current = new BehaviorSubject<ConnectionState>({ status: 'idle' });
   private readonly backoff: Backoff;
   private readonly patience: Patience;
@@ -52,7 +53,7 @@ export class StreamConnections<S> {
   private readonly refusals = new Refusals();
   /** Messages without sense that nothing but news made up for. */
   private readonly garbled = new Refusals();
-  private readonly shared: Observable<S>;
+  private readonly shared = new Shared<S>({ late: identity });
 
   constructor(
     private readonly findChannel: () => Observable<Channel>,
@@ -62,9 +63,6 @@ export class StreamConnections<S> {
   ) {
     this.backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
     this.patience = new Patience(settings.answerTimeoutMs);
-    this.shared = defer(() => this.open()).pipe(
-      share({ connector: () => new ReplaySubject<S>(1), resetOnError: true, resetOnComplete: true, resetOnRefCountZero: true }),
-    );
   }
 
   /** How it stands, and each change; never an error. Whoever comes after the end is told of it, too. */
@@ -74,20 +72,37 @@ export class StreamConnections<S> {
 
   /** A stream to work on. It errors with {@link StreamLost} when the stream breaks. */
   stream(): Observable<S> {
-    return this.shared;
+    return new Observable((subscriber) => {
+      this.join(subscriber);
+      return () => this.leave(subscriber);
+    });
+  }
+
+  /** As {@link stream}, for who holds no subscription. */
+  join(user: Observer<S>): void {
+    this.shared.join(user, () => this.open());
+  }
+
+  leave(user: Observer<S>): void {
+    this.shared.leave(user);
   }
 
   /** Runs what uses the streams, and knows by it whether anything does. */
   track<T>(user: Observable<T>): Observable<T> {
     return defer(() => {
-      this.users += 1;
-      return user.pipe(
-        finalize(() => {
-          this.users -= 1;
-          if (this.users === 0) this.show({ status: 'idle' });
-        }),
-      );
+      this.enter();
+      return user.pipe(finalize(() => this.exit()));
     });
+  }
+
+  /** As {@link track}, for who is no Observable. */
+  enter(): void {
+    this.users += 1;
+  }
+
+  exit(): void {
+    this.users -= 1;
+    if (this.users === 0) this.show({ status: 'idle' });
   }
 
   /** Something on the way to a stream did not come about, and is tried again after a pause. What is connected is not in trouble. */

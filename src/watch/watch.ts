@@ -1,14 +1,15 @@
-import { defer, map, mergeMap, of, take, takeUntil, timeout, throwError, type Observable } from 'rxjs';
+import { defer, map, mergeMap, take, takeUntil, timeout, throwError, type Observable } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
 import { checkOptions, LONGEST_MS, MILLISECONDS, WHOLE, type OptionKinds } from '../model/checkOptions.js';
 import { orClosed } from '../model/orClosed.js';
-import { toKeyRange, type Range } from '../model/range.js';
+import type { Range } from '../model/range.js';
 import type { WatchBatch } from '../model/watchBatch.js';
 import type { WatchEvent } from '../model/watchEvent.js';
-import { WATCH_FILTER, type WatchFilter, type WatchTarget } from './request.js';
+import { targetOf, WATCH_FILTER, type WatchFilter, type WatchTarget } from './request.js';
 import { SharedWatches } from './sharedWatches.js';
 import { storeRevision, StoreRevision } from './storeRevision.js';
-import { after, watchFrom, type WatcherMeans } from './watcher.js';
+import { watchFrom, Watcher } from './watcher.js';
+import { after, type WatcherMeans, type WatchStart } from './watcherMeans.js';
 
 /** What a watch is to report, and from where on. */
 export interface WatchOptions extends WatchFilter {
@@ -52,15 +53,16 @@ export interface Watches {
 /** The watches of a client over its streams. */
 export function watches(means: WatcherMeans, closed: Observable<void>, graceMs: number): Watches {
   const revision = new StoreRevision((target) => storeRevision(means.caller, target));
-  const shared = new SharedWatches((target) => watchFrom(target, revision.of(target).pipe(map(after)), means), closed, graceMs);
+  const now = (target: WatchTarget): Observable<WatchStart> => revision.of(target).pipe(map(after));
+  const shared = new SharedWatches((target) => new Watcher(target, now, means), closed, graceMs);
 
   const batchesFrom = (target: WatchTarget, startRevision: number): Observable<WatchBatch> =>
-    watchFrom(target, of({ next: startRevision, seen: 0 }), means).pipe(takeUntil(closed));
+    watchFrom(target, { next: startRevision, seen: 0 }, means).pipe(takeUntil(closed));
 
   const watch: Watches['watch'] = (range, options = {}) =>
     defer(() => {
-      const { startRevision, ...filter } = checkOptions('watch', options, WATCH);
-      const target = { keys: toKeyRange(range), filter };
+      const { startRevision } = checkOptions('watch', options, WATCH);
+      const target = targetOf(range, options);
       return startRevision === undefined
         ? shared.events(target)
         : batchesFrom(target, startRevision).pipe(mergeMap(({ events }) => events));
@@ -70,8 +72,8 @@ export function watches(means: WatcherMeans, closed: Observable<void>, graceMs: 
     watch,
     watchBatches: (range, options = {}) =>
       defer(() => {
-        const { startRevision, ...filter } = checkOptions('watchBatches', options, WATCH);
-        const target = { keys: toKeyRange(range), filter };
+        const { startRevision } = checkOptions('watchBatches', options, WATCH);
+        const target = targetOf(range, options);
         return startRevision === undefined ? shared.batches(target) : batchesFrom(target, startRevision);
       }),
     watchOnce: (range, options = {}) =>

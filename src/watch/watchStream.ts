@@ -1,6 +1,6 @@
-import type { Observable } from 'rxjs';
 import type { WatchNews } from './cursor.js';
 import type { WatchTarget } from './request.js';
+import type { Source } from './shared.js';
 import type { StoreSighting } from './storeIdentity.js';
 
 /** What a server says on a watch: first that it is there, then its news. */
@@ -12,5 +12,5 @@ export interface WatchStream {
    * Creates a watch; unsubscribing cancels it. It errors with an `EtcdError` where the server refuses or ends this watch; that the stream broke is told
    * as `StreamLost`, by the stream itself where it carries many.
    */
-  watch(target: WatchTarget, startRevision: number): Observable<WatchReport>;
+  watch(target: WatchTarget, startRevision: number): Source<WatchReport>;
 }

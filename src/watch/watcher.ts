@@ -1,125 +1,200 @@
 import {
   catchError,
-  concatMap,
   defer,
   delayWhen,
-  map,
-  mergeMap,
+  Observable,
   of,
-  retry,
-  switchMap,
-  tap,
+  Subscription,
+  take,
   throwError,
   timer,
-  type Observable,
+  type Observer,
+  type Unsubscribable,
 } from 'rxjs';
 import { hasReason, isEtcdError } from '../errors/index.js';
 import { progress, type WatchBatch } from '../model/watchBatch.js';
 import { Backoff } from '../transport/backoff.js';
-import type { Caller } from '../transport/call.js';
-import type { WatchConnections } from './connections.js';
-import type { ConnectionSettings } from './settings.js';
-import { Cursor, type WatchNews } from './cursor.js';
+import { Attempt } from './attempt.js';
+import { Cursor } from './cursor.js';
 import { isTransient, persistently } from './passing.js';
 import type { WatchTarget } from './request.js';
-import { StoreIdentity } from './storeIdentity.js';
+import type { Source } from './shared.js';
+import { StoreIdentity, type StoreSighting } from './storeIdentity.js';
 import { storeRevision } from './storeRevision.js';
 import { StreamLost } from './streamLost.js';
+import type { WatcherMeans, WatchStart } from './watcherMeans.js';
+import type { WatchReport, WatchStream } from './watchStream.js';
 
 /** So many times in a row a watch may be denied for a token that was forgotten meanwhile, though the read of its range was not. */
 const MOST_DENIALS = 5;
 
-/** Where a watch begins. */
-export interface WatchStart {
-  /** The first revision to report. */
-  readonly next: number;
-  /** The highest revision that the store is known to have had; 0 where that is not known. */
-  readonly seen: number;
-}
-
-/** Right behind a revision that the store has. */
-export const after = (seen: number): WatchStart => ({ next: seen + 1, seen });
-
-/** What a watch is made with. */
-export interface WatcherMeans {
-  readonly caller: Caller;
-  readonly connections: Pick<WatchConnections, 'stream' | 'track' | 'state' | 'troubled'>;
-  readonly settings: ConnectionSettings;
+/** A {@link Watcher} as an Observable, whose start is known. */
+export function watchFrom(target: WatchTarget, start: WatchStart, means: WatcherMeans): Observable<WatchBatch> {
+  return new Observable((subscriber) => new Watcher(target, () => of(start), means).subscribe(subscriber));
 }
 
 /**
  * One watch, from its start revision on, through whatever happens to the streams that carry it: whole revisions in their order, none left out and none
  * twice. Its first batch is a bookmark: from the revision after it on, everything will come. It errors only where no resuming helps.
  *
- * @param start tells where to begin; asked when the watch begins, until it has an answer
+ * A program may have thousands, to which most of the time nothing happens. So it is no pipeline, of which each operator would hold several objects for each of them: there are
+ * Observables only where something is waited for.
  */
-export function watchFrom(
-  target: WatchTarget,
-  start: Observable<WatchStart>,
-  { caller, connections, settings }: WatcherMeans,
-): Observable<WatchBatch> {
-  const watching = defer(() => {
-    let cursor: Cursor | undefined;
-    const store = new StoreIdentity(defer(() => persistently(storeRevision(caller, target), settings)));
-    let begun = false;
-    /** So many creates were refused since the last that was not. */
-    let refusals = 0;
-    let created = false;
-    const backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
+export class Watcher implements Source<WatchBatch>, Observer<WatchReport>, Unsubscribable {
+  private observer: Observer<WatchBatch> | undefined;
+  private cursor: Cursor | undefined;
+  private readonly store = new StoreIdentity();
+  private begun = false;
+  /** The server has confirmed it on this stream. */
+  private created = false;
+  /** So many creates were refused since the last that was not. */
+  private refusals = 0;
+  /** None while all goes well. */
+  private backoff: Backoff | undefined;
+  /** The try on a stream, or what is waited for before the next. */
+  private underWay: Unsubscribable | undefined;
+  /** The question whether this is still the same store, and what came meanwhile. */
+  private doubt: { readonly asked: Subscription; readonly held: WatchReport[] } | undefined;
 
-    // Without a revision to come back to, a cut before the first event would lose what happens meanwhile.
-    const place = (): Observable<Cursor> =>
-      cursor === undefined
-        ? persistently(start, settings, connections.troubled).pipe(
-            map(({ next, seen }) => {
-              store.saw(seen);
-              return (cursor = new Cursor(next));
-            }),
-          )
-        : of(cursor);
+  /** @param start tells where to begin; asked when the watch begins, until it has an answer */
+  constructor(
+    private readonly target: WatchTarget,
+    private readonly start: (target: WatchTarget) => Observable<WatchStart>,
+    private readonly means: WatcherMeans,
+  ) {}
 
-    /** etcd 3.3 takes an expired token for one that lacks the permission. A read of the same gets a new one if that is so, and else is refused as well. */
-    const refreshToken = (refusal: unknown): Observable<unknown> =>
-      persistently(storeRevision(caller, target), settings).pipe(
-        catchError((error: unknown) => (hasReason(error, 'PermissionDenied') ? throwError(() => refusal) : of(undefined))),
-        delayWhen(() => timer(backoff.next())),
-      );
+  /** Begins it, once. */
+  subscribe(observer: Observer<WatchBatch>): Unsubscribable {
+    this.observer = observer;
+    this.means.connections.enter();
+    this.go();
+    return this;
+  }
 
-    const begin = (at: Cursor): WatchBatch[] => {
-      created = true;
-      refusals = 0;
-      if (begun) return [];
-      begun = true;
-      return [progress(at.next - 1)];
+  unsubscribe(): void {
+    if (this.observer === undefined) return;
+    this.observer = undefined;
+    this.stop();
+    this.means.connections.exit();
+  }
+
+  /** There is a stream to be on. */
+  createOn(stream: WatchStream, startRevision: number): Unsubscribable {
+    return (this.means.within?.(stream) ?? stream).watch(this.target, startRevision).subscribe(this);
+  }
+
+  next(report: WatchReport): void {
+    this.backoff = undefined;
+    if (this.doubt !== undefined) this.doubt.held.push(report);
+    else if (report.type === 'created') this.recognise(report);
+    else {
+      for (const batch of this.cursor?.accept(report) ?? []) {
+        this.store.saw(batch.revision);
+        this.observer?.next(batch);
+      }
+    }
+  }
+
+  /** The stream broke, or the watch on it was refused or ended; or there was no telling where to begin. */
+  error(failure: unknown): void {
+    const denied = hasReason(failure, 'PermissionDenied') && !this.created;
+    this.stop();
+    // The pause before another stream is the connection's to make.
+    if (failure instanceof StreamLost && failure.again) this.go();
+    else if (failure instanceof StreamLost) this.end(failure.error);
+    else if (denied && ++this.refusals < MOST_DENIALS) this.pause(this.refreshedToken(failure));
+    // A token that a call was refused for has been tried anew there; one that a stream was refused for is a StreamLost.
+    else if (isEtcdError(failure) && isTransient(failure)) this.pause(timer(this.pauseMs()));
+    else this.end(failure);
+  }
+
+  /** A watch that goes on has no end but an error. */
+  complete(): void {}
+
+  private go(): void {
+    const { cursor } = this;
+    if (cursor === undefined) return this.findPlace();
+    cursor.restart();
+    const attempt = new Attempt(this, cursor.next, this.means.connections);
+    this.underWay = attempt;
+    attempt.begin();
+  }
+
+  /** Without a revision to come back to, a cut before the first event would lose what happens meanwhile. */
+  private findPlace(): void {
+    const { settings, connections } = this.means;
+    const found = ({ next, seen }: WatchStart): void => {
+      this.store.saw(seen);
+      this.cursor = new Cursor(next);
+      this.go();
     };
+    this.wait(persistently(this.start(this.target), settings, connections.troubled), { next: found, error: (error) => this.error(error) });
+  }
 
-    const accept = (at: Cursor, news: WatchNews): WatchBatch[] => {
-      const batches = at.accept(news);
-      const last = batches.at(-1);
-      if (last !== undefined) store.saw(last.revision);
-      return batches;
-    };
+  private pause(pause: Observable<unknown>): void {
+    this.wait(pause, { next: () => this.go(), error: (error) => this.end(error) });
+  }
 
-    return defer(place).pipe(
-      switchMap((at) => {
-        at.restart();
-        created = false;
-        return connections.stream().pipe(
-          switchMap((stream) => stream.watch(target, at.next)),
-          tap(() => backoff.reset()),
-          concatMap((report) => (report.type === 'created' ? store.check(report).pipe(mergeMap(() => begin(at))) : accept(at, report))),
-        );
-      }),
-      retry({
-        delay: (failure: unknown) => {
-          // The pause before another stream is the connection's to make.
-          if (failure instanceof StreamLost) return failure.again ? of(undefined) : throwError(() => failure.error);
-          if (hasReason(failure, 'PermissionDenied') && !created && ++refusals < MOST_DENIALS) return refreshToken(failure);
-          // A token that a call was refused for has been tried anew there; one that a stream was refused for is a StreamLost.
-          return isEtcdError(failure) && isTransient(failure) ? timer(backoff.next()) : throwError(() => failure);
-        },
-      }),
+  private wait<T>(what: Observable<T>, observer: Pick<Observer<T>, 'next' | 'error'>): void {
+    const waiting = new Subscription();
+    // Before it is begun: it may be over at once, and another have taken its place.
+    this.underWay = waiting;
+    waiting.add(what.pipe(take(1)).subscribe(observer));
+  }
+
+  /** etcd 3.3 takes an expired token for one that lacks the permission. A read of the same gets a new one if that is so, and else is refused as well. */
+  private refreshedToken(refusal: unknown): Observable<unknown> {
+    return this.newest().pipe(
+      catchError((error: unknown) => (hasReason(error, 'PermissionDenied') ? throwError(() => refusal) : of(undefined))),
+      delayWhen(() => timer(this.pauseMs())),
     );
-  });
-  return connections.track(watching);
+  }
+
+  /** The server has created it; whether it is the server of before is still to be seen. */
+  private recognise(sighting: StoreSighting): void {
+    const doubt = (this.doubt = { asked: new Subscription(), held: [] as WatchReport[] });
+    const same = (): void => {
+      this.doubt = undefined;
+      this.confirm();
+      for (const report of doubt.held) this.next(report);
+    };
+    doubt.asked.add(
+      defer(() => this.store.check(sighting, this.newest())).subscribe({ next: same, error: (error: unknown) => this.error(error) }),
+    );
+  }
+
+  private confirm(): void {
+    this.created = true;
+    this.refusals = 0;
+    if (this.begun || this.cursor === undefined) return;
+    this.begun = true;
+    this.observer?.next(progress(this.cursor.next - 1));
+  }
+
+  private newest(): Observable<number> {
+    const { caller, settings } = this.means;
+    return persistently(
+      defer(() => storeRevision(caller, this.target)),
+      settings,
+    );
+  }
+
+  private pauseMs(): number {
+    this.backoff ??= new Backoff(this.means.settings.initialBackoffMs, this.means.settings.maxBackoffMs);
+    return this.backoff.next();
+  }
+
+  private stop(): void {
+    const { underWay, doubt } = this;
+    this.underWay = this.doubt = undefined;
+    this.created = false;
+    doubt?.asked.unsubscribe();
+    underWay?.unsubscribe();
+  }
+
+  private end(error: unknown): void {
+    const { observer } = this;
+    this.unsubscribe();
+    observer?.error(error);
+  }
 }

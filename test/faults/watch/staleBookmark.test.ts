@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { MultiplexedStream } from '../../../src/watch/multiplexedStream.js';
+import { observable } from '../../unit/watch/support.js';
 import { collect } from './support/collect.js';
 
 const header = (revision: number): Record<string, string> => ({ revision: String(revision) });
@@ -22,7 +23,7 @@ function setUp() {
     send: () => undefined,
     expect: () => undefined,
   });
-  const watch = () => collect(stream.watch({ keys: { key: 'a' }, filter: {} }, 1));
+  const watch = () => collect(observable(stream.watch({ key: 'a', filter: {} }, 1)));
   const bookmarksOf = ({ values }: ReturnType<typeof watch>) => values.flatMap((report) => ('progress' in report ? [report.progress] : []));
   return { stream, watch, bookmarksOf };
 }

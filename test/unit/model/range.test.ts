@@ -66,7 +66,7 @@ test.each<[string, Range, KeyRange]>([
   ['text', 'a', { key: 'a' }],
   ['bytes', Uint8Array.of(1, 2), { key: Uint8Array.of(1, 2) }],
   ['a key', { key: 'a' }, { key: 'a' }],
-  ['a prefix', { prefix: 'app/' }, { key: 'app/', rangeEnd: toBytes('app0') }],
+  ['a prefix', { prefix: 'app/' }, { key: 'app/', rangeEnd: 'app0' }],
   [
     'a prefix that ends in 0xff',
     { prefix: Uint8Array.of(0x61, 0xff, 0xff) },

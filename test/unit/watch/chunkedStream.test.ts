@@ -6,10 +6,10 @@ import { chunkedStream } from '../../../src/watch/chunkedStream.js';
 import { StreamLost } from '../../../src/watch/streamLost.js';
 import type { WatchStream } from '../../../src/watch/watchStream.js';
 import { settings } from './scriptedConnections.js';
-import { virtually, watching } from './support.js';
+import { observable, virtually, watching } from './support.js';
 
 const { heartbeatMs, answerTimeoutMs } = settings;
-const target = { keys: { key: new Uint8Array([1]) }, filter: {} };
+const target = { key: new Uint8Array([1]), filter: {} };
 
 /** A server that says that a watch is there, and nothing more; and, until it falls silent, its version to who asks. */
 class Server {
@@ -46,7 +46,7 @@ describe('watches over chunked answers, to which nothing can be said', () => {
     virtually(({ flush }) => {
       const server = new Server();
       server.silent = true;
-      const seen = watching(server.stream().watch(target, 1));
+      const seen = watching(observable(server.stream().watch(target, 1)));
       timer(heartbeatMs + answerTimeoutMs - 1).subscribe(() => expect(seen.errors).toEqual([]));
       timer(heartbeatMs + answerTimeoutMs + 1).subscribe(() => expect(seen.errors).toEqual([expect.any(StreamLost)]));
       flush();
@@ -59,7 +59,7 @@ describe('watches over chunked answers, to which nothing can be said', () => {
     virtually(({ flush }) => {
       const server = new Server();
       const stream = server.stream();
-      const all = Array.from({ length: 5 }, () => watching(stream.watch(target, 1)));
+      const all = Array.from({ length: 5 }, () => watching(observable(stream.watch(target, 1))));
       timer(10 * heartbeatMs + 1).subscribe(() => {
         expect(server.asked).toBe(10);
         for (const seen of all) seen.leave();

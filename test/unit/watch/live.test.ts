@@ -72,7 +72,7 @@ function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
     listedAt,
     starts,
     say,
-    live: (): Seen<LiveUpdate> => watching(liveUpdates('a', { keys: { key: 'a' }, filter: {} }, readPages, means)),
+    live: (): Seen<LiveUpdate> => watching(liveUpdates('a', { key: 'a', filter: {} }, readPages, means)),
   };
 }
 const at = (ms: number, act: () => unknown): void => void timer(ms).subscribe(act);

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { take } from 'rxjs';
 import { toBase64 } from '../../../src/model/bytes.js';
 import { cancel, create, setUp, target, told } from './scriptedServer.js';
-import { rejected, watching } from './support.js';
+import { observable, rejected, watching } from './support.js';
 
 describe('creates', () => {
   test('are sent at once, and each answer belongs to the first that waits', () => {
@@ -43,7 +43,7 @@ describe('creates', () => {
   test('say what is wanted and no more, fields left out that an old server does not know', () => {
     const { stream, sent } = setUp({ fragments: false });
     const filter = { prevKv: true, noPut: true, noDelete: true, progressNotify: true };
-    watching(stream.watch({ keys: { key: 'a', rangeEnd: 'b' }, filter }, 12));
+    watching(observable(stream.watch({ key: 'a', rangeEnd: 'b', filter }, 12)));
     expect(sent()).toEqual([
       {
         create_request: {
@@ -131,7 +131,7 @@ describe('one that is unsubscribed', () => {
 
   test('by the very report that it was created is cancelled, too', () => {
     const { stream, sent, created, watch } = setUp();
-    const once = watching(stream.watch(target('a'), 1).pipe(take(1)));
+    const once = watching(observable(stream.watch(target('a'), 1)).pipe(take(1)));
     watch('b');
     created(0);
     expect(once.completed).toBe(true);

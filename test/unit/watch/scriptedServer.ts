@@ -2,7 +2,7 @@ import { toBase64 } from '../../../src/model/bytes.js';
 import { MultiplexedStream } from '../../../src/watch/multiplexedStream.js';
 import type { WatchTarget } from '../../../src/watch/request.js';
 import type { WatchReport } from '../../../src/watch/watchStream.js';
-import { watching } from './support.js';
+import { observable, watching } from './support.js';
 
 /** A stream with a server at its other end that says what the test wants. */
 export function setUp({ orderedProgress = true, fragments = true, takesIds = false } = {}) {
@@ -23,7 +23,7 @@ export function setUp({ orderedProgress = true, fragments = true, takesIds = fal
     expected,
     /** What was sent since it was last looked at. */
     sent: () => sent.splice(0),
-    watch: (key: string, startRevision = 1) => watching(stream.watch(target(key), startRevision)),
+    watch: (key: string, startRevision = 1) => watching(observable(stream.watch(target(key), startRevision))),
     say,
     created: (id: number) => say(id, { created: true }),
     changed: (id: number, key: string, revision: number) =>
@@ -31,7 +31,7 @@ export function setUp({ orderedProgress = true, fragments = true, takesIds = fal
   };
 }
 
-export const target = (key: string): WatchTarget => ({ keys: { key }, filter: {} });
+export const target = (key: string): WatchTarget => ({ key, filter: {} });
 export const create = (key: string) => ({ create_request: { key: toBase64(key), start_revision: '1', fragment: true } });
 export const cancel = (id: number) => ({ cancel_request: { watch_id: String(id) } });
 /** Reports in a line each. */

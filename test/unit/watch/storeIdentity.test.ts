@@ -10,9 +10,10 @@ const ELSEWHERE = '8' as ClusterId;
 /** @param newest what the cluster answers, one after the other */
 function setUp(...newest: number[]) {
   const answers = [...newest];
-  const store = new StoreIdentity(defer(() => of(answers.shift() ?? NaN)));
+  const newestNow = defer(() => of(answers.shift() ?? NaN));
+  const store = new StoreIdentity();
   const check = (clusterId: ClusterId, revision: number) => {
-    const { values, errors } = watching(defer(() => store.check({ clusterId, revision })));
+    const { values, errors } = watching(defer(() => store.check({ clusterId, revision }, newestNow)));
     return errors[0] ?? values.length;
   };
   return { store, check, asked: () => newest.length - answers.length };

@@ -8,9 +8,9 @@ import { watching, type Seen } from './support.js';
 /** Questions to a store that answers when the test says so. */
 function setUp() {
   const asked: { readonly key: unknown; readonly answer: Subject<number>; left: boolean }[] = [];
-  const revision = new StoreRevision(({ keys }: WatchTarget): Observable<number> =>
+  const revision = new StoreRevision(({ key }: WatchTarget): Observable<number> =>
     defer(() => {
-      const question = { key: keys.key, answer: new Subject<number>(), left: false };
+      const question = { key, answer: new Subject<number>(), left: false };
       asked.push(question);
       return question.answer.pipe(finalize(() => (question.left = true)));
     }),
@@ -23,7 +23,7 @@ function setUp() {
       asked[index]?.answer.complete();
     },
     fail: (index: number, error: EtcdError) => asked[index]?.answer.error(error),
-    of: (key: string): Seen<number> => watching(revision.of({ keys: { key }, filter: {} })),
+    of: (key: string): Seen<number> => watching(revision.of({ key, filter: {} })),
   };
 }
 

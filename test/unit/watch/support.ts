@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import { TestScheduler, type RunHelpers } from 'rxjs/testing';
-import type { Observable } from 'rxjs';
+import { Observable } from 'rxjs';
+import type { Source } from '../../../src/watch/shared.js';
 
 /** Runs in virtual time: hours pass in a millisecond. */
 export function virtually<T>(test: (helpers: RunHelpers) => T): T {
@@ -26,6 +27,9 @@ export function watching<T>(source: Observable<T>): Seen<T> {
   });
   return seen;
 }
+
+/** What is subscribed to like an Observable, as one. */
+export const observable = <T>(source: Source<T>): Observable<T> => new Observable((subscriber) => source.subscribe(subscriber));
 
 /** What a function throws; it is an error of the test if it does not. */
 export function rejected(run: () => unknown): unknown {

@@ -1,13 +1,30 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { BehaviorSubject, concat, defer, identity, NEVER, of, throwError, timer, type Observable } from 'rxjs';
+import {
+  asyncScheduler,
+  BehaviorSubject,
+  concat,
+  defer,
+  finalize,
+  identity,
+  map,
+  NEVER,
+  of,
+  take,
+  throwError,
+  timer,
+  type Observable,
+} from 'rxjs';
 import { INVALID } from '../../../src/codec/wire.js';
 import { EtcdError, type Reason } from '../../../src/errors/index.js';
 import type { ClusterId } from '../../../src/model/ids.js';
+import type { WatchBatch } from '../../../src/model/watchBatch.js';
 import type { Caller } from '../../../src/transport/call.js';
 import type { ConnectionState } from '../../../src/watch/connectionState.js';
 import { watchFrom } from '../../../src/watch/watcher.js';
+import type { WatcherMeans } from '../../../src/watch/watcherMeans.js';
 import type { WatchReport } from '../../../src/watch/watchStream.js';
-import { virtually, watching } from './support.js';
+import { put } from '../../operators/support.js';
+import { virtually, watching, type Seen } from './support.js';
 
 const settings = { heartbeatMs: 10_000, answerTimeoutMs: 5_000, initialBackoffMs: 100, maxBackoffMs: 1_600 };
 const fails = (reason: Reason): Observable<never> => throwError(() => new EtcdError(reason, 'scripted'));
@@ -15,7 +32,7 @@ const created: WatchReport = { type: 'created', clusterId: '1' as ClusterId, rev
 const served: Observable<WatchReport> = concat(of(created), NEVER);
 
 /** A watch of which each try, and each read meanwhile, does as it is told; the last again and again. */
-function setUp(tries: readonly Observable<WatchReport>[], reads: readonly (Reason | undefined)[]) {
+function setUp(tries: readonly Observable<WatchReport>[], reads: readonly (Reason | undefined)[], readMs = 0) {
   const calls: string[] = [];
   const never = (): never => { throw new Error('this test has no such calls'); }; // prettier-ignore
   const scripted = <T>(what: string, script: readonly T[]): T | undefined => {
@@ -29,22 +46,24 @@ function setUp(tries: readonly Observable<WatchReport>[], reads: readonly (Reaso
         const reason = scripted('read', reads);
         if (reason !== undefined) return fails(reason);
         const answer = rpc.response.read({ header: { revision: '7' } });
-        return answer === INVALID ? fails('MalformedResponse') : of(answer);
+        if (answer === INVALID) return fails('MalformedResponse');
+        return readMs === 0 ? of(answer) : timer(readMs).pipe(map(() => answer));
       }),
     stream: never,
     get: never,
     channel: never,
   };
-  const connections = {
-    stream: () => of({ watch: () => defer(() => scripted('create', tries) ?? NEVER) }),
+  const connections: WatcherMeans['connections'] = {
+    join: (user) => user.next({ watch: () => defer(() => scripted('create', tries) ?? NEVER) }),
+    leave: () => undefined,
+    enter: () => undefined,
+    exit: () => undefined,
     track: identity,
     state: new BehaviorSubject<ConnectionState>({ status: 'idle' }),
     troubled: () => undefined,
   };
-  return {
-    calls,
-    watch: () => watching(watchFrom({ keys: { key: 'a' }, filter: {} }, of({ next: 5, seen: 0 }), { caller, connections, settings })),
-  };
+  const source = watchFrom({ key: 'a', filter: {} }, { next: 5, seen: 0 }, { caller, connections, settings });
+  return { calls, source, watch: () => watching(source) };
 }
 
 const denied = fails('PermissionDenied');
@@ -110,4 +129,45 @@ describe('a watch that is denied, as etcd 3.3 also says of a token that it has f
       expect(seen.values).toHaveLength(1);
     });
   });
+});
+
+describe('a watch that comes back to a store that seems to be behind', () => {
+  const news = (revision: number): WatchReport => ({ type: 'news', events: [put('a', '', revision)], fragment: false });
+  const behind: WatchReport = { ...created, revision: 3 };
+  /** It has seen revision 7, and then comes to a member that is at revision 3, which has news before the cluster has said how far it is. */
+  const cut = concat(of(created, news(7)), fails('Unreachable'));
+  const lines = ({ values }: Seen<WatchBatch>): string[] => values.map(({ type, revision }) => `${type} ${revision}`);
+
+  test('is told what comes meanwhile when it is known to be the same, in order', () => {
+    virtually(({ flush }) => {
+      const { watch } = setUp([cut, concat(of(behind, news(8), news(9)), timer(50).pipe(map(() => news(10))), NEVER)], [undefined], 100);
+      const seen = watch();
+      timer(1_000).subscribe(() => seen.leave());
+      timer(199).subscribe(() => expect(lines(seen)).toEqual(['progress 4', 'events 7']));
+      flush();
+      expect([lines(seen), seen.errors]).toEqual([['progress 4', 'events 7', 'events 8', 'events 9', 'events 10'], []]);
+    });
+  });
+
+  test('asks no more when it is left meanwhile', () => {
+    virtually(({ flush }) => {
+      const { calls, watch } = setUp([cut, concat(of(behind, news(8)), NEVER)], ['Unreachable'], 100);
+      const seen = watch();
+      timer(150).subscribe(() => seen.leave());
+      flush();
+      expect([calls, lines(seen)]).toEqual([
+        ['create', 'create', 'read'],
+        ['progress 4', 'events 7'],
+      ]);
+      expect(asyncScheduler.now()).toBe(150);
+    });
+  });
+});
+
+test('a watch that is left by the very batch that it is told cancels what it is on', () => {
+  let cancelled = 0;
+  const endless = concat(of(created), NEVER).pipe(finalize(() => (cancelled += 1)));
+  const { source } = setUp([endless], [undefined]);
+  expect(watching(source.pipe(take(1))).completed).toBe(true);
+  expect(cancelled).toBe(1);
 });

@@ -1,0 +1,108 @@
+import { asyncScheduler, type Observer, type Unsubscribable } from 'rxjs';
+
+/** What can be subscribed to: an Observable, or what holds less. */
+export interface Source<T> {
+  subscribe(observer: Observer<T>): Unsubscribable;
+}
+
+/** How a source is shared. */
+export interface Sharing<T> {
+  /** How long it goes on without anybody who is there; without it, no longer than they are. */
+  readonly graceMs?: number;
+  /** What one who comes late begins with, made of the last value; without it, with what comes next. */
+  readonly late?: (last: T) => T;
+}
+
+/** What is being subscribed to: there is nothing yet to unsubscribe from. */
+const STARTING: Unsubscribable = { unsubscribe: () => undefined };
+
+/**
+ * A source that all share who are there at a time: begun with the first, ended after the last, and begun anew with the next. As RxJS's `share`, without what each operator
+ * holds for each subscription: of the watches of a program there may be many, of which each has one subscriber.
+ */
+export class Shared<T extends string | object> implements Observer<T> {
+  private members: Observer<T>[] = [];
+  /** What one who comes late begins with. */
+  private late: T | undefined;
+  private source: Unsubscribable | undefined;
+  private grace: Unsubscribable | undefined;
+
+  constructor(protected readonly sharing: Sharing<T>) {}
+
+  /** @param make makes the source, where it has to be begun */
+  join(member: Observer<T>, make: () => Source<T>): void {
+    this.grace?.unsubscribe();
+    this.grace = undefined;
+    // A list is made as long as what is in it, and grows by many: most have one member.
+    if (this.members.length === 0) this.members = [member];
+    else this.members.push(member);
+    if (this.source === undefined) this.begin(make);
+    else if (this.late !== undefined) member.next(this.late);
+  }
+
+  leave(member: Observer<T>): void {
+    const at = this.members.indexOf(member);
+    if (at < 0) return;
+    this.members.splice(at, 1);
+    if (this.members.length > 0) return;
+    const { graceMs } = this.sharing;
+    if (graceMs === undefined) this.end();
+    else this.grace = asyncScheduler.schedule(() => this.end(), graceMs);
+  }
+
+  next(value: T): void {
+    this.late = this.sharing.late?.(value);
+    // Who comes or goes meanwhile does not change who is told.
+    for (const member of [...this.members]) member.next(value);
+  }
+
+  // Each is over before its members hear of it: who comes back at once gets a new one.
+  error(error: unknown): void {
+    for (const member of this.end()) member.error(error);
+  }
+
+  complete(): void {
+    for (const member of this.end()) member.complete();
+  }
+
+  /** It is about to begin: the place to end it, if it must not. */
+  protected onBegin(): void {}
+  protected onEnd(): void {}
+
+  private begin(make: () => Source<T>): void {
+    this.source = STARTING;
+    this.onBegin();
+    if (this.source !== STARTING) return;
+    try {
+      const begun = make().subscribe(this);
+      // It may have ended by now, and even have been begun anew.
+      if (this.source === STARTING) this.source = begun;
+      else begun.unsubscribe();
+    } catch (error) {
+      this.error(error);
+    }
+  }
+
+  /** @returns those who were there */
+  private end(): readonly Observer<T>[] {
+    const { members, source } = this;
+    this.grace?.unsubscribe();
+    this.grace = this.source = this.late = undefined;
+    this.members = [];
+    this.onEnd();
+    source?.unsubscribe();
+    return members;
+  }
+}
+
+/** As what is unsubscribed from. */
+export class Membership<T extends string | object> implements Unsubscribable {
+  constructor(
+    private readonly shared: Shared<T>,
+    private readonly member: Observer<T>,
+  ) {}
+
+  unsubscribe(): void {
+    this.shared.leave(this.member);
+  }
+}

@@ -1,4 +1,4 @@
-import { asyncScheduler, catchError, forkJoin, map, of, race, switchAll, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
+import { catchError, forkJoin, map, of, race, switchAll, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
 import { AmbiguousWriteError, isEtcdError, type EtcdError } from '../errors/index.js';
 import type { Call, Recover } from './call.js';
 import type { Endpoint, ServerInfo } from './endpoint.js';
@@ -8,6 +8,7 @@ import { settled } from './limited.js';
 import { verdict, type Verdict } from './retry.js';
 import { decided, NO_RETRIES, type RetryPolicy } from './retryPolicy.js';
 import { trySend, type Route, type Send } from './route.js';
+import { steadyNow } from './steadyNow.js';
 import type { Credential, Tokens } from './tokens.js';
 import type { TryLimits } from './tryLimits.js';
 
@@ -160,7 +161,7 @@ export class Attempts {
   }
 
   private mayBeElecting(call: Call): boolean {
-    return this.endpoints.size > 1 && call.options.endpoint === undefined && asyncScheduler.now() - call.begunAt < ELECTION_MS;
+    return this.endpoints.size > 1 && call.options.endpoint === undefined && steadyNow() - call.begunAt < ELECTION_MS;
   }
 
   /** Whether there is anywhere to go if nothing is heard of a try. */
@@ -170,7 +171,7 @@ export class Attempts {
 
   /** A first try goes at once, even to an endpoint that failed a moment ago; the later ones give it time to come back. */
   private waitFor<T>(endpoint: Endpoint, call: Call, next: () => Observable<T>): Observable<T> {
-    if (call.tries === 0 || endpoint.pausedUntil <= asyncScheduler.now()) return next();
+    if (call.tries === 0 || endpoint.pausedUntil <= steadyNow()) return next();
     return this.afterPause(call, next, FEW_DOUBLINGS);
   }
 

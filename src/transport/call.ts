@@ -1,8 +1,9 @@
-import { asyncScheduler, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import type { Rpc, Safety } from '../codec/rpc.js';
 import type { EtcdError } from '../errors/index.js';
 import { BOOLEAN, checkOptions, MILLISECONDS, STRING, type OptionKinds } from '../model/checkOptions.js';
 import type { Carrier } from './carriers/choice.js';
+import { steadyNow } from './steadyNow.js';
 import type { DuplexPart, HttpResponse } from './transport.js';
 import type { ServerVersion } from './version.js';
 
@@ -115,7 +116,7 @@ export function newCall({ name, safety, anonymous, unbounded }: Kind, options: R
     authenticated: anonymous !== true,
     patient: unbounded === true,
     options,
-    begunAt: asyncScheduler.now(),
+    begunAt: steadyNow(),
     sent: false,
     heardAt: 0,
     silences: 0,

@@ -1,4 +1,5 @@
 import { asyncScheduler, type Subscription } from 'rxjs';
+import { steadyNow } from './steadyNow.js';
 
 /** `early`: before its time, with all the others. */
 type Expire = (early: boolean) => void;
@@ -21,7 +22,7 @@ export class Deadlines {
 
   /** Runs `expire` when the time is over. @returns what calls it off */
   set(expire: Expire): () => void {
-    const entry = { at: asyncScheduler.now() + this.timeoutMs, expire };
+    const entry = { at: steadyNow() + this.timeoutMs, expire };
     this.entries.add(entry);
     this.timer ??= this.arm(this.timeoutMs);
     return () => {
@@ -43,7 +44,7 @@ export class Deadlines {
 
   private arm(ms: number): Subscription {
     return asyncScheduler.schedule(() => {
-      const now = asyncScheduler.now();
+      const now = steadyNow();
       const due: Entry[] = [];
       // Many will have been called off since the timer was set: it goes to sleep again until the oldest that is left.
       let oldest: Entry | undefined;

@@ -1,7 +1,8 @@
-import { asyncScheduler, concat, finalize, race, Subject, type Observable } from 'rxjs';
+import { concat, finalize, race, Subject, type Observable } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
 import { Backoff } from './backoff.js';
 import { shareUntilDone } from './shareUntilDone.js';
+import { steadyNow } from './steadyNow.js';
 import type { ServerVersion } from './version.js';
 
 const FIRST_PAUSE_MS = 100;
@@ -83,7 +84,7 @@ export class Endpoint {
 
   /** It did not: it is set aside for a while that doubles each time, and may be another server when it is back. */
   failed(): void {
-    const now = asyncScheduler.now();
+    const now = steadyNow();
     this.failedAt = now;
     this.forget();
     // All the calls on a connection that breaks are one failure.
@@ -103,7 +104,7 @@ export class Endpoint {
 
   /** Sees whether it is back, if it is set aside and its pause is over: no call has to find that out by its own failure. */
   check(): void {
-    if (!this.isAside || this.checking || asyncScheduler.now() < this.retryAt) return;
+    if (!this.isAside || this.checking || steadyNow() < this.retryAt) return;
     this.checking = true;
     concat(this.questions.check(this.origin), this.discovery)
       .pipe(finalize(() => (this.checking = false)))

@@ -1,21 +1,8 @@
-import {
-  asyncScheduler,
-  catchError,
-  concat,
-  EMPTY,
-  finalize,
-  first,
-  forkJoin,
-  map,
-  mergeMap,
-  of,
-  Subject,
-  takeUntil,
-  type Observable,
-} from 'rxjs';
+import { catchError, concat, EMPTY, finalize, first, forkJoin, map, mergeMap, of, Subject, takeUntil, type Observable } from 'rxjs';
 import type { clusterRpcs } from '../codec/cluster.js';
 import type { AnswerOf } from '../codec/rpc.js';
 import type { ClusterId, MemberId } from '../model/ids.js';
+import { steadyNow } from './steadyNow.js';
 
 /** While something is amiss members are looked for this often. */
 const HURRY_MS = 5_000;
@@ -58,7 +45,7 @@ export class MemberSearch {
 
   /** Searches if it is time to. There is no timer: it is called as the client is used. */
   whenDue({ origins, anyAside }: { readonly origins: readonly string[]; readonly anyAside: boolean }): void {
-    const now = asyncScheduler.now();
+    const now = steadyNow();
     const pauseMs = anyAside ? Math.min(HURRY_MS, this.intervalMs) : this.intervalMs;
     if (this.searching || now < this.beganAt + pauseMs) return;
     this.searching = true;

@@ -1,9 +1,9 @@
-import { asyncScheduler } from 'rxjs';
 import type { Rpc } from '../codec/rpc.js';
 import type { Route } from './route.js';
 import type { Call } from './call.js';
 import type { Endpoint } from './endpoint.js';
 import { NEEDS_LEADER } from './leader.js';
+import { steadyNow } from './steadyNow.js';
 import type { HttpRequest } from './transport.js';
 
 /** The requests of a client. */
@@ -52,8 +52,8 @@ function reportsOf(call: Call, endpoint: Endpoint): Pick<HttpRequest, 'onSent' |
     onSent: () => {
       call.sent = true;
       // Its wait for a connection is no silence of the server's.
-      call.heardAt = asyncScheduler.now();
+      call.heardAt = steadyNow();
     },
-    onReceived: () => (call.heardAt = endpoint.heardAt = asyncScheduler.now()),
+    onReceived: () => (call.heardAt = endpoint.heardAt = steadyNow()),
   };
 }

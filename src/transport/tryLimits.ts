@@ -3,6 +3,7 @@ import { EtcdError, type ErrorDetails } from '../errors/index.js';
 import type { Call, Recover } from './call.js';
 import { Deadlines } from './deadlines.js';
 import type { Endpoint, ServerInfo } from './endpoint.js';
+import { steadyNow } from './steadyNow.js';
 
 /** What is slow rather than gone is found out by waiting: when as many were silent as there are to go to, a try waits so many times as long. */
 const GROWTH = 4;
@@ -38,11 +39,11 @@ export class TryLimits {
     const limitMs = this.limitOf(call);
     if (limitMs === Infinity) return go(recover);
     return new Observable((subscriber) => {
-      const begunAt = asyncScheduler.now();
+      const begunAt = steadyNow();
       const check = (early: boolean): void => {
         if (subscriber.closed || call.answered || (call.sent && call.patient)) return;
         const heardAt = call.sent ? call.heardAt : Math.max(call.heardAt, endpoint.heardAt);
-        const restMs = heardAt + limitMs - asyncScheduler.now();
+        const restMs = heardAt + limitMs - steadyNow();
         if (restMs > 0 && !early) return void (callOff = this.callIn(restMs, endpoint, check));
         if (call.sent && call.safety === 'write') endpoint.failed();
         else {

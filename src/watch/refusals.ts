@@ -1,5 +1,5 @@
-import { asyncScheduler } from 'rxjs';
 import type { EtcdError, Reason } from '../errors/index.js';
+import { steadyNow } from '../transport/steadyNow.js';
 
 /** So often in a row that what does not pass by itself is what it is. */
 const MOST = 5;
@@ -16,7 +16,7 @@ export class Refusals {
   private believedAt = 0;
 
   add({ reason }: EtcdError): void {
-    if (this.count === 0) this.first = asyncScheduler.now();
+    if (this.count === 0) this.first = steadyNow();
     this.count += 1;
     this.believedAt = this.first + (MAY_LAG.has(reason) ? LAG_MS : 0);
   }
@@ -27,6 +27,6 @@ export class Refusals {
   }
 
   get believed(): boolean {
-    return this.count >= MOST && asyncScheduler.now() >= this.believedAt;
+    return this.count >= MOST && steadyNow() >= this.believedAt;
   }
 }

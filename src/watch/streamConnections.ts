@@ -1,5 +1,4 @@
 import {
-  asyncScheduler,
   BehaviorSubject,
   catchError,
   defer,
@@ -23,6 +22,7 @@ import { Refusals } from './refusals.js';
 import type { ConnectionSettings } from './settings.js';
 import { Shared } from './shared.js';
 import { StreamLost } from './streamLost.js';
+import { steadyNow } from '../transport/steadyNow.js';
 
 /** What becomes of a stream, as who makes it over a channel reports it. */
 export interface StreamOutcomes {
@@ -115,7 +115,7 @@ export class StreamConnections<S extends object> {
   }
 
   private open(): Observable<S> {
-    const waitMs = this.retryAt - asyncScheduler.now();
+    const waitMs = this.retryAt - steadyNow();
     if (this.current.value.status === 'idle') this.show({ status: 'connecting' });
     const channel = defer(() => {
       this.patience.begin();
@@ -162,7 +162,7 @@ export class StreamConnections<S extends object> {
 
   private lost(error: EtcdError, channel: Channel | undefined): StreamLost {
     const hopeless = channel?.failed(error) === false || !isPassingForStream(error);
-    const now = asyncScheduler.now();
+    const now = steadyNow();
     // Many watches on carriers of their own may be lost at once: that is one failure.
     if (now >= this.retryAt) {
       this.retryAt = now + this.backoff.next();

@@ -1,4 +1,4 @@
-import { asyncScheduler } from 'rxjs';
+import { steadyNow } from '../steadyNow.js';
 import { isAtLeast, type ServerVersion } from '../version.js';
 import type { DuplexCarrier } from '../transport.js';
 
@@ -45,7 +45,7 @@ export class CarrierChoice {
    */
   lost({ origin, version }: Terms, carrier: Carrier): void {
     if (carrier !== 'websocket' || version === undefined || isAtLeast(version, WHOLE_MESSAGES)) return;
-    const now = asyncScheduler.now();
+    const now = steadyNow();
     const recent = [...(this.losses.get(origin) ?? []).filter((at) => now - at < SUSPICION_MS), now];
     this.losses.set(origin, recent);
     if (recent.length >= SUSPICIOUS_LOSSES) this.refused(origin, carrier);

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { asyncScheduler, timer } from 'rxjs';
 import { Deadlines } from '../../../src/transport/deadlines.js';
+import { HOUR, virtually as withClocks } from '../concurrency/support.js';
 import { virtually } from './scripted.js';
 
 test('deadlines fall due one by one, each in its time', () => {
@@ -47,6 +48,17 @@ test('what a deadline does may set another, and call one off', () => {
     ['ten later', 110],
     ['set by the first', 200],
   ]);
+});
+
+test.each([-HOUR, HOUR])('a step of the wall clock by %d ms moves no deadline', (step) => {
+  const due: number[] = [];
+  withClocks(({ at, now, stepWall, flush }) => {
+    const deadlines = new Deadlines(1_000);
+    for (const ms of [0, 100, 900]) at(ms, () => deadlines.set(() => due.push(now())));
+    at(500, () => stepWall(step));
+    flush();
+  });
+  expect(due).toEqual([1_000, 1_100, 1_900]);
 });
 
 test('nothing is left to wait for when all are called off', () => {

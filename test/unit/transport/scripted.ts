@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import { asyncScheduler, catchError, defer, finalize, map, NEVER, switchMap, throwError, timer, type Observable } from 'rxjs';
 import { TestScheduler, type RunHelpers } from 'rxjs/testing';
+import { withClocksInStep } from '../clocks.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { EtcdError, isEtcdError, type Reason } from '../../../src/errors/index.js';
 import { settingsOf } from '../../../src/options.js';
@@ -126,7 +127,7 @@ export const outcome = (error: unknown): Reason => {
 
 /** Runs in virtual time: hours pass in a millisecond. */
 export function virtually<T>(test: (helpers: RunHelpers) => T): T {
-  return new TestScheduler((actual, expected) => expect(actual).toEqual(expected)).run(test);
+  return withClocksInStep(() => new TestScheduler((actual, expected) => expect(actual).toEqual(expected)).run(test));
 }
 
 /** How a call ended, and when, in milliseconds of virtual time. */

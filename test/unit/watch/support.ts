@@ -2,10 +2,11 @@ import { expect } from '@jest/globals';
 import { TestScheduler, type RunHelpers } from 'rxjs/testing';
 import { Observable } from 'rxjs';
 import type { Source } from '../../../src/watch/shared.js';
+import { withClocksInStep } from '../clocks.js';
 
 /** Runs in virtual time: hours pass in a millisecond. */
 export function virtually<T>(test: (helpers: RunHelpers) => T): T {
-  return new TestScheduler((actual, expected) => expect(actual).toEqual(expected)).run(test);
+  return withClocksInStep(() => new TestScheduler((actual, expected) => expect(actual).toEqual(expected)).run(test));
 }
 
 /** What an Observable did so far. */

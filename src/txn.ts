@@ -2,7 +2,7 @@ import type { RequestOpIn, ResponseOpOut, TxnRequestIn, TxnResponseOut } from '.
 import { EtcdError } from './errors/index.js';
 import { ARRAY, checkOptions, type OptionKinds } from './model/checkOptions.js';
 import type { Compare } from './model/compare.js';
-import type { Op, TxnResult, TxnSpec } from './model/op.js';
+import { NO_OPTIONS, type Op, type TxnResult, type TxnSpec } from './model/op.js';
 import { typeName } from './model/failures.js';
 import { DELETE_OPTIONS, PUT_OPTIONS, RANGE_OPTIONS, READ_OPTIONS } from './model/opOptions.js';
 import { toKeyRange } from './model/range.js';
@@ -61,6 +61,7 @@ function toCompare(condition: Compare): NonNullable<TxnRequestIn['compare']>[num
 function toRequestOp(op: Op): RequestOpIn | undefined {
   switch (op.op) {
     case 'put':
+      if (op.options === NO_OPTIONS) return { requestPut: { key: op.key, value: op.value } };
       return { requestPut: { key: op.key, value: op.value, ...checkOptions('put', op.options, PUT_OPTIONS) } };
     case 'get':
       return { requestRange: { ...toKeyRange({ key: op.key }), ...checkOptions('get', op.options, READ_OPTIONS) } };

@@ -8,8 +8,8 @@ import { Queue } from './queue.js';
 export class EntryQueue<E extends PutEntry> {
   /** May be taken, in this order. */
   readonly #free = new Queue<Item<E>>();
-  /** Of each key that has an entry free or under way: what waits behind it, if anything does. */
-  readonly #behind = new Map<string, Queue<Item<E>> | undefined>();
+  /** Of each key that has an entry free or under way: what waits behind it, null where nothing does. */
+  readonly #behind = new Map<string, Queue<Item<E>> | null>();
   /** How many wait. */
   #size = 0;
   /** What they take in requests. */
@@ -32,11 +32,12 @@ export class EntryQueue<E extends PutEntry> {
     const { keyId, bytes } = item;
     this.#size++;
     this.#bytes += bytes;
-    if (!this.#behind.has(keyId)) {
-      this.#behind.set(keyId, undefined);
+    const behind = this.#behind.get(keyId);
+    if (behind === undefined) {
+      this.#behind.set(keyId, null);
       return this.#free.add(item);
     }
-    const queue = this.#behind.get(keyId) ?? new Queue();
+    const queue = behind ?? new Queue();
     queue.add(item);
     this.#behind.set(keyId, queue);
   }

@@ -1,4 +1,4 @@
-import { byteLength, isBytesLike, toBase64, toText, type BytesLike } from '../../src/model/bytes.js';
+import { byteLength, isAscii, isBytesLike, toBase64, toText, type BytesLike } from '../../src/model/bytes.js';
 import { typeName } from '../../src/model/failures.js';
 import type { LeaseId } from '../../src/model/ids.js';
 import { put, type PutOp } from '../../src/model/op.js';
@@ -34,8 +34,14 @@ export function toItem<E extends PutEntry>(entry: E, index: number): Item<E> {
   if (key.length === 0) throw wrong(index, 'has an empty key');
   if (!isBytesLike(value))
     throw wrong(index, `(${keyText(key)}) has a value that is neither a string nor a Uint8Array, but ${typeName(value)}`);
-  const op = put(key, value, lease === undefined ? {} : { lease });
-  return { entry, index, keyId: toBase64(key), op, bytes: byteLength(key) + byteLength(value) };
+  const op = put(key, value, lease === undefined ? undefined : { lease });
+  return { entry, index, keyId: keyIdOf(key), op, bytes: byteLength(key) + byteLength(value) };
+}
+
+/** Text that is ASCII, as most keys are, is an id by itself. Of any other key the bytes are, behind what no such text begins with. */
+function keyIdOf(key: BytesLike): string {
+  const text = toText(key);
+  return isAscii(text) ? text : `\u0080${toBase64(key)}`;
 }
 
 /** As they came. */

@@ -73,16 +73,26 @@ export function message<F extends Fields>(name: string, specs: F): MessageType<D
   const entries = [...fields];
   const required = entries.filter(([, known]) => known.required).map(([key]) => key);
 
+  const byWire = new Map(entries.map(([key, { wire, type }]) => [wire, { key, type }]));
+  const blanks = entries.map(([key, { type }]) => [key, type.absent() as unknown] as const);
+  // Messages and lists are made for each answer, as they are its own.
+  const blank = Object.fromEntries(blanks.map(([key, value]) => [key, typeof value === 'object' ? undefined : value]));
+  const built = entries.filter((_, index) => typeof blanks[index]?.[1] === 'object');
+
   const read = (input: unknown): Decoded<F> | typeof INVALID => {
     if (!isRecord(input)) return INVALID;
-    const out: Record<string, unknown> = {};
-    for (const [key, { wire, type }] of entries) {
+    // Most fields are left out: to copy all their defaults takes no longer than to set one or two.
+    const out: Record<string, unknown> = { ...blank };
+    for (const wire in input) {
+      const known = byWire.get(wire);
       const raw = input[wire];
       // null is how some gateways spell an empty message or list
-      const value: unknown = raw === undefined || raw === null ? type.absent() : type.read(raw);
+      if (known === undefined || raw === null || raw === undefined) continue;
+      const value: unknown = known.type.read(raw);
       if (value === INVALID) return INVALID;
-      out[key] = value;
+      out[known.key] = value;
     }
+    for (const [key, { type }] of built) out[key] ??= type.absent();
     return out as Decoded<F>;
   };
 

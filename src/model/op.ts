@@ -112,13 +112,16 @@ export type TxnResult<S extends readonly Op[], F extends readonly Op[]> =
   | { readonly header: ResponseHeader; readonly succeeded: true; readonly responses: ResultsOf<S> }
   | { readonly header: ResponseHeader; readonly succeeded: false; readonly responses: ResultsOf<F> };
 
+/** Stands for options that were left out, in which there is nothing to look for: a txn may have thousands of operations. */
+export const NO_OPTIONS: PutOptions & ReadOptions = Object.freeze({});
+
 /** Writes a key, in a txn. */
-export function put(key: BytesLike, value: BytesLike, options: PutOptions = {}): PutOp {
+export function put(key: BytesLike, value: BytesLike, options: PutOptions = NO_OPTIONS): PutOp {
   return { op: 'put', key, value, options };
 }
 
 /** Reads a key, in a txn; answers it, or undefined. */
-export function get(key: BytesLike, options: ReadOptions = {}): GetOp {
+export function get(key: BytesLike, options: ReadOptions = NO_OPTIONS): GetOp {
   return { op: 'get', key, options };
 }
 
@@ -141,7 +144,6 @@ export function txn<const S extends readonly Op[] = readonly [], const F extends
 
 /** True where nothing in it writes: such a txn may be repeated like any read. */
 export function isReadOnly(spec: TxnSpec): boolean {
-  return [...(spec.success ?? []), ...(spec.failure ?? [])].every(
-    (op) => op.op === 'get' || op.op === 'range' || (op.op === 'txn' && isReadOnly(op)),
-  );
+  const reads = (op: Op): boolean => op.op === 'get' || op.op === 'range' || (op.op === 'txn' && isReadOnly(op));
+  return (spec.success ?? []).every(reads) && (spec.failure ?? []).every(reads);
 }

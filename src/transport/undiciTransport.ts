@@ -24,8 +24,10 @@ export interface TransportSettings {
 /** The transport of Node: a pool of undici an endpoint for calls, and others for what would hold the calls' places: what waits at the server, and streams. */
 export function undiciTransport(settings: TransportSettings): Transport {
   const { maxConnections, connectTimeoutMs: timeoutMs, keepAliveMs, maxResponseBytes, tls } = settings;
-  const connect = connectorWith(tls, { timeoutMs, allowH2: false });
-  const carrying = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true }), maxResponseBytes };
+  const end = new AbortController();
+  const { signal } = end;
+  const connect = connectorWith(tls, { timeoutMs, allowH2: false, signal });
+  const carrying = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true, signal }), maxResponseBytes };
   const calls = poolsByOrigin({ connect, connections: maxConnections, keepAliveMs, maxResponseBytes });
   // Those that wait may wait for what another call would bring about, an unlock say: with a limit, nobody would ever go on.
   const waits = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes });
@@ -39,6 +41,7 @@ export function undiciTransport(settings: TransportSettings): Transport {
     release: (origin) => [calls, waits, streams].forEach((pools) => pools.release(origin)),
     close: async () => {
       await Promise.all([calls, waits, streams].map((pools) => pools.destroy()));
+      end.abort();
     },
   };
 }

@@ -7,11 +7,13 @@ interface ConnectorSettings {
   readonly timeoutMs: number;
   /** Whether HTTP/2 may be agreed on. */
   readonly allowH2: boolean;
+  /** Ends what is being made, too, of which a pool that is destroyed lets go: it would keep the process alive for as long as it may take. */
+  readonly signal: AbortSignal;
 }
 
 /** Makes connections with what TLS works with at that time. Certificates are verified, whatever the environment says. */
-export function connectorWith(tls: TlsSource, { timeoutMs, allowH2 }: ConnectorSettings): buildConnector.connector {
-  const plain = buildConnector({ timeout: timeoutMs, allowH2 });
+export function connectorWith(tls: TlsSource, { timeoutMs, allowH2, signal }: ConnectorSettings): buildConnector.connector {
+  const plain = buildConnector({ timeout: timeoutMs, allowH2, signal });
   const { serverName } = tls;
   let used: TlsMaterial | undefined;
   let secure = plain;
@@ -24,6 +26,7 @@ export function connectorWith(tls: TlsSource, { timeoutMs, allowH2 }: ConnectorS
       secure = buildConnector({
         timeout: timeoutMs,
         allowH2,
+        signal,
         secureContext: createSecureContext(current),
         rejectUnauthorized: true,
         ...(serverName === undefined ? {} : { servername: serverName }),

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Observable, type Subscriber, type Unsubscribable } from 'rxjs';
 import type { Dispatcher } from 'undici';
 import { http2Duplex } from './carriers/http2.js';
@@ -26,6 +27,8 @@ export function undiciTransport(settings: TransportSettings): Transport {
   const { maxConnections, connectTimeoutMs: timeoutMs, keepAliveMs, maxResponseBytes, tls } = settings;
   const end = new AbortController();
   const { signal } = end;
+  // One a connection; Node would warn of a leak.
+  setMaxListeners(0, signal);
   const connect = connectorWith(tls, { timeoutMs, allowH2: false, signal });
   const carrying = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true, signal }), maxResponseBytes };
   const calls = poolsByOrigin({ connect, connections: maxConnections, keepAliveMs, maxResponseBytes });

@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events';
+import type { Socket } from 'node:net';
 import { Observable, type Subscriber, type Unsubscribable } from 'rxjs';
 import type { Dispatcher } from 'undici';
 import { http2Duplex } from './carriers/http2.js';
@@ -25,12 +25,9 @@ export interface TransportSettings {
 /** The transport of Node: a pool of undici an endpoint for calls, and others for what would hold the calls' places: what waits at the server, and streams. */
 export function undiciTransport(settings: TransportSettings): Transport {
   const { maxConnections, connectTimeoutMs: timeoutMs, keepAliveMs, maxResponseBytes, tls } = settings;
-  const end = new AbortController();
-  const { signal } = end;
-  // One a connection; Node would warn of a leak.
-  setMaxListeners(0, signal);
-  const connect = connectorWith(tls, { timeoutMs, allowH2: false, signal });
-  const carrying = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true, signal }), maxResponseBytes };
+  const making = new Set<Socket>();
+  const connect = connectorWith(tls, { timeoutMs, allowH2: false, making });
+  const carrying = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true, making }), maxResponseBytes };
   const calls = poolsByOrigin({ connect, connections: maxConnections, keepAliveMs, maxResponseBytes });
   // Those that wait may wait for what another call would bring about, an unlock say: with a limit, nobody would ever go on.
   const waits = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes });
@@ -44,7 +41,8 @@ export function undiciTransport(settings: TransportSettings): Transport {
     release: (origin) => [calls, waits, streams].forEach((pools) => pools.release(origin)),
     close: async () => {
       await Promise.all([calls, waits, streams].map((pools) => pools.destroy()));
-      end.abort();
+      // A pool lets go of what it is making, which would keep the process alive until it is made, or given up.
+      for (const socket of making) socket.destroy(new Error('the client is closed'));
     },
   };
 }

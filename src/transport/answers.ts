@@ -6,13 +6,8 @@ import { failuresOf } from '../model/failures.js';
 import { errorInJson, errorInResponse } from './responseError.js';
 import type { HttpResponse } from './transport.js';
 
-/**
- * The answer in a unary response.
- *
- * @param accept looks at the answer before it is decoded
- * @throws EtcdError what the server said instead, `MalformedResponse`, or what `accept` throws
- */
-export function readAnswer<A>(codec: ResponseCodec<A>, response: HttpResponse, where: ErrorDetails, accept?: (json: unknown) => void): A {
+/** What a unary response says, not yet decoded. @throws EtcdError what the server said instead of an answer, or `MalformedResponse` */
+export function answerIn(response: HttpResponse, where: ErrorDetails): unknown {
   if (response.status !== 200) throw errorInResponse(response, where);
   let json: unknown;
   try {
@@ -25,17 +20,17 @@ export function readAnswer<A>(codec: ResponseCodec<A>, response: HttpResponse, w
     const error = errorInJson(json, where);
     if (error !== undefined) throw error;
   }
-  accept?.(json);
-  return decode(codec, json, where);
+  return json;
 }
 
-/** The answer in a message of a stream, `{ result }` or `{ error }`. @throws as {@link readAnswer} */
+/** The answer in a message of a stream, `{ result }` or `{ error }`. @throws as {@link answerIn} */
 export function readStreamMessage<A>(codec: ResponseCodec<A>, json: unknown, where: ErrorDetails): A {
   if (isRecord(json) && json['result'] !== undefined) return decode(codec, json['result'], where);
   throw errorInJson(json, where) ?? new EtcdError('MalformedResponse', 'a message of the stream has neither result nor error', where);
 }
 
-function decode<A>(codec: ResponseCodec<A>, json: unknown, where: ErrorDetails): A {
+/** @throws EtcdError `MalformedResponse` */
+export function decode<A>(codec: ResponseCodec<A>, json: unknown, where: ErrorDetails): A {
   const answer = codec.read(json);
   if (answer !== INVALID) return answer;
   const failures = failuresOf(codec.explain(json, []));

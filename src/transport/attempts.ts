@@ -45,33 +45,35 @@ export class Attempts {
   private at<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
     // That the last try was sent, and refused, says nothing of this one.
     call.sent = false;
-    return this.waitFor(endpoint, call, () => this.ifThere(endpoint, call, send, () => this.attempt(endpoint, call, send)));
+    // A first try goes at once, even to an endpoint that failed a moment ago; the later ones give it time to come back.
+    if (call.tries === 0 || endpoint.pausedUntil <= steadyNow()) return this.ifThere(endpoint, call, send);
+    return this.afterPause(call, () => this.ifThere(endpoint, call, send), FEW_DOUBLINGS);
+  }
+
+  /** An endpoint may be taken from the client while a call waits to be sent there. */
+  private ifThere<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
+    return this.endpoints.has(endpoint) ? this.attempt(endpoint, call, send) : this.run(call, send);
   }
 
   private attempt<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
     call.tries += 1;
-    let shown: Credential | undefined;
-    const recover: Recover<T> = (failure) => this.recover(failure, endpoint, shown, call, send);
-    const begin = (info: ServerInfo, credential: Credential): Observable<T> => {
-      shown = credential;
-      const go = (recoverOne: Recover<T>): Observable<T> => trySend(send, { endpoint, info, credential }, recoverOne);
-      return this.hasAlternative(call) ? this.limits.watched({ call, endpoint, go, recover }) : go(recover);
-    };
     // Every call but the first knows both, and goes straight on.
     const info = endpoint.known;
     const credential = call.authenticated ? this.tokens.known : ANONYMOUS;
-    if (info !== undefined && credential !== undefined) return begin(info, credential);
+    if (info !== undefined && credential !== undefined) return this.begin({ endpoint, info, credential }, call, send);
     return this.prepare(endpoint, credential, call).pipe(
-      map((route) => this.ifThere(endpoint, call, send, () => begin(route.info, route.credential))),
+      map((route) => (this.endpoints.has(endpoint) ? this.begin(route, call, send) : this.run(call, send))),
       // Of the preparation alone: what is sent recovers by itself.
-      catchError((failure: unknown) => of(recover(failure))),
+      catchError((failure: unknown) => of(this.recover(failure, endpoint, undefined, call, send))),
       switchAll(),
     );
   }
 
-  /** An endpoint may be taken from the client while a call waits to be sent there. */
-  private ifThere<T>(endpoint: Endpoint, call: Call, send: Send<T>, go: () => Observable<T>): Observable<T> {
-    return this.endpoints.has(endpoint) ? go() : this.run(call, send);
+  private begin<T>(route: Route, call: Call, send: Send<T>): Observable<T> {
+    const { endpoint, credential } = route;
+    const recover: Recover<T> = (failure) => this.recover(failure, endpoint, credential, call, send);
+    if (!this.hasAlternative(call)) return trySend(send, route, recover);
+    return this.limits.watched({ call, endpoint, go: (recoverOne) => trySend(send, route, recoverOne), recover });
   }
 
   /** Whether a call that ended in this, and may be repeated, had only too little time, or too few tries. */
@@ -167,12 +169,6 @@ export class Attempts {
   /** Whether there is anywhere to go if nothing is heard of a try. */
   private hasAlternative(call: Call): boolean {
     return this.policy !== NO_RETRIES && this.endpoints.size > 1 && call.options.endpoint === undefined && this.mayTryAgain(call);
-  }
-
-  /** A first try goes at once, even to an endpoint that failed a moment ago; the later ones give it time to come back. */
-  private waitFor<T>(endpoint: Endpoint, call: Call, next: () => Observable<T>): Observable<T> {
-    if (call.tries === 0 || endpoint.pausedUntil <= steadyNow()) return next();
-    return this.afterPause(call, next, FEW_DOUBLINGS);
   }
 
   /** Of an endpoint that failed the next try knows itself how long it is to wait; one that did not would be asked without a pause. */

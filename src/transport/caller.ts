@@ -2,7 +2,7 @@ import { catchError, defer, map, Subject, tap, type Observable, throwError } fro
 import { authRpcs } from '../codec/auth.js';
 import type { Rpc } from '../codec/rpc.js';
 import { EtcdError } from '../errors/index.js';
-import { readAnswer } from './answers.js';
+import { answerIn, decode } from './answers.js';
 import { Attempts } from './attempts.js';
 import { begin, oldestOf, timeoutOf } from './beginning.js';
 import { newCall, NO_OPTIONS, type Caller, type CallOptions, type PlainAnswer, type ReadCallOptions, type Recover } from './call.js';
@@ -98,7 +98,9 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
         refuseNewer(rpc, json, route);
         const read = (response: HttpResponse): A => {
           const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
-          const answer = readAnswer(rpc.response, response, where, (answered) => revisions.take(answered, notBefore, where));
+          const answered = answerIn(response, where);
+          revisions.take(answered, notBefore, where);
+          const answer = decode(rpc.response, answered, where);
           route.endpoint.succeeded();
           return answer;
         };

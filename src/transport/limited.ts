@@ -34,25 +34,27 @@ export class Limits {
     return new Observable((subscriber) => {
       const { call, timeoutMs, run } = begin();
       const { signal } = call.options;
-      const giveUp = (reason: 'DeadlineExceeded' | 'Aborted', problem: string): void =>
-        subscriber.error(settled(call, new EtcdError(reason, problem, { ...whereOf(call), cause: this.causeOf(call) })));
-      const abort = (): void => giveUp('Aborted', 'the signal was aborted');
-      // A signal that has fired already never fires again.
-      if (signal?.aborted === true) return abort();
-
-      // A stream's deadline is for its first answer.
-      const expire = (): void => {
-        if (!call.answered) giveUp('DeadlineExceeded', `no answer within ${timeoutMs} ms`);
-      };
-      if (timeoutMs !== Infinity) subscriber.add(this.callIn(timeoutMs, expire));
-      if (signal !== undefined) subscriber.add(onAbort(signal, abort));
+      if (signal !== undefined) {
+        const giveUp = (): void => subscriber.error(this.ended(call, 'Aborted', 'the signal was aborted'));
+        // A signal that has fired already never fires again.
+        if (signal.aborted) return giveUp();
+        subscriber.add(onAbort(signal, giveUp));
+      }
+      if (timeoutMs !== Infinity) {
+        // A stream's deadline is for its first answer.
+        const expire = (): void => {
+          if (!call.answered) subscriber.error(this.ended(call, 'DeadlineExceeded', `no answer within ${timeoutMs} ms`));
+        };
+        subscriber.add(this.callIn(timeoutMs, expire));
+      }
       run().subscribe(subscriber);
     });
   }
 
-  /** One that was not sent may have waited for a token. */
-  private causeOf({ authenticated, sent }: Call): EtcdError | undefined {
-    return authenticated && !sent ? this.trouble() : undefined;
+  private ended(call: Call, reason: 'DeadlineExceeded' | 'Aborted', problem: string): EtcdError {
+    // One that was not sent may have waited for a token.
+    const cause = call.authenticated && !call.sent ? this.trouble() : undefined;
+    return settled(call, new EtcdError(reason, problem, { ...whereOf(call), cause }));
   }
 
   private callIn(ms: number, expire: () => void): TeardownLogic {

@@ -23,6 +23,7 @@ export class Requests {
   ): HttpRequest {
     const { token } = credential;
     const headers = rpc.needsLeader === true ? this.leaderHeaders : this.headers;
+    const { onSent, onReceived } = reportsOf(call, endpoint);
     return {
       origin: endpoint.origin,
       method: 'POST',
@@ -31,7 +32,8 @@ export class Requests {
       body,
       rpc: call.name,
       patient: call.patient,
-      ...reportsOf(call, endpoint),
+      onSent,
+      onReceived,
     };
   }
 
@@ -47,7 +49,7 @@ export class Requests {
 }
 
 /** How a try of a call goes, noted where the decisions are made. */
-function reportsOf(call: Call, endpoint: Endpoint): Pick<HttpRequest, 'onSent' | 'onReceived'> {
+function reportsOf(call: Call, endpoint: Endpoint): Required<Pick<HttpRequest, 'onSent' | 'onReceived'>> {
   return {
     onSent: () => {
       call.sent = true;

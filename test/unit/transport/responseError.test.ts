@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { messageOf, SERVER_REASONS, codeOf, type EtcdError } from '../../../src/errors/index.js';
-import { readAnswer, readStreamMessage } from '../../../src/transport/answers.js';
+import { answerIn, decode, readStreamMessage } from '../../../src/transport/answers.js';
 import { errorInResponse } from '../../../src/transport/responseError.js';
 import { verdict } from '../../../src/transport/retry.js';
 import { expectSilentAbout, failure } from './support.js';
@@ -106,13 +106,12 @@ test('the plain text of a gateway that takes no common name is a refusal, also o
 });
 
 describe('a unary answer', () => {
-  const read = (status: number, body: string): unknown => failure(() => readAnswer(kvRpcs.put.response, { status, body }, where));
+  const readAnswer = (status: number, body: string) => decode(kvRpcs.put.response, answerIn({ status, body }, where), where);
+  const read = (status: number, body: string): unknown => failure(() => readAnswer(status, body));
 
   test('is what the codec makes of it', () => {
     const header = { cluster_id: '1', member_id: '2', revision: '3', raft_term: '4' };
-    expect(readAnswer(kvRpcs.put.response, { status: 200, body: JSON.stringify({ header }) }, where)).toMatchObject({
-      header: { revision: 3 },
-    });
+    expect(readAnswer(200, JSON.stringify({ header }))).toMatchObject({ header: { revision: 3 } });
   });
 
   test.each([

@@ -61,8 +61,14 @@ export class Attempts {
     const info = endpoint.known;
     const credential = call.authenticated ? this.tokens.known : ANONYMOUS;
     if (info !== undefined && credential !== undefined) return this.begin({ endpoint, info, credential }, call, send);
+    const { pausedUntil } = endpoint;
     return this.prepare(endpoint, credential, call).pipe(
-      map((route) => (this.endpoints.has(endpoint) ? this.begin(route, call, send) : this.run(call, send))),
+      map((route) => {
+        const fellSilent = pausedUntil === 0 && endpoint.isAside && call.options.endpoint === undefined;
+        // Others found that out while this one waited for a token: it was no try.
+        if (fellSilent) call.tries -= 1;
+        return this.endpoints.has(endpoint) && !fellSilent ? this.begin(route, call, send) : this.run(call, send);
+      }),
       // Of the preparation alone: what is sent recovers by itself.
       catchError((failure: unknown) => of(this.recover(failure, endpoint, undefined, call, send))),
       switchAll(),

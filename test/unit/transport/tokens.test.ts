@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { asyncScheduler, defer, EMPTY, map, NEVER, of, throwError, timer, type Observable } from 'rxjs';
+import { asyncScheduler, catchError, defer, EMPTY, map, NEVER, of, throwError, timer, type Observable } from 'rxjs';
 import { NO_RETRIES, type RetryPolicy } from '../../../src/transport/retryPolicy.js';
 import type { Auth } from '../../../src/transport/tokens.js';
 import {
@@ -216,6 +216,21 @@ describe('user and password', () => {
     expect(end?.at).toBeLessThanOrEqual(atMost);
     expect(end?.at).toBeGreaterThanOrEqual(atMost - 10);
     expect(authentications(transport)).toBe(atMost < 1_000 ? 2 : 1);
+  });
+
+  test('are waited for, and then the call does not go where others found out meanwhile that nobody is', () => {
+    const guard = new Guard();
+    guard.authenticate = reply(200, { header, token: guard.token }, 500);
+    const transport = scriptedTransport((request) => (request.path === '/gone' ? lost() : guard.script)(request));
+    transport.health = silent;
+    const caller = callerOf(transport, { auth: AUTH, endpoints: [A, B] });
+    const gone = caller.get('/gone', { endpoint: A }).pipe(
+      map(() => ''),
+      catchError(() => of('gone')),
+    );
+    const found = after(100, () => gone);
+    expect(settle(get(caller), found)).toMatchObject([{ outcome: 'ok', at: 502 }, { outcome: 'gone' }]);
+    expect(transport.posts.filter(({ path }) => path === '/v3/kv/range').map(({ origin }) => origin)).toEqual([B]);
   });
 
   test('serve those who still wait when the one who came first has gone', () => {

@@ -43,6 +43,8 @@ test('what a server on TLS breaks off as it stops is known by gRPC’s words for
 test('what a gateway says of the calls that it lets go of as its server stops is known, bare or as gRPC writes it', () => {
   expect(reasonOf('grpc: the client connection is closing')).toBe('Stopped');
   expect(reasonOf('rpc error: code = Canceled desc = grpc: the client connection is closing')).toBe('Stopped');
+  // etcd 3.4
+  expect(reasonOf('OK: HTTP status code 200; transport: missing content-type field')).toBe('Stopped');
 });
 
 test('no two reasons have the same text', () => {

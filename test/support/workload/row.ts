@@ -1,3 +1,4 @@
+import { LOCK_TTL } from './contender.js';
 import { idOf } from './marks.js';
 import type { CallNote, WriteNote } from './notes.js';
 import type { Records } from './workload.js';
@@ -34,16 +35,26 @@ export interface Row {
   readonly lost: number;
   readonly repeated: number;
   readonly leasesLost: number;
+  /** The longest that nobody worked under the lock, since the cluster could go on. */
+  readonly locksBack: number;
+  readonly locksLost: number;
 }
 
+type Span = Pick<CallNote, 'begin' | 'end'>;
+
 /** What is held, in milliseconds: of a fault that leaves most members well, and of one that the whole cluster comes back from. */
-const LIMITS = { ofOne: { reads: 2_000, watches: 5_000 }, ofAll: { reads: 10_000, watches: 15_000 } };
+const LIMITS = {
+  // Of a lock: the time of its lease, and what the watch of the next may take.
+  ofOne: { reads: 2_000, watches: 5_000, locks: LOCK_TTL * 1_000 + 5_000 },
+  ofAll: { reads: 10_000, watches: 15_000, locks: LOCK_TTL * 1_000 + 15_000 },
+};
 
 /** What the records say of one fault. */
 export function rowOf({ fault, from, mendable, until }: Struck, records: Records): Row {
-  const within = ({ begin, end }: CallNote): boolean => begin < until && end >= from;
+  const isNow = (at: number): boolean => at >= from && at < until;
+  const within = ({ begin, end }: Span): boolean => begin < until && end >= from;
   // What goes on when the next fault begins goes on because of that.
-  const waited = ({ begin, end }: CallNote): number => Math.min(end, until) - Math.max(begin, mendable);
+  const waited = ({ begin, end }: Span): number => Math.min(end, until) - Math.max(begin, mendable);
   const reads = records.reads.filter(within);
   const writes = records.writes.filter(({ begin }) => begin >= from && begin < until);
   const done = <N extends CallNote>(notes: readonly N[]): N[] => notes.filter(({ outcome }) => outcome === 'done');
@@ -67,7 +78,9 @@ export function rowOf({ fault, from, mendable, until }: Struck, records: Records
     ambiguous: writes.filter(({ outcome }) => outcome === 'ambiguous').length,
     lost: sum(counts.map(({ lost }) => lost)),
     repeated: sum(counts.map(({ repeated }) => repeated)),
-    leasesLost: records.leaseLosses.filter((at) => at >= from && at < until).length,
+    leasesLost: records.leaseLosses.filter(isNow).length,
+    locksBack: most(pausesOf(records.lockSteps).filter(within).map(waited)),
+    locksLost: records.lockLosses.filter(isNow).length,
   };
 }
 
@@ -91,6 +104,8 @@ export function together(rows: readonly Row[]): Row {
       lost: all.lost + row.lost,
       repeated: all.repeated + row.repeated,
       leasesLost: all.leasesLost + row.leasesLost,
+      locksBack: Math.max(all.locksBack, row.locksBack),
+      locksLost: all.locksLost + row.locksLost,
     }),
     first,
   );
@@ -102,6 +117,7 @@ export function breachesOf(row: Row): string[] {
   const limits: readonly (readonly [boolean, string])[] = [
     [row.readsBack > limit.reads, `a read took ${Math.round(row.readsBack)} ms: ${row.slowest ?? 'no try of it failed'}`],
     [row.watchesBack > limit.watches, `a watch heard of a change after ${Math.round(row.watchesBack)} ms`],
+    [row.locksBack > limit.locks, `nobody worked under the lock for ${Math.round(row.locksBack)} ms`],
     [row.ofOne && row.failedReads > 0, `${row.failedReads} reads failed, one with ${row.failure ?? ''}`],
     [row.reads === 0 || row.writes === 0, 'nothing was read or written'],
     [row.lost > 0, `${row.lost} writes were lost`],
@@ -129,6 +145,9 @@ function delaysOf({ revision, end }: WriteNote, mendable: number, { heard }: Rec
     return at === undefined ? [] : [Math.max(0, at - Math.max(end, mendable))];
   });
 }
+
+/** What was between one time and the next. */
+const pausesOf = (times: readonly number[]): Span[] => times.slice(1).map((end, index) => ({ begin: times[index] ?? end, end }));
 
 /** The one that is the greatest by a measure; undefined of none. */
 function longest<T>(all: readonly T[], measure: (one: T) => number): T | undefined {

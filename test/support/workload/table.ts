@@ -15,6 +15,8 @@ const COLUMNS: readonly (readonly [head: string, cell: (row: Row) => string])[] 
   ['lost', ({ lost }) => String(lost)],
   ['repeated', ({ repeated }) => String(repeated)],
   ['leases lost', ({ leasesLost }) => String(leasesLost)],
+  ['lock back in ms', ({ locksBack }) => ms(locksBack)],
+  ['lost', ({ locksLost }) => String(locksLost)],
 ];
 
 /** A line for each kind of fault, in the order in which they came first. */

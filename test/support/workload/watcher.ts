@@ -3,11 +3,14 @@ import type { Client, Range, WatchOptions } from '../../../src/index.js';
 import { Recorder, violations, type History } from '../promises.js';
 import { viewOf } from '../promises/view.js';
 
+/** Of writers: the keys of locks are no part of what is held against the watches. */
+const ALL: Range = { from: 'a', to: 'n' };
+
 const WATCHES: readonly (readonly [name: string, range: Range, options?: WatchOptions])[] = [
-  ['all from the first', { all: true }, { startRevision: 1, prevKv: true }],
+  ['all from the first', ALL, { startRevision: 1, prevKv: true }],
   ['prefix a', { prefix: 'a/' }],
   ['puts', { from: 'b/', to: 'n' }, { noDelete: true }],
-  ['deletes', { all: true }, { noPut: true, prevKv: true }],
+  ['deletes', ALL, { noPut: true, prevKv: true }],
 ];
 
 /** A watch that notes when it hears of what. */

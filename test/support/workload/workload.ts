@@ -4,8 +4,10 @@ import { createClient, type Client, type ConnectionState } from '../../../src/in
 import type { FaultCluster } from '../cluster/cluster.js';
 import { History } from '../promises.js';
 import type { Random } from '../random.js';
+import { Contender } from './contender.js';
 import { Gate } from './gate.js';
 import { Holder } from './holder.js';
+import { LockWork } from './lockWork.js';
 import type { Breach, CallNote, WriteNote } from './notes.js';
 import { Reader } from './reader.js';
 import { askTruth, carriedOut, writtenOf } from './truth.js';
@@ -34,16 +36,21 @@ export interface Records {
   /** When each watch heard of which revision. */
   readonly heard: readonly ReadonlyMap<number, number>[];
   readonly leaseLosses: readonly number[];
+  /** When those who held the lock were told that they do not any more. */
+  readonly lockLosses: readonly number[];
+  /** When the work under the lock began, and each time that it went on. */
+  readonly lockSteps: readonly number[];
   /** The revisions at which each write was carried out. */
   readonly carriedOut: ReadonlyMap<string, readonly number[]>;
   readonly breaches: readonly Breach[];
 }
 
-/** Readers, writers, watches and leases on a cluster, of as many users as it has members. */
+/** Readers, writers, watches, leases and a lock on a cluster, of as many users as it has members. */
 export class Workload {
   private readonly gate = new Gate();
   private readonly writers: readonly Writer[];
   private readonly users: readonly User[];
+  private readonly locks: LockWork;
 
   constructor(
     private readonly cluster: FaultCluster,
@@ -76,6 +83,12 @@ export class Workload {
       holder: new Holder(`user ${user}`, etcd, LEASE_TTL),
       connection: stateOf(etcd),
     }));
+    this.locks = new LockWork(
+      clients.map(({ etcd }, user) => {
+        const name = `contender ${user}`;
+        return new Contender(name, etcd, random.fork(name), this.gate);
+      }),
+    );
   }
 
   /** No calls, until {@link go}; watches and leases stay. */
@@ -87,10 +100,10 @@ export class Workload {
     this.gate.go();
   }
 
-  /** Resolves when every read that is under way has ended, and every watch has come as far as the writers had at the beginning, or has had time enough. */
+  /** Resolves when every read that is under way has ended, the work under the lock goes on, and every watch has come as far as the writers had at the beginning, or has had time enough. */
   async calm(): Promise<void> {
     const due = this.revision;
-    await Promise.all(this.users.map(({ reader }) => reader.drained()));
+    await Promise.all([this.locks.goesOn(), ...this.users.map(({ reader }) => reader.drained())]);
     for (
       const end = performance.now() + 12_000;
       performance.now() < end && !this.watchers.every((watch) => watch.recorder.revision >= due - 20);
@@ -101,21 +114,29 @@ export class Workload {
   /** Ends it, and tells what was seen. The cluster has to be well. */
   async finish(): Promise<Records> {
     const { direct } = this.cluster;
+    await this.locks.goesOn();
     this.gate.close();
-    await Promise.all([...this.writers.map((writer) => writer.finished()), ...this.users.map(({ reader }) => reader.finish())]);
+    await Promise.all([
+      this.locks.finish(),
+      ...this.writers.map((writer) => writer.finished()),
+      ...this.users.map(({ reader }) => reader.finish()),
+    ]);
     const truth = await askTruth(direct, await this.lastRevision());
     const history = new History(writtenOf(truth));
     for (const end = performance.now() + 10_000; performance.now() < end && !this.watchers.every((watch) => watch.complete(history));)
       await delay(10);
-    await Promise.all(this.users.map(({ holder }) => holder.finish(direct)));
+    await Promise.all([this.locks.judge(direct), ...this.users.map(({ holder }) => holder.finish(direct))]);
     const at = performance.now();
     return {
       reads: this.users.flatMap(({ reader }) => reader.notes),
       writes: this.writers.flatMap(({ notes }) => notes),
       heard: this.watchers.map(({ heard }) => heard),
       leaseLosses: this.users.flatMap(({ holder }) => holder.losses),
+      lockLosses: this.locks.losses,
+      lockSteps: this.locks.steps,
       carriedOut: carriedOut(truth),
       breaches: [
+        ...this.locks.breaches,
         ...[...this.writers, ...this.users.flatMap(({ reader, holder }) => [reader, holder])].flatMap(({ breaches }) => breaches),
         ...this.watchers.flatMap((watch) => watch.problems(history)).map((what) => ({ at, what })),
       ],
@@ -124,6 +145,7 @@ export class Workload {
 
   async close(): Promise<void> {
     this.gate.close();
+    await this.locks.finish();
     for (const { watchers } of this.users) for (const watch of watchers) watch.stop();
     await Promise.all(this.users.map(({ reader }) => reader.finish()));
     await Promise.all(this.users.map(({ etcd }) => etcd.close()));

@@ -12,6 +12,8 @@ const records = (changed: Partial<Records> = {}): Records => ({
   writes: [done],
   heard: [new Map([[5, 2_011]])],
   leaseLosses: [],
+  lockLosses: [],
+  lockSteps: [500, 2_000, 9_500],
   carriedOut: new Map([['w 1', [5]]]),
   breaches: [],
   ...changed,
@@ -39,6 +41,12 @@ test.each<[string, Partial<Records>, RegExp]>([
   ['that nothing was read', { reads: [] }, /nothing was read/],
 ])('%s is a breach', (_, changed, what) => {
   expect(breaches(changed)).toEqual([expect.stringMatching(what)]);
+});
+
+test('a lock that nobody comes to own is a breach', () => {
+  const longer = { ...struck, until: 20_000 };
+  expect(breaches({ lockSteps: [900, 9_000] }, longer)).toEqual([]);
+  expect(breaches({ lockSteps: [900, 9_001] }, longer)).toEqual([expect.stringMatching(/nobody worked under the lock for 8001 ms/)]);
 });
 
 test('a write in doubt may be there or not', () => {

@@ -156,7 +156,7 @@ const ABOVE_LIMIT = /^grpc: received message larger than max \(\d+ vs\. (\d+)\)$
 const LIMIT_OF_ANSWERS = String(4 * 2 ** 20);
 
 /** What the gateway of a server on TLS says of what was under way when that server stopped. */
-const BROKEN_OFF = /malformed header: missing HTTP content-type/;
+const BROKEN_OFF = /malformed header: missing HTTP content-type|transport: missing content-type field/;
 
 /** The gRPC code that belongs to a reason, whatever code the gateway wrapped it in. */
 export function codeOf(reason: Reason): GrpcCode {

@@ -18,8 +18,8 @@ const MOST_DOUBLINGS = 6;
 /** To 400 ms: an election is over soon. */
 const FEW_DOUBLINGS = 3;
 const LEAST_TRIES = 4;
-/** A cluster that has lost its leader refuses at once, and may need so long until it has another. */
-const ELECTION_MS = 3_000;
+/** A cluster that has lost its leader refuses at once, and may need so long until it has another: longer where it has to vote twice, or is busy. */
+const ELECTION_MS = 5_000;
 
 /** A call from its first try to its last: picks the endpoint, sees that version and token are known, and does what the table of retries says. */
 export class Attempts {

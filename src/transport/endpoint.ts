@@ -42,7 +42,11 @@ export class Endpoint {
   ) {
     this.discovery = shareUntilDone(
       () => race(this.removal, questions.discover(origin)),
-      (info) => (this.info = info),
+      (info) => {
+        this.info = info;
+        // A member without a leader answers no call, and this.
+        this.heardAt = steadyNow();
+      },
     );
   }
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { asyncScheduler, map, mergeMap, switchMap, take, tap, timer, toArray, type Observable } from 'rxjs';
+import { asyncScheduler, map, mergeMap, NEVER, of, switchMap, take, tap, timer, toArray, type Observable } from 'rxjs';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import type { ClosableCaller } from '../../../src/transport/caller.js';
+import { Endpoint } from '../../../src/transport/endpoint.js';
 import {
   A,
   after,
@@ -19,6 +20,7 @@ import {
   type Script,
   type ScriptedTransport,
   unreachable,
+  virtually,
 } from './scripted.js';
 
 const SECONDS = 1_000;
@@ -210,4 +212,18 @@ test('where all are set aside, one of which nothing is heard is passed over as l
   expect(end?.outcome).toBe('ok');
   expect(end?.at).toBeLessThan(3_500);
   expect(asked(transport, A)).toBe(1);
+});
+
+test('a member that answers no call, but says what it is, is not one that says nothing', () => {
+  const endpoint = new Endpoint(A, { discover: () => of({ version: undefined, prefix: '/v3' }), check: () => NEVER });
+  const mute: boolean[] = [];
+  virtually(({ flush }) => {
+    timer(10).subscribe(() => endpoint.failed());
+    timer(20).subscribe(() => mute.push(endpoint.isMute));
+    timer(30)
+      .pipe(switchMap(() => endpoint.discover()))
+      .subscribe(() => mute.push(endpoint.isMute));
+    flush();
+  });
+  expect(mute).toEqual([true, false]);
 });

@@ -8,6 +8,7 @@ import { firstValueFrom } from 'rxjs';
 import { startFaultCluster, type FaultCluster } from '../support/cluster/cluster.js';
 import { leads, stallPeers, type Member } from '../support/cluster/member.js';
 import { projectRoot } from '../support/etcd/project.js';
+import { runs } from './support/runs.js';
 
 let cluster: FaultCluster;
 const others = (member: Member): Member[] => cluster.members.filter((other) => other !== member);
@@ -77,12 +78,3 @@ test('nothing is left behind of a cluster whose starter ends by Ctrl-C', async (
   await once(child, 'exit');
   await until('all is gone', () => !started.pids.some(runs) && !started.folders.some((folder) => existsSync(folder)));
 }, 40_000);
-
-function runs(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

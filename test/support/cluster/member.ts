@@ -51,14 +51,14 @@ function peerLanes(member: Member, all: readonly Member[], way: Way) {
 }
 
 /** What a member says of itself, without a token and with whatever version. */
-async function gauge({ server }: Member, name: string): Promise<boolean> {
+async function gauge({ server }: Pick<Member, 'server'>, name: string): Promise<boolean> {
   if (server.pid === undefined) return false;
   const metrics = await getText(`${server.endpoint}/metrics`, server.clientTls, 500).catch(() => '');
   return new RegExp(`^${name} 1$`, 'm').test(metrics);
 }
 
 /** Whether it thinks that it leads. One that was parted from the others may think so for a while. */
-export const leads = (member: Member): Promise<boolean> => gauge(member, 'etcd_server_is_leader');
+export const leads = (member: Pick<Member, 'server'>): Promise<boolean> => gauge(member, 'etcd_server_is_leader');
 
 /** Whether it runs, and knows a leader. */
-export const follows = (member: Member): Promise<boolean> => gauge(member, 'etcd_server_has_leader');
+export const follows = (member: Pick<Member, 'server'>): Promise<boolean> => gauge(member, 'etcd_server_has_leader');

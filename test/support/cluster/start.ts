@@ -10,7 +10,7 @@ import type { Member } from './member.js';
 import { startPeerProxy, type PeerProxy } from './peerProxy.js';
 
 /** Elections are over soon, and yet no busy machine brings one about. */
-const TIMES = ['--heartbeat-interval', '50', '--election-timeout', '500'];
+export const TIMES = ['--heartbeat-interval', '50', '--election-timeout', '500'];
 
 interface Seat {
   readonly name: string;

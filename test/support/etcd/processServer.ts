@@ -12,6 +12,10 @@ export interface Seat {
   readonly name: string;
   readonly clientPort: number;
   readonly peerPort: number;
+  /** Where it listens; 127.0.0.1 by default. */
+  readonly host?: string | undefined;
+  /** What its command begins with: to have it run elsewhere, as the same process. */
+  readonly within?: readonly string[] | undefined;
   /** `name=peerUrl,…` of all members; by default it is alone. */
   readonly initialCluster?: string | undefined;
   /** Where others are told to find it, if not where it listens: at proxies before it, say. */
@@ -21,15 +25,16 @@ export interface Seat {
 const deadly: readonly NodeJS.Signals[] = ['SIGKILL', 'SIGTERM', 'SIGINT'];
 
 export async function startProcess(source: BinarySource, options: EtcdOptions, seat: Seat): Promise<EtcdServer> {
-  const { name, clientPort, peerPort } = seat;
+  const { name, clientPort, peerPort, host = '127.0.0.1', within = [] } = seat;
   const folder = await mkdtemp(join(tmpdir(), 'rxetcd-'));
   const watchdog = startWatchdog(folder);
   const dataDir = options.dataDir ?? join(folder, 'data');
-  const endpoint = `${options.clientTls ? 'https' : 'http'}://127.0.0.1:${clientPort}`;
-  const peerUrl = `http://127.0.0.1:${peerPort}`;
+  const endpoint = `${options.clientTls ? 'https' : 'http'}://${host}:${clientPort}`;
+  const peerUrl = `http://${host}:${peerPort}`;
+  const [program = source.etcd, ...args] = [...within, source.etcd, ...flags(source, options, { ...seat, dataDir, endpoint, peerUrl })];
   const plan: LaunchPlan = {
-    etcd: source.etcd,
-    args: flags(source, options, { ...seat, dataDir, endpoint, peerUrl }),
+    etcd: program,
+    args,
     env: options.env,
     logFile: join(folder, 'etcd.log'),
     endpoint,

@@ -1,0 +1,157 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { networkInterfaces } from 'node:os';
+import { createInterface } from 'node:readline';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { filter, firstValueFrom } from 'rxjs';
+import { createClient, type Client, type StreamOptions } from '../../src/index.js';
+import { until } from '../faults/support.js';
+import { startNamespacedCluster, type NamespacedCluster, type NamespacedMember } from '../support/cluster/netns/cluster.js';
+import { namespacesRefused, netemRefused } from '../support/cluster/netns/rights.js';
+import { projectRoot } from '../support/etcd/project.js';
+import { runs } from './support/runs.js';
+
+const refused = namespacesRefused();
+const NOBODY = { uid: 65_534, gid: 65_534 };
+
+test('what is lacking for network namespaces is told', () => {
+  expect(namespacesRefused({ env: { PATH: '/nowhere' } })).toMatch(/not on PATH: ip, unshare, nsenter|Linux's/);
+  // Nobody but root may make them, and only root can be nobody.
+  if (refused === undefined) expect(namespacesRefused(NOBODY)).toMatch(/failed with \d+: .*Operation not permitted/);
+});
+
+if (refused === undefined) describe('a cluster of which each member is on a host of its own', hosts);
+else {
+  test('without the rights for network namespaces no cluster is made of them, and it is said why', async () => {
+    process.stdout.write(`\nNOT TESTED: clusters in network namespaces: ${refused}\n`);
+    await expect(startNamespacedCluster()).rejects.toThrow(refused);
+  });
+}
+
+/** Reads at a steady rate until it is called again: how long the slowest took, and what became of those that failed. */
+function readSteadily(client: Client): () => Promise<{ slowest: number; failed: string[] }> {
+  const failed: string[] = [];
+  const reads: Promise<number>[] = [];
+  const read = async (): Promise<number> => {
+    const start = performance.now();
+    await firstValueFrom(client.kv.get('a')).catch((error: unknown) => failed.push(String(error)));
+    return performance.now() - start;
+  };
+  const timer = setInterval(() => reads.push(read()), 20);
+  return async () => {
+    clearInterval(timer);
+    return { slowest: Math.max(...(await Promise.all(reads))), failed };
+  };
+}
+
+/** Another, of a process that stays. */
+async function startElsewhere() {
+  const script = 'test/cluster/support/namespacedStarter.ts';
+  const child = spawn(process.execPath, ['--import', 'tsx', script], { cwd: projectRoot(), stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  return { child, ...(JSON.parse(line) as { readonly pids: number[]; readonly network: string }) };
+}
+
+function hosts(): void {
+  let cluster: NamespacedCluster;
+  let another: ReturnType<typeof startElsewhere>;
+  const clients: Client[] = [];
+  let written = 0;
+
+  beforeAll(async () => {
+    another = startElsewhere();
+    cluster = await startNamespacedCluster();
+    await another;
+  });
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((client) => client.close()));
+  });
+  afterAll(async () => {
+    (await another).child.kill('SIGKILL');
+    await cluster.stop();
+  });
+
+  const clientOf = (members: readonly NamespacedMember[], streams: StreamOptions = {}): Client => {
+    const client = createClient({ endpoints: members.map(({ endpoint }) => endpoint), streams });
+    clients.push(client);
+    return client;
+  };
+  const others = (member: NamespacedMember): NamespacedMember[] => cluster.members.filter((other) => other !== member);
+  /** Writes once more, at one of these. */
+  const write = (...members: readonly NamespacedMember[]): Promise<unknown> =>
+    firstValueFrom(clientOf(members).kv.put('a', String(++written)));
+
+  /** Cuts one off, and sees what that does to a client whose watch has its stream there. */
+  async function cutOff(cut: NamespacedMember, streams: StreamOptions = {}) {
+    const client = clientOf([cut], streams);
+    const seen: string[] = [];
+    const lost: string[] = [];
+    client.watch('a').subscribe(({ kv }) => seen.push(kv.value));
+    client.connection$.subscribe((state) => state.status === 'reconnecting' && lost.push(state.cause.message));
+    await firstValueFrom(client.connection$.pipe(filter(({ status }) => status === 'connected')));
+    client.setEndpoints(cluster.endpoints);
+    const reads = readSteadily(client);
+    const first = written + 1;
+    await write(cut);
+    await until('the watch sees it', () => seen.length === 1);
+    const start = performance.now();
+    await cut.link.down();
+    await cluster.leader(others(cut));
+    await write(...others(cut));
+    await until('the watch goes on', () => seen.length === 2);
+    expect(performance.now() - start).toBeLessThan(5_000);
+    // Nobody has refused or closed anything: it was found out by the silence.
+    expect(lost[0]).toMatch(/did not answer when it was asked/);
+    return {
+      client,
+      seen,
+      /** All of that. */
+      judge: async () => {
+        const { slowest, failed } = await reads();
+        expect(failed).toEqual([]);
+        expect(slowest).toBeLessThan(2_000);
+        expect(seen).toEqual(Array.from({ length: written + 1 - first }, (_, index) => String(first + index)));
+      },
+    };
+  }
+
+  test('can be given slow links, or it is said why not', async () => {
+    const [slow] = cluster.members;
+    if (slow === undefined) throw new Error('there is no member');
+    const lacking = netemRefused();
+    if (lacking !== undefined) {
+      process.stdout.write(`\nNOT TESTED: links that delay and lose packets: ${lacking}\n`);
+      await expect(slow.link.impair('delay 50ms')).rejects.toThrow(/tc qdisc replace .* ended with/);
+      return;
+    }
+    await slow.link.impair('delay 50ms loss 1%');
+    const start = performance.now();
+    await write(slow);
+    expect(performance.now() - start).toBeGreaterThan(50);
+  });
+
+  test('nothing is left behind of one whose starter is killed', async () => {
+    const { child, pids, network } = await another;
+    expect([...pids.map(runs), network in networkInterfaces()]).toEqual([true, true]);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await until('all is gone', () => !pids.some(runs) && !(network in networkInterfaces()));
+  });
+
+  test('outlives it that the cable of a member is pulled, and takes it back', async () => {
+    const leader = await cluster.leader();
+    const cut = others(leader)[0] ?? leader;
+    const { client, seen, judge } = await cutOff(cut, { heartbeatMs: 500, answerTimeoutMs: 1_000 });
+    await cut.link.up();
+    await cluster.settled();
+    await write(cut);
+    await until('the watch sees what is written there', () => seen.length === 3);
+    await firstValueFrom(client.kv.get('a', { endpoint: cut.endpoint }));
+    await judge();
+  });
+
+  test('outlives it that the cable of its leader is pulled', async () => {
+    const { judge } = await cutOff(await cluster.leader());
+    await judge();
+  });
+}

@@ -1,0 +1,10 @@
+/** Starts a cluster in network namespaces, tells what there is of it as JSON, and stays. */
+import { startNamespacedCluster } from '../../support/cluster/netns/cluster.js';
+
+async function main(): Promise<void> {
+  const { members, network } = await startNamespacedCluster({ size: 1 });
+  process.stdout.write(`${JSON.stringify({ pids: members.map(({ server }) => server.pid), network })}\n`);
+  setInterval(() => undefined, 2 ** 30);
+}
+
+void main();

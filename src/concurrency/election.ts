@@ -4,6 +4,7 @@ import type { BytesLike } from '../model/bytes.js';
 import { BYTES, checkArgument, checkOptions } from '../model/checkOptions.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { put } from '../model/op.js';
+import { isUnchanged } from '../model/unchanged.js';
 import type { Lives } from '../watch/lives.js';
 import type { Ownership } from './lock.js';
 import { checkName } from './names.js';
@@ -62,7 +63,7 @@ export function elections(means: TenureMeans, { live }: Pick<Lives, 'live'>): El
           }),
         leader$: live({ prefix: `${name}/` }).pipe(
           map(({ state }) => leaderIn(state.values())),
-          distinctUntilChanged((a, b) => a?.modRevision === b?.modRevision),
+          distinctUntilChanged(isUnchanged),
         ),
       };
     },

@@ -85,6 +85,12 @@ export class KeyValue {
     );
   }
 
+  /** Whether its key is as it was: neither changed nor, by the revisions of another store, something else. */
+  isUnchangedSince({ value64, createRevision, modRevision, version, lease }: KeyValue): boolean {
+    const sameRevisions = this.modRevision === modRevision && this.createRevision === createRevision && this.version === version;
+    return sameRevisions && this.lease === lease && this.value64 === value64;
+  }
+
   /** The same pair under its key without the first so many bytes: what a namespace shows of it. */
   withoutPrefix(length: number): KeyValue {
     const { key64, value64, createRevision, modRevision, version, lease } = this;

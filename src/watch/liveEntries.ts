@@ -55,7 +55,7 @@ export class LiveEntries {
     }
     for (const [id, kv] of later.entries) {
       const prevKv = this.entries.get(id);
-      if (prevKv?.modRevision !== kv.modRevision)
+      if (prevKv === undefined || !kv.isUnchangedSince(prevKv))
         changes.push({ type: 'put', kv, ...(prevKv === undefined ? {} : { prevKv }), revision: kv.modRevision });
     }
     return changes;

@@ -4,6 +4,7 @@ import { concatMap, defer, distinctUntilChanged, map, type Observable } from 'rx
 import type { InvalidValueError } from '../errors/index.js';
 import { CODEC, FUNCTION, required, type OptionKinds } from '../model/checkOptions.js';
 import type { KeyValue } from '../model/keyValue.js';
+import { isUnchanged } from '../model/unchanged.js';
 import type { LiveUpdate } from './live.js';
 
 /** How the value of a key is followed. */
@@ -31,7 +32,7 @@ export function liveKey(updates: Observable<LiveUpdate>): Observable<KeyValue | 
       return undefined;
     }),
     // A list after a compaction may bring what is known.
-    distinctUntilChanged((a, b) => a?.modRevision === b?.modRevision),
+    distinctUntilChanged(isUnchanged),
   );
 }
 

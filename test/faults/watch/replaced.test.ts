@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import * as t from 'io-ts';
 import { firstValueFrom } from 'rxjs';
 import { createClient, type Client } from '../../../src/index.js';
 import { startEtcd, type EtcdServer } from '../../support/etcd/index.js';
@@ -48,6 +49,26 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where the store is wi
     await until('it goes on', () => keys(state.values.at(-1)?.value).join() === 'a/100,a/101,a/102,a/103');
     expect([live.error, state.values.at(-1)?.status]).toEqual([undefined, 'live']);
   });
+});
+
+test('where another store has another value at the same revision, a live value is that of this store', async () => {
+  await start();
+  const other = await startEtcd({ own: true });
+  etcd = createClient({ endpoints: server.endpoint, streams: QUICK });
+  const there = createClient({ endpoints: other.endpoint });
+  const [{ header: here }, { header: behind }] = await Promise.all([
+    firstValueFrom(etcd.kv.put('config', '1')),
+    firstValueFrom(there.kv.put('config', '2')),
+  ]);
+  expect(here.revision).toBe(behind.revision);
+  const config = collect(etcd.liveValue('config', { codec: t.number }));
+  await until('it is live', () => config.values.length === 1);
+  await firstValueFrom(etcd.watchBatches('config'));
+  etcd.setEndpoints(other.endpoint);
+  await until('it has moved', () => config.values.length === 2);
+  expect(config.values).toEqual([1, 2]);
+  await Promise.all([etcd.close(), there.close()]);
+  await Promise.all([server.stop(), other.stop()]);
 });
 
 describe('a client that never finds a server', () => {

@@ -54,6 +54,12 @@ describe('entries', () => {
     expect(before.changesTo(LiveEntries.of([kv('a', '1', 9)]), 20).map(shown)).toEqual(['put a=1@9 was 1@2']);
   });
 
+  test('tell of a key that another store has at the same revision, with another value', () => {
+    const before = LiveEntries.of([kv('a', '1', 2), kv('same', '1', 3)]);
+    const later = LiveEntries.of([kv('a', '2', 2), kv('same', '1', 3)]);
+    expect(before.changesTo(later, 5).map(shown)).toEqual(['put a=2@2 was 1@2']);
+  });
+
   test('become, by what must have happened, just what is there: whatever was before', () => {
     const states = fc.uniqueArray(fc.record({ key: fc.constantFrom('a', 'b', 'c', 'd', 'e'), revision: fc.integer({ min: 1, max: 9 }) }), {
       selector: ({ key }) => key,

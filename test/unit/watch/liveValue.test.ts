@@ -34,6 +34,14 @@ describe('the value of a key', () => {
     expect(seen.values).toEqual([undefined, { color: 'red' }, { color: 'red' }, undefined]);
   });
 
+  test('comes where another store has another one at the same revision', () => {
+    const { set, key$ } = setUp();
+    const seen = watching(liveValues(key$, { codec: Config }));
+    set('{"color":"red"}', 2);
+    set('{"color":"blue"}', 2);
+    expect(seen.values).toEqual([{ color: 'red' }, { color: 'blue' }]);
+  });
+
   test('does not come again where a list brings what is known', () => {
     const { set, key$ } = setUp();
     const seen = watching(liveValues(key$, { codec: Config }));

@@ -2,6 +2,7 @@ import {
   asyncScheduler,
   concat,
   defer,
+  filter,
   last,
   map,
   observeOn,
@@ -11,7 +12,6 @@ import {
   tap,
   throwError,
   timer,
-  EMPTY,
   type Observable,
 } from 'rxjs';
 import { hasReason } from '../errors/index.js';
@@ -70,11 +70,11 @@ export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPa
     const follow = (from: Loaded): Observable<LiveUpdate> => {
       let { entries } = from;
       return watchFrom(target, after(from.revision), means).pipe(
-        switchMap(({ revision, events }) => {
-          if (events.length === 0) return EMPTY;
+        filter(({ type }) => type === 'events'),
+        map(({ revision, events }): LiveUpdate => {
           const next = entries.apply(events);
           entries = current = next.entries;
-          return of<LiveUpdate>({ type: 'change', revision, state: entries.snapshot, changes: next.changes });
+          return { type: 'change', revision, state: entries.snapshot, changes: next.changes };
         }),
       );
     };

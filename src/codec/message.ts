@@ -73,14 +73,12 @@ export function message<F extends Fields>(name: string, specs: F): MessageType<D
   const entries = [...fields];
   const required = entries.filter(([, known]) => known.required).map(([key]) => key);
 
-  const byWire = new Map(entries.map(([key, { wire, type }]) => [wire, { key, type }]));
-  const blanks = entries.map(([key, { type }]) => [key, type.absent() as unknown] as const);
-  // Messages and lists are made for each answer, as they are its own.
-  const blank = Object.fromEntries(blanks.map(([key, value]) => [key, typeof value === 'object' ? undefined : value]));
-  const built = entries.filter((_, index) => typeof blanks[index]?.[1] === 'object');
+  // Of most messages a program never reads one.
+  let layout: Layout | undefined;
 
   const read = (input: unknown): Decoded<F> | typeof INVALID => {
     if (!isRecord(input)) return INVALID;
+    const { blank, byWire, built } = (layout ??= layoutOf(entries));
     // Most fields are left out: to copy all their defaults takes no longer than to set one or two.
     const out: Record<string, unknown> = { ...blank };
     for (const wire in input) {
@@ -92,7 +90,7 @@ export function message<F extends Fields>(name: string, specs: F): MessageType<D
       if (value === INVALID) return INVALID;
       out[known.key] = value;
     }
-    for (const [key, { type }] of built) out[key] ??= type.absent();
+    for (const { key, type } of built) out[key] ??= type.absent();
     return out as Decoded<F>;
   };
 
@@ -108,6 +106,31 @@ export function message<F extends Fields>(name: string, specs: F): MessageType<D
   const write = (value: Encodable<F>): Json => writeMessage(name, fields, required, value);
 
   return new MessageType<Decoded<F>, Encodable<F>>(name, fields, read, write, () => read({}) as Decoded<F>, explain);
+}
+
+/** How a message is read. */
+interface Layout {
+  /** Where every field is left out. */
+  readonly blank: Readonly<Record<string, unknown>>;
+  readonly byWire: ReadonlyMap<string, Place>;
+  /** Messages and lists, which are made for each answer, as they are its own. */
+  readonly built: readonly Place[];
+}
+
+/** A field, by our name. */
+interface Place {
+  readonly key: string;
+  readonly type: AnyType;
+}
+
+function layoutOf(fields: readonly (readonly [string, Field])[]): Layout {
+  const places = fields.map(([key, { type }]) => ({ key, type }));
+  const isBuilt = ({ type }: Place): boolean => typeof type.absent() === 'object';
+  return {
+    blank: Object.fromEntries(places.map((place) => [place.key, isBuilt(place) ? undefined : (place.type.absent() as unknown)])),
+    byWire: new Map(fields.map(([key, { wire, type }]) => [wire, { key, type }])),
+    built: places.filter(isBuilt),
+  };
 }
 
 /** Fields in a request's JSON; what is wrong in it is thrown as `InvalidArgument`, naming the field, before anything is sent. */

@@ -80,8 +80,8 @@ export const FAULTS = {
     cluster.heal();
   },
   // It answers clients, but of nothing that happens.
-  'parted from its peers': async (stage) => {
-    stallPeers(victim(stage), stage.cluster.members, 'both');
+  'follower parted from its peers': async (stage) => {
+    stallPeers(await follower(stage), stage.cluster.members, 'both');
     await delay(LASTS_MS);
     stage.cluster.heal();
   },

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { hasReason, put, type Ownership } from 'rxetcd';
+import { hasReason, put, type Client, type Ownership } from 'rxetcd';
 import { startEtcd } from '../support/etcd/index.js';
 import { startTcpProxy } from '../support/tcpProxy.js';
 import { withEtcd } from './support/fixture.js';
@@ -13,9 +13,9 @@ afterEach(() => holder.letGo());
 const TTL = { ttl: 30 };
 /** Comes back soon. */
 const QUICK = { requestTimeoutMs: 2_000, streams: { initialBackoffMs: 5, maxBackoffMs: 200 } };
-const queued = (name: string, count: number) =>
+const queued = (name: string, count: number, etcd: Client = fixture.etcd) =>
   until(
-    () => only(fixture.etcd.kv.count({ prefix: `${name}/` })),
+    () => only(etcd.kv.count({ prefix: `${name}/` })),
     (now) => now === count,
   );
 const stillOwned = ({ guard }: Ownership) =>
@@ -118,13 +118,11 @@ describe('a lock', () => {
     const server = await startEtcd({ own: true });
     const proxy = await startTcpProxy(server.endpoint);
     try {
-      const owner = holder.hold(fixture.client({ endpoints: server.endpoint, ...QUICK }).lock('loss/waiting', TTL));
+      const direct = fixture.client({ endpoints: server.endpoint, ...QUICK });
+      const owner = holder.hold(direct.lock('loss/waiting', TTL));
       await owner.first();
       const waiting = holder.hold(fixture.client({ endpoints: proxy.endpoint, ...QUICK }).lock('loss/waiting', TTL));
-      await until(
-        () => proxy.open,
-        (count) => count > 0,
-      );
+      await queued('loss/waiting', 2, direct);
       for (let round = 0; round < 3; round++) proxy.cut();
       await server.restart();
       proxy.cut();

@@ -21,8 +21,9 @@ const range = { from: LOWEST, to: firstEphemeral() };
 const given = new Set<number>();
 
 const somePort = (): number => range.from + Math.floor(Math.random() * (range.to - range.from));
+/** Not by its class: errors of Node come from outside of jest's sandbox. */
 const isTaken = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && ['EADDRINUSE', 'EACCES'].includes(String(error.code));
+  typeof error === 'object' && error !== null && 'code' in error && (error.code === 'EADDRINUSE' || error.code === 'EACCES');
 
 /** Lets a server listen on a port of this machine alone. */
 export function listen(server: Server, port: number): Promise<void> {

@@ -1,17 +1,4 @@
-import {
-  BehaviorSubject,
-  catchError,
-  defer,
-  finalize,
-  identity,
-  Observable,
-  switchMap,
-  takeWhile,
-  throwError,
-  timeout,
-  timer,
-  type Observer,
-} from 'rxjs';
+import { catchError, defer, finalize, identity, Observable, switchMap, takeWhile, throwError, timeout, timer, type Observer } from 'rxjs';
 import { EtcdError, isEtcdError } from '../errors/index.js';
 import { Backoff } from '../transport/backoff.js';
 import type { Channel } from '../transport/call.js';
@@ -21,6 +8,7 @@ import { Patience } from './patience.js';
 import { Refusals } from './refusals.js';
 import type { ConnectionSettings } from './settings.js';
 import { Shared } from './shared.js';
+import { StateInTurn } from './stateInTurn.js';
 import { StreamLost } from './streamLost.js';
 import { steadyNow } from '../transport/steadyNow.js';
 
@@ -45,7 +33,7 @@ export interface StreamOutcomes {
  * @typeParam S what the work is done on
  */
 export class StreamConnections<S extends object> {
-  private readonly current = new BehaviorSubject<ConnectionState>({ status: 'idle' });
+  private readonly current = new StateInTurn<ConnectionState>({ status: 'idle' });
   private readonly backoff: Backoff;
   private readonly patience: Patience;
   private users = 0;
@@ -67,7 +55,7 @@ export class StreamConnections<S extends object> {
 
   /** How it stands, and each change; never an error. Whoever comes after the end is told of it, too. */
   get state(): Observable<ConnectionState> {
-    return this.current.pipe(takeWhile(({ status }) => status !== 'closed', true));
+    return this.current.changes.pipe(takeWhile(({ status }) => status !== 'closed', true));
   }
 
   /** A stream to work on. It errors with {@link StreamLost} when the stream breaks. */

@@ -105,6 +105,20 @@ describe('one stream', () => {
 });
 
 describe('the state', () => {
+  test('is told in its order to all, though one of them leaves when he hears of it', () => {
+    virtually(({ flush }) => {
+      const { connections, watch } = setUp([answersFor(1_000)]);
+      const seen = watch();
+      connections.state.subscribe(({ status }) => {
+        if (status === 'connected') seen.leave();
+      });
+      const heard: string[] = [];
+      connections.state.subscribe(({ status }) => heard.push(status));
+      flush();
+      expect(heard).toEqual(['connecting', 'connected', 'idle']);
+    });
+  });
+
   test('goes from idle through each step to connected, and back when the last watch leaves', () => {
     virtually(({ flush }) => {
       const { states, watch, said } = setUp([fails('Unreachable'), answersFor(1_000), works]);

@@ -27,7 +27,7 @@ export interface ClientOptions {
   readonly requestTimeoutMs?: number;
   /**
    * How long nothing may be heard of a try before the next endpoint is tried, in milliseconds: 800 by default; `Infinity` for no limit. For reads, and for writes that
-   * have not left; where there is another endpoint. Where as many were silent as there are others, the further tries of a call get four times as long.
+   * have not left; where there is another endpoint. Where all were silent, the further tries of a call get four times as long.
    */
   readonly tryTimeoutMs?: number;
   /**

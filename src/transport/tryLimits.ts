@@ -5,7 +5,7 @@ import { Deadlines } from './deadlines.js';
 import type { Endpoint, ServerInfo } from './endpoint.js';
 import { steadyNow } from './steadyNow.js';
 
-/** What is slow rather than gone is found out by waiting: when as many were silent as there are to go to, a try waits so many times as long. */
+/** What is slow rather than gone is found out by waiting: when all that there are to go to were silent, a try waits so many times as long. */
 const GROWTH = 4;
 /** Whatever the limit of a try. */
 const LONGEST_CHECK_MS = 5_000;
@@ -88,7 +88,7 @@ export class TryLimits {
   }
 
   private limitOf(call: Call | undefined): number {
-    return this.usualMs * GROWTH ** Math.floor((call?.silences ?? 0) / Math.max(1, this.alternatives()));
+    return this.usualMs * GROWTH ** Math.floor((call?.silences ?? 0) / (1 + this.alternatives()));
   }
 
   private callIn(ms: number, endpoint: Endpoint, expire: (early: boolean) => void): () => void {

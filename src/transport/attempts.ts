@@ -109,7 +109,8 @@ export class Attempts {
   }
 
   private discover(endpoint: Endpoint, call: Call | undefined): Observable<ServerInfo> {
-    const elsewhere = call === undefined ? this.endpoints.size > 1 : this.hasAlternative(call);
+    // The last try, too, which has all the time that is left, must not begin where nobody is.
+    const elsewhere = call === undefined ? this.endpoints.size > 1 : this.mayGoElsewhere(call);
     return elsewhere ? this.limits.question(endpoint, call) : endpoint.discover();
   }
 
@@ -174,7 +175,11 @@ export class Attempts {
 
   /** Whether there is anywhere to go if nothing is heard of a try. */
   private hasAlternative(call: Call): boolean {
-    return this.policy !== NO_RETRIES && this.endpoints.size > 1 && call.options.endpoint === undefined && this.mayTryAgain(call);
+    return this.mayGoElsewhere(call) && this.mayTryAgain(call);
+  }
+
+  private mayGoElsewhere(call: Call): boolean {
+    return this.policy !== NO_RETRIES && this.endpoints.size > 1 && call.options.endpoint === undefined;
   }
 
   /** Of an endpoint that failed the next try knows itself how long it is to wait; one that did not would be asked without a pause. */

@@ -87,6 +87,8 @@ export interface Call {
   heardAt: number;
   /** Tries that were given up because nothing was heard of them. */
   silences: number;
+  /** Questions for the version that were: a member that is slow with an answer is quick with that. */
+  mutes: number;
   /** An answer has come: a stream cannot begin again unnoticed. */
   answered: boolean;
   /** No further try can help. */
@@ -120,6 +122,7 @@ export function newCall({ name, safety, anonymous, unbounded }: Kind, options: R
     sent: false,
     heardAt: 0,
     silences: 0,
+    mutes: 0,
     answered: false,
     final: false,
     resent: false,

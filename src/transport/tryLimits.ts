@@ -36,7 +36,7 @@ export class TryLimits {
    * a moment ago, too: each would find out by itself, and only later.
    */
   watched<T>({ call, endpoint, go, recover }: Beginning<T>): Observable<T> {
-    const limitMs = this.limitOf(call);
+    const limitMs = this.limitAfter(call.silences);
     if (limitMs === Infinity) return go(recover);
     return new Observable((subscriber) => {
       const begunAt = steadyNow();
@@ -71,10 +71,14 @@ export class TryLimits {
 
   /** Asks a server what it is, before anything is sent to it. The question is shared: who gives up waiting leaves it to the others. */
   question(endpoint: Endpoint, call: Call | undefined): Observable<ServerInfo> {
-    const limitMs = this.limitOf(call);
+    const limitMs = this.limitAfter(call?.mutes ?? 0);
     if (limitMs === Infinity) return endpoint.discover();
     const giveUp = (): Observable<never> => {
-      if (call !== undefined) call.silences += 1;
+      if (call !== undefined) {
+        call.mutes += 1;
+        // Nothing was asked of it but what it is.
+        call.tries -= 1;
+      }
       return throwError(() => silence(false, limitMs, { rpc: 'GET /version', endpoint: endpoint.origin }));
     };
     return endpoint.discover().pipe(timeout({ first: limitMs, with: giveUp }));
@@ -87,8 +91,8 @@ export class TryLimits {
     return answer.pipe(timeout({ first: limitMs, with: giveUp }));
   }
 
-  private limitOf(call: Call | undefined): number {
-    return this.usualMs * GROWTH ** Math.floor((call?.silences ?? 0) / (1 + this.alternatives()));
+  private limitAfter(silences: number): number {
+    return this.usualMs * GROWTH ** Math.floor(silences / (1 + this.alternatives()));
   }
 
   private callIn(ms: number, endpoint: Endpoint, expire: (early: boolean) => void): () => void {

@@ -109,6 +109,19 @@ describe('a read of which nothing is heard', () => {
     expect(originsOf(transport)).toEqual([A, B, C]);
   });
 
+  test('does not begin its last try, which has all the time that is left, where nobody is', () => {
+    const C = 'http://c:1';
+    const scripts: Record<string, Script> = { [A]: silent, [B]: inTurn(silent, reply(200)), [C]: inTurn(silent, reply(200)) };
+    const versionOfA = inTurn(reply(200, { etcdserver: '3.5.0' }), silent);
+    const transport = scriptedTransport(
+      (request) => (scripts[request.origin] ?? silent)(request),
+      (request) => (request.origin === A ? versionOfA : reply(200, { etcdserver: '3.5.0' }))(request),
+    );
+    const caller = callerOf(transport, { endpoints: [A, B, C], tryTimeoutMs: 800 });
+    expect(settle(get(caller))).toMatchObject([{ outcome: 'ok', at: expect.closeTo(4 * 800, -2) }]);
+    expect(originsOf(transport)).toEqual([A, B, C, B]);
+  });
+
   test('is not one whose answer is long in coming, but comes', () => {
     const transport = scriptedTransport(trickle(1_400, 6));
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 6 * 1_400 + 1 }]);

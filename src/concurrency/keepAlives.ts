@@ -1,4 +1,4 @@
-import { catchError, EMPTY, ignoreElements, of, retry, share, switchMap, take, throwError, timer, type Observable } from 'rxjs';
+import { EMPTY, ignoreElements, Observable, of, retry, share, timer, type Observer } from 'rxjs';
 import { leaseRpcs } from '../codec/lease.js';
 import type { Leases } from '../lease.js';
 import type { LeaseId } from '../model/ids.js';
@@ -62,11 +62,17 @@ export class KeepAlives {
 
   /** Refreshes a lease once, on the stream that there is; it errors when that breaks, and the next try is on another. */
   refresh(id: LeaseId, patienceMs: number): Observable<Hold> {
-    return this.connections.stream().pipe(
-      switchMap((stream) => stream.refresh(id, Math.min(patienceMs, this.settings.answerTimeoutMs))),
-      take(1),
-      catchError((error: unknown) => throwError(() => (error instanceof StreamLost ? error.error : error))),
-    );
+    const { connections, settings } = this;
+    // No pipeline: a thousand leases do this some hundred times a second.
+    return new Observable((subscriber) => {
+      const asker: Observer<KeepAliveStream> = {
+        next: (stream) => void stream.refresh(id, Math.min(patienceMs, settings.answerTimeoutMs)).subscribe(subscriber),
+        error: (error: unknown) => subscriber.error(error instanceof StreamLost ? error.error : error),
+        complete: () => undefined,
+      };
+      connections.join(asker);
+      return () => connections.leave(asker);
+    });
   }
 
   /** Keeps a stream open as long as it is subscribed to, whatever breaks: between two refreshes of a lease nobody else would. Emits nothing. */

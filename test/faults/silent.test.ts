@@ -108,7 +108,7 @@ test('a read that every endpoint is slow to answer comes to its end', async () =
   [silent, well].forEach(({ down }) => (down.delayMs = 600));
   const time = await timed(read(client));
   expect(time).toBeGreaterThan(250 + 600 - 5);
-  expect(time).toBeLessThan(2_000);
+  expect(time).toBeLessThan(3_000);
 });
 
 test('one endpoint alone may be silent until the deadline', async () => {

@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
-import { defer, map, switchMap, takeWhile, type Observable } from 'rxjs';
+import { defer, identity, map, switchMap, takeWhile, type Observable } from 'rxjs';
 import type { BytesLike } from '../model/bytes.js';
 import { checkOptions } from '../model/checkOptions.js';
 import type { KeyValue } from '../model/keyValue.js';
@@ -45,7 +45,10 @@ export interface Lives {
 
 /** The live state of a client over its watches. */
 export function lives(means: WatcherMeans, readPages: ReadPages, closed: Observable<void>, graceMs: number): Lives {
-  const shared = new SharedByKey<LiveUpdate>(closed, { graceMs, late: (last) => ({ ...last, type: 'snapshot', changes: [] }) });
+  const shared = new SharedByKey<LiveUpdate>(closed, {
+    graceMs,
+    late: { keep: (last) => ({ ...last, type: 'snapshot', changes: [] }), begin: identity },
+  });
 
   const live: Lives['live'] = (range) =>
     defer(() => {

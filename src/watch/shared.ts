@@ -1,16 +1,25 @@
 import { asyncScheduler, type Observer, type Unsubscribable } from 'rxjs';
+import type { Company } from './listenable.js';
 
 /** What can be subscribed to: an Observable, or what holds less. */
 export interface Source<T> {
   subscribe(observer: Observer<T>): Unsubscribable;
 }
 
-/** How a source is shared. */
-export interface Sharing<T> {
+/**
+ * How a source is shared.
+ *
+ * @typeParam K what is kept of the last value
+ */
+export interface Sharing<T, K = T> {
   /** How long it goes on without anybody who is there; without it, no longer than they are. */
   readonly graceMs?: number;
-  /** What one who comes late begins with, made of the last value; without it, with what comes next. */
-  readonly late?: (last: T) => T;
+  /** What one who comes late begins with; without it, with what comes next. */
+  readonly late?: {
+    /** Of each value, until the next. */
+    readonly keep: (last: T) => K;
+    readonly begin: (kept: K) => T;
+  };
 }
 
 /** What is being subscribed to: there is nothing yet to unsubscribe from. */
@@ -20,14 +29,14 @@ const STARTING: Unsubscribable = { unsubscribe: () => undefined };
  * A source that all share who are there at a time: begun with the first, ended after the last, and begun anew with the next. As RxJS's `share`, without what each operator
  * holds for each subscription: of the watches of a program there may be many, of which each has one subscriber.
  */
-export class Shared<T extends string | object> implements Observer<T> {
+export class Shared<T extends string | object, K = T> implements Observer<T>, Company<T> {
   private members: Observer<T>[] = [];
-  /** What one who comes late begins with. */
-  private late: T | undefined;
+  /** What is kept of the last value for who comes late. */
+  private kept: K | undefined;
   private source: Unsubscribable | undefined;
   private grace: Unsubscribable | undefined;
 
-  constructor(protected readonly sharing: Sharing<T>) {}
+  constructor(protected readonly sharing: Sharing<T, K>) {}
 
   /** @param make makes the source, where it has to be begun */
   join(member: Observer<T>, make: () => Source<T>): void {
@@ -37,7 +46,7 @@ export class Shared<T extends string | object> implements Observer<T> {
     if (this.members.length === 0) this.members = [member];
     else this.members.push(member);
     if (this.source === undefined) this.begin(make);
-    else if (this.late !== undefined) member.next(this.late);
+    else if (this.sharing.late !== undefined && this.kept !== undefined) member.next(this.sharing.late.begin(this.kept));
   }
 
   leave(member: Observer<T>): void {
@@ -51,7 +60,7 @@ export class Shared<T extends string | object> implements Observer<T> {
   }
 
   next(value: T): void {
-    this.late = this.sharing.late?.(value);
+    this.kept = this.sharing.late?.keep(value);
     // Who comes or goes meanwhile does not change who is told.
     for (const member of [...this.members]) member.next(value);
   }
@@ -87,22 +96,10 @@ export class Shared<T extends string | object> implements Observer<T> {
   private end(): readonly Observer<T>[] {
     const { members, source } = this;
     this.grace?.unsubscribe();
-    this.grace = this.source = this.late = undefined;
+    this.grace = this.source = this.kept = undefined;
     this.members = [];
     this.onEnd();
     source?.unsubscribe();
     return members;
-  }
-}
-
-/** As what is unsubscribed from. */
-export class Membership<T extends string | object> implements Unsubscribable {
-  constructor(
-    private readonly shared: Shared<T>,
-    private readonly member: Observer<T>,
-  ) {}
-
-  unsubscribe(): void {
-    this.shared.leave(this.member);
   }
 }

@@ -41,7 +41,7 @@ export class StreamConnections<S extends object> {
   private readonly refusals = new Refusals();
   /** Messages without sense that nothing but news made up for. */
   private readonly garbled = new Refusals();
-  private readonly shared = new Shared<S>({ late: identity });
+  private readonly shared = new Shared<S>({ late: { keep: identity, begin: identity } });
 
   constructor(
     private readonly findChannel: () => Observable<Channel>,

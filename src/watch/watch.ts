@@ -1,10 +1,12 @@
-import { defer, map, mergeMap, take, takeUntil, timeout, throwError, type Observable } from 'rxjs';
+import { defer, map, take, takeUntil, timeout, throwError, type Observable, type Observer } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
 import { checkOptions, LONGEST_MS, MILLISECONDS, WHOLE, type OptionKinds } from '../model/checkOptions.js';
 import { orClosed } from '../model/orClosed.js';
 import type { Range } from '../model/range.js';
 import type { WatchBatch } from '../model/watchBatch.js';
 import type { WatchEvent } from '../model/watchEvent.js';
+import { EventsOf } from './eventsOf.js';
+import { Listenable, type Company } from './listenable.js';
 import { targetOf, WATCH_FILTER, type WatchFilter, type WatchTarget } from './request.js';
 import { SharedWatches } from './sharedWatches.js';
 import { storeRevision, StoreRevision } from './storeRevision.js';
@@ -56,25 +58,25 @@ export function watches(means: WatcherMeans, closed: Observable<void>, graceMs: 
   const now = (target: WatchTarget): Observable<WatchStart> => revision.of(target).pipe(map(after));
   const shared = new SharedWatches((target) => new Watcher(target, now, means), closed, graceMs);
 
-  const batchesFrom = (target: WatchTarget, startRevision: number): Observable<WatchBatch> =>
-    watchFrom(target, { next: startRevision, seen: 0 }, means).pipe(takeUntil(closed));
+  const joinBatches = (target: WatchTarget, startRevision: number | undefined, member: Observer<WatchBatch>): Company<WatchBatch> => {
+    if (startRevision === undefined) return shared.join(target, member);
+    const own = watchFrom(target, { next: startRevision, seen: 0 }, means).pipe(takeUntil(closed)).subscribe(member);
+    return { leave: () => own.unsubscribe() };
+  };
 
   const watch: Watches['watch'] = (range, options = {}) =>
-    defer(() => {
+    new Listenable((member) => {
       const { startRevision } = checkOptions('watch', options, WATCH);
       const target = targetOf(range, options);
-      return startRevision === undefined
-        ? shared.events(target)
-        : batchesFrom(target, startRevision).pipe(mergeMap(({ events }) => events));
+      return new EventsOf(member, (events) => joinBatches(target, startRevision, events));
     });
 
   return {
     watch,
     watchBatches: (range, options = {}) =>
-      defer(() => {
+      new Listenable((member) => {
         const { startRevision } = checkOptions('watchBatches', options, WATCH);
-        const target = targetOf(range, options);
-        return startRevision === undefined ? shared.batches(target) : batchesFrom(target, startRevision);
+        return joinBatches(targetOf(range, options), startRevision, member);
       }),
     watchOnce: (range, options = {}) =>
       defer(() => {

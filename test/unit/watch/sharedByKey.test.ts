@@ -1,15 +1,30 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Observable } from 'rxjs';
-import { asyncScheduler, concat, defer, finalize, NEVER, of, ReplaySubject, retry, Subject, take, tap, throwError, timer } from 'rxjs';
+import {
+  asyncScheduler,
+  concat,
+  defer,
+  finalize,
+  identity,
+  NEVER,
+  of,
+  ReplaySubject,
+  retry,
+  Subject,
+  take,
+  tap,
+  throwError,
+  timer,
+} from 'rxjs';
 import { SharedByKey } from '../../../src/watch/sharedByKey.js';
 import { virtually, watching, type Seen } from './support.js';
 
 const GRACE_MS = 1_000;
 
 /** A sharing whose sources are subjects, made by order and counted. */
-function setUp({ late }: { late?: (last: string) => string } = {}) {
+function setUp({ late: keep }: { late?: (last: string) => string } = {}) {
   const closed = new ReplaySubject<void>(1);
-  const shared = new SharedByKey<string>(closed, late === undefined ? { graceMs: GRACE_MS } : { graceMs: GRACE_MS, late });
+  const shared = new SharedByKey<string>(closed, { graceMs: GRACE_MS, ...(keep === undefined ? {} : { late: { keep, begin: identity } }) });
   const made: { readonly key: string; readonly source: Subject<string>; live: boolean }[] = [];
   const of = (key: string): Observable<string> =>
     shared.of(key, () =>

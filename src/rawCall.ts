@@ -7,7 +7,7 @@ import { leaseRpcs } from './codec/lease.js';
 import { lockRpcs } from './codec/lock.js';
 import { maintenanceRpcs } from './codec/maintenance.js';
 import type { Rpc, Safety } from './codec/rpc.js';
-import type { Json } from './codec/wire.js';
+import { jsonText, type Json } from './codec/wire.js';
 import { EtcdError } from './errors/index.js';
 import { BOOLEAN, checkArgument, checkOptions, CODEC, oneOf, type OptionKind, type OptionKinds } from './model/checkOptions.js';
 import { failuresOf } from './model/failures.js';
@@ -42,7 +42,7 @@ export function rawCall<A>(caller: Caller, path: string, body: Json, options: Ra
       name: `POST ${path}`,
       path,
       safety,
-      request: { kind: undefined, write: (json) => json },
+      request: { kind: undefined, write: jsonText },
       response: { read: (json) => json, explain: () => [] },
     };
     const answers = streaming ? caller.stream(rpc, body, call) : caller.unary(rpc, body, call);

@@ -1,7 +1,7 @@
 import type * as t from 'io-ts';
 import { EtcdError } from '../errors/index.js';
 import { typeName } from '../model/failures.js';
-import { INVALID, WireType, type Field, type Json } from './wire.js';
+import { INVALID, WireType, type Field } from './wire.js';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a field of whatever type: the types are inferred from the value, never from this bound
 export type AnyType = WireType<any, any>;
@@ -31,7 +31,7 @@ export class MessageType<A, In> extends WireType<A, In> {
     /** By our names. */
     readonly fields: ReadonlyMap<string, Field>,
     read: (input: unknown) => A | typeof INVALID,
-    write: (value: In) => Json | typeof INVALID,
+    write: (value: In) => string | typeof INVALID,
     absent: () => A,
     explain?: (input: unknown, context: t.Context) => t.Errors,
   ) {
@@ -103,7 +103,7 @@ export function message<F extends Fields>(name: string, specs: F): MessageType<D
     });
   };
 
-  const write = (value: Encodable<F>): Json => writeMessage(name, fields, required, value);
+  const write = (value: Encodable<F>): string => writeMessage(name, fields, required, value);
 
   return new MessageType<Decoded<F>, Encodable<F>>(name, fields, read, write, () => read({}) as Decoded<F>, explain);
 }
@@ -134,9 +134,9 @@ function layoutOf(fields: readonly (readonly [string, Field])[]): Layout {
 }
 
 /** Fields in a request's JSON; what is wrong in it is thrown as `InvalidArgument`, naming the field, before anything is sent. */
-function writeMessage(name: string, fields: ReadonlyMap<string, Field>, required: readonly string[], value: object): Json {
+function writeMessage(name: string, fields: ReadonlyMap<string, Field>, required: readonly string[], value: object): string {
   if (!isRecord(value)) throw new EtcdError('InvalidArgument', `a ${name} is an object, not ${typeName(value)}`);
-  const out: Record<string, Json> = {};
+  let text = '';
   for (const key in value) {
     const given = value[key];
     const known = fields.get(key);
@@ -145,12 +145,12 @@ function writeMessage(name: string, fields: ReadonlyMap<string, Field>, required
     if (given === undefined) continue;
     const json = known.type.write(given);
     if (json === INVALID) throw new EtcdError('InvalidArgument', `${name}.${key} must be ${known.type.name}, not ${typeName(given)}`);
-    out[known.wire] = json;
+    text += `${text === '' ? '{' : ','}"${known.wire}":${json}`;
   }
   for (const key of required)
     if (value[key] === undefined)
       throw new EtcdError('InvalidArgument', `${name}.${key} must be ${fields.get(key)?.type.name}, not ${typeName(undefined)}`);
-  return out;
+  return text === '' ? '{}' : `${text}}`;
 }
 
 function toField(key: string, spec: FieldSpec): Field {

@@ -1,5 +1,6 @@
 import type * as t from 'io-ts';
-import type { INVALID, Json, WireKind } from './wire.js';
+import { EtcdError } from '../errors/index.js';
+import { INVALID, type WireKind } from './wire.js';
 
 /**
  * Whether a call may be sent again when nobody knows what became of it.
@@ -11,8 +12,8 @@ export type Safety = 'read' | 'write';
 /** What a request needs of its codec. */
 export interface RequestCodec<In> {
   readonly kind: WireKind | undefined;
-  /** @throws EtcdError `InvalidArgument`, naming the field */
-  write(request: In): Json | typeof INVALID;
+  /** @returns JSON in ASCII @throws EtcdError `InvalidArgument`, naming the field */
+  write(request: In): string | typeof INVALID;
 }
 
 /** What an answer needs of its codec. */
@@ -45,6 +46,13 @@ export interface Rpc<In, A> {
 /** Describes an RPC; the types of request and answer follow from the codecs. */
 export function rpc<In, A>(descriptor: Rpc<In, A>): Rpc<In, A> {
   return descriptor;
+}
+
+/** A request as it is sent: JSON in ASCII. @throws EtcdError `InvalidArgument`, naming the field */
+export function requestText<In>({ name, request }: Rpc<In, unknown>, given: In): string {
+  const text = request.write(given);
+  if (text === INVALID) throw new EtcdError('InvalidArgument', 'the request is not valid', { rpc: name });
+  return text;
 }
 
 /** What a request of this RPC takes. */

@@ -1,7 +1,7 @@
 import { fromBase64, isBytesLike, toBase64, type BytesLike } from '../model/bytes.js';
 import type { ClusterId, LeaseId, MemberId } from '../model/ids.js';
 import { isBase64 } from './base64.js';
-import { INVALID, WireType, type Json, type WireKind } from './wire.js';
+import { INVALID, jsonText, WireType, type WireKind } from './wire.js';
 
 const INTEGER = /^-?\d+$/;
 
@@ -29,7 +29,7 @@ function readLong(text: string): number | typeof INVALID {
   return Number.isSafeInteger(value) && INTEGER.test(text) ? value : INVALID;
 }
 
-const writeInteger = (value: number): string | typeof INVALID => (Number.isSafeInteger(value) ? String(value) : INVALID);
+const writeInteger = (value: number): string | typeof INVALID => (Number.isSafeInteger(value) ? `"${value}"` : INVALID);
 
 /** int64, carried as a decimal string. */
 export const int64 = new WireType<number>('int64', { is: 'int64' }, () => 0, readInteger, writeInteger);
@@ -52,7 +52,7 @@ export const int32 = new WireType<number>(
   { is: 'int32' },
   () => 0,
   readInteger,
-  (value) => (Number.isSafeInteger(value) ? value : INVALID),
+  (value) => (Number.isSafeInteger(value) ? String(value) : INVALID),
 );
 
 /** By their text, as two of them come with every answer, and BigInt would take longer than all the rest of its header. */
@@ -67,7 +67,13 @@ function id<Id extends string>(name: string, kind: 'int64' | 'uint64', least: st
     const inRange = input.startsWith('-') ? atMost(input.slice(1), least) : atMost(input, most);
     return inRange ? (input as Id) : INVALID;
   };
-  return new WireType<Id>(name, { is: kind }, () => '0' as Id, check, check);
+  return new WireType<Id>(
+    name,
+    { is: kind },
+    () => '0' as Id,
+    check,
+    (value) => (check(value) === INVALID ? INVALID : `"${value}"`),
+  );
 }
 
 const MAX_UINT64 = '18446744073709551615';
@@ -85,7 +91,7 @@ export const string = new WireType<string>(
   () => '',
   (input) => (typeof input === 'string' ? input : INVALID),
   // Half of a surrogate pair would become U+FFFD at the server: two passwords could be the same.
-  (value) => (typeof value === 'string' && value.isWellFormed() ? value : INVALID),
+  (value) => (typeof value === 'string' && value.isWellFormed() ? jsonText(value) : INVALID),
 );
 
 export const bool = new WireType<boolean>(
@@ -93,10 +99,10 @@ export const bool = new WireType<boolean>(
   { is: 'bool' },
   () => false,
   (input) => (typeof input === 'boolean' ? input : INVALID),
-  (value) => (typeof value === 'boolean' ? value : INVALID),
+  (value) => (typeof value === 'boolean' ? String(value) : INVALID),
 );
 
-const writeBytes = (value: BytesLike): string | typeof INVALID => (isBytesLike(value) ? toBase64(value) : INVALID);
+const writeBytes = (value: BytesLike): string | typeof INVALID => (isBytesLike(value) ? `"${toBase64(value)}"` : INVALID);
 
 /** Bytes: `Uint8Array` when decoded; text, sent as UTF-8, is as welcome in a request. */
 export const bytes = new WireType<Uint8Array, BytesLike>(
@@ -121,7 +127,7 @@ export function enumeration<const V extends readonly [string, ...string[]]>(name
     () => values[0],
     // A proto3 gateway may send the number instead of the name.
     (input) => (typeof input === 'number' ? check(values[input]) : check(input)),
-    check,
+    (value) => (check(value) === INVALID ? INVALID : `"${value}"`),
   );
 }
 
@@ -145,14 +151,14 @@ export function array<A, In>(of: WireType<A, In>): WireType<readonly A[], readon
     },
     (items) => {
       if (!Array.isArray(items)) return INVALID;
-      // By index: `map` would skip the holes, of which JSON makes null.
-      const written = new Array<Json>(items.length);
+      let list = '';
+      // By index: `map` would skip holes.
       for (let at = 0; at < items.length; at++) {
-        const json = of.write(items[at] as In);
-        if (json === INVALID) return INVALID;
-        written[at] = json;
+        const text = of.write(items[at] as In);
+        if (text === INVALID) return INVALID;
+        list += at === 0 ? text : `,${text}`;
       }
-      return written;
+      return `[${list}]`;
     },
     (input, context) =>
       Array.isArray(input)

@@ -1,5 +1,5 @@
 import { isRecord } from './message.js';
-import type { Json, WireKind } from './wire.js';
+import type { WireKind } from './wire.js';
 
 /** A field of a request that some servers do not know, and would ignore in silence. */
 export interface NewerField {
@@ -8,21 +8,21 @@ export interface NewerField {
 }
 
 /**
- * The first field set in a request that the server is too old for. An old server ignores what it does not know: it would add a full member
+ * The first field set in a request, by our names, that the server is too old for. An old server ignores what it does not know: it would add a full member
  * where a learner was asked for.
  *
  * @param knows whether the server is at least of that version
  */
-export function newerField(kind: WireKind | undefined, json: Json | undefined, knows: (since: string) => boolean): NewerField | undefined {
-  if (kind?.is === 'array' && Array.isArray(json)) {
-    for (const item of json as readonly Json[]) {
+export function newerField(kind: WireKind | undefined, request: unknown, knows: (since: string) => boolean): NewerField | undefined {
+  if (kind?.is === 'array' && Array.isArray(request)) {
+    for (const item of request as readonly unknown[]) {
       const found = newerField(kind.of, item, knows);
       if (found !== undefined) return found;
     }
   }
-  if (kind?.is !== 'message' || !isRecord(json)) return undefined;
-  for (const [name, { wire, type, since }] of kind.fields()) {
-    const value = json[wire];
+  if (kind?.is !== 'message' || !isRecord(request)) return undefined;
+  for (const [name, { type, since }] of kind.fields()) {
+    const value = request[name];
     if (value === undefined || value === false) continue;
     if (since !== undefined && !knows(since)) return { field: `${kind.name}.${name}`, since };
     const found = newerField(type.kind, value, knows);

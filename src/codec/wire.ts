@@ -5,6 +5,12 @@ import { EtcdError } from '../errors/index.js';
 /** JSON as a gateway carries it. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
+/** JSON as it is sent: in ASCII, whatever it says, as to copy that byte by byte takes a third of the time of encoding it in UTF-8. */
+export const jsonText = (json: Json): string => JSON.stringify(json).replace(NOT_ASCII, escaped);
+
+const NOT_ASCII = /[^\x00-\x7f]/g;
+const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
 /** What {@link WireType.read} and {@link WireType.write} give for a value that is not of the type: cheaper than an exception or an Either a field. */
 export const INVALID = Symbol('invalid');
 
@@ -17,7 +23,8 @@ export type WireKind =
 
 /**
  * An io-ts type for a field of etcd's JSON. Besides io-ts's `decode` it has `read`, which answers without building a context a field, so that a
- * range of 5 000 keys costs little more than its `JSON.parse`; only when something is wrong does `explain` walk again, to say where.
+ * range of 5 000 keys costs little more than its `JSON.parse`; only when something is wrong does `explain` walk again, to say where. Besides `encode` it has
+ * `write`, which gives text at once: to build an object a field, for `JSON.stringify` to walk, would cost a request most of what it costs.
  *
  * @typeParam A what a field decodes to
  * @typeParam In what a request may give for it, where that is more: text for bytes, say
@@ -32,7 +39,8 @@ export class WireType<A, In = A> extends t.Type<A, Json> {
     /** The value of a field that was left out, as proto3 leaves out every default. */
     readonly absent: () => A,
     readonly read: (input: unknown) => A | typeof INVALID,
-    readonly write: (value: In) => Json | typeof INVALID,
+    /** As {@link jsonText} would have it. */
+    readonly write: (value: In) => string | typeof INVALID,
     readonly explain: (input: unknown, context: t.Context) => t.Errors = (value, context) => [{ value, context }],
   ) {
     super(
@@ -43,16 +51,16 @@ export class WireType<A, In = A> extends t.Type<A, Json> {
         return value === INVALID ? E.left(explain(input, context)) : E.right(value);
       },
       (value) => {
-        const json = write(value as unknown as In);
-        if (json === INVALID) throw new EtcdError('InvalidArgument', `not a valid ${name}`);
-        return json;
+        const text = write(value as unknown as In);
+        if (text === INVALID) throw new EtcdError('InvalidArgument', `not a valid ${name}`);
+        return JSON.parse(text) as Json;
       },
     );
   }
 }
 
 /** A guard answers, whatever it is given, where `write` throws to name the field that is wrong. */
-function writes(write: () => Json | typeof INVALID): boolean {
+function writes(write: () => string | typeof INVALID): boolean {
   try {
     return write() !== INVALID;
   } catch {

@@ -1,5 +1,6 @@
 import { map, Observable, of, tap, throwError, timeout, type Subscriber } from 'rxjs';
 import { leaseRpcs } from '../codec/lease.js';
+import { requestText } from '../codec/rpc.js';
 import { EtcdError, type ErrorDetails } from '../errors/index.js';
 import type { Leases } from '../lease.js';
 import type { LeaseId } from '../model/ids.js';
@@ -50,13 +51,14 @@ export function duplexKeepAlive(
     const onSilence = (ms: number): void => subscriber.error(lost(`a keepalive was not answered within ${Math.round(ms)} ms`));
 
     const refreshOver =
-      (send: (message: { ID: string }) => void): KeepAliveStream['refresh'] =>
+      (send: (message: string) => void): KeepAliveStream['refresh'] =>
       (id, patienceMs) =>
         new Observable<Hold>((asker) => {
+          const request = requestText(rpc, { id });
           // One that is given up stays in its place: the answer comes all the same, and must not be taken for another's.
           waiting.set(id, [...(waiting.get(id) ?? []), { sentAt: moment(), subscriber: asker }]);
           silence.asked(patienceMs, onSilence);
-          send({ ID: id });
+          send(request);
         });
 
     const receive = (json: unknown): void => {

@@ -1,14 +1,11 @@
-import type { Rpc } from '../codec/rpc.js';
-import { INVALID } from '../codec/wire.js';
+import { requestText, type Rpc } from '../codec/rpc.js';
 import { EtcdError } from '../errors/index.js';
 import { LONGEST_MS } from '../model/checkOptions.js';
 import { newCall, type CallOptions, type ReadCallOptions } from './call.js';
 
 /** The state of a call, and what it sends: encoded once, whatever the number of tries. */
 export function begin<In>(rpc: Rpc<In, unknown>, request: In, options: CallOptions) {
-  const json = rpc.request.write(request);
-  if (json === INVALID) throw new EtcdError('InvalidArgument', 'the request is not valid', { rpc: rpc.name });
-  return { json, body: JSON.stringify(json), call: newCall(rpc, options) };
+  return { body: requestText(rpc, request), call: newCall(rpc, options) };
 }
 
 /** The oldest revision that may be answered. */

@@ -92,10 +92,10 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
 
   function unary<In, A>(rpc: Rpc<In, A>, request: In, options: ReadCallOptions = NO_OPTIONS): Observable<A> {
     return limits.limited(() => {
-      const { json, body, call } = begin(rpc, request, options);
+      const { body, call } = begin(rpc, request, options);
       const notBefore = oldestOf(rpc, options, revisions.newest);
       const send = (route: Route, recover: Recover<A>): Observable<A> => {
-        refuseNewer(rpc, json, route);
+        refuseNewer(rpc, request, route);
         const read = (response: HttpResponse): A => {
           const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
           const answered = answerIn(response, where);
@@ -117,9 +117,9 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
   function stream<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}): Observable<A> {
     return limits.limited(() => {
       // How long it takes until there is something to say is up to the store.
-      const { json, body, call } = begin({ ...rpc, unbounded: true }, request, options);
+      const { body, call } = begin({ ...rpc, unbounded: true }, request, options);
       const send = (route: Route, recover: Recover<A>): Observable<A> => {
-        refuseNewer(rpc, json, route);
+        refuseNewer(rpc, request, route);
         const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
         const reading = { codec: rpc.response, maxBytes: settings.maxResponseBytes, where };
         return messagesOf(transport.stream(requests.post(rpc, body, route, call)), reading).pipe(

@@ -1,12 +1,11 @@
 import type { Rpc } from '../codec/rpc.js';
 import { newerField, NEWEST_FIELD } from '../codec/since.js';
-import type { Json } from '../codec/wire.js';
 import { UnsupportedServerVersionError } from '../errors/index.js';
 import type { Route } from './route.js';
 import { isAtLeast } from './version.js';
 
 /** @throws EtcdError `UnsupportedServerVersion` where the server lacks the RPC, or would ignore a field of the request */
-export function refuseNewer(rpc: Rpc<never, unknown>, json: Json, { info: { version }, endpoint }: Route): void {
+export function refuseNewer<In>(rpc: Rpc<In, unknown>, request: In, { info: { version }, endpoint }: Route): void {
   if (version === undefined) return;
   const knows = (since: string): boolean => isAtLeast(version, since);
   const refuse = (what: string, required: string): never => {
@@ -14,6 +13,6 @@ export function refuseNewer(rpc: Rpc<never, unknown>, json: Json, { info: { vers
   };
   if (rpc.since !== undefined && !knows(rpc.since)) refuse(rpc.name, rpc.since);
   if (knows(NEWEST_FIELD)) return;
-  const newer = newerField(rpc.request.kind, json, knows);
+  const newer = newerField(rpc.request.kind, request, knows);
   if (newer !== undefined) refuse(newer.field, newer.since);
 }

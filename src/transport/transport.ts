@@ -1,5 +1,4 @@
 import type { Observable } from 'rxjs';
-import type { Json } from '../codec/wire.js';
 
 /** An HTTP request to one endpoint. */
 export interface HttpRequest {
@@ -8,6 +7,7 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** JSON in ASCII. */
   readonly body?: string;
   /** What is asked, for errors: `KV.Put`. */
   readonly rpc: string;
@@ -54,8 +54,8 @@ export interface DuplexRequest extends Pick<HttpRequest, 'origin' | 'path' | 'he
 
 /** What comes of a stream both ways. */
 export type DuplexPart =
-  /** It is there; it takes messages as long as it is subscribed to. */
-  { readonly type: 'open'; readonly send: (message: Json) => void } | { readonly type: 'message'; readonly json: unknown };
+  /** It is there; it takes messages, each JSON in ASCII, as long as it is subscribed to. */
+  { readonly type: 'open'; readonly send: (message: string) => void } | { readonly type: 'message'; readonly json: unknown };
 
 /**
  * Where sockets end. Everything above works on this interface, so that another carrier (a browser's fetch) is another implementation and

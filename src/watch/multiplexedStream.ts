@@ -1,6 +1,5 @@
 import type { Observer, Unsubscribable } from 'rxjs';
-import type { AnswerOf } from '../codec/rpc.js';
-import type { Json } from '../codec/wire.js';
+import { requestText, type AnswerOf } from '../codec/rpc.js';
 import { watchRpcs } from '../codec/watch.js';
 import type { ErrorDetails, EtcdError } from '../errors/index.js';
 import type { ClusterId } from '../model/ids.js';
@@ -56,7 +55,7 @@ export interface MultiplexedLink {
   readonly takesIds: boolean;
   /** A bookmark that was asked for stands in its place among the events. Before 3.4.25 and 3.5.8 it may overtake them. */
   readonly orderedProgress: boolean;
-  send(message: Json): void;
+  send(message: string): void;
   /** A create that has been sent is to be answered next, or (false) none is. */
   expect(answer: boolean): void;
   /** Asked before each create: false where it would be refused, and the stream is given up for another. */
@@ -93,7 +92,7 @@ export class MultiplexedStream implements WatchStream {
   /** Asks the server to say something. */
   requestProgress(): void {
     this.asked += 1;
-    this.link.send({ progress_request: {} });
+    this.link.send(requestText(watchRpcs.watch, { progressRequest: {} }));
   }
 
   /** Takes a message of the server. @throws EtcdError where it is the end of the stream, or not what etcd's API says */
@@ -129,7 +128,7 @@ export class MultiplexedStream implements WatchStream {
       fragment: this.link.fragments,
       ...(wanted === undefined ? {} : { watchId: wanted }),
     });
-    const create = watchRpcs.watch.request.write(request) as Json;
+    const create = requestText(watchRpcs.watch, request);
     const watch = new StreamWatch(this, wanted, observer);
     if (this.link.mayCreate?.() === false) return watch;
     this.creating.push(watch);
@@ -187,6 +186,6 @@ export class MultiplexedStream implements WatchStream {
 
   private cancel(id: number): void {
     this.watchers.delete(id);
-    this.link.send({ cancel_request: { watch_id: String(id) } });
+    this.link.send(requestText(watchRpcs.watch, { cancelRequest: { watchId: id } }));
   }
 }

@@ -18,6 +18,14 @@ describe('call', () => {
     });
   });
 
+  test('sends any text as it is, as methods do', async () => {
+    const { etcd } = fixture;
+    const names = ['Größe', '漢字 😀', 'e\u0301', '"\\\u2028'];
+    for (const name of names) await only(etcd.call('/auth/role/add', { name }));
+    expect((await only(etcd.auth.roleList())).roles).toEqual(expect.arrayContaining(names));
+    for (const name of names) await only(etcd.auth.roleDelete(name));
+  });
+
   test('with a codec gives what the codec makes of the answer', async () => {
     const counted = fixture.etcd.call('/kv/range', { key, count_only: true }, { codec: t.type({ count: t.string }), safety: 'read' });
     expect((await only(counted)).count).toBe('1');

@@ -32,7 +32,7 @@ export function http2Duplex({ origin, path, headers, token, rpc }: DuplexRequest
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart: () => {
         sent = true;
-        subscriber.next({ type: 'open', send: (message) => void body.write(`${JSON.stringify(message)}\n`) });
+        subscriber.next({ type: 'open', send: (message) => void body.write(`${message}\n`) });
       },
       onResponseStart: (_, code) => (status = code),
       onResponseData: (_, bytes) =>

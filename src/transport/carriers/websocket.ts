@@ -1,6 +1,5 @@
 import { Observable } from 'rxjs';
 import { WebSocket } from 'undici';
-import type { Json } from '../../codec/wire.js';
 import { EtcdError, type ErrorDetails } from '../../errors/index.js';
 import { responseTooLarge } from '../body.js';
 import { parseJson } from '../parseJson.js';
@@ -30,9 +29,9 @@ export function webSocketDuplex({ origin, path, headers, token, rpc }: DuplexReq
     let opened = false;
     socket.addEventListener('open', () => {
       opened = true;
-      const send = (message: Json): void => {
+      const send = (message: string): void => {
         connection.gather();
-        socket.send(JSON.stringify(message));
+        socket.send(message);
       };
       subscriber.next({ type: 'open', send });
     });

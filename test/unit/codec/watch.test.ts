@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { EventCodec, WatchRequest, WatchResponse } from '../../../src/codec/watch.js';
 import { INVALID } from '../../../src/codec/wire.js';
 import { failuresOf } from '../../../src/model/failures.js';
+import { sent } from './sent.js';
 
 const kv = { key: 'YQ==', mod_revision: '5', create_revision: '2', version: '2', value: 'Yg==' };
 
@@ -12,15 +13,12 @@ function failures(input: unknown): string[] {
 
 describe('a watch request', () => {
   it('has its one part under etcd’s names', () => {
-    expect(
-      WatchRequest.write({
-        createRequest: { key: 'a', startRevision: 7, filters: ['NODELETE'], prevKv: true, watchId: 3, fragment: true },
-      }),
-    ).toEqual({
+    const createRequest = { key: 'a', startRevision: 7, filters: ['NODELETE'], prevKv: true, watchId: 3, fragment: true } as const;
+    expect(sent(WatchRequest.write({ createRequest }))).toEqual({
       create_request: { key: 'YQ==', start_revision: '7', filters: ['NODELETE'], prev_kv: true, watch_id: '3', fragment: true },
     });
-    expect(WatchRequest.write({ cancelRequest: { watchId: 3 } })).toEqual({ cancel_request: { watch_id: '3' } });
-    expect(WatchRequest.write({ progressRequest: {} })).toEqual({ progress_request: {} });
+    expect(sent(WatchRequest.write({ cancelRequest: { watchId: 3 } }))).toEqual({ cancel_request: { watch_id: '3' } });
+    expect(sent(WatchRequest.write({ progressRequest: {} }))).toEqual({ progress_request: {} });
   });
 });
 
@@ -72,6 +70,6 @@ describe('a watch response', () => {
     const event = { type: 'DELETE', kv: { ...kv }, prev_kv: { ...kv } };
     const read = EventCodec.read(event);
     if (read === INVALID) throw new Error('it was refused');
-    expect(EventCodec.write(read)).toEqual(event);
+    expect(sent(EventCodec.write(read))).toEqual(event);
   });
 });

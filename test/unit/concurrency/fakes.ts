@@ -129,8 +129,8 @@ export class FakeStreams {
         const ttl = this.ttl(id);
         subscriber.next({ type: 'message', json: { result: { header: {}, ID: id, ...(ttl > 0 ? { TTL: String(ttl) } : {}) } } });
       };
-      const send = (message: unknown): void => {
-        const { ID } = message as { ID: LeaseId };
+      const send = (message: string): void => {
+        const { ID } = JSON.parse(message) as { ID: LeaseId };
         this.asked.push(ID);
         if (this.answerMs === Infinity) return;
         const queue = this.inTurn ? this.asked.length : 1;

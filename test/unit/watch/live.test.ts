@@ -39,9 +39,9 @@ function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
   let watch = -1;
   const say = (more: object): void =>
     down.next({ type: 'message', json: { result: { header: { revision: '99' }, watch_id: String(watch), ...more } } });
-  const send = (message: unknown): void => {
+  const send = (message: string): void => {
     // As `request.ts` writes it; cancels and progress requests have no such field.
-    const { create_request: create } = message as { readonly create_request?: { readonly start_revision: string } };
+    const { create_request: create } = JSON.parse(message) as { readonly create_request?: { readonly start_revision: string } };
     if (create === undefined) return;
     starts.push(Number(create.start_revision));
     watch += 1;

@@ -13,7 +13,7 @@ export function setUp({ orderedProgress = true, fragments = true, takesIds = fal
     fragments,
     takesIds,
     orderedProgress,
-    send: (message) => sent.push(message),
+    send: (message) => sent.push(JSON.parse(message)),
     expect: (answer) => expected.push(answer),
   });
   const say = (id: number, more: object = {}): unknown =>

@@ -1,5 +1,6 @@
-import { Observable, Subject, takeUntil, type OperatorFunction, type Subscriber } from 'rxjs';
+import { NEVER, Observable, Subject, takeUntil, type OperatorFunction, type Subscriber } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
+import { keep } from '../src/model/keep.js';
 import { BulkPut, type BulkLimits, type PutAllResult } from './internal/bulkPut.js';
 import { invalid } from './internal/invalid.js';
 import { Pulled } from './internal/pulled.js';
@@ -133,3 +134,6 @@ function checked({ concurrency = 8, maxOps = 128, maxBytes = 2 ** 20, maxWaiting
   }
   return settings;
 }
+
+// One that is never begun.
+new Observable<PutAllResult>((subscriber) => keep(new Pulled([], new BulkPut({ txn: () => NEVER }, checked({}), subscriber)))).subscribe();

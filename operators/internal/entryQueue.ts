@@ -8,8 +8,10 @@ import { Queue } from './queue.js';
 export class EntryQueue<E extends PutEntry> {
   /** May be taken, in this order. */
   readonly #free = new Queue<Item<E>>();
-  /** Of each key that has an entry free or under way: what waits behind it, null where nothing does. */
-  readonly #behind = new Map<string, Queue<Item<E>> | null>();
+  /** Keys that have an entry free or under way. */
+  readonly #taken = new Set<string>();
+  /** What waits behind these, by their keys. */
+  readonly #behind = new Map<string, Queue<Item<E>>>();
   /** How many wait. */
   #size = 0;
   /** What they take in requests. */
@@ -32,14 +34,13 @@ export class EntryQueue<E extends PutEntry> {
     const { keyId, bytes } = item;
     this.#size++;
     this.#bytes += bytes;
-    const behind = this.#behind.get(keyId);
-    if (behind === undefined) {
-      this.#behind.set(keyId, null);
+    if (!this.#taken.has(keyId)) {
+      this.#taken.add(keyId);
       return this.#free.add(item);
     }
-    const queue = behind ?? new Queue();
-    queue.add(item);
-    this.#behind.set(keyId, queue);
+    const behind = this.#behind.get(keyId) ?? new Queue();
+    behind.add(item);
+    this.#behind.set(keyId, behind);
   }
 
   /** What goes together: as many as may, but one at least, however large. */
@@ -60,9 +61,11 @@ export class EntryQueue<E extends PutEntry> {
   /** These are written: what waits behind them may follow. */
   release(batch: readonly Item<E>[]): void {
     for (const { keyId } of batch) {
-      const next = this.#behind.get(keyId)?.take();
-      if (next === undefined) this.#behind.delete(keyId);
+      const behind = this.#behind.get(keyId);
+      const next = behind?.take();
+      if (next === undefined) this.#taken.delete(keyId);
       else this.#free.add(next);
+      if (behind?.size === 0) this.#behind.delete(keyId);
     }
   }
 
@@ -70,7 +73,7 @@ export class EntryQueue<E extends PutEntry> {
   rest(): readonly Item<E>[] {
     const all: Item<E>[] = [];
     for (const queue of [this.#free, ...this.#behind.values()]) {
-      for (let item = queue?.take(); item !== undefined; item = queue?.take()) all.push(item);
+      for (let item = queue.take(); item !== undefined; item = queue.take()) all.push(item);
     }
     return all;
   }

@@ -26,8 +26,8 @@ export interface ClientOptions {
   /** How long a call may take with all its tries, in milliseconds: 10 000 by default; `Infinity` for no limit. */
   readonly requestTimeoutMs?: number;
   /**
-   * How long nothing may be heard of a try before the next endpoint is tried, in milliseconds: 800 by default; `Infinity` for no limit. For reads, and for writes that
-   * have not left; where there is another endpoint. Where all were silent, the further tries of a call get four times as long.
+   * How long nothing may be heard of a try before the next endpoint is tried, too, in milliseconds: 800 by default; `Infinity` for no limit. For reads, and for writes that
+   * have not left; where there is another endpoint. From the second try on it is half as long, and four times that once all were silent. The answer that comes first counts.
    */
   readonly tryTimeoutMs?: number;
   /**

@@ -165,8 +165,13 @@ export class Attempts {
     return found === 'reauthenticate' && shown !== undefined && this.tokens.refused(shown);
   }
 
-  private mayTryAgain(call: Call): boolean {
-    return call.tries < Math.max(LEAST_TRIES, this.endpoints.size + 1);
+  /** Tries of which nothing is heard yet have not failed. */
+  private mayTryAgain({ tries, silences }: Call): boolean {
+    return tries - silences < this.mostTries;
+  }
+
+  private get mostTries(): number {
+    return Math.max(LEAST_TRIES, this.endpoints.size + 1);
   }
 
   private mayBeElecting(call: Call): boolean {
@@ -175,7 +180,7 @@ export class Attempts {
 
   /** Whether there is anywhere to go if nothing is heard of a try. */
   private hasAlternative(call: Call): boolean {
-    return this.mayGoElsewhere(call) && this.mayTryAgain(call);
+    return this.mayGoElsewhere(call) && call.silences < this.mostTries - 1;
   }
 
   private mayGoElsewhere(call: Call): boolean {

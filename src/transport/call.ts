@@ -85,7 +85,7 @@ export interface Call {
   sent: boolean;
   /** When something was last heard of the try under way, or when it began. */
   heardAt: number;
-  /** Tries that were given up because nothing was heard of them. */
+  /** Tries of which nothing was heard in time. */
   silences: number;
   /** Questions for the version that were: a member that is slow with an answer is quick with that. */
   mutes: number;

@@ -1,12 +1,14 @@
-import { asyncScheduler, Observable, throwError, timeout } from 'rxjs';
+import { asyncScheduler, NEVER, Observable, throwError, timeout } from 'rxjs';
 import { EtcdError, type ErrorDetails } from '../errors/index.js';
 import type { Call, Recover } from './call.js';
 import { Deadlines } from './deadlines.js';
 import type { Endpoint, ServerInfo } from './endpoint.js';
 import { steadyNow } from './steadyNow.js';
 
-/** What is slow rather than gone is found out by waiting: when all that there are to go to were silent, a try waits so many times as long. */
+/** What is slow rather than gone is found out by waiting: when all that there are to go to were silent, the next try begins only after so many times as long. */
 const GROWTH = 4;
+/** Once one was silent, the next has this part of the time: nothing is lost by asking another, too. */
+const HASTE = 0.5;
 /** Whatever the limit of a try. */
 const LONGEST_CHECK_MS = 5_000;
 
@@ -31,15 +33,18 @@ export class TryLimits {
   ) {}
 
   /**
-   * A try that is given up, and recovered from, when it is silent for too long. A write that was sent is not: it waits, but other calls are sent elsewhere meanwhile.
-   * What waits for a connection is given up only if its endpoint says nothing to anybody: it may be we who are busy. When that is so all tries there are given up, those of
-   * a moment ago, too: each would find out by itself, and only later.
+   * A try that is not waited for alone when it is silent for too long: the next begins, by `recover`. A read goes on beside it, and what is answered first has the call: who is
+   * slow, or waits for a leader, need not begin anew. A write is taken back; one that was sent cannot be, and is not repeated: it waits, but other calls are sent elsewhere.
+   *
+   * What waits for a connection is silent only if its endpoint says nothing to anybody: it may be we who are busy. When that is so all tries there are, those of a moment ago,
+   * too: each would find out by itself, and only later.
    */
   watched<T>({ call, endpoint, go, recover }: Beginning<T>): Observable<T> {
-    const limitMs = this.limitAfter(call.silences);
+    const limitMs = this.limitAfter(call.silences) * (call.silences > 0 ? HASTE : 1);
     if (limitMs === Infinity) return go(recover);
     return new Observable((subscriber) => {
       const begunAt = steadyNow();
+      let overtaken = false;
       const check = (early: boolean): void => {
         if (subscriber.closed || call.answered || (call.sent && call.patient)) return;
         const heardAt = call.sent ? call.heardAt : Math.max(call.heardAt, endpoint.heardAt);
@@ -47,7 +52,8 @@ export class TryLimits {
         if (restMs > 0 && !early) return void (callOff = this.callIn(restMs, endpoint, check));
         if (call.sent && call.safety === 'write') endpoint.failed();
         else {
-          trial.unsubscribe();
+          overtaken = true;
+          if (call.safety === 'write') trial.unsubscribe();
           call.silences += 1;
           recover(silence(call.sent, limitMs, { rpc: call.name, endpoint: endpoint.origin })).subscribe(subscriber);
         }
@@ -57,6 +63,8 @@ export class TryLimits {
       let callOff = this.callIn(limitMs, endpoint, check);
       subscriber.add(() => callOff());
       const trial = go((failure) => {
+        // There is another already.
+        if (overtaken) return NEVER;
         // What comes in its place has a limit of its own.
         callOff();
         return recover(failure);

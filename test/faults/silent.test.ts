@@ -102,13 +102,13 @@ test('an endpoint that speaks again is used again by itself, and costs no call a
   expect(reads).toBeGreaterThan(0);
 });
 
-test('a read that every endpoint is slow to answer comes to its end', async () => {
+test('a read that every endpoint is slow to answer takes as long as the first of them', async () => {
   const client = both({ tryTimeoutMs: 250 });
   await warm(client, 1);
   [silent, well].forEach(({ down }) => (down.delayMs = 600));
   const time = await timed(read(client));
-  expect(time).toBeGreaterThan(250 + 600 - 5);
-  expect(time).toBeLessThan(3_000);
+  expect(time).toBeGreaterThan(600 - 5);
+  expect(time).toBeLessThan(1_000);
 });
 
 test('one endpoint alone may be silent until the deadline', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { concat, ignoreElements, map, merge, NEVER, of, switchMap, tap, timer } from 'rxjs';
+import { asyncScheduler, concat, ignoreElements, map, merge, NEVER, of, switchMap, tap, timer } from 'rxjs';
 import { electionRpcs } from '../../../src/codec/election.js';
 import {
   A,
@@ -12,6 +12,7 @@ import {
   lost,
   put,
   queued,
+  refuse,
   reply,
   scriptedTransport,
   settle,
@@ -48,6 +49,16 @@ describe('a read of which nothing is heard', () => {
   test('goes on at the next endpoint after tryTimeoutMs, and is given up where it was silent', () => {
     const transport = scriptedTransport(at(silent));
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 1_500 + ASKING }]);
+    expect(originsOf(transport)).toEqual([A, B]);
+    expect(transport.live).toBe(0);
+  });
+
+  test.each([
+    ['is answered there, if that comes first', reply(200, { header }, 2_000), 2_000 + 1],
+    ['goes on, whatever became of the first', lost(1_800), 1_500 + 700 + ASKING - 1],
+  ])('%s', (_, script, due) => {
+    const transport = scriptedTransport((request) => (request.origin === A ? script : reply(200, { header }, 700))(request));
+    expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: due }]);
     expect(originsOf(transport)).toEqual([A, B]);
     expect(transport.live).toBe(0);
   });
@@ -96,16 +107,32 @@ describe('a read of which nothing is heard', () => {
     });
   });
 
-  test('gets four times as long when all were silent, so that what is slow comes to its end', () => {
+  test('is sent in haste to the next, and four times as late to those that were asked already: what is slow comes to its end', () => {
+    const sentAt: number[] = [];
+    const noting: Script = (request) => (sentAt.push(asyncScheduler.now()), silent(request));
+    settle(get(callerOf(scriptedTransport(noting), { endpoints: [A, B], tryTimeoutMs: 800 })));
+    // The fourth and last.
+    expect(sentAt.map((at) => Math.round(at / 100))).toEqual([0, 8, 12, 28]);
+  });
+
+  test('and that then is refused for now is tried as often as any other', () => {
+    const refused = refuse('etcdserver: request timed out', 14, 503);
+    const transport = scriptedTransport(inTurn(silent, silent, silent, refused, refused, refused, reply(200)));
+    expect(settle(get(callerOf(transport, { endpoints: [A, B, 'http://c:1'], tryTimeoutMs: 800 })))).toMatchObject([{ outcome: 'ok' }]);
+    expect(transport.posts).toHaveLength(7);
+  });
+
+  test('that all are slow to answer ends when the first does', () => {
     const transport = scriptedTransport(reply(200, { header }, 5_000));
-    expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 2 * 1_500 + 5_000 + ASKING }]);
+    expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 5_000 + 1 }]);
     expect(originsOf(transport)).toEqual([A, B, A]);
+    expect(transport.live).toBe(0);
   });
 
   test('gets no more time at the next endpoint while there is yet another: two may be silent for reasons of their own', () => {
     const C = 'http://c:1';
     const transport = scriptedTransport((request) => (request.origin === C ? reply(200) : silent)(request));
-    expect(settle(get(callerOf(transport, { endpoints: [A, B, C] })))).toMatchObject([{ outcome: 'ok', at: 2 * 1_500 + ASKING + 1 }]);
+    expect(settle(get(callerOf(transport, { endpoints: [A, B, C] })))).toMatchObject([{ outcome: 'ok', at: 1_500 + 750 + ASKING + 1 }]);
     expect(originsOf(transport)).toEqual([A, B, C]);
   });
 
@@ -118,7 +145,7 @@ describe('a read of which nothing is heard', () => {
       (request) => (request.origin === A ? versionOfA : reply(200, { etcdserver: '3.5.0' }))(request),
     );
     const caller = callerOf(transport, { endpoints: [A, B, C], tryTimeoutMs: 800 });
-    expect(settle(get(caller))).toMatchObject([{ outcome: 'ok', at: expect.closeTo(4 * 800, -2) }]);
+    expect(settle(get(caller))).toMatchObject([{ outcome: 'ok', at: expect.closeTo(800 + 2 * 400 + 800, -2) }]);
     expect(originsOf(transport)).toEqual([A, B, C, B]);
   });
 

@@ -12,7 +12,7 @@ export interface StreamOptions {
   readonly carrier?: 'auto' | Carrier;
   /** How long a stream may be silent before the server is asked whether it is still there: 1 000 by default. */
   readonly heartbeatMs?: number;
-  /** How long an answer on a stream may take (to a heartbeat, to a new watch) before the stream is given up and made anew: 2 000 by default. */
+  /** How long an answer on a stream may take (to a heartbeat, to a new watch; half as long for it to be opened) before the stream is given up and made anew: 2 000 by default. */
   readonly answerTimeoutMs?: number;
   /** The first pause before a stream is made anew: 50 by default. It doubles each time, up to `maxBackoffMs`, until the server has answered. */
   readonly initialBackoffMs?: number;

@@ -1,4 +1,5 @@
 import { asyncScheduler, Subscription } from 'rxjs';
+import { steadyNow } from '../transport/steadyNow.js';
 
 /** How a stream is asked whether it is still there. */
 export interface HeartbeatSettings {
@@ -20,72 +21,67 @@ const PATIENCE = 12;
 
 /**
  * Finds a stream that is dead without having been closed. The other end is silent by right while nothing happens, so it is asked now and then, and
- * whatever it says counts as an answer. Nothing is done a message but to count it.
+ * whatever it says counts as an answer. Nothing is done a message but to note when it came.
  */
 export class Heartbeat {
-  /** A count, and no flag: each who waits compares it with that of the time when it began, and takes nothing from the others. */
-  private heard = 0;
-  private heardAtTick = 0;
+  private heardAt = steadyNow();
+  private askedAt = -Infinity;
   private readonly timers = new Subscription();
+  /** There while a create is to be answered. */
   private created: Subscription | undefined;
-  private asked: Subscription | undefined;
 
   constructor(private readonly settings: HeartbeatSettings) {
-    this.tickLater();
+    this.in(settings.intervalMs, () => this.look());
   }
 
   /** A message came. */
   hear(): void {
-    this.heard += 1;
+    this.heardAt = steadyNow();
   }
 
   /** A create was sent, which must be answered, or (false) it was. */
   expect(answer: boolean): void {
     this.created?.unsubscribe();
     this.created = undefined;
-    if (answer) this.awaitCreate(PATIENCE);
+    if (answer) this.awaitCreate(steadyNow());
   }
 
   stop(): void {
     this.timers.unsubscribe();
     this.created?.unsubscribe();
-    this.asked?.unsubscribe();
   }
 
-  private awaitCreate(patience: number): void {
-    this.created = this.within('a new watch was not answered', () => {
-      if (patience > 1) this.awaitCreate(patience - 1);
-      return patience > 1;
-    });
-  }
-
-  private tickLater(): void {
-    const next = asyncScheduler.schedule(() => {
-      this.timers.remove(next);
-      this.tick();
-      this.tickLater();
-    }, this.settings.intervalMs);
-    this.timers.add(next);
-  }
-
-  private tick(): void {
-    const silent = this.heard === this.heardAtTick;
-    this.heardAtTick = this.heard;
-    // One question at a time: a busy server takes them in turn, and what it is to do for us would stand behind them all.
-    const waiting = this.created !== undefined || this.asked !== undefined;
-    if (!silent || waiting || !this.settings.ask()) return;
-    this.asked = this.within('it was silent, and did not answer when it was asked', () => {
-      this.asked = undefined;
-      return true;
-    });
-  }
-
-  /** Something must be heard in time, and what came must do. */
-  private within(problem: string, suffices: () => boolean): Subscription {
+  private awaitCreate(sentAt: number): void {
     const timeoutMs = this.settings.timeoutMs();
-    const before = this.heard;
-    return asyncScheduler.schedule(() => {
-      if (this.heard === before || !suffices()) this.settings.onLost(`${problem} within ${timeoutMs} ms`);
-    }, timeoutMs);
+    const dueAt = Math.min(Math.max(this.heardAt, sentAt) + timeoutMs, sentAt + PATIENCE * timeoutMs);
+    const restMs = dueAt - steadyNow();
+    if (restMs > 0) this.created = asyncScheduler.schedule(() => this.awaitCreate(sentAt), restMs);
+    else this.settings.onLost(`a new watch was not answered within ${timeoutMs} ms`);
+  }
+
+  private look(): void {
+    const { intervalMs } = this.settings;
+    const restMs = this.heardAt + intervalMs - steadyNow();
+    if (restMs <= 0) this.ask();
+    this.in(restMs > 0 ? restMs : intervalMs, () => this.look());
+  }
+
+  private ask(): void {
+    // One question at a time: a busy server takes them in turn, and what it is to do for us would stand behind them all.
+    const waiting = this.created !== undefined || this.heardAt < this.askedAt;
+    if (waiting || !this.settings.ask()) return;
+    const askedAt = (this.askedAt = steadyNow());
+    const timeoutMs = this.settings.timeoutMs();
+    this.in(timeoutMs, () => {
+      if (this.heardAt < askedAt) this.settings.onLost(`it was silent, and did not answer when it was asked within ${timeoutMs} ms`);
+    });
+  }
+
+  private in(ms: number, work: () => void): void {
+    const timer = asyncScheduler.schedule(() => {
+      this.timers.remove(timer);
+      work();
+    }, ms);
+    this.timers.add(timer);
   }
 }

@@ -1,4 +1,17 @@
-import { catchError, defer, finalize, identity, Observable, switchMap, takeWhile, throwError, timeout, timer, type Observer } from 'rxjs';
+import {
+  catchError,
+  defer,
+  finalize,
+  identity,
+  Observable,
+  switchMap,
+  takeWhile,
+  tap,
+  throwError,
+  timeout,
+  timer,
+  type Observer,
+} from 'rxjs';
 import { EtcdError, isEtcdError } from '../errors/index.js';
 import { Backoff } from '../transport/backoff.js';
 import type { Channel } from '../transport/call.js';
@@ -11,6 +24,9 @@ import { Shared } from './shared.js';
 import { StateInTurn } from './stateInTurn.js';
 import { StreamLost } from './streamLost.js';
 import { steadyNow } from '../transport/steadyNow.js';
+
+/** Of the time that an answer may take, opening a stream on a way that was found may take so much: whoever serves opens it at once. */
+const HANDSHAKE = 0.5;
 
 /** What becomes of a stream, as who makes it over a channel reports it. */
 export interface StreamOutcomes {
@@ -36,6 +52,8 @@ export class StreamConnections<S extends object> {
   private readonly current = new StateInTurn<ConnectionState>({ status: 'idle' });
   private readonly backoff: Backoff;
   private readonly patience: Patience;
+  /** Apart from it: that an answer took long says nothing of the next member. */
+  private readonly opening: Patience;
   private users = 0;
   private retryAt = 0;
   private readonly refusals = new Refusals();
@@ -51,6 +69,7 @@ export class StreamConnections<S extends object> {
   ) {
     this.backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
     this.patience = new Patience(settings.answerTimeoutMs);
+    this.opening = new Patience(settings.answerTimeoutMs);
   }
 
   /** How it stands, and each change; never an error. Whoever comes after the end is told of it, too. */
@@ -105,28 +124,30 @@ export class StreamConnections<S extends object> {
   private open(): Observable<S> {
     const waitMs = this.retryAt - steadyNow();
     if (this.current.value.status === 'idle') this.show({ status: 'connecting' });
-    const channel = defer(() => {
+    let used: Channel | undefined;
+    const made = defer(() => {
       this.patience.begin();
-      const { ms } = this.patience;
+      this.opening.begin();
       // What has to be asked on the way to it (the version, a token) may go into a connection that is dead without having been closed.
-      return this.findChannel().pipe(
-        timeout({
-          first: ms,
-          with: () => {
-            this.patience.end();
-            return throwError(() => new EtcdError('Unreachable', `no answer within ${ms} ms`));
-          },
+      return this.inTime(this.findChannel(), this.opening.ms).pipe(
+        switchMap((found) => {
+          used = found;
+          return this.inTime(this.streamOver(found), this.opening.ms * HANDSHAKE);
         }),
+        tap(() => this.opening.reward()),
       );
     });
-    let used: Channel | undefined;
-    return (waitMs > 0 ? timer(waitMs).pipe(switchMap(() => channel)) : channel).pipe(
-      switchMap((found) => {
-        used = found;
-        return this.streamOver(found);
-      }),
+    return (waitMs > 0 ? timer(waitMs).pipe(switchMap(() => made)) : made).pipe(
       catchError((error: unknown) => throwError(() => (isEtcdError(error) ? this.lost(error, used) : error))),
     );
+  }
+
+  private inTime<T>(step: Observable<T>, ms: number): Observable<T> {
+    const tooLate = (): Observable<never> => {
+      this.opening.end();
+      return throwError(() => new EtcdError('Unreachable', `no answer within ${ms} ms`));
+    };
+    return step.pipe(timeout({ first: ms, with: tooLate }));
   }
 
   private streamOver(channel: Channel): Observable<S> {

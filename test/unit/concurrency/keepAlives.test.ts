@@ -108,15 +108,15 @@ describe('keepalives', () => {
     });
   });
 
-  test('give a stream up that is not opened within a second, for a lease may be short, and the next ones a little later', () => {
+  test('give a stream up that is not opened within half a second, for a lease may be short, and the next ones a little later', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.openMs = Infinity;
       const first = told(time, keepAlives.refresh(ID, 1_000));
       let second: ReturnType<typeof told> | undefined;
       time.at(2_000, () => (second = told(time, keepAlives.refresh(ID, 1_000))));
       time.flush();
-      expect(first.end).toEqual({ at: 1_000, reason: 'ConnectionLost' });
-      expect(second?.end).toEqual({ at: 4_000, reason: 'ConnectionLost' });
+      expect(first.end).toEqual({ at: 500, reason: 'Unreachable' });
+      expect(second?.end).toEqual({ at: 3_000, reason: 'Unreachable' });
     });
   });
 

@@ -46,11 +46,16 @@ function pulse(endMs: number, act: Record<number, (pulse: Pulse) => void> = {}, 
 const silent = (made: Pulse): void => void (made.answersAfterMs = undefined);
 
 describe('a heartbeat', () => {
-  test('asks every interval while the stream is silent, for as long as it is answered', () => {
-    const { asked, lost } = pulse(24 * HOUR + 1);
-    // An answer is heard within the interval, so that the one after it is not silent.
-    expect(asked).toEqual(Array.from({ length: (24 * HOUR) / 20_000 }, (_, index) => 10_000 + index * 20_000));
+  test('asks when the stream has been silent for the interval, for as long as it is answered', () => {
+    const { asked, lost } = pulse(24 * HOUR);
+    // An answer is heard a millisecond after each question, and the next comes an interval later.
+    expect(asked).toEqual(Array.from({ length: 8_639 }, (_, index) => 10_000 + index * 10_001));
     expect(lost).toEqual([]);
+  });
+
+  test('asks an interval after what was heard last, whenever that was', () => {
+    const { asked } = pulse(21_000, { 500: ({ heartbeat }) => heartbeat.hear(), 9_900: ({ heartbeat }) => heartbeat.hear() });
+    expect(asked).toEqual([19_900]);
   });
 
   test('waits for as long as is right at the time, not as was when it began', () => {
@@ -105,8 +110,8 @@ describe('a heartbeat', () => {
       made.watched = false;
       backlog(made);
     });
-    // The last of it comes at 28 s, within the wait that ends at 30 s; then nothing does.
-    expect(lostAt).toBe(35_001);
+    // The last of it comes at 28 s.
+    expect(lostAt).toBe(33_000);
     expect(lost).toHaveLength(1);
   });
 

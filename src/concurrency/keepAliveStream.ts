@@ -1,4 +1,4 @@
-import { map, Observable, of, tap, throwError, timeout, type Subscriber } from 'rxjs';
+import { map, Observable, of, tap, type Subscriber } from 'rxjs';
 import { leaseRpcs } from '../codec/lease.js';
 import { requestText } from '../codec/rpc.js';
 import { EtcdError, type ErrorDetails } from '../errors/index.js';
@@ -21,9 +21,6 @@ export interface KeepAliveStream {
 /** What a stream both ways is kept with. */
 export interface StreamKeeping {
   readonly agenda: Agenda;
-  readonly openTimeoutMs: number;
-  /** It was not opened in time. */
-  readonly onUnopened: () => void;
   readonly onAnswer: () => void;
 }
 
@@ -40,7 +37,7 @@ const notFound = (id: LeaseId, where: ErrorDetails): EtcdError => new EtcdError(
 export function duplexKeepAlive(
   parts: Observable<DuplexPart>,
   { endpoint }: Channel,
-  { agenda, openTimeoutMs, onUnopened, onAnswer }: StreamKeeping,
+  { agenda, onAnswer }: StreamKeeping,
 ): Observable<KeepAliveStream> {
   return new Observable((subscriber) => {
     const where = { rpc: rpc.name, endpoint };
@@ -74,14 +71,9 @@ export function duplexKeepAlive(
       first.subscriber.complete();
     };
 
-    const unopened = (): Observable<never> => {
-      onUnopened();
-      return throwError(() => lost(`the stream was not opened within ${openTimeoutMs} ms`));
-    };
-
     subscriber.add(() => silence.forget());
     subscriber.add(
-      parts.pipe(timeout({ first: openTimeoutMs, with: unopened })).subscribe({
+      parts.subscribe({
         next: (part) => {
           if (part.type === 'open') return subscriber.next({ refresh: refreshOver(part.send) });
           try {

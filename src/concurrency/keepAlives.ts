@@ -38,13 +38,7 @@ export class KeepAlives {
           outcomes.onNews();
         };
         if (channel.duplex === undefined) return singleKeepAlives(service, onAnswer);
-        const onUnopened = (): void => outcomes.onSilence();
-        return duplexKeepAlive(channel.duplex, channel, {
-          agenda: this.agenda,
-          openTimeoutMs: outcomes.patienceMs(),
-          onUnopened,
-          onAnswer,
-        });
+        return duplexKeepAlive(channel.duplex, channel, { agenda: this.agenda, onAnswer });
       },
     );
     this.held = this.connections.stream().pipe(

@@ -1,34 +1,31 @@
 import type { Observer, Unsubscribable } from 'rxjs';
-import type { WatcherMeans } from './watcherMeans.js';
 import type { WatchStream } from './watchStream.js';
 
 /** What is tried. */
 interface Trying {
+  /** It has not been given up for another try. */
+  isOn(attempt: Attempt): boolean;
   /** There is a stream for it. */
   createOn(stream: WatchStream, startRevision: number): Unsubscribable;
   error(lost: unknown): void;
+  /** Gives up the place among those who want a stream. */
+  leave(attempt: Attempt): void;
 }
 
 /** A try of a watch: the place among those who want a stream, and what it is on one when there is one. */
 export class Attempt implements Observer<WatchStream>, Unsubscribable {
   private created: Unsubscribable | undefined;
-  private left = false;
 
   constructor(
     private readonly watch: Trying,
     private readonly startRevision: number,
-    private readonly connections: WatcherMeans['connections'],
   ) {}
-
-  begin(): void {
-    this.connections.join(this);
-  }
 
   next(stream: WatchStream): void {
     const created = this.watch.createOn(stream, this.startRevision);
     // It may have been refused at once.
-    if (this.left) created.unsubscribe();
-    else this.created = created;
+    if (this.watch.isOn(this)) this.created = created;
+    else created.unsubscribe();
   }
 
   error(lost: unknown): void {
@@ -39,8 +36,7 @@ export class Attempt implements Observer<WatchStream>, Unsubscribable {
   complete(): void {}
 
   unsubscribe(): void {
-    this.left = true;
     this.created?.unsubscribe();
-    this.connections.leave(this);
+    this.watch.leave(this);
   }
 }

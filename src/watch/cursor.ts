@@ -18,11 +18,19 @@ export class Cursor {
   /** Events of a revision that may go on in the next part of a fragmented response. */
   private held: WatchEvent[] | undefined;
 
-  constructor(private nextRevision: number) {}
+  constructor(
+    private nextRevision: number,
+    private seenRevision = 0,
+  ) {}
 
   /** Where to resume. */
   get next(): number {
     return this.nextRevision;
+  }
+
+  /** The highest revision that the store is known to have had; 0 where that is not known. */
+  get seen(): number {
+    return this.seenRevision;
   }
 
   /** A new stream begins: parts of a response that the old one did not finish will be sent again. */
@@ -39,7 +47,7 @@ export class Cursor {
       const [first] = open;
       if (first === undefined) return;
       batches.push({ type: 'events', revision: first.revision, events: open });
-      this.nextRevision = first.revision + 1;
+      this.pass(first.revision);
       open = [];
     };
     for (const event of events) {
@@ -50,9 +58,14 @@ export class Cursor {
     if (fragment) this.held = open;
     else close();
     if (progress !== undefined && progress >= this.nextRevision) {
-      this.nextRevision = progress + 1;
+      this.pass(progress);
       batches.push(bookmark(progress));
     }
     return batches;
+  }
+
+  private pass(revision: number): void {
+    this.nextRevision = revision + 1;
+    this.seenRevision = Math.max(this.seenRevision, revision);
   }
 }

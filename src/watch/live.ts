@@ -23,7 +23,7 @@ import { Backoff } from '../transport/backoff.js';
 import { LiveEntries } from './liveEntries.js';
 import { persistently } from './passing.js';
 import type { WatchTarget } from './request.js';
-import { watchFrom } from './watcher.js';
+import { watchFrom } from './watchFrom.js';
 import { after, type WatcherMeans } from './watcherMeans.js';
 
 /** What a range holds, and how it came to. */

@@ -30,7 +30,9 @@ const STARTING: Unsubscribable = { unsubscribe: () => undefined };
  * holds for each subscription: of the watches of a program there may be many, of which each has one subscriber.
  */
 export class Shared<T extends string | object, K = T> implements Observer<T>, Company<T> {
-  private members: Observer<T>[] = [];
+  /** Of those who are there, who came first; and the others, for whom most have no list: it would take more than who is alone in it. */
+  private first: Observer<T> | undefined;
+  private others: Observer<T>[] | undefined;
   /** What is kept of the last value for who comes late. */
   private kept: K | undefined;
   private source: Unsubscribable | undefined;
@@ -42,18 +44,16 @@ export class Shared<T extends string | object, K = T> implements Observer<T>, Co
   join(member: Observer<T>, make: () => Source<T>): void {
     this.grace?.unsubscribe();
     this.grace = undefined;
-    // A list is made as long as what is in it, and grows by many: most have one member.
-    if (this.members.length === 0) this.members = [member];
-    else this.members.push(member);
+    if (this.first === undefined) this.first = member;
+    else (this.others ??= []).push(member);
     if (this.source === undefined) this.begin(make);
     else if (this.sharing.late !== undefined && this.kept !== undefined) member.next(this.sharing.late.begin(this.kept));
   }
 
   leave(member: Observer<T>): void {
-    const at = this.members.indexOf(member);
-    if (at < 0) return;
-    this.members.splice(at, 1);
-    if (this.members.length > 0) return;
+    if (member !== this.first) return this.leaveOthers(member);
+    this.first = this.others?.shift();
+    if (this.first !== undefined) return;
     const { graceMs } = this.sharing;
     if (graceMs === undefined) this.end();
     else this.grace = asyncScheduler.schedule(() => this.end(), graceMs);
@@ -62,7 +62,7 @@ export class Shared<T extends string | object, K = T> implements Observer<T>, Co
   next(value: T): void {
     this.kept = this.sharing.late?.keep(value);
     // Who comes or goes meanwhile does not change who is told.
-    for (const member of [...this.members]) member.next(value);
+    for (const member of this.members()) member.next(value);
   }
 
   // Each is over before its members hear of it: who comes back at once gets a new one.
@@ -94,12 +94,21 @@ export class Shared<T extends string | object, K = T> implements Observer<T>, Co
 
   /** @returns those who were there */
   private end(): readonly Observer<T>[] {
-    const { members, source } = this;
+    const { source } = this;
+    const members = this.members();
     this.grace?.unsubscribe();
-    this.grace = this.source = this.kept = undefined;
-    this.members = [];
+    this.grace = this.source = this.kept = this.first = this.others = undefined;
     this.onEnd();
     source?.unsubscribe();
     return members;
+  }
+
+  private members(): readonly Observer<T>[] {
+    return this.first === undefined ? [] : [this.first, ...(this.others ?? [])];
+  }
+
+  private leaveOthers(member: Observer<T>): void {
+    const at = this.others?.indexOf(member) ?? -1;
+    if (at >= 0) this.others?.splice(at, 1);
   }
 }

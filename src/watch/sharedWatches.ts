@@ -1,6 +1,6 @@
 import type { Observable, Observer } from 'rxjs';
 import { toBase64 } from '../model/bytes.js';
-import type { KeyRange } from '../model/range.js';
+import { prefixEnd, type KeyRange } from '../model/range.js';
 import { progress, type WatchBatch } from '../model/watchBatch.js';
 import type { Company } from './listenable.js';
 import type { WatchTarget } from './request.js';
@@ -31,7 +31,8 @@ function identityOf(target: WatchTarget): string {
   return [rangeIdentity(target), ...filters].join(' ');
 }
 
-/** A string that only the same range has. */
+/** A string that only the same range has: a short one for a prefix, as most are, for each watch holds it as long as it lives. */
 export function rangeIdentity({ key, rangeEnd = '' }: KeyRange): string {
-  return [toBase64(key), toBase64(rangeEnd)].join(' ');
+  const [from, to] = [toBase64(key), toBase64(rangeEnd)];
+  return [from, to === toBase64(prefixEnd(key)) ? '*' : to].join(' ');
 }

@@ -10,7 +10,8 @@ import { Listenable, type Company } from './listenable.js';
 import { targetOf, WATCH_FILTER, type WatchFilter, type WatchTarget } from './request.js';
 import { SharedWatches } from './sharedWatches.js';
 import { storeRevision, StoreRevision } from './storeRevision.js';
-import { watchFrom, Watcher } from './watcher.js';
+import { Watcher } from './watcher.js';
+import { watchFrom } from './watchFrom.js';
 import { after, type WatcherMeans, type WatchStart } from './watcherMeans.js';
 
 /** What a watch is to report, and from where on. */

@@ -1,16 +1,5 @@
-import {
-  catchError,
-  defer,
-  delayWhen,
-  Observable,
-  of,
-  Subscription,
-  take,
-  throwError,
-  timer,
-  type Observer,
-  type Unsubscribable,
-} from 'rxjs';
+import type { Observable } from 'rxjs';
+import { catchError, defer, delayWhen, of, Subscription, take, throwError, timer, type Observer, type Unsubscribable } from 'rxjs';
 import { hasReason, isEtcdError } from '../errors/index.js';
 import { progress, type WatchBatch } from '../model/watchBatch.js';
 import { Backoff } from '../transport/backoff.js';
@@ -19,7 +8,7 @@ import { Cursor } from './cursor.js';
 import { isTransient, persistently } from './passing.js';
 import type { WatchTarget } from './request.js';
 import type { Source } from './shared.js';
-import { StoreIdentity, type StoreSighting } from './storeIdentity.js';
+import { sameStore, UNKNOWN_CLUSTER, type StoreSighting } from './storeIdentity.js';
 import { storeRevision } from './storeRevision.js';
 import { StreamLost } from './streamLost.js';
 import type { WatcherMeans, WatchStart } from './watcherMeans.js';
@@ -27,11 +16,6 @@ import type { WatchReport, WatchStream } from './watchStream.js';
 
 /** So many times in a row a watch may be denied for a token that was forgotten meanwhile, though the read of its range was not. */
 const MOST_DENIALS = 5;
-
-/** A {@link Watcher} as an Observable, whose start is known. */
-export function watchFrom(target: WatchTarget, start: WatchStart, means: WatcherMeans): Observable<WatchBatch> {
-  return new Observable((subscriber) => new Watcher(target, () => of(start), means).subscribe(subscriber));
-}
 
 /**
  * One watch, from its start revision on, through whatever happens to the streams that carry it: whole revisions in their order, none left out and none
@@ -43,7 +27,8 @@ export function watchFrom(target: WatchTarget, start: WatchStart, means: Watcher
 export class Watcher implements Source<WatchBatch>, Observer<WatchReport>, Unsubscribable {
   private observer: Observer<WatchBatch> | undefined;
   private cursor: Cursor | undefined;
-  private readonly store = new StoreIdentity();
+  /** Whose store it is. */
+  private cluster = UNKNOWN_CLUSTER;
   private begun = false;
   /** The server has confirmed it on this stream. */
   private created = false;
@@ -83,16 +68,19 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchReport>, Unsub
     return (this.means.within?.(stream) ?? stream).watch(this.target, startRevision).subscribe(this);
   }
 
+  isOn(attempt: Attempt): boolean {
+    return this.underWay === attempt;
+  }
+
+  leave(attempt: Attempt): void {
+    this.means.connections.leave(attempt);
+  }
+
   next(report: WatchReport): void {
     this.backoff = undefined;
     if (this.doubt !== undefined) this.doubt.held.push(report);
     else if (report.type === 'created') this.recognise(report);
-    else {
-      for (const batch of this.cursor?.accept(report) ?? []) {
-        this.store.saw(batch.revision);
-        this.observer?.next(batch);
-      }
-    }
+    else for (const batch of this.cursor?.accept(report) ?? []) this.observer?.next(batch);
   }
 
   /** The stream broke, or the watch on it was refused or ended; or there was no telling where to begin. */
@@ -115,17 +103,16 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchReport>, Unsub
     const { cursor } = this;
     if (cursor === undefined) return this.findPlace();
     cursor.restart();
-    const attempt = new Attempt(this, cursor.next, this.means.connections);
+    const attempt = new Attempt(this, cursor.next);
     this.underWay = attempt;
-    attempt.begin();
+    this.means.connections.join(attempt);
   }
 
   /** Without a revision to come back to, a cut before the first event would lose what happens meanwhile. */
   private findPlace(): void {
     const { settings, connections } = this.means;
     const found = ({ next, seen }: WatchStart): void => {
-      this.store.saw(seen);
-      this.cursor = new Cursor(next);
+      this.cursor = new Cursor(next, seen);
       this.go();
     };
     this.wait(persistently(this.start(this.target), settings, connections.troubled), { next: found, error: (error) => this.error(error) });
@@ -158,8 +145,10 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchReport>, Unsub
       this.confirm();
       for (const report of doubt.held) this.next(report);
     };
+    if (this.cluster === UNKNOWN_CLUSTER) this.cluster = sighting.clusterId;
+    const before = { clusterId: this.cluster, revision: this.cursor?.seen ?? 0 };
     doubt.asked.add(
-      defer(() => this.store.check(sighting, this.newest())).subscribe({ next: same, error: (error: unknown) => this.error(error) }),
+      defer(() => sameStore(before, sighting, this.newest())).subscribe({ next: same, error: (error: unknown) => this.error(error) }),
     );
   }
 

@@ -26,6 +26,17 @@ describe('a cursor', () => {
     expect(new Cursor(42).next).toBe(42);
   });
 
+  test('knows how far the store has been: what it was told, or what it passed', () => {
+    expect([new Cursor(42).seen, new Cursor(5, 4).seen]).toEqual([0, 4]);
+    const cursor = new Cursor(5, 6);
+    cursor.accept(whole(event(5)));
+    expect(cursor.seen).toBe(6);
+    cursor.accept(whole(event(7)));
+    expect(cursor.seen).toBe(7);
+    cursor.accept(bookmark(9));
+    expect(cursor.seen).toBe(9);
+  });
+
   test('drops what it has delivered, and what lies before its beginning', () => {
     const cursor = new Cursor(5);
     expect(lines(cursor.accept(whole(event(4), event(5, 'a'))))).toEqual(['5: a']);

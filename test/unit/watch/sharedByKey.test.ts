@@ -47,6 +47,20 @@ describe('one key', () => {
     expect(seen.map(({ values }) => values)).toEqual([['x'], ['x'], ['y']]);
   });
 
+  test('tells those who are there, whoever of them leaves first, and ends after the last', () => {
+    virtually(({ flush }) => {
+      const { of, made } = setUp();
+      const seen = [watching(of('a')), watching(of('a')), watching(of('a'))];
+      for (const [round, leaving] of [1, 0, 2].entries()) {
+        made[0]?.source.next(String(round));
+        seen[leaving]?.leave();
+      }
+      flush();
+      expect(seen.map(({ values }) => values)).toEqual([['0', '1'], ['0'], ['0', '1', '2']]);
+      expect(made.map(({ live }) => live)).toEqual([false]);
+    });
+  });
+
   test('has no source before somebody subscribes', () => {
     const { of, made } = setUp();
     void of('a');

@@ -1,59 +1,57 @@
 import { describe, expect, test } from '@jest/globals';
 import { defer, of } from 'rxjs';
 import type { ClusterId } from '../../../src/model/ids.js';
-import { StoreIdentity } from '../../../src/watch/storeIdentity.js';
+import { sameStore, UNKNOWN_CLUSTER, type StoreSighting } from '../../../src/watch/storeIdentity.js';
 import { watching } from './support.js';
 
 const HERE = '7' as ClusterId;
 const ELSEWHERE = '8' as ClusterId;
 
-/** @param newest what the cluster answers, one after the other */
-function setUp(...newest: number[]) {
-  const answers = [...newest];
-  const newestNow = defer(() => of(answers.shift() ?? NaN));
-  const store = new StoreIdentity();
-  const check = (clusterId: ClusterId, revision: number) => {
-    const { values, errors } = watching(defer(() => store.check({ clusterId, revision }, newestNow)));
-    return errors[0] ?? values.length;
-  };
-  return { store, check, asked: () => newest.length - answers.length };
+/** Whether it is the same, or the error that says why not, and how often the cluster was asked for its revision, which is then `newest`. */
+function compare(before: StoreSighting, now: StoreSighting, newest = NaN) {
+  let asked = 0;
+  const newestNow = defer(() => of((asked += 1) && newest));
+  const { values, errors } = watching(defer(() => sameStore(before, now, newestNow)));
+  return { same: errors[0] ?? values.length === 1, asked };
 }
 
 describe('the store that a watch comes back to', () => {
   test('is the same where it is as far as what was seen, without a question', () => {
-    const { store, check, asked } = setUp();
-    expect(check(HERE, 3)).toBe(1);
-    store.saw(20);
-    store.saw(10);
-    expect([check(HERE, 20), check(HERE, 21), asked()]).toEqual([1, 1, 0]);
+    for (const revision of [20, 21]) {
+      expect(compare({ clusterId: HERE, revision: 20 }, { clusterId: HERE, revision })).toEqual({ same: true, asked: 0 });
+    }
   });
 
   test('is the same where only the member that answers is behind', () => {
-    const { store, check, asked } = setUp(20);
-    store.saw(20);
-    expect([check(HERE, 19), asked()]).toEqual([1, 1]);
+    expect(compare({ clusterId: HERE, revision: 20 }, { clusterId: HERE, revision: 19 }, 20)).toEqual({ same: true, asked: 1 });
   });
 
   test('is another where the cluster is behind what was seen', () => {
-    const { store, check } = setUp(19);
-    store.saw(20);
-    expect(check(HERE, 5)).toMatchObject({ reason: 'FutureRev', rpc: 'Watch.Watch', message: expect.stringContaining('19') as unknown });
+    expect(compare({ clusterId: HERE, revision: 20 }, { clusterId: HERE, revision: 5 }, 19)).toMatchObject({
+      same: { reason: 'FutureRev', rpc: 'Watch.Watch', message: expect.stringContaining('19') as unknown },
+    });
   });
 
   test('is another where the cluster is, however far it is', () => {
-    const { store, check, asked } = setUp();
-    expect(check(HERE, 5)).toBe(1);
-    store.saw(5);
-    expect([check(ELSEWHERE, 4), check(ELSEWHERE, 500), asked()]).toMatchObject([
-      { reason: 'ClusterIDMismatch' },
-      { reason: 'ClusterIDMismatch' },
-      0,
-    ]);
-    expect(check(HERE, 5)).toBe(1);
+    for (const revision of [4, 500]) {
+      expect(compare({ clusterId: HERE, revision: 5 }, { clusterId: ELSEWHERE, revision })).toMatchObject({
+        same: { reason: 'ClusterIDMismatch' },
+        asked: 0,
+      });
+    }
   });
 
-  test('is not told by a header without a cluster', () => {
-    const { check } = setUp();
-    expect([check('0' as ClusterId, 1), check(HERE, 1), check('0' as ClusterId, 1), check(HERE, 1)]).toEqual([1, 1, 1, 1]);
+  test('is not told by a header without a cluster, nor by one without a revision', () => {
+    const unknown = { clusterId: UNKNOWN_CLUSTER, revision: 1 };
+    for (const [before, now] of [
+      [unknown, { clusterId: HERE, revision: 1 }],
+      [{ clusterId: HERE, revision: 1 }, unknown],
+      [
+        { clusterId: HERE, revision: 1 },
+        { clusterId: HERE, revision: 0 },
+      ],
+    ] as const) {
+      expect(compare(before, now)).toEqual({ same: true, asked: 0 });
+    }
   });
 });

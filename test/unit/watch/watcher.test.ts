@@ -20,8 +20,8 @@ import type { ClusterId } from '../../../src/model/ids.js';
 import type { WatchBatch } from '../../../src/model/watchBatch.js';
 import type { Caller } from '../../../src/transport/call.js';
 import type { ConnectionState } from '../../../src/watch/connectionState.js';
-import { watchFrom } from '../../../src/watch/watcher.js';
 import type { WatcherMeans } from '../../../src/watch/watcherMeans.js';
+import { watchFrom } from '../../../src/watch/watchFrom.js';
 import type { WatchReport } from '../../../src/watch/watchStream.js';
 import { put } from '../../operators/support.js';
 import { virtually, watching, type Seen } from './support.js';
@@ -161,6 +161,19 @@ describe('a watch that comes back to a store that seems to be behind', () => {
       ]);
       expect(asyncScheduler.now()).toBe(150);
     });
+  });
+});
+
+test('a watch that comes to another cluster ends, though one in between did not say which it is', () => {
+  virtually(({ flush }) => {
+    const cutIn = (clusterId: string): Observable<WatchReport> =>
+      concat(timer(1).pipe(map(() => ({ ...created, clusterId: clusterId as ClusterId }))), fails('Unreachable'));
+    const { calls, watch } = setUp(['0', '1', '0', '2', '3'].map(cutIn), [undefined]);
+    const seen = watch();
+    flush();
+    const message: unknown = expect.stringContaining('this is cluster 2, and the watch began in 1');
+    expect(seen.errors).toEqual([expect.objectContaining({ reason: 'ClusterIDMismatch', message })]);
+    expect(calls).toEqual(['create', 'create', 'create', 'create']);
   });
 });
 

@@ -38,8 +38,14 @@ export class Attempts {
   /** Runs a call whose time has come: to be called when it is subscribed to, not before. */
   run<T>(call: Call, send: Send<T>): Observable<T> {
     const pinned = call.options.endpoint;
-    const endpoint = pinned === undefined ? this.endpoints.pick() : this.endpoints.at(pinned);
-    return this.at(endpoint, call, send);
+    return this.at(pinned === undefined ? this.next(call) : this.endpoints.at(pinned), call, send);
+  }
+
+  /** Where it waits already it need not be asked again, before it waits everywhere. */
+  private next(call: Call): Endpoint {
+    const endpoint = this.endpoints.pick(call.silentAt);
+    if (call.silentAt?.has(endpoint) === true) call.silentAt = undefined;
+    return endpoint;
   }
 
   private at<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
@@ -78,7 +84,7 @@ export class Attempts {
   private begin<T>(route: Route, call: Call, send: Send<T>): Observable<T> {
     const { endpoint, credential } = route;
     const recover: Recover<T> = (failure) => this.recover(failure, endpoint, credential, call, send);
-    if (!this.hasAlternative(call)) return trySend(send, route, recover);
+    if (!this.mayGoElsewhere(call)) return trySend(send, route, recover);
     return this.limits.watched({ call, endpoint, go: (recoverOne) => trySend(send, route, recoverOne), recover });
   }
 
@@ -109,7 +115,6 @@ export class Attempts {
   }
 
   private discover(endpoint: Endpoint, call: Call | undefined): Observable<ServerInfo> {
-    // The last try, too, which has all the time that is left, must not begin where nobody is.
     const elsewhere = call === undefined ? this.endpoints.size > 1 : this.mayGoElsewhere(call);
     return elsewhere ? this.limits.question(endpoint, call) : endpoint.discover();
   }
@@ -167,11 +172,7 @@ export class Attempts {
 
   /** Tries of which nothing is heard yet have not failed. */
   private mayTryAgain({ tries, silences }: Call): boolean {
-    return tries - silences < this.mostTries;
-  }
-
-  private get mostTries(): number {
-    return Math.max(LEAST_TRIES, this.endpoints.size + 1);
+    return tries - silences < Math.max(LEAST_TRIES, this.endpoints.size + 1);
   }
 
   private mayBeElecting(call: Call): boolean {
@@ -179,10 +180,6 @@ export class Attempts {
   }
 
   /** Whether there is anywhere to go if nothing is heard of a try. */
-  private hasAlternative(call: Call): boolean {
-    return this.mayGoElsewhere(call) && call.silences < this.mostTries - 1;
-  }
-
   private mayGoElsewhere(call: Call): boolean {
     return this.policy !== NO_RETRIES && this.endpoints.size > 1 && call.options.endpoint === undefined;
   }

@@ -3,6 +3,7 @@ import type { Rpc, Safety } from '../codec/rpc.js';
 import type { EtcdError } from '../errors/index.js';
 import { BOOLEAN, checkOptions, MILLISECONDS, STRING, type OptionKinds } from '../model/checkOptions.js';
 import type { Carrier } from './carriers/choice.js';
+import type { Endpoint } from './endpoint.js';
 import { steadyNow } from './steadyNow.js';
 import type { DuplexPart, HttpResponse } from './transport.js';
 import type { ServerVersion } from './version.js';
@@ -87,6 +88,8 @@ export interface Call {
   heardAt: number;
   /** Tries of which nothing was heard in time. */
   silences: number;
+  /** Where it waits for an answer beside the try under way. */
+  silentAt: Set<Endpoint> | undefined;
   /** Questions for the version that were: a member that is slow with an answer is quick with that. */
   mutes: number;
   /** An answer has come: a stream cannot begin again unnoticed. */
@@ -122,6 +125,7 @@ export function newCall({ name, safety, anonymous, unbounded }: Kind, options: R
     sent: false,
     heardAt: 0,
     silences: 0,
+    silentAt: undefined,
     mutes: 0,
     answered: false,
     final: false,

@@ -58,10 +58,12 @@ export class Endpoints {
   /**
    * The next in turn that is not set aside; where all are, the next of those that at least say something, or of all. Whoever asks has those that are set aside checked, in the background: a
    * client that is not in use asks nobody anything.
+   *
+   * @param waiting where the call waits already: there only if there is nobody else who says something
    */
-  pick(): Endpoint {
+  pick(waiting?: ReadonlySet<Endpoint>): Endpoint {
     this.onUse();
-    const somebody = this.nextOf(({ isAside }) => !isAside) ?? this.nextOf(({ isMute }) => !isMute);
+    const somebody = (waiting && this.talkingOf((endpoint) => !waiting.has(endpoint))) ?? this.talkingOf(() => true);
     // Nobody is passed over: the calls find out themselves.
     if (somebody === undefined) return this.nextOfAll();
     for (const endpoint of this.all) endpoint.check();
@@ -86,6 +88,12 @@ export class Endpoints {
     const gone = before.filter((endpoint) => !this.has(endpoint));
     for (const endpoint of gone) endpoint.remove();
     return gone;
+  }
+
+  private talkingOf(isRight: (endpoint: Endpoint) => boolean): Endpoint | undefined {
+    return (
+      this.nextOf((endpoint) => !endpoint.isAside && isRight(endpoint)) ?? this.nextOf((endpoint) => !endpoint.isMute && isRight(endpoint))
+    );
   }
 
   private nextOf(isRight: (endpoint: Endpoint) => boolean): Endpoint | undefined {

@@ -55,6 +55,7 @@ export class TryLimits {
           overtaken = true;
           if (call.safety === 'write') trial.unsubscribe();
           call.silences += 1;
+          (call.silentAt ??= new Set()).add(endpoint);
           recover(silence(call.sent, limitMs, { rpc: call.name, endpoint: endpoint.origin })).subscribe(subscriber);
         }
         if (!early && endpoint.heardAt < begunAt) this.deadlines.get(endpoint)?.expireAll();

@@ -90,6 +90,8 @@ export interface Call {
   silences: number;
   /** Where it waits for an answer beside the try under way. */
   silentAt: Set<Endpoint> | undefined;
+  /** Begins the next try beside that under way, before its time. */
+  overtake: (() => void) | undefined;
   /** Questions for the version that were: a member that is slow with an answer is quick with that. */
   mutes: number;
   /** An answer has come: a stream cannot begin again unnoticed. */
@@ -126,6 +128,7 @@ export function newCall({ name, safety, anonymous, unbounded }: Kind, options: R
     heardAt: 0,
     silences: 0,
     silentAt: undefined,
+    overtake: undefined,
     mutes: 0,
     answered: false,
     final: false,

@@ -1,5 +1,5 @@
 import { asyncScheduler, NEVER, Observable, throwError, timeout } from 'rxjs';
-import { EtcdError, type ErrorDetails } from '../errors/index.js';
+import { EtcdError, hasReason, type ErrorDetails } from '../errors/index.js';
 import type { Call, Recover } from './call.js';
 import { Deadlines } from './deadlines.js';
 import type { Endpoint, ServerInfo } from './endpoint.js';
@@ -53,6 +53,7 @@ export class TryLimits {
         if (call.sent && call.safety === 'write') endpoint.failed();
         else {
           overtaken = true;
+          call.overtake = undefined;
           if (call.safety === 'write') trial.unsubscribe();
           call.silences += 1;
           (call.silentAt ??= new Set()).add(endpoint);
@@ -61,13 +62,14 @@ export class TryLimits {
         if (!early && endpoint.heardAt < begunAt) this.deadlines.get(endpoint)?.expireAll();
       };
       call.heardAt = begunAt;
+      call.overtake = () => check(true);
       let callOff = this.callIn(limitMs, endpoint, check);
       subscriber.add(() => callOff());
       const trial = go((failure) => {
-        // There is another already.
-        if (overtaken) return NEVER;
+        if (overtaken) return late(call, endpoint, failure);
         // What comes in its place has a limit of its own.
         callOff();
+        call.overtake = undefined;
         return recover(failure);
       }).subscribe({
         next: (value) => subscriber.next(value),
@@ -117,6 +119,15 @@ export class TryLimits {
     this.deadlines.set(endpoint, deadlines);
     return deadlines;
   }
+}
+
+/**
+ * A try that was overtaken failed: there is another already. Only that it has a new leader makes a member worth asking at once: that under way may wait where the old one was.
+ */
+function late({ silentAt, overtake }: Call, endpoint: Endpoint, failure: unknown): Observable<never> {
+  silentAt?.delete(endpoint);
+  if (hasReason(failure, 'LeaderChanged')) overtake?.();
+  return NEVER;
 }
 
 /** Of a call that was not sent it is as if there were no connection. */

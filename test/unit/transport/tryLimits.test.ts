@@ -132,6 +132,18 @@ describe('a read of which nothing is heard', () => {
     expect(originsOf(transport).slice(0, 4)).toEqual([A, B, C, C]);
   });
 
+  test('is asked anew at once by a member that has a new leader, though it waits for another', () => {
+    const C = 'http://c:1';
+    const changed = refuse('etcdserver: leader changed', 14, 503);
+    const later: Script = (request) => timer(1_300).pipe(switchMap(() => changed(request)));
+    const scripts: Record<string, Script> = { [A]: inTurn(later, reply(200)), [B]: silent, [C]: silent };
+    const transport = scriptedTransport((request) => (request.onSent?.(), scripts[request.origin] ?? silent)(request));
+    const caller = callerOf(transport, { endpoints: [A, B, C], tryTimeoutMs: 800 });
+    expect(settle(get(caller))).toMatchObject([{ outcome: 'ok', at: expect.closeTo(1_300, -1) }]);
+    expect(originsOf(transport)).toEqual([A, B, C, A]);
+    expect(transport.live).toBe(0);
+  });
+
   test('that all are slow to answer ends when the first does', () => {
     const transport = scriptedTransport(reply(200, { header }, 5_000));
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 5_000 + 1 }]);

@@ -21,8 +21,9 @@ const { ETCD_VERSION, ETCD_ENDPOINTS, ETCD_BIN, RXETCD_CLOSING_LINE } = process.
 const VERSIONS = [{ version: '3.5' }, { version: '3.4' }, { version: '3.3', optional: true }];
 /** Folders whose tests speak to a server, and so depend on its version. */
 const PER_VERSION = ['faults', 'integration'];
-/** Its tests hold times, and so run when no others do. */
+/** Its tests hold times, and so run when no others do, and few at a time: each has a cluster. */
 const TIMED = 'cluster';
+const TIMED_ARGS = ['--maxWorkers=2'];
 
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const bold = (text) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
@@ -61,13 +62,20 @@ const foldersWithTests = readdirSync(join(root, 'test'), { withFileTypes: true }
 
 let runs = 0;
 
-function jest(title, folders, version) {
+function jest(title, folders, version, args = []) {
   const present = folders.filter((name) => foldersWithTests.includes(name));
   if (present.length === 0) return;
   console.log(`\n${bold(title)}`);
   const outputFile = join(results, `run-${++runs}.json`);
   // A pattern need not match in each of the runs; that it matched nowhere shows in the sum.
-  const own = ['--json', '--outputFile', outputFile, '--passWithNoTests', ...present.flatMap((name) => ['--roots', `test/${name}`])];
+  const own = [
+    ...args,
+    '--json',
+    '--outputFile',
+    outputFile,
+    '--passWithNoTests',
+    ...present.flatMap((name) => ['--roots', `test/${name}`]),
+  ];
   // `asked` comes first, as --roots takes all that follows it.
   const { status } = node([bin('jest/bin/jest'), ...asked, ...own], version, 'inherit');
   const counted = count(outputFile);
@@ -92,7 +100,7 @@ const once = foldersWithTests.filter((name) => !PER_VERSION.includes(name) && na
 for (const [index, { version, name }] of servers.entries()) {
   if (index === 0) {
     jest(`${once.join(', ')} · ${name}`, once, version);
-    jest(`${TIMED} · ${name}`, [TIMED], version);
+    jest(`${TIMED} · ${name}`, [TIMED], version, TIMED_ARGS);
   }
   jest(`${PER_VERSION.join(', ')} · ${name}`, PER_VERSION, version);
 }

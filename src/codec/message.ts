@@ -71,7 +71,7 @@ export function field<T extends AnyType>(type: T, { wire, since, required = fals
 export function message<F extends Fields>(name: string, specs: F): MessageType<Decoded<F>, Encodable<F>> {
   const fields = new Map(Object.entries(specs).map(([key, spec]) => [key, toField(key, spec)]));
   const entries = [...fields];
-  const required = entries.filter(([, known]) => known.required).map(([key]) => key);
+  const form: Form = { name, slots: new Map(entries.map(slotOf)), required: entries.filter(([, { required }]) => required).length };
 
   // Of most messages a program never reads one.
   let layout: Layout | undefined;
@@ -103,7 +103,7 @@ export function message<F extends Fields>(name: string, specs: F): MessageType<D
     });
   };
 
-  const write = (value: Encodable<F>): string => writeMessage(name, fields, required, value);
+  const write = (value: Encodable<F>): string => writeMessage(form, value);
 
   return new MessageType<Decoded<F>, Encodable<F>>(name, fields, read, write, () => read({}) as Decoded<F>, explain);
 }
@@ -133,25 +133,52 @@ function layoutOf(fields: readonly (readonly [string, Field])[]): Layout {
   };
 }
 
-/** Fields in a request's JSON; what is wrong in it is thrown as `InvalidArgument`, naming the field, before anything is sent. */
-function writeMessage(name: string, fields: ReadonlyMap<string, Field>, required: readonly string[], value: object): string {
+/** How a message is written. */
+interface Form {
+  readonly name: string;
+  /** By our names. */
+  readonly slots: ReadonlyMap<string, Slot>;
+  /** How many of them a request has to give. */
+  readonly required: number;
+}
+
+/** A field with the text before it. */
+interface Slot {
+  readonly type: AnyType;
+  readonly required: boolean;
+  /** Where it is the first. */
+  readonly first: string;
+  readonly next: string;
+}
+
+const slotOf = ([key, { wire, type, required }]: readonly [string, Field]): readonly [string, Slot] => [
+  key,
+  { type, required, first: `{"${wire}":`, next: `,"${wire}":` },
+];
+
+/** A request as JSON; what is wrong in it is thrown as `InvalidArgument`, naming the field, before anything is sent. */
+function writeMessage({ name, slots, required }: Form, value: object): string {
   if (!isRecord(value)) throw new EtcdError('InvalidArgument', `a ${name} is an object, not ${typeName(value)}`);
   let text = '';
+  let missing = required;
   for (const key in value) {
     const given = value[key];
-    const known = fields.get(key);
-    if (known === undefined)
-      throw new EtcdError('InvalidArgument', `${name} has no field ${JSON.stringify(key)}; it has ${[...fields.keys()].join(', ')}`);
+    const slot = slots.get(key);
+    if (slot === undefined)
+      throw new EtcdError('InvalidArgument', `${name} has no field ${JSON.stringify(key)}; it has ${[...slots.keys()].join(', ')}`);
     if (given === undefined) continue;
-    const json = known.type.write(given);
-    if (json === INVALID) throw new EtcdError('InvalidArgument', `${name}.${key} must be ${known.type.name}, not ${typeName(given)}`);
-    text += `${text === '' ? '{' : ','}"${known.wire}":${json}`;
+    const json = slot.type.write(given);
+    if (json === INVALID) throw isNot(name, key, slot, given);
+    text += text === '' ? slot.first : slot.next;
+    text += json;
+    if (slot.required) missing -= 1;
   }
-  for (const key of required)
-    if (value[key] === undefined)
-      throw new EtcdError('InvalidArgument', `${name}.${key} must be ${fields.get(key)?.type.name}, not ${typeName(undefined)}`);
+  if (missing > 0) for (const [key, slot] of slots) if (slot.required && value[key] === undefined) throw isNot(name, key, slot, undefined);
   return text === '' ? '{}' : `${text}}`;
 }
+
+const isNot = (message: string, key: string, { type }: Slot, given: unknown): EtcdError =>
+  new EtcdError('InvalidArgument', `${message}.${key} must be ${type.name}, not ${typeName(given)}`);
 
 function toField(key: string, spec: FieldSpec): Field {
   const named = spec instanceof WireType ? field(spec, {}) : spec;

@@ -1,11 +1,12 @@
-import { requestText, type Rpc } from '../codec/rpc.js';
+import type { Rpc } from '../codec/rpc.js';
 import { EtcdError } from '../errors/index.js';
 import { LONGEST_MS } from '../model/checkOptions.js';
+import { bodyOf } from './body.js';
 import { newCall, type CallOptions, type ReadCallOptions } from './call.js';
 
 /** The state of a call, and what it sends: encoded once, whatever the number of tries. */
 export function begin<In>(rpc: Rpc<In, unknown>, request: In, options: CallOptions) {
-  return { body: requestText(rpc, request), call: newCall(rpc, options) };
+  return { body: bodyOf(rpc, request), call: newCall(rpc, options) };
 }
 
 /** The oldest revision that may be answered. */

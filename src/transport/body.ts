@@ -1,4 +1,8 @@
+import { requestText, type Rpc } from '../codec/rpc.js';
 import { EtcdError, type ErrorDetails } from '../errors/index.js';
+
+/** The body of a request. Of text in ASCII each character is a byte: to encode it in UTF-8 would take three times as long, and give the same. */
+export const bodyOf = <In>(rpc: Rpc<In, unknown>, request: In): Uint8Array => Buffer.from(requestText(rpc, request), 'latin1');
 
 /** A body that is kept whole, up to a length. */
 export class Body {

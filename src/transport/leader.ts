@@ -1,6 +1,7 @@
 import { defer, EMPTY, exhaustMap, ignoreElements, retry, throwError, timeout, timer, type Observable } from 'rxjs';
 import { maintenanceRpcs } from '../codec/maintenance.js';
 import { hasReason } from '../errors/index.js';
+import { bodyOf } from './body.js';
 import type { Route } from './route.js';
 import { errorInResponse } from './responseError.js';
 import type { Transport } from './transport.js';
@@ -37,7 +38,7 @@ export function leaderOf({ endpoint, info, credential }: Route, { transport, hea
     method: 'POST',
     path: info.prefix + path,
     headers: { ...headers, ...NEEDS_LEADER, ...(token === undefined ? {} : { authorization: token }) },
-    body: '{}',
+    body: bodyOf(maintenanceRpcs.status, {}),
     rpc: name,
   } as const;
   return defer(() => {

@@ -17,7 +17,7 @@ export class Requests {
   /** A call to the gateway. */
   post(
     rpc: Pick<Rpc<never, unknown>, 'path' | 'needsLeader'>,
-    body: string,
+    body: Uint8Array,
     { endpoint, info, credential }: Route,
     call: Call,
   ): HttpRequest {

@@ -7,8 +7,7 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** JSON in ASCII. */
-  readonly body?: string;
+  readonly body?: Uint8Array;
   /** What is asked, for errors: `KV.Put`. */
   readonly rpc: string;
   /** May rightly wait at the server for long: no other request is to wait for its connection. */

@@ -152,7 +152,7 @@ function shakeHands(request: IncomingMessage, socket: Socket): void {
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${key}\r\n\r\n`);
 }
 
-/** The texts of a client in a chunk of whole frames: what clients say in these tests is short. */
+/** The messages of a client, a line each, in a chunk of whole frames: what clients say in these tests is short. */
 function textsIn(chunk: Buffer): string[] {
   const texts: string[] = [];
   for (let at = 0; at < chunk.length;) {
@@ -162,7 +162,7 @@ function textsIn(chunk: Buffer): string[] {
     const mask = chunk.subarray(at + head, at + head + MASK_BYTES);
     const start = at + head + MASK_BYTES;
     const payload = chunk.subarray(start, start + length).map((byte, index) => byte ^ (mask[index % MASK_BYTES] ?? 0));
-    if (((chunk[at] ?? 0) & 0x0f) === TEXT) texts.push(Buffer.from(payload).toString());
+    if (((chunk[at] ?? 0) & 0x0f) === TEXT) texts.push(...Buffer.from(payload).toString().split('\n'));
     at = start + length;
   }
   return texts;

@@ -15,16 +15,11 @@ export interface Carrying {
 /** A connection of one stream's own. */
 export interface Connection {
   readonly client: Client;
-  /** What is written from now to the end of this turn leaves in one go: a write to a socket costs more than all that made the message. */
-  gather(): void;
   /** Closes it at once, whatever is under way: that is how the server learns that the stream is over. */
   destroy(): void;
   /** The code with which a WebSocket on it was given up on this side. */
   closeCode(): number | undefined;
 }
-
-/** So many messages at the most leave in one go: a write takes 1 024 parts, a message is two of them, and what is left over is lost where the socket is closed at once. */
-const MOST_HELD = 500;
 
 /**
  * A connection for one stream. undici lets go of a socket that was upgraded, and would leave it open behind a closed client: hence the hand on it. One of
@@ -36,11 +31,6 @@ export function connectionFor(origin: string, { connect, connectHttp2, maxRespon
   let socket: Socket | undefined;
   let closeCode = (): number | undefined => undefined;
   let destroyed = false;
-  let held = 0;
-  const release = (): void => {
-    held = 0;
-    socket?.uncork();
-  };
   const client = new Client(origin, {
     allowH2: http2,
     headersTimeout: 0,
@@ -61,18 +51,8 @@ export function connectionFor(origin: string, { connect, connectHttp2, maxRespon
   });
   return {
     client,
-    gather: () => {
-      if (held === MOST_HELD) release();
-      if (held === 0) {
-        socket?.cork();
-        process.nextTick(release);
-      }
-      held += 1;
-    },
     destroy: () => {
       destroyed = true;
-      // What was said last is to leave all the same.
-      release();
       if (!http2) socket?.destroy();
       void client.destroy();
     },

@@ -6,6 +6,7 @@ import { parseJson } from '../parseJson.js';
 import type { DuplexPart, DuplexRequest } from '../transport.js';
 import { connectionFor, type Carrying } from './connection.js';
 import { handshakeOver } from './handshake.js';
+import { Outgoing } from './outgoing.js';
 
 /** Headers that a handshake sets by itself. */
 const OWN_HEADERS = new Set(['content-type']);
@@ -14,7 +15,7 @@ const UNCLEAN = 1006;
 const TOO_LARGE = 1009;
 
 /**
- * A stream over a WebSocket on the RPC's own path, a JSON message a frame. etcd's proxy takes the token as a subprotocol, from 3.5.32 on.
+ * A stream over a WebSocket on the RPC's own path, JSON messages in frames. etcd's proxy takes the token as a subprotocol, from 3.5.32 on.
  */
 export function webSocketDuplex({ origin, path, headers, token, rpc }: DuplexRequest, carrying: Carrying): Observable<DuplexPart> {
   return new Observable((subscriber) => {
@@ -26,14 +27,11 @@ export function webSocketDuplex({ origin, path, headers, token, rpc }: DuplexReq
       protocols: token === undefined ? [] : ['Bearer', token],
       headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !OWN_HEADERS.has(name))),
     });
+    const outgoing = new Outgoing((text) => socket.send(text));
     let opened = false;
     socket.addEventListener('open', () => {
       opened = true;
-      const send = (message: string): void => {
-        connection.gather();
-        socket.send(message);
-      };
-      subscriber.next({ type: 'open', send });
+      subscriber.next({ type: 'open', send: outgoing.send });
     });
     socket.addEventListener('message', ({ data }: { data: unknown }) => {
       try {
@@ -48,7 +46,10 @@ export function webSocketDuplex({ origin, path, headers, token, rpc }: DuplexReq
     socket.addEventListener('close', ({ code }) => {
       subscriber.error(code === UNCLEAN ? uncleanEnd(connection.closeCode(), where) : lost(code, where));
     });
-    return () => connection.destroy();
+    return () => {
+      outgoing.flush();
+      connection.destroy();
+    };
   });
 }
 

@@ -147,7 +147,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const keepAlives = new KeepAlives(caller, leaseService(caller), settings.streams);
   const holding: Omit<LeaseMeans, 'service'> = {
     agenda: new Agenda(),
-    refresh: (id, timeoutMs) => keepAlives.refresh(id, timeoutMs),
+    refresher: keepAlives,
     hold: () => keepAlives.hold(),
     releases,
     closed,

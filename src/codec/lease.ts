@@ -22,12 +22,16 @@ export const LeaseRevokeRequest = message('LeaseRevokeRequest', { id: field(leas
 
 export const LeaseKeepAliveRequest = message('LeaseKeepAliveRequest', { id: field(leaseIdCodec, { wire: 'ID', required: true }) });
 
-export const LeaseKeepAliveResponse = message('LeaseKeepAliveResponse', {
-  header: ResponseHeader,
+const refreshed = {
   id: field(leaseIdCodec, { wire: 'ID' }),
   /** Seconds from now; 0, which the wire leaves out, says that the lease is gone. */
   ttl: field(int64, { wire: 'TTL' }),
-});
+};
+
+export const LeaseKeepAliveResponse = message('LeaseKeepAliveResponse', { header: ResponseHeader, ...refreshed });
+
+/** The same, without what a program that holds a thousand leases never looks at: a stream of keepalives brings some hundred of them a second. */
+export const LeaseRefreshed = message('LeaseKeepAliveResponse', refreshed);
 
 export const LeaseTimeToLiveRequest = message('LeaseTimeToLiveRequest', {
   id: field(leaseIdCodec, { wire: 'ID', required: true }),

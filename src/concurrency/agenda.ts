@@ -7,12 +7,19 @@ export interface Appointment {
   cancel(): void;
 }
 
-interface Entry {
-  readonly at: number;
-  readonly earlyMs: number;
-  readonly run: () => void;
-  /** Where it is in the heap; -1 when it no longer is. */
-  index: number;
+class Entry implements Appointment {
+  constructor(
+    readonly at: number,
+    readonly earlyMs: number,
+    readonly run: () => void,
+    /** Where it is in the heap; -1 when it no longer is. */
+    public index: number,
+    private readonly onCancel: (entry: Entry) => void,
+  ) {}
+
+  cancel(): void {
+    this.onCancel(this);
+  }
 }
 
 /** The clocks are looked at so often at least: a timer stands still while the machine sleeps. It also keeps within what Node's timers can count to. */
@@ -25,6 +32,8 @@ export class Agenda {
   private readonly clock = new Clock();
   private timer: Subscription | undefined;
   private timerAt = Infinity;
+  /** What is made or called off meanwhile is looked at when all is run. */
+  private running = false;
 
   /**
    * Runs `run` in so many milliseconds.
@@ -32,22 +41,23 @@ export class Agenda {
    * @param earlyMs so much earlier will do, if something else is run then: what is done together costs less, and is due together ever after
    */
   in(ms: number, run: () => void, earlyMs = 0): Appointment {
-    const entry: Entry = { at: this.clock.now() + ms, earlyMs, run, index: this.heap.length };
+    const entry = new Entry(this.clock.now() + ms, earlyMs, run, this.heap.length, this.cancel);
     this.heap.push(entry);
     this.rise(entry);
     this.arm();
-    return {
-      cancel: () => {
-        this.remove(entry);
-        this.arm();
-      },
-    };
+    return entry;
   }
+
+  private readonly cancel = (entry: Entry): void => {
+    if (entry.index < 0) return;
+    this.remove(entry);
+    this.arm();
+  };
 
   /** Sets the timer for the first entry; none where there is none, lest it keep a process alive. */
   private arm(): void {
     const at = this.heap[0]?.at ?? Infinity;
-    if (at === this.timerAt) return;
+    if (at === this.timerAt || this.running) return;
     this.timer?.unsubscribe();
     this.timerAt = at;
     this.timer =
@@ -59,15 +69,20 @@ export class Agenda {
   private run(): void {
     this.timer?.unsubscribe();
     this.timerAt = Infinity;
+    this.running = true;
     const now = this.clock.now();
     // Only with one that is due: the timer also runs to look at the clocks.
     let due = false;
-    for (let first = this.heap[0]; first !== undefined && first.at - (due ? first.earlyMs : 0) <= now; first = this.heap[0]) {
-      due = true;
-      this.remove(first);
-      first.run();
+    try {
+      for (let first = this.heap[0]; first !== undefined && first.at - (due ? first.earlyMs : 0) <= now; first = this.heap[0]) {
+        due = true;
+        this.remove(first);
+        first.run();
+      }
+    } finally {
+      this.running = false;
+      this.arm();
     }
-    this.arm();
   }
 
   private remove(entry: Entry): void {

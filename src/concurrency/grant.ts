@@ -3,7 +3,7 @@ import { hasReason } from '../errors/index.js';
 import type { Leases } from '../lease.js';
 import { leaseId, type LeaseId } from '../model/ids.js';
 import { moment } from './clock.js';
-import type { Hold } from './leaseLife.js';
+import type { Hold } from './refresher.js';
 
 /** A lease that was granted, and how long it holds. */
 export interface Granted {

@@ -1,11 +1,10 @@
-import { defer, EMPTY, finalize, map, merge, Subject, take, tap, throwIfEmpty, type Observable } from 'rxjs';
+import { map, Observable, Subject, type Observer } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
 import type { Leases } from '../lease.js';
 import type { LeaseId } from '../model/ids.js';
 import type { ConnectionSettings } from '../watch/settings.js';
-import { since } from './clock.js';
 import type { Granted } from './grant.js';
-import { leaseLife, type Hold, type LifeEvent, type LifeMeans } from './leaseLife.js';
+import { LeaseLife, type LifeMeans, type LifeObserver } from './leaseLife.js';
 import type { Releases } from './releases.js';
 
 /** A lease that is held. */
@@ -58,59 +57,91 @@ export interface LeaseMeans extends LifeMeans {
 }
 
 /** The life of a lease that was granted, and the lease itself with each of its events. */
-export function lifeOf({ id, hold }: Granted, means: LeaseMeans): Observable<LeaseEvent> {
-  return defer(() => {
-    let current: Hold = hold;
-    let lost = false;
-    const remaining = (): number => (lost ? 0 : Math.max(0, current.ttl * 1_000 - since(current.sentAt)));
-    const lease: HeldLease = {
-      id,
-      get ttl() {
-        return current.ttl;
-      },
-      get remainingMs() {
-        return remaining();
-      },
-      get alive() {
-        return remaining() > 0;
-      },
-      refresh: () => refreshNow(id, wanted, told),
-      keys: () => means.service.timeToLive(id, { keys: true }).pipe(map(({ keys }) => keys)),
-    };
-    const end = (): void => void (lost = true);
-    const wanted = new Subject<void>();
-    const told = new Subject<LifeEvent>();
-    const life = leaseLife(id, hold, means, { wanted, onHold: (held) => (current = held) }).pipe(
-      tap({
-        next: (event) => told.next(event),
-        error: (error: unknown) => {
-          end();
-          told.error(error);
-        },
-      }),
-    );
-    return merge(life, means.hold()).pipe(
-      map((event): LeaseEvent => ({ ...event, id, ttl: current.ttl, lease })),
-      finalize(() => {
-        end();
-        told.complete();
-      }),
-    );
+export function lifeOf(granted: Granted, means: LeaseMeans): Observable<LeaseEvent> {
+  return new Observable((subscriber) => {
+    const holding = new Holding(granted, means, subscriber);
+    subscriber.add(() => holding.stop());
+    holding.begin();
+    if (!subscriber.closed) subscriber.add(means.hold().subscribe({ error: (error: unknown) => subscriber.error(error) }));
   });
 }
 
-/** What comes of a refresh that is asked for: the next that is told of the lease. */
-function refreshNow(id: LeaseId, wanted: Subject<void>, told: Observable<LifeEvent>): Observable<number> {
-  const ask = defer(() => {
-    wanted.next();
-    return EMPTY;
-  });
-  return merge(told, ask).pipe(
-    take(1),
-    map((event) => {
-      if (event.type === 'jammed') throw event.error;
-      return event.remainingMs;
-    }),
-    throwIfEmpty(() => new EtcdError('LeaseLost', `lease ${id} is held no longer`)),
-  );
+/** A lease, its life, and the one who holds it. */
+class Holding implements LifeObserver {
+  /** What its holder sees: no more than what is promised, and each of it for itself. */
+  private readonly lease: HeldLease;
+  private readonly life: LeaseLife;
+  /** Those who asked for a refresh. */
+  private asked: Subject<number> | undefined;
+  /** Why there is no other refresh. */
+  private over: (() => unknown) | undefined;
+
+  constructor(
+    { id, hold }: Granted,
+    means: LeaseMeans,
+    private readonly observer: Observer<LeaseEvent>,
+  ) {
+    const life = new LeaseLife(id, hold, means, this);
+    this.life = life;
+    this.lease = {
+      id,
+      get ttl() {
+        return life.ttl;
+      },
+      get remainingMs() {
+        return life.remainingMs;
+      },
+      get alive() {
+        return life.remainingMs > 0;
+      },
+      refresh: () => this.refresh(),
+      keys: () => means.service.timeToLive(id, { keys: true }).pipe(map(({ keys }) => keys)),
+    };
+  }
+
+  begin(): void {
+    this.life.begin();
+  }
+
+  stop(): void {
+    this.life.stop();
+    this.over ??= () => new EtcdError('LeaseLost', `lease ${this.lease.id} is held no longer`);
+    if (this.asked !== undefined) this.refuse(this.over());
+  }
+
+  held(type: 'granted' | 'refreshed', remainingMs: number): void {
+    const { lease, life, asked } = this;
+    this.asked = undefined;
+    asked?.next(remainingMs);
+    asked?.complete();
+    this.observer.next({ type, id: life.id, ttl: life.ttl, remainingMs, lease });
+  }
+
+  jammed(error: EtcdError): void {
+    const { lease, life } = this;
+    const { id, ttl, remainingMs } = life;
+    this.refuse(error);
+    this.observer.next({ type: 'jammed', id, ttl, remainingMs, lease, error });
+  }
+
+  lost(error: unknown): void {
+    this.over = () => error;
+    this.refuse(error);
+    this.observer.error(error);
+  }
+
+  private refresh(): Observable<number> {
+    return new Observable((subscriber) => {
+      if (this.over !== undefined) return subscriber.error(this.over());
+      const told = (this.asked ??= new Subject()).subscribe(subscriber);
+      this.life.refresh();
+      return told;
+    });
+  }
+
+  private refuse(error: unknown): void {
+    const { asked } = this;
+    this.asked = undefined;
+    asked?.error(error);
+  }
 }

@@ -1,6 +1,5 @@
-import { map, Observable, of, tap, type Subscriber } from 'rxjs';
-import { leaseRpcs } from '../codec/lease.js';
-import { requestText } from '../codec/rpc.js';
+import { Observable, of, Subscription, type Subscriber } from 'rxjs';
+import { leaseRpcs, LeaseRefreshed } from '../codec/lease.js';
 import { EtcdError, type ErrorDetails } from '../errors/index.js';
 import type { Leases } from '../lease.js';
 import type { LeaseId } from '../model/ids.js';
@@ -9,75 +8,40 @@ import type { Channel } from '../transport/call.js';
 import type { DuplexPart } from '../transport/transport.js';
 import type { Agenda } from './agenda.js';
 import { moment, type Moment } from './clock.js';
-import type { Hold } from './leaseLife.js';
+import type { Asker, Hold, Refresher } from './refresher.js';
 import { Silence } from './silence.js';
 
-/** A stream on which leases are refreshed. */
-export interface KeepAliveStream {
-  /** Refreshes a lease once. `LeaseNotFound` where it is gone. Where the server is silent for so long, the stream is given up for all. */
-  refresh(id: LeaseId, patienceMs: number): Observable<Hold>;
+/** What is told of the refreshes on a stream, of those whose askers have left, too. */
+export interface RefreshOutcomes {
+  /** The server has answered, whatever it says. */
+  readonly onAnswer: () => void;
+  readonly onRefreshed: (asker: Asker, hold: Hold) => void;
+  readonly onFailed: (asker: Asker, error: unknown) => void;
 }
 
 /** What a stream both ways is kept with. */
-export interface StreamKeeping {
+export interface StreamKeeping extends RefreshOutcomes {
   readonly agenda: Agenda;
-  readonly onAnswer: () => void;
+  /** How long an answer may take at the most, however patient the asker. */
+  readonly answerTimeoutMs: number;
 }
 
-interface Waiting {
-  readonly sentAt: Moment;
-  readonly subscriber: Subscriber<Hold>;
-}
-
-const rpc = leaseRpcs.keepAlive;
-
-const notFound = (id: LeaseId, where: ErrorDetails): EtcdError => new EtcdError('LeaseNotFound', `lease ${id} is gone`, where);
-
-/** All leases of a client on one stream: emits it when it is open, and errors when it breaks. Answers come in the order of the requests. */
-export function duplexKeepAlive(
-  parts: Observable<DuplexPart>,
-  { endpoint }: Channel,
-  { agenda, onAnswer }: StreamKeeping,
-): Observable<KeepAliveStream> {
+/** All leases of a client on one stream: emits it when it is open, and errors when it breaks. */
+export function duplexKeepAlive(parts: Observable<DuplexPart>, { endpoint }: Channel, keeping: StreamKeeping): Observable<Refresher> {
   return new Observable((subscriber) => {
-    const where = { rpc: rpc.name, endpoint };
-    const waiting = new Map<LeaseId, Waiting[]>();
-    const silence = new Silence(agenda);
-    const lost = (problem: string): EtcdError => new EtcdError('ConnectionLost', problem, where);
-    // Silence on a stream that should answer at once: it is dead, for all that use it.
-    const onSilence = (ms: number): void => subscriber.error(lost(`a keepalive was not answered within ${Math.round(ms)} ms`));
-
-    const refreshOver =
-      (send: (message: string) => void): KeepAliveStream['refresh'] =>
-      (id, patienceMs) =>
-        new Observable<Hold>((asker) => {
-          const request = requestText(rpc, { id });
-          // One that is given up stays in its place: the answer comes all the same, and must not be taken for another's.
-          waiting.set(id, [...(waiting.get(id) ?? []), { sentAt: moment(), subscriber: asker }]);
-          silence.asked(patienceMs, onSilence);
-          send(request);
-        });
-
-    const receive = (json: unknown): void => {
-      const { id, ttl } = readStreamMessage(rpc.response, json, where);
-      onAnswer();
-      const [first, ...others] = waiting.get(id) ?? [];
-      if (first === undefined) return;
-      silence.answered();
-      if (others.length > 0) waiting.set(id, others);
-      else waiting.delete(id);
-      if (ttl <= 0) return first.subscriber.error(notFound(id, where));
-      first.subscriber.next({ ttl, sentAt: first.sentAt });
-      first.subscriber.complete();
-    };
-
-    subscriber.add(() => silence.forget());
+    const where = { rpc: leaseRpcs.keepAlive.name, endpoint };
+    let stream: DuplexKeepAlive | undefined;
+    subscriber.add(() => stream?.close());
     subscriber.add(
       parts.subscribe({
         next: (part) => {
-          if (part.type === 'open') return subscriber.next({ refresh: refreshOver(part.send) });
+          if (part.type === 'open') {
+            stream = new DuplexKeepAlive(part.send, where, keeping, subscriber);
+            subscriber.next(stream);
+            return;
+          }
           try {
-            receive(part.json);
+            stream?.receive(part.json);
           } catch (error) {
             subscriber.error(error);
           }
@@ -88,19 +52,88 @@ export function duplexKeepAlive(
   });
 }
 
+interface Waiting {
+  readonly asker: Asker;
+  readonly sentAt: Moment;
+}
+
+class DuplexKeepAlive implements Refresher {
+  /** By lease, in the order of the requests, which is that of the answers. */
+  private readonly waiting = new Map<LeaseId, Waiting[]>();
+  private readonly silence: Silence;
+
+  constructor(
+    private readonly send: (message: string) => void,
+    private readonly where: ErrorDetails,
+    private readonly keeping: StreamKeeping,
+    private readonly subscriber: Subscriber<Refresher>,
+  ) {
+    this.silence = new Silence(keeping.agenda);
+  }
+
+  ask(asker: Asker): void {
+    const { id, patienceMs } = asker;
+    const one = { asker, sentAt: moment() };
+    const others = this.waiting.get(id);
+    if (others === undefined) this.waiting.set(id, [one]);
+    else others.push(one);
+    this.silence.asked(Math.min(patienceMs, this.keeping.answerTimeoutMs), this.onSilence);
+    this.send(JSON.stringify({ ID: id }));
+  }
+
+  /** It stays in its place: the answer comes all the same, and must not be taken for another's. */
+  leave(): void {}
+
+  close(): void {
+    this.silence.forget();
+  }
+
+  receive(json: unknown): void {
+    const { keeping, waiting, where } = this;
+    const { id, ttl } = readStreamMessage(LeaseRefreshed, json, where);
+    keeping.onAnswer();
+    const asked = waiting.get(id);
+    const first = asked?.shift();
+    if (first === undefined) return;
+    this.silence.answered();
+    if (asked?.length === 0) waiting.delete(id);
+    if (ttl > 0) keeping.onRefreshed(first.asker, { ttl, sentAt: first.sentAt });
+    else keeping.onFailed(first.asker, new EtcdError('LeaseNotFound', `lease ${id} is gone`, where));
+  }
+
+  /** On a stream that should answer at once: it is dead, for all that use it. */
+  private readonly onSilence = (ms: number): void =>
+    this.subscriber.error(new EtcdError('ConnectionLost', `a keepalive was not answered within ${Math.round(ms)} ms`, this.where));
+}
+
 /** Where no stream goes both ways each refresh is a call of its own. */
-export function singleKeepAlives(service: Leases, onAnswer: () => void): Observable<KeepAliveStream> {
-  return of({
-    refresh: (id, patienceMs) =>
-      new Observable((subscriber) => {
-        const sentAt = moment();
-        return service
-          .keepAliveOnce(id, { timeoutMs: patienceMs })
-          .pipe(
-            tap(onAnswer),
-            map(({ ttl }): Hold => ({ ttl, sentAt })),
-          )
-          .subscribe(subscriber);
+export function singleKeepAlives(
+  service: Leases,
+  answerTimeoutMs: number,
+  { onAnswer, onRefreshed, onFailed }: RefreshOutcomes,
+): Observable<Refresher> {
+  const calls = new Map<Asker, Subscription>();
+  const leave = (asker: Asker): void => {
+    calls.get(asker)?.unsubscribe();
+    calls.delete(asker);
+  };
+  const ask = (asker: Asker): void => {
+    const sentAt = moment();
+    const call = new Subscription();
+    calls.set(asker, call);
+    call.add(
+      service.keepAliveOnce(asker.id, { timeoutMs: Math.min(asker.patienceMs, answerTimeoutMs) }).subscribe({
+        next: ({ ttl }) => {
+          calls.delete(asker);
+          onAnswer();
+          onRefreshed(asker, { ttl, sentAt });
+        },
+        error: (error: unknown) => {
+          calls.delete(asker);
+          onFailed(asker, error);
+        },
       }),
-  });
+    );
+  };
+  return of({ ask, leave });
 }

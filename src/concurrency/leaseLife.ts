@@ -1,35 +1,24 @@
-import { NEVER, Observable, type Subscription } from 'rxjs';
 import { EtcdError, hasReason, isEtcdError } from '../errors/index.js';
 import type { LeaseId } from '../model/ids.js';
-import type { Agenda, Appointment } from './agenda.js';
 import { isPassing } from '../watch/passing.js';
-import { since, type Moment } from './clock.js';
-
-/** A lease that was granted or refreshed: it holds for `ttl` seconds from when that was asked for. */
-export interface Hold {
-  readonly ttl: number;
-  readonly sentAt: Moment;
-}
-
-/** What happens to a lease in its life. */
-export type LifeEvent =
-  | { readonly type: 'granted' | 'refreshed'; readonly remainingMs: number }
-  /** A refresh failed; it is tried again until the lease's time is over. */
-  | { readonly type: 'jammed'; readonly remainingMs: number; readonly error: EtcdError };
+import type { Agenda, Appointment } from './agenda.js';
+import { since } from './clock.js';
+import type { Asker, Hold, Refresher } from './refresher.js';
 
 /** What a life needs. */
 export interface LifeMeans {
   readonly agenda: Agenda;
-  /** Refreshes the lease once, or errors: with `LeaseNotFound` where it is gone. A server that is silent for so long is given up. */
-  readonly refresh: (id: LeaseId, patienceMs: number) => Observable<Hold>;
+  readonly refresher: Refresher;
 }
 
-/** What ties a life to the one who holds the lease. */
-export interface LifeTies {
-  /** Told of each hold before anybody else. */
-  readonly onHold: (hold: Hold) => void;
-  /** Asks for a refresh at once. */
-  readonly wanted?: Observable<void>;
+/** One who is told what happens to a lease in its life. */
+export interface LifeObserver {
+  /** It was granted, or holds for its TTL again. */
+  held(type: 'granted' | 'refreshed', remainingMs: number): void;
+  /** A refresh failed; it is tried again until the lease's time is over. */
+  jammed(error: EtcdError): void;
+  /** It is over: `LeaseLost`. */
+  lost(error: unknown): void;
 }
 
 /** A refresh that fails is tried again so soon, at the most: a third of a short TTL is not long. */
@@ -43,70 +32,109 @@ const PATIENCE = 1 / 6;
  * A lease from its grant to its end, refreshed every third of the TTL that the server granted. It counts as lost when that time is over, reckoned from
  * the sending of the last refresh that was answered, whatever the connection says: the server reckons from its receipt, which is later.
  */
-export function leaseLife(
-  id: LeaseId,
-  granted: Hold,
-  { agenda, refresh }: LifeMeans,
-  { onHold, wanted = NEVER }: LifeTies,
-): Observable<LifeEvent> {
-  return new Observable((subscriber) => {
-    let hold = granted;
-    let refreshing: Subscription | undefined;
-    let next: Appointment | undefined;
-    let end: Appointment | undefined;
-    let lastError: EtcdError | undefined;
+export class LeaseLife implements Asker {
+  private asking = false;
+  private over = false;
+  private next: Appointment | undefined;
+  /** At the latest when its time is over. It is looked at then: to put it off with each refresh would cost as much as the refresh. */
+  private end: Appointment | undefined;
+  private lastError: EtcdError | undefined;
 
-    const ttlMs = (): number => hold.ttl * 1_000;
-    const remainingMs = (): number => Math.max(0, ttlMs() - since(hold.sentAt));
+  constructor(
+    readonly id: LeaseId,
+    private hold: Hold,
+    private readonly means: LifeMeans,
+    private readonly observer: LifeObserver,
+  ) {}
 
-    const lose = (cause: EtcdError | undefined): void => {
-      subscriber.error(
-        new EtcdError('LeaseLost', `lease ${id} is lost: ${cause?.message ?? 'its time is over'}`, cause === undefined ? {} : { cause }),
-      );
-    };
+  /** Begins it, once. */
+  begin(): void {
+    const { remainingMs } = this;
+    this.watchEnd(remainingMs);
+    this.planNext(remainingMs);
+    this.observer.held('granted', remainingMs);
+  }
 
-    const settle = (held: Hold): void => {
-      hold = held;
-      lastError = undefined;
-      onHold(held);
-      end?.cancel();
-      end = agenda.in(remainingMs(), () => lose(lastError));
-      next?.cancel();
-      next = agenda.in(Math.max(0, ttlMs() / 3 - since(hold.sentAt)), tryRefresh, ttlMs() * GATHER);
-    };
+  /** Ends it; its observer hears no more. */
+  stop(): void {
+    this.over = true;
+    this.next?.cancel();
+    this.end?.cancel();
+    if (this.asking) this.means.refresher.leave(this);
+  }
 
-    const tryRefresh = (): void => {
-      refreshing = refresh(id, ttlMs() * PATIENCE).subscribe({
-        next: (held) => {
-          settle(held);
-          // A process that was stopped reads what came before that first, and its timers afterwards.
-          if (remainingMs() === 0) return lose(undefined);
-          subscriber.next({ type: 'refreshed', remainingMs: remainingMs() });
-        },
-        error: (failure: unknown) => {
-          if (!isEtcdError(failure)) return subscriber.error(failure);
-          if (hasReason(failure, 'LeaseNotFound') || !isPassing(failure)) return lose(failure);
-          lastError = failure;
-          subscriber.next({ type: 'jammed', remainingMs: remainingMs(), error: failure });
-          next = agenda.in(Math.min(RETRY_MS, ttlMs() / 10), tryRefresh);
-        },
-      });
-    };
+  /** Seconds, as granted. */
+  get ttl(): number {
+    return this.hold.ttl;
+  }
 
-    const refreshNow = (): void => {
-      // The answer to the one that is under way will do.
-      if (refreshing?.closed === false) return;
-      next?.cancel();
-      tryRefresh();
-    };
+  /** 0 when it is over. */
+  get remainingMs(): number {
+    return this.over ? 0 : Math.max(0, this.ttlMs - since(this.hold.sentAt));
+  }
 
-    subscriber.add(wanted.subscribe({ next: refreshNow, error: (error: unknown) => subscriber.error(error) }));
-    subscriber.add(() => {
-      refreshing?.unsubscribe();
-      next?.cancel();
-      end?.cancel();
-    });
-    settle(granted);
-    subscriber.next({ type: 'granted', remainingMs: remainingMs() });
-  });
+  get patienceMs(): number {
+    return this.ttlMs * PATIENCE;
+  }
+
+  /** Refreshes it now. The answer to a refresh that is under way will do. */
+  readonly refresh = (): void => {
+    if (this.asking || this.over) return;
+    this.next?.cancel();
+    this.asking = true;
+    this.means.refresher.ask(this);
+  };
+
+  refreshed(hold: Hold): void {
+    const sooner = hold.ttl < this.hold.ttl;
+    this.asking = false;
+    this.hold = hold;
+    this.lastError = undefined;
+    // A process that was stopped reads what came before that first, and its timers afterwards.
+    const { remainingMs } = this;
+    if (remainingMs === 0) return this.lose(undefined);
+    if (sooner) this.watchEnd(remainingMs);
+    this.planNext(remainingMs);
+    this.observer.held('refreshed', remainingMs);
+  }
+
+  failed(error: unknown): void {
+    if (this.over) return;
+    this.asking = false;
+    if (!isEtcdError(error)) return this.finish(error);
+    if (hasReason(error, 'LeaseNotFound') || !isPassing(error)) return this.lose(error);
+    this.lastError = error;
+    this.next = this.means.agenda.in(Math.min(RETRY_MS, this.ttlMs / 10), this.refresh);
+    this.observer.jammed(error);
+  }
+
+  private get ttlMs(): number {
+    return this.hold.ttl * 1_000;
+  }
+
+  private planNext(remainingMs: number): void {
+    const { ttlMs } = this;
+    this.next = this.means.agenda.in(Math.max(0, remainingMs - (2 * ttlMs) / 3), this.refresh, ttlMs * GATHER);
+  }
+
+  private watchEnd(remainingMs: number): void {
+    this.end?.cancel();
+    this.end = this.means.agenda.in(remainingMs, this.onEnd);
+  }
+
+  private readonly onEnd = (): void => {
+    const { remainingMs } = this;
+    if (remainingMs > 0) this.watchEnd(remainingMs);
+    else this.lose(this.lastError);
+  };
+
+  private lose(cause: EtcdError | undefined): void {
+    const problem = cause?.message ?? 'its time is over';
+    this.finish(new EtcdError('LeaseLost', `lease ${this.id} is lost: ${problem}`, cause === undefined ? {} : { cause }));
+  }
+
+  private finish(error: unknown): void {
+    this.stop();
+    this.observer.lost(error);
+  }
 }

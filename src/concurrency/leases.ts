@@ -1,4 +1,4 @@
-import { AsyncSubject, catchError, defer, EMPTY, finalize, of, repeat, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
+import { AsyncSubject, catchError, defer, EMPTY, finalize, Observable, of, repeat, switchMap, tap, throwError, timer } from 'rxjs';
 import { hasReason, isEtcdError } from '../errors/index.js';
 import type { LeaseId } from '../model/ids.js';
 import { checkOptions, LEASE, oneOf, WHOLE, type OptionKinds } from '../model/checkOptions.js';
@@ -33,29 +33,32 @@ const LEASE_OPTIONS: OptionKinds<LeaseOptions> = {
 export function heldLease(options: LeaseOptions, means: LeaseMeans): Observable<LeaseEvent> {
   return defer(() => {
     const { ttl, id, onLost = 'error', release = 'revoke' } = checkOptions('lease', options, LEASE_OPTIONS);
+    if (onLost === 'error') return grantedLease(ttl, id, release, means);
     let wanted = id;
     const once = defer(() => grantedLease(ttl, wanted, release, means)).pipe(
       // The end of a lost one may be on its way still, and must not meet the next.
       tap(() => (wanted = undefined)),
     );
-    return onLost === 'error' ? once : regranted(once, means);
+    return regranted(once, means);
   }).pipe(untilClosed(means.closed));
 }
 
+/** No pipeline, through which each refresh would have to go. */
 function grantedLease(ttl: number, id: LeaseId | undefined, release: 'revoke' | 'keep', means: LeaseMeans): Observable<LeaseEvent> {
-  return defer(() => {
+  return new Observable((subscriber) => {
     // It goes on when nobody waits for it any more: what was sent may yet be done, and has to be undone after that.
     const granted = new AsyncSubject<Granted>();
     let known = false;
+    const hold = (lease: Granted): void => {
+      known = true;
+      lifeOf(lease, means).subscribe(subscriber);
+    };
+    subscriber.add(granted.subscribe({ next: hold, error: (error: unknown) => subscriber.error(error) }));
+    subscriber.add(() => {
+      // What is to be kept is what somebody knows of.
+      if (release === 'revoke' || !known) means.releases.run(granted.pipe(switchMap((lease) => revoked(lease, means))));
+    });
     grantLease(means.service, ttl, { id, answerTimeoutMs: means.settings.answerTimeoutMs }).subscribe(granted);
-    return granted.pipe(
-      tap(() => (known = true)),
-      switchMap((lease) => lifeOf(lease, means)),
-      finalize(() => {
-        // What is to be kept is what somebody knows of.
-        if (release === 'revoke' || !known) means.releases.run(granted.pipe(switchMap((lease) => revoked(lease, means))));
-      }),
-    );
   });
 }
 

@@ -1,4 +1,5 @@
-import { concat, merge, tap, type Observable } from 'rxjs';
+import { concat, merge, Observable, tap } from 'rxjs';
+import { leaseRpcs } from '../codec/lease.js';
 import { isRecord } from '../codec/message.js';
 import type { Rpc } from '../codec/rpc.js';
 import type { EtcdError } from '../errors/index.js';
@@ -32,7 +33,7 @@ export function channelAlong(route: Route, rpc: Rpc<never, unknown>, means: Mean
     endpoint: origin,
     version: info.version,
     removed: endpoint.removed,
-    duplex: carrier === 'chunked' ? undefined : merge(endpoint.removed, duplexAlong(route, rpc, carrier, means)),
+    duplex: carrier === 'chunked' ? undefined : whileThere(duplexAlong(route, rpc, carrier, means), endpoint),
     answered: () => {
       // The first time: a member that has lost the others answers a stream as before, and no call.
       if (!answered) endpoint.succeeded();
@@ -60,13 +61,23 @@ function duplexAlong(route: Route, rpc: Rpc<never, unknown>, carrier: DuplexCarr
   const { transport, revisions, headers } = means;
   const { name, path, needsLeader = false } = rpc;
   const all = needsLeader && carrier === 'http2' ? { ...headers, ...NEEDS_LEADER } : headers;
-  const duplex = transport
-    .duplex({ carrier, origin: endpoint.origin, path: info.prefix + path, headers: all, token: credential.token, rpc: name })
-    .pipe(tap((part) => note(part, revisions)));
-  if (!needsLeader || carrier === 'http2') return duplex;
+  const { origin } = endpoint;
+  const duplex = transport.duplex({ carrier, origin, path: info.prefix + path, headers: all, token: credential.token, rpc: name });
+  // Nobody is shown the header of a keepalive, and there may be some hundred of them a second.
+  if (name === leaseRpcs.keepAlive.name) return duplex;
+  const noted = duplex.pipe(tap((part) => note(part, revisions)));
+  if (!needsLeader || carrier === 'http2') return noted;
   // etcd's proxy for WebSockets hands no such header on. Beforehand, too, or a cluster without a leader would look connected for a while, again and again.
   const question = leaderOf(route, means);
-  return concat(question, merge(duplex, leaderless(question)));
+  return concat(question, merge(noted, leaderless(question)));
+}
+
+/** A stream as long as its endpoint is there. No pipeline: each message would go through it. */
+function whileThere(stream: Observable<DuplexPart>, { removed }: Route['endpoint']): Observable<DuplexPart> {
+  return new Observable((subscriber) => {
+    subscriber.add(removed.subscribe({ error: (error: unknown) => subscriber.error(error) }));
+    stream.subscribe(subscriber);
+  });
 }
 
 /** What a watch tells has been seen, too. */

@@ -151,11 +151,12 @@ export class StreamConnections<S extends object> {
   }
 
   private streamOver(channel: Channel): Observable<S> {
+    const connected = { status: 'connected', endpoint: channel.endpoint, carrier: channel.carrier } as const;
     const onAnswer = (): void => {
       this.backoff.reset();
       this.refusals.reset();
       channel.answered();
-      this.show({ status: 'connected', endpoint: channel.endpoint, carrier: channel.carrier });
+      this.show(connected);
     };
     return this.over(channel, {
       patienceMs: () => this.patience.ms,
@@ -188,7 +189,7 @@ export class StreamConnections<S extends object> {
 
   private show(state: ConnectionState): void {
     const { value } = this.current;
-    if (value.status !== 'closed' && !isSame(value, state)) this.current.next(state);
+    if (value !== state && value.status !== 'closed' && !isSame(value, state)) this.current.next(state);
   }
 }
 

@@ -1,7 +1,8 @@
-import { defer, map, NEVER, Observable, of, Subject, throwError, timer } from 'rxjs';
+import { defer, map, NEVER, Observable, of, Subject, Subscription, throwError, timer } from 'rxjs';
 import { Agenda } from '../../../src/concurrency/agenda.js';
 import { moment } from '../../../src/concurrency/clock.js';
 import type { LeaseMeans } from '../../../src/concurrency/heldLease.js';
+import type { Asker, Hold, Refresher } from '../../../src/concurrency/refresher.js';
 import { Releases } from '../../../src/concurrency/releases.js';
 import type { Leases } from '../../../src/lease.js';
 import type { LeaseId } from '../../../src/model/ids.js';
@@ -66,15 +67,44 @@ export class FakeLeases {
   }
 }
 
+/** Refreshes leases by an Observable each. */
+export function refresherBy(refresh: (asker: Asker) => Observable<Hold>): Refresher {
+  const under = new Map<Asker, Subscription>();
+  return {
+    ask: (asker) => {
+      const call = new Subscription();
+      under.set(asker, call);
+      call.add(refresh(asker).subscribe({ next: (hold) => asker.refreshed(hold), error: (error: unknown) => asker.failed(error) }));
+    },
+    leave: (asker) => under.get(asker)?.unsubscribe(),
+  };
+}
+
+/** A refresh that is asked for when it is subscribed to. */
+export function refreshBy(refresher: Refresher, id: LeaseId, patienceMs: number): Observable<Hold> {
+  return new Observable((subscriber) => {
+    const asker: Asker = {
+      id,
+      patienceMs,
+      refreshed: (hold) => {
+        subscriber.next(hold);
+        subscriber.complete();
+      },
+      failed: (error) => subscriber.error(error),
+    };
+    refresher.ask(asker);
+    return () => refresher.leave(asker);
+  });
+}
+
 /** What leases are held with, over a fake service; every refresh is answered unless told otherwise. */
 export function meansWith(leases: FakeLeases, more: Partial<LeaseMeans> = {}): LeaseMeans & { readonly closed: Subject<void> } {
   return {
     agenda: new Agenda(),
-    refresh: (id) =>
-      defer(() => {
-        const sentAt = moment();
-        return leases.there.has(id) ? of({ ttl: leases.grants ?? 60, sentAt }) : throwError(() => errorOf('LeaseNotFound'));
-      }),
+    refresher: refresherBy(({ id }) => {
+      const sentAt = moment();
+      return leases.there.has(id) ? of({ ttl: leases.grants ?? 60, sentAt }) : throwError(() => errorOf('LeaseNotFound'));
+    }),
     service: leases.service,
     releases: new Releases(),
     hold: () => NEVER,

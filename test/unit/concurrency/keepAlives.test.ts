@@ -2,11 +2,11 @@ import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler } from 'rxjs';
 import { Agenda } from '../../../src/concurrency/agenda.js';
 import { KeepAlives } from '../../../src/concurrency/keepAlives.js';
-import { leaseLife } from '../../../src/concurrency/leaseLife.js';
+import { LeaseLife } from '../../../src/concurrency/leaseLife.js';
 import { moment } from '../../../src/concurrency/clock.js';
 import { leaseId } from '../../../src/model/ids.js';
 import type { Caller } from '../../../src/transport/call.js';
-import { FakeLeases, FakeStreams, SETTINGS } from './fakes.js';
+import { FakeLeases, FakeStreams, refreshBy, SETTINGS } from './fakes.js';
 import { ID, OTHER, told, virtually, type VirtualTime } from './support.js';
 
 interface Scene {
@@ -30,9 +30,9 @@ describe('keepalives', () => {
       streams.ttl = (id) => (id === ID ? 10 : 20);
       streams.answerMs = 7;
       const [a, b, again] = [
-        told(time, keepAlives.refresh(ID, 1_000)),
-        told(time, keepAlives.refresh(OTHER, 1_000)),
-        told(time, keepAlives.refresh(ID, 1_000)),
+        told(time, refreshBy(keepAlives, ID, 1_000)),
+        told(time, refreshBy(keepAlives, OTHER, 1_000)),
+        told(time, refreshBy(keepAlives, ID, 1_000)),
       ];
       time.flush();
       expect([a, b, again].map(({ events }) => events.map(({ at, event: { ttl, sentAt } }) => [at, ttl, sentAt.wall]))).toEqual([
@@ -48,11 +48,11 @@ describe('keepalives', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.answerMs = 50;
       const holding = keepAlives.hold().subscribe();
-      const first = told(time, keepAlives.refresh(ID, 1_000));
+      const first = told(time, refreshBy(keepAlives, ID, 1_000));
       let second: ReturnType<typeof told<{ sentAt: { wall: number } }>> | undefined;
       time.at(10, () => {
         first.leave();
-        second = told(time, keepAlives.refresh(ID, 1_000));
+        second = told(time, refreshBy(keepAlives, ID, 1_000));
       });
       time.at(500, () => holding.unsubscribe());
       time.flush();
@@ -63,7 +63,7 @@ describe('keepalives', () => {
   test('that find their lease gone say so, and the stream goes on', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.ttl = (id) => (id === ID ? 0 : 10);
-      const [gone, there] = [told(time, keepAlives.refresh(ID, 1_000)), told(time, keepAlives.refresh(OTHER, 1_000))];
+      const [gone, there] = [told(time, refreshBy(keepAlives, ID, 1_000)), told(time, refreshBy(keepAlives, OTHER, 1_000))];
       time.flush();
       expect(gone.end?.reason).toBe('LeaseNotFound');
       expect(there.events).toHaveLength(1);
@@ -74,8 +74,8 @@ describe('keepalives', () => {
   test('give a stream up that is silent, for all, as soon as the most impatient has waited', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.answerMs = Infinity;
-      const patient = told(time, keepAlives.refresh(ID, 4_000));
-      time.at(100, () => void told(time, keepAlives.refresh(OTHER, 900)));
+      const patient = told(time, refreshBy(keepAlives, ID, 4_000));
+      time.at(100, () => void told(time, refreshBy(keepAlives, OTHER, 900)));
       time.flush();
       expect(patient.end).toEqual({ at: 1_000, reason: 'ConnectionLost' });
       expect(streams.open).toBe(0);
@@ -86,7 +86,7 @@ describe('keepalives', () => {
   test('wait no longer than an answer on a stream may take, however long the lease', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.answerMs = Infinity;
-      const seen = told(time, keepAlives.refresh(ID, 3_600_000));
+      const seen = told(time, refreshBy(keepAlives, ID, 3_600_000));
       time.flush();
       expect(seen.end).toEqual({ at: 1 + SETTINGS.answerTimeoutMs, reason: 'ConnectionLost' });
     });
@@ -96,7 +96,7 @@ describe('keepalives', () => {
     scene(({ time, streams, keepAlives }) => {
       const all = Array.from({ length: 50 }, (_, index) => {
         const id = leaseId(String(index + 1));
-        return told(time, keepAlives.refresh(id, 1_000));
+        return told(time, refreshBy(keepAlives, id, 1_000));
       });
       // One after the other, half a second each.
       streams.answerMs = 500;
@@ -111,9 +111,9 @@ describe('keepalives', () => {
   test('give a stream up that is not opened within half a second, for a lease may be short, and the next ones a little later', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.openMs = Infinity;
-      const first = told(time, keepAlives.refresh(ID, 1_000));
+      const first = told(time, refreshBy(keepAlives, ID, 1_000));
       let second: ReturnType<typeof told> | undefined;
-      time.at(2_000, () => (second = told(time, keepAlives.refresh(ID, 1_000))));
+      time.at(2_000, () => (second = told(time, refreshBy(keepAlives, ID, 1_000))));
       time.flush();
       expect(first.end).toEqual({ at: 500, reason: 'Unreachable' });
       expect(second?.end).toEqual({ at: 3_000, reason: 'Unreachable' });
@@ -125,7 +125,7 @@ describe('keepalives', () => {
       for (let at = 0; at < 30_000; at += 10) time.at(at, () => streams.break('ConnectionLost'));
       const holding = keepAlives.hold().subscribe();
       let back: ReturnType<typeof told<unknown>> | undefined;
-      time.at(30_000, () => (back = told(time, keepAlives.refresh(ID, 1_000))));
+      time.at(30_000, () => (back = told(time, refreshBy(keepAlives, ID, 1_000))));
       time.at(31_000, () => holding.unsubscribe());
       time.flush();
       expect(back?.events[0]?.at).toBeLessThanOrEqual(30_502);
@@ -135,10 +135,10 @@ describe('keepalives', () => {
   test('are told when the stream breaks, and the next go over another', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.answerMs = 100;
-      const broken = told(time, keepAlives.refresh(ID, 1_000));
+      const broken = told(time, refreshBy(keepAlives, ID, 1_000));
       time.at(50, () => streams.break('ConnectionLost'));
       let next: ReturnType<typeof told> | undefined;
-      time.at(51, () => (next = told(time, keepAlives.refresh(ID, 1_000))));
+      time.at(51, () => (next = told(time, refreshBy(keepAlives, ID, 1_000))));
       time.flush();
       expect(broken.end).toEqual({ at: 50, reason: 'ConnectionLost' });
       expect(next?.events).toHaveLength(1);
@@ -149,7 +149,7 @@ describe('keepalives', () => {
   test('that the server answers in words of its own end the stream', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.ttl = () => NaN;
-      const seen = told(time, keepAlives.refresh(ID, 1_000));
+      const seen = told(time, refreshBy(keepAlives, ID, 1_000));
       time.at(1, () => streams.break('NoLeader'));
       time.flush();
       expect(seen.end?.reason).toBe('NoLeader');
@@ -160,7 +160,7 @@ describe('keepalives', () => {
     scene(({ time, streams, leases, keepAlives }) => {
       streams.carrier = 'chunked';
       leases.there.add(ID);
-      const [there, gone] = [told(time, keepAlives.refresh(ID, 1_000)), told(time, keepAlives.refresh(OTHER, 1_000))];
+      const [there, gone] = [told(time, refreshBy(keepAlives, ID, 1_000)), told(time, refreshBy(keepAlives, OTHER, 1_000))];
       told(time, keepAlives.hold());
       time.flush();
       expect(there.events).toMatchObject([{ at: 1, event: { ttl: 60, sentAt: { wall: 0 } } }]);
@@ -202,12 +202,14 @@ describe('the stream of keepalives', () => {
   test('carries ten thousand leases with a handful of timers', () => {
     scene(({ time, streams, keepAlives }) => {
       const agenda = new Agenda();
-      const means = { agenda, refresh: (id: typeof ID, patienceMs: number) => keepAlives.refresh(id, patienceMs) };
+      const means = { agenda, refresher: keepAlives };
       let ended = 0;
       const lives = Array.from({ length: 10_000 }, (_, index) => {
         const holding = keepAlives.hold().subscribe();
-        const life = leaseLife(leaseId(String(index + 1)), { ttl: 10, sentAt: moment() }, means, { onHold: () => undefined });
-        holding.add(life.subscribe({ error: () => (ended += 1) }));
+        const observer = { held: () => undefined, jammed: () => undefined, lost: () => (ended += 1) };
+        const life = new LeaseLife(leaseId(String(index + 1)), { ttl: 10, sentAt: moment() }, means, observer);
+        life.begin();
+        holding.add(() => life.stop());
         return holding;
       });
       const most: number[] = [];

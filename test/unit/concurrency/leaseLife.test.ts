@@ -1,15 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
-import { NEVER, Subject } from 'rxjs';
+import { NEVER, Observable } from 'rxjs';
 import { Agenda } from '../../../src/concurrency/agenda.js';
 import { moment } from '../../../src/concurrency/clock.js';
-import { leaseLife, type Hold, type LifeEvent } from '../../../src/concurrency/leaseLife.js';
+import { LeaseLife } from '../../../src/concurrency/leaseLife.js';
 import type { EtcdError } from '../../../src/errors/index.js';
+import { refresherBy } from './fakes.js';
 import { answered, failing, failingAtOnce, HOUR, ID, told, virtually, type Answer, type Told, type VirtualTime } from './support.js';
+
+type LifeEvent =
+  | { readonly type: 'granted' | 'refreshed'; readonly remainingMs: number }
+  | { readonly type: 'jammed'; readonly remainingMs: number; readonly error: EtcdError };
 
 interface Life extends Told<LifeEvent> {
   /** When a refresh was asked for, and how long the server might be silent. */
   readonly asked: { readonly at: number; readonly patienceMs: number }[];
-  readonly holds: Hold[];
   /** Asks for a refresh. */
   readonly want: () => void;
 }
@@ -18,18 +22,27 @@ interface Life extends Told<LifeEvent> {
 function live(time: VirtualTime, ttl: number, first: Answer, ...others: readonly Answer[]): Life {
   const answers = [first, ...others];
   const asked: Life['asked'] = [];
-  const holds: Hold[] = [];
-  const refresh = (_: unknown, patienceMs: number) => {
+  const refresher = refresherBy(({ patienceMs }) => {
     asked.push({ at: time.now(), patienceMs });
     return (answers[Math.min(asked.length, answers.length) - 1] ?? first)();
-  };
-  const means = { agenda: new Agenda(), refresh };
-  const wanted = new Subject<void>();
-  return Object.assign(told(time, leaseLife(ID, { ttl, sentAt: moment() }, means, { onHold: (hold) => holds.push(hold), wanted })), {
-    asked,
-    holds,
-    want: () => wanted.next(),
   });
+  let want = (): void => undefined;
+  const events = new Observable<LifeEvent>((subscriber) => {
+    const life = new LeaseLife(
+      ID,
+      { ttl, sentAt: moment() },
+      { agenda: new Agenda(), refresher },
+      {
+        held: (type, remainingMs) => subscriber.next({ type, remainingMs }),
+        jammed: (error) => subscriber.next({ type: 'jammed', remainingMs: life.remainingMs, error }),
+        lost: (error) => subscriber.error(error),
+      },
+    );
+    want = life.refresh;
+    life.begin();
+    return () => life.stop();
+  });
+  return Object.assign(told(time, events), { asked, want });
 }
 
 /** The same, up to its end or to a time. */
@@ -61,6 +74,12 @@ describe('a lease', () => {
     const life = lived(70_000, 30, answered(30), answered(90), answered(6));
     expect(life.asked.map(({ at }) => at).slice(0, 5)).toEqual([10_000, 20_000, 50_000, 52_000, 54_000]);
     expect(life.end).toBeUndefined();
+  });
+
+  test('is lost by the TTL that the server grants now, should that be shorter', () => {
+    const life = lived(HOUR, 30, answered(6), silent);
+    expect(life.asked.map(({ at }) => at)).toEqual([10_000, 12_000]);
+    expect(life.end).toEqual({ at: 16_000, reason: 'LeaseLost' });
   });
 
   test('is lost when its time is over, not a millisecond later, though the server never answers', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { LeaseEvent, LeaseMeans } from '../../../src/concurrency/heldLease.js';
 import { adoptedLease, heldLease, type LeaseOptions } from '../../../src/concurrency/leases.js';
-import { FakeLeases, meansWith } from './fakes.js';
+import { FakeLeases, meansWith, refresherBy } from './fakes.js';
 import { failingAtOnce, HOUR, ID, told, virtually, type Told, type VirtualTime } from './support.js';
 
 interface Held {
@@ -144,7 +144,7 @@ describe('with regrant, a lease that is lost', () => {
 
   test('is followed by one of another id, lest the end of the first meet the second', () => {
     const held = hold({ ttl: 60, id: ID, onLost: 'regrant' }, ({ time, seen }) => time.at(100_000, () => seen.leave()), {
-      refresh: failingAtOnce('Unreachable'),
+      refresher: refresherBy(failingAtOnce('Unreachable')),
     });
     expect(kinds(held).filter((kind) => kind !== 'jammed')).toEqual(['granted', 'lost', 'granted']);
     expect(held.leases.calls.slice(0, 2)).toEqual(['grant 7', 'revoke 7']);

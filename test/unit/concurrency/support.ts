@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import { asyncScheduler, defer, map, throwError, timer, type Observable, type Subscription } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { moment } from '../../../src/concurrency/clock.js';
-import type { Hold } from '../../../src/concurrency/leaseLife.js';
+import type { Hold } from '../../../src/concurrency/refresher.js';
 import { EtcdError, isEtcdError, type Reason } from '../../../src/errors/index.js';
 import { leaseId } from '../../../src/model/ids.js';
 

@@ -9,6 +9,7 @@ import { adoptedLease, heldLease, type LeaseOptions } from './concurrency/leases
 import { locks, type Locks } from './concurrency/lock.js';
 import { recipes, type Recipes } from './concurrency/recipes/recipes.js';
 import { Releases } from './concurrency/releases.js';
+import { Rounds } from './concurrency/rounds.js';
 import { transactions, type Stm } from './concurrency/stm.js';
 import { updates, type Updates } from './concurrency/update.js';
 import { clusterService, type Cluster } from './cluster.js';
@@ -146,7 +147,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const releases = new Releases();
   const keepAlives = new KeepAlives(caller, leaseService(caller), settings.streams);
   const holding: Omit<LeaseMeans, 'service'> = {
-    agenda: new Agenda(),
+    rounds: new Rounds(new Agenda()),
     refresher: keepAlives,
     hold: () => keepAlives.hold(),
     releases,

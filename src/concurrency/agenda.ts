@@ -10,7 +10,6 @@ export interface Appointment {
 class Entry implements Appointment {
   constructor(
     readonly at: number,
-    readonly earlyMs: number,
     readonly run: () => void,
     /** Where it is in the heap; -1 when it no longer is. */
     public index: number,
@@ -25,7 +24,7 @@ class Entry implements Appointment {
 /** The clocks are looked at so often at least: a timer stands still while the machine sleeps. It also keeps within what Node's timers can count to. */
 const LONGEST_SLEEP_MS = 1_000;
 
-/** Any number of appointments by one timer, which is set for the first of them: ten thousand leases need no twenty thousand timers. */
+/** Any number of appointments by one timer, which is set for the first of them: what leases wait for would be some thousand timers. */
 export class Agenda {
   /** A binary heap: no entry is due before its parent, the one at half its index. */
   private readonly heap: Entry[] = [];
@@ -35,13 +34,14 @@ export class Agenda {
   /** What is made or called off meanwhile is looked at when all is run. */
   private running = false;
 
-  /**
-   * Runs `run` in so many milliseconds.
-   *
-   * @param earlyMs so much earlier will do, if something else is run then: what is done together costs less, and is due together ever after
-   */
-  in(ms: number, run: () => void, earlyMs = 0): Appointment {
-    const entry = new Entry(this.clock.now() + ms, earlyMs, run, this.heap.length, this.cancel);
+  /** Milliseconds since it was made. */
+  now(): number {
+    return this.clock.now();
+  }
+
+  /** Runs `run` in so many milliseconds. */
+  in(ms: number, run: () => void): Appointment {
+    const entry = new Entry(this.clock.now() + ms, run, this.heap.length, this.cancel);
     this.heap.push(entry);
     this.rise(entry);
     this.arm();
@@ -71,11 +71,8 @@ export class Agenda {
     this.timerAt = Infinity;
     this.running = true;
     const now = this.clock.now();
-    // Only with one that is due: the timer also runs to look at the clocks.
-    let due = false;
     try {
-      for (let first = this.heap[0]; first !== undefined && first.at - (due ? first.earlyMs : 0) <= now; first = this.heap[0]) {
-        due = true;
+      for (let first = this.heap[0]; first !== undefined && first.at <= now; first = this.heap[0]) {
         this.remove(first);
         first.run();
       }

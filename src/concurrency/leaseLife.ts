@@ -1,13 +1,13 @@
 import { EtcdError, hasReason, isEtcdError } from '../errors/index.js';
 import type { LeaseId } from '../model/ids.js';
 import { isPassing } from '../watch/passing.js';
-import type { Agenda, Appointment } from './agenda.js';
 import { since } from './clock.js';
 import type { Asker, Hold, Refresher } from './refresher.js';
+import type { Round, RoundMember, Rounds } from './rounds.js';
 
 /** What a life needs. */
 export interface LifeMeans {
-  readonly agenda: Agenda;
+  readonly rounds: Rounds;
   readonly refresher: Refresher;
 }
 
@@ -32,12 +32,11 @@ const PATIENCE = 1 / 6;
  * A lease from its grant to its end, refreshed every third of the TTL that the server granted. It counts as lost when that time is over, reckoned from
  * the sending of the last refresh that was answered, whatever the connection says: the server reckons from its receipt, which is later.
  */
-export class LeaseLife implements Asker {
+export class LeaseLife implements Asker, RoundMember {
   private asking = false;
   private over = false;
-  private next: Appointment | undefined;
-  /** At the latest when its time is over. It is looked at then: to put it off with each refresh would cost as much as the refresh. */
-  private end: Appointment | undefined;
+  /** That in which it is refreshed, or is being refreshed. */
+  private round: Round | undefined;
   private lastError: EtcdError | undefined;
 
   constructor(
@@ -49,17 +48,13 @@ export class LeaseLife implements Asker {
 
   /** Begins it, once. */
   begin(): void {
-    const { remainingMs } = this;
-    this.watchEnd(remainingMs);
-    this.planNext(remainingMs);
-    this.observer.held('granted', remainingMs);
+    this.settle('granted');
   }
 
   /** Ends it; its observer hears no more. */
   stop(): void {
     this.over = true;
-    this.next?.cancel();
-    this.end?.cancel();
+    this.round?.leave(this);
     if (this.asking) this.means.refresher.leave(this);
   }
 
@@ -78,24 +73,27 @@ export class LeaseLife implements Asker {
   }
 
   /** Refreshes it now. The answer to a refresh that is under way will do. */
-  readonly refresh = (): void => {
-    if (this.asking || this.over) return;
-    this.next?.cancel();
+  refresh(): void {
+    if (!this.asking && !this.over) this.plan(0, 0);
+  }
+
+  onDue(): void {
+    if (this.remainingMs === 0) return this.onEnd();
     this.asking = true;
     this.means.refresher.ask(this);
-  };
+  }
+
+  onEnd(): void {
+    this.lose(this.lastError);
+  }
 
   refreshed(hold: Hold): void {
-    const sooner = hold.ttl < this.hold.ttl;
     this.asking = false;
     this.hold = hold;
     this.lastError = undefined;
     // A process that was stopped reads what came before that first, and its timers afterwards.
-    const { remainingMs } = this;
-    if (remainingMs === 0) return this.lose(undefined);
-    if (sooner) this.watchEnd(remainingMs);
-    this.planNext(remainingMs);
-    this.observer.held('refreshed', remainingMs);
+    if (this.remainingMs === 0) return this.onEnd();
+    this.settle('refreshed');
   }
 
   failed(error: unknown): void {
@@ -104,7 +102,9 @@ export class LeaseLife implements Asker {
     if (!isEtcdError(error)) return this.finish(error);
     if (hasReason(error, 'LeaseNotFound') || !isPassing(error)) return this.lose(error);
     this.lastError = error;
-    this.next = this.means.agenda.in(Math.min(RETRY_MS, this.ttlMs / 10), this.refresh);
+    const pauseMs = Math.min(RETRY_MS, this.ttlMs / 10);
+    // Not after its end, which nobody else looks to meanwhile.
+    this.plan(Math.min(pauseMs, this.remainingMs), pauseMs * GATHER);
     this.observer.jammed(error);
   }
 
@@ -112,21 +112,16 @@ export class LeaseLife implements Asker {
     return this.hold.ttl * 1_000;
   }
 
-  private planNext(remainingMs: number): void {
-    const { ttlMs } = this;
-    this.next = this.means.agenda.in(Math.max(0, remainingMs - (2 * ttlMs) / 3), this.refresh, ttlMs * GATHER);
+  private settle(type: 'granted' | 'refreshed'): void {
+    const { ttlMs, remainingMs } = this;
+    this.plan(Math.max(0, remainingMs - (2 * ttlMs) / 3), ttlMs * GATHER);
+    this.observer.held(type, remainingMs);
   }
 
-  private watchEnd(remainingMs: number): void {
-    this.end?.cancel();
-    this.end = this.means.agenda.in(remainingMs, this.onEnd);
+  private plan(ms: number, earlyMs: number): void {
+    this.round?.leave(this);
+    this.round = this.means.rounds.in(ms, earlyMs, this);
   }
-
-  private readonly onEnd = (): void => {
-    const { remainingMs } = this;
-    if (remainingMs > 0) this.watchEnd(remainingMs);
-    else this.lose(this.lastError);
-  };
 
   private lose(cause: EtcdError | undefined): void {
     const problem = cause?.message ?? 'its time is over';

@@ -42,21 +42,6 @@ describe('an agenda', () => {
     );
   });
 
-  test('takes what may come earlier along with what is due, but does nothing early on its own account', () => {
-    const notes = run((agenda, note) => {
-      agenda.in(5_100, note('may come 200 ms earlier'), 200);
-      agenda.in(5_000, note('due'));
-      agenda.in(5_300, note('may not come so early'), 200);
-      agenda.in(5_050, note('must not come earlier'));
-    });
-    expect(notes).toEqual([
-      ['due', 5_000],
-      ['must not come earlier', 5_050],
-      ['may come 200 ms earlier', 5_050],
-      ['may not come so early', 5_300],
-    ]);
-  });
-
   test('has one timer set, however many appointments there are, and none when there are none', () => {
     virtually(({ timers, flush }) => {
       const agenda = new Agenda();

@@ -3,6 +3,7 @@ import { Agenda } from '../../../src/concurrency/agenda.js';
 import { moment } from '../../../src/concurrency/clock.js';
 import type { LeaseMeans } from '../../../src/concurrency/heldLease.js';
 import type { Asker, Hold, Refresher } from '../../../src/concurrency/refresher.js';
+import { Rounds } from '../../../src/concurrency/rounds.js';
 import { Releases } from '../../../src/concurrency/releases.js';
 import type { Leases } from '../../../src/lease.js';
 import type { LeaseId } from '../../../src/model/ids.js';
@@ -100,7 +101,7 @@ export function refreshBy(refresher: Refresher, id: LeaseId, patienceMs: number)
 /** What leases are held with, over a fake service; every refresh is answered unless told otherwise. */
 export function meansWith(leases: FakeLeases, more: Partial<LeaseMeans> = {}): LeaseMeans & { readonly closed: Subject<void> } {
   return {
-    agenda: new Agenda(),
+    rounds: new Rounds(new Agenda()),
     refresher: refresherBy(({ id }) => {
       const sentAt = moment();
       return leases.there.has(id) ? of({ ttl: leases.grants ?? 60, sentAt }) : throwError(() => errorOf('LeaseNotFound'));

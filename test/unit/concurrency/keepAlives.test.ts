@@ -3,6 +3,7 @@ import { asyncScheduler } from 'rxjs';
 import { Agenda } from '../../../src/concurrency/agenda.js';
 import { KeepAlives } from '../../../src/concurrency/keepAlives.js';
 import { LeaseLife } from '../../../src/concurrency/leaseLife.js';
+import { Rounds } from '../../../src/concurrency/rounds.js';
 import { moment } from '../../../src/concurrency/clock.js';
 import { leaseId } from '../../../src/model/ids.js';
 import type { Caller } from '../../../src/transport/call.js';
@@ -201,8 +202,7 @@ describe('the stream of keepalives', () => {
 
   test('carries ten thousand leases with a handful of timers', () => {
     scene(({ time, streams, keepAlives }) => {
-      const agenda = new Agenda();
-      const means = { agenda, refresher: keepAlives };
+      const means = { rounds: new Rounds(new Agenda()), refresher: keepAlives };
       let ended = 0;
       const lives = Array.from({ length: 10_000 }, (_, index) => {
         const holding = keepAlives.hold().subscribe();

@@ -3,6 +3,7 @@ import { NEVER, Observable } from 'rxjs';
 import { Agenda } from '../../../src/concurrency/agenda.js';
 import { moment } from '../../../src/concurrency/clock.js';
 import { LeaseLife } from '../../../src/concurrency/leaseLife.js';
+import { Rounds } from '../../../src/concurrency/rounds.js';
 import type { EtcdError } from '../../../src/errors/index.js';
 import { refresherBy } from './fakes.js';
 import { answered, failing, failingAtOnce, HOUR, ID, told, virtually, type Answer, type Told, type VirtualTime } from './support.js';
@@ -31,14 +32,14 @@ function live(time: VirtualTime, ttl: number, first: Answer, ...others: readonly
     const life = new LeaseLife(
       ID,
       { ttl, sentAt: moment() },
-      { agenda: new Agenda(), refresher },
+      { rounds: new Rounds(new Agenda()), refresher },
       {
         held: (type, remainingMs) => subscriber.next({ type, remainingMs }),
         jammed: (error) => subscriber.next({ type: 'jammed', remainingMs: life.remainingMs, error }),
         lost: (error) => subscriber.error(error),
       },
     );
-    want = life.refresh;
+    want = () => life.refresh();
     life.begin();
     return () => life.stop();
   });

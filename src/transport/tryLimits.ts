@@ -45,6 +45,10 @@ export class TryLimits {
     return new Observable((subscriber) => {
       const begunAt = steadyNow();
       let overtaken = false;
+      const unwatch = (): void => {
+        callOff();
+        call.overtake = undefined;
+      };
       const check = (early: boolean): void => {
         if (subscriber.closed || call.answered || (call.sent && call.patient)) return;
         const heardAt = call.sent ? call.heardAt : Math.max(call.heardAt, endpoint.heardAt);
@@ -53,7 +57,7 @@ export class TryLimits {
         if (call.sent && call.safety === 'write') endpoint.failed();
         else {
           overtaken = true;
-          call.overtake = undefined;
+          unwatch();
           if (call.safety === 'write') trial.unsubscribe();
           call.silences += 1;
           (call.silentAt ??= new Set()).add(endpoint);
@@ -68,8 +72,7 @@ export class TryLimits {
       const trial = go((failure) => {
         if (overtaken) return late(call, endpoint, failure);
         // What comes in its place has a limit of its own.
-        callOff();
-        call.overtake = undefined;
+        unwatch();
         return recover(failure);
       }).subscribe({
         next: (value) => subscriber.next(value),

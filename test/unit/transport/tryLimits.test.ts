@@ -144,6 +144,21 @@ describe('a read of which nothing is heard', () => {
     expect(transport.live).toBe(0);
   });
 
+  test('and that was asked anew so is sent no more often than any other from then on', () => {
+    const C = 'http://c:1';
+    const changed = refuse('etcdserver: leader changed', 14, 503);
+    const later: Script = (request) => timer(1_300).pipe(switchMap(() => changed(request)));
+    const sentAt: number[] = [];
+    const scripts: Record<string, Script> = { [A]: inTurn(later, silent) };
+    const transport = scriptedTransport((request) => {
+      request.onSent?.();
+      sentAt.push(asyncScheduler.now());
+      return (scripts[request.origin] ?? silent)(request);
+    });
+    settle(get(callerOf(transport, { endpoints: [A, B, C], tryTimeoutMs: 800 })));
+    expect(sentAt.map((at) => Math.round(at / 100))).toEqual([0, 8, 12, 13, 29, 45, 61]);
+  });
+
   test('that all are slow to answer ends when the first does', () => {
     const transport = scriptedTransport(reply(200, { header }, 5_000));
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 5_000 + 1 }]);

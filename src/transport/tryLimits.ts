@@ -58,7 +58,8 @@ export class TryLimits {
         else {
           overtaken = true;
           unwatch();
-          if (call.safety === 'write') trial.unsubscribe();
+          // Of two streams that both begin, the messages would come mixed.
+          if (call.safety === 'write' || call.patient) trial.unsubscribe();
           call.silences += 1;
           (call.silentAt ??= new Set()).add(endpoint);
           recover(silence(call.sent, limitMs, { rpc: call.name, endpoint: endpoint.origin })).subscribe(subscriber);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { asyncScheduler, concat, ignoreElements, map, merge, NEVER, of, switchMap, tap, timer } from 'rxjs';
+import { asyncScheduler, concat, ignoreElements, map, merge, NEVER, of, switchMap, take, tap, timer } from 'rxjs';
 import { electionRpcs } from '../../../src/codec/election.js';
 import {
   A,
@@ -19,6 +19,7 @@ import {
   silent,
   type Script,
 } from './scripted.js';
+import type { StreamPart } from '../../../src/transport/transport.js';
 import { Guard } from './guard.js';
 
 /** For the version of each of two endpoints, and the answer. */
@@ -233,6 +234,26 @@ describe('a read of which nothing is heard', () => {
     expect(settle(stream.pipe(map(() => 'ok')))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 8_000 }]);
     expect(transport.posts).toHaveLength(1);
   });
+});
+
+test('a stream whose connection does not come is opened elsewhere, and there alone', () => {
+  const transport = scriptedTransport(silent);
+  const leader = (name: string): StreamPart => ({
+    type: 'chunk',
+    bytes: Buffer.from(`${JSON.stringify({ result: { header, kv: { key: Buffer.from(name).toString('base64') } } })}\n`),
+  });
+  transport.streams = ({ origin, onSent }) =>
+    timer(origin === A ? 2_000 : 0).pipe(
+      tap(() => onSent?.()),
+      switchMap(() => timer(0, 300)),
+      map(() => leader(origin)),
+      take(4),
+    );
+  const keys: string[] = [];
+  const stream = callerOf(transport, BOTH).stream(electionRpcs.observe, { name: 'a' });
+  settle(stream.pipe(map(({ kv }) => (keys.push(kv?.key ?? 'none'), 'ok'))));
+  expect(keys).toEqual([B, B, B, B]);
+  expect(transport.live).toBe(0);
 });
 
 describe('a write of which nothing is heard', () => {

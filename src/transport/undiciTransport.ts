@@ -26,8 +26,9 @@ export interface TransportSettings {
 export function undiciTransport(settings: TransportSettings): Transport {
   const { maxConnections, connectTimeoutMs: timeoutMs, keepAliveMs, maxResponseBytes, tls } = settings;
   const making = new Set<Socket>();
+  const leaving = new Set<Socket>();
   const connect = connectorWith(tls, { timeoutMs, allowH2: false, making });
-  const carrying = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true, making }), maxResponseBytes };
+  const carrying = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true, making }), maxResponseBytes, leaving };
   const calls = poolsByOrigin({ connect, connections: maxConnections, keepAliveMs, maxResponseBytes });
   // Those that wait may wait for what another call would bring about, an unlock say: with a limit, nobody would ever go on.
   const waits = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes });
@@ -43,6 +44,7 @@ export function undiciTransport(settings: TransportSettings): Transport {
       await Promise.all([calls, waits, streams].map((pools) => pools.destroy()));
       // A pool lets go of what it is making, which would keep the process alive until it is made, or given up.
       for (const socket of making) socket.destroy(new Error('the client is closed'));
+      await Promise.all([...leaving].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
     },
   };
 }

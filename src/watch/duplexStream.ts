@@ -13,7 +13,7 @@ import type { WatchStream } from './watchStream.js';
 /** A stream of many watches over a carrier that goes both ways: emits it when it is open, and errors when it breaks. */
 export function duplexStream(
   parts: Observable<DuplexPart>,
-  { endpoint, version, outdated }: Channel,
+  { carrier, endpoint, version, outdated }: Channel,
   { heartbeatMs }: ConnectionSettings,
   outcomes: Omit<StreamOutcomes, 'onLost'>,
 ): Observable<WatchStream> {
@@ -34,8 +34,8 @@ export function duplexStream(
       },
     });
     subscriber.add(() => heartbeat.stop());
-    // Before the carrier is closed.
-    subscriber.add(() => stream?.cancelAll());
+    // Before the carrier is closed. Older ones notice the end by themselves.
+    if (carrier === 'websocket' && (version === undefined || isAtLeast(version, '3.5'))) subscriber.add(() => stream?.ring());
     subscriber.add(
       parts.subscribe({
         next: (part) => {

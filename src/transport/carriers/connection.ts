@@ -10,6 +10,8 @@ export interface Carrying {
   readonly connectHttp2: buildConnector.connector;
   /** How long a message may be. */
   readonly maxResponseBytes: number;
+  /** Sockets of streams that have been left, and wait for the other end to close. */
+  readonly leaving: Set<Socket>;
 }
 
 /** A connection of one stream's own. */
@@ -17,9 +19,17 @@ export interface Connection {
   readonly client: Client;
   /** Closes it at once, whatever is under way: that is how the server learns that the stream is over. */
   destroy(): void;
+  /**
+   * Says what is to be said at last, the end included, in one go; then goes on reading until the other end closes it, and destroys it then, or when that
+   * takes too long.
+   */
+  leave(say: () => void): void;
   /** The code with which a WebSocket on it was given up on this side. */
   closeCode(): number | undefined;
 }
+
+/** So long the other end may take to close a connection that is left. In milliseconds. */
+const FAREWELL_MS = 1_000;
 
 /**
  * A connection for one stream. undici lets go of a socket that was upgraded, and would leave it open behind a closed client: hence the hand on it. One of
@@ -27,7 +37,7 @@ export interface Connection {
  *
  * @param http2 whether it must speak HTTP/2; `CarrierUnusable` where the other end does not
  */
-export function connectionFor(origin: string, { connect, connectHttp2, maxResponseBytes }: Carrying, http2: boolean): Connection {
+export function connectionFor(origin: string, { connect, connectHttp2, maxResponseBytes, leaving }: Carrying, http2: boolean): Connection {
   let socket: Socket | undefined;
   let closeCode = (): number | undefined => undefined;
   let destroyed = false;
@@ -49,12 +59,27 @@ export function connectionFor(origin: string, { connect, connectHttp2, maxRespon
         callback(null, connected);
       }),
   });
+  const destroy = (): void => {
+    destroyed = true;
+    if (!http2) socket?.destroy();
+    void client.destroy();
+  };
   return {
     client,
-    destroy: () => {
-      destroyed = true;
-      if (!http2) socket?.destroy();
-      void client.destroy();
+    destroy,
+    leave: (say) => {
+      if (socket === undefined || socket.destroyed) return destroy();
+      const left = socket;
+      left.cork();
+      say();
+      left.uncork();
+      leaving.add(left);
+      const waiting = setTimeout(() => left.destroy(), FAREWELL_MS).unref();
+      left.once('close', () => {
+        clearTimeout(waiting);
+        leaving.delete(left);
+        void client.destroy();
+      });
     },
     closeCode: () => closeCode(),
   };

@@ -47,8 +47,12 @@ export function webSocketDuplex({ origin, path, headers, token, rpc }: DuplexReq
       subscriber.error(code === UNCLEAN ? uncleanEnd(connection.closeCode(), where) : lost(code, where));
     });
     return () => {
-      outgoing.flush();
-      connection.destroy();
+      if (socket.readyState !== WebSocket.OPEN) return connection.destroy();
+      // In one go: etcd must know of the end before it has answered what was said just before it.
+      connection.leave(() => {
+        outgoing.flush();
+        socket.close();
+      });
     };
   });
 }

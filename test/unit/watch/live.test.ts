@@ -52,7 +52,7 @@ function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
     down = new Subject();
     const duplex = concat(of<DuplexPart>({ type: 'open', send }), down);
     return of({
-      carrier: 'websocket',
+      carrier: 'http2',
       endpoint: 'http://a:1',
       version: undefined,
       removed: NEVER,

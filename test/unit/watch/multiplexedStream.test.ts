@@ -139,16 +139,6 @@ describe('one that is unsubscribed', () => {
     expect(stream.watched).toBe(false);
   });
 
-  test('with the whole stream is cancelled, though it has not been answered, where its number is known', () => {
-    const { stream, watch, sent, created } = setUp({ takesIds: true });
-    watch('a');
-    watch('b');
-    created(1);
-    sent();
-    stream.cancelAll();
-    expect(sent()).toEqual([cancel(2), cancel(1)]);
-  });
-
   test('after the server ended it is not cancelled again', () => {
     const { watch, sent, created, say } = setUp();
     const a = watch('a');

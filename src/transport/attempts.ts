@@ -4,6 +4,7 @@ import type { Call, Recover } from './call.js';
 import type { Endpoint, ServerInfo } from './endpoint.js';
 import type { Endpoints } from './endpoints.js';
 import { explained, isForLackOfToken } from './lackOfToken.js';
+import { ifWanted } from './ifWanted.js';
 import { settled } from './limited.js';
 import { verdict, type Verdict } from './retry.js';
 import { decided, NO_RETRIES, type RetryPolicy } from './retryPolicy.js';
@@ -134,30 +135,31 @@ export class Attempts {
       if (isEtcdError(fault)) return found === 'ambiguous' ? throwError(() => new AmbiguousWriteError(fault)) : fail(fault);
       throw fault;
     }
+    const next = (): Observable<T> => ifWanted(() => this.run(call, send));
     switch (decision) {
       case 'fail':
       case 'ambiguous':
         return fail();
       case 'again':
-        if (this.mayTryAgain(call) || this.mayBeElecting(call)) return this.onceMore(error, call, () => this.run(call, send));
+        if (this.mayTryAgain(call) || this.mayBeElecting(call)) return this.onceMore(error, call, next);
         this.ranOut.add(error);
         return fail();
       case 'elsewhere':
-        return call.options.endpoint === undefined && tries < this.endpoints.size ? this.run(call, send) : fail();
+        return call.options.endpoint === undefined && tries < this.endpoints.size ? next() : fail();
       case 'behind':
-        return this.mayTryAgain(call) ? this.inRounds(call, () => this.run(call, send)) : fail();
+        return this.mayTryAgain(call) ? this.inRounds(call, next) : fail();
       case 'tryAgain':
         call.resent ||= sent && safety === 'write';
-        return this.inRounds(call, () => this.run(call, send));
+        return this.inRounds(call, next);
       case 'reauthenticate':
         if (call.reauthenticated || !renewable) return fail(explained(error, shown));
         call.reauthenticated = true;
-        return this.run(call, send);
+        return next();
       case 'rediscover':
         if (call.rediscovered) return fail();
         call.rediscovered = true;
         // Here, where it was refused: the next endpoint may have been upgraded just as unnoticed.
-        return this.at(endpoint, call, send);
+        return ifWanted(() => this.at(endpoint, call, send));
     }
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { Subject, takeUntil } from 'rxjs';
 import type { RetryDecision, RetryFailure, RetryPolicy } from '../../../src/transport/retryPolicy.js';
 import { settingsOf } from '../../../src/options.js';
 import {
@@ -156,4 +157,23 @@ describe('a function that decides', () => {
     ]);
     expect(transport.posts).toHaveLength(2);
   });
+});
+
+test.each<[string, Script, typeof get]>([
+  ['a silent read', silent, get],
+  ['a write that waits for a connection', queued, put],
+  ['a write without a connection', unreachable, put],
+  ['a write that was sent', lost(), put],
+])('who unsubscribes within the function has no other try sent: %s', (_, script, call) => {
+  const gone = new Subject<void>();
+  const transport = scriptedTransport(inTurn(reply(200), reply(200), script, reply(200)));
+  const caller = callerOf(transport, { ...BOTH, retry: () => (gone.next(), 'resend') });
+  settle(
+    get(caller),
+    get(caller),
+    after(100, () => call(caller).pipe(takeUntil(gone))),
+  );
+  expect(gone.observed).toBe(false);
+  expect(transport.posts).toHaveLength(3);
+  expect(transport.live).toBe(0);
 });

@@ -8,7 +8,7 @@ import { begin, oldestOf, timeoutOf } from './beginning.js';
 import { newCall, NO_OPTIONS, type Caller, type CallOptions, type PlainAnswer, type ReadCallOptions, type Recover } from './call.js';
 import { CarrierChoice, type Carrier } from './carriers/choice.js';
 import { channelAlong } from './channel.js';
-import { checkServer, discoverServer } from './discovery.js';
+import { checkServer, discoverServer, lostAfter } from './discovery.js';
 import { Endpoints } from './endpoints.js';
 import type { Endpoint } from './endpoint.js';
 import { hedged } from './hedged.js';
@@ -62,7 +62,7 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
   const endpoints = new Endpoints(
     settings.endpoints,
     {
-      discover: (origin) => discoverServer(plainGet('/version', origin), origin, settings.apiPrefix),
+      discover: (origin) => discoverServer(versionOf(origin), origin, settings.apiPrefix),
       check: (origin) => tries.check(checkServer(plainGet(HEALTH, origin), origin), origin),
     },
     () => search?.whenDue(endpoints),
@@ -153,6 +153,10 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
 
   function plainGet(path: string, origin: string): Observable<HttpResponse> {
     return transport.exchange(requests.get(path, origin), { read: (response) => response, recover: rethrow });
+  }
+
+  function versionOf(origin: string): Observable<HttpResponse> {
+    return lostAfter(requestTimeoutMs, plainGet('/version', origin), { rpc: 'GET /version', endpoint: origin });
   }
 
   return {

@@ -1,5 +1,5 @@
-import { catchError, map, throwError, type Observable } from 'rxjs';
-import { EtcdError, hasReason, UnsupportedServerVersionError } from '../errors/index.js';
+import { catchError, map, throwError, timeout, type Observable } from 'rxjs';
+import { EtcdError, hasReason, UnsupportedServerVersionError, type ErrorDetails } from '../errors/index.js';
 import type { ServerInfo } from './endpoint.js';
 import { errorInResponse } from './responseError.js';
 import type { HttpResponse } from './transport.js';
@@ -41,6 +41,14 @@ export function discoverServer(response: Observable<HttpResponse>, origin: strin
       if (prefix === undefined) throw new UnsupportedServerVersionError('rxetcd', { ...where, required: OLDEST, found: version.text });
       return { version, prefix };
     }),
+  );
+}
+
+/** An answer that all share who wait for it: they come and go, and would wait for ever for one that was lost. */
+export function lostAfter<T>(ms: number, answer: Observable<T>, where: ErrorDetails): Observable<T> {
+  if (ms === Infinity) return answer;
+  return answer.pipe(
+    timeout({ first: ms, with: () => throwError(() => new EtcdError('Unreachable', `nothing was heard for ${ms} ms`, where)) }),
   );
 }
 

@@ -24,6 +24,7 @@ import { Guard } from './guard.js';
 
 /** For the version of each of two endpoints, and the answer. */
 const ASKING = 3;
+const VERSION = { etcdserver: '3.5.0' };
 const BOTH = { endpoints: [A, B] };
 /** As scripted at A; B answers. */
 const at =
@@ -286,6 +287,21 @@ test.each([
 });
 
 describe('what is asked before a call is sent', () => {
+  test.each([
+    ['though there is always somebody who waits for the answer', {}, Array.from({ length: 14 }, (_, second) => second * 1_000)],
+    ['though it was asked behind a check', BOTH, [0, 0, 10, 1_000, 12_000, 12_000, 14_000, 14_000]],
+  ])('if the version: is asked again when it was lost, %s', (_, settings, times) => {
+    // Known at first; asked for again when the endpoint has failed, and lost; then as ever.
+    const versionOfA = inTurn(reply(200, VERSION), silent, reply(200, VERSION));
+    const transport = scriptedTransport(at(inTurn(reply(200), lost(), reply(200))), (request) =>
+      (request.origin === A ? versionOfA : reply(200, VERSION))(request),
+    );
+    const caller = callerOf(transport, settings);
+    settle(...times.map((ms) => after(ms, () => get(caller))));
+    expect(transport.posts.filter(({ origin }) => origin === A).length).toBeGreaterThan(2);
+    expect(transport.live).toBe(0);
+  });
+
   test.each([
     ['read', get],
     ['write', put],

@@ -1,4 +1,5 @@
-import { asyncScheduler, type Subscription } from 'rxjs';
+import type { Subscription } from 'rxjs';
+import { giveUpIn } from './giveUpIn.js';
 import { steadyNow } from './steadyNow.js';
 
 /** `early`: before its time, with all the others. */
@@ -43,7 +44,7 @@ export class Deadlines {
   }
 
   private arm(ms: number): Subscription {
-    return asyncScheduler.schedule(() => {
+    return giveUpIn(ms, () => {
       const now = steadyNow();
       const due: Entry[] = [];
       // Many will have been called off since the timer was set: it goes to sleep again until the oldest that is left.
@@ -59,6 +60,6 @@ export class Deadlines {
       // Before anything expires: the end of one call may begin another, which must not find the timer gone and set it for itself.
       this.timer = oldest === undefined ? undefined : this.arm(oldest.at - now);
       for (const { expire } of due) expire(false);
-    }, ms);
+    });
   }
 }

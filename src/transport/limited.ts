@@ -1,8 +1,9 @@
-import { asyncScheduler, Observable, type TeardownLogic } from 'rxjs';
+import { Observable, type TeardownLogic } from 'rxjs';
 import { AmbiguousWriteError, EtcdError } from '../errors/index.js';
 import { onAbort } from '../model/onAbort.js';
 import type { Call } from './call.js';
 import { Deadlines } from './deadlines.js';
+import { giveUpIn } from './giveUpIn.js';
 import { verdict } from './retry.js';
 
 /** A call that is about to begin. */
@@ -58,7 +59,7 @@ export class Limits {
   }
 
   private callIn(ms: number, expire: () => void): TeardownLogic {
-    return ms === this.usualMs ? this.usual.set(expire) : asyncScheduler.schedule(expire, ms);
+    return ms === this.usualMs ? this.usual.set(expire) : giveUpIn(ms, expire);
   }
 }
 

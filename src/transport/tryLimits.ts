@@ -1,8 +1,9 @@
-import { asyncScheduler, NEVER, Observable, throwError, timeout } from 'rxjs';
+import { NEVER, Observable, throwError, timeout } from 'rxjs';
 import { EtcdError, hasReason, type ErrorDetails } from '../errors/index.js';
 import type { Call, Recover } from './call.js';
 import { Deadlines } from './deadlines.js';
 import type { Endpoint, ServerInfo } from './endpoint.js';
+import { giveUpIn } from './giveUpIn.js';
 import { steadyNow } from './steadyNow.js';
 
 /** What is slow rather than gone is found out by waiting: when all that there are to go to were silent, the next try begins only after so many times as long. */
@@ -112,7 +113,7 @@ export class TryLimits {
 
   private callIn(ms: number, endpoint: Endpoint, expire: (early: boolean) => void): () => void {
     if (ms === this.usualMs) return this.deadlinesAt(endpoint).set(expire);
-    const timer = asyncScheduler.schedule(() => expire(false), ms);
+    const timer = giveUpIn(ms, () => expire(false));
     return () => timer.unsubscribe();
   }
 

@@ -1,4 +1,5 @@
-import { asyncScheduler, Subscription } from 'rxjs';
+import { Subscription } from 'rxjs';
+import { giveUpIn } from '../transport/giveUpIn.js';
 import { steadyNow } from '../transport/steadyNow.js';
 
 /** How a stream is asked whether it is still there. */
@@ -55,7 +56,7 @@ export class Heartbeat {
     const timeoutMs = this.settings.timeoutMs();
     const dueAt = Math.min(Math.max(this.heardAt, sentAt) + timeoutMs, sentAt + PATIENCE * timeoutMs);
     const restMs = dueAt - steadyNow();
-    if (restMs > 0) this.created = asyncScheduler.schedule(() => this.awaitCreate(sentAt), restMs);
+    if (restMs > 0) this.created = giveUpIn(restMs, () => this.awaitCreate(sentAt));
     else this.settings.onLost(`a new watch was not answered within ${timeoutMs} ms`);
   }
 
@@ -78,10 +79,10 @@ export class Heartbeat {
   }
 
   private in(ms: number, work: () => void): void {
-    const timer = asyncScheduler.schedule(() => {
+    const timer = giveUpIn(ms, () => {
       this.timers.remove(timer);
       work();
-    }, ms);
+    });
     this.timers.add(timer);
   }
 }

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { firstValueFrom } from 'rxjs';
-import type { Client, ClientOptions } from '../../src/index.js';
+import { firstValueFrom, ReplaySubject, skip } from 'rxjs';
+import type { Client, ClientOptions, RetryPolicy, WatchBatch } from '../../src/index.js';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcpProxy.js';
 import { Clients, rejection, until, versionOf } from './support.js';
@@ -109,6 +109,29 @@ test('a read that every endpoint is slow to answer takes as long as the first of
   const time = await timed(read(client));
   expect(time).toBeGreaterThan(600 - 5);
   expect(time).toBeLessThan(1_000);
+});
+
+test('what came while the program was busy with something else was not silent', async () => {
+  const failures: string[] = [];
+  // Two addresses of the server itself: a proxy of this process would be kept from its work as well.
+  const endpoints = [etcd.endpoint, etcd.endpoint.replace('127.0.0.1', 'localhost')];
+  const retry: RetryPolicy = ({ error }) => (failures.push(error.message), 'default');
+  const client = clients.make({ endpoints, gatherReads: false, tryTimeoutMs: 500, requestTimeoutMs: 800, retry });
+  await warm(client, 10);
+  const watched = new ReplaySubject<WatchBatch>(Infinity);
+  client.watchBatches('a').subscribe(watched);
+  await firstValueFrom(watched);
+  for (let busy = 0; busy < 2; busy++) {
+    const reads = Promise.all(Array.from({ length: 10 }, () => read(client)));
+    // They leave.
+    for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
+    const end = performance.now() + 1_000;
+    while (performance.now() < end);
+    await reads;
+  }
+  expect(failures).toEqual([]);
+  await firstValueFrom(client.kv.put('a', 'changed'));
+  expect(await firstValueFrom(watched.pipe(skip(1)))).toMatchObject({ type: 'events' });
 });
 
 test('one endpoint alone may be silent until the deadline', async () => {

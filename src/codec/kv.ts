@@ -1,6 +1,6 @@
 import type { KeyValue } from '../model/keyValue.js';
 import { KeyValueCodec, ResponseHeader } from './common.js';
-import { field, lazy, message, type AnswerMessage, type RequestMessage } from './message.js';
+import { field, isRecord, lazy, message, type AnswerMessage, type RequestMessage } from './message.js';
 import { rpc } from './rpc.js';
 import { array, bool, bytes, enumeration, int64, leaseIdCodec, maybe } from './scalars.js';
 import { INVALID, WireType } from './wire.js';
@@ -144,10 +144,31 @@ export const TxnRequest: RequestMessage<TxnRequestIn> = message('TxnRequest', {
   failure: array(RequestOp),
 });
 
+const Results = array(ResponseOp);
+
+/** Where all say no more than that a key was put, at the same revision, the first stands for all: a txn may put thousands of keys. */
+function readResults(input: unknown): readonly ResponseOpOut[] | typeof INVALID {
+  if (!Array.isArray(input)) return INVALID;
+  const revision = onlyRevision(input[0]);
+  if (revision === undefined || !input.every((result) => onlyRevision(result) === revision)) return Results.read(input);
+  const first = ResponseOp.read(input[0]);
+  return first === INVALID ? INVALID : new Array<ResponseOpOut>(input.length).fill(first);
+}
+
+/** What the result of a put says; undefined where there is more to it. */
+const onlyRevision = (result: unknown): unknown => only('revision', only('header', only('response_put', result)));
+
+/** A field of a message that has no other. */
+function only(name: string, given: unknown): unknown {
+  if (!isRecord(given)) return undefined;
+  for (const other in given) if (other !== name) return undefined;
+  return given[name];
+}
+
 export const TxnResponse: AnswerMessage<TxnResponseOut> = message('TxnResponse', {
   header: ResponseHeader,
   succeeded: bool,
-  responses: array(ResponseOp),
+  responses: new WireType(Results.name, Results.kind, Results.absent, readResults, Results.write, Results.explain),
 });
 
 export const CompactionRequest = message('CompactionRequest', { revision: field(int64, { required: true }), physical: bool });

@@ -80,6 +80,47 @@ describe('an answer', () => {
     expect(answer.responses[0]?.responseTxn?.responses[0]?.responsePut?.header.revision).toBe(7);
   });
 
+  describe('to a txn of puts', () => {
+    const putAt = (revision: unknown): object => ({ response_put: { header: { revision } } });
+    const read = (responses: readonly unknown[]) => {
+      const answer = TxnResponse.read({ responses });
+      if (answer === INVALID) throw new Error('it was refused');
+      return answer.responses;
+    };
+
+    it('has one result for all that say no more than the same revision, read as one by itself is', () => {
+      const results = read([putAt('7'), putAt('7'), putAt('7')]);
+      expect(results).toHaveLength(3);
+      expect(new Set(results)).toEqual(new Set(read([putAt('7')])));
+      expect(new Set(results).size).toBe(1);
+    });
+
+    it.each<[string, object]>([
+      ['another revision', putAt('8')],
+      ['what was there before', { response_put: { header: { revision: '7' }, prev_kv: { key: base64('a') } } }],
+      ['who answered', { response_put: { header: { revision: '7', member_id: '5' } } }],
+      ['nothing', { response_put: {} }],
+      ['of another operation', { response_range: { header: { revision: '7' } } }],
+      ['of two operations', { ...putAt('7'), response_range: {} }],
+    ])('keeps a result that says %s', (_, other) => {
+      const [alone] = read([other]);
+      for (const responses of [
+        [putAt('7'), other],
+        [other, putAt('7')],
+      ])
+        expect(read(responses)[responses.indexOf(other)]).toEqual(alone);
+    });
+
+    it('is refused with the place of a result that is none', () => {
+      for (const other of [5, putAt('x'), putAt({}), { response_put: 5 }]) {
+        expect(TxnResponse.read({ responses: [putAt('7'), other] })).toBe(INVALID);
+        expect(failures(TxnResponse, { responses: [putAt('7'), other] })[0]).toMatch(/^responses\.1/);
+        expect(TxnResponse.read({ responses: [other, other] })).toBe(INVALID);
+        expect(failures(TxnResponse, { responses: [other, other] })[0]).toMatch(/^responses\.0/);
+      }
+    });
+  });
+
   it('is refused with the place of each fault, and never the value', () => {
     const secret = 'c2VjcmV0!';
     const answer = {

@@ -73,6 +73,11 @@ export class BulkPut<E extends PutEntry> {
     return this.#waiting.size < concurrency * maxOps && this.#waiting.bytes < concurrency * maxBytes;
   }
 
+  /** Whether the next txn has all that it can take. */
+  get hasTxn(): boolean {
+    return this.#waiting.ready >= this.#limits.maxOps;
+  }
+
   /** Takes an entry. It is sent by {@link send}: when there is nothing to be gained by waiting for the next. */
   add(entry: E): void {
     try {
@@ -95,7 +100,7 @@ export class BulkPut<E extends PutEntry> {
     if (this.#sending) return;
     this.#sending = true;
     const { concurrency, maxOps, maxBytes } = this.#limits;
-    while (this.#mayWrite && this.#underWay < concurrency && this.#waiting.ready) this.#commit(this.#waiting.take(maxOps, maxBytes));
+    while (this.#mayWrite && this.#underWay < concurrency && this.#waiting.ready > 0) this.#commit(this.#waiting.take(maxOps, maxBytes));
     this.#sending = false;
   }
 

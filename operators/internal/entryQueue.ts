@@ -25,9 +25,9 @@ export class EntryQueue<E extends PutEntry> {
     return this.#bytes;
   }
 
-  /** Whether something may be taken. */
-  get ready(): boolean {
-    return this.#free.size > 0;
+  /** How many of those that wait may be taken. */
+  get ready(): number {
+    return this.#free.size;
   }
 
   add(item: Item<E>): void {

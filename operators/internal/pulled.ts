@@ -5,12 +5,15 @@ import type { PutEntry } from './putEntry.js';
 export class Pulled<E extends PutEntry> implements Supply {
   readonly #bulk: BulkPut<E>;
   readonly #iterator: Iterator<E> | AsyncIterator<E>;
+  /** It may keep us waiting. */
+  readonly #slow: boolean;
   /** It is being asked. */
   #busy = false;
   #over = false;
 
   constructor(entries: Iterable<E> | AsyncIterable<E>, bulk: BulkPut<E>) {
     this.#bulk = bulk;
+    this.#slow = Symbol.asyncIterator in entries;
     this.#iterator = Symbol.asyncIterator in entries ? entries[Symbol.asyncIterator]() : entries[Symbol.iterator]();
   }
 
@@ -28,7 +31,7 @@ export class Pulled<E extends PutEntry> implements Supply {
   async #pull(): Promise<void> {
     this.#busy = true;
     try {
-      while (!this.#over && this.#hasRoom()) {
+      while (!this.#over && this.#wantsMore()) {
         const next = this.#iterator.next();
         if (isPromise(next)) this.#bulk.send();
         const result = isPromise(next) ? await next : next;
@@ -42,10 +45,15 @@ export class Pulled<E extends PutEntry> implements Supply {
     }
   }
 
-  #hasRoom(): boolean {
-    if (this.#bulk.hasRoom) return true;
+  #wantsMore(): boolean {
+    if (this.#hasRoom) return true;
     this.#bulk.send();
-    return this.#bulk.hasRoom;
+    return this.#hasRoom;
+  }
+
+  /** What can be had at once is taken for the next txn, as what waits long costs more to collect; what may keep us waiting, for all that may follow. */
+  get #hasRoom(): boolean {
+    return this.#bulk.hasRoom && (this.#slow || !this.#bulk.hasTxn);
   }
 
   #end(end: End): void {

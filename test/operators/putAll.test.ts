@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { concat, from, last, NEVER, of, range, map, scan, Subject, take, throwError, type Observable } from 'rxjs';
+import { concat, firstValueFrom, from, last, NEVER, of, range, map, scan, Subject, take, throwError, type Observable } from 'rxjs';
 import { isPutAllError, putAll, type PutAllResult, type PutEntry, type TxnTarget } from '../../operators/index.js';
 import { AmbiguousWriteError, EtcdError, hasReason } from '../../src/errors/index.js';
 import { toBytes } from '../../src/model/bytes.js';
@@ -388,12 +388,42 @@ describe('an iterable', () => {
     const entries = new Counted(Infinity);
     const subscription = putAll(kv, entries, { concurrency: 2, maxOps: 3 }).subscribe();
     expect(kv.txns.map(({ puts }) => puts.length)).toEqual([3, 3]);
-    expect(entries.taken).toBe(12);
+    expect(entries.taken).toBe(9);
     for (let i = 0; i < 100; i++) kv.txns[i]?.answer(i);
-    expect(entries.taken).toBe(312);
+    expect(entries.taken).toBe(309);
     subscription.unsubscribe();
     expect(entries.left).toBe(true);
     expect(kv.underWay).toEqual([]);
+  });
+
+  test('is asked for more than a txn holds where some have to wait for others of their keys', () => {
+    const kv = new HeldKv();
+    putAll(
+      kv,
+      ['a', 'a', 'a', 'b', 'c', 'd'].map((key) => entry(key)),
+      { concurrency: 2, maxOps: 3 },
+    ).subscribe();
+    expect(kv.txns.map(({ keys }) => keys)).toEqual([['a', 'b', 'c'], ['d']]);
+  });
+
+  test('that may keep us waiting is asked ahead for all that may travel', async () => {
+    const kv = new HeldKv();
+    let taken = 0;
+    const asked = new Subject<void>();
+    async function* entries(): AsyncGenerator<PutEntry> {
+      for (; ; await Promise.resolve()) {
+        if (++taken === 14) asked.next();
+        yield entry(`${taken}`);
+      }
+    }
+    const ahead = firstValueFrom(asked);
+    const subscription = putAll(kv, entries(), { concurrency: 2, maxOps: 6 }).subscribe();
+    await ahead;
+    await new Promise(setImmediate);
+    // Two at once, alone, and 12 that wait.
+    expect(kv.txns.map(({ puts }) => puts.length)).toEqual([1, 1]);
+    expect(taken).toBe(14);
+    subscription.unsubscribe();
   });
 
   test('of large entries is asked for no more bytes either', () => {

@@ -1,7 +1,7 @@
-import { NEVER, Observable, Subject, takeUntil, type OperatorFunction, type Subscriber } from 'rxjs';
+import { Observable, Subject, takeUntil, type OperatorFunction, type Subscriber } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
-import { keep } from '../src/model/keep.js';
 import { BulkPut, type BulkLimits, type PutAllResult } from './internal/bulkPut.js';
+import { keepIdle } from './internal/idlePut.js';
 import { invalid } from './internal/invalid.js';
 import { Pulled } from './internal/pulled.js';
 import type { PutEntry } from './internal/putEntry.js';
@@ -90,6 +90,7 @@ export function putAll<E extends PutEntry>(
   }
   const settings = checked(second);
   return new Observable((subscriber) => {
+    keepIdle(settings);
     const bulk = new BulkPut<E>(kv, settings, subscriber);
     bulk.from(new Pulled(first, bulk));
   });
@@ -101,6 +102,7 @@ function pushed<E extends PutEntry>(
   settings: Settings,
   subscriber: Subscriber<PutAllResult<E>>,
 ): void {
+  keepIdle(settings);
   const { maxWaiting } = settings;
   const bulk = new BulkPut<E>(kv, settings, subscriber);
   // Stops a source that produces synchronously too, whose subscription we do not have yet.
@@ -134,6 +136,3 @@ function checked({ concurrency = 8, maxOps = 128, maxBytes = 2 ** 20, maxWaiting
   }
   return settings;
 }
-
-// One that is never begun.
-new Observable<PutAllResult>((subscriber) => keep(new Pulled([], new BulkPut({ txn: () => NEVER }, checked({}), subscriber)))).subscribe();

@@ -226,7 +226,7 @@ describe('no secret is in an error', () => {
     const client = clientOf({ auth: { token: SECRET } });
     const controller = new AbortController();
     const ends = [
-      client.kv.put('a', 'val-s3cret', { timeoutMs: 50 }),
+      client.kv.put('a', 'val-s3cret', { timeoutMs: 500 }),
       client.kv.put('a', 'val-s3cret', { signal: controller.signal }),
       client.kv.put('a', 'val-s3cret'),
     ].map((call) => rejection(firstValueFrom(call)));

@@ -1,12 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { hasReason, memberId, type Client, type EtcdError, type MemberId } from 'rxetcd';
+import { TIMES } from '../support/cluster/start.js';
 import type { EtcdServer } from '../support/etcd/index.js';
 import { withCluster, withEtcd } from './support/fixture.js';
 import { newSeat } from './support/join.js';
 import { failureOf, failureWith, only, until } from './support/outcomes.js';
 
-/** Requests without a quorum wait for five seconds and two elections: short ones. */
-const fixture = withCluster({ args: ['--heartbeat-interval', '20', '--election-timeout', '200'] });
+/** Requests without a quorum wait for five seconds and two elections: short ones, that no busy machine brings about. */
+const fixture = withCluster({ args: TIMES });
 const lonely = withEtcd({ own: true });
 
 const NOBODY = memberId(0);
@@ -18,9 +19,12 @@ const told = (error: EtcdError): EtcdError => (hasReason(error, 'AmbiguousWrite'
 
 const clientOf = ({ endpoint }: EtcdServer): Client => fixture.client({ endpoints: endpoint });
 
-/** The members by the part that they play now. */
+/** The members by the part that they play, once there is a leader. */
 async function roles(): Promise<{ leader: EtcdServer; followers: EtcdServer[]; leaderId: MemberId; followerIds: MemberId[] }> {
-  const status = await Promise.all(fixture.members.map(({ endpoint }) => only(fixture.etcd.maintenance.status({ endpoint }))));
+  const status = await until(
+    () => Promise.all(fixture.members.map(({ endpoint }) => only(fixture.etcd.maintenance.status({ endpoint })))),
+    (all) => all.some(({ leader, header }) => leader === header.memberId),
+  );
   const leads = status.map(({ leader, header }) => leader === header.memberId);
   const leader = fixture.members[leads.indexOf(true)];
   if (leader === undefined) throw new Error('nobody leads');
@@ -111,7 +115,7 @@ describe('a cluster that loses its members', () => {
     );
     await Promise.all(followers.map((follower) => follower.resume()));
     expect((await reading).cause).toMatchObject({ reason: 'LeaderChanged', code: 'Unavailable' });
-    await until(roles, () => true);
+    await roles();
   });
 
   test('Unhealthy: with a member down it takes no other', async () => {

@@ -102,6 +102,7 @@ test('the client may be closed meanwhile: no entry goes without a word', async (
     });
   });
   if (!isPutAllError(error)) throw error;
-  expect(error.reason).toBe('AmbiguousWrite');
+  // Now and then all that were under way have just been answered, and none of the next has left.
+  expect(error.reason).toBe(error.open.length > 0 ? 'AmbiguousWrite' : 'ClientClosed');
   expect([...notes, ...error.open, ...error.unwritten].sort((a, b) => Number(a.value) - Number(b.value))).toEqual(taken);
 });

@@ -1,4 +1,4 @@
-import { asyncScheduler, Subscription } from 'rxjs';
+import { asyncScheduler, type Subscription } from 'rxjs';
 import { steadyNow } from './steadyNow.js';
 
 /** A timer that comes so much later than it was to shows that the process was busy with something else. Milliseconds. */
@@ -10,11 +10,12 @@ const LATE_MS = 10;
  */
 export function giveUpIn(ms: number, giveUp: () => void): Subscription {
   const dueAt = steadyNow() + ms;
-  const timers = new Subscription();
-  const onDue = (): void => {
-    if (steadyNow() - dueAt > LATE_MS) timers.add(asyncScheduler.schedule(giveUp, 0));
-    else giveUp();
-  };
-  timers.add(asyncScheduler.schedule(onDue, ms));
-  return timers;
+  return asyncScheduler.schedule<boolean>(
+    function (hasRead = false) {
+      if (hasRead || steadyNow() - dueAt <= LATE_MS) giveUp();
+      else this.schedule(true, 0);
+    },
+    ms,
+    false,
+  );
 }

@@ -3,14 +3,11 @@ import { firstValueFrom } from 'rxjs';
 import type { Client } from '../../../src/index.js';
 import { collect, type Collected } from './support/collect.js';
 import { fill } from './support/fill.js';
-import { setScene, type Scene } from './support/scene.js';
+import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
 import { until } from './support/until.js';
 import { watchersOf } from './support/watchers.js';
 
 const WATCHES = 1_000;
-
-/** Where etcd has said all that was to be said before it reads the end of a WebSocket, it notices the end by its next bookmark, which comes soon here. */
-const args = process.env['ETCD_VERSION']?.startsWith('3.3') === true ? [] : ['--experimental-watch-progress-notify-interval=500ms'];
 
 describe.each([
   ['websocket', false, 10_000],
@@ -20,7 +17,7 @@ describe.each([
   let client: Client;
 
   beforeAll(async () => {
-    scene = await setScene({ tls, args });
+    scene = await setScene({ tls, args: SOON_NOTICED });
   });
   afterEach(() => client.close());
   afterAll(() => scene.close());

@@ -22,7 +22,7 @@ interface Beginning<T> {
   readonly recover: Recover<T>;
 }
 
-/** Gives up tries of which nothing is heard, so that a silent endpoint does not cost a call all its time. */
+/** Has tries of which nothing is heard overtaken by others, so that a silent endpoint does not cost a call all its time. */
 export class TryLimits {
   /** Of the tries at an endpoint. */
   private readonly deadlines = new WeakMap<Endpoint, Deadlines>();
@@ -35,7 +35,7 @@ export class TryLimits {
 
   /**
    * A try that is not waited for alone when it is silent for too long: the next begins, by `recover`. A read goes on beside it, and what is answered first has the call: who is
-   * slow, or waits for a leader, need not begin anew. A write is taken back; one that was sent cannot be, and is not repeated: it waits, but other calls are sent elsewhere.
+   * slow, or waits for a leader, need not begin anew. A stream is taken back, and so is a write; one that was sent cannot be, and is not repeated: it waits, but other calls are sent elsewhere.
    *
    * What waits for a connection is silent only if its endpoint says nothing to anybody: it may be we who are busy. When that is so all tries there are, those of a moment ago,
    * too: each would find out by itself, and only later.

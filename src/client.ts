@@ -16,6 +16,7 @@ import { clusterService, type Cluster } from './cluster.js';
 import type { Json } from './codec/wire.js';
 import { checkNewEndpoints, type EndpointsOption } from './endpointOptions.js';
 import { electionService, type ElectionService } from './electionService.js';
+import { keepIdleRead } from './idleRead.js';
 import { kvService, type Kv } from './kv.js';
 import { leaseService, type Leases } from './lease.js';
 import { lockService, type LockService } from './lockService.js';
@@ -139,7 +140,11 @@ export function createClient(options: ClientOptions = {}): Client {
   const settings = settingsOf(options);
   // Looked into now, that a mistake is told here and not by the first call.
   const tls = new TlsSource(settings.tls);
-  const transport = lazyTransport(async () => (await import('./transport/undiciTransport.js')).undiciTransport({ ...settings, tls }));
+  const transport = lazyTransport(async () => {
+    const { undiciTransport } = await import('./transport/undiciTransport.js');
+    keepIdleRead(() => undiciTransport({ ...settings, tls, connect: () => undefined }));
+    return undiciTransport({ ...settings, tls });
+  });
   const caller = createCaller(transport, settings);
   const connections = new WatchConnections(caller, settings.streams);
   // Replayed: what is subscribed to after the end completes, too.

@@ -4,7 +4,7 @@ import { EtcdError, hasReason } from './errors/index.js';
 import { isBytesLike, type BytesLike } from './model/bytes.js';
 import type { KeyValue } from './model/keyValue.js';
 import { get, type GetOp } from './model/op.js';
-import type { Caller } from './transport/call.js';
+import type { Caller, CallOptions } from './transport/call.js';
 import { atEndOfTurn } from './transport/endOfTurn.js';
 import { toTxnRequest, toTxnResult } from './txn.js';
 
@@ -45,11 +45,11 @@ export class GatheredReads {
 
   private sendSome(reads: readonly Read[]): void {
     if (reads.length > 1) this.sendTogether(reads);
-    else reads.forEach((read) => this.sendAlone(read, this.requestTimeoutMs));
+    else reads.forEach((read) => this.sendAlone(read));
   }
 
-  private sendAlone(read: Read, timeoutMs: number): void {
-    read.call = this.caller.unary(kvRpcs.get, { key: read.key, ...this.options }, { timeoutMs }).subscribe(read.subscriber);
+  private sendAlone(read: Read, options?: CallOptions): void {
+    read.call = this.caller.unary(kvRpcs.get, { key: read.key, ...this.options }, options).subscribe(read.subscriber);
   }
 
   private sendTogether(reads: readonly Read[]): void {
@@ -85,7 +85,7 @@ export class GatheredReads {
       return;
     }
     if (hasReason(error, 'TooManyOps')) this.most = Math.min(this.most, Math.ceil(reads.length / 2));
-    for (const read of reads) this.sendAlone(read, timeLeftMs);
+    for (const read of reads) this.sendAlone(read, { timeoutMs: timeLeftMs });
   }
 }
 

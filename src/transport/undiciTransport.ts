@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { Observable, type Subscriber, type Unsubscribable } from 'rxjs';
-import type { Dispatcher } from 'undici';
+import type { buildConnector, Dispatcher } from 'undici';
 import { http2Duplex } from './carriers/http2.js';
 import { webSocketDuplex } from './carriers/websocket.js';
 import { Body, textOf } from './body.js';
@@ -20,6 +20,8 @@ export interface TransportSettings {
   /** How long an answer may be, or one message of a stream. */
   readonly maxResponseBytes: number;
   readonly tls: TlsSource;
+  /** Makes connections in place of the usual way, over TCP and TLS. */
+  readonly connect?: buildConnector.connector;
 }
 
 /** The transport of Node: a pool of undici an endpoint for calls, and others for what would hold the calls' places: what waits at the server, and streams. */
@@ -27,7 +29,7 @@ export function undiciTransport(settings: TransportSettings): Transport {
   const { maxConnections, connectTimeoutMs: timeoutMs, keepAliveMs, maxResponseBytes, tls } = settings;
   const making = new Set<Socket>();
   const leaving = new Set<Socket>();
-  const connect = connectorWith(tls, { timeoutMs, allowH2: false, making });
+  const { connect = connectorWith(tls, { timeoutMs, allowH2: false, making }) } = settings;
   const carrying = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true, making }), maxResponseBytes, leaving };
   const calls = poolsByOrigin({ connect, connections: maxConnections, keepAliveMs, maxResponseBytes });
   // Those that wait may wait for what another call would bring about, an unlock say: with a limit, nobody would ever go on.

@@ -25,7 +25,7 @@ await writeBundle(resolve(process.argv[2]));
 
 async function writeBundle(folder) {
   for (const { path, text } of await chunks(folder)) {
-    const { code } = await transform(withRequires(text), {
+    const { code } = await transform(withRequires(await uncommented(text)), {
       format: 'cjs',
       platform: 'node',
       target: 'node20',
@@ -36,6 +36,12 @@ async function writeBundle(folder) {
     await writeFile(path, code);
   }
   await writeFile(join(folder, 'package.json'), '{"type":"commonjs","sideEffects":false}\n');
+}
+
+/** What is said of each function stands in the types; here it would be held in memory with the code. esbuild leaves it out where it leaves out all that can be, so it writes the code anew. */
+async function uncommented(text) {
+  const { code } = await transform(text, { minifyWhitespace: true });
+  return (await transform(code)).code;
 }
 
 /** As ES modules, for only these can be split: in what the entries share, and what is loaded when it is first used. */

@@ -35,7 +35,7 @@ export interface Authentication {
   readonly ask: (username: string, password: string) => Observable<string>;
   /** Whether asking again may help after this. */
   readonly goesOn: (failure: EtcdError) => boolean;
-  /** Fires when the client is closed, so that nobody waits for the next time. */
+  /** Errors when, or as, the client is closed, so that nobody waits for the next time, or for a function that never gives a token. */
   readonly closed: Observable<never>;
 }
 
@@ -64,13 +64,13 @@ export class Tokens {
           delay: (failure: unknown) => {
             if (!isEtcdError(failure) || !goesOn(failure)) return throwError(() => failure);
             this.failure = failure;
-            return race(timer(PAUSE_MS), closed);
+            return timer(PAUSE_MS);
           },
         }),
         finalize(() => (this.failure = undefined)),
       );
     this.fetching = shareUntilDone(
-      () => fetchCredential(auth, persistently),
+      () => race(closed, fetchCredential(auth, persistently)),
       (credential) => (this.current = credential),
     );
   }

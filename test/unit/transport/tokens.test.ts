@@ -330,6 +330,31 @@ describe('a token', () => {
     expect(results).toMatchObject([{ outcome: 'DeadlineExceeded' }, { outcome: 'DeadlineExceeded' }]);
     expect(transport.posts).toHaveLength(0);
   });
+
+  test.each<[string, () => PromiseLike<string> | Observable<string>]>([
+    ['a promise that never settles', () => new Promise<string>(() => undefined)],
+    ['an Observable that never emits', () => NEVER],
+  ])('of a function that gives %s is waited for no longer than until the client is closed', (_, token) => {
+    let asked = 0;
+    const transport = scriptedTransport(new Guard().script);
+    const caller = callerOf(transport, { auth: { token: () => (asked++, token()) } });
+    const close = timer(50).pipe(map(() => (void caller.close(), 'closed')));
+    expect(
+      settle(
+        get(caller),
+        put(caller),
+        close,
+        after(60, () => put(caller)),
+      ),
+    ).toMatchObject([
+      { outcome: 'ClientClosed', at: 50 },
+      { outcome: 'ClientClosed', at: 50 },
+      { outcome: 'closed' },
+      { outcome: 'ClientClosed', at: 60 },
+    ]);
+    expect(transport.posts).toHaveLength(0);
+    expect(asked).toBe(1);
+  });
 });
 
 test('without credentials a server that wants some is believed at once', () => {

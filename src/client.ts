@@ -4,8 +4,8 @@ import { authService, type AuthService } from './auth.js';
 import { Agenda } from './concurrency/agenda.js';
 import { elections, type Elections } from './concurrency/election.js';
 import { KeepAlives } from './concurrency/keepAlives.js';
-import type { LeaseEvent, LeaseMeans } from './concurrency/heldLease.js';
-import { adoptedLease, heldLease, type LeaseOptions } from './concurrency/leases.js';
+import type { LeaseMeans } from './concurrency/heldLease.js';
+import { leaseFunction, type LeaseFunction } from './concurrency/leaseFunction.js';
 import { locks, type Locks } from './concurrency/lock.js';
 import { recipes, type Recipes } from './concurrency/recipes/recipes.js';
 import { Releases } from './concurrency/releases.js';
@@ -18,11 +18,10 @@ import { checkNewEndpoints, type EndpointsOption } from './endpointOptions.js';
 import { electionService, type ElectionService } from './electionService.js';
 import { keepIdleRead } from './idleRead.js';
 import { kvService, type Kv } from './kv.js';
-import { leaseService, type Leases } from './lease.js';
+import { leaseService } from './lease.js';
 import { lockService, type LockService } from './lockService.js';
 import { maintenanceService, type Maintenance } from './maintenance.js';
 import type { BytesLike } from './model/bytes.js';
-import type { LeaseId } from './model/ids.js';
 import { callerWithin } from './namespace/caller.js';
 import { Prefix } from './namespace/prefix.js';
 import { watchStreamWithin } from './namespace/watchStreams.js';
@@ -109,21 +108,6 @@ export interface Client extends Namespace, ServerInfoService {
 /** Of what is listed to be watched: large, for each page is a call. */
 const PAGE_SIZE = 5_000;
 
-/** Leases that refresh themselves, and with them etcd's Lease service. */
-export interface LeaseFunction extends Leases {
-  /**
-   * A lease, held as long as it is subscribed to: granted, then refreshed every third of its TTL, all leases of a client on one stream. It errors with `LeaseLost` when its
-   * time is over by our own clock, whatever the connection says, or as soon as the server says that it is gone. Unsubscribing revokes it.
-   *
-   * ```ts
-   * etcd.lease({ ttl: 10 }).pipe(withLease(({ id }) => etcd.kv.put('services/me', address, { lease: id }))).subscribe();
-   * ```
-   */
-  (options: LeaseOptions): Observable<LeaseEvent>;
-  /** A lease that was granted elsewhere, refreshed as long as it is subscribed to. By default it is not revoked then. `LeaseNotFound` where it is gone. */
-  adopt(id: LeaseId, options?: Pick<LeaseOptions, 'release'>): Observable<LeaseEvent>;
-}
-
 /** How long what is held (leases, locks) may take to be given back when the client is closed. */
 const RELEASE_MS = 2_000;
 
@@ -194,17 +178,14 @@ interface NamespaceMeans extends WatcherMeans {
 function namespace(means: NamespaceMeans): Namespace {
   const { caller, connections, settings, gather, holding } = means;
   const kv = kvService(caller, gather);
-  const service = leaseService(caller);
-  const leases: LeaseMeans = { ...holding, service };
+  const leases: LeaseMeans = { ...holding, service: leaseService(caller) };
   const watching = watches(means, holding.closed, settings.graceMs);
   const living = lives(means, (range) => kv.pages(range, { pageSize: PAGE_SIZE }), holding.closed, settings.graceMs);
   const tenure = { kv, watch: (...args: Parameters<typeof watching.watch>) => watching.watch(...args), leases, identity };
 
   return {
     kv,
-    lease: Object.assign((options: LeaseOptions) => heldLease(options, leases), service, {
-      adopt: (id: LeaseId, options: Pick<LeaseOptions, 'release'> = {}) => adoptedLease(id, options, leases),
-    }),
+    lease: leaseFunction(leases),
     lockService: lockService(caller),
     electionService: electionService(caller),
     ...watching,

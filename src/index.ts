@@ -1,4 +1,4 @@
-export { createClient, type Client, type LeaseFunction, type Namespace } from './client.js';
+export { createClient, type Client, type Namespace } from './client.js';
 export type { ClientOptions } from './options.js';
 export type { Auth, TokenSource } from './transport/tokens.js';
 export type { TlsSettings } from './transport/tls/settings.js';
@@ -27,6 +27,7 @@ export type {
   UserListResponse,
 } from './auth.js';
 export type { HeldLease, LeaseEvent } from './concurrency/heldLease.js';
+export type { LeaseFunction } from './concurrency/leaseFunction.js';
 export type { LeaseOptions } from './concurrency/leases.js';
 export type { LockClaim, LockOptions, Locks, Ownership } from './concurrency/lock.js';
 export type { Reentrancy } from './concurrency/reentrant.js';

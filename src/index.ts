@@ -1,4 +1,5 @@
-export { createClient, type Client, type Namespace } from './client.js';
+export { createClient, type Client } from './client.js';
+export type { Namespace } from './namespace.js';
 export type { ClientOptions } from './options.js';
 export type { Auth, TokenSource } from './transport/tokens.js';
 export type { TlsSettings } from './transport/tls/settings.js';

@@ -5,7 +5,7 @@ import type { Endpoint, ServerInfo } from './endpoint.js';
 import type { Endpoints } from './endpoints.js';
 import { explained, isForLackOfToken } from './lackOfToken.js';
 import { ifWanted } from './ifWanted.js';
-import { settled } from './limited.js';
+import { inDoubt, settled } from './limited.js';
 import { verdict, type Verdict } from './retry.js';
 import { decided, NO_RETRIES, type RetryPolicy } from './retryPolicy.js';
 import { trySend, type Route, type Send } from './route.js';
@@ -149,8 +149,10 @@ export class Attempts {
       case 'behind':
         return this.mayTryAgain(call) ? this.inRounds(call, next) : fail();
       case 'tryAgain':
-        call.resent ||= sent && safety === 'write';
-        return this.inRounds(call, next);
+        if (!sent || safety === 'read') return this.inRounds(call, next);
+        call.resent = true;
+        // Also where no try more is made: the client may be closed, or the token function fail.
+        return this.inRounds(call, next).pipe(catchError((last: unknown) => throwError(() => inDoubt(last))));
       case 'reauthenticate':
         if (call.reauthenticated || !renewable) return fail(explained(error, shown));
         call.reauthenticated = true;

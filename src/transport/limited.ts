@@ -1,5 +1,5 @@
 import { Observable, type TeardownLogic } from 'rxjs';
-import { AmbiguousWriteError, EtcdError } from '../errors/index.js';
+import { AmbiguousWriteError, EtcdError, isEtcdError } from '../errors/index.js';
 import { onAbort } from '../model/onAbort.js';
 import type { Call } from './call.js';
 import { Deadlines } from './deadlines.js';
@@ -67,5 +67,9 @@ export class Limits {
 export function settled(call: Call, error: EtcdError): EtcdError {
   return call.resent || verdict(error, call.safety, call.sent) === 'ambiguous' ? new AmbiguousWriteError(error) : error;
 }
+
+/** What a write ends in of which an earlier try was sent. */
+export const inDoubt = (failure: unknown): unknown =>
+  isEtcdError(failure) && failure.reason !== 'AmbiguousWrite' ? new AmbiguousWriteError(failure) : failure;
 
 const whereOf = ({ name, options }: Call) => (options.endpoint === undefined ? { rpc: name } : { rpc: name, endpoint: options.endpoint });

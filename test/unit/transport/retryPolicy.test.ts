@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { Subject, takeUntil } from 'rxjs';
+import { EMPTY, map, of, Subject, takeUntil, timer } from 'rxjs';
 import type { RetryDecision, RetryFailure, RetryPolicy } from '../../../src/transport/retryPolicy.js';
 import { settingsOf } from '../../../src/options.js';
 import {
@@ -141,6 +141,31 @@ describe('a function that decides', () => {
     const transport = scriptedTransport(inTurn(lost(), second));
     const caller = callerOf(transport, { ...BOTH, tryTimeoutMs: Infinity, retry: ({ tries }) => (tries === 1 ? 'resend' : 'fail') });
     expect(settle(put(caller))).toMatchObject([{ outcome: 'AmbiguousWrite' }]);
+    expect(transport.posts).toHaveLength(2);
+  });
+
+  test('and then the first is in doubt as well where the client is closed before the repeat', () => {
+    const transport = scriptedTransport(lost(10));
+    const caller = callerOf(transport, { retry: always('resend') });
+    const close = timer(20).pipe(map(() => (void caller.close(), 'closed')));
+    expect(settle(put(caller), close)).toMatchObject([
+      { outcome: 'AmbiguousWrite', at: 20, error: { cause: { reason: 'ClientClosed' } } },
+      { outcome: 'closed' },
+    ]);
+    expect(transport.posts).toHaveLength(1);
+  });
+
+  test('and then the first is in doubt as well where there is no token for the repeat', () => {
+    const transport = scriptedTransport((request) => (request.path.endsWith('put') ? lost(10) : new Guard().refusal)(request));
+    const tokens = [of('expired')];
+    const caller = callerOf(transport, { auth: { token: () => tokens.pop() ?? EMPTY }, retry: always('resend') });
+    // Another call finds out meanwhile that it has expired.
+    expect(
+      settle(
+        put(caller),
+        after(2, () => get(caller)),
+      ),
+    ).toMatchObject([{ outcome: 'AmbiguousWrite', error: { cause: { reason: 'TokenUnavailable' } } }, { outcome: 'TokenUnavailable' }]);
     expect(transport.posts).toHaveLength(2);
   });
 

@@ -9,7 +9,7 @@ import { liveScenario } from './live.js';
 import { rangeScenario } from './range.js';
 import { subscribersScenario } from './subscribers.js';
 import { watchersScenario, watchersSocketsScenario } from './watchers.js';
-import { watchLatencyScenario } from './watchLatency.js';
+import { watchLatencyScenarios } from './watchLatency.js';
 import { watchReplayScenario } from './watchReplay.js';
 
 /** All that is measured, in the order of the table. */
@@ -19,7 +19,7 @@ export const scenarios: readonly Scenario[] = [
   rangeScenario,
   decodeScenario,
   watchReplayScenario,
-  watchLatencyScenario,
+  ...watchLatencyScenarios,
   fanOutScenario,
   subscribersScenario,
   watchersScenario,

@@ -1,11 +1,12 @@
 import { firstValueFrom, Subject, Subscription } from 'rxjs';
 import { Pool } from 'undici';
 import { createClient } from '../../../src/index.js';
+import { bareSocket } from '../bareSocket.js';
 import { bareWatch, createRequest } from '../bareStream.js';
 import { bareCall } from '../calls.js';
 import { keyOf, VALUE } from '../fill.js';
 import { closePeer, peerClient } from '../peer.js';
-import type { Figures, Scenario } from '../scenario.js';
+import type { Figures, Row, Scenario } from '../scenario.js';
 import { quantile } from '../stats.js';
 
 const NAME = 'watch-latency';
@@ -18,20 +19,21 @@ interface Watching {
   end(): Promise<void>;
 }
 
+type Watch = (endpoint: string, onEvent: () => void) => Promise<Watching>;
+
+const rowOf = (name: string): Row => ({ name, unit: 'ms', better: 'less' });
+
 /** From a put to its event, one after another, each to the next of a hundred watches. The puts are the same bare call for all: it is the watches that are compared. */
-export const watchLatencyScenario: Scenario = {
-  name: NAME,
-  rows: [
-    { name: `${NAME}-p50`, unit: 'ms', better: 'less', target: { toPeer: 1 } },
-    { name: `${NAME}-p99`, unit: 'ms', better: 'less', target: { toPeer: 1 } },
-  ],
+const watchLatency = (name: string, rows: readonly Row[], floor: Watch): Scenario => ({
+  name,
+  rows,
   rounds: { full: 15, quick: 3, warmUp: 1 },
   prepare: async ({ server: { endpoint }, quick }) => {
     const pool = new Pool(endpoint, { connections: 1 });
     const arrivals = new Subject<void>();
     const onEvent = (): void => arrivals.next();
-    const measured = async (watch: () => Promise<Watching>): Promise<Figures> => {
-      const { end } = await watch();
+    const measured = async (watch: Watch): Promise<Figures> => {
+      const { end } = await watch(endpoint, onEvent);
       const took: number[] = [];
       for (let index = 0; index < (quick ? 300 : 1_000); index++) {
         const arrived = firstValueFrom(arrivals);
@@ -43,18 +45,18 @@ export const watchLatencyScenario: Scenario = {
         await written;
       }
       await end();
-      return { [`${NAME}-p50`]: quantile(took, 0.5), [`${NAME}-p99`]: quantile(took, 0.99) };
+      return { [`${name}-p50`]: quantile(took, 0.5), [`${name}-p99`]: quantile(took, 0.99) };
     };
     return {
       sides: {
-        ours: () => measured(() => watchOurs(endpoint, onEvent)),
-        peer: () => measured(() => watchPeer(endpoint, onEvent)),
-        floor: () => measured(() => watchBare(endpoint, onEvent)),
+        ours: () => measured(watchOurs),
+        peer: () => measured(watchPeer),
+        floor: () => measured(floor),
       },
       end: () => pool.destroy(),
     };
   },
-};
+});
 
 async function watchOurs(endpoint: string, onEvent: () => void): Promise<Watching> {
   const etcd = createClient({ endpoints: endpoint });
@@ -90,3 +92,35 @@ async function watchBare(endpoint: string, onEvent: () => void): Promise<Watchin
   await confirmed;
   return { end: async () => watch.close() };
 }
+
+/** Nothing is read: the first bytes after the answers to the creates are an event, and so are the next. */
+async function watchSocket(endpoint: string, onEvent: () => void): Promise<Watching> {
+  let answers = '';
+  let confirm: (() => void) | undefined;
+  const confirmed = new Promise<void>((resolve) => (confirm = resolve));
+  const watch = await bareSocket(endpoint, '/v3/watch', (bytes) => {
+    if (confirm === undefined) return onEvent();
+    answers += bytes.toString('latin1');
+    if (answers.split('"created":true').length <= WATCHES) return;
+    confirm();
+    confirm = undefined;
+  });
+  for (const key of KEYS) watch.send(createRequest(key));
+  await confirmed;
+  return { end: async () => watch.close() };
+}
+
+const SOCKET = `${NAME}-socket`;
+
+/** `watch-latency`: beside a bare WebSocket. `watch-latency-socket`: beside its socket alone, which no client of the gateway can be quicker than. */
+export const watchLatencyScenarios: readonly Scenario[] = [
+  watchLatency(
+    NAME,
+    [
+      { ...rowOf(`${NAME}-p50`), target: { toPeer: 1 } },
+      { ...rowOf(`${NAME}-p99`), target: { toPeer: 1 } },
+    ],
+    watchBare,
+  ),
+  { ...watchLatency(SOCKET, [rowOf(`${SOCKET}-p50`)], watchSocket), slow: true },
+];

@@ -86,7 +86,8 @@ export class Attempts {
     const { endpoint, credential } = route;
     const recover: Recover<T> = (failure) => this.recover(failure, endpoint, credential, call, send);
     if (!this.mayGoElsewhere(call)) return trySend(send, route, recover);
-    return this.limits.watched({ call, endpoint, go: (recoverOne) => trySend(send, route, recoverOne), recover });
+    const go = (recoverOne: Recover<T>): Observable<T> => trySend(send, route, recoverOne);
+    return this.limits.watched({ call, endpoint, go, recover, next: () => this.run(call, send) });
   }
 
   /** Whether a call that ended in this, and may be repeated, had only too little time, or too few tries. */

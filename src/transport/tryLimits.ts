@@ -20,6 +20,8 @@ interface Beginning<T> {
   /** Sends it. */
   readonly go: (recover: Recover<T>) => Observable<T>;
   readonly recover: Recover<T>;
+  /** Begins another, though this one has not failed. */
+  readonly next: () => Observable<T>;
 }
 
 /** Has tries of which nothing is heard overtaken by others, so that a silent endpoint does not cost a call all its time. */
@@ -40,7 +42,7 @@ export class TryLimits {
    * What waits for a connection is silent only if its endpoint says nothing to anybody: it may be we who are busy. When that is so all tries there are, those of a moment ago,
    * too: each would find out by itself, and only later.
    */
-  watched<T>({ call, endpoint, go, recover }: Beginning<T>): Observable<T> {
+  watched<T>({ call, endpoint, go, recover, next }: Beginning<T>): Observable<T> {
     const limitMs = this.limitAfter(call.silences) * (call.silences > 0 ? HASTE : 1);
     if (limitMs === Infinity) return go(recover);
     return new Observable((subscriber) => {
@@ -50,25 +52,28 @@ export class TryLimits {
         callOff();
         call.overtake = undefined;
       };
+      const overtakeBy = (begin: () => Observable<T>): void => {
+        overtaken = true;
+        unwatch();
+        // Of two streams that both begin, the messages would come mixed.
+        if (call.safety === 'write' || call.patient) trial.unsubscribe();
+        call.silences += 1;
+        (call.silentAt ??= new Set()).add(endpoint);
+        begin().subscribe(subscriber);
+      };
       const check = (early: boolean): void => {
         if (subscriber.closed || call.answered || (call.sent && call.patient)) return;
         const heardAt = call.sent ? call.heardAt : Math.max(call.heardAt, endpoint.heardAt);
-        const restMs = heardAt + limitMs - steadyNow();
+        const now = steadyNow();
+        const restMs = heardAt + limitMs - now;
         if (restMs > 0 && !early) return void (callOff = this.callIn(restMs, endpoint, check));
         if (call.sent && call.safety === 'write') endpoint.failed();
-        else {
-          overtaken = true;
-          unwatch();
-          // Of two streams that both begin, the messages would come mixed.
-          if (call.safety === 'write' || call.patient) trial.unsubscribe();
-          call.silences += 1;
-          (call.silentAt ??= new Set()).add(endpoint);
-          recover(silence(call.sent, limitMs, { rpc: call.name, endpoint: endpoint.origin })).subscribe(subscriber);
-        }
+        else overtakeBy(() => recover(silence(call.sent, Math.round(now - heardAt), { rpc: call.name, endpoint: endpoint.origin })));
         if (!early && endpoint.heardAt < begunAt) this.deadlines.get(endpoint)?.expireAll();
       };
       call.heardAt = begunAt;
-      call.overtake = () => check(true);
+      // Its endpoint was given no time to answer: that is no failure.
+      call.overtake = () => void (subscriber.closed || call.answered || overtakeBy(next));
       let callOff = this.callIn(limitMs, endpoint, check);
       subscriber.add(() => callOff());
       const trial = go((failure) => {

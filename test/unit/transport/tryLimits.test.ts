@@ -19,6 +19,7 @@ import {
   silent,
   type Script,
 } from './scripted.js';
+import type { RetryPolicy } from '../../../src/transport/retryPolicy.js';
 import type { StreamPart } from '../../../src/transport/transport.js';
 import { Guard } from './guard.js';
 
@@ -81,18 +82,21 @@ describe('a read of which nothing is heard', () => {
     /** Calls that go to A and B in turn, from when both versions are known: to A as scripted, from 100 ms on. */
     const inTime = (script: Script, ...calls: readonly (readonly [ms: number, call: typeof get])[]) => {
       const transport = scriptedTransport(at(inTurn(reply(200), script)));
-      const caller = callerOf(transport, BOTH);
+      const failures: string[] = [];
+      const retry: RetryPolicy = ({ error }) => (failures.push(error.message), 'default');
+      const caller = callerOf(transport, { ...BOTH, retry });
       const ends = settle(
         ...[0, 0, 100, 110].map((ms) => after(ms, () => get(caller))),
         ...calls.map(([ms, call]) => after(ms, () => call(caller))),
       );
-      return { transport, origins: originsOf(transport).slice(2), ends: ends.slice(2) };
+      return { transport, failures, origins: originsOf(transport).slice(2), ends: ends.slice(2) };
     };
 
     test('once nothing was heard from there for so long: those of a moment ago do not find out by themselves', () => {
-      const { transport, origins, ends } = inTime(silent, [1_500, get]);
+      const { transport, failures, origins, ends } = inTime(silent, [1_500, get]);
       expect(ends).toMatchObject([{ at: 1_601 }, { at: 111 }, { outcome: 'ok', at: 1_601 }]);
       expect(origins).toEqual([A, B, A, B, B]);
+      expect(failures).toEqual([1_500, 100].map((ms) => expect.stringContaining(`nothing was heard for ${ms} ms`)));
       expect(transport.live).toBe(0);
     });
 
@@ -144,6 +148,22 @@ describe('a read of which nothing is heard', () => {
     expect(settle(get(caller))).toMatchObject([{ outcome: 'ok', at: expect.closeTo(1_300, -1) }]);
     expect(originsOf(transport)).toEqual([A, B, C, A]);
     expect(transport.live).toBe(0);
+  });
+
+  test('and that was asked anew so has not failed where it waited: that member is not set aside', () => {
+    const C = 'http://c:1';
+    const changed = refuse('etcdserver: leader changed', 14, 503);
+    const later: Script = (request) => timer(1_300).pipe(switchMap(() => changed(request)));
+    const scripts: Record<string, Script> = { [A]: inTurn(later, reply(200)), [B]: inTurn(silent, reply(200)), [C]: silent };
+    const transport = scriptedTransport((request) => (request.onSent?.(), scripts[request.origin] ?? silent)(request));
+    const failures: string[] = [];
+    const retry: RetryPolicy = ({ error }) => (failures.push(error.message), 'default');
+    const caller = callerOf(transport, { endpoints: [A, B, C], tryTimeoutMs: 800, retry });
+    // Whoever asks has those checked that are aside, once their pause is over.
+    const other = after(1_500, () => get(caller, { timeoutMs: 100 }));
+    expect(settle(get(caller), other)).toMatchObject([{ outcome: 'ok', at: expect.closeTo(1_300, -1) }, { outcome: 'ok' }]);
+    expect(failures).toEqual([expect.stringContaining(A), expect.stringContaining(B)]);
+    expect(transport.checks.map(({ origin }) => origin)).toEqual([A, B]);
   });
 
   test('and that was asked anew so is sent no more often than any other from then on', () => {

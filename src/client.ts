@@ -73,7 +73,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const tls = new TlsSource(settings.tls);
   const transport = lazyTransport(async () => {
     const { undiciTransport } = await import('./transport/undiciTransport.js');
-    keepIdleRead(() => undiciTransport({ ...settings, tls, connect: () => undefined }));
+    keepIdleRead(undiciTransport);
     return undiciTransport({ ...settings, tls });
   });
   const caller = createCaller(transport, settings);

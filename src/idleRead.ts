@@ -2,7 +2,9 @@ import { of, type Unsubscribable } from 'rxjs';
 import { GatheredReads } from './gatheredReads.js';
 import { createCaller, type CallerSettings } from './transport/caller.js';
 import { giveUpIn } from './transport/giveUpIn.js';
+import { TlsSource } from './transport/tls/source.js';
 import type { HttpResponse, Transport } from './transport/transport.js';
+import type { TransportSettings } from './transport/undiciTransport.js';
 
 const SETTINGS: CallerSettings = {
   endpoints: ['http://idle.invalid'],
@@ -17,6 +19,15 @@ const SETTINGS: CallerSettings = {
   streams: { carrier: 'auto' },
 };
 
+/** Nothing of a client's own, whose secrets would be held for as long as the process runs. */
+const TRANSPORT: Omit<TransportSettings, 'tls'> = {
+  maxConnections: 1,
+  connectTimeoutMs: 1_000,
+  keepAliveMs: 1_000,
+  maxResponseBytes: Infinity,
+  connect: () => undefined,
+};
+
 const VERSION: HttpResponse = { status: 200, body: '{"etcdserver":"3.5.0"}' };
 
 let idle: readonly Unsubscribable[] | undefined;
@@ -24,12 +35,10 @@ let idle: readonly Unsubscribable[] | undefined;
 /**
  * Keeps one read that waits for a connection for ever, and one deadline that was called off. V8 forgets how objects are laid out of which a full collection finds none, and with that
  * throws away all code that it has optimised for them: calls that come one at a time would begin slowly after each collection, and cost a second core for optimising them anew.
- *
- * @param unconnected makes a transport whose connections are never there
  */
-export function keepIdleRead(unconnected: () => Transport): void {
+export function keepIdleRead(transportWith: (settings: TransportSettings) => Transport): void {
   if (idle !== undefined) return;
-  const transport = unconnected();
+  const transport = transportWith({ ...TRANSPORT, tls: new TlsSource({}) });
   const caller = createCaller(
     {
       ...transport,

@@ -85,7 +85,7 @@ export class GatheredReads {
       return;
     }
     if (hasReason(error, 'TooManyOps')) this.most = Math.min(this.most, Math.ceil(reads.length / 2));
-    for (const read of reads) this.sendAlone(read, { timeoutMs: timeLeftMs });
+    for (const read of reads) this.sendAlone(read, { timeoutMs: Math.ceil(timeLeftMs) });
   }
 }
 

@@ -190,6 +190,6 @@ export const kvRpcs = {
   /** A txn without a write in it: the same RPC, but safe to repeat. */
   readTxn: rpc({ name: 'KV.Txn', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'read' }),
   /** Ranges of one key each, together: a read-only txn that nobody asked for as such. */
-  gets: rpc({ name: 'KV.Range', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'read' }),
+  gets: rpc({ name: 'KV.Range', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'read', joint: true }),
   compact: rpc({ name: 'KV.Compact', path: '/kv/compaction', request: CompactionRequest, response: CompactionResponse, safety: 'write' }),
 } as const;

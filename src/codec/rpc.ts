@@ -41,6 +41,8 @@ export interface Rpc<In, A> {
   readonly anonymous?: true;
   /** Comes to nothing at a member that has no leader, though that would take it. */
   readonly needsLeader?: true;
+  /** Asked by several together: what refuses it may be meant for one of them, and each asks anew by itself. */
+  readonly joint?: true;
 }
 
 /** Describes an RPC; the types of request and answer follow from the codecs. */

@@ -128,9 +128,11 @@ export class Attempts {
     const { safety, sent, tries } = call;
     const found = call.authenticated && isForLackOfToken(error, shown) ? 'reauthenticate' : verdict(error, safety, sent);
     const renewable = this.note(found, error, endpoint, shown);
+    // A refusal may be meant for one of those who ask together. The policy is told when each asks by itself, and holds up nobody else.
+    const policy = call.joint && found === 'fail' ? undefined : this.policy;
     let decision: ReturnType<typeof decided>;
     try {
-      decision = decided(this.policy, { rpc: call.name, safety, sent, error, tries, verdict: found });
+      decision = decided(policy, { rpc: call.name, safety, sent, error, tries, verdict: found });
     } catch (fault) {
       // That the function fails does not make it known what became of a write.
       if (isEtcdError(fault)) return found === 'ambiguous' ? throwError(() => new AmbiguousWriteError(fault)) : fail(fault);

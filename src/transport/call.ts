@@ -80,6 +80,8 @@ export interface Call {
   readonly authenticated: boolean;
   /** May rightly hear nothing for long, once it is sent. */
   readonly patient: boolean;
+  /** Several wait for it, and ask each by itself where it is refused. */
+  readonly joint: boolean;
   /** When its first try was made. */
   readonly begunAt: number;
   /** The try under way has left this machine. */
@@ -112,16 +114,17 @@ export type Recover<T> = (failure: unknown) => Observable<T>;
 export const NO_OPTIONS: ReadCallOptions = Object.freeze({});
 
 /** What is known of a call by what it asks. */
-type Kind = Pick<Rpc<never, unknown>, 'name' | 'safety' | 'anonymous' | 'unbounded'>;
+type Kind = Pick<Rpc<never, unknown>, 'name' | 'safety' | 'anonymous' | 'unbounded' | 'joint'>;
 
 /** A call at its beginning. */
-export function newCall({ name, safety, anonymous, unbounded }: Kind, options: ReadCallOptions): Call {
+export function newCall({ name, safety, anonymous, unbounded, joint }: Kind, options: ReadCallOptions): Call {
   if (options !== NO_OPTIONS) checkOptions(name, options, READ_CALL);
   return {
     name,
     safety,
     authenticated: anonymous !== true,
     patient: unbounded === true,
+    joint: joint === true,
     options,
     begunAt: steadyNow(),
     sent: false,

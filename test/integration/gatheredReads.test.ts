@@ -149,6 +149,24 @@ describe('where the txn is refused', () => {
     expect(outcomes).toEqual(['value 1', await failureOf(etcd.kv.get('', { timeoutMs: 5_000 })), 'value 2']);
   });
 
+  test('the option retry is told when each asks by itself, and holds up nobody else', async () => {
+    const told: string[] = [];
+    const stubborn = fixture.client({
+      endpoints: proxy.endpoint,
+      requestTimeoutMs: 1_000,
+      retry: ({ error: { reason }, verdict }) => {
+        told.push(reason);
+        return verdict === 'fail' ? 'again' : 'default';
+      },
+    });
+    expect(valuesOf(await only(forkJoin(gets(64, stubborn))))).toEqual(numbers(64).map((index) => `value ${index}`));
+    expect(told).toEqual([]);
+    const [value, error] = await Promise.all([only(stubborn.kv.get(key(1))), failureOf(stubborn.kv.get(''))]);
+    expect(value?.value).toBe('value 1');
+    expect(error.message).toMatch(/^no answer within \d+ ms \(KV\.Range\)$/);
+    expect(new Set(told)).toEqual(new Set(['EmptyKey']));
+  });
+
   test('because one key is denied, the others are read', async () => {
     const { auth } = fixture.etcd;
     for (const role of ['root', 'app']) await only(auth.roleAdd(role));

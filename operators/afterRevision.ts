@@ -1,4 +1,5 @@
 import { filter, type MonoTypeOperatorFunction } from 'rxjs';
+import { checkArgument, FROM_ZERO } from '../src/model/checkOptions.js';
 import type { Revisioned } from './internal/revisioned.js';
 
 /**
@@ -30,5 +31,6 @@ import type { Revisioned } from './internal/revisioned.js';
  * @return A function that returns an Observable of the items of later revisions.
  */
 export function afterRevision<E extends Revisioned>(revision: number): MonoTypeOperatorFunction<E> {
+  checkArgument('afterRevision', 'revision', revision, FROM_ZERO);
   return filter((item) => item.revision > revision);
 }

@@ -1,7 +1,9 @@
 import { concatMap, map, type Observable, type OperatorFunction } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
+import { checkArgument, FUNCTION } from '../src/model/checkOptions.js';
 import type { TxnSpec } from '../src/model/op.js';
 import { isFenced, type Committed } from './internal/fencedTxn.js';
+import { TXN_TARGET } from './internal/kinds.js';
 import type { TxnTarget } from './internal/targets.js';
 
 /**
@@ -57,6 +59,8 @@ export function commitTxn(
   kv: TxnTarget,
   build: (value: never, index: number) => TxnSpec = (spec) => spec,
 ): OperatorFunction<never, unknown> {
+  checkArgument('commitTxn', 'kv', kv, TXN_TARGET);
+  checkArgument('commitTxn', 'build', build, FUNCTION);
   return concatMap((value, index) => commit(kv, build(value, index)));
 }
 

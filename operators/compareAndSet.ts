@@ -1,10 +1,12 @@
 import { concatMap, map, type OperatorFunction } from 'rxjs';
 import type { BytesLike } from '../src/model/bytes.js';
+import { checkArgument } from '../src/model/checkOptions.js';
 import { key as on, type Compare } from '../src/model/compare.js';
 import type { LeaseId } from '../src/model/ids.js';
 import type { KeyValue } from '../src/model/keyValue.js';
 import { get, put } from '../src/model/op.js';
 import type { ResponseHeader } from '../src/model/results.js';
+import { TXN_TARGET } from './internal/kinds.js';
 import type { TxnTarget } from './internal/targets.js';
 
 /**
@@ -81,6 +83,7 @@ export type CompareAndSetResult<C extends ConditionalPut = ConditionalPut> =
  * @return A function that returns an Observable of the results.
  */
 export function compareAndSet<C extends ConditionalPut>(kv: TxnTarget): OperatorFunction<C, CompareAndSetResult<C>> {
+  checkArgument('compareAndSet', 'kv', kv, TXN_TARGET);
   return concatMap((change) => {
     const { key, expected, value, lease } = change;
     const write = put(key, value, lease === undefined ? {} : { lease });

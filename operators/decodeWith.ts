@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { map, type OperatorFunction } from 'rxjs';
 import { InvalidValueError } from '../src/errors/index.js';
+import { checkArgument, CODEC } from '../src/model/checkOptions.js';
 import { failuresOf } from '../src/model/failures.js';
 import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
 
@@ -41,6 +42,7 @@ import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.
  * @return A function that returns an Observable of the decoded values with their keys and revisions.
  */
 export function decodeWith<A>(codec: Decoder<string, A>): OperatorFunction<Decodable, Decoded<A>> {
+  checkArgument('decodeWith', 'codec', codec, CODEC);
   return map((item) => {
     const kv = kvOf(item);
     const result = codec.decode(kv.value);

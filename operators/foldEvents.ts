@@ -1,8 +1,10 @@
 import { Map as PersistentMap } from 'immutable';
 import { defer, filter, map, startWith, type OperatorFunction } from 'rxjs';
+import { checkArgument, checkOptions } from '../src/model/checkOptions.js';
 import type { KeyValue } from '../src/model/keyValue.js';
 import type { WatchEvent } from '../src/model/watchEvent.js';
 import { keyId } from '../src/model/keyId.js';
+import { ITERABLE, KEY_VALUE } from './internal/kinds.js';
 import type { WholeRevision } from './internal/revisioned.js';
 import { Snapshot } from '../src/model/snapshot.js';
 
@@ -60,8 +62,8 @@ export interface FoldEventsConfig {
 export function foldEvents(
   config: FoldEventsConfig = {},
 ): OperatorFunction<WatchEvent | WholeRevision<WatchEvent>, ReadonlyMap<string, KeyValue>> {
-  const { seed } = config;
-  const start = PersistentMap(Array.from(seed ?? [], (kv): [string, KeyValue] => [keyId(kv), kv]));
+  const { seed } = checkOptions('foldEvents', config, { seed: ITERABLE });
+  const start = PersistentMap(Array.from(seed ?? [], seedEntry));
   return (source) =>
     defer(() => {
       let state = start;
@@ -77,6 +79,11 @@ export function foldEvents(
       );
       return seed === undefined ? states : states.pipe(startWith(new Snapshot(start)));
     });
+}
+
+function seedEntry(kv: KeyValue, index: number): [id: string, KeyValue] {
+  checkArgument('foldEvents', `seed[${index}]`, kv, KEY_VALUE);
+  return [keyId(kv), kv];
 }
 
 function apply(draft: PersistentMap<string, KeyValue>, { type, kv, revision }: WatchEvent): void {

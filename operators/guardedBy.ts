@@ -1,7 +1,9 @@
 import { map, type OperatorFunction } from 'rxjs';
+import { checkArgument } from '../src/model/checkOptions.js';
 import type { Compare } from '../src/model/compare.js';
 import { txn, type TxnSpec } from '../src/model/op.js';
 import { FENCED, isFenced, type Fenced, type FencedTxn } from './internal/fencedTxn.js';
+import { GUARD } from './internal/kinds.js';
 
 /** A condition, or what has one: the ownership of a lock, a leadership. */
 export type Guard = Compare | { readonly guard: Compare };
@@ -51,6 +53,7 @@ export type Guard = Compare | { readonly guard: Compare };
  * @return A function that returns an Observable of txns behind the fence.
  */
 export function guardedBy<X extends TxnSpec>(guard: Guard): OperatorFunction<X, Fenced<X>> {
+  checkArgument('guardedBy', 'guard', guard, GUARD);
   const condition = 'guard' in guard ? guard.guard : guard;
   return map((spec) => fence(condition, spec) as Fenced<X>);
 }

@@ -1,6 +1,6 @@
 import { filter, type MonoTypeOperatorFunction } from 'rxjs';
+import { checkArgument, type OptionKind } from '../src/model/checkOptions.js';
 import type { WatchEvent } from '../src/model/watchEvent.js';
-import { invalid } from './internal/invalid.js';
 
 /**
  * Which keys: one by its text; those that begin alike; those that a RegExp matches from their start; those that a function says yes to.
@@ -48,6 +48,7 @@ export type KeyMatcher<E extends WatchEvent = WatchEvent> =
  * @return A function that returns an Observable of the events whose keys match.
  */
 export function matchKey<E extends WatchEvent>(matcher: KeyMatcher<E>): MonoTypeOperatorFunction<E> {
+  checkArgument('matchKey', 'matcher', matcher, MATCHER);
   const matches = predicateOf(matcher);
   return filter((event) => matches(event.kv.key, event));
 }
@@ -63,14 +64,16 @@ function predicateOf<E extends WatchEvent>(matcher: KeyMatcher<E>): (key: string
       return atStart.test(key);
     };
   }
-  // A program in JavaScript can give anything.
-  const given: unknown = matcher;
-  const prefix: unknown = typeof given === 'object' && given !== null && 'prefix' in given ? given.prefix : undefined;
-  if (typeof prefix !== 'string') throw invalid('matchKey', 'a matcher is a string, { prefix: string }, a RegExp or a function');
+  const { prefix } = matcher;
   return (key) => key.startsWith(prefix);
 }
 
-/** `instanceof` would refuse a RegExp of another realm. */
-function isRegExp(matcher: object | null): matcher is RegExp {
-  return Object.prototype.toString.call(matcher) === '[object RegExp]';
-}
+const MATCHER: OptionKind = {
+  what: 'a string, { prefix: string }, a RegExp or a function',
+  is: (given) => typeof given === 'string' || typeof given === 'function' || isRegExp(given) || isPrefix(given),
+};
+
+const isRegExp = (given: unknown): given is RegExp => Object.prototype.toString.call(given) === '[object RegExp]';
+
+const isPrefix = (given: unknown): boolean =>
+  typeof given === 'object' && given !== null && 'prefix' in given && typeof given.prefix === 'string' && Object.keys(given).length === 1;

@@ -1,4 +1,5 @@
 import { filter, type OperatorFunction } from 'rxjs';
+import { checkArgument, oneOf } from '../src/model/checkOptions.js';
 import type { WatchEvent } from '../src/model/watchEvent.js';
 
 /**
@@ -34,5 +35,6 @@ import type { WatchEvent } from '../src/model/watchEvent.js';
  * @return A function that returns an Observable of the events of that type.
  */
 export function ofType<K extends WatchEvent['type']>(type: K): OperatorFunction<WatchEvent, Extract<WatchEvent, { readonly type: K }>> {
+  checkArgument('ofType', 'type', type, oneOf('put', 'delete'));
   return filter((event): event is Extract<WatchEvent, { readonly type: K }> => event.type === type);
 }

@@ -1,8 +1,9 @@
 import { Observable, Subject, takeUntil, type OperatorFunction, type Subscriber } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
+import { checkArgument, checkOptions, WHOLE } from '../src/model/checkOptions.js';
 import { BulkPut, type BulkLimits, type PutAllResult } from './internal/bulkPut.js';
 import { keepIdle } from './internal/idlePut.js';
-import { invalid } from './internal/invalid.js';
+import { ANY_ITERABLE, TXN_TARGET } from './internal/kinds.js';
 import { Pulled } from './internal/pulled.js';
 import type { PutEntry } from './internal/putEntry.js';
 import type { TxnTarget } from './internal/targets.js';
@@ -82,8 +83,11 @@ export function putAll<E extends PutEntry>(
 export function putAll<E extends PutEntry>(
   kv: TxnTarget,
   first: PutAllConfig | Iterable<E> | AsyncIterable<E> = {},
-  second: PutAllConfig = {},
+  second?: PutAllConfig,
 ): OperatorFunction<E, PutAllResult<E>> | Observable<PutAllResult<E>> {
+  checkArgument('putAll', 'kv', kv, TXN_TARGET);
+  // What options follow was to be the entries.
+  if (second !== undefined) checkArgument('putAll', 'entries', first, ANY_ITERABLE);
   if (!isIterable(first)) {
     const settings = checked(first);
     return (source) => new Observable((subscriber) => pushed(source, kv, settings, subscriber));
@@ -124,15 +128,20 @@ function overflow(maxWaiting: number): EtcdError {
   return new EtcdError('BufferOverflow', `putAll: ${problem}; give putAll an iterable, which it can let wait, or a larger maxWaiting`);
 }
 
-function isIterable<E>(given: object): given is Iterable<E> | AsyncIterable<E> {
-  return Symbol.iterator in given || Symbol.asyncIterator in given;
-}
+const isIterable = <E>(given: PutAllConfig | Iterable<E> | AsyncIterable<E>): given is Iterable<E> | AsyncIterable<E> =>
+  ANY_ITERABLE.is(given);
 
-function checked({ concurrency = 8, maxOps = 128, maxBytes = 2 ** 20, maxWaiting = 100_000 }: PutAllConfig): Settings {
-  const settings = { concurrency, maxOps, maxBytes, maxWaiting };
-  for (const [name, value] of Object.entries(settings)) {
-    const fits = Number.isSafeInteger(value) || (name === 'maxWaiting' && value === Infinity);
-    if (!(fits && value >= 1)) throw invalid('putAll', `${name} is a whole number from 1, not ${value}`);
-  }
-  return settings;
+function checked(config: PutAllConfig = {}): Settings {
+  const {
+    concurrency = 8,
+    maxOps = 128,
+    maxBytes = 2 ** 20,
+    maxWaiting = 100_000,
+  } = checkOptions('putAll', config, {
+    concurrency: WHOLE,
+    maxOps: WHOLE,
+    maxBytes: WHOLE,
+    maxWaiting: { what: 'a whole number from 1, or Infinity', is: (value) => WHOLE.is(value) || value === Infinity },
+  });
+  return { concurrency, maxOps, maxBytes, maxWaiting };
 }

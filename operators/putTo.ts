@@ -1,10 +1,12 @@
 import { concatMap, type OperatorFunction } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
 import { isBytesLike, type BytesLike } from '../src/model/bytes.js';
+import { BOOLEAN, checkArgument, checkOptions, FUNCTION, LEASE } from '../src/model/checkOptions.js';
 import { typeName } from '../src/model/failures.js';
 import type { PutOptions } from '../src/model/op.js';
 import type { PutResponse } from '../src/model/results.js';
 import { invalid } from './internal/invalid.js';
+import { KEY_OR_FUNCTION, PUT_TARGET } from './internal/kinds.js';
 import type { PutTarget } from './internal/targets.js';
 
 /** How values are written; `lease` and `prevKv` as with `etcd.kv.put`. */
@@ -60,10 +62,10 @@ export function putTo<T>(
   key: BytesLike | ((value: T, index: number) => BytesLike),
   config: PutToConfig<T> = {},
 ): OperatorFunction<T, PutResponse> {
-  const { encode = plainOrJson, ...options } = config;
+  checkArgument('putTo', 'kv', kv, PUT_TARGET);
+  checkArgument('putTo', 'key', key, KEY_OR_FUNCTION);
+  const { encode = plainOrJson, ...options } = checkOptions('putTo', config, { encode: FUNCTION, lease: LEASE, prevKv: BOOLEAN });
   const keyOf = typeof key === 'function' ? key : () => key;
-  if (typeof key !== 'function' && !isBytesLike(key))
-    throw invalid('putTo', `a key is a string, a Uint8Array or a function, not ${typeName(key)}`);
   return concatMap((value, index) => kv.put(keyOf(value, index), encode(value), options));
 }
 

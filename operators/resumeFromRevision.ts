@@ -1,9 +1,10 @@
 import { concat, defer, filter, throwError, type Observable } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
+import { BOOLEAN, checkArgument, checkOptions, FROM_ZERO, FUNCTION } from '../src/model/checkOptions.js';
 import { invalid } from './internal/invalid.js';
 import { RevisionCursor } from './internal/revisionCursor.js';
 import type { Revisioned } from './internal/revisioned.js';
-import { retryBackoff, type RetryBackoffConfig } from './retryBackoff.js';
+import { retryBackoff, retryKinds, type RetryBackoffConfig } from './retryBackoff.js';
 
 /** The waits and retries are those of {@link retryBackoff}; only items that are delivered reset the count, not repeated ones. */
 export interface ResumeFromRevisionConfig<T> extends RetryBackoffConfig<T> {
@@ -77,8 +78,16 @@ export function resumeFromRevision<T>(
   factory: (fromRevision: number | undefined) => Observable<T>,
   config: ResumeFromRevisionConfig<T> = {},
 ): Observable<T> {
-  const { startRevision, revisionOf = revisionField, wholeRevisions = false, resumeOnComplete = true } = config;
-  const again = retryBackoff(config);
+  checkArgument('resumeFromRevision', 'factory', factory, FUNCTION);
+  const given = checkOptions('resumeFromRevision', config, {
+    ...retryKinds(),
+    startRevision: FROM_ZERO,
+    revisionOf: FUNCTION,
+    wholeRevisions: BOOLEAN,
+    resumeOnComplete: BOOLEAN,
+  });
+  const { startRevision, revisionOf = revisionField, wholeRevisions = false, resumeOnComplete = true, ...retrying } = given;
+  const again = retryBackoff(retrying);
   return defer(() => {
     const cursor = new RevisionCursor(startRevision, wholeRevisions);
     const attempt = defer(() => {

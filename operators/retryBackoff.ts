@@ -1,6 +1,7 @@
 import { defer, retry, tap, throwError, timer, type MonoTypeOperatorFunction } from 'rxjs';
-import { backoff, type BackoffConfig } from './internal/backoff.js';
-import { invalid } from './internal/invalid.js';
+import { checkOptions, FUNCTION, type OptionKinds } from '../src/model/checkOptions.js';
+import { backoff, backoffKinds, type BackoffConfig } from './internal/backoff.js';
+import { within } from './internal/kinds.js';
 import { isTransient } from './internal/transient.js';
 
 export interface RetryBackoffConfig<T> extends BackoffConfig {
@@ -14,6 +15,14 @@ export interface RetryBackoffConfig<T> extends BackoffConfig {
   /** Whether a value proves that it works again: the next failure waits `initialMs`, and has all its retries. Default: any value does. */
   readonly resetOn?: (value: T) => boolean;
 }
+
+/** What each of them may be. */
+export const retryKinds = (): OptionKinds<RetryBackoffConfig<never>> => ({
+  ...backoffKinds(),
+  maxRetries: within(0, Infinity),
+  retryIf: FUNCTION,
+  resetOn: FUNCTION,
+});
 
 /**
  * Subscribes again after an error that may pass, and waits longer from try to try: `initialMs`, twice that, and so on up to `maxMs`, each
@@ -47,9 +56,8 @@ export interface RetryBackoffConfig<T> extends BackoffConfig {
  * @return A function that returns an Observable that mirrors the source and outlives its passing errors.
  */
 export function retryBackoff<T>(config: RetryBackoffConfig<T> = {}): MonoTypeOperatorFunction<T> {
-  const { maxRetries = Infinity, retryIf = isTransient, resetOn = () => true } = config;
-  const waitMs = backoff('retryBackoff', config);
-  if (!(maxRetries >= 0)) throw invalid('retryBackoff', `maxRetries is a number from 0, not ${maxRetries}`);
+  const { maxRetries = Infinity, retryIf = isTransient, resetOn = () => true } = checkOptions('retryBackoff', config, retryKinds());
+  const waitMs = backoff(config);
   return (source) =>
     defer(() => {
       // Failures in a row. Our own count: that of `retry` would be reset by any value, or by none.

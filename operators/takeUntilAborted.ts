@@ -1,4 +1,5 @@
 import { defer, EMPTY, Observable, takeUntil, type MonoTypeOperatorFunction } from 'rxjs';
+import { checkArgument, SIGNAL } from '../src/model/checkOptions.js';
 import { onAbort } from '../src/model/onAbort.js';
 
 /**
@@ -38,6 +39,7 @@ import { onAbort } from '../src/model/onAbort.js';
  * @return A function that returns an Observable of the source's items until the signal is aborted.
  */
 export function takeUntilAborted<T>(signal: AbortSignal): MonoTypeOperatorFunction<T> {
+  checkArgument('takeUntilAborted', 'signal', signal, SIGNAL);
   return (source) =>
     // An aborted signal never fires again: look first.
     defer(() => (signal.aborted ? EMPTY : source.pipe(takeUntil(aborted(signal)))));

@@ -1,6 +1,7 @@
 import { isObservable, type Observable } from 'rxjs';
+import { checkArgument, checkOptions, oneOf, WHOLE } from '../src/model/checkOptions.js';
 import { BufferedIterator, type OverflowPolicy } from './internal/bufferedIterator.js';
-import { invalid } from './internal/invalid.js';
+import { OBSERVABLE } from './internal/kinds.js';
 
 export interface ToAsyncIterableConfig {
   /** How many values may wait for the consumer. Default 1 024. */
@@ -13,7 +14,7 @@ export interface ToAsyncIterableConfig {
   readonly overflow?: OverflowPolicy;
 }
 
-const POLICIES: readonly unknown[] = ['error', 'dropOldest', 'dropNewest'] satisfies readonly OverflowPolicy[];
+const POLICIES = ['error', 'dropOldest', 'dropNewest'] satisfies readonly OverflowPolicy[];
 
 /**
  * Makes an Observable something that `for await` can walk. An Observable does not wait for its consumer, so what comes in the meantime
@@ -58,20 +59,24 @@ export function toAsyncIterable<T>(source: Observable<T>, config?: ToAsyncIterab
 export function toAsyncIterable(config?: ToAsyncIterableConfig): <T>(source: Observable<T>) => AsyncIterable<T>;
 export function toAsyncIterable<T>(
   first: Observable<T> | ToAsyncIterableConfig = {},
-  second: ToAsyncIterableConfig = {},
+  second?: ToAsyncIterableConfig,
 ): AsyncIterable<T> | ((source: Observable<T>) => AsyncIterable<T>) {
+  // What options follow was to be the source.
+  if (second !== undefined) checkArgument('toAsyncIterable', 'source', first, OBSERVABLE);
   if (isObservable(first)) return iterable(first, checked(second));
   const config = checked(first);
   return (source) => iterable(source, config);
 }
 
 function iterable<T>(source: Observable<T>, { bufferSize, overflow }: Required<ToAsyncIterableConfig>): AsyncIterable<T> {
+  checkArgument('toAsyncIterable', 'source', source, OBSERVABLE);
   return { [Symbol.asyncIterator]: () => new BufferedIterator(source, bufferSize, overflow) };
 }
 
-function checked({ bufferSize = 1024, overflow = 'error' }: ToAsyncIterableConfig): Required<ToAsyncIterableConfig> {
-  if (!(Number.isSafeInteger(bufferSize) && bufferSize >= 1))
-    throw invalid('toAsyncIterable', `bufferSize is a whole number from 1, not ${bufferSize}`);
-  if (!POLICIES.includes(overflow)) throw invalid('toAsyncIterable', `overflow is one of ${POLICIES.join(', ')}`);
+function checked(config: ToAsyncIterableConfig = {}): Required<ToAsyncIterableConfig> {
+  const { bufferSize = 1024, overflow = 'error' } = checkOptions('toAsyncIterable', config, {
+    bufferSize: WHOLE,
+    overflow: oneOf(...POLICIES),
+  });
   return { bufferSize, overflow };
 }

@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { map, type OperatorFunction } from 'rxjs';
 import type { InvalidValueError } from '../src/errors/index.js';
+import { checkArgument, CODEC } from '../src/model/checkOptions.js';
 import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
 
 /**
@@ -44,6 +45,7 @@ import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.
  * @return A function that returns an Observable of the results.
  */
 export function tryDecode<A>(codec: Decoder<unknown, A>): OperatorFunction<Decodable, E.Either<InvalidValueError, Decoded<A>>> {
+  checkArgument('tryDecode', 'codec', codec, CODEC);
   return map((item) => {
     const kv = kvOf(item);
     return E.map((value: A) => decoded(kv, value))(kv.json(codec));

@@ -1,4 +1,5 @@
 import { pipe, takeWhile, type MonoTypeOperatorFunction } from 'rxjs';
+import { BOOLEAN, checkArgument, checkOptions, FROM_ZERO } from '../src/model/checkOptions.js';
 import type { Revisioned } from './internal/revisioned.js';
 
 export interface UntilRevisionConfig {
@@ -54,8 +55,10 @@ export interface UntilRevisionConfig {
  * @return A function that returns an Observable that completes after that revision.
  */
 export function untilRevision<E extends Revisioned>(revision: number, config: UntilRevisionConfig = {}): MonoTypeOperatorFunction<E> {
+  checkArgument('untilRevision', 'revision', revision, FROM_ZERO);
+  const { wholeRevisions = false } = checkOptions('untilRevision', config, { wholeRevisions: BOOLEAN });
   const notBeyond = takeWhile<E>((item) => item.revision <= revision);
-  return config.wholeRevisions === true
+  return wholeRevisions
     ? pipe(
         notBeyond,
         takeWhile<E>((item) => item.revision < revision, true),

@@ -1,5 +1,6 @@
 import type { ObservableInput, ObservedValueOf, OperatorFunction } from 'rxjs';
-import { checkedOnComplete, whileHeld, type WhileHeldConfig } from './internal/whileHeld.js';
+import { checkArgument, checkOptions, FUNCTION } from '../src/model/checkOptions.js';
+import { whileHeld, whileHeldKinds, type WhileHeldConfig } from './internal/whileHeld.js';
 
 /**
  * Runs work as long as an election is won: on the stream of `etcd.election(name).campaign(value)`. The work is stopped the moment that the
@@ -45,6 +46,7 @@ export function whileLeader<L extends object, O extends ObservableInput<unknown>
   project: (leadership: L, index: number) => O,
   config: WhileHeldConfig = {},
 ): OperatorFunction<L, ObservedValueOf<O>> {
-  const onComplete = checkedOnComplete('whileLeader', config);
+  checkArgument('whileLeader', 'project', project, FUNCTION);
+  const { onComplete = 'hold' } = checkOptions('whileLeader', config, whileHeldKinds());
   return (source) => whileHeld(source, project, onComplete);
 }

@@ -1,5 +1,6 @@
 import { filter, map, type ObservableInput, type ObservedValueOf, type OperatorFunction } from 'rxjs';
-import { checkedOnComplete, whileHeld, type WhileHeldConfig } from './internal/whileHeld.js';
+import { checkArgument, checkOptions, FUNCTION } from '../src/model/checkOptions.js';
+import { whileHeld, whileHeldKinds, type WhileHeldConfig } from './internal/whileHeld.js';
 
 /** What {@link withLease} has to know of an event in the life of a lease; those of `etcd.lease` say more. */
 export interface LeaseNews<L extends object> {
@@ -50,7 +51,8 @@ export function withLease<L extends object, O extends ObservableInput<unknown>>(
   project: (lease: L, index: number) => O,
   config: WhileHeldConfig = {},
 ): OperatorFunction<LeaseNews<L>, ObservedValueOf<O>> {
-  const onComplete = checkedOnComplete('withLease', config);
+  checkArgument('withLease', 'project', project, FUNCTION);
+  const { onComplete = 'hold' } = checkOptions('withLease', config, whileHeldKinds());
   return (source) => {
     const leases = source.pipe(
       filter(({ type }) => type === 'granted' || type === 'lost'),

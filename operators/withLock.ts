@@ -13,7 +13,8 @@ import {
   type OperatorFunction,
 } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
-import { invalid } from './internal/invalid.js';
+import { checkArgument, checkOptions, FUNCTION, oneOf } from '../src/model/checkOptions.js';
+import { OBSERVABLE_OR_FUNCTION } from './internal/kinds.js';
 import { whileHeld } from './internal/whileHeld.js';
 
 /** What becomes of a job that comes while another runs, or waits for its lock. */
@@ -89,10 +90,9 @@ export function withLock<J, W extends object, O extends ObservableInput<unknown>
   project: (job: J, ownership: W) => O,
   config: WithLockConfig = {},
 ): OperatorFunction<J, ObservedValueOf<O>> {
-  const { strategy = 'concat' } = config;
-  if (!Object.keys(FLATTEN).includes(strategy)) {
-    throw invalid('withLock', `strategy is one of ${Object.keys(FLATTEN).join(', ')}, not ${JSON.stringify(strategy)}`);
-  }
+  checkArgument('withLock', 'lock', lock, OBSERVABLE_OR_FUNCTION);
+  checkArgument('withLock', 'project', project, FUNCTION);
+  const { strategy = 'concat' } = checkOptions('withLock', config, { strategy: oneOf(...Object.keys(FLATTEN)) });
   const lockFor = typeof lock === 'function' ? lock : () => lock;
   const underLock = map((job: J) => {
     const held = concat(

@@ -1,4 +1,5 @@
-import { invalid } from './invalid.js';
+import { FUNCTION, LONGEST_MS, type OptionKinds } from '../../src/model/checkOptions.js';
+import { within } from './kinds.js';
 
 /** How long to wait before another try. */
 export interface BackoffConfig {
@@ -12,15 +13,17 @@ export interface BackoffConfig {
   readonly random?: () => number;
 }
 
-/** What a browser's and Node's timers can hold: a longer wait would end at once. */
-const LONGEST_MS = 2 ** 31 - 1;
+/** What each of them may be. */
+export const backoffKinds = (): OptionKinds<BackoffConfig> => ({
+  initialMs: within(0, LONGEST_MS),
+  maxMs: within(0, LONGEST_MS),
+  jitter: within(0, 1),
+  random: FUNCTION,
+});
 
 /** The wait, in milliseconds, after so many failures in a row before the last one: 0 for the first. */
-export function backoff(operator: string, config: BackoffConfig): (failuresBefore: number) => number {
+export function backoff(config: BackoffConfig): (failuresBefore: number) => number {
   const { initialMs = 100, maxMs = 10_000, jitter = 0.2, random = Math.random } = config;
-  if (!(initialMs >= 0 && initialMs <= LONGEST_MS)) throw invalid(operator, `initialMs is from 0 to ${LONGEST_MS}, not ${initialMs}`);
-  if (!(maxMs >= 0 && maxMs <= LONGEST_MS)) throw invalid(operator, `maxMs is from 0 to ${LONGEST_MS}, not ${maxMs}`);
-  if (!(jitter >= 0 && jitter <= 1)) throw invalid(operator, `jitter is from 0 to 1, not ${jitter}`);
   return (failuresBefore) => {
     // Past 2^31 the cap has been reached by any wait of a millisecond; the bound keeps 0 * Infinity from being NaN.
     const wait = Math.min(maxMs, initialMs * 2 ** Math.min(failuresBefore, 31));

@@ -1,3 +1,4 @@
+import { isObject } from '../../src/model/checkOptions.js';
 import type { Op, TxnOp, TxnResult, TxnSpec } from '../../src/model/op.js';
 
 /** Tells it from a txn that was written like this. A symbol, as to a server and to `kv.txn` it is one like any other; of all copies of the package. */
@@ -16,7 +17,8 @@ export interface FencedTxn<S extends readonly Op[] = readonly Op[], F extends re
 
 /** True for what `guardedBy` made. */
 export function isFenced<X extends TxnSpec>(spec: X): spec is X & FencedTxn {
-  return FENCED in spec;
+  // A program in JavaScript can give anything; what is no txn is refused where it is committed.
+  return isObject(spec) && FENCED in spec;
 }
 
 /** The operations of a branch; one that is left out has none. */

@@ -1,5 +1,5 @@
 import { EMPTY, from, Observable, Subject, switchMap, takeUntil, tap, type ObservableInput, type ObservedValueOf } from 'rxjs';
-import { invalid } from './invalid.js';
+import { oneOf, type OptionKinds } from '../../src/model/checkOptions.js';
 
 /** What becomes of what is held when the work that it was held for completes. */
 export interface WhileHeldConfig {
@@ -10,11 +10,8 @@ export interface WhileHeldConfig {
   readonly onComplete?: 'hold' | 'release';
 }
 
-/** @throws EtcdError `InvalidArgument` */
-export function checkedOnComplete(operator: string, { onComplete = 'hold' }: WhileHeldConfig): 'hold' | 'release' {
-  if (['hold', 'release'].includes(onComplete)) return onComplete;
-  throw invalid(operator, `onComplete is hold or release, not ${JSON.stringify(onComplete)}`);
-}
+/** What each of them may be. */
+export const whileHeldKinds = (): OptionKinds<WhileHeldConfig> => ({ onComplete: oneOf('hold', 'release') });
 
 /**
  * Runs work on what is held at a time, and stops it when that is gone: `undefined` says so, and so do the source's error and its completion, after which

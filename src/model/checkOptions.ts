@@ -37,6 +37,13 @@ export const CODEC: OptionKind = {
   is: (value) => typeof value === 'object' && value !== null && typeof Reflect.get(value, 'decode') === 'function',
 };
 
+/** Of another realm, too. */
+export const SIGNAL: OptionKind = {
+  what: 'an AbortSignal',
+  is: (value) =>
+    typeof value === 'object' && value !== null && 'aborted' in value && typeof Reflect.get(value, 'addEventListener') === 'function',
+};
+
 /** What looks after itself. */
 export const ANYTHING: OptionKind = { what: 'anything', is: () => true };
 
@@ -47,14 +54,14 @@ export function oneOf(...values: readonly unknown[]): OptionKind {
 /** An option that cannot be left out. */
 export const required = (kind: OptionKind): OptionKind => ({ ...kind, required: true });
 
-/** Refuses an argument of a method. @throws EtcdError `InvalidArgument` that names the method and the argument */
+/** Refuses an argument of a method or an operator. @throws EtcdError `InvalidArgument` that names both */
 export function checkArgument(method: string, name: string, value: unknown, { what, is }: OptionKind): void {
   if (!is(value))
     throw new EtcdError('InvalidArgument', `${method}: ${name} is ${what}, not ${typeof value === 'number' ? value : typeName(value)}`);
 }
 
 /**
- * The options of a method, as they were given. An option of another name would be left out of account, and the method do something else than was asked for.
+ * The options of a method or an operator, as they were given. An option of another name would be left out of account, and what has it do something else than was asked for.
  *
  * @throws EtcdError `InvalidArgument` that names the method and the option
  */

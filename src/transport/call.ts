@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { Rpc, Safety } from '../codec/rpc.js';
 import type { EtcdError } from '../errors/index.js';
-import { BOOLEAN, checkOptions, MILLISECONDS, STRING, type OptionKinds } from '../model/checkOptions.js';
+import { BOOLEAN, checkOptions, MILLISECONDS, SIGNAL, STRING, type OptionKinds } from '../model/checkOptions.js';
 import type { Carrier } from './carriers/choice.js';
 import type { Endpoint } from './endpoint.js';
 import { steadyNow } from './steadyNow.js';
@@ -32,7 +32,7 @@ export interface ReadCallOptions extends CallOptions {
 
 export const CALL: OptionKinds<CallOptions> = {
   timeoutMs: MILLISECONDS,
-  signal: { what: 'an AbortSignal', is: (value) => typeof value === 'object' && value !== null && 'aborted' in value },
+  signal: SIGNAL,
   endpoint: STRING,
 };
 export const READ_CALL: OptionKinds<ReadCallOptions> = { ...CALL, monotonic: BOOLEAN };

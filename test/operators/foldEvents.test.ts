@@ -170,6 +170,10 @@ test('its types: events, puts alone, whole revisions', () => {
   expectTypeOf(source.pipe(byRevision(), foldEvents())).toEqualTypeOf<Observable<State>>();
 });
 
+test('a seed that holds something else is refused at once, by its place', () => {
+  expect(() => foldEvents({ seed: [undefined as unknown as KeyValue] })).toThrow('foldEvents: seed[0] is a KeyValue, not nothing');
+});
+
 test('the example', () => {
   const store = new Store();
   const etcd = {

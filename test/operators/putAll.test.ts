@@ -593,8 +593,11 @@ test('unsubscribing aborts what is under way', () => {
 });
 
 test.each(['concurrency', 'maxOps', 'maxBytes', 'maxWaiting'])('a wrong %s is refused at once', (option) => {
-  for (const value of [0, -1, 1.5, Number.NaN, '8' as unknown as number]) {
-    expect(() => putAll(new FakeKv(), { [option]: value })).toThrow(`putAll: ${option} is a whole number from 1, not ${value}`);
+  for (const value of [0, -1, 1.5, Number.NaN, '8']) {
+    const shown = typeof value === 'string' ? 'string' : String(value);
+    expect(() => putAll(new FakeKv(), { [option]: value })).toThrow(
+      new RegExp(`^putAll: ${option} is a whole number from 1(, or Infinity)?, not ${shown}$`),
+    );
     expect(() => putAll(new FakeKv(), [], { [option]: value })).toThrow(option);
   }
 });

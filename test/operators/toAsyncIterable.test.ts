@@ -241,6 +241,12 @@ test('an unknown policy is refused at once', () => {
   expect(() => toAsyncIterable({ overflow: 'drop' as 'error' })).toThrow('overflow');
 });
 
+test('what is no Observable is refused before it is walked', () => {
+  expect(() => toAsyncIterable()(undefined as unknown as Observable<never>)).toThrow(
+    'toAsyncIterable: source is an Observable, not nothing',
+  );
+});
+
 test('without a source it is a step of a pipe', async () => {
   const iterable = pipe(of(1, 2), toAsyncIterable({ bufferSize: 5 }));
   expect(await walk(iterable[Symbol.asyncIterator]())).toEqual([1, 2, 'done']);

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { lastValueFrom, of, type Observable } from 'rxjs';
-import { putTo } from '../../operators/index.js';
+import { commitTxn, putTo } from '../../operators/index.js';
 import { createClient, key, put, txn, type Client } from '../../src/index.js';
 import { failureWith } from '../integration/support/outcomes.js';
 
@@ -96,6 +96,7 @@ describe('an argument is refused', () => {
     ['tx.get', ({ stm }) => stm((tx) => tx.get('\ud800')), /its key cannot be text with half of a surrogate pair in it/],
     ['authenticate', ({ auth }) => auth.authenticate('u', 'p\ud800'), /^AuthenticateRequest.password must be string, not text with half/],
     ['putTo', ({ kv }) => of('v\ud800').pipe(putTo(kv, 'k')), /^PutRequest.value must be bytes .*, not text with half of a surrogate pair/],
+    ['commitTxn', ({ kv }) => of(1).pipe(commitTxn(kv, () => given(undefined))), /^the options of txn are an object, not nothing$/],
     ['txn', ({ kv }) => kv.txn({ success: [put('a', 'b'), given(undefined)] }), /^success\[1\] of a txn is an operation .*, not nothing$/],
     ['txn', ({ kv }) => kv.txn({ failure: given(Array(1)) }), /^failure\[0\] of a txn is an operation .*, not nothing$/],
     ['txn', ({ kv }) => kv.txn({ failure: [given({ op: 'puts' })] }), /^failure\[0\] of a txn is an operation .*, not object$/],

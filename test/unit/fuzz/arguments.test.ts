@@ -4,6 +4,7 @@ import { catchError, filter, firstValueFrom, map, of, race, timer } from 'rxjs';
 import { createClient, hasReason, type Client } from '../../../src/index.js';
 import { startFakeServer, type FakeServer } from '../../support/fakeServer.js';
 import { callAt, type Argument, isStream, METHODS, methodsOf, OF_WHAT_IS_MADE, THROW } from './arguments.js';
+import { junk, SECRET } from './junk.js';
 
 /** A client, and a server that notes what is sent: of each describe block its own, as what is right leaves leases to be given back. */
 function withServer() {
@@ -21,17 +22,6 @@ function withServer() {
     return { server: made.server, client: made.client };
   };
 }
-
-const SECRET = 'hush-hush';
-
-/** What a program in JavaScript can give. */
-const junk: fc.Arbitrary<unknown> = fc.oneof(
-  fc.constantFrom<unknown>(undefined, null, true, NaN, -1, 0.5, Infinity, 2 ** 60, '', '\ud800', 'a\udc00', 7n, Symbol('s'), () => 1),
-  fc.constantFrom<unknown>(new Date(0), new Map(), new Set(['a']), new Uint16Array(2), Object.create(null), [undefined], [null], Array(1)),
-  fc.constantFrom<unknown>({ key: undefined }, { prefix: null }, { from: 'a', to: undefined }, { all: false }, { toString: undefined }),
-  fc.record({ secret: fc.constant(SECRET), bogus: fc.anything() }),
-  fc.array(fc.constantFrom<unknown>(1, null, SECRET, {})).filter((list) => !list.every((item) => item === SECRET) || list.length === 0),
-);
 
 /** How a call was refused: by which error, if any, and whether it was thrown. */
 interface Answer {

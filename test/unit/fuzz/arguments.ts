@@ -10,12 +10,12 @@ interface Kind {
 export type Argument = readonly [value: unknown, kind: Kind];
 
 const kind = (right: Kind['right']): Kind => ({ right });
-const isText = (value: unknown): value is string => typeof value === 'string' && value.isWellFormed();
+export const isText = (value: unknown): value is string => typeof value === 'string' && value.isWellFormed();
 const isFilled = (value: unknown): boolean => isText(value) && value !== '';
 const isBytes = (value: unknown): boolean => isText(value) || value instanceof Uint8Array;
 const isKey = (value: unknown): boolean => isFilled(value) || (value instanceof Uint8Array && value.length > 0);
 const isWhole = (value: unknown): boolean => Number.isSafeInteger(value);
-const isPlain = (value: unknown): value is object => Object.prototype.toString.call(value) === '[object Object]';
+export const isPlain = (value: unknown): value is object => Object.prototype.toString.call(value) === '[object Object]';
 const isEmpty = (value: unknown): boolean => value === undefined || (isPlain(value) && Object.keys(value).length === 0);
 const isId = (value: unknown): boolean => isText(value) && /^\d+$/.test(value);
 const isFunction = (value: unknown): boolean => typeof value === 'function';

@@ -85,6 +85,8 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchReport>, Unsub
 
   /** The stream broke, or the watch on it was refused or ended; or there was no telling where to begin. */
   error(failure: unknown): void {
+    // All on a stream are told one by one that it broke, and what one does then may have another left.
+    if (this.observer === undefined) return;
     const denied = hasReason(failure, 'PermissionDenied') && !this.created;
     this.stop();
     // The pause before another stream is the connection's to make.

@@ -9,6 +9,7 @@ import {
   map,
   NEVER,
   of,
+  switchMap,
   take,
   throwError,
   timer,
@@ -19,6 +20,8 @@ import { EtcdError, type Reason } from '../../../src/errors/index.js';
 import type { ClusterId } from '../../../src/model/ids.js';
 import type { WatchBatch } from '../../../src/model/watchBatch.js';
 import type { Caller } from '../../../src/transport/call.js';
+import type { DuplexPart } from '../../../src/transport/transport.js';
+import { WatchConnections } from '../../../src/watch/connections.js';
 import type { ConnectionState } from '../../../src/watch/connectionState.js';
 import type { WatcherMeans } from '../../../src/watch/watcherMeans.js';
 import { watchFrom } from '../../../src/watch/watchFrom.js';
@@ -30,11 +33,11 @@ const settings = { heartbeatMs: 10_000, answerTimeoutMs: 5_000, initialBackoffMs
 const fails = (reason: Reason): Observable<never> => throwError(() => new EtcdError(reason, 'scripted'));
 const created: WatchReport = { type: 'created', clusterId: '1' as ClusterId, revision: 7 };
 const served: Observable<WatchReport> = concat(of(created), NEVER);
+const noCalls = (): never => { throw new Error('this test has no such calls'); }; // prettier-ignore
 
 /** A watch of which each try, and each read meanwhile, does as it is told; the last again and again. */
 function setUp(tries: readonly Observable<WatchReport>[], reads: readonly (Reason | undefined)[], readMs = 0) {
   const calls: string[] = [];
-  const never = (): never => { throw new Error('this test has no such calls'); }; // prettier-ignore
   const scripted = <T>(what: string, script: readonly T[]): T | undefined => {
     const before = calls.filter((call) => call === what).length;
     calls.push(what);
@@ -49,9 +52,9 @@ function setUp(tries: readonly Observable<WatchReport>[], reads: readonly (Reaso
         if (answer === INVALID) return fails('MalformedResponse');
         return readMs === 0 ? of(answer) : timer(readMs).pipe(map(() => answer));
       }),
-    stream: never,
-    get: never,
-    channel: never,
+    stream: noCalls,
+    get: noCalls,
+    channel: noCalls,
   };
   const connections: WatcherMeans['connections'] = {
     join: (user) => user.next({ watch: () => defer(() => scripted('create', tries) ?? NEVER) }),
@@ -183,4 +186,31 @@ test('a watch that is left by the very batch that it is told cancels what it is 
   const { source } = setUp([endless], [undefined]);
   expect(watching(source.pipe(take(1))).completed).toBe(true);
   expect(cancelled).toBe(1);
+});
+
+test('a watch that is left while those before it are told that their stream broke does not come back', () => {
+  virtually(({ flush }) => {
+    const creates: number[] = [];
+    let open = 0;
+    const channel = defer(() => {
+      const nth = creates.push(0) - 1;
+      // As the user's function for tokens may, which is asked on the way to a stream.
+      if (nth === 1) second.leave();
+      const opened: DuplexPart = { type: 'open', send: () => creates.splice(nth, 1, (creates[nth] ?? 0) + 1) };
+      // The second ends all that are still there by then.
+      const end = nth === 0 ? timer(1).pipe(switchMap(() => fails('ConnectionLost'))) : timer(100).pipe(switchMap(() => throwError(Error)));
+      const duplex = defer(() => ((open += 1), concat(of(opened), end))).pipe(finalize(() => (open -= 1)));
+      const terms = { carrier: 'http2', endpoint: 'http://a:1', version: undefined } as const;
+      return of({ ...terms, duplex, removed: NEVER, answered: () => undefined, failed: () => true });
+    });
+    const caller: Caller = { unary: noCalls, stream: noCalls, get: noCalls, channel: () => channel };
+    // A program that was busy meanwhile finds the pause to be over.
+    const means = { caller, connections: new WatchConnections(caller, { ...settings, initialBackoffMs: 0 }), settings };
+    const watch = (key: string): Seen<WatchBatch> => watching(watchFrom({ key, filter: {} }, { next: 5, seen: 0 }, means));
+    const first = watch('a');
+    const second = watch('b');
+    timer(50).subscribe(() => first.leave());
+    flush();
+    expect([creates, open]).toEqual([[2, 1], 0]);
+  });
 });

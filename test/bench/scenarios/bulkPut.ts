@@ -65,7 +65,7 @@ function bulkPut(name: string, way: PeerWay, target: Target): Scenario {
       { name, unit: 'entries/s', better: 'more', target },
       { name: `cpu-${name}`, unit: 'µs/entry', better: 'less' },
     ],
-    rounds: { full: 9, quick: 3, warmUp: 1 },
+    rounds: { full: 21, quick: 3, warmUp: 1 },
     prepare: async ({ server: { endpoint }, quick }) => {
       const etcd = createClient({ endpoints: endpoint });
       const peer = peerClient(endpoint);

@@ -5,7 +5,7 @@ import { collect, type Collected } from './support/collect.js';
 import { fill } from './support/fill.js';
 import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
 import { until } from './support/until.js';
-import { watchersOf } from './support/watchers.js';
+import { watchersLeft, watchersOf } from './support/watchers.js';
 
 const WATCHES = 1_000;
 
@@ -39,19 +39,19 @@ describe.each([
 
   test('clients that are closed leave nothing behind, with many watches or with one', async () => {
     for (const count of [WATCHES, 1, WATCHES, 1, 20]) {
-      await watchersOf(scene, { watchers: 0, streams: 0 });
+      const nothing = await watchersLeft(scene, { watchers: 0, streams: 0 });
       client = makeClient();
       const startRevision = await nextRevision();
       for (let index = 0; index < count; index++) collect(client.watch({ prefix: `closed/${index}/` }, { startRevision }));
-      await watchersOf(scene, { streams: 1, watchers: count });
+      await watchersOf(scene, { streams: 1, watchers: nothing.watchers + count });
       await client.close();
       await until('no socket is open', () => scene.proxy.open === 0);
-      await watchersOf(scene, { watchers: 0, streams: 0 });
+      await watchersLeft(scene, nothing);
     }
   });
 
   test(`${rounds} rounds of subscribing and leaving leave nothing behind, on the server or here`, async () => {
-    const before = await watchersOf(scene, { watchers: 0, streams: 0 });
+    const before = await watchersLeft(scene, { watchers: 0, streams: 0 });
     const resources = activeResources();
     client = makeClient();
     const states = collect(client.connection$);
@@ -65,11 +65,11 @@ describe.each([
       if (round % 50 === 2) await firstValueFrom(client.watchBatches({ prefix: 'rounds/made/' }, { startRevision }));
       left.stop();
     }
-    await watchersOf(scene, { watchers: before.watchers + 1, streams: before.streams + 1 });
+    await watchersLeft(scene, { watchers: before.watchers + 1, streams: before.streams + 1 });
     await fill(scene.direct, { prefix: 'rounds/kept/', revisions: 1 });
     await until('the one that was kept is served', () => kept.values.length === 1);
     kept.stop();
-    await watchersOf(scene, before);
+    await watchersLeft(scene, before);
     await until('nothing is watched', () => states.values.at(-1)?.status === 'idle');
     await client.close();
     await until('no socket is open', () => scene.proxy.open === 0);

@@ -4,7 +4,7 @@ import type { Client } from '../../../src/index.js';
 import { collect } from './support/collect.js';
 import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
 import { until } from './support/until.js';
-import { watchersOf } from './support/watchers.js';
+import { watchersLeft, watchersOf } from './support/watchers.js';
 
 let scene: Scene;
 let client: Client;
@@ -29,7 +29,7 @@ const makeClient = (graceMs = 1_000): Client => scene.client({ heartbeatMs: 60_0
  */
 const counts = async () => {
   const { watchers } = await watchersOf(scene, { streams: 0 });
-  return { none: { watchers }, one: { watchers: watchers + 1 } };
+  return { none: { watchers, streams: 0 }, one: { watchers: watchers + 1 } };
 };
 const put = (name: string): Promise<unknown> => firstValueFrom(scene.direct.kv.put(`${range}${name}`, 'x'));
 /** Resolves when the watch is there: its first batch says so. */
@@ -104,7 +104,7 @@ describe('a watch whose last subscriber has left', () => {
     watch.stop();
     const states = collect(client.connection$);
     await until('nothing is watched', () => states.values.at(-1)?.status === 'idle');
-    await watchersOf(scene, none);
+    await watchersLeft(scene, none);
   });
 });
 

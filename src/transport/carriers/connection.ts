@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
 import { Client, type buildConnector } from 'undici';
 import { EtcdError } from '../../errors/index.js';
-import { closeCodeSentOn } from './closeCode.js';
 
 /** What streams both ways are carried with. */
 export interface Carrying {
@@ -24,8 +23,6 @@ export interface Connection {
    * takes too long.
    */
   leave(say: () => void): void;
-  /** The code with which a WebSocket on it was given up on this side. */
-  closeCode(): number | undefined;
 }
 
 /** So long the other end may take to close a connection that is left. In milliseconds. */
@@ -37,20 +34,17 @@ const FAREWELL_MS = 1_000;
  *
  * @param http2 whether it must speak HTTP/2; `CarrierUnusable` where the other end does not
  */
-export function connectionFor(origin: string, { connect, connectHttp2, maxResponseBytes, leaving }: Carrying, http2: boolean): Connection {
+export function connectionFor(origin: string, { connect, connectHttp2, leaving }: Carrying, http2: boolean): Connection {
   let socket: Socket | undefined;
-  let closeCode = (): number | undefined => undefined;
   let destroyed = false;
   const client = new Client(origin, {
     allowH2: http2,
     headersTimeout: 0,
     bodyTimeout: 0,
-    webSocket: { maxPayloadSize: maxResponseBytes },
     connect: (options, callback) =>
       (http2 ? connectHttp2 : connect)(options, (...[error, connected]) => {
         if (error !== null) return callback(error, null);
         socket = connected;
-        if (!http2) closeCode = closeCodeSentOn(connected);
         if (destroyed && !http2) connected.destroy();
         if (http2 && (connected as { alpnProtocol?: unknown }).alpnProtocol !== 'h2') {
           connected.destroy();
@@ -81,6 +75,5 @@ export function connectionFor(origin: string, { connect, connectHttp2, maxRespon
         void client.destroy();
       });
     },
-    closeCode: () => closeCode(),
   };
 }

@@ -30,7 +30,6 @@ export function shakeHands(client: Dispatcher, wanted: Wanted, where: ErrorDetai
   const key = randomBytes(16).toString('base64');
   const own = { 'sec-websocket-version': '13', 'sec-websocket-key': key };
   const offered = protocols.length === 0 ? {} : { 'sec-websocket-protocol': protocols.join(', ') };
-  let failure: EtcdError | undefined;
   client.dispatch(
     { method: 'GET', path, upgrade: 'websocket', headers: { ...headers, ...own, ...offered } },
     {
@@ -40,10 +39,9 @@ export function shakeHands(client: Dispatcher, wanted: Wanted, where: ErrorDetai
         socket.destroy();
         observer.failed(new EtcdError('CarrierUnusable', 'the answer to the WebSocket handshake is none', where));
       },
-      onResponseStart: (_, status) => void (failure = refusal(status, where)),
-      onResponseData: () => undefined,
-      onResponseEnd: () => observer.failed(failure),
-      onResponseError: (_, error) => observer.failed(failure ?? connectionError(error, false, where)),
+      // What else it says does not matter, and might have no end.
+      onResponseStart: (_, status) => observer.failed(refusal(status, where)),
+      onResponseError: (_, error) => observer.failed(connectionError(error, false, where)),
     },
   );
 }

@@ -54,16 +54,41 @@ export interface FrameObserver {
   close(code: number): void;
 }
 
-/** The frames in what a server sends, however it is cut. Each byte is copied at most once. */
+/** Bytes that come piece by piece, in one buffer. A list would hold the chunk of each, of which it may be a byte or none. */
+class Pile {
+  private buffer = Buffer.alloc(0);
+  length = 0;
+
+  add(bytes: Uint8Array): void {
+    const length = this.length + bytes.length;
+    if (length > this.buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(length, 2 * this.buffer.length));
+      this.buffer.copy(grown, 0, 0, this.length);
+      this.buffer = grown;
+    }
+    this.buffer.set(bytes, this.length);
+    this.length = length;
+  }
+
+  /** All of it, these at the end; it is empty then. */
+  takeWith(bytes: Uint8Array): Buffer {
+    this.add(bytes);
+    const taken = this.buffer.subarray(0, this.length);
+    this.buffer = Buffer.alloc(0);
+    this.length = 0;
+    return taken;
+  }
+}
+
+/** The frames in what a server sends, however it is cut, up to its close. */
 export class FrameReader {
   /** What has come of a frame that is not whole. */
-  private chunks: Buffer[] = [];
-  private bytes = 0;
-  /** No use looking again before there are so many. */
+  private readonly begun = new Pile();
+  /** No use looking again before there are so many bytes. */
   private needed = 2;
-  /** What has come of a message that is sent in several frames. */
-  private parts: Buffer[] | undefined;
-  private partBytes = 0;
+  /** What has come of a message that is sent in several frames, while it is. */
+  private readonly parts = new Pile();
+  private inParts = false;
 
   /** @param maxBytes how long a message may be */
   constructor(
@@ -71,19 +96,17 @@ export class FrameReader {
     private readonly observer: FrameObserver,
   ) {}
 
-  /** @throws BadFrame; it is of no use afterwards. */
+  /** @throws BadFrame; it is of no use afterwards, nor after a close. */
   push(chunk: Buffer): void {
-    this.chunks.push(chunk);
-    this.bytes += chunk.length;
-    if (this.bytes < this.needed) return;
-    const bytes = this.chunks.length === 1 ? chunk : Buffer.concat(this.chunks, this.bytes);
+    if (this.begun.length + chunk.length < this.needed) return this.begun.add(chunk);
+    const bytes = this.begun.length === 0 ? chunk : this.begun.takeWith(chunk);
     let at = 0;
     for (let end = this.endOf(bytes, at); end <= bytes.length; end = this.endOf(bytes, at)) {
-      this.read(bytes, at, end);
+      const goesOn = this.read(bytes, at, end);
+      if (!goesOn) return;
       at = end;
     }
-    this.chunks = at === bytes.length ? [] : [bytes.subarray(at)];
-    this.bytes = bytes.length - at;
+    this.begun.add(bytes.subarray(at));
   }
 
   /** Where the frame ends that begins there, as far as that can be told yet. */
@@ -104,36 +127,28 @@ export class FrameReader {
     if (opcode >= OPCODE.close) {
       if (opcode > OPCODE.pong || length > SHORT || (first & FINAL) === 0) throw new BadFrame(CODE.protocolError);
     } else {
-      if (opcode > OPCODE.binary || (opcode === OPCODE.continuation) !== (this.parts !== undefined)) throw new BadFrame(CODE.protocolError);
-      if (this.partBytes + length > this.maxBytes) throw new BadFrame(CODE.tooLarge);
+      if (opcode > OPCODE.binary || (opcode === OPCODE.continuation) !== this.inParts) throw new BadFrame(CODE.protocolError);
+      if (this.parts.length + length > this.maxBytes) throw new BadFrame(CODE.tooLarge);
     }
     return length;
   }
 
-  private read(bytes: Buffer, at: number, end: number): void {
+  /** @returns whether there may be more: not after a close */
+  private read(bytes: Buffer, at: number, end: number): boolean {
     const first = bytes.readUInt8(at);
+    const opcode = first & 0x0f;
     const payload = bytes.subarray(at + headBytes(bytes.readUInt8(at + 1)), end);
-    switch (first & 0x0f) {
-      case OPCODE.ping:
-        return this.observer.ping(payload);
-      case OPCODE.pong:
-        return;
-      case OPCODE.close:
-        return this.observer.close(codeIn(payload));
-      default:
-        return this.take(payload, (first & FINAL) !== 0);
-    }
+    if (opcode === OPCODE.close) this.observer.close(codeIn(payload));
+    else if (opcode === OPCODE.ping) this.observer.ping(payload);
+    else if (opcode !== OPCODE.pong) this.take(payload, (first & FINAL) !== 0);
+    return opcode !== OPCODE.close;
   }
 
   private take(payload: Buffer, final: boolean): void {
-    if (final && this.parts === undefined) return this.observer.message(textOf(payload));
-    const parts = (this.parts ??= []);
-    parts.push(payload);
-    this.partBytes += payload.length;
-    if (!final) return;
-    this.parts = undefined;
-    this.partBytes = 0;
-    this.observer.message(textOf(Buffer.concat(parts)));
+    const bytes = final && this.inParts ? this.parts.takeWith(payload) : payload;
+    this.inParts = !final;
+    if (!final) this.parts.add(payload);
+    else this.observer.message(textOf(bytes));
   }
 }
 
@@ -145,12 +160,17 @@ function lengthAt(bytes: Buffer, at: number): number {
   return length === LENGTH_64 ? Number(bytes.readBigUInt64BE(at + 1)) : length;
 }
 
+/** Those that say that there was none are not for the wire (RFC 6455, 7.4). */
+const NOT_SAID: ReadonlySet<number> = new Set([1004, CODE.none, CODE.unclean, 1015]);
+
 function codeIn(payload: Buffer): number {
-  if (payload.length === 1) throw new BadFrame(CODE.protocolError);
-  return payload.length === 0 ? CODE.none : payload.readUInt16BE(0);
+  if (payload.length === 0) return CODE.none;
+  const code = payload.length === 1 ? 0 : payload.readUInt16BE(0);
+  if (code < 1000 || code >= 5000 || NOT_SAID.has(code)) throw new BadFrame(CODE.protocolError);
+  return code;
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true });
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** What etcd says is ASCII but for names and keys within errors, and that is read four times as fast. */
 function textOf(bytes: Buffer): string {

@@ -39,8 +39,12 @@ export function shakeHands(client: Dispatcher, wanted: Wanted, where: ErrorDetai
         socket.destroy();
         observer.failed(new EtcdError('CarrierUnusable', 'the answer to the WebSocket handshake is none', where));
       },
-      // What else it says does not matter, and might have no end.
-      onResponseStart: (_, status) => observer.failed(refusal(status, where)),
+      onResponseStart: (_, status) => {
+        // Some say that the answer is on its way.
+        if (status < 200 && status !== 101) return;
+        // What else it says does not matter, and might have no end.
+        observer.failed(refusal(status, where));
+      },
       onResponseError: (_, error) => observer.failed(connectionError(error, false, where)),
     },
   );
@@ -52,7 +56,7 @@ function agrees(answer: IncomingHttpHeaders, key: string, protocols: readonly st
     .digest('base64');
   const protocol = answer['sec-websocket-protocol'];
   return (
-    answer.upgrade?.toLowerCase() === 'websocket' &&
+    String(answer.upgrade).toLowerCase() === 'websocket' &&
     answer['sec-websocket-accept'] === accepted &&
     answer['sec-websocket-extensions'] === undefined &&
     (protocol === undefined || protocols.includes(protocol))

@@ -11,9 +11,13 @@ const NOTHING = new Uint8Array(0);
 
 /** A WebSocket after its handshake. undici has no hand on its connection any more. */
 export class OpenSocket implements FrameObserver {
-  private readonly outgoing = new Outgoing((text) => this.write(OPCODE.text, Buffer.from(text, 'latin1')));
+  private readonly outgoing = new Outgoing((text) => {
+    if (this.state === 'open') this.write(OPCODE.text, Buffer.from(text, 'latin1'));
+  });
   private readonly frames: FrameReader;
   private state: 'open' | 'left' | 'over' = 'open';
+  /** What the last ping said that was not answered. */
+  private pinged: Uint8Array | undefined;
 
   constructor(
     private readonly socket: Duplex,
@@ -31,6 +35,7 @@ export class OpenSocket implements FrameObserver {
     socket.on('close', () => this.end(lost(CODE.unclean, this.where)));
     // A server that says no more, and not that it has ended, has ended.
     socket.on('end', () => socket.destroy());
+    socket.on('drain', () => this.pong());
     socket.on('data', (chunk: Buffer) => this.read(chunk));
     this.observer.next({ type: 'open', send: this.outgoing.send });
   }
@@ -53,7 +58,7 @@ export class OpenSocket implements FrameObserver {
   }
 
   ping(payload: Uint8Array): void {
-    if (this.state === 'open') this.write(OPCODE.pong, payload);
+    this.pinged = Uint8Array.from(payload);
   }
 
   close(code: number): void {
@@ -67,14 +72,29 @@ export class OpenSocket implements FrameObserver {
     try {
       this.frames.push(chunk);
     } catch (error) {
-      this.giveUp(error);
+      return this.giveUp(error);
     }
+    this.pong();
+  }
+
+  /** Answers the last ping alone, as it may, and when the other end reads: one that only asks could fill our memory with answers. */
+  private pong(): void {
+    const { pinged } = this;
+    if (pinged === undefined || this.state !== 'open' || this.socket.writableNeedDrain) return;
+    this.pinged = undefined;
+    this.write(OPCODE.pong, pinged);
   }
 
   private giveUp(error: unknown): void {
+    if (this.state === 'left') {
+      // Its last words may be on their way still.
+      this.state = 'over';
+      this.socket.end();
+      return;
+    }
     if (!(error instanceof BadFrame)) return this.end(error);
     const { code, message } = error;
-    if (this.state === 'open') this.write(OPCODE.close, Uint8Array.of(code >> 8, code & 0xff));
+    this.write(OPCODE.close, Uint8Array.of(code >> 8, code & 0xff));
     this.socket.destroy();
     this.end(code === CODE.tooLarge ? responseTooLarge(this.where) : new EtcdError('MalformedResponse', message, this.where));
   }

@@ -70,6 +70,9 @@ describe('what a server sends', () => {
   test.each<[string, Buffer, unknown]>([
     ['a close', serverFrame(0x88, Buffer.alloc(0)), { close: 1005 }],
     ['a close with a code and why', serverFrame(0x88, Buffer.from([0x03, 0xe9, 0x6f, 0x6b])), { close: 1001 }],
+    ['what is said after its close', Buffer.concat([serverFrame(0x88, Buffer.alloc(0)), text('{}'), text('{}', 0x83)]), { close: 1005 }],
+    ['a code that nobody may say', serverFrame(0x88, Buffer.of(0x03, 0xee)), { bad: 1002 }],
+    ['a code that there is not', serverFrame(0x88, Buffer.of(0x13, 0x88)), { bad: 1002 }],
     ['half a code', serverFrame(0x88, Buffer.of(3)), { bad: 1002 }],
     ['a reserved bit', text('{}', 0xc1), { bad: 1002 }],
     ['an opcode that there is not', text('{}', 0x83), { bad: 1002 }],
@@ -82,6 +85,27 @@ describe('what a server sends', () => {
     ['what is not UTF-8', serverFrame(0x81, Buffer.of(0xff, 0xfe)), { bad: 1007 }],
   ])('is ended by %s', (_, bytes, end) => {
     expect(readIn([Buffer.concat([text('[]'), bytes])])).toEqual(['[]', end]);
+  });
+
+  test('takes no more memory than its text, in however many parts', () => {
+    const parts = Buffer.concat(Array.from({ length: 1_000_000 }, () => Buffer.of(0, 0)));
+    const before = process.memoryUsage().heapUsed;
+    let used = 0;
+    const frames = new FrameReader(100, {
+      message: (message) => expect(message).toBe('{}'),
+      ping: () => (used = process.memoryUsage().heapUsed - before),
+      close: () => undefined,
+    });
+    frames.push(text('{', 0x01));
+    frames.push(parts);
+    frames.push(Buffer.concat([serverFrame(0x89, Buffer.alloc(0)), text('}', 0x80)]));
+    expect(used).not.toBe(0);
+    expect(used).toBeLessThan(50_000_000);
+    expect.assertions(3);
+  });
+
+  test('keeps the mark of its byte order, which JSON does not have', () => {
+    expect(readIn([text('\ufeff{}')])).toEqual(['\ufeff{}']);
   });
 
   test('is no longer than it may be, and not waited for where it says so', () => {

@@ -58,6 +58,7 @@ describe('a WebSocket', () => {
   interface Stream {
     readonly parts: DuplexPart[];
     error: unknown;
+    onMessage: () => void;
     leave(): void;
   }
 
@@ -75,8 +76,14 @@ describe('a WebSocket', () => {
       { connect, connectHttp2: connect, maxResponseBytes: 100, leaving },
     );
     const parts: DuplexPart[] = [];
-    const subscription = duplex.subscribe({ next: (part) => parts.push(part), error: (error: unknown) => (stream.error = error) });
-    const stream: Stream = { parts, error: undefined, leave: () => subscription.unsubscribe() };
+    const subscription = duplex.subscribe({
+      next: (part) => {
+        parts.push(part);
+        if (part.type === 'message') stream.onMessage();
+      },
+      error: (error: unknown) => (stream.error = error),
+    });
+    const stream: Stream = { parts, error: undefined, onMessage: () => undefined, leave: () => subscription.unsubscribe() };
     streams.add(subscription);
     return stream;
   }
@@ -87,10 +94,13 @@ describe('a WebSocket', () => {
     return stream;
   }
 
-  /** The opcode, and the payload without its mask, of what was sent last. */
-  const lastSent = (): [number, string] => {
-    const mask = sent.subarray(2, 6);
-    return [(sent[0] ?? 0) & 0x0f, Buffer.from(sent.subarray(6).map((byte, index) => byte ^ (mask[index % 4] ?? 0))).toString('latin1')];
+  /** The opcode, and the payload without its mask, of the frame that begins there and was sent last. */
+  const lastSent = (at = 0): [number, string] => {
+    const mask = sent.subarray(at + 2, at + 6);
+    return [
+      (sent[at] ?? 0) & 0x0f,
+      Buffer.from(sent.subarray(at + 6).map((byte, index) => byte ^ (mask[index % 4] ?? 0))).toString('latin1'),
+    ];
   };
 
   test('is asked for with the headers of the client, and its token as a subprotocol', async () => {
@@ -119,6 +129,7 @@ describe('a WebSocket', () => {
     ['brings a subprotocol', (accept) => ['HTTP/1.1 101 S', ...GOOD, `sec-websocket-accept: ${accept}`, 'sec-websocket-protocol: x']],
     ['is a refusal', () => ['HTTP/1.1 403 Forbidden', 'content-length: 0']],
     ['is a refusal that goes on for ever', () => ['HTTP/1.1 403 Forbidden', 'content-length: 1000000']],
+    ['changes twice', (accept) => ['HTTP/1.1 101 S', ...GOOD, 'upgrade: websocket', `sec-websocket-accept: ${accept}`]],
     ['changes to nothing', () => ['HTTP/1.1 101 Switching Protocols']],
   ])('is not used where the answer %s', async (_, bad) => {
     answer = bad;
@@ -161,6 +172,35 @@ describe('a WebSocket', () => {
     socket?.write(frame(9, Buffer.from('are you there?')));
     await until('there is an answer', () => sent.length === 6 + 14);
     expect(lastSent()).toEqual([10, 'are you there?']);
+  });
+
+  test('answers the last of many pings, of a server that reads nothing until it has asked them', async () => {
+    await opened();
+    socket?.pause();
+    const pings = Buffer.concat(
+      Array.from({ length: 100_000 }, (_, index) => frame(9, Buffer.from(`ping ${String(index).padStart(6, '0')}`))),
+    );
+    await new Promise((resolve) => socket?.write(pings, resolve));
+    socket?.resume();
+    await until('the last is answered', () => sent.length > 0 && lastSent(sent.length - 17)[1] === 'ping 099999');
+    // One for each chunk at most, of which there are some hundred.
+    expect(sent.length / 17).toBeLessThan(10_000);
+  });
+
+  test('takes its time, where the server says that it is about to answer', async () => {
+    const usual = answer;
+    answer = (accept) => ['HTTP/1.1 103 Early Hints', '', ...(usual(accept) ?? [])];
+    expect((await opened()).parts).toEqual([{ type: 'open', send: expect.any(Function) }]);
+  });
+
+  test('that is left within a message says no more than the end, whatever follows', async () => {
+    const stream = start();
+    await until('it is open', () => stream.parts.length === 1);
+    stream.onMessage = () => stream.leave();
+    socket?.write(Buffer.concat([frame(1, Buffer.from('{}')), frame(1, Buffer.from('{}')), frame(3, Buffer.alloc(1))]));
+    await until('its connection is closed', () => open.size === 0 && leaving.size === 0);
+    expect(stream).toMatchObject({ parts: [{ type: 'open' }, { type: 'message' }], error: undefined });
+    expect(lastSent()).toEqual([8, '']);
   });
 
   test('says what a turn has to say in one frame', async () => {

@@ -70,4 +70,4 @@ function starting(name: string, { ours, peer, floor }: typeof ALONE, targeted: b
 }
 
 export const importScenario: Scenario = starting('import', ALONE, true);
-export const firstGetScenario: Scenario = starting('first-get', FIRST_GET, false);
+export const firstGetScenario: Scenario = { ...starting('first-get', FIRST_GET, false), slow: true };

@@ -34,7 +34,7 @@ export const leasesScenario: Scenario = {
 };
 
 /** The connections that they hold. */
-export const leasesSocketsScenario: Scenario = socketsScenario(`${NAME}-sockets`, { ours: holdOurs, peer: holdPeer });
+export const leasesSocketsScenario: Scenario = { ...socketsScenario(`${NAME}-sockets`, { ours: holdOurs, peer: holdPeer }), slow: true };
 
 interface Held {
   end(): Promise<void>;

@@ -25,6 +25,7 @@ export const watchersScenario: Scenario = {
     { name: NAME, unit: 'ms', better: 'less' },
     { name: `${NAME}-heap`, unit: 'bytes/watch', better: 'less', target: { toPeer: 0.5 } },
   ],
+  slow: true,
   rounds: { full: 7, quick: 2, warmUp: 1 },
   prepare: async ({ server: { endpoint } }) => ({
     sides: {

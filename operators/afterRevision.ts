@@ -1,5 +1,5 @@
 import { filter, type MonoTypeOperatorFunction } from 'rxjs';
-import { checkArgument, FROM_ZERO } from '../src/model/checkOptions.js';
+import { checkArgument, FROM_ZERO } from '../src/model/validate.js';
 import type { Revisioned } from './internal/revisioned.js';
 
 /**

@@ -1,10 +1,10 @@
 import { concatMap, map, type Observable, type OperatorFunction } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
-import { checkArgument, FUNCTION } from '../src/model/checkOptions.js';
+import { checkArgument, FUNCTION } from '../src/model/validate.js';
 import type { TxnSpec } from '../src/model/op.js';
 import { isFenced, type Committed } from './internal/fencedTxn.js';
-import { TXN_TARGET } from './internal/kinds.js';
-import type { TxnTarget } from './internal/targets.js';
+import { TXN_TARGET } from './internal/validators.js';
+import type { TxnTarget } from './internal/putTarget.js';
 
 /**
  * Commits a txn for each value, one after the other, and emits its result. The types of the result follow the operations, per branch.

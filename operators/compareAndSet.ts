@@ -1,13 +1,13 @@
 import { concatMap, map, type OperatorFunction } from 'rxjs';
 import type { BytesLike } from '../src/model/bytes.js';
-import { checkArgument } from '../src/model/checkOptions.js';
+import { checkArgument } from '../src/model/validate.js';
 import { key as on, type Compare } from '../src/model/compare.js';
 import type { LeaseId } from '../src/model/ids.js';
 import type { KeyValue } from '../src/model/keyValue.js';
 import { get, put } from '../src/model/op.js';
-import type { ResponseHeader } from '../src/model/results.js';
-import { TXN_TARGET } from './internal/kinds.js';
-import type { TxnTarget } from './internal/targets.js';
+import type { ResponseHeader } from '../src/model/responses.js';
+import { TXN_TARGET } from './internal/validators.js';
+import type { TxnTarget } from './internal/putTarget.js';
 
 /**
  * What has to be there for a write:

@@ -2,7 +2,7 @@ import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { map, type OperatorFunction } from 'rxjs';
 import { InvalidValueError } from '../src/errors/index.js';
-import { checkArgument, CODEC } from '../src/model/checkOptions.js';
+import { checkArgument, CODEC } from '../src/model/validate.js';
 import { failuresOf } from '../src/model/failures.js';
 import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
 

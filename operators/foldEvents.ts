@@ -1,12 +1,12 @@
 import { Map as PersistentMap } from 'immutable';
 import { defer, filter, map, startWith, type OperatorFunction } from 'rxjs';
-import { checkArgument, checkOptions } from '../src/model/checkOptions.js';
+import { checkArgument, checkOptions } from '../src/model/validate.js';
 import type { KeyValue } from '../src/model/keyValue.js';
 import type { WatchEvent } from '../src/model/watchEvent.js';
 import { keyId } from '../src/model/keyId.js';
-import { ITERABLE, KEY_VALUE } from './internal/kinds.js';
+import { ITERABLE, KEY_VALUE } from './internal/validators.js';
 import type { WholeRevision } from './internal/revisioned.js';
-import { Snapshot } from '../src/model/snapshot.js';
+import { Snapshot } from '../src/model/immutableMapView.js';
 
 export interface FoldEventsConfig {
   /** What there is before the first event: what a range gave. Read once, when the operator is made. Default: nothing. */

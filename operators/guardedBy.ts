@@ -1,9 +1,9 @@
 import { map, type OperatorFunction } from 'rxjs';
-import { checkArgument } from '../src/model/checkOptions.js';
+import { checkArgument } from '../src/model/validate.js';
 import type { Compare } from '../src/model/compare.js';
 import { txn, type TxnSpec } from '../src/model/op.js';
 import { FENCED, isFenced, type Fenced, type FencedTxn } from './internal/fencedTxn.js';
-import { GUARD } from './internal/kinds.js';
+import { GUARD } from './internal/validators.js';
 
 /** A condition, or what has one: the ownership of a lock, a leadership. */
 export type Guard = Compare | { readonly guard: Compare };

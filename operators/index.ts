@@ -26,10 +26,10 @@ export { withLock, type LockStrategy, type WithLockConfig } from './withLock.js'
 export type { BackoffConfig } from './internal/backoff.js';
 export type { OverflowPolicy } from './internal/bufferedIterator.js';
 export type { Decodable, Decoded } from './internal/decoded.js';
-export type { PutAllResult } from './internal/bulkPut.js';
+export type { PutAllResult } from './internal/bulkWriter.js';
 export { isPutAllError, type PutAllError } from './internal/putAllError.js';
 export type { PutEntry } from './internal/putEntry.js';
 export type { Committed, Fenced, FencedTxn } from './internal/fencedTxn.js';
 export type { Revisioned, WholeRevision } from './internal/revisioned.js';
-export type { PutTarget, TxnTarget } from './internal/targets.js';
-export type { WhileHeldConfig } from './internal/whileHeld.js';
+export type { PutTarget, TxnTarget } from './internal/putTarget.js';
+export type { WhileHeldConfig } from './internal/runWhile.js';

@@ -1,5 +1,5 @@
 import { filter, type MonoTypeOperatorFunction } from 'rxjs';
-import { checkArgument, type OptionKind } from '../src/model/checkOptions.js';
+import { checkArgument, type OptionKind } from '../src/model/validate.js';
 import type { WatchEvent } from '../src/model/watchEvent.js';
 
 /**

@@ -1,5 +1,5 @@
 import { filter, type OperatorFunction } from 'rxjs';
-import { checkArgument, oneOf } from '../src/model/checkOptions.js';
+import { checkArgument, oneOf } from '../src/model/validate.js';
 import type { WatchEvent } from '../src/model/watchEvent.js';
 
 /**

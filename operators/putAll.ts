@@ -1,12 +1,12 @@
 import { Observable, Subject, takeUntil, type OperatorFunction, type Subscriber } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
-import { checkArgument, checkOptions, WHOLE } from '../src/model/checkOptions.js';
-import { BulkPut, type BulkLimits, type PutAllResult } from './internal/bulkPut.js';
+import { checkArgument, checkOptions, WHOLE } from '../src/model/validate.js';
+import { BulkPut, type BulkLimits, type PutAllResult } from './internal/bulkWriter.js';
 import { keepIdle } from './internal/idlePut.js';
-import { ANY_ITERABLE, TXN_TARGET } from './internal/kinds.js';
-import { Pulled } from './internal/pulled.js';
+import { ANY_ITERABLE, TXN_TARGET } from './internal/validators.js';
+import { Pulled } from './internal/iterableSource.js';
 import type { PutEntry } from './internal/putEntry.js';
-import type { TxnTarget } from './internal/targets.js';
+import type { TxnTarget } from './internal/putTarget.js';
 
 /** How much travels at a time, and how much may wait. */
 export interface PutAllConfig {

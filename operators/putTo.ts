@@ -1,13 +1,13 @@
 import { concatMap, type OperatorFunction } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
 import { isBytesLike, type BytesLike } from '../src/model/bytes.js';
-import { BOOLEAN, checkArgument, checkOptions, FUNCTION, LEASE } from '../src/model/checkOptions.js';
+import { BOOLEAN, checkArgument, checkOptions, FUNCTION, LEASE } from '../src/model/validate.js';
 import { typeName } from '../src/model/failures.js';
 import type { PutOptions } from '../src/model/op.js';
-import type { PutResponse } from '../src/model/results.js';
+import type { PutResponse } from '../src/model/responses.js';
 import { invalid } from './internal/invalid.js';
-import { KEY_OR_FUNCTION, PUT_TARGET } from './internal/kinds.js';
-import type { PutTarget } from './internal/targets.js';
+import { KEY_OR_FUNCTION, PUT_TARGET } from './internal/validators.js';
+import type { PutTarget } from './internal/putTarget.js';
 
 /** How values are written; `lease` and `prevKv` as with `etcd.kv.put`. */
 export interface PutToConfig<T> extends Pick<PutOptions, 'lease' | 'prevKv'> {

@@ -1,6 +1,6 @@
 import { concat, defer, filter, throwError, type Observable } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
-import { BOOLEAN, checkArgument, checkOptions, FROM_ZERO, FUNCTION } from '../src/model/checkOptions.js';
+import { BOOLEAN, checkArgument, checkOptions, FROM_ZERO, FUNCTION } from '../src/model/validate.js';
 import { invalid } from './internal/invalid.js';
 import { RevisionCursor } from './internal/revisionCursor.js';
 import type { Revisioned } from './internal/revisioned.js';

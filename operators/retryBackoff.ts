@@ -1,7 +1,7 @@
 import { defer, retry, tap, throwError, timer, type MonoTypeOperatorFunction } from 'rxjs';
-import { checkOptions, FUNCTION, type OptionKinds } from '../src/model/checkOptions.js';
+import { checkOptions, FUNCTION, type OptionKinds } from '../src/model/validate.js';
 import { backoff, backoffKinds, type BackoffConfig } from './internal/backoff.js';
-import { within } from './internal/kinds.js';
+import { within } from './internal/validators.js';
 import { isTransient } from './internal/transient.js';
 
 export interface RetryBackoffConfig<T> extends BackoffConfig {

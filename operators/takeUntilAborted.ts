@@ -1,6 +1,6 @@
 import { defer, EMPTY, Observable, takeUntil, type MonoTypeOperatorFunction } from 'rxjs';
-import { checkArgument, SIGNAL } from '../src/model/checkOptions.js';
-import { onAbort } from '../src/model/onAbort.js';
+import { checkArgument, SIGNAL } from '../src/model/validate.js';
+import { onAbort } from '../src/model/abortSignal.js';
 
 /**
  * Completes when an `AbortSignal` is aborted: `takeUntil` for code that is told to stop by a signal. Put it last, as `takeUntil`.

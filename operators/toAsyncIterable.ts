@@ -1,7 +1,7 @@
 import { isObservable, type Observable } from 'rxjs';
-import { checkArgument, checkOptions, oneOf, WHOLE } from '../src/model/checkOptions.js';
+import { checkArgument, checkOptions, oneOf, WHOLE } from '../src/model/validate.js';
 import { BufferedIterator, type OverflowPolicy } from './internal/bufferedIterator.js';
-import { OBSERVABLE } from './internal/kinds.js';
+import { OBSERVABLE } from './internal/validators.js';
 
 export interface ToAsyncIterableConfig {
   /** How many values may wait for the consumer. Default 1 024. */

@@ -1,5 +1,5 @@
 import { pipe, takeWhile, type MonoTypeOperatorFunction } from 'rxjs';
-import { BOOLEAN, checkArgument, checkOptions, FROM_ZERO } from '../src/model/checkOptions.js';
+import { BOOLEAN, checkArgument, checkOptions, FROM_ZERO } from '../src/model/validate.js';
 import type { Revisioned } from './internal/revisioned.js';
 
 export interface UntilRevisionConfig {

@@ -1,6 +1,6 @@
 import type { ObservableInput, ObservedValueOf, OperatorFunction } from 'rxjs';
-import { checkArgument, checkOptions, FUNCTION } from '../src/model/checkOptions.js';
-import { whileHeld, whileHeldKinds, type WhileHeldConfig } from './internal/whileHeld.js';
+import { checkArgument, checkOptions, FUNCTION } from '../src/model/validate.js';
+import { whileHeld, whileHeldKinds, type WhileHeldConfig } from './internal/runWhile.js';
 
 /**
  * Runs work as long as an election is won: on the stream of `etcd.election(name).campaign(value)`. The work is stopped the moment that the

@@ -1,6 +1,6 @@
 import { filter, map, type ObservableInput, type ObservedValueOf, type OperatorFunction } from 'rxjs';
-import { checkArgument, checkOptions, FUNCTION } from '../src/model/checkOptions.js';
-import { whileHeld, whileHeldKinds, type WhileHeldConfig } from './internal/whileHeld.js';
+import { checkArgument, checkOptions, FUNCTION } from '../src/model/validate.js';
+import { whileHeld, whileHeldKinds, type WhileHeldConfig } from './internal/runWhile.js';
 
 /** What {@link withLease} has to know of an event in the life of a lease; those of `etcd.lease` say more. */
 export interface LeaseNews<L extends object> {

@@ -13,9 +13,9 @@ import {
   type OperatorFunction,
 } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
-import { checkArgument, checkOptions, FUNCTION, oneOf } from '../src/model/checkOptions.js';
-import { OBSERVABLE_OR_FUNCTION } from './internal/kinds.js';
-import { whileHeld } from './internal/whileHeld.js';
+import { checkArgument, checkOptions, FUNCTION, oneOf } from '../src/model/validate.js';
+import { OBSERVABLE_OR_FUNCTION } from './internal/validators.js';
+import { whileHeld } from './internal/runWhile.js';
 
 /** What becomes of a job that comes while another runs, or waits for its lock. */
 export type LockStrategy = 'concat' | 'switch' | 'exhaust' | 'merge';

@@ -1,23 +1,23 @@
 import type { Decoder } from 'io-ts';
 import { ReplaySubject, type Observable } from 'rxjs';
-import { authService, type AuthService } from './auth.js';
-import { clusterService, type Cluster } from './cluster.js';
+import { authService, type AuthService } from './services/auth.js';
+import { clusterService, type Cluster } from './services/cluster.js';
 import type { Json } from './codec/wire.js';
 import { Agenda } from './concurrency/agenda.js';
-import { KeepAlives } from './concurrency/keepAlives.js';
-import { Releases } from './concurrency/releases.js';
-import { Rounds } from './concurrency/rounds.js';
-import { checkNewEndpoints, type EndpointsOption } from './endpointOptions.js';
+import { KeepAlives } from './concurrency/lease/keepAlives.js';
+import { Releases } from './concurrency/lease/cleanup.js';
+import { Rounds } from './concurrency/lease/refreshScheduler.js';
+import { checkNewEndpoints, type EndpointsOption } from './options/endpointOptions.js';
 import { keepIdleRead } from './idleRead.js';
-import { leaseService } from './lease.js';
-import { maintenanceService, type Maintenance } from './maintenance.js';
+import { leaseService } from './services/lease.js';
+import { maintenanceService, type Maintenance } from './services/maintenance.js';
 import { namespace, type Namespace, type NamespaceMeans } from './namespace.js';
-import { settingsOf, type ClientOptions } from './options.js';
-import { rawCall, type RawCallOptions } from './rawCall.js';
-import { serverInfoService, type ServerInfoService } from './serverInfo.js';
+import { settingsOf, type ClientOptions } from './options/clientOptions.js';
+import { rawCall, type RawCallOptions } from './services/rawCall.js';
+import { serverInfoService, type ServerInfoService } from './services/serverInfo.js';
 import { createCaller } from './transport/caller.js';
 import { lazyTransport } from './transport/lazyTransport.js';
-import { TlsSource } from './transport/tls/source.js';
+import { TlsSource } from './transport/tls/certificates.js';
 import { WatchConnections } from './watch/connections.js';
 
 /** A client of an etcd cluster: one pool of connections, shared by all that is done through it. */
@@ -72,7 +72,7 @@ export function createClient(options: ClientOptions = {}): Client {
   // Looked into now, that a mistake is told here and not by the first call.
   const tls = new TlsSource(settings.tls);
   const transport = lazyTransport(async () => {
-    const { undiciTransport } = await import('./transport/undiciTransport.js');
+    const { undiciTransport } = await import('./transport/http/undiciTransport.js');
     keepIdleRead(undiciTransport);
     return undiciTransport({ ...settings, tls });
   });

@@ -1,10 +1,10 @@
 import { of, type Unsubscribable } from 'rxjs';
-import { GatheredReads } from './gatheredReads.js';
+import { GatheredReads } from './services/internal/getBatcher.js';
 import { createCaller, type CallerSettings } from './transport/caller.js';
 import { giveUpIn } from './transport/giveUpIn.js';
-import { TlsSource } from './transport/tls/source.js';
-import type { HttpResponse, Transport } from './transport/transport.js';
-import type { TransportSettings } from './transport/undiciTransport.js';
+import { TlsSource } from './transport/tls/certificates.js';
+import type { HttpResponse, Transport } from './transport/http/transport.js';
+import type { TransportSettings } from './transport/http/undiciTransport.js';
 
 const SETTINGS: CallerSettings = {
   endpoints: ['http://idle.invalid'],

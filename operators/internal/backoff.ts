@@ -1,5 +1,5 @@
-import { FUNCTION, LONGEST_MS, type OptionKinds } from '../../src/model/checkOptions.js';
-import { within } from './kinds.js';
+import { FUNCTION, LONGEST_MS, type OptionKinds } from '../../src/model/validate.js';
+import { within } from './validators.js';
 
 /** How long to wait before another try. */
 export interface BackoffConfig {

@@ -1,5 +1,5 @@
 import type { Item, PutEntry } from './putEntry.js';
-import { Queue } from './queue.js';
+import { Queue } from '../../src/model/queue.js';
 
 /**
  * What waits to be written. A key has one entry at a time that may be taken or is under way; those that follow it wait behind it, for etcd takes a key only

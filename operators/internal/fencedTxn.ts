@@ -1,4 +1,4 @@
-import { isObject } from '../../src/model/checkOptions.js';
+import { isObject } from '../../src/model/validate.js';
 import type { Op, TxnOp, TxnResult, TxnSpec } from '../../src/model/op.js';
 
 /** Tells it from a txn that was written like this. A symbol, as to a server and to `kv.txn` it is one like any other; of all copies of the package. */

@@ -1,6 +1,6 @@
 import { NEVER, Observable } from 'rxjs';
-import { BulkPut, type BulkLimits } from './bulkPut.js';
-import { Pulled } from './pulled.js';
+import { BulkPut, type BulkLimits } from './bulkWriter.js';
+import { Pulled } from './iterableSource.js';
 import type { PutEntry } from './putEntry.js';
 
 let idle: Pulled<PutEntry> | undefined;

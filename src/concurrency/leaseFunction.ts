@@ -1,8 +1,8 @@
 import type { Observable } from 'rxjs';
-import type { Leases } from '../lease.js';
+import type { Leases } from '../services/lease.js';
 import type { LeaseId } from '../model/ids.js';
-import type { LeaseEvent, LeaseMeans } from './heldLease.js';
-import { adoptedLease, heldLease, type LeaseOptions } from './leases.js';
+import type { LeaseEvent, LeaseMeans } from './lease/heldLease.js';
+import { adoptedLease, heldLease, type LeaseOptions } from './lease/lease.js';
 
 /** Leases that refresh themselves, and with them etcd's Lease service. */
 export interface LeaseFunction extends Leases {

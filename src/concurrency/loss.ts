@@ -1,6 +1,6 @@
 import { catchError, defer, tap, throwError, type MonoTypeOperatorFunction } from 'rxjs';
 import { EtcdError, hasReason, isEtcdError, type Reason } from '../errors/index.js';
-import type { Place } from './ownerQueue.js';
+import type { Place } from './lock/waiterQueue.js';
 
 /**
  * Ends what was owned in `LockLost`, whatever ends it: one whose watch is denied, say, does not hear of the end of its key. What happens before that is told as it is.

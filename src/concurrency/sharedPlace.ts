@@ -4,9 +4,9 @@ import { idToHex, type LeaseId } from '../model/ids.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { del, get, put, range, type Op } from '../model/op.js';
 import { prefixEnd } from '../model/range.js';
-import { guardOf, placeKey, type Place, type QueueMeans } from './ownerQueue.js';
-import { severalTries } from './releases.js';
-import type { LeaseMeans } from './heldLease.js';
+import { guardOf, placeKey, type Place, type QueueMeans } from './lock/waiterQueue.js';
+import { severalTries } from './lease/cleanup.js';
+import type { LeaseMeans } from './lease/heldLease.js';
 
 /**
  * A place in a queue that several share. The place is a key `<name>/<lease in hex>` like any other, so that it excludes and is excluded by all that keep to that

@@ -3,7 +3,7 @@ import type { Compare } from './compare.js';
 import type { LeaseId } from './ids.js';
 import type { KeyValue } from './keyValue.js';
 import type { Range } from './range.js';
-import type { DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader } from './results.js';
+import type { DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader } from './responses.js';
 
 /** What a put may ask for besides. */
 export interface PutOptions {

@@ -1,4 +1,4 @@
-import { BOOLEAN, FROM_ZERO, LEASE, oneOf, type OptionKinds } from './checkOptions.js';
+import { BOOLEAN, FROM_ZERO, LEASE, oneOf, type OptionKinds } from './validate.js';
 import type { DeleteOptions, PutOptions, RangeOptions, ReadOptions } from './op.js';
 
 /** What the options of reads and writes may be, by themselves as in a txn. */

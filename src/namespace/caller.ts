@@ -2,8 +2,8 @@ import { defer, map, type Observable } from 'rxjs';
 import type { Rpc } from '../codec/rpc.js';
 import { EtcdError } from '../errors/index.js';
 import type { Caller } from '../transport/call.js';
-import type { Prefix } from './prefix.js';
-import { rulesOf } from './rules.js';
+import type { Prefix } from '../prefix/prefix.js';
+import { rulesOf } from '../prefix/prefixedCaller.js';
 
 /** A caller whose keys all begin with a prefix that nobody who calls sees. */
 export function callerWithin(caller: Caller, prefix: Prefix): Caller {

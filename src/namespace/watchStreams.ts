@@ -1,5 +1,5 @@
 import type { WatchReport, WatchStream } from '../watch/watchStream.js';
-import type { Prefix } from './prefix.js';
+import type { Prefix } from '../prefix/prefix.js';
 
 /** A stream of others, as the watches of a namespace use it: the connection stays one, whatever the number of namespaces. */
 export function watchStreamWithin(stream: WatchStream, prefix: Prefix): WatchStream {

@@ -3,8 +3,8 @@ import type { ResponseCodec } from '../codec/rpc.js';
 import { INVALID } from '../codec/wire.js';
 import { EtcdError, type ErrorDetails } from '../errors/index.js';
 import { failuresOf } from '../model/failures.js';
-import { errorInJson, errorInResponse } from './responseError.js';
-import type { HttpResponse } from './transport.js';
+import { errorInJson, errorInResponse } from './json/response.js';
+import type { HttpResponse } from './http/transport.js';
 
 /** What a unary response says, not yet decoded. @throws EtcdError what the server said instead of an answer, or `MalformedResponse` */
 export function answerIn(response: HttpResponse, where: ErrorDetails): unknown {

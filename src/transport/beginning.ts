@@ -1,7 +1,7 @@
 import type { Rpc } from '../codec/rpc.js';
 import { EtcdError } from '../errors/index.js';
-import { LONGEST_MS } from '../model/checkOptions.js';
-import { bodyOf } from './body.js';
+import { LONGEST_MS } from '../model/validate.js';
+import { bodyOf } from './http/body.js';
 import { newCall, type CallOptions, type ReadCallOptions } from './call.js';
 
 /** The state of a call, and what it sends: encoded once, whatever the number of tries. */

@@ -1,12 +1,12 @@
 import type { Observable } from 'rxjs';
 import type { Rpc, Safety } from '../codec/rpc.js';
 import type { EtcdError } from '../errors/index.js';
-import { BOOLEAN, checkOptions, MILLISECONDS, SIGNAL, STRING, type OptionKinds } from '../model/checkOptions.js';
-import type { Carrier } from './carriers/choice.js';
+import { BOOLEAN, checkOptions, MILLISECONDS, SIGNAL, STRING, type OptionKinds } from '../model/validate.js';
+import type { Carrier } from './streams/carrierSelector.js';
 import type { Endpoint } from './endpoint.js';
 import { steadyNow } from './steadyNow.js';
-import type { DuplexPart, HttpResponse } from './transport.js';
-import type { ServerVersion } from './version.js';
+import type { DuplexPart, HttpResponse } from './http/transport.js';
+import type { ServerVersion } from './endpoints/version.js';
 
 /** What every call takes besides its request. */
 export interface CallOptions {

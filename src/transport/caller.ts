@@ -3,27 +3,27 @@ import { authRpcs } from '../codec/auth.js';
 import type { Rpc } from '../codec/rpc.js';
 import { EtcdError } from '../errors/index.js';
 import { answerIn, decode } from './answers.js';
-import { Attempts } from './attempts.js';
+import { Attempts } from './callExecutor.js';
 import { begin, oldestOf, timeoutOf } from './beginning.js';
 import { newCall, NO_OPTIONS, type Caller, type CallOptions, type PlainAnswer, type ReadCallOptions, type Recover } from './call.js';
-import { CarrierChoice, type Carrier } from './carriers/choice.js';
-import { channelAlong } from './channel.js';
-import { checkServer, discoverServer, lostAfter } from './discovery.js';
-import { Endpoints } from './endpoints.js';
+import { CarrierChoice, type Carrier } from './streams/carrierSelector.js';
+import { channelAlong } from './streams/channel.js';
+import { checkServer, discoverServer, lostAfter } from './endpoints/versionProbe.js';
+import { Endpoints } from './endpoints/endpointPool.js';
 import type { Endpoint } from './endpoint.js';
 import { hedged } from './hedged.js';
-import { Limits } from './limited.js';
+import { Limits } from './deadline.js';
 import { memberQuestions } from './memberQuestions.js';
-import { MemberSearch } from './memberSearch.js';
+import { MemberSearch } from './endpoints/memberDiscovery.js';
 import { messagesOf } from './messagesOf.js';
 import { refuseNewer } from './newer.js';
 import { Requests } from './requests.js';
 import { NO_RETRIES, type RetryPolicy } from './retryPolicy.js';
 import { Revisions } from './revisions.js';
 import type { Route } from './route.js';
-import { Tokens, type Auth } from './tokens.js';
-import type { HttpResponse, Transport } from './transport.js';
-import { TryLimits } from './tryLimits.js';
+import { Tokens, type Auth } from './tokenProvider.js';
+import type { HttpResponse, Transport } from './http/transport.js';
+import { TryLimits } from './hedging.js';
 
 /** What a caller has to know. */
 export interface CallerSettings {

@@ -1,9 +1,9 @@
 import { concat, finalize, race, Subject, type Observable } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
-import { Backoff } from './backoff.js';
+import { Backoff } from '../util/retry.js';
 import { shareUntilDone } from './shareUntilDone.js';
 import { steadyNow } from './steadyNow.js';
-import type { ServerVersion } from './version.js';
+import type { ServerVersion } from './endpoints/version.js';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;

@@ -1,5 +1,5 @@
 import { EtcdError } from '../errors/index.js';
-import type { Credential } from './tokens.js';
+import type { Credential } from './tokenProvider.js';
 
 /**
  * Whether a call was refused because it showed no token, in words that do not say so. Where clients show certificates, a server that has auth on takes such a call for one of

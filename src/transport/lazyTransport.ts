@@ -1,5 +1,5 @@
 import { defer, switchMap, type Observable } from 'rxjs';
-import type { Transport } from './transport.js';
+import type { Transport } from './http/transport.js';
 
 /**
  * A transport that is loaded when it is first used: what it is built on is several times what it takes to load all the rest, and who only wants a type, an

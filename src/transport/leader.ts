@@ -1,10 +1,10 @@
 import { defer, EMPTY, exhaustMap, ignoreElements, retry, throwError, timeout, timer, type Observable } from 'rxjs';
 import { maintenanceRpcs } from '../codec/maintenance.js';
 import { hasReason } from '../errors/index.js';
-import { bodyOf } from './body.js';
+import { bodyOf } from './http/body.js';
 import type { Route } from './route.js';
-import { errorInResponse } from './responseError.js';
-import type { Transport } from './transport.js';
+import { errorInResponse } from './json/response.js';
+import type { Transport } from './http/transport.js';
 
 /**
  * By this header a member that has lost the others refuses a call with `NoLeader`, and ends a stream so after a while. Without it, it would do by itself what can be done

@@ -2,8 +2,8 @@ import { finalize, map } from 'rxjs';
 import { clusterRpcs } from '../codec/cluster.js';
 import { maintenanceRpcs } from '../codec/maintenance.js';
 import type { Caller } from './call.js';
-import type { Endpoints } from './endpoints.js';
-import type { SearchQuestions } from './memberSearch.js';
+import type { Endpoints } from './endpoints/endpointPool.js';
+import type { SearchQuestions } from './endpoints/memberDiscovery.js';
 
 /** An address that cannot be reached may not answer at all. */
 const PATIENCE_MS = 5_000;

@@ -1,10 +1,10 @@
 import { Observable } from 'rxjs';
 import type { ResponseCodec } from '../codec/rpc.js';
 import { readStreamMessage } from './answers.js';
-import { JsonStream } from './jsonStream.js';
-import { errorInResponse } from './responseError.js';
+import { JsonStream } from './json/jsonStream.js';
+import { errorInResponse } from './json/response.js';
 import { EtcdError, type ErrorDetails } from '../errors/index.js';
-import type { StreamPart } from './transport.js';
+import type { StreamPart } from './http/transport.js';
 
 /** How a streaming answer is read. */
 interface Reading<A> {

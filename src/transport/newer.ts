@@ -2,7 +2,7 @@ import type { Rpc } from '../codec/rpc.js';
 import { newerField, NEWEST_FIELD } from '../codec/since.js';
 import { UnsupportedServerVersionError } from '../errors/index.js';
 import type { Route } from './route.js';
-import { isAtLeast } from './version.js';
+import { isAtLeast } from './endpoints/version.js';
 
 /** @throws EtcdError `UnsupportedServerVersion` where the server lacks the RPC, or would ignore a field of the request */
 export function refuseNewer<In>(rpc: Rpc<In, unknown>, request: In, { info: { version }, endpoint }: Route): void {

@@ -4,7 +4,7 @@ import type { Call } from './call.js';
 import type { Endpoint } from './endpoint.js';
 import { NEEDS_LEADER } from './leader.js';
 import { steadyNow } from './steadyNow.js';
-import type { HttpRequest } from './transport.js';
+import type { HttpRequest } from './http/transport.js';
 
 /** The requests of a client. */
 export class Requests {

@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { Recover } from './call.js';
 import type { Endpoint, ServerInfo } from './endpoint.js';
-import type { Credential } from './tokens.js';
+import type { Credential } from './tokenProvider.js';
 
 /** Where a try goes, and what it shows there. */
 export interface Route {

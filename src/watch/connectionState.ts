@@ -1,5 +1,5 @@
 import type { EtcdError } from '../errors/index.js';
-import type { Carrier } from '../transport/carriers/choice.js';
+import type { Carrier } from '../transport/streams/carrierSelector.js';
 
 /** How the watches of a client are connected. */
 export type ConnectionState =

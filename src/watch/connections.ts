@@ -1,9 +1,9 @@
 import { watchRpcs } from '../codec/watch.js';
 import type { Caller } from '../transport/call.js';
-import { chunkedStream } from './chunkedStream.js';
-import { duplexStream } from './duplexStream.js';
+import { chunkedStream } from './streams/chunkedStream.js';
+import { duplexStream } from './streams/duplexStream.js';
 import type { ConnectionSettings } from './settings.js';
-import { StreamConnections } from './streamConnections.js';
+import { StreamConnections } from './streams/streamManager.js';
 import type { WatchStream } from './watchStream.js';
 
 /** The streams under the watches of a client. */

@@ -1,7 +1,7 @@
 import type { Observer } from 'rxjs';
 import type { WatchBatch } from '../model/watchBatch.js';
 import type { WatchEvent } from '../model/watchEvent.js';
-import type { Company } from './listenable.js';
+import type { Company } from './lightObservable.js';
 
 /** Takes batches apart for somebody. */
 export class EventsOf implements Observer<WatchBatch>, Company<WatchEvent> {

@@ -2,7 +2,7 @@ import { Map as PersistentMap } from 'immutable';
 import { toBase64 } from '../model/bytes.js';
 import { keyId } from '../model/keyId.js';
 import { KeyValue } from '../model/keyValue.js';
-import { Snapshot } from '../model/snapshot.js';
+import { Snapshot } from '../model/immutableMapView.js';
 import type { WatchEvent } from '../model/watchEvent.js';
 
 type Entries = PersistentMap<string, KeyValue>;

@@ -2,10 +2,10 @@ import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { concatMap, defer, distinctUntilChanged, map, type Observable } from 'rxjs';
 import type { InvalidValueError } from '../errors/index.js';
-import { CODEC, FUNCTION, required, type OptionKinds } from '../model/checkOptions.js';
+import { CODEC, FUNCTION, required, type OptionKinds } from '../model/validate.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { isUnchanged } from '../model/unchanged.js';
-import type { LiveUpdate } from './live.js';
+import type { LiveUpdate } from './live/liveRange.js';
 
 /** How the value of a key is followed. */
 export interface LiveValueOptions<A> {

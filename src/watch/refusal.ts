@@ -1,7 +1,7 @@
 import type { AnswerOf } from '../codec/rpc.js';
 import type { watchRpcs } from '../codec/watch.js';
 import { CompactedError, EtcdError, type ErrorDetails } from '../errors/index.js';
-import { serverError } from '../transport/responseError.js';
+import { serverError } from '../transport/json/response.js';
 
 type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
 

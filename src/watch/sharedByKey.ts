@@ -1,6 +1,6 @@
 import { Subscription, type Observable, type Observer } from 'rxjs';
-import { Listenable, type Company } from './listenable.js';
-import { Shared, type Sharing, type Source } from './shared.js';
+import { Listenable, type Company } from './lightObservable.js';
+import { Shared, type Sharing, type Source } from './refCounted.js';
 
 /**
  * Streams of which all who ask for the same key share one: made with its first subscriber, and gone a little after its last.

@@ -2,9 +2,9 @@ import type { Observable, Observer } from 'rxjs';
 import { toBase64 } from '../model/bytes.js';
 import { prefixEnd, type KeyRange } from '../model/range.js';
 import { progress, type WatchBatch } from '../model/watchBatch.js';
-import type { Company } from './listenable.js';
-import type { WatchTarget } from './request.js';
-import type { Source } from './shared.js';
+import type { Company } from './lightObservable.js';
+import type { WatchTarget } from './messages.js';
+import type { Source } from './refCounted.js';
 import { SharedByKey } from './sharedByKey.js';
 
 /** The server watches of a client, one a range and filter. */

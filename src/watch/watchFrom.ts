@@ -1,6 +1,6 @@
 import { Observable, of } from 'rxjs';
 import type { WatchBatch } from '../model/watchBatch.js';
-import type { WatchTarget } from './request.js';
+import type { WatchTarget } from './messages.js';
 import { Watcher } from './watcher.js';
 import type { WatcherMeans, WatchStart } from './watcherMeans.js';
 

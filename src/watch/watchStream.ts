@@ -1,6 +1,6 @@
 import type { WatchNews } from './cursor.js';
-import type { WatchTarget } from './request.js';
-import type { Source } from './shared.js';
+import type { WatchTarget } from './messages.js';
+import type { Source } from './refCounted.js';
 import type { StoreSighting } from './storeIdentity.js';
 
 /** What a server says on a watch: first that it is there, then its news. */

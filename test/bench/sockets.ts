@@ -1,4 +1,4 @@
-import { startTcpProxy } from '../support/tcpProxy.js';
+import { startTcpProxy } from '../support/faultProxies/tcpProxy.js';
 import type { Contest, Figures, Row, Scenario, Who } from './scenario.js';
 
 /** What holds connections until it is ended. */

@@ -1,8 +1,8 @@
 import { afterAll, test } from '@jest/globals';
 import { askedSeed, randomFrom, type Random } from '../support/random.js';
 import { AUTH_FAULTS, FAULTS, TLS_FAULTS, TOKEN_TTL, type Fault } from '../support/workload/faults.js';
-import { play, type PlayOptions } from '../support/workload/play.js';
-import type { Row } from '../support/workload/row.js';
+import { play, type PlayOptions } from '../support/workload/runScenario.js';
+import type { Row } from '../support/workload/resultRow.js';
 import { tableOf } from '../support/workload/table.js';
 
 const random = randomFrom(askedSeed());

@@ -2,9 +2,9 @@
 import { parseArgs } from 'node:util';
 import { randomFrom, type Random } from '../support/random.js';
 import { AUTH_FAULTS, FAULTS, TLS_FAULTS, TOKEN_TTL, type Fault } from '../support/workload/faults.js';
-import { growth, growthFaults } from '../support/workload/growth.js';
-import { play } from '../support/workload/play.js';
-import type { Row } from '../support/workload/row.js';
+import { growth, growthFaults } from '../support/workload/leaks.js';
+import { play } from '../support/workload/runScenario.js';
+import type { Row } from '../support/workload/resultRow.js';
 import { tableOf } from '../support/workload/table.js';
 
 const USAGE = 'Usage: npm run soak -- [--minutes 5] [--seed 1] [--version 3.5]';

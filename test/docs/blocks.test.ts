@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { blocksOf, isAsTold, scratchFolder, transcriptOf, writeBlock } from '../support/docs/blocks.js';
 import { findTools, run, startEtcd, type EtcdServer } from '../support/etcd/index.js';
 import { projectRoot } from '../support/etcd/project.js';
-import type { Performance, Programme } from './stage.js';
+import type { Performance, Programme } from './docRunner.js';
 
 /** Every block of these says what it shows; of the other pages those that do are run. */
 const ALL_OF = ['README.md', 'docs/recipes.md'];
@@ -24,7 +24,7 @@ async function performed(server: EtcdServer, folder: string): Promise<Map<string
     return { place, file, transcript };
   });
   const programme: Programme = { endpoint: server.endpoint, tools: dirname((await findTools()).etcdctl), blocks };
-  const { stdout, stderr } = await run(process.execPath, ['--import', 'tsx', 'test/docs/stage.ts'], {
+  const { stdout, stderr } = await run(process.execPath, ['--import', 'tsx', 'test/docs/docRunner.ts'], {
     cwd: projectRoot(),
     input: JSON.stringify(programme),
   });

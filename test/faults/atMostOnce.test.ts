@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { firstValueFrom } from 'rxjs';
 import { key, put, type Client } from '../../src/index.js';
 import { freePorts, startEtcd, type EtcdServer } from '../support/etcd/index.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcpProxy.js';
+import { startTcpProxy, type TcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { Clients, rejection, until, versionOf } from './support.js';
 
 let etcd: EtcdServer;

@@ -3,7 +3,7 @@ import { lastValueFrom, map, toArray } from 'rxjs';
 import { isPutAllError, putAll, type PutAllResult, type PutEntry } from '../../operators/index.js';
 import type { Client } from '../../src/index.js';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcpProxy.js';
+import { startTcpProxy, type TcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { Clients, until } from './support.js';
 
 let etcd: EtcdServer;

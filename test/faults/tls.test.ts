@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
 import type { Client, ClientOptions, TlsSettings } from '../../src/index.js';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
-import { startTcpProxy, type TcpProxy } from '../support/tcpProxy.js';
+import { startTcpProxy, type TcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { SERVER, makeTls, type Identity, type Tls } from '../support/tls.js';
 import { Clients, rejection, until } from './support.js';
 import { collect } from './watch/support/collect.js';

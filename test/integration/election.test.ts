@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { idToHex, type KeyValue } from 'rxetcd';
 import { EMPTY, finalize, NEVER, switchMap } from 'rxjs';
-import { startTcpProxy } from '../support/tcpProxy.js';
+import { startTcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { withEtcd } from './support/fixture.js';
 import { Holder } from './support/holding.js';
 import { failureWith, only, until } from './support/outcomes.js';

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { toText, type LeaseEvent } from 'rxetcd';
 import { firstValueFrom, type Observable } from 'rxjs';
 import { startEtcd } from '../support/etcd/index.js';
-import { startTcpProxy } from '../support/tcpProxy.js';
+import { startTcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { withCluster, withEtcd } from './support/fixture.js';
 import { Holder, Lateness } from './support/holding.js';
 import { failureOf, failureWith, only, until } from './support/outcomes.js';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { hasReason, put, type Client, type Ownership } from 'rxetcd';
 import { startEtcd } from '../support/etcd/index.js';
-import { startTcpProxy } from '../support/tcpProxy.js';
+import { startTcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { withEtcd } from './support/fixture.js';
 import { Holder, Lateness } from './support/holding.js';
 import { only, until } from './support/outcomes.js';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Client, Queue } from 'rxetcd';
 import { map, repeat, takeUntil, tap, timer, type Observable } from 'rxjs';
-import { startTcpProxy } from '../support/tcpProxy.js';
+import { startTcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { withEtcd } from './support/fixture.js';
 import { holding } from './support/holder.js';
 import { all, failureWith, only, until } from './support/outcomes.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { leaseId, type KeyValue } from 'rxetcd';
 import { EMPTY, firstValueFrom, forkJoin, of, switchMap, tap, throwError, timer } from 'rxjs';
-import { startTcpProxy, type TcpProxy } from '../support/tcpProxy.js';
+import { startTcpProxy, type TcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { withEtcd } from './support/fixture.js';
 import { failureWith, only } from './support/outcomes.js';
 

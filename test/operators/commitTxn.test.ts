@@ -4,7 +4,7 @@ import { commitTxn, type TxnTarget } from '../../operators/index.js';
 import { AmbiguousWriteError, EtcdError } from '../../src/errors/index.js';
 import { key } from '../../src/model/compare.js';
 import { get, put, txn, type TxnSpec } from '../../src/model/op.js';
-import { FakeKv } from './fakeKv.js';
+import { FakeKv } from '../support/fakes/fakeKv.js';
 import { logger, virtually } from './support.js';
 
 /** Answers every txn with this stream. */

@@ -3,7 +3,7 @@ import { concatMap, map, of, type Observable } from 'rxjs';
 import { compareAndSet, type ConditionalPut, type Expected, type TxnTarget } from '../../operators/index.js';
 import { EtcdError } from '../../src/errors/index.js';
 import { leaseId } from '../../src/model/ids.js';
-import { FakeKv } from './fakeKv.js';
+import { FakeKv } from '../support/fakes/fakeKv.js';
 import { logger, virtually, kv as pair } from './support.js';
 
 const answering = (answer: Observable<unknown>): TxnTarget => ({ txn: () => answer }) as unknown as TxnTarget;

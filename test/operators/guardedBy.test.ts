@@ -5,7 +5,7 @@ import { FENCED } from '../../operators/internal/fencedTxn.js';
 import { hasReason } from '../../src/errors/index.js';
 import { key } from '../../src/model/compare.js';
 import { get, put, txn, type TxnSpec } from '../../src/model/op.js';
-import { FakeKv } from './fakeKv.js';
+import { FakeKv } from '../support/fakes/fakeKv.js';
 import { logger, virtually } from './support.js';
 
 const guard = key('lock/1').createRevision.equals(2);

@@ -6,8 +6,8 @@ import { AmbiguousWriteError, EtcdError, hasReason } from '../../src/errors/inde
 import { toBytes } from '../../src/model/bytes.js';
 import { leaseId } from '../../src/model/ids.js';
 import { put } from '../../src/model/op.js';
-import { FakeKv } from './fakeKv.js';
-import { HeldKv } from './heldKv.js';
+import { FakeKv } from '../support/fakes/fakeKv.js';
+import { HeldKv } from '../support/fakes/fakeHeldKv.js';
 import { logger, virtually } from './support.js';
 
 /** An entry whose value tells which one of its key it is. */

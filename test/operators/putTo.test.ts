@@ -4,7 +4,7 @@ import { putTo, type PutTarget } from '../../operators/index.js';
 import { AmbiguousWriteError, EtcdError, hasReason } from '../../src/errors/index.js';
 import { toBytes } from '../../src/model/bytes.js';
 import { leaseId } from '../../src/model/ids.js';
-import { FakeKv } from './fakeKv.js';
+import { FakeKv } from '../support/fakes/fakeKv.js';
 import { logger, virtually } from './support.js';
 
 const answering = (answer: Observable<unknown>): PutTarget => ({ put: () => answer }) as unknown as PutTarget;

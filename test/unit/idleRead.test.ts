@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { NEVER } from 'rxjs';
 import { keepIdleRead } from '../../src/idleRead.js';
 import { atEndOfTurn } from '../../src/transport/endOfTurn.js';
-import type { HttpRequest, Transport } from '../../src/transport/transport.js';
+import type { HttpRequest, Transport } from '../../src/transport/http/transport.js';
 
 /** A transport that tells what it was asked, and never answers. */
 function unconnected(asked: HttpRequest[]): Transport {

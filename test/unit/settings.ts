@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import { InvalidOptionError } from '../../src/errors/index.js';
-import { settingsOf, type ClientOptions } from '../../src/options.js';
+import { settingsOf, type ClientOptions } from '../../src/options/clientOptions.js';
 import { failure } from './transport/support.js';
 
 /** What settings come of options that a program in JavaScript could give. */

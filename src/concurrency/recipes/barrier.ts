@@ -1,10 +1,10 @@
 import { defer, map, type Observable } from 'rxjs';
-import { checkOptions, LEASE } from '../../model/checkOptions.js';
+import { checkOptions, LEASE } from '../../model/validate.js';
 import { key as on } from '../../model/compare.js';
 import type { LeaseId } from '../../model/ids.js';
 import { put } from '../../model/op.js';
 import { checkName } from '../names.js';
-import type { QueueMeans } from '../ownerQueue.js';
+import type { QueueMeans } from '../lock/waiterQueue.js';
 import { whenGone } from './waiting.js';
 
 /** How a barrier is held. */

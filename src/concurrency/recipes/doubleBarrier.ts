@@ -1,11 +1,11 @@
 import { catchError, defer, EMPTY, map, of, Subject, switchMap, take, takeUntil, tap, throwError, type Observable } from 'rxjs';
 import { EtcdError, hasReason } from '../../errors/index.js';
-import { checkArgument, checkOptions, WHOLE } from '../../model/checkOptions.js';
+import { checkArgument, checkOptions, WHOLE } from '../../model/validate.js';
 import { del, get, range } from '../../model/op.js';
-import { persistently } from '../../watch/passing.js';
+import { persistently } from '../../watch/retryable.js';
 import { checkName } from '../names.js';
-import { gone, guardOf, type Place } from '../ownerQueue.js';
-import { ownership, TENURE, type HeldPlace, type TenureMeans, type TenureOptions, type Turn } from '../tenure.js';
+import { gone, guardOf, type Place } from '../lock/waiterQueue.js';
+import { ownership, TENURE, type HeldPlace, type TenureMeans, type TenureOptions, type Turn } from '../lock/ownership.js';
 import { orCompacted, whenGone } from './waiting.js';
 
 /** One who is in a double barrier, together with all others. */

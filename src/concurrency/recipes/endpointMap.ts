@@ -3,9 +3,9 @@ import { Map as PersistentMap } from 'immutable';
 import { map, scan, type OperatorFunction } from 'rxjs';
 import type { InvalidValueError } from '../../errors/index.js';
 import type { KeyValue } from '../../model/keyValue.js';
-import { Snapshot } from '../../model/snapshot.js';
-import type { LiveUpdate } from '../../watch/live.js';
-import { endpointOf, type Endpoint } from './endpoint.js';
+import { Snapshot } from '../../model/immutableMapView.js';
+import type { LiveUpdate } from '../../watch/live/liveRange.js';
+import { endpointOf, type Endpoint } from './serviceEndpoint.js';
 
 /** The endpoints of a service by their ids, out of a live range. Each change costs what it changes, not what there is. */
 export function endpointsOf(

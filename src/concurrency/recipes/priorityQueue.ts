@@ -1,14 +1,14 @@
 import { defer, map, switchMap, type Observable } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
-import { BYTES, checkArgument, type OptionKind } from '../../model/checkOptions.js';
+import { BYTES, checkArgument, type OptionKind } from '../../model/validate.js';
 import { key as on } from '../../model/compare.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { put } from '../../model/op.js';
-import { persistently } from '../../watch/passing.js';
+import { persistently } from '../../watch/retryable.js';
 import { checkName } from '../names.js';
-import { untilDone } from '../stm/tries.js';
-import type { TenureMeans } from '../tenure.js';
+import { untilDone } from '../transaction/optimisticRetry.js';
+import type { TenureMeans } from '../lock/ownership.js';
 import type { Enqueued } from './queue.js';
 import { takeFirst } from './taking.js';
 

@@ -5,7 +5,7 @@ import { key as on } from '../../model/compare.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { put } from '../../model/op.js';
 import { checkName } from '../names.js';
-import type { TenureMeans } from '../tenure.js';
+import type { TenureMeans } from '../lock/ownership.js';
 import { takeFirst } from './taking.js';
 
 /** An item that was put into a queue. */

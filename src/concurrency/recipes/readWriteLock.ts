@@ -1,9 +1,9 @@
 import { defer, map, type Observable } from 'rxjs';
-import { checkOptions, MILLISECONDS, type OptionKinds } from '../../model/checkOptions.js';
-import { hadWithin, toOwnership, type LockOptions, type Ownership } from '../lock.js';
+import { checkOptions, MILLISECONDS, type OptionKinds } from '../../model/validate.js';
+import { hadWithin, toOwnership, type LockOptions, type Ownership } from '../lock/lock.js';
 import { checkName } from '../names.js';
-import { awaitRivals } from '../ownerQueue.js';
-import { ownership, TENURE, type TenureMeans } from '../tenure.js';
+import { awaitRivals } from '../lock/waiterQueue.js';
+import { ownership, TENURE, type TenureMeans } from '../lock/ownership.js';
 
 /** How a read or write lock is held, and waited for. */
 export type ReadWriteLockOptions = Omit<LockOptions, 'reentrant'>;

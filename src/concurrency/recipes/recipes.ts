@@ -1,12 +1,12 @@
-import type { Lives } from '../../watch/lives.js';
-import type { TenureMeans } from '../tenure.js';
+import type { Lives } from '../../watch/live/live.js';
+import type { TenureMeans } from '../lock/ownership.js';
 import { barriers, type Barriers } from './barrier.js';
 import { doubleBarriers, type DoubleBarriers } from './doubleBarrier.js';
 import { priorityQueues, type PriorityQueues } from './priorityQueue.js';
 import { queues, type Queues } from './queue.js';
 import { readWriteLocks, type ReadWriteLocks } from './readWriteLock.js';
 import { semaphores, type Semaphores } from './semaphore.js';
-import { serviceRegistry, type ServiceRegistry } from './services.js';
+import { serviceRegistry, type ServiceRegistry } from './serviceRegistry.js';
 
 /** What is made of keys, leases and watches, and is not a lock or an election. */
 export interface Recipes extends Semaphores, ReadWriteLocks, Barriers, DoubleBarriers, Queues, PriorityQueues, ServiceRegistry {}

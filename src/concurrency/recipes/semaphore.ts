@@ -1,11 +1,11 @@
 import { defer, filter, map, of, switchMap, take, throwError, type Observable } from 'rxjs';
-import { checkArgument, checkOptions, MILLISECONDS, WHOLE, type OptionKinds } from '../../model/checkOptions.js';
+import { checkArgument, checkOptions, MILLISECONDS, WHOLE, type OptionKinds } from '../../model/validate.js';
 import { keyId } from '../../model/keyId.js';
-import { persistently } from '../../watch/passing.js';
-import { hadWithin, toOwnership, type LockOptions, type Ownership } from '../lock.js';
+import { persistently } from '../../watch/retryable.js';
+import { hadWithin, toOwnership, type LockOptions, type Ownership } from '../lock/lock.js';
 import { checkName } from '../names.js';
-import { gone, type Place } from '../ownerQueue.js';
-import { ownership, TENURE, type TenureMeans, type Turn } from '../tenure.js';
+import { gone, type Place } from '../lock/waiterQueue.js';
+import { ownership, TENURE, type TenureMeans, type Turn } from '../lock/ownership.js';
 import { orCompacted } from './waiting.js';
 
 /** How a permit is held, and waited for. */

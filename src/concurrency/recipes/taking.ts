@@ -2,10 +2,10 @@ import { AsyncSubject, defer, EMPTY, filter, finalize, map, of, repeat, switchMa
 import { key as on } from '../../model/compare.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { del, put, range, type RangeOptions } from '../../model/op.js';
-import { orClosed } from '../../model/orClosed.js';
-import type { RangeResponse } from '../../model/results.js';
-import { persistently } from '../../watch/passing.js';
-import type { TenureMeans } from '../tenure.js';
+import { orClosed } from '../../model/closed.js';
+import type { RangeResponse } from '../../model/responses.js';
+import { persistently } from '../../watch/retryable.js';
+import type { TenureMeans } from '../lock/ownership.js';
 import { orCompacted } from './waiting.js';
 
 /**

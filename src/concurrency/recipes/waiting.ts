@@ -1,9 +1,9 @@
 import { catchError, of, switchMap, take, throwError, type Observable } from 'rxjs';
 import { hasReason } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
-import { orClosed } from '../../model/orClosed.js';
-import { persistently } from '../../watch/passing.js';
-import type { QueueMeans } from '../ownerQueue.js';
+import { orClosed } from '../../model/closed.js';
+import { persistently } from '../../watch/retryable.js';
+import type { QueueMeans } from '../lock/waiterQueue.js';
 
 /** Goes on where the history that was to tell has been compacted away: by looking again. */
 export function orCompacted<T>(source: Observable<T>, look: () => Observable<T>): Observable<T> {

@@ -1,6 +1,6 @@
 import { key as on, type Compare } from '../../model/compare.js';
 import type { KeyValue } from '../../model/keyValue.js';
-import { binaryKey, holds, isPoint, keyBytes, rangeOf, type BinaryKey, type Span } from './spans.js';
+import { binaryKey, holds, isPoint, keyBytes, rangeOf, type BinaryKey, type Span } from '../../model/spans.js';
 
 interface Read {
   readonly span: Span;

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { EtcdError, type ErrorDetails } from '../../errors/index.js';
-import { connectionError } from '../connectionError.js';
+import { connectionError } from '../http/connectionError.js';
 
 /** What is asked for. */
 export interface Wanted {

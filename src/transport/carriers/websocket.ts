@@ -1,8 +1,8 @@
 import { Observable } from 'rxjs';
-import type { DuplexPart, DuplexRequest } from '../transport.js';
-import { connectionFor, type Carrying } from './connection.js';
+import type { DuplexPart, DuplexRequest } from '../http/transport.js';
+import { connectionFor, type Carrying } from '../streams/dedicatedConnection.js';
 import { shakeHands } from './handshake.js';
-import { OpenSocket } from './openSocket.js';
+import { OpenSocket } from '../streams/websocket.js';
 
 /** Headers that a handshake has no use for. */
 const OWN_HEADERS = new Set(['content-type']);

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { buildConnector } from 'undici';
-import type { TlsMaterial, TlsSource } from './source.js';
+import type { TlsMaterial, TlsSource } from './certificates.js';
 
 /** How connections are made. */
 interface ConnectorSettings {

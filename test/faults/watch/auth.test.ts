@@ -3,7 +3,7 @@ import { firstValueFrom } from 'rxjs';
 import type { Client, WatchEvent } from '../../../src/index.js';
 import { collect, type Collected } from './support/collect.js';
 import { setScene, type Scene } from './support/scene.js';
-import { until } from './support/until.js';
+import { until } from '../../support/waitFor.js';
 
 const APP = { username: 'app', password: 'secret of app' };
 

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Client } from '../../../src/index.js';
-import { History, Recorder, violations } from '../../support/promises.js';
+import { History, Recorder, violations } from '../../support/watchGuarantees.js';
 import { CARRIERS, forLongMessages, type CarrierOption } from './support/carriers.js';
 import { fill } from './support/fill.js';
 import { setScene, type Scene } from './support/scene.js';
-import { until } from './support/until.js';
+import { until } from '../../support/waitFor.js';
 
 const REVISIONS = 3_001;
 

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Watches } from '../../../src/index.js';
-import { History, Recorder, violations } from '../../support/promises.js';
+import { History, Recorder, violations } from '../../support/watchGuarantees.js';
 import { CARRIERS, forLongMessages, has } from './support/carriers.js';
 import { fill } from './support/fill.js';
 import { setScene, type Scene } from './support/scene.js';
 import { unfragmentedWatches } from './support/unfragmented.js';
-import { until } from './support/until.js';
+import { until } from '../../support/waitFor.js';
 
 /** Of 256 B: some 22 MB of JSON. */
 const EVENTS = 50_000;

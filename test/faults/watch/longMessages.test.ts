@@ -4,7 +4,7 @@ import type { Client, ConnectionState, LiveUpdate, Range, WatchEvent } from '../
 import { has } from './support/carriers.js';
 import { collect, type Collected } from './support/collect.js';
 import { setScene, type Scene } from './support/scene.js';
-import { until } from './support/until.js';
+import { until } from '../../support/waitFor.js';
 
 let scene: Scene;
 let client: Client;

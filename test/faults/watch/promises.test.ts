@@ -7,7 +7,7 @@ import {
   type Promised,
   type Watched,
   type Written,
-} from '../../support/promises.js';
+} from '../../support/watchGuarantees.js';
 
 const put = (key: string, value: string): Written => ({ type: 'put', key, value });
 const del = (key: string): Written => ({ type: 'delete', key, value: '' });

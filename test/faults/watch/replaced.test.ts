@@ -5,7 +5,7 @@ import { createClient, type Client } from '../../../src/index.js';
 import { startEtcd, type EtcdServer } from '../../support/etcd/index.js';
 import { collect } from './support/collect.js';
 import { QUICK } from './support/scene.js';
-import { until } from './support/until.js';
+import { until } from '../../support/waitFor.js';
 
 /** The store is not the one that it was: another data folder under the same address, as after a wipe or a restore. */
 let server: EtcdServer;

@@ -4,7 +4,7 @@ import type { Client } from '../../../src/index.js';
 import { collect, type Collected } from './support/collect.js';
 import { fill } from './support/fill.js';
 import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
-import { until } from './support/until.js';
+import { until } from '../../support/waitFor.js';
 import { watchersLeft, watchersOf } from './support/watchers.js';
 
 const WATCHES = 1_000;

@@ -3,7 +3,7 @@ import { firstValueFrom } from 'rxjs';
 import type { Client } from '../../../src/index.js';
 import { collect } from './support/collect.js';
 import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
-import { until } from './support/until.js';
+import { until } from '../../support/waitFor.js';
 import { watchersLeft, watchersOf } from './support/watchers.js';
 
 let scene: Scene;

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { MultiplexedStream } from '../../../src/watch/multiplexedStream.js';
+import { MultiplexedStream } from '../../../src/watch/streams/multiplexedStream.js';
 import { observable } from '../../unit/watch/support.js';
 import { collect } from './support/collect.js';
 

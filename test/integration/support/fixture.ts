@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { createClient, type Client, type ClientOptions } from 'rxetcd';
-import { isAtLeast, parseVersion } from '../../../src/transport/version.js';
+import { isAtLeast, parseVersion } from '../../../src/transport/endpoints/version.js';
 import {
   startCluster,
   startEtcd,

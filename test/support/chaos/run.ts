@@ -3,7 +3,7 @@ import { firstValueFrom } from 'rxjs';
 import { createClient, type Client } from '../../../src/index.js';
 import { startEtcd } from '../etcd/index.js';
 import { randomFrom, type Random } from '../random.js';
-import { startTcpProxy, type TcpProxy } from '../tcpProxy.js';
+import { startTcpProxy, type TcpProxy } from '../faultProxies/tcpProxy.js';
 import { ContenderProcess } from './child.js';
 import { judge, type Figures, type Happened } from './judge.js';
 import { COUNTERS, LOCKS, machineNow } from './protocol.js';

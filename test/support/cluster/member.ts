@@ -1,6 +1,6 @@
 import { getText } from '../etcd/http.js';
 import type { EtcdServer } from '../etcd/index.js';
-import type { TcpProxy } from '../tcpProxy.js';
+import type { TcpProxy } from '../faultProxies/tcpProxy.js';
 import type { PeerProxy } from './peerProxy.js';
 
 /** A member of a cluster with a proxy before each of its ports. */

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { Lane, startTcpProxy, type Lanes, type TcpProxy } from '../tcpProxy.js';
+import { Lane, startTcpProxy, type Lanes, type TcpProxy } from '../faultProxies/tcpProxy.js';
 
 /** Before the peer port of a member: knows which of the others speaks, so that two members can be parted, one way or both. */
 export interface PeerProxy extends Pick<TcpProxy, 'endpoint' | 'cut' | 'refuse' | 'accept' | 'close'> {

@@ -4,7 +4,7 @@ import { startProcess } from '../etcd/processServer.js';
 import { uniqueName } from '../etcd/server.js';
 import { startTogether } from '../etcd/startTogether.js';
 import type { BinarySource, ClientTls, EtcdServer } from '../etcd/types.js';
-import { startTcpProxy, type TcpProxy } from '../tcpProxy.js';
+import { startTcpProxy, type TcpProxy } from '../faultProxies/tcpProxy.js';
 import type { FaultClusterOptions } from './types.js';
 import type { Member } from './member.js';
 import { startPeerProxy, type PeerProxy } from './peerProxy.js';

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { lastValueFrom, Subject, switchMap, take, takeUntil, tap } from 'rxjs';
 import { hasReason, isEtcdError, put, type Client, type Ownership } from '../../../src/index.js';
 import type { Random } from '../random.js';
-import type { Gate } from './gate.js';
-import type { Breach } from './notes.js';
+import type { Gate } from './pauseGate.js';
+import type { Breach } from './callLog.js';
 
 /** Outside of what writers write, and watches watch. */
 const LOCK = 'z/lock';

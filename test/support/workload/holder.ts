@@ -1,6 +1,6 @@
 import { firstValueFrom, type Subscription } from 'rxjs';
 import type { Client, LeaseEvent } from '../../../src/index.js';
-import type { Breach } from './notes.js';
+import type { Breach } from './callLog.js';
 
 const TICK_MS = 25;
 /** So late may be told what was known: a busy machine comes to its timers late. */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { firstValueFrom } from 'rxjs';
 import type { Client, KeyValue } from '../../../src/index.js';
 import { countKey, COUNTS, type Contender, type CountNote } from './contender.js';
-import type { Breach } from './notes.js';
+import type { Breach } from './callLog.js';
 
 const TICK_MS = 25;
 /** So late may be told what was known: a busy machine comes to its timers late. */

@@ -1,10 +1,10 @@
 import { firstValueFrom } from 'rxjs';
 import { isEtcdError, type Client } from '../../../src/index.js';
 import type { Random } from '../random.js';
-import type { Gate } from './gate.js';
-import { markKey } from './marks.js';
-import type { Breach, CallNote } from './notes.js';
-import type { Tries } from './tries.js';
+import type { Gate } from './pauseGate.js';
+import { markKey } from './writeMarker.js';
+import type { Breach, CallNote } from './callLog.js';
+import type { Tries } from './attemptLog.js';
 import type { Writer } from './writer.js';
 
 /** Of those that take longer it is noted where the time went. */

@@ -1,4 +1,4 @@
-import { together, type Row } from './row.js';
+import { together, type Row } from './resultRow.js';
 
 const ms = (value: number): string => String(Math.round(value));
 

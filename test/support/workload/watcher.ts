@@ -1,7 +1,7 @@
 import { tap } from 'rxjs';
 import type { Client, Range, WatchOptions } from '../../../src/index.js';
-import { Recorder, violations, type History } from '../promises.js';
-import { viewOf } from '../promises/view.js';
+import { Recorder, violations, type History } from '../watchGuarantees.js';
+import { viewOf } from '../watchGuarantees/view.js';
 
 /** Of writers: the keys of locks are no part of what is held against the watches. */
 const ALL: Range = { from: 'a', to: 'n' };

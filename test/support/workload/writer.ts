@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { firstValueFrom } from 'rxjs';
 import { del, hasReason, isEtcdError, key, put, type Client } from '../../../src/index.js';
 import type { Random } from '../random.js';
-import type { Gate } from './gate.js';
-import { changesOf, markKey, markValue, type Mark } from './marks.js';
-import type { Breach, WriteNote } from './notes.js';
+import type { Gate } from './pauseGate.js';
+import { changesOf, markKey, markValue, type Mark } from './writeMarker.js';
+import type { Breach, WriteNote } from './callLog.js';
 
 const KEYS = 6;
 const PAUSE_MS = 40;

@@ -4,7 +4,7 @@ import { lastValueFrom, takeUntil, timer, toArray, type Observable } from 'rxjs'
 import { createClient, isEtcdError, type EtcdError, leaseId, put, type Client } from '../../../src/index.js';
 import { expectSilentAbout, rejection, until } from '../transport/support.js';
 import { answers, GOOD, say, SECRET, type Answer } from './answers.js';
-import { startRawServer } from './rawServer.js';
+import { startRawServer } from '../../support/fakes/fakeRawServer.js';
 
 /** A call that is answered badly, at the path that is. */
 const CALLS: Readonly<Record<string, readonly [path: string, write: boolean, call: (client: Client) => Observable<unknown>]>> = {

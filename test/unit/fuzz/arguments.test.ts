@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { catchError, filter, firstValueFrom, map, of, race, timer } from 'rxjs';
 import { createClient, hasReason, type Client } from '../../../src/index.js';
-import { startFakeServer, type FakeServer } from '../../support/fakeServer.js';
+import { startFakeServer, type FakeServer } from '../../support/fakes/fakeServer.js';
 import { callAt, type Argument, isStream, METHODS, methodsOf, OF_WHAT_IS_MADE, THROW } from './arguments.js';
 import { junk, SECRET } from './junk.js';
 

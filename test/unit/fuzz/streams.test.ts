@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { lastValueFrom, takeUntil, timer, toArray, type Observable } from 'rxjs';
 import { createClient, isEtcdError, leaseId, type Client } from '../../../src/index.js';
-import { frame, startFakeStreams, type FakeStream, type FakeStreams } from '../../support/fakeStreams.js';
+import { frame, startFakeStreams, type FakeStream, type FakeStreams } from '../../support/fakes/fakeStreams.js';
 import { expectSilentAbout, until } from '../transport/support.js';
 import { GOOD, SECRET, spoil } from './answers.js';
 

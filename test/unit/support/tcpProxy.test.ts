@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { listenSomewhere } from '../../support/ports.js';
-import { startTcpProxy, type TcpProxy } from '../../support/tcpProxy.js';
+import { startTcpProxy, type TcpProxy } from '../../support/faultProxies/tcpProxy.js';
 
 let server: Server;
 let proxy: TcpProxy;

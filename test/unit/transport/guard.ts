@@ -1,4 +1,4 @@
-import { header, refuse, reply, type Script } from './scripted.js';
+import { header, refuse, reply, type Script } from '../../support/fakes/fakeTransport.js';
 
 export const AUTHENTICATE = '/v3/auth/authenticate';
 

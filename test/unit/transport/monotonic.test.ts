@@ -4,8 +4,8 @@ import { electionRpcs } from '../../../src/codec/election.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import type { Caller, ReadCallOptions } from '../../../src/transport/call.js';
 import type { ClosableCaller } from '../../../src/transport/caller.js';
-import type { Transport } from '../../../src/transport/transport.js';
-import { A, after, B, callerOf, header, put, reply, scriptedTransport, settle, type Script } from './scripted.js';
+import type { Transport } from '../../../src/transport/http/transport.js';
+import { A, after, B, callerOf, header, put, reply, scriptedTransport, settle, type Script } from '../../support/fakes/fakeTransport.js';
 
 /** Answers as of a revision, which may change. */
 const at =

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { EMPTY, map, of, Subject, takeUntil, timer } from 'rxjs';
 import type { RetryDecision, RetryFailure, RetryPolicy } from '../../../src/transport/retryPolicy.js';
-import { settingsOf } from '../../../src/options.js';
+import { settingsOf } from '../../../src/options/clientOptions.js';
 import {
   A,
   after,
@@ -19,7 +19,7 @@ import {
   silent,
   unreachable,
   type Script,
-} from './scripted.js';
+} from '../../support/fakes/fakeTransport.js';
 import { Guard } from './guard.js';
 
 const BOTH = { endpoints: [A, B] };

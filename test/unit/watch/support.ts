@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { TestScheduler, type RunHelpers } from 'rxjs/testing';
 import { Observable } from 'rxjs';
-import type { Source } from '../../../src/watch/shared.js';
+import type { Source } from '../../../src/watch/refCounted.js';
 import { withClocksInStep } from '../clocks.js';
 
 /** Runs in virtual time: hours pass in a millisecond. */

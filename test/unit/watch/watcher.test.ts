@@ -20,7 +20,7 @@ import { EtcdError, type Reason } from '../../../src/errors/index.js';
 import type { ClusterId } from '../../../src/model/ids.js';
 import type { WatchBatch } from '../../../src/model/watchBatch.js';
 import type { Caller } from '../../../src/transport/call.js';
-import type { DuplexPart } from '../../../src/transport/transport.js';
+import type { DuplexPart } from '../../../src/transport/http/transport.js';
 import { WatchConnections } from '../../../src/watch/connections.js';
 import type { ConnectionState } from '../../../src/watch/connectionState.js';
 import type { WatcherMeans } from '../../../src/watch/watcherMeans.js';

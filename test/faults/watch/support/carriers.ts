@@ -1,4 +1,4 @@
-import { isAtLeast, parseVersion } from '../../../../src/transport/version.js';
+import { isAtLeast, parseVersion } from '../../../../src/transport/endpoints/version.js';
 import type { StreamOptions } from '../../../../src/index.js';
 import type { EtcdServer } from '../../../support/etcd/index.js';
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '../../../support/random.js';
 import type { Scene } from './scene.js';
-import { until } from './until.js';
+import { until } from '../../../support/waitFor.js';
 
 export type Lane = 'up' | 'down';
 

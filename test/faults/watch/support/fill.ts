@@ -1,6 +1,6 @@
 import { firstValueFrom, from, lastValueFrom, mergeMap, toArray } from 'rxjs';
 import { put, type Client } from '../../../../src/index.js';
-import type { Written } from '../../../support/promises.js';
+import type { Written } from '../../../support/watchGuarantees.js';
 
 export interface FillOptions {
   readonly prefix: string;

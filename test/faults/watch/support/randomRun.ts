@@ -1,12 +1,12 @@
 import { firstValueFrom } from 'rxjs';
 import type { StreamOptions } from '../../../../src/index.js';
-import { History } from '../../../support/promises.js';
+import { History } from '../../../support/watchGuarantees.js';
 import type { EtcdServer } from '../../../support/etcd/index.js';
 import { askedSeed, randomFrom, type Random } from '../../../support/random.js';
 import { forLongMessages, has } from './carriers.js';
 import { drawFault, strike, type FaultKind, type Weights, type Witness } from './faults.js';
 import { setScene, type Scene, type SceneOptions } from './scene.js';
-import { until } from './until.js';
+import { until } from '../../../support/waitFor.js';
 import { Watches } from './watches.js';
 import { Writers } from './writers.js';
 

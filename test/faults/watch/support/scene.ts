@@ -1,7 +1,7 @@
 import { firstValueFrom } from 'rxjs';
 import { createClient, type Client, type ClientOptions, type StreamOptions } from '../../../../src/index.js';
 import { startEtcd, type EtcdServer } from '../../../support/etcd/index.js';
-import { startTcpProxy, type TcpProxy } from '../../../support/tcpProxy.js';
+import { startTcpProxy, type TcpProxy } from '../../../support/faultProxies/tcpProxy.js';
 import { makeTls, type Tls } from '../../../support/tls.js';
 
 export interface SceneOptions {

@@ -1,11 +1,11 @@
 import { map, ReplaySubject } from 'rxjs';
 import type { ClientOptions } from '../../../../src/index.js';
-import { settingsOf } from '../../../../src/options.js';
+import { settingsOf } from '../../../../src/options/clientOptions.js';
 import type { Caller } from '../../../../src/transport/call.js';
 import { createCaller } from '../../../../src/transport/caller.js';
-import { TlsSource } from '../../../../src/transport/tls/source.js';
-import { undiciTransport } from '../../../../src/transport/undiciTransport.js';
-import { parseVersion } from '../../../../src/transport/version.js';
+import { TlsSource } from '../../../../src/transport/tls/certificates.js';
+import { undiciTransport } from '../../../../src/transport/http/undiciTransport.js';
+import { parseVersion } from '../../../../src/transport/endpoints/version.js';
 import { WatchConnections } from '../../../../src/watch/connections.js';
 import { watches, type Watches } from '../../../../src/watch/watch.js';
 

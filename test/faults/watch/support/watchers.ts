@@ -1,6 +1,6 @@
 import { firstValueFrom } from 'rxjs';
 import type { Scene } from './scene.js';
-import { until } from './until.js';
+import { until } from '../../../support/waitFor.js';
 
 /** What the server holds for watches. */
 export interface ServerWatchers {

@@ -1,8 +1,8 @@
 import { hasReason, type Client, type Range, type WatchOptions } from '../../../../src/index.js';
-import { Recorder, violations, type History, type Violation } from '../../../support/promises.js';
-import { viewOf } from '../../../support/promises/view.js';
+import { Recorder, violations, type History, type Violation } from '../../../support/watchGuarantees.js';
+import { viewOf } from '../../../support/watchGuarantees/view.js';
 import type { Random } from '../../../support/random.js';
-import { until } from './until.js';
+import { until } from '../../../support/waitFor.js';
 
 const LASTING: readonly (readonly [name: string, range: Range, options?: WatchOptions])[] = [
   ['prefix a', { prefix: 'a/' }],

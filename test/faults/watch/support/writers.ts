@@ -1,8 +1,8 @@
 import { firstValueFrom, retry, timeout, timer } from 'rxjs';
 import { del, isEtcdError, put, type Client } from '../../../../src/index.js';
-import type { Written } from '../../../support/promises.js';
+import type { Written } from '../../../support/watchGuarantees.js';
 import type { Random } from '../../../support/random.js';
-import { until } from './until.js';
+import { until } from '../../../support/waitFor.js';
 
 const KEYS = 8;
 

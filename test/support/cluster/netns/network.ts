@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { run } from '../../etcd/index.js';
-import { command, ip, makeNamespace, type Namespace } from './namespace.js';
+import { command, ip, makeNamespace, type Namespace } from './networkNamespace.js';
 
 /** Of a network: thirteen hosts and ourselves. */
 const BITS = 28;

@@ -1,0 +1,169 @@
+import { defer, type Subscriber } from 'rxjs';
+import { AmbiguousWriteError, EtcdError, hasReason, isEtcdError } from '../../src/errors/index.js';
+import type { PutOp } from '../../src/model/op.js';
+import { EntryQueue } from './entryQueue.js';
+import { PutAllError } from './putAllError.js';
+import { inOrder, toItem, type Item, type PutEntry } from './putEntry.js';
+import type { TxnTarget } from './putTarget.js';
+
+/** How much travels at a time. */
+export interface BulkLimits {
+  readonly concurrency: number;
+  readonly maxOps: number;
+  readonly maxBytes: number;
+}
+
+/** Entries that were written together, at one revision. */
+export interface PutAllResult<E extends PutEntry = PutEntry> {
+  readonly revision: number;
+  readonly entries: readonly E[];
+}
+
+/** Where entries come from. */
+export interface Supply {
+  /** There is room for more. */
+  more(): void;
+  /** No more are wanted; said once or several times. */
+  stop(): void;
+}
+
+/** What a supply ended with. Boxed, for an error can be any value. */
+export type End = 'completed' | { readonly error: unknown };
+
+interface Failure<E extends PutEntry> {
+  readonly batch: readonly Item<E>[];
+  readonly error: EtcdError;
+}
+
+/** Writes entries in txns of what waits, until the supply has ended, or a txn has failed. */
+export class BulkPut<E extends PutEntry> {
+  readonly #kv: TxnTarget;
+  readonly #limits: BulkLimits;
+  readonly #subscriber: Subscriber<PutAllResult<E>>;
+  readonly #waiting = new EntryQueue<E>();
+  readonly #failures: Failure<E>[] = [];
+  #supply: Supply | undefined;
+  /** How many entries have come. */
+  #count = 0;
+  #underWay = 0;
+  #end: End | undefined;
+  /** Answers that come at once must not make the stack deeper with each txn. */
+  #sending = false;
+
+  constructor(kv: TxnTarget, limits: BulkLimits, subscriber: Subscriber<PutAllResult<E>>) {
+    this.#kv = kv;
+    this.#limits = limits;
+    this.#subscriber = subscriber;
+  }
+
+  from(supply: Supply): void {
+    this.#supply = supply;
+    this.#subscriber.add(() => supply.stop());
+    supply.more();
+  }
+
+  /** How many entries wait for their txn. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Whether there is not yet enough to fill all txns at once. */
+  get hasRoom(): boolean {
+    const { concurrency, maxOps, maxBytes } = this.#limits;
+    return this.#waiting.size < concurrency * maxOps && this.#waiting.bytes < concurrency * maxBytes;
+  }
+
+  /** Whether the next txn has all that it can take. */
+  get hasTxn(): boolean {
+    return this.#waiting.ready >= this.#limits.maxOps;
+  }
+
+  /** Takes an entry. It is sent by {@link send}: when there is nothing to be gained by waiting for the next. */
+  add(entry: E): void {
+    try {
+      this.#waiting.add(toItem(entry, this.#count++));
+    } catch (error) {
+      this.end({ error });
+    }
+  }
+
+  /** What has come is still written, before the error is passed on, or completion. */
+  end(end: End): void {
+    this.#end ??= end;
+    this.#supply?.stop();
+    this.send();
+    this.#finish();
+  }
+
+  /** Sends what can be sent now. */
+  send(): void {
+    if (this.#sending) return;
+    this.#sending = true;
+    const { concurrency, maxOps, maxBytes } = this.#limits;
+    while (this.#mayWrite && this.#underWay < concurrency && this.#waiting.ready > 0) this.#commit(this.#waiting.take(maxOps, maxBytes));
+    this.#sending = false;
+  }
+
+  get #mayWrite(): boolean {
+    return this.#failures.length === 0 && !this.#subscriber.closed;
+  }
+
+  get #goesOn(): boolean {
+    return this.#mayWrite && this.#end === undefined;
+  }
+
+  #commit(batch: readonly Item<E>[]): void {
+    this.#underWay++;
+    const txn = defer(() => this.#kv.txn({ success: batch.map(opOf) })).subscribe({
+      next: ({ header }) => this.#written(batch, header.revision),
+      error: (error: unknown) => this.#failed(batch, error),
+    });
+    this.#subscriber.add(txn);
+  }
+
+  #written(batch: readonly Item<E>[], revision: number): void {
+    this.#underWay--;
+    this.#waiting.release(batch);
+    this.#subscriber.next({ revision, entries: entriesOf(batch) });
+    this.send();
+    if (this.#goesOn) this.#supply?.more();
+    this.#finish();
+  }
+
+  /** No other txn is sent. Those under way are waited for: what becomes of them shall be known. */
+  #failed(batch: readonly Item<E>[], error: unknown): void {
+    this.#underWay--;
+    this.#failures.push({ batch, error: asEtcdError(error) });
+    this.#supply?.stop();
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#underWay > 0) return;
+    const [first] = this.#failures;
+    if (first !== undefined) return this.#subscriber.error(this.#stoppedBy(first));
+    if (this.#end === undefined || this.#waiting.size > 0) return;
+    if (this.#end === 'completed') this.#subscriber.complete();
+    else this.#subscriber.error(this.#end.error);
+  }
+
+  #stoppedBy(first: Failure<E>): PutAllError<E> {
+    const inDoubt = this.#failures.filter(({ error }) => hasReason(error, 'AmbiguousWrite'));
+    const refused = this.#failures.filter((failure) => !inDoubt.includes(failure));
+    const { error: cause } = inDoubt[0] ?? first;
+    const open = inDoubt.flatMap(({ batch }) => batch);
+    const unwritten = [...refused.flatMap(({ batch }) => batch), ...this.#waiting.rest()];
+    return new PutAllError(cause, entriesOf(inOrder(open)), entriesOf(inOrder(unwritten)));
+  }
+}
+
+// Not made anew for each txn: V8 optimises a function for as long as it is there.
+const opOf = ({ op }: Item<PutEntry>): PutOp => op;
+const entryOf = <E extends PutEntry>({ entry }: Item<E>): E => entry;
+const entriesOf = <E extends PutEntry>(items: readonly Item<E>[]): readonly E[] => items.map(entryOf);
+
+/** What is no error of etcd says nothing about the write. */
+function asEtcdError(error: unknown): EtcdError {
+  if (isEtcdError(error)) return error;
+  return new AmbiguousWriteError(new EtcdError('Unknown', 'the txn ended with an error that is not of etcd', { cause: error }));
+}

@@ -1,0 +1,17 @@
+import { expect, test } from '@jest/globals';
+import { run } from '../support/etcd/index.js';
+import { projectRoot } from '../support/etcd/project.js';
+import { growthFaults, type Growth } from '../support/workload/leaks.js';
+
+const CALLS = 5_000;
+
+test('thousands of calls under rolling restarts leave nothing behind: heap, sockets and listeners', async () => {
+  // In a process of its own, where nobody else's heap grows.
+  const args = ['--expose-gc', '--import', 'tsx', 'test/cluster/support/leaks.ts', String(CALLS)];
+  const { code, stdout, stderr } = await run(process.execPath, args, { cwd: projectRoot(), env: process.env });
+  expect([code, stderr.split('\n').filter((line) => line.startsWith('Error'))]).toEqual([0, []]);
+  const grown = JSON.parse(stdout) as Growth;
+  expect(grown.measured.at(-1)?.calls).toBe(CALLS);
+  expect(grown.measured.at(-1)?.restarts).toBeGreaterThanOrEqual(6);
+  expect(growthFaults(grown)).toEqual([]);
+}, 120_000);

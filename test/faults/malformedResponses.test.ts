@@ -1,0 +1,253 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { firstValueFrom, toArray } from 'rxjs';
+import { get, put, range, type Client, type ClientOptions } from '../../src/index.js';
+import { OK, startFakeServer, type FakeReply, type FakeServer } from '../support/fakes/fakeServer.js';
+import { Clients, expectSilentAbout, rejection, until } from './support.js';
+
+const SECRET = 'hunter2';
+
+let server: FakeServer;
+const clients = new Clients();
+const clientOf = (options: ClientOptions = {}): Client => clients.make({ endpoints: server.endpoint, requestTimeoutMs: 5_000, ...options });
+
+beforeEach(async () => {
+  server = await startFakeServer();
+});
+afterEach(async () => {
+  await clients.close();
+  await server.close();
+});
+
+/** Writes an answer byte for byte, and ends the connection. */
+const raw = (reply: FakeReply, text: string): void => void reply.socket.end(text);
+const GOOD = '{"header":{"cluster_id":"1","member_id":"1","revision":"7","raft_term":"1"}}';
+
+describe('a read that is answered with', () => {
+  test.each<[string, (reply: FakeReply) => void, string]>([
+    ['a page of HTML', (reply) => reply.text(200, `<html>${SECRET}</html>`, 'text/html'), 'MalformedResponse'],
+    ['a page of HTML and status 500', (reply) => reply.text(500, `<html>${SECRET}</html>`, 'text/html'), 'MalformedResponse'],
+    ['a redirect', (reply) => reply.text(302, SECRET), 'MalformedResponse'],
+    ['plain text', (reply) => reply.text(200, SECRET), 'MalformedResponse'],
+    ['nothing', (reply) => reply.text(200, ''), 'MalformedResponse'],
+    ['status 204', (reply) => raw(reply, 'HTTP/1.1 204 No Content\r\n\r\n'), 'MalformedResponse'],
+    ['a status that there is not', (reply) => raw(reply, `HTTP/1.1 999 ${SECRET}\r\ncontent-length: 0\r\n\r\n`), 'MalformedResponse'],
+    ['what is not HTTP', (reply) => raw(reply, `SSH-2.0-${SECRET}\r\n`), 'MalformedResponse'],
+    ['a head with a bad line in it', (reply) => raw(reply, `HTTP/1.1 200 OK\r\nbad ${SECRET}\r\n\r\n{}`), 'MalformedResponse'],
+    ['bad chunks', (reply) => raw(reply, `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz${SECRET}\r\n`), 'MalformedResponse'],
+    [
+      'less than its content-length',
+      (reply) => raw(reply, `HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{"a":"${SECRET}`),
+      'ConnectionLost',
+    ],
+    ['half of its chunks', (reply) => raw(reply, `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{"a\r\n`), 'ConnectionLost'],
+    [
+      'half of a body that ends with the connection',
+      (reply) => raw(reply, `HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{"a":"${SECRET}`),
+      'MalformedResponse',
+    ],
+    ['the end of the connection', (reply) => reply.cut(), 'ConnectionLost'],
+    ['half a head', (reply) => raw(reply, 'HTTP/1.1 200 OK\r\ncontent-'), 'ConnectionLost'],
+    ['JSON of another shape', (reply) => reply.json(200, [SECRET]), 'MalformedResponse'],
+    ['a field of another type', (reply) => reply.json(200, { kvs: [{ key: 7, value: SECRET }] }), 'MalformedResponse'],
+    ['a key that is not base64', (reply) => reply.json(200, { kvs: [{ key: `${SECRET}!` }] }), 'MalformedResponse'],
+    ['a number that JSON cannot hold', (reply) => reply.json(200, { count: '9223372036854775807' }), 'MalformedResponse'],
+    ['an error and status 200', (reply) => reply.json(200, { error: 'etcdserver: mvcc: database space exceeded', code: 8 }), 'NoSpace'],
+    ['JSON nested deep', (reply) => reply.text(200, '['.repeat(100_000)), 'MalformedResponse'],
+  ])('%s is an error of its kind, that names the endpoint and quotes nothing', async (_, answer, reason) => {
+    server.script = (__, reply) => answer(reply);
+    const error = await rejection(firstValueFrom(clientOf().kv.get('a')));
+    expect(error).toMatchObject({ reason, rpc: 'KV.Range', endpoint: server.endpoint });
+    expectSilentAbout(error, SECRET);
+  });
+
+  test('a provisional answer first is read', async () => {
+    server.script = (_, reply) =>
+      raw(reply, `HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: ${GOOD.length}\r\n\r\n${GOOD}`);
+    expect((await firstValueFrom(clientOf().kv.range('a'))).header.revision).toBe(7);
+  });
+
+  test('a byte at a time is read, with characters of several bytes', async () => {
+    const body = JSON.stringify({ kvs: [{ key: btoa('a'), value: Buffer.from('漢😀').toString('base64') }], count: '1', ünknown: '😀' });
+    server.script = (_, reply) => {
+      const stream = reply.stream();
+      reply.socket.setNoDelay(true);
+      const bytes = [...Buffer.from(body)];
+      const next = (): void => {
+        const byte = bytes.shift();
+        if (byte === undefined) stream.end();
+        else stream.write(Buffer.of(byte), () => setImmediate(next));
+      };
+      next();
+    };
+    expect((await firstValueFrom(clientOf().kv.get('a')))?.value).toBe('漢😀');
+  });
+
+  test('one endless head or body is ended by the deadline', async () => {
+    server.script = (_, reply) => {
+      const stream = reply.stream();
+      const more = (): void => void (reply.socket.destroyed || (stream.write(' '.repeat(1_000)), setTimeout(more, 5)));
+      more();
+    };
+    expect(await rejection(firstValueFrom(clientOf({ requestTimeoutMs: 200 }).kv.get('a')))).toMatchObject({ reason: 'DeadlineExceeded' });
+  });
+});
+
+test.each<[string, object]>([
+  ['less results than operations', { succeeded: true, responses: [{ response_put: {} }] }],
+  ['the result of another operation', { succeeded: true, responses: [{ response_put: {} }, { response_put: {} }] }],
+])('a txn that is answered with %s may have been carried out, if it writes', async (_, answer) => {
+  server.script = (__, reply) => reply.json(200, answer);
+  const { kv } = clientOf();
+  const writing = await rejection(firstValueFrom(kv.txn({ success: [put('a', '1'), get('a')] })));
+  expect(writing).toMatchObject({ reason: 'AmbiguousWrite', rpc: 'KV.Txn', cause: { reason: 'MalformedResponse' } });
+  const reading = await rejection(firstValueFrom(kv.txn({ success: [range('a'), get('a')] })));
+  expect(reading).toMatchObject({ reason: 'MalformedResponse', rpc: 'KV.Txn' });
+});
+
+test.each<[string, object]>([
+  ['that its condition failed, which it does not have', { succeeded: false, responses: [] }],
+  ['nothing', {}],
+  ['results of a branch that it does not have', { succeeded: false, responses: [{ response_range: {} }, { response_range: {} }] }],
+  ['less results than keys', { succeeded: true, responses: [{ response_range: {} }] }],
+])('gets that travel together, and are answered with %s, go each by itself', async (_, answer) => {
+  server.script = ({ path, body }, reply) => {
+    if (path.endsWith('/txn')) return reply.json(200, answer);
+    const { key } = JSON.parse(body) as { key: string };
+    reply.json(200, { kvs: [{ key, value: key, mod_revision: '7' }], count: '1' });
+  };
+  const { kv } = clientOf();
+  const kvs = await Promise.all(['a', 'b'].map((name) => firstValueFrom(kv.get(name))));
+  expect(kvs.map((found) => found?.value)).toEqual(['a', 'b']);
+  expect(server.at('/v3/kv/txn')).toHaveLength(1);
+});
+
+describe('a streamed answer', () => {
+  const collect = (client: Client): Promise<unknown[]> =>
+    firstValueFrom(client.call('/watch', {}, { streaming: true, safety: 'read' }).pipe(toArray()));
+  const written = (...chunks: string[]): void => {
+    server.script = (_, reply) => {
+      const stream = reply.stream();
+      const next = (): void => {
+        const chunk = chunks.shift();
+        if (chunk === undefined) stream.end();
+        else stream.write(chunk, () => setImmediate(next));
+      };
+      next();
+    };
+  };
+
+  test('is read whatever its chunks, with and without newlines', async () => {
+    written('{"result":{"n":1}}\n{"resu', 'lt":{"n":', '2}}', '\n', '{"result":{"n":3}}{"result":{"n":4}}');
+    expect(await collect(clientOf())).toEqual([1, 2, 3, 4].map((n) => ({ n })));
+  });
+
+  test.each<[string, string, string]>([
+    [
+      'an error of gateway v1',
+      '{"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: no leader","http_status":"Service Unavailable"}}\n',
+      'NoLeader',
+    ],
+    ['an error of gateway v2', '{"error":{"code":11,"message":"etcdserver: mvcc: required revision has been compacted"}}\n', 'Compacted'],
+    ['plain text', 'Not Found', 'MalformedResponse'],
+    ['a page of HTML', `<html>${SECRET}</html>`, 'MalformedResponse'],
+    ['half a message', `{"result":{"a":"${SECRET}`, 'MalformedResponse'],
+    ['neither result nor error', `{"${SECRET}":1}\n`, 'MalformedResponse'],
+  ])('that goes on with %s ends in that error, after what came before', async (_, text, reason) => {
+    const seen: unknown[] = [];
+    written('{"result":{"n":1}}\n', text);
+    const error = await new Promise((resolve) =>
+      clientOf()
+        .call('/watch', {}, { streaming: true, safety: 'read' })
+        .subscribe({ next: (value) => seen.push(value), error: resolve, complete: () => resolve('completed') }),
+    );
+    expect(seen).toEqual([{ n: 1 }]);
+    expect(error).toMatchObject({ reason });
+    expectSilentAbout(error, SECRET);
+    expect(server.at('/v3/watch')).toHaveLength(1);
+  });
+
+  test('that is refused at once is the error, whatever its shape', async () => {
+    server.script = (_, reply) => reply.json(400, { error: 'etcdserver: user name is empty', code: 3 });
+    expect(await rejection(collect(clientOf()))).toMatchObject({ reason: 'UserEmpty', endpoint: server.endpoint });
+  });
+
+  test('that breaks before its first message is asked for again, and not after it', async () => {
+    let tries = 0;
+    server.script = (_, reply) => {
+      if (++tries === 1) return reply.cut();
+      reply.stream().write('{"result":{"n":1}}\n', () => reply.cut());
+    };
+    expect(await rejection(collect(clientOf()))).toMatchObject({ reason: 'ConnectionLost' });
+    expect(server.at('/v3/watch')).toHaveLength(2);
+  });
+});
+
+describe('no secret is in an error', () => {
+  const auth = { username: 'root', password: SECRET };
+
+  test.each<[string, (reply: FakeReply) => void]>([
+    ['is refused', (reply) => reply.json(400, { error: 'etcdserver: authentication failed, invalid user ID or password', code: 3 })],
+    ['is answered without sense', (reply) => reply.text(200, `<html>${SECRET}`)],
+    ['is answered by what is not HTTP', (reply) => raw(reply, `${SECRET}\r\n\r\n`)],
+    ['is answered without a token', (reply) => reply.json(200, { token: 7, password: SECRET })],
+  ])('when authenticating %s', async (_, answer) => {
+    server.script = (__, reply) => answer(reply);
+    const error = await rejection(firstValueFrom(clientOf({ auth }).kv.get('a')));
+    expect(error).toMatchObject({ rpc: 'Auth.Authenticate', endpoint: server.endpoint });
+    expectSilentAbout(error, SECRET);
+  });
+
+  test('when authenticating is cut off, time and again until the call has no time left', async () => {
+    server.script = (_, reply) => reply.cut();
+    const error = await rejection(firstValueFrom(clientOf({ auth, requestTimeoutMs: 4_000 }).kv.get('a')));
+    expect(error).toMatchObject({
+      reason: 'DeadlineExceeded',
+      rpc: 'KV.Range',
+      cause: { rpc: 'Auth.Authenticate', endpoint: server.endpoint },
+    });
+    expectSilentAbout(error, SECRET);
+  });
+
+  test.each<[string, (reply: FakeReply) => void]>([
+    ['is refused', (reply) => reply.json(403, { error: 'etcdserver: permission denied', code: 7 })],
+    ['loses its connection', (reply) => reply.cut()],
+    ['is answered by what is not HTTP', (reply) => raw(reply, `token ${SECRET}\r\n\r\n`)],
+  ])('when a write with a token %s: neither the token nor the value', async (_, answer) => {
+    server.script = (__, reply) => answer(reply);
+    const error = await rejection(
+      firstValueFrom(clientOf({ auth: { token: SECRET }, headers: { 'x-key': 'top-s3cret' } }).kv.put('a', 'val-s3cret')),
+    );
+    expect(error).toMatchObject({ rpc: 'KV.Put', endpoint: server.endpoint });
+    expectSilentAbout(error, SECRET, 's3cret', btoa('val-s3cret'));
+  });
+
+  test('when the deadline or a signal ends a call, or the client is closed', async () => {
+    server.script = () => undefined;
+    const client = clientOf({ auth: { token: SECRET } });
+    const controller = new AbortController();
+    const ends = [
+      client.kv.put('a', 'val-s3cret', { timeoutMs: 500 }),
+      client.kv.put('a', 'val-s3cret', { signal: controller.signal }),
+      client.kv.put('a', 'val-s3cret'),
+    ].map((call) => rejection(firstValueFrom(call)));
+    await ends[0];
+    await until('all are at the server', () => server.at('/v3/kv/put').length === 3);
+    controller.abort(new Error(SECRET));
+    await ends[1];
+    await client.close();
+    for (const error of await Promise.all(ends)) {
+      expect(error).toMatchObject({ reason: 'AmbiguousWrite' });
+      expectSilentAbout(error, SECRET, 's3cret');
+    }
+  });
+});
+
+test('a server that is replaced by one of another version is found out by the connection that breaks', async () => {
+  server.version = '3.3.25';
+  const client = clientOf();
+  await firstValueFrom(client.kv.get('a'));
+  server.version = '3.5.0';
+  server.script = (request, reply) => (request.path.startsWith('/v3/') ? OK(request, reply) : reply.cut());
+  await firstValueFrom(client.kv.get('a'));
+  expect(server.requests.map(({ path }) => path)).toEqual(['/version', '/v3beta/kv/range', '/v3beta/kv/range', '/version', '/v3/kv/range']);
+});

@@ -1,0 +1,166 @@
+import { expect } from '@jest/globals';
+import { asyncScheduler, catchError, defer, finalize, map, NEVER, switchMap, throwError, timer, type Observable } from 'rxjs';
+import { TestScheduler, type RunHelpers } from 'rxjs/testing';
+import { withClocksInStep } from '../../unit/clocks.js';
+import { kvRpcs } from '../../../src/codec/kv.js';
+import { EtcdError, isEtcdError, type Reason } from '../../../src/errors/index.js';
+import { settingsOf } from '../../../src/options/clientOptions.js';
+import type { Caller, CallOptions } from '../../../src/transport/call.js';
+import { createCaller, type CallerSettings, type ClosableCaller } from '../../../src/transport/caller.js';
+import type { HttpRequest, HttpResponse, StreamPart, Transport } from '../../../src/transport/http/transport.js';
+
+/** What becomes of a request. It calls `onSent` where the request leaves. */
+export type Script = (request: HttpRequest) => Observable<HttpResponse>;
+
+export const header = { cluster_id: '1', member_id: '1', revision: '7', raft_term: '1' };
+
+/** Sent, and answered so many milliseconds later. */
+export const reply =
+  (status: number, body: unknown = { header }, afterMs = 1): Script =>
+  ({ onSent }) => {
+    onSent?.();
+    return timer(afterMs).pipe(map(() => ({ status, body: typeof body === 'string' ? body : JSON.stringify(body) })));
+  };
+
+/** Sent, and refused by the server in its own words. */
+export const refuse = (error: string, code: number, status = 400): Script => reply(status, { error, code });
+
+/** No connection: never sent. */
+export const unreachable: Script = ({ rpc, origin }) =>
+  timer(1).pipe(
+    map(() => {
+      throw new EtcdError('Unreachable', 'no connection', { rpc, endpoint: origin });
+    }),
+  );
+
+/** Sent, and then the connection broke. */
+export const lost =
+  (afterMs = 1): Script =>
+  ({ rpc, origin, onSent }) => {
+    onSent?.();
+    return timer(afterMs).pipe(
+      map(() => {
+        throw new EtcdError('ConnectionLost', 'no answer', { rpc, endpoint: origin });
+      }),
+    );
+  };
+
+/** Sent, and never answered. */
+export const silent: Script = ({ onSent }) => {
+  onSent?.();
+  return NEVER;
+};
+
+/** Waits for a connection that never comes free. */
+export const queued: Script = () => NEVER;
+
+/** One script after another, the last again and again. */
+export function inTurn(...scripts: readonly [Script, ...Script[]]): Script {
+  let next = 0;
+  return (request) => (scripts[Math.min(next++, scripts.length - 1)] ?? scripts[0])(request);
+}
+
+/** A transport that does what it is told to, in whatever time the test runs in; `GET /version` and `GET /health` answer unless told otherwise. */
+export interface ScriptedTransport extends Transport {
+  /** Without what is asked beside the calls. */
+  readonly posts: HttpRequest[];
+  readonly versionRequests: HttpRequest[];
+  /** Whether endpoints that are set aside are back, and what they say to it. */
+  readonly checks: HttpRequest[];
+  /** Endpoints whose connections were to be closed. */
+  readonly released: string[];
+  health: Script;
+  /** Requests that have neither ended nor been aborted. */
+  live: number;
+  /** What streamed calls get. */
+  streams: (request: HttpRequest) => Observable<StreamPart>;
+}
+
+export function scriptedTransport(
+  script: Script,
+  version: Script = reply(200, { etcdserver: '3.5.0', etcdcluster: '3.5.0' }),
+): ScriptedTransport {
+  const isCheck = ({ path }: HttpRequest): boolean => path.startsWith('/health?');
+  const logOf = (request: HttpRequest): HttpRequest[] => {
+    if (request.path === '/version') return transport.versionRequests;
+    return isCheck(request) ? transport.checks : transport.posts;
+  };
+  const scriptOf = (request: HttpRequest): Script => {
+    if (request.path === '/version') return version;
+    return isCheck(request) ? transport.health : script;
+  };
+  const track = <T>(request: HttpRequest, run: () => Observable<T>): Observable<T> =>
+    defer(() => {
+      logOf(request).push(request);
+      transport.live += 1;
+      return run();
+    }).pipe(finalize(() => (transport.live -= 1)));
+  const transport: ScriptedTransport = {
+    posts: [],
+    versionRequests: [],
+    checks: [],
+    released: [],
+    health: reply(200, { health: 'true' }),
+    live: 0,
+    streams: () => throwError(() => new Error('this test has no streams')),
+    exchange: (request, { read, recover }) => track(request, () => scriptOf(request)(request)).pipe(map(read), catchError(recover)),
+    stream: (request) => track(request, () => transport.streams(request)),
+    duplex: () => throwError(() => new Error('this test has no streams both ways')),
+    release: (origin) => void transport.released.push(origin),
+    close: () => Promise.resolve(),
+  };
+  return transport;
+}
+
+export const A = 'http://a:1';
+export const B = 'http://b:1';
+
+export function callerOf(transport: Transport, settings: Partial<CallerSettings> = {}): ClosableCaller {
+  return createCaller(transport, { ...settingsOf({ tryTimeoutMs: 1_500 }), endpoints: [A], ...settings });
+}
+
+/** What a call comes to: its value, or the reason of its error. */
+export const outcome = (error: unknown): Reason => {
+  if (isEtcdError(error)) return error.reason;
+  throw error;
+};
+
+/** Runs in virtual time: hours pass in a millisecond. */
+export function virtually<T>(test: (helpers: RunHelpers) => T): T {
+  return withClocksInStep(() => new TestScheduler((actual, expected) => expect(actual).toEqual(expected)).run(test));
+}
+
+/** How a call ended, and when, in milliseconds of virtual time. */
+export interface End {
+  outcome: string;
+  at: number;
+  error?: unknown;
+}
+
+/** Runs calls, begun together in virtual time, to their ends. */
+export function settle(...calls: readonly Observable<string>[]): End[] {
+  const ends: End[] = [];
+  virtually(({ flush }) => {
+    const started = asyncScheduler.now();
+    const at = (): number => asyncScheduler.now() - started;
+    calls.forEach((call, index) =>
+      call.subscribe({
+        next: (value) => (ends[index] = { outcome: value, at: at() }),
+        error: (error: unknown) => (ends[index] = { outcome: outcome(error), at: at(), error }),
+      }),
+    );
+    flush();
+  });
+  return ends;
+}
+
+/** A read that comes to `ok`. */
+export const get = (caller: Caller, options?: CallOptions): Observable<string> =>
+  caller.unary(kvRpcs.range, { key: 'a' }, options).pipe(map(() => 'ok'));
+
+/** A write that comes to `ok`. */
+export const put = (caller: Caller, options?: CallOptions): Observable<string> =>
+  caller.unary(kvRpcs.put, { key: 'a', value: 'b' }, options).pipe(map(() => 'ok'));
+
+/** A call made later. */
+export const after = (ms: number, call: () => Observable<string>): Observable<string> => timer(ms).pipe(switchMap(call));

@@ -1,0 +1,83 @@
+import { asyncScheduler, concat, defer, ignoreElements, mergeMap, NEVER, Observable, of, retry, throwError, timer } from 'rxjs';
+import { EtcdError, type Reason } from '../../../src/errors/index.js';
+import type { Caller, Channel } from '../../../src/transport/call.js';
+import type { DuplexPart } from '../../../src/transport/http/transport.js';
+import { WatchConnections } from '../../../src/watch/connections.js';
+import type { ConnectionState } from '../../../src/watch/connectionState.js';
+import type { StreamLost } from '../../../src/watch/streamLost.js';
+import type { WatchStream } from '../../../src/watch/watchStream.js';
+import { watching, type Seen } from '../../unit/watch/support.js';
+
+export const settings = { heartbeatMs: 10_000, answerTimeoutMs: 5_000, initialBackoffMs: 100, maxBackoffMs: 1_600 };
+export const progress: DuplexPart = { type: 'message', json: { result: { header: { revision: '1' }, watch_id: '-1' } } };
+export const opened: DuplexPart = { type: 'open', send: () => undefined };
+
+/** What becomes of one try: its parts, each so many milliseconds after the last, and how it ends. */
+export type Try = () => Observable<DuplexPart>;
+export const part = (what: DuplexPart, afterMs = 1): Observable<DuplexPart> => timer(afterMs).pipe(mergeMap(() => of(what)));
+export const end = (reason: Reason, afterMs = 1): Observable<never> =>
+  concat(
+    timer(afterMs).pipe(ignoreElements()),
+    throwError(() => new EtcdError(reason, 'scripted')),
+  );
+
+export const fails =
+  (reason: Reason): Try =>
+  () =>
+    end(reason);
+/** Opens, and breaks before the server says anything. */
+export const mute: Try = () => concat(part(opened), end('ConnectionLost'));
+/** Opens, the server speaks, and so many milliseconds later it breaks. */
+export const answersFor =
+  (ms: number): Try =>
+  () =>
+    concat(part(opened), part(progress), end('ConnectionLost', ms));
+export const works: Try = () => concat(part(opened), part(progress), NEVER);
+export const hangs: Try = () => NEVER;
+
+/** Connections over a caller that does as it is told: one try after the other, the last again and again. */
+export function setUp(tries: readonly [Try, ...Try[]], { hopeless = [] }: { readonly hopeless?: readonly Reason[] } = {}) {
+  const openedAt: number[] = [];
+  const closedAt: number[] = [];
+  const said: string[] = [];
+  const never = (): never => { throw new Error('this test has no calls'); }; // prettier-ignore
+  const channel = (): Observable<Channel> =>
+    defer(() => {
+      const script = tries[Math.min(openedAt.length, tries.length - 1)] ?? tries[0];
+      openedAt.push(asyncScheduler.now());
+      const duplex = new Observable<DuplexPart>((subscriber) => {
+        subscriber.add(() => closedAt.push(asyncScheduler.now()));
+        subscriber.add(script().subscribe(subscriber));
+      });
+      return of<Channel>({
+        carrier: 'websocket',
+        endpoint: 'http://a:1',
+        version: undefined,
+        removed: NEVER,
+        duplex,
+        answered: () => said.push('answered'),
+        failed: ({ reason }) => {
+          said.push(reason);
+          return !hopeless.includes(reason);
+        },
+      });
+    });
+  const caller: Caller = { unary: never, stream: never, get: never, channel };
+  const connections = new WatchConnections(caller, settings);
+  const states: ConnectionState[] = [];
+  connections.state.subscribe((state) => states.push(state));
+  return {
+    connections,
+    openedAt,
+    closedAt,
+    said,
+    /** The states since the beginning, a word each, with the pause where there is one. */
+    states: () =>
+      states.map((state) => (state.status === 'reconnecting' ? `reconnecting in ${state.retryInMs}: ${state.cause.reason}` : state.status)),
+    /** A watch as the real ones are: it comes back as long as it may. */
+    watch: (): Seen<WatchStream> =>
+      watching(
+        connections.track(connections.stream().pipe(retry({ delay: (lost: StreamLost) => (lost.again ? of(0) : throwError(() => lost)) }))),
+      ),
+  };
+}

@@ -1,0 +1,44 @@
+import { toBase64 } from '../../../src/model/bytes.js';
+import { MultiplexedStream } from '../../../src/watch/streams/multiplexedStream.js';
+import type { WatchTarget } from '../../../src/watch/messages.js';
+import type { WatchReport } from '../../../src/watch/watchStream.js';
+import { observable, watching } from '../../unit/watch/support.js';
+
+/** A stream with a server at its other end that says what the test wants. */
+export function setUp({ orderedProgress = true, fragments = true, takesIds = false } = {}) {
+  const sent: unknown[] = [];
+  const expected: boolean[] = [];
+  const stream = new MultiplexedStream({
+    where: { rpc: 'Watch.Watch', endpoint: 'http://a:1' },
+    fragments,
+    takesIds,
+    orderedProgress,
+    send: (message) => sent.push(JSON.parse(message)),
+    expect: (answer) => expected.push(answer),
+  });
+  const say = (id: number, more: object = {}): unknown =>
+    stream.receive({ result: { header: { revision: '9' }, watch_id: String(id), ...more } });
+  return {
+    stream,
+    expected,
+    /** What was sent since it was last looked at. */
+    sent: () => sent.splice(0),
+    watch: (key: string, startRevision = 1) => watching(observable(stream.watch(target(key), startRevision))),
+    say,
+    created: (id: number) => say(id, { created: true }),
+    changed: (id: number, key: string, revision: number) =>
+      say(id, { events: [{ kv: { key: toBase64(key), mod_revision: String(revision) } }] }),
+  };
+}
+
+export const target = (key: string): WatchTarget => ({ key, filter: {} });
+export const create = (key: string) => ({ create_request: { key: toBase64(key), start_revision: '1', fragment: true } });
+export const cancel = (id: number) => ({ cancel_request: { watch_id: String(id) } });
+/** Reports in a line each. */
+export const told = ({ values }: { readonly values: readonly WatchReport[] }): string[] =>
+  values.map((report) => {
+    if (report.type === 'created') return 'created';
+    return report.progress === undefined
+      ? report.events.map(({ kv, revision }) => `${kv.key}@${revision}`).join(' ')
+      : `≤${report.progress}`;
+  });

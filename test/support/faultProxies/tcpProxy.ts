@@ -1,0 +1,81 @@
+import { connect, createServer, type Socket } from 'node:net';
+import { Lane, type Lanes } from './proxyDirection.js';
+import { listen, listenSomewhere } from '../ports.js';
+
+export { Lane, type Lanes } from './proxyDirection.js';
+
+/** Stands between a client and a server, and breaks things. */
+export interface TcpProxy extends Lanes {
+  readonly endpoint: string;
+  /** Connections that were made, and those that are open. */
+  readonly accepted: number;
+  readonly open: number;
+  /** Ends every connection, now. */
+  cut(): void;
+  /** Ends every connection and refuses new ones, until {@link accept}. */
+  refuse(): Promise<void>;
+  accept(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Which lanes a new connection takes; by default the proxy's own. */
+export type ChooseLanes = (client: Socket) => Promise<Lanes>;
+
+/** A proxy before a server, on a port of its own. */
+export async function startTcpProxy(target: string, choose?: ChooseLanes): Promise<TcpProxy> {
+  const { hostname, port: targetPort } = new URL(target);
+  const sockets = new Set<Socket>();
+  const clients = new Set<Socket>();
+  let accepted = 0;
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  const own: Lanes = { up: new Lane(cut), down: new Lane(cut) };
+  // allowHalfOpen: an end goes through the lane like everything else.
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    accepted += 1;
+    const upstream = connect({ host: hostname, port: Number(targetPort), allowHalfOpen: true });
+    clients.add(client);
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(socket);
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => {
+        sockets.delete(socket);
+        clients.delete(socket);
+        other.destroy();
+      });
+    }
+    const tie = ({ up, down }: Lanes): void => {
+      up.connect(client, upstream);
+      down.connect(upstream, client);
+      // Whoever looked at it first may have stopped it.
+      client.resume();
+    };
+    if (choose === undefined) tie(own);
+    else void choose(client).then(tie);
+  });
+  const refuse = (): Promise<void> =>
+    new Promise((resolve) => {
+      if (!server.listening) return resolve();
+      server.close(() => resolve());
+      cut();
+    });
+  const port = await listenSomewhere(server);
+  return {
+    ...own,
+    endpoint: `http://127.0.0.1:${port}`,
+    get accepted() {
+      return accepted;
+    },
+    get open() {
+      return clients.size;
+    },
+    cut,
+    refuse,
+    accept: () => listen(server, port),
+    close: refuse,
+  };
+}

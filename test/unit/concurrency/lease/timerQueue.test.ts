@@ -1,0 +1,132 @@
+import { describe, expect, jest, test } from '@jest/globals';
+import fc from 'fast-check';
+import { asyncScheduler } from 'rxjs';
+import { Agenda, type Appointment } from '../../../../src/concurrency/agenda.js';
+import { HOUR, virtually, type VirtualTime } from '../support.js';
+
+/** What was run, and when. */
+function run(test: (agenda: Agenda, note: (what: string | number) => () => void, time: VirtualTime) => void): [string | number, number][] {
+  const notes: [string | number, number][] = [];
+  virtually((time) => {
+    test(new Agenda(), (what) => () => notes.push([what, time.now()]), time);
+    time.flush();
+  });
+  return notes;
+}
+
+describe('an agenda', () => {
+  test('runs each appointment at its time, whatever the order in which they were made and called off', () => {
+    const step = fc.record({ afterMs: fc.nat(50), ms: fc.nat(5_000), cancelAfterMs: fc.option(fc.nat(5_000), { nil: undefined }) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const expected: [number, number][] = [];
+        const actual = run((agenda, note, { at }) => {
+          let begun = 0;
+          steps.forEach(({ afterMs, ms, cancelAfterMs }, index) => {
+            begun += afterMs;
+            if (cancelAfterMs === undefined || cancelAfterMs > ms) expected.push([index, begun + ms]);
+            at(begun, () => {
+              const appointment = agenda.in(ms, note(index));
+              // What is called off in the very moment in which it is due may be run or not: this one is not made.
+              if (cancelAfterMs !== undefined && cancelAfterMs !== ms) at(cancelAfterMs, () => appointment.cancel());
+              else if (cancelAfterMs === ms) appointment.cancel();
+            });
+          });
+        });
+        const sorted = (list: readonly (readonly (string | number)[])[]) =>
+          [...list].sort((a, b) => Number(a[1]) - Number(b[1]) || Number(a[0]) - Number(b[0]));
+        expect(sorted(actual)).toEqual(sorted(expected));
+        expect(actual.map(([, when]) => when)).toEqual([...actual.map(([, when]) => when)].sort((a, b) => a - b));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('has one timer set, however many appointments there are, and none when there are none', () => {
+    virtually(({ timers, flush }) => {
+      const agenda = new Agenda();
+      expect(timers()).toBe(0);
+      const made = Array.from({ length: 1_000 }, (_, index) => agenda.in(((index * 7_919) % 1_000) + 1, () => undefined));
+      expect(timers()).toBe(1);
+      for (const appointment of made.slice(0, 999)) appointment.cancel();
+      expect(timers()).toBe(1);
+      made.at(-1)?.cancel();
+      expect(timers()).toBe(0);
+      agenda.in(5, () => undefined);
+      flush();
+      expect(timers()).toBe(0);
+    });
+  });
+
+  test('is called off in vain by one that has run already', () => {
+    const notes = run((agenda, note, { at }) => {
+      const first = agenda.in(10, note('first'));
+      agenda.in(30, note('second'));
+      at(20, () => first.cancel());
+    });
+    expect(notes).toEqual([
+      ['first', 10],
+      ['second', 30],
+    ]);
+  });
+
+  test('takes and calls off appointments while it runs one', () => {
+    const notes = run((agenda, note) => {
+      const later: Appointment = agenda.in(20, note('never'));
+      agenda.in(10, () => {
+        later.cancel();
+        agenda.in(0, note('at once'));
+        agenda.in(15, note('next'));
+      });
+    });
+    expect(notes).toEqual([
+      ['at once', 10],
+      ['next', 25],
+    ]);
+  });
+
+  test('waits for longer than a timer of Node can, which would fire at once', async () => {
+    const schedule = jest.spyOn(asyncScheduler, 'schedule');
+    let ran = false;
+    const appointment = new Agenda().in(9e12, () => (ran = true));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    appointment.cancel();
+    expect(ran).toBe(false);
+    expect(schedule).toHaveBeenCalledTimes(1);
+    schedule.mockRestore();
+  });
+});
+
+describe('an agenda, when the wall clock', () => {
+  test('is set back, keeps its times', () => {
+    const notes = run((agenda, note, { at, stepWall }) => {
+      agenda.in(10_000, note('due'));
+      at(3_000, () => stepWall(-HOUR));
+      at(4_000, () => void agenda.in(10_000, note('made after it')));
+    });
+    expect(notes).toEqual([
+      ['due', 10_000],
+      ['made after it', 14_000],
+    ]);
+  });
+
+  test('goes ahead, or the machine has slept, runs what is due by it within a second', () => {
+    const notes = run((agenda, note, { at, stepWall }) => {
+      agenda.in(100_000, note('due'));
+      agenda.in(HOUR, note('not yet due'));
+      at(3_500, () => stepWall(100_000));
+    });
+    expect(notes[0]?.[1]).toBeLessThanOrEqual(4_500);
+    expect(notes[1]).toEqual(['not yet due', HOUR - 100_000]);
+  });
+
+  test('goes ahead and back again, neither stops nor hurries', () => {
+    const notes = run((agenda, note, { at, stepWall }) => {
+      at(1_000, () => stepWall(HOUR));
+      at(2_000, () => stepWall(-HOUR));
+      at(3_000, () => void agenda.in(60_000, note('due')));
+      at(20_000, () => stepWall(10_000));
+    });
+    expect(notes).toEqual([['due', 53_000]]);
+  });
+});

@@ -1,0 +1,175 @@
+import { describe, expect, test } from '@jest/globals';
+import { defer, EMPTY, map, NEVER, of, Subject, throwError, timer, type Observable } from 'rxjs';
+import { Releases } from '../../../../src/concurrency/lease/cleanup.js';
+import { tenure, type HeldPlace, type TenureMeans } from '../../../../src/concurrency/lock/ownership.js';
+import type { Reason } from '../../../../src/errors/index.js';
+import { FakeLeases, meansWith } from '../../../support/fakes/fakeLeases.js';
+import { errorOf, ID, told, virtually, type Told, type VirtualTime } from '../support.js';
+
+/** What a txn comes to. */
+type Step = unknown;
+
+/** The place was made, at this revision; the owner is of that one. */
+const made = (revision: number, owner = revision): Step => ({
+  succeeded: true,
+  header: { revision },
+  responses: [{}, { kvs: [{ createRevision: owner }] }],
+});
+/** It was there already. */
+const found = (createRevision: number, owner = createRevision): Step => ({
+  succeeded: false,
+  header: { revision: 99 },
+  responses: [{ createRevision }, { kvs: [{ createRevision: owner }] }],
+});
+/** One is still in the queue, and this is before it. */
+const waiting = (mine: number, before?: number): Step => ({
+  succeeded: true,
+  header: { revision: 50 },
+  responses: [{ createRevision: mine }, { kvs: before === undefined ? [] : [{ createRevision: before, keyBytes: Uint8Array.of(before) }] }],
+});
+const fails = (reason: Reason): Step => errorOf(reason);
+
+interface Scene {
+  readonly time: VirtualTime;
+  readonly seen: Told<HeldPlace>;
+  /** The kinds of the txns that were sent. */
+  readonly sent: string[];
+  /** The watches that there are, by key. */
+  readonly watches: { readonly key: unknown; readonly from: number | undefined; readonly tells: Subject<never> }[];
+  readonly releases: Releases;
+}
+
+/** Stands in a queue by a lease of one's own; the txns come to these, one after the other, a millisecond each, and then to nothing. */
+function stand(
+  steps: readonly Step[],
+  act: (scene: Scene) => void = () => undefined,
+  exists: Step = { kvs: [], header: { revision: 60 } },
+): Scene {
+  return virtually((time) => {
+    const left = [...steps];
+    const sent: string[] = [];
+    const watches: Scene['watches'] = [];
+    const answer = (step: Step): Observable<never> =>
+      step === undefined
+        ? NEVER
+        : timer(1).pipe(
+            map(() => {
+              if (step instanceof Error) throw step;
+              return step as never;
+            }),
+          );
+    const kv = {
+      txn: ({ compare = [], success = [] }: { compare?: readonly unknown[]; success?: readonly { op: string }[] }) =>
+        defer(() => {
+          sent.push(compare.length === 0 ? 'look' : (success[0]?.op ?? ''));
+          return answer(left.shift());
+        }),
+      range: () => defer(() => answer(exists)),
+    };
+    const watch = ({ key }: { key: unknown }, { startRevision }: { startRevision?: number }) => {
+      const tells = new Subject<never>();
+      watches.push({ key: key instanceof Uint8Array ? key[0] : key, from: startRevision, tells });
+      return tells;
+    };
+    const leases = meansWith(new FakeLeases());
+    const means = { kv, watch, leases } as unknown as TenureMeans;
+    const scene = { time, sent, watches, releases: leases.releases, seen: told(time, tenure({ name: 'q' }, { lease: ID }, means)) };
+    act(scene);
+    time.flush();
+    return scene;
+  });
+}
+
+const steps = ({ seen }: Scene): (readonly [boolean, number])[] => seen.events.map(({ event }) => [event.first, event.revision]);
+
+describe('a place in a queue', () => {
+  test('is taken again where nobody knows whether it was, until somebody does', () => {
+    const scene = stand([fails('AmbiguousWrite'), fails('Unreachable'), fails('AmbiguousWrite'), found(7)]);
+    expect(scene.sent).toEqual(['put', 'put', 'put', 'put']);
+    expect(steps(scene)).toEqual([[true, 7]]);
+  });
+
+  test('is refused for good where the server says so', () => {
+    const { seen, sent } = stand([fails('LeaseNotFound')]);
+    expect([seen.end?.reason, sent]).toEqual(['LeaseNotFound', ['put']]);
+  });
+
+  test('waits for the one before it alone, and looks again when that is gone, whatever fails meanwhile', () => {
+    const scene = stand([made(9, 2), fails('Unreachable'), waiting(9, 5), fails('ConnectionLost'), waiting(9)], ({ time, watches }) => {
+      time.at(1_000, () => {
+        expect(watches).toMatchObject([{ key: 5, from: 51 }]);
+        watches[0]?.tells.next({} as never);
+      });
+    });
+    expect(scene.sent).toEqual(['put', 'look', 'look', 'look', 'look']);
+    expect(steps(scene)).toEqual([
+      [false, 9],
+      [true, 9],
+    ]);
+    // Its own key, from where it was last seen.
+    expect(scene.watches.at(-1)).toMatchObject({ key: 'q/7', from: 51 });
+  });
+
+  test('is lost where its key is gone when its turn comes', () => {
+    expect(stand([made(9, 2), waiting(10)]).seen.end?.reason).toBe('LockLost');
+  });
+
+  test('whose history was compacted away is lost if its key is, or is another', () => {
+    const compacted = ({ time, watches }: Scene): void => time.at(1_000, () => watches[0]?.tells.error(errorOf('Compacted')));
+    const kvs = (createRevision: number): Step => ({ kvs: [{ createRevision }], header: { revision: 60 } });
+    expect(stand([made(9)], compacted).seen.end?.reason).toBe('LockLost');
+    expect(stand([made(9)], compacted, kvs(40)).seen.end?.reason).toBe('LockLost');
+    const kept = stand([made(9)], compacted, kvs(9));
+    expect(kept.seen.end).toBeUndefined();
+    expect(kept.watches.at(-1)).toMatchObject({ key: 'q/7', from: 61 });
+  });
+
+  test('that is owned ends in LockLost, whatever ends it; one that waits in what it was', () => {
+    const denied = ({ time, watches }: Scene): void => time.at(1_000, () => watches[0]?.tells.error(errorOf('PermissionDenied')));
+    expect(stand([made(9)], denied).seen).toMatchObject({ end: { reason: 'LockLost' }, error: { cause: { reason: 'PermissionDenied' } } });
+    expect(stand([made(9, 2), waiting(9, 5)], denied).seen.end?.reason).toBe('PermissionDenied');
+  });
+
+  test('is given up by one who leaves, though it was on its way still', () => {
+    const { sent } = stand([made(9), {}], ({ seen }) => seen.leave());
+    expect(sent).toEqual(['put', 'delete']);
+  });
+
+  test('is not taken any more by one who has left, when that fails often enough', () => {
+    const { sent, time } = stand(
+      Array.from({ length: 50 }, () => fails('AmbiguousWrite')),
+      ({ seen }) => seen.leave(),
+    );
+    expect(sent).toEqual(['put', 'put', 'put', 'put']);
+    expect(time.timers()).toBe(0);
+  });
+
+  test('is given up again where that was not answered', () => {
+    const { sent } = stand([made(9), fails('AmbiguousWrite'), fails('Unreachable'), {}], ({ time, seen }) =>
+      time.at(100, () => seen.leave()),
+    );
+    expect(sent).toEqual(['put', 'delete', 'delete', 'delete']);
+  });
+
+  test('is no longer held, for one who asks, as soon as he hears of its loss', () => {
+    const heard: unknown[] = [];
+    stand([made(9)], ({ time, watches, seen }) => {
+      time.at(10, () => heard.push(seen.events.at(-1)?.event.alive()));
+      time.at(20, () => watches[0]?.tells.next({} as never));
+      time.at(30, () => heard.push(seen.events.at(-1)?.event.alive(), seen.end?.reason));
+    });
+    expect(heard).toEqual([true, false, 'LockLost']);
+  });
+});
+
+describe('what is given back', () => {
+  test('is waited for, though not for ever', async () => {
+    const releases = new Releases();
+    releases.run(of(1));
+    releases.run(throwError(() => errorOf('Unreachable')));
+    releases.run(EMPTY);
+    await releases.settled(60_000);
+    releases.run(NEVER);
+    await releases.settled(5);
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, test } from '@jest/globals';
+import { asyncScheduler, defer, EMPTY, lastValueFrom, NEVER, of, toArray } from 'rxjs';
+import { EtcdError } from '../../../../src/errors/index.js';
+import { outcomeOf } from '../../../../src/util/rx.js';
+import { untilDone } from '../../../../src/concurrency/transaction/optimisticRetry.js';
+import { virtually, watching } from '../../watch/support.js';
+
+const conflict = of(undefined);
+
+describe('tries', () => {
+  test('go on until one is done, with pauses that grow', () => {
+    virtually(({ flush }) => {
+      const at: number[] = [];
+      const seen = watching(
+        untilDone('it', {}, (tries) => defer(() => (at.push(asyncScheduler.now()), tries === 8 ? of(tries) : conflict))),
+      );
+      flush();
+      expect(seen.values).toEqual([8]);
+      expect(seen.completed).toBe(true);
+      const pauses = at.slice(1).map((time, index) => time - (at[index] ?? 0));
+      expect(pauses[0]).toBeLessThanOrEqual(5);
+      expect(pauses[6]).toBeGreaterThanOrEqual(160);
+    });
+  });
+
+  test('end in Conflict when there were as many as there may be', () => {
+    virtually(({ flush }) => {
+      let tried = 0;
+      const seen = watching(untilDone('the update', { maxTries: 3 }, () => defer(() => ((tried += 1), conflict))));
+      flush();
+      expect(tried).toBe(3);
+      expect(seen.errors).toMatchObject([
+        { reason: 'Conflict', message: 'others were faster than the update each of the 3 times that it was tried' },
+      ]);
+    });
+  });
+
+  test('end with the first error, and with the subscriber', () => {
+    virtually(({ flush }) => {
+      const failing = watching(
+        untilDone('it', {}, () =>
+          defer(() => {
+            throw new EtcdError('Unknown', 'no');
+          }),
+        ),
+      );
+      const left = watching(untilDone('it', {}, (tries) => (tries === 1 ? conflict : NEVER)));
+      left.leave();
+      flush();
+      expect(failing.errors).toMatchObject([{ reason: 'Unknown' }]);
+      expect([left.values, left.completed]).toEqual([[], false]);
+    });
+  });
+});
+
+describe('what a function gives in the end', () => {
+  const given = (give: () => unknown): Promise<unknown[]> => lastValueFrom(outcomeOf(give).pipe(toArray()));
+
+  test('is its value, that of its Promise, or the last of its Observable', async () => {
+    expect(await given(() => 'text')).toEqual(['text']);
+    expect(await given(() => undefined)).toEqual([undefined]);
+    expect(await given(() => Uint8Array.of(1))).toEqual([Uint8Array.of(1)]);
+    expect(await given(() => Promise.resolve(2))).toEqual([2]);
+    expect(await given(() => of(1, 2, 3))).toEqual([3]);
+    expect(await given(() => EMPTY)).toEqual([]);
+  });
+});

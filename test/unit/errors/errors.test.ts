@@ -1,0 +1,147 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  AmbiguousWriteError,
+  codeOf,
+  CompactedError,
+  EtcdError,
+  grpcCode,
+  hasReason,
+  InvalidOptionError,
+  InvalidValueError,
+  isEtcdError,
+  messageOf,
+  reasonOf,
+  SERVER_REASONS,
+  UnsupportedServerVersionError,
+} from '../../../src/errors/index.js';
+
+describe.each(SERVER_REASONS)('%s', (reason) => {
+  const message = messageOf(reason);
+
+  test.each([
+    ['bare', message],
+    ['with etcd’s prefix', `etcdserver: ${message}`],
+    ['as gRPC writes it', `rpc error: code = Unknown desc = etcdserver: ${message}`],
+    ['as gRPC writes it, without the prefix', `rpc error: code = ${codeOf(reason)} desc = ${message}`],
+    ['with white space around it', ` etcdserver: ${message}\n`],
+  ])('is known by its text %s', (_, text) => {
+    expect(reasonOf(text)).toBe(reason);
+  });
+});
+
+test('what etcd 3.3 calls a token of before a change of users is known, too', () => {
+  expect(reasonOf('auth: revision in header is old')).toBe('AuthOldRevision');
+});
+
+test('what a server on TLS breaks off as it stops is known by gRPC’s words for it', () => {
+  expect(reasonOf('rpc error: code = Unknown desc = malformed header: missing HTTP content-type')).toBe('Stopped');
+  expect(reasonOf('unexpected HTTP status code received from server: 200 (OK); malformed header: missing HTTP content-type')).toBe(
+    'Stopped',
+  );
+});
+
+test('what a gateway says of the calls that it lets go of as its server stops is known, bare or as gRPC writes it', () => {
+  expect(reasonOf('grpc: the client connection is closing')).toBe('Stopped');
+  expect(reasonOf('rpc error: code = Canceled desc = grpc: the client connection is closing')).toBe('Stopped');
+  // etcd 3.4
+  expect(reasonOf('OK: HTTP status code 200; transport: missing content-type field')).toBe('Stopped');
+});
+
+test('no two reasons have the same text', () => {
+  expect(new Set(SERVER_REASONS.map(messageOf)).size).toBe(SERVER_REASONS.length);
+});
+
+test.each(['', 'etcdserver: ', 'something new', 'etcdserver: key not found, or so', 'not leader at all', 'constructor', '__proto__'])(
+  'the text %j has no reason of its own',
+  (text) => {
+    expect(reasonOf(text)).toBeUndefined();
+  },
+);
+
+test.each([
+  [0, 'OK'],
+  [5, 'NotFound'],
+  [14, 'Unavailable'],
+  [16, 'Unauthenticated'],
+  [17, 'Unknown'],
+  [-1, 'Unknown'],
+  [1.5, 'Unknown'],
+  [NaN, 'Unknown'],
+])('the gRPC number %p is %s', (number, name) => {
+  expect(grpcCode(number)).toBe(name);
+});
+
+describe('an EtcdError', () => {
+  test('says what was asked of whom', () => {
+    expect(new EtcdError('NoLeader', 'no leader', { rpc: 'KV.Put', endpoint: 'http://a:1' }).message).toBe(
+      'no leader (KV.Put at http://a:1)',
+    );
+    expect(new EtcdError('NoLeader', 'no leader', { rpc: 'KV.Put' }).message).toBe('no leader (KV.Put)');
+    expect(new EtcdError('NoLeader', 'no leader', { endpoint: 'http://a:1' }).message).toBe('no leader (at http://a:1)');
+    expect(new EtcdError('NoLeader', 'no leader').message).toBe('no leader');
+  });
+
+  test('has the code of its reason, unless the server said another', () => {
+    expect(new EtcdError('LeaseNotFound', '').code).toBe('NotFound');
+    expect(new EtcdError('Unknown', '', { code: 'Internal' }).code).toBe('Internal');
+  });
+
+  test('is known by its brand, from another copy of the package too', () => {
+    const foreign = Object.assign(new Error('x'), { reason: 'NoLeader', [Symbol.for('rxetcd.EtcdError')]: true });
+    expect(isEtcdError(foreign)).toBe(true);
+    expect(hasReason(foreign, 'NoLeader')).toBe(true);
+    for (const other of [new Error('x'), undefined, null, 'NoLeader', { reason: 'NoLeader' }]) {
+      expect(isEtcdError(other)).toBe(false);
+      expect(hasReason(other, 'NoLeader')).toBe(false);
+    }
+  });
+
+  test('is matched by any of several reasons', () => {
+    const error: unknown = new EtcdError('FutureRev', '');
+    expect(hasReason(error, 'Compacted', 'FutureRev')).toBe(true);
+    expect(hasReason(error, 'Compacted')).toBe(false);
+  });
+
+  test.each([
+    new CompactedError('gone', { compactRevision: 7 }),
+    new AmbiguousWriteError(new EtcdError('ConnectionLost', 'cut')),
+    new UnsupportedServerVersionError('KV.Put', { required: '3.4', found: '3.3.25' }),
+    new InvalidOptionError('auth', 'wrong'),
+    new InvalidValueError('key', ['a: expected string']),
+  ])('of a kind of its own is an EtcdError and an Error: $reason', (error) => {
+    expect(error).toBeInstanceOf(EtcdError);
+    expect(error).toBeInstanceOf(Error);
+    expect(isEtcdError(error)).toBe(true);
+    expect(error.name).toBe('EtcdError');
+  });
+
+  test('survives JSON with its reason, and what its kind adds', () => {
+    const compacted: unknown = JSON.parse(JSON.stringify(new CompactedError('gone', { compactRevision: 7, rpc: 'Watch.Watch' })));
+    const shown = {
+      name: 'EtcdError',
+      reason: 'Compacted',
+      code: 'OutOfRange',
+      message: 'gone (Watch.Watch)',
+      rpc: 'Watch.Watch',
+      compactRevision: 7,
+    };
+    expect(compacted).toEqual(shown);
+    const ambiguous: unknown = JSON.parse(
+      JSON.stringify(new AmbiguousWriteError(new EtcdError('ConnectionLost', 'cut', { endpoint: 'http://a:1' }))),
+    );
+    expect(ambiguous).toMatchObject({
+      reason: 'AmbiguousWrite',
+      endpoint: 'http://a:1',
+      cause: { reason: 'ConnectionLost', message: 'cut (at http://a:1)' },
+    });
+  });
+
+  test('of a write that is in doubt tells why, and keeps the cause', () => {
+    const cause = new EtcdError('ConnectionLost', 'no answer', { rpc: 'KV.Put', endpoint: 'http://a:1' });
+    const error = new AmbiguousWriteError(cause);
+    expect(error.cause).toBe(cause);
+    expect(error.message).toContain('may or may not have been carried out');
+    expect(error.message).toContain('no answer (KV.Put at http://a:1)');
+    expect(error).toMatchObject({ rpc: 'KV.Put', endpoint: 'http://a:1' });
+  });
+});

@@ -1,0 +1,261 @@
+import { describe, expect, test } from '@jest/globals';
+import { refused, settings } from '../settings.js';
+import { expectSilentAbout } from '../transport/support.js';
+
+describe('without a word', () => {
+  test('a client has defaults', () => {
+    expect(settings({})).toEqual({
+      endpoints: ['http://127.0.0.1:2379'],
+      auth: undefined,
+      tls: {},
+      connectTimeoutMs: 5_000,
+      requestTimeoutMs: 10_000,
+      tryTimeoutMs: 800,
+      discovery: undefined,
+      retry: undefined,
+      keepAliveMs: 30_000,
+      maxConnections: 64,
+      maxResponseBytes: 128 * 1024 * 1024,
+      headers: { 'user-agent': 'rxetcd', 'content-type': 'application/json' },
+      apiPrefix: undefined,
+      gatherReads: true,
+      streams: { carrier: 'auto', heartbeatMs: 1_000, answerTimeoutMs: 2_000, initialBackoffMs: 50, maxBackoffMs: 2_000, graceMs: 1_000 },
+    });
+  });
+
+  test('an option that is undefined counts as left out', () => {
+    const names = [
+      'endpoints',
+      'auth',
+      'tls',
+      'connectTimeoutMs',
+      'requestTimeoutMs',
+      'tryTimeoutMs',
+      'discovery',
+      'retry',
+      'maxConnections',
+      'keepAliveMs',
+      'maxResponseBytes',
+      'headers',
+      'userAgent',
+      'apiPrefix',
+      'gatherReads',
+    ];
+    expect(settings(Object.fromEntries(names.map((name) => [name, undefined])))).toEqual(settings({}));
+  });
+});
+
+describe('an option that does not exist', () => {
+  test.each<[unknown, string]>([
+    [{ endpoint: 'http://a' }, 'endpoint'],
+    [{ timeout: 1 }, 'timeout'],
+    [{ auth: { user: 'a', password: 'b' } }, 'auth.user'],
+    [{ auth: { username: 'a', password: 'b', realm: 'c' } }, 'auth.realm'],
+    [{ auth: { token: 'a', password: 'b' } }, 'auth.password'],
+    [{ endpoints: 'https://a', tls: { rejectUnauthorized: false } }, 'tls.rejectUnauthorized'],
+    [{ streams: { carier: 'chunked' } }, 'streams.carier'],
+    [{ toString: 1 }, 'toString'],
+    [JSON.parse('{"__proto__":{}}'), '__proto__'],
+  ])('%j is named, beside those that do', (options, option) => {
+    expect(refused(options)).toMatchObject({ option, message: expect.stringMatching(/there is no such option; there are \w/) });
+  });
+});
+
+test.each([null, 'http://a', 7, ['http://a']])('options cannot be %j', (options) => {
+  expect(refused(options).message).toMatch(/createClient takes an object, not/);
+});
+
+describe.each(['connectTimeoutMs', 'requestTimeoutMs', 'tryTimeoutMs', 'keepAliveMs'])('%s', (option) => {
+  test.each([-1, 0, NaN, 2 ** 31, -Infinity, '5000', null, {}])('cannot be %p', (value) => {
+    expect(refused({ [option]: value })).toMatchObject({ option, message: expect.stringContaining('milliseconds above 0') });
+  });
+
+  test('can be a part of a millisecond, or 24 days', () => {
+    expect(settings({ [option]: 0.5 })).toMatchObject({ [option]: 0.5 });
+    expect(settings({ [option]: 2 ** 31 - 1 })).toMatchObject({ [option]: 2 ** 31 - 1 });
+  });
+});
+
+test('only a call may last for ever, not the making of a connection', () => {
+  expect(settings({ tryTimeoutMs: Infinity }).tryTimeoutMs).toBe(Infinity);
+  expect(settings({ requestTimeoutMs: Infinity }).requestTimeoutMs).toBe(Infinity);
+  expect(refused({ connectTimeoutMs: Infinity }).option).toBe('connectTimeoutMs');
+  expect(refused({ keepAliveMs: Infinity }).option).toBe('keepAliveMs');
+});
+
+test.each([0, 'yes', null])('gatherReads cannot be %p', (gatherReads) => {
+  expect(refused({ gatherReads })).toMatchObject({ option: 'gatherReads' });
+});
+
+test.each([0, -1, 1.5, NaN, Infinity, '4', null])('maxConnections cannot be %p', (maxConnections) => {
+  expect(refused({ maxConnections })).toMatchObject({
+    option: 'maxConnections',
+    message: expect.stringContaining('a whole number from 1'),
+  });
+});
+
+test.each([0, -1, 1.5, NaN, Infinity, '4', null, 2 ** 29])('maxResponseBytes cannot be %p', (maxResponseBytes) => {
+  expect(refused({ maxResponseBytes })).toMatchObject({
+    option: 'maxResponseBytes',
+    message: expect.stringContaining('a whole number from 1 to 536870888'),
+  });
+});
+
+describe('auth', () => {
+  test.each<[unknown, string]>([
+    ['root', 'auth'],
+    [null, 'auth'],
+    [['root', 'hunter2'], 'auth'],
+    [{}, 'auth.username'],
+    [{ username: '', password: 'hunter2' }, 'auth.username'],
+    [{ username: 'root' }, 'auth.password'],
+    [{ username: 'root', password: '' }, 'auth.password'],
+    [{ username: 'root', password: 7 }, 'auth.password'],
+    [{ username: 'root', password: 'hunter2\n' }, 'auth.password'],
+    [{ token: '' }, 'auth.token'],
+    [{ token: undefined }, 'auth.token'],
+    [{ token: { secret: 'hunter2' } }, 'auth.token'],
+    [{ token: 'hunter2\r\nx-evil: 1' }, 'auth.token'],
+    [{ token: 'hunter2 – with a dash' }, 'auth.token'],
+    [{ token: 'hunter2', password: 'hunter2' }, 'auth.password'],
+  ])('%j is refused by name, without the secret', (auth, option) => {
+    const error = refused({ auth });
+    expect(error.option).toBe(option);
+    expectSilentAbout(error, 'hunter2');
+  });
+
+  test('says that a token can be a function too', () => {
+    expect(refused({ auth: { token: 7 } }).message).toContain('a function');
+  });
+
+  test('is taken as user and password of any characters, as a token, or as a function', () => {
+    const token = (): string => 'abc';
+    expect(settings({ auth: { username: 'root', password: 'pä$$ 漢' } }).auth).toEqual({ username: 'root', password: 'pä$$ 漢' });
+    expect(settings({ auth: { token: 'abc' } }).auth).toEqual({ token: 'abc' });
+    expect(settings({ auth: { token } }).auth).toEqual({ token });
+  });
+});
+
+describe('tls', () => {
+  const PEM = '-----BEGIN hunter2';
+
+  test.each<[unknown, unknown, string, RegExp]>([
+    ['http://a', { ca: PEM }, 'tls', /make them https/],
+    ['https://a', true, 'tls', /not boolean/],
+    ['https://a', null, 'tls', /not null/],
+    ['https://a', { cert: PEM }, 'tls.key', /go together/],
+    ['https://a', { key: PEM }, 'tls.cert', /go together/],
+    ['https://a', { ca: 7 }, 'tls.ca', /PEM/],
+    ['https://a', { cert: [PEM], key: PEM }, 'tls.cert', /PEM/],
+    ['https://a', { serverName: '' }, 'tls.serverName', /not empty/],
+  ])('for %s, %j is refused by name, without the secret', (endpoints, tls, option, message) => {
+    const error = refused({ endpoints, tls });
+    expect(error).toMatchObject({ option, message: expect.stringMatching(message) });
+    expectSilentAbout(error, 'hunter2');
+  });
+
+  test('is taken as text or bytes, and a later change of the object changes nothing', () => {
+    const tls: Record<string, unknown> = { ca: new Uint8Array([1]), cert: PEM, key: PEM, serverName: 'etcd.example' };
+    const before = { ...tls };
+    const taken = settings({ endpoints: 'https://a', tls });
+    tls['ca'] = 'changed';
+    expect(taken.tls).toEqual(before);
+  });
+});
+
+describe('headers', () => {
+  test.each<[unknown, string, RegExp]>([
+    ['x: y', 'headers', /an object of strings/],
+    [[['x', 'y']], 'headers', /an object of strings/],
+    [null, 'headers', /not null/],
+    [new Map([['x', '1']]), 'headers', /an object of strings, .*, not Map/],
+    [new Headers({ x: '1' }), 'headers', /an object of strings, .*, not Headers/],
+    [{ 'x y': '1' }, 'headers["x y"]', /not a name that HTTP allows/],
+    [{ '': '1' }, 'headers[""]', /not a name that HTTP allows/],
+    [{ 'x\r\nevil': '1' }, 'headers["x\\r\\nevil"]', /not a name that HTTP allows/],
+    [{ x: 'a\r\nevil: 1' }, 'headers["x"]', /a line break or another character/],
+    [{ x: 'a\nb' }, 'headers["x"]', /a line break or another character/],
+    [{ x: 'a\0b' }, 'headers["x"]', /a line break or another character/],
+    [{ x: 'a\u007fb' }, 'headers["x"]', /a line break or another character/],
+    [{ x: '漢' }, 'headers["x"]', /a line break or another character/],
+    [{ x: 1 }, 'headers["x"]', /a string that is not empty, not number/],
+    [{ Authorization: 'hunter2' }, 'headers["Authorization"]', /rxetcd sets it by itself/],
+    [{ 'Content-Length': '0' }, 'headers["Content-Length"]', /rxetcd sets it by itself/],
+    [{ 'User-Agent': 'x' }, 'headers["User-Agent"]', /rxetcd sets it by itself/],
+    [{ 'Keep-Alive': 'x' }, 'headers["Keep-Alive"]', /rxetcd sets it by itself/],
+    [{ Expect: '100-continue' }, 'headers["Expect"]', /rxetcd sets it by itself/],
+    [{ 'X-A': '1', 'x-a': '2' }, 'headers["x-a"]', /given twice/],
+  ])('%j are refused by name', (headers, option, message) => {
+    const error = refused({ headers });
+    expect(error).toMatchObject({ option, message: expect.stringMatching(message) });
+    expectSilentAbout(error, 'hunter2', 'evil: 1');
+  });
+
+  test('are kept, in lower case', () => {
+    expect(settings({ headers: { 'X-Trace': 'a\tb' }, userAgent: 'app/1.0' }).headers).toEqual({
+      'x-trace': 'a\tb',
+      'user-agent': 'app/1.0',
+      'content-type': 'application/json',
+    });
+  });
+
+  test('of the user agent cannot be injected into', () => {
+    expect(refused({ userAgent: 'a\r\nb: c' }).option).toBe('userAgent');
+    expect(refused({ userAgent: '' }).option).toBe('userAgent');
+  });
+});
+
+test('retry is on, off, or a function', () => {
+  const policy = (): 'fail' => 'fail';
+  expect([true, policy].map((retry) => settings({ retry }).retry)).toEqual([undefined, policy]);
+  expect(settings({ retry: false }).retry).toEqual(expect.any(Function));
+  for (const retry of [null, 3, 'never', {}])
+    expect(refused({ retry })).toMatchObject({ option: 'retry', message: expect.stringMatching(/or a function/) });
+});
+
+describe('discovery', () => {
+  test.each<[unknown, string, RegExp]>([
+    [null, 'discovery', /true, false or/],
+    ['on', 'discovery', /not string/],
+    [{ intervalMs: 0 }, 'discovery.intervalMs', /milliseconds above 0/],
+    [{ interval: 1 }, 'discovery.interval', /there is no such option/],
+  ])('%j is refused by name', (discovery, option, message) => {
+    expect(refused({ discovery })).toMatchObject({ option, message: expect.stringMatching(message) });
+  });
+
+  test('is off or on, each minute or as often as one likes', () => {
+    const taken = [false, true, {}, { intervalMs: 5 }].map((discovery) => settings({ discovery }).discovery);
+    expect(taken).toEqual([undefined, { intervalMs: 60_000 }, { intervalMs: 60_000 }, { intervalMs: 5 }]);
+  });
+});
+
+describe('streams', () => {
+  test.each<[unknown, string, RegExp]>([
+    [null, 'streams', /not null/],
+    ['chunked', 'streams', /not string/],
+    [{ carrier: 'pigeon' }, 'streams.carrier', /one of auto, /],
+    [{ carrier: null }, 'streams.carrier', /one of/],
+    [{ carrier: 'http2' }, 'streams.carrier', /make the endpoints https/],
+    [{ heartbeatMs: 0 }, 'streams.heartbeatMs', /milliseconds above 0/],
+    [{ answerTimeoutMs: -1 }, 'streams.answerTimeoutMs', /milliseconds above 0/],
+    [{ maxBackoffMs: NaN }, 'streams.maxBackoffMs', /milliseconds above 0/],
+    [{ initialBackoffMs: 60, maxBackoffMs: 50 }, 'streams.initialBackoffMs', /60 is above streams.maxBackoffMs, which is 50/],
+    [{ initialBackoffMs: 3_000 }, 'streams.initialBackoffMs', /3000 is above streams.maxBackoffMs, which is 2000/],
+  ])('%j are refused by name', (streams, option, message) => {
+    expect(refused({ streams })).toMatchObject({ option, message: expect.stringMatching(message) });
+  });
+});
+
+test('the first pause is not above a short longest one', () => {
+  expect(settings({ streams: { maxBackoffMs: 20 } }).streams).toMatchObject({ initialBackoffMs: 20, maxBackoffMs: 20 });
+});
+
+describe('apiPrefix', () => {
+  test.each(['v3', '/v3/', '/', '', '/v3?x', '//v3', '/a b', '/v3\r\nx', '/v3/../admin', '/./v3', 7])('cannot be %p', (apiPrefix) => {
+    expect(refused({ apiPrefix }).option).toBe('apiPrefix');
+  });
+
+  test.each(['/v3', '/v3beta', '/proxy/etcd-1/v3'])('can be %s', (apiPrefix) => {
+    expect(settings({ apiPrefix }).apiPrefix).toBe(apiPrefix);
+  });
+});

@@ -1,0 +1,89 @@
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { createClient } from '../../../src/index.js';
+import { refused, settings } from '../settings.js';
+import { expectSilentAbout, failure } from '../transport/support.js';
+
+describe('an endpoint', () => {
+  test.each([
+    ['http://a:2379', 'http://a:2379'],
+    ['http://a:2379/', 'http://a:2379'],
+    ['HTTP://A:2379', 'http://a:2379'],
+    ['https://a', 'https://a'],
+    ['https://a:443', 'https://a'],
+    ['http://[::1]:2379', 'http://[::1]:2379'],
+    ['http://münchen.example:1', 'http://xn--mnchen-3ya.example:1'],
+  ])('%s is taken as %s', (given, origin) => {
+    expect(settings({ endpoints: given }).endpoints).toEqual([origin]);
+  });
+
+  test('may be a URL, by itself or in a list beside texts', () => {
+    expect(settings({ endpoints: new URL('http://a:1') }).endpoints).toEqual(['http://a:1']);
+    expect(settings({ endpoints: [new URL('http://a:1'), 'http://b:1'] }).endpoints).toEqual(['http://a:1', 'http://b:1']);
+    expect(refused({ endpoints: [new URL('http://a:1/v3')] }).option).toBe('endpoints[0]');
+    expectSilentAbout(refused({ endpoints: new URL('http://root:hunter2@a') }), 'hunter2');
+  });
+
+  test('given twice is asked once', () => {
+    expect(settings({ endpoints: ['http://a:1', 'http://b:1', 'http://A:1/'] }).endpoints).toEqual(['http://a:1', 'http://b:1']);
+  });
+
+  test.each<[string, unknown, string, RegExp]>([
+    ['an empty list', [], 'endpoints', /empty/],
+    ['null', null, 'endpoints', /a URL or a list of URLs, not null/],
+    ['a number', 2379, 'endpoints', /not number/],
+    ['an empty text', '', 'endpoints', /not a URL; one looks like http/],
+    ['no scheme', 'localhost:2379', 'endpoints', /neither http:\/\/ nor https:\/\//],
+    ['only a host', ['a'], 'endpoints[0]', /not a URL/],
+    ['another scheme', ['http://a:1', 'ftp://a:1'], 'endpoints[1]', /neither/],
+    ['a port too high', ['http://a:99999'], 'endpoints[0]', /not a URL/],
+    ['nothing in the list', ['http://a:1', undefined], 'endpoints[1]', /not nothing/],
+    ['a hole in the list', [, 'http://a:1'], 'endpoints[0]', /not nothing/],
+    ['a path', 'http://a:1/v3', 'endpoints', /apiPrefix/],
+    ['a query', 'http://a:1?x=y', 'endpoints', /something behind it/],
+    ['several in one text', 'http://a:1,http://b:1', 'endpoints', /give several endpoints as a list: \['http/],
+    ['several without ports', 'http://a,http://b', 'endpoints', /give several endpoints as a list/],
+    ['several hosts', ['http://a,b:1'], 'endpoints[0]', /give several endpoints as a list/],
+    ['what is no address', new Map(), 'endpoints', /a URL or a list of URLs, not Map/],
+    ['http beside https', ['https://a:1', 'https://b:1', 'http://c:1'], 'endpoints[2]', /all http or all https/],
+  ])('that is wrong is named: %s', (_, endpoints, option, message) => {
+    expect(refused({ endpoints })).toMatchObject({ option, message: expect.stringMatching(message) });
+  });
+
+  test.each([
+    'http://root:hunter2@a:2379',
+    'http://hunter2@a:2379',
+    'ftp://root:hunter2@a',
+    // To a URL parser this is a scheme and a path.
+    'root:hunter2@a:2379',
+    'http://root:hunter2@a:99999',
+    '//root:hunter2@a',
+    'http://a:1/?password=hunter2',
+    'http://a:1/#hunter2',
+    'hunter2',
+  ])('with a password in it is not repeated: %s', (endpoint) => {
+    expectSilentAbout(refused({ endpoints: [endpoint] }), 'hunter2');
+    expectSilentAbout(refused({ endpoints: endpoint }), 'hunter2');
+  });
+});
+
+describe('endpoints in place of others', () => {
+  const etcd = createClient({ endpoints: ['https://a:1', 'https://b:1'] });
+  afterAll(() => etcd.close());
+
+  test('are checked like the first ones, and stay with their scheme', () => {
+    const cases = [[[], 'endpoints', /empty/], ['ftp://c:1', 'endpoints', /neither/], [['https://c:1', 'http://d:1'], 'endpoints[1]', /all http/], ['http://c:1', 'endpoints', /stays with https/]] as const; // prettier-ignore
+    for (const [given, option, message] of cases) {
+      expect(failure(() => etcd.setEndpoints(given))).toMatchObject({
+        reason: 'InvalidOption',
+        option,
+        message: expect.stringMatching(message),
+      });
+    }
+    expect(etcd.endpoints()).toEqual(['https://a:1', 'https://b:1']);
+  });
+
+  test('are what the client uses', () => {
+    etcd.setEndpoints('https://c:443/');
+    expect(etcd.endpoints()).toEqual(['https://c']);
+  });
+});

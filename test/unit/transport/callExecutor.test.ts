@@ -1,0 +1,225 @@
+import { describe, expect, test } from '@jest/globals';
+import { asyncScheduler, defer, map, of, timer, type Observable } from 'rxjs';
+import { kvRpcs } from '../../../src/codec/kv.js';
+import {
+  A,
+  after,
+  B,
+  callerOf,
+  get,
+  inTurn,
+  lost,
+  put,
+  refuse,
+  reply,
+  scriptedTransport,
+  settle,
+  unreachable,
+} from '../../support/fakes/fakeTransport.js';
+
+describe('a call whose connection is refused', () => {
+  test.each([
+    ['read', get],
+    ['write', put],
+  ] as const)('is tried on the next endpoint at once: a %s', (_, call) => {
+    const transport = scriptedTransport((request) => (request.origin === A ? unreachable : reply(200))(request));
+    const [result] = settle(...[call(callerOf(transport, { endpoints: [A, B] }))]);
+    expect(result?.outcome).toBe('ok');
+    expect(transport.posts.map(({ origin }) => origin)).toEqual([A, B]);
+    expect(result?.at).toBeLessThan(20);
+  });
+
+  test('ends after four tries where there is one endpoint, and says which', () => {
+    const transport = scriptedTransport(unreachable);
+    const [result] = settle(...[put(callerOf(transport, { endpoints: ['http://e0:1'] }))]);
+    expect(result).toMatchObject({ outcome: 'Unreachable', error: { message: expect.stringContaining('KV.Put at http://e0:1') } });
+    expect(transport.posts).toHaveLength(4);
+  });
+
+  test.each([2, 3, 6])(
+    'with %d endpoints goes on for five seconds, in which a cluster may find a leader, and says which was the last',
+    (count) => {
+      const transport = scriptedTransport(unreachable);
+      const endpoints = Array.from({ length: count }, (_, index) => `http://e${index}:1`);
+      const [result] = settle(...[put(callerOf(transport, { endpoints }))]);
+      expect(result).toMatchObject({ outcome: 'Unreachable', error: { message: expect.stringMatching(/KV.Put at http:\/\/e\d:1/) } });
+      expect(result?.at).toBeGreaterThanOrEqual(5_000);
+      expect(result?.at).toBeLessThan(5_700);
+      expect(transport.posts.length).toBeLessThan(count * 20);
+    },
+  );
+
+  test('asks all endpoints in turn, though all are set aside: any of them may be back', () => {
+    const transport = scriptedTransport(unreachable);
+    settle(...[put(callerOf(transport, { endpoints: [A, B, 'http://c:1'] }))]);
+    expect(transport.posts.slice(0, 6).map(({ origin }) => origin)).toEqual([A, B, 'http://c:1', A, B, 'http://c:1']);
+  });
+
+  test('waits longer from try to try where there is no other endpoint', () => {
+    const transport = scriptedTransport(inTurn(unreachable, unreachable, unreachable, reply(200)));
+    const [result] = settle(...[put(callerOf(transport))]);
+    expect(result?.outcome).toBe('ok');
+    // 100 + 200 + 400 ms, each times 0.5 to 1.5
+    expect(result?.at).toBeGreaterThan(340);
+    expect(result?.at).toBeLessThan(1_100);
+  });
+});
+
+describe('a call whose answer is lost', () => {
+  test('is repeated on the next endpoint if it reads', () => {
+    const transport = scriptedTransport(inTurn(lost(), reply(200)));
+    expect(settle(...[get(callerOf(transport, { endpoints: [A, B] }))])).toMatchObject([{ outcome: 'ok' }]);
+    expect(transport.posts.map(({ origin }) => origin)).toEqual([A, B]);
+  });
+
+  test('is never repeated if it writes: it ends in AmbiguousWrite, which tells of whom it was asked and why', () => {
+    const transport = scriptedTransport(inTurn(lost(), reply(200)));
+    const [result] = settle(...[put(callerOf(transport, { endpoints: [A, B] }))]);
+    expect(result).toMatchObject({ outcome: 'AmbiguousWrite', error: { rpc: 'KV.Put', endpoint: A, cause: { reason: 'ConnectionLost' } } });
+    expect(transport.posts).toHaveLength(1);
+  });
+
+  test('is repeated no more than a bounded number of times', () => {
+    const transport = scriptedTransport(lost());
+    const [result] = settle(...[get(callerOf(transport, { endpoints: [A, B] }))]);
+    expect(result?.outcome).toBe('ConnectionLost');
+    expect(result?.at).toBeLessThan(5_700);
+    expect(transport.posts.length).toBeLessThan(40);
+  });
+
+  test('is repeated for as long as a cluster takes to find a leader', () => {
+    const leaderless = refuse('etcdserver: leader changed', 14, 503);
+    const transport = scriptedTransport((request) => defer(() => (asyncScheduler.now() < 1_500 ? leaderless : reply(200))(request)));
+    const [result] = settle(...[get(callerOf(transport, { endpoints: [A, B, 'http://c:1'] }))]);
+    expect(result?.outcome).toBe('ok');
+    expect(result?.at).toBeLessThan(2_200);
+  });
+
+  test('by a member that has another leader is repeated at once, and not held against the member', () => {
+    const changed = refuse('etcdserver: leader changed', 14, 503);
+    const transport = scriptedTransport(inTurn(changed, changed, reply(200)));
+    const caller = callerOf(transport, { endpoints: [A, B] });
+    const [first, ...others] = settle(
+      get(caller),
+      after(200, () => get(caller)),
+      after(210, () => get(caller)),
+    );
+    expect(first).toMatchObject({ outcome: 'ok' });
+    expect(others).toMatchObject([{ at: 201 }, { at: 211 }]);
+    expect(transport.posts.map(({ origin }) => origin)).toEqual([A, B, A, B, A]);
+    expect(transport.checks).toHaveLength(0);
+  });
+
+  test('is not repeated without end or pause by members that cannot agree', () => {
+    const transport = scriptedTransport(refuse('etcdserver: leader changed', 14, 503));
+    const [end] = settle(get(callerOf(transport, { endpoints: [A, B] })));
+    expect(end).toMatchObject({ outcome: 'LeaderChanged' });
+    expect(end?.at).toBeLessThan(5_700);
+    expect(transport.posts.length).toBeLessThan(40);
+  });
+
+  test('by a server without a leader is handled alike', () => {
+    const leaderless = refuse('etcdserver: no leader', 14, 503);
+    const reads = scriptedTransport(inTurn(leaderless, reply(200)));
+    const writes = scriptedTransport(inTurn(leaderless, reply(200)));
+    expect(settle(...[get(callerOf(reads)), put(callerOf(writes))])).toMatchObject([{ outcome: 'ok' }, { outcome: 'AmbiguousWrite' }]);
+    expect([reads.posts.length, writes.posts.length]).toEqual([2, 1]);
+  });
+
+  test('if it is a txn is repeated when it only reads', () => {
+    const [reads, writes] = [scriptedTransport(inTurn(lost(), reply(200))), scriptedTransport(inTurn(lost(), reply(200)))];
+    const ok = map(() => 'ok');
+    expect(settle(...[callerOf(reads).unary(kvRpcs.readTxn, {}).pipe(ok), callerOf(writes).unary(kvRpcs.txn, {}).pipe(ok)])).toMatchObject([
+      { outcome: 'ok' },
+      { outcome: 'AmbiguousWrite' },
+    ]);
+  });
+});
+
+describe('an answer that is a refusal', () => {
+  test.each([
+    ['etcdserver: requested lease not found', 5, 'LeaseNotFound'],
+    ['etcdserver: mvcc: required revision has been compacted', 11, 'Compacted'],
+    ['etcdserver: permission denied', 7, 'PermissionDenied'],
+    ['etcdserver: too many requests', 8, 'TooManyRequests'],
+  ])('%s is final, for reads and writes', (text, code, reason) => {
+    const transport = scriptedTransport(refuse(text, code));
+    expect(settle(...[get(callerOf(transport)), put(callerOf(transport))])).toMatchObject([{ outcome: reason }, { outcome: reason }]);
+    expect(transport.posts).toHaveLength(2);
+  });
+
+  test('without sense leaves a write in doubt, and a read without an answer', () => {
+    const transport = scriptedTransport(reply(200, '<html>'));
+    expect(settle(...[get(callerOf(transport)), put(callerOf(transport))])).toMatchObject([
+      { outcome: 'MalformedResponse' },
+      { outcome: 'AmbiguousWrite' },
+    ]);
+    expect(transport.posts).toHaveLength(2);
+  });
+});
+
+describe('an endpoint', () => {
+  test('that fails is passed over, and asked again when its pause is over', () => {
+    let down = true;
+    const transport = scriptedTransport((request) => (request.origin === A && down ? lost() : reply(200))(request));
+    const caller = callerOf(transport, { endpoints: [A, B] });
+    const later = (ms: number): Observable<string> => after(ms, () => get(caller));
+    const calls = [get(caller), later(20), later(40), later(60), timer(61).pipe(map(() => ((down = false), 'up'))), later(200), later(210)];
+    expect(settle(...calls).every(({ outcome: reason }) => ['ok', 'up'].includes(reason))).toBe(true);
+    expect(transport.posts.map(({ origin }) => origin).slice(0, 5)).toEqual([A, B, B, B, B]);
+    expect(transport.posts.slice(5).map(({ origin }) => origin)).toContain(A);
+  });
+
+  test('is set aside once, not 64 times, when 64 calls break together', () => {
+    let down = true;
+    const transport = scriptedTransport((request) => (request.origin === A && down ? lost(5) : reply(200))(request));
+    const caller = callerOf(transport, { endpoints: [A, B] });
+    const many = Array.from({ length: 64 }, () => get(caller));
+    settle(...[...many, timer(50).pipe(map(() => ((down = false), 'up'))), after(300, () => get(caller)), after(310, () => get(caller))]);
+    // 300 ms later it is asked again; 64 doublings would have set it aside for the longest time.
+    expect(transport.posts.slice(-2).map(({ origin }) => origin)).toContain(A);
+  });
+
+  test('can be asked for, as it was given to createClient', () => {
+    const transport = scriptedTransport(reply(200));
+    const caller = callerOf(transport, { endpoints: ['http://a:1', 'https://b'] });
+    const outcomes = settle(
+      ...[
+        ...['http://a:1', 'http://a:1/', 'HTTP://A:1'].map((endpoint) => get(caller, { endpoint })),
+        get(caller, { endpoint: 'https://b:443' }),
+      ],
+    );
+    expect(outcomes.map((result) => result.outcome)).toEqual(['ok', 'ok', 'ok', 'ok']);
+    expect(transport.posts.map(({ origin }) => origin)).toEqual(['http://a:1', 'http://a:1', 'http://a:1', 'https://b']);
+  });
+
+  test('that is asked for is the only one, also for a second try', () => {
+    const transport = scriptedTransport(inTurn(lost(), reply(200)));
+    expect(settle(...[get(callerOf(transport, { endpoints: [A, B] }), { endpoint: B })])).toMatchObject([{ outcome: 'ok' }]);
+    expect(transport.posts.map(({ origin }) => origin)).toEqual([B, B]);
+  });
+
+  test.each(['http://c:1', 'hunter2', 'http://root:hunter2@c:1', ''])(
+    'that is not the client’s is InvalidArgument, and not repeated: %j',
+    (endpoint) => {
+      const [result] = settle(...[get(callerOf(scriptedTransport(reply(200))), { endpoint })]);
+      expect(result?.outcome).toBe('InvalidArgument');
+      expect(String(result?.error)).not.toContain('hunter2');
+    },
+  );
+});
+
+test('a client that is closed ends the waiting for another try', () => {
+  const caller = callerOf(scriptedTransport(unreachable));
+  const close = timer(20).pipe(map(() => (void caller.close(), 'closed')));
+  expect(settle(...[put(caller), close])).toMatchObject([{ outcome: 'ClientClosed', at: 20 }, { outcome: 'closed' }]);
+});
+
+test('a mistake in the request is found before anything is sent, and is not retried', () => {
+  const transport = scriptedTransport(reply(200));
+  const wrong = callerOf(transport)
+    .unary(kvRpcs.put, JSON.parse('{"keyy":"a"}'))
+    .pipe(map(() => 'ok'));
+  expect(settle(...[wrong, of('next')])).toMatchObject([{ outcome: 'InvalidArgument' }, { outcome: 'next' }]);
+  expect(transport.posts).toHaveLength(0);
+});

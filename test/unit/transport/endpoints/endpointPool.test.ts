@@ -1,0 +1,230 @@
+import { describe, expect, test } from '@jest/globals';
+import { asyncScheduler, map, mergeMap, NEVER, of, switchMap, take, tap, timer, toArray, type Observable } from 'rxjs';
+import { kvRpcs } from '../../../../src/codec/kv.js';
+import type { ClosableCaller } from '../../../../src/transport/caller.js';
+import { Endpoint } from '../../../../src/transport/endpoint.js';
+import {
+  A,
+  after,
+  B,
+  callerOf,
+  get,
+  header,
+  lost,
+  put,
+  refuse,
+  reply,
+  scriptedTransport,
+  settle,
+  silent,
+  type Script,
+  type ScriptedTransport,
+  unreachable,
+  virtually,
+} from '../../../support/fakes/fakeTransport.js';
+
+const SECONDS = 1_000;
+
+/** An endpoint A that is down as long as it is told so, beside one that works, and what it says of its health. */
+function setUp(health: Script, whileDown: Script = lost()) {
+  const state = { down: true };
+  const transport = scriptedTransport((request) => (request.origin === A && state.down ? whileDown : reply(200))(request));
+  transport.health = (request) => (state.down ? health : reply(200))(request);
+  return { transport, caller: callerOf(transport, { endpoints: [A, B] }), state };
+}
+
+/** A call each 100 ms, for so long; it comes to what all of them came to. */
+const calls = (call: () => Observable<string>, forMs: number): Observable<string> =>
+  timer(0, 100).pipe(
+    take(forMs / 100),
+    mergeMap(call),
+    toArray(),
+    map((ends) => [...new Set(ends)].join()),
+  );
+
+const asked = ({ posts }: ScriptedTransport, origin: string): number => posts.filter((request) => request.origin === origin).length;
+
+describe('an endpoint that is set aside', () => {
+  test.each<[string, Script]>([
+    ['no connection', unreachable],
+    ['no answer', silent],
+    ['an unhealthy one', reply(503, { health: 'false' })],
+  ])('costs one call its first try, whatever its check comes to: %s', (_, health) => {
+    const { transport, caller } = setUp(health);
+    const ends = settle(calls(() => get(caller), 60 * SECONDS));
+    expect(ends).toMatchObject([{ outcome: 'ok' }]);
+    expect(asked(transport, A)).toBe(1);
+  });
+
+  test('is checked after pauses that double up to 10 s, each shortened by up to a half', () => {
+    const times: number[] = [];
+    const { transport, caller } = setUp(unreachable);
+    const { health } = transport;
+    let now = 0;
+    transport.health = (request) => (times.push(now), health(request));
+    settle(calls(() => ((now += 100), get(caller)), 120 * SECONDS));
+    const pauses = times.map((time, index) => time - (times[index - 1] ?? 0));
+    pauses.forEach((pause, index) => {
+      const full = Math.min(10 * SECONDS, 100 * 2 ** index);
+      expect(pause).toBeGreaterThanOrEqual(full / 2 - 100);
+      expect(pause).toBeLessThan(full + 300);
+    });
+    expect(pauses.length).toBeGreaterThan(15);
+  });
+
+  test('is asked in its turn again when a check went well', () => {
+    const { transport, caller, state } = setUp(unreachable);
+    settle(calls(() => get(caller), 1 * SECONDS));
+    const before = asked(transport, A);
+    state.down = false;
+    settle(calls(() => get(caller), 10 * SECONDS));
+    expect(asked(transport, A) - before).toBeGreaterThan(20);
+  });
+
+  test('is not asked more and more often where its check goes well and its calls do not', () => {
+    const { transport, caller } = setUp(reply(200), silent);
+    const ends = settle(calls(() => get(caller), 60 * SECONDS));
+    expect(ends).toMatchObject([{ outcome: 'ok' }]);
+    // The calls of each time of silence, 1.5 s, are many: the times are counted.
+    const times = transport.checks.length;
+    expect(times).toBeGreaterThan(5);
+    // At pauses that did not grow they would be more than thirty.
+    expect(times).toBeLessThan(15);
+  });
+
+  test('is taken for what it was where nothing of its health is told', () => {
+    const { transport, caller, state } = setUp(reply(404, 'Not Found'));
+    settle(get(caller));
+    state.down = false;
+    settle(calls(() => get(caller), 1 * SECONDS));
+    expect(asked(transport, A)).toBeGreaterThan(2);
+  });
+
+  test('stays so for calls though a stream there goes on: a member that has lost the others answers that', () => {
+    const { transport, caller } = setUp(reply(503, { health: 'false' }), silent);
+    const streaming = caller.channel(kvRpcs.range).pipe(
+      switchMap((channel) =>
+        timer(0, 100).pipe(
+          take(200),
+          map(() => (channel.answered(), channel.endpoint)),
+        ),
+      ),
+    );
+    expect(
+      settle(
+        streaming,
+        calls(() => get(caller), 20 * SECONDS),
+      ),
+    ).toMatchObject([{ outcome: A }, { outcome: 'ok' }]);
+    // Those of the time of silence alone.
+    expect(asked(transport, A)).toBeLessThan(20);
+  });
+
+  test('is not checked by a client that is not in use', () => {
+    const { transport, caller } = setUp(unreachable);
+    settle(
+      get(caller),
+      after(600 * SECONDS, () => get(caller)),
+    );
+    expect(transport.checks).toHaveLength(1);
+  });
+
+  test('is not checked where it is all there is: the calls do so themselves', () => {
+    const transport = scriptedTransport(lost());
+    settle(calls(() => get(callerOf(transport)), 1 * SECONDS));
+    expect(transport.checks).toEqual([]);
+  });
+});
+
+test('endpoints that are all set aside are asked nevertheless, the one first whose pause is over first', () => {
+  let down = true;
+  const transport = scriptedTransport((request) => (down ? unreachable : reply(200))(request));
+  const caller = callerOf(transport, { endpoints: [A, B] });
+  expect(settle(get(caller))).toMatchObject([{ outcome: 'Unreachable' }]);
+  down = false;
+  expect(settle(get(caller))).toMatchObject([{ outcome: 'ok' }]);
+});
+
+describe('endpoints that are set at run time', () => {
+  const C = 'http://c:1';
+  const originsOf = ({ posts }: ScriptedTransport): string[] => posts.map(({ origin }) => origin);
+  const setAt = (ms: number, caller: ClosableCaller, ...origins: string[]): Observable<string> =>
+    timer(ms).pipe(map(() => (caller.setEndpoints(origins), 'set')));
+
+  test('finish what is under way at one that is gone, and use the others from then on', () => {
+    const transport = scriptedTransport(reply(200, { header }, 100));
+    const caller = callerOf(transport);
+    const ends = settle(
+      put(caller),
+      setAt(50, caller, B, C),
+      after(60, () => put(caller)),
+      after(61, () => put(caller)),
+    );
+    expect(ends).toMatchObject([{ outcome: 'ok', at: 101 }, { outcome: 'set' }, { outcome: 'ok' }, { outcome: 'ok' }]);
+    expect(originsOf(transport)).toEqual([A, B, C]);
+    expect(transport.released).toEqual([A]);
+    expect(caller.endpoints()).toEqual([B, C]);
+  });
+
+  test('keep what is known of those that stay', () => {
+    const transport = scriptedTransport((request) => (request.origin === A ? lost() : reply(200))(request));
+    const caller = callerOf(transport, { endpoints: [A, B] });
+    settle(
+      get(caller),
+      setAt(10, caller, B, A, C),
+      after(20, () => get(caller)),
+      after(21, () => get(caller)),
+    );
+    // A is set aside as before, and B is not asked anew what it is.
+    expect(originsOf(transport)).toEqual([A, B, B, C]);
+    expect(transport.versionRequests.map(({ origin }) => origin)).toEqual([A, B, C]);
+    expect(transport.released).toEqual([]);
+  });
+
+  test.each<[string, Script, Script]>([
+    ['for the version', reply(200), silent],
+    ['for its next try', unreachable, reply(200, { etcdserver: '3.5.0' })],
+  ])('send a call that waits %s elsewhere', (_, script, version) => {
+    const at =
+      (atA: Script, elsewhere: Script): Script =>
+      (request) =>
+        (request.origin === A ? atA : elsewhere)(request);
+    const transport = scriptedTransport(at(script, reply(200)), at(version, reply(200, { etcdserver: '3.5.0' })));
+    const caller = callerOf(transport);
+    const [end] = settle(put(caller, { timeoutMs: 2_000 }), setAt(30, caller, B));
+    expect([end?.outcome, originsOf(transport).at(-1)]).toEqual(['ok', B]);
+  });
+
+  test('refuse a call that asks for one that is gone', () => {
+    const caller = callerOf(scriptedTransport(reply(200)));
+    caller.setEndpoints([B]);
+    expect(settle(get(caller, { endpoint: A }))).toMatchObject([
+      { outcome: 'InvalidArgument', error: { message: expect.stringContaining(B) } },
+    ]);
+  });
+});
+
+test('where all are set aside, one of which nothing is heard is passed over as long as another says anything', () => {
+  const leaderless: Script = (request) => refuse('etcdserver: no leader', 14, 503)(request).pipe(tap(() => request.onReceived?.()));
+  const others: Script = (request) => (asyncScheduler.now() < 2_500 ? leaderless : reply(200))(request);
+  const transport = scriptedTransport((request) => (request.origin === A ? silent : others)(request));
+  transport.health = silent;
+  const [end] = settle(get(callerOf(transport, { endpoints: [A, B, 'http://c:1'] })));
+  expect(end?.outcome).toBe('ok');
+  expect(end?.at).toBeLessThan(3_500);
+  expect(asked(transport, A)).toBe(1);
+});
+
+test('a member that answers no call, but says what it is, is not one that says nothing', () => {
+  const endpoint = new Endpoint(A, { discover: () => of({ version: undefined, prefix: '/v3' }), check: () => NEVER });
+  const mute: boolean[] = [];
+  virtually(({ flush }) => {
+    timer(10).subscribe(() => endpoint.failed());
+    timer(20).subscribe(() => mute.push(endpoint.isMute));
+    timer(30)
+      .pipe(switchMap(() => endpoint.discover()))
+      .subscribe(() => mute.push(endpoint.isMute));
+    flush();
+  });
+  expect(mute).toEqual([true, false]);
+});

@@ -1,0 +1,116 @@
+import { describe, expect, test } from '@jest/globals';
+import { map, retry, timer } from 'rxjs';
+import {
+  after,
+  callerOf,
+  get,
+  inTurn,
+  put,
+  queued,
+  refuse,
+  reply,
+  scriptedTransport,
+  settle,
+  silent,
+  unreachable,
+  type Script,
+} from '../../../support/fakes/fakeTransport.js';
+
+describe('a deadline', () => {
+  test.each<[string, Script, typeof get, string]>([
+    ['a read that was sent', silent, get, 'DeadlineExceeded'],
+    ['a read that waits for a connection', queued, get, 'DeadlineExceeded'],
+    ['a write that was sent', silent, put, 'AmbiguousWrite'],
+    ['a write that waits for a connection', queued, put, 'DeadlineExceeded'],
+  ])('ends %s, by the client’s option or by its own', (_, script, call, reason) => {
+    const transport = scriptedTransport(script);
+    const caller = callerOf(transport, { requestTimeoutMs: 500 });
+    expect(settle(...[call(caller), call(caller, { timeoutMs: 70 }), call(caller, { timeoutMs: 900 })])).toMatchObject([
+      { outcome: reason, at: 500 },
+      { outcome: reason, at: 70 },
+      { outcome: reason, at: 900 },
+    ]);
+    expect(transport.live).toBe(0);
+  });
+
+  test('is for all tries together, and the waiting between them', () => {
+    const transport = scriptedTransport(unreachable);
+    const caller = callerOf(transport, { requestTimeoutMs: 60 });
+    expect(settle(...[put(caller)])).toMatchObject([{ outcome: 'DeadlineExceeded', at: 60 }]);
+  });
+
+  test('comes while the version is being asked for: nothing was sent', () => {
+    const transport = scriptedTransport(reply(200), silent);
+    expect(settle(...[put(callerOf(transport, { requestTimeoutMs: 60 }))])).toMatchObject([{ outcome: 'DeadlineExceeded', at: 60 }]);
+    expect(transport.posts).toHaveLength(0);
+    expect(transport.live).toBe(0);
+  });
+
+  test('comes in time, also where the end of one call begins another', () => {
+    const caller = callerOf(scriptedTransport(silent), { requestTimeoutMs: 1_000 });
+    expect(settle(...[get(caller).pipe(retry(1)), after(5, () => get(caller))])).toMatchObject([
+      { outcome: 'DeadlineExceeded', at: 2_000 },
+      { outcome: 'DeadlineExceeded', at: 1_005 },
+    ]);
+  });
+
+  test('of 24 days or more is none', () => {
+    const caller = callerOf(scriptedTransport(reply(200, undefined, 60_000)));
+    expect(settle(...[get(caller, { timeoutMs: 2 ** 40 }), get(caller, { timeoutMs: Infinity })])).toMatchObject([
+      { outcome: 'ok' },
+      { outcome: 'ok' },
+    ]);
+  });
+
+  test.each([0, -1, NaN])('of %p is refused, and nothing is sent', (timeoutMs) => {
+    const transport = scriptedTransport(reply(200));
+    expect(settle(...[get(callerOf(transport), { timeoutMs })])).toMatchObject([{ outcome: 'InvalidArgument' }]);
+    expect(transport.posts).toHaveLength(0);
+  });
+
+  test('keeps no timer when all calls have ended: virtual time stands still at once', () => {
+    const [result] = settle(...[get(callerOf(scriptedTransport(reply(200))))]);
+    expect(result).toMatchObject({ outcome: 'ok', at: 2 });
+  });
+});
+
+describe('a signal', () => {
+  test('that was aborted before ends the call, and nothing is sent', () => {
+    const transport = scriptedTransport(reply(200));
+    const caller = callerOf(transport);
+    const signal = AbortSignal.abort();
+    expect(settle(...[get(caller, { signal }), put(caller, { signal })])).toMatchObject([{ outcome: 'Aborted' }, { outcome: 'Aborted' }]);
+    expect(transport.posts).toHaveLength(0);
+  });
+
+  test('aborted meanwhile ends a read, and leaves a write in doubt if it was sent', () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const sent = callerOf(scriptedTransport(silent));
+    const waiting = callerOf(scriptedTransport(queued));
+    const abort = timer(50).pipe(map(() => (controller.abort(), 'aborted')));
+    expect(settle(...[get(sent, { signal }), put(sent, { signal }), put(waiting, { signal }), abort])).toMatchObject([
+      { outcome: 'Aborted', at: 50 },
+      { outcome: 'AmbiguousWrite', at: 50, error: { cause: { reason: 'Aborted' } } },
+      { outcome: 'Aborted', at: 50 },
+      { outcome: 'aborted' },
+    ]);
+  });
+
+  test('is let go of when the call has ended', () => {
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (...given: Parameters<typeof addEventListener>) => (listeners++, addEventListener.apply(signal, given));
+    signal.removeEventListener = (...given: Parameters<typeof removeEventListener>) => (
+      listeners--,
+      removeEventListener.apply(signal, given)
+    );
+    const caller = callerOf(scriptedTransport(inTurn(reply(200), refuse('etcdserver: permission denied', 7))));
+    expect(settle(...[get(caller, { signal }), get(caller, { signal })])).toMatchObject([
+      { outcome: 'ok' },
+      { outcome: 'PermissionDenied' },
+    ]);
+    expect(listeners).toBe(0);
+  });
+});

@@ -1,0 +1,95 @@
+import { describe, expect, test } from '@jest/globals';
+import { asyncScheduler, defer, mergeMap, NEVER, timer } from 'rxjs';
+import { leaseRpcs } from '../../../../src/codec/lease.js';
+import type { Rpc } from '../../../../src/codec/rpc.js';
+import { watchRpcs } from '../../../../src/codec/watch.js';
+import { isEtcdError } from '../../../../src/errors/index.js';
+import type { DuplexRequest } from '../../../../src/transport/http/transport.js';
+import {
+  A,
+  B,
+  callerOf,
+  inTurn,
+  lost,
+  refuse,
+  reply,
+  scriptedTransport,
+  silent,
+  virtually,
+  type Script,
+} from '../../../support/fakes/fakeTransport.js';
+
+const NONE = refuse('etcdserver: no leader', 14, 503);
+const LEADER = reply(200, { leader: '7' });
+
+/** What became of a stream within 10 s over a carrier, where a member answers whether it has a leader by this script. */
+function outcomeOf(script: Script, options: { endpoints?: string[]; carrier?: 'websocket' | 'http2'; rpc?: Rpc<never, unknown> } = {}) {
+  const { endpoints = [A, B], carrier = 'websocket', rpc = watchRpcs.watch } = options;
+  const transport = scriptedTransport(script);
+  const opened: DuplexRequest[] = [];
+  const ends: string[] = [];
+  const duplex = (request: DuplexRequest) =>
+    defer(() => {
+      opened.push(request);
+      return NEVER;
+    });
+  virtually(({ flush }) => {
+    const caller = callerOf({ ...transport, duplex }, { endpoints, headers: { own: '1' }, streams: { carrier } });
+    const stream = caller.channel(rpc).pipe(mergeMap((channel) => channel.duplex ?? NEVER));
+    const started = asyncScheduler.now();
+    const subscription = stream.subscribe({
+      error: (error: unknown) => ends.push(`${isEtcdError(error) ? error.reason : 'fault'} at ${asyncScheduler.now() - started}`),
+    });
+    timer(10_000).subscribe(() => {
+      subscription.unsubscribe();
+    });
+    flush();
+  });
+  return { ends, opened, questions: transport.posts };
+}
+
+describe('a watch over a WebSocket', () => {
+  test('is not begun at a member that has no leader', () => {
+    const { ends, opened, questions } = outcomeOf(NONE);
+    expect(ends).toEqual(['NoLeader at 2']);
+    expect(opened).toEqual([]);
+    expect(questions).toEqual([
+      expect.objectContaining({ origin: A, path: '/v3/maintenance/status', headers: { own: '1', 'grpc-metadata-hasleader': 'true' } }),
+    ]);
+  });
+
+  test('leaves a member that has lost its leader for longer than an election takes', () => {
+    expect(outcomeOf(inTurn(LEADER, LEADER, NONE, NONE))).toMatchObject({ ends: [expect.stringMatching(/^NoLeader at 45\d\d$/)] });
+    expect(outcomeOf(inTurn(LEADER, LEADER, NONE, LEADER, NONE, LEADER)).ends).toEqual([]);
+  });
+
+  test.each([
+    ['forbidden', refuse('etcdserver: permission denied', 7, 403)],
+    ['refused as the token is', refuse('etcdserver: invalid auth token', 16, 401)],
+    ['answered by a proxy', reply(502, '<html>')],
+    ['lost', lost()],
+    ['not answered', silent],
+  ])('stays where the question is %s', (_, script) => {
+    const { ends, questions } = outcomeOf(inTurn(LEADER, script));
+    expect(ends).toEqual([]);
+    expect(questions.length).toBeGreaterThan(2);
+  });
+
+  test('is asked nothing for where there is no other endpoint', () => {
+    expect(outcomeOf(NONE, { endpoints: [A] })).toMatchObject({ ends: [], opened: [{ origin: A }], questions: [] });
+  });
+});
+
+test('over HTTP/2 the request says itself that it needs a leader', () => {
+  const { ends, opened, questions } = outcomeOf(NONE, { carrier: 'http2' });
+  expect(opened).toMatchObject([{ headers: { own: '1', 'grpc-metadata-hasleader': 'true' } }]);
+  expect([...ends, ...questions]).toEqual([]);
+});
+
+test('keepalives are sent to any member', () => {
+  for (const carrier of ['websocket', 'http2'] as const) {
+    const { ends, opened, questions } = outcomeOf(NONE, { carrier, rpc: leaseRpcs.keepAlive });
+    expect(opened.map(({ headers }) => headers)).toEqual([{ own: '1' }]);
+    expect([...ends, ...questions]).toEqual([]);
+  }
+});

@@ -1,0 +1,40 @@
+import { describe, expect, test } from '@jest/globals';
+import { Outgoing } from '../../../../src/transport/carriers/outgoing.js';
+
+const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('messages for a stream', () => {
+  test('leave together when the turn is over, a line each, in their order', async () => {
+    const written: string[] = [];
+    const outgoing = new Outgoing((text) => written.push(text));
+    outgoing.send('{"ID":"1"}');
+    outgoing.send('{"ID":"2"}');
+    expect(written).toEqual([]);
+    await endOfTurn();
+    outgoing.send('{"ID":"3"}');
+    await endOfTurn();
+    expect(written).toEqual(['{"ID":"1"}\n{"ID":"2"}', '{"ID":"3"}']);
+  });
+
+  test('leave at once where the stream is about to be closed, and not again at the end of the turn', async () => {
+    const written: string[] = [];
+    const outgoing = new Outgoing((text) => written.push(text));
+    outgoing.send('{"ID":"1"}');
+    outgoing.flush();
+    outgoing.flush();
+    expect(written).toEqual(['{"ID":"1"}']);
+    await endOfTurn();
+    expect(written).toHaveLength(1);
+  });
+
+  test('leave in several pieces where they are many, each of which is read in a moment', async () => {
+    const written: string[] = [];
+    const outgoing = new Outgoing((text) => written.push(text));
+    const messages = Array.from({ length: 10_000 }, (_, index) => `{"ID":"${index}"}`);
+    messages.forEach(outgoing.send);
+    await endOfTurn();
+    expect(written.flatMap((text) => text.split('\n'))).toEqual(messages);
+    expect(written.length).toBeGreaterThan(1);
+    for (const text of written) expect(text.length).toBeLessThan(40_000);
+  });
+});

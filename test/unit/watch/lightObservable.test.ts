@@ -1,0 +1,206 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { config, Observable, Subject, Subscription, take, type Observer } from 'rxjs';
+import { Listenable } from '../../../src/watch/lightObservable.js';
+import { watching } from './support.js';
+
+/** Who is there, and what was done about them. */
+function company<T>() {
+  const members: Observer<T>[] = [];
+  const left: Observer<T>[] = [];
+  const leave = (member: Observer<T>): void => {
+    left.push(member);
+    members.splice(members.indexOf(member), 1);
+  };
+  const join = (member: Observer<T>): { leave: typeof leave } => {
+    members.push(member);
+    return { leave };
+  };
+  return { members, left, join };
+}
+
+type Made = ReturnType<typeof company<number>> & { readonly source: Observable<number> };
+
+/** The same of ours and of RxJS's own: each test holds for both. */
+const kinds: readonly (readonly [string, () => Made])[] = [
+  [
+    'a Listenable',
+    () => {
+      const made = company<number>();
+      return { ...made, source: new Listenable(made.join) };
+    },
+  ],
+  [
+    'an Observable of RxJS',
+    () => {
+      const made = company<number>();
+      const source = new Observable<number>((subscriber) => {
+        const { leave } = made.join(subscriber);
+        return () => leave(subscriber);
+      });
+      return { ...made, source };
+    },
+  ],
+];
+
+/** What nobody caught, as soon as there is so much of it. */
+function unhandled(count: number): Promise<unknown[]> {
+  const errors: unknown[] = [];
+  return new Promise((resolve) => {
+    config.onUnhandledError = (error) => {
+      errors.push(error);
+      if (errors.length === count) resolve(errors);
+    };
+  });
+}
+afterEach(() => {
+  config.onUnhandledError = null;
+});
+
+describe.each(kinds)('who subscribes to %s', (_, make) => {
+  test('is told by a function, by any functions of an observer, or by three', () => {
+    const { source, members } = make();
+    const told: string[] = [];
+    const say = (what: string): void => void told.push(what);
+    source.subscribe((value) => say(`function ${value}`));
+    source.subscribe({ next: (value) => say(`next ${value}`) });
+    source.subscribe({ complete: () => say('complete') });
+    // The form of old, with functions that may be missing.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- programs use it all the same
+    const subscribe = source.subscribe.bind(source) as (...functions: unknown[]) => Subscription;
+    subscribe(
+      (value: number) => say(`first of three ${value}`),
+      null,
+      () => say('third of three'),
+    );
+    subscribe(undefined, undefined, () => say('third alone'));
+    subscribe(null);
+    subscribe({ complete: () => say('observer') }, null, () => say('not beside an observer'));
+    source.subscribe();
+    expect(members).toHaveLength(8);
+    for (const member of [...members]) member.next(1);
+    for (const member of [...members]) member.complete();
+    expect(told).toEqual(['function 1', 'next 1', 'first of three 1', 'complete', 'third of three', 'third alone', 'observer']);
+  });
+
+  test('has his observer for `this`', () => {
+    const { source, members } = make();
+    class Sum {
+      sum = 0;
+      next(value: number): void {
+        this.sum += value;
+      }
+      complete(): void {
+        this.sum *= 10;
+      }
+    }
+    const observer = new Sum();
+    source.subscribe(observer);
+    members[0]!.next(2);
+    members[0]!.complete();
+    expect(observer.sum).toBe(20);
+  });
+
+  test('is told nothing after the end, and has left by then', () => {
+    const { source, members, left } = make();
+    const [completing, failing, leaving] = [watching(source), watching(source), watching(source)];
+    const [first, second, third] = [...members];
+    first!.complete();
+    second!.error('broken');
+    leaving.leave();
+    leaving.leave();
+    for (const member of [first!, second!, third!]) {
+      member.next(1);
+      member.error('late');
+      member.complete();
+    }
+    expect([completing, failing, leaving].map(({ values, errors, completed }) => [values, errors, completed])).toEqual([
+      [[], [], true],
+      [[], ['broken'], false],
+      [[], [], false],
+    ]);
+    expect(left).toEqual([first, second, third]);
+  });
+
+  test('holds a Subscription: open until the end, with all that was added to it', () => {
+    const { source, members } = make();
+    const ended: string[] = [];
+    const open = source.subscribe();
+    const parent = new Subscription();
+    parent.add(open);
+    open.add(() => ended.push('with a leave'));
+    expect([open instanceof Subscription, open.closed]).toEqual([true, false]);
+    parent.unsubscribe();
+    expect([open.closed, members.length]).toEqual([true, 0]);
+    const completed = source.subscribe();
+    completed.add(() => ended.push('with the end'));
+    members[0]!.complete();
+    expect([completed.closed, ended]).toEqual([true, ['with a leave', 'with the end']]);
+  });
+
+  test('and errs in what he does with a value, disturbs nobody, and is told the next', async () => {
+    const { source, members } = make();
+    const values: number[] = [];
+    const thrown = unhandled(3);
+    const fail = (what: string): never => {
+      throw new Error(what);
+    };
+    source.subscribe((value) => (value === 1 ? fail('in a function') : values.push(value)));
+    source.subscribe({ next: (value) => values.push(value), error: () => fail('in error') });
+    source.subscribe({ next: (value) => values.push(value), complete: () => fail('in complete') });
+    const [, second, third] = [...members];
+    for (const member of [...members]) member.next(1);
+    for (const member of [...members]) member.next(2);
+    second!.error('broken');
+    third!.complete();
+    expect(values).toEqual([1, 1, 2, 2, 2]);
+    expect(members).toHaveLength(1);
+    expect(await thrown).toEqual([new Error('in a function'), new Error('in error'), new Error('in complete')]);
+  });
+
+  test('and does not listen for its error, has it thrown where it disturbs nobody', async () => {
+    const { source, members } = make();
+    const thrown = unhandled(2);
+    source.subscribe(() => undefined);
+    source.subscribe({ complete: () => undefined });
+    for (const member of [...members]) member.error(new Error('broken'));
+    expect(members).toEqual([]);
+    expect(await thrown).toEqual([new Error('broken'), new Error('broken')]);
+  });
+
+  test('may do so through operators, and by a Subject', () => {
+    const { source, members, left } = make();
+    const subject = new Subject<number>();
+    const [first, all] = [watching(source.pipe(take(1))), watching(subject)];
+    source.subscribe(subject);
+    for (const value of [1, 2]) for (const member of [...members]) member.next(value);
+    expect([first.values, first.completed, all.values]).toEqual([[1], true, [1, 2]]);
+    expect([left.length, members.length]).toEqual([1, 1]);
+  });
+});
+
+describe.each([
+  ['a Listenable', (join: (member: Observer<number>) => { leave: () => void }) => new Listenable(join)],
+  [
+    'an Observable of RxJS',
+    (join: (member: Observer<number>) => { leave: () => void }) => new Observable<number>((subscriber) => join(subscriber).leave),
+  ],
+])('%s that is over at once', (_, make) => {
+  test('is left, whoever ended it', () => {
+    let left = 0;
+    const source = make((member) => {
+      member.next(1);
+      member.complete();
+      return { leave: () => (left += 1) };
+    });
+    expect(watching(source)).toMatchObject({ values: [1], completed: true });
+    expect(watching(source.pipe(take(1)))).toMatchObject({ values: [1], completed: true });
+    expect(left).toBe(2);
+  });
+
+  test('for it cannot be begun says why', () => {
+    const broken = make(() => {
+      throw new Error('broken');
+    });
+    expect(watching(broken).errors).toEqual([new Error('broken')]);
+  });
+});

@@ -1,0 +1,119 @@
+import { describe, expect, test } from '@jest/globals';
+import { BehaviorSubject, EMPTY, of, Subject } from 'rxjs';
+import { EtcdError, InvalidValueError } from '../../../../src/errors/index.js';
+import type { ConnectionState } from '../../../../src/watch/connectionState.js';
+import { viewState, type Reading, type ViewState } from '../../../../src/watch/live/viewState.js';
+import { watching } from '../support.js';
+
+const connected: ConnectionState = { status: 'connected', endpoint: 'http://a:1', carrier: 'websocket' };
+const cut = new EtcdError('ConnectionLost', 'cut');
+const refused = new EtcdError('Unreachable', 'refused');
+const reconnecting = (cause: EtcdError): ConnectionState => ({ status: 'reconnecting', cause, retryInMs: 50 });
+
+function setUp(initial: ConnectionState = connected) {
+  const readings = new Subject<Reading<string>>();
+  const connection = new BehaviorSubject<ConnectionState>(initial);
+  return { readings, connection, seen: watching(viewState(readings, connection)) };
+}
+
+/** The states since the beginning, a word and a value each. */
+const words = ({ values }: { readonly values: readonly ViewState<string>[] }): string[] =>
+  values.map(({ status, value, error }) =>
+    [status, value, error instanceof EtcdError ? error.reason : error].filter((part) => part !== undefined).join(' '),
+  );
+
+describe('a view', () => {
+  test('begins at once, before anything is known', () => {
+    expect(setUp().seen.values).toEqual([{ status: 'loading', value: undefined, error: undefined }]);
+  });
+
+  test('begins with the value where that is there already', () => {
+    expect(words(watching(viewState(of({ value: 'a' }), new BehaviorSubject(connected))))).toEqual(['live a']);
+  });
+
+  test('is live with each value', () => {
+    const { readings, seen } = setUp();
+    readings.next({ value: 'a' });
+    readings.next({ value: 'b' });
+    expect(words(seen)).toEqual(['loading', 'live a', 'live b']);
+  });
+
+  test('is stale while the connection is lost, says by what, and is live again with the same value', () => {
+    const { readings, connection, seen } = setUp();
+    readings.next({ value: 'a' });
+    connection.next(reconnecting(cut));
+    connection.next(reconnecting(refused));
+    connection.next(connected);
+    expect(words(seen)).toEqual(['loading', 'live a', 'stale a ConnectionLost', 'stale a Unreachable', 'live a']);
+  });
+
+  test('is live with a value that arrives while the connection is being made', () => {
+    const { readings, connection, seen } = setUp(reconnecting(cut));
+    readings.next({ value: 'a' });
+    connection.next(connected);
+    readings.next({ value: 'b' });
+    expect(words(seen)).toEqual(['loading ConnectionLost', 'stale a ConnectionLost', 'live a', 'live b']);
+  });
+
+  test('keeps the last good value beside a bad one, and says what is wrong with that', () => {
+    const { readings, seen } = setUp();
+    readings.next({ value: 'a' });
+    readings.next({ invalid: new InvalidValueError('k', ['it is not JSON']) });
+    readings.next({ value: 'b' });
+    expect(words(seen)).toEqual(['loading', 'live a', 'invalid a InvalidValue', 'live b']);
+  });
+
+  test('says why there is nothing yet, and does not call a bad value stale', () => {
+    const { readings, connection, seen } = setUp();
+    connection.next(reconnecting(cut));
+    connection.next(connected);
+    readings.next({ invalid: new InvalidValueError('k', ['it is not JSON']) });
+    connection.next(reconnecting(refused));
+    expect(words(seen)).toEqual(['loading', 'loading ConnectionLost', 'loading', 'invalid InvalidValue']);
+  });
+
+  test('says of a failure what it was, with the last value, in place of an error', () => {
+    const { readings, connection, seen } = setUp();
+    readings.next({ value: 'a' });
+    readings.error(new EtcdError('PermissionDenied', 'no'));
+    connection.next(reconnecting(cut));
+    expect(words(seen)).toEqual(['loading', 'live a', 'failed a PermissionDenied']);
+    expect(seen.errors).toEqual([]);
+  });
+
+  test('makes an error of ours of whatever fails', () => {
+    const { readings, seen } = setUp();
+    readings.error('oops');
+    expect(seen.values.at(-1)).toMatchObject({ status: 'failed', error: { reason: 'Unknown', message: 'oops' } });
+  });
+
+  test('is a new object each time, for those who compare by identity', () => {
+    const { readings, connection, seen } = setUp();
+    readings.next({ value: 'a' });
+    for (const state of [reconnecting(cut), connected, reconnecting(cut), connected]) connection.next(state);
+    readings.next({ value: 'a' });
+    expect(new Set(seen.values).size).toBe(seen.values.length);
+    expect(seen.values).toHaveLength(7);
+  });
+
+  test('is not told again what does not change it', () => {
+    const { readings, connection, seen } = setUp();
+    readings.next({ value: 'a' });
+    connection.next({ ...connected, endpoint: 'http://b:1' });
+    connection.next({ status: 'idle' });
+    expect(words(seen)).toEqual(['loading', 'live a']);
+  });
+
+  test('of a client that is closed begins, and completes', () => {
+    const closed = watching(viewState<string>(EMPTY, of({ status: 'closed' })));
+    expect([words(closed), closed.completed]).toEqual([['loading'], true]);
+  });
+
+  test('completes with the client', () => {
+    const { readings, connection, seen } = setUp();
+    readings.complete();
+    connection.next({ status: 'closed' });
+    connection.complete();
+    expect(seen.completed).toBe(true);
+  });
+});

@@ -1,0 +1,93 @@
+import { describe, expect, test } from '@jest/globals';
+import { defer, finalize, Subject, type Observable } from 'rxjs';
+import { EtcdError } from '../../../src/errors/index.js';
+import type { WatchTarget } from '../../../src/watch/messages.js';
+import { StoreRevision } from '../../../src/watch/revisionReader.js';
+import { watching, type Seen } from './support.js';
+
+/** Questions to a store that answers when the test says so. */
+function setUp() {
+  const asked: { readonly key: unknown; readonly answer: Subject<number>; left: boolean }[] = [];
+  const revision = new StoreRevision(({ key }: WatchTarget): Observable<number> =>
+    defer(() => {
+      const question = { key, answer: new Subject<number>(), left: false };
+      asked.push(question);
+      return question.answer.pipe(finalize(() => (question.left = true)));
+    }),
+  );
+  return {
+    keys: () => asked.map(({ key }) => key),
+    open: () => asked.filter(({ left }) => !left).length,
+    answer: (index: number, value: number) => {
+      asked[index]?.answer.next(value);
+      asked[index]?.answer.complete();
+    },
+    fail: (index: number, error: EtcdError) => asked[index]?.answer.error(error),
+    of: (key: string): Seen<number> => watching(revision.of({ key, filter: {} })),
+  };
+}
+
+describe('the revision of the store', () => {
+  test('is asked for at once, and once for all who come meanwhile, when that has been answered', () => {
+    const { of, keys, answer } = setUp();
+    const first = of('a');
+    const others = ['b', 'c', 'd'].map(of);
+    expect(keys()).toEqual(['a']);
+    answer(0, 7);
+    expect(keys()).toEqual(['a', 'b']);
+    expect([first, ...others].map(({ values }) => values)).toEqual([[7], [], [], []]);
+    const late = of('e');
+    answer(1, 9);
+    expect(others.map(({ values, completed }) => [...values, completed])).toEqual([[9, true], [9, true], [9, true]]); // prettier-ignore
+    // An answer that was on its way when somebody came is not for him.
+    expect([keys(), late.values]).toEqual([['a', 'b', 'e'], []]);
+    answer(2, 10);
+    expect(late.values).toEqual([10]);
+    of('f');
+    expect(keys()).toEqual(['a', 'b', 'e', 'f']);
+  });
+
+  test('is asked for by each for himself where he who asked for all may not read it', () => {
+    const { of, keys, answer, fail } = setUp();
+    of('a');
+    const [denied, permitted] = [of('b'), of('c')];
+    answer(0, 7);
+    fail(1, new EtcdError('PermissionDenied', 'scripted'));
+    expect([denied.errors.length, permitted.errors.length, keys()]).toEqual([1, 0, ['a', 'b', 'c']]);
+    answer(2, 8);
+    expect(permitted.values).toEqual([8]);
+  });
+
+  test('that could not be had is an error of all who asked, and the next ask anew', () => {
+    const { of, keys, fail, answer } = setUp();
+    const first = of('a');
+    const second = of('b');
+    fail(0, new EtcdError('Unreachable', 'scripted'));
+    expect([first.errors.length, second.errors.length, keys()]).toEqual([1, 0, ['a', 'b']]);
+    fail(1, new EtcdError('Unreachable', 'scripted'));
+    expect(second.errors).toHaveLength(1);
+    const again = of('c');
+    answer(2, 8);
+    expect(again.values).toEqual([8]);
+  });
+
+  test('is no longer asked for when all who wanted it have left', () => {
+    const { of, keys, open, answer } = setUp();
+    const seen = [of('a'), of('b'), of('c')];
+    for (const { leave } of seen) leave();
+    expect([open(), keys()]).toEqual([0, ['a']]);
+    const next = of('d');
+    answer(1, 8);
+    expect([next.values, open()]).toEqual([[8], 0]);
+  });
+
+  test('is asked for though the one who asked first has left', () => {
+    const { of, answer } = setUp();
+    const first = of('a');
+    const second = of('b');
+    first.leave();
+    answer(0, 7);
+    answer(1, 8);
+    expect(second.values).toEqual([8]);
+  });
+});

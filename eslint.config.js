@@ -87,8 +87,8 @@ export default defineConfig(
     files: ['operators/**/*.ts'],
     rules: {
       'no-restricted-imports': restrictImports(...hostModules, {
-        regex: '^(?!rxjs$|fp-ts/lib/|io-ts$|immutable$|\\./|\\.\\./(\\w+\\.js$|internal/)|(\\.\\./)+src/(model|errors)/)',
-        message: 'Operators are pure: rxjs, fp-ts, io-ts, src/model and src/errors only.',
+        regex: '^(?!rxjs$|fp-ts/lib/|io-ts$|immutable$|\\./|\\.\\./(\\w+\\.js$|internal/)|(\\.\\./)+src/(model|errors|util)/)',
+        message: 'Operators are pure: rxjs, fp-ts, io-ts, src/model, src/errors and src/util only.',
       }),
     },
   },

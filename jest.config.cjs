@@ -17,7 +17,8 @@ module.exports = {
     '^rxetcd/operators$': '<rootDir>/operators/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  testTimeout: 30_000,
-  // Tests wait for servers more than they compute: with a worker a core, half of the time of all cores is idle.
+  // Tells only what hangs: a machine that does other work as well may take several times as long.
+  testTimeout: 120_000,
+  // Tests wait for servers more than they compute: with a worker more than cores, half of the time of all cores is idle.
   maxWorkers: availableParallelism() + 1,
 };

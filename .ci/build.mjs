@@ -1,6 +1,6 @@
 /** Builds dist/esm, a file a module, for bundlers, and dist/cjs, a few files for all, for Node; each with its types. */
 import { spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,3 +22,11 @@ const done = await Promise.all([
   node('.ci/bundle.mjs', join(dist, 'cjs')),
 ]);
 if (done.includes(false)) process.exit(1);
+
+// The compiler writes the default argument of Uint8Array since 5.7, and older compilers refuse it.
+for (const file of readdirSync(dist, { recursive: true })) {
+  if (!file.endsWith('.d.ts')) continue;
+  const path = join(dist, file);
+  const text = readFileSync(path, 'utf8');
+  if (text.includes('Uint8Array<ArrayBufferLike>')) writeFileSync(path, text.replaceAll('Uint8Array<ArrayBufferLike>', 'Uint8Array'));
+}

@@ -12,7 +12,8 @@ import { build, transform } from 'esbuild';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const ENTRIES = ['src/index', 'operators/index'];
 
-const rxjs = createRequire(import.meta.url).resolve('rxjs/package.json');
+const require = createRequire(import.meta.url);
+const rxjs = require.resolve('rxjs/package.json');
 /** Where rxjs has what, and under which name, as its own index says. */
 const inRxjs = new Map(
   [...readFileSync(join(dirname(rxjs), 'dist/esm/index.js'), 'utf8').matchAll(/^export \{ (.+) \} from '\.\/(.+)';$/gm)].flatMap(
@@ -35,7 +36,15 @@ async function writeBundle(folder) {
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, code);
   }
+  await writeFile(join(folder, 'chunks', 'undici.js'), await undiciLoader());
   await writeFile(join(folder, 'package.json'), '{"type":"commonjs","sideEffects":false}\n');
+}
+
+/** The file that loads undici, for the minor release that is installed here. */
+async function undiciLoader() {
+  const { version } = require('undici/package.json');
+  const text = readFileSync(join(root, '.ci', 'undici.cjs'), 'utf8').replace('%TESTED%', version.replace(/\.\d+$/, ''));
+  return uncommented(text);
 }
 
 /** What is said of each function stands in the types; here it would be held in memory with the code. esbuild leaves it out where it leaves out all that can be, so it writes the code anew. */
@@ -74,7 +83,7 @@ function withRequires(text) {
     if (space !== undefined) ofPackage(from).spaces.push(space);
     for (const each of names?.split(',') ?? []) {
       const [imported, local = imported] = each.trim().split(' as ');
-      const { file, name } = from === 'rxjs' ? placeInRxjs(imported) : { file: from, name: imported };
+      const { file, name } = placeOf(from, imported);
       ofPackage(file).names.push(`${name}: ${local}`);
     }
     return '';
@@ -93,6 +102,12 @@ function withExports(text) {
     const object = fields.map(([local, name]) => (name === undefined ? local : `${name}: ${local}`)).join(', ');
     return `module.exports = { ${object} };\nObject.defineProperty(module.exports, "__esModule", { value: true });`;
   });
+}
+
+function placeOf(from, name) {
+  if (from === 'rxjs') return placeInRxjs(name);
+  // Loaded by a chunk alone, and so from the same folder.
+  return { file: from === 'undici' ? './undici.js' : from, name };
 }
 
 /** What we use of rxjs is half of it. These are the files that its index loads: a user's program has the same classes, whichever way it asks. */

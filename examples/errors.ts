@@ -1,10 +1,9 @@
 /** Errors have a reason to decide by: `npx tsx examples/errors.ts`. */
 import { catchError, lastValueFrom, map, of, switchMap, throwError, type Observable } from 'rxjs';
 import { createClient, hasReason, isEtcdError, leaseId, type KeyValue } from 'rxetcd';
-import { startEtcd } from '../test/support/etcd/index.js';
 
-const server = await startEtcd(); // that of ETCD_ENDPOINTS, or one of its own
-const etcd = createClient({ endpoints: server.endpoint });
+const endpoints = process.env['ETCD_ENDPOINTS']?.split(',') ?? 'http://127.0.0.1:2379';
+const etcd = createClient({ endpoints });
 
 /** The key as it was at a revision; as it is now where that is forgotten already. */
 const asOf = (key: string, revision: number): Observable<KeyValue | undefined> =>
@@ -22,7 +21,7 @@ console.log('then', (await lastValueFrom(asOf('examples/price', old.header.revis
 await lastValueFrom(etcd.kv.compact(recent.header.revision));
 console.log('then', (await lastValueFrom(asOf('examples/price', old.header.revision)))?.value);
 
-/** What an error says of itself; never a value, a password or a token. */
+/** Describes an error; never with a value, a password or a token. */
 const describe = (call: Observable<unknown>): Observable<string> =>
   call.pipe(
     map(() => 'fine'),
@@ -34,4 +33,3 @@ console.log(await lastValueFrom(describe(etcd.kv.get('examples/price', { revisio
 console.log(await lastValueFrom(describe(etcd.lease.grant(60).pipe(switchMap(({ id }) => etcd.lease.grant(60, { id }))))));
 
 await etcd.close();
-await server.stop();

@@ -2,10 +2,9 @@
 import { concat, lastValueFrom, map, take, tap } from 'rxjs';
 import { createClient } from 'rxetcd';
 import { puts } from 'rxetcd/operators';
-import { startEtcd } from '../test/support/etcd/index.js';
 
-const server = await startEtcd(); // that of ETCD_ENDPOINTS, or one of its own
-const etcd = createClient({ endpoints: server.endpoint });
+const endpoints = process.env['ETCD_ENDPOINTS']?.split(',') ?? 'http://127.0.0.1:2379';
+const etcd = createClient({ endpoints });
 
 // Nothing is sent yet: each of these describes a call, and each subscription makes one.
 const write = etcd.kv.put('examples/color', 'red').pipe(map(({ header }) => header.revision));
@@ -14,7 +13,8 @@ const read = etcd.kv.get('examples/color').pipe(map((kv) => kv?.value));
 const revision = await lastValueFrom(write);
 console.log('read', await lastValueFrom(read));
 
-// From the revision after the write on: a watch replays what came before it was subscribed to, so nothing is lost in between.
+// From the revision after the write on: a watch replays what came before it was subscribed to, so nothing is lost in
+// between.
 const changes = etcd.watch('examples/color', { startRevision: revision + 1 }).pipe(
   puts(),
   map(({ kv }) => kv.value),
@@ -25,4 +25,3 @@ const writeMore = concat(etcd.kv.put('examples/color', 'green'), etcd.kv.put('ex
 await Promise.all([lastValueFrom(changes), lastValueFrom(writeMore)]);
 
 await etcd.close();
-await server.stop();

@@ -1,14 +1,19 @@
-/** Jobs that run one at a time all over the cluster, and write behind the guard of their lock: `npx tsx examples/lock.ts`. */
+/**
+ * Jobs that run one at a time all over the cluster, and write behind the guard of their lock:
+ * `npx tsx examples/lock.ts`.
+ */
 import { concat, lastValueFrom, map, merge, of, tap, timer, type Observable } from 'rxjs';
-import { createClient, put, txn, type Client, type Ownership } from 'rxetcd';
+import { createClient, put, txn, type Client, type LockHandle } from 'rxetcd';
 import { commitTxn, guardedBy, withLock } from 'rxetcd/operators';
-import { startEtcd } from '../test/support/etcd/index.js';
 
-const server = await startEtcd(); // that of ETCD_ENDPOINTS, or one of its own
-const [first, second] = [createClient({ endpoints: server.endpoint }), createClient({ endpoints: server.endpoint })];
+const endpoints = process.env['ETCD_ENDPOINTS']?.split(',') ?? 'http://127.0.0.1:2379';
+const [first, second] = [createClient({ endpoints }), createClient({ endpoints })];
 
-/** Works, and writes down that it did: which does nothing for a process that was stopped meanwhile, and whose lock is another's by now. */
-const work = (etcd: Client, name: string, ownership: Ownership): Observable<string> => {
+/**
+ * Works, and writes down that it did: which does nothing for a process that was stopped meanwhile, and whose lock is
+ * another's by now.
+ */
+const work = (etcd: Client, name: string, ownership: LockHandle): Observable<string> => {
   const note = timer(100).pipe(
     map(() => txn({ success: [put('examples/last-job', name)] })),
     guardedBy(ownership),
@@ -24,4 +29,3 @@ const locked = (etcd: Client, name: string): Observable<string> =>
 await lastValueFrom(merge(locked(first, 'ann'), locked(second, 'bob')).pipe(tap((line) => console.log(line))));
 
 await Promise.all([first.close(), second.close()]);
-await server.stop();

@@ -1,10 +1,9 @@
 /** Reads a range of any size, a page at a time, each asked for when the last was taken: `npx tsx examples/pages.ts`. */
 import { concat, concatMap, lastValueFrom, mergeMap, range, reduce, take, tap } from 'rxjs';
 import { createClient } from 'rxetcd';
-import { startEtcd } from '../test/support/etcd/index.js';
 
-const server = await startEtcd(); // that of ETCD_ENDPOINTS, or one of its own
-const etcd = createClient({ endpoints: server.endpoint });
+const endpoints = process.env['ETCD_ENDPOINTS']?.split(',') ?? 'http://127.0.0.1:2379';
+const etcd = createClient({ endpoints });
 const items = { prefix: 'examples/items/' };
 
 const fill = range(100, 250).pipe(mergeMap((n) => etcd.kv.put(`${items.prefix}${n}`, `item ${n}`), 32));
@@ -14,7 +13,7 @@ const pages = etcd.kv.pages(items, { pageSize: 100 }).pipe(tap(({ kvs }) => cons
 const total = pages.pipe(reduce((sum, { kvs }) => sum + kvs.length, 0));
 console.log('read', await lastValueFrom(total), 'of', await lastValueFrom(etcd.kv.count(items)));
 
-// Whoever has enough stops: the second page is never asked for.
+// A subscriber that has enough stops: the second page is never requested.
 const firstTwo = pages.pipe(
   concatMap(({ kvs }) => kvs),
   take(2),
@@ -23,4 +22,3 @@ const firstTwo = pages.pipe(
 await lastValueFrom(firstTwo);
 
 await etcd.close();
-await server.stop();

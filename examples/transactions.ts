@@ -1,12 +1,13 @@
-/** Compares and writes in one step; the type of the result follows the operations: `npx tsx examples/transactions.ts`. */
+/**
+ * Compares and writes in one step; the type of the result follows the operations: `npx tsx examples/transactions.ts`.
+ */
 import { concat, lastValueFrom, map, tap, type Observable } from 'rxjs';
 import { createClient, del, get, key, put } from 'rxetcd';
-import { startEtcd } from '../test/support/etcd/index.js';
 
-const server = await startEtcd(); // that of ETCD_ENDPOINTS, or one of its own
-const etcd = createClient({ endpoints: server.endpoint });
+const endpoints = process.env['ETCD_ENDPOINTS']?.split(',') ?? 'http://127.0.0.1:2379';
+const etcd = createClient({ endpoints });
 
-/** Creates the key, unless somebody was faster; says who owns it. */
+/** Creates the key, unless another client was faster; says who owns it. */
 const claim = (name: string): Observable<string> =>
   etcd.kv
     .txn({
@@ -29,4 +30,3 @@ await lastValueFrom(etcd.kv.delete('examples/owner'));
 await lastValueFrom(concat(claim('ann'), claim('bob'), release('bob'), release('ann')).pipe(tap((line) => console.log(line))));
 
 await etcd.close();
-await server.stop();

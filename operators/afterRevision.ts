@@ -1,9 +1,9 @@
 import { filter, type MonoTypeOperatorFunction } from 'rxjs';
 import { checkArgument, FROM_ZERO } from '../src/model/validate.js';
-import type { Revisioned } from './internal/revisioned.js';
+import type { Revisioned } from './internal/revisionCursor.js';
 
 /**
- * Passes what is later than a revision. For a watch that overlaps with what you have read already.
+ * Passes the items after a revision. Use it for a watch that overlaps with an earlier read.
  *
  * ```text
  * source:  --P(a)@5--P(b)@6--D(a)@7--|
@@ -11,8 +11,8 @@ import type { Revisioned } from './internal/revisioned.js';
  * result:  ----------P(b)@6--D(a)@7--|
  * ```
  *
- * `etcd.watch(range, { startRevision: revision + 1 })` has the server do it. This operator is for a stream that several share, and
- * for events with other sources.
+ * `etcd.watch(range, { startRevision: revision + 1 })` does this at the server. This operator is for a shared stream,
+ * and for events from other sources.
  *
  * ## Example
  *
@@ -27,7 +27,7 @@ import type { Revisioned } from './internal/revisioned.js';
  *
  * @see {@link untilRevision}
  *
- * @param revision The last revision that is held back.
+ * @param revision The last revision that is dropped.
  * @return A function that returns an Observable of the items of later revisions.
  */
 export function afterRevision<E extends Revisioned>(revision: number): MonoTypeOperatorFunction<E> {

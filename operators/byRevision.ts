@@ -1,9 +1,9 @@
 import { concat, defer, EMPTY, filter, map, of, type Observable, type OperatorFunction } from 'rxjs';
-import type { Revisioned, WholeRevision } from './internal/revisioned.js';
+import type { Revisioned, WholeRevision } from './internal/revisionCursor.js';
 
 /**
- * Groups what happened at the same revision of the store: what a transaction changed comes out together. The source has to be in the order
- * of its revisions, as a watch is.
+ * Groups the events of each revision, so that the changes of a transaction are emitted together. The source has to be
+ * in the order of its revisions, as a watch is.
  *
  * ```text
  * source:  --P(a)@5--P(b)@5--D(a)@6-----------|
@@ -11,10 +11,9 @@ import type { Revisioned, WholeRevision } from './internal/revisioned.js';
  * result:  ------------------{5: P(a), P(b)}--{6: D(a)}|
  * ```
  *
- * **The last revision waits.** That a revision is whole is known only when an event of another revision comes, or the source completes.
- * Where the source ends with an error, an unfinished group is dropped: it may not be whole. Use `etcd.watchBatches(range)` where you can:
- * there the server has said what belongs together, so nothing waits. This operator is for streams of single events that come from somewhere
- * else, or were filtered.
+ * **The last revision waits.** A revision is complete only when an event of another revision arrives, or the source
+ * completes. If the source errors, an incomplete group is dropped. Prefer `etcd.watchBatches(range)`, which does not
+ * need to wait. This operator is for single events from other sources, or after a filter.
  *
  * ## Example
  *

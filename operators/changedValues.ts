@@ -1,11 +1,10 @@
 import { defer, filter, type MonoTypeOperatorFunction } from 'rxjs';
-import type { KeyValue } from '../src/model/keyValue.js';
+import { keyId, type KeyValue } from '../src/model/keyValue.js';
 import type { WatchEvent } from '../src/model/watchEvent.js';
-import { keyId } from '../src/model/keyId.js';
 
 /**
- * Drops puts that leave a key's value as it was: etcd counts them as changes, and a writer that refreshes a key makes many. Each key is
- * compared with its own last value, byte by byte: `distinctUntilChanged`, a key at a time.
+ * Drops puts that do not change the value of a key. etcd counts them as changes, and a writer that refreshes a key
+ * makes many. The bytes of each key are compared with its last value, as by a `distinctUntilChanged` for each key.
  *
  * ```text
  * source:  --P(a=1)--P(b=1)--P(a=1)--D(a)--P(a=1)--|
@@ -13,11 +12,10 @@ import { keyId } from '../src/model/keyId.js';
  * result:  --P(a=1)--P(b=1)----------D(a)--P(a=1)--|
  * ```
  *
- * Deletes pass. A key that was created anew passes whatever its value, even where its delete was filtered away. Of a key not seen before,
- * the value before is known where the watch was asked for `prevKv`; without it, the first put passes.
+ * Deletes pass. A key that was created again passes with any value, even if its delete was filtered out. The first put
+ * of a key passes, unless the watch has the option `prevKv` and the value is the same.
  *
- * It remembers the last `KeyValue` of each key until that key is deleted, so put it before {@link puts}: without deletes it forgets
- * nothing.
+ * It keeps the last `KeyValue` of each key in memory until that key is deleted, so put it before {@link puts}.
  *
  * ## Example
  *

@@ -1,13 +1,16 @@
-import { concatMap, map, type Observable, type OperatorFunction } from 'rxjs';
+import { map, type Observable, type OperatorFunction } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
+import { captured } from '../src/model/captured.js';
 import { checkArgument, FUNCTION } from '../src/model/validate.js';
 import type { TxnSpec } from '../src/model/op.js';
+import { concatRead } from './internal/concatRead.js';
 import { isFenced, type Committed } from './internal/fencedTxn.js';
 import { TXN_TARGET } from './internal/validators.js';
 import type { TxnTarget } from './internal/putTarget.js';
 
 /**
- * Commits a txn for each value, one after the other, and emits its result. The types of the result follow the operations, per branch.
+ * Commits a txn for each value, one after the other, and emits its result. The types of the result follow the
+ * operations, per branch.
  *
  * ```text
  * source:  --1--2-------|
@@ -15,10 +18,11 @@ import type { TxnTarget } from './internal/putTarget.js';
  * result:  -----{1}--{2}|
  * ```
  *
- * A txn whose conditions do not hold is no error: `succeeded` is false, and `responses` are those of `failure`. Txns of {@link guardedBy} are: where their
- * guard does not hold they end the stream with `LockLost`, and else give their own result.
+ * A txn whose compares do not hold is not an error: `succeeded` is false, and `responses` are those of `failure`. A txn
+ * of {@link guardedBy} whose guard does not hold errors with `LockLost`.
  *
- * A source that is quicker than the server is kept waiting in memory. Each is sent at most once. `AmbiguousWrite` ends the stream where nobody knows whether one was carried out; the values after it are not looked at.
+ * Values of a source that is faster than the server wait in memory. Each txn is sent at most once. If its outcome is
+ * unknown, the stream errors with `AmbiguousWrite`, and later values are ignored.
  *
  * ## Example
  *
@@ -46,11 +50,18 @@ import type { TxnTarget } from './internal/putTarget.js';
  * @see {@link guardedBy}
  * @see {@link compareAndSet}
  *
- * @param kv What to commit to: `etcd.kv`.
- * @param build A function that gives the txn for a value; without it, values are txns.
+ * @param kv The target of the commits: `etcd.kv`.
  * @return A function that returns an Observable of the results.
  */
 export function commitTxn<X extends TxnSpec>(kv: TxnTarget): OperatorFunction<X, Committed<X>>;
+/**
+ * Builds a txn for each value and commits it, one after the other, as the other signature does with values that are
+ * txns.
+ *
+ * @param kv The target of the commits: `etcd.kv`.
+ * @param build A function that returns the txn for a value.
+ * @return A function that returns an Observable of the results.
+ */
 export function commitTxn<T, const X extends TxnSpec>(
   kv: TxnTarget,
   build: (value: T, index: number) => X,
@@ -61,7 +72,11 @@ export function commitTxn(
 ): OperatorFunction<never, unknown> {
   checkArgument('commitTxn', 'kv', kv, TXN_TARGET);
   checkArgument('commitTxn', 'build', build, FUNCTION);
-  return concatMap((value, index) => commit(kv, build(value, index)));
+  // Built in its turn: a condition may depend on what came of the txn before.
+  return concatRead(
+    (value: never, index) => ({ value: captured(value), index }),
+    ({ value, index }) => commit(kv, build(value, index)),
+  );
 }
 
 function commit(kv: TxnTarget, spec: TxnSpec): Observable<unknown> {

@@ -5,8 +5,8 @@ import { checkArgument, CODEC } from '../src/model/validate.js';
 import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
 
 /**
- * Reads each value as JSON and checks it by an io-ts codec. The first bad value ends the stream with an `InvalidValueError`, which names
- * the key and what is wrong, never the value.
+ * Reads each value as JSON and checks it with an io-ts codec. The first invalid value errors with an
+ * `InvalidValueError`, which names the key and the invalid fields, never the value.
  *
  * ```text
  * source:  --P(a={"n":1})--P(a={"n":2})--P(a=oops)--
@@ -14,7 +14,8 @@ import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.
  * result:  --{ n: 1 }------{ n: 2 }------#
  * ```
  *
- * Use {@link tryDecode} where one bad value should not end it all. A watch that is shared goes on for its other subscribers either way.
+ * Use {@link tryDecode} if an invalid value should not end the stream. A shared watch continues for its other
+ * subscribers in both cases.
  *
  * ## Example
  *
@@ -38,7 +39,7 @@ import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.
  * @see {@link tryDecode}
  * @see {@link decodeWith}
  *
- * @param codec What a value has to be, and becomes.
+ * @param codec Checks and converts a value.
  * @return A function that returns an Observable of the decoded values with their keys and revisions.
  */
 export function decodeJson<A>(codec: Decoder<unknown, A>): OperatorFunction<Decodable, Decoded<A>> {

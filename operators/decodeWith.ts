@@ -2,13 +2,12 @@ import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { map, type OperatorFunction } from 'rxjs';
 import { InvalidValueError } from '../src/errors/index.js';
-import { checkArgument, CODEC } from '../src/model/validate.js';
-import { failuresOf } from '../src/model/failures.js';
+import { checkArgument, CODEC, validated } from '../src/model/validate.js';
 import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
 
 /**
- * Checks the text of each value by an io-ts codec: {@link decodeJson} for what is not JSON. The first bad value ends the stream with an
- * `InvalidValueError`.
+ * Checks the text of each value with an io-ts codec, as {@link decodeJson} does for JSON. The first invalid value
+ * errors with an `InvalidValueError`.
  *
  * ```text
  * source:  --P(a=7)--P(a=8)--P(a=x)--
@@ -38,15 +37,15 @@ import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.
  * @see {@link decodeJson}
  * @see {@link tryDecode}
  *
- * @param codec What the text has to be, and becomes.
+ * @param codec Checks and converts the text.
  * @return A function that returns an Observable of the decoded values with their keys and revisions.
  */
 export function decodeWith<A>(codec: Decoder<string, A>): OperatorFunction<Decodable, Decoded<A>> {
   checkArgument('decodeWith', 'codec', codec, CODEC);
   return map((item) => {
     const kv = kvOf(item);
-    const result = codec.decode(kv.value);
-    if (E.isLeft(result)) throw new InvalidValueError(kv.key, failuresOf(result.left));
+    const result = validated(codec, kv.value);
+    if (E.isLeft(result)) throw new InvalidValueError(kv.key, result.left);
     return decoded(kv, result.right);
   });
 }

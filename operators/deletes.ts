@@ -11,7 +11,7 @@ import { ofType } from './ofType.js';
  * result:  --------D(a)--------|
  * ```
  *
- * The `kv` of a delete has a key and no value. What was deleted is in `prevKv`, where the watch was asked for it.
+ * The `kv` of a delete has a key and no value. The deleted value is in `prevKv`, if the watch has that option.
  *
  * ## Example
  *

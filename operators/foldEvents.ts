@@ -1,21 +1,23 @@
 import { Map as PersistentMap } from 'immutable';
 import { defer, filter, map, startWith, type OperatorFunction } from 'rxjs';
 import { checkArgument, checkOptions } from '../src/model/validate.js';
-import type { KeyValue } from '../src/model/keyValue.js';
+import { keyId, type KeyValue } from '../src/model/keyValue.js';
 import type { WatchEvent } from '../src/model/watchEvent.js';
-import { keyId } from '../src/model/keyId.js';
 import { ITERABLE, KEY_VALUE } from './internal/validators.js';
-import type { WholeRevision } from './internal/revisioned.js';
+import type { WholeRevision } from './internal/revisionCursor.js';
 import { Snapshot } from '../src/model/immutableMapView.js';
 
-export interface FoldEventsConfig {
-  /** What there is before the first event: what a range gave. Read once, when the operator is made. Default: nothing. */
+export interface FoldEventsOptions {
+  /**
+   * The state before the first event, such as the result of a range. Read once, when the operator is made. Default:
+   * nothing.
+   */
   readonly seed?: Iterable<KeyValue>;
 }
 
 /**
- * Keeps the state that events add up to: a map from key to `KeyValue`, emitted anew after each item that changes it. RxJS' `scan`, with the
- * accumulator that etcd's events want.
+ * Accumulates events into a state: a map from key to `KeyValue`, emitted after each item that changes it. It is RxJS'
+ * `scan` with an accumulator for etcd's events.
  *
  * ```text
  * source:  ----P(a)--P(b)------D(a)--|
@@ -23,17 +25,19 @@ export interface FoldEventsConfig {
  * result:  ----{a}---{a, b}----{b}---|
  * ```
  *
- * With a seed, even an empty one, that state is emitted first. Without, nothing comes before the first event.
+ * With a seed, even an empty one, that state is emitted first. Without a seed, nothing is emitted before the first
+ * event.
  *
- * Each map is a snapshot that never changes: keep it, compare it, hand it out. It shares its structure with the one before, so an event
- * costs O(log n) however many keys there are. The order of iteration is not specified.
+ * Each map is immutable, and shares its structure with the previous one, so that an event costs O(log n). The order of
+ * iteration is not specified.
  *
- * An event that is not newer than what the state has of its key is ignored; so is the delete of a key that is not there. A deleted key is
- * forgotten, so an older put of it would bring it back: start after what the seed knows, with {@link afterRevision} or a watch from there.
- * Events come one by one, and a state between two events of one transaction never was in etcd: fold whole revisions, of `watchBatches` or
- * {@link byRevision}, for true ones. `etcd.live(range)` gives the list, the watch and the state in one.
+ * An event is ignored if it is not newer than the state of its key. So is the delete of a missing key. Deleted keys are
+ * not remembered, so an older put of one would add it again. Start after the revision of the seed, with {@link
+ * afterRevision} or a watch from there. A state between two events of one transaction never existed in etcd. To avoid
+ * such states, fold whole revisions, of `watchBatches` or {@link byRevision}. `etcd.live(range)` combines the list, the
+ * watch and the state.
  *
- * Keys that are not UTF-8 text are filed under U+FFFD and their bytes in base64, so that no two share a place.
+ * The map's key for a key that is not UTF-8 is U+FFFD and its bytes in base64, so that it is unique.
  *
  * ## Example
  *
@@ -56,13 +60,13 @@ export interface FoldEventsConfig {
  * @see {@link byRevision}
  * @see {@link changedValues}
  *
- * @param config What to begin with.
+ * @param options The state to begin with.
  * @return A function that returns an Observable of states.
  */
 export function foldEvents(
-  config: FoldEventsConfig = {},
+  options: FoldEventsOptions = {},
 ): OperatorFunction<WatchEvent | WholeRevision<WatchEvent>, ReadonlyMap<string, KeyValue>> {
-  const { seed } = checkOptions('foldEvents', config, { seed: ITERABLE });
+  const { seed } = checkOptions('foldEvents', options, { seed: ITERABLE });
   const start = PersistentMap(Array.from(seed ?? [], seedEntry));
   return (source) =>
     defer(() => {

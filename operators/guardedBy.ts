@@ -1,16 +1,16 @@
 import { map, type OperatorFunction } from 'rxjs';
+import { captured } from '../src/model/captured.js';
 import { checkArgument } from '../src/model/validate.js';
-import type { Compare } from '../src/model/compare.js';
-import { txn, type TxnSpec } from '../src/model/op.js';
+import { type Compare, txn, type TxnSpec } from '../src/model/op.js';
 import { FENCED, isFenced, type Fenced, type FencedTxn } from './internal/fencedTxn.js';
 import { GUARD } from './internal/validators.js';
 
-/** A condition, or what has one: the ownership of a lock, a leadership. */
+/** A compare, or an object that has one: the ownership of a lock, a leadership. */
 export type Guard = Compare | { readonly guard: Compare };
 
 /**
- * Puts txns behind a fence: they do nothing at all unless the guard holds. For one who owns a lock or leads: what it sent while it was the owner, and what arrives
- * when it no longer is, changes nothing then.
+ * Adds a guard to txns, which do nothing unless the guard holds. Use it as the owner of a lock or as a leader. A txn
+ * that arrives after the ownership has ended then changes nothing.
  *
  * ```text
  * source:  --{ compare: [c], success: [s], failure: [f] }--
@@ -18,12 +18,13 @@ export type Guard = Compare | { readonly guard: Compare };
  * result:  --{ compare: [g], success: [txn({ compare: [c], success: [s], failure: [f] })] }--
  * ```
  *
- * **How to tell that it was the guard.** The txn is put into another whose only condition is the guard. {@link commitTxn} takes it out again: it errors with `LockLost`
- * where the guard did not hold, and else emits the txn's own result, with the types of its own operations. Where you commit it with `etcd.kv.txn`, `succeeded`
- * says whether the guard held, and `responses[0]` is the txn's own result. Just one more condition in the txn itself would not tell which of them failed, and would
- * let the `failure` branch of one who is no longer the owner run.
+ * **How to tell that it was the guard.** The txn is put into another whose only condition is the guard.
+ * {@link commitTxn} takes it out again. It errors with `LockLost` if the guard did not hold, and otherwise emits the
+ * inner txn's result, with the types of the inner operations. If you commit it with `etcd.kv.txn`, `succeeded` says
+ * whether the guard held, and `responses[0]` is the txn's own result. With just one more condition in the txn itself
+ * it would be unknown which of them failed. The `failure` branch would run for a caller that is no longer the owner.
  *
- * Several guards may follow each other: all must hold. A txn within a txn needs etcd 3.3 or newer.
+ * Several guards can be added; all of them must hold. A txn within a txn needs etcd 3.3 or newer.
  *
  * ## Example
  *
@@ -49,12 +50,12 @@ export type Guard = Compare | { readonly guard: Compare };
  * @see {@link withLock}
  * @see {@link whileLeader}
  *
- * @param guard A compare, or what has one as `guard`: what `etcd.lock` and `campaign` emit.
- * @return A function that returns an Observable of txns behind the fence.
+ * @param guard A compare, or an object with one as `guard`, as `etcd.lock` and `campaign` emit.
+ * @return A function that returns an Observable of guarded txns.
  */
 export function guardedBy<X extends TxnSpec>(guard: Guard): OperatorFunction<X, Fenced<X>> {
   checkArgument('guardedBy', 'guard', guard, GUARD);
-  const condition = 'guard' in guard ? guard.guard : guard;
+  const condition = captured('guard' in guard ? guard.guard : guard);
   return map((spec) => fence(condition, spec) as Fenced<X>);
 }
 

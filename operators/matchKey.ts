@@ -3,7 +3,7 @@ import { checkArgument, type OptionKind } from '../src/model/validate.js';
 import type { WatchEvent } from '../src/model/watchEvent.js';
 
 /**
- * Which keys: one by its text; those that begin alike; those that a RegExp matches from their start; those that a function says yes to.
+ * Selects keys by their text or a prefix, by a RegExp that matches from the start, or by a function that returns true.
  */
 export type KeyMatcher<E extends WatchEvent = WatchEvent> =
   string | { readonly prefix: string } | RegExp | ((key: string, event: E) => boolean);
@@ -17,13 +17,14 @@ export type KeyMatcher<E extends WatchEvent = WatchEvent> =
  * result:  --P(a/1)----------D(a/1)--|
  * ```
  *
- * A RegExp has to match from the first character of the key, as in etcd3-py (Python's `re.match`): `/a/` matches `a/1` and not `b/a`. It
- * need not reach the end: add `$` for that. The flags `g` and `y` make no difference, and the RegExp you give is never changed.
+ * A RegExp has to match from the first character of the key, as in etcd3-py (Python's `re.match`): `/a/` matches `a/1`
+ * and not `b/a`. It need not match up to the end: add `$` for that. The flags `g` and `y` have no effect, and the
+ * RegExp is not modified.
  *
- * Matching is by the key's text. For keys that are not UTF-8, give a function and look at `event.kv.keyBytes`.
+ * Keys are matched as text. For keys that are not UTF-8, pass a function that checks `event.kv.keyBytes`.
  *
- * The server sends what the watch asked for, matched or not: for a key or a prefix alone, watch just that. This operator is for what a
- * range cannot say, or to part one shared watch into several streams.
+ * The server sends all events of the watch. To receive one key or prefix, watch only that. This operator is for
+ * conditions that a range cannot express, or to split one shared watch into several streams.
  *
  * ## Example
  *
@@ -57,7 +58,7 @@ function predicateOf<E extends WatchEvent>(matcher: KeyMatcher<E>): (key: string
   if (typeof matcher === 'function') return matcher;
   if (typeof matcher === 'string') return (key) => key === matcher;
   if (isRegExp(matcher)) {
-    // A copy, so that nobody else moves its lastIndex. Sticky means: match at lastIndex or not at all.
+    // A copy, so that no other code moves its lastIndex. Sticky means: match at lastIndex or not at all.
     const atStart = new RegExp(matcher.source, matcher.flags.replace(/[gy]/g, '') + 'y');
     return (key) => {
       atStart.lastIndex = 0;

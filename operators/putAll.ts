@@ -1,33 +1,40 @@
 import { Observable, Subject, takeUntil, type OperatorFunction, type Subscriber } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
+import { captured, readNow } from '../src/model/captured.js';
 import { checkArgument, checkOptions, WHOLE } from '../src/model/validate.js';
 import { BulkPut, type BulkLimits, type PutAllResult } from './internal/bulkWriter.js';
-import { keepIdle } from './internal/idlePut.js';
 import { ANY_ITERABLE, TXN_TARGET } from './internal/validators.js';
 import { Pulled } from './internal/iterableSource.js';
 import type { PutEntry } from './internal/putEntry.js';
 import type { TxnTarget } from './internal/putTarget.js';
 
-/** How much travels at a time, and how much may wait. */
-export interface PutAllConfig {
+/** The limits of txns, and of waiting entries. */
+export interface PutAllOptions {
   /** How many txns are under way at a time. Default 8. */
   readonly concurrency?: number;
-  /** How many entries go into a txn. Default 128, which is what etcd takes unless it was started with another `--max-txn-ops`. */
+  /**
+   * How many entries go into a txn. Default 128, which is what etcd takes unless it was started with another
+   * `--max-txn-ops`.
+   */
   readonly maxOps?: number;
   /**
-   * How many bytes of keys and values go into a txn; an entry that is larger goes alone. Default 1 MiB: etcd takes 1.5 MiB unless it was started with another
-   * `--max-request-bytes`, and measures bytes as they are, not in base64, and 11 more for each entry.
+   * How many bytes of keys and values go into a txn; an entry that is larger goes alone. Default 1 MiB. etcd takes
+   * 1.5 MiB unless it was started with another `--max-request-bytes`. It measures bytes as they are, not in base64,
+   * and 11 more for each entry.
    */
   readonly maxBytes?: number;
-  /** How many entries of an Observable may wait for their txn; one more is `BufferOverflow`. Default 100 000; `Infinity` for no limit. Iterables are asked for no more than there is room for. */
+  /**
+   * How many entries of an Observable may wait for their txn; one more is `BufferOverflow`. Default 100 000; `Infinity`
+   * for no limit. Iterables are asked for no more than there is room for.
+   */
   readonly maxWaiting?: number;
 }
 
-type Settings = BulkLimits & Required<PutAllConfig>;
+type Settings = BulkLimits & Required<PutAllOptions>;
 
 /**
- * Writes a stream of entries as quickly as etcd can take them: in txns of up to 128 puts, several at a time. Emits the entries of each txn with the revision at
- * which they were written.
+ * Writes a stream of entries as fast as etcd can process them: in txns of up to 128 puts, several at a time. Emits the
+ * entries of each txn with the revision at which they were written.
  *
  * ```text
  * source:  -1-23456--------------|
@@ -35,16 +42,19 @@ type Settings = BulkLimits & Required<PutAllConfig>;
  * result:  --------{1}----{2345}-{6}|
  * ```
  *
- * Nothing is delayed: a txn takes what waits, and an entry that comes when less than `concurrency` are under way goes at once, alone. Entries of the same key are
- * written in their order, none left out, each at a revision of its own: the next goes when the one before it was answered. Entries of different keys are written in
- * whatever order, and txns emitted in the order of their answers.
+ * Nothing is delayed: a txn contains the entries that wait. With fewer than `concurrency` pending txns, an entry is
+ * sent at once, alone. Entries of the same key are all written, in their order, each at a separate revision. The next
+ * one is sent after the response to the previous one. Entries of different keys are written in any order. Txns are
+ * emitted in the order of their responses.
  *
- * An Observable cannot be asked to wait, so what comes too quickly waits in memory, up to `maxWaiting`. Where entries can be had when they are wanted, give
- * `putAll` the iterable or async iterable itself, a generator say, and it takes no more than fill the next txns, however many there are.
+ * An Observable cannot wait for its consumer, so entries wait in memory, up to `maxWaiting`. If the source is an
+ * iterable or async iterable, such as a generator, pass it to `putAll` itself. Then no more entries are read than the
+ * next txns can hold.
  *
- * Each txn is sent at most once. The first that fails stops it all: nothing more is sent, those under way are waited for and emitted, and then it errors with a
- * {@link PutAllError}, by which each entry is either emitted, or `open` (nobody knows whether it was written), or `unwritten`. An error of the source, an entry
- * that is none (`InvalidArgument`) and `BufferOverflow` come after all that came before was written. Unsubscribing aborts what is under way.
+ * Each txn is sent at most once. After the first failure nothing more is sent. Pending txns are awaited and emitted,
+ * and then the operator errors with a {@link PutAllError}. Each entry was either emitted, or is `open` (it is unknown
+ * whether it was written), or `unwritten`. An error of the source, an invalid entry (`InvalidArgument`) and
+ * `BufferOverflow` are passed on after all earlier entries were written. Unsubscribing aborts the pending txns.
  *
  * ## Example
  *
@@ -70,33 +80,34 @@ type Settings = BulkLimits & Required<PutAllConfig>;
  * @see {@link putTo}
  * @see {@link commitTxn}
  *
- * @param kv What to write to: `etcd.kv`, or that of a namespace.
- * @param config How much travels at a time.
- * @return A function that returns an Observable of what was written together; with entries, that Observable.
+ * @param kv The target of the writes: `etcd.kv`, or that of a namespace.
+ * @param options The limits of txns, and of waiting entries.
+ * @return A function that returns an Observable of the written txns; with entries, that Observable.
  */
-export function putAll<E extends PutEntry>(kv: TxnTarget, config?: PutAllConfig): OperatorFunction<E, PutAllResult<E>>;
+export function putAll<E extends PutEntry>(kv: TxnTarget, options?: PutAllOptions): OperatorFunction<E, PutAllResult<E>>;
 export function putAll<E extends PutEntry>(
   kv: TxnTarget,
   entries: Iterable<E> | AsyncIterable<E>,
-  config?: Omit<PutAllConfig, 'maxWaiting'>,
+  options?: Omit<PutAllOptions, 'maxWaiting'>,
 ): Observable<PutAllResult<E>>;
 export function putAll<E extends PutEntry>(
   kv: TxnTarget,
-  first: PutAllConfig | Iterable<E> | AsyncIterable<E> = {},
-  second?: PutAllConfig,
+  first: PutAllOptions | Iterable<E> | AsyncIterable<E> = {},
+  second?: PutAllOptions,
 ): OperatorFunction<E, PutAllResult<E>> | Observable<PutAllResult<E>> {
   checkArgument('putAll', 'kv', kv, TXN_TARGET);
-  // What options follow was to be the entries.
+  // An argument before the options was meant to be the entries.
   if (second !== undefined) checkArgument('putAll', 'entries', first, ANY_ITERABLE);
   if (!isIterable(first)) {
     const settings = checked(first);
     return (source) => new Observable((subscriber) => pushed(source, kv, settings, subscriber));
   }
   const settings = checked(second);
+  // Entries of a list are copied now; those of any other iterable as they are taken, when there is room.
+  const copies = Array.isArray(first) ? readNow(() => Array.from(first, (entry: E) => captured(entry))) : undefined;
   return new Observable((subscriber) => {
-    keepIdle(settings);
     const bulk = new BulkPut<E>(kv, settings, subscriber);
-    bulk.from(new Pulled(first, bulk));
+    bulk.from(copies === undefined ? new Pulled(first, bulk, captured) : new Pulled(copies(), bulk, asItIs));
   });
 }
 
@@ -106,7 +117,6 @@ function pushed<E extends PutEntry>(
   settings: Settings,
   subscriber: Subscriber<PutAllResult<E>>,
 ): void {
-  keepIdle(settings);
   const { maxWaiting } = settings;
   const bulk = new BulkPut<E>(kv, settings, subscriber);
   // Stops a source that produces synchronously too, whose subscription we do not have yet.
@@ -115,7 +125,7 @@ function pushed<E extends PutEntry>(
   source.pipe(takeUntil(stop)).subscribe({
     next: (entry) => {
       if (bulk.waiting >= maxWaiting) return bulk.end({ error: overflow(maxWaiting) });
-      bulk.add(entry);
+      bulk.add(captured(entry));
       bulk.send();
     },
     error: (error: unknown) => bulk.end({ error }),
@@ -123,21 +133,23 @@ function pushed<E extends PutEntry>(
   });
 }
 
+const asItIs = <E>(entry: E): E => entry;
+
 function overflow(maxWaiting: number): EtcdError {
   const problem = `the source is quicker than the server: ${maxWaiting} entries wait, and another came`;
   return new EtcdError('BufferOverflow', `putAll: ${problem}; give putAll an iterable, which it can let wait, or a larger maxWaiting`);
 }
 
-const isIterable = <E>(given: PutAllConfig | Iterable<E> | AsyncIterable<E>): given is Iterable<E> | AsyncIterable<E> =>
+const isIterable = <E>(given: PutAllOptions | Iterable<E> | AsyncIterable<E>): given is Iterable<E> | AsyncIterable<E> =>
   ANY_ITERABLE.is(given);
 
-function checked(config: PutAllConfig = {}): Settings {
+function checked(options: PutAllOptions = {}): Settings {
   const {
     concurrency = 8,
     maxOps = 128,
     maxBytes = 2 ** 20,
     maxWaiting = 100_000,
-  } = checkOptions('putAll', config, {
+  } = checkOptions('putAll', options, {
     concurrency: WHOLE,
     maxOps: WHOLE,
     maxBytes: WHOLE,

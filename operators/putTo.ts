@@ -1,22 +1,22 @@
-import { concatMap, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
 import { isBytesLike, type BytesLike } from '../src/model/bytes.js';
-import { BOOLEAN, checkArgument, checkOptions, FUNCTION, LEASE } from '../src/model/validate.js';
-import { typeName } from '../src/model/failures.js';
+import { capturedBytes } from '../src/model/captured.js';
+import { BOOLEAN, checkArgument, checkOptions, FUNCTION, LEASE, typeName } from '../src/model/validate.js';
 import type { PutOptions } from '../src/model/op.js';
 import type { PutResponse } from '../src/model/responses.js';
-import { invalid } from './internal/invalid.js';
-import { KEY_OR_FUNCTION, PUT_TARGET } from './internal/validators.js';
+import { concatRead } from './internal/concatRead.js';
+import { invalid, KEY_OR_FUNCTION, PUT_TARGET } from './internal/validators.js';
 import type { PutTarget } from './internal/putTarget.js';
 
 /** How values are written; `lease` and `prevKv` as with `etcd.kv.put`. */
-export interface PutToConfig<T> extends Pick<PutOptions, 'lease' | 'prevKv'> {
-  /** What is written for a value. Default: a string or a `Uint8Array` as it is, everything else as JSON. */
+export interface PutToOptions<T> extends Pick<PutOptions, 'lease' | 'prevKv'> {
+  /** Returns what is written for a value. Default: a string or a `Uint8Array` as it is, everything else as JSON. */
   readonly encode?: (value: T) => BytesLike;
 }
 
 /**
- * Writes each value to a key, one after the other, and emits the server's answers.
+ * Writes each value to a key, one after the other, and emits the server's responses.
  *
  * ```text
  * source:  --a--b-------|
@@ -24,18 +24,19 @@ export interface PutToConfig<T> extends Pick<PutOptions, 'lease' | 'prevKv'> {
  * result:  -----{a}--{b}|
  * ```
  *
- * Strings and bytes are written as they are, all else as JSON; so a string that {@link decodeJson} is to read wants `encode: JSON.stringify`. A value that has no
- * JSON (undefined, a function, what refers to itself) ends the stream with `InvalidArgument`.
+ * Strings and bytes are written unchanged, other values as JSON. To read a string with {@link decodeJson}, pass
+ * `encode: JSON.stringify`. A value without JSON (undefined, a function, a circular structure) errors with
+ * `InvalidArgument`.
  *
- * Each is sent at most once. `AmbiguousWrite` ends the stream where nobody knows whether one was carried out. A source that is quicker than the server is kept
- * waiting in memory: where only the newest value counts, put `throttleTime` or `auditTime` before; where all do, {@link putAll} is many times as quick.
+ * Each write is sent at most once. If its outcome is unknown, the stream errors with `AmbiguousWrite`. Values of a
+ * source that is faster than the server wait in memory. If only the newest value matters, put `throttleTime` or
+ * `auditTime` before; if all do, {@link putAll} is many times faster.
  *
  * ## Example
  *
  * ```ts
- * settings$.pipe(putTo(etcd.kv, ({ name }: { readonly name: string }) => `settings/${name}`)).subscribe(({ header }) => {
- *   console.log('written at', header.revision);
- * });
+ * settings$.pipe(putTo(etcd.kv, ({ name }: { readonly name: string }) => `settings/${name}`)).subscribe(({ header }) =>
+ * { console.log('written at', header.revision); });
  *
  * // settings$ emits { name: 'color', value: 'red' } and { name: 'size', value: 7 }
  * // Logs:
@@ -52,21 +53,23 @@ export interface PutToConfig<T> extends Pick<PutOptions, 'lease' | 'prevKv'> {
  * @see {@link withLease}
  * @see {@link compareAndSet}
  *
- * @param kv What to write to: `etcd.kv`.
- * @param key The key to write to, or a function that gives it for a value.
- * @param config What to write for a value, and the lease that it hangs on.
- * @return A function that returns an Observable of the answers.
+ * @param kv The target of the writes: `etcd.kv`.
+ * @param key The key to write to, or a function that returns it for a value.
+ * @param options The text of a value, and the lease of its key.
+ * @return A function that returns an Observable of the responses.
  */
 export function putTo<T>(
   kv: PutTarget,
   key: BytesLike | ((value: T, index: number) => BytesLike),
-  config: PutToConfig<T> = {},
+  options: PutToOptions<T> = {},
 ): OperatorFunction<T, PutResponse> {
   checkArgument('putTo', 'kv', kv, PUT_TARGET);
   checkArgument('putTo', 'key', key, KEY_OR_FUNCTION);
-  const { encode = plainOrJson, ...options } = checkOptions('putTo', config, { encode: FUNCTION, lease: LEASE, prevKv: BOOLEAN });
-  const keyOf = typeof key === 'function' ? key : () => key;
-  return concatMap((value, index) => kv.put(keyOf(value, index), encode(value), options));
+  const { encode = plainOrJson, ...putOptions } = checkOptions('putTo', options, { encode: FUNCTION, lease: LEASE, prevKv: BOOLEAN });
+  const fixed = capturedBytes(key);
+  const keyOf = typeof fixed === 'function' ? fixed : () => fixed;
+  const read = (value: T, index: number) => ({ key: capturedBytes(keyOf(value, index)), value: capturedBytes(encode(value)) });
+  return concatRead(read, ({ key: of, value }) => kv.put(of, value, putOptions));
 }
 
 function plainOrJson(value: unknown): BytesLike {

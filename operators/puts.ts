@@ -11,7 +11,7 @@ import { ofType } from './ofType.js';
  * result:  --P(a)--------P(b)--|
  * ```
  *
- * Where you want no deletes at all, `etcd.watch(range, { noDelete: true })` has the server leave them out.
+ * If you want no deletes at all, `etcd.watch(range, { noDelete: true })` has the server leave them out.
  *
  * ## Example
  *

@@ -1,29 +1,36 @@
 import { concat, defer, filter, throwError, type Observable } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
 import { BOOLEAN, checkArgument, checkOptions, FROM_ZERO, FUNCTION } from '../src/model/validate.js';
-import { invalid } from './internal/invalid.js';
-import { RevisionCursor } from './internal/revisionCursor.js';
-import type { Revisioned } from './internal/revisioned.js';
-import { retryBackoff, retryKinds, type RetryBackoffConfig } from './retryBackoff.js';
+import { invalid } from './internal/validators.js';
+import { RevisionCursor, type Revisioned } from './internal/revisionCursor.js';
+import { retryBackoff, retryKinds, type RetryBackoffOptions } from './retryBackoff.js';
 
-/** The waits and retries are those of {@link retryBackoff}; only items that are delivered reset the count, not repeated ones. */
-export interface ResumeFromRevisionConfig<T> extends RetryBackoffConfig<T> {
+/**
+ * The waits and retries are those of {@link retryBackoff}; only items that are delivered reset the count, not repeated
+ * ones.
+ */
+export interface ResumeFromRevisionOptions<T> extends RetryBackoffOptions<T> {
   /**
-   * The first revision wanted. Without it streams start where they like until a first item has come, and what happens between two of those
-   * is lost: a stream that starts "now" should be given the revision of now.
+   * The first revision wanted. Without it streams start where they like until a first item has come, and what happens
+   * between two of those is lost. A stream that starts "now" should be given the current revision.
    */
   readonly startRevision?: number;
   /** The revision of an item. Default: its `revision`. */
   readonly revisionOf?: (item: T) => number;
-  /** True where each item is all of its revision, as those of `watchBatches` and {@link byRevision} are. Default false. */
+  /**
+   * True where each item is all of its revision, as those of `watchBatches` and {@link byRevision} are. Default false.
+   */
   readonly wholeRevisions?: boolean;
-  /** Whether completion of a stream is a cut like any other (`ConnectionLost`), or is passed on. Default true: a watch has no end. */
+  /**
+   * Whether completion of a stream is a cut like any other (`ConnectionLost`), or is passed on. Default true: a watch
+   * has no end.
+   */
   readonly resumeOnComplete?: boolean;
 }
 
 /**
- * Makes one stream that does not end out of streams that do: when one is cut, the factory is asked for another from where the last one got
- * to. Nothing is lost, repeated or reordered, wherever the cut is, even in the middle of a revision.
+ * Joins streams that break into one that does not end. When a stream breaks, the factory creates another from the last
+ * revision on. No item is lost, repeated or reordered, even if a stream breaks in the middle of a revision.
  *
  * ```text
  * factory(5):  --a@5--b@6--#
@@ -32,14 +39,14 @@ export interface ResumeFromRevisionConfig<T> extends RetryBackoffConfig<T> {
  * result:      --a@5--b@6------------c@6--d@7--
  * ```
  *
- * Several items may have the same revision, so after a cut nobody knows whether the last one was all there. The next stream is therefore
- * asked for *at* the last revision, and as many of its items as were delivered before are dropped. Where each item is a whole revision, say
- * `wholeRevisions`: the next stream starts one revision later, which also works when the last one has been compacted meanwhile. A stream
- * has to be in the order of its revisions, and give the same items in the same order each time, as etcd does. Items from before the place
- * asked for are dropped.
+ * Several items may have the same revision, so that the last one may be incomplete. The next stream therefore starts
+ * *at* the last revision, and as many of its items as were delivered before are dropped. If each item is a whole
+ * revision, set `wholeRevisions`. Then the next stream starts one revision later, which also works when the last one
+ * has been compacted meanwhile. A stream has to be in the order of its revisions, and emit the same items in the same
+ * order each time, as etcd does. Earlier items are dropped.
  *
- * `etcd.watch` does this by itself. This is for streams that it does not make: the watch of another client, a store of events, a server of
- * your own.
+ * `etcd.watch` does this by itself. This operator is for other streams: the watch of another client, an event store,
+ * your own server.
  *
  * ## Example
  *
@@ -61,25 +68,26 @@ export interface ResumeFromRevisionConfig<T> extends RetryBackoffConfig<T> {
  * @see {@link retryBackoff}
  * @see {@link byRevision}
  *
- * @param factory A function that returns a stream from a revision on, that one included. It gets `undefined` only before a first item, where
- * there is no `startRevision`.
- * @param config Where to start, what an item's revision is, and how to wait between streams.
- * @return An Observable of each item once, in order. It errors with an error that is not worth another try (`Compacted`, say).
+ * @param factory A function that returns a stream from a revision on, that one included. It gets `undefined` only
+ * before a first item, where there is no `startRevision`.
+ * @param options The revision to start from, how to read an item's revision, and the waits between streams.
+ * @return An Observable of each item once, in order. It errors with the first error that a retry cannot help, such as
+ * `Compacted`.
  */
 export function resumeFromRevision<T extends Revisioned>(
   factory: (fromRevision: number | undefined) => Observable<T>,
-  config?: ResumeFromRevisionConfig<T>,
+  options?: ResumeFromRevisionOptions<T>,
 ): Observable<T>;
 export function resumeFromRevision<T>(
   factory: (fromRevision: number | undefined) => Observable<T>,
-  config: ResumeFromRevisionConfig<T> & { readonly revisionOf: (item: T) => number },
+  options: ResumeFromRevisionOptions<T> & { readonly revisionOf: (item: T) => number },
 ): Observable<T>;
 export function resumeFromRevision<T>(
   factory: (fromRevision: number | undefined) => Observable<T>,
-  config: ResumeFromRevisionConfig<T> = {},
+  options: ResumeFromRevisionOptions<T> = {},
 ): Observable<T> {
   checkArgument('resumeFromRevision', 'factory', factory, FUNCTION);
-  const given = checkOptions('resumeFromRevision', config, {
+  const given = checkOptions('resumeFromRevision', options, {
     ...retryKinds(),
     startRevision: FROM_ZERO,
     revisionOf: FUNCTION,

@@ -1,23 +1,28 @@
-import { defer, retry, tap, throwError, timer, type MonoTypeOperatorFunction } from 'rxjs';
+import { defer, tap, type MonoTypeOperatorFunction } from 'rxjs';
 import { checkOptions, FUNCTION, type OptionKinds } from '../src/model/validate.js';
-import { backoff, backoffKinds, type BackoffConfig } from './internal/backoff.js';
+import { retryAfter } from '../src/util/retry.js';
+import { backoff, backoffKinds, type BackoffOptions } from './internal/backoff.js';
 import { within } from './internal/validators.js';
-import { isTransient } from './internal/transient.js';
+import { isTransientError } from './internal/transient.js';
 
-export interface RetryBackoffConfig<T> extends BackoffConfig {
+export interface RetryBackoffOptions<T> extends BackoffOptions {
   /** How many retries in a row, without a value that resets the count. Default: no limit. */
   readonly maxRetries?: number;
   /**
-   * Which errors are worth another try; all others are passed on at once. Default: errors of etcd and of the connection to it that pass by
-   * themselves (code `Unavailable`, and `TooManyRequests`), and never `AmbiguousWrite`, which a repeat could carry out twice.
+   * Which errors are worth another try; all others are passed on at once. Default: temporary errors of etcd and of
+   * the connection to it ({@link isTransientError}: code `Unavailable`, `TooManyRequests` and `TooManyPending`).
+   * Never `AmbiguousWrite`, which a repeat could carry out twice.
    */
   readonly retryIf?: (error: unknown) => boolean;
-  /** Whether a value proves that it works again: the next failure waits `initialMs`, and has all its retries. Default: any value does. */
+  /**
+   * Whether a value proves that it works again: the next failure waits `initialMs`, and has all its retries. Default:
+   * any value does.
+   */
   readonly resetOn?: (value: T) => boolean;
 }
 
-/** What each of them may be. */
-export const retryKinds = (): OptionKinds<RetryBackoffConfig<never>> => ({
+/** The valid values of each. */
+export const retryKinds = (): OptionKinds<RetryBackoffOptions<never>> => ({
   ...backoffKinds(),
   maxRetries: within(0, Infinity),
   retryIf: FUNCTION,
@@ -25,8 +30,9 @@ export const retryKinds = (): OptionKinds<RetryBackoffConfig<never>> => ({
 });
 
 /**
- * Subscribes again after an error that may pass, and waits longer from try to try: `initialMs`, twice that, and so on up to `maxMs`, each
- * shortened by chance. RxJS' `retry` with a delay that grows, and that starts anew when a *value* comes, not when a subscription begins.
+ * Retries after a temporary error, with exponential backoff. The pauses are `initialMs`, twice that, and so on up to
+ * `maxMs`, each shortened at random. It is RxJS' `retry` with a growing delay, which a *value* resets, and not a new
+ * subscription.
  *
  * ```text
  * source:  --a--#
@@ -37,13 +43,14 @@ export const retryKinds = (): OptionKinds<RetryBackoffConfig<never>> => ({
  * result:  --a---------------b-------c--|
  * ```
  *
- * Values that came before an error come again if the source sends them again: for a watch use {@link resumeFromRevision}.
- * Where the retries are used up, the last error is passed on.
+ * Values from before an error are emitted again if the source emits them again: for a watch use
+ * {@link resumeFromRevision}. After the last retry the error is passed on.
  *
  * ## Example
  *
  * ```ts
- * etcd.kv.get('app/color').pipe(retryBackoff({ initialMs: 50, maxRetries: 5 })).subscribe((kv) => console.log(kv?.value));
+ * etcd.kv.get('app/color').pipe(retryBackoff({ initialMs: 50, maxRetries: 5 })).subscribe((kv) =>
+ * console.log(kv?.value));
  *
  * // no leader for a moment; then
  * // Logs:
@@ -51,13 +58,14 @@ export const retryKinds = (): OptionKinds<RetryBackoffConfig<never>> => ({
  * ```
  *
  * @see {@link resumeFromRevision}
+ * @see {@link isTransientError}
  *
- * @param config The waits, how many, and after which errors.
- * @return A function that returns an Observable that mirrors the source and outlives its passing errors.
+ * @param options The pauses, their number, and the errors to retry after.
+ * @return A function that returns an Observable that mirrors the source, and subscribes again after temporary errors.
  */
-export function retryBackoff<T>(config: RetryBackoffConfig<T> = {}): MonoTypeOperatorFunction<T> {
-  const { maxRetries = Infinity, retryIf = isTransient, resetOn = () => true } = checkOptions('retryBackoff', config, retryKinds());
-  const waitMs = backoff(config);
+export function retryBackoff<T>(options: RetryBackoffOptions<T> = {}): MonoTypeOperatorFunction<T> {
+  const { maxRetries = Infinity, retryIf = isTransientError, resetOn = () => true } = checkOptions('retryBackoff', options, retryKinds());
+  const waitMs = backoff(options);
   return (source) =>
     defer(() => {
       // Failures in a row. Our own count: that of `retry` would be reset by any value, or by none.
@@ -66,9 +74,7 @@ export function retryBackoff<T>(config: RetryBackoffConfig<T> = {}): MonoTypeOpe
         tap((value) => {
           if (resetOn(value)) failures = 0;
         }),
-        retry({
-          delay: (error: unknown) => (failures < maxRetries && retryIf(error) ? timer(waitMs(failures++)) : throwError(() => error)),
-        }),
+        retryAfter((error) => (failures < maxRetries && retryIf(error) ? waitMs(failures++) : undefined)),
       );
     });
 }

@@ -3,7 +3,8 @@ import { checkArgument, SIGNAL } from '../src/model/validate.js';
 import { onAbort } from '../src/model/abortSignal.js';
 
 /**
- * Completes when an `AbortSignal` is aborted: `takeUntil` for code that is told to stop by a signal. Put it last, as `takeUntil`.
+ * Completes when an `AbortSignal` is aborted: `takeUntil` for code that is stopped by a signal. Put it last, as
+ * `takeUntil`.
  *
  * ```text
  * source:  --a--b--c--d--
@@ -12,8 +13,9 @@ import { onAbort } from '../src/model/abortSignal.js';
  * result:  --a--b--|
  * ```
  *
- * A signal that is aborted already completes it at once, and the source is not subscribed to. All who wait for a signal
- * share one listener on it, and nothing stays of a subscription that has ended, so one signal can live as long as the process.
+ * If the signal is aborted already, the result completes at once, and the source is not subscribed to. All subscribers
+ * of a signal share one listener on it. The listener is removed at the end, so that one signal can be used as long as
+ * the process runs.
  *
  * ## Example
  *

@@ -3,13 +3,13 @@ import { checkArgument, checkOptions, oneOf, WHOLE } from '../src/model/validate
 import { BufferedIterator, type OverflowPolicy } from './internal/bufferedIterator.js';
 import { OBSERVABLE } from './internal/validators.js';
 
-export interface ToAsyncIterableConfig {
+export interface ToAsyncIterableOptions {
   /** How many values may wait for the consumer. Default 1 024. */
   readonly bufferSize?: number;
   /**
-   * What happens to a value that finds the buffer full. Default `'error'`: what waits is still delivered, then a `BufferOverflow` error.
-   * `'dropOldest'` makes room by forgetting the value that has waited longest, `'dropNewest'` forgets the new one: both lose values, in
-   * silence.
+   * The policy for a value that finds the buffer full. Default `'error'`: the values that wait are still delivered,
+   * then a `BufferOverflow` error. `'dropOldest'` makes room by forgetting the value that has waited longest,
+   * `'dropNewest'` forgets the new one: both lose values, in silence.
    */
   readonly overflow?: OverflowPolicy;
 }
@@ -17,8 +17,8 @@ export interface ToAsyncIterableConfig {
 const POLICIES = ['error', 'dropOldest', 'dropNewest'] satisfies readonly OverflowPolicy[];
 
 /**
- * Makes an Observable something that `for await` can walk. An Observable does not wait for its consumer, so what comes in the meantime
- * waits in a buffer with a limit, and you say what happens at the limit.
+ * Converts an Observable to an async iterable for `for await`. An Observable does not wait for its consumer, so values
+ * wait in a bounded buffer. `overflow` decides about further values.
  *
  * ```text
  * source:    --a--b--c---------|
@@ -26,11 +26,12 @@ const POLICIES = ['error', 'dropOldest', 'dropNewest'] satisfies readonly Overfl
  * consumer:  --a........c......done     (busy with a when b and c come)
  * ```
  *
- * The source is subscribed to when the first value is asked for, once an iteration, and unsubscribed from when the loop is left: by
- * `break`, `return` or a throw. An error of the source is thrown after the values that came before it.
+ * The source is subscribed to when the first value is requested, once an iteration. It is unsubscribed when the loop
+ * ends by `break`, `return` or a throw. An error of the source is thrown after the values before it.
  *
- * As `firstValueFrom` it takes the source, for `Observable.pipe` gives nothing but Observables. Without a source it returns a function of
- * one, for the `pipe` functions of RxJS and fp-ts: `pipe(source, toAsyncIterable({ bufferSize: 100 }))`.
+ * It takes the source as an argument, as `firstValueFrom` does, because `Observable.pipe` returns only Observables.
+ * Without a source it returns a function for the `pipe` of RxJS and fp-ts:
+ * `pipe(source, toAsyncIterable({ bufferSize: 100 }))`.
  *
  * ## Example
  *
@@ -51,30 +52,30 @@ const POLICIES = ['error', 'dropOldest', 'dropNewest'] satisfies readonly Overfl
  *
  * @see {@link takeUntilAborted}
  *
- * @param source What to iterate over.
- * @param config The size of the buffer, and what happens when it is full.
- * @return An async iterable; each iteration of it is a subscription of its own.
+ * @param source The Observable to iterate over.
+ * @param options The size of the buffer, and what happens when it is full.
+ * @return An async iterable; each iteration of it is a separate subscription.
  */
-export function toAsyncIterable<T>(source: Observable<T>, config?: ToAsyncIterableConfig): AsyncIterable<T>;
-export function toAsyncIterable(config?: ToAsyncIterableConfig): <T>(source: Observable<T>) => AsyncIterable<T>;
+export function toAsyncIterable<T>(source: Observable<T>, options?: ToAsyncIterableOptions): AsyncIterable<T>;
+export function toAsyncIterable(options?: ToAsyncIterableOptions): <T>(source: Observable<T>) => AsyncIterable<T>;
 export function toAsyncIterable<T>(
-  first: Observable<T> | ToAsyncIterableConfig = {},
-  second?: ToAsyncIterableConfig,
+  first: Observable<T> | ToAsyncIterableOptions = {},
+  second?: ToAsyncIterableOptions,
 ): AsyncIterable<T> | ((source: Observable<T>) => AsyncIterable<T>) {
-  // What options follow was to be the source.
+  // An argument before the options was meant to be the source.
   if (second !== undefined) checkArgument('toAsyncIterable', 'source', first, OBSERVABLE);
   if (isObservable(first)) return iterable(first, checked(second));
-  const config = checked(first);
-  return (source) => iterable(source, config);
+  const options = checked(first);
+  return (source) => iterable(source, options);
 }
 
-function iterable<T>(source: Observable<T>, { bufferSize, overflow }: Required<ToAsyncIterableConfig>): AsyncIterable<T> {
+function iterable<T>(source: Observable<T>, { bufferSize, overflow }: Required<ToAsyncIterableOptions>): AsyncIterable<T> {
   checkArgument('toAsyncIterable', 'source', source, OBSERVABLE);
   return { [Symbol.asyncIterator]: () => new BufferedIterator(source, bufferSize, overflow) };
 }
 
-function checked(config: ToAsyncIterableConfig = {}): Required<ToAsyncIterableConfig> {
-  const { bufferSize = 1024, overflow = 'error' } = checkOptions('toAsyncIterable', config, {
+function checked(options: ToAsyncIterableOptions = {}): Required<ToAsyncIterableOptions> {
+  const { bufferSize = 1024, overflow = 'error' } = checkOptions('toAsyncIterable', options, {
     bufferSize: WHOLE,
     overflow: oneOf(...POLICIES),
   });

@@ -6,8 +6,8 @@ import { checkArgument, CODEC } from '../src/model/validate.js';
 import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
 
 /**
- * Reads each value as JSON and checks it by an io-ts codec, as {@link decodeJson} does, but emits what came of it as an `Either`: `right`
- * of the decoded value, or `left` of an `InvalidValueError`. A bad value never ends the stream.
+ * Reads each value as JSON and checks it with an io-ts codec, as {@link decodeJson} does, but emits an `Either`. It is
+ * `right` of the decoded value, or `left` of an `InvalidValueError`. An invalid value never ends the stream.
  *
  * ```text
  * source:  --P(a={"n":1})--P(a=oops)------P(a={"n":2})--|
@@ -41,7 +41,7 @@ import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.
  *
  * @see {@link decodeJson}
  *
- * @param codec What a value has to be, and becomes.
+ * @param codec Checks and converts a value.
  * @return A function that returns an Observable of the results.
  */
 export function tryDecode<A>(codec: Decoder<unknown, A>): OperatorFunction<Decodable, E.Either<InvalidValueError, Decoded<A>>> {

@@ -1,17 +1,18 @@
 import { pipe, takeWhile, type MonoTypeOperatorFunction } from 'rxjs';
 import { BOOLEAN, checkArgument, checkOptions, FROM_ZERO } from '../src/model/validate.js';
-import type { Revisioned } from './internal/revisioned.js';
+import type { Revisioned } from './internal/revisionCursor.js';
 
-export interface UntilRevisionConfig {
+export interface UntilRevisionOptions {
   /**
-   * True where each item is all of its revision, as those of `watchBatches` and {@link byRevision} are. Then an item of just the last
-   * revision is known to be the last, and completes the stream at once. Default false.
+   * True where each item is all of its revision, as those of `watchBatches` and {@link byRevision} are. Then an item of
+   * just the last revision is known to be the last, and completes the stream at once. Default false.
    */
   readonly wholeRevisions?: boolean;
 }
 
 /**
- * Passes what is not later than a revision, then completes. The source has to be in the order of its revisions, as a watch is.
+ * Passes the items up to a revision, then completes. The source has to be in the order of its revisions, as a
+ * watch is.
  *
  * ```text
  * source:  --P(a)@5--P(b)@6--P(c)@6--D(a)@7--
@@ -19,8 +20,8 @@ export interface UntilRevisionConfig {
  * result:  --P(a)@5--P(b)@6--P(c)@6--|
  * ```
  *
- * It completes when the first item beyond the revision comes, for until then another of the same revision may. Where nothing comes after
- * it, the result stays open: use whole revisions there, and say so.
+ * It completes at the first item beyond the revision, as more items of that revision may follow. Without a later item
+ * the result stays open: if each item is a whole revision, set `wholeRevisions`.
  *
  * ```text
  * source:  --{5}--{6}---
@@ -51,12 +52,12 @@ export interface UntilRevisionConfig {
  * @see {@link afterRevision}
  *
  * @param revision The last revision that passes.
- * @param config Whether an item is a whole revision.
+ * @param options Whether an item is a whole revision.
  * @return A function that returns an Observable that completes after that revision.
  */
-export function untilRevision<E extends Revisioned>(revision: number, config: UntilRevisionConfig = {}): MonoTypeOperatorFunction<E> {
+export function untilRevision<E extends Revisioned>(revision: number, options: UntilRevisionOptions = {}): MonoTypeOperatorFunction<E> {
   checkArgument('untilRevision', 'revision', revision, FROM_ZERO);
-  const { wholeRevisions = false } = checkOptions('untilRevision', config, { wholeRevisions: BOOLEAN });
+  const { wholeRevisions = false } = checkOptions('untilRevision', options, { wholeRevisions: BOOLEAN });
   const notBeyond = takeWhile<E>((item) => item.revision <= revision);
   return wholeRevisions
     ? pipe(

@@ -1,52 +1,56 @@
-import type { ObservableInput, ObservedValueOf, OperatorFunction } from 'rxjs';
+import { map, type ObservableInput, type ObservedValueOf, type OperatorFunction } from 'rxjs';
 import { checkArgument, checkOptions, FUNCTION } from '../src/model/validate.js';
-import { whileHeld, whileHeldKinds, type WhileHeldConfig } from './internal/runWhile.js';
+import type { OwnershipLost } from '../src/model/ownershipEvent.js';
+import { unlessLost, runWhile, runWhileKinds, type RunWhileOptions } from './internal/runWhile.js';
 
 /**
- * Runs work as long as an election is won: on the stream of `etcd.election(name).campaign(value)`. The work is stopped the moment that the
- * leadership is lost, given up, or no longer certain. Emits what the work emits.
+ * Runs work during a leadership, on the stream of `etcd.election(name).campaign(value)`. The work is stopped as soon as
+ * the leadership is lost, resigned, or no longer certain. Emits the values of the work.
  *
  * ```text
- * source:  -----L-------------#
+ * source:  -----L------------X--L(2)----
  *          whileLeader(leadership => a--b--c--d--e...)
- * result:  -----a--b--c--d--e-#
+ * result:  -----a--b--c--d--e-----a--b--
  * ```
  *
- * The error (`LockLost`) is passed on. To stand again, put a `retry` *after* this operator: before it, nothing would tell the work that the leadership is gone. Completion
- * of the source stops the work, too (the leader resigned, or the client was closed), which `switchMap` would not do.
+ * `L` is won, `X` lost. With `onLost: 'reacquire'` the campaign continues after a loss, and the work is run again when
+ * it is won again. Without it the error (`LockLost`) is passed on. Completion of the source stops the work, too (the
+ * leader resigned, or the client was closed), which `switchMap` would not do.
  *
- * One who has no more work to do leads on. With `onComplete: 'release'` the stream then completes, which gives the leadership up. An error of
- * the work ends it all, and gives it up as well.
+ * The leadership is kept when the work completes. With `onComplete: 'release'` the stream then completes, which
+ * resigns.
  *
- * Between the loss and its being noticed here, a call that is under way may still be carried out: let the work write behind the fence, with {@link guardedBy}.
+ * An error of the work is passed on, and ends the leadership. With `onLost: 'reacquire'` the work is run again,
+ * after a pause, when its error is temporary. These are: no connection, a server that is too slow, a write of unknown
+ * outcome, a loss that was not reported yet. Such work must tolerate a second run: let it check first which part is
+ * done.
+ *
+ * Until the loss is noticed, a pending call may still be carried out. So let the work use {@link guardedBy} for its
+ * writes.
  *
  * ## Example
  *
  * ```ts
- * etcd.election('scheduler').campaign('node-1').pipe(
+ * etcd.election('scheduler').campaign('node-1', { onLost: 'reacquire' }).pipe(
  *   whileLeader(({ revision }) => timer(0, 1_000).pipe(map((tick) => `${revision}: tick ${tick}`))),
- *   retryBackoff({ retryIf: (error) => hasReason(error, 'LockLost') }),
  * ).subscribe((line) => console.log(line));
  *
- * // it leads from revision 2 on; its key is deleted in the second second; it stands again, and leads from revision 9 on
- * // Logs:
- * // 2: tick 0
- * // 2: tick 1
- * // 9: tick 0
+ * // it leads from revision 2 on; its key is deleted in the second second; it stands again, and leads from revision 9
+ * on // Logs: // 2: tick 0 // 2: tick 1 // 9: tick 0
  * ```
  *
  * @see {@link withLock}
  * @see {@link guardedBy}
  *
- * @param project A function that gives the work; it gets the leadership, and the number of those before it.
- * @param config What becomes of the leadership when the work completes.
- * @return A function that returns an Observable of what the work emits.
+ * @param project A function that returns the work for a leadership and its index.
+ * @param options Whether the leadership is kept when the work completes.
+ * @return A function that returns an Observable of the values of the work.
  */
 export function whileLeader<L extends object, O extends ObservableInput<unknown>>(
   project: (leadership: L, index: number) => O,
-  config: WhileHeldConfig = {},
-): OperatorFunction<L, ObservedValueOf<O>> {
+  options: RunWhileOptions = {},
+): OperatorFunction<L | OwnershipLost, ObservedValueOf<O>> {
   checkArgument('whileLeader', 'project', project, FUNCTION);
-  const { onComplete = 'hold' } = checkOptions('whileLeader', config, whileHeldKinds());
-  return (source) => whileHeld(source, project, onComplete);
+  const { onComplete = 'hold' } = checkOptions('whileLeader', options, runWhileKinds());
+  return (source) => runWhile(source.pipe(map((leadership) => unlessLost<L>(leadership))), project, onComplete);
 }

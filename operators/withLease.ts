@@ -1,17 +1,17 @@
 import { filter, map, type ObservableInput, type ObservedValueOf, type OperatorFunction } from 'rxjs';
 import { checkArgument, checkOptions, FUNCTION } from '../src/model/validate.js';
-import { whileHeld, whileHeldKinds, type WhileHeldConfig } from './internal/runWhile.js';
+import { runWhile, runWhileKinds, type RunWhileOptions } from './internal/runWhile.js';
 
-/** What {@link withLease} has to know of an event in the life of a lease; those of `etcd.lease` say more. */
-export interface LeaseNews<L extends object> {
-  /** `granted` begins the work, `lost` stops it; others (`refreshed`, `jammed`) make no difference. */
+/** The part of an event in the life of a lease that {@link withLease} uses; those of `etcd.lease` say more. */
+export interface LeaseEventLike<L extends object> {
+  /** `granted` begins the work, `lost` stops it; others (`refreshed`, `refreshFailed`) make no difference. */
   readonly type: string;
   readonly lease: L;
 }
 
 /**
- * Runs work for each lease that is granted, and stops it the moment that the lease is lost. With `onLost: 'regrant'` the work is run anew for
- * each lease that follows, so that what it wrote comes back by itself. Emits what the work emits.
+ * Runs work for each granted lease, and stops it as soon as the lease is lost. With `onLost: 'regrant'` the work is run
+ * again for each further lease, so that its keys are written again. Emits the values of the work.
  *
  * ```text
  * source:  --G(1)----r----------L--G(2)------
@@ -19,11 +19,17 @@ export interface LeaseNews<L extends object> {
  * result:  --a-----b---------------a-----b---
  * ```
  *
- * `G` is granted, `r` refreshed, `L` lost. The lease is held on when its work completes: a key is put once, and is there as long as the lease is. With
- * `onComplete: 'release'` the stream then completes, which gives the lease back.
+ * `G` is granted, `r` refreshed, `L` lost. The lease is kept when the work completes: a key is put once, and exists as
+ * long as the lease. With `onComplete: 'release'` the stream then completes, which revokes the lease.
  *
- * A lease that jams (a refresh failed, and is tried again) is still held, and its work runs on. An error of the source stops the work before it is passed on, and so
- * does completion: the client was closed, and nobody holds the lease any more. An error of the work ends it all, and gives the lease back.
+ * A failed refresh is retried; until then the lease is still held, and its work continues. An error of the
+ * source stops the work before it is passed on. So does completion: the client was closed, and the lease is no longer
+ * held.
+ *
+ * An error of the work is passed on, and releases the lease. With `onLost: 'regrant'` the work is run again under the
+ * same lease, after a pause, when its error is temporary. These are: no connection, a server that is too slow, a
+ * write of unknown outcome, a loss that was not reported yet. Its writes may therefore be carried out twice, as at
+ * each loss.
  *
  * ## Example
  *
@@ -43,21 +49,21 @@ export interface LeaseNews<L extends object> {
  * @see {@link withLock}
  * @see {@link putTo}
  *
- * @param project A function that gives the work for a lease; it gets the lease, and the number of those before it.
- * @param config What becomes of the lease when its work completes.
- * @return A function that returns an Observable of what the work emits.
+ * @param project A function that returns the work for a lease and its index.
+ * @param options Whether the lease is kept when its work completes.
+ * @return A function that returns an Observable of the values of the work.
  */
 export function withLease<L extends object, O extends ObservableInput<unknown>>(
   project: (lease: L, index: number) => O,
-  config: WhileHeldConfig = {},
-): OperatorFunction<LeaseNews<L>, ObservedValueOf<O>> {
+  options: RunWhileOptions = {},
+): OperatorFunction<LeaseEventLike<L>, ObservedValueOf<O>> {
   checkArgument('withLease', 'project', project, FUNCTION);
-  const { onComplete = 'hold' } = checkOptions('withLease', config, whileHeldKinds());
+  const { onComplete = 'hold' } = checkOptions('withLease', options, runWhileKinds());
   return (source) => {
     const leases = source.pipe(
       filter(({ type }) => type === 'granted' || type === 'lost'),
       map(({ type, lease }) => (type === 'granted' ? lease : undefined)),
     );
-    return whileHeld(leases, project, onComplete);
+    return runWhile(leases, project, onComplete);
   };
 }

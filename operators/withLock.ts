@@ -14,13 +14,14 @@ import {
 } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
 import { checkArgument, checkOptions, FUNCTION, oneOf } from '../src/model/validate.js';
+import type { OwnershipLost } from '../src/model/ownershipEvent.js';
 import { OBSERVABLE_OR_FUNCTION } from './internal/validators.js';
-import { whileHeld } from './internal/runWhile.js';
+import { unlessLost, runWhile } from './internal/runWhile.js';
 
-/** What becomes of a job that comes while another runs, or waits for its lock. */
+/** The policy for a new job while another runs, or waits for its lock. */
 export type LockStrategy = 'concat' | 'switch' | 'exhaust' | 'merge';
 
-export interface WithLockConfig {
+export interface WithLockOptions {
   /**
    * RxJS' four ways to flatten:
    * - `concat` (the default): it waits until the one before is done, and then for the lock
@@ -39,8 +40,8 @@ const FLATTEN: Readonly<Record<LockStrategy, <R>() => OperatorFunction<Observabl
 };
 
 /**
- * Runs each job of the source under a lock: takes it, runs the job while it is owned, and gives it back when the job completes, fails or is
- * unsubscribed from. Emits what the jobs emit.
+ * Runs each job of the source under a lock. Acquires it, runs the job while it is owned, and releases it when the job
+ * completes, fails or is unsubscribed from. Emits the values of the jobs.
  *
  * ```text
  * source:  -1-----------2--------|
@@ -49,20 +50,26 @@ const FLATTEN: Readonly<Record<LockStrategy, <R>() => OperatorFunction<Observabl
  * result:  ----a--b--------a--b--|
  * ```
  *
- * The moment that the lock can no longer be owned for certain, the job is stopped and the error (`LockLost`) passed on. Nothing is tried again by itself: that job
- * was half done. A lock that completes, as that of a client that is closed, ends in `LockLost`, too: a job that was not done does not vanish.
+ * As soon as the ownership is no longer certain, the job is stopped and the error (`LockLost`) passed on. The job is
+ * not retried automatically, as a part of it may be done. With `etcd.lock(name, { onLost: 'reacquire' })` the job is
+ * stopped, and run again from its beginning when the lock is owned again. It is also run again, after a pause, when it
+ * fails with a temporary error. These are: no connection, a server that is too slow, a write of unknown outcome. Such a
+ * job must tolerate a second run.
  *
- * Between the loss and its being noticed here, a call that is under way may still be carried out: put the ownership's `guard` into the job's txns, with
- * {@link guardedBy}.
+ * If the lock completes, as when the client is closed, the error is `LockLost`, too, so that an unfinished job is
+ * reported.
  *
- * Use `etcd.lock`, which waits. With `etcd.tryLock` a job that follows another at once may find the lock still being given back.
+ * Until the loss is noticed, a pending call may still be carried out. So add the ownership's `guard` to the job's txns,
+ * with {@link guardedBy}.
+ *
+ * Use `etcd.lock`, which waits. With `etcd.tryLock` a job that follows another at once may find that the lock is not
+ * released yet.
  *
  * ## Example
  *
  * ```ts
- * jobs$.pipe(
- *   withLock(etcd.lock('jobs/nightly', { ttl: 15 }), (job, { revision }) => run(job).pipe(map((result) => `${result} under ${revision}`))),
- * ).subscribe((line) => console.log(line));
+ * jobs$.pipe( withLock(etcd.lock('jobs/nightly', { ttl: 15 }), (job, { revision }) => run(job).pipe(map((result) =>
+ * `${result} under ${revision}`))), ).subscribe((line) => console.log(line));
  *
  * // jobs$ emits report and cleanup
  * // Logs:
@@ -73,33 +80,35 @@ const FLATTEN: Readonly<Record<LockStrategy, <R>() => OperatorFunction<Observabl
  * A lock for each job, so that different ones run side by side and equal ones one after the other, all over the cluster
  *
  * ```ts
- * orders$.pipe(withLock((order) => etcd.lock(`orders/${order.id}`), (order) => ship(order), { strategy: 'merge' })).subscribe();
+ * orders$.pipe(withLock((order) => etcd.lock(`orders/${order.id}`), (order) => ship(order), { strategy: 'merge'
+ * })).subscribe();
  * ```
  *
  * @see {@link withLease}
  * @see {@link whileLeader}
  * @see {@link guardedBy}
  *
- * @param lock A lock, owned from its first value on and as long as it is subscribed to; or a function that gives the one for a job.
- * @param project A function that gives the work for a job; it gets the job, and what the lock emitted.
- * @param config What becomes of jobs that come while another runs.
- * @return A function that returns an Observable of what the jobs emit.
+ * @param lock A lock, owned from its first value on and while it is subscribed to. Or a function that returns the lock
+ * of a job.
+ * @param project A function that returns the work for a job and the ownership of its lock.
+ * @param options The policy for jobs that come while another runs.
+ * @return A function that returns an Observable of the values of the jobs.
  */
 export function withLock<J, W extends object, O extends ObservableInput<unknown>>(
-  lock: Observable<W> | ((job: J) => Observable<W>),
+  lock: Observable<W | OwnershipLost> | ((job: J) => Observable<W | OwnershipLost>),
   project: (job: J, ownership: W) => O,
-  config: WithLockConfig = {},
+  options: WithLockOptions = {},
 ): OperatorFunction<J, ObservedValueOf<O>> {
   checkArgument('withLock', 'lock', lock, OBSERVABLE_OR_FUNCTION);
   checkArgument('withLock', 'project', project, FUNCTION);
-  const { strategy = 'concat' } = checkOptions('withLock', config, { strategy: oneOf(...Object.keys(FLATTEN)) });
+  const { strategy = 'concat' } = checkOptions('withLock', options, { strategy: oneOf(...Object.keys(FLATTEN)) });
   const lockFor = typeof lock === 'function' ? lock : () => lock;
   const underLock = map((job: J) => {
     const held = concat(
       defer(() => lockFor(job)),
       throwError(() => ended()),
     );
-    return whileHeld(held, (ownership: W) => project(job, ownership), 'release');
+    return runWhile(held.pipe(map((event) => unlessLost<W>(event))), (ownership: W) => project(job, ownership), 'release');
   });
   return (source) => source.pipe(underLock, FLATTEN[strategy]<ObservedValueOf<O>>());
 }

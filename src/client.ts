@@ -1,113 +1,189 @@
 import type { Decoder } from 'io-ts';
-import { ReplaySubject, type Observable } from 'rxjs';
+import { firstValueFrom, type Observable } from 'rxjs';
 import { authService, type AuthService } from './services/auth.js';
-import { clusterService, type Cluster } from './services/cluster.js';
+import { clusterService, type ClusterService } from './services/cluster.js';
+import type { MetricFamily, ServerHealth, ServerVersion } from './codec/serverInfo.js';
 import type { Json } from './codec/wire.js';
-import { Agenda } from './concurrency/agenda.js';
+import { RefreshScheduler } from './concurrency/lease/refreshScheduler.js';
 import { KeepAlives } from './concurrency/lease/keepAlives.js';
-import { Releases } from './concurrency/lease/cleanup.js';
-import { Rounds } from './concurrency/lease/refreshScheduler.js';
+import { CleanupTracker, type CloseSummary } from './concurrency/lease/cleanup.js';
 import { checkNewEndpoints, type EndpointsOption } from './options/endpointOptions.js';
-import { keepIdleRead } from './idleRead.js';
 import { leaseService } from './services/lease.js';
-import { maintenanceService, type Maintenance } from './services/maintenance.js';
+import { maintenanceService, type MaintenanceService } from './services/maintenance.js';
+import { capturesItself, capturing } from './model/captured.js';
+import { checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds } from './model/validate.js';
 import { namespace, type Namespace, type NamespaceMeans } from './namespace.js';
 import { settingsOf, type ClientOptions } from './options/clientOptions.js';
 import { rawCall, type RawCallOptions } from './services/rawCall.js';
-import { serverInfoService, type ServerInfoService } from './services/serverInfo.js';
+import { serverInfoService, type HealthChecks } from './services/serverInfo.js';
+import { LeaseActivity } from './transport/endpoints/activity.js';
+import type { CallOptions } from './transport/call.js';
 import { createCaller } from './transport/caller.js';
-import { lazyTransport } from './transport/lazyTransport.js';
+import { jsonWire } from './transport/json/jsonWire.js';
+import { lazyTransport } from './transport/http/transport.js';
+import { checkRuntime, loadModule } from './transport/node.js';
+import { multicast, type Multicast } from './util/multicast.js';
 import { TlsSource } from './transport/tls/certificates.js';
-import { WatchConnections } from './watch/connections.js';
+import { createWatchStreams } from './watch/streams/duplexStream.js';
+import { OwnWrites, ScopedOwnWrites } from './watch/ownWrites/ownWrites.js';
 
-/** A client of an etcd cluster: one pool of connections, shared by all that is done through it. */
-export interface Client extends Namespace, ServerInfoService {
+/** A client of an etcd cluster. All its calls and streams share one pool of connections. */
+export interface Client extends Namespace {
   readonly auth: AuthService;
-  readonly cluster: Cluster;
-  readonly maintenance: Maintenance;
+  readonly cluster: ClusterService;
+  readonly maintenance: MaintenanceService;
 
-  /** Any RPC of the gateway, checked by a codec. See {@link rawCall}. */
+  /** Reads the version of a server and of its cluster (`GET /version`). */
+  version(options?: CallOptions): Observable<ServerVersion>;
+  /**
+   * Reads whether a server is healthy (`GET /health`). For an unhealthy one it does not error, but emits
+   * `{ health: false, reason }`.
+   */
+  health(options?: CallOptions): Observable<ServerHealth>;
+  /**
+   * Checks whether a server works by itself (`GET /livez`, etcd 3.5.11 and newer). A server that fails may have to be
+   * restarted. A failed check is no error, but `ok: false`.
+   *
+   * ```ts
+   * etcd.livez({ endpoint }).subscribe(({ ok, checks }) => console.log(ok, checks));
+   * // Logs: true [ { name: 'serializable_read', ok: true } ]
+   * ```
+   *
+   * @see {@link Client.readyz}
+   */
+  livez(options?: CallOptions): Observable<HealthChecks>;
+  /**
+   * Checks whether a server can serve clients now (`GET /readyz`, etcd 3.5.11 and newer). It then has a leader, its
+   * data are not corrupt, and it is no learner. A failed check is no error, but `ok: false` with the `reason`. Errors
+   * with `UnsupportedServerVersion` on older servers.
+   */
+  readyz(options?: CallOptions): Observable<HealthChecks>;
+  /** Reads a server's metrics (`GET /metrics`), and parses them. */
+  metrics(options?: CallOptions): Observable<readonly MetricFamily[]>;
+  /** Reads a server's metrics (`GET /metrics`) in Prometheus' text format. */
+  metricsText(options?: CallOptions): Observable<string>;
+
+  /** Calls any RPC of the gateway, such as one that rxetcd has no method for. `codec` checks the response. */
   call<A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Decoder<unknown, A> }): Observable<A>;
-  /** Any RPC of the gateway, raw. */
+  /** Calls any RPC of the gateway, and emits its response unchecked. */
   call(path: string, body: Json, options?: RawCallOptions<unknown>): Observable<unknown>;
 
-  /** The addresses that are used now: as origins, `https://a:2379`. */
+  /** Returns the endpoints in use, as origins such as `https://a:2379`, with their path if they have one. */
   endpoints(): readonly string[];
 
   /**
-   * Uses these endpoints from now on, checked as those of `createClient`, and of the same scheme. What is known of those that stay, and their connections, is kept. Calls
-   * that are under way at those that do not stay are finished there; watches, leases and locks move to the others, and lose nothing by it.
+   * Replaces the endpoints. They are checked as those of `createClient`, and must have the same scheme. Endpoints that
+   * stay keep their connections, and the state that is known of them. Calls in progress at removed endpoints finish
+   * there. Watches, leases and locks move to the other endpoints without a loss.
    *
    * ```ts
    * etcd.setEndpoints(['https://b:2379', 'https://c:2379']);
    * ```
    *
-   * @throws InvalidOptionError that names the one at fault; then nothing is changed
+   * @throws InvalidOptionError that names the invalid endpoint; then nothing is changed
    */
   setEndpoints(endpoints: EndpointsOption): void;
 
   /**
-   * Ends everything: watches complete, and what is held (leases, locks) is given back, and completes. What still waits for one thing errors with `ClientClosed`, and so do
-   * calls under way (a write that was sent, with `AmbiguousWrite`). Sockets are closed.
-   * Resolves when that is done; a process with nothing else to do then exits.
+   * Closes the client. Watches, campaigns and all Observables with `onLost: 'reacquire'` complete. Held leases and
+   * locks are released, and their Observables complete. Pending operations, such as `lock` or `watchOnce`, fail with
+   * `ClientClosed`, and so do calls in progress. A write that was already sent fails with `AmbiguousWrite`. The Promise
+   * resolves when all sockets are closed; a process with nothing else to do then exits.
+   *
+   * The result lists the leases and keys that the server may still have, until their TTL has passed. `close()` waits
+   * for at most `timeoutMs`. It waits less if the server confirms no release for a fifth of that time, and for at least
+   * 2 s. The result includes releases that began before `close()` and had not ended.
+   *
+   * ```ts
+   * const { released, unreleased } = await etcd.close({ timeoutMs: 30_000 });
+   * const all = released + unreleased.length;
+   * if (unreleased.length > 0) console.warn(`${unreleased.length} of ${all} are left to their TTL`);
+   * ```
+   *
+   * @param options.timeoutMs milliseconds, or `Infinity` for no limit; by default the client's `closeTimeoutMs`. If
+   * `close` is called several times, the first call decides
+   * @throws EtcdError `InvalidArgument`; then nothing is closed
    */
-  close(): Promise<void>;
+  close(options?: CloseOptions): Promise<CloseSummary>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** How long what is held (leases, locks) may take to be given back when the client is closed. */
-const RELEASE_MS = 2_000;
+/** The options of `close`, which limit its time. */
+export interface CloseOptions {
+  /**
+   * The timeout for releasing leases, locks and the like, in milliseconds; `Infinity` for no limit. The default is the
+   * client's `closeTimeoutMs`.
+   */
+  readonly timeoutMs?: number;
+}
+
+const CLOSE: OptionKinds<CloseOptions> = { timeoutMs: MILLISECONDS };
 
 /**
- * Makes a client. Nothing is sent before something is subscribed to.
+ * Creates a client. No request is sent before the first subscription.
  *
- * @throws InvalidOptionError that names the option
+ * @throws InvalidOptionError that names the option; EtcdError `UnsupportedRuntime` on Bun
  *
  * ```ts
  * const etcd = createClient({ endpoints: ['https://a:2379', 'https://b:2379'], auth: { username, password } });
  * ```
  */
 export function createClient(options: ClientOptions = {}): Client {
+  checkRuntime();
   const settings = settingsOf(options);
-  // Looked into now, that a mistake is told here and not by the first call.
+  // Checked now, so that a mistake is reported here and not by the first call.
   const tls = new TlsSource(settings.tls);
   const transport = lazyTransport(async () => {
-    const { undiciTransport } = await import('./transport/http/undiciTransport.js');
-    keepIdleRead(undiciTransport);
+    const { undiciTransport } = await loadModule(() => import('./transport/http/undiciTransport.js'));
     return undiciTransport({ ...settings, tls });
   });
-  const caller = createCaller(transport, settings);
-  const connections = new WatchConnections(caller, settings.streams);
-  // Replayed: what is subscribed to after the end completes, too.
-  const closed = new ReplaySubject<void>(1);
-  const releases = new Releases();
-  const keepAlives = new KeepAlives(caller, leaseService(caller), settings.streams);
+  const writes = new OwnWrites();
+  const leases = new LeaseActivity();
+  const caller = createCaller(jsonWire(transport, settings), settings, writes, leases);
+  const streams = createWatchStreams(caller, settings.streams);
+  // Replayed: an Observable that is subscribed to after `close()` completes, too.
+  const closed: Multicast<void> = multicast({ replay: true });
+  const cleanup = new CleanupTracker();
   const holding: NamespaceMeans['holding'] = {
-    rounds: new Rounds(new Agenda()),
-    refresher: keepAlives,
-    hold: () => keepAlives.hold(),
-    releases,
+    scheduler: new RefreshScheduler(),
+    keepAlives: new KeepAlives(caller, leaseService(caller), settings.streams, leases),
+    cleanup,
     closed,
     settings: settings.streams,
   };
-  let closing: Promise<void> | undefined;
+  let closing: Promise<CloseSummary> | undefined;
 
-  const close = (): Promise<void> => {
+  const closeWithin = async (timeoutMs: number): Promise<CloseSummary> => {
+    await firstValueFrom(cleanup.settled(timeoutMs));
+    await caller.close();
+    return cleanup.summary();
+  };
+  const close = (given: CloseOptions = {}): Promise<CloseSummary> => {
+    const { timeoutMs = settings.closeTimeoutMs } = checkOptions('close', given, CLOSE);
     closed.next();
-    connections.close();
-    return (closing ??= releases.settled(RELEASE_MS).then(() => caller.close()));
+    streams.close();
+    return (closing ??= closeWithin(timeoutMs > LONGEST_MS ? Infinity : timeoutMs));
   };
 
-  return {
-    ...namespace({ caller, connections, settings: settings.streams, gather: settings.gatherReads ? settings : undefined, holding }),
+  return capturing<Client>({
+    ...namespace({
+      caller,
+      streams,
+      settings: settings.streams,
+      // Not all settings: each watch keeps a reference to what it gets, and must show no password if it is logged.
+      maxResponseBytes: settings.maxResponseBytes,
+      gather: settings.batchReads ? { requestTimeoutMs: settings.requestTimeoutMs } : undefined,
+      holding,
+      writes: new ScopedOwnWrites(writes, caller),
+    }),
     auth: authService(caller),
     cluster: clusterService(caller),
     maintenance: maintenanceService(caller),
     ...serverInfoService(caller),
-    call: <A>(path: string, body: Json, callOptions: RawCallOptions<A> = {}) => rawCall(caller, path, body, callOptions),
+    call: capturesItself(<A>(path: string, body: Json, callOptions: RawCallOptions<A> = {}) => rawCall(caller, path, body, callOptions)),
     endpoints: () => caller.endpoints(),
     setEndpoints: (given) => caller.setEndpoints(checkNewEndpoints(given, settings.endpoints)),
     close,
-    [Symbol.asyncDispose]: close,
-  };
+    [Symbol.asyncDispose]: async () => void (await close()),
+  });
 }

@@ -1,44 +1,302 @@
+import type { Decoder } from 'io-ts';
 import type { Observable } from 'rxjs';
-import { elections, type Elections } from './concurrency/lock/election.js';
-import type { LeaseMeans } from './concurrency/lease/heldLease.js';
-import { leaseFunction, type LeaseFunction } from './concurrency/leaseFunction.js';
-import { locks, type Locks } from './concurrency/lock/lock.js';
-import { recipes, type Recipes } from './concurrency/recipes/recipes.js';
-import { transactions, type Stm } from './concurrency/transaction/stm.js';
-import { updates, type Updates } from './concurrency/transaction/update.js';
+import type { LeaseContext } from './concurrency/lease/heldLease.js';
+import { leaseClient, type LeaseClient } from './concurrency/lease/lease.js';
+import { elections, type Election } from './concurrency/lock/election.js';
+import { locks, type LockHandle, type LockOptions, type LockWaiter, type TryLockOptions } from './concurrency/lock/lock.js';
+import type { Reacquire } from './concurrency/lock/reacquire.js';
+import { barriers, doubleBarriers, type Barrier, type DoubleBarrier } from './concurrency/recipes/barrier.js';
+import { priorityQueues, queues, type PriorityQueue, type Queue } from './concurrency/recipes/queue.js';
+import { readWriteLocks, type ReadWriteLock } from './concurrency/recipes/readWriteLock.js';
+import { semaphores, type SemaphoreOptions } from './concurrency/recipes/semaphore.js';
+import { serviceRegistry, type Services, type ServicesOptions } from './concurrency/recipes/serviceRegistry.js';
+import { transactions, type StmOptions, type StmResult } from './concurrency/transaction/stm.js';
+import type { Transaction } from './concurrency/transaction/stmAttempt.js';
+import { updates, type UpdateOptions, type Updater, type UpdateResult } from './concurrency/transaction/update.js';
+import type { BytesLike } from './model/bytes.js';
+import { capturesItself, capturing } from './model/captured.js';
+import type { KeyValue } from './model/keyValue.js';
+import type { OwnershipEvent } from './model/ownershipEvent.js';
+import type { Range } from './model/range.js';
+import type { WatchBatch, WatchEvent } from './model/watchEvent.js';
+import type { StreamSettings } from './options/streamOptions.js';
+import { Prefix, watchStreamWithin } from './prefix/prefix.js';
+import { callerWithin } from './prefix/prefixedCaller.js';
 import { electionService, type ElectionService } from './services/election.js';
-import { kvService, type Kv } from './services/kv.js';
+import { GatheredReads } from './services/internal/getBatcher.js';
+import { pages } from './services/internal/pages.js';
+import { kvService, rangeReads, type KvService } from './services/kv.js';
 import { leaseService } from './services/lease.js';
 import { lockService, type LockService } from './services/lock.js';
-import type { BytesLike } from './model/bytes.js';
-import { callerWithin } from './namespace/caller.js';
-import { Prefix } from './prefix/prefix.js';
-import { watchStreamWithin } from './namespace/watchStreams.js';
-import type { StreamSettings } from './options/streamOptions.js';
 import { identity } from './transport/node.js';
-import type { ConnectionState } from './watch/connectionState.js';
-import { lives, type Lives } from './watch/live/live.js';
-import { watches, type Watches } from './watch/watch.js';
-import type { WatcherMeans } from './watch/watcherMeans.js';
+import type { MaybeAsync } from './util/rx.js';
+import { lives, type LiveValueOptions } from './watch/live/live.js';
+import type { LiveUpdate } from './watch/live/liveRange.js';
+import type { ViewState } from './watch/live/viewState.js';
+import type { ConnectionState } from './watch/streams/streamManager.js';
+import { watches, type WatchOnceOptions, type WatchOptions } from './watch/watch.js';
+import type { WatcherDeps, WatchesDeps } from './watch/watcher.js';
 
 /**
- * What is done with keys, and by them: all keys of a client, or those of a namespace. What concerns the cluster (users, members, maintenance) has no keys,
- * and is a client's alone; so is the end, for the connections are the client's.
+ * The operations on keys, and all that is built on keys: those of a client, or of a namespace. Operations on the
+ * cluster (users, members, maintenance) concern no keys, and only a client has them. Only a client has `close`, too, as
+ * the connections belong to it.
  */
-export interface Namespace extends Watches, Lives, Locks, Elections, Stm, Updates, Recipes {
-  readonly kv: Kv;
-  /** Leases that refresh themselves, and etcd's Lease service. */
-  readonly lease: LeaseFunction;
+export interface Namespace {
+  readonly kv: KvService;
+  /** Leases that are refreshed automatically, and etcd's Lease service. */
+  readonly lease: LeaseClient;
   readonly lockService: LockService;
   readonly electionService: ElectionService;
 
-  /** How the watches are connected: the state of now, then each change. It never errors; `closed` is its last, for who comes after the end, too. */
+  /**
+   * Emits the changes of a range as they happen (`Watch.Watch`). The Observable is hot: all subscribers of the same
+   * range with the same options share one watch of the server. This watch ends shortly after the last subscriber has
+   * left. It resumes by itself after lost connections, restarts and expired tokens, and neither skips nor repeats a
+   * change.
+   *
+   * The watch errors only if it cannot continue correctly:
+   * - `CompactedError`: the history that it needs is gone
+   * - `PermissionDenied`: the user may not read the range
+   * - `FutureRev`: the store was wiped or restored
+   * - `ClusterIDMismatch`: the store belongs to another cluster
+   * - `ResponseTooLarge`: an old server cannot replay that much
+   *
+   * The watch reports each write that this client sends after `subscribe()` returns. Writes of other clients are
+   * reported from when the server has confirmed the watch; `onStart` is called then.
+   *
+   * While the server cannot be reached, as on a wrong port, the watch waits, and emits neither events nor an error:
+   * {@link Namespace.connection$} has the cause. `take(1)` followed by `repeat()` skips the other events of the same
+   * revision: use `concatMap`, or {@link Namespace.watchBatches}.
+   *
+   * ```ts
+   * etcd.watch({ prefix: 'app/' }).subscribe(({ type, kv }) => console.log(type, kv.key));
+   * ```
+   */
+  watch(range: Range, options?: WatchOptions): Observable<WatchEvent>;
+
+  /**
+   * Emits the changes as {@link Namespace.watch} does, in the units that etcd promises: all events of a revision
+   * together, and progress notifications. The first batch is a progress notification with the revision after which the
+   * watch reports everything.
+   */
+  watchBatches(range: Range, options?: WatchOptions): Observable<WatchBatch>;
+
+  /** Emits the next change of a range, and completes. */
+  watchOnce(range: Range, options?: WatchOnceOptions): Observable<WatchEvent>;
+
+  /**
+   * Emits the state of a range, and each change of it. The range is listed (in pages of one revision) and then watched
+   * from the next revision on, without a gap.
+   *
+   * The Observable is hot, and shared by all subscribers of the same range. A late subscriber begins with the present
+   * state, which is never older than the responses that this client has received to its own writes. Each state is one
+   * that the store really had, and never changes. If the history was compacted, the range is listed again, and the
+   * update says so (`resync`), deletes included.
+   *
+   * ```ts
+   * etcd.live({ prefix: 'services/' }).subscribe(({ type, state, changes }) => {
+   *   console.log(type, [...state.keys()], changes.length);
+   * });
+   * ```
+   */
+  live(range: Range): Observable<LiveUpdate>;
+
+  /**
+   * Emits the value of a key, read as JSON and checked, and each that follows; undefined while there is none. An
+   * invalid value errors with `InvalidValueError`, or is reported to `onInvalid` and leaves the last valid one.
+   *
+   * ```ts
+   * etcd.liveValue('app/config', { codec: AppConfig }).subscribe((config) => apply(config ?? DEFAULTS));
+   * ```
+   */
+  liveValue<A>(key: BytesLike, options: LiveValueOptions<A>): Observable<A | undefined>;
+
+  /** Emits the state of {@link Namespace.live} in a form for user interfaces: the stream never errors. */
+  liveState(range: Range): Observable<ViewState<ReadonlyMap<string, KeyValue>>>;
+
+  /**
+   * Emits whether {@link Namespace.live} of a range is listed and up to date: false at first, and while the connection
+   * is lost. The last value is false if the range can no longer be followed; {@link Namespace.liveState} says why.
+   * Errors with `InvalidArgument` for an invalid range, and never otherwise. Lists and watches the range as `live`
+   * does, and shares that.
+   *
+   * ```ts
+   * const ready = await firstValueFrom(etcd.liveReady({ prefix: 'routes/' }).pipe(filter(Boolean), timeout(5_000)));
+   * ```
+   */
+  liveReady(range: Range): Observable<boolean>;
+
+  /** Emits the value of {@link Namespace.liveValue} in a form for user interfaces: the stream never errors. */
+  liveValueState<A>(key: BytesLike, options: { readonly codec: Decoder<unknown, A> }): Observable<ViewState<A | undefined>>;
+
+  /**
+   * Acquires a lock, and holds it as long as the Observable is subscribed to. It emits when the lock is owned. It
+   * errors with `LockLost` as soon as the ownership is no longer certain. The causes are a lease that was not refreshed
+   * in time, and a deleted key. Unsubscribing releases the lock, or leaves the queue. The lock is fair: waiters own it
+   * in the order in which they came. It excludes `etcdctl lock` and the locks of etcd's Go client, and they exclude it.
+   * The locks of npm's `etcd3` and of Python's `etcd3-py` use other keys, and do not exclude it.
+   *
+   * Stay subscribed while you work. `firstValueFrom(lock)` releases the lock at once, and
+   * `lock.pipe(take(1), mergeMap(work))` releases it before the work runs: put `take(1)` after the work.
+   *
+   * ```ts
+   * etcd.lock('jobs/nightly', { ttl: 15 }).pipe(switchMap(({ guard }) => work(guard)), take(1)).subscribe();
+   * ```
+   *
+   * With `onLost: 'reacquire'` it acquires the lock again after each loss, and emits each {@link OwnershipEvent}.
+   */
+  lock(name: string, options: Omit<LockOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<LockHandle>>;
+  lock(name: string, options?: LockOptions): Observable<LockHandle>;
+
+  /** Acquires a lock as {@link Namespace.lock} does, but errors with `Locked` at once if it has another owner. */
+  tryLock(name: string, options?: TryLockOptions): Observable<LockHandle>;
+
+  /** Lists the owner of a lock and its waiters, in the order in which they will own it. */
+  lockWaiters(name: string): Observable<readonly LockWaiter[]>;
+
+  /**
+   * Returns an election, in which one candidate leads at a time. It is compatible with `etcdctl elect` and etcd's Go
+   * client.
+   *
+   * @throws EtcdError `InvalidArgument` if the name is empty
+   */
+  election(name: string): Election;
+
+  /**
+   * Acquires a lock that several readers may own at a time. It waits for the owner of the
+   * {@link Namespace.writeLock} of the same name, and for writers that waited before it. It is held as long as the
+   * Observable is subscribed to, like a lock. It is compatible with `RWMutex` of etcd's Go recipes (`<name>/read/…`,
+   * `<name>/write/…`).
+   *
+   * ```ts
+   * etcd.readLock('catalogue').pipe(switchMap(() => readCatalogue()), take(1)).subscribe();
+   * ```
+   *
+   * With `onLost: 'reacquire'` it acquires the lock again after each loss, and emits each {@link OwnershipEvent}.
+   */
+  readLock: ReadWriteLock;
+  /**
+   * Acquires a lock that excludes all other readers and writers of the same name. It waits for all that came before.
+   */
+  writeLock: ReadWriteLock;
+
+  /**
+   * Acquires one of the permits, and holds it as long as the Observable is subscribed to. It emits when the permit is
+   * acquired, and errors with `LockLost` as soon as that is no longer certain. Unsubscribing releases the permit, or
+   * leaves the queue. The semaphore is fair: waiters acquire permits in the order in which they came. All users of a
+   * semaphore must pass the same number of permits.
+   *
+   * The keys are those of a lock (`<name>/<lease in hex>`); etcd's Go client has no semaphore.
+   *
+   * ```ts
+   * etcd.semaphore('imports', 3, { ttl: 15 }).pipe(switchMap(() => runImport()), take(1)).subscribe();
+   * ```
+   *
+   * With `onLost: 'reacquire'` it acquires a permit again after each loss, and emits each {@link OwnershipEvent}.
+   */
+  semaphore(name: string, permits: number, options: Omit<SemaphoreOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<LockHandle>>;
+  semaphore(name: string, permits: number, options?: SemaphoreOptions): Observable<LockHandle>;
+
+  /**
+   * Returns a barrier, which is the key of that name. It is compatible with `Barrier` of etcd's Go recipes.
+   *
+   * ```ts
+   * const barrier = etcd.barrier('migration');
+   * barrier.wait().pipe(switchMap(() => serve())).subscribe();
+   * ```
+   */
+  barrier(name: string): Barrier;
+
+  /**
+   * Returns a barrier that lets `count` members (127 at most) enter together and leave together. It is compatible with
+   * `DoubleBarrier` of etcd's Go recipes (`<name>/waiters/…`, `<name>/ready`).
+   *
+   * ```ts
+   * etcd.doubleBarrier('round', 3).enter().pipe(switchMap((round) => concat(play(), round.leave()))).subscribe();
+   * ```
+   */
+  doubleBarrier(name: string, count: number): DoubleBarrier;
+
+  /**
+   * Returns a queue for any number of producers and consumers. It is compatible with `Queue` of etcd's Go recipes
+   * (`<name>/<unique>`, by age), except that these take an item that was put back last.
+   *
+   * ```ts
+   * etcd.queue('mails').dequeue().pipe(concatMap(({ value }) => send(value)), repeat()).subscribe();
+   * ```
+   */
+  queue(name: string): Queue;
+
+  /**
+   * Returns a queue by priority. It is compatible with `PriorityQueue` of etcd's Go recipes
+   * (`<name>/<priority, 5 digits>/<number, 16 digits>`).
+   *
+   * ```ts
+   * const jobs = etcd.priorityQueue('jobs');
+   * concat(jobs.enqueue('tidy up', 500), jobs.enqueue('put out fire', 0)).subscribe();
+   * ```
+   */
+  priorityQueue(name: string): PriorityQueue;
+
+  /**
+   * Registers and discovers services, in the format of the `endpoints` package of etcd's Go client (`<target>/<id>`),
+   * which gRPC's resolver reads.
+   *
+   * ```ts
+   * const shops = etcd.services('shop');
+   * shops.register('shop-1', { addr: '10.0.0.7:8080', ttl: 10 }).subscribe();
+   * shops.endpoints$.subscribe((endpoints) => console.log([...endpoints.values()].map(({ addr }) => addr)));
+   * ```
+   */
+  services(target: string, options?: ServicesOptions): Services;
+
+  /**
+   * Runs a transaction. The body reads and writes through `tx`; its writes are then committed in one txn, if its reads
+   * are still valid. If they are not, the body runs again. So **the body may run several times**, and must have no side
+   * effects that cannot be repeated. It returns a value, or an Observable or a Promise of one. If the body fails,
+   * nothing is written, and its error is passed on. Errors with `Conflict` after `maxAttempts` attempts that failed
+   * because of other writes. Errors with `AmbiguousWrite` if it is unknown whether the transaction was committed; it is
+   * not retried then.
+   *
+   * ```ts
+   * const transfer = etcd.stm((tx) =>
+   *   forkJoin([tx.get('ann'), tx.get('bob')]).pipe(
+   *     tap(([ann, bob]) => {
+   *       tx.put('ann', String(Number(ann?.value) - 10));
+   *       tx.put('bob', String(Number(bob?.value) + 10));
+   *     }),
+   *   ),
+   * );
+   * transfer.subscribe(({ revision, attempts }) => console.log(`done at revision ${revision}, attempt ${attempts}`));
+   * ```
+   */
+  stm<T>(body: (tx: Transaction) => MaybeAsync<T>, options?: StmOptions): Observable<StmResult<T>>;
+
+  /**
+   * Reads a key, and writes the value that the function returns, unless another client has written to the key
+   * meanwhile. In that case it starts again with the current value, so **the function may run several times**. The
+   * function returns the new value, or an Observable or a Promise of it; undefined deletes the key. Errors with
+   * `Conflict` after `maxAttempts` attempts that failed because of other writes. Errors with `AmbiguousWrite` if the
+   * outcome of the write is unknown; it is not retried then.
+   *
+   * ```ts
+   * etcd.update('counter', (kv) => String(Number(kv?.value ?? 0) + 1)).subscribe(({ kv }) => console.log(kv?.value));
+   * ```
+   */
+  update(key: BytesLike, change: Updater, options?: UpdateOptions): Observable<UpdateResult>;
+
+  /**
+   * The connection state of the watches: the current one, then each change. It never errors. `closed` is the last
+   * state, and is also emitted to later subscribers.
+   */
   readonly connection$: Observable<ConnectionState>;
 
   /**
-   * The keys that begin with a prefix, under names without it: whatever is asked is asked of them alone, and whatever is answered, watched, locked or elected shows
-   * no prefix. It shares the connections, and ends with its client. Let the prefix end in a separator: `a` begins the keys of `ab`, too. Leases, revisions and
-   * `kv.compact` are the whole store's.
+   * Returns a namespace: a view of the keys that begin with a prefix. Requests concern these keys alone, and the keys
+   * in responses, events, locks and elections are without the prefix. The namespace shares the connections of its
+   * client, and is closed with it. End the prefix with a separator, as `a` also begins the keys of `ab`. Leases,
+   * revisions and `kv.compact` concern the whole store.
    *
    * ```ts
    * const tenant = etcd.namespace('tenants/7/');
@@ -52,45 +310,58 @@ export interface Namespace extends Watches, Lives, Locks, Elections, Stm, Update
   namespace(prefix: BytesLike): Namespace;
 }
 
-/** What a namespace is made with. */
-export interface NamespaceMeans extends WatcherMeans {
+/** The dependencies of a namespace. */
+export interface NamespaceMeans extends WatchesDeps {
   readonly settings: StreamSettings;
-  /** Set where gets that are asked for together are to travel together. */
+  /** The longest response that the client accepts. */
+  readonly maxResponseBytes: number;
+  /** Set if gets of the same turn are sent as one batch. */
   readonly gather: { readonly requestTimeoutMs: number } | undefined;
-  /** What leases are held with, whatever their keys. */
-  readonly holding: Omit<LeaseMeans, 'service'>;
+  /** The dependencies of leases, which are the same for all namespaces. */
+  readonly holding: Omit<LeaseContext, 'service'>;
 }
 
-/** Of what is listed to be watched: large, for each page is a call. */
-const PAGE_SIZE = 5_000;
+/** The keys of the first page of a range that is listed in order to be watched: many, as each page is a call. */
+const FIRST_KEYS = 5_000;
 
-/** Everything that is done with keys, over a caller and streams: those of a client, or within a prefix of their keys. */
-export function namespace(means: NamespaceMeans): Namespace {
-  const { caller, connections, settings, gather, holding } = means;
-  const kv = kvService(caller, gather);
-  const leases: LeaseMeans = { ...holding, service: leaseService(caller) };
-  const watching = watches(means, holding.closed, settings.graceMs);
-  const living = lives(means, (range) => kv.pages(range, { pageSize: PAGE_SIZE }), holding.closed, settings.graceMs);
-  const tenure = { kv, watch: (...args: Parameters<typeof watching.watch>) => watching.watch(...args), leases, identity };
+/** Creates the operations on keys, over a caller and streams: on all keys, or within a prefix. */
+export function namespace(given: NamespaceMeans): Namespace {
+  const { caller, streams, settings, gather, maxResponseBytes, holding } = given;
+  const past = new GatheredReads(caller, {}, settings.responseTimeoutMs);
+  const means: NamespaceMeans = { ...given, readAt: (key, revision) => past.get(key, revision) };
+  const kv = kvService(caller, gather, maxResponseBytes);
+  const leases: LeaseContext = { ...holding, service: leaseService(caller) };
+  const watching = watches(means, holding.closed, settings.lingerMs);
+  const reads = rangeReads(caller);
+  const list = (range: Range) => pages(reads, range, {}, { first: FIRST_KEYS, maxResponseBytes });
+  const living = lives(means, list, holding.closed, settings.lingerMs);
+  const context = { ...leases, kv, watch: (...args: Parameters<typeof watching.watch>) => watching.watch(...args), identity };
 
-  return {
-    kv,
-    lease: leaseFunction(leases),
+  return capturing<Namespace>({
+    // Not wrapped like the other methods, which would make its calls slower.
+    kv: capturesItself(kv),
+    lease: leaseClient(leases),
     lockService: lockService(caller),
     electionService: electionService(caller),
     ...watching,
     ...living,
-    ...locks(tenure),
-    ...elections(tenure, living),
-    ...transactions(kv),
-    ...updates(kv),
-    ...recipes(tenure, living),
-    connection$: connections.state,
-    namespace: (given) => {
-      const prefix = new Prefix(given);
-      // Those of an outer namespace lie around those of an inner one.
-      const within: WatcherMeans['within'] = (stream) => watchStreamWithin(means.within?.(stream) ?? stream, prefix);
-      return namespace({ ...means, caller: callerWithin(caller, prefix), within });
+    ...locks(context),
+    election: elections(context, living.live),
+    ...readWriteLocks(context),
+    semaphore: semaphores(context),
+    barrier: barriers(context),
+    doubleBarrier: doubleBarriers(context),
+    queue: queues(context),
+    priorityQueue: priorityQueues(context),
+    services: serviceRegistry(context, living.live),
+    stm: transactions(kv),
+    update: updates(kv),
+    connection$: streams.state,
+    namespace: (name) => {
+      const prefix = new Prefix(name);
+      // The prefix of an outer namespace comes before that of an inner one.
+      const within: WatcherDeps['within'] = (stream) => watchStreamWithin(means.within?.(stream) ?? stream, prefix);
+      return namespace({ ...means, caller: callerWithin(caller, prefix), within, writes: means.writes.within(prefix.before('')) });
     },
-  };
+  });
 }

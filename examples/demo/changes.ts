@@ -5,7 +5,7 @@ export interface Change {
   readonly to: unknown;
 }
 
-/** What is different in `after`, field by field. */
+/** Lists the fields that differ in `after`. */
 export function changesBetween(before: object, after: object): readonly Change[] {
   const old = new Map(Object.entries(before));
   return Object.entries(after)

@@ -7,11 +7,11 @@ import { changesBetween, type Change } from './changes.js';
 
 export const CONFIG_KEY = 'demo/config';
 
-/** What the application takes for a config. */
+/** The config of the application. */
 export const AppConfig = t.strict({ color: t.string, timeoutMs: t.number, beta: t.boolean }, 'AppConfig');
 export type AppConfig = t.TypeOf<typeof AppConfig>;
 
-/** What becomes of a stored value. `config` is the one in force: after a rejection, still the last good one. */
+/** The result of reading a stored value. `config` is the one in force: after a rejection, still the last good one. */
 export type ConfigUpdate =
   | { readonly type: 'loaded'; readonly config: AppConfig; readonly revision: number }
   | { readonly type: 'changed'; readonly config: AppConfig; readonly revision: number; readonly changes: readonly Change[] }
@@ -24,7 +24,7 @@ interface Start {
 
 type Stored = E.Either<InvalidValueError, Decoded<AppConfig>>;
 
-/** The config as it is, then each change of it. */
+/** Emits the current config, then each change of it. */
 export function configOf(etcd: Client): Observable<ConfigUpdate> {
   return etcd.live(CONFIG_KEY).pipe(
     mergeMap(({ state }) => state.values()),

@@ -4,7 +4,7 @@ import { CONFIG_KEY, configOf, type AppConfig, type ConfigUpdate } from './confi
 import type { Line } from './printer.js';
 import { promised } from './promised.js';
 
-/** What the other client writes, and what the application must make of it. */
+/** The values that the other client writes, and what the application must make of them. */
 interface Step {
   readonly value: { readonly [Field in keyof AppConfig]: unknown };
   readonly promise: string;
@@ -30,7 +30,7 @@ const STEPS: readonly Step[] = [
   { value: { color: 'green', timeoutMs: 250, beta: true }, promise: 'a change of color after the bad value', holds: changed('color') },
 ];
 
-/** A config that is loaded, changed by another client, and survives a bad value. */
+/** Shows a config that is loaded, changed by another client, and survives a bad value. */
 export function configScene(app: Client, operator: Client): Observable<Line> {
   return concat(
     store(operator, FIRST),

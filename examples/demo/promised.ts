@@ -1,6 +1,9 @@
 import { take, tap, throwError, throwIfEmpty, timeout, type MonoTypeOperatorFunction } from 'rxjs';
 
-/** The next value, which has to come in time and to be what was promised; otherwise the demo fails, and says what was missing. */
+/**
+ * Emits the next value. It has to arrive in time and to be as promised; otherwise the demo fails, and names what is
+ * missing.
+ */
 export function promised<T>(what: string, holds: (value: T) => boolean, withinMs = 5_000): MonoTypeOperatorFunction<T> {
   const broken = (problem: string): Error => new Error(`promised: ${what}; ${problem}`);
   return (source) =>

@@ -1,7 +1,10 @@
 import { createClient } from 'rxetcd';
 import { registration } from './registration.js';
 
-/** A service, in a process of its own: registers itself, and stays until it is killed. `service.ts <endpoint> <key> <address> <ttl>` */
+/**
+ * A service in a separate process: registers itself, and stays until it is killed. It is started by
+ * `service.ts <endpoint> <key> <address> <ttl>`.
+ */
 const [endpoint = '', key = '', address = '', ttl = ''] = process.argv.slice(2);
 
 registration(createClient({ endpoints: endpoint }), key, address, Number(ttl)).subscribe({

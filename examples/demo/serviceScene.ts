@@ -10,7 +10,7 @@ const TTL_S = 2;
 /** Long enough for the entry to outlive its TTL by its refreshes. */
 const REFRESHES = 4;
 
-/** A service registers itself, keeps its entry alive, and is killed: the entry goes with its lease. */
+/** Shows a service that registers itself, keeps its entry alive, and is killed: the entry ends with its lease. */
 export function serviceScene(app: Client, endpoint: string): Observable<Line> {
   const services = { prefix: SERVICES };
   return app.kv.range(services).pipe(

@@ -2,7 +2,7 @@ import { Subject, takeUntil, type Observable } from 'rxjs';
 import { EtcdError } from '../../src/errors/index.js';
 import { Queue } from '../../src/model/queue.js';
 
-/** What becomes of a value that finds the buffer full. */
+/** The policy for a value that finds the buffer full. */
 export type OverflowPolicy = 'error' | 'dropOldest' | 'dropNewest';
 
 interface Consumer<T> {
@@ -13,8 +13,8 @@ interface Consumer<T> {
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
- * One iteration over an Observable. Not an async generator: a generator cannot return while a `next()` of its own is waiting, so leaving
- * would hang until the next value.
+ * One iteration over an Observable. Not an async generator: a generator cannot return while one of its `next()` calls
+ * is waiting, so leaving would hang until the next value.
  */
 export class BufferedIterator<T> implements AsyncIterator<T, undefined> {
   readonly #source: Observable<T>;
@@ -27,7 +27,10 @@ export class BufferedIterator<T> implements AsyncIterator<T, undefined> {
   /** Stops a source that produces synchronously too, whose subscription we do not have yet. */
   readonly #stop = new Subject<void>();
   #state: 'idle' | 'running' | 'ended' = 'idle';
-  /** The error that the consumer has yet to see, after what is buffered. Boxed: an error can be any value, undefined too. */
+  /**
+   * The error that the consumer has yet to see, after what is buffered. Boxed: an error can be any value, undefined
+   * too.
+   */
   #failure: { readonly error: unknown } | undefined;
 
   constructor(source: Observable<T>, bufferSize: number, overflow: OverflowPolicy) {
@@ -40,7 +43,8 @@ export class BufferedIterator<T> implements AsyncIterator<T, undefined> {
     const buffered = this.#buffer.take();
     if (buffered !== undefined) return Promise.resolve(buffered);
     if (this.#state === 'ended') return this.#lastWord();
-    // The consumer waits before the source starts, so that a first value that comes at once needs no place in the buffer.
+    // The consumer waits before the source starts, so that a first value that comes at once needs no place in the
+    // buffer.
     const result = new Promise<IteratorResult<T, undefined>>((resolve, reject) => this.#consumers.add({ resolve, reject }));
     if (this.#state === 'idle') this.#start();
     return result;

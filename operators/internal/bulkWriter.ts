@@ -19,15 +19,15 @@ export interface PutAllResult<E extends PutEntry = PutEntry> {
   readonly entries: readonly E[];
 }
 
-/** Where entries come from. */
+/** A source of entries. */
 export interface Supply {
-  /** There is room for more. */
+  /** Called when there is room for more entries. */
   more(): void;
-  /** No more are wanted; said once or several times. */
+  /** Called when no more entries are needed, once or several times. */
   stop(): void;
 }
 
-/** What a supply ended with. Boxed, for an error can be any value. */
+/** The end of a supply. Boxed, as an error can be any value. */
 export type End = 'completed' | { readonly error: unknown };
 
 interface Failure<E extends PutEntry> {
@@ -78,7 +78,10 @@ export class BulkPut<E extends PutEntry> {
     return this.#waiting.ready >= this.#limits.maxOps;
   }
 
-  /** Takes an entry. It is sent by {@link send}: when there is nothing to be gained by waiting for the next. */
+  /**
+   * Takes an entry, which is a copy. It is sent by {@link send}: when there is nothing to be gained by waiting for the
+   * next.
+   */
   add(entry: E): void {
     try {
       this.#waiting.add(toItem(entry, this.#count++));
@@ -87,7 +90,7 @@ export class BulkPut<E extends PutEntry> {
     }
   }
 
-  /** What has come is still written, before the error is passed on, or completion. */
+  /** Ends the supply. Entries that have arrived are still written before the error or completion is passed on. */
   end(end: End): void {
     this.#end ??= end;
     this.#supply?.stop();
@@ -157,12 +160,12 @@ export class BulkPut<E extends PutEntry> {
   }
 }
 
-// Not made anew for each txn: V8 optimises a function for as long as it is there.
+// Not created again for each txn: V8 optimises a function for as long as it is there.
 const opOf = ({ op }: Item<PutEntry>): PutOp => op;
 const entryOf = <E extends PutEntry>({ entry }: Item<E>): E => entry;
 const entriesOf = <E extends PutEntry>(items: readonly Item<E>[]): readonly E[] => items.map(entryOf);
 
-/** What is no error of etcd says nothing about the write. */
+/** An error that is not etcd's says nothing about the write. */
 function asEtcdError(error: unknown): EtcdError {
   if (isEtcdError(error)) return error;
   return new AmbiguousWriteError(new EtcdError('Unknown', 'the txn ended with an error that is not of etcd', { cause: error }));

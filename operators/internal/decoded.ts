@@ -7,11 +7,11 @@ export interface Decoded<A> {
   readonly value: A;
   /** The revision of the key's last change, `modRevision`. */
   readonly revision: number;
-  /** What it was decoded from. */
+  /** The source of the decoded value. */
   readonly kv: KeyValue;
 }
 
-/** What can be decoded: a key with its value, from a read or from a watch. */
+/** A key with its value, from a read or from a watch: both can be decoded. */
 export type Decodable = KeyValue | PutEvent;
 
 export function kvOf(item: Decodable): KeyValue {

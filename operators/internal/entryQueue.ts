@@ -2,19 +2,19 @@ import type { Item, PutEntry } from './putEntry.js';
 import { Queue } from '../../src/model/queue.js';
 
 /**
- * What waits to be written. A key has one entry at a time that may be taken or is under way; those that follow it wait behind it, for etcd takes a key only
- * once a txn, and carries out two txns in whatever order.
+ * Holds the entries that wait to be written. A key has one entry at a time that may be taken or is under way; those
+ * that follow it wait behind it. etcd takes a key only once a txn, and carries out two txns in whatever order.
  */
 export class EntryQueue<E extends PutEntry> {
   /** May be taken, in this order. */
   readonly #free = new Queue<Item<E>>();
   /** Keys that have an entry free or under way. */
   readonly #taken = new Set<string>();
-  /** What waits behind these, by their keys. */
+  /** The entries that wait behind these, by their keys. */
   readonly #behind = new Map<string, Queue<Item<E>>>();
   /** How many wait. */
   #size = 0;
-  /** What they take in requests. */
+  /** The bytes that they take in requests. */
   #bytes = 0;
 
   get size(): number {
@@ -43,7 +43,7 @@ export class EntryQueue<E extends PutEntry> {
     this.#behind.set(keyId, behind);
   }
 
-  /** What goes together: as many as may, but one at least, however large. */
+  /** Returns the entries of the next txn: as many as allowed, but at least one, however large. */
   take(maxOps: number, maxBytes: number): readonly Item<E>[] {
     const batch: Item<E>[] = [];
     let left = maxBytes;
@@ -58,7 +58,7 @@ export class EntryQueue<E extends PutEntry> {
     return batch;
   }
 
-  /** These are written: what waits behind them may follow. */
+  /** Releases the keys of written entries, so that the next entries of these keys may follow. */
   release(batch: readonly Item<E>[]): void {
     for (const { keyId } of batch) {
       const behind = this.#behind.get(keyId);
@@ -69,7 +69,7 @@ export class EntryQueue<E extends PutEntry> {
     }
   }
 
-  /** All that waits, in no order. */
+  /** Returns all waiting entries, in no particular order. */
   rest(): readonly Item<E>[] {
     const all: Item<E>[] = [];
     for (const queue of [this.#free, ...this.#behind.values()]) {

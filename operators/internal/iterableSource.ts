@@ -11,7 +11,11 @@ export class Pulled<E extends PutEntry> implements Supply {
   #busy = false;
   #over = false;
 
-  constructor(entries: Iterable<E> | AsyncIterable<E>, bulk: BulkPut<E>) {
+  readonly #copy: (entry: E) => E;
+
+  /** @param copy makes an entry independent of its owner, who may reuse it for the next */
+  constructor(entries: Iterable<E> | AsyncIterable<E>, bulk: BulkPut<E>, copy: (entry: E) => E) {
+    this.#copy = copy;
     this.#bulk = bulk;
     this.#slow = Symbol.asyncIterator in entries;
     this.#iterator = Symbol.asyncIterator in entries ? entries[Symbol.asyncIterator]() : entries[Symbol.iterator]();
@@ -27,7 +31,7 @@ export class Pulled<E extends PutEntry> implements Supply {
     void this.#leave();
   }
 
-  /** What does not keep us waiting is taken in one go, so that the first txns are full. */
+  /** The entries that are ready are taken in one go, so that the first txns are full. */
   async #pull(): Promise<void> {
     this.#busy = true;
     try {
@@ -36,7 +40,7 @@ export class Pulled<E extends PutEntry> implements Supply {
         if (isPromise(next)) this.#bulk.send();
         const result = isPromise(next) ? await next : next;
         if (result.done === true) return this.#end('completed');
-        this.#bulk.add(result.value);
+        this.#bulk.add(this.#copy(result.value));
       }
     } catch (error) {
       this.#end({ error });
@@ -51,7 +55,10 @@ export class Pulled<E extends PutEntry> implements Supply {
     return this.#hasRoom;
   }
 
-  /** What can be had at once is taken for the next txn, as what waits long costs more to collect; what may keep us waiting, for all that may follow. */
+  /**
+   * Entries that are ready at once are taken for the next txn only, as entries that wait long cost more to collect.
+   * Entries that may keep us waiting are taken for all txns that may follow.
+   */
   get #hasRoom(): boolean {
     return this.#bulk.hasRoom && (this.#slow || !this.#bulk.hasTxn);
   }
@@ -65,7 +72,7 @@ export class Pulled<E extends PutEntry> implements Supply {
     try {
       await this.#iterator.return?.();
     } catch {
-      // Nobody is left to hear of it.
+      // No subscriber is left to receive it.
     }
   }
 }

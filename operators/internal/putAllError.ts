@@ -4,10 +4,12 @@ import { keyText, type PutEntry } from './putEntry.js';
 const SHOWN = 3;
 
 /**
- * `putAll` stopped, for a txn failed. `reason` is that of `cause`, what the txn ended with: `AmbiguousWrite` where it is in doubt whether any entry was written, else why
- * the server refused. Each entry that was taken from the source was emitted as written, or is in {@link open} or in {@link unwritten}.
+ * `putAll` stopped, as a txn failed. `cause` is the error of the txn, and `reason` is that of `cause`. It is
+ * `AmbiguousWrite` if it is unknown whether any entry was written, and otherwise the server's refusal. Each entry
+ * that was taken from the source was emitted as written, or is in {@link open} or in {@link unwritten}.
  */
 export class PutAllError<E extends PutEntry = PutEntry> extends EtcdError {
+  override readonly name: string = 'PutAllError';
   override readonly cause: EtcdError;
   // Behind getters, so that neither a log nor JSON shows the values.
   readonly #open: readonly E[];
@@ -22,7 +24,10 @@ export class PutAllError<E extends PutEntry = PutEntry> extends EtcdError {
     this.#unwritten = unwritten;
   }
 
-  /** Entries that may or may not have been written, or may yet be: their txn was sent, and nobody knows what became of it. In the order of the source. */
+  /**
+   * Entries that may or may not have been written, or may yet be: their txn was sent, and its outcome is unknown. In
+   * the order of the source.
+   */
   get open(): readonly E[] {
     return this.#open;
   }
@@ -40,7 +45,7 @@ function fateOf(entries: readonly PutEntry[], fate: string): string {
   return `${entries.length} ${entries.length === 1 ? 'entry' : 'entries'} ${fate} (${keys.join(', ')}${more > 0 ? ` and ${more} more` : ''})`;
 }
 
-/** True for the error of `putAll` that tells what became of the entries, whichever copy of the package made it. */
+/** Tells whether an error is that of `putAll`, which says what became of the entries, from any copy of the package. */
 export function isPutAllError(error: unknown): error is PutAllError {
   return isEtcdError(error) && 'open' in error && 'unwritten' in error;
 }

@@ -1,8 +1,8 @@
 import { byteLength, isAscii, isBytesLike, toBase64, toText, type BytesLike } from '../../src/model/bytes.js';
-import { typeName } from '../../src/model/failures.js';
+import { typeName } from '../../src/model/validate.js';
 import type { LeaseId } from '../../src/model/ids.js';
-import { put, type PutOp } from '../../src/model/op.js';
-import { invalid } from './invalid.js';
+import { NO_OPTIONS, put, type PutOp } from '../../src/model/op.js';
+import { invalid } from './validators.js';
 
 /** A key with the value that is to be written. */
 export interface PutEntry {
@@ -20,11 +20,15 @@ export interface Item<E extends PutEntry> {
   /** The key's own, whether it was given as text or as bytes. */
   readonly keyId: string;
   readonly op: PutOp;
-  /** What etcd measures: key and value as they are, not in base64. */
+  /** The size as etcd measures it: key and value as they are, not in base64. */
   readonly bytes: number;
 }
 
-/** @throws EtcdError `InvalidArgument` for what no server would take: it would refuse all that travel together */
+/**
+ * Reads an entry. `captured` has copied it, unless it is an instance of a class.
+ *
+ * @throws EtcdError `InvalidArgument` for what no server would take: it would refuse all that travel together
+ */
 export function toItem<E extends PutEntry>(entry: E, index: number): Item<E> {
   // A program in JavaScript can give anything.
   const given: unknown = entry;
@@ -34,12 +38,21 @@ export function toItem<E extends PutEntry>(entry: E, index: number): Item<E> {
   if (key.length === 0) throw wrong(index, 'has an empty key');
   if (!isBytesLike(value))
     throw wrong(index, `(${keyText(key)}) has a value that is neither a string nor a Uint8Array, but ${typeName(value)}`);
-  const op = put(key, value, lease === undefined ? undefined : { lease });
-  return { entry, index, keyId: keyIdOf(key), op, bytes: byteLength(key) + byteLength(value) };
+  const options = lease === undefined ? NO_OPTIONS : { lease };
+  // `put` would copy the bytes once more.
+  const isCopy = Object.getPrototypeOf(entry) === Object.prototype;
+  const op: PutOp = isCopy ? { op: 'put', key, value, options } : put(key, value, options);
+  const keyBytes = byteLength(key);
+  return { entry, index, keyId: keyIdOf(key, keyBytes), op, bytes: keyBytes + byteLength(value) };
 }
 
-/** Text that is ASCII, as most keys are, is an id by itself. Of any other key the bytes are, behind what no such text begins with. */
-function keyIdOf(key: BytesLike): string {
+/**
+ * Text that is ASCII, as most keys are, is an id by itself. Of any other key the bytes are, behind what no such text
+ * begins with.
+ */
+function keyIdOf(key: BytesLike, bytes: number): string {
+  // Of text, as many characters as bytes are ASCII; bytes that are not UTF-8 can be as many.
+  if (typeof key === 'string') return key.length === bytes ? key : `\u0080${toBase64(key)}`;
   const text = toText(key);
   return isAscii(text) ? text : `\u0080${toBase64(key)}`;
 }

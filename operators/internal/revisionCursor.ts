@@ -1,4 +1,6 @@
-/** How far a stream has been delivered, through all its attempts: what to ask for next, and which items of it are new. */
+/**
+ * How far a stream has been delivered, through all its attempts: what to ask for next, and which items of it are new.
+ */
 export class RevisionCursor {
   readonly #wholeRevisions: boolean;
   /** The revision that the caller wants to start at, until an item has come. */
@@ -17,11 +19,12 @@ export class RevisionCursor {
   }
 
   /**
-   * Begins another stream from {@link fromRevision}. What it returns is called with the revision of each of its items, and says whether
-   * that item is new; then it counts as delivered.
+   * Begins another stream from {@link fromRevision}. Returns a function that is called with the revision of each of
+   * its items, and returns whether that item is new. Then it counts as delivered.
    */
   attempt(): (revision: number) => boolean {
-    // How many items of the last delivered revision this stream has shown: as many as were delivered before are repeats.
+    // How many items of the last delivered revision this stream has shown: as many as were delivered before are
+    // repeats.
     let shown = 0;
     return (revision) => {
       const last = this.#last;
@@ -36,4 +39,14 @@ export class RevisionCursor {
       return true;
     };
   }
+}
+
+/** Anything that belongs to a revision of the store: a watch event, a whole revision, a decoded value. */
+export interface Revisioned {
+  readonly revision: number;
+}
+
+/** Everything that happened at one revision of the store: what a transaction changed, together. */
+export interface WholeRevision<E> extends Revisioned {
+  readonly events: readonly E[];
 }

@@ -1,19 +1,23 @@
-import { isEtcdError, type Reason } from '../../src/errors/index.js';
-import type { GrpcCode } from '../../src/errors/index.js';
+import { hasReason, isEtcdError, persistenceOf } from '../../src/errors/index.js';
 
-/** Codes of errors that pass by themselves. */
-const TRANSIENT_CODES: ReadonlySet<GrpcCode> = new Set<GrpcCode>([
-  'Unavailable', // no connection, no leader, a server that stops or starts: another try, or another endpoint, may do
-]);
-
-/** Reasons that are judged otherwise than their code. */
-const EXCEPTIONS: ReadonlyMap<Reason, boolean> = new Map<Reason, boolean>([
-  ['AmbiguousWrite', false], // it may have been carried out: a repeat could write twice
-  ['TooManyRequests', true], // refused before it was carried out, because the server is behind
-]);
-
-/** True for an error of etcd or of the connection to it that is worth another try; false for every other error. */
-export function isTransient(error: unknown): boolean {
-  if (!isEtcdError(error)) return false;
-  return EXCEPTIONS.get(error.reason) ?? TRANSIENT_CODES.has(error.code);
+/**
+ * Tells whether an error of etcd, or of the connection to it, is temporary: code `Unavailable`, `TooManyRequests` or
+ * `TooManyPending`. False for `AmbiguousWrite`, which a repeat could carry out twice, and for every error that is not
+ * etcd's. {@link retryBackoff} retries by it, unless it is given a `retryIf`.
+ *
+ * ## Example
+ *
+ * ```ts
+ * const retryIf = (error: unknown) => isTransientError(error) || hasReason(error, 'LockLost');
+ * ```
+ */
+export function isTransientError(error: unknown): boolean {
+  return isEtcdError(error) && persistenceOf(error) === 'temporary';
 }
+
+/**
+ * Tells whether work that is run again after each loss is also run again after this error. Its lease or lock may be
+ * lost already, before the source reports it. A write of unknown outcome is possible at each loss, too.
+ */
+export const mayRunAgain = (error: unknown): boolean =>
+  isTransientError(error) || hasReason(error, 'AmbiguousWrite', 'DeadlineExceeded', 'LeaseLost', 'LeaseNotFound', 'LockLost', 'NoSpace');

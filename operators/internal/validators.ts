@@ -1,8 +1,9 @@
+import { EtcdError } from '../../src/errors/index.js';
 import { isObservable } from 'rxjs';
 import { FUNCTION, type OptionKind } from '../../src/model/validate.js';
 import { isBytesLike } from '../../src/model/bytes.js';
 
-/** What arguments of operators may be, beside what those of a client's methods may. */
+/** The valid arguments of operators, beside those of a client's methods. */
 
 const has = (value: unknown, ...fields: readonly string[]): value is object =>
   typeof value === 'object' && value !== null && fields.every((field) => field in value);
@@ -51,3 +52,11 @@ export const within = (least: number, most: number): OptionKind => ({
   what: most === Infinity ? `a number from ${least}` : `from ${least} to ${most}`,
   is: (value) => typeof value === 'number' && value >= least && value <= most,
 });
+
+/**
+ * Creates the error for a value of the source that an operator cannot use. `checkArgument` and `checkOptions` check
+ * the operator's own arguments.
+ */
+export function invalid(operator: string, problem: string): EtcdError {
+  return new EtcdError('InvalidArgument', `${operator}: ${problem}`);
+}

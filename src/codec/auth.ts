@@ -3,17 +3,17 @@ import { field, message } from './message.js';
 import { rpc } from './rpc.js';
 import { array, bool, bytes, enumeration, maybe, string, uint64 } from './scalars.js';
 
-/** A name or a password: etcd 3.3 falls over a role without a name, and again at each start. */
+/** A name or a password, which is required: a role without a name makes etcd 3.3 crash, and again at each start. */
 const needed = field(string, { required: true });
 
 export const PermissionType = enumeration('PermissionType', ['READ', 'WRITE', 'READWRITE']);
 
-/** What a role may do with a range of keys. */
+/** The access of a role to a range of keys. */
 export const Permission = message('Permission', {
-  /** Left out, etcd would take it for `READ`. */
+  /** Required, as etcd would otherwise take it for `READ`. */
   permType: field(PermissionType, { wire: 'permType', required: true }),
   key: field(bytes, { required: true }),
-  /** Empty for one key; one zero byte for "and all that follow". */
+  /** Empty for one key; one zero byte for all keys from `key` on. */
   rangeEnd: bytes,
 });
 
@@ -28,7 +28,7 @@ export const AuthenticateRequest = message('AuthenticateRequest', { name: needed
 export const AuthenticateResponse = message('AuthenticateResponse', { header: ResponseHeader, token: string });
 
 export const UserAddOptions = message('UserAddOptions', {
-  /** A user who signs in by certificate only. */
+  /** Whether the user authenticates only by certificate. */
   noPassword: field(bool, { since: '3.4' }),
 });
 
@@ -65,7 +65,7 @@ export const RoleGrantPermissionRequest = message('RoleGrantPermissionRequest', 
   perm: field(Permission, { required: true }),
 });
 
-/** etcd 3.2 has `key` and `rangeEnd` as plain text and would take our base64 for a name: as bytes they exist since 3.3. */
+/** `key` and `rangeEnd` are bytes since 3.3. etcd 3.2 has them as plain text, and would take base64 for a name. */
 export const RoleRevokePermissionRequest = message('RoleRevokePermissionRequest', {
   role: needed,
   key: field(bytes, { since: '3.3' }),
@@ -83,7 +83,7 @@ export const authRpcs = {
     safety: 'read',
     since: '3.5',
   }),
-  /** Hands out a token and changes nothing in the store. */
+  /** Returns a token, and does not change the store. */
   authenticate: rpc({
     name: 'Auth.Authenticate',
     path: '/auth/authenticate',
@@ -149,7 +149,10 @@ export const authRpcs = {
   }),
 } as const;
 
-/** How 3.3 takes it in truth, whatever its swagger file says. Not in the table above, which is held against those files. */
+/**
+ * The request as etcd 3.3 really accepts it, contrary to its swagger file. It is not in `authRpcs`, as a test compares
+ * that with the swagger files.
+ */
 export const roleRevokePermissionAsText = rpc({
   ...authRpcs.roleRevokePermission,
   request: message('RoleRevokePermissionRequest', { role: string, key: string, rangeEnd: string }),

@@ -7,11 +7,11 @@ export const Member = message('Member', {
   id: field(memberIdCodec, { wire: 'ID' }),
   /** Empty until the member has started. */
   name: string,
-  /** Where other members reach it. */
+  /** The URLs at which other members reach it. */
   peerUrls: field(array(string), { wire: 'peerURLs' }),
-  /** Where clients reach it; empty until the member has started. */
+  /** The URLs at which clients reach it; empty until the member has started. */
   clientUrls: field(array(string), { wire: 'clientURLs' }),
-  /** It follows the log without a vote. */
+  /** Whether it follows the log without a vote. */
   isLearner: field(bool, { wire: 'isLearner', since: '3.4' }),
 });
 
@@ -22,9 +22,9 @@ export const MemberAddRequest = message('MemberAddRequest', {
 
 export const MemberAddResponse = message('MemberAddResponse', {
   header: ResponseHeader,
-  /** The one that was added. */
+  /** The new member. */
   member: Member,
-  /** All, with the one that was added. */
+  /** All members, including the new one. */
   members: array(Member),
 });
 
@@ -38,7 +38,7 @@ export const MemberUpdateRequest = message('MemberUpdateRequest', {
 export const MemberUpdateResponse = message('MemberUpdateResponse', { header: ResponseHeader, members: array(Member) });
 
 export const MemberListRequest = message('MemberListRequest', {
-  /** Ask the leader, rather than what the endpoint has heard so far. */
+  /** Whether to read the list of the leader, rather than the one that the endpoint knows. */
   linearizable: field(bool, { since: '3.5' }),
 });
 export const MemberListResponse = message('MemberListResponse', { header: ResponseHeader, members: array(Member) });

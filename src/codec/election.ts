@@ -3,11 +3,11 @@ import { field, message } from './message.js';
 import { rpc } from './rpc.js';
 import { bytes, int64, leaseIdCodec, maybe } from './scalars.js';
 
-/** A leadership: what to proclaim with and to resign by. */
+/** A leadership: the proof to proclaim and resign with. */
 export const LeaderKey = message('LeaderKey', {
-  /** The election. */
+  /** The name of the election. */
   name: field(bytes, { required: true }),
-  /** The key that stands for the leadership; it is there for as long as the leadership lasts. */
+  /** The key of the leadership; it exists for as long as the leadership lasts. */
   key: field(bytes, { required: true }),
   /** The revision at which that key was created. */
   rev: field(int64, { required: true }),
@@ -16,7 +16,7 @@ export const LeaderKey = message('LeaderKey', {
 
 export const CampaignRequest = message('CampaignRequest', {
   name: field(bytes, { required: true }),
-  /** The lease that the leadership is held by; left out, the server grants one of 60 seconds that nobody refreshes. */
+  /** The lease of the leadership. By default the server grants one of 60 seconds, which is not refreshed. */
   lease: leaseIdCodec,
   value: field(bytes, { required: true }),
 });
@@ -37,7 +37,7 @@ export const LeaderResponse = message('LeaderResponse', {
 export const ResignRequest = message('ResignRequest', { leader: field(LeaderKey, { required: true }) });
 
 export const electionRpcs = {
-  /** Answers when it is won; until then the call waits on the server. */
+  /** Responds when the election is won; until then the call waits at the server. */
   campaign: rpc({
     name: 'Election.Campaign',
     path: '/election/campaign',
@@ -48,7 +48,7 @@ export const electionRpcs = {
   }),
   proclaim: rpc({ name: 'Election.Proclaim', path: '/election/proclaim', request: ProclaimRequest, response: HeaderOnly, safety: 'write' }),
   leader: rpc({ name: 'Election.Leader', path: '/election/leader', request: LeaderRequest, response: LeaderResponse, safety: 'read' }),
-  /** A stream of answers: the leader, then each that follows. */
+  /** A stream of responses: the current leader, then each later one. */
   observe: rpc({ name: 'Election.Observe', path: '/election/observe', request: LeaderRequest, response: LeaderResponse, safety: 'read' }),
   resign: rpc({ name: 'Election.Resign', path: '/election/resign', request: ResignRequest, response: HeaderOnly, safety: 'write' }),
 } as const;

@@ -1,8 +1,8 @@
 import type { KeyValue } from '../model/keyValue.js';
 import { KeyValueCodec, ResponseHeader } from './common.js';
 import { field, isRecord, lazy, message, type AnswerMessage, type RequestMessage } from './message.js';
-import { rpc } from './rpc.js';
-import { array, bool, bytes, enumeration, int64, leaseIdCodec, maybe } from './scalars.js';
+import { rpc, type LongList } from './rpc.js';
+import { array, bool, bytes, enumeration, int64, leaseIdCodec, maybe, natural } from './scalars.js';
 import { INVALID, WireType } from './wire.js';
 
 export const SortOrder = enumeration('SortOrder', ['NONE', 'ASCEND', 'DESCEND']);
@@ -24,16 +24,37 @@ export const RangeRequest = message('RangeRequest', {
   maxCreateRevision: int64,
 });
 
+const KeyValues = array(KeyValueCodec);
+
 export const RangeResponse = message('RangeResponse', {
   header: ResponseHeader,
-  kvs: array(KeyValueCodec),
-  /** More keys are in the range than the limit let through. */
+  kvs: KeyValues,
+  /** Whether the range has more keys than the limit allowed. */
   more: bool,
-  /** All keys in the range, whatever the limit. */
-  count: int64,
+  /** The number of keys in the range, regardless of the limit. */
+  count: natural,
 });
 
-/** The answer to a range of one key as that key, undefined where it is not there: an operator behind every get would cost it more than this. */
+const RANGE_KEYS: LongList<Out<typeof RangeResponse>> = {
+  head: /^\s*\{\s*(?:"header"\s*:\s*\{[^{}[\]]*\}\s*,\s*)?"kvs"\s*:\s*\[/,
+  collect: () => {
+    const kvs: KeyValue[] = [];
+    return {
+      add: (elements) => {
+        const read = KeyValues.read(elements);
+        if (read === INVALID) return false;
+        for (const kv of read) kvs.push(kv);
+        return true;
+      },
+      complete: (answer) => ({ ...answer, kvs: kvs.concat(answer.kvs) }),
+    };
+  },
+};
+
+/**
+ * Reads the response to a range of one key as that key, or undefined if it does not exist. This costs a get less than a
+ * further operator would.
+ */
 export const OneKeyResponse = new WireType<KeyValue | undefined, never>(
   RangeResponse.name,
   RangeResponse.kind,
@@ -48,7 +69,7 @@ export const OneKeyResponse = new WireType<KeyValue | undefined, never>(
 
 export const PutRequest = message('PutRequest', {
   key: field(bytes, { required: true }),
-  /** With `ignoreValue`, too: an empty one. */
+  /** Required even with `ignoreValue`, and then empty. */
   value: field(bytes, { required: true }),
   lease: leaseIdCodec,
   prevKv: bool,
@@ -66,8 +87,8 @@ export const DeleteRangeRequest = message('DeleteRangeRequest', {
 
 export const DeleteRangeResponse = message('DeleteRangeResponse', {
   header: ResponseHeader,
-  /** How many keys there were to delete. */
-  deleted: int64,
+  /** The number of deleted keys. */
+  deleted: natural,
   prevKvs: array(KeyValueCodec),
 });
 
@@ -90,7 +111,7 @@ type RangeMessage = typeof RangeRequest;
 type In<T> = T extends WireType<infer _, infer I> ? I : never;
 type Out<T> = T extends WireType<infer A, infer _> ? A : never;
 
-/** One operation of a txn: just one of its fields is set. */
+/** An operation of a txn: exactly one of its fields is set. */
 export interface RequestOpIn {
   readonly requestRange?: In<RangeMessage> | undefined;
   readonly requestPut?: In<typeof PutRequest> | undefined;
@@ -104,7 +125,7 @@ export interface TxnRequestIn {
   readonly failure?: readonly RequestOpIn[] | undefined;
 }
 
-/** The answer to one operation of a txn: just one of its fields is set. */
+/** The response to an operation of a txn: exactly one of its fields is set. */
 export interface ResponseOpOut {
   readonly responseRange: Out<typeof RangeResponse> | undefined;
   readonly responsePut: Out<typeof PutResponse> | undefined;
@@ -146,7 +167,10 @@ export const TxnRequest: RequestMessage<TxnRequestIn> = message('TxnRequest', {
 
 const Results = array(ResponseOp);
 
-/** Where all say no more than that a key was put, at the same revision, the first stands for all: a txn may put thousands of keys. */
+/**
+ * Reads the results of a txn. If all are plain puts at the same revision, one object is used for all, as a txn may put
+ * thousands of keys.
+ */
 function readResults(input: unknown): readonly ResponseOpOut[] | typeof INVALID {
   if (!Array.isArray(input)) return INVALID;
   const revision = onlyRevision(input[0]);
@@ -155,10 +179,10 @@ function readResults(input: unknown): readonly ResponseOpOut[] | typeof INVALID 
   return first === INVALID ? INVALID : new Array<ResponseOpOut>(input.length).fill(first);
 }
 
-/** What the result of a put says; undefined where there is more to it. */
+/** Returns the revision of a result that is a put without further fields; otherwise undefined. */
 const onlyRevision = (result: unknown): unknown => only('revision', only('header', only('response_put', result)));
 
-/** A field of a message that has no other. */
+/** Returns a field of a message, if it is the only one; otherwise undefined. */
 function only(name: string, given: unknown): unknown {
   if (!isRecord(given)) return undefined;
   for (const other in given) if (other !== name) return undefined;
@@ -174,8 +198,19 @@ export const TxnResponse: AnswerMessage<TxnResponseOut> = message('TxnResponse',
 export const CompactionRequest = message('CompactionRequest', { revision: field(int64, { required: true }), physical: bool });
 export const CompactionResponse = message('CompactionResponse', { header: ResponseHeader });
 
+const RANGE = rpc({
+  name: 'KV.Range',
+  path: '/kv/range',
+  request: RangeRequest,
+  response: RangeResponse,
+  list: RANGE_KEYS,
+  safety: 'read',
+});
+
 export const kvRpcs = {
-  range: rpc({ name: 'KV.Range', path: '/kv/range', request: RangeRequest, response: RangeResponse, safety: 'read' }),
+  range: RANGE,
+  /** A range that is known to have a long response. */
+  longRange: rpc({ ...RANGE, long: true }),
   /** A range of one key. */
   get: rpc({ name: 'KV.Range', path: '/kv/range', request: RangeRequest, response: OneKeyResponse, safety: 'read' }),
   put: rpc({ name: 'KV.Put', path: '/kv/put', request: PutRequest, response: PutResponse, safety: 'write' }),
@@ -187,9 +222,9 @@ export const kvRpcs = {
     safety: 'write',
   }),
   txn: rpc({ name: 'KV.Txn', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'write' }),
-  /** A txn without a write in it: the same RPC, but safe to repeat. */
+  /** A txn that only reads: the same RPC, but safe to retry. */
   readTxn: rpc({ name: 'KV.Txn', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'read' }),
-  /** Ranges of one key each, together: a read-only txn that nobody asked for as such. */
+  /** A batch of gets, sent as a read-only txn. Errors name the RPC of the gets. */
   gets: rpc({ name: 'KV.Range', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'read', joint: true }),
   compact: rpc({ name: 'KV.Compact', path: '/kv/compaction', request: CompactionRequest, response: CompactionResponse, safety: 'write' }),
 } as const;

@@ -4,16 +4,16 @@ import { rpc } from './rpc.js';
 import { array, bool, bytes, int64, leaseIdCodec, string } from './scalars.js';
 
 export const LeaseGrantRequest = message('LeaseGrantRequest', {
-  /** Seconds to live after the grant and after each refresh; the server raises what is below its minimum. */
+  /** The TTL in seconds, from the grant and from each refresh. The server raises a TTL below its minimum. */
   ttl: field(int64, { wire: 'TTL', required: true }),
-  /** The id wished for; left out, the server chooses. */
+  /** The requested id; the server chooses one by default. */
   id: field(leaseIdCodec, { wire: 'ID' }),
 });
 
 export const LeaseGrantResponse = message('LeaseGrantResponse', {
   header: ResponseHeader,
   id: field(leaseIdCodec, { wire: 'ID' }),
-  /** Seconds, as granted: not always what was asked for. */
+  /** The granted TTL in seconds, which may differ from the requested one. */
   ttl: field(int64, { wire: 'TTL' }),
   error: string,
 });
@@ -24,29 +24,32 @@ export const LeaseKeepAliveRequest = message('LeaseKeepAliveRequest', { id: fiel
 
 const refreshed = {
   id: field(leaseIdCodec, { wire: 'ID' }),
-  /** Seconds from now; 0, which the wire leaves out, says that the lease is gone. */
+  /** The remaining seconds; 0, which is omitted on the wire, if the lease does not exist. */
   ttl: field(int64, { wire: 'TTL' }),
 };
 
 export const LeaseKeepAliveResponse = message('LeaseKeepAliveResponse', { header: ResponseHeader, ...refreshed });
 
-/** The same, without what a program that holds a thousand leases never looks at: a stream of keepalives brings some hundred of them a second. */
+/**
+ * The same response without its header, for speed: with a thousand leases, a stream of keepalives receives some hundred
+ * of them a second.
+ */
 export const LeaseRefreshed = message('LeaseKeepAliveResponse', refreshed);
 
 export const LeaseTimeToLiveRequest = message('LeaseTimeToLiveRequest', {
   id: field(leaseIdCodec, { wire: 'ID', required: true }),
-  /** List the keys that hang on it, too. */
+  /** Whether to list the keys attached to the lease. */
   keys: bool,
 });
 
 export const LeaseTimeToLiveResponse = message('LeaseTimeToLiveResponse', {
   header: ResponseHeader,
   id: field(leaseIdCodec, { wire: 'ID' }),
-  /** Seconds left; -1 where the lease has expired or never was. */
+  /** The remaining seconds; -1 if the lease has expired or never existed. */
   ttl: field(int64, { wire: 'TTL' }),
-  /** Seconds, as granted. */
+  /** The granted TTL in seconds. */
   grantedTtl: field(int64, { wire: 'grantedTTL' }),
-  /** Empty unless asked for. */
+  /** The attached keys; empty unless requested. */
   keys: array(bytes),
 });
 
@@ -57,11 +60,23 @@ export const LeaseLeasesResponse = message('LeaseLeasesResponse', {
   leases: field(array(LeaseStatus), { since: '3.3' }),
 });
 
-/** Revoke, timeToLive and leases are under `/lease`, too, but not on every server: `/kv/lease` is where all of them have it. */
+/** The stream of keepalives, whose responses are read without their headers. */
+export const refreshRpc = rpc({
+  name: 'Lease.LeaseKeepAlive',
+  path: '/lease/keepalive',
+  request: LeaseKeepAliveRequest,
+  response: LeaseRefreshed,
+  safety: 'read',
+});
+
+/**
+ * Revoke, timeToLive and leases are also under `/lease`, but not on every server. All servers have them under
+ * `/kv/lease`.
+ */
 export const leaseRpcs = {
   grant: rpc({ name: 'Lease.LeaseGrant', path: '/lease/grant', request: LeaseGrantRequest, response: LeaseGrantResponse, safety: 'write' }),
   revoke: rpc({ name: 'Lease.LeaseRevoke', path: '/kv/lease/revoke', request: LeaseRevokeRequest, response: HeaderOnly, safety: 'write' }),
-  /** A stream both ways. A refresh too many harms nobody, so it counts as a read. */
+  /** A bidirectional stream. A repeated refresh does no harm, so it counts as a read. */
   keepAlive: rpc({
     name: 'Lease.LeaseKeepAlive',
     path: '/lease/keepalive',

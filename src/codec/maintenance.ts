@@ -8,9 +8,9 @@ export const AlarmType = enumeration('AlarmType', ['NONE', 'NOSPACE', 'CORRUPT']
 
 export const AlarmRequest = message('AlarmRequest', {
   action: AlarmAction,
-  /** Left out: of all members. */
+  /** The member of the alarm; all members by default. */
   memberId: field(memberIdCodec, { wire: 'memberID' }),
-  /** `NONE`: of any kind. */
+  /** The kind of alarm; `NONE` means any kind. */
   alarm: AlarmType,
 });
 
@@ -22,24 +22,24 @@ export const DowngradeInfo = message('DowngradeInfo', {
   targetVersion: field(string, { wire: 'targetVersion', since: '3.6' }),
 });
 
-/** The state of the one member that was asked. */
+/** The state of the member that sent the response. */
 export const StatusResponse = message('StatusResponse', {
   header: ResponseHeader,
   version: string,
-  /** Bytes on disk, free pages and all. */
+  /** The size on disk in bytes, including free pages. */
   dbSize: field(int64, { wire: 'dbSize' }),
-  /** The leader as this member sees it; `'0'` where it knows none. */
+  /** The leader as this member knows it; `'0'` if it knows none. */
   leader: memberIdCodec,
   raftIndex: field(uint64, { wire: 'raftIndex' }),
   raftTerm: field(uint64, { wire: 'raftTerm' }),
   raftAppliedIndex: field(uint64, { wire: 'raftAppliedIndex', since: '3.3' }),
-  /** Alarms and the like, as text. */
+  /** Alarms and other faults, as text. */
   errors: field(array(string), { since: '3.3' }),
-  /** Bytes on disk that hold data: what a defragmentation would leave. */
+  /** The bytes on disk that hold data: the size after a defragmentation. */
   dbSizeInUse: field(int64, { wire: 'dbSizeInUse', since: '3.3' }),
   isLearner: field(bool, { wire: 'isLearner', since: '3.4' }),
   storageVersion: field(string, { wire: 'storageVersion', since: '3.6' }),
-  /** Bytes at which the member raises `NOSPACE`. */
+  /** The size in bytes at which the member raises `NOSPACE`. */
   dbSizeQuota: field(int64, { wire: 'dbSizeQuota', since: '3.6' }),
   downgradeInfo: field(maybe(DowngradeInfo), { wire: 'downgradeInfo', since: '3.6' }),
 });
@@ -47,24 +47,24 @@ export const StatusResponse = message('StatusResponse', {
 export const HashResponse = message('HashResponse', { header: ResponseHeader, hash: int32 });
 
 export const HashKvRequest = message('HashKVRequest', {
-  /** Hash what was there at this revision; left out, now. */
+  /** The revision of the keys to hash; the current one by default. */
   revision: field(int64, { since: '3.3' }),
 });
 
 export const HashKvResponse = message('HashKVResponse', {
   header: field(ResponseHeader, { since: '3.3' }),
   hash: field(int32, { since: '3.3' }),
-  /** Hashes of two members compare only where these are the same. */
+  /** Hashes of two members can be compared only if these are equal. */
   compactRevision: field(int64, { since: '3.3' }),
-  /** The revision up to which was hashed. */
+  /** The revision up to which keys were hashed. */
   hashRevision: field(int64, { since: '3.6' }),
 });
 
 export const SnapshotResponse = message('SnapshotResponse', {
   header: ResponseHeader,
-  /** Bytes that follow in the messages after this one. */
+  /** The bytes in the messages after this one. */
   remainingBytes: uint64,
-  /** The next part of the database file. Its last 32 bytes, over all parts, are the SHA-256 of what is before them. */
+  /** The next part of the database file. The last 32 bytes of the file are the SHA-256 of the bytes before them. */
   blob: bytes,
   /** The storage version of the database. */
   version: field(string, { since: '3.6' }),
@@ -78,19 +78,19 @@ export const DowngradeAction = enumeration('DowngradeAction', ['VALIDATE', 'ENAB
 
 export const DowngradeRequest = message('DowngradeRequest', {
   action: field(DowngradeAction, { since: '3.5', required: true }),
-  /** The version to go down to, such as `3.5`. */
+  /** The version to downgrade to, such as `3.5`. */
   version: field(string, { since: '3.5', required: true }),
 });
 
 export const DowngradeResponse = message('DowngradeResponse', {
   header: field(ResponseHeader, { since: '3.5' }),
-  /** The cluster's version now. */
+  /** The current version of the cluster. */
   version: field(string, { since: '3.5' }),
 });
 
 export const maintenanceRpcs = {
   alarm: rpc({ name: 'Maintenance.Alarm', path: '/maintenance/alarm', request: AlarmRequest, response: AlarmResponse, safety: 'write' }),
-  /** The same RPC with the action `GET`: safe to repeat. */
+  /** The same RPC with the action `GET`: safe to retry. */
   alarms: rpc({ name: 'Maintenance.Alarm', path: '/maintenance/alarm', request: AlarmRequest, response: AlarmResponse, safety: 'read' }),
   status: rpc({ name: 'Maintenance.Status', path: '/maintenance/status', request: Empty, response: StatusResponse, safety: 'read' }),
   defragment: rpc({
@@ -102,11 +102,12 @@ export const maintenanceRpcs = {
     unbounded: true,
   }),
   /**
-   * Of the whole database, for tests of etcd itself. The swagger files of 3.3 and 3.4 give this path to HashKV, as its gateway knew no other for it: which of
-   * the two answers there depends on how the server was built (3.3.25 and 3.4.23 of Debian give this one, and ignore a revision).
+   * Hashes the whole database, for tests of etcd itself. The swagger files of 3.3 and 3.4 have HashKV at this path, as
+   * their gateway had no other for it. Which of the two RPCs responds depends on how the server was built (3.3.25 and
+   * 3.4.23 of Debian: this one, which ignores a revision).
    */
   hash: rpc({ name: 'Maintenance.Hash', path: '/maintenance/hash', request: Empty, response: HashResponse, safety: 'read' }),
-  /** Of the keys up to a revision: what members can be compared by. */
+  /** Hashes the keys up to a revision, in order to compare members. */
   hashKv: rpc({
     name: 'Maintenance.HashKV',
     path: '/maintenance/hashkv',
@@ -115,7 +116,7 @@ export const maintenanceRpcs = {
     safety: 'read',
     since: '3.5',
   }),
-  /** A stream of answers, until `remainingBytes` is 0. */
+  /** A stream of responses, until `remainingBytes` is 0. */
   snapshot: rpc({
     name: 'Maintenance.Snapshot',
     path: '/maintenance/snapshot',

@@ -1,7 +1,8 @@
+import { AmbiguousWriteError, EtcdError, isEtcdError } from '../errors/index.js';
+import { tooDeep, typeName } from '../model/validate.js';
+import type { Rpc } from './rpc.js';
+import { type Field, INVALID, type WireKind, WireType } from './wire.js';
 import type * as t from 'io-ts';
-import { EtcdError } from '../errors/index.js';
-import { typeName } from '../model/failures.js';
-import { INVALID, WireType, type Field } from './wire.js';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a field of whatever type: the types are inferred from the value, never from this bound
 export type AnyType = WireType<any, any>;
@@ -16,19 +17,19 @@ export interface NamedField<T extends AnyType> {
   readonly required: boolean;
 }
 
-/** What a message of these fields decodes to: every field there, the left-out ones at their defaults. */
+/** The type that a message of these fields decodes to, with missing fields at their defaults. */
 export type Decoded<F extends Fields> = { readonly [K in keyof F]: TypeIn<F[K]> extends WireType<infer A, infer _> ? A : never };
 
-/** What a request of these fields takes: each may be left out. */
+/** The type of a request of these fields, all optional. */
 export type Encodable<F extends Fields> = {
   readonly [K in keyof F]?: (TypeIn<F[K]> extends WireType<infer _, infer In> ? In : never) | undefined;
 };
 
-/** The codec of a message: `A` is what it decodes to, `In` what a request may give. */
+/** The codec of a message. `A` is the type that it decodes to, `In` the type that a request accepts. */
 export class MessageType<A, In> extends WireType<A, In> {
   constructor(
     name: string,
-    /** By our names. */
+    /** The fields by their names in rxetcd. */
     readonly fields: ReadonlyMap<string, Field>,
     read: (input: unknown) => A | typeof INVALID,
     write: (value: In) => string | typeof INVALID,
@@ -39,33 +40,37 @@ export class MessageType<A, In> extends WireType<A, In> {
   }
 }
 
-/** A message that is only ever sent. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- what it would decode to matters to nobody
+/** A message that is only sent. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- no code uses the type that it would decode to
 export type RequestMessage<In> = MessageType<any, In>;
-/** A message that is only ever received. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- what it would be encoded from matters to nobody
+/** A message that is only received. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- no code uses the type that it would be encoded from
 export type AnswerMessage<A> = MessageType<A, any>;
 
-/** What is to be said of a field besides its type. */
+/** The properties of a field besides its type. */
 interface FieldOptions {
-  /** Its wire name, where that is not its camelCase name in snake_case: `ID`, `TTL`, `peerURLs`. */
+  /** The name on the wire, if it is not the name in snake_case: `ID`, `TTL`, `peerURLs`. */
   readonly wire?: string;
-  /** The first etcd that knows it, where not all do. */
+  /** The first version of etcd with the field; undefined if all have it. */
   readonly since?: string;
-  /** A request has to give it: left out, etcd would take its default for what is meant, and store an empty value, say. */
+  /** Whether a request must have it, as etcd would otherwise use the default and, for example, store an empty value. */
   readonly required?: boolean;
 }
 
-/** A field of which more is to be said than its type. */
+/** Describes a field that has more properties than its type. */
 export function field<T extends AnyType>(type: T, { wire, since, required = false }: FieldOptions): NamedField<T> {
   return { type, wire, since, required };
 }
 
 /**
- * The codec of a message of etcd's API. On the wire its fields are in etcd's spelling and defaults are left out; ours are in camelCase and complete.
+ * Makes the codec of a message of etcd's API. On the wire its fields have etcd's names, and defaults are omitted. In
+ * rxetcd they are in camelCase and complete.
  *
  * ```ts
- * const LeaseGrantRequest = message('LeaseGrantRequest', { ttl: field(int64, { wire: 'TTL' }), id: field(leaseIdCodec, { wire: 'ID' }) });
+ * const LeaseGrantRequest = message('LeaseGrantRequest', {
+ *   ttl: field(int64, { wire: 'TTL' }),
+ *   id: field(leaseIdCodec, { wire: 'ID' }),
+ * });
  * ```
  */
 export function message<F extends Fields>(name: string, specs: F): MessageType<Decoded<F>, Encodable<F>> {
@@ -73,18 +78,18 @@ export function message<F extends Fields>(name: string, specs: F): MessageType<D
   const entries = [...fields];
   const form: Form = { name, slots: new Map(entries.map(slotOf)), required: entries.filter(([, { required }]) => required).length };
 
-  // Of most messages a program never reads one.
+  // Computed on first use, as a program never reads most messages.
   let layout: Layout | undefined;
 
   const read = (input: unknown): Decoded<F> | typeof INVALID => {
     if (!isRecord(input)) return INVALID;
     const { blank, byWire, built } = (layout ??= layoutOf(entries));
-    // Most fields are left out: to copy all their defaults takes no longer than to set one or two.
+    // Most fields are missing. Copying all defaults takes no longer than setting one or two of them.
     const out: Record<string, unknown> = { ...blank };
     for (const wire in input) {
       const known = byWire.get(wire);
       const raw = input[wire];
-      // null is how some gateways spell an empty message or list
+      // Some gateways send null for an empty message or list.
       if (known === undefined || raw === null || raw === undefined) continue;
       const value: unknown = known.type.read(raw);
       if (value === INVALID) return INVALID;
@@ -108,16 +113,16 @@ export function message<F extends Fields>(name: string, specs: F): MessageType<D
   return new MessageType<Decoded<F>, Encodable<F>>(name, fields, read, write, () => read({}) as Decoded<F>, explain);
 }
 
-/** How a message is read. */
+/** The data for reading a message. */
 interface Layout {
-  /** Where every field is left out. */
+  /** The message with all fields at their defaults. */
   readonly blank: Readonly<Record<string, unknown>>;
   readonly byWire: ReadonlyMap<string, Place>;
-  /** Messages and lists, which are made for each answer, as they are its own. */
+  /** Messages and lists, whose defaults are created for each response, so that none are shared. */
   readonly built: readonly Place[];
 }
 
-/** A field, by our name. */
+/** A field with its name in rxetcd. */
 interface Place {
   readonly key: string;
   readonly type: AnyType;
@@ -133,20 +138,20 @@ function layoutOf(fields: readonly (readonly [string, Field])[]): Layout {
   };
 }
 
-/** How a message is written. */
+/** The data for writing a message. */
 interface Form {
   readonly name: string;
-  /** By our names. */
+  /** The fields by their names in rxetcd. */
   readonly slots: ReadonlyMap<string, Slot>;
-  /** How many of them a request has to give. */
+  /** The number of required fields. */
   readonly required: number;
 }
 
-/** A field with the text before it. */
+/** A field with the JSON text before its value. */
 interface Slot {
   readonly type: AnyType;
   readonly required: boolean;
-  /** Where it is the first. */
+  /** The text if it is the first field. */
   readonly first: string;
   readonly next: string;
 }
@@ -156,7 +161,11 @@ const slotOf = ([key, { wire, type, required }]: readonly [string, Field]): read
   { type, required, first: `{"${wire}":`, next: `,"${wire}":` },
 ];
 
-/** A request as JSON; what is wrong in it is thrown as `InvalidArgument`, naming the field, before anything is sent. */
+/**
+ * Writes a request as JSON.
+ *
+ * @throws EtcdError `InvalidArgument` that names the invalid field
+ */
 function writeMessage({ name, slots, required }: Form, value: object): string {
   if (!isRecord(value)) throw new EtcdError('InvalidArgument', `a ${name} is an object, not ${typeName(value)}`);
   let text = '';
@@ -187,12 +196,15 @@ function toField(key: string, spec: FieldSpec): Field {
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** A JSON object; arrays are not. Own and inherited keys are told apart nowhere: JSON.parse gives no prototype but Object's. */
+/**
+ * Tells whether a value is a JSON object, and no array. Inherited keys need no check, as `JSON.parse` creates only
+ * plain objects.
+ */
 export function isRecord(input: unknown): input is Readonly<Record<string, unknown>> {
   return typeof input === 'object' && input !== null && !Array.isArray(input);
 }
 
-/** For a message that refers to itself (a txn in a txn): the codec is made when it is first used. */
+/** Makes a codec on first use, for a message that contains itself (a nested txn). */
 export function lazy<A, In>(name: string, get: () => MessageType<A, In>): WireType<A | undefined, In> {
   return new WireType<A | undefined, In>(
     name,
@@ -202,4 +214,55 @@ export function lazy<A, In>(name: string, get: () => MessageType<A, In>): WireTy
     (value) => get().write(value),
     (input, context) => get().explain(input, context),
   );
+}
+
+/** A field of a request that some servers do not know, and would silently ignore. */
+export interface NewerField {
+  readonly field: string;
+  readonly since: string;
+}
+
+/**
+ * Finds the first field of a request that the server is too old for, by its name in rxetcd. An old server ignores
+ * unknown fields: for example, it would add a voting member instead of a learner.
+ *
+ * @param knows tells whether the server has at least a version
+ */
+export function newerField(kind: WireKind | undefined, request: unknown, knows: (since: string) => boolean): NewerField | undefined {
+  if (kind?.is === 'array' && Array.isArray(request)) {
+    for (const item of request as readonly unknown[]) {
+      const found = newerField(kind.of, item, knows);
+      if (found !== undefined) return found;
+    }
+  }
+  if (kind?.is !== 'message' || !isRecord(request)) return undefined;
+  for (const [name, { type, since }] of kind.fields()) {
+    const value = request[name];
+    if (value === undefined || value === false) continue;
+    if (since !== undefined && !knows(since)) return { field: `${kind.name}.${name}`, since };
+    const found = newerField(type.kind, value, knows);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/**
+ * The newest `since` of any field of a request: servers from this version on need no check. A test compares it with the
+ * codecs.
+ */
+export const NEWEST_FIELD = '3.5';
+
+/**
+ * Reads a response beyond its codec. If it is invalid, a write may still have been carried out, and so errors with
+ * `AmbiguousWrite`.
+ */
+export function understood<T>({ name, safety }: Pick<Rpc<never, unknown>, 'name' | 'safety'>, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const failure = isEtcdError(error)
+      ? error
+      : new EtcdError('MalformedResponse', `the answer cannot be read: ${tooDeep(error)}`, { rpc: name });
+    throw safety === 'write' ? new AmbiguousWriteError(failure) : failure;
+  }
 }

@@ -7,42 +7,42 @@ import { rpc } from './rpc.js';
 import { array, bool, bytes, enumeration, int64, maybe, string } from './scalars.js';
 import { INVALID } from './wire.js';
 
-/** What a watch shall leave out. */
+/** The kinds of events that a watch omits. */
 export const WatchFilter = enumeration('FilterType', ['NOPUT', 'NODELETE']);
 export const EventType = enumeration('EventType', ['PUT', 'DELETE']);
 
 export const WatchCreateRequest = message('WatchCreateRequest', {
   key: field(bytes, { required: true }),
   rangeEnd: bytes,
-  /** The first revision to report; left out, what comes after the create. */
+  /** The first revision to report; by default the one after the creation of the watch. */
   startRevision: int64,
   progressNotify: bool,
   filters: array(WatchFilter),
   prevKv: bool,
-  /** etcd 3.3 knows the name, but ignores it: watches are numbered by the server there. */
+  /** The id of the watch. etcd 3.3 knows the field but ignores it, as its server numbers the watches. */
   watchId: field(int64, { since: '3.3' }),
-  /** Split a response of more than about 1.5 MB. etcd 3.3 knows the name, but ignores it. */
+  /** Whether to split responses of more than about 1.5 MB. etcd 3.3 knows the field but ignores it. */
   fragment: field(bool, { since: '3.3' }),
 });
 
 export const WatchCancelRequest = message('WatchCancelRequest', { watchId: int64 });
 
-/** What a client says on a watch stream: just one of its fields is set. */
+/** A request on a watch stream: exactly one of its fields is set. */
 export const WatchRequest = message('WatchRequest', {
   createRequest: maybe(WatchCreateRequest),
   cancelRequest: maybe(WatchCancelRequest),
   progressRequest: field(maybe(Empty), { since: '3.3' }),
 });
 
-/** The plain shape of an event; {@link EventCodec} reads the same fields into a {@link WatchEvent}. */
+/** The fields of an event; {@link EventCodec} reads the same fields into a {@link WatchEvent}. */
 const EventMessage = message('Event', { type: EventType, kv: KeyValueCodec, prevKv: maybe(KeyValueCodec) });
 
-/** Written out by hand, for it runs once an event. */
+/** Written by hand for speed, as it runs once for each event. */
 function readEvent(input: unknown): WatchEvent | typeof INVALID {
   if (!isRecord(input)) return INVALID;
   const wireType = input['type'];
   const type = wireType === undefined || wireType === null ? 'PUT' : EventType.read(wireType);
-  // An event is about a key: without one it is no event, and it would have no revision to resume from.
+  // An event without a key is invalid: it would have no revision to resume from.
   const kv = KeyValueCodec.read(input['kv']);
   if (type === INVALID || kv === INVALID) return INVALID;
   const revision = kv.modRevision;
@@ -74,23 +74,23 @@ export const EventCodec = new MessageType<
 );
 
 export const WatchResponse = message('WatchResponse', {
-  /** Its revision is the store's current one, not that of the last event: never resume from it. */
+  /** Has the current revision of the store, not that of the last event: never resume from it. */
   header: ResponseHeader,
-  /** -1 for the answer to a progress request, and for a create that failed. */
+  /** The id of the watch; -1 for the response to a progress request, and to a create request that failed. */
   watchId: int64,
-  /** The answer to a create request, be it with `canceled` a refusal. */
+  /** Whether it is the response to a create request, which with `canceled` was rejected. */
   created: bool,
   canceled: bool,
-  /** More than 0 where history that the watch needed is gone: the oldest revision that is still there. */
+  /** The oldest revision that still exists, if history that the watch needs was compacted; otherwise 0. */
   compactRevision: int64,
   cancelReason: string,
-  /** More parts of this response follow. */
+  /** Whether more parts of this response follow. */
   fragment: field(bool, { since: '3.3' }),
   events: array(EventCodec),
 });
 
 export const watchRpcs = {
-  /** A stream both ways, of many watches. */
+  /** A bidirectional stream for many watches. */
   watch: rpc({
     name: 'Watch.Watch',
     path: '/watch',

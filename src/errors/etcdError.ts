@@ -1,23 +1,27 @@
-import type { GrpcCode } from './codes.js';
-import { codeOf, type Reason } from './reasons.js';
+import { codeOf, type GrpcCode, type Reason } from './reasons.js';
+import { withoutSecrets } from './secrets.js';
 
-/** Survives two copies of the package, an ESM and a CommonJS one, and jest's realms, where `instanceof` does not. */
+/**
+ * Marks errors of rxetcd. Unlike `instanceof` it works across two copies of the package (ESM and CommonJS) and across
+ * jest's realms.
+ */
 const BRAND = Symbol.for('rxetcd.EtcdError');
 
-/** Where an error came from. */
+/** The origin of an error. */
 export interface ErrorDetails {
-  /** The gRPC code; by default the one that belongs to the reason. */
+  /** The gRPC code; by default that of the reason. */
   readonly code?: GrpcCode;
-  /** What was asked, as etcd names it: `KV.Put`. */
+  /** The RPC, by etcd's name, such as `KV.Put`. */
   readonly rpc?: string | undefined;
-  /** Of which endpoint: `https://a:2379`. */
+  /** The endpoint of the request, such as `https://a:2379`. */
   readonly endpoint?: string | undefined;
   readonly cause?: unknown;
 }
 
 /**
- * The root of every error that rxetcd emits or throws. `reason` says what happened by etcd's own name, `code` is the gRPC
- * code, `rpc` and `endpoint` say what was asked of whom. No error carries a password, a token, a key's value or a header.
+ * The base class of every error that rxetcd emits or throws. `reason` is the name of the error, usually etcd's own, and
+ * `code` its gRPC code. `rpc` and `endpoint` are those of the failed request. No error contains a password, a token,
+ * the value of a key or a header.
  *
  * ```ts
  * etcd.kv.get('a', { revision: 1 }).subscribe({
@@ -34,7 +38,7 @@ export class EtcdError<R extends Reason = Reason> extends Error {
 
   constructor(reason: R, message: string, details: ErrorDetails = {}) {
     const where = whereOf(details);
-    // A message that wraps another's may say it already.
+    // A message that quotes another error may end with it already.
     super(message.endsWith(where) ? message : message + where, details.cause === undefined ? undefined : { cause: details.cause });
     this.reason = reason;
     this.code = details.code ?? codeOf(reason);
@@ -43,7 +47,7 @@ export class EtcdError<R extends Reason = Reason> extends Error {
     Object.defineProperty(this, BRAND, { value: true });
   }
 
-  /** What a log is to show: an `Error` alone would serialise without its message. */
+  /** Returns the form for logs. Without it, an `Error` would be serialised without its message. */
   toJSON(): object {
     return Object.assign({}, this, { message: this.message });
   }
@@ -55,7 +59,95 @@ function whereOf({ rpc, endpoint }: ErrorDetails): string {
   return endpoint === undefined ? '' : ` (at ${endpoint})`;
 }
 
-/** True for every error of rxetcd, whichever copy of the package made it. */
+/** Tells whether a value is an error of rxetcd, of any copy of the package. */
 export function isEtcdError(error: unknown): error is EtcdError {
   return typeof error === 'object' && error !== null && BRAND in error;
+}
+
+/**
+ * The requested history was compacted. `compactRevision` is the oldest revision that still exists, if the server sent
+ * it.
+ */
+export class CompactedError extends EtcdError<'Compacted'> {
+  override readonly name: string = 'CompactedError';
+  readonly compactRevision: number | undefined;
+
+  constructor(message: string, details: ErrorDetails & { readonly compactRevision?: number } = {}) {
+    super('Compacted', message, details);
+    this.compactRevision = details.compactRevision;
+  }
+}
+
+/**
+ * A write was sent, and its outcome is unknown: it may have been carried out, or may still be. rxetcd does not retry
+ * it. Read the key (or write with a compare on its revision) to find out. `cause` is the failure of the request.
+ */
+export class AmbiguousWriteError extends EtcdError<'AmbiguousWrite'> {
+  override readonly name: string = 'AmbiguousWriteError';
+  override readonly cause: EtcdError;
+
+  constructor(cause: EtcdError) {
+    super('AmbiguousWrite', `the write may or may not have been carried out: ${cause.message}`, {
+      cause,
+      rpc: cause.rpc,
+      endpoint: cause.endpoint,
+    });
+    this.cause = cause;
+  }
+}
+
+/** The server lacks an RPC or a field of it. `required` and `found` are versions such as `3.4` and `3.3.25`. */
+export class UnsupportedServerVersionError extends EtcdError<'UnsupportedServerVersion'> {
+  override readonly name: string = 'UnsupportedServerVersionError';
+  readonly required: string;
+  readonly found: string;
+
+  constructor(what: string, details: ErrorDetails & { readonly required: string; readonly found: string }) {
+    const found = withoutSecrets(details.found);
+    super('UnsupportedServerVersion', `${what} needs etcd ${details.required} or newer; this server is ${found}`, details);
+    this.required = details.required;
+    this.found = found;
+  }
+}
+
+/** An option of `createClient` is invalid; `option` is its path, such as `endpoints[1]` or `auth.password`. */
+export class InvalidOptionError extends EtcdError<'InvalidOption'> {
+  override readonly name: string = 'InvalidOptionError';
+  readonly option: string;
+
+  constructor(option: string, problem: string, details: ErrorDetails = {}) {
+    super('InvalidOption', `option ${option}: ${problem}`, details);
+    this.option = option;
+  }
+}
+
+/** The codec rejected the value of `key`. `failures` names the places and reasons, a line each, without the value. */
+export class InvalidValueError extends EtcdError<'InvalidValue'> {
+  override readonly name: string = 'InvalidValueError';
+  readonly key: string;
+  readonly failures: readonly string[];
+
+  constructor(key: string, failures: readonly string[], cause?: unknown) {
+    super('InvalidValue', `the value of ${JSON.stringify(key)} is not valid: ${failures.join('; ')}`, { cause });
+    this.key = key;
+    this.failures = failures;
+  }
+}
+
+interface Kinds {
+  Compacted: CompactedError;
+  AmbiguousWrite: AmbiguousWriteError;
+  UnsupportedServerVersion: UnsupportedServerVersionError;
+  InvalidOption: InvalidOptionError;
+  InvalidValue: InvalidValueError;
+}
+
+/** The class of the errors with a reason. */
+export type EtcdErrorOf<R extends Reason> = R extends keyof Kinds ? Kinds[R] : EtcdError<R>;
+
+/**
+ * Tells whether a value is an error of rxetcd with one of these reasons: `hasReason(error, 'Compacted', 'FutureRev')`.
+ */
+export function hasReason<R extends Reason>(error: unknown, ...reasons: readonly R[]): error is EtcdErrorOf<R> {
+  return isEtcdError(error) && (reasons as readonly Reason[]).includes(error.reason);
 }

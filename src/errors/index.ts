@@ -1,6 +1,9 @@
-export { grpcCode, type GrpcCode } from './codes.js';
+export { GRPC_CODES, grpcCode, type GrpcCode } from './reasons.js';
 export { codeOf, messageOf, reasonOf, SERVER_REASONS, type Reason } from './reasons.js';
 export { EtcdError, isEtcdError, type ErrorDetails } from './etcdError.js';
+export { keepSecret, withoutSecrets } from './secrets.js';
+export { persistenceOf, type Persistence } from './persistence.js';
+export { httpStatusOf } from './httpStatus.js';
 export {
   AmbiguousWriteError,
   CompactedError,
@@ -9,4 +12,4 @@ export {
   UnsupportedServerVersionError,
   hasReason,
   type EtcdErrorOf,
-} from './kinds.js';
+} from './etcdError.js';

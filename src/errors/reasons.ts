@@ -1,10 +1,9 @@
-import type { GrpcCode } from './codes.js';
-
 /**
- * What etcd says, by message: the text behind `etcdserver: ` (or the whole text where it has another prefix), the reason
- * under which rxetcd reports it, and the gRPC code that the server means by it.
+ * The errors of etcd, by rxetcd's reason. Each has etcd's message and the gRPC code that the server means by it. The
+ * message is the text behind `etcdserver: `, or the whole text if it has another prefix.
  *
- * The message decides before the code: the lock and election services wrap every error in code 2 (Unknown).
+ * The message takes precedence over the received code, as the lock and election services wrap every error in code 2
+ * (Unknown).
  */
 const SERVER_ERRORS = {
   // InvalidArgument
@@ -84,101 +83,157 @@ const SERVER_ERRORS = {
   LeaderFieldRequired: ['"leader" field must be provided', 'Unknown'],
 } as const satisfies Record<string, readonly [message: string, code: GrpcCode]>;
 
-/** Errors that the server never sends: they come from rxetcd itself. */
+/** Errors of rxetcd itself, which the server never sends. */
 const CLIENT_ERRORS = {
-  /** An option of `createClient` is wrong. */
+  /** An option of `createClient` is invalid. */
   InvalidOption: 'InvalidArgument',
-  /** An argument of a call is wrong; nothing was sent. */
+  /** An argument of a call is invalid; no request was sent. */
   InvalidArgument: 'InvalidArgument',
-  /** No connection could be made: nothing was sent. */
+  /** No connection could be opened, so no request was sent. */
   Unreachable: 'Unavailable',
-  /** No TLS: one side refused the certificate of the other, or they could not agree. Nothing was read. `Unavailable` where it has worked before. */
+  /**
+   * The TLS handshake failed: one side rejected the certificate of the other, or they could not agree. The server read
+   * no request. The code is `Unavailable` if TLS has worked before.
+   */
   TlsFailed: 'FailedPrecondition',
-  /** With auth on, the server's gateway takes no client certificate with a common name. Nothing was done. */
+  /**
+   * With auth enabled, the server's gateway rejects client certificates with a common name. The call was not carried
+   * out.
+   */
   CommonNameRefused: 'FailedPrecondition',
-  /** The connection broke before the answer was complete. */
+  /** The connection was lost before the response was complete. */
   ConnectionLost: 'Unavailable',
-  /** Every member that was asked is behind what this client has seen; only where `monotonic` was asked for. */
+  /** Every member that was tried is behind the newest revision that this client has seen. Only with `monotonic`. */
   StaleRead: 'Unavailable',
-  /** A write was sent and its answer never came: it may or may not have been carried out. */
+  /** A write was sent and no response was received: it may or may not have been carried out. */
   AmbiguousWrite: 'Unavailable',
-  /** The server is too old for what was asked. */
+  /** The server is too old for the RPC, or for a field of the request. */
   UnsupportedServerVersion: 'Unimplemented',
-  /** The server does not know the path or method that was asked for. */
+  /** The runtime cannot load rxetcd's HTTP client, or replaces it by another. */
+  UnsupportedRuntime: 'Unimplemented',
+  /** The server does not know the requested path or method. */
   UnknownMethod: 'Unimplemented',
-  /** What came back is not what etcd's API says. */
+  /**
+   * A proxy before etcd rejected or redirected the request. The call was not carried out. The code is `Unavailable` if
+   * etcd has responded before.
+   */
+  ProxyRefused: 'PermissionDenied',
+  /**
+   * The response is not one of etcd's API. The code is `Unavailable` if it is a web page in place of an etcd that has
+   * responded before.
+   */
   MalformedResponse: 'Internal',
-  /** An answer, or a message of a stream, is longer than the option `maxResponseBytes` allows, or than an old server can hand on. */
+  /**
+   * A response, or a message of a stream, is longer than the option `maxResponseBytes` allows, or than an old server
+   * can pass on.
+   */
   ResponseTooLarge: 'ResourceExhausted',
-  /** What is stored under a key is not what your codec wants. */
+  /** The caller's codec rejected the value of a key. */
   InvalidValue: 'DataLoss',
   /** The `token` function of the `auth` option failed. */
   TokenUnavailable: 'Unauthenticated',
-  /** What was to carry a stream (WebSocket, HTTP/2) is not spoken at the other end. */
+  /** The other end does not support the transport of a stream (WebSocket, HTTP/2). */
   CarrierUnusable: 'Unimplemented',
-  /** A lease could not be refreshed in its time, or was revoked: what hangs on it is gone, or may be. */
+  /** A lease was not refreshed before its TTL had passed, or was revoked. Its keys are deleted, or may be. */
   LeaseLost: 'NotFound',
-  /** A lock or a leadership is no longer held, or nobody can say that it is. */
+  /** A lock or a leadership is no longer held, or no longer certain to be held. */
   LockLost: 'Aborted',
-  /** The lock is held by somebody else. */
+  /** The lock has another owner. */
   Locked: 'FailedPrecondition',
-  /** Somebody else wrote meanwhile, each time that it was tried. Nothing was written. */
+  /** Another client wrote meanwhile, at each attempt. No write was carried out. */
   Conflict: 'Aborted',
-  /** A bounded buffer was full, and its policy is to say so. */
+  /** A bounded buffer was full, and its policy is to error. */
   BufferOverflow: 'ResourceExhausted',
+  /** Too many calls of the client wait to be sent (option `maxPendingCalls`). The call was not sent. */
+  TooManyPending: 'ResourceExhausted',
   /** The client was closed. */
   ClientClosed: 'Canceled',
   /** The caller's `AbortSignal` fired. */
   Aborted: 'Canceled',
-  /** The server gave an error that this table does not know; its text and code are kept. */
+  /** The server sent an error that is not in this table. The error has its text and code. */
   Unknown: 'Unknown',
 } as const satisfies Record<string, GrpcCode>;
 
-/** Why a call failed, in etcd's own words (`Compacted`, `LeaseNotFound` …) or one of rxetcd's (`AmbiguousWrite` …). */
+/** The reason of a failure: a name of etcd's (`Compacted`, `LeaseNotFound` …) or of rxetcd's (`AmbiguousWrite` …). */
 export type Reason = keyof typeof SERVER_ERRORS | keyof typeof CLIENT_ERRORS;
 
-/** All reasons that a server can give, in the order of etcd's own table. */
+/** All reasons that a server can send, in the order of etcd's own table. */
 export const SERVER_REASONS = Object.keys(SERVER_ERRORS) as readonly (keyof typeof SERVER_ERRORS)[];
 
 const BY_MESSAGE: ReadonlyMap<string, Reason> = new Map<string, Reason>([
   ...SERVER_REASONS.map((reason) => [SERVER_ERRORS[reason][0], reason] as const),
-  // etcd 3.3, whose gateway shows the auth store's own words.
+  // The gateway of etcd 3.3 passes on the message of the auth store.
   ['revision in header is old', 'AuthOldRevision'],
-  // What the gateway of a server that stops says as it lets go of the server behind it.
+  // Sent by the gateway of a server that is stopping, as it closes its connection to the server.
   ['grpc: the client connection is closing', 'Stopped'],
+  // A member that has just lost its leadership sends this for any lease, with code 2. It proves nothing about the
+  // lease.
+  ['not a primary lessor', 'LeaderChanged'],
 ]);
 
 /**
- * gRPC's own words on a message that one end does not take, and the limit of that end. Old servers hand an answer to their gateway over gRPC, which then takes
- * no more than 4 MiB; every other limit is the server's, on requests.
+ * Matches gRPC's error for a message that is too large, with the limit. Old servers pass responses to their gateway
+ * over gRPC, with a limit of 4 MiB. Any other limit is the server's, and applies to requests.
  */
 const ABOVE_LIMIT = /^grpc: received message larger than max \(\d+ vs\. (\d+)\)$/;
 const LIMIT_OF_ANSWERS = String(4 * 2 ** 20);
 
-/** What the gateway of a server on TLS says of what was under way when that server stopped. */
+/** Matches the error that the gateway of a TLS server sends for calls that were in progress when the server stopped. */
 const BROKEN_OFF = /malformed header: missing HTTP content-type|transport: missing content-type field/;
 
-/** The gRPC code that belongs to a reason, whatever code the gateway wrapped it in. */
+/** Returns the gRPC code of a reason, regardless of the code that the gateway wrapped it in. */
 export function codeOf(reason: Reason): GrpcCode {
   return reason in SERVER_ERRORS
     ? SERVER_ERRORS[reason as keyof typeof SERVER_ERRORS][1]
     : CLIENT_ERRORS[reason as keyof typeof CLIENT_ERRORS];
 }
 
-/** The text by which a server gives this reason, without `etcdserver: `. */
+/** Returns the message of a server for a reason, without `etcdserver: `. */
 export function messageOf(reason: (typeof SERVER_REASONS)[number]): string {
   return SERVER_ERRORS[reason][0];
 }
 
-/** The reason behind a server's text, or undefined where the table does not have it. Bare text and `rpc error: code = X desc = …` alike. */
+/**
+ * Returns the reason for a server's message, or undefined if the table does not have it. The message may be bare, or of
+ * the form `rpc error: code = X desc = …`.
+ */
 export function reasonOf(text: string): Reason | undefined {
   const message = text
     .trim()
     .replace(/^rpc error: code = \w+ desc = /, '')
-    // Some of the auth store's errors pass on as they are.
+    // Some errors of the auth store are passed on unchanged.
     .replace(/^(?:etcdserver|auth): /, '');
   const limit = ABOVE_LIMIT.exec(message)?.[1];
   if (limit !== undefined) return limit === LIMIT_OF_ANSWERS ? 'ResponseTooLarge' : 'RequestTooLarge';
   if (BROKEN_OFF.test(message)) return 'Stopped';
   return BY_MESSAGE.get(message);
+}
+
+/** The names of the gRPC status codes in etcd's Go code. The index of each is its number. */
+export const GRPC_CODES = [
+  'OK',
+  'Canceled',
+  'Unknown',
+  'InvalidArgument',
+  'DeadlineExceeded',
+  'NotFound',
+  'AlreadyExists',
+  'PermissionDenied',
+  'ResourceExhausted',
+  'FailedPrecondition',
+  'Aborted',
+  'OutOfRange',
+  'Unimplemented',
+  'Internal',
+  'Unavailable',
+  'DataLoss',
+  'Unauthenticated',
+] as const;
+
+/** The name of a gRPC status code. */
+export type GrpcCode = (typeof GRPC_CODES)[number];
+
+/** Returns the name of a gRPC status number; `Unknown` for a number that gRPC does not have. */
+export function grpcCode(number: number): GrpcCode {
+  return GRPC_CODES[number] ?? 'Unknown';
 }

@@ -1,4 +1,4 @@
-/** All that waits for one signal, behind one listener. */
+/** All functions that wait for one signal, with one listener. */
 class Waiting {
   private readonly entries = new Set<() => void>();
 
@@ -21,16 +21,16 @@ class Waiting {
 const all = new WeakMap<AbortSignal, Waiting>();
 
 /**
- * Runs something when a signal is aborted. However many wait for it there is one listener on it, as Node warns of a leak where there are more than ten; with the last of
- * them it is gone.
+ * Calls a function when a signal is aborted. All functions share one listener, as Node warns of a leak if a signal has
+ * more than ten. The listener is removed with the last function.
  *
- * @param signal not aborted yet: one that is never fires again
- * @returns what calls it off
+ * @param signal a signal that is not aborted yet, as an aborted one never fires again
+ * @returns a function that cancels it
  */
 export function onAbort(signal: AbortSignal, run: () => void): () => void {
   const waiting = all.get(signal) ?? new Waiting(signal);
   all.set(signal, waiting);
-  // A thing of its own, though the same function be given twice.
+  // A new function, as the same one may be passed twice.
   const entry = (): void => run();
   waiting.add(entry);
   return () => waiting.remove(entry);

@@ -1,10 +1,10 @@
 /**
- * Bytes, UTF-8 and base64 on any JavaScript runtime. Node's `Buffer` is several times faster than anything else that Node 20
- * to 24 have, so it is used where it exists; a browser gets `atob` and `btoa`. Either way what comes out is a plain `Uint8Array` that owns its
- * memory: a `Buffer` from the pool would show its neighbours through `.buffer`.
+ * Converts bytes, UTF-8 and base64 on any JavaScript runtime. Node's `Buffer` is several times faster than anything
+ * else that Node 20 to 24 have, so it is used if it exists; browsers use `atob` and `btoa`. In both cases the result is
+ * a plain `Uint8Array` that owns its memory: a `Buffer` from the pool would expose other buffers through `.buffer`.
  */
 
-/** Text (sent as UTF-8) or bytes: what a key or a value may be given as. */
+/** A key or a value: text, which is sent as UTF-8, or bytes. */
 export type BytesLike = string | Uint8Array;
 
 interface Base64 {
@@ -12,7 +12,7 @@ interface Base64 {
   readonly encodeText: (text: string) => string;
   readonly decode: (base64: string) => Uint8Array;
   readonly decodeText: (base64: string) => string;
-  /** How many bytes its UTF-8 form has. */
+  /** The number of bytes of the UTF-8 form. */
   readonly lengthOf: (text: string) => number;
 }
 
@@ -25,14 +25,18 @@ interface NodeBuffer {
   byteLength(text: string): number;
 }
 
-/** What fits is encoded and decoded in scratch memory, which saves an allocation a value. */
+/** The size of scratch memory. Values that fit are encoded and decoded there, which saves an allocation for each. */
 const SCRATCH_BYTES = 16_384;
-/** Of UTF-8, for a unit of JavaScript's text. */
+/** The most bytes of UTF-8 for a UTF-16 unit of text. */
 const MOST_BYTES_A_CHARACTER = 3;
 
-const utf8Encoder = new TextEncoder();
+// Created on first use: jsdom has neither, and importing the package must not need them.
+let encoder: InstanceType<typeof TextEncoder> | undefined;
+let decoder: InstanceType<typeof TextDecoder> | undefined;
+
+const encodeUtf8 = (text: string): Uint8Array => (encoder ??= new TextEncoder()).encode(text);
 // ignoreBOM: a byte order mark at the start of a value is part of the value.
-const utf8Decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const decodeUtf8 = (bytes: Uint8Array): string => (decoder ??= new TextDecoder('utf-8', { ignoreBOM: true })).decode(bytes);
 
 function withBuffer(buffer: NodeBuffer): Base64 {
   const scratch = buffer.alloc(SCRATCH_BYTES);
@@ -64,10 +68,10 @@ function withAtob(): Base64 {
   const decode = (base64: string): Uint8Array => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
   return {
     encode,
-    encodeText: (text) => encode(utf8Encoder.encode(text)),
+    encodeText: (text) => encode(encodeUtf8(text)),
     decode,
-    decodeText: (base64) => utf8Decoder.decode(decode(base64)),
-    lengthOf: (text) => utf8Encoder.encode(text).length,
+    decodeText: (base64) => decodeUtf8(decode(base64)),
+    lengthOf: (text) => encodeUtf8(text).length,
   };
 }
 
@@ -79,39 +83,46 @@ function decodedLength(base64: string): number {
 const nodeBuffer = (globalThis as { Buffer?: unknown }).Buffer as NodeBuffer | undefined;
 const base64: Base64 = nodeBuffer === undefined ? withAtob() : withBuffer(nodeBuffer);
 
-/** Base64 of bytes, or of the UTF-8 form of text. */
+/** Returns the base64 of bytes, or of the UTF-8 form of text. */
 export function toBase64(value: BytesLike): string {
   return typeof value === 'string' ? base64.encodeText(value) : base64.encode(value);
 }
 
-/** The bytes behind padded standard base64, which the codecs have checked. */
+/** Decodes padded standard base64, which the codecs have checked, to bytes. */
 export const fromBase64 = base64.decode;
 
-/** The UTF-8 text behind padded standard base64; bytes that are not UTF-8 become U+FFFD. */
+/** Decodes padded standard base64 to UTF-8 text; bytes that are not UTF-8 become U+FFFD. */
 export const textFromBase64 = base64.decodeText;
 
-/** The UTF-8 form of text; bytes are returned as they are. */
+/** Returns the UTF-8 form of text; bytes are returned as they are. */
 export function toBytes(value: BytesLike): Uint8Array {
-  return typeof value === 'string' ? utf8Encoder.encode(value) : value;
+  return typeof value === 'string' ? encodeUtf8(value) : value;
 }
 
-/** How many bytes it is sent as. */
+/** Returns the number of bytes as which a value is sent. */
 export function byteLength(value: BytesLike): number {
   return typeof value === 'string' ? base64.lengthOf(value) : value.length;
 }
 
-/** Whether each character is one byte, and each byte was that character. */
+/** Tells whether text is ASCII: each character is then one byte of UTF-8. */
 export const isAscii = (text: string): boolean => byteLength(text) === text.length;
 
-/** Bytes read as UTF-8 text; what is not UTF-8 becomes U+FFFD. */
+/** Reads bytes as UTF-8 text; bytes that are not UTF-8 become U+FFFD. */
 export function toText(value: BytesLike): string {
-  return typeof value === 'string' ? value : utf8Decoder.decode(value);
+  return typeof value === 'string' ? value : decodeUtf8(value);
 }
 
 /**
- * True for what can be sent as a key or value: text that has a UTF-8 form, or bytes. Half of a surrogate pair has none; it would be sent as U+FFFD, under which
- * all such keys are the same. `instanceof` alone would refuse arrays of another realm.
+ * Tells whether a value can be sent as a key or value: text that has a UTF-8 form, or bytes. Half of a surrogate pair
+ * has none. It would be sent as U+FFFD, so that all such keys would be the same.
  */
 export function isBytesLike(value: unknown): value is BytesLike {
-  return typeof value === 'string' ? value.isWellFormed() : Object.prototype.toString.call(value) === '[object Uint8Array]';
+  return typeof value === 'string' ? value.isWellFormed() : isBytes(value);
 }
+
+/**
+ * Tells whether a value is a `Uint8Array`. `instanceof` alone would reject arrays of another realm. Reading the tag of
+ * every value would double the cost of handling it.
+ */
+export const isBytes = (value: unknown): value is Uint8Array =>
+  value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';

@@ -2,7 +2,7 @@ import { EtcdError } from '../errors/index.js';
 
 declare const brand: unique symbol;
 
-/** A 64-bit id as the decimal string that JSON carries it in: a `number` would round it. */
+/** A 64-bit id as a decimal string, as in JSON. A `number` would round it. */
 type Id<Name extends string> = string & { readonly [brand]: Name };
 
 /** The id of a lease: a signed 64-bit integer in decimal. */
@@ -24,17 +24,30 @@ function checked(what: keyof typeof MAX, value: string | number | bigint): strin
   return BigInt(text).toString();
 }
 
-/** A lease id from a decimal string, a safe integer or a bigint; `InvalidArgument` for anything else. */
+/**
+ * Makes a lease id from a decimal string, a safe integer or a bigint.
+ *
+ * @throws EtcdError `InvalidArgument` for any other value
+ */
 export function leaseId(value: string | number | bigint): LeaseId {
   return checked('lease', value) as LeaseId;
 }
 
-/** A member id from a decimal string, a safe integer or a bigint; `InvalidArgument` for anything else. */
+/**
+ * Makes a member id from a decimal string, a safe integer or a bigint.
+ *
+ * @throws EtcdError `InvalidArgument` for any other value
+ */
 export function memberId(value: string | number | bigint): MemberId {
   return checked('member', value) as MemberId;
 }
 
-/** An id in the hexadecimal that `etcdctl` prints and that lock keys end in. */
+/** Converts an id to the hexadecimal form that `etcdctl` prints and that lock keys end in. */
 export function idToHex(id: LeaseId | MemberId | ClusterId): string {
   return BigInt.asUintN(64, BigInt(id)).toString(16);
+}
+
+/** Names a lease in error messages: in hexadecimal, as `etcdctl` shows it, and in decimal, as this package does. */
+export function leaseName(id: LeaseId): string {
+  return `lease ${idToHex(id)} (${id})`;
 }

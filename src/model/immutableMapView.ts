@@ -1,8 +1,8 @@
 import type { Map as PersistentMap } from 'immutable';
 
 /**
- * A state that never changes, as a `ReadonlyMap`. The persistent map behind it shares all but O(log n) with the state before. It is
- * wrapped because its own iterators are not quite JavaScript's, and so that its methods do not become part of our face.
+ * An immutable state, as a `ReadonlyMap`. The persistent map behind it shares all but O(log n) with the state before.
+ * It is wrapped because its iterators differ from JavaScript's, and so that its methods do not become part of our API.
  */
 export class Snapshot<V> implements ReadonlyMap<string, V> {
   readonly #entries: PersistentMap<string, V>;
@@ -41,5 +41,15 @@ export class Snapshot<V> implements ReadonlyMap<string, V> {
 
   [Symbol.iterator](): MapIterator<[string, V]> {
     return this.entries();
+  }
+
+  /** Returns an object with a field for each key, for `JSON.stringify`. */
+  toJSON(): Record<string, V> {
+    return Object.fromEntries(this.#entries);
+  }
+
+  /** Returns the form for Node's `console.log`. The symbol is registered, so that no import depends on Node. */
+  [Symbol.for('nodejs.util.inspect.custom')](): unknown {
+    return new Map(this.#entries);
   }
 }

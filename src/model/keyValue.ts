@@ -1,11 +1,11 @@
+import { fromBase64, textFromBase64, toBase64, toText } from './bytes.js';
 import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { InvalidValueError } from '../errors/index.js';
-import { fromBase64, textFromBase64, toText } from './bytes.js';
-import { failuresOf } from './failures.js';
+import { validated } from './validate.js';
 import type { LeaseId } from './ids.js';
 
-/** What a key-value pair is made from: the wire's base64 and its numbers, checked. */
+/** The parts of a key-value pair: the base64 and the numbers of the response, after they were checked. */
 export interface KeyValueParts {
   readonly key64: string;
   readonly value64: string;
@@ -16,8 +16,9 @@ export interface KeyValueParts {
 }
 
 /**
- * A key with its value, as etcd holds it. It keeps the wire's base64 and decodes on first touch, so that ten thousand of them cost little until
- * they are read. Keys and values may be any bytes: `key` and `value` read them as UTF-8, `keyBytes` and `valueBytes` give them as they are.
+ * A key with its value, as etcd stores it. It keeps the base64 of the response and decodes it on first access, so that
+ * ten thousand of them cost little until they are read. Keys and values may be any bytes: `key` and `value` are their
+ * UTF-8 text, `keyBytes` and `valueBytes` the bytes themselves.
  */
 export class KeyValue {
   private readonly key64: string;
@@ -28,7 +29,7 @@ export class KeyValue {
   readonly modRevision: number;
   /** The number of changes since it was created; 1 for a new key, 0 for one that was deleted. */
   readonly version: number;
-  /** The lease it hangs on; undefined where there is none. */
+  /** The lease that the key is attached to; undefined if there is none. */
   readonly lease: LeaseId | undefined;
 
   #key: string | undefined;
@@ -53,20 +54,33 @@ export class KeyValue {
     return (this.#value ??= textFromBase64(this.value64));
   }
 
-  /** The key's bytes: a fresh array, yours to keep. */
+  /** The bytes of the key, as a new array that the caller may change. */
   get keyBytes(): Uint8Array {
     return fromBase64(this.key64);
   }
 
-  /** The value's bytes: a fresh array, yours to keep. */
+  /**
+   * The key in base64, as received. Reading it costs nothing, for a caller that may need the key later but not the
+   * pair.
+   */
+  get keyBase64(): string {
+    return this.key64;
+  }
+
+  /** The length of key and value in base64, as received: the size of the pair without decoding it. */
+  get base64Length(): number {
+    return this.key64.length + this.value64.length;
+  }
+
+  /** The bytes of the value, as a new array that the caller may change. */
   get valueBytes(): Uint8Array {
     return fromBase64(this.value64);
   }
 
   /**
-   * The value read as JSON and checked by an io-ts codec.
+   * Parses the value as JSON and checks it with an io-ts codec.
    *
-   * @returns `right(value)`, or `left(InvalidValueError)` where it is not JSON or not what the codec wants.
+   * @returns `right(value)`, or `left(InvalidValueError)` if it is not JSON or the codec rejects it
    *
    * ```ts
    * const config = kv.json(t.type({ color: t.string }));
@@ -80,39 +94,41 @@ export class KeyValue {
       // The engine's message quotes the text, and a value may be a secret.
       return E.left(new InvalidValueError(this.key, ['it is not JSON']));
     }
-    return E.mapLeft((errors: Parameters<typeof failuresOf>[0]) => new InvalidValueError(this.key, failuresOf(errors)))(
-      codec.decode(parsed),
-    );
+    return E.mapLeft((failures: readonly string[]) => new InvalidValueError(this.key, failures))(validated(codec, parsed));
   }
 
-  /** Whether its key is as it was: neither changed nor, by the revisions of another store, something else. */
+  /** Tells whether the key is unchanged. It compares more than revisions, as those of another store may be equal. */
   isUnchangedSince({ value64, createRevision, modRevision, version, lease }: KeyValue): boolean {
     const sameRevisions = this.modRevision === modRevision && this.createRevision === createRevision && this.version === version;
     return sameRevisions && this.lease === lease && this.value64 === value64;
   }
 
-  /** The same pair under its key without the first so many bytes: what a namespace shows of it. */
+  /** Returns the pair with the first `length` bytes of its key removed, as a namespace shows it. */
   withoutPrefix(length: number): KeyValue {
     const { key64, value64, createRevision, modRevision, version, lease } = this;
-    // Three bytes are four characters of base64, and are cut off as such; what is left over is cut off when somebody looks.
+    // Three bytes are four characters of base64, and are removed without decoding. One or two further bytes are removed
+    // when the key is read.
     const parts = { key64: key64.slice(Math.floor(length / 3) * 4), value64, createRevision, modRevision, version, lease };
     const over = length % 3;
     return over === 0 ? new KeyValue(parts) : new CutKeyValue(parts, over);
   }
 
-  /** What `JSON.stringify` shows, and `console.log`: text, not base64. */
+  /** Returns the form for `JSON.stringify` and `console.log`, with text instead of base64. */
   toJSON(): { key: string; value: string; createRevision: number; modRevision: number; version: number; lease?: LeaseId } {
     const { key, value, createRevision, modRevision, version, lease } = this;
     return { key, value, createRevision, modRevision, version, ...(lease === undefined ? {} : { lease }) };
   }
 
-  /** Node's `console.log` asks for it; a registered symbol, so that nothing here depends on Node. */
+  /** Returns the form for Node's `console.log`. The symbol is registered, so that no import depends on Node. */
   [Symbol.for('nodejs.util.inspect.custom')](): unknown {
     return this.toJSON();
   }
 }
 
-/** A pair of whose key the first one or two bytes do not count. A class of its own, so that all others carry no number for it. */
+/**
+ * A pair without the first one or two bytes of its key. It is a separate class, so that all other pairs need no field
+ * for that number.
+ */
 class CutKeyValue extends KeyValue {
   #text: string | undefined;
 
@@ -131,7 +147,31 @@ class CutKeyValue extends KeyValue {
     return super.keyBytes.slice(this.over);
   }
 
+  override get keyBase64(): string {
+    return toBase64(this.keyBytes);
+  }
+
   override withoutPrefix(length: number): KeyValue {
     return super.withoutPrefix(length + this.over);
   }
+}
+
+const NOT_UTF8 = '\uFFFD';
+
+/**
+ * Returns a string that identifies a key: its text or, if reading it as UTF-8 may have lost bytes, U+FFFD and its
+ * base64. Two keys that are not UTF-8 can have the same text, but they never have the same id.
+ */
+export function keyId(kv: KeyValue): string {
+  const { key } = kv;
+  return key.includes(NOT_UTF8) ? NOT_UTF8 + toBase64(kv.keyBytes) : key;
+}
+
+/**
+ * Tells whether a key is the same and unchanged. Its revision alone does not show that, as a store that was wiped
+ * counts from the beginning again.
+ */
+export function isUnchanged(before: KeyValue | undefined, now: KeyValue | undefined): boolean {
+  if (before === undefined || now === undefined) return before === now;
+  return before.key === now.key && now.isUnchangedSince(before);
 }

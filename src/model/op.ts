@@ -1,53 +1,62 @@
 import type { BytesLike } from './bytes.js';
-import type { Compare } from './compare.js';
+import { captured, capturedBytes } from './captured.js';
 import type { LeaseId } from './ids.js';
-import type { KeyValue } from './keyValue.js';
 import type { Range } from './range.js';
+import { BOOLEAN, FROM_ZERO, LEASE, oneOf, type OptionKinds } from './validate.js';
+import type { KeyValue } from './keyValue.js';
 import type { DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader } from './responses.js';
 
-/** What a put may ask for besides. */
+/** The options of a put. */
 export interface PutOptions {
-  /** The lease that the key hangs on from now; without it, none. */
+  /** The lease to attach the key to; none by default. */
   readonly lease?: LeaseId;
-  /** Answer with what was there before. */
+  /** Whether to return the previous key and value. */
   readonly prevKv?: boolean;
-  /** Leave the value as it is, and change only the lease; the value given must be empty. `KeyNotFound` where there is no key. */
+  /**
+   * Whether to keep the value, and change only the lease; the passed value must be empty. Errors with `KeyNotFound` if
+   * the key does not exist.
+   */
   readonly ignoreValue?: boolean;
-  /** Leave the lease as it is. `KeyNotFound` where there is no key. */
+  /** Whether to keep the lease. Errors with `KeyNotFound` if the key does not exist. */
   readonly ignoreLease?: boolean;
 }
 
-/** Where and how a read is answered. */
+/** The options of a read. */
 export interface ReadOptions {
-  /** As of this revision; by default the newest. `Compacted` where it is gone, `FutureRev` where it is yet to come. */
+  /**
+   * The revision to read at; the newest by default. Errors with `Compacted` if it is compacted, and with `FutureRev` if
+   * the store has not reached it.
+   */
   readonly revision?: number;
-  /** Let one member answer out of its own store, which may lag behind: quicker, and works without a quorum. */
+  /**
+   * Whether one member may respond from its own store, which may be behind. This is faster, and works without a quorum.
+   */
   readonly serializable?: boolean;
 }
 
-/** Which of the keys in a range, in what order, and how much of them. */
+/** The options of a range: filters, order, and the fields to return. */
 export interface RangeOptions extends ReadOptions {
-  /** At most so many keys; 0 for all. */
+  /** The most keys to return; 0 for all. */
   readonly limit?: number;
   readonly sortOrder?: 'NONE' | 'ASCEND' | 'DESCEND';
   readonly sortTarget?: 'KEY' | 'VERSION' | 'CREATE' | 'MOD' | 'VALUE';
-  /** Keys without their values. */
+  /** Whether to return keys without their values. */
   readonly keysOnly?: boolean;
-  /** Only their number. */
+  /** Whether to return only the number of keys. */
   readonly countOnly?: boolean;
-  /** Only keys last changed at this revision or later. */
+  /** Returns only keys last changed at this revision or later. */
   readonly minModRevision?: number;
-  /** Only keys last changed at this revision or earlier. */
+  /** Returns only keys last changed at this revision or earlier. */
   readonly maxModRevision?: number;
-  /** Only keys created at this revision or later. */
+  /** Returns only keys created at this revision or later. */
   readonly minCreateRevision?: number;
-  /** Only keys created at this revision or earlier. */
+  /** Returns only keys created at this revision or earlier. */
   readonly maxCreateRevision?: number;
 }
 
-/** What a delete may ask for besides. */
+/** The options of a delete. */
 export interface DeleteOptions {
-  /** Answer with what was deleted. */
+  /** Whether to return the deleted keys and values. */
   readonly prevKv?: boolean;
 }
 
@@ -76,9 +85,12 @@ export interface DeleteOp {
   readonly options: DeleteOptions;
 }
 
-/** What a txn is made of: if every compare holds, the ops of `success`, else those of `failure`; all at one revision, or none. */
+/**
+ * A txn. It runs the operations of `success` if every compare holds, otherwise those of `failure`: either all at one
+ * revision, or none.
+ */
 export interface TxnSpec<S extends readonly Op[] = readonly Op[], F extends readonly Op[] = readonly Op[]> {
-  /** All must hold; without any they do. */
+  /** The conditions for `success`, which must all hold. Without any, `success` runs. */
   readonly compare?: readonly Compare[];
   readonly success?: S;
   readonly failure?: F;
@@ -91,7 +103,7 @@ export interface TxnOp<S extends readonly Op[] = readonly Op[], F extends readon
 /** An operation of a txn, as {@link put}, {@link get}, {@link range}, {@link del} and {@link txn} make it. */
 export type Op = PutOp | GetOp | RangeOp | DeleteOp | TxnOp;
 
-/** What an operation answers. */
+/** The result of an operation. */
 export type ResultOf<O> = O extends PutOp
   ? PutResponse
   : O extends GetOp
@@ -104,46 +116,135 @@ export type ResultOf<O> = O extends PutOp
           ? TxnResult<S, F>
           : never;
 
-/** What a branch answers: a result for each of its operations, in their order. */
+/** The results of a branch: one for each of its operations, in their order. */
 export type ResultsOf<Ops extends readonly Op[]> = { readonly [I in keyof Ops]: ResultOf<Ops[I]> };
 
-/** What a txn answers: `succeeded` tells which branch ran, and `responses` has that branch's types. */
+/** The result of a txn. `succeeded` tells which branch ran, and `responses` has the types of that branch. */
 export type TxnResult<S extends readonly Op[], F extends readonly Op[]> =
   | { readonly header: ResponseHeader; readonly succeeded: true; readonly responses: ResultsOf<S> }
   | { readonly header: ResponseHeader; readonly succeeded: false; readonly responses: ResultsOf<F> };
 
-/** Stands for options that were left out, in which there is nothing to look for: a txn may have thousands of operations. */
+/** The default of `options`. Comparing with it saves reading the options of thousands of operations. */
 export const NO_OPTIONS: PutOptions & ReadOptions = Object.freeze({});
 
-/** Writes a key, in a txn. */
+const ownOptions = <O>(options: O): O => (options === NO_OPTIONS ? options : captured(options));
+
+/** Makes an operation of a txn that writes a key. */
 export function put(key: BytesLike, value: BytesLike, options: PutOptions = NO_OPTIONS): PutOp {
-  return { op: 'put', key, value, options };
+  return { op: 'put', key: capturedBytes(key), value: capturedBytes(value), options: ownOptions(options) };
 }
 
-/** Reads a key, in a txn; answers it, or undefined. */
+/** Makes an operation of a txn that reads a key. Its result is the key with its value, or undefined. */
 export function get(key: BytesLike, options: ReadOptions = NO_OPTIONS): GetOp {
-  return { op: 'get', key, options };
+  return { op: 'get', key: capturedBytes(key), options: ownOptions(options) };
 }
 
-/** Reads a range, in a txn. */
+/** Makes an operation of a txn that reads a range. */
 export function range(which: Range, options: RangeOptions = {}): RangeOp {
-  return { op: 'range', range: which, options };
+  return { op: 'range', range: captured(which), options: captured(options) };
 }
 
-/** Deletes a range, in a txn: `delete` is a word of JavaScript's. */
+/** Makes an operation of a txn that deletes a range. (`delete` is a reserved word.) */
 export function del(which: Range, options: DeleteOptions = {}): DeleteOp {
-  return { op: 'delete', range: which, options };
+  return { op: 'delete', range: captured(which), options: captured(options) };
 }
 
-/** A txn within a txn (etcd 3.3 and newer). */
+/** Makes a nested txn (etcd 3.3 and newer). */
 export function txn<const S extends readonly Op[] = readonly [], const F extends readonly Op[] = readonly []>(
   spec: TxnSpec<S, F>,
 ): TxnOp<S, F> {
-  return { op: 'txn', ...spec };
+  return { op: 'txn', ...captured(spec) };
 }
 
-/** True where nothing in it writes: such a txn may be repeated like any read. */
+/** Tells whether a txn only reads, so that it may be retried like any read. */
 export function isReadOnly(spec: TxnSpec): boolean {
   const reads = (op: Op): boolean => op.op === 'get' || op.op === 'range' || (op.op === 'txn' && isReadOnly(op));
   return (spec.success ?? []).every(reads) && (spec.failure ?? []).every(reads);
+}
+
+/** The permitted options of reads and writes, alone and in a txn. */
+
+export const PUT_OPTIONS: OptionKinds<PutOptions> = { lease: LEASE, prevKv: BOOLEAN, ignoreValue: BOOLEAN, ignoreLease: BOOLEAN };
+
+export const DELETE_OPTIONS: OptionKinds<DeleteOptions> = { prevKv: BOOLEAN };
+
+export const READ_OPTIONS: OptionKinds<ReadOptions> = { revision: FROM_ZERO, serializable: BOOLEAN };
+
+export const RANGE_OPTIONS: OptionKinds<RangeOptions> = {
+  ...READ_OPTIONS,
+  limit: FROM_ZERO,
+  sortOrder: oneOf('NONE', 'ASCEND', 'DESCEND'),
+  sortTarget: oneOf('KEY', 'VERSION', 'CREATE', 'MOD', 'VALUE'),
+  keysOnly: BOOLEAN,
+  countOnly: BOOLEAN,
+  minModRevision: FROM_ZERO,
+  maxModRevision: FROM_ZERO,
+  minCreateRevision: FROM_ZERO,
+  maxCreateRevision: FROM_ZERO,
+};
+
+type Result = 'EQUAL' | 'NOT_EQUAL' | 'GREATER' | 'LESS';
+
+/** A compare of a txn: a condition on a key, or on every key of a range (etcd 3.3 and newer). Made by {@link key}. */
+export type Compare = { readonly range: Range; readonly result: Result } & (
+  | { readonly target: 'VERSION' | 'CREATE' | 'MOD'; readonly value: number }
+  | { readonly target: 'VALUE'; readonly value: BytesLike }
+  | { readonly target: 'LEASE'; readonly value: LeaseId }
+);
+
+/** The comparisons of a number, a value or a lease. */
+export interface Comparison<V> {
+  equals(value: V): Compare;
+  notEquals(value: V): Compare;
+  greater(value: V): Compare;
+  less(value: V): Compare;
+}
+
+/** The compares of a key. */
+export interface KeyComparisons {
+  /** The number of changes since the key was created; 0 if it does not exist. */
+  readonly version: Comparison<number>;
+  /** The revision at which the key was created; 0 if it does not exist. */
+  readonly createRevision: Comparison<number>;
+  /** The revision of the last change of the key; 0 if it does not exist. */
+  readonly modRevision: Comparison<number>;
+  /** The value, compared byte by byte. The compare never holds if the key does not exist. */
+  readonly value: Comparison<BytesLike>;
+  /** The lease that the key is attached to (etcd 3.3 and newer). */
+  readonly lease: Comparison<LeaseId>;
+  /** Holds if the key exists. */
+  exists(): Compare;
+  /** Holds if the key does not exist. */
+  missing(): Compare;
+}
+
+/**
+ * Makes conditions on a key for the `compare` of a txn. On a range, a condition must hold for every key in it.
+ *
+ * ```ts
+ * etcd.kv.txn({ compare: [key('a').version.equals(0)], success: [put('a', '1')] });
+ * ```
+ */
+export function key(given: Range): KeyComparisons {
+  const range = captured(given);
+  const numbers = (target: 'VERSION' | 'CREATE' | 'MOD'): Comparison<number> =>
+    comparison((result, value) => ({ range, target, result, value }));
+  return {
+    version: numbers('VERSION'),
+    createRevision: numbers('CREATE'),
+    modRevision: numbers('MOD'),
+    value: comparison((result, value) => ({ range, target: 'VALUE', result, value: capturedBytes(value) })),
+    lease: comparison((result, value) => ({ range, target: 'LEASE', result, value })),
+    exists: () => ({ range, target: 'VERSION', result: 'GREATER', value: 0 }),
+    missing: () => ({ range, target: 'VERSION', result: 'EQUAL', value: 0 }),
+  };
+}
+
+function comparison<V>(make: (result: Result, value: V) => Compare): Comparison<V> {
+  return {
+    equals: (value) => make('EQUAL', value),
+    notEquals: (value) => make('NOT_EQUAL', value),
+    greater: (value) => make('GREATER', value),
+    less: (value) => make('LESS', value),
+  };
 }

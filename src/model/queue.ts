@@ -1,4 +1,7 @@
-/** First in, first out. `Array.prototype.shift` moves all that remains; here a take costs the same however much waits. */
+/**
+ * A first-in, first-out queue. Taking an item costs the same at any length, while `Array.prototype.shift` moves all
+ * remaining items.
+ */
 export class Queue<T extends object> {
   #items: (T | undefined)[] = [];
   #head = 0;
@@ -7,7 +10,7 @@ export class Queue<T extends object> {
     return this.#items.length - this.#head;
   }
 
-  /** What the next {@link take} gives. */
+  /** The item that the next {@link take} returns. */
   get first(): T | undefined {
     return this.#items[this.#head];
   }
@@ -20,7 +23,7 @@ export class Queue<T extends object> {
     const item = this.first;
     if (item === undefined) return undefined;
     this.#items[this.#head++] = undefined;
-    // Half of it is holes: moving the rest now costs one step a take, over time.
+    // Half of the array is empty. Moving the rest now costs one step per take on average.
     if (this.#head * 2 >= this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;

@@ -1,10 +1,14 @@
 import { EtcdError } from '../errors/index.js';
 import { isBytesLike, toBytes, type BytesLike } from './bytes.js';
-import { typeName } from './failures.js';
+import { typeName } from './validate.js';
 
 /**
- * Which keys: one (`'a'` or `{ key: 'a' }`), those that begin alike (`{ prefix: 'app/' }`), from one up to but without another
- * (`{ from: 'a', to: 'b' }`), from one on (`{ from: 'a' }`), or all (`{ all: true }`).
+ * A set of keys, in one of these forms:
+ * - one key: `'a'` or `{ key: 'a' }`
+ * - the keys with a prefix: `{ prefix: 'app/' }`
+ * - the keys from one up to but without another: `{ from: 'a', to: 'b' }`
+ * - the keys from one on: `{ from: 'a' }`
+ * - all keys: `{ all: true }`
  */
 export type Range =
   | BytesLike
@@ -13,7 +17,10 @@ export type Range =
   | { readonly from: BytesLike; readonly to?: BytesLike }
   | { readonly all: true };
 
-/** A range as etcd's requests carry it. Without `rangeEnd` it is one key; `rangeEnd` of one zero byte means "and all that follow". */
+/**
+ * A range as in etcd's requests. Without `rangeEnd` it is one key; a `rangeEnd` of one zero byte means all keys from
+ * `key` on.
+ */
 export interface KeyRange {
   readonly key: BytesLike;
   readonly rangeEnd?: BytesLike;
@@ -23,13 +30,13 @@ const ZERO = '\0';
 const LAST_OF_ASCII = 0x7f;
 
 /**
- * A range as key and range_end: the one place that knows how.
+ * Converts a range to etcd's key and range_end. No other code does that.
  *
- * @throws EtcdError `InvalidArgument` where it is none of the forms of {@link Range}, or its key is empty: an empty `{ prefix: '' }`
- *   would mean every key, which has to be said as `{ all: true }`.
+ * @throws EtcdError `InvalidArgument` if it has none of the forms of {@link Range}, or its key is empty. An empty
+ * prefix would mean every key, for which `{ all: true }` is required.
  */
 export function toKeyRange(range: Range): KeyRange {
-  // A program in JavaScript can give anything, and a wrong range is a wrong deletion.
+  // A caller in JavaScript can pass any value, and a wrong range could delete the wrong keys.
   const given: unknown = range;
   if (isBytesLike(given)) return { key: nonEmpty('key', given) };
   if (typeof given !== 'object' || given === null) throw invalid(`it cannot be ${typeName(given)}`);
@@ -41,25 +48,29 @@ export function toKeyRange(range: Range): KeyRange {
   }
   if ('from' in given && (forms === 'from' || forms === 'from,to' || forms === 'to,from')) {
     const from = nonEmpty('from', given.from);
-    // One that is there, but undefined, is a slip: it must not become all that follows.
+    // A `to` that is undefined is a mistake, and must not mean all keys from `from` on.
     return { key: from, rangeEnd: 'to' in given ? checkEnd(nonEmpty('to', given.to)) : ZERO };
   }
   if ('all' in given && forms === 'all' && given.all === true) return { key: ZERO, rangeEnd: ZERO };
   throw invalid(`it has the fields ${JSON.stringify(forms)}`);
 }
 
-/** The first key after all those that begin with `prefix`: its last byte below 0xff is raised by one, and what follows is cut. */
+/**
+ * Returns the first key after all those with a prefix. The last byte below 0xff is incremented, and the bytes after it
+ * are removed.
+ */
 export function prefixEnd(prefix: BytesLike): BytesLike {
   if (typeof prefix === 'string') {
     const last = prefix.charCodeAt(prefix.length - 1);
-    // Text where it can be: a watch holds it as long as it lives, and a small array of bytes takes five times the memory. Joined, it is not held in parts.
+    // Text if possible: a watch keeps it, and a small byte array takes five times the memory. `join` makes one flat
+    // string rather than a rope.
     if (last < LAST_OF_ASCII) return [prefix.slice(0, -1), String.fromCharCode(last + 1)].join('');
   }
   const bytes = toBytes(prefix);
   for (let last = bytes.length - 1; last >= 0; last--) {
     const byte = bytes[last];
     if (byte !== undefined && byte < 0xff) {
-      // A copy, which a Buffer's own `slice` would not be.
+      // A copy, which the `slice` of a `Buffer` would not be.
       const end = new Uint8Array(bytes.subarray(0, last + 1));
       end[last] = byte + 1;
       return end;
@@ -74,7 +85,10 @@ function nonEmpty(field: string, value: unknown): BytesLike {
   return value;
 }
 
-/** etcd takes one zero byte as "no end": a range that holds nothing would become all that follows, and so would its deletion. */
+/**
+ * Rejects an end of one zero byte, which etcd takes for no end. An empty range would become all keys from `from` on,
+ * and a delete would delete them.
+ */
 function checkEnd(to: BytesLike): BytesLike {
   if (to.length === 1 && (to === ZERO || to[0] === 0)) throw invalid('no key is below a zero byte; for all from one key on leave out to');
   return to;

@@ -1,16 +1,19 @@
-import { EtcdError } from '../errors/index.js';
+import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { isBytesLike } from './bytes.js';
-import { typeName } from './failures.js';
+import * as E from 'fp-ts/lib/Either.js';
+import type { Decoder, Errors } from 'io-ts';
 
-/** What an option may be. */
+/** The permitted values of an option. */
 export interface OptionKind {
-  /** For the message: `true or false`. */
+  /** Describes the values in messages, such as `true or false`. */
   readonly what: string;
   readonly is: (value: unknown) => boolean;
   readonly required?: true;
 }
 
-/** What each option of a method may be: a record, so that the compiler finds the one that was forgotten. */
+/**
+ * The permitted values of each option of a method. A record, so that the compiler reports an option that is missing.
+ */
 export type OptionKinds<O> = Readonly<Record<keyof O, OptionKind>>;
 
 export const BOOLEAN: OptionKind = { what: 'true or false', is: (value) => typeof value === 'boolean' };
@@ -28,23 +31,23 @@ export const LEASE: OptionKind = {
   what: 'the id of a lease, a decimal string',
   is: (value) => typeof value === 'string' && /^\d+$/.test(value),
 };
-/** Node's timers wrap above this, and fire at once; it is 24 days, and as good as no limit. */
+/** The longest delay of Node's timers; a longer one would fire at once. It is 24 days, which counts as no limit. */
 export const LONGEST_MS = 2 ** 31 - 1;
 
-/** An io-ts codec, or what does its work. */
+/** An io-ts codec, or any object with `decode`. */
 export const CODEC: OptionKind = {
   what: 'an io-ts codec',
   is: (value) => typeof value === 'object' && value !== null && typeof Reflect.get(value, 'decode') === 'function',
 };
 
-/** Of another realm, too. */
+/** An `AbortSignal`, of any realm. */
 export const SIGNAL: OptionKind = {
   what: 'an AbortSignal',
   is: (value) =>
     typeof value === 'object' && value !== null && 'aborted' in value && typeof Reflect.get(value, 'addEventListener') === 'function',
 };
 
-/** What looks after itself. */
+/** A value that is checked elsewhere. */
 export const ANYTHING: OptionKind = { what: 'anything', is: () => true };
 
 export function oneOf(...values: readonly unknown[]): OptionKind {
@@ -54,19 +57,24 @@ export function oneOf(...values: readonly unknown[]): OptionKind {
 /** An option that cannot be left out. */
 export const required = (kind: OptionKind): OptionKind => ({ ...kind, required: true });
 
-/** Refuses an argument of a method or an operator. @throws EtcdError `InvalidArgument` that names both */
+/**
+ * Checks an argument of a method or an operator.
+ *
+ * @throws EtcdError `InvalidArgument` that names both
+ */
 export function checkArgument(method: string, name: string, value: unknown, { what, is }: OptionKind): void {
   if (!is(value))
     throw new EtcdError('InvalidArgument', `${method}: ${name} is ${what}, not ${typeof value === 'number' ? value : typeName(value)}`);
 }
 
 /**
- * The options of a method or an operator, as they were given. An option of another name would be left out of account, and what has it do something else than was asked for.
+ * Checks the options of a method or an operator, and returns them. An option with an unknown name is an error, as
+ * ignoring it would change the effect of the call.
  *
  * @throws EtcdError `InvalidArgument` that names the method and the option
  */
 export function checkOptions<O extends object>(method: string, options: O, kinds: OptionKinds<O>): O {
-  // A program in JavaScript can give anything.
+  // A caller in JavaScript can pass any value.
   const given: unknown = options;
   if (!isObject(given)) throw new EtcdError('InvalidArgument', `the options of ${method} are an object, not ${typeName(given)}`);
   const known: Readonly<Record<string, OptionKind>> = kinds;
@@ -81,5 +89,106 @@ export function checkOptions<O extends object>(method: string, options: O, kinds
   return options;
 }
 
-/** A `Map`, say, has no options, whatever is in it. */
+/** Tells whether a value can hold options. A `Map`, for example, cannot. */
 export const isObject = (value: unknown): value is object => Object.prototype.toString.call(value) === '[object Object]';
+
+/**
+ * Describes the engine's `RangeError` of a recursive function that reads data from outside. It is thrown if data is
+ * nested too deeply for the stack, or if text would be longer than a string can be.
+ *
+ * @throws any other error unchanged
+ */
+export function tooDeep(error: unknown): string {
+  if (error instanceof RangeError) return error.message.includes('call stack') ? 'it is nested too deeply' : 'it is too long';
+  throw error;
+}
+
+/**
+ * Describes io-ts's validation errors, one line each, with the path and the expected type. Of the invalid value only
+ * the type is shown, as it may be a secret.
+ */
+export function failuresOf(errors: Errors): string[] {
+  return errors.map(({ context, message, value }) => {
+    const path = context
+      .map(({ key }) => key)
+      .filter((key) => key !== '')
+      .join('.');
+    const wanted = message ?? `expected ${context[context.length - 1]?.type.name ?? 'another type'}, got ${typeName(value)}`;
+    return path === '' ? wanted : `${path}: ${wanted}`;
+  });
+}
+
+/** Decodes a value, or returns the reasons for rejecting it, a line each. */
+export function validated<I, A>(codec: Decoder<I, A>, value: I): E.Either<readonly string[], A> {
+  try {
+    const decoded = codec.decode(value);
+    return E.isRight(decoded) ? decoded : E.left(failuresOf(decoded.left));
+  } catch (error) {
+    return E.left([tooDeep(error)]);
+  }
+}
+
+/** Names the type of a value, for messages that must not show it. */
+export function typeName(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'null';
+  if (typeof value === 'string' && !value.isWellFormed()) return 'text with half of a surrogate pair in it, which UTF-8 does not have';
+  if (typeof value !== 'object') return typeof value;
+  if (Array.isArray(value)) return 'an array';
+  // Such as `[object Map]`: where a plain object is expected, `an object` would be a confusing message for a `Map`.
+  const name = Object.prototype.toString.call(value).slice(8, -1);
+  return name === 'Object' ? 'object' : name;
+}
+
+/**
+ * Converts a user's value to JSON.
+ *
+ * @throws EtcdError `InvalidArgument` if JSON cannot represent it
+ */
+export function jsonOf(what: string, value: unknown): string {
+  let cause: unknown;
+  try {
+    // Unlike its type says, the result is undefined for undefined and for a function.
+    const json: unknown = JSON.stringify(value);
+    if (typeof json === 'string') return json;
+  } catch (error) {
+    cause = error;
+  }
+  throw new EtcdError(
+    'InvalidArgument',
+    `${what} cannot be written as JSON, which has no undefined, function, bigint or circle, nor what is nested too deeply`,
+    {
+      cause,
+    },
+  );
+}
+
+/**
+ * Parses JSON.
+ * @throws EtcdError `MalformedResponse`, without the engine's message, which quotes text that may be secret
+ */
+export function parseJson(text: string, where: ErrorDetails): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new EtcdError('MalformedResponse', 'the answer is not JSON', where);
+  }
+}
+
+/**
+ * Checks a name.
+ *
+ * @throws EtcdError `InvalidArgument` if it cannot be a prefix of keys. With an empty name the prefix would be `/`,
+ * which others may use, too.
+ */
+export function checkName(what: string, name: unknown): void {
+  if (typeof name === 'string' && name !== '' && isBytesLike(name)) return;
+  const given = name === '' ? 'an empty one' : typeName(name);
+  throw new EtcdError('InvalidArgument', `the name of ${what} is a string that is not empty, not ${given}`);
+}
+
+/**
+ * Returns whether a text can be the value of a header. Any other text would begin another header, or be refused by its
+ * sender.
+ */
+export const isHeaderText = (value: string): boolean => /^[\t\x20-\x7e\x80-\xff]*$/.test(value);

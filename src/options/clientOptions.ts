@@ -1,81 +1,140 @@
+import { isRecord } from '../codec/message.js';
 import { checkDiscovery, checkEndpoints, type EndpointsOption } from './endpointOptions.js';
 import { InvalidOptionError } from '../errors/index.js';
-import { typeName } from '../model/failures.js';
-import { count, duration, flag, headerText, isObject, limit, onlyKnown, text } from './optionValidators.js';
+import { typeName } from '../model/validate.js';
+import { count, duration, flag, headerText, isPath, limit, onlyKnown, text } from './optionValidators.js';
 import { checkTls } from './tlsOptions.js';
 import { checkStreams, type StreamOptions, type StreamSettings } from './streamOptions.js';
 import type { CallerSettings } from '../transport/caller.js';
 import { NO_RETRIES, type RetryPolicy } from '../transport/retryPolicy.js';
-import type { Auth, TokenSource } from '../transport/tokenProvider.js';
-import type { TlsSettings } from '../transport/tls/settings.js';
+import type { Auth, CredentialsSource, TokenSource } from '../transport/tokenProvider.js';
+import type { TlsSettings } from '../transport/tls/certificates.js';
 import type { TransportSettings } from '../transport/http/undiciTransport.js';
 
-/** How a client is made. All of it is checked when it is created; a fault is an `InvalidOptionError` that names the option. */
+/**
+ * The options of `createClient`. They are checked when the client is created; an `InvalidOptionError` names the invalid
+ * one.
+ */
 export interface ClientOptions {
-  /** Where the cluster is: `http://127.0.0.1:2379` by default. All `http` or all `https`. */
+  /**
+   * The URLs of the cluster: `http://127.0.0.1:2379` by default. They are all `http` or all `https`. An endpoint may
+   * have a path, if a proxy serves etcd under it: with `https://proxy/etcd` requests go to `https://proxy/etcd/version`
+   * and `https://proxy/etcd/v3/…`.
+   */
   readonly endpoints?: EndpointsOption;
-  /** A user with a password, or a token (a JWT, say) or a function that gets one. Without it calls carry no token. */
+  /**
+   * A user and password, or a function that returns them as a value, a Promise or an Observable. The function is called
+   * before the first call, and again when the server rejects them (`AuthFailed`). So a password can be changed while
+   * the client runs. Alternatively a token, such as a JWT, or a function that returns one. Without `auth` calls carry
+   * no token.
+   *
+   * ```ts
+   * createClient({ auth: async () => ({ username: 'app', password: await readFile('/run/secrets/etcd', 'utf8') }) });
+   * ```
+   */
   readonly auth?: Auth;
   /**
-   * What TLS is to trust and to show, in PEM or in files of PEM: for `https` endpoints only. A file that changes holds for the connections made from then on, as soon as
-   * what is in it is whole. Certificates are always verified: one that nobody signed is given as `ca`, and the name that is in it as `serverName`.
+   * The certificates to trust and to present, as PEM or as PEM files; for `https` endpoints only. A file that changes
+   * is used for later connections, as soon as its contents are complete. Certificates are always verified. Pass a
+   * self-signed certificate as `ca`, and the name in it as `serverName`.
    */
   readonly tls?: TlsSettings;
-  /** How long making a connection may take, in milliseconds: 5 000 by default. */
+  /** The timeout for opening a connection, in milliseconds: 5 000 by default. */
   readonly connectTimeoutMs?: number;
-  /** How long a call may take with all its tries, in milliseconds: 10 000 by default; `Infinity` for no limit. */
+  /**
+   * The timeout of a call from when it is first sent, all retries included, in milliseconds: 10 000 by default;
+   * `Infinity` for no limit. Waiting for a connection does not count while the endpoint completes other calls.
+   */
   readonly requestTimeoutMs?: number;
   /**
-   * How long nothing may be heard of a try before the next endpoint is tried, too, in milliseconds: 800 by default; `Infinity` for no limit. For reads, and for writes that
-   * have not left; where there is another endpoint. From the second try on it is half as long, and four times that once all were silent. The answer that comes first counts.
+   * The most calls that may wait to be sent: 65 536 by default. A further call fails with `TooManyPending` at once. A
+   * waiting call takes about 5 kB of memory.
    */
-  readonly tryTimeoutMs?: number;
+  readonly maxPendingCalls?: number;
   /**
-   * Whether the members of the cluster are looked for, and used beside `endpoints` where they can be reached: no by default. `true`, or how often their list is read anew
-   * while the client is in use, in milliseconds: 60 000 by default, and sooner while an endpoint fails.
+   * The timeout of `close()` for releasing leases, locks and the like, in milliseconds: 10 000 by default; `Infinity`
+   * for no limit. It ends sooner if the server confirms no release for a fifth of that time, and for at least 2 s.
+   */
+  readonly closeTimeoutMs?: number;
+  /**
+   * How long an attempt may go without receiving data before the call is also sent to the next endpoint. In
+   * milliseconds: 800 by default; `Infinity` for no limit. It applies to reads, and to writes that have not been sent.
+   * It is halved from the second attempt on, and multiplied by four each time that all endpoints have timed out. If
+   * there is no other endpoint, the same one is used on a new connection. A network may have dropped the old connection
+   * unnoticed. The first response counts.
+   */
+  readonly attemptTimeoutMs?: number;
+  /**
+   * Whether to discover the members of the cluster, and to use them beside `endpoints` if they can be reached: `false`
+   * by default. While the client is in use, their list is read every `intervalMs` milliseconds: 60 000 by default, and
+   * sooner while an endpoint fails. A discovered endpoint is used once its server has identified itself as that member.
+   * Before that it is sent no token, no password and none of your `headers`. The user needs permission to list members,
+   * which etcd 3.6.9 grants to root alone.
    */
   readonly discovery?: boolean | { readonly intervalMs?: number };
   /**
-   * What is done about a try that failed: by default (`true`) what rxetcd's table says. With `false` no call is tried twice, and every failure is given as it is. A
-   * function is asked each time. A write of unknown outcome is an `AmbiguousWrite` in any case.
+   * The policy for failed attempts. `true`, the default, follows rxetcd's table. With `false` no call is retried, and
+   * every failure is passed on as it is. A function is called for each failed attempt. A write of unknown outcome fails
+   * with `AmbiguousWrite` in any case.
    */
   readonly retry?: boolean | RetryPolicy;
-  /** Connections at a time to each endpoint: 64 by default. Further calls wait for one. Streams, and calls that wait at the server for a lock, say, have others. */
+  /**
+   * The most connections to each endpoint: 64 by default. Further calls wait for one. Streams have separate
+   * connections, and so do calls that wait at the server, such as for a lock.
+   */
   readonly maxConnections?: number;
-  /** How long an idle connection is kept, in milliseconds: 30 000 by default. */
+  /** How long an idle connection is kept open, in milliseconds: 30 000 by default. */
   readonly keepAliveMs?: number;
   /**
-   * How long an answer may be, or one message of a stream, in bytes of JSON: 128 MiB by default, and at most what a string can hold, 512 MiB less 24. Longer ones are
-   * `ResponseTooLarge`, and cost no memory; `kv.pages` then asks for shorter pages.
+   * The longest response, or message of a stream, in bytes of JSON: 128 MiB by default. The most is the longest string,
+   * 512 MiB less 24. A longer one fails with `ResponseTooLarge`, and takes no memory; `kv.pages` then requests shorter
+   * pages.
    */
   readonly maxResponseBytes?: number;
-  /** Sent with every request. `authorization`, `content-type`, `content-length`, `host` and the like are rxetcd's own. */
+  /**
+   * Headers of every request, except to an endpoint that `discovery` has yet to confirm. `authorization`,
+   * `content-type`, `content-length`, `host` and the like are reserved, as rxetcd sets them. `accept-encoding` and
+   * other headers that change the form of a response are rejected.
+   */
   readonly headers?: Readonly<Record<string, string>>;
-  /** What requests call themselves: `rxetcd` by default. */
+  /** The header `user-agent` of requests: `rxetcd` by default. */
   readonly userAgent?: string;
-  /** Where the gateway is, if not where the server's version says: `/v3`, `/v3beta`, `/v3alpha`, or behind a proxy's path. */
+  /**
+   * The path of the gateway, behind the path of the endpoint. By default it follows from the server's version: `/v3`,
+   * `/v3beta` or `/v3alpha`. A path before that, as in `/etcd/v3`, is also put before `/version`, `/health` and
+   * `/metrics`.
+   */
   readonly apiPrefix?: string;
   /**
-   * Plain gets (`kv.get(key)`) that are asked for in the same turn of the event loop travel as one read-only txn: true by default. No get waits for another, and each sees
-   * what it would see alone.
+   * Whether plain gets (`kv.get(key)`) of the same turn of the event loop are sent as one read-only txn: true by
+   * default. Batching adds no latency, and each get has the result that it would have alone.
    */
-  readonly gatherReads?: boolean;
-  /** How watches and keepalives are carried and kept alive. */
+  readonly batchReads?: boolean;
+  /** The transport and the timeouts of watches and keepalives. */
   readonly streams?: StreamOptions;
 }
 
-/** What V8 can hold; an answer becomes a string before it is read. */
+/** The longest string of V8: a response becomes a string before it is parsed. */
 const LONGEST_STRING = 2 ** 29 - 24;
 
 /** The options with all defaults filled in. */
 export type Settings = CallerSettings &
-  Omit<TransportSettings, 'tls'> & { readonly tls: TlsSettings; readonly gatherReads: boolean; readonly streams: StreamSettings };
+  Omit<TransportSettings, 'tls'> & {
+    readonly tls: TlsSettings;
+    readonly batchReads: boolean;
+    readonly closeTimeoutMs: number;
+    readonly streams: StreamSettings;
+  };
 
-/** Checks options as a user gave them. @throws InvalidOptionError */
+/**
+ * Checks the options of `createClient`, and fills in the defaults.
+ *
+ * @throws InvalidOptionError
+ */
 export function settingsOf(options: ClientOptions): Settings {
-  // A program in JavaScript can give anything.
+  // A caller in JavaScript can pass any value.
   const given: unknown = options;
-  if (!isObject(given)) throw new InvalidOptionError('(all)', `createClient takes an object, not ${typeName(options)}`);
+  if (!isRecord(given)) throw new InvalidOptionError('(all)', `createClient takes an object, not ${typeName(options)}`);
   onlyKnown('', options, Object.keys(KNOWN));
   const endpoints = checkEndpoints(options.endpoints === undefined ? 'http://127.0.0.1:2379' : options.endpoints);
   return {
@@ -84,7 +143,9 @@ export function settingsOf(options: ClientOptions): Settings {
     tls: options.tls === undefined ? {} : checkTls(options.tls, endpoints),
     connectTimeoutMs: duration('connectTimeoutMs', options.connectTimeoutMs, 5_000),
     requestTimeoutMs: limit('requestTimeoutMs', options.requestTimeoutMs, 10_000),
-    tryTimeoutMs: limit('tryTimeoutMs', options.tryTimeoutMs, 800),
+    maxPendingCalls: count('maxPendingCalls', options.maxPendingCalls, 65_536),
+    closeTimeoutMs: limit('closeTimeoutMs', options.closeTimeoutMs, 10_000),
+    attemptTimeoutMs: limit('attemptTimeoutMs', options.attemptTimeoutMs, 800),
     discovery: checkDiscovery(options.discovery),
     retry: checkRetry(options.retry),
     keepAliveMs: duration('keepAliveMs', options.keepAliveMs, 30_000),
@@ -96,19 +157,21 @@ export function settingsOf(options: ClientOptions): Settings {
       'content-type': 'application/json',
     },
     apiPrefix: options.apiPrefix === undefined ? undefined : checkPrefix(options.apiPrefix),
-    gatherReads: flag('gatherReads', options.gatherReads, true),
+    batchReads: flag('batchReads', options.batchReads, true),
     streams: checkStreams(options.streams === undefined ? {} : options.streams, endpoints),
   };
 }
 
-/** As a record, so that the compiler finds the option that was forgotten here. */
+/** A record, so that the compiler reports an option that is missing here. */
 const KNOWN: Readonly<Record<keyof ClientOptions, true>> = {
   endpoints: true,
   auth: true,
   tls: true,
   connectTimeoutMs: true,
   requestTimeoutMs: true,
-  tryTimeoutMs: true,
+  maxPendingCalls: true,
+  closeTimeoutMs: true,
+  attemptTimeoutMs: true,
   discovery: true,
   retry: true,
   maxConnections: true,
@@ -117,20 +180,23 @@ const KNOWN: Readonly<Record<keyof ClientOptions, true>> = {
   headers: true,
   userAgent: true,
   apiPrefix: true,
-  gatherReads: true,
+  batchReads: true,
   streams: true,
 };
 
 function checkRetry(retry: unknown): RetryPolicy | undefined {
   if (retry === undefined || retry === true) return undefined;
   if (retry === false) return NO_RETRIES;
-  // What it gives is checked when it has given it.
+  // Its result is checked when it is called.
   if (typeof retry === 'function') return retry as RetryPolicy;
   throw new InvalidOptionError('retry', `true, false or a function, not ${typeName(retry)}`);
 }
 
 function checkAuth(auth: unknown): Auth {
-  if (!isObject(auth)) throw new InvalidOptionError('auth', `{ username, password } or { token }, not ${typeName(auth)}`);
+  // Its result is checked when it is called.
+  if (typeof auth === 'function') return auth as CredentialsSource;
+  if (!isRecord(auth))
+    throw new InvalidOptionError('auth', `{ username, password }, a function that gets them, or { token }, not ${typeName(auth)}`);
   if ('token' in auth) {
     onlyKnown('auth.', auth, ['token']);
     return { token: checkToken(auth['token']) };
@@ -140,29 +206,43 @@ function checkAuth(auth: unknown): Auth {
 }
 
 function checkToken(token: unknown): TokenSource {
-  // What it gives is checked when it has given it.
+  // Its result is checked when it is called.
   if (typeof token === 'function') return token as Exclude<TokenSource, string>;
   if (typeof token !== 'string')
     throw new InvalidOptionError('auth.token', `a string, or a function that gives one, not ${typeName(token)}`);
   return headerText('auth.token', token);
 }
 
-/** Those that HTTP or rxetcd sets by itself. */
-const OWN_HEADERS = new Set([
-  ...['authorization', 'content-type', 'content-length', 'host', 'user-agent'],
-  ...['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'expect', 'te', 'trailer'],
+const BY_ITSELF = 'rxetcd sets it by itself';
+
+/** Headers that HTTP or rxetcd sets, and headers that request a form of response that rxetcd cannot read. */
+const OWN_HEADERS: ReadonlyMap<string, string> = new Map([
+  ...['authorization', 'content-type', 'content-length', 'host', 'user-agent', 'http2-settings'].map((name) => [name, BY_ITSELF] as const),
+  ...['connection', 'proxy-connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'expect', 'te', 'trailer'].map(
+    (name) => [name, BY_ITSELF] as const,
+  ),
+  ...['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions', 'sec-websocket-accept'].map(
+    (name) => [name, BY_ITSELF] as const,
+  ),
+  ['accept-encoding', 'rxetcd does not decompress answers, and would read none'],
+  ['content-encoding', 'rxetcd does not compress requests, and etcd would read none'],
+  ['range', 'rxetcd reads whole answers'],
+  ...['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'].map(
+    (name) => [name, 'an answer without a body would be read as none'] as const,
+  ),
 ]);
 
 function checkHeaders(headers: unknown): Record<string, string> {
-  // A Map or a Headers keeps them where an object does not.
-  if (!isObject(headers) || Symbol.iterator in headers)
+  // A `Map` or a `Headers` is iterable, and has no properties to read.
+  if (!isRecord(headers) || Symbol.iterator in headers)
     throw new InvalidOptionError('headers', `an object of strings, { name: value }, not ${typeName(headers)}`);
   const checked: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     const option = `headers[${JSON.stringify(name)}]`;
     const lower = name.toLowerCase();
     if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lower)) throw new InvalidOptionError(option, 'not a name that HTTP allows');
-    if (OWN_HEADERS.has(lower)) throw new InvalidOptionError(option, 'rxetcd sets it by itself');
+    const refused = OWN_HEADERS.get(lower);
+    if (refused !== undefined) throw new InvalidOptionError(option, refused);
     if (Object.hasOwn(checked, lower)) throw new InvalidOptionError(option, 'it is given twice');
     checked[lower] = headerText(option, value);
   }
@@ -171,8 +251,7 @@ function checkHeaders(headers: unknown): Record<string, string> {
 
 function checkPrefix(prefix: unknown): string {
   const given = text('apiPrefix', prefix);
-  // No segment of dots alone: it would lead elsewhere.
-  if (!/^(\/(?!\.+(\/|$))[A-Za-z0-9._~-]+)+$/.test(given))
+  if (!isPath(given))
     throw new InvalidOptionError('apiPrefix', `a path such as /v3, without a slash at its end, not ${JSON.stringify(given)}`);
   return given;
 }

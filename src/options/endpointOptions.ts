@@ -1,42 +1,56 @@
+import { isRecord } from '../codec/message.js';
 import { InvalidOptionError } from '../errors/index.js';
-import { typeName } from '../model/failures.js';
-import { duration, isObject, onlyKnown } from './optionValidators.js';
+import { typeName } from '../model/validate.js';
+import { duration, isPath, onlyKnown } from './optionValidators.js';
+import { addressOf } from '../transport/endpoints/endpointPool.js';
 
-/** Where a cluster is: one address of it, or several. */
+/** One endpoint of a cluster, or several. */
 export type EndpointsOption = string | URL | readonly (string | URL)[];
 
-/** The endpoints as origins (`https://a:2379`), each checked. @throws InvalidOptionError that names the one at fault */
+/**
+ * Checks endpoints, and returns them in the form `https://a:2379` or `https://proxy/etcd`.
+ *
+ * @throws InvalidOptionError that names the invalid endpoint
+ */
 export function checkEndpoints(given: unknown): readonly string[] {
   if (!isAddress(given) && !Array.isArray(given))
     throw new InvalidOptionError('endpoints', `a URL or a list of URLs, not ${typeName(given)}`);
-  // Array.from shows the holes, which map would skip.
+  // `Array.from` makes holes visible, which `map` would skip.
   const list: readonly unknown[] = Array.isArray(given) ? Array.from(given) : [given];
   if (list.length === 0) throw new InvalidOptionError('endpoints', 'the list is empty');
-  const origins = list.map((endpoint, index) => originOf(endpoint, Array.isArray(given) ? `endpoints[${index}]` : 'endpoints'));
+  const origins = list.map((endpoint, index) => checkedAddress(endpoint, Array.isArray(given) ? `endpoints[${index}]` : 'endpoints'));
   const [first] = origins;
   const mixed = origins.findIndex((origin) => schemeOf(origin) !== schemeOf(first ?? ''));
   if (mixed > 0) {
     throw new InvalidOptionError(
       `endpoints[${mixed}]`,
-      `${origins[mixed]} beside ${first}: all http or all https, lest a password travels in the clear`,
+      `${origins[mixed]} beside ${first}: all http or all https, so that no password travels in the clear`,
     );
   }
   return [...new Set(origins)];
 }
 
-/** Endpoints in place of others. @throws InvalidOptionError as {@link checkEndpoints}, and where they are not of the same scheme */
+/**
+ * Checks endpoints that replace others.
+ *
+ * @throws InvalidOptionError as {@link checkEndpoints}, and if their scheme is another
+ */
 export function checkNewEndpoints(given: unknown, before: readonly string[]): readonly string[] {
   const origins = checkEndpoints(given);
   const [scheme, wanted] = [origins, before].map(([first = '']) => schemeOf(first));
-  // TLS and streams were set up for the one, and a password must not travel by the other.
+  // TLS and streams are configured for one scheme, and a password must not be sent over the other.
   if (scheme !== wanted) throw new InvalidOptionError('endpoints', `${origins[0]} in place of ${before[0]}: a client stays with ${wanted}`);
   return origins;
 }
 
-/** The option `discovery`: undefined where nothing is to be discovered. @throws InvalidOptionError */
+/**
+ * Checks the option `discovery`. Returns undefined if it is off.
+ *
+ * @throws InvalidOptionError
+ */
 export function checkDiscovery(given: unknown): { readonly intervalMs: number } | undefined {
   if (given === undefined || given === false) return undefined;
-  if (given !== true && !isObject(given))
+  if (given !== true && !isRecord(given))
     throw new InvalidOptionError('discovery', `true, false or { intervalMs }, not ${typeName(given)}`);
   const options = given === true ? {} : given;
   onlyKnown('discovery.', options, ['intervalMs']);
@@ -45,10 +59,10 @@ export function checkDiscovery(given: unknown): { readonly intervalMs: number } 
 
 const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':'));
 
-/** `instanceof` would refuse a URL of another realm. */
+/** Uses the name of the type, as `instanceof` would reject a URL of another realm. */
 const isAddress = (given: unknown): given is string | URL => typeof given === 'string' || typeName(given) === 'URL';
 
-function originOf(endpoint: unknown, option: string): string {
+function checkedAddress(endpoint: unknown, option: string): string {
   if (!isAddress(endpoint)) throw new InvalidOptionError(option, `a URL such as http://127.0.0.1:2379, not ${typeName(endpoint)}`);
   let url: URL;
   try {
@@ -57,20 +71,29 @@ function originOf(endpoint: unknown, option: string): string {
     refuseComma(endpoint, option);
     throw new InvalidOptionError(option, 'not a URL; one looks like http://127.0.0.1:2379');
   }
-  // The text may hold a password (to a parser `root:secret@a` is a scheme and a path): it is nowhere repeated.
+  // No error repeats the text, as it may contain a password: a parser takes `root:secret@a` for a scheme and a path.
   if (url.username !== '' || url.password !== '')
     throw new InvalidOptionError(option, 'it has a user or password in it; they go into the option auth');
   refuseComma(endpoint, option);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new InvalidOptionError(option, 'it begins with neither http:// nor https://; one looks like http://127.0.0.1:2379');
   }
-  if ((url.pathname !== '/' && url.pathname !== '') || url.search !== '' || url.hash !== '') {
-    throw new InvalidOptionError(option, `${url.origin} has something behind it; a path belongs into the option apiPrefix`);
+  // The error shows neither, as a query may contain a secret.
+  if (url.search !== '' || url.hash !== '') throw new InvalidOptionError(option, `${url.origin} has a query or a fragment behind it`);
+  const address = addressOf(url);
+  const path = address.slice(url.origin.length);
+  if (path !== '' && !isPath(path))
+    throw new InvalidOptionError(option, `the path behind ${url.origin} has characters in it that it may not have`);
+  if (/\/v3(alpha|beta)?$/.test(path)) {
+    throw new InvalidOptionError(
+      option,
+      `its path is to end before /v3: rxetcd adds what the server's version says, or what the option apiPrefix does`,
+    );
   }
-  return url.origin;
+  return address;
 }
 
-/** As `etcdctl` takes them. To a parser `http://a,b` is the host `a,b`. */
+/** Rejects a list with commas, as `etcdctl` accepts it. A parser takes `http://a,b` for the host `a,b`. */
 function refuseComma(endpoint: string | URL, option: string): void {
   if (String(endpoint).includes(','))
     throw new InvalidOptionError(option, "it has a comma in it; give several endpoints as a list: ['http://a:2379', 'http://b:2379']");

@@ -1,23 +1,18 @@
 import { InvalidOptionError } from '../errors/index.js';
-import { typeName } from '../model/failures.js';
-import { isHeaderText } from '../transport/headerText.js';
+import { ownOptionFor } from './foreignOptions.js';
+import { isHeaderText, LONGEST_MS, typeName } from '../model/validate.js';
 
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** @param path what comes before the names: `auth.` */
+/** @param path the prefix of the names in errors, such as `auth.` */
 export function onlyKnown(path: string, given: object, known: readonly string[]): void {
   for (const name of Object.keys(given)) {
-    if (!known.includes(name))
-      throw new InvalidOptionError(path + name, `there is no such option; there are ${known.map((key) => path + key).join(', ')}`);
+    if (known.includes(name)) continue;
+    const own = ownOptionFor(path + name);
+    const advice = own === undefined ? '' : `. In its place give ${own}`;
+    throw new InvalidOptionError(path + name, `there is no such option; there are ${known.map((key) => path + key).join(', ')}${advice}`);
   }
 }
 
-/** Node's timers wrap above this, and fire at once. */
-const LONGEST_MS = 2 ** 31 - 1;
-
-/** Milliseconds that a timer can wait. */
+/** Checks a duration in milliseconds that a timer can wait. */
 export function duration(option: string, value: unknown, fallback: number): number {
   if (value === undefined) return fallback;
   if (typeof value !== 'number' || !(value > 0) || value > LONGEST_MS) {
@@ -26,7 +21,7 @@ export function duration(option: string, value: unknown, fallback: number): numb
   return value;
 }
 
-/** As {@link duration}, or `Infinity`. */
+/** Checks a duration as {@link duration} does, but allows `Infinity`. */
 export function limit(option: string, value: unknown, fallback: number): number {
   return value === Infinity ? value : duration(option, value, fallback);
 }
@@ -47,7 +42,10 @@ export function flag(option: string, value: unknown, fallback: boolean): boolean
   return value;
 }
 
-/** Text that is not empty and has no control characters in it that are a slip, such as the line break at the end of a file. */
+/**
+ * Checks text. It must not be empty, or contain control characters that are there by mistake, such as the line break at
+ * the end of a file.
+ */
 export function text(option: string, value: unknown): string {
   if (typeof value !== 'string' || value === '')
     throw new InvalidOptionError(option, `a string that is not empty, not ${value === '' ? 'an empty one' : typeName(value)}`);
@@ -55,7 +53,13 @@ export function text(option: string, value: unknown): string {
   return value;
 }
 
-/** Text that can stand behind the name of a header. */
+/**
+ * Tells whether a path is like `/v3`, without a slash at its end. No segment may consist of dots, as it would change
+ * the path.
+ */
+export const isPath = (path: string): boolean => /^(\/(?!\.+(\/|$))[A-Za-z0-9._~-]+)+$/.test(path);
+
+/** Checks text that can be the value of a header. */
 export function headerText(option: string, value: unknown): string {
   if (typeof value === 'string' && !isHeaderText(value))
     throw new InvalidOptionError(option, 'it has a line break or another character that HTTP does not allow in a header');

@@ -1,46 +1,70 @@
+import { isRecord } from '../codec/message.js';
 import { InvalidOptionError } from '../errors/index.js';
-import { typeName } from '../model/failures.js';
-import { duration, isObject, onlyKnown } from './optionValidators.js';
+import { typeName } from '../model/validate.js';
+import { duration, onlyKnown } from './optionValidators.js';
+import { IDLE_CHECK_MS } from '../transport/endpoints/activity.js';
 import type { Carrier } from '../transport/streams/carrierSelector.js';
+import { hasHttp2Streams } from '../transport/node.js';
 
-/** How the long-lived streams of a client (watches, keepalives) are carried and kept alive. Durations are in milliseconds. */
+/** The options of a client's long-lived streams, which carry watches and keepalives. Durations are in milliseconds. */
 export interface StreamOptions {
   /**
-   * What carries them. By default (`auto`) what works: `websocket` and `http2` take all watches on one connection, `chunked` needs one a watch and
-   * works everywhere. Another choice is not departed from.
+   * The transport of streams. `auto`, the default, selects one that the endpoint supports. `websocket` and `http2`
+   * carry all watches on one connection; `chunked` needs a connection for each watch, and works everywhere. Any value
+   * but `auto` disables the fallback to another transport.
    */
   readonly carrier?: 'auto' | Carrier;
-  /** How long a stream may be silent before the server is asked whether it is still there: 1 000 by default. */
+  /**
+   * How long a stream may receive no data before a heartbeat is sent: 12 000 by default. While the client calls the
+   * endpoint or holds leases it is at most 2 500. When a call to the endpoint fails or is late, a heartbeat is sent at
+   * once.
+   */
   readonly heartbeatMs?: number;
-  /** How long an answer on a stream may take (to a heartbeat, to a new watch; half as long for it to be opened) before the stream is given up and made anew: 2 000 by default. */
-  readonly answerTimeoutMs?: number;
-  /** The first pause before a stream is made anew: 50 by default. It doubles each time, up to `maxBackoffMs`, until the server has answered. */
+  /**
+   * The timeout of a response on a stream, such as to a heartbeat or a new watch: 2 000 by default. The stream is then
+   * replaced. The timeout for opening a stream is half of it.
+   */
+  readonly responseTimeoutMs?: number;
+  /**
+   * The first pause before a lost stream is opened again: 50 by default. It doubles each time, up to `maxBackoffMs`,
+   * until the server has responded.
+   */
   readonly initialBackoffMs?: number;
-  /** The longest pause before a stream is made anew: 2 000 by default. */
+  /** The longest pause before a lost stream is opened again: 2 000 by default. */
   readonly maxBackoffMs?: number;
-  /** How long a watch that nobody is subscribed to any more goes on, so that a new subscription does not begin anew: 1 000 by default. */
-  readonly graceMs?: number;
+  /**
+   * How long a watch continues after its last subscriber has left, so that a new subscriber can share it: 1 000 by
+   * default. The stream of a client stays open for the same time after its last watch. It can then be reused, for
+   * example by the next wait for a lock.
+   */
+  readonly lingerMs?: number;
 }
 
-/** With all defaults filled in. */
+/** The options with all defaults filled in. */
 export type StreamSettings = Required<StreamOptions>;
 
 const CARRIERS: readonly unknown[] = ['auto', 'websocket', 'http2', 'chunked'];
 const KNOWN: readonly (keyof StreamOptions)[] = [
   'carrier',
   'heartbeatMs',
-  'answerTimeoutMs',
+  'responseTimeoutMs',
   'initialBackoffMs',
   'maxBackoffMs',
-  'graceMs',
+  'lingerMs',
 ];
 
-/** Checks the option `streams`. @throws InvalidOptionError */
+/**
+ * Checks the option `streams`.
+ *
+ * @throws InvalidOptionError
+ */
 export function checkStreams(given: unknown, endpoints: readonly string[]): StreamSettings {
-  if (!isObject(given)) throw new InvalidOptionError('streams', `{ ${KNOWN.join(', ')} }, not ${typeName(given)}`);
+  if (!isRecord(given)) throw new InvalidOptionError('streams', `{ ${KNOWN.join(', ')} }, not ${typeName(given)}`);
   onlyKnown('streams.', given, KNOWN);
   const { carrier = 'auto' } = given;
   if (!CARRIERS.includes(carrier)) throw new InvalidOptionError('streams.carrier', `one of ${CARRIERS.join(', ')}`);
+  if (carrier === 'http2' && !hasHttp2Streams())
+    throw new InvalidOptionError('streams.carrier', "Deno does not support HTTP/2 streams both ways: use 'auto', 'websocket' or 'chunked'");
   if (carrier === 'http2' && endpoints.some((endpoint) => endpoint.startsWith('http:'))) {
     throw new InvalidOptionError('streams.carrier', 'etcd speaks HTTP/2 for JSON over TLS only: make the endpoints https');
   }
@@ -50,10 +74,10 @@ export function checkStreams(given: unknown, endpoints: readonly string[]): Stre
     throw new InvalidOptionError('streams.initialBackoffMs', `${initialBackoffMs} is above streams.maxBackoffMs, which is ${maxBackoffMs}`);
   return {
     carrier: carrier as StreamSettings['carrier'],
-    heartbeatMs: duration('streams.heartbeatMs', given['heartbeatMs'], 1_000),
-    answerTimeoutMs: duration('streams.answerTimeoutMs', given['answerTimeoutMs'], 2_000),
+    heartbeatMs: duration('streams.heartbeatMs', given['heartbeatMs'], IDLE_CHECK_MS),
+    responseTimeoutMs: duration('streams.responseTimeoutMs', given['responseTimeoutMs'], 2_000),
     initialBackoffMs,
     maxBackoffMs,
-    graceMs: duration('streams.graceMs', given['graceMs'], 1_000),
+    lingerMs: duration('streams.lingerMs', given['lingerMs'], 1_000),
   };
 }

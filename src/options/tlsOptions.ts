@@ -1,9 +1,11 @@
+import { isRecord } from '../codec/message.js';
 import { InvalidOptionError } from '../errors/index.js';
-import { typeName } from '../model/failures.js';
-import { isObject, onlyKnown, text } from './optionValidators.js';
-import { PARTS, type Part, type TlsSettings } from '../transport/tls/settings.js';
+import { captured } from '../model/captured.js';
+import { typeName } from '../model/validate.js';
+import { onlyKnown, text } from './optionValidators.js';
+import { PARTS, type Part, type TlsSettings } from '../transport/tls/certificates.js';
 
-/** As a record, so that the compiler finds the option that was forgotten here. */
+/** A record, so that the compiler reports an option that is missing here. */
 const KNOWN: Readonly<Record<keyof TlsSettings, true>> = {
   ca: true,
   caFile: true,
@@ -16,9 +18,13 @@ const KNOWN: Readonly<Record<keyof TlsSettings, true>> = {
 };
 const NAMES = Object.keys(KNOWN);
 
-/** Checks the option `tls` for its form; what is in certificates and files is looked into by who uses them. @throws InvalidOptionError */
+/**
+ * Checks the form of the option `tls`. The contents of certificates and files are checked when they are used.
+ *
+ * @throws InvalidOptionError
+ */
 export function checkTls(tls: unknown, endpoints: readonly string[]): TlsSettings {
-  if (!isObject(tls)) throw new InvalidOptionError('tls', `{ ${NAMES.join(', ')} }, not ${typeName(tls)}`);
+  if (!isRecord(tls)) throw new InvalidOptionError('tls', `{ ${NAMES.join(', ')} }, not ${typeName(tls)}`);
   onlyKnown('tls.', tls, NAMES);
   if (endpoints.some((endpoint) => endpoint.startsWith('http:')))
     throw new InvalidOptionError('tls', 'the endpoints are http, which knows no TLS: make them https');
@@ -29,7 +35,7 @@ export function checkTls(tls: unknown, endpoints: readonly string[]): TlsSetting
   if (cert !== undefined && key === undefined)
     throw new InvalidOptionError(cert.replace('cert', 'key'), 'a certificate and its key go together');
   for (const name of ['passphrase', 'serverName']) if (tls[name] !== undefined) text(`tls.${name}`, tls[name]);
-  return { ...tls };
+  return captured({ ...tls });
 }
 
 function checkPart(part: Part, tls: Readonly<Record<string, unknown>>): void {
@@ -40,7 +46,7 @@ function checkPart(part: Part, tls: Readonly<Record<string, unknown>>): void {
   if (file !== undefined) text(`tls.${part}File`, file);
 }
 
-/** The option that gives it. */
+/** Returns the name of the option that sets a part; undefined if none does. */
 function givenAs(part: Part, tls: Readonly<Record<string, unknown>>): string | undefined {
   return [part, `${part}File`].filter((name) => tls[name] !== undefined).map((name) => `tls.${name}`)[0];
 }

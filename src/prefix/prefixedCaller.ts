@@ -5,8 +5,40 @@ import { lockRpcs } from '../codec/lock.js';
 import type { AnswerOf, RequestOf, Rpc } from '../codec/rpc.js';
 import type { BytesLike } from '../model/bytes.js';
 import type { Prefix } from './prefix.js';
+import { defer, map, type Observable } from 'rxjs';
+import { understood } from '../codec/message.js';
+import { EtcdError } from '../errors/index.js';
+import { tooDeep } from '../model/validate.js';
+import type { Caller } from '../transport/call.js';
 
-/** What becomes of an RPC's request on its way out of a namespace, and of its answer on its way in. */
+/** Creates a caller that adds a prefix to all keys of requests, and removes it from responses. */
+export function callerWithin(caller: Caller, prefix: Prefix): Caller {
+  const ruleOf = rulesOf(prefix);
+
+  const within = <In, A>(rpc: Rpc<In, A>, request: In, call: (request: In) => Observable<A>): Observable<A> =>
+    defer(() => {
+      const rule = ruleOf(rpc);
+      if (rule === undefined) throw new EtcdError('InvalidArgument', 'this is not for a namespace', { rpc: rpc.name });
+      return call(whole(rpc, request, rule)).pipe(map((answer) => understood(rpc, () => rule.answer(answer))));
+    });
+
+  return {
+    unary: (rpc, request, options, onSent) => within(rpc, request, (whole) => caller.unary(rpc, whole, options, onSent)),
+    stream: (rpc, request, options) => within(rpc, request, (whole) => caller.stream(rpc, whole, options)),
+    channel: (rpc) => caller.channel(rpc),
+    get: (path, options) => caller.get(path, options),
+  };
+}
+
+function whole<In>({ name }: Rpc<In, unknown>, request: In, rule: Pick<Rule<In, unknown>, 'request'>): In {
+  try {
+    return rule.request(request);
+  } catch (error) {
+    throw new EtcdError('InvalidArgument', `the request cannot be sent: ${tooDeep(error)}`, { rpc: name });
+  }
+}
+
+/** Converts the request of an RPC when it leaves a namespace, and its response when it enters. */
 export interface Rule<In, A> {
   readonly request: (request: In) => In;
   readonly answer: (answer: A) => A;
@@ -17,17 +49,20 @@ type LeaderOut = AnswerOf<typeof electionRpcs.campaign>['leader'];
 
 const asItIs = <T>(value: T): T => value;
 
-/** The rules of a namespace, an RPC each. One without a rule is not for a namespace: passed on as it is, it might reach beyond. */
+/**
+ * Creates the rules of a namespace, one for each RPC. An RPC without a rule is not allowed, as it could reach keys
+ * outside of the namespace.
+ */
 export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A> | undefined {
   const rules = new Map<object, unknown>();
   const add = <In, A>(rpc: Rpc<In, A>, request: Rule<In, A>['request'] = asItIs, answer: Rule<In, A>['answer'] = asItIs): void =>
     void rules.set(rpc, { request, answer });
 
   const { around, inside } = prefix;
-  // A name has no key of its own, but all keys of a lock or an election begin with it.
+  // A name is no key, but all keys of a lock or an election begin with it.
   const named = <R extends { readonly name?: BytesLike | undefined }>(request: R): R => ({
     ...request,
-    // Where it is not given, the codec refuses it.
+    // If it is missing, the codec rejects the request.
     name: request.name === undefined ? undefined : prefix.before(request.name),
   });
   const led = <R extends { readonly leader?: LeaderIn }>(request: R): R => ({
@@ -36,7 +71,7 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
   });
   const leader = (given: LeaderOut): LeaderOut => ({ ...given, name: prefix.after(given.name), key: prefix.after(given.key) });
 
-  add(kvRpcs.range, around, (answer) => ({ ...answer, kvs: answer.kvs.map(inside) }));
+  for (const rpc of [kvRpcs.range, kvRpcs.longRange]) add(rpc, around, (answer) => ({ ...answer, kvs: answer.kvs.map(inside) }));
   add(kvRpcs.get, around, (kv) => kv && inside(kv));
   add(kvRpcs.put, around, (answer) => ({ ...answer, prevKv: answer.prevKv && inside(answer.prevKv) }));
   add(kvRpcs.deleteRange, around, (answer) => ({ ...answer, prevKvs: answer.prevKvs.map(inside) }));
@@ -44,10 +79,10 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
 
   add(leaseRpcs.timeToLive, asItIs, (answer) => ({
     ...answer,
-    // A lease may hold keys of others, too.
+    // The lease may also have keys outside of the namespace.
     keys: answer.keys.filter((key) => prefix.begins(key)).map((key) => prefix.after(key)),
   }));
-  // These are of the whole cluster: leases have ids, not keys, and there is one history for all.
+  // These concern the whole store: leases have ids rather than keys, and all namespaces share one history.
   for (const rpc of [leaseRpcs.grant, leaseRpcs.revoke, leaseRpcs.keepAlive, leaseRpcs.leases, kvRpcs.compact] as const)
     rules.set(rpc, { request: asItIs, answer: asItIs });
 
@@ -85,6 +120,6 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
     };
   }
 
-  // Filed by `add` under the RPC whose types they have.
+  // `add` has stored each rule under the RPC whose types it has.
   return <In, A>(rpc: Rpc<In, A>) => rules.get(rpc) as Rule<In, A> | undefined;
 }

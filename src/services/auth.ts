@@ -1,103 +1,112 @@
-import { catchError, defer, mergeMap, throwError, type Observable } from 'rxjs';
+import { catchError, defer, finalize, mergeMap, throwError, type Observable } from 'rxjs';
 import { authRpcs, roleRevokePermissionAsText } from '../codec/auth.js';
-import type { AnswerOf } from '../codec/rpc.js';
-import { EtcdError, hasReason } from '../errors/index.js';
+import { EtcdError, hasReason, keepSecret } from '../errors/index.js';
 import { toText } from '../model/bytes.js';
 import { checkOptions, oneOf, STRING, type OptionKind } from '../model/validate.js';
 import { toKeyRange, type KeyRange, type Range } from '../model/range.js';
-import type { ResponseHeader } from '../model/responses.js';
+import type {
+  AuthenticateResponse,
+  AuthStatusResponse,
+  HeaderResponse,
+  PermissionType,
+  RoleGetResponse,
+  RoleListResponse,
+  UserGetResponse,
+  UserListResponse,
+} from '../model/responses.js';
 import { serverInfoService } from './serverInfo.js';
 import type { Caller, CallOptions } from '../transport/call.js';
 
-/** An answer that says no more than that it was done, and when. */
-export interface Done {
-  readonly header: ResponseHeader;
-}
-
-/** Whether auth is on; `authRevision` counts the changes to users and roles. */
-export type AuthStatusResponse = AnswerOf<typeof authRpcs.status>;
-/** The token of a user. */
-export type AuthenticateResponse = AnswerOf<typeof authRpcs.authenticate>;
-/** The roles of a user. */
-export type UserGetResponse = AnswerOf<typeof authRpcs.userGet>;
-/** The names of all users. */
-export type UserListResponse = AnswerOf<typeof authRpcs.userList>;
-/** What a role may do, as ranges of keys. */
-export type RoleGetResponse = AnswerOf<typeof authRpcs.roleGet>;
-/** The names of all roles. */
-export type RoleListResponse = AnswerOf<typeof authRpcs.roleList>;
-
-/** What a role may do with a range of keys. */
-export type PermissionType = 'READ' | 'WRITE' | 'READWRITE';
-
-/** How a new user is to be known: by a password, by none (a certificate, etcd 3.4), or by a bcrypt hash of one (etcd 3.5). */
+/**
+ * The authentication of a new user: by a password, by a bcrypt hash of one (etcd 3.5), or without one by a certificate
+ * (etcd 3.4).
+ */
 export type NewUser = { readonly password: string } | { readonly noPassword: true } | { readonly hashedPassword: string };
 
-/** etcd's Auth service. Every method gives a cold Observable: one subscription, one call, one value; the changing ones are sent at most once. */
+/**
+ * etcd's Auth service. Every method returns a cold Observable: one subscription, one call, one value. Methods that
+ * change users or roles are sent at most once.
+ */
 export interface AuthService {
-  /** Turns auth on (`Auth.AuthEnable`). Wants a user `root` with the role `root`: `RootUserNotExist`, `RootRoleNotExist`. */
-  enable(options?: CallOptions): Observable<Done>;
-  /** Turns auth off (`Auth.AuthDisable`). */
-  disable(options?: CallOptions): Observable<Done>;
-  /** Whether auth is on (`Auth.AuthStatus`, etcd 3.5 and newer). */
+  /**
+   * Enables auth (`Auth.AuthEnable`). A user `root` with the role `root` must exist. Errors: `RootUserNotExist`,
+   * `RootRoleNotExist`.
+   */
+  enable(options?: CallOptions): Observable<HeaderResponse>;
+  /** Disables auth (`Auth.AuthDisable`). */
+  disable(options?: CallOptions): Observable<HeaderResponse>;
+  /** Reads whether auth is enabled (`Auth.AuthStatus`, etcd 3.5 and newer). */
   status(options?: CallOptions): Observable<AuthStatusResponse>;
-  /** A token for a user (`Auth.Authenticate`). A client with the option `auth` does so by itself. `AuthFailed`, `AuthNotEnabled`. */
+  /**
+   * Obtains a token for a user (`Auth.Authenticate`). A client with the option `auth` does so automatically. Errors:
+   * `AuthFailed`, `AuthNotEnabled`.
+   */
   authenticate(name: string, password: string, options?: CallOptions): Observable<AuthenticateResponse>;
-  /** Adds a user (`Auth.UserAdd`). `UserAlreadyExist`, `UserEmpty`. */
-  userAdd(name: string, user: NewUser, options?: CallOptions): Observable<Done>;
-  /** The roles of a user (`Auth.UserGet`). `UserNotFound`. */
+  /** Adds a user (`Auth.UserAdd`). Errors: `UserAlreadyExist`, `UserEmpty`. */
+  userAdd(name: string, user: NewUser, options?: CallOptions): Observable<HeaderResponse>;
+  /** Lists the roles of a user (`Auth.UserGet`). Errors with `UserNotFound` if it does not exist. */
   userGet(name: string, options?: CallOptions): Observable<UserGetResponse>;
-  /** All users (`Auth.UserList`). */
+  /** Lists all users (`Auth.UserList`). */
   userList(options?: CallOptions): Observable<UserListResponse>;
-  /** Removes a user (`Auth.UserDelete`). `UserNotFound`, `InvalidAuthMgmt` for root while auth is on. */
-  userDelete(name: string, options?: CallOptions): Observable<Done>;
-  /** Gives a user another password, or the hash of one (`Auth.UserChangePassword`). `UserNotFound`. */
+  /** Removes a user (`Auth.UserDelete`). Errors: `UserNotFound`, `InvalidAuthMgmt` for root while auth is enabled. */
+  userDelete(name: string, options?: CallOptions): Observable<HeaderResponse>;
+  /** Changes the password of a user, or its hash (`Auth.UserChangePassword`). Errors: `UserNotFound`. */
   userChangePassword(
     name: string,
     user: { readonly password: string } | { readonly hashedPassword: string },
     options?: CallOptions,
-  ): Observable<Done>;
-  /** Gives a user a role (`Auth.UserGrantRole`). `UserNotFound`, `RoleNotFound`. */
-  userGrantRole(user: string, role: string, options?: CallOptions): Observable<Done>;
-  /** Takes a role from a user (`Auth.UserRevokeRole`). `UserNotFound`, `RoleNotGranted`. */
-  userRevokeRole(user: string, role: string, options?: CallOptions): Observable<Done>;
-  /** Adds a role that may do nothing yet (`Auth.RoleAdd`). `RoleAlreadyExist`. */
-  roleAdd(name: string, options?: CallOptions): Observable<Done>;
-  /** What a role may do (`Auth.RoleGet`). `RoleNotFound`. */
+  ): Observable<HeaderResponse>;
+  /** Grants a role to a user (`Auth.UserGrantRole`). Errors: `UserNotFound`, `RoleNotFound`. */
+  userGrantRole(user: string, role: string, options?: CallOptions): Observable<HeaderResponse>;
+  /** Revokes a role from a user (`Auth.UserRevokeRole`). Errors: `UserNotFound`, `RoleNotGranted`. */
+  userRevokeRole(user: string, role: string, options?: CallOptions): Observable<HeaderResponse>;
+  /** Adds a role without permissions (`Auth.RoleAdd`). Errors: `RoleAlreadyExist`. */
+  roleAdd(name: string, options?: CallOptions): Observable<HeaderResponse>;
+  /** Lists the permissions of a role (`Auth.RoleGet`). Errors: `RoleNotFound`. */
   roleGet(role: string, options?: CallOptions): Observable<RoleGetResponse>;
-  /** All roles (`Auth.RoleList`). */
+  /** Lists all roles (`Auth.RoleList`). */
   roleList(options?: CallOptions): Observable<RoleListResponse>;
-  /** Removes a role (`Auth.RoleDelete`). `RoleNotFound`. */
-  roleDelete(role: string, options?: CallOptions): Observable<Done>;
+  /** Removes a role (`Auth.RoleDelete`). Errors: `RoleNotFound`. */
+  roleDelete(role: string, options?: CallOptions): Observable<HeaderResponse>;
   /**
-   * Lets a role read or write a range of keys (`Auth.RoleGrantPermission`). `RoleNotFound`.
+   * Grants a role permission to read or write a range of keys (`Auth.RoleGrantPermission`). Errors: `RoleNotFound`.
    *
    * ```ts
    * etcd.auth.roleGrantPermission('app', 'READWRITE', { prefix: 'app/' });
    * ```
    */
-  roleGrantPermission(role: string, permType: PermissionType, range: Range, options?: CallOptions): Observable<Done>;
-  /** Takes the permission on just this range from a role (`Auth.RoleRevokePermission`). `RoleNotFound`, `PermissionNotGranted`. */
-  roleRevokePermission(role: string, range: Range, options?: CallOptions): Observable<Done>;
+  roleGrantPermission(role: string, permType: PermissionType, range: Range, options?: CallOptions): Observable<HeaderResponse>;
+  /**
+   * Revokes the permission on exactly this range from a role (`Auth.RoleRevokePermission`). Errors: `RoleNotFound`,
+   * `PermissionNotGranted`.
+   */
+  roleRevokePermission(role: string, range: Range, options?: CallOptions): Observable<HeaderResponse>;
 }
 
-/** The Auth service over a caller. */
+/** Creates the Auth service over a caller. */
 export function authService(caller: Caller): AuthService {
   return {
     enable: (options) => caller.unary(authRpcs.enable, {}, options),
     disable: (options) => caller.unary(authRpcs.disable, {}, options),
     status: (options) => caller.unary(authRpcs.status, {}, options),
-    authenticate: (name, password, options) => caller.unary(authRpcs.authenticate, { name, password }, options),
-    userAdd: (name, user, options) => defer(() => caller.unary(authRpcs.userAdd, { name, ...newUser(user) }, options)),
+    authenticate: (name, password, options) => inConfidence({ password }, caller.unary(authRpcs.authenticate, { name, password }, options)),
+    userAdd: (name, user, options) =>
+      inConfidence(
+        user,
+        defer(() => caller.unary(authRpcs.userAdd, { name, ...newUser(user) }, options)),
+      ),
     userGet: (name, options) => caller.unary(authRpcs.userGet, { name }, options),
     userList: (options) => caller.unary(authRpcs.userList, {}, options),
     userDelete: (name, options) => caller.unary(authRpcs.userDelete, { name }, options),
     userChangePassword: (name, user, options) =>
-      defer(() => caller.unary(authRpcs.userChangePassword, { name, ...oneWay('auth.userChangePassword', user, PASSWORD) }, options)),
+      inConfidence(
+        user,
+        defer(() => caller.unary(authRpcs.userChangePassword, { name, ...oneWay('auth.userChangePassword', user, PASSWORD) }, options)),
+      ),
     userGrantRole: (user, role, options) => caller.unary(authRpcs.userGrantRole, { user, role }, options),
     userRevokeRole: (user, role, options) => caller.unary(authRpcs.userRevokeRole, { name: user, role }, options),
     roleAdd: (name, options) =>
-      // etcd 3.3 checks it only when it is written, falls over it, and again at each start.
+      // etcd 3.3 detects an empty name only when it writes the role. It then crashes, and again at each start.
       name === ''
         ? throwError(() => new EtcdError('InvalidArgument', 'the name of a role cannot be empty', { rpc: authRpcs.roleAdd.name }))
         : caller.unary(authRpcs.roleAdd, { name }, options),
@@ -121,8 +130,9 @@ export function authService(caller: Caller): AuthService {
 }
 
 /**
- * 3.3 takes the range as plain text, against its own description: our base64 is no range that it ever granted. It refuses that,
- * and is asked again in its own way; a range that is not text has none.
+ * Revokes a permission from etcd 3.3, which takes the range as plain text, contrary to its API description. It rejects
+ * base64 as a range that it never granted, so the request is sent again with plain text. A range that is not text
+ * cannot be sent that way.
  */
 function revokeAsText(
   caller: Caller,
@@ -130,7 +140,7 @@ function revokeAsText(
   { key, rangeEnd = '' }: KeyRange,
   refusal: EtcdError,
   options: CallOptions = {},
-): Observable<Done> {
+): Observable<HeaderResponse> {
   const texts = { key: toText(key), rangeEnd: toText(rangeEnd) };
   if (`${texts.key}${texts.rangeEnd}`.includes('\u{fffd}')) return throwError(() => refusal);
   const there = refusal.endpoint === undefined ? options : { ...options, endpoint: refusal.endpoint };
@@ -143,6 +153,16 @@ function revokeAsText(
     );
 }
 
+/** Makes sure that the errors of a call do not show the password in it. */
+function inConfidence<A>(user: object, call: Observable<A>): Observable<A> {
+  return defer(() => {
+    // A caller in JavaScript can pass any value, which the call then rejects.
+    const given: readonly unknown[] = Object.values(Object(user) as object);
+    const kept = given.map((secret) => keepSecret(typeof secret === 'string' ? secret : ''));
+    return call.pipe(finalize(() => kept.forEach((end) => end())));
+  });
+}
+
 const PASSWORD = { password: STRING, hashedPassword: STRING };
 const NEW_USER = { ...PASSWORD, noPassword: oneOf(true) };
 
@@ -151,7 +171,7 @@ const newUser = (given: NewUser) => {
   return 'noPassword' in user ? { options: { noPassword: true } } : user;
 };
 
-/** Without any etcd would take an empty password for what is meant. */
+/** Checks that exactly one way of authentication is given. Without any etcd would set an empty password. */
 function oneWay<U extends object>(method: string, user: U, ways: Readonly<Record<string, OptionKind>>): U {
   const given = Object.values(checkOptions<object>(method, user, ways)).filter((way) => way !== undefined).length;
   if (given === 1) return user;

@@ -1,39 +1,39 @@
 import type { Observable } from 'rxjs';
-import type { Done } from './auth.js';
 import { electionRpcs } from '../codec/election.js';
-import type { AnswerOf } from '../codec/rpc.js';
 import type { BytesLike } from '../model/bytes.js';
 import { LEASE } from '../model/validate.js';
 import type { LeaseId } from '../model/ids.js';
+import type { CampaignResponse, HeaderResponse, LeaderKey, LeaderResponse } from '../model/responses.js';
 import { withOptions } from './internal/callOptions.js';
 import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 
-/** A leadership that was won. */
-export type CampaignResponse = AnswerOf<typeof electionRpcs.campaign>;
-/** What a leader proclaims and resigns by. */
-export type LeaderKey = CampaignResponse['leader'];
-/** The leader's key, with the value that it proclaims. */
-export type LeaderResponse = AnswerOf<typeof electionRpcs.leader>;
-
-/** etcd's Election service: the server does the waiting. For a leadership that says when it ends, see `etcd.election`. */
+/**
+ * etcd's Election service, in which the server does the waiting. For a leadership that reports its loss, see
+ * `etcd.election`.
+ */
 export interface ElectionService {
   /**
-   * Waits to be elected (`Election.Campaign`), for as long as it takes unless `timeoutMs` says otherwise. Unsubscribing while it waits stands down.
+   * Waits to be elected (`Election.Campaign`), without a limit unless `timeoutMs` is set. Unsubscribing while it waits
+   * withdraws the candidacy.
    *
-   * @param options.lease what the leadership is held by. Left out, the server grants one of 60 s that nobody refreshes. `LeaseNotFound`
+   * @param options.lease the lease of the leadership; `LeaseNotFound` if it does not exist. By default the server
+   * grants one of 60 s, which is not refreshed
    */
   campaign(name: BytesLike, value: BytesLike, options?: { readonly lease?: LeaseId } & CallOptions): Observable<CampaignResponse>;
-  /** Says something else as the leader (`Election.Proclaim`). `ElectionNotLeader` for one who no longer is. */
-  proclaim(leader: LeaderKey, value: BytesLike, options?: CallOptions): Observable<Done>;
-  /** Who leads (`Election.Leader`). `ElectionNoLeader` where nobody does. */
+  /**
+   * Replaces the value that the leader proclaims (`Election.Proclaim`). Errors with `ElectionNotLeader` if the
+   * leadership is over.
+   */
+  proclaim(leader: LeaderKey, value: BytesLike, options?: CallOptions): Observable<HeaderResponse>;
+  /** Reads the current leader (`Election.Leader`). Errors with `ElectionNoLeader` if there is none. */
   leader(name: BytesLike, options?: CallOptions): Observable<LeaderResponse>;
-  /** Who leads, and each who follows (`Election.Observe`): a stream until the server ends it. */
+  /** Emits the current leader and each later one (`Election.Observe`), until the server ends the stream. */
   observe(name: BytesLike, options?: CallOptions): Observable<LeaderResponse>;
-  /** Gives the leadership up (`Election.Resign`). */
-  resign(leader: LeaderKey, options?: CallOptions): Observable<Done>;
+  /** Resigns the leadership (`Election.Resign`). */
+  resign(leader: LeaderKey, options?: CallOptions): Observable<HeaderResponse>;
 }
 
-/** The Election service over a caller. */
+/** Creates the Election service over a caller. */
 export function electionService(caller: Caller): ElectionService {
   return {
     campaign: (name, value, options = {}) =>

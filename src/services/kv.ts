@@ -1,38 +1,43 @@
 import { defer, map, type Observable } from 'rxjs';
 import { kvRpcs } from '../codec/kv.js';
-import type { Safety } from '../codec/rpc.js';
-import { AmbiguousWriteError, isEtcdError } from '../errors/index.js';
-import { GatheredReads } from './internal/getBatcher.js';
+import { understood } from '../codec/message.js';
+import { GatheredReads, ReadSizes } from './internal/getBatcher.js';
 import type { BytesLike } from '../model/bytes.js';
+import { captured, capturedBytes, readNow } from '../model/captured.js';
 import { BOOLEAN, isObject, type OptionKinds } from '../model/validate.js';
 import type { KeyValue } from '../model/keyValue.js';
 import {
-  isReadOnly,
+  DELETE_OPTIONS,
   type DeleteOptions,
   type Op,
+  PUT_OPTIONS,
   type PutOptions,
+  RANGE_OPTIONS,
   type RangeOptions,
+  READ_OPTIONS,
   type ReadOptions,
   type TxnResult,
   type TxnSpec,
 } from '../model/op.js';
-import { DELETE_OPTIONS, PUT_OPTIONS, RANGE_OPTIONS, READ_OPTIONS } from '../model/opOptions.js';
 import { toKeyRange, type Range } from '../model/range.js';
 import type { DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader } from '../model/responses.js';
-import { pages, type PagesOptions } from './internal/pages.js';
+import { pages, type PagesOptions, type RangeReads } from './internal/pages.js';
 import { withOptions } from './internal/callOptions.js';
 import { CALL, READ_CALL, type Caller, type CallOptions, type ReadCallOptions } from '../transport/call.js';
-import { toTxnRequest, toTxnResult } from './internal/txn.js';
+import { compileTxn } from './internal/txn.js';
 
-/** The answer to a compaction. */
+/** The response to a compaction. */
 export interface CompactionResponse {
   readonly header: ResponseHeader;
 }
 
-/** etcd's KV service. Every method gives a cold Observable: one subscription, one call, one value. */
-export interface Kv {
+/**
+ * etcd's KV service. Every method returns a cold Observable. All but `pages` send one call and emit one value for each
+ * subscription.
+ */
+export interface KvService {
   /**
-   * The key with its value, or undefined where there is none (`KV.Range`).
+   * Reads a key with its value (`KV.Range`). Emits undefined if the key does not exist.
    *
    * ```ts
    * etcd.kv.get('app/color').subscribe((kv) => console.log(kv?.value));
@@ -40,14 +45,15 @@ export interface Kv {
    */
   get(key: BytesLike, options?: ReadOptions & ReadCallOptions): Observable<KeyValue | undefined>;
 
-  /** Whether the key is there (`KV.Range`, without its value). */
+  /** Tells whether a key exists (`KV.Range`, without its value). */
   exists(key: BytesLike, options?: ReadOptions & ReadCallOptions): Observable<boolean>;
 
-  /** How many keys are in the range (`KV.Range`, none of them sent). */
+  /** Counts the keys of a range (`KV.Range`, without the keys themselves). */
   count(range: Range, options?: ReadOptions & ReadCallOptions): Observable<number>;
 
   /**
-   * The keys of a range with their values (`KV.Range`): in one answer, so ask for {@link Kv.pages} where there may be many.
+   * Reads the keys of a range with their values (`KV.Range`), in one response. Use {@link KvService.pages} for a range
+   * that may have many keys.
    *
    * ```ts
    * etcd.kv.range({ prefix: 'app/' }, { limit: 100 }).subscribe(({ kvs }) => …);
@@ -56,15 +62,18 @@ export interface Kv {
   range(range: Range, options?: RangeOptions & ReadCallOptions): Observable<RangeResponse>;
 
   /**
-   * The keys of a range of any size, in the order of their keys, a page at a time (`KV.Range`, as often as it takes). All pages show the store at one
-   * revision, that of the first. The next page is asked for when the subscriber has taken the last: when its `next` returns, or when what
-   * `consume` gave for it completes. `InvalidArgument` for a `pageSize` that is no whole number from 1, and for options of {@link Kv.range} that would change what a page is.
-   * `Compacted` where that revision is compacted away meanwhile.
+   * Reads a range of any size, in the order of its keys, one page at a time (one `KV.Range` a page). Pages grow up to 8
+   * MiB unless `pageSize` is set, as etcd counts the rest of the range for each. All pages show the store at the
+   * revision of the first page. The next page is requested when the subscriber's `next` returns, or when the Observable
+   * that `consume` returned for the page completes. Errors with `InvalidArgument` if `pageSize` is not a whole number
+   * from 1, and for options of {@link KvService.range} that would change the pages. Errors with `Compacted` if that
+   * revision is compacted meanwhile.
    */
   pages(range: Range, options?: PagesOptions & ReadCallOptions): Observable<RangeResponse>;
 
   /**
-   * Writes a key (`KV.Put`). It is sent at most once: `AmbiguousWrite` where nobody knows whether it was carried out.
+   * Writes a key (`KV.Put`), at most once. Errors with `AmbiguousWrite` if the write was sent and its outcome is
+   * unknown.
    *
    * ```ts
    * etcd.kv.put('app/color', 'red').subscribe(({ header }) => console.log(header.revision));
@@ -72,12 +81,13 @@ export interface Kv {
    */
   put(key: BytesLike, value: BytesLike, options?: PutOptions & CallOptions): Observable<PutResponse>;
 
-  /** Deletes the keys of a range (`KV.DeleteRange`), at most once. None to delete is no error: `deleted` is 0. */
+  /** Deletes the keys of a range (`KV.DeleteRange`), at most once. An empty range is no error: `deleted` is 0. */
   delete(range: Range, options?: DeleteOptions & CallOptions): Observable<DeleteRangeResponse>;
 
   /**
-   * If all compares hold the ops of `success`, else those of `failure`, at one revision (`KV.Txn`); at most 128 ops. Sent at most once, unless nothing in
-   * it writes. The types of the results follow the ops of the branch that ran.
+   * Runs the operations of `success` if all compares hold, otherwise those of `failure`, at one revision (`KV.Txn`). A
+   * txn has at most 128 operations. It is sent at most once, unless it only reads. The types of the results are those
+   * of the operations of the branch that ran.
    *
    * ```ts
    * etcd.kv
@@ -91,59 +101,86 @@ export interface Kv {
   ): Observable<TxnResult<S, F>>;
 
   /**
-   * Forgets what was before a revision (`KV.Compact`), at most once. With `physical` it answers when the space is free.
-   * `Compacted` where it is already, `FutureRev` for a revision to come.
+   * Discards the history before a revision (`KV.Compact`), at most once. With `physical` the response is sent when the
+   * space is free. Errors with `Compacted` if that revision is compacted already, and with `FutureRev` if the store has
+   * not reached it.
    */
   compact(revision: number, options?: { readonly physical?: boolean } & CallOptions): Observable<CompactionResponse>;
 }
 
 /**
- * The KV service over a caller.
- *
- * @param gather gets that are asked for together travel together, within so much time; without it each goes by itself
+ * Creates the reads of ranges, as `kv.range` does them: one for responses that are known to be long, one for all
+ * others.
  */
-export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: number }): Kv {
+export function rangeReads(caller: Caller): RangeReads {
+  const readBy =
+    (rpc: typeof kvRpcs.range): KvService['range'] =>
+    (which, options = {}) => {
+      const given = captured(which);
+      return withOptions('kv.range', options, RANGE, (request, call) => caller.unary(rpc, { ...toKeyRange(given), ...request }, call));
+    };
+  return { usual: readBy(kvRpcs.range), long: readBy(kvRpcs.longRange) };
+}
+
+/**
+ * Creates the KV service over a caller.
+ *
+ * @param gather sends gets of the same turn as one batch, within `requestTimeoutMs`; without it each get is sent alone
+ * @param maxResponseBytes the longest response that the client accepts; pages stay below it
+ */
+export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: number }, maxResponseBytes?: number): KvService {
+  const sizes = new ReadSizes();
   const gathered = gather && {
-    linearizable: new GatheredReads(caller, {}, gather.requestTimeoutMs),
-    serializable: new GatheredReads(caller, { serializable: true }, gather.requestTimeoutMs),
+    linearizable: new GatheredReads(caller, {}, gather.requestTimeoutMs, sizes),
+    serializable: new GatheredReads(caller, { serializable: true }, gather.requestTimeoutMs, sizes),
   };
-  const range: Kv['range'] = (which, options = {}) =>
-    withOptions('kv.range', options, RANGE, (request, call) => caller.unary(kvRpcs.range, { ...toKeyRange(which), ...request }, call));
-  const countOf = (method: string, which: Range, options: ReadOptions & ReadCallOptions = {}): Observable<number> =>
-    withOptions(method, options, READ, (request, call) =>
-      caller.unary(kvRpcs.range, { ...toKeyRange(which), ...request, countOnly: true }, call).pipe(map(({ count }) => count)),
+  const ranges = rangeReads(caller);
+  const countOf = (method: string, which: Range, options: ReadOptions & ReadCallOptions = {}): Observable<number> => {
+    const given = captured(which);
+    return withOptions(method, options, READ, (request, call) =>
+      caller.unary(kvRpcs.range, { ...toKeyRange(given), ...request, countOnly: true }, call).pipe(map(({ count }) => count)),
     );
+  };
 
   return {
-    range,
-    get: (key, options = NONE) => {
+    range: ranges.usual,
+    get: (given, options = NONE) => {
+      const key = capturedBytes(given);
       if (gathered !== undefined && isPlain(options)) {
         return (options.serializable === true ? gathered.serializable : gathered.linearizable).get(key);
       }
-      // As most are: to take options apart that are not there would cost a call more than to encode it.
+      // The usual case. Splitting options that were not passed would cost more than encoding the request.
       if (options === NONE) return caller.unary(kvRpcs.get, { key });
       return withOptions('kv.get', options, READ, (request, call) => caller.unary(kvRpcs.get, { key, ...request }, call));
     },
     exists: (key, options) => countOf('kv.exists', { key }, options).pipe(map((count) => count > 0)),
     count: (which, options) => countOf('kv.count', which, options),
-    pages: (which, options) => pages(range, which, options),
+    pages: (which, options) => pages(ranges, captured(which), captured(options), { maxResponseBytes }),
 
-    put: (key, value, options = NONE) => {
+    put: (givenKey, givenValue, options = NONE) => {
+      const key = capturedBytes(givenKey);
+      const value = capturedBytes(givenValue);
       if (options === NONE) return caller.unary(kvRpcs.put, { key, value });
       return withOptions('kv.put', options, PUT, (request, call) => caller.unary(kvRpcs.put, { key, value, ...request }, call));
     },
 
-    delete: (which, options = {}) =>
-      withOptions('kv.delete', options, DELETE, (request, call) =>
-        caller.unary(kvRpcs.deleteRange, { ...toKeyRange(which), ...request }, call),
-      ),
+    delete: (which, options = {}) => {
+      const given = captured(which);
+      return withOptions('kv.delete', options, DELETE, (request, call) =>
+        caller.unary(kvRpcs.deleteRange, { ...toKeyRange(given), ...request }, call),
+      );
+    },
 
-    txn: (spec, options) =>
-      defer(() => {
-        const request = toTxnRequest(spec);
-        const rpc = isReadOnly(spec) ? kvRpcs.readTxn : kvRpcs.txn;
-        return caller.unary(rpc, request, options).pipe(map((answer) => understood(rpc, () => toTxnResult(spec, answer))));
-      }),
+    txn: (spec, options) => {
+      const call = captured(options);
+      // Compiled at once rather than copied and compiled later: a txn may have thousands of operations.
+      const compiled = readNow(() => compileTxn(spec));
+      return defer(() => {
+        const { request, readOnly, resultOf } = compiled();
+        const rpc = readOnly ? kvRpcs.readTxn : kvRpcs.txn;
+        return caller.unary(rpc, request, call).pipe(map((answer) => understood(rpc, () => resultOf(answer))));
+      });
+    },
 
     compact: (revision, options = {}) =>
       withOptions('kv.compact', options, { ...CALL, physical: BOOLEAN }, (request, call) =>
@@ -157,25 +194,16 @@ const RANGE: OptionKinds<RangeOptions & ReadCallOptions> = { ...READ_CALL, ...RA
 const PUT: OptionKinds<PutOptions & CallOptions> = { ...CALL, ...PUT_OPTIONS };
 const DELETE: OptionKinds<DeleteOptions & CallOptions> = { ...CALL, ...DELETE_OPTIONS };
 
-/** Given for options that were left out. */
+/** The default of `options`. */
 const NONE: CallOptions = Object.freeze({});
 
-/** Nothing is asked of a get that another, asked for at the same time, would not want. */
+/** Tells whether the options of a get allow it to share a batch with others. */
 function isPlain(options: ReadOptions & ReadCallOptions): boolean {
   if (options === NONE) return true;
-  // What is none has no names, either.
+  // Other values have no properties to check; the call rejects them.
   if (!isObject(options)) return false;
   for (const name in options) {
     if (name !== 'serializable' && (options[name as keyof typeof options] !== undefined || !Object.hasOwn(READ, name))) return false;
   }
   return options.serializable === undefined || typeof options.serializable === 'boolean';
-}
-
-/** What was written is not undone by an answer that is not understood. */
-function understood<T>({ safety }: { readonly safety: Safety }, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw safety === 'write' && isEtcdError(error) ? new AmbiguousWriteError(error) : error;
-  }
 }

@@ -1,32 +1,30 @@
 import type { Observable } from 'rxjs';
-import type { Done } from './auth.js';
 import { lockRpcs } from '../codec/lock.js';
-import type { AnswerOf } from '../codec/rpc.js';
 import type { BytesLike } from '../model/bytes.js';
 import { LEASE } from '../model/validate.js';
 import type { LeaseId } from '../model/ids.js';
+import type { HeaderResponse, LockResponse } from '../model/responses.js';
 import { withOptions } from './internal/callOptions.js';
 import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 
-/** An owned lock; `key` is what to unlock by, and is there for as long as the lock is held. */
-export type LockResponse = AnswerOf<typeof lockRpcs.lock>;
-
 /**
- * etcd's Lock service: the server does the waiting. It tells nobody when the lease behind a lock has ended; for a lock that
- * does, see `etcd.lock`.
+ * etcd's Lock service, in which the server does the waiting. It does not report when the lease of a lock has ended; for
+ * a lock that does, see `etcd.lock`.
  */
 export interface LockService {
   /**
-   * Waits for a lock and owns it (`Lock.Lock`), for as long as it takes unless `timeoutMs` says otherwise. Unsubscribing while it waits leaves the queue.
+   * Acquires a lock (`Lock.Lock`). It waits without a limit unless `timeoutMs` is set. Unsubscribing while it waits
+   * leaves the queue.
    *
-   * @param options.lease what the lock is held by; it is free again when this ends. Left out, the server grants one of 60 s that nobody refreshes. `LeaseNotFound`
+   * @param options.lease the lease of the lock, whose end releases it; `LeaseNotFound` if it does not exist. By default
+   * the server grants one of 60 s, which is not refreshed
    */
   lock(name: BytesLike, options?: { readonly lease?: LeaseId } & CallOptions): Observable<LockResponse>;
-  /** Frees a lock by its key (`Lock.Unlock`). */
-  unlock(key: BytesLike, options?: CallOptions): Observable<Done>;
+  /** Releases a lock by its key (`Lock.Unlock`). */
+  unlock(key: BytesLike, options?: CallOptions): Observable<HeaderResponse>;
 }
 
-/** The Lock service over a caller. */
+/** Creates the Lock service over a caller. */
 export function lockService(caller: Caller): LockService {
   return {
     lock: (name, options = {}) =>

@@ -1,56 +1,55 @@
-import { defer, type Observable } from 'rxjs';
-import type { Done } from './auth.js';
+import { concat, defer, EMPTY, map, type Observable, throwError } from 'rxjs';
 import { maintenanceRpcs } from '../codec/maintenance.js';
-import type { AnswerOf } from '../codec/rpc.js';
+import { EtcdError } from '../errors/index.js';
+import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 import { ANYTHING, checkOptions, FROM_ZERO, oneOf, required, type OptionKinds } from '../model/validate.js';
 import type { MemberId } from '../model/ids.js';
-import { snapshot, type SnapshotPart } from '../snapshot.js';
+import type { AlarmResponse, HeaderResponse, DowngradeResponse, HashKvResponse, HashResponse, StatusResponse } from '../model/responses.js';
 import { withOptions } from './internal/callOptions.js';
-import { CALL, type Caller, type CallOptions } from '../transport/call.js';
-
-/** The alarms that are raised. */
-export type AlarmResponse = AnswerOf<typeof maintenanceRpcs.alarm>;
-/** A member's state: sizes in bytes, `leader` the id of whom it follows. */
-export type StatusResponse = AnswerOf<typeof maintenanceRpcs.status>;
-/** The hash of a member's whole database. */
-export type HashResponse = AnswerOf<typeof maintenanceRpcs.hash>;
-/** The hash of a member's keys up to a revision. */
-export type HashKvResponse = AnswerOf<typeof maintenanceRpcs.hashKv>;
-/** The version that the cluster is at. */
-export type DowngradeResponse = AnswerOf<typeof maintenanceRpcs.downgrade>;
 
 /** An alarm of a member. */
 export interface Alarm {
   readonly alarm: 'NOSPACE' | 'CORRUPT';
-  /** Whose; of all members if left out. */
+  /** The member of the alarm; all members by default. */
   readonly memberId?: MemberId;
 }
 
-/** Without the one it would be all alarms. The id is for the codec to look at. */
+/** `alarm` is required, as etcd would otherwise take it for all alarms. The codec checks the id. */
 const ALARM: OptionKinds<Alarm> = { alarm: required(oneOf('NOSPACE', 'CORRUPT')), memberId: ANYTHING };
 
 /**
- * etcd's Maintenance service. Every method gives a cold Observable: one subscription, one call. What concerns a single member (`status`,
- * `defragment`, `hash`, `hashKv`, `snapshot`) goes to the endpoint of the option `endpoint`, or to the next in turn.
+ * etcd's Maintenance service. Every method returns a cold Observable: one subscription, one call. Calls that concern a
+ * single member (`status`, `defragment`, `hash`, `hashKv`, `snapshot`) go to the endpoint of the option `endpoint`, or
+ * to the next in turn.
  */
-export interface Maintenance {
-  /** The alarms that are raised (`Maintenance.Alarm`, `GET`). */
+export interface MaintenanceService {
+  /** Lists the active alarms (`Maintenance.Alarm`, `GET`). */
   alarms(options?: CallOptions): Observable<AlarmResponse>;
-  /** Raises an alarm (`Maintenance.Alarm`, `ACTIVATE`), at most once: with `NOSPACE` the cluster refuses to grow. */
+  /**
+   * Raises an alarm (`Maintenance.Alarm`, `ACTIVATE`), at most once. With `NOSPACE` the cluster rejects writes that
+   * need space.
+   */
   alarmActivate(alarm: Alarm, options?: CallOptions): Observable<AlarmResponse>;
   /** Clears an alarm (`Maintenance.Alarm`, `DEACTIVATE`), at most once. */
   alarmDeactivate(alarm: Alarm, options?: CallOptions): Observable<AlarmResponse>;
-  /** A member's version, sizes, leader and place in the log (`Maintenance.Status`). */
+  /** Reads a member's version, sizes, leader and position in the log (`Maintenance.Status`). */
   status(options?: CallOptions): Observable<StatusResponse>;
-  /** Gives a member's free space back to its disk (`Maintenance.Defragment`). It answers nothing else meanwhile, so this has no deadline of its own. */
-  defragment(options?: CallOptions): Observable<Done>;
-  /** The hash of a member's whole database (`Maintenance.Hash`): for tests of etcd itself. */
+  /**
+   * Releases a member's free space to its disk (`Maintenance.Defragment`). The call has no deadline by default. The
+   * member answers no other requests meanwhile.
+   */
+  defragment(options?: CallOptions): Observable<HeaderResponse>;
+  /** Reads the hash of a member's whole database (`Maintenance.Hash`), for tests of etcd itself. */
   hash(options?: CallOptions): Observable<HashResponse>;
-  /** The hash of a member's keys up to a revision, 0 for the newest (`Maintenance.HashKV`; its gateway has it from etcd 3.5 on). `Compacted`, `FutureRev`. */
+  /**
+   * Reads the hash of a member's keys up to a revision, 0 for the newest (`Maintenance.HashKV`; in the gateway since
+   * etcd 3.5). Errors: `Compacted`, `FutureRev`.
+   */
   hashKv(options?: { readonly revision?: number } & CallOptions): Observable<HashKvResponse>;
   /**
-   * A member's whole database as it is now, in parts (`Maintenance.Snapshot`). Written one after the other they are the file that `etcdutl snapshot restore`
-   * takes, checksum included. It completes only when nothing is missing, and errors with `ConnectionLost` otherwise.
+   * Reads a member's whole database in its current state, in parts (`Maintenance.Snapshot`). Written one after the
+   * other they are the file that `etcdutl snapshot restore` accepts, checksum included. The Observable completes only
+   * after all parts, and errors with `ConnectionLost` otherwise.
    *
    * ```ts
    * etcd.maintenance.snapshot().subscribe(({ blob, bytesSent, remainingBytes }) => {
@@ -60,14 +59,20 @@ export interface Maintenance {
    * ```
    */
   snapshot(options?: CallOptions): Observable<SnapshotPart>;
-  /** Makes another member the leader (`Maintenance.MoveLeader`), at most once; the leader's endpoint has to be asked: `NotLeader`, `BadLeaderTransferee`. */
-  moveLeader(targetId: MemberId, options?: CallOptions): Observable<Done>;
-  /** Checks, starts or calls off a downgrade of the cluster to a version such as `3.4.0` (`Maintenance.Downgrade`, etcd 3.5 and newer). */
+  /**
+   * Makes another member the leader (`Maintenance.MoveLeader`), at most once. Only the current leader accepts the
+   * request, so pass its `endpoint`. Errors: `NotLeader`, `BadLeaderTransferee`.
+   */
+  moveLeader(targetId: MemberId, options?: CallOptions): Observable<HeaderResponse>;
+  /**
+   * Validates, starts or cancels a downgrade of the cluster to a version such as `3.4.0` (`Maintenance.Downgrade`, etcd
+   * 3.5 and newer).
+   */
   downgrade(action: 'VALIDATE' | 'ENABLE' | 'CANCEL', version: string, options?: CallOptions): Observable<DowngradeResponse>;
 }
 
-/** The Maintenance service over a caller. */
-export function maintenanceService(caller: Caller): Maintenance {
+/** Creates the Maintenance service over a caller. */
+export function maintenanceService(caller: Caller): MaintenanceService {
   return {
     alarms: (options) => caller.unary(maintenanceRpcs.alarms, { action: 'GET' }, options),
     alarmActivate: (alarm, options) =>
@@ -93,4 +98,38 @@ export function maintenanceService(caller: Caller): Maintenance {
     moveLeader: (targetId, options) => caller.unary(maintenanceRpcs.moveLeader, { targetId }, options),
     downgrade: (action, version, options) => caller.unary(maintenanceRpcs.downgrade, { action, version }, options),
   };
+}
+
+/** A part of a snapshot, and the progress of the transfer. */
+export interface SnapshotPart {
+  readonly blob: Uint8Array;
+  /** The bytes received so far, including this part. */
+  readonly bytesSent: number;
+  /** The bytes that are still to be received; 0 in the last part. */
+  readonly remainingBytes: number;
+  /** The storage version of the database (`3.6.0`), from etcd 3.6 on; empty before. */
+  readonly version: string;
+}
+
+/** Reads a member's database in parts. A stream that ends early causes an error, never a short file. */
+export function snapshot(caller: Caller, options?: CallOptions): Observable<SnapshotPart> {
+  return defer(() => {
+    let bytesSent = 0;
+    let complete = false;
+    const parts = caller.stream(maintenanceRpcs.snapshot, {}, options).pipe(
+      map(({ blob, remainingBytes, version }): SnapshotPart => {
+        bytesSent += blob.length;
+        complete = remainingBytes === 0;
+        return { blob, bytesSent, remainingBytes, version };
+      }),
+    );
+    const cutShort = (): EtcdError =>
+      new EtcdError('ConnectionLost', `the snapshot ended after ${bytesSent} bytes, before it was complete`, {
+        rpc: maintenanceRpcs.snapshot.name,
+      });
+    return concat(
+      parts,
+      defer(() => (complete ? EMPTY : throwError(() => cutShort()))),
+    );
+  });
 }

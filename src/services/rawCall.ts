@@ -7,51 +7,70 @@ import { leaseRpcs } from '../codec/lease.js';
 import { lockRpcs } from '../codec/lock.js';
 import { maintenanceRpcs } from '../codec/maintenance.js';
 import type { Rpc, Safety } from '../codec/rpc.js';
-import { jsonText, type Json } from '../codec/wire.js';
+import { understood } from '../codec/message.js';
+import { ascii, type Json } from '../codec/wire.js';
 import { EtcdError } from '../errors/index.js';
-import { BOOLEAN, checkArgument, checkOptions, CODEC, oneOf, type OptionKind, type OptionKinds } from '../model/validate.js';
-import { failuresOf } from '../model/failures.js';
-import { jsonOf } from '../model/jsonOf.js';
+import { captured, readNow } from '../model/captured.js';
+import {
+  BOOLEAN,
+  checkArgument,
+  checkOptions,
+  CODEC,
+  jsonOf,
+  oneOf,
+  type OptionKind,
+  type OptionKinds,
+  validated,
+} from '../model/validate.js';
 import { splitOptions } from './internal/callOptions.js';
 import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 
-/** How an RPC is called that rxetcd has no method for. */
+/** The options of `call`, for an RPC that rxetcd has no method for. */
 export interface RawCallOptions<A> extends CallOptions {
-  /** Checks the answer; without it the answer is JSON as it came, in etcd's spelling. */
+  /**
+   * Checks the response. Without it the response is emitted as JSON in etcd's spelling. If the codec rejects the
+   * response, the call errors with `MalformedResponse`, which after a write is the cause of an `AmbiguousWrite`.
+   */
   readonly codec?: Decoder<unknown, A>;
-  /** `read` lets it be tried again where nobody knows what became of it. By default `write`: at most once. */
+  /**
+   * With `read` the call is retried even if its outcome is unknown. With `write`, the default, it is carried out at
+   * most once.
+   */
   readonly safety?: Safety;
-  /** Its answers are a stream (`{ result }` a line). */
+  /** Whether the RPC responds with a stream, one `{ result }` a line. */
   readonly streaming?: boolean;
 }
 
 /**
- * Any RPC of the gateway, by its path behind the version's prefix (`/kv/range`), with a body in etcd's spelling.
+ * Calls any RPC of the gateway, by its path behind the prefix of the version (`/kv/range`), with a body in etcd's
+ * spelling.
  *
  * ```ts
  * etcd.call('/kv/range', { key: btoa('a') }, { codec: t.type({ count: t.string }), safety: 'read' });
  * ```
  */
 export function rawCall<A>(caller: Caller, path: string, body: Json, options: RawCallOptions<A> = {}): Observable<A> {
+  const given = captured(options);
+  const text = readNow(() => ascii(jsonOf('call: body', body)));
   return defer(() => {
     checkArgument('call', 'path', path, PATH);
-    const [{ codec, safety = 'write', streaming = false }, call] = splitOptions(checkOptions('call', options, RAW_CALL));
-    jsonOf('call: body', body);
-    const rpc: Rpc<Json, unknown> = {
+    const [{ codec, safety = 'write', streaming = false }, call] = splitOptions(checkOptions('call', given, RAW_CALL));
+    const rpc: Rpc<string, unknown> = {
       ...limitsOf(path),
       name: `POST ${path}`,
       path,
       safety,
-      request: { kind: undefined, write: jsonText },
+      request: { kind: undefined, write: (json) => json },
       response: { read: (json) => json, explain: () => [] },
     };
-    const answers = streaming ? caller.stream(rpc, body, call) : caller.unary(rpc, body, call);
     // Without a codec `A` is `unknown`, by the overloads of `Client.call`.
-    return answers.pipe(map((answer) => (codec === undefined ? (answer as A) : checked(codec, answer, rpc.name))));
+    const read = (answer: unknown): A => (codec === undefined ? (answer as A) : checked(codec, answer, rpc.name));
+    if (streaming) return caller.stream(rpc, text(), call).pipe(map(read));
+    return caller.unary(rpc, text(), call).pipe(map((answer) => understood(rpc, () => read(answer))));
   });
 }
 
-/** A path could lead elsewhere. */
+/** Rejects paths that could lead out of the gateway. */
 const PATH: OptionKind = {
   what: "a path like /kv/range, behind the version's prefix",
   is: (path) => typeof path === 'string' && /^(\/[\w.~-]+)+$/.test(path),
@@ -59,7 +78,7 @@ const PATH: OptionKind = {
 
 const RAW_CALL: OptionKinds<RawCallOptions<unknown>> = { ...CALL, codec: CODEC, safety: oneOf('read', 'write'), streaming: BOOLEAN };
 
-/** How long an RPC may take that there is a method for, too, or that needs no token: the same as there. */
+/** Returns the limits of an RPC that also has a method, and whether it needs a token, as that method has them. */
 function limitsOf(path: string): Pick<Rpc<never, unknown>, 'unbounded' | 'bounded' | 'anonymous'> {
   const tables = [authRpcs, electionRpcs, leaseRpcs, lockRpcs, maintenanceRpcs];
   const typed = tables.flatMap((table): readonly Rpc<never, unknown>[] => Object.values(table)).find((rpc) => rpc.path === path);
@@ -71,7 +90,7 @@ function limitsOf(path: string): Pick<Rpc<never, unknown>, 'unbounded' | 'bounde
 }
 
 function checked<A>(codec: Decoder<unknown, A>, answer: unknown, rpc: string): A {
-  const decoded = codec.decode(answer);
+  const decoded = validated(codec, answer);
   if (E.isRight(decoded)) return decoded.right;
-  throw new EtcdError('MalformedResponse', `the answer is not what the codec wants: ${failuresOf(decoded.left).join('; ')}`, { rpc });
+  throw new EtcdError('MalformedResponse', `the answer is not what the codec wants: ${decoded.left.join('; ')}`, { rpc });
 }

@@ -1,41 +1,79 @@
 import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { map, type Observable } from 'rxjs';
-import { parseMetrics, type MetricFamily } from '../codec/metrics.js';
-import { ServerHealth, ServerVersion } from '../codec/serverInfo.js';
-import { EtcdError, type ErrorDetails } from '../errors/index.js';
-import { failuresOf } from '../model/failures.js';
+import { parseMetrics, ServerHealth, ServerVersion } from '../codec/serverInfo.js';
+import { EtcdError, type ErrorDetails, UnsupportedServerVersionError } from '../errors/index.js';
+import { failuresOf, parseJson } from '../model/validate.js';
 import type { Caller, CallOptions, PlainAnswer } from '../transport/call.js';
-import { parseJson } from '../transport/parseJson.js';
+import type { PlainResponse } from '../transport/wire.js';
+import { isAtLeast } from '../transport/endpoints/version.js';
 
-/** What a server tells over plain HTTP, beside the gateway: of the endpoint in the option `endpoint`, or the next in turn. */
-export interface ServerInfoService {
-  /** The version of a server and of its cluster (`GET /version`). */
-  version(options?: CallOptions): Observable<ServerVersion>;
-  /** Whether a server is healthy (`GET /health`): an unhealthy one is no error, but `{ health: false, reason }`. */
-  health(options?: CallOptions): Observable<ServerHealth>;
-  /** A server's metrics (`GET /metrics`), parsed. */
-  metrics(options?: CallOptions): Observable<readonly MetricFamily[]>;
-  /** A server's metrics (`GET /metrics`) in Prometheus' text format. */
-  metricsText(options?: CallOptions): Observable<string>;
+/** A check that a server makes of itself. */
+export interface HealthCheck {
+  /** The name that etcd uses, such as `linearizable_read`. */
+  readonly name: string;
+  readonly ok: boolean;
+  /** The cause of a failure. */
+  readonly reason?: string;
 }
 
-/** The plain HTTP side of a server over a caller. */
-export function serverInfoService(caller: Caller): ServerInfoService {
+/** The checks that a server makes of itself, in no particular order. */
+export interface HealthChecks {
+  /** Whether all checks passed. */
+  readonly ok: boolean;
+  readonly checks: readonly HealthCheck[];
+}
+
+/** Creates the plain HTTP requests to a server over a caller. */
+export function serverInfoService(caller: Caller) {
   const ask = <A>(path: string, read: (answer: PlainAnswer, where: ErrorDetails) => A, options: CallOptions | undefined): Observable<A> =>
     caller.get(path, options).pipe(map((answer) => read(answer, { rpc: `GET ${path}`, endpoint: answer.endpoint })));
   return {
-    version: (options) => ask('/version', (answer, where) => decodeJson(ServerVersion, okBody(answer, where), where), options),
-    // Unhealthy is 503, with the same JSON.
-    health: (options) => ask('/health', ({ body }, where) => decodeJson(ServerHealth, body, where), options),
-    metrics: (options) => ask('/metrics', (answer, where) => parseMetrics(okBody(answer, where), where), options),
-    metricsText: (options) => ask('/metrics', okBody, options),
+    version: (options?: CallOptions) =>
+      ask('/version', (answer, where) => decodeJson(ServerVersion, jsonBody(okAnswer(answer)), where), options),
+    // The response of an unhealthy server has the status 503, and the same JSON.
+    health: (options?: CallOptions) =>
+      ask('/health', (answer, where) => decodeJson(ServerHealth, jsonBody(existing(answer)), where), options),
+    livez: (options?: CallOptions) => ask('/livez?verbose', checksIn, options),
+    readyz: (options?: CallOptions) => ask('/readyz?verbose', checksIn, options),
+    metrics: (options?: CallOptions) => ask('/metrics', (answer, where) => parseMetrics(okAnswer(answer).body, where), options),
+    metricsText: (options?: CallOptions) => ask('/metrics', (answer) => okAnswer(answer).body, options),
   };
 }
 
-function okBody({ status, body }: PlainAnswer, where: ErrorDetails): string {
-  if (status !== 200) throw new EtcdError('MalformedResponse', `HTTP ${status}`, where);
-  return body;
+/** The first 3.5 with `/livez` and `/readyz`. 3.4.29 has them, too. */
+const CHECKS_SINCE = '3.5.11';
+
+/** Reads the lines `[+]name ok` and `[-]name failed: reason`. A failure has the status 503. */
+function checksIn({ response, version }: PlainAnswer, where: ErrorDetails): HealthChecks {
+  const { status, body } = response;
+  if (status === 404 && version !== undefined && !isAtLeast(version, CHECKS_SINCE))
+    throw new UnsupportedServerVersionError(where.rpc ?? '', { ...where, required: CHECKS_SINCE, found: version.text });
+  const checks = [...body.matchAll(/^\[([+-])\](\S+) (?:ok|failed: (.*))$/gm)].map(([, sign, name = '', reason]): HealthCheck => ({
+    name,
+    ok: sign === '+',
+    ...(reason === undefined ? {} : { reason }),
+  }));
+  // A response of etcd names at least one check, whatever its status.
+  if (checks.length === 0) throw response.error();
+  return { ok: status === 200, checks };
+}
+
+/** @throws EtcdError that names the port to use, if the server lacks the path because its port is not for clients */
+function existing({ response }: PlainAnswer): PlainResponse {
+  if (response.status === 404) throw response.error();
+  return response;
+}
+
+function okAnswer({ response }: PlainAnswer): PlainResponse {
+  if (response.status !== 200) throw response.error();
+  return response;
+}
+
+/** Returns the body of a response that is JSON. Any other response comes from a proxy before etcd. */
+function jsonBody(response: PlainResponse): string {
+  if (response.isPage) throw response.error();
+  return response.body;
 }
 
 function decodeJson<A>(codec: Decoder<unknown, A>, body: string, where: ErrorDetails): A {

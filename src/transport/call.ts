@@ -1,31 +1,38 @@
+import { EtcdError } from '../errors/index.js';
 import type { Observable } from 'rxjs';
+import type { Endpoint, ServerInfo } from './endpoints/endpointPool.js';
+import type { Credential } from './tokenProvider.js';
 import type { Rpc, Safety } from '../codec/rpc.js';
-import type { EtcdError } from '../errors/index.js';
-import { BOOLEAN, checkOptions, MILLISECONDS, SIGNAL, STRING, type OptionKinds } from '../model/validate.js';
+import { BOOLEAN, checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds, SIGNAL, STRING } from '../model/validate.js';
+import type { Activity } from './endpoints/activity.js';
 import type { Carrier } from './streams/carrierSelector.js';
-import type { Endpoint } from './endpoint.js';
-import { steadyNow } from './steadyNow.js';
-import type { DuplexPart, HttpResponse } from './http/transport.js';
+import { monotonicNow } from '../util/time.js';
+import type { DuplexEvent, Later, PlainResponse } from './wire.js';
 import type { ServerVersion } from './endpoints/version.js';
 
-/** What every call takes besides its request. */
+/** Options that every call takes besides its request. */
 export interface CallOptions {
   /**
-   * How long the whole call may take, tries and waiting included, in milliseconds; `Infinity` for as long as it takes. By default the client's `requestTimeoutMs`, and
-   * no limit where an RPC may rightly take long (the lock service, a snapshot). A read ends in `DeadlineExceeded`, a write that was sent in `AmbiguousWrite`.
+   * How long the call may take from when it is first sent, all retries included, in milliseconds. `Infinity` means no
+   * limit. The default is the client's `requestTimeoutMs`, or no limit for an RPC that may rightly take long (the lock
+   * service, a snapshot). A read fails with `DeadlineExceeded`, a write that was sent with `AmbiguousWrite`.
+   *
+   * While all connections are in use, a call waits for one. The wait does not count while the endpoint completes other
+   * calls; otherwise the call fails with `DeadlineExceeded`.
    */
   readonly timeoutMs?: number;
-  /** Ends the call with `Aborted`, as unsubscribing would without a word. */
+  /** Aborts the call when it fires: the call fails with `Aborted`. Unsubscribing aborts it without an error. */
   readonly signal?: AbortSignal;
-  /** Asks this endpoint and no other: one of the client's, as it was given. */
+  /** Sends the call to this endpoint only. It has to be one of the client's, as it was given. */
   readonly endpoint?: string;
 }
 
-/** What a read takes besides its request. */
+/** Options that a read takes besides its request. */
 export interface ReadCallOptions extends CallOptions {
   /**
-   * Never goes back in time: an answer of a store older than the newest that this client had seen in any answer when it asked is not given out, and another member is asked.
-   * For `serializable` reads above all, which a member that lags behind answers as of then. `StaleRead` where none is far enough after all tries.
+   * Rejects a response that is older than the newest revision that this client had seen when the call began, and asks
+   * another member. It is meant above all for `serializable` reads, which a member that lags behind answers from its
+   * old state. The call fails with `StaleRead` if no member is far enough after all attempts.
    */
   readonly monotonic?: boolean;
 }
@@ -37,96 +44,151 @@ export const CALL: OptionKinds<CallOptions> = {
 };
 export const READ_CALL: OptionKinds<ReadCallOptions> = { ...CALL, monotonic: BOOLEAN };
 
-/** What a server says beside the gateway, unread. */
-export interface PlainAnswer extends HttpResponse {
+/** A response of a server beside the RPCs, with its source. */
+export interface PlainAnswer {
+  readonly response: PlainResponse;
   readonly endpoint: string;
+  /** The version of the server; undefined if it reports none. */
+  readonly version: ServerVersion | undefined;
 }
 
-/** How services reach the server: the one thing they need of the transport. */
+/** Sends the calls of services: the only part of the transport that they need. */
 export interface Caller {
-  /** One request, one answer. Cold: a subscription is a call. */
-  unary<In, A>(rpc: Rpc<In, A>, request: In, options?: ReadCallOptions): Observable<A>;
-  /** One request, answers as they come. Tried again only as long as nothing has come. */
-  stream<In, A>(rpc: Rpc<In, A>, request: In, options?: CallOptions): Observable<A>;
-  /** A way to the next endpoint in turn, with the carrier that works there. One try: whoever wants more tries again. */
-  channel(rpc: Rpc<never, unknown>): Observable<Channel>;
-  /** A plain GET beside the gateway: `/version`, `/health`, `/metrics`. */
+  /**
+   * Sends one request, and emits its response. It is cold: each subscription is a call.
+   *
+   * @param onSent called when the first request is sent, which may be long after the subscription
+   */
+  unary<In, A>(rpc: Rpc<In, A>, request: In, options?: ReadCallOptions, onSent?: () => void): Observable<A>;
+  /** Sends one request, and emits the responses as they arrive. It retries only until the first of them. */
+  stream<In, A>(rpc: Rpc<In, A>, request: In, options?: CallOptions, later?: Later<In>): Observable<A>;
+  /**
+   * Makes a channel to the next endpoint in turn, with the stream transport that works there. It makes one attempt;
+   * retries are left to the caller.
+   */
+  channel<In, A>(rpc: Rpc<In, A>): Observable<Channel<In, A>>;
+  /** Sends a plain GET beside the gateway: `/version`, `/health`, `/metrics`. */
   get(path: string, options?: CallOptions): Observable<PlainAnswer>;
 }
 
-/** A way to a server for a stream both ways. Whoever uses it says how it went, so that the next choice is a better one. */
-export interface Channel {
+/**
+ * A channel to a server for a bidirectional stream. Its user reports how the stream went, which improves the next
+ * choice.
+ */
+export interface Channel<In = never, A = unknown> {
   readonly carrier: Carrier;
   readonly endpoint: string;
   readonly version: ServerVersion | undefined;
-  /** Errors when the endpoint is taken from the client. So does the stream. */
+  /**
+   * Errors when the endpoint is removed from the client, as the stream does, or when its connections turn out to be
+   * dead.
+   */
   readonly removed: Observable<never>;
-  /** The stream; undefined where the carrier is `chunked`, and each request is a {@link Caller.stream} of its own. */
-  readonly duplex: Observable<DuplexPart> | undefined;
-  /** The server has answered. */
+  /** How closely the stream is to be checked. */
+  readonly activity: Activity;
+  /** The stream. Undefined if the transport is `chunked`, where each request is a separate {@link Caller.stream}. */
+  readonly duplex: Observable<DuplexEvent<In, A>> | undefined;
+  /**
+   * Emits once the generation of the server's gateway, which its version does not show: 1 or 2. Emits undefined if
+   * something else responds. It sends a plain GET, and sets no deadline for it.
+   */
+  readonly gateway?: Observable<1 | 2 | undefined>;
+  /** Records that the server has responded. */
   answered(): void;
-  /** It broke, or could not be made. @returns false where another try cannot end otherwise: the same token, the same carrier */
+  /**
+   * Records that the stream broke, or could not be opened.
+   * @returns false if a further attempt would fail alike, with the same token or the same transport
+   */
   failed(error: EtcdError): boolean;
-  /** Whether the token that it shows has been replaced. */
+  /** Returns whether the token of the channel has been replaced. */
   readonly outdated?: () => boolean;
 }
+
+/** The channel for the streams of an RPC. */
+export type ChannelOf<R> = R extends Rpc<infer In, infer A> ? Channel<In, A> : never;
 
 /** The state of one subscription to a call. */
 export interface Call {
   readonly name: string;
   readonly safety: Safety;
   readonly options: CallOptions;
-  /** Needs a token. */
+  /** Whether it needs a token. */
   readonly authenticated: boolean;
-  /** May rightly hear nothing for long, once it is sent. */
+  /** Whether its response may rightly take any time, once it is sent. */
   readonly patient: boolean;
-  /** Several wait for it, and ask each by itself where it is refused. */
+  /** Whether its response may rightly take longer than usual. */
+  readonly long: boolean;
+  /** Whether it is a batch for several callers, each of which sends its own request if the batch is refused. */
   readonly joint: boolean;
-  /** When its first try was made. */
+  /** When its first attempt was made. */
   readonly begunAt: number;
-  /** The try under way has left this machine. */
+  /** Whether it was ever sent. */
+  begun: boolean;
+  /** The endpoint at which its request was last queued, and when. */
+  queue: Endpoint | undefined;
+  queuedAt: number;
+  /** How long its first request waited for a connection, in milliseconds. */
+  queuedMs: number;
+  /** Whether it counts towards `maxPendingCalls`, as nothing of it has been sent yet. */
+  pending: boolean;
+  /** Called when its first request is sent. */
+  readonly onSent: (() => void) | undefined;
+  /** Whether the current attempt has left this machine. */
   sent: boolean;
-  /** When something was last heard of the try under way, or when it began. */
+  /** When the current attempt last received something, or began. */
   heardAt: number;
-  /** Tries of which nothing was heard in time. */
+  /** Counts the attempts that received nothing in time. */
   silences: number;
-  /** Where it waits for an answer beside the try under way. */
+  /** The endpoints whose response it awaits beside that of the current attempt. */
   silentAt: Set<Endpoint> | undefined;
-  /** Begins the next try beside that under way, before its time. */
+  /** Starts the next attempt early, beside the current one. */
   overtake: (() => void) | undefined;
-  /** Questions for the version that were: a member that is slow with an answer is quick with that. */
+  /**
+   * Counts the version requests without a response in time. They count separately, as a member that responds slowly to
+   * calls still reports its version quickly.
+   */
   mutes: number;
-  /** An answer has come: a stream cannot begin again unnoticed. */
+  /** Whether a response has arrived: a stream cannot start again unnoticed after that. */
   answered: boolean;
-  /** No further try can help. */
+  /** Whether no further attempt can help. */
   final: boolean;
-  /** A write that was sent has been sent again, as the user wants it: whatever comes of that, the first may have been carried out. */
+  /**
+   * Whether a write was sent again, as the retry policy wants it. Whatever comes of that, the first request may have
+   * been carried out.
+   */
   resent: boolean;
   tries: number;
   reauthenticated: boolean;
   rediscovered: boolean;
 }
 
-/** What comes in place of a failed try. */
+/** Returns what follows a failed attempt: another attempt, or the error. */
 export type Recover<T> = (failure: unknown) => Observable<T>;
 
-/** Of a call that is told nothing. */
+/** The options of a call that was given none. */
 export const NO_OPTIONS: ReadCallOptions = Object.freeze({});
 
-/** What is known of a call by what it asks. */
-type Kind = Pick<Rpc<never, unknown>, 'name' | 'safety' | 'anonymous' | 'unbounded' | 'joint'>;
+/** The properties of a call that depend on its RPC. */
+type Kind = Pick<Rpc<never, unknown>, 'name' | 'safety' | 'anonymous' | 'unbounded' | 'long' | 'joint'>;
 
-/** A call at its beginning. */
-export function newCall({ name, safety, anonymous, unbounded, joint }: Kind, options: ReadCallOptions): Call {
+/** Checks the options of a call, and makes its initial state. */
+export function newCall({ name, safety, anonymous, unbounded, long, joint }: Kind, options: ReadCallOptions, onSent?: () => void): Call {
   if (options !== NO_OPTIONS) checkOptions(name, options, READ_CALL);
   return {
     name,
     safety,
     authenticated: anonymous !== true,
     patient: unbounded === true,
+    long: long === true,
     joint: joint === true,
     options,
-    begunAt: steadyNow(),
+    begunAt: monotonicNow(),
+    begun: false,
+    queue: undefined,
+    queuedAt: 0,
+    queuedMs: 0,
+    pending: false,
+    onSent,
     sent: false,
     heardAt: 0,
     silences: 0,
@@ -139,5 +201,92 @@ export function newCall({ name, safety, anonymous, unbounded, joint }: Kind, opt
     tries: 0,
     reauthenticated: false,
     rediscovered: false,
+  };
+}
+
+/** Returns the oldest revision that a response may have; 0 if any is allowed. */
+export function oldestOf({ name, safety }: Rpc<never, unknown>, { monotonic }: ReadCallOptions, newest: number): number {
+  if (monotonic !== true) return 0;
+  if (safety === 'write') throw new EtcdError('InvalidArgument', 'monotonic is for what only reads', { rpc: name });
+  return newest;
+}
+
+/** Returns how long a call may take, in milliseconds. Its options have been checked. */
+export function timeoutOf({ timeoutMs }: CallOptions, fallback: number): number {
+  if (timeoutMs === undefined) return fallback;
+  return timeoutMs > LONGEST_MS ? Infinity : timeoutMs;
+}
+
+/** The endpoint of an attempt, what is known about it, and the credential to send. */
+export interface Route {
+  readonly endpoint: Endpoint;
+  readonly info: ServerInfo;
+  readonly credential: Credential;
+}
+
+/** Sends a call along a route, and recovers from failures by itself. */
+export type Send<T> = (route: Route, recover: Recover<T>) => Observable<T>;
+
+/** Sends a call, and recovers as well from an error that is thrown at once. */
+export function trySend<T>(send: Send<T>, route: Route, recover: Recover<T>): Observable<T> {
+  try {
+    return send(route, recover);
+  } catch (error) {
+    return recover(error);
+  }
+}
+
+/** Records the newest revision of the store that a client has seen in the headers of its responses. */
+export class Revisions {
+  private seen = 0;
+
+  get newest(): number {
+    return this.seen;
+  }
+
+  /**
+   * Records the revision in a response.
+   * @throws EtcdError `StaleRead` if the response is older than it may be
+   */
+  take(revision: number, notBefore: number, rpc: string, endpoint: string): void {
+    if (revision > this.seen) this.seen = revision;
+    if (revision < notBefore)
+      throw new EtcdError('StaleRead', `this member is at revision ${revision}, and ${notBefore} has been seen`, { rpc, endpoint });
+  }
+}
+
+/** Receives what becomes of an attempt. */
+interface AttemptReports {
+  readonly onSent: () => void;
+  readonly onReceived: () => void;
+}
+
+/**
+ * Records the progress of an attempt in its call and its endpoint, where the decisions are made. The attempt begins in
+ * this turn of the event loop.
+ *
+ * @param isUse whether the endpoint counts as in use by it
+ * @param onFirstSent called when the call is sent for the first time
+ */
+export function reportsOf(call: Call, endpoint: Endpoint, isUse: boolean, onFirstSent: (call: Call) => void): AttemptReports {
+  call.queue = endpoint;
+  call.queuedAt = call.heardAt;
+  return {
+    onSent: () => {
+      call.sent = true;
+      // The wait for a connection is no silence of the server.
+      call.heardAt = monotonicNow();
+      if (!call.begun) {
+        call.begun = true;
+        call.queuedMs = call.heardAt - call.queuedAt;
+        onFirstSent(call);
+        call.onSent?.();
+      }
+    },
+    onReceived: () => {
+      const now = monotonicNow();
+      call.heardAt = endpoint.heardAt = now;
+      if (isUse) endpoint.activity.answered(now);
+    },
   };
 }

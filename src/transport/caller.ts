@@ -1,131 +1,168 @@
-import { catchError, defer, map, Subject, tap, type Observable, throwError } from 'rxjs';
+import { catchError, defer, finalize, map, tap, type Observable } from 'rxjs';
 import { authRpcs } from '../codec/auth.js';
 import type { Rpc } from '../codec/rpc.js';
-import { EtcdError } from '../errors/index.js';
-import { answerIn, decode } from './answers.js';
-import { Attempts } from './callExecutor.js';
-import { begin, oldestOf, timeoutOf } from './beginning.js';
-import { newCall, NO_OPTIONS, type Caller, type CallOptions, type PlainAnswer, type ReadCallOptions, type Recover } from './call.js';
+import { EtcdError, hasReason, keepSecret } from '../errors/index.js';
+import { LeaseActivity } from './endpoints/activity.js';
+import { CallExecutor } from './callExecutor.js';
+import {
+  type Call,
+  type Caller,
+  type CallOptions,
+  newCall,
+  NO_OPTIONS,
+  oldestOf,
+  type PlainAnswer,
+  type ReadCallOptions,
+  type Recover,
+  reportsOf,
+  Revisions,
+  type Route,
+  timeoutOf,
+} from './call.js';
 import { CarrierChoice, type Carrier } from './streams/carrierSelector.js';
 import { channelAlong } from './streams/channel.js';
-import { checkServer, discoverServer, lostAfter } from './endpoints/versionProbe.js';
-import { Endpoints } from './endpoints/endpointPool.js';
-import type { Endpoint } from './endpoint.js';
-import { hedged } from './hedged.js';
-import { Limits } from './deadline.js';
-import { memberQuestions } from './memberQuestions.js';
-import { MemberSearch } from './endpoints/memberDiscovery.js';
-import { messagesOf } from './messagesOf.js';
-import { refuseNewer } from './newer.js';
-import { Requests } from './requests.js';
+import { checkServer, discoverServer, lostAfter, refuseNewer } from './endpoints/versionProbe.js';
+import { type Endpoint, EndpointPool } from './endpoints/endpointPool.js';
+import { hedged } from '../util/rx.js';
+import { CallDeadlines, PendingCalls } from './deadline.js';
+import { memberQuestions, MemberDiscovery, unconfirmedAt } from './endpoints/memberDiscovery.js';
+import { multicast } from '../util/multicast.js';
 import { NO_RETRIES, type RetryPolicy } from './retryPolicy.js';
-import { Revisions } from './revisions.js';
-import type { Route } from './route.js';
-import { Tokens, type Auth } from './tokenProvider.js';
-import type { HttpResponse, Transport } from './http/transport.js';
-import { TryLimits } from './hedging.js';
+import { monotonicNow } from '../util/time.js';
+import { TokenProvider, type Auth } from './tokenProvider.js';
+import type { Later, PlainRequest, PlainResponse, Wire } from './wire.js';
+import { HedgedAttempts } from './hedging.js';
+import { basePathOf } from './endpoints/version.js';
+import type { PendingWrite, WriteListener } from './writeListener.js';
 
-/** What a caller has to know. */
+/** The settings of a caller. */
 export interface CallerSettings {
   readonly endpoints: readonly string[];
   readonly auth: Auth | undefined;
   readonly apiPrefix: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly requestTimeoutMs: number;
+  /** The number of calls that may wait to be sent. */
+  readonly maxPendingCalls: number;
   readonly maxResponseBytes: number;
-  readonly tryTimeoutMs: number;
-  /** How often members are looked for; undefined where the endpoints are those that are given. */
+  readonly attemptTimeoutMs: number;
+  /** How often members are searched for; undefined if only the given endpoints are used. */
   readonly discovery: { readonly intervalMs: number } | undefined;
-  /** What is done about a try that failed, where it is not the table's say. */
+  /** The retry policy; undefined if the retry table alone decides. */
   readonly retry: RetryPolicy | undefined;
   readonly streams: { readonly carrier: Carrier | 'auto' };
 }
 
-/** A caller and its end. */
+/** A caller that can be closed, and whose endpoints can be replaced. */
 export interface ClosableCaller extends Caller {
-  /** The addresses that it uses. */
+  /** Returns the addresses that it uses. */
   endpoints(): readonly string[];
-  /** Uses these from now on. Calls that are under way elsewhere finish; streams move. */
+  /** Uses these endpoints from now on. Calls in progress at others finish; streams move. */
   setEndpoints(origins: readonly string[]): void;
-  /** Ends every call and closes every socket. */
+  /** Ends every call and closes every connection. */
   close(): Promise<void>;
 }
 
 /**
- * Every call of a client over one transport: encoded, sent to an endpoint with the prefix of its version and the token of the client, decoded,
- * and tried again where that is harmless.
+ * Makes the caller of a client over one wire. It sends a call to an endpoint, with what is known of its version and
+ * the client's token. It retries if that is harmless.
  */
-export function createCaller(transport: Transport, settings: CallerSettings): ClosableCaller {
-  const closed = new Subject<never>();
-  const requests = new Requests(settings.headers);
-  const tries: TryLimits = new TryLimits(settings.tryTimeoutMs, () => endpoints.size - 1);
-  const endpoints = new Endpoints(
+export function createCaller(wire: Wire, settings: CallerSettings, writes?: WriteListener, leases = new LeaseActivity()): ClosableCaller {
+  const closed = multicast<never>();
+  const pending = new PendingCalls(settings.maxPendingCalls);
+  const basePath = settings.apiPrefix === undefined ? '' : basePathOf(settings.apiPrefix);
+  const secrets = secretsIn(settings).map(keepSecret);
+  const tries: HedgedAttempts = new HedgedAttempts(settings.attemptTimeoutMs, () => endpoints.size - 1);
+  const endpoints = new EndpointPool(
     settings.endpoints,
     {
-      discover: (origin) => discoverServer(versionOf(origin), origin, settings.apiPrefix),
-      check: (origin) => tries.check(checkServer(plainGet(HEALTH, origin), origin), origin),
+      discover: (endpoint) => discoverServer(versionOf(endpoint), endpoint, settings.apiPrefix, withoutTls(endpoint)),
+      check: (endpoint) => tries.check(checkServer(plainGet(HEALTH, endpoint)), endpoint.address),
+      renew: ({ origin }) => wire.release(origin),
     },
     () => search?.whenDue(endpoints),
   );
-  const release = (gone: readonly Endpoint[]): void => gone.forEach(({ origin }) => transport.release(origin));
+  const carriers = new CarrierChoice(settings.streams.carrier);
+  const release = (gone: readonly Endpoint[]): void => {
+    for (const { address, origin } of gone) {
+      carriers.forget(address);
+      // Several endpoints may share an origin, each under a separate path.
+      if (!endpoints.origins.includes(origin)) wire.release(origin);
+    }
+  };
   const search =
     settings.discovery &&
-    new MemberSearch(
-      memberQuestions((...call) => unary(...call), { endpoints, release: (origin) => transport.release(origin) }),
+    new MemberDiscovery(
+      memberQuestions((...call) => unary(...call), { wire, apiPrefix: settings.apiPrefix }),
       settings.discovery.intervalMs,
       (origins) => release(endpoints.find(origins)),
     );
-  // A member that has lost its leader, and that it has, says nothing: all calls would wait until it is given up.
+  // A member that has lost its leader sends no response at all: all calls would wait for a token until that attempt is
+  // given up.
   const asked = <T>(run: () => Observable<T>): Observable<T> =>
-    endpoints.size > 1 && settings.retry !== NO_RETRIES ? hedged(run, settings.tryTimeoutMs / 2) : run();
-  const tokens = new Tokens(settings.auth, {
+    endpoints.size > 1 && settings.retry !== NO_RETRIES ? hedged(run, settings.attemptTimeoutMs / 2) : run();
+  const tokens = new TokenProvider(settings.auth, {
     ask: (name, password) => asked(() => unary(authRpcs.authenticate, { name, password })).pipe(map(({ token }) => token)),
-    goesOn: (failure) => attempts.mayHelpAgain(failure),
+    goesOn: (failure) => attempts.isWorthRetrying(failure),
     closed,
   });
   const { requestTimeoutMs } = settings;
   const revisions = new Revisions();
-  const carriers = new CarrierChoice(settings.streams.carrier);
-  const limits = new Limits(requestTimeoutMs, () => tokens.trouble);
-  const attempts: Attempts = new Attempts(endpoints, tokens, tries, settings.retry, closed);
-  const means = { transport, tokens, carriers, revisions, headers: settings.headers, elsewhere: () => endpoints.size > 1 };
+  const limits = new CallDeadlines(requestTimeoutMs, () => tokens.trouble, pending);
+  const attempts: CallExecutor = new CallExecutor(endpoints, tokens, tries, settings.retry, closed);
+  const means = { wire, tokens, carriers, revisions, leases, elsewhere: () => endpoints.size > 1 };
 
-  function unary<In, A>(rpc: Rpc<In, A>, request: In, options: ReadCallOptions = NO_OPTIONS): Observable<A> {
+  const firstSent = (call: Call): void => pending.remove(call);
+
+  function unary<In, A>(rpc: Rpc<In, A>, request: In, options: ReadCallOptions = NO_OPTIONS, onSent?: () => void): Observable<A> {
     return limits.limited(() => {
-      const { body, call } = begin(rpc, request, options);
+      const attemptTo = wire.unary(rpc, request);
+      const call = newCall(rpc, options, onSent);
       const notBefore = oldestOf(rpc, options, revisions.newest);
-      const send = (route: Route, recover: Recover<A>): Observable<A> => {
-        refuseNewer(rpc, request, route);
-        const read = (response: HttpResponse): A => {
-          const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
-          const answered = answerIn(response, where);
-          revisions.take(answered, notBefore, where);
-          const answer = decode(rpc.response, answered, where);
-          route.endpoint.succeeded();
-          return answer;
-        };
-        return transport.exchange(requests.post(rpc, body, route, call), { read, recover });
+      const listener = rpc.safety === 'write' ? writes : undefined;
+      let pending: PendingWrite | undefined;
+      const send = (to: Route, recover: Recover<A>): Observable<A> => {
+        const { endpoint } = to;
+        refuseNewer(rpc, request, to);
+        const { onSent, onReceived } = reportsOf(call, endpoint, true, firstSent);
+        return attemptTo({
+          to,
+          patient: call.patient,
+          onSent,
+          onReceived,
+          onRevision: (revision) => revisions.take(revision, notBefore, rpc.name, endpoint.address),
+          onResponse: (response) => {
+            endpoint.succeeded();
+            listener?.answered(rpc, request, response, pending);
+          },
+          recover,
+        });
       };
       return {
         call,
         timeoutMs: timeoutOf(options, rpc.unbounded === true ? Infinity : requestTimeoutMs),
-        run: () => attempts.run(call, send),
+        run: () => {
+          pending = listener?.begun(rpc, request, revisions.newest);
+          const answered = attempts.run(call, send);
+          return pending === undefined ? answered : untilEnded(answered, call, pending);
+        },
       };
     });
   }
 
-  function stream<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}): Observable<A> {
+  function stream<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}, later?: Later<In>): Observable<A> {
     return limits.limited(() => {
-      // How long it takes until there is something to say is up to the store.
-      const { body, call } = begin({ ...rpc, unbounded: true }, request, options);
-      const send = (route: Route, recover: Recover<A>): Observable<A> => {
-        refuseNewer(rpc, request, route);
-        const where = { rpc: rpc.name, endpoint: route.endpoint.origin };
-        const reading = { codec: rpc.response, maxBytes: settings.maxResponseBytes, where };
-        return messagesOf(transport.stream(requests.post(rpc, body, route, call)), reading).pipe(
-          tap((answer) => {
-            revisions.take(answer, 0, where);
-            if (!call.answered) route.endpoint.succeeded();
+      const attemptTo = wire.stream(rpc, request, later);
+      // The store decides how long the first message takes.
+      const call = newCall({ ...rpc, unbounded: true }, options);
+      const send = (to: Route, recover: Recover<A>): Observable<A> => {
+        const { endpoint } = to;
+        refuseNewer(rpc, request, to);
+        const { onSent, onReceived } = reportsOf(call, endpoint, true, firstSent);
+        const onRevision = (revision: number): void => revisions.take(revision, 0, rpc.name, endpoint.address);
+        return attemptTo({ to, patient: call.patient, onSent, onReceived, onRevision }).pipe(
+          tap(() => {
+            if (!call.answered) endpoint.succeeded();
             call.answered = true;
           }),
           catchError(recover),
@@ -139,44 +176,86 @@ export function createCaller(transport: Transport, settings: CallerSettings): Cl
     });
   }
 
+  /** Makes a request beside the RPCs. */
+  const plainRequest = (path: string, to: PlainRequest['to'] & { readonly endpoint: Endpoint }): PlainRequest => ({
+    to,
+    path: to.endpoint.basePath + basePath + path,
+    name: `GET ${path}`,
+  });
+
   function get(path: string, options: CallOptions = {}): Observable<PlainAnswer> {
     return limits.limited(() => {
       const call = newCall({ name: `GET ${path}`, safety: 'read', anonymous: true }, options);
-      const send = ({ endpoint }: Route, recover: Recover<PlainAnswer>): Observable<PlainAnswer> =>
-        transport.exchange(requests.getAlong(path, endpoint, call), {
-          read: (response) => ({ ...response, endpoint: endpoint.origin }),
-          recover,
-        });
+      const send = (to: Route, recover: Recover<PlainAnswer>): Observable<PlainAnswer> => {
+        const { endpoint, info } = to;
+        return wire.get({ ...plainRequest(path, to), ...reportsOf(call, endpoint, false, firstSent) }).pipe(
+          map((response) => ({ response, endpoint: endpoint.address, version: info.version })),
+          catchError(recover),
+        );
+      };
       return { call, timeoutMs: timeoutOf(options, requestTimeoutMs), run: () => attempts.run(call, send) };
     });
   }
 
-  function plainGet(path: string, origin: string): Observable<HttpResponse> {
-    return transport.exchange(requests.get(path, origin), { read: (response) => response, recover: rethrow });
+  const plainGet = (path: string, endpoint: Endpoint): Observable<PlainResponse> => wire.get(plainRequest(path, { endpoint }));
+
+  function versionOf(endpoint: Endpoint): Observable<PlainResponse> {
+    // The pool may hold connections that a network dropped without closing them, and all calls wait for this response.
+    const asked = defer(() => {
+      const begunAt = monotonicNow();
+      let count = 0;
+      return hedged(() => {
+        if (count++ > 0) endpoint.renewConnections(begunAt);
+        return plainGet('/version', endpoint);
+      }, settings.attemptTimeoutMs);
+    });
+    return lostAfter(requestTimeoutMs, asked, { rpc: 'GET /version', endpoint: endpoint.address });
   }
 
-  function versionOf(origin: string): Observable<HttpResponse> {
-    return lostAfter(requestTimeoutMs, plainGet('/version', origin), { rpc: 'GET /version', endpoint: origin });
+  /**
+   * Requests the version without TLS, which shows whether a server responds there. It sends no secret.
+   */
+  function withoutTls({ origin }: Endpoint): Observable<unknown> {
+    const plain = origin.replace(/^https:/, 'http:');
+    const to = unconfirmedAt(plain);
+    return wire.get({ to, path: '/version', name: 'GET /version' }).pipe(finalize(() => wire.release(plain)));
   }
 
   return {
     unary,
     stream,
     get,
-    channel: (rpc) => defer(() => attempts.route()).pipe(map((route) => channelAlong(route, rpc, means))),
-    endpoints: () => endpoints.origins,
+    channel: (rpc) => defer(() => attempts.route(rpc.name)).pipe(map((route) => channelAlong(route, rpc, means))),
+    endpoints: () => endpoints.addresses,
     setEndpoints: (origins) => {
       search?.restart();
       release(endpoints.give(origins));
     },
     close: async () => {
       closed.error(new EtcdError('ClientClosed', 'the client is closed'));
-      await transport.close();
+      await wire.close();
+      for (const end of secrets) end();
+      tokens.forget();
     },
   };
 }
 
-/** That the store is full is no reason not to read. */
+/** Reports how a write ended: with an error, or because its subscriber unsubscribed. */
+function untilEnded<T>(answer: Observable<T>, call: Call, pending: PendingWrite): Observable<T> {
+  return answer.pipe(
+    tap({ error: (error: unknown) => pending.ended(hasReason(error, 'AmbiguousWrite')) }),
+    finalize(() => pending.ended(call.sent || call.resent)),
+  );
+}
+
+/** The path of the health check. A store that is out of space still serves reads, so that alarm is left out. */
 const HEALTH = '/health?exclude=NOSPACE';
 
-const rethrow = (failure: unknown): Observable<never> => throwError(() => failure);
+/** Collects the secrets that requests carry. Tokens are added when they arrive. */
+function secretsIn({ auth, headers }: CallerSettings): readonly string[] {
+  const given = Object.entries(headers).flatMap(([name, value]) => (PUBLIC_HEADERS.has(name) ? [] : [value]));
+  return auth !== undefined && 'password' in auth ? [...given, auth.password] : given;
+}
+
+/** Headers that rxetcd sets by itself. */
+const PUBLIC_HEADERS: ReadonlySet<string> = new Set(['user-agent', 'content-type']);

@@ -1,10 +1,9 @@
-import { Observable, type TeardownLogic } from 'rxjs';
 import { AmbiguousWriteError, EtcdError, isEtcdError } from '../errors/index.js';
-import { onAbort } from '../model/abortSignal.js';
 import type { Call } from './call.js';
-import { Deadlines } from '../util/time.js';
-import { giveUpIn } from './giveUpIn.js';
-import { verdict } from './retry.js';
+import { Observable, type Subscriber, type Unsubscribable } from 'rxjs';
+import { onAbort } from '../model/abortSignal.js';
+import { Deadline, SharedTimeout, scheduleTimeout, monotonicNow } from '../util/time.js';
+import { retryAction } from './retryPolicy.js';
 
 /** A call that is about to begin. */
 interface Beginning<T> {
@@ -14,25 +13,28 @@ interface Beginning<T> {
   readonly run: () => Observable<T>;
 }
 
-/** Ends calls by their deadlines and signals. */
-export class Limits {
-  private readonly usual: Deadlines;
+/** Ends calls by their deadlines and signals, and limits how many wait. */
+export class CallDeadlines {
+  private readonly usual: SharedTimeout;
 
   constructor(
     private readonly usualMs: number,
-    /** Why calls that need a token have none yet. */
+    /** Returns why calls that need a token have none yet. */
     private readonly trouble: () => EtcdError | undefined,
+    readonly pending: PendingCalls,
   ) {
-    this.usual = new Deadlines(usualMs);
+    this.usual = new SharedTimeout(usualMs);
   }
 
   /**
-   * A call within its limits, begun anew for each subscription.
+   * Runs a call within its limits, from the start for each subscription.
    *
-   * @param begin gives the call and what runs it; what it throws is the call's error
+   * @param begin returns the call and the function that runs it; an error that it throws is the call's error
    */
   limited<T>(begin: () => Beginning<T>): Observable<T> {
     return new Observable((subscriber) => {
+      // `expand`, for one, subscribes to a call although its subscriber has left.
+      if (subscriber.closed) return;
       const { call, timeoutMs, run } = begin();
       const { signal } = call.options;
       if (signal !== undefined) {
@@ -41,35 +43,127 @@ export class Limits {
         if (signal.aborted) return giveUp();
         subscriber.add(onAbort(signal, giveUp));
       }
-      if (timeoutMs !== Infinity) {
-        // A stream's deadline is for its first answer.
-        const expire = (): void => {
-          if (!call.answered) subscriber.error(this.ended(call, 'DeadlineExceeded', `no answer within ${timeoutMs} ms`));
-        };
-        subscriber.add(this.callIn(timeoutMs, expire));
-      }
+      this.pending.add(call);
+      const limited = new LimitedCall(this, call, timeoutMs, subscriber);
+      subscriber.add(limited);
+      limited.begin();
       run().subscribe(subscriber);
     });
   }
 
-  private ended(call: Call, reason: 'DeadlineExceeded' | 'Aborted', problem: string): EtcdError {
-    // One that was not sent may have waited for a token.
+  /**
+   * Lets a call expire in so many milliseconds.
+   * @returns a handle that cancels this; undefined if the call is in the list of usual deadlines
+   */
+  schedule(call: LimitedCall, ms: number, now: number): Unsubscribable | undefined {
+    if (ms !== this.usualMs) return scheduleTimeout(ms, () => call.expire());
+    this.usual.add(call, now);
+    return undefined;
+  }
+
+  /** Takes a call from the list of usual deadlines. */
+  cancel(call: LimitedCall): void {
+    this.usual.delete(call);
+  }
+
+  /** Returns the error of a call that ends before its response. */
+  ended(call: Call, reason: 'DeadlineExceeded' | 'Aborted', problem: string): EtcdError {
+    // A call that was not sent may have waited for a token.
     const cause = call.authenticated && !call.sent ? this.trouble() : undefined;
     return settled(call, new EtcdError(reason, problem, { ...whereOf(call), cause }));
   }
+}
 
-  private callIn(ms: number, expire: () => void): TeardownLogic {
-    return ms === this.usualMs ? this.usual.set(expire) : giveUpIn(ms, expire);
+/**
+ * Ends a call by its deadline. The time that it waits for a connection before it is first sent does not count. Such a
+ * wait lasts while the endpoint serves other calls, and ends less than two timeouts after it has served the last one.
+ */
+class LimitedCall extends Deadline implements Unsubscribable {
+  private setAt: number;
+  private timer: Unsubscribable | undefined;
+
+  constructor(
+    private readonly limits: CallDeadlines,
+    private readonly call: Call,
+    private readonly timeoutMs: number,
+    private readonly subscriber: Pick<Subscriber<unknown>, 'error'>,
+  ) {
+    super();
+    this.setAt = call.begunAt;
+  }
+
+  begin(): void {
+    if (this.timeoutMs !== Infinity) this.timer = this.limits.schedule(this, this.timeoutMs, this.call.begunAt);
+  }
+
+  unsubscribe(): void {
+    this.limits.pending.remove(this.call);
+    if (this.timer === undefined) this.limits.cancel(this);
+    else this.timer.unsubscribe();
+  }
+
+  expire(): void {
+    const { call, timeoutMs } = this;
+    // The deadline of a stream is for its first message.
+    if (call.answered) return;
+    const now = monotonicNow();
+    const restMs = this.restMs(now);
+    if (restMs > 0) {
+      this.timer = this.limits.schedule(this, restMs, now);
+      return;
+    }
+    const waited = !call.begun && call.queue !== undefined ? ', and no connection was free to send it' : '';
+    this.subscriber.error(this.limits.ended(call, 'DeadlineExceeded', `no answer within ${timeoutMs} ms${waited}`));
+  }
+
+  private restMs(now: number): number {
+    const { call, timeoutMs } = this;
+    const { begun, begunAt, queue, queuedMs } = call;
+    if (begun) return queuedMs === 0 ? 0 : begunAt + queuedMs + timeoutMs - now;
+    if (queue === undefined || queue.servedAt <= this.setAt) return 0;
+    this.setAt = now;
+    return timeoutMs;
   }
 }
 
-/** A failure as the caller is to see it: a write of which nobody knows the end says so. */
+/** Returns a failure as the caller sees it: a write with an unknown outcome fails with `AmbiguousWrite`. */
 export function settled(call: Call, error: EtcdError): EtcdError {
-  return call.resent || verdict(error, call.safety, call.sent) === 'ambiguous' ? new AmbiguousWriteError(error) : error;
+  return call.resent || retryAction(error, call.safety, call.sent) === 'ambiguous' ? new AmbiguousWriteError(error) : error;
 }
 
-/** What a write ends in of which an earlier try was sent. */
+/** Returns the error of a write of which an earlier attempt was sent. */
 export const inDoubt = (failure: unknown): unknown =>
   isEtcdError(failure) && failure.reason !== 'AmbiguousWrite' ? new AmbiguousWriteError(failure) : failure;
 
 const whereOf = ({ name, options }: Call) => (options.endpoint === undefined ? { rpc: name } : { rpc: name, endpoint: options.endpoint });
+
+/** Counts the calls of a client of which nothing has been sent yet, and refuses those above a limit. */
+export class PendingCalls {
+  private count = 0;
+
+  constructor(private readonly limit: number) {}
+
+  /**
+   * Adds a call. Calls without a token do not count: others may wait for the token that one of them gets.
+   * @throws EtcdError `TooManyPending`
+   */
+  add(call: Call): void {
+    if (!call.authenticated) return;
+    const { count, limit } = this;
+    if (count >= limit) {
+      const remedy = 'begin fewer calls at a time, or raise maxPendingCalls';
+      throw new EtcdError('TooManyPending', `${count} calls wait to be sent, and maxPendingCalls is ${limit}; ${remedy}`, {
+        rpc: call.name,
+      });
+    }
+    this.count += 1;
+    call.pending = true;
+  }
+
+  /** Removes a call that is sent, or has ended. */
+  remove(call: Call): void {
+    if (!call.pending) return;
+    call.pending = false;
+    this.count -= 1;
+  }
+}

@@ -1,138 +1,254 @@
-import { NEVER, Observable, throwError, timeout } from 'rxjs';
+import { NEVER, Observable, tap, throwError, timeout, type Observer, type Subscriber, type Unsubscribable } from 'rxjs';
 import { EtcdError, hasReason, type ErrorDetails } from '../errors/index.js';
-import type { Call, Recover } from './call.js';
-import { Deadlines } from '../util/time.js';
-import type { Endpoint, ServerInfo } from './endpoint.js';
-import { giveUpIn } from './giveUpIn.js';
-import { steadyNow } from './steadyNow.js';
+import { type Call, type Route, type Send, trySend } from './call.js';
+import { Deadline, SharedTimeout, scheduleTimeout, monotonicNow } from '../util/time.js';
+import type { Endpoint, ServerInfo } from './endpoints/endpointPool.js';
+import type { Credential } from './tokenProvider.js';
 
-/** What is slow rather than gone is found out by waiting: when all that there are to go to were silent, the next try begins only after so many times as long. */
+/** Multiplies the limit each time that all endpoints stayed silent: they may be slow rather than dead. */
 const GROWTH = 4;
-/** Once one was silent, the next has this part of the time: nothing is lost by asking another, too. */
+/**
+ * Shortens the limit of an attempt at another endpoint after a silent one. A request to a second endpoint costs little.
+ */
 const HASTE = 0.5;
-/** Whatever the limit of a try. */
+/**
+ * Extends the limit for a long response. A second attempt would only double the work of a server that is busy with it.
+ */
+const LONGER = 4;
+/** Limits a health check, even if the limit of an attempt is longer. */
 const LONGEST_CHECK_MS = 5_000;
 
-/** A try that is about to begin. */
-interface Beginning<T> {
-  readonly call: Call;
-  readonly endpoint: Endpoint;
-  /** Sends it. */
-  readonly go: (recover: Recover<T>) => Observable<T>;
-  readonly recover: Recover<T>;
-  /** Begins another, though this one has not failed. */
-  readonly next: () => Observable<T>;
+/** Starts attempts, and decides what follows each. */
+export interface AttemptRunner {
+  /** Whether a call may be sent more than once. */
+  readonly repeatable: boolean;
+  /** Returns whether the next attempt of a call may go to another endpoint. */
+  mayGoElsewhere(call: Call): boolean;
+  /** Starts the next attempt of a call. */
+  run<T>(call: Call, send: Send<T>): Observable<T>;
+  /** Returns what follows a failed attempt. */
+  recover<T>(failure: unknown, endpoint: Endpoint, shown: Credential | undefined, call: Call, send: Send<T>): Observable<T>;
 }
 
-/** Has tries of which nothing is heard overtaken by others, so that a silent endpoint does not cost a call all its time. */
-export class TryLimits {
-  /** Of the tries at an endpoint. */
-  private readonly deadlines = new WeakMap<Endpoint, Deadlines>();
+/** An attempt that is about to be sent. */
+interface Sending<T> {
+  readonly call: Call;
+  readonly route: Route;
+  readonly send: Send<T>;
+}
+
+/**
+ * Starts another attempt beside one that is silent, so that a silent endpoint or a dead connection does not cost a call
+ * all its time.
+ */
+export class HedgedAttempts {
+  /** The attempts at each endpoint that have the usual limit. */
+  private readonly deadlines = new WeakMap<Endpoint, SharedTimeout>();
 
   constructor(
     private readonly usualMs: number,
-    /** How many other endpoints there are to go to. */
+    /** Counts the other endpoints. */
     private readonly alternatives: () => number,
   ) {}
 
   /**
-   * A try that is not waited for alone when it is silent for too long: the next begins, by `recover`. A read goes on beside it, and what is answered first has the call: who is
-   * slow, or waits for a leader, need not begin anew. A stream is taken back, and so is a write; one that was sent cannot be, and is not repeated: it waits, but other calls are sent elsewhere.
+   * Sends a call, and starts the next attempt when this one has received nothing for too long. `tries` recovers from
+   * the failure of an attempt.
    *
-   * What waits for a connection is silent only if its endpoint says nothing to anybody: it may be we who are busy. When that is so all tries there are, those of a moment ago,
-   * too: each would find out by itself, and only later.
+   * - A read continues beside its next attempt. The first response wins, as a slow endpoint need not begin again.
+   * - A stream, or a write that was not sent yet, is cancelled before its next attempt.
+   * - A write that was sent is not repeated. It waits, and other calls go to other endpoints.
+   *
+   * Without another endpoint the next attempt goes to the same one on a new connection, as a network may drop a
+   * connection without closing it. The endpoint may only be slow, so this does not count as its failure.
+   *
+   * A call that waits for a connection is silent only while its endpoint sends nothing to other calls either. Otherwise
+   * the client itself may be busy. All attempts at an endpoint that sends nothing expire together.
    */
-  watched<T>({ call, endpoint, go, recover, next }: Beginning<T>): Observable<T> {
-    const limitMs = this.limitAfter(call.silences) * (call.silences > 0 ? HASTE : 1);
-    if (limitMs === Infinity) return go(recover);
-    return new Observable((subscriber) => {
-      const begunAt = steadyNow();
-      let overtaken = false;
-      const unwatch = (): void => {
-        callOff();
-        call.overtake = undefined;
-      };
-      const overtakeBy = (begin: () => Observable<T>): void => {
-        overtaken = true;
-        unwatch();
-        // Of two streams that both begin, the messages would come mixed.
-        if (call.safety === 'write' || call.patient) trial.unsubscribe();
-        call.silences += 1;
-        (call.silentAt ??= new Set()).add(endpoint);
-        begin().subscribe(subscriber);
-      };
-      const check = (early: boolean): void => {
-        if (subscriber.closed || call.answered || (call.sent && call.patient)) return;
-        const heardAt = call.sent ? call.heardAt : Math.max(call.heardAt, endpoint.heardAt);
-        const now = steadyNow();
-        const restMs = heardAt + limitMs - now;
-        if (restMs > 0 && !early) return void (callOff = this.callIn(restMs, endpoint, check));
-        if (call.sent && call.safety === 'write') endpoint.failed();
-        else overtakeBy(() => recover(silence(call.sent, Math.round(now - heardAt), { rpc: call.name, endpoint: endpoint.origin })));
-        if (!early && endpoint.heardAt < begunAt) this.deadlines.get(endpoint)?.expireAll();
-      };
-      call.heardAt = begunAt;
-      // Its endpoint was given no time to answer: that is no failure.
-      call.overtake = () => void (subscriber.closed || call.answered || overtakeBy(next));
-      let callOff = this.callIn(limitMs, endpoint, check);
-      subscriber.add(() => callOff());
-      const trial = go((failure) => {
-        if (overtaken) return late(call, endpoint, failure);
-        // What comes in its place has a limit of its own.
-        unwatch();
-        return recover(failure);
-      }).subscribe({
-        next: (value) => subscriber.next(value),
-        error: (error: unknown) => subscriber.error(error),
-        complete: () => subscriber.complete(),
-      });
-      subscriber.add(trial);
-    });
+  watched<T>(tries: AttemptRunner, sending: Sending<T>): Observable<T> {
+    const { call } = sending;
+    const elsewhere = tries.mayGoElsewhere(call);
+    const shortMs = call.silences === 0 ? this.usualMs : this.limitAfter(call.silences, elsewhere) * (elsewhere ? HASTE : 1);
+    const limitMs = call.long ? LONGER * shortMs : shortMs;
+    if (limitMs !== Infinity) {
+      return new Observable((subscriber) => new HedgedAttempt(this, tries, sending, limitMs, elsewhere, subscriber).start());
+    }
+    const { route, send } = sending;
+    call.heardAt = monotonicNow();
+    return trySend(send, route, (failure) => tries.recover(failure, route.endpoint, route.credential, call, send));
   }
 
-  /** Asks a server what it is, before anything is sent to it. The question is shared: who gives up waiting leaves it to the others. */
+  /**
+   * Lets a trial expire in so many milliseconds.
+   * @returns its timer, unless it joined the deadlines of {@link at}
+   */
+  schedule<T>(trial: HedgedAttempt<T>, ms: number, endpoint: Endpoint, now: number): Unsubscribable | undefined {
+    if (ms !== this.usualMs) return scheduleTimeout(ms, () => trial.expire(false));
+    this.at(endpoint).add(trial, now);
+    return undefined;
+  }
+
+  /** Returns the deadlines of the attempts at an endpoint that have the usual limit. */
+  at(endpoint: Endpoint): SharedTimeout {
+    const known = this.deadlines.get(endpoint);
+    if (known !== undefined) return known;
+    const deadlines = new SharedTimeout(this.usualMs);
+    this.deadlines.set(endpoint, deadlines);
+    return deadlines;
+  }
+
+  /**
+   * Requests the version of a server, before anything else is sent to it. Calls share the request, which continues when
+   * one of them stops waiting.
+   */
   question(endpoint: Endpoint, call: Call | undefined): Observable<ServerInfo> {
-    const limitMs = this.limitAfter(call?.mutes ?? 0);
+    const limitMs = this.limitAfter(call?.mutes ?? 0, true);
     if (limitMs === Infinity) return endpoint.discover();
     const giveUp = (): Observable<never> => {
       if (call !== undefined) {
         call.mutes += 1;
-        // Nothing was asked of it but what it is.
+        // Only the version was requested: this was no attempt.
         call.tries -= 1;
       }
-      return throwError(() => silence(false, limitMs, { rpc: 'GET /version', endpoint: endpoint.origin }));
+      return throwError(() => silence(false, limitMs, { rpc: 'GET /version', endpoint: endpoint.address }));
     };
     return endpoint.discover().pipe(timeout({ first: limitMs, with: giveUp }));
   }
 
-  /** Asks a server whether it is back, which nobody waits for. */
+  /** Limits a health check that runs in the background. */
   check<T>(answer: Observable<T>, origin: string): Observable<T> {
     const limitMs = Math.min(this.usualMs, LONGEST_CHECK_MS);
     const giveUp = (): Observable<never> => throwError(() => silence(true, limitMs, { rpc: 'GET /health', endpoint: origin }));
     return answer.pipe(timeout({ first: limitMs, with: giveUp }));
   }
 
-  private limitAfter(silences: number): number {
-    return this.usualMs * GROWTH ** Math.floor(silences / (1 + this.alternatives()));
-  }
-
-  private callIn(ms: number, endpoint: Endpoint, expire: (early: boolean) => void): () => void {
-    if (ms === this.usualMs) return this.deadlinesAt(endpoint).set(expire);
-    const timer = giveUpIn(ms, () => expire(false));
-    return () => timer.unsubscribe();
-  }
-
-  private deadlinesAt(endpoint: Endpoint): Deadlines {
-    const known = this.deadlines.get(endpoint);
-    if (known !== undefined) return known;
-    const deadlines = new Deadlines(this.usualMs);
-    this.deadlines.set(endpoint, deadlines);
-    return deadlines;
+  private limitAfter(silences: number, elsewhere: boolean): number {
+    return this.usualMs * GROWTH ** Math.floor(silences / (1 + (elsewhere ? this.alternatives() : 0)));
   }
 }
 
 /**
- * A try that was overtaken failed: there is another already. Only that it has a new leader makes a member worth asking at once: that under way may wait where the old one was.
+ * Limits an attempt that is being sent. Every call has one, so it is a single object, without a closure for each of its
+ * parts. It observes its own response if it may have to unsubscribe from it.
+ */
+class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
+  private readonly begunAt = monotonicNow();
+  private overtaken = false;
+  private timer: Unsubscribable | undefined;
+  /** The subscription to an attempt that is cancelled before its next one. */
+  private answer: Unsubscribable | undefined;
+
+  constructor(
+    private readonly limits: HedgedAttempts,
+    private readonly tries: AttemptRunner,
+    private readonly sending: Sending<T>,
+    private readonly limitMs: number,
+    /** Whether the next attempt may go to another endpoint. */
+    private readonly elsewhere: boolean,
+    private readonly subscriber: Subscriber<T>,
+  ) {
+    super();
+  }
+
+  start(): void {
+    const { subscriber, begunAt } = this;
+    const { call, route, send } = this.sending;
+    call.heardAt = begunAt;
+    // Starting another attempt early is no failure of the endpoint, which was given no time to respond.
+    if (this.elsewhere) call.overtake = () => void (subscriber.closed || call.answered || this.overtakeBy(() => this.runNext()));
+    this.wait(this.limitMs, begunAt);
+    subscriber.add(this);
+    const sent = trySend(send, route, (failure) => this.recovered(failure));
+    if (call.safety === 'read' && !call.patient) return void sent.subscribe(subscriber);
+    this.answer = sent.subscribe(this);
+    subscriber.add(this.answer);
+  }
+
+  next(value: T): void {
+    this.subscriber.next(value);
+  }
+
+  error(failure: unknown): void {
+    this.subscriber.error(failure);
+  }
+
+  complete(): void {
+    this.subscriber.complete();
+  }
+
+  /** Cancels its limit. */
+  unsubscribe(): void {
+    const { call, route } = this.sending;
+    call.overtake = undefined;
+    if (this.timer === undefined) this.limits.at(route.endpoint).delete(this);
+    else this.timer.unsubscribe();
+  }
+
+  expire(early: boolean): void {
+    const { limits, tries, begunAt, limitMs, elsewhere } = this;
+    const { call, route } = this.sending;
+    const { endpoint } = route;
+    if (this.subscriber.closed || call.answered || (call.sent && call.patient)) return;
+    const heardAt = call.sent ? call.heardAt : Math.max(call.heardAt, endpoint.heardAt);
+    // A call may have waited for long before it was sent.
+    const since = call.sent ? heardAt : begunAt;
+    const now = monotonicNow();
+    const restMs = heardAt + limitMs - now;
+    // Other calls use the connections that it waits for. A whole limit goes into the shared list, where a rest would
+    // take a separate timer.
+    if (restMs > 0 && !early) return this.wait(call.sent ? restMs : limitMs, now);
+    endpoint.renewConnections(begunAt);
+    endpoint.activity.suspect();
+    if (!tries.repeatable || (call.sent && call.safety === 'write')) {
+      if (elsewhere) endpoint.failed();
+    } else if (elsewhere) {
+      const where = { rpc: call.name, endpoint: endpoint.address };
+      this.overtakeBy(() => this.recover(silence(call.sent, Math.round(now - heardAt), where)));
+    } else {
+      const { sent } = call;
+      // A new connection that gets a response before the old one shows that all old ones are dead.
+      this.overtakeBy(() => (sent ? this.runNext().pipe(tap(() => endpoint.loseConnections())) : this.runNext()));
+    }
+    if (!early && endpoint.heardAt < since) limits.at(endpoint).expireAll();
+  }
+
+  private wait(ms: number, now: number): void {
+    this.timer = this.limits.schedule(this, ms, this.sending.route.endpoint, now);
+  }
+
+  private overtakeBy(begin: () => Observable<T>): void {
+    const { call, route } = this.sending;
+    this.overtaken = true;
+    this.unsubscribe();
+    // The messages of two streams would be mixed.
+    this.answer?.unsubscribe();
+    call.silences += 1;
+    if (this.elsewhere) (call.silentAt ??= new Set()).add(route.endpoint);
+    begin().subscribe(this.subscriber);
+  }
+
+  /** Returns what follows a failure of this attempt: nothing, if the next attempt has begun already. */
+  private recovered(failure: unknown): Observable<T> {
+    const { call, route } = this.sending;
+    if (this.overtaken) return late(call, route.endpoint, failure);
+    // The next attempt has a separate limit.
+    this.unsubscribe();
+    return this.recover(failure);
+  }
+
+  private recover(failure: unknown): Observable<T> {
+    const { call, route, send } = this.sending;
+    return this.tries.recover(failure, route.endpoint, route.credential, call, send);
+  }
+
+  private runNext(): Observable<T> {
+    return this.tries.run(this.sending.call, this.sending.send);
+  }
+}
+
+/**
+ * Ignores the failure of an attempt whose next one has begun. After a change of leader another attempt starts at once,
+ * as the one in progress may wait at a member without a leader.
  */
 function late({ silentAt, overtake }: Call, endpoint: Endpoint, failure: unknown): Observable<never> {
   silentAt?.delete(endpoint);
@@ -140,6 +256,6 @@ function late({ silentAt, overtake }: Call, endpoint: Endpoint, failure: unknown
   return NEVER;
 }
 
-/** Of a call that was not sent it is as if there were no connection. */
+/** Makes the error of a silent attempt. A call that was not sent fails as without a connection. */
 const silence = (sent: boolean, ms: number, where: ErrorDetails): EtcdError =>
   new EtcdError(sent ? 'ConnectionLost' : 'Unreachable', `nothing was heard for ${ms} ms`, where);

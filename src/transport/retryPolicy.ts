@@ -1,50 +1,55 @@
 import type { Safety } from '../codec/rpc.js';
-import { InvalidOptionError, type EtcdError } from '../errors/index.js';
-import type { Verdict } from './retry.js';
+import { type EtcdError, type GrpcCode, InvalidOptionError, type Reason } from '../errors/index.js';
 
-/** A try that failed, as the function of the option `retry` is told of it. */
-export interface RetryFailure {
-  /** As etcd names it: `KV.Put`. */
+/** A failed attempt, as the function of the option `retry` receives it. */
+export interface RetryContext {
+  /** The RPC, as etcd names it: `KV.Put`. */
   readonly rpc: string;
   /** Whether the call changes anything. */
   readonly safety: Safety;
-  /** The try had begun to leave: a write may have been carried out. */
+  /** Whether the attempt had begun to leave: a write may then have been carried out. */
   readonly sent: boolean;
   readonly error: EtcdError;
-  /** So far, with this one. */
-  readonly tries: number;
-  /** What rxetcd would do by its own table. */
-  readonly verdict: Verdict;
+  /** The number of attempts so far, including this one. */
+  readonly attempts: number;
+  /** The action of rxetcd's own table. */
+  readonly action: RetryAction;
 }
 
 /**
- * What is done about it:
- * - `default`: what rxetcd would do
- * - `fail`: the error is given out; of a write that was sent, and of which nobody knows what became, as `AmbiguousWrite`
- * - `again`: another try on the next endpoint, as often as this is said and the deadline lets it. For a write that was sent it means `default`
- * - `resend`: `again`, for a write that was sent, too. **It may then be carried out twice.** Only for writes of which you know that this does no harm
+ * A decision about a failed attempt:
+ * - `default`: the action of rxetcd's own table
+ * - `fail`: the call fails with the error. A write that was sent, and whose outcome is unknown, fails with
+ *   `AmbiguousWrite`
+ * - `retry`: another attempt on the next endpoint, as often as the function returns this and the deadline allows. For a
+ *   write that was sent it means `default`
+ * - `resend`: `retry`, also for a write that was sent, **which may then be carried out twice**. Only for writes of
+ *   which you know that this does no harm
  */
-export type RetryDecision = 'default' | 'fail' | 'again' | 'resend';
+export type RetryDecision = 'default' | 'fail' | 'retry' | 'resend';
 
-/** Decides what is done about a try that failed. */
-export type RetryPolicy = (failure: RetryFailure) => RetryDecision;
+/** Decides about a failed attempt. */
+export type RetryPolicy = (failure: RetryContext) => RetryDecision;
 
-const DECISIONS: ReadonlySet<unknown> = new Set<RetryDecision>(['default', 'fail', 'again', 'resend']);
+const DECISIONS: ReadonlySet<unknown> = new Set<RetryDecision>(['default', 'fail', 'retry', 'resend']);
 
-/** No call is tried twice. */
+/** Allows one attempt for each call. */
 export const NO_RETRIES: RetryPolicy = () => 'fail';
 
-/** What a policy makes of a failure: the verdict of the table, or a try more. @throws InvalidOptionError where the policy fails, or says what means nothing */
-export function decided(policy: RetryPolicy | undefined, failure: RetryFailure): Verdict | 'tryAgain' {
-  if (policy === undefined) return failure.verdict;
-  const decision = askedOf(policy, failure);
-  if (decision === 'fail') return failure.verdict === 'ambiguous' ? 'ambiguous' : 'fail';
-  // At most once is not to be lost by a slip.
-  const mayRepeat = decision === 'resend' || (decision === 'again' && !(failure.sent && failure.safety === 'write'));
-  return mayRepeat ? 'tryAgain' : failure.verdict;
+/**
+ * Returns the decision of a policy: one of the table's, or `retryByPolicy` for another attempt.
+ * @throws InvalidOptionError if the policy throws, or returns anything but a decision
+ */
+export function decideRetry(policy: RetryPolicy | undefined, failure: RetryContext): RetryAction | 'retryByPolicy' {
+  if (policy === undefined) return failure.action;
+  const decision = policyDecision(policy, failure);
+  if (decision === 'fail') return failure.action === 'ambiguous' ? 'ambiguous' : 'fail';
+  // A mistake in a policy must not break the guarantee of at most once.
+  const mayRepeat = decision === 'resend' || (decision === 'retry' && !(failure.sent && failure.safety === 'write'));
+  return mayRepeat ? 'retryByPolicy' : failure.action;
 }
 
-function askedOf(policy: RetryPolicy, failure: RetryFailure): RetryDecision {
+function policyDecision(policy: RetryPolicy, failure: RetryContext): RetryDecision {
   const { rpc, error } = failure;
   const where = { rpc, endpoint: error.endpoint };
   let decision: unknown;
@@ -58,3 +63,111 @@ function askedOf(policy: RetryPolicy, failure: RetryFailure): RetryDecision {
 }
 
 const isDecision = (decision: unknown): decision is RetryDecision => DECISIONS.has(decision);
+
+/**
+ * The action after a failed attempt:
+ * - `fail`: the call fails with the error
+ * - `retry`: another attempt on the next endpoint
+ * - `retryOtherEndpoint`: another attempt on the next endpoint, but none on the same one twice
+ * - `retryNewerMember`: another attempt on the next endpoint; this one works, but is too far behind for the request
+ * - `reauthenticate`: another attempt with a new token
+ * - `reprobeVersion`: another attempt after requesting the version of the server
+ * - `ambiguous`: the call fails with `AmbiguousWrite`, as the server may have carried it out
+ */
+export type RetryAction = 'fail' | 'retry' | 'retryOtherEndpoint' | 'retryNewerMember' | 'reauthenticate' | 'reprobeVersion' | 'ambiguous';
+
+interface Row {
+  readonly read: RetryAction;
+  readonly write: RetryAction;
+  /** The decision if nothing was sent except a version request; by default that for a read. */
+  readonly unsent?: RetryAction;
+  readonly why: string;
+}
+
+const NOT_SENT: Row = { read: 'retry', write: 'retry', why: 'nothing was sent' };
+const TOKEN_REFUSED: Row = { read: 'reauthenticate', write: 'reauthenticate', why: 'the server checks the token before it does anything' };
+const NO_TLS: Row = {
+  read: 'retryOtherEndpoint',
+  write: 'retryOtherEndpoint',
+  why: 'the server read nothing, and would refuse the next attempt as well; another endpoint may accept it',
+};
+const NO_RESPONSE: Row = { read: 'retry', write: 'ambiguous', why: 'the server may have carried it out, or may still do so' };
+
+const PROXY_REFUSED: Row = {
+  read: 'retry',
+  write: 'retryOtherEndpoint',
+  why: 'a proxy responded in place of etcd, which did nothing; etcd may be back soon, or be reached at another endpoint',
+};
+
+const CLUSTER_REFUSED: Row = { read: 'fail', write: 'fail', why: 'the cluster refuses the request before it does anything' };
+
+/** Other reasons fail, unless `BY_CODE` lists their code: the server understood the call, and refused it. */
+const TABLE: Partial<Record<Reason, Row>> = {
+  Unreachable: NOT_SENT,
+  TlsFailed: NO_TLS,
+  StaleRead: { read: 'retryNewerMember', write: 'fail', why: 'another member may be newer, or this one a moment later' },
+  InvalidAuthToken: TOKEN_REFUSED,
+  AuthOldRevision: TOKEN_REFUSED,
+  // The response to a call without a token, from a client that has credentials: auth was enabled meanwhile.
+  UserEmpty: TOKEN_REFUSED,
+  UnsupportedServerVersion: {
+    read: 'reprobeVersion',
+    write: 'reprobeVersion',
+    why: 'nothing was sent, and the server may have been upgraded since its version was read',
+  },
+  UnknownMethod: {
+    read: 'reprobeVersion',
+    write: 'reprobeVersion',
+    why: 'the server did nothing, and may have been replaced by another version since its version was read',
+  },
+  ProxyRefused: PROXY_REFUSED,
+  ConnectionLost: NO_RESPONSE,
+  NoLeader: NO_RESPONSE,
+  LeaderChanged: NO_RESPONSE,
+  Stopped: NO_RESPONSE,
+  Timeout: NO_RESPONSE,
+  TimeoutDueToLeaderFail: NO_RESPONSE,
+  TimeoutDueToConnectionLost: NO_RESPONSE,
+  TimeoutWaitAppliedIndex: NO_RESPONSE,
+  Unhealthy: CLUSTER_REFUSED,
+  DeadlineExceeded: { read: 'fail', write: 'ambiguous', why: 'the deadline has passed' },
+  Canceled: { read: 'fail', write: 'ambiguous', why: 'a proxy or the gateway canceled the call' },
+  Corrupt: CLUSTER_REFUSED,
+  ResponseTooLarge: { read: 'fail', write: 'ambiguous', why: 'the server responded, and the next response would be as long' },
+  Aborted: { read: 'fail', write: 'ambiguous', why: 'the caller aborted the call after it was sent' },
+  ClientClosed: { read: 'fail', write: 'ambiguous', why: 'the client was closed after the call was sent' },
+};
+
+const INTERRUPTED: Row = { read: 'fail', write: 'ambiguous', why: 'the call was interrupted, perhaps after the write' };
+
+/**
+ * Applies to `MalformedResponse` as well. In place of an etcd that is known, that has the code `Unavailable` instead.
+ */
+const MALFORMED: Row = {
+  read: 'fail',
+  write: 'ambiguous',
+  unsent: 'retryOtherEndpoint',
+  why: 'the response is not in the form of etcd, and another endpoint may be etcd',
+};
+
+/** Decisions about errors whose message is in no table. Other codes are a refusal, whatever its reason. */
+const BY_CODE: Partial<Record<GrpcCode, Row>> = {
+  Unavailable: NO_RESPONSE,
+  // A stopping server cancels its calls in progress, in gRPC's own words.
+  Canceled: NO_RESPONSE,
+  DeadlineExceeded: INTERRUPTED,
+  Aborted: INTERRUPTED,
+  Internal: MALFORMED,
+  DataLoss: INTERRUPTED,
+};
+
+/**
+ * Looks up the action after a failed attempt.
+ *
+ * @param sent whether any of it had left: a write that never left is as harmless as a read
+ */
+export function retryAction(error: EtcdError, safety: Safety, sent: boolean): RetryAction {
+  const row = TABLE[error.reason] ?? BY_CODE[error.code];
+  if (row === undefined) return 'fail';
+  return sent ? row[safety] : (row.unsent ?? row.read);
+}

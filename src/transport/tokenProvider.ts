@@ -1,3 +1,4 @@
+import { EtcdError, hasReason, isEtcdError, keepSecret, type Reason } from '../errors/index.js';
 import {
   catchError,
   defer,
@@ -8,102 +9,233 @@ import {
   of,
   race,
   retry,
+  switchMap,
   take,
+  tap,
   throwError,
   throwIfEmpty,
   timer,
   type Observable,
 } from 'rxjs';
-import { EtcdError, hasReason, isEtcdError } from '../errors/index.js';
-import { isHeaderText } from './headerText.js';
-import { shareUntilDone } from './shareUntilDone.js';
+import { Backoff, retryAfter } from '../util/retry.js';
+import { isHeaderText } from '../model/validate.js';
+import { shareUntilDone } from '../util/rx.js';
 
-/** A token, or where to get one whenever the server refuses the last. */
+/** A token, or a function that gets one whenever the server refuses the last. */
 export type TokenSource = string | (() => string | PromiseLike<string> | Observable<string>);
 
-/** How a client says who it is. */
-export type Auth = { readonly username: string; readonly password: string } | { readonly token: TokenSource };
-
-/** What a call has to show; without a token where the cluster wants none. Compared by identity, to tell one fetch from the next. */
-export interface Credential {
-  readonly token: string | undefined;
+/** A user and the password of that user. */
+export interface UserCredentials {
+  readonly username: string;
+  readonly password: string;
 }
 
-/** How the server is asked for a token. */
+/**
+ * Gets the credentials of a user. Called before the first call, and again whenever the server refuses them
+ * (`AuthFailed`).
+ */
+export type CredentialsSource = () => UserCredentials | PromiseLike<UserCredentials> | Observable<UserCredentials>;
+
+/** How a client authenticates. */
+export type Auth = UserCredentials | { readonly token: TokenSource } | CredentialsSource;
+
+/**
+ * Holds the token that a call is sent with, if the cluster wants one. Credentials are compared by identity, which
+ * distinguishes one fetch from the next.
+ */
+export class Credential {
+  // Truly private: an attempt holds its credential, and no log may show a token.
+  readonly #token: string | undefined;
+
+  constructor(token?: string) {
+    this.#token = token;
+  }
+
+  get token(): string | undefined {
+    return this.#token;
+  }
+}
+
+/** The means to request a token from the server. */
 export interface Authentication {
-  /** Asks for that of a user: a call, with tries and a deadline of its own. */
+  /** Requests the token of a user, in a call with separate attempts and a separate deadline. */
   readonly ask: (username: string, password: string) => Observable<string>;
-  /** Whether asking again may help after this. */
+  /** Returns whether another request may help after this failure. */
   readonly goesOn: (failure: EtcdError) => boolean;
-  /** Errors when, or as, the client is closed, so that nobody waits for the next time, or for a function that never gives a token. */
+  /**
+   * Errors when the client is closed, or if it is closed already. No call then waits for the next request, or for a
+   * function that never returns a token.
+   */
   readonly closed: Observable<never>;
 }
 
-/** Between two calls that ask for a token: the tries of each have pauses of their own. */
+/** The pause between two calls that request a token; the attempts of each have their own pauses. */
 const PAUSE_MS = 100;
 
-const NOTHING: Credential = { token: undefined };
+/** How many tokens, and passwords from a function, are kept out of errors: the current one and those before it. */
+const MOST_KEPT = 4;
 
 /**
- * The token of a client: fetched before the first call, and anew, once for all who wait, when the server refuses it. It is asked for as long as anybody waits: each
- * has a deadline of its own, and what one can wait for no longer is no end for who came a moment ago.
+ * How often the credentials function is called again after a refusal, if its credentials worked before. A server and a
+ * vault do not change a password at the same moment.
  */
-export class Tokens {
-  private current: Credential | undefined;
+const MOST_ASKS = 6;
+const LONGEST_ASK_PAUSE_MS = 2_000;
+
+const NOTHING = new Credential();
+
+/**
+ * Holds the token of a client. It is fetched before the first call, and again when the server refuses it, once for all
+ * calls that wait.
+ *
+ * Requests for it are repeated for as long as any call waits. Each call has its own deadline, and the end of one must
+ * not be the end of those that began later.
+ */
+export class TokenProvider {
+  // Truly private: no log may show a token.
+  #current: Credential | undefined;
   private failure: EtcdError | undefined;
+  /** Functions that stop keeping the last tokens out of errors. A replaced token may still be in a request. */
+  private readonly kept: (() => void)[] = [];
   private readonly fetching: Observable<Credential>;
-  /** Whether asking again can help: a token given as a string will not become another. */
+  /** Whether another request can help. A token that was given as a string never changes. */
   private readonly renewable: boolean;
 
   constructor(auth: Auth | undefined, { ask, goesOn, closed }: Authentication) {
     this.renewable = auth !== undefined && !('token' in auth && typeof auth.token === 'string');
-    if (auth === undefined) this.current = NOTHING;
-    const persistently: Authentication['ask'] = (username, password) =>
+    if (auth === undefined) this.#current = NOTHING;
+    const retrying: Authentication['ask'] = (username, password) =>
       ask(username, password).pipe(
-        retry({
-          delay: (failure: unknown) => {
-            if (!isEtcdError(failure) || !goesOn(failure)) return throwError(() => failure);
-            this.failure = failure;
-            return timer(PAUSE_MS);
-          },
+        retryAfter((failure) => {
+          if (!isEtcdError(failure) || !goesOn(failure)) return undefined;
+          this.failure = failure;
+          return PAUSE_MS;
         }),
         finalize(() => (this.failure = undefined)),
       );
+    const user = typeof auth === 'function' ? new User(auth, (password) => this.keep(password)) : undefined;
     this.fetching = shareUntilDone(
-      () => race(closed, fetchCredential(auth, persistently)),
-      (credential) => (this.current = credential),
+      () => race(closed, fetchCredential(typeof auth === 'function' ? user : auth, retrying)),
+      (credential) => this.take(credential),
     );
   }
 
-  /** What is at hand, for the way that every call takes but the first. */
+  /** Returns the current credential, if there is one. Every call but the first takes it from here. */
   get known(): Credential | undefined {
-    return this.current;
+    return this.#current;
   }
 
-  /** Why there is none yet, though it is asked for. */
+  /** Returns why there is no token yet, while it is being requested. */
   get trouble(): EtcdError | undefined {
     return this.failure;
   }
 
-  /** What to show; all who wait share one request for it. */
+  /** Emits the credential to send. All calls that wait share one request for it. */
   get(): Observable<Credential> {
-    return defer(() => (this.current === undefined ? this.fetching : of(this.current)));
+    return defer(() => (this.#current === undefined ? this.fetching : of(this.#current)));
   }
 
-  /** The server refused this one. @returns whether it is worth trying again: with a new one, or with the one that another call has fetched since */
+  /** Stops keeping tokens out of errors. */
+  forget(): void {
+    for (const end of this.kept.splice(0)) end();
+  }
+
+  private take(credential: Credential): void {
+    this.#current = credential;
+    this.keep(credential.token ?? '');
+  }
+
+  private keep(secret: string): void {
+    this.kept.push(keepSecret(secret));
+    if (this.kept.length > MOST_KEPT) this.kept.shift()?.();
+  }
+
+  /**
+   * Discards a token that the server refused, if another can be fetched.
+   * @returns whether a retry can help: with a new token, or with one that another call has fetched since
+   */
   refused(credential: Credential): boolean {
-    if (this.current === credential && this.renewable) this.current = undefined;
+    if (this.#current === credential && this.renewable) this.#current = undefined;
     return this.renewable;
   }
 }
 
-function fetchCredential(auth: Auth | undefined, ask: Authentication['ask']): Observable<Credential> {
+/** A user whose credentials come from a function, and may change. */
+class User {
+  // Truly private: no log may show a password.
+  #current: UserCredentials | undefined;
+  /** Whether the server has accepted what the function returned. */
+  private known = false;
+
+  constructor(
+    private readonly source: CredentialsSource,
+    /** Keeps a password out of errors. */
+    private readonly keep: (password: string) => void,
+  ) {}
+
+  /** Authenticates with the stored credentials. If they are refused, it calls the function for new ones. */
+  authenticate(ask: Authentication['ask']): Observable<string> {
+    return defer(() => {
+      const backoff = new Backoff(PAUSE_MS, LONGEST_ASK_PAUSE_MS);
+      return defer(() => (this.#current === undefined ? this.fetch() : of(this.#current))).pipe(
+        switchMap(({ username, password }) => ask(username, password)),
+        tap(() => (this.known = true)),
+        retry({
+          delay: (failure: unknown, asks: number) => {
+            if (!hasReason(failure, 'AuthFailed') || asks > (this.known ? MOST_ASKS : 1)) return throwError(() => failure);
+            this.#current = undefined;
+            return asks === 1 ? of(undefined) : timer(backoff.next());
+          },
+        }),
+      );
+    });
+  }
+
+  private fetch(): Observable<UserCredentials> {
+    return firstOf(this.source).pipe(
+      throwIfEmpty(() => new EtcdError('TokenUnavailable', 'the auth function gave no credentials')),
+      map((given: unknown) => {
+        if (!isCredentials(given)) {
+          throw new EtcdError(
+            'TokenUnavailable',
+            'the auth function: expected { username, password }, two strings of one line that are not empty',
+          );
+        }
+        this.keep(given.password);
+        return (this.#current = { username: given.username, password: given.password });
+      }),
+      catchError((cause: unknown) =>
+        throwError(() => (isEtcdError(cause) ? cause : new EtcdError('TokenUnavailable', 'the auth function failed', { cause }))),
+      ),
+    );
+  }
+}
+
+function isCredentials(given: unknown): given is UserCredentials {
+  if (typeof given !== 'object' || given === null) return false;
+  const { username, password } = given as Partial<Record<string, unknown>>;
+  return isLine(username) && isLine(password);
+}
+
+const isLine = (text: unknown): text is string => typeof text === 'string' && text !== '' && !/[\0\r\n]/.test(text);
+
+/** Returns the first value of a function's result: a value, a promise or an Observable. */
+function firstOf<T>(source: () => T | PromiseLike<T> | Observable<T>): Observable<T> {
+  return defer(() => {
+    const given = source();
+    if (isObservable(given)) return given.pipe(take(1));
+    return from(Promise.resolve(given));
+  });
+}
+
+function fetchCredential(auth: Exclude<Auth, CredentialsSource> | User | undefined, ask: Authentication['ask']): Observable<Credential> {
   if (auth === undefined) return of(NOTHING);
-  if ('token' in auth) return fetchToken(auth.token).pipe(map((token) => ({ token })));
-  return ask(auth.username, auth.password).pipe(
-    map((token) => ({ token })),
+  if (!(auth instanceof User) && 'token' in auth) return fetchToken(auth.token).pipe(map((token) => new Credential(token)));
+  const token = auth instanceof User ? auth.authenticate(ask) : ask(auth.username, auth.password);
+  return token.pipe(
+    map((token) => new Credential(token)),
     // A cluster without auth refuses to authenticate, and wants no token either.
-    catchError((error: unknown) => (hasReason(error, 'AuthNotEnabled') ? of({ token: undefined }) : throwError(() => error))),
+    catchError((error: unknown) => (hasReason(error, 'AuthNotEnabled') ? of(new Credential()) : throwError(() => error))),
   );
 }
 
@@ -128,4 +260,29 @@ function fetchToken(source: TokenSource): Observable<string> {
       throwError(() => (isEtcdError(cause) ? cause : new EtcdError('TokenUnavailable', 'the token function failed', { cause }))),
     ),
   );
+}
+
+/**
+ * Returns whether a call was refused because it showed no token, although the error does not say so. If clients show
+ * certificates, a server with auth enabled treats such a call as one of a user. It is the user that the server's own
+ * certificate names, which the server may not know. This happens to a client that began before auth was enabled.
+ */
+export function isMissingToken({ reason }: EtcdError, shown: Credential | undefined): boolean {
+  return shown !== undefined && shown.token === undefined && (reason === 'PermissionDenied' || reason === 'UserNotFound');
+}
+
+/** Words for errors of calls that showed no token. */
+const WORDS: Partial<Record<Reason, string>> = { PermissionDenied: 'permission denied', UserEmpty: 'user name is empty' };
+
+/** Returns the same error with advice, for a client that has no token to send. */
+export function explained(error: EtcdError, shown: Credential | undefined): EtcdError {
+  const { reason, rpc, endpoint } = error;
+  const words = WORDS[reason];
+  // An error of the service Auth may be about the user in the request.
+  if (words === undefined || shown === undefined || shown.token !== undefined || rpc?.startsWith('Auth.') === true) return error;
+  return new EtcdError(reason, `${words}: auth is on, and no token was shown. Give the client the option auth`, {
+    rpc,
+    endpoint,
+    cause: error,
+  });
 }

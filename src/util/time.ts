@@ -1,65 +1,186 @@
-import type { Subscription } from 'rxjs';
-import { giveUpIn } from '../transport/giveUpIn.js';
-import { steadyNow } from '../transport/steadyNow.js';
+import { asyncScheduler, type Subscription } from 'rxjs';
 
-/** `early`: before its time, with all the others. */
-type Expire = (early: boolean) => void;
+/**
+ * Returns milliseconds since some moment, by a clock that is never set. If the wall clock were set forward, a deadline
+ * or a pause would be over at once. If it were set back by an hour, they would last an hour longer.
+ */
+export const monotonicNow = (): number => performance.now();
 
-interface Entry {
-  readonly at: number;
-  readonly expire: Expire;
+/** A time by the wall clock and by the monotonic clock. */
+export interface Timestamp {
+  readonly wall: number;
+  readonly monotonic: number;
+}
+
+/** Reads both clocks. */
+export function now(): Timestamp {
+  return { wall: asyncScheduler.now(), monotonic: performance.now() };
 }
 
 /**
- * Deadlines of calls that all get the same time: they fall due in the order in which they were set, so that one timer, for the oldest, does for all.
- * A timer a call would cost more than all the rest that rxetcd does for it. There is none while no call is under way, so it keeps no process alive.
+ * Returns the milliseconds since a timestamp, by the clock that shows more. The wall clock may be set back, and the
+ * monotonic one stands still while a machine sleeps. Neither must make a lease seem valid for longer than it is.
  */
-export class Deadlines {
-  /** A Set keeps the order of insertion, and forgets from the middle at no cost. */
-  private readonly entries = new Set<Entry>();
+export function elapsedSince(then: Timestamp): number {
+  return Math.max(asyncScheduler.now() - then.wall, performance.now() - then.monotonic);
+}
+
+/** The normal difference of the clocks, as one shows whole milliseconds and they are read one after the other. */
+const JITTER_MS = 5;
+
+/**
+ * Measures time as {@link elapsedSince} does, for repeated comparisons. It never goes back. If the wall clock is set
+ * forward and back again, that counts once.
+ */
+export class Clock {
+  private origin = now();
+  private passed = 0;
+
+  /** Returns the milliseconds since the clock was created. */
+  now(): number {
+    const { wall, monotonic } = now();
+    const byWall = wall - this.origin.wall;
+    const byMonotonic = monotonic - this.origin.monotonic;
+    const total = this.passed + Math.max(byWall, byMonotonic);
+    // One clock was set or stood still. The larger time counts, and both clocks count again from here on.
+    if (Math.abs(byWall - byMonotonic) > JITTER_MS) {
+      this.origin = { wall, monotonic };
+      this.passed = total;
+    }
+    return total;
+  }
+}
+
+/** A timer that is late by more than this shows that the process was busy with something else. In milliseconds. */
+const LATE_MS = 10;
+
+/**
+ * Runs `giveUp` after so many milliseconds in which nothing has arrived. While a program computes, sockets wait as
+ * timers do, and timers run first. After a late timer, the data that has arrived is therefore read before the other end
+ * counts as silent.
+ */
+export function scheduleTimeout(ms: number, giveUp: () => void): Subscription {
+  const dueAt = monotonicNow() + ms;
+  return asyncScheduler.schedule<boolean>(
+    function (hasRead = false) {
+      if (hasRead || monotonicNow() - dueAt <= LATE_MS) giveUp();
+      else this.schedule(true, 0);
+    },
+    ms,
+    false,
+  );
+}
+
+/** Called when a deadline expires. `early` means before its time, with all the others. */
+type Expire = (early: boolean) => void;
+
+/** Expires at a time that {@link SharedTimeout} sets. It is itself the entry in their list. */
+export abstract class Deadline {
+  dueAt = 0;
+  list: SharedTimeout | undefined;
+  before: Deadline | undefined;
+  after: Deadline | undefined;
+
+  abstract expire(early: boolean): void;
+}
+
+/** A deadline that calls a function. */
+class Expiry extends Deadline {
+  constructor(readonly expire: Expire) {
+    super();
+  }
+}
+
+/**
+ * Keeps deadlines of calls that all get the same time. They fall due in the order in which they were set, so that one
+ * timer, for the oldest, serves all. A separate timer for each call would cost 0.35 us more. There is no timer while no
+ * call is in progress, so it keeps no process alive.
+ */
+export class SharedTimeout {
+  /**
+   * A list that links the entries themselves. The outgrown tables of a Set would keep entries alive until the tables
+   * are collected. Measured at 64 calls at a time, garbage collection took 3 us a call more with a Set.
+   */
+  private first: Deadline | undefined;
+  private last: Deadline | undefined;
   private timer: Subscription | undefined;
 
   constructor(private readonly timeoutMs: number) {}
 
-  /** Runs `expire` when the time is over. @returns what calls it off */
+  /**
+   * Runs `expire` when the time is over.
+   * @returns a function that cancels it
+   */
   set(expire: Expire): () => void {
-    const entry = { at: steadyNow() + this.timeoutMs, expire };
-    this.entries.add(entry);
-    this.timer ??= this.arm(this.timeoutMs);
-    return () => {
-      this.entries.delete(entry);
-      if (this.entries.size > 0) return;
-      this.timer?.unsubscribe();
-      this.timer = undefined;
-    };
+    const entry = new Expiry(expire);
+    this.add(entry);
+    return () => this.delete(entry);
   }
 
-  /** Runs all of them, whose time has not come. */
-  expireAll(): void {
-    const entries = [...this.entries];
-    this.entries.clear();
+  /** Does the same as {@link set} without a closure for each call. */
+  add(entry: Deadline, now = monotonicNow()): void {
+    entry.dueAt = now + this.timeoutMs;
+    this.append(entry);
+    this.timer ??= this.arm(this.timeoutMs);
+  }
+
+  /** Cancels a deadline. */
+  delete(entry: Deadline): void {
+    if (entry.list !== this) return;
+    this.remove(entry);
+    if (this.first !== undefined) return;
     this.timer?.unsubscribe();
     this.timer = undefined;
-    for (const { expire } of entries) expire(true);
+  }
+
+  /** Expires all deadlines, before their time. */
+  expireAll(): void {
+    const entries = this.takeDue(Infinity);
+    this.timer?.unsubscribe();
+    this.timer = undefined;
+    for (const entry of entries) entry.expire(true);
   }
 
   private arm(ms: number): Subscription {
-    return giveUpIn(ms, () => {
-      const now = steadyNow();
-      const due: Entry[] = [];
-      // Many will have been called off since the timer was set: it goes to sleep again until the oldest that is left.
-      let oldest: Entry | undefined;
-      for (const entry of this.entries) {
-        if (entry.at > now) {
-          oldest = entry;
-          break;
-        }
-        due.push(entry);
-      }
-      for (const entry of due) this.entries.delete(entry);
-      // Before anything expires: the end of one call may begin another, which must not find the timer gone and set it for itself.
-      this.timer = oldest === undefined ? undefined : this.arm(oldest.at - now);
-      for (const { expire } of due) expire(false);
+    return scheduleTimeout(ms, () => {
+      const now = monotonicNow();
+      const due = this.takeDue(now);
+      // Many will have been cancelled since the timer was set: it is set again for the oldest that is left. This comes
+      // before anything expires, as the end of one call may begin another. The new call must not find the timer gone,
+      // and set it for itself.
+      this.timer = this.first === undefined ? undefined : this.arm(this.first.dueAt - now);
+      for (const entry of due) entry.expire(false);
     });
+  }
+
+  /** Takes out the entries that are due, the oldest first. */
+  private takeDue(now: number): readonly Deadline[] {
+    const due: Deadline[] = [];
+    for (let entry = this.first; entry !== undefined && entry.dueAt <= now; entry = this.first) {
+      this.remove(entry);
+      due.push(entry);
+    }
+    return due;
+  }
+
+  private append(entry: Deadline): void {
+    entry.list = this;
+    entry.before = this.last;
+    if (this.last === undefined) this.first = entry;
+    else this.last.after = entry;
+    this.last = entry;
+  }
+
+  /**
+   * Removes an entry, which then points to no other. An old entry that awaits garbage collection would keep alive all
+   * that follow it.
+   */
+  private remove(entry: Deadline): void {
+    const { before, after } = entry;
+    if (before === undefined) this.first = after;
+    else before.after = after;
+    if (after === undefined) this.last = before;
+    else after.before = before;
+    entry.list = entry.before = entry.after = undefined;
   }
 }

@@ -1,45 +1,61 @@
-import { progress as bookmark, type WatchBatch } from '../model/watchBatch.js';
-import type { WatchEvent } from '../model/watchEvent.js';
+import { catchError, map, of, timeout, type Observable } from 'rxjs';
+import { watchRpcs } from '../codec/watch.js';
+import { EtcdError } from '../errors/index.js';
+import { fromBase64 } from '../model/bytes.js';
+import type { ClusterId } from '../model/ids.js';
+import type { KeyValue } from '../model/keyValue.js';
+import { progress as bookmark, type WatchBatch, type WatchEvent } from '../model/watchEvent.js';
 
-/** What a server says on a watch, as far as a cursor cares. */
-export interface WatchNews {
+/** The parts of a server's message about a watch that its cursor uses. */
+export interface WatchNotification {
   readonly events: readonly WatchEvent[];
   /** More parts of the same response follow. */
   readonly fragment: boolean;
-  /** Set on a bookmark: all up to here has been sent. */
+  /** Set on a progress notification: all events up to this revision have been sent. */
   readonly progress?: number;
 }
 
 /**
- * Where a watch is: the revision after the last one that was delivered whole. It is moved by what was delivered and by bookmarks, never by a
- * header, whose revision is the store's and may be far ahead. What comes a second time after a resume is dropped here.
+ * Keeps the position of a watch: the revision after the last one that was delivered as a whole. Delivered events and
+ * progress notifications move it. The revision of a header never does, as it is the store's and may be far ahead.
+ * Events that arrive a second time after a resume are dropped here.
  */
 export class Cursor {
-  /** Events of a revision that may go on in the next part of a fragmented response. */
+  /** Events of a revision that the next part of a fragmented response may continue. */
   private held: WatchEvent[] | undefined;
 
   constructor(
     private nextRevision: number,
     private seenRevision = 0,
+    /**
+     * The last change that was delivered. The object is created with the first change and then updated: an idle watch
+     * needs none, and a busy one needs no second.
+     */
+    private lastChange?: KnownChange,
   ) {}
 
-  /** Where to resume. */
+  /** The last change that was delivered, by which the store is recognized; undefined if there is none. */
+  get knownChange(): KnownChange | undefined {
+    return this.lastChange;
+  }
+
+  /** The revision to resume from. */
   get next(): number {
     return this.nextRevision;
   }
 
-  /** The highest revision that the store is known to have had; 0 where that is not known. */
+  /** The highest revision that the store is known to have had; 0 if unknown. */
   get seen(): number {
     return this.seenRevision;
   }
 
-  /** A new stream begins: parts of a response that the old one did not finish will be sent again. */
+  /** Prepares for a new stream, which sends a response again if the old stream did not finish it. */
   restart(): void {
     this.held = undefined;
   }
 
-  /** What the news complete: whole revisions in their order, and bookmarks. */
-  accept({ events, fragment, progress }: WatchNews): WatchBatch[] {
+  /** Returns the batches that a message completes: whole revisions in their order, and progress notifications. */
+  accept({ events, fragment, progress }: WatchNotification): WatchBatch[] {
     const batches: WatchBatch[] = [];
     let open = this.held ?? [];
     this.held = undefined;
@@ -47,6 +63,7 @@ export class Cursor {
       const [first] = open;
       if (first === undefined) return;
       batches.push({ type: 'events', revision: first.revision, events: open });
+      this.remember(first);
       this.pass(first.revision);
       open = [];
     };
@@ -54,7 +71,7 @@ export class Cursor {
       if (open[0] !== undefined && open[0].revision !== event.revision) close();
       if (event.revision >= this.nextRevision) open.push(event);
     }
-    // Only the end of a part can cut a revision; what lies before it is whole.
+    // Only the end of a part can cut a revision; all revisions before it are whole.
     if (fragment) this.held = open;
     else close();
     if (progress !== undefined && progress >= this.nextRevision) {
@@ -64,8 +81,101 @@ export class Cursor {
     return batches;
   }
 
+  private remember({ type, kv, revision }: WatchEvent): void {
+    const last = (this.lastChange ??= { key64: '', revision, deleted: false });
+    // The value of the key is not kept.
+    last.key64 = kv.keyBase64;
+    last.revision = revision;
+    last.deleted = type === 'delete';
+  }
+
   private pass(revision: number): void {
     this.nextRevision = revision + 1;
     this.seenRevision = Math.max(this.seenRevision, revision);
   }
 }
+
+/** The position from which a watch reports. */
+export interface WatchStart {
+  /** The first revision to report. */
+  readonly next: number;
+  /** The highest revision that the store is known to have had; 0 if unknown. */
+  readonly seen: number;
+  /** The newest known change of the store. */
+  readonly knownChange?: KnownChange | undefined;
+}
+
+/** Returns the start right after a revision that the store has. */
+export const after = (seen: number): WatchStart => ({ next: seen + 1, seen });
+
+/** The start of a watch that is yet to be found. Meanwhile the client's own writes are recorded for the watch. */
+export interface PendingStart {
+  /** Finds the start of the watch. */
+  find(): Observable<WatchStart>;
+  /** Stops recording writes, as the end of {@link find} does. */
+  end(): void;
+}
+
+/** A store as it was seen. The revision is the highest that it is known to have had; 0 if unknown. */
+export interface ClusterSnapshot {
+  readonly clusterId: ClusterId;
+  readonly revision: number;
+}
+
+/** A change that the store is known to have had. */
+export interface KnownChange {
+  key64: string;
+  revision: number;
+  deleted: boolean;
+}
+
+/** Reads a key as it was at a revision. */
+export type ReadAt = (key: Uint8Array, revision: number) => Observable<KeyValue | undefined>;
+
+/** Stands for an unknown cluster: a proxy or a test may leave the header out. */
+export const UNKNOWN_CLUSTER = '0' as ClusterId;
+
+/**
+ * Emits if the store that a watch resumes on is the one that it has seen. A store that was wiped, or restored from an
+ * old backup, counts its revisions again from a lower one. A watch that resumed there would receive nothing until they
+ * are as high again, and then take the changes from then on for its continuation. Errors with `ClusterIDMismatch`, or
+ * with `FutureRev` if the store has not reached the revision that was seen.
+ *
+ * @param before the state of the store that the watch has seen
+ * @param now the store that responded to the create request
+ * @param newest requests the store's revision from the cluster, not just from a member
+ */
+export function assertSameCluster(before: ClusterSnapshot, now: ClusterSnapshot, newest: Observable<number>): Observable<unknown> {
+  if (before.clusterId !== now.clusterId && ![before.clusterId, now.clusterId].includes(UNKNOWN_CLUSTER))
+    throw lost('ClusterIDMismatch', `this is cluster ${now.clusterId}, and the watch began in ${before.clusterId}`);
+  if (now.revision === 0 || now.revision >= before.revision) return of(undefined);
+  // A member may lag behind; the cluster cannot.
+  return newest.pipe(
+    map((latest) => {
+      if (latest < before.revision)
+        throw lost('FutureRev', `the store is at revision ${latest}, and the watch has seen ${before.revision}: it was wiped, or restored`);
+    }),
+  );
+}
+
+/**
+ * Emits unless it is certain that a store has not had a change. Errors with `FutureRev` if the key was different at
+ * that revision. The store was then wiped or restored, and its revisions have passed those that the watch had seen. It
+ * counts as the same store if that cannot be decided. This is so if the revision is compacted, or the read is refused
+ * or has no response in time.
+ */
+export function assertHasChange({ key64, revision, deleted }: KnownChange, readAt: ReadAt, timeoutMs: number): Observable<unknown> {
+  // A deleted key existed until then.
+  return readAt(fromBase64(key64), deleted ? revision - 1 : revision).pipe(
+    map((kv) => (deleted ? kv !== undefined : kv?.modRevision === revision)),
+    timeout({ first: timeoutMs, with: () => of(true) }),
+    catchError(() => of(true)),
+    map((same) => {
+      if (!same)
+        throw lost('FutureRev', `the store has not had a change that the watch saw at revision ${revision}: it was wiped, or restored`);
+    }),
+  );
+}
+
+const lost = (reason: 'ClusterIDMismatch' | 'FutureRev', message: string): EtcdError =>
+  new EtcdError(reason, message, { rpc: watchRpcs.watch.name });

@@ -1,52 +1,73 @@
-import type { RequestOf } from '../codec/rpc.js';
-import type { watchRpcs } from '../codec/watch.js';
+import { isAtLeast, type ServerVersion } from '../transport/endpoints/version.js';
+import { CompactedError, type ErrorDetails, EtcdError, hasReason } from '../errors/index.js';
+import type { Channel } from '../transport/call.js';
+import { carriesLongMessages } from '../transport/streams/carrierSelector.js';
+import { ConsecutiveFailures } from './retryable.js';
+import type { ClusterSnapshot, WatchNotification } from './cursor.js';
+import type { Source } from './refCounted.js';
+import type { AnswerOf, RequestOf } from '../codec/rpc.js';
+import { watchRpcs } from '../codec/watch.js';
+import { serverError } from '../transport/json/response.js';
 import { BOOLEAN, type OptionKinds } from '../model/validate.js';
 import { toKeyRange, type KeyRange, type Range } from '../model/range.js';
+import { isEmpty, spanBetween } from '../model/spans.js';
 
-/** What a watch is to report. */
+/** Options for the content of a watch. */
 export interface WatchFilter {
-  /** Report with each change what was there before. */
+  /** Adds the previous key-value to each event. */
   readonly prevKv?: boolean;
-  /** Leave out the puts. */
+  /** Leaves out the puts. */
   readonly noPut?: boolean;
-  /** Leave out the deletes. */
+  /** Leaves out the deletes. */
   readonly noDelete?: boolean;
-  /** Have the server say every ten minutes or so how far it is, if nothing else is to be said: bookmarks for `watchBatches`. */
+  /**
+   * Brings progress notifications to `watchBatches` while nothing happens, every few seconds. Over chunked HTTP they
+   * come every ten minutes or so before etcd 3.4.25 and 3.5.8: there only the server itself can send them.
+   */
   readonly progressNotify?: boolean;
 }
 
 export const WATCH_FILTER: OptionKinds<WatchFilter> = { prevKv: BOOLEAN, noPut: BOOLEAN, noDelete: BOOLEAN, progressNotify: BOOLEAN };
 
-/** A watch as it is asked for on a stream. */
+/** A watch as it is requested on a stream. */
 export interface WatchTarget extends KeyRange {
   readonly filter: WatchFilter;
 }
 
-/** What most watches leave out: one for all of them, of which there may be many. */
+/** The filter of most watches. They share one object, as there may be many of them. */
 const NOTHING: WatchFilter = {};
 
-/** What is asked for by a range and options: a copy, as who gave the options may change them. */
-export function targetOf(
+/** Returns the target of a range and options. It is a copy, as the caller may change the options. */
+export function toWatchTarget(
   range: Range,
   { prevKv = false, noPut = false, noDelete = false, progressNotify = false }: WatchFilter = {},
 ): WatchTarget {
-  const { key, rangeEnd } = toKeyRange(range);
+  const keys = toKeyRange(range);
+  const { key, rangeEnd } = keys;
+  // Only a range of this form can be empty.
+  if (typeof range === 'object' && 'to' in range && isEmpty(spanBetween(keys)))
+    throw new EtcdError('InvalidArgument', 'range: expected { from, to } with from below to, received one that holds no key', {
+      rpc: watchRpcs.watch.name,
+    });
   const filter = prevKv || noPut || noDelete || progressNotify ? { prevKv, noPut, noDelete, progressNotify } : NOTHING;
-  // Not spread: V8 may give each object that is made so a shape of its own, which is larger than the object.
+  // No spread: V8 may give each object that is made by one a separate shape, which is larger than the object.
   return rangeEnd === undefined ? { key, filter } : { key, rangeEnd, filter };
 }
 
 type WatchRequest = RequestOf<typeof watchRpcs.watch>;
 
-/** How a watch is asked for of a server that is new enough. */
+/** Options of a create request, for a server that is new enough. */
 interface CreateOptions {
-  /** Have it split responses that are too long. */
+  /** Lets the server split responses that are too long. */
   readonly fragment: boolean;
-  /** Have it number the watch so. */
+  /** Gives the watch this number. */
   readonly watchId?: number;
 }
 
-/** The request that creates a watch. Fields that are not set are left out: a server that does not know them must not see them. */
+/**
+ * Returns the request that creates a watch. Fields that are not set are left out: a server that does not know them must
+ * not receive them.
+ */
 export function createRequest({ filter, ...keys }: WatchTarget, startRevision: number, { fragment, watchId }: CreateOptions): WatchRequest {
   const filters = [...(filter.noPut === true ? (['NOPUT'] as const) : []), ...(filter.noDelete === true ? (['NODELETE'] as const) : [])];
   return {
@@ -60,4 +81,88 @@ export function createRequest({ filter, ...keys }: WatchTarget, startRevision: n
       ...(watchId === undefined ? {} : { watchId }),
     },
   };
+}
+
+/** Converts the response to a create request. */
+export function toCreated({ header }: AnswerOf<typeof watchRpcs.watch>, clusterId = header.clusterId): WatchMessage {
+  return { type: 'created', clusterId, revision: header.revision };
+}
+
+/**
+ * Converts a later response of a watch. One without events is a progress notification: all events up to its revision
+ * have been sent.
+ */
+export function toNotification({ header, events, fragment }: AnswerOf<typeof watchRpcs.watch>): WatchMessage {
+  const isProgress = events.length === 0 && !fragment;
+  return { type: 'notification', events, fragment, ...(isProgress ? { progress: header.revision } : {}) };
+}
+
+type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
+
+/** Converts a response that ends a watch to the error that says why. */
+export function toWatchError({ compactRevision, cancelReason, created }: WatchResponse, where: ErrorDetails): EtcdError {
+  if (compactRevision > 0) {
+    return new CompactedError(`the history that the watch needs is gone; the oldest revision still there is ${compactRevision}`, {
+      ...where,
+      compactRevision,
+    });
+  }
+  if (cancelReason !== '') return serverError(cancelReason, 'Canceled', where);
+  // etcd 3.3 gives no reason. It refuses a watch that it has not started only for lack of permission.
+  if (created) return new EtcdError('PermissionDenied', 'the watch was refused', where);
+  return new EtcdError('WatchCanceled', 'the server ended the watch', where);
+}
+
+/** A message of the server about a watch: first that it was created, then its notifications. */
+export type WatchMessage = ({ readonly type: 'created' } & ClusterSnapshot) | ({ readonly type: 'notification' } & WatchNotification);
+
+/** A stream on which watches can be created. */
+export interface WatchStream {
+  /**
+   * Creates a watch; unsubscribing cancels it. Errors with an `EtcdError` if the server refuses or ends this watch. A
+   * broken stream is reported as `StreamLostError`: by the stream itself if it carries many watches.
+   *
+   * @param fragment lets the server split responses that are too long, if it can
+   */
+  watch(target: WatchTarget, startRevision: number, fragment?: boolean): Source<WatchMessage>;
+}
+
+/** The messages that a server has sent on a stream so far. */
+export type Received = 'nothing' | 'responses' | 'notifications';
+
+/**
+ * The longest time between two such ends in a row, in milliseconds. A message that is too long ends its stream at once;
+ * ends further apart have other causes.
+ */
+const LONGEST_GAP_MS = 60_000;
+
+const TOO_LONG =
+  'a message of more than 64 KiB is too long for the WebSocket of this server: use streams.carrier "chunked", "auto", or "http2" over TLS';
+
+/**
+ * Counts streams in a row that ended between the response to a create request and the first message after it. An old
+ * server closes a WebSocket without a reason on a message that is too long for it, and would do so again. By then
+ * another transport is in use if the options allow one.
+ */
+export class LongMessageDetector {
+  private readonly inARow = new ConsecutiveFailures(LONGEST_GAP_MS);
+
+  /** Returns the error that the end of a stream means to its watches. */
+  errorOf(error: unknown, received: Received, { carrier, version, endpoint }: Channel): unknown {
+    if (!hasReason(error, 'ConnectionLost') || carriesLongMessages(carrier, version)) return error;
+    if (received === 'responses') this.inARow.add(error);
+    else this.inARow.reset();
+    if (!this.inARow.exceeded) return error;
+    this.inARow.reset();
+    return new EtcdError('ResponseTooLarge', TOO_LONG, { ...(error.rpc === undefined ? {} : { rpc: error.rpc }), endpoint, cause: error });
+  }
+}
+
+/**
+ * Returns whether a requested progress notification keeps its place among the events. In older versions it could
+ * overtake events on their way (etcd issue 15220).
+ */
+export function hasOrderedProgress(version: ServerVersion | undefined): boolean {
+  if (version === undefined || isAtLeast(version, '3.6')) return true;
+  return isAtLeast(version, '3.5') ? isAtLeast(version, '3.5.8') : isAtLeast(version, '3.4.25');
 }

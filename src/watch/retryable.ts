@@ -1,74 +1,104 @@
-import { defer, retry, throwError, timer, type Observable } from 'rxjs';
-import { isEtcdError, type EtcdError, type Reason } from '../errors/index.js';
-import { Backoff } from '../util/retry.js';
-import { Refusals } from './refusals.js';
-import type { ConnectionSettings } from './settings.js';
+import { type EtcdError, isEtcdError, persistenceOf, type Reason } from '../errors/index.js';
+import { Backoff, retryAfter } from '../util/retry.js';
+import { monotonicNow } from '../util/time.js';
+import { defer, type Observable } from 'rxjs';
 
-/** Errors besides those of code Unavailable that may be gone at the next try. All else ends a watch: the server understood it, and said no. */
-const PASSING: Partial<Record<Reason, string>> = {
-  DeadlineExceeded: 'the server was too slow this time',
-  TooManyRequests: 'the server has less to do another time',
-  WatchCanceled: 'the server ended it without a reason, as it does when it stops',
-  Canceled: 'something between us and the store gave up',
-  InvalidAuthToken: 'another stream shows a new token',
-  AuthOldRevision: 'another stream shows a new token',
-  UserEmpty: 'auth was enabled meanwhile, and another stream shows a token',
-  TokenUnavailable: 'the token function may find one another time',
-  CarrierUnusable: 'another carrier may do',
-  UnknownMethod: 'the server may have been replaced by another version, whose gateway is elsewhere',
-  MalformedResponse: 'something before the server answered in its place',
-};
+/** Returns whether an operation that continues by itself, such as a watch, is repeated after this error. */
+export const isRetryable = (error: EtcdError): boolean => persistenceOf(error) !== 'permanent';
 
-/** Those that end by themselves, however often they come. The others had better be gone soon. */
-const TRANSIENT: ReadonlySet<Reason> = new Set<Reason>(['DeadlineExceeded', 'TooManyRequests', 'WatchCanceled', 'Canceled']);
-
-/** Whether a watch goes on after this error. */
-export function isPassing(error: EtcdError): boolean {
-  return isTransient(error) || PASSING[error.reason] !== undefined;
+/**
+ * Returns whether another stream may succeed. If each watch has its own stream, a message that is too long ends only
+ * the watch that it is for.
+ */
+export function isStreamRetryable(error: EtcdError): boolean {
+  return isRetryable(error) || error.reason === 'ResponseTooLarge';
 }
 
-/** Whether another stream may do better. Where each watch has a stream of its own, a message that is too long ends only the one that it is for. */
-export function isPassingForStream(error: EtcdError): boolean {
-  return isPassing(error) || error.reason === 'ResponseTooLarge';
-}
-
-/** Whether a watch goes on after this error, though it came time and again. */
+/** Returns whether the error passes by itself, so that it is retried however often it comes. */
 export function isTransient(error: EtcdError): boolean {
-  // A stopping server cancels what it has under way, or breaks it off, in words of gRPC's.
-  const interrupted =
-    error.code === 'Unavailable' || (error.reason === 'Unknown' && (error.code === 'Canceled' || error.code === 'Internal'));
-  return interrupted || TRANSIENT.has(error.reason);
+  const persistence = persistenceOf(error);
+  return persistence === 'temporary' || persistence === 'interrupted';
 }
 
 /**
- * Repeats a call for as long as its failure may pass. What does not pass by itself is repeated a few times: that its token is refused (while auth changes, not where the
- * token is none), an answer without sense (while a proxy stands in for the server, not where there is no etcd), a path that is not known.
+ * Retries a call as long as its failure may pass. Failures that do not pass by themselves are retried a few times:
+ * - a refused token, which passes while auth changes, and not if the token is invalid
+ * - a malformed response, which passes while a proxy stands in for the server, and not if there is no etcd
+ * - an unknown path
  *
- * @param onPause told of each failure that passes, and of the milliseconds until the next try
+ * @param onPause called with each failure that may pass, and the milliseconds until the next attempt
  */
-export function persistently<T>(
+export function retryTransient<T>(
   call: Observable<T>,
-  { initialBackoffMs, maxBackoffMs }: ConnectionSettings,
+  { initialBackoffMs, maxBackoffMs }: StreamTimeouts,
   onPause: (error: EtcdError, ms: number) => void = () => undefined,
 ): Observable<T> {
   return defer(() => {
     const backoff = new Backoff(initialBackoffMs, maxBackoffMs);
-    const refusals = new Refusals();
+    const refusals = new ConsecutiveFailures();
     const passes = (error: unknown): error is EtcdError => {
-      if (!isEtcdError(error) || !isPassing(error)) return false;
+      if (!isEtcdError(error) || !isRetryable(error)) return false;
       if (isTransient(error)) return true;
       refusals.add(error);
-      return !refusals.believed;
+      return !refusals.exceeded;
     };
     return call.pipe(
-      retry({
-        delay: (error: unknown) => {
-          if (!passes(error)) return throwError(() => error);
-          const pauseMs = backoff.next();
-          onPause(error, pauseMs);
-          return timer(pauseMs);
-        },
+      retryAfter((error) => {
+        if (!passes(error)) return undefined;
+        const pauseMs = backoff.next();
+        onPause(error, pauseMs);
+        return pauseMs;
       }),
     );
   });
+}
+
+/** The number of failures in a row after which they are believed not to pass by themselves. */
+const MOST = 5;
+
+/**
+ * How long a token has to be refused until that is believed, in milliseconds. A member that lags behind may not know a
+ * token yet that the others know.
+ */
+const LAG_MS = 5_000;
+const MAY_LAG: ReadonlySet<Reason> = new Set<Reason>(['InvalidAuthToken', 'AuthOldRevision']);
+
+/** Counts failures in a row that only the server can end, and decides whether they are believed. */
+export class ConsecutiveFailures {
+  private count = 0;
+  private first = 0;
+  private last = 0;
+  /** The earliest time at which the failures are believed. */
+  private exceededAt = 0;
+
+  /** @param longestGapMs the longest time between two failures of a row; after a longer one a new row begins */
+  constructor(private readonly longestGapMs = Infinity) {}
+
+  add({ reason }: EtcdError): void {
+    const now = monotonicNow();
+    if (now - this.last > this.longestGapMs) this.count = 0;
+    this.last = now;
+    if (this.count === 0) this.first = now;
+    this.count += 1;
+    this.exceededAt = this.first + (MAY_LAG.has(reason) ? LAG_MS : 0);
+  }
+
+  /** Ends the row. */
+  reset(): void {
+    this.count = 0;
+  }
+
+  get exceeded(): boolean {
+    return this.count >= MOST && monotonicNow() >= this.exceededAt;
+  }
+}
+
+/** Settings of streams, in milliseconds. */
+export interface StreamTimeouts {
+  readonly heartbeatMs: number;
+  readonly responseTimeoutMs: number;
+  readonly initialBackoffMs: number;
+  readonly maxBackoffMs: number;
+  /** How long an unused stream is kept open; by default not at all. */
+  readonly lingerMs?: number;
 }

@@ -1,85 +1,89 @@
-import { defer, map, take, takeUntil, timeout, throwError, type Observable, type Observer } from 'rxjs';
+import { defer, type Observable, type Observer, take, takeUntil, throwError, timeout } from 'rxjs';
+import { toBase64 } from '../model/bytes.js';
+import { type KeyRange, prefixEnd, type Range } from '../model/range.js';
+import { progress, type WatchBatch, type WatchEvent } from '../model/watchEvent.js';
+import { type Detachable, LightObservable } from './lightObservable.js';
+import { RefCountedMap } from './refCounted.js';
+import { toWatchTarget, WATCH_FILTER, type WatchFilter, type WatchTarget } from './messages.js';
 import { EtcdError } from '../errors/index.js';
-import { checkOptions, LONGEST_MS, MILLISECONDS, WHOLE, type OptionKinds } from '../model/validate.js';
+import { checkOptions, FUNCTION, LONGEST_MS, MILLISECONDS, WHOLE, type OptionKinds } from '../model/validate.js';
 import { orClosed } from '../model/closed.js';
-import type { Range } from '../model/range.js';
-import type { WatchBatch } from '../model/watchBatch.js';
-import type { WatchEvent } from '../model/watchEvent.js';
-import { EventsOf } from './eventsOf.js';
-import { Listenable, type Company } from './lightObservable.js';
-import { targetOf, WATCH_FILTER, type WatchFilter, type WatchTarget } from './messages.js';
-import { SharedWatches } from './sharedWatches.js';
-import { storeRevision, StoreRevision } from './revisionReader.js';
-import { Watcher } from './watcher.js';
-import { watchFrom } from './watchFrom.js';
-import { after, type WatcherMeans, type WatchStart } from './watcherMeans.js';
+import { retryTransient } from './retryable.js';
+import { readRevision, RevisionReader } from './revisionReader.js';
+import { observeWatcher, Watcher, type WatchesDeps } from './watcher.js';
+import type { PendingStart } from './cursor.js';
 
-/** What a watch is to report, and from where on. */
+/** Options for the content and the start of a watch. */
 export interface WatchOptions extends WatchFilter {
   /**
-   * The first revision to report: what happened since is replayed, to each subscriber anew. `Compacted` where it is gone. Without it a watch
-   * reports what comes after it was subscribed to.
+   * The first revision to report. The history from there on is replayed, to each subscriber separately; the watch
+   * errors with `Compacted` if that history is gone. Without this option a watch reports changes from its subscription
+   * on.
    */
   readonly startRevision?: number;
+  /**
+   * Called once, when the server has confirmed the watch. The watch reports every change after this revision, by any
+   * client. A subscriber that joins a shared watch may be called at once. An error that the function throws ends the
+   * watch.
+   *
+   * ```ts
+   * etcd.watch('color', { onStart: () => thirdParty.setColor() }).subscribe(({ kv }) => console.log(kv.value));
+   * ```
+   */
+  readonly onStart?: (revision: number) => void;
 }
 
-/** What a single event is waited for with. */
+/** Options for waiting for a single event. */
 export interface WatchOnceOptions extends WatchOptions {
-  /** How long, in milliseconds, before it errors with `DeadlineExceeded`; by default as long as it takes. */
+  /** The time in milliseconds after which it errors with `DeadlineExceeded`; by default there is no limit. */
   readonly timeoutMs?: number;
 }
 
-/** The watches of a client. */
-export interface Watches {
-  /**
-   * The changes of a range, as they happen (`Watch.Watch`). Hot: all who watch the same range with the same options share one watch of the server,
-   * which ends a little after the last has left. It goes on by itself through cuts, restarts and expired tokens, and neither skips nor
-   * repeats a change. It errors only where going on would be a lie: `CompactedError`, `PermissionDenied`, `FutureRev` where the store was
-   * wiped or restored, `ClusterIDMismatch` where it is another's; `ResponseTooLarge` where an old server cannot replay so much.
-   *
-   * ```ts
-   * etcd.watch({ prefix: 'app/' }).subscribe(({ type, kv }) => console.log(type, kv.key));
-   * ```
-   */
-  watch(range: Range, options?: WatchOptions): Observable<WatchEvent>;
+/** Creates the watches of a client over its streams. */
+export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: number) {
+  const { caller, writes, settings, streams } = deps;
+  const revision = new RevisionReader((target) => readRevision(caller, target));
+  const startNow = (target: WatchTarget): PendingStart =>
+    writes.startOf(target, () => retryTransient(revision.of(target), settings, streams.reportRetry));
+  /** The server watches, one for each range and filter. A late observer begins with a progress notification. */
+  const shared = new RefCountedMap<WatchBatch, number>(closed, {
+    lingerMs,
+    replay: { keep: ({ revision: last }) => last, toFirst: progress },
+  });
 
-  /**
-   * As {@link Watches.watch}, in the units that etcd promises: all events of a revision together, and bookmarks. The first is a bookmark that says
-   * from where on the watch sees everything.
-   */
-  watchBatches(range: Range, options?: WatchOptions): Observable<WatchBatch>;
-
-  /** The next change of a range, and no more. */
-  watchOnce(range: Range, options?: WatchOnceOptions): Observable<WatchEvent>;
-}
-
-/** The watches of a client over its streams. */
-export function watches(means: WatcherMeans, closed: Observable<void>, graceMs: number): Watches {
-  const revision = new StoreRevision((target) => storeRevision(means.caller, target));
-  const now = (target: WatchTarget): Observable<WatchStart> => revision.of(target).pipe(map(after));
-  const shared = new SharedWatches((target) => new Watcher(target, now, means), closed, graceMs);
-
-  const joinBatches = (target: WatchTarget, startRevision: number | undefined, member: Observer<WatchBatch>): Company<WatchBatch> => {
-    if (startRevision === undefined) return shared.join(target, member);
-    const own = watchFrom(target, { next: startRevision, seen: 0 }, means).pipe(takeUntil(closed)).subscribe(member);
-    return { leave: () => own.unsubscribe() };
+  const attachFrom = (target: WatchTarget, startRevision: number | undefined, observer: Observer<WatchBatch>): Detachable<WatchBatch> => {
+    if (startRevision === undefined) return shared.attach(identityOf(target), () => new Watcher(target, startNow, deps), observer);
+    const own = observeWatcher(target, { next: startRevision, seen: 0 }, deps).pipe(takeUntil(closed)).subscribe(observer);
+    return { detach: () => own.unsubscribe() };
   };
 
-  const watch: Watches['watch'] = (range, options = {}) =>
-    new Listenable((member) => {
-      const { startRevision } = checkOptions('watch', options, WATCH);
-      const target = targetOf(range, options);
-      return new EventsOf(member, (events) => joinBatches(target, startRevision, events));
+  const attach = (
+    target: WatchTarget,
+    { startRevision, onStart }: WatchOptions,
+    observer: Observer<WatchBatch>,
+  ): Detachable<WatchBatch> => {
+    // Most subscribers have no `onStart`, and need no extra object.
+    if (onStart === undefined) return attachFrom(target, startRevision, observer);
+    const notified = callOnStart(observer, onStart);
+    const source = attachFrom(target, startRevision, notified);
+    return { detach: () => source.detach(notified) };
+  };
+
+  const watch = (range: Range, options: WatchOptions = {}): Observable<WatchEvent> =>
+    new LightObservable((observer) => {
+      const checked = checkOptions('watch', options, WATCH);
+      const target = toWatchTarget(range, options);
+      return new BatchFlattener(observer, (batches) => attach(target, checked, batches));
     });
 
   return {
     watch,
-    watchBatches: (range, options = {}) =>
-      new Listenable((member) => {
-        const { startRevision } = checkOptions('watchBatches', options, WATCH);
-        return joinBatches(targetOf(range, options), startRevision, member);
+    watchBatches: (range: Range, options: WatchOptions = {}): Observable<WatchBatch> =>
+      new LightObservable((observer) => {
+        const checked = checkOptions('watchBatches', options, WATCH);
+        return attach(toWatchTarget(range, options), checked, observer);
       }),
-    watchOnce: (range, options = {}) =>
+    watchOnce: (range: Range, options: WatchOnceOptions = {}): Observable<WatchEvent> =>
       defer(() => {
         const { timeoutMs = Infinity, ...rest } = checkOptions('watchOnce', options, WATCH_ONCE);
         const once = watch(range, rest).pipe(take(1), orClosed());
@@ -95,5 +99,67 @@ export function watches(means: WatcherMeans, closed: Observable<void>, graceMs: 
   };
 }
 
-const WATCH: OptionKinds<WatchOptions> = { ...WATCH_FILTER, startRevision: WHOLE };
+/** Calls `onStart` with the revision of the first batch, the progress notification with which a watch begins. */
+function callOnStart(observer: Observer<WatchBatch>, onStart: (revision: number) => void): Observer<WatchBatch> {
+  let started = false;
+  return {
+    next: (batch) => {
+      try {
+        if (!started) onStart(batch.revision);
+      } catch (error) {
+        return observer.error(error);
+      } finally {
+        started = true;
+      }
+      observer.next(batch);
+    },
+    error: (error) => observer.error(error),
+    complete: () => observer.complete(),
+  };
+}
+
+/** Passes the events of batches to an observer one by one. */
+class BatchFlattener implements Observer<WatchBatch>, Detachable<WatchEvent> {
+  private readonly batches: Detachable<WatchBatch>;
+
+  constructor(
+    private readonly observer: Observer<WatchEvent>,
+    attach: (batches: Observer<WatchBatch>) => Detachable<WatchBatch>,
+  ) {
+    this.batches = attach(this);
+  }
+
+  next({ events }: WatchBatch): void {
+    for (const event of events) this.observer.next(event);
+  }
+
+  error(error: unknown): void {
+    this.observer.error(error);
+  }
+
+  complete(): void {
+    this.observer.complete();
+  }
+
+  detach(): void {
+    this.batches.detach(this);
+  }
+}
+
+const WATCH: OptionKinds<WatchOptions> = { ...WATCH_FILTER, onStart: FUNCTION, startRevision: WHOLE };
 const WATCH_ONCE: OptionKinds<WatchOnceOptions> = { ...WATCH, timeoutMs: MILLISECONDS };
+
+/** Returns a string that only equal targets share. */
+function identityOf(target: WatchTarget): string {
+  const filters = Object.entries(target.filter).flatMap(([name, set]) => (set === true ? [name] : []));
+  return [rangeIdentity(target), ...filters].join(' ');
+}
+
+/**
+ * Returns a string that only equal ranges share. For a prefix, as most ranges are, it is short: each watch holds it as
+ * long as it lives.
+ */
+export function rangeIdentity({ key, rangeEnd = '' }: KeyRange): string {
+  const [from, to] = [toBase64(key), toBase64(rangeEnd)];
+  return [from, to === toBase64(prefixEnd(key)) ? '*' : to].join(' ');
+}

@@ -34,7 +34,6 @@ export function createRequest(prefix: string, startRevision?: number): object {
     create_request: {
       key: btoa(prefix),
       range_end: btoa(end),
-      fragment: true,
       ...(startRevision === undefined ? {} : { start_revision: String(startRevision) }),
     },
   };

@@ -4,7 +4,7 @@ import { projectRoot } from '../support/etcd/project.js';
 import type { Result } from './result.js';
 import type { Row } from './scenario.js';
 
-/** The rows that CI holds: a call that writes, one that reads, a large answer, a stream, and loading the package. */
+/** The rows that CI holds: a call that writes, one that reads, a large answer, a stream, a change of a live range, and loading the package. */
 export const GUARDED: readonly string[] = ['put-64', 'get-64-single', 'range-5000', 'watch-replay-50k', 'import'];
 
 /** How much of what was recorded has to be left. */

@@ -48,7 +48,7 @@ export async function measureLive({
   changes = 300,
 }: LiveBenchOptions = {}): Promise<LiveResult> {
   const server = await startEtcd({ own: true });
-  const etcd = createClient({ endpoints: server.endpoint, streams: { graceMs: 10 } });
+  const etcd = createClient({ endpoints: server.endpoint, streams: { lingerMs: 10 } });
   try {
     await fill(etcd, 'many/', keys);
     await fill(etcd, 'few/', FEW);

@@ -7,8 +7,9 @@ import { load, machine } from './machine.js';
 import { measure, say } from './measure.js';
 import { optionsOf, UsageError, type Options } from './options.js';
 import { toJson } from './result.js';
+import { scaleBench } from './scale/main.js';
 import { scenarios } from './scenarios/index.js';
-import { markdownTable, textTable } from './table.js';
+import { COLUMNS, markdownTable, textTable } from './table.js';
 
 const EVERYBODY = ['ours', 'peer', 'floor'] as const;
 
@@ -18,10 +19,10 @@ async function bench({ scenarios: asked, shows, quick, json, docs }: Options, se
   const measured = await measure(asked, { server, quick, who: EVERYBODY });
   const results = measured.results.filter(({ row }) => shows(row));
   const made = `${machine(server.version)}; load ${before} before, ${load()} after; ${quick ? 'quick' : 'full'} run.`;
-  process.stdout.write(`\n${textTable(results)}\n\n${made}\n`);
+  process.stdout.write(`\n${textTable(COLUMNS, results)}\n\n${made}\n`);
   if (json !== undefined) await writeFile(json, `${JSON.stringify(results.map(toJson), undefined, 2)}\n`);
   if (docs) {
-    say(`written: ${await writeDocs(`\n${markdownTable(results)}\n\n${made}\n`)}`);
+    say(`written: ${await writeDocs(`\n${markdownTable(COLUMNS, results)}\n\n${made}\n`)}`);
     say(`written: ${await writeBaseline(results)}`);
   }
   return measured.whole;
@@ -37,7 +38,8 @@ async function main(options: Options): Promise<boolean> {
 }
 
 try {
-  const well = await main(optionsOf(process.argv.slice(2), scenarios));
+  const args = process.argv.slice(2);
+  const well = args.includes('--scale') ? await scaleBench(args) : await main(optionsOf(args, scenarios));
   // Whatever was left open is for the tests to find; here it must not keep anybody waiting.
   process.exit(well ? 0 : 1);
 } catch (error) {

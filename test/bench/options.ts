@@ -19,11 +19,13 @@ export class UsageError extends Error {}
 
 const USAGE = `npm run bench -- [--quick] [--only NAME]… [--json FILE] [--docs]
 npm run bench -- --guard
+npm run bench -- --scale [--short] [--only NAME]… [--docs]
   --quick      less than a minute in all, and figures that are less sure
   --only NAME  a scenario or one of its rows; may be given more than once
   --json FILE  writes the figures as JSON
   --docs       writes the table into docs/benchmarks.md, and what CI holds into test/bench/baseline.json
-  --guard      fails where something fell below 0.7 of what baseline.json says of it and the floor`;
+  --guard      fails where something fell below 0.7 of what baseline.json says of it and the floor
+  --scale      costs at growing sizes: exponents, and goals that have to hold`;
 
 /** @throws UsageError that says what is possible */
 export function optionsOf(args: readonly string[], all: readonly Scenario[]): Options {

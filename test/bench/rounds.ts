@@ -11,6 +11,8 @@ export async function runRounds({ rounds, prepare }: Scenario, stage: Stage): Pr
   const { sides, end } = await prepare(stage);
   const turns = turnsOf(sides, stage.who);
   const results: Round[] = [];
+  // Between scenarios only: a program collects its own garbage, and so does each side in its turns.
+  collectGarbage();
   try {
     for (let index = 0; index < rounds.warmUp + (stage.quick ? rounds.quick : rounds.full); index++) {
       const round = await roundOf(turns, index % turns.length);
@@ -31,8 +33,6 @@ const turnsOf = (sides: Contest['sides'], who: readonly Who[]): readonly Turn[] 
 async function roundOf(turns: readonly Turn[], first: number): Promise<Round> {
   const results: Partial<Record<Who, Figures>> = {};
   for (const [who, run] of [...turns.slice(first), ...turns.slice(0, first)]) {
-    // What one side leaves behind is not for the next to clear away.
-    collectGarbage();
     results[who] = await run();
   }
   return results;

@@ -31,7 +31,7 @@ export interface Contest {
   /** One turn of each side. */
   readonly sides: Readonly<Partial<Record<Who, () => Promise<Figures>>>>;
   /** Closes what was opened for it. */
-  end(): Promise<void>;
+  end(): Promise<unknown>;
 }
 
 /** What scenarios run on. */

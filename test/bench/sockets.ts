@@ -3,7 +3,7 @@ import type { Contest, Figures, Row, Scenario, Who } from './scenario.js';
 
 /** What holds connections until it is ended. */
 interface Held {
-  end(): Promise<void>;
+  end(): Promise<unknown>;
 }
 
 /** The connections that something holds, counted by a proxy that all of them go through; one is enough for ours. */

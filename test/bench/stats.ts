@@ -7,5 +7,8 @@ export function quantile(values: readonly number[], share: number): number {
   return below + (above - below) * (at - Math.floor(at));
 }
 
+/** The least value: what other work on the machine added the least to. */
+export const least = (values: readonly number[]): number => Math.min(...values);
+
 /** The value in the middle: what a machine that was busy for a moment does not move. */
 export const median = (values: readonly number[]): number => quantile(values, 0.5);

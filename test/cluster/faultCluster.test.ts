@@ -2,22 +2,16 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { firstValueFrom } from 'rxjs';
 import { startFaultCluster, type FaultCluster } from '../support/cluster/cluster.js';
 import { leads, stallPeers, type Member } from '../support/cluster/member.js';
 import { projectRoot } from '../support/etcd/project.js';
 import { runs } from './support/runs.js';
+import { waitFor } from '../support/waitFor.js';
 
 let cluster: FaultCluster;
 const others = (member: Member): Member[] => cluster.members.filter((other) => other !== member);
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 10_000; !(await isSo()); await delay(20)) {
-    if (performance.now() > end) throw new Error(`not within 10 s: ${what}`);
-  }
-}
 
 const anotherLeads = (former: Member) => async (): Promise<boolean> => (await Promise.all(others(former).map(leads))).some(Boolean);
 
@@ -27,7 +21,7 @@ const own = (member: Member, key: string) =>
 
 beforeAll(async () => {
   cluster = await startFaultCluster();
-}, 60_000);
+});
 afterAll(() => cluster.stop());
 
 test('members tell clients where their proxies are', async () => {
@@ -38,20 +32,20 @@ test('members tell clients where their proxies are', async () => {
 test('a leader that is parted from the others loses its place, hears of nothing, and catches up when it is healed', async () => {
   const leader = await cluster.leader();
   stallPeers(leader, cluster.members, 'both');
-  await until('another leads', anotherLeads(leader));
+  await waitFor('another leads', anotherLeads(leader));
   const [witness] = others(leader);
   await firstValueFrom(cluster.direct.kv.put('parted', 'yes', { endpoint: witness?.server.endpoint ?? '' }));
   expect(await own(leader, 'parted')).toBeUndefined();
   cluster.heal();
   await cluster.settled();
-  await until('it has caught up', async () => (await own(leader, 'parted'))?.value === 'yes');
+  await waitFor('it has caught up', async () => (await own(leader, 'parted'))?.value === 'yes');
 });
 
 test('a leader of which nothing is heard any more is replaced, though it hears the others', async () => {
   const leader = await cluster.leader();
   stallPeers(leader, cluster.members, 'out');
-  await until('another leads', anotherLeads(leader));
-  await until('it follows that one', async () => !(await leads(leader)));
+  await waitFor('another leads', anotherLeads(leader));
+  await waitFor('it follows that one', async () => !(await leads(leader)));
   cluster.heal();
   await cluster.settled();
 });
@@ -63,9 +57,9 @@ test('a member that is wiped joins anew, as another, and has all that there was'
   const { id } = member;
   await cluster.wipe(member);
   expect(member.id).not.toBe(id);
-  await until('it has caught up', async () => (await own(member, 'kept'))?.value === 'yes');
+  await waitFor('it has caught up', async () => (await own(member, 'kept'))?.value === 'yes');
   expect((await firstValueFrom(cluster.direct.cluster.memberList())).members).toHaveLength(3);
-}, 40_000);
+});
 
 test('nothing is left behind of a cluster whose starter ends by Ctrl-C', async () => {
   const script = 'test/cluster/support/starter.ts';
@@ -76,5 +70,5 @@ test('nothing is left behind of a cluster whose starter ends by Ctrl-C', async (
   expect(started.folders.map((folder) => existsSync(folder))).toEqual([true, true, true, true]);
   child.kill('SIGINT');
   await once(child, 'exit');
-  await until('all is gone', () => !started.pids.some(runs) && !started.folders.some((folder) => existsSync(folder)));
-}, 40_000);
+  await waitFor('all is gone', () => !started.pids.some(runs) && !started.folders.some((folder) => existsSync(folder)));
+});

@@ -2,17 +2,19 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { blocksOf, isAsTold, scratchFolder, transcriptOf, writeBlock } from '../support/docs/blocks.js';
+import { stopsEtcd } from '../support/docs/program.js';
 import { findTools, run, startEtcd, type EtcdServer } from '../support/etcd/index.js';
 import { projectRoot } from '../support/etcd/project.js';
 import type { Performance, Programme } from './docRunner.js';
 
 /** Every block of these says what it shows; of the other pages those that do are run. */
-const ALL_OF = ['README.md', 'docs/recipes.md'];
+const ALL_OF = ['README.md', 'docs/api.md', 'docs/recipes.md'];
 const PAGES = [...ALL_OF, 'docs/operators.md', 'docs/errors.md'];
 
 const told = PAGES.flatMap(blocksOf).flatMap((block) => {
   const transcript = transcriptOf(block.code);
-  return transcript === undefined ? [] : [{ ...block, transcript }];
+  // Those that stop etcd are programs with a server for themselves: headline.test.ts.
+  return transcript === undefined || stopsEtcd(transcript) ? [] : [{ ...block, transcript }];
 });
 
 /** Of each block what was shown. */
@@ -32,6 +34,25 @@ async function performed(server: EtcdServer, folder: string): Promise<Map<string
   const lines = stdout.trimEnd().split('\n');
   return new Map(lines.map((line) => JSON.parse(line) as Performance).map(({ place, shown }) => [place, shown]));
 }
+
+describe('the … of a transcript', () => {
+  it.each([
+    ['done at 7', 'done at …'],
+    ['10 at work', '… at work'],
+    ['at revision 12, try 1', 'at revision …, try 1'],
+    ['a: tick 0', '…: tick 0'],
+    ['0a at work', '… at work'],
+  ])('stands for a value: %s', (line, told) => expect(isAsTold(line, told)).toBe(true));
+
+  it.each([
+    ['done at 0', 'done at …'],
+    ['done at ', 'done at …'],
+    ['done at undefined', 'done at …'],
+    ['NaN at work', '… at work'],
+    ['at revision 0, try 1', 'at revision …, try 1'],
+    ['-1: tick 0', '…: tick 0'],
+  ])('does not stand for none: %s', (line, told) => expect(isAsTold(line, told)).toBe(false));
+});
 
 describe('what the blocks of the docs say that they log', () => {
   let server: EtcdServer;

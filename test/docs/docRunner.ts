@@ -3,11 +3,12 @@
  * shown, a line of JSON each.
  */
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { format, promisify } from 'node:util';
 import { firstValueFrom } from 'rxjs';
-import { createClient, hasReason, type Client } from '../../src/index.js';
+import { createClient, type Client } from '../../src/index.js';
 import { PROMPT } from '../support/docs/blocks.js';
 
 /** What is to be done. */
@@ -58,10 +59,7 @@ async function clear(): Promise<void> {
 let shown: string[] = [];
 const show = (...words: unknown[]): void => void shown.push(...format(...words).split('\n'));
 console.log = console.warn = show;
-process.on('uncaughtException', (error) => {
-  // What a block still waits for ends with its client.
-  if (!hasReason(error, 'ClientClosed')) show(`not caught: ${String(error)}`);
-});
+process.on('uncaughtException', (error) => show(`not caught: ${String(error)}`));
 
 /** What a block finds around it. */
 declare global {
@@ -71,14 +69,15 @@ declare global {
 async function perform(file: string, transcript: readonly string[]): Promise<readonly string[]> {
   await clear();
   shown = [];
+  const watches = /etcd\.(watch|live)/.test(readFileSync(file, 'utf8'));
   globalThis.etcd = createClient({ endpoints: endpoint });
   const played = import(file).catch((error: unknown) => show(`failed: ${String(error)}`));
   for (const [index, line] of transcript.entries()) {
     if (!line.startsWith(PROMPT)) {
       if (!(await until(() => shown.length > index))) break;
     } else {
-      // A block that waits to be told something watches.
-      if (index === 0) await until(async () => (await serverWatches()) > forgotten);
+      // A block that waits for a change watches, and may show something before the watch has begun.
+      if (index === 0 || watches) await until(async () => (await serverWatches()) > forgotten);
       shown.push(line);
       await command(line.slice(PROMPT.length)).catch((error: unknown) => show(String(error)));
     }

@@ -95,7 +95,11 @@ describe('whoever is not let in is told why, and no secret is in it:', () => {
   });
 
   test('no credentials', async () => {
-    expect(await failing(clients.make({ endpoints: etcd.endpoint }))).toMatchObject({ reason: 'UserEmpty', rpc: 'KV.Put' });
+    expect(await failing(clients.make({ endpoints: etcd.endpoint }))).toMatchObject({
+      reason: 'UserEmpty',
+      rpc: 'KV.Put',
+      message: expect.stringContaining('no token was shown. Give the client the option auth'),
+    });
   });
 
   test('a token that is not one', async () => {
@@ -172,4 +176,18 @@ test('a lock, a leadership and a permit end in LockLost when their owner may not
   // The watches are asked for anew.
   await etcd.restart();
   for (const loss of await Promise.all(losses)) expect(loss).toMatchObject({ reason: 'LockLost', cause: { reason: 'PermissionDenied' } });
+});
+
+test('a user whose role covers only the entries of a service can register there', async () => {
+  await run(
+    root.auth.userAdd('registrar', { password: 'registrar' }),
+    root.auth.roleAdd('registrar'),
+    root.auth.userGrantRole('registrar', 'registrar'),
+    root.auth.roleGrantPermission('registrar', 'READWRITE', { prefix: 'fleet/' }),
+  );
+  const client = clients.make({ endpoints: etcd.endpoint, auth: { username: 'registrar', password: 'registrar' } });
+  const event = await firstValueFrom(client.services('fleet').register('one', { addr: 'one:1', ttl: 10 }));
+  expect(event).toMatchObject({ type: 'registered', key: 'fleet/one' });
+  await client.close();
+  expect(await firstValueFrom(root.kv.count({ prefix: 'fleet' }))).toBe(0);
 });

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import type { Client } from '../../src/index.js';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
-import { Clients, rejection, until } from './support.js';
+import { Clients, rejection } from './support.js';
 import { collect } from './watch/support/collect.js';
+import { waitFor } from '../support/waitFor.js';
 
 const ROOT = { username: 'root', password: 'secret of root' };
 const APP = { username: 'app', password: 'secret of app' };
@@ -72,7 +73,7 @@ describe('with simple tokens', () => {
     const watch = collect(client.watch({ prefix: 'app/n/' }));
     await firstValueFrom(client.watchBatches({ prefix: 'app/n/' }));
     const lease = collect(client.lease({ ttl: 2 }));
-    await until('the lease is granted', () => lease.values.length > 0);
+    await waitFor('the lease is granted', () => lease.values.length > 0);
     const id = lease.values[0]?.id;
     if (id === undefined) throw new Error('no lease');
     await firstValueFrom(client.kv.put('app/leased', '', { lease: id }));
@@ -83,7 +84,7 @@ describe('with simple tokens', () => {
       await forgetTokens();
       await Promise.all(Array.from({ length: 20 }, () => firstValueFrom(client.kv.put(`app/n/${written++}`, ''))));
     }
-    await until('the watch has seen all', () => watch.values.length >= written || watch.error !== undefined);
+    await waitFor('the watch has seen all', () => watch.values.length >= written || watch.error !== undefined);
     expect([watch.error, lease.error, watch.values.length]).toEqual([undefined, undefined, written]);
     expect(await firstValueFrom(client.kv.exists('app/leased'))).toBe(true);
     lease.stop();
@@ -112,7 +113,7 @@ describe('with simple tokens', () => {
     });
     const more = async (): Promise<void> => {
       const goal = written + 100;
-      await until('more is written', () => written >= goal);
+      await waitFor('more is written', () => written >= goal);
     };
     for (let round = 0; round < 3; round++) {
       await more();
@@ -124,7 +125,7 @@ describe('with simple tokens', () => {
     stopped = true;
     await Promise.all(writers);
     expect(errors).toEqual([]);
-    await until('the watch has seen all', () => watch.values.length >= written || watch.error !== undefined);
+    await waitFor('the watch has seen all', () => watch.values.length >= written || watch.error !== undefined);
     expect([watch.error, watch.values.length]).toEqual([undefined, written]);
   });
 });
@@ -180,7 +181,7 @@ describe('with JSON web tokens', () => {
     const begun = performance.now();
     while (performance.now() - begun < 2_500)
       await Promise.all(Array.from({ length: 20 }, () => firstValueFrom(client.kv.put(`app/jwt/${written++}`, ''))));
-    await until('the watch has seen all', () => watch.values.length >= written || watch.error !== undefined);
+    await waitFor('the watch has seen all', () => watch.values.length >= written || watch.error !== undefined);
     expect([watch.error, watch.values.length]).toEqual([undefined, written]);
     expect(asked).toBeGreaterThan(1);
     expect(asked).toBeLessThan(6);

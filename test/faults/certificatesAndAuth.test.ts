@@ -3,9 +3,10 @@ import { firstValueFrom, type Observable } from 'rxjs';
 import type { Client, ClientOptions } from '../../src/index.js';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
 import { CLIENT, makeTls, type Identity, type Tls } from '../support/tls.js';
-import { Clients, expectSilentAbout, rejection, until } from './support.js';
+import { Clients, expectSilentAbout, rejection } from './support.js';
 import { collect } from './watch/support/collect.js';
 import { has } from './watch/support/carriers.js';
+import { waitFor } from '../support/waitFor.js';
 
 const auth = { username: 'root', password: 'secret of root' };
 
@@ -52,15 +53,15 @@ describe('a client that shows a certificate, and began before auth was on,', () 
     const client = clientOf(nameless, { auth });
     const watched = collect(client.watch({ prefix: key }));
     await run(client.kv.put(key, 'before'));
-    await until('the watch is there', () => watched.values.length === 1);
+    await waitFor('the watch is there', () => watched.values.length === 1);
     await run(root.auth.enable());
     await Promise.all(Array.from({ length: 20 }, () => firstValueFrom(client.kv.put(key, 'after'))));
     expect((await firstValueFrom(client.kv.get(key)))?.version).toBe(21);
-    await until('the watch goes on', () => watched.values.length === 21);
+    await waitFor('the watch goes on', () => watched.values.length === 21);
     const later = collect(client.watch({ prefix: `${key}/later` }));
     await firstValueFrom(client.watchBatches({ prefix: `${key}/later` }));
     await run(client.kv.put(`${key}/later`, 'x'));
-    await until('a new watch is there', () => later.values.length === 1);
+    await waitFor('a new watch is there', () => later.values.length === 1);
     expect([watched.error, later.error]).toEqual([undefined, undefined]);
   });
 
@@ -116,7 +117,7 @@ describe('a certificate with a common name', () => {
     expect((await firstValueFrom(root.kv.get(key)))?.version).toBe(1);
     // A stream that was there goes on.
     await run(root.kv.put(key, 'seen'));
-    await until('the watch goes on', () => watched.values.length === 2);
+    await waitFor('the watch goes on', () => watched.values.length === 2);
     expect(watched.error).toBeUndefined();
   });
 });

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { firstValueFrom, toArray } from 'rxjs';
+import { firstValueFrom, toArray, type Observable } from 'rxjs';
 import { get, put, range, type Client, type ClientOptions } from '../../src/index.js';
 import { OK, startFakeServer, type FakeReply, type FakeServer } from '../support/fakes/fakeServer.js';
-import { Clients, expectSilentAbout, rejection, until } from './support.js';
+import { Clients, expectSilentAbout, rejection } from './support.js';
+import { waitFor } from '../support/waitFor.js';
 
 const SECRET = 'hunter2';
 
@@ -26,7 +27,7 @@ describe('a read that is answered with', () => {
   test.each<[string, (reply: FakeReply) => void, string]>([
     ['a page of HTML', (reply) => reply.text(200, `<html>${SECRET}</html>`, 'text/html'), 'MalformedResponse'],
     ['a page of HTML and status 500', (reply) => reply.text(500, `<html>${SECRET}</html>`, 'text/html'), 'MalformedResponse'],
-    ['a redirect', (reply) => reply.text(302, SECRET), 'MalformedResponse'],
+    ['a redirect', (reply) => reply.text(302, SECRET), 'ProxyRefused'],
     ['plain text', (reply) => reply.text(200, SECRET), 'MalformedResponse'],
     ['nothing', (reply) => reply.text(200, ''), 'MalformedResponse'],
     ['status 204', (reply) => raw(reply, 'HTTP/1.1 204 No Content\r\n\r\n'), 'MalformedResponse'],
@@ -90,6 +91,17 @@ describe('a read that is answered with', () => {
     };
     expect(await rejection(firstValueFrom(clientOf({ requestTimeoutMs: 200 }).kv.get('a')))).toMatchObject({ reason: 'DeadlineExceeded' });
   });
+});
+
+test.each([200, 503])('a page of a proxy with status %d says nothing of the health of a server', async (status) => {
+  server.script = (_, reply) => reply.text(status, `<html>${SECRET}</html>`, 'text/html');
+  const client = clientOf({ retry: false });
+  const calls: readonly Observable<unknown>[] = [client.health(), client.livez(), client.readyz()];
+  for (const call of calls) {
+    const error = await rejection(firstValueFrom(call));
+    expect(error).toMatchObject({ code: 'Unavailable', endpoint: server.endpoint });
+    expectSilentAbout(error, SECRET);
+  }
 });
 
 test.each<[string, object]>([
@@ -187,7 +199,7 @@ describe('no secret is in an error', () => {
 
   test.each<[string, (reply: FakeReply) => void]>([
     ['is refused', (reply) => reply.json(400, { error: 'etcdserver: authentication failed, invalid user ID or password', code: 3 })],
-    ['is answered without sense', (reply) => reply.text(200, `<html>${SECRET}`)],
+    ['is answered without sense', (reply) => reply.text(200, `{${SECRET}`)],
     ['is answered by what is not HTTP', (reply) => raw(reply, `${SECRET}\r\n\r\n`)],
     ['is answered without a token', (reply) => reply.json(200, { token: 7, password: SECRET })],
   ])('when authenticating %s', async (_, answer) => {
@@ -197,8 +209,11 @@ describe('no secret is in an error', () => {
     expectSilentAbout(error, SECRET);
   });
 
-  test('when authenticating is cut off, time and again until the call has no time left', async () => {
-    server.script = (_, reply) => reply.cut();
+  test.each<[string, (reply: FakeReply) => void]>([
+    ['is cut off', (reply) => reply.cut()],
+    ['is answered by the page of a proxy', (reply) => reply.text(200, `<html>${SECRET}`)],
+  ])('when authenticating %s, time and again until the call has no time left', async (_, answer) => {
+    server.script = (__, reply) => answer(reply);
     const error = await rejection(firstValueFrom(clientOf({ auth, requestTimeoutMs: 4_000 }).kv.get('a')));
     expect(error).toMatchObject({
       reason: 'DeadlineExceeded',
@@ -231,7 +246,7 @@ describe('no secret is in an error', () => {
       client.kv.put('a', 'val-s3cret'),
     ].map((call) => rejection(firstValueFrom(call)));
     await ends[0];
-    await until('all are at the server', () => server.at('/v3/kv/put').length === 3);
+    await waitFor('all are at the server', () => server.at('/v3/kv/put').length === 3);
     controller.abort(new Error(SECRET));
     await ends[1];
     await client.close();

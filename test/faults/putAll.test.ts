@@ -4,7 +4,8 @@ import { isPutAllError, putAll, type PutAllResult, type PutEntry } from '../../o
 import type { Client } from '../../src/index.js';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
 import { startTcpProxy, type TcpProxy } from '../support/faultProxies/tcpProxy.js';
-import { Clients, until } from './support.js';
+import { Clients } from './support.js';
+import { waitFor } from '../support/waitFor.js';
 
 let etcd: EtcdServer;
 let proxy: TcpProxy;
@@ -70,7 +71,9 @@ test.each([
   expect(error.reason).toBe('AmbiguousWrite');
   expect(written.length).toBeGreaterThan(0);
   expect(error.open.length).toBeGreaterThan(0);
-  const byNumber = (a: PutEntry, b: PutEntry) => taken.indexOf(a) - taken.indexOf(b);
+  // By the number at the end of the key: what is named are copies.
+  const numberOf = ({ key }: PutEntry): number => Number(String(key).slice(prefix.length));
+  const byNumber = (a: PutEntry, b: PutEntry): number => numberOf(a) - numberOf(b);
   expect([...written, ...error.open, ...error.unwritten].sort(byNumber)).toEqual(taken);
 
   // What is open may still be on its way in the server: nothing else is.
@@ -89,10 +92,10 @@ test('unsubscribing closes the connections of what is under way, all the way to 
   const [before, passed] = [closed(), proxy.up.bytes];
   const entries = Array.from({ length: 100 }, (_, n) => ({ key: `left/${n}`, value: 'x' }));
   const writing = putAll(client.kv, entries, { concurrency: 3, maxOps: 10 }).subscribe();
-  await until('the requests have passed', () => proxy.accepted >= 3 && proxy.up.bytes > passed);
+  await waitFor('the requests have passed', () => proxy.accepted >= 3 && proxy.up.bytes > passed);
   writing.unsubscribe();
   proxy.down.resume();
-  await until('their connections are closed', () => closed() >= before + 3);
+  await waitFor('their connections are closed', () => closed() >= before + 3);
   const versions = await versionsBelow('left/');
   expect(versions.size).toBeLessThanOrEqual(30);
 });

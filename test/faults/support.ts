@@ -1,7 +1,7 @@
 import { firstValueFrom } from 'rxjs';
 import { createClient, type Client, type ClientOptions } from '../../src/index.js';
 
-export { expectSilentAbout, rejection, until } from '../unit/transport/support.js';
+export { expectSilentAbout, rejection } from '../unit/transport/support.js';
 
 /** Clients that a test makes, closed together at its end. */
 export class Clients {

@@ -1,9 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import { leaseId } from 'rxetcd';
-import type { Observable } from 'rxjs';
+import { leaseId, type Client, type CloseSummary, type LeaseId } from 'rxetcd';
+import { firstValueFrom, forkJoin, map, type Observable } from 'rxjs';
 import { run } from '../support/etcd/index.js';
+import { startTcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { withEtcd } from './support/fixture.js';
-import { failureWith, only, until } from './support/outcomes.js';
+import { failureWith, only } from './support/outcomes.js';
+import { stopwatch } from '../support/stopwatch.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
@@ -18,8 +21,14 @@ async function script(name: string): Promise<string> {
   return stdout;
 }
 
+/** That it completes, and emits nothing. */
+const completion = (source: Observable<unknown>): Promise<void> =>
+  new Promise((resolve, reject) =>
+    source.subscribe({ next: (value) => reject(new Error(`emitted ${String(value)}`)), error: reject, complete: resolve }),
+  );
+
 const waiting = (prefix: string, count: number) =>
-  until(
+  waitForValue(
     () => only(fixture.etcd.kv.count({ prefix })),
     (seen) => seen === count,
   );
@@ -28,7 +37,7 @@ describe('a process', () => {
   test('ends by itself after close(), with watches, leases, a waiting lock and a stream open until then', async () => {
     expect(await script('endsByItself')).toBe('closed\n');
     // What waited for the lock is gone from the server as well.
-    await until(
+    await waitForValue(
       () => only(fixture.etcd.kv.count({ prefix: 'script/lock/' })),
       (count) => count === 1,
     );
@@ -78,7 +87,7 @@ describe('after close()', () => {
     const watching = new Promise<void>((resolve, reject) =>
       etcd.watch('close/watch').subscribe({ next: ({ kv }) => seen.push(kv.value), error: reject, complete: resolve }),
     );
-    await until(
+    await waitForValue(
       () => only(fixture.etcd.kv.put('close/watch', 'seen')).then(() => seen.length),
       (count) => count > 0,
     );
@@ -92,7 +101,6 @@ describe('after close()', () => {
 const ONCE: readonly (readonly [string, (etcd: ReturnType<typeof fixture.client>) => Observable<unknown>])[] = [
   ['lock', (etcd) => etcd.lock('close/once/lock')],
   ['a lock of one who belongs to the holder', (etcd) => etcd.lock('close/once/lock', { reentrant: 'process' })],
-  ['campaign', (etcd) => etcd.election('close/once/lock').campaign('me')],
   ['semaphore', (etcd) => etcd.semaphore('close/once/lock', 1)],
   ['writeLock', (etcd) => etcd.writeLock('close/once/lock')],
   ['doubleBarrier', (etcd) => etcd.doubleBarrier('close/once/double', 2).enter()],
@@ -106,9 +114,7 @@ describe('what promises one thing, and never had it, is a ClientClosed', () => {
   const AT_ONCE: typeof ONCE = [
     ['tryLock', (etcd) => etcd.tryLock('close/at-once')],
     ['lease', (etcd) => etcd.lease({ ttl: 60 })],
-    ['a lease granted anew', (etcd) => etcd.lease({ ttl: 60, onLost: 'regrant' })],
     ['adopt', (etcd) => etcd.lease.adopt(leaseId(1))],
-    ['register', (etcd) => etcd.services('close/services').register('a', { addr: 'a:1' })],
   ];
 
   test.each([...ONCE, ...AT_ONCE])('%s after close()', async (_, promise) => {
@@ -131,10 +137,56 @@ describe('what promises one thing, and never had it, is a ClientClosed', () => {
     const waiter = fixture.client();
     const before = await waiting('close/once/', 2);
     const failures = ONCE.map(([name, promise]) => failureWith('ClientClosed', promise(waiter)).then(() => name));
-    // Five stand in the queue, and one at the double barrier; who belongs to a holder has keys beside it as well.
-    await waiting('close/once/', before + 8);
+    // Four stand in the queue, and one at the double barrier; who belongs to a holder has keys beside it as well.
+    await waiting('close/once/', before + 7);
     await waiter.close();
     expect(await Promise.all(failures)).toEqual(ONCE.map(([name]) => name));
+  });
+});
+
+/** What goes on until it is left. Each waits for something that the key `close/role/0` keeps from it, or for a server that does not answer. */
+const ROLES: readonly (readonly [string, (etcd: ReturnType<typeof fixture.client>) => Observable<unknown>])[] = [
+  ['campaign', (etcd) => etcd.election('close/role').campaign('me')],
+  ['a campaign that goes on', (etcd) => etcd.election('close/role').campaign('me', { onLost: 'reacquire' })],
+  ['a lock that is acquired again', (etcd) => etcd.lock('close/role', { onLost: 'reacquire' })],
+  ['a reentrant lock that is acquired again', (etcd) => etcd.lock('close/role', { onLost: 'reacquire', reentrant: 'process' })],
+  ['a permit that is acquired again', (etcd) => etcd.semaphore('close/role', 1, { onLost: 'reacquire' })],
+  ['a write lock that is acquired again', (etcd) => etcd.writeLock('close/role', { onLost: 'reacquire' })],
+];
+const ANNOUNCED: typeof ROLES = [
+  ['a lease granted anew', (etcd) => etcd.lease({ ttl: 60, onLost: 'regrant' })],
+  ['register', (etcd) => etcd.services('close/services').register('a', { addr: 'a:1' })],
+  ['a watch', (etcd) => etcd.watch('close/role')],
+  ['live', (etcd) => etcd.live('close/role')],
+  ['leader$', (etcd) => etcd.election('close/role').leader$],
+];
+
+describe('what goes on until it is left completes, and is no uncaught error', () => {
+  test.each([...ROLES, ...ANNOUNCED])('%s after close()', async (_, role) => {
+    const etcd = fixture.client();
+    await etcd.close();
+    await completion(role(etcd));
+  });
+
+  test.each([...ROLES, ...ANNOUNCED])('%s while no server can be reached', async (_, role) => {
+    const etcd = fixture.client({ endpoints: 'http://127.0.0.1:1' });
+    const done = completion(role(etcd));
+    await etcd.close();
+    await done;
+  });
+
+  test('what waits for its turn', async () => {
+    const { etcd } = fixture;
+    await only(etcd.kv.put('close/role/0', ''));
+    const waiter = fixture.client();
+    const before = await only(etcd.kv.count({ prefix: 'close/role' }));
+    const all = ROLES.map(([, role]) => completion(role(waiter)));
+    // Who belongs to a holder has two keys beside the place.
+    await waiting('close/role', before + ROLES.length + 2);
+    await waiter.close();
+    await Promise.all(all);
+    // Nothing of it stays.
+    await waiting('close/role', before);
   });
 });
 
@@ -171,5 +223,104 @@ describe('what is under way when the client is closed', () => {
     await Promise.all([reading, first, queued]);
     expect(await only(fixture.etcd.kv.exists('close/queued'))).toBe(false);
     await only(fixture.etcd.lockService.unlock(key));
+  });
+});
+
+describe('what is held when the client is closed', () => {
+  const LEASES = 1_500;
+
+  /** Leases that are held until they are left. */
+  async function hold(etcd: Client, count: number) {
+    const granted: LeaseId[] = [];
+    const held = Array.from({ length: count }, () =>
+      etcd.lease({ ttl: 600 }).subscribe(({ id, type }) => {
+        if (type === 'granted') granted.push(id);
+      }),
+    );
+    await waitForValue(
+      () => granted.length,
+      (seen) => seen === count,
+      30_000,
+    );
+    return { granted, leave: () => held.forEach((lease) => lease.unsubscribe()) };
+  }
+
+  /** Which of these leases the server still has. */
+  async function left(ids: readonly LeaseId[]): Promise<readonly LeaseId[]> {
+    const there = new Set((await only(fixture.etcd.lease.leases())).leases.map(({ id }) => id));
+    return ids.filter((id) => there.has(id));
+  }
+
+  test.each([
+    ['held', false],
+    ['unsubscribed just before', true],
+  ])('is released, however many leases that are: %s', async (_, leave) => {
+    const etcd = fixture.client();
+    const leases = await hold(etcd, LEASES);
+    if (leave) leases.leave();
+    expect(await etcd.close({ timeoutMs: 60_000 })).toEqual({ released: LEASES, unreleased: [] });
+    expect(await left(leases.granted)).toEqual([]);
+  });
+
+  test('is named where the time is too short, and is what the server still has', async () => {
+    const proxy = await startTcpProxy(fixture.server.endpoint);
+    const etcd = fixture.client({ endpoints: proxy.endpoint, maxConnections: 2 });
+    const { granted } = await hold(etcd, 200);
+    proxy.down.delayMs = 50;
+    const { released, unreleased } = await etcd.close({ timeoutMs: 1_000 });
+    await proxy.close();
+    expect(released).toBeGreaterThan(0);
+    expect(released + unreleased.length).toBe(200);
+    expect(unreleased[0]).toEqual({ lease: expect.any(String) as unknown, key: undefined, error: undefined });
+    const names = new Set(unreleased.map(({ lease }) => lease));
+    expect(names.size).toBe(unreleased.length);
+    // Of those on their way the server may have revoked some, whose answers were not awaited.
+    const there = await left(granted);
+    expect(there.filter((id) => !names.has(id))).toEqual([]);
+    expect(there.length).toBeGreaterThanOrEqual(unreleased.length - 2);
+    await firstValueFrom(forkJoin(there.map((id) => fixture.etcd.lease.revoke(id))));
+  });
+
+  test('is named within 2 s where the server is silent: leases, places in queues, and grants whose answer never came', async () => {
+    const proxy = await startTcpProxy(fixture.server.endpoint);
+    const etcd = fixture.client({ endpoints: proxy.endpoint });
+    const { granted } = await hold(etcd, 3);
+    const mine = await only(fixture.etcd.lease.grant(600));
+    const lock = etcd.lock('close/named', { lease: mine.id }).subscribe();
+    await waiting('close/named/', 1);
+    proxy.down.stall();
+    const late = etcd.lease({ ttl: 600 }).subscribe({ error: () => undefined });
+    await waitForValue(
+      () => only(fixture.etcd.lease.leases()).then(({ leases }) => leases.length),
+      (count) => count >= 5,
+    );
+    const elapsed = stopwatch();
+    const { released, unreleased } = await etcd.close();
+    expect(elapsed().awakeMs).toBeLessThan(8_000);
+    await proxy.close();
+    expect(released).toBe(0);
+    const names = unreleased.map(({ lease, key }) => lease ?? key);
+    expect(names).toHaveLength(5);
+    expect(names).toEqual(expect.arrayContaining([...granted, `close/named/${BigInt(mine.id).toString(16)}`]));
+    expect([late.closed, lock.closed]).toEqual([true, true]);
+    const there = await left(names.filter((name) => name !== undefined).map((name) => name as LeaseId));
+    // Their revokes arrived, though no answer came back. Without an answer to its grant, the last one was not revoked.
+    expect(there).toHaveLength(1);
+    expect(granted).not.toContain(there[0]);
+    await firstValueFrom(forkJoin([...there, mine.id].map((id) => fixture.etcd.lease.revoke(id))));
+  });
+
+  test('counts in the same summary for all who close it; a wrong option closes nothing', async () => {
+    const etcd = fixture.client();
+    expect(() => etcd.close({ timeoutMs: 0 })).toThrow('close: timeoutMs is a number of milliseconds above 0, or Infinity, not 0');
+    await firstValueFrom(etcd.lock('close/summary').pipe(map(() => undefined)));
+    const held = etcd.lock('close/summary').subscribe();
+    await waiting('close/summary/', 1);
+    const summaries: CloseSummary[] = await Promise.all([etcd.close({ timeoutMs: 30_000 }), etcd.close()]);
+    expect(summaries[0]).toBe(summaries[1]);
+    expect(summaries[0]?.unreleased).toEqual([]);
+    expect(summaries[0]?.released).toBeGreaterThanOrEqual(1);
+    expect(held.closed).toBe(true);
+    await waiting('close/summary/', 0);
   });
 });

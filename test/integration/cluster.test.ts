@@ -3,7 +3,8 @@ import { hasReason, memberId } from 'rxetcd';
 import type { EtcdServer } from '../support/etcd/index.js';
 import { withCluster } from './support/fixture.js';
 import { newSeat } from './support/join.js';
-import { failureOf, failureWith, only, until } from './support/outcomes.js';
+import { failureOf, failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 // Otherwise a member has to be connected for five seconds before the cluster lets another one go.
 // Two members, so that a third may be added without the two losing their quorum until it runs.
@@ -72,7 +73,7 @@ describe('cluster', () => {
     const left = (await only(etcd.cluster.memberRemove(added.member.id))).members.map(({ name }) => name);
     expect(left.sort()).toEqual(fixture.members.map(({ name }) => name).sort());
     // Before 3.5 a member lists as it knows, and one may hear of it later than the other.
-    await until(
+    await waitForValue(
       async () => (await only(etcd.cluster.memberList())).members.length,
       (count) => count === 2,
     );
@@ -104,11 +105,16 @@ describe('cluster', () => {
     await failureWith('NotSupportedForLearner', learner.kv.put('cluster/learner', 'x'));
 
     // Until it has caught up it is refused: no write whose end nobody knows.
-    const promoted = await until(
+    const promoted = await waitForValue(
       () => only(etcd.cluster.memberPromote(member.id)).catch((error: unknown) => error),
       (answer) => !hasReason(answer, 'LearnerNotReady'),
     );
     expect(promoted).toMatchObject({ members: expect.arrayContaining([expect.objectContaining({ id: member.id, isLearner: false })]) });
+    // It learns of its vote after the leader.
+    await waitForValue(
+      () => only(learner.maintenance.status()),
+      ({ isLearner }) => !isLearner,
+    );
     await only(learner.kv.put('cluster/learner', 'may write now'));
     await failureWith('MemberNotLearner', etcd.cluster.memberPromote(member.id));
     await only(etcd.cluster.memberRemove(member.id));

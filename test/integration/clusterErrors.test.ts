@@ -4,7 +4,8 @@ import { TIMES } from '../support/cluster/start.js';
 import type { EtcdServer } from '../support/etcd/index.js';
 import { withCluster, withEtcd } from './support/fixture.js';
 import { newSeat } from './support/join.js';
-import { failureOf, failureWith, only, until } from './support/outcomes.js';
+import { failureOf, failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 /** Requests without a quorum wait for five seconds and two elections: short ones, that no busy machine brings about. */
 const fixture = withCluster({ args: TIMES });
@@ -21,7 +22,7 @@ const clientOf = ({ endpoint }: EtcdServer): Client => fixture.client({ endpoint
 
 /** The members by the part that they play, once there is a leader. */
 async function roles(): Promise<{ leader: EtcdServer; followers: EtcdServer[]; leaderId: MemberId; followerIds: MemberId[] }> {
-  const status = await until(
+  const status = await waitForValue(
     () => Promise.all(fixture.members.map(({ endpoint }) => only(fixture.etcd.maintenance.status({ endpoint })))),
     (all) => all.some(({ leader, header }) => leader === header.memberId),
   );
@@ -109,7 +110,7 @@ describe('a cluster that loses its members', () => {
     await Promise.all(followers.map((follower) => follower.pause()));
     // As a write: a read would be tried again, and succeed.
     const reading = failureWith('AmbiguousWrite', call('/kv/range', { key: 'YQ==' }, { timeoutMs: 9_000 }));
-    await until(
+    await waitForValue(
       () => only(maintenance.status()),
       (status) => status.leader === NOBODY,
     );
@@ -136,7 +137,7 @@ describe('a cluster that loses its members', () => {
     await only(kv.get('a'));
     await last.kill();
     const writing = failureWith('AmbiguousWrite', kv.put('a', 'lost', { timeoutMs: 20_000 }));
-    await until(
+    await waitForValue(
       () => only(maintenance.status()),
       ({ leader }) => leader === NOBODY,
     );

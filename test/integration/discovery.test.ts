@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createClient, type Client, type MemberId } from 'rxetcd';
-import { startFaultCluster, type FaultCluster } from '../support/cluster/cluster.js';
+import { enableAuth, ROOT, startFaultCluster, type FaultCluster } from '../support/cluster/cluster.js';
+import { freePorts, startEtcd } from '../support/etcd/index.js';
+import { startFakeServer, type FakeScript, type FakeServer } from '../support/fakes/fakeServer.js';
 import { withEtcd } from './support/fixture.js';
 import { newSeat } from './support/join.js';
-import { only, until } from './support/outcomes.js';
+import { failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 /** Reads until the client uses just these. */
 const untilUsed = (etcd: Client, origins: readonly string[]): Promise<unknown> =>
-  until(
+  waitForValue(
     async () => (await only(etcd.kv.get('a')), etcd.endpoints()),
     (used) => used.length === origins.length && origins.every((origin) => used.includes(origin)),
   );
@@ -29,6 +32,66 @@ describe('a client that was given one member of three', () => {
     expect(others.every(({ client }) => client.open > 0)).toBe(true);
   });
 });
+
+describe('an address of the member list that leads to another server', () => {
+  test('sees no token, password or header of the client, and is not used', async () => {
+    const header = { cluster_id: '1', member_id: '1', revision: '7', raft_term: '1' };
+    const script: FakeScript = ({ path }, reply) => {
+      if (path.endsWith('/watch')) reply.stream().end(JSON.stringify({ result: { header, created: true } }));
+      else reply.json(400, { code: 3, message: 'etcdserver: user name is empty' });
+    };
+    await besideStranger(script, async (stranger, endpoint) => {
+      await enableAuth({ endpoints: endpoint });
+      await using etcd = createClient({
+        endpoints: endpoint,
+        auth: ROOT,
+        headers: { 'x-api-key': 'secret of a proxy' },
+        userAgent: 'secret agent',
+        discovery: { intervalMs: 50 },
+      });
+      for (const path of ['/version', '/v3/maintenance/status', '/v3/watch']) {
+        await waitForValue(
+          async () => (await only(etcd.kv.get('a')), stranger.at(path).length),
+          (times) => times > 1,
+        );
+      }
+      expect(JSON.stringify(stranger.requests)).not.toMatch(/secret|authorization|root/);
+      expect(etcd.endpoints()).toEqual([endpoint]);
+    });
+  });
+
+  test('is refused as the option endpoint of a call while it is checked', async () => {
+    await besideStranger(
+      () => undefined,
+      async (stranger, endpoint) => {
+        await using etcd = createClient({ endpoints: endpoint, headers: { 'x-api-key': 'secret' }, discovery: { intervalMs: 50 } });
+        await waitForValue(
+          async () => (await only(etcd.kv.get('a')), stranger.at('/v3/maintenance/status').length),
+          (count) => count > 0,
+        );
+        await failureWith('InvalidArgument', etcd.kv.get('a', { endpoint: stranger.endpoint }));
+        expect(JSON.stringify(stranger.requests)).not.toContain('secret');
+      },
+    );
+  });
+});
+
+/** Starts a server that advertises the address of another one, which is no member. */
+async function besideStranger(script: FakeScript, check: (stranger: FakeServer, endpoint: string) => Promise<void>): Promise<void> {
+  const stranger = await startFakeServer(script);
+  try {
+    const [clientPort = 0] = await freePorts(1);
+    const endpoint = `http://127.0.0.1:${clientPort}`;
+    const server = await startEtcd({ own: true, clientPort, args: ['--advertise-client-urls', stranger.endpoint] });
+    try {
+      await check(stranger, endpoint);
+    } finally {
+      await server.stop();
+    }
+  } finally {
+    await stranger.close();
+  }
+}
 
 describe('a client of a cluster that grows', () => {
   const fixture = withEtcd({ own: true });
@@ -52,7 +115,7 @@ describe('a client of a cluster that grows', () => {
         const end = performance.now() + 300;
         while (performance.now() < end) await only(etcd.kv.get('a'));
         expect(etcd.endpoints()).toEqual(given);
-        await until(() => isPromoted(member.id), Boolean);
+        await waitForValue(() => isPromoted(member.id), Boolean);
       }
       await untilUsed(etcd, [...given, joined.endpoint]);
     } finally {

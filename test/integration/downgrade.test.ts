@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { withEtcd } from './support/fixture.js';
-import { failureOf, failureWith, only, until } from './support/outcomes.js';
+import { failureOf, failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 /** A server of its own: one that dies while a downgrade is on does not start again. */
 const fixture = withEtcd({ own: true });
@@ -20,16 +21,18 @@ describe('maintenance.downgrade', () => {
     }
     const cluster = (await only(fixture.etcd.version())).etcdcluster;
     const below = `3.${Number(cluster.split('.')[1]) - 1}.0`;
-    expect((await only(maintenance.downgrade('VALIDATE', below))).version).toBe(cluster);
+    // 3.6 answers without the patch.
+    const answered = fixture.has('3.6') ? cluster.replace(/\.0$/, '') : cluster;
+    expect((await only(maintenance.downgrade('VALIDATE', below))).version).toBe(answered);
     await carriedOut('ENABLE', below);
-    await until(
+    await waitForValue(
       async () => (await failureOf(maintenance.downgrade('VALIDATE', below))).reason,
       (reason) => reason === 'DowngradeInProcess',
     );
     await carriedOut('CANCEL', '');
-    await until(
+    await waitForValue(
       async () => (await only(maintenance.downgrade('VALIDATE', below))).version,
-      (version) => version === cluster,
+      (version) => version === answered,
     );
   });
 });

@@ -4,7 +4,8 @@ import { EMPTY, finalize, NEVER, switchMap } from 'rxjs';
 import { startTcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { withEtcd } from './support/fixture.js';
 import { Holder } from './support/holding.js';
-import { failureWith, only, until } from './support/outcomes.js';
+import { failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
 const holder = new Holder();
@@ -13,7 +14,7 @@ afterEach(() => holder.letGo());
 const TTL = { ttl: 30 };
 const QUICK = { requestTimeoutMs: 2_000, streams: { initialBackoffMs: 5, maxBackoffMs: 200 } };
 const standing = (name: string, count: number) =>
-  until(
+  waitForValue(
     () => only(fixture.etcd.kv.count({ prefix: `${name}/` })),
     (now) => now === count,
   );
@@ -63,7 +64,7 @@ describe('a campaign', () => {
         }),
       );
     const working = holder.hold(work);
-    await until(
+    await waitForValue(
       () => done,
       ({ length }) => length === 1,
     );
@@ -78,7 +79,7 @@ describe('a campaign', () => {
       const campaign = holder.hold(etcd.election('vote/resign').campaign(`${round}`, TTL));
       const leadership = await campaign.first();
       await only(leadership.resign());
-      await until(() => campaign.endedAt > 0, Boolean);
+      await waitForValue(() => campaign.endedAt > 0, Boolean);
       expect(campaign).toMatchObject({ completed: true, error: undefined });
       expect(leadership.alive).toBe(false);
     }
@@ -92,7 +93,7 @@ describe('a campaign', () => {
         .campaign('node-1', TTL)
         .pipe(switchMap((leadership) => leadership.resign().pipe(switchMap(() => EMPTY)))),
     );
-    await until(() => campaign.endedAt > 0, Boolean);
+    await waitForValue(() => campaign.endedAt > 0, Boolean);
     expect(campaign).toMatchObject({ completed: true, error: undefined });
     await standing('vote/inside', 0);
   });
@@ -119,7 +120,7 @@ describe('leader$', () => {
   test('shows who leads, what it proclaims, who follows, and that nobody does', async () => {
     const election = fixture.etcd.election('vote/leader');
     const leaders = holder.hold(election.leader$);
-    await until(
+    await waitForValue(
       () => leaders.values,
       ({ length }) => length === 1,
     );
@@ -130,12 +131,12 @@ describe('leader$', () => {
     await only(leadership.proclaim('a again'));
     await only(leadership.resign());
     await b.first();
-    await until(
+    await waitForValue(
       () => valuesOf(leaders.values),
       (values) => values.at(-1) === 'b',
     );
     b.leave();
-    await until(
+    await waitForValue(
       () => leaders.values,
       (values) => values.at(-1) === undefined,
     );
@@ -150,7 +151,7 @@ describe('leader$', () => {
     try {
       const election = etcd.election('vote/order-of-leaders');
       const leaders = holder.hold(fixture.client({ endpoints: proxy.endpoint, ...QUICK }).election('vote/order-of-leaders').leader$);
-      await until(
+      await waitForValue(
         () => leaders.values,
         ({ length }) => length === 1,
       );
@@ -165,13 +166,13 @@ describe('leader$', () => {
           await proxy.accept();
         }
         if (turn % 2 === 0)
-          await until(
+          await waitForValue(
             () => valuesOf(leaders.values).at(-1),
             (value) => value === `${turn} again`,
           );
         campaign.leave();
       }
-      await until(
+      await waitForValue(
         () => leaders.values.at(-1),
         (last) => last === undefined,
       );

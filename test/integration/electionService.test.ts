@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { idToHex, toText, type LeaseId } from 'rxetcd';
 import { map } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
-import { failureWith, only, until } from './support/outcomes.js';
+import { failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
 const grant = async (): Promise<LeaseId> => (await only(fixture.etcd.lease.grant(60))).id;
@@ -44,7 +45,7 @@ describe('electionService', () => {
     const { kv, electionService } = fixture.client({ maxConnections: 1 });
     const { leader } = await only(electionService.campaign('election/many', 'first', { lease: await grant() }));
     const next = only(electionService.campaign('election/many', 'second', { lease: await grant() }));
-    await until(
+    await waitForValue(
       () => only(fixture.etcd.kv.count({ prefix: 'election/many/' })),
       (count) => count === 2,
     );
@@ -61,7 +62,7 @@ describe('electionService', () => {
       elected = true;
       return answer;
     });
-    await until(
+    await waitForValue(
       () => only(kv.count({ prefix: 'election/two/' })),
       (count) => count === 2,
     );
@@ -76,12 +77,12 @@ describe('electionService', () => {
     const { kv, electionService } = fixture.etcd;
     const { leader } = await only(electionService.campaign('election/down', 'first', { lease: await grant() }));
     const candidate = electionService.campaign('election/down', 'second', { lease: await grant() }).subscribe();
-    await until(
+    await waitForValue(
       () => only(kv.count({ prefix: 'election/down/' })),
       (count) => count === 2,
     );
     candidate.unsubscribe();
-    await until(
+    await waitForValue(
       () => only(kv.count({ prefix: 'election/down/' })),
       (count) => count === 1,
     );
@@ -96,7 +97,7 @@ describe('electionService', () => {
       .pipe(map(({ kv: leading }) => leading?.value))
       .subscribe((value) => seen.push(value));
     const saw = (count: number) =>
-      until(
+      waitForValue(
         () => seen,
         ({ length }) => length >= count,
       );
@@ -106,7 +107,7 @@ describe('electionService', () => {
     await only(electionService.proclaim(first.leader, 'first, again'));
     await saw(2);
     const second = only(electionService.campaign('election/watch', 'second', { lease: await grant() }));
-    await until(
+    await waitForValue(
       () => only(kv.count({ prefix: 'election/watch/' })),
       (count) => count === 2,
     );

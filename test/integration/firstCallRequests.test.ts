@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { leaseId, memberId, put, type Client } from 'rxetcd';
 import type { Observable } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
-import { all, failureWith, only, until } from './support/outcomes.js';
+import { all, failureWith, only } from './support/outcomes.js';
 import { startProxy, type CountingProxy } from './support/proxy.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 let proxy: CountingProxy;
@@ -91,7 +92,7 @@ describe('what a server lacks is not sent', () => {
     if (fixture.has(required)) {
       // It is sent there; whether the server likes it is tested where the RPC is.
       const subscription = call().subscribe({ error: () => undefined });
-      await until(
+      await waitForValue(
         () => since(before).length,
         (count) => count === 1,
       );
@@ -115,9 +116,9 @@ describe('unsubscribing', () => {
     };
     const idle = await gauge();
     const observing = etcd.electionService.observe('cold/election').subscribe();
-    await until(gauge, (watchers) => watchers === idle + 1);
+    await waitForValue(gauge, (watchers) => watchers === idle + 1);
     observing.unsubscribe();
-    await until(gauge, (watchers) => watchers === idle);
+    await waitForValue(gauge, (watchers) => watchers === idle);
   });
 
   test('from one of two that wait leaves the other alone', async () => {
@@ -126,9 +127,9 @@ describe('unsubscribing', () => {
     const leaving = etcd.lockService.lock('cold/lock', { lease: first.id }).subscribe();
     const staying = all(etcd.lockService.lock('cold/lock', { lease: second.id }));
     const queue = () => only(etcd.kv.count({ prefix: 'cold/lock/' }));
-    await until(queue, (count) => count === 3);
+    await waitForValue(queue, (count) => count === 3);
     leaving.unsubscribe();
-    await until(queue, (count) => count === 2);
+    await waitForValue(queue, (count) => count === 2);
     await only(etcd.lockService.unlock(key));
     expect(await staying).toHaveLength(1);
     expect((await only(etcd.lease.timeToLive(leaseId(first.id), { keys: true }))).keys).toEqual([]);

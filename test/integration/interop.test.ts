@@ -5,7 +5,8 @@ import { etcdctl, findTools } from '../support/etcd/index.js';
 import { cleanEnv } from '../support/etcd/run.js';
 import { withEtcd } from './support/fixture.js';
 import { Holder } from './support/holding.js';
-import { only, until } from './support/outcomes.js';
+import { only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
 const holder = new Holder();
@@ -47,7 +48,7 @@ function start(...args: readonly string[]) {
 
 const prefix = (name: string) => fixture.etcd.kv.range({ prefix: `${name}/` }, { sortTarget: 'CREATE' });
 const queued = (name: string, count: number) =>
-  until(
+  waitForValue(
     () => only(prefix(name)),
     ({ kvs }) => kvs.length === count,
   );
@@ -57,7 +58,7 @@ const TTL = { ttl: 30 };
 describe('etcdctl lock', () => {
   test('excludes ours, and when it is interrupted ours owns', async () => {
     const theirs = start('lock', 'shop/theirs-first');
-    await until(
+    await waitForValue(
       () => theirs.lines(),
       ({ length }) => length === 1,
     );
@@ -78,7 +79,7 @@ describe('etcdctl lock', () => {
     const { kvs } = await queued('shop/ours-first', 2);
     expect(theirs.lines()).toEqual([]);
     ours.leave();
-    await until(
+    await waitForValue(
       () => theirs.lines(),
       ({ length }) => length === 1,
     );
@@ -98,16 +99,16 @@ describe('etcdctl lock', () => {
     first.leave();
     await third.first();
     expect([second.output, fourth.output]).toEqual(['second\n', '']);
-    await until(() => second.ended, Boolean);
+    await waitForValue(() => second.ended, Boolean);
     third.leave();
-    await until(() => fourth.ended, Boolean);
+    await waitForValue(() => fourth.ended, Boolean);
     expect(fourth.output).toBe('fourth\n');
     await queued(name, 0);
   });
 
   test('is not had by one of ours who only tries', async () => {
     const theirs = start('lock', 'shop/try');
-    await until(
+    await waitForValue(
       () => theirs.lines(),
       ({ length }) => length === 1,
     );
@@ -117,7 +118,7 @@ describe('etcdctl lock', () => {
 
   test('that dies leaves its lock to ours when its lease ends', async () => {
     const theirs = start('lock', '--ttl', '2', 'shop/dies');
-    await until(
+    await waitForValue(
       () => theirs.lines(),
       ({ length }) => length === 1,
     );
@@ -132,7 +133,7 @@ describe('etcdctl elect', () => {
   test('leads before ours, and ours after it', async () => {
     const name = 'vote/theirs-first';
     const theirs = start('elect', name, 'theirs');
-    await until(
+    await waitForValue(
       () => theirs.lines(),
       ({ length }) => length === 2,
     );
@@ -154,7 +155,7 @@ describe('etcdctl elect', () => {
     await queued(name, 2);
     expect(theirs.lines()).toEqual([]);
     await only(leadership.resign());
-    await until(
+    await waitForValue(
       () => theirs.lines(),
       ({ length }) => length === 2,
     );
@@ -168,12 +169,12 @@ describe('etcdctl elect', () => {
     const campaign = holder.hold(election.campaign('ours', TTL));
     const leadership = await campaign.first();
     const listening = start('elect', '-l', name);
-    await until(
+    await waitForValue(
       () => listening.lines(),
       (lines) => lines.includes('ours'),
     );
     await only(leadership.proclaim('ours again'));
-    await until(
+    await waitForValue(
       () => listening.lines(),
       (lines) => lines.includes('ours again'),
     );
@@ -181,15 +182,15 @@ describe('etcdctl elect', () => {
     const theirs = start('elect', name, 'theirs');
     await queued(name, 2);
     await only(leadership.resign());
-    await until(
+    await waitForValue(
       () => theirs.lines(),
       ({ length }) => length === 2,
     );
-    await until(
+    await waitForValue(
       () => listening.lines(),
       (lines) => lines.includes('theirs'),
     );
-    await until(
+    await waitForValue(
       () => leaders.values.map((kv) => kv?.value),
       (values) => values.at(-1) === 'theirs',
     );

@@ -2,8 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import type { Range, WatchOptions } from 'rxetcd';
 import { firstValueFrom } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
-import { failureOf, failureWith, only, until } from './support/outcomes.js';
+import { failureOf, failureWith, only } from './support/outcomes.js';
 import { batches, seenAtLeast, shown, watching } from './support/watching.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
@@ -14,10 +15,19 @@ describe('what cannot be watched', () => {
     ['no range at all', undefined],
     ['what is none of the forms', { prefix: 'a', from: 'b' }],
     ['an interval that ends in a zero byte', { from: 'a', to: '\0' }],
+    ['an interval that ends where it begins', { from: 'a', to: 'a' }],
+    ['an interval that ends before it begins', { from: 'b', to: 'a' }],
+    ['one in bytes that ends before it begins', { from: Uint8Array.of(0xff, 1), to: Uint8Array.of(0xff) }],
+    ['one in text that ends before it begins by its bytes, not by its characters', { from: '\u{1f600}', to: '\uffee' }],
   ])('%s is an InvalidArgument, and nothing is sent', async (_, which) => {
     const etcd = fixture.client();
     // A program in JavaScript can give anything.
-    for (const source of [etcd.watch(which as Range), etcd.watchBatches(which as Range), etcd.watchOnce(which as Range)]) {
+    for (const source of [
+      etcd.watch(which as Range),
+      etcd.watchBatches(which as Range),
+      etcd.watchOnce(which as Range),
+      etcd.live(which as Range),
+    ]) {
       expect(await failureOf(source)).toMatchObject({ reason: 'InvalidArgument', code: 'InvalidArgument' });
     }
     expect(await firstValueFrom(etcd.connection$)).toEqual({ status: 'idle' });
@@ -50,7 +60,7 @@ describe('with auth', () => {
       expect(await failureOf(refused)).toMatchObject({ reason: 'PermissionDenied', code: 'PermissionDenied' });
     }
     const states = watching(etcd.liveState({ all: true }));
-    await until(() => states.completed, Boolean);
+    await waitForValue(() => states.completed, Boolean);
     expect(states.values.map(({ status, error }) => [status, error?.reason])).toEqual([['loading', undefined], ['failed', 'PermissionDenied']]); // prettier-ignore
 
     const [watched, live] = [await batches(etcd, { prefix: 'app/' }), watching(etcd.live({ prefix: 'app/' }))];

@@ -144,6 +144,9 @@ describe('the results of kv.txn', () => {
     const innermost = inner.responses[1];
     if (!innermost.succeeded) throw new Error('the innermost compare holds');
     expect(innermost.responses[0]?.value).toBe('m');
+    expect(outer.header.revision).toBe((await only(kv.get('txn/nested/b')))?.modRevision);
+    expect([inner.header, innermost.header]).toEqual([outer.header, outer.header]);
+    expect(inner.responses[0].header.revision).toBe(outer.header.revision);
     expect(await only(kv.count({ prefix: 'txn/nested/' }))).toBe(2);
   });
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { idToHex, leaseId } from 'rxetcd';
 import { withEtcd } from './support/fixture.js';
-import { failureWith, only, until } from './support/outcomes.js';
+import { failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
 const NOBODY = leaseId('123456789');
@@ -80,7 +81,7 @@ describe('a lease', () => {
     const { kv, lease } = fixture.etcd;
     const { id } = await only(lease.grant(1));
     await only(kv.put('lease/expire', '', { lease: id }));
-    await until(
+    await waitForValue(
       () => only(kv.exists('lease/expire')),
       (there) => !there,
     );
@@ -92,7 +93,7 @@ describe('lease.keepAliveOnce', () => {
   test('sets the time of a lease back to what was granted', async () => {
     const { lease } = fixture.etcd;
     const { id } = await only(lease.grant(30));
-    await until(
+    await waitForValue(
       async () => (await only(lease.timeToLive(id))).ttl,
       (ttl) => ttl < 29,
     );

@@ -2,8 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { put, toText, type KeyValue, type LiveUpdate, type Range } from 'rxetcd';
 import { defer, EMPTY, firstValueFrom, from, lastValueFrom, mergeMap, of, repeat } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
-import { failureWith, only, until } from './support/outcomes.js';
+import { failureWith, only } from './support/outcomes.js';
 import { contents, last, shown, updated, watching, type Seen } from './support/watching.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
@@ -37,7 +38,7 @@ describe('live', () => {
     const seen: Seen<LiveUpdate>[] = [];
     for (let index = 0; index < 6; index++) {
       seen.push(watching(fixture.client().live({ prefix })));
-      await until(() => seen[index]?.values.length ?? 0, (count) => count > 3); // prettier-ignore
+      await waitForValue(() => seen[index]?.values.length ?? 0, (count) => count > 3); // prettier-ignore
     }
     writing = false;
     await writers;

@@ -3,8 +3,9 @@ import type { Client } from 'rxetcd';
 import { firstValueFrom } from 'rxjs';
 import { startTcpProxy, type TcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { withEtcd } from './support/fixture.js';
-import { only, until } from './support/outcomes.js';
+import { only } from './support/outcomes.js';
 import { contents, last, quick, shown, updated, watching } from './support/watching.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
@@ -19,7 +20,7 @@ describe('live, after it was away', () => {
     await proxy.refuse();
     await act();
     await proxy.accept();
-    await until(() => firstValueFrom(etcd.connection$), ({ status }) => status === 'connected'); // prettier-ignore
+    await waitForValue(() => firstValueFrom(etcd.connection$), ({ status }) => status === 'connected'); // prettier-ignore
   };
 
   test('tells what happened meanwhile, revision by revision, where the history is there', async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import * as t from 'io-ts';
 import { withEtcd } from './support/fixture.js';
-import { only, until } from './support/outcomes.js';
+import { only } from './support/outcomes.js';
 import { updated, watching } from './support/watching.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
@@ -13,11 +14,11 @@ describe('liveValue', () => {
   test('gives what the codec makes of the value, and undefined while there is none', async () => {
     const { liveValue, kv } = fixture.client();
     const seen = watching(liveValue('value/typed', { codec: Config }));
-    await until(() => seen.values.length, (count) => count === 1); // prettier-ignore
+    await waitForValue(() => seen.values.length, (count) => count === 1); // prettier-ignore
     await only(kv.put('value/typed', red));
     await only(kv.put('value/typed', '{"color":"blue"}'));
     await only(kv.delete('value/typed'));
-    await until(() => seen.values.length, (count) => count === 4); // prettier-ignore
+    await waitForValue(() => seen.values.length, (count) => count === 4); // prettier-ignore
     const colors: (string | undefined)[] = seen.values.map((config) => config?.color);
     expect(colors).toEqual([undefined, 'red', 'blue', undefined]);
   });
@@ -28,11 +29,11 @@ describe('liveValue', () => {
     const told: string[] = [];
     const strict = watching(liveValue('value/bad', { codec: Config }));
     const patient = watching(liveValue('value/bad', { codec: Config, onInvalid: ({ reason }) => told.push(reason) }));
-    await until(() => patient.values.length + strict.values.length, (count) => count === 2); // prettier-ignore
+    await waitForValue(() => patient.values.length + strict.values.length, (count) => count === 2); // prettier-ignore
     await only(kv.put('value/bad', '{"color":1}'));
     await only(kv.put('value/bad', 'no JSON'));
     await only(kv.put('value/bad', '{"color":"blue"}'));
-    await until(() => patient.values.length, (count) => count === 2); // prettier-ignore
+    await waitForValue(() => patient.values.length, (count) => count === 2); // prettier-ignore
     expect([strict.values, patient.values]).toEqual([[{ color: 'red' }], [{ color: 'red' }, { color: 'blue' }]]);
     expect(strict.errors).toMatchObject([{ reason: 'InvalidValue' }]);
     expect([told, patient.errors]).toEqual([['InvalidValue', 'InvalidValue'], []]);

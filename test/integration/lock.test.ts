@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { idToHex, put, type Ownership } from 'rxetcd';
+import { idToHex, put, type LockHandle } from 'rxetcd';
 import { withEtcd } from './support/fixture.js';
 import { Holder } from './support/holding.js';
-import { failureWith, only, until } from './support/outcomes.js';
+import { failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
 const holder = new Holder();
@@ -11,13 +12,13 @@ afterEach(() => holder.letGo());
 const TTL = { ttl: 30 };
 const claims = (name: string) => fixture.etcd.kv.count({ prefix: `${name}/` });
 const queued = (name: string, count: number) =>
-  until(
+  waitForValue(
     () => only(claims(name)),
     (now) => now === count,
   );
 
 /** A txn that does its work only as long as the lock is owned. */
-const guarded = ({ guard }: Ownership, to: string) =>
+const guarded = ({ guard }: LockHandle, to: string) =>
   only(fixture.etcd.kv.txn({ compare: [guard], success: [put(to, 'done')] })).then(({ succeeded }) => succeeded);
 
 describe('a lock', () => {
@@ -57,7 +58,7 @@ describe('a lock', () => {
       await queued('lock/order', turn + 2);
     }
     gate.leave();
-    await until(
+    await waitForValue(
       () => owners,
       ({ length }) => length === 8,
     );
@@ -71,12 +72,12 @@ describe('a lock', () => {
     const { key: first, revision } = await owner.first();
     const waiting = holder.hold(etcd.lock('lock/claims', TTL));
     await queued('lock/claims', 2);
-    const list = await only(etcd.lockClaims('lock/claims'));
+    const list = await only(etcd.lockWaiters('lock/claims'));
     expect(list[0]).toMatchObject({ key: first, revision });
     expect(list[1]?.revision).toBeGreaterThan(revision);
     owner.leave();
     expect((await waiting.first()).key).toBe(list[1]?.key);
-    expect(await only(etcd.lockClaims('lock/claims'))).toEqual([list[1]]);
+    expect(await only(etcd.lockWaiters('lock/claims'))).toEqual([list[1]]);
   });
 
   test('wakes one waiter when it goes, not the herd', async () => {
@@ -86,14 +87,14 @@ describe('a lock', () => {
     const waiting = Array.from({ length: 20 }, () => holder.hold(etcd.lock('lock/herd', TTL)));
     await queued('lock/herd', 21);
     // Each of them waits, and the owner watches its own key.
-    await until(
+    await waitForValue(
       () => metric('etcd_debugging_mvcc_watcher_total'),
       (count) => count >= 21,
     );
     const before = await metric('etcd_debugging_mvcc_events_total');
     // Not by leaving it: whether the owner then hears of it differs with which of its two connections is the faster.
     await only(etcd.kv.delete(key));
-    await until(
+    await waitForValue(
       () => waiting.filter(({ values }) => values.length > 0).length,
       (count) => count === 1,
     );

@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { hasReason, put, type Client, type Ownership } from 'rxetcd';
+import { hasReason, put, type Client, type LeaseId, type LockHandle } from 'rxetcd';
+import type { Observable } from 'rxjs';
 import { startEtcd } from '../support/etcd/index.js';
 import { startTcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { withEtcd } from './support/fixture.js';
 import { Holder, Lateness } from './support/holding.js';
-import { only, until } from './support/outcomes.js';
+import { only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
 const holder = new Holder();
@@ -14,11 +16,11 @@ const TTL = { ttl: 30 };
 /** Comes back soon. */
 const QUICK = { requestTimeoutMs: 2_000, streams: { initialBackoffMs: 5, maxBackoffMs: 200 } };
 const queued = (name: string, count: number, etcd: Client = fixture.etcd) =>
-  until(
+  waitForValue(
     () => only(etcd.kv.count({ prefix: `${name}/` })),
     (now) => now === count,
   );
-const stillOwned = ({ guard }: Ownership) =>
+const stillOwned = ({ guard }: LockHandle) =>
   only(fixture.etcd.kv.txn({ compare: [guard], success: [put('loss/work', '')] })).then(({ succeeded }) => succeeded);
 
 describe('a lock that is owned is lost', () => {
@@ -67,7 +69,7 @@ describe('a lock that is owned is lost', () => {
       expect(held.endedAt - pausedAt).toBeLessThan(3_000 + lateness.end() + 10);
       await server.resume();
       const other = fixture.client({ endpoints: server.endpoint });
-      await until(
+      await waitForValue(
         async () => (await only(other.lease.timeToLive(lease))).ttl,
         (ttl) => ttl === -1,
       );
@@ -91,6 +93,40 @@ describe('a lock that is owned is lost', () => {
     } finally {
       await proxy.close();
     }
+  });
+});
+
+describe('one who waits by a lease of its own', () => {
+  const waits = {
+    lock: ({ etcd }, name, lease) => [etcd.lock(name, TTL), etcd.lock(name, { lease })],
+    'reentrant lock': ({ etcd }, name, lease) => [
+      etcd.lock(name, { ...TTL, reentrant: { holder: 'ann' } }),
+      etcd.lock(name, { lease, reentrant: { holder: 'ben' } }),
+    ],
+    election: ({ etcd }, name, lease) => [etcd.election(name).campaign('a', TTL), etcd.election(name).campaign('b', { lease })],
+    semaphore: ({ etcd }, name, lease) => [etcd.semaphore(name, 1, TTL), etcd.semaphore(name, 1, { lease })],
+    'write lock': ({ etcd }, name, lease) => [etcd.readLock(name, TTL), etcd.writeLock(name, { lease })],
+  } satisfies Record<
+    string,
+    (fixture: { etcd: Client }, name: string, lease: LeaseId) => readonly [Observable<unknown>, Observable<unknown>]
+  >;
+
+  test.each(Object.entries(waits))('for a %s is told as soon as that lease has ended, though its turn is far away', async (kind, make) => {
+    const { etcd } = fixture;
+    const { id } = await only(etcd.lease.grant(60));
+    const name = `loss/waits/${kind}`;
+    const [owning, waiting] = make(fixture, name, id);
+    const owner = holder.hold(owning);
+    await owner.first();
+    const waiter = holder.hold(waiting);
+    await waitForValue(
+      async () => (await only(etcd.lease.timeToLive(id, { keys: true }))).keys.length,
+      (keys) => keys > 0,
+    );
+    await only(etcd.lease.revoke(id));
+    expect(await waiter.failure(5_000)).toMatchObject({ reason: 'LockLost' });
+    expect(waiter.values).toEqual([]);
+    expect(owner.error).toBeUndefined();
   });
 });
 
@@ -147,7 +183,7 @@ describe('a lock', () => {
         await only(etcd.kv.compact((await only(etcd.kv.put('loss/noise', ''))).header.revision));
         await proxy.accept();
       };
-      const [first, second] = (await until(
+      const [first, second] = (await waitForValue(
         () => [owner, waiting].sort((a, b) => b.values.length - a.values.length),
         ([one]) => one?.values.length === 1,
       )) as [typeof owner, typeof owner];
@@ -176,10 +212,10 @@ describe('a name', () => {
       const { etcd } = fixture;
       const owner = holder.hold(etcd.lock(name, TTL));
       const ownership = await owner.first();
-      expect((await only(etcd.lockClaims(name))).map((claim) => claim.key)).toEqual([ownership.key]);
+      expect((await only(etcd.lockWaiters(name))).map((claim) => claim.key)).toEqual([ownership.key]);
       const waiting = holder.hold(etcd.lock(name, TTL));
-      await until(
-        () => only(etcd.lockClaims(name)),
+      await waitForValue(
+        () => only(etcd.lockWaiters(name)),
         ({ length }) => length === 2,
       );
       expect(await stillOwned(ownership)).toBe(true);

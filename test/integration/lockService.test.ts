@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { idToHex, leaseId, toText } from 'rxetcd';
 import { mergeMap } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
-import { failureWith, only, until } from './support/outcomes.js';
+import { failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
 const waiting = (name: string) => only(fixture.etcd.kv.count({ prefix: `${name}/` }));
@@ -37,7 +38,7 @@ describe('lockService', () => {
       owned = true;
       return answer;
     });
-    await until(
+    await waitForValue(
       () => waiting('lock/busy'),
       (count) => count === 2,
     );
@@ -54,17 +55,17 @@ describe('lockService', () => {
     const [first, second, third] = [await only(lease.grant(60)), await only(lease.grant(60)), await only(lease.grant(60))];
     const { key } = await only(lockService.lock('lock/leave', { lease: first.id }));
     const impatient = lockService.lock('lock/leave', { lease: second.id }).subscribe();
-    await until(
+    await waitForValue(
       () => waiting('lock/leave'),
       (count) => count === 2,
     );
     const patient = only(lockService.lock('lock/leave', { lease: third.id }));
-    await until(
+    await waitForValue(
       () => waiting('lock/leave'),
       (count) => count === 3,
     );
     impatient.unsubscribe();
-    await until(
+    await waitForValue(
       () => waiting('lock/leave'),
       (count) => count === 2,
     );
@@ -78,7 +79,7 @@ describe('lockService', () => {
     const { key } = await only(lockService.lock('lock/late'));
     const error = await failureWith('AmbiguousWrite', lockService.lock('lock/late', { timeoutMs: 200 }));
     expect(error.cause.reason).toBe('DeadlineExceeded');
-    await until(
+    await waitForValue(
       () => waiting('lock/late'),
       (count) => count === 1,
     );
@@ -90,13 +91,13 @@ describe('lockService', () => {
     const { key } = await only(lockService.lock('lock/signal'));
     const controller = new AbortController();
     const failed = failureWith('AmbiguousWrite', lockService.lock('lock/signal', { signal: controller.signal }));
-    await until(
+    await waitForValue(
       () => waiting('lock/signal'),
       (count) => count === 2,
     );
     controller.abort();
     expect((await failed).cause.reason).toBe('Aborted');
-    await until(
+    await waitForValue(
       () => waiting('lock/signal'),
       (count) => count === 1,
     );
@@ -110,7 +111,7 @@ describe('lockService', () => {
     const owned = leases.map(({ id }) =>
       only(lockService.lock('lock/many', { lease: id }).pipe(mergeMap(({ key: mine }) => lockService.unlock(mine)))),
     );
-    await until(
+    await waitForValue(
       () => waiting('lock/many'),
       (count) => count === 6,
     );

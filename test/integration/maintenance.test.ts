@@ -6,7 +6,8 @@ import { describe, expect, test } from '@jest/globals';
 import { mergeMap, range } from 'rxjs';
 import { snapshotStatus } from '../support/etcd/index.js';
 import { withEtcd } from './support/fixture.js';
-import { all, failureWith, only, until } from './support/outcomes.js';
+import { all, failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
@@ -30,6 +31,8 @@ describe('maintenance', () => {
     expect(status).toMatchObject({ isLearner: false, errors: [] });
     // 3.3 describes these, but does not tell them.
     for (const told of [status.dbSizeInUse, status.raftAppliedIndex]) expect(told > 0).toBe(fixture.has('3.4'));
+    expect(status.downgradeInfo).toEqual(fixture.has('3.6') ? { enabled: false, targetVersion: '' } : undefined);
+    expect(status.storageVersion).toMatch(fixture.has('3.6') ? /^(3\.\d+\.0)?$/ : /^$/);
   });
 
   test('alarms are raised, listed and cleared; while there is no space nothing can be written', async () => {
@@ -61,7 +64,7 @@ describe('maintenance', () => {
       mergeMap(() => maintenance.defragment()),
       mergeMap(() => maintenance.status()),
     );
-    await until(
+    await waitForValue(
       () => only(defragmented),
       (status) => status.dbSize < dbSize / 2,
     );
@@ -73,7 +76,7 @@ describe('maintenance', () => {
     await only(kv.put('hash/a', '1'));
     const before = await hash();
     await only(kv.put('hash/a', '2'));
-    await until(hash, (now) => now !== before);
+    await waitForValue(hash, (now) => now !== before);
     expect(Number.isInteger(before)).toBe(true);
   });
 
@@ -85,6 +88,7 @@ describe('maintenance', () => {
     const second = (await only(kv.put('hash/b', '2'))).header.revision;
     expect((await only(maintenance.hashKv({ revision: first }))).hash).toBe(hash.hash);
     expect((await only(maintenance.hashKv({ revision: second }))).hash).not.toBe(hash.hash);
+    expect(hash.hashRevision).toBe(fixture.has('3.6') ? hash.header.revision : 0);
     await failureWith('FutureRev', maintenance.hashKv({ revision: second + 1000 }));
     await only(kv.compact(second, { physical: true }));
     expect((await only(maintenance.hashKv())).compactRevision).toBe(second);
@@ -116,6 +120,8 @@ describe('maintenance.snapshot', () => {
       expect([size, size - 32]).toContain(sent + remainingBytes);
     }
     expect(parts.at(-1)?.remainingBytes).toBe(0);
+    // A new 3.6 takes a moment until it has one.
+    expect(parts[0]?.version).toMatch(fixture.has('3.6') ? /^(3\.\d+\.0)?$/ : /^$/);
 
     const folder = await mkdtemp(join(tmpdir(), 'rxetcd-snapshot-'));
     try {

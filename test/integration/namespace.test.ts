@@ -4,7 +4,8 @@ import * as t from 'io-ts';
 import { get, idToHex, key, put, range, txn, type Client, type KeyValue, type Namespace, type WatchEvent } from 'rxetcd';
 import { filter, firstValueFrom, map, NEVER, ReplaySubject, switchMap, take, tap, toArray, type Observable } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
-import { all, failureWith, only, until } from './support/outcomes.js';
+import { all, failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
@@ -178,7 +179,7 @@ describe.each(['auto', 'chunked'] as const)('a watch in a namespace, on the carr
     await firstValueFrom(ready);
     await put1(other.inside, 'a');
     await put1(inside, 'end');
-    await until(
+    await waitForValue(
       () => seen.length,
       (length) => length > 0,
     );
@@ -266,9 +267,9 @@ describe('a lock in a namespace', () => {
     await firstValueFrom(holder.done);
     await failureWith('Locked', fixture.client().namespace(prefix).tryLock('jobs'));
     expect(await firstValueFrom(tenant().inside.tryLock('jobs'))).toMatchObject({ name: 'jobs' });
-    expect((await only(inside.lockClaims('jobs'))).map(({ key }) => key)).toEqual([expect.stringMatching(/^jobs\/[0-9a-f]+$/)]);
+    expect((await only(inside.lockWaiters('jobs'))).map(({ key }) => key)).toEqual([expect.stringMatching(/^jobs\/[0-9a-f]+$/)]);
     holder.release();
-    await until(
+    await waitForValue(
       () => keysOf(prefix),
       (keys) => keys.length === 0,
     );

@@ -3,7 +3,8 @@ import { get, key, put, txn, type KeyValue } from 'rxetcd';
 import { commitTxn, compareAndSet, guardedBy, putTo, whileLeader, withLease, withLock } from 'rxetcd/operators';
 import { concat, defer, finalize, firstValueFrom, from, ignoreElements, map, merge, NEVER, of, switchMap, tap, timer, toArray } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
-import { all, failureWith, only, until } from './support/outcomes.js';
+import { all, failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
@@ -13,12 +14,12 @@ test('withLease keeps a key for as long as it is subscribed to, and brings it ba
   const announced = lease({ ttl: 1, onLost: 'regrant' })
     .pipe(withLease(({ id }) => of('10.0.0.1').pipe(putTo(kv, 'services/me', { lease: id }))))
     .subscribe();
-  const first = await until(me, (found) => found !== undefined);
+  const first = await waitForValue(me, (found) => found !== undefined);
   await only(lease.revoke(first!.lease!));
-  const second = await until(me, (found) => found !== undefined && found.lease !== first!.lease);
+  const second = await waitForValue(me, (found) => found !== undefined && found.lease !== first!.lease);
   expect(second?.value).toBe('10.0.0.1');
   announced.unsubscribe();
-  await until(me, (found) => found === undefined);
+  await waitForValue(me, (found) => found === undefined);
 });
 
 describe('withLock', () => {
@@ -64,7 +65,7 @@ describe('guardedBy', () => {
   test('does nothing for one who no longer owns, in neither branch, and says so', async () => {
     const { kv, lock } = fixture.etcd;
     const ownership = await firstValueFrom(lock('jobs/gone'));
-    await until(
+    await waitForValue(
       () => only(kv.exists(ownership.key)),
       (found) => !found,
     );

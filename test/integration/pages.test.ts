@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Client, type RangeResponse } from 'rxetcd';
 import { concatMap, from, map, mergeMap, Subject, take, tap } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
-import { all, failureWith, only, until } from './support/outcomes.js';
+import { all, failureWith, only } from './support/outcomes.js';
 import { startProxy, type CountingProxy } from './support/proxy.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 let proxy: CountingProxy;
@@ -106,7 +107,7 @@ describe('kv.pages', () => {
     let ended = false;
     const watched = tap<RangeResponse>({ next: (page) => void seen.push(page), complete: () => (ended = true) });
     const reading = all(proxied.kv.pages(prefix, { pageSize: 10, consume: () => consumed.pipe(take(1)) }).pipe(watched));
-    await until(
+    await waitForValue(
       () => seen.length,
       (count) => count === 1,
     );
@@ -114,14 +115,14 @@ describe('kv.pages', () => {
     await only(proxied.kv.put('elsewhere', ''));
     expect(asked() - before).toBe(1);
     consumed.next();
-    await until(
+    await waitForValue(
       () => seen.length,
       (count) => count === 2,
     );
     await only(proxied.kv.put('elsewhere', ''));
     expect(asked() - before).toBe(2);
     consumed.next();
-    await until(
+    await waitForValue(
       () => seen.length,
       (count) => count === 3,
     );
@@ -179,7 +180,7 @@ describe('kv.pages', () => {
       kv.pages(prefix, { pageSize: 10, consume: () => compactAll }).pipe(tap((page) => seen.push(page))),
     );
     expect(keysOf(seen)).toEqual(names.slice(0, 10));
-    expect(error).toMatchObject({ name: 'EtcdError', rpc: 'KV.Range', code: 'OutOfRange' });
+    expect(error).toMatchObject({ name: 'CompactedError', rpc: 'KV.Range', code: 'OutOfRange' });
     expect(error.message).toContain(`revision ${seen[0]?.header.revision}`);
   });
 });

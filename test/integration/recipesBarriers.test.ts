@@ -2,12 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import { firstValueFrom, switchMap } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
 import { holding } from './support/holder.js';
-import { failureWith, only, until } from './support/outcomes.js';
+import { failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
 const count = (prefix: string) => only(fixture.etcd.kv.count({ prefix }));
 const waiting = (name: string, waiters: number) =>
-  until(
+  waitForValue(
     () => count(`${name}/waiters/`),
     (there) => there === waiters,
   );
@@ -24,7 +25,7 @@ describe('a barrier', () => {
     expect(waiters.map(({ has }) => has)).toEqual([false, false]);
     expect(await only(barrier.release())).toBe(true);
     await Promise.all(waiters.map(({ had }) => had));
-    await until(
+    await waitForValue(
       () => waiters.every(({ completed }) => completed),
       (all) => all,
     );
@@ -77,7 +78,7 @@ describe('a double barrier', () => {
     expect(leaving.map(({ has }) => has)).toEqual([false, false]);
     leaving.push(holding(inside[2]!.leave()));
     await Promise.all(leaving.map(({ had }) => had));
-    await until(
+    await waitForValue(
       () => entered.every(({ completed }) => completed),
       (all) => all,
     );
@@ -102,7 +103,7 @@ describe('a double barrier', () => {
       });
       await Promise.all(players);
       expect(order).toEqual([...Array<string>(4).fill('in'), ...Array<string>(4).fill('out')]);
-      await until(
+      await waitForValue(
         () => count('double/rounds/'),
         (keys) => keys === 0,
       );

@@ -1,17 +1,18 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { idToHex, type Client, type Ownership } from 'rxetcd';
+import { idToHex, type Client, type LockHandle } from 'rxetcd';
 import type { Observable } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
 import { holding, type Holder } from './support/holder.js';
-import { failureWith, only, until } from './support/outcomes.js';
+import { failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
-const open: Holder<Ownership>[] = [];
+const open: Holder<LockHandle>[] = [];
 afterEach(() => {
   for (const holder of open.splice(0)) holder.leave();
 });
 
-function hold(lock: Observable<Ownership>): Holder<Ownership> {
+function hold(lock: Observable<LockHandle>): Holder<LockHandle> {
   const holder = holding(lock);
   open.push(holder);
   return holder;
@@ -19,11 +20,11 @@ function hold(lock: Observable<Ownership>): Holder<Ownership> {
 
 const count = (prefix: string) => only(fixture.etcd.kv.count({ prefix }));
 const inQueue = (prefix: string, places: number) =>
-  until(
+  waitForValue(
     () => count(prefix),
     (there) => there === places,
   );
-const works = async ({ guard }: Ownership) => (await only(fixture.etcd.kv.txn({ compare: [guard] }))).succeeded;
+const works = async ({ guard }: LockHandle) => (await only(fixture.etcd.kv.txn({ compare: [guard] }))).succeeded;
 
 /** Several clients, in turn. */
 function clients(): (index: number) => Client {
@@ -64,7 +65,7 @@ describe('a semaphore', () => {
       const mine = await permit.had;
       most = Math.max(most, ++inside);
       // Long enough for one too many to come in.
-      await until(
+      await waitForValue(
         () => most,
         (reached) => reached >= 3,
       );

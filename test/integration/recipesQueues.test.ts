@@ -1,13 +1,22 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Client, Queue } from 'rxetcd';
 import { map, repeat, takeUntil, tap, timer, type Observable } from 'rxjs';
+import { once, startMeddlingProxy, type MeddlingProxy } from '../support/faultProxies/meddlingProxy.js';
 import { startTcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { withEtcd } from './support/fixture.js';
 import { holding } from './support/holder.js';
-import { all, failureWith, only, until } from './support/outcomes.js';
+import { all, failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
 const count = (prefix: string) => only(fixture.etcd.kv.count({ prefix }));
+const proxies: MeddlingProxy[] = [];
+const meddling = async (): Promise<MeddlingProxy> => {
+  const proxy = await startMeddlingProxy(fixture.server.endpoint);
+  proxies.push(proxy);
+  return proxy;
+};
+afterEach(() => Promise.all(proxies.splice(0).map((proxy) => proxy.stop())));
 const valueOf = async (queue: Pick<Queue, 'dequeue'>) => (await only(queue.dequeue())).value;
 
 describe('a queue', () => {
@@ -54,7 +63,7 @@ describe('a queue', () => {
         for (const item of items.filter((_, index) => index % 3 === writer)) await only(of(etcd).enqueue(item, Number(item)));
       }),
     );
-    await until(
+    await waitForValue(
       () => taken.length,
       (length) => length >= items.length,
     );
@@ -65,7 +74,7 @@ describe('a queue', () => {
 
   test('gives each item to exactly one of many takers', async () => {
     await exactlyOnce((etcd) => etcd.queue('queue/once'));
-    await until(
+    await waitForValue(
       () => count('queue/once/'),
       (items) => items === 0,
     );
@@ -82,13 +91,111 @@ describe('a queue', () => {
         takeUntil(timer(ms)),
       );
     for (let round = 0; round < 60; round++) await all(give(round % 6));
-    await until(
+    await waitForValue(
       () => count('queue/impatient/'),
       (left) => left === items.length - taken.length,
     );
     while (taken.length < items.length) taken.push(await valueOf(queue));
     expect(taken.toSorted()).toEqual(items.toSorted());
     expect(await count('queue/impatient/')).toBe(0);
+  });
+
+  describe.each([
+    ['a queue', (etcd: Client) => etcd.queue('queue/kept'), 'queue/kept/'],
+    [
+      'a priority queue',
+      (etcd: Client) => {
+        const { dequeue, enqueue } = etcd.priorityQueue('prio/kept');
+        return { dequeue, enqueue: (value: string) => enqueue(value, 1) };
+      },
+      'prio/kept/',
+    ],
+  ] as const)('an item of %s that was taken for one who has left', (_, make, prefix) => {
+    /** Takes the first item for one who leaves before the answer comes; then it is back. */
+    async function leaveWhileTaking(whenTaken: () => Promise<unknown> = () => Promise.resolve()): Promise<void> {
+      const proxy = await meddling();
+      const etcd = fixture.client({ endpoints: proxy.endpoint });
+      const taken = new Promise<void>((resolve, reject) => {
+        const leave = async () => {
+          await whenTaken();
+          taker.leave();
+        };
+        proxy.meddle = once(({ path, body }) => path === '/kv/txn' && /delete_?range/i.test(body), {
+          after: () => leave().then(resolve, reject),
+          answered: true,
+        });
+      });
+      const taker = holding(make(etcd).dequeue());
+      await taken;
+      // It waits for what goes back.
+      await etcd.close();
+      expect(taker.has).toBe(false);
+    }
+
+    test('keeps its place, its key and its value, however often', async () => {
+      const queue = make(fixture.etcd);
+      const keys: string[] = [];
+      for (const value of ['a', 'b', 'c']) keys.push((await only(queue.enqueue(value))).key);
+      await leaveWhileTaking();
+      await leaveWhileTaking();
+      await only(queue.enqueue('d'));
+      const items = [await only(queue.dequeue()), await only(queue.dequeue()), await only(queue.dequeue()), await only(queue.dequeue())];
+      expect(items.map(({ value }) => value)).toEqual(['a', 'b', 'c', 'd']);
+      expect(items.slice(0, 3).map(({ key }) => key)).toEqual(keys);
+      expect(await count(prefix)).toBe(0);
+    });
+
+    test('keeps its place before what was put in meanwhile, though the queue was empty', async () => {
+      const queue = make(fixture.etcd);
+      await only(queue.enqueue('a'));
+      await leaveWhileTaking(() => only(queue.enqueue('b')));
+      expect([await valueOf(queue), await valueOf(queue)]).toEqual(['a', 'b']);
+    });
+
+    test('is given at once to one who waits', async () => {
+      const queue = make(fixture.etcd);
+      await only(queue.enqueue('a'));
+      const waiter = { taken: undefined as ReturnType<typeof valueOf> | undefined };
+      await leaveWhileTaking(() => {
+        waiter.taken = valueOf(queue);
+        return only(fixture.etcd.kv.get('queue/warm'));
+      });
+      expect(await waiter.taken).toBe('a');
+      expect(await count(prefix)).toBe(0);
+    });
+
+    test('keeps its lease', async () => {
+      const queue = make(fixture.etcd);
+      const { id } = await only(fixture.etcd.lease.grant(60));
+      const { key } = await only(queue.enqueue('a'));
+      await only(fixture.etcd.kv.put(key, 'a', { lease: id }));
+      await leaveWhileTaking();
+      expect(await count(prefix)).toBe(1);
+      await only(fixture.etcd.lease.revoke(id));
+      expect(await count(prefix)).toBe(0);
+    });
+  });
+
+  test('puts an item of a priority queue next to the one that the Go recipes gave its number meanwhile', async () => {
+    const { kv } = fixture.etcd;
+    const queue = fixture.etcd.priorityQueue('prio/number');
+    await only(queue.enqueue('ours', 1));
+    const proxy = await meddling();
+    const etcd = fixture.client({ endpoints: proxy.endpoint });
+    await new Promise<void>((resolve, reject) => {
+      const leave = async () => {
+        await only(kv.put('prio/number/00001/0000000000000000', 'theirs'));
+        taker.leave();
+      };
+      proxy.meddle = once(({ path, body }) => path === '/kv/txn' && /delete_?range/i.test(body), {
+        after: () => leave().then(resolve, reject),
+        answered: true,
+      });
+      const taker = holding(etcd.priorityQueue('prio/number').dequeue());
+    });
+    await etcd.close();
+    await only(queue.enqueue('next', 1));
+    expect([await valueOf(queue), await valueOf(queue), await valueOf(queue)]).toEqual(['theirs', 'ours', 'next']);
   });
 
   test('leaves to others what a taker that died had not taken', async () => {

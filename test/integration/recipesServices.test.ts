@@ -2,7 +2,8 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Endpoint, InvalidValueError, Registration } from 'rxetcd';
 import type { Subscription } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
-import { failureWith, only, until } from './support/outcomes.js';
+import { failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
 const open: Subscription[] = [];
@@ -21,7 +22,7 @@ const addresses = (endpoints: ReadonlyMap<string, Endpoint> | undefined) =>
   [...(endpoints ?? [])].map(([id, { addr }]) => `${id}=${addr}`).toSorted();
 const last = <T>(values: readonly T[]): T | undefined => values.at(-1);
 const shows = (views: readonly ReadonlyMap<string, Endpoint>[], expected: readonly string[]) =>
-  until(
+  waitForValue(
     () => addresses(last(views)),
     (now) => JSON.stringify(now) === JSON.stringify(expected),
   );
@@ -30,7 +31,7 @@ describe('services', () => {
   test('are registered in the format of the Go client, under a lease, until they are unsubscribed from', async () => {
     const { kv, services, lease } = fixture.etcd;
     const events = seen<Registration>(services('svc/format').register('one', { addr: '10.0.0.7:8080', ttl: 10 }));
-    await until(
+    await waitForValue(
       () => events.length,
       (length) => length === 1,
     );
@@ -45,7 +46,7 @@ describe('services', () => {
     });
     expect((await only(lease.timeToLive(stored!.lease!))).grantedTtl).toBe(10);
     open.pop()?.unsubscribe();
-    await until(
+    await waitForValue(
       () => only(kv.exists('svc/format/one')),
       (there) => !there,
     );
@@ -54,7 +55,7 @@ describe('services', () => {
   test('are a live map of who is there, with what they have said of themselves', async () => {
     const shop = fixture.etcd.services('svc/live');
     const views = seen(shop.endpoints$);
-    await until(
+    await waitForValue(
       () => views.length,
       (length) => length === 1,
     );
@@ -103,7 +104,7 @@ describe('services', () => {
     await only(lease.revoke(first.lease));
     await shows(views, []);
     await shows(views, ['me=me:1']);
-    await until(
+    await waitForValue(
       () => events.map(({ type }) => type),
       (types) => types.join() === 'registered,lost,registered',
     );

@@ -22,6 +22,27 @@ describe('beside the gateway', () => {
     expect((await only(health())).health).toBe(true);
   });
 
+  test('livez and readyz tell which checks a server passes, and why one fails (3.5)', async () => {
+    const { livez, readyz, maintenance } = fixture.etcd;
+    if (!fixture.has('3.5.11')) {
+      for (const call of [livez(), readyz()])
+        expect(await failureWith('UnsupportedServerVersion', call)).toMatchObject({ required: '3.5.11', found: fixture.server.version });
+      return;
+    }
+    expect(await only(livez())).toEqual({ ok: true, checks: [{ name: 'serializable_read', ok: true }] });
+    const ready = await only(readyz());
+    expect(ready.ok).toBe(true);
+    expect(ready.checks.every(({ ok }) => ok)).toBe(true);
+    const names = ['data_corruption', 'linearizable_read', 'serializable_read'];
+    expect(ready.checks.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
+    await only(maintenance.alarmActivate({ alarm: 'CORRUPT' }));
+    const sick = await only(readyz());
+    expect(sick.ok).toBe(false);
+    expect(sick.checks.filter(({ ok }) => !ok)).toEqual([{ name: 'data_corruption', ok: false, reason: 'alarm activated: CORRUPT' }]);
+    expect((await only(livez())).ok).toBe(true);
+    await only(maintenance.alarmDeactivate({ alarm: 'CORRUPT' }));
+  });
+
   test('metrics are there as Prometheus has them, and parsed', async () => {
     const { kv, metrics, metricsText } = fixture.etcd;
     const puts = async (): Promise<number> => {

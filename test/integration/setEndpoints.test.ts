@@ -3,7 +3,8 @@ import { firstValueFrom, type Subscription } from 'rxjs';
 import type { Client } from 'rxetcd';
 import { startTcpProxy, type TcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { withEtcd } from './support/fixture.js';
-import { only, until } from './support/outcomes.js';
+import { only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 /** Two ways to one server: the first is taken from the client. */
@@ -15,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => Promise.all([before.close(), after.close()]));
 
-const open = (proxy: TcpProxy, count: (open: number) => boolean): Promise<number> => until(async () => proxy.open, count);
+const open = (proxy: TcpProxy, count: (open: number) => boolean): Promise<number> => waitForValue(async () => proxy.open, count);
 
 describe.each(['websocket', 'chunked'] as const)('a watch over %s whose endpoint is taken from its client', (carrier) => {
   test('moves to another, and neither misses nor repeats an event', async () => {
@@ -24,7 +25,7 @@ describe.each(['websocket', 'chunked'] as const)('a watch over %s whose endpoint
     const revisions: number[] = [];
     const watched: Subscription = etcd.watch({ prefix }).subscribe(({ revision }) => revisions.push(revision));
     const connected = firstValueFrom(etcd.connection$);
-    await until(
+    await waitForValue(
       async () => (await only(fixture.etcd.kv.put(`${prefix}a`, '')), revisions.length),
       (seen) => seen > 0,
     );
@@ -39,7 +40,7 @@ describe.each(['websocket', 'chunked'] as const)('a watch over %s whose endpoint
     const writing = put(200);
     etcd.setEndpoints(after.endpoint);
     const last = await writing;
-    await until(
+    await waitForValue(
       async () => revisions.at(-1),
       (seen) => seen === last,
     );
@@ -56,7 +57,7 @@ test('a call that is under way at an endpoint that is taken away finishes there;
   const sent = before.up.bytes;
   before.down.delayMs = 100;
   const put = only(etcd.kv.put('set-endpoints/finished', 'there'));
-  await until(
+  await waitForValue(
     async () => before.up.bytes,
     (bytes) => bytes > sent,
   );
@@ -76,13 +77,13 @@ test('a lease is refreshed elsewhere, and is not lost', async () => {
     next: ({ type }) => events.push(type),
     error: (error: unknown) => lost.push(error),
   });
-  await until(
+  await waitForValue(
     async () => events,
     (seen) => seen.includes('granted'),
   );
   etcd.setEndpoints(after.endpoint);
   await before.refuse();
-  await until(
+  await waitForValue(
     async () => events.filter((type) => type === 'refreshed').length,
     (count) => count >= 2,
   );

@@ -22,14 +22,14 @@ describe('stm', () => {
   test('hides what is written until it is committed', async () => {
     await put('stm/hidden', 'before');
     const seen: (string | undefined)[] = [];
-    const { revision, tries } = await only(
+    const { revision, attempts } = await only(
       fixture.etcd.stm((tx) => {
         tx.put('stm/hidden', 'after');
         return fixture.etcd.kv.get('stm/hidden').pipe(tap((kv) => seen.push(kv?.value)));
       }),
     );
     expect(seen).toEqual(['before']);
-    expect(tries).toBe(1);
+    expect(attempts).toBe(1);
     expect(await only(fixture.etcd.kv.get('stm/hidden'))).toMatchObject({ value: 'after', modRevision: revision });
   });
 
@@ -78,14 +78,14 @@ describe('stm', () => {
         ),
       ),
     );
-    expect(done).toMatchObject({ result: 10, tries: 2 });
+    expect(done).toMatchObject({ result: 10, attempts: 2 });
     expect(runs).toBe(2);
     expect(await valueOf('stm/twice')).toBe('11');
   });
 
   test('is not in conflict with writes to keys that are none of its business', async () => {
     const intrude = intrusion('stm/others', 'x');
-    const { tries } = await only(
+    const { attempts } = await only(
       fixture.etcd.stm((tx) =>
         tx.get('stm/mine').pipe(
           switchMap(intrude),
@@ -93,10 +93,10 @@ describe('stm', () => {
         ),
       ),
     );
-    expect(tries).toBe(1);
+    expect(attempts).toBe(1);
   });
 
-  test('errors with Conflict after as many tries as it may, and has written nothing', async () => {
+  test('errors with Conflict after as many attempts as it may, and has written nothing', async () => {
     let runs = 0;
     const hopeless = fixture.etcd.stm(
       (tx) =>
@@ -104,7 +104,7 @@ describe('stm', () => {
           switchMap(() => fixture.etcd.kv.put('stm/hopeless', String(++runs))),
           tap(() => tx.put('stm/hopeless', 'mine')),
         ),
-      { maxTries: 3 },
+      { maxAttempts: 3 },
     );
     expect(await failureWith('Conflict', hopeless)).toMatchObject({ code: 'Aborted' });
     expect(runs).toBe(3);
@@ -142,7 +142,7 @@ describe('stm', () => {
       })
       .subscribe(() => (committed = true))
       .unsubscribe();
-    expect((await only(count)).tries).toBe(1);
+    expect((await only(count)).attempts).toBe(1);
     expect([committed, await valueOf('stm/cold')]).toEqual([false, '3']);
   });
 
@@ -184,14 +184,14 @@ describe('stm', () => {
     expect(() => kept?.put('a', '1')).toThrow('the transaction is over');
   });
 
-  test('refuses an isolation or a number of tries that there is not', async () => {
+  test('refuses an isolation or a number of attempts that there is not', async () => {
     await failureWith(
       'InvalidArgument',
       fixture.etcd.stm(() => 1, { isolation: 'snapshot' as Isolation }),
     );
     await failureWith(
       'InvalidArgument',
-      fixture.etcd.stm(() => 1, { maxTries: 0 }),
+      fixture.etcd.stm(() => 1, { maxAttempts: 0 }),
     );
   });
 
@@ -215,12 +215,12 @@ describe('the isolation', () => {
     isolation: Isolation,
     name: string,
     other: (name: string) => Observable<unknown>,
-  ): Promise<{ tries: number; seen: unknown[] }> {
+  ): Promise<{ attempts: number; seen: unknown[] }> {
     await put(`${name}/a`, '1');
     await put(`${name}/b`, '1');
     const seen: unknown[] = [];
     let runs = 0;
-    const { tries } = await only(
+    const { attempts } = await only(
       fixture.etcd.stm(
         (tx) =>
           tx.get(`${name}/a`).pipe(
@@ -234,7 +234,7 @@ describe('the isolation', () => {
         { isolation },
       ),
     );
-    return { tries, seen };
+    return { attempts, seen };
   }
 
   const writes = (key: string) => (name: string) => fixture.etcd.kv.put(`${name}/${key}`, '2');
@@ -244,8 +244,8 @@ describe('the isolation', () => {
     ['serializable', 2],
     ['repeatableReads', 2],
     ['readCommitted', 1],
-  ])('%s: a change of what was read takes %d tries', async (isolation, tries) => {
-    expect((await run(isolation, `iso/read/${isolation}`, writes('a'))).tries).toBe(tries);
+  ])('%s: a change of what was read takes %d attempts', async (isolation, attempts) => {
+    expect((await run(isolation, `iso/read/${isolation}`, writes('a'))).attempts).toBe(attempts);
   });
 
   test.each<[Isolation, number]>([
@@ -253,8 +253,8 @@ describe('the isolation', () => {
     ['serializable', 1],
     ['repeatableReads', 1],
     ['readCommitted', 1],
-  ])('%s: a change of what is only written takes %d tries', async (isolation, tries) => {
-    expect((await run(isolation, `iso/write/${isolation}`, writes('w'))).tries).toBe(tries);
+  ])('%s: a change of what is only written takes %d attempts', async (isolation, attempts) => {
+    expect((await run(isolation, `iso/write/${isolation}`, writes('w'))).attempts).toBe(attempts);
   });
 
   test.each<[Isolation, string[]]>([
@@ -277,7 +277,7 @@ describe('the isolation', () => {
       const name = `iso/phantom/${what}/${isolation}`;
       await put(`${name}/a`, '1');
       let runs = 0;
-      const { tries, result } = await only(
+      const { attempts, result } = await only(
         fixture.etcd.stm(
           (tx) =>
             tx.range({ prefix: `${name}/` }).pipe(
@@ -287,7 +287,7 @@ describe('the isolation', () => {
           { isolation },
         ),
       );
-      expect([isolation, tries]).toEqual([isolation, isolation === 'readCommitted' ? 1 : 2]);
+      expect([isolation, attempts]).toEqual([isolation, isolation === 'readCommitted' ? 1 : 2]);
       if (isolation !== 'readCommitted') expect(result).toBe(await only(fixture.etcd.kv.count({ prefix: `${name}/` })));
     }
   });
@@ -295,7 +295,7 @@ describe('the isolation', () => {
   test('a key that was not there and comes is a conflict; so is one that was there and goes', async () => {
     for (const isolation of LEVELS.slice(0, 3)) {
       const intrude = intrusion(`iso/absent/${isolation}`, 'x');
-      const { tries, result } = await only(
+      const { attempts, result } = await only(
         fixture.etcd.stm(
           (tx) =>
             tx.get(`iso/absent/${isolation}`).pipe(
@@ -305,7 +305,7 @@ describe('the isolation', () => {
           { isolation },
         ),
       );
-      expect([tries, result]).toEqual([2, 'x']);
+      expect([attempts, result]).toEqual([2, 'x']);
     }
   });
 
@@ -313,12 +313,12 @@ describe('the isolation', () => {
     await put('iso/ro/a', '1');
     await put('iso/ro/b', '1');
     const change = () => fixture.etcd.kv.txn({ success: [] }).pipe(switchMap(() => fixture.etcd.kv.put('iso/ro/b', '2')));
-    const { result, tries } = await only(
+    const { result, attempts } = await only(
       fixture.etcd.stm((tx) =>
         tx.get('iso/ro/a').pipe(switchMap((a) => change().pipe(switchMap(() => tx.get('iso/ro/b').pipe(map((b) => [text(a), text(b)])))))),
       ),
     );
-    expect([result, tries]).toEqual([['1', '1'], 1]);
+    expect([result, attempts]).toEqual([['1', '1'], 1]);
   });
 
   test('begins anew where the revision that it reads is compacted away', async () => {
@@ -328,10 +328,10 @@ describe('the isolation', () => {
       ++runs > 1
         ? of(undefined)
         : fixture.etcd.kv.put('iso/compact/b', '2').pipe(switchMap(({ header }) => fixture.etcd.kv.compact(header.revision)));
-    const { result, tries } = await only(
+    const { result, attempts } = await only(
       fixture.etcd.stm((tx) => tx.get('iso/compact/a').pipe(switchMap(() => compact().pipe(switchMap(() => tx.get('iso/compact/b')))))),
     );
-    expect([text(result), tries]).toEqual(['2', 2]);
+    expect([text(result), attempts]).toEqual(['2', 2]);
   });
 
   test('reads that begin at once show one revision', async () => {
@@ -363,7 +363,7 @@ describe('a bank', () => {
   test.each(LEVELS.slice(0, 3))('keeps its sum while 8 writers, each with a client of its own, transfer money: %s', async (isolation) => {
     for (let index = 0; index < ACCOUNTS; index++) await put(account(isolation, index), '100');
     const writers = Array.from({ length: 8 }, (_, writer) => ({ etcd: fixture.client(), writer }));
-    let tries = 0;
+    let attempts = 0;
     await Promise.all(
       writers.map(async ({ etcd, writer }) => {
         for (let transfer = 0; transfer < 10; transfer++) {
@@ -378,15 +378,15 @@ describe('a bank', () => {
                     tx.put(account(isolation, to), String(Number(b?.value) + 7));
                   }),
                 ),
-              { isolation, maxTries: 200 },
+              { isolation, maxAttempts: 200 },
             ),
           );
-          tries += done.tries;
+          attempts += done.attempts;
         }
       }),
     );
     expect(await sumOf(isolation)).toBe(ACCOUNTS * 100);
     // They did get into each other's way, or this would have shown nothing.
-    expect(tries).toBeGreaterThan(80);
+    expect(attempts).toBeGreaterThan(80);
   });
 });

@@ -13,7 +13,7 @@ describe('update', () => {
   test('creates, changes and deletes, and tells what was and what is there', async () => {
     const { update } = fixture.etcd;
     const created = await only(update('update/a', increment));
-    expect(created).toMatchObject({ prevKv: undefined, tries: 1 });
+    expect(created).toMatchObject({ prevKv: undefined, attempts: 1 });
     expect(created.kv?.toJSON()).toEqual((await stored('update/a'))?.toJSON());
     const changed = await only(update('update/a', increment));
     expect([changed.prevKv?.value, changed.kv?.value]).toEqual(['1', '2']);
@@ -35,13 +35,13 @@ describe('update', () => {
   test('asks again with what another has written meanwhile', async () => {
     await only(fixture.etcd.kv.put('update/busy', '1'));
     const seen: (string | undefined)[] = [];
-    const { tries } = await only(
+    const { attempts } = await only(
       fixture.etcd.update('update/busy', (kv) => {
         seen.push(kv?.value);
         return seen.length > 1 ? of('mine') : fixture.etcd.kv.put('update/busy', '2').pipe(switchMap(() => of('mine')));
       }),
     );
-    expect([tries, seen, (await stored('update/busy'))?.value]).toEqual([2, ['1', '2'], 'mine']);
+    expect([attempts, seen, (await stored('update/busy'))?.value]).toEqual([2, ['1', '2'], 'mine']);
   });
 
   test('one that was deleted and made anew, with the same value, is another', async () => {
@@ -54,7 +54,7 @@ describe('update', () => {
             switchMap(() => fixture.etcd.kv.put('update/aba', 'same')),
             switchMap(() => of('mine')),
           );
-    expect((await only(fixture.etcd.update('update/aba', again))).tries).toBe(2);
+    expect((await only(fixture.etcd.update('update/aba', again))).attempts).toBe(2);
   });
 
   test('errors with Conflict when others were faster as often as it may be tried', async () => {
@@ -62,7 +62,7 @@ describe('update', () => {
     const hopeless = fixture.etcd.update(
       'update/hopeless',
       () => fixture.etcd.kv.put('update/hopeless', String(++runs)).pipe(switchMap(() => of('mine'))),
-      { maxTries: 2 },
+      { maxAttempts: 2 },
     );
     await failureWith('Conflict', hopeless);
     expect([runs, (await stored('update/hopeless'))?.value]).toEqual([2, '2']);
@@ -70,7 +70,7 @@ describe('update', () => {
 
   test('loses no increment of many at once, from several clients', async () => {
     const clients = Array.from({ length: 4 }, () => fixture.client());
-    const all = clients.flatMap((etcd) => Array.from({ length: 10 }, () => etcd.update('update/counter', increment, { maxTries: 200 })));
+    const all = clients.flatMap((etcd) => Array.from({ length: 10 }, () => etcd.update('update/counter', increment, { maxAttempts: 200 })));
     await only(forkJoin(all));
     expect((await stored('update/counter'))?.value).toBe('40');
   });
@@ -97,7 +97,7 @@ describe('update', () => {
       'InvalidArgument',
       update('update/failed', () => 7 as unknown as string),
     );
-    await failureWith('InvalidArgument', update('update/failed', increment, { maxTries: 1.5 }));
+    await failureWith('InvalidArgument', update('update/failed', increment, { maxAttempts: 1.5 }));
     expect(await stored('update/failed')).toBeUndefined();
   });
 

@@ -2,8 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import type { Range } from 'rxetcd';
 import { config, firstValueFrom, lastValueFrom, mergeMap, range, take } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
-import { failureWith, only, until } from './support/outcomes.js';
+import { failureWith, only } from './support/outcomes.js';
 import { batches, events, seenAtLeast, serverWatches, shown, shownBatch, watching } from './support/watching.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
@@ -65,28 +66,6 @@ describe('watch', () => {
     expect(seen.values[0]?.kv.lease).toBe(id);
   });
 
-  test('is one watch of the server for all who watch the same, another for other options, and none when they have left', async () => {
-    const etcd = fixture.client({ streams: { graceMs: 50 } });
-    await batches(etcd, 'shared by none');
-    const before = await serverWatches(fixture.etcd);
-    const same = await Promise.all(Array.from({ length: 20 }, () => events(etcd, { prefix: 'shared/' })));
-    expect(await serverWatches(fixture.etcd)).toBe(before + 1);
-    const other = await events(etcd, { prefix: 'shared/' }, { prevKv: true });
-    expect(await serverWatches(fixture.etcd)).toBe(before + 2);
-    await only(fixture.etcd.kv.put('shared/a', ''));
-    for (const seen of [...same, other]) {
-      await seenAtLeast(seen, 1);
-      expect(seen.values).toHaveLength(1);
-      seen.leave();
-    }
-    expect(
-      await until(
-        () => serverWatches(fixture.etcd),
-        (count) => count === before,
-      ),
-    ).toBe(before);
-  });
-
   test('goes on for the others when one leaves, has enough or throws', async () => {
     const etcd = fixture.client();
     const unhandled: unknown[] = [];
@@ -105,7 +84,7 @@ describe('watch', () => {
       await seenAtLeast(stays, 2);
       expect([enough, leaves].map(({ values }) => values.length)).toEqual([1, 1]);
       expect(enough.completed).toBe(true);
-      await until(() => unhandled.length, (count) => count === 2); // prettier-ignore
+      await waitForValue(() => unhandled.length, (count) => count === 2); // prettier-ignore
     } finally {
       config.onUnhandledError = null;
     }
@@ -182,15 +161,42 @@ describe('watchOnce', () => {
     const event = await firstValueFrom(fixture.client().watchOnce({ prefix: 'once/' }, { startRevision: header.revision, noDelete: true }));
     expect(shown(event)).toBe('put once/since=then');
   });
+});
 
-  test('errors when nothing came in time, and leaves no watch behind', async () => {
-    const etcd = fixture.client({ streams: { graceMs: 10 } });
+/** Their server has no watches but theirs: an old one may end those of earlier tests late, and its count would change meanwhile. */
+describe('the watches of the server', () => {
+  const fixture = withEtcd({ own: true });
+
+  test('are one for all who watch the same, another for other options, and none when they have left', async () => {
+    const etcd = fixture.client({ streams: { lingerMs: 50 } });
+    await batches(etcd, 'shared by none');
+    const before = await serverWatches(fixture.etcd);
+    const same = await Promise.all(Array.from({ length: 20 }, () => events(etcd, { prefix: 'shared/' })));
+    expect(await serverWatches(fixture.etcd)).toBe(before + 1);
+    const other = await events(etcd, { prefix: 'shared/' }, { prevKv: true });
+    expect(await serverWatches(fixture.etcd)).toBe(before + 2);
+    await only(fixture.etcd.kv.put('shared/a', ''));
+    for (const seen of [...same, other]) {
+      await seenAtLeast(seen, 1);
+      expect(seen.values).toHaveLength(1);
+      seen.leave();
+    }
+    expect(
+      await waitForValue(
+        () => serverWatches(fixture.etcd),
+        (count) => count === before,
+      ),
+    ).toBe(before);
+  });
+
+  test('are none after watchOnce, which errors when nothing came in time', async () => {
+    const etcd = fixture.client({ streams: { lingerMs: 10 } });
     await batches(etcd, 'once/another');
     const before = await serverWatches(fixture.etcd);
     const error = await failureWith('DeadlineExceeded', etcd.watchOnce('never', { timeoutMs: 300 }));
     expect(error).toMatchObject({ code: 'DeadlineExceeded', rpc: 'Watch.Watch' });
     expect(
-      await until(
+      await waitForValue(
         () => serverWatches(fixture.etcd),
         (count) => count === before,
       ),

@@ -3,8 +3,9 @@ import { del, put } from 'rxetcd';
 import { concatMap, firstValueFrom, lastValueFrom, mergeMap, range } from 'rxjs';
 import { startEtcd } from '../support/etcd/index.js';
 import { withEtcd } from './support/fixture.js';
-import { only, until } from './support/outcomes.js';
+import { only } from './support/outcomes.js';
 import { batches, seenAtLeast, shown, shownBatch, watching } from './support/watching.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
@@ -62,9 +63,9 @@ describe('watchBatches', () => {
     const etcd = fixture.client(server === undefined ? {} : { endpoints: server.endpoint });
     const seen = await batches(etcd, 'quiet', { progressNotify: true });
     const { header } = await only(etcd.kv.put('elsewhere', ''));
-    if (server !== undefined) await until(() => seen.values.at(-1)?.revision, (revision) => revision === header.revision); // prettier-ignore
+    if (server !== undefined) await waitForValue(() => seen.values.at(-1)?.revision, (revision) => revision === header.revision); // prettier-ignore
     await only(etcd.kv.put('quiet', 'no more'));
-    await until(() => seen.values.at(-1)?.type, (type) => type === 'events'); // prettier-ignore
+    await waitForValue(() => seen.values.at(-1)?.type, (type) => type === 'events'); // prettier-ignore
     expect(new Set(seen.values.slice(0, -1).map(({ type }) => type))).toEqual(new Set(['progress']));
     seen.leave();
     await server?.stop();
@@ -73,11 +74,11 @@ describe('watchBatches', () => {
 
 describe('the connection', () => {
   test('is idle, connecting, connected while something is watched, and idle again', async () => {
-    const etcd = fixture.client({ streams: { graceMs: 10 } });
+    const etcd = fixture.client({ streams: { lingerMs: 10 } });
     const states = watching(etcd.connection$);
     const seen = await batches(etcd, 'state');
     seen.leave();
-    await until(() => states.values.at(-1)?.status, (status) => status === 'idle'); // prettier-ignore
+    await waitForValue(() => states.values.at(-1)?.status, (status) => status === 'idle'); // prettier-ignore
     expect(states.values.map(({ status }) => status)).toEqual(['idle', 'connecting', 'connected', 'idle']);
     expect(states.values[2]).toMatchObject({ endpoint: fixture.server.endpoint, carrier: 'websocket' });
     await etcd.close();

@@ -2,8 +2,7 @@ import { expect, test } from '@jest/globals';
 import { EMPTY, of, throwError, type Observable } from 'rxjs';
 import { commitTxn, type TxnTarget } from '../../operators/index.js';
 import { AmbiguousWriteError, EtcdError } from '../../src/errors/index.js';
-import { key } from '../../src/model/compare.js';
-import { get, put, txn, type TxnSpec } from '../../src/model/op.js';
+import { get, key, put, txn, type TxnSpec } from '../../src/model/op.js';
 import { FakeKv } from '../support/fakes/fakeKv.js';
 import { logger, virtually } from './support.js';
 

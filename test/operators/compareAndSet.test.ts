@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { concatMap, map, of, type Observable } from 'rxjs';
-import { compareAndSet, type ConditionalPut, type Expected, type TxnTarget } from '../../operators/index.js';
+import { compareAndSet, type ConditionalPut, type ExpectedState, type TxnTarget } from '../../operators/index.js';
 import { EtcdError } from '../../src/errors/index.js';
 import { leaseId } from '../../src/model/ids.js';
 import { FakeKv } from '../support/fakes/fakeKv.js';
@@ -15,7 +15,7 @@ function store(): FakeKv {
   return kv;
 }
 
-test.each<[string, Expected, boolean]>([
+test.each<[string, ExpectedState, boolean]>([
   ['the same revision', { modRevision: 2 }, true],
   ['another revision', { modRevision: 1 }, false],
   ['a KeyValue that is unchanged', pair('a', 'red', 2), true],
@@ -100,11 +100,11 @@ test('the example', () => {
   );
   const report = (): void =>
     void repaint.subscribe((result) => {
-      console.log(result.succeeded ? `written at ${result.modRevision}` : `somebody wrote ${result.current?.value}`);
+      console.log(result.succeeded ? `written at ${result.modRevision}` : `found ${result.current?.value}`);
     });
   report();
   meddle = true;
   report();
 
-  expect(console.lines).toEqual(['written at 2', 'somebody wrote green']);
+  expect(console.lines).toEqual(['written at 2', 'found green']);
 });

@@ -7,6 +7,7 @@ import {
   changedValues,
   commitTxn,
   compareAndSet,
+  conflateByKey,
   decodeJson,
   decodeWith,
   deletes,
@@ -27,7 +28,7 @@ import {
   type PutTarget,
   type TxnTarget,
 } from '../../operators/index.js';
-import { key } from '../../src/model/compare.js';
+import { key } from '../../src/model/op.js';
 import { del, put } from './support.js';
 
 /** What every operator owes, whatever it does. `item(i)` is its i-th input, and two inputs or three make an output. */
@@ -117,6 +118,11 @@ contract('byRevision', byRevision(), (i) => put('a', '', Math.ceil(i / 2)));
 contract('changedValues', changedValues(), (i) => put('a', String(i - (i % 2)), i));
 contract('commitTxn', commitTxn(kv), () => ({}));
 contract('compareAndSet', compareAndSet(kv), (i) => ({ key: 'a', expected: undefined, value: String(i) }));
+contract(
+  'conflateByKey',
+  conflateByKey((changes) => of(changes)),
+  (i) => put('a', '', i),
+);
 contract('decodeJson', decodeJson(t.number), number);
 contract('decodeWith', decodeWith(t.string), number);
 contract('deletes', deletes(), (i) => del('a', i));

@@ -3,8 +3,7 @@ import { concat, concatMap, defer, NEVER, of, tap, throwError } from 'rxjs';
 import { commitTxn, guardedBy, withLock } from '../../operators/index.js';
 import { FENCED } from '../../operators/internal/fencedTxn.js';
 import { hasReason } from '../../src/errors/index.js';
-import { key } from '../../src/model/compare.js';
-import { get, put, txn, type TxnSpec } from '../../src/model/op.js';
+import { get, key, put, txn, type TxnSpec } from '../../src/model/op.js';
 import { FakeKv } from '../support/fakes/fakeKv.js';
 import { logger, virtually } from './support.js';
 

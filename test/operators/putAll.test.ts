@@ -267,7 +267,7 @@ describe('a txn that fails', () => {
     kv.txns[1]?.fail(unknownOutcome);
     kv.txns[0]?.fail(denied);
     expect(String(seen.error)).toBe(
-      'EtcdError: putAll stopped: 2 entries may or may not have been written ("c", "d"); 4 entries not written ("a", "b", "e" and 1 more): ' +
+      'PutAllError: putAll stopped: 2 entries may or may not have been written ("c", "d"); 4 entries not written ("a", "b", "e" and 1 more): ' +
         'the write may or may not have been carried out: lost (KV.Txn at http://a)',
     );
     expect(JSON.stringify(seen.error)).toContain('"reason":"AmbiguousWrite"');
@@ -579,6 +579,56 @@ test('nothing is sent any more for one who has had enough', () => {
     .subscribe();
   kv.txns[0]?.answer(2);
   expect(kv.keys).toEqual([['a']]);
+});
+
+describe('an entry is written as it was passed, though its buffers are filled again while it waits', () => {
+  class Reading implements PutEntry {
+    constructor(
+      readonly key: Uint8Array,
+      readonly value: Uint8Array,
+    ) {}
+  }
+  const bytesOf = (key: string) => [Buffer.from(key), Buffer.from('1')] as const;
+  const plain = (key: string): PutEntry => ({ key: bytesOf(key)[0], value: bytesOf(key)[1] });
+  const shapes: readonly (readonly [string, (key: string) => PutEntry])[] = [
+    ['plain', plain],
+    ['with a method', (key) => Object.assign(plain(key), { done: () => undefined })],
+    ['of a class', (key) => new Reading(...bytesOf(key))],
+  ];
+  const refill = (entries: readonly PutEntry[]) => {
+    for (const { key, value } of entries) for (const bytes of [key, value]) if (typeof bytes !== 'string') bytes.fill(0);
+  };
+  const writtenOf = (kv: HeldKv) => {
+    for (let at = 0; at < kv.txns.length; at++) kv.txns[at]?.answer(at + 2);
+    return kv.txns.map(({ keys, values }) => [...keys, ...values]);
+  };
+
+  test.each(shapes)('%s, of an Observable', (_, make) => {
+    const kv = new HeldKv();
+    const entries = ['a', 'b', 'c'].map(make);
+    from(entries)
+      .pipe(putAll(kv, { concurrency: 1, maxOps: 1 }))
+      .subscribe();
+    refill(entries.slice(1));
+    expect(writtenOf(kv)).toEqual([
+      ['a', '1'],
+      ['b', '1'],
+      ['c', '1'],
+    ]);
+  });
+
+  test.each(shapes.slice(0, 2))('%s, of a list, before it is subscribed to', (_, make) => {
+    const kv = new HeldKv();
+    const entries = ['a', 'b', 'c'].map(make);
+    const results$ = putAll(kv, entries, { concurrency: 1, maxOps: 1 });
+    refill(entries);
+    results$.subscribe();
+    expect(writtenOf(kv)).toEqual([
+      ['a', '1'],
+      ['b', '1'],
+      ['c', '1'],
+    ]);
+  });
 });
 
 test('unsubscribing aborts what is under way', () => {

@@ -61,6 +61,7 @@ test.each([
   ['code Unavailable', noLeader, true],
   ['a connection that broke', new EtcdError('ConnectionLost', ''), true],
   ['a server that is behind', new EtcdError('TooManyRequests', ''), true],
+  ['a client with too many calls', new EtcdError('TooManyPending', ''), true],
   ['a server text that we do not know, with code Unavailable', new EtcdError('Unknown', '', { code: 'Unavailable' }), true],
   ['a write that may have been carried out', new AmbiguousWriteError(noLeader), false],
   ['compaction', new CompactedError(''), false],

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
-import { concat, defer, finalize, map, NEVER, of, Subject, takeUntil, throwError, timer } from 'rxjs';
-import { retryBackoff, whileLeader, type WhileHeldConfig } from '../../operators/index.js';
+import { concat, defer, finalize, map, NEVER, of, Subject, takeUntil, throwError, timer, type Observable } from 'rxjs';
+import { retryBackoff, whileLeader, type RunWhileOptions } from '../../operators/index.js';
 import { EtcdError, hasReason } from '../../src/errors/index.js';
+import type { OwnershipEvent } from '../../src/model/ownershipEvent.js';
 import { logger, virtually } from './support.js';
 
 const leader = { revision: 2 };
@@ -87,7 +88,7 @@ test('leaving while it waits to be elected runs no work', () => {
 test('what is not known to be done on completion is refused at once', () => {
   let error: unknown;
   try {
-    whileLeader(() => [], { onComplete: 'resign' } as unknown as WhileHeldConfig);
+    whileLeader(() => [], { onComplete: 'resign' } as unknown as RunWhileOptions);
   } catch (thrown) {
     error = thrown;
   }
@@ -96,31 +97,23 @@ test('what is not known to be done on completion is refused at once', () => {
 
 test('the example', () => {
   virtually(({ flush }) => {
-    const revisions = [2, 9];
-    const campaign = defer(() => {
-      const revision = revisions.shift() ?? 0;
-      const end =
-        revision === 2
-          ? timer(1_500).pipe(
-              map(() => {
-                throw lost;
-              }),
-            )
-          : NEVER;
-      return concat(of({ revision }), end);
-    });
+    const campaign: Observable<OwnershipEvent<typeof leader>> = concat(
+      of({ type: 'owned', revision: 2 } as const),
+      timer(1_500).pipe(map(() => ({ type: 'lost', error: lost }) as const)),
+      of({ type: 'owned', revision: 9 } as const),
+      NEVER,
+    );
     const etcd = { election: () => ({ campaign: () => campaign }) };
     const console = logger();
 
-    const standing = etcd
+    const leading = etcd
       .election()
       .campaign()
       .pipe(
         whileLeader(({ revision }) => timer(0, 1_000).pipe(map((tick) => `${revision}: tick ${tick}`))),
-        retryBackoff({ retryIf: (error) => hasReason(error, 'LockLost') }),
         takeUntil(timer(2_000)),
       );
-    standing.subscribe((line) => console.log(line));
+    leading.subscribe((line) => console.log(line));
     flush();
 
     expect(console.lines).toEqual(['2: tick 0', '2: tick 1', '9: tick 0']);

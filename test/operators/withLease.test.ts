@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals';
 import { concat, defer, finalize, NEVER, of, throwError, timer, map, type Observable } from 'rxjs';
-import { withLease, type LeaseNews, type WhileHeldConfig } from '../../operators/index.js';
+import { withLease, type LeaseEventLike, type RunWhileOptions } from '../../operators/index.js';
 import { EtcdError, hasReason } from '../../src/errors/index.js';
 import { leaseId, type LeaseId } from '../../src/model/ids.js';
 import { logger, Store, virtually } from './support.js';
 
-const news = (type: string, id: number): LeaseNews<{ readonly id: LeaseId }> => ({ type, lease: { id: leaseId(id) } });
-/** g granted, r refreshed, j jammed, l lost; then h granted anew. */
-const events = { g: news('granted', 1), r: news('refreshed', 1), j: news('jammed', 1), l: news('lost', 1), h: news('granted', 2) };
+const news = (type: string, id: number): LeaseEventLike<{ readonly id: LeaseId }> => ({ type, lease: { id: leaseId(id) } });
+/** g granted, r refreshed, j refreshFailed, l lost; then h granted anew. */
+const events = { g: news('granted', 1), r: news('refreshed', 1), j: news('refreshFailed', 1), l: news('lost', 1), h: news('granted', 2) };
 const lost = new EtcdError('LeaseLost', 'lost');
 
 test('the work of a lease is run once, and runs on through refreshes and jams', () => {
@@ -124,7 +124,7 @@ test('work may be a Promise', async () => {
 test('what is not known to be done on completion is refused at once', () => {
   let error: unknown;
   try {
-    withLease(() => [], { onComplete: 'revoke' } as unknown as WhileHeldConfig);
+    withLease(() => [], { onComplete: 'revoke' } as unknown as RunWhileOptions);
   } catch (thrown) {
     error = thrown;
   }

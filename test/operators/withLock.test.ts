@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { concat, defer, finalize, map, NEVER, of, throwError, type Observable } from 'rxjs';
-import { withLock, type WithLockConfig } from '../../operators/index.js';
+import { withLock, type WithLockOptions } from '../../operators/index.js';
 import { EtcdError, hasReason } from '../../src/errors/index.js';
 import { logger, virtually } from './support.js';
 
@@ -36,7 +36,7 @@ describe('a job that comes while another runs', () => {
     virtually(({ cold, expectObservable, expectSubscriptions }) => {
       const lock = cold('-o', owned);
       const work = cold('a----(x|)');
-      const config: WithLockConfig = strategy === undefined ? {} : { strategy };
+      const config: WithLockOptions = strategy === undefined ? {} : { strategy };
       expectObservable(cold('-1--2-------|').pipe(withLock(lock, () => work, config))).toBe(result);
       expectSubscriptions(lock.subscriptions).toBe([...locks]);
       expectSubscriptions(work.subscriptions).toBe([...works]);
@@ -149,7 +149,7 @@ test('each subscriber has its own jobs and locks', () => {
 test('an unknown strategy is refused at once', () => {
   let error: unknown;
   try {
-    withLock(of({}), () => [], { strategy: 'toString' } as unknown as WithLockConfig);
+    withLock(of({}), () => [], { strategy: 'toString' } as unknown as WithLockOptions);
   } catch (thrown) {
     error = thrown;
   }

@@ -3,16 +3,18 @@
  * as ESM and as CommonJS, and compiles as older settings of TypeScript would have it. Run by `npm run check:package`.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+const { resolve } = createRequire(import.meta.url);
+const tsc = resolve('typescript/bin/tsc');
 const problems = [];
 const check = (ok, problem) => ok || problems.push(problem);
 
@@ -25,8 +27,23 @@ try {
   install(packed);
   compileAndRun('ESM', { type: 'module' }, { module: 'NodeNext', moduleResolution: 'NodeNext' });
   compileAndRun('CommonJS', { type: 'commonjs' }, { module: 'Node16', moduleResolution: 'Node16' });
+  checkHeadline();
   for (const entry of ['src', 'operators']) await checkCopies(entry);
   checkOneCopy();
+  checkBareGlobals();
+  checkUndici();
+  const [nodeNext, bundler] = [
+    { layout: 'npm', module: 'NodeNext', moduleResolution: 'NodeNext' },
+    { layout: 'pnpm', module: 'ESNext', moduleResolution: 'Bundler' },
+  ];
+  for (const [name, compiler] of Object.entries({ newest: tsc, oldest: oldestTypeScript() })) {
+    declare(`${name} TypeScript, NodeNext, npm`, { compiler, ...nodeNext });
+    declare(`${name} TypeScript, Bundler, pnpm`, { compiler, ...bundler });
+  }
+  await bundleAndRun('an ES module bundle with undici outside', { format: 'esm', external: ['undici'] });
+  const banner = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+  await bundleAndRun('an ES module bundle that brings a require', { format: 'esm', banner: { js: banner } });
+  await bundleAndRun('a CommonJS bundle', { format: 'cjs' });
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -52,6 +69,15 @@ function install({ filename }) {
   for (const name of [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies), '@types', 'undici-types']) {
     symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
   }
+}
+
+/** The first example of README.md, in an empty folder and against a real etcd. */
+function checkHeadline() {
+  const args = ['--import', 'tsx', join(here, 'headline.ts'), folder];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', timeout: 120_000 });
+  const ok = stdout === 'ok\n';
+  check(ok, `the first example of README.md, in an empty folder: received ${stdout}${stderr}`);
+  if (ok) console.log('✓ the first example of README.md runs in an empty folder');
 }
 
 /** Node takes the CommonJS copy, whoever asks. That for bundlers has to be the same, and to load. */
@@ -102,4 +128,136 @@ function compileAndRun(title, packageJson, compilerOptions) {
   const ok = ran.status === 0 && ran.stdout === 'ok\n';
   check(ok, `${title}: ends with ${ran.signal ?? `exit code ${ran.status}`}, says ${JSON.stringify(ran.stdout)}\n${ran.stderr}`);
   if (ok) console.log(`✓ ${title}: compiles, runs and ends`);
+}
+
+/** The oldest compiler that docs/runtimes.md names. Not a package of ours: its `tsc` would stand in the way of the newest one. */
+function oldestTypeScript() {
+  const [, version] = /oldest version .* is \*\*(\d+\.\d+)\*\*/.exec(readFileSync(join(root, 'docs/runtimes.md'), 'utf8'));
+  const cache = join(root, '.cache', `typescript-${version}`);
+  const compiler = join(cache, 'package/bin/tsc');
+  if (existsSync(compiler)) return compiler;
+  mkdirSync(cache, { recursive: true });
+  const [{ filename }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--silent', `typescript@~${version}.0`], { cwd: cache }));
+  execFileSync('tar', ['-xzf', filename], { cwd: cache });
+  return compiler;
+}
+
+/** A library built on ours: the compiler has to be able to write its declarations, with the newest TypeScript and the oldest that we support. */
+function declare(title, { compiler, layout, module, moduleResolution }) {
+  const project = join(layout === 'pnpm' ? pnpmLayout() : folder, `declare-${title}`.replaceAll(/\W+/g, '-'));
+  mkdirSync(project);
+  cpSync(join(here, 'declarations.ts'), join(project, 'declarations.ts'));
+  writeFileSync(join(project, 'package.json'), '{"type":"module"}');
+  const compilerOptions = {
+    target: 'ES2022',
+    strict: true,
+    skipLibCheck: false,
+    declaration: true,
+    types: [],
+    outDir: 'out',
+    rootDir: '.',
+  };
+  writeFileSync(
+    join(project, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: { ...compilerOptions, module, moduleResolution }, files: ['declarations.ts'] }),
+  );
+  const compiled = spawnSync(process.execPath, [compiler], { cwd: project, encoding: 'utf8' });
+  check(compiled.status === 0, `${title}: declarations of a library built on rxetcd\n${compiled.stdout}`);
+  if (compiled.status === 0) console.log(`✓ ${title}: a library built on it gets its declarations`);
+}
+
+/** As pnpm installs: a package sees only what it depends on itself, through links. */
+function pnpmLayout() {
+  const top = join(folder, 'pnpm');
+  if (existsSync(top)) return top;
+  const store = join(top, 'node_modules', '.pnpm');
+  const place = (name, source, dependencies) => {
+    const modules = join(store, name.replaceAll('/', '+'), 'node_modules');
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
+    cpSync(source, join(modules, name), { recursive: true });
+    for (const each of dependencies) symlinkSync(join(store, each, 'node_modules', each), join(modules, each), 'junction');
+    return join(modules, name);
+  };
+  const needs = { 'fp-ts': [], 'io-ts': ['fp-ts'], immutable: [], rxjs: ['tslib'], tslib: [], undici: [] };
+  for (const [name, dependencies] of Object.entries(needs)) place(name, join(root, 'node_modules', name), dependencies);
+  const ours = place(manifest.name, join(folder, 'node_modules', manifest.name), ['fp-ts', 'immutable', 'io-ts', 'rxjs', 'undici']);
+  for (const name of ['rxjs', 'io-ts']) symlinkSync(join(store, name, 'node_modules', name), join(top, 'node_modules', name), 'junction');
+  symlinkSync(ours, join(top, 'node_modules', manifest.name), 'junction');
+  return top;
+}
+
+/** Of the undici that was tested with, the CommonJS copy loads the used part. Any other undici is loaded by its index, and works as well. */
+function checkUndici() {
+  const { version } = JSON.parse(readFileSync(join(root, 'node_modules/undici/package.json'), 'utf8'));
+  const index = `module.exports = require(${JSON.stringify(join(root, 'node_modules/undici'))});`;
+  const PARTS = ['lib/dispatcher/client.js', 'lib/dispatcher/pool.js', 'lib/core/connect.js', 'lib/core/errors.js'];
+  const parts = Object.fromEntries(PARTS.map((part) => [part, 'module.exports = {};']));
+  const other = { name: 'undici', main: 'index.js' };
+  callWith('the undici of this release', undefined, 'parts');
+  callWith('a newer undici', { ...parts, 'index.js': index, 'package.json': JSON.stringify({ ...other, version: '7.999.0' }) }, 'index');
+  callWith('an undici with other parts', { ...parts, 'index.js': index, 'package.json': JSON.stringify({ ...other, version }) }, 'index');
+  const exports = { '.': './index.js' };
+  callWith(
+    'an undici that hides its files',
+    { 'index.js': index, 'package.json': JSON.stringify({ ...other, version, exports }) },
+    'index',
+  );
+}
+
+/** Calls a server that fails, and checks what was loaded of undici. `files` are those of another undici. */
+function callWith(title, files, expected) {
+  const project = join(folder, `undici-${title.replaceAll(/\W+/g, '-')}`);
+  const modules = join(project, 'node_modules');
+  cpSync(join(folder, 'node_modules', manifest.name), join(modules, manifest.name), { recursive: true });
+  for (const name of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
+    if (name !== 'undici' || files === undefined) symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
+  }
+  for (const [name, text] of Object.entries(files ?? {})) {
+    const path = join(modules, 'undici', name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  }
+  const program = `
+    const { createClient } = require('${manifest.name}');
+    const { createServer } = require('node:http');
+    let requests = 0;
+    const server = createServer((_, response) => (requests++, response.writeHead(500).end()));
+    server.listen(0, '127.0.0.1', () => {
+      const etcd = createClient({ endpoints: 'http://127.0.0.1:' + server.address().port, requestTimeoutMs: 500 });
+      const ended = () => {
+        const loaded = Object.keys(require.cache).filter((file) => /undici.(index|lib.mock.mock-agent)\\.js$/.test(file));
+        console.log(requests > 0 ? 'requests' : 'no request', loaded.length === 0 ? 'parts' : 'index');
+        void etcd.close().then(() => server.close());
+      };
+      etcd.kv.get('key').subscribe({ error: ended });
+    });`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--eval', program], { cwd: project, encoding: 'utf8', timeout: 10_000 });
+  const ok = stdout === `requests ${expected}\n`;
+  check(ok, `with ${title}: expected requests by its ${expected}, received ${JSON.stringify(stdout)}\n${stderr}`);
+  if (ok) console.log(`✓ with ${title}, a call loads its ${expected}`);
+}
+
+/** The same program as one file. An ES module has no `require`, which undici needs: it stays outside, or the bundle brings a `require`. */
+async function bundleAndRun(title, options) {
+  const outfile = join(folder, `bundle-${title.replaceAll(/\W+/g, '-')}.${options.format === 'cjs' ? 'cjs' : 'mjs'}`);
+  const common = { entryPoints: [join(here, 'consumer.ts')], absWorkingDir: folder, nodePaths: [join(folder, 'node_modules')] };
+  await build({ ...common, bundle: true, platform: 'node', outfile, logLevel: 'silent', tsconfigRaw: '{}', ...options });
+  const ran = spawnSync(process.execPath, [outfile], { cwd: folder, encoding: 'utf8', timeout: 10_000 });
+  const ok = ran.status === 0 && ran.stdout === 'ok\n';
+  check(ok, `${title}: ends with ${ran.signal ?? `exit code ${ran.status}`}, says ${JSON.stringify(ran.stdout)}\n${ran.stderr}`);
+  if (ok) console.log(`✓ ${title}: runs and ends`);
+}
+
+/** jsdom, as jest has it, lacks these. A test of a component imports the operators there. */
+function checkBareGlobals() {
+  const missing = ['TextEncoder', 'TextDecoder', 'setImmediate', 'fetch', 'structuredClone', 'AbortSignal', 'performance'];
+  const program = `
+    for (const name of ${JSON.stringify(missing)}) delete globalThis[name];
+    const { puts } = require('${manifest.name}/operators');
+    const { key, createClient } = require('${manifest.name}');
+    console.log(typeof puts, typeof key, typeof createClient);`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--eval', program], { cwd: folder, encoding: 'utf8' });
+  const ok = stdout === 'function function function\n';
+  check(ok, `importing it needs a global that jsdom lacks:\n${stdout}${stderr}`);
+  if (ok) console.log('✓ importing it needs no global of the web or of Node');
 }

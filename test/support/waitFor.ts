@@ -1,10 +1,32 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Resolves when it is so; rejects, naming it, when it takes longer than that. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+/** Tells what hangs, also on a machine that does other work. */
+const TIMEOUT_MS = 60_000;
+const PAUSE_MS = 2;
+const SERVER_PAUSE_MS = 20;
+
+/**
+ * Repeats `look` until its result is neither `false` nor `undefined`, and resolves with that. Rejects with `what` in the message when the time is
+ * over. A `look` that returns a promise asks a server, and so has longer pauses.
+ */
+export async function waitFor<T>(what: string, look: () => T | Promise<T>, timeoutMs = TIMEOUT_MS): Promise<Exclude<T, false | undefined>> {
   const end = performance.now() + timeoutMs;
-  while (!(await isSo())) {
+  for (;;) {
+    const looked = look();
+    const result = await looked;
+    if (result !== false && result !== undefined) return result as Exclude<T, false | undefined>;
     if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await delay(2);
+    await delay(looked instanceof Promise ? SERVER_PAUSE_MS : PAUSE_MS);
+  }
+}
+
+/** Reads a value until it is as expected, and resolves with it. Rejects with the last value in the message when the time is over. */
+export async function waitForValue<T>(read: () => T | Promise<T>, isExpected: (value: T) => boolean, timeoutMs = TIMEOUT_MS): Promise<T> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await read();
+    if (isExpected(value)) return value;
+    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms; last value: ${JSON.stringify(value)}`);
+    await delay(SERVER_PAUSE_MS);
   }
 }

@@ -18,6 +18,17 @@ import {
 
 type ValueOf<T> = T extends Observable<infer V> ? V : never;
 
+export function liveViews({ liveReady, liveValue, watch, watchOnce }: Client): void {
+  const onInvalid = (): void => undefined;
+  expectTypeOf(liveReady({ prefix: 'a/' })).toEqualTypeOf<Observable<boolean>>();
+  expectTypeOf(liveValue('a', { codec: t.number, onInvalid, fallback: 0 })).toEqualTypeOf<Observable<number | undefined>>();
+  // @ts-expect-error -- what stands in is of the codec's type
+  void liveValue('a', { codec: t.number, onInvalid, fallback: 'none' });
+  void watchOnce('a', { onStart: (revision) => expectTypeOf(revision).toEqualTypeOf<number>() });
+  // @ts-expect-error -- it is a function
+  void watch('a', { onStart: true });
+}
+
 export function services({ kv, lease, cluster, maintenance, lockService, electionService, watch, metrics }: Client): void {
   expectTypeOf(kv.get('a')).toEqualTypeOf<Observable<KeyValue | undefined>>();
   expectTypeOf(kv.exists('a')).toEqualTypeOf<Observable<boolean>>();

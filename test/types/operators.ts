@@ -12,7 +12,8 @@ import {
   type KeyValue,
   type Leadership,
   type LeaseId,
-  type Ownership,
+  type LockHandle,
+  type OwnershipEvent,
   type PutOp,
   type PutResponse,
   type RangeResponse,
@@ -62,7 +63,7 @@ export function locks({ lock, tryLock, election }: Client, jobs: Observable<Job>
   const done = jobs.pipe(
     withLock(lock('jobs'), (job, ownership) => {
       expectTypeOf(job).toEqualTypeOf<Job>();
-      expectTypeOf(ownership).toEqualTypeOf<Ownership>();
+      expectTypeOf(ownership).toEqualTypeOf<LockHandle>();
       return of(String(job.id));
     }),
   );
@@ -76,6 +77,26 @@ export function locks({ lock, tryLock, election }: Client, jobs: Observable<Job>
   );
   expectTypeOf(apart).toEqualTypeOf<Observable<number>>();
   expectTypeOf(jobs.pipe(withLock(election('e').campaign(''), (_, leadership) => of(leadership)))).toEqualTypeOf<Observable<Leadership>>();
+  const again = jobs.pipe(
+    withLock(lock('jobs', { onLost: 'reacquire' }), (job, ownership) => {
+      expectTypeOf(ownership).toEqualTypeOf<LockHandle & { readonly type: 'owned' }>();
+      return of(ownership.revision + job.id);
+    }),
+  );
+  expectTypeOf(again).toEqualTypeOf<Observable<number>>();
+  const led = election('e')
+    .campaign('', { onLost: 'reacquire' })
+    .pipe(
+      whileLeader((leadership) => {
+        expectTypeOf(leadership).toEqualTypeOf<Leadership & { readonly type: 'owned' }>();
+        return leadership.proclaim('x');
+      }),
+    );
+  expectTypeOf(led).toEqualTypeOf<Observable<void>>();
+  // What says of a loss has nothing of an ownership: whoever takes it for one is told by the compiler.
+  expectTypeOf<keyof OwnershipEvent<Leadership>>().toEqualTypeOf<'type'>();
+  expectTypeOf(lock('jobs', { onLost: 'reacquire' })).toEqualTypeOf<Observable<OwnershipEvent<LockHandle>>>();
+  expectTypeOf(lock('jobs', { onLost: 'error' })).toEqualTypeOf<Observable<LockHandle>>();
   // @ts-expect-error there is no such strategy
   void jobs.pipe(withLock(lock('jobs'), () => [], { strategy: 'queue' }));
 }
@@ -118,7 +139,7 @@ export function txns({ kv }: Client, names: Observable<string>): void {
   void names.pipe(commitTxn(kv));
 }
 
-export function fences({ kv, lock }: Client, ownership: Ownership, names: Observable<string>): void {
+export function fences({ kv, lock }: Client, ownership: LockHandle, names: Observable<string>): void {
   const specs = names.pipe(map((name) => txn({ success: [put(name, '1')], failure: [get(name)] })));
   const fenced = specs.pipe(guardedBy(ownership));
   expectTypeOf(fenced).toEqualTypeOf<Observable<FencedTxn<readonly [PutOp], readonly [ReturnType<typeof get>]>>>();

@@ -1,51 +1,261 @@
-import { AsyncSubject, BehaviorSubject, filter, finalize, firstValueFrom, of, race, retry, throwError, timer, type Observable } from 'rxjs';
-import { isEtcdError } from '../../errors/index.js';
-import { isPassing } from '../../watch/retryable.js';
+import { AsyncSubject, BehaviorSubject, defer, filter, Observable, of, race, repeat, take, tap, timer } from 'rxjs';
+import { EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
+import type { LeaseId } from '../../model/ids.js';
+import { backoffMs, retryAfter } from '../../util/retry.js';
+import { isRetryable } from '../../watch/retryable.js';
 
-/** What is given back to the cluster (leases, locks) after the one who held it has left, when nobody is subscribed any more. A client waits for it when it is closed. */
-export class Releases {
-  private readonly pending = new BehaviorSubject(0);
-  private readonly byKey = new Map<string, Observable<void>>();
+/**
+ * A lease or a key that `close()` could not release. A key under a lease is deleted with that lease, after its TTL at
+ * the latest.
+ */
+export interface Unreleased {
+  /** The lease that the server may still have; undefined for a key that is under no lease of this client. */
+  readonly lease: LeaseId | undefined;
+  /** The key that may still exist (such as the queue entry of a lock), or that may be missing (the item of a queue). */
+  readonly key: string | undefined;
+  /** The cause of the failure; undefined if the timeout of `close()` had passed. */
+  readonly error: EtcdError | undefined;
+}
 
+/** The result of `close()`. */
+export interface CloseSummary {
   /**
-   * Gives something back. That it fails harms nobody: the lease ends by itself.
-   *
-   * @param key what may be asked for again, and has to be given back before that
+   * The number of leases, and of keys under leases that the caller passed, that were released since `close()` was
+   * called.
    */
-  run(release: Observable<unknown>, key?: string): void {
-    const over = new AsyncSubject<void>();
-    if (key !== undefined) this.byKey.set(key, over);
-    this.pending.next(this.pending.value + 1);
-    const end = (): void => {
-      this.pending.next(this.pending.value - 1);
-      if (key !== undefined && this.byKey.get(key) === over) this.byKey.delete(key);
-      over.next();
-      over.complete();
-    };
-    release.pipe(finalize(end)).subscribe({ error: () => undefined });
+  readonly released: number;
+  /**
+   * The leases and keys that may be left at the server. It includes releases that began before `close()` and had not
+   * ended.
+   */
+  readonly unreleased: readonly Unreleased[];
+}
+
+/** The lease or key that is released. */
+export type ReleaseTarget = Partial<Pick<Unreleased, 'lease' | 'key'>>;
+
+/** The most releases that are sent at a time: enough for all connections to several endpoints. */
+const MOST_AT_A_TIME = 512;
+/** How long the server may confirm no release: this long, or `QUIET_PART` of the timeout if that is longer. */
+const LEAST_QUIET_MS = 2_000;
+const QUIET_PART = 1 / 5;
+
+/** A release that has not ended. */
+class Release {
+  work: Observable<unknown> | undefined;
+  /** The next one that waits to be sent. */
+  next: Release | undefined;
+  private readonly over = new AsyncSubject<void>();
+
+  constructor(
+    readonly target: ReleaseTarget,
+    readonly place: string | undefined,
+  ) {}
+
+  /** Emits once when it has ended. */
+  get ended(): Observable<void> {
+    return this.over;
   }
 
-  /** Emits once when a key is not about to be given back any more, be it that it was not. */
-  whenGivenBack(key: string): Observable<void> {
-    return this.byKey.get(key) ?? of(undefined);
-  }
-
-  /** Resolves when all is given back, or the time is over. */
-  async settled(atMostMs: number): Promise<void> {
-    const done = this.pending.pipe(filter((count) => count === 0));
-    await firstValueFrom(race(done, timer(atMostMs)));
+  end(): void {
+    this.over.next();
+    this.over.complete();
   }
 }
 
-const TRIES = 5;
-const FIRST_PAUSE_MS = 100;
+/**
+ * Releases leases, locks and the like at the cluster after their subscriber has left. Releases are sent in parallel, up
+ * to a limit. A client waits for them when it is closed.
+ */
+export class CleanupTracker {
+  private readonly pending = new Set<Release>();
+  private readonly count = new BehaviorSubject(0);
+  private readonly byPlace = new Map<string, Release>();
+  private first: Release | undefined;
+  private last: Release | undefined;
+  private sending = 0;
+  private isSending = false;
+  private closing = false;
+  private timeOver = false;
+  private released = 0;
+  private readonly failed: Unreleased[] = [];
 
-/** Repeats what gives something back, and does no harm when it is done twice: the next in a queue would otherwise wait for the end of a lease because of a cut. */
-export function severalTries<T>(release: Observable<T>): Observable<T> {
+  /**
+   * Releases something. A failure harms no other client: the lease expires by itself.
+   *
+   * @param held emits what is held, once it is known; it may complete without a value, or fail, if there is nothing to
+   * release
+   * @param release gives the call that releases it; undefined if there is nothing to release
+   * @param place names what may be acquired again, and has to be released before that
+   */
+  run<T>(held: Observable<T>, release: (held: T) => Observable<unknown> | undefined, target: ReleaseTarget, place?: string): void {
+    const entry = new Release(target, place);
+    if (place !== undefined) this.byPlace.set(place, entry);
+    this.pending.add(entry);
+    this.count.next(this.pending.size);
+    held.subscribe({
+      next: (value) => {
+        entry.work = release(value);
+      },
+      // Only a write of unknown outcome leaves something behind.
+      error: (error: unknown) => this.end(entry, hasReason(error, 'AmbiguousWrite') ? error : undefined),
+      complete: () => (entry.work === undefined ? this.end(entry) : this.enqueue(entry)),
+    });
+  }
+
+  /** Emits once when no release of a place is in progress, whether the last one succeeded or not. */
+  whenReleased(place: string): Observable<void> {
+    return this.byPlace.get(place)?.ended ?? of(undefined);
+  }
+
+  /**
+   * Emits once when everything is released, the timeout has passed, or the server confirms no release any more. The
+   * summary counts releases that end after the subscription.
+   */
+  settled(timeoutMs: number): Observable<unknown> {
+    return defer(() => {
+      this.closing = true;
+      this.released = 0;
+      const done = this.count.pipe(filter((count) => count === 0));
+      const limits = timeoutMs === Infinity ? [] : [timer(timeoutMs), this.quiet(timeoutMs)];
+      return race(done, ...limits).pipe(
+        take(1),
+        tap(() => (this.timeOver = true)),
+      );
+    });
+  }
+
+  /** Emits when the server has confirmed no release for a part of the timeout. */
+  private quiet(timeoutMs: number): Observable<unknown> {
+    const quietMs = Math.max(LEAST_QUIET_MS, timeoutMs * QUIET_PART);
+    return defer(() => {
+      const before = this.released;
+      return timer(quietMs).pipe(filter(() => this.released === before));
+    }).pipe(repeat());
+  }
+
+  /** Returns the releases since {@link settled} was subscribed to, and those that failed or have not ended. */
+  summary(): CloseSummary {
+    return { released: this.released, unreleased: [...this.failed, ...[...this.pending].map(({ target }) => unreleased(target))] };
+  }
+
+  private enqueue(entry: Release): void {
+    if (this.last === undefined) this.first = entry;
+    else this.last.next = entry;
+    this.last = entry;
+    this.send();
+  }
+
+  /** Sends waiting releases, up to the limit. It is a loop, as a release that ends at once starts the next one. */
+  private send(): void {
+    if (this.isSending) return;
+    this.isSending = true;
+    for (let entry = this.first; entry !== undefined && this.sending < MOST_AT_A_TIME && !this.timeOver; entry = this.first) {
+      this.first = entry.next;
+      if (this.first === undefined) this.last = undefined;
+      entry.next = undefined;
+      this.sendOne(entry);
+    }
+    this.isSending = false;
+  }
+
+  private sendOne(entry: Release): void {
+    this.sending += 1;
+    const sent = (error?: EtcdError): void => {
+      this.sending -= 1;
+      this.end(entry, error);
+      this.send();
+    };
+    entry.work?.subscribe({
+      error: (error: unknown) => sent(isEtcdError(error) ? error : new EtcdError('Unknown', String(error))),
+      complete: () => {
+        this.released += 1;
+        sent();
+      },
+    });
+  }
+
+  private end(entry: Release, error?: EtcdError): void {
+    const { place, target } = entry;
+    this.pending.delete(entry);
+    if (error !== undefined && this.closing) this.failed.push(unreleased(target, this.timeOver ? undefined : error));
+    if (place !== undefined && this.byPlace.get(place) === entry) this.byPlace.delete(place);
+    this.count.next(this.pending.size);
+    entry.end();
+  }
+}
+
+const unreleased = ({ lease, key }: ReleaseTarget, error?: EtcdError): Unreleased => ({ lease, key, error });
+
+const MAX_ATTEMPTS = 5;
+/** Without chance, as `close()` waits for the releases. */
+const PAUSES = { initialMs: 100, maxMs: Infinity, jitter: 0 };
+
+/**
+ * Retries a release that may be carried out twice. Without it, a lost connection would make the next waiter wait until
+ * the lease expires.
+ */
+export function retryCleanup<T>(release: Observable<T>): Observable<T> {
+  return repeatedWhile(isRetryable, release);
+}
+
+/** Retries a release that could harm another client if it were carried out twice, as long as it certainly was not. */
+export function sentOnce<T>(release: Observable<T>): Observable<T> {
+  return repeatedWhile((error) => isRetryable(error) && error.reason !== 'AmbiguousWrite', release);
+}
+
+function repeatedWhile<T>(mayRepeat: (error: EtcdError) => boolean, release: Observable<T>): Observable<T> {
   return release.pipe(
-    retry({
-      delay: (error: unknown, tries) =>
-        tries < TRIES && isEtcdError(error) && isPassing(error) ? timer(FIRST_PAUSE_MS * 2 ** (tries - 1)) : throwError(() => error),
-    }),
+    retryAfter((error, attempts) =>
+      attempts < MAX_ATTEMPTS && isEtcdError(error) && mayRepeat(error) ? backoffMs(attempts - 1, PAUSES) : undefined,
+    ),
   );
+}
+
+/** The result of an acquisition when its subscriber left: still unknown, passed to `use`, or an error. */
+export type AcquisitionState = 'pending' | 'acquired' | 'failed';
+
+/** The steps of {@link acquireWithCompensation}. */
+export interface Acquisition<T, R> {
+  /** Acquires. Its Observable emits one value, and continues after the subscriber has left. */
+  readonly acquire: (hasLeft: () => boolean) => Observable<T>;
+  /** Makes the Observable that is emitted while the acquired value is held. */
+  readonly use: (acquired: T, hasLeft: () => boolean) => Observable<R>;
+  /** Releases the value, usually by {@link CleanupTracker.run}. It is called once, when the subscriber has left. */
+  readonly release: (acquired: Observable<T>, state: AcquisitionState) => void;
+}
+
+/**
+ * Acquires a value, and releases it when the subscriber leaves. A request that was sent may be carried out after that,
+ * so `acquire` continues until its outcome is known.
+ */
+export function acquireWithCompensation<T, R>({ acquire, use, release }: Acquisition<T, R>): Observable<R> {
+  return new Observable((subscriber) => {
+    let left = false;
+    let state: AcquisitionState = 'pending';
+    const hasLeft = (): boolean => left;
+    const acquired = new AsyncSubject<T>();
+    // Passes the subscriber itself on, so that what is emitted passes through nothing here.
+    const next = (value: T): void => {
+      state = 'acquired';
+      defer(() => use(value, hasLeft)).subscribe(subscriber);
+    };
+    subscriber.add(
+      acquired.subscribe({
+        next,
+        error: (error: unknown) => {
+          state = 'failed';
+          subscriber.error(error);
+        },
+        complete: () => {
+          if (state === 'pending') subscriber.complete();
+        },
+      }),
+    );
+    subscriber.add(() => {
+      left = true;
+      release(acquired, state);
+    });
+    defer(() => acquire(hasLeft)).subscribe(acquired);
+  });
 }

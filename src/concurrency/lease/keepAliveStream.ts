@@ -1,50 +1,69 @@
+import { type LeaseId, leaseName } from '../../model/ids.js';
+import { type Timestamp, now, elapsedSince } from '../../util/time.js';
+import type { TimerEntry, TimerQueue } from './refreshScheduler.js';
 import { Observable, of, Subscription, type Subscriber } from 'rxjs';
-import { leaseRpcs, LeaseRefreshed } from '../../codec/lease.js';
+import { refreshRpc } from '../../codec/lease.js';
+import type { AnswerOf, RequestOf } from '../../codec/rpc.js';
 import { EtcdError, type ErrorDetails } from '../../errors/index.js';
-import type { Leases } from '../../services/lease.js';
-import type { LeaseId } from '../../model/ids.js';
-import { readStreamMessage } from '../../transport/answers.js';
+import type { LeaseService } from '../../services/lease.js';
 import type { Channel } from '../../transport/call.js';
-import type { DuplexPart } from '../../transport/http/transport.js';
-import type { Agenda } from '../agenda.js';
-import { moment, type Moment } from '../clock.js';
-import type { Asker, Hold, Refresher } from '../refresher.js';
-import { Silence } from '../silence.js';
+import type { DuplexEvent } from '../../transport/wire.js';
 
-/** What is told of the refreshes on a stream, of those whose askers have left, too. */
-export interface RefreshOutcomes {
-  /** The server has answered, whatever it says. */
-  readonly onAnswer: () => void;
-  readonly onRefreshed: (asker: Asker, hold: Hold) => void;
-  readonly onFailed: (asker: Asker, error: unknown) => void;
+/** The result of a grant or keepalive. The lease is valid for `ttl` seconds from when the request was sent. */
+export interface KeepAliveResult {
+  readonly ttl: number;
+  readonly sentAt: Timestamp;
 }
 
-/** What a stream both ways is kept with. */
-export interface StreamKeeping extends RefreshOutcomes {
-  readonly agenda: Agenda;
-  /** How long an answer may take at the most, however patient the asker. */
-  readonly answerTimeoutMs: number;
+/** A lease that requests a keepalive, and receives its result. */
+export interface KeepAliveRequest {
+  readonly id: LeaseId;
+  /** The timeout of the response, after which the stream is given up. */
+  readonly timeoutMs: number;
+  refreshed(result: KeepAliveResult): void;
+  /** Called with the error of the keepalive: `LeaseNotFound` if the lease does not exist. */
+  failed(error: unknown): void;
 }
 
-/** All leases of a client on one stream: emits it when it is open, and errors when it breaks. */
-export function duplexKeepAlive(parts: Observable<DuplexPart>, { endpoint }: Channel, keeping: StreamKeeping): Observable<Refresher> {
+/** Sends keepalives. It uses no Observables, as a thousand leases cause some hundred keepalives a second. */
+export interface KeepAliveClient {
+  /** Sends the keepalive of a lease, and reports its result once. */
+  send(request: KeepAliveRequest): void;
+  /** Ignores the result of a pending keepalive. */
+  cancel(request: KeepAliveRequest): void;
+}
+
+/** The context of a stream of keepalives. */
+export interface KeepAliveStreamContext {
+  readonly timers: TimerQueue;
+  /** The longest timeout of a response, even if the TTL of the lease would allow more. */
+  readonly responseTimeoutMs: number;
+  /** Called with each response of the server. */
+  readonly onResponse: () => void;
+  /** Called before a result is reported. Returns false if the lease was released since, and needs no result. */
+  readonly settle: (request: KeepAliveRequest) => boolean;
+}
+
+type RefreshRequest = RequestOf<typeof refreshRpc>;
+type Refreshed = AnswerOf<typeof refreshRpc>;
+
+/** Opens a stream for the keepalives of all leases. Emits it when it is open, and errors when it is lost. */
+export function duplexKeepAlives(
+  events: Observable<DuplexEvent<RefreshRequest, Refreshed>>,
+  { endpoint }: Channel,
+  context: KeepAliveStreamContext,
+): Observable<KeepAliveClient> {
   return new Observable((subscriber) => {
-    const where = { rpc: leaseRpcs.keepAlive.name, endpoint };
-    let stream: DuplexKeepAlive | undefined;
+    const where = { rpc: refreshRpc.name, endpoint };
+    let stream: DuplexKeepAlives | undefined;
     subscriber.add(() => stream?.close());
     subscriber.add(
-      parts.subscribe({
-        next: (part) => {
-          if (part.type === 'open') {
-            stream = new DuplexKeepAlive(part.send, where, keeping, subscriber);
-            subscriber.next(stream);
-            return;
-          }
-          try {
-            stream?.receive(part.json);
-          } catch (error) {
-            subscriber.error(error);
-          }
+      events.subscribe({
+        next: (event) => {
+          if (event.type === 'message') return stream?.receive(event.message);
+          if (event.type === 'partial') return;
+          stream = new DuplexKeepAlives(event.send, where, context, subscriber);
+          subscriber.next(stream);
         },
         error: (error: unknown) => subscriber.error(error),
       }),
@@ -52,88 +71,140 @@ export function duplexKeepAlive(parts: Observable<DuplexPart>, { endpoint }: Cha
   });
 }
 
-interface Waiting {
-  readonly asker: Asker;
-  readonly sentAt: Moment;
+interface Pending {
+  readonly request: KeepAliveRequest;
+  readonly sentAt: Timestamp;
 }
 
-class DuplexKeepAlive implements Refresher {
-  /** By lease, in the order of the requests, which is that of the answers. */
-  private readonly waiting = new Map<LeaseId, Waiting[]>();
-  private readonly silence: Silence;
+class DuplexKeepAlives implements KeepAliveClient {
+  /** The pending requests by lease. Responses arrive in the order of the requests. */
+  private readonly pending = new Map<LeaseId, Pending[]>();
+  private readonly timeout: ResponseTimeout;
 
   constructor(
-    private readonly send: (message: string) => void,
+    private readonly write: (request: RefreshRequest) => void,
     private readonly where: ErrorDetails,
-    private readonly keeping: StreamKeeping,
-    private readonly subscriber: Subscriber<Refresher>,
+    private readonly context: KeepAliveStreamContext,
+    private readonly subscriber: Subscriber<KeepAliveClient>,
   ) {
-    this.silence = new Silence(keeping.agenda);
+    this.timeout = new ResponseTimeout(context.timers);
   }
 
-  ask(asker: Asker): void {
-    const { id, patienceMs } = asker;
-    const one = { asker, sentAt: moment() };
-    const others = this.waiting.get(id);
-    if (others === undefined) this.waiting.set(id, [one]);
+  send(request: KeepAliveRequest): void {
+    const { id, timeoutMs } = request;
+    const one = { request, sentAt: now() };
+    const others = this.pending.get(id);
+    if (others === undefined) this.pending.set(id, [one]);
     else others.push(one);
-    this.silence.asked(Math.min(patienceMs, this.keeping.answerTimeoutMs), this.onSilence);
-    this.send(JSON.stringify({ ID: id }));
+    this.timeout.requestSent(Math.min(timeoutMs, this.context.responseTimeoutMs), this.onTimeout);
+    this.write({ id });
   }
 
-  /** It stays in its place: the answer comes all the same, and must not be taken for another's. */
-  leave(): void {}
+  /**
+   * Does nothing: the request stays in the queue, as its response still comes, and must not be taken for that of
+   * another request.
+   */
+  cancel(): void {}
 
   close(): void {
-    this.silence.forget();
+    this.timeout.cancel();
   }
 
-  receive(json: unknown): void {
-    const { keeping, waiting, where } = this;
-    const { id, ttl } = readStreamMessage(LeaseRefreshed, json, where);
-    keeping.onAnswer();
-    const asked = waiting.get(id);
-    const first = asked?.shift();
+  receive({ id, ttl }: Refreshed): void {
+    const { context, pending, where } = this;
+    context.onResponse();
+    const requests = pending.get(id);
+    const first = requests?.shift();
     if (first === undefined) return;
-    this.silence.answered();
-    if (asked?.length === 0) waiting.delete(id);
-    if (ttl > 0) keeping.onRefreshed(first.asker, { ttl, sentAt: first.sentAt });
-    else keeping.onFailed(first.asker, new EtcdError('LeaseNotFound', `lease ${id} is gone`, where));
+    this.timeout.responseReceived();
+    if (requests?.length === 0) pending.delete(id);
+    const { request, sentAt } = first;
+    if (!context.settle(request)) return;
+    if (ttl > 0) request.refreshed({ ttl, sentAt });
+    else request.failed(new EtcdError('LeaseNotFound', `${leaseName(id)} is gone`, where));
   }
 
-  /** On a stream that should answer at once: it is dead, for all that use it. */
-  private readonly onSilence = (ms: number): void =>
+  /** Fails the stream for all leases. The server should respond at once, so the connection is lost. */
+  private readonly onTimeout = (ms: number): void =>
     this.subscriber.error(new EtcdError('ConnectionLost', `a keepalive was not answered within ${Math.round(ms)} ms`, this.where));
 }
 
-/** Where no stream goes both ways each refresh is a call of its own. */
-export function singleKeepAlives(
-  service: Leases,
-  answerTimeoutMs: number,
-  { onAnswer, onRefreshed, onFailed }: RefreshOutcomes,
-): Observable<Refresher> {
-  const calls = new Map<Asker, Subscription>();
-  const leave = (asker: Asker): void => {
-    calls.get(asker)?.unsubscribe();
-    calls.delete(asker);
+/** Refreshes each lease with a separate call, for a transport without bidirectional streams. */
+export function unaryKeepAlives(
+  service: LeaseService,
+  { responseTimeoutMs, onResponse, settle }: KeepAliveStreamContext,
+): Observable<KeepAliveClient> {
+  const calls = new Map<KeepAliveRequest, Subscription>();
+  const cancel = (request: KeepAliveRequest): void => {
+    calls.get(request)?.unsubscribe();
+    calls.delete(request);
   };
-  const ask = (asker: Asker): void => {
-    const sentAt = moment();
+  const send = (request: KeepAliveRequest): void => {
+    const sentAt = now();
     const call = new Subscription();
-    calls.set(asker, call);
+    calls.set(request, call);
     call.add(
-      service.keepAliveOnce(asker.id, { timeoutMs: Math.min(asker.patienceMs, answerTimeoutMs) }).subscribe({
+      service.keepAliveOnce(request.id, { timeoutMs: Math.min(request.timeoutMs, responseTimeoutMs) }).subscribe({
         next: ({ ttl }) => {
-          calls.delete(asker);
-          onAnswer();
-          onRefreshed(asker, { ttl, sentAt });
+          calls.delete(request);
+          onResponse();
+          if (settle(request)) request.refreshed({ ttl, sentAt });
         },
         error: (error: unknown) => {
-          calls.delete(asker);
-          onFailed(asker, error);
+          calls.delete(request);
+          if (settle(request)) request.failed(error);
         },
       }),
     );
   };
-  return of({ ask, leave });
+  return of({ send, cancel });
+}
+
+/**
+ * Detects that a stream with pending requests receives no responses, as opposed to one that is slow. There is one timer
+ * for all requests. A response only records its time, as a timer for each of thousands of responses would cost more
+ * than the rest of their handling.
+ */
+class ResponseTimeout {
+  private pending = 0;
+  /** The shortest timeout of a request since no requests were pending. */
+  private timeoutMs = Infinity;
+  /** The time since which an expected response has not arrived. */
+  private waitingSince = now();
+  private timer: TimerEntry | undefined;
+  private onTimeout: (ms: number) => void = () => undefined;
+
+  constructor(private readonly timers: TimerQueue) {}
+
+  /** Records a request. A response to it, or to another request, is expected within the timeout. */
+  requestSent(timeoutMs: number, onTimeout: (ms: number) => void): void {
+    this.pending += 1;
+    this.onTimeout = onTimeout;
+    if (timeoutMs >= this.timeoutMs) return;
+    this.timeoutMs = timeoutMs;
+    this.waitingSince = now();
+    this.setTimer(timeoutMs);
+  }
+
+  responseReceived(): void {
+    this.pending -= 1;
+    this.waitingSince = now();
+    if (this.pending === 0) this.cancel();
+  }
+
+  /** Forgets all pending requests. */
+  cancel(): void {
+    this.timer?.cancel();
+    this.pending = 0;
+    this.timeoutMs = Infinity;
+  }
+
+  private setTimer(ms: number): void {
+    this.timer?.cancel();
+    this.timer = this.timers.in(ms, () => {
+      const leftMs = this.timeoutMs - elapsedSince(this.waitingSince);
+      if (leftMs > 0) this.setTimer(leftMs);
+      else this.onTimeout(this.timeoutMs);
+    });
+  }
 }

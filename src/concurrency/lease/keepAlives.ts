@@ -1,116 +1,132 @@
-import { EMPTY, ignoreElements, of, retry, share, timer, type Observable, type Observer } from 'rxjs';
-import { leaseRpcs } from '../../codec/lease.js';
-import type { Leases } from '../../services/lease.js';
-import type { Caller, Channel } from '../../transport/call.js';
-import type { ConnectionSettings } from '../../watch/settings.js';
-import { StreamConnections, type StreamOutcomes } from '../../watch/streams/streamManager.js';
-import { StreamLost } from '../../watch/streamLost.js';
-import { Agenda } from '../agenda.js';
-import { duplexKeepAlive, singleKeepAlives, type RefreshOutcomes } from './keepAliveStream.js';
-import type { Asker, Refresher } from '../refresher.js';
+import { EMPTY, ignoreElements, Observable, of, retry, share, timer, type Observer } from 'rxjs';
+import { refreshRpc } from '../../codec/lease.js';
+import type { LeaseService } from '../../services/lease.js';
+import { LeaseActivity } from '../../transport/endpoints/activity.js';
+import type { Caller, ChannelOf } from '../../transport/call.js';
+import { multicast } from '../../util/multicast.js';
+import type { StreamTimeouts } from '../../watch/retryable.js';
+import { StreamManager, StreamLostError, type StreamCallbacks } from '../../watch/streams/streamManager.js';
+import { TimerQueue } from './refreshScheduler.js';
+import { duplexKeepAlives, type KeepAliveClient, type KeepAliveRequest, unaryKeepAlives } from './keepAliveStream.js';
 
-/** A lease may live for two seconds: what leads to its refresh must not be waited for as long as watches can wait for theirs. In milliseconds. */
-const MOST = { answerTimeoutMs: 1_000, maxBackoffMs: 500 };
+/**
+ * Upper limits in milliseconds. A TTL may be two seconds, so the stream of keepalives must recover sooner than that of
+ * watches.
+ */
+const MOST = { responseTimeoutMs: 1_000, maxBackoffMs: 500 };
 
-/** The refreshes of all leases of a client, on one stream where the carrier can. */
-export class KeepAlives implements Refresher, Observer<Refresher> {
-  private readonly connections: StreamConnections<Refresher>;
-  private readonly agenda = new Agenda();
-  /** Those who have no answer yet. As long as there are any, a stream is asked for. */
-  private readonly askers = new Set<Asker>();
-  private stream: Refresher | undefined;
-  /** Shared: a stream that each of ten thousand leases holds by itself would look through all of them for each lease that ends. */
+/** Sends the keepalives of all leases of a client, on one stream if the transport supports that. */
+export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
+  private readonly connections: StreamManager<KeepAliveClient, ChannelOf<typeof refreshRpc>>;
+  private readonly timers = new TimerQueue();
+  /** The leases that wait for a response. While there are any, a stream is requested. */
+  private readonly pending = new Set<KeepAliveRequest>();
+  private stream: KeepAliveClient | undefined;
+  /**
+   * Keeps the stream open for all leases. It is shared, as otherwise the end of one of ten thousand leases would search
+   * through all of them.
+   */
   private readonly held: Observable<never>;
 
   constructor(
     caller: Caller,
-    private readonly service: Leases,
-    private readonly settings: ConnectionSettings,
+    private readonly service: LeaseService,
+    private readonly settings: StreamTimeouts,
+    private readonly leases = new LeaseActivity(),
   ) {
-    this.connections = new StreamConnections<Refresher>(
-      () => caller.channel(leaseRpcs.keepAlive),
+    this.connections = new StreamManager(
+      () => caller.channel(refreshRpc),
       {
         initialBackoffMs: Math.min(settings.initialBackoffMs, MOST.maxBackoffMs),
         maxBackoffMs: Math.min(settings.maxBackoffMs, MOST.maxBackoffMs),
-        answerTimeoutMs: Math.min(settings.answerTimeoutMs, MOST.answerTimeoutMs),
+        responseTimeoutMs: Math.min(settings.responseTimeoutMs, MOST.responseTimeoutMs),
       },
-      (channel, outcomes) => this.over(channel, outcomes),
+      (channel, callbacks) => this.open(channel, callbacks),
     );
     this.held = this.connections.stream().pipe(
       ignoreElements(),
       retry({
         delay: (failure: unknown) => {
-          if (!(failure instanceof StreamLost)) return EMPTY;
-          // Where another stream is said not to do better, the refreshes go on asking for one; so does this, but not all the time.
+          if (!(failure instanceof StreamLostError)) return EMPTY;
+          // If another stream would not help, the keepalives still request one, and so does this, at long intervals.
           return failure.again ? of(undefined) : timer(settings.maxBackoffMs);
         },
       }),
-      share(),
+      share({ connector: () => multicast<never>() }),
     );
   }
 
-  /** Refreshes a lease once, on the stream that there is; it fails when that breaks, and the next try is on another. */
-  ask(asker: Asker): void {
-    this.askers.add(asker);
-    if (this.askers.size === 1) this.connections.join(this);
-    else this.stream?.ask(asker);
+  /**
+   * Sends a keepalive on the current stream. It fails when that stream is lost; the next attempt uses another one.
+   */
+  send(request: KeepAliveRequest): void {
+    this.pending.add(request);
+    if (this.pending.size === 1) this.connections.attach(this);
+    else this.stream?.send(request);
   }
 
-  leave(asker: Asker): void {
+  cancel(request: KeepAliveRequest): void {
     const { stream } = this;
-    if (this.settle(asker)) stream?.leave(asker);
+    if (this.settle(request)) stream?.cancel(request);
   }
 
-  /** Keeps a stream open as long as it is subscribed to, whatever breaks: between two refreshes of a lease nobody else would. Emits nothing. */
+  /**
+   * Keeps a stream open, and replaces it when it is lost, as long as it is subscribed to. Between two refreshes no
+   * other subscriber does. Emits nothing.
+   */
   hold(): Observable<never> {
-    return this.held;
+    return new Observable((subscriber) => {
+      this.leases.begin();
+      subscriber.add(() => this.leases.end());
+      // Without bidirectional streams there is nothing to keep open, but the lease is still held.
+      subscriber.add(this.held.subscribe({ error: (error: unknown) => subscriber.error(error) }));
+    });
   }
 
-  /** There is a stream to ask on. */
-  next(stream: Refresher): void {
+  /** Sends the waiting keepalives on a new stream. */
+  next(stream: KeepAliveClient): void {
     this.stream = stream;
-    for (const asker of [...this.askers]) stream.ask(asker);
+    for (const request of [...this.pending]) stream.send(request);
   }
 
-  /** It broke, or there is none to be had. */
+  /** Fails the waiting keepalives, as the stream was lost or could not be opened. */
   error(failure: unknown): void {
-    const askers = [...this.askers];
-    this.askers.clear();
+    const requests = [...this.pending];
+    this.pending.clear();
     this.stream = undefined;
-    for (const asker of askers) asker.failed(failure instanceof StreamLost ? failure.error : failure);
+    for (const request of requests) request.failed(failure instanceof StreamLostError ? failure.error : failure);
   }
 
-  /** A stream has no end but an error. */
+  /** Does nothing: a stream ends only with an error. */
   complete(): void {}
 
-  private over(channel: Channel, outcomes: StreamOutcomes): Observable<Refresher> {
-    const { service, settings, agenda } = this;
-    let heard = false;
-    const told: RefreshOutcomes = {
-      onAnswer: () => {
-        // Those that follow on the same stream say nothing new of it.
-        if (heard) return;
-        heard = true;
-        outcomes.onAnswer();
-        outcomes.onNews();
+  private open(channel: ChannelOf<typeof refreshRpc>, callbacks: StreamCallbacks): Observable<KeepAliveClient> {
+    let responded = false;
+    const context = {
+      timers: this.timers,
+      responseTimeoutMs: this.settings.responseTimeoutMs,
+      onResponse: () => {
+        // Only the first response shows that the stream works.
+        if (responded) return;
+        responded = true;
+        callbacks.onResponse();
+        callbacks.onNotification();
       },
-      onRefreshed: (asker, hold) => {
-        if (this.settle(asker)) asker.refreshed(hold);
-      },
-      onFailed: (asker, error) => {
-        if (this.settle(asker)) asker.failed(error);
-      },
+      settle: (request: KeepAliveRequest) => this.settle(request),
     };
-    if (channel.duplex === undefined) return singleKeepAlives(service, settings.answerTimeoutMs, told);
-    return duplexKeepAlive(channel.duplex, channel, { ...told, agenda, answerTimeoutMs: settings.answerTimeoutMs });
+    return channel.duplex === undefined ? unaryKeepAlives(this.service, context) : duplexKeepAlives(channel.duplex, channel, context);
   }
 
-  /** One who has an answer, or wants none any more. @returns false for one who left before */
-  private settle(asker: Asker): boolean {
-    if (!this.askers.delete(asker)) return false;
-    if (this.askers.size === 0) {
+  /**
+   * Removes a lease that has its response, or that needs none any more.
+   *
+   * @returns false if it was removed before
+   */
+  private settle(request: KeepAliveRequest): boolean {
+    if (!this.pending.delete(request)) return false;
+    if (this.pending.size === 0) {
       this.stream = undefined;
-      this.connections.leave(this);
+      this.connections.detach(this);
     }
     return true;
   }

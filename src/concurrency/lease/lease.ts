@@ -1,23 +1,40 @@
-import { AsyncSubject, catchError, defer, EMPTY, finalize, Observable, of, repeat, switchMap, tap, throwError, timer } from 'rxjs';
-import { hasReason, isEtcdError } from '../../errors/index.js';
+import { catchError, defer, EMPTY, finalize, type Observable, of, repeat, switchMap, takeUntil, tap, throwError, timer } from 'rxjs';
+import type { LeaseService } from '../../services/lease.js';
 import type { LeaseId } from '../../model/ids.js';
+import type { LeaseContext, LeaseEvent } from './heldLease.js';
+import { keepLease } from './leaseKeeper.js';
+import { hasReason, isEtcdError } from '../../errors/index.js';
 import { checkOptions, LEASE, oneOf, WHOLE, type OptionKinds } from '../../model/validate.js';
 import { untilClosed } from '../../model/closed.js';
 import { Backoff } from '../../util/retry.js';
-import { isPassing } from '../../watch/retryable.js';
-import { grantLease, refreshed, type Granted } from './grant.js';
-import { lifeOf, type LeaseEvent, type LeaseMeans } from './heldLease.js';
-import { severalTries } from './cleanup.js';
+import { isRetryable } from '../../watch/retryable.js';
+import { grantLease, randomLeaseId, refreshLease, type GrantedLease } from './grant.js';
+import { awaitsRepair } from '../lock/reacquire.js';
+import { acquireWithCompensation, sentOnce, retryCleanup } from './cleanup.js';
 
-/** How a lease is held. */
+/** The options of `lease`: its time, and what follows its loss and its end. */
 export interface LeaseOptions {
-  /** Seconds to live without a refresh, a whole number; the server raises what is below its minimum. */
+  /**
+   * The TTL in whole seconds: the lease expires if it is not refreshed for that time. The server raises a TTL below its
+   * minimum.
+   */
   readonly ttl: number;
-  /** The id it is to have; by default one of 63 random bits. With `regrant` it is that of the first: those that follow have others. */
+  /**
+   * The id of the lease: 63 random bits by default. With `regrant` only the first lease has this id. Errors with
+   * `LeaseExist` if the id is taken. It does so also if the id may have been taken either by another client or by our
+   * own grant, whose response was lost. A lease of a chosen id is revoked at most once.
+   */
   readonly id?: LeaseId;
-  /** What becomes of the stream when the lease is lost: `error` (the default, `LeaseLost`), or `regrant`: it says so, and goes on with another lease. */
+  /**
+   * How the loss of the lease is handled. `error`, the default, errors with `LeaseLost`. `regrant` emits `lost`, and
+   * continues with another lease. With `regrant` the Observable completes when the client is closed, even if no lease
+   * was granted yet.
+   */
   readonly onLost?: 'error' | 'regrant';
-  /** What becomes of the lease when it is unsubscribed from: `revoke` (the default) deletes its keys at once, `keep` leaves it to its time, if it was granted by then. */
+  /**
+   * How unsubscribing affects the lease. `revoke`, the default, revokes it and so deletes its keys at once. `keep`
+   * leaves it to expire, if it was granted by then.
+   */
   readonly release?: 'revoke' | 'keep';
 }
 
@@ -29,76 +46,145 @@ const LEASE_OPTIONS: OptionKinds<LeaseOptions> = {
   release: RELEASE,
 };
 
-/** A lease, held as long as it is subscribed to. */
-export function heldLease(options: LeaseOptions, means: LeaseMeans): Observable<LeaseEvent> {
+/** Grants a lease, and holds it as long as the Observable is subscribed to. */
+export function heldLease(options: LeaseOptions, context: LeaseContext): Observable<LeaseEvent> {
   return defer(() => {
     const { ttl, id, onLost = 'error', release = 'revoke' } = checkOptions('lease', options, LEASE_OPTIONS);
-    if (onLost === 'error') return grantedLease(ttl, id, release, means);
+    if (onLost === 'error') return untilClosed<LeaseEvent>(context.closed)(grantedLease(ttl, id, release, context));
     let wanted = id;
-    const once = defer(() => grantedLease(ttl, wanted, release, means)).pipe(
-      // The end of a lost one may be on its way still, and must not meet the next.
+    const once = defer(() => grantedLease(ttl, wanted, release, context, onLost)).pipe(
+      // The next lease has another id, as the lost one may yet end at the server, which must not end the next one.
       tap(() => (wanted = undefined)),
     );
-    return regranted(once, means);
-  }).pipe(untilClosed(means.closed));
-}
-
-/** No pipeline, through which each refresh would have to go. */
-function grantedLease(ttl: number, id: LeaseId | undefined, release: 'revoke' | 'keep', means: LeaseMeans): Observable<LeaseEvent> {
-  return new Observable((subscriber) => {
-    // It goes on when nobody waits for it any more: what was sent may yet be done, and has to be undone after that.
-    const granted = new AsyncSubject<Granted>();
-    let known = false;
-    const hold = (lease: Granted): void => {
-      known = true;
-      lifeOf(lease, means).subscribe(subscriber);
-    };
-    subscriber.add(granted.subscribe({ next: hold, error: (error: unknown) => subscriber.error(error) }));
-    subscriber.add(() => {
-      // What is to be kept is what somebody knows of.
-      if (release === 'revoke' || !known) means.releases.run(granted.pipe(switchMap((lease) => revoked(lease, means))));
-    });
-    grantLease(means.service, ttl, { id, answerTimeoutMs: means.settings.answerTimeoutMs }).subscribe(granted);
+    // It completes at close() even if no lease was granted yet.
+    return regranted(once, context).pipe(takeUntil(context.closed));
   });
 }
 
-/** A lease that another granted, refreshed from now on. */
-export function adoptedLease(id: LeaseId, options: Pick<LeaseOptions, 'release'>, means: LeaseMeans): Observable<LeaseEvent> {
+/** Grants one lease, holds it, and revokes it when the subscriber has left. */
+function grantedLease(
+  ttl: number,
+  id: LeaseId | undefined,
+  release: 'revoke' | 'keep',
+  context: LeaseContext,
+  onLost: 'error' | 'regrant' = 'error',
+): Observable<LeaseEvent> {
+  return defer(() => {
+    const { cleanup, service, settings } = context;
+    // A lease with the id that the caller chose may be just being released.
+    const place = id === undefined ? undefined : `lease/${id}`;
+    const free = place === undefined ? of(undefined) : cleanup.whenReleased(place);
+    // Needed before the response to the grant: `close()` reports a lease that may exist.
+    const randomId = randomLeaseId();
+    const revocation = new Revocation(id === undefined, context);
+    const grant = grantLease(service, ttl, { id, randomId, responseTimeoutMs: settings.responseTimeoutMs });
+    return acquireWithCompensation<GrantedLease, LeaseEvent>({
+      acquire: (hasLeft) => free.pipe(switchMap(() => (hasLeft() ? EMPTY : grant))),
+      use: (lease) => revocation.watching(keepLease(lease, context, onLost)),
+      release: (granted, state) => {
+        // With `keep`, a lease is revoked if the subscriber has never received its id.
+        if (release === 'revoke' || state !== 'acquired')
+          cleanup.run(granted, (lease) => revocation.of(lease), { lease: id ?? randomId }, place);
+      },
+    });
+  });
+}
+
+/** Holds a lease that was granted elsewhere, and refreshes it from now on. */
+export function adoptedLease(id: LeaseId, options: Pick<LeaseOptions, 'release'>, context: LeaseContext): Observable<LeaseEvent> {
   return defer(() => {
     const { release = 'keep' } = checkOptions('lease.adopt', options, { release: RELEASE });
-    return refreshed(means.service, id, means.settings.answerTimeoutMs).pipe(
+    const revocation = new Revocation(false, context);
+    return refreshLease(context.service, id, context.settings.responseTimeoutMs).pipe(
       switchMap((lease) =>
-        lifeOf(lease, means).pipe(
+        revocation.watching(keepLease(lease, context)).pipe(
           finalize(() => {
-            if (release === 'revoke') means.releases.run(revoked(lease, means));
+            if (release === 'revoke') context.cleanup.run(of(lease), (held) => revocation.of(held), { lease: id }, `lease/${id}`);
           }),
         ),
       ),
     );
-  }).pipe(untilClosed(means.closed));
+  }).pipe(untilClosed(context.closed));
 }
 
-/** One that is lost is revoked all the same: the server may think otherwise. */
-const revoked = ({ id }: Granted, { service }: LeaseMeans): Observable<unknown> => severalTries(service.revoke(id));
+/**
+ * Revokes a lease. No other client uses a random id, so its revocation is retried if need be. A lost lease is revoked,
+ * too, as the server may still have it. A chosen id may be granted to another client as soon as the lease has ended.
+ * Such a lease is revoked at most once, and not if it was lost.
+ */
+class Revocation {
+  private lost = false;
 
-/** Another lease after each that is lost, as soon as one can be had. */
-function regranted(once: Observable<LeaseEvent>, { settings }: LeaseMeans): Observable<LeaseEvent> {
+  constructor(
+    private readonly isRandom: boolean,
+    private readonly context: LeaseContext,
+  ) {}
+
+  watching(life: Observable<LeaseEvent>): Observable<LeaseEvent> {
+    return this.isRandom ? life : life.pipe(tap({ error: () => (this.lost = true) }));
+  }
+
+  of({ id }: GrantedLease): Observable<unknown> | undefined {
+    if (this.lost) return undefined;
+    const revoke = this.context.service.revoke(id);
+    return (this.isRandom ? retryCleanup(revoke) : sentOnce(revoke)).pipe(
+      // The lease has ended already.
+      catchError((error: unknown) => (hasReason(error, 'LeaseNotFound') ? EMPTY : throwError(() => error))),
+    );
+  }
+}
+
+/** Grants another lease after each loss, as soon as the server can grant one. */
+function regranted(once: Observable<LeaseEvent>, { settings }: LeaseContext): Observable<LeaseEvent> {
   return defer(() => {
     const backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
     let last: LeaseEvent | undefined;
+    let everGranted = false;
     const untilLost = once.pipe(
       tap((event) => {
         last = event;
+        everGranted = true;
         if (event.type === 'granted') backoff.reset();
       }),
       catchError((error: unknown) => {
-        if (!isEtcdError(error) || !(hasReason(error, 'LeaseLost') || isPassing(error))) return throwError(() => error);
-        // Where none was granted yet there is nothing to lose.
+        const passes = isEtcdError(error) && (hasReason(error, 'LeaseLost') || isRetryable(error) || (everGranted && awaitsRepair(error)));
+        if (!passes) return throwError(() => error);
+        // Without a granted lease there is no loss to emit.
         const lost = last && ({ ...last, type: 'lost', remainingMs: 0, error } as const);
         last = undefined;
         return lost === undefined ? EMPTY : of<LeaseEvent>(lost);
       }),
     );
     return untilLost.pipe(repeat({ delay: () => timer(backoff.next()) }));
+  });
+}
+
+/** Grants and refreshes leases; its methods are those of etcd's Lease service. */
+export interface LeaseClient extends LeaseService {
+  /**
+   * Grants a lease, and keeps it alive as long as the Observable is subscribed to. The lease is refreshed every third
+   * of its TTL; all leases of a client share one stream. It errors with `LeaseLost` when the TTL has passed by the
+   * local clock, whatever the state of the connection. It also does so as soon as the server reports that the lease
+   * does not exist or that this user may not refresh it. Any other failed refresh is emitted as `refreshFailed`, and
+   * retried. Unsubscribing revokes the lease.
+   *
+   * ```ts
+   * etcd
+   *   .lease({ ttl: 10 })
+   *   .pipe(withLease(({ id }) => etcd.kv.put('services/me', address, { lease: id })))
+   *   .subscribe();
+   * ```
+   */
+  (options: LeaseOptions): Observable<LeaseEvent>;
+  /**
+   * Keeps a lease alive that was granted elsewhere, as long as the Observable is subscribed to. Unsubscribing does not
+   * revoke it by default. Errors with `LeaseNotFound` if it does not exist.
+   */
+  adopt(id: LeaseId, options?: Pick<LeaseOptions, 'release'>): Observable<LeaseEvent>;
+}
+
+export function leaseClient(context: LeaseContext): LeaseClient {
+  return Object.assign((options: LeaseOptions) => heldLease(options, context), context.service, {
+    adopt: (id: LeaseId, options: Pick<LeaseOptions, 'release'> = {}) => adoptedLease(id, options, context),
   });
 }

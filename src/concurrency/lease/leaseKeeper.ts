@@ -1,135 +1,199 @@
-import { EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
-import type { LeaseId } from '../../model/ids.js';
-import { isPassing } from '../../watch/retryable.js';
-import { since } from '../clock.js';
-import type { Asker, Hold, Refresher } from '../refresher.js';
-import type { Round, RoundMember, Rounds } from './refreshScheduler.js';
+import { map, Observable, type Observer } from 'rxjs';
+import { EtcdError, isEtcdError, type Reason } from '../../errors/index.js';
+import { type LeaseId, leaseName } from '../../model/ids.js';
+import { elapsedSince } from '../../util/time.js';
+import { multicast, type Multicast } from '../../util/multicast.js';
+import { isRetryable } from '../../watch/retryable.js';
+import type { GrantedLease } from './grant.js';
+import type { HeldLease, LeaseContext, LeaseEvent } from './heldLease.js';
+import type { KeepAliveRequest, KeepAliveResult } from './keepAliveStream.js';
+import type { RefreshBatch, ScheduledLease } from './refreshScheduler.js';
 
-/** What a life needs. */
-export interface LifeMeans {
-  readonly rounds: Rounds;
-  readonly refresher: Refresher;
+/** Keeps a granted lease alive, and emits its events, each with the lease itself. */
+export function keepLease(granted: GrantedLease, context: LeaseContext, onLost: 'error' | 'regrant' = 'error'): Observable<LeaseEvent> {
+  return new Observable((subscriber) => {
+    const keeper = new LeaseKeeper(granted, context, onLost, subscriber);
+    subscriber.add(() => keeper.stop());
+    keeper.start();
+    if (subscriber.closed) return;
+    subscriber.add(context.keepAlives.hold().subscribe({ error: (error: unknown) => subscriber.error(error) }));
+  });
 }
 
-/** One who is told what happens to a lease in its life. */
-export interface LifeObserver {
-  /** It was granted, or holds for its TTL again. */
-  held(type: 'granted' | 'refreshed', remainingMs: number): void;
-  /** A refresh failed; it is tried again until the lease's time is over. */
-  jammed(error: EtcdError): void;
-  /** It is over: `LeaseLost`. */
-  lost(error: unknown): void;
-}
-
-/** A refresh that fails is tried again so soon, at the most: a third of a short TTL is not long. */
+/** The longest pause before a transient failure is retried, as a short TTL leaves little time. */
 const RETRY_MS = 250;
-/** A refresh may come by a thirtieth of the TTL earlier, to travel with others. */
-const GATHER = 1 / 30;
-/** A refresh is sent at a third of the TTL; one that is not answered by the half leaves time for others. */
-const PATIENCE = 1 / 6;
+/** A keepalive may be sent earlier by this part of the TTL, to be batched with others. */
+const BATCH_PART = 1 / 30;
+/**
+ * The timeout of a keepalive, as a part of the TTL. A keepalive is sent at a third of the TTL, and so times out at the
+ * half, which leaves time for others.
+ */
+const TIMEOUT_PART = 1 / 6;
 
 /**
- * A lease from its grant to its end, refreshed every third of the TTL that the server granted. It counts as lost when that time is over, reckoned from
- * the sending of the last refresh that was answered, whatever the connection says: the server reckons from its receipt, which is later.
+ * Errors that prove a lease lost, or end its keepalives. After any other error the server may still have it until its
+ * TTL has passed.
  */
-export class LeaseLife implements Asker, RoundMember {
-  private asking = false;
-  private over = false;
-  /** That in which it is refreshed, or is being refreshed. */
-  private round: Round | undefined;
+const PROOFS_OF_LOSS: ReadonlySet<Reason> = new Set<Reason>(['LeaseNotFound', 'PermissionDenied', 'ClientClosed']);
+
+/**
+ * Keeps a lease alive from its grant to its end, by a keepalive every third of the TTL that the server granted. The
+ * lease counts as lost when the TTL has passed since the last successful keepalive was sent, whatever the state of the
+ * connection. The server counts from receiving the keepalive, which is later.
+ */
+export class LeaseKeeper implements KeepAliveRequest, ScheduledLease {
+  readonly id: LeaseId;
+  /** The public view of the lease, whose properties read the current values. */
+  private readonly lease: HeldLease;
+  private result: KeepAliveResult;
+  /** Whether a keepalive was sent that has no result yet. */
+  private isPending = false;
+  /** Makes the error of later refreshes, once the lease has ended. */
+  private endError: (() => unknown) | undefined;
+  /** The batch of the next keepalive, or of the pending one. */
+  private batch: RefreshBatch | undefined;
   private lastError: EtcdError | undefined;
+  /** The subscribers that wait for a refresh. */
+  private refreshes: Multicast<number> | undefined;
 
   constructor(
-    readonly id: LeaseId,
-    private hold: Hold,
-    private readonly means: LifeMeans,
-    private readonly observer: LifeObserver,
-  ) {}
-
-  /** Begins it, once. */
-  begin(): void {
-    this.settle('granted');
+    { id, ttl, sentAt }: GrantedLease,
+    private readonly context: LeaseContext,
+    onLost: 'error' | 'regrant',
+    private readonly observer: Observer<LeaseEvent>,
+  ) {
+    this.id = id;
+    this.result = { ttl, sentAt };
+    this.lease = leaseOf(this, onLost, context);
   }
 
-  /** Ends it; its observer hears no more. */
+  /** Emits the grant, and schedules the first keepalive. May be called once. */
+  start(): void {
+    this.hold('granted');
+  }
+
+  /** Ends the keepalives without notifying the observer. */
   stop(): void {
-    this.over = true;
-    this.round?.leave(this);
-    if (this.asking) this.means.refresher.leave(this);
+    this.end(() => new EtcdError('LeaseLost', `${leaseName(this.id)} is held no longer`));
   }
 
-  /** Seconds, as granted. */
+  /** The TTL that the server granted, in seconds. */
   get ttl(): number {
-    return this.hold.ttl;
+    return this.result.ttl;
   }
 
-  /** 0 when it is over. */
+  /** 0 when the lease has ended. */
   get remainingMs(): number {
-    return this.over ? 0 : Math.max(0, this.ttlMs - since(this.hold.sentAt));
+    return this.endError === undefined ? Math.max(0, this.ttlMs - elapsedSince(this.result.sentAt)) : 0;
   }
 
-  get patienceMs(): number {
-    return this.ttlMs * PATIENCE;
+  get timeoutMs(): number {
+    return this.ttlMs * TIMEOUT_PART;
   }
 
-  /** Refreshes it now. The answer to a refresh that is under way will do. */
-  refresh(): void {
-    if (!this.asking && !this.over) this.plan(0, 0);
+  /** Refreshes the lease now, unless a keepalive is pending already. */
+  refresh(): Observable<number> {
+    return new Observable((subscriber) => {
+      if (this.endError !== undefined) return subscriber.error(this.endError());
+      const refreshed = (this.refreshes ??= multicast()).subscribe(subscriber);
+      if (!this.isPending) this.scheduleKeepAlive(0, 0);
+      return refreshed;
+    });
   }
 
   onDue(): void {
-    if (this.remainingMs === 0) return this.onEnd();
-    this.asking = true;
-    this.means.refresher.ask(this);
+    if (this.remainingMs === 0) return this.onExpired();
+    this.isPending = true;
+    this.context.keepAlives.send(this);
   }
 
-  onEnd(): void {
+  onExpired(): void {
     this.lose(this.lastError);
   }
 
-  refreshed(hold: Hold): void {
-    this.asking = false;
-    this.hold = hold;
+  refreshed(result: KeepAliveResult): void {
+    this.isPending = false;
+    this.result = result;
     this.lastError = undefined;
-    // A process that was stopped reads what came before that first, and its timers afterwards.
-    if (this.remainingMs === 0) return this.onEnd();
-    this.settle('refreshed');
+    // A process that was suspended reads responses from before that first; its timers run afterwards.
+    if (this.remainingMs === 0) return this.onExpired();
+    this.hold('refreshed');
   }
 
   failed(error: unknown): void {
-    if (this.over) return;
-    this.asking = false;
-    if (!isEtcdError(error)) return this.finish(error);
-    if (hasReason(error, 'LeaseNotFound') || !isPassing(error)) return this.lose(error);
+    if (this.endError !== undefined) return;
+    this.isPending = false;
+    if (!isEtcdError(error)) return this.fail(error);
+    if (PROOFS_OF_LOSS.has(error.reason)) return this.lose(error);
     this.lastError = error;
-    const pauseMs = Math.min(RETRY_MS, this.ttlMs / 10);
-    // Not after its end, which nobody else looks to meanwhile.
-    this.plan(Math.min(pauseMs, this.remainingMs), pauseMs * GATHER);
-    this.observer.jammed(error);
+    // Fewer attempts after an error that is not transient, such as a changed password.
+    const pauseMs = Math.min(isRetryable(error) ? RETRY_MS : Infinity, this.ttlMs / 10);
+    // Not after the TTL has passed: only the batch detects that.
+    this.scheduleKeepAlive(Math.min(pauseMs, this.remainingMs), pauseMs * BATCH_PART);
+    const { id, lease, ttl, remainingMs } = this;
+    this.failRefreshes(error);
+    this.observer.next({ type: 'refreshFailed', id, ttl, remainingMs, lease, error });
   }
 
   private get ttlMs(): number {
-    return this.hold.ttl * 1_000;
+    return this.result.ttl * 1_000;
   }
 
-  private settle(type: 'granted' | 'refreshed'): void {
-    const { ttlMs, remainingMs } = this;
-    this.plan(Math.max(0, remainingMs - (2 * ttlMs) / 3), ttlMs * GATHER);
-    this.observer.held(type, remainingMs);
+  private hold(type: 'granted' | 'refreshed'): void {
+    const { id, lease, refreshes, ttl, ttlMs, remainingMs } = this;
+    this.scheduleKeepAlive(Math.max(0, remainingMs - (2 * ttlMs) / 3), ttlMs * BATCH_PART);
+    this.refreshes = undefined;
+    refreshes?.next(remainingMs);
+    refreshes?.complete();
+    this.observer.next({ type, id, ttl, remainingMs, lease });
   }
 
-  private plan(ms: number, earlyMs: number): void {
-    this.round?.leave(this);
-    this.round = this.means.rounds.in(ms, earlyMs, this);
+  private scheduleKeepAlive(ms: number, earlyMs: number): void {
+    this.batch?.leave(this);
+    this.batch = this.context.scheduler.schedule(ms, earlyMs, this);
   }
 
   private lose(cause: EtcdError | undefined): void {
     const problem = cause?.message ?? 'its time is over';
-    this.finish(new EtcdError('LeaseLost', `lease ${this.id} is lost: ${problem}`, cause === undefined ? {} : { cause }));
+    this.fail(new EtcdError('LeaseLost', `${leaseName(this.id)} is lost: ${problem}`, cause === undefined ? {} : { cause }));
   }
 
-  private finish(error: unknown): void {
-    this.stop();
-    this.observer.lost(error);
+  private fail(error: unknown): void {
+    this.end(() => error);
+    this.observer.error(error);
   }
+
+  private end(error: () => unknown): void {
+    if (this.endError !== undefined) return;
+    this.endError = error;
+    this.batch?.leave(this);
+    if (this.isPending) this.context.keepAlives.cancel(this);
+    if (this.refreshes !== undefined) this.failRefreshes(error());
+  }
+
+  private failRefreshes(error: unknown): void {
+    const { refreshes } = this;
+    this.refreshes = undefined;
+    refreshes?.error(error);
+  }
+}
+
+/** Makes the public view of a lease. */
+function leaseOf(keeper: LeaseKeeper, onLost: 'error' | 'regrant', { service }: LeaseContext): HeldLease {
+  const { id } = keeper;
+  return {
+    id,
+    onLost,
+    get ttl() {
+      return keeper.ttl;
+    },
+    get remainingMs() {
+      return keeper.remainingMs;
+    },
+    get alive() {
+      return keeper.remainingMs > 0;
+    },
+    refresh: () => keeper.refresh(),
+    keys: () => service.timeToLive(id, { keys: true }).pipe(map(({ keys }) => keys)),
+  };
 }

@@ -1,87 +1,190 @@
-import type { Agenda, Appointment } from '../agenda.js';
+import { asyncScheduler, type Subscription } from 'rxjs';
+import { Clock } from '../../util/time.js';
 
-/** What is done in rounds, until a time of its own is over. */
-export interface RoundMember {
-  /** Milliseconds until its time is over; 0 when it is. */
+/** A lease whose keepalives are scheduled until it expires. */
+export interface ScheduledLease {
+  /** The milliseconds until it expires; 0 after that. */
   readonly remainingMs: number;
-  /** Its round has come. */
+  /** Called when its keepalive is due. */
   onDue(): void;
-  /** Its time is over, and it has not left the round since. */
-  onEnd(): void;
+  /** Called when it has expired and has not left its batch since. */
+  onExpired(): void;
 }
 
 /**
- * What is due at about the same time, done in one turn: what is done together costs less, and is due together ever after. There is one appointment for all of a round: for
- * when it comes, and then for the first of its members whose time is over. An appointment each would cost as much as all else about the refresh of a lease.
+ * Schedules the keepalives of leases. Leases that are due at about the same time are refreshed in one turn, as a batch.
+ * This costs less, and they stay together in later batches. A batch has one timer for all its leases: for when it is
+ * due, and then for the first lease that expires. A timer for each lease would cost as much as the rest of a refresh.
  */
-export class Rounds {
-  /** The last that was made for those who may come so much earlier. */
-  private readonly latest = new Map<number, Round>();
+export class RefreshScheduler {
+  /** The latest batch for each tolerance, in milliseconds. */
+  private readonly latest = new Map<number, RefreshBatch>();
 
-  constructor(private readonly agenda: Agenda) {}
+  constructor(private readonly timers = new TimerQueue()) {}
 
   /**
-   * Puts a member down for a round in so many milliseconds.
+   * Adds a lease to a batch that is due in `ms` milliseconds.
    *
-   * @param earlyMs so much earlier will do, if there is a round then
+   * @param earlyMs the tolerance: a batch that is due up to this much earlier is used if there is one
    */
-  in(ms: number, earlyMs: number, member: RoundMember): Round {
-    const at = this.agenda.now() + ms;
-    let round = this.latest.get(earlyMs);
-    if (round === undefined || !round.suits(at, earlyMs)) {
-      round = new Round(this.agenda, at, ms, (ended) => {
-        if (this.latest.get(earlyMs) === ended) this.latest.delete(earlyMs);
+  schedule(ms: number, earlyMs: number, lease: ScheduledLease): RefreshBatch {
+    const at = this.timers.now() + ms;
+    let batch = this.latest.get(earlyMs);
+    if (batch === undefined || !batch.suits(at, earlyMs)) {
+      batch = new RefreshBatch(this.timers, at, ms, (closed) => {
+        if (this.latest.get(earlyMs) === closed) this.latest.delete(earlyMs);
       });
-      this.latest.set(earlyMs, round);
+      this.latest.set(earlyMs, batch);
     }
-    round.join(member);
-    return round;
+    batch.join(lease);
+    return batch;
   }
 }
 
-/** Those who are in it leave it as soon as what it is for is done. */
-export class Round {
-  private readonly members = new Set<RoundMember>();
-  private appointment: Appointment;
+/** Leases whose keepalives are sent in one turn. A lease leaves when it is refreshed or lost. */
+export class RefreshBatch {
+  private readonly leases = new Set<ScheduledLease>();
+  private timer: TimerEntry;
 
-  /** @param onOver nobody else can join it any more */
+  /** @param onClosed called when no lease can join the batch any more */
   constructor(
-    private readonly agenda: Agenda,
+    private readonly timers: TimerQueue,
     private readonly at: number,
     ms: number,
-    private readonly onOver: (round: Round) => void,
+    private readonly onClosed: (batch: RefreshBatch) => void,
   ) {
-    this.appointment = agenda.in(ms, () => this.run());
+    this.timer = timers.in(ms, () => this.run());
   }
 
-  /** Whether who is due at that time, or so much earlier, may join it. */
+  /** Tells whether a lease may join that is due at a time, or up to `earlyMs` before. */
   suits(at: number, earlyMs: number): boolean {
     return at - earlyMs <= this.at && this.at <= at;
   }
 
-  join(member: RoundMember): void {
-    this.members.add(member);
+  join(lease: ScheduledLease): void {
+    this.leases.add(lease);
   }
 
-  leave(member: RoundMember): void {
-    if (!this.members.delete(member) || this.members.size > 0) return;
-    this.onOver(this);
-    this.appointment.cancel();
+  leave(lease: ScheduledLease): void {
+    if (!this.leases.delete(lease) || this.leases.size > 0) return;
+    this.onClosed(this);
+    this.timer.cancel();
   }
 
   private run(): void {
-    this.onOver(this);
-    for (const member of [...this.members]) if (this.members.has(member)) member.onDue();
-    this.awaitEnd();
+    this.onClosed(this);
+    for (const lease of [...this.leases]) if (this.leases.has(lease)) lease.onDue();
+    this.awaitExpiry();
   }
 
-  private awaitEnd(): void {
-    if (this.members.size === 0) return;
+  private awaitExpiry(): void {
+    if (this.leases.size === 0) return;
     let first = Infinity;
-    for (const { remainingMs } of this.members) first = Math.min(first, remainingMs);
-    this.appointment = this.agenda.in(first, () => {
-      for (const member of [...this.members]) if (this.members.has(member) && member.remainingMs === 0) member.onEnd();
-      this.awaitEnd();
+    for (const { remainingMs } of this.leases) first = Math.min(first, remainingMs);
+    this.timer = this.timers.in(first, () => {
+      for (const lease of [...this.leases]) if (this.leases.has(lease) && lease.remainingMs === 0) lease.onExpired();
+      this.awaitExpiry();
     });
+  }
+}
+
+/** A scheduled function. */
+export interface TimerEntry {
+  /** Cancels it. */
+  cancel(): void;
+}
+
+class Entry implements TimerEntry {
+  isScheduled = true;
+
+  constructor(
+    readonly at: number,
+    readonly run: () => void,
+    private readonly onCancel: (entry: Entry) => void,
+  ) {}
+
+  cancel(): void {
+    if (this.isScheduled) this.onCancel(this);
+  }
+}
+
+/**
+ * The longest interval between two readings of the clocks, as a timer stands still while the machine sleeps. It is also
+ * below the longest delay of Node's timers.
+ */
+const LONGEST_SLEEP_MS = 1_000;
+
+/**
+ * Schedules any number of functions with one timer, which is set for the first of them. A sorted array is enough. With
+ * eight TTLs, 1 000 to 40 000 leases have 50 to 66 batches, and a refresh takes no longer than with a heap. With 300
+ * TTLs they have 700 to 2 500, and it takes up to 0.1 us more.
+ */
+export class TimerQueue {
+  /** The entries, the next one first. */
+  private readonly entries: Entry[] = [];
+  private readonly clock = new Clock();
+  private timer: Subscription | undefined;
+  private timerAt = Infinity;
+  /** Set while functions run: the timer is set only after all of them. */
+  private running = false;
+
+  /** Returns the milliseconds since the queue was created. */
+  now(): number {
+    return this.clock.now();
+  }
+
+  /** Schedules a function to run in `ms` milliseconds. */
+  in(ms: number, run: () => void): TimerEntry {
+    const entry = new Entry(this.clock.now() + ms, run, this.cancel);
+    this.entries.splice(this.firstAfter(entry.at), 0, entry);
+    this.setTimer();
+    return entry;
+  }
+
+  private readonly cancel = (entry: Entry): void => {
+    entry.isScheduled = false;
+    this.entries.splice(this.entries.lastIndexOf(entry, this.firstAfter(entry.at) - 1), 1);
+    this.setTimer();
+  };
+
+  /** Returns the index of the first entry that is due after a time. */
+  private firstAfter(at: number): number {
+    let [low, high] = [0, this.entries.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const entry = this.entries[middle];
+      if (entry !== undefined && entry.at <= at) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Sets the timer for the first entry. Without entries there is no timer, as it would keep the process alive. */
+  private setTimer(): void {
+    const at = this.entries[0]?.at ?? Infinity;
+    if (at === this.timerAt || this.running) return;
+    this.timer?.unsubscribe();
+    this.timerAt = at;
+    this.timer =
+      at === Infinity
+        ? undefined
+        : asyncScheduler.schedule(() => this.run(), Math.min(LONGEST_SLEEP_MS, Math.max(0, at - this.clock.now())));
+  }
+
+  private run(): void {
+    this.timer?.unsubscribe();
+    this.timerAt = Infinity;
+    this.running = true;
+    const now = this.clock.now();
+    try {
+      for (let first = this.entries[0]; first !== undefined && first.at <= now; first = this.entries[0]) {
+        this.entries.shift();
+        first.isScheduled = false;
+        first.run();
+      }
+    } finally {
+      this.running = false;
+      this.setTimer();
+    }
   }
 }

@@ -1,83 +1,115 @@
 import { catchError, defer, distinctUntilChanged, EMPTY, map, Subject, takeUntil, tap, throwError, type Observable } from 'rxjs';
 import { EtcdError, hasReason } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
-import { BYTES, checkArgument, checkOptions } from '../../model/validate.js';
-import type { KeyValue } from '../../model/keyValue.js';
+import { BYTES, checkArgument, checkName, checkOptions, type OptionKinds } from '../../model/validate.js';
+import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
 import { put } from '../../model/op.js';
-import { isUnchanged } from '../../model/unchanged.js';
-import type { Lives } from '../../watch/live/live.js';
-import type { Ownership } from './lock.js';
-import { checkName } from '../names.js';
-import { guardOf, leavePlace } from './waiterQueue.js';
-import { ownership, TENURE, type HeldPlace, type TenureMeans, type TenureOptions } from './ownership.js';
+import type { OwnershipEvent } from '../../model/ownershipEvent.js';
+import type { Range } from '../../model/range.js';
+import type { LiveUpdate } from '../../watch/live/liveRange.js';
+import type { ConcurrencyContext } from '../context.js';
+import type { LockHandle } from './lock.js';
+import { acquire, enterQueue, type HeldEntry, SESSION_OPTIONS, type SessionOptions } from './ownership.js';
+import { acquireOnceOrAgain, type AnyOnLost, ON_LOST, type Reacquire } from './reacquire.js';
+import { dequeue, ownershipGuard } from './waiterQueue.js';
 
-/** A leadership that was won. */
-export interface Leadership extends Ownership {
-  /** Says something else as the leader. `LockLost` for one who no longer is. */
+/** The options of a campaign. */
+export interface CampaignOptions extends SessionOptions {
+  /**
+   * `error`, the default, ends the campaign with `LockLost` when the leadership is lost; for `reacquire` see
+   * {@link Reacquire}.
+   */
+  readonly onLost?: 'error';
+}
+
+const CAMPAIGN_OPTIONS: OptionKinds<AnyOnLost<CampaignOptions>> = { ...SESSION_OPTIONS, onLost: ON_LOST };
+
+/** A leadership that was won in an election. */
+export interface Leadership extends LockHandle {
+  /** Replaces the value that the leader proclaims. Errors with `LockLost` if the leadership is over. */
   proclaim(value: BytesLike): Observable<void>;
-  /** Gives the leadership up: when that is done the campaign completes. Unsubscribing from the campaign does as much. */
+  /** Resigns the leadership; the campaign then completes. Unsubscribing from the campaign resigns, too. */
   resign(): Observable<void>;
 }
 
-/** An election: of all who stand one leads at a time. */
+/** An election. One of its candidates leads at a time. */
 export interface Election {
   readonly name: string;
   /**
-   * Stands for election, and leads when it is won, as long as it is subscribed to: emits the leadership, and errors with `LockLost` the moment that it can no longer be
-   * sure of it. `switchMap` on it starts the leader's work and stops it. Compatible with `etcdctl elect` and etcd's Go client.
+   * Campaigns for the leadership, and holds it as long as the Observable is subscribed to. It emits the leadership when
+   * it is won, and errors with `LockLost` as soon as it is no longer certain. A `switchMap` on it starts the work of
+   * the leader and stops it. Campaigns are compatible with `etcdctl elect` and etcd's Go client. If the key of the
+   * option `lease` is in the election already, it keeps its position in the queue, and its value is replaced.
+   *
+   * With `onLost: 'reacquire'` it campaigns again after each loss, with the same value, and emits each
+   * {@link OwnershipEvent}. `whileLeader` then stops the work at a loss.
+   *
+   * It waits for an etcd that cannot be reached. It completes when the leader resigns, and when the client is closed,
+   * even while it waits.
    *
    * ```ts
-   * etcd.election('scheduler').campaign('node-1').pipe(switchMap(() => schedule())).subscribe();
+   * etcd.election('scheduler')
+   *   .campaign('node-1', { onLost: 'reacquire' })
+   *   .pipe(whileLeader(() => schedule()))
+   *   .subscribe();
    * ```
    */
-  campaign(value: BytesLike, options?: TenureOptions): Observable<Leadership>;
+  campaign(value: BytesLike, options: Omit<CampaignOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<Leadership>>;
+  campaign(value: BytesLike, options?: CampaignOptions): Observable<Leadership>;
   /**
-   * Who leads, with what it proclaims, and each that follows; undefined while nobody does. Hot, goes on through cuts and compaction, and never shows an
-   * old leader after a new one.
+   * The key and value of the current leader, and then of each later one; undefined while there is none. It is hot,
+   * continues after lost connections and compactions, and never emits an old leader after a newer one.
    */
   readonly leader$: Observable<KeyValue | undefined>;
 }
 
-/** The elections of a client. */
-export interface Elections {
-  election(name: string): Election;
-}
-
-/** The elections of a client. */
-export function elections(means: TenureMeans, { live }: Pick<Lives, 'live'>): Elections {
-  return {
-    election: (name) => {
-      checkName('an election', name);
-      return {
-        name,
-        campaign: (value, options = {}) =>
-          defer(() => {
-            checkArgument('campaign', 'value', value, BYTES);
-            const resignation = new Resignation();
-            return ownership({ name, value }, checkOptions('campaign', options, TENURE), means).pipe(
-              map((place) => toLeadership(place, means, resignation)),
-              // The watch may tell of the key's end before the call that deletes it is answered.
-              catchError((error: unknown) => (resignation.begun && hasReason(error, 'LockLost') ? EMPTY : throwError(() => error))),
-              takeUntil(resignation.done),
-            );
-          }),
-        leader$: live({ prefix: `${name}/` }).pipe(
-          map(({ state }) => leaderIn(state.values())),
-          distinctUntilChanged(isUnchanged),
-        ),
-      };
-    },
+/** Creates the method `election`. */
+export function elections(context: ConcurrencyContext, live: (range: Range) => Observable<LiveUpdate>): (name: string) => Election {
+  return (name) => {
+    checkName('an election', name);
+    return {
+      name,
+      campaign: campaignOf(name, context),
+      leader$: live({ prefix: `${name}/` }).pipe(
+        map(({ state }) => oldestCandidate(state.values())),
+        distinctUntilChanged(isUnchanged),
+      ),
+    };
   };
 }
 
-/** The one who stands for the longest. */
-function leaderIn(candidates: Iterable<KeyValue>): KeyValue | undefined {
+function campaignOf(name: string, context: ConcurrencyContext): Election['campaign'] {
+  function campaign(value: BytesLike, options: Omit<CampaignOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<Leadership>>;
+  function campaign(value: BytesLike, options?: CampaignOptions): Observable<Leadership>;
+  function campaign(value: BytesLike, options: AnyOnLost<CampaignOptions> = {}): Observable<Leadership | OwnershipEvent<Leadership>> {
+    return defer(() => {
+      checkArgument('campaign', 'value', value, BYTES);
+      const { onLost, ...rest } = checkOptions('campaign', options, CAMPAIGN_OPTIONS);
+      const once = defer(() => {
+        // One for each leadership: resigning one that is over must not end the next one.
+        const resignation = new Resignation();
+        const toOwner = (entry: HeldEntry): Leadership => toLeadership(entry, context, resignation);
+        return acquire(enterQueue({ name, value }, rest, context), context, toOwner).pipe(
+          // The watch may report the deletion of the key before the response to the call that deletes it arrives.
+          catchError((error: unknown) => (resignation.begun && hasReason(error, 'LockLost') ? EMPTY : throwError(() => error))),
+          takeUntil(resignation.done),
+        );
+      });
+      // All replicas but one are waiting when their client is closed: that is no error.
+      return acquireOnceOrAgain(once, onLost, context).pipe(takeUntil(context.closed));
+    });
+  }
+  return campaign;
+}
+
+/** Finds the candidate with the lowest create revision. */
+function oldestCandidate(candidates: Iterable<KeyValue>): KeyValue | undefined {
   let leader: KeyValue | undefined;
   for (const candidate of candidates) if (leader === undefined || candidate.createRevision < leader.createRevision) leader = candidate;
   return leader;
 }
 
-/** That a leader steps down of its own will. */
+/** The state of a leader's resignation. */
 class Resignation {
   begun = false;
   private readonly finished = new Subject<void>();
@@ -88,9 +120,9 @@ class Resignation {
   }
 }
 
-function toLeadership(place: HeldPlace, means: TenureMeans, resignation: Resignation): Leadership {
-  const { name, key, lease, revision } = place;
-  const guard = guardOf(place);
+function toLeadership(entry: HeldEntry, { kv }: ConcurrencyContext, resignation: Resignation): Leadership {
+  const { name, key, lease, revision } = entry;
+  const guard = ownershipGuard(entry);
   return {
     name,
     key,
@@ -98,10 +130,10 @@ function toLeadership(place: HeldPlace, means: TenureMeans, resignation: Resigna
     revision,
     guard,
     get alive() {
-      return place.alive();
+      return entry.alive();
     },
     proclaim: (value) =>
-      means.kv.txn({ compare: [guard], success: [put(key, value, { lease })] }).pipe(
+      kv.txn({ compare: [guard], success: [put(key, value, { lease })] }).pipe(
         map(({ succeeded }) => {
           if (!succeeded) throw new EtcdError('LockLost', `the leadership of ${JSON.stringify(name)} is over`);
         }),
@@ -109,7 +141,7 @@ function toLeadership(place: HeldPlace, means: TenureMeans, resignation: Resigna
     resign: () =>
       defer(() => {
         resignation.begun = true;
-        return leavePlace(means, place);
+        return dequeue(kv, entry);
       }).pipe(
         tap(() => resignation.finish()),
         map(() => undefined),

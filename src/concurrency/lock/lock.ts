@@ -1,132 +1,118 @@
-import { defer, filter, identity, map, throwError, timeout, type MonoTypeOperatorFunction, type Observable } from 'rxjs';
+import { defer, map, type Observable } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
-import type { Kv } from '../../services/kv.js';
-import type { Compare } from '../../model/compare.js';
-import type { LeaseId } from '../../model/ids.js';
-import { ANYTHING, checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds } from '../../model/validate.js';
 import { orClosed } from '../../model/closed.js';
-import { checkName } from '../names.js';
-import { guardOf } from './waiterQueue.js';
-import { sharedTenure, type Reentrancy, type ReentrantMeans } from './reentrantLock.js';
-import { TENURE, tenure, type HeldPlace, type TenureOptions } from './ownership.js';
+import type { LeaseId } from '../../model/ids.js';
+import type { Compare } from '../../model/op.js';
+import type { OwnershipEvent } from '../../model/ownershipEvent.js';
+import { ANYTHING, checkName, checkOptions, MILLISECONDS, type OptionKinds } from '../../model/validate.js';
+import type { ConcurrencyContext } from '../context.js';
+import { acquire, enterQueue, type HeldEntry, SESSION_OPTIONS, type SessionOptions } from './ownership.js';
+import { acquireOnceOrAgain, type AnyOnLost, ON_LOST, type Reacquire, timeoutAcquire } from './reacquire.js';
+import { enterSharedQueue, type Reentrancy } from './reentrantLock.js';
+import { ownershipGuard } from './waiterQueue.js';
 
-/** How a lock is held, and waited for. */
-export interface LockOptions extends TenureOptions {
-  /** How long it is waited for, in milliseconds, before it errors with `DeadlineExceeded`; by default as long as it takes. */
+/** The options of `lock`: the session behind it, the wait, and what follows a loss. */
+export interface LockOptions extends SessionOptions {
+  /**
+   * How long to wait for the lock, in milliseconds, before the Observable errors with `DeadlineExceeded`. There is no
+   * limit by default.
+   */
   readonly timeoutMs?: number;
   /**
-   * Lets those in at once who belong to the holder already: all on its host, in its process (worker threads included), or in its thread. The last of them to leave
-   * releases it, and one that dies leaves when its lease ends. All who use a lock of this name should give the same; the `ttl` of the first counts.
+   * Lets callers that belong to the owner acquire the lock without waiting. These are all on its host, in its process
+   * (worker threads included), or in its thread. The last of them to unsubscribe cleanup the lock. The share of a
+   * caller that crashes ends with its lease. All callers should pass the same value for a lock of this name; the `ttl`
+   * of the first counts.
    */
   readonly reentrant?: Reentrancy;
+  /**
+   * `error`, the default, ends the Observable with `LockLost` when the lock is lost. For `reacquire` see
+   * {@link Reacquire}; `timeoutMs` then limits the wait for the first ownership only.
+   */
+  readonly onLost?: 'error';
 }
 
-const TRY_LOCK: OptionKinds<Omit<LockOptions, 'timeoutMs'>> = { ...TENURE, reentrant: ANYTHING };
-const LOCK: OptionKinds<LockOptions> = { ...TRY_LOCK, timeoutMs: MILLISECONDS };
+/** The options of `tryLock`, which does not wait. */
+export type TryLockOptions = Omit<LockOptions, 'timeoutMs' | 'onLost'>;
 
-/** A lock that is owned. */
-export interface Ownership {
+const TRY_LOCK_OPTIONS: OptionKinds<TryLockOptions> = { ...SESSION_OPTIONS, reentrant: ANYTHING };
+const LOCK_OPTIONS: OptionKinds<AnyOnLost<LockOptions>> = { ...TRY_LOCK_OPTIONS, timeoutMs: MILLISECONDS, onLost: ON_LOST };
+
+/** The ownership of a lock, as `lock` emits it. */
+export interface LockHandle {
   readonly name: string;
-  /** The key that stands for it. */
+  /** The key of the ownership in etcd. */
   readonly key: string;
   readonly lease: LeaseId;
-  /** A fencing token: it grows from owner to owner. Give it along to what is protected but is not in etcd. */
+  /** A fencing token: a number that grows from owner to owner. Send it to protected resources outside etcd. */
   readonly revision: number;
-  /** Holds only as long as this ownership does: put it into the `compare` of every txn that the lock protects, and a late one does nothing. */
+  /**
+   * A compare that holds only as long as this ownership does. Put it into the `compare` of every txn that the lock
+   * protects: a txn that arrives too late then changes nothing.
+   */
   readonly guard: Compare;
-  /** Whether it is owned for certain, by the clock of now: ask it where the process may have been stopped, before its timers could tell of the loss. */
+  /**
+   * Whether the ownership is certain, by the local clock at this moment. Read it where the process may have been
+   * suspended, as its timers may not have reported the loss yet.
+   */
   readonly alive: boolean;
 }
 
-/** One who holds a lock, or waits for it. */
-export interface LockClaim {
+/** The owner of a lock, or a waiter. */
+export interface LockWaiter {
   readonly key: string;
   readonly lease: LeaseId | undefined;
   readonly revision: number;
 }
 
-/** The locks of a client. */
-export interface Locks {
-  /**
-   * A lock, owned as long as it is subscribed to: emits when it is owned, and errors with `LockLost` the moment that it can no longer be sure, be it that its lease
-   * could not be refreshed in time or that its key was deleted. Unsubscribing releases it, or leaves the queue. Fair: who came first owns
-   * first. Excludes `etcdctl lock` and the locks of etcd's Go client, and is excluded by them.
-   *
-   * ```ts
-   * etcd.lock('jobs/nightly', { ttl: 15 }).pipe(switchMap(({ guard }) => work(guard)), take(1)).subscribe();
-   * ```
-   */
-  lock(name: string, options?: LockOptions): Observable<Ownership>;
+/** Creates the methods `lock`, `tryLock` and `lockWaiters`. */
+export function locks(context: ConcurrencyContext) {
+  const entriesOf = (name: string, { reentrant, ...options }: TryLockOptions): Observable<HeldEntry> =>
+    reentrant === undefined ? enterQueue({ name }, options, context) : enterSharedQueue(name, reentrant, options, context);
 
-  /** As {@link Locks.lock}, but errors with `Locked` at once where somebody else holds it. */
-  tryLock(name: string, options?: Omit<LockOptions, 'timeoutMs'>): Observable<Ownership>;
-
-  /** Who holds a lock, and who waits for it, in the order in which they will own it. */
-  lockClaims(name: string): Observable<readonly LockClaim[]>;
-}
-
-/** The locks of a client. */
-export function locks(means: ReentrantMeans): Locks {
-  const places = (name: string, { reentrant, ...options }: Omit<LockOptions, 'timeoutMs'>): Observable<HeldPlace> =>
-    reentrant === undefined ? tenure({ name }, options, means) : sharedTenure(name, reentrant, options, means);
+  function lock(name: string, options: Omit<LockOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<LockHandle>>;
+  function lock(name: string, options?: LockOptions): Observable<LockHandle>;
+  function lock(name: string, options: AnyOnLost<LockOptions> = {}): Observable<LockHandle | OwnershipEvent<LockHandle>> {
+    return defer(() => {
+      checkName('a lock', name);
+      const { timeoutMs, onLost, ...rest } = checkOptions('lock', options, LOCK_OPTIONS);
+      const once = acquire(entriesOf(name, rest), context, toLockHandle);
+      return acquireOnceOrAgain(once, onLost, context).pipe(timeoutAcquire(`the lock ${JSON.stringify(name)}`, timeoutMs));
+    });
+  }
 
   return {
-    lock: (name, options = {}) =>
+    lock,
+    tryLock: (name: string, options: TryLockOptions = {}): Observable<LockHandle> =>
       defer(() => {
         checkName('a lock', name);
-        const { timeoutMs, ...rest } = checkOptions('lock', options, LOCK);
-        return places(name, rest).pipe(
-          filter(({ first }) => first),
-          orClosed(),
-          map(toOwnership),
-          hadWithin(`the lock ${JSON.stringify(name)}`, timeoutMs),
-        );
-      }),
-    tryLock: (name, options = {}) =>
-      defer(() => {
-        checkName('a lock', name);
-        return places(name, checkOptions('tryLock', options, TRY_LOCK));
+        return entriesOf(name, checkOptions('tryLock', options, TRY_LOCK_OPTIONS));
       }).pipe(
-        map((place) => {
-          if (!place.first) throw new EtcdError('Locked', `the lock ${JSON.stringify(name)} is held by somebody else`);
-          return toOwnership(place);
+        map((entry) => {
+          if (!entry.isOwner) throw new EtcdError('Locked', `the lock ${JSON.stringify(name)} has another owner`);
+          return toLockHandle(entry);
         }),
         orClosed(),
       ),
-    lockClaims: (name) =>
+    lockWaiters: (name: string): Observable<readonly LockWaiter[]> =>
       defer(() => {
         checkName('a lock', name);
-        return claims(means.kv, name);
-      }),
+        return context.kv.range({ prefix: `${name}/` }, { sortTarget: 'CREATE', sortOrder: 'ASCEND' });
+      }).pipe(map(({ kvs }) => kvs.map(({ key, lease, createRevision }) => ({ key, lease, revision: createRevision })))),
   };
 }
 
-function claims(kv: Kv, name: string): Observable<readonly LockClaim[]> {
-  return kv
-    .range({ prefix: `${name}/` }, { sortTarget: 'CREATE', sortOrder: 'ASCEND' })
-    .pipe(map(({ kvs }) => kvs.map(({ key, lease, createRevision }) => ({ key, lease, revision: createRevision }))));
-}
-
-/** Errors with `DeadlineExceeded` where it is not had in so many milliseconds. */
-export function hadWithin<T>(what: string, timeoutMs: number | undefined): MonoTypeOperatorFunction<T> {
-  if (timeoutMs === undefined || timeoutMs > LONGEST_MS) return identity;
-  return timeout({
-    first: timeoutMs,
-    with: () => throwError(() => new EtcdError('DeadlineExceeded', `${what} was not had within ${timeoutMs} ms`)),
-  });
-}
-
-/** What a place that is the first stands for. */
-export function toOwnership(place: HeldPlace): Ownership {
-  const { name, key, lease, revision } = place;
+/** Makes the handle of an entry that owns. */
+export function toLockHandle(entry: HeldEntry): LockHandle {
+  const { name, key, lease, revision } = entry;
   return {
     name,
     key,
     lease,
     revision,
-    guard: guardOf(place),
+    guard: ownershipGuard(entry),
     get alive() {
-      return place.alive();
+      return entry.alive();
     },
   };
 }

@@ -1,126 +1,223 @@
-import { AsyncSubject, concat, defer, EMPTY, filter, finalize, map, of, startWith, switchMap, takeUntil, tap, type Observable } from 'rxjs';
+import { defer, EMPTY, NEVER, Observable, type Subscriber, switchMap, takeUntil } from 'rxjs';
+import { EtcdError, hasReason, isEtcdError, type Reason } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
+import { clientClosed } from '../../model/closed.js';
 import type { LeaseId } from '../../model/ids.js';
-import { LEASE, WHOLE, type OptionKinds } from '../../model/validate.js';
-import { orClosed } from '../../model/closed.js';
-import { persistently } from '../../watch/retryable.js';
-import type { LeaseMeans } from '../lease/heldLease.js';
+import { checkName, LEASE, type OptionKinds, WHOLE } from '../../model/validate.js';
+import { retryTransient } from '../../watch/retryable.js';
+import type { ConcurrencyContext } from '../context.js';
+import { acquireWithCompensation } from '../lease/cleanup.js';
+import type { HeldLease, LeaseEvent } from '../lease/heldLease.js';
 import { heldLease } from '../lease/lease.js';
-import { lostOnceOwned } from '../loss.js';
-import { checkName } from '../names.js';
-import { awaitTurn, leavePlace, placeKey, takePlace, untilGone, type Place, type QueueMeans } from './waiterQueue.js';
+import {
+  dequeue,
+  enqueue,
+  enqueueOrReplace,
+  keyDeleted,
+  waiterKey,
+  type WaiterEntry,
+  waitForOwnership,
+  whenDeleted,
+} from './waiterQueue.js';
 
-/** What locks and elections work with. */
-export interface TenureMeans extends QueueMeans {
-  readonly leases: LeaseMeans;
-}
-
-/** What a place is held by. */
-export interface TenureOptions {
-  /** Seconds that ownership outlives its owner, should it die: the TTL of the lease behind it. 60 by default, as with `etcdctl`. */
+/** The lease behind an ownership. */
+export interface SessionOptions {
+  /**
+   * The TTL of the lease behind the ownership, in seconds: 60 by default, as with `etcdctl`. An owner that crashes
+   * keeps the ownership for that time.
+   */
   readonly ttl?: number;
   /**
-   * A lease of your own instead: you refresh it, and it is not revoked. That it ended is known here when the server has deleted the key, not before, and `alive` does not look at
-   * its time. Two who give the same lease for the same name have the same key, and own together.
+   * An existing lease to use instead. It is neither refreshed nor revoked here. Its end is detected when the server
+   * deletes the key, not before, and `alive` does not check its TTL. Two callers that pass the same lease for the same
+   * name share one key, and both own it.
    */
   readonly lease?: LeaseId;
 }
 
-export const TENURE: OptionKinds<TenureOptions> = { ttl: WHOLE, lease: LEASE };
+export const SESSION_OPTIONS: OptionKinds<SessionOptions> = { ttl: WHOLE, lease: LEASE };
 
-/** A place that is held. */
-export interface HeldPlace extends Place {
-  /** Whether it is held for certain: by the clock, too, which a process that was stopped may ask before its timers run. */
+export const DEFAULT_SESSION_TTL = 60;
+
+/** The entry of a waiter or an owner that is held. */
+export interface HeldEntry extends WaiterEntry {
+  /**
+   * Returns whether the entry certainly exists. It also checks the clock: a process that was suspended may ask before
+   * its timers run.
+   */
   readonly alive: () => boolean;
 }
 
 /**
- * Emits a place, as `first`, when its turn has come, and makes sure that it is still there by then: `LockLost` where it is not. What a place waits for is each recipe's own.
+ * Emits an entry, as `isOwner`, when it owns. Errors with `LockLost` if its key was deleted by then. Each recipe
+ * decides which keys an entry waits for.
  */
-export type Turn = (means: TenureMeans, place: Place) => Observable<Place>;
+export type WaitStrategy = (context: ConcurrencyContext, entry: WaiterEntry) => Observable<WaiterEntry>;
 
-/** What a place is taken for. */
-export interface Bid {
-  /** The folder of the queue. */
+/** The queue to enter, the value of the entry, and the condition for owning. */
+export interface AcquireRequest {
+  /** The name of the queue: the prefix of its keys, without the slash. */
   readonly name: string;
-  /** That of the key; empty by default. */
+  /**
+   * The value of the key. If the key exists already, as with a lease that the caller passed, its value is replaced.
+   * etcd's Go client proclaims the value then. Without `value` the key is created empty, and an existing one is left
+   * unchanged.
+   */
   readonly value?: BytesLike;
-  /** By default that of a lock: nobody is before it any more. */
-  readonly turn?: Turn;
+  /** By default that of a lock: no earlier entry is left in the queue. */
+  readonly wait?: WaitStrategy;
 }
-
-const DEFAULT_TTL = 60;
 
 /**
- * A place in a queue from the taking of it on: emitted when it is taken, and again (`first`) when its turn has come, which makes it the owner. It errors with
- * `LockLost` the moment that nobody can say any more that it is. Unsubscribing gives the place up.
+ * Enters a queue. Emits the entry when it has to wait, and again (as `isOwner`) when it owns. Errors with `LockLost` as
+ * soon as that is no longer certain. Unsubscribing deletes the entry.
  */
-export function tenure(bid: Bid, { ttl = DEFAULT_TTL, lease }: TenureOptions, means: TenureMeans): Observable<HeldPlace> {
-  return defer(() => {
-    checkName('a lock or an election', bid.name);
-    return lease === undefined ? byOwnLease(bid, ttl, means) : held(bid, lease, 'leave', means);
-  }).pipe(
-    // That a lease of the caller's own is not there is said as it is.
-    lostOnceOwned(bid.name, lease === undefined ? ['LeaseLost', 'LeaseNotFound'] : []),
-    takeUntil(means.leases.closed),
-  );
-}
-
-/** As {@link tenure}, from when the turn has come. */
-export function ownership(bid: Bid, options: TenureOptions, means: TenureMeans): Observable<HeldPlace> {
-  return tenure(bid, options, means).pipe(
-    filter(({ first }) => first),
-    orClosed(),
-  );
-}
-
-/** By a lease that is granted for it, and whose end ends it; the revocation deletes the key. */
-function byOwnLease(bid: Bid, ttl: number, means: TenureMeans): Observable<HeldPlace> {
-  return heldLease({ ttl }, means.leases).pipe(
-    filter(({ type }) => type === 'granted'),
-    switchMap(({ id, lease }) =>
-      held(bid, id, 'revoked', means).pipe(map((place) => ({ ...place, alive: () => lease.alive && place.alive() }))),
-    ),
-  );
-}
-
-/** A key that is being put after its owner has left is waited for so often, to be deleted. */
-const LATE_TRIES = 3;
-
-function held(
-  { name, value = '', turn = awaitTurn }: Bid,
-  lease: LeaseId,
-  release: 'leave' | 'revoked',
-  means: TenureMeans,
-): Observable<HeldPlace> {
-  return defer(() => {
-    const { releases, settings } = means.leases;
-    const key = placeKey(name, lease);
-    let left = false;
-    let begun = false;
-    let lateTries = release === 'leave' ? LATE_TRIES : 0;
-    // It goes on when nobody waits for it any more: what was sent may yet be done, and has to be undone after that.
-    const taken = new AsyncSubject<Place>();
-    const attempt = defer(() => {
-      if (left && (!begun || lateTries-- <= 0)) return EMPTY;
-      begun = true;
-      return takePlace(means, name, lease, value);
-    });
-    // By a lease of the caller's own it may be the key that was left a moment ago, which would be found, owned, and gone.
-    const free = releases.whenGivenBack(key);
-    free.pipe(switchMap(() => persistently(attempt, settings))).subscribe(taken);
-    return taken.pipe(
-      switchMap((place) => {
-        const owned = turn(means, place).pipe(switchMap((first) => concat(of(first), untilGone(means, first))));
-        return place.first ? owned : owned.pipe(startWith(place));
-      }),
-      map((place) => ({ ...place, alive: () => !left })),
-      // For one who asks when he hears of it.
-      tap({ error: () => (left = true) }),
-      finalize(() => {
-        left = true;
-        if (release === 'leave') releases.run(taken.pipe(switchMap((place) => leavePlace(means, place))), key);
-      }),
-    );
+export function enterQueue(request: AcquireRequest, options: SessionOptions, context: ConcurrencyContext): Observable<HeldEntry> {
+  return new Observable((subscriber) => {
+    checkName('a lock or an election', request.name);
+    new QueueSession(request, options, context, subscriber).start();
   });
+}
+
+/** The attempts to find and delete a key whose put was in progress when the caller unsubscribed. */
+const LATE_ATTEMPTS = 3;
+
+/**
+ * Holds one entry of a queue from the grant of its lease to its release. A program may have thousands of waiters. So a
+ * session is not a pipeline, in which each operator would hold several objects.
+ */
+class QueueSession {
+  private lease: HeldLease | undefined;
+  private owned = false;
+  private over = false;
+
+  constructor(
+    private readonly request: AcquireRequest,
+    private readonly options: SessionOptions,
+    private readonly context: ConcurrencyContext,
+    private readonly subscriber: Subscriber<HeldEntry>,
+  ) {}
+
+  start(): void {
+    const { subscriber, options } = this;
+    subscriber.add(() => (this.over = true));
+    if (options.lease === undefined) this.enterWithOwnLease(options.ttl ?? DEFAULT_SESSION_TTL);
+    else this.enterWithLease(options.lease);
+  }
+
+  /** Grants a lease, whose end ends the session. Revoking it deletes the entry. */
+  private enterWithOwnLease(ttl: number): void {
+    const { subscriber, context, request } = this;
+    const { name, value = '' } = request;
+    const error = (failure: unknown): void => this.fail(failure);
+    const next = (event: LeaseEvent): void => {
+      if (event.type !== 'granted') return;
+      this.lease = event.lease;
+      const entering = retryTransient(enqueue(context.kv, name, event.id, value), context.settings);
+      subscriber.add(entering.subscribe({ next: (entry) => this.hold(entry), error }));
+    };
+    // A held lease completes when the client is closed.
+    subscriber.add(heldLease({ ttl }, context).subscribe({ next, error, complete: () => subscriber.complete() }));
+  }
+
+  /** Uses a lease of the caller, so that the entry has to be deleted when the subscriber has left. */
+  private enterWithLease(lease: LeaseId): void {
+    const { subscriber, context, request } = this;
+    const { kv, cleanup, closed } = context;
+    const key = waiterKey(request.name, lease);
+    const entering = acquireWithCompensation<WaiterEntry, never>({
+      // The key may be just being released. It would be found, owned, and then deleted.
+      acquire: (hasLeft) => cleanup.whenReleased(key).pipe(switchMap(() => this.put(lease, hasLeft))),
+      use: (entry) => {
+        this.hold(entry);
+        return NEVER;
+      },
+      release: (entered) => cleanup.run(entered, (entry) => dequeue(kv, entry), { key }, key),
+    });
+    const error = (failure: unknown): void => this.fail(failure);
+    subscriber.add(entering.pipe(takeUntil(closed)).subscribe({ error, complete: () => subscriber.complete() }));
+  }
+
+  private put(lease: LeaseId, hasLeft: () => boolean): Observable<WaiterEntry> {
+    const { kv, settings } = this.context;
+    const { name, value } = this.request;
+    const put = value === undefined ? enqueue(kv, name, lease, '') : enqueueOrReplace(kv, name, lease, value);
+    let lateAttempts = LATE_ATTEMPTS;
+    let begun = false;
+    const attempt = defer(() => {
+      if (hasLeft() && (!begun || lateAttempts-- <= 0)) return EMPTY;
+      begun = true;
+      return put;
+    });
+    return retryTransient(attempt, settings);
+  }
+
+  /** Waits for the ownership, and for the loss of the entry, wherever it is in the queue. */
+  private hold(entry: WaiterEntry): void {
+    const { subscriber, context, request } = this;
+    const { wait = waitForOwnership } = request;
+    const { key, revision: createRevision, observedRevision } = entry;
+    const error = (failure: unknown): void => this.fail(failure);
+    if (!entry.isOwner) this.emit(entry);
+    subscriber.add(wait(context, entry).subscribe({ next: (owner) => this.emit(owner), error }));
+    if (subscriber.closed) return;
+    const deletion = whenDeleted(context, key, { createRevision, observedRevision });
+    subscriber.add(deletion.subscribe({ next: () => this.fail(keyDeleted(entry)), error }));
+  }
+
+  private emit(entry: WaiterEntry): void {
+    this.owned ||= entry.isOwner;
+    this.subscriber.next({ ...entry, alive: () => !this.over && this.lease?.alive !== false });
+  }
+
+  private fail(error: unknown): void {
+    // Before the error is passed on: a subscriber may read `alive` when it receives it.
+    this.over = true;
+    // A lease of the caller that does not exist is reported as such.
+    const losses: readonly Reason[] = this.options.lease === undefined ? ['LeaseLost', 'LeaseNotFound'] : [];
+    this.subscriber.error(toLockLost(this.request.name, this.owned, losses, error));
+  }
+}
+
+/**
+ * Emits the owner of each entry that owns. Waits for an etcd that cannot be reached at first; a failure after the first
+ * entry is passed on unchanged. Errors with `ClientClosed` if it completes without an owner.
+ *
+ * @param entries the entries of {@link enterQueue}; subscribed to again after each failure
+ */
+export function acquire<T>(
+  entries: Observable<HeldEntry>,
+  { settings }: ConcurrencyContext,
+  toOwner: (entry: HeldEntry) => T,
+): Observable<T> {
+  return new Observable((subscriber) => {
+    // The attempt to get the first entry. It is released with that entry, as is what retries it.
+    let attempt: Subscriber<never> | undefined;
+    let owned = false;
+    const next = (entry: HeldEntry): void => {
+      attempt?.complete();
+      attempt = undefined;
+      if (!entry.isOwner) return;
+      owned = true;
+      subscriber.next(toOwner(entry));
+    };
+    const error = (failure: unknown): void => (attempt ?? subscriber).error(failure);
+    const complete = (): void => (owned ? subscriber.complete() : subscriber.error(clientClosed()));
+    const firstEntry = new Observable<never>((begun) => {
+      attempt = begun;
+      subscriber.add(entries.subscribe({ next, error, complete }));
+    });
+    subscriber.add(retryTransient(firstEntry, settings).subscribe({ error: (failure: unknown) => subscriber.error(failure) }));
+  });
+}
+
+/**
+ * Turns an error of an ownership into `LockLost`. If the watch of the key is denied, for example, the deletion of the
+ * key would go unnoticed. Errors before the ownership are returned unchanged.
+ *
+ * @param losses the reasons that are a loss even before the ownership
+ */
+export function toLockLost(name: string, owned: boolean, losses: readonly Reason[], error: unknown): unknown {
+  if (!isEtcdError(error) || error.reason === 'LockLost' || !(owned || hasReason(error, ...losses))) return error;
+  return new EtcdError('LockLost', `${JSON.stringify(name)} is no longer held for certain: ${error.message}`, { cause: error });
 }

@@ -1,154 +1,166 @@
-import {
-  AsyncSubject,
-  catchError,
-  defer,
-  EMPTY,
-  filter,
-  finalize,
-  map,
-  merge,
-  of,
-  retry,
-  startWith,
-  switchMap,
-  takeUntil,
-  throwError,
-  timer,
-  type Observable,
-} from 'rxjs';
-import { EtcdError, hasReason } from '../../errors/index.js';
+import { catchError, defer, EMPTY, filter, map, merge, type Observable, of, startWith, switchMap, takeUntil, tap, throwError } from 'rxjs';
+import { EtcdError, hasReason, type Reason } from '../../errors/index.js';
+import { idToHex, type LeaseId } from '../../model/ids.js';
 import type { KeyValue } from '../../model/keyValue.js';
-import { Backoff } from '../../util/retry.js';
+import { type Compare, del, get, key as on, put, txn } from '../../model/op.js';
+import { prefixEnd } from '../../model/range.js';
+import { checkName } from '../../model/validate.js';
+import type { KvService } from '../../services/kv.js';
 import type { Identity } from '../../transport/node.js';
-import { persistently } from '../../watch/retryable.js';
+import { Backoff, retryAfter } from '../../util/retry.js';
+import { retryTransient } from '../../watch/retryable.js';
+import type { ConcurrencyContext } from '../context.js';
+import { acquireWithCompensation, retryCleanup } from '../lease/cleanup.js';
 import type { HeldLease } from '../lease/heldLease.js';
 import { adoptedLease, heldLease } from '../lease/lease.js';
-import { lostOnceOwned } from '../loss.js';
-import { checkName } from '../names.js';
-import { awaitTurn, untilGone, type Place } from './waiterQueue.js';
-import { createShared, dropPointer, joinShared, leaveShared, pointerOf, type SharedKeys } from '../sharedPlace.js';
-import type { HeldPlace, TenureMeans, TenureOptions } from './ownership.js';
+import { DEFAULT_SESSION_TTL, type HeldEntry, type SessionOptions, toLockLost } from './ownership.js';
+import { errorWhenDeleted, ownershipGuard, readOwner, waiterKey, type WaiterEntry, waitForOwnership } from './waiterQueue.js';
 
 /**
- * Who may enter a lock that they hold already: all on the same host, all threads of the same process, or the code of one thread (the main one or a worker); or all
- * who give the same name.
+ * The callers that count as one owner of a lock, and may acquire it again without waiting. These are all on the same
+ * host, all threads of the same process, or the code of one thread (the main one or a worker). With `holder` they are
+ * all callers that pass the same name.
  */
 export type Reentrancy = 'host' | 'process' | 'thread' | { readonly holder: string };
 
-/** What reentrant locks work with. */
-export interface ReentrantMeans extends TenureMeans {
-  readonly identity: () => Identity;
-}
+/**
+ * The attempts to find out whether a share was taken, once its subscriber has left. After them its lease must expire.
+ */
+const LATE_SHARE_ATTEMPTS = 3;
 
-const DEFAULT_TTL = 60;
-
-/** Whether a share was had is asked so often after its owner has left. After that the leases have to end it. */
-const LATE_TRIES = 3;
-
-/** Something has changed between two steps of entering: they are taken again. */
-const AGAIN = new Error('it is entered again');
+/** Signals that the state has changed between two steps of acquiring, which are then repeated. */
+const STATE_CHANGED = new Error('the state of the lock has changed');
 
 /**
- * As `tenure`, for one of many who share a place in the queue, each by a share with a lease of its own: who enters for a holder that has a place already gets a share of
- * it, and what it has reached. Each keeps the place's own lease alive. The last to leave gives the place up; the share of one who dies ends with its lease.
+ * Enters the queue of a lock as `enterQueue` does, for one of several callers that share an entry. Each caller has a
+ * share under a separate lease. If its holder has an entry already, the caller gets a share of it, and is the owner if
+ * the entry is. Each caller keeps the lease of the entry alive. The last to leave deletes the entry. The share of a
+ * caller that crashes ends with its lease.
  */
-export function sharedTenure(
+export function enterSharedQueue(
   name: string,
   reentrant: Reentrancy,
-  { ttl = DEFAULT_TTL, lease }: TenureOptions,
-  means: ReentrantMeans,
-): Observable<HeldPlace> {
+  { ttl = DEFAULT_SESSION_TTL, lease }: SessionOptions,
+  context: ConcurrencyContext,
+): Observable<HeldEntry> {
+  // If the lease that the caller passed does not exist, its `LeaseNotFound` is passed on unchanged.
+  const losses: readonly Reason[] = lease === undefined ? ['LeaseLost', 'LeaseNotFound'] : ['LeaseLost'];
   return defer(() => {
     checkName('a lock', name);
-    const holder = holderOf(reentrant, means.identity);
-    const enter = (share: SharedKeys['share'], alive: () => boolean): Observable<HeldPlace> =>
-      entered({ name, holder, share }, ttl, means).pipe(map((place) => ({ ...place, alive: () => alive() && place.alive() })));
-    if (lease !== undefined) return enter(lease, () => true);
-    return heldLease({ ttl }, means.leases).pipe(
-      filter(({ type }) => type === 'granted'),
-      switchMap((granted) => enter(granted.id, () => granted.lease.alive)),
+    const holder = holderOf(reentrant, context.identity);
+    const enter = (share: LeaseId, isShareAlive: () => boolean): Observable<HeldEntry> =>
+      acquireShare({ name, holder, share }, ttl, context).pipe(
+        map((entry) => ({ ...entry, alive: () => isShareAlive() && entry.alive() })),
+      );
+    let owned = false;
+    const entries =
+      lease !== undefined
+        ? enter(lease, () => true)
+        : heldLease({ ttl }, context).pipe(
+            filter(({ type }) => type === 'granted'),
+            switchMap((granted) => enter(granted.id, () => granted.lease.alive)),
+          );
+    return entries.pipe(
+      tap(({ isOwner }) => (owned ||= isOwner)),
+      catchError((error: unknown) => throwError(() => toLockLost(name, owned, losses, error))),
     );
-  }).pipe(
-    // That a lease of the caller's own is not there is said as it is.
-    lostOnceOwned(name, lease === undefined ? ['LeaseLost', 'LeaseNotFound'] : ['LeaseLost']),
-    takeUntil(means.leases.closed),
-  );
+  }).pipe(takeUntil(context.closed));
 }
 
-function entered(keys: SharedKeys, ttl: number, means: ReentrantMeans): Observable<HeldPlace> {
+/** Joins the entry that the holder has, or creates one. */
+function acquireShare(keys: SharedKeys, ttl: number, context: ConcurrencyContext): Observable<HeldEntry> {
   return defer(() => {
-    const { releases, settings } = means.leases;
+    const { kv, cleanup, settings } = context;
     const backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
-    const pointer = defer(() => persistently(means.kv.get(pointerOf(keys)), settings));
-    return releases.whenGivenBack(releaseOf(keys)).pipe(
-      switchMap(() => pointer),
-      switchMap((pointer) => (pointer === undefined ? begin(keys, ttl, means) : join(keys, pointer, means))),
-      retry({ delay: (error: unknown) => (error === AGAIN ? timer(backoff.next()) : throwError(() => error)) }),
+    const readPointer = defer(() => retryTransient(kv.get(pointerKey(keys)), settings));
+    return cleanup.whenReleased(releaseName(keys)).pipe(
+      switchMap(() => readPointer),
+      switchMap((pointer) => (pointer === undefined ? createEntry(keys, ttl, context) : joinEntry(keys, pointer, context))),
+      retryAfter((error) => (error === STATE_CHANGED ? backoff.next() : undefined)),
     );
   });
 }
 
-/** The first of a holder makes the place, under a lease that is everybody's: it is not revoked with the first to leave. */
-function begin(keys: SharedKeys, ttl: number, means: ReentrantMeans): Observable<HeldPlace> {
-  return heldLease({ ttl, release: 'keep' }, means.leases).pipe(
+/**
+ * Creates the queue entry for the first caller of a holder. Its lease belongs to all of them, and is not revoked when
+ * the first one leaves.
+ */
+function createEntry(keys: SharedKeys, ttl: number, context: ConcurrencyContext): Observable<HeldEntry> {
+  const { kv, service } = context;
+  return heldLease({ ttl, release: 'keep' }, context).pipe(
     filter(({ type }) => type === 'granted'),
-    switchMap(({ id, lease }) => hold(keys, lease, means, createShared(means, keys, id), () => means.leases.service.revoke(id))),
-  );
-}
-
-/** The place is kept alive first, and joined then: else it could end in between. */
-function join(keys: SharedKeys, pointer: KeyValue, means: ReentrantMeans): Observable<HeldPlace> {
-  const { lease: id } = pointer;
-  // A key of this name that hangs on no lease was not made here.
-  if (id === undefined) return throwError(() => new EtcdError('LockLost', `the key ${JSON.stringify(pointer.key)} hangs on no lease`));
-  return adoptedLease(id, { release: 'keep' }, means.leases).pipe(
-    catchError((error: unknown) => throwError(() => (hasReason(error, 'LeaseNotFound') ? AGAIN : error))),
-    filter(({ type }) => type === 'granted'),
-    switchMap(({ lease }) => hold(keys, lease, means, joinShared(means, keys, pointer, id), () => dropPointer(means, keys, pointer, id))),
+    switchMap(({ id, lease }) =>
+      holdShare({ keys, lease, take: createShared(kv, keys, id), cleanUp: () => retryCleanup(service.revoke(id)) }, context),
+    ),
   );
 }
 
 /**
- * Has a share from the taking of it on.
- *
- * @param take gives the place, or undefined where it could not be had
- * @param clear what is to be done in that case
+ * Keeps the lease of the queue entry alive, and then takes a share. In the other order the entry could expire in
+ * between.
  */
-function hold(
-  keys: SharedKeys,
-  lease: HeldLease,
-  means: ReentrantMeans,
-  take: Observable<Place | undefined>,
-  clear: () => Observable<unknown>,
-): Observable<HeldPlace> {
+function joinEntry(keys: SharedKeys, pointer: KeyValue, context: ConcurrencyContext): Observable<HeldEntry> {
+  const { kv } = context;
+  const { lease: id } = pointer;
+  // A key of this name without a lease was not created by rxetcd.
+  if (id === undefined) return throwError(() => new EtcdError('LockLost', `the key ${JSON.stringify(pointer.key)} has no lease`));
+  return adoptedLease(id, { release: 'keep' }, context).pipe(
+    catchError((error: unknown) => throwError(() => (hasReason(error, 'LeaseNotFound') ? STATE_CHANGED : error))),
+    filter(({ type }) => type === 'granted'),
+    switchMap(({ lease }) =>
+      holdShare({ keys, lease, take: joinShared(kv, keys, pointer, id), cleanUp: () => deletePointer(kv, keys, pointer, id) }, context),
+    ),
+  );
+}
+
+/** The steps of taking a share. */
+interface ShareSteps {
+  readonly keys: SharedKeys;
+  /** The lease of the queue entry. */
+  readonly lease: HeldLease;
+  /** Emits the queue entry, or undefined if no share could be taken. */
+  readonly take: Observable<SharedEntry | undefined>;
+  /** Cleans up if no share could be taken. */
+  readonly cleanUp: () => Observable<unknown>;
+}
+
+/** Takes a share, and cleanup it when the subscriber has left. */
+function holdShare({ keys, lease, take, cleanUp }: ShareSteps, context: ConcurrencyContext): Observable<HeldEntry> {
   return defer(() => {
-    let left = false;
-    let lateTries = LATE_TRIES;
-    // It goes on when nobody waits for it any more: what was sent may yet be done, and has to be undone after that.
-    const taken = new AsyncSubject<Place | undefined>();
-    const attempt = defer(() => (left && lateTries-- <= 0 ? EMPTY : take));
-    persistently(attempt, means.leases.settings).subscribe(taken);
-    return taken.pipe(
-      switchMap((place) => {
-        if (place === undefined) return throwError(() => AGAIN);
-        const turn = place.first ? of(place) : awaitTurn(means, place).pipe(startWith(place));
-        return merge(untilGone(means, place), turn);
-      }),
-      map((place) => ({ ...place, alive: () => !left && lease.alive })),
-      finalize(() => {
-        left = true;
-        const undo = taken.pipe(
-          catchError(() => of(undefined)),
-          switchMap((place) => (place === undefined ? clear() : leaveShared(means, keys, place))),
+    const { cleanup, settings } = context;
+    let lateAttempts = LATE_SHARE_ATTEMPTS;
+    return acquireWithCompensation<SharedEntry | undefined, HeldEntry>({
+      acquire: (hasLeft) =>
+        retryTransient(
+          defer(() => (hasLeft() && lateAttempts-- <= 0 ? EMPTY : take)),
+          settings,
+        ),
+      use: (entry, hasLeft) => {
+        if (entry === undefined) return throwError(() => STATE_CHANGED);
+        const turn = entry.isOwner ? of(entry) : waitForOwnership(context, entry).pipe(startWith(entry));
+        // The share has a separate lease, which may end while the queue entry remains.
+        const share = { ...entry, key: shareKey(keys, entry.lease), revision: entry.shareRevision };
+        return merge(errorWhenDeleted(context, entry), errorWhenDeleted(context, share), turn).pipe(
+          map((held) => ({ ...held, alive: () => !hasLeft() && lease.alive })),
         );
-        means.leases.releases.run(undo, releaseOf(keys));
-      }),
-    );
+      },
+      release: (taken) => {
+        cleanup.run(
+          taken.pipe(catchError(() => of(undefined))),
+          (entry) => (entry === undefined ? cleanUp() : leaveShared(context, keys, entry)),
+          { lease: lease.id, key: waiterKey(keys.name, lease.id) },
+          releaseName(keys),
+        );
+      },
+    });
   });
 }
 
-/** By the same lease, who comes back at once would find its share, and lose it to the end of the one before. */
-const releaseOf = (keys: SharedKeys): string => `${pointerOf(keys)}/${keys.share}`;
+/**
+ * Names the release of a share. A caller that acquires again at once with the same lease waits for it. Otherwise it
+ * would find its old share, and lose it when the earlier release is carried out.
+ */
+const releaseName = (keys: SharedKeys): string => `${pointerKey(keys)}/${keys.share}`;
 
 function holderOf(reentrant: Reentrancy, identity: () => Identity): string {
   const given: unknown = reentrant;
@@ -156,4 +168,124 @@ function holderOf(reentrant: Reentrancy, identity: () => Identity): string {
   if (typeof given === 'object' && given !== null && 'holder' in given && typeof given.holder === 'string' && given.holder !== '')
     return given.holder;
   throw new EtcdError('InvalidArgument', "reentrant is 'host', 'process', 'thread' or { holder }, a string that is not empty");
+}
+
+/**
+ * A queue entry that several callers share. The entry is a key `<name>/<lease in hex>` like any other, so that it
+ * excludes all clients that use this layout, and they exclude it. Other keys are beside it, under `<name>.shares/`:
+ * - `<holder>`: the pointer, created with the entry and under its lease, so that a holder has at most one entry
+ * - `<holder>/<lease of the entry in hex>/<lease of the share in hex>`: a share, under a separate lease
+ */
+
+/** The lock, the holder and the lease that identify a share. */
+interface SharedKeys {
+  readonly name: string;
+  readonly holder: string;
+  /** The lease of the share. */
+  readonly share: LeaseId;
+}
+
+/** A queue entry of which a share was taken. */
+interface SharedEntry extends WaiterEntry {
+  /** The revision at which the key of the share was created. */
+  readonly shareRevision: number;
+}
+
+const escaped = (holder: string): string => holder.replaceAll('%', '%25').replaceAll('/', '%2F');
+
+const pointerKey = ({ name, holder }: SharedKeys): string => `${name}.shares/${escaped(holder)}`;
+
+const entryKey = ({ name }: SharedKeys, lease: LeaseId): string => waiterKey(name, lease);
+
+const sharesPrefix = (keys: SharedKeys, lease: LeaseId): string => `${pointerKey(keys)}/${idToHex(lease)}/`;
+
+const shareKey = (keys: SharedKeys, lease: LeaseId): string => sharesPrefix(keys, lease) + idToHex(keys.share);
+
+/**
+ * Creates the queue entry with a first share. Emits undefined if the holder has another entry already. It may be
+ * repeated: an entry that an earlier attempt created is found.
+ */
+function createShared(kv: KvService, keys: SharedKeys, lease: LeaseId): Observable<SharedEntry | undefined> {
+  const pointer = pointerKey(keys);
+  const key = entryKey(keys, lease);
+  const make = [
+    put(key, keys.holder, { lease }),
+    put(pointer, idToHex(lease), { lease }),
+    put(shareKey(keys, lease), '', { lease: keys.share }),
+    readOwner(keys.name),
+  ] as const;
+  return kv.txn({ compare: [on(pointer).missing()], success: make, failure: [get(key), readOwner(keys.name)] }).pipe(
+    map((result) => {
+      const { revision: observedRevision } = result.header;
+      if (result.succeeded)
+        return toSharedEntry(
+          keys,
+          lease,
+          { revision: observedRevision, shareRevision: observedRevision, observedRevision },
+          result.responses[3].kvs[0],
+        );
+      const [made, { kvs }] = result.responses;
+      if (made === undefined) return undefined;
+      return toSharedEntry(keys, lease, { revision: made.createRevision, shareRevision: made.createRevision, observedRevision }, kvs[0]);
+    }),
+  );
+}
+
+/** Takes a share of the queue entry behind a pointer. Emits undefined if it was deleted. */
+function joinShared(kv: KvService, keys: SharedKeys, { createRevision }: KeyValue, lease: LeaseId): Observable<SharedEntry | undefined> {
+  const compare = [pointerKey(keys), entryKey(keys, lease)].map((key) => on(key).createRevision.equals(createRevision));
+  const share = shareKey(keys, lease);
+  return kv.txn({ compare, success: [put(share, '', { lease: keys.share }), get(share), readOwner(keys.name)] }).pipe(
+    map((result) => {
+      if (!result.succeeded) return undefined;
+      const [, mine, { kvs }] = result.responses;
+      const { revision: observedRevision } = result.header;
+      return toSharedEntry(
+        keys,
+        lease,
+        { revision: createRevision, shareRevision: mine?.createRevision ?? observedRevision, observedRevision },
+        kvs[0],
+      );
+    }),
+  );
+}
+
+/** Deletes a pointer whose queue entry was deleted by another client. */
+function deletePointer(kv: KvService, keys: SharedKeys, { createRevision }: KeyValue, lease: LeaseId): Observable<unknown> {
+  const pointer = pointerKey(keys);
+  return kv.txn({
+    compare: [on(pointer).createRevision.equals(createRevision), on(entryKey(keys, lease)).missing()],
+    success: [del(pointer)],
+  });
+}
+
+/**
+ * Leaves a share, and with the last one deletes the queue entry. It may be repeated, as only keys that were created
+ * here are deleted. The lease of the entry is also revoked if an earlier attempt deleted the entry and its response was
+ * lost.
+ */
+function leaveShared({ kv, service }: ConcurrencyContext, keys: SharedKeys, entry: SharedEntry): Observable<unknown> {
+  const { lease } = entry;
+  const mine = shareKey(keys, lease);
+  const all = sharesPrefix(keys, lease);
+  const alone: readonly Compare[] = [on({ from: all, to: mine }).missing(), on({ from: `${mine}\0`, to: prefixEnd(all) }).missing()];
+  const last = [del(mine), del(entry.key), del(pointerKey(keys))] as const;
+  const share = txn({ compare: [on(mine).createRevision.equals(entry.shareRevision)], success: [del(mine)] });
+  return retryCleanup(kv.txn({ compare: [ownershipGuard(entry), ...alone], success: last, failure: [share, get(entry.key)] })).pipe(
+    switchMap((result) => {
+      const over = result.succeeded || result.responses[1]?.createRevision !== entry.revision;
+      // No key is attached to it any more.
+      return over ? retryCleanup(service.revoke(lease)) : of(undefined);
+    }),
+  );
+}
+
+function toSharedEntry(
+  keys: SharedKeys,
+  lease: LeaseId,
+  known: Pick<SharedEntry, 'revision' | 'shareRevision' | 'observedRevision'>,
+  owner: KeyValue | undefined,
+): SharedEntry {
+  const isOwner = owner === undefined || owner.createRevision === known.revision;
+  return { name: keys.name, key: entryKey(keys, lease), lease, ...known, isOwner };
 }

@@ -1,117 +1,187 @@
-import { catchError, map, of, switchMap, take, throwError, type Observable } from 'rxjs';
+import { catchError, map, Observable, of, type Subscriber, throwError } from 'rxjs';
 import { EtcdError, hasReason } from '../../errors/index.js';
-import type { Kv } from '../../services/kv.js';
 import type { BytesLike } from '../../model/bytes.js';
-import { key as on, type Compare } from '../../model/compare.js';
 import { idToHex, type LeaseId } from '../../model/ids.js';
 import type { KeyValue } from '../../model/keyValue.js';
-import { del, get, put, range, type Op } from '../../model/op.js';
-import { persistently } from '../../watch/retryable.js';
-import type { WatchOptions, Watches } from '../../watch/watch.js';
-import type { LeaseMeans } from '../lease/heldLease.js';
-import { severalTries } from '../lease/cleanup.js';
+import { type Compare, del, get, key as on, type Op, put, range } from '../../model/op.js';
+import type { KvService } from '../../services/kv.js';
+import { retryTransient } from '../../watch/retryable.js';
+import type { ConcurrencyContext } from '../context.js';
+import { retryCleanup } from '../lease/cleanup.js';
+import { overwrite } from './overwrite.js';
 
 /**
- * The queue behind locks and elections, in the layout of etcd's Go client and `etcdctl`: a key `<name>/<lease in hex>` for each who wants to own, and the
- * one with the lowest create revision owns. Each waits for the key before its own alone, so that no herd runs when one goes.
+ * The queue behind locks and elections, in the layout of etcd's Go client and `etcdctl`. Each waiter has a key
+ * `<name>/<lease in hex>`; the waiter with the lowest create revision owns the lock. A waiter waits for the deletion of
+ * the key before its own, so that a release wakes only one waiter.
  */
 
-/** What a queue works with. */
-export interface QueueMeans {
-  readonly kv: Kv;
-  readonly watch: Watches['watch'];
-  readonly leases: Pick<LeaseMeans, 'settings'>;
-}
-
-/** A place in a queue: a key of one's own that lives as long as its lease. */
-export interface Place {
+/** The key of an owner or a waiter in a queue. It exists as long as its lease. */
+export interface WaiterEntry {
   readonly name: string;
   readonly key: string;
   readonly lease: LeaseId;
-  /** The revision at which the key was created. It grows from owner to owner: a fencing token. */
+  /** The create revision of the key. It grows from owner to owner: a fencing token. */
   readonly revision: number;
-  /** The store's revision when this was known. */
-  readonly seenAt: number;
-  /** Nobody was before it. */
-  readonly first: boolean;
+  /** The revision of the store at which this state was read. */
+  readonly observedRevision: number;
+  /** Whether no earlier entry was in the queue, so that this one owns the lock. */
+  readonly isOwner: boolean;
 }
 
-/** Holds as long as the place is there. */
-export const guardOf = ({ key, revision }: Pick<Place, 'key' | 'revision'>): Compare => on(key).createRevision.equals(revision);
+/** Makes a compare that holds as long as the entry exists. */
+export const ownershipGuard = ({ key, revision }: Pick<WaiterEntry, 'key' | 'revision'>): Compare =>
+  on(key).createRevision.equals(revision);
 
-/** The key of a place. */
-export const placeKey = (name: string, lease: LeaseId): string => `${name}/${idToHex(lease)}`;
+export const waiterKey = (name: string, lease: LeaseId): string => `${name}/${idToHex(lease)}`;
 
-/** Takes a place, or finds the one that the lease has already: so it may be asked again where nobody knows whether it was. One try. */
-export function takePlace({ kv }: QueueMeans, name: string, lease: LeaseId, value: BytesLike): Observable<Place> {
-  const key = placeKey(name, lease);
-  const owner = range({ prefix: `${name}/` }, { limit: 1, sortTarget: 'CREATE', sortOrder: 'ASCEND' });
-  return kv
-    .txn({ compare: [on(key).createRevision.equals(0)], success: [put(key, value, { lease }), owner], failure: [get(key), owner] })
-    .pipe(
-      map((result) => {
-        const revision = result.succeeded ? result.header.revision : (result.responses[0]?.createRevision ?? result.header.revision);
-        const first = result.responses[1].kvs[0];
-        return {
-          name,
-          key,
-          lease,
-          revision,
-          seenAt: result.header.revision,
-          first: first === undefined || first.createRevision === revision,
-        };
-      }),
-    );
-}
+/** Reads the key with the lowest create revision of a queue. */
+export const readOwner = (name: string) => range({ prefix: `${name}/` }, { limit: 1, sortTarget: 'CREATE', sortOrder: 'ASCEND' });
 
-/** Emits once when the place is the first, and completes. `LockLost` where the place is gone by then. */
-export function awaitTurn(means: QueueMeans, place: Place): Observable<Place> {
-  return place.first ? of(place) : awaitRivals(means, place, place.name);
-}
-
-/** As {@link awaitTurn}, when none of the keys of a folder that came before the place is left. */
-export function awaitRivals(means: QueueMeans, place: Place, folder: string): Observable<Place> {
-  const before = { limit: 1, sortTarget: 'CREATE', sortOrder: 'DESCEND', maxCreateRevision: place.revision - 1, keysOnly: true } as const;
-  // What is before me, and whether I am still here, as of one revision.
-  const look = means.kv.txn({ success: [get(place.key), range({ prefix: `${folder}/` }, before)] });
-  return persistently(look, means.leases.settings).pipe(
-    switchMap((result) => {
-      const [mine, { kvs }] = result.responses as readonly [KeyValue | undefined, { readonly kvs: readonly KeyValue[] }];
-      if (mine?.createRevision !== place.revision) return throwError(() => gone(place));
-      const seenAt = result.header.revision;
-      const [last] = kvs;
-      if (last === undefined) return of({ ...place, seenAt, first: true });
-      return deletionOf(means, last.keyBytes, last.createRevision, seenAt).pipe(switchMap(() => awaitRivals(means, place, folder)));
+/** Adds an entry to a queue, or finds the entry of the same lease. This is one attempt, which may be repeated. */
+export function enqueue(kv: KvService, name: string, lease: LeaseId, value: BytesLike): Observable<WaiterEntry> {
+  const key = waiterKey(name, lease);
+  const owner = readOwner(name);
+  const txn = {
+    compare: [on(key).createRevision.equals(0)],
+    success: [put(key, value, { lease }), owner],
+    failure: [get(key), owner],
+  } as const;
+  return kv.txn(txn).pipe(
+    map((result) => {
+      const observedRevision = result.header.revision;
+      const revision = result.succeeded ? observedRevision : (result.responses[0]?.createRevision ?? observedRevision);
+      const first = result.responses[1].kvs[0];
+      return { name, key, lease, revision, observedRevision, isOwner: first === undefined || first.createRevision === revision };
     }),
   );
 }
 
-/** Errors with `LockLost` when the key of the place is deleted; emits nothing. */
-export function untilGone(means: QueueMeans, place: Place): Observable<never> {
-  return deletionOf(means, place.key, place.revision, place.seenAt).pipe(switchMap(() => throwError(() => gone(place))));
+/**
+ * Adds an entry as {@link enqueue} does, for a lease that may have an entry with another value. The value is replaced,
+ * as by etcd's Go client. Errors with `LockLost` if the key was deleted meanwhile.
+ */
+export function enqueueOrReplace(kv: KvService, name: string, lease: LeaseId, value: BytesLike): Observable<WaiterEntry> {
+  const key = waiterKey(name, lease);
+  return overwrite(kv, key, value, lease).pipe(
+    map(({ kv: stored, header }) => {
+      if (stored === undefined) throw keyDeleted({ key });
+      return { name, key, lease, revision: stored.createRevision, observedRevision: header.revision, isOwner: false };
+    }),
+  );
 }
 
-/** Gives the place up: only this one, should the key have been made anew. */
-export function leavePlace({ kv }: QueueMeans, place: Place): Observable<unknown> {
-  return severalTries(kv.txn({ compare: [guardOf(place)], success: [del(place.key)] as readonly Op[] }));
+/** Deletes the key of an entry, unless the key was created again since. */
+export function dequeue(kv: KvService, entry: WaiterEntry): Observable<unknown> {
+  return retryCleanup(kv.txn({ compare: [ownershipGuard(entry)], success: [del(entry.key)] as readonly Op[] }));
 }
 
-/** Emits once when the key that was created at a revision, and was there at a later one, is deleted. */
-function deletionOf(means: QueueMeans, key: BytesLike, createRevision: number, seenAt: number): Observable<unknown> {
-  const options: WatchOptions = { startRevision: seenAt + 1, noPut: true };
-  return means.watch({ key }, options).pipe(
-    take(1),
-    catchError((error: unknown) => {
-      if (!hasReason(error, 'Compacted')) return throwError(() => error);
-      // The history is gone: whether the key is there still tells as much. One that was made anew since is another's.
-      return persistently(means.kv.range({ key }, { keysOnly: true }), means.leases.settings).pipe(
-        switchMap(({ kvs, header }) =>
-          kvs[0]?.createRevision === createRevision ? deletionOf(means, key, createRevision, header.revision) : of(undefined),
-        ),
+/** Emits the entry once it owns the lock. Errors with `LockLost` if its key was deleted by then. */
+export function waitForOwnership(context: ConcurrencyContext, entry: WaiterEntry): Observable<WaiterEntry> {
+  return entry.isOwner ? of(entry) : waitForPredecessors(context, entry, entry.name);
+}
+
+/**
+ * Emits the entry once no earlier key is left in a folder. It waits for the deletion of the last of these keys, and
+ * then reads again. Errors with `LockLost` if the key of the entry was deleted by then.
+ */
+export function waitForPredecessors(context: ConcurrencyContext, entry: WaiterEntry, folder: string): Observable<WaiterEntry> {
+  return new Observable((subscriber) => {
+    const { kv, settings } = context;
+    const error = (failure: unknown): void => subscriber.error(failure);
+    const readPredecessor = (): void => {
+      const before = {
+        limit: 1,
+        sortTarget: 'CREATE',
+        sortOrder: 'DESCEND',
+        maxCreateRevision: entry.revision - 1,
+        keysOnly: true,
+      } as const;
+      // One txn: the predecessor, and whether the own key exists, are of the same revision.
+      const read = kv.txn({ success: [get(entry.key), range({ prefix: `${folder}/` }, before)] });
+      subscriber.add(
+        retryTransient(read, settings).subscribe({
+          next: ({ header: { revision }, responses: [own, earlier] }) => {
+            const predecessor = earlier?.kvs[0];
+            if (own?.createRevision !== entry.revision) return error(keyDeleted(entry));
+            if (predecessor !== undefined) return waitFor(predecessor, revision);
+            subscriber.next({ ...entry, observedRevision: revision, isOwner: true });
+            subscriber.complete();
+          },
+          error,
+        }),
       );
+    };
+    const waitFor = ({ keyBytes, createRevision }: KeyValue, observedRevision: number): void => {
+      const deletion = whenDeleted(context, keyBytes, { createRevision, observedRevision });
+      subscriber.add(deletion.subscribe({ next: readPredecessor, error }));
+    };
+    readPredecessor();
+  });
+}
+
+/** The state in which a key was read. */
+interface ReadKey {
+  readonly createRevision: number;
+  /** The revision of the store at which the key was read. */
+  readonly observedRevision: number;
+}
+
+/**
+ * Emits once, and completes, when a key does not exist any more. A key that was created again counts as deleted. It
+ * completes without a value when the client is closed.
+ *
+ * @param known the state in which the key was read; without it, the key is read first, and may not exist
+ */
+export function whenDeleted(context: ConcurrencyContext, key: BytesLike, known?: Partial<ReadKey>): Observable<void> {
+  return new Observable((subscriber) => {
+    const watchFrom = ({ createRevision, observedRevision }: ReadKey): void => {
+      subscriber.add(
+        context.watch({ key }, { startRevision: observedRevision + 1, noPut: true }).subscribe({
+          next: () => emitOnce(subscriber),
+          // The history that the watch needs is compacted, so that the key is read instead.
+          error: (error: unknown) => (hasReason(error, 'Compacted') ? read(createRevision) : subscriber.error(error)),
+          complete: () => subscriber.complete(),
+        }),
+      );
+    };
+    const read = (createRevision: number | undefined): void => {
+      subscriber.add(
+        retryTransient(context.kv.range({ key }, { keysOnly: true }), context.settings).subscribe({
+          next: ({ kvs: [kv], header }) => {
+            if (kv === undefined || (createRevision ?? kv.createRevision) !== kv.createRevision) emitOnce(subscriber);
+            else watchFrom({ createRevision: kv.createRevision, observedRevision: header.revision });
+          },
+          error: (error: unknown) => subscriber.error(error),
+        }),
+      );
+    };
+    if (known?.createRevision === undefined || known.observedRevision === undefined) read(known?.createRevision);
+    else watchFrom({ createRevision: known.createRevision, observedRevision: known.observedRevision });
+  });
+}
+
+function emitOnce(subscriber: Subscriber<void>): void {
+  subscriber.next();
+  subscriber.complete();
+}
+
+/** Errors with `LockLost` when the key of the entry is deleted; emits nothing. */
+export function errorWhenDeleted(context: ConcurrencyContext, entry: WaiterEntry): Observable<never> {
+  const { key, revision: createRevision, observedRevision } = entry;
+  return new Observable((subscriber) =>
+    whenDeleted(context, key, { createRevision, observedRevision }).subscribe({
+      next: () => subscriber.error(keyDeleted(entry)),
+      error: (error: unknown) => subscriber.error(error),
     }),
   );
 }
 
-/** What a place ends in whose key is gone. */
-export const gone = ({ key }: Place): EtcdError => new EtcdError('LockLost', `the key ${JSON.stringify(key)} that stands for it is gone`);
+/** The error of an entry whose key was deleted. */
+export const keyDeleted = ({ key }: Pick<WaiterEntry, 'key'>): EtcdError =>
+  new EtcdError('LockLost', `the lock key ${JSON.stringify(key)} was deleted`);
+
+/** Reads again if the history that a watch needs was compacted. */
+export function rereadIfCompacted<T>(source: Observable<T>, reread: () => Observable<T>): Observable<T> {
+  return source.pipe(catchError((error: unknown) => (hasReason(error, 'Compacted') ? reread() : throwError(() => error))));
+}

@@ -1,58 +1,186 @@
-import { defer, map, type Observable } from 'rxjs';
-import { checkOptions, LEASE } from '../../model/validate.js';
-import { key as on } from '../../model/compare.js';
+import { catchError, defer, EMPTY, map, type Observable, of, Subject, switchMap, take, takeUntil, tap, throwError } from 'rxjs';
+import { EtcdError, hasReason } from '../../errors/index.js';
+import { orClosed } from '../../model/closed.js';
+import { checkArgument, checkName, checkOptions, LEASE, type OptionKind } from '../../model/validate.js';
+import { del, get, key as on, put, range } from '../../model/op.js';
+import type { KeyValue } from '../../model/keyValue.js';
+import type { KvService } from '../../services/kv.js';
+import { retryTransient } from '../../watch/retryable.js';
+import type { ConcurrencyContext } from '../context.js';
+import { acquire, enterQueue, type HeldEntry, SESSION_OPTIONS, type SessionOptions, type WaitStrategy } from '../lock/ownership.js';
+import { keyDeleted, ownershipGuard, rereadIfCompacted, type WaiterEntry, whenDeleted } from '../lock/waiterQueue.js';
 import type { LeaseId } from '../../model/ids.js';
-import { put } from '../../model/op.js';
-import { checkName } from '../names.js';
-import type { QueueMeans } from '../lock/waiterQueue.js';
-import { whenGone } from './waiting.js';
 
-/** How a barrier is held. */
-export interface HoldOptions {
-  /** A lease with whose end the barrier opens, should its holder die. Without it only `release` opens it. */
+/** The options of `hold`. */
+export interface BarrierOptions {
+  /**
+   * A lease for the key of the barrier. The barrier opens when it ends, as after a crash. Without it only `release`
+   * opens the barrier.
+   */
   readonly lease?: LeaseId;
 }
 
-/** A barrier: it is held, and all who wait before it go on when it is released. */
+/** A barrier, which makes all waiters wait while it is held. */
 export interface Barrier {
   readonly name: string;
-  /** Closes it; false where it was closed already. */
-  hold(options?: HoldOptions): Observable<boolean>;
-  /** Opens it for all who wait; false where it was open. */
+  /** Closes the barrier. Emits false if it was closed already. */
+  hold(options?: BarrierOptions): Observable<boolean>;
+  /** Opens the barrier for all waiters. Emits false if it was open already. */
   release(): Observable<boolean>;
-  /** Emits once, and completes, when it is open: at once where nobody holds it. */
+  /** Emits once, and completes, when the barrier is open. It emits at once if the barrier is not held. */
   wait(): Observable<void>;
 }
 
-/** The barriers of a client. */
-export interface Barriers {
-  /**
-   * A barrier, which is the key of that name. Compatible with `Barrier` of etcd's Go recipes.
-   *
-   * ```ts
-   * const barrier = etcd.barrier('migration');
-   * barrier.wait().pipe(switchMap(() => serve())).subscribe();
-   * ```
-   */
-  barrier(name: string): Barrier;
+/** Creates the method `barrier`. */
+export function barriers(context: ConcurrencyContext): (name: string) => Barrier {
+  const { kv } = context;
+  return (name) => {
+    checkName('a barrier', name);
+    return {
+      name,
+      hold: (options = {}) =>
+        defer(() => {
+          const { lease } = checkOptions('hold', options, { lease: LEASE });
+          return kv.txn({ compare: [on(name).missing()], success: [put(name, '', lease === undefined ? {} : { lease })] });
+        }).pipe(map(({ succeeded }) => succeeded)),
+      release: () => kv.delete(name).pipe(map(({ deleted }) => deleted > 0)),
+      wait: () => defer(() => whenDeleted(context, name)).pipe(orClosed()),
+    };
+  };
 }
 
-/** The barriers of a client. */
-export function barriers(means: QueueMeans): Barriers {
-  const { kv } = means;
-  return {
-    barrier: (name) => {
-      checkName('a barrier', name);
-      return {
-        name,
-        hold: (options = {}) =>
-          defer(() => {
-            const { lease } = checkOptions('hold', options, { lease: LEASE });
-            return kv.txn({ compare: [on(name).missing()], success: [put(name, '', lease === undefined ? {} : { lease })] });
-          }).pipe(map(({ succeeded }) => succeeded)),
-        release: () => kv.delete(name).pipe(map(({ deleted }) => deleted > 0)),
-        wait: () => defer(() => whenGone(means, name)).pipe(map(() => undefined)),
-      };
-    },
+/** A member that has entered a double barrier together with all others. */
+export interface BarrierHandle {
+  readonly name: string;
+  /** The key of the member in etcd. */
+  readonly key: string;
+  /**
+   * Waits until all members leave or their leases have ended. It then emits once, and the Observable of `enter`
+   * completes.
+   */
+  leave(): Observable<void>;
+}
+
+/** A double barrier, whose members begin together and end together. */
+export interface DoubleBarrier {
+  readonly name: string;
+  readonly count: number;
+  /**
+   * Enters the barrier, and emits when `count` members have entered. The membership lasts as long as the Observable is
+   * subscribed to; unsubscribing leaves without waiting for the others. Errors with `Locked` if there are `count`
+   * members already. Errors with `LockLost` as soon as the membership is no longer certain.
+   */
+  enter(options?: SessionOptions): Observable<BarrierHandle>;
+}
+
+/** The txn that begins a round compares the key of each member, and one more; etcd accepts 128 compares. */
+const MAX_COUNT = 127;
+const COUNT: OptionKind = {
+  what: `a whole number from 1 to ${MAX_COUNT}`,
+  is: (value) => typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_COUNT,
+};
+
+/** Creates the method `doubleBarrier`. */
+export function doubleBarriers(context: ConcurrencyContext): (name: string, count: number) => DoubleBarrier {
+  return (name, count) => {
+    checkName('a double barrier', name);
+    checkArgument('doubleBarrier', 'count', count, COUNT);
+    return { name, count, enter: (options = {}) => enterBarrier(name, count, options, context) };
   };
+}
+
+const waitersFolder = (name: string): string => `${name}/waiters`;
+const readyKey = (name: string): string => `${name}/ready`;
+
+function enterBarrier(name: string, count: number, options: SessionOptions, context: ConcurrencyContext): Observable<BarrierHandle> {
+  return defer(() => {
+    let leaving = false;
+    const left = new Subject<void>();
+    const leave = (entry: HeldEntry): Observable<void> =>
+      defer(() => {
+        leaving = true;
+        return waitForAllToLeave(name, entry, context).pipe(tap(() => left.next()));
+      });
+    const request = { name: waitersFolder(name), wait: waitForAll(name, count) };
+    const toHandle = (entry: HeldEntry): BarrierHandle => ({ name, key: entry.key, leave: () => leave(entry) });
+    return acquire(enterQueue(request, checkOptions('enter', options, SESSION_OPTIONS), context), context, toHandle).pipe(
+      // The key of this member is deleted before the last member has left.
+      catchError((error: unknown) => (leaving && hasReason(error, 'LockLost') ? EMPTY : throwError(() => error))),
+      takeUntil(left),
+    );
+  });
+}
+
+/** Sorts members by the order in which they entered. */
+const BY_AGE = { sortTarget: 'CREATE', sortOrder: 'ASCEND', keysOnly: true } as const;
+
+/**
+ * Waits until all members have entered. The last one to enter writes the key `ready`, after the keys of all members.
+ * The `observedRevision` of the emitted entry is the revision at which the round began.
+ */
+function waitForAll(name: string, count: number): WaitStrategy {
+  return function wait(context, entry) {
+    const { kv, watch, settings } = context;
+    const again = (): Observable<WaiterEntry> => wait(context, entry);
+    const members = range({ prefix: `${waitersFolder(name)}/` }, { ...BY_AGE, limit: count });
+    return retryTransient(kv.txn({ success: [get(readyKey(name)), members, get(entry.key)] }), settings).pipe(
+      switchMap(({ header, responses: [ready, present, own] }): Observable<WaiterEntry> => {
+        if (own?.createRevision !== entry.revision) return throwError(() => keyDeleted(entry));
+        const begun = (observedRevision: number): WaiterEntry => ({ ...entry, observedRevision, isOwner: true });
+        const kvs = present?.kvs ?? [];
+        const begunAt = ready?.modRevision ?? 0;
+        if (begunAt > entry.revision) return of(begun(begunAt));
+        if (!kvs.some(({ createRevision }) => createRevision === entry.revision))
+          return throwError(() => new EtcdError('Locked', `the double barrier ${JSON.stringify(name)} has ${count} members already`));
+        // A member that entered before the last round began belongs to that round, and is about to leave.
+        const isComplete = kvs.length === count && kvs.every(({ createRevision }) => createRevision > begunAt);
+        if (isComplete && kvs.at(-1)?.createRevision === entry.revision) {
+          return retryTransient(beginRound(kv, name, begunAt, kvs), settings).pipe(
+            switchMap((result) => (result.succeeded ? of(begun(result.header.revision)) : again())),
+          );
+        }
+        const roundBegun = watch(readyKey(name), { startRevision: header.revision + 1, noDelete: true }).pipe(take(1));
+        return rereadIfCompacted<unknown>(roundBegun, () => of(undefined)).pipe(switchMap(again));
+      }),
+    );
+  };
+}
+
+/**
+ * Begins a round, if all members still exist and it has not begun yet. A repeat after the round, or after a member has
+ * left, has no effect.
+ */
+function beginRound(kv: KvService, name: string, lastBegunAt: number, members: readonly KeyValue[]) {
+  const allExist = members.map(({ keyBytes, createRevision }) => on(keyBytes).createRevision.equals(createRevision));
+  return kv.txn({ compare: [on(readyKey(name)).modRevision.equals(lastBegunAt), ...allExist], success: [put(readyKey(name), '')] });
+}
+
+/**
+ * Waits until all members of the round have left. The first member stays until all others have left, and they wait for
+ * it. Each waits for the deletion of one key, which the end of a lease causes, too.
+ */
+function waitForAllToLeave(name: string, entry: WaiterEntry, context: ConcurrencyContext): Observable<void> {
+  const { kv, settings } = context;
+  const again = (): Observable<void> => waitForAllToLeave(name, entry, context);
+  const hasLeft = ({ keyBytes, createRevision }: KeyValue): Observable<void> =>
+    whenDeleted(context, keyBytes, { createRevision }).pipe(orClosed());
+  return retryTransient(kv.range({ prefix: `${waitersFolder(name)}/` }, BY_AGE), settings).pipe(
+    switchMap(({ kvs }): Observable<void> => {
+      // A member that entered after the round had begun waits for the next one, or is in it already.
+      const members = kvs.filter(({ createRevision }) => createRevision < entry.observedRevision);
+      const first = members[0];
+      const last = members.at(-1);
+      if (first === undefined || last === undefined) return of(undefined);
+      if (first.createRevision !== entry.revision) {
+        const leave = kv.txn({ compare: [ownershipGuard(entry)], success: [del(entry.key)] });
+        return retryTransient(leave, settings).pipe(
+          switchMap(() => hasLeft(first)),
+          switchMap(again),
+        );
+      }
+      if (last !== first) return hasLeft(last).pipe(switchMap(again));
+      const end = kv.txn({ compare: [ownershipGuard(entry)], success: [del(readyKey(name)), del(entry.key)] });
+      return retryTransient(end, settings).pipe(map(() => undefined));
+    }),
+  );
 }

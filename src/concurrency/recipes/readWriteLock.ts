@@ -1,46 +1,46 @@
-import { defer, map, type Observable } from 'rxjs';
-import { checkOptions, MILLISECONDS, type OptionKinds } from '../../model/validate.js';
-import { hadWithin, toOwnership, type LockOptions, type Ownership } from '../lock/lock.js';
-import { checkName } from '../names.js';
-import { awaitRivals } from '../lock/waiterQueue.js';
-import { ownership, TENURE, type TenureMeans } from '../lock/ownership.js';
+import { defer, type Observable } from 'rxjs';
+import type { OwnershipEvent } from '../../model/ownershipEvent.js';
+import { checkName, checkOptions, MILLISECONDS, type OptionKinds } from '../../model/validate.js';
+import type { ConcurrencyContext } from '../context.js';
+import { type LockHandle, type LockOptions, toLockHandle } from '../lock/lock.js';
+import { acquire, enterQueue, SESSION_OPTIONS, type WaitStrategy } from '../lock/ownership.js';
+import { acquireOnceOrAgain, type AnyOnLost, ON_LOST, type Reacquire, timeoutAcquire } from '../lock/reacquire.js';
+import { waitForPredecessors } from '../lock/waiterQueue.js';
 
-/** How a read or write lock is held, and waited for. */
+/** The options of `readLock` and `writeLock`. */
 export type ReadWriteLockOptions = Omit<LockOptions, 'reentrant'>;
 
-const READ_WRITE_LOCK: OptionKinds<ReadWriteLockOptions> = { ...TENURE, timeoutMs: MILLISECONDS };
+const READ_WRITE_LOCK_OPTIONS: OptionKinds<AnyOnLost<ReadWriteLockOptions>> = {
+  ...SESSION_OPTIONS,
+  timeoutMs: MILLISECONDS,
+  onLost: ON_LOST,
+};
 
-/** The read/write locks of a client. */
-export interface ReadWriteLocks {
-  /**
-   * A lock that many may have at a time, but not while somebody has the {@link ReadWriteLocks.writeLock} of the same name, or waits for it since before. Owned as long as it
-   * is subscribed to, like a lock. Compatible with `RWMutex` of etcd's Go recipes (`<name>/read/…`, `<name>/write/…`).
-   *
-   * ```ts
-   * etcd.readLock('catalogue').pipe(switchMap(() => readCatalogue()), take(1)).subscribe();
-   * ```
-   */
-  readLock(name: string, options?: ReadWriteLockOptions): Observable<Ownership>;
-  /** A lock that one has, and nobody else either lock of the same name. It waits for all who came before. */
-  writeLock(name: string, options?: ReadWriteLockOptions): Observable<Ownership>;
+/** Acquires a read or a write lock. */
+export interface ReadWriteLock {
+  (name: string, options: Omit<ReadWriteLockOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<LockHandle>>;
+  (name: string, options?: ReadWriteLockOptions): Observable<LockHandle>;
 }
 
-/** The read/write locks of a client. */
-export function readWriteLocks(means: TenureMeans): ReadWriteLocks {
-  const lock = (name: string, kind: 'read' | 'write', options: ReadWriteLockOptions): Observable<Ownership> =>
-    defer(() => {
-      checkName('a read/write lock', name);
-      const { timeoutMs, ...rest } = checkOptions(`${kind}Lock`, options, READ_WRITE_LOCK);
-      // Those who have to be gone, as far as they came before.
-      const rivals = kind === 'read' ? `${name}/write` : name;
-      return ownership({ name: `${name}/${kind}`, turn: (_, place) => awaitRivals(means, place, rivals) }, rest, means).pipe(
-        map((place) => toOwnership({ ...place, name })),
-        hadWithin(`the ${kind} lock ${JSON.stringify(name)}`, timeoutMs),
-      );
-    });
-
-  return {
-    readLock: (name, options = {}) => lock(name, 'read', options),
-    writeLock: (name, options = {}) => lock(name, 'write', options),
+/** Creates the methods `readLock` and `writeLock`. */
+export function readWriteLocks(context: ConcurrencyContext) {
+  const lockOf = (kind: 'read' | 'write'): ReadWriteLock => {
+    function lock(name: string, options: Omit<ReadWriteLockOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<LockHandle>>;
+    function lock(name: string, options?: ReadWriteLockOptions): Observable<LockHandle>;
+    function lock(name: string, options: AnyOnLost<ReadWriteLockOptions> = {}): Observable<LockHandle | OwnershipEvent<LockHandle>> {
+      return defer(() => {
+        checkName('a read/write lock', name);
+        const { timeoutMs, onLost, ...rest } = checkOptions(`${kind}Lock`, options, READ_WRITE_LOCK_OPTIONS);
+        // A reader waits only for writers that were created before.
+        const folder = kind === 'read' ? `${name}/write` : name;
+        const wait: WaitStrategy = (_, entry) => waitForPredecessors(context, entry, folder);
+        const entries = enterQueue({ name: `${name}/${kind}`, wait }, rest, context);
+        const once = acquire(entries, context, (entry) => toLockHandle({ ...entry, name }));
+        return acquireOnceOrAgain(once, onLost, context).pipe(timeoutAcquire(`the ${kind} lock ${JSON.stringify(name)}`, timeoutMs));
+      });
+    }
+    return lock;
   };
+
+  return { readLock: lockOf('read'), writeLock: lockOf('write') };
 }

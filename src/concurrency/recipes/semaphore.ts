@@ -1,73 +1,67 @@
 import { defer, filter, map, of, switchMap, take, throwError, type Observable } from 'rxjs';
-import { checkArgument, checkOptions, MILLISECONDS, WHOLE, type OptionKinds } from '../../model/validate.js';
-import { keyId } from '../../model/keyId.js';
-import { persistently } from '../../watch/retryable.js';
-import { hadWithin, toOwnership, type LockOptions, type Ownership } from '../lock/lock.js';
-import { checkName } from '../names.js';
-import { gone, type Place } from '../lock/waiterQueue.js';
-import { ownership, TENURE, type TenureMeans, type Turn } from '../lock/ownership.js';
-import { orCompacted } from './waiting.js';
+import { keyId } from '../../model/keyValue.js';
+import type { OwnershipEvent } from '../../model/ownershipEvent.js';
+import { checkArgument, checkName, checkOptions, MILLISECONDS, type OptionKinds, WHOLE } from '../../model/validate.js';
+import { retryTransient } from '../../watch/retryable.js';
+import type { ConcurrencyContext } from '../context.js';
+import { type LockHandle, type LockOptions, toLockHandle } from '../lock/lock.js';
+import { acquire, enterQueue, SESSION_OPTIONS, type WaitStrategy } from '../lock/ownership.js';
+import { acquireOnceOrAgain, type AnyOnLost, ON_LOST, type Reacquire, timeoutAcquire } from '../lock/reacquire.js';
+import { keyDeleted, rereadIfCompacted, type WaiterEntry } from '../lock/waiterQueue.js';
 
-/** How a permit is held, and waited for. */
+/** The options of `semaphore`, which are those of a lock. */
 export type SemaphoreOptions = Omit<LockOptions, 'reentrant'>;
 
-const SEMAPHORE: OptionKinds<SemaphoreOptions> = { ...TENURE, timeoutMs: MILLISECONDS };
+const SEMAPHORE_OPTIONS: OptionKinds<AnyOnLost<SemaphoreOptions>> = { ...SESSION_OPTIONS, timeoutMs: MILLISECONDS, onLost: ON_LOST };
 
-/** The semaphores of a client. */
-export interface Semaphores {
-  /**
-   * One of so many permits, held as long as it is subscribed to: emits when it is had, and errors with `LockLost` the moment that it can no longer be sure. Unsubscribing gives it
-   * back, or leaves the queue. Fair: who came first has one first. All who use a semaphore must give the same number of permits.
-   *
-   * The keys are those of a lock (`<name>/<lease in hex>`); etcd's Go client has no semaphore.
-   *
-   * ```ts
-   * etcd.semaphore('imports', 3, { ttl: 15 }).pipe(switchMap(() => runImport()), take(1)).subscribe();
-   * ```
-   */
-  semaphore(name: string, permits: number, options?: SemaphoreOptions): Observable<Ownership>;
-}
-
-/** The semaphores of a client. */
-export function semaphores(means: TenureMeans): Semaphores {
-  return {
-    semaphore: (name, permits, options = {}) =>
-      defer(() => {
-        checkName('a semaphore', name);
-        checkArgument('semaphore', 'permits', permits, WHOLE);
-        const { timeoutMs, ...rest } = checkOptions('semaphore', options, SEMAPHORE);
-        return ownership({ name, turn: oneOf(permits) }, rest, means).pipe(
-          map(toOwnership),
-          hadWithin(`a permit of ${JSON.stringify(name)}`, timeoutMs),
-        );
-      }),
-  };
+/** Creates the method `semaphore`. */
+export function semaphores(context: ConcurrencyContext) {
+  function semaphore(
+    name: string,
+    permits: number,
+    options: Omit<SemaphoreOptions, 'onLost'> & Reacquire,
+  ): Observable<OwnershipEvent<LockHandle>>;
+  function semaphore(name: string, permits: number, options?: SemaphoreOptions): Observable<LockHandle>;
+  function semaphore(
+    name: string,
+    permits: number,
+    options: AnyOnLost<SemaphoreOptions> = {},
+  ): Observable<LockHandle | OwnershipEvent<LockHandle>> {
+    return defer(() => {
+      checkName('a semaphore', name);
+      checkArgument('semaphore', 'permits', permits, WHOLE);
+      const { timeoutMs, onLost, ...rest } = checkOptions('semaphore', options, SEMAPHORE_OPTIONS);
+      const once = acquire(enterQueue({ name, wait: waitForPermit(permits) }, rest, context), context, toLockHandle);
+      return acquireOnceOrAgain(once, onLost, context).pipe(timeoutAcquire(`a permit of ${JSON.stringify(name)}`, timeoutMs));
+    });
+  }
+  return semaphore;
 }
 
 /**
- * Comes when fewer than so many are before it. Who they are is asked once, and then those are counted off who go: a key that is made later is behind it.
- * So nobody asks anything when a permit is given back.
+ * Waits until fewer than `permits` entries are before an entry. These are read once, and then their deletions are
+ * counted, as later keys are behind it. So the release of a permit causes no requests.
  */
-function oneOf(permits: number): Turn {
-  return function turn(means, place) {
-    const prefix = `${place.name}/`;
-    const present = means.kv.range({ prefix }, { maxCreateRevision: place.revision, keysOnly: true });
-    return persistently(present, means.leases.settings).pipe(
-      switchMap(({ kvs, header }): Observable<Place> => {
+function waitForPermit(permits: number): WaitStrategy {
+  return function wait(context, entry) {
+    const prefix = `${entry.name}/`;
+    const present = context.kv.range({ prefix }, { maxCreateRevision: entry.revision, keysOnly: true });
+    return retryTransient(present, context.settings).pipe(
+      switchMap(({ kvs, header }): Observable<WaiterEntry> => {
         const ahead = new Set(kvs.map(keyId));
-        const mine = { ...place, seenAt: header.revision, first: true };
-        if (!ahead.delete(place.key)) return throwError(() => gone(place));
-        if (ahead.size < permits) return of(mine);
-        const left = means.watch({ prefix }, { startRevision: header.revision + 1, noPut: true }).pipe(
+        const owner = { ...entry, observedRevision: header.revision, isOwner: true };
+        if (!ahead.delete(entry.key)) return throwError(() => keyDeleted(entry));
+        if (ahead.size < permits) return of(owner);
+        const permitReleased = context.watch({ prefix }, { startRevision: header.revision + 1, noPut: true }).pipe(
           filter(({ kv }) => {
             const id = keyId(kv);
-            if (id === place.key) throw gone(place);
+            if (id === entry.key) throw keyDeleted(entry);
             return ahead.delete(id) && ahead.size < permits;
           }),
           take(1),
-          map(() => mine),
+          map(() => owner),
         );
-        return orCompacted(left, () => turn(means, place));
+        return rereadIfCompacted(permitReleased, () => wait(context, entry));
       }),
     );
   };

@@ -1,28 +1,35 @@
 import * as E from 'fp-ts/lib/Either.js';
-import * as t from 'io-ts';
+import { Map as PersistentMap } from 'immutable';
+import { map, scan, type OperatorFunction } from 'rxjs';
 import { EtcdError, type InvalidValueError } from '../../errors/index.js';
-import { jsonOf } from '../../model/jsonOf.js';
 import type { KeyValue } from '../../model/keyValue.js';
+import { Snapshot } from '../../model/immutableMapView.js';
+import type { LiveUpdate } from '../../watch/live/liveRange.js';
+import * as t from 'io-ts';
+import { jsonOf } from '../../model/validate.js';
 
-/** Where a service is to be found. */
+/** An endpoint of a service. */
 export interface Endpoint {
   readonly id: string;
   readonly key: string;
-  /** Such as `10.0.0.7:8080`. */
+  /** The address of the service, such as `10.0.0.7:8080`. */
   readonly addr: string;
-  /** What was registered along with it; null where there is nothing. */
+  /** The metadata that was registered with it; null if there is none. */
   readonly metadata: unknown;
 }
 
-/** What is registered of a service. */
+/** The entry that is registered for a service. */
 export interface EndpointOptions {
-  /** Such as `10.0.0.7:8080`. */
+  /** The address of the service, such as `10.0.0.7:8080`. */
   readonly addr: string;
-  /** Anything that JSON can hold. */
+  /** Any value that JSON can represent. */
   readonly metadata?: unknown;
 }
 
-/** The value as the `endpoints` package of etcd's Go client writes it; it has more fields than it needs, for those that were before it. */
+/**
+ * The value as the `endpoints` package of etcd's Go client writes it, with further fields for compatibility with
+ * earlier versions.
+ */
 const Stored = t.intersection([t.type({ Addr: t.string }), t.partial({ Metadata: t.unknown })], 'Endpoint');
 
 export function endpointValue({ addr, metadata = null }: EndpointOptions): string {
@@ -40,4 +47,38 @@ export function endpointOf(prefix: string, kv: KeyValue): E.Either<InvalidValueE
     metadata: Metadata,
   });
   return E.map(toEndpoint)(kv.json(Stored));
+}
+
+/**
+ * Maps a live range to the endpoints of a service by their ids. The cost of a change depends on its size, not on the
+ * number of endpoints.
+ */
+export function endpointsOf(
+  prefix: string,
+  onInvalid: (error: InvalidValueError) => void,
+): OperatorFunction<LiveUpdate, ReadonlyMap<string, Endpoint>> {
+  type Endpoints = PersistentMap<string, Endpoint>;
+  const note = (draft: Endpoints, kv: KeyValue): void => {
+    const endpoint = endpointOf(prefix, kv);
+    if (E.isRight(endpoint)) draft.set(endpoint.right.id, endpoint.right);
+    else {
+      draft.delete(kv.key.slice(prefix.length));
+      onInvalid(endpoint.left);
+    }
+  };
+  return (updates) =>
+    updates.pipe(
+      scan(
+        (endpoints, { type, state, changes }) =>
+          (type === 'snapshot' ? PersistentMap<string, Endpoint>() : endpoints).withMutations((draft) => {
+            if (type === 'snapshot') for (const kv of state.values()) note(draft, kv);
+            for (const { type: what, kv } of changes) {
+              if (what === 'put') note(draft, kv);
+              else draft.delete(kv.key.slice(prefix.length));
+            }
+          }),
+        PersistentMap<string, Endpoint>(),
+      ),
+      map((endpoints) => new Snapshot(endpoints)),
+    );
 }

@@ -1,25 +1,31 @@
-import { catchError, defer, EMPTY, map, of, switchMap, throwError, type Observable } from 'rxjs';
-import { hasReason, type EtcdError, type InvalidValueError } from '../../errors/index.js';
-import { ANYTHING, checkOptions, FUNCTION, required, STRING, WHOLE, type OptionKinds } from '../../model/validate.js';
-import type { LeaseId } from '../../model/ids.js';
-import { orClosed } from '../../model/closed.js';
-import type { Lives } from '../../watch/live/live.js';
-import { persistently } from '../../watch/retryable.js';
+import { catchError, defer, EMPTY, filter, map, of, switchMap, takeUntil, tap, throwError, type Observable } from 'rxjs';
+import { hasReason, isEtcdError, type EtcdError, type InvalidValueError } from '../../errors/index.js';
+import { ANYTHING, checkName, checkOptions, FUNCTION, type OptionKinds, required, STRING, WHOLE } from '../../model/validate.js';
+import { readNow } from '../../model/captured.js';
+import { get, key as on, put } from '../../model/op.js';
+import { idToHex, type LeaseId } from '../../model/ids.js';
+import type { Range } from '../../model/range.js';
+import type { LiveUpdate } from '../../watch/live/liveRange.js';
+import { isTransient, retryTransient } from '../../watch/retryable.js';
+import type { ConcurrencyContext } from '../context.js';
 import { heldLease } from '../lease/lease.js';
-import { checkName } from '../names.js';
-import type { TenureMeans } from '../lock/ownership.js';
+import { awaitsRepair, restartAfterLoss } from '../lock/reacquire.js';
 import { endpointValue, type Endpoint, type EndpointOptions } from './serviceEndpoint.js';
 
-/** How a service is registered. */
+/** The options of `register`: the entry and the TTL of its lease. */
 export interface RegisterOptions extends EndpointOptions {
-  /** Seconds that the entry outlives a service that dies: 15 by default. */
+  /**
+   * The TTL of the lease of the entry, in seconds: 15 by default. The entry of a service that crashes exists for that
+   * time.
+   */
   readonly ttl?: number;
 }
 
 /**
- * What becomes of a registration.
- * - `registered`: the entry is there; again, with another lease, after each `lost`
- * - `lost`: the lease was lost (`error` says why) and the entry with it, or it may be; another follows
+ * An event of a registration:
+ * - `registered`: the entry exists; emitted again, with another lease, after each `lost`
+ * - `lost`: the lease and its entry were lost, or may have been; `error` is the cause, and another registration
+ *   follows. With `AmbiguousWrite` the lease is revoked, as it is unknown whether the put was carried out
  */
 export type Registration =
   | { readonly type: 'registered'; readonly id: string; readonly key: string; readonly lease: LeaseId; readonly revision: number }
@@ -28,30 +34,22 @@ export type Registration =
 /** The services behind a name. */
 export interface Services {
   readonly target: string;
-  /** Keeps an entry as long as it is subscribed to, and makes it anew should its lease be lost; unsubscribing removes it at once. */
+  /**
+   * Registers an entry as long as the Observable is subscribed to, and again if its lease is lost. Unsubscribing
+   * removes it at once.
+   */
   register(id: string, options: RegisterOptions): Observable<Registration>;
-  /** Who is there, by id, and each change. Hot; each map is one that the store really had, and never changes. */
+  /**
+   * The current endpoints by id, emitted again after each change. It is hot; each map is immutable, and shows a state
+   * that the store had.
+   */
   readonly endpoints$: Observable<ReadonlyMap<string, Endpoint>>;
 }
 
-/** How services are read. */
+/** The options of `services`, for entries that are no endpoints. */
 export interface ServicesOptions {
-  /** What is done about an entry that is no endpoint. It is left out, whatever this does. */
+  /** Called for each entry that is not a valid endpoint. The entry is left out in any case. */
   readonly onInvalid?: (error: InvalidValueError) => void;
-}
-
-/** The service registry of a client. */
-export interface ServiceRegistry {
-  /**
-   * Registration and discovery of services, in the format of the `endpoints` package of etcd's Go client (`<target>/<id>`), which gRPC's resolver reads.
-   *
-   * ```ts
-   * const shops = etcd.services('shop');
-   * shops.register('shop-1', { addr: '10.0.0.7:8080', ttl: 10 }).subscribe();
-   * shops.endpoints$.subscribe((endpoints) => console.log([...endpoints.values()].map(({ addr }) => addr)));
-   * ```
-   */
-  services(target: string, options?: ServicesOptions): Services;
 }
 
 const DEFAULT_TTL = 15;
@@ -59,43 +57,85 @@ const DEFAULT_TTL = 15;
 const SERVICES: OptionKinds<ServicesOptions> = { onInvalid: FUNCTION };
 const REGISTER: OptionKinds<RegisterOptions> = { addr: required(STRING), metadata: ANYTHING, ttl: WHOLE };
 
-/** The service registry of a client. */
-export function serviceRegistry(means: TenureMeans, { live }: Pick<Lives, 'live'>): ServiceRegistry {
-  return {
-    services: (target, options = {}) => {
-      checkName('a service', target);
-      const { onInvalid = () => undefined } = checkOptions('services', options, SERVICES);
-      const prefix = `${target}/`;
-      return {
-        target,
-        register: (id, options) => registration(prefix, id, options, means),
-        // Loaded with the maps that it is made of, which not every program needs.
-        endpoints$: defer(() => import('./endpointMap.js')).pipe(
-          switchMap(({ endpointsOf }) => live({ prefix }).pipe(endpointsOf(prefix, onInvalid))),
-        ),
-      };
-    },
+/** Creates the method `services`. */
+export function serviceRegistry(
+  context: ConcurrencyContext,
+  live: (range: Range) => Observable<LiveUpdate>,
+): (target: string, options?: ServicesOptions) => Services {
+  return (target, options = {}) => {
+    checkName('a service', target);
+    const { onInvalid = () => undefined } = checkOptions('services', options, SERVICES);
+    const prefix = `${target}/`;
+    return {
+      target,
+      register: (id, options) => registration(target, id, options, context),
+      // Loaded on demand, with the library of its maps, which not every program needs.
+      endpoints$: defer(() => import('./serviceEndpoint.js')).pipe(
+        switchMap(({ endpointsOf }) => live({ prefix }).pipe(endpointsOf(prefix, onInvalid))),
+      ),
+    };
   };
 }
 
-function registration(prefix: string, id: string, options: RegisterOptions, means: TenureMeans): Observable<Registration> {
+function registration(target: string, id: string, options: RegisterOptions, context: ConcurrencyContext): Observable<Registration> {
+  // Converted to JSON at once, as the caller may change the metadata afterwards.
+  const written = readNow(() => endpointValue(options));
   return defer(() => {
     checkName('a service', id);
-    const { ttl = DEFAULT_TTL, ...endpoint } = checkOptions('register', options, REGISTER);
-    const key = prefix + id;
-    const value = endpointValue(endpoint);
-    return heldLease({ ttl, onLost: 'regrant' }, means.leases).pipe(
+    const { ttl = DEFAULT_TTL } = checkOptions('register', options, REGISTER);
+    const key = `${target}/${id}`;
+    const value = written();
+    const announcing = heldLease({ ttl, onLost: 'regrant' }, context).pipe(
+      // These events would make `switchMap` cancel the put of their lease if it is still in progress.
+      filter(({ type }) => type !== 'refreshed' && type !== 'refreshFailed'),
       switchMap((event): Observable<Registration> => {
         if (event.type === 'lost') return of({ type: 'lost', id, key, error: event.error });
-        if (event.type !== 'granted') return EMPTY;
-        // To say the same twice, under the same lease, is to say it once.
-        return persistently(means.kv.put(key, value, { lease: event.id }), means.leases.settings).pipe(
-          map(({ header: { revision } }): Registration => ({ type: 'registered', id, key, lease: event.id, revision })),
-          // The lease is gone already: the next is on its way.
+        return announced(target, key, value, event.id, context).pipe(
+          map((revision): Registration => ({ type: 'registered', id, key, lease: event.id, revision })),
+          // The lease has ended already: `lost` and another lease follow.
           catchError((error: unknown) => (hasReason(error, 'LeaseNotFound') ? EMPTY : throwError(() => error))),
         );
       }),
-      orClosed(),
     );
+    let registered = false;
+    let everRegistered = false;
+    const noted = announcing.pipe(
+      tap(({ type }) => {
+        registered = type === 'registered';
+        everRegistered ||= registered;
+      }),
+    );
+    const lossOf = (error: unknown): Observable<Registration> | undefined => {
+      if (!isEtcdError(error) || !(isTransient(error) || (everRegistered && awaitsRepair(error)))) return undefined;
+      // A put of unknown outcome may have been carried out: its lease is revoked, and another follows.
+      const mayBeThere = registered || hasReason(error, 'AmbiguousWrite');
+      registered = false;
+      return mayBeThere ? of({ type: 'lost', id, key, error }) : EMPTY;
+    };
+    return restartAfterLoss(noted, lossOf, context.settings).pipe(takeUntil(context.closed));
   });
+}
+
+/**
+ * Puts an entry exactly once, over any existing one, and emits the revision of the put. The same txn puts a receipt
+ * under the same lease. If the receipt exists, the entry was put, and a repeat does nothing, though another client may
+ * have changed or deleted the entry since.
+ */
+function announced(target: string, key: string, value: string, lease: LeaseId, { kv, settings }: ConcurrencyContext): Observable<number> {
+  const receipt = `${target}.receipts/${idToHex(lease)}`;
+  const once = kv.txn({
+    compare: [on(receipt).missing()],
+    success: [put(key, value, { lease }), put(receipt, '', { lease })],
+    failure: [get(receipt)],
+  });
+  return retryTransient(once, settings).pipe(
+    map((result) => (result.succeeded ? undefined : result.responses[0]?.createRevision) ?? result.header.revision),
+    // The user may write entries but no receipts. The put is then sent at most once, and errors with `AmbiguousWrite`
+    // if its response is lost.
+    catchError((error: unknown) =>
+      hasReason(error, 'PermissionDenied')
+        ? kv.put(key, value, { lease }).pipe(map(({ header }) => header.revision))
+        : throwError(() => error),
+    ),
+  );
 }

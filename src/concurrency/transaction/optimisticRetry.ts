@@ -3,37 +3,38 @@ import { EtcdError } from '../../errors/index.js';
 import { WHOLE, type OptionKinds } from '../../model/validate.js';
 import { Backoff } from '../../util/retry.js';
 
-/** How often something optimistic is tried. */
-export interface TryOptions {
-  /** How often it is tried, a whole number: 16 by default. When others were faster each time it errors with `Conflict`. */
-  readonly maxTries?: number;
+/** The limit of attempts after conflicts. */
+export interface RetryOptions {
+  /** The most attempts, a whole number: 16 by default. Errors with `Conflict` if other writes made all of them fail. */
+  readonly maxAttempts?: number;
 }
 
-export const TRIES: OptionKinds<TryOptions> = { maxTries: WHOLE };
+export const RETRY_OPTIONS: OptionKinds<RetryOptions> = { maxAttempts: WHOLE };
 
-const MAX_TRIES = 16;
+const DEFAULT_MAX_ATTEMPTS = 16;
 
-/** The first pause is about a round trip; the last is long enough for a crowd to disperse. */
+/** The first pause is about a round trip. The longest spreads the attempts of many clients. */
 const INITIAL_MS = 5;
-const LONGEST_MS = 500;
+const MAX_MS = 500;
 
-/** Tries until it is done, with a pause after each conflict, which is told by `undefined`. Errors are not tried again. */
-export function untilDone<T>(
+/**
+ * Repeats an attempt after each conflict, which it reports by emitting undefined, with a growing pause. Errors are not
+ * retried.
+ */
+export function retryOptimistically<T>(
   what: string,
-  { maxTries = MAX_TRIES }: TryOptions,
-  attempt: (tries: number) => Observable<T | undefined>,
+  { maxAttempts = DEFAULT_MAX_ATTEMPTS }: RetryOptions,
+  attempt: (count: number) => Observable<T | undefined>,
 ): Observable<T> {
   return defer(() => {
-    const backoff = new Backoff(INITIAL_MS, LONGEST_MS);
-    const next = (tries: number): Observable<T> =>
-      attempt(tries).pipe(
+    const backoff = new Backoff(INITIAL_MS, MAX_MS);
+    const next = (count: number): Observable<T> =>
+      attempt(count).pipe(
         switchMap((done) => {
           if (done !== undefined) return of(done);
-          if (tries >= maxTries)
-            return throwError(
-              () => new EtcdError('Conflict', `others were faster than ${what} each of the ${tries} times that it was tried`),
-            );
-          return timer(backoff.next()).pipe(switchMap(() => next(tries + 1)));
+          if (count >= maxAttempts)
+            return throwError(() => new EtcdError('Conflict', `${what} failed after ${count} attempts: keys were modified concurrently`));
+          return timer(backoff.next()).pipe(switchMap(() => next(count + 1)));
         }),
       );
     return next(1);

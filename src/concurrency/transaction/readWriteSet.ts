@@ -1,19 +1,78 @@
 import { toBase64, type BytesLike } from '../../model/bytes.js';
-import { key as on, type Compare } from '../../model/compare.js';
+import { type Compare, del, key as on, type Op, put } from '../../model/op.js';
 import type { LeaseId } from '../../model/ids.js';
 import { KeyValue } from '../../model/keyValue.js';
-import { del, put, type Op } from '../../model/op.js';
-import { binaryKey, holds, keyBytes, rangeOf, spanOf, without, type BinaryKey, type Span } from '../../model/spans.js';
+import { binaryKey, type BinaryKey, holds, isPoint, keyBytes, rangeOf, type Span, spanOf, without } from '../../model/spans.js';
+
+interface Read {
+  readonly span: Span;
+  readonly kvs: ReadonlyMap<BinaryKey, KeyValue>;
+  /** The revision of the store that the read shows. */
+  readonly revision: number;
+}
+
+/** The reads of a transaction, including keys that did not exist. */
+export class ReadSet {
+  private readonly reads: Read[] = [];
+
+  /** The revision of the first read. */
+  get first(): number | undefined {
+    return this.reads[0]?.revision;
+  }
+
+  /** Returns the result of the read of a key; undefined if it was not read. */
+  find(key: BinaryKey): { readonly kv: KeyValue | undefined } | undefined {
+    const read = this.reads.find(({ span }) => holds(span, key));
+    return read && { kv: read.kvs.get(key) };
+  }
+
+  /** Returns the keys that the read of a range found; undefined if it was not read. */
+  findAll({ from, to }: Span): readonly KeyValue[] | undefined {
+    const read = this.reads.find(({ span }) => span.from === from && span.to === to);
+    return read && [...read.kvs.values()];
+  }
+
+  /** Adds a read. Returns false if it contradicts an earlier one, as a key has changed in between. */
+  add(span: Span, found: readonly KeyValue[], revision: number): boolean {
+    const read: Read = { span, kvs: new Map(found.map((kv) => [binaryKey(kv.keyBytes), kv])), revision };
+    const agreed = this.reads.every((earlier) => agrees(earlier, read) && agrees(read, earlier));
+    this.reads.push(read);
+    return agreed;
+  }
+
+  /**
+   * Returns compares that hold as long as the reads are valid. Each key must have the mod revision that was read. No
+   * key of a range may have a newer one, as a key created since would have.
+   */
+  compares(): readonly Compare[] {
+    const byKey = new Map<BinaryKey, Compare>();
+    const byRange: Compare[] = [];
+    for (const { span, kvs, revision } of this.reads) {
+      for (const [key, { modRevision }] of kvs) byKey.set(key, on({ key: keyBytes(key) }).modRevision.equals(modRevision));
+      if (!isPoint(span)) byRange.push(on(rangeOf(span)).modRevision.less(revision + 1));
+      else if (kvs.size === 0) byKey.set(span.from, on(rangeOf(span)).modRevision.equals(0));
+    }
+    return [...byKey.values(), ...byRange];
+  }
+}
+
+/** Tells whether a read agrees with the keys that another has found in the same range. */
+function agrees(one: Read, other: Read): boolean {
+  for (const [key, { modRevision }] of one.kvs) {
+    if (holds(other.span, key) && other.kvs.get(key)?.modRevision !== modRevision) return false;
+  }
+  return true;
+}
 
 interface Pending {
   readonly value: BytesLike;
   readonly lease: LeaseId | undefined;
 }
 
-/** What a transaction will write when it is committed: of each key the last that was said of it. */
+/** The writes of a transaction that are pending until its commit. The last write of a key counts. */
 export class WriteSet {
   private readonly puts = new Map<BinaryKey, Pending>();
-  /** A put that came after one of these is among the puts, too. */
+  /** The deleted ranges. A put after one of them is in `puts`, and takes precedence. */
   private readonly deletes: Span[] = [];
 
   put(key: BytesLike, value: BytesLike, lease: LeaseId | undefined): void {
@@ -25,14 +84,14 @@ export class WriteSet {
     this.deletes.push(span);
   }
 
-  /** Whether a key is written, and what it will be. */
+  /** Returns the pending state of a key; undefined if it is not written. */
   find(key: BinaryKey): { readonly kv: KeyValue | undefined } | undefined {
     const pending = this.puts.get(key);
     if (pending !== undefined) return { kv: toKeyValue(key, pending) };
     return this.deletes.some((span) => holds(span, key)) ? { kv: undefined } : undefined;
   }
 
-  /** What a range will hold, given what the store has there; in the order of the keys. */
+  /** Applies the writes to the stored keys of a range. Returns them in the order of the keys. */
   over(span: Span, stored: readonly KeyValue[]): readonly KeyValue[] {
     const all = new Map<BinaryKey, KeyValue>();
     for (const kv of stored) {
@@ -43,13 +102,19 @@ export class WriteSet {
     return [...all].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, kv]) => kv);
   }
 
-  /** A txn may name no key twice: what is put is cut out of what is deleted. */
+  /**
+   * Returns the operations of the commit. A txn may write no key twice, so keys that are put are cut out of the deleted
+   * ranges.
+   */
   ops(): readonly Op[] {
     const puts = [...this.puts].map(([key, { value, lease }]) => put(keyBytes(key), value, lease === undefined ? {} : { lease }));
     return [...puts, ...this.remaining().map((span) => del(rangeOf(span)))];
   }
 
-  /** Hold as long as nobody has written there after a revision. Of what was read more than that is known. */
+  /**
+   * Returns compares that hold as long as no written key has changed since a revision. Keys that were read have
+   * stricter compares already.
+   */
   compares(revision: number, isRead: (key: BinaryKey) => boolean): readonly Compare[] {
     const keys = [...this.puts.keys()].filter((key) => !isRead(key));
     const put = keys.map((key) => on({ key: keyBytes(key) }).modRevision.less(revision + 1));
@@ -61,7 +126,7 @@ export class WriteSet {
   }
 }
 
-/** What is not committed has no revision and no version yet. */
+/** Makes the key of a pending write, whose revisions and version are still 0. */
 function toKeyValue(key: BinaryKey, { value, lease }: Pending): KeyValue {
   return new KeyValue({ key64: toBase64(keyBytes(key)), value64: toBase64(value), createRevision: 0, modRevision: 0, version: 0, lease });
 }

@@ -1,10 +1,12 @@
 import { defer, type Observable } from 'rxjs';
+import { captured } from '../../model/captured.js';
 import { checkOptions, type OptionKinds } from '../../model/validate.js';
 import type { ReadCallOptions } from '../../transport/call.js';
 
 /**
- * A call of a method whose options are in part of the request: they are checked, and parted, when it is subscribed to. A name that is not the method's would be a
- * field of the request, `rangeEnd` for one, and turn a delete of a key into one of many.
+ * Calls a method some of whose options are fields of the request. The options are copied now, and checked and split on
+ * subscription. An unknown name would become a field of the request: `rangeEnd`, for example, would turn the delete of
+ * a key into a delete of many.
  */
 export function withOptions<O extends ReadCallOptions, A>(
   method: string,
@@ -12,11 +14,12 @@ export function withOptions<O extends ReadCallOptions, A>(
   kinds: OptionKinds<O>,
   call: (request: Omit<O, keyof ReadCallOptions>, options: ReadCallOptions) => Observable<A>,
 ): Observable<A> {
-  return defer(() => call(...splitOptions(checkOptions(method, options, kinds))));
+  const given = captured(options);
+  return defer(() => call(...splitOptions(checkOptions(method, given, kinds))));
 }
 
 /**
- * The options of a method in two: what goes into the request, and what the call is told. Users give both in one object.
+ * Splits the options of a method, which users pass in one object, into fields of the request and options of the call.
  */
 export function splitOptions<T extends ReadCallOptions>(options: T): [request: Omit<T, keyof ReadCallOptions>, call: ReadCallOptions] {
   const { timeoutMs, signal, endpoint, monotonic, ...request } = options;

@@ -1,37 +1,44 @@
-import { defer, map, Observable, Subscription, type Subscriber, type Unsubscribable } from 'rxjs';
+import { type BytesLike, isBytes, toText } from '../../model/bytes.js';
+import type { KeyValue } from '../../model/keyValue.js';
+import { defer, map, Observable, Subscription, type Observer, type Subscriber, type Unsubscribable } from 'rxjs';
 import { kvRpcs } from '../../codec/kv.js';
 import { EtcdError, hasReason } from '../../errors/index.js';
-import { isBytesLike, type BytesLike } from '../../model/bytes.js';
-import type { KeyValue } from '../../model/keyValue.js';
+import { capturedBytes } from '../../model/captured.js';
 import { get, type GetOp } from '../../model/op.js';
 import type { Caller, CallOptions } from '../../transport/call.js';
-import { atEndOfTurn } from '../../transport/endOfTurn.js';
-import { toTxnRequest, toTxnResult } from './txn.js';
+import { atEndOfTurn } from '../../transport/node.js';
+import { compileTxn } from './txn.js';
 
-/** etcd's own limit to the operations of a txn; a server may have been started with a lower one. */
+/** etcd's default limit of operations in a txn. A server may be configured with a lower one. */
 const MOST_OPS = 128;
 
 /**
- * Reads of one key each that are asked for in the same turn of the event loop, as one txn: as it writes nothing, etcd answers it without a round of raft, and 64 of
- * them cost both sides little more than one. One that is alone goes as what it is. Where the txn is refused each goes by itself, and sees what it would have seen alone.
+ * Sends reads of single keys that are requested in the same turn of the event loop as one txn. As the txn only reads,
+ * etcd responds without a round of raft, and 64 reads cost both sides little more than one. A read that is alone is
+ * sent as a plain `Range`. If the txn is rejected, each read is sent separately, and has the result that it would have
+ * alone. Large pairs are read one by one: together they would cost more, and the first would wait for the last.
  */
 export class GatheredReads {
   private waiting: Read[] = [];
   private most = MOST_OPS;
 
   /**
-   * @param options all of them are linearizable, or all serializable: a txn is one or the other
-   * @param requestTimeoutMs how long a read may take with all that is done for it
+   * @param options of all reads, which are either linearizable or serializable, as a txn can be only one of them
+   * @param requestTimeoutMs the timeout of a read with all its attempts
    */
   constructor(
     private readonly caller: Caller,
     private readonly options: GetOp['options'],
     private readonly requestTimeoutMs: number,
+    private readonly sizes: ReadSizes = new ReadSizes(),
   ) {}
 
-  get(key: BytesLike): Observable<KeyValue | undefined> {
+  /** @param revision the revision to read at; the current one by default */
+  get(given: BytesLike, revision?: number): Observable<KeyValue | undefined> {
+    const key = capturedBytes(given);
+    const options = revision === undefined ? this.options : { ...this.options, revision };
     return new Observable((subscriber) => {
-      const read = new Read(key, subscriber);
+      const read = new Read(key, options, subscriber);
       if (this.waiting.push(read) === 1) atEndOfTurn(() => this.send());
       return read;
     });
@@ -40,68 +47,124 @@ export class GatheredReads {
   private send(): void {
     const reads = this.waiting.filter(isWanted);
     this.waiting = [];
-    for (let at = 0; at < reads.length; at += this.most) this.sendSome(reads.slice(at, at + this.most));
+    const [only] = reads;
+    if (reads.length === 1 && only !== undefined) return this.sendAlone(only, only.subscriber);
+    for (const batch of this.batchesOf(reads)) {
+      const [first] = batch;
+      if (batch.length === 1 && first !== undefined) this.sendAlone(first, this.noting(first));
+      else this.sendTogether(batch);
+    }
   }
 
-  private sendSome(reads: readonly Read[]): void {
-    if (reads.length > 1) this.sendTogether(reads);
-    else reads.forEach((read) => this.sendAlone(read));
+  /** Splits reads by the number of operations that a txn may have, and by the size of its response. */
+  private batchesOf(reads: readonly Read[]): readonly (readonly Read[])[] {
+    const batches: Read[][] = [];
+    let batch: Read[] = [];
+    let left = 0;
+    for (const read of reads) {
+      const size = this.sizes.of(read.key);
+      if (size > MOST_IN_BATCH) {
+        batches.push([read]);
+        continue;
+      }
+      if (batch.length === 0 || batch.length === this.most || size > left) {
+        batches.push((batch = []));
+        left = BATCH_SIZE;
+      }
+      batch.push(read);
+      left -= size;
+    }
+    return batches;
   }
 
-  private sendAlone(read: Read, options?: CallOptions): void {
-    read.call = this.caller.unary(kvRpcs.get, { key: read.key, ...this.options }, options).subscribe(read.subscriber);
+  private sendAlone(read: Read, observer: Observer<KeyValue | undefined>, options?: CallOptions): void {
+    read.call = this.caller.unary(kvRpcs.get, { key: read.key, ...read.options }, options).subscribe(observer);
+  }
+
+  /** Passes on the result of a read, and notes its size. */
+  private noting({ key, subscriber }: Read): Observer<KeyValue | undefined> {
+    return {
+      next: (kv) => {
+        this.sizes.note(key, kv);
+        subscriber.next(kv);
+      },
+      error: (error) => subscriber.error(error),
+      complete: () => subscriber.complete(),
+    };
   }
 
   private sendTogether(reads: readonly Read[]): void {
-    const since = performance.now();
+    // The time spent waiting for a connection does not count towards the timeout of the reads.
+    let sentAt: number | undefined;
     const call = new Subscription();
     let left = reads.length;
     const leave = { unsubscribe: () => void (--left === 0 && call.unsubscribe()) };
     for (const read of reads) read.call = leave;
     call.add(
-      this.txnOf(reads).subscribe({
-        next: (kvs) => reads.forEach(({ subscriber }, index) => answer(subscriber, kvs[index])),
-        error: (error: unknown) => this.settle(reads.filter(isWanted), error, this.requestTimeoutMs - (performance.now() - since)),
+      this.txnOf(reads, () => (sentAt = performance.now())).subscribe({
+        next: (kvs) =>
+          reads.forEach(({ key, subscriber }, index) => {
+            this.sizes.note(key, kvs[index]);
+            answer(subscriber, kvs[index]);
+          }),
+        error: (error: unknown) => {
+          const now = performance.now();
+          this.settle(reads.filter(isWanted), error, this.requestTimeoutMs - (now - (sentAt ?? now)));
+        },
       }),
     );
   }
 
-  private txnOf(reads: readonly Read[]): Observable<readonly (KeyValue | undefined)[]> {
-    const spec = { success: reads.map(({ key }) => get(key, this.options)) };
-    return defer(() => this.caller.unary(kvRpcs.gets, toTxnRequest(spec))).pipe(
-      map((given) => {
-        // It has no condition that could fail: what else says so is no etcd, and would make every key one that is not there.
-        if (!given.succeeded)
-          throw new EtcdError('MalformedResponse', 'a txn without a condition did not succeed', { rpc: kvRpcs.gets.name });
-        return toTxnResult<readonly GetOp[], []>(spec, given).responses;
-      }),
-    );
+  private txnOf(reads: readonly Read[], onSent: () => void): Observable<readonly (KeyValue | undefined)[]> {
+    return defer(() => {
+      const { request, resultOf } = compileTxn<readonly GetOp[], []>({ success: reads.map(({ key, options }) => get(key, options)) });
+      return this.caller.unary(kvRpcs.gets, request, undefined, onSent).pipe(
+        map((given) => {
+          // The txn has no compare that could fail. Such a response is not etcd's, and would show every key as missing.
+          if (!given.succeeded)
+            throw new EtcdError('MalformedResponse', 'a txn without a condition did not succeed', { rpc: kvRpcs.gets.name });
+          return resultOf(given).responses;
+        }),
+      );
+    });
   }
 
   private settle(reads: readonly Read[], error: unknown, timeLeftMs: number): void {
-    // Nothing was refused: there was nobody to ask, or no time, and that is so for each.
-    if (hasReason(error, 'Unreachable', 'ConnectionLost', 'DeadlineExceeded', 'ClientClosed') || timeLeftMs <= 0) {
+    // The txn was not rejected. There was no server or no time, which is the same for each read.
+    if (hasReason(error, ...FOR_ALL) || timeLeftMs <= 0) {
       for (const { subscriber } of reads) subscriber.error(error);
       return;
     }
     if (hasReason(error, 'TooManyOps')) this.most = Math.min(this.most, Math.ceil(reads.length / 2));
-    for (const read of reads) this.sendAlone(read, { timeoutMs: Math.ceil(timeLeftMs) });
+    if (hasReason(error, 'ResponseTooLarge')) for (const { key } of reads) this.sizes.noteTooLarge(key);
+    for (const read of reads) this.sendAlone(read, this.noting(read), { timeoutMs: Math.ceil(timeLeftMs) });
   }
 }
 
-/** Somebody who waits for a key. */
+/**
+ * Failures that do not depend on the keys. A proxy that limits or rejects requests would otherwise receive one more for
+ * each read.
+ */
+const FOR_ALL = [
+  'Unreachable',
+  'ConnectionLost',
+  'DeadlineExceeded',
+  'ClientClosed',
+  'TooManyRequests',
+  'TooManyPending',
+  'ProxyRefused',
+] as const;
+
+/** A subscriber that waits for a key. */
 class Read implements Unsubscribable {
-  readonly key: BytesLike;
-  /** What is under way for it. */
+  /** The call that is in progress for it. */
   call: Unsubscribable | undefined;
 
   constructor(
-    key: BytesLike,
+    readonly key: BytesLike,
+    readonly options: GetOp['options'],
     readonly subscriber: Subscriber<KeyValue | undefined>,
-  ) {
-    // The bytes of now: they are the caller's, who may use them for something else before they are sent.
-    this.key = isBytesLike(key) && typeof key !== 'string' ? new Uint8Array(key) : key;
-  }
+  ) {}
 
   unsubscribe(): void {
     this.call?.unsubscribe();
@@ -114,3 +177,63 @@ function answer<T>(subscriber: Subscriber<T>, value: T): void {
   subscriber.next(value);
   subscriber.complete();
 }
+
+/**
+ * The most that a batch of reads should return, in characters of base64. In larger batches a read costs more than
+ * alone.
+ */
+export const BATCH_SIZE = 131_072;
+/** The largest pair that shares a batch. */
+export const MOST_IN_BATCH = BATCH_SIZE / 4;
+
+/** The assumed size of a pair before any was seen: the first batch has 16 reads, as each may be of a megabyte. */
+const UNSEEN = BATCH_SIZE / 16;
+/** The smallest size that is remembered by its key: a batch can hold dozens of smaller pairs. */
+const LARGE = BATCH_SIZE / 32;
+/** The number of keys that are remembered. */
+const MOST_KEYS = 1_000;
+/** The share of the newest size in the average. */
+const WEIGHT = 1 / 16;
+
+/** Estimates the sizes of pairs by those that were read before, in characters of base64. */
+export class ReadSizes {
+  /** Sizes of large pairs by their keys, the newest last. */
+  private readonly large = new Map<BytesLike, number>();
+  /** The average size of all other pairs. */
+  private average: number | undefined;
+
+  /** Returns the expected size of a key's pair. */
+  of(key: BytesLike): number {
+    return this.remembered(key) ?? this.average ?? UNSEEN;
+  }
+
+  /** Notes the pair that was read for a key. */
+  note(key: BytesLike, kv: KeyValue | undefined): void {
+    this.noteSize(key, kv?.base64Length ?? 0);
+  }
+
+  /** Notes a key of a batch whose response was too large. */
+  noteTooLarge(key: BytesLike): void {
+    this.noteSize(key, BATCH_SIZE);
+  }
+
+  private noteSize(key: BytesLike, size: number): void {
+    if (this.remembered(key) === undefined)
+      this.average = this.average === undefined ? size : this.average + (size - this.average) * WEIGHT;
+    else this.large.delete(idOf(key));
+    if (size < LARGE) return;
+    this.large.set(idOf(key), size);
+    if (this.large.size <= MOST_KEYS) return;
+    for (const oldest of this.large.keys()) {
+      this.large.delete(oldest);
+      return;
+    }
+  }
+
+  private remembered(key: BytesLike): number | undefined {
+    return this.large.size === 0 ? undefined : this.large.get(idOf(key));
+  }
+}
+
+/** Returns text for bytes as well. An invalid key stays as it is, until the codec rejects it. */
+const idOf = (key: BytesLike): BytesLike => (isBytes(key) ? toText(key) : key);

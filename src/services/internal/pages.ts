@@ -1,46 +1,63 @@
+import type { KeyValue } from '../../model/keyValue.js';
 import { catchError, concat, defer, EMPTY, expand, from, ignoreElements, throwError, type Observable, type ObservableInput } from 'rxjs';
 import { CompactedError, hasReason } from '../../errors/index.js';
 import { checkOptions, FUNCTION, WHOLE, type OptionKinds } from '../../model/validate.js';
-import type { KeyValue } from '../../model/keyValue.js';
-import type { RangeOptions } from '../../model/op.js';
-import { RANGE_OPTIONS } from '../../model/opOptions.js';
+import { RANGE_OPTIONS, type RangeOptions } from '../../model/op.js';
 import { toKeyRange, type KeyRange, type Range } from '../../model/range.js';
 import type { RangeResponse } from '../../model/responses.js';
 import { READ_CALL, type ReadCallOptions } from '../../transport/call.js';
 
-/** How a range is read in pages. */
+/** The options of `kv.pages`. */
 export interface PagesOptions extends Pick<
   RangeOptions,
   'revision' | 'serializable' | 'keysOnly' | 'minModRevision' | 'maxModRevision' | 'minCreateRevision' | 'maxCreateRevision'
 > {
-  /** Keys a page: 1 000 by default. Where a server cannot send so much at once (3.3: 4 MiB) the page is halved until it can. */
+  /**
+   * Sets the number of keys a page. By default pages grow: the first has 1 000 keys, the next up to four times
+   * as many as the page before. They stay below 8 MiB and below half of `maxResponseBytes`.
+   * If a server cannot send a page of that size (3.3: 4 MiB), it is halved until the server can.
+   */
   readonly pageSize?: number;
-  /** What is done with a page, where that takes its time: the next one is asked for when this completes. What it emits is not looked at. */
+  /** Processes a page asynchronously: the next page is requested when the result completes. Its values are ignored. */
   readonly consume?: (page: RangeResponse) => ObservableInput<unknown>;
 }
 
-/** Those of a range but for how much there is of it, and in which order, which is how pages go on. */
+/** The options of `kv.range` except for limit and order, which the pages use themselves. */
 const { limit: _limit, sortOrder: _sortOrder, sortTarget: _sortTarget, countOnly: _countOnly, ...OF_PAGES } = RANGE_OPTIONS;
 const PAGES: OptionKinds<PagesOptions & ReadCallOptions> = { ...READ_CALL, ...OF_PAGES, pageSize: WHOLE, consume: FUNCTION };
 
+/** Reads of ranges: one for responses that are known to be long, one for all others. */
+export interface RangeReads {
+  readonly usual: ReadRange;
+  readonly long: ReadRange;
+}
+
 type ReadRange = (range: Range, options: RangeOptions & ReadCallOptions) => Observable<RangeResponse>;
 
-/** The pages of a range, each asked for when the one before was taken. */
-export function pages(readRange: ReadRange, which: Range, given: PagesOptions & ReadCallOptions = {}): Observable<RangeResponse> {
+/** Reads the pages of a range, each one when the page before was processed. */
+export function pages(
+  reads: RangeReads,
+  which: Range,
+  given: PagesOptions & ReadCallOptions = {},
+  sizes: Omit<PageSizes, 'keysOnly'> = {},
+): Observable<RangeResponse> {
   return defer(() => {
-    const { pageSize = 1_000, consume, ...options } = checkOptions('kv.pages', given, PAGES);
+    const { pageSize, consume, ...options } = checkOptions('kv.pages', given, PAGES);
     const { key, rangeEnd } = toKeyRange(which);
-    // The first page's revision holds for all of them.
+    // All pages are read at the revision of the first.
     let revision = options.revision;
-    let limit = pageSize;
+    const size = pageSize === undefined ? PageSize.growing({ ...sizes, keysOnly: options.keysOnly }) : PageSize.fixed(pageSize);
 
     const pageFrom = (start: KeyRange['key']): Observable<RangeResponse> =>
-      defer(() => readRange(rangeFrom(start, rangeEnd), { ...options, limit, ...(revision === undefined ? {} : { revision }) })).pipe(
+      defer(() =>
+        reads[size.isLong ? 'long' : 'usual'](rangeFrom(start, rangeEnd), {
+          ...options,
+          limit: size.keys,
+          ...(revision === undefined ? {} : { revision }),
+        }),
+      ).pipe(
         catchError((error: unknown) => {
-          if (hasReason(error, 'ResponseTooLarge') && limit > 1) {
-            limit = Math.ceil(limit / 2);
-            return pageFrom(start);
-          }
+          if (hasReason(error, 'ResponseTooLarge') && size.halve()) return pageFrom(start);
           return throwError(() => (hasReason(error, 'Compacted') ? compactedBetween(error, revision) : error));
         }),
       );
@@ -48,6 +65,7 @@ export function pages(readRange: ReadRange, which: Range, given: PagesOptions & 
     return pageFrom(key).pipe(
       expand((page) => {
         revision ??= page.header.revision;
+        size.received(page.kvs);
         const last = page.kvs.at(-1);
         const following = page.more && last !== undefined ? pageFrom(keyAfter(last)) : EMPTY;
         return consume === undefined ? following : concat(from(consume(page)).pipe(ignoreElements()), following);
@@ -56,13 +74,13 @@ export function pages(readRange: ReadRange, which: Range, given: PagesOptions & 
   });
 }
 
-/** What is left of a range from this key on. */
+/** Returns the rest of a range from a key on. */
 function rangeFrom(start: KeyRange['key'], rangeEnd: KeyRange['rangeEnd']): Range {
   if (rangeEnd === undefined) return { key: start };
   return rangeEnd === '\0' ? { from: start } : { from: start, to: rangeEnd };
 }
 
-/** The least key above this one. */
+/** Returns the lowest key above a key. */
 function keyAfter({ keyBytes }: KeyValue): Uint8Array {
   const next = new Uint8Array(keyBytes.length + 1);
   next.set(keyBytes);
@@ -75,4 +93,88 @@ function compactedBetween(error: CompactedError, revision: number | undefined): 
     rpc: 'KV.Range',
     cause: error,
   });
+}
+
+const FIRST_KEYS = 1_000;
+/** The server reads the values of a page even when it sends keys alone, and their sizes are unknown here. */
+const MOST_KEYS_WITHOUT_VALUES = 10_000;
+const MOST_BYTES = 8 * 2 ** 20;
+/** Limits how much longer a page is than the one before: its values may be much longer. */
+const GROWTH = 4;
+/** After a refusal the limit of bytes rises slowly, as the next refusal costs the server a page. */
+const RECOVERY = 1.1;
+/** The size in bytes from which a page is long: it takes the server longer than the usual response. */
+const LONG_BYTES = 2 ** 20;
+/** JSON of a pair besides its key and value: names of fields, revisions, version, lease. */
+const OTHER_BYTES = 110;
+
+/** Describes how long growing pages become. */
+export interface PageSizes {
+  /** Keys of the first page. */
+  readonly first?: number | undefined;
+  /** The longest response that the client accepts. */
+  readonly maxResponseBytes?: number | undefined;
+  readonly keysOnly?: boolean | undefined;
+}
+
+/**
+ * Chooses how many keys the next page has. etcd counts the rest of the range for each page. With pages of a constant
+ * size the server's work would grow with the square of the number of keys. So pages grow by the bytes of the page
+ * before, up to some MB.
+ */
+export class PageSize {
+  /** Mean of the page before; 0 while there was none. */
+  private bytesPerKey = 0;
+  /** Set from a refusal until the next page has arrived. */
+  private refused = false;
+
+  private constructor(
+    private next: number,
+    private readonly mostKeys: number,
+    private mostBytes: number,
+    private readonly bytesInTheEnd: number,
+  ) {}
+
+  static growing({ first = FIRST_KEYS, maxResponseBytes = Infinity, keysOnly = false }: PageSizes): PageSize {
+    const mostBytes = Math.min(MOST_BYTES, maxResponseBytes / 2);
+    return new PageSize(first, keysOnly ? MOST_KEYS_WITHOUT_VALUES : Infinity, mostBytes, mostBytes);
+  }
+
+  /** Pages of this many keys; shorter ones only after a refusal. */
+  static fixed(keys: number): PageSize {
+    return new PageSize(keys, keys, Infinity, Infinity);
+  }
+
+  /** The number of keys to request. */
+  get keys(): number {
+    return this.next;
+  }
+
+  /** Whether the next page is known to be long. */
+  get isLong(): boolean {
+    return this.next * this.bytesPerKey > LONG_BYTES;
+  }
+
+  /** Learns from a page. */
+  received(kvs: readonly KeyValue[]): void {
+    let bytes = 0;
+    for (const kv of kvs) bytes += kv.base64Length + OTHER_BYTES;
+    this.bytesPerKey = bytes / kvs.length;
+    this.mostBytes = this.refused ? bytes : Math.min(this.bytesInTheEnd, this.mostBytes * RECOVERY);
+    this.refused = false;
+    const growth = Math.min(GROWTH, this.mostBytes / bytes);
+    this.next = Math.max(1, Math.min(this.mostKeys, Math.floor(kvs.length * growth)));
+  }
+
+  /**
+   * Halves the page after a response that was too large.
+   *
+   * @returns false if it cannot be any shorter
+   */
+  halve(): boolean {
+    if (this.next === 1) return false;
+    this.next = Math.ceil(this.next / 2);
+    this.refused = true;
+    return true;
+  }
 }

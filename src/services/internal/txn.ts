@@ -1,14 +1,73 @@
 import type { RequestOpIn, ResponseOpOut, TxnRequestIn, TxnResponseOut } from '../../codec/kv.js';
 import { EtcdError } from '../../errors/index.js';
-import { ARRAY, checkOptions, type OptionKinds } from '../../model/validate.js';
-import type { Compare } from '../../model/compare.js';
-import { NO_OPTIONS, type Op, type TxnResult, type TxnSpec } from '../../model/op.js';
-import { typeName } from '../../model/failures.js';
-import { DELETE_OPTIONS, PUT_OPTIONS, RANGE_OPTIONS, READ_OPTIONS } from '../../model/opOptions.js';
-import { toKeyRange } from '../../model/range.js';
+import { captured, capturedBytes } from '../../model/captured.js';
+import { ARRAY, checkOptions, type OptionKinds, tooDeep, typeName } from '../../model/validate.js';
+import {
+  type Compare,
+  DELETE_OPTIONS,
+  isReadOnly,
+  NO_OPTIONS,
+  type Op,
+  PUT_OPTIONS,
+  RANGE_OPTIONS,
+  READ_OPTIONS,
+  type TxnResult,
+  type TxnSpec,
+} from '../../model/op.js';
+import { toKeyRange, type KeyRange, type Range } from '../../model/range.js';
+import type { ResponseHeader } from '../../model/responses.js';
 
-/** A txn as etcd's request. */
-export function toTxnRequest(spec: TxnSpec): TxnRequestIn {
+/** The kinds of a txn's operations, in their order, which is all that is needed to read its response. */
+interface Form {
+  readonly success: readonly OpForm[];
+  readonly failure: readonly OpForm[];
+}
+
+interface OpForm {
+  readonly op: Op['op'];
+  /** The operations of a nested txn. */
+  readonly form?: Form;
+}
+
+/** A txn that is ready to be sent. It refers to no object of the caller. */
+interface CompiledTxn<S extends readonly Op[], F extends readonly Op[]> {
+  readonly request: TxnRequestIn;
+  /** Whether the txn only reads. */
+  readonly readOnly: boolean;
+  /**
+   * Converts etcd's response to the results of the branch that ran.
+   *
+   * @throws EtcdError `MalformedResponse`
+   */
+  readonly resultOf: (answer: TxnResponseOut) => TxnResult<S, F>;
+}
+
+/**
+ * Checks a txn and converts it to a request.
+ *
+ * @throws EtcdError `InvalidArgument`
+ */
+export function compileTxn<S extends readonly Op[], F extends readonly Op[]>(spec: TxnSpec<S, F>): CompiledTxn<S, F> {
+  try {
+    const request = toTxnRequest(spec);
+    const form = formOf(spec);
+    return { request, readOnly: isReadOnly(spec), resultOf: (answer) => resultOf(form, answer, answer.header) };
+  } catch (error) {
+    throw new EtcdError('InvalidArgument', `a txn cannot be sent: ${tooDeep(error)}`, { rpc: 'KV.Txn' });
+  }
+}
+
+function formOf({ success = [], failure = [] }: TxnSpec): Form {
+  return { success: success.map(opFormOf), failure: failure.map(opFormOf) };
+}
+
+const opFormOf = (op: Op): OpForm => (op.op === 'txn' ? { op: 'txn', form: formOf(op) } : FORMS[op.op]);
+
+/** One object for all operations of a kind: a txn may have thousands. */
+const FORMS = { put: { op: 'put' }, get: { op: 'get' }, range: { op: 'range' }, delete: { op: 'delete' } } as const;
+
+/** Converts a txn to etcd's request, with copies of all bytes. */
+function toTxnRequest(spec: TxnSpec): TxnRequestIn {
   const { compare = [], success = [], failure = [] } = checkOptions('txn', spec, TXN);
   return {
     compare: listed('compare', compare, toCompare),
@@ -17,9 +76,9 @@ export function toTxnRequest(spec: TxnSpec): TxnRequestIn {
   };
 }
 
-/** What is none names its place. */
+/** Converts the items of a list. The error for an invalid one names its index. */
 function listed<T, R>(list: string, items: readonly T[], toField: (item: T) => R | undefined): R[] {
-  // By index: `map` would skip holes.
+  // A loop over the indexes, as `map` would skip holes.
   const fields = new Array<R>(items.length);
   for (let index = 0; index < items.length; index++) {
     const given: unknown = items[index];
@@ -36,13 +95,13 @@ function listed<T, R>(list: string, items: readonly T[], toField: (item: T) => R
 
 const TXN: OptionKinds<TxnSpec> = { compare: ARRAY, success: ARRAY, failure: ARRAY };
 
-/** Undefined where it is none. */
+/** Converts a compare; returns undefined for another value. */
 function toCompare(condition: Compare): NonNullable<TxnRequestIn['compare']>[number] | undefined {
   const { result, value } = condition;
   const given: unknown = value;
-  // Left out, it would be compared with 0.
+  // Without a value etcd would compare with 0.
   if (given === undefined) throw new EtcdError('InvalidArgument', `a condition on ${condition.target} has nothing to compare it with`);
-  const base = { ...toKeyRange(condition.range), result, target: condition.target };
+  const base = { ...ownRange(condition.range), result, target: condition.target };
   switch (condition.target) {
     case 'VERSION':
       return { ...base, version: condition.value };
@@ -51,24 +110,27 @@ function toCompare(condition: Compare): NonNullable<TxnRequestIn['compare']>[num
     case 'MOD':
       return { ...base, modRevision: condition.value };
     case 'VALUE':
-      return { ...base, value: condition.value };
+      return { ...base, value: capturedBytes(condition.value) };
     case 'LEASE':
       return { ...base, lease: condition.value };
   }
 }
 
-/** Undefined where it is none. */
+/** Converts an operation; returns undefined for another value. */
 function toRequestOp(op: Op): RequestOpIn | undefined {
   switch (op.op) {
-    case 'put':
-      if (op.options === NO_OPTIONS) return { requestPut: { key: op.key, value: op.value } };
-      return { requestPut: { key: op.key, value: op.value, ...checkOptions('put', op.options, PUT_OPTIONS) } };
+    case 'put': {
+      const key = capturedBytes(op.key);
+      const value = capturedBytes(op.value);
+      if (op.options === NO_OPTIONS) return { requestPut: { key, value } };
+      return { requestPut: { key, value, ...checkOptions('put', op.options, PUT_OPTIONS) } };
+    }
     case 'get':
-      return { requestRange: { ...toKeyRange({ key: op.key }), ...checkOptions('get', op.options, READ_OPTIONS) } };
+      return { requestRange: { ...ownRange({ key: op.key }), ...checkOptions('get', op.options, READ_OPTIONS) } };
     case 'range':
-      return { requestRange: { ...toKeyRange(op.range), ...checkOptions('range', op.options, RANGE_OPTIONS) } };
+      return { requestRange: { ...ownRange(op.range), ...checkOptions('range', op.options, RANGE_OPTIONS) } };
     case 'delete':
-      return { requestDeleteRange: { ...toKeyRange(op.range), ...checkOptions('del', op.options, DELETE_OPTIONS) } };
+      return { requestDeleteRange: { ...ownRange(op.range), ...checkOptions('del', op.options, DELETE_OPTIONS) } };
     case 'txn': {
       const { op: _, ...spec } = op;
       return { requestTxn: toTxnRequest(spec) };
@@ -76,30 +138,33 @@ function toRequestOp(op: Op): RequestOpIn | undefined {
   }
 }
 
-/** etcd's answer with the results in the shape of the branch that ran. */
-export function toTxnResult<S extends readonly Op[], F extends readonly Op[]>(
-  spec: TxnSpec<S, F>,
+const ownRange = (range: Range): KeyRange => toKeyRange(captured(range));
+
+/** @param header the header of the outer txn, as etcd sends an empty one for a nested txn */
+function resultOf<S extends readonly Op[], F extends readonly Op[]>(
+  form: Form,
   answer: TxnResponseOut,
+  header: ResponseHeader,
 ): TxnResult<S, F> {
-  const ops: readonly Op[] = (answer.succeeded ? spec.success : spec.failure) ?? [];
+  const ops = answer.succeeded ? form.success : form.failure;
   if (ops.length !== answer.responses.length) {
     throw new EtcdError('MalformedResponse', `a txn of ${ops.length} operations was answered with ${answer.responses.length} results`, {
       rpc: 'KV.Txn',
     });
   }
-  const responses = answer.responses.map((response, index) => toResult(ops[index] as Op, response));
-  // The branch that `succeeded` names decides the types of the results: the one thing here that the type checker cannot follow.
-  return { header: answer.header, succeeded: answer.succeeded, responses } as TxnResult<S, F>;
+  const responses = answer.responses.map((response, index) => toResult(ops[index] as OpForm, response, header));
+  // `succeeded` decides the branch, and so the types of the results. The type checker cannot follow that.
+  return { header, succeeded: answer.succeeded, responses } as TxnResult<S, F>;
 }
 
-function toResult(op: Op, response: ResponseOpOut): unknown {
-  const result = resultOf(op, response);
+function toResult(op: OpForm, response: ResponseOpOut, header: ResponseHeader): unknown {
+  const result = answerTo(op, response, header);
   if (result === undefined)
     throw new EtcdError('MalformedResponse', `the ${op.op} of a txn was answered with something else`, { rpc: 'KV.Txn' });
   return op.op === 'get' ? response.responseRange?.kvs[0] : result;
 }
 
-function resultOf(op: Op, response: ResponseOpOut): unknown {
+function answerTo(op: OpForm, response: ResponseOpOut, header: ResponseHeader): unknown {
   switch (op.op) {
     case 'put':
       return response.responsePut;
@@ -109,6 +174,6 @@ function resultOf(op: Op, response: ResponseOpOut): unknown {
     case 'delete':
       return response.responseDeleteRange;
     case 'txn':
-      return response.responseTxn && toTxnResult(op, response.responseTxn);
+      return op.form && response.responseTxn && resultOf(op.form, response.responseTxn, header);
   }
 }

@@ -1,18 +1,22 @@
-import { defer, finalize, type Observable } from 'rxjs';
+import { concat, finalize, race, switchMap, timer, type Observable } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
-import { Endpoint, type Questions } from '../endpoint.js';
+import { CallActivity } from './activity.js';
+import { Backoff } from '../../util/retry.js';
+import { monotonicNow } from '../../util/time.js';
+import { multicast } from '../../util/multicast.js';
+import { shareUntilDone } from '../../util/rx.js';
+import type { ServerVersion } from './version.js';
 
-/** The addresses of a cluster, asked in turn; one that failed is passed over while another works. */
-export class Endpoints {
+/** The endpoints of a cluster, picked in turn. One that failed is passed over while another works. */
+export class EndpointPool {
   private all: readonly Endpoint[] = [];
-  private candidates: readonly Endpoint[] = [];
   private next = 0;
 
   constructor(
-    /** Those that the user has given. They stay, so that there is always somebody to ask. */
+    /** The endpoints that the user has given. They stay, so that there is always one to pick. */
     private given: readonly string[],
-    private readonly questions: Questions,
-    /** Called whenever somebody asks for an endpoint. */
+    private readonly questions: EndpointProbes,
+    /** Called whenever an endpoint is picked. */
     private readonly onUse: () => void = () => undefined,
   ) {
     this.arrange([]);
@@ -26,65 +30,71 @@ export class Endpoints {
     return this.all.map(({ origin }) => origin);
   }
 
+  /** The origins, each with its path if it has one. */
+  get addresses(): readonly string[] {
+    return this.all.map(({ address }) => address);
+  }
+
   get anyAside(): boolean {
     return this.all.some(({ isAside }) => isAside);
   }
 
-  /** Whether it is still one of them. */
+  /** Returns whether an endpoint is still one of the client's. */
   has(endpoint: Endpoint): boolean {
-    return this.all.includes(endpoint) || this.candidates.includes(endpoint);
+    return this.all.includes(endpoint);
   }
 
-  /** From now on these alone; what is known of those that stay is kept. @returns those that do not stay */
+  /**
+   * Uses these endpoints alone from now on, and keeps what is known of those that stay.
+   * @returns those that do not stay
+   */
   give(origins: readonly string[]): readonly Endpoint[] {
     this.given = origins;
     return this.arrange([]);
   }
 
-  /** Uses these beside those that were given. @returns those that were found before, and are not any more */
+  /**
+   * Uses these endpoints beside those that were given.
+   * @returns those that were found before, and are not any more
+   */
   find(origins: readonly string[]): readonly Endpoint[] {
     return this.arrange(origins);
   }
 
-  /** Lets a call ask for an address that is not one of them, as long as it is subscribed to. */
-  consider<T>(origin: string, call: () => Observable<T>): Observable<T> {
-    return defer(() => {
-      const candidate = new Endpoint(origin, this.questions);
-      this.candidates = [...this.candidates, candidate];
-      return call().pipe(finalize(() => (this.candidates = this.candidates.filter((other) => other !== candidate))));
-    });
-  }
-
   /**
-   * The next in turn that is not set aside; where all are, the next of those that at least say something, or of all. Whoever asks has those that are set aside checked, in the background: a
-   * client that is not in use asks nobody anything.
+   * Picks the next endpoint in turn that is not set aside. If all are, it picks the next that is not unresponsive, or
+   * else the next of all. It also checks those that are set aside, in the background: a client that is not in use sends
+   * no checks.
    *
-   * @param waiting where the call waits already: there only if there is nobody else who says something
+   * @param waiting the endpoints at which the call waits already: picked only if no other is responsive
    */
   pick(waiting?: ReadonlySet<Endpoint>): Endpoint {
     this.onUse();
-    const somebody = (waiting && this.talkingOf((endpoint) => !waiting.has(endpoint))) ?? this.talkingOf(() => true);
-    // Nobody is passed over: the calls find out themselves.
-    if (somebody === undefined) return this.nextOfAll();
+    const responsive = (waiting && this.talkingOf((endpoint) => !waiting.has(endpoint))) ?? this.talkingOf(() => true);
+    // No endpoint is passed over: the calls find out themselves.
+    if (responsive === undefined) return this.nextOfAll();
     for (const endpoint of this.all) endpoint.check();
-    return somebody;
+    return responsive;
   }
 
-  /** The endpoint at this address. @throws EtcdError `InvalidArgument` where it is not one of the client's */
+  /**
+   * Returns the endpoint at this address.
+   * @throws EtcdError `InvalidArgument` if it is not one of the client's
+   */
   at(address: string): Endpoint {
-    const origin = originOf(address);
-    const found = [...this.all, ...this.candidates].find((endpoint) => endpoint.origin === origin);
-    // What was asked for is not repeated: it may have a password in it.
+    const wanted = URL.canParse(address) ? addressOf(new URL(address)) : undefined;
+    const found = this.all.find((endpoint) => endpoint.address === wanted);
+    // The error does not repeat the address, which may have a password in it.
     if (found === undefined) {
-      throw new EtcdError('InvalidArgument', `the option endpoint is none of this client's: ${this.origins.join(', ')}`);
+      throw new EtcdError('InvalidArgument', `the option endpoint is none of this client's: ${this.addresses.join(', ')}`);
     }
     return found;
   }
 
   private arrange(found: readonly string[]): readonly Endpoint[] {
     const before = this.all;
-    const origins = [...new Set([...this.given, ...found])];
-    this.all = origins.map((origin) => before.find((endpoint) => endpoint.origin === origin) ?? new Endpoint(origin, this.questions));
+    const addresses = [...new Set([...this.given, ...found])];
+    this.all = addresses.map((address) => before.find((endpoint) => endpoint.address === address) ?? new Endpoint(address, this.questions));
     const gone = before.filter((endpoint) => !this.has(endpoint));
     for (const endpoint of gone) endpoint.remove();
     return gone;
@@ -108,7 +118,10 @@ export class Endpoints {
     return undefined;
   }
 
-  /** Not the one that was set aside last, again and again: it may be down, and the others back without anybody having asked. */
+  /**
+   * Picks from all endpoints in turn. The one that was set aside last may be down, while the others are back without
+   * having been checked.
+   */
   private nextOfAll(): Endpoint {
     const index = this.next % this.all.length;
     const endpoint = this.all[index];
@@ -118,7 +131,215 @@ export class Endpoints {
   }
 }
 
-/** As `createClient` reads it, so that an address works here as it was given there. */
-function originOf(address: string): string | undefined {
-  return URL.canParse(address) ? new URL(address).origin : undefined;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 10_000;
+/**
+ * The pause between two contacts with an endpoint that fails, in milliseconds. It is short, as calls wait for it, and
+ * shared, as there may be thousands of them.
+ */
+const FIRST_CONTACT_PAUSE_MS = 100;
+const LONGEST_CONTACT_PAUSE_MS = 500;
+
+/**
+ * Facts about the server behind an endpoint. The version is undefined if an `apiPrefix` is set and the server hides its
+ * version.
+ */
+export interface ServerInfo {
+  readonly version: ServerVersion | undefined;
+  /** The path prefix of its RPCs: `/v3`. */
+  readonly prefix: string;
+}
+
+/** Requests to a server besides calls. */
+export interface EndpointProbes {
+  /** Requests its version. */
+  readonly discover: (endpoint: Endpoint) => Observable<ServerInfo>;
+  /** Checks whether it serves, and errors if it does not. */
+  readonly check: (endpoint: Endpoint) => Observable<unknown>;
+  /** Closes the connections to it, each once its requests have ended; later requests get new ones. */
+  readonly renew: (endpoint: Endpoint) => void;
+}
+
+/**
+ * Returns the address by which endpoints are compared. It is the origin and the path under which a proxy has etcd,
+ * without a slash at its end.
+ */
+export const addressOf = ({ origin, pathname }: URL): string => origin + pathname.replace(/\/+$/, '');
+
+/** One endpoint of the cluster: what is known about it, and whether calls should use it. */
+export class Endpoint {
+  /** When it last sent anything. */
+  heardAt = 0;
+  /** When it last completed a call, or refused one by itself. Calls that wait for its connections then get one. */
+  servedAt = 0;
+  /** Counts the calls and version requests to which it has responded. */
+  answers = 0;
+  /** Whether it has responded as etcd. Any other response from then on comes from something in its place. */
+  knownEtcd = false;
+  /** Whether it has reported its version. */
+  knownVersion = false;
+  /** Decides how closely its streams are checked. */
+  readonly activity = new CallActivity();
+  private failedAt = 0;
+  private readonly backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+  /** When it may be used again; 0 if it works. */
+  private retryAt = 0;
+  private readonly contactBackoff = new Backoff(FIRST_CONTACT_PAUSE_MS, LONGEST_CONTACT_PAUSE_MS);
+  /** When it may be contacted again. */
+  private contactAt = 0;
+  /** The rest of the pause before the next contact. One timer serves all that wait. */
+  private readonly contactPause = shareUntilDone(
+    () => timer(Math.max(0, this.contactAt - monotonicNow())),
+    () => undefined,
+  );
+  private checking = false;
+  private info: ServerInfo | undefined;
+  private readonly discovery: Observable<ServerInfo>;
+  private readonly removal = multicast<never>();
+  private connectionLoss = multicast<never>();
+  /** When its connections were last renewed. */
+  private renewedAt = 0;
+
+  /** `https://a:2379`. */
+  readonly origin: string;
+  /** The path before all others at the origin: `/etcd`, or empty. */
+  readonly basePath: string;
+
+  constructor(
+    /** `https://a:2379`, or `https://proxy/etcd`. */
+    readonly address: string,
+    private readonly questions: EndpointProbes,
+  ) {
+    this.origin = URL.canParse(address) ? new URL(address).origin : address;
+    this.basePath = address.slice(this.origin.length);
+    this.discovery = shareUntilDone(
+      () => race(this.removal, questions.discover(this)),
+      (info) => {
+        this.info = info;
+        this.answers += 1;
+        if (info.version !== undefined) this.knownEtcd = this.knownVersion = true;
+        // A member without a leader responds to this, although it responds to no call.
+        this.heardAt = monotonicNow();
+      },
+    );
+  }
+
+  /** Returns what is known of the server. Every call but the first takes it from here. */
+  get known(): ServerInfo | undefined {
+    return this.info;
+  }
+
+  /** Requests the version of the server; all calls that wait share one request. */
+  discover(): Observable<ServerInfo> {
+    return this.discovery;
+  }
+
+  /** Forgets the server, which may have been replaced. The next call requests its version again. */
+  forget(): void {
+    this.info = undefined;
+  }
+
+  /** Whether it is set aside: it failed, and has not been seen to work since. */
+  get isAside(): boolean {
+    return this.retryAt > 0;
+  }
+
+  /** Whether it is unresponsive: it failed, and has sent nothing since. */
+  get isMute(): boolean {
+    return this.heardAt < this.failedAt;
+  }
+
+  /** Whether a contact has to wait, because the last ones failed. */
+  get isPaused(): boolean {
+    return this.contactAt > 0 && monotonicNow() < this.contactAt;
+  }
+
+  /**
+   * Runs a contact with the server after the pause that follows a failure. All that wait continue in the same turn: the
+   * first requests the version, and the others share the response. An endpoint that fails thus sees one connection a
+   * pause, however many calls and streams there are.
+   */
+  afterPause<T>(contact: () => Observable<T>): Observable<T> {
+    return this.isPaused ? this.contactPause.pipe(switchMap(contact)) : contact();
+  }
+
+  /** Records a response. The backoff starts over, and calls that begin now do not wait. */
+  succeeded(): void {
+    this.answers += 1;
+    this.servedAt = this.heardAt;
+    this.knownEtcd = true;
+    this.backoff.reset();
+    this.contactBackoff.reset();
+    this.retryAt = this.contactAt = 0;
+  }
+
+  /**
+   * Records a failure. The endpoint is set aside for a time that doubles with each failure, and may be another server
+   * afterwards.
+   *
+   * @param connectionLost whether a connection broke, so that others may be dead as well
+   */
+  failed(connectionLost = false): void {
+    const now = monotonicNow();
+    this.failedAt = now;
+    this.forget();
+    this.activity.suspect();
+    // All the calls on a connection that breaks count as one failure.
+    if (now >= this.contactAt) {
+      this.contactAt = now + this.contactBackoff.next();
+      if (connectionLost) this.renewConnections(now);
+    }
+    if (now < this.retryAt) return;
+    this.retryAt = now + this.backoff.next();
+  }
+
+  /**
+   * Makes later requests use new connections if the present ones are older than the given time. A network may have
+   * dropped those without closing them.
+   */
+  renewConnections(olderThan: number): void {
+    if (this.renewedAt > olderThan) return;
+    this.renewedAt = monotonicNow();
+    this.questions.renew(this);
+  }
+
+  /**
+   * Ends streams that may rightly be silent, after a request on a new connection got a response and one on an old
+   * connection did not. Nothing else shows whether the connections of such streams are alive.
+   */
+  loseConnections(): void {
+    const lost = this.connectionLoss;
+    this.connectionLoss = multicast();
+    lost.error(new EtcdError('ConnectionLost', 'other connections to the endpoint turned out to be dead', { endpoint: this.address }));
+  }
+
+  /** Errors when connections that are open now turn out to be dead. */
+  get connectionsLost(): Observable<never> {
+    return this.connectionLoss;
+  }
+
+  /** Records that it was removed from the client. */
+  remove(): void {
+    this.removal.error(new EtcdError('Unreachable', "this endpoint is no longer one of the client's", { endpoint: this.address }));
+  }
+
+  /** Errors when it is removed, or if it is removed already: for what would stay with it otherwise. */
+  get removed(): Observable<never> {
+    return this.removal;
+  }
+
+  /**
+   * Checks whether it works again, if it is set aside and its pause is over. No call has to find that out by failing.
+   */
+  check(): void {
+    if (!this.isAside || this.checking || monotonicNow() < this.retryAt) return;
+    this.checking = true;
+    concat(this.questions.check(this), this.discovery)
+      .pipe(finalize(() => (this.checking = false)))
+      .subscribe({
+        error: () => this.failed(),
+        // The backoff continues where it was, until a call has succeeded as well.
+        complete: () => (this.retryAt = 0),
+      });
+  }
 }

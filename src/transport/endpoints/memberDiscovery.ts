@@ -1,25 +1,48 @@
-import { catchError, concat, EMPTY, finalize, first, forkJoin, map, mergeMap, of, Subject, takeUntil, type Observable } from 'rxjs';
-import type { clusterRpcs } from '../../codec/cluster.js';
+import {
+  catchError,
+  concat,
+  EMPTY,
+  finalize,
+  first,
+  forkJoin,
+  map,
+  mergeMap,
+  type Observable,
+  of,
+  Subject,
+  take,
+  takeUntil,
+  throwError,
+} from 'rxjs';
+import { clusterRpcs } from '../../codec/cluster.js';
+import type { ResponseHeader } from '../../codec/common.js';
+import { maintenanceRpcs } from '../../codec/maintenance.js';
 import type { AnswerOf } from '../../codec/rpc.js';
+import { watchRpcs } from '../../codec/watch.js';
+import { isEtcdError } from '../../errors/index.js';
+import type { Caller } from '../call.js';
+import { discoverServer, lostAfter } from './versionProbe.js';
+import type { Destination, Wire } from '../wire.js';
+import { basePathOf } from './version.js';
 import type { ClusterId, MemberId } from '../../model/ids.js';
-import { steadyNow } from '../steadyNow.js';
+import { monotonicNow } from '../../util/time.js';
 
-/** While something is amiss members are looked for this often. */
+/** While an endpoint is set aside, members are searched for at least this often, in milliseconds. */
 const HURRY_MS = 5_000;
 
 type MemberList = AnswerOf<typeof clusterRpcs.memberList>;
 type Member = MemberList['members'][number];
 
-/** Who a server says that it is. */
+/** The ids that a server reports of itself. */
 export interface Identification {
   readonly clusterId: ClusterId;
   readonly memberId: MemberId;
 }
 
-/** What a search asks. */
+/** The requests of a search. */
 export interface SearchQuestions {
   members(): Observable<MemberList>;
-  /** Asks the server at an address, if there is one, without showing it a token. */
+  /** Identifies the server at an address, if there is one, without sending it a token. */
   identify(origin: string): Observable<Identification>;
 }
 
@@ -27,10 +50,11 @@ export interface SearchQuestions {
 type Found = readonly [origin: string, id: MemberId];
 
 /**
- * Finds the members of a cluster by its own list. What a member says of its address may be of use to its neighbours only, or lead elsewhere from here (`localhost`): an address
- * is used when the member has answered there that it is the one, of this cluster. Learners do not serve, and members that have not started have no address.
+ * Finds the members of a cluster by its own list. A listed address may be of use to other members only, or lead
+ * elsewhere from here (`localhost`). It is therefore used only once this member, of this cluster, has responded there.
+ * Learners do not serve, and members that have not started have no address.
  */
-export class MemberSearch {
+export class MemberDiscovery {
   private found: ReadonlyMap<string, MemberId> = new Map();
   private beganAt = -Infinity;
   private searching = false;
@@ -39,13 +63,13 @@ export class MemberSearch {
   constructor(
     private readonly questions: SearchQuestions,
     private readonly intervalMs: number,
-    /** Takes the addresses that were found. */
+    /** Called with the addresses that were found. */
     private readonly use: (origins: readonly string[]) => void,
   ) {}
 
-  /** Searches if it is time to. There is no timer: it is called as the client is used. */
+  /** Starts a search if one is due. There is no timer: this is called whenever the client is used. */
   whenDue({ origins, anyAside }: { readonly origins: readonly string[]; readonly anyAside: boolean }): void {
-    const now = steadyNow();
+    const now = monotonicNow();
     const pauseMs = anyAside ? Math.min(HURRY_MS, this.intervalMs) : this.intervalMs;
     if (this.searching || now < this.beganAt + pauseMs) return;
     this.searching = true;
@@ -60,12 +84,12 @@ export class MemberSearch {
           this.found = found;
           this.use([...found.keys()]);
         },
-        // Those that were found before will do until the next search.
+        // The addresses that were found before are used until the next search.
         error: () => undefined,
       });
   }
 
-  /** Forgets what was found, and searches anew the next time. */
+  /** Forgets what was found, so that the next use of the client searches again. */
   restart(): void {
     this.restarts.next();
     this.found = new Map();
@@ -81,7 +105,10 @@ export class MemberSearch {
     );
   }
 
-  /** The first of a member's addresses that leads to it. One that did stays: whether it still works is for the calls to find out. */
+  /**
+   * Emits the first of a member's addresses that leads to it; undefined if none does. One that did so before stays:
+   * calls find out whether it still works.
+   */
   private wayTo(member: Member, clusterId: ClusterId, scheme: string): Observable<Found | undefined> {
     const origins = member.clientUrls.filter((url) => URL.canParse(url)).map((url) => new URL(url).origin);
     const usable = origins.filter((origin) => schemeOf(origin) === scheme);
@@ -99,3 +126,73 @@ export class MemberSearch {
 }
 
 const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':'));
+
+/** How long a response may take, in milliseconds. An address that cannot be reached may never send one. */
+const PATIENCE_MS = 5_000;
+
+interface Means {
+  readonly wire: Wire;
+  readonly apiPrefix: string | undefined;
+}
+
+/**
+ * Makes the requests that find members: their list as a normal call, and the identification of an address without any
+ * secret.
+ */
+export function memberQuestions(unary: Caller['unary'], { wire, apiPrefix }: Means): SearchQuestions {
+  return {
+    members: () => unary(clusterRpcs.memberList, {}, { timeoutMs: PATIENCE_MS }),
+    identify: (origin) => {
+      const where = { rpc: 'GET /version', endpoint: origin };
+      const path = `${apiPrefix === undefined ? '' : basePathOf(apiPrefix)}/version`;
+      const version = wire.get({ to: unconfirmedAt(origin), path, name: where.rpc });
+      return lostAfter(
+        PATIENCE_MS,
+        discoverServer(version, { address: origin, basePath: '', knownVersion: false }, apiPrefix).pipe(
+          mergeMap(({ prefix }) => headerOf(wire, unconfirmedAt(origin, prefix))),
+        ),
+        where,
+      ).pipe(finalize(() => wire.release(origin)));
+    },
+  };
+}
+
+/**
+ * Asks a server for its cluster and member id. From 3.5.28 and 3.6.9, `Status` needs a token once auth is on.
+ * A watch is refused then as well, but in a message that has the header.
+ */
+function headerOf(wire: Wire, to: Destination): Observable<Header> {
+  return wire
+    .unary(
+      maintenanceRpcs.status,
+      {},
+    )({ to, recover: rethrow })
+    .pipe(
+      map(({ header }) => header),
+      catchError((error: unknown) => (isEtcdError(error) && REFUSED.has(error.code) ? headerOfWatch(wire, to) : rethrow(error))),
+    );
+}
+
+/** ConsecutiveFailures for lack of a token or a permission. */
+const REFUSED: ReadonlySet<string> = new Set(['InvalidArgument', 'Unauthenticated', 'PermissionDenied']);
+
+function headerOfWatch(wire: Wire, to: Destination): Observable<Header> {
+  return wire
+    .stream(watchRpcs.watch, { createRequest: { key: '\0' } })({ to })
+    .pipe(
+      map(({ header }) => header),
+      take(1),
+    );
+}
+
+type Header = ReturnType<(typeof ResponseHeader)['absent']>;
+
+/** Returns a server that is not confirmed to be one of the cluster, and is sent no secret. */
+export const unconfirmedAt = (origin: string, prefix = ''): Destination => ({
+  endpoint: { origin, address: origin, knownEtcd: false },
+  info: { prefix },
+  credential: { token: undefined },
+  unconfirmed: true,
+});
+
+const rethrow = (failure: unknown): Observable<never> => throwError(() => failure);

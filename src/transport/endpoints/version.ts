@@ -3,17 +3,17 @@ export interface ServerVersion {
   readonly major: number;
   readonly minor: number;
   readonly patch: number;
-  /** As the server says it: `3.5.30`. */
+  /** The version as the server reports it: `3.5.30`. */
   readonly text: string;
 }
 
-/** `3.5.30`, `3.5` or `3.6.0-alpha.0` read; undefined where it does not begin with two numbers. */
+/** Parses `3.5.30`, `3.5` or `3.6.0-alpha.0`; returns undefined for a text that does not begin with two numbers. */
 export function parseVersion(text: string): ServerVersion | undefined {
   const match = /^(\d+)\.(\d+)(?:\.(\d+))?(?:[.+-]|$)/.exec(text);
   return match === null ? undefined : { major: Number(match[1]), minor: Number(match[2]), patch: Number(match[3] ?? 0), text };
 }
 
-/** Of what we ask for, which is the same few in every call. */
+/** The versions that calls require, which are the same few in every call. */
 const parsed = new Map<string, ServerVersion | undefined>();
 
 function required(text: string): ServerVersion | undefined {
@@ -21,7 +21,10 @@ function required(text: string): ServerVersion | undefined {
   return parsed.get(text);
 }
 
-/** True where `version` is `atLeast` (`3.4`, `3.4.16`) or newer. A pre-release counts as what it is to become. */
+/**
+ * Returns whether `version` is `atLeast` (`3.4`, `3.4.16`) or newer. A pre-release counts as the release that it
+ * precedes.
+ */
 export function isAtLeast(version: ServerVersion, atLeast: string): boolean {
   const least = required(atLeast);
   if (least === undefined) return true;
@@ -33,7 +36,13 @@ export function isAtLeast(version: ServerVersion, atLeast: string): boolean {
 /** The oldest etcd whose gateway rxetcd speaks. */
 export const OLDEST = '3.2';
 
-/** Where the gateway of this version has its RPCs; undefined for one older than {@link OLDEST}. */
+/** Names a port without the gateway. etcd has one if HTTP is served on a separate port. */
+export const GRPC_ONLY = 'gRPC only, use the address of --listen-client-http-urls';
+
+/** Returns the path before `/version`, `/health` and `/metrics` for a gateway at this path: `/etcd` for `/etcd/v3`. */
+export const basePathOf = (apiPrefix: string): string => /^(.*)\/v3(?:alpha|beta)?$/.exec(apiPrefix)?.[1] ?? '';
+
+/** Returns the path prefix of the RPCs of a gateway; undefined for a version older than {@link OLDEST}. */
 export function gatewayPrefix(version: ServerVersion): string | undefined {
   if (!isAtLeast(version, OLDEST)) return undefined;
   if (isAtLeast(version, '3.4')) return '/v3';

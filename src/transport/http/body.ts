@@ -1,10 +1,14 @@
+import { isAscii } from 'node:buffer';
 import { requestText, type Rpc } from '../../codec/rpc.js';
 import { EtcdError, type ErrorDetails } from '../../errors/index.js';
 
-/** The body of a request. Of text in ASCII each character is a byte: to encode it in UTF-8 would take three times as long, and give the same. */
+/**
+ * Encodes the body of a request. In ASCII text each character is a byte: encoding it as UTF-8 would take three times as
+ * long, and give the same.
+ */
 export const bodyOf = <In>(rpc: Rpc<In, unknown>, request: In): Uint8Array => Buffer.from(requestText(rpc, request), 'latin1');
 
-/** A body that is kept whole, up to a length. */
+/** Collects a body, up to a length. */
 export class Body {
   private readonly chunks: Buffer[] = [];
   private bytes = 0;
@@ -26,9 +30,12 @@ export class Body {
   }
 }
 
-/** Chunks as text. Nearly every answer is one. */
+/** Returns chunks as text. Nearly every response is one chunk. */
 export const textOf = (chunks: readonly Buffer[]): string =>
-  (chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)).toString('utf8');
+  utf8Text(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+
+/** Decodes UTF-8. Nearly every response is in ASCII, which is checked and copied in half the time of decoding it. */
+export const utf8Text = (bytes: Buffer): string => bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
 
 export const responseTooLarge = (where: ErrorDetails): EtcdError =>
   new EtcdError('ResponseTooLarge', 'the answer is longer than the option maxResponseBytes allows', where);

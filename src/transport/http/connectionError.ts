@@ -1,8 +1,8 @@
-import { EtcdError, isEtcdError, type ErrorDetails } from '../../errors/index.js';
+import { type ErrorDetails, EtcdError, isEtcdError } from '../../errors/index.js';
+import { GRPC_ONLY } from '../endpoints/version.js';
 import { responseTooLarge } from './body.js';
-import { tlsFailure } from '../tls/failure.js';
 
-/** undici's and Node's codes in words. What is not here is described by its code. */
+/** Words for the codes of undici and Node. Other failures are described by their code. */
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was reset',
@@ -16,20 +16,27 @@ const WORDS: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: 'the connection was closed by the other side',
 };
 
+/** Recognises the frame that an HTTP/2 server begins with: three bytes of length, then type 4 (SETTINGS). */
+const isHttp2 = (text: unknown): boolean => typeof text === 'string' && text.startsWith('\0\0') && text.at(3) === '\u0004';
+
 /**
- * A failure of the wire as an error of rxetcd.
+ * Returns a failure of a connection as an error of rxetcd.
  *
  * @param sent whether any of the request had left; if not, it can be repeated without harm
- * @param met whether the other end has answered before: certificates that were good a moment ago are being replaced, those that never were are a mistake
+ * @param met whether the other end has responded before. If so, its certificates were good a moment ago, and are being
+ * replaced; otherwise they are a mistake.
  */
 export function connectionError(error: unknown, sent: boolean, where: ErrorDetails, met = true): EtcdError {
-  // One error for all that was under way when the client was closed: each is told of its own call.
+  // One error ends all calls in progress when the client is closed; each of them gets its own details.
   if (isEtcdError(error)) return new EtcdError(error.reason, error.message, where);
   const cause = rootOf(error);
   const code = codeOf(cause);
-  // Without undici's error, which quotes the bytes: they may hold what is nobody's business. It has no code of its own.
-  if (cause instanceof Error && cause.name === 'HTTPParserError')
-    return new EtcdError('MalformedResponse', `the answer is not HTTP: ${cause.message}`, where);
+  // The error omits undici's, which quotes bytes of the response that may be secret. undici's has no fixed code, only a
+  // name.
+  if (cause instanceof Error && cause.name === 'HTTPParserError') {
+    const problem = 'data' in cause && isHttp2(cause.data) ? `this port serves ${GRPC_ONLY}` : `the answer is not HTTP: ${cause.message}`;
+    return new EtcdError('MalformedResponse', problem, where);
+  }
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return responseTooLarge(where);
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return new EtcdError('MalformedResponse', 'the head of the answer is too long', where);
   const details = { ...where, cause };
@@ -41,7 +48,10 @@ export function connectionError(error: unknown, sent: boolean, where: ErrorDetai
     : new EtcdError('Unreachable', `no connection: ${words}`, details);
 }
 
-/** Where a host has several addresses, Node wraps the failure of each in an AggregateError: the first tells enough. */
+/**
+ * Returns the first of several failures. If a host has several addresses, Node wraps the failure of each in an
+ * AggregateError: the first says enough.
+ */
 function rootOf(error: unknown): unknown {
   const errors = (error as { errors?: unknown } | null)?.errors;
   return Array.isArray(errors) && errors.length > 0 ? errors[0] : error;
@@ -55,4 +65,66 @@ function codeOf(error: unknown): string | undefined {
 function describe(error: unknown, code: string | undefined): string {
   const message = error instanceof Error ? error.message : String(error);
   return code === undefined ? message : `${message} (${code})`;
+}
+
+/** Words for OpenSSL's codes about the server's certificate. */
+const OF_THE_SERVER: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'it has expired',
+  CERT_NOT_YET_VALID: 'it is not valid yet',
+  CERT_REVOKED: 'it was revoked',
+  CERT_SIGNATURE_FAILURE: 'its signature is wrong',
+  CERT_UNTRUSTED: 'its authority is not among those that are trusted (tls.ca)',
+  CERT_REJECTED: 'its authority does not vouch for it',
+  CERT_CHAIN_TOO_LONG: 'its chain is too long',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'it is self-signed, and not among those that are trusted (tls.ca)',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its authority is not among those that are trusted (tls.ca)',
+  UNABLE_TO_GET_ISSUER_CERT: 'its authority is not among those that are trusted (tls.ca)',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its authority is not among those that are trusted (tls.ca)',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its authority is not among those that are trusted (tls.ca)',
+  INVALID_CA: 'its authority may not sign',
+  INVALID_PURPOSE: 'it is not for servers',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'it is for another name',
+};
+
+/**
+ * Words for the alerts of a server that refuses our certificate. Such an alert comes before the server has read
+ * anything, or never.
+ */
+const OF_OURS: Readonly<Record<string, string>> = {
+  CERTIFICATE_REQUIRED: 'it wants one: give tls.cert and tls.key',
+  BAD_CERTIFICATE: 'it does not take ours, or wants one where none is given (tls.cert, tls.key)',
+  UNKNOWN_CA: 'it does not know the authority of ours',
+  CERTIFICATE_EXPIRED: 'ours has expired',
+  CERTIFICATE_REVOKED: 'ours was revoked',
+  CERTIFICATE_UNKNOWN: 'it does not take ours',
+  UNSUPPORTED_CERTIFICATE: 'ours is of a kind that it does not take',
+  ACCESS_DENIED: 'it does not take ours',
+};
+
+/**
+ * Returns a failure of TLS as an error of rxetcd; undefined for any other failure.
+ *
+ * @param cause the error of the socket
+ * @param sent whether the request had left. A later failure is a broken connection, except for a refusal of our
+ * certificate, which may come that late.
+ * @param where includes the code `Unavailable` for a failure that may pass
+ */
+export function tlsFailure(cause: unknown, code: string, sent: boolean, where: ErrorDetails): EtcdError | undefined {
+  const failed = (problem: string): EtcdError => new EtcdError('TlsFailed', `no TLS connection: ${problem}`, { ...where, cause });
+  const ofTheServer = OF_THE_SERVER[code];
+  if (ofTheServer !== undefined) return failed(`the server's certificate is refused: ${ofTheServer}${detailsOf(cause)}`);
+  const ofOurs = OF_OURS[/_ALERT_(\w+)$/.exec(code)?.[1] ?? ''];
+  if (ofOurs !== undefined) return failed(`the server wants another certificate of this client: ${ofOurs}`);
+  if (sent || !/^(ERR_SSL_|ERR_TLS_|EPROTO$)/.test(code)) return undefined;
+  return failed(
+    code === 'ERR_SSL_WRONG_VERSION_NUMBER'
+      ? 'what answers does not speak TLS: is the endpoint http?'
+      : `the two sides do not agree (${code})`,
+  );
+}
+
+/** Returns the names that the certificate is for, as Node reports them. */
+function detailsOf(cause: unknown): string {
+  const { reason } = cause as { reason?: unknown };
+  return typeof reason === 'string' ? `. ${reason}` : '';
 }

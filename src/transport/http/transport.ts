@@ -1,78 +1,130 @@
-import type { Observable } from 'rxjs';
+import { defer, type Observable, switchMap } from 'rxjs';
+import type { DuplexCarrier } from '../wire.js';
 
 /** An HTTP request to one endpoint. */
 export interface HttpRequest {
   /** `https://a:2379`. */
   readonly origin: string;
+  /** The endpoint, for errors, if it is more than the origin. */
+  readonly endpoint?: string;
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
-  /** What is asked, for errors: `KV.Put`. */
+  /** The rest of the body, which is sent so many milliseconds after the first part. */
+  readonly rest?: { readonly body: Uint8Array; readonly afterMs: number };
+  /** The name of the RPC, for errors: `KV.Put`. */
   readonly rpc: string;
-  /** May rightly wait at the server for long: no other request is to wait for its connection. */
-  readonly patient?: boolean;
-  /** Called when the first byte is about to leave: from here on a failure says nothing about what the server did. */
-  readonly onSent?: () => void;
-  /** Called whenever something of the answer has come. */
-  readonly onReceived?: () => void;
+  /** Whether it may rightly wait at the server for long. No other request then waits for its connection. */
+  readonly patient?: boolean | undefined;
+  /** Called when the first byte is about to leave. From then on, a failure does not show what the server did. */
+  readonly onSent?: (() => void) | undefined;
+  /** Called whenever a part of the response arrives. */
+  readonly onReceived?: (() => void) | undefined;
 }
 
 /** A whole HTTP response. */
 export interface HttpResponse {
   readonly status: number;
   readonly body: string;
+  /** The target of a redirect, as the header gives it. */
+  readonly location?: string | undefined;
 }
 
 /**
- * What becomes of an exchange. It goes with the request rather than into operators behind it: `map` and `catchError` would cost each call more than all its
- * encoding and decoding.
+ * Handles the end of an exchange. It goes with the request rather than into operators behind it: `map` and `catchError`
+ * would cost each call more than all its encoding and decoding.
  */
 export interface Outcome<A> {
-  /** Reads the response; what it throws is a failure like any other. */
+  /** Reads the response. An error that it throws is a failure like any other. */
   read(response: HttpResponse): A;
-  /** What comes in place of a failure: another try, or the error. */
+  /** Returns what follows a failure: another attempt, or the error. */
   recover(failure: unknown): Observable<A>;
+  /**
+   * Takes a long response (200) while it arrives. Its text is then the body of the response. A transport that passes on
+   * the whole body need not use it.
+   */
+  readonly parts?: { push(chunk: Uint8Array): void; readonly text: string } | undefined;
 }
 
-/** What comes of a streaming request: chunks, or a refusal in place of them. */
+/** A part of a streamed response: a chunk, or a refusal in place of all chunks. */
 export type StreamPart =
   | { readonly type: 'chunk'; readonly bytes: Uint8Array }
-  /** The answer is not a 200; it is the last part. */
+  /** The status is not 200. It is the last part. */
   | { readonly type: 'refused'; readonly response: HttpResponse };
 
-/** What carries a stream both ways: many requests and many answers at a time. */
-export type DuplexCarrier = 'websocket' | 'http2';
-
-/** A request for a stream both ways. */
-export interface DuplexRequest extends Pick<HttpRequest, 'origin' | 'path' | 'headers' | 'rpc'> {
+/** A request for a bidirectional stream. */
+export interface DuplexRequest extends Pick<HttpRequest, 'origin' | 'endpoint' | 'path' | 'headers' | 'rpc'> {
   readonly carrier: DuplexCarrier;
-  /** Shown in the way of the carrier. */
+  /** Whether the endpoint has responded as etcd before. */
+  readonly knownEtcd?: boolean;
+  /** The token, which each transport sends in its own way. */
   readonly token: string | undefined;
 }
 
-/** What comes of a stream both ways. */
+/** A part of a bidirectional stream. */
 export type DuplexPart =
-  /** It is there; it takes messages, each JSON in ASCII, as long as it is subscribed to. */
-  { readonly type: 'open'; readonly send: (message: string) => void } | { readonly type: 'message'; readonly json: unknown };
+  /** The stream is open. It takes messages, each JSON in ASCII, as long as it is subscribed to. */
+  | { readonly type: 'open'; readonly send: (message: string) => void }
+  | { readonly type: 'message'; readonly json: unknown }
+  /**
+   * A part of a message arrived. A long message takes time on a slow connection, and the stream is not silent
+   * meanwhile.
+   */
+  | { readonly type: 'partial' };
+
+/** Shared by all streams, as nothing differs between them. */
+export const PARTIAL = { type: 'partial' } as const;
 
 /**
- * Where sockets end. Everything above works on this interface, so that another carrier (a browser's fetch) is another implementation and
- * nothing more. All streams are cold: a subscription is a request, unsubscribing aborts it. Failures are `Unreachable` (nothing was sent),
- * `ConnectionLost`, `MalformedResponse` or `ClientClosed`.
+ * Sends requests over the network. All layers above use this interface, so that another way (a browser's fetch) is
+ * another implementation and nothing more.
+ *
+ * All streams are cold: a subscription is a request, and unsubscribing aborts it. Failures are `Unreachable` (nothing
+ * was sent), `ConnectionLost`, `MalformedResponse` or `ClientClosed`.
  */
 export interface Transport {
-  /** One request, one response, read. */
+  /** Sends one request, and reads its response. */
   exchange<A>(request: HttpRequest, outcome: Outcome<A>): Observable<A>;
-  /** One request, a response read as it comes. It lives on a connection of its own and knows no timeout. */
+  /** Sends one request, and emits its response as it arrives. It uses a separate connection, and has no timeout. */
   stream(request: HttpRequest): Observable<StreamPart>;
   /**
-   * A stream both ways, on a connection of its own. It never completes: that the server ended it is `ConnectionLost`. `CarrierUnusable` where
-   * the server, or something before it, does not speak what carries it.
+   * Opens a bidirectional stream on a separate connection. It never completes: if the server ends it, it errors with
+   * `ConnectionLost`. It errors with `CarrierUnusable` if the server, or a proxy before it, does not speak the
+   * protocol.
    */
   duplex(request: DuplexRequest): Observable<DuplexPart>;
-  /** Closes the connections to an endpoint that is no longer used, when what is under way on them has ended. */
+  /**
+   * Closes the connections to an endpoint that is no longer used, or whose connections may be dead. Each closes once
+   * its requests have ended. Later requests get new ones.
+   */
   release(origin: string): void;
-  /** Aborts what is under way (it errors with `ClientClosed`) and resolves when every socket is closed. */
+  /** Aborts the requests in progress with `ClientClosed`, and resolves when every socket is closed. */
   close(): Promise<void>;
+}
+
+/**
+ * Makes a transport that is loaded when it is first used. The modules below it take several times as long to load as
+ * all the rest. A program that only wants a type, an error or an operation need not wait for them.
+ */
+export function lazyTransport(load: () => Promise<Transport>): Transport {
+  let loaded: Transport | undefined;
+  let loading: Promise<Transport> | undefined;
+  const whole = (): Promise<Transport> => (loading ??= load().then((transport) => (loaded = transport)));
+  const through = <T>(use: (transport: Transport) => Observable<T>): Observable<T> =>
+    loaded === undefined ? defer(whole).pipe(switchMap(use)) : use(loaded);
+
+  return {
+    exchange: (request, outcome) => through((transport) => transport.exchange(request, outcome)),
+    stream: (request) => through((transport) => transport.stream(request)),
+    duplex: (request) => through((transport) => transport.duplex(request)),
+    // There are no connections before it is loaded.
+    release: (origin) => loaded?.release(origin),
+    // A transport that could not be loaded has nothing to close.
+    close: () =>
+      whole().then(
+        (transport) => transport.close(),
+        () => undefined,
+      ),
+  };
 }

@@ -1,30 +1,36 @@
+import { type buildConnector, type Dispatcher, Pool } from 'undici';
+import { EtcdError } from '../../errors/index.js';
 import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import { Observable, type Subscriber, type Unsubscribable } from 'rxjs';
-import type { buildConnector, Dispatcher } from 'undici';
 import { http2Duplex } from '../streams/http2.js';
-import { webSocketDuplex } from '../carriers/websocket.js';
+import { webSocketDuplex } from '../streams/websocket.js';
 import { Body, textOf } from './body.js';
 import { connectionError } from './connectionError.js';
-import { poolsByOrigin, type Pools, type Way } from '../pools.js';
+import { locationOf } from '../json/pageError.js';
 import { connectorWith } from '../tls/connector.js';
 import type { TlsSource } from '../tls/certificates.js';
 import type { HttpRequest, Outcome, StreamPart, Transport } from './transport.js';
 
-/** How connections are made and kept. */
+/** The settings for making and keeping connections. */
 export interface TransportSettings {
-  /** Connections at a time to one endpoint, not counting those of streams and of what waits at the server. */
+  /** The number of connections to one endpoint, without those of streams and of requests that wait at the server. */
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
-  /** How long an idle connection is kept. */
+  /** How long an idle connection is kept, in milliseconds. */
   readonly keepAliveMs: number;
-  /** How long an answer may be, or one message of a stream. */
+  /** The longest response, or message of a stream, in bytes. */
   readonly maxResponseBytes: number;
   readonly tls: TlsSource;
-  /** Makes connections in place of the usual way, over TCP and TLS. */
+  /** Makes connections in place of the usual ones over TCP and TLS. */
   readonly connect?: buildConnector.connector;
 }
 
-/** The transport of Node: a pool of undici an endpoint for calls, and others for what would hold the calls' places: what waits at the server, and streams. */
+/**
+ * Makes the transport for Node. Each endpoint has an undici pool for calls. Requests that would hold its connections
+ * for long have other pools: those that wait at the server, and streams.
+ */
 export function undiciTransport(settings: TransportSettings): Transport {
   const { maxConnections, connectTimeoutMs: timeoutMs, keepAliveMs, maxResponseBytes, tls } = settings;
   const making = new Set<Socket>();
@@ -32,9 +38,9 @@ export function undiciTransport(settings: TransportSettings): Transport {
   const { connect = connectorWith(tls, { timeoutMs, allowH2: false, making }) } = settings;
   const carrying = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true, making }), maxResponseBytes, leaving };
   const calls = poolsByOrigin({ connect, connections: maxConnections, keepAliveMs, maxResponseBytes });
-  // Those that wait may wait for what another call would bring about, an unlock say: with a limit, nobody would ever go on.
+  // A request that waits may wait for another call, such as an unlock. With a limit, neither might ever continue.
   const waits = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes });
-  // What is too long there is a message, not the whole.
+  // The limit there is for each message, not for the whole response.
   const streams = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes: Infinity });
   return {
     exchange: (request, outcome) =>
@@ -44,7 +50,8 @@ export function undiciTransport(settings: TransportSettings): Transport {
     release: (origin) => [calls, waits, streams].forEach((pools) => pools.release(origin)),
     close: async () => {
       await Promise.all([calls, waits, streams].map((pools) => pools.destroy()));
-      // A pool lets go of what it is making, which would keep the process alive until it is made, or given up.
+      // A pool does not close the connections that it is making. They would keep the process alive until they are made,
+      // or time out.
       for (const socket of making) socket.destroy(new Error('the client is closed'));
       await Promise.all([...leaving].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
     },
@@ -52,51 +59,58 @@ export function undiciTransport(settings: TransportSettings): Transport {
 }
 
 /**
- * A request under way: undici's handler and RxJS's teardown in one object, as a closure for each of them would cost every call a kilobyte.
+ * A request in progress. It is undici's handler and RxJS's teardown in one object, as a closure for each of them would
+ * cost every call a kilobyte.
  */
 abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
   protected status = 0;
-  private way: Way | undefined;
-  private controller: Dispatcher.DispatchController | undefined;
+  protected location: string | undefined;
+  // Truly private: a log that shows a subscription must show neither the token nor the body.
+  readonly #request: HttpRequest;
+  #way: Way | undefined;
+  #controller: Dispatcher.DispatchController | undefined;
   private sent = false;
   private ended = false;
 
-  constructor(private readonly request: HttpRequest) {}
+  constructor(request: HttpRequest) {
+    this.#request = request;
+  }
 
   protected abstract take(bytes: Buffer): void;
   protected abstract finish(): void;
   protected abstract fail(failure: unknown): void;
 
   start(pools: Pools): this {
-    const { origin, method, path, headers, body = null } = this.request;
-    this.way = pools.of(origin);
-    this.way.pool.dispatch({ method, path, headers, body }, this);
+    const { origin, method, path, headers, body = null, rest } = this.#request;
+    this.#way = pools.of(origin);
+    this.#way.pool.dispatch({ method, path, headers, body: rest === undefined ? body : inTwo(body, rest) }, this);
     return this;
   }
 
   unsubscribe(): void {
     if (this.ended) return;
     this.ended = true;
-    this.controller?.abort(clientAbort());
+    this.#controller?.abort(clientAbort());
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.controller = controller;
-    // Unsubscribed while it waited for a connection: it must not leave any more. To throw is to leave out this request; to abort would be to
-    // close the connection with it, and the next in the queue would have to make another.
+    this.#controller = controller;
+    // Unsubscribed while it waited for a connection: it must not leave any more. Throwing leaves out this request
+    // alone. Aborting would close the connection with it, and the next in the queue would have to make another.
     if (this.ended) throw clientAbort();
     this.sent = true;
-    this.request.onSent?.();
+    this.#request.onSent?.();
   }
 
-  onResponseStart(_: unknown, status: number): void {
+  onResponseStart(_: unknown, status: number, headers: Dispatcher.ResponseData['headers']): void {
     this.status = status;
-    if (this.way !== undefined) this.way.met = true;
-    this.request.onReceived?.();
+    this.location = locationOf(status, headers);
+    if (this.#way !== undefined) this.#way.met = true;
+    this.#request.onReceived?.();
   }
 
   onResponseData(_: unknown, bytes: Buffer): void {
-    this.request.onReceived?.();
+    this.#request.onReceived?.();
     this.take(bytes);
   }
 
@@ -108,12 +122,22 @@ abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
   onResponseError(_: unknown, error: Error): void {
     if (this.ended) return;
     this.ended = true;
-    const { rpc, origin } = this.request;
-    this.fail(connectionError(error, this.sent, { rpc, endpoint: origin }, this.way?.met));
+    const { rpc, origin, endpoint = origin } = this.#request;
+    this.fail(connectionError(error, this.sent, { rpc, endpoint }, this.#way?.met));
   }
 }
 
-/** undici wants a reason; nobody is left to see it. */
+/** Makes a body whose second part follows later. */
+function inTwo(body: Uint8Array | null, { body: rest, afterMs }: NonNullable<HttpRequest['rest']>): Readable {
+  async function* parts(): AsyncGenerator<Uint8Array> {
+    if (body !== null) yield body;
+    await setTimeout(afterMs, undefined, { ref: false });
+    yield rest;
+  }
+  return Readable.from(parts());
+}
+
+/** The reason that undici requires, although no subscriber is left to see it. */
 const clientAbort = (): Error => new Error('unsubscribed');
 
 class Exchange<A> extends UnderWay {
@@ -128,13 +152,18 @@ class Exchange<A> extends UnderWay {
   }
 
   protected take(bytes: Buffer): void {
-    this.chunks.push(bytes);
+    const { parts } = this.outcome;
+    if (parts === undefined || this.status !== 200) this.chunks.push(bytes);
+    else parts.push(bytes);
   }
 
   protected finish(): void {
+    const { status, location } = this;
+    const { parts } = this.outcome;
     let answer: A;
     try {
-      answer = this.outcome.read({ status: this.status, body: textOf(this.chunks) });
+      const body = parts === undefined || status !== 200 ? textOf(this.chunks) : parts.text;
+      answer = this.outcome.read({ status, body, location });
     } catch (failure) {
       return this.fail(failure);
     }
@@ -156,7 +185,7 @@ class Stream extends UnderWay {
     private readonly subscriber: Subscriber<StreamPart>,
   ) {
     super(request);
-    this.refusal = new Body(maxBytes, { rpc: request.rpc, endpoint: request.origin });
+    this.refusal = new Body(maxBytes, { rpc: request.rpc, endpoint: request.endpoint ?? request.origin });
   }
 
   protected take(bytes: Buffer): void {
@@ -165,8 +194,8 @@ class Stream extends UnderWay {
   }
 
   protected finish(): void {
-    const { status, refusal, subscriber } = this;
-    if (status !== 200) subscriber.next({ type: 'refused', response: { status, body: refusal.text } });
+    const { status, refusal, location, subscriber } = this;
+    if (status !== 200) subscriber.next({ type: 'refused', response: { status, body: refusal.text, location } });
     subscriber.complete();
   }
 
@@ -174,3 +203,80 @@ class Stream extends UnderWay {
     this.subscriber.error(failure);
   }
 }
+
+/** The pool for an endpoint. */
+export interface Way {
+  readonly pool: Pool;
+  /** Whether the other end has ever responded. */
+  met: boolean;
+}
+
+/** Pools of one kind, one for each endpoint, made on first use. */
+export interface Pools {
+  /**
+   * Returns the pool for an endpoint.
+   * @throws EtcdError `ClientClosed`
+   */
+  of(origin: string): Way;
+  /** Closes the pool of an endpoint when its requests have ended. The next request gets another. */
+  release(origin: string): void;
+  destroy(): Promise<void>;
+}
+
+/** The settings that all pools of one kind share. */
+interface PoolMeans {
+  readonly connect: buildConnector.connector;
+  /** The most connections to one endpoint; null for any number. */
+  readonly connections: number | null;
+  /** How long an idle connection is kept, in milliseconds. */
+  readonly keepAliveMs: number;
+  /** The longest response as a whole, in bytes. */
+  readonly maxResponseBytes: number;
+}
+
+/** Makes pools as they are needed. */
+export function poolsByOrigin({ connect, connections, keepAliveMs, maxResponseBytes }: PoolMeans): Pools {
+  const ways = new Map<string, Way>();
+  /** Origins that have responded on a pool that is gone. */
+  const met = new Set<string>();
+  /** Pools that close once their requests have ended. */
+  const leaving = new Set<Pool>();
+  let closed = false;
+  return {
+    of: (origin) => {
+      if (closed) throw clientClosed();
+      const known = ways.get(origin);
+      if (known !== undefined) return known;
+      const pool = new Pool(origin, {
+        connections,
+        pipelining: 1,
+        keepAliveTimeout: keepAliveMs,
+        // The caller sets deadlines; undici's own would end an idle watch after 300 s.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        maxResponseSize: maxResponseBytes === Infinity ? -1 : maxResponseBytes,
+        connect,
+      });
+      const way = { pool, met: met.has(origin) };
+      ways.set(origin, way);
+      return way;
+    },
+    release: (origin) => {
+      const way = ways.get(origin);
+      if (way === undefined) return;
+      const { pool } = way;
+      if (way.met) met.add(origin);
+      ways.delete(origin);
+      leaving.add(pool);
+      const forget = (): unknown => leaving.delete(pool);
+      pool.close().then(forget, forget);
+    },
+    destroy: async () => {
+      closed = true;
+      const pools = [...[...ways.values()].map(({ pool }) => pool), ...leaving];
+      await Promise.all(pools.map((pool) => pool.destroy(clientClosed())));
+    },
+  };
+}
+
+const clientClosed = (): EtcdError => new EtcdError('ClientClosed', 'the client is closed');

@@ -1,20 +1,23 @@
+import { isRecord } from '../../codec/message.js';
 import { EtcdError, type ErrorDetails } from '../../errors/index.js';
 import { responseTooLarge } from '../http/body.js';
-import { ObjectEnds } from '../objectEnds.js';
 
 const NEWLINE = 0x0a;
 
-const decoder = new TextDecoder('utf-8', { fatal: true });
+// Made when it is first used: importing the package must not need it.
+let decoder: InstanceType<typeof TextDecoder> | undefined;
 
 /**
- * Splits a stream of bytes into the JSON objects in it, wherever the chunks are cut: within an escape, within a character of several bytes.
+ * Splits a stream of bytes into the JSON objects in it, wherever the chunks are cut: within an escape, within a
+ * character of several bytes.
  *
- * etcd from 3.3 on ends each object with a newline; 3.2 puts nothing between them. Once a newline was seen behind an object, the stream is split
- * at newlines, which the engine finds many times faster than we can follow braces and quotes; should a line turn out not to be one object (JSON spread
- * over several lines, say), the braces decide from there on. Each byte is copied at most once, so that 22 MB in a thousand chunks take linear time.
+ * etcd from 3.3 on ends each object with a newline; 3.2 puts nothing between them. Once a newline was seen behind an
+ * object, the stream is split at newlines. The engine finds those many times faster than we can follow braces and
+ * quotes. If a line turns out not to be one object (JSON spread over several lines, say), the braces decide from there
+ * on. Each byte is copied at most once, so that 22 MB in a thousand chunks take linear time.
  */
 export class JsonStream {
-  /** Chunks of what is not complete yet, and their length. */
+  /** The chunks of an incomplete object, and their length. */
   private pending: Uint8Array[] = [];
   private pendingBytes = 0;
   private readonly ends = new ObjectEnds();
@@ -22,8 +25,8 @@ export class JsonStream {
   private mode: 'unknown' | 'lines' | 'braces' = 'unknown';
 
   /**
-   * @param maxBytes how long an object may be
-   * @param where what errors say they are of
+   * @param maxBytes the longest object
+   * @param where the details of errors
    */
   constructor(
     private readonly maxBytes: number,
@@ -31,9 +34,11 @@ export class JsonStream {
   ) {}
 
   /**
-   * Takes the next chunk; gives the objects that it completes. The chunk is kept until its last object is complete.
+   * Takes the next chunk, and returns the objects that it completes. The chunk is kept until its last object is
+   * complete.
    *
-   * @throws EtcdError `MalformedResponse` for anything that is not a sequence of JSON objects, `ResponseTooLarge`; the stream is of no use afterwards.
+   * @throws EtcdError `MalformedResponse` for anything that is not a sequence of JSON objects, or `ResponseTooLarge`.
+   * The stream is of no use afterwards.
    */
   push(chunk: Uint8Array): unknown[] {
     const complete: unknown[] = [];
@@ -43,8 +48,9 @@ export class JsonStream {
   }
 
   /**
-   * Call at the end of the stream. @returns the last object, where no newline came after it
-   * @throws EtcdError `MalformedResponse` where it ends within an object.
+   * Ends the stream.
+   * @returns the last object, if no newline came after it
+   * @throws EtcdError `MalformedResponse` if the stream ends within an object
    */
   end(): unknown[] {
     const complete: unknown[] = [];
@@ -60,7 +66,7 @@ export class JsonStream {
       start = end + 1;
       if (line.length === 0) continue;
       const value = parse(line);
-      if (!isObject(value)) {
+      if (!isRecord(value)) {
         this.unline(line, complete);
         return this.pushBraces(chunk.subarray(start), complete);
       }
@@ -69,7 +75,7 @@ export class JsonStream {
     if (start < chunk.length) this.keep(chunk.subarray(start));
   }
 
-  /** A line is not one object, so newlines are not what parts the objects of this stream. */
+  /** Continues by braces from a line that is not one object: newlines do not separate the objects of this stream. */
   private unline(line: Uint8Array, complete: unknown[]): void {
     this.mode = 'braces';
     this.pushBraces(line, complete);
@@ -88,7 +94,7 @@ export class JsonStream {
           index += 1;
           continue;
         }
-        // What stands here without a newline before it has none to expect.
+        // An object without a newline before it: newlines do not separate the objects of this stream.
         if (this.ends.seen > 0) this.mode = 'braces';
         if (byte !== OPEN_BRACE) throw this.malformed('it is not JSON');
       }
@@ -100,14 +106,14 @@ export class JsonStream {
     }
   }
 
-  /** For when the rest of it has come. */
+  /** Keeps a part until the rest of it has arrived. */
   private keep(part: Uint8Array): void {
     this.pendingBytes += part.length;
     if (this.pendingBytes > this.maxBytes) throw responseTooLarge(this.where);
     this.pending.push(part);
   }
 
-  /** What was kept, with its last part. */
+  /** Returns the parts that were kept, with the last one. */
   private take(last?: Uint8Array): Uint8Array {
     if (this.pendingBytes + (last?.length ?? 0) > this.maxBytes) throw responseTooLarge(this.where);
     if (this.pending.length === 0) return last ?? new Uint8Array(0);
@@ -117,7 +123,10 @@ export class JsonStream {
     return join(parts);
   }
 
-  /** @throws EtcdError without the engine's message, which quotes the text: it may hold what is nobody's business */
+  /**
+   * Parses a complete object.
+   * @throws EtcdError without the engine's message, which quotes text that may be secret
+   */
   private parseWhole(bytes: Uint8Array): unknown {
     const value = parse(bytes);
     if (value === undefined) throw this.malformed('it is not valid JSON');
@@ -132,16 +141,14 @@ export class JsonStream {
 const SPACE = 0x20;
 const OPEN_BRACE = 0x7b;
 
-/** Undefined where it is not JSON. */
+/** Parses JSON; returns undefined for anything else. */
 function parse(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(decoder.decode(bytes));
+    return JSON.parse((decoder ??= new TextDecoder('utf-8', { fatal: true })).decode(bytes));
   } catch {
     return undefined;
   }
 }
-
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function join(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
@@ -151,4 +158,73 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
     offset += part.length;
   }
   return whole;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const CLOSE_BRACE = 0x7d;
+
+/** Finds where JSON objects end, by their braces and strings, chunk after chunk. It does not check what is within. */
+export class ObjectEnds {
+  /** Counts the objects that have ended. */
+  seen = 0;
+  private depth = 0;
+  private inString = false;
+  private escaped = false;
+
+  /** Whether the bytes so far end within an object. */
+  get within(): boolean {
+    return this.depth > 0;
+  }
+
+  /**
+   * Returns the index after the object that begins or continues at `from`, or the end of the chunk if the object ends
+   * later.
+   */
+  next(chunk: Uint8Array, from: number): number {
+    let index = from;
+    while (index < chunk.length) {
+      if (this.inString) {
+        index = this.skipString(chunk, index);
+        continue;
+      }
+      const byte = chunk[index];
+      index += 1;
+      if (byte === QUOTE) this.inString = true;
+      else if (byte === OPEN_BRACE) this.depth += 1;
+      else if (byte === CLOSE_BRACE) {
+        this.depth -= 1;
+        if (this.depth === 0) {
+          this.seen += 1;
+          return index;
+        }
+      }
+    }
+    return index;
+  }
+
+  /**
+   * Returns the index after the string's closing quote, or the end of the chunk. Most bytes of a response are base64,
+   * so this loop is the one that counts.
+   */
+  private skipString(chunk: Uint8Array, from: number): number {
+    let index = from;
+    if (this.escaped) {
+      this.escaped = false;
+      index += 1;
+    }
+    while (index < chunk.length) {
+      const byte = chunk[index];
+      if (byte === QUOTE) {
+        this.inString = false;
+        return index + 1;
+      }
+      if (byte === BACKSLASH) {
+        if (index + 1 === chunk.length) this.escaped = true;
+        index += 1;
+      }
+      index += 1;
+    }
+    return chunk.length;
+  }
 }

@@ -1,67 +1,140 @@
-import { steadyNow } from '../steadyNow.js';
+import { Backoff } from '../../util/retry.js';
+import { monotonicNow } from '../../util/time.js';
+import { hasHttp2Streams } from '../node.js';
 import { isAtLeast, type ServerVersion } from '../endpoints/version.js';
-import type { DuplexCarrier } from '../http/transport.js';
+import type { DuplexCarrier } from '../wire.js';
 
-/** What carries a stream: both ways and many at a time, or one POST each whose answer comes in chunks. */
+/**
+ * A transport for streams: bidirectional, with many requests at a time, or one POST for each stream, whose response
+ * arrives in chunks.
+ */
 export type Carrier = DuplexCarrier | 'chunked';
 
-/** What a choice depends on. */
+/** The facts on which a choice depends. */
 export interface Terms {
   readonly origin: string;
   readonly version: ServerVersion | undefined;
-  /** A token has to be shown. */
+  /** Whether a token has to be sent. */
   readonly authenticated: boolean;
 }
 
-/** Before it, the proxy of etcd closes a WebSocket on a message of more than 64 KiB. */
+/** Before this version, the proxy of etcd closes a WebSocket on a message of more than 64 KiB. */
 const WHOLE_MESSAGES = '3.4.16';
 const SUSPICIOUS_LOSSES = 3;
 const SUSPICION_MS = 60_000;
 
+/** How many streams in a row may get no response over a transport, while calls to the same endpoint get one. */
+const MOST_UNANSWERED: Readonly<Record<DuplexCarrier, number>> = { websocket: 3, http2: 2 };
 /**
- * Which carrier for which endpoint. What turns out not to work there is not used there again, as long as this client lives.
+ * How long a transport that did not work is not used, in milliseconds; doubled each time up to the longest. The proxy
+ * before the server may be set up better by then.
+ */
+const FIRST_REST_MS = 120_000;
+const LONGEST_REST_MS = 3_600_000;
+
+/** The record of a transport at an endpoint where it has failed. */
+interface Experience {
+  /** Counts the streams in a row that got no response. */
+  unanswered: number;
+  /** How many calls the endpoint had responded to when the last of those streams failed. */
+  answers: number;
+  /** Until when it is not used. */
+  restsUntil: number;
+  readonly rests: Backoff;
+}
+
+/**
+ * Chooses the transport for the streams of each endpoint. One that does not work there is not used there for a while.
+ * One that cannot carry the long messages there is never used there again.
  */
 export class CarrierChoice {
-  private readonly unusable = new Map<string, Set<Carrier>>();
+  private readonly records = new Map<string, Map<Carrier, Experience>>();
   private readonly losses = new Map<string, readonly number[]>();
 
   constructor(private readonly preferred: Carrier | 'auto') {}
 
   choose(terms: Terms): Carrier {
     if (this.preferred !== 'auto') return this.preferred;
-    const unusable = this.unusable.get(terms.origin);
-    return candidates(terms).find((carrier) => unusable?.has(carrier) !== true) ?? 'chunked';
+    const records = this.records.get(terms.origin);
+    const now = monotonicNow();
+    return candidates(terms).find((carrier) => !((records?.get(carrier)?.restsUntil ?? 0) > now)) ?? 'chunked';
   }
 
-  /** It is not spoken there. */
+  /** Records that the endpoint does not speak it. */
   refused(origin: string, carrier: Carrier): void {
-    const known = this.unusable.get(origin) ?? new Set();
-    this.unusable.set(origin, known.add(carrier));
+    const record = this.recordOf(origin, carrier);
+    record.restsUntil = monotonicNow() + record.rests.next();
+  }
+
+  /** Records that messages are too long for it, and stay so: it is never used there again. */
+  outgrown(origin: string, carrier: Carrier): void {
+    this.recordOf(origin, carrier).restsUntil = Infinity;
   }
 
   /**
-   * A stream broke. An old server says no more than that when a message was too long for it, so that broken connections one upon the other are
-   * all there is to tell it by.
+   * Records that a stream ended before the server had responded on it. A server that is down responds to no calls
+   * either. A stream therefore counts only if calls have got a response since the last one.
+   *
+   * @param answers how many calls the endpoint has responded to
+   */
+  unanswered(origin: string, carrier: DuplexCarrier, answers: number): void {
+    const record = this.recordOf(origin, carrier);
+    if (answers <= record.answers) return;
+    record.answers = answers;
+    record.unanswered += 1;
+    if (record.unanswered >= MOST_UNANSWERED[carrier]) this.refused(origin, carrier);
+  }
+
+  /** Records that the server has responded on a stream. */
+  answered(origin: string, carrier: Carrier): void {
+    const records = this.records.get(origin);
+    if (records?.get(carrier)?.restsUntil !== Infinity) records?.delete(carrier);
+  }
+
+  /**
+   * Records that a stream broke. An old server gives no other sign that a message was too long for it. Several broken
+   * connections within a short time are therefore taken for that.
    */
   lost({ origin, version }: Terms, carrier: Carrier): void {
-    if (carrier !== 'websocket' || version === undefined || isAtLeast(version, WHOLE_MESSAGES)) return;
-    const now = steadyNow();
+    if (carriesLongMessages(carrier, version)) return;
+    const now = monotonicNow();
     const recent = [...(this.losses.get(origin) ?? []).filter((at) => now - at < SUSPICION_MS), now];
     this.losses.set(origin, recent);
-    if (recent.length >= SUSPICIOUS_LOSSES) this.refused(origin, carrier);
+    if (recent.length >= SUSPICIOUS_LOSSES) this.outgrown(origin, carrier);
   }
+
+  /** Forgets an endpoint that the client no longer has. */
+  forget(origin: string): void {
+    this.records.delete(origin);
+    this.losses.delete(origin);
+  }
+
+  private recordOf(origin: string, carrier: Carrier): Experience {
+    const records = this.records.get(origin) ?? new Map<Carrier, Experience>();
+    const record = records.get(carrier) ?? { unanswered: 0, answers: 0, restsUntil: 0, rests: new Backoff(FIRST_REST_MS, LONGEST_REST_MS) };
+    this.records.set(origin, records.set(carrier, record));
+    return record;
+  }
+}
+
+/** Returns whether a transport carries messages of any length. All do except the WebSocket of an old server. */
+export function carriesLongMessages(carrier: Carrier, version: ServerVersion | undefined): boolean {
+  return carrier !== 'websocket' || version === undefined || isAtLeast(version, WHOLE_MESSAGES);
 }
 
 function candidates({ origin, version, authenticated }: Terms): readonly Carrier[] {
   const tls = origin.startsWith('https:');
   const webSocket = !authenticated || takesTokenOverWebSocket(version);
-  const whole = version === undefined || isAtLeast(version, WHOLE_MESSAGES);
-  const http2 = tls ? (['http2'] as const) : [];
+  const whole = carriesLongMessages('websocket', version);
+  const http2 = tls && hasHttp2Streams() ? (['http2'] as const) : [];
   if (!webSocket) return [...http2, 'chunked'];
   return whole && !authenticated ? ['websocket', ...http2, 'chunked'] : [...http2, 'websocket', 'chunked'];
 }
 
-/** etcd's proxy hands the subprotocol on in the form that its auth takes from these patch releases on. */
+/**
+ * Returns whether etcd's proxy passes the subprotocol on in the form that its auth accepts. It does so from these patch
+ * releases on.
+ */
 function takesTokenOverWebSocket(version: ServerVersion | undefined): boolean {
   if (version === undefined || isAtLeast(version, '3.7')) return true;
   return isAtLeast(version, '3.6') ? isAtLeast(version, '3.6.13') : isAtLeast(version, '3.5.32');

@@ -1,86 +1,156 @@
-import { concat, merge, Observable, tap } from 'rxjs';
+import { catchError, concat, defer, EMPTY, exhaustMap, ignoreElements, map, merge, Observable, of, retry, throwError, timeout } from 'rxjs';
+import { maintenanceRpcs } from '../../codec/maintenance.js';
+import { type EtcdError, hasReason, type Reason } from '../../errors/index.js';
+import { type Activity, checksDue, IDLE_CHECK_MS, type LeaseActivity } from '../endpoints/activity.js';
+import type { Channel, Revisions, Route } from '../call.js';
+import type { DuplexCarrier, DuplexEvent, Wire } from '../wire.js';
 import { leaseRpcs } from '../../codec/lease.js';
-import { isRecord } from '../../codec/message.js';
 import type { Rpc } from '../../codec/rpc.js';
-import type { EtcdError } from '../../errors/index.js';
-import type { Route } from '../route.js';
-import type { Channel } from '../call.js';
 import type { CarrierChoice } from './carrierSelector.js';
-import { leaderless, leaderOf, NEEDS_LEADER, type LeaderMeans } from '../leader.js';
-import type { Revisions } from '../revisions.js';
-import { verdict } from '../retry.js';
-import type { Tokens } from '../tokenProvider.js';
-import type { DuplexCarrier, DuplexPart, Transport } from '../http/transport.js';
+import { retryAction } from '../retryPolicy.js';
+import type { TokenProvider } from '../tokenProvider.js';
 
-/** What a channel is made with. */
+/** The means to make a channel. */
 interface Means extends LeaderMeans {
-  readonly transport: Transport;
-  readonly tokens: Tokens;
+  readonly wire: Wire;
+  readonly tokens: TokenProvider;
   readonly carriers: CarrierChoice;
   readonly revisions: Revisions;
+  readonly leases: LeaseActivity;
 }
 
-/** The channel along a route, by the carrier that works there. */
-export function channelAlong(route: Route, rpc: Rpc<never, unknown>, means: Means): Channel {
+/** Makes the channel along a route, over the stream transport that works there. */
+export function channelAlong<In, A>(route: Route, rpc: Rpc<In, A>, means: Means): Channel<In, A> {
   const { endpoint, info, credential } = route;
-  const { tokens, carriers } = means;
-  const { origin } = endpoint;
+  const { tokens, carriers, leases } = means;
+  const { address: origin } = endpoint;
   const terms = { origin, version: info.version, authenticated: credential.token !== undefined };
   const carrier = carriers.choose(terms);
   let answered = false;
+  const activity: Activity = {
+    inUse: () => leases.inUse || endpoint.activity.inUse,
+    changes: merge(leases.changes, endpoint.activity.changes),
+  };
   return {
     carrier,
     endpoint: origin,
     version: info.version,
-    removed: endpoint.removed,
-    duplex: carrier === 'chunked' ? undefined : whileThere(duplexAlong(route, rpc, carrier, means), endpoint),
+    removed: merge(endpoint.removed, endpoint.connectionsLost),
+    gateway: gatewayOf(route, rpc, means),
+    activity,
+    duplex: carrier === 'chunked' ? undefined : whileThere(duplexAlong(route, rpc, carrier, activity, means), endpoint),
     answered: () => {
-      // The first time: a member that has lost the others answers a stream as before, and no call.
-      if (!answered) endpoint.succeeded();
+      // Only the first time: a member that has lost the others still responds on a stream, but to no call.
+      if (!answered) {
+        endpoint.succeeded();
+        carriers.answered(origin, carrier);
+      }
       answered = true;
     },
     failed: (error: EtcdError): boolean => {
-      // A stream of many watches that ends for what one of them is sent would end so again.
       if (error.reason === 'CarrierUnusable' || error.reason === 'ResponseTooLarge') {
-        carriers.refused(origin, carrier);
+        if (error.reason === 'CarrierUnusable') carriers.refused(origin, carrier);
+        // A stream of many watches that fails because of a message to one of them would fail again.
+        else carriers.outgrown(origin, carrier);
         return carriers.choose(terms) !== carrier;
       }
+      if (carrier !== 'chunked' && !answered && mayBeItsFault(error, carrier)) carriers.unanswered(origin, carrier, endpoint.answers);
       if (error.reason === 'ConnectionLost') carriers.lost(terms, carrier);
-      const next = verdict(error, 'read', true);
-      if (next === 'again' || next === 'elsewhere') endpoint.failed();
-      if (next === 'rediscover') endpoint.forget();
+      const next = retryAction(error, 'read', true);
+      if (next === 'retry' || next === 'retryOtherEndpoint') endpoint.failed(error.reason === 'ConnectionLost');
+      if (next === 'reprobeVersion') endpoint.forget();
       return next !== 'reauthenticate' || tokens.refused(credential);
     },
     outdated: () => tokens.known !== credential,
   };
 }
 
-/** A stream both ways, which ends where the member has no leader and the RPC needs one. */
-function duplexAlong(route: Route, rpc: Rpc<never, unknown>, carrier: DuplexCarrier, means: Means): Observable<DuplexPart> {
-  const { endpoint, info, credential } = route;
-  const { transport, revisions, headers } = means;
-  const { name, path, needsLeader = false } = rpc;
-  const all = needsLeader && carrier === 'http2' ? { ...headers, ...NEEDS_LEADER } : headers;
-  const { origin } = endpoint;
-  const duplex = transport.duplex({ carrier, origin, path: info.prefix + path, headers: all, token: credential.token, rpc: name });
-  // Nobody is shown the header of a keepalive, and there may be some hundred of them a second.
-  if (name === leaseRpcs.keepAlive.name) return duplex;
-  const noted = duplex.pipe(tap((part) => note(part, revisions)));
-  if (!needsLeader || carrier === 'http2') return noted;
-  // etcd's proxy for WebSockets hands no such header on. Beforehand, too, or a cluster without a leader would look connected for a while, again and again.
-  const question = leaderOf(route, means);
-  return concat(question, merge(noted, leaderless(question)));
+/** The generation of a gateway, by the status with which it refuses a GET where only a POST is allowed. */
+const GENERATIONS: ReadonlyMap<number, 1 | 2> = new Map([
+  [405, 1],
+  [501, 2],
+]);
+
+function gatewayOf({ endpoint, info }: Route, rpc: Rpc<never, unknown>, { wire }: Means): Observable<1 | 2 | undefined> {
+  const path = info.prefix + rpc.path;
+  return wire.get({ to: { endpoint }, path, name: `GET ${path}` }).pipe(
+    map(({ status }) => GENERATIONS.get(status)),
+    catchError(() => of(undefined)),
+  );
 }
 
-/** A stream as long as its endpoint is there. No pipeline: each message would go through it. */
-function whileThere(stream: Observable<DuplexPart>, { removed }: Route['endpoint']): Observable<DuplexPart> {
+/**
+ * Returns whether a stream without a response may have failed because of its transport. Signs of that are a failed
+ * handshake and, over HTTP/2, anything in place of a response.
+ */
+function mayBeItsFault({ reason, code }: EtcdError, carrier: DuplexCarrier): boolean {
+  return reason === 'Unreachable' || (carrier === 'http2' && code === 'Unavailable' && STANDING_IN.has(reason));
+}
+
+const STANDING_IN: ReadonlySet<Reason> = new Set<Reason>(['ConnectionLost', 'ProxyRefused', 'MalformedResponse', 'Unknown']);
+
+/** Opens a bidirectional stream, which ends if the member has no leader and the RPC needs one. */
+function duplexAlong<In, A>(
+  route: Route,
+  rpc: Rpc<In, A>,
+  carrier: DuplexCarrier,
+  activity: Activity,
+  means: Means,
+): Observable<DuplexEvent<In, A>> {
+  const { wire, revisions } = means;
+  const { name, needsLeader = false } = rpc;
+  // No caller sees the header of a keepalive response, and there may be some hundred of them a second.
+  const onRevision = name === leaseRpcs.keepAlive.name ? undefined : (revision: number) => revisions.take(revision, 0, name, '');
+  const duplex = wire.duplex(rpc, { to: route, carrier, onRevision });
+  if (!needsLeader || carrier === 'http2') return duplex;
+  // etcd's proxy for WebSockets passes on no headers that say so, and the member is asked. It is also asked before the
+  // stream opens: otherwise a cluster without a leader would look connected for a while, again and again.
+  const question = leaderOf(route, means);
+  return concat(question, merge(duplex, leaderless(question, activity)));
+}
+
+/**
+ * Passes on a stream as long as its endpoint is there. It uses no operators, through which each message would have to
+ * go.
+ */
+function whileThere<T>(stream: Observable<T>, { removed }: Route['endpoint']): Observable<T> {
   return new Observable((subscriber) => {
     subscriber.add(removed.subscribe({ error: (error: unknown) => subscriber.error(error) }));
     stream.subscribe(subscriber);
   });
 }
 
-/** What a watch tells has been seen, too. */
-function note(part: DuplexPart, revisions: Revisions): void {
-  if (part.type === 'message' && isRecord(part.json)) revisions.take(part.json['result'], 0, {});
+/** How often a member is asked, while the client is in use and while it is idle, in milliseconds. */
+const INTERVALS = { inUseMs: 2_000, idleMs: IDLE_CHECK_MS };
+/** How long a response may take, in milliseconds. */
+const ANSWER_MS = 2_000;
+/** How long a member may be without a leader before it is asked again: an election is soon over. In milliseconds. */
+const ELECTION_MS = 500;
+
+/** The means to ask a member for its leader. */
+export interface LeaderMeans {
+  readonly wire: Pick<Wire, 'unary'>;
+  /**
+   * Returns whether there is another endpoint. Without one, nothing is gained by leaving. There may also be many
+   * members behind one endpoint, and the response may come from another than the stream's.
+   */
+  readonly elsewhere: () => boolean;
+}
+
+/**
+ * Asks a member whether it has a leader, for a stream that cannot carry the header. Completes if it has one, and errors
+ * with `NoLeader` if it has none. Any other failure comes from a member with a leader, and completes as well: perhaps
+ * the request is not allowed.
+ */
+export function leaderOf(to: Route, { wire, elsewhere }: LeaderMeans): Observable<never> {
+  const ask = wire.unary({ ...maintenanceRpcs.status, needsLeader: true }, {});
+  const recover = (failure: unknown): Observable<never> => (hasReason(failure, 'NoLeader') ? throwError(() => failure) : EMPTY);
+  return defer(() => (elsewhere() ? ask({ to, recover }) : EMPTY)).pipe(ignoreElements());
+}
+
+/** Errors when a member has been without a leader for longer than an election takes. */
+export function leaderless(question: Observable<never>, activity: Activity): Observable<never> {
+  // A missing response is no sign of a lost leader. The stream itself finds a member that is unresponsive.
+  const asked = question.pipe(timeout({ each: ANSWER_MS, with: () => EMPTY }), retry({ count: 1, delay: ELECTION_MS }));
+  return checksDue(activity, INTERVALS).pipe(exhaustMap(() => asked));
 }

@@ -2,37 +2,38 @@ import type { Socket } from 'node:net';
 import { Client, type buildConnector } from 'undici';
 import { EtcdError } from '../../errors/index.js';
 
-/** What streams both ways are carried with. */
+/** The means to make connections for bidirectional streams. */
 export interface Carrying {
   readonly connect: buildConnector.connector;
-  /** Offers HTTP/2 to the other end. */
+  /** Makes connections that offer HTTP/2 to the other end. */
   readonly connectHttp2: buildConnector.connector;
-  /** How long a message may be. */
+  /** The longest message, in bytes. */
   readonly maxResponseBytes: number;
-  /** Sockets of streams that have been left, and wait for the other end to close. */
+  /** The sockets of streams that have been left, and that wait for the other end to close. */
   readonly leaving: Set<Socket>;
 }
 
-/** A connection of one stream's own. */
+/** A connection for one stream alone. */
 export interface Connection {
   readonly client: Client;
-  /** Closes it at once, whatever is under way: that is how the server learns that the stream is over. */
+  /** Closes it at once, whatever is in progress. This shows the server that the stream is over. */
   destroy(): void;
   /**
-   * Says what is to be said at last, the end included, in one go; then goes on reading until the other end closes it, and destroys it then, or when that
-   * takes too long.
+   * Calls `say`, which sends the last messages and the end of the stream, as one write. Then it reads until the other
+   * end closes the connection, and destroys it then, or when that takes too long.
    */
   leave(say: () => void): void;
 }
 
-/** So long the other end may take to close a connection that is left. In milliseconds. */
+/** How long the other end may take to close a connection that is left, in milliseconds. */
 const FAREWELL_MS = 1_000;
 
 /**
- * A connection for one stream. undici lets go of a socket that was upgraded, and would leave it open behind a closed client: hence the hand on it. One of
- * HTTP/2 it keeps, and must close itself: where the socket is closed without an error of its own, it throws out of an event, where nobody can catch it.
+ * Makes a connection for one stream. undici releases a socket that was upgraded, and would leave it open behind a
+ * closed client, so the socket is destroyed here. An HTTP/2 socket stays with undici, which must close it itself. If it
+ * is destroyed without an error, undici throws from an event, where the error cannot be caught.
  *
- * @param http2 whether it must speak HTTP/2; `CarrierUnusable` where the other end does not
+ * @param http2 whether it must speak HTTP/2; it fails with `CarrierUnusable` if the other end does not
  */
 export function connectionFor(origin: string, { connect, connectHttp2, leaving }: Carrying, http2: boolean): Connection {
   let socket: Socket | undefined;

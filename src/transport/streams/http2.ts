@@ -5,23 +5,27 @@ import { EtcdError } from '../../errors/index.js';
 import { Body } from '../http/body.js';
 import { connectionError } from '../http/connectionError.js';
 import { JsonStream } from '../json/jsonStream.js';
+import { locationOf, refusePage } from '../json/pageError.js';
 import { errorInResponse } from '../json/response.js';
-import type { DuplexPart, DuplexRequest } from '../http/transport.js';
+import { PARTIAL, type DuplexPart, type DuplexRequest } from '../http/transport.js';
 import { connectionFor, type Carrying } from './dedicatedConnection.js';
 
 /**
- * A stream over one HTTP/2 request whose body stays open. undici sends nothing else on a connection meanwhile: it is this stream's
- * own.
+ * Opens a bidirectional stream over one HTTP/2 request whose body stays open. undici sends nothing else on such a
+ * connection meanwhile, so the stream has a separate one.
  */
-export function http2Duplex({ origin, path, headers, token, rpc }: DuplexRequest, carrying: Carrying): Observable<DuplexPart> {
+export function http2Duplex(request: DuplexRequest, carrying: Carrying): Observable<DuplexPart> {
   return new Observable((subscriber) => {
-    const where = { rpc, endpoint: origin };
+    const { origin, endpoint = origin, path, headers, token, rpc, knownEtcd } = request;
+    const where = { rpc, endpoint, knownEtcd };
     const connection = connectionFor(origin, carrying, true);
     const body = new PassThrough();
     const json = new JsonStream(carrying.maxResponseBytes, where);
     const refusal = new Body(carrying.maxResponseBytes, where);
     let status = 200;
+    let location: string | undefined;
     let sent = false;
+    let begun = false;
     const guarded = (work: () => void): void => {
       try {
         work();
@@ -34,29 +38,37 @@ export function http2Duplex({ origin, path, headers, token, rpc }: DuplexRequest
         sent = true;
         subscriber.next({ type: 'open', send: (message) => void body.write(`${message}\n`) });
       },
-      onResponseStart: (_, code) => (status = code),
+      onResponseStart: (_, code, answer) => {
+        status = code;
+        location = locationOf(code, answer);
+      },
       onResponseData: (_, bytes) =>
         guarded(() => {
-          if (status !== 200) refusal.push(bytes);
-          else for (const message of json.push(bytes)) subscriber.next({ type: 'message', json: message });
+          if (status !== 200) return refusal.push(bytes);
+          if (!begun) refusePage(bytes, where);
+          begun = true;
+          const messages = json.push(bytes);
+          if (messages.length === 0) subscriber.next(PARTIAL);
+          for (const message of messages) subscriber.next({ type: 'message', json: message });
         }),
       onResponseEnd: () => {
-        const refused = status !== 200 && errorInResponse({ status, body: refusal.text }, where);
+        const refused = status !== 200 && errorInResponse({ status, body: refusal.text, location }, where);
         try {
-          // Why the server ended it is its last message, and nothing stands behind that.
+          // The last message says why the server ended the stream, and no newline follows it.
           for (const message of json.end()) subscriber.next({ type: 'message', json: message });
         } catch {
-          // Cut off in the middle: lost, as below.
+          // It was cut off in the middle: the connection is lost, as below.
         }
         subscriber.error(refused || new EtcdError('ConnectionLost', 'the server ended the stream', where));
       },
-      // A server that refuses a request while its body is open takes no more of it, which undici calls an error though the answer is whole.
+      // A server that refuses a request while its body is open accepts no more of the body. undici calls that an error,
+      // although the response is whole.
       onResponseError: (_, error) =>
         subscriber.error(
-          refusal.text === '' ? connectionError(error, sent, where) : errorInResponse({ status, body: refusal.text }, where),
+          refusal.text === '' ? connectionError(error, sent, where) : errorInResponse({ status, body: refusal.text, location }, where),
         ),
     };
-    // The client may have failed to connect already; writing to a stream that nobody reads is no error of ours.
+    // The client may have failed to connect already. Writing to a stream without a reader is then not our error.
     body.on('error', () => undefined);
     connection.client.dispatch(
       { method: 'POST', path, headers: token === undefined ? headers : { ...headers, authorization: token }, body },

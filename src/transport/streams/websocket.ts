@@ -1,22 +1,151 @@
 import type { Duplex } from 'node:stream';
-import type { Observer } from 'rxjs';
-import { EtcdError, type ErrorDetails } from '../../errors/index.js';
+import { Observable, type Observer } from 'rxjs';
+import { type ErrorDetails, EtcdError } from '../../errors/index.js';
 import { responseTooLarge } from '../http/body.js';
-import { parseJson } from '../parseJson.js';
-import type { DuplexPart } from '../http/transport.js';
+import { parseJson } from '../../model/validate.js';
+import { type DuplexPart, type DuplexRequest, PARTIAL } from '../http/transport.js';
 import { BadFrame, CODE, FrameReader, frameOf, OPCODE, type FrameObserver } from './websocketFrames.js';
-import { Outgoing } from '../carriers/outgoing.js';
+import { createHash, randomBytes } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
+import { connectionError } from '../http/connectionError.js';
+import { locationOf, targetOf } from '../json/pageError.js';
+import { connectionFor, type Carrying } from './dedicatedConnection.js';
+
+/** Headers that a handshake does not need. */
+const OWN_HEADERS = new Set(['content-type']);
+
+/**
+ * Opens a bidirectional stream over a WebSocket at the path of the RPC, with JSON messages in frames. etcd's proxy
+ * accepts the token as a subprotocol, from 3.5.32 on.
+ */
+export function webSocketDuplex(
+  { origin, endpoint = origin, path, headers, token, rpc }: DuplexRequest,
+  carrying: Carrying,
+): Observable<DuplexPart> {
+  return new Observable((subscriber) => {
+    const where = { rpc, endpoint };
+    const connection = connectionFor(origin, carrying, false);
+    let open: OpenSocket | undefined;
+    shakeHands(
+      connection.client,
+      {
+        path,
+        headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !OWN_HEADERS.has(name))),
+        protocols: token === undefined ? [] : ['Bearer', token],
+      },
+      where,
+      {
+        opened: (socket) => {
+          open = new OpenSocket(socket, carrying.maxResponseBytes, where, subscriber);
+          open.begin();
+        },
+        failed: (error) => subscriber.error(error),
+      },
+    );
+    return () => {
+      if (open?.isOver !== false) return connection.destroy();
+      const left = open;
+      connection.leave(() => left.leave());
+    };
+  });
+}
+
+/** A request for a WebSocket. */
+export interface Wanted {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The subprotocols that are offered. */
+  readonly protocols: readonly string[];
+}
+
+/** Receives the outcome of a handshake, once. */
+export interface HandshakeObserver {
+  /** Called when the connection has become a WebSocket. */
+  opened(socket: Duplex): void;
+  /**
+   * Called when the handshake failed: with `CarrierUnusable` if the other end speaks no WebSocket, with another error
+   * if it may do so later.
+   */
+  failed(error: unknown): void;
+}
+
+/** Part of the proof that the other end understood the request (RFC 6455, 1.3). */
+const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+
+/**
+ * Requests a WebSocket from a server (RFC 6455, 4.1). It offers no extensions: a compressed message takes longer to
+ * read than to send.
+ */
+export function shakeHands(client: Dispatcher, wanted: Wanted, where: ErrorDetails, observer: HandshakeObserver): void {
+  const { path, headers, protocols } = wanted;
+  const key = randomBytes(16).toString('base64');
+  const own = { 'sec-websocket-version': '13', 'sec-websocket-key': key };
+  const offered = protocols.length === 0 ? {} : { 'sec-websocket-protocol': protocols.join(', ') };
+  client.dispatch(
+    { method: 'GET', path, upgrade: 'websocket', headers: { ...headers, ...own, ...offered } },
+    {
+      onRequestStart: () => undefined,
+      onRequestUpgrade: (_, status, answer, socket) => {
+        if (status === 101 && agrees(answer, key, protocols)) return observer.opened(socket);
+        socket.destroy();
+        observer.failed(new EtcdError('CarrierUnusable', 'the answer to the WebSocket handshake is none', where));
+      },
+      onResponseStart: (_, status, answer) => {
+        // An interim response: the final one follows.
+        if (status < 200 && status !== 101) return;
+        // The rest of the response does not matter, and might have no end.
+        observer.failed(refusal(status, answer, where));
+      },
+      onResponseError: (_, error) => observer.failed(connectionError(error, false, where)),
+    },
+  );
+}
+
+function agrees(answer: IncomingHttpHeaders, key: string, protocols: readonly string[]): boolean {
+  const accepted = createHash('sha1')
+    .update(key + GUID)
+    .digest('base64');
+  const protocol = answer['sec-websocket-protocol'];
+  return (
+    String(answer.upgrade).toLowerCase() === 'websocket' &&
+    answer['sec-websocket-accept'] === accepted &&
+    answer['sec-websocket-extensions'] === undefined &&
+    (protocol === undefined || protocols.includes(protocol))
+  );
+}
+
+/**
+ * Statuses that mean "no WebSocket here". A proxy that drops the header `Upgrade` passes on a plain GET. etcd's gateway
+ * responds to that with 405 (v1) or 501 (v2). Servers that look at the handshake themselves respond with 400 or 426. A
+ * 101 that switches to nothing is no valid response either.
+ */
+const NO_WEBSOCKET: ReadonlySet<number> = new Set([101, 400, 405, 426, 501]);
+
+function refusal(status: number, answer: Parameters<typeof locationOf>[1], where: ErrorDetails): EtcdError {
+  if (NO_WEBSOCKET.has(status)) {
+    return new EtcdError(
+      'CarrierUnusable',
+      `the WebSocket handshake was refused with HTTP ${status}; does a proxy drop the header Upgrade?`,
+      where,
+    );
+  }
+  // A proxy responds in place of the server, for now or for good. Several such responses in a row decide.
+  const target = targetOf(locationOf(status, answer), where.endpoint);
+  const whereTo = target === undefined ? '' : `, which leads to ${target}`;
+  return new EtcdError('Unreachable', `HTTP ${status} in place of a WebSocket${whereTo}`, where);
+}
 
 const NOTHING = new Uint8Array(0);
 
-/** A WebSocket after its handshake. undici has no hand on its connection any more. */
+/** Runs a WebSocket after its handshake. undici no longer controls the connection. */
 export class OpenSocket implements FrameObserver {
   private readonly outgoing = new Outgoing((text) => {
     if (this.state === 'open') this.write(OPCODE.text, Buffer.from(text, 'latin1'));
   });
   private readonly frames: FrameReader;
   private state: 'open' | 'left' | 'over' = 'open';
-  /** What the last ping said that was not answered. */
+  /** The payload of the last ping, until it is answered. */
   private pinged: Uint8Array | undefined;
 
   constructor(
@@ -30,24 +159,24 @@ export class OpenSocket implements FrameObserver {
 
   begin(): void {
     const { socket } = this;
-    // Behind an error the end follows by itself.
+    // The event `close` follows an error, and ends the stream.
     socket.on('error', () => undefined);
     socket.on('close', () => this.end(lost(CODE.unclean, this.where)));
-    // A server that says no more, and not that it has ended, has ended.
+    // A server that stops sending without a close frame has ended the stream.
     socket.on('end', () => socket.destroy());
     socket.on('drain', () => this.pong());
     socket.on('data', (chunk: Buffer) => this.read(chunk));
     this.observer.next({ type: 'open', send: this.outgoing.send });
   }
 
-  /** Whether nothing can be said on it any more. */
+  /** Whether nothing can be sent on it any more. */
   get isOver(): boolean {
     return this.state !== 'open' || this.socket.destroyed;
   }
 
-  /** Says what is to be said at last, and that this is the end. What still comes is read, but told to nobody. */
+  /** Sends the messages that wait, and a close frame. Later messages are read, but not emitted. */
   leave(): void {
-    // In one go: etcd must know of the end before it has answered what was said just before it.
+    // Sent together: etcd must know of the end before it has responded to the last message before it.
     this.outgoing.flush();
     this.state = 'left';
     this.write(OPCODE.close, NOTHING);
@@ -69,15 +198,20 @@ export class OpenSocket implements FrameObserver {
 
   private read(chunk: Buffer): void {
     if (this.state === 'over') return;
+    const { completed } = this.frames;
     try {
       this.frames.push(chunk);
     } catch (error) {
       return this.giveUp(error);
     }
+    if (this.frames.completed === completed && this.frames.withinMessage && this.state === 'open') this.observer.next(PARTIAL);
     this.pong();
   }
 
-  /** Answers the last ping alone, as it may, and when the other end reads: one that only asks could fill our memory with answers. */
+  /**
+   * Answers only the last ping, as is allowed, and only while the other end reads. Otherwise one that only sends pings
+   * could fill our memory with answers.
+   */
   private pong(): void {
     const { pinged } = this;
     if (pinged === undefined || this.state !== 'open' || this.socket.writableNeedDrain) return;
@@ -87,7 +221,7 @@ export class OpenSocket implements FrameObserver {
 
   private giveUp(error: unknown): void {
     if (this.state === 'left') {
-      // Its last words may be on their way still.
+      // The last messages may still be on their way.
       this.state = 'over';
       this.socket.end();
       return;
@@ -101,7 +235,7 @@ export class OpenSocket implements FrameObserver {
 
   private end(error: unknown): void {
     this.state = 'over';
-    // Tells nobody where it was left.
+    // Has no effect if the stream was left: it has no subscriber then.
     this.observer.error(error);
   }
 
@@ -112,3 +246,37 @@ export class OpenSocket implements FrameObserver {
 
 const lost = (code: number, where: ErrorDetails): EtcdError =>
   new EtcdError('ConnectionLost', `the stream ended (WebSocket code ${code})`, where);
+
+/**
+ * The length, in characters, at which messages are sent without waiting for more. A server reads a frame to its end
+ * before it looks at the first message in it.
+ */
+const LONG = 32_768;
+
+/**
+ * Sends the messages of a turn together, one on each line. The frame around a message, and the write to the socket,
+ * cost several times as much as the message. To the server's proxy all frames are one text of JSON values, wherever it
+ * is cut.
+ */
+export class Outgoing {
+  private lines = '';
+
+  constructor(private readonly write: (text: string) => void) {}
+
+  readonly send = (message: string): void => {
+    if (this.lines === '') {
+      this.lines = message;
+      process.nextTick(() => this.flush());
+    } else {
+      this.lines += `\n${message}`;
+    }
+    if (this.lines.length >= LONG) this.flush();
+  };
+
+  /** Sends the messages that wait. A caller that is about to close the stream must not wait for the end of the turn. */
+  flush(): void {
+    const { lines } = this;
+    this.lines = '';
+    if (lines !== '') this.write(lines);
+  }
+}

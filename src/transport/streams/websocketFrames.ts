@@ -1,13 +1,19 @@
 import { isAscii } from 'node:buffer';
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 
-/** What a frame of a WebSocket is, as it says in its first byte (RFC 6455, 5.2). */
+/*
+ * Measured beside the library `ws` 8.23 on the same connections, medians of three interleaved runs on a busy machine.
+ * A thousand leases take 96 ms of CPU in 10 s (`ws` 93), and a watch event takes as long within the noise. An event of
+ * a replay takes 4.5 us of CPU (`ws` 3.3). To make a frame of 60 bytes takes 0.5 us (`ws` 0.4).
+ */
+
+/** The types of WebSocket frames, as their first byte has them (RFC 6455, 5.2). */
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
-/** Why a WebSocket is given up, or ended (RFC 6455, 7.4.1). */
+/** Codes for the end of a WebSocket (RFC 6455, 7.4.1). */
 export const CODE = { protocolError: 1002, none: 1005, unclean: 1006, invalidText: 1007, tooLarge: 1009 } as const;
 
-/** What came is no frame, or none that this side takes: `code` says so to the other end. */
+/** Thrown for bytes that are no frame, or none that a client accepts. The other end receives `code` as the reason. */
 export class BadFrame extends Error {
   override readonly name = 'BadFrame';
 
@@ -20,13 +26,31 @@ const FINAL = 0x80;
 const RESERVED = 0x70;
 const MASKED = 0x80;
 const MASK_BYTES = 4;
-/** The length itself follows, in so many bytes. */
+/** These two mean that the length itself follows, in 16 or 64 bits. */
 const LENGTH_16 = 126;
 const LENGTH_64 = 127;
-/** The longest payload of a frame that is no part of a message, and of one whose length stands in its second byte. */
+/** The longest payload of a control frame, and of a frame whose length is in its second byte. */
 const SHORT = 125;
 
-/** A frame of a client: whole, and masked, as all that a client sends has to be. */
+/**
+ * Random bytes for masks, each used once. They are drawn many at a time: a draw for each frame would cost several times
+ * as much as the rest of a short frame.
+ */
+const masks = Buffer.alloc(MASK_BYTES * 1_024);
+let usedMasks = masks.length;
+
+/** Returns the index in {@link masks} of a mask that was not used yet. */
+function nextMask(): number {
+  if (usedMasks === masks.length) {
+    randomFillSync(masks);
+    usedMasks = 0;
+  }
+  const at = usedMasks;
+  usedMasks += MASK_BYTES;
+  return at;
+}
+
+/** Makes a frame of a client. It is a whole message, and masked, as all frames of a client have to be. */
 export function frameOf(opcode: number, payload: Uint8Array): Uint8Array {
   const { length } = payload;
   const head = headBytes(length <= SHORT ? length : length <= 0xffff ? LENGTH_16 : LENGTH_64);
@@ -35,26 +59,29 @@ export function frameOf(opcode: number, payload: Uint8Array): Uint8Array {
   frame[1] = MASKED | (head === 2 ? length : head === 4 ? LENGTH_16 : LENGTH_64);
   if (head === 4) frame.writeUInt16BE(length, 2);
   if (head === 10) frame.writeBigUInt64BE(BigInt(length), 2);
-  const mask = randomBytes(MASK_BYTES);
-  frame.set(mask, head);
+  const mask = nextMask();
+  masks.copy(frame, head, mask, mask + MASK_BYTES);
   for (let index = 0; index < length; index++) {
-    frame[head + MASK_BYTES + index] = (payload[index] ?? 0) ^ (mask[index & 3] ?? 0);
+    frame[head + MASK_BYTES + index] = (payload[index] ?? 0) ^ (masks[mask + (index & 3)] ?? 0);
   }
   return frame;
 }
 
-/** How long the head of a frame is that has this in its second byte. */
+/** Returns the length of a frame's head, without a mask, by its second byte. */
 const headBytes = (length: number): number => (length === LENGTH_16 ? 4 : length === LENGTH_64 ? 10 : 2);
 
-/** One who is told what a server says. */
+/** Receives the messages of a server. */
 export interface FrameObserver {
   message(text: string): void;
   ping(payload: Uint8Array): void;
-  /** The server says that it ends, with a code where it gives one. */
+  /** Called when the server ends the WebSocket, with `CODE.none` if it gives no code. */
   close(code: number): void;
 }
 
-/** Bytes that come piece by piece, in one buffer. A list would hold the chunk of each, of which it may be a byte or none. */
+/**
+ * Collects bytes in one buffer as they arrive. A list would keep whole chunks alive, of which a byte or none may be
+ * needed.
+ */
 class Pile {
   private buffer = Buffer.alloc(0);
   length = 0;
@@ -70,7 +97,7 @@ class Pile {
     this.length = length;
   }
 
-  /** All of it, these at the end; it is empty then. */
+  /** Returns all of its bytes, with these at the end, and empties it. */
   takeWith(bytes: Uint8Array): Buffer {
     this.add(bytes);
     const taken = this.buffer.subarray(0, this.length);
@@ -80,23 +107,33 @@ class Pile {
   }
 }
 
-/** The frames in what a server sends, however it is cut, up to its close. */
+/** Reads the frames that a server sends, wherever the chunks are cut, up to its close. */
 export class FrameReader {
-  /** What has come of a frame that is not whole. */
+  /** The received part of an incomplete frame. */
   private readonly begun = new Pile();
-  /** No use looking again before there are so many bytes. */
+  /** How many bytes must have arrived before it is worth looking again. */
   private needed = 2;
-  /** What has come of a message that is sent in several frames, while it is. */
+  /** The received part of a message that is sent in several frames. */
   private readonly parts = new Pile();
   private inParts = false;
+  /** Counts the messages that have arrived whole. */
+  completed = 0;
 
-  /** @param maxBytes how long a message may be */
+  /** @param maxBytes the longest message that is accepted */
   constructor(
     private readonly maxBytes: number,
     private readonly observer: FrameObserver,
   ) {}
 
-  /** @throws BadFrame; it is of no use afterwards, nor after a close. */
+  /** Whether a part of a message has arrived, and the rest has not. */
+  get withinMessage(): boolean {
+    return this.inParts || this.begun.length > 0;
+  }
+
+  /**
+   * Reads the next chunk.
+   * @throws BadFrame for a frame that is not accepted. The reader is of no use afterwards, nor after a close.
+   */
   push(chunk: Buffer): void {
     if (this.begun.length + chunk.length < this.needed) return this.begun.add(chunk);
     const bytes = this.begun.length === 0 ? chunk : this.begun.takeWith(chunk);
@@ -109,7 +146,7 @@ export class FrameReader {
     this.begun.add(bytes.subarray(at));
   }
 
-  /** Where the frame ends that begins there, as far as that can be told yet. */
+  /** Returns the end of the frame that begins at an index, or the end of the bytes that are needed to find it. */
   private endOf(bytes: Buffer, at: number): number {
     const known = bytes.length - at;
     this.needed = 2;
@@ -118,7 +155,10 @@ export class FrameReader {
     return at + this.needed;
   }
 
-  /** Of a frame whose head is there. What must not be is found before its payload is waited for. */
+  /**
+   * Returns the length of a payload, once the head of its frame is there. A frame that is not accepted is found before
+   * its payload arrives.
+   */
   private payloadBytes(bytes: Buffer, at: number): number {
     const first = bytes.readUInt8(at);
     const length = lengthAt(bytes, at + 1);
@@ -133,7 +173,10 @@ export class FrameReader {
     return length;
   }
 
-  /** @returns whether there may be more: not after a close */
+  /**
+   * Passes on a frame.
+   * @returns whether more frames may follow, as they do not after a close
+   */
   private read(bytes: Buffer, at: number, end: number): boolean {
     const first = bytes.readUInt8(at);
     const opcode = first & 0x0f;
@@ -148,11 +191,16 @@ export class FrameReader {
     const bytes = final && this.inParts ? this.parts.takeWith(payload) : payload;
     this.inParts = !final;
     if (!final) this.parts.add(payload);
-    else this.observer.message(textOf(bytes));
+    else this.complete(bytes);
+  }
+
+  private complete(bytes: Buffer): void {
+    this.completed += 1;
+    this.observer.message(textOf(bytes));
   }
 }
 
-/** The length that stands there. Of a server's frame: one that is masked has no place here. */
+/** Returns the length of the payload that the head of a frame gives. A server's frame must not be masked. */
 function lengthAt(bytes: Buffer, at: number): number {
   const length = bytes.readUInt8(at);
   if (length >= MASKED) throw new BadFrame(CODE.protocolError);
@@ -160,7 +208,7 @@ function lengthAt(bytes: Buffer, at: number): number {
   return length === LENGTH_64 ? Number(bytes.readBigUInt64BE(at + 1)) : length;
 }
 
-/** Those that say that there was none are not for the wire (RFC 6455, 7.4). */
+/** Codes that mean the absence of a code, and must not be sent (RFC 6455, 7.4). */
 const NOT_SAID: ReadonlySet<number> = new Set([1004, CODE.none, CODE.unclean, 1015]);
 
 function codeIn(payload: Buffer): number {
@@ -172,7 +220,7 @@ function codeIn(payload: Buffer): number {
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** What etcd says is ASCII but for names and keys within errors, and that is read four times as fast. */
+/** Decodes text. etcd sends ASCII except for names and keys within errors, and ASCII is read four times as fast. */
 function textOf(bytes: Buffer): string {
   if (isAscii(bytes)) return bytes.toString('latin1');
   try {

@@ -1,45 +1,48 @@
-import { readFileSync } from 'node:fs';
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { InvalidOptionError } from '../../errors/index.js';
-import { checkPem } from './pem.js';
-import { PARTS, type Part, type Pem, type TlsSettings } from './settings.js';
+import { readFileSync } from 'node:fs';
 
-/** What is trusted and shown, by Node's names. */
+/** The certificates and keys, by Node's names. */
 export type TlsMaterial = Readonly<Partial<Record<Part | 'passphrase', string>>>;
 
 /**
- * What TLS works with, as it is now. Files are read for each connection: three small ones cost little beside a handshake, and their contents cannot deceive, as
- * times and links do. What is not good just now, because it is being written, leaves things as they were.
+ * Holds the certificates and keys for TLS, as they are now. Files are read for each connection. Three small ones cost
+ * little beside a handshake, and their contents cannot deceive, as times and links do. Contents that are not good at
+ * the moment, perhaps because they are being written, leave everything as it was.
  */
 export class TlsSource {
-  private pem: Pem;
-  private material: TlsMaterial;
+  // Truly private: no log may show a key.
+  readonly #settings: TlsSettings;
+  #pem: Pem;
+  #material: TlsMaterial;
 
   /** @throws InvalidOptionError that names the option whose contents cannot be used */
-  constructor(private readonly settings: TlsSettings) {
-    this.pem = read(settings);
-    checkPem(this.pem, settings.passphrase);
-    this.material = materialOf(this.pem, settings);
+  constructor(settings: TlsSettings) {
+    this.#settings = settings;
+    this.#pem = read(settings);
+    checkPem(this.#pem, settings.passphrase);
+    this.#material = materialOf(this.#pem, settings);
   }
 
   get serverName(): string | undefined {
-    return this.settings.serverName;
+    return this.#settings.serverName;
   }
 
-  /** The same object as before as long as nothing has changed. */
+  /** Returns the same object as before as long as nothing has changed. */
   get current(): TlsMaterial {
     const pem = this.changed();
     if (pem !== undefined) {
-      this.pem = pem;
-      this.material = materialOf(pem, this.settings);
+      this.#pem = pem;
+      this.#material = materialOf(pem, this.#settings);
     }
-    return this.material;
+    return this.#material;
   }
 
   private changed(): Pem | undefined {
     try {
-      const pem = read(this.settings);
-      if (PARTS.every((part) => pem[part]?.text === this.pem[part]?.text)) return undefined;
-      checkPem(pem, this.settings.passphrase);
+      const pem = read(this.#settings);
+      if (PARTS.every((part) => pem[part]?.text === this.#pem[part]?.text)) return undefined;
+      checkPem(pem, this.#settings.passphrase);
       return pem;
     } catch {
       return undefined;
@@ -47,7 +50,10 @@ export class TlsSource {
   }
 }
 
-/** @throws InvalidOptionError for a file that cannot be read */
+/**
+ * Reads the parts that are given.
+ * @throws InvalidOptionError for a file that cannot be read
+ */
 function read(settings: TlsSettings): Pem {
   return Object.fromEntries(
     PARTS.flatMap((part) => {
@@ -73,3 +79,78 @@ const materialOf = (pem: Pem, { passphrase }: TlsSettings): TlsMaterial => ({
   ...Object.fromEntries(Object.entries(pem).map(([part, { text }]) => [part, text])),
   ...(passphrase === undefined ? {} : { passphrase }),
 });
+
+const BEGIN = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/g;
+const CERTIFICATE = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----.*?-----END \1-----/gs;
+
+/**
+ * Checks certificates and keys. Node would accept a file without a certificate, and then trust no server. It would
+ * report a key that belongs to another certificate in OpenSSL's words.
+ *
+ * @throws InvalidOptionError that names the option, and repeats nothing of it
+ */
+export function checkPem({ ca, cert, key }: Pem, passphrase: string | undefined): void {
+  if (ca !== undefined) certificatesIn(ca);
+  if (cert === undefined || key === undefined) return;
+  const [leaf] = certificatesIn(cert);
+  if (leaf?.checkPrivateKey(keyIn(key, passphrase)) !== true)
+    throw new InvalidOptionError(key.option, `it is not the key of the certificate in ${cert.option}`);
+}
+
+type Given = NonNullable<Pem['ca']>;
+
+function certificatesIn({ option, text }: Given): readonly X509Certificate[] {
+  const blocks = text.match(CERTIFICATE) ?? [];
+  if (blocks.length === 0)
+    throw new InvalidOptionError(option, 'there is no certificate in it; PEM begins with -----BEGIN CERTIFICATE-----');
+  if (blocks.length !== text.match(BEGIN)?.length) throw new InvalidOptionError(option, 'a certificate in it has no end');
+  return blocks.map((block, index) => {
+    try {
+      return new X509Certificate(block);
+    } catch {
+      throw new InvalidOptionError(option, `certificate ${index + 1} in it cannot be read`);
+    }
+  });
+}
+
+function keyIn({ option, text }: Given, passphrase: string | undefined): KeyObject {
+  try {
+    return createPrivateKey({ key: text, ...(passphrase === undefined ? {} : { passphrase }) });
+  } catch {
+    // OpenSSL's message depends on its version.
+    if (!text.includes('ENCRYPTED'))
+      throw new InvalidOptionError(option, 'there is no private key in it; PEM begins with -----BEGIN PRIVATE KEY-----');
+    throw passphrase === undefined
+      ? new InvalidOptionError(option, 'it is encrypted: give the option tls.passphrase')
+      : new InvalidOptionError('tls.passphrase', `it does not open the key in ${option}`);
+  }
+}
+
+/**
+ * The certificates and keys for TLS, in PEM: as text or bytes, or in files, which are read again for each connection.
+ */
+export interface TlsSettings {
+  /**
+   * The certificates to trust instead of those that Node trusts: those of authorities, or that of the server itself.
+   */
+  readonly ca?: string | Uint8Array;
+  readonly caFile?: string;
+  /**
+   * The certificate for a server that requires one, followed by those between it and its authority. Goes with a key.
+   */
+  readonly cert?: string | Uint8Array;
+  readonly certFile?: string;
+  readonly key?: string | Uint8Array;
+  readonly keyFile?: string;
+  /** The passphrase of an encrypted key. */
+  readonly passphrase?: string;
+  /** The name that the server's certificate has to be for, if it is not the endpoint's host. */
+  readonly serverName?: string;
+}
+
+/** The three parts that can be given in two ways. */
+export type Part = 'ca' | 'cert' | 'key';
+export const PARTS: readonly Part[] = ['ca', 'cert', 'key'];
+
+/** The parts that are given, each with the option that gives it. */
+export type Pem = Readonly<Partial<Record<Part, { readonly option: string; readonly text: string }>>>;

@@ -1,79 +1,193 @@
 import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
-import { defer, identity, map, switchMap, takeWhile, type Observable } from 'rxjs';
-import type { BytesLike } from '../../model/bytes.js';
-import { checkOptions } from '../../model/validate.js';
-import type { KeyValue } from '../../model/keyValue.js';
-import type { Range } from '../../model/range.js';
+import {
+  concatMap,
+  defer,
+  distinctUntilChanged,
+  finalize,
+  identity,
+  map,
+  type Observable,
+  skipWhile,
+  switchMap,
+  takeWhile,
+  tap,
+} from 'rxjs';
+import { EtcdError, type InvalidValueError } from '../../errors/index.js';
+import { ANYTHING, checkOptions, CODEC, FUNCTION, type OptionKinds, required } from '../../model/validate.js';
+import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
 import type { LiveUpdate, ReadPages } from './liveRange.js';
-import { LIVE_VALUE, LIVE_VALUE_STATE, liveKey, liveValues, valueReadings, type LiveValueOptions } from '../liveValue.js';
-import { targetOf } from '../messages.js';
-import { SharedByKey } from '../sharedByKey.js';
-import { rangeIdentity } from '../sharedWatches.js';
+import type { BytesLike } from '../../model/bytes.js';
+import type { Range } from '../../model/range.js';
+import type { FollowedRange } from '../ownWrites/followedRanges.js';
+import { toWatchTarget, type WatchTarget } from '../messages.js';
+import { RefCountedMap } from '../refCounted.js';
+import { rangeIdentity } from '../watch.js';
 import { viewState, type Reading, type ViewState } from './viewState.js';
-import type { WatcherMeans } from '../watcherMeans.js';
+import type { WatchesDeps } from '../watcher.js';
 
-/** The live state of a client: what a range holds, kept up to date. */
-export interface Lives {
-  /**
-   * What a range holds, and each change of it: it is listed (in pages of one revision) and then watched from the next revision on, without a gap. Hot and shared
-   * by all who ask for the same range; who comes late begins with what is there. Each state is one that the store really had, and never changes.
-   * Where the history was compacted away it is listed again, and the update says so (`resync`), deletes included.
-   *
-   * ```ts
-   * etcd.live({ prefix: 'services/' }).subscribe(({ type, state, changes }) => console.log(type, [...state.keys()], changes.length));
-   * ```
-   */
-  live(range: Range): Observable<LiveUpdate>;
-
-  /**
-   * The value of a key, read as JSON and checked, and each that follows; undefined while there is none. A bad value errors with `InvalidValueError`, or goes to
-   * `onInvalid` and leaves the last good one.
-   *
-   * ```ts
-   * etcd.liveValue('app/config', { codec: AppConfig }).subscribe((config) => apply(config ?? DEFAULTS));
-   * ```
-   */
-  liveValue<A>(key: BytesLike, options: LiveValueOptions<A>): Observable<A | undefined>;
-
-  /** What {@link Lives.live} gives as a state that never errors: for a user interface. */
-  liveState(range: Range): Observable<ViewState<ReadonlyMap<string, KeyValue>>>;
-
-  /** What {@link Lives.liveValue} gives as a state that never errors: for a user interface. */
-  liveValueState<A>(key: BytesLike, options: { readonly codec: Decoder<unknown, A> }): Observable<ViewState<A | undefined>>;
-}
-
-/** The live state of a client over its watches. */
-export function lives(means: WatcherMeans, readPages: ReadPages, closed: Observable<void>, graceMs: number): Lives {
-  const shared = new SharedByKey<LiveUpdate>(closed, {
-    graceMs,
-    late: { keep: (last) => ({ ...last, type: 'snapshot', changes: [] }), begin: identity },
+/** Creates the live ranges of a client over its watches. */
+export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observable<void>, lingerMs: number) {
+  const shared = new RefCountedMap<LiveUpdate>(closed, {
+    lingerMs,
+    replay: { keep: (last) => ({ ...last, type: 'snapshot', changes: [] }), toFirst: identity },
   });
+  /** The ranges that are followed now, by their identity. */
+  const running = new Map<string, FollowedRange>();
 
-  const live: Lives['live'] = (range) =>
+  const begin = (range: Range, target: WatchTarget, key: string): Observable<LiveUpdate> =>
     defer(() => {
-      const target = targetOf(range);
-      return shared.of(rangeIdentity(target), () =>
-        // Loaded with the maps that never change, which not every program needs.
-        defer(() => import('./liveRange.js')).pipe(switchMap(({ liveUpdates }) => liveUpdates(range, target, readPages, means))),
+      const followed = deps.writes.follow(target);
+      running.set(key, followed);
+      const read: ReadPages = (which) => {
+        followed.listing();
+        return readPages(which);
+      };
+      // Loaded on demand, with the library of persistent maps that not every program needs.
+      return defer(() => import('./liveRange.js')).pipe(
+        switchMap(({ liveUpdates }) => liveUpdates(range, target, read, deps)),
+        tap((update) => followed.show(update, update.type !== 'change', deps.streams.stateNow)),
+        finalize(() => {
+          followed.end();
+          // A subscriber that came back at once may have started it again.
+          if (running.get(key) === followed) running.delete(key);
+        }),
+      );
+    });
+
+  /**
+   * Joins the shared updates of a range. No subscriber may begin with a state that is older than what the client knows
+   * of its writes.
+   */
+  const join = <T>(
+    range: Range,
+    use: (updates: Observable<LiveUpdate>, isOld: IsOld | undefined, key: string) => Observable<T>,
+  ): Observable<T> =>
+    defer(() => {
+      const target = toWatchTarget(range);
+      const key = rangeIdentity(target);
+      const updates = shared.of(key, () => begin(range, target, key));
+      return use(updates, running.get(key)?.whetherOld(), key);
+    });
+
+  const live = (range: Range): Observable<LiveUpdate> =>
+    join(range, (updates, isOld) => {
+      if (isOld === undefined) return updates;
+      return updates.pipe(
+        skipWhile(isOld),
+        map((update, index) => (index === 0 ? { ...update, type: 'snapshot', changes: [] } : update)),
+      );
+    });
+
+  /** Joins the shared updates of a range for a view, which itself shows whether a state is old. */
+  const viewed = (range: Range) =>
+    join(range, (updates, isOld, key) => {
+      let old = isOld !== undefined;
+      return updates.pipe(
+        map((update) => {
+          old = old && isOld?.(update) === true;
+          return { update, old, cameWith: running.get(key)?.connection };
+        }),
       );
     });
 
   const view = <T>(readings: Observable<Reading<T>>): Observable<ViewState<T>> => {
-    // Nothing follows a failure; the state of the connection alone would go on.
-    return viewState(readings, means.connections.state).pipe(takeWhile(({ status }) => status !== 'failed', true));
+    // No state follows a failure, although the state of the connection would go on.
+    return viewState(readings, deps.streams.state).pipe(takeWhile(({ status }) => status !== 'failed', true));
   };
+
+  const liveState = (range: Range): Observable<ViewState<ReadonlyMap<string, KeyValue>>> =>
+    view(viewed(range).pipe(map(({ update, ...origin }) => ({ value: update.state, ...origin }))));
 
   return {
     live,
-    liveValue: (key, options) => defer(() => liveValues(liveKey(live({ key })), checkOptions('liveValue', options, LIVE_VALUE))),
-    liveState: (range) => view(live(range).pipe(map(({ state }) => ({ value: state })))),
-    liveValueState: (key, options) =>
+    liveValue: <A>(key: BytesLike, options: LiveValueOptions<A>): Observable<A | undefined> =>
+      defer(() => liveValues(liveKey(live({ key })), checkOptions('liveValue', options, LIVE_VALUE))),
+    liveState,
+    liveReady: (range: Range): Observable<boolean> =>
+      defer(() => {
+        // An invalid range is a mistake of the program, and not a state of a view.
+        toWatchTarget(range);
+        return liveState(range).pipe(
+          map(({ status }) => status === 'live'),
+          distinctUntilChanged(),
+        );
+      }),
+    liveValueState: <A>(key: BytesLike, options: { readonly codec: Decoder<unknown, A> }): Observable<ViewState<A | undefined>> =>
       view(
         defer(() => {
           const { codec } = checkOptions('liveValueState', options, LIVE_VALUE_STATE);
-          return valueReadings(liveKey(live({ key })), codec);
-        }).pipe(map((reading) => (E.isRight(reading) ? { value: reading.right } : { invalid: reading.left }))),
+          return viewed({ key }).pipe(
+            map(({ update, ...origin }) => ({ kv: onlyKey(update), ...origin })),
+            // A list after a compaction may bring a key-value that is known already.
+            distinctUntilChanged((a, b) => a.old === b.old && isUnchanged(a.kv, b.kv)),
+            map(({ kv, ...origin }) => {
+              const reading = valueReading(kv, codec);
+              return E.isRight(reading) ? { value: reading.right, ...origin } : { invalid: reading.left, ...origin };
+            }),
+          );
+        }),
       ),
   };
+}
+
+/** Decides whether a state is older than what the client knew of its writes at the subscription. */
+type IsOld = (state: LiveUpdate) => boolean;
+
+/** Options for following the value of a key. */
+export interface LiveValueOptions<A> {
+  /** The codec of the value, which is read as JSON. */
+  readonly codec: Decoder<unknown, A>;
+  /**
+   * Called with the error of an invalid value; the last valid value stays. Without it the stream errors with the
+   * `InvalidValueError`.
+   */
+  readonly onInvalid?: (error: InvalidValueError) => void;
+  /**
+   * Emitted instead of the first value if that is invalid, so that every subscriber has a value. It needs `onInvalid`.
+   * Without a fallback nothing is emitted until there is a valid value.
+   */
+  readonly fallback?: A;
+}
+
+export const LIVE_VALUE_STATE: OptionKinds<Pick<LiveValueOptions<unknown>, 'codec'>> = { codec: required(CODEC) };
+export const LIVE_VALUE: OptionKinds<LiveValueOptions<unknown>> = { ...LIVE_VALUE_STATE, onInvalid: FUNCTION, fallback: ANYTHING };
+
+/** The value of a key at a time: decoded, refused by the codec, or missing. */
+export type ValueReading<A> = E.Either<InvalidValueError, A | undefined>;
+
+/** Returns the only key of a state; undefined if there is none. */
+export function onlyKey({ state }: Pick<LiveUpdate, 'state'>): KeyValue | undefined {
+  for (const kv of state.values()) return kv;
+  return undefined;
+}
+
+/** Emits the only key of a live range, each time it changes; undefined while there is none. */
+export function liveKey(updates: Observable<LiveUpdate>): Observable<KeyValue | undefined> {
+  return updates.pipe(
+    map(onlyKey),
+    // A list after a compaction may bring a key-value that is known already.
+    distinctUntilChanged(isUnchanged),
+  );
+}
+
+/** Decodes the value of a key with a codec. */
+export function valueReading<A>(kv: KeyValue | undefined, codec: Decoder<unknown, A>): ValueReading<A> {
+  return kv === undefined ? E.right(undefined) : kv.json(codec);
+}
+
+/** Emits the valid values of a key; the options decide about invalid ones. */
+export function liveValues<A>(kvs: Observable<KeyValue | undefined>, options: LiveValueOptions<A>): Observable<A | undefined> {
+  const { codec, onInvalid, fallback } = options;
+  if (fallback !== undefined && onInvalid === undefined)
+    throw new EtcdError('InvalidArgument', 'liveValue: expected the option onInvalid beside fallback, received fallback alone');
+  return kvs.pipe(
+    map((kv) => valueReading(kv, codec)),
+    concatMap((reading, index) => {
+      if (E.isRight(reading)) return [reading.right];
+      if (onInvalid === undefined) throw reading.left;
+      onInvalid(reading.left);
+      return index === 0 && fallback !== undefined ? [fallback] : [];
+    }),
+  );
 }

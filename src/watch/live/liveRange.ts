@@ -1,45 +1,36 @@
-import {
-  asyncScheduler,
-  concat,
-  defer,
-  filter,
-  last,
-  map,
-  observeOn,
-  of,
-  retry,
-  switchMap,
-  tap,
-  throwError,
-  timer,
-  type Observable,
-} from 'rxjs';
+import { Map as PersistentMap } from 'immutable';
+import { toBase64 } from '../../model/bytes.js';
+import { keyId, KeyValue } from '../../model/keyValue.js';
+import { Snapshot } from '../../model/immutableMapView.js';
+import type { WatchEvent } from '../../model/watchEvent.js';
+import { asyncScheduler, concat, concatMap, defer, filter, last, map, Observable, of, switchMap } from 'rxjs';
 import { hasReason } from '../../errors/index.js';
-import type { KeyValue } from '../../model/keyValue.js';
 import type { Range } from '../../model/range.js';
 import type { RangeResponse } from '../../model/responses.js';
-import type { WatchEvent } from '../../model/watchEvent.js';
-import { Backoff } from '../../util/retry.js';
-import { LiveEntries } from '../liveEntries.js';
-import { persistently } from '../retryable.js';
+import { Backoff, retryAfter } from '../../util/retry.js';
+import { retryTransient } from '../retryable.js';
 import type { WatchTarget } from '../messages.js';
-import { watchFrom } from '../watchFrom.js';
-import { after, type WatcherMeans } from '../watcherMeans.js';
+import { after, type KnownChange } from '../cursor.js';
+import { type WatcherDeps, observeWatcher } from '../watcher.js';
 
-/** What a range holds, and how it came to. */
+/** A state of a live range, with the changes that led to it. */
 export interface LiveUpdate {
   /**
-   * - `snapshot`: what was there when you came; `changes` is empty
-   * - `change`: a revision; `changes` are its events
-   * - `resync`: the history since the last update was compacted away, is more than an old server can send, or is that of another store (wiped, restored, replaced);
-   *   `changes` are what must have happened, deletes included
+   * - `snapshot`: the state when you subscribed; `changes` is empty
+   * - `change`: one revision; `changes` are its events
+   * - `resync`: the range was listed again; `changes` are what must have happened, deletes included. The history since
+   *   the last update was compacted, is more than an old server can send, or belongs to another store (wiped, restored,
+   *   replaced).
    */
   readonly type: 'snapshot' | 'change' | 'resync';
-  /** The state is the store's at this revision. */
+  /** The revision of the store that has this state. */
   readonly revision: number;
-  /** The keys with their values, by key. It never changes: keep it, compare it, hand it out. Keys that are not UTF-8 are under U+FFFD and their base64. */
+  /**
+   * The keys with their values, by key. The map never changes: keep it, compare it, share it. A key that is not UTF-8
+   * is found under U+FFFD and its base64.
+   */
   readonly state: ReadonlyMap<string, KeyValue>;
-  /** What changed, each with what was there before. */
+  /** The changes, each with the previous key-value if there was one. */
   readonly changes: readonly WatchEvent[];
 }
 
@@ -49,27 +40,30 @@ export type ReadPages = (range: Range) => Observable<RangeResponse>;
 interface Loaded {
   readonly entries: LiveEntries;
   readonly revision: number;
+  /** The newest change among the keys that were listed. */
+  readonly knownChange: KnownChange | undefined;
 }
 
-/** A range listed and then watched from the next revision on, so that nothing falls between. */
-export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPages, means: WatcherMeans): Observable<LiveUpdate> {
+/** Lists a range, and then watches it from the next revision on, so that no change is missed. */
+export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPages, deps: WatcherDeps): Observable<LiveUpdate> {
   return defer(() => {
     let current: LiveEntries | undefined;
     let following = false;
-    const backoff = new Backoff(means.settings.initialBackoffMs, means.settings.maxBackoffMs);
+    const backoff = new Backoff(deps.settings.initialBackoffMs, deps.settings.maxBackoffMs);
 
-    const begin = ({ entries, revision }: Loaded): LiveUpdate => {
+    const begin = ({ entries, revision }: Loaded): Observable<LiveUpdate> => {
       const before = current;
       current = entries;
       const state = entries.snapshot;
-      return before === undefined
-        ? { type: 'snapshot', revision, state, changes: [] }
-        : { type: 'resync', revision, state, changes: before.changesTo(entries, revision) };
+      if (before === undefined) return of({ type: 'snapshot', revision, state, changes: [] });
+      return inSlices(() => before.changesTo(entries, revision)).pipe(
+        map((changes): LiveUpdate => ({ type: 'resync', revision, state, changes })),
+      );
     };
 
     const follow = (from: Loaded): Observable<LiveUpdate> => {
       let { entries } = from;
-      return watchFrom(target, after(from.revision), means).pipe(
+      return observeWatcher(target, { ...after(from.revision), knownChange: from.knownChange }, deps).pipe(
         filter(({ type }) => type === 'events'),
         map(({ revision, events }): LiveUpdate => {
           const next = entries.apply(events);
@@ -81,11 +75,14 @@ export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPa
 
     const list = defer(() => {
       following = false;
-      // It may be the first to find that there is nobody to ask.
-      return means.connections.track(persistently(load(range, readPages), means.settings, means.connections.troubled));
+      // This list may be the first call to find that no endpoint can be reached.
+      return deps.streams.track(retryTransient(load(range, readPages), deps.settings, deps.streams.reportRetry));
     });
 
-    /** What is there now can be listed where what happened since cannot be told. A list that is too long in itself stays so. */
+    /**
+     * Returns whether the history is lost while the present state can still be listed. A list that is itself too long
+     * stays so.
+     */
     const isHistoryLost = (error: unknown): boolean =>
       hasReason(error, 'Compacted') || (following && hasReason(error, 'ResponseTooLarge', 'FutureRev', 'ClusterIDMismatch'));
 
@@ -93,29 +90,124 @@ export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPa
       switchMap((loaded) => {
         backoff.reset();
         following = true;
-        return concat(of(begin(loaded)), follow(loaded));
+        return concat(begin(loaded), follow(loaded));
       }),
-      // While it was listed, or while it was away. All else that passes, passes within.
-      retry({ delay: (error: unknown) => (isHistoryLost(error) ? timer(backoff.next()) : throwError(() => error)) }),
+      // The history was lost during the list, or while the watch was disconnected. Other errors that may pass are
+      // retried within the list and the watch.
+      retryAfter((error) => (isHistoryLost(error) ? backoff.next() : undefined)),
     );
   });
 }
 
 function load(range: Range, readPages: ReadPages): Observable<Loaded> {
-  // All that is collected belongs to one subscription: a list that is read again begins with nothing.
+  // The collected state belongs to one subscription: a list that is read again begins with nothing.
   return defer(() => {
     const gathered = LiveEntries.gather();
     let revision = 0;
+    let newest: KeyValue | undefined;
     return readPages(range).pipe(
-      // The next page is asked for before this one is gathered: server and client work at the same time.
-      observeOn(asyncScheduler),
-      tap((page) => {
-        // The first page's header has the revision that all pages show; those of the later ones are of their own time.
+      // The next page is requested before this one is collected: server and client work at the same time.
+      concatMap((page) => {
+        // The header of the first page has the revision that all pages show. Later headers have the revision of their
+        // time.
         if (revision === 0) revision = page.header.revision;
-        gathered.add(page.kvs);
+        for (const kv of page.kvs) if (newest === undefined || kv.modRevision > newest.modRevision) newest = kv;
+        return inSlices(() => gathered.add(page.kvs));
       }),
       last(),
-      map(() => ({ entries: gathered.done(), revision })),
+      map(() => ({ entries: gathered.done(), revision, knownChange: newest && toKnownChange(newest) })),
     );
+  });
+}
+
+const toKnownChange = ({ keyBase64, modRevision }: KeyValue): KnownChange => ({ key64: keyBase64, revision: modRevision, deleted: false });
+
+type Entries = PersistentMap<string, KeyValue>;
+
+/** The key-values of a range at a revision. A new state shares all that did not change with the old one. */
+export class LiveEntries {
+  private constructor(private readonly entries: Entries) {}
+
+  /** Collects entries that arrive in parts. */
+  static gather(): { add(kvs: Iterable<KeyValue>): Steps<void>; done(): LiveEntries } {
+    const draft = PersistentMap<string, KeyValue>().asMutable();
+    return {
+      *add(kvs) {
+        for (const kv of kvs) {
+          draft.set(keyId(kv), kv);
+          yield;
+        }
+      },
+      done: () => new LiveEntries(draft.asImmutable()),
+    };
+  }
+
+  get snapshot(): ReadonlyMap<string, KeyValue> {
+    return new Snapshot(this.entries);
+  }
+
+  /**
+   * Returns the state after the events of a revision, and the events with the previous key-values. These are known
+   * here, whether the server sent them or not.
+   */
+  apply(events: readonly WatchEvent[]): { readonly entries: LiveEntries; readonly changes: readonly WatchEvent[] } {
+    const changes: WatchEvent[] = [];
+    // A single change of a persistent map costs less than a draft of it.
+    let entries = events.length === 1 ? this.entries : this.entries.asMutable();
+    for (const event of events) {
+      const id = keyId(event.kv);
+      const prevKv = entries.get(id);
+      changes.push(prevKv === undefined ? event : { ...event, prevKv });
+      entries = event.type === 'put' ? entries.set(id, event.kv) : entries.delete(id);
+    }
+    return { entries: new LiveEntries(entries.asImmutable()), changes };
+  }
+
+  /**
+   * Returns the events that must have happened between this state and a later one if the history is lost. Keys that are
+   * missing were deleted.
+   */
+  *changesTo(later: LiveEntries, revision: number): Steps<readonly WatchEvent[]> {
+    const changes: WatchEvent[] = [];
+    for (const [id, prevKv] of this.entries) {
+      yield;
+      if (!later.entries.has(id)) changes.push({ type: 'delete', kv: tombstone(prevKv, revision), prevKv, revision });
+    }
+    for (const [id, kv] of later.entries) {
+      yield;
+      const prevKv = this.entries.get(id);
+      if (prevKv === undefined || !kv.isUnchangedSince(prevKv))
+        changes.push({ type: 'put', kv, ...(prevKv === undefined ? {} : { prevKv }), revision: kv.modRevision });
+    }
+    return changes;
+  }
+}
+
+/** Returns what etcd sends for a deleted key: its name, and the revision at which it is known to be deleted. */
+function tombstone({ keyBytes }: KeyValue, revision: number): KeyValue {
+  return new KeyValue({ key64: toBase64(keyBytes), value64: '', createRevision: 0, modRevision: revision, version: 0, lease: undefined });
+}
+
+/** The number of steps after which the rest waits for the next turn of the event loop: some milliseconds of work. */
+const SLICE = 4_096;
+
+/** Work that yields after each step, and returns its result. */
+export type Steps<T> = Generator<void, T, void>;
+
+/** Does long work in slices, so that the event loop gets its turns meanwhile. Emits the result. */
+export function inSlices<T>(work: () => Steps<T>): Observable<T> {
+  return new Observable<T>((subscriber) => {
+    const steps = work();
+    return asyncScheduler.schedule(function () {
+      let step: IteratorResult<void, T> | undefined;
+      try {
+        for (let count = 0; count < SLICE && step?.done !== true; count++) step = steps.next();
+      } catch (error) {
+        return subscriber.error(error);
+      }
+      if (step?.done !== true) return void this.schedule();
+      subscriber.next(step.value);
+      subscriber.complete();
+    });
   });
 }

@@ -1,66 +1,288 @@
-import { catchError, concat, exhaustMap, ignoreElements, map, merge, of, share, throwError, timeout, timer, type Observable } from 'rxjs';
+import {
+  asyncScheduler,
+  catchError,
+  concat,
+  exhaustMap,
+  ignoreElements,
+  map,
+  merge,
+  Observable,
+  type Observer,
+  of,
+  share,
+  type Subscriber,
+  Subscription,
+  throwError,
+} from 'rxjs';
+import type { AnswerOf } from '../../codec/rpc.js';
 import { watchRpcs } from '../../codec/watch.js';
-import { EtcdError, isEtcdError } from '../../errors/index.js';
+import { monotonicNow } from '../../util/time.js';
+import { EtcdError, hasReason, isEtcdError, type ErrorDetails } from '../../errors/index.js';
+import { checksDue, IN_USE_CHECK_MS } from '../../transport/endpoints/activity.js';
 import type { Caller, Channel } from '../../transport/call.js';
-import { verdict } from '../../transport/retry.js';
+import { multicast } from '../../util/multicast.js';
+import { retryAction } from '../../transport/retryPolicy.js';
 import { isAtLeast } from '../../transport/endpoints/version.js';
-import type { ConnectionSettings } from '../settings.js';
-import { refusalIn } from '../refusal.js';
-import { createdIn, newsIn } from '../report.js';
-import { createRequest } from '../messages.js';
-import type { StreamOutcomes } from './streamManager.js';
-import type { WatchReport, WatchStream } from '../watchStream.js';
+import type { StreamTimeouts } from '../retryable.js';
+import {
+  toCreated,
+  createRequest,
+  hasOrderedProgress,
+  toNotification,
+  toWatchError,
+  type WatchMessage,
+  type WatchStream,
+  type WatchTarget,
+} from '../messages.js';
+import { NO_DATA, type StreamCallbacks } from './streamManager.js';
 
-/** One that has been silent for so many heartbeats is made anew, lest its connection is dead and only that. */
-const SILENT_HEARTBEATS = 60;
+type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
 
-/** Watches of which each is a POST of its own, whose answer comes in chunks: works everywhere, and costs a connection a watch. */
+/**
+ * Returns how long a watch may receive nothing until it is renewed, as its connection may be dead. With the default
+ * heartbeat of 12 s that is 72 s.
+ */
+const renewalMs = (heartbeatMs: number): number => Math.max(6 * heartbeatMs, Math.min(60 * heartbeatMs, 60_000));
+/**
+ * The divisor of the time until the renewal of a watch that is to bring progress notifications. Such a watch gets them
+ * by its renewals, if the server can be asked for one along with the create request.
+ */
+const RENEWALS_FOR_PROGRESS = 6;
+
+/**
+ * The longest time without data on a live connection. A server sends a progress notification after ten minutes without
+ * events by default, and takes up to a tenth more.
+ */
+const MAX_QUIET_MS = 12 * 60_000;
+
+/**
+ * The pause between a create request and a progress request. A server responds to a progress request only when no watch
+ * is behind. A new watch counts as behind until the server's next round, of which there is one every 100 ms.
+ */
+const CAUGHT_UP_MS = 400;
+
+/**
+ * Creates watches of which each is a separate POST with a chunked response. This works everywhere, and costs one
+ * connection per watch.
+ */
 export function chunkedStream(
   caller: Caller,
-  { endpoint, version, removed }: Channel,
-  { heartbeatMs }: ConnectionSettings,
-  outcomes: StreamOutcomes,
+  channel: Channel,
+  { heartbeatMs }: StreamTimeouts,
+  callbacks: StreamCallbacks,
 ): Observable<WatchStream> {
+  const { endpoint, version, activity } = channel;
+  const removed = channel.removed.pipe(
+    catchError((error: unknown) => throwError(() => (isEtcdError(error) ? callbacks.onHarmlessEnd(error) : error))),
+  );
   const rpc = watchRpcs.watch;
   const where = { rpc: rpc.name, endpoint };
-  const fragment = version === undefined || isAtLeast(version, '3.4');
-  // Nothing can be asked on such streams: beside them, then, for all together.
-  const pulse = timer(heartbeatMs, heartbeatMs).pipe(
-    exhaustMap(() => caller.get('/version', { endpoint, timeoutMs: outcomes.patienceMs() })),
+  const fragments = version === undefined || isAtLeast(version, '3.4');
+  const orderedProgress = hasOrderedProgress(version);
+  // These streams carry no heartbeat. Instead, one request beside them checks the endpoint for all of them.
+  const inUseMs = Math.min(heartbeatMs, IN_USE_CHECK_MS);
+  const checks = checksDue(activity, { idleMs: heartbeatMs, inUseMs }).pipe(
+    exhaustMap(() => caller.get('/version', { endpoint, timeoutMs: callbacks.timeoutMs() })),
     ignoreElements(),
-    share(),
+    share({ connector: () => multicast<never>() }),
   );
+
+  /**
+   * Opens a watch. The server withholds its response until the request body has ended. So only a renewal requests a
+   * progress notification, as the watch continues on the old connection meanwhile.
+   */
+  const post = (target: WatchTarget, fromRevision: number, fragment: boolean, withProgress: boolean): Observable<WatchResponse> => {
+    const options = { endpoint, timeoutMs: callbacks.timeoutMs() + (withProgress ? CAUGHT_UP_MS : 0) };
+    const later = withProgress ? { request: { progressRequest: {} }, afterMs: CAUGHT_UP_MS } : undefined;
+    return concat(
+      caller.stream(rpc, createRequest(target, fromRevision, { fragment: fragment && fragments }), options, later),
+      throwError(() => new EtcdError('ConnectionLost', 'the server ended the stream', where)),
+    );
+  };
+
+  const renewalOf = (target: WatchTarget): { readonly renewAfterMs: number; readonly maxQuietMs: number } => {
+    const wanted = target.filter.progressNotify === true;
+    const maxQuietMs = Math.max(MAX_QUIET_MS, renewalMs(heartbeatMs));
+    // On these versions a renewal brings no progress notification: the next is the one that the server sends by itself.
+    if (wanted && !orderedProgress) return { renewAfterMs: maxQuietMs, maxQuietMs };
+    return { renewAfterMs: renewalMs(heartbeatMs) / (wanted ? RENEWALS_FOR_PROGRESS : 1), maxQuietMs };
+  };
+
+  const responses = (target: WatchTarget, startRevision: number, fragment: boolean): Observable<WatchResponse> => {
+    const notified = { ...target, filter: { ...target.filter, progressNotify: true } };
+    return renewedWatch(startRevision, {
+      ...renewalOf(target),
+      open: (fromRevision, isRenewal) => post(notified, fromRevision, fragment, isRenewal && orderedProgress),
+      onRefused: (response) => {
+        const refusal = toWatchError(response, where);
+        // The next stream has to show another token.
+        if (isForToken(refusal)) channel.failed(refusal);
+      },
+      tooQuiet: (ms) => new EtcdError('ConnectionLost', `no data received for ${Math.round(ms / 1000)} s, reconnecting`, where),
+    });
+  };
+
   return of({
-    watch: (target, startRevision): Observable<WatchReport> =>
-      merge(
-        removed,
-        concat(
-          caller.stream(rpc, createRequest(target, startRevision, { fragment }), { endpoint, timeoutMs: outcomes.patienceMs() }),
-          throwError(() => new EtcdError('ConnectionLost', 'the server ended the stream', where)),
-        ),
-      ).pipe(
-        timeout({
-          each: heartbeatMs * SILENT_HEARTBEATS,
-          with: () => throwError(() => new EtcdError('ConnectionLost', 'the stream was silent for long, and is made anew', where)),
+    watch: (target, startRevision, fragment = false): Observable<WatchMessage> =>
+      merge(removed, responses(target, startRevision, fragment), checks).pipe(
+        catchError((error: unknown) => {
+          if (fragments && !fragment && hasReason(error, 'ResponseTooLarge')) return throwError(() => callbacks.onHarmlessEnd(error));
+          return throwError(() => (isEtcdError(error) ? callbacks.onLost(asLost(error, where, callbacks)) : error));
         }),
-        (reports) => merge(reports, pulse),
-        catchError((error: unknown) => throwError(() => (isEtcdError(error) ? outcomes.onLost(asLost(error, outcomes)) : error))),
         map((response) => {
-          const refusal = response.canceled ? refusalIn(response, where) : undefined;
-          // With another token it has to be another stream; and who refuses each of them has not answered, or it would go on for ever.
-          if (refusal !== undefined && verdict(refusal, 'read', true) === 'reauthenticate') throw outcomes.onLost(refusal);
-          outcomes.onAnswer();
+          const refusal = response.canceled ? toWatchError(response, where) : undefined;
+          // Another token needs another stream. A refused token does not count as a response: a server that refuses
+          // each token would otherwise be retried for ever.
+          if (refusal !== undefined && isForToken(refusal)) throw callbacks.onLost(refusal);
+          callbacks.onResponse();
           if (refusal !== undefined) throw refusal;
-          if (!response.created) outcomes.onNews();
-          return response.created ? createdIn(response) : newsIn(response);
+          if (!response.created) callbacks.onNotification();
+          return response.created ? toCreated(response) : toNotification(response);
         }),
       ),
   });
 }
 
-/** No answer in time: for a stream, that is a lost one. */
-function asLost(error: EtcdError, outcomes: StreamOutcomes): EtcdError {
+const isForToken = (refusal: EtcdError): boolean => retryAction(refusal, 'read', true) === 'reauthenticate';
+
+/** Converts a timeout to `ConnectionLost`, and returns other errors as they are. */
+function asLost(error: EtcdError, where: ErrorDetails, callbacks: StreamCallbacks): EtcdError {
   if (error.reason !== 'DeadlineExceeded') return error;
-  outcomes.onSilence();
-  return new EtcdError('ConnectionLost', error.message, { cause: error });
+  callbacks.onTimeout();
+  // Responses to other requests are short, and no proxy holds them back.
+  const message = error.rpc === watchRpcs.watch.name ? `${NO_DATA} (${error.message})` : error.message;
+  return new EtcdError('ConnectionLost', message, { ...where, cause: error });
+}
+
+/**
+ * How long a new connection has to last without a refusal, in milliseconds. A server creates a watch first, and finds a
+ * compacted history only at its next check of watches that are behind: every 100 ms.
+ */
+const REFUSED_WITHIN_MS = 5_000;
+
+/** Settings and functions for renewing a watch that receives nothing. */
+export interface Renewal {
+  /** Opens a connection for the watch from a revision on. */
+  readonly open: (fromRevision: number, isRenewal: boolean) => Observable<WatchResponse>;
+  /** The time without a response after which another connection is opened. */
+  readonly renewAfterMs: number;
+  /** The longest time without a response. */
+  readonly maxQuietMs: number;
+  /** Called when the server refused the watch on another connection. */
+  readonly onRefused: (response: WatchResponse) => void;
+  /** Returns the error of a watch that received nothing for too long. */
+  readonly tooQuiet: (ms: number) => Error;
+}
+
+/**
+ * Emits the responses of a watch that has its own connection. A connection without data may be dead without having been
+ * closed. So a second one is opened from time to time, from the same revision on. When the watch continues on the
+ * second connection, the first is closed.
+ *
+ * If the second is refused, the first stays in use: the server keeps a watch whose history is compacted, and would not
+ * create it again. The first also stays in use if it receives a response meanwhile.
+ */
+export function renewedWatch(startRevision: number, renewal: Renewal): Observable<WatchResponse> {
+  return new Observable((subscriber) => new RenewedWatch(startRevision, renewal, subscriber));
+}
+
+class RenewedWatch extends Subscription {
+  /** The connection that carries the watch, and the one that is to replace it. */
+  private connection = new Subscription();
+  private successor: Subscription | undefined;
+  private timer: Subscription | undefined;
+  private lastResponseAt = monotonicNow();
+  /** More parts of a response follow, which arrive only on the connection of the first parts. */
+  private withinResponse = false;
+
+  constructor(
+    private nextRevision: number,
+    private readonly renewal: Renewal,
+    private readonly subscriber: Subscriber<WatchResponse>,
+  ) {
+    super(() => this.end());
+    this.checkAfter(renewal.renewAfterMs);
+    this.connection.add(renewal.open(nextRevision, false).subscribe(this.observer()));
+  }
+
+  /** Returns an observer that passes on the responses of the connection in use. */
+  private observer(): Observer<WatchResponse> {
+    const { subscriber } = this;
+    return {
+      next: (response) => this.onResponse(response),
+      error: (error: unknown) => subscriber.error(error),
+      complete: () => subscriber.complete(),
+    };
+  }
+
+  private onResponse(response: WatchResponse): void {
+    const { created, canceled, events, header, fragment } = response;
+    this.lastResponseAt = monotonicNow();
+    // The connection is alive. Parts of one response must not arrive over two connections: events would be repeated.
+    this.dropSuccessor();
+    this.withinResponse = fragment;
+    if (!created && !canceled && !fragment)
+      this.nextRevision = Math.max(this.nextRevision, (events.at(-1)?.revision ?? header.revision) + 1);
+    this.subscriber.next(response);
+  }
+
+  private check(): void {
+    const { renewAfterMs, maxQuietMs, tooQuiet } = this.renewal;
+    const quietMs = monotonicNow() - this.lastResponseAt;
+    if (quietMs >= maxQuietMs || (quietMs >= renewAfterMs && this.withinResponse)) return this.subscriber.error(tooQuiet(quietMs));
+    if (quietMs >= renewAfterMs && this.successor === undefined) this.renew();
+    this.checkAfter(Math.min(quietMs >= renewAfterMs ? renewAfterMs : renewAfterMs - quietMs, maxQuietMs - quietMs));
+  }
+
+  private checkAfter(ms: number): void {
+    this.timer = asyncScheduler.schedule(() => this.check(), ms);
+  }
+
+  private renew(): void {
+    const successor = (this.successor = new Subscription());
+    const observer = this.observer();
+    let created: WatchResponse | undefined;
+    let refusalTimer: Subscription | undefined;
+    let isInUse = false;
+    const replaceConnection = (): void => {
+      isInUse = true;
+      refusalTimer?.unsubscribe();
+      this.connection.unsubscribe();
+      this.connection = successor;
+      this.successor = undefined;
+      if (created !== undefined) observer.next(created);
+    };
+    const onResponse = (response: WatchResponse): void => {
+      if (isInUse) return observer.next(response);
+      if (response.canceled) {
+        this.renewal.onRefused(response);
+        this.dropSuccessor();
+      } else if (created === undefined) {
+        created = response;
+        refusalTimer = asyncScheduler.schedule(replaceConnection, REFUSED_WITHIN_MS);
+        successor.add(refusalTimer);
+      } else {
+        replaceConnection();
+        observer.next(response);
+      }
+    };
+    successor.add(
+      this.renewal.open(this.nextRevision, true).subscribe({
+        next: onResponse,
+        error: (error: unknown) => (isInUse ? observer.error(error) : this.dropSuccessor()),
+        complete: () => (isInUse ? observer.complete() : this.dropSuccessor()),
+      }),
+    );
+  }
+
+  private dropSuccessor(): void {
+    this.successor?.unsubscribe();
+    this.successor = undefined;
+  }
+
+  private end(): void {
+    this.timer?.unsubscribe();
+    this.successor?.unsubscribe();
+    this.connection.unsubscribe();
+  }
 }

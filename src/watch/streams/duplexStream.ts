@@ -1,52 +1,85 @@
-import { Observable } from 'rxjs';
+import { EMPTY, filter, Observable, Subscription, switchMap, tap, timer } from 'rxjs';
+import type { Caller, Channel, ChannelOf } from '../../transport/call.js';
+import { isAtLeast } from '../../transport/endpoints/version.js';
 import { watchRpcs } from '../../codec/watch.js';
-import { EtcdError } from '../../errors/index.js';
-import type { Channel } from '../../transport/call.js';
-import type { DuplexPart } from '../../transport/http/transport.js';
-import { isAtLeast, type ServerVersion } from '../../transport/endpoints/version.js';
-import type { ConnectionSettings } from '../settings.js';
+import { chunkedStream } from './chunkedStream.js';
+import { LongMessageDetector, hasOrderedProgress, type Received, type WatchStream } from '../messages.js';
+import type { StreamTimeouts } from '../retryable.js';
+import { NO_DATA, StreamManager, type StreamCallbacks } from './streamManager.js';
+import { EtcdError, hasReason } from '../../errors/index.js';
+import { IN_USE_CHECK_MS } from '../../transport/endpoints/activity.js';
 import { Heartbeat } from './heartbeat.js';
 import { MultiplexedStream } from './multiplexedStream.js';
-import type { StreamOutcomes } from './streamManager.js';
-import type { WatchStream } from '../watchStream.js';
 
-/** A stream of many watches over a carrier that goes both ways: emits it when it is open, and errors when it breaks. */
+type WatchChannel = ChannelOf<typeof watchRpcs.watch>;
+
+/**
+ * Opens a stream of many watches over a transport that sends in both directions. Emits the stream when it is open, and
+ * errors when it breaks.
+ */
 export function duplexStream(
-  parts: Observable<DuplexPart>,
-  { carrier, endpoint, version, outdated }: Channel,
-  { heartbeatMs }: ConnectionSettings,
-  outcomes: Omit<StreamOutcomes, 'onLost'>,
+  events: NonNullable<WatchChannel['duplex']>,
+  channel: Channel,
+  { heartbeatMs, lingerMs = 0 }: StreamTimeouts,
+  callbacks: StreamCallbacks,
+  { longMessages, closeDetection }: { readonly longMessages: LongMessageDetector; readonly closeDetection: CloseDetection },
 ): Observable<WatchStream> {
+  const { endpoint, version, outdated, activity } = channel;
   return new Observable((subscriber) => {
     const where = { rpc: watchRpcs.watch.name, endpoint };
     let stream: MultiplexedStream | undefined;
+    let received: Received = 'nothing';
+    const fail = (error: unknown): void => {
+      const splits = hasReason(error, 'ResponseTooLarge') && stream?.maySplit === true;
+      subscriber.error(splits ? callbacks.onHarmlessEnd(error) : error);
+    };
+    let heard = false;
     const heartbeat = new Heartbeat({
-      intervalMs: heartbeatMs,
-      timeoutMs: outcomes.patienceMs,
+      intervalMs: () => (activity.inUse() ? Math.min(heartbeatMs, IN_USE_CHECK_MS) : heartbeatMs),
+      timeoutMs: callbacks.timeoutMs,
       ask: () => {
         if (stream?.watched !== true) return false;
-        stream.requestProgress();
+        stream.ask();
         return true;
       },
       onLost: (what) => {
-        outcomes.onSilence();
-        subscriber.error(new EtcdError('ConnectionLost', what, where));
+        callbacks.onTimeout();
+        subscriber.error(new EtcdError('ConnectionLost', heard ? what : `${NO_DATA} (${what})`, where));
       },
     });
     subscriber.add(() => heartbeat.stop());
-    // Before the carrier is closed. Older ones notice the end by themselves.
-    if (carrier === 'websocket' && (version === undefined || isAtLeast(version, '3.5'))) subscriber.add(() => stream?.ring());
+    let asking = Subscription.EMPTY;
+    const onUnwatched = (): void => {
+      asking.unsubscribe();
+      // The watches of a lost stream leave it after it has ended.
+      if (subscriber.closed) return;
+      // The request is delayed. A client that starts and stops watches soon has another one, and a stream that is
+      // closed with its client needs no response.
+      asking = closeDetection.probeAfter(lingerMs / 2, channel).subscribe();
+    };
+    // Runs before the connection is closed.
+    subscriber.add(() => {
+      asking.unsubscribe();
+      if (closeDetection.isMissing(channel)) stream?.forceServerWrite();
+    });
     subscriber.add(
-      parts.subscribe({
-        next: (part) => {
-          if (part.type === 'open') {
+      activity.changes.subscribe({
+        next: (change) => (change === 'suspected' ? heartbeat.suspect() : heartbeat.hurry()),
+        error: (error: unknown) => subscriber.error(error),
+      }),
+    );
+    subscriber.add(
+      events.subscribe({
+        next: (event) => {
+          if (event.type === 'open') {
             stream = new MultiplexedStream({
               where,
               fragments: version === undefined || isAtLeast(version, '3.4'),
               takesIds: version === undefined || isAtLeast(version, '3.4'),
               orderedProgress: hasOrderedProgress(version),
-              send: part.send,
+              send: event.send,
               expect: (answer) => heartbeat.expect(answer),
+              onUnwatched,
               mayCreate: () => {
                 const refused = outdated?.() === true;
                 if (refused) subscriber.error(new EtcdError('InvalidAuthToken', 'the token that the stream shows was replaced', where));
@@ -56,24 +89,73 @@ export function duplexStream(
             subscriber.next(stream);
             return;
           }
+          heard = true;
           heartbeat.hear();
+          if (event.type === 'partial') return;
           try {
-            const news = stream?.receive(part.json);
-            // Not before: who refuses the token of each stream has not answered, or it would go on for ever.
-            outcomes.onAnswer();
-            if (news === 'news') outcomes.onNews();
+            const message = stream?.receive(event.message);
+            // Called only after `receive`, which throws if the token is refused. Otherwise a server that refuses the
+            // token of each stream would be retried for ever.
+            callbacks.onResponse();
+            if (message === 'notification') callbacks.onNotification();
+            if (received !== 'notifications') received = message === 'created' ? 'responses' : 'notifications';
           } catch (error) {
-            subscriber.error(error);
+            fail(error);
           }
         },
-        error: (error: unknown) => subscriber.error(error),
+        error: (error: unknown) => fail(longMessages.errorOf(error, received, channel)),
       }),
     );
   });
 }
 
-/** Before these, a bookmark that was asked for could overtake events on their way (etcd issue 15220). */
-function hasOrderedProgress(version: ServerVersion | undefined): boolean {
-  if (version === undefined || isAtLeast(version, '3.6')) return true;
-  return isAtLeast(version, '3.5') ? isAtLeast(version, '3.5.8') : isAtLeast(version, '3.4.25');
+/** The streams under the watches of a client. */
+export type WatchStreams = StreamManager<WatchStream, WatchChannel>;
+
+/** Creates the manager of a client's watch streams. Without a bidirectional transport each watch is a separate call. */
+export function createWatchStreams(caller: Caller, timeouts: StreamTimeouts): WatchStreams {
+  const shared = { longMessages: new LongMessageDetector(), closeDetection: new CloseDetection() };
+  return new StreamManager(
+    () => caller.channel(watchRpcs.watch),
+    timeouts,
+    (channel, callbacks) =>
+      channel.duplex === undefined
+        ? chunkedStream(caller, channel, timeouts, callbacks)
+        : duplexStream(channel.duplex, channel, timeouts, callbacks, shared),
+  );
 }
+
+/**
+ * Decides which servers detect by themselves that a WebSocket was closed. Debian's etcd 3.5 has a gateway of the second
+ * generation, which keeps the watches of a closed WebSocket. Upstream's 3.5 has a gateway of the first generation,
+ * which detects the end. So do versions before 3.5 and from 3.6 on.
+ */
+export class CloseDetection {
+  /** Servers with a gateway of the first generation. */
+  private readonly detecting = new Set<string>();
+
+  /** Returns whether the server may keep the watches of a closed stream, unless it writes to that stream. */
+  isMissing(channel: Channel): boolean {
+    const { carrier, version } = channel;
+    if (carrier !== 'websocket' || this.detecting.has(nameOf(channel))) return false;
+    return version === undefined || (isAtLeast(version, '3.5') && !isAtLeast(version, '3.6'));
+  }
+
+  /**
+   * Requests the generation of a server's gateway after `ms` milliseconds, if it matters and is not known yet. Emits
+   * nothing.
+   */
+  probeAfter(ms: number, channel: Channel): Observable<unknown> {
+    const { gateway } = channel;
+    if (gateway === undefined || !this.isMissing(channel)) return EMPTY;
+    return timer(ms).pipe(
+      switchMap(() => gateway),
+      tap((generation) => {
+        if (generation === 1) this.detecting.add(nameOf(channel));
+      }),
+      filter(() => false),
+    );
+  }
+}
+
+const nameOf = ({ endpoint, version }: Channel): string => `${endpoint} ${version?.text ?? ''}`;

@@ -1,88 +1,125 @@
-import { Subscription } from 'rxjs';
-import { giveUpIn } from '../../transport/giveUpIn.js';
-import { steadyNow } from '../../transport/steadyNow.js';
+import type { Subscription } from 'rxjs';
+import { scheduleTimeout, monotonicNow } from '../../util/time.js';
 
-/** How a stream is asked whether it is still there. */
+/** Settings and functions for the heartbeat of a stream. */
 export interface HeartbeatSettings {
-  /** How long it may be silent before it is asked. */
-  readonly intervalMs: number;
-  /** How long an answer may take. */
+  /** Returns how long the stream may receive nothing at present before a heartbeat is sent. */
+  readonly intervalMs: () => number;
+  /** Returns how long a response may take. */
   readonly timeoutMs: () => number;
-  /** Asks. @returns false where there is nothing to ask for: nobody would answer */
+  /** Sends a heartbeat. Returns false if the stream has no watch, as the server would not respond then. */
   readonly ask: () => boolean;
-  /** It did not answer. */
+  /** Called when no response arrived in time. */
   readonly onLost: (what: string) => void;
 }
 
 /**
- * So many times the answer to a create may take what any answer may, while something else is heard: it may stand behind a long backlog. But a stream can
- * go on with its old watches and be deaf to new ones.
+ * Limits how long the response to a create request may take, as a multiple of the usual timeout. While other messages
+ * arrive, the response may be queued behind many of them. But a stream may also ignore new watches and continue with
+ * the old ones.
  */
-const PATIENCE = 12;
+const MAX_CREATE_TIMEOUTS = 12;
 
 /**
- * Finds a stream that is dead without having been closed. The other end is silent by right while nothing happens, so it is asked now and then, and
- * whatever it says counts as an answer. Nothing is done a message but to note when it came.
+ * The part of the interval by which a heartbeat may be sent early. All streams of a process then send in the same turn.
+ * To wake up the process and the server costs several times as much as a heartbeat.
+ */
+const SLACK = 0.1;
+
+/** The time after a message, in milliseconds, in which a failure elsewhere triggers no heartbeat. */
+const RECENT_MESSAGE_MS = 200;
+
+/**
+ * Detects a stream that is dead without having been closed. A healthy stream also carries no message while nothing is
+ * written. So a heartbeat is sent from time to time, and any message counts as the response. A message costs no timer:
+ * only its time is recorded.
  */
 export class Heartbeat {
-  private heardAt = steadyNow();
-  private askedAt = -Infinity;
-  private readonly timers = new Subscription();
-  /** There while a create is to be answered. */
-  private created: Subscription | undefined;
+  private lastMessageAt = monotonicNow();
+  private heartbeatSentAt = -Infinity;
+  /** The timeout of the last heartbeat. */
+  private dueWithinMs = 0;
+  /** The time at which a heartbeat was last due and could not be sent. */
+  private skippedAt = -Infinity;
+  private timer: Subscription | undefined;
+  /** Set while the response to a create request is due. */
+  private createTimer: Subscription | undefined;
 
   constructor(private readonly settings: HeartbeatSettings) {
-    this.in(settings.intervalMs, () => this.look());
+    this.scheduleCheck();
   }
 
-  /** A message came. */
+  /** Records that a message arrived. */
   hear(): void {
-    this.heardAt = steadyNow();
+    this.lastMessageAt = monotonicNow();
   }
 
-  /** A create was sent, which must be answered, or (false) it was. */
+  /** Starts to wait for the response to a create request; with false, stops waiting. */
   expect(answer: boolean): void {
-    this.created?.unsubscribe();
-    this.created = undefined;
-    if (answer) this.awaitCreate(steadyNow());
+    this.createTimer?.unsubscribe();
+    this.createTimer = undefined;
+    if (answer) this.awaitCreate(monotonicNow());
+  }
+
+  /** Sends a heartbeat at once, as something else failed at the same endpoint. */
+  suspect(): void {
+    if (monotonicNow() - this.lastMessageAt < RECENT_MESSAGE_MS || this.isAwaitingResponse) return;
+    this.ask();
+    this.scheduleCheck();
+  }
+
+  /** Applies an interval that became shorter. */
+  hurry(): void {
+    this.scheduleCheck();
   }
 
   stop(): void {
-    this.timers.unsubscribe();
-    this.created?.unsubscribe();
+    this.timer?.unsubscribe();
+    this.createTimer?.unsubscribe();
+  }
+
+  private get isAwaitingResponse(): boolean {
+    return this.lastMessageAt < this.heartbeatSentAt;
   }
 
   private awaitCreate(sentAt: number): void {
     const timeoutMs = this.settings.timeoutMs();
-    const dueAt = Math.min(Math.max(this.heardAt, sentAt) + timeoutMs, sentAt + PATIENCE * timeoutMs);
-    const restMs = dueAt - steadyNow();
-    if (restMs > 0) this.created = giveUpIn(restMs, () => this.awaitCreate(sentAt));
-    else this.settings.onLost(`a new watch was not answered within ${timeoutMs} ms`);
+    const dueAt = Math.min(Math.max(this.lastMessageAt, sentAt) + timeoutMs, sentAt + MAX_CREATE_TIMEOUTS * timeoutMs);
+    const restMs = dueAt - monotonicNow();
+    if (restMs > 0) this.createTimer = scheduleTimeout(restMs, () => this.awaitCreate(sentAt));
+    else this.settings.onLost(`no response to a create request within ${timeoutMs} ms`);
   }
 
-  private look(): void {
-    const { intervalMs } = this.settings;
-    const restMs = this.heardAt + intervalMs - steadyNow();
-    if (restMs <= 0) this.ask();
-    this.in(restMs > 0 ? restMs : intervalMs, () => this.look());
+  private check(): void {
+    if (this.dueAt() <= monotonicNow()) {
+      if (this.isAwaitingResponse) return this.settings.onLost(`no response to a heartbeat within ${this.dueWithinMs} ms`);
+      this.ask();
+    }
+    this.scheduleCheck();
+  }
+
+  private dueAt(): number {
+    if (this.isAwaitingResponse) return this.heartbeatSentAt + this.dueWithinMs;
+    const intervalMs = this.settings.intervalMs();
+    const slackMs = intervalMs * SLACK;
+    return Math.floor((Math.max(this.lastMessageAt, this.skippedAt) + intervalMs) / slackMs) * slackMs;
+  }
+
+  private scheduleCheck(): void {
+    this.timer?.unsubscribe();
+    const restMs = Math.max(0, Math.ceil(this.dueAt() - monotonicNow()));
+    // A response does not move the timer.
+    this.timer = scheduleTimeout(this.isAwaitingResponse ? Math.min(restMs, this.settings.intervalMs()) : restMs, () => this.check());
   }
 
   private ask(): void {
-    // One question at a time: a busy server takes them in turn, and what it is to do for us would stand behind them all.
-    const waiting = this.created !== undefined || this.heardAt < this.askedAt;
-    if (waiting || !this.settings.ask()) return;
-    const askedAt = (this.askedAt = steadyNow());
-    const timeoutMs = this.settings.timeoutMs();
-    this.in(timeoutMs, () => {
-      if (this.heardAt < askedAt) this.settings.onLost(`it was silent, and did not answer when it was asked within ${timeoutMs} ms`);
-    });
-  }
-
-  private in(ms: number, work: () => void): void {
-    const timer = giveUpIn(ms, () => {
-      this.timers.remove(timer);
-      work();
-    });
-    this.timers.add(timer);
+    const now = monotonicNow();
+    // One request at a time: a busy server handles them in turn, and the client's real work would queue behind them.
+    if (this.createTimer === undefined && this.settings.ask()) {
+      this.heartbeatSentAt = now;
+      this.dueWithinMs = this.settings.timeoutMs();
+    } else {
+      this.skippedAt = now;
+    }
   }
 }

@@ -1,37 +1,48 @@
 import type { Observer, Unsubscribable } from 'rxjs';
-import { requestText, type AnswerOf } from '../../codec/rpc.js';
-import { watchRpcs } from '../../codec/watch.js';
-import type { ErrorDetails, EtcdError } from '../../errors/index.js';
+import type { AnswerOf, RequestOf } from '../../codec/rpc.js';
+import type { watchRpcs } from '../../codec/watch.js';
+import { EtcdError, type ErrorDetails } from '../../errors/index.js';
 import type { ClusterId } from '../../model/ids.js';
-import { readStreamMessage } from '../../transport/answers.js';
-import { verdict } from '../../transport/retry.js';
-import { createRequest, type WatchTarget } from '../messages.js';
-import { refusalIn } from '../refusal.js';
-import { createdIn, newsIn } from '../report.js';
+import { Queue } from '../../model/queue.js';
+import { retryAction } from '../../transport/retryPolicy.js';
+import {
+  toCreated,
+  createRequest,
+  toNotification,
+  toWatchError,
+  type WatchMessage,
+  type WatchStream,
+  type WatchTarget,
+} from '../messages.js';
 import type { Source } from '../refCounted.js';
-import type { WatchReport, WatchStream } from '../watchStream.js';
 
+type WatchRequest = RequestOf<typeof watchRpcs.watch>;
 type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
 
-/** A watch on a stream. */
+/** One of the watches on a multiplexed stream. */
 class StreamWatch implements Unsubscribable {
-  /** So many bookmarks for the whole stream may yet come that were made before this watch was. */
-  foreignBookmarks = 0;
+  /** The number of progress notifications for the whole stream that may yet arrive and were made before this watch. */
+  staleProgressCount = 0;
 
   constructor(
     private readonly stream: MultiplexedStream,
-    /** Its number: the one that was asked for, where the server takes that, and that of the server as soon as it has answered. */
+    /**
+     * The number of the watch. At first it is the requested one if the server accepts that; after the server's response
+     * it is the server's.
+     */
     public id: number | undefined,
-    /** Who hears of it; undefined when he has left. */
-    private observer: Observer<WatchReport> | undefined,
+    /** The observer of the watch; undefined after it has unsubscribed. */
+    private observer: Observer<WatchMessage> | undefined,
+    /** The first revision that it reports. */
+    readonly startRevision: number,
   ) {}
 
   get left(): boolean {
     return this.observer === undefined;
   }
 
-  report(report: WatchReport): void {
-    this.observer?.next(report);
+  report(message: WatchMessage): void {
+    this.observer?.next(message);
   }
 
   refuse(error: EtcdError): void {
@@ -46,151 +57,212 @@ class StreamWatch implements Unsubscribable {
   }
 }
 
-/** What a multiplexed stream needs of what carries it. */
-export interface MultiplexedLink {
+/** The parts of a connection that a multiplexed stream uses. */
+export interface MultiplexedStreamDeps {
   readonly where: ErrorDetails;
-  /** The server splits responses that are too long. */
+  /** The server can split responses that are too long. */
   readonly fragments: boolean;
-  /** The server numbers watches as it is told. */
+  /** The server accepts the client's numbers for watches. */
   readonly takesIds: boolean;
-  /** A bookmark that was asked for stands in its place among the events. Before 3.4.25 and 3.5.8 it may overtake them. */
+  /**
+   * A requested progress notification keeps its place among the events. Before 3.4.25 and 3.5.8 it may overtake them.
+   */
   readonly orderedProgress: boolean;
-  send(message: string): void;
-  /** A create that has been sent is to be answered next, or (false) none is. */
+  send(request: WatchRequest): void;
+  /** Called with true when the response to a create request is due next, and with false when none is. */
   expect(answer: boolean): void;
-  /** Asked before each create: false where it would be refused, and the stream is given up for another. */
+  /**
+   * Called before each create request. Returns false if the server would refuse it, and the stream is given up for
+   * another.
+   */
   mayCreate?(): boolean;
+  /** Called when the last watch has left. */
+  onUnwatched?(): void;
 }
 
 const PROGRESS_ID = -1;
 
-/** Measured on two busy cores: of a hundred answers etcd had mostly written none when it read the end, and once 96. */
-const RINGS = 200;
+/**
+ * The number of create requests in `forceServerWrite`. Measured on two busy cores: etcd had mostly written none of a
+ * hundred responses when it read the end, and once 96.
+ */
+const FLUSH_CREATES = 200;
 
 /**
- * Many watches on one stream. An old server numbers watches as it likes, and one that refuses a watch may not number it at all: an answer to a create is known by its
- * turn alone, for creates are answered in the order in which they were sent, one each. Everything else goes by the number.
+ * Carries many watches on one stream. An old server numbers watches as it likes, and may not number a refused watch at
+ * all. So the response to a create request is known by its turn alone. The server responds to create requests in the
+ * order in which they were sent, once each. Every other message is found by the number of its watch.
  */
 export class MultiplexedStream implements WatchStream {
-  /** Their creates have been sent, and the answers come in this order. */
-  private readonly creating: StreamWatch[] = [];
+  /** Watches whose create requests have been sent. The responses arrive in this order. */
+  private readonly creating = new Queue<StreamWatch>();
   private readonly watchers = new Map<number, StreamWatch>();
   private lastWanted = 0;
-  /** Whose it is, as one string for all watches: each holds it as long as it lives. */
+  /** The cluster of the store: one string for all watches, each of which holds it as long as it lives. */
   private cluster: ClusterId | undefined;
-  /** Progress requests that have not been answered, and perhaps will not be. */
+  /** The number of progress requests without a response; some may never have one. */
   private asked = 0;
+  private unsplit = false;
+  /** The newest revision of the store in any message. */
+  private newest = 0;
+  /** Stands in {@link creating} for the create requests that {@link ask} sent. */
+  private readonly probe = new StreamWatch(this, undefined, undefined, 0);
 
-  constructor(private readonly link: MultiplexedLink) {}
+  constructor(private readonly deps: MultiplexedStreamDeps) {}
 
-  watch(target: WatchTarget, startRevision: number): Source<WatchReport> {
-    return { subscribe: (observer) => this.create(target, startRevision, observer) };
+  watch(target: WatchTarget, startRevision: number, fragment = false): Source<WatchMessage> {
+    return { subscribe: (observer) => this.create(target, startRevision, fragment && this.deps.fragments, observer) };
   }
 
-  /** Whether anybody would hear of progress: a server answers a progress request only where there is a watch. */
+  /**
+   * Returns whether a response that was too long may arrive in fragments: the server has them, and some watch did not
+   * ask for them.
+   */
+  get maySplit(): boolean {
+    return this.unsplit && this.deps.fragments;
+  }
+
+  /** Returns whether there is a watch: without one the server does not respond to a progress request. */
   get watched(): boolean {
     return this.watchers.size > 0;
   }
 
-  /** Asks the server to say something. */
-  requestProgress(): void {
-    this.asked += 1;
-    this.link.send(requestText(watchRpcs.watch, { progressRequest: {} }));
+  /**
+   * Requests a message from the server. Newer servers (measured: 3.5.30, not 3.5.16) ignore a progress request while
+   * any watch starts at a future revision. All watches do while nothing is written. In that case a create request is
+   * sent with a number that is in use, which is refused in any case.
+   */
+  ask(): void {
+    const id = this.deps.takesIds ? this.idAhead() : undefined;
+    if (id === undefined) return this.requestProgress();
+    this.creating.add(this.probe);
+    this.deps.send({ createRequest: { key: '\0', watchId: id } });
   }
 
-  /** Takes a message of the server. @throws EtcdError where it is the end of the stream, or not what etcd's API says */
-  receive(json: unknown): 'created' | 'news' {
-    const response = readStreamMessage(watchRpcs.watch.response, json, this.link.where);
+  /** Requests a progress notification for the whole stream. */
+  requestProgress(): void {
+    this.asked += 1;
+    this.deps.send({ progressRequest: {} });
+  }
+
+  /** Finds the number of a watch that starts after the newest known revision. */
+  private idAhead(): number | undefined {
+    for (const [id, { startRevision }] of this.watchers) if (startRevision > this.newest) return id;
+    return undefined;
+  }
+
+  /**
+   * Handles a message of the server.
+   *
+   * @throws EtcdError if the message ends the stream
+   */
+  receive(response: WatchResponse): 'created' | 'notification' {
+    const { revision } = response.header;
+    if (revision > this.newest) this.newest = revision;
     if (response.created) {
       this.onCreated(response);
       return 'created';
     }
     if (response.watchId === PROGRESS_ID && !response.canceled) this.onProgress(response);
-    else this.onNews(response);
-    return 'news';
+    else this.onNotification(response);
+    return 'notification';
   }
 
   /**
-   * Has the server say something when nobody listens any more, for when the stream is left: behind a WebSocket etcd 3.5 notices by that alone that it was, and would keep
-   * the stream and its watches until their next event. One watch is made, the others are refused as they have its number: so many answers are not all written before etcd
-   * has read the end, and were they, that watch speaks within ten minutes.
+   * Makes the server write when the stream is left. Behind a WebSocket, etcd 3.5 notices only by a write that the
+   * stream has ended. Without a write it would keep the stream and its watches until their next event. One watch is
+   * created, and the other requests are refused, as they have its number. The server does not write that many responses
+   * before it has read the end. If it does, the created watch brings a message within ten minutes.
    */
-  ring(): void {
+  forceServerWrite(): void {
     const bell = { createRequest: { key: '\0', watchId: ++this.lastWanted, progressNotify: true } };
-    // In one message, or reading them would take as long as answering.
-    this.link.send(requestText(watchRpcs.watch, bell).repeat(RINGS));
+    // All requests of a turn are sent together, or the server would take as long to read them as to respond.
+    for (let count = 0; count < FLUSH_CREATES; count++) this.deps.send(bell);
   }
 
-  /** It is left. One whose create is under way is cancelled when it is answered: only then is its number known for sure. */
+  /**
+   * Cancels a watch. If its create request has no response yet, it is cancelled after the response: only then is its
+   * number certain.
+   */
   leave(watch: StreamWatch): void {
     if (watch.id !== undefined && this.watchers.get(watch.id) === watch) this.cancel(watch.id);
   }
 
-  private create(target: WatchTarget, startRevision: number, observer: Observer<WatchReport>): StreamWatch {
-    // 0 would have the server choose.
-    const wanted = this.link.takesIds ? ++this.lastWanted : undefined;
+  private create(target: WatchTarget, startRevision: number, fragment: boolean, observer: Observer<WatchMessage>): StreamWatch {
+    // With 0 the server would choose the number.
+    const wanted = this.deps.takesIds ? ++this.lastWanted : undefined;
     const request = createRequest(target, startRevision, {
-      fragment: this.link.fragments,
+      fragment,
       ...(wanted === undefined ? {} : { watchId: wanted }),
     });
-    const create = requestText(watchRpcs.watch, request);
-    const watch = new StreamWatch(this, wanted, observer);
-    if (this.link.mayCreate?.() === false) return watch;
-    this.creating.push(watch);
-    this.link.send(create);
-    if (this.creating.length === 1) this.link.expect(true);
+    const watch = new StreamWatch(this, wanted, observer, startRevision);
+    if (this.deps.mayCreate?.() === false) return watch;
+    this.deps.send(request);
+    this.creating.add(watch);
+    this.unsplit ||= !fragment;
+    if (this.creating.size === 1) this.deps.expect(true);
     return watch;
   }
 
   private onCreated(response: WatchResponse): void {
-    const watch = this.creating.shift();
-    this.link.expect(this.creating.length > 0);
+    // To cancel this watch would end the one that has the number.
+    if (!response.canceled && this.watchers.has(response.watchId))
+      throw new EtcdError(
+        'MalformedResponse',
+        `the server created a watch under the number ${response.watchId}, which is in use`,
+        this.deps.where,
+      );
+    const watch = this.creating.take();
+    this.deps.expect(this.creating.size > 0);
+    if (watch === this.probe && response.canceled) return;
     if (watch !== undefined && response.canceled) this.refuse(watch, response);
     else if (watch === undefined || watch.left) this.cancel(response.watchId);
     else {
       watch.id = response.watchId;
-      watch.foreignBookmarks = this.asked;
+      watch.staleProgressCount = this.asked;
       this.watchers.set(response.watchId, watch);
       if (this.cluster !== response.header.clusterId) this.cluster = response.header.clusterId;
-      watch.report(createdIn(response, this.cluster));
+      watch.report(toCreated(response, this.cluster));
     }
   }
 
   private refuse(watch: StreamWatch, response: WatchResponse): void {
-    const refusal = refusalIn(response, this.link.where);
-    // The token was shown when the stream was made: with another token it has to be another stream.
-    if (verdict(refusal, 'read', true) === 'reauthenticate') throw refusal;
+    const refusal = toWatchError(response, this.deps.where);
+    // The token was sent when the stream was opened: another token needs another stream.
+    if (retryAction(refusal, 'read', true) === 'reauthenticate') throw refusal;
     watch.refuse(refusal);
   }
 
   /**
-   * A bookmark for all. The server may send one that it made for the watches of before behind the answer to a create, and all that the new watch missed behind
-   * both: a watch believes in the first bookmark that was asked for when it was there, or that comes after news of its own.
+   * Handles a progress notification for the whole stream. The server may send one that it made for older watches after
+   * the response to a create request. All that the new watch missed may come after both. So a watch accepts the first
+   * notification that was requested when it existed, or that follows its own events.
    */
   private onProgress({ header }: WatchResponse): void {
     this.asked = Math.max(0, this.asked - 1);
-    if (!this.link.orderedProgress) return;
+    if (!this.deps.orderedProgress) return;
     for (const watch of [...this.watchers.values()]) {
-      if (watch.foreignBookmarks > 0) watch.foreignBookmarks -= 1;
-      else watch.report({ type: 'news', events: [], fragment: false, progress: header.revision });
+      if (watch.staleProgressCount > 0) watch.staleProgressCount -= 1;
+      else watch.report({ type: 'notification', events: [], fragment: false, progress: header.revision });
     }
   }
 
-  private onNews(response: WatchResponse): void {
-    // One that was cancelled a moment ago may still be spoken to.
+  private onNotification(response: WatchResponse): void {
+    // Messages may still arrive for a watch that was cancelled a moment ago.
     const watch = this.watchers.get(response.watchId);
     if (watch === undefined) return;
     if (response.canceled) {
       this.watchers.delete(response.watchId);
-      watch.refuse(refusalIn(response, this.link.where));
+      watch.refuse(toWatchError(response, this.deps.where));
       return;
     }
-    watch.foreignBookmarks = 0;
-    watch.report(newsIn(response));
+    watch.staleProgressCount = 0;
+    watch.report(toNotification(response));
   }
 
   private cancel(id: number): void {
     this.watchers.delete(id);
-    this.link.send(requestText(watchRpcs.watch, { cancelRequest: { watchId: id } }));
+    this.deps.send({ cancelRequest: { watchId: id } });
+    if (!this.watched && this.creating.size === 0) this.deps.onUnwatched?.();
   }
 }

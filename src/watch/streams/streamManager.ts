@@ -4,137 +4,163 @@ import {
   finalize,
   identity,
   Observable,
+  type Observer,
   switchMap,
   takeWhile,
   tap,
   throwError,
   timeout,
   timer,
-  type Observer,
 } from 'rxjs';
+import { multicast } from '../../util/multicast.js';
 import { EtcdError, isEtcdError } from '../../errors/index.js';
-import { Backoff } from '../../util/retry.js';
-import type { Channel } from '../../transport/call.js';
-import type { ConnectionState } from '../connectionState.js';
-import { isPassingForStream, isTransient } from '../retryable.js';
-import { Patience } from '../patience.js';
-import { Refusals } from '../refusals.js';
-import type { ConnectionSettings } from '../settings.js';
-import { Shared } from '../refCounted.js';
-import { StateInTurn } from '../stateInTurn.js';
-import { StreamLost } from '../streamLost.js';
-import { steadyNow } from '../../transport/steadyNow.js';
+import type { Carrier } from '../../transport/streams/carrierSelector.js';
 
-/** Of the time that an answer may take, opening a stream on a way that was found may take so much: whoever serves opens it at once. */
+import { Backoff } from '../../util/retry.js';
+import { monotonicNow } from '../../util/time.js';
+import type { Channel } from '../../transport/call.js';
+import { type StreamTimeouts, isStreamRetryable, isTransient, ConsecutiveFailures } from '../retryable.js';
+import { RefCounted } from '../refCounted.js';
+import { Pacer } from '../../transport/pacer.js';
+
+/**
+ * The part of the response timeout that opening a stream may take once a channel was found: an endpoint that works
+ * opens it at once.
+ */
 const HANDSHAKE = 0.5;
 
-/** What becomes of a stream, as who makes it over a channel reports it. */
-export interface StreamOutcomes {
-  /** How long an answer may take on this one: less again once it brought news. */
-  readonly patienceMs: () => number;
-  /** It is given up because none came. */
-  onSilence(): void;
-  /** It brought more than the answer to a create. */
-  onNews(): void;
-  /** The server has answered. */
-  readonly onAnswer: () => void;
-  /** It broke: for streams of which a break does not end all that use it. */
-  readonly onLost: (error: EtcdError) => StreamLost;
+/** Receives the outcomes of a stream over a channel. */
+export interface StreamCallbacks {
+  /** Returns how long a response may take on this stream. The time is shorter again once the stream brought news. */
+  readonly timeoutMs: () => number;
+  /** Called when the stream is given up because no response arrived. */
+  onTimeout(): void;
+  /** Called when the stream brought more than the response to a create request. */
+  onNotification(): void;
+  /** Called when the server has responded. */
+  readonly onResponse: () => void;
+  /** Called when the stream of one user broke, while other users continue. Returns the error for that user. */
+  readonly onLost: (error: EtcdError) => StreamLostError;
+  /**
+   * Called when a stream ended through no fault of the transport or the endpoint. Either the client left it, or a
+   * message was too long that may arrive in fragments on another. Returns the error for its users.
+   */
+  readonly onHarmlessEnd: (error: EtcdError) => StreamLostError;
 }
 
 /**
- * The streams of a client for one kind of work: one for all of it where the carrier can, made when it is first needed and gone with the last user. When it
- * breaks, every user is told, and all that ask for another wait together for the one that follows, after a pause that grows until a server has answered.
+ * Keeps the streams of a client for one kind of work. One stream serves all users if the transport can do that. It is
+ * opened when it is first needed, and closed after the last user. When it breaks, every user is notified. All that need
+ * another wait together for the next one, after a pause that grows until a server has responded.
  *
- * @typeParam S what the work is done on
+ * @typeParam S the type of a stream
+ * @typeParam C the type of the channels that carry it
  */
-export class StreamConnections<S extends object> {
-  private readonly current = new StateInTurn<ConnectionState>({ status: 'idle' });
+export class StreamManager<S extends object, C extends Channel = Channel> {
+  private readonly current = new OrderedBehaviorSubject<ConnectionState>({ status: 'idle' });
   private readonly backoff: Backoff;
-  private readonly patience: Patience;
-  /** Apart from it: that an answer took long says nothing of the next member. */
-  private readonly opening: Patience;
+  private readonly timeout: AdaptiveTimeout;
+  /** The timeout for opening a stream. It is separate: a slow response says nothing about the next member. */
+  private readonly opening: AdaptiveTimeout;
+  /** Spreads the work of all users when a stream is opened or lost. */
+  readonly pacer = new Pacer();
   private users = 0;
+  /** Whether any user has been counted, as some kinds of users are not. */
+  private tracked = false;
   private retryAt = 0;
-  private readonly refusals = new Refusals();
-  /** Messages without sense that nothing but news made up for. */
-  private readonly garbled = new Refusals();
-  private readonly shared = new Shared<S>({ late: { keep: identity, begin: identity } });
+  private readonly refusals = new ConsecutiveFailures();
+  /** Counts malformed messages since the last news of a watch. */
+  private readonly garbled = new ConsecutiveFailures();
+  private readonly shared: SharedStream<S>;
 
   constructor(
-    private readonly findChannel: () => Observable<Channel>,
-    settings: Pick<ConnectionSettings, 'answerTimeoutMs' | 'initialBackoffMs' | 'maxBackoffMs'>,
-    /** Makes a stream over a channel; it errors when it breaks. */
-    private readonly over: (channel: Channel, outcomes: StreamOutcomes) => Observable<S>,
+    private readonly findChannel: () => Observable<C>,
+    settings: Omit<StreamTimeouts, 'heartbeatMs'>,
+    /** Opens a stream over a channel; it errors when it breaks. */
+    private readonly openStream: (channel: C, outcomes: StreamCallbacks) => Observable<S>,
   ) {
     this.backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
-    this.patience = new Patience(settings.answerTimeoutMs);
-    this.opening = new Patience(settings.answerTimeoutMs);
+    this.timeout = new AdaptiveTimeout(settings.responseTimeoutMs);
+    this.opening = new AdaptiveTimeout(settings.responseTimeoutMs);
+    this.shared = new SharedStream(settings.lingerMs);
   }
 
-  /** How it stands, and each change; never an error. Whoever comes after the end is told of it, too. */
+  /**
+   * Emits the state of the connection and each change of it, and never errors. A subscriber that comes after the end
+   * receives the state `closed`, too.
+   */
   get state(): Observable<ConnectionState> {
     return this.current.changes.pipe(takeWhile(({ status }) => status !== 'closed', true));
   }
 
-  /** A stream to work on. It errors with {@link StreamLost} when the stream breaks. */
+  /** The present state of the connection. */
+  get stateNow(): ConnectionState {
+    return this.current.value;
+  }
+
+  /** Emits a stream to work on. Errors with {@link StreamLostError} when the stream breaks. */
   stream(): Observable<S> {
     return new Observable((subscriber) => {
-      this.join(subscriber);
-      return () => this.leave(subscriber);
+      this.attach(subscriber);
+      return () => this.detach(subscriber);
     });
   }
 
-  /** As {@link stream}, for who holds no subscription. */
-  join(user: Observer<S>): void {
-    this.shared.join(user, () => this.open());
+  /** Adds a user as {@link stream} does, without a subscription. */
+  attach(user: Observer<S>): void {
+    this.shared.attach(user, () => this.open());
   }
 
-  leave(user: Observer<S>): void {
-    this.shared.leave(user);
+  detach(user: Observer<S>): void {
+    this.shared.detach(user);
   }
 
-  /** Runs what uses the streams, and knows by it whether anything does. */
+  /** Runs a user of the streams, and counts it meanwhile. */
   track<T>(user: Observable<T>): Observable<T> {
     return defer(() => {
-      this.enter();
-      return user.pipe(finalize(() => this.exit()));
+      this.retain();
+      return user.pipe(finalize(() => this.release()));
     });
   }
 
-  /** As {@link track}, for who is no Observable. */
-  enter(): void {
+  /** Counts a user as {@link track} does, for one that is not an Observable. */
+  retain(): void {
     this.users += 1;
+    this.tracked = true;
   }
 
-  exit(): void {
+  release(): void {
     this.users -= 1;
-    if (this.users === 0) this.show({ status: 'idle' });
+    if (this.users === 0) this.setState({ status: 'idle' });
   }
 
-  /** Something on the way to a stream did not come about, and is tried again after a pause. What is connected is not in trouble. */
-  readonly troubled = (cause: EtcdError, retryInMs: number): void => {
-    if (this.current.value.status !== 'connected') this.show({ status: 'reconnecting', cause, retryInMs: Math.round(retryInMs) });
+  /**
+   * Reports that a step before a stream failed, and is retried after a pause. The state stays if there is a connection.
+   */
+  readonly reportRetry = (cause: EtcdError, retryInMs: number): void => {
+    if (this.current.value.status !== 'connected') this.setState({ status: 'reconnecting', cause, retryInMs: Math.round(retryInMs) });
   };
 
   close(): void {
-    this.show({ status: 'closed' });
+    this.setState({ status: 'closed' });
+    this.shared.close();
   }
 
   private open(): Observable<S> {
-    const waitMs = this.retryAt - steadyNow();
-    if (this.current.value.status === 'idle') this.show({ status: 'connecting' });
+    const waitMs = this.retryAt - monotonicNow();
+    if (this.current.value.status === 'idle') this.setState({ status: 'connecting' });
     let used: Channel | undefined;
     const made = defer(() => {
-      this.patience.begin();
-      this.opening.begin();
-      // What has to be asked on the way to it (the version, a token) may go into a connection that is dead without having been closed.
+      this.timeout.start();
+      this.opening.start();
+      // Requests before the stream (for the version, a token) may use a connection that is dead without having been
+      // closed.
       return this.inTime(this.findChannel(), this.opening.ms).pipe(
         switchMap((found) => {
           used = found;
           return this.inTime(this.streamOver(found), this.opening.ms * HANDSHAKE);
         }),
-        tap(() => this.opening.reward()),
+        tap(() => this.opening.reset()),
       );
     });
     return (waitMs > 0 ? timer(waitMs).pipe(switchMap(() => made)) : made).pipe(
@@ -144,56 +170,186 @@ export class StreamConnections<S extends object> {
 
   private inTime<T>(step: Observable<T>, ms: number): Observable<T> {
     const tooLate = (): Observable<never> => {
-      this.opening.end();
+      this.opening.onTimeout();
       return throwError(() => new EtcdError('Unreachable', `no answer within ${ms} ms`));
     };
     return step.pipe(timeout({ first: ms, with: tooLate }));
   }
 
-  private streamOver(channel: Channel): Observable<S> {
+  private streamOver(channel: C): Observable<S> {
     const connected = { status: 'connected', endpoint: channel.endpoint, carrier: channel.carrier } as const;
-    const onAnswer = (): void => {
+    const onResponse = (): void => {
       this.backoff.reset();
       this.refusals.reset();
       channel.answered();
-      this.show(connected);
+      this.setState(connected);
     };
-    return this.over(channel, {
-      patienceMs: () => this.patience.ms,
-      onSilence: () => this.patience.end(),
-      onNews: () => {
+    return this.openStream(channel, {
+      timeoutMs: () => this.timeout.ms,
+      onTimeout: () => this.timeout.onTimeout(),
+      onNotification: () => {
         this.garbled.reset();
-        this.patience.reward();
+        this.timeout.reset();
       },
-      onAnswer,
+      onResponse,
       onLost: (error) => this.lost(error, channel),
+      onHarmlessEnd: (error) => this.lost(error, undefined),
     });
   }
 
-  private lost(error: EtcdError, channel: Channel | undefined): StreamLost {
-    const hopeless = channel?.failed(error) === false || !isPassingForStream(error);
-    const now = steadyNow();
-    // Many watches on carriers of their own may be lost at once: that is one failure.
+  private lost(error: EtcdError, channel: Channel | undefined): StreamLostError {
+    const hopeless = channel?.failed(error) === false || !isStreamRetryable(error);
+    const now = monotonicNow();
+    // Many watches with their own connections may be lost at once, which is one failure.
     if (now >= this.retryAt) {
       this.retryAt = now + this.backoff.next();
-      // Only in a row do they say that it will stay so: after an outage even a good token may have been forgotten.
+      // Only refusals in a row show that they are permanent: after an outage the server may have forgotten even a valid
+      // token.
       if (isTransient(error)) this.refusals.reset();
       else this.refusals.add(error);
-      // What cannot be read may come after each answer to a create, for ever.
+      // A message that cannot be read may follow the response to each create request, for ever.
       if (error.reason === 'MalformedResponse') this.garbled.add(error);
     }
-    const again = !hopeless && (isTransient(error) || !(this.refusals.believed || this.garbled.believed));
-    if (again) this.show({ status: 'reconnecting', cause: error, retryInMs: Math.round(this.retryAt - now) });
-    return new StreamLost(error, again);
+    const again = !hopeless && (isTransient(error) || !(this.refusals.exceeded || this.garbled.exceeded));
+    if (again) this.setState({ status: 'reconnecting', cause: error, retryInMs: Math.round(this.retryAt - now) });
+    return new StreamLostError(error, again);
   }
 
-  private show(state: ConnectionState): void {
+  private setState(state: ConnectionState): void {
     const { value } = this.current;
+    // Without users the state stays idle, although a stream may be kept open for the next one.
+    if (this.users === 0 && this.tracked && (state.status === 'connected' || state.status === 'reconnecting')) return;
     if (value !== state && value.status !== 'closed' && !isSame(value, state)) this.current.next(state);
+  }
+}
+
+/**
+ * The stream of all present users, kept open for a time after the last. A stream that is still being opened is not
+ * kept.
+ */
+class SharedStream<S extends object> extends RefCounted<S> {
+  private closed = false;
+
+  constructor(private readonly keptMs: number | undefined) {
+    super({ replay: { keep: identity, toFirst: identity } });
+  }
+
+  /** Ends the stream as soon as it has no user. */
+  close(): void {
+    this.closed = true;
+    this.endUnused();
+  }
+
+  protected override get lingerMs(): number | undefined {
+    return this.closed || this.kept === undefined ? undefined : this.keptMs;
   }
 }
 
 function isSame(a: ConnectionState, b: ConnectionState): boolean {
   if (a.status !== 'connected' || b.status !== 'connected') return a.status === b.status && a.status === 'idle';
   return a.endpoint === b.endpoint && a.carrier === b.carrier;
+}
+
+/** The highest number of doublings: 32 times the usual timeout. */
+const MAX_DOUBLINGS = 5;
+
+/**
+ * Adapts the timeout of responses to the server. A server that reads a long history for a watch sends nothing
+ * meanwhile, and starts over on each stream. With a fixed timeout it might never finish. So each stream that was given
+ * up as unresponsive doubles the timeout, until a stream brings news of a watch.
+ */
+export class AdaptiveTimeout {
+  private doublings = 0;
+  private exhausted = false;
+
+  constructor(private readonly usualMs: number) {}
+
+  get ms(): number {
+    return this.usualMs * 2 ** this.doublings;
+  }
+
+  /** Notes that another stream is about to be opened. */
+  start(): void {
+    this.exhausted = false;
+  }
+
+  /** Doubles the timeout, as a stream was unresponsive. Many that are given up at once are one failure. */
+  onTimeout(): void {
+    if (!this.exhausted) this.doublings = Math.min(MAX_DOUBLINGS, this.doublings + 1);
+    this.exhausted = true;
+  }
+
+  /** Restores the usual timeout, as the present one was long enough. */
+  reset(): void {
+    this.doublings = 0;
+  }
+}
+
+/**
+ * Describes a stream that was opened and brought no data. A proxy may hold back the beginning of a response, or of a
+ * request, until it has the rest.
+ */
+export const NO_DATA = 'no data since the stream was opened; is a proxy buffering?';
+
+/**
+ * The stream under a watch broke, or could not be opened. This error passes between the stream and its watches, and
+ * never reaches a user.
+ */
+export class StreamLostError extends Error {
+  constructor(
+    readonly error: EtcdError,
+    /** Whether another stream may succeed. */
+    readonly again: boolean,
+  ) {
+    super('the stream was lost', { cause: error });
+  }
+}
+
+/** The state of the connection under the watches of a client. */
+export type ConnectionState =
+  /** There is no watch. */
+  | { readonly status: 'idle' }
+  /** The first stream is being opened. */
+  | { readonly status: 'connecting' }
+  /**
+   * The server has responded on a stream. With `chunked` each watch has its own connection, and this describes the one
+   * that was opened last.
+   */
+  | { readonly status: 'connected'; readonly endpoint: string; readonly carrier: Carrier }
+  /** A stream was lost, or could not be opened. The next attempt follows after `retryInMs` milliseconds. */
+  | { readonly status: 'reconnecting'; readonly cause: EtcdError; readonly retryInMs: number }
+  /** The client was closed. */
+  | { readonly status: 'closed' };
+
+/**
+ * A state and its changes. All subscribers receive the changes in the order in which they came about, even if a
+ * subscriber causes the next change while it is notified.
+ */
+export class OrderedBehaviorSubject<T extends object> {
+  private readonly told = multicast<T>({ replay: true });
+  /** States that are not completely emitted. The first is being emitted. */
+  private readonly untold: T[] = [];
+
+  constructor(private lastTold: T) {
+    this.told.next(lastTold);
+  }
+
+  /** The newest state, which some subscribers may not have received yet. */
+  get value(): T {
+    return this.untold.at(-1) ?? this.lastTold;
+  }
+
+  get changes(): Observable<T> {
+    return this.told;
+  }
+
+  next(state: T): void {
+    this.untold.push(state);
+    if (this.untold.length > 1) return;
+    for (let [next] = this.untold; next !== undefined; [next] = this.untold) {
+      this.lastTold = next;
+      this.told.next(next);
+      this.untold.shift();
+    }
+  }
 }

@@ -83,7 +83,7 @@ export const callScenarios: readonly Scenario[] = [
   calls('get-64-single', get, 64, {
     speed: { toPeer: 1.4, toFloor: 0.85 },
     cpu: { toPeer: 0.4, toFloor: 1.4 },
-    options: { gatherReads: false },
+    options: { batchReads: false },
   }),
   calls('get-64', get, 64, { speed: { toPeer: 3 } }),
   calls('put-1', put, 1, { speed: { toPeer: 1, toFloor: 0.85 } }),

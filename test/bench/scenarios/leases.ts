@@ -37,7 +37,7 @@ export const leasesScenario: Scenario = {
 export const leasesSocketsScenario: Scenario = { ...socketsScenario(`${NAME}-sockets`, { ours: holdOurs, peer: holdPeer }), slow: true };
 
 interface Held {
-  end(): Promise<void>;
+  end(): Promise<unknown>;
 }
 
 async function measured(hold: () => Promise<Held>): Promise<Figures> {

@@ -16,7 +16,7 @@ const KEYS = Array.from({ length: WATCHES }, (_, index) => keyOf(PREFIX, index))
 
 /** A hundred watches of a key each, confirmed. */
 interface Watching {
-  end(): Promise<void>;
+  end(): Promise<unknown>;
 }
 
 type Watch = (endpoint: string, onEvent: () => void) => Promise<Watching>;

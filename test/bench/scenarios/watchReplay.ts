@@ -15,7 +15,7 @@ const EVENTS = 50_000;
 /** How long the peer may take until something comes, as it is by default: several times what everybody else needs for all. */
 const PATIENCE_MS = 2_000;
 
-/** Catching up on a backlog: 22 MB of JSON, in parts of some 1.5 MB. To the peer it comes in one message, for which it has to be told to take so large a one. */
+/** Catching up on a backlog: 22 MB of JSON, in one message. The peer has to be told to take so large a one. */
 export const watchReplayScenario: Scenario = {
   name: NAME,
   rows: [

@@ -48,7 +48,7 @@ export const watchersSocketsScenario: Scenario = socketsScenario(`${NAME}-socket
 /** So many watches, confirmed. */
 interface Watched {
   readonly setUpMs: number;
-  end(): Promise<void>;
+  end(): Promise<unknown>;
 }
 
 async function measured(watchAll: () => Promise<Watched>): Promise<Figures> {

@@ -3,7 +3,7 @@ import { firstValueFrom } from 'rxjs';
 import type { Client, WatchEvent } from '../../../src/index.js';
 import { collect, type Collected } from './support/collect.js';
 import { setScene, type Scene } from './support/scene.js';
-import { until } from '../../support/waitFor.js';
+import { waitFor } from '../../support/waitFor.js';
 
 const APP = { username: 'app', password: 'secret of app' };
 
@@ -26,7 +26,7 @@ describe.each([
   afterAll(() => scene.close());
 
   const appClient = (): Client =>
-    scene.client({ carrier, heartbeatMs: 60_000, answerTimeoutMs: 10_000 }, { auth: APP, requestTimeoutMs: 10_000 });
+    scene.client({ carrier, heartbeatMs: 60_000, responseTimeoutMs: 10_000 }, { auth: APP, requestTimeoutMs: 10_000 });
   const put = async (key: string): Promise<number> => (await firstValueFrom(scene.direct.kv.put(key, 'x'))).header.revision;
   const keys = ({ values }: Collected<WatchEvent>): string[] => values.map(({ kv }) => kv.key);
   /** Resolves when a watch is there: its first batch says so. */
@@ -38,12 +38,12 @@ describe.each([
   ])('a watch %s that is denied ends with PermissionDenied, and the one after it on the same client is served', async (_, options) => {
     client = appClient();
     const denied = collect(client.watch({ prefix: 'secret/' }, options));
-    await until('it is denied', () => denied.error !== undefined);
+    await waitFor('it is denied', () => denied.error !== undefined);
     expect(denied.error).toMatchObject({ reason: 'PermissionDenied' });
     const permitted = collect(client.watch({ prefix: 'app/' }));
     await there();
     await put('app/after');
-    await until('an event comes', () => permitted.values.length > 0);
+    await waitFor('an event comes', () => permitted.values.length > 0);
     expect(keys(permitted)).toEqual(['app/after']);
   });
 
@@ -55,7 +55,7 @@ describe.each([
       return { key, seen: collect(client.watch(key, { startRevision: revision + 1 })) };
     });
     await Promise.all(watches.map(({ key }) => put(key)));
-    await until('each has an answer', () => watches.every(({ seen }) => seen.values.length > 0 || seen.error !== undefined));
+    await waitFor('each has an answer', () => watches.every(({ seen }) => seen.values.length > 0 || seen.error !== undefined));
     for (const { key, seen } of watches) {
       if (key.startsWith('secret/')) expect(seen.error).toMatchObject({ reason: 'PermissionDenied' });
       else expect(keys(seen)).toEqual([key]);
@@ -67,10 +67,10 @@ describe.each([
     const permitted = collect(client.watch({ prefix: 'app/' }));
     await there();
     const denied = collect(client.watch({ all: true }, { startRevision: 1 }));
-    await until('it is denied', () => denied.error !== undefined);
+    await waitFor('it is denied', () => denied.error !== undefined);
     expect(denied.error).toMatchObject({ reason: 'PermissionDenied' });
     await put('app/still');
-    await until('an event comes', () => permitted.values.length > 0);
+    await waitFor('an event comes', () => permitted.values.length > 0);
     expect(keys(permitted)).toEqual(['app/still']);
     expect(permitted.error).toBeUndefined();
   });
@@ -83,9 +83,9 @@ describe.each([
     // The server forgets all tokens of a user whose password is set, and takes the old stream for one without permission.
     await firstValueFrom(scene.direct.auth.userChangePassword(APP.username, { password: APP.password }));
     const young = collect(client.watch({ prefix: 'app/' }, { startRevision: revision }));
-    await until('the new one is served', () => young.values.length > 0 || young.error !== undefined);
+    await waitFor('the new one is served', () => young.values.length > 0 || young.error !== undefined);
     await put('app/2');
-    await until('both have seen it', () => (old.values.length >= 2 && young.values.length >= 2) || young.error !== undefined);
+    await waitFor('both have seen it', () => (old.values.length >= 2 && young.values.length >= 2) || young.error !== undefined);
     expect(keys(young)).toEqual(['app/1', 'app/2']);
     expect(keys(old)).toEqual(['app/1', 'app/2']);
   });
@@ -96,13 +96,13 @@ describe.each([
     await there();
     await scene.server.restart();
     await put('app/restarted');
-    await until('it has been seen', () => old.values.length > 0 || old.error !== undefined);
+    await waitFor('it has been seen', () => old.values.length > 0 || old.error !== undefined);
     expect(old.error).toBeUndefined();
     expect(keys(old)).toEqual(['app/restarted']);
     const young = collect(client.watch({ prefix: 'app/' }));
     await there();
     await put('app/young');
-    await until('the new one sees it', () => young.values.length > 0 || young.error !== undefined);
+    await waitFor('the new one sees it', () => young.values.length > 0 || young.error !== undefined);
     expect(keys(young)).toEqual(['app/young']);
   });
 });

@@ -4,7 +4,7 @@ import { History, Recorder, violations } from '../../support/watchGuarantees.js'
 import { CARRIERS, forLongMessages, type CarrierOption } from './support/carriers.js';
 import { fill } from './support/fill.js';
 import { setScene, type Scene } from './support/scene.js';
-import { until } from '../../support/waitFor.js';
+import { waitFor } from '../../support/waitFor.js';
 
 const REVISIONS = 3_001;
 
@@ -28,8 +28,8 @@ describe.each(CARRIERS)('over %s (TLS: %s)', (carrier, tls) => {
     watch.through = history.last;
     return watch;
   };
-  const whole = (watch: Recorder): Promise<void> =>
-    until('all has been replayed', () => watch.events >= REVISIONS || watch.end !== undefined);
+  const whole = (watch: Recorder): Promise<true> =>
+    waitFor('all has been replayed', () => watch.events >= REVISIONS || watch.end !== undefined);
   /** What had been delivered when a stream was lost. */
   const deliveredAtLosses = (watch: () => Recorder): number[] => {
     const seen: number[] = [];
@@ -38,14 +38,14 @@ describe.each(CARRIERS)('over %s (TLS: %s)', (carrier, tls) => {
   };
 
   test('a replay of 3 001 revisions that is cut after 1 000 goes on where it was', async () => {
-    const makeClient = (): Client => scene.client({ carrier: chosen, heartbeatMs: 60_000, answerTimeoutMs: 5_000 });
+    const makeClient = (): Client => scene.client({ carrier: chosen, heartbeatMs: 60_000, responseTimeoutMs: 5_000 });
     client = makeClient();
     const before = scene.proxy.down.bytes;
     await whole(replay());
     const bytes = scene.proxy.down.bytes - before;
     // Its last words are not to be cut in place of what the next is sent.
     await client.close();
-    await until('all its connections are closed', () => scene.proxy.open === 0);
+    await waitFor('all its connections are closed', () => scene.proxy.open === 0);
     client = makeClient();
 
     // etcd sends a thousand revisions at a time: the first thousand have come, and part of the next.
@@ -62,7 +62,7 @@ describe.each(CARRIERS)('over %s (TLS: %s)', (carrier, tls) => {
     const watch: Recorder = replay();
     const losses = deliveredAtLosses(() => watch);
     scene.proxy.down.stall();
-    await until('it has been noticed', () => losses.length > 0);
+    await waitFor('it has been noticed', () => losses.length > 0);
     scene.proxy.down.resume();
     await whole(watch);
     expect(violations(history, watch)).toEqual([]);
@@ -71,11 +71,11 @@ describe.each(CARRIERS)('over %s (TLS: %s)', (carrier, tls) => {
   test('a cut right after the watch was created, before its first event, loses nothing that happens meanwhile', async () => {
     client = scene.client({ carrier: chosen });
     const watch = new Recorder('new', { prefix: 'new/' }, {}, client.watchBatches({ prefix: 'new/' }));
-    await until('it is there', () => watch.begun);
+    await waitFor('it is there', () => watch.begun);
     await scene.proxy.refuse();
     const written = new History(await fill(scene.direct, { prefix: 'new/', revisions: 20 }));
     await scene.proxy.accept();
-    await until('all has come', () => watch.events >= 20);
+    await waitFor('all has come', () => watch.events >= 20);
     watch.through = written.last;
     expect(violations(written, watch)).toEqual([]);
   });

@@ -1,15 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Watches } from '../../../src/index.js';
+import { filter } from 'rxjs';
+import type { Namespace } from '../../../src/index.js';
 import { History, Recorder, violations } from '../../support/watchGuarantees.js';
+import { collect } from './support/collect.js';
 import { CARRIERS, forLongMessages, has } from './support/carriers.js';
 import { fill } from './support/fill.js';
 import { setScene, type Scene } from './support/scene.js';
-import { unfragmentedWatches } from './support/unfragmented.js';
-import { until } from '../../support/waitFor.js';
+import { waitFor } from '../../support/waitFor.js';
 
 /** Of 256 B: some 22 MB of JSON. */
 const EVENTS = 50_000;
 const BYTES = 20_000_000;
+/** Of those, so many are of the revisions whose number begins with a 1. */
+const EVENTS_WITHIN = 11_100;
 
 describe.each(CARRIERS)('a backlog of 50 000 events, over %s (TLS: %s),', (carrier, tls) => {
   let scene: Scene;
@@ -23,13 +26,17 @@ describe.each(CARRIERS)('a backlog of 50 000 events, over %s (TLS: %s),', (carri
   });
   afterAll(() => scene.close());
 
-  const streams = () => ({ carrier: forLongMessages(carrier, scene.server), heartbeatMs: 10_000, answerTimeoutMs: 5_000 });
+  const streams = () => ({ carrier: forLongMessages(carrier, scene.server), heartbeatMs: 10_000, responseTimeoutMs: 5_000 });
 
-  const caughtUp = async (client: Watches): Promise<void> => {
+  const record = (client: Namespace, prefix = 'big/'): Recorder => {
     const options = { startRevision: history.revisions[0] ?? 1 };
-    const watch = new Recorder('backlog', { prefix: 'big/' }, options, client.watchBatches({ prefix: 'big/' }, options));
+    const watch = new Recorder('backlog', { prefix }, options, client.watchBatches({ prefix }, options));
     watch.through = history.last;
-    await until('all has come', () => watch.events >= EVENTS || watch.end !== undefined);
+    return watch;
+  };
+  const caughtUp = async (client: Namespace): Promise<void> => {
+    const watch = record(client);
+    await waitFor('all has come', () => watch.events >= EVENTS || watch.end !== undefined);
     expect(watch.end).toBeUndefined();
     expect(violations(history, watch)).toEqual([]);
     watch.stop();
@@ -47,9 +54,36 @@ describe.each(CARRIERS)('a backlog of 50 000 events, over %s (TLS: %s),', (carri
     await caughtUp(client);
   });
 
-  test('is caught up in messages as long as they come, where the server does not split them', async () => {
-    const client = unfragmentedWatches(scene.options(streams()));
-    await caughtUp(client);
-    await client.close();
+  test('is caught up though a message takes longer than an answer may take', async () => {
+    const client = scene.client({ ...streams(), heartbeatMs: 1_000, responseTimeoutMs: 2_000 });
+    const losses = collect(client.connection$.pipe(filter(({ status }) => status === 'reconnecting')));
+    // A fifth of it or so, in some six seconds.
+    scene.proxy.down.bytesPerSecond = 800_000;
+    const watch = record(client, 'big/1');
+    await waitFor('all has come', () => watch.events >= EVENTS_WITHIN || watch.end !== undefined);
+    scene.proxy.down.bytesPerSecond = Infinity;
+    watch.stop();
+    expect(watch.end).toBeUndefined();
+    expect(violations(history, watch)).toEqual([]);
+    // An old server closes a WebSocket on each of them.
+    if (has(scene.server, '3.4.16')) expect(losses.values).toEqual([]);
+  });
+
+  test('comes in fragments where a message is longer than maxResponseBytes, or ends in ResponseTooLarge where the server has none', async () => {
+    const client = scene.client(streams(), { maxResponseBytes: 4_000_000 });
+    const states = collect(client.connection$);
+    const watch = record(client);
+    await waitFor('all has come, or it has ended', () => watch.events >= EVENTS || watch.end !== undefined);
+    watch.stop();
+    if (!has(scene.server, '3.4')) return expect(watch.end).toMatchObject({ error: { reason: 'ResponseTooLarge' } });
+    expect(watch.end).toBeUndefined();
+    expect(violations(history, watch)).toEqual([]);
+    // Once, and the carrier stays.
+    const told = states.values.flatMap((state) => {
+      if (state.status === 'reconnecting') return [state.cause.reason];
+      return state.status === 'connected' ? [state.carrier] : [];
+    });
+    const [used] = told;
+    expect(told).toEqual([used, 'ResponseTooLarge', used]);
   });
 });

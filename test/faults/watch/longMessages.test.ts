@@ -4,7 +4,7 @@ import type { Client, ConnectionState, LiveUpdate, Range, WatchEvent } from '../
 import { has } from './support/carriers.js';
 import { collect, type Collected } from './support/collect.js';
 import { setScene, type Scene } from './support/scene.js';
-import { until } from '../../support/waitFor.js';
+import { waitFor } from '../../support/waitFor.js';
 
 let scene: Scene;
 let client: Client;
@@ -17,7 +17,7 @@ afterEach(() => client.close());
 afterAll(() => scene.close());
 
 const makeClient = (): void => {
-  client = scene.client({ carrier: 'auto', heartbeatMs: 60_000, answerTimeoutMs: 10_000 });
+  client = scene.client({ carrier: 'auto', heartbeatMs: 60_000, responseTimeoutMs: 10_000 });
   states = collect(client.connection$);
 };
 const put = async (key: string, size = 1): Promise<number> =>
@@ -44,9 +44,9 @@ describe('a message over 64 KiB', () => {
       await put(key, size);
       written.push(key);
     }
-    await until('all has come', () => long.values.length >= 3 && other.values.length >= 1);
+    await waitFor('all has come', () => long.values.length >= 3 && other.values.length >= 1);
     await put('other/late');
-    await until('the other goes on', () => other.values.length >= 2);
+    await waitFor('the other goes on', () => other.values.length >= 2);
     expect([keys(long), keys(other)]).toEqual([
       ['long/before', 'long/long', 'long/after'],
       ['other/beside', 'other/late'],
@@ -55,11 +55,29 @@ describe('a message over 64 KiB', () => {
     expect(carriers()).toEqual(has(scene.server, '3.4.16') ? ['websocket'] : ['websocket', 'chunked']);
   });
 
+  test('that no other carrier may bring ends the watch with ResponseTooLarge, and names those that do', async () => {
+    client = scene.client({ carrier: 'websocket', heartbeatMs: 60_000, responseTimeoutMs: 10_000 });
+    const first = await put('only/0', 40_000);
+    for (const key of ['only/1', 'only/2']) await put(key, 40_000);
+    const { accepted } = scene.proxy;
+    const replay = collect(client.watch({ prefix: 'only/' }, { startRevision: first }));
+    await waitFor('it has come or ended', () => replay.values.length >= 3 || replay.error !== undefined);
+    if (has(scene.server, '3.4.16')) return expect(keys(replay)).toEqual(['only/0', 'only/1', 'only/2']);
+    expect(replay.error).toMatchObject({ reason: 'ResponseTooLarge', rpc: 'Watch.Watch', endpoint: scene.proxy.endpoint });
+    expect(String(replay.error)).toContain('use streams.carrier "chunked", "auto", or "http2" over TLS');
+    // Five tries in a row, each with a connection for the stream and one for the question after the version, and the first connection of the client.
+    expect(scene.proxy.accepted - accepted).toBeLessThanOrEqual(11);
+    // What is shorter goes on.
+    const short = await watching({ prefix: 'short/' });
+    await put('short/a');
+    await waitFor('it has come', () => short.values.length > 0);
+  });
+
   test('to the server gets there', async () => {
     makeClient();
     const long = await watching({ from: 'm'.repeat(100_000), to: 'n' });
     await put('mn');
-    await until('it has come', () => long.values.length >= 1);
+    await waitFor('it has come', () => long.values.length >= 1);
     expect([keys(long), carriers()]).toEqual([['mn'], ['websocket']]);
   });
 });
@@ -79,9 +97,9 @@ describe('a backlog over 4 MiB that comes as one answer', () => {
     const other = await watching({ prefix: 'beside/' });
     const replay = collect(client.watch({ prefix: 'replay/' }, { startRevision: first }));
     await put('beside/a');
-    await until('it has come or ended', () => replay.values.length >= written.length || replay.error !== undefined);
+    await waitFor('it has come or ended', () => replay.values.length >= written.length || replay.error !== undefined);
     await put('beside/b');
-    await until('the other goes on', () => other.values.length >= 2);
+    await waitFor('the other goes on', () => other.values.length >= 2);
     expect(keys(other)).toEqual(['beside/a', 'beside/b']);
     expect(other.error).toBeUndefined();
     if (has(scene.server, '3.4.17')) expect(keys(replay)).toEqual(written);
@@ -92,18 +110,18 @@ describe('a backlog over 4 MiB that comes as one answer', () => {
     makeClient();
     await put('live/gone');
     const live: Collected<LiveUpdate> = collect(client.live({ prefix: 'live/' }));
-    await until('it is there', () => live.values.length > 0 && carriers().length > 0);
+    await waitFor('it is there', () => live.values.length > 0 && carriers().length > 0);
     await scene.proxy.refuse();
     await firstValueFrom(scene.direct.kv.delete('live/gone'));
     const { written } = await write('live/');
     await scene.proxy.accept();
-    await until('all is there', () => live.values.at(-1)?.state.size === written.length || live.error !== undefined);
+    await waitFor('all is there', () => live.values.at(-1)?.state.size === written.length || live.error !== undefined);
     expect([...(live.values.at(-1)?.state.keys() ?? [])].sort()).toEqual(written);
     const changes = live.values.flatMap((update) => update.changes.map(({ type, kv }) => `${type} ${kv.key}`));
     expect(changes.sort()).toEqual(['delete live/gone', ...written.map((key) => `put ${key}`)]);
     const types = new Set(live.values.slice(1).map(({ type }) => type));
     expect([...types]).toEqual([has(scene.server, '3.4.17') ? 'change' : 'resync']);
     await put('live/next');
-    await until('it goes on', () => live.values.at(-1)?.changes[0]?.kv.key === 'live/next');
+    await waitFor('it goes on', () => live.values.at(-1)?.changes[0]?.kv.key === 'live/next');
   });
 });

@@ -4,8 +4,8 @@ import type { Client } from '../../../src/index.js';
 import { collect, type Collected } from './support/collect.js';
 import { fill } from './support/fill.js';
 import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
-import { until } from '../../support/waitFor.js';
 import { watchersLeft, watchersOf } from './support/watchers.js';
+import { waitFor } from '../../support/waitFor.js';
 
 const WATCHES = 1_000;
 
@@ -22,7 +22,9 @@ describe.each([
   afterEach(() => client.close());
   afterAll(() => scene.close());
 
-  const makeClient = (): Client => scene.client({ carrier, heartbeatMs: 60_000, answerTimeoutMs: 10_000, graceMs: 20 });
+  // A version that is slow to come would be asked for again, on another connection.
+  const patient = { attemptTimeoutMs: 30_000, requestTimeoutMs: 60_000 };
+  const makeClient = (): Client => scene.client({ carrier, heartbeatMs: 60_000, responseTimeoutMs: 60_000, lingerMs: 20 }, patient);
   const nextRevision = async (): Promise<number> => (await firstValueFrom(scene.direct.kv.range('none'))).header.revision + 1;
 
   test('1 000 watches take one connection, and each sees its own', async () => {
@@ -30,7 +32,7 @@ describe.each([
     const startRevision = await nextRevision();
     const watches = Array.from({ length: WATCHES }, (_, index) => collect(client.watch({ prefix: `many/${index}/` }, { startRevision })));
     await fill(scene.direct, { prefix: 'many/', revisions: WATCHES });
-    await until('each has seen its event', () => watches.every(({ values }) => values.length >= 1));
+    await waitFor('each has seen its event', () => watches.every(({ values }) => values.length >= 1));
     expect(watches.map(({ values }) => values.map(({ kv }) => kv.key))).toEqual(watches.map((_, index) => [`many/${index}/0`]));
     // One more was made before, to ask for the version.
     expect(scene.proxy.accepted).toBeLessThanOrEqual(2);
@@ -45,7 +47,7 @@ describe.each([
       for (let index = 0; index < count; index++) collect(client.watch({ prefix: `closed/${index}/` }, { startRevision }));
       await watchersOf(scene, { streams: 1, watchers: nothing.watchers + count });
       await client.close();
-      await until('no socket is open', () => scene.proxy.open === 0);
+      await waitFor('no socket is open', () => scene.proxy.open === 0);
       await watchersLeft(scene, nothing);
     }
   });
@@ -67,13 +69,13 @@ describe.each([
     }
     await watchersLeft(scene, { watchers: before.watchers + 1, streams: before.streams + 1 });
     await fill(scene.direct, { prefix: 'rounds/kept/', revisions: 1 });
-    await until('the one that was kept is served', () => kept.values.length === 1);
+    await waitFor('the one that was kept is served', () => kept.values.length === 1);
     kept.stop();
     await watchersLeft(scene, before);
-    await until('nothing is watched', () => states.values.at(-1)?.status === 'idle');
+    await waitFor('nothing is watched', () => states.values.at(-1)?.status === 'idle');
     await client.close();
-    await until('no socket is open', () => scene.proxy.open === 0);
-    await until('no timer is left', () => activeResources() <= resources);
+    await waitFor('no socket is open', () => scene.proxy.open === 0);
+    await waitFor('no timer is left', () => activeResources() <= resources);
   });
 });
 

@@ -3,8 +3,8 @@ import { firstValueFrom } from 'rxjs';
 import type { Client } from '../../../src/index.js';
 import { collect } from './support/collect.js';
 import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
-import { until } from '../../support/waitFor.js';
 import { watchersLeft, watchersOf } from './support/watchers.js';
+import { waitFor } from '../../support/waitFor.js';
 
 let scene: Scene;
 let client: Client;
@@ -22,7 +22,7 @@ afterEach(() => client.close());
 afterAll(() => scene.close());
 
 /** It hears of nothing but the watch: no heartbeat falls into a test. */
-const makeClient = (graceMs = 1_000): Client => scene.client({ heartbeatMs: 60_000, answerTimeoutMs: 10_000, graceMs });
+const makeClient = (lingerMs = 1_000): Client => scene.client({ heartbeatMs: 60_000, responseTimeoutMs: 10_000, lingerMs });
 /**
  * What the server counts when there is a watch, and when there is none: to be asked for when that of the test before is gone, which takes a moment. 3.3 now and then counts one that ends
  * twice, and is below 0 from then on.
@@ -40,11 +40,11 @@ describe('subscribers of one watch', () => {
     const early = collect(client.watchBatches({ prefix: range }));
     await there();
     await put('a');
-    await until('the first sees it', () => early.values.length === 2);
+    await waitFor('the first sees it', () => early.values.length === 2);
     const late = collect(client.watchBatches({ prefix: range }));
     const lateEvents = collect(client.watch({ prefix: range }));
     await put('b');
-    await until('all see it', () => early.values.length === 3 && late.values.length === 2 && lateEvents.values.length === 1);
+    await waitFor('all see it', () => early.values.length === 3 && late.values.length === 2 && lateEvents.values.length === 1);
     expect(late.values).toEqual([{ type: 'progress', revision: early.values[1]?.revision, events: [] }, early.values[2]]);
     expect(lateEvents.values.map(({ kv }) => kv.key)).toEqual([`${range}b`]);
   });
@@ -59,7 +59,7 @@ describe('subscribers of one watch', () => {
     await there();
     const written = Array.from({ length: 100 }, (_, index) => `${range}${index}`);
     await Promise.all(written.map((_, index) => put(String(index))));
-    await until('the other sees all', () => other.values.length >= written.length);
+    await waitFor('the other sees all', () => other.values.length >= written.length);
     expect(late).toBeGreaterThan(0);
     expect(other.values.map(({ kv }) => kv.key).sort()).toEqual(written.sort());
     const revisions = other.values.map(({ revision }) => revision);
@@ -72,7 +72,7 @@ describe('subscribers of one watch', () => {
     await there();
     expect(await watchersOf(scene)).toMatchObject(one);
     for (const name of ['a', 'b']) await put(name);
-    await until('all have seen both', () => seen.every(({ values }) => values.length >= 2));
+    await waitFor('all have seen both', () => seen.every(({ values }) => values.length >= 2));
     const keys = new Set(seen.map(({ values }) => values.map(({ kv }) => kv.key).join()));
     expect([...keys]).toEqual([`${range}a,${range}b`]);
   });
@@ -83,14 +83,14 @@ describe('a watch whose last subscriber has left', () => {
     client = makeClient(60_000);
     const { one } = await counts();
     const first = collect(client.watchBatches({ prefix: range }));
-    await until('it is there', () => first.values.length > 0);
+    await waitFor('it is there', () => first.values.length > 0);
     await watchersOf(scene, one);
     const before = scene.proxy.up.bytes;
     first.stop();
     await put('while nobody looked');
     const again = collect(client.watchBatches({ prefix: range }));
     await put('seen');
-    await until('the event comes', () => again.values.some(({ events }) => events.some(({ kv }) => kv.key === `${range}seen`)));
+    await waitFor('the event comes', () => again.values.some(({ events }) => events.some(({ kv }) => kv.key === `${range}seen`)));
     expect(scene.proxy.up.bytes).toBe(before);
     expect(await watchersOf(scene)).toMatchObject(one);
   });
@@ -99,11 +99,11 @@ describe('a watch whose last subscriber has left', () => {
     client = makeClient(20);
     const { none, one } = await counts();
     const watch = collect(client.watchBatches({ prefix: range }));
-    await until('it is there', () => watch.values.length > 0);
+    await waitFor('it is there', () => watch.values.length > 0);
     expect(await watchersOf(scene)).toMatchObject(one);
     watch.stop();
     const states = collect(client.connection$);
-    await until('nothing is watched', () => states.values.at(-1)?.status === 'idle');
+    await waitFor('nothing is watched', () => states.values.at(-1)?.status === 'idle');
     await watchersLeft(scene, none);
   });
 });

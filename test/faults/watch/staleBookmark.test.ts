@@ -1,4 +1,6 @@
 import { expect, test } from '@jest/globals';
+import { watchRpcs } from '../../../src/codec/watch.js';
+import { readStreamMessage } from '../../../src/transport/json/response.js';
 import { MultiplexedStream } from '../../../src/watch/streams/multiplexedStream.js';
 import { observable } from '../../unit/watch/support.js';
 import { collect } from './support/collect.js';
@@ -25,33 +27,34 @@ function setUp() {
   });
   const watch = () => collect(observable(stream.watch({ key: 'a', filter: {} }, 1)));
   const bookmarksOf = ({ values }: ReturnType<typeof watch>) => values.flatMap((report) => ('progress' in report ? [report.progress] : []));
-  return { stream, watch, bookmarksOf };
+  const receive = (json: unknown): unknown => stream.receive(readStreamMessage(watchRpcs.watch.response, json, {}));
+  return { stream, receive, watch, bookmarksOf };
 }
 
 test('a bookmark that was made before a watch, and comes behind its creation, is none for it', () => {
-  const { stream, watch, bookmarksOf } = setUp();
+  const { stream, receive, watch, bookmarksOf } = setUp();
   const old = watch();
-  stream.receive(created(0));
+  receive(created(0));
   stream.requestProgress();
   const young = watch();
-  stream.receive(created(1));
-  stream.receive(bookmark(20));
+  receive(created(1));
+  receive(bookmark(20));
   expect([bookmarksOf(old), bookmarksOf(young)]).toEqual([[20], []]);
   stream.requestProgress();
-  stream.receive(bookmark(21));
+  receive(bookmark(21));
   expect([bookmarksOf(old), bookmarksOf(young)]).toEqual([[20, 21], [21]]);
 });
 
 test('a bookmark behind the first news of a watch is one for it, whatever was asked before', () => {
-  const { stream, watch, bookmarksOf } = setUp();
+  const { stream, receive, watch, bookmarksOf } = setUp();
   watch();
-  stream.receive(created(0));
+  receive(created(0));
   // Neither is answered: a watch is behind.
   stream.requestProgress();
   stream.requestProgress();
   const young = watch();
-  stream.receive(created(1));
-  stream.receive(event(1, 19));
-  stream.receive(bookmark(20));
+  receive(created(1));
+  receive(event(1, 19));
+  receive(bookmark(20));
   expect(bookmarksOf(young)).toEqual([20]);
 });

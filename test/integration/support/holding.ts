@@ -1,5 +1,5 @@
 import type { Observable, Subscription } from 'rxjs';
-import { until } from './outcomes.js';
+import { waitForValue } from '../../support/waitFor.js';
 
 /** What became of something that is held as long as it is subscribed to. */
 export interface Holding<T> {
@@ -28,12 +28,12 @@ export class Holder {
       completed: false,
       leave: () => subscription.unsubscribe(),
       first: async (timeoutMs) => {
-        await until(() => values.length > 0 || holding.endedAt > 0, Boolean, timeoutMs);
+        await waitForValue(() => values.length > 0 || holding.endedAt > 0, Boolean, timeoutMs);
         if (values.length > 0) return values[0] as T;
         throw holding.error ?? new Error('it completed without a value');
       },
       failure: async (timeoutMs) => {
-        await until(() => holding.endedAt > 0, Boolean, timeoutMs);
+        await waitForValue(() => holding.endedAt > 0, Boolean, timeoutMs);
         return holding.error;
       },
     };

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { isEtcdError, hasReason, type EtcdError, type EtcdErrorOf, type Reason } from 'rxetcd';
 import { lastValueFrom, toArray, type Observable } from 'rxjs';
 
@@ -31,15 +30,4 @@ export async function failureWith<R extends Reason>(reason: R, source: Observabl
   const error = await failureOf(source);
   if (!hasReason(error, reason)) throw new Error(`${reason} was expected, not ${error.reason} (${error.message})`);
   return error;
-}
-
-/** Polls until it holds; an error after the given time, with what was seen last. */
-export async function until<T>(read: () => Promise<T> | T, holds: (value: T) => boolean, timeoutMs = 10_000): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const value = await read();
-    if (holds(value)) return value;
-    if (performance.now() > deadline) throw new Error(`it never held within ${timeoutMs} ms; last seen: ${JSON.stringify(value)}`);
-    await delay(20);
-  }
 }

@@ -1,12 +1,12 @@
 import type { Client, KeyValue, Range, StreamOptions, WatchBatch, WatchEvent, WatchOptions } from 'rxetcd';
 import { firstValueFrom } from 'rxjs';
 import { watching, type Seen } from '../../unit/watch/support.js';
-import { until } from './outcomes.js';
+import { waitForValue } from '../../support/waitFor.js';
 
 export { watching, type Seen };
 
 /** Comes back soon, so that a test need not wait. */
-export const quick: StreamOptions = { heartbeatMs: 500, answerTimeoutMs: 2_000, initialBackoffMs: 10, maxBackoffMs: 100 };
+export const quick: StreamOptions = { heartbeatMs: 500, responseTimeoutMs: 2_000, initialBackoffMs: 10, maxBackoffMs: 100 };
 
 /** An event in a line. */
 export const shown = ({ type, kv, prevKv }: WatchEvent): string =>
@@ -22,14 +22,14 @@ export const last = <T>({ values }: Seen<T>): T | undefined => values.at(-1);
 
 /** Waits until so many values came, or an error, which is for the test to find. */
 export const seenAtLeast = (seen: Seen<unknown>, count: number): Promise<unknown> =>
-  until(
+  waitForValue(
     () => [seen.values.length, ...seen.errors],
     ([length]) => seen.errors.length > 0 || Number(length) >= count,
   );
 
 /** Waits for a value for which it holds, or an error, which is for the test to find. */
 export const updated = <T>(seen: Seen<T>, holds: (latest: T) => boolean): Promise<unknown> =>
-  until(
+  waitForValue(
     () => [seen.errors, last(seen)] as const,
     ([errors, latest]) => errors.length > 0 || (latest !== undefined && holds(latest)),
     20_000,

@@ -20,7 +20,7 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { createClient, isEtcdError, put, type Ownership } from '../../../src/index.js';
+import { createClient, isEtcdError, put, type LockHandle } from '../../../src/index.js';
 import { randomFrom, type Random } from '../random.js';
 import { COUNTERS, LOCKS, machineNow, type Count, type Line, type Orders } from './protocol.js';
 
@@ -34,14 +34,14 @@ const say = (line: Line): void => void process.stdout.write(`${JSON.stringify(li
 const etcd = createClient({
   endpoints: endpoint,
   requestTimeoutMs: 2_000,
-  streams: { heartbeatMs: 300, answerTimeoutMs: 500, initialBackoffMs: 5, maxBackoffMs: 200 },
+  streams: { heartbeatMs: 300, responseTimeoutMs: 500, initialBackoffMs: 5, maxBackoffMs: 200 },
 });
 
 /** Ownerships of which nobody here was told that they have ended. */
-const open = new Set<Ownership>();
+const open = new Set<LockHandle>();
 
 /** Counts up by one as often as it may, each time only if it is still the owner. */
-function work(lock: string, ownership: Ownership, careful: boolean, random: Random): Observable<unknown> {
+function work(lock: string, ownership: LockHandle, careful: boolean, random: Random): Observable<unknown> {
   const counter = COUNTERS + lock;
   const write = (n: number): Observable<boolean> =>
     defer(() => {
@@ -69,7 +69,7 @@ function work(lock: string, ownership: Ownership, careful: boolean, random: Rand
 function own(careful: boolean, random: Random): Observable<unknown> {
   return defer(() => {
     const lock = random.pick(locks);
-    let owned: Ownership | undefined;
+    let owned: LockHandle | undefined;
     const end = (is: 'lost' | 'released'): void => {
       if (owned !== undefined && open.delete(owned)) say({ is, at: machineNow(), key: owned.key });
     };

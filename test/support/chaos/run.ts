@@ -7,6 +7,7 @@ import { startTcpProxy, type TcpProxy } from '../faultProxies/tcpProxy.js';
 import { ContenderProcess } from './child.js';
 import { judge, type Figures, type Happened } from './judge.js';
 import { COUNTERS, LOCKS, machineNow } from './protocol.js';
+import { waitFor } from '../waitFor.js';
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -56,9 +57,9 @@ export async function lockChaos({ seed, seconds, losses, version, print }: Chaos
     await Promise.all(seats.map((seat) => trouble(seat, enough, faults)));
     await goesOn(etcd);
     await Promise.all(seats.map(({ process }) => process.end('SIGTERM')));
-    await until('everything is given back', async () => (await firstValueFrom(etcd.kv.count({ prefix: LOCKS }))) === 0);
+    await waitFor('everything is given back', async () => (await firstValueFrom(etcd.kv.count({ prefix: LOCKS }))) === 0);
     const { header } = await firstValueFrom(etcd.kv.put(COUNTERS, JSON.stringify({ n: 1, owner: Infinity })));
-    await until('the history is complete', () => (history.at(-1)?.revision ?? 0) >= header.revision);
+    await waitFor('the history is complete', () => (history.at(-1)?.revision ?? 0) >= header.revision);
     history.pop();
     const figures = judge(
       history,
@@ -134,16 +135,11 @@ function record(etcd: Client): Happened[] {
 async function goesOn(etcd: Client): Promise<void> {
   const owners = () => Promise.all(NAMES.map(async (name) => (await firstValueFrom(etcd.kv.get(COUNTERS + name)))?.value ?? ''));
   const before = await owners();
-  await until('every counter goes on', async () => (await owners()).every((now, index) => now !== before[index]));
+  await waitFor('every counter goes on', async () => (await owners()).every((now, index) => now !== before[index]));
 }
 
 async function untilOrLater(isSo: () => boolean, ms: number): Promise<void> {
   for (const end = machineNow() + ms; !isSo() && machineNow() < end;) await delay(5);
-}
-
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = machineNow() + 20_000; !(await isSo()); await delay(20))
-    if (machineNow() > end) throw new Error(`not within 20 s: ${what}`);
 }
 
 function describe({ writes, owners, refused, lost, leastMarginMs, failures }: Figures): string {

@@ -2,12 +2,12 @@ import { firstValueFrom } from 'rxjs';
 import { createClient, type ClientOptions } from '../../../src/index.js';
 import { findEtcd } from '../etcd/index.js';
 import { retryPorts } from '../etcd/server.js';
-import { eventually } from './eventually.js';
 import { follows, heal, leads, type Member } from './member.js';
 import { makeRotatingTls } from './rotatingTls.js';
 import { startMembers, stopMember } from './start.js';
 import type { FaultCluster, FaultClusterOptions } from './types.js';
 import { wipe } from './wipe.js';
+import { waitFor } from '../waitFor.js';
 
 export type { FaultCluster, FaultClusterOptions } from './types.js';
 
@@ -36,9 +36,9 @@ export async function startFaultCluster(options: FaultClusterOptions = {}): Prom
       tls,
       access,
       direct,
-      leader: () => eventually('somebody leads', async () => (await those(members, leads))[0]),
+      leader: () => waitFor('somebody leads', async () => (await those(members, leads))[0]),
       settled: async () =>
-        void (await eventually('all know a leader', async () => (await those(members, follows)).length === members.length || undefined)),
+        void (await waitFor('all know a leader', async () => (await those(members, follows)).length === members.length || undefined)),
       wipe: (member) => wipe(member, cluster),
       heal: () => heal(members),
       stop,
@@ -50,8 +50,8 @@ export async function startFaultCluster(options: FaultClusterOptions = {}): Prom
   }
 }
 
-/** By a client that is of no use afterwards: where certificates are asked for, a call without a token is refused as one of a user that is not known. */
-async function enableAuth(addresses: ClientOptions): Promise<void> {
+/** Turns auth on, with {@link ROOT}. Its client is closed: where certificates are asked for, a call without a token would be refused from then on. */
+export async function enableAuth(addresses: ClientOptions): Promise<void> {
   const etcd = createClient(addresses);
   try {
     await firstValueFrom(etcd.auth.userAdd(ROOT.username, { password: ROOT.password }));

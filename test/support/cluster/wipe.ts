@@ -1,8 +1,8 @@
 import { firstValueFrom, retry, throwError, timer, type Observable } from 'rxjs';
 import { createClient, hasReason } from '../../../src/index.js';
 import type { FaultCluster } from './types.js';
-import { eventually } from './eventually.js';
 import { leads, type Member } from './member.js';
+import { waitFor } from '../waitFor.js';
 
 /** Takes a member out of a cluster, with its data, and lets it join anew: with the addresses that it had, and another id. */
 export async function wipe(member: Member, { members, access }: FaultCluster): Promise<void> {
@@ -22,7 +22,7 @@ export async function wipe(member: Member, { members, access }: FaultCluster): P
     await whenHealthy(etcd.cluster.memberRemove(old.id));
     if (server.pid !== undefined) await server.kill();
     // What is asked for between two leaders may never be answered.
-    await eventually('one of the others leads', async () => (await Promise.all(others.map(leads))).includes(true) || undefined);
+    await waitFor('one of the others leads', async () => (await Promise.all(others.map(leads))).includes(true) || undefined);
     const { member: joined, members: all } = await whenHealthy(etcd.cluster.memberAdd(old.peerUrls));
     member.id = BigInt(joined.id).toString(16);
     const initialCluster = all.map(({ id, name, peerUrls }) => `${id === joined.id ? server.name : name}=${peerUrls[0] ?? ''}`).join(',');

@@ -75,5 +75,9 @@ export function transcriptOf(code: string): readonly string[] | undefined {
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
-/** Whether a line is what a transcript says: `…` stands for anything. */
-export const isAsTold = (line: string, told: string): boolean => new RegExp(`^${told.split('…').map(escaped).join('.*')}$`).test(line);
+/** Values that a program shows when it has none: a reader who copies the block would not take them for what differs from run to run. */
+const NO_VALUE = '(?:0|-1|NaN|null|undefined|)(?![^\\s,;:)])';
+
+/** Whether a line is what a transcript says: `…` stands for any value, but not for none. */
+export const isAsTold = (line: string, told: string): boolean =>
+  new RegExp(`^${told.split('…').map(escaped).join(`(?!${NO_VALUE}).+`)}$`).test(line);

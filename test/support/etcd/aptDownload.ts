@@ -5,19 +5,27 @@ import { lastLines, run } from './run.js';
 
 const abandonedAfterMs = 60 * 60_000;
 
+/** The packages to download. */
+export interface Wanted {
+  readonly mirror: AptSource;
+  readonly suite: string;
+  readonly packages: readonly string[];
+  /** Downloads what they depend on and this machine lacks, too: for its own suite only. */
+  readonly withMissing?: boolean;
+}
+
 /**
  * Downloads the packages and unpacks them as `target`. Needs no root: apt gets lists, cache and sources
  * of its own. Each caller works in a folder of its own and renames it at the end, so that two at the
  * same moment do not disturb each other, and a `target` that is there is whole.
  */
-export async function downloadPackages(mirror: AptSource, suite: string, target: string): Promise<void> {
+export async function downloadPackages(wanted: Wanted, target: string): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
   await removeAbandoned(dirname(target));
   const work = await mkdtemp(join(dirname(target), `.tmp-${basename(target)}-`));
   try {
     const root = join(work, 'root');
-    await fetchInto(work, mirror, suite);
-    for (const file of await readdir(join(work, 'deb'))) await must('dpkg', ['-x', join(work, 'deb', file), root], work);
+    for (const file of await fetchInto(work, wanted)) await must('dpkg', ['-x', file, root], work);
     await rename(root, target).catch(async (error: NodeJS.ErrnoException) => {
       // Another process was faster: its folder is as good as ours.
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
@@ -27,7 +35,8 @@ export async function downloadPackages(mirror: AptSource, suite: string, target:
   }
 }
 
-async function fetchInto(work: string, mirror: AptSource, suite: string): Promise<void> {
+/** @returns the packages' files */
+async function fetchInto(work: string, { mirror, suite, packages, withMissing = false }: Wanted): Promise<string[]> {
   for (const folder of ['lists/partial', 'cache/archives/partial', 'empty', 'deb']) await mkdir(join(work, folder), { recursive: true });
   await writeFile(join(work, 'status'), '');
   const sources = join(work, 'sources.list');
@@ -38,8 +47,11 @@ async function fetchInto(work: string, mirror: AptSource, suite: string): Promis
     'Dir::Etc::preferencesparts': join(work, 'empty'),
     'Dir::State': work,
     'Dir::State::lists': join(work, 'lists'),
-    'Dir::State::status': join(work, 'status'),
+    // The machine's own list of what is installed says what is missing.
+    'Dir::State::status': withMissing ? '/var/lib/dpkg/status' : join(work, 'status'),
     'Dir::Cache': join(work, 'cache'),
+    // Nothing is installed: dpkg's lock, which is root's, is not needed.
+    'Debug::NoLocking': '1',
     // As root apt would download as the user _apt, who may not write into the project's folder.
     'APT::Sandbox::User': process.getuid?.() === 0 ? 'root' : '',
     'Acquire::Languages': 'none',
@@ -62,7 +74,10 @@ async function fetchInto(work: string, mirror: AptSource, suite: string): Promis
     // and comes from the mirror that the machine takes its own packages from.
     await update('trusted=yes');
   });
-  await must('apt-get', [...options, 'download', 'etcd-server', 'etcd-client'], join(work, 'deb'));
+  const folder = join(work, withMissing ? 'cache/archives' : 'deb');
+  const order = withMissing ? ['install', '--yes', '--no-install-recommends', '--download-only', '--reinstall'] : ['download'];
+  await must('apt-get', [...options, ...order, ...packages], join(work, 'deb'));
+  return (await readdir(folder)).filter((file) => file.endsWith('.deb')).map((file) => join(folder, file));
 }
 
 async function must(file: string, args: readonly string[], cwd: string): Promise<void> {

@@ -13,6 +13,8 @@ async function main(args: readonly string[]): Promise<void> {
   if (!known || (at >= 0 && version === undefined)) throw new Error(usage);
   if (own.includes('--prefetch')) {
     const source = await findEtcd({ version });
+    if (source.kind === 'binary' && source.note !== undefined)
+      process.stderr.write(`etcd ${source.version} in place of a newer one: ${source.note}\n`);
     process.stdout.write(`etcd ${source.version} (${source.kind})\n`);
     return;
   }

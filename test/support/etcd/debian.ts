@@ -42,7 +42,7 @@ async function fromSuite(mirror: AptSource, suite: string, asked: string | undef
   const folder = folderOf(suite);
   const etcd = binaryIn(folder);
   try {
-    if (!existsSync(etcd)) await downloadPackages(mirror, suite, folder);
+    if (!existsSync(etcd)) await downloadPackages({ mirror, suite, packages: ['etcd-server', 'etcd-client'] }, folder);
     const source = await inspectBinary(etcd);
     return versionMatches(asked, source.version) ? source : `suite ${suite} has etcd ${source.version}, not ${asked}`;
   } catch (error) {
@@ -50,17 +50,33 @@ async function fromSuite(mirror: AptSource, suite: string, asked: string | undef
   }
 }
 
-/** The packages `etcd-server` and `etcd-client` from the machine's own mirror. A text is the reason why not. */
-export async function findDebian(asked: string | undefined): Promise<BinarySource | string> {
+/** Where this machine gets its own packages. */
+export interface OwnMirror {
+  readonly mirror: AptSource;
+  readonly id: string | undefined;
+  readonly codename: string | undefined;
+}
+
+/** The machine's own mirror. A text is the reason why there is none. */
+export function ownMirror(): OwnMirror | string {
   const missing = ['apt-get', 'dpkg'].filter((program) => findOnPath(program) === undefined);
   if (missing.length > 0) return `this machine has no ${missing.join(' and no ')}`;
   const { id, codename } = osRelease();
   const mirror = pickMirror(readAptSources(), codename);
-  if (mirror === undefined) return 'no mirror of the distribution in /etc/apt/sources.list or /etc/apt/sources.list.d';
+  return mirror === undefined
+    ? 'no mirror of the distribution in /etc/apt/sources.list or /etc/apt/sources.list.d'
+    : { mirror, id, codename };
+}
+
+/** The packages `etcd-server` and `etcd-client` from the machine's own mirror. A text is the reason why not. */
+export async function findDebian(asked: string | undefined): Promise<BinarySource | string> {
+  const own = ownMirror();
+  if (typeof own === 'string') return own;
+  const { mirror, id, codename } = own;
   const reasons: string[] = [];
   for (const suite of suitesFor(asked, id, codename)) {
     const found = await fromSuite(mirror, suite, asked);
-    if (typeof found !== 'string') return found;
+    if (typeof found !== 'string') return { ...found, note: reasons.length === 0 ? undefined : reasons.join('; ') };
     reasons.push(found);
   }
   return reasons.join('; ') || 'the suite of this machine is unknown';

@@ -5,7 +5,7 @@ import type { GenericContainer, StartedTestContainer } from 'testcontainers';
 import { START_TIMEOUT_MS, waitReady } from './launch.js';
 import type { Seat } from './processServer.js';
 import type { ClientTls, DockerSource, EtcdOptions, EtcdServer } from './types.js';
-import { imageTag, versionMatches } from './versions.js';
+import { flagsFor, imageTag, versionMatches } from './versions.js';
 
 /** Where the container finds the files of TLS. */
 const inside = { certFile: '/tls/cert.pem', keyFile: '/tls/key.pem', caFile: '/tls/ca.pem' } as const;
@@ -35,7 +35,12 @@ export async function findDocker(asked: string | undefined): Promise<DockerSourc
   }
 }
 
-function command(options: EtcdOptions, seat: Seat, endpoint: string, peerUrl: string): string[] {
+function command(
+  source: DockerSource,
+  options: EtcdOptions,
+  seat: Seat,
+  { endpoint, peerUrl }: { readonly endpoint: string; readonly peerUrl: string },
+): string[] {
   const { clientTls: tls } = options;
   return [
     ...['etcd', '--name', seat.name, '--data-dir', '/etcd-data'],
@@ -44,7 +49,7 @@ function command(options: EtcdOptions, seat: Seat, endpoint: string, peerUrl: st
     ...['--initial-cluster', seat.initialCluster ?? `${seat.name}=${peerUrl}`],
     ...(tls ? ['--cert-file', inside.certFile, '--key-file', inside.keyFile, '--trusted-ca-file', inside.caFile] : []),
     ...(tls?.clientCertAuth === true ? ['--client-cert-auth'] : []),
-    ...(options.args ?? []),
+    ...flagsFor(source.version, options.args ?? []),
   ];
 }
 
@@ -70,7 +75,7 @@ export async function startContainer(source: DockerSource, options: EtcdOptions,
   // An asked-for client certificate keeps the engine's health check out. The line differs with the version.
   const ready = tls ? Wait.forLogMessage(/serving .*client/) : Wait.forHttp('/health', 2379);
   let plan = new GenericContainer(source.image)
-    .withCommand(command(options, seat, endpoint, peerUrl))
+    .withCommand(command(source, options, seat, { endpoint, peerUrl }))
     .withEnvironment({ ...options.env })
     .withExposedPorts({ container: 2379, host: seat.clientPort })
     .withStartupTimeout(options.startTimeoutMs ?? START_TIMEOUT_MS)

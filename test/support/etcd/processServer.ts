@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fastFlags } from './binary.js';
 import { launch, readLog, START_TIMEOUT_MS, type LaunchPlan, type Running } from './launch.js';
 import type { BinarySource, EtcdOptions, EtcdServer } from './types.js';
+import { flagsFor } from './versions.js';
 import { startWatchdog } from './watchdog.js';
 
 /** What a member needs to know beyond the caller's options; ports and name are settled. */
@@ -91,7 +92,7 @@ export async function startProcess(source: BinarySource, options: EtcdOptions, s
       if (released) throw new Error(`etcd ${name} was stopped: its data are gone`);
       await end();
       if (wipe) await rm(dataDir, { recursive: true, force: true });
-      running = await launch({ ...plan, args: [...plan.args, ...args] }, watchdog.watch);
+      running = await launch({ ...plan, args: [...plan.args, ...flagsFor(source.version, args)] }, watchdog.watch);
     },
     pause: async () => send('SIGSTOP'),
     resume: async () => send('SIGCONT'),
@@ -115,6 +116,6 @@ function flags(source: BinarySource, options: EtcdOptions, at: Addresses): strin
     ...['--initial-cluster', at.initialCluster ?? `${at.name}=${peer}`],
     ...(tls ? ['--cert-file', tls.certFile, '--key-file', tls.keyFile, '--trusted-ca-file', tls.caFile] : []),
     ...(tls?.clientCertAuth === true ? ['--client-cert-auth'] : []),
-    ...(options.args ?? []),
+    ...flagsFor(source.version, options.args ?? []),
   ];
 }

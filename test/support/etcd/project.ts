@@ -13,7 +13,7 @@ export function projectRoot(from: string = process.cwd()): string {
   }
 }
 
-/** Where downloaded etcd binaries are kept; git ignores it. */
-export function cacheFolder(): string {
-  return join(projectRoot(), '.cache', 'etcd');
+/** Where downloaded binaries are kept; git ignores it. */
+export function cacheFolder(of: 'etcd' | 'proxies' = 'etcd'): string {
+  return join(projectRoot(), '.cache', of);
 }

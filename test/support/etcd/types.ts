@@ -11,6 +11,8 @@ export interface BinarySource {
   readonly kind: 'binary';
   readonly etcd: string;
   readonly version: string;
+  /** Why a better suited one could not be used. */
+  readonly note?: string | undefined;
   /** Knows `--unsafe-no-fsync` and `--log-level`: 3.3 does not. */
   readonly knowsFastFlags: boolean;
 }
@@ -36,7 +38,7 @@ export interface ClientTls {
 export interface EtcdOptions {
   /** `3.4` or `3.4.23`; by default `ETCD_VERSION`, else any. */
   readonly version?: string | undefined;
-  /** Further flags. They come last, and etcd takes the last of two. */
+  /** Further flags, as 3.5 spells them. They come last, and etcd takes the last of two. */
   readonly args?: readonly string[] | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** The member's name; a unique one by default. */

@@ -1,16 +1,30 @@
 /** What each Debian suite holds. `sid` moves on; the others are frozen. In order of preference. */
 export const debianSuites: readonly { readonly suite: string; readonly version: string }[] = [
-  { suite: 'trixie', version: '3.5.16' },
   { suite: 'sid', version: '3.5.30' },
+  { suite: 'trixie', version: '3.5.16' },
   { suite: 'bookworm', version: '3.4.23' },
   { suite: 'bullseye', version: '3.3.25' },
 ];
 
-const imageTags: Readonly<Record<string, string>> = { '3.3': 'v3.3.27', '3.4': 'v3.4.37', '3.5': 'v3.5.21' };
+const imageTags: Readonly<Record<string, string>> = {
+  '3.3': 'v3.3.27',
+  '3.4': 'v3.4.37',
+  '3.5': 'v3.5.21',
+  '3.6': 'v3.6.14',
+  '3.7': 'v3.7.1',
+};
 
 /** `3.4` matches `3.4.23`, `3.4.23` only itself; no wish matches everything. */
 export function versionMatches(asked: string | undefined, actual: string): boolean {
   return asked === undefined || actual === asked || actual.startsWith(`${asked}.`);
+}
+
+/** Spells flags as a version knows them: from 3.6 on, the word `experimental` is no longer part of their names. Before 3.4, logins cannot be made cheaper. */
+export function flagsFor(version: string, args: readonly string[]): readonly string[] {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < 3 || (major === 3 && minor < 4)) return args.filter((arg) => !arg.startsWith('--bcrypt-cost='));
+  if (major === 3 && minor < 6) return args;
+  return args.map((arg) => arg.replace(/^--experimental-/, '--'));
 }
 
 /** The version in the output of `etcd --version`. */

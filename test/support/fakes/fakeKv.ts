@@ -1,9 +1,7 @@
 import { defer, of, type Observable } from 'rxjs';
-import type { BytesLike } from '../../../src/model/bytes.js';
-import { toText } from '../../../src/model/bytes.js';
-import type { Compare } from '../../../src/model/compare.js';
+import { type BytesLike, toText } from '../../../src/model/bytes.js';
+import type { Compare, Op, TxnResult, TxnSpec } from '../../../src/model/op.js';
 import type { KeyValue } from '../../../src/model/keyValue.js';
-import type { Op, TxnResult, TxnSpec } from '../../../src/model/op.js';
 import type { PutResponse, ResponseHeader } from '../../../src/model/responses.js';
 import { kv } from '../../operators/support.js';
 

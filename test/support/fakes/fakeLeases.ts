@@ -1,19 +1,21 @@
 import { defer, map, NEVER, Observable, of, Subject, Subscription, throwError, timer } from 'rxjs';
-import { Agenda } from '../../../src/concurrency/agenda.js';
-import { moment } from '../../../src/concurrency/clock.js';
-import type { LeaseMeans } from '../../../src/concurrency/lease/heldLease.js';
-import type { Asker, Hold, Refresher } from '../../../src/concurrency/refresher.js';
-import { Rounds } from '../../../src/concurrency/lease/refreshScheduler.js';
-import { Releases } from '../../../src/concurrency/lease/cleanup.js';
-import type { Leases } from '../../../src/services/lease.js';
+import { RefreshScheduler } from '../../../src/concurrency/lease/refreshScheduler.js';
+import { now } from '../../../src/util/time.js';
+import type { LeaseContext } from '../../../src/concurrency/lease/heldLease.js';
+import type { KeepAliveRequest, KeepAliveResult, KeepAliveClient } from '../../../src/concurrency/lease/keepAliveStream.js';
+import { CleanupTracker } from '../../../src/concurrency/lease/cleanup.js';
+import type { LeaseService } from '../../../src/services/lease.js';
 import type { LeaseId } from '../../../src/model/ids.js';
+import type { Rpc } from '../../../src/codec/rpc.js';
 import type { Caller, Channel } from '../../../src/transport/call.js';
 import type { DuplexPart } from '../../../src/transport/http/transport.js';
-import type { ConnectionSettings } from '../../../src/watch/settings.js';
+import type { StreamTimeouts } from '../../../src/watch/retryable.js';
 import { errorOf } from '../../unit/concurrency/support.js';
 import type { Reason } from '../../../src/errors/index.js';
+import { idleActivity } from './fakeActivity.js';
+import { overJson } from './overJson.js';
 
-export const SETTINGS: ConnectionSettings = { heartbeatMs: 10_000, answerTimeoutMs: 5_000, initialBackoffMs: 50, maxBackoffMs: 5_000 };
+export const SETTINGS: StreamTimeouts = { heartbeatMs: 10_000, responseTimeoutMs: 5_000, initialBackoffMs: 50, maxBackoffMs: 5_000 };
 
 const header = { clusterId: '1', memberId: '1', revision: 1, raftTerm: '1' } as never;
 
@@ -47,7 +49,7 @@ export class FakeLeases {
         return { header, id, ttl: 60 };
       }),
     timeToLive: (id: LeaseId) => this.call(`timeToLive ${id}`, () => ({ header, id, ttl: 1, grantedTtl: 1, keys: [Uint8Array.of(1)] })),
-  } as unknown as Leases;
+  } as unknown as LeaseService;
 
   private call<T>(what: string, carryOut: () => T): Observable<T> {
     const [name = ''] = what.split(' ');
@@ -69,46 +71,46 @@ export class FakeLeases {
 }
 
 /** Refreshes leases by an Observable each. */
-export function refresherBy(refresh: (asker: Asker) => Observable<Hold>): Refresher {
-  const under = new Map<Asker, Subscription>();
+export function keepAlivesBy(refresh: (request: KeepAliveRequest) => Observable<KeepAliveResult>): LeaseContext['keepAlives'] {
+  const under = new Map<KeepAliveRequest, Subscription>();
   return {
-    ask: (asker) => {
+    send: (request) => {
       const call = new Subscription();
-      under.set(asker, call);
-      call.add(refresh(asker).subscribe({ next: (hold) => asker.refreshed(hold), error: (error: unknown) => asker.failed(error) }));
+      under.set(request, call);
+      call.add(refresh(request).subscribe({ next: (hold) => request.refreshed(hold), error: (error: unknown) => request.failed(error) }));
     },
-    leave: (asker) => under.get(asker)?.unsubscribe(),
+    cancel: (request) => under.get(request)?.unsubscribe(),
+    hold: () => NEVER,
   };
 }
 
 /** A refresh that is asked for when it is subscribed to. */
-export function refreshBy(refresher: Refresher, id: LeaseId, patienceMs: number): Observable<Hold> {
+export function refreshBy(client: KeepAliveClient, id: LeaseId, timeoutMs: number): Observable<KeepAliveResult> {
   return new Observable((subscriber) => {
-    const asker: Asker = {
+    const request: KeepAliveRequest = {
       id,
-      patienceMs,
+      timeoutMs,
       refreshed: (hold) => {
         subscriber.next(hold);
         subscriber.complete();
       },
       failed: (error) => subscriber.error(error),
     };
-    refresher.ask(asker);
-    return () => refresher.leave(asker);
+    client.send(request);
+    return () => client.cancel(request);
   });
 }
 
 /** What leases are held with, over a fake service; every refresh is answered unless told otherwise. */
-export function meansWith(leases: FakeLeases, more: Partial<LeaseMeans> = {}): LeaseMeans & { readonly closed: Subject<void> } {
+export function meansWith(leases: FakeLeases, more: Partial<LeaseContext> = {}): LeaseContext & { readonly closed: Subject<void> } {
   return {
-    rounds: new Rounds(new Agenda()),
-    refresher: refresherBy(({ id }) => {
-      const sentAt = moment();
+    scheduler: new RefreshScheduler(),
+    keepAlives: keepAlivesBy(({ id }) => {
+      const sentAt = now();
       return leases.there.has(id) ? of({ ttl: leases.grants ?? 60, sentAt }) : throwError(() => errorOf('LeaseNotFound'));
     }),
     service: leases.service,
-    releases: new Releases(),
-    hold: () => NEVER,
+    cleanup: new CleanupTracker(),
     settings: SETTINGS,
     ...more,
     closed: new Subject<void>(),
@@ -131,7 +133,7 @@ export class FakeStreams {
   readonly failures: Reason[] = [];
   private breaks = new Subject<never>();
 
-  readonly caller: Pick<Caller, 'channel'> = { channel: () => of(this.channel()) };
+  readonly caller: Pick<Caller, 'channel'> = { channel: (rpc) => of(this.channel(rpc)) };
 
   /** Breaks every stream. */
   break(reason: Reason): void {
@@ -140,13 +142,14 @@ export class FakeStreams {
     broken.error(errorOf(reason));
   }
 
-  private channel(): Channel {
+  private channel<In, A>(rpc: Rpc<In, A>): Channel<In, A> {
     return {
       carrier: this.carrier,
       endpoint: 'http://a:1',
       version: undefined,
       removed: NEVER,
-      duplex: this.carrier === 'chunked' ? undefined : this.stream(),
+      activity: idleActivity,
+      duplex: this.carrier === 'chunked' ? undefined : overJson(rpc, this.stream()),
       answered: () => undefined,
       failed: ({ reason }) => this.failures.push(reason) > 0,
     };

@@ -5,8 +5,10 @@ import { withClocksInStep } from '../../unit/clocks.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { EtcdError, isEtcdError, type Reason } from '../../../src/errors/index.js';
 import { settingsOf } from '../../../src/options/clientOptions.js';
+import type { LeaseActivity } from '../../../src/transport/endpoints/activity.js';
 import type { Caller, CallOptions } from '../../../src/transport/call.js';
 import { createCaller, type CallerSettings, type ClosableCaller } from '../../../src/transport/caller.js';
+import { jsonWire } from '../../../src/transport/json/jsonWire.js';
 import type { HttpRequest, HttpResponse, StreamPart, Transport } from '../../../src/transport/http/transport.js';
 
 /** What becomes of a request. It calls `onSent` where the request leaves. */
@@ -80,13 +82,13 @@ export function scriptedTransport(
   script: Script,
   version: Script = reply(200, { etcdserver: '3.5.0', etcdcluster: '3.5.0' }),
 ): ScriptedTransport {
-  const isCheck = ({ path }: HttpRequest): boolean => path.startsWith('/health?');
+  const isCheck = ({ path }: HttpRequest): boolean => path.includes('/health?');
   const logOf = (request: HttpRequest): HttpRequest[] => {
-    if (request.path === '/version') return transport.versionRequests;
+    if (request.path.endsWith('/version')) return transport.versionRequests;
     return isCheck(request) ? transport.checks : transport.posts;
   };
   const scriptOf = (request: HttpRequest): Script => {
-    if (request.path === '/version') return version;
+    if (request.path.endsWith('/version')) return version;
     return isCheck(request) ? transport.health : script;
   };
   const track = <T>(request: HttpRequest, run: () => Observable<T>): Observable<T> =>
@@ -115,8 +117,9 @@ export function scriptedTransport(
 export const A = 'http://a:1';
 export const B = 'http://b:1';
 
-export function callerOf(transport: Transport, settings: Partial<CallerSettings> = {}): ClosableCaller {
-  return createCaller(transport, { ...settingsOf({ tryTimeoutMs: 1_500 }), endpoints: [A], ...settings });
+export function callerOf(transport: Transport, settings: Partial<CallerSettings> = {}, leases?: LeaseActivity): ClosableCaller {
+  const all = { ...settingsOf({ attemptTimeoutMs: 1_500 }), endpoints: [A], ...settings };
+  return createCaller(jsonWire(transport, all), all, undefined, leases);
 }
 
 /** What a call comes to: its value, or the reason of its error. */

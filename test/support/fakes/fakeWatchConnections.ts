@@ -1,14 +1,16 @@
 import { asyncScheduler, concat, defer, ignoreElements, mergeMap, NEVER, Observable, of, retry, throwError, timer } from 'rxjs';
+import type { Rpc } from '../../../src/codec/rpc.js';
 import { EtcdError, type Reason } from '../../../src/errors/index.js';
 import type { Caller, Channel } from '../../../src/transport/call.js';
 import type { DuplexPart } from '../../../src/transport/http/transport.js';
-import { WatchConnections } from '../../../src/watch/connections.js';
-import type { ConnectionState } from '../../../src/watch/connectionState.js';
-import type { StreamLost } from '../../../src/watch/streamLost.js';
-import type { WatchStream } from '../../../src/watch/watchStream.js';
+import { createWatchStreams } from '../../../src/watch/streams/duplexStream.js';
+import type { ConnectionState, StreamLostError } from '../../../src/watch/streams/streamManager.js';
+import type { WatchStream } from '../../../src/watch/messages.js';
 import { watching, type Seen } from '../../unit/watch/support.js';
+import { idleActivity } from './fakeActivity.js';
+import { overJson } from './overJson.js';
 
-export const settings = { heartbeatMs: 10_000, answerTimeoutMs: 5_000, initialBackoffMs: 100, maxBackoffMs: 1_600 };
+export const settings = { heartbeatMs: 10_000, responseTimeoutMs: 5_000, initialBackoffMs: 100, maxBackoffMs: 1_600 };
 export const progress: DuplexPart = { type: 'message', json: { result: { header: { revision: '1' }, watch_id: '-1' } } };
 export const opened: DuplexPart = { type: 'open', send: () => undefined };
 
@@ -41,7 +43,7 @@ export function setUp(tries: readonly [Try, ...Try[]], { hopeless = [] }: { read
   const closedAt: number[] = [];
   const said: string[] = [];
   const never = (): never => { throw new Error('this test has no calls'); }; // prettier-ignore
-  const channel = (): Observable<Channel> =>
+  const channel = <In, A>(rpc: Rpc<In, A>): Observable<Channel<In, A>> =>
     defer(() => {
       const script = tries[Math.min(openedAt.length, tries.length - 1)] ?? tries[0];
       openedAt.push(asyncScheduler.now());
@@ -49,12 +51,13 @@ export function setUp(tries: readonly [Try, ...Try[]], { hopeless = [] }: { read
         subscriber.add(() => closedAt.push(asyncScheduler.now()));
         subscriber.add(script().subscribe(subscriber));
       });
-      return of<Channel>({
+      return of<Channel<In, A>>({
         carrier: 'websocket',
         endpoint: 'http://a:1',
         version: undefined,
         removed: NEVER,
-        duplex,
+        activity: idleActivity,
+        duplex: overJson(rpc, duplex),
         answered: () => said.push('answered'),
         failed: ({ reason }) => {
           said.push(reason);
@@ -63,7 +66,7 @@ export function setUp(tries: readonly [Try, ...Try[]], { hopeless = [] }: { read
       });
     });
   const caller: Caller = { unary: never, stream: never, get: never, channel };
-  const connections = new WatchConnections(caller, settings);
+  const connections = createWatchStreams(caller, settings);
   const states: ConnectionState[] = [];
   connections.state.subscribe((state) => states.push(state));
   return {
@@ -77,7 +80,9 @@ export function setUp(tries: readonly [Try, ...Try[]], { hopeless = [] }: { read
     /** A watch as the real ones are: it comes back as long as it may. */
     watch: (): Seen<WatchStream> =>
       watching(
-        connections.track(connections.stream().pipe(retry({ delay: (lost: StreamLost) => (lost.again ? of(0) : throwError(() => lost)) }))),
+        connections.track(
+          connections.stream().pipe(retry({ delay: (lost: StreamLostError) => (lost.again ? of(0) : throwError(() => lost)) })),
+        ),
       ),
   };
 }

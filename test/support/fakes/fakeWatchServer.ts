@@ -1,7 +1,9 @@
+import { requestText } from '../../../src/codec/rpc.js';
+import { watchRpcs } from '../../../src/codec/watch.js';
 import { toBase64 } from '../../../src/model/bytes.js';
+import { readStreamMessage } from '../../../src/transport/json/response.js';
 import { MultiplexedStream } from '../../../src/watch/streams/multiplexedStream.js';
-import type { WatchTarget } from '../../../src/watch/messages.js';
-import type { WatchReport } from '../../../src/watch/watchStream.js';
+import type { WatchMessage, WatchTarget } from '../../../src/watch/messages.js';
 import { observable, watching } from '../../unit/watch/support.js';
 
 /** A stream with a server at its other end that says what the test wants. */
@@ -13,17 +15,18 @@ export function setUp({ orderedProgress = true, fragments = true, takesIds = fal
     fragments,
     takesIds,
     orderedProgress,
-    send: (message) => sent.push(JSON.parse(message)),
+    send: (request) => sent.push(JSON.parse(requestText(watchRpcs.watch, request))),
     expect: (answer) => expected.push(answer),
   });
-  const say = (id: number, more: object = {}): unknown =>
-    stream.receive({ result: { header: { revision: '9' }, watch_id: String(id), ...more } });
+  const receive = (json: unknown): unknown => stream.receive(readStreamMessage(watchRpcs.watch.response, json, {}));
+  const say = (id: number, more: object = {}): unknown => receive({ result: { header: { revision: '9' }, watch_id: String(id), ...more } });
   return {
     stream,
+    receive,
     expected,
     /** What was sent since it was last looked at. */
     sent: () => sent.splice(0),
-    watch: (key: string, startRevision = 1) => watching(observable(stream.watch(target(key), startRevision))),
+    watch: (key: string, startRevision = 1, fragment = false) => watching(observable(stream.watch(target(key), startRevision, fragment))),
     say,
     created: (id: number) => say(id, { created: true }),
     changed: (id: number, key: string, revision: number) =>
@@ -32,10 +35,10 @@ export function setUp({ orderedProgress = true, fragments = true, takesIds = fal
 }
 
 export const target = (key: string): WatchTarget => ({ key, filter: {} });
-export const create = (key: string) => ({ create_request: { key: toBase64(key), start_revision: '1', fragment: true } });
+export const create = (key: string) => ({ create_request: { key: toBase64(key), start_revision: '1' } });
 export const cancel = (id: number) => ({ cancel_request: { watch_id: String(id) } });
 /** Reports in a line each. */
-export const told = ({ values }: { readonly values: readonly WatchReport[] }): string[] =>
+export const told = ({ values }: { readonly values: readonly WatchMessage[] }): string[] =>
   values.map((report) => {
     if (report.type === 'created') return 'created';
     return report.progress === undefined

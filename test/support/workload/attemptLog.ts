@@ -5,8 +5,8 @@ export class Tries {
   private readonly failed: { readonly at: number; readonly what: string }[] = [];
 
   /** Listens, and has no say. */
-  readonly listen: RetryPolicy = ({ rpc, safety, error, verdict }) => {
-    if (safety === 'read') this.failed.push({ at: performance.now(), what: `${rpc}: ${error.message}, ${verdict}` });
+  readonly listen: RetryPolicy = ({ rpc, safety, error, action }) => {
+    if (safety === 'read') this.failed.push({ at: performance.now(), what: `${rpc}: ${error.message}, ${action}` });
     return 'default';
   };
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { lastValueFrom, Subject, switchMap, take, takeUntil, tap } from 'rxjs';
-import { hasReason, isEtcdError, put, type Client, type Ownership } from '../../../src/index.js';
+import { hasReason, isEtcdError, put, type Client, type LockHandle } from '../../../src/index.js';
 import type { Random } from '../random.js';
 import type { Gate } from './pauseGate.js';
 import type { Breach } from './callLog.js';
@@ -35,7 +35,7 @@ export class Contender {
   /** When it was told that it had lost the lock. */
   readonly losses: number[] = [];
   /** As far as it was told. */
-  owned: Ownership | undefined;
+  owned: LockHandle | undefined;
   private readonly over = new Subject<void>();
   private readonly end: Promise<void>;
 
@@ -82,7 +82,7 @@ export class Contender {
     this.owned = undefined;
   }
 
-  private async countUp(ownership: Ownership): Promise<void> {
+  private async countUp(ownership: LockHandle): Promise<void> {
     const before = await lastValueFrom(this.etcd.kv.count({ prefix: COUNTS }));
     const last = before + this.random.int(1, MOST_COUNTS);
     for (let n = before + 1; n <= last && this.owned === ownership && (await this.gate.passed()); n++) {
@@ -91,7 +91,7 @@ export class Contender {
     }
   }
 
-  private async count(n: number, ownership: Ownership): Promise<void> {
+  private async count(n: number, ownership: LockHandle): Promise<void> {
     const { guard, revision: owner } = ownership;
     const counting = { compare: [guard], success: [put(countKey(n), String(owner))] };
     const { succeeded } = await lastValueFrom(this.etcd.kv.txn(counting, { timeoutMs: TIMEOUT_MS }));

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { eventually } from '../cluster/eventually.js';
 import type { FaultCluster } from '../cluster/types.js';
 import { getText } from '../etcd/http.js';
 import { stallClients, stallPeers, type Member, type Way } from '../cluster/member.js';
 import type { Random } from '../random.js';
 import type { Workload } from './workload.js';
+import { waitFor } from '../waitFor.js';
 
 /** What a fault happens to. */
 export interface Stage {
@@ -127,6 +127,6 @@ export const AUTH_FAULTS = {
     await delay((TOKEN_TTL + 1.5) * 1_000);
     workload.go();
     mendable();
-    await eventually('somebody had to authenticate', async () => (await authentications(cluster)) > before || undefined);
+    await waitFor('somebody had to authenticate', async () => (await authentications(cluster)) > before || undefined);
   },
 } satisfies Record<string, Fault>;

@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import * as t from 'io-ts';
 import { inspect } from 'node:util';
 import { KeyValueCodec } from '../../../src/codec/common.js';
+import { DeleteRangeResponse, RangeResponse } from '../../../src/codec/kv.js';
+import { EventCodec } from '../../../src/codec/watch.js';
 import { INVALID } from '../../../src/codec/wire.js';
 import type { KeyValue } from '../../../src/model/keyValue.js';
 import { sent } from './sent.js';
@@ -34,6 +36,20 @@ describe('a key-value pair', () => {
   it('has no lease where the wire has none, or 0', () => {
     expect(read({ key: base64('a') }).lease).toBeUndefined();
     expect(read({ key: base64('a'), lease: '0' }).lease).toBeUndefined();
+  });
+
+  it.each(['create_revision', 'mod_revision', 'version'])('has no negative %s', (field) => {
+    for (const negative of ['-1', '-9007199254740991', -1]) {
+      expect(KeyValueCodec.read({ ...wire, [field]: negative })).toBe(INVALID);
+      expect(KeyValueCodec.explain({ ...wire, [field]: negative }, [])).toHaveLength(1);
+      expect(EventCodec.read({ kv: { ...wire, [field]: negative } })).toBe(INVALID);
+      expect(RangeResponse.read({ kvs: [wire, { ...wire, [field]: negative }] })).toBe(INVALID);
+    }
+  });
+
+  it('is not one of fewer than none', () => {
+    expect(RangeResponse.read({ count: '-1' })).toBe(INVALID);
+    expect(DeleteRangeResponse.read({ deleted: '-1' })).toBe(INVALID);
   });
 
   it('holds any bytes', () => {

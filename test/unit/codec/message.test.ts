@@ -23,7 +23,7 @@ import {
 } from '../../../src/codec/lease.js';
 import { INVALID } from '../../../src/codec/wire.js';
 import { hasReason } from '../../../src/errors/index.js';
-import { failuresOf } from '../../../src/model/failures.js';
+import { failuresOf } from '../../../src/model/validate.js';
 import { leaseId } from '../../../src/model/ids.js';
 import { sent } from './sent.js';
 

@@ -144,6 +144,28 @@ describe('bytes', () => {
   });
 });
 
+describe('base64 of any length', () => {
+  const lengths = fc.oneof(fc.nat(200), fc.integer({ min: 16_370, max: 16_400 }), fc.integer({ min: 49_100, max: 49_200 }));
+  const base64Of = (length: number): string => Buffer.alloc(length, 'etcd').toString('base64');
+
+  it('is accepted wherever its padding is', () => {
+    fc.assert(fc.property(lengths, (length) => expect(isBase64(base64Of(length))).toBe(true)));
+  });
+
+  it('is refused with a wrong character in it, wherever that stands', () => {
+    const wrong = fc.constantFrom(' ', '\n', '!', '=', '\0', 'é', 'Ł');
+    fc.assert(
+      fc.property(lengths, fc.nat(), wrong, (length, at, character) => {
+        const text = base64Of(length + 1).replace(/=+$/, 'AA'.slice(0, 2 - (length % 3)));
+        const place = at % (text.length - 2);
+        expect(isBase64(text.slice(0, place) + character + text.slice(place + 1))).toBe(false);
+        // One too many that the next character makes up for.
+        expect(isBase64(text.slice(0, place) + character + text.slice(place))).toBe(false);
+      }),
+    );
+  });
+});
+
 describe('enumeration', () => {
   const Order = enumeration('Order', ['NONE', 'UP', 'DOWN']);
 

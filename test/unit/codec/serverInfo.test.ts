@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ServerHealth, ServerVersion } from '../../../src/codec/serverInfo.js';
-import { failuresOf } from '../../../src/model/failures.js';
+import { failuresOf } from '../../../src/model/validate.js';
 
 describe('the version of a server', () => {
   it('is read, with the storage version where there is one', () => {

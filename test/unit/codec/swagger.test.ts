@@ -10,7 +10,7 @@ import { leaseRpcs } from '../../../src/codec/lease.js';
 import { lockRpcs } from '../../../src/codec/lock.js';
 import { maintenanceRpcs } from '../../../src/codec/maintenance.js';
 import type { Rpc } from '../../../src/codec/rpc.js';
-import { NEWEST_FIELD } from '../../../src/codec/since.js';
+import { NEWEST_FIELD } from '../../../src/codec/message.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 import { WireType, type Field, type WireKind } from '../../../src/codec/wire.js';
 

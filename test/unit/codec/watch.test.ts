@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { EventCodec, WatchRequest, WatchResponse } from '../../../src/codec/watch.js';
 import { INVALID } from '../../../src/codec/wire.js';
-import { failuresOf } from '../../../src/model/failures.js';
+import { failuresOf } from '../../../src/model/validate.js';
 import { sent } from './sent.js';
 
 const kv = { key: 'YQ==', mod_revision: '5', create_revision: '2', version: '2', value: 'Yg==' };

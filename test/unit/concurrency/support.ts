@@ -1,8 +1,8 @@
 import { jest } from '@jest/globals';
 import { asyncScheduler, defer, map, throwError, timer, type Observable, type Subscription } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
-import { moment } from '../../../src/concurrency/clock.js';
-import type { Hold } from '../../../src/concurrency/refresher.js';
+import { now } from '../../../src/util/time.js';
+import type { KeepAliveResult } from '../../../src/concurrency/lease/keepAliveStream.js';
 import { EtcdError, isEtcdError, type Reason } from '../../../src/errors/index.js';
 import { leaseId } from '../../../src/model/ids.js';
 
@@ -80,14 +80,14 @@ export function told<T>({ now }: VirtualTime, source: Observable<T>): Told<T> {
 }
 
 /** What becomes of a refresh. */
-export type Answer = () => Observable<Hold>;
+export type Answer = () => Observable<KeepAliveResult>;
 
 /** It is answered, so many milliseconds later. */
 export const answered =
   (ttl: number, afterMs = 1): Answer =>
   () =>
     defer(() => {
-      const sentAt = moment();
+      const sentAt = now();
       return timer(afterMs).pipe(map(() => ({ ttl, sentAt })));
     });
 

@@ -42,6 +42,7 @@ test('what a server on TLS breaks off as it stops is known by gRPC’s words for
 
 test('what a gateway says of the calls that it lets go of as its server stops is known, bare or as gRPC writes it', () => {
   expect(reasonOf('grpc: the client connection is closing')).toBe('Stopped');
+  expect(reasonOf('not a primary lessor')).toBe('LeaderChanged');
   expect(reasonOf('rpc error: code = Canceled desc = grpc: the client connection is closing')).toBe('Stopped');
   // etcd 3.4
   expect(reasonOf('OK: HTTP status code 200; transport: missing content-type field')).toBe('Stopped');
@@ -112,13 +113,14 @@ describe('an EtcdError', () => {
     expect(error).toBeInstanceOf(EtcdError);
     expect(error).toBeInstanceOf(Error);
     expect(isEtcdError(error)).toBe(true);
-    expect(error.name).toBe('EtcdError');
+    expect(error.name).toBe(error.constructor.name);
+    expect(error.name).toBe(`${error.reason}Error`);
   });
 
   test('survives JSON with its reason, and what its kind adds', () => {
     const compacted: unknown = JSON.parse(JSON.stringify(new CompactedError('gone', { compactRevision: 7, rpc: 'Watch.Watch' })));
     const shown = {
-      name: 'EtcdError',
+      name: 'CompactedError',
       reason: 'Compacted',
       code: 'OutOfRange',
       message: 'gone (Watch.Watch)',

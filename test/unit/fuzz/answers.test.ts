@@ -2,9 +2,11 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { lastValueFrom, takeUntil, timer, toArray, type Observable } from 'rxjs';
 import { createClient, isEtcdError, type EtcdError, leaseId, put, type Client } from '../../../src/index.js';
-import { expectSilentAbout, rejection, until } from '../transport/support.js';
+import { expectSilentAbout, rejection } from '../transport/support.js';
 import { answers, GOOD, say, SECRET, type Answer } from './answers.js';
 import { startRawServer } from '../../support/fakes/fakeRawServer.js';
+import { stopwatch } from '../../support/stopwatch.js';
+import { waitFor } from '../../support/waitFor.js';
 
 /** A call that is answered badly, at the path that is. */
 const CALLS: Readonly<Record<string, readonly [path: string, write: boolean, call: (client: Client) => Observable<unknown>]>> = {
@@ -54,15 +56,15 @@ async function outcomeOf(path: string, answer: Answer, call: (client: Client) =>
     streams: { carrier: 'chunked', initialBackoffMs: 1 },
   });
   clients.add(client);
-  const begun = performance.now();
+  const elapsed = stopwatch();
   const outcome = await lastValueFrom(call(client).pipe(toArray())).then(
     (values) => ({ values }),
     (error: unknown) => ({ error }),
   );
-  const tookMs = performance.now() - begun;
+  const tookMs = elapsed().awakeMs;
   await client.close();
   clients.delete(client);
-  await until('its sockets are closed', () => server.open === 0);
+  await waitFor('its sockets are closed', () => server.open === 0);
   await server.close();
   return { endpoint, tookMs, asked, ...outcome };
 }

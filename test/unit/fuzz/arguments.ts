@@ -112,10 +112,11 @@ export const METHODS: Readonly<Record<string, readonly Argument[]>> = {
   live: [KEY],
   liveValue: [KEY, needed(CODEC)],
   liveState: [KEY],
+  liveReady: [KEY],
   liveValueState: [KEY, needed(CODEC)],
   lock: [LOCK, OPTIONS],
   tryLock: [LOCK, OPTIONS],
-  lockClaims: [LOCK],
+  lockWaiters: [LOCK],
   election: [LOCK],
   update: [KEY, [() => '1', FUNCTION], OPTIONS],
   stm: [[() => 1, FUNCTION], OPTIONS],
@@ -132,7 +133,9 @@ export const METHODS: Readonly<Record<string, readonly Argument[]>> = {
   version: [OPTIONS],
   health: [OPTIONS],
   metrics: [OPTIONS],
+  livez: [OPTIONS],
   metricsText: [OPTIONS],
+  readyz: [OPTIONS],
   setEndpoints: [['http://127.0.0.1:1', kind(() => false)]],
 };
 

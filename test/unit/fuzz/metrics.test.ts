@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { parseMetrics } from '../../../src/codec/metrics.js';
+import { parseMetrics } from '../../../src/codec/serverInfo.js';
 import { hasReason } from '../../../src/errors/index.js';
 
 describe('metrics', () => {
@@ -38,7 +38,8 @@ describe('metrics', () => {
   test('of a line that is made to be tried in many ways are refused at once', () => {
     const begun = performance.now();
     expect(() => parseMetrics(`a{${'b="c"   '.repeat(40)}!`)).toThrow('line 1');
-    expect(performance.now() - begun).toBeLessThan(1_000);
+    // Trying all ways would take 2 ^ 40 steps.
+    expect(performance.now() - begun).toBeLessThan(10_000);
   });
 
   test('with labels and names of JavaScript’s own are nothing more than that', () => {

@@ -1,7 +1,7 @@
 import * as t from 'io-ts';
 import { NEVER, of } from 'rxjs';
 import * as operators from '../../../operators/index.js';
-import { key } from '../../../src/model/compare.js';
+import { key } from '../../../src/model/op.js';
 import { isText } from './arguments.js';
 
 /** What it may be, of what is tried. */
@@ -64,6 +64,7 @@ export const OPERATORS: Readonly<Record<string, Arguments>> = {
   changedValues: {},
   commitTxn: { args: { kv: KV, build: MAY_BE_FUNCTION } },
   compareAndSet: { args: { kv: KV } },
+  conflateByKey: { args: { project: FUNCTION } },
   decodeJson: { args: { codec: CODEC } },
   decodeWith: { args: { codec: CODEC } },
   deletes: {},

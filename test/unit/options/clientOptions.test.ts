@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { FOREIGN } from '../../../src/options/foreignOptions.js';
 import { refused, settings } from '../settings.js';
 import { expectSilentAbout } from '../transport/support.js';
 
@@ -10,7 +11,9 @@ describe('without a word', () => {
       tls: {},
       connectTimeoutMs: 5_000,
       requestTimeoutMs: 10_000,
-      tryTimeoutMs: 800,
+      maxPendingCalls: 65_536,
+      closeTimeoutMs: 10_000,
+      attemptTimeoutMs: 800,
       discovery: undefined,
       retry: undefined,
       keepAliveMs: 30_000,
@@ -18,8 +21,15 @@ describe('without a word', () => {
       maxResponseBytes: 128 * 1024 * 1024,
       headers: { 'user-agent': 'rxetcd', 'content-type': 'application/json' },
       apiPrefix: undefined,
-      gatherReads: true,
-      streams: { carrier: 'auto', heartbeatMs: 1_000, answerTimeoutMs: 2_000, initialBackoffMs: 50, maxBackoffMs: 2_000, graceMs: 1_000 },
+      batchReads: true,
+      streams: {
+        carrier: 'auto',
+        heartbeatMs: 12_000,
+        responseTimeoutMs: 2_000,
+        initialBackoffMs: 50,
+        maxBackoffMs: 2_000,
+        lingerMs: 1_000,
+      },
     });
   });
 
@@ -30,7 +40,7 @@ describe('without a word', () => {
       'tls',
       'connectTimeoutMs',
       'requestTimeoutMs',
-      'tryTimeoutMs',
+      'attemptTimeoutMs',
       'discovery',
       'retry',
       'maxConnections',
@@ -39,7 +49,7 @@ describe('without a word', () => {
       'headers',
       'userAgent',
       'apiPrefix',
-      'gatherReads',
+      'batchReads',
     ];
     expect(settings(Object.fromEntries(names.map((name) => [name, undefined])))).toEqual(settings({}));
   });
@@ -59,13 +69,66 @@ describe('an option that does not exist', () => {
   ])('%j is named, beside those that do', (options, option) => {
     expect(refused(options)).toMatchObject({ option, message: expect.stringMatching(/there is no such option; there are \w/) });
   });
+
+  test.each<[options: object, option: string, own: string]>([
+    [{ hosts: 'http://a:1' }, 'hosts', 'endpoints, URLs such as http://127.0.0.1:2379'],
+    [{ hosts: ['http://a:1'], credentials: {} }, 'hosts', 'endpoints, URLs such as http://127.0.0.1:2379'],
+    [{ endpoints: 'https://a:1', credentials: { rootCertificate: 'secret' } }, 'credentials', 'tls.ca, tls.cert and tls.key'],
+    [{ dialTimeout: 5 }, 'dialTimeout', 'connectTimeoutMs, in milliseconds'],
+    [{ DialTimeout: 5 }, 'DialTimeout', 'connectTimeoutMs, in milliseconds'],
+    [{ defaultCallOptions: {} }, 'defaultCallOptions', 'requestTimeoutMs, or options of each call'],
+    [{ faultHandling: {} }, 'faultHandling', 'retry and attemptTimeoutMs'],
+    [{ backoffStrategy: {} }, 'backoffStrategy', 'retry, and streams.initialBackoffMs and streams.maxBackoffMs'],
+    [{ host: 'a', port: 2379 }, 'host', 'endpoints, a URL such as http://127.0.0.1:2379'],
+    [{ port: 2379 }, 'port', 'endpoints, a URL such as http://127.0.0.1:2379'],
+    [{ protocol: 'https' }, 'protocol', 'endpoints, a URL such as https://127.0.0.1:2379'],
+    [{ verify: false }, 'verify', 'tls.ca and tls.serverName; certificates are always verified'],
+    [{ ca_cert: 'ca.pem' }, 'ca_cert', 'tls.caFile'],
+    [{ cert_key: 'key.pem' }, 'cert_key', 'tls.keyFile'],
+    [{ cert_cert: 'cert.pem' }, 'cert_cert', 'tls.certFile'],
+    [{ cert: ['cert.pem', 'key.pem'] }, 'cert', 'tls.cert and tls.key, or tls.certFile and tls.keyFile'],
+    [{ timeout: 5 }, 'timeout', 'requestTimeoutMs, in milliseconds'],
+    [{ username: 'ann', password: 'secret' }, 'username', 'auth.username'],
+    [{ user: 'ann' }, 'user', 'auth.username'],
+    [{ password: 'secret' }, 'password', 'auth.password'],
+    [{ max_retries: 3 }, 'max_retries', 'retry and requestTimeoutMs'],
+    [{ pool_size: 3 }, 'pool_size', 'maxConnections'],
+    [{ grpcOptions: {} }, 'grpcOptions', 'nothing: rxetcd speaks to the JSON gateway, which has no gRPC options'],
+    [{ auth: { user: 'ann', password: 'secret' } }, 'auth.user', 'auth.username'],
+    [{ endpoints: 'https://a:1', tls: { rootCertificate: 'secret' } }, 'tls.rootCertificate', 'tls.ca'],
+    [
+      { endpoints: 'https://a:1', tls: { rejectUnauthorized: false } },
+      'tls.rejectUnauthorized',
+      'tls.ca and tls.serverName; certificates are always verified',
+    ],
+  ])('an option of another client is answered with the name of ours: %j', (options, option, own) => {
+    const error = refused(options);
+    expect(error).toMatchObject({ name: 'InvalidOptionError', option });
+    expect((error as Error).message).toContain(`there is no such option; there are `);
+    expect((error as Error).message).toContain(`. In its place give ${own}`);
+    expectSilentAbout(error, 'secret');
+  });
+
+  test('one that is of no client is not', () => {
+    expect(refused({ bogus: 1 })).toMatchObject({ message: expect.not.stringContaining('In its place') });
+    expect(refused({ constructor: 1 })).toMatchObject({ message: expect.not.stringContaining('In its place') });
+  });
+
+  test('what is in the place of it is there', () => {
+    for (const own of Object.values(FOREIGN).flatMap((advice) => advice.match(/\b(?:tls|auth|streams|discovery)\.\w+/g) ?? [])) {
+      const [group = '', name = ''] = own.split('.');
+      expect(refused({ endpoints: 'https://a:1', [group]: { [name]: Symbol('wrong') } })).toMatchObject({
+        message: expect.not.stringContaining('no such option'),
+      });
+    }
+  });
 });
 
 test.each([null, 'http://a', 7, ['http://a']])('options cannot be %j', (options) => {
   expect(refused(options).message).toMatch(/createClient takes an object, not/);
 });
 
-describe.each(['connectTimeoutMs', 'requestTimeoutMs', 'tryTimeoutMs', 'keepAliveMs'])('%s', (option) => {
+describe.each(['connectTimeoutMs', 'requestTimeoutMs', 'attemptTimeoutMs', 'keepAliveMs'])('%s', (option) => {
   test.each([-1, 0, NaN, 2 ** 31, -Infinity, '5000', null, {}])('cannot be %p', (value) => {
     expect(refused({ [option]: value })).toMatchObject({ option, message: expect.stringContaining('milliseconds above 0') });
   });
@@ -77,14 +140,14 @@ describe.each(['connectTimeoutMs', 'requestTimeoutMs', 'tryTimeoutMs', 'keepAliv
 });
 
 test('only a call may last for ever, not the making of a connection', () => {
-  expect(settings({ tryTimeoutMs: Infinity }).tryTimeoutMs).toBe(Infinity);
+  expect(settings({ attemptTimeoutMs: Infinity }).attemptTimeoutMs).toBe(Infinity);
   expect(settings({ requestTimeoutMs: Infinity }).requestTimeoutMs).toBe(Infinity);
   expect(refused({ connectTimeoutMs: Infinity }).option).toBe('connectTimeoutMs');
   expect(refused({ keepAliveMs: Infinity }).option).toBe('keepAliveMs');
 });
 
-test.each([0, 'yes', null])('gatherReads cannot be %p', (gatherReads) => {
-  expect(refused({ gatherReads })).toMatchObject({ option: 'gatherReads' });
+test.each([0, 'yes', null])('batchReads cannot be %p', (batchReads) => {
+  expect(refused({ batchReads })).toMatchObject({ option: 'batchReads' });
 });
 
 test.each([0, -1, 1.5, NaN, Infinity, '4', null])('maxConnections cannot be %p', (maxConnections) => {
@@ -184,6 +247,21 @@ describe('headers', () => {
     [{ 'User-Agent': 'x' }, 'headers["User-Agent"]', /rxetcd sets it by itself/],
     [{ 'Keep-Alive': 'x' }, 'headers["Keep-Alive"]', /rxetcd sets it by itself/],
     [{ Expect: '100-continue' }, 'headers["Expect"]', /rxetcd sets it by itself/],
+    ...[
+      'TE',
+      'Transfer-Encoding',
+      'Connection',
+      'Upgrade',
+      'Host',
+      'Proxy-Connection',
+      'Sec-WebSocket-Key',
+      'sec-websocket-protocol',
+      'HTTP2-Settings',
+    ].map((name): [unknown, string, RegExp] => [{ [name]: 'x' }, `headers["${name}"]`, /rxetcd sets it by itself/]),
+    [{ 'Accept-Encoding': 'gzip' }, 'headers["Accept-Encoding"]', /does not decompress/],
+    [{ 'content-encoding': 'gzip' }, 'headers["content-encoding"]', /does not compress/],
+    [{ 'If-None-Match': '*' }, 'headers["If-None-Match"]', /without a body/],
+    [{ Range: 'bytes=0-1' }, 'headers["Range"]', /whole answers/],
     [{ 'X-A': '1', 'x-a': '2' }, 'headers["x-a"]', /given twice/],
   ])('%j are refused by name', (headers, option, message) => {
     const error = refused({ headers });
@@ -237,7 +315,7 @@ describe('streams', () => {
     [{ carrier: null }, 'streams.carrier', /one of/],
     [{ carrier: 'http2' }, 'streams.carrier', /make the endpoints https/],
     [{ heartbeatMs: 0 }, 'streams.heartbeatMs', /milliseconds above 0/],
-    [{ answerTimeoutMs: -1 }, 'streams.answerTimeoutMs', /milliseconds above 0/],
+    [{ responseTimeoutMs: -1 }, 'streams.responseTimeoutMs', /milliseconds above 0/],
     [{ maxBackoffMs: NaN }, 'streams.maxBackoffMs', /milliseconds above 0/],
     [{ initialBackoffMs: 60, maxBackoffMs: 50 }, 'streams.initialBackoffMs', /60 is above streams.maxBackoffMs, which is 50/],
     [{ initialBackoffMs: 3_000 }, 'streams.initialBackoffMs', /3000 is above streams.maxBackoffMs, which is 2000/],

@@ -12,6 +12,9 @@ describe('an endpoint', () => {
     ['https://a:443', 'https://a'],
     ['http://[::1]:2379', 'http://[::1]:2379'],
     ['http://münchen.example:1', 'http://xn--mnchen-3ya.example:1'],
+    ['https://proxy/etcd', 'https://proxy/etcd'],
+    ['https://proxy/etcd/a-1/', 'https://proxy/etcd/a-1'],
+    ['https://proxy/v3x', 'https://proxy/v3x'],
   ])('%s is taken as %s', (given, origin) => {
     expect(settings({ endpoints: given }).endpoints).toEqual([origin]);
   });
@@ -38,8 +41,11 @@ describe('an endpoint', () => {
     ['a port too high', ['http://a:99999'], 'endpoints[0]', /not a URL/],
     ['nothing in the list', ['http://a:1', undefined], 'endpoints[1]', /not nothing/],
     ['a hole in the list', [, 'http://a:1'], 'endpoints[0]', /not nothing/],
-    ['a path', 'http://a:1/v3', 'endpoints', /apiPrefix/],
-    ['a query', 'http://a:1?x=y', 'endpoints', /something behind it/],
+    ['the path of the gateway', 'http://a:1/v3', 'endpoints', /end before \/v3.*apiPrefix/],
+    ['the path of the gateway under another', 'http://a:1/etcd/v3beta/', 'endpoints', /end before \/v3/],
+    ['a path with a space', 'http://a:1/a b', 'endpoints', /characters in it that it may not have/],
+    ['a path with an empty part', 'http://a:1/a//b', 'endpoints', /characters in it that it may not have/],
+    ['a query', 'http://a:1?x=y', 'endpoints', /a query or a fragment/],
     ['several in one text', 'http://a:1,http://b:1', 'endpoints', /give several endpoints as a list: \['http/],
     ['several without ports', 'http://a,http://b', 'endpoints', /give several endpoints as a list/],
     ['several hosts', ['http://a,b:1'], 'endpoints[0]', /give several endpoints as a list/],
@@ -59,6 +65,8 @@ describe('an endpoint', () => {
     '//root:hunter2@a',
     'http://a:1/?password=hunter2',
     'http://a:1/#hunter2',
+    'http://a:1/hunter2%20',
+    'http://a:1/hunter2/v3',
     'hunter2',
   ])('with a password in it is not repeated: %s', (endpoint) => {
     expectSilentAbout(refused({ endpoints: [endpoint] }), 'hunter2');

@@ -10,15 +10,13 @@ import { lockRpcs } from '../../../src/codec/lock.js';
 import { maintenanceRpcs } from '../../../src/codec/maintenance.js';
 import type { Rpc } from '../../../src/codec/rpc.js';
 import { hasReason } from '../../../src/errors/index.js';
-import { kvService, type Kv } from '../../../src/services/kv.js';
+import { kvService, type KvService } from '../../../src/services/kv.js';
 import { toBase64, toText, type BytesLike } from '../../../src/model/bytes.js';
-import { key as on } from '../../../src/model/compare.js';
+import { del, get, key as on, type Op, put, range, txn } from '../../../src/model/op.js';
 import { KeyValue } from '../../../src/model/keyValue.js';
-import { del, get, put, range, txn, type Op } from '../../../src/model/op.js';
 import type { Range } from '../../../src/model/range.js';
-import { callerWithin } from '../../../src/namespace/caller.js';
+import { callerWithin, rulesOf } from '../../../src/prefix/prefixedCaller.js';
 import { Prefix } from '../../../src/prefix/prefix.js';
-import { rulesOf } from '../../../src/prefix/prefixedCaller.js';
 import type { Caller } from '../../../src/transport/call.js';
 import { FakeStore } from '../../support/fakes/fakeStore.js';
 
@@ -54,7 +52,7 @@ describe('a tenant', () => {
   const branchy = fc
     .tuple(anyRange, fc.nat(2), ops, ops)
     .map(([which, version, success, failure]) => ({ compare: [on(which).version.equals(version)], success, failure }));
-  type Act = (kv: Kv) => Observable<unknown>;
+  type Act = (kv: KvService) => Observable<unknown>;
   const act: fc.Arbitrary<Act> = fc.oneof(
     fc.tuple(bytes, fc.string()).map(
       ([key, value]): Act =>
@@ -97,8 +95,8 @@ describe('a tenant', () => {
         const together = prefixes.map((prefix) => kvService(within(shared, prefix)));
         const alone = prefixes.map(() => kvService(new FakeStore().caller));
         for (const [tenant, run] of acts) {
-          const seen = plain(await firstValueFrom(run(together[tenant] as Kv)));
-          expect(seen).toEqual(plain(await firstValueFrom(run(alone[tenant] as Kv))));
+          const seen = plain(await firstValueFrom(run(together[tenant] as KvService)));
+          expect(seen).toEqual(plain(await firstValueFrom(run(alone[tenant] as KvService))));
         }
       }),
       { numRuns: 500 },

@@ -5,7 +5,7 @@ import { isObservable } from 'rxjs';
 import { createClient, type Client } from '../../../src/index.js';
 import { codeOf, EtcdError, SERVER_REASONS, type Reason } from '../../../src/errors/index.js';
 import { settingsOf } from '../../../src/options/clientOptions.js';
-import { verdict } from '../../../src/transport/retry.js';
+import { retryAction } from '../../../src/transport/retryPolicy.js';
 import * as operators from '../../../operators/index.js';
 import { blocksOf, scratchFolder, writeBlock } from '../../support/docs/blocks.js';
 import { projectRoot } from '../../support/etcd/project.js';
@@ -61,7 +61,7 @@ describe('the ts blocks of README.md and docs', () => {
       cwd: root,
     });
     expect(stdout.split('\n').filter((line) => line !== '')).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('the links in the docs', () => {
@@ -85,6 +85,13 @@ describe('the links in the docs', () => {
   });
 });
 
+describe('the files that the docs name', () => {
+  test.each(pages)('exist: %s', (page) => {
+    const named = [...read(page).matchAll(/`((?:src|operators|test|examples|\.ci)\/[\w./-]+)`/g)].map(([, path = '']) => path);
+    expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+});
+
 describe('docs/errors.md', () => {
   const documented = rowsOf('docs/errors.md')
     .filter((row) => row.length === 4)
@@ -104,10 +111,10 @@ describe('docs/errors.md', () => {
   });
 
   it('says of each reason that is not simply an error what rxetcd does by itself', () => {
-    const section = /^## What rxetcd does by itself$(.*?)^## /ms.exec(read('docs/errors.md'))?.[1] ?? '';
+    const section = /^## Retries$(.*?)^## /ms.exec(read('docs/errors.md'))?.[1] ?? '';
     const untold = reasons
       .map((reason) => new EtcdError(reason, ''))
-      .filter((error) => (['read', 'write'] as const).some((safety) => verdict(error, safety, true) !== 'fail'))
+      .filter((error) => (['read', 'write'] as const).some((safety) => retryAction(error, safety, true) !== 'fail'))
       .filter(({ reason, code }) => ![reason, code].some((name) => section.includes(`\`${name}\``)));
     expect(untold.map(({ reason }) => reason)).toEqual([]);
   });
@@ -128,7 +135,7 @@ describe('docs/errors.md and the RPCs', () => {
   });
 });
 
-describe('README.md', () => {
+describe('docs/api.md', () => {
   let etcd: Client;
   beforeAll(() => {
     etcd = createClient();
@@ -144,14 +151,14 @@ describe('README.md', () => {
         return typeof value === 'function' ? [name, ...own] : own;
       })
       .toSorted();
-    const documented = rowsOf('README.md')
+    const documented = rowsOf('docs/api.md')
       .map(([first]) => /^`((?:\w+\.)?\w+(?=\()|\w+\$(?=`))/.exec(first ?? '')?.[1] ?? '')
       .filter((name) => name !== '');
     expect(documented.toSorted()).toEqual(methods);
   });
 
   it('has every option, with its default', () => {
-    const rows = rowsOf('README.md').filter((row) => row.length === 4 && /^`\w+`$/.test(row[0] ?? ''));
+    const rows = rowsOf('docs/api.md').filter((row) => row.length === 4 && /^`\w+`$/.test(row[0] ?? ''));
     const documented = new Map(rows.map(([option, , fallback]) => [codeIn(option), codeIn(fallback)]));
     let message = '';
     try {
@@ -168,7 +175,9 @@ describe('README.md', () => {
     const inNumbers = [
       'connectTimeoutMs',
       'requestTimeoutMs',
-      'tryTimeoutMs',
+      'maxPendingCalls',
+      'closeTimeoutMs',
+      'attemptTimeoutMs',
       'maxConnections',
       'keepAliveMs',
       'maxResponseBytes',
@@ -177,13 +186,13 @@ describe('README.md', () => {
       expect([option, documented.get(option)]).toEqual([option, String(numbers[option])]);
     }
 
-    const ofStreams = rowsOf('README.md').filter(([option]) => option?.startsWith('`streams.'));
+    const ofStreams = rowsOf('docs/api.md').filter(([option]) => option?.startsWith('`streams.'));
     expect(ofStreams.map(([option, , fallback]) => [codeIn(option), codeIn(fallback)])).toEqual(
       Object.entries(streams).map(([option, value]) => [`streams.${option}`, typeof value === 'string' ? `'${value}'` : String(value)]),
     );
   });
 
-  it.each(['README.md', 'docs/operators.md', 'CHANGELOG.md'])('and its kin name every operator: %s', (page) => {
+  it.each(['docs/api.md', 'docs/operators.md', 'CHANGELOG.md'])('and its kin name every operator: %s', (page) => {
     expect(Object.keys(operators).filter((name) => !read(page).includes(`\`${name}\``))).toEqual([]);
   });
 });

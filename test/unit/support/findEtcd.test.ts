@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { suitesFor } from '../../support/etcd/debian.js';
 import { findEtcd } from '../../support/etcd/index.js';
-import { askedVersion, imageTag, parseVersion, versionMatches } from '../../support/etcd/versions.js';
+import { askedVersion, flagsFor, imageTag, parseVersion, versionMatches } from '../../support/etcd/versions.js';
 
 describe('the wished version', () => {
   test('matches by whole parts', () => {
@@ -22,9 +22,20 @@ describe('the wished version', () => {
     expect(() => askedVersion('latest')).toThrow('write it as 3.4 or 3.4.23');
   });
 
+  test('decides how flags are spelt', () => {
+    const args = ['--experimental-watch-progress-notify-interval=1s', '--max-txn-ops', '7'];
+    expect([flagsFor('3.4.23', args), flagsFor('3.5.30', args)]).toEqual([args, args]);
+    expect(flagsFor('3.3.25', ['--bcrypt-cost=4', '--max-txn-ops=7'])).toEqual(['--max-txn-ops=7']);
+    const renamed = ['--watch-progress-notify-interval=1s', '--max-txn-ops', '7'];
+    expect([flagsFor('3.6.14', args), flagsFor('3.7.1', args), flagsFor('3.10.0', args)]).toEqual([renamed, renamed, renamed]);
+  });
+
   test('chooses the image and the suite', () => {
     expect([imageTag('3.4'), imageTag('3.5.9'), imageTag(undefined)]).toEqual(['v3.4.37', 'v3.5.9', 'v3.5.21']);
-    expect(suitesFor('3.5', 'debian', 'bookworm')).toEqual(['trixie', 'sid']);
+    expect([imageTag('3.6'), imageTag('3.7'), imageTag('3.8')]).toEqual(['v3.6.14', 'v3.7.1', 'v3.8.0']);
+    expect(suitesFor('3.5', 'debian', 'bookworm')).toEqual(['sid', 'trixie']);
+    expect([suitesFor('3.5.16', 'debian', 'bookworm'), suitesFor('3.5.30', 'debian', 'bookworm')]).toEqual([['trixie'], ['sid']]);
+    expect([suitesFor('3.5.33', 'debian', 'bookworm'), suitesFor('3.6', 'debian', 'bookworm')]).toEqual([['sid'], ['sid']]);
     expect(suitesFor('3.3', 'debian', 'bookworm')).toEqual(['bullseye']);
     expect(suitesFor(undefined, 'debian', 'bookworm')).toEqual(['trixie', 'bookworm']);
     expect(suitesFor('3.4', 'ubuntu', 'noble')).toEqual(['noble']);

@@ -14,6 +14,7 @@ import {
   reply,
   scriptedTransport,
   settle,
+  silent,
   unreachable,
 } from '../../support/fakes/fakeTransport.js';
 
@@ -62,6 +63,29 @@ describe('a call whose connection is refused', () => {
     // 100 + 200 + 400 ms, each times 0.5 to 1.5
     expect(result?.at).toBeGreaterThan(340);
     expect(result?.at).toBeLessThan(1_100);
+  });
+});
+
+describe('a call after the failure of another', () => {
+  test('is not held up where the endpoint has answered since', () => {
+    const transport = scriptedTransport(inTurn(reply(200, undefined, 3), lost(10), reply(200, undefined, 30), reply(200)));
+    const caller = callerOf(transport);
+    const ends = settle(...[get(caller), after(10, () => put(caller)), after(12, () => get(caller)), after(50, () => get(caller))]);
+    expect(ends.map(({ outcome }) => outcome)).toEqual(['ok', 'AmbiguousWrite', 'ok', 'ok']);
+    expect(ends[3]?.at).toBeLessThan(60);
+  });
+
+  test('does not wait for a dead connection to say what the server is', () => {
+    const version = reply(200, { etcdserver: '3.5.0', etcdcluster: '3.5.0' });
+    const transport = scriptedTransport(
+      inTurn(reply(200), refuse('etcdserver: request timed out', 14, 503), reply(200)),
+      inTurn(version, silent, version),
+    );
+    const caller = callerOf(transport);
+    const ends = settle(...[get(caller), after(10, () => put(caller)), after(5_000, () => get(caller))]);
+    expect(ends.map(({ outcome }) => outcome)).toEqual(['ok', 'AmbiguousWrite', 'ok']);
+    expect(transport.released).toEqual([A]);
+    expect(ends[2]?.at).toBeLessThan(6_600);
   });
 });
 
@@ -148,13 +172,13 @@ describe('an answer that is a refusal', () => {
     expect(transport.posts).toHaveLength(2);
   });
 
-  test('without sense leaves a write in doubt, and a read without an answer', () => {
+  test('without sense leaves a write in doubt, and a read without an answer, tried as often as where nobody answers', () => {
     const transport = scriptedTransport(reply(200, '<html>'));
     expect(settle(...[get(callerOf(transport)), put(callerOf(transport))])).toMatchObject([
       { outcome: 'MalformedResponse' },
       { outcome: 'AmbiguousWrite' },
     ]);
-    expect(transport.posts).toHaveLength(2);
+    expect(transport.posts.map(({ rpc }) => rpc).toSorted()).toEqual(['KV.Put', 'KV.Range', 'KV.Range', 'KV.Range', 'KV.Range']);
   });
 });
 

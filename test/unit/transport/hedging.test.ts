@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, concat, ignoreElements, map, merge, NEVER, of, switchMap, take, tap, timer } from 'rxjs';
+import { kvRpcs } from '../../../src/codec/kv.js';
 import { electionRpcs } from '../../../src/codec/election.js';
 import {
   A,
@@ -19,7 +20,7 @@ import {
   silent,
   type Script,
 } from '../../support/fakes/fakeTransport.js';
-import type { RetryPolicy } from '../../../src/transport/retryPolicy.js';
+import { NO_RETRIES, type RetryPolicy } from '../../../src/transport/retryPolicy.js';
 import type { StreamPart } from '../../../src/transport/http/transport.js';
 import { Guard } from './guard.js';
 
@@ -49,7 +50,7 @@ const trickle =
   };
 
 describe('a read of which nothing is heard', () => {
-  test('goes on at the next endpoint after tryTimeoutMs, and is given up where it was silent', () => {
+  test('goes on at the next endpoint after attemptTimeoutMs, and is given up where it was silent', () => {
     const transport = scriptedTransport(at(silent));
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 1_500 + ASKING }]);
     expect(originsOf(transport)).toEqual([A, B]);
@@ -64,6 +65,15 @@ describe('a read of which nothing is heard', () => {
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: due }]);
     expect(originsOf(transport)).toEqual([A, B]);
     expect(transport.live).toBe(0);
+  });
+
+  test('that is known to be long has four times as long', () => {
+    const transport = scriptedTransport(at(silent));
+    const long = callerOf(transport, BOTH)
+      .unary(kvRpcs.longRange, { key: 'a' })
+      .pipe(map(() => 'ok'));
+    expect(settle(long)).toMatchObject([{ outcome: 'ok', at: 4 * 1_500 + ASKING }]);
+    expect(originsOf(transport)).toEqual([A, B]);
   });
 
   test('costs the calls after it nothing: the silent endpoint is set aside', () => {
@@ -116,14 +126,14 @@ describe('a read of which nothing is heard', () => {
   test('is sent in haste to the next, and four times as late to those that were asked already: what is slow comes to its end', () => {
     const sentAt: number[] = [];
     const noting: Script = (request) => (sentAt.push(asyncScheduler.now()), silent(request));
-    settle(get(callerOf(scriptedTransport(noting), { endpoints: [A, B], tryTimeoutMs: 800 })));
+    settle(get(callerOf(scriptedTransport(noting), { endpoints: [A, B], attemptTimeoutMs: 800 })));
     expect(sentAt.map((at) => Math.round(at / 100))).toEqual([0, 8, 12, 28, 44]);
   });
 
   test('and that then is refused for now is tried as often as any other', () => {
     const refused = refuse('etcdserver: request timed out', 14, 503);
     const transport = scriptedTransport(inTurn(silent, silent, silent, refused, refused, refused, reply(200)));
-    expect(settle(get(callerOf(transport, { endpoints: [A, B, 'http://c:1'], tryTimeoutMs: 800 })))).toMatchObject([{ outcome: 'ok' }]);
+    expect(settle(get(callerOf(transport, { endpoints: [A, B, 'http://c:1'], attemptTimeoutMs: 800 })))).toMatchObject([{ outcome: 'ok' }]);
     expect(transport.posts).toHaveLength(7);
   });
 
@@ -132,7 +142,7 @@ describe('a read of which nothing is heard', () => {
     // A and B say that they are well, and never answer what is asked there; C is slow. By turns it would be asked for another call, and then A again.
     const scripts: Record<string, Script> = { [A]: silent, [B]: silent, [C]: reply(200, { header }, 900) };
     const transport = scriptedTransport((request) => (scripts[request.origin] ?? silent)(request));
-    const caller = callerOf(transport, { endpoints: [A, B, C], tryTimeoutMs: 800 });
+    const caller = callerOf(transport, { endpoints: [A, B, C], attemptTimeoutMs: 800 });
     const other = after(1_100, () => get(caller));
     expect(settle(get(caller), other)).toMatchObject([{ outcome: 'ok', at: 800 + 400 + 900 + ASKING - 1 }, { outcome: 'ok' }]);
     expect(originsOf(transport).slice(0, 4)).toEqual([A, B, C, C]);
@@ -144,7 +154,7 @@ describe('a read of which nothing is heard', () => {
     const later: Script = (request) => timer(1_300).pipe(switchMap(() => changed(request)));
     const scripts: Record<string, Script> = { [A]: inTurn(later, reply(200)), [B]: silent, [C]: silent };
     const transport = scriptedTransport((request) => (request.onSent?.(), scripts[request.origin] ?? silent)(request));
-    const caller = callerOf(transport, { endpoints: [A, B, C], tryTimeoutMs: 800 });
+    const caller = callerOf(transport, { endpoints: [A, B, C], attemptTimeoutMs: 800 });
     expect(settle(get(caller))).toMatchObject([{ outcome: 'ok', at: expect.closeTo(1_300, -1) }]);
     expect(originsOf(transport)).toEqual([A, B, C, A]);
     expect(transport.live).toBe(0);
@@ -158,7 +168,7 @@ describe('a read of which nothing is heard', () => {
     const transport = scriptedTransport((request) => (request.onSent?.(), scripts[request.origin] ?? silent)(request));
     const failures: string[] = [];
     const retry: RetryPolicy = ({ error }) => (failures.push(error.message), 'default');
-    const caller = callerOf(transport, { endpoints: [A, B, C], tryTimeoutMs: 800, retry });
+    const caller = callerOf(transport, { endpoints: [A, B, C], attemptTimeoutMs: 800, retry });
     // Whoever asks has those checked that are aside, once their pause is over.
     const other = after(1_500, () => get(caller, { timeoutMs: 100 }));
     expect(settle(get(caller), other)).toMatchObject([{ outcome: 'ok', at: expect.closeTo(1_300, -1) }, { outcome: 'ok' }]);
@@ -177,7 +187,7 @@ describe('a read of which nothing is heard', () => {
       sentAt.push(asyncScheduler.now());
       return (scripts[request.origin] ?? silent)(request);
     });
-    settle(get(callerOf(transport, { endpoints: [A, B, C], tryTimeoutMs: 800 })));
+    settle(get(callerOf(transport, { endpoints: [A, B, C], attemptTimeoutMs: 800 })));
     expect(sentAt.map((at) => Math.round(at / 100))).toEqual([0, 8, 12, 13, 29, 45, 61]);
   });
 
@@ -203,7 +213,7 @@ describe('a read of which nothing is heard', () => {
       (request) => (scripts[request.origin] ?? silent)(request),
       (request) => (request.origin === A ? versionOfA : reply(200, { etcdserver: '3.5.0' }))(request),
     );
-    const caller = callerOf(transport, { endpoints: [A, B, C], tryTimeoutMs: 800 });
+    const caller = callerOf(transport, { endpoints: [A, B, C], attemptTimeoutMs: 800 });
     expect(settle(get(caller))).toMatchObject([{ outcome: 'ok', at: expect.closeTo(800 + 2 * 400 + 800, -2) }]);
     expect(originsOf(transport)).toEqual([A, B, C, B]);
   });
@@ -229,18 +239,53 @@ describe('a read of which nothing is heard', () => {
   });
 
   test.each([
-    ['with one endpoint', {}, {}],
-    ['at an endpoint that was asked for', BOTH, { endpoint: A }],
-    ['without a limit', { ...BOTH, tryTimeoutMs: Infinity }, {}],
-  ])('waits for its deadline %s', (_, settings, options) => {
+    ['without a limit', { ...BOTH, attemptTimeoutMs: Infinity }],
+    ['without retries', { ...BOTH, retry: NO_RETRIES }],
+  ])('waits for its deadline %s', (_, settings) => {
     const transport = scriptedTransport(silent);
-    expect(settle(get(callerOf(transport, settings), options))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
+    expect(settle(get(callerOf(transport, settings)))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
     expect(transport.posts).toHaveLength(1);
+  });
+
+  describe.each([
+    ['with one endpoint', { attemptTimeoutMs: 800 }, {}],
+    ['at an endpoint that was asked for', { ...BOTH, attemptTimeoutMs: 800 }, { endpoint: A }],
+  ])('%s', (_, settings, options) => {
+    test('is repeated there on a new connection, and then only after four times as long: it may be slow', () => {
+      const sentAt: number[] = [];
+      const transport = scriptedTransport((request) => (sentAt.push(asyncScheduler.now()), silent(request)));
+      expect(settle(get(callerOf(transport, settings), options))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
+      expect(sentAt.map((at) => Math.round((at - (sentAt[0] ?? 0)) / 100))).toEqual([0, 8, 40]);
+      expect(transport.released).toEqual([A, A]);
+      expect(transport.live).toBe(0);
+    });
+
+    test('is no failure: the first answer counts, and nothing is asked again', () => {
+      const transport = scriptedTransport(inTurn(reply(200, { header }, 1_000), silent));
+      const caller = callerOf(transport, settings);
+      const ends = settle(
+        get(caller, options),
+        after(900, () => get(caller, options)),
+      );
+      expect(ends[0]).toMatchObject({ outcome: 'ok', at: 1_000 + 1 });
+      expect(transport.versionRequests).toHaveLength(1);
+      expect(transport.checks).toHaveLength(0);
+    });
+
+    test('is left alone if it is a write that was sent; one that was not goes on a new connection', () => {
+      const sent = scriptedTransport(silent);
+      expect(settle(put(callerOf(sent, settings), options))).toMatchObject([{ outcome: 'AmbiguousWrite', at: 10_000 }]);
+      expect(sent.posts).toHaveLength(1);
+      expect(sent.released).toEqual([A]);
+      const waiting = scriptedTransport(inTurn(queued, reply(200)));
+      expect(settle(put(callerOf(waiting, settings), options))).toMatchObject([{ outcome: 'ok', at: 802 }]);
+      expect(waiting.live).toBe(0);
+    });
   });
 
   test('on every endpoint ends at its deadline', () => {
     const transport = scriptedTransport(silent);
-    const caller = callerOf(transport, { ...BOTH, tryTimeoutMs: 10 });
+    const caller = callerOf(transport, { ...BOTH, attemptTimeoutMs: 10 });
     expect(settle(get(caller))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
     // Each round takes four times as long as the one before: they come to an end, pauses or not.
     expect(transport.posts.length).toBeGreaterThan(8);

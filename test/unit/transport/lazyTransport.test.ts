@@ -1,8 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { firstValueFrom, Observable, of, throwError } from 'rxjs';
 import { EtcdError } from '../../../src/errors/index.js';
-import { lazyTransport } from '../../../src/transport/lazyTransport.js';
-import type { HttpRequest, HttpResponse, Transport } from '../../../src/transport/http/transport.js';
+import { type HttpRequest, type HttpResponse, lazyTransport, type Transport } from '../../../src/transport/http/transport.js';
 
 const REQUEST: HttpRequest = { origin: 'http://a:1', method: 'GET', path: '/version', headers: {}, rpc: 'GET /version' };
 const OUTCOME = { read: ({ body }: HttpResponse): string => body, recover: (failure: unknown) => throwError(() => failure) };

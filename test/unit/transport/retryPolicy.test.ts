@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { EMPTY, map, of, Subject, takeUntil, timer } from 'rxjs';
-import type { RetryDecision, RetryFailure, RetryPolicy } from '../../../src/transport/retryPolicy.js';
+import type { RetryDecision, RetryContext, RetryPolicy } from '../../../src/transport/retryPolicy.js';
 import { settingsOf } from '../../../src/options/clientOptions.js';
 import {
   A,
@@ -75,19 +75,19 @@ describe('without retries', () => {
 
 describe('a function that decides', () => {
   test('is told what failed, how, and what the table says', () => {
-    const seen: RetryFailure[] = [];
+    const seen: RetryContext[] = [];
     const transport = scriptedTransport(inTurn(unreachable, lost()));
     const retry: RetryPolicy = (failure) => (seen.push(failure), 'default');
     expect(settle(put(callerOf(transport, { ...BOTH, retry })))).toMatchObject([{ outcome: 'AmbiguousWrite' }]);
     expect(seen).toMatchObject([
-      { rpc: 'KV.Put', safety: 'write', sent: false, tries: 1, verdict: 'again', error: { reason: 'Unreachable', endpoint: A } },
-      { rpc: 'KV.Put', safety: 'write', sent: true, tries: 2, verdict: 'ambiguous', error: { reason: 'ConnectionLost', endpoint: B } },
+      { rpc: 'KV.Put', safety: 'write', sent: false, attempts: 1, action: 'retry', error: { reason: 'Unreachable', endpoint: A } },
+      { rpc: 'KV.Put', safety: 'write', sent: true, attempts: 2, action: 'ambiguous', error: { reason: 'ConnectionLost', endpoint: B } },
     ]);
   });
 
   test('can have a read that was refused tried again, with pauses that grow', () => {
     const transport = scriptedTransport(inTurn(tooMany, tooMany, tooMany, tooMany, tooMany, tooMany, reply(200)));
-    const [end] = settle(get(callerOf(transport, { retry: always('again') })));
+    const [end] = settle(get(callerOf(transport, { retry: always('retry') })));
     expect(end?.outcome).toBe('ok');
     expect(transport.posts).toHaveLength(7);
     // 100, 200 … 3 200 ms, each times 0.5 to 1.5
@@ -96,13 +96,13 @@ describe('a function that decides', () => {
 
   test('tries until the deadline', () => {
     const transport = scriptedTransport(tooMany);
-    expect(settle(get(callerOf(transport, { retry: always('again') })))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
+    expect(settle(get(callerOf(transport, { retry: always('retry') })))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
     expect(transport.posts.length).toBeGreaterThan(5);
   });
 
   test('can end what would be tried again', () => {
     const transport = scriptedTransport(lost());
-    const caller = callerOf(transport, { ...BOTH, retry: ({ tries }) => (tries < 2 ? 'default' : 'fail') });
+    const caller = callerOf(transport, { ...BOTH, retry: ({ attempts }) => (attempts < 2 ? 'default' : 'fail') });
     expect(settle(get(caller))).toMatchObject([{ outcome: 'ConnectionLost' }]);
     expect(transport.posts).toHaveLength(2);
   });
@@ -113,10 +113,10 @@ describe('a function that decides', () => {
     ['refused', tooMany, 'TooManyRequests'],
     ['without sense', reply(200, '<html>'), 'AmbiguousWrite'],
   ])(
-    'cannot have a write that was sent repeated by a slip: "again" for one whose answer is %s is no more than the table says',
+    'cannot have a write that was sent repeated by a slip: "retry" for one whose answer is %s is no more than the table says',
     (_, script, expected) => {
       const transport = scriptedTransport(script);
-      const caller = callerOf(transport, { ...BOTH, retry: always('again') });
+      const caller = callerOf(transport, { ...BOTH, retry: always('retry') });
       expect(settle(put(caller))).toMatchObject([{ outcome: expected }]);
       expect(transport.posts).toHaveLength(1);
     },
@@ -124,7 +124,7 @@ describe('a function that decides', () => {
 
   test('can have a write that was not sent tried as often as it likes', () => {
     const transport = scriptedTransport(inTurn(unreachable, unreachable, unreachable, unreachable, unreachable, reply(200)));
-    expect(settle(put(callerOf(transport, { ...BOTH, retry: always('again') })))).toMatchObject([{ outcome: 'ok' }]);
+    expect(settle(put(callerOf(transport, { ...BOTH, retry: always('retry') })))).toMatchObject([{ outcome: 'ok' }]);
   });
 
   test('can have a write that was sent repeated, if it says so in as many words', () => {
@@ -139,7 +139,11 @@ describe('a function that decides', () => {
     ['was refused', tooMany],
   ])('and then a repeat that %s leaves the first in doubt', (_, second) => {
     const transport = scriptedTransport(inTurn(lost(), second));
-    const caller = callerOf(transport, { ...BOTH, tryTimeoutMs: Infinity, retry: ({ tries }) => (tries === 1 ? 'resend' : 'fail') });
+    const caller = callerOf(transport, {
+      ...BOTH,
+      attemptTimeoutMs: Infinity,
+      retry: ({ attempts }) => (attempts === 1 ? 'resend' : 'fail'),
+    });
     expect(settle(put(caller))).toMatchObject([{ outcome: 'AmbiguousWrite' }]);
     expect(transport.posts).toHaveLength(2);
   });
@@ -171,7 +175,7 @@ describe('a function that decides', () => {
 
   test.each<[string, () => unknown, RegExp]>([
     ['throws', () => { throw new Error('a bug'); }, /retry: its function threw/], // prettier-ignore
-    ['says true', () => true, /one of default, fail, again, resend/],
+    ['says true', () => true, /one of default, fail, retry, resend/],
     ['says nothing', () => undefined, /one of/],
   ])('and %s ends the call, of which it is still said that nobody knows', (_, retry, message) => {
     const transport = scriptedTransport(lost());

@@ -1,38 +1,42 @@
 import { describe, expect, test } from '@jest/globals';
 import { EtcdError, SERVER_REASONS, type Reason } from '../../../src/errors/index.js';
-import { verdict, type Verdict } from '../../../src/transport/retry.js';
+import { retryAction, type RetryAction } from '../../../src/transport/retryPolicy.js';
 
-type Verdicts = [read: Verdict, write: Verdict];
+type Verdicts = [read: RetryAction, write: RetryAction];
 
 /** All that is not just the server's answer. The promise that a write is sent at most once is this table. */
 const EXPECTED: Partial<Record<Reason, Verdicts>> = {
-  Unreachable: ['again', 'again'],
-  StaleRead: ['behind', 'fail'],
+  Unreachable: ['retry', 'retry'],
+  StaleRead: ['retryNewerMember', 'fail'],
   InvalidAuthToken: ['reauthenticate', 'reauthenticate'],
   AuthOldRevision: ['reauthenticate', 'reauthenticate'],
   UserEmpty: ['reauthenticate', 'reauthenticate'],
-  UnsupportedServerVersion: ['rediscover', 'rediscover'],
-  UnknownMethod: ['rediscover', 'rediscover'],
-  ConnectionLost: ['again', 'ambiguous'],
-  NoLeader: ['again', 'ambiguous'],
-  LeaderChanged: ['again', 'ambiguous'],
-  Stopped: ['again', 'ambiguous'],
-  Timeout: ['again', 'ambiguous'],
-  TimeoutDueToLeaderFail: ['again', 'ambiguous'],
-  TimeoutDueToConnectionLost: ['again', 'ambiguous'],
-  TimeoutWaitAppliedIndex: ['again', 'ambiguous'],
+  UnsupportedServerVersion: ['reprobeVersion', 'reprobeVersion'],
+  UnknownMethod: ['reprobeVersion', 'reprobeVersion'],
+  ConnectionLost: ['retry', 'ambiguous'],
+  NoLeader: ['retry', 'ambiguous'],
+  LeaderChanged: ['retry', 'ambiguous'],
+  Stopped: ['retry', 'ambiguous'],
+  Timeout: ['retry', 'ambiguous'],
+  TimeoutDueToLeaderFail: ['retry', 'ambiguous'],
+  TimeoutDueToConnectionLost: ['retry', 'ambiguous'],
+  TimeoutWaitAppliedIndex: ['retry', 'ambiguous'],
   Unhealthy: ['fail', 'fail'],
-  ClusterVersionUnavailable: ['again', 'ambiguous'],
+  ClusterVersionUnavailable: ['retry', 'ambiguous'],
   ResponseTooLarge: ['fail', 'ambiguous'],
   DeadlineExceeded: ['fail', 'ambiguous'],
   Canceled: ['fail', 'ambiguous'],
-  WatchCanceled: ['again', 'ambiguous'],
+  WatchCanceled: ['retry', 'ambiguous'],
   Corrupt: ['fail', 'fail'],
   MalformedResponse: ['fail', 'ambiguous'],
+  ProxyRefused: ['retry', 'retryOtherEndpoint'],
   Aborted: ['fail', 'ambiguous'],
   ClientClosed: ['fail', 'ambiguous'],
 };
+/** Of what was not sent, where it is not as of a read: the server did not even say what it is. */
+const UNSENT: Partial<Record<Reason, RetryAction>> = { MalformedResponse: 'retryOtherEndpoint' };
 const OWN: readonly Reason[] = [
+  'ProxyRefused',
   'InvalidArgument',
   'TokenUnavailable',
   'StaleRead',
@@ -51,18 +55,18 @@ describe.each([...SERVER_REASONS, ...OWN])('%s', (reason) => {
   const error = new EtcdError(reason, 'it failed');
 
   test('decides on what was sent by the table', () => {
-    expect([verdict(error, 'read', true), verdict(error, 'write', true)]).toEqual([read, write]);
+    expect([retryAction(error, 'read', true), retryAction(error, 'write', true)]).toEqual([read, write]);
   });
 
   test('is harmless for a write that was never sent', () => {
-    expect(verdict(error, 'write', false)).toBe(read);
+    expect(retryAction(error, 'write', false)).toBe(UNSENT[reason] ?? read);
   });
 });
 
-test.each<[EtcdError['code'], Verdict, Verdict]>([
-  ['Unavailable', 'again', 'ambiguous'],
+test.each<[EtcdError['code'], RetryAction, RetryAction]>([
+  ['Unavailable', 'retry', 'ambiguous'],
   ['DeadlineExceeded', 'fail', 'ambiguous'],
-  ['Canceled', 'again', 'ambiguous'],
+  ['Canceled', 'retry', 'ambiguous'],
   ['Internal', 'fail', 'ambiguous'],
   ['DataLoss', 'fail', 'ambiguous'],
   ['Aborted', 'fail', 'ambiguous'],
@@ -72,5 +76,5 @@ test.each<[EtcdError['code'], Verdict, Verdict]>([
   ['Unknown', 'fail', 'fail'],
 ])('an error of the server that the table does not know is judged by its code: %s', (code, read, write) => {
   const error = new EtcdError('Unknown', 'something new', { code });
-  expect([verdict(error, 'read', true), verdict(error, 'write', true)]).toEqual([read, write]);
+  expect([retryAction(error, 'read', true), retryAction(error, 'write', true)]).toEqual([read, write]);
 });

@@ -18,15 +18,6 @@ export function expectSilentAbout(error: unknown, ...secrets: string[]): void {
   for (const secret of secrets) expect(shown).not.toContain(secret);
 }
 
-/** Resolves when it is so; rejects, naming it, when it is not within 10 s. */
-export async function until(what: string, isSo: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000;
-  while (!isSo()) {
-    if (performance.now() > end) throw new Error(`not within 10 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
 /** The error that an Observable's promise rejects with; a value is an error of the test. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   const settled = await promise.then(

@@ -209,7 +209,7 @@ describe('user and password', () => {
   test.each([
     ['of which one is silent', {}, 760],
     ['of which one is silent, where retry is false', { retry: NO_RETRIES }, 10_000],
-    ['of which one is silent, where no try is too long', { tryTimeoutMs: Infinity }, 10_000],
+    ['of which one is silent, where no try is too long', { attemptTimeoutMs: Infinity }, 10_000],
   ])('are shown to the next endpoint, too, before a first one %s is given up', (_, settings, atMost) => {
     const guard = new Guard();
     const transport = scriptedTransport((request) => (request.origin === A ? silent : guard.script)(request));

@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals';
 import { asyncScheduler, timer } from 'rxjs';
-import { Deadlines } from '../../../src/util/time.js';
+import { SharedTimeout } from '../../../src/util/time.js';
 import { HOUR, virtually as withClocks } from '../concurrency/support.js';
 import { virtually } from '../../support/fakes/fakeTransport.js';
 
 test('deadlines fall due one by one, each in its time', () => {
   const due: number[] = [];
   virtually(({ flush }) => {
-    const deadlines = new Deadlines(1_000);
+    const deadlines = new SharedTimeout(1_000);
     const start = asyncScheduler.now();
     for (const at of [0, 1, 400, 999, 1_000, 5_000]) timer(at).subscribe(() => deadlines.set(() => due.push(asyncScheduler.now() - start)));
     flush();
@@ -18,7 +18,7 @@ test('deadlines fall due one by one, each in its time', () => {
 test('a deadline that was called off does not fall due, and the others do', () => {
   const due: string[] = [];
   virtually(({ flush }) => {
-    const deadlines = new Deadlines(1_000);
+    const deadlines = new SharedTimeout(1_000);
     const off = [deadlines.set(() => due.push('first')), deadlines.set(() => due.push('second'))];
     timer(500).subscribe(() => deadlines.set(() => due.push('third')));
     timer(600).subscribe(() => off.forEach((callOff) => callOff()));
@@ -30,7 +30,7 @@ test('a deadline that was called off does not fall due, and the others do', () =
 test('what a deadline does may set another, and call one off', () => {
   const due: [string, number][] = [];
   virtually(({ flush }) => {
-    const deadlines = new Deadlines(100);
+    const deadlines = new SharedTimeout(100);
     const start = asyncScheduler.now();
     const note = (name: string) => (): void => void due.push([name, asyncScheduler.now() - start]);
     deadlines.set(() => {
@@ -53,7 +53,7 @@ test('what a deadline does may set another, and call one off', () => {
 test.each([-HOUR, HOUR])('a step of the wall clock by %d ms moves no deadline', (step) => {
   const due: number[] = [];
   withClocks(({ at, now, stepWall, flush }) => {
-    const deadlines = new Deadlines(1_000);
+    const deadlines = new SharedTimeout(1_000);
     for (const ms of [0, 100, 900]) at(ms, () => deadlines.set(() => due.push(now())));
     at(500, () => stepWall(step));
     flush();
@@ -63,7 +63,7 @@ test.each([-HOUR, HOUR])('a step of the wall clock by %d ms moves no deadline', 
 
 test('nothing is left to wait for when all are called off', () => {
   virtually(({ flush }) => {
-    const deadlines = new Deadlines(3_600_000);
+    const deadlines = new SharedTimeout(3_600_000);
     const start = asyncScheduler.now();
     const off = Array.from({ length: 1_000 }, () => deadlines.set(() => undefined));
     timer(5).subscribe(() => off.forEach((callOff) => callOff()));

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { firstValueFrom, lastValueFrom, map, NEVER, throwError, timer, toArray, type Observable } from 'rxjs';
-import { hedged } from '../../../src/transport/hedged.js';
+import { hedged } from '../../../src/util/rx.js';
 
 /** Runs that take so long each, the first first; they come to their numbers. */
 function runs(...times: readonly number[]): { readonly run: () => Observable<number>; readonly begun: () => number } {

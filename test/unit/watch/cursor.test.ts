@@ -1,13 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { WatchBatch } from '../../../src/model/watchBatch.js';
-import type { WatchEvent } from '../../../src/model/watchEvent.js';
-import { Cursor, type WatchNews } from '../../../src/watch/cursor.js';
+import type { WatchBatch, WatchEvent } from '../../../src/model/watchEvent.js';
+import { Cursor, type WatchNotification } from '../../../src/watch/cursor.js';
 import { put } from '../../operators/support.js';
 
-const whole = (...events: WatchEvent[]): WatchNews => ({ events, fragment: false });
-const part = (...events: WatchEvent[]): WatchNews => ({ events, fragment: true });
-const bookmark = (progress: number): WatchNews => ({ events: [], fragment: false, progress });
+const whole = (...events: WatchEvent[]): WatchNotification => ({ events, fragment: false });
+const part = (...events: WatchEvent[]): WatchNotification => ({ events, fragment: true });
+const bookmark = (progress: number): WatchNotification => ({ events: [], fragment: false, progress });
 const event = (revision: number, key = 'a'): WatchEvent => put(key, '', revision);
 
 /** A batch in a line: `5: a b`, or `≤5` for a bookmark. */
@@ -112,10 +111,14 @@ const historyOf = ({ history }: Run): WatchEvent[][] => {
 const revisionOf = ([first]: readonly WatchEvent[]): number => first?.revision ?? NaN;
 
 /** What a stream says on a watch that begins at this revision, up to its end or cut. */
-function messagesOf(history: readonly WatchEvent[][], next: number, { repeats, responses, messages }: Run['streams'][number]): WatchNews[] {
+function messagesOf(
+  history: readonly WatchEvent[][],
+  next: number,
+  { repeats, responses, messages }: Run['streams'][number],
+): WatchNotification[] {
   const at = history.findIndex((events) => revisionOf(events) >= next);
   const coming = history.slice(Math.max(0, (at < 0 ? history.length : at) - repeats));
-  const said: WatchNews[] = [];
+  const said: WatchNotification[] = [];
   for (const { revisions, parts, bookmark: far } of responses) {
     const sending = coming.splice(0, revisions);
     const events = sending.flat();

@@ -1,21 +1,21 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { config, Observable, Subject, Subscription, take, type Observer } from 'rxjs';
-import { Listenable } from '../../../src/watch/lightObservable.js';
+import { LightObservable } from '../../../src/watch/lightObservable.js';
 import { watching } from './support.js';
 
 /** Who is there, and what was done about them. */
 function company<T>() {
   const members: Observer<T>[] = [];
   const left: Observer<T>[] = [];
-  const leave = (member: Observer<T>): void => {
+  const detach = (member: Observer<T>): void => {
     left.push(member);
     members.splice(members.indexOf(member), 1);
   };
-  const join = (member: Observer<T>): { leave: typeof leave } => {
+  const attach = (member: Observer<T>): { detach: typeof detach } => {
     members.push(member);
-    return { leave };
+    return { detach };
   };
-  return { members, left, join };
+  return { members, left, attach };
 }
 
 type Made = ReturnType<typeof company<number>> & { readonly source: Observable<number> };
@@ -23,10 +23,10 @@ type Made = ReturnType<typeof company<number>> & { readonly source: Observable<n
 /** The same of ours and of RxJS's own: each test holds for both. */
 const kinds: readonly (readonly [string, () => Made])[] = [
   [
-    'a Listenable',
+    'a LightObservable',
     () => {
       const made = company<number>();
-      return { ...made, source: new Listenable(made.join) };
+      return { ...made, source: new LightObservable(made.attach) };
     },
   ],
   [
@@ -34,8 +34,8 @@ const kinds: readonly (readonly [string, () => Made])[] = [
     () => {
       const made = company<number>();
       const source = new Observable<number>((subscriber) => {
-        const { leave } = made.join(subscriber);
-        return () => leave(subscriber);
+        const { detach } = made.attach(subscriber);
+        return () => detach(subscriber);
       });
       return { ...made, source };
     },
@@ -179,10 +179,10 @@ describe.each(kinds)('who subscribes to %s', (_, make) => {
 });
 
 describe.each([
-  ['a Listenable', (join: (member: Observer<number>) => { leave: () => void }) => new Listenable(join)],
+  ['a LightObservable', (attach: (member: Observer<number>) => { detach: () => void }) => new LightObservable(attach)],
   [
     'an Observable of RxJS',
-    (join: (member: Observer<number>) => { leave: () => void }) => new Observable<number>((subscriber) => join(subscriber).leave),
+    (attach: (member: Observer<number>) => { detach: () => void }) => new Observable<number>((subscriber) => attach(subscriber).detach),
   ],
 ])('%s that is over at once', (_, make) => {
   test('is left, whoever ended it', () => {
@@ -190,7 +190,7 @@ describe.each([
     const source = make((member) => {
       member.next(1);
       member.complete();
-      return { leave: () => (left += 1) };
+      return { detach: () => (left += 1) };
     });
     expect(watching(source)).toMatchObject({ values: [1], completed: true });
     expect(watching(source.pipe(take(1)))).toMatchObject({ values: [1], completed: true });

@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Observable } from 'rxjs';
 import {
   asyncScheduler,
   concat,
@@ -7,6 +6,7 @@ import {
   finalize,
   identity,
   NEVER,
+  type Observable,
   of,
   ReplaySubject,
   retry,
@@ -16,7 +16,7 @@ import {
   throwError,
   timer,
 } from 'rxjs';
-import { SharedByKey } from '../../../src/watch/sharedByKey.js';
+import { RefCountedMap } from '../../../src/watch/refCounted.js';
 import { virtually, watching, type Seen } from './support.js';
 
 const GRACE_MS = 1_000;
@@ -24,7 +24,10 @@ const GRACE_MS = 1_000;
 /** A sharing whose sources are subjects, made by order and counted. */
 function setUp({ late: keep }: { late?: (last: string) => string } = {}) {
   const closed = new ReplaySubject<void>(1);
-  const shared = new SharedByKey<string>(closed, { graceMs: GRACE_MS, ...(keep === undefined ? {} : { late: { keep, begin: identity } }) });
+  const shared = new RefCountedMap<string>(closed, {
+    lingerMs: GRACE_MS,
+    ...(keep === undefined ? {} : { replay: { keep, toFirst: identity } }),
+  });
   const made: { readonly key: string; readonly source: Subject<string>; live: boolean }[] = [];
   const of = (key: string): Observable<string> =>
     shared.of(key, () =>

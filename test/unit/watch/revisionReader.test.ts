@@ -2,13 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import { defer, finalize, Subject, type Observable } from 'rxjs';
 import { EtcdError } from '../../../src/errors/index.js';
 import type { WatchTarget } from '../../../src/watch/messages.js';
-import { StoreRevision } from '../../../src/watch/revisionReader.js';
+import { RevisionReader } from '../../../src/watch/revisionReader.js';
 import { watching, type Seen } from './support.js';
 
 /** Questions to a store that answers when the test says so. */
 function setUp() {
   const asked: { readonly key: unknown; readonly answer: Subject<number>; left: boolean }[] = [];
-  const revision = new StoreRevision(({ key }: WatchTarget): Observable<number> =>
+  const revision = new RevisionReader(({ key }: WatchTarget): Observable<number> =>
     defer(() => {
       const question = { key, answer: new Subject<number>(), left: false };
       asked.push(question);

@@ -1,17 +1,20 @@
 import { describe, expect, test } from '@jest/globals';
-import { defer, of } from 'rxjs';
+import { defer, NEVER, of, throwError, timer } from 'rxjs';
+import { EtcdError } from '../../../src/errors/index.js';
+import { toBase64 } from '../../../src/model/bytes.js';
 import type { ClusterId } from '../../../src/model/ids.js';
-import { sameStore, UNKNOWN_CLUSTER, type StoreSighting } from '../../../src/watch/storeIdentity.js';
-import { watching } from './support.js';
+import { assertHasChange, assertSameCluster, UNKNOWN_CLUSTER, type ReadAt, type ClusterSnapshot } from '../../../src/watch/cursor.js';
+import { put } from '../../operators/support.js';
+import { virtually, watching } from './support.js';
 
 const HERE = '7' as ClusterId;
 const ELSEWHERE = '8' as ClusterId;
 
 /** Whether it is the same, or the error that says why not, and how often the cluster was asked for its revision, which is then `newest`. */
-function compare(before: StoreSighting, now: StoreSighting, newest = NaN) {
+function compare(before: ClusterSnapshot, now: ClusterSnapshot, newest = NaN) {
   let asked = 0;
   const newestNow = defer(() => of((asked += 1) && newest));
-  const { values, errors } = watching(defer(() => sameStore(before, now, newestNow)));
+  const { values, errors } = watching(defer(() => assertSameCluster(before, now, newestNow)));
   return { same: errors[0] ?? values.length === 1, asked };
 }
 
@@ -53,5 +56,39 @@ describe('the store that a watch comes back to', () => {
     ] as const) {
       expect(compare(before, now)).toEqual({ same: true, asked: 0 });
     }
+  });
+});
+
+describe('a store that has counted on', () => {
+  const kv = put('a', '1', 7).kv;
+  const witness = (deleted: boolean) => ({ key64: toBase64('a'), revision: 7, deleted });
+  const outcome = (deleted: boolean, readAt: ReadAt) => {
+    const { values, errors } = watching(assertHasChange(witness(deleted), readAt, 1_000));
+    return errors[0] ?? values.length === 1;
+  };
+  const wiped = { reason: 'FutureRev', rpc: 'Watch.Watch', message: expect.stringContaining('revision 7') as unknown };
+
+  test('is the same where the key was put at that revision, and another where it was not', () => {
+    expect(outcome(false, (key, revision) => of(revision === 7 && String.fromCharCode(...key) === 'a' ? kv : undefined))).toBe(true);
+    expect(outcome(false, () => of(put('a', '1', 3).kv))).toMatchObject(wiped);
+    expect(outcome(false, () => of(undefined))).toMatchObject(wiped);
+  });
+
+  test('is the same where the key was there before it was deleted, and another where it was not', () => {
+    expect(outcome(true, (_, revision) => of(revision === 6 ? put('a', '1', 3).kv : undefined))).toBe(true);
+    expect(outcome(true, () => of(undefined))).toMatchObject(wiped);
+  });
+
+  test.each(['Compacted', 'PermissionDenied', 'Unreachable'] as const)('is taken for the same where it cannot be told: %s', (reason) => {
+    expect(outcome(false, () => throwError(() => new EtcdError(reason, 'scripted')))).toBe(true);
+  });
+
+  test('is taken for the same where there is no answer in time', () => {
+    virtually(({ flush }) => {
+      const { values, errors } = watching(assertHasChange(witness(false), () => NEVER, 1_000));
+      timer(999).subscribe(() => expect(values).toEqual([]));
+      flush();
+      expect([values.length, errors]).toEqual([1, []]);
+    });
   });
 });

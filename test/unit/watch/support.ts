@@ -1,7 +1,9 @@
+import { LiveEntries, type Steps } from '../../../src/watch/live/liveRange.js';
+import type { Source } from '../../../src/watch/refCounted.js';
+import type { KeyValue } from '../../../src/model/keyValue.js';
 import { expect } from '@jest/globals';
 import { TestScheduler, type RunHelpers } from 'rxjs/testing';
 import { Observable } from 'rxjs';
-import type { Source } from '../../../src/watch/refCounted.js';
 import { withClocksInStep } from '../clocks.js';
 
 /** Runs in virtual time: hours pass in a millisecond. */
@@ -40,4 +42,18 @@ export function rejected(run: () => unknown): unknown {
     return error;
   }
   throw new Error('it should have thrown');
+}
+
+/** The result of work that is done at once. */
+export function resultOf<T>(steps: Steps<T>): T {
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  return step.value;
+}
+
+/** Entries of these pairs. */
+export function entriesOf(kvs: Iterable<KeyValue>): LiveEntries {
+  const gathering = LiveEntries.gather();
+  resultOf(gathering.add(kvs));
+  return gathering.done();
 }

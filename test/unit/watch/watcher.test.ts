@@ -18,25 +18,27 @@ import {
 import { INVALID } from '../../../src/codec/wire.js';
 import { EtcdError, type Reason } from '../../../src/errors/index.js';
 import type { ClusterId } from '../../../src/model/ids.js';
-import type { WatchBatch } from '../../../src/model/watchBatch.js';
+import type { WatchBatch } from '../../../src/model/watchEvent.js';
 import type { Caller } from '../../../src/transport/call.js';
+import { Pacer } from '../../../src/transport/pacer.js';
 import type { DuplexPart } from '../../../src/transport/http/transport.js';
-import { WatchConnections } from '../../../src/watch/connections.js';
-import type { ConnectionState } from '../../../src/watch/connectionState.js';
-import type { WatcherMeans } from '../../../src/watch/watcherMeans.js';
-import { watchFrom } from '../../../src/watch/watchFrom.js';
-import type { WatchReport } from '../../../src/watch/watchStream.js';
+import { createWatchStreams } from '../../../src/watch/streams/duplexStream.js';
+import type { ConnectionState } from '../../../src/watch/streams/streamManager.js';
+import { type WatcherDeps, observeWatcher } from '../../../src/watch/watcher.js';
+import type { WatchMessage } from '../../../src/watch/messages.js';
 import { put } from '../../operators/support.js';
 import { virtually, watching, type Seen } from './support.js';
+import { idleActivity } from '../../support/fakes/fakeActivity.js';
+import { overJson } from '../../support/fakes/overJson.js';
 
-const settings = { heartbeatMs: 10_000, answerTimeoutMs: 5_000, initialBackoffMs: 100, maxBackoffMs: 1_600 };
+const settings = { heartbeatMs: 10_000, responseTimeoutMs: 5_000, initialBackoffMs: 100, maxBackoffMs: 1_600 };
 const fails = (reason: Reason): Observable<never> => throwError(() => new EtcdError(reason, 'scripted'));
-const created: WatchReport = { type: 'created', clusterId: '1' as ClusterId, revision: 7 };
-const served: Observable<WatchReport> = concat(of(created), NEVER);
+const created: WatchMessage = { type: 'created', clusterId: '1' as ClusterId, revision: 7 };
+const served: Observable<WatchMessage> = concat(of(created), NEVER);
 const noCalls = (): never => { throw new Error('this test has no such calls'); }; // prettier-ignore
 
 /** A watch of which each try, and each read meanwhile, does as it is told; the last again and again. */
-function setUp(tries: readonly Observable<WatchReport>[], reads: readonly (Reason | undefined)[], readMs = 0) {
+function setUp(tries: readonly Observable<WatchMessage>[], reads: readonly (Reason | undefined)[], readMs = 0) {
   const calls: string[] = [];
   const scripted = <T>(what: string, script: readonly T[]): T | undefined => {
     const before = calls.filter((call) => call === what).length;
@@ -56,16 +58,17 @@ function setUp(tries: readonly Observable<WatchReport>[], reads: readonly (Reaso
     get: noCalls,
     channel: noCalls,
   };
-  const connections: WatcherMeans['connections'] = {
-    join: (user) => user.next({ watch: () => defer(() => scripted('create', tries) ?? NEVER) }),
-    leave: () => undefined,
-    enter: () => undefined,
-    exit: () => undefined,
+  const streams: WatcherDeps['streams'] = {
+    attach: (user) => user.next({ watch: () => defer(() => scripted('create', tries) ?? NEVER) }),
+    detach: () => undefined,
+    retain: () => undefined,
+    release: () => undefined,
     track: identity,
     state: new BehaviorSubject<ConnectionState>({ status: 'idle' }),
-    troubled: () => undefined,
+    reportRetry: () => undefined,
+    pacer: new Pacer(),
   };
-  const source = watchFrom({ key: 'a', filter: {} }, { next: 5, seen: 0 }, { caller, connections, settings });
+  const source = observeWatcher({ key: 'a', filter: {} }, { next: 5, seen: 0 }, { caller, streams, settings });
   return { calls, source, watch: () => watching(source) };
 }
 
@@ -134,9 +137,43 @@ describe('a watch that is denied, as etcd 3.3 also says of a token that it has f
   });
 });
 
+describe('a watch that the server ends for a reason that is not known', () => {
+  const unknown = throwError(() => new EtcdError('Unknown', 'mvcc: the stars stand badly', { code: 'Canceled' }));
+  const endedAfter = (ms: number): Observable<WatchMessage> => concat(of(created), timer(ms).pipe(switchMap(() => unknown)));
+  const news: WatchMessage = { type: 'notification', events: [put('a', '', 6)], fragment: false };
+
+  test.each([
+    ['as it is created', unknown],
+    ['right after it was created', endedAfter(1)],
+  ])('%s, ends after a few tries, with pauses between them', (_, ended) => {
+    virtually(({ flush }) => {
+      const { calls, watch } = setUp([ended], [undefined]);
+      const seen = watch();
+      flush();
+      expect(calls).toEqual(Array(5).fill('create'));
+      expect(seen.errors).toMatchObject([{ reason: 'Unknown', message: expect.stringContaining('the stars') }]);
+      expect(asyncScheduler.now()).toBeGreaterThanOrEqual(100 + 200 + 400 + 800);
+    });
+  });
+
+  test.each([
+    ['it brought something in between', concat(of(created, news), unknown)],
+    ['it was there for long in between', endedAfter(60_001)],
+  ])('goes on where %s', (_, ended) => {
+    virtually(({ flush }) => {
+      const { calls, watch } = setUp([...Array<typeof ended>(20).fill(ended), served], [undefined]);
+      const seen = watch();
+      timer(40 * 60_000).subscribe(() => seen.leave());
+      flush();
+      expect(calls.filter((call) => call === 'create')).toHaveLength(21);
+      expect(seen.errors).toEqual([]);
+    });
+  });
+});
+
 describe('a watch that comes back to a store that seems to be behind', () => {
-  const news = (revision: number): WatchReport => ({ type: 'news', events: [put('a', '', revision)], fragment: false });
-  const behind: WatchReport = { ...created, revision: 3 };
+  const news = (revision: number): WatchMessage => ({ type: 'notification', events: [put('a', '', revision)], fragment: false });
+  const behind: WatchMessage = { ...created, revision: 3 };
   /** It has seen revision 7, and then comes to a member that is at revision 3, which has news before the cluster has said how far it is. */
   const cut = concat(of(created, news(7)), fails('Unreachable'));
   const lines = ({ values }: Seen<WatchBatch>): string[] => values.map(({ type, revision }) => `${type} ${revision}`);
@@ -169,7 +206,7 @@ describe('a watch that comes back to a store that seems to be behind', () => {
 
 test('a watch that comes to another cluster ends, though one in between did not say which it is', () => {
   virtually(({ flush }) => {
-    const cutIn = (clusterId: string): Observable<WatchReport> =>
+    const cutIn = (clusterId: string): Observable<WatchMessage> =>
       concat(timer(1).pipe(map(() => ({ ...created, clusterId: clusterId as ClusterId }))), fails('Unreachable'));
     const { calls, watch } = setUp(['0', '1', '0', '2', '3'].map(cutIn), [undefined]);
     const seen = watch();
@@ -192,21 +229,30 @@ test('a watch that is left while those before it are told that their stream brok
   virtually(({ flush }) => {
     const creates: number[] = [];
     let open = 0;
-    const channel = defer(() => {
-      const nth = creates.push(0) - 1;
-      // As the user's function for tokens may, which is asked on the way to a stream.
-      if (nth === 1) second.leave();
-      const opened: DuplexPart = { type: 'open', send: () => creates.splice(nth, 1, (creates[nth] ?? 0) + 1) };
-      // The second ends all that are still there by then.
-      const end = nth === 0 ? timer(1).pipe(switchMap(() => fails('ConnectionLost'))) : timer(100).pipe(switchMap(() => throwError(Error)));
-      const duplex = defer(() => ((open += 1), concat(of(opened), end))).pipe(finalize(() => (open -= 1)));
-      const terms = { carrier: 'http2', endpoint: 'http://a:1', version: undefined } as const;
-      return of({ ...terms, duplex, removed: NEVER, answered: () => undefined, failed: () => true });
-    });
-    const caller: Caller = { unary: noCalls, stream: noCalls, get: noCalls, channel: () => channel };
+    const channel: Caller['channel'] = (rpc) =>
+      defer(() => {
+        const nth = creates.push(0) - 1;
+        // As the user's function for tokens may, which is asked on the way to a stream.
+        if (nth === 1) second.leave();
+        const opened: DuplexPart = { type: 'open', send: () => creates.splice(nth, 1, (creates[nth] ?? 0) + 1) };
+        // The second ends all that are still there by then.
+        const end =
+          nth === 0 ? timer(1).pipe(switchMap(() => fails('ConnectionLost'))) : timer(100).pipe(switchMap(() => throwError(Error)));
+        const duplex = defer(() => ((open += 1), concat(of(opened), end))).pipe(finalize(() => (open -= 1)));
+        const terms = { carrier: 'http2', endpoint: 'http://a:1', version: undefined } as const;
+        return of({
+          ...terms,
+          duplex: overJson(rpc, duplex),
+          removed: NEVER,
+          activity: idleActivity,
+          answered: () => undefined,
+          failed: () => true,
+        });
+      });
+    const caller: Caller = { unary: noCalls, stream: noCalls, get: noCalls, channel };
     // A program that was busy meanwhile finds the pause to be over.
-    const means = { caller, connections: new WatchConnections(caller, { ...settings, initialBackoffMs: 0 }), settings };
-    const watch = (key: string): Seen<WatchBatch> => watching(watchFrom({ key, filter: {} }, { next: 5, seen: 0 }, means));
+    const means = { caller, streams: createWatchStreams(caller, { ...settings, initialBackoffMs: 0 }), settings };
+    const watch = (key: string): Seen<WatchBatch> => watching(observeWatcher({ key, filter: {} }, { next: 5, seen: 0 }, means));
     const first = watch('a');
     const second = watch('b');
     timer(50).subscribe(() => first.leave());

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '../../../support/random.js';
 import type { Scene } from './scene.js';
-import { until } from '../../../support/waitFor.js';
+import { waitFor } from '../../../support/waitFor.js';
 
 export type Lane = 'up' | 'down';
 
@@ -60,13 +60,14 @@ export async function strike(fault: Fault, { proxy, server }: Scene, { losses, a
       lane.cutAfter(fault.afterBytes);
       // Little goes up as long as all goes well: it hits what the client says when it comes back.
       if (fault.lane === 'up') proxy.cut();
-      return until(`cut ${fault.lane} after ${fault.afterBytes} bytes`, () => lane.bytes >= target);
+      await waitFor(`cut ${fault.lane} after ${fault.afterBytes} bytes`, () => lane.bytes >= target);
+      return;
     }
     case 'stall': {
       const before = losses();
       proxy[fault.lane].stall();
       ask();
-      await until(`the client has noticed that nothing goes ${fault.lane}`, () => losses() > before);
+      await waitFor(`the client has noticed that nothing goes ${fault.lane}`, () => losses() > before);
       return proxy[fault.lane].resume();
     }
     case 'refuse':

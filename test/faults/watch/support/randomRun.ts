@@ -6,9 +6,9 @@ import { askedSeed, randomFrom, type Random } from '../../../support/random.js';
 import { forLongMessages, has } from './carriers.js';
 import { drawFault, strike, type FaultKind, type Weights, type Witness } from './faults.js';
 import { setScene, type Scene, type SceneOptions } from './scene.js';
-import { until } from '../../../support/waitFor.js';
 import { Watches } from './watches.js';
 import { Writers } from './writers.js';
+import { waitFor } from '../../../support/waitFor.js';
 
 export interface RunOptions extends SceneOptions {
   readonly carrier: NonNullable<StreamOptions['carrier']>;
@@ -60,7 +60,7 @@ async function run(scene: Scene, random: Random, { carrier, faults, lag = 1_000,
     overtake: async () => {
       // Some are further than others, but all may have had all until now. Meanwhile what was on its way to them is read, too.
       const before = writers.revision;
-      await until('something is missed', () => writers.revision >= before + MISSED || writers.revision >= watches.slowest() + lag);
+      await waitFor('something is missed', () => writers.revision >= before + MISSED || writers.revision >= watches.slowest() + lag);
       await watches.overtake(writers.puts, (revision) => firstValueFrom(scene.direct.kv.compact(revision)));
     },
   };
@@ -77,7 +77,7 @@ async function run(scene: Scene, random: Random, { carrier, faults, lag = 1_000,
       await strike(fault, scene, witness);
       done.set(fault.kind, count(fault.kind) + 1);
       const due = writers.revision;
-      if (settle) await until('the watches have come back', () => watches.failed || watches.slowest() >= due - 50);
+      if (settle) await waitFor('the watches have come back', () => watches.failed || watches.slowest() >= due - 50);
       if (watches.failed) break;
     }
   } finally {

@@ -26,7 +26,7 @@ export interface Scene {
 }
 
 /** What makes a client notice soon, and come back soon. */
-export const QUICK: StreamOptions = { heartbeatMs: 150, answerTimeoutMs: 500, initialBackoffMs: 5, maxBackoffMs: 100 };
+export const QUICK: StreamOptions = { heartbeatMs: 150, responseTimeoutMs: 500, initialBackoffMs: 5, maxBackoffMs: 100 };
 
 export const ROOT = { username: 'root', password: 'secret of root' };
 

@@ -1,6 +1,6 @@
 import { firstValueFrom } from 'rxjs';
 import type { Scene } from './scene.js';
-import { until } from '../../../support/waitFor.js';
+import { waitFor } from '../../../support/waitFor.js';
 
 /** What the server holds for watches. */
 export interface ServerWatchers {
@@ -37,7 +37,7 @@ async function askedUntil({ direct }: Scene, what: string, isIt: (held: ServerWa
     held = { watchers: valueOf('etcd_debugging_mvcc_watcher_total'), streams: valueOf('etcd_debugging_mvcc_watch_stream_total') };
     return isIt(held);
   };
-  await until(what, isSo, 15_000).catch((cause: unknown) => {
+  await waitFor(what, isSo).catch((cause: unknown) => {
     throw new Error(`it holds ${JSON.stringify(held)}`, { cause });
   });
   return held;

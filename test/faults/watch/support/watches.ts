@@ -2,7 +2,7 @@ import { hasReason, type Client, type Range, type WatchOptions } from '../../../
 import { Recorder, violations, type History, type Violation } from '../../../support/watchGuarantees.js';
 import { viewOf } from '../../../support/watchGuarantees/view.js';
 import type { Random } from '../../../support/random.js';
-import { until } from '../../../support/waitFor.js';
+import { waitFor } from '../../../support/waitFor.js';
 
 const LASTING: readonly (readonly [name: string, range: Range, options?: WatchOptions])[] = [
   ['prefix a', { prefix: 'a/' }],
@@ -83,7 +83,7 @@ export class Watches {
       return late().length + spared().length === 0;
     };
     // What does not come is found below, and named.
-    await until('all is delivered', settled).catch(() => undefined);
+    await waitFor('all is delivered', settled).catch(() => undefined);
     for (const watch of this.all) watch.compacted = this.compacted;
     const problems = [
       ...this.all.filter(isBroken).map(({ name, next, end }) => `'${name}' ended at ${next}: ${JSON.stringify(end)}`),

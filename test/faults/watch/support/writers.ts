@@ -2,7 +2,7 @@ import { firstValueFrom, retry, timeout, timer } from 'rxjs';
 import { del, isEtcdError, put, type Client } from '../../../../src/index.js';
 import type { Written } from '../../../support/watchGuarantees.js';
 import type { Random } from '../../../support/random.js';
-import { until } from '../../../support/waitFor.js';
+import { waitFor } from '../../../support/waitFor.js';
 
 const KEYS = 8;
 
@@ -49,7 +49,7 @@ export class Writers {
   private async work(name: string, random: Random): Promise<void> {
     const present = new Set<string>();
     for (let count = 1; this.running; count++) {
-      await until('the next write may go', () => !this.running || this.options.mayGo(this.revision), 60_000);
+      await waitFor('the next write may go', () => !this.running || this.options.mayGo(this.revision), 60_000);
       const changes = changesOf(name, count, random, present);
       const revision = await this.carryOut(changes);
       if (revision === undefined) continue;

@@ -2,11 +2,11 @@ import { findEtcd } from '../../etcd/index.js';
 import { startProcess } from '../../etcd/processServer.js';
 import { uniqueName } from '../../etcd/server.js';
 import type { EtcdServer } from '../../etcd/types.js';
-import { eventually } from '../eventually.js';
 import { follows, leads } from '../member.js';
 import { TIMES } from '../start.js';
 import { makeNetwork, type Link } from './network.js';
 import { namespacesRefused } from './rights.js';
+import { waitFor } from '../../waitFor.js';
 
 const CLIENT_PORT = 2379;
 const PEER_PORT = 2380;
@@ -72,8 +72,8 @@ export async function startNamespacedCluster({ version, size = 3 }: NamespacedCl
       members,
       endpoints: members.map(({ endpoint }) => endpoint),
       network: network.name,
-      leader: (among = members) => eventually('somebody leads', () => first(among, leads)),
-      settled: async () => void (await eventually('all know a leader', async () => ((await first(members, lost)) ? undefined : true))),
+      leader: (among = members) => waitFor('somebody leads', () => first(among, leads)),
+      settled: async () => void (await waitFor('all know a leader', async () => ((await first(members, lost)) ? undefined : true))),
       heal: async () => void (await Promise.all(members.map(({ link }) => link.up()))),
       stop,
     };

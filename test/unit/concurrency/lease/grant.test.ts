@@ -1,13 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
-import { grantLease, randomLeaseId, refreshed } from '../../../../src/concurrency/lease/grant.js';
+import { grantLease, randomLeaseId, refreshLease, type GrantOptions } from '../../../../src/concurrency/lease/grant.js';
+import type { EtcdError } from '../../../../src/errors/index.js';
 import { FakeLeases } from '../../../support/fakes/fakeLeases.js';
 import { ID, told, virtually } from '../support.js';
 
-function granted(prepare: (leases: FakeLeases) => void, id = ID) {
+/** Grants a lease, under an id of the caller's own by default. */
+function granted(prepare: (leases: FakeLeases) => void, wanted: Pick<GrantOptions, 'id'> = { id: ID }) {
   return virtually((time) => {
     const leases = new FakeLeases();
     prepare(leases);
-    const seen = told(time, grantLease(leases.service, 30, { id, answerTimeoutMs: 5_000 }));
+    const seen = told(time, grantLease(leases.service, 30, { ...wanted, responseTimeoutMs: 5_000 }));
     time.flush();
     return { ...seen, calls: leases.calls, grants: seen.events.map(({ event }) => event) };
   });
@@ -16,7 +18,7 @@ function granted(prepare: (leases: FakeLeases) => void, id = ID) {
 describe('a grant', () => {
   test('gives the TTL that the server grants, from when it was asked for', () => {
     const { grants, calls } = granted((leases) => (leases.grants = 45));
-    expect(grants).toEqual([{ id: ID, hold: { ttl: 45, sentAt: { wall: 0, monotonic: 0 } } }]);
+    expect(grants).toEqual([{ id: ID, ttl: 45, sentAt: { wall: 0, monotonic: 0 } }]);
     expect(calls).toEqual(['grant 7']);
   });
 
@@ -24,13 +26,22 @@ describe('a grant', () => {
     const { grants, calls } = granted((leases) => (leases.fates['grant'] = [{ fate: 'AmbiguousWrite' }]));
     expect(calls).toEqual(['grant 7', 'grant 7']);
     // The time of the second try, which was sent when the first had failed.
-    expect(grants).toEqual([{ id: ID, hold: { ttl: 30, sentAt: { wall: 1, monotonic: 1 } } }]);
+    expect(grants).toEqual([{ id: ID, ttl: 30, sentAt: { wall: 1, monotonic: 1 } }]);
   });
 
-  test('that was carried out unheard is found by the repeat, and refreshed to know its time', () => {
-    const { grants, calls } = granted((leases) => (leases.fates['grant'] = [{ fate: 'AmbiguousWrite', done: true }]));
-    expect(calls).toEqual(['grant 7', 'grant 7', 'keepAliveOnce 7']);
-    expect(grants).toEqual([{ id: ID, hold: { ttl: 60, sentAt: { wall: 2, monotonic: 2 } } }]);
+  test('under an id by chance that was carried out unheard is found by the repeat, and refreshed to know its time', () => {
+    const { grants, calls } = granted((leases) => (leases.fates['grant'] = [{ fate: 'AmbiguousWrite', done: true }]), {});
+    const [id] = grants.map((lease) => lease.id);
+    expect(calls).toEqual([`grant ${id}`, `grant ${id}`, `keepAliveOnce ${id}`]);
+    expect(grants).toEqual([{ id, ttl: 60, sentAt: { wall: 2, monotonic: 2 } }]);
+  });
+
+  test('under an id of the caller’s own that is there on the repeat may be another client’s, and is not taken', () => {
+    const { error, end, calls } = granted((leases) => (leases.fates['grant'] = [{ fate: 'AmbiguousWrite', done: true }]));
+    expect(calls).toEqual(['grant 7', 'grant 7']);
+    expect(end?.reason).toBe('LeaseExist');
+    expect(error).toMatchObject({ cause: { reason: 'AmbiguousWrite' } });
+    expect((error as EtcdError).message).toContain('lease 7 (7)');
   });
 
   test('of an id that is taken is an error, for it is somebody else’s', () => {
@@ -62,7 +73,7 @@ describe('a grant', () => {
 
 test('a lease that is gone cannot be taken over', () => {
   virtually((time) => {
-    const seen = told(time, refreshed(new FakeLeases().service, ID, 5_000));
+    const seen = told(time, refreshLease(new FakeLeases().service, ID, 5_000));
     time.flush();
     expect(seen.end?.reason).toBe('LeaseNotFound');
   });

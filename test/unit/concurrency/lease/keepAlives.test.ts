@@ -1,13 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler } from 'rxjs';
-import { Agenda } from '../../../../src/concurrency/agenda.js';
 import { KeepAlives } from '../../../../src/concurrency/lease/keepAlives.js';
-import { LeaseLife } from '../../../../src/concurrency/lease/leaseKeeper.js';
-import { Rounds } from '../../../../src/concurrency/lease/refreshScheduler.js';
-import { moment } from '../../../../src/concurrency/clock.js';
+import { LeaseKeeper } from '../../../../src/concurrency/lease/leaseKeeper.js';
+import { now } from '../../../../src/util/time.js';
 import { leaseId } from '../../../../src/model/ids.js';
 import type { Caller } from '../../../../src/transport/call.js';
-import { FakeLeases, FakeStreams, refreshBy, SETTINGS } from '../../../support/fakes/fakeLeases.js';
+import { FakeLeases, FakeStreams, meansWith, refreshBy, SETTINGS } from '../../../support/fakes/fakeLeases.js';
 import { ID, OTHER, told, virtually, type VirtualTime } from '../support.js';
 
 interface Scene {
@@ -89,7 +87,7 @@ describe('keepalives', () => {
       streams.answerMs = Infinity;
       const seen = told(time, refreshBy(keepAlives, ID, 3_600_000));
       time.flush();
-      expect(seen.end).toEqual({ at: 1 + SETTINGS.answerTimeoutMs, reason: 'ConnectionLost' });
+      expect(seen.end).toEqual({ at: 1 + SETTINGS.responseTimeoutMs, reason: 'ConnectionLost' });
     });
   });
 
@@ -201,15 +199,16 @@ describe('the stream of keepalives', () => {
   });
 
   test('carries ten thousand leases with a handful of timers', () => {
-    scene(({ time, streams, keepAlives }) => {
-      const means = { rounds: new Rounds(new Agenda()), refresher: keepAlives };
+    scene(({ time, streams, leases, keepAlives }) => {
+      const means = meansWith(leases, { keepAlives });
       let ended = 0;
       const lives = Array.from({ length: 10_000 }, (_, index) => {
         const holding = keepAlives.hold().subscribe();
-        const observer = { held: () => undefined, jammed: () => undefined, lost: () => (ended += 1) };
-        const life = new LeaseLife(leaseId(String(index + 1)), { ttl: 10, sentAt: moment() }, means, observer);
-        life.begin();
-        holding.add(() => life.stop());
+        const observer = { next: () => undefined, error: () => (ended += 1), complete: () => undefined };
+        const granted = { id: leaseId(String(index + 1)), ttl: 10, sentAt: now() };
+        const keeper = new LeaseKeeper(granted, means, 'error', observer);
+        keeper.start();
+        holding.add(() => keeper.stop());
         return holding;
       });
       const most: number[] = [];

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import type { LeaseEvent, LeaseMeans } from '../../../../src/concurrency/lease/heldLease.js';
+import { firstValueFrom } from 'rxjs';
+import type { LeaseEvent, LeaseContext } from '../../../../src/concurrency/lease/heldLease.js';
 import { adoptedLease, heldLease, type LeaseOptions } from '../../../../src/concurrency/lease/lease.js';
-import { FakeLeases, meansWith, refresherBy } from '../../../support/fakes/fakeLeases.js';
+import { FakeLeases, meansWith, keepAlivesBy } from '../../../support/fakes/fakeLeases.js';
 import { failingAtOnce, HOUR, ID, told, virtually, type Told, type VirtualTime } from '../support.js';
 
 interface Held {
@@ -15,7 +16,7 @@ interface Held {
 function hold(
   options: LeaseOptions,
   act: (held: Held) => void,
-  more: Partial<LeaseMeans> = {},
+  more: Partial<LeaseContext> = {},
   prepare: (leases: FakeLeases) => void = () => undefined,
 ): Held {
   return virtually((time) => {
@@ -73,19 +74,53 @@ describe('a lease that is held', () => {
   });
 
   test('is revoked again where the first revocation met a cut', () => {
-    const { leases } = hold({ ttl: 60, id: ID }, ({ seen, time, leases }) => {
+    const held = hold({ ttl: 60 }, ({ seen, time, leases }) => {
       leases.fates['revoke'] = [{ fate: 'AmbiguousWrite' }, { fate: 'Unreachable' }];
       time.at(1_000, () => seen.leave());
     });
-    expect(leases.calls.slice(1)).toEqual(['revoke 7', 'revoke 7', 'revoke 7']);
-    expect(leases.there.size).toBe(0);
+    expect(held.leases.calls.slice(1)).toEqual(Array<string>(3).fill(`revoke ${first(held).id}`));
+    expect(held.leases.there.size).toBe(0);
+  });
+
+  test('under an id of the caller’s own is revoked once: by then it may be another client’s', () => {
+    const { leases } = hold({ ttl: 60, id: ID }, ({ seen, time, leases }) => {
+      leases.fates['revoke'] = [{ fate: 'Unreachable' }, { fate: 'AmbiguousWrite' }];
+      time.at(1_000, () => seen.leave());
+    });
+    // What was never sent is tried again.
+    expect(leases.calls.slice(1)).toEqual(['revoke 7', 'revoke 7']);
+  });
+
+  test('under an id of the caller’s own is not revoked once it is lost: by then it may be another client’s', () => {
+    const { leases, seen } = hold({ ttl: 60, id: ID }, ({ leases, time }) => time.at(1_000, () => leases.there.clear()));
+    expect(seen.end?.reason).toBe('LeaseLost');
+    expect(leases.calls).toEqual(['grant 7']);
+  });
+
+  test('under an id of the caller’s own can be had again at once, when it was left', () => {
+    virtually((time) => {
+      const leases = new FakeLeases();
+      const means = meansWith(leases);
+      const rounds = Array.from({ length: 3 }, () => {
+        const seen = told(time, heldLease({ ttl: 60, id: ID }, means));
+        seen.leave();
+        return seen;
+      });
+      const last = told(time, heldLease({ ttl: 60, id: ID }, means));
+      time.at(1_000, () => last.leave());
+      time.flush();
+      expect([...rounds, last].map(({ end }) => end)).toEqual([undefined, undefined, undefined, undefined]);
+      expect(last.events.map(({ event }) => event.type)).toEqual(['granted']);
+      // Those that were left while they waited were never granted.
+      expect(leases.calls).toEqual(['grant 7', 'revoke 7', 'grant 7', 'revoke 7']);
+    });
   });
 
   test('ends, and is given back, when the client is closed', async () => {
     const { leases, seen, means } = hold({ ttl: 60, id: ID }, ({ time, means }) => time.at(1_000, () => means.closed.next()));
     expect(seen.end).toEqual({ at: 1_000, reason: 'completed' });
     expect(leases.there.size).toBe(0);
-    await means.releases.settled(0);
+    await firstValueFrom(means.cleanup.settled(0));
   });
 
   test('says how long it holds, and that it no longer does as soon as it ends', () => {
@@ -109,7 +144,7 @@ describe('a lease that is held', () => {
       const leases = new FakeLeases();
       let held: LeaseEvent | undefined;
       let aliveAtLoss: boolean | undefined;
-      heldLease({ ttl: 60, id: ID }, meansWith(leases)).subscribe({
+      heldLease({ ttl: 60 }, meansWith(leases)).subscribe({
         next: (event) => (held = event),
         error: () => (aliveAtLoss = held?.lease.alive),
       });
@@ -118,7 +153,7 @@ describe('a lease that is held', () => {
       expect(aliveAtLoss).toBe(false);
       return { leases };
     });
-    expect(leases.calls.at(-1)).toBe('revoke 7');
+    expect(leases.calls.at(-1)).toMatch(/^revoke /);
   });
 
   test.each([0, -1, 1.5, NaN, '5'])('has a TTL of whole seconds: %p is refused before anything is sent', (ttl) => {
@@ -144,11 +179,11 @@ describe('with regrant, a lease that is lost', () => {
 
   test('is followed by one of another id, lest the end of the first meet the second', () => {
     const held = hold({ ttl: 60, id: ID, onLost: 'regrant' }, ({ time, seen }) => time.at(100_000, () => seen.leave()), {
-      refresher: refresherBy(failingAtOnce('Unreachable')),
+      keepAlives: keepAlivesBy(failingAtOnce('Unreachable')),
     });
-    expect(kinds(held).filter((kind) => kind !== 'jammed')).toEqual(['granted', 'lost', 'granted']);
-    expect(held.leases.calls.slice(0, 2)).toEqual(['grant 7', 'revoke 7']);
-    expect(held.leases.calls[2]).toMatch(/^grant (?!7$)/);
+    expect(kinds(held).filter((kind) => kind !== 'refreshFailed')).toEqual(['granted', 'lost', 'granted']);
+    expect(held.leases.calls[0]).toBe('grant 7');
+    expect(held.leases.calls[1]).toMatch(/^grant (?!7$)/);
   });
 
   test('is asked for until it can be had, with pauses that grow', () => {

@@ -1,20 +1,25 @@
 import { describe, expect, test } from '@jest/globals';
 import { NEVER, Observable } from 'rxjs';
-import { Agenda } from '../../../../src/concurrency/agenda.js';
-import { moment } from '../../../../src/concurrency/clock.js';
-import { LeaseLife } from '../../../../src/concurrency/lease/leaseKeeper.js';
-import { Rounds } from '../../../../src/concurrency/lease/refreshScheduler.js';
+import type { LeaseEvent } from '../../../../src/concurrency/lease/heldLease.js';
+import { now } from '../../../../src/util/time.js';
+import { LeaseKeeper } from '../../../../src/concurrency/lease/leaseKeeper.js';
 import type { EtcdError } from '../../../../src/errors/index.js';
-import { refresherBy } from '../../../support/fakes/fakeLeases.js';
+import { idToHex } from '../../../../src/model/ids.js';
+import { FakeLeases, keepAlivesBy, meansWith } from '../../../support/fakes/fakeLeases.js';
 import { answered, failing, failingAtOnce, HOUR, ID, told, virtually, type Answer, type Told, type VirtualTime } from '../support.js';
 
-type LifeEvent =
-  | { readonly type: 'granted' | 'refreshed'; readonly remainingMs: number }
-  | { readonly type: 'jammed'; readonly remainingMs: number; readonly error: EtcdError };
+/** An event without the lease itself. */
+interface LifeEvent {
+  readonly type: LeaseEvent['type'];
+  readonly remainingMs: number;
+  readonly error?: EtcdError;
+}
+
+const withoutLease = ({ id: _id, ttl: _ttl, lease: _lease, ...event }: LeaseEvent): LifeEvent => event;
 
 interface Life extends Told<LifeEvent> {
   /** When a refresh was asked for, and how long the server might be silent. */
-  readonly asked: { readonly at: number; readonly patienceMs: number }[];
+  readonly asked: { readonly at: number; readonly timeoutMs: number }[];
   /** Asks for a refresh. */
   readonly want: () => void;
 }
@@ -23,25 +28,20 @@ interface Life extends Told<LifeEvent> {
 function live(time: VirtualTime, ttl: number, first: Answer, ...others: readonly Answer[]): Life {
   const answers = [first, ...others];
   const asked: Life['asked'] = [];
-  const refresher = refresherBy(({ patienceMs }) => {
-    asked.push({ at: time.now(), patienceMs });
+  const keepAlives = keepAlivesBy(({ timeoutMs }) => {
+    asked.push({ at: time.now(), timeoutMs });
     return (answers[Math.min(asked.length, answers.length) - 1] ?? first)();
   });
   let want = (): void => undefined;
   const events = new Observable<LifeEvent>((subscriber) => {
-    const life = new LeaseLife(
-      ID,
-      { ttl, sentAt: moment() },
-      { rounds: new Rounds(new Agenda()), refresher },
-      {
-        held: (type, remainingMs) => subscriber.next({ type, remainingMs }),
-        jammed: (error) => subscriber.next({ type: 'jammed', remainingMs: life.remainingMs, error }),
-        lost: (error) => subscriber.error(error),
-      },
-    );
-    want = () => life.refresh();
-    life.begin();
-    return () => life.stop();
+    const keeper = new LeaseKeeper({ id: ID, ttl, sentAt: now() }, meansWith(new FakeLeases(), { keepAlives }), 'error', {
+      next: (event) => subscriber.next(withoutLease(event)),
+      error: (error: unknown) => subscriber.error(error),
+      complete: () => subscriber.complete(),
+    });
+    want = () => void keeper.refresh().subscribe();
+    keeper.start();
+    return () => keeper.stop();
   });
   return Object.assign(told(time, events), { asked, want });
 }
@@ -96,7 +96,7 @@ describe('a lease', () => {
     const jams = life.events.slice(1);
     expect(jams.length).toBeGreaterThan(20);
     for (const { at, event } of jams)
-      expect(event).toMatchObject({ type: 'jammed', remainingMs: 10_000 - at, error: { reason: 'Unreachable' } });
+      expect(event).toMatchObject({ type: 'refreshFailed', remainingMs: 10_000 - at, error: { reason: 'Unreachable' } });
   });
 
   test('holds for its TTL from the sending of the last refresh that was answered, not from the answer', () => {
@@ -109,7 +109,7 @@ describe('a lease', () => {
 
   test('is tried again at once when a refresh fails, and goes on as if nothing had been', () => {
     const life = lived(30_000, 9, failing('ConnectionLost'), failing('Unreachable'), answered(9));
-    expect(kinds(life).slice(0, 4)).toEqual(['granted', 'jammed', 'jammed', 'refreshed']);
+    expect(kinds(life).slice(0, 4)).toEqual(['granted', 'refreshFailed', 'refreshFailed', 'refreshed']);
     expect(life.asked.map(({ at }) => at).slice(0, 4)).toEqual([3_000, 3_251, 3_502, 6_502]);
     expect(life.end).toBeUndefined();
   });
@@ -136,7 +136,7 @@ describe('a lease', () => {
 
   test('leaves a refresh so much time that there is some for two others', () => {
     const { asked } = lived(3_000, 6, answered(6));
-    expect(asked).toEqual([{ at: 2_000, patienceMs: 1_000 }]);
+    expect(asked).toEqual([{ at: 2_000, timeoutMs: 1_000 }]);
   });
 
   test('is lost at once when the server says that it is gone', () => {
@@ -147,6 +147,28 @@ describe('a lease', () => {
 
   test('is lost at once when the server refuses to refresh it for good', () => {
     expect(lived(HOUR, 60, failing('PermissionDenied')).end).toEqual({ at: 20_001, reason: 'LeaseLost' });
+  });
+
+  test.each(['Unknown', 'Canceled', 'MalformedResponse', 'AuthFailed', 'TlsFailed', 'InvalidOption', 'UnsupportedServerVersion'] as const)(
+    'goes on after %s, which proves nothing, and is lost only when its time is over',
+    (reason) => {
+      const kept = lived(HOUR / 60, 60, failing(reason), answered(60));
+      expect(kept.end).toBeUndefined();
+      expect(kinds(kept).slice(0, 3)).toEqual(['granted', 'refreshFailed', 'refreshed']);
+      const lost = lived(HOUR, 60, failing(reason));
+      expect(lost.end).toEqual({ at: 60_000, reason: 'LeaseLost' });
+      expect((lost.error as EtcdError).cause).toMatchObject({ reason });
+    },
+  );
+
+  test('is tried again less often where the failure does not pass by itself', () => {
+    expect(lived(HOUR, 60, failing('AuthFailed')).asked.length).toBeLessThan(10);
+    expect(lived(HOUR, 60, failing('ConnectionLost')).asked.length).toBeGreaterThan(100);
+  });
+
+  test('is named as etcdctl shows it, too', () => {
+    const { error } = lived(HOUR, 60, failing('LeaseNotFound'));
+    expect((error as EtcdError).message).toContain(`lease ${idToHex(ID)} (${ID})`);
   });
 
   test('leaves no timer when it is unsubscribed from, in whatever state', () => {

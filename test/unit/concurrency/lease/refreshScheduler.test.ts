@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { Agenda } from '../../../../src/concurrency/agenda.js';
-import { Rounds, type Round } from '../../../../src/concurrency/lease/refreshScheduler.js';
+import { type RefreshBatch, RefreshScheduler } from '../../../../src/concurrency/lease/refreshScheduler.js';
 import { virtually, type VirtualTime } from '../support.js';
 
 interface Scene {
@@ -13,20 +12,20 @@ interface Scene {
 function notes(test: (scene: Scene) => void): [what: string, at: number][] {
   const told: [string, number][] = [];
   virtually((time) => {
-    const rounds = new Rounds(new Agenda());
+    const scheduler = new RefreshScheduler();
     const join: Scene['join'] = (name, { ms, earlyMs, endMs = 10_000 }) => {
-      const member = {
+      const lease = {
         get remainingMs() {
           return Math.max(0, endMs - time.now());
         },
         onDue: () => void told.push([name, time.now()]),
-        onEnd: () => {
+        onExpired: () => {
           told.push([`${name} ends`, time.now()]);
-          round.leave(member);
+          batch.leave(lease);
         },
       };
-      const round: Round = rounds.in(ms, earlyMs, member);
-      return { leave: () => round.leave(member) };
+      const batch: RefreshBatch = scheduler.schedule(ms, earlyMs, lease);
+      return { leave: () => batch.leave(lease) };
     };
     test({ time, join });
     time.flush();
@@ -53,7 +52,7 @@ describe('rounds', () => {
     ]);
   });
 
-  test('tell each member that stays of the end of its time, in time, and none that left', () => {
+  test('tell each lease that stays of the end of its time, in time, and none that left', () => {
     const told = notes(({ time, join }) => {
       const gone = join('gone', { ms: 1_000, earlyMs: 100, endMs: 2_000 });
       join('long', { ms: 1_000, earlyMs: 100, endMs: 9_000 });

@@ -1,32 +1,34 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { asyncScheduler } from 'rxjs';
-import { Agenda, type Appointment } from '../../../../src/concurrency/agenda.js';
+import { TimerQueue, type TimerEntry } from '../../../../src/concurrency/lease/refreshScheduler.js';
 import { HOUR, virtually, type VirtualTime } from '../support.js';
 
 /** What was run, and when. */
-function run(test: (agenda: Agenda, note: (what: string | number) => () => void, time: VirtualTime) => void): [string | number, number][] {
+function run(
+  test: (queue: TimerQueue, note: (what: string | number) => () => void, time: VirtualTime) => void,
+): [string | number, number][] {
   const notes: [string | number, number][] = [];
   virtually((time) => {
-    test(new Agenda(), (what) => () => notes.push([what, time.now()]), time);
+    test(new TimerQueue(), (what) => () => notes.push([what, time.now()]), time);
     time.flush();
   });
   return notes;
 }
 
-describe('an agenda', () => {
+describe('a queue of timers', () => {
   test('runs each appointment at its time, whatever the order in which they were made and called off', () => {
     const step = fc.record({ afterMs: fc.nat(50), ms: fc.nat(5_000), cancelAfterMs: fc.option(fc.nat(5_000), { nil: undefined }) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const expected: [number, number][] = [];
-        const actual = run((agenda, note, { at }) => {
+        const actual = run((queue, note, { at }) => {
           let begun = 0;
           steps.forEach(({ afterMs, ms, cancelAfterMs }, index) => {
             begun += afterMs;
             if (cancelAfterMs === undefined || cancelAfterMs > ms) expected.push([index, begun + ms]);
             at(begun, () => {
-              const appointment = agenda.in(ms, note(index));
+              const appointment = queue.in(ms, note(index));
               // What is called off in the very moment in which it is due may be run or not: this one is not made.
               if (cancelAfterMs !== undefined && cancelAfterMs !== ms) at(cancelAfterMs, () => appointment.cancel());
               else if (cancelAfterMs === ms) appointment.cancel();
@@ -44,24 +46,24 @@ describe('an agenda', () => {
 
   test('has one timer set, however many appointments there are, and none when there are none', () => {
     virtually(({ timers, flush }) => {
-      const agenda = new Agenda();
+      const queue = new TimerQueue();
       expect(timers()).toBe(0);
-      const made = Array.from({ length: 1_000 }, (_, index) => agenda.in(((index * 7_919) % 1_000) + 1, () => undefined));
+      const made = Array.from({ length: 1_000 }, (_, index) => queue.in(((index * 7_919) % 1_000) + 1, () => undefined));
       expect(timers()).toBe(1);
       for (const appointment of made.slice(0, 999)) appointment.cancel();
       expect(timers()).toBe(1);
       made.at(-1)?.cancel();
       expect(timers()).toBe(0);
-      agenda.in(5, () => undefined);
+      queue.in(5, () => undefined);
       flush();
       expect(timers()).toBe(0);
     });
   });
 
   test('is called off in vain by one that has run already', () => {
-    const notes = run((agenda, note, { at }) => {
-      const first = agenda.in(10, note('first'));
-      agenda.in(30, note('second'));
+    const notes = run((queue, note, { at }) => {
+      const first = queue.in(10, note('first'));
+      queue.in(30, note('second'));
       at(20, () => first.cancel());
     });
     expect(notes).toEqual([
@@ -71,12 +73,12 @@ describe('an agenda', () => {
   });
 
   test('takes and calls off appointments while it runs one', () => {
-    const notes = run((agenda, note) => {
-      const later: Appointment = agenda.in(20, note('never'));
-      agenda.in(10, () => {
+    const notes = run((queue, note) => {
+      const later: TimerEntry = queue.in(20, note('never'));
+      queue.in(10, () => {
         later.cancel();
-        agenda.in(0, note('at once'));
-        agenda.in(15, note('next'));
+        queue.in(0, note('at once'));
+        queue.in(15, note('next'));
       });
     });
     expect(notes).toEqual([
@@ -88,7 +90,7 @@ describe('an agenda', () => {
   test('waits for longer than a timer of Node can, which would fire at once', async () => {
     const schedule = jest.spyOn(asyncScheduler, 'schedule');
     let ran = false;
-    const appointment = new Agenda().in(9e12, () => (ran = true));
+    const appointment = new TimerQueue().in(9e12, () => (ran = true));
     await new Promise((resolve) => setTimeout(resolve, 30));
     appointment.cancel();
     expect(ran).toBe(false);
@@ -97,12 +99,12 @@ describe('an agenda', () => {
   });
 });
 
-describe('an agenda, when the wall clock', () => {
+describe('a queue of timers, when the wall clock', () => {
   test('is set back, keeps its times', () => {
-    const notes = run((agenda, note, { at, stepWall }) => {
-      agenda.in(10_000, note('due'));
+    const notes = run((queue, note, { at, stepWall }) => {
+      queue.in(10_000, note('due'));
       at(3_000, () => stepWall(-HOUR));
-      at(4_000, () => void agenda.in(10_000, note('made after it')));
+      at(4_000, () => void queue.in(10_000, note('made after it')));
     });
     expect(notes).toEqual([
       ['due', 10_000],
@@ -111,9 +113,9 @@ describe('an agenda, when the wall clock', () => {
   });
 
   test('goes ahead, or the machine has slept, runs what is due by it within a second', () => {
-    const notes = run((agenda, note, { at, stepWall }) => {
-      agenda.in(100_000, note('due'));
-      agenda.in(HOUR, note('not yet due'));
+    const notes = run((queue, note, { at, stepWall }) => {
+      queue.in(100_000, note('due'));
+      queue.in(HOUR, note('not yet due'));
       at(3_500, () => stepWall(100_000));
     });
     expect(notes[0]?.[1]).toBeLessThanOrEqual(4_500);
@@ -121,10 +123,10 @@ describe('an agenda, when the wall clock', () => {
   });
 
   test('goes ahead and back again, neither stops nor hurries', () => {
-    const notes = run((agenda, note, { at, stepWall }) => {
+    const notes = run((queue, note, { at, stepWall }) => {
       at(1_000, () => stepWall(HOUR));
       at(2_000, () => stepWall(-HOUR));
-      at(3_000, () => void agenda.in(60_000, note('due')));
+      at(3_000, () => void queue.in(60_000, note('due')));
       at(20_000, () => stepWall(10_000));
     });
     expect(notes).toEqual([['due', 53_000]]);

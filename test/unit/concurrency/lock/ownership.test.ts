@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { defer, EMPTY, map, NEVER, of, Subject, throwError, timer, type Observable } from 'rxjs';
-import { Releases } from '../../../../src/concurrency/lease/cleanup.js';
-import { tenure, type HeldPlace, type TenureMeans } from '../../../../src/concurrency/lock/ownership.js';
+import { defer, map, NEVER, Subject, timer, type Observable } from 'rxjs';
+import type { CleanupTracker } from '../../../../src/concurrency/lease/cleanup.js';
+import type { ConcurrencyContext } from '../../../../src/concurrency/context.js';
+import { enterQueue, type HeldEntry } from '../../../../src/concurrency/lock/ownership.js';
 import type { Reason } from '../../../../src/errors/index.js';
 import { FakeLeases, meansWith } from '../../../support/fakes/fakeLeases.js';
 import { errorOf, ID, told, virtually, type Told, type VirtualTime } from '../support.js';
@@ -31,12 +32,12 @@ const fails = (reason: Reason): Step => errorOf(reason);
 
 interface Scene {
   readonly time: VirtualTime;
-  readonly seen: Told<HeldPlace>;
+  readonly seen: Told<HeldEntry>;
   /** The kinds of the txns that were sent. */
   readonly sent: string[];
   /** The watches that there are, by key. */
   readonly watches: { readonly key: unknown; readonly from: number | undefined; readonly tells: Subject<never> }[];
-  readonly releases: Releases;
+  readonly cleanup: CleanupTracker;
 }
 
 /** Stands in a queue by a lease of one's own; the txns come to these, one after the other, a millisecond each, and then to nothing. */
@@ -72,15 +73,15 @@ function stand(
       return tells;
     };
     const leases = meansWith(new FakeLeases());
-    const means = { kv, watch, leases } as unknown as TenureMeans;
-    const scene = { time, sent, watches, releases: leases.releases, seen: told(time, tenure({ name: 'q' }, { lease: ID }, means)) };
+    const context = { ...leases, kv, watch } as unknown as ConcurrencyContext;
+    const scene = { time, sent, watches, cleanup: leases.cleanup, seen: told(time, enterQueue({ name: 'q' }, { lease: ID }, context)) };
     act(scene);
     time.flush();
     return scene;
   });
 }
 
-const steps = ({ seen }: Scene): (readonly [boolean, number])[] => seen.events.map(({ event }) => [event.first, event.revision]);
+const steps = ({ seen }: Scene): (readonly [boolean, number])[] => seen.events.map(({ event }) => [event.isOwner, event.revision]);
 
 describe('a place in a queue', () => {
   test('is taken again where nobody knows whether it was, until somebody does', () => {
@@ -97,8 +98,12 @@ describe('a place in a queue', () => {
   test('waits for the one before it alone, and looks again when that is gone, whatever fails meanwhile', () => {
     const scene = stand([made(9, 2), fails('Unreachable'), waiting(9, 5), fails('ConnectionLost'), waiting(9)], ({ time, watches }) => {
       time.at(1_000, () => {
-        expect(watches).toMatchObject([{ key: 5, from: 51 }]);
-        watches[0]?.tells.next({} as never);
+        // Of its rivals; and its own key from the first, lest it wait for a turn that cannot come.
+        expect(watches).toMatchObject([
+          { key: 'q/7', from: 10 },
+          { key: 5, from: 51 },
+        ]);
+        watches[1]?.tells.next({} as never);
       });
     });
     expect(scene.sent).toEqual(['put', 'look', 'look', 'look', 'look']);
@@ -106,8 +111,12 @@ describe('a place in a queue', () => {
       [false, 9],
       [true, 9],
     ]);
-    // Its own key, from where it was last seen.
-    expect(scene.watches.at(-1)).toMatchObject({ key: 'q/7', from: 51 });
+    expect(scene.watches).toHaveLength(2);
+  });
+
+  test('is lost as soon as its key is gone, though it still waits', () => {
+    const { seen } = stand([made(9, 2), waiting(9, 5)], ({ time, watches }) => time.at(1_000, () => watches[0]?.tells.next({} as never)));
+    expect(seen.end).toEqual({ at: 1_000, reason: 'LockLost' });
   });
 
   test('is lost where its key is gone when its turn comes', () => {
@@ -159,17 +168,5 @@ describe('a place in a queue', () => {
       time.at(30, () => heard.push(seen.events.at(-1)?.event.alive(), seen.end?.reason));
     });
     expect(heard).toEqual([true, false, 'LockLost']);
-  });
-});
-
-describe('what is given back', () => {
-  test('is waited for, though not for ever', async () => {
-    const releases = new Releases();
-    releases.run(of(1));
-    releases.run(throwError(() => errorOf('Unreachable')));
-    releases.run(EMPTY);
-    await releases.settled(60_000);
-    releases.run(NEVER);
-    await releases.settled(5);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, defer, EMPTY, lastValueFrom, NEVER, of, toArray } from 'rxjs';
 import { EtcdError } from '../../../../src/errors/index.js';
 import { outcomeOf } from '../../../../src/util/rx.js';
-import { untilDone } from '../../../../src/concurrency/transaction/optimisticRetry.js';
+import { retryOptimistically } from '../../../../src/concurrency/transaction/optimisticRetry.js';
 import { virtually, watching } from '../../watch/support.js';
 
 const conflict = of(undefined);
@@ -12,7 +12,7 @@ describe('tries', () => {
     virtually(({ flush }) => {
       const at: number[] = [];
       const seen = watching(
-        untilDone('it', {}, (tries) => defer(() => (at.push(asyncScheduler.now()), tries === 8 ? of(tries) : conflict))),
+        retryOptimistically('it', {}, (tries) => defer(() => (at.push(asyncScheduler.now()), tries === 8 ? of(tries) : conflict))),
       );
       flush();
       expect(seen.values).toEqual([8]);
@@ -26,11 +26,11 @@ describe('tries', () => {
   test('end in Conflict when there were as many as there may be', () => {
     virtually(({ flush }) => {
       let tried = 0;
-      const seen = watching(untilDone('the update', { maxTries: 3 }, () => defer(() => ((tried += 1), conflict))));
+      const seen = watching(retryOptimistically('update', { maxAttempts: 3 }, () => defer(() => ((tried += 1), conflict))));
       flush();
       expect(tried).toBe(3);
       expect(seen.errors).toMatchObject([
-        { reason: 'Conflict', message: 'others were faster than the update each of the 3 times that it was tried' },
+        { reason: 'Conflict', message: 'update failed after 3 attempts: keys were modified concurrently' },
       ]);
     });
   });
@@ -38,13 +38,13 @@ describe('tries', () => {
   test('end with the first error, and with the subscriber', () => {
     virtually(({ flush }) => {
       const failing = watching(
-        untilDone('it', {}, () =>
+        retryOptimistically('it', {}, () =>
           defer(() => {
             throw new EtcdError('Unknown', 'no');
           }),
         ),
       );
-      const left = watching(untilDone('it', {}, (tries) => (tries === 1 ? conflict : NEVER)));
+      const left = watching(retryOptimistically('it', {}, (tries) => (tries === 1 ? conflict : NEVER)));
       left.leave();
       flush();
       expect(failing.errors).toMatchObject([{ reason: 'Unknown' }]);

@@ -1,12 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { toBase64, toText } from '../../../../src/model/bytes.js';
-import type { Compare } from '../../../../src/model/compare.js';
+import type { Compare, Op } from '../../../../src/model/op.js';
 import { KeyValue } from '../../../../src/model/keyValue.js';
-import type { Op } from '../../../../src/model/op.js';
 import { toKeyRange } from '../../../../src/model/range.js';
-import { ReadSet } from '../../../../src/concurrency/stm/readSet.js';
+import { ReadSet, WriteSet } from '../../../../src/concurrency/transaction/readWriteSet.js';
 import { binaryKey, spanOf } from '../../../../src/model/spans.js';
-import { WriteSet } from '../../../../src/concurrency/transaction/readWriteSet.js';
 
 const kv = (key: string, modRevision: number): KeyValue =>
   new KeyValue({ key64: toBase64(key), value64: '', createRevision: 1, modRevision, version: 1, lease: undefined });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { map, mergeMap, take, timer, toArray, type Observable } from 'rxjs';
+import { concat, map, mergeMap, NEVER, of, take, timer, toArray, type Observable } from 'rxjs';
 import type { ClosableCaller } from '../../../../src/transport/caller.js';
 import {
   A,
@@ -72,6 +72,21 @@ describe('the members of a cluster', () => {
     expect(caller.endpoints()).toEqual([A]);
   });
 
+  test.each([
+    ['are found', CLUSTER, [A, B]],
+    ['are not found in another cluster', '78', [A]],
+  ])('that refuse a status without a token %s, by the header of a refused watch', (_, clusterId, found) => {
+    const secured: Script = (request) =>
+      (request.path.endsWith('/status') ? refuse('etcdserver: user name is empty', 3) : is('2'))(request);
+    const { transport, caller } = cluster([member('1', A), member('2', B)], { [B]: secured });
+    const header = { cluster_id: clusterId, member_id: '2', revision: '7', raft_term: '1' };
+    const refusal = { header, created: true, canceled: true, watch_id: '-1', cancel_reason: 'etcdserver: user name is empty' };
+    transport.streams = () => concat(of({ type: 'chunk', bytes: Buffer.from(JSON.stringify({ result: refusal })) } as const), NEVER);
+    expect(settle(calls(caller, 5))).toMatchObject([{ outcome: 'ok' }]);
+    expect(caller.endpoints()).toEqual(found);
+    expect(transport.live).toBe(0);
+  });
+
   test('are used at the first of their addresses that leads to them', () => {
     const { caller } = cluster([member('2', 'http://localhost:1', B, C)], { 'http://localhost:1': is('1'), [B]: is('2'), [C]: is('2') });
     settle(calls(caller, 5));
@@ -107,9 +122,10 @@ describe('the members of a cluster', () => {
     expect(caller.endpoints()).toEqual([A, B]);
   });
 
-  test('are shown no token before they are known', () => {
+  test('are shown no token and no header before they are known', () => {
     const { transport } = cluster([member('2', B)], { [B]: is('2', '78') });
-    const caller = callerOf(transport, { discovery: { intervalMs: 60_000 }, auth: { token: 'secret' } });
+    const headers = { 'x-api-key': 'secret' };
+    const caller = callerOf(transport, { discovery: { intervalMs: 60_000 }, auth: { token: 'secret' }, headers });
     settle(calls(caller, 3));
     const there = [...transport.posts, ...transport.versionRequests].filter(({ origin }) => origin === B);
     expect(there.length).toBeGreaterThan(1);

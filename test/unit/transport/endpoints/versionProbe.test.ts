@@ -2,9 +2,11 @@ import { describe, expect, test } from '@jest/globals';
 import { map } from 'rxjs';
 import { authRpcs } from '../../../../src/codec/auth.js';
 import { clusterRpcs } from '../../../../src/codec/cluster.js';
+import { watchRpcs } from '../../../../src/codec/watch.js';
 import { isAtLeast, parseVersion } from '../../../../src/transport/endpoints/version.js';
 import {
   A,
+  after,
   B,
   callerOf,
   get,
@@ -113,6 +115,14 @@ describe('the version of a server', () => {
     expect(transport.posts.map(({ origin }) => origin)).toEqual([B]);
   });
 
+  test.each([200, 301, 403, 404, 500])('that is a page (%d) at one endpoint is asked of the next, by calls and streams', (status) => {
+    const transport = scriptedTransport(reply(200), (request) => (request.origin === A ? reply(status, '<html>') : says('3.5.0'))(request));
+    const caller = callerOf(transport, { endpoints: [A, B] });
+    const channel = after(1, () => caller.channel(watchRpcs.watch).pipe(map(({ endpoint }) => endpoint)));
+    expect(settle(put(caller), get(caller), channel)).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok' }, { outcome: B }]);
+    expect(transport.posts.map(({ origin }) => origin)).toEqual([B, B]);
+  });
+
   test.each([
     ['lost', lost()],
     ['not asked for, for there is no connection', unreachable],
@@ -131,7 +141,7 @@ describe('the version of a server', () => {
   test('is no longer asked for when nobody waits for it', () => {
     const transport = scriptedTransport(reply(200), queued);
     virtually(({ flush }) => {
-      const caller = callerOf(transport, { requestTimeoutMs: Infinity });
+      const caller = callerOf(transport, { requestTimeoutMs: Infinity, attemptTimeoutMs: Infinity });
       const both = [get(caller).subscribe(), get(caller).subscribe()];
       flush();
       expect([transport.live, transport.versionRequests.length]).toEqual([1, 1]);
@@ -153,7 +163,34 @@ describe('apiPrefix', () => {
     const transport = scriptedTransport(reply(200), version);
     expect(settle(put(callerOf(transport, { apiPrefix: '/proxy/v3' })))).toMatchObject([{ outcome: 'ok' }]);
     expect(transport.posts).toMatchObject([{ path: '/proxy/v3/kv/put' }]);
+    expect(transport.versionRequests).toMatchObject([{ path: '/proxy/version' }]);
   });
+
+  test.each([
+    ['the endpoint', ['http://a:1/etcd', 'http://a:1/other'], undefined],
+    ['the option', [A, B], '/etcd/v3'],
+    ['both', ['http://a:1/x', 'http://a:1/y'], '/etcd/v3'],
+  ])(
+    'or the path in %s goes before what is asked beside the gateway, and the checks of an endpoint that was away',
+    (_, endpoints, apiPrefix) => {
+      const [first = ''] = endpoints;
+      const away = ({ endpoint }: { readonly endpoint?: string }): boolean => endpoint === first;
+      const transport = scriptedTransport((request) => (away(request) ? lost() : reply(200))(request));
+      const caller = callerOf(transport, { endpoints, apiPrefix });
+      const paths = (requests: readonly { readonly path: string }[]): string[] => [...new Set(requests.map(({ path }) => path))].toSorted();
+      const under = (path: string): string[] =>
+        [
+          ...new Set(
+            endpoints.map((endpoint) => new URL(endpoint).pathname.replace(/\/$/, '') + (apiPrefix === undefined ? '' : '/etcd') + path),
+          ),
+        ].toSorted();
+      settle(...[0, 1, 2, 3].map((round) => after(round * 5_000, () => get(caller))));
+      expect(paths(transport.versionRequests)).toEqual(under('/version'));
+      expect(paths(transport.posts)).toEqual(under('/v3/kv/range'));
+      expect(under('/health?exclude=NOSPACE')).toEqual(expect.arrayContaining(paths(transport.checks)));
+      expect(transport.checks.length).toBeGreaterThan(0);
+    },
+  );
 });
 
 /** A server that knows one prefix, and says of others what gateways say. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { map, retry, timer } from 'rxjs';
+import { expand, lastValueFrom, map, of, retry, take, timer } from 'rxjs';
 import {
   after,
   callerOf,
@@ -31,6 +31,21 @@ describe('a deadline', () => {
       { outcome: reason, at: 900 },
     ]);
     expect(transport.live).toBe(0);
+  });
+
+  test('is not set for a subscriber that has left already: nothing begins', async () => {
+    const transport = scriptedTransport(silent);
+    const caller = callerOf(transport);
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    // `expand` subscribes to what follows although `take` has enough.
+    const pages = of<unknown>('page').pipe(
+      expand(() => get(caller)),
+      take(1),
+    );
+    expect(await lastValueFrom(pages)).toBe('page');
+    expect(timers()).toBe(before);
+    expect([...transport.posts, ...transport.checks]).toEqual([]);
   });
 
   test('is for all tries together, and the waiting between them', () => {

@@ -1,9 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { kvRpcs } from '../../../../src/codec/kv.js';
 import { messageOf, SERVER_REASONS, codeOf, type EtcdError } from '../../../../src/errors/index.js';
-import { answerIn, decode, readStreamMessage } from '../../../../src/transport/answers.js';
-import { errorInResponse } from '../../../../src/transport/json/response.js';
-import { verdict } from '../../../../src/transport/retry.js';
+import { answerIn, decode, errorInResponse, readStreamMessage } from '../../../../src/transport/json/response.js';
+import { retryAction } from '../../../../src/transport/retryPolicy.js';
 import { expectSilentAbout, failure } from '../support.js';
 
 const where = { rpc: 'KV.Put', endpoint: 'http://a:1' };
@@ -50,6 +49,12 @@ describe.each(SHAPES)('the shape %s', (_, shape) => {
     expect(tooLarge(2_097_152)).toMatchObject({ reason: 'RequestTooLarge', code: 'InvalidArgument' });
   });
 
+  test('of a call that the gateway cut off at its deadline is DeadlineExceeded, and of another call only Unknown', () => {
+    const cutOff = 'stream terminated by RST_STREAM with error code: CANCEL';
+    expect(errorOf(504, shape(cutOff, 4))).toMatchObject({ reason: 'DeadlineExceeded', code: 'DeadlineExceeded' });
+    expect(errorOf(499, shape(cutOff, 1))).toMatchObject({ reason: 'Unknown', code: 'Canceled' });
+  });
+
   test('in answer to a path that the server does not have is UnknownMethod', () => {
     expect(errorOf(404, shape('Not Found', 5))).toMatchObject({ reason: 'UnknownMethod' });
     expect(errorOf(501, shape('unknown service etcdserverpb.Lock', 12))).toMatchObject({ reason: 'UnknownMethod' });
@@ -78,9 +83,6 @@ describe('a body that is not an error of etcd', () => {
   test.each([
     [200, ''],
     [204, ''],
-    [302, '<a href="https://login?token=hunter2">'],
-    [401, '<html>hunter2</html>'],
-    [400, 'hunter2'],
     [500, '{"hunter2":'],
     [500, '"hunter2"'],
     [500, '["hunter2"]'],
@@ -98,11 +100,73 @@ describe('a body that is not an error of etcd', () => {
   });
 });
 
+describe('an answer of a proxy', () => {
+  const page = (
+    status: number,
+    { body = '<html>hunter2</html>', location, knownEtcd }: { body?: string; location?: string; knownEtcd?: boolean },
+  ) => errorInResponse({ status, body, location }, { ...where, knownEtcd });
+
+  test.each([
+    [413, 'RequestTooLarge', 'fail'],
+    [429, 'TooManyRequests', 'fail'],
+    [401, 'ProxyRefused', 'retryOtherEndpoint'],
+    [403, 'ProxyRefused', 'retryOtherEndpoint'],
+    [400, 'ProxyRefused', 'retryOtherEndpoint'],
+    [408, 'ProxyRefused', 'retryOtherEndpoint'],
+    [302, 'ProxyRefused', 'retryOtherEndpoint'],
+    [308, 'ProxyRefused', 'retryOtherEndpoint'],
+  ] as const)('with status %d is %s: a write was not carried out, whether etcd is known there or not', (status, reason, expected) => {
+    for (const knownEtcd of [true, false]) {
+      const error = page(status, { knownEtcd });
+      expect(error).toMatchObject({ reason, message: expect.stringContaining(`HTTP ${status}`) });
+      expect(retryAction(error, 'write', true)).toBe(expected);
+      expectSilentAbout(error, 'hunter2');
+    }
+  });
+
+  test.each([500, 502, 503, 504, 520])('with status %d leaves a write in doubt', (status) => {
+    for (const knownEtcd of [true, false]) expect(retryAction(page(status, { knownEtcd }), 'write', true)).toBe('ambiguous');
+  });
+
+  test.each([200, 302, 401, 403, 500, 502, 503, 504])('with status %d is an etcd that is down, where it was known to be one', (status) => {
+    const error = page(status, { knownEtcd: true });
+    expect(error.code).toBe('Unavailable');
+    expect(retryAction(error, 'read', true)).toBe('retry');
+  });
+
+  test.each([
+    ['https://b:2379/v3/kv/put', 'https://b:2379/v3/kv/put'],
+    ['/login', 'http://a:1/login'],
+    ['https://user:hunter2@b/x?token=hunter2#hunter2', 'https://b/x'],
+  ])('that redirects to %s names where to, without secrets', (location, named) => {
+    const error = page(301, { location });
+    expect(error.message).toContain(`it redirects to ${named}, `);
+    expectSilentAbout(error, 'hunter2');
+  });
+
+  test.each([undefined, 'http://', 'not a \u0000 URL://'])('that redirects to %j says that it redirects', (location) => {
+    expect(page(301, location === undefined ? {} : { location }).message).toContain('it redirects');
+  });
+
+  test.each([
+    [503, '{"message":"failure to get a peer from the ring-balancer"}', 'Unknown', 'ambiguous'],
+    [500, '{"error":"hunter2"}', 'MalformedResponse', 'ambiguous'],
+    [502, '{"code":502,"message":"hunter2"}', 'Unknown', 'ambiguous'],
+    [401, '{"message":"Unauthorized"}', 'ProxyRefused', 'retryOtherEndpoint'],
+    [403, '{"code":403,"message":"hunter2"}', 'ProxyRefused', 'retryOtherEndpoint'],
+  ])('with status %d and JSON of its own, %s, is none of etcd', (status, body, reason, expected) => {
+    const error = page(status, { body });
+    expect(error).toMatchObject({ reason, message: expect.stringContaining(`HTTP ${status}`) });
+    expect(retryAction(error, 'write', true)).toBe(expected);
+    expectSilentAbout(error, 'hunter2', 'ring-balancer');
+  });
+});
+
 test('the plain text of a gateway that takes no common name is a refusal, also of a write', () => {
   const body = 'CommonName of client sending a request against gateway will be ignored and not used as expected\n';
   const error = errorOf(400, body);
   expect(error).toMatchObject({ reason: 'CommonNameRefused', code: 'FailedPrecondition', endpoint: 'http://a:1' });
-  expect(verdict(error, 'write', true)).toBe('fail');
+  expect(retryAction(error, 'write', true)).toBe('fail');
 });
 
 describe('a unary answer', () => {
@@ -128,6 +192,20 @@ describe('a unary answer', () => {
     expectSilentAbout(error, 'hunter2');
   });
 
+  test.each<[unknown]>([[{}], [{ secret: 'hunter2' }], [{ grpc_code: 5 }], [{ message: { text: 'hunter2' } }], [['hunter2']], [true], [5]])(
+    'with the error %j in it and status 200 is no success, and not quoted',
+    (error) => {
+      const given = read(200, JSON.stringify({ header: { revision: '3' }, error }));
+      expect(given).toMatchObject({ reason: 'MalformedResponse', rpc: 'KV.Put', endpoint: 'http://a:1' });
+      expectSilentAbout(given, 'hunter2');
+      expect(retryAction(given as EtcdError, 'write', true)).toBe('ambiguous');
+    },
+  );
+
+  test('with the error null in it has none', () => {
+    expect(readAnswer(200, JSON.stringify({ header: { revision: '3' }, error: null }))).toMatchObject({ header: { revision: 3 } });
+  });
+
   test.each(SHAPES)('that is an error of the shape %s is that error, with status 200 too', (_, shape) => {
     expect(read(200, JSON.stringify(shape(TEXT, 5)))).toMatchObject({ reason: 'LeaseNotFound' });
   });
@@ -141,11 +219,14 @@ describe('a message of a stream', () => {
     ['gateway v1 with another code', { error: { grpc_code: 2, http_code: 500, message: TEXT } }],
     ['gateway v2', { error: { code: 5, message: TEXT, details: [] } }],
     ['a unary error in a stream', { error: TEXT, message: TEXT, code: 5 }],
+    ['an error beside a result', { result: {}, error: { code: 5, message: TEXT } }],
   ])('of %s with an error in it is that error', (_, json) => {
     expect(read(json)).toMatchObject({ reason: 'LeaseNotFound', rpc: 'KV.Put', endpoint: 'http://a:1' });
   });
 
   test.each<[unknown]>([
+    [{ result: {}, error: {} }],
+    [{ result: {}, error: ['hunter2'] }],
     [{}],
     [{ result: null }],
     [{ result: 7 }],

@@ -1,8 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { timer } from 'rxjs';
+import { concat, concatMap, defer, range, tap, timer } from 'rxjs';
+import { watchRpcs } from '../../../../src/codec/watch.js';
+import { EtcdError } from '../../../../src/errors/index.js';
 import { CarrierChoice, type Carrier, type Terms } from '../../../../src/transport/streams/carrierSelector.js';
 import { parseVersion } from '../../../../src/transport/endpoints/version.js';
-import { virtually } from '../../../support/fakes/fakeTransport.js';
+import { A, B, callerOf, get, reply, scriptedTransport, virtually } from '../../../support/fakes/fakeTransport.js';
 
 const terms = (version: string, { tls = false, token = false } = {}): Terms => ({
   origin: tls ? 'https://a:1' : 'http://a:1',
@@ -97,5 +99,91 @@ describe('a WebSocket that is lost again and again', () => {
 
   test('is no suspect where another carrier was lost', () => {
     expect(lostAt(terms('3.3.25'), [0, 1, 2, 3], 'http2')).toBe('websocket');
+  });
+});
+
+describe('a carrier over which the server says nothing', () => {
+  const given = terms('3.5.16', { tls: true, token: true });
+  const plain = terms('3.5.16');
+
+  test.each<[Carrier, Terms, number, Carrier]>([
+    ['http2', given, 2, 'chunked'],
+    ['websocket', plain, 3, 'chunked'],
+  ])('%s is given up after so many streams between which calls were answered', (carrier, at, most, next) => {
+    const choice = new CarrierChoice('auto');
+    if (carrier === 'chunked') throw new Error('each of its streams is a call');
+    for (let failures = 1; failures <= most; failures += 1) {
+      expect(choice.choose(at)).toBe(carrier);
+      choice.unanswered(at.origin, carrier, failures);
+    }
+    expect(choice.choose(at)).toBe(next);
+  });
+
+  test('is not given up while no call is answered either, nor when a stream has been answered in between', () => {
+    const choice = new CarrierChoice('auto');
+    for (let failures = 0; failures < 10; failures += 1) choice.unanswered(given.origin, 'http2', 7);
+    expect(choice.choose(given)).toBe('http2');
+    choice.answered(given.origin, 'http2');
+    choice.unanswered(given.origin, 'http2', 8);
+    expect(choice.choose(given)).toBe('http2');
+  });
+
+  test('is tried again a minute or two later, and given up at once for longer where it still fails', () => {
+    const chosen = virtually(({ flush }) => {
+      const choice = new CarrierChoice('auto');
+      const seen: [number, Carrier][] = [];
+      const look = (at: number): void => void timer(at).subscribe(() => seen.push([at, choice.choose(given)]));
+      [1, 2].forEach((answers) => choice.unanswered(given.origin, 'http2', answers));
+      [0, 59_000, 120_001].forEach(look);
+      timer(120_002).subscribe(() => choice.unanswered(given.origin, 'http2', 3));
+      [120_003, 239_000, 360_003].forEach(look);
+      flush();
+      return seen;
+    });
+    expect(chosen).toEqual([
+      [0, 'chunked'],
+      [59_000, 'chunked'],
+      [120_001, 'http2'],
+      [120_003, 'chunked'],
+      [239_000, 'chunked'],
+      [360_003, 'http2'],
+    ]);
+  });
+
+  test('is tried again after it was refused, and not where messages are too long for it', () => {
+    const chosen = virtually(({ flush }) => {
+      const choice = new CarrierChoice('auto');
+      const seen: Carrier[] = [];
+      choice.refused('http://a:1', 'websocket');
+      choice.outgrown('http://b:1', 'websocket');
+      timer(120_001).subscribe(() => {
+        seen.push(choice.choose(plain), choice.choose({ ...plain, origin: 'http://b:1' }));
+      });
+      flush();
+      return seen;
+    });
+    expect(chosen).toEqual(['websocket', 'chunked']);
+  });
+});
+
+test('streams count against a carrier at an endpoint that the client has again', () => {
+  virtually(({ flush }) => {
+    const caller = callerOf(scriptedTransport(reply(200)));
+    const used: Carrier[] = [];
+    const failing = caller.channel(watchRpcs.watch).pipe(
+      tap(({ carrier, failed }) => {
+        used.push(carrier);
+        failed(new EtcdError('Unreachable', 'scripted'));
+      }),
+    );
+    const calls = range(0, 20).pipe(concatMap(() => get(caller)));
+    const again = defer(() => {
+      caller.setEndpoints([B]);
+      caller.setEndpoints([A]);
+      return range(0, 4).pipe(concatMap(() => failing));
+    });
+    concat(calls, failing, again).subscribe();
+    flush();
+    expect(used).toEqual(['websocket', 'websocket', 'websocket', 'websocket', 'chunked']);
   });
 });

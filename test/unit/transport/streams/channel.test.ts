@@ -4,6 +4,7 @@ import { leaseRpcs } from '../../../../src/codec/lease.js';
 import type { Rpc } from '../../../../src/codec/rpc.js';
 import { watchRpcs } from '../../../../src/codec/watch.js';
 import { isEtcdError } from '../../../../src/errors/index.js';
+import { LeaseActivity } from '../../../../src/transport/endpoints/activity.js';
 import type { DuplexRequest } from '../../../../src/transport/http/transport.js';
 import {
   A,
@@ -22,9 +23,19 @@ import {
 const NONE = refuse('etcdserver: no leader', 14, 503);
 const LEADER = reply(200, { leader: '7' });
 
+interface Circumstances {
+  readonly endpoints?: string[];
+  readonly carrier?: 'websocket' | 'http2';
+  readonly rpc?: Rpc<never, unknown>;
+  /** The client holds a lease, from so many milliseconds on. */
+  readonly leaseFromMs?: number;
+  readonly untilMs?: number;
+}
+
 /** What became of a stream within 10 s over a carrier, where a member answers whether it has a leader by this script. */
-function outcomeOf(script: Script, options: { endpoints?: string[]; carrier?: 'websocket' | 'http2'; rpc?: Rpc<never, unknown> } = {}) {
-  const { endpoints = [A, B], carrier = 'websocket', rpc = watchRpcs.watch } = options;
+function outcomeOf(script: Script, options: Circumstances = {}) {
+  const { endpoints = [A, B], carrier = 'websocket', rpc = watchRpcs.watch, leaseFromMs = 0, untilMs = 10_000 } = options;
+  const leases = new LeaseActivity();
   const transport = scriptedTransport(script);
   const opened: DuplexRequest[] = [];
   const ends: string[] = [];
@@ -34,14 +45,16 @@ function outcomeOf(script: Script, options: { endpoints?: string[]; carrier?: 'w
       return NEVER;
     });
   virtually(({ flush }) => {
-    const caller = callerOf({ ...transport, duplex }, { endpoints, headers: { own: '1' }, streams: { carrier } });
+    const caller = callerOf({ ...transport, duplex }, { endpoints, headers: { own: '1' }, streams: { carrier } }, leases);
+    const holding = (leaseFromMs === Infinity ? NEVER : timer(leaseFromMs)).subscribe(() => leases.begin());
     const stream = caller.channel(rpc).pipe(mergeMap((channel) => channel.duplex ?? NEVER));
     const started = asyncScheduler.now();
     const subscription = stream.subscribe({
       error: (error: unknown) => ends.push(`${isEtcdError(error) ? error.reason : 'fault'} at ${asyncScheduler.now() - started}`),
     });
-    timer(10_000).subscribe(() => {
+    timer(untilMs).subscribe(() => {
       subscription.unsubscribe();
+      holding.unsubscribe();
     });
     flush();
   });
@@ -61,6 +74,17 @@ describe('a watch over a WebSocket', () => {
   test('leaves a member that has lost its leader for longer than an election takes', () => {
     expect(outcomeOf(inTurn(LEADER, LEADER, NONE, NONE))).toMatchObject({ ends: [expect.stringMatching(/^NoLeader at 45\d\d$/)] });
     expect(outcomeOf(inTurn(LEADER, LEADER, NONE, LEADER, NONE, LEADER)).ends).toEqual([]);
+  });
+
+  test('leaves it later where the client only watches', () => {
+    const idle = { leaseFromMs: Infinity, untilMs: 15_000 };
+    const { ends, questions } = outcomeOf(inTurn(LEADER, NONE, NONE), idle);
+    expect(ends).toEqual([expect.stringMatching(/^NoLeader at 125\d\d$/)]);
+    expect(questions).toHaveLength(3);
+  });
+
+  test('asks sooner from when the client holds a lease', () => {
+    expect(outcomeOf(inTurn(LEADER, NONE, NONE), { leaseFromMs: 5_000 }).ends).toEqual([expect.stringMatching(/^NoLeader at 55\d\d$/)]);
   });
 
   test.each([

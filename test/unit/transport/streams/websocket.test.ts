@@ -4,11 +4,11 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import { Subscription } from 'rxjs';
-import { webSocketDuplex } from '../../../../src/transport/carriers/websocket.js';
+import { webSocketDuplex } from '../../../../src/transport/streams/websocket.js';
 import type { DuplexPart } from '../../../../src/transport/http/transport.js';
 import { listenSomewhere } from '../../../support/ports.js';
 import { frame } from '../../../support/fakes/fakeStreams.js';
-import { until } from '../support.js';
+import { waitFor } from '../../../support/waitFor.js';
 
 const GOOD = ['upgrade: websocket', 'connection: Upgrade'];
 
@@ -90,7 +90,7 @@ describe('a WebSocket', () => {
 
   async function opened(): Promise<Stream> {
     const stream = start();
-    await until('it is open', () => stream.parts.length === 1);
+    await waitFor('it is open', () => stream.parts.length === 1);
     return stream;
   }
 
@@ -105,7 +105,7 @@ describe('a WebSocket', () => {
 
   test('is asked for with the headers of the client, and its token as a subprotocol', async () => {
     const stream = start('secret');
-    await until('it is open', () => stream.parts.length === 1);
+    await waitFor('it is open', () => stream.parts.length === 1);
     expect(request).toMatchObject({ method: 'GET', url: '/v3/watch' });
     expect(request?.headers).toMatchObject({
       'x-name': 'value',
@@ -127,30 +127,47 @@ describe('a WebSocket', () => {
     ],
     ['brings an extension', (accept) => ['HTTP/1.1 101 S', ...GOOD, `sec-websocket-accept: ${accept}`, 'sec-websocket-extensions: x']],
     ['brings a subprotocol', (accept) => ['HTTP/1.1 101 S', ...GOOD, `sec-websocket-accept: ${accept}`, 'sec-websocket-protocol: x']],
-    ['is a refusal', () => ['HTTP/1.1 403 Forbidden', 'content-length: 0']],
-    ['is a refusal that goes on for ever', () => ['HTTP/1.1 403 Forbidden', 'content-length: 1000000']],
+    ...[400, 405, 426, 501].map((status): [string, () => readonly string[]] => [
+      `is ${status}, as where a proxy drops the header Upgrade`,
+      () => [`HTTP/1.1 ${status} No WebSocket`, 'content-length: 0'],
+    ]),
+    ['is a refusal that goes on for ever', () => ['HTTP/1.1 405 Method Not Allowed', 'content-length: 1000000']],
     ['changes twice', (accept) => ['HTTP/1.1 101 S', ...GOOD, 'upgrade: websocket', `sec-websocket-accept: ${accept}`]],
     ['changes to nothing', () => ['HTTP/1.1 101 Switching Protocols']],
   ])('is not used where the answer %s', async (_, bad) => {
     answer = bad;
     const stream = start();
-    await until('it failed', () => stream.error !== undefined);
+    await waitFor('it failed', () => stream.error !== undefined);
     expect(stream.error).toMatchObject({ reason: 'CarrierUnusable', rpc: 'Watch.Watch', endpoint: `http://127.0.0.1:${port}` });
     expect(stream.parts).toEqual([]);
-    await until('its connection is closed', () => open.size === 0);
+    await waitFor('its connection is closed', () => open.size === 0);
   });
 
-  test('may be there in a moment, where something before the server says so, or cuts it', async () => {
-    answer = () => ['HTTP/1.1 503 Service Unavailable', 'content-length: 0'];
+  test.each([200, 401, 403, 404, 429, 500, 502, 503, 504])(
+    'may be there in a moment, where a proxy before the server says %d',
+    async (status) => {
+      answer = () => [`HTTP/1.1 ${status} Not Now`, 'content-length: 0'];
+      const stream = start();
+      await waitFor('it failed', () => stream.error !== undefined);
+      expect(stream.error).toMatchObject({ reason: 'Unreachable', message: expect.stringContaining(`HTTP ${status}`) });
+    },
+  );
+
+  test('is elsewhere, where a proxy redirects: the error names where to', async () => {
+    answer = () => ['HTTP/1.1 301 Moved Permanently', 'location: https://user:hunter2@elsewhere/v3/watch?key=hunter2', 'content-length: 0'];
     const stream = start();
-    await until('it failed', () => stream.error !== undefined);
-    expect(stream.error).toMatchObject({ reason: 'Unreachable', message: expect.stringContaining('503') });
+    await waitFor('it failed', () => stream.error !== undefined);
+    expect(stream.error).toMatchObject({ reason: 'Unreachable', message: expect.stringContaining('https://elsewhere/v3/watch') });
+    expect(String(stream.error)).not.toContain('hunter2');
+  });
+
+  test('may be there in a moment, where the handshake is cut', async () => {
     answer = () => undefined;
     request = undefined;
     const cut = start();
-    await until('it is asked for', () => request !== undefined);
+    await waitFor('it is asked for', () => request !== undefined);
     socket?.destroy();
-    await until('it failed', () => cut.error !== undefined);
+    await waitFor('it failed', () => cut.error !== undefined);
     expect(cut.error).toMatchObject({ reason: 'Unreachable' });
   });
 
@@ -163,14 +180,14 @@ describe('a WebSocket', () => {
       });
     });
     const stream = start();
-    await until('it has read it', () => stream.parts.length === 2);
+    await waitFor('it has read it', () => stream.parts.length === 2);
     expect(stream.parts[1]).toEqual({ type: 'message', json: { a: 1 } });
   });
 
   test('answers a ping by what it says', async () => {
     await opened();
     socket?.write(frame(9, Buffer.from('are you there?')));
-    await until('there is an answer', () => sent.length === 6 + 14);
+    await waitFor('there is an answer', () => sent.length === 6 + 14);
     expect(lastSent()).toEqual([10, 'are you there?']);
   });
 
@@ -182,7 +199,7 @@ describe('a WebSocket', () => {
     );
     await new Promise((resolve) => socket?.write(pings, resolve));
     socket?.resume();
-    await until('the last is answered', () => sent.length > 0 && lastSent(sent.length - 17)[1] === 'ping 099999');
+    await waitFor('the last is answered', () => sent.length > 0 && lastSent(sent.length - 17)[1] === 'ping 099999');
     // One for each chunk at most, of which there are some hundred.
     expect(sent.length / 17).toBeLessThan(10_000);
   });
@@ -195,10 +212,10 @@ describe('a WebSocket', () => {
 
   test('that is left within a message says no more than the end, whatever follows', async () => {
     const stream = start();
-    await until('it is open', () => stream.parts.length === 1);
+    await waitFor('it is open', () => stream.parts.length === 1);
     stream.onMessage = () => stream.leave();
     socket?.write(Buffer.concat([frame(1, Buffer.from('{}')), frame(1, Buffer.from('{}')), frame(3, Buffer.alloc(1))]));
-    await until('its connection is closed', () => open.size === 0 && leaving.size === 0);
+    await waitFor('its connection is closed', () => open.size === 0 && leaving.size === 0);
     expect(stream).toMatchObject({ parts: [{ type: 'open' }, { type: 'message' }], error: undefined });
     expect(lastSent()).toEqual([8, '']);
   });
@@ -209,7 +226,7 @@ describe('a WebSocket', () => {
     if (first?.type !== 'open') throw new Error('it is not open');
     first.send('{"a":1}');
     first.send('{"b":2}');
-    await until('it is said', () => sent.length > 0);
+    await waitFor('it is said', () => sent.length > 0);
     expect(lastSent()).toEqual([1, '{"a":1}\n{"b":2}']);
   });
 
@@ -220,24 +237,24 @@ describe('a WebSocket', () => {
   ])('is given up with code %i and %s, and the other end is told', async (code, reason, bytes) => {
     const stream = await opened();
     socket?.write(bytes);
-    await until('it is given up', () => stream.error !== undefined);
+    await waitFor('it is given up', () => stream.error !== undefined);
     expect(stream.error).toMatchObject({ reason, endpoint: `http://127.0.0.1:${port}` });
-    await until('its connection is closed', () => open.size === 0);
+    await waitFor('its connection is closed', () => open.size === 0);
     expect(lastSent()).toEqual([8, String.fromCharCode(code >> 8, code & 0xff)]);
   });
 
   test('is lost when the server ends it, with a code or without', async () => {
     const stream = await opened();
     socket?.write(frame(8, Buffer.of(0x03, 0xe9)));
-    await until('it has ended', () => stream.error !== undefined);
+    await waitFor('it has ended', () => stream.error !== undefined);
     expect(stream.error).toMatchObject({ reason: 'ConnectionLost', message: expect.stringContaining('1001') });
     const cut = await opened();
     socket?.destroy();
-    await until('it has ended', () => cut.error !== undefined);
+    await waitFor('it has ended', () => cut.error !== undefined);
     expect(cut.error).toMatchObject({ reason: 'ConnectionLost', message: expect.stringContaining('1006') });
     const ended = await opened();
     socket?.end();
-    await until('it has ended', () => ended.error !== undefined);
+    await waitFor('it has ended', () => ended.error !== undefined);
     expect(ended.error).toMatchObject({ reason: 'ConnectionLost', message: expect.stringContaining('1006') });
   });
 
@@ -247,11 +264,11 @@ describe('a WebSocket', () => {
     if (first?.type !== 'open') throw new Error('it is not open');
     first.send('{"last":1}');
     stream.leave();
-    await until('all is said', () => sent.length >= 6 + 10 + 6);
+    await waitFor('all is said', () => sent.length >= 6 + 10 + 6);
     expect(sent[0]).toBe(0x81);
     expect(sent[6 + 10]).toBe(0x88);
     socket?.write(Buffer.concat([frame(1, Buffer.from('{}')), frame(9, Buffer.alloc(0)), frame(8, Buffer.alloc(0))]));
-    await until('its connection is closed', () => open.size === 0 && leaving.size === 0);
+    await waitFor('its connection is closed', () => open.size === 0 && leaving.size === 0);
     expect(stream).toMatchObject({ parts: [{ type: 'open' }], error: undefined });
     expect(sent.length).toBe(6 + 10 + 6);
   });

@@ -8,7 +8,7 @@ import { firstValueFrom } from 'rxjs';
 import { createClient, type Client, type TlsSettings } from '../../../../src/index.js';
 import { EtcdError, InvalidOptionError } from '../../../../src/errors/index.js';
 import { connectionError } from '../../../../src/transport/http/connectionError.js';
-import { verdict } from '../../../../src/transport/retry.js';
+import { retryAction } from '../../../../src/transport/retryPolicy.js';
 import { run } from '../../../support/etcd/index.js';
 import { listenSomewhere } from '../../../support/ports.js';
 import { SERVER, makeTls, type Identity, type Tls } from '../../../support/tls.js';
@@ -192,8 +192,8 @@ describe('what breaks later', () => {
   test('is a refusal of our certificate only where it says so: a write is else in doubt', () => {
     const refused = connectionError(coded('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'), true, where);
     const broken = connectionError(coded('ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC'), true, where);
-    expect([refused.reason, verdict(refused, 'write', true)]).toEqual(['TlsFailed', 'elsewhere']);
-    expect([broken.reason, verdict(broken, 'write', true)]).toEqual(['ConnectionLost', 'ambiguous']);
+    expect([refused.reason, retryAction(refused, 'write', true)]).toEqual(['TlsFailed', 'retryOtherEndpoint']);
+    expect([broken.reason, retryAction(broken, 'write', true)]).toEqual(['ConnectionLost', 'ambiguous']);
   });
 
   test.each([

@@ -2,8 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { KeyValue } from '../../../../src/model/keyValue.js';
 import type { WatchEvent } from '../../../../src/model/watchEvent.js';
-import { LiveEntries } from '../../../../src/watch/liveEntries.js';
+import type { LiveEntries } from '../../../../src/watch/live/liveRange.js';
 import { del, kv, put } from '../../../operators/support.js';
+import { entriesOf, resultOf } from '../support.js';
 
 const valuesOf = (state: ReadonlyMap<string, KeyValue>): Record<string, string> =>
   Object.fromEntries([...state].map(([key, { value }]) => [key, value] as const).sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -12,14 +13,14 @@ const shown = ({ type, kv: { key, value }, prevKv, revision }: WatchEvent): stri
 
 describe('entries', () => {
   test('are what the events made of them, each told with what was there before', () => {
-    const before = LiveEntries.of([kv('a', '1', 2), kv('b', '1', 3)]);
+    const before = entriesOf([kv('a', '1', 2), kv('b', '1', 3)]);
     const { entries, changes } = before.apply([put('a', '2', 7), put('c', '1', 7), del('b', 7), del('x', 7)]);
     expect(valuesOf(entries.snapshot)).toEqual({ a: '2', c: '1' });
     expect(changes.map(shown)).toEqual(['put a=2@7 was 1@2', 'put c=1@7', 'delete b=@7 was 1@3', 'delete x=@7']);
   });
 
   test('stay what they were when others are made of them', () => {
-    const before = LiveEntries.of([kv('a', '1', 2)]);
+    const before = entriesOf([kv('a', '1', 2)]);
     const { snapshot } = before;
     before.apply([put('a', '2', 7), put('b', '1', 7)]);
     expect([valuesOf(snapshot), valuesOf(before.snapshot)]).toEqual([{ a: '1' }, { a: '1' }]);
@@ -27,7 +28,7 @@ describe('entries', () => {
 
   test('keep apart keys that are not UTF-8 and have the same text', () => {
     const keys = [new Uint8Array([0x61, 0xff]), new Uint8Array([0x61, 0xfe]), new Uint8Array([0x61, 0xef, 0xbf, 0xbd])];
-    const entries = LiveEntries.of(keys.map((key, index) => kv(key, String(index), index + 2)));
+    const entries = entriesOf(keys.map((key, index) => kv(key, String(index), index + 2)));
     expect([...entries.snapshot.values()].map(({ keyBytes }) => [...keyBytes])).toEqual(
       expect.arrayContaining(keys.map((key) => [...key])),
     );
@@ -36,9 +37,9 @@ describe('entries', () => {
   });
 
   test('tell, from one state to a later one, what must have happened: deletes with the revision at which they were found', () => {
-    const before = LiveEntries.of([kv('a', '1', 2), kv('b', '1', 3), kv('same', '1', 4)]);
-    const later = LiveEntries.of([kv('a', '2', 12), kv('c', '1', 15), kv('same', '1', 4)]);
-    const changes = before.changesTo(later, 20);
+    const before = entriesOf([kv('a', '1', 2), kv('b', '1', 3), kv('same', '1', 4)]);
+    const later = entriesOf([kv('a', '2', 12), kv('c', '1', 15), kv('same', '1', 4)]);
+    const changes = resultOf(before.changesTo(later, 20));
     expect(changes.map(shown).sort()).toEqual(['delete b=@20 was 1@3', 'put a=2@12 was 1@2', 'put c=1@15']);
     expect(changes.find(({ type }) => type === 'delete')?.kv.toJSON()).toEqual({
       key: 'b',
@@ -50,26 +51,26 @@ describe('entries', () => {
   });
 
   test('tell that a key was deleted and made again with the same value', () => {
-    const before = LiveEntries.of([kv('a', '1', 2)]);
-    expect(before.changesTo(LiveEntries.of([kv('a', '1', 9)]), 20).map(shown)).toEqual(['put a=1@9 was 1@2']);
+    const before = entriesOf([kv('a', '1', 2)]);
+    expect(resultOf(before.changesTo(entriesOf([kv('a', '1', 9)]), 20)).map(shown)).toEqual(['put a=1@9 was 1@2']);
   });
 
   test('tell of a key that another store has at the same revision, with another value', () => {
-    const before = LiveEntries.of([kv('a', '1', 2), kv('same', '1', 3)]);
-    const later = LiveEntries.of([kv('a', '2', 2), kv('same', '1', 3)]);
-    expect(before.changesTo(later, 5).map(shown)).toEqual(['put a=2@2 was 1@2']);
+    const before = entriesOf([kv('a', '1', 2), kv('same', '1', 3)]);
+    const later = entriesOf([kv('a', '2', 2), kv('same', '1', 3)]);
+    expect(resultOf(before.changesTo(later, 5)).map(shown)).toEqual(['put a=2@2 was 1@2']);
   });
 
   test('become, by what must have happened, just what is there: whatever was before', () => {
     const states = fc.uniqueArray(fc.record({ key: fc.constantFrom('a', 'b', 'c', 'd', 'e'), revision: fc.integer({ min: 1, max: 9 }) }), {
       selector: ({ key }) => key,
     });
-    const entriesOf = (list: readonly { readonly key: string; readonly revision: number }[]): LiveEntries =>
-      LiveEntries.of(list.map(({ key, revision }) => kv(key, `${key}@${revision}`, revision)));
+    const listed = (list: readonly { readonly key: string; readonly revision: number }[]): LiveEntries =>
+      entriesOf(list.map(({ key, revision }) => kv(key, `${key}@${revision}`, revision)));
     fc.assert(
       fc.property(states, states, (one, other) => {
-        const [before, later] = [entriesOf(one), entriesOf(other)];
-        const changes = before.changesTo(later, 10);
+        const [before, later] = [listed(one), listed(other)];
+        const changes = resultOf(before.changesTo(later, 10));
         expect(valuesOf(before.apply(changes).entries.snapshot)).toEqual(valuesOf(later.snapshot));
         // And nothing that did not happen.
         for (const { kv: changed, prevKv } of changes) expect(changed.modRevision).not.toBe(prevKv?.modRevision);
@@ -79,7 +80,7 @@ describe('entries', () => {
 });
 
 describe('a snapshot', () => {
-  const { snapshot } = LiveEntries.of([kv('a', '1', 2), kv('b', '2', 3)]);
+  const { snapshot } = entriesOf([kv('a', '1', 2), kv('b', '2', 3)]);
 
   test('reads as a Map does', () => {
     expect([snapshot.size, snapshot.has('a'), snapshot.has('x'), snapshot.get('b')?.value, snapshot.get('x')]).toEqual([

@@ -8,12 +8,14 @@ import type { RangeResponse } from '../../../../src/model/responses.js';
 import type { WatchEvent } from '../../../../src/model/watchEvent.js';
 import type { Caller } from '../../../../src/transport/call.js';
 import type { DuplexPart } from '../../../../src/transport/http/transport.js';
-import { WatchConnections } from '../../../../src/watch/connections.js';
+import { createWatchStreams } from '../../../../src/watch/streams/duplexStream.js';
 import { liveUpdates, type LiveUpdate } from '../../../../src/watch/live/liveRange.js';
 import { kv } from '../../../operators/support.js';
 import { virtually, watching, type Seen } from '../support.js';
+import { idleActivity } from '../../../support/fakes/fakeActivity.js';
+import { overJson } from '../../../support/fakes/overJson.js';
 
-const settings = { heartbeatMs: 10_000, answerTimeoutMs: 5_000, initialBackoffMs: 100, maxBackoffMs: 1_600 };
+const settings = { heartbeatMs: 10_000, responseTimeoutMs: 5_000, initialBackoffMs: 100, maxBackoffMs: 1_600 };
 
 /** Brands are made by codecs alone; here nobody looks at the ids. */
 const ids = { clusterId: '1' as ClusterId, memberId: '1' as MemberId };
@@ -48,21 +50,22 @@ function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
     timer(1).subscribe(() => say({ created: true }));
   };
   const never = (): never => { throw new Error('this test has no calls'); }; // prettier-ignore
-  const channel: Caller['channel'] = () => {
+  const channel: Caller['channel'] = (rpc) => {
     down = new Subject();
-    const duplex = concat(of<DuplexPart>({ type: 'open', send }), down);
+    const duplex = overJson(rpc, concat(of<DuplexPart>({ type: 'open', send }), down));
     return of({
       carrier: 'http2',
       endpoint: 'http://a:1',
       version: undefined,
       removed: NEVER,
+      activity: idleActivity,
       duplex,
       answered: () => undefined,
       failed: () => true,
     });
   };
   const caller: Caller = { unary: never, stream: never, get: never, channel };
-  const means = { caller, connections: new WatchConnections(caller, settings), settings };
+  const means = { caller, streams: createWatchStreams(caller, settings), settings };
   const readPages = (): Observable<RangeResponse> => {
     const list = lists[Math.min(listedAt.length, lists.length - 1)] ?? never;
     listedAt.push(asyncScheduler.now());

@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
+import { inspect } from 'node:util';
 import * as t from 'io-ts';
 import { Subject } from 'rxjs';
 import type { InvalidValueError } from '../../../../src/errors/index.js';
 import type { LiveUpdate } from '../../../../src/watch/live/liveRange.js';
-import { LiveEntries } from '../../../../src/watch/liveEntries.js';
-import { liveKey, liveValues } from '../../../../src/watch/liveValue.js';
+import { liveKey, liveValues } from '../../../../src/watch/live/live.js';
 import { kv } from '../../../operators/support.js';
-import { watching } from '../support.js';
+import { entriesOf, watching } from '../support.js';
 
 const Config = t.type({ color: t.string });
 
@@ -17,7 +17,7 @@ function setUp() {
     updates.next({
       type: 'change',
       revision,
-      state: LiveEntries.of(value === undefined ? [] : [kv('k', value, revision)]).snapshot,
+      state: entriesOf(value === undefined ? [] : [kv('k', value, revision)]).snapshot,
       changes: [],
     });
   return { updates, set, key$: liveKey(updates) };
@@ -71,4 +71,30 @@ describe('the value of a key', () => {
     expect(invalid).toMatchObject([{ reason: 'InvalidValue' }, { reason: 'InvalidValue' }]);
     expect(seen.errors).toEqual([]);
   });
+
+  test('is the fallback where the first is bad, until there is a good one', () => {
+    const { set, key$ } = setUp();
+    const invalid: InvalidValueError[] = [];
+    const fallback = { color: 'none' };
+    const seen = watching(liveValues(key$, { codec: Config, onInvalid: (error) => invalid.push(error), fallback }));
+    set('{"color":1}', 2);
+    set('{"color":2}', 3);
+    set('{"color":"red"}', 4);
+    set('{"color":3}', 5);
+    expect(seen.values).toEqual([fallback, { color: 'red' }]);
+    expect(invalid).toHaveLength(3);
+  });
+
+  test('takes a fallback only where bad values are told', () => {
+    const { key$ } = setUp();
+    expect(() => liveValues(key$, { codec: Config, fallback: { color: 'none' } })).toThrow(/expected the option onInvalid beside fallback/);
+  });
+});
+
+test('a live state is an object of its keys in JSON', () => {
+  const state = entriesOf([kv('a', '1', 2), kv('__proto__', '2', 3)]).snapshot;
+  expect(JSON.stringify({ state })).toMatch(
+    /^\{"state":\{"a":\{"key":"a","value":"1",.*\},"__proto__":\{"key":"__proto__","value":"2",.*\}\}\}$/,
+  );
+  expect(inspect(state)).toMatch(/^Map\(2\) \{\s*'a' => /);
 });

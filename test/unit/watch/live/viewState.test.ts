@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { BehaviorSubject, EMPTY, of, Subject } from 'rxjs';
 import { EtcdError, InvalidValueError } from '../../../../src/errors/index.js';
-import type { ConnectionState } from '../../../../src/watch/connectionState.js';
+import type { ConnectionState } from '../../../../src/watch/streams/streamManager.js';
 import { viewState, type Reading, type ViewState } from '../../../../src/watch/live/viewState.js';
 import { watching } from '../support.js';
 
@@ -52,7 +52,27 @@ describe('a view', () => {
     readings.next({ value: 'a' });
     connection.next(connected);
     readings.next({ value: 'b' });
-    expect(words(seen)).toEqual(['loading ConnectionLost', 'stale a ConnectionLost', 'live a', 'live b']);
+    connection.next(reconnecting(refused));
+    expect(words(seen)).toEqual(['loading ConnectionLost', 'live a', 'live b', 'stale b Unreachable']);
+  });
+
+  test('is stale with a value that came before the connection was lost', () => {
+    const { readings, connection, seen } = setUp(reconnecting(cut));
+    readings.next({ value: 'a', cameWith: connected });
+    connection.next(connected);
+    expect(words(seen)).toEqual(['loading ConnectionLost', 'stale a ConnectionLost', 'live a']);
+  });
+
+  test('is never live with a value that is older than what its client knows', () => {
+    const { readings, connection, seen } = setUp();
+    readings.next({ value: 'a', old: true });
+    expect(words(seen)).toEqual(['loading']);
+    connection.next(reconnecting(cut));
+    expect(words(seen)).toEqual(['loading', 'stale a ConnectionLost']);
+    connection.next(connected);
+    readings.next({ value: 'b', old: true });
+    readings.next({ value: 'c' });
+    expect(words(seen)).toEqual(['loading', 'stale a ConnectionLost', 'live c']);
   });
 
   test('keeps the last good value beside a bad one, and says what is wrong with that', () => {

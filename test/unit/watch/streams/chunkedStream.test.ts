@@ -1,20 +1,24 @@
 import { describe, expect, test } from '@jest/globals';
-import { concat, defer, NEVER, of, throwError, timer, switchMap, type Observable } from 'rxjs';
+import { concat, defer, NEVER, of, Subject, throwError, timer, switchMap, type Observable } from 'rxjs';
 import { EtcdError } from '../../../../src/errors/index.js';
 import type { Caller, Channel } from '../../../../src/transport/call.js';
 import { chunkedStream } from '../../../../src/watch/streams/chunkedStream.js';
-import { StreamLost } from '../../../../src/watch/streamLost.js';
-import type { WatchStream } from '../../../../src/watch/watchStream.js';
+import { StreamLostError } from '../../../../src/watch/streams/streamManager.js';
+import type { WatchStream } from '../../../../src/watch/messages.js';
 import { settings } from '../../../support/fakes/fakeWatchConnections.js';
 import { observable, virtually, watching } from '../support.js';
+import { idleActivity } from '../../../support/fakes/fakeActivity.js';
 
-const { heartbeatMs, answerTimeoutMs } = settings;
+const { heartbeatMs, responseTimeoutMs } = settings;
 const target = { key: new Uint8Array([1]), filter: {} };
 
 /** A server that says that a watch is there, and nothing more; and, until it falls silent, its version to who asks. */
 class Server {
   asked = 0;
   silent = false;
+  private readonly removed = new Subject<never>();
+  /** What was held against the endpoint. */
+  readonly blamed: unknown[] = [];
 
   readonly caller = {
     stream: () => concat(of({ header: { clusterId: '1', revision: 7 }, created: true, canceled: false }), NEVER),
@@ -22,19 +26,39 @@ class Server {
       defer((): Observable<unknown> => {
         this.asked += 1;
         if (!this.silent) return of({ status: 200, body: '' });
-        return timer(answerTimeoutMs).pipe(switchMap(() => throwError(() => new EtcdError('DeadlineExceeded', 'no answer'))));
+        return timer(responseTimeoutMs).pipe(switchMap(() => throwError(() => new EtcdError('DeadlineExceeded', 'no answer'))));
       }),
   } as unknown as Caller;
+
+  private readonly channel: Channel = {
+    carrier: 'chunked',
+    endpoint: 'http://a:1',
+    version: undefined,
+    removed: this.removed,
+    activity: idleActivity,
+    duplex: undefined,
+    answered: () => undefined,
+    failed: () => true,
+  };
+
+  /** The client leaves its connections. */
+  leave(): void {
+    this.removed.error(new EtcdError('ConnectionLost', 'other connections turned out to be dead'));
+  }
 
   /** The stream over it. */
   stream(): WatchStream {
     let found: WatchStream | undefined;
-    chunkedStream(this.caller, { endpoint: 'http://a:1', version: undefined, removed: NEVER } as unknown as Channel, settings, {
-      patienceMs: () => answerTimeoutMs,
-      onSilence: () => undefined,
-      onNews: () => undefined,
-      onAnswer: () => undefined,
-      onLost: (error) => new StreamLost(error, true),
+    chunkedStream(this.caller, this.channel, settings, {
+      timeoutMs: () => responseTimeoutMs,
+      onTimeout: () => undefined,
+      onNotification: () => undefined,
+      onResponse: () => undefined,
+      onLost: (error) => {
+        this.blamed.push(error);
+        return new StreamLostError(error, true);
+      },
+      onHarmlessEnd: (error) => new StreamLostError(error, true),
     }).subscribe((stream) => (found = stream));
     if (found === undefined) throw new Error('there is no stream');
     return found;
@@ -47,8 +71,8 @@ describe('watches over chunked answers, to which nothing can be said', () => {
       const server = new Server();
       server.silent = true;
       const seen = watching(observable(server.stream().watch(target, 1)));
-      timer(heartbeatMs + answerTimeoutMs - 1).subscribe(() => expect(seen.errors).toEqual([]));
-      timer(heartbeatMs + answerTimeoutMs + 1).subscribe(() => expect(seen.errors).toEqual([expect.any(StreamLost)]));
+      timer(heartbeatMs + responseTimeoutMs - 1).subscribe(() => expect(seen.errors).toEqual([]));
+      timer(heartbeatMs + responseTimeoutMs + 1).subscribe(() => expect(seen.errors).toEqual([expect.any(StreamLostError)]));
       flush();
       expect(seen.values).toMatchObject([{ type: 'created' }]);
       expect(seen.errors).toHaveLength(1);
@@ -67,6 +91,17 @@ describe('watches over chunked answers, to which nothing can be said', () => {
       flush();
       expect(server.asked).toBe(10);
       expect(all.flatMap(({ errors }) => errors)).toEqual([]);
+    });
+  });
+
+  test('are lost when their endpoint is left, or old connections to it are, which is not held against it', () => {
+    virtually(({ flush }) => {
+      const server = new Server();
+      const seen = watching(observable(server.stream().watch(target, 1)));
+      server.leave();
+      flush();
+      expect(seen.errors).toEqual([expect.any(StreamLostError)]);
+      expect(server.blamed).toEqual([]);
     });
   });
 });

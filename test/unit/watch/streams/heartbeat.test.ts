@@ -14,8 +14,9 @@ class Pulse {
   answersAfterMs: number | undefined = 1;
   watched = true;
   timeoutMs = 5_000;
+  intervalMs = 10_000;
   readonly heartbeat = new Heartbeat({
-    intervalMs: 10_000,
+    intervalMs: () => this.intervalMs,
     timeoutMs: () => this.timeoutMs,
     ask: () => {
       if (!this.watched) return false;
@@ -48,14 +49,14 @@ const silent = (made: Pulse): void => void (made.answersAfterMs = undefined);
 describe('a heartbeat', () => {
   test('asks when the stream has been silent for the interval, for as long as it is answered', () => {
     const { asked, lost } = pulse(24 * HOUR);
-    // An answer is heard a millisecond after each question, and the next comes an interval later.
-    expect(asked).toEqual(Array.from({ length: 8_639 }, (_, index) => 10_000 + index * 10_001));
+    // In the same turn as other streams, though each answer is heard a millisecond after its question.
+    expect(asked).toEqual(Array.from({ length: 8_639 }, (_, index) => 10_000 * (index + 1)));
     expect(lost).toEqual([]);
   });
 
-  test('asks an interval after what was heard last, whenever that was', () => {
+  test('asks an interval after what was heard last, whenever that was, or up to a tenth sooner', () => {
     const { asked } = pulse(21_000, { 500: ({ heartbeat }) => heartbeat.hear(), 9_900: ({ heartbeat }) => heartbeat.hear() });
-    expect(asked).toEqual([19_900]);
+    expect(asked).toEqual([19_000]);
   });
 
   test('waits for as long as is right at the time, not as was when it began', () => {
@@ -76,12 +77,37 @@ describe('a heartbeat', () => {
     const { asked, lost, lostAt } = pulse(HOUR, {}, silent);
     expect(asked).toEqual([10_000]);
     expect(lostAt).toBe(15_000);
-    expect(lost).toEqual([expect.stringMatching(/did not answer when it was asked within 5000 ms/)]);
+    expect(lost).toEqual([expect.stringMatching(/no response to a heartbeat within 5000 ms/)]);
   });
 
   test('takes whatever is heard for an answer', () => {
     const { lost } = pulse(19_000, { 14_999: ({ heartbeat }) => heartbeat.hear() }, silent);
     expect(lost).toEqual([]);
+  });
+
+  test('asks at once when something else failed, and gives the stream up where it does not answer', () => {
+    const { asked, lostAt } = pulse(
+      HOUR,
+      { 3_000: ({ heartbeat }) => heartbeat.suspect(), 3_100: ({ heartbeat }) => heartbeat.suspect() },
+      silent,
+    );
+    expect(asked).toEqual([3_000]);
+    expect(lostAt).toBe(8_000);
+  });
+
+  test('does not suspect a stream that was heard just now', () => {
+    const { asked } = pulse(9_000, { 2_900: ({ heartbeat }) => heartbeat.hear(), 3_000: ({ heartbeat }) => heartbeat.suspect() });
+    expect(asked).toEqual([]);
+  });
+
+  test('asks sooner once the interval is shorter', () => {
+    const { asked } = pulse(9_900, {
+      4_200: (made) => {
+        made.intervalMs = 2_500;
+        made.heartbeat.hurry();
+      },
+    });
+    expect(asked).toEqual([4_200, 6_700, 9_200]);
   });
 
   test('gives nothing up where there is nothing to ask for', () => {
@@ -93,7 +119,7 @@ describe('a heartbeat', () => {
   test('gives a stream up on which a create is not answered in time', () => {
     const { lost, lostAt } = pulse(HOUR, { 2_000: ({ heartbeat }) => heartbeat.expect(true) }, (made) => void (made.watched = false));
     expect(lostAt).toBe(7_000);
-    expect(lost).toEqual([expect.stringMatching(/a new watch was not answered/)]);
+    expect(lost).toEqual([expect.stringMatching(/no response to a create request/)]);
   });
 
   test('does not give it up once the create is answered', () => {

@@ -40,10 +40,27 @@ describe('creates', () => {
     ]);
   });
 
+  test('ask for fragments where that is wanted, and only then', () => {
+    const { watch, sent } = setUp();
+    watch('a', 1, true);
+    watch('b');
+    expect(sent()).toEqual([{ create_request: { ...create('a').create_request, fragment: true } }, create('b')]);
+  });
+
+  test.each([
+    { fragments: true, asked: false, maySplit: true },
+    { fragments: true, asked: true, maySplit: false },
+    { fragments: false, asked: false, maySplit: false },
+  ])('may have what is too long in fragments ($fragments) unless they were asked for ($asked)', ({ fragments, asked, maySplit }) => {
+    const { stream, watch } = setUp({ fragments });
+    watch('a', 1, asked);
+    expect(stream.maySplit).toBe(maySplit);
+  });
+
   test('say what is wanted and no more, fields left out that an old server does not know', () => {
     const { stream, sent } = setUp({ fragments: false });
     const filter = { prevKv: true, noPut: true, noDelete: true, progressNotify: true };
-    watching(observable(stream.watch({ key: 'a', rangeEnd: 'b', filter }, 12)));
+    watching(observable(stream.watch({ key: 'a', rangeEnd: 'b', filter }, 12, true)));
     expect(sent()).toEqual([
       {
         create_request: {
@@ -73,6 +90,22 @@ describe('creates', () => {
       ['created', 'before@5'],
       ['created', 'b@5'],
     ]);
+  });
+
+  test('that are answered with a number in use are a fault of the server, and end no watch', () => {
+    const { watch, sent, created, changed } = setUp();
+    const a = watch('a');
+    created(4);
+    sent();
+    // One that nobody asked for.
+    expect(rejected(() => created(4))).toMatchObject({ reason: 'MalformedResponse', message: expect.stringContaining('number 4') });
+    const b = watch('b');
+    expect(rejected(() => created(4))).toMatchObject({ reason: 'MalformedResponse' });
+    b.leave();
+    expect(rejected(() => created(4))).toMatchObject({ reason: 'MalformedResponse' });
+    changed(4, 'a', 5);
+    expect([told(a), told(b)]).toEqual([['created', 'a@5'], []]);
+    expect(sent()).toEqual([create('b')]);
   });
 
   test('that fail without a reason, as 3.3 refuses them, are denied', () => {
@@ -194,6 +227,28 @@ describe('what the server says', () => {
     expect([a, b, late].map(told)).toEqual([['created', '≤9'], ['created', '≤9'], []]);
   });
 
+  test('is asked for by a create that is refused while a watch starts at a revision to come, as progress is not answered then', () => {
+    const { stream, receive, watch, created, changed, say, sent, expected } = setUp({ takesIds: true });
+    const [a, b] = [watch('a', 10), watch('b')];
+    created(1);
+    created(2);
+    sent();
+    expected.splice(0);
+    stream.ask();
+    expect(sent()).toEqual([{ create_request: { key: toBase64('\0'), watch_id: '1' } }]);
+    const c = watch('c');
+    say(-1, { created: true, canceled: true, cancel_reason: 'etcdserver: watch ID already exists' });
+    expect(expected).toEqual([true]);
+    created(3);
+    expect([a, b, c].map(told)).toEqual([['created'], ['created'], ['created']]);
+    expect([a, b, c].map(({ errors }) => errors)).toEqual([[], [], []]);
+    changed(1, 'a', 10);
+    receive({ result: { header: { revision: '10' }, watch_id: '2' } });
+    sent();
+    stream.ask();
+    expect(sent()).toEqual([{ progress_request: {} }]);
+  });
+
   test('of the progress that was asked for is no bookmark where it may overtake events', () => {
     const { watch, created, say } = setUp({ orderedProgress: false });
     const a = watch('a');
@@ -216,8 +271,8 @@ describe('what the server says', () => {
     ['what is not etcd’s', { result: { watch_id: 'x' } }, 'MalformedResponse'],
     ['nothing of it', null, 'MalformedResponse'],
   ])('that is %s ends the stream', (_, message, reason) => {
-    const { stream, watch } = setUp();
+    const { receive, watch } = setUp();
     watch('a');
-    expect(rejected(() => stream.receive(message))).toMatchObject({ reason });
+    expect(rejected(() => receive(message))).toMatchObject({ reason });
   });
 });

@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
-import { StateInTurn } from '../../../../src/watch/stateInTurn.js';
+import { OrderedBehaviorSubject } from '../../../../src/watch/streams/streamManager.js';
 
 const at = (step: number): { readonly step: number } => ({ step });
 
 test('whoever brings about the next change while he is told of one: all hear of both in their order', () => {
-  const state = new StateInTurn(at(0));
+  const state = new OrderedBehaviorSubject(at(0));
   const heard: Record<'first' | 'second', number[]> = { first: [], second: [] };
   state.changes.subscribe(({ step }) => {
     heard.first.push(step);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { asyncScheduler, concat, NEVER, timer } from 'rxjs';
 import type { Reason } from '../../../../src/errors/index.js';
-import { StreamLost } from '../../../../src/watch/streamLost.js';
+import { StreamLostError } from '../../../../src/watch/streams/streamManager.js';
 import {
   answersFor,
   fails,
@@ -168,7 +168,7 @@ describe('the state', () => {
       expect(states()).toEqual(wanted);
       expect(openedAt).toEqual([0]);
       expect(closedAt).toHaveLength(1);
-      expect(asyncScheduler.now()).toBeLessThan(settings.answerTimeoutMs);
+      expect(asyncScheduler.now()).toBeLessThan(settings.responseTimeoutMs);
     });
   });
 
@@ -195,7 +195,7 @@ describe('the state', () => {
 });
 
 describe('what another try may mend', () => {
-  const lostBy = ({ errors }: Seen<unknown>): unknown => (errors[0] instanceof StreamLost ? errors[0].error.reason : errors[0]);
+  const lostBy = ({ errors }: Seen<unknown>): unknown => (errors[0] instanceof StreamLostError ? errors[0].error.reason : errors[0]);
 
   test('is tried for ever where the server cannot be reached', () => {
     virtually(({ flush }) => {

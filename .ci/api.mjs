@@ -1,0 +1,58 @@
+/**
+ * `node .ci/api.mjs`: compares the public API, as the built types have it, with the reports in `test/package/api/`, and fails with the
+ * difference. `--accept` writes the reports instead. So a review sees each change of the public API.
+ */
+import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const REPORTS = join(root, 'test/package/api');
+const accept = process.argv.includes('--accept');
+const ENTRIES = { rxetcd: 'src', 'rxetcd-operators': 'operators' };
+
+const silent = { default: { logLevel: ExtractorLogLevel.None } };
+
+/** Reads the types of an entry point. Types that are used and not exported stand in the report, too: users see them. */
+const configOf = (name, folder) =>
+  ExtractorConfig.prepare({
+    configObject: {
+      projectFolder: root,
+      mainEntryPointFilePath: join(root, 'dist/esm', folder, 'index.d.ts'),
+      compiler: { tsconfigFilePath: join(root, 'tsconfig.esm.json'), skipLibCheck: true },
+      newlineKind: 'lf',
+      apiReport: {
+        enabled: true,
+        reportFileName: `${name}.api.md`,
+        reportFolder: REPORTS,
+        reportTempFolder: join(root, '.cache/api'),
+        includeForgottenExports: true,
+      },
+      docModel: { enabled: false },
+      dtsRollup: { enabled: false },
+      tsdocMetadata: { enabled: false },
+      // TypeDoc reports what is wrong in comments; here only the signatures count.
+      messages: { compilerMessageReporting: silent, extractorMessageReporting: silent, tsdocMessageReporting: silent },
+    },
+    configObjectFullPath: undefined,
+    packageJsonFullPath: join(root, 'package.json'),
+  });
+
+mkdirSync(REPORTS, { recursive: true });
+const changed = Object.entries(ENTRIES).filter(([name, folder]) => {
+  const { apiReportChanged } = Extractor.invoke(configOf(name, folder), {
+    localBuild: accept,
+    printApiReportDiff: !accept,
+    messageCallback: (message) => {
+      if (message.messageId !== 'console-api-report-diff') message.logLevel = ExtractorLogLevel.None;
+    },
+  });
+  return apiReportChanged;
+});
+
+for (const [name] of changed) console.log(`test/package/api/${name}.api.md ${accept ? 'written' : 'differs from the public API'}`);
+if (changed.length > 0 && !accept) {
+  console.error('The public API changed. If that is intended, run `npm run api` and commit the reports.');
+  process.exit(1);
+}

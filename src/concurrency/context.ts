@@ -1,0 +1,15 @@
+import type { Observable } from 'rxjs';
+import type { Range } from '../model/range.js';
+import type { WatchEvent } from '../model/watchEvent.js';
+import type { KvService } from '../services/kv.js';
+import type { Identity } from '../transport/node.js';
+import type { WatchOptions } from '../watch/watch.js';
+import type { LeaseContext } from './lease/heldLease.js';
+
+/** The dependencies of locks, elections and recipes: the keys, watches and leases of a client or a namespace. */
+export interface ConcurrencyContext extends LeaseContext {
+  readonly kv: KvService;
+  readonly watch: (range: Range, options?: WatchOptions) => Observable<WatchEvent>;
+  /** Reads which host, process and thread this is. */
+  readonly identity: () => Identity;
+}

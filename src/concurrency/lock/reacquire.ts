@@ -1,0 +1,124 @@
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  identity,
+  map,
+  type MonoTypeOperatorFunction,
+  type Observable,
+  of,
+  takeUntil,
+  tap,
+  throwError,
+  timeout,
+} from 'rxjs';
+import { EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
+import { LONGEST_MS, oneOf } from '../../model/validate.js';
+import type { OwnershipEvent } from '../../model/ownershipEvent.js';
+import { Backoff, retryAfter } from '../../util/retry.js';
+import { isRetryable, isTransient, ConsecutiveFailures, type StreamTimeouts } from '../../watch/retryable.js';
+import type { ConcurrencyContext } from '../context.js';
+
+/** The option that makes an ownership be acquired again after each loss. */
+export interface Reacquire {
+  /**
+   * `reacquire` continues after each loss. It emits `{ type: 'lost', error }` as soon as the ownership is uncertain,
+   * waits for its turn again, and emits `{ type: 'owned', … }`. It also waits for an etcd that cannot be reached at the
+   * start. It errors only with a permanent failure (`PermissionDenied`, for example), and completes when the client is
+   * closed. Run the work with `whileLeader` or `withLock`, which stop it at each loss. A `switchMap` has to check
+   * `type`.
+   */
+  readonly onLost: 'reacquire';
+}
+
+/** The options of a method whose type of result depends on `onLost`. */
+export type AnyOnLost<O extends { readonly onLost?: 'error' }> = Omit<O, 'onLost'> & { readonly onLost?: 'error' | 'reacquire' };
+
+/** The values of the option `onLost`. */
+export const ON_LOST = oneOf('error', 'reacquire');
+
+/** Acquires an ownership once, or again after each loss. */
+export function acquireOnceOrAgain<T extends object>(
+  once: Observable<T>,
+  onLost: 'error' | 'reacquire' = 'error',
+  context: ConcurrencyContext,
+): Observable<T | OwnershipEvent<T>> {
+  return onLost === 'reacquire' ? reacquireAfterLoss(once, context) : once;
+}
+
+/** Errors with `DeadlineExceeded` if the source has not emitted within `timeoutMs`. */
+export function timeoutAcquire<T>(what: string, timeoutMs: number | undefined): MonoTypeOperatorFunction<T> {
+  if (timeoutMs === undefined || timeoutMs > LONGEST_MS) return identity;
+  return timeout({
+    first: timeoutMs,
+    with: () => throwError(() => new EtcdError('DeadlineExceeded', `timed out after ${timeoutMs} ms waiting for ${what}`)),
+  });
+}
+
+/**
+ * Acquires an ownership again after each loss, and emits each event. It completes when the source does, and when the
+ * client is closed.
+ */
+function reacquireAfterLoss<T extends object>(
+  once: Observable<T>,
+  { settings, closed }: ConcurrencyContext,
+): Observable<OwnershipEvent<T>> {
+  return defer(() => {
+    const refusals = new ConsecutiveFailures();
+    let owned = false;
+    let everOwned = false;
+    const mayContinue = (error: unknown): error is EtcdError => {
+      if (!isEtcdError(error)) return false;
+      if (error.reason === 'LockLost') return true;
+      if (everOwned && awaitsRepair(error)) return true;
+      if (!isRetryable(error)) return false;
+      if (isTransient(error) || everOwned) return true;
+      // No etcd has ever responded here: there may be none.
+      refusals.add(error);
+      return !refusals.exceeded;
+    };
+    const events: Observable<OwnershipEvent<T>> = once.pipe(
+      tap(() => (owned = everOwned = true)),
+      map((ownership) => Object.assign(ownership, { type: 'owned' } as const)),
+    );
+    const lossOf = (error: unknown): Observable<OwnershipEvent<T>> | undefined => {
+      if (!mayContinue(error)) return undefined;
+      const wasOwned = owned;
+      owned = false;
+      return wasOwned ? of({ type: 'lost', error }) : EMPTY;
+    };
+    return restartAfterLoss(events, lossOf, settings);
+  }).pipe(takeUntil(closed));
+}
+
+/**
+ * Subscribes to a source again after an error, with pauses that grow until it emits.
+ *
+ * @param lossOf returns the values to emit before that; undefined for an error that is passed on
+ */
+export function restartAfterLoss<T>(
+  source: Observable<T>,
+  lossOf: (error: unknown) => Observable<T> | undefined,
+  { initialBackoffMs, maxBackoffMs }: StreamTimeouts,
+): Observable<T> {
+  return defer(() => {
+    const backoff = new Backoff(initialBackoffMs, maxBackoffMs);
+    return source.pipe(
+      tap(() => backoff.reset()),
+      catchError((error: unknown) => {
+        const loss = lossOf(error);
+        return concat(
+          loss ?? EMPTY,
+          throwError(() => (loss === undefined ? error : RESTART)),
+        );
+      }),
+      retryAfter((error) => (error === RESTART ? backoff.next() : undefined)),
+    );
+  });
+}
+
+/** Tells whether an operator has to repair the store first. An owner waits for that; a new request is rejected. */
+export const awaitsRepair = (error: unknown): boolean => hasReason(error, 'NoSpace');
+
+const RESTART = new Error('restart after a loss');

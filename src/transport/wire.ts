@@ -1,0 +1,165 @@
+import type { Observable } from 'rxjs';
+import type { Rpc } from '../codec/rpc.js';
+import type { EtcdError } from '../errors/index.js';
+
+/** A transport for bidirectional streams, with many requests and responses at a time. */
+export type DuplexCarrier = 'websocket' | 'http2';
+
+/** The server that a request goes to, with what a wire needs to know of it. */
+export interface Destination {
+  readonly endpoint: {
+    /** The address of its connections: `https://a:2379`. */
+    readonly origin: string;
+    /** The endpoint as errors name it, with its path if it has one. */
+    readonly address: string;
+    /**
+     * Whether it has responded as etcd before. Any other response then means that etcd is down, not that this is
+     * something else.
+     */
+    readonly knownEtcd: boolean;
+  };
+  /** The path before that of an RPC: `/v3`. A wire that has no paths ignores it. */
+  readonly info: { readonly prefix: string };
+  /** The token, if the client has one. */
+  readonly credential: { readonly token: string | undefined };
+  /**
+   * Whether the server is not confirmed to be one of the cluster. It is sent neither headers of the client nor a token,
+   * and its messages may only be short.
+   */
+  readonly unconfirmed?: boolean;
+}
+
+/** Receives the progress of a request. No function is called after the request has ended, or was unsubscribed from. */
+export interface Progress {
+  /**
+   * Called once, when the first byte is about to leave. A failure before that proves that the server did nothing. A
+   * failure afterwards does not show what the server did.
+   */
+  readonly onSent?: (() => void) | undefined;
+  /** Called whenever a part of the response arrives. */
+  readonly onReceived?: (() => void) | undefined;
+  /**
+   * Called with the revision in the header of each response, or 0 if it has none, before the response is decoded. An
+   * error that it throws is a failure of the request.
+   */
+  readonly onRevision?: ((revision: number) => void) | undefined;
+}
+
+/** One attempt to send a request. */
+export interface Attempt extends Progress {
+  readonly to: Destination;
+  /** Whether it may rightly wait at the server for long. No other request then waits for its connection. */
+  readonly patient?: boolean;
+}
+
+/**
+ * The attempt of a call. Its functions go with the request rather than into operators behind it: `map` and `catchError`
+ * would cost each call more than all its encoding and decoding.
+ */
+export interface CallAttempt<A> extends Attempt {
+  /** Called with the response before it is emitted. An error that it throws is a failure of the request. */
+  readonly onResponse?: ((response: A) => void) | undefined;
+  /** Returns what follows a failure: another attempt, or the error. */
+  readonly recover: (failure: unknown) => Observable<A>;
+}
+
+/** A second request on the same stream, some milliseconds after the first. */
+export interface Later<In> {
+  readonly request: In;
+  readonly afterMs: number;
+}
+
+/** The attempt to open a bidirectional stream. */
+export interface DuplexAttempt extends Pick<Progress, 'onRevision'> {
+  readonly to: Destination;
+  readonly carrier: DuplexCarrier;
+}
+
+/** An event of a bidirectional stream. */
+export type DuplexEvent<In, A> =
+  /**
+   * The stream is open, which is its first event. It takes requests as long as it is subscribed to. Responses arrive
+   * later, never while `send` runs, which throws `InvalidArgument` for a request that cannot be sent.
+   */
+  | { readonly type: 'open'; readonly send: (request: In) => void }
+  | { readonly type: 'message'; readonly message: A }
+  /**
+   * A part of a message arrived. A long message takes time on a slow connection, and the stream is not silent
+   * meanwhile.
+   */
+  | { readonly type: 'partial' };
+
+/** A request beside the RPCs. */
+export interface PlainRequest extends Progress {
+  readonly to: Pick<Destination, 'endpoint' | 'unconfirmed'>;
+  /** The whole path at the origin: `/version`, or `/etcd/version`. */
+  readonly path: string;
+  /** The name of the request, for errors: `GET /version`. */
+  readonly name: string;
+}
+
+/** A response beside the RPCs, whatever its status. */
+export interface PlainResponse {
+  readonly status: number;
+  readonly body: string;
+  /** Whether the body is not JSON as etcd writes it, but perhaps the page of a proxy. */
+  readonly isPage: boolean;
+  /** The target of a redirect without user and query, which may be secret. */
+  readonly redirectsTo: string | undefined;
+  /** Returns the error of a response that is not the expected one, in the words of etcd or of a proxy. */
+  error(): EtcdError;
+  /** Returns the error of a response that something in place of etcd has sent. */
+  errorOfProxy(): EtcdError;
+}
+
+/**
+ * Sends messages to the servers of a cluster: an RPC, a request object and decoded responses. All layers above use this
+ * interface, and know neither JSON nor bytes, connections or Node. A browser's fetch, gRPC, or an etcd in memory is
+ * another implementation, and nothing more.
+ *
+ * The contract, which test/unit/transport/wire.test.ts holds for each implementation:
+ * - All Observables are cold: each subscription is a request, and unsubscribing aborts it at the server, too. Nothing
+ *   is reported afterwards.
+ * - A request is encoded and checked before anything is sent. An invalid one fails with `InvalidArgument`.
+ * - The order of reports for a response is `onSent`, `onReceived`, `onRevision`, `onResponse`, and then the emission.
+ * - Every failure is an `EtcdError` that names the RPC and the endpoint. It is the server's error, `Unreachable` if
+ *   nothing was sent, `ConnectionLost` after `onSent`, or `TlsFailed`, `MalformedResponse`, `ResponseTooLarge`,
+ *   `ClientClosed`. `onSent` was not called for a failure by which nothing has left.
+ * - A wire makes one attempt. It sets no deadline, retries nothing and chooses no endpoint.
+ */
+export interface Wire {
+  /**
+   * Encodes a request, and returns the function that sends it: encoded once, whatever the number of attempts. The
+   * Observable emits one response and completes.
+   *
+   * @throws EtcdError `InvalidArgument`, naming the field
+   */
+  unary<In, A>(rpc: Rpc<In, A>, request: In): (attempt: CallAttempt<A>) => Observable<A>;
+  /**
+   * Encodes a request as {@link unary} does. The Observable emits the responses as they arrive, and completes when the
+   * server ends the stream. An end without a response is `ConnectionLost`. The stream shares its connection with no
+   * other request.
+   *
+   * @throws EtcdError `InvalidArgument`, naming the field
+   */
+  stream<In, A>(rpc: Rpc<In, A>, request: In, later?: Later<In>): (attempt: Attempt) => Observable<A>;
+  /**
+   * Opens a bidirectional stream on a separate connection. It never completes: if the server ends it, it errors with
+   * `ConnectionLost`, or with the error that the server sent. It errors with `CarrierUnusable` if the server, or a
+   * proxy before it, does not speak the protocol. Requests that were sent before the end of the subscription reach the
+   * server.
+   */
+  duplex<In, A>(rpc: Rpc<In, A>, attempt: DuplexAttempt): Observable<DuplexEvent<In, A>>;
+  /** Sends a plain GET, and emits its response, whatever the status. */
+  get(request: PlainRequest): Observable<PlainResponse>;
+  /**
+   * Closes the connections to an origin that is no longer used, or whose connections may be dead. Each closes once its
+   * requests have ended. Later requests get new ones.
+   */
+  release(origin: string): void;
+  /**
+   * Aborts the requests in progress with `ClientClosed`, and resolves when every connection is closed. Later requests
+   * fail with `ClientClosed`.
+   */
+  close(): Promise<void>;
+}

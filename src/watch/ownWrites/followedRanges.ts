@@ -1,0 +1,263 @@
+import type { BytesLike } from '../../model/bytes.js';
+import type { LeaseId } from '../../model/ids.js';
+import type { KeyValue } from '../../model/keyValue.js';
+import { prefixEnd, type KeyRange } from '../../model/range.js';
+import { binaryKey, covers, holds, intersection, isPoint, keyBytes, spanBetween, type BinaryKey, type Span } from '../../model/spans.js';
+import type { ConnectionState } from '../streams/streamManager.js';
+import type { WriteEffects } from './writeEffects.js';
+
+/**
+ * The highest number of notes that are kept; older ones are dropped. A note is a fact that concerns a live range or
+ * not, depending on its state.
+ */
+const MOST_NOTES = 256;
+
+/** A state that a live range shows. */
+interface Shown {
+  readonly revision: number;
+  readonly state: ReadonlyMap<string, KeyValue>;
+}
+
+/** A fact about the store as of a revision. */
+type Note = { readonly number: number; readonly revision: number } & (
+  { readonly type: 'cleared' | 'held'; readonly span: Span } | { readonly type: 'revoked'; readonly lease: LeaseId }
+);
+
+/**
+ * The key ranges that a client's live ranges follow, each with the highest revision of an own write that it has to
+ * show. Most writes put or delete single keys, whose ranges are found in a map of points and one of prefixes.
+ */
+export class FollowedRanges implements WriteEffects {
+  private readonly all = new Set<FollowedRange>();
+  private readonly points = new RangesByKey();
+  private readonly prefixes = new RangesByKey();
+  private readonly others = new Set<FollowedRange>();
+  private readonly notes: Note[] = [];
+  private noted = 0;
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  /** The number of the latest note. */
+  get latest(): number {
+    return this.noted;
+  }
+
+  /**
+   * Starts to follow a range.
+   *
+   * @param prefix the prefix of the namespace, which the keys in the states of a live range lack
+   */
+  follow(span: Span, prefix: BinaryKey): FollowedRange {
+    const range = new FollowedRange(this, span, prefix);
+    this.all.add(range);
+    if (isPoint(span)) this.points.add(span.from, range);
+    else if (isAll(span)) this.prefixes.add('', range);
+    else if (isPrefix(span)) this.prefixes.add(span.from, range);
+    else this.others.add(range);
+    return range;
+  }
+
+  forget(range: FollowedRange): void {
+    this.all.delete(range);
+    this.others.delete(range);
+    for (const ranges of [this.points, this.prefixes]) ranges.delete(isAll(range.span) ? '' : range.span.from, range);
+    if (this.size === 0) this.notes.length = 0;
+  }
+
+  put(key: BytesLike, revision: number): void {
+    this.forEachWith(binaryKey(key), (range) => range.expect(revision));
+  }
+
+  cleared(range: KeyRange, revision: number, deleted: boolean | undefined): void {
+    const span = spanBetween(range);
+    if (isPoint(span)) {
+      if (deleted === true) this.put(range.key, revision);
+      else if (this.anyWith(span.from)) this.note({ type: 'cleared', span, revision, number: ++this.noted });
+      return;
+    }
+    let concerns = false;
+    for (const each of this.all) {
+      if (intersection(each.span, span) === undefined) continue;
+      if (deleted === true && covers(each.span, span)) each.expect(revision);
+      else concerns = true;
+    }
+    if (concerns) this.note({ type: 'cleared', span, revision, number: ++this.noted });
+  }
+
+  revoked(lease: LeaseId, revision: number): void {
+    this.note({ type: 'revoked', lease, revision, number: ++this.noted });
+  }
+
+  held(key: BytesLike, revision: number): void {
+    const span = spanBetween({ key });
+    if (this.anyWith(span.from)) this.note({ type: 'held', span, revision, number: ++this.noted });
+  }
+
+  /** Returns the notes with a higher number that may concern a span. */
+  notesAfter(number: number, span: Span): readonly Note[] {
+    return this.notes.filter((note) => note.number > number && (note.type === 'revoked' || intersection(note.span, span) !== undefined));
+  }
+
+  private anyWith(key: BinaryKey): boolean {
+    let any = false;
+    this.forEachWith(key, () => (any = true));
+    return any;
+  }
+
+  private forEachWith(key: BinaryKey, use: (range: FollowedRange) => void): void {
+    this.points.at(key)?.forEach(use);
+    for (const length of this.prefixes.lengths()) if (length <= key.length) this.prefixes.at(key.slice(0, length))?.forEach(use);
+    for (const range of this.others) if (holds(range.span, key)) use(range);
+  }
+
+  private note(note: Note): void {
+    if (this.notes.push(note) > MOST_NOTES) this.notes.shift();
+  }
+}
+
+/**
+ * The key range that a live range follows. It decides which state is too old for a new subscriber, which has to see all
+ * that its client knows of its writes.
+ */
+export class FollowedRange {
+  /** The highest revision of an own write in the range since the last list was requested. */
+  private needed = 0;
+  /**
+   * The same for writes before that request. The list includes them, even if the store was restored and has lower
+   * revisions.
+   */
+  private neededBefore = 0;
+  /** The number of lists that were requested, and the number of the last one that arrived. */
+  private asked = 0;
+  private listed = 0;
+  private notedWhenAsked = 0;
+  /** Notes up to this number concern neither the state that is shown nor the next list. */
+  private checked: number;
+  private shown: Shown | undefined;
+  private connectedAs: ConnectionState | undefined;
+
+  constructor(
+    private readonly owner: FollowedRanges,
+    readonly span: Span,
+    private readonly prefix: BinaryKey,
+  ) {
+    this.checked = owner.latest;
+  }
+
+  /** The state of the connection when the last state arrived. */
+  get connection(): ConnectionState | undefined {
+    return this.connectedAs;
+  }
+
+  /** Notes that an own write put or deleted a key of the range at this revision, so that an event of it follows. */
+  expect(revision: number): void {
+    if (revision > this.needed) this.needed = revision;
+  }
+
+  /** Notes that a list is requested: it will include all that is known by now. */
+  listing(): void {
+    this.asked += 1;
+    this.notedWhenAsked = this.owner.latest;
+    this.neededBefore = Math.max(this.neededBefore, this.needed);
+    this.needed = 0;
+  }
+
+  /** Notes a state that a list or an event brought. */
+  show(shown: Shown, byList: boolean, connection: ConnectionState): void {
+    this.shown = shown;
+    this.connectedAs = connection;
+    if (!byList) return;
+    this.listed = this.asked;
+    this.neededBefore = 0;
+    this.checked = this.notedWhenAsked;
+  }
+
+  /**
+   * Returns a function that decides whether a state is older than what the client knows now. Returns undefined if no
+   * state from now on can be older.
+   */
+  whetherOld(): ((state: Shown) => boolean) | undefined {
+    const { asked, needed, notedWhenAsked } = this;
+    const { latest } = this.owner;
+    const neededByList = Math.max(needed, this.neededBefore);
+    const notes = this.owner.notesAfter(this.checked, this.span);
+    const unlisted = notes.filter(({ number }) => number > notedWhenAsked);
+    const isOld = (state: Shown): boolean => {
+      // A later list includes everything. The list that is being read includes all that was known when it was
+      // requested.
+      if (this.listed > asked) return false;
+      const isListed = this.listed === asked;
+      return state.revision < (isListed ? needed : neededByList) || this.contradicts(state, isListed ? unlisted : notes);
+    };
+    if (this.shown === undefined) return needed > 0 || notes.length > 0 ? isOld : undefined;
+    if (isOld(this.shown)) return isOld;
+    this.checked = latest;
+    return undefined;
+  }
+
+  end(): void {
+    this.owner.forget(this);
+  }
+
+  /**
+   * Returns whether a state has a key that is known to be deleted later, or lacks one that is known to exist. In both
+   * cases an event of that change is on its way.
+   */
+  private contradicts({ revision, state }: Shown, notes: readonly Note[]): boolean {
+    const later = notes.filter((note) => note.revision > revision);
+    if (later.length === 0) return false;
+    const leases = new Set(later.flatMap((note) => (note.type === 'revoked' ? [note.lease] : [])));
+    const cleared = later.flatMap((note) => (note.type === 'cleared' ? [note] : []));
+    const held = new Set(later.flatMap((note) => (note.type === 'held' ? [note.span.from] : [])));
+    for (const kv of state.values()) {
+      if (kv.lease !== undefined && leases.has(kv.lease)) return true;
+      if (cleared.length === 0 && held.size === 0) continue;
+      const key = this.prefix + binaryKey(kv.keyBytes);
+      held.delete(key);
+      if (cleared.some((note) => kv.modRevision < note.revision && holds(note.span, key))) return true;
+    }
+    return held.size > 0;
+  }
+}
+
+/** Finds ranges by a key. */
+class RangesByKey {
+  private readonly ranges = new Map<BinaryKey, Set<FollowedRange>>();
+  /** The number of keys of each length. */
+  private readonly byLength = new Map<number, number>();
+
+  add(key: BinaryKey, range: FollowedRange): void {
+    const there = this.ranges.get(key);
+    if (there !== undefined) return void there.add(range);
+    this.ranges.set(key, new Set([range]));
+    this.count(key, 1);
+  }
+
+  delete(key: BinaryKey, range: FollowedRange): void {
+    const there = this.ranges.get(key);
+    if (there?.delete(range) !== true || there.size > 0) return;
+    this.ranges.delete(key);
+    this.count(key, -1);
+  }
+
+  at(key: BinaryKey): ReadonlySet<FollowedRange> | undefined {
+    return this.ranges.get(key);
+  }
+
+  lengths(): Iterable<number> {
+    return this.byLength.keys();
+  }
+
+  private count({ length }: BinaryKey, more: number): void {
+    const count = (this.byLength.get(length) ?? 0) + more;
+    if (count > 0) this.byLength.set(length, count);
+    else this.byLength.delete(length);
+  }
+}
+
+/** Returns whether a span has every key: as no key is empty, none is below a zero byte. */
+const isAll = ({ from, to }: Span): boolean => from === '\0' && to === undefined;
+
+const isPrefix = ({ from, to }: Span): boolean => binaryKey(prefixEnd(keyBytes(from))) === (to ?? '\0');

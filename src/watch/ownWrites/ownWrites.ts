@@ -1,0 +1,280 @@
+import { catchError, finalize, forkJoin, map, Observable, of, race, switchMap, timer } from 'rxjs';
+import { kvRpcs } from '../../codec/kv.js';
+import type { Rpc } from '../../codec/rpc.js';
+import type { BytesLike } from '../../model/bytes.js';
+import { prefixEnd, type KeyRange } from '../../model/range.js';
+import { binaryKey, intersection, keyBytes, spanBetween, type BinaryKey, type Span } from '../../model/spans.js';
+import type { Caller } from '../../transport/call.js';
+import type { PendingWrite, WriteListener } from '../../transport/writeListener.js';
+import { FollowedRanges, type FollowedRange } from './followedRanges.js';
+import type { PendingStart } from '../cursor.js';
+import { rangesOf, reportEffects, type WriteEffects } from './writeEffects.js';
+
+/**
+ * How long a watch waits for the responses to writes of its client, in milliseconds. Then the store is asked for what
+ * they wrote.
+ */
+const ANSWER_MS = 1_000;
+/** The number of writes with unknown outcome that are kept for the watches that begin meanwhile. */
+const MOST_UNKNOWN = 1_000;
+
+/** Watches that begin with no write between them, until each knows its first revision. */
+interface Beginning {
+  /** Writes with a higher number were sent after these watches began. */
+  readonly number: number;
+  /** The lowest revision of those later writes, as far as they have a response. */
+  first: number;
+  watches: number;
+  previous: Beginning | undefined;
+  next: Beginning | undefined;
+}
+
+/**
+ * The client's own writes, as far as its watches and live ranges have to know them. A watch reports each write that was
+ * sent after it was subscribed to. A new subscriber of a live range never sees less than its client knows of these
+ * writes.
+ *
+ * While no watch begins and no live range is followed, a write costs two comparisons.
+ */
+export class OwnWrites implements WriteListener {
+  readonly followed = new FollowedRanges();
+  private count = 0;
+  /** The last entry of a linked list, which is ordered by number. */
+  private last: Beginning | undefined;
+  /**
+   * Writes that were sent while a watch began, until they have a response. Those with unknown outcome stay until no
+   * watch is beginning.
+   */
+  private readonly open = new Set<OwnWrite>();
+  private unknown = 0;
+
+  begun<In>(rpc: Rpc<In, unknown>, request: In, newest: number): PendingWrite | undefined {
+    if (this.last === undefined) return undefined;
+    const ranges = (): readonly KeyRange[] => rangesOf(rpc, request);
+    const write = new OwnWrite(++this.count, newest, this.last, ranges, (unknown) => this.settle(write, unknown));
+    this.open.add(write);
+    return write;
+  }
+
+  answered<In, A>(rpc: Rpc<In, A>, request: In, answer: A, pending: PendingWrite | undefined): void {
+    if (this.followed.size > 0) reportEffects(rpc, request, answer, this.followed);
+    if (!(pending instanceof OwnWrite)) return;
+    reportEffects(rpc, request, answer, pending);
+    pending.ended(pending.unclear);
+  }
+
+  /** Begins a watch, which is to report all writes that follow. */
+  begin(): Beginning {
+    const previous = this.last;
+    if (previous?.number === this.count) {
+      previous.watches += 1;
+      return previous;
+    }
+    const beginning: Beginning = { number: this.count, first: Infinity, watches: 1, previous, next: undefined };
+    if (previous !== undefined) previous.next = beginning;
+    this.last = beginning;
+    return beginning;
+  }
+
+  /** Ends the beginning of a watch: it knows its first revision, or is no longer needed. */
+  end(beginning: Beginning): void {
+    beginning.watches -= 1;
+    if (beginning.watches > 0) return;
+    const { previous, next } = beginning;
+    if (previous !== undefined) previous.next = next;
+    if (next !== undefined) next.previous = previous;
+    else this.last = previous;
+    if (this.last !== undefined) return;
+    this.open.clear();
+    this.unknown = 0;
+  }
+
+  /**
+   * Finds the first revision that a watch has to report. Usually it follows the store's revision, which was requested
+   * after the watch began. If an own write overtook that request, it is the revision of that write. If the outcome of
+   * such a write is unknown, the store is asked which of its keys changed.
+   */
+  firstRevision(beginning: Beginning, span: Span, storeRevision: number, caller: Caller): Observable<number> {
+    const first = (): number => Math.min(storeRevision + 1, beginning.first);
+    const writes = [...this.open].filter((write) => write.number > beginning.number && write.mayConcern(span));
+    if (writes.length === 0) return of(first());
+    const pending = writes.filter((write) => write.pending);
+    return (pending.length > 0 ? race(allEnded(pending), timer(ANSWER_MS)) : of(undefined)).pipe(
+      switchMap(() => {
+        const unknown = writes.filter((write) => this.open.has(write));
+        return forkJoin([of(Infinity), ...unknown.map((write) => write.firstChange(span, storeRevision, caller))]);
+      }),
+      map((changes) => Math.min(first(), ...changes)),
+    );
+  }
+
+  private settle(write: OwnWrite, unknown: boolean): void {
+    if (!this.open.has(write)) return;
+    if (!unknown || ++this.unknown > MOST_UNKNOWN) this.open.delete(write);
+    // Starts at the latest beginning before the write. Each beginning knows all that later ones know. One that has
+    // ended leads to those before it.
+    for (let at: Beginning | undefined = write.after; at !== undefined && at.first > write.revision; at = at.previous)
+      at.first = write.revision;
+  }
+}
+
+/** A write that was sent while a watch began. */
+class OwnWrite implements PendingWrite, WriteEffects {
+  /** The revision at which the write changed a key; infinite if that is unknown, or if it changed none. */
+  revision = Infinity;
+  /** Whether the write may have changed a key at a revision that its response does not contain. */
+  unclear = false;
+  pending = true;
+  /** Called when the write has ended. */
+  readonly waiting = new Set<(write: OwnWrite) => void>();
+  private cachedSpans: readonly Span[] | undefined;
+
+  constructor(
+    readonly number: number,
+    /** The newest revision that the client had seen by then, below that of the write; 0 if it had seen none. */
+    private readonly newest: number,
+    /** The last beginning before the write. */
+    readonly after: Beginning,
+    private readonly ranges: () => readonly KeyRange[],
+    private readonly onEnd: (unknown: boolean) => void,
+  ) {}
+
+  mayConcern(span: Span): boolean {
+    return this.spans.some((own) => intersection(own, span) !== undefined);
+  }
+
+  ended(unknown: boolean): void {
+    if (!this.pending) return;
+    this.pending = false;
+    this.onEnd(unknown);
+    for (const tell of [...this.waiting]) tell(this);
+  }
+
+  put(_key: BytesLike, revision: number): void {
+    this.revision = Math.min(this.revision, revision);
+  }
+
+  cleared(_range: KeyRange, revision: number, deleted: boolean | undefined): void {
+    if (deleted ?? this.isNews(revision)) this.revision = Math.min(this.revision, revision);
+  }
+
+  revoked(_lease: string, revision: number): void {
+    if (this.isNews(revision)) this.revision = Math.min(this.revision, revision);
+  }
+
+  held(): void {
+    this.unclear = true;
+  }
+
+  /**
+   * Finds the lowest revision, up to the store's, at which a key of its ranges is known to have changed since it was
+   * sent. Emits infinity if there is none, or if the client had not seen any revision before. A deletion leaves nothing
+   * that could be found.
+   */
+  firstChange(span: Span, storeRevision: number, caller: Caller): Observable<number> {
+    if (this.newest === 0) return of(Infinity);
+    const spans = this.spans.flatMap((own) => intersection(own, span) ?? []);
+    return forkJoin([of(Infinity), ...spans.map((each) => this.firstChangeWithin(each, storeRevision, caller))]).pipe(
+      map((changes) => Math.min(...changes)),
+    );
+  }
+
+  private firstChangeWithin({ from, to }: Span, storeRevision: number, caller: Caller): Observable<number> {
+    const request = {
+      key: keyBytes(from),
+      rangeEnd: to === undefined ? '\0' : keyBytes(to),
+      minModRevision: this.newest + 1,
+      maxModRevision: storeRevision,
+      sortTarget: 'MOD',
+      sortOrder: 'ASCEND',
+      limit: 1,
+      keysOnly: true,
+    } as const;
+    return caller.unary(kvRpcs.range, request).pipe(
+      map(({ kvs }) => kvs[0]?.modRevision ?? Infinity),
+      // A user with the permission to write need not have the permission to read.
+      catchError(() => of(Infinity)),
+    );
+  }
+
+  /** The spans of the write, computed once, as each watch that begins meanwhile compares them. */
+  private get spans(): readonly Span[] {
+    return (this.cachedSpans ??= this.ranges().map(spanBetween));
+  }
+
+  private isNews(revision: number): boolean {
+    return this.newest > 0 && revision > this.newest;
+  }
+}
+
+/** Emits once when all the writes have ended. */
+function allEnded(writes: readonly OwnWrite[]): Observable<void> {
+  return new Observable((subscriber) => {
+    const pending = new Set(writes);
+    const tell = (write: OwnWrite): void => {
+      pending.delete(write);
+      if (pending.size > 0) return;
+      subscriber.next();
+      subscriber.complete();
+    };
+    for (const { waiting } of writes) waiting.add(tell);
+    return () => {
+      for (const { waiting } of pending) waiting.delete(tell);
+    };
+  });
+}
+
+/** The client's own writes for the watches and live ranges of the whole store, or of a namespace. */
+export class ScopedOwnWrites {
+  constructor(
+    private readonly writes: OwnWrites,
+    /** The caller of the whole store. */
+    private readonly caller: Caller,
+    private readonly prefix: BinaryKey = '',
+  ) {}
+
+  within(prefix: BytesLike): ScopedOwnWrites {
+    return new ScopedOwnWrites(this.writes, this.caller, this.prefix + binaryKey(prefix));
+  }
+
+  /**
+   * Notes from now on the own writes that a watch has to report.
+   *
+   * @param revision requests the store's revision
+   */
+  startOf(range: KeyRange, revision: () => Observable<number>): PendingStart {
+    const beginning = this.writes.begin();
+    let ended = false;
+    const end = (): void => {
+      if (!ended) this.writes.end(beginning);
+      ended = true;
+    };
+    return {
+      find: () =>
+        revision().pipe(
+          switchMap((seen) =>
+            this.writes.firstRevision(beginning, this.spanOf(range), seen, this.caller).pipe(map((next) => ({ next, seen }))),
+          ),
+          finalize(end),
+        ),
+      end,
+    };
+  }
+
+  /** Notes from now on which own writes a live range has to show. */
+  follow(range: KeyRange): FollowedRange {
+    return this.writes.followed.follow(this.spanOf(range), this.prefix);
+  }
+
+  private spanOf(range: KeyRange): Span {
+    const { from, to } = spanBetween(range);
+    if (this.prefix === '') return { from, to };
+    return { from: this.prefix + from, to: to === undefined ? endOf(this.prefix) : this.prefix + to };
+  }
+}
+
+/** Returns the first key after all that begin with a prefix; undefined if there is none. */
+function endOf(prefix: BinaryKey): BinaryKey | undefined {
+  const end = binaryKey(prefixEnd(keyBytes(prefix)));
+  return end === '\0' ? undefined : end;
+}

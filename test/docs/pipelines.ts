@@ -1,0 +1,211 @@
+import { firstValueFrom } from 'rxjs';
+import { idToHex, type KeyValue, type Namespace } from '../../src/index.js';
+
+/** What is shown by a pipeline that was changed something for; text, or a pattern of it. */
+export type Sign = string | RegExp;
+
+/** A pipeline of the docs that goes on until it is left. */
+export interface Pipeline {
+  readonly name: string;
+  /** Stands in the code of this one alone. */
+  readonly marks: RegExp;
+  /** Its first calls may be cut: it writes nothing of its own that is sent once. */
+  readonly fromTheStart: boolean;
+  /** Has a lease that outlives twelve seconds without a server. */
+  readonly longLease?: true;
+  /** How many of it run, as replicas would. */
+  readonly replicas?: number;
+  /** Ends in `Compacted` where the history that it missed is compacted away, as docs/api.md says of watches. */
+  readonly endsByCompaction?: true;
+  /** Changes something, and gives the line by which the pipeline shows it. May be called again: what was shown for one call may be lost. */
+  readonly poke?: (store: Namespace, round: number) => Promise<Sign>;
+  /** The key that it keeps under a lease of its own, which is another one after each loss. */
+  readonly held?: (store: Namespace) => Promise<KeyValue | undefined>;
+}
+
+const put = async (store: Namespace, key: string, value: string): Promise<void> => void (await firstValueFrom(store.kv.put(key, value)));
+const only = async (store: Namespace, key: string): Promise<KeyValue | undefined> => firstValueFrom(store.kv.get(key));
+/** The oldest of a queue: its owner. */
+const owner = async (store: Namespace, name: string): Promise<KeyValue | undefined> =>
+  (await firstValueFrom(store.kv.range({ prefix: `${name}/` }, { limit: 1, sortTarget: 'CREATE', sortOrder: 'ASCEND' }))).kvs[0];
+
+/** Those that go on. What is not among them, nor among {@link ENDING}, is missing: a test says so. */
+export const PIPELINES: readonly Pipeline[] = [
+  {
+    name: 'the config of the README',
+    marks: /liveValueState\('app\/config'/,
+    fromTheStart: true,
+    poke: async (store, round) => {
+      await put(store, 'app/config', JSON.stringify({ color: 'red', timeoutMs: round }));
+      return `live: red, ${round} ms`;
+    },
+  },
+  {
+    name: 'liveValue',
+    marks: /liveValue\('app\/config'/,
+    fromTheStart: true,
+    poke: async (store, round) => {
+      await put(store, 'app/config', JSON.stringify({ color: 'red', timeoutMs: round }));
+      return `red ${round}`;
+    },
+  },
+  {
+    name: 'the entry of the API page',
+    marks: /'services\/me', '10\.0\.0\.7:8080'/,
+    fromTheStart: true,
+    held: (store) => only(store, 'services/me'),
+  },
+  { name: 'withLease', marks: /'services\/me', '10\.0\.0\.1'/, fromTheStart: true, held: (store) => only(store, 'services/me') },
+  {
+    name: 'the election of the API page',
+    marks: /as the leader of/,
+    fromTheStart: true,
+    replicas: 2,
+    held: (store) => owner(store, 'scheduler'),
+  },
+  {
+    name: 'whileLeader',
+    marks: /\$\{revision\}: tick/,
+    longLease: true,
+    fromTheStart: true,
+    replicas: 2,
+    held: (store) => owner(store, 'scheduler'),
+  },
+  {
+    name: 'leader$',
+    marks: /leader\$\.subscribe/,
+    fromTheStart: true,
+    poke: async (store, round) => {
+      await firstValueFrom(store.kv.delete({ prefix: 'scheduler/' }));
+      await put(store, `scheduler/${round}`, `node-${round}`);
+      return `node-${round} leads`;
+    },
+  },
+  {
+    name: 'the queue of the API page',
+    marks: /queue\('mails'\)/,
+    fromTheStart: false,
+    poke: async (store, round) => {
+      await firstValueFrom(store.queue('mails').enqueue(`mail ${round}`));
+      return `sending mail ${round}`;
+    },
+  },
+  {
+    name: 'the priority queue',
+    marks: /priorityQueue\('jobs'\)/,
+    fromTheStart: false,
+    poke: async (store, round) => {
+      await firstValueFrom(store.priorityQueue('jobs').enqueue(`job ${round}`, 1));
+      return `job ${round}`;
+    },
+  },
+  {
+    name: 'the services of the API page',
+    marks: /endpoints\.values\(\)/,
+    fromTheStart: true,
+    poke: async (store, round) => {
+      await put(store, 'shop/other', JSON.stringify({ Addr: `10.0.0.9:${round}` }));
+      return new RegExp(`^(?=.*shop-1 at 10\\.0\\.0\\.7:8080)(?=.*other at 10\\.0\\.0\\.9:${round}(?!\\d))`);
+    },
+    held: (store) => only(store, 'shop/shop-1'),
+  },
+  {
+    name: 'the services of the recipes',
+    marks: /\$\{type\}; \$\{size\} there/,
+    fromTheStart: true,
+    poke: async (store, round) => {
+      await put(store, `shop/other-${round}`, JSON.stringify({ Addr: `10.0.0.9:${round}` }));
+      const { count } = await firstValueFrom(store.kv.range({ prefix: 'shop/other' }, { countOnly: true }));
+      return `registered; ${count + 1} there`;
+    },
+    held: (store) => only(store, 'shop/shop-1'),
+  },
+  {
+    name: 'the namespace of the API page',
+    marks: /tenants\/7/,
+    fromTheStart: true,
+    endsByCompaction: true,
+    poke: async (store, round) => {
+      await put(store, `tenants/7/key-${round}`, '');
+      return `changed: key-${round}`;
+    },
+  },
+  {
+    name: 'puts',
+    marks: /\.pipe\(puts\(\)\)\.subscribe\(\(\{ kv \}\)/,
+    fromTheStart: true,
+    endsByCompaction: true,
+    poke: async (store, round) => {
+      await put(store, 'app/size', String(round));
+      return `app/size ${round}`;
+    },
+  },
+  {
+    name: 'changedValues',
+    marks: /changedValues\(\)/,
+    fromTheStart: true,
+    endsByCompaction: true,
+    poke: async (store, round) => {
+      await put(store, 'app/color', `blue ${round}`);
+      return `blue ${round}`;
+    },
+  },
+  {
+    name: 'tryDecode',
+    marks: /tryDecode\(t\.number\)/,
+    fromTheStart: true,
+    endsByCompaction: true,
+    poke: async (store, round) => {
+      await put(store, 'limit', String(round));
+      return `the limit is ${round}`;
+    },
+  },
+  {
+    name: 'foldEvents',
+    marks: /foldEvents\(\{ seed/,
+    fromTheStart: true,
+    endsByCompaction: true,
+    poke: async (store, round) => {
+      await put(store, 'services/a', `10.0.0.${round}`);
+      return `1 10.0.0.${round}`;
+    },
+  },
+  {
+    name: 'toAsyncIterable',
+    marks: /toAsyncIterable\(etcd\.watch/,
+    fromTheStart: true,
+    endsByCompaction: true,
+    poke: async (store, round) => {
+      await put(store, 'app/color', `red ${round}`);
+      return `app/color red ${round}`;
+    },
+  },
+];
+
+/** Programs that end by themselves. Under a fault each shows what it says, or ends in an error of etcd's that says what is known. */
+export const ENDING: readonly RegExp[] = [
+  /const write = etcd\.kv\.put/,
+  /const claim = /,
+  /of\('report', 'cleanup'\)/,
+  /etcd\.update\('counter'/,
+  /const transfer = /,
+  /etcd\.semaphore\('imports'/,
+  /get\('a', \{ revision: 1_000_000 \}\)/,
+  /linesOf\('LICENSE'\)/,
+  /reentrant: 'process'/,
+  /etcd\.barrier\('migration'\)/,
+  /etcd\.doubleBarrier\('round'/,
+  /const settings\$ = /,
+  /squares\(10_000\)/,
+  /const entries = \[/,
+  /compareAndSet\(etcd\.kv\)/,
+  /commitTxn\(etcd\.kv, \(name\)/,
+  /of\('a', 'b'\)/,
+];
+
+/** The lease of a key, as etcdctl shows it; undefined where it has none that lives. */
+export async function livingLease(store: Namespace, kv: KeyValue | undefined): Promise<string | undefined> {
+  if (kv?.lease === undefined) return undefined;
+  const { ttl } = await firstValueFrom(store.lease.timeToLive(kv.lease));
+  return ttl > 0 ? idToHex(kv.lease) : undefined;
+}

@@ -1,0 +1,110 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { defer, filter, firstValueFrom, of, ReplaySubject, timer, type Observable } from 'rxjs';
+import type { Client, LeaseEvent, UserCredentials, WatchBatch } from '../../src/index.js';
+import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
+import { Clients, expectSilentAbout, rejection } from './support.js';
+
+let etcd: EtcdServer;
+let root: Client;
+const setUp = new Clients();
+const clients = new Clients();
+/** What the server wants, and what the vault gives. */
+let password: string;
+let vault: string;
+let asked: number;
+let rotations = 0;
+
+const credentials = (): UserCredentials => {
+  asked += 1;
+  return { username: 'app', password: vault };
+};
+
+beforeAll(async () => {
+  etcd = await startEtcd({ own: true });
+  root = setUp.make({ endpoints: etcd.endpoint, auth: { username: 'root', password: 'root' } });
+  password = vault = 'first';
+  for (const call of [
+    root.auth.userAdd('root', { password: 'root' }),
+    root.auth.userGrantRole('root', 'root'),
+    root.auth.userAdd('app', { password }),
+    root.auth.roleAdd('app'),
+    root.auth.userGrantRole('app', 'app'),
+    root.auth.roleGrantPermission('app', 'READWRITE', { prefix: 'app/' }),
+    root.auth.enable(),
+  ] as readonly Observable<unknown>[])
+    await firstValueFrom(call);
+});
+afterEach(() => clients.close());
+afterAll(async () => {
+  await setUp.close();
+  await etcd.stop();
+});
+
+/** Changes the password at the server; the vault follows so many milliseconds later, or before where that is negative. */
+async function rotate(vaultAfterMs: number): Promise<void> {
+  password = `secret-${++rotations}`;
+  if (vaultAfterMs < 0) vault = password;
+  await firstValueFrom(root.auth.userChangePassword('app', { password }));
+  await firstValueFrom(timer(Math.max(0, vaultAfterMs)));
+  vault = password;
+}
+
+describe('a function for the option auth', () => {
+  test.each<[string, string, number, () => UserCredentials | Promise<UserCredentials> | Observable<UserCredentials>]>([
+    ['a value', 'just before', -1, credentials],
+    ['a Promise', 'half a second later', 500, () => Promise.resolve().then(credentials)],
+    ['an Observable', 'half a second later', 500, () => defer(() => of(credentials()))],
+  ])(
+    'that gives %s outlives a change of the password that it learns of %s: calls, watches and leases go on',
+    async (_, _when, afterMs, auth) => {
+      asked = 0;
+      const client = clients.make({ endpoints: etcd.endpoint, auth });
+      const key = `app/${rotations}`;
+      const batches = new ReplaySubject<WatchBatch>(Infinity);
+      const events = new ReplaySubject<LeaseEvent>(Infinity);
+      client.watchBatches(key).subscribe(batches);
+      client.lease({ ttl: 3 }).subscribe(events);
+      const { id } = await firstValueFrom(events);
+      await firstValueFrom(batches);
+      await firstValueFrom(client.kv.put(key, 'before', { lease: id }));
+      const rotated = rotate(afterMs);
+      if (afterMs < 0) await rotated;
+      await firstValueFrom(client.kv.put(key, 'after', { lease: id }));
+      await rotated;
+      await firstValueFrom(
+        batches.pipe(
+          filter((batch) => batch.type === 'events' && batch.events.some((event) => event.type === 'put' && event.kv.value === 'after')),
+        ),
+      );
+      const since = performance.now();
+      await firstValueFrom(events.pipe(filter(({ type }) => type === 'refreshed' && performance.now() - since > 3_200)));
+      expect((await firstValueFrom(client.kv.get(key)))?.value).toBe('after');
+      // Not for every token, nor all the time.
+      expect(asked).toBeGreaterThan(1);
+      expect(asked).toBeLessThan(8);
+    },
+  );
+});
+
+test('a function whose password is wrong from the start is asked twice, and shown in no error', async () => {
+  let asks = 0;
+  const auth = () => ({ username: 'app', password: `wr0ng-${++asks}` });
+  const client = clients.make({ endpoints: etcd.endpoint, auth });
+  const failed = await rejection(firstValueFrom(client.kv.get('app/a')));
+  expect(failed).toMatchObject({ reason: 'AuthFailed' });
+  expectSilentAbout(failed, 'wr0ng');
+  expect(asks).toBe(2);
+});
+
+test.each<[string, () => unknown]>([
+  ['nothing', () => undefined],
+  ['no password', () => ({ username: 'app' })],
+  ['a password with a line break', () => ({ username: 'app', password: 'hidden\n' })],
+  ['an empty Observable', () => of()],
+  ['a rejection', () => Promise.reject(new Error('no vault'))],
+])('a function that gives %s ends calls with TokenUnavailable', async (_, given) => {
+  const client = clients.make({ endpoints: etcd.endpoint, auth: given as () => UserCredentials });
+  const failed = await rejection(firstValueFrom(client.kv.get('app/a')));
+  expect(failed).toMatchObject({ reason: 'TokenUnavailable' });
+  expectSilentAbout(failed, 'hidden');
+});

@@ -1,0 +1,91 @@
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { firstValueFrom, take } from 'rxjs';
+import { watchRpcs } from '../../../src/codec/watch.js';
+import type { Client } from '../../../src/index.js';
+import { settingsOf } from '../../../src/options/clientOptions.js';
+import { jsonWire } from '../../../src/transport/json/jsonWire.js';
+import { createCaller } from '../../../src/transport/caller.js';
+import { TlsSource } from '../../../src/transport/tls/certificates.js';
+import { undiciTransport } from '../../../src/transport/http/undiciTransport.js';
+import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
+import { collect } from './support/collect.js';
+import { watchersLeft } from './support/watchers.js';
+import { waitFor } from '../../support/waitFor.js';
+
+const version = process.env['ETCD_VERSION'] ?? '3.5';
+const isOld = version.startsWith('3.3') || version.startsWith('3.4');
+let scene: Scene;
+let client: Client;
+
+beforeAll(async () => {
+  scene = await setScene({ args: SOON_NOTICED });
+});
+afterEach(() => client.close());
+afterAll(() => scene.close());
+
+/** How often the RPC of watches was begun, and how many messages came on it. */
+async function watchCounts(): Promise<{ readonly streams: number; readonly messages: number }> {
+  const families = await firstValueFrom(scene.direct.metrics());
+  const valueOf = (name: string): number =>
+    families.find((family) => family.name === name)?.samples.find(({ labels }) => labels['grpc_method'] === 'Watch')?.value ?? 0;
+  return { streams: valueOf('grpc_server_started_total'), messages: valueOf('grpc_server_msg_received_total') };
+}
+
+const watchedOnce = (startRevision: number): Promise<unknown> =>
+  firstValueFrom(client.watchBatches({ prefix: 'grace/' }, { startRevision }));
+
+test('watches that follow one another within the grace share one stream, on which nothing is sent but their creates and cancels', async () => {
+  client = scene.client({ carrier: 'websocket', heartbeatMs: 60_000, lingerMs: 5_000 });
+  const before = await watchCounts();
+  const { header } = await firstValueFrom(client.kv.range('none'));
+  const ROUNDS = 20;
+  for (let round = 0; round < ROUNDS; round++) await watchedOnce(header.revision + 1);
+  const { streams, messages } = await watchCounts();
+  expect(streams - before.streams).toBe(1);
+  expect(messages - before.messages).toBeLessThanOrEqual(2 * ROUNDS);
+});
+
+test('a lock that is waited for again at once does not give up the stream', async () => {
+  client = scene.client({ carrier: 'websocket', heartbeatMs: 60_000 });
+  const before = await watchCounts();
+  const ROUNDS = 10;
+  for (let round = 0; round < ROUNDS; round++) await firstValueFrom(client.lock('grace/lock').pipe(take(1)));
+  const { streams, messages } = await watchCounts();
+  expect(streams - before.streams).toBeLessThanOrEqual(1);
+  expect(messages - before.messages).toBeLessThanOrEqual(4 * ROUNDS);
+});
+
+test('after the grace the stream is given up, and the server keeps nothing; connection$ tells of neither', async () => {
+  const nothing = await watchersLeft(scene, { watchers: 0, streams: 0 });
+  client = scene.client({ carrier: 'websocket', heartbeatMs: 20, lingerMs: 300 });
+  const states = collect(client.connection$);
+  const before = await watchCounts();
+  const { header } = await firstValueFrom(client.kv.range('none'));
+  const watching = collect(client.watchBatches({ prefix: 'grace/' }, { startRevision: header.revision + 1 }));
+  await waitFor('it is connected', () => states.values.at(-1)?.status === 'connected');
+  watching.stop();
+  await watchersLeft(scene, nothing);
+  expect(states.values.map(({ status }) => status)).toEqual(['idle', 'connecting', 'connected', 'idle']);
+  const { messages } = await watchCounts();
+  // Older servers notice the end by themselves; the others were asked for answers of which none may have been read.
+  if (isOld) expect(messages - before.messages).toBeLessThanOrEqual(4);
+});
+
+test('a client that is closed within the grace does not wait for its end', async () => {
+  client = scene.client({ carrier: 'websocket', lingerMs: 3_600_000 });
+  const { header } = await firstValueFrom(client.kv.range('none'));
+  await watchedOnce(header.revision + 1);
+  await client.close();
+  await waitFor('no socket is open', () => scene.proxy.open === 0);
+  await watchersLeft(scene, { watchers: 0, streams: 0 });
+});
+
+test('the refusal of a GET tells the generation of the gateway', async () => {
+  client = scene.client();
+  const settings = settingsOf({ endpoints: scene.server.endpoint });
+  const caller = createCaller(jsonWire(undiciTransport({ ...settings, tls: new TlsSource(settings.tls) }), settings), settings);
+  const { gateway } = await firstValueFrom(caller.channel(watchRpcs.watch));
+  const generation = gateway === undefined ? undefined : await firstValueFrom(gateway);
+  await caller.close();
+  expect(generation).toBe(isOld ? 1 : 2);
+});

@@ -1,0 +1,101 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { exhaustMap, filter, firstValueFrom, interval, Subscription } from 'rxjs';
+import type { Client, ConnectionState } from '../../../src/index.js';
+import { CARRIERS, has } from './support/carriers.js';
+import { collect, type Collected } from './support/collect.js';
+import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
+import { waitFor } from '../../support/waitFor.js';
+
+/** A watch that is silent is renewed after 60 of them, and one that is to bring bookmarks after 10. */
+const HEARTBEAT_MS = 50;
+const RENEWALS_MS = 60 * HEARTBEAT_MS * 3;
+
+const losses = (client: Client): Collected<ConnectionState> =>
+  collect(client.connection$.pipe(filter(({ status }) => status === 'reconnecting')));
+
+describe.each(CARRIERS)('a watch that is quiet, over %s (TLS: %s),', (carrier, tls) => {
+  let scene: Scene;
+  let client: Client;
+  let compacting = Subscription.EMPTY;
+
+  beforeAll(async () => {
+    scene = await setScene({ tls });
+    client = scene.client({ carrier, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 3_000 });
+  });
+  afterEach(() => compacting.unsubscribe());
+  afterAll(() => scene.close());
+
+  test('stays on its connection while nothing at all is written', async () => {
+    const idle = scene.client({ carrier, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 1_000 });
+    const watch = collect(idle.watch('idle'));
+    const lost = losses(idle);
+    await firstValueFrom(idle.watchBatches('idle'));
+    const end = performance.now() + RENEWALS_MS / 2;
+    await waitFor('a question, or a renewal, would have been lost', () => performance.now() > end);
+    expect([watch.error, lost.values]).toEqual([undefined, []]);
+    await firstValueFrom(scene.direct.kv.put('idle', 'y'));
+    await waitFor('it reports what is written then', () => watch.values.length > 0 || watch.error !== undefined);
+    expect([watch.error, lost.values]).toEqual([undefined, []]);
+    watch.stop();
+  });
+
+  test('survives compactions as long as it is not cut', async () => {
+    const watch = collect(client.watch('quiet'));
+    const lost = losses(client);
+    await firstValueFrom(client.watchBatches('quiet'));
+    let compacted = 0;
+    compacting = interval(300)
+      .pipe(
+        exhaustMap(() => scene.direct.kv.put('other', 'x')),
+        exhaustMap(({ header }) => scene.direct.kv.compact(header.revision)),
+      )
+      .subscribe(() => (compacted += 1));
+    const end = performance.now() + RENEWALS_MS;
+    await waitFor('it should have been renewed several times', () => performance.now() > end && compacted > 5);
+    expect([watch.error, lost.values]).toEqual([undefined, []]);
+    await firstValueFrom(scene.direct.kv.put('quiet', 'y'));
+    await waitFor('it goes on', () => watch.values.length > 0 || watch.error !== undefined);
+    expect([watch.error, lost.values]).toEqual([undefined, []]);
+    expect(watch.values.map(({ kv }) => kv.value)).toEqual(['y']);
+  });
+});
+
+describe('a watch over chunked answers that is to bring bookmarks', () => {
+  let scene: Scene;
+  let client: Client;
+
+  beforeAll(async () => {
+    scene = await setScene({ args: SOON_NOTICED.map((flag) => flag.replace('500ms', '4s')) });
+    client = scene.client({ carrier: 'chunked', heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 3_000 });
+  });
+  afterAll(() => scene.close());
+
+  test('brings them where the server has any, and stays on its connection where only the server can send them', async () => {
+    const batches = collect(client.watchBatches('quiet', { progressNotify: true }));
+    await waitFor('it has begun', () => batches.values.length > 0);
+    const { revision } = (await firstValueFrom(scene.direct.kv.put('other', 'x'))).header;
+    if (!has(scene.server, '3.4')) {
+      const { accepted } = scene.proxy;
+      const end = performance.now() + RENEWALS_MS / 2;
+      await waitFor('it might have been renewed', () => performance.now() > end);
+      return expect([batches.error, scene.proxy.accepted]).toEqual([undefined, accepted]);
+    }
+    await waitFor('a bookmark came', () => batches.values.some((batch) => batch.type === 'progress' && batch.revision >= revision));
+    expect([batches.error, losses(client).values]).toEqual([undefined, []]);
+  });
+
+  test('comes back from a cut behind its bookmark, though what was before is compacted away', async () => {
+    const batches = collect(client.watchBatches('away', { progressNotify: true }));
+    await waitFor('it has begun', () => batches.values.length > 0);
+    await firstValueFrom(scene.direct.kv.put('other', 'x'));
+    const { revision } = (await firstValueFrom(scene.direct.kv.put('other', 'y'))).header;
+    const told = (): boolean => batches.values.some((batch) => batch.revision >= revision);
+    if (has(scene.server, '3.4')) await waitFor('a bookmark came', told);
+    await firstValueFrom(scene.direct.kv.compact(revision));
+    scene.proxy.cut();
+    await firstValueFrom(scene.direct.kv.put('away', 'y'));
+    await waitFor('it goes on, or ends', () => batches.error !== undefined || batches.values.some(({ type }) => type === 'events'));
+    if (has(scene.server, '3.4')) expect(batches.error).toBeUndefined();
+    else expect(batches.error).toMatchObject({ reason: 'Compacted' });
+  });
+});

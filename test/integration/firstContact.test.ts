@@ -1,0 +1,58 @@
+import { createServer } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { firstValueFrom } from 'rxjs';
+import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
+import { listenSomewhere } from '../support/ports.js';
+import { Clients, expectSilentAbout, rejection } from '../faults/support.js';
+
+const clients = new Clients();
+afterEach(() => clients.close());
+
+describe('an https endpoint whose server speaks plain HTTP', () => {
+  let etcd: EtcdServer;
+  beforeAll(async () => {
+    etcd = await startEtcd();
+  });
+  afterAll(() => etcd.stop());
+
+  test('is TlsFailed, which says what to change, for reads, writes and watches', async () => {
+    const endpoint = etcd.endpoint.replace('http:', 'https:');
+    const client = clients.make({ endpoints: endpoint, headers: { 'x-secret': 'hidden' }, auth: { username: 'root', password: 'secret' } });
+    for (const use of [client.version(), client.kv.put('a', 'b'), client.watch('a'), client.live({ key: 'a' })]) {
+      const failed = await rejection(firstValueFrom<unknown>(use));
+      expect(failed).toMatchObject({
+        reason: 'TlsFailed',
+        endpoint,
+        message: expect.stringContaining('does not speak TLS: is the endpoint http?'),
+      });
+      expectSilentAbout(failed, 'hidden', 'secret');
+    }
+  });
+});
+
+test('an https endpoint that accepts and closes connections may be one whose server is down: it is Unreachable', async () => {
+  const server = createServer((socket) => socket.on('error', () => undefined).destroy());
+  const port = await listenSomewhere(server);
+  const client = clients.make({ endpoints: `https://127.0.0.1:${port}` });
+  expect(await rejection(firstValueFrom(client.kv.get('a')))).toMatchObject({
+    reason: 'Unreachable',
+    message: expect.stringContaining('If the server does not speak TLS, the endpoint has to be http'),
+  });
+  server.close();
+});
+
+test.each([
+  ['a get', (client: ReturnType<Clients['make']>) => client.kv.get('a'), 'KV.Range'],
+  ['a put', (client: ReturnType<Clients['make']>) => client.kv.put('a', 'b'), 'KV.Put'],
+  ['a lease', (client: ReturnType<Clients['make']>) => client.lease({ ttl: 5 }), 'Lease.LeaseGrant'],
+] as const)('%s whose connection is refused names itself and the question that came before it', async (_, use, rpc) => {
+  const server = createServer();
+  const port = await listenSomewhere(server);
+  await new Promise((resolve) => server.close(resolve));
+  const client = clients.make({ endpoints: `http://127.0.0.1:${port}`, requestTimeoutMs: 3_000 });
+  const failed = await rejection(firstValueFrom<unknown>(use(client)));
+  expect(failed).toMatchObject({
+    reason: 'Unreachable',
+    message: `${rpc} failed: no connection: the connection was refused (GET /version at http://127.0.0.1:${port})`,
+  });
+});

@@ -1,0 +1,300 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import type { Client, Leadership, LockHandle, OwnershipEvent } from 'rxetcd';
+import { whileLeader, withLock } from 'rxetcd/operators';
+import { finalize, NEVER, of, tap, type Observable } from 'rxjs';
+import { startEtcd } from '../support/etcd/index.js';
+import { startCuttingProxy } from '../support/faultProxies/cuttingProxy.js';
+import { startTcpProxy, type TcpProxy } from '../support/faultProxies/tcpProxy.js';
+import { withEtcd } from './support/fixture.js';
+import { Holder, type Holding } from './support/holding.js';
+import { only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
+
+const fixture = withEtcd();
+const holder = new Holder();
+const proxies: Pick<TcpProxy, 'close'>[] = [];
+afterEach(async () => {
+  holder.letGo();
+  await Promise.all(proxies.splice(0).map((proxy) => proxy.close()));
+});
+
+const TTL = { ttl: 30 };
+const AGAIN = { onLost: 'reacquire' } as const;
+const QUICK = { requestTimeoutMs: 2_000, streams: { initialBackoffMs: 5, maxBackoffMs: 200 } };
+
+async function proxied(): Promise<{ readonly proxy: TcpProxy; readonly away: Client }> {
+  const proxy = await startTcpProxy(fixture.server.endpoint);
+  proxies.push(proxy);
+  return { proxy, away: fixture.client({ endpoints: proxy.endpoint, ...QUICK }) };
+}
+
+type Acquire = (etcd: Client, name: string, ttl: { readonly ttl: number }) => Observable<OwnershipEvent<LockHandle>>;
+
+/** Everything that is owned. */
+const OWNED: readonly (readonly [string, Acquire])[] = [
+  ['a lock', (etcd, name, ttl) => etcd.lock(name, { ...ttl, ...AGAIN })],
+  ['a reentrant lock', (etcd, name, ttl) => etcd.lock(name, { ...ttl, ...AGAIN, reentrant: { holder: 'me' } })],
+  ['a campaign', (etcd, name, ttl) => etcd.election(name).campaign('me', { ...ttl, ...AGAIN })],
+  ['a permit', (etcd, name, ttl) => etcd.semaphore(name, 1, { ...ttl, ...AGAIN })],
+  ['a read lock', (etcd, name, ttl) => etcd.readLock(name, { ...ttl, ...AGAIN })],
+  ['a write lock', (etcd, name, ttl) => etcd.writeLock(name, { ...ttl, ...AGAIN })],
+];
+
+type Seen = Holding<OwnershipEvent<LockHandle>>;
+
+const typesOf = ({ values }: Seen): readonly string[] => values.map(({ type }) => type);
+const told = (held: Seen, ...types: readonly string[]) =>
+  waitForValue(
+    () => {
+      if (held.endedAt > 0) throw held.error ?? new Error('it completed');
+      return typesOf(held);
+    },
+    (seen) => seen.length >= types.length,
+    20_000,
+  ).then((seen) => expect(seen).toEqual(types));
+const ownedAt = ({ values }: Seen, index: number): LockHandle => {
+  const event = values[index];
+  if (event?.type !== 'owned') throw new Error(`${index} is no ownership`);
+  return event;
+};
+
+describe.each(OWNED)('%s that is acquired again', (what, acquire) => {
+  const nameOf = (test: string) => `again/${test}/${what}`;
+
+  test('says that its key was deleted, and then that it is owned again, with another revision and guard', async () => {
+    const held = holder.hold(acquire(fixture.etcd, nameOf('deleted'), TTL));
+    await told(held, 'owned');
+    const first = ownedAt(held, 0);
+    await only(fixture.etcd.kv.delete(first.key));
+    await told(held, 'owned', 'lost', 'owned');
+    expect(held.values[1]).toMatchObject({ error: { reason: 'LockLost' } });
+    const second = ownedAt(held, 2);
+    expect([first.alive, second.alive]).toEqual([false, true]);
+    expect(second.revision).toBeGreaterThan(first.revision);
+    const holds = ({ guard }: LockHandle) => only(fixture.etcd.kv.txn({ compare: [guard] })).then(({ succeeded }) => succeeded);
+    expect([await holds(first), await holds(second)]).toEqual([false, true]);
+  });
+
+  test('outlives the revocation of its lease', async () => {
+    const held = holder.hold(acquire(fixture.etcd, nameOf('revoked'), TTL));
+    await told(held, 'owned');
+    await only(fixture.etcd.lease.revoke(ownedAt(held, 0).lease));
+    await told(held, 'owned', 'lost', 'owned');
+  });
+
+  test('is acquired, and again, though the answer of each of its calls is lost once', async () => {
+    const proxy = await startCuttingProxy(fixture.server.endpoint);
+    proxies.push(proxy);
+    const away = fixture.client({ endpoints: proxy.endpoint, ...QUICK });
+    proxy.cutEach();
+    const held = holder.hold(acquire(away, nameOf('cut'), TTL));
+    await told(held, 'owned');
+    expect([...proxy.cuts].filter((path) => /lease\/grant$|kv\/txn$/.test(path)).length).toBe(2);
+    proxy.cutEach();
+    await only(fixture.etcd.lease.revoke(ownedAt(held, 0).lease));
+    await told(held, 'owned', 'lost', 'owned');
+    expect([...proxy.cuts].filter((path) => /lease\/grant$|kv\/txn$/.test(path)).length).toBe(2);
+    const { key } = ownedAt(held, 2);
+    held.leave();
+    // Whatever was lost, it leaves nothing in the queue.
+    await waitForValue(
+      () => only(fixture.etcd.kv.exists(key)),
+      (exists) => !exists,
+    );
+    const after = holder.hold(acquire(fixture.etcd, nameOf('cut'), TTL));
+    await told(after, 'owned');
+  });
+
+  test('waits for an etcd that cannot be reached yet, and outlives an outage that is longer than its lease', async () => {
+    const { proxy, away } = await proxied();
+    await proxy.refuse();
+    const held = holder.hold(acquire(away, nameOf('outage'), { ttl: 1 }));
+    // A call alone gives up after some tries.
+    await expect(only(away.kv.get('a'))).rejects.toMatchObject({ reason: 'Unreachable' });
+    expect([typesOf(held), held.endedAt]).toEqual([[], 0]);
+    await proxy.accept();
+    await told(held, 'owned');
+    await proxy.refuse();
+    await told(held, 'owned', 'lost');
+    await proxy.accept();
+    await told(held, 'owned', 'lost', 'owned');
+  });
+});
+
+describe('what is owned once', () => {
+  const ONCE: readonly (readonly [string, (etcd: Client, name: string) => Observable<LockHandle>])[] = [
+    ['a lock', (etcd, name) => etcd.lock(name, TTL)],
+    ['a reentrant lock', (etcd, name) => etcd.lock(name, { ...TTL, reentrant: { holder: 'me' } })],
+    ['a campaign', (etcd, name) => etcd.election(name).campaign('me', TTL)],
+    ['a permit', (etcd, name) => etcd.semaphore(name, 1, TTL)],
+    ['a read lock', (etcd, name) => etcd.readLock(name, TTL)],
+    ['a write lock', (etcd, name) => etcd.writeLock(name, TTL)],
+  ];
+
+  test.each(ONCE)('waits for an etcd that cannot be reached yet: %s', async (what, acquire) => {
+    const { proxy, away } = await proxied();
+    await proxy.refuse();
+    const held = holder.hold(acquire(away, `once/${what}`));
+    // A call alone gives up after some tries.
+    await expect(only(away.kv.get('a'))).rejects.toMatchObject({ reason: 'Unreachable' });
+    await proxy.accept();
+    const { key } = await held.first();
+    await only(fixture.etcd.kv.delete(key));
+    expect(await held.failure()).toMatchObject({ reason: 'LockLost' });
+    expect(held.values.length).toBe(1);
+  });
+
+  test('is tried for once: a tryLock does not wait for an etcd', async () => {
+    const { proxy, away } = await proxied();
+    await proxy.refuse();
+    expect(await holder.hold(away.tryLock('once/try', TTL)).failure()).toMatchObject({ reason: 'Unreachable' });
+  });
+});
+
+describe('what goes on by itself', () => {
+  test('waits for the end of the alarm NOSPACE where it was held before, and is refused where it begins', async () => {
+    const server = await startEtcd({ own: true });
+    try {
+      const etcd = fixture.client({ endpoints: server.endpoint, ...QUICK });
+      const full = { alarm: 'NOSPACE', memberId: (await only(etcd.maintenance.status())).header.memberId } as const;
+      const lock = holder.hold(etcd.lock('full', { ...TTL, ...AGAIN }));
+      const leadership = holder.hold(etcd.election('full-election').campaign('me', { ...TTL, ...AGAIN }));
+      const lease = holder.hold(etcd.lease({ ...TTL, onLost: 'regrant' }));
+      const service = holder.hold(etcd.services('full-services').register('me', { addr: 'a:1' }));
+      const all = [lock, leadership, lease, service];
+      await waitForValue(
+        () => all,
+        (held) => held.every(({ values }) => values.length === 1),
+      );
+      await only(etcd.maintenance.alarmActivate(full));
+      const { leases } = await only(etcd.lease.leases());
+      for (const { id } of leases) await only(etcd.lease.revoke(id));
+      const lost = () => all.map(({ values }) => values.at(-1)?.type);
+      // A lease is refreshed at a third of its time: it is asked for now.
+      const [granted] = lease.values;
+      granted?.lease.refresh().subscribe({ error: () => undefined });
+      await waitForValue(lost, (types) => types.slice(0, 3).every((type) => type === 'lost'));
+      const others = etcd.services('full-others').register('me', { addr: 'a:1' });
+      for (const begins of [etcd.lock('full', { ...TTL, ...AGAIN }), etcd.lease({ ...TTL, onLost: 'regrant' }), others])
+        expect(await holder.hold<unknown>(begins).failure()).toMatchObject({ reason: 'NoSpace' });
+      await only(etcd.maintenance.alarmDeactivate(full));
+      await waitForValue(lost, (types) => types.slice(0, 3).join() === 'owned,owned,granted');
+      expect(all.map(({ error }) => error)).toEqual([undefined, undefined, undefined, undefined]);
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+describe('what is acquired again', () => {
+  test('goes to another during an outage, and comes back after that one', async () => {
+    const { proxy, away } = await proxied();
+    const held = holder.hold(away.lock('again/other', { ttl: 1, ...AGAIN }));
+    await told(held, 'owned');
+    const other = holder.hold(fixture.etcd.lock('again/other', TTL));
+    await waitForValue(
+      () => only(fixture.etcd.lockWaiters('again/other')),
+      ({ length }) => length === 2,
+    );
+    await proxy.refuse();
+    const { revision } = await other.first(15_000);
+    await told(held, 'owned', 'lost');
+    await proxy.accept();
+    await waitForValue(
+      () => only(fixture.etcd.lockWaiters('again/other')),
+      ({ length }) => length === 2,
+    );
+    expect(typesOf(held)).toEqual(['owned', 'lost']);
+    other.leave();
+    await told(held, 'owned', 'lost', 'owned');
+    expect(ownedAt(held, 2).revision).toBeGreaterThan(revision);
+  });
+
+  test('ends when a leader resigns', async () => {
+    const held = holder.hold(fixture.etcd.election('again/resign').campaign('me', { ...TTL, ...AGAIN }));
+    const event: OwnershipEvent<Leadership> = await held.first();
+    if (event.type !== 'owned') throw new Error('it is not owned');
+    await only(event.resign());
+    await waitForValue(() => held.completed, Boolean);
+    expect(typesOf(held)).toEqual(['owned']);
+  });
+
+  test('goes on where one resigns from a leadership that was lost before', async () => {
+    const held = holder.hold(fixture.etcd.election('again/stale').campaign('me', { ...TTL, ...AGAIN }));
+    const event: OwnershipEvent<Leadership> = await held.first();
+    if (event.type !== 'owned') throw new Error('it is not owned');
+    await only(fixture.etcd.kv.delete(event.key));
+    await told(held, 'owned', 'lost', 'owned');
+    await only(event.resign());
+    // An end would have come by then.
+    await only(fixture.etcd.kv.get(ownedAt(held, 2).key));
+    expect(held.completed).toBe(false);
+    expect(ownedAt(held, 2).alive).toBe(true);
+  });
+
+  test('ends by what does not pass: the end of a lease of the caller’s own', async () => {
+    const { id } = await only(fixture.etcd.lease.grant(30));
+    const held = holder.hold(fixture.etcd.lock('again/own', { lease: id, ...AGAIN }));
+    await told(held, 'owned');
+    await only(fixture.etcd.lease.revoke(id));
+    expect(await held.failure()).toMatchObject({ reason: 'LeaseNotFound' });
+    expect(typesOf(held)).toEqual(['owned', 'lost']);
+  });
+
+  test('has `timeoutMs` for the first time alone', async () => {
+    const { etcd } = fixture;
+    const owner = holder.hold(etcd.lock('again/first', TTL));
+    const { key } = await owner.first();
+    const late = holder.hold(etcd.lock('again/first', { ...TTL, ...AGAIN, timeoutMs: 100 }));
+    expect(await late.failure()).toMatchObject({ reason: 'DeadlineExceeded' });
+    await only(etcd.kv.delete(key));
+    const held = holder.hold(etcd.lock('again/first', { ...TTL, ...AGAIN, timeoutMs: 5_000 }));
+    await told(held, 'owned');
+    await only(etcd.kv.delete(ownedAt(held, 0).key));
+    await told(held, 'owned', 'lost', 'owned');
+  });
+
+  test.each([
+    [
+      'whileLeader',
+      (etcd: Client, work: () => Observable<unknown>) =>
+        etcd
+          .election('again/work')
+          .campaign('me', { ...TTL, ...AGAIN })
+          .pipe(whileLeader(work)),
+    ],
+    [
+      'withLock',
+      (etcd: Client, work: () => Observable<unknown>) => of('job').pipe(withLock(etcd.lock('again/work', { ...TTL, ...AGAIN }), work)),
+    ],
+  ])('has its work stopped at a loss, and run again: %s', async (_, run) => {
+    const { etcd } = fixture;
+    const seen: string[] = [];
+    const blocker = holder.hold(etcd.lock('again/work', TTL));
+    await blocker.first();
+    const work = () =>
+      NEVER.pipe(
+        tap({ subscribe: () => seen.push('begun') }),
+        finalize(() => seen.push('stopped')),
+      );
+    const working = holder.hold(run(etcd, work));
+    await waitForValue(
+      () => only(etcd.lockWaiters('again/work')),
+      ({ length }) => length === 2,
+    );
+    blocker.leave();
+    await waitForValue(
+      () => seen.length,
+      (count) => count === 1,
+    );
+    const [claim] = await only(etcd.lockWaiters('again/work'));
+    await only(etcd.kv.delete(claim?.key ?? ''));
+    await waitForValue(
+      () => seen.length,
+      (count) => count === 3,
+    );
+    expect([seen, working.endedAt]).toEqual([['begun', 'stopped', 'begun'], 0]);
+    working.leave();
+    expect(seen).toEqual(['begun', 'stopped', 'begun', 'stopped']);
+  });
+});

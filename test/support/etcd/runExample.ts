@@ -1,0 +1,43 @@
+/**
+ * Runs an example on an etcd of its own, whose endpoint it finds in `ETCD_ENDPOINTS`:
+ * `npx tsx test/support/etcd/runExample.ts examples/lock.ts`.
+ */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { startEtcd } from './server.js';
+
+async function runExample(file: string): Promise<void> {
+  const server = await startEtcd({ own: true });
+  process.stdout.write(`etcd ${server.version} is up at ${server.endpoint}\n`);
+  process.env['ETCD_ENDPOINTS'] = server.endpoint;
+  try {
+    // An example ends when its module has been evaluated.
+    await import(pathToFileURL(resolve(file)).href);
+  } finally {
+    await server.stop();
+  }
+  if (await responds(server.endpoint)) throw new Error(`etcd still responds at ${server.endpoint}`);
+  process.stdout.write('etcd is gone\n');
+}
+
+const responds = (endpoint: string): Promise<boolean> =>
+  fetch(`${endpoint}/version`).then(
+    () => true,
+    () => false,
+  );
+
+/** Ends a process that something keeps alive although the example is over. */
+function exitSoon(): void {
+  const lateMs = 3_000;
+  setTimeout(() => {
+    process.stderr.write(`something keeps this process alive: ${process.getActiveResourcesInfo().join(', ')}\n`);
+    process.exit(1);
+  }, lateMs).unref();
+}
+
+runExample(process.argv[2] ?? '')
+  .catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  })
+  .finally(exitSoon);

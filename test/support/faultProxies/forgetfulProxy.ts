@@ -1,0 +1,23 @@
+import { Lane, startTcpProxy, type Lanes, type TcpProxy } from './tcpProxy.js';
+
+/** A proxy that forgets connections, as a firewall does: nothing passes on those that are open, which are not closed, and new ones work. */
+export interface ForgetfulProxy {
+  readonly proxy: TcpProxy;
+  /** From now on nothing passes on the connections that are open. */
+  forget(): void;
+}
+
+/** Starts a proxy before a server, on a port of its own. */
+export async function startForgetfulProxy(target: string): Promise<ForgetfulProxy> {
+  const newLanes = (): Lanes => ({ up: new Lane(() => proxy.cut()), down: new Lane(() => proxy.cut()) });
+  let lanes = newLanes();
+  const proxy = await startTcpProxy(target, () => Promise.resolve(lanes));
+  return {
+    proxy,
+    forget: () => {
+      lanes.up.stall();
+      lanes.down.stall();
+      lanes = newLanes();
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { expect, test } from '@jest/globals';
+import { Pacer } from '../../../src/transport/pacer.js';
+
+test('runs a little at once, and much over several turns, in order', async () => {
+  const pacer = new Pacer();
+  const ran: number[] = [];
+  pacer.run(() => ran.push(0));
+  expect(ran).toEqual([0]);
+  const WORKS = 2_200;
+  for (let work = 1; work < WORKS; work++) pacer.run(() => ran.push(work));
+  const byTurn = [ran.length];
+  while (ran.length < WORKS) {
+    await nextTurn();
+    byTurn.push(ran.length);
+  }
+  expect(byTurn).toEqual([500, 1_000, 1_500, 2_000, 2_200]);
+  expect(ran).toEqual(Array.from({ length: WORKS }, (_, work) => work));
+});
+
+test('what a piece of work asks for comes behind what waits', async () => {
+  const pacer = new Pacer();
+  const ran: string[] = [];
+  for (let work = 0; work < 500; work++) pacer.run(() => undefined);
+  pacer.run(() => {
+    ran.push('first');
+    pacer.run(() => ran.push('third'));
+  });
+  pacer.run(() => ran.push('second'));
+  await nextTurn();
+  await nextTurn();
+  expect(ran).toEqual(['first', 'second', 'third']);
+});
+
+test('runs at once again in a later turn', async () => {
+  const pacer = new Pacer();
+  for (let work = 0; work < 700; work++) pacer.run(() => undefined);
+  await nextTurn();
+  await nextTurn();
+  let ran = false;
+  pacer.run(() => (ran = true));
+  expect(ran).toBe(true);
+});

@@ -1,0 +1,148 @@
+import { describe, expect, test } from '@jest/globals';
+import { map, Observable, timer } from 'rxjs';
+import { hasReason } from '../../../src/errors/index.js';
+import {
+  after,
+  callerOf,
+  get,
+  header,
+  outcome,
+  put,
+  queued,
+  reply,
+  scriptedTransport,
+  settle,
+  silent,
+  type Script,
+} from '../../support/fakes/fakeTransport.js';
+
+/** Serves one request after the other, each in so many milliseconds. After some of them it answers nothing. */
+function oneAtATime(ms: number, answers = Infinity): Script {
+  const waiting: (() => void)[] = [];
+  let busy = false;
+  let left = answers;
+  const next = (): void => {
+    const begin = waiting.shift();
+    busy = begin !== undefined;
+    begin?.();
+  };
+  return ({ onSent, onReceived }) =>
+    new Observable((subscriber) => {
+      waiting.push(() => {
+        if (subscriber.closed) return next();
+        onSent?.();
+        if (left-- <= 0) return subscriber.add(next);
+        subscriber.add(
+          timer(ms)
+            .pipe(map(() => ({ status: 200, body: JSON.stringify({ header }) })))
+            .subscribe((response) => {
+              onReceived?.();
+              subscriber.next(response);
+              subscriber.complete();
+              next();
+            }),
+        );
+      });
+      if (!busy) next();
+    });
+}
+
+const many = (count: number, call: () => Observable<string>): Observable<string>[] => Array.from({ length: count }, call);
+
+describe('a call that waits for a connection', () => {
+  test.each([
+    ['a write', put],
+    ['a read', get],
+  ])('does not spend its deadline while the endpoint completes other calls: %s', (_, call) => {
+    const caller = callerOf(scriptedTransport(oneAtATime(10)), { requestTimeoutMs: 100 });
+    const ends = settle(...many(500, () => call(caller)));
+    expect(ends.filter(({ outcome: seen }) => seen === 'ok')).toHaveLength(500);
+    expect(Math.max(...ends.map(({ at }) => at))).toBeGreaterThan(4_000);
+  });
+
+  test('has its whole deadline from when it is sent', () => {
+    const script = oneAtATime(10, 50);
+    const caller = callerOf(scriptedTransport(script), { requestTimeoutMs: 100 });
+    const ends = settle(...many(51, () => put(caller)));
+    expect(ends.at(-1)).toMatchObject({ outcome: 'AmbiguousWrite' });
+    // The version takes a millisecond; its own wait of half a second is none of its time.
+    expect(ends.at(-1)?.at).toBeGreaterThanOrEqual(599);
+    expect(ends.at(-1)?.at).toBeLessThanOrEqual(602);
+  });
+
+  test.each([
+    ['a write', put],
+    ['a read', get],
+  ])('ends within two deadlines after the endpoint has served its last call, where it is not sent by then: %s', (_, call) => {
+    const caller = callerOf(scriptedTransport(oneAtATime(10, 20)), { requestTimeoutMs: 100 });
+    const ends = settle(...many(300, () => call(caller)));
+    const failed = ends.filter(({ outcome: seen }) => seen !== 'ok');
+    expect(failed).toHaveLength(280);
+    // A connection comes free when its call ends: one more is sent each time, and has a deadline of its own.
+    const sent = failed.filter(({ error }) => !String(error).includes('no connection was free'));
+    expect(sent.length).toBeLessThanOrEqual(3);
+    expect(Math.max(...sent.map(({ at }) => at))).toBeLessThanOrEqual(201 + 300);
+    expect(Math.max(...failed.filter((end) => !sent.includes(end)).map(({ at }) => at))).toBeLessThanOrEqual(201 + 200);
+  });
+
+  test('ends at its deadline where the endpoint serves no call, and says that it was not sent', () => {
+    const caller = callerOf(scriptedTransport(queued), { requestTimeoutMs: 100 });
+    const [end] = settle(put(caller));
+    expect(end).toMatchObject({ outcome: 'DeadlineExceeded', at: 100 });
+    expect(hasReason(end?.error, 'DeadlineExceeded') && end.error.message).toContain(
+      'no answer within 100 ms, and no connection was free to send it',
+    );
+  });
+
+  test('ends by its signal', () => {
+    const caller = callerOf(scriptedTransport(oneAtATime(10)), { requestTimeoutMs: 100 });
+    const controller = new AbortController();
+    const ends = settle(
+      ...many(100, () => put(caller)),
+      put(caller, { signal: controller.signal }),
+      timer(200).pipe(map(() => (controller.abort(), 'aborted'))),
+    );
+    expect(ends[100]).toMatchObject({ outcome: 'Aborted', at: 200 });
+  });
+});
+
+describe('maxPendingCalls', () => {
+  test('ends one more call at once, which says how many wait, and what to do', () => {
+    const transport = scriptedTransport(queued);
+    const caller = callerOf(transport, { requestTimeoutMs: 100, maxPendingCalls: 10 });
+    const ends = settle(...many(12, () => put(caller)));
+    expect(ends.slice(0, 10).every(({ outcome: seen, at }) => seen === 'DeadlineExceeded' && at === 100)).toBe(true);
+    expect(ends.slice(10)).toMatchObject([
+      { outcome: 'TooManyPending', at: 0 },
+      { outcome: 'TooManyPending', at: 0 },
+    ]);
+    expect(String(ends[11]?.error)).toContain(
+      '10 calls wait to be sent, and maxPendingCalls is 10; begin fewer calls at a time, or raise maxPendingCalls',
+    );
+    expect(transport.posts).toHaveLength(10);
+  });
+
+  test('counts no call that was sent, answered, ended by its deadline or unsubscribed', () => {
+    const sent = callerOf(scriptedTransport(silent), { requestTimeoutMs: 1_000, maxPendingCalls: 1 });
+    const ends = settle(...[0, 10, 20].map((ms) => after(ms, () => put(sent))));
+    expect(ends.map(({ outcome: seen }) => seen)).toEqual(['AmbiguousWrite', 'AmbiguousWrite', 'AmbiguousWrite']);
+
+    const answered = callerOf(scriptedTransport(reply(200)), { maxPendingCalls: 1 });
+    expect(settle(...[0, 10, 20].map((ms) => after(ms, () => put(answered)))).map(({ outcome: seen }) => seen)).toEqual(['ok', 'ok', 'ok']);
+
+    const waiting = callerOf(scriptedTransport(queued), { requestTimeoutMs: 50, maxPendingCalls: 1 });
+    const left = put(waiting).subscribe({ error: (error: unknown) => expect(outcome(error)).toBe('unsubscribed') });
+    left.unsubscribe();
+    expect(settle(...[0, 60].map((ms) => after(ms, () => put(waiting)))).map(({ outcome: seen }) => seen)).toEqual([
+      'DeadlineExceeded',
+      'DeadlineExceeded',
+    ]);
+  });
+
+  test('does not keep back the call that gets a token, for which the others wait', () => {
+    const script: Script = (request) =>
+      reply(200, request.path.endsWith('/auth/authenticate') ? { header, token: 'abc' } : { header }, 5)(request);
+    const caller = callerOf(scriptedTransport(script), { maxPendingCalls: 3, auth: { username: 'a', password: 'b' } });
+    expect(settle(...many(4, () => put(caller))).map(({ outcome: seen }) => seen)).toEqual(['ok', 'ok', 'ok', 'TooManyPending']);
+  });
+});

@@ -1,0 +1,97 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { expect, test } from '@jest/globals';
+import { NEVER, noop, type Observer } from 'rxjs';
+import { RefCounted, RefCountedMap, type Source } from '../../../src/watch/refCounted.js';
+
+type Member = Observer<string> & { readonly heard: string[] };
+
+function member(): Member {
+  const heard: string[] = [];
+  return { heard, next: (value) => heard.push(value), error: noop, complete: noop };
+}
+
+/** A source that is there until its end is noted. */
+function sourceOf(events: string[]): Source<string> {
+  return { subscribe: () => (events.push('begun'), { unsubscribe: () => events.push('ended') }) };
+}
+
+test('tells many members in the order in which they came, whoever of them left, and ends after the last', () => {
+  const shared = new RefCounted<string>({});
+  const events: string[] = [];
+  const told: number[] = [];
+  const members = Array.from({ length: 100 }, (_, index): Member => ({ ...member(), next: () => told.push(index) }));
+  for (const one of members) shared.attach(one, () => sourceOf(events));
+  const leaving = [0, 99, 50, 1];
+  for (const index of leaving) shared.detach(members[index] as Member);
+  const late = { ...member(), next: () => told.push(100) };
+  shared.attach(late, () => sourceOf(events));
+  shared.next('a');
+  expect(told).toEqual([...Array.from({ length: 100 }, (_, index) => index).filter((index) => !leaving.includes(index)), 100]);
+  for (const one of members) shared.detach(one);
+  expect(events).toEqual(['begun']);
+  shared.detach(late);
+  expect(events).toEqual(['begun', 'ended']);
+});
+
+test('one who is not there, or leaves twice, ends nothing', () => {
+  const shared = new RefCounted<string>({});
+  const events: string[] = [];
+  const [first, second, stranger] = [member(), member(), member()] as const;
+  shared.detach(stranger);
+  shared.attach(first, () => sourceOf(events));
+  shared.attach(second, () => sourceOf(events));
+  shared.detach(first);
+  shared.detach(first);
+  shared.detach(stranger);
+  shared.next('a');
+  expect([events, second.heard]).toEqual([['begun'], ['a']]);
+  shared.detach(second);
+  shared.detach(second);
+  expect(events).toEqual(['begun', 'ended']);
+});
+
+/** Microseconds of CPU for so many members to leave, those in the middle first. */
+function leavingTime(members: number): number {
+  const shared = new RefCounted<string>({});
+  const all = Array.from({ length: members }, member);
+  for (const one of all) shared.attach(one, () => NEVER);
+  const before = process.cpuUsage();
+  for (const one of [...all.slice(members / 2), ...all.slice(0, members / 2)]) shared.detach(one);
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
+}
+
+test('eight times as many leave in far less than 64 times the time', () => {
+  leavingTime(80_000);
+  const least = (members: number): number => Math.min(...Array.from({ length: 5 }, () => leavingTime(members)));
+  // Ten times as much, as memory is slower than caches.
+  expect(least(160_000)).toBeLessThan(30 * least(20_000));
+});
+
+test('many sources that all end after the same grace end over several turns, but for one that has a member again', async () => {
+  const shared = new RefCountedMap<string>(NEVER, { lingerMs: 1 });
+  const events: string[] = [];
+  const SOURCES = 1_200;
+  const members = Array.from({ length: SOURCES }, member);
+  const companies = members.map((one, index) => shared.attach(String(index), () => sourceOf(events), one));
+  for (const [index, company] of companies.entries()) company.detach(members[index] as Member);
+  const ended = (): number => events.filter((event) => event === 'ended').length;
+  const byTurn: number[] = [];
+  let back = false;
+  while (ended() < SOURCES - 1) {
+    await nextTurn();
+    const before = byTurn.at(-1) ?? 0;
+    if (ended() > before) byTurn.push(ended());
+    if (!back && ended() > 0) {
+      back = true;
+      shared.attach(String(SOURCES - 1), () => sourceOf(events), member());
+    }
+  }
+  const most = Math.max(...byTurn.map((count, turn) => count - (byTurn[turn - 1] ?? 0)));
+  expect([most <= 1_000, byTurn.length > 1, ended(), events.filter((event) => event === 'begun').length]).toEqual([
+    true,
+    true,
+    SOURCES - 1,
+    SOURCES,
+  ]);
+});

@@ -74,6 +74,7 @@ export default defineConfig(
       'no-restricted-properties': [
         'error',
         { object: 'Date', property: 'now', message: 'Use asyncScheduler.now(): TestScheduler can then move it.' },
+        { object: 'performance', property: 'now', message: 'Use monotonicNow() in src/util/time.ts: rxetcd/testing can then move it.' },
         { object: 'globalThis', property: 'process', message: viaTransport },
         { object: 'globalThis', property: 'Buffer', message: viaTransport },
       ],

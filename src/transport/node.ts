@@ -1,5 +1,6 @@
 import { EtcdError } from '../errors/index.js';
 import { asapScheduler } from 'rxjs';
+import { isTimeVirtual } from '../util/time.js';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { threadId } from 'node:worker_threads';
@@ -40,10 +41,12 @@ function birthOfProcess(): readonly string[] {
 
 /**
  * Runs a function once all that this turn of the event loop brought has been handled. It runs after responses that came
- * in together, before any later one, and without a wait.
+ * in together, before any later one, and without a wait. In virtual time it runs in the same frame.
  */
-export const atEndOfTurn: (run: () => void) => void =
-  typeof setImmediate === 'function' ? (run) => void setImmediate(run) : (run) => void asapScheduler.schedule(run);
+export function atEndOfTurn(run: () => void): void {
+  if (typeof setImmediate === 'function' && !isTimeVirtual()) setImmediate(run);
+  else asapScheduler.schedule(run);
+}
 
 const runsOn = (name: 'Bun' | 'Deno'): boolean => name in globalThis;
 

@@ -1,10 +1,33 @@
 import { asyncScheduler, type Subscription } from 'rxjs';
 
+/** Reads the monotonic clock. A variable costs no more than a direct call. */
+// eslint-disable-next-line no-restricted-properties -- the only place that reads it
+let readMonotonic = (): number => performance.now();
+let followsRxjs = false;
+
 /**
  * Returns milliseconds since some moment, by a clock that is never set. If the wall clock were set forward, a deadline
  * or a pause would be over at once. If it were set back by an hour, they would last an hour longer.
  */
-export const monotonicNow = (): number => performance.now();
+export const monotonicNow = (): number => readMonotonic();
+
+/**
+ * Makes every client of this process measure time by RxJS's clock alone. `TestScheduler.run` moves that clock and the
+ * timers of RxJS, but not `performance.now`. Fake timers always replace `Date`, and some of them nothing else.
+ */
+export function followRxjsTime(): void {
+  followsRxjs = true;
+  readMonotonic = () => asyncScheduler.now();
+}
+
+/** Two readings of the wall clock, one after the other, differ by less than this. In milliseconds. */
+const SAME_CLOCK_MS = 1_000;
+
+/** Returns whether the time of RxJS is virtual, in a process that follows it: whether this is `TestScheduler.run`. */
+export function isTimeVirtual(): boolean {
+  // eslint-disable-next-line no-restricted-properties -- the clock beside that of RxJS, which TestScheduler leaves alone
+  return followsRxjs && Math.abs(asyncScheduler.now() - Date.now()) > SAME_CLOCK_MS;
+}
 
 /** A time by the wall clock and by the monotonic clock. */
 export interface Timestamp {
@@ -14,7 +37,7 @@ export interface Timestamp {
 
 /** Reads both clocks. */
 export function now(): Timestamp {
-  return { wall: asyncScheduler.now(), monotonic: performance.now() };
+  return { wall: asyncScheduler.now(), monotonic: monotonicNow() };
 }
 
 /**
@@ -22,7 +45,7 @@ export function now(): Timestamp {
  * monotonic one stands still while a machine sleeps. Neither must make a lease seem valid for longer than it is.
  */
 export function elapsedSince(then: Timestamp): number {
-  return Math.max(asyncScheduler.now() - then.wall, performance.now() - then.monotonic);
+  return Math.max(asyncScheduler.now() - then.wall, monotonicNow() - then.monotonic);
 }
 
 /** The normal difference of the clocks, as one shows whole milliseconds and they are read one after the other. */

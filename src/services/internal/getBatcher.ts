@@ -7,6 +7,7 @@ import { capturedBytes } from '../../model/captured.js';
 import { get, type GetOp } from '../../model/op.js';
 import type { Caller, CallOptions } from '../../transport/call.js';
 import { atEndOfTurn } from '../../transport/node.js';
+import { monotonicNow } from '../../util/time.js';
 import { compileTxn } from './txn.js';
 
 /** etcd's default limit of operations in a txn. A server may be configured with a lower one. */
@@ -101,14 +102,14 @@ export class GatheredReads {
     const leave = { unsubscribe: () => void (--left === 0 && call.unsubscribe()) };
     for (const read of reads) read.call = leave;
     call.add(
-      this.txnOf(reads, () => (sentAt = performance.now())).subscribe({
+      this.txnOf(reads, () => (sentAt = monotonicNow())).subscribe({
         next: (kvs) =>
           reads.forEach(({ key, subscriber }, index) => {
             this.sizes.note(key, kvs[index]);
             answer(subscriber, kvs[index]);
           }),
         error: (error: unknown) => {
-          const now = performance.now();
+          const now = monotonicNow();
           this.settle(reads.filter(isWanted), error, this.requestTimeoutMs - (now - (sentAt ?? now)));
         },
       }),

@@ -1,5 +1,5 @@
 import { isAtLeast, type ServerVersion } from '../transport/endpoints/version.js';
-import { CompactedError, type ErrorDetails, EtcdError, hasReason } from '../errors/index.js';
+import { CompactedError, type ErrorDetails, EtcdError, hasReason, serverError } from '../errors/index.js';
 import type { Channel } from '../transport/call.js';
 import { carriesLongMessages } from '../transport/streams/carrierSelector.js';
 import { ConsecutiveFailures } from './retryable.js';
@@ -7,7 +7,6 @@ import type { ClusterSnapshot, WatchNotification } from './cursor.js';
 import type { Source } from './refCounted.js';
 import type { AnswerOf, RequestOf } from '../codec/rpc.js';
 import { watchRpcs } from '../codec/watch.js';
-import { serverError } from '../transport/json/response.js';
 import { BOOLEAN, type OptionKinds } from '../model/validate.js';
 import { toKeyRange, type KeyRange, type Range } from '../model/range.js';
 import { isEmpty, spanBetween } from '../model/spans.js';

@@ -2,16 +2,7 @@ import { Observable } from 'rxjs';
 import type { ResponseCodec } from '../../codec/rpc.js';
 import { JsonStream } from './jsonStream.js';
 import { type AnswerSource, isPage, pageError, refusePage } from './pageError.js';
-import {
-  CompactedError,
-  type ErrorDetails,
-  EtcdError,
-  GRPC_CODES,
-  grpcCode,
-  type GrpcCode,
-  reasonOf,
-  withoutSecrets,
-} from '../../errors/index.js';
+import { type ErrorDetails, EtcdError, GRPC_CODES, grpcCode, reasonOf, serverError } from '../../errors/index.js';
 import type { HttpResponse, StreamPart } from '../http/transport.js';
 import { isRecord } from '../../codec/message.js';
 import { INVALID } from '../../codec/wire.js';
@@ -81,31 +72,6 @@ export function errorInJson(json: unknown, details: ErrorDetails): EtcdError | u
   const number = inner['grpc_code'] ?? inner['code'];
   if (typeof text !== 'string') return undefined;
   return serverError(text, typeof number === 'number' ? grpcCode(number) : 'Unknown', details);
-}
-
-/**
- * gRPC's own words for a call that was cut off. With the code `DeadlineExceeded` they mean that the gateway's deadline
- * came before etcd's (seen on 3.5.30, in one of ten).
- */
-const CUT_OFF = /^stream terminated by RST_STREAM with error code: CANCEL$/;
-const CANCELED = /(?:^|desc = )context canceled$/;
-
-/**
- * Reads an error in the server's own words, without secrets. The message decides before the code, as some services use
- * one code for all.
- */
-export function serverError(said: string, code: GrpcCode, details: ErrorDetails): EtcdError {
-  const reason = reasonOf(said) ?? (code === 'DeadlineExceeded' && CUT_OFF.test(said) ? 'DeadlineExceeded' : undefined);
-  // A known message of etcd quotes nothing of the request. It is kept whole, although a password may equal one of its
-  // words.
-  const text = reason === undefined || reason === 'Stopped' ? withoutSecrets(said) : said;
-  if (reason === 'Compacted') return new CompactedError(text, details);
-  if (reason !== undefined) return new EtcdError(reason, text, details);
-  return new EtcdError(code === 'Unimplemented' ? 'UnknownMethod' : 'Unknown', text === '' ? `gRPC code ${code}` : text, {
-    ...details,
-    // Go's own words, which some services of etcd send with code 2. They mean the same as code 1.
-    code: CANCELED.test(text) ? 'Canceled' : code,
-  });
 }
 
 /**

@@ -1,0 +1,113 @@
+import type { Rpc } from '../../codec/rpc.js';
+import type { EtcdError } from '../../errors/index.js';
+import type { ClusterId, MemberId } from '../../model/ids.js';
+
+/** The settings of an etcd in memory. */
+export interface StoreOptions {
+  /** The version of etcd that the store behaves as, such as `3.4` or `3.5.30`; by default `3.5`. */
+  readonly version?: string;
+  /** Returns the time in milliseconds. Leases and tokens end by this clock alone. */
+  readonly now: () => number;
+  /** The size in bytes above which writes fail with `NoSpace`; by default 2 GiB. */
+  readonly quotaBytes?: number;
+  /** The number of members of the cluster, by default 1. They share one state, and the first one leads. */
+  readonly members?: number;
+}
+
+/** The origin of a request. */
+export interface CallContext {
+  /** The token of the client, if it sent one. */
+  readonly token?: string | undefined;
+  /** The member that responds, whose id is in the header of each response; by default the first one. */
+  readonly memberId?: MemberId | undefined;
+  /** The endpoint of the request, as errors name it. */
+  readonly endpoint?: string | undefined;
+}
+
+/** Receives the responses of a call. No function is called after `error`, `complete`, or the call was canceled. */
+export interface CallObserver<A> {
+  next(answer: A): void;
+  error(error: EtcdError): void;
+  complete(): void;
+}
+
+/** A call in progress. */
+export interface ServerCall {
+  /**
+   * Receives a request, as JSON in etcd's spelling. The responses that are ready are delivered before it returns. A
+   * call with one request ignores all further ones.
+   */
+  send(body: string): void;
+  /**
+   * Receives the end of the requests. A stream of keepalives then completes. A watch goes on, as its client still
+   * reads.
+   */
+  end(): void;
+  /** Cancels the call, as a lost connection does. A waiting lock leaves its queue. */
+  cancel(): void;
+}
+
+/** A member of the cluster. */
+export interface StoreMember {
+  readonly id: MemberId;
+  readonly name: string;
+}
+
+/** A response to a plain GET. */
+export interface StoreResponse {
+  readonly status: number;
+  readonly body: string;
+}
+
+/**
+ * An etcd in memory: all that a client can see of one, without connections, delays or timers. It does everything
+ * synchronously, in the order of the calls. A wire adds time and faults.
+ *
+ * A request is JSON text, as `requestText` of the codecs writes it. A response is decoded as by `rpc.response`.
+ */
+export interface EtcdStore {
+  /** The whole version, such as `3.5.30`. */
+  readonly version: string;
+  readonly clusterId: ClusterId;
+  /** The current members; the first one leads. */
+  readonly members: readonly StoreMember[];
+  /** The current revision. */
+  readonly revision: number;
+
+  /**
+   * Carries out a call that responds once and at once.
+   *
+   * @throws EtcdError the server's error, or `UnknownMethod` if this version lacks the RPC
+   * @throws Error if the RPC waits or responds with a stream; use {@link open} for it
+   */
+  call<A>(rpc: Rpc<never, A>, body: string, context?: CallContext): A;
+  /**
+   * Opens any call: one response, one that takes its time (`Lock`, `Campaign`), a stream of responses (`Observe`,
+   * `Snapshot`) or a bidirectional stream (`Watch`, `LeaseKeepAlive`). A call with one response completes after it.
+   */
+  open<A>(rpc: Rpc<never, A>, context: CallContext, observer: CallObserver<A>): ServerCall;
+  /** Responds to a plain GET: `/version`, `/health`, `/livez`, `/readyz` or `/metrics`. Any other path is a 404. */
+  get(path: string): StoreResponse;
+
+  /** Returns the time in milliseconds at which the next lease expires; undefined if none does. */
+  nextExpiry(): number | undefined;
+  /** Deletes the keys of all leases whose time has passed. */
+  expire(): void;
+  /** Ends a lease before its time. */
+  expireLease(id: string): void;
+  /** Makes all tokens invalid, as a restart or five minutes without a call do. */
+  expireTokens(): void;
+  /** Sends a progress notification to each watch that asked for them and had nothing else since the last time. */
+  notifyProgress(): void;
+  /**
+   * Changes the leader. The term rises, and each lease has its whole TTL again.
+   *
+   * @param id the new leader, by default the next member
+   */
+  changeLeader(id?: MemberId): void;
+  /**
+   * Restarts the server: all calls in progress are canceled without a word, tokens are lost, and the leader changes.
+   * With `wipe` it begins with an empty store and a new cluster id.
+   */
+  restart(options?: { readonly wipe?: boolean }): void;
+}

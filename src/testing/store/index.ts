@@ -1,0 +1,1 @@
+export type { CallContext, CallObserver, EtcdStore, ServerCall, StoreMember, StoreOptions, StoreResponse } from './etcdStore.js';

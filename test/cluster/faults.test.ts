@@ -5,6 +5,12 @@ import { play, type PlayOptions } from '../support/workload/runScenario.js';
 import type { Row } from '../support/workload/resultRow.js';
 import { tableOf } from '../support/workload/table.js';
 
+/**
+ * Members that share two busy cores are slower to elect and to answer, and a read through a partition takes 1.6 s of the 2 s
+ * already. The limits themselves are held by `npm run soak`, which runs alone.
+ */
+const SLACK = 2;
+
 const random = randomFrom(askedSeed());
 const rows: Row[] = [];
 
@@ -15,7 +21,7 @@ function eachOnce(faults: Readonly<Record<string, Fault>>, order: Random): PlayO
 }
 
 async function judge(part: string, options: Omit<PlayOptions, 'random'>): Promise<void> {
-  const played = await play({ ...options, random: random.fork(part) });
+  const played = await play({ ...options, slack: SLACK, random: random.fork(part) });
   rows.push(...played.rows);
   if (played.breaches.length === 0) return;
   const first = played.breaches.slice(0, 20).join('\n');

@@ -176,7 +176,7 @@ describe('a server that has fallen silent', () => {
     ]);
     expect(await rejection(firstValueFrom(narrow.kv.get(sent)))).toMatchObject({ reason: 'DeadlineExceeded' });
     proxy.down.resume();
-    expect(await versionOf(direct, sent)).toBe(1);
+    await waitFor('what was sent is carried out', async () => (await versionOf(direct, sent)) === 1);
     expect(await versionOf(direct, waiting)).toBe(0);
   });
 

@@ -55,6 +55,10 @@ describe('a member that is parted from the others', () => {
   test('answers serializable reads as of then, but none that is monotonic', async () => {
     const client = clients.make({ endpoints: cluster.endpoints, batchReads: false });
     const before = await firstValueFrom(client.kv.put('a', 'before'));
+    // Two of three have it for certain.
+    const has = async ({ endpoint }: Member): Promise<boolean> =>
+      (await firstValueFrom(client.kv.get('a', { serializable: true, endpoint })))?.value === 'before';
+    await waitFor('all have it', async () => (await Promise.all(cluster.members.map(has))).every(Boolean));
     const parted = await partedFollower();
     const [other] = cluster.members.filter((member) => member !== parted);
     const { header } = await firstValueFrom(client.kv.put('a', 'after', { endpoint: other?.endpoint ?? '' }));

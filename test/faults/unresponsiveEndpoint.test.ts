@@ -61,7 +61,8 @@ describe('an endpoint that accepts, and never answers', () => {
   });
 
   test('ends a write that was sent in AmbiguousWrite, once, at its deadline; others go elsewhere', async () => {
-    const client = both({ attemptTimeoutMs: 100, requestTimeoutMs: 1_000 });
+    // An endpoint that is slow for a moment must not be taken for the silent one.
+    const client = both({ attemptTimeoutMs: 500, requestTimeoutMs: 1_500 });
     await warm(client, 1);
     silent.down.stall();
     const names = [newKey(), newKey()];
@@ -138,7 +139,7 @@ test('one endpoint alone may be silent until the deadline: a read is repeated on
   silent.down.stall();
   const [accepted, open] = [silent.accepted, silent.open];
   const failed = rejection(read(client));
-  await waitFor('it is repeated', () => silent.accepted === accepted + 1);
+  await waitFor('it is repeated', () => silent.accepted > accepted);
   expect(silent.open).toBeGreaterThanOrEqual(open);
   expect(await failed).toMatchObject({ reason: 'DeadlineExceeded' });
   // Once more after four times as long.

@@ -16,7 +16,11 @@ function firstEphemeral(): number {
   }
 }
 
-const range = { from: LOWEST, to: firstEphemeral() };
+/** Each worker of jest has ports of its own: none may take the port of a server that another has restarted, or of a proxy that refuses connections. */
+const SHARES = 4;
+const share = Math.floor((firstEphemeral() - LOWEST) / SHARES);
+const first = LOWEST + share * (Number(process.env['JEST_WORKER_ID'] ?? 0) % SHARES);
+const range = { from: first, to: first + share };
 /** A proxy must not be given the port that its server was given a moment ago, and does not hold yet. */
 const given = new Set<number>();
 

@@ -11,8 +11,8 @@ const LATE_MS = 20;
 let awake = 0;
 let last = performance.now();
 
-/** Milliseconds for which the event loop has turned, since this module was loaded. */
-function awakeNow(): number {
+/** Returns the milliseconds for which the event loop has turned since this module was loaded: a clock that stands still while this process is stalled. */
+export function awakeNow(): number {
   const now = performance.now();
   awake += Math.min(now - last, LATE_MS);
   last = now;

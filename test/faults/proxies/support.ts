@@ -4,6 +4,7 @@ import { createClient, type Client, type ClientOptions } from '../../../src/inde
 import { findProxy, proxiesRefused, type ProxyKind } from '../../support/proxies/find.js';
 import { startProxy, type Proxy, type ProxyOptions } from '../../support/proxies/proxy.js';
 import { startEtcd, type EtcdServer } from '../../support/etcd/index.js';
+import { QUICK_LOGIN } from '../support.js';
 import { makeTls, type Tls } from '../../support/tls.js';
 
 export { collect } from '../watch/support/collect.js';
@@ -13,9 +14,6 @@ export { rejection } from '../support.js';
 export const PATIENCE_MS = 120_000;
 
 const refused = proxiesRefused();
-
-/** Twenty clients that authenticate at once would take all of a busy machine for seconds. */
-const QUICK_LOGIN = ['--bcrypt-cost=4'];
 
 /** Tests with real proxies; where there are none to be had, one test whose name says so. */
 export function describeProxies(title: string, tests: () => void): void {

@@ -36,9 +36,12 @@ export async function startFaultCluster(options: FaultClusterOptions = {}): Prom
       tls,
       access,
       direct,
-      leader: () => waitFor('somebody leads', async () => (await those(members, leads))[0]),
+      leader: () => waitFor('one leads', () => theLeader(members)),
       settled: async () =>
-        void (await waitFor('all know a leader', async () => (await those(members, follows)).length === members.length || undefined)),
+        void (await waitFor('one leads, and all know a leader', async () => {
+          const [leader, knowing] = await Promise.all([theLeader(members), those(members, follows)]);
+          return leader !== undefined && knowing.length === members.length;
+        })),
       wipe: (member) => wipe(member, cluster),
       heal: () => heal(members),
       stop,
@@ -61,6 +64,12 @@ export async function enableAuth(addresses: ClientOptions): Promise<void> {
   } finally {
     await etcd.close();
   }
+}
+
+/** Who leads; undefined where nobody does, and where one that was parted from the others still thinks so as well. */
+async function theLeader(members: readonly Member[]): Promise<Member | undefined> {
+  const leading = await those(members, leads);
+  return leading.length === 1 ? leading[0] : undefined;
 }
 
 /** The members of which it is so. */

@@ -50,15 +50,21 @@ function peerLanes(member: Member, all: readonly Member[], way: Way) {
   return [...(way === 'out' ? [] : incoming), ...(way === 'in' ? [] : outgoing)];
 }
 
-/** What a member says of itself, without a token and with whatever version. */
-async function gauge({ server }: Pick<Member, 'server'>, name: string): Promise<boolean> {
+/** Whether a member says this of itself, without a token and with whatever version. One that gives no answer in time says nothing. */
+async function says({ server }: Pick<Member, 'server'>, gauge: string, value: 0 | 1): Promise<boolean> {
   if (server.pid === undefined) return false;
   const metrics = await getText(`${server.endpoint}/metrics`, server.clientTls, 500).catch(() => '');
-  return new RegExp(`^${name} 1$`, 'm').test(metrics);
+  return new RegExp(`^${gauge} ${value}$`, 'm').test(metrics);
 }
 
 /** Whether it thinks that it leads. One that was parted from the others may think so for a while. */
-export const leads = (member: Pick<Member, 'server'>): Promise<boolean> => gauge(member, 'etcd_server_is_leader');
+export const leads = (member: Pick<Member, 'server'>): Promise<boolean> => says(member, 'etcd_server_is_leader', 1);
+
+/** Whether it says that it does not lead. */
+export const leadsNot = (member: Pick<Member, 'server'>): Promise<boolean> => says(member, 'etcd_server_is_leader', 0);
 
 /** Whether it runs, and knows a leader. */
-export const follows = (member: Pick<Member, 'server'>): Promise<boolean> => gauge(member, 'etcd_server_has_leader');
+export const follows = (member: Pick<Member, 'server'>): Promise<boolean> => says(member, 'etcd_server_has_leader', 1);
+
+/** Whether it runs, and says that it knows no leader. */
+export const isLeaderless = (member: Pick<Member, 'server'>): Promise<boolean> => says(member, 'etcd_server_has_leader', 0);

@@ -27,9 +27,9 @@ export interface FaultCluster {
   readonly access: Pick<ClientOptions, 'tls' | 'auth'>;
   /** Reaches the members themselves: sees what is really there. */
   readonly direct: Client;
-  /** Who leads, once somebody does. */
+  /** Who leads, once exactly one does: one that was parted from the others may think so for a while. */
   leader(): Promise<Member>;
-  /** Resolves when every member runs and knows a leader. */
+  /** Resolves when every member runs and knows a leader, and one leads. */
   settled(): Promise<void>;
   /** Takes a member out of the cluster, with its data, and lets it join anew. */
   wipe(member: Member): Promise<void>;

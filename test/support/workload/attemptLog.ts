@@ -1,4 +1,5 @@
 import type { RetryPolicy } from '../../../src/index.js';
+import { awakeNow } from '../stopwatch.js';
 
 /** The tries of a client that failed, for who wants to know where the time of a call went. */
 export class Tries {
@@ -6,7 +7,7 @@ export class Tries {
 
   /** Listens, and has no say. */
   readonly listen: RetryPolicy = ({ rpc, safety, error, action }) => {
-    if (safety === 'read') this.failed.push({ at: performance.now(), what: `${rpc}: ${error.message}, ${action}` });
+    if (safety === 'read') this.failed.push({ at: awakeNow(), what: `${rpc}: ${error.message}, ${action}` });
     return 'default';
   };
 

@@ -1,7 +1,7 @@
 /** What became of a call. A write that `failed` is known not to have been carried out. */
 export type Outcome = 'done' | 'ambiguous' | 'failed';
 
-/** A call as who made it saw it. Times are `performance.now()`. */
+/** A call as who made it saw it. Times are `awakeNow()`: what this process was stalled counts for no call. */
 export interface CallNote {
   readonly begin: number;
   readonly end: number;

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { lastValueFrom, Subject, switchMap, take, takeUntil, tap } from 'rxjs';
 import { hasReason, isEtcdError, put, type Client, type LockHandle } from '../../../src/index.js';
 import type { Random } from '../random.js';
+import { awakeNow } from '../stopwatch.js';
 import type { Gate } from './pauseGate.js';
 import type { Breach } from './callLog.js';
 
@@ -55,7 +56,7 @@ export class Contender {
   }
 
   breach(what: string): void {
-    this.breaches.push({ at: performance.now(), what: `${this.name}: ${what}` });
+    this.breaches.push({ at: awakeNow(), what: `${this.name}: ${what}` });
   }
 
   private async work(): Promise<void> {
@@ -77,7 +78,7 @@ export class Contender {
     } catch (error) {
       if (!isEtcdError(error)) throw error;
       if (!hasReason(error, ...USUAL)) this.breach(`the lock ended: ${error.reason}, ${error.message}`);
-      if (this.owned !== undefined && hasReason(error, 'LockLost')) this.losses.push(performance.now());
+      if (this.owned !== undefined && hasReason(error, 'LockLost')) this.losses.push(awakeNow());
     }
     this.owned = undefined;
   }
@@ -95,7 +96,7 @@ export class Contender {
     const { guard, revision: owner } = ownership;
     const counting = { compare: [guard], success: [put(countKey(n), String(owner))] };
     const { succeeded } = await lastValueFrom(this.etcd.kv.txn(counting, { timeoutMs: TIMEOUT_MS }));
-    if (succeeded) this.counts.push({ n, owner, at: performance.now() });
+    if (succeeded) this.counts.push({ n, owner, at: awakeNow() });
     else if (ownership.alive) this.breach('a guard was refused under a lock that is thought to be owned');
   }
 }

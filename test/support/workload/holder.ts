@@ -1,5 +1,6 @@
 import { firstValueFrom, type Subscription } from 'rxjs';
 import type { Client, LeaseEvent } from '../../../src/index.js';
+import { awakeNow } from '../stopwatch.js';
 import type { Breach } from './callLog.js';
 
 const TICK_MS = 25;
@@ -50,7 +51,7 @@ export class Holder {
       this.faulty = false;
     }
     if (event.type === 'granted' || event.type === 'refreshed') this.until = performance.now() + event.ttl * 1_000;
-    if (event.type === 'lost') this.losses.push(performance.now());
+    if (event.type === 'lost') this.losses.push(awakeNow());
   }
 
   private look(): void {
@@ -67,6 +68,6 @@ export class Holder {
 
   private breach(what: string): void {
     this.faulty = true;
-    this.breaches.push({ at: performance.now(), what: `${this.name}: ${what}` });
+    this.breaches.push({ at: awakeNow(), what: `${this.name}: ${what}` });
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { firstValueFrom } from 'rxjs';
 import type { Client, KeyValue } from '../../../src/index.js';
+import { awakeNow } from '../stopwatch.js';
 import { countKey, COUNTS, type Contender, type CountNote } from './contender.js';
 import type { Breach } from './callLog.js';
 
@@ -12,7 +13,7 @@ const LONGEST_MS = 15_000;
 
 /** Contenders for one lock, of which one at a time counts up. */
 export class LockWork {
-  private readonly begun = performance.now();
+  private readonly begun = awakeNow();
   private readonly found: Breach[] = [];
   /** Since when an owner knows by the clock that it is none, and was not told. */
   private readonly untold = new Map<Contender, number>();
@@ -59,7 +60,7 @@ export class LockWork {
   }
 
   private look(): void {
-    const now = performance.now();
+    const now = awakeNow();
     const owners = this.contenders.filter(({ owned }) => owned?.alive === true);
     if (owners.length > 1) this.breach(`${owners.length} own the lock at a time`);
     for (const contender of this.contenders) {
@@ -72,7 +73,7 @@ export class LockWork {
   }
 
   private breach(what: string): void {
-    this.found.push({ at: performance.now(), what: `locks: ${what}` });
+    this.found.push({ at: awakeNow(), what: `locks: ${what}` });
   }
 }
 

@@ -1,6 +1,7 @@
 import { firstValueFrom } from 'rxjs';
 import { isEtcdError, type Client } from '../../../src/index.js';
 import type { Random } from '../random.js';
+import { awakeNow } from '../stopwatch.js';
 import type { Gate } from './pauseGate.js';
 import { markKey } from './writeMarker.js';
 import type { Breach, CallNote } from './callLog.js';
@@ -48,7 +49,7 @@ export class Reader {
 
   private async read(): Promise<void> {
     const { etcd, tries, writers, random } = this.means;
-    const begin = performance.now();
+    const begin = awakeNow();
     const writer = random.pick(writers);
     const due = writer.revision;
     try {
@@ -59,12 +60,12 @@ export class Reader {
         const what = `a read found ${writer.name} as of revision ${modRevision}, of which ${due} had been acknowledged before`;
         this.breaches.push({ at: begin, what });
       }
-      const end = performance.now();
+      const end = awakeNow();
       const why = end - begin > SLOW_MS ? tries.between(begin, end) : undefined;
       this.notes.push({ begin, end, outcome: 'done', reason: why });
     } catch (error) {
       if (!isEtcdError(error)) throw error;
-      const end = performance.now();
+      const end = awakeNow();
       const reason = `${error.reason}: ${error.message}; its tries: ${tries.between(begin, end)}`;
       this.notes.push({ begin, end, outcome: 'failed', reason });
     }

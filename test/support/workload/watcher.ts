@@ -2,6 +2,7 @@ import { tap } from 'rxjs';
 import type { Client, Range, WatchOptions } from '../../../src/index.js';
 import { Recorder, violations, type History } from '../watchGuarantees.js';
 import { viewOf } from '../watchGuarantees/view.js';
+import { awakeNow } from '../stopwatch.js';
 
 /** Of writers: the keys of locks are no part of what is held against the watches. */
 const ALL: Range = { from: 'a', to: 'n' };
@@ -22,7 +23,7 @@ export class Watcher {
   constructor(name: string, etcd: Client, range: Range, options: WatchOptions) {
     const noted = etcd
       .watchBatches(range, options)
-      .pipe(tap(({ type, revision }) => type === 'events' && this.heard.set(revision, performance.now())));
+      .pipe(tap(({ type, revision }) => type === 'events' && this.heard.set(revision, awakeNow())));
     this.recorder = new Recorder(name, range, options, noted);
   }
 

@@ -4,6 +4,7 @@ import { createClient, type Client, type ConnectionState } from '../../../src/in
 import type { FaultCluster } from '../cluster/cluster.js';
 import { History } from '../watchGuarantees.js';
 import type { Random } from '../random.js';
+import { awakeNow } from '../stopwatch.js';
 import { Contender } from './contender.js';
 import { Gate } from './pauseGate.js';
 import { Holder } from './holder.js';
@@ -126,7 +127,7 @@ export class Workload {
     for (const end = performance.now() + 10_000; performance.now() < end && !this.watchers.every((watch) => watch.complete(history));)
       await delay(10);
     await Promise.all([this.locks.judge(direct), ...this.users.map(({ holder }) => holder.finish(direct))]);
-    const at = performance.now();
+    const at = awakeNow();
     return {
       reads: this.users.flatMap(({ reader }) => reader.notes),
       writes: this.writers.flatMap(({ notes }) => notes),

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { firstValueFrom } from 'rxjs';
 import { del, hasReason, isEtcdError, key, put, type Client } from '../../../src/index.js';
 import type { Random } from '../random.js';
+import { awakeNow } from '../stopwatch.js';
 import type { Gate } from './pauseGate.js';
 import { changesOf, markKey, markValue, type Mark } from './writeMarker.js';
 import type { Breach, WriteNote } from './callLog.js';
@@ -42,9 +43,9 @@ export class Writer {
   }
 
   private async write(number: number): Promise<void> {
-    const begin = performance.now();
+    const begin = awakeNow();
     const note = (rest: Pick<WriteNote, 'outcome' | 'revision' | 'reason'>): void =>
-      void this.notes.push({ writer: this.name, number, begin, end: performance.now(), ...rest });
+      void this.notes.push({ writer: this.name, number, begin, end: awakeNow(), ...rest });
     try {
       const revision = await this.send(number);
       this.revision = revision;
@@ -69,7 +70,7 @@ export class Writer {
     const compare = kind === 'create' ? mark.puts.map((name) => key(name).missing()) : [];
     const { succeeded, header } = await firstValueFrom(this.etcd.kv.txn({ compare, success }, options));
     if (!succeeded)
-      this.breaches.push({ at: performance.now(), what: `${this.name} created ${mark.puts.join()}, and was told that it was there` });
+      this.breaches.push({ at: awakeNow(), what: `${this.name} created ${mark.puts.join()}, and was told that it was there` });
     return header.revision;
   }
 

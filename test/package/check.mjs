@@ -31,6 +31,7 @@ try {
   for (const entry of ['src', 'operators']) await checkCopies(entry);
   checkOneCopy();
   checkBareGlobals();
+  checkLoaded();
   checkUndici();
   const [nodeNext, bundler] = [
     { layout: 'npm', module: 'NodeNext', moduleResolution: 'NodeNext' },
@@ -184,6 +185,17 @@ function pnpmLayout() {
   for (const name of ['rxjs', 'io-ts']) symlinkSync(join(store, name, 'node_modules', name), join(top, 'node_modules', name), 'junction');
   symlinkSync(ours, join(top, 'node_modules', manifest.name), 'junction');
   return top;
+}
+
+/** Loading the package loads neither undici nor the immutable maps, which take a third of the time and the memory, and which many programs never use. */
+function checkLoaded() {
+  const program = `
+    require('${manifest.name}');
+    const later = Object.keys(require.cache).filter((file) => /node_modules.(undici|immutable)./.test(file));
+    console.log(later.join() || 'nothing');`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--eval', program], { cwd: folder, encoding: 'utf8' });
+  check(stdout === 'nothing\n', `loading the package loads what is used later: ${stdout}${stderr}`);
+  if (stdout === 'nothing\n') console.log('✓ loading the package loads neither undici nor immutable');
 }
 
 /** Of the undici that was tested with, the CommonJS copy loads the used part. Any other undici is loaded by its index, and works as well. */

@@ -70,7 +70,7 @@ export function serviceRegistry(
       target,
       register: (id, options) => registration(target, id, options, context),
       // Loaded on demand, with the library of its maps, which not every program needs.
-      endpoints$: defer(() => import('./serviceEndpoint.js')).pipe(
+      endpoints$: defer(() => import('./endpointMap.js')).pipe(
         switchMap(({ endpointsOf }) => live({ prefix }).pipe(endpointsOf(prefix, onInvalid))),
       ),
     };

@@ -11,6 +11,9 @@ import type { Performance, Programme } from './docRunner.js';
 const ALL_OF = ['README.md', 'docs/api.md', 'docs/recipes.md'];
 const PAGES = [...ALL_OF, 'docs/operators.md', 'docs/errors.md'];
 
+/** All blocks run one after the other. */
+const RUN_MS = 300_000;
+
 const told = PAGES.flatMap(blocksOf).flatMap((block) => {
   const transcript = transcriptOf(block.code);
   // Those that stop etcd are programs with a server for themselves: headline.test.ts.
@@ -29,6 +32,7 @@ async function performed(server: EtcdServer, folder: string): Promise<Map<string
   const { stdout, stderr } = await run(process.execPath, ['--import', 'tsx', 'test/docs/docRunner.ts'], {
     cwd: projectRoot(),
     input: JSON.stringify(programme),
+    timeoutMs: RUN_MS,
   });
   expect(stderr).toBe('');
   const lines = stdout.trimEnd().split('\n');
@@ -61,7 +65,7 @@ describe('what the blocks of the docs say that they log', () => {
   beforeAll(async () => {
     server = await startEtcd({ own: true });
     shown = await performed(server, folder);
-  }, 120_000);
+  }, RUN_MS + 60_000);
   afterAll(async () => {
     rmSync(folder, { recursive: true, force: true });
     await server.stop();

@@ -10,6 +10,7 @@ import { format, promisify } from 'node:util';
 import { firstValueFrom } from 'rxjs';
 import { createClient, type Client } from '../../src/index.js';
 import { PROMPT } from '../support/docs/blocks.js';
+import { revokeAll } from '../support/revokeAll.js';
 
 /** What is to be done. */
 export interface Programme {
@@ -25,7 +26,7 @@ export interface Performance {
   readonly shown: readonly string[];
 }
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 const { endpoint, tools, blocks } = JSON.parse(await text(process.stdin)) as Programme;
 const backstage = createClient({ endpoints: endpoint });
 
@@ -50,9 +51,10 @@ let forgotten = 0;
 
 /** Nothing of the last block is left. */
 async function clear(): Promise<void> {
-  if (!(await until(async () => (await serverWatches()) <= forgotten, 1_000))) forgotten = await serverWatches();
-  const { leases } = await firstValueFrom(backstage.lease.leases());
-  for (const { id } of leases) await firstValueFrom(backstage.lease.revoke(id));
+  await until(async () => (await serverWatches()) <= forgotten, 1_000);
+  // It may also have ended some of them since.
+  forgotten = await serverWatches();
+  await revokeAll(backstage);
   await firstValueFrom(backstage.kv.delete({ all: true }));
 }
 

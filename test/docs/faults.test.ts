@@ -12,6 +12,7 @@ import { projectRoot } from '../support/etcd/project.js';
 import { cleanEnv } from '../support/etcd/run.js';
 import type { News, Order } from './faultStage.js';
 import { ENDING, livingLease, PIPELINES, type Pipeline } from './pipelines.js';
+import { revokeAll } from '../support/revokeAll.js';
 import { waitFor } from '../support/waitFor.js';
 
 const PAGES = ['README.md', 'docs/api.md', 'docs/recipes.md', 'docs/operators.md'];
@@ -39,6 +40,8 @@ interface Running extends Actor {
 }
 
 const AWAY_MS = 12_000;
+/** Of a test, which waits for several things with a minute for each. */
+const TIMEOUT_MS = 300_000;
 
 class Stage {
   readonly actors = new Map<string, Actor>();
@@ -178,78 +181,93 @@ test('every block that says what it shows is tried', () => {
 });
 
 describe('the pipelines of the docs', () => {
-  test('wait for a server that cannot be reached at the start, though the first call of each kind is lost then', async () => {
-    for (const [index, pipeline] of PIPELINES.entries())
-      for (let replica = 0; replica < (pipeline.replicas ?? 1); replica++) {
-        const actor = await stage.perform(pipeline.name, blockOf(pipeline.marks), `${index}/`, async (proxy) => {
-          if (pipeline.fromTheStart) await proxy.refuse();
+  test(
+    'wait for a server that cannot be reached at the start, though the first call of each kind is lost then',
+    async () => {
+      for (const [index, pipeline] of PIPELINES.entries())
+        for (let replica = 0; replica < (pipeline.replicas ?? 1); replica++) {
+          const actor = await stage.perform(pipeline.name, blockOf(pipeline.marks), `${index}/`, async (proxy) => {
+            if (pipeline.fromTheStart) await proxy.refuse();
+          });
+          running.push({ ...actor, pipeline });
+        }
+      const late = running.filter(({ pipeline }) => pipeline.fromTheStart);
+      await Promise.all(
+        groups()
+          .filter(([first]) => first?.pipeline.fromTheStart === false)
+          .map((actors) => isAlive(actors)),
+      );
+      // Longer than a call goes on by itself.
+      await delay(2_000);
+      for (const { proxy } of late) proxy.cutEach();
+      await others(late);
+      await Promise.all(groups().map((actors) => isAlive(actors)));
+      expect(failuresOf(running)).toEqual([]);
+      for (const { name, proxy } of late) expect([name, proxy.cuts.size > 0]).toEqual([name, true]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'come back when every lease is revoked, though each call of it is lost once',
+    async () => {
+      for (const { proxy } of running) proxy.cutEach();
+      await revokeAll(direct);
+      await Promise.all(groups().map((actors) => isAlive(actors)));
+      expect(failuresOf(running)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'outlive twelve seconds without a server, in which what they missed is compacted away',
+    async () => {
+      const awayAt = performance.now();
+      await Promise.all(running.map(({ proxy }) => proxy.refuse()));
+      const signs = await Promise.all(groups().map(async ([first]) => first?.pipeline.poke?.(first.store, (round += 1))));
+      expect(signs.length).toBeGreaterThan(10);
+      for (let last = 0; last < 2; last++) await firstValueFrom(direct.kv.put('noise', ''));
+      const { header } = await firstValueFrom(direct.kv.put('noise', ''));
+      await firstValueFrom(direct.kv.compact(header.revision));
+      await server.kill();
+      for (const marks of ENDING)
+        ending.push({
+          fault: 'without a server',
+          actor: await stage.perform(String(marks), blockOf(marks), `away${ending.length}/`, () => undefined),
         });
-        running.push({ ...actor, pipeline });
-      }
-    const late = running.filter(({ pipeline }) => pipeline.fromTheStart);
-    await Promise.all(
-      groups()
-        .filter(([first]) => first?.pipeline.fromTheStart === false)
-        .map((actors) => isAlive(actors)),
-    );
-    // Longer than a call goes on by itself.
-    await delay(2_000);
-    for (const { proxy } of late) proxy.cutEach();
-    await others(late);
-    await Promise.all(groups().map((actors) => isAlive(actors)));
-    expect(failuresOf(running)).toEqual([]);
-    for (const { name, proxy } of late) expect([name, proxy.cuts.size > 0]).toEqual([name, true]);
-  }, 90_000);
+      await delay(Math.max(0, AWAY_MS - (performance.now() - awayAt)));
+      await server.restart();
+      await others(running);
+      const compacted = running.filter(({ pipeline }) => pipeline.endsByCompaction === true);
+      await waitFor('watches say that their history is gone', () => compacted.every(({ failures }) => failures.length > 0));
+      expect(failuresOf(compacted)).toEqual(compacted.map(({ name }) => `${name}: Compacted`));
+      await Promise.all(
+        groups()
+          .filter(([first]) => first?.pipeline.endsByCompaction !== true)
+          .map((actors) => isAlive(actors, actors[0]?.pipeline.longLease !== true)),
+      );
+      expect(failuresOf(running.filter(({ pipeline }) => pipeline.endsByCompaction !== true))).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
 
-  test('come back when every lease is revoked, though each call of it is lost once', async () => {
-    for (const { proxy } of running) proxy.cutEach();
-    const { leases: all } = await firstValueFrom(direct.lease.leases());
-    for (const { id } of all) await firstValueFrom(direct.lease.revoke(id));
-    await Promise.all(groups().map((actors) => isAlive(actors)));
-    expect(failuresOf(running)).toEqual([]);
-  }, 90_000);
-
-  test('outlive twelve seconds without a server, in which what they missed is compacted away', async () => {
-    const awayAt = performance.now();
-    await Promise.all(running.map(({ proxy }) => proxy.refuse()));
-    const signs = await Promise.all(groups().map(async ([first]) => first?.pipeline.poke?.(first.store, (round += 1))));
-    expect(signs.length).toBeGreaterThan(10);
-    for (let last = 0; last < 2; last++) await firstValueFrom(direct.kv.put('noise', ''));
-    const { header } = await firstValueFrom(direct.kv.put('noise', ''));
-    await firstValueFrom(direct.kv.compact(header.revision));
-    await server.kill();
-    for (const marks of ENDING)
-      ending.push({
-        fault: 'without a server',
-        actor: await stage.perform(String(marks), blockOf(marks), `away${ending.length}/`, () => undefined),
-      });
-    await delay(Math.max(0, AWAY_MS - (performance.now() - awayAt)));
-    await server.restart();
-    await others(running);
-    const compacted = running.filter(({ pipeline }) => pipeline.endsByCompaction === true);
-    await waitFor('watches say that their history is gone', () => compacted.every(({ failures }) => failures.length > 0));
-    expect(failuresOf(compacted)).toEqual(compacted.map(({ name }) => `${name}: Compacted`));
-    await Promise.all(
-      groups()
-        .filter(([first]) => first?.pipeline.endsByCompaction !== true)
-        .map((actors) => isAlive(actors, actors[0]?.pipeline.longLease !== true)),
-    );
-    expect(failuresOf(running.filter(({ pipeline }) => pipeline.endsByCompaction !== true))).toEqual([]);
-  }, 120_000);
-
-  test('complete when their client is closed, those that wait included, and let the process end', async () => {
-    for (const marks of ENDING)
-      ending.push({
-        fault: 'with each call lost once',
-        actor: await stage.perform(String(marks), blockOf(marks), `cut${ending.length}/`, (proxy) => proxy.cutEach()),
-      });
-    await waitFor('programs that end have ended', () => ending.every(({ actor }) => isOver(actor)), 30_000);
-    const before = failuresOf(running);
-    stage.send({ type: 'close' });
-    expect(await Promise.race([stage.exit, delay(20_000, 'it runs on', { ref: false })])).toBe(0);
-    expect(failuresOf(running)).toEqual(before);
-    expect(stage.complaints).toBe('');
-  }, 90_000);
+  test(
+    'complete when their client is closed, those that wait included, and let the process end',
+    async () => {
+      for (const marks of ENDING)
+        ending.push({
+          fault: 'with each call lost once',
+          actor: await stage.perform(String(marks), blockOf(marks), `cut${ending.length}/`, (proxy) => proxy.cutEach()),
+        });
+      await waitFor('programs that end have ended', () => ending.every(({ actor }) => isOver(actor)));
+      const before = failuresOf(running);
+      stage.send({ type: 'close' });
+      expect(await Promise.race([stage.exit, delay(60_000, 'it runs on', { ref: false })])).toBe(0);
+      expect(failuresOf(running)).toEqual(before);
+      expect(stage.complaints).toBe('');
+    },
+    TIMEOUT_MS,
+  );
 });
 
 /** Whether it has shown all that it says, or failed. */

@@ -29,7 +29,7 @@ describe('the headline of README.md', () => {
     expect(run.shown).toEqual(transcript);
     expect(run.afterAuth.at(-1)).toBe('failed: grey, 1000 ms');
     expect(run).toMatchObject({ stderr: '', exitCode: 0 });
-  }, 120_000);
+  }, 300_000);
 
   it('shows each status but failed, which the table below it explains', () => {
     const shown = new Set(transcript.flatMap((line) => /^(\w+): /.exec(line)?.[1] ?? []));

@@ -27,7 +27,7 @@ export interface ProgramRun {
   readonly exitCode: number | null;
 }
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** Runs a block as a program of its own, which is started while etcd is down, and gives the commands of its transcript. */
 export async function runProgram({ server, args, cwd, transcript }: ProgramOptions): Promise<ProgramRun> {

@@ -6,10 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../ports.js';
 import { findEtcd } from './find.js';
 import { getText } from './http.js';
+import { START_TIMEOUT_MS } from './launch.js';
 import { cleanEnv } from './run.js';
 import { startWatchdog } from './watchdog.js';
-
-const START_TIMEOUT_MS = 15_000;
 
 /** A running `etcd grpc-proxy`. */
 export interface GrpcProxy {

@@ -6,7 +6,7 @@ import { cleanEnv, lastLines } from './run.js';
 import type { ClientTls } from './types.js';
 
 /** Less than a hook of jest may take, so that the reason is told. */
-export const START_TIMEOUT_MS = 15_000;
+export const START_TIMEOUT_MS = 60_000;
 
 /** What must answer, and how to tell it from another etcd. */
 export interface Target {

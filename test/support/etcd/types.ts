@@ -50,7 +50,7 @@ export interface EtcdOptions {
   readonly clientTls?: ClientTls | undefined;
   /** Do not use the shared server of `ETCD_ENDPOINTS`: this test stops, pauses or breaks it. Implied by the options above. */
   readonly own?: boolean | undefined;
-  /** Default 15 000. */
+  /** Default 60 000. */
   readonly startTimeoutMs?: number | undefined;
   /** Nobody waits any more for it to be ready. */
   readonly signal?: AbortSignal | undefined;

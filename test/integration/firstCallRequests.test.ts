@@ -3,7 +3,7 @@ import { leaseId, memberId, put, type Client } from 'rxetcd';
 import type { Observable } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
 import { all, failureWith, only } from './support/outcomes.js';
-import { startProxy, type CountingProxy } from './support/proxy.js';
+import { startProxy, UNHEDGED, type CountingProxy } from './support/proxy.js';
 import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
@@ -12,7 +12,7 @@ let etcd: Client;
 
 beforeAll(async () => {
   proxy = await startProxy(fixture.server.endpoint);
-  etcd = fixture.client({ endpoints: proxy.endpoint });
+  etcd = fixture.client({ endpoints: proxy.endpoint, ...UNHEDGED });
 });
 afterAll(() => proxy.stop());
 

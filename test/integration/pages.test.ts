@@ -3,7 +3,7 @@ import { type Client, type RangeResponse } from 'rxetcd';
 import { concatMap, from, map, mergeMap, Subject, take, tap } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
 import { all, failureWith, only } from './support/outcomes.js';
-import { startProxy, type CountingProxy } from './support/proxy.js';
+import { startProxy, UNHEDGED, type CountingProxy } from './support/proxy.js';
 import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
@@ -16,7 +16,7 @@ const keysOf = (pages: readonly RangeResponse[]): string[] => pages.flatMap(({ k
 
 beforeAll(async () => {
   proxy = await startProxy(fixture.server.endpoint);
-  proxied = fixture.client({ endpoints: proxy.endpoint });
+  proxied = fixture.client({ endpoints: proxy.endpoint, ...UNHEDGED });
   await all(from(names).pipe(mergeMap((name) => fixture.etcd.kv.put(name, 'old'))));
 });
 afterAll(() => proxy.stop());

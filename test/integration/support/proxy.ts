@@ -7,6 +7,9 @@ export interface Passed {
   readonly body: string;
 }
 
+/** Options of a client whose calls are counted: it sends no second one while the machine is busy. */
+export const UNHEDGED = { attemptTimeoutMs: 30_000 };
+
 /** Passes HTTP on to a server and writes down what. */
 export interface CountingProxy {
   readonly endpoint: string;

@@ -8,8 +8,9 @@ import { waitFor } from '../../../support/waitFor.js';
 let server: FakeServer;
 const clients: Client[] = [];
 
+/** Makes a client that sends no call again while the machine is busy: calls and connections are counted here. */
 const clientOf = (options: ClientOptions = {}): Client => {
-  const client = createClient({ endpoints: server.endpoint, ...options });
+  const client = createClient({ endpoints: server.endpoint, attemptTimeoutMs: 60_000, requestTimeoutMs: 60_000, ...options });
   clients.push(client);
   return client;
 };

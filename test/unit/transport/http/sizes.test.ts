@@ -12,7 +12,8 @@ const header = { cluster_id: '1', member_id: '1', revision: '7', raft_term: '1' 
 
 const clients: Client[] = [];
 const clientOf = (options: ClientOptions): Client => {
-  const client = createClient({ maxResponseBytes: LIMIT, ...options });
+  // It asks no second time while the machine is busy.
+  const client = createClient({ maxResponseBytes: LIMIT, attemptTimeoutMs: 60_000, ...options });
   clients.push(client);
   return client;
 };

@@ -23,7 +23,13 @@ afterEach(async () => {
 
 describe('cluster', () => {
   test('memberList names each member with its URLs', async () => {
-    const { members, header } = await only(fixture.etcd.cluster.memberList());
+    const named = (options = {}) =>
+      waitForValue(
+        () => only(fixture.etcd.cluster.memberList(options)),
+        // Each publishes its name and URLs soon after its start, and the other may hear of them later.
+        ({ members: all }) => all.every(({ clientUrls }) => clientUrls.length > 0),
+      );
+    const { members, header } = await named();
     const expected = fixture.members.map(({ name, peerUrl, endpoint }) => ({
       id: expect.stringMatching(/^\d+$/),
       name,
@@ -34,7 +40,7 @@ describe('cluster', () => {
     expect(members).toHaveLength(2);
     expect(members).toEqual(expect.arrayContaining(expected));
     expect(members.map(({ id }) => id)).toContain(header.memberId);
-    expect((await only(fixture.etcd.cluster.memberList({ linearizable: false }))).members).toEqual(members);
+    expect((await named({ linearizable: false })).members).toEqual(members);
   });
 
   test('memberList asks the leader where the server can (3.5), and is not sent where it cannot', async () => {
@@ -49,7 +55,11 @@ describe('cluster', () => {
     const { members } = await only(fixture.etcd.cluster.memberUpdate(id, [other, 'http://127.0.0.2:1']));
     expect(members.find((member) => member.id === id)?.peerUrls).toEqual([other, 'http://127.0.0.2:1']);
     await only(fixture.etcd.cluster.memberUpdate(id, [fixture.server.peerUrl ?? '']));
-    expect((await self()).peerUrls).toEqual([fixture.server.peerUrl]);
+    // The other member may hear of it later.
+    await waitForValue(
+      async () => (await self()).peerUrls.join(),
+      (urls) => urls === fixture.server.peerUrl,
+    );
   });
 
   test('memberAdd lets another server join, and memberRemove makes it leave', async () => {

@@ -42,7 +42,7 @@ async function carriedOut(action: 'ENABLE' | 'CANCEL', version: string): Promise
   const { maintenance } = fixture.etcd;
   if (fixture.has('3.6')) await only(maintenance.downgrade(action, version));
   else
-    expect((await failureWith('AmbiguousWrite', maintenance.downgrade(action, version, { timeoutMs: 300 }))).cause.reason).toBe(
+    expect((await failureWith('AmbiguousWrite', maintenance.downgrade(action, version, { timeoutMs: 1_000 }))).cause.reason).toBe(
       'DeadlineExceeded',
     );
 }

@@ -19,7 +19,7 @@ describe('examples', () => {
     const { stdout, stderr, code } = await run(process.execPath, [...tsx, resolve(projectRoot(), 'examples', file)], {
       cwd: projectRoot(),
       env: { ETCD_ENDPOINTS: server.endpoint },
-      timeoutMs: 25_000,
+      timeoutMs: 60_000,
     });
     expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
     return stdout.trimEnd().split('\n');

@@ -34,10 +34,11 @@ describe('a lease', () => {
 
   test('is granted, refreshed for longer than its TTL, and gone when it is unsubscribed from', async () => {
     const { kv, lease } = fixture.etcd;
-    const held = holding(lease({ ttl: 2 }));
+    const held = holding(lease({ ttl: 3 }));
     const { id, ttl } = await held.first();
     await only(kv.put('life/key', '', { lease: id }));
-    await waitForValue(held.kinds, (kinds) => kinds.length >= 6);
+    // Each refresh is a third of the TTL after the last.
+    await waitForValue(held.kinds, (kinds) => kinds.length >= 5);
     expect(held.kinds()).toEqual(['granted', ...Array<string>(held.values.length - 1).fill('refreshed')]);
     for (const { remainingMs } of held.values) expect(remainingMs).toBeGreaterThan(0);
     for (const { remainingMs } of held.values) expect(remainingMs).toBeLessThanOrEqual(ttl * 1_000);
@@ -46,7 +47,6 @@ describe('a lease', () => {
     await waitForValue(
       () => only(kv.exists('life/key')),
       (there) => !there,
-      1_500,
     );
     expect(held.error).toBeUndefined();
   });
@@ -72,9 +72,11 @@ describe('a lease', () => {
       () => mine.remainingMs,
       (now) => now < remainingMs - 50,
     );
-    const low = mine.remainingMs;
-    expect(await only(mine.refresh())).toBeGreaterThan(low);
-    expect(mine.remainingMs).toBeGreaterThan(low);
+    // By its end: less may remain where the answer took long.
+    const end = (leftMs: number) => performance.now() + leftMs;
+    const before = end(mine.remainingMs);
+    expect(end(await only(mine.refresh()))).toBeGreaterThan(before);
+    expect(end(mine.remainingMs)).toBeGreaterThan(before);
     expect(held.kinds()).toEqual(['granted', 'refreshed']);
     await only(lease.revoke(id));
     await failureWith('LeaseLost', mine.refresh());
@@ -109,7 +111,8 @@ describe('a lease', () => {
     await waitForValue(
       async () => (await only(lease.timeToLive(id))).ttl,
       (ttl) => ttl === -1,
-      1_500,
+      // Before its time is over.
+      20_000,
     );
   });
 
@@ -132,7 +135,7 @@ describe('a lease', () => {
 
   test('with regrant, that is revoked elsewhere, is followed by another', async () => {
     const { kv, lease } = fixture.etcd;
-    const held = holding(lease({ ttl: 2, onLost: 'regrant' }));
+    const held = holding(lease({ ttl: 3, onLost: 'regrant' }));
     const { id } = await held.first();
     await only(lease.revoke(id));
     await waitForValue(held.kinds, (kinds) => kinds.filter((kind) => kind === 'granted').length === 2);
@@ -144,18 +147,19 @@ describe('a lease', () => {
     await waitForValue(
       () => only(kv.exists('life/regranted')),
       (there) => !there,
-      1_500,
     );
   });
 
   test('that is left at once, a thousand times, leaves none behind', async () => {
     const { lease } = fixture.etcd;
-    const leases = async () => (await only(lease.leases())).leases.length;
-    const before = await leases();
+    const leases = async () => (await only(lease.leases())).leases.map(({ id }) => id);
+    // Those of other tests may end meanwhile.
+    const before = new Set(await leases());
+    const since = async () => (await leases()).filter((id) => !before.has(id)).length;
     const other = fixture.client();
     for (let round = 0; round < 1_000; round++) other.lease({ ttl: 60 }).subscribe().unsubscribe();
-    await waitForValue(leases, (count) => count > before);
-    await waitForValue(leases, (count) => count === before);
+    await waitForValue(since, (count) => count > 0);
+    await waitForValue(since, (count) => count === 0);
   });
 });
 

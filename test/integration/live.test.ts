@@ -76,7 +76,6 @@ describe('live', () => {
       await only(kv.txn({ success: [put(`${prefix}00000`, String(round)), put(`${prefix}10499`, String(round))] }));
     }
     await updated(seen, ({ state }) => state.get(`${prefix}00000`)?.value === String(round));
-    expect(round).toBeGreaterThan(1);
     for (const { state } of seen.values) {
       expect(state.size).toBe(names.length);
       expect(state.get(`${prefix}00000`)?.value).toBe(state.get(`${prefix}10499`)?.value);

@@ -77,7 +77,7 @@ describe('lockService', () => {
   test('a timeout ends the waiting and leaves no key either', async () => {
     const { lockService } = fixture.etcd;
     const { key } = await only(lockService.lock('lock/late'));
-    const error = await failureWith('AmbiguousWrite', lockService.lock('lock/late', { timeoutMs: 200 }));
+    const error = await failureWith('AmbiguousWrite', lockService.lock('lock/late', { timeoutMs: 1_000 }));
     expect(error.cause.reason).toBe('DeadlineExceeded');
     await waitForValue(
       () => waiting('lock/late'),

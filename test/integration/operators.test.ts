@@ -11,15 +11,17 @@ const fixture = withEtcd({ own: true });
 test('withLease keeps a key for as long as it is subscribed to, and brings it back when its lease was revoked', async () => {
   const { kv, lease } = fixture.etcd;
   const me = (): Promise<KeyValue | undefined> => only(kv.get('services/me'));
-  const announced = lease({ ttl: 1, onLost: 'regrant' })
+  const errors: unknown[] = [];
+  const announced = lease({ ttl: 3, onLost: 'regrant' })
     .pipe(withLease(({ id }) => of('10.0.0.1').pipe(putTo(kv, 'services/me', { lease: id }))))
-    .subscribe();
+    .subscribe({ error: (error: unknown) => errors.push(error) });
   const first = await waitForValue(me, (found) => found !== undefined);
   await only(lease.revoke(first!.lease!));
   const second = await waitForValue(me, (found) => found !== undefined && found.lease !== first!.lease);
   expect(second?.value).toBe('10.0.0.1');
   announced.unsubscribe();
   await waitForValue(me, (found) => found === undefined);
+  expect(errors).toEqual([]);
 });
 
 describe('withLock', () => {

@@ -116,6 +116,7 @@ describe('a semaphore', () => {
     const a = hold(etcd.semaphore('sem/lease', 1, { lease: id }));
     expect((await a.had).lease).toBe(id);
     await failureWith('DeadlineExceeded', fixture.etcd.semaphore('sem/lease', 1, { timeoutMs: 100 }));
+    await inQueue('sem/lease/', 1);
     const waiting = hold(etcd.semaphore('sem/lease', 1));
     await inQueue('sem/lease/', 2);
     await etcd.close();

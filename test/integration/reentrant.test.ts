@@ -105,9 +105,9 @@ describe('a reentrant lock', () => {
   });
 
   test('keeps its lease alive when the one who took it has left', async () => {
-    const first = enter(fixture.client(), 're/heir', ann, 2);
+    const first = enter(fixture.client(), 're/heir', ann, 3);
     const { lease } = await first.had;
-    const heir = enter(fixture.etcd, 're/heir', ann, 2);
+    const heir = enter(fixture.etcd, 're/heir', ann, 3);
     await heir.had;
     first.leave();
     const { grantedTtl } = await only(fixture.etcd.lease.timeToLive(lease));
@@ -240,17 +240,19 @@ describe('a reentrant lock', () => {
   });
 
   test('that is not wanted any more before it is had leaves no key, and no lease', async () => {
-    const { etcd } = fixture;
-    const leases = async () => (await only(etcd.lease.leases())).leases.length;
-    const before = await leases();
+    const leases = async () => (await only(fixture.etcd.lease.leases())).leases.map(({ id }) => id);
+    const before = new Set(await leases());
+    const etcd = fixture.client();
     // It takes some round trips: for the leases of the share and of the place, and for the keys.
     for (let round = 0; round < 60; round++) {
       const entering = etcd.lock(`re/early/${round}`, { reentrant: ann }).subscribe();
       for (let trips = round % 6; trips > 0; trips--) await only(etcd.kv.get('re/early'));
       entering.unsubscribe();
     }
-    await waitForValue(leases, (count) => count <= before);
-    await nothingLeft('re/early');
+    // It waits for what was sent.
+    expect(await etcd.close({ timeoutMs: 60_000 })).toMatchObject({ unreleased: [] });
+    expect((await leases()).filter((id) => !before.has(id))).toEqual([]);
+    expect(await count('re/early')).toBe(0);
   });
 
   test('two that enter at the same moment share one place, however often', async () => {
@@ -344,7 +346,7 @@ describe('the same holder', () => {
     'who dies frees its share: the lock goes when the last of them is dead, and not before',
     async () => {
       const { child, revision } = await processThatOwns('re/dies', 'host');
-      const survivor = enter(fixture.etcd, 're/dies', 'host', 2);
+      const survivor = enter(fixture.etcd, 're/dies', 'host', 4);
       expect((await survivor.had).revision).toBe(revision);
       const other = enter(fixture.etcd, 're/dies', bob);
       const gone = once(child, 'exit');
@@ -353,7 +355,7 @@ describe('the same holder', () => {
       await waitForValue(
         () => count('re/dies.shares/host'),
         (keys) => keys === 2,
-        20_000,
+        START_MS,
       );
       expect([survivor.has, other.has]).toEqual([true, false]);
       survivor.leave();

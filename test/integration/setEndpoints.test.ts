@@ -73,7 +73,7 @@ test('a lease is refreshed elsewhere, and is not lost', async () => {
   const etcd = fixture.client({ endpoints: before.endpoint, streams: { initialBackoffMs: 5 } });
   const lost: unknown[] = [];
   const events: string[] = [];
-  const held = etcd.lease({ ttl: 2 }).subscribe({
+  const held = etcd.lease({ ttl: 3 }).subscribe({
     next: ({ type }) => events.push(type),
     error: (error: unknown) => lost.push(error),
   });

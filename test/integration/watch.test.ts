@@ -48,7 +48,7 @@ describe('watch', () => {
       await events(etcd, { prefix: 'no/' }, { noDelete: true }),
     ];
     for (const call of [kv.put('no/a', '1'), kv.delete('no/a'), kv.put('no/a', '2'), kv.delete('no/a')]) await only<unknown>(call);
-    await seenAtLeast(deletes, 2);
+    await Promise.all([seenAtLeast(deletes, 2), seenAtLeast(puts, 2)]);
     expect([puts.values.map(shown), deletes.values.map(shown)]).toEqual([
       ['put no/a=1', 'put no/a=2'],
       ['delete no/a=', 'delete no/a='],

@@ -32,7 +32,6 @@ export const updated = <T>(seen: Seen<T>, holds: (latest: T) => boolean): Promis
   waitForValue(
     () => [seen.errors, last(seen)] as const,
     ([errors, latest]) => errors.length > 0 || (latest !== undefined && holds(latest)),
-    20_000,
   );
 
 /** Batches of a watch that sees everything from now on. */

@@ -45,6 +45,8 @@ const USES: Readonly<Record<string, Use>> = {
 
 /** How long clients are watched before connections die: calls have lasted for a while then. */
 const BEFORE_MS = 2_500;
+/** Halves of that. */
+const BEGINS_WITHIN = 5;
 
 const scenes = new Map<boolean, Scene>();
 const proxies: TcpProxy[] = [];
@@ -80,9 +82,13 @@ async function outcomeOf({ tls = false, carrier = 'auto', work, alone = false }:
   watching.add(work?.(client));
   const sent = (): number => watches.up.bytes + others.up.bytes;
   await after(BEFORE_MS / 2);
-  const before = sent();
-  await after(BEFORE_MS / 2);
-  const idleBytes = sent() - before;
+  let idleBytes = NaN;
+  // On a busy machine the last of what is said at the beginning comes late.
+  for (let attempt = 1; attempt === 1 || (work === undefined && idleBytes > 0 && attempt <= BEGINS_WITHIN); attempt += 1) {
+    const before = sent();
+    await after(BEFORE_MS / 2);
+    idleBytes = sent() - before;
+  }
   const sinceDeath = stopwatch();
   for (const { up, down } of alone ? [watches] : [watches, others]) {
     up.stall();

@@ -125,7 +125,7 @@ function compileAndRun(title, packageJson, compilerOptions) {
     return;
   }
   // It has to end by itself after close().
-  const ran = spawnSync(process.execPath, ['out/consumer.js'], { cwd: project, encoding: 'utf8', timeout: 10_000 });
+  const ran = spawnSync(process.execPath, ['out/consumer.js'], { cwd: project, encoding: 'utf8', timeout: 60_000 });
   const ok = ran.status === 0 && ran.stdout === 'ok\n';
   check(ok, `${title}: ends with ${ran.signal ?? `exit code ${ran.status}`}, says ${JSON.stringify(ran.stdout)}\n${ran.stderr}`);
   if (ok) console.log(`✓ ${title}: compiles, runs and ends`);
@@ -243,7 +243,7 @@ function callWith(title, files, expected) {
       };
       etcd.kv.get('key').subscribe({ error: ended });
     });`;
-  const { stdout, stderr } = spawnSync(process.execPath, ['--eval', program], { cwd: project, encoding: 'utf8', timeout: 10_000 });
+  const { stdout, stderr } = spawnSync(process.execPath, ['--eval', program], { cwd: project, encoding: 'utf8', timeout: 60_000 });
   const ok = stdout === `requests ${expected}\n`;
   check(ok, `with ${title}: expected requests by its ${expected}, received ${JSON.stringify(stdout)}\n${stderr}`);
   if (ok) console.log(`✓ with ${title}, a call loads its ${expected}`);
@@ -254,7 +254,7 @@ async function bundleAndRun(title, options) {
   const outfile = join(folder, `bundle-${title.replaceAll(/\W+/g, '-')}.${options.format === 'cjs' ? 'cjs' : 'mjs'}`);
   const common = { entryPoints: [join(here, 'consumer.ts')], absWorkingDir: folder, nodePaths: [join(folder, 'node_modules')] };
   await build({ ...common, bundle: true, platform: 'node', outfile, logLevel: 'silent', tsconfigRaw: '{}', ...options });
-  const ran = spawnSync(process.execPath, [outfile], { cwd: folder, encoding: 'utf8', timeout: 10_000 });
+  const ran = spawnSync(process.execPath, [outfile], { cwd: folder, encoding: 'utf8', timeout: 60_000 });
   const ok = ran.status === 0 && ran.stdout === 'ok\n';
   check(ok, `${title}: ends with ${ran.signal ?? `exit code ${ran.status}`}, says ${JSON.stringify(ran.stdout)}\n${ran.stderr}`);
   if (ok) console.log(`✓ ${title}: runs and ends`);

@@ -10,8 +10,8 @@ import { makeTls, type Tls } from '../../support/tls.js';
 export { collect } from '../watch/support/collect.js';
 export { rejection } from '../support.js';
 
-/** Of tests that start some twenty proxies at once. In milliseconds. */
-export const PATIENCE_MS = 120_000;
+/** Of tests that start some twenty proxies. In milliseconds. What does not come is told sooner. */
+export const PATIENCE_MS = 240_000;
 
 const refused = proxiesRefused();
 

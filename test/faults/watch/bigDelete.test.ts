@@ -7,8 +7,9 @@ import { fill } from './support/fill.js';
 import { setScene, type Scene } from './support/scene.js';
 import { waitFor } from '../../support/waitFor.js';
 
-const ARRIVES_WITHIN_MS = 10_000;
-const SILENT_AT_MOST_MS = 2_000;
+/** A quiet machine takes a third of these. */
+const ARRIVES_WITHIN_MS = 15_000;
+const SILENT_AT_MOST_MS = 6_000;
 /** A txn takes no more operations. */
 const KEYS_PER_TXN = 125;
 
@@ -52,10 +53,10 @@ describe.each(CARRIERS)('one call that deletes many keys, over %s (TLS: %s),', (
     if (forLongMessages(carrier, scene.server) === carrier) expect(lost.values).toEqual([]);
     expect(new Set(gone.values.map(({ kv }) => kv.key)).size).toBe(keys);
     expect(new Set(gone.values.map(({ revision }) => revision)).size).toBe(1);
-    // etcd takes less than a second for the call. On a machine that takes longer, everything else does, too.
+    // etcd takes less than half a second for the call. On a machine that takes longer, everything else does, too.
     const callMs = deletedAt - calledAt;
     expect(arrivedAt - deletedAt).toBeLessThan(Math.max(ARRIVES_WITHIN_MS, 10 * callMs));
     const silentMs = heard.values.map(({ timestamp: at }, index) => at - (written.values[index] ?? at));
-    expect(Math.max(...silentMs)).toBeLessThan(Math.max(SILENT_AT_MOST_MS, 2 * callMs));
+    expect(Math.max(...silentMs)).toBeLessThan(Math.max(SILENT_AT_MOST_MS, 10 * callMs));
   });
 });

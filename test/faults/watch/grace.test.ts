@@ -57,7 +57,7 @@ test('a lock that is waited for again at once does not give up the stream', asyn
 
 test('after the grace the stream is given up, and the server keeps nothing; connection$ tells of neither', async () => {
   const nothing = await watchersLeft(scene, { watchers: 0, streams: 0 });
-  client = scene.client({ carrier: 'websocket', heartbeatMs: 20, lingerMs: 300 });
+  client = scene.client({ carrier: 'websocket', heartbeatMs: 20, responseTimeoutMs: 10_000, lingerMs: 300 });
   const states = collect(client.connection$);
   const before = await watchCounts();
   const { header } = await firstValueFrom(client.kv.range('none'));

@@ -1,63 +1,73 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { exhaustMap, filter, firstValueFrom, interval, Subscription } from 'rxjs';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { exhaustMap, filter, firstValueFrom, interval } from 'rxjs';
 import type { Client, ConnectionState } from '../../../src/index.js';
-import { CARRIERS, has } from './support/carriers.js';
+import { CARRIERS, has, type CarrierOption } from './support/carriers.js';
 import { collect, type Collected } from './support/collect.js';
 import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
 import { waitFor } from '../../support/waitFor.js';
 
 /** A watch that is silent is renewed after 60 of them, and one that is to bring bookmarks after 10. */
-const HEARTBEAT_MS = 50;
+const HEARTBEAT_MS = 30;
 const RENEWALS_MS = 60 * HEARTBEAT_MS * 3;
 
 const losses = (client: Client): Collected<ConnectionState> =>
   collect(client.connection$.pipe(filter(({ status }) => status === 'reconnecting')));
 
-describe.each(CARRIERS)('a watch that is quiet, over %s (TLS: %s),', (carrier, tls) => {
-  let scene: Scene;
-  let client: Client;
-  let compacting = Subscription.EMPTY;
+describe('a watch that is quiet, over each carrier,', () => {
+  const scenes: { readonly carrier: CarrierOption; readonly scene: Scene }[] = [];
 
   beforeAll(async () => {
-    scene = await setScene({ tls });
-    client = scene.client({ carrier, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 3_000 });
+    for (const [carrier, tls] of CARRIERS) scenes.push({ carrier, scene: await setScene({ tls }) });
   });
-  afterEach(() => compacting.unsubscribe());
-  afterAll(() => scene.close());
+  afterAll(() => Promise.all(scenes.map(({ scene }) => scene.close())));
 
-  test('stays on its connection while nothing at all is written', async () => {
-    const idle = scene.client({ carrier, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 1_000 });
-    const watch = collect(idle.watch('idle'));
-    const lost = losses(idle);
-    await firstValueFrom(idle.watchBatches('idle'));
-    const end = performance.now() + RENEWALS_MS / 2;
-    await waitFor('a question, or a renewal, would have been lost', () => performance.now() > end);
-    expect([watch.error, lost.values]).toEqual([undefined, []]);
-    await firstValueFrom(scene.direct.kv.put('idle', 'y'));
-    await waitFor('it reports what is written then', () => watch.values.length > 0 || watch.error !== undefined);
-    expect([watch.error, lost.values]).toEqual([undefined, []]);
-    watch.stop();
-  });
+  /** Tries all carriers at the same time, as it is a matter of waiting, and holds what each of them came to. */
+  async function overEach(come: (scene: Scene, carrier: CarrierOption) => Promise<object>, expected: object): Promise<void> {
+    const came = await Promise.all(scenes.map(async ({ carrier, scene }) => [carrier, await come(scene, carrier)]));
+    expect(Object.fromEntries(came)).toEqual(Object.fromEntries(scenes.map(({ carrier }) => [carrier, expected])));
+  }
 
-  test('survives compactions as long as it is not cut', async () => {
-    const watch = collect(client.watch('quiet'));
-    const lost = losses(client);
-    await firstValueFrom(client.watchBatches('quiet'));
-    let compacted = 0;
-    compacting = interval(300)
-      .pipe(
-        exhaustMap(() => scene.direct.kv.put('other', 'x')),
-        exhaustMap(({ header }) => scene.direct.kv.compact(header.revision)),
-      )
-      .subscribe(() => (compacted += 1));
-    const end = performance.now() + RENEWALS_MS;
-    await waitFor('it should have been renewed several times', () => performance.now() > end && compacted > 5);
-    expect([watch.error, lost.values]).toEqual([undefined, []]);
-    await firstValueFrom(scene.direct.kv.put('quiet', 'y'));
-    await waitFor('it goes on', () => watch.values.length > 0 || watch.error !== undefined);
-    expect([watch.error, lost.values]).toEqual([undefined, []]);
-    expect(watch.values.map(({ kv }) => kv.value)).toEqual(['y']);
-  });
+  test('stays on its connection while nothing at all is written', () =>
+    overEach(
+      async (scene, carrier) => {
+        const idle = scene.client({ carrier, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 1_000 });
+        const watch = collect(idle.watch('idle'));
+        const lost = losses(idle);
+        await firstValueFrom(idle.watchBatches('idle'));
+        const end = performance.now() + RENEWALS_MS / 2;
+        await waitFor('a question, or a renewal, would have been lost', () => performance.now() > end);
+        const before = lost.values.length;
+        await firstValueFrom(scene.direct.kv.put('idle', 'y'));
+        await waitFor('it reports what is written then', () => watch.values.length > 0 || watch.error !== undefined);
+        watch.stop();
+        return { before, lost: lost.values, error: watch.error };
+      },
+      { before: 0, lost: [], error: undefined },
+    ));
+
+  test('survives compactions as long as it is not cut', () =>
+    overEach(
+      async (scene, carrier) => {
+        const client = scene.client({ carrier, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 3_000 });
+        const watch = collect(client.watch('quiet'));
+        const lost = losses(client);
+        await firstValueFrom(client.watchBatches('quiet'));
+        const compactions = collect(
+          interval(300).pipe(
+            exhaustMap(() => scene.direct.kv.put('other', 'x')),
+            exhaustMap(({ header }) => scene.direct.kv.compact(header.revision)),
+          ),
+        );
+        const end = performance.now() + RENEWALS_MS;
+        await waitFor('it should have been renewed several times', () => performance.now() > end && compactions.values.length > 5);
+        compactions.stop();
+        const before = lost.values.length;
+        await firstValueFrom(scene.direct.kv.put('quiet', 'y'));
+        await waitFor('it goes on', () => watch.values.length > 0 || watch.error !== undefined);
+        return { before, lost: lost.values, errors: [watch.error, compactions.error], values: watch.values.map(({ kv }) => kv.value) };
+      },
+      { before: 0, lost: [], errors: [undefined, undefined], values: ['y'] },
+    ));
 });
 
 describe('a watch over chunked answers that is to bring bookmarks', () => {

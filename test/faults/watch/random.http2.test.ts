@@ -1,12 +1,16 @@
 import { test } from '@jest/globals';
-import { randomRun } from './support/randomRun.js';
+import { PATIENCE_MS, randomRun } from './support/randomRun.js';
 
-test('over HTTP/2', async () => {
-  await randomRun('http2 on TLS', {
-    carrier: 'http2',
-    tls: true,
-    faults: { cut: 12, stall: 1, refuse: 2, kill: 1, compact: 1 },
-    cuts: 35,
-    events: 20_000,
-  });
-}, 180_000);
+test(
+  'over HTTP/2',
+  async () => {
+    await randomRun('http2 on TLS', {
+      carrier: 'http2',
+      tls: true,
+      faults: { cut: 12, stall: 1, refuse: 2, kill: 1, compact: 1 },
+      cuts: 35,
+      events: 20_000,
+    });
+  },
+  PATIENCE_MS,
+);

@@ -1,12 +1,16 @@
 import { test } from '@jest/globals';
-import { randomRun } from './support/randomRun.js';
+import { PATIENCE_MS, randomRun } from './support/randomRun.js';
 
-test('over WebSocket on TLS', async () => {
-  await randomRun('websocket on TLS', {
-    carrier: 'websocket',
-    tls: true,
-    faults: { cut: 12, stall: 1, refuse: 2, kill: 1, compact: 1 },
-    cuts: 35,
-    events: 20_000,
-  });
-}, 180_000);
+test(
+  'over WebSocket on TLS',
+  async () => {
+    await randomRun('websocket on TLS', {
+      carrier: 'websocket',
+      tls: true,
+      faults: { cut: 12, stall: 1, refuse: 2, kill: 1, compact: 1 },
+      cuts: 35,
+      events: 20_000,
+    });
+  },
+  PATIENCE_MS,
+);

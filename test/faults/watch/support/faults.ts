@@ -20,10 +20,18 @@ export type FaultKind = Fault['kind'];
 /** How often each, beside the others. */
 export type Weights = Readonly<Partial<Record<FaultKind, number>>>;
 
-/** The next fault of a schedule: the same for the same seed. */
-export function drawFault(random: Random, weights: Weights): Fault {
-  const kinds = Object.entries(weights).flatMap(([kind, weight]) => Array.from({ length: weight }, () => kind as FaultKind));
-  const kind = random.pick(kinds);
+/** A schedule of faults, the same for the same seed. It draws from a deck, and from a new one when that is through: so every kind has its turn soon. */
+export function faultsOf(random: Random, weights: Weights): () => Fault {
+  const deck: FaultKind[] = [];
+  return () => {
+    if (deck.length === 0)
+      deck.push(...Object.entries(weights).flatMap(([kind, weight]) => Array.from({ length: weight }, () => kind as FaultKind)));
+    const [kind = 'cut'] = deck.splice(random.int(0, deck.length - 1), 1);
+    return faultOf(kind, random);
+  };
+}
+
+function faultOf(kind: FaultKind, random: Random): Fault {
   switch (kind) {
     case 'cut': {
       const lane = random.chance(0.7) ? 'down' : 'up';

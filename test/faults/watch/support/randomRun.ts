@@ -4,7 +4,7 @@ import { History } from '../../../support/watchGuarantees.js';
 import type { EtcdServer } from '../../../support/etcd/index.js';
 import { askedSeed, randomFrom, type Random } from '../../../support/random.js';
 import { forLongMessages, has } from './carriers.js';
-import { drawFault, strike, type FaultKind, type Weights, type Witness } from './faults.js';
+import { faultsOf, strike, type FaultKind, type Weights, type Witness } from './faults.js';
 import { setScene, type Scene, type SceneOptions } from './scene.js';
 import { Watches } from './watches.js';
 import { Writers } from './writers.js';
@@ -19,6 +19,11 @@ export interface RunOptions extends SceneOptions {
   /** So many revisions the slowest watch may be behind before the writers wait for it: 1 000 if left out. */
   readonly lag?: number;
 }
+
+/** A run that hangs is ended then: a quiet machine takes a tenth of it, and a busy one several times as long. */
+const LONGEST_MS = 240_000;
+/** Of the test: what is due at the end is waited for as well. In milliseconds. */
+export const PATIENCE_MS = LONGEST_MS + 120_000;
 
 /** So many revisions the watches miss at least before a compaction. */
 const MISSED = 50;
@@ -65,13 +70,14 @@ async function run(scene: Scene, random: Random, { carrier, faults, lag = 1_000,
     },
   };
   const schedule = random.fork('faults');
+  const nextFault = faultsOf(schedule, faults);
   const done = new Map<FaultKind, number>();
   const count = (kind: FaultKind): number => done.get(kind) ?? 0;
   try {
-    const deadline = performance.now() + 100_000;
+    const deadline = performance.now() + LONGEST_MS;
     while (count('cut') < cuts || watches.delivered < events || done.size < Object.keys(faults).length) {
-      if (performance.now() > deadline) throw new Error(`only ${count('cut')} cuts and ${watches.delivered} events in 100 s`);
-      const fault = drawFault(schedule, faults);
+      if (performance.now() > deadline) throw new Error(`only ${count('cut')} cuts and ${watches.delivered} events in ${LONGEST_MS} ms`);
+      const fault = nextFault();
       const settle = schedule.chance(0.1);
       if (schedule.chance(0.3)) watches.join(writers.revision);
       await strike(fault, scene, witness);

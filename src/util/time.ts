@@ -3,6 +3,9 @@ import { asyncScheduler, type Subscription } from 'rxjs';
 /** Reads the monotonic clock. A variable costs no more than a direct call. */
 // eslint-disable-next-line no-restricted-properties -- the only place that reads it
 let readMonotonic = (): number => performance.now();
+/** Reads the wall clock beside that of RxJS, which TestScheduler leaves alone. */
+// eslint-disable-next-line no-restricted-properties -- RxJS's clock is compared with it
+const wallClock = (): number => Date.now();
 let followsRxjs = false;
 
 /**
@@ -16,8 +19,15 @@ export const monotonicNow = (): number => readMonotonic();
  * timers of RxJS, but not `performance.now`. Fake timers always replace `Date`, and some of them nothing else.
  */
 export function followRxjsTime(): void {
+  if (followsRxjs) return;
   followsRxjs = true;
-  readMonotonic = () => asyncScheduler.now();
+  // The clock goes on where it was, so that nothing that waits already falls due. The frames of a TestScheduler begin
+  // with 0, and are taken as they are.
+  const origin = Math.round(wallClock() - readMonotonic());
+  readMonotonic = () => {
+    const wall = asyncScheduler.now();
+    return wall < origin ? wall : wall - origin;
+  };
 }
 
 /** Two readings of the wall clock, one after the other, differ by less than this. In milliseconds. */
@@ -25,8 +35,7 @@ const SAME_CLOCK_MS = 1_000;
 
 /** Returns whether the time of RxJS is virtual, in a process that follows it: whether this is `TestScheduler.run`. */
 export function isTimeVirtual(): boolean {
-  // eslint-disable-next-line no-restricted-properties -- the clock beside that of RxJS, which TestScheduler leaves alone
-  return followsRxjs && Math.abs(asyncScheduler.now() - Date.now()) > SAME_CLOCK_MS;
+  return followsRxjs && Math.abs(asyncScheduler.now() - wallClock()) > SAME_CLOCK_MS;
 }
 
 /** A time by the wall clock and by the monotonic clock. */

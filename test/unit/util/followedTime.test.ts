@@ -32,6 +32,13 @@ describe('the clock of the client', () => {
     const follow = (): void => followRxjsTime();
     afterEach(() => void jest.useRealTimers());
 
+    test('goes on where it was', () => {
+      const before = monotonicNow();
+      follow();
+      expect(monotonicNow() - before).toBeGreaterThanOrEqual(-1);
+      expect(monotonicNow() - before).toBeLessThan(HOUR);
+    });
+
     test('moves with TestScheduler.run', () => {
       follow();
       expect(isTimeVirtual()).toBe(false);

@@ -4,7 +4,7 @@ import rxjs from 'eslint-plugin-rxjs-x';
 import tseslint from 'typescript-eslint';
 
 const library = ['src/**/*.ts', 'operators/**/*.ts'];
-const viaTransport = 'Only src/transport knows Node and sockets.';
+const viaTransport = 'Only src/node and src/browser know the host and sockets.';
 
 /** What exists in Node but not wherever RxJS runs, or what RxJS has its own, virtual-time way for. */
 const hostGlobals = [
@@ -81,8 +81,12 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/transport/**/*.ts'],
-    rules: { 'no-restricted-globals': 'off', 'no-restricted-imports': restrictImports() },
+    files: ['src/{node,browser}/**/*.ts'],
+    rules: { 'no-restricted-globals': 'off' },
+  },
+  {
+    files: ['src/node/**/*.ts'],
+    rules: { 'no-restricted-imports': restrictImports() },
   },
   {
     files: ['operators/**/*.ts'],

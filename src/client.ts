@@ -14,16 +14,13 @@ import { capturesItself, capturing } from './model/captured.js';
 import { checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds } from './model/validate.js';
 import { namespace, type Namespace, type NamespaceMeans } from './namespace.js';
 import { settingsOf, type ClientOptions } from './options/clientOptions.js';
+import type { Platform } from './platform.js';
 import { rawCall, type RawCallOptions } from './services/rawCall.js';
 import { serverInfoService, type HealthChecks } from './services/serverInfo.js';
 import { LeaseActivity } from './transport/endpoints/activity.js';
 import type { CallOptions } from './transport/call.js';
 import { createCaller } from './transport/caller.js';
-import { jsonWire } from './transport/json/jsonWire.js';
-import { lazyTransport } from './transport/http/transport.js';
-import { checkRuntime, loadModule } from './transport/node.js';
 import { multicast, type Multicast } from './util/multicast.js';
-import { TlsSource } from './transport/tls/certificates.js';
 import { createWatchStreams } from './watch/streams/duplexStream.js';
 import { OwnWrites, ScopedOwnWrites } from './watch/ownWrites/ownWrites.js';
 
@@ -120,26 +117,17 @@ export interface CloseOptions {
 const CLOSE: OptionKinds<CloseOptions> = { timeoutMs: MILLISECONDS };
 
 /**
- * Creates a client. No request is sent before the first subscription.
+ * Creates a client on a platform.
  *
- * @throws InvalidOptionError that names the option; EtcdError `UnsupportedRuntime` on Bun
- *
- * ```ts
- * const etcd = createClient({ endpoints: ['https://a:2379', 'https://b:2379'], auth: { username, password } });
- * ```
+ * @throws InvalidOptionError that names the option; EtcdError `UnsupportedRuntime`
  */
-export function createClient(options: ClientOptions = {}): Client {
-  checkRuntime();
-  const settings = settingsOf(options);
-  // Checked now, so that a mistake is reported here and not by the first call.
-  const tls = new TlsSource(settings.tls);
-  const transport = lazyTransport(async () => {
-    const { undiciTransport } = await loadModule(() => import('./transport/http/undiciTransport.js'));
-    return undiciTransport({ ...settings, tls });
-  });
+export function openClient(platform: Platform, options: ClientOptions): Client {
+  const limits = platform.limits(options);
+  const settings = settingsOf(options, limits);
+  const wire = platform.wire(settings);
   const writes = new OwnWrites();
   const leases = new LeaseActivity();
-  const caller = createCaller(jsonWire(transport, settings), settings, writes, leases);
+  const caller = createCaller(wire, settings, writes, leases);
   const streams = createWatchStreams(caller, settings.streams);
   // Replayed: an Observable that is subscribed to after `close()` completes, too.
   const closed: Multicast<void> = multicast({ replay: true });
@@ -169,6 +157,7 @@ export function createClient(options: ClientOptions = {}): Client {
     ...namespace({
       caller,
       streams,
+      identity: platform.identity,
       settings: settings.streams,
       // Not all settings: each watch keeps a reference to what it gets, and must show no password if it is logged.
       maxResponseBytes: settings.maxResponseBytes,
@@ -182,7 +171,7 @@ export function createClient(options: ClientOptions = {}): Client {
     ...serverInfoService(caller),
     call: capturesItself(<A>(path: string, body: Json, callOptions: RawCallOptions<A> = {}) => rawCall(caller, path, body, callOptions)),
     endpoints: () => caller.endpoints(),
-    setEndpoints: (given) => caller.setEndpoints(checkNewEndpoints(given, settings.endpoints)),
+    setEndpoints: (given) => caller.setEndpoints(checkNewEndpoints(given, settings.endpoints, limits.baseUrl)),
     close,
     [Symbol.asyncDispose]: async () => void (await close()),
   });

@@ -1,5 +1,6 @@
 import type { Decoder } from 'io-ts';
 import type { Observable } from 'rxjs';
+import type { Identity } from './concurrency/context.js';
 import type { LeaseContext } from './concurrency/lease/heldLease.js';
 import { leaseClient, type LeaseClient } from './concurrency/lease/lease.js';
 import { elections, type Election } from './concurrency/lock/election.js';
@@ -28,7 +29,6 @@ import { pages } from './services/internal/pages.js';
 import { kvService, rangeReads, type KvService } from './services/kv.js';
 import { leaseService } from './services/lease.js';
 import { lockService, type LockService } from './services/lock.js';
-import { identity } from './transport/node.js';
 import type { MaybeAsync } from './util/rx.js';
 import { lives, type LiveValueOptions } from './watch/live/live.js';
 import type { LiveUpdate } from './watch/live/liveRange.js';
@@ -312,6 +312,8 @@ export interface Namespace {
 
 /** The dependencies of a namespace. */
 export interface NamespaceMeans extends WatchesDeps {
+  /** Reads which host, process and thread this is. */
+  readonly identity: () => Identity;
   readonly settings: StreamSettings;
   /** The longest response that the client accepts. */
   readonly maxResponseBytes: number;
@@ -326,7 +328,7 @@ const FIRST_KEYS = 5_000;
 
 /** Creates the operations on keys, over a caller and streams: on all keys, or within a prefix. */
 export function namespace(given: NamespaceMeans): Namespace {
-  const { caller, streams, settings, gather, maxResponseBytes, holding } = given;
+  const { caller, streams, identity, settings, gather, maxResponseBytes, holding } = given;
   const past = new GatheredReads(caller, {}, settings.responseTimeoutMs);
   const means: NamespaceMeans = { ...given, readAt: (key, revision) => past.get(key, revision) };
   const kv = kvService(caller, gather, maxResponseBytes);

@@ -2,8 +2,8 @@ export { GRPC_CODES, grpcCode, type GrpcCode } from './reasons.js';
 export { codeOf, messageOf, reasonOf, SERVER_REASONS, type Reason } from './reasons.js';
 export { EtcdError, isEtcdError, type ErrorDetails } from './etcdError.js';
 export { keepSecret, withoutSecrets } from './secrets.js';
-export { serverError } from './serverError.js';
 export { persistenceOf, type Persistence } from './persistence.js';
+export { serverError } from './serverError.js';
 export { httpStatusOf } from './httpStatus.js';
 export {
   AmbiguousWriteError,

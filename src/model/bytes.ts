@@ -7,11 +7,13 @@
 /** A key or a value: text, which is sent as UTF-8, or bytes. */
 export type BytesLike = string | Uint8Array;
 
-interface Base64 {
+interface ByteCodec {
   readonly encode: (bytes: Uint8Array) => string;
   readonly encodeText: (text: string) => string;
   readonly decode: (base64: string) => Uint8Array;
   readonly decodeText: (base64: string) => string;
+  /** Decodes UTF-8 that may be long. */
+  readonly decodeLong: (bytes: Uint8Array) => string;
   /** The number of bytes of the UTF-8 form. */
   readonly lengthOf: (text: string) => number;
 }
@@ -38,7 +40,7 @@ const encodeUtf8 = (text: string): Uint8Array => (encoder ??= new TextEncoder())
 // ignoreBOM: a byte order mark at the start of a value is part of the value.
 const decodeUtf8 = (bytes: Uint8Array): string => (decoder ??= new TextDecoder('utf-8', { ignoreBOM: true })).decode(bytes);
 
-function withBuffer(buffer: NodeBuffer): Base64 {
+function withBuffer(buffer: NodeBuffer): ByteCodec {
   const scratch = buffer.alloc(SCRATCH_BYTES);
   return {
     encode: (bytes) => buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'),
@@ -55,11 +57,12 @@ function withBuffer(buffer: NodeBuffer): Base64 {
       base64.length > SCRATCH_BYTES
         ? buffer.from(base64, 'base64').toString('utf8')
         : scratch.toString('utf8', 0, scratch.write(base64, 'base64')),
+    decodeLong: (bytes) => buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'),
     lengthOf: (text) => buffer.byteLength(text),
   };
 }
 
-function withAtob(): Base64 {
+function withAtob(): ByteCodec {
   const encode = (bytes: Uint8Array): string => {
     let binary = '';
     for (const byte of bytes) binary += String.fromCharCode(byte);
@@ -71,6 +74,7 @@ function withAtob(): Base64 {
     encodeText: (text) => encode(encodeUtf8(text)),
     decode,
     decodeText: (base64) => decodeUtf8(decode(base64)),
+    decodeLong: decodeUtf8,
     lengthOf: (text) => encodeUtf8(text).length,
   };
 }
@@ -81,18 +85,18 @@ function decodedLength(base64: string): number {
 }
 
 const nodeBuffer = (globalThis as { Buffer?: unknown }).Buffer as NodeBuffer | undefined;
-const base64: Base64 = nodeBuffer === undefined ? withAtob() : withBuffer(nodeBuffer);
+const codec: ByteCodec = nodeBuffer === undefined ? withAtob() : withBuffer(nodeBuffer);
 
 /** Returns the base64 of bytes, or of the UTF-8 form of text. */
 export function toBase64(value: BytesLike): string {
-  return typeof value === 'string' ? base64.encodeText(value) : base64.encode(value);
+  return typeof value === 'string' ? codec.encodeText(value) : codec.encode(value);
 }
 
 /** Decodes padded standard base64, which the codecs have checked, to bytes. */
-export const fromBase64 = base64.decode;
+export const fromBase64 = codec.decode;
 
 /** Decodes padded standard base64 to UTF-8 text; bytes that are not UTF-8 become U+FFFD. */
-export const textFromBase64 = base64.decodeText;
+export const textFromBase64 = codec.decodeText;
 
 /** Returns the UTF-8 form of text; bytes are returned as they are. */
 export function toBytes(value: BytesLike): Uint8Array {
@@ -101,7 +105,7 @@ export function toBytes(value: BytesLike): Uint8Array {
 
 /** Returns the number of bytes as which a value is sent. */
 export function byteLength(value: BytesLike): number {
-  return typeof value === 'string' ? base64.lengthOf(value) : value.length;
+  return typeof value === 'string' ? codec.lengthOf(value) : value.length;
 }
 
 /** Tells whether text is ASCII: each character is then one byte of UTF-8. */
@@ -110,6 +114,22 @@ export const isAscii = (text: string): boolean => byteLength(text) === text.leng
 /** Reads bytes as UTF-8 text; bytes that are not UTF-8 become U+FFFD. */
 export function toText(value: BytesLike): string {
   return typeof value === 'string' ? value : decodeUtf8(value);
+}
+
+/** Decodes UTF-8 that may be long. On Node it takes half the time of {@link toText}. */
+export const longText = codec.decodeLong;
+
+/** Joins parts, which are copied once. */
+export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts;
+  if (parts.length === 1 && first !== undefined) return first;
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
 }
 
 /**

@@ -3,13 +3,12 @@ import { checkDiscovery, checkEndpoints, type EndpointsOption } from './endpoint
 import { InvalidOptionError } from '../errors/index.js';
 import { typeName } from '../model/validate.js';
 import { count, duration, flag, headerText, isPath, limit, onlyKnown, text } from './optionValidators.js';
-import { checkTls } from './tlsOptions.js';
+import { checkTls, type TlsSettings } from './tlsOptions.js';
 import { checkStreams, type StreamOptions, type StreamSettings } from './streamOptions.js';
 import type { CallerSettings } from '../transport/caller.js';
 import { NO_RETRIES, type RetryPolicy } from '../transport/retryPolicy.js';
 import type { Auth, CredentialsSource, TokenSource } from '../transport/tokenProvider.js';
-import type { TlsSettings } from '../transport/tls/certificates.js';
-import type { TransportSettings } from '../transport/http/undiciTransport.js';
+import type { ConnectionSettings } from '../transport/http/transport.js';
 
 /**
  * The options of `createClient`. They are checked when the client is created; an `InvalidOptionError` names the invalid
@@ -117,9 +116,19 @@ export interface ClientOptions {
 /** The longest string of V8: a response becomes a string before it is parsed. */
 const LONGEST_STRING = 2 ** 29 - 24;
 
+/** The limits of a platform. */
+export interface OptionLimits {
+  /** The options that it cannot follow, each with the reason. */
+  readonly refused?: Readonly<Partial<Record<keyof ClientOptions, string>>>;
+  /** The reason for which there are no HTTP/2 streams in both directions; undefined if there are. */
+  readonly noHttp2?: string;
+  /** The URL of the page, by which relative endpoints are resolved; undefined if there is no page. */
+  readonly baseUrl?: string;
+}
+
 /** The options with all defaults filled in. */
 export type Settings = CallerSettings &
-  Omit<TransportSettings, 'tls'> & {
+  ConnectionSettings & {
     readonly tls: TlsSettings;
     readonly batchReads: boolean;
     readonly closeTimeoutMs: number;
@@ -129,14 +138,16 @@ export type Settings = CallerSettings &
 /**
  * Checks the options of `createClient`, and fills in the defaults.
  *
+ * @param limits the limits of the platform
  * @throws InvalidOptionError
  */
-export function settingsOf(options: ClientOptions): Settings {
+export function settingsOf(options: ClientOptions, { refused = {}, noHttp2, baseUrl }: OptionLimits = {}): Settings {
   // A caller in JavaScript can pass any value.
   const given: unknown = options;
   if (!isRecord(given)) throw new InvalidOptionError('(all)', `createClient takes an object, not ${typeName(options)}`);
   onlyKnown('', options, Object.keys(KNOWN));
-  const endpoints = checkEndpoints(options.endpoints === undefined ? 'http://127.0.0.1:2379' : options.endpoints);
+  for (const [option, why] of Object.entries(refused)) if (given[option] !== undefined) throw new InvalidOptionError(option, why);
+  const endpoints = checkEndpoints(options.endpoints === undefined ? 'http://127.0.0.1:2379' : options.endpoints, baseUrl);
   return {
     endpoints,
     auth: options.auth === undefined ? undefined : checkAuth(options.auth),
@@ -158,7 +169,8 @@ export function settingsOf(options: ClientOptions): Settings {
     },
     apiPrefix: options.apiPrefix === undefined ? undefined : checkPrefix(options.apiPrefix),
     batchReads: flag('batchReads', options.batchReads, true),
-    streams: checkStreams(options.streams === undefined ? {} : options.streams, endpoints),
+    streams: checkStreams(options.streams === undefined ? {} : options.streams, endpoints, noHttp2),
+    http2: noHttp2 === undefined,
   };
 }
 

@@ -10,15 +10,18 @@ export type EndpointsOption = string | URL | readonly (string | URL)[];
 /**
  * Checks endpoints, and returns them in the form `https://a:2379` or `https://proxy/etcd`.
  *
+ * @param baseUrl the URL by which relative endpoints are resolved, if there is one
  * @throws InvalidOptionError that names the invalid endpoint
  */
-export function checkEndpoints(given: unknown): readonly string[] {
+export function checkEndpoints(given: unknown, baseUrl?: string): readonly string[] {
   if (!isAddress(given) && !Array.isArray(given))
     throw new InvalidOptionError('endpoints', `a URL or a list of URLs, not ${typeName(given)}`);
   // `Array.from` makes holes visible, which `map` would skip.
   const list: readonly unknown[] = Array.isArray(given) ? Array.from(given) : [given];
   if (list.length === 0) throw new InvalidOptionError('endpoints', 'the list is empty');
-  const origins = list.map((endpoint, index) => checkedAddress(endpoint, Array.isArray(given) ? `endpoints[${index}]` : 'endpoints'));
+  const origins = list.map((endpoint, index) =>
+    checkedAddress(endpoint, Array.isArray(given) ? `endpoints[${index}]` : 'endpoints', baseUrl),
+  );
   const [first] = origins;
   const mixed = origins.findIndex((origin) => schemeOf(origin) !== schemeOf(first ?? ''));
   if (mixed > 0) {
@@ -35,8 +38,8 @@ export function checkEndpoints(given: unknown): readonly string[] {
  *
  * @throws InvalidOptionError as {@link checkEndpoints}, and if their scheme is another
  */
-export function checkNewEndpoints(given: unknown, before: readonly string[]): readonly string[] {
-  const origins = checkEndpoints(given);
+export function checkNewEndpoints(given: unknown, before: readonly string[], baseUrl?: string): readonly string[] {
+  const origins = checkEndpoints(given, baseUrl);
   const [scheme, wanted] = [origins, before].map(([first = '']) => schemeOf(first));
   // TLS and streams are configured for one scheme, and a password must not be sent over the other.
   if (scheme !== wanted) throw new InvalidOptionError('endpoints', `${origins[0]} in place of ${before[0]}: a client stays with ${wanted}`);
@@ -62,11 +65,11 @@ const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':')
 /** Uses the name of the type, as `instanceof` would reject a URL of another realm. */
 const isAddress = (given: unknown): given is string | URL => typeof given === 'string' || typeName(given) === 'URL';
 
-function checkedAddress(endpoint: unknown, option: string): string {
+function checkedAddress(endpoint: unknown, option: string, baseUrl: string | undefined): string {
   if (!isAddress(endpoint)) throw new InvalidOptionError(option, `a URL such as http://127.0.0.1:2379, not ${typeName(endpoint)}`);
   let url: URL;
   try {
-    url = new URL(endpoint);
+    url = new URL(endpoint, baseUrl);
   } catch {
     refuseComma(endpoint, option);
     throw new InvalidOptionError(option, 'not a URL; one looks like http://127.0.0.1:2379');

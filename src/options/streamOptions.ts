@@ -4,7 +4,6 @@ import { typeName } from '../model/validate.js';
 import { duration, onlyKnown } from './optionValidators.js';
 import { IDLE_CHECK_MS } from '../transport/endpoints/activity.js';
 import type { Carrier } from '../transport/streams/carrierSelector.js';
-import { hasHttp2Streams } from '../transport/node.js';
 
 /** The options of a client's long-lived streams, which carry watches and keepalives. Durations are in milliseconds. */
 export interface StreamOptions {
@@ -56,15 +55,16 @@ const KNOWN: readonly (keyof StreamOptions)[] = [
 /**
  * Checks the option `streams`.
  *
+ * @param noHttp2 the reason for which the platform has no HTTP/2 streams, if it has none
  * @throws InvalidOptionError
  */
-export function checkStreams(given: unknown, endpoints: readonly string[]): StreamSettings {
+export function checkStreams(given: unknown, endpoints: readonly string[], noHttp2?: string): StreamSettings {
   if (!isRecord(given)) throw new InvalidOptionError('streams', `{ ${KNOWN.join(', ')} }, not ${typeName(given)}`);
   onlyKnown('streams.', given, KNOWN);
   const { carrier = 'auto' } = given;
   if (!CARRIERS.includes(carrier)) throw new InvalidOptionError('streams.carrier', `one of ${CARRIERS.join(', ')}`);
-  if (carrier === 'http2' && !hasHttp2Streams())
-    throw new InvalidOptionError('streams.carrier', "Deno does not support HTTP/2 streams both ways: use 'auto', 'websocket' or 'chunked'");
+  if (carrier === 'http2' && noHttp2 !== undefined)
+    throw new InvalidOptionError('streams.carrier', `${noHttp2}: use 'auto', 'websocket' or 'chunked'`);
   if (carrier === 'http2' && endpoints.some((endpoint) => endpoint.startsWith('http:'))) {
     throw new InvalidOptionError('streams.carrier', 'etcd speaks HTTP/2 for JSON over TLS only: make the endpoints https');
   }

@@ -3,7 +3,32 @@ import { InvalidOptionError } from '../errors/index.js';
 import { captured } from '../model/captured.js';
 import { typeName } from '../model/validate.js';
 import { onlyKnown, text } from './optionValidators.js';
-import { PARTS, type Part, type TlsSettings } from '../transport/tls/certificates.js';
+
+/**
+ * The certificates and keys for TLS, in PEM: as text or bytes, or in files, which are read again for each connection.
+ */
+export interface TlsSettings {
+  /**
+   * The certificates to trust instead of those that Node trusts: those of authorities, or that of the server itself.
+   */
+  readonly ca?: string | Uint8Array;
+  readonly caFile?: string;
+  /**
+   * The certificate for a server that requires one, followed by those between it and its authority. Goes with a key.
+   */
+  readonly cert?: string | Uint8Array;
+  readonly certFile?: string;
+  readonly key?: string | Uint8Array;
+  readonly keyFile?: string;
+  /** The passphrase of an encrypted key. */
+  readonly passphrase?: string;
+  /** The name that the server's certificate has to be for, if it is not the endpoint's host. */
+  readonly serverName?: string;
+}
+
+/** The three parts that can be given in two ways. */
+export type Part = 'ca' | 'cert' | 'key';
+export const PARTS: readonly Part[] = ['ca', 'cert', 'key'];
 
 /** A record, so that the compiler reports an option that is missing here. */
 const KNOWN: Readonly<Record<keyof TlsSettings, true>> = {

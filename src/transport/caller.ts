@@ -51,6 +51,8 @@ export interface CallerSettings {
   /** The retry policy; undefined if the retry table alone decides. */
   readonly retry: RetryPolicy | undefined;
   readonly streams: { readonly carrier: Carrier | 'auto' };
+  /** Whether the wire has HTTP/2 streams in both directions. */
+  readonly http2?: boolean;
 }
 
 /** A caller that can be closed, and whose endpoints can be replaced. */
@@ -82,7 +84,7 @@ export function createCaller(wire: Wire, settings: CallerSettings, writes?: Writ
     },
     () => search?.whenDue(endpoints),
   );
-  const carriers = new CarrierChoice(settings.streams.carrier);
+  const carriers = new CarrierChoice(settings.streams.carrier, settings.http2);
   const release = (gone: readonly Endpoint[]): void => {
     for (const { address, origin } of gone) {
       carriers.forget(address);

@@ -1,5 +1,5 @@
 import { Queue } from '../model/queue.js';
-import { atEndOfTurn } from './node.js';
+import { atEndOfTurn } from '../util/time.js';
 
 /**
  * How much work runs in a turn. Each piece takes some microseconds: together they block the event loop for a few

@@ -1,4 +1,4 @@
-import { asyncScheduler, type Subscription } from 'rxjs';
+import { asapScheduler, asyncScheduler, type Subscription } from 'rxjs';
 
 /** Reads the monotonic clock. A variable costs no more than a direct call. */
 // eslint-disable-next-line no-restricted-properties -- the only place that reads it
@@ -101,6 +101,40 @@ export function scheduleTimeout(ms: number, giveUp: () => void): Subscription {
     ms,
     false,
   );
+}
+
+/** The parts of a host that end a turn: Node has the first, a browser the second, jsdom neither. */
+const host = globalThis as { readonly setImmediate?: (run: () => void) => unknown; readonly MessageChannel?: unknown };
+
+/** A channel of messages to oneself, as browsers have it. */
+type OwnChannel = new () => { readonly port1: { onmessage: () => void }; readonly port2: { postMessage(message: unknown): void } };
+
+/**
+ * Runs a function once all that this turn of the event loop brought has been handled. It runs after responses that came
+ * in together, before any later one, and without a wait. In virtual time it runs in the same frame.
+ */
+export function atEndOfTurn(run: () => void): void {
+  if (isTimeVirtual()) asapScheduler.schedule(run);
+  else if (host.setImmediate !== undefined) host.setImmediate(run);
+  else if (host.MessageChannel !== undefined) afterMessages(run);
+  else asapScheduler.schedule(run);
+}
+
+const afterMessages = byMessage();
+
+/** Runs each function in a separate task. In a browser only messages are such tasks without a pause. */
+function byMessage(): (run: () => void) => void {
+  const waiting: (() => void)[] = [];
+  let port: { postMessage(message: unknown): void } | undefined;
+  return (run) => {
+    if (port === undefined) {
+      const channel = new (host.MessageChannel as OwnChannel)();
+      channel.port1.onmessage = () => waiting.shift()?.();
+      port = channel.port2;
+    }
+    waiting.push(run);
+    port.postMessage(undefined);
+  };
 }
 
 /** Called when a deadline expires. `early` means before its time, with all the others. */

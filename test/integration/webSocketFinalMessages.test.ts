@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { filter, firstValueFrom, Subscription, timer } from 'rxjs';
 import { settingsOf } from '../../src/options/clientOptions.js';
-import { TlsSource } from '../../src/transport/tls/certificates.js';
-import { undiciTransport } from '../../src/transport/http/undiciTransport.js';
+import { TlsSource } from '../../src/node/certificates.js';
+import { undiciTransport } from '../../src/node/undiciTransport.js';
 import { startTcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { withEtcd } from './support/fixture.js';
 

@@ -6,8 +6,7 @@ import { EtcdError, hasReason } from '../../errors/index.js';
 import { capturedBytes } from '../../model/captured.js';
 import { get, type GetOp } from '../../model/op.js';
 import type { Caller, CallOptions } from '../../transport/call.js';
-import { atEndOfTurn } from '../../transport/node.js';
-import { monotonicNow } from '../../util/time.js';
+import { atEndOfTurn, monotonicNow } from '../../util/time.js';
 import { compileTxn } from './txn.js';
 
 /** etcd's default limit of operations in a txn. A server may be configured with a lower one. */

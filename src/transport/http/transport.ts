@@ -1,4 +1,5 @@
 import { defer, type Observable, switchMap } from 'rxjs';
+import { type ErrorDetails, EtcdError } from '../../errors/index.js';
 import type { DuplexCarrier } from '../wire.js';
 
 /** An HTTP request to one endpoint. */
@@ -10,9 +11,10 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
+  /** ASCII text, of which each character is a byte. */
+  readonly body?: string;
   /** The rest of the body, which is sent so many milliseconds after the first part. */
-  readonly rest?: { readonly body: Uint8Array; readonly afterMs: number };
+  readonly rest?: { readonly body: string; readonly afterMs: number };
   /** The name of the RPC, for errors: `KV.Put`. */
   readonly rpc: string;
   /** Whether it may rightly wait at the server for long. No other request then waits for its connection. */
@@ -75,6 +77,21 @@ export type DuplexPart =
 
 /** Shared by all streams, as nothing differs between them. */
 export const PARTIAL = { type: 'partial' } as const;
+
+/** Returns the error of a response, or of a message of a stream, that is too long. */
+export const responseTooLarge = (where: ErrorDetails): EtcdError =>
+  new EtcdError('ResponseTooLarge', 'the answer is longer than the option maxResponseBytes allows', where);
+
+/** The settings for making and keeping connections. */
+export interface ConnectionSettings {
+  /** The number of connections to one endpoint, without those of streams and of requests that wait at the server. */
+  readonly maxConnections: number;
+  readonly connectTimeoutMs: number;
+  /** How long an idle connection is kept, in milliseconds. */
+  readonly keepAliveMs: number;
+  /** The longest response, or message of a stream, in bytes. */
+  readonly maxResponseBytes: number;
+}
 
 /**
  * Sends requests over the network. All layers above use this interface, so that another way (a browser's fetch) is

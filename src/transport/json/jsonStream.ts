@@ -1,6 +1,7 @@
 import { isRecord } from '../../codec/message.js';
 import { EtcdError, type ErrorDetails } from '../../errors/index.js';
-import { responseTooLarge } from '../http/body.js';
+import { joinBytes } from '../../model/bytes.js';
+import { responseTooLarge } from '../http/transport.js';
 
 const NEWLINE = 0x0a;
 
@@ -120,7 +121,7 @@ export class JsonStream {
     const parts = last === undefined ? this.pending : [...this.pending, last];
     this.pending = [];
     this.pendingBytes = 0;
-    return join(parts);
+    return joinBytes(parts);
   }
 
   /**
@@ -148,16 +149,6 @@ function parse(bytes: Uint8Array): unknown {
   } catch {
     return undefined;
   }
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
 }
 
 const QUOTE = 0x22;

@@ -2,7 +2,6 @@ import { Observable, type Observer, throwError } from 'rxjs';
 import { isRecord } from '../../codec/message.js';
 import { requestText, type Rpc } from '../../codec/rpc.js';
 import type { EtcdError } from '../../errors/index.js';
-import { bodyOf } from '../http/body.js';
 import { type DuplexPart, type HttpRequest, type HttpResponse, PARTIAL, type Transport } from '../http/transport.js';
 import type { Attempt, CallAttempt, Destination, DuplexAttempt, DuplexEvent, Later, PlainRequest, PlainResponse, Wire } from '../wire.js';
 import { ListReader } from './listReader.js';
@@ -42,7 +41,7 @@ export function jsonWire(transport: Transport, { headers, maxResponseBytes }: Js
     return token === undefined ? own : { ...own, authorization: token };
   }
 
-  function post({ name, path, needsLeader }: Form, body: Uint8Array, { to, patient, onSent, onReceived }: Attempt): HttpRequest {
+  function post({ name, path, needsLeader }: Form, body: string, { to, patient, onSent, onReceived }: Attempt): HttpRequest {
     return {
       origin: to.endpoint.origin,
       endpoint: to.endpoint.address,
@@ -59,7 +58,7 @@ export function jsonWire(transport: Transport, { headers, maxResponseBytes }: Js
 
   return {
     unary: <In, A>(rpc: Rpc<In, A>, request: In) => {
-      const body = bodyOf(rpc, request);
+      const body = requestText(rpc, request);
       return (attempt: CallAttempt<A>) => {
         const parts = rpc.list && new ListReader(rpc.list);
         const read = (response: HttpResponse): A => {
@@ -76,8 +75,8 @@ export function jsonWire(transport: Transport, { headers, maxResponseBytes }: Js
     },
 
     stream: <In, A>(rpc: Rpc<In, A>, request: In, later?: Later<In>) => {
-      const body = bodyOf(rpc, request);
-      const rest = later && { body: bodyOf(rpc, later.request), afterMs: later.afterMs };
+      const body = requestText(rpc, request);
+      const rest = later && { body: requestText(rpc, later.request), afterMs: later.afterMs };
       return (attempt: Attempt) => {
         const { to, onRevision } = attempt;
         const maxBytes = to.unconfirmed === true ? MAX_UNCONFIRMED_BYTES : maxResponseBytes;

@@ -1,4 +1,5 @@
 import type { LongList } from '../../codec/rpc.js';
+import { isAscii, joinBytes, longText } from '../../model/bytes.js';
 
 /**
  * The length of a part, in bytes. Shorter parts are not worth it; longer ones would make a turn of the event loop long.
@@ -17,7 +18,7 @@ const FOLLOWING = /^\s*(?:,(?!\s*\])|(?=\]))/;
 export class ListReader<A> {
   private readonly collected: ReturnType<LongList<A>['collect']>;
   /** Bytes that were not read yet. */
-  private pending: Buffer[] = [];
+  private pending: Uint8Array[] = [];
   private pendingBytes = 0;
   private enoughBytes: number;
   /** The text before the first element, once it has arrived. */
@@ -33,15 +34,15 @@ export class ListReader<A> {
     this.collected = list.collect();
   }
 
-  push(chunk: Buffer): void {
+  push(chunk: Uint8Array): void {
     this.pending.push(chunk);
     this.pendingBytes += chunk.length;
-    if (this.pendingBytes >= this.enoughBytes) this.readPart(Buffer.concat(this.pending));
+    if (this.pendingBytes >= this.enoughBytes) this.readPart(joinBytes(this.pending));
   }
 
   /** The text of the response without the elements that were read. */
   get text(): string {
-    return this.head + this.withoutComma(Buffer.concat(this.pending).toString('utf8'));
+    return this.head + this.withoutComma(longText(joinBytes(this.pending)));
   }
 
   /** Adds the elements that were read to the response in that text. */
@@ -49,24 +50,24 @@ export class ListReader<A> {
     return this.begun ? this.collected.complete(answer) : answer;
   }
 
-  private readPart(bytes: Buffer): void {
+  private readPart(bytes: Uint8Array): void {
     if (this.head === '') {
-      const [head] = this.list.head.exec(bytes.toString('latin1', 0, HEAD_BYTES)) ?? [];
-      if (head === undefined) return this.wait(bytes, Infinity);
+      const [head] = this.list.head.exec(longText(bytes.subarray(0, HEAD_BYTES))) ?? [];
+      if (head === undefined || !isAscii(head)) return this.wait(bytes, Infinity);
       this.head = head;
       bytes = bytes.subarray(head.length);
     }
     const end = bytes.lastIndexOf(CLOSING_BRACE) + 1;
     // A single element has begun, and is longer than this. Looking again at each chunk of it would take quadratic time.
     if (end === 0) return this.wait(bytes, 2 * bytes.length);
-    const elements = elementsIn(this.withoutComma(bytes.toString('utf8', 0, end)));
+    const elements = elementsIn(this.withoutComma(longText(bytes.subarray(0, end))));
     if (elements === undefined || !this.collected.add(elements)) return this.wait(bytes, Infinity);
     this.begun = true;
     const rest = bytes.subarray(end);
     this.wait(rest, Math.max(this.partBytes, 2 * rest.length));
   }
 
-  private wait(bytes: Buffer, enoughBytes: number): void {
+  private wait(bytes: Uint8Array, enoughBytes: number): void {
     this.pending = [bytes];
     this.pendingBytes = bytes.length;
     this.enoughBytes = enoughBytes;

@@ -1,6 +1,5 @@
 import { Backoff } from '../../util/retry.js';
 import { monotonicNow } from '../../util/time.js';
-import { hasHttp2Streams } from '../node.js';
 import { isAtLeast, type ServerVersion } from '../endpoints/version.js';
 import type { DuplexCarrier } from '../wire.js';
 
@@ -51,13 +50,17 @@ export class CarrierChoice {
   private readonly records = new Map<string, Map<Carrier, Experience>>();
   private readonly losses = new Map<string, readonly number[]>();
 
-  constructor(private readonly preferred: Carrier | 'auto') {}
+  /** @param http2 whether the wire has HTTP/2 streams in both directions */
+  constructor(
+    private readonly preferred: Carrier | 'auto',
+    private readonly http2 = true,
+  ) {}
 
   choose(terms: Terms): Carrier {
     if (this.preferred !== 'auto') return this.preferred;
     const records = this.records.get(terms.origin);
     const now = monotonicNow();
-    return candidates(terms).find((carrier) => !((records?.get(carrier)?.restsUntil ?? 0) > now)) ?? 'chunked';
+    return candidates(terms, this.http2).find((carrier) => !((records?.get(carrier)?.restsUntil ?? 0) > now)) ?? 'chunked';
   }
 
   /** Records that the endpoint does not speak it. */
@@ -122,11 +125,11 @@ export function carriesLongMessages(carrier: Carrier, version: ServerVersion | u
   return carrier !== 'websocket' || version === undefined || isAtLeast(version, WHOLE_MESSAGES);
 }
 
-function candidates({ origin, version, authenticated }: Terms): readonly Carrier[] {
+function candidates({ origin, version, authenticated }: Terms, hasHttp2: boolean): readonly Carrier[] {
   const tls = origin.startsWith('https:');
   const webSocket = !authenticated || takesTokenOverWebSocket(version);
   const whole = carriesLongMessages('websocket', version);
-  const http2 = tls && hasHttp2Streams() ? (['http2'] as const) : [];
+  const http2 = tls && hasHttp2 ? (['http2'] as const) : [];
   if (!webSocket) return [...http2, 'chunked'];
   return whole && !authenticated ? ['websocket', ...http2, 'chunked'] : [...http2, 'websocket', 'chunked'];
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { from, identity, lastValueFrom, Observable, toArray, type ObservableInput, type OperatorFunction } from 'rxjs';
 import { createClient, type Client } from '../../../src/index.js';
 import { settingsOf } from '../../../src/options/clientOptions.js';
-import { TlsSource } from '../../../src/transport/tls/certificates.js';
+import { TlsSource } from '../../../src/node/certificates.js';
 import * as library from '../../../src/index.js';
 import { startFakeServer, type FakeServer } from '../../support/fakes/fakeServer.js';
 import { makeTls } from '../../support/tls.js';

@@ -3,7 +3,8 @@ import { createClient } from 'rxetcd';
 import { lastValueFrom, throwError } from 'rxjs';
 import { CarrierChoice } from '../../../src/transport/streams/carrierSelector.js';
 import { lazyTransport } from '../../../src/transport/http/transport.js';
-import { loadModule } from '../../../src/transport/node.js';
+import { loadModule, nodePlatform } from '../../../src/node/nodePlatform.js';
+import { settingsOf } from '../../../src/options/clientOptions.js';
 
 /** The global by which a runtime is known. */
 const pretend = (runtime: 'Bun' | 'Deno'): void => void Object.defineProperty(globalThis, runtime, { value: {}, configurable: true });
@@ -29,11 +30,15 @@ describe('on Deno', () => {
   });
 
   test('a TLS endpoint without WebSocket gets chunked HTTP, and HTTP/2 on Node', () => {
-    const choice = new CarrierChoice('auto');
-    choice.refused(tls.origin, 'websocket');
-    expect(choice.choose(tls)).toBe('http2');
+    const choose = (): string => {
+      const { http2 } = settingsOf({}, nodePlatform.limits({}));
+      const choice = new CarrierChoice('auto', http2);
+      choice.refused(tls.origin, 'websocket');
+      return choice.choose(tls);
+    };
+    expect(choose()).toBe('http2');
     pretend('Deno');
-    expect(choice.choose(tls)).toBe('chunked');
+    expect(choose()).toBe('chunked');
   });
 });
 

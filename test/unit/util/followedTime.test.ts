@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { asyncScheduler, timer } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
-import { atEndOfTurn } from '../../../src/transport/node.js';
-import { followRxjsTime, isTimeVirtual, monotonicNow, SharedTimeout } from '../../../src/util/time.js';
+import { atEndOfTurn, followRxjsTime, isTimeVirtual, monotonicNow, SharedTimeout } from '../../../src/util/time.js';
 
 const HOUR = 3_600_000;
 const inVirtualTime = (run: (flush: () => void) => void): void => new TestScheduler(() => undefined).run(({ flush }) => run(flush));

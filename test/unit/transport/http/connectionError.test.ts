@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { EtcdError } from '../../../../src/errors/index.js';
-import { connectionError } from '../../../../src/transport/http/connectionError.js';
+import { connectionError } from '../../../../src/node/connectionError.js';
 import { expectSilentAbout } from '../support.js';
 
 const where = { rpc: 'KV.Put', endpoint: 'http://a:1' };

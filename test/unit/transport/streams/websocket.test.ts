@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import { Subscription } from 'rxjs';
-import { webSocketDuplex } from '../../../../src/transport/streams/websocket.js';
+import { webSocketDuplex } from '../../../../src/node/websocket.js';
 import type { DuplexPart } from '../../../../src/transport/http/transport.js';
 import { listenSomewhere } from '../../../support/ports.js';
 import { frame } from '../../../support/fakes/fakeStreams.js';

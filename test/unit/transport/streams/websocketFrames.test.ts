@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { BadFrame, frameOf, FrameReader } from '../../../../src/transport/streams/websocketFrames.js';
+import { BadFrame, frameOf, FrameReader } from '../../../../src/node/websocketFrames.js';
 
 /** A frame of a server, by RFC 6455, 5.2; its length as short as can be said. */
 function serverFrame(first: number, payload: Uint8Array): Buffer {

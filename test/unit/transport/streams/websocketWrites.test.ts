@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { Outgoing } from '../../../../src/transport/streams/websocket.js';
+import { Outgoing } from '../../../../src/node/websocket.js';
 
 const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

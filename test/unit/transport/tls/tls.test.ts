@@ -7,7 +7,7 @@ import { inspect } from 'node:util';
 import { firstValueFrom } from 'rxjs';
 import { createClient, type Client, type TlsSettings } from '../../../../src/index.js';
 import { EtcdError, InvalidOptionError } from '../../../../src/errors/index.js';
-import { connectionError } from '../../../../src/transport/http/connectionError.js';
+import { connectionError } from '../../../../src/node/connectionError.js';
 import { retryAction } from '../../../../src/transport/retryPolicy.js';
 import { run } from '../../../support/etcd/index.js';
 import { listenSomewhere } from '../../../support/ports.js';

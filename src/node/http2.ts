@@ -1,13 +1,13 @@
 import { PassThrough } from 'node:stream';
 import { Observable } from 'rxjs';
 import type { Dispatcher } from 'undici';
-import { EtcdError } from '../../errors/index.js';
-import { Body } from '../http/body.js';
-import { connectionError } from '../http/connectionError.js';
-import { JsonStream } from '../json/jsonStream.js';
-import { locationOf, refusePage } from '../json/pageError.js';
-import { errorInResponse } from '../json/response.js';
-import { PARTIAL, type DuplexPart, type DuplexRequest } from '../http/transport.js';
+import { EtcdError } from '../errors/index.js';
+import { Body } from './body.js';
+import { connectionError } from './connectionError.js';
+import { JsonStream } from '../transport/json/jsonStream.js';
+import { locationOf, refusePage } from '../transport/json/pageError.js';
+import { errorInResponse } from '../transport/json/response.js';
+import { PARTIAL, type DuplexPart, type DuplexRequest } from '../transport/http/transport.js';
 import { connectionFor, type Carrying } from './dedicatedConnection.js';
 
 /**

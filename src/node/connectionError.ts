@@ -1,6 +1,6 @@
-import { type ErrorDetails, EtcdError, isEtcdError } from '../../errors/index.js';
-import { GRPC_ONLY } from '../endpoints/version.js';
-import { responseTooLarge } from './body.js';
+import { type ErrorDetails, EtcdError, isEtcdError } from '../errors/index.js';
+import { GRPC_ONLY } from '../transport/endpoints/version.js';
+import { responseTooLarge } from '../transport/http/transport.js';
 
 /** Words for the codes of undici and Node. Other failures are described by their code. */
 const WORDS: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { InvalidOptionError } from '../../errors/index.js';
+import { InvalidOptionError } from '../errors/index.js';
+import { type Part, PARTS, type TlsSettings } from '../options/tlsOptions.js';
 import { readFileSync } from 'node:fs';
 
 /** The certificates and keys, by Node's names. */
@@ -125,32 +126,6 @@ function keyIn({ option, text }: Given, passphrase: string | undefined): KeyObje
       : new InvalidOptionError('tls.passphrase', `it does not open the key in ${option}`);
   }
 }
-
-/**
- * The certificates and keys for TLS, in PEM: as text or bytes, or in files, which are read again for each connection.
- */
-export interface TlsSettings {
-  /**
-   * The certificates to trust instead of those that Node trusts: those of authorities, or that of the server itself.
-   */
-  readonly ca?: string | Uint8Array;
-  readonly caFile?: string;
-  /**
-   * The certificate for a server that requires one, followed by those between it and its authority. Goes with a key.
-   */
-  readonly cert?: string | Uint8Array;
-  readonly certFile?: string;
-  readonly key?: string | Uint8Array;
-  readonly keyFile?: string;
-  /** The passphrase of an encrypted key. */
-  readonly passphrase?: string;
-  /** The name that the server's certificate has to be for, if it is not the endpoint's host. */
-  readonly serverName?: string;
-}
-
-/** The three parts that can be given in two ways. */
-export type Part = 'ca' | 'cert' | 'key';
-export const PARTS: readonly Part[] = ['ca', 'cert', 'key'];
 
 /** The parts that are given, each with the option that gives it. */
 export type Pem = Readonly<Partial<Record<Part, { readonly option: string; readonly text: string }>>>;

@@ -1,12 +1,6 @@
 import { isAscii } from 'node:buffer';
-import { requestText, type Rpc } from '../../codec/rpc.js';
-import { EtcdError, type ErrorDetails } from '../../errors/index.js';
-
-/**
- * Encodes the body of a request. In ASCII text each character is a byte: encoding it as UTF-8 would take three times as
- * long, and give the same.
- */
-export const bodyOf = <In>(rpc: Rpc<In, unknown>, request: In): Uint8Array => Buffer.from(requestText(rpc, request), 'latin1');
+import type { ErrorDetails } from '../errors/index.js';
+import { responseTooLarge } from '../transport/http/transport.js';
 
 /** Collects a body, up to a length. */
 export class Body {
@@ -36,6 +30,3 @@ export const textOf = (chunks: readonly Buffer[]): string =>
 
 /** Decodes UTF-8. Nearly every response is in ASCII, which is checked and copied in half the time of decoding it. */
 export const utf8Text = (bytes: Buffer): string => bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
-
-export const responseTooLarge = (where: ErrorDetails): EtcdError =>
-  new EtcdError('ResponseTooLarge', 'the answer is longer than the option maxResponseBytes allows', where);

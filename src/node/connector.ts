@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { buildConnector, errors } from 'undici';
-import { SharedTimeout } from '../../util/time.js';
+import { SharedTimeout } from '../util/time.js';
 import type { TlsMaterial, TlsSource } from './certificates.js';
 
 /**

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { Client, type buildConnector } from 'undici';
-import { EtcdError } from '../../errors/index.js';
+import { EtcdError } from '../errors/index.js';
 
 /** The means to make connections for bidirectional streams. */
 export interface Carrying {

@@ -1,15 +1,14 @@
 import type { Duplex } from 'node:stream';
 import { Observable, type Observer } from 'rxjs';
-import { type ErrorDetails, EtcdError } from '../../errors/index.js';
-import { responseTooLarge } from '../http/body.js';
-import { parseJson } from '../../model/validate.js';
-import { type DuplexPart, type DuplexRequest, PARTIAL } from '../http/transport.js';
+import { type ErrorDetails, EtcdError } from '../errors/index.js';
+import { parseJson } from '../model/validate.js';
+import { type DuplexPart, type DuplexRequest, PARTIAL, responseTooLarge } from '../transport/http/transport.js';
 import { BadFrame, CODE, FrameReader, frameOf, OPCODE, type FrameObserver } from './websocketFrames.js';
 import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
-import { connectionError } from '../http/connectionError.js';
-import { locationOf, targetOf } from '../json/pageError.js';
+import { connectionError } from './connectionError.js';
+import { locationOf, targetOf } from '../transport/json/pageError.js';
 import { connectionFor, type Carrying } from './dedicatedConnection.js';
 
 /** Headers that a handshake does not need. */

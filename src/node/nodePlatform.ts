@@ -1,0 +1,46 @@
+import { EtcdError } from '../errors/index.js';
+import type { OptionLimits, Settings } from '../options/clientOptions.js';
+import type { Platform } from '../platform.js';
+import { lazyTransport } from '../transport/http/transport.js';
+import { jsonWire } from '../transport/json/jsonWire.js';
+import type { Wire } from '../transport/wire.js';
+import { TlsSource } from './certificates.js';
+import { identity } from './identity.js';
+
+/** Node, with undici. Deno runs the same code. */
+export const nodePlatform: Platform = { identity, limits, wire };
+
+const runsOn = (name: 'Bun' | 'Deno'): boolean => name in globalThis;
+
+function limits(): OptionLimits {
+  if (runsOn('Bun'))
+    throw unsupported('Bun replaces the HTTP client undici by its own, which rxetcd cannot use; run it on Node 20.18.1 or newer');
+  // A request that stays open in both directions never gets a response on Deno.
+  return runsOn('Deno') ? { noHttp2: 'Deno does not support HTTP/2 streams both ways' } : {};
+}
+
+function wire(settings: Settings): Wire {
+  // Checked now, so that a mistake is reported here and not by the first call.
+  const tls = new TlsSource(settings.tls);
+  const transport = lazyTransport(async () => {
+    const { undiciTransport } = await loadModule(() => import('./undiciTransport.js'));
+    return undiciTransport({ ...settings, tls });
+  });
+  return jsonWire(transport, settings);
+}
+
+/**
+ * Loads the modules below the transport, which a bundle can lack.
+ * @throws EtcdError `UnsupportedRuntime`
+ */
+export async function loadModule<T>(load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const remedy = 'in an ES module bundle, keep undici external or define require (see docs/runtimes.md)';
+    throw unsupported(`the HTTP client undici cannot be loaded: ${why}; ${remedy}`, cause);
+  }
+}
+
+const unsupported = (message: string, cause?: unknown): EtcdError => new EtcdError('UnsupportedRuntime', message, { cause });

@@ -4,7 +4,7 @@ import { take, tap, throwError, throwIfEmpty, timeout, type MonoTypeOperatorFunc
  * Emits the next value. It has to arrive in time and to be as promised; otherwise the demo fails, and names what is
  * missing.
  */
-export function promised<T>(what: string, holds: (value: T) => boolean, withinMs = 5_000): MonoTypeOperatorFunction<T> {
+export function promised<T>(what: string, holds: (value: T) => boolean, withinMs = 30_000): MonoTypeOperatorFunction<T> {
   const broken = (problem: string): Error => new Error(`promised: ${what}; ${problem}`);
   return (source) =>
     source.pipe(

@@ -6,7 +6,7 @@ import type { Report } from './registration.js';
 import { serviceProcess } from './serviceProcess.js';
 
 const SERVICES = 'demo/services/';
-const TTL_S = 2;
+const TTL_S = 3;
 /** Long enough for the entry to outlive its TTL by its refreshes. */
 const REFRESHES = 4;
 
@@ -25,7 +25,7 @@ function scene(events: Observable<WatchEvent>, endpoint: string): Observable<Lin
   const service = serviceProcess(endpoint, `${SERVICES}web-1`, '10.0.0.7:8080', String(TTL_S));
   const next = (promise: string, type: WatchEvent['type']): Observable<Line> =>
     events.pipe(
-      promised(promise, (event) => event.type === type, 10_000),
+      promised(promise, (event) => event.type === type),
       map(toLine),
     );
   return concat(

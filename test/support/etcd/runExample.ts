@@ -28,7 +28,7 @@ const responds = (endpoint: string): Promise<boolean> =>
 
 /** Ends a process that something keeps alive although the example is over. */
 function exitSoon(): void {
-  const lateMs = 3_000;
+  const lateMs = 10_000;
   setTimeout(() => {
     process.stderr.write(`something keeps this process alive: ${process.getActiveResourcesInfo().join(', ')}\n`);
     process.exit(1);

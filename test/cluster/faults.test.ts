@@ -35,9 +35,9 @@ test('reads, writes, watches and leases outlive whatever befalls one member, or 
   const names = ['leader killed', 'follower stopped', 'rolling restart', stall, 'partition of one', 'all down for 5 s'] as const;
   const faults = Object.fromEntries(names.map((name) => [name, FAULTS[name]]));
   await judge('plain', { next: eachOnce(faults, random.fork('order')) });
-}, 120_000);
+}, 300_000);
 
 test('and new certificates of all members, and tokens that are over', async () => {
   const next = eachOnce({ ...TLS_FAULTS, ...AUTH_FAULTS }, random.fork('order of the secured'));
   await judge('secured', { tls: true, auth: true, tokenTtl: TOKEN_TTL, next });
-}, 120_000);
+}, 300_000);

@@ -34,7 +34,7 @@ export interface Growth {
 /** To each member, and as many at a time as go to all together. */
 export const MAX_CONNECTIONS = 8;
 const AT_A_TIME = 24;
-const MEASURES = 5;
+const MEASURES = 3;
 
 /** Many calls by one client while the members are restarted in turn, measured again and again. Wants Node's `--expose-gc`. */
 export async function growth({ calls, version, onMeasured }: GrowthOptions): Promise<Growth> {

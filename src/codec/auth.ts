@@ -149,11 +149,10 @@ export const authRpcs = {
   }),
 } as const;
 
+const RevokePermissionAsText = message('RoleRevokePermissionRequest', { role: string, key: string, rangeEnd: string });
+
 /**
  * The request as etcd 3.3 really accepts it, contrary to its swagger file. It is not in `authRpcs`, as a test compares
  * that with the swagger files.
  */
-export const roleRevokePermissionAsText = rpc({
-  ...authRpcs.roleRevokePermission,
-  request: message('RoleRevokePermissionRequest', { role: string, key: string, rangeEnd: string }),
-});
+export const roleRevokePermissionAsText = { ...authRpcs.roleRevokePermission, request: RevokePermissionAsText };

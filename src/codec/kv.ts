@@ -1,9 +1,9 @@
 import type { KeyValue } from '../model/keyValue.js';
 import { KeyValueCodec, ResponseHeader } from './common.js';
-import { field, isRecord, lazy, message, type AnswerMessage, type RequestMessage } from './message.js';
+import { field, isRecord, lazy, message, type AnswerMessage, type MessageType } from './message.js';
 import { rpc, type LongList } from './rpc.js';
 import { array, bool, bytes, enumeration, int64, leaseIdCodec, maybe, natural } from './scalars.js';
-import { INVALID, WireType } from './wire.js';
+import { type DecodedBy, INVALID, WireType } from './wire.js';
 
 export const SortOrder = enumeration('SortOrder', ['NONE', 'ASCEND', 'DESCEND']);
 export const SortTarget = enumeration('SortTarget', ['KEY', 'VERSION', 'CREATE', 'MOD', 'VALUE']);
@@ -35,7 +35,7 @@ export const RangeResponse = message('RangeResponse', {
   count: natural,
 });
 
-const RANGE_KEYS: LongList<Out<typeof RangeResponse>> = {
+const RANGE_KEYS: LongList<DecodedBy<typeof RangeResponse>> = {
   head: /^\s*\{\s*(?:"header"\s*:\s*\{[^{}[\]]*\}\s*,\s*)?"kvs"\s*:\s*\[/,
   collect: () => {
     const kvs: KeyValue[] = [];
@@ -109,7 +109,6 @@ export const Compare = message('Compare', {
 
 type RangeMessage = typeof RangeRequest;
 type In<T> = T extends WireType<infer _, infer I> ? I : never;
-type Out<T> = T extends WireType<infer A, infer _> ? A : never;
 
 /** An operation of a txn: exactly one of its fields is set. */
 export interface RequestOpIn {
@@ -125,21 +124,36 @@ export interface TxnRequestIn {
   readonly failure?: readonly RequestOpIn[] | undefined;
 }
 
+/** An operation of a txn, as a server reads it. */
+export interface RequestOpOut {
+  readonly requestRange: DecodedBy<RangeMessage> | undefined;
+  readonly requestPut: DecodedBy<typeof PutRequest> | undefined;
+  readonly requestDeleteRange: DecodedBy<typeof DeleteRangeRequest> | undefined;
+  readonly requestTxn: TxnRequestOut | undefined;
+}
+
+/** A txn, as a server reads it. */
+export interface TxnRequestOut {
+  readonly compare: readonly DecodedBy<typeof Compare>[];
+  readonly success: readonly RequestOpOut[];
+  readonly failure: readonly RequestOpOut[];
+}
+
 /** The response to an operation of a txn: exactly one of its fields is set. */
 export interface ResponseOpOut {
-  readonly responseRange: Out<typeof RangeResponse> | undefined;
-  readonly responsePut: Out<typeof PutResponse> | undefined;
-  readonly responseDeleteRange: Out<typeof DeleteRangeResponse> | undefined;
+  readonly responseRange: DecodedBy<typeof RangeResponse> | undefined;
+  readonly responsePut: DecodedBy<typeof PutResponse> | undefined;
+  readonly responseDeleteRange: DecodedBy<typeof DeleteRangeResponse> | undefined;
   readonly responseTxn: TxnResponseOut | undefined;
 }
 
 export interface TxnResponseOut {
-  readonly header: Out<typeof ResponseHeader>;
+  readonly header: DecodedBy<typeof ResponseHeader>;
   readonly succeeded: boolean;
   readonly responses: readonly ResponseOpOut[];
 }
 
-export const RequestOp: RequestMessage<RequestOpIn> = message('RequestOp', {
+export const RequestOp: MessageType<RequestOpOut, RequestOpIn> = message('RequestOp', {
   requestRange: maybe(RangeRequest),
   requestPut: maybe(PutRequest),
   requestDeleteRange: maybe(DeleteRangeRequest),
@@ -159,7 +173,7 @@ export const ResponseOp: AnswerMessage<ResponseOpOut> = message('ResponseOp', {
   ),
 });
 
-export const TxnRequest: RequestMessage<TxnRequestIn> = message('TxnRequest', {
+export const TxnRequest: MessageType<TxnRequestOut, TxnRequestIn> = message('TxnRequest', {
   compare: array(Compare),
   success: array(RequestOp),
   failure: array(RequestOp),

@@ -40,9 +40,6 @@ export class MessageType<A, In> extends WireType<A, In> {
   }
 }
 
-/** A message that is only sent. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- no code uses the type that it would decode to
-export type RequestMessage<In> = MessageType<any, In>;
 /** A message that is only received. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- no code uses the type that it would be encoded from
 export type AnswerMessage<A> = MessageType<A, any>;

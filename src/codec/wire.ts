@@ -87,3 +87,6 @@ export interface Field {
   /** Whether a request must have it. */
   readonly required: boolean;
 }
+
+/** The type that a codec decodes to. */
+export type DecodedBy<T> = T extends WireType<infer A, infer _> ? A : never;

@@ -1,0 +1,216 @@
+import type { Permission as PermissionCodec } from '../../codec/auth.js';
+import type { DecodedBy } from '../../codec/wire.js';
+import type { Access } from './access.js';
+import { type Key, type KeySpan, keyOf, spanOf } from './keys.js';
+import { refusal } from './refusal.js';
+import { Tokens } from './tokens.js';
+
+export type Permission = DecodedBy<typeof PermissionCodec>;
+
+/** The user and the role that may do everything. */
+const ROOT = 'root';
+
+interface User {
+  /** Undefined for a user without a password, or one whose password is known only as a hash. */
+  password: string | undefined;
+  readonly roles: Set<string>;
+}
+
+/** Holds users, roles and permissions, and decides what a client may do. */
+export class Auth {
+  readonly tokens: Tokens;
+  private readonly users = new Map<string, User>();
+  private readonly roles = new Map<string, Permission[]>();
+  private on = false;
+  private changes = 1;
+
+  constructor(now: () => number) {
+    this.tokens = new Tokens(now);
+  }
+
+  get enabled(): boolean {
+    return this.on;
+  }
+
+  /** The revision of users, roles and permissions. */
+  get revision(): number {
+    return this.changes;
+  }
+
+  enable(): void {
+    if (this.on) return;
+    const root = this.users.get(ROOT);
+    if (root === undefined) throw refusal('RootUserNotExist');
+    if (!root.roles.has(ROOT)) throw refusal('RootRoleNotExist');
+    this.on = true;
+  }
+
+  disable(): void {
+    if (!this.on) return;
+    this.on = false;
+    this.changed();
+    this.tokens.clear();
+  }
+
+  /** Returns a token for a user. */
+  authenticate(name: string, password: string): string {
+    if (!this.on) throw refusal('AuthNotEnabled');
+    const user = this.users.get(name);
+    if (user?.password === undefined || user.password !== password) throw refusal('AuthFailed');
+    return this.tokens.create(name);
+  }
+
+  /** Returns what the client with a token may do. */
+  access(token: string | undefined): Access {
+    if (!this.on) return { user: undefined, known: allowed, read: allowed, write: allowed, admin: allowed };
+    const known = (): string | undefined => {
+      if (token === undefined) return undefined;
+      const user = this.tokens.use(token);
+      if (user === undefined) throw refusal('InvalidAuthToken');
+      return user;
+    };
+    return {
+      get user() {
+        return known();
+      },
+      known: () => void known(),
+      read: (span) => this.check(known(), span, 'READ'),
+      write: (span) => this.check(known(), span, 'WRITE'),
+      admin: () => {
+        const user = known();
+        if (user === undefined) throw refusal('UserEmpty');
+        if (this.users.get(user)?.roles.has(ROOT) !== true) throw refusal('PermissionDenied');
+      },
+    };
+  }
+
+  private check(name: string | undefined, span: KeySpan, wanted: 'READ' | 'WRITE'): void {
+    if (name === undefined) throw refusal('UserEmpty');
+    const user = this.users.get(name);
+    if (user === undefined) throw refusal('PermissionDenied');
+    if (user.roles.has(ROOT)) return;
+    const permissions = [...user.roles].flatMap((role) => this.roles.get(role) ?? []);
+    const spans = permissions.filter(({ permType }) => permType === wanted || permType === 'READWRITE').map(spanOf);
+    if (!covers(spans, span)) throw refusal('PermissionDenied');
+  }
+
+  addUser(name: string, password: string | undefined): void {
+    if (name === '') throw refusal('UserEmpty');
+    if (this.users.has(name)) throw refusal('UserAlreadyExist');
+    this.users.set(name, { password, roles: new Set() });
+    this.changed();
+  }
+
+  deleteUser(name: string): void {
+    if (this.on && name === ROOT) throw refusal('InvalidAuthMgmt');
+    this.user(name);
+    this.users.delete(name);
+    this.tokens.removeOf(name);
+    this.changed();
+  }
+
+  changePassword(name: string, password: string | undefined): void {
+    this.user(name).password = password;
+    this.tokens.removeOf(name);
+    this.changed();
+  }
+
+  userNames(): readonly string[] {
+    return [...this.users.keys()].sort();
+  }
+
+  /** Returns the roles of a user, in order. */
+  rolesOf(name: string): readonly string[] {
+    return [...this.user(name).roles].sort();
+  }
+
+  grantRole(name: string, role: string): void {
+    const { roles } = this.user(name);
+    if (role !== ROOT && !this.roles.has(role)) throw refusal('RoleNotFound');
+    if (roles.has(role)) return;
+    roles.add(role);
+    this.changed();
+  }
+
+  revokeRole(name: string, role: string): void {
+    if (this.on && name === ROOT && role === ROOT) throw refusal('InvalidAuthMgmt');
+    if (!this.user(name).roles.delete(role)) throw refusal('RoleNotGranted');
+    this.changed();
+  }
+
+  addRole(name: string): void {
+    if (name === '') throw refusal('RoleEmpty');
+    if (this.roles.has(name)) throw refusal('RoleAlreadyExist');
+    this.roles.set(name, []);
+    this.changed();
+  }
+
+  deleteRole(name: string): void {
+    if (this.on && name === ROOT) throw refusal('InvalidAuthMgmt');
+    if (!this.roles.delete(name)) throw refusal('RoleNotFound');
+    for (const { roles } of this.users.values()) roles.delete(name);
+    this.changed();
+  }
+
+  roleNames(): readonly string[] {
+    return [...this.roles.keys()].sort();
+  }
+
+  permissionsOf(role: string): readonly Permission[] {
+    if (role === ROOT) return [{ permType: 'READWRITE', key: new Uint8Array(0), rangeEnd: new Uint8Array(1) }];
+    return this.role(role);
+  }
+
+  /** Sets the permission of a role for a range. The permissions of a role are in the order of their keys. */
+  grantPermission(name: string, granted: Permission): void {
+    const role = this.role(name);
+    const { from, to, single } = spanOf(granted);
+    if (!single && (from === '' || (to !== undefined && from >= to))) throw refusal('InvalidAuthMgmt');
+    const place = role.findIndex((permission) => isSameRange(permission, granted));
+    if (place >= 0) role[place] = granted;
+    else role.push(granted);
+    role.sort((a, b) => (keyOf(a.key) < keyOf(b.key) ? -1 : 1));
+    this.changed();
+  }
+
+  revokePermission(name: string, range: Pick<Permission, 'key' | 'rangeEnd'>): void {
+    const role = this.role(name);
+    const place = role.findIndex((permission) => isSameRange(permission, range));
+    if (place < 0) throw refusal('PermissionNotGranted');
+    role.splice(place, 1);
+    this.changed();
+  }
+
+  private user(name: string): User {
+    const user = this.users.get(name);
+    if (user === undefined) throw refusal('UserNotFound');
+    return user;
+  }
+
+  private role(name: string): Permission[] {
+    const role = this.roles.get(name);
+    if (role === undefined) throw refusal('RoleNotFound');
+    return role;
+  }
+
+  private changed(): void {
+    this.changes += 1;
+  }
+}
+
+const allowed = (): void => undefined;
+
+const isSameRange = (a: Pick<Permission, 'key' | 'rangeEnd'>, b: Pick<Permission, 'key' | 'rangeEnd'>): boolean =>
+  keyOf(a.key) === keyOf(b.key) && keyOf(a.rangeEnd) === keyOf(b.rangeEnd);
+
+/** Returns whether spans together have all keys of another. */
+function covers(spans: readonly KeySpan[], { from, to }: KeySpan): boolean {
+  let reached: Key = from;
+  for (const span of [...spans].sort((a, b) => (a.from < b.from ? -1 : 1))) {
+    if (span.from > reached) return false;
+    if (span.to === undefined) return true;
+    if (span.to > reached) reached = span.to;
+    if (to !== undefined && reached >= to) return true;
+  }
+  return false;
+}

@@ -1,0 +1,147 @@
+import { OneKeyResponse } from '../../codec/kv.js';
+import type { ResponseCodec } from '../../codec/rpc.js';
+import type { ResponseHeader } from '../../codec/common.js';
+import { type DecodedBy, INVALID, type Json, type WireKind } from '../../codec/wire.js';
+import type { KeyValue } from '../../model/keyValue.js';
+import type { Access } from './access.js';
+import { Refusal } from './refusal.js';
+
+export type Header = DecodedBy<typeof ResponseHeader>;
+
+/** The codec of a message, which both sides can read and write. */
+export interface Codec<A> {
+  readonly name: string;
+  readonly kind: WireKind;
+  read(json: unknown): A | typeof INVALID;
+  write(message: unknown): string | typeof INVALID;
+}
+
+/** The call that a service handles. */
+export interface Session {
+  /**
+   * Returns the header of a response.
+   *
+   * @param revision by default the current one
+   */
+  readonly header: (revision?: number) => Header;
+  /** Returns what the client may do now. Rights may change during a stream. */
+  readonly access: () => Access;
+}
+
+/** Receives the responses of a call that takes its time. */
+export interface Sink<A> {
+  readonly next: (answer: A) => void;
+  readonly error: (refusal: Refusal) => void;
+  readonly complete: () => void;
+}
+
+/** A call that takes its time, as a service sees it. */
+export interface OpenCall<In> {
+  receive(request: In): void;
+  /** Receives the end of the requests. */
+  end?(): void;
+  /** Releases what the call holds, after its end or its cancellation. */
+  close?(): void;
+}
+
+/** An RPC of the server, from the JSON of its request to its decoded response. */
+export interface Endpoint {
+  /** Responds at once; undefined for an RPC that takes its time. */
+  readonly call: ((body: string, session: Session) => unknown) | undefined;
+  readonly open: (session: Session, sink: Sink<unknown>) => OpenCall<string>;
+  /** Converts a response to the type that an RPC of a client decodes. */
+  readonly answer: <A>(response: ResponseCodec<A>, answer: unknown) => A;
+}
+
+/** Defines an RPC that responds once and at once. */
+export function unary<In, A>(request: Codec<In>, response: Codec<A>, run: (request: In, session: Session) => A): Endpoint {
+  const call = (body: string, session: Session): A => run(decoded(request, body), session);
+  return {
+    call,
+    open: (session, sink) => ({
+      receive: (body) => {
+        sink.next(call(body, session));
+        sink.complete();
+      },
+    }),
+    answer: converter(response),
+  };
+}
+
+/** Defines an RPC that waits before it responds, or responds with a stream. */
+export function streaming<In, A>(
+  request: Codec<In>,
+  response: Codec<A>,
+  open: (session: Session, sink: Sink<A>) => OpenCall<In>,
+): Endpoint {
+  return {
+    call: undefined,
+    open: (session, sink) => {
+      const opened = open(session, sink);
+      return { ...opened, receive: (body) => opened.receive(decoded(request, body)) };
+    },
+    answer: converter(response),
+  };
+}
+
+function decoded<In>(codec: Codec<In>, body: string): In {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    throw new Refusal('invalid character in the request', 'InvalidArgument');
+  }
+  const request = codec.read(json);
+  if (request === INVALID) throw new Refusal(`the request is not a valid ${codec.name}`, 'InvalidArgument');
+  return request;
+}
+
+/** Most clients decode a response as the server encodes it, so that it needs no conversion. */
+function converter<T>(own: Codec<T>): Endpoint['answer'] {
+  return <A>(response: ResponseCodec<A>, answer: unknown): A => {
+    // The types of responses are not in the table of RPCs. Here the codec proves the type.
+    if (response === (own as unknown)) return answer as A;
+    if (response === (OneKeyResponse as unknown)) return (answer as { readonly kvs: readonly KeyValue[] }).kvs[0] as A;
+    const read = response.read(gatewayJson(own, answer));
+    if (read === INVALID) throw new Error(`${own.name} cannot be read as the client expects`);
+    return read;
+  };
+}
+
+/** Writes a response as etcd's gateway does, without the fields that have their defaults. */
+export function gatewayJson(codec: Codec<unknown>, answer: unknown): Json {
+  const text = codec.write(answer);
+  if (text === INVALID) throw new Error(`not a valid ${codec.name}`);
+  return withoutDefaults(codec.kind, JSON.parse(text) as Json);
+}
+
+function withoutDefaults(kind: WireKind, json: Json): Json {
+  if (kind.is === 'array' && Array.isArray(json)) return (json as readonly Json[]).map((item) => withoutDefaults(kind.of, item));
+  if (kind.is !== 'message' || typeof json !== 'object' || json === null) return json;
+  const fields = [...kind.fields().values()].flatMap(({ wire, type }): [string, Json][] => {
+    const value = (json as Readonly<Record<string, Json>>)[wire];
+    return value === undefined || isDefault(type.kind, value) ? [] : [[wire, withoutDefaults(type.kind, value)]];
+  });
+  return Object.fromEntries(fields);
+}
+
+function isDefault(kind: WireKind, value: Json): boolean {
+  switch (kind.is) {
+    case 'string':
+    case 'bytes':
+      return value === '';
+    case 'bool':
+      return value === false;
+    case 'int64':
+    case 'uint64':
+      return value === '0';
+    case 'int32':
+      return value === 0;
+    case 'enum':
+      return value === kind.values[0];
+    case 'array':
+      return Array.isArray(value) && value.length === 0;
+    case 'message':
+      return false;
+  }
+}

@@ -1,0 +1,53 @@
+import { toBase64 } from '../../model/bytes.js';
+
+/**
+ * A key as text with one character for each byte. Such texts can be keys of a `Map`, and JavaScript compares them in
+ * the order of their bytes, faster than byte arrays.
+ */
+export type Key = string;
+
+/** The longest list of arguments that every engine accepts with certainty. */
+const MOST_ARGUMENTS = 8_192;
+
+/** Converts the bytes of a key to its text. */
+export function keyOf(bytes: Uint8Array): Key {
+  if (bytes.length <= MOST_ARGUMENTS) return String.fromCharCode(...bytes);
+  let key = '';
+  for (let at = 0; at < bytes.length; at += MOST_ARGUMENTS) key += String.fromCharCode(...bytes.subarray(at, at + MOST_ARGUMENTS));
+  return key;
+}
+
+/** Converts a key to its bytes. */
+export function bytesOf(key: Key): Uint8Array {
+  const bytes = new Uint8Array(key.length);
+  for (let at = 0; at < key.length; at++) bytes[at] = key.charCodeAt(at);
+  return bytes;
+}
+
+/** Returns the base64 of a key. */
+export const base64Of = (key: Key): string => toBase64(bytesOf(key));
+
+/** The keys from `from` up to but without `to`; without `to` all keys from `from` on. */
+export interface KeySpan {
+  readonly from: Key;
+  readonly to: Key | undefined;
+  /** Whether it was given as one key, and not as a range. */
+  readonly single: boolean;
+}
+
+/** Returns the span of one key. */
+export const keySpan = (key: Key): KeySpan => ({ from: key, to: `${key}\0`, single: true });
+
+/** Reads the key and range end of a request. */
+export function spanOf({ key, rangeEnd }: { readonly key: Uint8Array; readonly rangeEnd: Uint8Array }): KeySpan {
+  const from = keyOf(key);
+  if (rangeEnd.length === 0) return keySpan(from);
+  const to = keyOf(rangeEnd);
+  return { from, to: to === '\0' ? undefined : to, single: false };
+}
+
+/** Returns whether a span has a key. */
+export const contains = ({ from, to }: KeySpan, key: Key): boolean => key >= from && (to === undefined || key < to);
+
+/** Returns the span of all keys with a prefix, which ends in a slash. */
+export const withPrefix = (prefix: Key): KeySpan => ({ from: prefix, to: `${prefix.slice(0, -1)}0`, single: false });

@@ -1,0 +1,103 @@
+import type { LeaseId } from '../../model/ids.js';
+import type { Key } from './keys.js';
+import type { Mvcc } from './mvcc.js';
+import { refusal } from './refusal.js';
+
+/** The shortest TTL that etcd grants with its default settings, in seconds. */
+const MIN_TTL = 2;
+const MAX_TTL = 9_000_000_000;
+
+/** A lease with its keys. */
+export interface Lease {
+  readonly id: LeaseId;
+  /** The granted TTL in seconds. */
+  readonly ttl: number;
+  /** The time of its end, in milliseconds. */
+  readonly expiry: number;
+  readonly keys: ReadonlySet<Key>;
+}
+
+/** Holds the leases, and deletes the keys of those that end. */
+export class Leases {
+  private readonly byId = new Map<LeaseId, { -readonly [K in keyof Lease]: Lease[K] extends ReadonlySet<Key> ? Set<Key> : Lease[K] }>();
+  private lastId = 7_587_000_000_000_000_000n;
+
+  constructor(
+    private readonly mvcc: Mvcc,
+    private readonly now: () => number,
+  ) {}
+
+  /**
+   * Grants a lease.
+   *
+   * @param id the requested id, or `'0'`
+   */
+  grant(id: LeaseId, ttl: number): Lease {
+    if (ttl > MAX_TTL) throw refusal('LeaseTTLTooLarge');
+    if (this.byId.has(id)) throw refusal('LeaseExist');
+    const granted = Math.max(ttl, MIN_TTL);
+    const lease = { id: id === '0' ? this.newId() : id, ttl: granted, expiry: this.now() + granted * 1000, keys: new Set<Key>() };
+    this.byId.set(lease.id, lease);
+    return lease;
+  }
+
+  /** Refreshes a lease, and returns its TTL; 0 if there is none. */
+  refresh(id: LeaseId): number {
+    const lease = this.byId.get(id);
+    if (lease === undefined || lease.expiry <= this.now()) return 0;
+    lease.expiry = this.now() + lease.ttl * 1000;
+    return lease.ttl;
+  }
+
+  /** Ends a lease, and deletes its keys at one revision. */
+  revoke(id: LeaseId): void {
+    const lease = this.byId.get(id);
+    if (lease === undefined) throw refusal('LeaseNotFound');
+    this.mvcc.transaction(() => {
+      for (const key of [...lease.keys].sort()) this.mvcc.delete({ from: key, to: undefined, single: true });
+    });
+    this.byId.delete(id);
+  }
+
+  get(id: LeaseId): Lease | undefined {
+    return this.byId.get(id);
+  }
+
+  /** Returns all leases, the first to expire first. */
+  all(): readonly Lease[] {
+    return [...this.byId.values()].sort((a, b) => a.expiry - b.expiry);
+  }
+
+  /** @throws Refusal if a lease does not exist; `'0'` means none */
+  check(id: LeaseId): void {
+    if (id !== '0' && !this.byId.has(id)) throw refusal('LeaseNotFound');
+  }
+
+  /** Moves a key from one lease to another. */
+  attach(key: Key, before: LeaseId | undefined, after: LeaseId | undefined): void {
+    if (before !== undefined && before !== after) this.byId.get(before)?.keys.delete(key);
+    if (after !== undefined) this.byId.get(after)?.keys.add(key);
+  }
+
+  nextExpiry(): number | undefined {
+    let next: number | undefined;
+    for (const { expiry } of this.byId.values()) if (next === undefined || expiry < next) next = expiry;
+    return next;
+  }
+
+  /** Revokes the leases whose time has passed, the first to expire first. */
+  expire(): void {
+    const now = this.now();
+    for (const { id, expiry } of this.all()) if (expiry <= now) this.revoke(id);
+  }
+
+  /** Gives each lease its whole TTL again, as a new leader does. */
+  extendAll(): void {
+    for (const lease of this.byId.values()) lease.expiry = this.now() + lease.ttl * 1000;
+  }
+
+  private newId(): LeaseId {
+    this.lastId += 1n;
+    return this.lastId.toString() as LeaseId;
+  }
+}

@@ -1,0 +1,121 @@
+import { Empty, HeaderOnly } from '../../codec/common.js';
+import {
+  AlarmRequest,
+  AlarmResponse,
+  DowngradeRequest,
+  DowngradeResponse,
+  HashKvRequest,
+  HashKvResponse,
+  HashResponse,
+  MoveLeaderRequest,
+  SnapshotResponse,
+  StatusResponse,
+} from '../../codec/maintenance.js';
+import type { Core } from './core.js';
+import { type Endpoint, streaming, unary } from './endpoint.js';
+import { hashOf } from './hash.js';
+import { refusal } from './refusal.js';
+
+/** The size of the parts of a snapshot. */
+const PART_BYTES = 32 * 1024;
+
+/** Makes the RPCs for the state of the server itself. */
+export function maintenanceService({ mvcc, cluster, space, version }: Core): Readonly<Record<string, Endpoint>> {
+  let downgradeTo = '';
+  const minor = version.cluster.split('.').slice(0, 2).join('.');
+  const storageVersion = version.has('3.6') ? version.cluster : '';
+
+  return {
+    '/maintenance/alarm': unary(AlarmRequest, AlarmResponse, ({ action, alarm, memberId }, { header, access }) => {
+      access().known();
+      const one = { memberId, alarm };
+      switch (action) {
+        case 'GET':
+          return { header: header(), alarms: space.all().filter((known) => alarm === 'NONE' || known.alarm === alarm) };
+        case 'ACTIVATE':
+          return { header: header(), alarms: alarm === 'NONE' ? [] : [space.raise(one)] };
+        case 'DEACTIVATE':
+          return { header: header(), alarms: space.disarm(one) ? [one] : [] };
+      }
+    }),
+
+    '/maintenance/status': unary(Empty, StatusResponse, (_, { header, access }) => {
+      if (version.has('3.5.28')) access().known();
+      const answered = header();
+      return {
+        header: answered,
+        version: version.text,
+        dbSize: space.size,
+        leader: cluster.leader,
+        raftIndex: mvcc.revision + 3,
+        raftTerm: cluster.term,
+        raftAppliedIndex: mvcc.revision + 3,
+        errors: space.all().map(({ memberId, alarm }) => `memberID:${memberId} alarm:${alarm} `),
+        dbSizeInUse: space.inUse,
+        isLearner: cluster.members.some(({ id, isLearner }) => isLearner && id === answered.memberId),
+        storageVersion,
+        dbSizeQuota: version.has('3.6') ? space.quota : 0,
+        downgradeInfo: version.has('3.6') ? { enabled: downgradeTo !== '', targetVersion: downgradeTo } : undefined,
+      };
+    }),
+
+    '/maintenance/defragment': unary(Empty, HeaderOnly, (_, { header, access }) => {
+      access().admin();
+      space.defragment();
+      return { header: header() };
+    }),
+
+    '/maintenance/hash': unary(Empty, HashResponse, (_, { header, access }) => {
+      access().admin();
+      return { header: header(), hash: hashOf(mvcc, mvcc.revision) };
+    }),
+
+    '/maintenance/hashkv': unary(HashKvRequest, HashKvResponse, ({ revision }, { header, access }) => {
+      access().admin();
+      mvcc.checkRevision(revision);
+      const hashRevision = revision > 0 ? revision : mvcc.revision;
+      return {
+        header: header(),
+        hash: hashOf(mvcc, hashRevision),
+        compactRevision: mvcc.compactRevision,
+        hashRevision: version.has('3.6') ? hashRevision : 0,
+      };
+    }),
+
+    '/maintenance/snapshot': streaming(Empty, SnapshotResponse, ({ header, access }, { next, complete }) => ({
+      receive: () => {
+        access().admin();
+        const file = new Uint8Array(space.size);
+        for (let at = 0; at < file.length; at += PART_BYTES) {
+          const blob = file.slice(at, at + PART_BYTES);
+          next({ header: header(), remainingBytes: file.length - at - blob.length, blob, version: storageVersion });
+        }
+        complete();
+      },
+    })),
+
+    '/maintenance/transfer-leadership': unary(MoveLeaderRequest, HeaderOnly, ({ targetId }, { header, access }) => {
+      access().admin();
+      if (header().memberId !== cluster.leader) throw refusal('NotLeader');
+      if (!cluster.members.some(({ id }) => id === targetId)) throw refusal('BadLeaderTransferee');
+      if (targetId !== cluster.leader) cluster.lead(targetId);
+      return { header: header() };
+    }),
+
+    '/maintenance/downgrade': unary(DowngradeRequest, DowngradeResponse, ({ action, version: target }, { header, access }) => {
+      access().admin();
+      if (action === 'CANCEL') {
+        if (downgradeTo === '' && !version.has('3.6')) throw refusal('NoInflightDowngrade');
+        downgradeTo = '';
+        return { header: header(), version: version.has('3.6') ? minor : version.cluster };
+      }
+      const wanted = /^(\d+)\.(\d+)(?:\.\d+)?$/.exec(target);
+      if (wanted === null) throw refusal('WrongDowngradeVersionFormat');
+      const [major, own] = minor.split('.').map(Number);
+      if (Number(wanted[1]) !== major || Number(wanted[2]) !== (own ?? 0) - 1) throw refusal('InvalidDowngradeTargetVersion');
+      if (downgradeTo !== '') throw refusal('DowngradeInProcess');
+      if (action === 'ENABLE') downgradeTo = `${wanted[1]}.${wanted[2]}.0`;
+      return { header: header(), version: version.cluster };
+    }),
+  };
+}

@@ -1,0 +1,68 @@
+import type { MemberId } from '../../model/ids.js';
+import type { AlarmMember } from '../../codec/maintenance.js';
+import type { DecodedBy } from '../../codec/wire.js';
+import type { Mvcc } from './mvcc.js';
+import { refusal } from './refusal.js';
+
+export type Alarm = DecodedBy<typeof AlarmMember>;
+
+/** The quota that etcd has by default, in bytes. */
+const QUOTA = 2 * 2 ** 30;
+/** The size of an empty database. */
+const EMPTY_BYTES = 20 * 1024;
+const PAGE = 4096;
+
+/** Watches the size of the database, and holds the alarms. */
+export class Space {
+  readonly quota: number;
+  private alarms: readonly Alarm[] = [];
+  /** The largest size since the last defragmentation. */
+  private high = 0;
+
+  constructor(
+    private readonly mvcc: Mvcc,
+    quota: number | undefined,
+    private readonly ownId: () => MemberId,
+  ) {
+    this.quota = quota ?? QUOTA;
+  }
+
+  /** The size on disk, which only a defragmentation reduces. */
+  get size(): number {
+    this.high = Math.max(this.high, this.inUse);
+    return this.high;
+  }
+
+  get inUse(): number {
+    return EMPTY_BYTES + Math.ceil(this.mvcc.usedBytes / PAGE) * PAGE;
+  }
+
+  defragment(): void {
+    this.high = this.inUse;
+  }
+
+  /** @throws Refusal if there is no space for a write of some bytes, which raises the alarm */
+  reserve(bytes: number): void {
+    if (bytes === 0) return;
+    if (this.size + bytes >= this.quota) this.raise({ memberId: this.ownId(), alarm: 'NOSPACE' });
+    if (this.alarms.some(({ alarm }) => alarm === 'NOSPACE')) throw refusal('NoSpace');
+  }
+
+  raise(raised: Alarm): Alarm {
+    if (!this.alarms.some((alarm) => isSame(alarm, raised))) this.alarms = [...this.alarms, raised];
+    return raised;
+  }
+
+  /** Ends an alarm, and returns whether it was raised. */
+  disarm(ended: Alarm): boolean {
+    const before = this.alarms.length;
+    this.alarms = this.alarms.filter((alarm) => !isSame(alarm, ended));
+    return this.alarms.length < before;
+  }
+
+  all(): readonly Alarm[] {
+    return this.alarms;
+  }
+}
+
+const isSame = (a: Alarm, b: Alarm): boolean => a.memberId === b.memberId && a.alarm === b.alarm;

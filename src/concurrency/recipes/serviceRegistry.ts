@@ -1,4 +1,5 @@
 import { catchError, defer, EMPTY, filter, map, of, switchMap, takeUntil, tap, throwError, type Observable } from 'rxjs';
+import { LazyModule } from '../../util/lazyModule.js';
 import { hasReason, isEtcdError, type EtcdError, type InvalidValueError } from '../../errors/index.js';
 import { ANYTHING, checkName, checkOptions, FUNCTION, type OptionKinds, required, STRING, WHOLE } from '../../model/validate.js';
 import { readNow } from '../../model/captured.js';
@@ -57,6 +58,9 @@ const DEFAULT_TTL = 15;
 const SERVICES: OptionKinds<ServicesOptions> = { onInvalid: FUNCTION };
 const REGISTER: OptionKinds<RegisterOptions> = { addr: required(STRING), metadata: ANYTHING, ttl: WHOLE };
 
+/** Loaded on demand, with the library of its maps, which not every program needs. */
+export const endpointMapModule = new LazyModule(() => import('./endpointMap.js'));
+
 /** Creates the method `services`. */
 export function serviceRegistry(
   context: ConcurrencyContext,
@@ -69,10 +73,7 @@ export function serviceRegistry(
     return {
       target,
       register: (id, options) => registration(target, id, options, context),
-      // Loaded on demand, with the library of its maps, which not every program needs.
-      endpoints$: defer(() => import('./endpointMap.js')).pipe(
-        switchMap(({ endpointsOf }) => live({ prefix }).pipe(endpointsOf(prefix, onInvalid))),
-      ),
+      endpoints$: endpointMapModule.module$.pipe(switchMap(({ endpointsOf }) => live({ prefix }).pipe(endpointsOf(prefix, onInvalid)))),
     };
   };
 }

@@ -22,9 +22,13 @@ import type { Range } from '../../model/range.js';
 import type { FollowedRange } from '../ownWrites/followedRanges.js';
 import { toWatchTarget, type WatchTarget } from '../messages.js';
 import { RefCountedMap } from '../refCounted.js';
+import { LazyModule } from '../../util/lazyModule.js';
 import { rangeIdentity } from '../watch.js';
 import { viewState, type Reading, type ViewState } from './viewState.js';
 import type { WatchesDeps } from '../watcher.js';
+
+/** Loaded on demand, with the library of persistent maps that not every program needs. */
+export const liveRangeModule = new LazyModule(() => import('./liveRange.js'));
 
 /** Creates the live ranges of a client over its watches. */
 export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observable<void>, lingerMs: number) {
@@ -43,8 +47,7 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
         followed.listing();
         return readPages(which);
       };
-      // Loaded on demand, with the library of persistent maps that not every program needs.
-      return defer(() => import('./liveRange.js')).pipe(
+      return liveRangeModule.module$.pipe(
         switchMap(({ liveUpdates }) => liveUpdates(range, target, read, deps)),
         tap((update) => followed.show(update, update.type !== 'change', deps.streams.stateNow)),
         finalize(() => {

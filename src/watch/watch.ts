@@ -42,9 +42,9 @@ export interface WatchOnceOptions extends WatchOptions {
 /** Creates the watches of a client over its streams. */
 export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: number) {
   const { caller, writes, settings, streams } = deps;
-  const revision = new RevisionReader((target) => readRevision(caller, target));
-  const startNow = (target: WatchTarget): PendingStart =>
-    writes.startOf(target, () => retryTransient(revision.of(target), settings, streams.reportRetry));
+  // The request that many watches share is retried, not the wait of each: most of them never fail.
+  const revision = new RevisionReader((target) => retryTransient(readRevision(caller, target), settings, streams.reportRetry));
+  const startNow = (target: WatchTarget): PendingStart => writes.startOf(target, () => revision.of(target));
   /** The server watches, one for each range and filter. A late observer begins with a progress notification. */
   const shared = new RefCountedMap<WatchBatch, number>(closed, {
     lingerMs,

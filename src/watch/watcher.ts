@@ -207,14 +207,19 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
 
   /** Checks that the store on which the watch was created is the one that the watch has seen before. */
   private verifyCluster(now: ClusterSnapshot): void {
+    const seen = this.cursor?.seen ?? 0;
+    if (this.cluster === UNKNOWN_CLUSTER) {
+      this.cluster = now.clusterId;
+      // There is nothing to compare yet, as for most watches that start.
+      if (!this.started && now.revision >= seen) return this.markCreated();
+    }
     const check = (this.pendingCheck = { subscription: new Subscription(), messages: [] as WatchMessage[] });
     const onVerified = (): void => {
       this.pendingCheck = undefined;
       this.markCreated();
       for (const message of check.messages) this.next(message);
     };
-    if (this.cluster === UNKNOWN_CLUSTER) this.cluster = now.clusterId;
-    const before = { clusterId: this.cluster, revision: this.cursor?.seen ?? 0 };
+    const before = { clusterId: this.cluster, revision: seen };
     check.subscription.add(
       defer(() => this.assertSameStore(before, now)).subscribe({ next: onVerified, error: (error: unknown) => this.error(error) }),
     );

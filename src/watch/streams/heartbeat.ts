@@ -44,6 +44,8 @@ export class Heartbeat {
   private timer: Subscription | undefined;
   /** Set while the response to a create request is due. */
   private createTimer: Subscription | undefined;
+  /** The time from which that response is awaited. */
+  private createSentAt = -Infinity;
 
   constructor(private readonly settings: HeartbeatSettings) {
     this.scheduleCheck();
@@ -56,9 +58,14 @@ export class Heartbeat {
 
   /** Starts to wait for the response to a create request; with false, stops waiting. */
   expect(answer: boolean): void {
+    if (answer) {
+      this.createSentAt = monotonicNow();
+      // A timer that is set stays: when it is due, it follows from the newest request how long to wait on.
+      if (this.createTimer === undefined) this.awaitCreate();
+      return;
+    }
     this.createTimer?.unsubscribe();
     this.createTimer = undefined;
-    if (answer) this.awaitCreate(monotonicNow());
   }
 
   /** Sends a heartbeat at once, as something else failed at the same endpoint. */
@@ -82,11 +89,12 @@ export class Heartbeat {
     return this.lastMessageAt < this.heartbeatSentAt;
   }
 
-  private awaitCreate(sentAt: number): void {
+  private awaitCreate(): void {
+    const sentAt = this.createSentAt;
     const timeoutMs = this.settings.timeoutMs();
     const dueAt = Math.min(Math.max(this.lastMessageAt, sentAt) + timeoutMs, sentAt + MAX_CREATE_TIMEOUTS * timeoutMs);
     const restMs = dueAt - monotonicNow();
-    if (restMs > 0) this.createTimer = scheduleTimeout(restMs, () => this.awaitCreate(sentAt));
+    if (restMs > 0) this.createTimer = scheduleTimeout(restMs, () => this.awaitCreate());
     else this.settings.onLost(`no response to a create request within ${timeoutMs} ms`);
   }
 

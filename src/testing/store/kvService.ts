@@ -63,6 +63,8 @@ export function kvService({ mvcc, writer, leases, space }: Core): Readonly<Recor
       access().known();
       space.reserve(putCost(request));
       mayPut(access(), request);
+      // In a txn the lease is looked at last.
+      leases.check(request.lease);
       writer.checkPut(request);
       const before = mvcc.transaction(() => writer.put(request));
       return { header: header(), prevKv: request.prevKv ? before : undefined };

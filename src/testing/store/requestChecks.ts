@@ -46,13 +46,16 @@ interface Writes {
   readonly deletes: readonly KeySpan[];
 }
 
-/** Collects the writes of operations. One key may be put once, and must not be deleted as well. */
+/**
+ * Collects the writes of operations. One key may be put once, and must not be deleted as well. etcd overlooks deletions
+ * of all keys from one on here.
+ */
 function writesOf(ops: readonly RequestOpOut[]): Writes {
   const puts = new Set<Key>();
   const deletes = ops.flatMap(({ requestDeleteRange }) => (requestDeleteRange === undefined ? [] : [spanOf(requestDeleteRange)]));
   const add = (key: Key, mayRepeat?: ReadonlySet<Key>): void => {
     if (puts.has(key) && mayRepeat?.has(key) !== true) throw refusal('DuplicateKey');
-    if (deletes.some((span) => contains(span, key))) throw refusal('DuplicateKey');
+    if (deletes.some((span) => span.to !== undefined && contains(span, key))) throw refusal('DuplicateKey');
     puts.add(key);
   };
   for (const { requestTxn } of ops) {

@@ -49,7 +49,7 @@ export function traitsOf({ has }: StoreVersion): Traits {
     progressWithoutWatch: !has('3.4'),
     refusedWatchHasOwnId: false,
     emptyWatchHasReason: has('3.4'),
-    refusesNegativeStart: has('3.6'),
-    keepsTombstones: has('3.5.17'),
+    refusesNegativeStart: has('3.5.22'),
+    keepsTombstones: has('3.5'),
   };
 }

@@ -128,11 +128,11 @@ export class WatchStream {
     try {
       const id = this.admit(request, span);
       const { revision } = this.mvcc;
-      const from = request.startRevision > 0 ? request.startRevision : revision + 1;
+      const from = request.startRevision === 0 ? revision + 1 : request.startRevision;
       const watch: Watch = { id, span, request, from, active: false, notify: (events) => this.deliver(watch, events) };
       this.watches.set(id, watch);
       this.send(id, { created: true });
-      if (request.startRevision !== 0 && from <= revision) this.replay(watch);
+      if (from <= revision) this.replay(watch);
       else this.all.index.add(watch);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;

@@ -30,14 +30,16 @@ const VERSIONS = [
   { version: '3.3', optional: true },
 ];
 /**
- * Files whose tests ask nothing that depends on the version of the server: how the client deals with pages, silence and dead connections, and the
- * examples. They run on the first version only.
+ * Files whose tests ask nothing that depends on the version of the server: how the client deals with pages, silence, and connections that are dead or
+ * cut, and the examples. They run on the first version only.
  */
 const NEWEST_ONLY = [
+  'faults/atMostOnce',
   'faults/deadConnections',
   'faults/keepAliveAnswers',
   'faults/malformedResponses',
   'faults/proxies/pages',
+  'faults/putAll',
   'faults/sharedBackoff',
   'faults/unresponsiveEndpoint',
   'faults/watch/promises',

@@ -87,7 +87,7 @@ function hosts(): void {
     const client = clientOf([cut], streams);
     const seen: string[] = [];
     const lost: string[] = [];
-    client.watch('a').subscribe(({ kv }) => seen.push(kv.value));
+    client.watch('a').subscribe({ next: ({ kv }) => seen.push(kv.value), error: (error: unknown) => seen.push(String(error)) });
     client.connection$.subscribe((state) => state.status === 'reconnecting' && lost.push(state.cause.message));
     await firstValueFrom(client.connection$.pipe(filter(({ status }) => status === 'connected')));
     client.setEndpoints(cluster.endpoints);

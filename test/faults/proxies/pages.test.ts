@@ -45,12 +45,10 @@ describeProxies('a page of a proxy in the place of an etcd that has answered bef
     const errors = (): unknown[] => all.map(({ error }) => error);
     const none = all.map(() => undefined);
     // A watch begins some time after it is asked for.
-    const writing = timer(0, 100)
-      .pipe(concatMap(() => direct.kv.put(key, 'before')))
-      .subscribe();
+    const writing = collect(timer(0, 100).pipe(concatMap(() => direct.kv.put(key, 'before'))));
     await waitFor('all of it is there', () => all.every(({ values, error }) => values.length > 0 || error !== undefined));
-    writing.unsubscribe();
-    expect(errors()).toEqual(none);
+    writing.stop();
+    expect([writing.error, ...errors()]).toEqual([undefined, ...none]);
     await proxy.restart(page(config, status));
     const refreshFailed = (): boolean => lease.values.some(({ type }) => type === 'refreshFailed');
     await waitFor(

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { firstValueFrom } from 'rxjs';
+import { firstValueFrom, tap } from 'rxjs';
 import type { Client } from '../../../src/index.js';
 import { collect } from './support/collect.js';
 import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
@@ -51,10 +51,13 @@ describe('subscribers of one watch', () => {
 
   test('one that is slow delays the others, but they miss nothing', async () => {
     let late = 0;
-    client.watch({ prefix: range }).subscribe(() => {
-      const end = performance.now() + 3;
-      while (performance.now() < end) late += 1;
-    });
+    const slow = client.watch({ prefix: range }).pipe(
+      tap(() => {
+        const end = performance.now() + 3;
+        while (performance.now() < end) late += 1;
+      }),
+    );
+    collect(slow);
     const other = collect(client.watch({ prefix: range }));
     await there();
     const written = Array.from({ length: 100 }, (_, index) => `${range}${index}`);

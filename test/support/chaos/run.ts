@@ -42,7 +42,8 @@ export async function lockChaos({ seed, seconds, losses, version, print }: Chaos
   const etcd = createClient({ endpoints: server.endpoint });
   const seats: Seat[] = [];
   try {
-    const history = record(etcd);
+    const failures: unknown[] = [];
+    const history = record(etcd, (error) => failures.push(error));
     for (let index = 0; index < PROCESSES; index++) {
       const proxy = await startTcpProxy(server.endpoint);
       const name = `process ${index}`;
@@ -59,7 +60,8 @@ export async function lockChaos({ seed, seconds, losses, version, print }: Chaos
     await Promise.all(seats.map(({ process }) => process.end('SIGTERM')));
     await waitFor('everything is given back', async () => (await firstValueFrom(etcd.kv.count({ prefix: LOCKS }))) === 0);
     const { header } = await firstValueFrom(etcd.kv.put(COUNTERS, JSON.stringify({ n: 1, owner: Infinity })));
-    await waitFor('the history is complete', () => (history.at(-1)?.revision ?? 0) >= header.revision);
+    await waitFor('the history is complete', () => failures.length > 0 || (history.at(-1)?.revision ?? 0) >= header.revision);
+    if (failures.length > 0) throw new Error('the watch of the history ended', { cause: failures[0] });
     history.pop();
     const figures = judge(
       history,
@@ -116,17 +118,20 @@ async function strike(fault: Fault, process: ContenderProcess, proxy: TcpProxy, 
 }
 
 /** All that happens to locks and counters, from the first revision on. */
-function record(etcd: Client): Happened[] {
+function record(etcd: Client, onError: (error: unknown) => void): Happened[] {
   const history: Happened[] = [];
-  etcd.watch({ prefix: 'chaos/' }, { startRevision: 1 }).subscribe(({ type, kv, revision }) => {
-    history.push({
-      revision,
-      type,
-      key: kv.key,
-      value: type === 'put' ? kv.value : '',
-      createRevision: kv.createRevision,
-      at: machineNow(),
-    });
+  etcd.watch({ prefix: 'chaos/' }, { startRevision: 1 }).subscribe({
+    next: ({ type, kv, revision }) => {
+      history.push({
+        revision,
+        type,
+        key: kv.key,
+        value: type === 'put' ? kv.value : '',
+        createRevision: kv.createRevision,
+        at: machineNow(),
+      });
+    },
+    error: onError,
   });
   return history;
 }

@@ -43,7 +43,8 @@ export async function growth({ calls, version, onMeasured }: GrowthOptions): Pro
   process.on('warning', onWarning);
   const cluster = await startFaultCluster({ version });
   const etcd = createClient({ ...cluster.access, endpoints: cluster.endpoints, maxConnections: MAX_CONNECTIONS });
-  const watch = etcd.watch({ prefix: 'growth/' }).subscribe();
+  const note = (error: unknown): void => void warnings.push(`a watch ended: ${String(error)}`);
+  const watch = etcd.watch({ prefix: 'growth/' }).subscribe({ error: note });
   const { signal } = new AbortController();
   // As many as calls at a time are right; what is left of them at the end is counted below.
   setMaxListeners(0, signal);
@@ -101,7 +102,12 @@ async function run(etcd: Client, count: number, signal: AbortSignal, failures: R
   ];
   const one = async (index: number): Promise<void> => {
     const name = `growth/${index % 100}`;
-    if (index % 100 === 0) etcd.watch(name, { startRevision: 1 }).pipe(take(1)).subscribe().unsubscribe();
+    if (index % 100 === 0)
+      etcd
+        .watch(name, { startRevision: 1 })
+        .pipe(take(1))
+        .subscribe({ error: () => undefined })
+        .unsubscribe();
     const call = kinds[index % kinds.length] ?? (() => EMPTY);
     await firstValueFrom(call(name)).catch((error: unknown) => {
       if (!isEtcdError(error)) throw error;

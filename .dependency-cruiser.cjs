@@ -22,8 +22,8 @@ const layers = [
   ['testing', '^src/testing/(?!store/)'],
 ];
 
-/** The implementation of the interface Wire, with what each platform adds to it. */
-const wire = '^src/(transport/(http|json)|node|browser)/';
+/** The implementations of the interface Wire, with what each platform adds to it. */
+const wire = '^src/((transport/(http|json)|node|browser)/|testing/memoryWire\\.ts$)';
 
 const oneWay = layers.slice(0, -1).map(([name, path], index) => ({
   name: `${name}-imports-only-what-is-below`,
@@ -76,7 +76,7 @@ module.exports = {
     {
       name: 'only-index-imports-client',
       severity: 'error',
-      from: { path: '^(src|operators)/', pathNot: '^src/(index|index\\.browser|api)\\.ts$' },
+      from: { path: '^(src|operators)/', pathNot: '^src/((index|index\\.browser|api)\\.ts$|testing/)' },
       to: { path: '^src/client\\.ts$' },
     },
     {

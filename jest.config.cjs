@@ -15,6 +15,7 @@ module.exports = {
   moduleNameMapper: {
     '^rxetcd$': '<rootDir>/src/index.ts',
     '^rxetcd/operators$': '<rootDir>/operators/index.ts',
+    '^rxetcd/testing$': '<rootDir>/src/testing/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   // Tells only what hangs: a machine that does other work as well may take several times as long.

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const REPORTS = join(root, 'test/package/api');
 const accept = process.argv.includes('--accept');
-const ENTRIES = { rxetcd: 'src', 'rxetcd-operators': 'operators' };
+const ENTRIES = { rxetcd: 'src', 'rxetcd-operators': 'operators', 'rxetcd-testing': 'src/testing' };
 
 const silent = { default: { logLevel: ExtractorLogLevel.None } };
 

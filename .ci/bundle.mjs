@@ -11,6 +11,8 @@ import { build, transform } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const ENTRIES = ['src/index', 'operators/index'];
+/** Nothing that a program loads has parts of this one. */
+const TESTING = 'src/testing/index';
 
 const require = createRequire(import.meta.url);
 const rxjs = require.resolve('rxjs/package.json');
@@ -57,7 +59,7 @@ async function uncommented(text) {
 async function chunks(folder) {
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: ENTRIES.map((path) => ({ in: `${path}.ts`, out: path })),
+    entryPoints: [...ENTRIES, TESTING].map((path) => ({ in: `${path}.ts`, out: path })),
     // One entry more that shares all with the others, which leaves them empty but for their names. For these Node reads a whole file of CommonJS that is
     // imported, and slowly.
     stdin: { contents: ENTRIES.map((path) => `export * from './${path}.ts';`).join(''), resolveDir: root },

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -28,11 +29,12 @@ try {
   compileAndRun('ESM', { type: 'module' }, { module: 'NodeNext', moduleResolution: 'NodeNext' });
   compileAndRun('CommonJS', { type: 'commonjs' }, { module: 'Node16', moduleResolution: 'Node16' });
   checkHeadline();
-  for (const entry of ['src', 'operators']) await checkCopies(entry);
+  for (const entry of ['src', 'operators', 'src/testing']) await checkCopies(entry);
   checkOneCopy();
   checkBareGlobals();
   checkLoaded();
   checkUndici();
+  await checkTestingSize();
   const [nodeNext, bundler] = [
     { layout: 'npm', module: 'NodeNext', moduleResolution: 'NodeNext' },
     { layout: 'pnpm', module: 'ESNext', moduleResolution: 'Bundler' },
@@ -99,7 +101,7 @@ async function checkCopies(entry) {
 function checkOneCopy() {
   const program = `
     const require = process.getBuiltinModule('node:module').createRequire(process.cwd() + '/');
-    for (const entry of ['${manifest.name}', '${manifest.name}/operators']) {
+    for (const entry of ['${manifest.name}', '${manifest.name}/operators', '${manifest.name}/testing']) {
       const [imported, required] = [await import(entry), require(entry)];
       for (const name of Object.keys(required)) if (imported[name] !== required[name]) console.log(entry, name);
     }`;
@@ -260,6 +262,21 @@ async function bundleAndRun(title, options) {
   if (ok) console.log(`✓ ${title}: runs and ends`);
 }
 
+/** A test of a web page loads it, too. */
+async function checkTestingSize() {
+  const sizeOf = async (...entries) => {
+    const contents = entries.map((entry) => `export * from './${entry}/index.js';`).join('');
+    const resolveDir = join(folder, 'node_modules', manifest.name, 'dist', 'esm');
+    const options = { bundle: true, minify: true, format: 'esm', platform: 'node', packages: 'external', write: false };
+    const { outputFiles } = await build({ stdin: { contents, resolveDir }, ...options });
+    return gzipSync(outputFiles[0].contents).length;
+  };
+  const bytes = (await sizeOf('src', 'src/testing')) - (await sizeOf('src'));
+  const ok = bytes <= 25_000;
+  check(ok, `rxetcd/testing adds ${bytes} bytes (gzip) to a program with a client, at most 25 000`);
+  if (ok) console.log(`✓ rxetcd/testing adds ${bytes} bytes (gzip) to a program with a client`);
+}
+
 /** jsdom, as jest has it, lacks these. A test of a component imports the operators there. */
 function checkBareGlobals() {
   const missing = ['TextEncoder', 'TextDecoder', 'setImmediate', 'fetch', 'structuredClone', 'AbortSignal', 'performance'];
@@ -267,9 +284,10 @@ function checkBareGlobals() {
     for (const name of ${JSON.stringify(missing)}) delete globalThis[name];
     const { puts } = require('${manifest.name}/operators');
     const { key, createClient } = require('${manifest.name}');
-    console.log(typeof puts, typeof key, typeof createClient);`;
+    const { createTestEtcd } = require('${manifest.name}/testing');
+    console.log(typeof puts, typeof key, typeof createClient, typeof createTestEtcd);`;
   const { stdout, stderr } = spawnSync(process.execPath, ['--eval', program], { cwd: folder, encoding: 'utf8' });
-  const ok = stdout === 'function function function\n';
+  const ok = stdout === 'function function function function\n';
   check(ok, `importing it needs a global that jsdom lacks:\n${stdout}${stderr}`);
   if (ok) console.log('✓ importing it needs no global of the web or of Node');
 }

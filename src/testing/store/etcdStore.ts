@@ -20,6 +20,8 @@ export interface CallContext {
   readonly token?: string | undefined;
   /** The member that responds, whose id is in the header of each response; by default the first one. */
   readonly memberId?: MemberId | undefined;
+  /** Whether it may do everything without a token, as the test itself may. */
+  readonly isTrusted?: boolean | undefined;
   /** The endpoint of the request, as errors name it. */
   readonly endpoint?: string | undefined;
 }

@@ -154,7 +154,7 @@ class MemoryStore implements EtcdStore {
     return endpoint;
   }
 
-  private session({ token, memberId }: CallContext): Session {
+  private session({ token, memberId, isTrusted }: CallContext): Session {
     const { cluster, mvcc, auth } = this.core;
     return {
       header: (revision = mvcc.revision) => ({
@@ -163,7 +163,7 @@ class MemoryStore implements EtcdStore {
         revision,
         raftTerm: cluster.term,
       }),
-      access: () => auth.access(token),
+      access: () => auth.access(token, isTrusted),
     };
   }
 }

@@ -1,0 +1,218 @@
+import { asyncScheduler, Subscription } from 'rxjs';
+import type { Rpc } from '../codec/rpc.js';
+import { codeOf, EtcdError, type ErrorDetails, messageOf, type Reason, SERVER_REASONS, serverError } from '../errors/index.js';
+import type { Destination } from '../transport/wire.js';
+import type { Fault, Member, Network, RecordedCall } from './network.js';
+import type { CallContext, CallObserver, ServerCall } from './store/index.js';
+
+/** A request as its client made it, and as it is sent. */
+export interface Message {
+  readonly request: unknown;
+  readonly body: string;
+}
+
+/** A request, or a stream of them, that a client makes. */
+export interface ExchangeOptions<A> {
+  readonly rpc: Pick<Rpc<never, A>, 'name' | 'safety' | 'needsLeader'>;
+  readonly to: Pick<Destination, 'endpoint' | 'unconfirmed'> & Partial<Destination>;
+  /** The first request, which is sent as soon as the connection is open. */
+  readonly first?: Message;
+  /** Whether its responses depend on the changes that reach the member from the others. */
+  readonly isStream?: boolean;
+  /** Begins it at a member, which then receives the requests. */
+  readonly open: (member: Member, context: CallContext, observer: CallObserver<A>) => ServerCall;
+}
+
+/** Receives what comes of an exchange. Nothing follows an error or the end. */
+export interface ExchangeObserver<A> {
+  /** Called when the first request is about to leave. */
+  sent?: (() => void) | undefined;
+  /** Called when the connection is open, and the first request has left. */
+  opened?(): void;
+  /** Called with a response, and the revision of the store when it was made. */
+  next(answer: A, revision: number): void;
+  error(error: unknown): void;
+  complete?(): void;
+}
+
+/** How long a member without the others waits before it gives up a call, as etcd does. In milliseconds. */
+const QUORUM_MS = 7_000;
+
+/** The reasons that a server can have for a failure. */
+const OF_SERVER: ReadonlySet<Reason> = new Set(SERVER_REASONS);
+const isOfServer = (reason: Reason): reason is (typeof SERVER_REASONS)[number] => OF_SERVER.has(reason);
+
+/** A request, or a stream of them, on a separate connection to a member. */
+export class Exchange<A> implements CallObserver<A> {
+  private state: 'open' | 'closed' | 'cut' = 'open';
+  private member: Member | undefined;
+  private call: ServerCall | undefined;
+  /** Whether the connection breaks in place of the next response. */
+  private isDropping = false;
+  private timer = Subscription.EMPTY;
+  private readonly where: ErrorDetails;
+
+  /** @param onEnd called when it has ended, or was closed */
+  constructor(
+    private readonly network: Network,
+    private readonly options: ExchangeOptions<A>,
+    private readonly observer: ExchangeObserver<A>,
+    private readonly onEnd: (exchange: Exchange<A>) => void,
+  ) {
+    this.where = { rpc: options.rpc.name, endpoint: options.to.endpoint.address };
+    network.soon(() => this.connect());
+  }
+
+  /** Sends a further request. */
+  send(message: Message): void {
+    const { member } = this;
+    if (this.state !== 'open' || member === undefined) return;
+    const call = this.record(message);
+    const fault = this.network.takeFault(call);
+    this.network.toServer(member.requests, () => this.arrive(member, call, message, fault));
+  }
+
+  /** Ends the requests. Responses still arrive. */
+  end(): void {
+    const { member } = this;
+    if (member !== undefined) this.network.toServer(member.requests, () => this.call?.end());
+  }
+
+  /** Closes the connection. Earlier requests still reach the server, which then cancels the call. */
+  unsubscribe(): void {
+    const { member } = this;
+    if (this.finish('closed') && member !== undefined) this.network.toServer(member.requests, () => this.cancel());
+  }
+
+  /** Closes the connection as the client is closed. */
+  abort(): void {
+    if (this.state !== 'open') return;
+    this.unsubscribe();
+    this.observer.error(closedError(this.where));
+  }
+
+  /** Breaks the connection: the server cancels the call, and the client loses it. */
+  cut(): void {
+    if (!this.finish('cut')) return;
+    this.cancel();
+    this.observer.error(new EtcdError('ConnectionLost', 'no answer: the connection was lost', this.where));
+  }
+
+  next(answer: A): void {
+    const { revision } = this.network.store;
+    this.toClient(() => {
+      if (this.isDropping) this.cut();
+      else this.observer.next(answer, revision);
+    });
+  }
+
+  error(error: EtcdError): void {
+    this.toClient(() => this.fail(error));
+  }
+
+  complete(): void {
+    // There is nothing left to cancel.
+    this.call = undefined;
+    if (this.observer.complete === undefined) return;
+    this.toClient(() => {
+      if (this.finish('closed')) this.observer.complete?.();
+    });
+  }
+
+  private connect(): void {
+    if (this.state !== 'open') return;
+    const { first, to } = this.options;
+    const member = this.network.accepting(to.endpoint.origin);
+    const call = first && this.record(first);
+    const fault = member && call && this.network.takeFault(call);
+    if (member === undefined || (fault?.type === 'fail' && fault.reason === 'Unreachable')) {
+      this.fail(new EtcdError('Unreachable', 'no connection: the server of the test accepts none', this.where));
+      return;
+    }
+    this.member = member;
+    member.connections.add(this);
+    if (first !== undefined && call !== undefined) {
+      this.observer.sent?.();
+      this.network.toServer(member.requests, () => this.arrive(member, call, first, fault));
+    }
+    if (this.isOpen()) this.observer.opened?.();
+  }
+
+  private isOpen(): boolean {
+    return this.state === 'open';
+  }
+
+  private record({ request }: Message): RecordedCall {
+    return { rpc: this.options.rpc.name, endpoint: this.options.to.endpoint.address, request, at: asyncScheduler.now() };
+  }
+
+  private arrive(member: Member, call: RecordedCall, { request, body }: Message, fault: Fault | undefined): void {
+    // A request that is under way when its connection breaks is lost.
+    if (this.state === 'cut') return;
+    this.network.calls.push(call);
+    if (fault?.type === 'fail') return this.refuse(fault.reason);
+    this.isDropping ||= fault?.type === 'drop';
+    if (member.isIsolated && needsQuorum(this.options.rpc, request)) return this.refuseWithoutQuorum();
+    this.network.serve(() => {
+      const opened = (this.call ??= this.open(member));
+      opened.send(body);
+    });
+  }
+
+  private open(member: Member): ServerCall {
+    const { to, open } = this.options;
+    const context = { token: to.credential?.token, memberId: member.id, endpoint: to.endpoint.address };
+    return open(member, context, this);
+  }
+
+  private refuse(reason: Reason): void {
+    if (reason === 'ConnectionLost') this.toClient(() => this.cut());
+    else if (isOfServer(reason)) this.error(serverError(`etcdserver: ${messageOf(reason)}`, codeOf(reason), this.where));
+    else this.error(new EtcdError(reason, 'the test wants this call to fail', this.where));
+  }
+
+  private refuseWithoutQuorum(): void {
+    if (this.options.rpc.needsLeader === true) this.refuse('NoLeader');
+    else this.timer = asyncScheduler.schedule(() => this.refuse('Timeout'), QUORUM_MS);
+  }
+
+  private toClient(arrive: () => void): void {
+    const { member, network } = this;
+    if (this.state !== 'open' || member === undefined) return;
+    const deliver = (): void => {
+      if (this.state === 'open') arrive();
+    };
+    if (this.options.isStream === true) member.replication.pass(() => network.toClient(member.responses, deliver));
+    else network.toClient(member.responses, deliver);
+  }
+
+  private fail(error: unknown): void {
+    if (this.finish('closed')) this.observer.error(error);
+  }
+
+  private cancel(): void {
+    const { call } = this;
+    if (call !== undefined) this.network.serve(() => call.cancel());
+  }
+
+  /** @returns false if it has ended before */
+  private finish(state: 'closed' | 'cut'): boolean {
+    if (this.state !== 'open') return false;
+    this.state = state;
+    this.member?.connections.delete(this);
+    this.timer.unsubscribe();
+    this.onEnd(this);
+    return true;
+  }
+}
+
+/** Returns the error of a request on a closed client. */
+export const closedError = (where: ErrorDetails): EtcdError => new EtcdError('ClientClosed', 'the client is closed', where);
+
+/** Returns whether a member needs the others to carry out a request. */
+function needsQuorum({ name, safety, needsLeader }: ExchangeOptions<unknown>['rpc'], request: unknown): boolean {
+  if (needsLeader === true) return true;
+  if (name.startsWith('GET ')) return false;
+  if (name.startsWith('Maintenance.')) return safety === 'write';
+  return !(typeof request === 'object' && request !== null && 'serializable' in request && request.serializable === true);
+}

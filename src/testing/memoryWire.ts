@@ -1,0 +1,167 @@
+import { asyncScheduler, Observable } from 'rxjs';
+import { requestText, type Rpc } from '../codec/rpc.js';
+import { watchRpcs } from '../codec/watch.js';
+import { EtcdError } from '../errors/index.js';
+import { GatewayResponse } from '../transport/json/jsonWire.js';
+import type { Attempt, CallAttempt, DuplexAttempt, DuplexEvent, Later, PlainRequest, PlainResponse, Wire } from '../transport/wire.js';
+import { closedError, Exchange, type ExchangeObserver, type ExchangeOptions, type Message } from './exchange.js';
+import type { Network } from './network.js';
+import type { ServerCall, StoreResponse } from './store/index.js';
+
+/** Sends the messages of a client to the members of an etcd in memory. */
+export class MemoryWire implements Wire {
+  private readonly exchanges = new Set<{ abort(): void }>();
+  private isClosed = false;
+
+  constructor(private readonly network: Network) {}
+
+  unary<In, A>(rpc: Rpc<In, A>, request: In): (attempt: CallAttempt<A>) => Observable<A> {
+    const first = messageOf(rpc, request);
+    return ({ to, onSent, onReceived, onRevision, onResponse, recover }) =>
+      new Observable((subscriber) => {
+        const fail = (failure: unknown): void => void recover(failure).subscribe(subscriber);
+        return this.begin<A>(this.rpcTo(rpc, to, { first }), {
+          sent: onSent,
+          next: (answer, revision) => {
+            try {
+              onReceived?.();
+              onRevision?.(revision);
+              onResponse?.(answer);
+            } catch (failure) {
+              return fail(failure);
+            }
+            subscriber.next(answer);
+            subscriber.complete();
+          },
+          error: fail,
+        });
+      });
+  }
+
+  stream<In, A>(rpc: Rpc<In, A>, request: In, later?: Later<In>): (attempt: Attempt) => Observable<A> {
+    const first = messageOf(rpc, request);
+    const second = later && messageOf(rpc, later.request);
+    return ({ to, onSent, onReceived, onRevision }) =>
+      new Observable((subscriber) => {
+        let hasAnswer = false;
+        const sendRest = (): void => {
+          if (second !== undefined) exchange?.send(second);
+          exchange?.end();
+        };
+        const exchange = this.begin<A>(this.rpcTo(rpc, to, { first, isStream: true }), {
+          sent: onSent,
+          opened: () => {
+            if (later === undefined) sendRest();
+            else subscriber.add(asyncScheduler.schedule(sendRest, later.afterMs));
+          },
+          next: (answer, revision) => {
+            hasAnswer = true;
+            try {
+              onReceived?.();
+              onRevision?.(revision);
+            } catch (failure) {
+              return subscriber.error(failure);
+            }
+            subscriber.next(answer);
+          },
+          error: (failure) => subscriber.error(failure),
+          complete: () => (hasAnswer ? subscriber.complete() : subscriber.error(endedError(rpc, to))),
+        });
+        return exchange;
+      });
+  }
+
+  duplex<In, A>(rpc: Rpc<In, A>, { to, onRevision }: DuplexAttempt): Observable<DuplexEvent<In, A>> {
+    return new Observable((subscriber) => {
+      const exchange = this.begin<A>(this.rpcTo(rpc, to, { isStream: true }), {
+        opened: () => subscriber.next({ type: 'open', send: (request) => exchange?.send(messageOf(rpc, request)) }),
+        next: (message, revision) => {
+          try {
+            onRevision?.(revision);
+          } catch (failure) {
+            return subscriber.error(failure);
+          }
+          subscriber.next({ type: 'message', message });
+        },
+        error: (failure) => subscriber.error(failure),
+        complete: () => subscriber.error(endedError(rpc, to)),
+      });
+      return exchange;
+    });
+  }
+
+  get({ to, path, name, onSent, onReceived }: PlainRequest): Observable<PlainResponse> {
+    const { address: endpoint, knownEtcd } = to.endpoint;
+    return new Observable((subscriber) =>
+      this.begin<StoreResponse>(
+        {
+          rpc: { name, safety: 'read' },
+          to,
+          first: { request: path, body: path },
+          open: ({ isIsolated }, _, observer) => ({
+            ...IGNORED,
+            send: () => observer.next(this.answerTo(path, isIsolated)),
+          }),
+        },
+        {
+          sent: onSent,
+          next: ({ status, body }) => {
+            onReceived?.();
+            subscriber.next(new GatewayResponse({ status, body }, { rpc: name, endpoint, knownEtcd }));
+            subscriber.complete();
+          },
+          error: (failure) => subscriber.error(failure),
+        },
+      ),
+    );
+  }
+
+  /** Does nothing: each exchange has a separate connection, which ends with it. */
+  release(): void {}
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    for (const exchange of [...this.exchanges]) exchange.abort();
+    return Promise.resolve();
+  }
+
+  private answerTo(path: string, isIsolated: boolean): StoreResponse {
+    if (path.startsWith('/v3')) return NOT_A_POST;
+    return isIsolated && READS_A_QUORUM.test(path) ? NO_LEADER : this.network.store.get(path);
+  }
+
+  private rpcTo<In, A>(rpc: Rpc<In, A>, to: Attempt['to'], rest: Pick<ExchangeOptions<A>, 'first' | 'isStream'>): ExchangeOptions<A> {
+    const { store, watches } = this.network;
+    const open: ExchangeOptions<A>['open'] = (member, context, observer) =>
+      rpc.path === watchRpcs.watch.path
+        ? watches.follow((followed) => store.open(rpc, context, followed), observer, member.endpoint)
+        : store.open(rpc, context, observer);
+    return { rpc, to, ...rest, open };
+  }
+
+  /** Begins an exchange, which ends when the returned object is unsubscribed from. */
+  private begin<A>(options: ExchangeOptions<A>, observer: ExchangeObserver<A>): Exchange<A> | undefined {
+    if (this.isClosed) {
+      observer.error(closedError({ rpc: options.rpc.name, endpoint: options.to.endpoint.address }));
+      return undefined;
+    }
+    const exchange = new Exchange(this.network, options, observer, () => this.exchanges.delete(exchange));
+    this.exchanges.add(exchange);
+    return exchange;
+  }
+}
+
+/** Encodes a request, and keeps it for the record. */
+const messageOf = <In>(rpc: Rpc<In, unknown>, request: In): Message => ({ request, body: requestText(rpc, request) });
+
+const endedError = ({ name: rpc }: Rpc<never, unknown>, { endpoint: { address: endpoint } }: Attempt['to']): EtcdError =>
+  new EtcdError('ConnectionLost', 'the server ended the stream', { rpc, endpoint });
+
+/** The parts of a call that a plain GET does not need. */
+const IGNORED: Pick<ServerCall, 'end' | 'cancel'> = { end: () => undefined, cancel: () => undefined };
+
+/** The response of the gateway, by which a client knows its generation. */
+const NOT_A_POST: StoreResponse = { status: 405, body: '{"code":12,"message":"Method Not Allowed"}' };
+/** The paths of checks that a member without the others fails. */
+const READS_A_QUORUM = /^\/(health|readyz)\b/;
+const NO_LEADER: StoreResponse = { status: 503, body: '{"health":"false","reason":"RAFT NO LEADER"}' };

@@ -1,0 +1,10 @@
+import * as endpointMap from '../concurrency/recipes/endpointMap.js';
+import { endpointMapModule } from '../concurrency/recipes/serviceRegistry.js';
+import { liveRangeModule } from '../watch/live/live.js';
+import * as liveRange from '../watch/live/liveRange.js';
+
+/** Provides the modules that a client otherwise loads on demand, for which virtual time cannot wait. */
+export function preload(): void {
+  endpointMapModule.provide(endpointMap);
+  liveRangeModule.provide(liveRange);
+}

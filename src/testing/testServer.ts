@@ -1,0 +1,220 @@
+import { openClient, type Client } from '../client.js';
+import { kvRpcs } from '../codec/kv.js';
+import { requestText, type Rpc } from '../codec/rpc.js';
+import { EtcdError, type Reason } from '../errors/index.js';
+import type { BytesLike } from '../model/bytes.js';
+import type { LeaseId } from '../model/ids.js';
+import type { KeyValue } from '../model/keyValue.js';
+import type { DeleteOptions, Op, PutOptions, RangeOptions, TxnResult, TxnSpec } from '../model/op.js';
+import { toKeyRange, type Range } from '../model/range.js';
+import type { DeleteRangeResponse, PutResponse, RangeResponse } from '../model/responses.js';
+import type { ClientOptions } from '../options/clientOptions.js';
+import { compileTxn } from '../services/internal/txn.js';
+import { MemoryWire } from './memoryWire.js';
+import type { CallMatch, Member, Network, RecordedCall } from './network.js';
+import type { OpenWatch } from './openWatches.js';
+
+/** The options of a client of a test. It connects to the members of the test's etcd unless it is given `endpoints`. */
+export type TestClientOptions = Omit<ClientOptions, 'tls'>;
+
+/** The direction in which messages are held back. */
+export type Direction = 'requests' | 'responses';
+
+/**
+ * An etcd in memory, as the test holds it. It reads and writes synchronously, as another client would, and has faults
+ * on demand. A method with `endpoint` concerns that member, or all members without it.
+ */
+export class TestServer {
+  private readonly clients: Client[] = [];
+
+  /** @internal */
+  constructor(private readonly network: Network) {}
+
+  /** The endpoints of the members, such as `http://etcd-1:2379`. */
+  get endpoints(): readonly string[] {
+    return this.network.members.map(({ endpoint }) => endpoint);
+  }
+
+  /** The current revision of the store. */
+  get revision(): number {
+    return this.network.store.revision;
+  }
+
+  /** All requests that have arrived, the oldest first. Set its length to 0 to begin again. */
+  get calls(): RecordedCall[] {
+    return this.network.calls;
+  }
+
+  /** The watches that are open now. */
+  get watches(): readonly OpenWatch[] {
+    return this.network.watches.all;
+  }
+
+  /**
+   * Creates a further client, as another process would. {@link TestServer.close} closes it, too.
+   *
+   * @throws InvalidOptionError that names the option
+   */
+  createClient(options: TestClientOptions = {}): Client {
+    const process = `test/${this.clients.length + 1}`;
+    const client = openClient(
+      {
+        identity: () => ({ host: 'test', process, thread: `${process}/0` }),
+        limits: () => ({}),
+        wire: () => new MemoryWire(this.network),
+      },
+      { endpoints: this.endpoints, ...options },
+    );
+    this.clients.push(client);
+    return client;
+  }
+
+  /** Writes a key. */
+  put(key: BytesLike, value: BytesLike, options: PutOptions = {}): PutResponse {
+    return this.call(kvRpcs.put, { key, value, ...options });
+  }
+
+  /** Reads a key; undefined if it does not exist. */
+  get(key: BytesLike): KeyValue | undefined {
+    return this.range(key).kvs[0];
+  }
+
+  /** Reads the keys of a range. */
+  range(range: Range, options: RangeOptions = {}): RangeResponse {
+    return this.call(kvRpcs.range, { ...toKeyRange(range), ...options });
+  }
+
+  /** Deletes the keys of a range. */
+  delete(range: Range, options: DeleteOptions = {}): DeleteRangeResponse {
+    return this.call(kvRpcs.deleteRange, { ...toKeyRange(range), ...options });
+  }
+
+  /** Runs a transaction, as `kv.txn` does. */
+  txn<const S extends readonly Op[] = readonly [], const F extends readonly Op[] = readonly []>(spec: TxnSpec<S, F>): TxnResult<S, F> {
+    const { request, resultOf } = compileTxn(spec);
+    return resultOf(this.call(kvRpcs.txn, request));
+  }
+
+  /** Discards the history before a revision, by default the current one. */
+  compact(revision = this.revision): void {
+    this.call(kvRpcs.compact, { revision });
+  }
+
+  /** Ends a lease now, whatever is left of its time. */
+  expireLease(id: LeaseId): void {
+    this.network.serve(() => this.network.store.expireLease(id));
+  }
+
+  /** Makes all tokens of users invalid. */
+  expireTokens(): void {
+    this.network.store.expireTokens();
+  }
+
+  /** Sends a progress notification to the watches that ask for them. A real etcd does so every ten minutes. */
+  notifyProgress(): void {
+    this.network.store.notifyProgress();
+  }
+
+  /** Makes a member the leader, by default the next one. */
+  changeLeader(endpoint?: string): void {
+    this.network.serve(() => this.network.store.changeLeader(endpoint === undefined ? undefined : this.membersAt(endpoint)[0]?.id));
+  }
+
+  /** Restarts the cluster: connections break and tokens end. With `wipe` it is another cluster, with an empty store. */
+  restart(options: { readonly wipe?: boolean } = {}): void {
+    this.breakConnections();
+    this.network.serve(() => this.network.store.restart(options));
+  }
+
+  /** Breaks the connections to a member. New ones are accepted. */
+  breakConnections(endpoint?: string): void {
+    for (const member of this.membersAt(endpoint)) member.cut();
+  }
+
+  /** Breaks the connections to a member, and refuses new ones until {@link TestServer.connect}. */
+  disconnect(endpoint?: string): void {
+    this.refuse(endpoint);
+    this.breakConnections(endpoint);
+  }
+
+  /** Refuses new connections, until {@link TestServer.connect}. Streams that are open go on. */
+  refuse(endpoint?: string): void {
+    for (const member of this.membersAt(endpoint)) member.accepts = false;
+  }
+
+  /** Accepts connections again. */
+  connect(endpoint?: string): void {
+    for (const member of this.membersAt(endpoint)) member.accepts = true;
+  }
+
+  /** Holds back all messages of one direction, until {@link TestServer.resume}. */
+  stall(direction: Direction, endpoint?: string): void {
+    for (const member of this.membersAt(endpoint)) member[direction].stall();
+  }
+
+  /** Lets the messages pass that were held back, in their order, and all further ones. */
+  resume(endpoint?: string): void {
+    for (const member of this.membersAt(endpoint)) {
+      member.requests.resume();
+      member.responses.resume();
+    }
+  }
+
+  /**
+   * Cuts a member off from the others, until {@link TestServer.heal}. Its clients still reach it: what needs a leader
+   * fails, and its watches stand still. If it led, the next member leads from now on.
+   */
+  isolate(endpoint: string): void {
+    for (const member of this.membersAt(endpoint)) {
+      member.isIsolated = true;
+      member.replication.stall();
+      if (this.network.store.members[0]?.id === member.id) this.changeLeader();
+    }
+  }
+
+  /** Connects the members with each other again. */
+  heal(): void {
+    for (const member of this.network.members) {
+      member.isIsolated = false;
+      member.replication.resume();
+    }
+  }
+
+  /**
+   * Carries out the next call that matches, and breaks its connection in place of the response. The outcome of a write
+   * is then unknown to its client: `AmbiguousWrite`.
+   */
+  dropAnswer(match?: CallMatch): void {
+    this.network.addFault(match, { type: 'drop' });
+  }
+
+  /**
+   * Fails the next call that matches, without carrying it out. `Unreachable` refuses its connection, and
+   * `ConnectionLost` breaks it; any other reason is the server's.
+   */
+  fail(match: CallMatch, reason: Reason): void {
+    this.network.addFault(match, { type: 'fail', reason });
+  }
+
+  /** Closes all clients of the test, and stops the clock of the leases. */
+  async close(): Promise<void> {
+    const closing = this.clients.map((client) => client.close());
+    try {
+      await Promise.all(closing);
+    } finally {
+      this.network.close();
+    }
+  }
+
+  private call<In, A>(rpc: Rpc<In, A>, request: In): A {
+    return this.network.serve(() => this.network.store.call(rpc, requestText(rpc, request), { isTrusted: true }));
+  }
+
+  private membersAt(endpoint: string | undefined): readonly Member[] {
+    const { members } = this.network;
+    if (endpoint === undefined) return members;
+    const found = members.filter((member) => member.endpoint === endpoint);
+    if (found.length > 0) return found;
+    throw new EtcdError('InvalidArgument', `endpoint: expected one of ${this.endpoints.join(', ')}, received ${endpoint}`);
+  }
+}

@@ -53,7 +53,7 @@ export type LeaseEvent =
 export interface LeaseContext {
   readonly service: LeaseRpcs;
   readonly scheduler: RefreshScheduler;
-  readonly keepAlives: Pick<KeepAlives, 'send' | 'cancel' | 'hold'>;
+  readonly keepAlives: Pick<KeepAlives, 'send' | 'cancel' | 'retain' | 'release'>;
   readonly cleanup: CleanupTracker;
   /** Fires when the client is closed. */
   readonly closed: Observable<void>;

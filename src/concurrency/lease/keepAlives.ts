@@ -1,9 +1,8 @@
-import { EMPTY, ignoreElements, Observable, of, retry, share, timer, type Observer } from 'rxjs';
+import { EMPTY, type Observable, of, retry, Subscription, timer, type Observer } from 'rxjs';
 import { refreshRpc } from '../../codec/lease.js';
 import type { LeaseService } from '../../services/lease.js';
 import { LeaseActivity } from '../../transport/endpoints/activity.js';
 import type { Caller, ChannelOf } from '../../transport/call.js';
-import { multicast } from '../../util/multicast.js';
 import type { StreamTimeouts } from '../../watch/retryable.js';
 import { StreamManager, StreamLostError, type StreamCallbacks } from '../../watch/streams/streamManager.js';
 import { TimerQueue } from './refreshScheduler.js';
@@ -22,11 +21,12 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   /** The leases that wait for a response. While there are any, a stream is requested. */
   private readonly pending = new Set<KeepAliveRequest>();
   private stream: KeepAliveClient | undefined;
-  /**
-   * Keeps the stream open for all leases. It is shared, as otherwise the end of one of ten thousand leases would search
-   * through all of them.
-   */
-  private readonly held: Observable<never>;
+  /** Replaces a stream that is lost, as long as it is subscribed to. */
+  private readonly kept: Observable<unknown>;
+  /** The number of leases that are held. They are counted, as a subscription of each would take 1 KB. */
+  private holders = 0;
+  /** The subscription to {@link kept} for all of them. */
+  private keeping = Subscription.EMPTY;
 
   constructor(
     caller: Caller,
@@ -43,8 +43,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
       },
       (channel, callbacks) => this.open(channel, callbacks),
     );
-    this.held = this.connections.stream().pipe(
-      ignoreElements(),
+    this.kept = this.connections.stream().pipe(
       retry({
         delay: (failure: unknown) => {
           if (!(failure instanceof StreamLostError)) return EMPTY;
@@ -52,7 +51,6 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
           return failure.again ? of(undefined) : timer(settings.maxBackoffMs);
         },
       }),
-      share({ connector: () => multicast<never>() }),
     );
   }
 
@@ -71,16 +69,19 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   }
 
   /**
-   * Keeps a stream open, and replaces it when it is lost, as long as it is subscribed to. Between two refreshes no
-   * other subscriber does. Emits nothing.
+   * Keeps a stream open for one more lease, until {@link release} is called. Between two keepalives nothing else does.
+   * Without bidirectional streams there is nothing to keep open, but the lease is still held.
    */
-  hold(): Observable<never> {
-    return new Observable((subscriber) => {
-      this.leases.begin();
-      subscriber.add(() => this.leases.end());
-      // Without bidirectional streams there is nothing to keep open, but the lease is still held.
-      subscriber.add(this.held.subscribe({ error: (error: unknown) => subscriber.error(error) }));
-    });
+  retain(): void {
+    this.leases.begin();
+    this.holders += 1;
+    if (this.keeping.closed) this.keeping = this.kept.subscribe();
+  }
+
+  release(): void {
+    this.leases.end();
+    this.holders -= 1;
+    if (this.holders === 0) this.keeping.unsubscribe();
   }
 
   /** Sends the waiting keepalives on a new stream. */

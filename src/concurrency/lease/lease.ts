@@ -73,13 +73,14 @@ function grantedLease(
     const { cleanup, service, settings } = context;
     // A lease with the id that the caller chose may be just being released.
     const place = id === undefined ? undefined : `lease/${id}`;
-    const free = place === undefined ? of(undefined) : cleanup.whenReleased(place);
     // Needed before the response to the grant: `close()` reports a lease that may exist.
     const randomId = randomLeaseId();
     const revocation = new Revocation(id === undefined, context);
-    const grant = grantLease(service, ttl, { id, randomId, responseTimeoutMs: settings.responseTimeoutMs });
     return acquireWithCompensation<GrantedLease, LeaseEvent>({
-      acquire: (hasLeft) => free.pipe(switchMap(() => (hasLeft() ? EMPTY : grant))),
+      acquire: (hasLeft) => {
+        const grant = grantLease(service, ttl, { id, randomId, responseTimeoutMs: settings.responseTimeoutMs });
+        return place === undefined ? grant : cleanup.whenReleased(place).pipe(switchMap(() => (hasLeft() ? EMPTY : grant)));
+      },
       use: (lease) => revocation.watching(keepLease(lease, context, onLost)),
       release: (granted, state) => {
         // With `keep`, a lease is revoked if the subscriber has never received its id.

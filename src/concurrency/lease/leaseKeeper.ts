@@ -13,10 +13,14 @@ import type { RefreshBatch, ScheduledLease } from './refreshScheduler.js';
 export function keepLease(granted: GrantedLease, context: LeaseContext, onLost: 'error' | 'regrant' = 'error'): Observable<LeaseEvent> {
   return new Observable((subscriber) => {
     const keeper = new LeaseKeeper(granted, context, onLost, subscriber);
-    subscriber.add(() => keeper.stop());
     keeper.start();
-    if (subscriber.closed) return;
-    subscriber.add(context.keepAlives.hold().subscribe({ error: (error: unknown) => subscriber.error(error) }));
+    // The subscriber may have left when it received the grant.
+    if (subscriber.closed) return keeper.stop();
+    context.keepAlives.retain();
+    return () => {
+      keeper.stop();
+      context.keepAlives.release();
+    };
   });
 }
 

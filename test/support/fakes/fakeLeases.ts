@@ -80,7 +80,8 @@ export function keepAlivesBy(refresh: (request: KeepAliveRequest) => Observable<
       call.add(refresh(request).subscribe({ next: (hold) => request.refreshed(hold), error: (error: unknown) => request.failed(error) }));
     },
     cancel: (request) => under.get(request)?.unsubscribe(),
-    hold: () => NEVER,
+    retain: () => undefined,
+    release: () => undefined,
   };
 }
 

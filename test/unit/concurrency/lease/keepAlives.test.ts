@@ -46,14 +46,14 @@ describe('keepalives', () => {
   test('that nobody waits for any more are not taken for the answer to another', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.answerMs = 50;
-      const holding = keepAlives.hold().subscribe();
+      keepAlives.retain();
       const first = told(time, refreshBy(keepAlives, ID, 1_000));
       let second: ReturnType<typeof told<{ sentAt: { wall: number } }>> | undefined;
       time.at(10, () => {
         first.leave();
         second = told(time, refreshBy(keepAlives, ID, 1_000));
       });
-      time.at(500, () => holding.unsubscribe());
+      time.at(500, () => keepAlives.release());
       time.flush();
       expect(second?.events).toMatchObject([{ at: 60, event: { sentAt: { wall: 10 } } }]);
     });
@@ -122,10 +122,10 @@ describe('keepalives', () => {
   test('go on within half a second when the server is back, however long it was away', () => {
     scene(({ time, streams, keepAlives }) => {
       for (let at = 0; at < 30_000; at += 10) time.at(at, () => streams.break('ConnectionLost'));
-      const holding = keepAlives.hold().subscribe();
+      keepAlives.retain();
       let back: ReturnType<typeof told<unknown>> | undefined;
       time.at(30_000, () => (back = told(time, refreshBy(keepAlives, ID, 1_000))));
-      time.at(31_000, () => holding.unsubscribe());
+      time.at(31_000, () => keepAlives.release());
       time.flush();
       expect(back?.events[0]?.at).toBeLessThanOrEqual(30_502);
     });
@@ -160,7 +160,7 @@ describe('keepalives', () => {
       streams.carrier = 'chunked';
       leases.there.add(ID);
       const [there, gone] = [told(time, refreshBy(keepAlives, ID, 1_000)), told(time, refreshBy(keepAlives, OTHER, 1_000))];
-      told(time, keepAlives.hold());
+      keepAlives.retain();
       time.flush();
       expect(there.events).toMatchObject([{ at: 1, event: { ttl: 60, sentAt: { wall: 0 } } }]);
       expect(gone.end?.reason).toBe('LeaseNotFound');
@@ -172,29 +172,29 @@ describe('keepalives', () => {
 describe('the stream of keepalives', () => {
   test('stays open between two refreshes, whatever breaks, and closes with the last lease', () => {
     scene(({ time, streams, keepAlives }) => {
-      const [one, other] = [told(time, keepAlives.hold()), told(time, keepAlives.hold())];
+      keepAlives.retain();
+      keepAlives.retain();
       time.at(100, () => expect(streams).toMatchObject({ made: 1, open: 1 }));
       time.at(1_000, () => streams.break('ConnectionLost'));
       time.at(1_100, () => expect(streams).toMatchObject({ made: 2, open: 1 }));
-      time.at(2_000, () => one.leave());
+      time.at(2_000, () => keepAlives.release());
       time.at(2_000, () => expect(streams.open).toBe(1));
-      time.at(3_000, () => other.leave());
+      time.at(3_000, () => keepAlives.release());
       time.at(3_000, () => expect(streams.open).toBe(0));
       time.flush();
-      expect([one.end, other.end]).toEqual([undefined, undefined]);
       expect(time.timers()).toBe(0);
     });
   });
 
   test('is held again some time after nothing seemed to help', () => {
     scene(({ time, streams, keepAlives }) => {
-      const held = told(time, keepAlives.hold());
+      keepAlives.retain();
       for (const at of [100, 500, 1_000, 1_500, 2_400]) time.at(at, () => streams.break('MalformedResponse'));
       time.at(2_500, () => expect(streams.open).toBe(0));
       time.at(20_000, () => expect(streams.open).toBe(1));
-      time.at(20_000, () => held.leave());
+      time.at(20_000, () => keepAlives.release());
       time.flush();
-      expect(held.end).toBeUndefined();
+      expect(streams.open).toBe(0);
     });
   });
 
@@ -203,13 +203,15 @@ describe('the stream of keepalives', () => {
       const means = meansWith(leases, { keepAlives });
       let ended = 0;
       const lives = Array.from({ length: 10_000 }, (_, index) => {
-        const holding = keepAlives.hold().subscribe();
+        keepAlives.retain();
         const observer = { next: () => undefined, error: () => (ended += 1), complete: () => undefined };
         const granted = { id: leaseId(String(index + 1)), ttl: 10, sentAt: now() };
         const keeper = new LeaseKeeper(granted, means, 'error', observer);
         keeper.start();
-        holding.add(() => keeper.stop());
-        return holding;
+        return () => {
+          keeper.stop();
+          keepAlives.release();
+        };
       });
       const most: number[] = [];
       // The answers themselves are timers of the fake.
@@ -219,7 +221,7 @@ describe('the stream of keepalives', () => {
         expect(streams.asked).toHaveLength(10_000);
         expect(streams.made).toBe(1);
         expect(Math.max(...most)).toBeLessThanOrEqual(4);
-        for (const life of lives) life.unsubscribe();
+        for (const end of lives) end();
         expect(time.timers()).toBe(0);
       });
       time.flush();

@@ -49,7 +49,7 @@ test.each([
   const server = createServer();
   const port = await listenSomewhere(server);
   await new Promise((resolve) => server.close(resolve));
-  const client = clients.make({ endpoints: `http://127.0.0.1:${port}`, requestTimeoutMs: 3_000 });
+  const client = clients.make({ endpoints: `http://127.0.0.1:${port}`, requestTimeoutMs: 20_000 });
   const failed = await rejection(firstValueFrom<unknown>(use(client)));
   expect(failed).toMatchObject({
     reason: 'Unreachable',

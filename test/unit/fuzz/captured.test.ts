@@ -68,7 +68,7 @@ async function expectSent(stream: ReturnType<typeof toStream>, sends: readonly s
     error: (error: unknown) => (sends.length > 0 && allSent() ? undefined : errors.push(error)),
     complete: () => (ended = true),
   });
-  await waitFor('all of it is sent', () => errors.length > 0 || (allSent() && (ended || sends.length > 0)), 3_000).catch(() => undefined);
+  await waitFor('all of it is sent', () => errors.length > 0 || (allSent() && (ended || sends.length > 0)), 30_000).catch(() => undefined);
   subscription.unsubscribe();
   expect(errors).toEqual([]);
   expect(sends.filter((text) => !sentSince(first).includes(text))).toEqual([]);

@@ -37,7 +37,7 @@ describe('a raw call', () => {
     // From then on a call is sent at once, however busy the machine is.
     await firstValueFrom(etcd.call('/kv/range', {}, { safety: 'read' }));
     server.script = () => undefined;
-    await failureWith('AmbiguousWrite', etcd.call('/lock/lock', {}, { timeoutMs: 60 }));
+    await failureWith('AmbiguousWrite', etcd.call('/lock/lock', {}, { timeoutMs: 1_000 }));
     await etcd.close();
   });
 });

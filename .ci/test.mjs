@@ -30,8 +30,8 @@ const VERSIONS = [
   { version: '3.3', optional: true },
 ];
 /**
- * Files whose tests ask nothing that depends on the version of the server: how the client deals with pages, silence, and connections that are dead or
- * cut, and the examples. They run on the first version only.
+ * Files whose tests ask nothing that depends on the version of the server: how the client deals with pages, silence, connections that are dead or cut,
+ * and endpoints that are taken from it, what many keys cost it, and the examples. They run on the first version only.
  */
 const NEWEST_ONLY = [
   'faults/atMostOnce',
@@ -45,7 +45,9 @@ const NEWEST_ONLY = [
   'faults/watch/promises',
   'faults/watch/staleBookmark',
   'integration/examples',
+  'integration/liveMany',
   'integration/manyCalls',
+  'integration/setEndpoints',
 ];
 const WITHOUT_NEWEST_ONLY = ['--testPathIgnorePatterns', '/node_modules/', ...NEWEST_ONLY.map((name) => `/test/${name}\\.test\\.ts$`)];
 

@@ -43,6 +43,8 @@ const AROUND = {
   etcd: "import('rxetcd').Client",
   history: "(fromRevision: number | undefined) => import('rxjs').Observable<import('rxetcd').WatchEvent>",
   request: '{ readonly signal: AbortSignal }',
+  test: "typeof import('@jest/globals').test",
+  expect: "typeof import('@jest/globals').expect",
 };
 
 const isUsed = (code: string, name: string): boolean => new RegExp(`(?<![.\\w$])${name}(?![\\w$])`).test(code);

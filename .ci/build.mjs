@@ -1,4 +1,4 @@
-/** Builds dist/esm, a file a module, for bundlers, and dist/cjs, a few files for all, for Node; each with its types. */
+/** Builds dist/esm, a file a module, for bundlers, and dist/cjs, a few files for all, for Node; each with its types. dist/browser is dist/cjs for jsdom. */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -19,7 +19,8 @@ rmSync(dist, { recursive: true, force: true });
 const done = await Promise.all([
   node(tsc, '--project', 'tsconfig.esm.json'),
   node(tsc, '--project', 'tsconfig.cjs.json'),
-  node('.ci/bundle.mjs', join(dist, 'cjs')),
+  node('.ci/bundle.mjs', 'node', join(dist, 'cjs')),
+  node('.ci/bundle.mjs', 'browser', join(dist, 'browser')),
 ]);
 if (done.includes(false)) process.exit(1);
 

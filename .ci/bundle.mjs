@@ -1,5 +1,5 @@
 /**
- * `node .ci/bundle.mjs DIR`: the package as Node loads it, in CommonJS and in a few files. For every file, and for every `require` of a package, Node looks
+ * `node .ci/bundle.mjs node|browser DIR`: the package as Node loads it, in CommonJS and in a few files. For every file, and for every `require` of a package, Node looks
  * through folders and manifests, which takes it longer than to run most of what it finds there.
  */
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,11 @@ import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const ENTRIES = ['src/index', 'operators/index'];
+/** The entries of the copy for Node, and of that for browsers, which a test in jsdom loads. Each by the name of its file here. */
+const COPIES = {
+  node: { 'src/index': 'src/index', 'operators/index': 'operators/index' },
+  browser: { 'src/index': 'src/index.browser', 'operators/index': 'operators/index' },
+};
 /** Nothing that a program loads has parts of this one. */
 const TESTING = 'src/testing/index';
 
@@ -24,10 +28,11 @@ const inRxjs = new Map(
   ),
 );
 
-await writeBundle(resolve(process.argv[2]));
+const [, , copy, folder] = process.argv;
+await writeBundle(resolve(folder), COPIES[copy]);
 
-async function writeBundle(folder) {
-  for (const { path, text } of await chunks(folder)) {
+async function writeBundle(folder, entries) {
+  for (const { path, text } of await chunks(folder, entries)) {
     const { code } = await transform(withExports(withRequires(await uncommented(text))), {
       format: 'cjs',
       platform: 'node',
@@ -38,7 +43,7 @@ async function writeBundle(folder) {
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, code);
   }
-  await writeFile(join(folder, 'chunks', 'undici.js'), await undiciLoader());
+  if (copy === 'node') await writeFile(join(folder, 'chunks', 'undici.js'), await undiciLoader());
   await writeFile(join(folder, 'package.json'), '{"type":"commonjs","sideEffects":false}\n');
 }
 
@@ -56,13 +61,18 @@ async function uncommented(text) {
 }
 
 /** As ES modules, for only these can be split: in what the entries share, and what is loaded when it is first used. */
-async function chunks(folder) {
+async function chunks(folder, entries) {
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: [...ENTRIES, TESTING].map((path) => ({ in: `${path}.ts`, out: path })),
+    entryPoints: Object.entries({ ...entries, [TESTING]: TESTING }).map(([out, path]) => ({ in: `${path}.ts`, out })),
     // One entry more that shares all with the others, which leaves them empty but for their names. For these Node reads a whole file of CommonJS that is
     // imported, and slowly.
-    stdin: { contents: ENTRIES.map((path) => `export * from './${path}.ts';`).join(''), resolveDir: root },
+    stdin: {
+      contents: Object.values(entries)
+        .map((path) => `export * from './${path}.ts';`)
+        .join(''),
+      resolveDir: root,
+    },
     outdir: folder,
     chunkNames: 'chunks/[name]-[hash]',
     tsconfig: join(root, 'tsconfig.esm.json'),

@@ -24,6 +24,13 @@ import { multicast, type Multicast } from './util/multicast.js';
 import { createWatchStreams } from './watch/streams/duplexStream.js';
 import { OwnWrites, ScopedOwnWrites } from './watch/ownWrites/ownWrites.js';
 
+declare global {
+  // Written out for compilers that lack it, and for apps in browsers, which have no types of Node to bring it.
+  interface SymbolConstructor {
+    readonly asyncDispose: unique symbol;
+  }
+}
+
 /** A client of an etcd cluster. All its calls and streams share one pool of connections. */
 export interface Client extends Namespace {
   readonly auth: AuthService;

@@ -6,7 +6,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
@@ -17,6 +17,8 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const { resolve } = createRequire(import.meta.url);
 const tsc = resolve('typescript/bin/tsc');
 const problems = [];
+/** The most that a page loads before it calls a client, without RxJS: kilobytes of gzip. */
+const MOST_KB = 90;
 const check = (ok, problem) => ok || problems.push(problem);
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'rxetcd-package-')));
@@ -47,6 +49,8 @@ try {
   const banner = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
   await bundleAndRun('an ES module bundle that brings a require', { format: 'esm', banner: { js: banner } });
   await bundleAndRun('a CommonJS bundle', { format: 'cjs' });
+  await checkBrowserBundle();
+  checkJsdom();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -57,7 +61,7 @@ function checkContents({ files, size, unpackedSize }) {
   const paths = files.map(({ path }) => path);
   for (const path of ['package.json', 'LICENSE', 'README.md']) check(paths.includes(path), `the package has no ${path}`);
   const known =
-    /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+|dist\/cjs\/package\.json|dist\/cjs\/chunks\/[\w-]+\.js|dist\/(esm|cjs)\/(src|operators)\/.+\.(js|d\.ts))$/;
+    /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+|dist\/(cjs|browser)\/package\.json|dist\/(cjs|browser)\/chunks\/[\w-]+\.js|dist\/browser\/(src|operators|src\/testing)\/index\.js|dist\/(esm|cjs)\/(src|operators)\/.+\.(js|d\.ts))$/;
   for (const path of paths) check(known.test(path), `${path} has no place in the package`);
   console.log(`${paths.length} files, ${Math.round(size / 1024)} kB packed, ${Math.round(unpackedSize / 1024)} kB unpacked`);
 }
@@ -181,9 +185,10 @@ function pnpmLayout() {
     for (const each of dependencies) symlinkSync(join(store, each, 'node_modules', each), join(modules, each), 'junction');
     return join(modules, name);
   };
-  const needs = { 'fp-ts': [], 'io-ts': ['fp-ts'], immutable: [], rxjs: ['tslib'], tslib: [], undici: [] };
+  // Without undici: no declaration may need its types, as an app for browsers has no types of Node for these.
+  const needs = { 'fp-ts': [], 'io-ts': ['fp-ts'], immutable: [], rxjs: ['tslib'], tslib: [] };
   for (const [name, dependencies] of Object.entries(needs)) place(name, join(root, 'node_modules', name), dependencies);
-  const ours = place(manifest.name, join(folder, 'node_modules', manifest.name), ['fp-ts', 'immutable', 'io-ts', 'rxjs', 'undici']);
+  const ours = place(manifest.name, join(folder, 'node_modules', manifest.name), ['fp-ts', 'immutable', 'io-ts', 'rxjs']);
   for (const name of ['rxjs', 'io-ts']) symlinkSync(join(store, name, 'node_modules', name), join(top, 'node_modules', name), 'junction');
   symlinkSync(ours, join(top, 'node_modules', manifest.name), 'junction');
   return top;
@@ -275,6 +280,62 @@ async function checkTestingSize() {
   const ok = bytes <= 25_000;
   check(ok, `rxetcd/testing adds ${bytes} bytes (gzip) to a program with a client, at most 25 000`);
   if (ok) console.log(`✓ rxetcd/testing adds ${bytes} bytes (gzip) to a program with a client`);
+}
+
+/** A page for a browser: what a bundler takes for it, and how much that is. */
+async function checkBrowserBundle() {
+  const contents = `import { createClient } from '${manifest.name}'; globalThis.etcd = createClient({ endpoints: '/etcd' });`;
+  const { outputFiles, metafile } = await build({
+    stdin: { contents, resolveDir: folder },
+    ...{ absWorkingDir: folder, outdir: join(folder, 'page'), write: false, metafile: true },
+    ...{
+      bundle: true,
+      minify: true,
+      splitting: true,
+      platform: 'browser',
+      format: 'esm',
+      external: ['rxjs', 'node:*'],
+      logLevel: 'silent',
+    },
+  });
+  const inputs = Object.entries(metafile.inputs);
+  const unwanted = [
+    ...inputs.flatMap(([, { imports }]) => imports.filter(({ path }) => path.startsWith('node:')).map(({ path }) => path)),
+    ...inputs.map(([path]) => path).filter((path) => /\/undici\/|dist\/esm\/src\/node\//.test(path)),
+  ];
+  check(unwanted.length === 0, `a bundle for browsers has in it: ${unwanted.join(', ')}`);
+  const { outputs } = metafile;
+  const entry = Object.keys(outputs).find((path) => outputs[path].entryPoint !== undefined && outputs[path].entryPoint.includes('stdin'));
+  const first = new Set();
+  const follow = (path) => {
+    if (first.has(path)) return;
+    first.add(path);
+    for (const each of outputs[path].imports) if (each.kind === 'import-statement' && !each.external) follow(each.path);
+  };
+  follow(entry);
+  const kilobytes = (wanted) =>
+    outputFiles.filter(({ path }) => wanted(path)).reduce((sum, { contents: text }) => sum + gzipSync(text, { level: 9 }).length, 0) /
+    1_000;
+  const [initial, all] = [kilobytes((path) => first.has(relative(folder, path))), kilobytes(() => true)];
+  check(initial <= MOST_KB, `a page with createClient loads ${initial.toFixed(1)} kB, at most ${MOST_KB} kB are allowed`);
+  if (unwanted.length === 0)
+    console.log(`✓ a page loads ${initial.toFixed(1)} kB of gzip at first, ${all.toFixed(1)} kB with all, without RxJS`);
+}
+
+/** jest's jsdom takes the condition `browser`, and CommonJS. */
+function checkJsdom() {
+  const program = `
+    const { createClient, EtcdError, put } = require('${manifest.name}');
+    const { retryBackoff } = require('${manifest.name}/operators');
+    const loaded = Object.keys(require.cache).filter((file) => /undici|rxetcd.dist.cjs/.test(file));
+    let refused, shared;
+    try { createClient({ tls: { ca: 'x' } }); } catch (error) { refused = error.option; }
+    try { retryBackoff({ initialMs: -1 }); } catch (error) { shared = error instanceof EtcdError; }
+    console.log(refused, shared, loaded.length);`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--conditions=browser', '--eval', program], { cwd: folder, encoding: 'utf8' });
+  const ok = stdout === 'tls true 0\n';
+  check(ok, `with the condition browser, CommonJS is not the copy for browsers:\n${stdout}${stderr}`);
+  if (ok) console.log('✓ with the condition browser, CommonJS is the copy for browsers');
 }
 
 /** jsdom, as jest has it, lacks these. A test of a component imports the operators there. */

@@ -5,18 +5,25 @@ import { kvRpcs } from '../../../src/codec/kv.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 import { EtcdError } from '../../../src/errors/index.js';
 import { settingsOf } from '../../../src/options/clientOptions.js';
+import { fetchTransport } from '../../../src/browser/fetchTransport.js';
+import type { BrowserHost } from '../../../src/browser/host.js';
 import { undiciTransport } from '../../../src/node/undiciTransport.js';
 import { jsonWire } from '../../../src/transport/json/jsonWire.js';
 import { TlsSource } from '../../../src/node/certificates.js';
 import type { CallAttempt, Destination, Wire } from '../../../src/transport/wire.js';
+import { WebSocket } from 'undici';
 import { startFakeStreams } from '../../support/fakes/fakeStreams.js';
 import { listenSomewhere } from '../../support/ports.js';
 import { waitFor } from '../../support/waitFor.js';
 import { failure, rejection } from './support.js';
 
-/** The implementations that keep the contract. */
-const WIRES: readonly (readonly [name: string, make: () => Wire])[] = [
-  ['JSON over undici', () => jsonWire(undiciTransport({ ...settingsOf({}), tls: new TlsSource({}) }), settingsOf({}))],
+/** The parts of a browser that Node has, with the WebSocket of undici. */
+const HOST = { fetch: (...args: Parameters<typeof fetch>) => fetch(...args), WebSocket } as unknown as BrowserHost;
+
+/** The implementations that keep the contract, and whether they know that nothing was sent. A browser never tells. */
+const WIRES: readonly (readonly [name: string, make: () => Wire, knowsUnsent: boolean])[] = [
+  ['JSON over undici', () => jsonWire(undiciTransport({ ...settingsOf({}), tls: new TlsSource({}) }), settingsOf({})), true],
+  ['JSON over fetch', () => jsonWire(fetchTransport(settingsOf({}), HOST), settingsOf({})), false],
 ];
 
 const RESPONSE = JSON.stringify({ header: { cluster_id: '1', member_id: '1', revision: '7', raft_term: '1' } });
@@ -27,7 +34,7 @@ const at = (origin: string): Destination => ({
 });
 const rethrow = (error: unknown) => throwError(() => error);
 
-describe.each(WIRES)('a wire of %s', (_, make) => {
+describe.each(WIRES)('a wire of %s', (_, make, knowsUnsent) => {
   const ends: (() => unknown)[] = [];
   afterEach(async () => {
     for (const end of ends.splice(0).toReversed()) await end();
@@ -87,12 +94,13 @@ describe.each(WIRES)('a wire of %s', (_, make) => {
     expect(requests).toEqual([]);
   });
 
-  test('fails with Unreachable, and reports nothing as sent, if there is no server', async () => {
+  test('fails if there is no server, and reports nothing as sent where it can know that', async () => {
     const { wire, reports, callTo } = await setUp((response) => response.end(RESPONSE));
     const nowhere = 'http://127.0.0.1:1';
     const call = wire.unary(kvRpcs.put, { key: 'a', value: 'b' })(callTo({ to: at(nowhere) }));
-    expect(await rejection(firstValueFrom(call))).toMatchObject({ reason: 'Unreachable', rpc: 'KV.Put', endpoint: nowhere });
-    expect(reports).toEqual([]);
+    const reason = knowsUnsent ? 'Unreachable' : 'ConnectionLost';
+    expect(await rejection(firstValueFrom(call))).toMatchObject({ reason, rpc: 'KV.Put', endpoint: nowhere });
+    expect(reports).toEqual(knowsUnsent ? [] : ['sent']);
   });
 
   test('fails with ConnectionLost after it has reported the request as sent, if the connection breaks', async () => {

@@ -1,0 +1,44 @@
+import type { Identity } from '../concurrency/context.js';
+import type { OptionLimits, Settings } from '../options/clientOptions.js';
+import type { Platform } from '../platform.js';
+import { jsonWire } from '../transport/json/jsonWire.js';
+import type { Wire } from '../transport/wire.js';
+import { fetchTransport } from './fetchTransport.js';
+import { browserHost } from './host.js';
+
+const BY_BROWSER = 'not in a browser, which decides this by itself';
+
+/** The options that a browser cannot follow. */
+const REFUSED: NonNullable<OptionLimits['refused']> = {
+  tls: 'not in a browser, which has its own certificates; import the authority there',
+  connectTimeoutMs: BY_BROWSER,
+  maxConnections: BY_BROWSER,
+  keepAliveMs: BY_BROWSER,
+  userAgent: BY_BROWSER,
+};
+
+function limits(): OptionLimits {
+  const baseUrl = browserHost.location?.href;
+  return {
+    refused: REFUSED,
+    noHttp2: 'browsers have no HTTP/2 streams both ways',
+    // A worker that was made from text has an address by which nothing can be resolved.
+    ...(baseUrl !== undefined && /^https?:/.test(baseUrl) ? { baseUrl } : {}),
+  };
+}
+
+const wire = (settings: Settings): Wire => jsonWire(fetchTransport(settings), settings);
+
+let known: Identity | undefined;
+
+/** Names this page or worker. A browser shows neither a host nor a process, so the name stands for all three. */
+function identity(): Identity {
+  if (known === undefined) {
+    const name = `browser/${Math.random().toString(36).slice(2)}${Math.random().toString(36).slice(2)}`;
+    known = { host: name, process: name, thread: name };
+  }
+  return known;
+}
+
+/** A browser: a page or a worker. */
+export const browserPlatform: Platform = { identity, limits, wire };

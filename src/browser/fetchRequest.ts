@@ -1,0 +1,188 @@
+import type { Subscriber, Unsubscribable } from 'rxjs';
+import { type ErrorDetails, EtcdError, isEtcdError } from '../errors/index.js';
+import { joinBytes, longText } from '../model/bytes.js';
+import { type HttpRequest, type Outcome, responseTooLarge, type StreamPart } from '../transport/http/transport.js';
+import type { BrowserHost, ChunkReader, FetchResponse } from './host.js';
+
+/** A header that rxetcd adds, and that the CORS of etcd refuses. */
+const LEADER_HEADER = 'grpc-metadata-hasleader';
+
+/** Returns the headers that a page may send. A browser sets `user-agent` by itself. */
+export function headersFor({ origin, headers }: Pick<HttpRequest, 'origin' | 'headers'>, page: string | undefined): Record<string, string> {
+  const { 'user-agent': _, [LEADER_HEADER]: leader, ...rest } = headers;
+  const isSameOrigin = page === undefined || page === origin;
+  return isSameOrigin && leader !== undefined ? { ...rest, [LEADER_HEADER]: leader } : rest;
+}
+
+const NO_REASON =
+  'the browser gives no reason; the server is away, its certificate is not trusted, or its option --cors does not allow this page';
+
+const clientClosed = (where: ErrorDetails): EtcdError => new EtcdError('ClientClosed', 'the client is closed', where);
+
+/** A fetch in progress. */
+export abstract class FetchRequest implements Unsubscribable {
+  protected readonly where: ErrorDetails;
+  // Truly private: a log that shows a subscription must show neither the token nor the body.
+  readonly #request: HttpRequest;
+  readonly #controller = new AbortController();
+  private ended = false;
+
+  constructor(
+    request: HttpRequest,
+    private readonly running: Set<FetchRequest>,
+  ) {
+    this.#request = request;
+    this.where = { rpc: request.rpc, endpoint: request.endpoint ?? request.origin };
+  }
+
+  /** Takes a part of the body. */
+  protected abstract take(bytes: Uint8Array, status: number): void;
+  /** Ends the request with its complete response. */
+  protected abstract finish(status: number): void;
+  protected abstract fail(failure: unknown): void;
+
+  start(host: BrowserHost): this {
+    const { origin, path, method, body, onSent } = this.#request;
+    this.running.add(this);
+    // A browser does not say when the request leaves, nor whether it did.
+    onSent?.();
+    const headers = headersFor(this.#request, host.location?.origin);
+    host
+      .fetch(origin + path, {
+        method,
+        headers,
+        ...(body === undefined ? {} : { body }),
+        signal: this.#controller.signal,
+        cache: 'no-store',
+        redirect: 'manual',
+      })
+      .then((response) => this.read(response))
+      .catch((error: unknown) => this.end(() => this.fail(this.failureOf(error))));
+    return this;
+  }
+
+  /** Fails with `ClientClosed`. */
+  close(): void {
+    this.end(() => this.fail(clientClosed(this.where)));
+    this.#controller.abort();
+  }
+
+  /** Fails with `ConnectionLost`, as the page goes away. */
+  leave(): void {
+    this.end(() => this.fail(new EtcdError('ConnectionLost', 'the page was left or frozen', this.where)));
+    this.#controller.abort();
+  }
+
+  unsubscribe(): void {
+    if (this.ended) return;
+    this.end(() => undefined);
+    this.#controller.abort();
+  }
+
+  private async read(response: FetchResponse): Promise<void> {
+    const { onReceived } = this.#request;
+    // A redirect that was not followed shows nothing, not even its status.
+    const status = response.type === 'opaqueredirect' ? 302 : response.status;
+    if (!this.ended) onReceived?.();
+    const reader: ChunkReader | undefined = response.body?.getReader();
+    while (reader !== undefined && !this.ended) {
+      const { done, value } = await reader.read();
+      // It may have been unsubscribed meanwhile, and must report nothing any more.
+      if (done || this.isOver()) break;
+      onReceived?.();
+      if (value !== undefined) this.take(value, status);
+    }
+    this.end(() => this.finish(status));
+  }
+
+  private isOver(): boolean {
+    return this.ended;
+  }
+
+  private failureOf(error: unknown): EtcdError {
+    this.#controller.abort();
+    if (isEtcdError(error)) return error;
+    const why = error instanceof Error ? error.message : String(error);
+    return new EtcdError('ConnectionLost', `no answer: ${why} (${NO_REASON})`, { ...this.where, cause: error });
+  }
+
+  private end(report: () => void): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.running.delete(this);
+    report();
+  }
+}
+
+/** A request with one response. */
+export class FetchExchange<A> extends FetchRequest {
+  private readonly chunks: Uint8Array[] = [];
+  private bytes = 0;
+
+  constructor(
+    request: HttpRequest,
+    running: Set<FetchRequest>,
+    private readonly maxBytes: number,
+    private readonly outcome: Outcome<A>,
+    private readonly subscriber: Subscriber<A>,
+  ) {
+    super(request, running);
+  }
+
+  protected take(chunk: Uint8Array, status: number): void {
+    this.bytes += chunk.length;
+    if (this.bytes > this.maxBytes) throw responseTooLarge(this.where);
+    const { parts } = this.outcome;
+    if (parts === undefined || status !== 200) this.chunks.push(chunk);
+    else parts.push(chunk);
+  }
+
+  protected finish(status: number): void {
+    const { parts } = this.outcome;
+    let answer: A;
+    try {
+      const body = parts === undefined || status !== 200 ? longText(joinBytes(this.chunks)) : parts.text;
+      answer = this.outcome.read({ status, body });
+    } catch (failure) {
+      return this.fail(failure);
+    }
+    this.subscriber.next(answer);
+    this.subscriber.complete();
+  }
+
+  protected fail(failure: unknown): void {
+    this.outcome.recover(failure).subscribe(this.subscriber);
+  }
+}
+
+/** A request whose response is emitted as it arrives. */
+export class FetchStream extends FetchRequest {
+  private readonly refusal: Uint8Array[] = [];
+  private refusalBytes = 0;
+
+  constructor(
+    request: HttpRequest,
+    running: Set<FetchRequest>,
+    private readonly maxBytes: number,
+    private readonly subscriber: Subscriber<StreamPart>,
+  ) {
+    super(request, running);
+  }
+
+  protected take(bytes: Uint8Array, status: number): void {
+    if (status === 200) return this.subscriber.next({ type: 'chunk', bytes });
+    this.refusalBytes += bytes.length;
+    if (this.refusalBytes > this.maxBytes) throw responseTooLarge(this.where);
+    this.refusal.push(bytes);
+  }
+
+  protected finish(status: number): void {
+    const { subscriber } = this;
+    if (status !== 200) subscriber.next({ type: 'refused', response: { status, body: longText(joinBytes(this.refusal)) } });
+    subscriber.complete();
+  }
+
+  protected fail(failure: unknown): void {
+    this.subscriber.error(failure);
+  }
+}

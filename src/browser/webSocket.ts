@@ -1,0 +1,94 @@
+import { Observable } from 'rxjs';
+import { type ErrorDetails, EtcdError } from '../errors/index.js';
+import { parseJson } from '../model/validate.js';
+import { type DuplexPart, type DuplexRequest, responseTooLarge } from '../transport/http/transport.js';
+import type { BrowserHost, BrowserSocket } from './host.js';
+import type { PagePresence } from './pagePresence.js';
+
+/** The means to open WebSockets. */
+interface SocketMeans {
+  readonly host: BrowserHost;
+  readonly page: PagePresence;
+  /** The longest message, in bytes. */
+  readonly maxResponseBytes: number;
+  /** Sockets that were left, and are not closed yet. */
+  readonly leaving: Set<Promise<void>>;
+}
+
+/**
+ * Opens a bidirectional stream over a WebSocket at the path of the RPC. A browser cannot send headers with it, and the
+ * token goes as a subprotocol.
+ */
+export function webSocketDuplex(request: DuplexRequest, { host, page, maxResponseBytes, leaving }: SocketMeans): Observable<DuplexPart> {
+  const { rpc, origin, endpoint = origin, path, token } = request;
+  const where = { rpc, endpoint };
+  return new Observable((subscriber) => {
+    const probe = new AbortController();
+    let socket: BrowserSocket;
+    try {
+      socket = new host.WebSocket(origin.replace(/^http/, 'ws') + path, token === undefined ? [] : ['Bearer', token]);
+    } catch (cause) {
+      return subscriber.error(new EtcdError('CarrierUnusable', 'the browser refuses to open a WebSocket', { ...where, cause }));
+    }
+    let opened = false;
+    let over = false;
+    socket.onopen = () => {
+      opened = true;
+      subscriber.next({ type: 'open', send: (message) => socket.send(message) });
+    };
+    socket.onmessage = ({ data }) => {
+      try {
+        subscriber.next({ type: 'message', json: messageIn(data, maxResponseBytes, where) });
+      } catch (error) {
+        subscriber.error(error);
+      }
+    };
+    socket.onclose = ({ code }) => {
+      over = true;
+      if (opened) return subscriber.error(lost(`the stream ended (WebSocket code ${code})`, where));
+      whyRefused(host, origin + path, probe.signal, where).then(
+        (error) => subscriber.error(error),
+        () => undefined,
+      );
+    };
+    const cancel = page.onLeave(() => subscriber.error(lost('the page was left or frozen', where)));
+    return () => {
+      cancel();
+      probe.abort();
+      if (!over) leaving.add(closed(socket));
+    };
+  });
+
+  /** Closes a socket. The browser sends the messages that wait before the close frame. */
+  function closed(socket: BrowserSocket): Promise<void> {
+    socket.onopen = socket.onmessage = null;
+    const done = new Promise<void>((resolve) => (socket.onclose = () => resolve())).then(() => void leaving.delete(done));
+    socket.close();
+    return done;
+  }
+}
+
+function messageIn(data: unknown, maxBytes: number, where: ErrorDetails): unknown {
+  if (typeof data !== 'string') throw new EtcdError('MalformedResponse', 'a message of the stream is not text', where);
+  if (data.length > maxBytes) throw responseTooLarge(where);
+  return parseJson(data, where);
+}
+
+const lost = (message: string, where: ErrorDetails): EtcdError => new EtcdError('ConnectionLost', message, where);
+
+/**
+ * Finds out why a WebSocket did not open, of which a browser says nothing. If the server answers a plain request, it or
+ * a proxy before it speaks no WebSocket. The answer itself stays hidden, and needs no permission by CORS.
+ */
+async function whyRefused(host: BrowserHost, url: string, signal: AbortSignal, where: ErrorDetails): Promise<EtcdError> {
+  try {
+    await host.fetch(url, { method: 'GET', headers: {}, signal, cache: 'no-store', redirect: 'follow', mode: 'no-cors' });
+  } catch (cause) {
+    return new EtcdError('Unreachable', 'no connection: the WebSocket was not opened, and the server does not answer', { ...where, cause });
+  }
+  return new EtcdError(
+    'CarrierUnusable',
+    'the WebSocket was not opened, but the server answers; does a proxy drop the header Upgrade?',
+    where,
+  );
+}

@@ -30,6 +30,7 @@ describe('without a word', () => {
         maxBackoffMs: 2_000,
         lingerMs: 1_000,
       },
+      http2: true,
     });
   });
 

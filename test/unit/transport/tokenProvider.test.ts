@@ -43,7 +43,7 @@ describe('user and password', () => {
     expect(results.every((result) => ['ok', 'later'].includes(result.outcome))).toBe(true);
     expect([authentications(transport), others(transport)]).toEqual([1, 101]);
     expect(transport.posts.find(({ path }) => path === AUTHENTICATE)).toMatchObject({
-      body: Buffer.from(JSON.stringify({ name: 'root', password: 'hunter2' })),
+      body: JSON.stringify({ name: 'root', password: 'hunter2' }),
     });
     expect(transport.posts.find(({ path }) => path === AUTHENTICATE)?.headers).not.toHaveProperty('authorization');
   });

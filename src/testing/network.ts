@@ -161,13 +161,19 @@ export class Network {
     const at = this.isClosed ? undefined : this.store.nextExpiry();
     if (at === this.expiry?.at) return;
     this.expiry?.timer.unsubscribe();
-    this.expiry =
-      at === undefined
-        ? undefined
-        : {
-            at,
-            timer: asyncScheduler.schedule(() => this.serve(() => undefined), Math.min(LONGEST_MS, Math.max(0, at - asyncScheduler.now()))),
-          };
+    if (at === undefined) {
+      this.expiry = undefined;
+      return;
+    }
+    const waitMs = Math.min(LONGEST_MS, Math.max(0, at - asyncScheduler.now()));
+    this.expiry = { at, timer: asyncScheduler.schedule(() => this.expireAt(at), waitMs) };
+  }
+
+  private expireAt(at: number): void {
+    this.expiry = undefined;
+    // A timer may come a moment too early, and is then set again.
+    if (asyncScheduler.now() >= at) this.store.expire();
+    this.awaitExpiry();
   }
 }
 

@@ -58,6 +58,16 @@ describe('an etcd in memory', () => {
     await server.close();
   });
 
+  test('ends a lease on the real clock, when its time is over', async () => {
+    const { etcd, server } = createTestEtcd();
+    const { id } = await firstValueFrom(etcd.lease.grant(2));
+    server.put('a', '1', { lease: id });
+    const { type } = await firstValueFrom(etcd.watch('a', { startRevision: server.revision + 1 }));
+    expect(type).toBe('delete');
+    expect(server.get('a')).toBeUndefined();
+    await server.close();
+  });
+
   test('is read and written by the test at once', () => {
     const { server } = createTestEtcd();
     expect(server.put('a', '1').header.revision).toBe(2);

@@ -92,10 +92,11 @@ describe('electionService', () => {
   test('observe tells who leads, each proclamation, and each who follows', async () => {
     const { kv, electionService } = fixture.etcd;
     const seen: (string | undefined)[] = [];
+    const errors: unknown[] = [];
     const watching = electionService
       .observe('election/watch')
       .pipe(map(({ kv: leading }) => leading?.value))
-      .subscribe((value) => seen.push(value));
+      .subscribe({ next: (value) => seen.push(value), error: (error: unknown) => errors.push(error) });
     const saw = (count: number) =>
       waitForValue(
         () => seen,
@@ -114,7 +115,7 @@ describe('electionService', () => {
     await only(electionService.resign(first.leader));
     await saw(3);
     watching.unsubscribe();
-    expect(seen).toEqual(['first', 'first, again', 'second']);
+    expect([seen, errors]).toEqual([['first', 'first, again', 'second'], []]);
     await only(electionService.resign((await second).leader));
   });
 });

@@ -22,15 +22,18 @@ test('what is said on a WebSocket in the turn in which it is left arrives, howev
   const settings = settingsOf({ endpoints: proxy.endpoint });
   const transport = undiciTransport({ ...settings, tls: new TlsSource(settings.tls) });
   let before = 0;
-  const left = new Promise<void>((resolve) => {
+  const left = new Promise<void>((resolve, reject) => {
     const listening = new Subscription();
     listening.add(
-      transport.duplex(request).subscribe((part) => {
-        if (part.type !== 'open') return;
-        before = proxy.up.bytes;
-        for (let sent = 0; sent < MESSAGES; sent++) part.send(MESSAGE);
-        listening.unsubscribe();
-        resolve();
+      transport.duplex(request).subscribe({
+        next: (part) => {
+          if (part.type !== 'open') return;
+          before = proxy.up.bytes;
+          for (let sent = 0; sent < MESSAGES; sent++) part.send(MESSAGE);
+          listening.unsubscribe();
+          resolve();
+        },
+        error: reject,
       }),
     );
   });

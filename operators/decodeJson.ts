@@ -33,7 +33,7 @@ import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.
  * // etcdctl put flags/beta '{"on":"yes"}'
  * // Logs:
  * // flags/beta true 2
- * // the value of "flags/beta" is not valid: on: expected boolean, got string
+ * // the value of "flags/beta" is not valid: on: expected boolean, received string
  * ```
  *
  * @see {@link tryDecode}

@@ -31,7 +31,7 @@ import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.
  * // etcdctl put log/level loud
  * // Logs:
  * // debug
- * // the value of "log/level" is not valid: expected "debug" | "info" | "warn", got string
+ * // the value of "log/level" is not valid: expected "debug" | "info" | "warn", received string
  * ```
  *
  * @see {@link decodeJson}

@@ -153,7 +153,7 @@ function checked(options: PutAllOptions = {}): Settings {
     concurrency: WHOLE,
     maxOps: WHOLE,
     maxBytes: WHOLE,
-    maxWaiting: { what: 'a whole number from 1, or Infinity', is: (value) => WHOLE.is(value) || value === Infinity },
+    maxWaiting: { what: `${WHOLE.what}, or Infinity`, is: (value) => WHOLE.is(value) || value === Infinity, numeric: true },
   });
   return { concurrency, maxOps, maxBytes, maxWaiting };
 }

@@ -6,7 +6,7 @@ import { BOOLEAN, checkArgument, checkOptions, FUNCTION, LEASE, typeName } from 
 import type { PutOptions } from '../src/model/op.js';
 import type { PutResponse } from '../src/model/responses.js';
 import { concatRead } from './internal/concatRead.js';
-import { invalid, KEY_OR_FUNCTION, PUT_TARGET } from './internal/validators.js';
+import { KEY_OR_FUNCTION, PUT_TARGET } from './internal/validators.js';
 import type { PutTarget } from './internal/putTarget.js';
 
 /** How values are written; `lease` and `prevKv` as with `etcd.kv.put`. */
@@ -79,8 +79,15 @@ function plainOrJson(value: unknown): BytesLike {
   try {
     json = JSON.stringify(value);
   } catch (cause) {
-    throw new EtcdError('InvalidArgument', 'putTo: a value cannot be written as JSON; say how with encode', { cause });
+    throw new EtcdError(
+      'InvalidArgument',
+      'value of putTo: expected one that JSON can represent, received a circular or too deep one; say how to write it with encode',
+      { cause },
+    );
   }
   if (typeof json === 'string') return json;
-  throw invalid('putTo', `${typeName(value)} has no JSON; say what to write with encode`);
+  throw new EtcdError(
+    'InvalidArgument',
+    `value of putTo: expected one that JSON can represent, received ${typeName(value)}; say what to write with encode`,
+  );
 }

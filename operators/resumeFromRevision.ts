@@ -1,7 +1,6 @@
 import { concat, defer, filter, throwError, type Observable } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
 import { BOOLEAN, checkArgument, checkOptions, FROM_ZERO, FUNCTION } from '../src/model/validate.js';
-import { invalid } from './internal/validators.js';
 import { RevisionCursor, type Revisioned } from './internal/revisionCursor.js';
 import { retryBackoff, retryKinds, type RetryBackoffOptions } from './retryBackoff.js';
 
@@ -118,5 +117,8 @@ function cut(): EtcdError {
 
 function revisionField(item: unknown): number {
   if (typeof item === 'object' && item !== null && 'revision' in item && typeof item.revision === 'number') return item.revision;
-  throw invalid('resumeFromRevision', 'an item has no revision; say where it is with revisionOf');
+  throw new EtcdError(
+    'InvalidArgument',
+    'item of resumeFromRevision: expected a field revision, received none; say where it is with revisionOf',
+  );
 }

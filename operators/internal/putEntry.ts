@@ -1,8 +1,7 @@
 import { byteLength, isAscii, isBytesLike, toBase64, toText, type BytesLike } from '../../src/model/bytes.js';
-import { typeName } from '../../src/model/validate.js';
+import { BYTES, invalidArgument } from '../../src/model/validate.js';
 import type { LeaseId } from '../../src/model/ids.js';
 import { NO_OPTIONS, put, type PutOp } from '../../src/model/op.js';
-import { invalid } from './validators.js';
 
 /** A key with the value that is to be written. */
 export interface PutEntry {
@@ -32,12 +31,12 @@ export interface Item<E extends PutEntry> {
 export function toItem<E extends PutEntry>(entry: E, index: number): Item<E> {
   // A program in JavaScript can give anything.
   const given: unknown = entry;
-  if (typeof given !== 'object' || given === null) throw wrong(index, `is { key, value }, not ${typeName(given)}`);
+  if (typeof given !== 'object' || given === null) throw invalidArgument(`entry ${index} (from 0) of putAll`, '{ key, value }', given);
   const { key, value, lease } = entry;
-  if (!isBytesLike(key)) throw wrong(index, `has a key that is neither a string nor a Uint8Array, but ${typeName(key)}`);
-  if (key.length === 0) throw wrong(index, 'has an empty key');
+  if (!isBytesLike(key)) throw invalidArgument(`key of entry ${index} (from 0) of putAll`, BYTES.what, key);
+  if (key.length === 0) throw invalidArgument(`key of entry ${index} (from 0) of putAll`, `${BYTES.what} that is not empty`, '');
   if (!isBytesLike(value))
-    throw wrong(index, `(${keyText(key)}) has a value that is neither a string nor a Uint8Array, but ${typeName(value)}`);
+    throw invalidArgument(`value of entry ${index} (from 0) of putAll, with the key ${keyText(key)}`, BYTES.what, value);
   const options = lease === undefined ? NO_OPTIONS : { lease };
   // `put` would copy the bytes once more.
   const isCopy = Object.getPrototypeOf(entry) === Object.prototype;
@@ -62,5 +61,3 @@ export const inOrder = <E extends PutEntry>(items: readonly Item<E>[]): readonly
 
 /** A key as messages show it. */
 export const keyText = (key: BytesLike): string => JSON.stringify(toText(key));
-
-const wrong = (index: number, problem: string) => invalid('putAll', `entry ${index} (from 0) ${problem}`);

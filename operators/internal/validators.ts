@@ -1,4 +1,3 @@
-import { EtcdError } from '../../src/errors/index.js';
 import { isObservable } from 'rxjs';
 import { FUNCTION, type OptionKind } from '../../src/model/validate.js';
 import { isBytesLike } from '../../src/model/bytes.js';
@@ -9,7 +8,7 @@ const has = (value: unknown, ...fields: readonly string[]): value is object =>
   typeof value === 'object' && value !== null && fields.every((field) => field in value);
 
 const withMethod = (method: string): OptionKind => ({
-  what: `what has a method ${method}, as etcd.kv`,
+  what: `an object with a method ${method}, such as etcd.kv`,
   is: (value) => has(value, method) && typeof Reflect.get(value, method) === 'function',
 });
 
@@ -19,12 +18,12 @@ export const PUT_TARGET = withMethod('put');
 export const OBSERVABLE: OptionKind = { what: 'an Observable', is: isObservable };
 
 export const OBSERVABLE_OR_FUNCTION: OptionKind = {
-  what: 'an Observable or a function that gives one',
+  what: 'an Observable or a function that returns one',
   is: (value) => isObservable(value) || FUNCTION.is(value),
 };
 
 export const KEY_OR_FUNCTION: OptionKind = {
-  what: 'a string, a Uint8Array or a function that gives one',
+  what: 'a string, a Uint8Array or a function that returns one',
   is: (value) => isBytesLike(value) || FUNCTION.is(value),
 };
 
@@ -43,20 +42,13 @@ export const KEY_VALUE: OptionKind = { what: 'a KeyValue', is: (value) => has(va
 const isCompare = (value: unknown): boolean => has(value, 'target', 'range', 'result');
 
 export const GUARD: OptionKind = {
-  what: 'a condition that key(…) makes, or what has one as its guard',
+  what: 'a condition made by key(…), or an object with one as its guard',
   is: (value) => isCompare(value) || (has(value, 'guard') && isCompare(Reflect.get(value, 'guard'))),
 };
 
 /** A number that is so small and so large. */
 export const within = (least: number, most: number): OptionKind => ({
-  what: most === Infinity ? `a number from ${least}` : `from ${least} to ${most}`,
+  what: most === Infinity ? `a number from ${least}` : `a number from ${least} to ${most}`,
   is: (value) => typeof value === 'number' && value >= least && value <= most,
+  numeric: true,
 });
-
-/**
- * Creates the error for a value of the source that an operator cannot use. `checkArgument` and `checkOptions` check
- * the operator's own arguments.
- */
-export function invalid(operator: string, problem: string): EtcdError {
-  return new EtcdError('InvalidArgument', `${operator}: ${problem}`);
-}

@@ -1,5 +1,5 @@
 import { AmbiguousWriteError, EtcdError, isEtcdError } from '../errors/index.js';
-import { tooDeep, typeName } from '../model/validate.js';
+import { invalidArgument, tooDeep } from '../model/validate.js';
 import type { Rpc } from './rpc.js';
 import { type Field, INVALID, type WireKind, WireType } from './wire.js';
 import type * as t from 'io-ts';
@@ -164,14 +164,17 @@ const slotOf = ([key, { wire, type, required }]: readonly [string, Field]): read
  * @throws EtcdError `InvalidArgument` that names the invalid field
  */
 function writeMessage({ name, slots, required }: Form, value: object): string {
-  if (!isRecord(value)) throw new EtcdError('InvalidArgument', `a ${name} is an object, not ${typeName(value)}`);
+  if (!isRecord(value)) throw invalidArgument(name, 'an object', value);
   let text = '';
   let missing = required;
   for (const key in value) {
     const given = value[key];
     const slot = slots.get(key);
     if (slot === undefined)
-      throw new EtcdError('InvalidArgument', `${name} has no field ${JSON.stringify(key)}; it has ${[...slots.keys()].join(', ')}`);
+      throw new EtcdError(
+        'InvalidArgument',
+        `${name}.${key}: expected one of the fields ${[...slots.keys()].join(', ')}, received an unknown one`,
+      );
     if (given === undefined) continue;
     const json = slot.type.write(given);
     if (json === INVALID) throw isNot(name, key, slot, given);
@@ -184,7 +187,7 @@ function writeMessage({ name, slots, required }: Form, value: object): string {
 }
 
 const isNot = (message: string, key: string, { type }: Slot, given: unknown): EtcdError =>
-  new EtcdError('InvalidArgument', `${message}.${key} must be ${type.name}, not ${typeName(given)}`);
+  invalidArgument(`${message}.${key}`, type.name, given);
 
 function toField(key: string, spec: FieldSpec): Field {
   const named = spec instanceof WireType ? field(spec, {}) : spec;

@@ -19,7 +19,10 @@ function checked(what: keyof typeof MAX, value: string | number | bigint): strin
   const text = String(value);
   const safe = typeof value !== 'number' || Number.isSafeInteger(value);
   if (!safe || !DECIMAL.test(text) || BigInt(text) < 0n || BigInt(text) > MAX[what]) {
-    throw new EtcdError('InvalidArgument', `a ${what} id is a decimal integer from 0 to ${MAX[what]}, not ${JSON.stringify(text)}`);
+    throw new EtcdError(
+      'InvalidArgument',
+      `${what} id: expected a decimal integer from 0 to ${MAX[what]}, received ${JSON.stringify(text)}`,
+    );
   }
   return BigInt(text).toString();
 }

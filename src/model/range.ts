@@ -39,7 +39,7 @@ export function toKeyRange(range: Range): KeyRange {
   // A caller in JavaScript can pass any value, and a wrong range could delete the wrong keys.
   const given: unknown = range;
   if (isBytesLike(given)) return { key: nonEmpty('key', given) };
-  if (typeof given !== 'object' || given === null) throw invalid(`it cannot be ${typeName(given)}`);
+  if (typeof given !== 'object' || given === null) throw invalid(typeName(given));
   const forms = Object.keys(given).join(',');
   if ('key' in given && forms === 'key') return { key: nonEmpty('key', given.key) };
   if ('prefix' in given && forms === 'prefix') {
@@ -52,7 +52,7 @@ export function toKeyRange(range: Range): KeyRange {
     return { key: from, rangeEnd: 'to' in given ? checkEnd(nonEmpty('to', given.to)) : ZERO };
   }
   if ('all' in given && forms === 'all' && given.all === true) return { key: ZERO, rangeEnd: ZERO };
-  throw invalid(`it has the fields ${JSON.stringify(forms)}`);
+  throw invalid(`the fields ${JSON.stringify(forms)}`);
 }
 
 /**
@@ -80,8 +80,8 @@ export function prefixEnd(prefix: BytesLike): BytesLike {
 }
 
 function nonEmpty(field: string, value: unknown): BytesLike {
-  if (!isBytesLike(value)) throw invalid(`its ${field} cannot be ${typeName(value)}`);
-  if (value.length === 0) throw invalid(`its ${field} is empty; say { all: true } for every key`);
+  if (!isBytesLike(value)) throw invalid(`${typeName(value)} as its ${field}`);
+  if (value.length === 0) throw invalid(`an empty ${field}; say { all: true } for every key`);
   return value;
 }
 
@@ -90,13 +90,14 @@ function nonEmpty(field: string, value: unknown): BytesLike {
  * and a delete would delete them.
  */
 function checkEnd(to: BytesLike): BytesLike {
-  if (to.length === 1 && (to === ZERO || to[0] === 0)) throw invalid('no key is below a zero byte; for all from one key on leave out to');
+  if (to.length === 1 && (to === ZERO || to[0] === 0))
+    throw invalid('a zero byte as its to, below which no key is; leave out to for all keys from one on');
   return to;
 }
 
-function invalid(problem: string): EtcdError {
+function invalid(received: string): EtcdError {
   return new EtcdError(
     'InvalidArgument',
-    `a range is 'key', { key }, { prefix }, { from, to }, { from } or { all: true }, each a string or Uint8Array: ${problem}`,
+    `range: expected 'key', { key }, { prefix }, { from, to }, { from } or { all: true }, each a string or Uint8Array, received ${received}`,
   );
 }

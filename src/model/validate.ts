@@ -9,6 +9,8 @@ export interface OptionKind {
   readonly what: string;
   readonly is: (value: unknown) => boolean;
   readonly required?: true;
+  /** Whether messages show an invalid number. They show no other value, as it may be a secret. */
+  readonly numeric?: true;
 }
 
 /**
@@ -21,11 +23,12 @@ export const STRING: OptionKind = { what: 'a string', is: (value) => typeof valu
 export const FUNCTION: OptionKind = { what: 'a function', is: (value) => typeof value === 'function' };
 export const ARRAY: OptionKind = { what: 'an array', is: (value) => Array.isArray(value) };
 export const BYTES: OptionKind = { what: 'a string or a Uint8Array', is: isBytesLike };
-export const WHOLE: OptionKind = { what: 'a whole number from 1', is: (value) => Number.isSafeInteger(value) && Number(value) >= 1 };
-export const FROM_ZERO: OptionKind = { what: 'a whole number from 0', is: (value) => Number.isSafeInteger(value) && Number(value) >= 0 };
+export const WHOLE = wholeNumber(1);
+export const FROM_ZERO = wholeNumber(0);
 export const MILLISECONDS: OptionKind = {
   what: 'a number of milliseconds above 0, or Infinity',
   is: (value) => typeof value === 'number' && value > 0,
+  numeric: true,
 };
 export const LEASE: OptionKind = {
   what: 'the id of a lease, a decimal string',
@@ -33,6 +36,13 @@ export const LEASE: OptionKind = {
 };
 /** The longest delay of Node's timers; a longer one would fire at once. It is 24 days, which counts as no limit. */
 export const LONGEST_MS = 2 ** 31 - 1;
+
+/** A time that a timer can wait. */
+export const TIMER_MS: OptionKind = {
+  what: `a number of milliseconds above 0, and at most ${LONGEST_MS}`,
+  is: (value) => typeof value === 'number' && value > 0 && value <= LONGEST_MS,
+  numeric: true,
+};
 
 /** An io-ts codec, or any object with `decode`. */
 export const CODEC: OptionKind = {
@@ -54,17 +64,32 @@ export function oneOf(...values: readonly unknown[]): OptionKind {
   return { what: values.length > 1 ? `one of ${values.join(', ')}` : String(values[0]), is: (value) => values.includes(value) };
 }
 
+export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGER): OptionKind {
+  return {
+    what: `a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`}`,
+    is: (value) => typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most,
+    numeric: true,
+  };
+}
+
 /** An option that cannot be left out. */
 export const required = (kind: OptionKind): OptionKind => ({ ...kind, required: true });
+
+/** Says why a value is invalid: `expected <what>, received <its type>`. */
+export const mismatch = ({ what, numeric }: Pick<OptionKind, 'what' | 'numeric'>, value: unknown): string =>
+  `expected ${what}, received ${numeric === true && typeof value === 'number' ? value : value === '' ? 'an empty string' : typeName(value)}`;
+
+/** Creates the error for an invalid value: `<subject>: expected <what>, received <its type>`. */
+export const invalidArgument = (subject: string, what: string, value: unknown): EtcdError =>
+  new EtcdError('InvalidArgument', `${subject}: ${mismatch({ what }, value)}`);
 
 /**
  * Checks an argument of a method or an operator.
  *
  * @throws EtcdError `InvalidArgument` that names both
  */
-export function checkArgument(method: string, name: string, value: unknown, { what, is }: OptionKind): void {
-  if (!is(value))
-    throw new EtcdError('InvalidArgument', `${method}: ${name} is ${what}, not ${typeof value === 'number' ? value : typeName(value)}`);
+export function checkArgument(method: string, name: string, value: unknown, kind: OptionKind): void {
+  if (!kind.is(value)) throw new EtcdError('InvalidArgument', `${name} of ${method}: ${mismatch(kind, value)}`);
 }
 
 /**
@@ -74,19 +99,30 @@ export function checkArgument(method: string, name: string, value: unknown, { wh
  * @throws EtcdError `InvalidArgument` that names the method and the option
  */
 export function checkOptions<O extends object>(method: string, options: O, kinds: OptionKinds<O>): O {
-  // A caller in JavaScript can pass any value.
-  const given: unknown = options;
-  if (!isObject(given)) throw new EtcdError('InvalidArgument', `the options of ${method} are an object, not ${typeName(given)}`);
+  if (!isObject(options)) throw invalidArgument(`options of ${method}`, 'an object', options);
+  const invalid = findInvalidOption(options, kinds);
+  if (invalid !== undefined) throw new EtcdError('InvalidArgument', `${invalid.name} of ${method}: ${invalid.problem}`);
+  return options;
+}
+
+/** Returns the first unknown name among options, or else the first invalid value. Undefined if all are valid. */
+export function findInvalidOption<O extends object>(
+  options: O,
+  kinds: OptionKinds<O>,
+  path = '',
+): { readonly name: string; readonly problem: string; readonly unknown?: true } | undefined {
   const known: Readonly<Record<string, OptionKind>> = kinds;
-  for (const name of Object.keys(given))
-    if (!Object.hasOwn(known, name))
-      throw new EtcdError('InvalidArgument', `${method} has no option ${JSON.stringify(name)}; it has ${Object.keys(known).join(', ')}`);
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    const names = Object.keys(known).map((key) => path + key);
+    return { name: path + name, problem: `expected one of the options ${names.join(', ')}, received an unknown one`, unknown: true };
+  }
   for (const name in known) {
     const kind = known[name] ?? ANYTHING;
-    const value: unknown = Reflect.get(given, name);
-    if (value !== undefined || kind.required === true) checkArgument(method, name, value, kind);
+    const value: unknown = Reflect.get(options, name);
+    if ((value !== undefined || kind.required === true) && !kind.is(value)) return { name: path + name, problem: mismatch(kind, value) };
   }
-  return options;
+  return undefined;
 }
 
 /** Tells whether a value can hold options. A `Map`, for example, cannot. */
@@ -113,7 +149,7 @@ export function failuresOf(errors: Errors): string[] {
       .map(({ key }) => key)
       .filter((key) => key !== '')
       .join('.');
-    const wanted = message ?? `expected ${context[context.length - 1]?.type.name ?? 'another type'}, got ${typeName(value)}`;
+    const wanted = message ?? `expected ${context[context.length - 1]?.type.name ?? 'another type'}, received ${typeName(value)}`;
     return path === '' ? wanted : `${path}: ${wanted}`;
   });
 }
@@ -156,7 +192,7 @@ export function jsonOf(what: string, value: unknown): string {
   }
   throw new EtcdError(
     'InvalidArgument',
-    `${what} cannot be written as JSON, which has no undefined, function, bigint or circle, nor what is nested too deeply`,
+    `${what}: expected a value that JSON can represent, received one with undefined, a function, a bigint or a circle in it, or nested too deeply`,
     {
       cause,
     },
@@ -182,9 +218,8 @@ export function parseJson(text: string, where: ErrorDetails): unknown {
  * which others may use, too.
  */
 export function checkName(what: string, name: unknown): void {
-  if (typeof name === 'string' && name !== '' && isBytesLike(name)) return;
-  const given = name === '' ? 'an empty one' : typeName(name);
-  throw new EtcdError('InvalidArgument', `the name of ${what} is a string that is not empty, not ${given}`);
+  if (typeof name !== 'string' || name === '' || !isBytesLike(name))
+    throw invalidArgument(`name of ${what}`, 'a string that is not empty', name);
 }
 
 /**

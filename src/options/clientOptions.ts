@@ -1,13 +1,23 @@
 import { isRecord } from '../codec/message.js';
 import { checkDiscovery, checkEndpoints, type EndpointsOption } from './endpointOptions.js';
 import { InvalidOptionError } from '../errors/index.js';
-import { typeName } from '../model/validate.js';
-import { count, duration, flag, headerText, isPath, limit, onlyKnown, text } from './optionValidators.js';
+import {
+  ANYTHING,
+  BOOLEAN,
+  FUNCTION,
+  type OptionKind,
+  type OptionKinds,
+  required,
+  TIMER_MS,
+  WHOLE,
+  wholeNumber,
+} from '../model/validate.js';
+import { checkGroup, HEADER_TEXT, invalidOption, isPath, TEXT, TIMEOUT } from './checkOptions.js';
 import { checkTls, type TlsSettings } from './tlsOptions.js';
 import { checkStreams, type StreamOptions, type StreamSettings } from './streamOptions.js';
 import type { CallerSettings } from '../transport/caller.js';
 import { NO_RETRIES, type RetryPolicy } from '../transport/retryPolicy.js';
-import type { Auth, CredentialsSource, TokenSource } from '../transport/tokenProvider.js';
+import type { Auth } from '../transport/tokenProvider.js';
 import type { ConnectionSettings } from '../transport/http/transport.js';
 
 /**
@@ -142,88 +152,90 @@ export type Settings = CallerSettings &
  * @throws InvalidOptionError
  */
 export function settingsOf(options: ClientOptions, { refused = {}, noHttp2, baseUrl }: OptionLimits = {}): Settings {
-  // A caller in JavaScript can pass any value.
-  const given: unknown = options;
-  if (!isRecord(given)) throw new InvalidOptionError('(all)', `createClient takes an object, not ${typeName(options)}`);
-  onlyKnown('', options, Object.keys(KNOWN));
-  for (const [option, why] of Object.entries(refused)) if (given[option] !== undefined) throw new InvalidOptionError(option, why);
-  const endpoints = checkEndpoints(options.endpoints === undefined ? 'http://127.0.0.1:2379' : options.endpoints, baseUrl);
+  const {
+    endpoints: given = 'http://127.0.0.1:2379',
+    auth,
+    tls,
+    connectTimeoutMs = 5_000,
+    requestTimeoutMs = 10_000,
+    maxPendingCalls = 65_536,
+    closeTimeoutMs = 10_000,
+    attemptTimeoutMs = 800,
+    discovery,
+    retry = true,
+    keepAliveMs = 30_000,
+    maxConnections = 64,
+    maxResponseBytes = 128 * 2 ** 20,
+    headers = {},
+    userAgent = 'rxetcd',
+    apiPrefix,
+    batchReads = true,
+    streams = {},
+  } = checkGroup('', options, KINDS);
+  for (const [option, why] of Object.entries(refused))
+    if (Reflect.get(options, option) !== undefined) throw new InvalidOptionError(option, why);
+  const endpoints = checkEndpoints(given, baseUrl);
   return {
     endpoints,
-    auth: options.auth === undefined ? undefined : checkAuth(options.auth),
-    tls: options.tls === undefined ? {} : checkTls(options.tls, endpoints),
-    connectTimeoutMs: duration('connectTimeoutMs', options.connectTimeoutMs, 5_000),
-    requestTimeoutMs: limit('requestTimeoutMs', options.requestTimeoutMs, 10_000),
-    maxPendingCalls: count('maxPendingCalls', options.maxPendingCalls, 65_536),
-    closeTimeoutMs: limit('closeTimeoutMs', options.closeTimeoutMs, 10_000),
-    attemptTimeoutMs: limit('attemptTimeoutMs', options.attemptTimeoutMs, 800),
-    discovery: checkDiscovery(options.discovery),
-    retry: checkRetry(options.retry),
-    keepAliveMs: duration('keepAliveMs', options.keepAliveMs, 30_000),
-    maxConnections: count('maxConnections', options.maxConnections, 64),
-    maxResponseBytes: count('maxResponseBytes', options.maxResponseBytes, 128 * 2 ** 20, LONGEST_STRING),
-    headers: {
-      ...(options.headers === undefined ? {} : checkHeaders(options.headers)),
-      'user-agent': options.userAgent === undefined ? 'rxetcd' : headerText('userAgent', options.userAgent),
-      'content-type': 'application/json',
-    },
-    apiPrefix: options.apiPrefix === undefined ? undefined : checkPrefix(options.apiPrefix),
-    batchReads: flag('batchReads', options.batchReads, true),
-    streams: checkStreams(options.streams === undefined ? {} : options.streams, endpoints, noHttp2),
+    auth: auth === undefined ? undefined : checkAuth(auth),
+    tls: tls === undefined ? {} : checkTls(tls, endpoints),
+    connectTimeoutMs,
+    requestTimeoutMs,
+    maxPendingCalls,
+    closeTimeoutMs,
+    attemptTimeoutMs,
+    discovery: checkDiscovery(discovery),
+    retry: retry === true ? undefined : retry === false ? NO_RETRIES : retry,
+    keepAliveMs,
+    maxConnections,
+    maxResponseBytes,
+    headers: { ...checkHeaders(headers), 'user-agent': userAgent, 'content-type': 'application/json' },
+    apiPrefix,
+    batchReads,
+    streams: checkStreams(streams, endpoints, noHttp2),
     http2: noHttp2 === undefined,
   };
 }
 
-/** A record, so that the compiler reports an option that is missing here. */
-const KNOWN: Readonly<Record<keyof ClientOptions, true>> = {
-  endpoints: true,
-  auth: true,
-  tls: true,
-  connectTimeoutMs: true,
-  requestTimeoutMs: true,
-  maxPendingCalls: true,
-  closeTimeoutMs: true,
-  attemptTimeoutMs: true,
-  discovery: true,
-  retry: true,
-  maxConnections: true,
-  keepAliveMs: true,
-  maxResponseBytes: true,
-  headers: true,
-  userAgent: true,
-  apiPrefix: true,
-  batchReads: true,
-  streams: true,
+const KINDS: OptionKinds<ClientOptions> = {
+  // Several are checked one by one: their errors name an element or a part.
+  endpoints: ANYTHING,
+  auth: {
+    what: '{ username, password }, a function that returns them, or { token }',
+    is: (value) => isRecord(value) || FUNCTION.is(value),
+  },
+  tls: ANYTHING,
+  connectTimeoutMs: TIMER_MS,
+  requestTimeoutMs: TIMEOUT,
+  maxPendingCalls: WHOLE,
+  closeTimeoutMs: TIMEOUT,
+  attemptTimeoutMs: TIMEOUT,
+  discovery: { what: 'true, false or { intervalMs }', is: (value) => BOOLEAN.is(value) || isRecord(value) },
+  // The result of a function is checked when it is called.
+  retry: { what: 'true, false or a function', is: (value) => BOOLEAN.is(value) || FUNCTION.is(value) },
+  maxConnections: WHOLE,
+  keepAliveMs: TIMER_MS,
+  maxResponseBytes: wholeNumber(1, LONGEST_STRING),
+  // A `Map` or a `Headers` is iterable, and has no properties to read.
+  headers: { what: 'an object of strings, { name: value }', is: (value) => isRecord(value) && !(Symbol.iterator in value) },
+  userAgent: HEADER_TEXT,
+  apiPrefix: { what: 'a path such as /v3, without a slash at its end', is: (value) => typeof value === 'string' && isPath(value) },
+  batchReads: BOOLEAN,
+  streams: ANYTHING,
 };
 
-function checkRetry(retry: unknown): RetryPolicy | undefined {
-  if (retry === undefined || retry === true) return undefined;
-  if (retry === false) return NO_RETRIES;
+function checkAuth(auth: Auth): Auth {
   // Its result is checked when it is called.
-  if (typeof retry === 'function') return retry as RetryPolicy;
-  throw new InvalidOptionError('retry', `true, false or a function, not ${typeName(retry)}`);
+  if (typeof auth === 'function') return auth;
+  if ('token' in auth) return { token: checkGroup('auth', auth, { token: required(TOKEN) }).token };
+  const { username, password } = checkGroup('auth', auth, { username: required(TEXT), password: required(TEXT) });
+  return { username, password };
 }
 
-function checkAuth(auth: unknown): Auth {
-  // Its result is checked when it is called.
-  if (typeof auth === 'function') return auth as CredentialsSource;
-  if (!isRecord(auth))
-    throw new InvalidOptionError('auth', `{ username, password }, a function that gets them, or { token }, not ${typeName(auth)}`);
-  if ('token' in auth) {
-    onlyKnown('auth.', auth, ['token']);
-    return { token: checkToken(auth['token']) };
-  }
-  onlyKnown('auth.', auth, ['username', 'password']);
-  return { username: text('auth.username', auth['username']), password: text('auth.password', auth['password']) };
-}
-
-function checkToken(token: unknown): TokenSource {
-  // Its result is checked when it is called.
-  if (typeof token === 'function') return token as Exclude<TokenSource, string>;
-  if (typeof token !== 'string')
-    throw new InvalidOptionError('auth.token', `a string, or a function that gives one, not ${typeName(token)}`);
-  return headerText('auth.token', token);
-}
+const TOKEN: OptionKind = {
+  what: `a function that returns a token, or ${HEADER_TEXT.what}`,
+  is: (value) => FUNCTION.is(value) || HEADER_TEXT.is(value),
+};
 
 const BY_ITSELF = 'rxetcd sets it by itself';
 
@@ -244,26 +256,18 @@ const OWN_HEADERS: ReadonlyMap<string, string> = new Map([
   ),
 ]);
 
-function checkHeaders(headers: unknown): Record<string, string> {
-  // A `Map` or a `Headers` is iterable, and has no properties to read.
-  if (!isRecord(headers) || Symbol.iterator in headers)
-    throw new InvalidOptionError('headers', `an object of strings, { name: value }, not ${typeName(headers)}`);
+function checkHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
   const checked: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     const option = `headers[${JSON.stringify(name)}]`;
     const lower = name.toLowerCase();
-    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lower)) throw new InvalidOptionError(option, 'not a name that HTTP allows');
-    const refused = OWN_HEADERS.get(lower);
-    if (refused !== undefined) throw new InvalidOptionError(option, refused);
-    if (Object.hasOwn(checked, lower)) throw new InvalidOptionError(option, 'it is given twice');
-    checked[lower] = headerText(option, value);
+    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lower))
+      throw new InvalidOptionError(option, 'expected a name that HTTP allows, received another');
+    const reason = OWN_HEADERS.get(lower);
+    if (reason !== undefined) throw new InvalidOptionError(option, `expected no reserved header, received one; ${reason}`);
+    if (Object.hasOwn(checked, lower)) throw new InvalidOptionError(option, 'expected each header once, received it twice');
+    if (!HEADER_TEXT.is(value)) throw invalidOption(option, HEADER_TEXT.what, value);
+    checked[lower] = value;
   }
   return checked;
-}
-
-function checkPrefix(prefix: unknown): string {
-  const given = text('apiPrefix', prefix);
-  if (!isPath(given))
-    throw new InvalidOptionError('apiPrefix', `a path such as /v3, without a slash at its end, not ${JSON.stringify(given)}`);
-  return given;
 }

@@ -1,11 +1,13 @@
-import { isRecord } from '../codec/message.js';
 import { InvalidOptionError } from '../errors/index.js';
-import { typeName } from '../model/validate.js';
-import { duration, isPath, onlyKnown } from './optionValidators.js';
+import { TIMER_MS, typeName } from '../model/validate.js';
+import { checkGroup, invalidOption, isPath } from './checkOptions.js';
 import { addressOf } from '../transport/endpoints/endpointPool.js';
 
 /** One endpoint of a cluster, or several. */
 export type EndpointsOption = string | URL | readonly (string | URL)[];
+
+/** Whether members are discovered, and how often. */
+type DiscoveryOption = boolean | { readonly intervalMs?: number } | undefined;
 
 /**
  * Checks endpoints, and returns them in the form `https://a:2379` or `https://proxy/etcd`.
@@ -14,11 +16,10 @@ export type EndpointsOption = string | URL | readonly (string | URL)[];
  * @throws InvalidOptionError that names the invalid endpoint
  */
 export function checkEndpoints(given: unknown, baseUrl?: string): readonly string[] {
-  if (!isAddress(given) && !Array.isArray(given))
-    throw new InvalidOptionError('endpoints', `a URL or a list of URLs, not ${typeName(given)}`);
+  if (!isAddress(given) && !Array.isArray(given)) throw invalidOption('endpoints', 'a URL or a list of URLs', given);
   // `Array.from` makes holes visible, which `map` would skip.
   const list: readonly unknown[] = Array.isArray(given) ? Array.from(given) : [given];
-  if (list.length === 0) throw new InvalidOptionError('endpoints', 'the list is empty');
+  if (list.length === 0) throw new InvalidOptionError('endpoints', 'expected a URL or a list of URLs, received an empty list');
   const origins = list.map((endpoint, index) =>
     checkedAddress(endpoint, Array.isArray(given) ? `endpoints[${index}]` : 'endpoints', baseUrl),
   );
@@ -27,7 +28,7 @@ export function checkEndpoints(given: unknown, baseUrl?: string): readonly strin
   if (mixed > 0) {
     throw new InvalidOptionError(
       `endpoints[${mixed}]`,
-      `${origins[mixed]} beside ${first}: all http or all https, so that no password travels in the clear`,
+      `expected all http or all https, so that no password travels in the clear, received ${origins[mixed]} beside ${first}`,
     );
   }
   return [...new Set(origins)];
@@ -42,7 +43,8 @@ export function checkNewEndpoints(given: unknown, before: readonly string[], bas
   const origins = checkEndpoints(given, baseUrl);
   const [scheme, wanted] = [origins, before].map(([first = '']) => schemeOf(first));
   // TLS and streams are configured for one scheme, and a password must not be sent over the other.
-  if (scheme !== wanted) throw new InvalidOptionError('endpoints', `${origins[0]} in place of ${before[0]}: a client stays with ${wanted}`);
+  if (scheme !== wanted)
+    throw new InvalidOptionError('endpoints', `expected ${wanted}, as a client stays with ${wanted}, received ${origins[0]}`);
   return origins;
 }
 
@@ -51,13 +53,10 @@ export function checkNewEndpoints(given: unknown, before: readonly string[], bas
  *
  * @throws InvalidOptionError
  */
-export function checkDiscovery(given: unknown): { readonly intervalMs: number } | undefined {
+export function checkDiscovery(given: DiscoveryOption): { readonly intervalMs: number } | undefined {
   if (given === undefined || given === false) return undefined;
-  if (given !== true && !isRecord(given))
-    throw new InvalidOptionError('discovery', `true, false or { intervalMs }, not ${typeName(given)}`);
-  const options = given === true ? {} : given;
-  onlyKnown('discovery.', options, ['intervalMs']);
-  return { intervalMs: duration('discovery.intervalMs', options['intervalMs'], 60_000) };
+  const { intervalMs = 60_000 } = given === true ? {} : checkGroup('discovery', given, { intervalMs: TIMER_MS });
+  return { intervalMs };
 }
 
 const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':'));
@@ -66,38 +65,42 @@ const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':')
 const isAddress = (given: unknown): given is string | URL => typeof given === 'string' || typeName(given) === 'URL';
 
 function checkedAddress(endpoint: unknown, option: string, baseUrl: string | undefined): string {
-  if (!isAddress(endpoint)) throw new InvalidOptionError(option, `a URL such as http://127.0.0.1:2379, not ${typeName(endpoint)}`);
+  if (!isAddress(endpoint)) throw invalidOption(option, A_URL, endpoint);
   let url: URL;
   try {
     url = new URL(endpoint, baseUrl);
   } catch {
     refuseComma(endpoint, option);
-    throw new InvalidOptionError(option, 'not a URL; one looks like http://127.0.0.1:2379');
+    throw new InvalidOptionError(option, `expected ${A_URL}, received text that is no URL`);
   }
   // No error repeats the text, as it may contain a password: a parser takes `root:secret@a` for a scheme and a path.
   if (url.username !== '' || url.password !== '')
-    throw new InvalidOptionError(option, 'it has a user or password in it; they go into the option auth');
+    throw new InvalidOptionError(option, 'expected a URL without a user or password, received one with them; they go into the option auth');
   refuseComma(endpoint, option);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new InvalidOptionError(option, 'it begins with neither http:// nor https://; one looks like http://127.0.0.1:2379');
-  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new InvalidOptionError(option, `expected ${A_URL}, received one that begins with neither http:// nor https://`);
   // The error shows neither, as a query may contain a secret.
-  if (url.search !== '' || url.hash !== '') throw new InvalidOptionError(option, `${url.origin} has a query or a fragment behind it`);
+  if (url.search !== '' || url.hash !== '')
+    throw new InvalidOptionError(option, `expected a URL without a query or a fragment, received one behind ${url.origin}`);
   const address = addressOf(url);
   const path = address.slice(url.origin.length);
   if (path !== '' && !isPath(path))
-    throw new InvalidOptionError(option, `the path behind ${url.origin} has characters in it that it may not have`);
-  if (/\/v3(alpha|beta)?$/.test(path)) {
+    throw new InvalidOptionError(option, `expected letters, digits and ._~- in the path, received others behind ${url.origin}`);
+  if (/\/v3(alpha|beta)?$/.test(path))
     throw new InvalidOptionError(
       option,
-      `its path is to end before /v3: rxetcd adds what the server's version says, or what the option apiPrefix does`,
+      `expected a path to end before /v3, received one with it; rxetcd adds it by the server's version, or by the option apiPrefix`,
     );
-  }
   return address;
 }
+
+const A_URL = 'a URL such as http://127.0.0.1:2379';
 
 /** Rejects a list with commas, as `etcdctl` accepts it. A parser takes `http://a,b` for the host `a,b`. */
 function refuseComma(endpoint: string | URL, option: string): void {
   if (String(endpoint).includes(','))
-    throw new InvalidOptionError(option, "it has a comma in it; give several endpoints as a list: ['http://a:2379', 'http://b:2379']");
+    throw new InvalidOptionError(
+      option,
+      "expected one URL, received text with a comma; give several endpoints as a list: ['http://a:2379', 'http://b:2379']",
+    );
 }

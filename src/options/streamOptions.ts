@@ -1,7 +1,6 @@
-import { isRecord } from '../codec/message.js';
 import { InvalidOptionError } from '../errors/index.js';
-import { typeName } from '../model/validate.js';
-import { duration, onlyKnown } from './optionValidators.js';
+import { oneOf, type OptionKinds, TIMER_MS } from '../model/validate.js';
+import { checkGroup } from './checkOptions.js';
 import { IDLE_CHECK_MS } from '../transport/endpoints/activity.js';
 import type { Carrier } from '../transport/streams/carrierSelector.js';
 
@@ -42,42 +41,41 @@ export interface StreamOptions {
 /** The options with all defaults filled in. */
 export type StreamSettings = Required<StreamOptions>;
 
-const CARRIERS: readonly unknown[] = ['auto', 'websocket', 'http2', 'chunked'];
-const KNOWN: readonly (keyof StreamOptions)[] = [
-  'carrier',
-  'heartbeatMs',
-  'responseTimeoutMs',
-  'initialBackoffMs',
-  'maxBackoffMs',
-  'lingerMs',
-];
+const KINDS: OptionKinds<StreamOptions> = {
+  carrier: oneOf('auto', 'websocket', 'http2', 'chunked'),
+  heartbeatMs: TIMER_MS,
+  responseTimeoutMs: TIMER_MS,
+  initialBackoffMs: TIMER_MS,
+  maxBackoffMs: TIMER_MS,
+  lingerMs: TIMER_MS,
+};
 
 /**
- * Checks the option `streams`.
+ * Checks the option `streams`, and fills in the defaults.
  *
  * @param noHttp2 the reason for which the platform has no HTTP/2 streams, if it has none
  * @throws InvalidOptionError
  */
-export function checkStreams(given: unknown, endpoints: readonly string[], noHttp2?: string): StreamSettings {
-  if (!isRecord(given)) throw new InvalidOptionError('streams', `{ ${KNOWN.join(', ')} }, not ${typeName(given)}`);
-  onlyKnown('streams.', given, KNOWN);
-  const { carrier = 'auto' } = given;
-  if (!CARRIERS.includes(carrier)) throw new InvalidOptionError('streams.carrier', `one of ${CARRIERS.join(', ')}`);
+export function checkStreams(options: StreamOptions, endpoints: readonly string[], noHttp2?: string): StreamSettings {
+  const {
+    carrier = 'auto',
+    heartbeatMs = IDLE_CHECK_MS,
+    responseTimeoutMs = 2_000,
+    maxBackoffMs = 2_000,
+    initialBackoffMs = Math.min(50, maxBackoffMs),
+    lingerMs = 1_000,
+  } = checkGroup('streams', options, KINDS);
   if (carrier === 'http2' && noHttp2 !== undefined)
-    throw new InvalidOptionError('streams.carrier', `${noHttp2}: use 'auto', 'websocket' or 'chunked'`);
-  if (carrier === 'http2' && endpoints.some((endpoint) => endpoint.startsWith('http:'))) {
-    throw new InvalidOptionError('streams.carrier', 'etcd speaks HTTP/2 for JSON over TLS only: make the endpoints https');
-  }
-  const maxBackoffMs = duration('streams.maxBackoffMs', given['maxBackoffMs'], 2_000);
-  const initialBackoffMs = duration('streams.initialBackoffMs', given['initialBackoffMs'], Math.min(50, maxBackoffMs));
+    throw new InvalidOptionError('streams.carrier', `expected 'auto', 'websocket' or 'chunked', received 'http2'; ${noHttp2}`);
+  if (carrier === 'http2' && endpoints.some((endpoint) => endpoint.startsWith('http:')))
+    throw new InvalidOptionError(
+      'streams.carrier',
+      "expected https endpoints beside 'http2', received http; etcd speaks it over TLS only, so make the endpoints https",
+    );
   if (initialBackoffMs > maxBackoffMs)
-    throw new InvalidOptionError('streams.initialBackoffMs', `${initialBackoffMs} is above streams.maxBackoffMs, which is ${maxBackoffMs}`);
-  return {
-    carrier: carrier as StreamSettings['carrier'],
-    heartbeatMs: duration('streams.heartbeatMs', given['heartbeatMs'], IDLE_CHECK_MS),
-    responseTimeoutMs: duration('streams.responseTimeoutMs', given['responseTimeoutMs'], 2_000),
-    initialBackoffMs,
-    maxBackoffMs,
-    lingerMs: duration('streams.lingerMs', given['lingerMs'], 1_000),
-  };
+    throw new InvalidOptionError(
+      'streams.initialBackoffMs',
+      `expected at most streams.maxBackoffMs, which is ${maxBackoffMs}, received ${initialBackoffMs}`,
+    );
+  return { carrier, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, lingerMs };
 }

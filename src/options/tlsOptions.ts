@@ -1,8 +1,7 @@
-import { isRecord } from '../codec/message.js';
 import { InvalidOptionError } from '../errors/index.js';
 import { captured } from '../model/captured.js';
-import { typeName } from '../model/validate.js';
-import { onlyKnown, text } from './optionValidators.js';
+import type { OptionKind, OptionKinds } from '../model/validate.js';
+import { checkGroup, TEXT } from './checkOptions.js';
 
 /**
  * The certificates and keys for TLS, in PEM: as text or bytes, or in files, which are read again for each connection.
@@ -30,48 +29,48 @@ export interface TlsSettings {
 export type Part = 'ca' | 'cert' | 'key';
 export const PARTS: readonly Part[] = ['ca', 'cert', 'key'];
 
-/** A record, so that the compiler reports an option that is missing here. */
-const KNOWN: Readonly<Record<keyof TlsSettings, true>> = {
-  ca: true,
-  caFile: true,
-  cert: true,
-  certFile: true,
-  key: true,
-  keyFile: true,
-  passphrase: true,
-  serverName: true,
+const PEM: OptionKind = {
+  what: 'PEM, as a string or bytes',
+  is: (value) => typeof value === 'string' || value instanceof Uint8Array,
 };
-const NAMES = Object.keys(KNOWN);
+
+const KINDS: OptionKinds<TlsSettings> = {
+  ca: PEM,
+  caFile: TEXT,
+  cert: PEM,
+  certFile: TEXT,
+  key: PEM,
+  keyFile: TEXT,
+  passphrase: TEXT,
+  serverName: TEXT,
+};
 
 /**
  * Checks the form of the option `tls`. The contents of certificates and files are checked when they are used.
  *
  * @throws InvalidOptionError
  */
-export function checkTls(tls: unknown, endpoints: readonly string[]): TlsSettings {
-  if (!isRecord(tls)) throw new InvalidOptionError('tls', `{ ${NAMES.join(', ')} }, not ${typeName(tls)}`);
-  onlyKnown('tls.', tls, NAMES);
+export function checkTls(tls: TlsSettings, endpoints: readonly string[]): TlsSettings {
+  checkGroup('tls', tls, KINDS);
   if (endpoints.some((endpoint) => endpoint.startsWith('http:')))
-    throw new InvalidOptionError('tls', 'the endpoints are http, which knows no TLS: make them https');
-  for (const part of PARTS) checkPart(part, tls);
+    throw new InvalidOptionError('tls', 'expected https endpoints beside it, received http, which has no TLS; make them https');
+  for (const part of PARTS)
+    if (tls[part] !== undefined && tls[`${part}File`] !== undefined)
+      throw new InvalidOptionError(`tls.${part}File`, `expected either it or tls.${part}, received both`);
   const [cert, key] = [givenAs('cert', tls), givenAs('key', tls)];
   if (cert === undefined && key !== undefined)
-    throw new InvalidOptionError(key.replace('key', 'cert'), 'a certificate and its key go together');
+    throw new InvalidOptionError(
+      `tls.${key.replace('key', 'cert')}`,
+      'expected a certificate together with its key, received the key alone',
+    );
   if (cert !== undefined && key === undefined)
-    throw new InvalidOptionError(cert.replace('cert', 'key'), 'a certificate and its key go together');
-  for (const name of ['passphrase', 'serverName']) if (tls[name] !== undefined) text(`tls.${name}`, tls[name]);
+    throw new InvalidOptionError(
+      `tls.${cert.replace('cert', 'key')}`,
+      'expected a key together with its certificate, received the certificate alone',
+    );
   return captured({ ...tls });
 }
 
-function checkPart(part: Part, tls: Readonly<Record<string, unknown>>): void {
-  const { [part]: pem, [`${part}File`]: file } = tls;
-  if (pem !== undefined && file !== undefined) throw new InvalidOptionError(`tls.${part}File`, `give either it or tls.${part}`);
-  if (pem !== undefined && typeof pem !== 'string' && !(pem instanceof Uint8Array))
-    throw new InvalidOptionError(`tls.${part}`, `PEM, as a string or bytes, not ${typeName(pem)}`);
-  if (file !== undefined) text(`tls.${part}File`, file);
-}
-
 /** Returns the name of the option that sets a part; undefined if none does. */
-function givenAs(part: Part, tls: Readonly<Record<string, unknown>>): string | undefined {
-  return [part, `${part}File`].filter((name) => tls[name] !== undefined).map((name) => `tls.${name}`)[0];
-}
+const givenAs = (part: 'cert' | 'key', tls: TlsSettings): string | undefined =>
+  ([part, `${part}File`] as const).find((name) => tls[name] !== undefined);

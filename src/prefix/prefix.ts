@@ -1,7 +1,7 @@
 import type { WatchMessage, WatchStream } from '../watch/messages.js';
 import { EtcdError } from '../errors/index.js';
 import { isBytesLike, toBytes, type BytesLike } from '../model/bytes.js';
-import { typeName } from '../model/validate.js';
+import { BYTES, invalidArgument } from '../model/validate.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { prefixEnd } from '../model/range.js';
 import type { WatchEvent } from '../model/watchEvent.js';
@@ -24,10 +24,8 @@ export class Prefix {
 
   /** @throws EtcdError `InvalidArgument` for an invalid key, and for an empty prefix, which would be the whole store */
   constructor(prefix: BytesLike) {
-    if (!isBytesLike(prefix) || prefix.length === 0) {
-      const given = isBytesLike(prefix) ? 'an empty one' : typeName(prefix);
-      throw new EtcdError('InvalidArgument', `the prefix of a namespace is a string or Uint8Array that is not empty, not ${given}`);
-    }
+    if (!isBytesLike(prefix) || prefix.length === 0)
+      throw invalidArgument('prefix of a namespace', `${BYTES.what} that is not empty`, isBytesLike(prefix) ? '' : prefix);
     // A copy, as the caller may change the bytes. The `slice` of a `Buffer` would be none.
     this.bytes = new Uint8Array(toBytes(prefix));
     this.end = prefixEnd(this.bytes);

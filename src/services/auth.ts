@@ -108,7 +108,12 @@ export function authService(caller: Caller): AuthService {
     roleAdd: (name, options) =>
       // etcd 3.3 detects an empty name only when it writes the role. It then crashes, and again at each start.
       name === ''
-        ? throwError(() => new EtcdError('InvalidArgument', 'the name of a role cannot be empty', { rpc: authRpcs.roleAdd.name }))
+        ? throwError(
+            () =>
+              new EtcdError('InvalidArgument', 'name of a role: expected a string that is not empty, received an empty string', {
+                rpc: authRpcs.roleAdd.name,
+              }),
+          )
         : caller.unary(authRpcs.roleAdd, { name }, options),
     roleGet: (role, options) => caller.unary(authRpcs.roleGet, { role }, options),
     roleList: (options) => caller.unary(authRpcs.roleList, {}, options),
@@ -175,5 +180,5 @@ const newUser = (given: NewUser) => {
 function oneWay<U extends object>(method: string, user: U, ways: Readonly<Record<string, OptionKind>>): U {
   const given = Object.values(checkOptions<object>(method, user, ways)).filter((way) => way !== undefined).length;
   if (given === 1) return user;
-  throw new EtcdError('InvalidArgument', `${method} takes one of ${Object.keys(ways).join(', ')}, not ${given} of them`);
+  throw new EtcdError('InvalidArgument', `user of ${method}: expected one of ${Object.keys(ways).join(', ')}, received ${given} of them`);
 }

@@ -51,7 +51,7 @@ export interface RawCallOptions<A> extends CallOptions {
  */
 export function rawCall<A>(caller: Caller, path: string, body: Json, options: RawCallOptions<A> = {}): Observable<A> {
   const given = captured(options);
-  const text = readNow(() => ascii(jsonOf('call: body', body)));
+  const text = readNow(() => ascii(jsonOf('body of call', body)));
   return defer(() => {
     checkArgument('call', 'path', path, PATH);
     const [{ codec, safety = 'write', streaming = false }, call] = splitOptions(checkOptions('call', given, RAW_CALL));

@@ -207,7 +207,8 @@ export function newCall({ name, safety, anonymous, unbounded, long, joint }: Kin
 /** Returns the oldest revision that a response may have; 0 if any is allowed. */
 export function oldestOf({ name, safety }: Rpc<never, unknown>, { monotonic }: ReadCallOptions, newest: number): number {
   if (monotonic !== true) return 0;
-  if (safety === 'write') throw new EtcdError('InvalidArgument', 'monotonic is for what only reads', { rpc: name });
+  if (safety === 'write')
+    throw new EtcdError('InvalidArgument', `monotonic of call: expected an RPC that only reads, received one that writes`, { rpc: name });
   return newest;
 }
 

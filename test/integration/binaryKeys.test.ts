@@ -116,7 +116,7 @@ describe('a name', () => {
     const { etcd } = fixture;
     for (const name of ['', undefined, 7] as unknown as string[]) {
       await failureWith('InvalidArgument', etcd.lock(name, { ttl: 30 }));
-      expect(() => etcd.election(name)).toThrow('the name of an election is a string that is not empty');
+      expect(() => etcd.election(name)).toThrow('name of an election: expected a string that is not empty');
     }
   });
 });

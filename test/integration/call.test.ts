@@ -34,7 +34,7 @@ describe('call', () => {
   test('says where the answer is not what the codec wants, without its value', async () => {
     const wrong = fixture.etcd.call('/kv/range', { key }, { codec: t.type({ kvs: t.array(t.type({ value: t.number })) }), safety: 'read' });
     const error = await failureWith('MalformedResponse', wrong);
-    expect(error.message).toContain('kvs.0.value: expected number, got string');
+    expect(error.message).toContain('kvs.0.value: expected number, received string');
     expect(error.message).not.toContain(value);
     expect(error.rpc).toBe('POST /kv/range');
   });

@@ -315,7 +315,9 @@ describe('what is held when the client is closed', () => {
 
   test('counts in the same summary for all who close it; a wrong option closes nothing', async () => {
     const etcd = fixture.client();
-    expect(() => etcd.close({ timeoutMs: 0 })).toThrow('close: timeoutMs is a number of milliseconds above 0, or Infinity, not 0');
+    expect(() => etcd.close({ timeoutMs: 0 })).toThrow(
+      'timeoutMs of close: expected a number of milliseconds above 0, or Infinity, received 0',
+    );
     await firstValueFrom(etcd.lock('close/summary').pipe(map(() => undefined)));
     // The key of the first one may still be there: its release goes on.
     const held = holding(etcd.lock('close/summary'));

@@ -152,7 +152,7 @@ describe('a double barrier', () => {
     await waiting('double/full', 1);
     only1.leave();
     await waiting('double/full', 0);
-    expect(() => fixture.etcd.doubleBarrier('double/bad', 0)).toThrow('count is a whole number from 1');
-    expect(() => fixture.etcd.barrier('')).toThrow('the name of a barrier');
+    expect(() => fixture.etcd.doubleBarrier('double/bad', 0)).toThrow('count of doubleBarrier: expected a whole number from 1');
+    expect(() => fixture.etcd.barrier('')).toThrow('name of a barrier');
   });
 });

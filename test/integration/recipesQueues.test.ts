@@ -233,7 +233,7 @@ describe('a queue', () => {
     await only(etcd.kv.get('queue/closed'));
     await etcd.close();
     expect(await waiter.lost).toMatchObject({ reason: 'ClientClosed' });
-    expect(() => fixture.etcd.queue('')).toThrow('the name of a queue');
+    expect(() => fixture.etcd.queue('')).toThrow('name of a queue');
   });
 
   describe('by priority', () => {

@@ -118,7 +118,7 @@ describe('services', () => {
 
   test('refuse what is no name and no address', async () => {
     const { services } = fixture.etcd;
-    expect(() => services('')).toThrow('the name of a service');
+    expect(() => services('')).toThrow('name of a service');
     await failureWith('InvalidArgument', services('svc/bad').register('', { addr: 'a:1' }));
     await failureWith('InvalidArgument', services('svc/bad').register('a', { addr: '' }));
     await failureWith('InvalidArgument', services('svc/bad').register('a', { addr: 'a:1', ttl: 0 }));

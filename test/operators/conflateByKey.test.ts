@@ -243,7 +243,7 @@ test('its types: events, puts alone, whole revisions, decoded values', () => {
 
 test('what is no function is refused at once', () => {
   // @ts-expect-error -- a program in JavaScript can give anything
-  expect(() => conflateByKey(5)).toThrow('conflateByKey: project');
+  expect(() => conflateByKey(5)).toThrow('project of conflateByKey: expected a function');
 });
 
 test('the example', () => {

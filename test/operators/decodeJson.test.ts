@@ -25,7 +25,7 @@ test('it emits values with key and revision, and errors at one that is not JSON'
 test('it errors at a value that the codec refuses, without showing it', () => {
   virtually(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-x-|', { x: wrong });
-    expectObservable(source.pipe(decodeJson(N))).toBe('-#', {}, new InvalidValueError('a', ['n: expected number, got string']));
+    expectObservable(source.pipe(decodeJson(N))).toBe('-#', {}, new InvalidValueError('a', ['n: expected number, received string']));
     expectSubscriptions(source.subscriptions).toBe('^!');
   });
   let message = '';
@@ -98,5 +98,5 @@ test('the example', () => {
       error: (error: Error) => console.log(error.message),
     });
 
-  expect(console.lines).toEqual(['flags/beta true 2', 'the value of "flags/beta" is not valid: on: expected boolean, got string']);
+  expect(console.lines).toEqual(['flags/beta true 2', 'the value of "flags/beta" is not valid: on: expected boolean, received string']);
 });

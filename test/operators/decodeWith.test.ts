@@ -20,7 +20,7 @@ test('it decodes the text, not JSON, and errors at a bad one', () => {
     expectObservable(source.pipe(decodeWith(Digits))).toBe(
       '-a-#',
       { a: { key: 'a', value: 7, revision: 5, kv: seven.kv } },
-      new InvalidValueError('a', ['expected Digits, got string']),
+      new InvalidValueError('a', ['expected Digits, received string']),
     );
     expectSubscriptions(source.subscriptions).toBe('^--!');
   });
@@ -46,5 +46,5 @@ test('the example', () => {
       error: (error: Error) => console.log(error.message),
     });
 
-  expect(console.lines).toEqual(['debug', 'the value of "log/level" is not valid: expected "debug" | "info" | "warn", got string']);
+  expect(console.lines).toEqual(['debug', 'the value of "log/level" is not valid: expected "debug" | "info" | "warn", received string']);
 });

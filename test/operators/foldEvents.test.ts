@@ -172,7 +172,7 @@ test('its types: events, puts alone, whole revisions', () => {
 
 test('a seed that holds something else is refused at once, by its place', () => {
   // @ts-expect-error -- a program in JavaScript can give anything
-  expect(() => foldEvents({ seed: [undefined] })).toThrow('foldEvents: seed[0] is a KeyValue, not nothing');
+  expect(() => foldEvents({ seed: [undefined] })).toThrow('seed[0] of foldEvents: expected a KeyValue, received nothing');
 });
 
 test('the example', () => {

@@ -20,7 +20,7 @@ test('the type is narrowed', () => {
   expectTypeOf(source.pipe(ofType('put'))).toEqualTypeOf<Observable<PutEvent>>();
   expectTypeOf(source.pipe(ofType('delete'))).toEqualTypeOf<Observable<DeleteEvent>>();
   // @ts-expect-error there are no others
-  expect(() => ofType('putt')).toThrow('ofType: type is one of put, delete');
+  expect(() => ofType('putt')).toThrow('type of ofType: expected one of put, delete');
 });
 
 test('the example', () => {

@@ -327,13 +327,21 @@ describe('what came before is written before', () => {
   });
 
   test.each<[string, unknown, string]>([
-    ['a wrong key', { key: 7, value: 'secret' }, 'entry 2 (from 0) has a key that is neither a string nor a Uint8Array, but number'],
-    ['an empty key', { key: '', value: 'secret' }, 'entry 2 (from 0) has an empty key'],
-    ['a wrong value', { key: 'k', value: 7 }, 'entry 2 (from 0) ("k") has a value that is neither a string nor a Uint8Array, but number'],
-    ['no object', 'secret', 'entry 2 (from 0) is { key, value }, not string'],
-    ['nothing', undefined, 'entry 2 (from 0) is { key, value }, not nothing'],
+    ['a wrong key', { key: 7, value: 'secret' }, 'key of entry 2 (from 0) of putAll: expected a string or a Uint8Array, received number'],
+    [
+      'an empty key',
+      { key: '', value: 'secret' },
+      'key of entry 2 (from 0) of putAll: expected a string or a Uint8Array that is not empty, received an empty string',
+    ],
+    [
+      'a wrong value',
+      { key: 'k', value: 7 },
+      'value of entry 2 (from 0) of putAll, with the key "k": expected a string or a Uint8Array, received number',
+    ],
+    ['no object', 'secret', 'entry 2 (from 0) of putAll: expected { key, value }, received string'],
+    ['nothing', undefined, 'entry 2 (from 0) of putAll: expected { key, value }, received nothing'],
   ])('%s is InvalidArgument', (_, bad, message) => {
-    expect(ended(concat(of(bad as PutEntry), NEVER)).error).toMatchObject({ reason: 'InvalidArgument', message: `putAll: ${message}` });
+    expect(ended(concat(of(bad as PutEntry), NEVER)).error).toMatchObject({ reason: 'InvalidArgument', message });
   });
 
   test('one too many is BufferOverflow, and the source is left', () => {
@@ -646,7 +654,7 @@ test.each(['concurrency', 'maxOps', 'maxBytes', 'maxWaiting'])('a wrong %s is re
   for (const value of [0, -1, 1.5, Number.NaN, '8']) {
     const shown = typeof value === 'string' ? 'string' : String(value);
     expect(() => putAll(new FakeKv(), { [option]: value })).toThrow(
-      new RegExp(`^putAll: ${option} is a whole number from 1(, or Infinity)?, not ${shown}$`),
+      new RegExp(`^${option} of putAll: expected a whole number from 1(, or Infinity)?, received ${shown}$`),
     );
     expect(() => putAll(new FakeKv(), [], { [option]: value })).toThrow(option);
   }

@@ -243,7 +243,7 @@ test('an unknown policy is refused at once', () => {
 
 test('what is no Observable is refused before it is walked', () => {
   // @ts-expect-error -- a program in JavaScript can give anything
-  expect(() => toAsyncIterable()(undefined)).toThrow('toAsyncIterable: source is an Observable, not nothing');
+  expect(() => toAsyncIterable()(undefined)).toThrow('source of toAsyncIterable: expected an Observable, received nothing');
 });
 
 test('without a source it is a step of a pipe', async () => {

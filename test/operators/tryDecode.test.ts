@@ -16,7 +16,7 @@ test('it goes on after a bad value', () => {
     expectObservable(source.pipe(tryDecode(N))).toBe('-a-x-y-b-|', {
       a: E.right({ key: 'a', value: { n: 1 }, revision: 5, kv: one.kv }),
       x: E.left(new InvalidValueError('a', ['it is not JSON'])),
-      y: E.left(new InvalidValueError('a', ['n: expected number, got string'])),
+      y: E.left(new InvalidValueError('a', ['n: expected number, received string'])),
       b: E.right({ key: 'a', value: { n: 2 }, revision: 8, kv: two.kv }),
     });
     expectSubscriptions(source.subscriptions).toBe('^--------!');

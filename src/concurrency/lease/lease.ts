@@ -4,7 +4,7 @@ import type { LeaseId } from '../../model/ids.js';
 import type { LeaseContext, LeaseEvent } from './heldLease.js';
 import { keepLease } from './leaseKeeper.js';
 import { hasReason, isEtcdError } from '../../errors/index.js';
-import { checkOptions, LEASE, oneOf, WHOLE, type OptionKinds } from '../../model/validate.js';
+import { checkOptions, LEASE, oneOf, required, WHOLE, type OptionKinds } from '../../model/validate.js';
 import { untilClosed } from '../../model/closed.js';
 import { Backoff } from '../../util/retry.js';
 import { isRetryable } from '../../watch/retryable.js';
@@ -40,7 +40,7 @@ export interface LeaseOptions {
 
 const RELEASE = oneOf('revoke', 'keep');
 const LEASE_OPTIONS: OptionKinds<LeaseOptions> = {
-  ttl: { what: 'a whole number of seconds from 1', is: WHOLE.is, required: true },
+  ttl: { ...required(WHOLE), what: 'a whole number of seconds from 1' },
   id: LEASE,
   onLost: oneOf('error', 'regrant'),
   release: RELEASE,

@@ -4,7 +4,7 @@ import { idToHex, type LeaseId } from '../../model/ids.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { type Compare, del, get, key as on, put, txn } from '../../model/op.js';
 import { prefixEnd } from '../../model/range.js';
-import { checkName } from '../../model/validate.js';
+import { checkName, invalidArgument } from '../../model/validate.js';
 import type { KvService } from '../../services/kv.js';
 import { Backoff, retryAfter } from '../../util/retry.js';
 import { retryTransient } from '../../watch/retryable.js';
@@ -166,7 +166,7 @@ function holderOf(reentrant: Reentrancy, identity: () => Identity): string {
   if (given === 'host' || given === 'process' || given === 'thread') return `${given}:${identity()[given]}`;
   if (typeof given === 'object' && given !== null && 'holder' in given && typeof given.holder === 'string' && given.holder !== '')
     return given.holder;
-  throw new EtcdError('InvalidArgument', "reentrant is 'host', 'process', 'thread' or { holder }, a string that is not empty");
+  throw invalidArgument('reentrant of lock', "'host', 'process', 'thread' or { holder }, a string that is not empty", given);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { catchError, defer, EMPTY, map, type Observable, of, Subject, switchMap, take, takeUntil, tap, throwError } from 'rxjs';
 import { EtcdError, hasReason } from '../../errors/index.js';
 import { orClosed } from '../../model/closed.js';
-import { checkArgument, checkName, checkOptions, LEASE, type OptionKind } from '../../model/validate.js';
+import { checkArgument, checkName, checkOptions, LEASE, wholeNumber } from '../../model/validate.js';
 import { del, get, key as on, put, range } from '../../model/op.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import type { KvService } from '../../services/kv.js';
@@ -75,16 +75,12 @@ export interface DoubleBarrier {
 
 /** The txn that begins a round compares the key of each member, and one more; etcd accepts 128 compares. */
 const MAX_COUNT = 127;
-const COUNT: OptionKind = {
-  what: `a whole number from 1 to ${MAX_COUNT}`,
-  is: (value) => typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_COUNT,
-};
 
 /** Creates the method `doubleBarrier`. */
 export function doubleBarriers(context: ConcurrencyContext): (name: string, count: number) => DoubleBarrier {
   return (name, count) => {
     checkName('a double barrier', name);
-    checkArgument('doubleBarrier', 'count', count, COUNT);
+    checkArgument('doubleBarrier', 'count', count, wholeNumber(1, MAX_COUNT));
     return { name, count, enter: (options = {}) => enterBarrier(name, count, options, context) };
   };
 }

@@ -1,7 +1,7 @@
 import { asyncScheduler, defer, map, type Observable, switchMap } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
-import { BYTES, checkArgument, checkName, type OptionKind } from '../../model/validate.js';
+import { BYTES, checkArgument, checkName, wholeNumber } from '../../model/validate.js';
 import { get, key as on, put, range } from '../../model/op.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { retryTransient } from '../../watch/retryable.js';
@@ -83,10 +83,7 @@ export interface PriorityQueue {
 }
 
 const MAX_PRIORITY = 65_535;
-const PRIORITY: OptionKind = {
-  what: `a whole number from 0 to ${MAX_PRIORITY}`,
-  is: (value) => typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_PRIORITY,
-};
+const PRIORITY = wholeNumber(0, MAX_PRIORITY);
 
 /**
  * The most attempts to enqueue. One of the clients that enqueue at the same time succeeds in each round, so this is
@@ -149,7 +146,8 @@ function append(folder: string, value: BytesLike, { kv, settings }: ConcurrencyC
 function numberAfter(last: KeyValue | undefined): number {
   if (last === undefined) return 0;
   const digits = /\/(\d+)(?:\.\d+)?$/.exec(last.key)?.[1];
-  if (digits === undefined) throw new EtcdError('InvalidArgument', `the key ${JSON.stringify(last.key)} is not one of a priority queue`);
+  if (digits === undefined)
+    throw new EtcdError('InvalidArgument', `priority queue: expected keys that end in a number, received ${JSON.stringify(last.key)}`);
   return Number(digits) + 1;
 }
 

@@ -1,8 +1,8 @@
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
-import { EtcdError, type InvalidValueError } from '../../errors/index.js';
+import type { InvalidValueError } from '../../errors/index.js';
 import type { KeyValue } from '../../model/keyValue.js';
-import { jsonOf } from '../../model/validate.js';
+import { invalidArgument, jsonOf } from '../../model/validate.js';
 
 /** An endpoint of a service. */
 export interface Endpoint {
@@ -30,7 +30,7 @@ const Stored = t.intersection([t.type({ Addr: t.string }), t.partial({ Metadata:
 
 export function endpointValue({ addr, metadata = null }: EndpointOptions): string {
   if (typeof addr !== 'string' || addr === '')
-    throw new EtcdError('InvalidArgument', 'addr is a string that is not empty, such as 10.0.0.7:8080');
+    throw invalidArgument('addr of register', 'a string that is not empty, such as 10.0.0.7:8080', addr);
   return jsonOf('metadata', { Op: 0, Addr: addr, Metadata: metadata });
 }
 

@@ -3,7 +3,7 @@ import { EtcdError } from '../../errors/index.js';
 import type { KvService } from '../../services/kv.js';
 import { isBytesLike, toBase64, type BytesLike } from '../../model/bytes.js';
 import { capturedBytes } from '../../model/captured.js';
-import { checkArgument, checkOptions, FUNCTION, LEASE, type OptionKinds, typeName } from '../../model/validate.js';
+import { checkArgument, checkOptions, FUNCTION, invalidArgument, LEASE, type OptionKinds } from '../../model/validate.js';
 import { del, key as on, type Op, put } from '../../model/op.js';
 import type { LeaseId } from '../../model/ids.js';
 import { KeyValue } from '../../model/keyValue.js';
@@ -60,10 +60,10 @@ function valueOf(change: Updater, current: KeyValue | undefined): Observable<Byt
   return outcomeOf(() => change(current)).pipe(
     take(1),
     // An Observable without a value does not delete the key: that needs an explicit undefined.
-    throwIfEmpty(() => new EtcdError('InvalidArgument', 'the update gave no value; undefined deletes the key')),
+    throwIfEmpty(() => new EtcdError('InvalidArgument', 'result of update: expected one value, received none; undefined deletes the key')),
     map((value: unknown) => {
       if (value === undefined || isBytesLike(value)) return capturedBytes(value);
-      throw new EtcdError('InvalidArgument', `an update gives a string, a Uint8Array or undefined, not ${typeName(value)}`);
+      throw invalidArgument('result of update', 'a string, a Uint8Array or undefined', value);
     }),
   );
 }

@@ -1,7 +1,7 @@
 import type { RequestOpIn, ResponseOpOut, TxnRequestIn, TxnResponseOut } from '../../codec/kv.js';
 import { EtcdError } from '../../errors/index.js';
 import { captured, capturedBytes } from '../../model/captured.js';
-import { ARRAY, checkOptions, type OptionKinds, tooDeep, typeName } from '../../model/validate.js';
+import { ARRAY, checkOptions, invalidArgument, type OptionKinds, tooDeep } from '../../model/validate.js';
 import {
   type Compare,
   DELETE_OPTIONS,
@@ -87,8 +87,8 @@ function listed<T, R>(list: string, items: readonly T[], toField: (item: T) => R
       fields[index] = field;
       continue;
     }
-    const what = list === 'compare' ? 'a condition that key(…) makes' : 'an operation that put, get, range, del or txn makes';
-    throw new EtcdError('InvalidArgument', `${list}[${index}] of a txn is ${what}, not ${typeName(given)}`);
+    const what = list === 'compare' ? 'a condition made by key(…)' : 'an operation made by put, get, range, del or txn';
+    throw invalidArgument(`${list}[${index}] of a txn`, what, given);
   }
   return fields;
 }
@@ -100,7 +100,7 @@ function toCompare(condition: Compare): NonNullable<TxnRequestIn['compare']>[num
   const { result, value } = condition;
   const given: unknown = value;
   // Without a value etcd would compare with 0.
-  if (given === undefined) throw new EtcdError('InvalidArgument', `a condition on ${condition.target} has nothing to compare it with`);
+  if (given === undefined) throw invalidArgument(`condition on ${condition.target}`, 'a value to compare it with', given);
   const base = { ...ownRange(condition.range), result, target: condition.target };
   switch (condition.target) {
     case 'VERSION':

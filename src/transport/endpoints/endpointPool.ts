@@ -85,9 +85,8 @@ export class EndpointPool {
     const wanted = URL.canParse(address) ? addressOf(new URL(address)) : undefined;
     const found = this.all.find((endpoint) => endpoint.address === wanted);
     // The error does not repeat the address, which may have a password in it.
-    if (found === undefined) {
-      throw new EtcdError('InvalidArgument', `the option endpoint is none of this client's: ${this.addresses.join(', ')}`);
-    }
+    if (found === undefined)
+      throw new EtcdError('InvalidArgument', `option endpoint: expected one of ${this.addresses.join(', ')}, received another`);
     return found;
   }
 

@@ -112,7 +112,7 @@ describe('a key-value pair', () => {
     const wrong = read({ ...wire, value: base64('{"color":12345}') }).json(Config);
     expect(wrong).toMatchObject({
       _tag: 'Left',
-      left: { reason: 'InvalidValue', key: 'app/color', failures: ['color: expected string, got number'] },
+      left: { reason: 'InvalidValue', key: 'app/color', failures: ['color: expected string, received number'] },
     });
   });
 

@@ -132,7 +132,7 @@ describe('an answer', () => {
     expect(found.map((line) => line.replace(/:.*/, ''))).toEqual(['header.revision', 'kvs.1.mod_revision', 'kvs.1.value', 'kvs.2', 'more']);
     expect(found.join()).not.toMatch(/hunter2|c2VjcmV0|9007199254740993|1\.5/);
     expect(failures(TxnResponse, { responses: [{ response_txn: { responses: [{ response_put: 5 }] } }] })[0]).toMatch(
-      /^responses\.0\.response_txn\.responses\.0\.response_put: expected PutResponse, got number/,
+      /^responses\.0\.response_txn\.responses\.0\.response_put: expected PutResponse, received number/,
     );
   });
 
@@ -225,30 +225,32 @@ describe('a request', () => {
   it('is refused for an enum name that etcd does not have, naming the field and the choice', () => {
     const error = errorOf(() => RangeRequest.write({ key: 'a', sortOrder: 'SIDEWAYS' as never }));
     expect(hasReason(error, 'InvalidArgument')).toBe(true);
-    expect(String(error)).toContain('RangeRequest.sortOrder must be SortOrder (NONE, ASCEND, DESCEND)');
+    expect(String(error)).toContain('RangeRequest.sortOrder: expected SortOrder (NONE, ASCEND, DESCEND)');
     expect(() => RangeRequest.write({ sortOrder: 1 as never })).toThrow('RangeRequest.sortOrder');
     expect(() => TxnRequest.write({ compare: [{ target: 'SIZE' as never }] })).toThrow('Compare.target');
   });
 
   it('is refused for a field that it does not have, by its name', () => {
     const misspelt = { key: 'a', range_end: 'b' };
-    expect(() => RangeRequest.write(misspelt)).toThrow('RangeRequest has no field "range_end"; it has key, rangeEnd');
-    expect(() => PutRequest.write(JSON.parse('{"__proto__":{"key":"a"}}') as object)).toThrow('PutRequest has no field "__proto__"');
-    expect(() => PutRequest.write({ constructor: 5 } as object)).toThrow('PutRequest has no field "constructor"');
+    expect(() => RangeRequest.write(misspelt)).toThrow('RangeRequest.range_end: expected one of the fields key, rangeEnd');
+    expect(() => PutRequest.write(JSON.parse('{"__proto__":{"key":"a"}}') as object)).toThrow(
+      'PutRequest.__proto__: expected one of the fields',
+    );
+    expect(() => PutRequest.write({ constructor: 5 } as object)).toThrow('PutRequest.constructor: expected one of the fields');
   });
 
   it('is refused for a value of the wrong type, without showing it', () => {
     const error = errorOf(() => PutRequest.write({ key: 'a', value: { password: 'hunter2' } as never }));
-    expect(String(error)).toContain('PutRequest.value must be bytes (a string or Uint8Array), not object');
+    expect(String(error)).toContain('PutRequest.value: expected bytes (a string or Uint8Array), received object');
     expect(String(error)).not.toContain('hunter2');
     expect(() => RangeRequest.write({ limit: 2 ** 53 })).toThrow('RangeRequest.limit');
-    expect(() => RangeRequest.write(null as never)).toThrow('a RangeRequest is an object, not null');
-    expect(() => TxnRequest.write({ success: {} as never })).toThrow('TxnRequest.success must be RequestOp[]');
+    expect(() => RangeRequest.write(null as never)).toThrow('RangeRequest: expected an object, received null');
+    expect(() => TxnRequest.write({ success: {} as never })).toThrow('TxnRequest.success: expected RequestOp[]');
   });
 
   it('is refused without what etcd would take a default for, naming it', () => {
     expect(() => PutRequest.write({ key: 'a', value: undefined })).toThrow(
-      'PutRequest.value must be bytes (a string or Uint8Array), not nothing',
+      'PutRequest.value: expected bytes (a string or Uint8Array), received nothing',
     );
     expect(() => PutRequest.write({ key: undefined, value: 'a' })).toThrow('PutRequest.key');
     expect(() => PutRequest.write({ key: 'a', ignoreValue: true })).toThrow('PutRequest.value');
@@ -257,7 +259,7 @@ describe('a request', () => {
     expect(() => CompactionRequest.write({ revision: undefined })).toThrow('CompactionRequest.revision');
     expect(() => LeaseGrantRequest.write({ id: leaseId(7) })).toThrow('LeaseGrantRequest.ttl');
     for (const request of [LeaseRevokeRequest, LeaseKeepAliveRequest, LeaseTimeToLiveRequest])
-      expect(() => request.write({ id: undefined })).toThrow(`${request.name}.id must be`);
+      expect(() => request.write({ id: undefined })).toThrow(`${request.name}.id: expected`);
     expect(
       hasReason(
         errorOf(() => PutRequest.write({})),

@@ -29,7 +29,7 @@ describe('the health of a server', () => {
   it('is refused where it is neither', () => {
     const decoded = ServerHealth.decode({ health: 'perhaps' });
     expect(decoded._tag === 'Left' && failuresOf(decoded.left)).toEqual([
-      expect.stringMatching(/health: expected true or false, got string$/),
+      expect.stringMatching(/health: expected true or false, received string$/),
     ]);
     expect(ServerHealth.decode({})._tag).toBe('Left');
   });

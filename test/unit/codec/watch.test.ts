@@ -56,14 +56,16 @@ describe('a watch response', () => {
   });
 
   it('is refused with the place of the fault', () => {
-    expect(failures({ events: [{ kv }, { type: 'MOVE', kv }] })).toEqual(['events.1.type: expected EventType (PUT, DELETE), got string']);
-    expect(failures({ events: [{ kv, prev_kv: { lease: 'x' } }] })).toEqual(['events.0.prev_kv.lease: expected LeaseId, got string']);
-    expect(failures({ events: [5] })).toEqual(['events.0: expected Event, got number']);
+    expect(failures({ events: [{ kv }, { type: 'MOVE', kv }] })).toEqual([
+      'events.1.type: expected EventType (PUT, DELETE), received string',
+    ]);
+    expect(failures({ events: [{ kv, prev_kv: { lease: 'x' } }] })).toEqual(['events.0.prev_kv.lease: expected LeaseId, received string']);
+    expect(failures({ events: [5] })).toEqual(['events.0: expected Event, received number']);
   });
 
   it('is refused where an event is about no key', () => {
-    expect(failures({ events: [{ type: 'PUT' }] })).toEqual(['events.0.kv: expected KeyValue, got nothing']);
-    expect(failures({ events: [{ kv: null }] })).toEqual(['events.0.kv: expected KeyValue, got null']);
+    expect(failures({ events: [{ type: 'PUT' }] })).toEqual(['events.0.kv: expected KeyValue, received nothing']);
+    expect(failures({ events: [{ kv: null }] })).toEqual(['events.0.kv: expected KeyValue, received null']);
   });
 
   it('is written as it was read', () => {

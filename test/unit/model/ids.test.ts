@@ -33,7 +33,7 @@ test.each([-1, '-5', 1.5, NaN, Infinity, 2 ** 53, '', ' 1', '1 ', '1\n', '0x10',
   '%p is no lease id',
   (given) => {
     expect(() => leaseId(given)).toThrow(
-      expect.objectContaining({ reason: 'InvalidArgument', message: expect.stringContaining('a lease id is') }),
+      expect.objectContaining({ reason: 'InvalidArgument', message: expect.stringContaining('lease id: expected a decimal integer') }),
     );
   },
 );

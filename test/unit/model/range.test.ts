@@ -92,23 +92,23 @@ test.each([
 
 describe('what is not a range is refused as InvalidArgument', () => {
   test.each<[string, unknown, RegExp]>([
-    ['an empty key', '', /key is empty/],
-    ['an empty prefix, which would be every key', { prefix: '' }, /prefix is empty; say \{ all: true \}/],
-    ['an empty from', { from: new Uint8Array(0) }, /from is empty/],
-    ['an empty to', { from: 'a', to: '' }, /to is empty/],
+    ['an empty key', '', /an empty key/],
+    ['an empty prefix, which would be every key', { prefix: '' }, /an empty prefix; say \{ all: true \}/],
+    ['an empty from', { from: new Uint8Array(0) }, /an empty from/],
+    ['an empty to', { from: 'a', to: '' }, /an empty to/],
     // etcd takes it as "no end": deleting a range that holds nothing would delete all that follows.
     ['a zero byte as the end, which etcd takes for no end at all', { from: 'a', to: '\0' }, /leave out to/],
     ['a zero byte as the end, in bytes', { from: 'a', to: Uint8Array.of(0) }, /leave out to/],
-    ['an end that is undefined, which would be no end at all', { from: 'a', to: undefined }, /its to cannot be nothing/],
-    ['nothing', undefined, /cannot be nothing/],
-    ['null', null, /cannot be null/],
-    ['a number', 7, /cannot be number/],
-    ['a list', ['a'], /it has the fields/],
-    ['a number as a key', { key: 7 }, /key cannot be number/],
-    ['two forms at a time', { key: 'a', prefix: 'b' }, /it has the fields "key,prefix"/],
-    ['all, but false', { all: false }, /it has the fields "all"/],
-    ['only an end', { to: 'b' }, /it has the fields "to"/],
-    ['no form at all', {}, /it has the fields ""/],
+    ['an end that is undefined, which would be no end at all', { from: 'a', to: undefined }, /received nothing as its to/],
+    ['nothing', undefined, /received nothing$/],
+    ['null', null, /received null$/],
+    ['a number', 7, /received number$/],
+    ['a list', ['a'], /received the fields/],
+    ['a number as a key', { key: 7 }, /received number as its key/],
+    ['two forms at a time', { key: 'a', prefix: 'b' }, /received the fields "key,prefix"/],
+    ['all, but false', { all: false }, /received the fields "all"/],
+    ['only an end', { to: 'b' }, /received the fields "to"/],
+    ['no form at all', {}, /received the fields ""/],
   ])('%s', (_, range, message) => {
     expect(() => toKeyRange(range as Range)).toThrow(
       expect.objectContaining({ reason: 'InvalidArgument', message: expect.stringMatching(message) }),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { FOREIGN } from '../../../src/options/foreignOptions.js';
+import { FOREIGN } from '../../../src/options/checkOptions.js';
 import { refused, settings } from '../settings.js';
 import { expectSilentAbout } from '../transport/support.js';
 
@@ -68,7 +68,10 @@ describe('an option that does not exist', () => {
     [{ toString: 1 }, 'toString'],
     [JSON.parse('{"__proto__":{}}'), '__proto__'],
   ])('%j is named, beside those that do', (options, option) => {
-    expect(refused(options)).toMatchObject({ option, message: expect.stringMatching(/there is no such option; there are \w/) });
+    expect(refused(options)).toMatchObject({
+      option,
+      message: expect.stringMatching(/expected one of the options \w.*, received an unknown one/),
+    });
   });
 
   test.each<[options: object, option: string, own: string]>([
@@ -105,28 +108,28 @@ describe('an option that does not exist', () => {
   ])('an option of another client is answered with the name of ours: %j', (options, option, own) => {
     const error = refused(options);
     expect(error).toMatchObject({ name: 'InvalidOptionError', option });
-    expect((error as Error).message).toContain(`there is no such option; there are `);
-    expect((error as Error).message).toContain(`. In its place give ${own}`);
+    expect((error as Error).message).toContain(', received an unknown one; ');
+    expect((error as Error).message).toContain(`; in its place give ${own}`);
     expectSilentAbout(error, 'secret');
   });
 
   test('one that is of no client is not', () => {
-    expect(refused({ bogus: 1 })).toMatchObject({ message: expect.not.stringContaining('In its place') });
-    expect(refused({ constructor: 1 })).toMatchObject({ message: expect.not.stringContaining('In its place') });
+    expect(refused({ bogus: 1 })).toMatchObject({ message: expect.not.stringContaining('in its place') });
+    expect(refused({ constructor: 1 })).toMatchObject({ message: expect.not.stringContaining('in its place') });
   });
 
   test('what is in the place of it is there', () => {
     for (const own of Object.values(FOREIGN).flatMap((advice) => advice.match(/\b(?:tls|auth|streams|discovery)\.\w+/g) ?? [])) {
       const [group = '', name = ''] = own.split('.');
       expect(refused({ endpoints: 'https://a:1', [group]: { [name]: Symbol('wrong') } })).toMatchObject({
-        message: expect.not.stringContaining('no such option'),
+        message: expect.not.stringContaining('an unknown one'),
       });
     }
   });
 });
 
 test.each([null, 'http://a', 7, ['http://a']])('options cannot be %j', (options) => {
-  expect(refused(options).message).toMatch(/createClient takes an object, not/);
+  expect(refused(options).message).toMatch(/^option \(all\): expected \{ endpoints, auth, .* \}, received/);
 });
 
 describe.each(['connectTimeoutMs', 'requestTimeoutMs', 'attemptTimeoutMs', 'keepAliveMs'])('%s', (option) => {
@@ -205,10 +208,10 @@ describe('tls', () => {
 
   test.each<[unknown, unknown, string, RegExp]>([
     ['http://a', { ca: PEM }, 'tls', /make them https/],
-    ['https://a', true, 'tls', /not boolean/],
-    ['https://a', null, 'tls', /not null/],
-    ['https://a', { cert: PEM }, 'tls.key', /go together/],
-    ['https://a', { key: PEM }, 'tls.cert', /go together/],
+    ['https://a', true, 'tls', /received boolean/],
+    ['https://a', null, 'tls', /received null/],
+    ['https://a', { cert: PEM }, 'tls.key', /together with its/],
+    ['https://a', { key: PEM }, 'tls.cert', /together with its/],
     ['https://a', { ca: 7 }, 'tls.ca', /PEM/],
     ['https://a', { cert: [PEM], key: PEM }, 'tls.cert', /PEM/],
     ['https://a', { serverName: '' }, 'tls.serverName', /not empty/],
@@ -231,18 +234,18 @@ describe('headers', () => {
   test.each<[unknown, string, RegExp]>([
     ['x: y', 'headers', /an object of strings/],
     [[['x', 'y']], 'headers', /an object of strings/],
-    [null, 'headers', /not null/],
-    [new Map([['x', '1']]), 'headers', /an object of strings, .*, not Map/],
-    [new Headers({ x: '1' }), 'headers', /an object of strings, .*, not Headers/],
-    [{ 'x y': '1' }, 'headers["x y"]', /not a name that HTTP allows/],
-    [{ '': '1' }, 'headers[""]', /not a name that HTTP allows/],
-    [{ 'x\r\nevil': '1' }, 'headers["x\\r\\nevil"]', /not a name that HTTP allows/],
+    [null, 'headers', /received null/],
+    [new Map([['x', '1']]), 'headers', /an object of strings, .*, received Map/],
+    [new Headers({ x: '1' }), 'headers', /an object of strings, .*, received Headers/],
+    [{ 'x y': '1' }, 'headers["x y"]', /expected a name that HTTP allows/],
+    [{ '': '1' }, 'headers[""]', /expected a name that HTTP allows/],
+    [{ 'x\r\nevil': '1' }, 'headers["x\\r\\nevil"]', /expected a name that HTTP allows/],
     [{ x: 'a\r\nevil: 1' }, 'headers["x"]', /a line break or another character/],
     [{ x: 'a\nb' }, 'headers["x"]', /a line break or another character/],
     [{ x: 'a\0b' }, 'headers["x"]', /a line break or another character/],
     [{ x: 'a\u007fb' }, 'headers["x"]', /a line break or another character/],
     [{ x: '漢' }, 'headers["x"]', /a line break or another character/],
-    [{ x: 1 }, 'headers["x"]', /a string that is not empty, not number/],
+    [{ x: 1 }, 'headers["x"]', /a string that is not empty, .*, received number/],
     [{ Authorization: 'hunter2' }, 'headers["Authorization"]', /rxetcd sets it by itself/],
     [{ 'Content-Length': '0' }, 'headers["Content-Length"]', /rxetcd sets it by itself/],
     [{ 'User-Agent': 'x' }, 'headers["User-Agent"]', /rxetcd sets it by itself/],
@@ -263,7 +266,7 @@ describe('headers', () => {
     [{ 'content-encoding': 'gzip' }, 'headers["content-encoding"]', /does not compress/],
     [{ 'If-None-Match': '*' }, 'headers["If-None-Match"]', /without a body/],
     [{ Range: 'bytes=0-1' }, 'headers["Range"]', /whole answers/],
-    [{ 'X-A': '1', 'x-a': '2' }, 'headers["x-a"]', /given twice/],
+    [{ 'X-A': '1', 'x-a': '2' }, 'headers["x-a"]', /received it twice/],
   ])('%j are refused by name', (headers, option, message) => {
     const error = refused({ headers });
     expect(error).toMatchObject({ option, message: expect.stringMatching(message) });
@@ -295,9 +298,9 @@ test('retry is on, off, or a function', () => {
 describe('discovery', () => {
   test.each<[unknown, string, RegExp]>([
     [null, 'discovery', /true, false or/],
-    ['on', 'discovery', /not string/],
+    ['on', 'discovery', /received string/],
     [{ intervalMs: 0 }, 'discovery.intervalMs', /milliseconds above 0/],
-    [{ interval: 1 }, 'discovery.interval', /there is no such option/],
+    [{ interval: 1 }, 'discovery.interval', /received an unknown one/],
   ])('%j is refused by name', (discovery, option, message) => {
     expect(refused({ discovery })).toMatchObject({ option, message: expect.stringMatching(message) });
   });
@@ -310,16 +313,16 @@ describe('discovery', () => {
 
 describe('streams', () => {
   test.each<[unknown, string, RegExp]>([
-    [null, 'streams', /not null/],
-    ['chunked', 'streams', /not string/],
+    [null, 'streams', /received null/],
+    ['chunked', 'streams', /received string/],
     [{ carrier: 'pigeon' }, 'streams.carrier', /one of auto, /],
     [{ carrier: null }, 'streams.carrier', /one of/],
     [{ carrier: 'http2' }, 'streams.carrier', /make the endpoints https/],
     [{ heartbeatMs: 0 }, 'streams.heartbeatMs', /milliseconds above 0/],
     [{ responseTimeoutMs: -1 }, 'streams.responseTimeoutMs', /milliseconds above 0/],
     [{ maxBackoffMs: NaN }, 'streams.maxBackoffMs', /milliseconds above 0/],
-    [{ initialBackoffMs: 60, maxBackoffMs: 50 }, 'streams.initialBackoffMs', /60 is above streams.maxBackoffMs, which is 50/],
-    [{ initialBackoffMs: 3_000 }, 'streams.initialBackoffMs', /3000 is above streams.maxBackoffMs, which is 2000/],
+    [{ initialBackoffMs: 60, maxBackoffMs: 50 }, 'streams.initialBackoffMs', /at most streams.maxBackoffMs, which is 50, received 60/],
+    [{ initialBackoffMs: 3_000 }, 'streams.initialBackoffMs', /at most streams.maxBackoffMs, which is 2000, received 3000/],
   ])('%j are refused by name', (streams, option, message) => {
     expect(refused({ streams })).toMatchObject({ option, message: expect.stringMatching(message) });
   });

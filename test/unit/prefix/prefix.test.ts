@@ -41,7 +41,7 @@ describe('the keys of a request', () => {
   });
 
   test('do not become text by a prefix of which each is half a character', () => {
-    expect(() => new Prefix('\ud83d')).toThrow('not text with half of a surrogate pair');
+    expect(() => new Prefix('\ud83d')).toThrow('received text with half of a surrogate pair');
     expect(new Prefix('a/').around({ key: '\ude00' })).toEqual({ key: '\ude00' });
   });
 

@@ -166,7 +166,7 @@ describe('docs/api.md', () => {
     } catch (error) {
       message = String(error);
     }
-    const options = (/there are (.*)$/.exec(message)?.[1] ?? '').split(', ');
+    const options = (/options (.*), received/.exec(message)?.[1] ?? '').split(', ');
     expect([...documented.keys()]).toEqual(options);
 
     const { endpoints, headers, streams, ...numbers } = settingsOf({});

@@ -22,15 +22,16 @@ export function backoffMs(failuresBefore: number, { initialMs, maxMs, jitter, ra
 /** Counts failures in a row, and computes the pause after each with {@link backoffMs}, shortened by up to half. */
 export class Backoff {
   private failures = 0;
-  private readonly options: BackoffOptions;
 
-  constructor(initialMs: number, maxMs: number) {
-    this.options = { initialMs, maxMs, jitter: 0.5, random: () => 1 - Math.random() };
-  }
+  constructor(
+    private readonly initialMs: number,
+    private readonly maxMs: number,
+  ) {}
 
   /** Returns the pause after another failure. */
   next(): number {
-    return backoffMs(this.failures++, this.options);
+    const { initialMs, maxMs } = this;
+    return backoffMs(this.failures++, { initialMs, maxMs, jitter: 0.5, random: () => 1 - Math.random() });
   }
 
   /** Starts over after a success: the next pause is the first again. */

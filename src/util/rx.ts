@@ -46,3 +46,26 @@ const isStream = <T>(given: MaybeAsync<T>): given is Observable<T> => isObservab
 
 const isPromise = <T>(given: T | PromiseLike<T>): given is PromiseLike<T> =>
   typeof given === 'object' && given !== null && 'then' in given && typeof given.then === 'function';
+
+/**
+ * Subscribes to what `next` makes of the only value of a source, as `switchMap` does. It passes the subscriber itself
+ * on, so that nothing is left of the source meanwhile. `switchMap` would keep 1 KB for each of thousands of ranges.
+ */
+export function handOver<T, R>(source: Observable<T>, next: (value: T) => Observable<R>): Observable<R> {
+  return new Observable((subscriber) => {
+    let taken = false;
+    const onValue = (value: T): void => {
+      taken = true;
+      next(value).subscribe(subscriber);
+    };
+    subscriber.add(
+      source.subscribe({
+        next: onValue,
+        error: (error: unknown) => subscriber.error(error),
+        complete: () => {
+          if (!taken) subscriber.complete();
+        },
+      }),
+    );
+  });
+}

@@ -1,18 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
-import {
-  concatMap,
-  defer,
-  distinctUntilChanged,
-  finalize,
-  identity,
-  map,
-  type Observable,
-  skipWhile,
-  switchMap,
-  takeWhile,
-  tap,
-} from 'rxjs';
+import { concatMap, defer, distinctUntilChanged, identity, map, type Observable, skipWhile, takeWhile, tap } from 'rxjs';
 import { EtcdError, type InvalidValueError } from '../../errors/index.js';
 import { ANYTHING, checkOptions, CODEC, FUNCTION, type OptionKinds, required } from '../../model/validate.js';
 import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
@@ -23,6 +11,7 @@ import type { FollowedRange } from '../ownWrites/followedRanges.js';
 import { toWatchTarget, type WatchTarget } from '../messages.js';
 import { RefCountedMap } from '../refCounted.js';
 import { LazyModule } from '../../util/lazyModule.js';
+import { handOver } from '../../util/rx.js';
 import { rangeIdentity } from '../watch.js';
 import { viewState, type Reading, type ViewState } from './viewState.js';
 import type { WatchesDeps } from '../watcher.js';
@@ -34,7 +23,8 @@ export const liveRangeModule = new LazyModule(() => import('./liveRange.js'));
 export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observable<void>, lingerMs: number) {
   const shared = new RefCountedMap<LiveUpdate>(closed, {
     lingerMs,
-    replay: { keep: (last) => ({ ...last, type: 'snapshot', changes: [] }), toFirst: identity },
+    // Each range keeps such an object: written out it has the same shape as all others, and takes less memory.
+    replay: { keep: ({ revision, state }) => ({ type: 'snapshot', revision, state, changes: [] }), toFirst: identity },
   });
   /** The ranges that are followed now, by their identity. */
   const running = new Map<string, FollowedRange>();
@@ -47,13 +37,14 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
         followed.listing();
         return readPages(which);
       };
-      return liveRangeModule.module$.pipe(
-        switchMap(({ liveUpdates }) => liveUpdates(range, target, read, deps)),
-        tap((update) => followed.show(update, update.type !== 'change', deps.streams.stateNow)),
-        finalize(() => {
-          followed.end();
-          // A subscriber that came back at once may have started it again.
-          if (running.get(key) === followed) running.delete(key);
+      return handOver(liveRangeModule.module$, ({ liveUpdates }) => liveUpdates(range, target, read, deps)).pipe(
+        tap({
+          next: (update) => followed.show(update, update.type !== 'change', deps.streams.stateNow),
+          finalize: () => {
+            followed.end();
+            // A subscriber that came back at once may have started it again.
+            if (running.get(key) === followed) running.delete(key);
+          },
         }),
       );
     });

@@ -3,11 +3,12 @@ import { toBase64 } from '../../model/bytes.js';
 import { keyId, KeyValue } from '../../model/keyValue.js';
 import { Snapshot } from '../../model/immutableMapView.js';
 import type { WatchEvent } from '../../model/watchEvent.js';
-import { asyncScheduler, concat, concatMap, defer, filter, last, map, Observable, of, switchMap } from 'rxjs';
+import { asyncScheduler, concatMap, defer, filter, last, map, Observable, of } from 'rxjs';
 import { hasReason } from '../../errors/index.js';
 import type { Range } from '../../model/range.js';
 import type { RangeResponse } from '../../model/responses.js';
 import { Backoff, retryAfter } from '../../util/retry.js';
+import { handOver } from '../../util/rx.js';
 import { retryTransient } from '../retryable.js';
 import type { WatchTarget } from '../messages.js';
 import { after, type KnownChange } from '../cursor.js';
@@ -86,12 +87,20 @@ export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPa
     const isHistoryLost = (error: unknown): boolean =>
       hasReason(error, 'Compacted') || (following && hasReason(error, 'ResponseTooLarge', 'FutureRev', 'ClusterIDMismatch'));
 
-    return list.pipe(
-      switchMap((loaded) => {
-        backoff.reset();
-        following = true;
-        return concat(begin(loaded), follow(loaded));
-      }),
+    const run = (loaded: Loaded): Observable<LiveUpdate> => {
+      backoff.reset();
+      following = true;
+      return handOver(
+        begin(loaded),
+        (update) =>
+          new Observable((subscriber) => {
+            subscriber.next(update);
+            if (!subscriber.closed) follow(loaded).subscribe(subscriber);
+          }),
+      );
+    };
+
+    return handOver(list, run).pipe(
       // The history was lost during the list, or while the watch was disconnected. Other errors that may pass are
       // retried within the list and the watch.
       retryAfter((error) => (isHistoryLost(error) ? backoff.next() : undefined)),

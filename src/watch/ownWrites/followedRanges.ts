@@ -222,27 +222,28 @@ export class FollowedRange {
   }
 }
 
-/** Finds ranges by a key. */
+/** Finds ranges by a key. Only the ranges of different namespaces can have the same key. */
 class RangesByKey {
-  private readonly ranges = new Map<BinaryKey, Set<FollowedRange>>();
+  private readonly ranges = new Map<BinaryKey, readonly FollowedRange[]>();
   /** The number of keys of each length. */
   private readonly byLength = new Map<number, number>();
 
   add(key: BinaryKey, range: FollowedRange): void {
-    const there = this.ranges.get(key);
-    if (there !== undefined) return void there.add(range);
-    this.ranges.set(key, new Set([range]));
-    this.count(key, 1);
+    const there = this.ranges.get(key) ?? [];
+    this.ranges.set(key, [...there, range]);
+    if (there.length === 0) this.count(key, 1);
   }
 
   delete(key: BinaryKey, range: FollowedRange): void {
-    const there = this.ranges.get(key);
-    if (there?.delete(range) !== true || there.size > 0) return;
+    const there = this.ranges.get(key) ?? [];
+    const rest = there.filter((other) => other !== range);
+    if (rest.length === there.length) return;
+    if (rest.length > 0) return void this.ranges.set(key, rest);
     this.ranges.delete(key);
     this.count(key, -1);
   }
 
-  at(key: BinaryKey): ReadonlySet<FollowedRange> | undefined {
+  at(key: BinaryKey): readonly FollowedRange[] | undefined {
     return this.ranges.get(key);
   }
 

@@ -8,8 +8,8 @@ import type { Breach } from './callLog.js';
 const TICK_MS = 25;
 /** So late may be told what was known: a busy machine comes to its timers late. */
 const SLACK_MS = 500;
-/** So long it may take, once all is well, until somebody counts again. */
-const LONGEST_MS = 15_000;
+/** So long is waited, once all is well, until somebody counts again. How long that may take is held by the rows of the table. */
+const LONGEST_MS = 60_000;
 
 /** Contenders for one lock, of which one at a time counts up. */
 export class LockWork {

@@ -4,8 +4,10 @@ import type { KeySpan } from './keys.js';
 export interface Access {
   /** The name of the user; undefined while auth is disabled. */
   readonly user: string | undefined;
-  /** Checks that the client has a valid token, if auth is enabled. */
+  /** Checks that a token, if the client has one, is valid. */
   known(): void;
+  /** Checks that the client has a valid token. */
+  identified(): void;
   read(span: KeySpan): void;
   write(span: KeySpan): void;
   /** Checks that the user has the role `root`. */

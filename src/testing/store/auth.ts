@@ -3,6 +3,7 @@ import type { DecodedBy } from '../../codec/wire.js';
 import type { Access } from './access.js';
 import { type Key, type KeySpan, keyOf, spanOf } from './keys.js';
 import { refusal } from './refusal.js';
+import type { Traits } from './traits.js';
 import { Tokens } from './tokens.js';
 
 export type Permission = DecodedBy<typeof PermissionCodec>;
@@ -24,7 +25,10 @@ export class Auth {
   private on = false;
   private changes = 1;
 
-  constructor(now: () => number) {
+  constructor(
+    private readonly traits: Traits,
+    now: () => number,
+  ) {
     this.tokens = new Tokens(now);
   }
 
@@ -62,7 +66,9 @@ export class Auth {
 
   /** Returns what the client with a token may do. */
   access(token: string | undefined, isTrusted = false): Access {
-    if (!this.on || isTrusted) return { user: undefined, known: allowed, read: allowed, write: allowed, admin: allowed };
+    if (!this.on || isTrusted) {
+      return { user: undefined, known: allowed, identified: allowed, read: allowed, write: allowed, admin: allowed };
+    }
     const known = (): string | undefined => {
       if (token === undefined) return undefined;
       const user = this.tokens.use(token);
@@ -74,6 +80,9 @@ export class Auth {
         return known();
       },
       known: () => void known(),
+      identified: () => {
+        if (known() === undefined) throw refusal('UserEmpty');
+      },
       read: (span) => this.check(known(), span, 'READ'),
       write: (span) => this.check(known(), span, 'WRITE'),
       admin: () => {
@@ -157,15 +166,14 @@ export class Auth {
   }
 
   permissionsOf(role: string): readonly Permission[] {
-    if (role === ROOT) return [{ permType: 'READWRITE', key: new Uint8Array(0), rangeEnd: new Uint8Array(1) }];
     return this.role(role);
   }
 
   /** Sets the permission of a role for a range. The permissions of a role are in the order of their keys. */
   grantPermission(name: string, granted: Permission): void {
+    const { from, to } = spanOf(granted);
+    if (this.traits.checksPermissionRange && to !== undefined && from >= to) throw refusal('InvalidAuthMgmt');
     const role = this.role(name);
-    const { from, to, single } = spanOf(granted);
-    if (!single && (from === '' || (to !== undefined && from >= to))) throw refusal('InvalidAuthMgmt');
     const place = role.findIndex((permission) => isSameRange(permission, granted));
     if (place >= 0) role[place] = granted;
     else role.push(granted);
@@ -203,14 +211,17 @@ const allowed = (): void => undefined;
 const isSameRange = (a: Pick<Permission, 'key' | 'rangeEnd'>, b: Pick<Permission, 'key' | 'rangeEnd'>): boolean =>
   keyOf(a.key) === keyOf(b.key) && keyOf(a.rangeEnd) === keyOf(b.rangeEnd);
 
-/** Returns whether spans together have all keys of another. */
+/** Returns whether spans together have all keys of another. An empty range follows the rule of etcd. */
 function covers(spans: readonly KeySpan[], { from, to }: KeySpan): boolean {
-  let reached: Key = from;
-  for (const span of [...spans].sort((a, b) => (a.from < b.from ? -1 : 1))) {
+  const isBelow = (end: Key | undefined, key: Key): boolean => end !== undefined && end <= key;
+  const meeting = spans.filter((span) => !(from < span.from && isBelow(to, span.from)) && !isBelow(span.to, from));
+  const [first, ...others] = meeting.sort((a, b) => (a.from < b.from ? -1 : 1));
+  if (first === undefined || first.from > from) return false;
+  let reached = first.to;
+  for (const span of others) {
+    if (reached === undefined) break;
     if (span.from > reached) return false;
-    if (span.to === undefined) return true;
-    if (span.to > reached) reached = span.to;
-    if (to !== undefined && reached >= to) return true;
+    if (span.to === undefined || span.to > reached) reached = span.to;
   }
-  return false;
+  return reached === undefined || isBelow(to, reached);
 }

@@ -95,7 +95,7 @@ export interface EtcdStore {
   nextExpiry(): number | undefined;
   /** Deletes the keys of all leases whose time has passed. */
   expire(): void;
-  /** Ends a lease before its time. */
+  /** Ends a lease before its time, if it exists. */
   expireLease(id: string): void;
   /** Makes all tokens invalid, as a restart or five minutes without a call do. */
   expireTokens(): void;

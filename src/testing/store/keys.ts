@@ -6,14 +6,10 @@ import { toBase64 } from '../../model/bytes.js';
  */
 export type Key = string;
 
-/** The longest list of arguments that every engine accepts with certainty. */
-const MOST_ARGUMENTS = 8_192;
-
 /** Converts the bytes of a key to its text. */
 export function keyOf(bytes: Uint8Array): Key {
-  if (bytes.length <= MOST_ARGUMENTS) return String.fromCharCode(...bytes);
   let key = '';
-  for (let at = 0; at < bytes.length; at += MOST_ARGUMENTS) key += String.fromCharCode(...bytes.subarray(at, at + MOST_ARGUMENTS));
+  for (const byte of bytes) key += String.fromCharCode(byte);
   return key;
 }
 

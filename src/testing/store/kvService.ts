@@ -27,7 +27,7 @@ const MAX_REQUEST_BYTES = 1.5 * 2 ** 20;
 const PUT_OVERHEAD = 256;
 
 /** Makes the RPCs for keys. */
-export function kvService({ mvcc, writer, leases, space }: Core): Readonly<Record<string, Endpoint>> {
+export function kvService({ mvcc, writer, leases, space, traits }: Core): Readonly<Record<string, Endpoint>> {
   /** The rights that a put needs include those of all keys of its lease. */
   const mayPut = (access: Access, { key, lease, prevKv }: Put): void => {
     const span = keySpan(keyOf(key));
@@ -88,7 +88,8 @@ export function kvService({ mvcc, writer, leases, space }: Core): Readonly<Recor
     }),
 
     '/kv/compaction': unary(CompactionRequest, CompactionResponse, ({ revision }, { header, access }) => {
-      access().known();
+      if (traits.needsUser) access().admin();
+      else access().known();
       mvcc.compact(revision);
       return { header: header() };
     }),

@@ -9,6 +9,7 @@ import {
   LeaseTimeToLiveRequest,
   LeaseTimeToLiveResponse,
 } from '../../codec/lease.js';
+import type { Access } from './access.js';
 import type { Core } from './core.js';
 import { type Endpoint, streaming, unary } from './endpoint.js';
 import { bytesOf, keySpan } from './keys.js';
@@ -17,16 +18,19 @@ import { bytesOf, keySpan } from './keys.js';
 const LEASE_BYTES = 64;
 
 /** Makes the RPCs for leases. */
-export function leaseService({ leases, space, now, version }: Core): Readonly<Record<string, Endpoint>> {
+export function leaseService({ leases, space, now, version, traits }: Core): Readonly<Record<string, Endpoint>> {
+  const check = (access: Access): void => (traits.needsUser ? access.identified() : access.known());
+
   const revoke = unary(LeaseRevokeRequest, HeaderOnly, ({ id }, { header, access }) => {
-    access().known();
+    check(access());
     for (const key of leases.get(id)?.keys ?? []) access().write(keySpan(key));
     leases.revoke(id);
     return { header: header() };
   });
 
   const timeToLive = unary(LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, ({ id, keys }, { header, access }) => {
-    access().known();
+    // Older versions look at the token only for the keys.
+    if (traits.needsUser || (keys && traits.checksTokenForLeaseKeys)) access().identified();
     const lease = leases.get(id);
     if (lease === undefined || lease.expiry <= now()) return { header: header(), id, ttl: -1, grantedTtl: 0, keys: [] };
     const names = keys ? [...lease.keys].sort() : [];
@@ -36,13 +40,13 @@ export function leaseService({ leases, space, now, version }: Core): Readonly<Re
   });
 
   const list = unary(Empty, LeaseLeasesResponse, (_, { header, access }) => {
-    access().known();
+    check(access());
     return { header: header(), leases: leases.all().map(({ id }) => ({ id })) };
   });
 
   return {
     '/lease/grant': unary(LeaseGrantRequest, LeaseGrantResponse, ({ id, ttl }, { header, access }) => {
-      access().known();
+      check(access());
       space.reserve(LEASE_BYTES);
       const lease = leases.grant(id, ttl);
       return { header: header(), id: lease.id, ttl: lease.ttl, error: '' };
@@ -50,7 +54,7 @@ export function leaseService({ leases, space, now, version }: Core): Readonly<Re
 
     '/lease/keepalive': streaming(LeaseKeepAliveRequest, LeaseKeepAliveResponse, ({ header, access }, { next, complete }) => ({
       receive: ({ id }) => {
-        access().known();
+        if (traits.needsUser) access().identified();
         const answered = header();
         next({ header: answered, id, ttl: leases.refresh(id) });
       },

@@ -20,7 +20,7 @@ import { refusal } from './refusal.js';
 const PART_BYTES = 32 * 1024;
 
 /** Makes the RPCs for the state of the server itself. */
-export function maintenanceService({ mvcc, cluster, space, version }: Core): Readonly<Record<string, Endpoint>> {
+export function maintenanceService({ mvcc, cluster, space, version, traits }: Core): Readonly<Record<string, Endpoint>> {
   let downgradeTo = '';
   const minor = version.cluster.split('.').slice(0, 2).join('.');
   const storageVersion = version.has('3.6') ? version.cluster : '';
@@ -40,7 +40,7 @@ export function maintenanceService({ mvcc, cluster, space, version }: Core): Rea
     }),
 
     '/maintenance/status': unary(Empty, StatusResponse, (_, { header, access }) => {
-      if (version.has('3.5.28')) access().known();
+      if (traits.needsUser) access().identified();
       const answered = header();
       return {
         header: answered,

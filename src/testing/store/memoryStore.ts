@@ -116,7 +116,8 @@ class MemoryStore implements EtcdStore {
   }
 
   expireLease(id: string): void {
-    this.core.leases.revoke(id as Parameters<Leases['revoke']>[0]);
+    const { leases } = this.core;
+    for (const lease of leases.all()) if (lease.id === id) leases.revoke(lease.id);
   }
 
   expireTokens(): void {
@@ -176,7 +177,7 @@ function createCore({ version: wanted = '3.5', now, quotaBytes, members = 1 }: S
   const leases = new Leases(mvcc, now);
   const cluster = new Cluster(members, generation);
   const space = new Space(mvcc, quotaBytes, () => cluster.leader);
-  return { version, traits, mvcc, leases, writer: new Writer(mvcc, leases), watches, auth: new Auth(now), cluster, space, now };
+  return { version, traits, mvcc, leases, writer: new Writer(mvcc, leases), watches, auth: new Auth(traits, now), cluster, space, now };
 }
 
 const endpointsOf = (core: Core): ReadonlyMap<string, Endpoint> =>

@@ -8,10 +8,18 @@ export interface Traits {
   readonly progressWithoutWatch: boolean;
   /** Whether a watch that is refused has the id of its request, and not -1. */
   readonly refusedWatchHasOwnId: boolean;
+  /** Whether the refusal of a watch says that the token is not valid, and not that permission is denied. */
+  readonly watchRefusalHasCause: boolean;
   /** Whether the refusal of a watch over no keys has a reason. */
   readonly emptyWatchHasReason: boolean;
   /** Whether a watch from a negative revision is refused. */
   readonly refusesNegativeStart: boolean;
+  /** Whether calls for leases, compactions and the status need a token while auth is enabled. */
+  readonly needsUser: boolean;
+  /** Whether the keys of a lease are only listed for a client with a valid token. */
+  readonly checksTokenForLeaseKeys: boolean;
+  /** Whether a permission for a range without keys is refused. */
+  readonly checksPermissionRange: boolean;
   /** Whether a compaction keeps the deletions of exactly its revision for watches. */
   readonly keepsTombstones: boolean;
 }
@@ -48,8 +56,12 @@ export function traitsOf({ has }: StoreVersion): Traits {
     fragments: has('3.4'),
     progressWithoutWatch: !has('3.4'),
     refusedWatchHasOwnId: false,
+    watchRefusalHasCause: has('3.4'),
     emptyWatchHasReason: has('3.4'),
     refusesNegativeStart: has('3.5.22'),
+    needsUser: has('3.5.28'),
+    checksTokenForLeaseKeys: has('3.5'),
+    checksPermissionRange: has('3.5'),
     keepsTombstones: has('3.5'),
   };
 }

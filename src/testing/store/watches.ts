@@ -1,7 +1,7 @@
 import type { WatchCreateRequest, WatchRequest, WatchResponse } from '../../codec/watch.js';
 import type { DecodedBy } from '../../codec/wire.js';
 import type { WatchEvent } from '../../model/watchEvent.js';
-import { contains, type KeySpan, keyOf, spanOf } from './keys.js';
+import { contains, keyOf, keySpan, type KeySpan, spanOf } from './keys.js';
 import type { Change, Mvcc } from './mvcc.js';
 import { Refusal, refusal } from './refusal.js';
 import type { Traits } from './traits.js';
@@ -143,7 +143,7 @@ export class WatchStream {
 
   /** Returns the id of a new watch. */
   private admit({ watchId, startRevision }: Create, span: KeySpan): number {
-    this.call.mayWatch(span);
+    this.checkAccess(span);
     if (!span.single && span.to !== undefined && span.from >= span.to) {
       throw new Refusal(this.traits.emptyWatchHasReason ? 'mvcc: watcher range is empty' : '', 'Unknown');
     }
@@ -154,6 +154,20 @@ export class WatchStream {
     }
     while (this.watches.has(this.nextId)) this.nextId += 1;
     return this.nextId++;
+  }
+
+  /**
+   * The refusal of a watch has its code in its text. For a watch of all keys from one on, etcd asks no more than the
+   * right to read that one.
+   */
+  private checkAccess(span: KeySpan): void {
+    try {
+      this.call.mayWatch(span.to === undefined ? keySpan(span.from) : span);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      const { code, text } = this.traits.watchRefusalHasCause ? error : refusal('PermissionDenied');
+      throw new Refusal(`rpc error: code = ${code} desc = ${text}`, code);
+    }
   }
 
   /** Sends the history from the start revision, in parts of at most 1 000 revisions. */

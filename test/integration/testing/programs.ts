@@ -1,4 +1,6 @@
 import fc from 'fast-check';
+import type { authRpcs } from '../../../src/codec/auth.js';
+import type { RequestOf } from '../../../src/codec/rpc.js';
 
 /** A revision of a program, counted from its beginning; 0 where a request names none. */
 export type Rel = number;
@@ -70,9 +72,19 @@ export interface WatchOp extends Span {
   readonly watchId?: number;
 }
 
+/** The users of a program; `bad` has a token that is not valid. */
+export type User = 'root' | 'one' | 'two' | 'nobody' | 'bad';
+
+/** A call to the service for users and roles. */
+export type AuthStep = {
+  readonly [N in keyof typeof authRpcs]: { readonly kind: 'auth'; readonly name: N; readonly request: RequestOf<(typeof authRpcs)[N]> };
+}[keyof typeof authRpcs];
+
 /** A step of a program. */
 export type Step =
   | KvOp
+  | AuthStep
+  | { readonly kind: 'as'; readonly user: User; readonly password: string }
   | WatchOp
   | { readonly kind: 'compact'; readonly revision: Rel }
   | { readonly kind: 'grant' | 'revoke' | 'refresh'; readonly lease: number }
@@ -199,3 +211,61 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** A program of some steps. */
 export const program: fc.Arbitrary<readonly Step[]> = fc.array(step, { minLength: 1, maxLength: 16 });
+
+const name = fc.constantFrom('one', 'two', 'root');
+const role = fc.constantFrom('reader', 'writer', 'root');
+const password = fc.constantFrom('pw', 'pw', 'pw', 'other');
+const permission = fc.record({ permType: fc.constantFrom('READ' as const, 'WRITE' as const, 'READWRITE' as const), of: span });
+
+const auth: fc.Arbitrary<AuthStep> = fc
+  .oneof(
+    fc.record({ name: fc.constant('userAdd' as const), request: fc.record({ name, password }) }),
+    fc.record({ name: fc.constant('userGet' as const), request: fc.record({ name }) }),
+    fc.record({ name: fc.constant('userList' as const), request: fc.constant({}) }),
+    fc.record({ name: fc.constant('userDelete' as const), request: fc.record({ name }) }),
+    fc.record({ name: fc.constant('userChangePassword' as const), request: fc.record({ name: fc.constantFrom('one', 'two'), password }) }),
+    fc.record({ name: fc.constant('userGrantRole' as const), request: fc.record({ user: name, role }) }),
+    fc.record({ name: fc.constant('userRevokeRole' as const), request: fc.record({ name, role }) }),
+    fc.record({ name: fc.constant('roleAdd' as const), request: fc.record({ name: role }) }),
+    fc.record({ name: fc.constant('roleGet' as const), request: fc.record({ role }) }),
+    fc.record({ name: fc.constant('roleList' as const), request: fc.constant({}) }),
+    fc.record({ name: fc.constant('roleDelete' as const), request: fc.record({ role }) }),
+    permission.chain(({ permType, of }) =>
+      fc.record({
+        name: fc.constant('roleGrantPermission' as const),
+        request: fc.record({ name: role, perm: fc.constant({ permType, ...of }) }),
+      }),
+    ),
+    fc.record({ name: fc.constant('enable' as const), request: fc.constant({}) }),
+  )
+  .map((call) => ({ kind: 'auth', ...call }));
+
+const as: fc.Arbitrary<Step> = fc.record({
+  kind: fc.constant('as' as const),
+  user: fc.constantFrom<User>('root', 'root', 'one', 'two', 'nobody', 'bad'),
+  password,
+});
+
+const lateStep: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: auth },
+  { weight: 4, arbitrary: as },
+  { weight: 6, arbitrary: plain },
+  { weight: 2, arbitrary: nested },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('grant' as const, 'revoke' as const, 'refresh' as const), lease }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('timeToLive' as const), lease, keys: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('compact' as const), revision: rel }) },
+  { weight: 2, arbitrary: watch },
+);
+
+const SETUP: readonly Step[] = [
+  { kind: 'auth', name: 'userAdd', request: { name: 'one', password: 'pw' } },
+  { kind: 'auth', name: 'roleAdd', request: { name: 'reader' } },
+  { kind: 'auth', name: 'userGrantRole', request: { user: 'one', role: 'reader' } },
+  { kind: 'auth', name: 'roleGrantPermission', request: { name: 'reader', perm: { permType: 'READ', key: 'a', rangeEnd: 'c' } } },
+  { kind: 'auth', name: 'roleGrantPermission', request: { name: 'reader', perm: { permType: 'WRITE', key: 'aa', rangeEnd: 'b' } } },
+];
+
+/** A program with auth enabled, and some users with rights. */
+export const authProgram: fc.Arbitrary<readonly Step[]> = fc
+  .array(lateStep, { minLength: 1, maxLength: 14 })
+  .map((steps) => [...SETUP, ...steps]);

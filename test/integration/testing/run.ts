@@ -1,16 +1,19 @@
+import { authRpcs } from '../../../src/codec/auth.js';
 import { kvRpcs, type RequestOpIn, type TxnRequestIn } from '../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../src/codec/lease.js';
 import type { Rpc } from '../../../src/codec/rpc.js';
+import { watchRpcs } from '../../../src/codec/watch.js';
 import { isEtcdError } from '../../../src/errors/index.js';
 import { leaseId, type LeaseId } from '../../../src/model/ids.js';
 import { KeyValue } from '../../../src/model/keyValue.js';
 import { toBytes } from '../../../src/model/bytes.js';
-import type { Comparison, KvOp, PutOp, RangeOp, DeleteOp, Step, TxnOp, WatchOp } from './programs.js';
+import type { Comparison, KvOp, PutOp, RangeOp, DeleteOp, Step, TxnOp, User, WatchOp } from './programs.js';
 import type { Side, WatchIn, WatchOut, WatchSide } from './sides.js';
 
 /** A key that no program uses. */
 const CLEARED = 'zz';
 const TTL = 100_000;
+const ROOT = { name: 'root', password: 'pw' };
 
 /** What a side did: a line for each step, and one for each watch. */
 export type Trace = readonly string[];
@@ -22,6 +25,19 @@ export async function run(side: Side, steps: readonly Step[], leases: number): P
     for (const step of steps) await runner.step(step);
     return await runner.end();
   } finally {
+    await runner.clear();
+  }
+}
+
+/** Runs a program with auth enabled, as the user `root` at first. Its watches are only created. */
+export async function runWithAuth(side: Side, steps: readonly Step[], leases: number): Promise<Trace> {
+  const runner = await Runner.start(side, leases);
+  try {
+    await runner.enableAuth();
+    for (const step of steps) await runner.step(step);
+    return runner.responses;
+  } finally {
+    await runner.disableAuth();
     await runner.clear();
   }
 }
@@ -39,6 +55,7 @@ class Runner {
   private stream: WatchSide | undefined;
   /** The last revision that was compacted. */
   private compacted = 0;
+  private withAuth = false;
 
   private constructor(
     private readonly side: Side,
@@ -77,10 +94,38 @@ class Runner {
       case 'timeToLive':
         return this.note(leaseRpcs.timeToLive, { id: this.lease(step.lease), keys: step.keys });
       case 'watch':
-        return this.watch(step);
+        return this.withAuth ? this.firstOfWatch(step) : this.watch(step);
+      case 'auth':
+        return this.note<unknown, unknown>(authRpcs[step.name], step.request);
+      case 'as':
+        return this.become(step.user, step.password);
       case 'cancel':
         return this.cancel(step.watch);
     }
+  }
+
+  get responses(): Trace {
+    return this.trace;
+  }
+
+  async enableAuth(): Promise<void> {
+    await this.side.call(authRpcs.userAdd, ROOT);
+    await this.side.call(authRpcs.roleAdd, { name: 'root' });
+    await this.side.call(authRpcs.userGrantRole, { user: 'root', role: 'root' });
+    await this.side.call(authRpcs.enable, {});
+    this.withAuth = true;
+    this.side.token = (await this.side.call(authRpcs.authenticate, ROOT)).token;
+  }
+
+  async disableAuth(): Promise<void> {
+    this.side.token = undefined;
+    this.side.token = (await this.side.call(authRpcs.authenticate, ROOT)).token;
+    await this.side.call(authRpcs.disable, {});
+    this.side.token = undefined;
+    const { users } = await this.side.call(authRpcs.userList, {});
+    for (const name of users) await this.side.call(authRpcs.userDelete, { name });
+    const { roles } = await this.side.call(authRpcs.roleList, {});
+    for (const role of roles) await this.side.call(authRpcs.roleDelete, { role });
   }
 
   async end(): Promise<Trace> {
@@ -111,10 +156,31 @@ class Runner {
     }
   }
 
+  private async become(user: User, password: string): Promise<void> {
+    if (user === 'nobody') this.side.token = undefined;
+    else if (user === 'bad') this.side.token = 'bad.1';
+    else {
+      const before = this.side.token;
+      // As a client does, which needs no token to authenticate.
+      this.side.token = undefined;
+      const answer = this.side.call(authRpcs.authenticate, { name: user, password });
+      this.trace.push(`authenticate: ${await this.outcome(answer.then(({ header }) => ({ header })))}`);
+      this.side.token = await answer.then(
+        ({ token }) => token,
+        () => before,
+      );
+    }
+  }
+
   /** The compaction is complete when it responds, as a watch could still see what it removes. */
   private async compact(revision: number): Promise<void> {
     await this.note(kvRpcs.compact, { revision: this.base + revision, physical: true });
     if (this.trace.at(-1)?.startsWith('KV.Compact: {') === true) this.compacted = revision;
+  }
+
+  /** Creates a watch on a stream of its own. Not every server can check a token on a WebSocket. */
+  private firstOfWatch({ kind: _, ...op }: WatchOp): Promise<void> {
+    return this.note(watchRpcs.watch, { createRequest: this.absolute(op) }, (rpc, request) => this.side.first(rpc, request));
   }
 
   private async watch(op: WatchOp): Promise<void> {

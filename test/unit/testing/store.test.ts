@@ -1,0 +1,186 @@
+import { describe, expect, test } from '@jest/globals';
+import { electionRpcs } from '../../../src/codec/election.js';
+import { kvRpcs } from '../../../src/codec/kv.js';
+import { leaseRpcs } from '../../../src/codec/lease.js';
+import { lockRpcs } from '../../../src/codec/lock.js';
+import { maintenanceRpcs } from '../../../src/codec/maintenance.js';
+import { type AnswerOf, requestText, type Rpc } from '../../../src/codec/rpc.js';
+import { watchRpcs } from '../../../src/codec/watch.js';
+import { leaseId } from '../../../src/model/ids.js';
+import { createStore, type StoreOptions } from '../../../src/testing/store/index.js';
+
+/** A store with a clock that the test moves. */
+function setUp(options: Partial<StoreOptions> = {}) {
+  const clock = { now: 0 };
+  const store = createStore({ now: () => clock.now, ...options });
+  const call = <In, A>(rpc: Rpc<In, A>, request: In): A => store.call(rpc, requestText(rpc, request));
+  /** Opens a call, sends its request, and records what it responds. */
+  const open = <In, A>(rpc: Rpc<In, A>, request: In) => {
+    const answers: A[] = [];
+    const ends: unknown[] = [];
+    const opened = store.open(
+      rpc,
+      {},
+      { next: (answer) => void answers.push(answer), error: (error) => void ends.push(error), complete: () => void ends.push('complete') },
+    );
+    opened.send(requestText(rpc, request));
+    return { answers, ends, send: (next: In) => opened.send(requestText(rpc, next)), cancel: () => opened.cancel() };
+  };
+  return { clock, store, call, open };
+}
+
+const keysOf = ({ kvs }: AnswerOf<typeof kvRpcs.range>): readonly string[] => kvs.map(({ key }) => key);
+
+describe('leases', () => {
+  test('end by the clock of the store, and delete their keys', () => {
+    const { clock, store, call } = setUp();
+    call(leaseRpcs.grant, { id: leaseId(7), ttl: 10 });
+    call(kvRpcs.put, { key: 'a', value: '1', lease: leaseId(7) });
+    expect(store.nextExpiry()).toBe(10_000);
+    clock.now = 9_000;
+    store.expire();
+    expect(call(leaseRpcs.timeToLive, { id: leaseId(7) })).toMatchObject({ ttl: 1, grantedTtl: 10 });
+    clock.now = 10_000;
+    expect(call(leaseRpcs.timeToLive, { id: leaseId(7) })).toMatchObject({ ttl: -1 });
+    store.expire();
+    expect(call(kvRpcs.get, { key: 'a' })).toBeUndefined();
+    expect(store.nextExpiry()).toBeUndefined();
+  });
+
+  test('have their whole time again after a refresh and after a change of the leader', () => {
+    const { clock, store, call, open } = setUp();
+    call(leaseRpcs.grant, { id: leaseId(7), ttl: 10 });
+    clock.now = 4_000;
+    expect(open(leaseRpcs.keepAlive, { id: leaseId(7) }).answers).toMatchObject([{ ttl: 10 }]);
+    expect(store.nextExpiry()).toBe(14_000);
+    clock.now = 8_000;
+    store.changeLeader();
+    expect(store.nextExpiry()).toBe(18_000);
+  });
+});
+
+describe('locks', () => {
+  test('go to those that wait, in their order', () => {
+    const { store, open, call } = setUp();
+    const first = open(lockRpcs.lock, { name: 'jobs' });
+    const second = open(lockRpcs.lock, { name: 'jobs' });
+    const third = open(lockRpcs.lock, { name: 'jobs' });
+    expect([first.ends, second.ends, third.ends]).toEqual([['complete'], [], []]);
+    second.cancel();
+    call(lockRpcs.unlock, { key: first.answers[0]!.key });
+    expect([second.answers.length, third.answers.length, third.ends]).toEqual([0, 1, ['complete']]);
+    expect(keysOf(call(kvRpcs.range, { key: 'jobs/', rangeEnd: 'jobs0' }))).toHaveLength(1);
+    expect(store.revision).toBe(6);
+  });
+
+  test('need a lease that exists', () => {
+    expect(setUp().open(lockRpcs.lock, { name: 'jobs', lease: leaseId(7) }).ends).toMatchObject([{ reason: 'LeaseNotFound' }]);
+  });
+
+  test('end the wait of an owner whose lease has ended', () => {
+    const { open, call, store } = setUp();
+    const first = open(lockRpcs.lock, { name: 'jobs' });
+    call(leaseRpcs.grant, { id: leaseId(7), ttl: 10 });
+    const second = open(lockRpcs.lock, { name: 'jobs', lease: leaseId(7) });
+    store.expireLease('7');
+    call(lockRpcs.unlock, { key: first.answers[0]!.key });
+    expect(second.ends).toMatchObject([{ message: expect.stringContaining('session is expired') }]);
+  });
+});
+
+test('elections have one leader at a time, whom others can observe', () => {
+  const { open, call } = setUp();
+  expect(() => call(electionRpcs.leader, { name: 'e' })).toThrow('election: no leader');
+  const observed = open(electionRpcs.observe, { name: 'e' });
+  const first = open(electionRpcs.campaign, { name: 'e', value: 'one' });
+  const second = open(electionRpcs.campaign, { name: 'e', value: 'two' });
+  const { leader } = first.answers[0]!;
+  call(electionRpcs.proclaim, { leader, value: 'uno' });
+  call(electionRpcs.resign, { leader });
+  expect(() => call(electionRpcs.proclaim, { leader, value: 'one' })).toThrow('election: not leader');
+  expect(second.ends).toEqual(['complete']);
+  expect(observed.answers.map(({ kv }) => kv?.value)).toEqual(['one', 'uno', 'two']);
+});
+
+test('a database over its quota refuses puts until the alarm is disarmed', () => {
+  const { store, call } = setUp({ quotaBytes: 100_000 });
+  const put = () => call(kvRpcs.put, { key: 'a', value: 'x'.repeat(50_000) });
+  put();
+  expect(put).toThrow('mvcc: database space exceeded');
+  const { alarms } = call(maintenanceRpcs.alarm, {});
+  expect(alarms).toEqual([{ memberId: store.members[0]!.id, alarm: 'NOSPACE' }]);
+  expect(store.get('/health')).toMatchObject({ status: 503 });
+  call(kvRpcs.deleteRange, { key: 'a' });
+  call(kvRpcs.compact, { revision: store.revision });
+  call(maintenanceRpcs.defragment, {});
+  expect(put).toThrow('mvcc: database space exceeded');
+  call(maintenanceRpcs.alarm, { ...alarms[0]!, action: 'DEACTIVATE' });
+  expect(put().header.revision).toBe(4);
+});
+
+test('a long response to a watch is split into fragments if the watch asks for it', () => {
+  const { call, open } = setUp();
+  for (const key of ['a', 'b', 'c']) call(kvRpcs.put, { key, value: 'x'.repeat(800_000) });
+  const createRequest = { key: 'a', rangeEnd: 'd', startRevision: 2 };
+  const fragments = (fragment: boolean) =>
+    open(watchRpcs.watch, { createRequest: { ...createRequest, fragment } }).answers.map((response) => [
+      response.events.length,
+      response.fragment,
+    ]);
+  expect(fragments(false)).toEqual([
+    [0, false],
+    [3, false],
+  ]);
+  expect(fragments(true)).toEqual([
+    [0, false],
+    [1, true],
+    [1, true],
+    [1, false],
+  ]);
+});
+
+test('progress is notified to watches that had nothing else', () => {
+  const { call, open, store } = setUp();
+  const quiet = open(watchRpcs.watch, { createRequest: { key: 'a', progressNotify: true } });
+  const busy = open(watchRpcs.watch, { createRequest: { key: 'b', progressNotify: true } });
+  call(kvRpcs.put, { key: 'b', value: '1' });
+  store.notifyProgress();
+  const shown = ({ answers }: typeof quiet) => answers.map(({ header, events }) => [header.revision, events.length]);
+  expect([shown(quiet), shown(busy)]).toEqual([
+    [
+      [1, 0],
+      [2, 0],
+    ],
+    [
+      [1, 0],
+      [2, 1],
+    ],
+  ]);
+});
+
+test('a wipe begins an empty store of another cluster, and cancels what is in progress', () => {
+  const { call, open, store } = setUp();
+  const { clusterId } = store;
+  const watched = open(watchRpcs.watch, { createRequest: { key: 'a' } });
+  call(kvRpcs.put, { key: 'a', value: '1' });
+  store.restart({ wipe: true });
+  call(kvRpcs.put, { key: 'a', value: '2' });
+  expect(watched.answers).toHaveLength(2);
+  expect(store.clusterId).not.toBe(clusterId);
+  expect(store.revision).toBe(2);
+});
+
+test('an answer without a codec is as the gateway writes it', () => {
+  const { call, store } = setUp();
+  call(kvRpcs.put, { key: 'a', value: '' });
+  const json: Rpc<never, unknown> = {
+    ...kvRpcs.range,
+    request: { kind: undefined, write: () => '' },
+    response: { read: (answer) => answer, explain: () => [] },
+  };
+  expect(store.call(json, '{"key":"YQ=="}')).toEqual({
+    header: { cluster_id: store.clusterId, member_id: store.members[0]!.id, revision: '2', raft_term: '2' },
+    kvs: [{ key: 'YQ==', create_revision: '2', mod_revision: '2', version: '1' }],
+    count: '1',
+  });
+});

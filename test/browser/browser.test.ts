@@ -1,0 +1,142 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Browser } from 'playwright-core';
+import { createClient, type ClientOptions } from '../../src/index.js';
+import { concat, lastValueFrom } from 'rxjs';
+import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
+import { waitForValue } from '../support/waitFor.js';
+import { ClientPage, startBrowser, startSite, type Site } from './support.js';
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await startBrowser();
+});
+afterAll(() => browser.close());
+
+/** The ways to an etcd: across origins, as its CORS allows, or through the site of the page. */
+describe.each([
+  ['3.5', 'across origins'],
+  ['3.4', 'across origins'],
+  ['3.3', 'through the site'],
+] as const)('a page with etcd %s, %s', (version, way) => {
+  let etcd: EtcdServer;
+  let site: Site;
+  const pages: ClientPage[] = [];
+  beforeAll(async () => {
+    etcd = await startEtcd({ version, own: true, ...(way === 'across origins' ? { args: ['--cors=*'] } : {}) });
+    site = await startSite(etcd.endpoint);
+  });
+  afterEach(async () => {
+    for (const { page } of pages.splice(0)) await page.close();
+  });
+  afterAll(async () => {
+    await site.close();
+    await etcd.stop();
+  });
+
+  const open = async (options: ClientOptions = {}): Promise<ClientPage> => {
+    const opened = await ClientPage.open(browser, site, { endpoints: way === 'across origins' ? etcd.endpoint : '/etcd', ...options });
+    pages.push(opened);
+    return opened;
+  };
+
+  test('makes calls, and sees every change over a WebSocket', async () => {
+    const page = await open();
+    expect(await page.call('calls', 'calls/')).toEqual({ found: 'grün ✓', missing: true, succeeded: false });
+    expect(await page.call('watch', 'watch/')).toEqual({ seen: ['1', '2', '3', 'delete'], carrier: 'websocket' });
+  });
+
+  test('follows a range', async () => {
+    expect(await (await open()).call('live', 'live/')).toBe('1,2');
+  });
+
+  test('holds a lease for longer than its TTL, and takes turns with a lock', async () => {
+    const page = await open();
+    const [lease, lock] = await Promise.all([page.call('lease', 'lease'), page.call('lock', 'lock')]);
+    expect(lease).toEqual({ during: true, after: false });
+    expect(lock).toEqual(['begins', 'ends', 'begins', 'ends']);
+  });
+
+  test('leaves no watch at the server when it is left', async () => {
+    const page = await open();
+    await page.call('collect', 'left/');
+    await page.call('put', 'left/a', 'one');
+    await page.page.waitForFunction('document.title.includes("one")');
+    expect(await watchersAt(etcd)).toBeGreaterThan(0);
+    await page.page.goto('about:blank');
+    expect(
+      await waitForValue(
+        () => watchersAt(etcd),
+        (count) => count === 0,
+      ),
+    ).toBe(0);
+  });
+
+  test('watches over chunked responses', async () => {
+    const page = await open({ streams: { carrier: 'chunked' } });
+    expect(await page.call('watch', 'chunked/')).toEqual({ seen: ['1', '2', '3', 'delete'], carrier: 'chunked' });
+  });
+
+  test('ends its streams when it is frozen, and sees what happened meanwhile', async () => {
+    const page = await open();
+    await page.call('collect', 'frozen/');
+    await page.call('put', 'frozen/a', 'one');
+    await page.page.waitForFunction('document.title.includes("one")');
+    await page.page.evaluate('document.dispatchEvent(new Event("freeze"))');
+    await waitForValue(
+      () => watchersAt(etcd),
+      (count) => count === 0,
+    );
+    await page.call('put', 'frozen/a', 'two');
+    expect(await page.page.title()).not.toContain('two');
+    await page.page.evaluate('document.dispatchEvent(new Event("resume"))');
+    await page.page.waitForFunction('document.title.includes("two")');
+  });
+});
+
+describe('a page with auth over HTTP/1.1, before etcd 3.5.32', () => {
+  test('has four watches at a time, leaves connections for calls, and lets the next in when one ends', async () => {
+    const etcd = await startEtcd({ version: '3.4', own: true, args: ['--cors=*'] });
+    const site = await startSite(etcd.endpoint);
+    try {
+      const auth = { username: 'root', password: 'secret' };
+      const admin = createClient({ endpoints: etcd.endpoint });
+      await lastValueFrom(
+        concat(admin.auth.userAdd('root', { password: 'secret' }), admin.auth.userGrantRole('root', 'root'), admin.auth.enable()),
+      );
+      await admin.close();
+      const opened = await ClientPage.open(browser, site, { endpoints: etcd.endpoint, auth, streams: { lingerMs: 10 } });
+      await opened.call('watchEach', 6);
+      await waitForValue(
+        () => watchersAt(etcd),
+        (count) => count === 4,
+      );
+      // Two that wait try again meanwhile, and calls go through.
+      for (let number = 0; number < 6; number++) await opened.call('put', `each/${number}`, 'x');
+      await opened.page.waitForFunction('globalThis.page.seen().length === 4');
+      expect(await watchersAt(etcd)).toBe(4);
+      await opened.call('endSeen');
+      await opened.page.waitForFunction('globalThis.page.seen().length === 6');
+      expect((await opened.call('seen')).toSorted()).toEqual([0, 1, 2, 3, 4, 5]);
+    } finally {
+      await site.close();
+      await etcd.stop();
+    }
+  });
+});
+
+describe('a client in a page', () => {
+  test('refuses an option that only Node can follow, by its name', async () => {
+    const site = await startSite('http://127.0.0.1:1');
+    try {
+      await expect(ClientPage.open(browser, site, { keepAliveMs: 1 })).rejects.toThrow(/option keepAliveMs: not in a browser/);
+    } finally {
+      await site.close();
+    }
+  });
+});
+
+/** How many watches a server has. */
+async function watchersAt({ endpoint }: EtcdServer): Promise<number> {
+  const metrics = await (await fetch(`${endpoint}/metrics`)).text();
+  return Number(/^etcd_debugging_mvcc_watcher_total (\d+)/m.exec(metrics)?.[1] ?? Number.NaN);
+}

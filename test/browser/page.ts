@@ -1,0 +1,138 @@
+/** The code of a page: it is bundled for a browser, and runs in Chromium. The test calls its functions by name. */
+import {
+  concatMap,
+  filter,
+  firstValueFrom,
+  lastValueFrom,
+  map,
+  merge,
+  ReplaySubject,
+  type Subscription,
+  switchMap,
+  take,
+  tap,
+  timer,
+  toArray,
+} from 'rxjs';
+import { createClient, key, put, type Client, type ClientOptions } from '../../src/index.browser.js';
+import { puts } from '../../operators/index.js';
+
+let etcd: Client;
+const watches = new Map<number, Subscription>();
+const seenBy = new Set<number | string>();
+
+const functions = {
+  /** Creates the client of this page. Returns the option that was refused, if one was. */
+  open: (options: ClientOptions): string | undefined => {
+    try {
+      etcd = createClient(options);
+      return undefined;
+    } catch (error) {
+      return String(error);
+    }
+  },
+
+  close: () => etcd.close(),
+
+  /** Puts, gets and runs a transaction that fails. */
+  calls: async (prefix: string) => {
+    await firstValueFrom(etcd.kv.put(`${prefix}a`, 'grün ✓'));
+    const found = await firstValueFrom(etcd.kv.get(`${prefix}a`));
+    const missing = await firstValueFrom(etcd.kv.get(`${prefix}b`));
+    const txn = etcd.kv.txn({ compare: [key(`${prefix}a`).version.equals(0)], success: [put(`${prefix}a`, 'x')] });
+    const { succeeded } = await firstValueFrom(txn);
+    return { found: found?.value, missing: missing === undefined, succeeded };
+  },
+
+  /** Puts and deletes under a watch. Returns what the watch saw, and over which carrier. */
+  watch: async (prefix: string) => {
+    const events = lastValueFrom(etcd.watch({ prefix }).pipe(take(4), toArray()));
+    for (const value of ['1', '2', '3']) await firstValueFrom(etcd.kv.put(`${prefix}key`, value));
+    await firstValueFrom(etcd.kv.delete(`${prefix}key`));
+    const seen = (await events).map(({ type, kv }) => (type === 'put' ? kv.value : type));
+    return { seen, carrier: await functions.carrier() };
+  },
+
+  carrier: () =>
+    firstValueFrom(
+      merge(etcd.watch('nothing').pipe(filter(() => false)), etcd.connection$).pipe(
+        map((state) => ('status' in state && state.status === 'connected' ? state.carrier : undefined)),
+        filter((carrier) => carrier !== undefined),
+      ),
+    ),
+
+  /** Follows a range. Returns its values once the second of them has changed. */
+  live: async (prefix: string) => {
+    await firstValueFrom(etcd.kv.put(`${prefix}a`, '1'));
+    await firstValueFrom(etcd.kv.put(`${prefix}b`, '1'));
+    const values = etcd.live({ prefix }).pipe(map(({ state }) => [...state.values()].map((kv) => kv.value).join()));
+    const changed = firstValueFrom(values.pipe(filter((text) => text === '1,2')));
+    await firstValueFrom(etcd.kv.put(`${prefix}b`, '2'));
+    return changed;
+  },
+
+  /** Holds a lease for longer than its TTL, and releases it. Returns whether its key was there then and afterwards. */
+  lease: async (name: string) => {
+    const held = new ReplaySubject<void>(1);
+    const holding = etcd
+      .lease({ ttl: 2 })
+      .pipe(
+        filter((event) => event.type !== 'lost'),
+        concatMap(({ id }) => etcd.kv.put(name, 'here', { lease: id })),
+        tap(() => held.next()),
+      )
+      .subscribe({ error: (error: unknown) => held.error(error) });
+    await firstValueFrom(held);
+    await firstValueFrom(timer(5_000));
+    const during = (await firstValueFrom(etcd.kv.get(name))) !== undefined;
+    const gone = firstValueFrom(etcd.watch(name).pipe(filter(({ type }) => type === 'delete')));
+    holding.unsubscribe();
+    await gone;
+    return { during, after: (await firstValueFrom(etcd.kv.get(name))) !== undefined };
+  },
+
+  /** Two holders of one lock, each of which notes when it begins and ends. Returns their notes. */
+  lock: async (name: string) => {
+    const notes: string[] = [];
+    const hold = (who: string) =>
+      firstValueFrom(
+        etcd.lock(name, { ttl: 10 }).pipe(
+          tap(() => notes.push(`${who} begins`)),
+          switchMap(() => timer(200)),
+          tap(() => notes.push(`${who} ends`)),
+        ),
+      );
+    await Promise.all([hold('first'), hold('second')]);
+    return notes.map((note) => note.split(' ')[1]);
+  },
+
+  /** Begins to watch, and collects what it sees in the title of the page. */
+  collect: (prefix: string) => {
+    document.title = '';
+    etcd
+      .watch({ prefix })
+      .pipe(puts())
+      .subscribe({ next: ({ kv }) => (document.title += `${kv.value} `), error: (error: unknown) => (document.title = String(error)) });
+  },
+
+  /** Watches `each/0`, `each/1` and so on, each by a separate watch. */
+  watchEach: (count: number) => {
+    for (let index = 0; index < count; index++)
+      watches.set(
+        index,
+        etcd.watch(`each/${index}`).subscribe({ next: () => seenBy.add(index), error: (error: unknown) => seenBy.add(String(error)) }),
+      );
+  },
+
+  /** Returns the watches of `watchEach` that have seen a change, or their errors. */
+  seen: () => [...seenBy],
+
+  /** Ends those watches that have seen a change. */
+  endSeen: () => watches.forEach((watch, index) => seenBy.has(index) && watch.unsubscribe()),
+
+  put: async (name: string, value: string) => void (await firstValueFrom(etcd.kv.put(name, value))),
+};
+
+export type PageFunctions = typeof functions;
+declare const document: { title: string };
+Object.assign(globalThis, { page: functions });

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { createClient, type Client, type ClientOptions } from 'rxetcd';
+import type { TestServer } from 'rxetcd/testing';
+import { inMemory, type MemoryCluster, startMemory } from './memory.js';
 import { isAtLeast, parseVersion } from '../../../src/transport/endpoints/version.js';
 import {
   startCluster,
@@ -30,14 +32,20 @@ export interface Fixture {
 /** A server for all tests of a file: started before them, stopped after them. */
 export function withEtcd(options: EtcdOptions = {}): Fixture {
   let started: EtcdServer | undefined;
+  let memory: MemoryCluster | undefined;
   const server = (): EtcdServer => started ?? never();
-  const clients = new Clients(() => [server().endpoint]);
+  const clients = new Clients(
+    () => [server().endpoint],
+    () => memory?.server,
+  );
   beforeAll(async () => {
-    started = await startEtcd(options);
+    if (inMemory) memory = startMemory(options);
+    started = memory?.members[0] ?? (await startEtcd(options));
   });
   afterAll(async () => {
     await clients.close();
     await started?.stop();
+    await memory?.server.close();
   });
   return {
     get server() {
@@ -59,15 +67,21 @@ export interface ClusterFixture extends Fixture {
 /** A cluster for all tests of a file; `server` is its first member. */
 export function withCluster(options: ClusterOptions): ClusterFixture {
   let cluster: EtcdCluster | undefined;
-  const members = (): readonly EtcdServer[] => cluster?.members ?? never();
+  let memory: MemoryCluster | undefined;
+  const members = (): readonly EtcdServer[] => memory?.members ?? cluster?.members ?? never();
   const server = (): EtcdServer => members()[0] ?? never();
-  const clients = new Clients(() => members().map(({ endpoint }) => endpoint));
+  const clients = new Clients(
+    () => members().map(({ endpoint }) => endpoint),
+    () => memory?.server,
+  );
   beforeAll(async () => {
-    cluster = await startCluster(options);
+    if (inMemory) memory = startMemory(options, options.size ?? 3);
+    else cluster = await startCluster(options);
   });
   afterAll(async () => {
     await clients.close();
     await cluster?.stop();
+    await memory?.server.close();
   });
   return {
     get members() {
@@ -89,14 +103,19 @@ class Clients {
   private readonly made: Client[] = [];
   private one: Client | undefined;
 
-  constructor(private readonly endpoints: () => readonly string[]) {}
+  /** @param memory the server, if it is in memory */
+  constructor(
+    private readonly endpoints: () => readonly string[],
+    private readonly memory: () => TestServer | undefined,
+  ) {}
 
   get first(): Client {
     return (this.one ??= this.make());
   }
 
   make(options: ClientOptions = {}): Client {
-    const client = createClient({ endpoints: this.endpoints(), ...options });
+    const all = { endpoints: this.endpoints(), ...options };
+    const client = this.memory()?.createClient(all) ?? createClient(all);
     this.made.push(client);
     return client;
   }

@@ -22,7 +22,7 @@ export interface Alone {
 }
 
 /** Writes the package as Node loads it, for `runAlone`. */
-export const bundlePackage = (): Promise<unknown> => run(process.execPath, [join('.ci', 'bundle.mjs'), compiled], { cwd: root });
+export const bundlePackage = (): Promise<unknown> => run(process.execPath, [join('.ci', 'bundle.mjs'), 'node', compiled], { cwd: root });
 
 /** Runs a program that ends by `done()`; it finds the package in `RXETCD` and a server in `ENDPOINT`. What it does before `done()` is measured. */
 export async function runAlone(work: string, format: ModuleFormat, endpoint: string): Promise<Alone> {

@@ -4,15 +4,21 @@ import type { Identity } from './concurrency/context.js';
 import type { LeaseContext } from './concurrency/lease/heldLease.js';
 import { leaseClient, type LeaseClient } from './concurrency/lease/lease.js';
 import { elections, type Election } from './concurrency/lock/election.js';
-import { locks, type LockHandle, type LockOptions, type LockWaiter, type TryLockOptions } from './concurrency/lock/lock.js';
+import {
+  locks,
+  type LockHandle,
+  type LockOptions,
+  type LockWaiter,
+  type TryLockOptions,
+  readWriteLocks,
+  type ReadWriteLock,
+} from './concurrency/lock/lock.js';
 import type { Reacquire } from './concurrency/lock/reacquire.js';
 import { barriers, doubleBarriers, type Barrier, type DoubleBarrier } from './concurrency/recipes/barrier.js';
 import { priorityQueues, queues, type PriorityQueue, type Queue } from './concurrency/recipes/queue.js';
-import { readWriteLocks, type ReadWriteLock } from './concurrency/recipes/readWriteLock.js';
 import { semaphores, type SemaphoreOptions } from './concurrency/recipes/semaphore.js';
 import { serviceRegistry, type Services, type ServicesOptions } from './concurrency/recipes/serviceRegistry.js';
-import { transactions, type StmOptions, type StmResult } from './concurrency/transaction/stm.js';
-import type { Transaction } from './concurrency/transaction/stmAttempt.js';
+import { transactions, type StmOptions, type StmResult, type Transaction } from './concurrency/transaction/stm.js';
 import { updates, type UpdateOptions, type Updater, type UpdateResult } from './concurrency/transaction/update.js';
 import type { BytesLike } from './model/bytes.js';
 import { capturesItself, capturing } from './model/captured.js';

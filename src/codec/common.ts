@@ -1,8 +1,7 @@
 import type { LeaseId } from '../model/ids.js';
 import { KeyValue } from '../model/keyValue.js';
-import { isBase64 } from './base64.js';
+import { isBase64, bytes, clusterIdCodec, int64, leaseIdCodec, memberIdCodec, natural, readNatural, uint64 } from './scalars.js';
 import { isRecord, message, MessageType } from './message.js';
-import { bytes, clusterIdCodec, int64, leaseIdCodec, memberIdCodec, natural, readNatural, uint64 } from './scalars.js';
 import { INVALID, type Field } from './wire.js';
 
 /** The header of every response: the member that sent it, and the revision of the store. */

@@ -3,7 +3,7 @@ export { codeOf, messageOf, reasonOf, SERVER_REASONS, type Reason } from './reas
 export { EtcdError, isEtcdError, type ErrorDetails } from './etcdError.js';
 export { keepSecret, withoutSecrets } from './secrets.js';
 export { persistenceOf, type Persistence } from './persistence.js';
-export { serverError } from './serverError.js';
+export { serverError } from './etcdError.js';
 export { httpStatusOf } from './httpStatus.js';
 export {
   AmbiguousWriteError,

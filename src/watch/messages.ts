@@ -8,8 +8,7 @@ import type { Source } from './refCounted.js';
 import type { AnswerOf, RequestOf } from '../codec/rpc.js';
 import { watchRpcs } from '../codec/watch.js';
 import { BOOLEAN, type OptionKinds } from '../model/validate.js';
-import { toKeyRange, type KeyRange, type Range } from '../model/range.js';
-import { isEmpty, spanBetween } from '../model/spans.js';
+import { toKeyRange, type KeyRange, type Range, isEmpty, spanBetween } from '../model/range.js';
 
 /** Options for the content of a watch. */
 export interface WatchFilter {

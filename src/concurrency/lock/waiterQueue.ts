@@ -1,6 +1,6 @@
-import { catchError, map, Observable, of, type Subscriber, throwError } from 'rxjs';
+import { catchError, map, Observable, of, type Subscriber, throwError, defer, switchMap, tap } from 'rxjs';
 import { EtcdError, hasReason } from '../../errors/index.js';
-import type { BytesLike } from '../../model/bytes.js';
+import { type BytesLike, toBase64 } from '../../model/bytes.js';
 import { idToHex, type LeaseId } from '../../model/ids.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { type Compare, del, get, key as on, type Op, put, range } from '../../model/op.js';
@@ -8,7 +8,7 @@ import type { KvService } from '../../services/kv.js';
 import { retryTransient } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';
 import { retryCleanup } from '../lease/cleanup.js';
-import { overwrite } from './overwrite.js';
+import type { ResponseHeader } from '../../model/responses.js';
 
 /**
  * The queue behind locks and elections, in the layout of etcd's Go client and `etcdctl`. Each waiter has a key
@@ -185,3 +185,56 @@ export const keyDeleted = ({ key }: Pick<WaiterEntry, 'key'>): EtcdError =>
 export function rereadIfCompacted<T>(source: Observable<T>, reread: () => Observable<T>): Observable<T> {
   return source.pipe(catchError((error: unknown) => (hasReason(error, 'Compacted') ? reread() : throwError(() => error))));
 }
+
+/** The state of a key at a revision of the store; `kv` is undefined if the key does not exist. */
+export interface Seen {
+  readonly header: ResponseHeader;
+  readonly kv: KeyValue | undefined;
+}
+
+/**
+ * Replaces the value of a key, at most once, and emits the key after that. The put is a txn that compares the key's mod
+ * revision with the one that was read before. So a repeat does nothing if the first attempt was carried out, or if
+ * another client has written to the key meanwhile.
+ *
+ * @returns one attempt, which may be repeated: it remembers the results of the attempts before it. Call this function
+ * once per write.
+ */
+export function overwrite(kv: KvService, key: BytesLike, value: BytesLike, lease: LeaseId): Observable<Seen> {
+  let seen: Seen | undefined;
+  let inDoubt = false;
+  const once: Observable<Seen> = defer(() =>
+    (seen === undefined ? read(kv, key) : of(seen)).pipe(
+      switchMap((before) => {
+        seen = before;
+        const { kv: standing } = before;
+        if (standing !== undefined && holds(standing, value, lease)) return of(before);
+        return kv
+          .txn({
+            compare: [on(key).modRevision.equals(standing?.modRevision ?? 0)],
+            success: [put(key, value, { lease }), get(key)],
+            failure: [get(key)],
+          })
+          .pipe(
+            tap({ error: (error: unknown) => (inDoubt ||= hasReason(error, 'AmbiguousWrite')) }),
+            switchMap(({ header, ...result }): Observable<Seen> => {
+              if (result.succeeded) return of({ header, kv: result.responses[1] });
+              // Our write was carried out, or another client has written since. In both cases it is not sent again.
+              if (inDoubt) return of({ header, kv: result.responses[0] });
+              // Another client wrote after the read. No write of ours was sent before, so it is sent again, as the
+              // later write.
+              seen = undefined;
+              return once;
+            }),
+          );
+      }),
+    ),
+  );
+  return once;
+}
+
+const read = (kv: KvService, key: BytesLike): Observable<Seen> =>
+  kv.range({ key }).pipe(map(({ header, kvs }) => ({ header, kv: kvs[0] })));
+
+const holds = (kv: KeyValue, value: BytesLike, lease: LeaseId): boolean =>
+  kv.lease === lease && toBase64(kv.valueBytes) === toBase64(value);

@@ -2,7 +2,7 @@ import { toBase64, type BytesLike } from '../../model/bytes.js';
 import { type Compare, del, key as on, type Op, put } from '../../model/op.js';
 import type { LeaseId } from '../../model/ids.js';
 import { KeyValue } from '../../model/keyValue.js';
-import { binaryKey, type BinaryKey, holds, isPoint, keyBytes, rangeOf, type Span, spanOf, without } from '../../model/spans.js';
+import { binaryKey, type BinaryKey, holds, isPoint, keyBytes, rangeOf, type Span, spanOf, without } from '../../model/range.js';
 
 interface Read {
   readonly span: Span;

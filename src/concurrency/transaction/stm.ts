@@ -1,10 +1,219 @@
-import { catchError, concat, defer, defaultIfEmpty, ignoreElements, map, of, switchMap, throwError, type Observable } from 'rxjs';
+import {
+  catchError,
+  concat,
+  defer,
+  defaultIfEmpty,
+  ignoreElements,
+  map,
+  of,
+  switchMap,
+  throwError,
+  type Observable,
+  AsyncSubject,
+  finalize,
+  tap,
+} from 'rxjs';
 import type { KvService } from '../../services/kv.js';
 import type { BytesLike } from '../../model/bytes.js';
-import { ARRAY, checkArgument, checkOptions, FUNCTION, oneOf, type OptionKinds } from '../../model/validate.js';
-import { StmAttempt, type Isolation, ISOLATION_RULES, type Transaction } from './stmAttempt.js';
+import { ARRAY, checkArgument, checkOptions, FUNCTION, oneOf, type OptionKinds, BYTES, LEASE } from '../../model/validate.js';
 import { outcomeOf, type MaybeAsync } from '../../util/rx.js';
 import { RETRY_OPTIONS, retryOptimistically, type RetryOptions } from './optimisticRetry.js';
+import type { LeaseId } from '../../model/ids.js';
+import type { KeyValue } from '../../model/keyValue.js';
+import { type Range, isPoint, rangeOf, spanOf, type Span } from '../../model/range.js';
+import { EtcdError, hasReason } from '../../errors/index.js';
+import { captured, capturedBytes } from '../../model/captured.js';
+import { range as rangeOp } from '../../model/op.js';
+import { ReadSet, WriteSet } from './readWriteSet.js';
+
+/** One attempt of a transaction: its reads, its pending writes, and the commit, which checks that they fit together. */
+export class StmAttempt implements Transaction {
+  private readonly reads = new ReadSet();
+  private readonly writes = new WriteSet();
+  /** The revision that all reads show, once it is known. */
+  private revision: number | undefined;
+  /** Completes when the read that finds out that revision has ended. */
+  private pinning: Observable<void> | undefined;
+  /** Set when a read has shown that this attempt cannot be committed any more. */
+  private stale: EtcdError | undefined;
+  private over = false;
+
+  constructor(
+    private readonly kv: KvService,
+    private readonly rules: IsolationRules,
+  ) {}
+
+  get(given: BytesLike): Observable<KeyValue | undefined> {
+    const key = capturedBytes(given);
+    return defer(() => {
+      const span = this.checked({ key });
+      const written = this.writes.find(span.from);
+      return written === undefined ? this.read(span).pipe(map(([kv]) => kv)) : of(written.kv);
+    });
+  }
+
+  range(given: Range): Observable<readonly KeyValue[]> {
+    const which = captured(given);
+    return defer(() => {
+      const span = this.checked(which);
+      return this.read(span).pipe(map((stored) => this.writes.over(span, stored)));
+    });
+  }
+
+  put(key: BytesLike, value: BytesLike, options: { readonly lease?: LeaseId } = {}): void {
+    this.checked({ key });
+    checkArgument('tx.put', 'value', value, BYTES);
+    const { lease } = checkOptions('tx.put', options, { lease: LEASE });
+    this.writes.put(key, capturedBytes(value), lease);
+  }
+
+  delete(which: Range): void {
+    this.writes.delete(this.checked(which));
+  }
+
+  /** Reads keys in one call, so that the body needs no calls for them. */
+  prefetch(keys: readonly BytesLike[]): Observable<unknown> {
+    return defer(() => {
+      const spans = keys.map((key) => spanOf({ key }));
+      return this.kv.txn({ success: spans.map((span) => rangeOp(rangeOf(span))) }).pipe(
+        tap(({ header: { revision }, responses }) => {
+          if (this.rules.snapshot) this.revision = revision;
+          for (const [index, span] of spans.entries()) this.reads.add(span, responses[index]?.kvs ?? [], revision);
+        }),
+      );
+    });
+  }
+
+  /** Commits the writes. Emits the revision of the commit, or undefined after a conflict. */
+  commit(): Observable<number | undefined> {
+    this.over = true;
+    if (this.stale !== undefined) return of(undefined);
+    const success = this.writes.ops();
+    // Reads of one revision without writes need no commit: they are valid as of that revision.
+    if (success.length === 0 && this.revision !== undefined) return of(this.revision);
+    const { first } = this.reads;
+    const compare = [
+      ...(this.rules.validateReads ? this.reads.compares() : []),
+      ...(this.rules.validateWrites && first !== undefined ? this.writes.compares(first, (key) => this.reads.find(key) !== undefined) : []),
+    ];
+    return this.kv.txn({ compare, success }).pipe(map(({ succeeded, header }) => (succeeded ? header.revision : undefined)));
+  }
+
+  /** Tells whether an error is the one by which a read reported a conflict, rather than an error of the body. */
+  isStale(error: unknown): boolean {
+    return this.stale !== undefined && error === this.stale;
+  }
+
+  private checked(which: Range): Span {
+    if (this.over)
+      throw new EtcdError('InvalidArgument', 'the transaction is over: nothing can be read or written in it after its body is done');
+    return spanOf(which);
+  }
+
+  private read(span: Span): Observable<readonly KeyValue[]> {
+    return defer(() => {
+      const known = this.known(span);
+      if (known !== undefined) return of(known);
+      const { snapshot } = this.rules;
+      if (snapshot && this.revision === undefined && this.pinning !== undefined) return this.pinning.pipe(switchMap(() => this.read(span)));
+      return snapshot && this.revision === undefined ? this.readFirst(span) : this.fetch(span);
+    });
+  }
+
+  private known(span: Span): readonly KeyValue[] | undefined {
+    if (!this.rules.validateReads) return undefined;
+    if (!isPoint(span)) return this.reads.findAll(span);
+    const known = this.reads.find(span.from);
+    if (known === undefined) return undefined;
+    return known.kv === undefined ? [] : [known.kv];
+  }
+
+  /**
+   * Does the first read, which determines the revision. Later reads wait for it; if this one fails or is cancelled, one
+   * of them takes its place.
+   */
+  private readFirst(span: Span): Observable<readonly KeyValue[]> {
+    return defer(() => {
+      const settled = new AsyncSubject<void>();
+      this.pinning = settled;
+      return this.fetch(span).pipe(
+        finalize(() => {
+          this.pinning = undefined;
+          settled.next();
+          settled.complete();
+        }),
+      );
+    });
+  }
+
+  private fetch(span: Span): Observable<readonly KeyValue[]> {
+    const { revision } = this;
+    return this.kv.range(rangeOf(span), revision === undefined ? {} : { revision }).pipe(
+      catchError((error: unknown) =>
+        throwError(() => (hasReason(error, 'Compacted') ? this.fail('the revision that it reads was compacted') : error)),
+      ),
+      map(({ kvs, header }) => {
+        if (this.rules.snapshot) this.revision ??= header.revision;
+        // The header of a snapshot read has the current revision of the store, not the revision that the read shows.
+        const agreed = this.reads.add(span, kvs, this.revision ?? header.revision);
+        if (this.rules.validateReads && !agreed) throw this.fail('a key that it read has changed');
+        return kvs;
+      }),
+    );
+  }
+
+  private fail(why: string): EtcdError {
+    return (this.stale ??= new EtcdError('Conflict', `transaction attempt failed: ${why}`));
+  }
+}
+
+/**
+ * The isolation level of a transaction, by the names of etcd's Go client.
+ * - `serializableSnapshot`: reads the store at one revision, and commits only if no key that it read or writes has
+ *   changed since
+ * - `serializable`: the same, but keys that it only writes may have changed
+ * - `repeatableReads`: keeps the state of each key at its first read, and commits only if no key that it read has
+ *   changed since
+ * - `readCommitted`: each read shows the state committed by then; the commit checks no key
+ */
+export type Isolation = 'serializableSnapshot' | 'serializable' | 'repeatableReads' | 'readCommitted';
+
+/** The rules of an isolation level for reads and for the commit. */
+export interface IsolationRules {
+  /** Whether all reads are of the revision of the first. */
+  readonly snapshot: boolean;
+  /** Whether keys are read only once, and must be unchanged at the commit. */
+  readonly validateReads: boolean;
+  /** Whether the keys that are written must be unchanged since the first read. */
+  readonly validateWrites: boolean;
+}
+
+export const ISOLATION_RULES: Readonly<Record<Isolation, IsolationRules>> = {
+  serializableSnapshot: { snapshot: true, validateReads: true, validateWrites: true },
+  serializable: { snapshot: true, validateReads: true, validateWrites: false },
+  repeatableReads: { snapshot: false, validateReads: true, validateWrites: false },
+  readCommitted: { snapshot: false, validateReads: false, validateWrites: false },
+};
+
+/** The reads and writes of the body of a transaction. Nothing is written before the body has ended. */
+export interface Transaction {
+  /**
+   * Reads a key with its value, or undefined. A value that this transaction wrote takes precedence over the store's;
+   * its revisions and its version are still 0.
+   */
+  get(key: BytesLike): Observable<KeyValue | undefined>;
+  /**
+   * Reads the keys of a range with their values, in the order of the keys. Writes of this transaction are applied to
+   * the result. At the commit, keys that were created or deleted since count as conflicts, too. The commit needs a
+   * compare for each key and one for the range. A server accepts 128 compares in all unless it is configured for more
+   * (`TooManyOps`).
+   */
+  range(range: Range): Observable<readonly KeyValue[]>;
+  /** Writes a key at the commit. Without `lease` the key is attached to no lease. */
+  put(key: BytesLike, value: BytesLike, options?: { readonly lease?: LeaseId }): void;
+  /** Deletes the keys of a range that exist at the commit. */
+  delete(range: Range): void;
+}
 
 /** The options of `stm`: isolation, prefetching and retries. */
 export interface StmOptions extends RetryOptions {

@@ -1,8 +1,19 @@
 import type { BytesLike } from '../../model/bytes.js';
 import type { LeaseId } from '../../model/ids.js';
 import type { KeyValue } from '../../model/keyValue.js';
-import { prefixEnd, type KeyRange } from '../../model/range.js';
-import { binaryKey, covers, holds, intersection, isPoint, keyBytes, spanBetween, type BinaryKey, type Span } from '../../model/spans.js';
+import {
+  prefixEnd,
+  type KeyRange,
+  binaryKey,
+  covers,
+  holds,
+  intersection,
+  isPoint,
+  keyBytes,
+  spanBetween,
+  type BinaryKey,
+  type Span,
+} from '../../model/range.js';
 import type { ConnectionState } from '../streams/streamManager.js';
 import type { WriteEffects } from './writeEffects.js';
 

@@ -2,10 +2,9 @@ import { catchError, finalize, forkJoin, map, Observable, of, race, switchMap, t
 import { kvRpcs } from '../../codec/kv.js';
 import type { Rpc } from '../../codec/rpc.js';
 import type { BytesLike } from '../../model/bytes.js';
-import { prefixEnd, type KeyRange } from '../../model/range.js';
-import { binaryKey, intersection, keyBytes, spanBetween, type BinaryKey, type Span } from '../../model/spans.js';
+import { prefixEnd, type KeyRange, binaryKey, intersection, keyBytes, spanBetween, type BinaryKey, type Span } from '../../model/range.js';
 import type { Caller } from '../../transport/call.js';
-import type { PendingWrite, WriteListener } from '../../transport/writeListener.js';
+import type { PendingWrite, WriteListener } from '../../transport/caller.js';
 import { FollowedRanges, type FollowedRange } from './followedRanges.js';
 import type { PendingStart } from '../cursor.js';
 import { rangesOf, reportEffects, type WriteEffects } from './writeEffects.js';

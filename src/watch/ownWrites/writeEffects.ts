@@ -15,8 +15,7 @@ import type { Rpc } from '../../codec/rpc.js';
 import { INVALID } from '../../codec/wire.js';
 import type { BytesLike } from '../../model/bytes.js';
 import type { LeaseId } from '../../model/ids.js';
-import { prefixEnd, type KeyRange } from '../../model/range.js';
-import { binaryKey, keyBytes } from '../../model/spans.js';
+import { prefixEnd, type KeyRange, binaryKey, keyBytes } from '../../model/range.js';
 
 /**
  * Receives the effects of a write on the keys of the store, once the write has a response: one call for each effect.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { isBase64 } from '../../../src/codec/base64.js';
 import {
+  isBase64,
   array,
   bool,
   bytes,

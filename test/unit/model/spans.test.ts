@@ -1,7 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { toKeyRange, type Range } from '../../../src/model/range.js';
-import { binaryKey, holds, isPoint, keyBytes, rangeOf, spanOf, without, type Span } from '../../../src/model/spans.js';
+import {
+  toKeyRange,
+  type Range,
+  binaryKey,
+  holds,
+  isPoint,
+  keyBytes,
+  rangeOf,
+  spanOf,
+  without,
+  type Span,
+} from '../../../src/model/range.js';
 
 const key = fc.uint8Array({ minLength: 1, maxLength: 3 }).map((bytes) => binaryKey(bytes));
 const span = fc.tuple(key, fc.option(key, { nil: undefined })).map(([from, to]): Span => ({ from, to }));

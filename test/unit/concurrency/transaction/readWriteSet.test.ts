@@ -2,9 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { toBase64, toText } from '../../../../src/model/bytes.js';
 import type { Compare, Op } from '../../../../src/model/op.js';
 import { KeyValue } from '../../../../src/model/keyValue.js';
-import { toKeyRange } from '../../../../src/model/range.js';
+import { toKeyRange, binaryKey, spanOf } from '../../../../src/model/range.js';
 import { ReadSet, WriteSet } from '../../../../src/concurrency/transaction/readWriteSet.js';
-import { binaryKey, spanOf } from '../../../../src/model/spans.js';
 
 const kv = (key: string, modRevision: number): KeyValue =>
   new KeyValue({ key64: toBase64(key), value64: '', createRevision: 1, modRevision, version: 1, lease: undefined });

@@ -2,8 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { LeaseId } from '../../../../src/model/ids.js';
 import { KeyValue } from '../../../../src/model/keyValue.js';
 import { toBase64 } from '../../../../src/model/bytes.js';
-import { spanOf } from '../../../../src/model/spans.js';
-import type { Range } from '../../../../src/model/range.js';
+import { spanOf, type Range } from '../../../../src/model/range.js';
 import type { ConnectionState } from '../../../../src/watch/streams/streamManager.js';
 import { FollowedRanges } from '../../../../src/watch/ownWrites/followedRanges.js';
 

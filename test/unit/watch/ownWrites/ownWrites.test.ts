@@ -9,7 +9,7 @@ import { INVALID } from '../../../../src/codec/wire.js';
 import { EtcdError } from '../../../../src/errors/index.js';
 import type { LeaseId } from '../../../../src/model/ids.js';
 import type { Caller } from '../../../../src/transport/call.js';
-import type { PendingWrite } from '../../../../src/transport/writeListener.js';
+import type { PendingWrite } from '../../../../src/transport/caller.js';
 import { OwnWrites, ScopedOwnWrites } from '../../../../src/watch/ownWrites/ownWrites.js';
 import { virtually, watching } from '../support.js';
 

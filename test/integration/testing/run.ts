@@ -47,6 +47,8 @@ interface Watched {
   readonly id: number;
   readonly index: number;
   canceled: boolean;
+  /** The last revision that is waited for. Whether an event of a later one arrives in time is open. */
+  settled: number;
 }
 
 class Runner {
@@ -195,7 +197,7 @@ class Runner {
     if (created === undefined) throw new Error('no response was found');
     this.trace.push(`watch: ${this.text({ ...created, header: created.header.revision === 0 ? 0 : 'revision' })}`);
     if (created.canceled) return;
-    const watched: Watched = { op, id: created.watchId, index: this.watched.length, canceled: false };
+    const watched: Watched = { op, id: created.watchId, index: this.watched.length, canceled: false, settled: 0 };
     this.watched.push(watched);
     if (startRevision !== undefined && startRevision < this.compacted) await stream.until('compacted', () => this.isCanceled(watched));
   }
@@ -225,6 +227,7 @@ class Runner {
       const last = !filters.includes('NODELETE') ? removed : !filters.includes('NOPUT') ? put : undefined;
       if (last === undefined) continue;
       const { revision } = last.header;
+      watched.settled = revision;
       await this.stream?.until(
         `revision ${revision} of watch ${watched.id}`,
         () =>
@@ -253,7 +256,7 @@ class Runner {
     const end = responses.find(({ canceled }) => canceled);
     const { compactRevision = 0, cancelReason = '', header } = end ?? {};
     return this.text({
-      events: responses.flatMap(({ events }) => events),
+      events: responses.flatMap(({ events }) => events.filter(({ revision }) => revision <= watched.settled)),
       ...(end === undefined ? {} : { end: { compactRevision, cancelReason, hasRevision: header?.revision !== 0 } }),
     });
   }

@@ -1,5 +1,8 @@
 import { asyncScheduler } from 'rxjs';
 import type { Client } from '../client.js';
+import { ANYTHING, LONGEST_MS, type OptionKinds, WHOLE } from '../model/validate.js';
+import { checkGroup } from '../options/checkOptions.js';
+import { isAtLeast, parseVersion } from '../transport/endpoints/version.js';
 import { followRxjsTime } from '../util/time.js';
 import { Network } from './network.js';
 import { preload } from './preload.js';
@@ -20,6 +23,24 @@ export interface TestEtcdOptions {
   readonly client?: TestClientOptions;
 }
 
+const OPTIONS: OptionKinds<TestEtcdOptions> = {
+  version: {
+    what: 'a version of etcd from 3.3 on, such as 3.5 or 3.5.30',
+    is: (value) => {
+      const version = typeof value === 'string' ? parseVersion(value) : undefined;
+      return version !== undefined && isAtLeast(version, '3.3');
+    },
+  },
+  members: WHOLE,
+  latencyMs: {
+    what: 'a number of milliseconds from 0',
+    is: (value) => typeof value === 'number' && value >= 0 && value <= LONGEST_MS,
+    numeric: true,
+  },
+  quotaBytes: WHOLE,
+  client: ANYTHING,
+};
+
 /** A client and the etcd that it is connected to. */
 export interface TestEtcd {
   /** A client as `createClient` makes it, except for its connections. */
@@ -31,7 +52,7 @@ export interface TestEtcd {
  * Creates an etcd in memory, and a client of it. All its time is that of RxJS: it runs in `TestScheduler.run`, with
  * fake timers, and on the real clock.
  *
- * @throws InvalidOptionError that names the option of the client
+ * @throws InvalidOptionError that names the option
  *
  * ```ts
  * const { etcd, server } = createTestEtcd();
@@ -40,7 +61,8 @@ export interface TestEtcd {
  * // Logs: red
  * ```
  */
-export function createTestEtcd({ version, members, latencyMs = 0, quotaBytes, client = {} }: TestEtcdOptions = {}): TestEtcd {
+export function createTestEtcd(options: TestEtcdOptions = {}): TestEtcd {
+  const { version, members, latencyMs = 0, quotaBytes, client = {} } = checkGroup('', options, OPTIONS);
   followRxjsTime();
   preload();
   const store = createStore({

@@ -126,7 +126,7 @@ export class Exchange<A> implements CallObserver<A> {
     const call = first && this.record(first);
     const fault = member && call && this.network.takeFault(call);
     if (member === undefined || (fault?.type === 'fail' && fault.reason === 'Unreachable')) {
-      this.fail(new EtcdError('Unreachable', 'no connection: the server of the test accepts none', this.where));
+      this.fail(new EtcdError('Unreachable', `no connection: ${this.network.whyRefused(to.endpoint.origin)}`, this.where));
       return;
     }
     this.member = member;

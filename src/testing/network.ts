@@ -1,5 +1,13 @@
 import { asyncScheduler, type Subscription } from 'rxjs';
-import type { Reason } from '../errors/index.js';
+import { authRpcs } from '../codec/auth.js';
+import { clusterRpcs } from '../codec/cluster.js';
+import { electionRpcs } from '../codec/election.js';
+import { kvRpcs } from '../codec/kv.js';
+import { leaseRpcs } from '../codec/lease.js';
+import { lockRpcs } from '../codec/lock.js';
+import { maintenanceRpcs } from '../codec/maintenance.js';
+import { watchRpcs } from '../codec/watch.js';
+import { EtcdError, type Reason } from '../errors/index.js';
 import type { MemberId } from '../model/ids.js';
 import { atEndOfTurn } from '../util/time.js';
 import { OpenWatches } from './openWatches.js';
@@ -17,7 +25,10 @@ export interface RecordedCall {
   readonly at: number;
 }
 
-/** Selects calls: the name of an RPC, or a function that returns true for them. By default every RPC matches. */
+/**
+ * Selects calls: the name of an RPC as {@link RecordedCall} has it, or a function that returns true for them. By
+ * default every RPC matches.
+ */
 export type CallMatch = string | ((call: RecordedCall) => boolean);
 
 /** The fault of one call. */
@@ -107,6 +118,13 @@ export class Network {
     return this.members.find(({ endpoint, accepts }) => accepts && endpoint === origin);
   }
 
+  /** Says why there is no connection to an endpoint. */
+  whyRefused(origin: string): string {
+    const endpoints = this.members.map(({ endpoint }) => endpoint);
+    if (endpoints.includes(origin)) return 'the server of the test accepts none';
+    return `the server of the test is at ${endpoints.join(', ')}`;
+  }
+
   /** Runs something in a later turn, at the same time. All that waits for a turn runs in its order. */
   soon(run: () => void): void {
     if (this.waiting.push(run) === 1) atEndOfTurn(this.drain);
@@ -134,7 +152,12 @@ export class Network {
     }
   }
 
+  /** @throws EtcdError `InvalidArgument` if a match is not the name of an RPC, as no call would ever match */
   addFault(match: CallMatch | undefined, fault: Fault): void {
+    if (typeof match === 'string' && !RPC_NAMES.has(match) && !PLAIN_NAME.test(match)) {
+      const what = 'the name of an RPC, such as KV.Put or Lease.LeaseGrant';
+      throw new EtcdError('InvalidArgument', `match: expected ${what}, received ${match}`);
+    }
     this.faults.push({ match, fault });
   }
 
@@ -179,6 +202,13 @@ export class Network {
 
 /** The longest delay of a timer: 2³¹ − 1 ms. */
 const LONGEST_MS = 2_147_483_647;
+
+type RpcTable = Readonly<Record<string, { readonly name: string }>>;
+/** The RPCs that a client can call by its methods. */
+const RPCS: readonly RpcTable[] = [kvRpcs, leaseRpcs, watchRpcs, lockRpcs, electionRpcs, authRpcs, clusterRpcs, maintenanceRpcs];
+const RPC_NAMES: ReadonlySet<string> = new Set(RPCS.flatMap((rpcs) => Object.values(rpcs).map(({ name }) => name)));
+/** The name of a plain request, or of one that a client makes by `call`. */
+const PLAIN_NAME = /^(GET|POST) \//;
 
 const matches = (match: CallMatch | undefined, call: RecordedCall): boolean => {
   if (match === undefined) return !call.rpc.startsWith('GET ');

@@ -1,5 +1,6 @@
 import { openClient, type Client } from '../client.js';
 import { kvRpcs } from '../codec/kv.js';
+import { leaseRpcs } from '../codec/lease.js';
 import { requestText, type Rpc } from '../codec/rpc.js';
 import { EtcdError, type Reason } from '../errors/index.js';
 import type { BytesLike } from '../model/bytes.js';
@@ -100,9 +101,13 @@ export class TestServer {
     this.call(kvRpcs.compact, { revision });
   }
 
-  /** Ends a lease now, whatever is left of its time. */
+  /**
+   * Ends a lease now, whatever is left of its time.
+   *
+   * @throws EtcdError `LeaseNotFound` if there is none, or it has ended
+   */
   expireLease(id: LeaseId): void {
-    this.network.serve(() => this.network.store.expireLease(id));
+    this.call(leaseRpcs.revoke, { id });
   }
 
   /** Makes all tokens of users invalid. */
@@ -183,6 +188,8 @@ export class TestServer {
   /**
    * Carries out the next call that matches, and breaks its connection in place of the response. The outcome of a write
    * is then unknown to its client: `AmbiguousWrite`.
+   *
+   * @throws EtcdError `InvalidArgument` if no RPC has the name of the match
    */
   dropAnswer(match?: CallMatch): void {
     this.network.addFault(match, { type: 'drop' });
@@ -191,6 +198,8 @@ export class TestServer {
   /**
    * Fails the next call that matches, without carrying it out. `Unreachable` refuses its connection, and
    * `ConnectionLost` breaks it; any other reason is the server's.
+   *
+   * @throws EtcdError `InvalidArgument` if no RPC has the name of the match
    */
   fail(match: CallMatch, reason: Reason): void {
     this.network.addFault(match, { type: 'fail', reason });

@@ -95,8 +95,6 @@ export interface EtcdStore {
   nextExpiry(): number | undefined;
   /** Deletes the keys of all leases whose time has passed. */
   expire(): void;
-  /** Ends a lease before its time, if it exists. */
-  expireLease(id: string): void;
   /** Makes all tokens invalid, as a restart or five minutes without a call do. */
   expireTokens(): void;
   /** Sends a progress notification to each watch that asked for them and had nothing else since the last time. */

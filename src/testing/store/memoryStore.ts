@@ -115,11 +115,6 @@ class MemoryStore implements EtcdStore {
     this.core.leases.expire();
   }
 
-  expireLease(id: string): void {
-    const { leases } = this.core;
-    for (const lease of leases.all()) if (lease.id === id) leases.revoke(lease.id);
-  }
-
   expireTokens(): void {
     this.core.auth.tokens.clear();
   }

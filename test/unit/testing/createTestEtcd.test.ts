@@ -4,6 +4,7 @@ import { firstValueFrom, map, type Observable } from 'rxjs';
 import { TestScheduler, type RunHelpers } from 'rxjs/testing';
 import { get, put, type Client } from '../../../src/index.js';
 import { createTestEtcd } from '../../../src/testing/index.js';
+import { failure } from '../transport/support.js';
 import { story } from './story.js';
 
 const marbles = (run: (helpers: RunHelpers) => void): void =>
@@ -106,6 +107,19 @@ describe('an etcd in memory', () => {
       at(200, () => server.close());
     });
     expect([...lines].sort()).toEqual(['first completed', 'first: ok', 'second completed', 'second: ok']);
+  });
+
+  test.each<[string, object]>([
+    ['version', { version: 'v3.5' }],
+    ['version', { version: '3' }],
+    ['version', { version: '3.2.5' }],
+    ['members', { members: 0 }],
+    ['members', { members: 1.5 }],
+    ['latencyMs', { latencyMs: -1 }],
+    ['quotaBytes', { quotaBytes: 0 }],
+    ['latency', { latency: 5 }],
+  ])('names the invalid option %s', (option, options) => {
+    expect(failure(() => createTestEtcd(options))).toMatchObject({ reason: 'InvalidOption', option });
   });
 
   test('lets a process end after close()', async () => {

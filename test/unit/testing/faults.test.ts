@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, type Observable, switchMap, timer } from 'rxjs';
-import type { LeaseId, WatchEvent } from '../../../src/index.js';
+import { type EtcdError, leaseId, type LeaseId, type WatchEvent } from '../../../src/index.js';
 import { failure } from '../transport/support.js';
 import { createTestEtcd } from '../../../src/testing/index.js';
 import { story } from './story.js';
@@ -223,6 +223,33 @@ describe('the faults of an etcd in memory', () => {
   test('give each message its time', () => {
     const lines = story(({ etcd, tell }) => tell('put', etcd.kv.put('a', '1'), () => `at ${asyncScheduler.now()}`), { latencyMs: 10 });
     expect(lines).toEqual(['put: at 40', 'put completed']);
+  });
+
+  test('refuse a match that no call can have', () => {
+    const { server } = createTestEtcd();
+    for (const misspelt of ['kv.put', 'Put', 'Lease.Grant']) {
+      const refused = { reason: 'InvalidArgument', message: expect.stringContaining(`KV.Put or Lease.LeaseGrant, received ${misspelt}`) };
+      expect(failure(() => server.dropAnswer(misspelt))).toMatchObject(refused);
+      expect(failure(() => server.fail(misspelt, 'NoSpace'))).toMatchObject(refused);
+    }
+    for (const name of ['GET /version', 'POST /v3/kv/put', 'Lock.Lock', 'Watch.Watch']) server.fail(name, 'Unreachable');
+  });
+
+  test('name the lease that does not exist', () => {
+    const { server } = createTestEtcd();
+    expect(failure(() => server.expireLease(leaseId(7)))).toMatchObject({ reason: 'LeaseNotFound' });
+  });
+
+  test('name the endpoints to a client of another one', () => {
+    const lines: string[] = [];
+    story(({ server, at }) => {
+      const lost = server.createClient({ endpoints: 'http://localhost:2379' });
+      lost.kv.put('a', '1').subscribe({ error: ({ message }: EtcdError) => lines.push(message) });
+      at(60_000, () => server.close());
+    });
+    expect(lines).toEqual([
+      'KV.Put failed: no connection: the server of the test is at http://etcd-1:2379 (GET /version at http://localhost:2379)',
+    ]);
   });
 
   test('name the members if one does not exist', () => {

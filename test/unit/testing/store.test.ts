@@ -78,11 +78,11 @@ describe('locks', () => {
   });
 
   test('end the wait of an owner whose lease has ended', () => {
-    const { open, call, store } = setUp();
+    const { open, call } = setUp();
     const first = open(lockRpcs.lock, { name: 'jobs' });
     call(leaseRpcs.grant, { id: leaseId(7), ttl: 10 });
     const second = open(lockRpcs.lock, { name: 'jobs', lease: leaseId(7) });
-    store.expireLease('7');
+    call(leaseRpcs.revoke, { id: leaseId(7) });
     call(lockRpcs.unlock, { key: first.answers[0]!.key });
     expect(second.ends).toMatchObject([{ message: expect.stringContaining('session is expired') }]);
   });

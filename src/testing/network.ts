@@ -9,7 +9,7 @@ import { maintenanceRpcs } from '../codec/maintenance.js';
 import { watchRpcs } from '../codec/watch.js';
 import { EtcdError, type Reason } from '../errors/index.js';
 import type { MemberId } from '../model/ids.js';
-import { atEndOfTurn } from '../util/time.js';
+import { atEndOfTurn, isTimeVirtual } from '../util/time.js';
 import { OpenWatches } from './openWatches.js';
 import type { EtcdStore } from './store/index.js';
 
@@ -127,7 +127,9 @@ export class Network {
 
   /** Runs something in a later turn, at the same time. All that waits for a turn runs in its order. */
   soon(run: () => void): void {
-    if (this.waiting.push(run) === 1) atEndOfTurn(this.drain);
+    const isFirst = this.waiting.push(run) === 1;
+    // The turn of the first one never ends if it was of fake timers that are no longer used.
+    if (isFirst || !isTimeVirtual()) atEndOfTurn(this.drain);
   }
 
   /** Carries a message to the server, where it arrives at once if there is no latency. */

@@ -48,6 +48,18 @@ describe('an etcd in memory', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
+  test('delivers what was under way when fake timers ended', async () => {
+    jest.useFakeTimers();
+    const { etcd, server } = createTestEtcd();
+    etcd.lease({ ttl: 6 }).subscribe();
+    await jest.advanceTimersByTimeAsync(100);
+    server.put('a', '1');
+    etcd.kv.delete('a').subscribe({ error: () => undefined });
+    jest.useRealTimers();
+    expect(await etcd.close()).toEqual({ released: 1, unreleased: [] });
+    await server.close();
+  });
+
   test('runs on the real clock', async () => {
     const { etcd, server } = createTestEtcd();
     await firstValueFrom(etcd.kv.put('a', '1'));

@@ -42,6 +42,8 @@ interface Viewed<T> extends Origin {
 interface Shown<T> {
   readonly view: ViewState<T>;
   readonly cause: EtcdError | undefined;
+  /** The loss of the connection that no later connection or reading has ended. */
+  readonly lost: EtcdError | undefined;
   readonly of: Viewed<T>;
   readonly cameWith: ConnectionState | undefined;
 }
@@ -63,9 +65,11 @@ export function viewState<T>(readings: Observable<Reading<T>>, connection: Obser
   );
   return combineLatest([views, connection]).pipe(
     scan((last: Shown<T> | undefined, [viewed, state]): Shown<T> => {
-      const cameWith = viewed === last?.of ? last.cameWith : (viewed.cameWith ?? state);
-      const lost = state.status === 'reconnecting' ? state.cause : undefined;
-      const known = { of: viewed, cameWith };
+      const before = viewed === last?.of ? last : undefined;
+      const cameWith = before === undefined ? (viewed.cameWith ?? state) : before.cameWith;
+      // A watch whose history is lost ends before the next list. Meanwhile there is none, which ends no loss.
+      const lost = state.status === 'reconnecting' ? state.cause : state.status === 'idle' ? before?.lost : undefined;
+      const known = { of: viewed, cameWith, lost };
       const { view, old = false } = viewed;
       if (old && view.status !== 'failed') {
         // The value was never shown as live, and is not now.

@@ -183,6 +183,16 @@ describe('the faults of an etcd in memory', () => {
     expect(lines).toEqual(['live: snapshot 1', 'live: resync undefined', 'live completed']);
   });
 
+  test('never show the old store as live after a restart that wipes it', () => {
+    const lines = story(({ etcd, server, tell, at }) => {
+      server.put('a', '1');
+      tell('view', etcd.liveState('a'), ({ status, value }) => `${status} ${value?.get('a')?.value}`);
+      at(100, () => server.restart({ wipe: true }));
+      at(60_000, () => server.close());
+    });
+    expect(lines).toEqual(['view: loading undefined', 'view: live 1', 'view: stale 1', 'view: live undefined', 'view completed']);
+  });
+
   test('cut a member off from the others: what needs a leader fails there, and its watches stand still', () => {
     const lines = story(
       ({ etcd, server, tell, at }) => {

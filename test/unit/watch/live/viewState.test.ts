@@ -47,6 +47,15 @@ describe('a view', () => {
     expect(words(seen)).toEqual(['loading', 'live a', 'stale a ConnectionLost', 'stale a Unreachable', 'live a']);
   });
 
+  test('stays stale between a watch whose history is lost and the next list', () => {
+    const { readings, connection, seen } = setUp();
+    readings.next({ value: 'a' });
+    for (const state of [reconnecting(cut), { status: 'idle' } as const]) connection.next(state);
+    readings.next({ value: 'b' });
+    for (const state of [{ status: 'connecting' } as const, connected]) connection.next(state);
+    expect(words(seen)).toEqual(['loading', 'live a', 'stale a ConnectionLost', 'live b']);
+  });
+
   test('is live with a value that arrives while the connection is being made', () => {
     const { readings, connection, seen } = setUp(reconnecting(cut));
     readings.next({ value: 'a' });

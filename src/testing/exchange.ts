@@ -100,14 +100,11 @@ export class Exchange<A> implements CallObserver<A> {
 
   next(answer: A): void {
     const { revision } = this.network.store;
-    this.toClient(() => {
-      if (this.isDropping) this.cut();
-      else this.observer.next(answer, revision);
-    });
+    this.answer(() => this.observer.next(answer, revision));
   }
 
   error(error: EtcdError): void {
-    this.toClient(() => this.fail(error));
+    this.answer(() => this.fail(error));
   }
 
   complete(): void {
@@ -174,6 +171,11 @@ export class Exchange<A> implements CallObserver<A> {
   private refuseWithoutQuorum(): void {
     if (this.options.rpc.needsLeader === true) this.refuse('NoLeader');
     else this.timer = asyncScheduler.schedule(() => this.refuse('Timeout'), QUORUM_MS);
+  }
+
+  /** Delivers a response, unless the connection breaks in place of it. */
+  private answer(deliver: () => void): void {
+    this.toClient(() => (this.isDropping ? this.cut() : deliver()));
   }
 
   private toClient(arrive: () => void): void {

@@ -18,6 +18,14 @@ describe('the faults of an etcd in memory', () => {
     expect(lines).toEqual(['put failed: AmbiguousWrite']);
   });
 
+  test('drop the answer of a write that the server refuses, too', () => {
+    const lines = story(({ etcd, server, tell }) => {
+      server.dropAnswer('KV.Put');
+      tell('put', etcd.kv.put('a', '1', { lease: leaseId(7) }));
+    });
+    expect(lines).toEqual(['put failed: AmbiguousWrite']);
+  });
+
   test('fail the next call that matches, with the reason of the server, and no other', () => {
     const lines = story(({ etcd, server, tell, at }) => {
       server.fail(({ rpc, request }) => rpc === 'KV.Put' && (request as { key?: unknown }).key === 'b', 'NoSpace');

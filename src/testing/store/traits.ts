@@ -54,7 +54,7 @@ export function traitsOf({ has }: StoreVersion): Traits {
   return {
     watchIdsOfClients: has('3.4'),
     fragments: has('3.4'),
-    progressWithoutWatch: !has('3.4'),
+    progressWithoutWatch: !has('3.5'),
     refusedWatchHasOwnId: false,
     watchRefusalHasCause: has('3.4'),
     emptyWatchHasReason: has('3.4'),

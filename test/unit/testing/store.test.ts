@@ -158,6 +158,14 @@ test('progress is notified to watches that had nothing else', () => {
   ]);
 });
 
+test.each([
+  ['3.3', 1],
+  ['3.4', 1],
+  ['3.5', 0],
+])('etcd %s answers a progress request without a watch %d times', (version, answers) => {
+  expect(setUp({ version }).open(watchRpcs.watch, { progressRequest: {} }).answers).toHaveLength(answers);
+});
+
 test('a wipe begins an empty store of another cluster, and cancels what is in progress', () => {
   const { call, open, store } = setUp();
   const { clusterId } = store;

@@ -36,12 +36,12 @@ export function electionService(core: Core): Readonly<Record<string, Endpoint>> 
           access().read(place.prefix);
           const value64 = toBase64(value);
           const rev = enter(core, place, value64);
+          const entered = header();
           // A second campaign with the same lease changes the value.
           const known = mvcc.get(key);
           if (known !== undefined && toBase64(known.valueBytes) !== value64) {
             mvcc.transaction(() => writer.set(key, { value64, lease: place.lease }));
           }
-          const entered = header();
           giveUp = () => leave(core, place);
           const stop = whenFirst(core, place.prefix, rev, () => {
             giveUp = undefined;

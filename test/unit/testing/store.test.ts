@@ -102,6 +102,16 @@ test('elections have one leader at a time, whom others can observe', () => {
   expect(observed.answers.map(({ kv }) => kv?.value)).toEqual(['one', 'uno', 'two']);
 });
 
+test('a second campaign with the same lease changes the value, and has the revision before that', () => {
+  const { open, call } = setUp();
+  call(leaseRpcs.grant, { id: leaseId(7), ttl: 10 });
+  for (const value of ['one', 'two']) {
+    const [answer] = open(electionRpcs.campaign, { name: 'e', value, lease: leaseId(7) }).answers;
+    expect(answer).toMatchObject({ header: { revision: 2 }, leader: { rev: 2 } });
+  }
+  expect(call(electionRpcs.leader, { name: 'e' })).toMatchObject({ header: { revision: 3 }, kv: { value: 'two' } });
+});
+
 test('a database over its quota refuses puts until the alarm is disarmed', () => {
   const { store, call } = setUp({ quotaBytes: 100_000 });
   const put = () => call(kvRpcs.put, { key: 'a', value: 'x'.repeat(50_000) });

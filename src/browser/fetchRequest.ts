@@ -25,6 +25,7 @@ export abstract class FetchRequest implements Unsubscribable {
   // Truly private: a log that shows a subscription must show neither the token nor the body.
   readonly #request: HttpRequest;
   readonly #controller = new AbortController();
+  private answered = false;
   private ended = false;
 
   constructor(
@@ -42,35 +43,38 @@ export abstract class FetchRequest implements Unsubscribable {
   protected abstract fail(failure: unknown): void;
 
   start(host: BrowserHost): this {
-    const { origin, path, method, body, onSent } = this.#request;
     this.running.add(this);
+    this.send(host).catch((error: unknown) => this.end(() => this.fail(this.failureOf(error))));
+    return this;
+  }
+
+  private async send(host: BrowserHost): Promise<void> {
+    const { origin, path, method, body, onSent } = this.#request;
+    if (host.fetch === undefined) throw new EtcdError('UnsupportedRuntime', 'there is no fetch here, which every call needs', this.where);
     // A browser does not say when the request leaves, nor whether it did.
     onSent?.();
     const headers = headersFor(this.#request, host.location?.origin);
-    host
-      .fetch(origin + path, {
-        method,
-        headers,
-        ...(body === undefined ? {} : { body }),
-        signal: this.#controller.signal,
-        cache: 'no-store',
-        redirect: 'manual',
-      })
-      .then((response) => this.read(response))
-      .catch((error: unknown) => this.end(() => this.fail(this.failureOf(error))));
-    return this;
+    const response = await host.fetch(origin + path, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body }),
+      signal: this.#controller.signal,
+      cache: 'no-store',
+      redirect: 'manual',
+    });
+    await this.read(response);
   }
 
   /** Fails with `ClientClosed`. */
   close(): void {
-    this.end(() => this.fail(clientClosed(this.where)));
     this.#controller.abort();
+    this.end(() => this.fail(clientClosed(this.where)));
   }
 
   /** Fails with `ConnectionLost`, as the page goes away. */
   leave(): void {
-    this.end(() => this.fail(new EtcdError('ConnectionLost', 'the page was left or frozen', this.where)));
     this.#controller.abort();
+    this.end(() => this.fail(new EtcdError('ConnectionLost', 'the page was left or frozen', this.where)));
   }
 
   unsubscribe(): void {
@@ -83,6 +87,7 @@ export abstract class FetchRequest implements Unsubscribable {
     const { onReceived } = this.#request;
     // A redirect that was not followed shows nothing, not even its status.
     const status = response.type === 'opaqueredirect' ? 302 : response.status;
+    this.answered = true;
     if (!this.ended) onReceived?.();
     const reader: ChunkReader | undefined = response.body?.getReader();
     while (reader !== undefined && !this.ended) {
@@ -103,7 +108,8 @@ export abstract class FetchRequest implements Unsubscribable {
     this.#controller.abort();
     if (isEtcdError(error)) return error;
     const why = error instanceof Error ? error.message : String(error);
-    return new EtcdError('ConnectionLost', `no answer: ${why} (${NO_REASON})`, { ...this.where, cause: error });
+    const message = this.answered ? `the answer was cut off: ${why}` : `no answer: ${why} (${NO_REASON})`;
+    return new EtcdError('ConnectionLost', message, { ...this.where, cause: error });
   }
 
   private end(report: () => void): void {

@@ -1,4 +1,4 @@
-import { Observable } from 'rxjs';
+import { firstValueFrom, Observable, race, timer } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
 import type { HttpRequest, Transport } from '../transport/http/transport.js';
 import { FetchExchange, type FetchRequest, FetchStream } from './fetchRequest.js';
@@ -10,11 +10,13 @@ import { webSocketDuplex } from './webSocket.js';
 /** How long closing waits for the sockets, in milliseconds. */
 const FAREWELL_MS = 1_000;
 
+/** Shared by all clients of a page or worker, as the browser counts their connections together. */
+const slots = new StreamSlots();
+
 /** Makes the transport for browsers, over `fetch` and `WebSocket`. */
 export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes: number }, host: BrowserHost = browserHost): Transport {
   const running = new Set<FetchRequest>();
   const leaving = new Set<Promise<void>>();
-  const slots = new StreamSlots();
   const page = new PagePresence(host);
   let closed = false;
 
@@ -31,17 +33,16 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
 
     stream: (request) =>
       new Observable((subscriber) => {
-        subscriber.add(
-          page.whenHere(() => {
-            if (closed) return subscriber.error(clientClosed(request));
-            const start = (): void => {
-              const stream = new FetchStream(request, running, maxResponseBytes, subscriber);
-              subscriber.add(page.onLeave(() => stream.leave()));
-              subscriber.add(stream.start(host));
-            };
-            subscriber.add(slots.take(request.origin, whereOf(request), start, (error) => subscriber.error(error)));
-          }),
-        );
+        if (closed) return subscriber.error(clientClosed(request));
+        const start = (): void => {
+          if (closed) return subscriber.error(clientClosed(request));
+          const stream = new FetchStream(request, running, maxResponseBytes, subscriber);
+          subscriber.add(page.onLeave(() => stream.leave()));
+          subscriber.add(stream.start(host));
+        };
+        // The slot may be that of a stream which has just ended because the page was left, or the client closed.
+        const startWhenHere = (): void => subscriber.add(page.whenHere(start));
+        subscriber.add(slots.take(request.origin, whereOf(request), startWhenHere, (error) => subscriber.error(error)));
       }),
 
     duplex: (request) =>
@@ -61,7 +62,7 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
       closed = true;
       page.close();
       for (const request of [...running]) request.close();
-      await Promise.race([Promise.all(leaving), new Promise((resolve) => setTimeout(resolve, FAREWELL_MS))]);
+      await firstValueFrom(race(Promise.all(leaving), timer(FAREWELL_MS)));
     },
   };
 }

@@ -1,9 +1,9 @@
 /**
  * The parts of a browser that rxetcd uses. A page has all of them, a worker all but `document`. Bun and newer Nodes
- * have the first two.
+ * have the first two. jsdom has no `fetch`.
  */
 export interface BrowserHost {
-  readonly fetch: (url: string, init: FetchInit) => Promise<FetchResponse>;
+  readonly fetch?: ((url: string, init: FetchInit) => Promise<FetchResponse>) | undefined;
   readonly WebSocket: new (url: string, protocols: string[]) => BrowserSocket;
   readonly location?: { readonly href: string; readonly origin: string } | undefined;
   readonly document?: Partial<EventSource> | undefined;

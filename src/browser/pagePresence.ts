@@ -49,13 +49,14 @@ export class PagePresence {
 
   private readonly leave = (): void => {
     this.away = true;
-    for (const end of [...this.streams]) end();
+    for (const end of this.streams) end();
   };
 
   private readonly comeBack = (): void => {
     this.away = false;
-    const waiting = [...this.waiting];
-    this.waiting.clear();
-    for (const open of waiting) open();
+    for (const open of this.waiting) {
+      this.waiting.delete(open);
+      open();
+    }
   };
 }

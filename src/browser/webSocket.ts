@@ -82,7 +82,7 @@ const lost = (message: string, where: ErrorDetails): EtcdError => new EtcdError(
  */
 async function whyRefused(host: BrowserHost, url: string, signal: AbortSignal, where: ErrorDetails): Promise<EtcdError> {
   try {
-    await host.fetch(url, { method: 'GET', headers: {}, signal, cache: 'no-store', redirect: 'follow', mode: 'no-cors' });
+    await host.fetch?.(url, { method: 'GET', headers: {}, signal, cache: 'no-store', redirect: 'follow', mode: 'no-cors' });
   } catch (cause) {
     return new EtcdError('Unreachable', 'no connection: the WebSocket was not opened, and the server does not answer', { ...where, cause });
   }

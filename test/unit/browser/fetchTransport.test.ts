@@ -1,0 +1,164 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { createServer, type ServerResponse } from 'node:http';
+import { firstValueFrom, throwError } from 'rxjs';
+import { WebSocket } from 'undici';
+import { headersFor } from '../../../src/browser/fetchRequest.js';
+import { fetchTransport } from '../../../src/browser/fetchTransport.js';
+import type { BrowserHost, FetchInit } from '../../../src/browser/host.js';
+import type { HttpRequest, HttpResponse } from '../../../src/transport/http/transport.js';
+import { listenSomewhere } from '../../support/ports.js';
+import { waitFor } from '../../support/waitFor.js';
+import { rejection } from '../transport/support.js';
+
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).toReversed()) await end();
+});
+
+async function startServer(respond: (response: ServerResponse) => void) {
+  const paths: string[] = [];
+  const open = new Set<ServerResponse>();
+  const server = createServer((request, response) => {
+    paths.push(request.url ?? '');
+    open.add(response.on('close', () => open.delete(response)));
+    request.resume().on('end', () => respond(response));
+  });
+  const origin = `http://127.0.0.1:${await listenSomewhere(server)}`;
+  ends.push(
+    () => new Promise((resolve) => server.close(resolve)),
+    () => server.closeAllConnections(),
+  );
+  return { origin, paths, open };
+}
+
+/** A page with what Node has of a browser, the listeners that it has been given, and the requests that it has made. */
+function makePage(more: Partial<BrowserHost> = {}) {
+  const listeners = new Map<string, () => void>();
+  const fetched: string[] = [];
+  const host = {
+    // Node has no page, so to it every origin is another one.
+    fetch: (url: string, { mode: _, ...init }: FetchInit) => {
+      fetched.push(url);
+      return fetch(url, init);
+    },
+    WebSocket,
+    addEventListener: (type: string, listener: () => void) => listeners.set(type, listener),
+    removeEventListener: (type: string) => listeners.delete(type),
+    ...more,
+  } as unknown as BrowserHost;
+  return { host, listeners, fetched, leave: () => listeners.get('pagehide')?.(), comeBack: () => listeners.get('pageshow')?.() };
+}
+
+type Page = ReturnType<typeof makePage>;
+
+function transportIn({ host }: Page, maxResponseBytes = 1_000) {
+  const transport = fetchTransport({ maxResponseBytes }, host);
+  ends.push(() => transport.close());
+  return transport;
+}
+
+const postTo = (origin: string): HttpRequest => ({
+  origin,
+  method: 'POST',
+  path: '/v3/watch',
+  headers: {},
+  body: '{}',
+  rpc: 'Watch.Watch',
+});
+const outcome = { read: (response: HttpResponse) => response, recover: (failure: unknown) => throwError(() => failure) };
+
+/** Subscribes to as many streams, and collects the reasons for which they fail. */
+function openStreams(transport: ReturnType<typeof fetchTransport>, origin: string, count: number): string[] {
+  const reasons: string[] = [];
+  for (let number = 0; number < count; number++)
+    transport.stream(postTo(origin)).subscribe({ error: ({ reason }: { readonly reason: string }) => void reasons.push(reason) });
+  return reasons;
+}
+
+describe('the streams of a page over HTTP/1.1', () => {
+  test('end when it is left, and none that waited for its turn begins before it is back', async () => {
+    const { origin, open } = await startServer((response) => response.write('{'));
+    const page = makePage();
+    const transport = transportIn(page);
+    const first = openStreams(transport, origin, 4);
+    await waitFor('four streams are open', () => open.size === 4);
+    const others = openStreams(transport, origin, 2);
+    page.leave();
+    expect(first).toEqual(Array.from({ length: 4 }, () => 'ConnectionLost'));
+    expect(page.fetched).toHaveLength(4);
+    await waitFor('the server has none', () => open.size === 0);
+    page.comeBack();
+    expect(page.fetched).toHaveLength(6);
+    await waitFor('two streams are open', () => open.size === 2);
+    expect(others).toEqual([]);
+  });
+
+  test('fail when the client is closed, also those that wait, and no listener is left', async () => {
+    const { origin, open } = await startServer((response) => response.write('{'));
+    const page = makePage();
+    const transport = transportIn(page);
+    const first = openStreams(transport, origin, 4);
+    await waitFor('four streams are open', () => open.size === 4);
+    const others = openStreams(transport, origin, 2);
+    await transport.close();
+    expect([...first, ...others]).toEqual(Array.from({ length: 6 }, () => 'ClientClosed'));
+    expect(page.fetched).toHaveLength(4);
+    expect(page.listeners.size).toBe(0);
+    await waitFor('the server has none', () => open.size === 0);
+  });
+
+  test('are four for all clients together, and one that has waited for long is refused', async () => {
+    const { origin, open } = await startServer((response) => response.write('{'));
+    const [one, another] = [makePage(), makePage()];
+    openStreams(transportIn(one), origin, 4);
+    await waitFor('four streams are open', () => open.size === 4);
+    const refused = openStreams(transportIn(another), origin, 1);
+    await waitFor('it is refused', () => refused.length === 1);
+    expect(refused).toEqual(['TooManyPending']);
+    expect(another.fetched).toEqual([]);
+  });
+});
+
+describe('a call by fetch', () => {
+  test('follows no redirect', async () => {
+    const { origin, paths } = await startServer((response) => response.writeHead(307, { location: '/elsewhere' }).end());
+    const response = await firstValueFrom(transportIn(makePage()).exchange(postTo(origin), outcome));
+    expect(response.status).toBe(307);
+    expect(paths).toEqual(['/v3/watch']);
+  });
+
+  test('takes a redirect that the browser hides for one', async () => {
+    const fetchHidden = () => Promise.resolve({ status: 0, type: 'opaqueredirect', body: null });
+    const response = await firstValueFrom(transportIn(makePage({ fetch: fetchHidden })).exchange(postTo('http://127.0.0.1:1'), outcome));
+    expect(response.status).toBe(302);
+  });
+
+  test('fails if the response is too long, and ends it at the server', async () => {
+    const { origin, open } = await startServer((response) => response.write('x'.repeat(1_001)));
+    const failed = rejection(firstValueFrom(transportIn(makePage()).exchange(postTo(origin), outcome)));
+    expect(await failed).toMatchObject({ reason: 'ResponseTooLarge', rpc: 'Watch.Watch', endpoint: origin });
+    await waitFor('the server was notified', () => open.size === 0);
+  });
+
+  test('says of a response that was cut off that there was one', async () => {
+    const { origin } = await startServer((response) => {
+      response.write('{', () => response.socket?.destroy());
+    });
+    const failed = rejection(firstValueFrom(transportIn(makePage()).exchange(postTo(origin), outcome)));
+    expect(await failed).toMatchObject({ reason: 'ConnectionLost', message: expect.stringMatching(/^the answer was cut off: /) });
+  });
+
+  test('fails without having been sent where there is no fetch, as in jsdom', async () => {
+    let sent = false;
+    const request = { ...postTo('http://127.0.0.1:1'), onSent: () => (sent = true) };
+    const failed = rejection(firstValueFrom(transportIn(makePage({ fetch: undefined })).exchange(request, outcome)));
+    expect(await failed).toMatchObject({ reason: 'UnsupportedRuntime', rpc: 'Watch.Watch' });
+    expect(sent).toBe(false);
+  });
+
+  test('sends the header for the leader to the own origin of the page, and user-agent never', () => {
+    const request = { origin: 'http://a', headers: { 'user-agent': 'x', 'grpc-metadata-hasleader': 'true', accept: 'y' } };
+    expect(headersFor(request, 'http://a')).toEqual({ 'grpc-metadata-hasleader': 'true', accept: 'y' });
+    expect(headersFor(request, 'http://b')).toEqual({ accept: 'y' });
+  });
+});

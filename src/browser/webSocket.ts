@@ -1,7 +1,7 @@
 import { Observable } from 'rxjs';
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { parseJson } from '../model/validate.js';
-import { type DuplexPart, type DuplexRequest, responseTooLarge } from '../transport/http/transport.js';
+import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, responseTooLarge } from '../transport/http/transport.js';
 import type { BrowserHost, BrowserSocket } from './host.js';
 import type { PagePresence } from './pagePresence.js';
 
@@ -27,8 +27,9 @@ export function webSocketDuplex(request: DuplexRequest, { host, page, maxRespons
     let socket: BrowserSocket;
     try {
       socket = new host.WebSocket(origin.replace(/^http/, 'ws') + path, token === undefined ? [] : ['Bearer', token]);
-    } catch (cause) {
-      return subscriber.error(new EtcdError('CarrierUnusable', 'the browser refuses to open a WebSocket', { ...where, cause }));
+    } catch {
+      // The error of a browser is left out, as it quotes a token that is no valid subprotocol.
+      return subscriber.error(new EtcdError('CarrierUnusable', REFUSED, where));
     }
     let opened = false;
     let over = false;
@@ -74,18 +75,33 @@ function messageIn(data: unknown, maxBytes: number, where: ErrorDetails): unknow
   return parseJson(data, where);
 }
 
+const REFUSED =
+  'the browser refuses to open a WebSocket; is the page https and the endpoint http, or has the token a character that no subprotocol may have?';
+
 const lost = (message: string, where: ErrorDetails): EtcdError => new EtcdError('ConnectionLost', message, where);
 
 /**
  * Finds out why a WebSocket did not open, of which a browser says nothing. If the server answers a plain request, it or
- * a proxy before it speaks no WebSocket. The answer itself stays hidden, and needs no permission by CORS.
+ * a proxy before it speaks no WebSocket. A proxy may also respond in place of a server that is down. Its status shows
+ * only on the page's own origin: the answer of another stays hidden, and needs no permission by CORS.
  */
 async function whyRefused(host: BrowserHost, url: string, signal: AbortSignal, where: ErrorDetails): Promise<EtcdError> {
+  let status: number;
   try {
-    await host.fetch?.(url, { method: 'GET', headers: {}, signal, cache: 'no-store', redirect: 'follow', mode: 'no-cors' });
+    const response = await host.fetch?.(url, {
+      method: 'GET',
+      headers: {},
+      signal,
+      cache: 'no-store',
+      redirect: 'follow',
+      mode: 'no-cors',
+    });
+    status = response?.status ?? 0;
   } catch (cause) {
     return new EtcdError('Unreachable', 'no connection: the WebSocket was not opened, and the server does not answer', { ...where, cause });
   }
+  // A hidden status is 0.
+  if (status !== 0 && !NO_WEBSOCKET.has(status)) return new EtcdError('Unreachable', `HTTP ${status} in place of a WebSocket`, where);
   return new EtcdError(
     'CarrierUnusable',
     'the WebSocket was not opened, but the server answers; does a proxy drop the header Upgrade?',

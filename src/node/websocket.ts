@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { Observable, type Observer } from 'rxjs';
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { parseJson } from '../model/validate.js';
-import { type DuplexPart, type DuplexRequest, PARTIAL, responseTooLarge } from '../transport/http/transport.js';
+import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, PARTIAL, responseTooLarge } from '../transport/http/transport.js';
 import { BadFrame, CODE, FrameReader, frameOf, OPCODE, type FrameObserver } from './websocketFrames.js';
 import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
@@ -113,13 +113,6 @@ function agrees(answer: IncomingHttpHeaders, key: string, protocols: readonly st
     (protocol === undefined || protocols.includes(protocol))
   );
 }
-
-/**
- * Statuses that mean "no WebSocket here". A proxy that drops the header `Upgrade` passes on a plain GET. etcd's gateway
- * responds to that with 405 (v1) or 501 (v2). Servers that look at the handshake themselves respond with 400 or 426. A
- * 101 that switches to nothing is no valid response either.
- */
-const NO_WEBSOCKET: ReadonlySet<number> = new Set([101, 400, 405, 426, 501]);
 
 function refusal(status: number, answer: Parameters<typeof locationOf>[1], where: ErrorDetails): EtcdError {
   if (NO_WEBSOCKET.has(status)) {

@@ -13,7 +13,7 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** ASCII text, of which each character is a byte. */
   readonly body?: string;
-  /** The rest of the body, which is sent so many milliseconds after the first part. */
+  /** The rest of the body, which is sent so many milliseconds after the first part. A browser cannot send it. */
   readonly rest?: { readonly body: string; readonly afterMs: number };
   /** The name of the RPC, for errors: `KV.Put`. */
   readonly rpc: string;
@@ -77,6 +77,13 @@ export type DuplexPart =
 
 /** Shared by all streams, as nothing differs between them. */
 export const PARTIAL = { type: 'partial' } as const;
+
+/**
+ * Statuses that mean "no WebSocket here". A proxy that drops the header `Upgrade` passes on a plain GET. etcd's gateway
+ * responds to that with 405 (v1) or 501 (v2). Servers that look at the handshake themselves respond with 400 or 426. A
+ * 101 that switches to nothing is no valid response either.
+ */
+export const NO_WEBSOCKET: ReadonlySet<number> = new Set([101, 400, 405, 426, 501]);
 
 /** Returns the error of a response, or of a message of a stream, that is too long. */
 export const responseTooLarge = (where: ErrorDetails): EtcdError =>

@@ -5,10 +5,11 @@ import { WebSocket } from 'undici';
 import { headersFor } from '../../../src/browser/fetchRequest.js';
 import { fetchTransport } from '../../../src/browser/fetchTransport.js';
 import type { BrowserHost, FetchInit } from '../../../src/browser/host.js';
+import { hasReason } from '../../../src/errors/index.js';
 import type { HttpRequest, HttpResponse } from '../../../src/transport/http/transport.js';
 import { listenSomewhere } from '../../support/ports.js';
 import { waitFor } from '../../support/waitFor.js';
-import { rejection } from '../transport/support.js';
+import { expectSilentAbout, rejection } from '../transport/support.js';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -160,5 +161,36 @@ describe('a call by fetch', () => {
     const request = { origin: 'http://a', headers: { 'user-agent': 'x', 'grpc-metadata-hasleader': 'true', accept: 'y' } };
     expect(headersFor(request, 'http://a')).toEqual({ 'grpc-metadata-hasleader': 'true', accept: 'y' });
     expect(headersFor(request, 'http://b')).toEqual({ accept: 'y' });
+  });
+});
+
+describe('a WebSocket that does not open', () => {
+  const open = (page: Page, origin: string, token?: string) => {
+    const { path, headers, rpc } = postTo(origin);
+    return rejection(firstValueFrom(transportIn(page).duplex({ origin, path, headers, rpc, token, carrier: 'websocket' })));
+  };
+
+  test.each([
+    [405, 'CarrierUnusable'],
+    [501, 'CarrierUnusable'],
+    [502, 'Unreachable'],
+  ])('fails, where a plain request gets HTTP %d, with %s', async (status, reason) => {
+    const { origin } = await startServer((response) => response.writeHead(status).end());
+    expect(await open(makePage(), origin)).toMatchObject({ reason, rpc: 'Watch.Watch', endpoint: origin });
+  });
+
+  test('fails with CarrierUnusable if the answer of another origin is hidden, and Unreachable if there is none', async () => {
+    const hidden = () => Promise.resolve({ status: 0, type: 'opaque', body: null });
+    expect(await open(makePage({ fetch: hidden }), 'http://127.0.0.1:1')).toMatchObject({ reason: 'CarrierUnusable' });
+    expect(await open(makePage(), 'http://127.0.0.1:1')).toMatchObject({ reason: 'Unreachable' });
+  });
+
+  test('does not show the token which the browser quotes as no subprotocol', async () => {
+    function Refusing(_: string, protocols: readonly string[]): never {
+      throw new DOMException(`The subprotocol '${String(protocols[1])}' is invalid.`, 'SyntaxError');
+    }
+    const error = await open(makePage({ WebSocket: Refusing as unknown as BrowserHost['WebSocket'] }), 'http://127.0.0.1:1', 'my secret');
+    expect(hasReason(error, 'CarrierUnusable')).toBe(true);
+    expectSilentAbout(error, 'my secret');
   });
 });

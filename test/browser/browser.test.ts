@@ -26,7 +26,7 @@ describe.each([
     site = await startSite(etcd.endpoint);
   });
   afterEach(async () => {
-    for (const { page } of pages.splice(0)) await page.close();
+    for (const page of pages.splice(0)) await page.close();
   });
   afterAll(async () => {
     await site.close();

@@ -20,6 +20,7 @@ const layers = [
   ['client', '^src/client\\.ts$'],
   ['index', '^src/(index|index\\.browser|api)\\.ts$'],
   ['testing', '^src/testing/(?!store/)'],
+  ['angular', '^src/angular/'],
 ];
 
 /** The implementations of the interface Wire, with what each platform adds to it. */
@@ -80,6 +81,19 @@ module.exports = {
       to: { path: '^src/client\\.ts$' },
     },
     {
+      name: 'angular-uses-the-public-face',
+      comment: 'By the name of the package, so that bundlers choose the client for the platform.',
+      severity: 'error',
+      from: { path: '^src/angular/' },
+      to: { path: '^(src|operators)/', pathNot: '^src/(angular/|index\\.ts$)' },
+    },
+    {
+      name: 'only-angular-knows-angular',
+      severity: 'error',
+      from: { path: '^(src|operators)/', pathNot: '^src/angular/' },
+      to: { path: 'node_modules/@angular/' },
+    },
+    {
       name: 'known-layer',
       comment: 'A new folder in src needs its place in the list of layers.',
       severity: 'error',
@@ -116,10 +130,10 @@ module.exports = {
       name: 'no-orphans',
       comment: 'Each file is reached from what the package exports.',
       severity: 'error',
-      from: { path: '^(src|operators|src/testing|src/testing/store)/index(\\.browser)?\\.ts$' },
+      from: { path: '^(src|operators|src/testing|src/testing/store|src/angular)/index(\\.browser)?\\.ts$' },
       to: {
         path: '^(src|operators)/',
-        pathNot: '^(src|operators|src/testing|src/testing/store)/index(\\.browser)?\\.ts$',
+        pathNot: '^(src|operators|src/testing|src/testing/store|src/angular)/index(\\.browser)?\\.ts$',
         reachable: false,
       },
     },

@@ -113,6 +113,8 @@ export default defineConfig(
       '@typescript-eslint/use-unknown-in-catch-callback-variable': 'off',
       // What is taken out of a client or a test server is a closure, without `this`.
       '@typescript-eslint/unbound-method': 'off',
+      // Angular's injectors are made by functions.
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
     },
   },
   {

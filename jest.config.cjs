@@ -11,11 +11,15 @@ module.exports = {
       '@swc/jest',
       { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' }, sourceMaps: 'inline' },
     ],
+    // Angular is there as ES modules only.
+    '/@angular/.+\\.mjs$': ['@swc/jest', { jsc: { target: 'es2022' }, module: { type: 'commonjs' } }],
   },
+  transformIgnorePatterns: ['/node_modules/(?!@angular/)'],
   moduleNameMapper: {
     '^rxetcd$': '<rootDir>/src/index.ts',
     '^rxetcd/operators$': '<rootDir>/operators/index.ts',
     '^rxetcd/testing$': '<rootDir>/src/testing/index.ts',
+    '^rxetcd/angular$': '<rootDir>/src/angular/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   // Tells only what hangs: a machine that does other work as well may take several times as long.

@@ -3,14 +3,15 @@
  * difference. `--accept` writes the reports instead. So a review sees each change of the public API.
  */
 import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const REPORTS = join(root, 'test/package/api');
+const TEMP = join(root, '.cache/api');
 const accept = process.argv.includes('--accept');
-const ENTRIES = { rxetcd: 'src', 'rxetcd-operators': 'operators', 'rxetcd-testing': 'src/testing' };
+const ENTRIES = { rxetcd: 'src', 'rxetcd-operators': 'operators', 'rxetcd-testing': 'src/testing', 'rxetcd-angular': 'src/angular' };
 
 const silent = { default: { logLevel: ExtractorLogLevel.None } };
 
@@ -20,13 +21,13 @@ const configOf = (name, folder) =>
     configObject: {
       projectFolder: root,
       mainEntryPointFilePath: join(root, 'dist/esm', folder, 'index.d.ts'),
-      compiler: { tsconfigFilePath: join(root, 'tsconfig.esm.json'), skipLibCheck: true },
+      compiler: { tsconfigFilePath: join(TEMP, 'tsconfig.json'), skipLibCheck: true },
       newlineKind: 'lf',
       apiReport: {
         enabled: true,
         reportFileName: `${name}.api.md`,
         reportFolder: REPORTS,
-        reportTempFolder: join(root, '.cache/api'),
+        reportTempFolder: TEMP,
         includeForgottenExports: true,
       },
       docModel: { enabled: false },
@@ -40,6 +41,15 @@ const configOf = (name, folder) =>
   });
 
 mkdirSync(REPORTS, { recursive: true });
+// An entry point that imports `rxetcd` by its name has it in its report as it has any package, by an import.
+const ours = join(TEMP, 'node_modules/rxetcd/index.d.ts');
+mkdirSync(dirname(ours), { recursive: true });
+writeFileSync(ours, "export * from '../../../../dist/esm/src/index.js';\n");
+const compilerOptions = { rootDir: root, paths: { rxetcd: [ours] } };
+writeFileSync(
+  join(TEMP, 'tsconfig.json'),
+  JSON.stringify({ extends: '../../tsconfig.esm.json', compilerOptions, files: [ours], include: [] }),
+);
 const changed = Object.entries(ENTRIES).filter(([name, folder]) => {
   const { apiReportChanged } = Extractor.invoke(configOf(name, folder), {
     localBuild: accept,

@@ -15,8 +15,8 @@ const COPIES = {
   node: { 'src/index': 'src/index', 'operators/index': 'operators/index' },
   browser: { 'src/index': 'src/index.browser', 'operators/index': 'operators/index' },
 };
-/** Nothing that a program loads has parts of this one. */
-const TESTING = 'src/testing/index';
+/** Nothing that a program loads has parts of these. */
+const ASIDE = ['src/testing/index', 'src/angular/index'];
 
 const require = createRequire(import.meta.url);
 const rxjs = require.resolve('rxjs/package.json');
@@ -64,7 +64,7 @@ async function uncommented(text) {
 async function chunks(folder, entries) {
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: Object.entries({ ...entries, [TESTING]: TESTING }).map(([out, path]) => ({ in: `${path}.ts`, out })),
+    entryPoints: [...Object.entries(entries), ...ASIDE.map((each) => [each, each])].map(([out, path]) => ({ in: `${path}.ts`, out })),
     // One entry more that shares all with the others, which leaves them empty but for their names. For these Node reads a whole file of CommonJS that is
     // imported, and slowly.
     stdin: {
@@ -82,6 +82,8 @@ async function chunks(folder, entries) {
     platform: 'node',
     target: 'node20',
     packages: 'external',
+    // The client is the one of this copy.
+    alias: { rxetcd: join(root, `${entries['src/index']}.ts`) },
     write: false,
   });
   return outputFiles.filter(({ path }) => path !== join(folder, 'stdin.js'));

@@ -36,7 +36,9 @@ try {
   checkBareGlobals();
   checkLoaded();
   checkUndici();
-  await checkTestingSize();
+  await checkAdded('testing', 25_000);
+  await checkAdded('angular', 3_000);
+  checkAngular();
   const [nodeNext, bundler] = [
     { layout: 'npm', module: 'NodeNext', moduleResolution: 'NodeNext' },
     { layout: 'pnpm', module: 'ESNext', moduleResolution: 'Bundler' },
@@ -61,7 +63,7 @@ function checkContents({ files, size, unpackedSize }) {
   const paths = files.map(({ path }) => path);
   for (const path of ['package.json', 'LICENSE', 'README.md']) check(paths.includes(path), `the package has no ${path}`);
   const known =
-    /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+|dist\/(cjs|browser)\/package\.json|dist\/(cjs|browser)\/chunks\/[\w-]+\.js|dist\/browser\/(src|operators|src\/testing)\/index\.js|dist\/(esm|cjs)\/(src|operators)\/.+\.(js|d\.ts))$/;
+    /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+|dist\/(cjs|browser)\/package\.json|dist\/(cjs|browser)\/chunks\/[\w-]+\.js|dist\/browser\/(src|operators|src\/testing|src\/angular)\/index\.js|dist\/(esm|cjs)\/(src|operators)\/.+\.(js|d\.ts))$/;
   for (const path of paths) check(known.test(path), `${path} has no place in the package`);
   console.log(`${paths.length} files, ${Math.round(size / 1024)} kB packed, ${Math.round(unpackedSize / 1024)} kB unpacked`);
 }
@@ -74,8 +76,14 @@ function install({ filename }) {
   cpSync(join(modules, 'package'), join(modules, manifest.name), { recursive: true });
   rmSync(join(modules, 'package'), { recursive: true });
   for (const name of [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies), '@types', 'undici-types']) {
-    symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
+    linkInto(modules, name);
   }
+}
+
+/** Links a package of ours. That of a scope is in a folder of the scope. */
+function linkInto(modules, name) {
+  mkdirSync(dirname(join(modules, name)), { recursive: true });
+  symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
 }
 
 /** The first example of README.md, in an empty folder and against a real etcd. */
@@ -229,7 +237,7 @@ function callWith(title, files, expected) {
   const modules = join(project, 'node_modules');
   cpSync(join(folder, 'node_modules', manifest.name), join(modules, manifest.name), { recursive: true });
   for (const name of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
-    if (name !== 'undici' || files === undefined) symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
+    if (name !== 'undici' || files === undefined) linkInto(modules, name);
   }
   for (const [name, text] of Object.entries(files ?? {})) {
     const path = join(modules, 'undici', name);
@@ -267,19 +275,48 @@ async function bundleAndRun(title, options) {
   if (ok) console.log(`✓ ${title}: runs and ends`);
 }
 
-/** A test of a web page loads it, too. */
-async function checkTestingSize() {
+/** Pages load these entry points, and tests of pages. */
+async function checkAdded(entry, most) {
   const sizeOf = async (...entries) => {
-    const contents = entries.map((entry) => `export * from './${entry}/index.js';`).join('');
+    const contents = entries.map((each) => `export * from './${each}/index.js';`).join('');
     const resolveDir = join(folder, 'node_modules', manifest.name, 'dist', 'esm');
     const options = { bundle: true, minify: true, format: 'esm', platform: 'node', packages: 'external', write: false };
     const { outputFiles } = await build({ stdin: { contents, resolveDir }, ...options });
     return gzipSync(outputFiles[0].contents).length;
   };
-  const bytes = (await sizeOf('src', 'src/testing')) - (await sizeOf('src'));
-  const ok = bytes <= 25_000;
-  check(ok, `rxetcd/testing adds ${bytes} bytes (gzip) to a program with a client, at most 25 000`);
-  if (ok) console.log(`✓ rxetcd/testing adds ${bytes} bytes (gzip) to a program with a client`);
+  const bytes = (await sizeOf('src', `src/${entry}`)) - (await sizeOf('src'));
+  const ok = bytes <= most;
+  check(ok, `rxetcd/${entry} adds ${bytes} bytes (gzip) to a program with a client, at most ${most}`);
+  if (ok) console.log(`✓ rxetcd/${entry} adds ${bytes} bytes (gzip) to a program with a client`);
+}
+
+/** The client of rxetcd/angular is the one of rxetcd, whatever the conditions: an error of its options shows it. */
+function checkAngular() {
+  const test = `
+    const injector = createEnvironmentInjector([provideEtcd({ endpoints: [] })], null);
+    let same = false;
+    try { runInInjectionContext(injector, () => injectEtcd()); } catch (error) { same = error instanceof InvalidOptionError; }
+    console.log(same);`;
+  const names = {
+    '@angular/core': 'createEnvironmentInjector, runInInjectionContext',
+    [`${manifest.name}/angular`]: 'provideEtcd, injectEtcd',
+    [manifest.name]: 'InvalidOptionError',
+  };
+  const compiler = JSON.stringify(join(root, 'node_modules/@angular/compiler/fesm2022/compiler.mjs'));
+  const imports = Object.entries(names).map(([from, wanted]) => `import { ${wanted} } from '${from}';`);
+  const requires = Object.entries(names).map(([from, wanted]) => `const { ${wanted} } = require('${from}');`);
+  const programs = { import: `import ${compiler};${imports.join('')}${test}`, require: `require(${compiler});${requires.join('')}${test}` };
+  for (const [how, program] of Object.entries(programs)) {
+    // Angular is there as ES modules only, which older Nodes cannot require.
+    if (how === 'require' && process.features.require_module !== true) continue;
+    for (const conditions of [[], ['--conditions=browser']]) {
+      const args = [...conditions, '--no-warnings', `--input-type=${how === 'import' ? 'module' : 'commonjs'}`, '--eval', program];
+      const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+      const title = `${how} ${conditions.join()}`.trim();
+      check(stdout === 'true\n', `rxetcd/angular (${title}) has another client than rxetcd: ${stdout}${stderr}`);
+      if (stdout === 'true\n') console.log(`✓ rxetcd/angular (${title}) has the client of rxetcd`);
+    }
+  }
 }
 
 /** A page for a browser: what a bundler takes for it, and how much that is. */

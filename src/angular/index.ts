@@ -1,0 +1,8 @@
+/**
+ * Provides a client to Angular's injectors, and shows what lives in etcd as signals. Start with {@link provideEtcd} and
+ * {@link liveValueSignal}.
+ *
+ * @module rxetcd/angular
+ */
+export { ETCD, injectEtcd, provideEtcd } from './provideEtcd.js';
+export { connectionSignal, liveSignal, liveValueSignal, type LiveSignalOptions } from './signals.js';

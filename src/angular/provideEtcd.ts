@@ -1,0 +1,57 @@
+import { DestroyRef, inject, InjectionToken, makeEnvironmentProviders, NgZone, type EnvironmentProviders } from '@angular/core';
+// By its name: the conditions of the bundler then choose the client for the platform, and it exists once.
+import { createClient, type Client, type ClientOptions } from 'rxetcd';
+
+/**
+ * The token of the client. A test provides its own client with `{ provide: ETCD, useValue: createTestEtcd().etcd }`. A
+ * client that is provided so is not closed.
+ */
+export const ETCD = new InjectionToken<Client>('client of rxetcd (see provideEtcd)');
+
+/**
+ * Provides a client. It is created when it is first injected, and closed with its injector: held leases and locks are
+ * released. No request is sent before the first subscription.
+ *
+ * ```ts
+ * bootstrapApplication(App, { providers: [provideEtcd({ endpoints: '/etcd' })] });
+ * ```
+ *
+ * @param options the options of `createClient`, or a function that returns them and may call `inject`
+ * @param token for several clients, an `InjectionToken<Client>` of your own; the default is {@link ETCD}
+ */
+export function provideEtcd(
+  options: ClientOptions | (() => ClientOptions) = {},
+  token: InjectionToken<Client> = ETCD,
+): EnvironmentProviders {
+  const useFactory = (): Client => {
+    const etcd = outsideZone()(() => createClient(typeof options === 'function' ? options() : options));
+    inject(DestroyRef).onDestroy(() => void etcd.close());
+    return etcd;
+  };
+  return makeEnvironmentProviders([{ provide: token, useFactory }]);
+}
+
+/**
+ * Returns the client that {@link provideEtcd} provides. Call it where `inject` can be called.
+ *
+ * ```ts
+ * class Colors {
+ *   private readonly etcd = injectEtcd();
+ *   readonly save = (color: string) => this.etcd.kv.put('app/color', color);
+ * }
+ * ```
+ *
+ * @param token the token that was passed to `provideEtcd`; the default is {@link ETCD}
+ */
+export function injectEtcd(token: InjectionToken<Client> = ETCD): Client {
+  return inject(token);
+}
+
+/**
+ * Returns how to run a function outside of Angular's zone. With zone.js, a timer of a watch would otherwise run change
+ * detection, and keep the app from becoming stable.
+ */
+export function outsideZone(): <T>(run: () => T) => T {
+  const zone = inject(NgZone, { optional: true });
+  return (run) => (zone === null ? run() : zone.runOutsideAngular(run));
+}

@@ -1,0 +1,179 @@
+import {
+  assertInInjectionContext,
+  computed,
+  DestroyRef,
+  effect,
+  inject,
+  Injector,
+  PendingTasks,
+  PLATFORM_ID,
+  runInInjectionContext,
+  signal,
+  untracked,
+  type Signal,
+} from '@angular/core';
+import type { Decoder } from 'io-ts';
+import { finalize, of, takeUntil, takeWhile, timer, type Observable } from 'rxjs';
+import {
+  EtcdError,
+  isEtcdError,
+  type BytesLike,
+  type ConnectionState,
+  type KeyValue,
+  type Namespace,
+  type Range,
+  type ViewState,
+} from 'rxetcd';
+import { injectEtcd, outsideZone } from './provideEtcd.js';
+
+/** The options of a signal. */
+export interface LiveSignalOptions {
+  /** The client, or a namespace of it. The default is `injectEtcd()`. */
+  readonly etcd?: Namespace;
+  /** The injector that the signal ends with. The default is the one of the present injection context. */
+  readonly injector?: Injector;
+  /**
+   * The longest time that rendering on a server waits for the first value, in milliseconds. The default is 2 000. After
+   * it the page is rendered with `loading`.
+   */
+  readonly serverTimeoutMs?: number;
+}
+
+const LOADING = { status: 'loading', value: undefined, error: undefined } as const;
+
+/**
+ * Shows the state of `liveValueState(key)` as a signal. It is `loading` at once, and never throws when it is read: an
+ * invalid value or a lost connection is a state. It ends with its component or service.
+ *
+ * ```ts
+ * class Banner {
+ *   readonly site = input.required<string>();
+ *   readonly config = liveValueSignal(() => `sites/${this.site()}/config`, { codec: t.type({ color: t.string }) });
+ * }
+ * // In the template: {{ config().value?.color }} {{ config().status }}
+ * ```
+ *
+ * @param key a key, or a function that reads signals. When its result changes, the signal is `loading` again and
+ * follows the new key. While it is `undefined`, no key is followed. If it throws, the state is `failed`.
+ * @param options.codec the codec of the value, which is read as JSON
+ */
+export function liveValueSignal<A>(
+  key: BytesLike | (() => BytesLike | undefined),
+  options: LiveSignalOptions & { readonly codec: Decoder<unknown, A> },
+): Signal<ViewState<A | undefined>> {
+  const { codec } = options;
+  return inContextOf(liveValueSignal, options, (etcd) => {
+    if (typeof key !== 'function') return shownNow(etcd.liveValueState(key, { codec }), LOADING, options);
+    return shownReactively(key, (current) => etcd.liveValueState(current, { codec }), options);
+  });
+}
+
+/**
+ * Shows the state of `liveState(range)` as a signal: a map of the keys with their values, in order. It is `loading` at
+ * once, never throws when it is read, and ends with its component or service.
+ *
+ * ```ts
+ * class ServiceList {
+ *   readonly services = liveSignal({ prefix: 'services/' });
+ *   readonly names = computed(() => [...(this.services().value?.keys() ?? [])]);
+ * }
+ * ```
+ *
+ * @param range a range, or a function that reads signals, as the key of {@link liveValueSignal}
+ */
+export function liveSignal(
+  range: Range | (() => Range | undefined),
+  options: LiveSignalOptions = {},
+): Signal<ViewState<ReadonlyMap<string, KeyValue>>> {
+  return inContextOf(liveSignal, options, (etcd) => {
+    if (typeof range !== 'function') return shownNow(etcd.liveState(range), LOADING, options);
+    return shownReactively(range, (current) => etcd.liveState(current), options);
+  });
+}
+
+/**
+ * Shows `connection$` as a signal: the state of the connection under the watches. On a server it stays as it is at the
+ * call.
+ *
+ * ```ts
+ * class Status {
+ *   private readonly connection = connectionSignal();
+ *   readonly offline = computed(() => this.connection().status === 'reconnecting');
+ * }
+ * ```
+ */
+export function connectionSignal(options: Omit<LiveSignalOptions, 'serverTimeoutMs'> = {}): Signal<ConnectionState> {
+  return inContextOf(connectionSignal, options, (etcd) => shownNow<ConnectionState>(etcd.connection$, { status: 'idle' }, options));
+}
+
+/** Runs a function in the injection context that the options name, with the client that they name. */
+function inContextOf<T>(caller: (...args: never[]) => unknown, options: LiveSignalOptions, run: (etcd: Namespace) => T): T {
+  if (options.injector === undefined) assertInInjectionContext(caller);
+  return runInInjectionContext(options.injector ?? inject(Injector), () => run(options.etcd ?? injectEtcd()));
+}
+
+/** Subscribes at once, and until the injector is destroyed. */
+function shownNow<T extends { readonly status: string }>(source: Observable<T>, initial: T, options: LiveSignalOptions): Signal<T> {
+  const shown = signal(initial);
+  inject(DestroyRef).onDestroy(subscriber(options)(source, (state) => shown.set(state)));
+  return shown.asReadonly();
+}
+
+/**
+ * Subscribes in an effect, as inputs have no values before. A state is shown only while its source is the present one:
+ * the effect runs later than a template reads the signal.
+ */
+function shownReactively<A extends Range, T>(
+  argument: () => A | undefined,
+  stateOf: (argument: A) => Observable<ViewState<T>>,
+  options: LiveSignalOptions,
+): Signal<ViewState<T>> {
+  const subscribe = subscriber(options);
+  // By itself, as it compares: a dependency may change while the key remains.
+  const current = computed(argument);
+  const source = computed(() => {
+    try {
+      const given = current();
+      return given === undefined ? of(LOADING) : stateOf(given);
+    } catch (error) {
+      return of(failed(error));
+    }
+  });
+  const shown = signal<{ readonly of: unknown; readonly state: ViewState<T> }>({ of: undefined, state: LOADING });
+  effect((onCleanup) => {
+    const present = source();
+    onCleanup(untracked(() => subscribe(present, (state) => shown.set({ of: present, state }))));
+  });
+  return computed(() => (shown().of === source() ? shown().state : LOADING));
+}
+
+/**
+ * Returns a function that subscribes to a source and returns how to unsubscribe. On a server it does so for the first
+ * value only: rendering waits for that, and then nothing is kept open.
+ */
+function subscriber({ serverTimeoutMs = 2_000 }: LiveSignalOptions) {
+  const outside = outsideZone();
+  const server = inject(PLATFORM_ID, { optional: true }) === 'server' ? inject(PendingTasks) : undefined;
+  return <T extends { readonly status: string }>(source: Observable<T>, next: (state: T) => void): (() => void) => {
+    const done = server?.add();
+    const states =
+      done === undefined
+        ? source
+        : source.pipe(
+            takeWhile(({ status }) => status === 'loading', true),
+            takeUntil(timer(serverTimeoutMs)),
+            finalize(done),
+          );
+    // eslint-disable-next-line rxjs-x/no-ignored-error -- a failure is a state, and none of these Observables errors
+    const subscription = outside(() => states.subscribe(next));
+    return () => subscription.unsubscribe();
+  };
+}
+
+/** The state for an argument that threw. */
+function failed(error: unknown): ViewState<never> {
+  const told = isEtcdError(error)
+    ? error
+    : new EtcdError('InvalidArgument', `a signal has no key or range: ${String(error)}`, { cause: error });
+  return { status: 'failed', value: undefined, error: told };
+}

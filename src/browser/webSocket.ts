@@ -2,6 +2,7 @@ import { Observable } from 'rxjs';
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { parseJson } from '../model/validate.js';
 import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, responseTooLarge } from '../transport/http/transport.js';
+import { Outgoing } from '../transport/streams/outgoing.js';
 import type { BrowserHost, BrowserSocket } from './host.js';
 import type { PagePresence } from './pagePresence.js';
 
@@ -31,11 +32,16 @@ export function webSocketDuplex(request: DuplexRequest, { host, page, maxRespons
       // The error of a browser is left out, as it quotes a token that is no valid subprotocol.
       return subscriber.error(new EtcdError('CarrierUnusable', REFUSED, where));
     }
+    // Called by name: a browser refuses its own functions as methods of another object.
+    const outgoing = new Outgoing(
+      (text) => socket.send(text),
+      (run) => queueMicrotask(run),
+    );
     let opened = false;
     let over = false;
     socket.onopen = () => {
       opened = true;
-      subscriber.next({ type: 'open', send: (message) => socket.send(message) });
+      subscriber.next({ type: 'open', send: outgoing.send });
     };
     socket.onmessage = ({ data }) => {
       try {
@@ -56,7 +62,10 @@ export function webSocketDuplex(request: DuplexRequest, { host, page, maxRespons
     return () => {
       cancel();
       probe.abort();
-      if (!over) leaving.add(closed(socket));
+      if (over) return;
+      // Sent together with the close frame: etcd must know of the end before it has responded to the last message.
+      outgoing.flush();
+      leaving.add(closed(socket));
     };
   });
 

@@ -10,6 +10,7 @@ import type { Dispatcher } from 'undici';
 import { connectionError } from './connectionError.js';
 import { locationOf, targetOf } from '../transport/json/pageError.js';
 import { connectionFor, type Carrying } from './dedicatedConnection.js';
+import { Outgoing } from '../transport/streams/outgoing.js';
 
 /** Headers that a handshake does not need. */
 const OWN_HEADERS = new Set(['content-type']);
@@ -132,9 +133,12 @@ const NOTHING = new Uint8Array(0);
 
 /** Runs a WebSocket after its handshake. undici no longer controls the connection. */
 export class OpenSocket implements FrameObserver {
-  private readonly outgoing = new Outgoing((text) => {
-    if (this.state === 'open') this.write(OPCODE.text, Buffer.from(text, 'latin1'));
-  });
+  private readonly outgoing = new Outgoing(
+    (text) => {
+      if (this.state === 'open') this.write(OPCODE.text, Buffer.from(text, 'latin1'));
+    },
+    (run) => process.nextTick(run),
+  );
   private readonly frames: FrameReader;
   private state: 'open' | 'left' | 'over' = 'open';
   /** The payload of the last ping, until it is answered. */
@@ -238,37 +242,3 @@ export class OpenSocket implements FrameObserver {
 
 const lost = (code: number, where: ErrorDetails): EtcdError =>
   new EtcdError('ConnectionLost', `the stream ended (WebSocket code ${code})`, where);
-
-/**
- * The length, in characters, at which messages are sent without waiting for more. A server reads a frame to its end
- * before it looks at the first message in it.
- */
-const LONG = 32_768;
-
-/**
- * Sends the messages of a turn together, one on each line. The frame around a message, and the write to the socket,
- * cost several times as much as the message. To the server's proxy all frames are one text of JSON values, wherever it
- * is cut.
- */
-export class Outgoing {
-  private lines = '';
-
-  constructor(private readonly write: (text: string) => void) {}
-
-  readonly send = (message: string): void => {
-    if (this.lines === '') {
-      this.lines = message;
-      process.nextTick(() => this.flush());
-    } else {
-      this.lines += `\n${message}`;
-    }
-    if (this.lines.length >= LONG) this.flush();
-  };
-
-  /** Sends the messages that wait. A caller that is about to close the stream must not wait for the end of the turn. */
-  flush(): void {
-    const { lines } = this;
-    this.lines = '';
-    if (lines !== '') this.write(lines);
-  }
-}

@@ -12,12 +12,17 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
+type Way = readonly [version: string, way: 'across origins' | 'through the site'];
+
 /** The ways to an etcd: across origins, as its CORS allows, or through the site of the page. */
-describe.each([
+const WAYS: readonly Way[] = [
   ['3.5', 'across origins'],
   ['3.4', 'across origins'],
   ['3.3', 'through the site'],
-] as const)('a page with etcd %s, %s', (version, way) => {
+];
+
+/** Starts an etcd and a site for the tests of a block. Returns them, and the function that opens a page with a client. */
+function withPages(...[version, way]: Way) {
   let etcd: EtcdServer;
   let site: Site;
   const pages: ClientPage[] = [];
@@ -32,12 +37,18 @@ describe.each([
     await site.close();
     await etcd.stop();
   });
-
-  const open = async (options: ClientOptions = {}): Promise<ClientPage> => {
-    const opened = await ClientPage.open(browser, site, { endpoints: way === 'across origins' ? etcd.endpoint : '/etcd', ...options });
-    pages.push(opened);
-    return opened;
+  return {
+    etcd: () => etcd,
+    open: async (options: ClientOptions = {}): Promise<ClientPage> => {
+      const opened = await ClientPage.open(browser, site, { endpoints: way === 'across origins' ? etcd.endpoint : '/etcd', ...options });
+      pages.push(opened);
+      return opened;
+    },
   };
+}
+
+describe.each(WAYS)('a page with etcd %s, %s', (...way: Way) => {
+  const { open } = withPages(...way);
 
   test('makes calls, and sees every change over a WebSocket', async () => {
     const page = await open();
@@ -56,24 +67,39 @@ describe.each([
     expect(lock).toEqual(['begins', 'ends', 'begins', 'ends']);
   });
 
+  test('watches over chunked responses', async () => {
+    const page = await open({ streams: { carrier: 'chunked' } });
+    expect(await page.call('watch', 'chunked/')).toEqual({ seen: ['1', '2', '3', 'delete'], carrier: 'chunked' });
+  });
+});
+
+describe.each(WAYS)('a page that goes away, with etcd %s, %s', (...way: Way) => {
+  const { etcd, open } = withPages(...way);
+
+  /**
+   * Waits until the server has no watch. The gateway of Debian's etcd 3.5 misses the end of a WebSocket now and then,
+   * until it writes to it: there, the watched key changes meanwhile.
+   */
+  const allLeft = async (watched: string): Promise<void> => {
+    const writer = createClient({ endpoints: etcd().endpoint });
+    await waitForValue(
+      async () => {
+        if (way[0] === '3.5') await lastValueFrom(writer.kv.put(watched, 'meanwhile'));
+        return watchersAt(etcd());
+      },
+      (count) => count === 0,
+    );
+    await writer.close();
+  };
+
   test('leaves no watch at the server when it is left', async () => {
     const page = await open();
     await page.call('collect', 'left/');
     await page.call('put', 'left/a', 'one');
     await page.page.waitForFunction('document.title.includes("one")');
-    expect(await watchersAt(etcd)).toBeGreaterThan(0);
+    expect(await watchersAt(etcd())).toBeGreaterThan(0);
     await page.page.goto('about:blank');
-    expect(
-      await waitForValue(
-        () => watchersAt(etcd),
-        (count) => count === 0,
-      ),
-    ).toBe(0);
-  });
-
-  test('watches over chunked responses', async () => {
-    const page = await open({ streams: { carrier: 'chunked' } });
-    expect(await page.call('watch', 'chunked/')).toEqual({ seen: ['1', '2', '3', 'delete'], carrier: 'chunked' });
+    await allLeft('left/a');
   });
 
   test('ends its streams when it is frozen, and sees what happened meanwhile', async () => {
@@ -82,10 +108,7 @@ describe.each([
     await page.call('put', 'frozen/a', 'one');
     await page.page.waitForFunction('document.title.includes("one")');
     await page.page.evaluate('document.dispatchEvent(new Event("freeze"))');
-    await waitForValue(
-      () => watchersAt(etcd),
-      (count) => count === 0,
-    );
+    await allLeft('frozen/a');
     await page.call('put', 'frozen/a', 'two');
     expect(await page.page.title()).not.toContain('two');
     await page.page.evaluate('document.dispatchEvent(new Event("resume"))');

@@ -1,12 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
-import { Outgoing } from '../../../../src/node/websocket.js';
+import { Outgoing } from '../../../../src/transport/streams/outgoing.js';
 
 const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('messages for a stream', () => {
   test('leave together when the turn is over, a line each, in their order', async () => {
     const written: string[] = [];
-    const outgoing = new Outgoing((text) => written.push(text));
+    const outgoing = new Outgoing(
+      (text) => written.push(text),
+      (run) => process.nextTick(run),
+    );
     outgoing.send('{"ID":"1"}');
     outgoing.send('{"ID":"2"}');
     expect(written).toEqual([]);
@@ -18,7 +21,10 @@ describe('messages for a stream', () => {
 
   test('leave at once where the stream is about to be closed, and not again at the end of the turn', async () => {
     const written: string[] = [];
-    const outgoing = new Outgoing((text) => written.push(text));
+    const outgoing = new Outgoing(
+      (text) => written.push(text),
+      (run) => process.nextTick(run),
+    );
     outgoing.send('{"ID":"1"}');
     outgoing.flush();
     outgoing.flush();
@@ -29,7 +35,10 @@ describe('messages for a stream', () => {
 
   test('leave in several pieces where they are many, each of which is read in a moment', async () => {
     const written: string[] = [];
-    const outgoing = new Outgoing((text) => written.push(text));
+    const outgoing = new Outgoing(
+      (text) => written.push(text),
+      (run) => process.nextTick(run),
+    );
     const messages = Array.from({ length: 10_000 }, (_, index) => `{"ID":"${index}"}`);
     messages.forEach(outgoing.send);
     await endOfTurn();

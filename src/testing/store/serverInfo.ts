@@ -52,13 +52,14 @@ function checks({ space, version }: Core, path: string, isVerbose: boolean): Sto
 }
 
 /** The metrics that a client may depend on, in the text format of Prometheus. */
-function metrics({ cluster, space, version, mvcc }: Core): string {
+function metrics({ cluster, space, version, mvcc, watches }: Core): string {
   const gauge = (name: string, help: string, value: number, labels = ''): string =>
     `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name}${labels} ${value}\n`;
   return [
     gauge('etcd_mvcc_db_total_size_in_bytes', 'Total size of the underlying database physically allocated in bytes.', space.size),
     gauge('etcd_mvcc_db_total_size_in_use_in_bytes', 'Total size of the underlying database logically in use in bytes.', space.inUse),
     gauge('etcd_debugging_mvcc_current_revision', 'The current revision of store.', mvcc.revision),
+    gauge('etcd_debugging_mvcc_watcher_total', 'Total number of watchers.', watches.count),
     gauge('etcd_server_has_leader', 'Whether or not a leader exists. 1 is existence, 0 is not.', 1),
     gauge(
       'etcd_server_id',

@@ -60,6 +60,13 @@ export class Watches {
     return () => this.index.delete(listener);
   }
 
+  /** The number of watches of all streams. */
+  get count(): number {
+    let count = 0;
+    for (const stream of this.streams) count += stream.size;
+    return count;
+  }
+
   add(stream: WatchStream): void {
     this.streams.add(stream);
   }
@@ -93,6 +100,10 @@ export class WatchStream {
     private readonly call: WatchCall,
   ) {
     all.add(this);
+  }
+
+  get size(): number {
+    return this.watches.size;
   }
 
   receive({ createRequest, cancelRequest, progressRequest }: DecodedBy<typeof WatchRequest>): void {

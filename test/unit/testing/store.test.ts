@@ -202,3 +202,13 @@ test('an answer without a codec is as the gateway writes it', () => {
     count: '1',
   });
 });
+
+test('the metrics count the watches that are open', () => {
+  const { open, store } = setUp();
+  const counted = () => /^etcd_debugging_mvcc_watcher_total (\d+)$/m.exec(store.get('/metrics').body)?.[1];
+  const watched = open(watchRpcs.watch, { createRequest: { key: 'a' } });
+  watched.send({ createRequest: { key: 'b' } });
+  expect(counted()).toBe('2');
+  watched.cancel();
+  expect(counted()).toBe('0');
+});

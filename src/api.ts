@@ -12,37 +12,28 @@ export type { PagesOptions } from './services/internal/pages.js';
 export type { LeaseService } from './services/lease.js';
 export type { AuthService, NewUser } from './services/auth.js';
 export type { HeldLease, LeaseEvent } from './concurrency/lease/heldLease.js';
-export type { LeaseClient } from './concurrency/lease/lease.js';
-export type { LeaseOptions } from './concurrency/lease/lease.js';
-export type { LockWaiter, LockOptions, LockHandle, TryLockOptions } from './concurrency/lock/lock.js';
+export type { LeaseClient, LeaseOptions } from './concurrency/lease/lease.js';
+export type { LockWaiter, LockOptions, LockHandle, TryLockOptions, ReadWriteLock, ReadWriteLockOptions } from './concurrency/lock/lock.js';
 export type { Reentrancy } from './concurrency/lock/reentrantLock.js';
 export type { Reacquire } from './concurrency/lock/reacquire.js';
 export type { SessionOptions } from './concurrency/lock/ownership.js';
 export type { CampaignOptions, Election, Leadership } from './concurrency/lock/election.js';
-export type { StmOptions, StmResult } from './concurrency/transaction/stm.js';
-export type { Isolation } from './concurrency/transaction/stm.js';
+export type { StmOptions, StmResult, Isolation, Transaction } from './concurrency/transaction/stm.js';
 export type { MaybeAsync } from './util/rx.js';
-export type { Transaction } from './concurrency/transaction/stm.js';
 export type { RetryOptions } from './concurrency/transaction/optimisticRetry.js';
-export type { Barrier, BarrierOptions } from './concurrency/recipes/barrier.js';
-export type { DoubleBarrier, BarrierHandle } from './concurrency/recipes/barrier.js';
+export type { Barrier, BarrierOptions, DoubleBarrier, BarrierHandle } from './concurrency/recipes/barrier.js';
 export type { Endpoint, EndpointOptions } from './concurrency/recipes/serviceEndpoint.js';
-export type { PriorityQueue } from './concurrency/recipes/queue.js';
-export type { EnqueueResult, Queue } from './concurrency/recipes/queue.js';
-export type { ReadWriteLock, ReadWriteLockOptions } from './concurrency/lock/lock.js';
+export type { PriorityQueue, EnqueueResult, Queue } from './concurrency/recipes/queue.js';
 export type { SemaphoreOptions } from './concurrency/recipes/semaphore.js';
 export type { Registration, RegisterOptions, Services, ServicesOptions } from './concurrency/recipes/serviceRegistry.js';
 export type { UpdateOptions, UpdateResult, Updater } from './concurrency/transaction/update.js';
 export type { ClusterService } from './services/cluster.js';
-export type { Alarm, MaintenanceService } from './services/maintenance.js';
-export type { SnapshotPart } from './services/maintenance.js';
+export type { Alarm, MaintenanceService, SnapshotPart } from './services/maintenance.js';
 export type { LockService } from './services/lock.js';
 export type { ElectionService } from './services/election.js';
 export type { HealthCheck, HealthChecks } from './services/serverInfo.js';
-export type { ServerHealth, ServerVersion } from './codec/serverInfo.js';
-export type { MetricFamily, MetricSample } from './codec/serverInfo.js';
-export type { RetryAction } from './transport/retryPolicy.js';
-export type { RetryDecision, RetryContext, RetryPolicy } from './transport/retryPolicy.js';
+export type { ServerHealth, ServerVersion, MetricFamily, MetricSample } from './codec/serverInfo.js';
+export type { RetryAction, RetryDecision, RetryContext, RetryPolicy } from './transport/retryPolicy.js';
 export type { RawCallOptions } from './services/rawCall.js';
 export type { Json } from './codec/wire.js';
 export type { WatchOnceOptions, WatchOptions } from './watch/watch.js';
@@ -53,7 +44,7 @@ export type { WatchFilter } from './watch/messages.js';
 export type { ConnectionState } from './watch/streams/streamManager.js';
 export type { StreamOptions } from './options/streamOptions.js';
 export type { Carrier } from './transport/streams/carrierSelector.js';
-export type { EventsBatch, ProgressBatch, WatchBatch } from './model/watchEvent.js';
+export type { EventsBatch, ProgressBatch, WatchBatch, DeleteEvent, PutEvent, WatchEvent } from './model/watchEvent.js';
 
 export {
   AmbiguousWriteError,
@@ -76,7 +67,6 @@ export type { OwnershipEvent, OwnershipLost } from './model/ownershipEvent.js';
 export { idToHex, leaseId, memberId, type ClusterId, type LeaseId, type MemberId } from './model/ids.js';
 export { KeyValue } from './model/keyValue.js';
 export { prefixEnd, toKeyRange, type KeyRange, type Range } from './model/range.js';
-export type { DeleteEvent, PutEvent, WatchEvent } from './model/watchEvent.js';
 export type {
   AlarmMember,
   AlarmResponse,

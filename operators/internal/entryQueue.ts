@@ -2,8 +2,8 @@ import type { Item, PutEntry } from './putEntry.js';
 import { Queue } from '../../src/model/queue.js';
 
 /**
- * Holds the entries that wait to be written. A key has one entry at a time that may be taken or is under way; those
- * that follow it wait behind it. etcd takes a key only once a txn, and carries out two txns in whatever order.
+ * Holds the entries that wait to be written. At most one entry of a key may be taken or is in progress, and
+ * later ones wait for it. etcd refuses a txn that puts a key twice, and two txns may run in any order.
  */
 export class EntryQueue<E extends PutEntry> {
   /** May be taken, in this order. */

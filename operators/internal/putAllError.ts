@@ -5,8 +5,8 @@ const SHOWN = 3;
 
 /**
  * `putAll` stopped, as a txn failed. `cause` is the error of the txn, and `reason` is that of `cause`. It is
- * `AmbiguousWrite` if it is unknown whether any entry was written, and otherwise the server's refusal. Each entry
- * that was taken from the source was emitted as written, or is in {@link open} or in {@link unwritten}.
+ * `AmbiguousWrite` if it is unknown whether any entry was written, and otherwise the server's refusal. An entry
+ * of the source was either emitted as written, or is in {@link open} or {@link unwritten}.
  */
 export class PutAllError<E extends PutEntry = PutEntry> extends EtcdError {
   override readonly name: string = 'PutAllError';

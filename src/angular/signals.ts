@@ -172,8 +172,8 @@ function subscriber({ serverTimeoutMs = 2_000 }: LiveSignalOptions) {
 
 /** The state for an argument that threw. */
 function failed(error: unknown): ViewState<never> {
-  const told = isEtcdError(error)
+  const reported = isEtcdError(error)
     ? error
     : new EtcdError('InvalidArgument', `a signal has no key or range: ${String(error)}`, { cause: error });
-  return { status: 'failed', value: undefined, error: told };
+  return { status: 'failed', value: undefined, error: reported };
 }

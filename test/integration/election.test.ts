@@ -55,7 +55,7 @@ describe('a campaign', () => {
     const { etcd } = fixture;
     const done: string[] = [];
     const work = etcd
-      .election('vote/work')
+      .election('vote/task')
       .campaign('node-1', TTL)
       .pipe(
         switchMap(({ key }) => {
@@ -68,7 +68,7 @@ describe('a campaign', () => {
       () => done,
       ({ length }) => length === 1,
     );
-    await only(etcd.kv.delete({ prefix: 'vote/work/' }));
+    await only(etcd.kv.delete({ prefix: 'vote/task/' }));
     expect(await working.failure()).toMatchObject({ reason: 'LockLost' });
     expect(done).toEqual([expect.stringMatching(/^begun /), 'stopped']);
   });

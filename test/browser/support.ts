@@ -1,12 +1,12 @@
 import { build } from 'esbuild';
 import { existsSync } from 'node:fs';
-import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import type { ClientOptions } from '../../src/index.js';
-import { listenSomewhere } from '../support/ports.js';
 import type { PageFunctions } from './page.js';
+import { serveSite, type Site } from './site.js';
+
+export type { Site } from './site.js';
 
 /** The names under which Debian and others install Chromium. */
 const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -20,66 +20,17 @@ export async function startBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
 }
 
-/** A web server with one page, which has the functions of page.ts, and passes `/etcd/…` on to an etcd. */
-export interface Site {
-  readonly origin: string;
-  close(): Promise<void>;
-}
-
-/** Serves the page, for an etcd that is reached through it. */
+/** Serves a page with the functions of page.ts, for an etcd that is reached through it. */
 export async function startSite(etcd: string): Promise<Site> {
   const { outputFiles } = await build({
     entryPoints: [join(__dirname, 'page.ts')],
     ...{ bundle: true, platform: 'browser', format: 'esm', write: false, logLevel: 'error' },
     tsconfigRaw: '{}',
   });
-  const [script] = outputFiles;
-  const upstream = (request: IncomingMessage) => ({
-    host: '127.0.0.1',
-    port: new URL(etcd).port,
-    method: request.method,
-    path: request.url?.replace(/^\/etcd/, ''),
-    headers: request.headers,
-  });
-  const server: Server = createServer((request, response) => {
-    if (request.url?.startsWith('/etcd/') === true) {
-      const onward = httpRequest(upstream(request), (answer) => {
-        response.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(response);
-        response.on('close', () => answer.destroy());
-      });
-      onward.on('error', () => response.destroy());
-      request.pipe(onward);
-    } else if (request.url === '/page.js') response.writeHead(200, { 'content-type': 'text/javascript' }).end(script?.contents);
-    else
-      response
-        .writeHead(200, { 'content-type': 'text/html' })
-        .end('<!doctype html><title></title><script type="module" src="/page.js"></script>');
-  });
-  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    const onward = httpRequest(upstream(request));
-    socket.on('error', () => onward.destroy());
-    onward.on('error', () => socket.destroy());
-    onward.on('response', (answer) => socket.end(`HTTP/1.1 ${answer.statusCode} no\r\nconnection: close\r\n\r\n`));
-    onward.on('upgrade', (answer: IncomingMessage, other: Socket, rest: Buffer) => {
-      const lines = Object.entries(answer.headers).map(([name, value]) => `${name}: ${String(value)}`);
-      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('\r\n')}\r\n\r\n`);
-      socket.write(rest);
-      other.on('error', () => socket.destroy()).on('close', () => socket.destroy());
-      socket.on('close', () => other.destroy());
-      other.pipe(socket).pipe(other);
-    });
-    onward.end(head);
-  });
-  const origin = `http://127.0.0.1:${await listenSomewhere(server)}`;
-  return {
-    origin,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const page = '<!doctype html><title></title><script type="module" src="/page.js"></script>';
+  return serveSite(etcd, (path) =>
+    path === '/page.js' ? { type: 'text/javascript', body: outputFiles[0]?.text ?? '' } : { type: 'text/html', body: page },
+  );
 }
 
 /** A page with a client. */

@@ -1,6 +1,6 @@
 import { defer, filter, type MonoTypeOperatorFunction } from 'rxjs';
 import { keyId, type KeyValue } from '../src/model/keyValue.js';
-import type { WatchEvent } from '../src/model/watchEvent.js';
+import type { WatchEvent } from '../src/model/events.js';
 
 /**
  * Drops puts that do not change the value of a key. etcd counts them as changes, and a writer that refreshes a key

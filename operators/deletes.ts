@@ -1,5 +1,5 @@
 import type { OperatorFunction } from 'rxjs';
-import type { DeleteEvent, WatchEvent } from '../src/model/watchEvent.js';
+import type { DeleteEvent, WatchEvent } from '../src/model/events.js';
 import { ofType } from './ofType.js';
 
 /**

@@ -2,7 +2,7 @@ import { Map as PersistentMap } from 'immutable';
 import { defer, filter, map, startWith, type OperatorFunction } from 'rxjs';
 import { checkArgument, checkOptions } from '../src/model/validate.js';
 import { keyId, type KeyValue } from '../src/model/keyValue.js';
-import type { WatchEvent } from '../src/model/watchEvent.js';
+import type { WatchEvent } from '../src/model/events.js';
 import { ITERABLE, KEY_VALUE } from './internal/validators.js';
 import type { WholeRevision } from './internal/revisionCursor.js';
 import { Snapshot } from '../src/model/immutableMapView.js';

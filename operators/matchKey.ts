@@ -1,6 +1,6 @@
 import { filter, type MonoTypeOperatorFunction } from 'rxjs';
 import { checkArgument, type OptionKind } from '../src/model/validate.js';
-import type { WatchEvent } from '../src/model/watchEvent.js';
+import type { WatchEvent } from '../src/model/events.js';
 
 /**
  * Selects keys by their text or a prefix, by a RegExp that matches from the start, or by a function that returns true.

@@ -1,6 +1,6 @@
 import { filter, type OperatorFunction } from 'rxjs';
 import { checkArgument, oneOf } from '../src/model/validate.js';
-import type { WatchEvent } from '../src/model/watchEvent.js';
+import type { WatchEvent } from '../src/model/events.js';
 
 /**
  * Passes events of one type, and narrows their TypeScript type with it. Named after the operator of NgRx and

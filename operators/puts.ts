@@ -1,5 +1,5 @@
 import type { OperatorFunction } from 'rxjs';
-import type { PutEvent, WatchEvent } from '../src/model/watchEvent.js';
+import type { PutEvent, WatchEvent } from '../src/model/events.js';
 import { ofType } from './ofType.js';
 
 /**

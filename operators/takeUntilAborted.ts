@@ -1,6 +1,6 @@
 import { defer, EMPTY, Observable, takeUntil, type MonoTypeOperatorFunction } from 'rxjs';
 import { checkArgument, SIGNAL } from '../src/model/validate.js';
-import { onAbort } from '../src/model/abortSignal.js';
+import { onAbort } from '../src/util/rx.js';
 
 /**
  * Completes when an `AbortSignal` is aborted: `takeUntil` for code that is stopped by a signal. Put it last, as

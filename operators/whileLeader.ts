@@ -1,6 +1,6 @@
 import { map, type ObservableInput, type ObservedValueOf, type OperatorFunction } from 'rxjs';
 import { checkArgument, checkOptions, FUNCTION } from '../src/model/validate.js';
-import type { OwnershipLost } from '../src/model/ownershipEvent.js';
+import type { OwnershipLost } from '../src/model/events.js';
 import { unlessLost, runWhile, runWhileKinds, type RunWhileOptions } from './internal/runWhile.js';
 
 /**

@@ -14,7 +14,7 @@ import {
 } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
 import { checkArgument, checkOptions, FUNCTION, oneOf } from '../src/model/validate.js';
-import type { OwnershipLost } from '../src/model/ownershipEvent.js';
+import type { OwnershipLost } from '../src/model/events.js';
 import { OBSERVABLE_OR_FUNCTION } from './internal/validators.js';
 import { unlessLost, runWhile } from './internal/runWhile.js';
 

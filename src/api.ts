@@ -44,7 +44,7 @@ export type { WatchFilter } from './watch/messages.js';
 export type { ConnectionState } from './watch/streams/streamManager.js';
 export type { StreamOptions } from './options/streamOptions.js';
 export type { Carrier } from './transport/streams/carrierSelector.js';
-export type { EventsBatch, ProgressBatch, WatchBatch, DeleteEvent, PutEvent, WatchEvent } from './model/watchEvent.js';
+export type { EventsBatch, ProgressBatch, WatchBatch, DeleteEvent, PutEvent, WatchEvent } from './model/events.js';
 
 export {
   AmbiguousWriteError,
@@ -63,7 +63,7 @@ export {
 } from './errors/index.js';
 
 export { toBytes, toText, type BytesLike } from './model/bytes.js';
-export type { OwnershipEvent, OwnershipLost } from './model/ownershipEvent.js';
+export type { OwnershipEvent, OwnershipLost } from './model/events.js';
 export { idToHex, leaseId, memberId, type ClusterId, type LeaseId, type MemberId } from './model/ids.js';
 export { KeyValue } from './model/keyValue.js';
 export { prefixEnd, toKeyRange, type KeyRange, type Range } from './model/range.js';

@@ -20,7 +20,7 @@ import { serverInfoService, type HealthChecks } from './services/serverInfo.js';
 import { LeaseActivity } from './transport/endpoints/activity.js';
 import type { CallOptions } from './transport/call.js';
 import { createCaller } from './transport/caller.js';
-import { multicast, type Multicast } from './util/multicast.js';
+import { multicast, type Multicast } from './util/rx.js';
 import { createWatchStreams } from './watch/streams/duplexStream.js';
 import { OwnWrites, ScopedOwnWrites } from './watch/ownWrites/ownWrites.js';
 

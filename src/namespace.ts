@@ -23,9 +23,8 @@ import { updates, type UpdateOptions, type Updater, type UpdateResult } from './
 import type { BytesLike } from './model/bytes.js';
 import { capturesItself, capturing } from './model/captured.js';
 import type { KeyValue } from './model/keyValue.js';
-import type { OwnershipEvent } from './model/ownershipEvent.js';
+import type { OwnershipEvent, WatchBatch, WatchEvent } from './model/events.js';
 import type { Range } from './model/range.js';
-import type { WatchBatch, WatchEvent } from './model/watchEvent.js';
 import type { StreamSettings } from './options/streamOptions.js';
 import { Prefix, watchStreamWithin } from './prefix/prefix.js';
 import { callerWithin } from './prefix/prefixedCaller.js';

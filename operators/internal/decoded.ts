@@ -1,5 +1,5 @@
 import type { KeyValue } from '../../src/model/keyValue.js';
-import type { PutEvent } from '../../src/model/watchEvent.js';
+import type { PutEvent } from '../../src/model/events.js';
 
 /** A stored value that a codec has accepted. */
 export interface Decoded<A> {

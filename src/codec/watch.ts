@@ -1,6 +1,6 @@
 import type * as t from 'io-ts';
 import type { KeyValue } from '../model/keyValue.js';
-import type { WatchEvent } from '../model/watchEvent.js';
+import type { WatchEvent } from '../model/events.js';
 import { Empty, KeyValueCodec, ResponseHeader } from './common.js';
 import { field, isRecord, message, MessageType } from './message.js';
 import { rpc } from './rpc.js';

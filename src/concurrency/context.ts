@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Range } from '../model/range.js';
-import type { WatchEvent } from '../model/watchEvent.js';
+import type { WatchEvent } from '../model/events.js';
 import type { KvService } from '../services/kv.js';
 import type { WatchOptions } from '../watch/watch.js';
 import type { LeaseContext } from './lease/heldLease.js';

@@ -2,9 +2,9 @@ export { GRPC_CODES, grpcCode, type GrpcCode } from './reasons.js';
 export { codeOf, messageOf, reasonOf, SERVER_REASONS, type Reason } from './reasons.js';
 export { EtcdError, isEtcdError, type ErrorDetails } from './etcdError.js';
 export { keepSecret, withoutSecrets } from './secrets.js';
-export { persistenceOf, type Persistence } from './persistence.js';
+export { persistenceOf, type Persistence } from './classify.js';
 export { serverError } from './etcdError.js';
-export { httpStatusOf } from './httpStatus.js';
+export { httpStatusOf } from './classify.js';
 export {
   AmbiguousWriteError,
   CompactedError,

@@ -4,7 +4,7 @@ import { isBytesLike, toBytes, type BytesLike } from '../model/bytes.js';
 import { BYTES, invalidArgument } from '../model/validate.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { prefixEnd } from '../model/range.js';
-import type { WatchEvent } from '../model/watchEvent.js';
+import type { WatchEvent } from '../model/events.js';
 
 const TO_THE_END = '\0';
 

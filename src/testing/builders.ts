@@ -2,7 +2,7 @@ import { EtcdError } from '../errors/index.js';
 import { type BytesLike, toBase64 } from '../model/bytes.js';
 import type { LeaseId } from '../model/ids.js';
 import { KeyValue } from '../model/keyValue.js';
-import type { DeleteEvent, EventsBatch, PutEvent, WatchEvent } from '../model/watchEvent.js';
+import type { DeleteEvent, EventsBatch, PutEvent, WatchEvent } from '../model/events.js';
 
 /** The fields of a {@link KeyValue}. All but the key have defaults. */
 export interface KeyValueFields {

@@ -1,7 +1,7 @@
 import { AmbiguousWriteError, EtcdError, isEtcdError } from '../errors/index.js';
 import type { Call } from './call.js';
 import { Observable, type Subscriber, type Unsubscribable } from 'rxjs';
-import { onAbort } from '../model/abortSignal.js';
+import { onAbort } from '../util/rx.js';
 import { Deadline, SharedTimeout, scheduleTimeout, monotonicNow } from '../util/time.js';
 import { retryAction } from './retryPolicy.js';
 

@@ -1,5 +1,23 @@
-import { defer, from, isObservable, merge, Observable, of, share, switchMap, take, takeLast, tap, timer } from 'rxjs';
-import { multicast } from './multicast.js';
+import {
+  defer,
+  from,
+  isObservable,
+  merge,
+  Observable,
+  of,
+  share,
+  switchMap,
+  take,
+  takeLast,
+  tap,
+  timer,
+  type Observer,
+  type Subscriber,
+  takeUntil,
+  throwIfEmpty,
+  type MonoTypeOperatorFunction,
+} from 'rxjs';
+import { EtcdError } from '../errors/index.js';
 
 /**
  * Shares one run of `make()` among all that wait at the same time, such as one authentication or one version request.
@@ -68,4 +86,110 @@ export function handOver<T, R>(source: Observable<T>, next: (value: T) => Observ
       }),
     );
   });
+}
+
+/** The interface of a Subject. */
+export type Multicast<T> = Observable<T> & Observer<T>;
+
+/**
+ * Makes a Subject that each subscriber leaves in constant time. RxJS searches the list of all subscribers instead, so
+ * that leaving takes quadratic time where there are many.
+ *
+ * @param replay begins with the last value for each new subscriber, as a `ReplaySubject` of one value does
+ */
+export function multicast<T>({ replay = false } = {}): Multicast<T> {
+  const subscribers = new Set<Subscriber<T>>();
+  let last: readonly [T] | undefined;
+  let end: ((subscriber: Observer<T>) => void) | undefined;
+  const finish = (tell: (subscriber: Observer<T>) => void): void => {
+    if (end !== undefined) return;
+    end = tell;
+    const present = [...subscribers];
+    subscribers.clear();
+    for (const subscriber of present) tell(subscriber);
+  };
+  const source = new Observable<T>((subscriber) => {
+    if (last !== undefined) subscriber.next(last[0]);
+    if (end !== undefined) return end(subscriber);
+    subscribers.add(subscriber);
+    return () => subscribers.delete(subscriber);
+  });
+  return Object.assign(source, {
+    next: (value: T) => {
+      if (end !== undefined) return;
+      if (replay) last = [value];
+      for (const subscriber of [...subscribers]) subscriber.next(value);
+    },
+    error: (error: unknown) => finish((subscriber) => subscriber.error(error)),
+    complete: () => finish((subscriber) => subscriber.complete()),
+  });
+}
+
+export const clientClosed = (): EtcdError => new EtcdError('ClientClosed', 'the client is closed');
+
+/**
+ * Errors with `ClientClosed` if the source completes without a value. An Observable that promises a value (a lock, a
+ * lease, the next change) completes without one only when the client is closed. A subscriber must not take that for
+ * success.
+ */
+export function orClosed<T>(): MonoTypeOperatorFunction<T> {
+  return throwIfEmpty(clientClosed);
+}
+
+/** Completes when the client is closed, or errors as {@link orClosed} does if there was no value by then. */
+export function untilClosed<T>(closed: Observable<void>): MonoTypeOperatorFunction<T> {
+  return (source) => orClosed<T>()(source.pipe(takeUntil(closed)));
+}
+
+/** All functions that wait for one signal, with one listener. */
+class AbortListeners {
+  private readonly entries = new Set<() => void>();
+
+  constructor(private readonly signal: AbortSignal) {}
+
+  add(entry: () => void): void {
+    if (this.entries.size === 0) this.signal.addEventListener('abort', this.fire);
+    this.entries.add(entry);
+  }
+
+  remove(entry: () => void): void {
+    if (this.entries.delete(entry) && this.entries.size === 0) this.signal.removeEventListener('abort', this.fire);
+  }
+
+  private readonly fire = (): void => {
+    for (const entry of [...this.entries]) entry();
+  };
+}
+
+const bySignal = new WeakMap<AbortSignal, AbortListeners>();
+
+/**
+ * Calls a function when a signal is aborted. All functions share one listener, as Node warns of a leak if a signal has
+ * more than ten. The listener is removed with the last function.
+ *
+ * @param signal a signal that is not aborted yet, as an aborted one never fires again
+ * @returns a function that cancels it
+ */
+export function onAbort(signal: AbortSignal, run: () => void): () => void {
+  const waiting = bySignal.get(signal) ?? new AbortListeners(signal);
+  bySignal.set(signal, waiting);
+  // A new function, as the same one may be passed twice.
+  const entry = (): void => run();
+  waiting.add(entry);
+  return () => waiting.remove(entry);
+}
+
+/** A module that is loaded when it is first needed, as not every program needs it. */
+export class LazyModule<T> {
+  private provided: T | undefined;
+
+  constructor(private readonly load: () => Promise<T>) {}
+
+  /** Emits the module. */
+  readonly module$: Observable<T> = defer(() => (this.provided === undefined ? this.load() : of(this.provided)));
+
+  /** Makes the module be emitted at once. Virtual time cannot wait for a Promise. */
+  provide(module: T): void {
+    this.provided = module;
+  }
 }

@@ -4,7 +4,7 @@ import { EtcdError } from '../errors/index.js';
 import { fromBase64 } from '../model/bytes.js';
 import type { ClusterId } from '../model/ids.js';
 import type { KeyValue } from '../model/keyValue.js';
-import { progress as bookmark, type WatchBatch, type WatchEvent } from '../model/watchEvent.js';
+import { progress as bookmark, type WatchBatch, type WatchEvent } from '../model/events.js';
 
 /** The parts of a server's message about a watch that its cursor uses. */
 export interface WatchNotification {

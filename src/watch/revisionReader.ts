@@ -2,8 +2,8 @@ import { catchError, concat, defer, EMPTY, finalize, ignoreElements, map, Observ
 import { kvRpcs } from '../codec/kv.js';
 import { hasReason } from '../errors/index.js';
 import type { Caller } from '../transport/call.js';
-import { multicast } from '../util/multicast.js';
-import { Pacer } from '../transport/pacer.js';
+import { multicast } from '../util/rx.js';
+import { Pacer } from '../util/queue.js';
 import type { WatchTarget } from './messages.js';
 
 /**

@@ -27,7 +27,7 @@ import {
   timer,
   type Unsubscribable,
 } from 'rxjs';
-import { progress, type WatchBatch } from '../model/watchEvent.js';
+import { progress, type WatchBatch } from '../model/events.js';
 import { hasReason, isEtcdError, type EtcdError } from '../errors/index.js';
 import { Backoff } from '../util/retry.js';
 import type { Source } from './refCounted.js';

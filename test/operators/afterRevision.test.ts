@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
 import { of, type Observable } from 'rxjs';
 import { afterRevision, puts } from '../../operators/index.js';
-import type { PutEvent, WatchEvent } from '../../src/model/watchEvent.js';
+import type { PutEvent, WatchEvent } from '../../src/model/events.js';
 import { del, logger, put, Store, virtually } from './support.js';
 
 test('it passes what is later than the revision', () => {

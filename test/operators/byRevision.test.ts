@@ -3,7 +3,7 @@ import { expectTypeOf } from 'expect-type';
 import fc from 'fast-check';
 import { NEVER, concat, of, toArray, type Observable } from 'rxjs';
 import { byRevision, puts, type WholeRevision } from '../../operators/index.js';
-import type { PutEvent, WatchEvent } from '../../src/model/watchEvent.js';
+import type { PutEvent, WatchEvent } from '../../src/model/events.js';
 import { del, put, logger, Store, virtually } from './support.js';
 
 const events: Record<string, WatchEvent> = { a: put('a', '1', 5), b: put('b', '1', 5), c: del('a', 6) };

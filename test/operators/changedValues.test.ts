@@ -3,7 +3,7 @@ import { expectTypeOf } from 'expect-type';
 import fc from 'fast-check';
 import { of, toArray, type Observable } from 'rxjs';
 import { changedValues, puts } from '../../operators/index.js';
-import type { PutEvent, WatchEvent } from '../../src/model/watchEvent.js';
+import type { PutEvent, WatchEvent } from '../../src/model/events.js';
 import { del, kv, logger, put, Store, virtually } from './support.js';
 
 function passed(...events: WatchEvent[]): WatchEvent[] {

@@ -5,7 +5,7 @@ import { concat, delay, EMPTY, map, NEVER, of, Subject, throwError, timer, toArr
 import * as t from 'io-ts';
 import { conflateByKey, decodeJson, foldEvents, puts, type Decoded, type WholeRevision } from '../../operators/index.js';
 import type { KeyValue } from '../../src/model/keyValue.js';
-import type { PutEvent, WatchBatch, WatchEvent } from '../../src/model/watchEvent.js';
+import type { PutEvent, WatchBatch, WatchEvent } from '../../src/model/events.js';
 import { del, put, logger, Store, virtually } from './support.js';
 
 /** Changes as text: what they are, in their order. */

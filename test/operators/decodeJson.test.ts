@@ -5,7 +5,7 @@ import { of, type Observable } from 'rxjs';
 import { decodeJson, puts, type Decoded } from '../../operators/index.js';
 import { InvalidValueError } from '../../src/errors/index.js';
 import type { KeyValue } from '../../src/model/keyValue.js';
-import type { WatchEvent } from '../../src/model/watchEvent.js';
+import type { WatchEvent } from '../../src/model/events.js';
 import { kv, logger, put, Store, virtually } from './support.js';
 
 const N = t.type({ n: t.number });

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { map, of, Subject, toArray, type Observable } from 'rxjs';
 import { afterRevision, byRevision, foldEvents, puts } from '../../operators/index.js';
 import type { KeyValue } from '../../src/model/keyValue.js';
-import type { WatchEvent } from '../../src/model/watchEvent.js';
+import type { WatchEvent } from '../../src/model/events.js';
 import { del, kv, logger, put, Store, virtually } from './support.js';
 
 type State = ReadonlyMap<string, KeyValue>;

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { of, type Observable } from 'rxjs';
 import { matchKey, puts, type KeyMatcher } from '../../operators/index.js';
 import { hasReason } from '../../src/errors/index.js';
-import type { PutEvent, WatchEvent } from '../../src/model/watchEvent.js';
+import type { PutEvent, WatchEvent } from '../../src/model/events.js';
 import { del, logger, put, Store, virtually } from './support.js';
 
 const events: Record<string, WatchEvent> = { a: put('a', '1', 2), b: put('b/a', '1', 3), c: put('a/c', '1', 4), d: del('a', 5) };

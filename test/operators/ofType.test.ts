@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
 import { map, of, type Observable } from 'rxjs';
 import { ofType } from '../../operators/index.js';
-import type { DeleteEvent, PutEvent, WatchEvent } from '../../src/model/watchEvent.js';
+import type { DeleteEvent, PutEvent, WatchEvent } from '../../src/model/events.js';
 import { del, logger, put, Store, virtually } from './support.js';
 
 test('it passes events of its type', () => {

@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import { TestScheduler, type RunHelpers } from 'rxjs/testing';
 import { toBase64, type BytesLike } from '../../src/model/bytes.js';
 import { KeyValue, type KeyValueParts } from '../../src/model/keyValue.js';
-import type { DeleteEvent, PutEvent } from '../../src/model/watchEvent.js';
+import type { DeleteEvent, PutEvent } from '../../src/model/events.js';
 
 /** A key with its value, last changed at a revision. */
 export function kv(key: BytesLike, value: BytesLike, revision: number, parts: Partial<KeyValueParts> = {}): KeyValue {

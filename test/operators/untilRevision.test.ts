@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
 import { concat, NEVER, of, type Observable } from 'rxjs';
 import { byRevision, untilRevision } from '../../operators/index.js';
-import type { WatchEvent } from '../../src/model/watchEvent.js';
+import type { WatchEvent } from '../../src/model/events.js';
 import { logger, put, Store, virtually } from './support.js';
 
 const events = { a: put('a', '1', 5), b: put('b', '1', 6), c: put('c', '1', 6), d: put('d', '1', 7) };

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { concat, defer, finalize, map, NEVER, of, Subject, takeUntil, throwError, timer, type Observable } from 'rxjs';
 import { retryBackoff, whileLeader, type RunWhileOptions } from '../../operators/index.js';
 import { EtcdError, hasReason } from '../../src/errors/index.js';
-import type { OwnershipEvent } from '../../src/model/ownershipEvent.js';
+import type { OwnershipEvent } from '../../src/model/events.js';
 import { logger, virtually } from './support.js';
 
 const leader = { revision: 2 };

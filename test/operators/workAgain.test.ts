@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, concat, defer, finalize, map, NEVER, of, throwError, timer, type Observable } from 'rxjs';
 import { isTransientError, whileLeader, withLease, withLock } from '../../operators/index.js';
 import { EtcdError, type Reason } from '../../src/errors/index.js';
-import type { OwnershipEvent } from '../../src/model/ownershipEvent.js';
+import type { OwnershipEvent } from '../../src/model/events.js';
 import { virtually } from './support.js';
 
 interface Held {

@@ -5,7 +5,7 @@ import type { LeaseContext, LeaseEvent } from './heldLease.js';
 import { keepLease } from './leaseKeeper.js';
 import { hasReason, isEtcdError } from '../../errors/index.js';
 import { checkOptions, LEASE, oneOf, required, WHOLE, type OptionKinds } from '../../model/validate.js';
-import { untilClosed } from '../../model/closed.js';
+import { untilClosed } from '../../util/rx.js';
 import { Backoff } from '../../util/retry.js';
 import { isRetryable } from '../../watch/retryable.js';
 import { grantLease, randomLeaseId, refreshLease, type GrantedLease } from './grant.js';

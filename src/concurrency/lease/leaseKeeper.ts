@@ -2,7 +2,7 @@ import { map, Observable, type Observer } from 'rxjs';
 import { EtcdError, isEtcdError, type Reason } from '../../errors/index.js';
 import { type LeaseId, leaseName } from '../../model/ids.js';
 import { elapsedSince } from '../../util/time.js';
-import { multicast, type Multicast } from '../../util/multicast.js';
+import { multicast, type Multicast } from '../../util/rx.js';
 import { isRetryable } from '../../watch/retryable.js';
 import type { GrantedLease } from './grant.js';
 import type { HeldLease, LeaseContext, LeaseEvent } from './heldLease.js';

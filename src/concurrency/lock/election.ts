@@ -4,7 +4,7 @@ import type { BytesLike } from '../../model/bytes.js';
 import { BYTES, checkArgument, checkName, checkOptions, type OptionKinds } from '../../model/validate.js';
 import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
 import { put } from '../../model/op.js';
-import type { OwnershipEvent } from '../../model/ownershipEvent.js';
+import type { OwnershipEvent } from '../../model/events.js';
 import type { Range } from '../../model/range.js';
 import type { LiveUpdate } from '../../watch/live/liveRange.js';
 import type { ConcurrencyContext } from '../context.js';

@@ -1,9 +1,9 @@
 import { defer, map, type Observable } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
-import { orClosed } from '../../model/closed.js';
+import { orClosed } from '../../util/rx.js';
 import type { LeaseId } from '../../model/ids.js';
 import type { Compare } from '../../model/op.js';
-import type { OwnershipEvent } from '../../model/ownershipEvent.js';
+import type { OwnershipEvent } from '../../model/events.js';
 import { ANYTHING, checkName, checkOptions, MILLISECONDS, type OptionKinds } from '../../model/validate.js';
 import type { ConcurrencyContext } from '../context.js';
 import { acquire, enterQueue, type HeldEntry, SESSION_OPTIONS, type SessionOptions, type WaitStrategy } from './ownership.js';

@@ -1,7 +1,7 @@
 import { defer, EMPTY, NEVER, Observable, type Subscriber, switchMap, takeUntil } from 'rxjs';
 import { EtcdError, hasReason, isEtcdError, type Reason } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
-import { clientClosed } from '../../model/closed.js';
+import { clientClosed } from '../../util/rx.js';
 import type { LeaseId } from '../../model/ids.js';
 import { checkName, LEASE, type OptionKinds, WHOLE } from '../../model/validate.js';
 import { retryTransient } from '../../watch/retryable.js';

@@ -15,7 +15,7 @@ import {
 } from 'rxjs';
 import { EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
 import { LONGEST_MS, oneOf } from '../../model/validate.js';
-import type { OwnershipEvent } from '../../model/ownershipEvent.js';
+import type { OwnershipEvent } from '../../model/events.js';
 import { Backoff, retryAfter } from '../../util/retry.js';
 import { isRetryable, isTransient, ConsecutiveFailures, type StreamTimeouts } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';

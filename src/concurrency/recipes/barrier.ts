@@ -1,6 +1,6 @@
 import { catchError, defer, EMPTY, map, type Observable, of, Subject, switchMap, take, takeUntil, tap, throwError } from 'rxjs';
 import { EtcdError, hasReason } from '../../errors/index.js';
-import { orClosed } from '../../model/closed.js';
+import { orClosed } from '../../util/rx.js';
 import { checkArgument, checkName, checkOptions, LEASE, wholeNumber } from '../../model/validate.js';
 import { del, get, key as on, put, range } from '../../model/op.js';
 import type { KeyValue } from '../../model/keyValue.js';

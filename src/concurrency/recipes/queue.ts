@@ -18,7 +18,7 @@ import { KeyValue } from '../../model/keyValue.js';
 import { retryTransient } from '../../watch/retryable.js';
 import { retryOptimistically } from '../transaction/optimisticRetry.js';
 import type { ConcurrencyContext } from '../context.js';
-import { orClosed } from '../../model/closed.js';
+import { orClosed } from '../../util/rx.js';
 import { acquireWithCompensation, sentOnce } from '../lease/cleanup.js';
 import { rereadIfCompacted } from '../lock/waiterQueue.js';
 

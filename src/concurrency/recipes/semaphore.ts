@@ -1,6 +1,6 @@
 import { defer, filter, map, of, switchMap, take, throwError, type Observable } from 'rxjs';
 import { keyId } from '../../model/keyValue.js';
-import type { OwnershipEvent } from '../../model/ownershipEvent.js';
+import type { OwnershipEvent } from '../../model/events.js';
 import { checkArgument, checkName, checkOptions, MILLISECONDS, type OptionKinds, WHOLE } from '../../model/validate.js';
 import { retryTransient } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';

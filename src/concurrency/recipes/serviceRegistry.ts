@@ -1,5 +1,5 @@
 import { catchError, defer, EMPTY, filter, map, of, switchMap, takeUntil, tap, throwError, type Observable } from 'rxjs';
-import { LazyModule } from '../../util/lazyModule.js';
+import { LazyModule } from '../../util/rx.js';
 import { hasReason, isEtcdError, type EtcdError, type InvalidValueError } from '../../errors/index.js';
 import { ANYTHING, checkName, checkOptions, FUNCTION, type OptionKinds, required, STRING, WHOLE } from '../../model/validate.js';
 import { readNow } from '../../model/captured.js';

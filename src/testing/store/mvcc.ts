@@ -1,6 +1,6 @@
 import type { LeaseId } from '../../model/ids.js';
 import { KeyValue } from '../../model/keyValue.js';
-import type { WatchEvent } from '../../model/watchEvent.js';
+import type { WatchEvent } from '../../model/events.js';
 import { base64Of, type Key, type KeySpan } from './keys.js';
 import { OrderedMap } from './orderedMap.js';
 import { refusal } from './refusal.js';

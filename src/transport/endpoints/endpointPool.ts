@@ -3,8 +3,7 @@ import { EtcdError } from '../../errors/index.js';
 import { CallActivity } from './activity.js';
 import { Backoff } from '../../util/retry.js';
 import { monotonicNow } from '../../util/time.js';
-import { multicast } from '../../util/multicast.js';
-import { shareUntilDone } from '../../util/rx.js';
+import { multicast, shareUntilDone } from '../../util/rx.js';
 import type { ServerVersion } from './version.js';
 
 /** The endpoints of a cluster, picked in turn. One that failed is passed over while another works. */

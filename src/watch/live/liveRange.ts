@@ -2,7 +2,7 @@ import { Map as PersistentMap } from 'immutable';
 import { toBase64 } from '../../model/bytes.js';
 import { keyId, KeyValue } from '../../model/keyValue.js';
 import { Snapshot } from '../../model/immutableMapView.js';
-import type { WatchEvent } from '../../model/watchEvent.js';
+import type { WatchEvent } from '../../model/events.js';
 import { asyncScheduler, concatMap, defer, filter, last, map, Observable, of } from 'rxjs';
 import { hasReason } from '../../errors/index.js';
 import type { Range } from '../../model/range.js';

@@ -20,7 +20,7 @@ import { monotonicNow } from '../../util/time.js';
 import { EtcdError, hasReason, isEtcdError, type ErrorDetails } from '../../errors/index.js';
 import { checksDue, IN_USE_CHECK_MS } from '../../transport/endpoints/activity.js';
 import type { Caller, Channel } from '../../transport/call.js';
-import { multicast } from '../../util/multicast.js';
+import { multicast } from '../../util/rx.js';
 import { retryAction } from '../../transport/retryPolicy.js';
 import { isAtLeast } from '../../transport/endpoints/version.js';
 import type { StreamTimeouts } from '../retryable.js';

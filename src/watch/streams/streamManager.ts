@@ -12,7 +12,7 @@ import {
   timeout,
   timer,
 } from 'rxjs';
-import { multicast } from '../../util/multicast.js';
+import { multicast } from '../../util/rx.js';
 import { EtcdError, isEtcdError } from '../../errors/index.js';
 import type { Carrier } from '../../transport/streams/carrierSelector.js';
 
@@ -21,7 +21,7 @@ import { monotonicNow } from '../../util/time.js';
 import type { Channel } from '../../transport/call.js';
 import { type StreamTimeouts, isStreamRetryable, isTransient, ConsecutiveFailures } from '../retryable.js';
 import { RefCounted } from '../refCounted.js';
-import { Pacer } from '../../transport/pacer.js';
+import { Pacer } from '../../util/queue.js';
 
 /**
  * The part of the response timeout that opening a stream may take once a channel was found: an endpoint that works

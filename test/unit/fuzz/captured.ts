@@ -3,7 +3,7 @@ import { concat, ignoreElements, isObservable, map, NEVER, of, type Observable, 
 import { commitTxn } from '../../../operators/index.js';
 import { del, get, key, leaseId, put, range, txn, type Client, type Election, type Transaction } from '../../../src/index.js';
 import { toBase64 } from '../../../src/model/bytes.js';
-import type { WatchEvent } from '../../../src/model/watchEvent.js';
+import type { WatchEvent } from '../../../src/model/events.js';
 import { kv } from '../../operators/support.js';
 import type { FakeScript } from '../../support/fakes/fakeServer.js';
 

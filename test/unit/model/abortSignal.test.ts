@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, test } from '@jest/globals';
-import { onAbort } from '../../../src/model/abortSignal.js';
+import { onAbort } from '../../../src/util/rx.js';
 
 const listenersOn = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 

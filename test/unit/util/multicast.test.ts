@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { Subject, take, type Subscription } from 'rxjs';
-import { multicast } from '../../../src/util/multicast.js';
+import { multicast } from '../../../src/util/rx.js';
 import { watching } from '../watch/support.js';
 
 test('tells all who are there, in the order in which they came, until they leave', () => {

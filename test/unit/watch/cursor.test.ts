@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { WatchBatch, WatchEvent } from '../../../src/model/watchEvent.js';
+import type { WatchBatch, WatchEvent } from '../../../src/model/events.js';
 import { Cursor, type WatchNotification } from '../../../src/watch/cursor.js';
 import { put } from '../../operators/support.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { KeyValue } from '../../../../src/model/keyValue.js';
-import type { WatchEvent } from '../../../../src/model/watchEvent.js';
+import type { WatchEvent } from '../../../../src/model/events.js';
 import type { LiveEntries } from '../../../../src/watch/live/liveRange.js';
 import { del, kv, put } from '../../../operators/support.js';
 import { entriesOf, resultOf } from '../support.js';

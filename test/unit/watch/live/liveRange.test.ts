@@ -5,7 +5,7 @@ import { CompactedError, EtcdError, type Reason } from '../../../../src/errors/i
 import type { ClusterId, MemberId } from '../../../../src/model/ids.js';
 import type { KeyValue } from '../../../../src/model/keyValue.js';
 import type { RangeResponse } from '../../../../src/model/responses.js';
-import type { WatchEvent } from '../../../../src/model/watchEvent.js';
+import type { WatchEvent } from '../../../../src/model/events.js';
 import type { Caller } from '../../../../src/transport/call.js';
 import type { DuplexPart } from '../../../../src/transport/http/transport.js';
 import { createWatchStreams } from '../../../../src/watch/streams/duplexStream.js';

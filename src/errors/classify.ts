@@ -1,0 +1,120 @@
+import type { GrpcCode, Reason } from './reasons.js';
+import { isEtcdError, type EtcdError } from './etcdError.js';
+
+/**
+ * Tells whether a failure passes. It decides about repeating an operation as a whole. About a further attempt of one
+ * call, which also depends on what was sent, the table of `transport/retryPolicy.ts` decides.
+ * - `temporary`: passes by itself, and nothing was carried out
+ * - `interrupted`: passes by itself; only operations that may run twice are repeated
+ * - `unclear`: may pass, and is believed permanent after several in a row
+ * - `permanent`: the request was understood and refused
+ */
+export type Persistence = 'temporary' | 'interrupted' | 'unclear' | 'permanent';
+
+interface Row {
+  readonly persistence: Persistence;
+  readonly why: string;
+}
+
+const NEW_TOKEN: Row = { persistence: 'unclear', why: 'another call may fetch a new token' };
+
+/** Reasons whose code does not decide. */
+const PERSISTENCE_BY_REASON: Partial<Record<Reason, Row>> = {
+  TooManyRequests: { persistence: 'temporary', why: 'refused by a server that is behind, which is less busy later' },
+  TooManyPending: { persistence: 'temporary', why: 'refused before it was sent, as too many calls of the client waited' },
+  DeadlineExceeded: { persistence: 'interrupted', why: 'the server was too slow this time' },
+  WatchCanceled: { persistence: 'interrupted', why: 'the server ended the watch without a reason, as it does when it stops' },
+  Canceled: { persistence: 'interrupted', why: 'a proxy or the gateway canceled the call' },
+  InvalidAuthToken: NEW_TOKEN,
+  AuthOldRevision: NEW_TOKEN,
+  UserEmpty: { persistence: 'unclear', why: 'auth was enabled meanwhile, and another call may fetch a token' },
+  TokenUnavailable: { persistence: 'unclear', why: 'the token function may find a token later' },
+  CarrierUnusable: { persistence: 'unclear', why: 'another stream transport may work' },
+  UnknownMethod: { persistence: 'unclear', why: 'the server may have been replaced by another version, with another path' },
+  MalformedResponse: { persistence: 'unclear', why: 'a proxy may have responded in place of the server' },
+};
+
+/** Returns whether a failure passes. */
+export function persistenceOf({ reason, code }: EtcdError): Persistence {
+  // No connection, no leader, or a server that stops or starts. An ambiguous write has the code of its cause.
+  if (code === 'Unavailable') return reason === 'AmbiguousWrite' ? 'interrupted' : 'temporary';
+  // A server that stops cancels its calls, or breaks them off, with messages of gRPC.
+  if (reason === 'Unknown' && (code === 'Canceled' || code === 'Internal')) return 'interrupted';
+  return PERSISTENCE_BY_REASON[reason]?.persistence ?? 'permanent';
+}
+
+/** The HTTP status of each code, as gRPC's gateway maps them. */
+const STATUS_BY_CODE: Readonly<Record<GrpcCode, number>> = {
+  OK: 200,
+  Canceled: 499,
+  Unknown: 500,
+  InvalidArgument: 400,
+  DeadlineExceeded: 504,
+  NotFound: 404,
+  AlreadyExists: 409,
+  PermissionDenied: 403,
+  ResourceExhausted: 429,
+  FailedPrecondition: 400,
+  Aborted: 409,
+  OutOfRange: 400,
+  Unimplemented: 501,
+  Internal: 500,
+  Unavailable: 503,
+  DataLoss: 500,
+  Unauthenticated: 401,
+};
+
+/** Reasons for which HTTP has a better status than the one of their gRPC code. */
+const STATUS_BY_REASON: Readonly<Partial<Record<Reason, number>>> = {
+  // Not 502, 503 or 504: proxies and clients retry these automatically, and so would repeat the write.
+  AmbiguousWrite: 500,
+  // Mistakes of the service, not of its client.
+  InvalidOption: 500,
+  UnsupportedRuntime: 500,
+  TokenUnavailable: 503,
+  // The service lost what it held; the same request can succeed later.
+  LeaseLost: 503,
+  LockLost: 503,
+  ClientClosed: 503,
+  BufferOverflow: 503,
+  TooManyPending: 503,
+  TlsFailed: 502,
+  CarrierUnusable: 502,
+  MalformedResponse: 502,
+  ResponseTooLarge: 502,
+  Compacted: 410,
+  RequestTooLarge: 413,
+  Locked: 423,
+  NoSpace: 507,
+  KeyNotFound: 404,
+  UserNotFound: 404,
+  RoleNotFound: 404,
+  ElectionNoLeader: 404,
+  ElectionNotLeader: 409,
+  LeaseExist: 409,
+  MemberExist: 409,
+  PeerURLExist: 409,
+  UserAlreadyExist: 409,
+  RoleAlreadyExist: 409,
+};
+
+/**
+ * Returns the HTTP status that fits an error, for servers that are built on rxetcd. It follows gRPC's own mapping of
+ * codes, with better statuses for some reasons. These are 410 for `Compacted`, 423 for `Locked`, and 409 for `Conflict`
+ * and for things that exist already. `RequestTooLarge` is 413, and a response that is not etcd's is 502.
+ * `AmbiguousWrite` is 500, because proxies retry a request after 502, 503 or 504. Any value that is not an error of
+ * rxetcd is 500.
+ *
+ * ```ts
+ * import { httpStatusOf, isEtcdError } from 'rxetcd';
+ *
+ * etcd.kv.get('app/color').subscribe({
+ *   next: (kv) => console.log(kv === undefined ? 404 : 200),
+ *   error: (error: unknown) => console.log(httpStatusOf(error), isEtcdError(error) ? error.reason : 'Internal'),
+ * });
+ * ```
+ */
+export function httpStatusOf(error: unknown): number {
+  if (!isEtcdError(error)) return 500;
+  return STATUS_BY_REASON[error.reason] ?? STATUS_BY_CODE[error.code];
+}

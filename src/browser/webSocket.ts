@@ -3,8 +3,7 @@ import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { parseJson } from '../model/validate.js';
 import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, responseTooLarge } from '../transport/http/transport.js';
 import { Outgoing } from '../transport/streams/outgoing.js';
-import type { BrowserHost, BrowserSocket } from './host.js';
-import type { PagePresence } from './pagePresence.js';
+import type { BrowserHost, BrowserSocket, PagePresence } from './host.js';
 
 /** The means to open WebSockets. */
 interface SocketMeans {

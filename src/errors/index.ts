@@ -1,7 +1,7 @@
 export { GRPC_CODES, grpcCode, type GrpcCode } from './reasons.js';
 export { codeOf, messageOf, reasonOf, SERVER_REASONS, type Reason } from './reasons.js';
 export { EtcdError, isEtcdError, type ErrorDetails } from './etcdError.js';
-export { keepSecret, withoutSecrets } from './secrets.js';
+export { keepSecret, withoutSecrets } from './etcdError.js';
 export { persistenceOf, type Persistence } from './classify.js';
 export { serverError } from './etcdError.js';
 export { httpStatusOf } from './classify.js';

@@ -8,7 +8,7 @@ import { JsonStream } from '../transport/json/jsonStream.js';
 import { locationOf, refusePage } from '../transport/json/pageError.js';
 import { errorInResponse } from '../transport/json/response.js';
 import { PARTIAL, type DuplexPart, type DuplexRequest } from '../transport/http/transport.js';
-import { connectionFor, type Carrying } from './dedicatedConnection.js';
+import { connectionFor, type Carrying } from './connection.js';
 
 /**
  * Opens a bidirectional stream over one HTTP/2 request whose body stays open. undici sends nothing else on such a

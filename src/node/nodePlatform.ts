@@ -5,7 +5,10 @@ import { lazyTransport } from '../transport/http/transport.js';
 import { jsonWire } from '../transport/json/jsonWire.js';
 import type { Wire } from '../transport/wire.js';
 import { TlsSource } from './certificates.js';
-import { identity } from './identity.js';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { threadId } from 'node:worker_threads';
+import type { Identity } from '../concurrency/context.js';
 
 /** Node, with undici. Deno runs the same code. */
 export const nodePlatform: Platform = { identity, limits, wire };
@@ -44,3 +47,28 @@ export async function loadModule<T>(load: () => Promise<T>): Promise<T> {
 }
 
 const unsupported = (message: string, cause?: unknown): EtcdError => new EtcdError('UnsupportedRuntime', message, { cause });
+
+/** Returns the identity of the current thread. */
+export function identity(): Identity {
+  const host = hostname();
+  const one = [host, ...birthOfProcess(), process.pid].join('/');
+  return { host, process: one, thread: `${one}/${threadId}` };
+}
+
+/**
+ * Returns what distinguishes this process from others with the same number. Two containers may share a host's name, and
+ * each have a process 1; and a number is used again. Only Linux provides this; elsewhere the number has to do.
+ */
+function birthOfProcess(): readonly string[] {
+  try {
+    const namespace = readlinkSync('/proc/self/ns/pid');
+    // Behind the program's name, which may hold anything, the 20th field is the time of its start.
+    const started =
+      readFileSync('/proc/self/stat', 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')[19] ?? '';
+    return [namespace.replace(/\D/g, ''), started];
+  } catch {
+    return [];
+  }
+}

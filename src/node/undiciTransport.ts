@@ -9,7 +9,7 @@ import { webSocketDuplex } from './websocket.js';
 import { Body, textOf } from './body.js';
 import { connectionError } from './connectionError.js';
 import { locationOf } from '../transport/json/pageError.js';
-import { connectorWith } from './connector.js';
+import { connectorWith } from './connection.js';
 import type { TlsSource } from './certificates.js';
 import type { ConnectionSettings, HttpRequest, Outcome, StreamPart, Transport } from '../transport/http/transport.js';
 

@@ -9,7 +9,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { connectionError } from './connectionError.js';
 import { locationOf, targetOf } from '../transport/json/pageError.js';
-import { connectionFor, type Carrying } from './dedicatedConnection.js';
+import { connectionFor, type Carrying } from './connection.js';
 import { Outgoing } from '../transport/streams/outgoing.js';
 
 /** Headers that a handshake does not need. */

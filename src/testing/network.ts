@@ -1,10 +1,9 @@
 import { asyncScheduler, type Subscription } from 'rxjs';
 import { authRpcs } from '../codec/auth.js';
 import { clusterRpcs } from '../codec/cluster.js';
-import { electionRpcs } from '../codec/election.js';
+import { electionRpcs, lockRpcs } from '../codec/concurrency.js';
 import { kvRpcs } from '../codec/kv.js';
 import { leaseRpcs } from '../codec/lease.js';
-import { lockRpcs } from '../codec/lock.js';
 import { maintenanceRpcs } from '../codec/maintenance.js';
 import { watchRpcs } from '../codec/watch.js';
 import { EtcdError, type Reason } from '../errors/index.js';

@@ -1,17 +1,16 @@
+import { readRevision, RevisionReader, toWatchTarget, WATCH_FILTER, type WatchFilter, type WatchTarget } from './messages.js';
 import { defer, type Observable, type Observer, take, takeUntil, throwError, timeout } from 'rxjs';
 import { toBase64 } from '../model/bytes.js';
 import { type KeyRange, prefixEnd, type Range } from '../model/range.js';
 import { progress, type WatchBatch, type WatchEvent } from '../model/events.js';
 import { type Detachable, LightObservable } from './lightObservable.js';
 import { RefCountedMap } from './refCounted.js';
-import { toWatchTarget, WATCH_FILTER, type WatchFilter, type WatchTarget } from './messages.js';
 import { EtcdError } from '../errors/index.js';
 import { checkOptions, FUNCTION, LONGEST_MS, MILLISECONDS, WHOLE, type OptionKinds } from '../model/validate.js';
 import { orClosed } from '../util/rx.js';
 import { retryTransient } from './retryable.js';
-import { readRevision, RevisionReader } from './revisionReader.js';
-import { observeWatcher, Watcher, type WatchesDeps } from './watcher.js';
 import type { PendingStart } from './cursor.js';
+import { observeWatcher, Watcher, type WatchesDeps } from './watcher.js';
 
 /** Options for the content and the start of a watch. */
 export interface WatchOptions extends WatchFilter {

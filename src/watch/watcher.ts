@@ -1,3 +1,4 @@
+import { readRevision, type WatchMessage, type WatchStream, type WatchTarget } from './messages.js';
 import type { Caller } from '../transport/call.js';
 import type { WatchStreams } from './streams/duplexStream.js';
 import type { ScopedOwnWrites } from './ownWrites/ownWrites.js';
@@ -12,7 +13,6 @@ import {
   UNKNOWN_CLUSTER,
   type WatchStart,
 } from './cursor.js';
-import type { WatchMessage, WatchStream, WatchTarget } from './messages.js';
 import {
   catchError,
   defer,
@@ -31,7 +31,6 @@ import { progress, type WatchBatch } from '../model/events.js';
 import { hasReason, isEtcdError, type EtcdError } from '../errors/index.js';
 import { Backoff } from '../util/retry.js';
 import type { Source } from './refCounted.js';
-import { readRevision } from './revisionReader.js';
 import { StreamLostError } from './streams/streamManager.js';
 
 /** How often in a row a watch may be denied while its range can be read: the server may have forgotten the token. */

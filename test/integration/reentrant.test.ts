@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { get, put, type Client, type LockHandle, type Reentrancy } from 'rxetcd';
 import type { Observable } from 'rxjs';
-import { identity } from '../../src/node/identity.js';
+import { identity } from '../../src/node/nodePlatform.js';
 import { cleanEnv } from '../support/etcd/run.js';
 import { etcdctl } from '../support/etcd/index.js';
 import { withEtcd } from './support/fixture.js';

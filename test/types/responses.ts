@@ -3,9 +3,8 @@ import { expectTypeOf } from 'expect-type';
 import type * as api from 'rxetcd';
 import type { authRpcs } from '../../src/codec/auth.js';
 import type { clusterRpcs } from '../../src/codec/cluster.js';
-import type { electionRpcs } from '../../src/codec/election.js';
+import type { electionRpcs, lockRpcs } from '../../src/codec/concurrency.js';
 import type { leaseRpcs } from '../../src/codec/lease.js';
-import type { lockRpcs } from '../../src/codec/lock.js';
 import type { maintenanceRpcs } from '../../src/codec/maintenance.js';
 import type { AnswerOf } from '../../src/codec/rpc.js';
 

@@ -16,7 +16,7 @@ import {
 } from '../../model/op.js';
 import { KeyValue } from '../../model/keyValue.js';
 import { retryTransient } from '../../watch/retryable.js';
-import { retryOptimistically } from '../transaction/optimisticRetry.js';
+import { retryOptimistically } from '../transaction/update.js';
 import type { ConcurrencyContext } from '../context.js';
 import { orClosed } from '../../util/rx.js';
 import { acquireWithCompensation, sentOnce } from '../lease/cleanup.js';

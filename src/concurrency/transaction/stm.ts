@@ -17,7 +17,7 @@ import type { KvService } from '../../services/kv.js';
 import type { BytesLike } from '../../model/bytes.js';
 import { ARRAY, checkArgument, checkOptions, FUNCTION, oneOf, type OptionKinds, BYTES, LEASE } from '../../model/validate.js';
 import { outcomeOf, type MaybeAsync } from '../../util/rx.js';
-import { RETRY_OPTIONS, retryOptimistically, type RetryOptions } from './optimisticRetry.js';
+import { RETRY_OPTIONS, retryOptimistically, type RetryOptions } from './update.js';
 import type { LeaseId } from '../../model/ids.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { type Range, isPoint, rangeOf, spanOf, type Span } from '../../model/range.js';

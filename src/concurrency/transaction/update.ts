@@ -1,15 +1,53 @@
-import { defer, map, of, switchMap, take, throwIfEmpty, type Observable } from 'rxjs';
+import { defer, map, of, switchMap, take, throwIfEmpty, type Observable, throwError, timer } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
 import type { KvService } from '../../services/kv.js';
 import { isBytesLike, toBase64, type BytesLike } from '../../model/bytes.js';
 import { capturedBytes } from '../../model/captured.js';
-import { checkArgument, checkOptions, FUNCTION, invalidArgument, LEASE, type OptionKinds } from '../../model/validate.js';
+import { checkArgument, checkOptions, FUNCTION, invalidArgument, LEASE, type OptionKinds, WHOLE } from '../../model/validate.js';
 import { del, key as on, type Op, put } from '../../model/op.js';
 import type { LeaseId } from '../../model/ids.js';
 import { KeyValue } from '../../model/keyValue.js';
 import type { ResponseHeader } from '../../model/responses.js';
 import { outcomeOf, type MaybeAsync } from '../../util/rx.js';
-import { RETRY_OPTIONS, retryOptimistically, type RetryOptions } from './optimisticRetry.js';
+import { Backoff } from '../../util/retry.js';
+
+/** The limit of attempts after conflicts. */
+export interface RetryOptions {
+  /** The most attempts, a whole number: 16 by default. Errors with `Conflict` if other writes made all of them fail. */
+  readonly maxAttempts?: number;
+}
+
+export const RETRY_OPTIONS: OptionKinds<RetryOptions> = { maxAttempts: WHOLE };
+
+const DEFAULT_MAX_ATTEMPTS = 16;
+
+/** The first pause is about a round trip. The longest spreads the attempts of many clients. */
+const INITIAL_MS = 5;
+const MAX_MS = 500;
+
+/**
+ * Repeats an attempt after each conflict, which it reports by emitting undefined, with a growing pause. Errors are not
+ * retried.
+ */
+export function retryOptimistically<T>(
+  what: string,
+  { maxAttempts = DEFAULT_MAX_ATTEMPTS }: RetryOptions,
+  attempt: (count: number) => Observable<T | undefined>,
+): Observable<T> {
+  return defer(() => {
+    const backoff = new Backoff(INITIAL_MS, MAX_MS);
+    const next = (count: number): Observable<T> =>
+      attempt(count).pipe(
+        switchMap((done) => {
+          if (done !== undefined) return of(done);
+          if (count >= maxAttempts)
+            return throwError(() => new EtcdError('Conflict', `${what} failed after ${count} attempts: keys were modified concurrently`));
+          return timer(backoff.next()).pipe(switchMap(() => next(count + 1)));
+        }),
+      );
+    return next(1);
+  });
+}
 
 /** The options of `update`: the lease of the key, and retries. */
 export interface UpdateOptions extends RetryOptions {

@@ -7,7 +7,7 @@ import {
   LeaderResponse,
   ProclaimRequest,
   ResignRequest,
-} from '../../codec/election.js';
+} from '../../codec/concurrency.js';
 import type { DecodedBy } from '../../codec/wire.js';
 import { toBase64 } from '../../model/bytes.js';
 import type { KeyValue } from '../../model/keyValue.js';

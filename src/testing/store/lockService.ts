@@ -1,5 +1,5 @@
 import { HeaderOnly } from '../../codec/common.js';
-import { LockRequest, LockResponse, UnlockRequest } from '../../codec/lock.js';
+import { LockRequest, LockResponse, UnlockRequest } from '../../codec/concurrency.js';
 import type { Core } from './core.js';
 import { type Endpoint, streaming, unary } from './endpoint.js';
 import { bytesOf, keyOf, keySpan } from './keys.js';

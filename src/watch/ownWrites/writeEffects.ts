@@ -1,4 +1,12 @@
-import { CampaignRequest, electionRpcs, ProclaimRequest, ResignRequest } from '../../codec/election.js';
+import {
+  CampaignRequest,
+  electionRpcs,
+  ProclaimRequest,
+  ResignRequest,
+  LockRequest,
+  lockRpcs,
+  UnlockRequest,
+} from '../../codec/concurrency.js';
 import {
   DeleteRangeRequest,
   kvRpcs,
@@ -10,7 +18,6 @@ import {
   type TxnResponseOut,
 } from '../../codec/kv.js';
 import { leaseRpcs, LeaseRevokeRequest } from '../../codec/lease.js';
-import { LockRequest, lockRpcs, UnlockRequest } from '../../codec/lock.js';
 import type { Rpc } from '../../codec/rpc.js';
 import { INVALID } from '../../codec/wire.js';
 import type { BytesLike } from '../../model/bytes.js';

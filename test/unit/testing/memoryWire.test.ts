@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { asyncScheduler, firstValueFrom, type Observable, take, throwError, toArray } from 'rxjs';
 import { kvRpcs } from '../../../src/codec/kv.js';
-import { lockRpcs } from '../../../src/codec/lock.js';
+import { lockRpcs } from '../../../src/codec/concurrency.js';
 import { refreshRpc } from '../../../src/codec/lease.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 import { EtcdError } from '../../../src/errors/index.js';

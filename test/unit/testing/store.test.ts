@@ -1,8 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { electionRpcs } from '../../../src/codec/election.js';
+import { electionRpcs, lockRpcs } from '../../../src/codec/concurrency.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../src/codec/lease.js';
-import { lockRpcs } from '../../../src/codec/lock.js';
 import { maintenanceRpcs } from '../../../src/codec/maintenance.js';
 import { type AnswerOf, requestText, type Rpc } from '../../../src/codec/rpc.js';
 import { watchRpcs } from '../../../src/codec/watch.js';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, concat, ignoreElements, map, merge, NEVER, of, switchMap, take, tap, timer } from 'rxjs';
 import { kvRpcs } from '../../../src/codec/kv.js';
-import { electionRpcs } from '../../../src/codec/election.js';
+import { electionRpcs } from '../../../src/codec/concurrency.js';
 import {
   A,
   after,

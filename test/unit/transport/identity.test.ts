@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { hostname } from 'node:os';
-import { identity } from '../../../src/node/identity.js';
+import { identity } from '../../../src/node/nodePlatform.js';
 
 describe('the identity', () => {
   test('names the host, within it the process, and within that the thread', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { concat, ignoreElements, map, mergeMap, of, timer, type Observable } from 'rxjs';
-import { electionRpcs } from '../../../src/codec/election.js';
+import { electionRpcs } from '../../../src/codec/concurrency.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import type { Caller, ReadCallOptions } from '../../../src/transport/call.js';
 import type { ClosableCaller } from '../../../src/transport/caller.js';

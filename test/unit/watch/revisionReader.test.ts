@@ -1,8 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { defer, finalize, Subject, type Observable } from 'rxjs';
 import { EtcdError } from '../../../src/errors/index.js';
-import type { WatchTarget } from '../../../src/watch/messages.js';
-import { RevisionReader } from '../../../src/watch/revisionReader.js';
+import { type WatchTarget, RevisionReader } from '../../../src/watch/messages.js';
 import { watching, type Seen } from './support.js';
 
 /** Questions to a store that answers when the test says so. */

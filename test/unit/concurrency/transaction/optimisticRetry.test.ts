@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, defer, EMPTY, lastValueFrom, NEVER, of, toArray } from 'rxjs';
 import { EtcdError } from '../../../../src/errors/index.js';
 import { outcomeOf } from '../../../../src/util/rx.js';
-import { retryOptimistically } from '../../../../src/concurrency/transaction/optimisticRetry.js';
+import { retryOptimistically } from '../../../../src/concurrency/transaction/update.js';
 import { virtually, watching } from '../../watch/support.js';
 
 const conflict = of(undefined);

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { BehaviorSubject, EMPTY, of, Subject } from 'rxjs';
 import { EtcdError, InvalidValueError } from '../../../../src/errors/index.js';
 import type { ConnectionState } from '../../../../src/watch/streams/streamManager.js';
-import { viewState, type Reading, type ViewState } from '../../../../src/watch/live/viewState.js';
+import { viewState, type Reading, type ViewState } from '../../../../src/watch/live/live.js';
 import { watching } from '../support.js';
 
 const connected: ConnectionState = { status: 'connected', endpoint: 'http://a:1', carrier: 'websocket' };

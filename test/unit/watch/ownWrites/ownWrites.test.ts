@@ -1,9 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { defer, NEVER, of, Subject, throwError, type Observable } from 'rxjs';
-import { electionRpcs } from '../../../../src/codec/election.js';
+import { electionRpcs, lockRpcs } from '../../../../src/codec/concurrency.js';
 import { kvRpcs } from '../../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../../src/codec/lease.js';
-import { lockRpcs } from '../../../../src/codec/lock.js';
 import type { AnswerOf, RequestOf, Rpc } from '../../../../src/codec/rpc.js';
 import { INVALID } from '../../../../src/codec/wire.js';
 import { EtcdError } from '../../../../src/errors/index.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, interval, timer } from 'rxjs';
-import { Heartbeat } from '../../../../src/watch/streams/heartbeat.js';
+import { Heartbeat } from '../../../../src/watch/streams/duplexStream.js';
 import { virtually } from '../support.js';
 
 const HOUR = 3_600_000;

@@ -20,6 +20,7 @@ module.exports = {
     '^rxetcd/operators$': '<rootDir>/operators/index.ts',
     '^rxetcd/testing$': '<rootDir>/src/testing/index.ts',
     '^rxetcd/angular$': '<rootDir>/src/angular/index.ts',
+    '^rxetcd/swagger$': '<rootDir>/src/swagger/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   // Tells only what hangs: a machine that does other work as well may take several times as long.

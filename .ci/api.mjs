@@ -11,7 +11,13 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const REPORTS = join(root, 'test/package/api');
 const TEMP = join(root, '.cache/api');
 const accept = process.argv.includes('--accept');
-const ENTRIES = { rxetcd: 'src', 'rxetcd-operators': 'operators', 'rxetcd-testing': 'src/testing', 'rxetcd-angular': 'src/angular' };
+const ENTRIES = {
+  rxetcd: 'src',
+  'rxetcd-operators': 'operators',
+  'rxetcd-testing': 'src/testing',
+  'rxetcd-angular': 'src/angular',
+  'rxetcd-swagger': 'src/swagger',
+};
 
 const silent = { default: { logLevel: ExtractorLogLevel.None } };
 

@@ -1,4 +1,4 @@
-import type { Decoder } from 'io-ts';
+import type { Decoder, Encoder } from 'io-ts';
 import { firstValueFrom, type Observable } from 'rxjs';
 import { authService, type AuthService } from './services/auth.js';
 import { clusterService, type ClusterService } from './services/cluster.js';
@@ -67,6 +67,15 @@ export interface Client extends Namespace {
   /** Reads a server's metrics (`GET /metrics`) in Prometheus' text format. */
   metricsText(options?: CallOptions): Observable<string>;
 
+  /**
+   * Calls any RPC of the gateway, with a body that `request` checks and encodes. `rxetcd/swagger` derives both codecs
+   * from a swagger file of etcd, also for an RPC that is newer than this package.
+   */
+  call<In, A>(
+    path: string,
+    body: In,
+    options: Omit<RawCallOptions<A>, 'request'> & { readonly request: Encoder<In, Json>; readonly codec: Decoder<unknown, A> },
+  ): Observable<A>;
   /** Calls any RPC of the gateway, such as one that rxetcd has no method for. `codec` checks the response. */
   call<A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Decoder<unknown, A> }): Observable<A>;
   /** Calls any RPC of the gateway, and emits its response unchecked. */
@@ -176,7 +185,7 @@ export function openClient(platform: Platform, options: ClientOptions): Client {
     cluster: clusterService(caller),
     maintenance: maintenanceService(caller),
     ...serverInfoService(caller),
-    call: capturesItself(<A>(path: string, body: Json, callOptions: RawCallOptions<A> = {}) => rawCall(caller, path, body, callOptions)),
+    call: capturesItself(<A>(path: string, body: unknown, callOptions: RawCallOptions<A> = {}) => rawCall(caller, path, body, callOptions)),
     endpoints: () => caller.endpoints(),
     setEndpoints: (given) => caller.setEndpoints(checkNewEndpoints(given, settings.endpoints, limits.baseUrl)),
     close,

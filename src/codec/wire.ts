@@ -24,7 +24,7 @@ export const INVALID = Symbol('invalid');
 
 /** The type as in a swagger file, so that a test can compare each codec with it. */
 export type WireKind =
-  | { readonly is: 'string' | 'bool' | 'bytes' | 'int64' | 'uint64' | 'int32' }
+  | { readonly is: 'string' | 'bool' | 'bytes' | 'int64' | 'uint64' | 'int32' | 'number' | 'json' }
   | { readonly is: 'enum'; readonly values: readonly string[] }
   | { readonly is: 'array'; readonly of: WireKind }
   | { readonly is: 'message'; readonly name: string; readonly fields: () => ReadonlyMap<string, Field> };

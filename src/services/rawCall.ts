@@ -1,5 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js';
-import type { Decoder } from 'io-ts';
+import type { Decoder, Encoder } from 'io-ts';
 import { defer, map, type Observable } from 'rxjs';
 import { authRpcs } from '../codec/auth.js';
 import { electionRpcs, lockRpcs } from '../codec/concurrency.js';
@@ -27,6 +27,11 @@ import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 /** The options of `call`, for an RPC that rxetcd has no method for. */
 export interface RawCallOptions<A> extends CallOptions {
   /**
+   * Checks and encodes the body, such as `request` of a path of `rxetcd/swagger`. If it throws, the call errors with
+   * that error, and nothing is sent. Without it the body is sent as it is.
+   */
+  readonly request?: Encoder<never, Json>;
+  /**
    * Checks the response. Without it the response is emitted as JSON in etcd's spelling. If the codec rejects the
    * response, the call errors with `MalformedResponse`, which after a write is the cause of an `AmbiguousWrite`.
    */
@@ -48,9 +53,9 @@ export interface RawCallOptions<A> extends CallOptions {
  * etcd.call('/kv/range', { key: btoa('a') }, { codec: t.type({ count: t.string }), safety: 'read' });
  * ```
  */
-export function rawCall<A>(caller: Caller, path: string, body: Json, options: RawCallOptions<A> = {}): Observable<A> {
+export function rawCall<A>(caller: Caller, path: string, body: unknown, options: RawCallOptions<A> = {}): Observable<A> {
   const given = captured(options);
-  const text = readNow(() => ascii(jsonOf('body of call', body)));
+  const text = readNow(() => ascii(jsonOf('body of call', encoded(given, body))));
   return defer(() => {
     checkArgument('call', 'path', path, PATH);
     const [{ codec, safety = 'write', streaming = false }, call] = splitOptions(checkOptions('call', given, RAW_CALL));
@@ -75,7 +80,24 @@ const PATH: OptionKind = {
   is: (path) => typeof path === 'string' && /^(\/[\w.~-]+)+$/.test(path),
 };
 
-const RAW_CALL: OptionKinds<RawCallOptions<unknown>> = { ...CALL, codec: CODEC, safety: oneOf('read', 'write'), streaming: BOOLEAN };
+const ENCODER: OptionKind = {
+  what: 'an io-ts codec',
+  is: (value) => typeof value === 'object' && value !== null && typeof Reflect.get(value, 'encode') === 'function',
+};
+
+const RAW_CALL: OptionKinds<RawCallOptions<unknown>> = {
+  ...CALL,
+  request: ENCODER,
+  codec: CODEC,
+  safety: oneOf('read', 'write'),
+  streaming: BOOLEAN,
+};
+
+/** Encodes a body. Invalid options leave it as it is: they are rejected on subscription. */
+function encoded({ request }: RawCallOptions<unknown>, body: unknown): unknown {
+  // The overloads of `Client.call` give a body that fits its encoder.
+  return request !== undefined && ENCODER.is(request) ? (request as Encoder<unknown, Json>).encode(body) : body;
+}
 
 /** Returns the limits of an RPC that also has a method, and whether it needs a token, as that method has them. */
 function limitsOf(path: string): Pick<Rpc<never, unknown>, 'unbounded' | 'bounded' | 'anonymous'> {

@@ -31,7 +31,7 @@ try {
   compileAndRun('ESM', { type: 'module' }, { module: 'NodeNext', moduleResolution: 'NodeNext' });
   compileAndRun('CommonJS', { type: 'commonjs' }, { module: 'Node16', moduleResolution: 'Node16' });
   checkHeadline();
-  for (const entry of ['src', 'operators', 'src/testing']) await checkCopies(entry);
+  for (const entry of ['src', 'operators', 'src/testing', 'src/swagger']) await checkCopies(entry);
   checkOneCopy();
   checkBareGlobals();
   checkLoaded();
@@ -39,6 +39,7 @@ try {
   await checkAdded('testing', 25_000);
   await checkAdded('angular', 3_000);
   checkAngular();
+  await checkAdded('swagger', 6_000);
   const [nodeNext, bundler] = [
     { layout: 'npm', module: 'NodeNext', moduleResolution: 'NodeNext' },
     { layout: 'pnpm', module: 'ESNext', moduleResolution: 'Bundler' },
@@ -63,7 +64,7 @@ function checkContents({ files, size, unpackedSize }) {
   const paths = files.map(({ path }) => path);
   for (const path of ['package.json', 'LICENSE', 'README.md']) check(paths.includes(path), `the package has no ${path}`);
   const known =
-    /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+|dist\/(cjs|browser)\/package\.json|dist\/(cjs|browser)\/chunks\/[\w-]+\.js|dist\/browser\/(src|operators|src\/testing|src\/angular)\/index\.js|dist\/(esm|cjs)\/(src|operators)\/.+\.(js|d\.ts))$/;
+    /^(package\.json|LICENSE|README\.md|CHANGELOG\.md|docs\/.+|dist\/(cjs|browser)\/package\.json|dist\/(cjs|browser)\/chunks\/[\w-]+\.js|dist\/browser\/(src|operators|src\/testing|src\/angular|src\/swagger)\/index\.js|dist\/(esm|cjs)\/(src|operators)\/.+\.(js|d\.ts))$/;
   for (const path of paths) check(known.test(path), `${path} has no place in the package`);
   console.log(`${paths.length} files, ${Math.round(size / 1024)} kB packed, ${Math.round(unpackedSize / 1024)} kB unpacked`);
 }

@@ -136,12 +136,14 @@ function isDefault(kind: WireKind, value: Json): boolean {
     case 'uint64':
       return value === '0';
     case 'int32':
+    case 'number':
       return value === 0;
     case 'enum':
       return value === kind.values[0];
     case 'array':
       return Array.isArray(value) && value.length === 0;
     case 'message':
+    case 'json':
       return false;
   }
 }

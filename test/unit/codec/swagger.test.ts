@@ -1,42 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import * as t from 'io-ts';
-import { authRpcs } from '../../../src/codec/auth.js';
-import { clusterRpcs } from '../../../src/codec/cluster.js';
-import { electionRpcs, lockRpcs } from '../../../src/codec/concurrency.js';
-import { kvRpcs } from '../../../src/codec/kv.js';
-import { leaseRpcs } from '../../../src/codec/lease.js';
-import { maintenanceRpcs } from '../../../src/codec/maintenance.js';
-import type { Rpc } from '../../../src/codec/rpc.js';
 import { NEWEST_FIELD } from '../../../src/codec/message.js';
-import { watchRpcs } from '../../../src/codec/watch.js';
 import { WireType, type Field, type WireKind } from '../../../src/codec/wire.js';
+import { ALIASES, byNumber, OTHER_KIND, OTHER_RPC, present, readSwaggerFiles, RPCS, withoutPrefix } from './swaggerFiles.js';
 
 /**
  * Holds every codec and every RPC against etcd's own description of its gateway, one version after the other: what etcd has we have, what we have etcd
  * has, and `since` is the first version that does.
  */
-
-/** A second address of an RPC that our tables have by its first. */
-const ALIASES: Readonly<Record<string, string>> = {
-  '/lease/revoke': '/kv/lease/revoke',
-  '/lease/timetolive': '/kv/lease/timetolive',
-  '/lease/leases': '/kv/lease/leases',
-};
-
-/** Paths that a version describes as another RPC than the rest do. */
-const OTHER_RPC: Readonly<Record<string, { readonly in: readonly string[]; readonly is: string }>> = {
-  // 3.3 and 3.4 gave this path to two RPCs; see the comment on `hash`.
-  '/maintenance/hash': { in: ['3.3', '3.4'], is: '/maintenance/hashkv' },
-};
-
-/** Fields that a version has with another kind than the rest do: there they count as missing. */
-const OTHER_KIND: Readonly<Record<string, readonly string[]>> = {
-  // Plain text in 3.2, bytes since: as bytes these are fields of 3.3.
-  'AuthRoleRevokePermissionRequest.key': ['3.2'],
-  'AuthRoleRevokePermissionRequest.range_end': ['3.2'],
-};
 
 const Schema: t.Type<Schema> = t.recursion('Schema', () =>
   t.intersection([
@@ -75,40 +46,18 @@ interface Version {
   readonly files: readonly Swagger[];
 }
 
-const FOLDER = join(process.cwd(), '../shared/spec');
-const present = existsSync(FOLDER);
-if (!present) console.warn(`codecs are not held against etcd's swagger files: there is no folder ${join('..', 'shared', 'spec')}`);
 const suite = present ? describe : describe.skip;
 
-const TABLES = { kvRpcs, leaseRpcs, watchRpcs, authRpcs, clusterRpcs, maintenanceRpcs, lockRpcs, electionRpcs };
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- RPCs of every request and answer, of which only the kinds are looked at
-type AnyRpc = Rpc<any, any>;
-const RPCS: readonly AnyRpc[] = Object.values<Readonly<Record<string, AnyRpc>>>(TABLES).flatMap((table) => Object.values(table));
+const readVersions = (): Version[] => readSwaggerFiles().map(({ minor, files }) => ({ minor, files: files.map(parse) }));
 
-const byNumber = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
-const minorOf = (version: string): string => version.split('.').slice(0, 2).join('.');
-
-function readVersions(): Version[] {
-  if (!present) return [];
-  return readdirSync(FOLDER)
-    .filter((name) => /^\d+\.\d+\.\d+$/.test(name))
-    .sort(byNumber)
-    .map((name) => {
-      const files = readdirSync(join(FOLDER, name)).filter((file) => file.endsWith('.swagger.json'));
-      return { minor: minorOf(name), files: files.map((file) => parse(readFileSync(join(FOLDER, name, file), 'utf8'))) };
-    });
-}
-
-function parse(text: string): Swagger {
-  const decoded = Swagger.decode(JSON.parse(text));
+function parse(json: unknown): Swagger {
+  const decoded = Swagger.decode(json);
   if (decoded._tag === 'Left') throw new Error('not a swagger file that this test can read');
   return decoded.right;
 }
 
 const refName = (ref: string): string => ref.slice(ref.lastIndexOf('/') + 1);
 const shortName = (definition: string): string => definition.replace(/^(etcdserverpb|v3lockpb|v3electionpb|mvccpb|authpb)/, '');
-const withoutPrefix = (path: string): string => path.replace(/^\/v3(alpha|beta)?(?=\/)/, '');
-
 /** What an answer of a stream is about: gateways describe it bare, by a reference, or as `{ result, error }`. */
 const answerOf = (response: { schema: Schema } | undefined): string =>
   refName(response?.schema.properties?.['result']?.$ref ?? response?.schema.$ref ?? '');

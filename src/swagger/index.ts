@@ -1,0 +1,9 @@
+/**
+ * Reads a swagger file of etcd at run time: its messages, enums and paths, with codecs for them. So an RPC that is
+ * newer than this package can be called today. Start with {@link loadSwagger}.
+ *
+ * @module rxetcd/swagger
+ */
+export { loadSwagger, type SwaggerPath, type SwaggerSpec } from './spec.js';
+export type { SwaggerEnum, SwaggerList, SwaggerMessage, SwaggerScalar, SwaggerType } from './types.js';
+export type { SwaggerObject, SwaggerValue } from './codecs.js';

@@ -24,6 +24,7 @@ import type { BytesLike } from './model/bytes.js';
 import { capturesItself, capturing } from './model/captured.js';
 import type { KeyValue } from './model/keyValue.js';
 import type { OwnershipEvent, WatchBatch, WatchEvent } from './model/events.js';
+import { NO_OPTIONS } from './model/op.js';
 import type { Range } from './model/range.js';
 import type { StreamSettings } from './options/streamOptions.js';
 import { Prefix, watchStreamWithin, callerWithin } from './prefix/prefix.js';
@@ -331,7 +332,7 @@ const FIRST_KEYS = 5_000;
 /** Creates the operations on keys, over a caller and streams: on all keys, or within a prefix. */
 export function namespace(given: NamespaceMeans): Namespace {
   const { caller, streams, identity, settings, gather, maxResponseBytes, holding } = given;
-  const past = new GatheredReads(caller, {}, settings.responseTimeoutMs);
+  const past = new GatheredReads(caller, NO_OPTIONS, settings.responseTimeoutMs);
   const means: NamespaceMeans = { ...given, readAt: (key, revision) => past.get(key, revision) };
   const kv = kvService(caller, gather, maxResponseBytes);
   const leases: LeaseContext = { ...holding, service: leaseService(caller) };

@@ -79,6 +79,13 @@ export function prefixEnd(prefix: BytesLike): BytesLike {
   return ZERO;
 }
 
+/**
+ * Checks a single key, which must not be a range.
+ *
+ * @throws EtcdError `InvalidArgument`
+ */
+export const toSingleKey = (key: unknown): KeyRange => ({ key: nonEmpty('key', key) });
+
 function nonEmpty(field: string, value: unknown): BytesLike {
   if (!isBytesLike(value)) throw invalid(`${typeName(value)} as its ${field}`);
   if (value.length === 0) throw invalid(`an empty ${field}; say { all: true } for every key`);

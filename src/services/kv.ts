@@ -9,6 +9,7 @@ import type { KeyValue } from '../model/keyValue.js';
 import {
   DELETE_OPTIONS,
   type DeleteOptions,
+  NO_OPTIONS,
   type Op,
   PUT_OPTIONS,
   type PutOptions,
@@ -131,7 +132,7 @@ export function rangeReads(caller: Caller): RangeReads {
 export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: number }, maxResponseBytes?: number): KvService {
   const sizes = new ReadSizes();
   const gathered = gather && {
-    linearizable: new GatheredReads(caller, {}, gather.requestTimeoutMs, sizes),
+    linearizable: new GatheredReads(caller, NO_OPTIONS, gather.requestTimeoutMs, sizes),
     serializable: new GatheredReads(caller, { serializable: true }, gather.requestTimeoutMs, sizes),
   };
   const ranges = rangeReads(caller);

@@ -4,7 +4,7 @@ import { defer, map, Observable, Subscription, type Observer, type Subscriber, t
 import { kvRpcs } from '../../codec/kv.js';
 import { EtcdError, hasReason } from '../../errors/index.js';
 import { capturedBytes } from '../../model/captured.js';
-import { get, type GetOp } from '../../model/op.js';
+import type { GetOp } from '../../model/op.js';
 import type { Caller, CallOptions } from '../../transport/call.js';
 import { atEndOfTurn, monotonicNow } from '../../util/time.js';
 import { compileTxn } from './txn.js';
@@ -117,7 +117,7 @@ export class GatheredReads {
 
   private txnOf(reads: readonly Read[], onSent: () => void): Observable<readonly (KeyValue | undefined)[]> {
     return defer(() => {
-      const { request, resultOf } = compileTxn<readonly GetOp[], []>({ success: reads.map(({ key, options }) => get(key, options)) });
+      const { request, resultOf } = compileTxn<readonly GetOp[], []>({ success: reads.map(toOp) });
       return this.caller.unary(kvRpcs.gets, request, undefined, onSent).pipe(
         map((given) => {
           // The txn has no compare that could fail. Such a response is not etcd's, and would show every key as missing.
@@ -170,6 +170,9 @@ class Read implements Unsubscribable {
     this.call?.unsubscribe();
   }
 }
+
+/** Both are copies already, which the function `get` would copy again. */
+const toOp = ({ key, options }: Read): GetOp => ({ op: 'get', key, options });
 
 const isWanted = ({ subscriber }: Read): boolean => !subscriber.closed;
 

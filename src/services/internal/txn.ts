@@ -14,7 +14,7 @@ import {
   type TxnResult,
   type TxnSpec,
 } from '../../model/op.js';
-import { toKeyRange, type KeyRange, type Range } from '../../model/range.js';
+import { toKeyRange, toSingleKey, type KeyRange, type Range } from '../../model/range.js';
 import type { ResponseHeader } from '../../model/responses.js';
 
 /** The kinds of a txn's operations, in their order, which is all that is needed to read its response. */
@@ -125,8 +125,11 @@ function toRequestOp(op: Op): RequestOpIn | undefined {
       if (op.options === NO_OPTIONS) return { requestPut: { key, value } };
       return { requestPut: { key, value, ...checkOptions('put', op.options, PUT_OPTIONS) } };
     }
-    case 'get':
-      return { requestRange: { ...ownRange({ key: op.key }), ...checkOptions('get', op.options, READ_OPTIONS) } };
+    case 'get': {
+      const requestRange = toSingleKey(capturedBytes(op.key));
+      if (op.options === NO_OPTIONS) return { requestRange };
+      return { requestRange: { ...requestRange, ...checkOptions('get', op.options, READ_OPTIONS) } };
+    }
     case 'range':
       return { requestRange: { ...ownRange(op.range), ...checkOptions('range', op.options, RANGE_OPTIONS) } };
     case 'delete':

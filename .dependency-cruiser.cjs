@@ -16,6 +16,7 @@ const layers = [
   ['prefix', '^src/prefix/'],
   ['concurrency', '^src/concurrency/'],
   ['options', '^src/options/'],
+  ['promises', '^src/promises/'],
   ['namespace', '^src/namespace\\.ts$'],
   ['platform', '^src/(platform\\.ts$|node/|browser/)'],
   ['client', '^src/client\\.ts$'],

@@ -25,6 +25,7 @@ export { takeUntilAborted } from './takeUntilAborted.js';
 export { toAsyncIterable, type ToAsyncIterableOptions } from './toAsyncIterable.js';
 export { tryDecode } from './tryDecode.js';
 export { untilRevision, type UntilRevisionOptions } from './untilRevision.js';
+export { untilReleased } from './untilReleased.js';
 export { whileLeader } from './whileLeader.js';
 export { withLease, type LeaseEventLike } from './withLease.js';
 export { withLock, type LockStrategy, type WithLockOptions } from './withLock.js';

@@ -2,6 +2,15 @@
 export type { Client, CloseOptions } from './client.js';
 export type { CloseSummary, Unreleased } from './concurrency/lease/cleanup.js';
 export type { Namespace } from './namespace.js';
+export { hold, type Held, type HoldOptions } from './promises/hold.js';
+export type {
+  PromisedMembers,
+  PromisedTransaction,
+  PromisedValue,
+  Promises,
+  PromisesExtras,
+  WithLockPromiseOptions,
+} from './promises/types.js';
 export type { ClientOptions } from './options/clientOptions.js';
 export type { Auth, CredentialsSource, TokenSource, UserCredentials } from './transport/tokenProvider.js';
 export type { TlsSettings } from './options/tlsOptions.js';

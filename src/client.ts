@@ -15,6 +15,8 @@ import { checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds } from './mode
 import { namespace, type Namespace, type NamespaceMeans } from './namespace.js';
 import { settingsOf, type ClientOptions } from './options/clientOptions.js';
 import type { Platform } from './platform.js';
+import { addPromises } from './promises/promises.js';
+import type { Promises } from './promises/types.js';
 import { rawCall, type RawCallOptions } from './services/rawCall.js';
 import { serverInfoService, type HealthChecks } from './services/serverInfo.js';
 import { LeaseActivity } from './transport/endpoints/activity.js';
@@ -33,6 +35,7 @@ declare global {
 
 /** A client of an etcd cluster. All its calls and streams share one pool of connections. */
 export interface Client extends Namespace {
+  readonly promises: Promises<Client>;
   readonly auth: AuthService;
   readonly cluster: ClusterService;
   readonly maintenance: MaintenanceService;
@@ -169,7 +172,7 @@ export function openClient(platform: Platform, options: ClientOptions): Client {
     return (closing ??= closeWithin(timeoutMs > LONGEST_MS ? Infinity : timeoutMs));
   };
 
-  return capturing<Client>({
+  const client = capturing<Omit<Client, 'promises'>>({
     ...namespace({
       caller,
       streams,
@@ -191,4 +194,5 @@ export function openClient(platform: Platform, options: ClientOptions): Client {
     close,
     [Symbol.asyncDispose]: async () => void (await close()),
   });
+  return addPromises(client);
 }

@@ -27,6 +27,8 @@ import type { OwnershipEvent, WatchBatch, WatchEvent } from './model/events.js';
 import { NO_OPTIONS } from './model/op.js';
 import type { Range } from './model/range.js';
 import type { StreamSettings } from './options/streamOptions.js';
+import { addPromises } from './promises/promises.js';
+import type { Promises } from './promises/types.js';
 import { Prefix, watchStreamWithin, callerWithin } from './prefix/prefix.js';
 import { electionService, type ElectionService, lockService, type LockService } from './services/concurrency.js';
 import { GatheredReads } from './services/internal/getBatcher.js';
@@ -47,6 +49,15 @@ import type { WatcherDeps, WatchesDeps } from './watch/watcher.js';
  */
 export interface Namespace {
   readonly kv: KvService;
+  /**
+   * The same methods as promises, and the streams as async iterables.
+   *
+   * ```ts
+   * await etcd.promises.kv.put('app/color', 'red');
+   * for await (const { kv } of etcd.promises.watch('app/color')) console.log(kv.value);
+   * ```
+   */
+  readonly promises: Promises<Namespace>;
   /** Leases that are refreshed automatically, and etcd's Lease service. */
   readonly lease: LeaseClient;
   readonly lockService: LockService;
@@ -342,7 +353,7 @@ export function namespace(given: NamespaceMeans): Namespace {
   const living = lives(means, list, holding.closed, settings.lingerMs);
   const context = { ...leases, kv, watch: (...args: Parameters<typeof watching.watch>) => watching.watch(...args), identity };
 
-  return capturing<Namespace>({
+  const api = capturing<Omit<Namespace, 'promises'>>({
     // Not wrapped like the other methods, which would make its calls slower.
     kv: capturesItself(kv),
     lease: leaseClient(leases),
@@ -369,4 +380,5 @@ export function namespace(given: NamespaceMeans): Namespace {
       return namespace({ ...means, caller: callerWithin(caller, prefix), within, writes: means.writes.within(prefix.before('')) });
     },
   });
+  return addPromises(api);
 }

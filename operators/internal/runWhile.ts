@@ -15,6 +15,7 @@ import {
   type ObservedValueOf,
 } from 'rxjs';
 import { oneOf, type OptionKinds } from '../../src/model/validate.js';
+import { completeWhenReleased } from '../../src/util/releases.js';
 import { backoff } from './backoff.js';
 import { mayRunAgain } from './transient.js';
 
@@ -33,14 +34,15 @@ export const runWhileKinds = (): OptionKinds<RunWhileOptions> => ({ onComplete: 
 /**
  * Runs work on what is held at a time, and stops it when that is gone. `undefined` says so, and so do the source's
  * error and its completion. After those `switchMap` alone would let the work run on. If the source reacquires after a
- * loss, work that fails with a temporary error is run again, too.
+ * loss, work that fails with a temporary error is run again, too. With `release` it completes when the server has
+ * confirmed the release.
  */
 export function runWhile<H extends object, O extends ObservableInput<unknown>>(
   source: Observable<H | undefined>,
   work: (held: H, index: number) => O,
   onComplete: 'hold' | 'release',
 ): Observable<ObservedValueOf<O>> {
-  return new Observable((subscriber) => {
+  const values = new Observable<ObservedValueOf<O>>((subscriber) => {
     const ended = new Subject<void>();
     const stop = (): void => ended.next();
     // Teardowns run in the order of their adding: the work is stopped before the lease or lock is released.
@@ -61,6 +63,7 @@ export function runWhile<H extends object, O extends ObservableInput<unknown>>(
       )
       .subscribe(subscriber);
   });
+  return onComplete === 'release' ? completeWhenReleased(values) : values;
 }
 
 /**

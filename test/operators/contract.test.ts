@@ -21,6 +21,7 @@ import {
   retryBackoff,
   takeUntilAborted,
   tryDecode,
+  untilReleased,
   untilRevision,
   whileLeader,
   withLease,
@@ -137,6 +138,7 @@ contract('putTo', putTo(kv, 'a'), (i) => i);
 contract('retryBackoff', retryBackoff(), number);
 contract('takeUntilAborted', takeUntilAborted(new AbortController().signal), number);
 contract('tryDecode', tryDecode(t.number), (i) => put('a', i % 2 === 0 ? 'oops' : '1', i));
+contract('untilReleased', untilReleased(), number);
 contract('untilRevision', untilRevision(1000), number);
 contract('untilRevision of whole revisions', untilRevision(1000, { wholeRevisions: true }), number);
 contract(

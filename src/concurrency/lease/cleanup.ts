@@ -2,6 +2,7 @@ import { AsyncSubject, BehaviorSubject, defer, filter, Observable, of, race, rep
 import { EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
 import type { LeaseId } from '../../model/ids.js';
 import { backoffMs, retryAfter } from '../../util/retry.js';
+import { noteRelease, type PendingRelease } from '../../util/releases.js';
 import { isRetryable } from '../../watch/retryable.js';
 
 /**
@@ -41,7 +42,8 @@ const LEAST_QUIET_MS = 2_000;
 const QUIET_PART = 1 / 5;
 
 /** A release that has not ended. */
-class Release {
+class Release implements PendingRelease {
+  failure: EtcdError | undefined;
   work: Observable<unknown> | undefined;
   /** The next one that waits to be sent. */
   next: Release | undefined;
@@ -93,6 +95,7 @@ export class CleanupTracker {
     if (place !== undefined) this.byPlace.set(place, entry);
     this.pending.add(entry);
     this.count.next(this.pending.size);
+    noteRelease(entry);
     held.subscribe({
       next: (value) => {
         entry.work = release(value);
@@ -181,6 +184,7 @@ export class CleanupTracker {
     if (error !== undefined && this.closing) this.failed.push(unreleased(target, this.timeOver ? undefined : error));
     if (place !== undefined && this.byPlace.get(place) === entry) this.byPlace.delete(place);
     this.count.next(this.pending.size);
+    entry.failure = error;
     entry.end();
   }
 }

@@ -161,7 +161,9 @@ describe('what is passed is copied when it is passed', () => {
   });
 
   test('by all that makes operations', () => {
-    const makers = Object.entries(library).flatMap(([name, value]) => (typeof value === 'function' && /^[a-z]+$/.test(name) ? [name] : []));
+    const names = Object.entries(library).flatMap(([name, value]) => (typeof value === 'function' && /^[a-z]+$/.test(name) ? [name] : []));
+    // `hold` makes a promise.
+    const makers = names.filter((name) => name !== 'hold');
     expect(
       Object.keys(OPERATIONS)
         .filter((name) => !name.includes('.'))

@@ -412,6 +412,7 @@ export const PASSED_TO_OPERATORS: Readonly<Record<string, PassedToOperator>> = {
   retryBackoff: { args: () => [{ maxRetries: 1, initialMs: 1, maxMs: 1, jitter: 0 }], items: () => [1], emits: [1] },
   toAsyncIterable: { args: () => [{ bufferSize: 2, overflow: 'dropOldest' }], items: () => [], emits: [] },
   'toAsyncIterable of a source': { args: () => [of(1, 2, 3), { bufferSize: 2, overflow: 'dropNewest' }], emits: [1, 2, 3] },
+  untilReleased: { args: () => [], items: () => [1], emits: [1] },
   untilRevision: {
     args: () => [6, { wholeRevisions: true }],
     items: () => [{ revision: 5 }, { revision: 6 }],

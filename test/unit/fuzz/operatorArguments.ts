@@ -97,6 +97,7 @@ export const OPERATORS: Readonly<Record<string, Arguments>> = {
     options: { bufferSize: MAY_BE_WHOLE, overflow: ['dropOldest', isNothing] },
   },
   tryDecode: { args: { codec: CODEC } },
+  untilReleased: {},
   untilRevision: { args: { revision: REVISION }, options: { wholeRevisions: MAY_BE_BOOLEAN } },
   whileLeader: { args: { project: FUNCTION }, options: ON_COMPLETE },
   withLease: { args: { project: FUNCTION }, options: ON_COMPLETE },

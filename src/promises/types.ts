@@ -1,0 +1,125 @@
+import type { Decoder } from 'io-ts';
+import type { Observable } from 'rxjs';
+import type { Json } from '../codec/wire.js';
+import type { HeldLease } from '../concurrency/lease/heldLease.js';
+import type { LockHandle, LockOptions } from '../concurrency/lock/lock.js';
+import type { StmOptions, StmResult, Transaction } from '../concurrency/transaction/stm.js';
+import type { BytesLike } from '../model/bytes.js';
+import type { Op, TxnResult, TxnSpec } from '../model/op.js';
+import type { RawCallOptions } from '../services/rawCall.js';
+import type { ReadCallOptions } from '../transport/call.js';
+import type { LiveValueOptions, ViewState } from '../watch/live/live.js';
+import type { Held } from './hold.js';
+import type { KINDS } from './kinds.js';
+
+/**
+ * The methods of a client or a namespace as promises. It is derived from their types:
+ *
+ * - a method with one value returns a Promise of it, and is called at once
+ * - a stream is an async iterable; each iteration subscribes, and its end unsubscribes. Up to 1 024 values wait for a
+ *   slow consumer; one more ends it with `BufferOverflow`. `kv.pages` reads a page only when it is asked for
+ * - what is held while it is subscribed to, such as a lock, is a Promise of {@link Held}. The methods of its `value`
+ *   return promises, too
+ */
+export type Promises<A> = PromisedMembers<A, ''> & PromisesExtras<A>;
+
+/** The options of `promises.withLock`: those of a lock, and a signal. */
+export interface WithLockPromiseOptions extends Omit<LockOptions, 'onLost'> {
+  /** Ends the wait for the lock with `Aborted`. While the work runs, it aborts the signal of the work. */
+  readonly signal?: AbortSignal;
+}
+
+/** The methods that only {@link Promises} has. */
+export interface PromisesExtras<A> {
+  /**
+   * Returns the same methods, whose calls and streams all end when a signal aborts, with the error `Aborted`. It does
+   * not say whether a write was carried out. The option `signal` of a write does, by `AmbiguousWrite`. Something that
+   * is held is kept.
+   *
+   * ```ts
+   * const within = etcd.promises.withSignal(AbortSignal.timeout(5_000));
+   * console.log((await within.watchOnce('jobs/done')).kv.value);
+   * ```
+   */
+  withSignal(signal: AbortSignal): Promises<A>;
+  /**
+   * Acquires a lock, runs the work, and releases the lock. Resolves with the result of the work when the server has
+   * confirmed the release. When the lock is lost, it rejects with `LockLost`, and the `signal` of the work aborts. If
+   * the work fails, it rejects with that error, after the release.
+   *
+   * ```ts
+   * await etcd.promises.withLock('jobs', async ({ guard }) => {
+   *   await etcd.promises.kv.txn({ compare: [guard], success: [put('jobs/last', 'done')] });
+   * }, { ttl: 15 });
+   * ```
+   *
+   * A release that fails is no error: the lease of the lock then expires by itself.
+   */
+  withLock<R>(
+    name: string,
+    work: (ownership: LockHandle, signal: AbortSignal) => R | PromiseLike<R>,
+    options?: WithLockPromiseOptions,
+  ): Promise<R>;
+}
+
+type Join<Path extends string, Name> = Name extends string ? (Path extends '' ? Name : `${Path}.${Name}`) : never;
+
+/** TypeScript cannot map a type parameter of a method, so that these few methods are written out. */
+interface GenericMethods {
+  'kv.txn': <const S extends readonly Op[] = readonly [], const F extends readonly Op[] = readonly []>(
+    spec: TxnSpec<S, F>,
+    options?: ReadCallOptions,
+  ) => Promise<TxnResult<S, F>>;
+  call: {
+    <A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Decoder<unknown, A> }): Promise<A>;
+    (path: string, body: Json, options?: RawCallOptions<unknown>): Promise<unknown>;
+  };
+  stm: <T>(body: (tx: PromisedTransaction) => T | PromiseLike<T>, options?: StmOptions) => Promise<StmResult<T>>;
+  liveValue: <A>(key: BytesLike, options: LiveValueOptions<A>) => AsyncIterable<A | undefined>;
+  liveValueState: <A>(key: BytesLike, options: { readonly codec: Decoder<unknown, A> }) => AsyncIterable<ViewState<A | undefined>>;
+}
+
+/** A transaction of `promises.stm`, whose reads are promises. */
+export type PromisedTransaction = PromisedMembers<Transaction, 'tx'>;
+
+/** All members of an object with methods. */
+export type PromisedMembers<A, Path extends string> = {
+  readonly [Name in keyof A as Name extends 'promises' ? never : Name]: Join<Path, Name> extends keyof GenericMethods
+    ? GenericMethods[Join<Path, Name>]
+    : PromisedMember<A[Name], Join<Path, Name>>;
+};
+
+type PromisedMember<M, Path extends string> =
+  M extends Observable<infer V>
+    ? AsyncIterable<V>
+    : M extends (...args: infer Args) => infer R
+      ? ((...args: Args) => PromisedResult<R, Path>) & PromisedMembers<M, Path>
+      : M extends object
+        ? PromisedMembers<M, Path>
+        : M;
+
+type PromisedResult<R, Path extends string> =
+  R extends Observable<infer V>
+    ? Path extends keyof typeof KINDS
+      ? (typeof KINDS)[Path] extends 'held'
+        ? Promise<Held<PromisedValue<V>>>
+        : AsyncIterable<V>
+      : Promise<V>
+    : R extends PromiseLike<unknown> | readonly unknown[]
+      ? R
+      : R extends { readonly promises: infer P }
+        ? P
+        : R extends object
+          ? PromisedMembers<R, Path>
+          : R;
+
+/** A value that is held, whose methods return promises: `proclaim` of a leadership, for example. */
+export type PromisedValue<V> = V extends { readonly lease: HeldLease }
+  ? Omit<V, 'lease'> & { readonly lease: PromisedCalls<HeldLease> }
+  : PromisedCalls<V>;
+
+type PromisedCalls<V> =
+  CallsOf<V> extends never ? V : Omit<V, CallsOf<V>> & { readonly [Name in CallsOf<V>]: PromisedMember<V[Name], 'held'> };
+
+/** The names of the methods that return an Observable. */
+type CallsOf<V> = { [Name in keyof V]: V[Name] extends (...args: never) => Observable<unknown> ? Name : never }[keyof V];

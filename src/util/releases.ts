@@ -1,0 +1,71 @@
+import { EMPTY, ignoreElements, merge, mergeMap, Observable, Subject, Subscription, takeUntil, throwError } from 'rxjs';
+
+/** A release that was sent to the server, or waits to be sent. */
+export interface PendingRelease {
+  /** Emits once, and completes, when the release has ended. */
+  readonly ended: Observable<unknown>;
+  /** The cause of a release that failed. */
+  readonly failure: unknown;
+}
+
+/** The releases that the present teardown has begun; undefined while no teardown is watched. */
+let begun: PendingRelease[] | undefined;
+
+/** Reports a release that begins now. */
+export function noteRelease(release: PendingRelease): void {
+  begun?.push(release);
+}
+
+/**
+ * Runs a teardown now. Completes when the server has confirmed all releases that the teardown began, and errors with
+ * the failure of one. A teardown runs synchronously, through any operators, so that all these releases are known then.
+ */
+export function tearDownAndRelease(teardown: () => void): Observable<never> {
+  const outer = begun;
+  const own: PendingRelease[] = [];
+  begun = own;
+  try {
+    teardown();
+  } finally {
+    begun = outer;
+    outer?.push(...own);
+  }
+  return merge(...own.map(confirmed));
+}
+
+const confirmed = (release: PendingRelease): Observable<never> =>
+  release.ended.pipe(
+    mergeMap(() => (release.failure === undefined ? EMPTY : throwError(() => release.failure))),
+    ignoreElements(),
+  );
+
+/**
+ * Passes a source on, and completes when the server has confirmed the releases that the end of the source begins. A
+ * release that failed does not matter here, as its lease expires by itself.
+ */
+export function completeWhenReleased<T>(source: Observable<T>): Observable<T> {
+  return new Observable((subscriber) => {
+    const subscription = new Subscription();
+    const state = { started: false, completed: false };
+    const done = (): void => subscriber.complete();
+    const whenDone = (released: Observable<never>): void => {
+      subscriber.add(released.subscribe({ error: done, complete: done }));
+    };
+    const observer = {
+      next: (value: T) => subscriber.next(value),
+      error: (error: unknown) => subscriber.error(error),
+      complete: () => {
+        state.completed = true;
+        if (state.started && !subscriber.closed) whenDone(tearDownAndRelease(() => subscription.unsubscribe()));
+      },
+    };
+    subscriber.add(subscription);
+    // A source that emits synchronously is stopped before its subscription is known.
+    const stopped = new Subject<void>();
+    subscriber.add(() => stopped.next());
+    const released = tearDownAndRelease(() => subscription.add(source.pipe(takeUntil(stopped)).subscribe(observer)));
+    state.started = true;
+    // It ended before its subscription was known, and so has begun its releases.
+    if (state.completed) whenDone(released);
+  });
+}

@@ -26,7 +26,7 @@ const FUNCTIONS = [
 
 /** The prose of the docs and of comments, `npm run lint:prose`. Code is checked by eslint.config.js. */
 export default defineConfig(
-  globalIgnores(['dist/', '.cache/', 'coverage/', 'test/package/api/']),
+  globalIgnores(['dist/', '.cache/', 'coverage/', 'test/package/api/', '**/node_modules/', 'examples/angular/dist/']),
   { files: ['**/*.md'], plugins: { markdown, prose }, language: 'markdown/gfm', rules },
   {
     files: ['src/**/*.ts', 'operators/**/*.ts', 'examples/**/*.ts'],

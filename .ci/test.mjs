@@ -5,7 +5,7 @@
  * ETCD_VERSION=3.4 tests that version only; ETCD_ENDPOINTS or ETCD_BIN only the server that they name.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -54,6 +54,15 @@ const WITHOUT_NEWEST_ONLY = ['--testPathIgnorePatterns', '/node_modules/', ...NE
 /** Its tests hold times, and so run when no others do, and few at a time: each has a cluster. */
 const TIMED = 'cluster';
 const TIMED_ARGS = ['--maxWorkers=2'];
+
+/** Tests of an app that takes a while to build, so only those who work on it and CI do that. */
+const ANGULAR = 'angular';
+
+function isAngularAppBuilt() {
+  const isBuilt = existsSync(join(root, 'examples/angular/dist'));
+  if (!isBuilt) console.log(bold('SKIPPED: test/angular, as its app is not built: npm run example:angular'));
+  return isBuilt;
+}
 
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const bold = (text) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
@@ -131,7 +140,7 @@ function count(outputFile) {
 }
 
 const servers = versionsToTest().map(bring).filter(Boolean);
-const once = foldersWithTests.filter((name) => !PER_VERSION.includes(name) && name !== TIMED);
+const once = foldersWithTests.filter((name) => !PER_VERSION.includes(name) && name !== TIMED && (name !== ANGULAR || isAngularAppBuilt()));
 for (const [index, { version, name, folders }] of servers.entries()) {
   if (servers.findIndex((other) => other.name === name) < index) continue;
   if (index === 0) {

@@ -49,6 +49,7 @@ export type { WatchOnceOptions, WatchOptions } from './watch/watch.js';
 export type { LiveUpdate } from './watch/live/liveRange.js';
 export type { LiveValueOptions } from './watch/live/live.js';
 export type { ViewState } from './watch/live/live.js';
+export type { CombinedUpdate, CombinedValue, CombineLiveOptions, LivePart, LiveParts, PartValue } from './watch/composed/combineLive.js';
 export type { WatchFilter } from './watch/messages.js';
 export type { ConnectionState } from './watch/streams/streamManager.js';
 export type { StreamOptions } from './options/streamOptions.js';

@@ -36,8 +36,10 @@ import { pages } from './services/internal/pages.js';
 import { kvService, rangeReads, type KvService } from './services/kv.js';
 import { leaseService } from './services/lease.js';
 import type { MaybeAsync } from './util/rx.js';
+import type { CombinedUpdate, CombinedValue, CombineLiveOptions, LiveParts } from './watch/composed/combineLive.js';
+import { composedMethods } from './watch/composed/methods.js';
 import { lives, type LiveValueOptions, type ViewState } from './watch/live/live.js';
-import type { LiveUpdate } from './watch/live/liveRange.js';
+import type { LiveUpdate, ReadPages } from './watch/live/liveRange.js';
 import type { ConnectionState } from './watch/streams/streamManager.js';
 import { watches, type WatchOnceOptions, type WatchOptions } from './watch/watch.js';
 import type { WatcherDeps, WatchesDeps } from './watch/watcher.js';
@@ -143,6 +145,37 @@ export interface Namespace {
 
   /** Emits the value of {@link Namespace.liveValue} in a form for user interfaces: the stream never errors. */
   liveValueState<A>(key: BytesLike, options: { readonly codec: Decoder<unknown, A> }): Observable<ViewState<A | undefined>>;
+
+  /**
+   * Emits the state of several keys and ranges together, and each revision that changes any of them. Every part is as
+   * of that revision: a txn over several parts is seen whole or not at all. (`combineLatest` of two live values would
+   * show two states for such a txn, one of which the store never had.) Revisions grow from one emission to the next,
+   * except after the store was restored. An emission never waits for a part.
+   *
+   * The first emission reads all parts at one revision. Then one watch follows the smallest range that holds all parts.
+   * So keep parts close: the client receives all changes between the first part and the last, and its user must be
+   * allowed to read them. The Observable is hot, and shared by the subscribers of the same parts, as
+   * {@link Namespace.live} is. It errors as `live` does, and with `InvalidValueError` unless there is `onInvalid`.
+   *
+   * ```ts
+   * etcd
+   *   .combineLive({
+   *     limits: { key: 'app/limits', codec: t.type({ requests: t.number }) },
+   *     flags: { prefix: 'app/flags/' },
+   *     primary: { key: 'app/primary' },
+   *   })
+   *   .subscribe(({ revision, value, changed }) => {
+   *     console.log(revision, changed, value.limits?.requests, value.flags.size, value.primary?.value);
+   *   });
+   * ```
+   */
+  combineLive<P extends LiveParts>(parts: P, options?: CombineLiveOptions<P>): Observable<CombinedUpdate<P>>;
+
+  /**
+   * Emits the values of {@link Namespace.combineLive} in a form for user interfaces: the stream never errors. While the
+   * value of a part is `invalid`, that part has its last valid value, and the others have their present ones.
+   */
+  combineLiveState<P extends LiveParts>(parts: P): Observable<ViewState<CombinedValue<P>>>;
 
   /**
    * Acquires a lock, and holds it as long as the Observable is subscribed to. It emits when the lock is owned. It
@@ -349,7 +382,8 @@ export function namespace(given: NamespaceMeans): Namespace {
   const leases: LeaseContext = { ...holding, service: leaseService(caller) };
   const watching = watches(means, holding.closed, settings.lingerMs);
   const reads = rangeReads(caller);
-  const list = (range: Range) => pages(reads, range, {}, { first: FIRST_KEYS, maxResponseBytes });
+  const list: ReadPages = (range, revision) =>
+    pages(reads, range, revision === undefined ? {} : { revision }, { first: FIRST_KEYS, maxResponseBytes });
   const living = lives(means, list, holding.closed, settings.lingerMs);
   const context = { ...leases, kv, watch: (...args: Parameters<typeof watching.watch>) => watching.watch(...args), identity };
 
@@ -361,6 +395,7 @@ export function namespace(given: NamespaceMeans): Namespace {
     electionService: electionService(caller),
     ...watching,
     ...living,
+    ...composedMethods(means, list, holding.closed, settings.lingerMs),
     ...locks(context),
     election: elections(context, living.live),
     ...readWriteLocks(context),

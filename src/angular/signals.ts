@@ -18,8 +18,10 @@ import {
   EtcdError,
   isEtcdError,
   type BytesLike,
+  type CombinedValue,
   type ConnectionState,
   type KeyValue,
+  type LiveParts,
   type Namespace,
   type Range,
   type ViewState,
@@ -92,6 +94,32 @@ export function liveSignal(
 }
 
 /**
+ * Shows the state of `combineLiveState(parts)` as a signal: several keys and ranges as of one revision. It is `loading`
+ * at once, never throws when it is read, and ends with its component or service.
+ *
+ * ```ts
+ * class Settings {
+ *   readonly settings = combineLiveSignal({
+ *     limits: { key: 'app/limits', codec: Limits },
+ *     flags: { prefix: 'app/flags/' },
+ *   });
+ *   readonly beta = computed(() => this.settings().value?.flags.has('app/flags/beta') ?? false);
+ * }
+ * ```
+ *
+ * @param parts the parts by name, or a function that reads signals, as the key of {@link liveValueSignal}
+ */
+export function combineLiveSignal<P extends LiveParts>(
+  parts: P | (() => P | undefined),
+  options: LiveSignalOptions = {},
+): Signal<ViewState<CombinedValue<P>>> {
+  return inContextOf(combineLiveSignal, options, (etcd) => {
+    if (typeof parts !== 'function') return shownNow(etcd.combineLiveState(parts), LOADING, options);
+    return shownReactively(parts, (current) => etcd.combineLiveState(current), options);
+  });
+}
+
+/**
  * Shows `connection$` as a signal: the state of the connection under the watches. On a server it stays as it is at the
  * call.
  *
@@ -123,7 +151,7 @@ function shownNow<T extends { readonly status: string }>(source: Observable<T>, 
  * Subscribes in an effect, as inputs have no values before. A state is shown only while its source is the present one:
  * the effect runs later than a template reads the signal.
  */
-function shownReactively<A extends Range, T>(
+function shownReactively<A extends Range | LiveParts, T>(
   argument: () => A | undefined,
   stateOf: (argument: A) => Observable<ViewState<T>>,
   options: LiveSignalOptions,

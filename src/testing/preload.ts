@@ -1,5 +1,7 @@
 import * as endpointMap from '../concurrency/recipes/endpointMap.js';
 import { endpointMapModule } from '../concurrency/recipes/serviceRegistry.js';
+import * as composition from '../watch/composed/composition.js';
+import { compositionModule } from '../watch/composed/methods.js';
 import { liveRangeModule } from '../watch/live/live.js';
 import * as liveRange from '../watch/live/liveRange.js';
 
@@ -7,4 +9,5 @@ import * as liveRange from '../watch/live/liveRange.js';
 export function preload(): void {
   endpointMapModule.provide(endpointMap);
   liveRangeModule.provide(liveRange);
+  compositionModule.provide(composition);
 }

@@ -9,7 +9,7 @@ import type { Performance, Programme } from './docRunner.js';
 
 /** Every block of these says what it shows; of the other pages those that do are run. */
 const ALL_OF = ['README.md', 'docs/api.md', 'docs/recipes.md'];
-const PAGES = [...ALL_OF, 'docs/operators.md', 'docs/errors.md', 'docs/swagger.md'];
+const PAGES = [...ALL_OF, 'docs/operators.md', 'docs/errors.md', 'docs/swagger.md', 'docs/composition.md'];
 
 /** All blocks run one after the other. */
 const RUN_MS = 300_000;

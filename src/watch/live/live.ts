@@ -7,9 +7,7 @@ import {
   identity,
   map,
   type Observable,
-  skipWhile,
   takeWhile,
-  tap,
   catchError,
   combineLatest,
   filter,
@@ -23,11 +21,10 @@ import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
 import type { LiveUpdate, ReadPages } from './liveRange.js';
 import type { BytesLike } from '../../model/bytes.js';
 import type { Range } from '../../model/range.js';
-import type { FollowedRange } from '../ownWrites/followedRanges.js';
-import { toWatchTarget, type WatchTarget } from '../messages.js';
-import { RefCountedMap } from '../refCounted.js';
+import { toWatchTarget } from '../messages.js';
 import { LazyModule, handOver } from '../../util/rx.js';
 import { rangeIdentity } from '../watch.js';
+import { SharedStates, type ViewedUpdate } from './sharedStates.js';
 import type { WatchesDeps } from '../watcher.js';
 import type { ConnectionState } from '../streams/streamManager.js';
 
@@ -57,8 +54,12 @@ interface Origin {
   readonly cameWith?: ConnectionState | undefined;
 }
 
-/** The input of a view: a value, or the reason that there is none. */
-export type Reading<T> = ({ readonly value: T } & Origin) | ({ readonly invalid: EtcdError } & Origin) | { readonly failed: EtcdError };
+/**
+ * The input of a view: a value, or the reason that there is none. An invalid reading without a value leaves the last
+ * one.
+ */
+export type Reading<T> =
+  ({ readonly value: T } & Origin) | ({ readonly invalid: EtcdError; readonly value?: T } & Origin) | { readonly failed: EtcdError };
 
 const LOADING = { status: 'loading', value: undefined, error: undefined } as const;
 
@@ -83,10 +84,10 @@ export function viewState<T>(readings: Observable<Reading<T>>, connection: Obser
     catchError((error: unknown) => of({ failed: isEtcdError(error) ? error : new EtcdError('Unknown', String(error), { cause: error }) })),
     scan(
       (last: Viewed<T>, reading: Reading<T>): Viewed<T> => {
-        if ('value' in reading) return { ...reading, view: { status: 'live', value: reading.value, error: undefined } };
-        return 'invalid' in reading
-          ? { ...reading, view: { status: 'invalid', value: last.view.value, error: reading.invalid } }
-          : { view: { status: 'failed', value: last.view.value, error: reading.failed } };
+        const { value } = 'value' in reading ? reading : last.view;
+        if ('failed' in reading) return { view: { status: 'failed', value, error: reading.failed } };
+        if ('invalid' in reading) return { ...reading, view: { status: 'invalid', value, error: reading.invalid } };
+        return { ...reading, view: { status: 'live', value, error: undefined } };
       },
       { view: LOADING },
     ),
@@ -123,77 +124,30 @@ export const liveRangeModule = new LazyModule(() => import('./liveRange.js'));
 
 /** Creates the live ranges of a client over its watches. */
 export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observable<void>, lingerMs: number) {
-  const shared = new RefCountedMap<LiveUpdate>(closed, {
-    lingerMs,
+  const shared = new SharedStates<LiveUpdate>(deps, closed, lingerMs, {
     // Each range keeps such an object: written out it has the same shape as all others, and takes less memory.
-    replay: { keep: ({ revision, state }) => ({ type: 'snapshot', revision, state, changes: [] }), toFirst: identity },
+    snapshot: ({ revision, state }) => ({ type: 'snapshot', revision, state, changes: [] }),
+    stateOf: identity,
   });
-  /** The ranges that are followed now, by their identity. */
-  const running = new Map<string, FollowedRange>();
 
-  const begin = (range: Range, target: WatchTarget, key: string): Observable<LiveUpdate> =>
-    defer(() => {
-      const followed = deps.writes.follow(target);
-      running.set(key, followed);
-      const read: ReadPages = (which) => {
-        followed.listing();
-        return readPages(which);
-      };
-      return handOver(liveRangeModule.module$, ({ liveUpdates }) => liveUpdates(range, target, read, deps)).pipe(
-        tap({
-          next: (update) => followed.show(update, update.type !== 'change', deps.streams.stateNow),
-          finalize: () => {
-            followed.end();
-            // A subscriber that came back at once may have started it again.
-            if (running.get(key) === followed) running.delete(key);
-          },
-        }),
-      );
-    });
-
-  /**
-   * Joins the shared updates of a range. No subscriber may begin with a state that is older than what the client knows
-   * of its writes.
-   */
-  const join = <T>(
-    range: Range,
-    use: (updates: Observable<LiveUpdate>, isOld: IsOld | undefined, key: string) => Observable<T>,
-  ): Observable<T> =>
+  /** Uses the shared updates of a range. */
+  const joined = <T>(range: Range, join: (...shared: Parameters<SharedStates<LiveUpdate>['of']>) => Observable<T>): Observable<T> =>
     defer(() => {
       const target = toWatchTarget(range);
-      const key = rangeIdentity(target);
-      const updates = shared.of(key, () => begin(range, target, key));
-      return use(updates, running.get(key)?.whetherOld(), key);
+      return join(rangeIdentity(target), [target], (listing) => {
+        const read: ReadPages = (which) => {
+          listing();
+          return readPages(which);
+        };
+        return handOver(liveRangeModule.module$, ({ liveUpdates }) => liveUpdates(range, target, read, deps));
+      });
     });
 
-  const live = (range: Range): Observable<LiveUpdate> =>
-    join(range, (updates, isOld) => {
-      if (isOld === undefined) return updates;
-      return updates.pipe(
-        skipWhile(isOld),
-        map((update, index) => (index === 0 ? { ...update, type: 'snapshot', changes: [] } : update)),
-      );
-    });
-
-  /** Joins the shared updates of a range for a view, which itself shows whether a state is old. */
-  const viewed = (range: Range) =>
-    join(range, (updates, isOld, key) => {
-      let old = isOld !== undefined;
-      return updates.pipe(
-        map((update) => {
-          old = old && isOld?.(update) === true;
-          return { update, old, cameWith: running.get(key)?.connection };
-        }),
-      );
-    });
-
-  const view = <T>(readings: Observable<Reading<T>>): Observable<ViewState<T>> => {
-    // No state follows a failure, although the state of the connection would go on.
-    return viewState(readings, deps.streams.state).pipe(takeWhile(({ status }) => status !== 'failed', true));
-  };
+  const live = (range: Range): Observable<LiveUpdate> => joined(range, (...of) => shared.of(...of));
+  const viewed = (range: Range): Observable<ViewedUpdate<LiveUpdate>> => joined(range, (...of) => shared.viewed(...of));
 
   const liveState = (range: Range): Observable<ViewState<ReadonlyMap<string, KeyValue>>> =>
-    view(viewed(range).pipe(map(({ update, ...origin }) => ({ value: update.state, ...origin }))));
+    view(viewed(range).pipe(map(({ update, ...origin }) => ({ value: update.state, ...origin }))), deps);
 
   return {
     live,
@@ -223,12 +177,14 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
             }),
           );
         }),
+        deps,
       ),
   };
 }
 
-/** Decides whether a state is older than what the client knew of its writes at the subscription. */
-type IsOld = (state: LiveUpdate) => boolean;
+/** Shows readings as states of a view. No state follows a failure, although the state of the connection would go on. */
+export const view = <T>(readings: Observable<Reading<T>>, { streams }: WatchesDeps): Observable<ViewState<T>> =>
+  viewState(readings, streams.state).pipe(takeWhile(({ status }) => status !== 'failed', true));
 
 /** Options for following the value of a key. */
 export interface LiveValueOptions<A> {

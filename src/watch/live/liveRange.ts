@@ -3,16 +3,13 @@ import { toBase64 } from '../../model/bytes.js';
 import { keyId, KeyValue } from '../../model/keyValue.js';
 import { Snapshot } from '../../model/immutableMapView.js';
 import type { WatchEvent } from '../../model/events.js';
-import { asyncScheduler, concatMap, defer, filter, last, map, Observable, of } from 'rxjs';
-import { hasReason } from '../../errors/index.js';
+import { asyncScheduler, concatMap, defer, last, map, Observable, of } from 'rxjs';
 import type { Range } from '../../model/range.js';
 import type { RangeResponse } from '../../model/responses.js';
-import { Backoff, retryAfter } from '../../util/retry.js';
-import { handOver } from '../../util/rx.js';
-import { retryTransient } from '../retryable.js';
 import type { WatchTarget } from '../messages.js';
-import { after, type KnownChange } from '../cursor.js';
-import { type WatcherDeps, observeWatcher } from '../watcher.js';
+import type { KnownChange } from '../cursor.js';
+import type { WatcherDeps } from '../watcher.js';
+import { listAndWatch, type Listed } from './listAndWatch.js';
 
 /** A state of a live range, with the changes that led to it. */
 export interface LiveUpdate {
@@ -35,86 +32,51 @@ export interface LiveUpdate {
   readonly changes: readonly WatchEvent[];
 }
 
-/** Reads a range page by page. */
-export type ReadPages = (range: Range) => Observable<RangeResponse>;
+/** Reads a range page by page, at the present revision or at an earlier one. */
+export type ReadPages = (range: Range, revision?: number) => Observable<RangeResponse>;
 
-interface Loaded {
+/** A range as it was listed. */
+export interface ListedRange extends Listed {
   readonly entries: LiveEntries;
-  readonly revision: number;
-  /** The newest change among the keys that were listed. */
-  readonly knownChange: KnownChange | undefined;
 }
 
 /** Lists a range, and then watches it from the next revision on, so that no change is missed. */
 export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPages, deps: WatcherDeps): Observable<LiveUpdate> {
   return defer(() => {
     let current: LiveEntries | undefined;
-    let following = false;
-    const backoff = new Backoff(deps.settings.initialBackoffMs, deps.settings.maxBackoffMs);
-
-    const begin = ({ entries, revision }: Loaded): Observable<LiveUpdate> => {
-      const before = current;
-      current = entries;
-      const state = entries.snapshot;
-      if (before === undefined) return of({ type: 'snapshot', revision, state, changes: [] });
-      return inSlices(() => before.changesTo(entries, revision)).pipe(
-        map((changes): LiveUpdate => ({ type: 'resync', revision, state, changes })),
-      );
-    };
-
-    const follow = (from: Loaded): Observable<LiveUpdate> => {
-      let { entries } = from;
-      return observeWatcher(target, { ...after(from.revision), knownChange: from.knownChange }, deps).pipe(
-        filter(({ type }) => type === 'events'),
-        map(({ revision, events }): LiveUpdate => {
-          const next = entries.apply(events);
-          entries = current = next.entries;
-          return { type: 'change', revision, state: entries.snapshot, changes: next.changes };
-        }),
-      );
-    };
-
-    const list = defer(() => {
-      following = false;
-      // This list may be the first call to find that no endpoint can be reached.
-      return deps.streams.track(retryTransient(load(range, readPages), deps.settings, deps.streams.reportRetry));
-    });
-
-    /**
-     * Returns whether the history is lost while the present state can still be listed. A list that is itself too long
-     * stays so.
-     */
-    const isHistoryLost = (error: unknown): boolean =>
-      hasReason(error, 'Compacted') || (following && hasReason(error, 'ResponseTooLarge', 'FutureRev', 'ClusterIDMismatch'));
-
-    const run = (loaded: Loaded): Observable<LiveUpdate> => {
-      backoff.reset();
-      following = true;
-      return handOver(
-        begin(loaded),
-        (update) =>
-          new Observable((subscriber) => {
-            subscriber.next(update);
-            if (!subscriber.closed) follow(loaded).subscribe(subscriber);
-          }),
-      );
-    };
-
-    return handOver(list, run).pipe(
-      // The history was lost during the list, or while the watch was disconnected. Other errors that may pass are
-      // retried within the list and the watch.
-      retryAfter((error) => (isHistoryLost(error) ? backoff.next() : undefined)),
+    return listAndWatch<ListedRange, LiveUpdate>(
+      target,
+      {
+        list: listRange(range, readPages),
+        begin: ({ entries, revision }) => {
+          const before = current;
+          current = entries;
+          const state = entries.snapshot;
+          if (before === undefined) return of({ type: 'snapshot', revision, state, changes: [] });
+          return inSlices(() => before.changesTo(entries, revision)).pipe(
+            map((changes): LiveUpdate => ({ type: 'resync', revision, state, changes })),
+          );
+        },
+        change: ({ revision, events }) => {
+          const next = current?.apply(events);
+          if (next === undefined) return undefined;
+          current = next.entries;
+          return { type: 'change', revision, state: next.entries.snapshot, changes: next.changes };
+        },
+      },
+      deps,
     );
   });
 }
 
-function load(range: Range, readPages: ReadPages): Observable<Loaded> {
+/** Lists a range, at the present revision or at an earlier one. */
+export function listRange(range: Range, readPages: ReadPages, at?: number): Observable<ListedRange> {
   // The collected state belongs to one subscription: a list that is read again begins with nothing.
   return defer(() => {
     const gathered = LiveEntries.gather();
-    let revision = 0;
+    let revision = at ?? 0;
     let newest: KeyValue | undefined;
-    return readPages(range).pipe(
+    return readPages(range, at).pipe(
       // The next page is requested before this one is collected: server and client work at the same time.
       concatMap((page) => {
         // The header of the first page has the revision that all pages show. Later headers have the revision of their

@@ -1,7 +1,8 @@
 import { signal } from '@angular/core';
 import { describe, expect, test } from '@jest/globals';
 import * as t from 'io-ts';
-import { connectionSignal, liveSignal, liveValueSignal } from 'rxetcd/angular';
+import { combineLiveSignal, connectionSignal, liveSignal, liveValueSignal } from 'rxetcd/angular';
+import { put } from 'rxetcd';
 import { waitFor } from '../../support/waitFor.js';
 import { withApp } from './support.js';
 
@@ -68,6 +69,26 @@ describe('liveValueSignal', () => {
 
   test('needs an injection context', () => {
     expect(() => liveValueSignal('config', { codec })).toThrow('liveValueSignal() can only be used within an injection context');
+  });
+});
+
+describe('combineLiveSignal', () => {
+  test('shows several parts as of one revision, and follows others when a signal changes', async () => {
+    const { server, run, tick } = app();
+    server.txn({ success: [put('1/config', red), put('1/flags/beta', 'on'), put('2/flags/alpha', 'on')] });
+    const site = signal(1);
+    const settings = run(() =>
+      combineLiveSignal(() => ({ config: { key: `${site()}/config`, codec }, flags: { prefix: `${site()}/flags/` } })),
+    );
+    expect(settings()).toEqual({ status: 'loading', value: undefined, error: undefined });
+    tick();
+    await waitFor('the parts', () => settings().status === 'live');
+    expect([settings().value?.config, [...(settings().value?.flags.keys() ?? [])]]).toEqual([{ color: 'red' }, ['1/flags/beta']]);
+    site.set(2);
+    expect(settings().status).toBe('loading');
+    tick();
+    await waitFor('the parts of the other', () => settings().value?.flags.has('2/flags/alpha') === true);
+    expect(settings().value?.config).toBeUndefined();
   });
 });
 

@@ -114,6 +114,8 @@ export const METHODS: Readonly<Record<string, readonly Argument[]>> = {
   liveState: [KEY],
   liveReady: [KEY],
   liveValueState: [KEY, needed(CODEC)],
+  combineLive: [needed({ a: { key: 'k' } }), OPTIONS],
+  combineLiveState: [needed({ a: { key: 'k' } })],
   lock: [LOCK, OPTIONS],
   tryLock: [LOCK, OPTIONS],
   lockWaiters: [LOCK],

@@ -124,6 +124,11 @@ export const PASSED: Readonly<Record<string, Passed>> = {
   liveState: { args: () => [{ from: B('l4'), to: B('l5') }], sends: [base64('l4'), base64('l5')] },
   liveReady: { args: () => [{ from: B('l8'), to: B('l9') }], sends: [base64('l8'), base64('l9')] },
   liveValueState: { args: () => [B('l6'), codec()], sends: [base64('l6')] },
+  combineLive: {
+    args: () => [{ a: { prefix: B('m1') }, b: { key: B('m3') } }, { onInvalid: () => undefined }],
+    sends: [base64('m1'), base64('m2')],
+  },
+  combineLiveState: { args: () => [{ a: { from: B('m4'), to: B('m5') } }], sends: [base64('m4'), base64('m5')] },
   lock: {
     args: () => ['lock', { ttl: 17, timeoutMs: 9_000, reentrant: { holder: 'me' } }],
     sends: ['"TTL":"17"', base64('lock.shares/me')],

@@ -1,0 +1,179 @@
+import * as E from 'fp-ts/lib/Either.js';
+import type { Decoder } from 'io-ts';
+import { concatMap, defer, map, type Observable } from 'rxjs';
+import type { InvalidValueError } from '../../errors/index.js';
+import type { BytesLike } from '../../model/bytes.js';
+import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
+import type { Range } from '../../model/range.js';
+import { checkOptions, CODEC, FUNCTION, invalidArgument, isObject, type OptionKinds } from '../../model/validate.js';
+import { onlyKey, valueReading, type Reading } from '../live/live.js';
+import type { ViewedUpdate } from '../live/sharedStates.js';
+import type { JointUpdate } from './jointRange.js';
+
+/**
+ * A part of a combined state, in one of these forms:
+ * - `{ key, codec }`: the value of a key, read as JSON and checked; undefined while there is none
+ * - `{ key }`: a key with its value; undefined while there is none
+ * - `{ prefix }`, `{ from, to }`, `{ from }`, `{ all: true }`: the keys with their values
+ */
+export type LivePart =
+  | { readonly key: BytesLike; readonly codec?: Decoder<unknown, unknown> }
+  | { readonly prefix: BytesLike }
+  | { readonly from: BytesLike; readonly to?: BytesLike }
+  | { readonly all: true };
+
+/** Parts by name. */
+export type LiveParts = Readonly<Record<string, LivePart>>;
+
+/** The value of a part. */
+export type PartValue<P extends LivePart> = P extends { readonly key: BytesLike; readonly codec: Decoder<unknown, infer A> }
+  ? A | undefined
+  : P extends { readonly key: BytesLike }
+    ? KeyValue | undefined
+    : ReadonlyMap<string, KeyValue>;
+
+/** The values of all parts, by name. */
+export type CombinedValue<P extends LiveParts> = { readonly [Name in keyof P]: PartValue<P[Name]> };
+
+/** A state of several parts as of one revision. */
+export interface CombinedUpdate<P extends LiveParts> {
+  /**
+   * - `snapshot`: the state when you subscribed
+   * - `change`: one revision
+   * - `resync`: the parts were listed again, as the history since the last update was lost (see {@link LiveUpdate})
+   */
+  readonly type: 'snapshot' | 'change' | 'resync';
+  /** The revision of the store that has this state. */
+  readonly revision: number;
+  /** The values of the parts. A part that did not change is the same object as before. */
+  readonly value: CombinedValue<P>;
+  /** The names of the parts that changed; all of them in a snapshot. */
+  readonly changed: readonly (keyof P & string)[];
+}
+
+/** Options for combining live values. */
+export interface CombineLiveOptions<P extends LiveParts> {
+  /**
+   * Called with the error of an invalid value and the name of its part. The last valid value of the part stays, or
+   * undefined if there was none. Without it the stream errors with the `InvalidValueError`.
+   */
+  readonly onInvalid?: (error: InvalidValueError, part: keyof P & string) => void;
+}
+
+const COMBINE_LIVE: OptionKinds<CombineLiveOptions<LiveParts>> = { onInvalid: FUNCTION };
+
+/** A part as it is followed: its range, and how its value is read. */
+export interface Followed {
+  readonly name: string;
+  readonly range: Range;
+  readonly codec: Decoder<unknown, unknown> | undefined;
+}
+
+/** Checks parts, and returns them in their order. */
+export function followedParts(method: string, parts: LiveParts): readonly Followed[] {
+  const given: unknown = parts;
+  if (!isObject(given) || Object.keys(given).length === 0)
+    throw invalidArgument(`parts of ${method}`, 'an object with at least one part', given);
+  return Object.entries(parts).map(([name, part]) => followedPart(`part ${name} of ${method}`, name, part));
+}
+
+function followedPart(subject: string, name: string, part: LivePart): Followed {
+  const given: unknown = part;
+  if (!isObject(given)) throw invalidArgument(subject, 'a range as an object', given);
+  if (!('codec' in part)) return { name, range: part, codec: undefined };
+  const { codec, ...range } = part;
+  if (!Object.hasOwn(range, 'key') || !CODEC.is(codec))
+    throw invalidArgument(subject, '{ key, codec } with an io-ts codec, or a range without a codec', codec);
+  return { name, range, codec };
+}
+
+/** The parts as they were read at a revision. */
+interface Combined {
+  readonly type: CombinedUpdate<LiveParts>['type'];
+  readonly revision: number;
+  readonly parts: readonly PartState[];
+  readonly changed: readonly string[];
+  /** The invalid values that this revision brought, by part. */
+  readonly refused: readonly (readonly [name: string, error: InvalidValueError])[];
+}
+
+/** A part as it was read last. */
+interface PartState {
+  readonly state: ReadonlyMap<string, KeyValue>;
+  readonly value: unknown;
+  /** Set while the store's value is invalid; `value` is then the last valid one. */
+  readonly invalid?: InvalidValueError;
+}
+
+/** Reads the values of an update; those of parts that did not change are kept. */
+function combine(followed: readonly Followed[], last: Combined | undefined, { type, revision, states }: JointUpdate): Combined {
+  const changed: string[] = [];
+  const refused: [string, InvalidValueError][] = [];
+  const parts = followed.map((part, index): PartState => {
+    const before = last?.parts[index];
+    const now = read(part, before, states[index] ?? new Map<string, KeyValue>());
+    if (before === undefined || now.value !== before.value) changed.push(part.name);
+    if (now.invalid !== undefined && now.invalid !== before?.invalid) refused.push([part.name, now.invalid]);
+    return now;
+  });
+  return { type, revision, parts, changed, refused };
+}
+
+function read({ range, codec }: Followed, before: PartState | undefined, state: ReadonlyMap<string, KeyValue>): PartState {
+  if (state === before?.state) return before;
+  if (typeof range !== 'object' || !('key' in range)) return { state, value: state };
+  const kv = onlyKey({ state });
+  // A list after a compaction may bring a key-value that is known already.
+  if (before !== undefined && isUnchanged(onlyKey(before), kv)) return { ...before, state };
+  if (codec === undefined) return { state, value: kv };
+  const reading = valueReading(kv, codec);
+  return E.isRight(reading) ? { state, value: reading.right } : { state, value: before?.value, invalid: reading.left };
+}
+
+/** Returns the values of the parts by name. */
+function valueOf<P extends LiveParts>(followed: readonly Followed[], { parts }: Combined): CombinedValue<P> {
+  const value: Record<string, unknown> = {};
+  for (const [index, { name }] of followed.entries()) value[name] = parts[index]?.value;
+  return value as CombinedValue<P>;
+}
+
+/** Emits the values of the parts for each update that changes any; the options decide about invalid values. */
+export function combinedUpdates<P extends LiveParts>(
+  followed: readonly Followed[],
+  updates: Observable<JointUpdate>,
+  options: CombineLiveOptions<P>,
+): Observable<CombinedUpdate<P>> {
+  return defer(() => {
+    const { onInvalid } = checkOptions('combineLive', options, COMBINE_LIVE);
+    let last: Combined | undefined;
+    return updates.pipe(
+      concatMap((update, index) => {
+        last = combine(followed, last, update);
+        for (const [name, error] of last.refused) {
+          if (onInvalid === undefined) throw error;
+          onInvalid(error, name);
+        }
+        const { type, revision, changed } = last;
+        return index > 0 && changed.length === 0 ? [] : [{ type, revision, value: valueOf<P>(followed, last), changed }];
+      }),
+    );
+  });
+}
+
+/** Emits the values of the parts as readings of a view, in which an invalid value is a state. */
+export function combinedReadings<P extends LiveParts>(
+  followed: readonly Followed[],
+  updates: Observable<ViewedUpdate<JointUpdate>>,
+): Observable<Reading<CombinedValue<P>>> {
+  return defer(() => {
+    let last: Combined | undefined;
+    return updates.pipe(
+      map(({ update, ...origin }): Reading<CombinedValue<P>> => {
+        last = combine(followed, last, update);
+        const value = valueOf<P>(followed, last);
+        const invalid = last.parts.find((part) => part.invalid !== undefined)?.invalid;
+        return invalid === undefined ? { value, ...origin } : { invalid, value, ...origin };
+      }),
+    );
+  });
+}

@@ -1,0 +1,106 @@
+import { defer, forkJoin, map, of, switchMap, type Observable } from 'rxjs';
+import type { KeyValue } from '../../model/keyValue.js';
+import { binaryKey, holds, rangeOf, spanOf, type Range, type Span } from '../../model/range.js';
+import { toWatchTarget } from '../messages.js';
+import type { KnownChange } from '../cursor.js';
+import { listAndWatch, type Listed } from '../live/listAndWatch.js';
+import { inSlices, listRange, type ListedRange, type LiveEntries, type ReadPages } from '../live/liveRange.js';
+import type { WatcherDeps } from '../watcher.js';
+
+/** A state of several ranges as of one revision. The states of ranges that did not change are the same objects. */
+export interface JointUpdate {
+  readonly type: 'snapshot' | 'change' | 'resync';
+  readonly revision: number;
+  /** The states, in the order of the ranges. */
+  readonly states: readonly ReadonlyMap<string, KeyValue>[];
+}
+
+/** A range with its state at some revision. */
+interface Part {
+  readonly entries: LiveEntries;
+  readonly state: ReadonlyMap<string, KeyValue>;
+}
+
+interface ListedParts extends Listed {
+  readonly parts: readonly Part[];
+}
+
+/**
+ * Follows several ranges, and emits each revision that changes any of them, whole. All are listed at one revision. Then
+ * one watch follows the smallest range that holds them all. etcd sends the events of a revision to a watch together. So
+ * no state waits for another, on any version and carrier.
+ */
+export function jointUpdates(ranges: readonly Range[], readPages: ReadPages, deps: WatcherDeps): Observable<JointUpdate> {
+  return defer(() => {
+    const spans = ranges.map(spanOf);
+    let current: readonly Part[] | undefined;
+    const statesOf = (parts: readonly Part[]) => parts.map(({ state }) => state);
+
+    return listAndWatch<ListedParts, JointUpdate>(
+      toWatchTarget(rangeOf(coverOf(spans))),
+      {
+        list: listRanges(ranges, readPages),
+        begin: ({ parts, revision }) => {
+          const before = current;
+          if (before === undefined) {
+            current = parts;
+            return of({ type: 'snapshot', revision, states: statesOf(parts) });
+          }
+          return forkJoin(parts.map((part, index) => keptIfEqual(before[index], part, revision))).pipe(
+            map((kept): JointUpdate => {
+              current = kept;
+              return { type: 'resync', revision, states: statesOf(kept) };
+            }),
+          );
+        },
+        change: ({ revision, events }) => {
+          const keys = events.map(({ kv }) => binaryKey(kv.keyBytes));
+          const next = current?.map((part, index) => {
+            const span = spans[index];
+            const own = events.filter((_, at) => span !== undefined && holds(span, keys[at] ?? ''));
+            return own.length === 0 ? part : partOf(part.entries.apply(own).entries);
+          });
+          if (next === undefined || next.every((part, index) => part === current?.[index])) return undefined;
+          current = next;
+          return { type: 'change', revision, states: statesOf(next) };
+        },
+      },
+      deps,
+    );
+  });
+}
+
+/** Lists ranges at one revision, which the first of them determines. */
+function listRanges(ranges: readonly Range[], readPages: ReadPages): Observable<ListedParts> {
+  const [first, ...others] = ranges;
+  if (first === undefined) throw new TypeError('there is no range to list');
+  return listRange(first, readPages).pipe(
+    switchMap((listed) => forkJoin([of(listed), ...others.map((range) => listRange(range, readPages, listed.revision))])),
+    map((all) => ({ revision: all[0].revision, knownChange: newestOf(all), parts: all.map(({ entries }) => partOf(entries)) })),
+  );
+}
+
+function newestOf(all: readonly ListedRange[]): KnownChange | undefined {
+  return all.reduce<KnownChange | undefined>(
+    (newest, { knownChange }) => ((knownChange?.revision ?? 0) > (newest?.revision ?? 0) ? knownChange : newest),
+    undefined,
+  );
+}
+
+const partOf = (entries: LiveEntries): Part => ({ entries, state: entries.snapshot });
+
+/** Emits the part that is there already if a new list shows no change of it. */
+function keptIfEqual(before: Part | undefined, listed: Part, revision: number): Observable<Part> {
+  if (before === undefined) return of(listed);
+  return inSlices(() => before.entries.changesTo(listed.entries, revision)).pipe(
+    map((changes) => (changes.length === 0 ? before : listed)),
+  );
+}
+
+/** Returns the smallest span that holds all others. */
+export function coverOf(spans: readonly Span[]): Span {
+  return spans.reduce((cover, span) => ({
+    from: span.from < cover.from ? span.from : cover.from,
+    to: cover.to === undefined || span.to === undefined ? undefined : span.to > cover.to ? span.to : cover.to,
+  }));
+}

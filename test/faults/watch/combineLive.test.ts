@@ -1,0 +1,90 @@
+import { expect, test } from '@jest/globals';
+import { firstValueFrom, lastValueFrom } from 'rxjs';
+import { combinedSums, latestSums } from '../../support/composed/sums.js';
+import { RANGES, SUM, Transfers } from '../../support/composed/transfers.js';
+import { WholeChecker } from '../../support/composed/wholeChecker.js';
+import { contents } from '../../integration/support/watching.js';
+import { askedSeed, randomFrom } from '../../support/random.js';
+import { waitFor } from '../../support/waitFor.js';
+import { CARRIERS, forLongMessages, has, type CarrierOption } from './support/carriers.js';
+import { strike, type Fault } from './support/faults.js';
+import { setScene, type Scene } from './support/scene.js';
+
+/** The faults on each carrier, once each. Older servers are not stopped, as their watches are the same. */
+const faultsFor = ({ server }: Scene): readonly Fault[] => [
+  { kind: 'cut', lane: 'down', afterBytes: 3_000 },
+  { kind: 'cut', lane: 'up', afterBytes: 700 },
+  ...(has(server, '3.5') ? [{ kind: 'kill' } as const] : []),
+  { kind: 'compact' },
+  { kind: 'cut', lane: 'down', afterBytes: 20_000 },
+];
+
+/** Runs writers, faults and watchers on a carrier. Returns the checkers of `combineLive` and of `combineLatest`. */
+async function run(scene: Scene, carrier: CarrierOption, seed: number) {
+  const random = randomFrom(seed);
+  const client = scene.client({ carrier: forLongMessages(carrier, scene.server) });
+  const [whole, torn] = [new WholeChecker(SUM), new WholeChecker(SUM)];
+  const transfers = [1, 2, 3].map((writer) => new Transfers(scene.direct, random.fork(`writer ${writer}`)));
+  const last = new Transfers(scene.direct, random.fork('last'));
+  transfers.push(last);
+  for (const writer of transfers) await lastValueFrom(writer.rewrite());
+  let losses = 0;
+  client.connection$.subscribe(({ status }) => (losses += status === 'reconnecting' ? 1 : 0));
+  const combined = combinedSums(client).subscribe({ next: (state) => whole.accept(state), error: (error) => whole.fail(error) });
+  const latest = latestSums(client).subscribe({ next: (state) => torn.accept(state), error: (error) => torn.fail(error) });
+  await waitFor('both have begun', () => whole.count > 0 && torn.count > 0);
+
+  let writing = true;
+  const written = Promise.all(transfers.map((writer) => lastValueFrom(writer.run(() => writing))));
+  const newest = (): number => Math.max(...transfers.flatMap(({ revisions }) => [...revisions]));
+  const witness = {
+    losses: () => losses,
+    ask: () => undefined,
+    overtake: async () => {
+      const before = whole.last?.revision ?? 0;
+      await waitFor('something is missed', () => newest() > before + 20);
+      await firstValueFrom(scene.direct.kv.compact(newest()));
+    },
+  };
+  for (const fault of faultsFor(scene)) {
+    await strike(fault, scene, witness);
+    const due = newest();
+    await waitFor('the states go on', () => (whole.last?.revision ?? 0) > due);
+  }
+  writing = false;
+  await written;
+  await lastValueFrom(last.rewrite());
+  await waitFor('the last state has come', () => whole.last?.revision === newest());
+  const { value } = await firstValueFrom(client.combineLive(RANGES));
+  const stored = await Promise.all(Object.values(RANGES).map((range) => firstValueFrom(scene.direct.kv.range(range))));
+  combined.unsubscribe();
+  latest.unsubscribe();
+  return {
+    whole,
+    torn,
+    written: transfers.flatMap(({ revisions }) => [...revisions]),
+    final: [...value.first.values(), ...(value.one === undefined ? [] : [value.one]), ...value.last.values()],
+    stored: stored.flatMap(({ kvs }) => kvs),
+  };
+}
+
+test('combines three ranges through cuts, restarts and compactions without a mix of two revisions, as combineLatest does not', async () => {
+  const seed = askedSeed();
+  const onCarrier = async ([carrier, tls]: (typeof CARRIERS)[number]) => {
+    const scene = await setScene({ tls });
+    try {
+      const { whole, torn, written, final, stored } = await run(scene, carrier, seed);
+      const line = `etcd ${scene.server.version}, ${carrier}: ${whole.count} states, ${whole.resyncs} lists, combineLatest ${torn.torn} torn of ${torn.count}`;
+      process.stdout.write(`${line}, SEED=${seed}\n`);
+      expect({ carrier, faults: whole.faults(written) }).toEqual({ carrier, faults: [] });
+      expect(contents(final)).toEqual(contents(stored));
+      // The same check finds what is wrong where each range is followed alone.
+      expect(torn.torn).toBeGreaterThan(0);
+      expect(whole.resyncs).toBeGreaterThan(0);
+    } finally {
+      await scene.close();
+    }
+  };
+  const outcomes = await Promise.allSettled(CARRIERS.map(onCarrier));
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+});

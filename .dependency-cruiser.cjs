@@ -18,7 +18,7 @@ const layers = [
   ['options', '^src/options/'],
   ['promises', '^src/promises/'],
   ['namespace', '^src/namespace\\.ts$'],
-  ['platform', '^src/(platform\\.ts$|node/|browser/)'],
+  ['platform', '^src/(node|browser)/'],
   ['client', '^src/client\\.ts$'],
   ['index', '^src/(index|index\\.browser|api)\\.ts$'],
   ['testing', '^src/testing/(?!store/)'],

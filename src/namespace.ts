@@ -1,7 +1,6 @@
 import type { Decoder } from 'io-ts';
 import type { Observable } from 'rxjs';
-import type { Identity } from './concurrency/context.js';
-import type { LeaseContext } from './concurrency/lease/heldLease.js';
+import type { Identity, LeaseContext } from './concurrency/context.js';
 import { leaseClient, type LeaseClient } from './concurrency/lease/lease.js';
 import { elections, type Election } from './concurrency/lock/election.js';
 import {
@@ -12,11 +11,12 @@ import {
   type TryLockOptions,
   readWriteLocks,
   type ReadWriteLock,
+  semaphores,
+  type SemaphoreOptions,
 } from './concurrency/lock/lock.js';
 import type { Reacquire } from './concurrency/lock/reacquire.js';
 import { barriers, doubleBarriers, type Barrier, type DoubleBarrier } from './concurrency/recipes/barrier.js';
 import { priorityQueues, queues, type PriorityQueue, type Queue } from './concurrency/recipes/queue.js';
-import { semaphores, type SemaphoreOptions } from './concurrency/recipes/semaphore.js';
 import { serviceRegistry, type Services, type ServicesOptions } from './concurrency/recipes/serviceRegistry.js';
 import { transactions, type StmOptions, type StmResult, type Transaction } from './concurrency/transaction/stm.js';
 import { updates, type UpdateOptions, type Updater, type UpdateResult } from './concurrency/transaction/update.js';

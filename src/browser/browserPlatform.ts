@@ -1,6 +1,5 @@
 import type { Identity } from '../concurrency/context.js';
-import type { OptionLimits, Settings } from '../options/clientOptions.js';
-import type { Platform } from '../platform.js';
+import type { OptionLimits, Settings, Platform } from '../options/clientOptions.js';
 import { jsonWire } from '../transport/json/jsonWire.js';
 import type { Wire } from '../transport/wire.js';
 import { fetchTransport } from './fetchTransport.js';

@@ -1,8 +1,7 @@
 import { Observable } from 'rxjs';
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { parseJson } from '../model/validate.js';
-import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, responseTooLarge } from '../transport/http/transport.js';
-import { Outgoing } from '../transport/streams/outgoing.js';
+import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, responseTooLarge, Outgoing } from '../transport/http/transport.js';
 import type { BrowserHost, BrowserSocket, PagePresence } from './host.js';
 
 /** The means to open WebSockets. */

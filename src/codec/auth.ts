@@ -1,6 +1,6 @@
 import { Empty, HeaderOnly, ResponseHeader } from './common.js';
 import { field, message } from './message.js';
-import { rpc } from './rpc.js';
+import { rpc } from './descriptors.js';
 import { array, bool, bytes, enumeration, maybe, string, uint64 } from './scalars.js';
 
 /** A name or a password, which is required: a role without a name makes etcd 3.3 crash, and again at each start. */

@@ -1,6 +1,6 @@
 import { ResponseHeader } from './common.js';
 import { field, message } from './message.js';
-import { rpc } from './rpc.js';
+import { rpc } from './descriptors.js';
 import { array, bool, memberIdCodec, string } from './scalars.js';
 
 export const Member = message('Member', {

@@ -2,7 +2,7 @@ import type { LeaseId } from '../model/ids.js';
 import { KeyValue } from '../model/keyValue.js';
 import { isBase64, bytes, clusterIdCodec, int64, leaseIdCodec, memberIdCodec, natural, readNatural, uint64 } from './scalars.js';
 import { isRecord, message, MessageType } from './message.js';
-import { INVALID, type Field } from './wire.js';
+import { INVALID, type Field } from './descriptors.js';
 
 /** The header of every response: the member that sent it, and the revision of the store. */
 export const ResponseHeader = message('ResponseHeader', {

@@ -1,6 +1,6 @@
 import { HeaderOnly, ResponseHeader, KeyValueCodec } from './common.js';
 import { field, message } from './message.js';
-import { rpc } from './rpc.js';
+import { rpc } from './descriptors.js';
 import { bytes, leaseIdCodec, int64, maybe } from './scalars.js';
 
 export const LockRequest = message('LockRequest', {

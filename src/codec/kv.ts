@@ -1,9 +1,8 @@
 import type { KeyValue } from '../model/keyValue.js';
 import { KeyValueCodec, ResponseHeader } from './common.js';
 import { field, isRecord, lazy, message, type AnswerMessage, type MessageType } from './message.js';
-import { rpc, type LongList } from './rpc.js';
+import { rpc, type LongList, type DecodedBy, INVALID, WireType } from './descriptors.js';
 import { array, bool, bytes, enumeration, int64, leaseIdCodec, maybe, natural } from './scalars.js';
-import { type DecodedBy, INVALID, WireType } from './wire.js';
 
 export const SortOrder = enumeration('SortOrder', ['NONE', 'ASCEND', 'DESCEND']);
 export const SortTarget = enumeration('SortTarget', ['KEY', 'VERSION', 'CREATE', 'MOD', 'VALUE']);

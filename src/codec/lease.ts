@@ -1,6 +1,6 @@
 import { Empty, HeaderOnly, ResponseHeader } from './common.js';
 import { field, message } from './message.js';
-import { rpc } from './rpc.js';
+import { rpc } from './descriptors.js';
 import { array, bool, bytes, int64, leaseIdCodec, string } from './scalars.js';
 
 export const LeaseGrantRequest = message('LeaseGrantRequest', {

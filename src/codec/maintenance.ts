@@ -1,6 +1,6 @@
 import { Empty, HeaderOnly, ResponseHeader } from './common.js';
 import { field, message } from './message.js';
-import { rpc } from './rpc.js';
+import { rpc } from './descriptors.js';
 import { array, bool, bytes, enumeration, int32, int64, maybe, memberIdCodec, string, uint64 } from './scalars.js';
 
 export const AlarmAction = enumeration('AlarmAction', ['GET', 'ACTIVATE', 'DEACTIVATE']);

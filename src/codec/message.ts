@@ -1,7 +1,6 @@
 import { AmbiguousWriteError, EtcdError, isEtcdError } from '../errors/index.js';
 import { invalidArgument, tooDeep } from '../model/validate.js';
-import type { Rpc } from './rpc.js';
-import { type Field, INVALID, type WireKind, WireType } from './wire.js';
+import { type Rpc, type Field, INVALID, type WireKind, WireType } from './descriptors.js';
 import type * as t from 'io-ts';
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a field of whatever type: the types are inferred from the value, never from this bound

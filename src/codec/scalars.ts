@@ -1,6 +1,6 @@
 import { fromBase64, isBytesLike, toBase64, type BytesLike } from '../model/bytes.js';
 import type { ClusterId, LeaseId, MemberId } from '../model/ids.js';
-import { INVALID, jsonText, WireType, type WireKind } from './wire.js';
+import { INVALID, jsonText, WireType, type WireKind } from './descriptors.js';
 
 const NOT_BASE64 = /[^A-Za-z0-9+/=]/;
 

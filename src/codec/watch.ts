@@ -3,9 +3,8 @@ import type { KeyValue } from '../model/keyValue.js';
 import type { WatchEvent } from '../model/events.js';
 import { Empty, KeyValueCodec, ResponseHeader } from './common.js';
 import { field, isRecord, message, MessageType } from './message.js';
-import { rpc } from './rpc.js';
+import { rpc, INVALID } from './descriptors.js';
 import { array, bool, bytes, enumeration, int64, maybe, string } from './scalars.js';
-import { INVALID } from './wire.js';
 
 /** The kinds of events that a watch omits. */
 export const WatchFilter = enumeration('FilterType', ['NOPUT', 'NODELETE']);

@@ -3,7 +3,11 @@ import type { Range } from '../model/range.js';
 import type { WatchEvent } from '../model/events.js';
 import type { KvService } from '../services/kv.js';
 import type { WatchOptions } from '../watch/watch.js';
-import type { LeaseContext } from './lease/heldLease.js';
+import type { LeaseRpcs } from '../services/lease.js';
+import type { StreamTimeouts } from '../watch/retryable.js';
+import type { CleanupTracker } from './lease/cleanup.js';
+import type { KeepAlives } from './lease/keepAlives.js';
+import type { RefreshScheduler } from './lease/refreshScheduler.js';
 
 /** The identity of this thread in a cluster: names that no two hosts, processes or threads share. */
 export interface Identity {
@@ -12,6 +16,17 @@ export interface Identity {
   readonly process: string;
   /** Names a worker, or the main thread. */
   readonly thread: string;
+}
+
+/** The dependencies of held leases. */
+export interface LeaseContext {
+  readonly service: LeaseRpcs;
+  readonly scheduler: RefreshScheduler;
+  readonly keepAlives: Pick<KeepAlives, 'send' | 'cancel' | 'retain' | 'release'>;
+  readonly cleanup: CleanupTracker;
+  /** Fires when the client is closed. */
+  readonly closed: Observable<void>;
+  readonly settings: StreamTimeouts;
 }
 
 /** The dependencies of locks, elections and recipes: the keys, watches and leases of a client or a namespace. */

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { InvalidOptionError } from '../errors/index.js';
-import { type Part, PARTS, type TlsSettings } from '../options/tlsOptions.js';
+import { type Part, PARTS, type TlsSettings } from '../options/connectionOptions.js';
 import { readFileSync } from 'node:fs';
 
 /** The certificates and keys, by Node's names. */

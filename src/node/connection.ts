@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import { Client, buildConnector, errors } from 'undici';
 import { EtcdError } from '../errors/index.js';
-import { createSecureContext } from 'node:tls';
 import { SharedTimeout } from '../util/time.js';
 import type { TlsMaterial, TlsSource } from './certificates.js';
 

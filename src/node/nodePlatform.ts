@@ -1,13 +1,12 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { threadId } from 'node:worker_threads';
 import { EtcdError } from '../errors/index.js';
-import type { OptionLimits, Settings } from '../options/clientOptions.js';
-import type { Platform } from '../platform.js';
+import type { OptionLimits, Settings, Platform } from '../options/clientOptions.js';
 import { lazyTransport } from '../transport/http/transport.js';
 import { jsonWire } from '../transport/json/jsonWire.js';
 import type { Wire } from '../transport/wire.js';
 import { TlsSource } from './certificates.js';
-import { readFileSync, readlinkSync } from 'node:fs';
-import { hostname } from 'node:os';
-import { threadId } from 'node:worker_threads';
 import type { Identity } from '../concurrency/context.js';
 
 /** Node, with undici. Deno runs the same code. */

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { Observable, type Observer } from 'rxjs';
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { parseJson } from '../model/validate.js';
-import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, PARTIAL, responseTooLarge } from '../transport/http/transport.js';
+import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, PARTIAL, responseTooLarge, Outgoing } from '../transport/http/transport.js';
 import { BadFrame, CODE, FrameReader, frameOf, OPCODE, type FrameObserver } from './websocketFrames.js';
 import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
@@ -10,7 +10,6 @@ import type { Dispatcher } from 'undici';
 import { connectionError } from './connectionError.js';
 import { locationOf, targetOf } from '../transport/json/pageError.js';
 import { connectionFor, type Carrying } from './connection.js';
-import { Outgoing } from '../transport/streams/outgoing.js';
 
 /** Headers that a handshake does not need. */
 const OWN_HEADERS = new Set(['content-type']);

@@ -1,5 +1,5 @@
 import { isRecord } from '../codec/message.js';
-import { checkDiscovery, checkEndpoints, type EndpointsOption } from './endpointOptions.js';
+import { checkDiscovery, checkEndpoints, type EndpointsOption, checkTls, type TlsSettings } from './connectionOptions.js';
 import { InvalidOptionError } from '../errors/index.js';
 import {
   ANYTHING,
@@ -13,12 +13,13 @@ import {
   wholeNumber,
 } from '../model/validate.js';
 import { checkGroup, HEADER_TEXT, invalidOption, isPath, TEXT, TIMEOUT } from './checkOptions.js';
-import { checkTls, type TlsSettings } from './tlsOptions.js';
 import { checkStreams, type StreamOptions, type StreamSettings } from './streamOptions.js';
 import type { CallerSettings } from '../transport/caller.js';
 import { NO_RETRIES, type RetryPolicy } from '../transport/retryPolicy.js';
 import type { Auth } from '../transport/tokenProvider.js';
 import type { ConnectionSettings } from '../transport/http/transport.js';
+import type { Identity } from '../concurrency/context.js';
+import type { Wire } from '../transport/wire.js';
 
 /**
  * The options of `createClient`. They are checked when the client is created; an `InvalidOptionError` names the invalid
@@ -270,4 +271,25 @@ function checkHeaders(headers: Readonly<Record<string, string>>): Record<string,
     checked[lower] = value;
   }
   return checked;
+}
+
+/**
+ * The parts of a client that depend on where it runs: Node, or a browser. Each entry point of the package has its own;
+ * everything else is the same.
+ */
+export interface Platform {
+  /** Reads which host, process and thread this is. */
+  readonly identity: () => Identity;
+  /**
+   * Returns what the platform cannot do. It is asked once for each client.
+   *
+   * @throws EtcdError `UnsupportedRuntime` if no call could work here
+   */
+  limits(options: ClientOptions): OptionLimits;
+  /**
+   * Makes the wire of a client. It connects to nothing before the first request.
+   *
+   * @throws InvalidOptionError that names the option whose contents cannot be used
+   */
+  wire(settings: Settings): Wire;
 }

@@ -8,7 +8,7 @@ import type { WatchEvent } from '../model/events.js';
 import { electionRpcs, lockRpcs } from '../codec/concurrency.js';
 import { kvRpcs, type RequestOpIn, type ResponseOpOut, type TxnRequestIn, type TxnResponseOut } from '../codec/kv.js';
 import { leaseRpcs } from '../codec/lease.js';
-import type { AnswerOf, RequestOf, Rpc } from '../codec/rpc.js';
+import type { AnswerOf, RequestOf, Rpc } from '../codec/descriptors.js';
 import { defer, map, type Observable } from 'rxjs';
 import { understood } from '../codec/message.js';
 import type { Caller } from '../transport/call.js';

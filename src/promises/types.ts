@@ -1,7 +1,7 @@
 import type { Decoder } from 'io-ts';
 import type { Observable } from 'rxjs';
-import type { Json } from '../codec/wire.js';
-import type { HeldLease } from '../concurrency/lease/heldLease.js';
+import type { Json } from '../codec/descriptors.js';
+import type { HeldLease } from '../concurrency/lease/leaseKeeper.js';
 import type { LockHandle, LockOptions } from '../concurrency/lock/lock.js';
 import type { StmOptions, StmResult, Transaction } from '../concurrency/transaction/stm.js';
 import type { BytesLike } from '../model/bytes.js';

@@ -5,9 +5,8 @@ import { authRpcs } from '../codec/auth.js';
 import { electionRpcs, lockRpcs } from '../codec/concurrency.js';
 import { leaseRpcs } from '../codec/lease.js';
 import { maintenanceRpcs } from '../codec/maintenance.js';
-import type { Rpc, Safety } from '../codec/rpc.js';
+import { type Rpc, type Safety, ascii, type Json } from '../codec/descriptors.js';
 import { understood } from '../codec/message.js';
-import { ascii, type Json } from '../codec/wire.js';
 import { EtcdError } from '../errors/index.js';
 import { captured, readNow } from '../model/captured.js';
 import {

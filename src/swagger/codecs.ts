@@ -1,6 +1,6 @@
 import { type AnyType, field, lazy, message, type MessageType } from '../codec/message.js';
 import { array, bool, bytes, int32, string } from '../codec/scalars.js';
-import { INVALID, jsonText, type Json, WireType } from '../codec/wire.js';
+import { INVALID, jsonText, type Json, WireType } from '../codec/descriptors.js';
 import type { SwaggerEnum, SwaggerMessage, SwaggerScalar, SwaggerType } from './types.js';
 
 /**

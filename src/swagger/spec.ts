@@ -1,5 +1,5 @@
 import type * as t from 'io-ts';
-import type { Json } from '../codec/wire.js';
+import type { Json } from '../codec/descriptors.js';
 import { EtcdError } from '../errors/index.js';
 import { Codecs, type SwaggerObject, type SwaggerValue } from './codecs.js';
 import { invalidDocument, type Operation, readDocument, type Schema } from './document.js';

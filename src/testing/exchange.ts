@@ -1,5 +1,5 @@
 import { asyncScheduler, Subscription } from 'rxjs';
-import type { Rpc } from '../codec/rpc.js';
+import type { Rpc } from '../codec/descriptors.js';
 import { codeOf, EtcdError, type ErrorDetails, messageOf, type Reason, SERVER_REASONS, serverError } from '../errors/index.js';
 import type { Destination } from '../transport/wire.js';
 import type { Fault, Member, Network, RecordedCall } from './network.js';

@@ -1,5 +1,5 @@
 import { asyncScheduler, Observable } from 'rxjs';
-import { requestText, type Rpc } from '../codec/rpc.js';
+import { requestText, type Rpc } from '../codec/descriptors.js';
 import { watchRpcs } from '../codec/watch.js';
 import { EtcdError } from '../errors/index.js';
 import { GatewayResponse } from '../transport/json/jsonWire.js';

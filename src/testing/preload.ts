@@ -1,4 +1,4 @@
-import * as endpointMap from '../concurrency/recipes/endpointMap.js';
+import * as endpointMap from '../concurrency/recipes/serviceEndpoint.js';
 import { endpointMapModule } from '../concurrency/recipes/serviceRegistry.js';
 import * as composition from '../watch/composed/composition.js';
 import { compositionModule } from '../watch/composed/methods.js';

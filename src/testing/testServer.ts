@@ -1,7 +1,7 @@
 import { openClient, type Client } from '../client.js';
 import { kvRpcs } from '../codec/kv.js';
 import { leaseRpcs } from '../codec/lease.js';
-import { requestText, type Rpc } from '../codec/rpc.js';
+import { requestText, type Rpc } from '../codec/descriptors.js';
 import { EtcdError, type Reason } from '../errors/index.js';
 import type { BytesLike } from '../model/bytes.js';
 import type { LeaseId } from '../model/ids.js';

@@ -2,7 +2,7 @@ import { EtcdError } from '../errors/index.js';
 import type { Observable } from 'rxjs';
 import type { Endpoint, ServerInfo } from './endpoints/endpointPool.js';
 import type { Credential } from './tokenProvider.js';
-import type { Rpc, Safety } from '../codec/rpc.js';
+import type { Rpc, Safety } from '../codec/descriptors.js';
 import { BOOLEAN, checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds, SIGNAL, STRING } from '../model/validate.js';
 import type { Activity } from './endpoints/activity.js';
 import type { Carrier } from './streams/carrierSelector.js';

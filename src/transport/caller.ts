@@ -1,6 +1,6 @@
 import { catchError, defer, finalize, map, tap, type Observable } from 'rxjs';
 import { authRpcs } from '../codec/auth.js';
-import type { Rpc } from '../codec/rpc.js';
+import type { Rpc } from '../codec/descriptors.js';
 import { EtcdError, hasReason, keepSecret } from '../errors/index.js';
 import { LeaseActivity } from './endpoints/activity.js';
 import { CallExecutor } from './callExecutor.js';

@@ -1,4 +1,4 @@
-import type { Safety } from '../codec/rpc.js';
+import type { Safety } from '../codec/descriptors.js';
 import { type EtcdError, type GrpcCode, InvalidOptionError, type Reason } from '../errors/index.js';
 
 /** A failed attempt, as the function of the option `retry` receives it. */

@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { Rpc } from '../codec/rpc.js';
+import type { Rpc } from '../codec/descriptors.js';
 import type { EtcdError } from '../errors/index.js';
 
 /** A transport for bidirectional streams, with many requests and responses at a time. */

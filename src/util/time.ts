@@ -1,3 +1,4 @@
+import { Queue } from './collections.js';
 import { asapScheduler, asyncScheduler, type Subscription } from 'rxjs';
 
 /** Reads the monotonic clock. A variable costs no more than a direct call. */
@@ -250,4 +251,35 @@ export class SharedTimeout {
     else after.before = before;
     entry.list = entry.before = entry.after = undefined;
   }
+}
+
+/**
+ * How much work runs in a turn. Each piece takes some microseconds: together they block the event loop for a few
+ * milliseconds.
+ */
+const WORKS_PER_TURN = 500;
+
+/**
+ * Spreads work over turns of the event loop. Work that fits into the present turn runs at once; the rest follows in
+ * later turns, in the order in which it was given. One event can concern all watches of a client, and would block the
+ * loop for seconds otherwise.
+ */
+export class Pacer {
+  private readonly waiting = new Queue<() => void>();
+  /** Counts what was run in this turn. */
+  private count = 0;
+
+  run(work: () => void): void {
+    if (this.count >= WORKS_PER_TURN || this.waiting.size > 0) return this.waiting.add(work);
+    if (this.count === 0) atEndOfTurn(this.onNextTurn);
+    this.count += 1;
+    work();
+  }
+
+  private readonly onNextTurn = (): void => {
+    this.count = Math.min(this.waiting.size, WORKS_PER_TURN);
+    if (this.count === 0) return;
+    atEndOfTurn(this.onNextTurn);
+    for (let left = this.count; left > 0; left--) this.waiting.take()?.();
+  };
 }

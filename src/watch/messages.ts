@@ -5,14 +5,14 @@ import { carriesLongMessages } from '../transport/streams/carrierSelector.js';
 import { ConsecutiveFailures } from './retryable.js';
 import type { ClusterSnapshot, WatchNotification } from './cursor.js';
 import type { Source } from './refCounted.js';
-import type { AnswerOf, RequestOf } from '../codec/rpc.js';
+import type { AnswerOf, RequestOf } from '../codec/descriptors.js';
 import { watchRpcs } from '../codec/watch.js';
 import { BOOLEAN, type OptionKinds } from '../model/validate.js';
 import { toKeyRange, type KeyRange, type Range, isEmpty, spanBetween } from '../model/range.js';
 import { catchError, concat, defer, EMPTY, finalize, ignoreElements, map, Observable, share, throwError } from 'rxjs';
 import { kvRpcs } from '../codec/kv.js';
 import { multicast } from '../util/rx.js';
-import { Pacer } from '../util/queue.js';
+import { Pacer } from '../util/time.js';
 
 /** Options for the content of a watch. */
 export interface WatchFilter {

@@ -6,7 +6,7 @@ import type { clusterRpcs } from '../../src/codec/cluster.js';
 import type { electionRpcs, lockRpcs } from '../../src/codec/concurrency.js';
 import type { leaseRpcs } from '../../src/codec/lease.js';
 import type { maintenanceRpcs } from '../../src/codec/maintenance.js';
-import type { AnswerOf } from '../../src/codec/rpc.js';
+import type { AnswerOf } from '../../src/codec/descriptors.js';
 
 export function auth(): void {
   type Rpcs = typeof authRpcs;

@@ -3,7 +3,7 @@ import { type Timestamp, now, elapsedSince } from '../../util/time.js';
 import type { TimerEntry, TimerQueue } from './refreshScheduler.js';
 import { Observable, of, Subscription, type Subscriber } from 'rxjs';
 import { refreshRpc } from '../../codec/lease.js';
-import type { AnswerOf, RequestOf } from '../../codec/rpc.js';
+import type { AnswerOf, RequestOf } from '../../codec/descriptors.js';
 import { EtcdError, type ErrorDetails } from '../../errors/index.js';
 import type { LeaseService } from '../../services/lease.js';
 import type { Channel } from '../../transport/call.js';

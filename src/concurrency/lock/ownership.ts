@@ -7,7 +7,7 @@ import { checkName, LEASE, type OptionKinds, WHOLE } from '../../model/validate.
 import { retryTransient } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';
 import { acquireWithCompensation } from '../lease/cleanup.js';
-import type { HeldLease, LeaseEvent } from '../lease/heldLease.js';
+import type { HeldLease, LeaseEvent } from '../lease/leaseKeeper.js';
 import { heldLease } from '../lease/lease.js';
 import {
   dequeue,

@@ -10,7 +10,7 @@ import { Backoff, retryAfter } from '../../util/retry.js';
 import { retryTransient } from '../../watch/retryable.js';
 import type { ConcurrencyContext, Identity } from '../context.js';
 import { acquireWithCompensation, retryCleanup } from '../lease/cleanup.js';
-import type { HeldLease } from '../lease/heldLease.js';
+import type { HeldLease } from '../lease/leaseKeeper.js';
 import { adoptedLease, heldLease } from '../lease/lease.js';
 import { DEFAULT_SESSION_TTL, type HeldEntry, type SessionOptions, toLockLost } from './ownership.js';
 import { errorWhenDeleted, ownershipGuard, readOwner, waiterKey, type WaiterEntry, waitForOwnership } from './waiterQueue.js';

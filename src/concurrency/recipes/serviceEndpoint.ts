@@ -2,7 +2,10 @@ import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import type { InvalidValueError } from '../../errors/index.js';
 import type { KeyValue } from '../../model/keyValue.js';
-import { invalidArgument, jsonOf } from '../../model/validate.js';
+import { Map as PersistentMap } from 'immutable';
+import { map, scan, type OperatorFunction } from 'rxjs';
+import { Snapshot } from '../../util/collections.js';
+import type { LiveUpdate } from '../../watch/live/liveRange.js';
 
 /** An endpoint of a service. */
 export interface Endpoint {
@@ -14,25 +17,11 @@ export interface Endpoint {
   readonly metadata: unknown;
 }
 
-/** The entry that is registered for a service. */
-export interface EndpointOptions {
-  /** The address of the service, such as `10.0.0.7:8080`. */
-  readonly addr: string;
-  /** Any value that JSON can represent. */
-  readonly metadata?: unknown;
-}
-
 /**
  * The value as the `endpoints` package of etcd's Go client writes it, with further fields for compatibility with
  * earlier versions.
  */
 const Stored = t.intersection([t.type({ Addr: t.string }), t.partial({ Metadata: t.unknown })], 'Endpoint');
-
-export function endpointValue({ addr, metadata = null }: EndpointOptions): string {
-  if (typeof addr !== 'string' || addr === '')
-    throw invalidArgument('addr of register', 'a string that is not empty, such as 10.0.0.7:8080', addr);
-  return jsonOf('metadata', { Op: 0, Addr: addr, Metadata: metadata });
-}
 
 export function endpointOf(prefix: string, kv: KeyValue): E.Either<InvalidValueError, Endpoint> {
   const { key } = kv;
@@ -43,4 +32,38 @@ export function endpointOf(prefix: string, kv: KeyValue): E.Either<InvalidValueE
     metadata: Metadata,
   });
   return E.map(toEndpoint)(kv.json(Stored));
+}
+
+/**
+ * Maps a live range to the endpoints of a service by their ids. The cost of a change depends on its size, not on the
+ * number of endpoints.
+ */
+export function endpointsOf(
+  prefix: string,
+  onInvalid: (error: InvalidValueError) => void,
+): OperatorFunction<LiveUpdate, ReadonlyMap<string, Endpoint>> {
+  type Endpoints = PersistentMap<string, Endpoint>;
+  const note = (draft: Endpoints, kv: KeyValue): void => {
+    const endpoint = endpointOf(prefix, kv);
+    if (E.isRight(endpoint)) draft.set(endpoint.right.id, endpoint.right);
+    else {
+      draft.delete(kv.key.slice(prefix.length));
+      onInvalid(endpoint.left);
+    }
+  };
+  return (updates) =>
+    updates.pipe(
+      scan(
+        (endpoints, { type, state, changes }) =>
+          (type === 'snapshot' ? PersistentMap<string, Endpoint>() : endpoints).withMutations((draft) => {
+            if (type === 'snapshot') for (const kv of state.values()) note(draft, kv);
+            for (const { type: what, kv } of changes) {
+              if (what === 'put') note(draft, kv);
+              else draft.delete(kv.key.slice(prefix.length));
+            }
+          }),
+        PersistentMap<string, Endpoint>(),
+      ),
+      map((endpoints) => new Snapshot(endpoints)),
+    );
 }

@@ -1,7 +1,18 @@
 import { catchError, defer, EMPTY, filter, map, of, switchMap, takeUntil, tap, throwError, type Observable } from 'rxjs';
 import { LazyModule } from '../../util/rx.js';
 import { hasReason, isEtcdError, type EtcdError, type InvalidValueError } from '../../errors/index.js';
-import { ANYTHING, checkName, checkOptions, FUNCTION, type OptionKinds, required, STRING, WHOLE } from '../../model/validate.js';
+import {
+  ANYTHING,
+  invalidArgument,
+  jsonOf,
+  checkName,
+  checkOptions,
+  FUNCTION,
+  type OptionKinds,
+  required,
+  STRING,
+  WHOLE,
+} from '../../model/validate.js';
 import { readNow } from '../../model/captured.js';
 import { get, key as on, put } from '../../model/op.js';
 import { idToHex, type LeaseId } from '../../model/ids.js';
@@ -11,7 +22,15 @@ import { isTransient, retryTransient } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';
 import { heldLease } from '../lease/lease.js';
 import { awaitsRepair, restartAfterLoss } from '../lock/reacquire.js';
-import { endpointValue, type Endpoint, type EndpointOptions } from './serviceEndpoint.js';
+import type { Endpoint } from './serviceEndpoint.js';
+
+/** The entry that is registered for a service. */
+export interface EndpointOptions {
+  /** The address of the service, such as `10.0.0.7:8080`. */
+  readonly addr: string;
+  /** Any value that JSON can represent. */
+  readonly metadata?: unknown;
+}
 
 /** The options of `register`: the entry and the TTL of its lease. */
 export interface RegisterOptions extends EndpointOptions {
@@ -59,7 +78,7 @@ const SERVICES: OptionKinds<ServicesOptions> = { onInvalid: FUNCTION };
 const REGISTER: OptionKinds<RegisterOptions> = { addr: required(STRING), metadata: ANYTHING, ttl: WHOLE };
 
 /** Loaded on demand, with the library of its maps, which not every program needs. */
-export const endpointMapModule = new LazyModule(() => import('./endpointMap.js'));
+export const endpointMapModule = new LazyModule(() => import('./serviceEndpoint.js'));
 
 /** Creates the method `services`. */
 export function serviceRegistry(
@@ -139,4 +158,11 @@ function announced(target: string, key: string, value: string, lease: LeaseId, {
         : throwError(() => error),
     ),
   );
+}
+
+/** Returns the value of an entry, as the `endpoints` package of etcd's Go client writes it. */
+export function endpointValue({ addr, metadata = null }: EndpointOptions): string {
+  if (typeof addr !== 'string' || addr === '')
+    throw invalidArgument('addr of register', 'a string that is not empty, such as 10.0.0.7:8080', addr);
+  return jsonOf('metadata', { Op: 0, Addr: addr, Metadata: metadata });
 }

@@ -1,5 +1,5 @@
 import type { Permission as PermissionCodec } from '../../codec/auth.js';
-import type { DecodedBy } from '../../codec/wire.js';
+import type { DecodedBy } from '../../codec/descriptors.js';
 import type { Access } from './access.js';
 import { type Key, type KeySpan, keyOf, spanOf } from './keys.js';
 import { refusal } from './refusal.js';

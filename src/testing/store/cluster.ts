@@ -1,5 +1,5 @@
 import type { Member as MemberCodec } from '../../codec/cluster.js';
-import type { DecodedBy } from '../../codec/wire.js';
+import type { DecodedBy } from '../../codec/descriptors.js';
 import type { ClusterId, MemberId } from '../../model/ids.js';
 import { refusal } from './refusal.js';
 

@@ -8,7 +8,7 @@ import {
   ProclaimRequest,
   ResignRequest,
 } from '../../codec/concurrency.js';
-import type { DecodedBy } from '../../codec/wire.js';
+import type { DecodedBy } from '../../codec/descriptors.js';
 import { toBase64 } from '../../model/bytes.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import type { Core } from './core.js';

@@ -1,7 +1,6 @@
 import { OneKeyResponse } from '../../codec/kv.js';
-import type { ResponseCodec } from '../../codec/rpc.js';
+import { type ResponseCodec, type DecodedBy, INVALID, type Json, type WireKind } from '../../codec/descriptors.js';
 import type { ResponseHeader } from '../../codec/common.js';
-import { type DecodedBy, INVALID, type Json, type WireKind } from '../../codec/wire.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import type { Access } from './access.js';
 import { Refusal } from './refusal.js';

@@ -1,4 +1,4 @@
-import type { Rpc } from '../../codec/rpc.js';
+import type { Rpc } from '../../codec/descriptors.js';
 import type { EtcdError } from '../../errors/index.js';
 import type { ClusterId, MemberId } from '../../model/ids.js';
 

@@ -1,4 +1,4 @@
-import type { Rpc } from '../../codec/rpc.js';
+import type { Rpc } from '../../codec/descriptors.js';
 import { EtcdError, type ErrorDetails, UnsupportedServerVersionError } from '../../errors/index.js';
 import type { ClusterId, MemberId } from '../../model/ids.js';
 import { Auth } from './auth.js';

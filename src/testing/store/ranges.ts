@@ -1,5 +1,5 @@
 import type { RangeRequest, RangeResponse } from '../../codec/kv.js';
-import type { DecodedBy } from '../../codec/wire.js';
+import type { DecodedBy } from '../../codec/descriptors.js';
 import { KeyValue } from '../../model/keyValue.js';
 import { type Key, keyOf, spanOf } from './keys.js';
 import type { Mvcc } from './mvcc.js';

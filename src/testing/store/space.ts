@@ -1,6 +1,6 @@
 import type { MemberId } from '../../model/ids.js';
 import type { AlarmMember } from '../../codec/maintenance.js';
-import type { DecodedBy } from '../../codec/wire.js';
+import type { DecodedBy } from '../../codec/descriptors.js';
 import type { Mvcc } from './mvcc.js';
 import { refusal } from './refusal.js';
 

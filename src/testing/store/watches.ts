@@ -1,5 +1,5 @@
 import type { WatchCreateRequest, WatchRequest, WatchResponse } from '../../codec/watch.js';
-import type { DecodedBy } from '../../codec/wire.js';
+import type { DecodedBy } from '../../codec/descriptors.js';
 import type { WatchEvent } from '../../model/events.js';
 import { contains, keyOf, keySpan, type KeySpan, spanOf } from './keys.js';
 import type { Change, Mvcc } from './mvcc.js';

@@ -7,7 +7,7 @@ import type {
   TxnRequestOut,
   TxnResponseOut,
 } from '../../codec/kv.js';
-import type { DecodedBy } from '../../codec/wire.js';
+import type { DecodedBy } from '../../codec/descriptors.js';
 import { toBase64 } from '../../model/bytes.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { type Key, keyOf, type KeySpan, spanOf } from './keys.js';

@@ -17,7 +17,7 @@ import {
 import { clusterRpcs } from '../../codec/cluster.js';
 import type { ResponseHeader } from '../../codec/common.js';
 import { maintenanceRpcs } from '../../codec/maintenance.js';
-import type { AnswerOf } from '../../codec/rpc.js';
+import type { AnswerOf } from '../../codec/descriptors.js';
 import { watchRpcs } from '../../codec/watch.js';
 import { isEtcdError } from '../../errors/index.js';
 import type { Caller } from '../call.js';

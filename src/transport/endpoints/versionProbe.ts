@@ -1,4 +1,4 @@
-import type { Rpc } from '../../codec/rpc.js';
+import type { Rpc } from '../../codec/descriptors.js';
 import { newerField, NEWEST_FIELD } from '../../codec/message.js';
 import { type ErrorDetails, EtcdError, hasReason, isEtcdError, UnsupportedServerVersionError } from '../../errors/index.js';
 import { tooDeep } from '../../model/validate.js';

@@ -1,11 +1,10 @@
 import { Observable } from 'rxjs';
-import type { ResponseCodec } from '../../codec/rpc.js';
+import { type ResponseCodec, INVALID } from '../../codec/descriptors.js';
 import { JsonStream } from './jsonStream.js';
 import { type AnswerSource, isPage, pageError, refusePage } from './pageError.js';
 import { type ErrorDetails, EtcdError, GRPC_CODES, grpcCode, reasonOf, serverError } from '../../errors/index.js';
 import type { HttpResponse, StreamPart } from '../http/transport.js';
 import { isRecord } from '../../codec/message.js';
-import { INVALID } from '../../codec/wire.js';
 import { failuresOf, tooDeep } from '../../model/validate.js';
 
 /**

@@ -5,7 +5,7 @@ import { type Activity, checksDue, IDLE_CHECK_MS, type LeaseActivity } from '../
 import type { Channel, Revisions, Route } from '../call.js';
 import type { DuplexCarrier, DuplexEvent, Wire } from '../wire.js';
 import { leaseRpcs } from '../../codec/lease.js';
-import type { Rpc } from '../../codec/rpc.js';
+import type { Rpc } from '../../codec/descriptors.js';
 import type { CarrierChoice } from './carrierSelector.js';
 import { retryAction } from '../retryPolicy.js';
 import type { TokenProvider } from '../tokenProvider.js';

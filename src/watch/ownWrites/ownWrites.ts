@@ -1,6 +1,6 @@
 import { catchError, finalize, forkJoin, map, Observable, of, race, switchMap, timer } from 'rxjs';
 import { kvRpcs } from '../../codec/kv.js';
-import type { Rpc } from '../../codec/rpc.js';
+import type { Rpc } from '../../codec/descriptors.js';
 import type { BytesLike } from '../../model/bytes.js';
 import { prefixEnd, type KeyRange, binaryKey, intersection, keyBytes, spanBetween, type BinaryKey, type Span } from '../../model/range.js';
 import type { Caller } from '../../transport/call.js';

@@ -18,8 +18,7 @@ import {
   type TxnResponseOut,
 } from '../../codec/kv.js';
 import { leaseRpcs, LeaseRevokeRequest } from '../../codec/lease.js';
-import type { Rpc } from '../../codec/rpc.js';
-import { INVALID } from '../../codec/wire.js';
+import { type Rpc, INVALID } from '../../codec/descriptors.js';
 import type { BytesLike } from '../../model/bytes.js';
 import type { LeaseId } from '../../model/ids.js';
 import { prefixEnd, type KeyRange, binaryKey, keyBytes } from '../../model/range.js';

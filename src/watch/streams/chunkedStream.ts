@@ -14,7 +14,7 @@ import {
   Subscription,
   throwError,
 } from 'rxjs';
-import type { AnswerOf } from '../../codec/rpc.js';
+import type { AnswerOf } from '../../codec/descriptors.js';
 import { watchRpcs } from '../../codec/watch.js';
 import { monotonicNow } from '../../util/time.js';
 import { EtcdError, hasReason, isEtcdError, type ErrorDetails } from '../../errors/index.js';

@@ -21,7 +21,7 @@ import { monotonicNow } from '../../util/time.js';
 import type { Channel } from '../../transport/call.js';
 import { type StreamTimeouts, isStreamRetryable, isTransient, ConsecutiveFailures } from '../retryable.js';
 import { RefCounted } from '../refCounted.js';
-import { Pacer } from '../../util/queue.js';
+import { Pacer } from '../../util/time.js';
 
 /**
  * The part of the response timeout that opening a stream may take once a channel was found: an endpoint that works

@@ -1,5 +1,5 @@
 import { RangeResponse } from '../../../src/codec/kv.js';
-import { INVALID } from '../../../src/codec/wire.js';
+import { INVALID } from '../../../src/codec/descriptors.js';
 import { keyOf, VALUE } from '../fill.js';
 import type { Figures, Scenario } from '../scenario.js';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { authRpcs } from '../../../src/codec/auth.js';
-import type { RequestOf } from '../../../src/codec/rpc.js';
+import type { RequestOf } from '../../../src/codec/descriptors.js';
 
 /** A revision of a program, counted from its beginning; 0 where a request names none. */
 export type Rel = number;

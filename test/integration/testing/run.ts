@@ -1,7 +1,7 @@
 import { authRpcs } from '../../../src/codec/auth.js';
 import { kvRpcs, type RequestOpIn, type TxnRequestIn } from '../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../src/codec/lease.js';
-import type { Rpc } from '../../../src/codec/rpc.js';
+import type { Rpc } from '../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 import { isEtcdError } from '../../../src/errors/index.js';
 import { leaseId, type LeaseId } from '../../../src/model/ids.js';

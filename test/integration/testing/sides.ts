@@ -1,5 +1,5 @@
 import { firstValueFrom, type Observable, type Subscription, throwError } from 'rxjs';
-import { requestText, type Rpc } from '../../../src/codec/rpc.js';
+import { requestText, type Rpc } from '../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 import type { EtcdError } from '../../../src/errors/index.js';
 import { settingsOf } from '../../../src/options/clientOptions.js';

@@ -1,12 +1,12 @@
 import { defer, map, NEVER, Observable, of, Subject, Subscription, throwError, timer } from 'rxjs';
 import { RefreshScheduler } from '../../../src/concurrency/lease/refreshScheduler.js';
 import { now } from '../../../src/util/time.js';
-import type { LeaseContext } from '../../../src/concurrency/lease/heldLease.js';
+import type { LeaseContext } from '../../../src/concurrency/context.js';
 import type { KeepAliveRequest, KeepAliveResult, KeepAliveClient } from '../../../src/concurrency/lease/keepAliveStream.js';
 import { CleanupTracker } from '../../../src/concurrency/lease/cleanup.js';
 import type { LeaseService } from '../../../src/services/lease.js';
 import type { LeaseId } from '../../../src/model/ids.js';
-import type { Rpc } from '../../../src/codec/rpc.js';
+import type { Rpc } from '../../../src/codec/descriptors.js';
 import type { Caller, Channel } from '../../../src/transport/call.js';
 import type { DuplexPart } from '../../../src/transport/http/transport.js';
 import type { StreamTimeouts } from '../../../src/watch/retryable.js';

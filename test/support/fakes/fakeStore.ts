@@ -1,6 +1,6 @@
 import { defer, of, type Observable } from 'rxjs';
 import { kvRpcs, type RequestOpIn, type ResponseOpOut, type TxnRequestIn, type TxnResponseOut } from '../../../src/codec/kv.js';
-import type { AnswerOf, RequestOf, Rpc } from '../../../src/codec/rpc.js';
+import type { AnswerOf, RequestOf, Rpc } from '../../../src/codec/descriptors.js';
 import { toBase64, toBytes, type BytesLike } from '../../../src/model/bytes.js';
 import { KeyValue } from '../../../src/model/keyValue.js';
 import type { Caller } from '../../../src/transport/call.js';

@@ -1,5 +1,5 @@
 import { asyncScheduler, concat, defer, ignoreElements, mergeMap, NEVER, Observable, of, retry, throwError, timer } from 'rxjs';
-import type { Rpc } from '../../../src/codec/rpc.js';
+import type { Rpc } from '../../../src/codec/descriptors.js';
 import { EtcdError, type Reason } from '../../../src/errors/index.js';
 import type { Caller, Channel } from '../../../src/transport/call.js';
 import type { DuplexPart } from '../../../src/transport/http/transport.js';

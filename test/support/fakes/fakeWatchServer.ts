@@ -1,4 +1,4 @@
-import { requestText } from '../../../src/codec/rpc.js';
+import { requestText } from '../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 import { toBase64 } from '../../../src/model/bytes.js';
 import { readStreamMessage } from '../../../src/transport/json/response.js';

@@ -1,5 +1,5 @@
 import { EMPTY, type Observable } from 'rxjs';
-import type { Rpc } from '../../../src/codec/rpc.js';
+import type { Rpc } from '../../../src/codec/descriptors.js';
 import type { DuplexPart } from '../../../src/transport/http/transport.js';
 import { jsonWire } from '../../../src/transport/json/jsonWire.js';
 import type { DuplexEvent } from '../../../src/transport/wire.js';

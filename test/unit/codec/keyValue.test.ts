@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import { KeyValueCodec } from '../../../src/codec/common.js';
 import { DeleteRangeResponse, RangeResponse } from '../../../src/codec/kv.js';
 import { EventCodec } from '../../../src/codec/watch.js';
-import { INVALID } from '../../../src/codec/wire.js';
+import { INVALID } from '../../../src/codec/descriptors.js';
 import type { KeyValue } from '../../../src/model/keyValue.js';
 import { sent } from './sent.js';
 

@@ -21,7 +21,7 @@ import {
   LeaseTimeToLiveRequest,
   LeaseTimeToLiveResponse,
 } from '../../../src/codec/lease.js';
-import { INVALID } from '../../../src/codec/wire.js';
+import { INVALID } from '../../../src/codec/descriptors.js';
 import { hasReason } from '../../../src/errors/index.js';
 import { failuresOf } from '../../../src/model/validate.js';
 import { leaseId } from '../../../src/model/ids.js';

@@ -15,7 +15,7 @@ import {
   string,
   uint64,
 } from '../../../src/codec/scalars.js';
-import { INVALID } from '../../../src/codec/wire.js';
+import { INVALID } from '../../../src/codec/descriptors.js';
 import { leaseId } from '../../../src/model/ids.js';
 import { sent } from './sent.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as t from 'io-ts';
 import { NEWEST_FIELD } from '../../../src/codec/message.js';
-import { WireType, type Field, type WireKind } from '../../../src/codec/wire.js';
+import { WireType, type Field, type WireKind } from '../../../src/codec/descriptors.js';
 import { ALIASES, byNumber, OTHER_KIND, OTHER_RPC, present, readSwaggerFiles, RPCS, withoutPrefix } from './swaggerFiles.js';
 
 /**

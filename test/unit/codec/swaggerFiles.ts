@@ -6,7 +6,7 @@ import { electionRpcs, lockRpcs } from '../../../src/codec/concurrency.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../src/codec/lease.js';
 import { maintenanceRpcs } from '../../../src/codec/maintenance.js';
-import type { Rpc } from '../../../src/codec/rpc.js';
+import type { Rpc } from '../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 
 /** A second address of an RPC that our tables have by its first. */

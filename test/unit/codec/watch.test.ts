@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { EventCodec, WatchRequest, WatchResponse } from '../../../src/codec/watch.js';
-import { INVALID } from '../../../src/codec/wire.js';
+import { INVALID } from '../../../src/codec/descriptors.js';
 import { failuresOf } from '../../../src/model/validate.js';
 import { sent } from './sent.js';
 

@@ -3,7 +3,7 @@ import { firstValueFrom, map, toArray, type Observable } from 'rxjs';
 import * as t from 'io-ts';
 import { inspect } from 'node:util';
 import { WatchResponse } from '../../../src/codec/watch.js';
-import { INVALID } from '../../../src/codec/wire.js';
+import { INVALID } from '../../../src/codec/descriptors.js';
 import { errorInResponse } from '../../../src/transport/json/response.js';
 import { toWatchError } from '../../../src/watch/messages.js';
 import { createClient, leaseId, put, type Client } from '../../../src/index.js';

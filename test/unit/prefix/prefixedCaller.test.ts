@@ -7,7 +7,7 @@ import { electionRpcs, lockRpcs } from '../../../src/codec/concurrency.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../src/codec/lease.js';
 import { maintenanceRpcs } from '../../../src/codec/maintenance.js';
-import type { Rpc } from '../../../src/codec/rpc.js';
+import type { Rpc } from '../../../src/codec/descriptors.js';
 import { hasReason } from '../../../src/errors/index.js';
 import { kvService, type KvService } from '../../../src/services/kv.js';
 import { toBase64, toText, type BytesLike } from '../../../src/model/bytes.js';

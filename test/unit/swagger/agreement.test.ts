@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { INVALID, WireType } from '../../../src/codec/wire.js';
+import { INVALID, WireType } from '../../../src/codec/descriptors.js';
 import { loadSwagger, type SwaggerMessage, type SwaggerType } from '../../../src/swagger/index.js';
 import { ALIASES, OTHER_KIND, OTHER_RPC, present, readSwaggerFiles, RPCS } from '../codec/swaggerFiles.js';
 

@@ -3,7 +3,7 @@ import { electionRpcs, lockRpcs } from '../../../src/codec/concurrency.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../src/codec/lease.js';
 import { maintenanceRpcs } from '../../../src/codec/maintenance.js';
-import { type AnswerOf, requestText, type Rpc } from '../../../src/codec/rpc.js';
+import { type AnswerOf, requestText, type Rpc } from '../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 import { leaseId } from '../../../src/model/ids.js';
 import { createStore, type StoreOptions } from '../../../src/testing/store/index.js';

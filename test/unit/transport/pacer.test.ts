@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
-import { Pacer } from '../../../src/util/queue.js';
+import { Pacer } from '../../../src/util/time.js';
 
 test('runs a little at once, and much over several turns, in order', async () => {
   const pacer = new Pacer();

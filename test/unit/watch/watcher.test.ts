@@ -15,12 +15,12 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { INVALID } from '../../../src/codec/wire.js';
+import { INVALID } from '../../../src/codec/descriptors.js';
 import { EtcdError, type Reason } from '../../../src/errors/index.js';
 import type { ClusterId } from '../../../src/model/ids.js';
 import type { WatchBatch } from '../../../src/model/events.js';
 import type { Caller } from '../../../src/transport/call.js';
-import { Pacer } from '../../../src/util/queue.js';
+import { Pacer } from '../../../src/util/time.js';
 import type { DuplexPart } from '../../../src/transport/http/transport.js';
 import { createWatchStreams } from '../../../src/watch/streams/duplexStream.js';
 import type { ConnectionState } from '../../../src/watch/streams/streamManager.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { grantLease, randomLeaseId, refreshLease, type GrantOptions } from '../../../../src/concurrency/lease/grant.js';
+import { grantLease, randomLeaseId, refreshLease, type GrantOptions } from '../../../../src/concurrency/lease/lease.js';
 import type { EtcdError } from '../../../../src/errors/index.js';
 import { FakeLeases } from '../../../support/fakes/fakeLeases.js';
 import { ID, told, virtually } from '../support.js';

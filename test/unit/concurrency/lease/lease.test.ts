@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { firstValueFrom } from 'rxjs';
-import type { LeaseEvent, LeaseContext } from '../../../../src/concurrency/lease/heldLease.js';
+import type { LeaseContext } from '../../../../src/concurrency/context.js';
+import type { LeaseEvent } from '../../../../src/concurrency/lease/leaseKeeper.js';
 import { adoptedLease, heldLease, type LeaseOptions } from '../../../../src/concurrency/lease/lease.js';
 import { FakeLeases, meansWith, keepAlivesBy } from '../../../support/fakes/fakeLeases.js';
 import { failingAtOnce, HOUR, ID, told, virtually, type Told, type VirtualTime } from '../support.js';

@@ -1,8 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { NEVER, Observable } from 'rxjs';
-import type { LeaseEvent } from '../../../../src/concurrency/lease/heldLease.js';
+import { type LeaseEvent, LeaseKeeper } from '../../../../src/concurrency/lease/leaseKeeper.js';
 import { now } from '../../../../src/util/time.js';
-import { LeaseKeeper } from '../../../../src/concurrency/lease/leaseKeeper.js';
 import type { EtcdError } from '../../../../src/errors/index.js';
 import { idToHex } from '../../../../src/model/ids.js';
 import { FakeLeases, keepAlivesBy, meansWith } from '../../../support/fakes/fakeLeases.js';

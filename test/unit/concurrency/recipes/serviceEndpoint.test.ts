@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import * as E from 'fp-ts/lib/Either.js';
-import { endpointOf, endpointValue } from '../../../../src/concurrency/recipes/serviceEndpoint.js';
+import { endpointOf } from '../../../../src/concurrency/recipes/serviceEndpoint.js';
+import { endpointValue } from '../../../../src/concurrency/recipes/serviceRegistry.js';
 import { toBase64 } from '../../../../src/model/bytes.js';
 import { KeyValue } from '../../../../src/model/keyValue.js';
 import { rejected } from '../../watch/support.js';

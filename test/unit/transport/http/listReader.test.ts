@@ -1,10 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { kvRpcs, RangeResponse } from '../../../../src/codec/kv.js';
-import type { LongList, Rpc } from '../../../../src/codec/rpc.js';
-import { INVALID } from '../../../../src/codec/wire.js';
+import { type LongList, type Rpc, INVALID } from '../../../../src/codec/descriptors.js';
 import { toBase64 } from '../../../../src/model/bytes.js';
-import { ListReader } from '../../../../src/transport/json/listReader.js';
+import { ListReader } from '../../../../src/transport/json/jsonWire.js';
 import { failure } from '../support.js';
 
 const list = listOf(kvRpcs.range);

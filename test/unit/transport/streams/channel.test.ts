@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, defer, mergeMap, NEVER, timer } from 'rxjs';
 import { leaseRpcs } from '../../../../src/codec/lease.js';
-import type { Rpc } from '../../../../src/codec/rpc.js';
+import type { Rpc } from '../../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../../src/codec/watch.js';
 import { isEtcdError } from '../../../../src/errors/index.js';
 import { LeaseActivity } from '../../../../src/transport/endpoints/activity.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { Outgoing } from '../../../../src/transport/streams/outgoing.js';
+import { Outgoing } from '../../../../src/transport/http/transport.js';
 
 const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

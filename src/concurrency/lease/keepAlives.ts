@@ -1,4 +1,4 @@
-import { EMPTY, type Observable, of, retry, Subscription, timer, type Observer } from 'rxjs';
+import { EMPTY, type Observable, of, retry, Subscription, switchMap, timer, type Observer } from 'rxjs';
 import { refreshRpc } from '../../codec/lease.js';
 import type { LeaseService } from '../../services/lease.js';
 import { LeaseActivity } from '../../transport/endpoints/activity.js';
@@ -13,6 +13,12 @@ import { duplexKeepAlives, type KeepAliveClient, type KeepAliveRequest, unaryKee
  * watches.
  */
 const MOST = { responseTimeoutMs: 1_000, maxBackoffMs: 500 };
+
+/**
+ * How long leases are held before a stream is opened for them, in milliseconds. A lock that is released before that
+ * costs no stream. The first keepalive of the shortest TTL is due after 300 ms.
+ */
+const KEEP_AFTER_MS = 50;
 
 /** Sends the keepalives of all leases of a client, on one stream if the transport supports that. */
 export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
@@ -43,7 +49,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
       },
       (channel, callbacks) => this.open(channel, callbacks),
     );
-    this.kept = this.connections.stream().pipe(
+    const stream = this.connections.stream().pipe(
       retry({
         delay: (failure: unknown) => {
           if (!(failure instanceof StreamLostError)) return EMPTY;
@@ -52,6 +58,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
         },
       }),
     );
+    this.kept = timer(KEEP_AFTER_MS).pipe(switchMap(() => stream));
   }
 
   /**

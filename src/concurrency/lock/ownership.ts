@@ -1,4 +1,4 @@
-import { defer, EMPTY, NEVER, Observable, type Subscriber, switchMap, takeUntil } from 'rxjs';
+import { asyncScheduler, defer, EMPTY, NEVER, Observable, type Subscriber, switchMap, takeUntil } from 'rxjs';
 import { EtcdError, hasReason, isEtcdError, type Reason } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
 import { clientClosed } from '../../util/rx.js';
@@ -78,6 +78,13 @@ export function enterQueue(request: AcquireRequest, options: SessionOptions, con
     new QueueSession(request, options, context, subscriber).start();
   });
 }
+
+/**
+ * How long an ownership without a wait is held before its key is watched, in milliseconds. The watch begins at the
+ * revision of the entry, so that it reports an earlier deletion, too. Most locks are released before that, and then
+ * cost a grant, a txn and a revoke.
+ */
+const WATCH_AFTER_MS = 50;
 
 /** The attempts to find and delete a key whose put was in progress when the caller unsubscribed. */
 const LATE_ATTEMPTS = 3;
@@ -161,8 +168,12 @@ class QueueSession {
     if (!entry.isOwner) this.emit(entry);
     subscriber.add(wait(context, entry).subscribe({ next: (owner) => this.emit(owner), error }));
     if (subscriber.closed) return;
-    const deletion = whenDeleted(context, key, { createRevision, observedRevision });
-    subscriber.add(deletion.subscribe({ next: () => this.fail(keyDeleted(entry)), error }));
+    const watchDeletion = (): void => {
+      const deletion = whenDeleted(context, key, { createRevision, observedRevision });
+      subscriber.add(deletion.subscribe({ next: () => this.fail(keyDeleted(entry)), error }));
+    };
+    if (entry.isOwner) subscriber.add(asyncScheduler.schedule(watchDeletion, WATCH_AFTER_MS));
+    else watchDeletion();
   }
 
   private emit(entry: WaiterEntry): void {

@@ -6,6 +6,7 @@ import { fanOutScenario } from './fanOut.js';
 import { firstGetScenario, importScenario } from './importing.js';
 import { leasesScenario, leasesSocketsScenario } from './leases.js';
 import { liveScenario } from './live.js';
+import { lockCycleScenario } from './lockCycle.js';
 import { rangeScenario } from './range.js';
 import { subscribersScenario } from './subscribers.js';
 import { watchersScenario, watchersSocketsScenario } from './watchers.js';
@@ -25,6 +26,7 @@ export const scenarios: readonly Scenario[] = [
   watchersScenario,
   watchersSocketsScenario,
   liveScenario,
+  lockCycleScenario,
   leasesScenario,
   leasesSocketsScenario,
   importScenario,

@@ -47,15 +47,29 @@ describe('keepalives', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.answerMs = 50;
       keepAlives.retain();
-      const first = told(time, refreshBy(keepAlives, ID, 1_000));
+      let first: ReturnType<typeof told> | undefined;
       let second: ReturnType<typeof told<{ sentAt: { wall: number } }>> | undefined;
-      time.at(10, () => {
-        first.leave();
+      // The stream that is kept is open by then.
+      time.at(100, () => (first = told(time, refreshBy(keepAlives, ID, 1_000))));
+      time.at(110, () => {
+        first?.leave();
         second = told(time, refreshBy(keepAlives, ID, 1_000));
       });
       time.at(500, () => keepAlives.release());
       time.flush();
-      expect(second?.events).toMatchObject([{ at: 60, event: { sentAt: { wall: 10 } } }]);
+      expect(second?.events).toMatchObject([{ at: 160, event: { sentAt: { wall: 110 } } }]);
+    });
+  });
+
+  test('have no stream for a lease that is released soon', () => {
+    scene(({ time, streams, keepAlives }) => {
+      keepAlives.retain();
+      time.at(20, () => keepAlives.release());
+      time.at(30, () => keepAlives.retain());
+      time.at(60, () => keepAlives.release());
+      time.flush();
+      expect(streams.made).toBe(0);
+      expect(time.timers()).toBe(0);
     });
   });
 

@@ -16,6 +16,7 @@ export { foldEvents, type FoldEventsOptions } from './foldEvents.js';
 export { guardedBy, type Guard } from './guardedBy.js';
 export { matchKey, type KeyMatcher } from './matchKey.js';
 export { ofType } from './ofType.js';
+export { parseJsonStream, type ParseJsonStreamOptions } from './parseJsonStream.js';
 export { putAll, type PutAllOptions } from './putAll.js';
 export { putTo, type PutToOptions } from './putTo.js';
 export { puts } from './puts.js';

@@ -37,7 +37,7 @@ export type { SemaphoreOptions } from './concurrency/lock/lock.js';
 export type { EndpointOptions, Registration, RegisterOptions, Services, ServicesOptions } from './concurrency/recipes/serviceRegistry.js';
 export type { UpdateOptions, UpdateResult, Updater } from './concurrency/transaction/update.js';
 export type { ClusterService } from './services/cluster.js';
-export type { Alarm, MaintenanceService, SnapshotPart } from './services/maintenance.js';
+export type { Alarm, AlarmFilter, MaintenanceService, SnapshotPart } from './services/maintenance.js';
 export type { LockService } from './services/concurrency.js';
 export type { ElectionService } from './services/concurrency.js';
 export type { HealthCheck, HealthChecks } from './services/serverInfo.js';
@@ -63,6 +63,7 @@ export {
   InvalidOptionError,
   InvalidValueError,
   UnsupportedServerVersionError,
+  errorFrom,
   hasReason,
   httpStatusOf,
   isEtcdError,
@@ -72,8 +73,9 @@ export {
   type Reason,
 } from './errors/index.js';
 
+export { AlarmType, CompareResult, CompareTarget, DowngradeAction, PermissionType, SortOrder, SortTarget } from './model/enums.js';
 export { toBytes, toText, type BytesLike } from './model/bytes.js';
-export type { OwnershipEvent, OwnershipLost } from './model/events.js';
+export { isCreate, isModify, type OwnershipEvent, type OwnershipLost } from './model/events.js';
 export { idToHex, leaseId, memberId, type ClusterId, type LeaseId, type MemberId } from './model/ids.js';
 export { KeyValue } from './model/keyValue.js';
 export { prefixEnd, toKeyRange, type KeyRange, type Range } from './model/range.js';
@@ -101,7 +103,6 @@ export type {
   MemberAddResponse,
   MemberListResponse,
   Permission,
-  PermissionType,
   RoleGetResponse,
   RoleListResponse,
   StatusResponse,

@@ -98,7 +98,14 @@ export interface Namespace {
    */
   watchBatches(range: Range, options?: WatchOptions): Observable<WatchBatch>;
 
-  /** Emits the next change of a range, and completes. */
+  /**
+   * Emits the next change of a range, and completes. With `filter` it waits for the first event that the function
+   * accepts.
+   *
+   * ```ts
+   * etcd.watchOnce('jobs/1', { filter: ({ type }) => type === 'delete' }).subscribe(() => console.log('done'));
+   * ```
+   */
   watchOnce(range: Range, options?: WatchOnceOptions): Observable<WatchEvent>;
 
   /**

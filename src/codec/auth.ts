@@ -1,3 +1,4 @@
+import * as enums from '../model/enums.js';
 import { Empty, HeaderOnly, ResponseHeader } from './common.js';
 import { field, message } from './message.js';
 import { rpc } from './descriptors.js';
@@ -6,7 +7,7 @@ import { array, bool, bytes, enumeration, maybe, string, uint64 } from './scalar
 /** A name or a password, which is required: a role without a name makes etcd 3.3 crash, and again at each start. */
 const needed = field(string, { required: true });
 
-export const PermissionType = enumeration('PermissionType', ['READ', 'WRITE', 'READWRITE']);
+export const PermissionType = enumeration('PermissionType', enums.PermissionType);
 
 /** The access of a role to a range of keys. */
 export const Permission = message('Permission', {

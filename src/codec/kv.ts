@@ -1,11 +1,12 @@
+import * as enums from '../model/enums.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { KeyValueCodec, ResponseHeader } from './common.js';
 import { field, isRecord, lazy, message, type AnswerMessage, type MessageType } from './message.js';
 import { rpc, type LongList, type DecodedBy, INVALID, WireType } from './descriptors.js';
 import { array, bool, bytes, enumeration, int64, leaseIdCodec, maybe, natural } from './scalars.js';
 
-export const SortOrder = enumeration('SortOrder', ['NONE', 'ASCEND', 'DESCEND']);
-export const SortTarget = enumeration('SortTarget', ['KEY', 'VERSION', 'CREATE', 'MOD', 'VALUE']);
+export const SortOrder = enumeration('SortOrder', enums.SortOrder);
+export const SortTarget = enumeration('SortTarget', enums.SortTarget);
 
 export const RangeRequest = message('RangeRequest', {
   key: field(bytes, { required: true }),
@@ -91,8 +92,8 @@ export const DeleteRangeResponse = message('DeleteRangeResponse', {
   prevKvs: array(KeyValueCodec),
 });
 
-export const CompareResult = enumeration('CompareResult', ['EQUAL', 'GREATER', 'LESS', 'NOT_EQUAL']);
-export const CompareTarget = enumeration('CompareTarget', ['VERSION', 'CREATE', 'MOD', 'VALUE', 'LEASE']);
+export const CompareResult = enumeration('CompareResult', enums.CompareResult);
+export const CompareTarget = enumeration('CompareTarget', enums.CompareTarget);
 
 export const Compare = message('Compare', {
   result: field(CompareResult, { required: true }),

@@ -1,10 +1,11 @@
+import * as enums from '../model/enums.js';
 import { Empty, HeaderOnly, ResponseHeader } from './common.js';
 import { field, message } from './message.js';
 import { rpc } from './descriptors.js';
 import { array, bool, bytes, enumeration, int32, int64, maybe, memberIdCodec, string, uint64 } from './scalars.js';
 
 export const AlarmAction = enumeration('AlarmAction', ['GET', 'ACTIVATE', 'DEACTIVATE']);
-export const AlarmType = enumeration('AlarmType', ['NONE', 'NOSPACE', 'CORRUPT']);
+export const AlarmType = enumeration('AlarmType', enums.AlarmType);
 
 export const AlarmRequest = message('AlarmRequest', {
   action: AlarmAction,
@@ -74,7 +75,7 @@ export const MoveLeaderRequest = message('MoveLeaderRequest', {
   targetId: field(memberIdCodec, { wire: 'targetID', since: '3.3', required: true }),
 });
 
-export const DowngradeAction = enumeration('DowngradeAction', ['VALIDATE', 'ENABLE', 'CANCEL']);
+export const DowngradeAction = enumeration('DowngradeAction', enums.DowngradeAction);
 
 export const DowngradeRequest = message('DowngradeRequest', {
   action: field(DowngradeAction, { since: '3.5', required: true }),

@@ -1,7 +1,9 @@
 import { AmbiguousWriteError, EtcdError, isEtcdError } from '../errors/index.js';
-import { invalidArgument, tooDeep } from '../model/validate.js';
+import { invalidArgument, isRecord, tooDeep } from '../model/validate.js';
 import { type Rpc, type Field, INVALID, type WireKind, WireType } from './descriptors.js';
 import type * as t from 'io-ts';
+
+export { isRecord };
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a field of whatever type: the types are inferred from the value, never from this bound
 export type AnyType = WireType<any, any>;
@@ -194,14 +196,6 @@ function toField(key: string, spec: FieldSpec): Field {
 }
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-
-/**
- * Tells whether a value is a JSON object, and no array. Inherited keys need no check, as `JSON.parse` creates only
- * plain objects.
- */
-export function isRecord(input: unknown): input is Readonly<Record<string, unknown>> {
-  return typeof input === 'object' && input !== null && !Array.isArray(input);
-}
 
 /** Makes a codec on first use, for a message that contains itself (a nested txn). */
 export function lazy<A, In>(name: string, get: () => MessageType<A, In>): WireType<A | undefined, In> {

@@ -1,4 +1,4 @@
-import { codeOf, type GrpcCode, type Reason, reasonOf } from './reasons.js';
+import { codeOf, GRPC_CODES, type GrpcCode, grpcCode, type Reason, reasonOf } from './reasons.js';
 
 /** Replaces a secret. */
 const REDACTED = '[redacted]';
@@ -83,13 +83,19 @@ export interface ErrorDetails {
   readonly rpc?: string | undefined;
   /** The endpoint of the request, such as `https://a:2379`. */
   readonly endpoint?: string | undefined;
+  /** The HTTP status of the response. */
+  readonly status?: number | undefined;
+  /** The server's own text, without secrets. */
+  readonly serverMessage?: string | undefined;
+  /** The bytes that could not be read. */
+  readonly bytes?: Uint8Array | undefined;
   readonly cause?: unknown;
 }
 
 /**
  * The base class of every error that rxetcd emits or throws. `reason` is the name of the error, usually etcd's own, and
- * `code` its gRPC code. `rpc` and `endpoint` are those of the failed request. No error contains a password, a token,
- * the value of a key or a header.
+ * `code` its gRPC code, which is `codeNumber` as a number. `rpc` and `endpoint` are those of the failed request. No
+ * error contains a password, a token, the value of a key or a header.
  *
  * ```ts
  * etcd.kv.get('a', { revision: 1 }).subscribe({
@@ -103,6 +109,15 @@ export class EtcdError<R extends Reason = Reason> extends Error {
   readonly code: GrpcCode;
   readonly rpc: string | undefined;
   readonly endpoint: string | undefined;
+  /** The HTTP status, if a response with a status other than 200 is the cause. */
+  readonly status: number | undefined;
+  /** The text of the server's error, as it was sent; secrets in it are replaced. Undefined if the server sent none. */
+  readonly serverMessage: string | undefined;
+  /**
+   * The bytes of a stream that could not be read, for `MalformedResponse`. They may hold values, so no log shows them:
+   * the property is not enumerable.
+   */
+  declare readonly bytes: Uint8Array | undefined;
 
   constructor(reason: R, message: string, details: ErrorDetails = {}) {
     const where = whereOf(details);
@@ -112,7 +127,15 @@ export class EtcdError<R extends Reason = Reason> extends Error {
     this.code = details.code ?? codeOf(reason);
     this.rpc = details.rpc;
     this.endpoint = details.endpoint;
+    this.status = details.status;
+    this.serverMessage = details.serverMessage;
+    if (details.bytes !== undefined) Object.defineProperty(this, 'bytes', { value: details.bytes });
     Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /** The number of {@link code}, as gRPC has it: 0 to 16. */
+  get codeNumber(): number {
+    return GRPC_CODES.indexOf(this.code);
   }
 
   /** Returns the form for logs. Without it, an `Error` would be serialised without its message. */
@@ -159,6 +182,8 @@ export class AmbiguousWriteError extends EtcdError<'AmbiguousWrite'> {
       cause,
       rpc: cause.rpc,
       endpoint: cause.endpoint,
+      status: cause.status,
+      serverMessage: cause.serverMessage,
     });
     this.cause = cause;
   }
@@ -236,11 +261,29 @@ export function serverError(said: string, code: GrpcCode, details: ErrorDetails)
   // A known message of etcd quotes nothing of the request. It is kept whole, although a password may equal one of its
   // words.
   const text = reason === undefined || reason === 'Stopped' ? withoutSecrets(said) : said;
-  if (reason === 'Compacted') return new CompactedError(text, details);
-  if (reason !== undefined) return new EtcdError(reason, text, details);
+  const told = { ...details, serverMessage: text };
+  if (reason === 'Compacted') return new CompactedError(text, told);
+  if (reason !== undefined) return new EtcdError(reason, text, told);
   return new EtcdError(code === 'Unimplemented' ? 'UnknownMethod' : 'Unknown', text === '' ? `gRPC code ${code}` : text, {
-    ...details,
+    ...told,
     // Go's own words, which some services of etcd send with code 2. They mean the same as code 1.
     code: CANCELED.test(text) ? 'Canceled' : code,
   });
+}
+
+/**
+ * Returns the error for a server's text and code, by rxetcd's table. It is for responses that reach a program in
+ * another way, such as from a proxy's log. A text that the table lacks has the reason `Unknown`.
+ *
+ * ```ts
+ * import { errorFrom } from 'rxetcd';
+ *
+ * const error = errorFrom('etcdserver: mvcc: required revision has been compacted', 11);
+ * console.log(error.reason, error.code);
+ * ```
+ *
+ * @param code the gRPC code, by name or number; `Unknown` by default. A text that the table has decides by itself
+ */
+export function errorFrom(text: string, code: GrpcCode | number = 'Unknown'): EtcdError {
+  return serverError(text, typeof code === 'number' ? grpcCode(code) : code, {});
 }

@@ -3,7 +3,7 @@ export { codeOf, messageOf, reasonOf, SERVER_REASONS, type Reason } from './reas
 export { EtcdError, isEtcdError, type ErrorDetails } from './etcdError.js';
 export { keepSecret, withoutSecrets } from './etcdError.js';
 export { persistenceOf, type Persistence } from './classify.js';
-export { serverError } from './etcdError.js';
+export { errorFrom, serverError } from './etcdError.js';
 export { httpStatusOf } from './classify.js';
 export {
   AmbiguousWriteError,

@@ -25,6 +25,25 @@ export interface DeleteEvent {
 /** The change of a key, as a watch reports it. */
 export type WatchEvent = PutEvent | DeleteEvent;
 
+/**
+ * Tells whether an event created its key: a put of a key that did not exist.
+ *
+ * ```ts
+ * import { isCreate, isModify } from 'rxetcd';
+ *
+ * etcd.watch({ prefix: 'app/' }).pipe(filter(isCreate)).subscribe(({ kv }) => console.log(`new: ${kv.key}`));
+ * etcd.watch({ prefix: 'app/' }).pipe(filter(isModify)).subscribe(({ kv }) => console.log(`changed: ${kv.key}`));
+ * ```
+ */
+export function isCreate(event: WatchEvent): event is PutEvent {
+  return event.type === 'put' && event.kv.createRevision === event.kv.modRevision;
+}
+
+/** Tells whether an event changed a key: a put of a key that existed. */
+export function isModify(event: WatchEvent): event is PutEvent {
+  return event.type === 'put' && event.kv.createRevision !== event.kv.modRevision;
+}
+
 /** All events of one revision, which are delivered together. */
 export interface EventsBatch {
   readonly type: 'events';

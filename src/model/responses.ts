@@ -1,3 +1,4 @@
+import type { AlarmType, PermissionType } from './enums.js';
 import type { ClusterId, LeaseId, MemberId } from './ids.js';
 import type { KeyValue } from './keyValue.js';
 
@@ -37,9 +38,6 @@ export interface UserListResponse {
   /** The names of all users. */
   readonly users: readonly string[];
 }
-
-/** The kind of access that a permission grants. */
-export type PermissionType = 'READ' | 'WRITE' | 'READWRITE';
 
 /** A permission of a role on a key or on a range of keys. */
 export interface Permission {
@@ -181,7 +179,7 @@ export interface LeaderResponse {
 /** An alarm that is raised at a member. */
 export interface AlarmMember {
   readonly memberId: MemberId;
-  readonly alarm: 'NONE' | 'NOSPACE' | 'CORRUPT';
+  readonly alarm: AlarmType;
 }
 
 /** The result of the RPC `Maintenance.Alarm`. */

@@ -125,6 +125,14 @@ export function findInvalidOption<O extends object>(
   return undefined;
 }
 
+/**
+ * Tells whether a value is a JSON object, and no array. Inherited keys need no check, as `JSON.parse` creates only
+ * plain objects.
+ */
+export function isRecord(input: unknown): input is Readonly<Record<string, unknown>> {
+  return typeof input === 'object' && input !== null && !Array.isArray(input);
+}
+
 /** Tells whether a value can hold options. A `Map`, for example, cannot. */
 export const isObject = (value: unknown): value is object => Object.prototype.toString.call(value) === '[object Object]';
 

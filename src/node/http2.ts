@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici';
 import { EtcdError } from '../errors/index.js';
 import { Body } from './body.js';
 import { connectionError } from './connectionError.js';
-import { JsonStream } from '../transport/json/jsonStream.js';
+import { JsonStream } from '../model/jsonStream.js';
 import { locationOf, refusePage } from '../transport/json/pageError.js';
 import { errorInResponse } from '../transport/json/response.js';
 import { PARTIAL, type DuplexPart, type DuplexRequest } from '../transport/http/transport.js';

@@ -1,3 +1,4 @@
+import type { PermissionType } from '../model/enums.js';
 import { catchError, defer, finalize, mergeMap, throwError, type Observable } from 'rxjs';
 import { authRpcs, roleRevokePermissionAsText } from '../codec/auth.js';
 import { EtcdError, hasReason, keepSecret } from '../errors/index.js';
@@ -8,7 +9,6 @@ import type {
   AuthenticateResponse,
   AuthStatusResponse,
   HeaderResponse,
-  PermissionType,
   RoleGetResponse,
   RoleListResponse,
   UserGetResponse,

@@ -1,8 +1,9 @@
-import { concat, defer, EMPTY, map, type Observable, throwError } from 'rxjs';
+import { concat, concatMap, defer, EMPTY, from, map, type Observable, reduce, switchMap, throwError } from 'rxjs';
 import { maintenanceRpcs } from '../codec/maintenance.js';
 import { EtcdError } from '../errors/index.js';
 import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 import { ANYTHING, checkOptions, FROM_ZERO, oneOf, required, type OptionKinds } from '../model/validate.js';
+import { AlarmType as AlarmTypes, type AlarmType } from '../model/enums.js';
 import type { MemberId } from '../model/ids.js';
 import type { AlarmResponse, HeaderResponse, DowngradeResponse, HashKvResponse, HashResponse, StatusResponse } from '../model/responses.js';
 import { withOptions } from './internal/callOptions.js';
@@ -14,8 +15,19 @@ export interface Alarm {
   readonly memberId?: MemberId;
 }
 
+/** Which alarms a method concerns. */
+export interface AlarmFilter {
+  /** The kind of alarm; `NONE` means any kind. */
+  readonly alarm?: AlarmType;
+  /** The member of the alarm; any member by default. */
+  readonly memberId?: MemberId;
+}
+
 /** `alarm` is required, as etcd would otherwise take it for all alarms. The codec checks the id. */
 const ALARM: OptionKinds<Alarm> = { alarm: required(oneOf('NOSPACE', 'CORRUPT')), memberId: ANYTHING };
+const ALARM_KIND = oneOf(...AlarmTypes);
+const DEACTIVATE: OptionKinds<AlarmFilter> = { alarm: required(ALARM_KIND), memberId: ANYTHING };
+const ALARMS: OptionKinds<AlarmFilter & CallOptions> = { ...CALL, alarm: ALARM_KIND, memberId: ANYTHING };
 
 /**
  * etcd's Maintenance service. Every method returns a cold Observable: one subscription, one call. Calls that concern a
@@ -23,15 +35,29 @@ const ALARM: OptionKinds<Alarm> = { alarm: required(oneOf('NOSPACE', 'CORRUPT'))
  * to the next in turn.
  */
 export interface MaintenanceService {
-  /** Lists the active alarms (`Maintenance.Alarm`, `GET`). */
-  alarms(options?: CallOptions): Observable<AlarmResponse>;
+  /**
+   * Lists the active alarms (`Maintenance.Alarm`, `GET`), of one kind or of one member if wanted.
+   *
+   * ```ts
+   * etcd.maintenance.alarms({ alarm: 'NOSPACE' }).subscribe(({ alarms }) => console.log(alarms.length));
+   * ```
+   */
+  alarms(options?: AlarmFilter & CallOptions): Observable<AlarmResponse>;
   /**
    * Raises an alarm (`Maintenance.Alarm`, `ACTIVATE`), at most once. With `NOSPACE` the cluster rejects writes that
    * need space.
    */
   alarmActivate(alarm: Alarm, options?: CallOptions): Observable<AlarmResponse>;
-  /** Clears an alarm (`Maintenance.Alarm`, `DEACTIVATE`), at most once. */
-  alarmDeactivate(alarm: Alarm, options?: CallOptions): Observable<AlarmResponse>;
+  /**
+   * Clears an alarm (`Maintenance.Alarm`, `DEACTIVATE`), at most once. With `NONE` it lists the alarms and clears each,
+   * of all members or of the given one. The response has the cleared alarms.
+   *
+   * ```ts
+   * const cleared = etcd.maintenance.alarmDeactivate({ alarm: 'NONE' });
+   * cleared.subscribe(({ alarms }) => console.log(`${alarms.length} cleared`));
+   * ```
+   */
+  alarmDeactivate(alarm: AlarmFilter & { readonly alarm: AlarmType }, options?: CallOptions): Observable<AlarmResponse>;
   /** Reads a member's version, sizes, leader and position in the log (`Maintenance.Status`). */
   status(options?: CallOptions): Observable<StatusResponse>;
   /**
@@ -74,19 +100,16 @@ export interface MaintenanceService {
 /** Creates the Maintenance service over a caller. */
 export function maintenanceService(caller: Caller): MaintenanceService {
   return {
-    alarms: (options) => caller.unary(maintenanceRpcs.alarms, { action: 'GET' }, options),
+    alarms: (options = {}) => withOptions('maintenance.alarms', options, ALARMS, (wanted, call) => alarms(caller, wanted, call)),
     alarmActivate: (alarm, options) =>
       defer(() =>
         caller.unary(maintenanceRpcs.alarm, { action: 'ACTIVATE', ...checkOptions('maintenance.alarmActivate', alarm, ALARM) }, options),
       ),
     alarmDeactivate: (alarm, options) =>
-      defer(() =>
-        caller.unary(
-          maintenanceRpcs.alarm,
-          { action: 'DEACTIVATE', ...checkOptions('maintenance.alarmDeactivate', alarm, ALARM) },
-          options,
-        ),
-      ),
+      defer(() => {
+        const wanted = checkOptions('maintenance.alarmDeactivate', alarm, DEACTIVATE);
+        return wanted.alarm === 'NONE' ? deactivateAll(caller, wanted, options) : deactivate(caller, wanted, options);
+      }),
     status: (options) => caller.unary(maintenanceRpcs.status, {}, options),
     defragment: (options) => caller.unary(maintenanceRpcs.defragment, {}, options),
     hash: (options) => caller.unary(maintenanceRpcs.hash, {}, options),
@@ -99,6 +122,35 @@ export function maintenanceService(caller: Caller): MaintenanceService {
     downgrade: (action, version, options) => caller.unary(maintenanceRpcs.downgrade, { action, version }, options),
   };
 }
+
+/** Lists alarms. etcd itself filters by the kind alone. */
+const alarms = (caller: Caller, { alarm = 'NONE', memberId }: AlarmFilter, options?: CallOptions): Observable<AlarmResponse> =>
+  caller
+    .unary(maintenanceRpcs.alarms, { action: 'GET', alarm }, options)
+    .pipe(
+      map((response) =>
+        memberId === undefined ? response : { ...response, alarms: response.alarms.filter((each) => each.memberId === memberId) },
+      ),
+    );
+
+const deactivate = (caller: Caller, alarm: AlarmFilter, options?: CallOptions): Observable<AlarmResponse> =>
+  caller.unary(maintenanceRpcs.alarm, { action: 'DEACTIVATE', ...alarm }, options);
+
+/** Clears alarms one by one, as etcd has no request for several. */
+const deactivateAll = (caller: Caller, wanted: AlarmFilter, options?: CallOptions): Observable<AlarmResponse> =>
+  alarms(caller, wanted, options).pipe(
+    switchMap((listed) =>
+      from(listed.alarms).pipe(
+        concatMap((each) => deactivate(caller, each, options)),
+        reduce((all, { header, alarms: cleared }) => ({ header, alarms: [...all.alarms, ...cleared] }), {
+          header: listed.header,
+          alarms: NO_ALARMS,
+        }),
+      ),
+    ),
+  );
+
+const NO_ALARMS: AlarmResponse['alarms'] = [];
 
 /** A part of a snapshot, and the progress of the transfer. */
 export interface SnapshotPart {

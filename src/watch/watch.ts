@@ -1,5 +1,5 @@
 import { readRevision, RevisionReader, toWatchTarget, WATCH_FILTER, type WatchFilter, type WatchTarget } from './messages.js';
-import { defer, type Observable, type Observer, take, takeUntil, throwError, timeout } from 'rxjs';
+import { defer, filter, type Observable, type Observer, take, takeUntil, throwError, timeout } from 'rxjs';
 import { toBase64 } from '../model/bytes.js';
 import { type KeyRange, prefixEnd, type Range } from '../model/range.js';
 import { progress, type WatchBatch, type WatchEvent } from '../model/events.js';
@@ -36,6 +36,8 @@ export interface WatchOptions extends WatchFilter {
 export interface WatchOnceOptions extends WatchOptions {
   /** The time in milliseconds after which it errors with `DeadlineExceeded`; by default there is no limit. */
   readonly timeoutMs?: number;
+  /** Tells which event to wait for; by default the first one. An error that it throws is passed on. */
+  readonly filter?: (event: WatchEvent) => boolean;
 }
 
 /** Creates the watches of a client over its streams. */
@@ -84,8 +86,12 @@ export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: n
       }),
     watchOnce: (range: Range, options: WatchOnceOptions = {}): Observable<WatchEvent> =>
       defer(() => {
-        const { timeoutMs = Infinity, ...rest } = checkOptions('watchOnce', options, WATCH_ONCE);
-        const once = watch(range, rest).pipe(take(1), orClosed());
+        const { timeoutMs = Infinity, filter: isWanted = () => true, ...rest } = checkOptions('watchOnce', options, WATCH_ONCE);
+        const once = watch(range, rest).pipe(
+          filter((event) => isWanted(event)),
+          take(1),
+          orClosed(),
+        );
         if (timeoutMs > LONGEST_MS) return once;
         return once.pipe(
           timeout({
@@ -146,7 +152,7 @@ class BatchFlattener implements Observer<WatchBatch>, Detachable<WatchEvent> {
 }
 
 const WATCH: OptionKinds<WatchOptions> = { ...WATCH_FILTER, onStart: FUNCTION, startRevision: WHOLE };
-const WATCH_ONCE: OptionKinds<WatchOnceOptions> = { ...WATCH, timeoutMs: MILLISECONDS };
+const WATCH_ONCE: OptionKinds<WatchOnceOptions> = { ...WATCH, timeoutMs: MILLISECONDS, filter: FUNCTION };
 
 /** Returns a string that only equal targets share. */
 function identityOf(target: WatchTarget): string {

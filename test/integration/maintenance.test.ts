@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { memberId, type AlarmFilter } from 'rxetcd';
 import { mergeMap, range } from 'rxjs';
 import { snapshotStatus } from '../support/etcd/index.js';
 import { withEtcd } from './support/fixture.js';
@@ -50,6 +51,27 @@ describe('maintenance', () => {
     expect((await only(maintenance.alarmDeactivate(raised))).alarms).toEqual([raised]);
     expect((await only(maintenance.alarms())).alarms).toEqual([]);
     await only(kv.put('alarm/a', 'x'));
+  });
+
+  test('alarms are listed by kind and by member, and cleared all at once', async () => {
+    const { maintenance } = fixture.etcd;
+    const { memberId: own } = (await only(maintenance.status())).header;
+    const raised = [
+      { memberId: own, alarm: 'NOSPACE' },
+      { memberId: own, alarm: 'CORRUPT' },
+    ] as const;
+    for (const alarm of raised) await only(maintenance.alarmActivate(alarm));
+    const listed = async (filter: AlarmFilter): Promise<unknown> => (await only(maintenance.alarms(filter))).alarms;
+    expect(await listed({ alarm: 'NONE' })).toEqual(expect.arrayContaining([...raised]));
+    expect(await listed({ alarm: 'CORRUPT' })).toEqual([raised[1]]);
+    expect(await listed({ memberId: own })).toHaveLength(2);
+    expect(await listed({ memberId: memberId('1') })).toEqual([]);
+
+    expect((await only(maintenance.alarmDeactivate({ alarm: 'NONE', memberId: memberId('1') }))).alarms).toEqual([]);
+    const { alarms, header } = await only(maintenance.alarmDeactivate({ alarm: 'NONE' }));
+    expect(alarms).toEqual(expect.arrayContaining([...raised]));
+    expect(header.memberId).toBe(own);
+    expect(await listed({})).toEqual([]);
   });
 
   test('defragment gives free space back', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Range } from 'rxetcd';
+import { isCreate, isModify, type Range } from 'rxetcd';
 import { config, firstValueFrom, lastValueFrom, mergeMap, range, take } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
 import { failureWith, only } from './support/outcomes.js';
@@ -147,6 +147,19 @@ describe('watch from a revision', () => {
 });
 
 describe('watchOnce', () => {
+  test('waits for the event that its filter accepts', async () => {
+    const { etcd } = fixture;
+    await only(etcd.kv.put('filtered/a', '1'));
+    const once = watching(etcd.watchOnce({ prefix: 'filtered/' }, { filter: isModify }));
+    const created = watching(etcd.watchOnce({ prefix: 'filtered/' }, { filter: isCreate }));
+    await only(etcd.kv.put('filtered/b', '1'));
+    await only(etcd.kv.delete('filtered/b'));
+    await only(etcd.kv.put('filtered/a', '2'));
+    await Promise.all([seenAtLeast(once, 1), seenAtLeast(created, 1)]);
+    expect([...once.values, ...created.values].map(shown)).toEqual(['put filtered/a=2', 'put filtered/b=1']);
+    expect([once.completed, created.completed]).toEqual([true, true]);
+  });
+
   test('gives the next change and completes', async () => {
     const etcd = fixture.client();
     const once = watching(etcd.watchOnce({ prefix: 'once/' }));

@@ -15,6 +15,7 @@ import {
   guardedBy,
   matchKey,
   ofType,
+  parseJsonStream,
   putAll,
   puts,
   putTo,
@@ -29,6 +30,7 @@ import {
   type PutTarget,
   type TxnTarget,
 } from '../../operators/index.js';
+import type { BytesLike } from '../../src/model/bytes.js';
 import { key } from '../../src/model/op.js';
 import { del, put } from './support.js';
 
@@ -118,6 +120,7 @@ contract('afterRevision', afterRevision(0), number);
 contract('byRevision', byRevision(), (i) => put('a', '', Math.ceil(i / 2)));
 contract('changedValues', changedValues(), (i) => put('a', String(i - (i % 2)), i));
 contract('commitTxn', commitTxn(kv), () => ({}));
+contract<BytesLike>('parseJsonStream', parseJsonStream(), (i) => JSON.stringify({ i }));
 contract('compareAndSet', compareAndSet(kv), (i) => ({ key: 'a', expected: undefined, value: String(i) }));
 contract(
   'conflateByKey',

@@ -17,7 +17,8 @@ const MOST_SHOWN = 200;
  * Returns the error for a response of a proxy before etcd. Its body is not quoted: it may be a whole page, and hold
  * secrets.
  */
-export function pageError({ status, body, location }: HttpResponse, details: AnswerSource): EtcdError {
+export function pageError({ status, body, location }: HttpResponse, source: AnswerSource): EtcdError {
+  const details = { ...source, status };
   const down = asDown(details);
   if (status === 413) {
     return new EtcdError('RequestTooLarge', 'HTTP 413 from a proxy before etcd: its limit on requests is too low; raise it there', details);

@@ -1,6 +1,6 @@
 import { Observable } from 'rxjs';
 import { type ResponseCodec, INVALID } from '../../codec/descriptors.js';
-import { JsonStream } from './jsonStream.js';
+import { JsonStream } from '../../model/jsonStream.js';
 import { type AnswerSource, isPage, pageError, refusePage } from './pageError.js';
 import { type ErrorDetails, EtcdError, GRPC_CODES, grpcCode, reasonOf, serverError } from '../../errors/index.js';
 import type { HttpResponse, StreamPart } from '../http/transport.js';
@@ -87,8 +87,9 @@ const NO_GATEWAY =
   'there is no JSON gateway at this path (HTTP 404): a peer port, a grpc-proxy, and a server with --enable-grpc-gateway=false have none; use a client URL of a member, and check the option apiPrefix';
 
 /** Returns the error of an HTTP response, whatever its body. */
-export function errorInResponse(response: HttpResponse, details: AnswerSource): EtcdError {
+export function errorInResponse(response: HttpResponse, source: AnswerSource): EtcdError {
   const { status, body } = response;
+  const details = { ...source, status };
   let json: unknown;
   try {
     json = JSON.parse(body);

@@ -4,6 +4,7 @@ import {
   codeOf,
   CompactedError,
   EtcdError,
+  errorFrom,
   grpcCode,
   hasReason,
   InvalidOptionError,
@@ -146,4 +147,38 @@ describe('an EtcdError', () => {
     expect(error.message).toContain('no answer (KV.Put at http://a:1)');
     expect(error).toMatchObject({ rpc: 'KV.Put', endpoint: 'http://a:1' });
   });
+});
+
+describe('errorFrom', () => {
+  test('makes the error of a text that etcd sends, whatever its code', () => {
+    expect(errorFrom('etcdserver: mvcc: required revision has been compacted', 'Unknown')).toMatchObject({
+      name: 'CompactedError',
+      reason: 'Compacted',
+      code: 'OutOfRange',
+      codeNumber: 11,
+      serverMessage: 'etcdserver: mvcc: required revision has been compacted',
+      status: undefined,
+    });
+  });
+
+  test.each([
+    [5, 'NotFound', 5],
+    ['DataLoss', 'DataLoss', 15],
+    [99, 'Unknown', 2],
+  ] as const)('keeps a text that it does not know, with the code %s', (code, name, codeNumber) => {
+    expect(errorFrom('of a newer server', code)).toMatchObject({ reason: 'Unknown', code: name, codeNumber, message: 'of a newer server' });
+  });
+});
+
+test('the bytes that could not be read are in no log', () => {
+  const error = new EtcdError('MalformedResponse', 'not JSON', { bytes: new Uint8Array([1]) });
+  expect(error.bytes).toEqual(new Uint8Array([1]));
+  expect(Object.keys(error)).not.toContain('bytes');
+  expect(JSON.stringify(error)).not.toContain('bytes');
+  expect(new EtcdError('MalformedResponse', 'not JSON').bytes).toBeUndefined();
+});
+
+test('an ambiguous write has the status and the text of its cause', () => {
+  const cause = new EtcdError('Unknown', 'HTTP 502', { status: 502, serverMessage: 'no' });
+  expect(new AmbiguousWriteError(cause)).toMatchObject({ status: 502, serverMessage: 'no' });
 });

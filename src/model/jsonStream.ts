@@ -1,7 +1,6 @@
-import { isRecord } from '../../codec/message.js';
-import { EtcdError, type ErrorDetails } from '../../errors/index.js';
-import { joinBytes } from '../../model/bytes.js';
-import { responseTooLarge } from '../http/transport.js';
+import { EtcdError, type ErrorDetails } from '../errors/index.js';
+import { joinBytes } from './bytes.js';
+import { isRecord } from './validate.js';
 
 const NEWLINE = 0x0a;
 
@@ -56,7 +55,7 @@ export class JsonStream {
   end(): unknown[] {
     const complete: unknown[] = [];
     if (this.mode === 'lines') this.unline(this.take(), complete);
-    if (this.ends.within) throw this.malformed('it ends in the middle of a message');
+    if (this.ends.within) throw this.malformed('it ends in the middle of a message', this.take());
     return complete;
   }
 
@@ -97,7 +96,7 @@ export class JsonStream {
         }
         // An object without a newline before it: newlines do not separate the objects of this stream.
         if (this.ends.seen > 0) this.mode = 'braces';
-        if (byte !== OPEN_BRACE) throw this.malformed('it is not JSON');
+        if (byte !== OPEN_BRACE) throw this.malformed('it is not JSON', chunk.subarray(index));
       }
       const end = this.ends.next(chunk, index);
       const part = chunk.subarray(index, end);
@@ -110,13 +109,13 @@ export class JsonStream {
   /** Keeps a part until the rest of it has arrived. */
   private keep(part: Uint8Array): void {
     this.pendingBytes += part.length;
-    if (this.pendingBytes > this.maxBytes) throw responseTooLarge(this.where);
+    if (this.pendingBytes > this.maxBytes) throw this.tooLarge();
     this.pending.push(part);
   }
 
   /** Returns the parts that were kept, with the last one. */
   private take(last?: Uint8Array): Uint8Array {
-    if (this.pendingBytes + (last?.length ?? 0) > this.maxBytes) throw responseTooLarge(this.where);
+    if (this.pendingBytes + (last?.length ?? 0) > this.maxBytes) throw this.tooLarge();
     if (this.pending.length === 0) return last ?? new Uint8Array(0);
     const parts = last === undefined ? this.pending : [...this.pending, last];
     this.pending = [];
@@ -130,12 +129,17 @@ export class JsonStream {
    */
   private parseWhole(bytes: Uint8Array): unknown {
     const value = parse(bytes);
-    if (value === undefined) throw this.malformed('it is not valid JSON');
+    if (value === undefined) throw this.malformed('it is not valid JSON', bytes);
     return value;
   }
 
-  private malformed(problem: string): EtcdError {
-    return new EtcdError('MalformedResponse', `the answer cannot be read: ${problem}`, this.where);
+  private malformed(problem: string, bytes: Uint8Array): EtcdError {
+    // A copy, as a chunk may be memory that its owner uses again.
+    return new EtcdError('MalformedResponse', `the answer cannot be read: ${problem}`, { ...this.where, bytes: new Uint8Array(bytes) });
+  }
+
+  private tooLarge(): EtcdError {
+    return new EtcdError('ResponseTooLarge', 'the answer is longer than the option maxResponseBytes allows', this.where);
   }
 }
 

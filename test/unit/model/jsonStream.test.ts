@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { JsonStream } from '../../../../src/transport/json/jsonStream.js';
-import { failure } from '../support.js';
+import { JsonStream } from '../../../src/model/jsonStream.js';
+import { failure } from '../transport/support.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 

@@ -15,6 +15,7 @@ const layers = [
   ['watch', '^src/watch/'],
   ['prefix', '^src/prefix/'],
   ['concurrency', '^src/concurrency/'],
+  ['parts', '^src/parts\\.ts$'],
   ['options', '^src/options/'],
   ['promises', '^src/promises/'],
   ['namespace', '^src/namespace\\.ts$'],

@@ -1,8 +1,8 @@
-import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { map, type OperatorFunction } from 'rxjs';
 import { checkArgument, CODEC } from '../src/model/validate.js';
 import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
+import { isLeft } from '../src/util/either.js';
 
 /**
  * Reads each value as JSON and checks it with an io-ts codec. The first invalid value errors with an
@@ -47,7 +47,7 @@ export function decodeJson<A>(codec: Decoder<unknown, A>): OperatorFunction<Deco
   return map((item) => {
     const kv = kvOf(item);
     const result = kv.json(codec);
-    if (E.isLeft(result)) throw result.left;
+    if (isLeft(result)) throw result.left;
     return decoded(kv, result.right);
   });
 }

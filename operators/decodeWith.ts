@@ -1,9 +1,9 @@
-import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { map, type OperatorFunction } from 'rxjs';
 import { InvalidValueError } from '../src/errors/index.js';
 import { checkArgument, CODEC, validated } from '../src/model/validate.js';
 import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
+import { isLeft } from '../src/util/either.js';
 
 /**
  * Checks the text of each value with an io-ts codec, as {@link decodeJson} does for JSON. The first invalid value
@@ -45,7 +45,7 @@ export function decodeWith<A>(codec: Decoder<string, A>): OperatorFunction<Decod
   return map((item) => {
     const kv = kvOf(item);
     const result = validated(codec, kv.value);
-    if (E.isLeft(result)) throw new InvalidValueError(kv.key, result.left);
+    if (isLeft(result)) throw new InvalidValueError(kv.key, result.left);
     return decoded(kv, result.right);
   });
 }

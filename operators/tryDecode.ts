@@ -1,9 +1,10 @@
-import * as E from 'fp-ts/lib/Either.js';
+import type { Either } from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { map, type OperatorFunction } from 'rxjs';
 import type { InvalidValueError } from '../src/errors/index.js';
 import { checkArgument, CODEC } from '../src/model/validate.js';
 import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
+import { mapRight } from '../src/util/either.js';
 
 /**
  * Reads each value as JSON and checks it with an io-ts codec, as {@link decodeJson} does, but emits an `Either`. It is
@@ -44,10 +45,10 @@ import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.
  * @param codec Checks and converts a value.
  * @return A function that returns an Observable of the results.
  */
-export function tryDecode<A>(codec: Decoder<unknown, A>): OperatorFunction<Decodable, E.Either<InvalidValueError, Decoded<A>>> {
+export function tryDecode<A>(codec: Decoder<unknown, A>): OperatorFunction<Decodable, Either<InvalidValueError, Decoded<A>>> {
   checkArgument('tryDecode', 'codec', codec, CODEC);
   return map((item) => {
     const kv = kvOf(item);
-    return E.map((value: A) => decoded(kv, value))(kv.json(codec));
+    return mapRight(kv.json(codec), (value) => decoded(kv, value));
   });
 }

@@ -34,7 +34,8 @@ export type { Barrier, BarrierOptions, DoubleBarrier, BarrierHandle } from './co
 export type { Endpoint } from './concurrency/recipes/serviceEndpoint.js';
 export type { PriorityQueue, EnqueueResult, Queue } from './concurrency/recipes/queue.js';
 export type { SemaphoreOptions } from './concurrency/lock/lock.js';
-export type { EndpointOptions, Registration, RegisterOptions, Services, ServicesOptions } from './concurrency/recipes/serviceRegistry.js';
+export type { ServicesOptions } from './concurrency/arguments.js';
+export type { EndpointOptions, Registration, RegisterOptions, Services } from './concurrency/recipes/serviceRegistry.js';
 export type { UpdateOptions, UpdateResult, Updater } from './concurrency/transaction/update.js';
 export type { ClusterService } from './services/cluster.js';
 export type { Alarm, AlarmFilter, MaintenanceService, SnapshotPart } from './services/maintenance.js';

@@ -1,23 +1,21 @@
 import type { Decoder, Encoder } from 'io-ts';
 import { firstValueFrom, type Observable } from 'rxjs';
-import { authService, type AuthService } from './services/auth.js';
-import { clusterService, type ClusterService } from './services/cluster.js';
+import type { AuthService } from './services/auth.js';
+import type { ClusterService } from './services/cluster.js';
 import type { MetricFamily, ServerHealth, ServerVersion } from './codec/serverInfo.js';
 import type { Json } from './codec/descriptors.js';
-import { RefreshScheduler } from './concurrency/lease/refreshScheduler.js';
-import { KeepAlives } from './concurrency/lease/keepAlives.js';
-import { CleanupTracker, type CloseSummary } from './concurrency/lease/cleanup.js';
+import type { CloseSummary } from './concurrency/lease/cleanup.js';
 import { checkNewEndpoints, type EndpointsOption } from './options/connectionOptions.js';
-import { leaseService } from './services/lease.js';
-import { maintenanceService, type MaintenanceService } from './services/maintenance.js';
-import { capturesItself, capturing } from './model/captured.js';
+import type { MaintenanceService } from './services/maintenance.js';
+import { captured, capturesItself, capturing } from './model/captured.js';
 import { checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds } from './model/validate.js';
-import { namespace, type Namespace, type NamespaceMeans } from './namespace.js';
+import { namespace, type Namespace } from './namespace.js';
 import { settingsOf, type ClientOptions, type Platform } from './options/clientOptions.js';
 import { addPromises } from './promises/promises.js';
 import type { Promises } from './promises/types.js';
-import { rawCall, type RawCallOptions } from './services/rawCall.js';
-import { serverInfoService, type HealthChecks } from './services/serverInfo.js';
+import { rawBody } from './services/internal/callOptions.js';
+import type { RawCallOptions } from './services/rawCall.js';
+import type { HealthChecks } from './services/serverInfo.js';
 import { LeaseActivity } from './transport/endpoints/activity.js';
 import type { CallOptions } from './transport/call.js';
 import { createCaller } from './transport/caller.js';
@@ -143,26 +141,21 @@ export function openClient(platform: Platform, options: ClientOptions): Client {
   const limits = platform.limits(options);
   const settings = settingsOf(options, limits);
   const wire = platform.wire(settings);
+  const { parts } = platform;
   const writes = new OwnWrites();
   const leases = new LeaseActivity();
   const caller = createCaller(wire, settings, writes, leases);
-  const streams = createWatchStreams(caller, settings.streams);
+  const streams = createWatchStreams(caller, settings.streams, parts.chunkedStream);
   // Replayed: an Observable that is subscribed to after `close()` completes, too.
   const closed: Multicast<void> = multicast({ replay: true });
-  const cleanup = new CleanupTracker();
-  const holding: NamespaceMeans['holding'] = {
-    scheduler: new RefreshScheduler(),
-    keepAlives: new KeepAlives(caller, leaseService(caller), settings.streams, leases),
-    cleanup,
-    closed,
-    settings: settings.streams,
-  };
+  const holding = parts.holding({ caller, settings: settings.streams, activity: leases, closed });
+  const { call, ...administration } = parts.administration(caller);
   let closing: Promise<CloseSummary> | undefined;
 
   const closeWithin = async (timeoutMs: number): Promise<CloseSummary> => {
-    await firstValueFrom(cleanup.settled(timeoutMs));
+    await firstValueFrom(holding.cleanup.settled(timeoutMs));
     await caller.close();
-    return cleanup.summary();
+    return holding.cleanup.summary();
   };
   const close = (given: CloseOptions = {}): Promise<CloseSummary> => {
     const { timeoutMs = settings.closeTimeoutMs } = checkOptions('close', given, CLOSE);
@@ -180,14 +173,15 @@ export function openClient(platform: Platform, options: ClientOptions): Client {
       // Not all settings: each watch keeps a reference to what it gets, and must show no password if it is logged.
       maxResponseBytes: settings.maxResponseBytes,
       gather: settings.batchReads ? { requestTimeoutMs: settings.requestTimeoutMs } : undefined,
+      closed,
       holding,
       writes: new ScopedOwnWrites(writes, caller),
     }),
-    auth: authService(caller),
-    cluster: clusterService(caller),
-    maintenance: maintenanceService(caller),
-    ...serverInfoService(caller),
-    call: capturesItself(<A>(path: string, body: unknown, callOptions: RawCallOptions<A> = {}) => rawCall(caller, path, body, callOptions)),
+    ...administration,
+    call: capturesItself(<A>(path: string, body: unknown, callOptions: RawCallOptions<A> = {}) => {
+      const options = captured(callOptions);
+      return call(path, rawBody(body, options.request), options);
+    }),
     endpoints: () => caller.endpoints(),
     setEndpoints: (given) => caller.setEndpoints(checkNewEndpoints(given, settings.endpoints, limits.baseUrl)),
     close,

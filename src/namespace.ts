@@ -1,25 +1,17 @@
 import type { Decoder } from 'io-ts';
 import type { Observable } from 'rxjs';
-import type { Identity, LeaseContext } from './concurrency/context.js';
-import { leaseClient, type LeaseClient } from './concurrency/lease/lease.js';
-import { elections, type Election } from './concurrency/lock/election.js';
-import {
-  locks,
-  type LockHandle,
-  type LockOptions,
-  type LockWaiter,
-  type TryLockOptions,
-  readWriteLocks,
-  type ReadWriteLock,
-  semaphores,
-  type SemaphoreOptions,
-} from './concurrency/lock/lock.js';
+import type { ServicesOptions } from './concurrency/arguments.js';
+import type { Identity } from './concurrency/context.js';
+import type { Holding } from './concurrency/coordination.js';
+import type { LeaseClient } from './concurrency/lease/lease.js';
+import type { Election } from './concurrency/lock/election.js';
+import type { LockHandle, LockOptions, LockWaiter, TryLockOptions, ReadWriteLock, SemaphoreOptions } from './concurrency/lock/lock.js';
 import type { Reacquire } from './concurrency/lock/reacquire.js';
-import { barriers, doubleBarriers, type Barrier, type DoubleBarrier } from './concurrency/recipes/barrier.js';
-import { priorityQueues, queues, type PriorityQueue, type Queue } from './concurrency/recipes/queue.js';
-import { serviceRegistry, type Services, type ServicesOptions } from './concurrency/recipes/serviceRegistry.js';
-import { transactions, type StmOptions, type StmResult, type Transaction } from './concurrency/transaction/stm.js';
-import { updates, type UpdateOptions, type Updater, type UpdateResult } from './concurrency/transaction/update.js';
+import type { Barrier, DoubleBarrier } from './concurrency/recipes/barrier.js';
+import type { PriorityQueue, Queue } from './concurrency/recipes/queue.js';
+import type { Services } from './concurrency/recipes/serviceRegistry.js';
+import type { StmOptions, StmResult, Transaction } from './concurrency/transaction/stm.js';
+import type { UpdateOptions, Updater, UpdateResult } from './concurrency/transaction/update.js';
 import type { BytesLike } from './model/bytes.js';
 import { capturesItself, capturing } from './model/captured.js';
 import type { KeyValue } from './model/keyValue.js';
@@ -30,11 +22,10 @@ import type { StreamSettings } from './options/streamOptions.js';
 import { addPromises } from './promises/promises.js';
 import type { Promises } from './promises/types.js';
 import { Prefix, watchStreamWithin, callerWithin } from './prefix/prefix.js';
-import { electionService, type ElectionService, lockService, type LockService } from './services/concurrency.js';
+import type { ElectionService, LockService } from './services/concurrency.js';
 import { GatheredReads } from './services/internal/getBatcher.js';
 import { pages } from './services/internal/pages.js';
 import { kvService, rangeReads, type KvService } from './services/kv.js';
-import { leaseService } from './services/lease.js';
 import type { MaybeAsync } from './util/rx.js';
 import type { CombinedUpdate, CombinedValue, CombineLiveOptions, LiveParts } from './watch/composed/combineLive.js';
 import { composedMethods } from './watch/composed/methods.js';
@@ -373,8 +364,10 @@ export interface NamespaceMeans extends WatchesDeps {
   readonly maxResponseBytes: number;
   /** Set if gets of the same turn are sent as one batch. */
   readonly gather: { readonly requestTimeoutMs: number } | undefined;
-  /** The dependencies of leases, which are the same for all namespaces. */
-  readonly holding: Omit<LeaseContext, 'service'>;
+  /** Fires when the client is closed. */
+  readonly closed: Observable<void>;
+  /** The leases, which are the same for all namespaces. */
+  readonly holding: Pick<Holding, 'over'>;
 }
 
 /** The keys of the first page of a range that is listed in order to be watched: many, as each page is a call. */
@@ -382,38 +375,24 @@ const FIRST_KEYS = 5_000;
 
 /** Creates the operations on keys, over a caller and streams: on all keys, or within a prefix. */
 export function namespace(given: NamespaceMeans): Namespace {
-  const { caller, streams, identity, settings, gather, maxResponseBytes, holding } = given;
+  const { caller, streams, identity, settings, gather, maxResponseBytes, closed, holding } = given;
   const past = new GatheredReads(caller, NO_OPTIONS, settings.responseTimeoutMs);
   const means: NamespaceMeans = { ...given, readAt: (key, revision) => past.get(key, revision) };
   const kv = kvService(caller, gather, maxResponseBytes);
-  const leases: LeaseContext = { ...holding, service: leaseService(caller) };
-  const watching = watches(means, holding.closed, settings.lingerMs);
+  const watching = watches(means, closed, settings.lingerMs);
   const reads = rangeReads(caller);
   const list: ReadPages = (range, revision) =>
     pages(reads, range, revision === undefined ? {} : { revision }, { first: FIRST_KEYS, maxResponseBytes });
-  const living = lives(means, list, holding.closed, settings.lingerMs);
-  const context = { ...leases, kv, watch: (...args: Parameters<typeof watching.watch>) => watching.watch(...args), identity };
+  const living = lives(means, list, closed, settings.lingerMs);
+  const coordination = holding.over({ caller, kv, identity, watch: (...args) => watching.watch(...args), live: living.live });
 
   const api = capturing<Omit<Namespace, 'promises'>>({
     // Not wrapped like the other methods, which would make its calls slower.
     kv: capturesItself(kv),
-    lease: leaseClient(leases),
-    lockService: lockService(caller),
-    electionService: electionService(caller),
     ...watching,
     ...living,
-    ...composedMethods(means, list, holding.closed, settings.lingerMs),
-    ...locks(context),
-    election: elections(context, living.live),
-    ...readWriteLocks(context),
-    semaphore: semaphores(context),
-    barrier: barriers(context),
-    doubleBarrier: doubleBarriers(context),
-    queue: queues(context),
-    priorityQueue: priorityQueues(context),
-    services: serviceRegistry(context, living.live),
-    stm: transactions(kv),
-    update: updates(kv),
+    ...composedMethods(means, list, closed, settings.lingerMs),
+    ...coordination,
     connection$: streams.state,
     namespace: (name) => {
       const prefix = new Prefix(name);

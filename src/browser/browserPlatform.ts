@@ -4,6 +4,7 @@ import { jsonWire } from '../transport/json/jsonWire.js';
 import type { Wire } from '../transport/wire.js';
 import { fetchTransport } from './fetchTransport.js';
 import { browserHost } from './host.js';
+import { lazyParts } from './lazyParts.js';
 
 const BY_BROWSER = 'not in a browser, which decides this by itself';
 
@@ -40,4 +41,4 @@ function identity(): Identity {
 }
 
 /** A browser: a page or a worker. */
-export const browserPlatform: Platform = { identity, limits, wire };
+export const browserPlatform: Platform = { identity, limits, wire, parts: lazyParts };

@@ -1,5 +1,6 @@
 import * as enums from '../model/enums.js';
 import { Empty, HeaderOnly, ResponseHeader } from './common.js';
+import { authenticateRpc } from './connection.js';
 import { field, message } from './message.js';
 import { rpc } from './descriptors.js';
 import { array, bool, bytes, enumeration, maybe, string, uint64 } from './scalars.js';
@@ -24,9 +25,6 @@ export const AuthStatusResponse = message('AuthStatusResponse', {
   /** The revision of the store of users and roles. */
   authRevision: field(uint64, { wire: 'authRevision', since: '3.5' }),
 });
-
-export const AuthenticateRequest = message('AuthenticateRequest', { name: needed, password: needed });
-export const AuthenticateResponse = message('AuthenticateResponse', { header: ResponseHeader, token: string });
 
 export const UserAddOptions = message('UserAddOptions', {
   /** Whether the user authenticates only by certificate. */
@@ -84,15 +82,7 @@ export const authRpcs = {
     safety: 'read',
     since: '3.5',
   }),
-  /** Returns a token, and does not change the store. */
-  authenticate: rpc({
-    name: 'Auth.Authenticate',
-    path: '/auth/authenticate',
-    request: AuthenticateRequest,
-    response: AuthenticateResponse,
-    safety: 'read',
-    anonymous: true,
-  }),
+  authenticate: authenticateRpc,
   userAdd: rpc({ name: 'Auth.UserAdd', path: '/auth/user/add', request: UserAddRequest, response: HeaderOnly, safety: 'write' }),
   userGet: rpc({ name: 'Auth.UserGet', path: '/auth/user/get', request: UserGetRequest, response: UserGetResponse, safety: 'read' }),
   userList: rpc({ name: 'Auth.UserList', path: '/auth/user/list', request: Empty, response: UserListResponse, safety: 'read' }),

@@ -1,19 +1,8 @@
 import { ResponseHeader } from './common.js';
+import { Member, memberListRpc } from './connection.js';
 import { field, message } from './message.js';
 import { rpc } from './descriptors.js';
 import { array, bool, memberIdCodec, string } from './scalars.js';
-
-export const Member = message('Member', {
-  id: field(memberIdCodec, { wire: 'ID' }),
-  /** Empty until the member has started. */
-  name: string,
-  /** The URLs at which other members reach it. */
-  peerUrls: field(array(string), { wire: 'peerURLs' }),
-  /** The URLs at which clients reach it; empty until the member has started. */
-  clientUrls: field(array(string), { wire: 'clientURLs' }),
-  /** Whether it follows the log without a vote. */
-  isLearner: field(bool, { wire: 'isLearner', since: '3.4' }),
-});
 
 export const MemberAddRequest = message('MemberAddRequest', {
   peerUrls: field(array(string), { wire: 'peerURLs', required: true }),
@@ -36,12 +25,6 @@ export const MemberUpdateRequest = message('MemberUpdateRequest', {
   peerUrls: field(array(string), { wire: 'peerURLs', required: true }),
 });
 export const MemberUpdateResponse = message('MemberUpdateResponse', { header: ResponseHeader, members: array(Member) });
-
-export const MemberListRequest = message('MemberListRequest', {
-  /** Whether to read the list of the leader, rather than the one that the endpoint knows. */
-  linearizable: field(bool, { since: '3.5' }),
-});
-export const MemberListResponse = message('MemberListResponse', { header: ResponseHeader, members: array(Member) });
 
 export const MemberPromoteRequest = message('MemberPromoteRequest', {
   id: field(memberIdCodec, { wire: 'ID', since: '3.4', required: true }),
@@ -73,13 +56,7 @@ export const clusterRpcs = {
     response: MemberUpdateResponse,
     safety: 'write',
   }),
-  memberList: rpc({
-    name: 'Cluster.MemberList',
-    path: '/cluster/member/list',
-    request: MemberListRequest,
-    response: MemberListResponse,
-    safety: 'read',
-  }),
+  memberList: memberListRpc,
   memberPromote: rpc({
     name: 'Cluster.MemberPromote',
     path: '/cluster/member/promote',

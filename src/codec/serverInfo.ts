@@ -1,6 +1,6 @@
 import { EtcdError, type ErrorDetails } from '../errors/index.js';
-import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
+import { left, right } from '../util/either.js';
 
 /** The response of `GET /version`, which has no prefix and needs no token. */
 export const ServerVersion = t.intersection(
@@ -23,9 +23,9 @@ const Flag = new t.Type<boolean, string, unknown>(
   'true or false',
   (input): input is boolean => typeof input === 'boolean',
   (input, context) => {
-    if (input === true || input === 'true') return E.right(true);
-    if (input === false || input === 'false') return E.right(false);
-    return E.left([{ value: input, context }]);
+    if (input === true || input === 'true') return right(true);
+    if (input === false || input === 'false') return right(false);
+    return left([{ value: input, context }]);
   },
   String,
 );

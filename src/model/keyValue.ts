@@ -1,9 +1,10 @@
 import { fromBase64, textFromBase64, toBase64 } from './bytes.js';
-import * as E from 'fp-ts/lib/Either.js';
+import type { Either } from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { InvalidValueError } from '../errors/index.js';
 import { validated } from './validate.js';
 import type { LeaseId } from './ids.js';
+import { isRight, left } from '../util/either.js';
 
 /** The parts of a key-value pair: the base64 and the numbers of the response, after they were checked. */
 export interface KeyValueParts {
@@ -86,15 +87,16 @@ export class KeyValue {
    * const config = kv.json(t.type({ color: t.string }));
    * ```
    */
-  json<A>(codec: Decoder<unknown, A>): E.Either<InvalidValueError, A> {
+  json<A>(codec: Decoder<unknown, A>): Either<InvalidValueError, A> {
     let parsed: unknown;
     try {
       parsed = JSON.parse(this.value);
     } catch {
       // The engine's message quotes the text, and a value may be a secret.
-      return E.left(new InvalidValueError(this.key, ['it is not JSON']));
+      return left(new InvalidValueError(this.key, ['it is not JSON']));
     }
-    return E.mapLeft((failures: readonly string[]) => new InvalidValueError(this.key, failures))(validated(codec, parsed));
+    const read = validated(codec, parsed);
+    return isRight(read) ? read : left(new InvalidValueError(this.key, read.left));
   }
 
   /** Tells whether the key is unchanged. It compares more than revisions, as those of another store may be equal. */

@@ -1,7 +1,8 @@
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { isBytesLike } from './bytes.js';
-import * as E from 'fp-ts/lib/Either.js';
+import type { Either } from 'fp-ts/lib/Either.js';
 import type { Decoder, Errors } from 'io-ts';
+import { isRight, left } from '../util/either.js';
 
 /** The permitted values of an option. */
 export interface OptionKind {
@@ -110,12 +111,12 @@ export function findInvalidOption<O extends object>(
   options: O,
   kinds: OptionKinds<O>,
   path = '',
-): { readonly name: string; readonly problem: string; readonly unknown?: true } | undefined {
+): { readonly name: string; readonly problem: string } | undefined {
   const known: Readonly<Record<string, OptionKind>> = kinds;
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(known, name)) continue;
     const names = Object.keys(known).map((key) => path + key);
-    return { name: path + name, problem: `expected one of the options ${names.join(', ')}, received an unknown one`, unknown: true };
+    return { name: path + name, problem: `expected one of the options ${names.join(', ')}, received an unknown one` };
   }
   for (const name in known) {
     const kind = known[name] ?? ANYTHING;
@@ -163,12 +164,12 @@ export function failuresOf(errors: Errors): string[] {
 }
 
 /** Decodes a value, or returns the reasons for rejecting it, a line each. */
-export function validated<I, A>(codec: Decoder<I, A>, value: I): E.Either<readonly string[], A> {
+export function validated<I, A>(codec: Decoder<I, A>, value: I): Either<readonly string[], A> {
   try {
     const decoded = codec.decode(value);
-    return E.isRight(decoded) ? decoded : E.left(failuresOf(decoded.left));
+    return isRight(decoded) ? decoded : left(failuresOf(decoded.left));
   } catch (error) {
-    return E.left([tooDeep(error)]);
+    return left([tooDeep(error)]);
   }
 }
 

@@ -3,6 +3,8 @@ import { hostname } from 'node:os';
 import { threadId } from 'node:worker_threads';
 import { EtcdError } from '../errors/index.js';
 import type { OptionLimits, Settings, Platform } from '../options/clientOptions.js';
+import { nodeOptions } from '../options/nodeOptions.js';
+import { parts } from '../parts.js';
 import { lazyTransport } from '../transport/http/transport.js';
 import { jsonWire } from '../transport/json/jsonWire.js';
 import type { Wire } from '../transport/wire.js';
@@ -10,7 +12,7 @@ import { TlsSource } from './certificates.js';
 import type { Identity } from '../concurrency/context.js';
 
 /** Node, with undici. Deno runs the same code. */
-export const nodePlatform: Platform = { identity, limits, wire };
+export const nodePlatform: Platform = { identity, limits, wire, parts };
 
 const runsOn = (name: 'Bun' | 'Deno'): boolean => name in globalThis;
 
@@ -18,7 +20,7 @@ function limits(): OptionLimits {
   if (runsOn('Bun'))
     throw unsupported('Bun replaces the HTTP client undici by its own, which rxetcd cannot use; run it on Node 20.18.1 or newer');
   // A request that stays open in both directions never gets a response on Deno.
-  return runsOn('Deno') ? { noHttp2: 'Deno does not support HTTP/2 streams both ways' } : {};
+  return runsOn('Deno') ? { ...nodeOptions, noHttp2: 'Deno does not support HTTP/2 streams both ways' } : nodeOptions;
 }
 
 function wire(settings: Settings): Wire {

@@ -1,5 +1,5 @@
 import { isRecord } from '../codec/message.js';
-import { checkDiscovery, checkEndpoints, type EndpointsOption, checkTls, type TlsSettings } from './connectionOptions.js';
+import { checkDiscovery, checkEndpoints, type EndpointsOption, type TlsSettings } from './connectionOptions.js';
 import { InvalidOptionError } from '../errors/index.js';
 import {
   ANYTHING,
@@ -19,6 +19,7 @@ import { NO_RETRIES, type RetryPolicy } from '../transport/retryPolicy.js';
 import type { Auth } from '../transport/tokenProvider.js';
 import type { ConnectionSettings } from '../transport/http/transport.js';
 import type { Identity } from '../concurrency/context.js';
+import type { Parts } from '../parts.js';
 import type { Wire } from '../transport/wire.js';
 
 /**
@@ -135,6 +136,10 @@ export interface OptionLimits {
   readonly noHttp2?: string;
   /** The URL of the page, by which relative endpoints are resolved; undefined if there is no page. */
   readonly baseUrl?: string;
+  /** Checks the option `tls`; undefined if that is refused. */
+  readonly checkTls?: (tls: TlsSettings, endpoints: readonly string[]) => TlsSettings;
+  /** Adds advice to the error for an invalid option. */
+  readonly adviceOn?: (error: unknown) => unknown;
 }
 
 /** The options with all defaults filled in. */
@@ -152,7 +157,15 @@ export type Settings = CallerSettings &
  * @param limits the limits of the platform
  * @throws InvalidOptionError
  */
-export function settingsOf(options: ClientOptions, { refused = {}, noHttp2, baseUrl }: OptionLimits = {}): Settings {
+export function settingsOf(options: ClientOptions, limits: OptionLimits = {}): Settings {
+  try {
+    return checkedSettings(options, limits);
+  } catch (error) {
+    throw limits.adviceOn?.(error) ?? error;
+  }
+}
+
+function checkedSettings(options: ClientOptions, { refused = {}, noHttp2, baseUrl, checkTls }: OptionLimits): Settings {
   const {
     endpoints: given = 'http://127.0.0.1:2379',
     auth,
@@ -179,7 +192,7 @@ export function settingsOf(options: ClientOptions, { refused = {}, noHttp2, base
   return {
     endpoints,
     auth: auth === undefined ? undefined : checkAuth(auth),
-    tls: tls === undefined ? {} : checkTls(tls, endpoints),
+    tls: tls === undefined || checkTls === undefined ? {} : checkTls(tls, endpoints),
     connectTimeoutMs,
     requestTimeoutMs,
     maxPendingCalls,
@@ -292,4 +305,6 @@ export interface Platform {
    * @throws InvalidOptionError that names the option whose contents cannot be used
    */
   wire(settings: Settings): Wire;
+  /** The parts that a browser loads when they are first used. */
+  readonly parts: Parts;
 }

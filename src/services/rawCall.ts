@@ -1,27 +1,16 @@
-import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder, Encoder } from 'io-ts';
 import { defer, map, type Observable } from 'rxjs';
 import { authRpcs } from '../codec/auth.js';
 import { electionRpcs, lockRpcs } from '../codec/concurrency.js';
 import { leaseRpcs } from '../codec/lease.js';
 import { maintenanceRpcs } from '../codec/maintenance.js';
-import { type Rpc, type Safety, ascii, type Json } from '../codec/descriptors.js';
+import { type Rpc, type Safety, type Json } from '../codec/descriptors.js';
 import { understood } from '../codec/message.js';
 import { EtcdError } from '../errors/index.js';
-import { captured, readNow } from '../model/captured.js';
-import {
-  BOOLEAN,
-  checkArgument,
-  checkOptions,
-  CODEC,
-  jsonOf,
-  oneOf,
-  type OptionKind,
-  type OptionKinds,
-  validated,
-} from '../model/validate.js';
-import { splitOptions } from './internal/callOptions.js';
+import { BOOLEAN, checkArgument, checkOptions, CODEC, oneOf, type OptionKind, type OptionKinds, validated } from '../model/validate.js';
+import { ENCODER, splitOptions } from './internal/callOptions.js';
 import { CALL, type Caller, type CallOptions } from '../transport/call.js';
+import { isRight } from '../util/either.js';
 
 /** The options of `call`, for an RPC that rxetcd has no method for. */
 export interface RawCallOptions<A> extends CallOptions {
@@ -45,43 +34,37 @@ export interface RawCallOptions<A> extends CallOptions {
 }
 
 /**
- * Calls any RPC of the gateway, by its path behind the prefix of the version (`/kv/range`), with a body in etcd's
- * spelling.
+ * Creates the method `call`, which calls any RPC of the gateway by its path behind the prefix of the version
+ * (`/kv/range`). The body is given as text, so that it was read when the method was called.
  *
  * ```ts
  * etcd.call('/kv/range', { key: btoa('a') }, { codec: t.type({ count: t.string }), safety: 'read' });
  * ```
  */
-export function rawCall<A>(caller: Caller, path: string, body: unknown, options: RawCallOptions<A> = {}): Observable<A> {
-  const given = captured(options);
-  const text = readNow(() => ascii(jsonOf('body of call', encoded(given, body))));
-  return defer(() => {
-    checkArgument('call', 'path', path, PATH);
-    const [{ codec, safety = 'write', streaming = false }, call] = splitOptions(checkOptions('call', given, RAW_CALL));
-    const rpc: Rpc<string, unknown> = {
-      ...limitsOf(path),
-      name: `POST ${path}`,
-      path,
-      safety,
-      request: { kind: undefined, write: (json) => json },
-      response: { read: (json) => json, explain: () => [] },
-    };
-    // Without a codec `A` is `unknown`, by the overloads of `Client.call`.
-    const read = (answer: unknown): A => (codec === undefined ? (answer as A) : checked(codec, answer, rpc.name));
-    if (streaming) return caller.stream(rpc, text(), call).pipe(map(read));
-    return caller.unary(rpc, text(), call).pipe(map((answer) => understood(rpc, () => read(answer))));
-  });
+export function rawCall(caller: Caller) {
+  return <A>(path: string, text: () => string, options: RawCallOptions<A>): Observable<A> =>
+    defer(() => {
+      checkArgument('call', 'path', path, PATH);
+      const [{ codec, safety = 'write', streaming = false }, call] = splitOptions(checkOptions('call', options, RAW_CALL));
+      const rpc: Rpc<string, unknown> = {
+        ...limitsOf(path),
+        name: `POST ${path}`,
+        path,
+        safety,
+        request: { kind: undefined, write: (json) => json },
+        response: { read: (json) => json, explain: () => [] },
+      };
+      // Without a codec `A` is `unknown`, by the overloads of `Client.call`.
+      const read = (answer: unknown): A => (codec === undefined ? (answer as A) : checked(codec, answer, rpc.name));
+      if (streaming) return caller.stream(rpc, text(), call).pipe(map(read));
+      return caller.unary(rpc, text(), call).pipe(map((answer) => understood(rpc, () => read(answer))));
+    });
 }
 
 /** Rejects paths that could lead out of the gateway. */
 const PATH: OptionKind = {
   what: "a path like /kv/range, behind the version's prefix",
   is: (path) => typeof path === 'string' && /^(\/[\w.~-]+)+$/.test(path),
-};
-
-const ENCODER: OptionKind = {
-  what: 'an io-ts codec',
-  is: (value) => typeof value === 'object' && value !== null && typeof Reflect.get(value, 'encode') === 'function',
 };
 
 const RAW_CALL: OptionKinds<RawCallOptions<unknown>> = {
@@ -91,12 +74,6 @@ const RAW_CALL: OptionKinds<RawCallOptions<unknown>> = {
   safety: oneOf('read', 'write'),
   streaming: BOOLEAN,
 };
-
-/** Encodes a body. Invalid options leave it as it is: they are rejected on subscription. */
-function encoded({ request }: RawCallOptions<unknown>, body: unknown): unknown {
-  // The overloads of `Client.call` give a body that fits its encoder.
-  return request !== undefined && ENCODER.is(request) ? (request as Encoder<unknown, Json>).encode(body) : body;
-}
 
 /** Returns the limits of an RPC that also has a method, and whether it needs a token, as that method has them. */
 function limitsOf(path: string): Pick<Rpc<never, unknown>, 'unbounded' | 'bounded' | 'anonymous'> {
@@ -111,6 +88,6 @@ function limitsOf(path: string): Pick<Rpc<never, unknown>, 'unbounded' | 'bounde
 
 function checked<A>(codec: Decoder<unknown, A>, answer: unknown, rpc: string): A {
   const decoded = validated(codec, answer);
-  if (E.isRight(decoded)) return decoded.right;
+  if (isRight(decoded)) return decoded.right;
   throw new EtcdError('MalformedResponse', `the answer is not what the codec wants: ${decoded.left.join('; ')}`, { rpc });
 }

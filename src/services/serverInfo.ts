@@ -1,4 +1,3 @@
-import * as E from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { map, type Observable } from 'rxjs';
 import { parseMetrics, ServerHealth, ServerVersion } from '../codec/serverInfo.js';
@@ -7,6 +6,7 @@ import { failuresOf, parseJson } from '../model/validate.js';
 import type { Caller, CallOptions, PlainAnswer } from '../transport/call.js';
 import type { PlainResponse } from '../transport/wire.js';
 import { isAtLeast } from '../transport/endpoints/version.js';
+import { isRight } from '../util/either.js';
 
 /** A check that a server makes of itself. */
 export interface HealthCheck {
@@ -78,6 +78,6 @@ function jsonBody(response: PlainResponse): string {
 
 function decodeJson<A>(codec: Decoder<unknown, A>, body: string, where: ErrorDetails): A {
   const decoded = codec.decode(parseJson(body, where));
-  if (E.isRight(decoded)) return decoded.right;
+  if (isRight(decoded)) return decoded.right;
   throw new EtcdError('MalformedResponse', failuresOf(decoded.left).join('; '), where);
 }

@@ -1,6 +1,8 @@
+import * as t from 'io-ts';
 import { type AnyType, field, lazy, message, type MessageType } from '../codec/message.js';
 import { array, bool, bytes, int32, string } from '../codec/scalars.js';
 import { INVALID, jsonText, type Json, WireType } from '../codec/descriptors.js';
+import { EtcdError } from '../errors/index.js';
 import type { SwaggerEnum, SwaggerMessage, SwaggerScalar, SwaggerType } from './types.js';
 
 /**
@@ -109,3 +111,21 @@ const SCALARS: Readonly<Record<SwaggerScalar['is'], AnyType>> = {
   int64: integer('int64', -(2n ** 63n), 2n ** 63n - 1n),
   uint64: integer('uint64', 0n, 2n ** 64n - 1n),
 };
+
+/** Makes io-ts's own type of a codec, which has a guard and encodes, too. */
+export function typeOf<A>(codec: WireType<A>): t.Type<A, Json> {
+  const isWritten = (input: unknown): input is A => {
+    try {
+      return codec.write(input as A) !== INVALID;
+    } catch {
+      // `write` throws to name an invalid field, and a type guard must not.
+      return false;
+    }
+  };
+  const encode = (value: A): Json => {
+    const text = codec.write(value);
+    if (text === INVALID) throw new EtcdError('InvalidArgument', `not a valid ${codec.name}`);
+    return JSON.parse(text) as Json;
+  };
+  return new t.Type(codec.name, isWritten, (input, context) => codec.validate(input, context), encode);
+}

@@ -1,7 +1,7 @@
 import type * as t from 'io-ts';
 import type { Json } from '../codec/descriptors.js';
 import { EtcdError } from '../errors/index.js';
-import { Codecs, type SwaggerObject, type SwaggerValue } from './codecs.js';
+import { Codecs, typeOf, type SwaggerObject, type SwaggerValue } from './codecs.js';
 import { invalidDocument, type Operation, readDocument, type Schema } from './document.js';
 import { type SwaggerEnum, type SwaggerMessage, type SwaggerType, TypeResolver } from './types.js';
 
@@ -82,7 +82,7 @@ export function loadSwagger(document: unknown): SwaggerSpec {
     ),
     paths,
     path: (path) => found(paths, 'path', withoutPrefix(path)),
-    codec: (definition) => codecs.of(found(definitions, 'definition', definition)) as t.Type<SwaggerValue, Json>,
+    codec: (definition) => typeOf(codecs.of(found(definitions, 'definition', definition))),
   };
 }
 
@@ -141,8 +141,8 @@ function pathOf(path: string, place: string, operation: Operation, { resolver, c
     streaming: result !== undefined || response.description?.includes('(streaming responses)') === true,
     requestType,
     responseType,
-    request: codecs.ofMessage(requestType),
-    response: codecs.ofMessage(responseType),
-    streamMessage: codecs.ofMessage(envelope),
+    request: typeOf(codecs.ofMessage(requestType)),
+    response: typeOf(codecs.ofMessage(responseType)),
+    streamMessage: typeOf(codecs.ofMessage(envelope)),
   };
 }

@@ -1,4 +1,5 @@
 import { openClient, type Client } from '../client.js';
+import { nodeOptions } from '../options/nodeOptions.js';
 import { kvRpcs } from '../codec/kv.js';
 import { leaseRpcs } from '../codec/lease.js';
 import { requestText, type Rpc } from '../codec/descriptors.js';
@@ -10,6 +11,7 @@ import type { DeleteOptions, Op, PutOptions, RangeOptions, TxnResult, TxnSpec } 
 import { toKeyRange, type Range } from '../model/range.js';
 import type { DeleteRangeResponse, PutResponse, RangeResponse } from '../model/responses.js';
 import type { ClientOptions } from '../options/clientOptions.js';
+import { parts } from '../parts.js';
 import { compileTxn } from '../services/internal/txn.js';
 import { MemoryWire } from './memoryWire.js';
 import type { CallMatch, Member, Network, RecordedCall } from './network.js';
@@ -61,8 +63,9 @@ export class TestServer {
     const client = openClient(
       {
         identity: () => ({ host: 'test', process, thread: `${process}/0` }),
-        limits: () => ({}),
+        limits: () => nodeOptions,
         wire: () => new MemoryWire(this.network),
+        parts,
       },
       { endpoints: this.endpoints, ...options },
     );

@@ -1,5 +1,5 @@
 import { catchError, defer, finalize, map, tap, type Observable } from 'rxjs';
-import { authRpcs } from '../codec/auth.js';
+import { authenticateRpc } from '../codec/connection.js';
 import type { Rpc } from '../codec/descriptors.js';
 import { EtcdError, hasReason, keepSecret } from '../errors/index.js';
 import { LeaseActivity } from './endpoints/activity.js';
@@ -102,7 +102,7 @@ export function createCaller(wire: Wire, settings: CallerSettings, writes?: Writ
   const asked = <T>(run: () => Observable<T>): Observable<T> =>
     endpoints.size > 1 && settings.retry !== NO_RETRIES ? hedged(run, settings.attemptTimeoutMs / 2) : run();
   const tokens = new TokenProvider(settings.auth, {
-    ask: (name, password) => asked(() => unary(authRpcs.authenticate, { name, password })).pipe(map(({ token }) => token)),
+    ask: (name, password) => asked(() => unary(authenticateRpc, { name, password })).pipe(map(({ token }) => token)),
     goesOn: (failure) => attempts.isWorthRetrying(failure),
     closed,
   });

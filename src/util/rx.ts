@@ -181,15 +181,25 @@ export function onAbort(signal: AbortSignal, run: () => void): () => void {
 
 /** A module that is loaded when it is first needed, as not every program needs it. */
 export class LazyModule<T> {
-  private provided: T | undefined;
+  private loaded: T | undefined;
 
   constructor(private readonly load: () => Promise<T>) {}
 
-  /** Emits the module. */
-  readonly module$: Observable<T> = defer(() => (this.provided === undefined ? this.load() : of(this.provided)));
+  /** Emits the module: at once if it is loaded. Errors with `Unreachable` if it cannot be loaded. */
+  readonly module$: Observable<T> = defer(() => (this.loaded === undefined ? this.loadOnce() : of(this.loaded)));
 
   /** Makes the module be emitted at once. Virtual time cannot wait for a Promise. */
   provide(module: T): void {
-    this.provided = module;
+    this.loaded = module;
+  }
+
+  private async loadOnce(): Promise<T> {
+    try {
+      return (this.loaded = await this.load());
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      // Nothing was sent to etcd, and the next try may succeed, as when a page is offline for a moment.
+      throw new EtcdError('Unreachable', `a part of rxetcd cannot be loaded: ${why}; are all files of the bundle served?`, { cause });
+    }
   }
 }

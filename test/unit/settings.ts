@@ -1,10 +1,11 @@
 import { expect } from '@jest/globals';
 import { InvalidOptionError } from '../../src/errors/index.js';
 import { settingsOf, type ClientOptions } from '../../src/options/clientOptions.js';
+import { nodeOptions } from '../../src/options/nodeOptions.js';
 import { failure } from './transport/support.js';
 
 /** What settings come of options that a program in JavaScript could give. */
-export const settings = (options: unknown) => settingsOf(options as ClientOptions);
+export const settings = (options: unknown) => settingsOf(options as ClientOptions, nodeOptions);
 
 /** The error that names the option which is refused. */
 export const refused = (options: unknown): InvalidOptionError => {

@@ -1,12 +1,13 @@
 import { catchError, defer, distinctUntilChanged, EMPTY, map, Subject, takeUntil, tap, throwError, type Observable } from 'rxjs';
 import { EtcdError, hasReason } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
-import { BYTES, checkArgument, checkName, checkOptions, type OptionKinds } from '../../model/validate.js';
+import { BYTES, checkArgument, checkOptions, type OptionKinds } from '../../model/validate.js';
 import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
 import { put } from '../../model/op.js';
 import type { OwnershipEvent } from '../../model/events.js';
 import type { Range } from '../../model/range.js';
 import type { LiveUpdate } from '../../watch/live/liveRange.js';
+import { checked } from '../arguments.js';
 import type { ConcurrencyContext } from '../context.js';
 import type { LockHandle } from './lock.js';
 import { acquire, enterQueue, type HeldEntry, SESSION_OPTIONS, type SessionOptions } from './ownership.js';
@@ -66,7 +67,7 @@ export interface Election {
 /** Creates the method `election`. */
 export function elections(context: ConcurrencyContext, live: (range: Range) => Observable<LiveUpdate>): (name: string) => Election {
   return (name) => {
-    checkName('an election', name);
+    checked.election(name);
     return {
       name,
       campaign: campaignOf(name, context),

@@ -1,11 +1,12 @@
 import { catchError, defer, EMPTY, map, type Observable, of, Subject, switchMap, take, takeUntil, tap, throwError } from 'rxjs';
 import { EtcdError, hasReason } from '../../errors/index.js';
 import { orClosed } from '../../util/rx.js';
-import { checkArgument, checkName, checkOptions, LEASE, wholeNumber } from '../../model/validate.js';
+import { checkOptions, LEASE } from '../../model/validate.js';
 import { del, get, key as on, put, range } from '../../model/op.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import type { KvService } from '../../services/kv.js';
 import { retryTransient } from '../../watch/retryable.js';
+import { checked } from '../arguments.js';
 import type { ConcurrencyContext } from '../context.js';
 import { acquire, enterQueue, type HeldEntry, SESSION_OPTIONS, type SessionOptions, type WaitStrategy } from '../lock/ownership.js';
 import { keyDeleted, ownershipGuard, rereadIfCompacted, type WaiterEntry, whenDeleted } from '../lock/waiterQueue.js';
@@ -35,7 +36,7 @@ export interface Barrier {
 export function barriers(context: ConcurrencyContext): (name: string) => Barrier {
   const { kv } = context;
   return (name) => {
-    checkName('a barrier', name);
+    checked.barrier(name);
     return {
       name,
       hold: (options = {}) =>
@@ -73,14 +74,10 @@ export interface DoubleBarrier {
   enter(options?: SessionOptions): Observable<BarrierHandle>;
 }
 
-/** The txn that begins a round compares the key of each member, and one more; etcd accepts 128 compares. */
-const MAX_COUNT = 127;
-
 /** Creates the method `doubleBarrier`. */
 export function doubleBarriers(context: ConcurrencyContext): (name: string, count: number) => DoubleBarrier {
   return (name, count) => {
-    checkName('a double barrier', name);
-    checkArgument('doubleBarrier', 'count', count, wholeNumber(1, MAX_COUNT));
+    checked.doubleBarrier(name, count);
     return { name, count, enter: (options = {}) => enterBarrier(name, count, options, context) };
   };
 }

@@ -1,7 +1,7 @@
 import { asyncScheduler, defer, map, type Observable, switchMap, filter, identity, of, repeat, take } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
 import { type BytesLike, toBase64, toBytes, toText } from '../../model/bytes.js';
-import { BYTES, checkArgument, checkName, wholeNumber } from '../../model/validate.js';
+import { BYTES, checkArgument, wholeNumber } from '../../model/validate.js';
 import {
   get,
   key as on,
@@ -17,6 +17,7 @@ import {
 import { KeyValue } from '../../model/keyValue.js';
 import { retryTransient } from '../../watch/retryable.js';
 import { retryOptimistically } from '../transaction/update.js';
+import { checked } from '../arguments.js';
 import type { ConcurrencyContext } from '../context.js';
 import { orClosed } from '../../util/rx.js';
 import { acquireWithCompensation, sentOnce } from '../lease/cleanup.js';
@@ -45,7 +46,7 @@ export interface Queue {
 /** Creates the method `queue`. */
 export function queues(context: ConcurrencyContext): (name: string) => Queue {
   return (name) => {
-    checkName('a queue', name);
+    checked.queue(name);
     return {
       name,
       enqueue: (value) =>
@@ -107,7 +108,7 @@ const MAX_ENQUEUE_ATTEMPTS = 10_000;
 /** Creates the method `priorityQueue`. */
 export function priorityQueues(context: ConcurrencyContext): (name: string) => PriorityQueue {
   return (name) => {
-    checkName('a priority queue', name);
+    checked.priorityQueue(name);
     return {
       name,
       enqueue: (value, priority) =>

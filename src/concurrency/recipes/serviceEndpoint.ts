@@ -1,4 +1,4 @@
-import * as E from 'fp-ts/lib/Either.js';
+import type { Either } from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import type { InvalidValueError } from '../../errors/index.js';
 import type { KeyValue } from '../../model/keyValue.js';
@@ -6,6 +6,7 @@ import { Map as PersistentMap } from 'immutable';
 import { map, scan, type OperatorFunction } from 'rxjs';
 import { Snapshot } from '../../util/collections.js';
 import type { LiveUpdate } from '../../watch/live/liveRange.js';
+import { isRight, mapRight } from '../../util/either.js';
 
 /** An endpoint of a service. */
 export interface Endpoint {
@@ -23,7 +24,7 @@ export interface Endpoint {
  */
 const Stored = t.intersection([t.type({ Addr: t.string }), t.partial({ Metadata: t.unknown })], 'Endpoint');
 
-export function endpointOf(prefix: string, kv: KeyValue): E.Either<InvalidValueError, Endpoint> {
+export function endpointOf(prefix: string, kv: KeyValue): Either<InvalidValueError, Endpoint> {
   const { key } = kv;
   const toEndpoint = ({ Addr, Metadata = null }: t.TypeOf<typeof Stored>): Endpoint => ({
     id: key.slice(prefix.length),
@@ -31,7 +32,7 @@ export function endpointOf(prefix: string, kv: KeyValue): E.Either<InvalidValueE
     addr: Addr,
     metadata: Metadata,
   });
-  return E.map(toEndpoint)(kv.json(Stored));
+  return mapRight(kv.json(Stored), toEndpoint);
 }
 
 /**
@@ -45,7 +46,7 @@ export function endpointsOf(
   type Endpoints = PersistentMap<string, Endpoint>;
   const note = (draft: Endpoints, kv: KeyValue): void => {
     const endpoint = endpointOf(prefix, kv);
-    if (E.isRight(endpoint)) draft.set(endpoint.right.id, endpoint.right);
+    if (isRight(endpoint)) draft.set(endpoint.right.id, endpoint.right);
     else {
       draft.delete(kv.key.slice(prefix.length));
       onInvalid(endpoint.left);

@@ -1,13 +1,12 @@
 import { catchError, defer, EMPTY, filter, map, of, switchMap, takeUntil, tap, throwError, type Observable } from 'rxjs';
 import { LazyModule } from '../../util/rx.js';
-import { hasReason, isEtcdError, type EtcdError, type InvalidValueError } from '../../errors/index.js';
+import { hasReason, isEtcdError, type EtcdError } from '../../errors/index.js';
 import {
   ANYTHING,
   invalidArgument,
   jsonOf,
   checkName,
   checkOptions,
-  FUNCTION,
   type OptionKinds,
   required,
   STRING,
@@ -19,6 +18,7 @@ import { idToHex, type LeaseId } from '../../model/ids.js';
 import type { Range } from '../../model/range.js';
 import type { LiveUpdate } from '../../watch/live/liveRange.js';
 import { isTransient, retryTransient } from '../../watch/retryable.js';
+import { checked, type ServicesOptions } from '../arguments.js';
 import type { ConcurrencyContext } from '../context.js';
 import { heldLease } from '../lease/lease.js';
 import { awaitsRepair, restartAfterLoss } from '../lock/reacquire.js';
@@ -66,15 +66,8 @@ export interface Services {
   readonly endpoints$: Observable<ReadonlyMap<string, Endpoint>>;
 }
 
-/** The options of `services`, for entries that are no endpoints. */
-export interface ServicesOptions {
-  /** Called for each entry that is not a valid endpoint. The entry is left out in any case. */
-  readonly onInvalid?: (error: InvalidValueError) => void;
-}
-
 const DEFAULT_TTL = 15;
 
-const SERVICES: OptionKinds<ServicesOptions> = { onInvalid: FUNCTION };
 const REGISTER: OptionKinds<RegisterOptions> = { addr: required(STRING), metadata: ANYTHING, ttl: WHOLE };
 
 /** Loaded on demand, with the library of its maps, which not every program needs. */
@@ -86,8 +79,7 @@ export function serviceRegistry(
   live: (range: Range) => Observable<LiveUpdate>,
 ): (target: string, options?: ServicesOptions) => Services {
   return (target, options = {}) => {
-    checkName('a service', target);
-    const { onInvalid = () => undefined } = checkOptions('services', options, SERVICES);
+    const { onInvalid = () => undefined } = checked.services(target, options);
     const prefix = `${target}/`;
     return {
       target,

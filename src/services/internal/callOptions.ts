@@ -1,6 +1,8 @@
+import type { Encoder } from 'io-ts';
 import { defer, type Observable } from 'rxjs';
-import { captured } from '../../model/captured.js';
-import { checkOptions, type OptionKinds } from '../../model/validate.js';
+import { ascii, type Json } from '../../codec/descriptors.js';
+import { captured, readNow } from '../../model/captured.js';
+import { checkOptions, jsonOf, type OptionKind, type OptionKinds } from '../../model/validate.js';
 import type { ReadCallOptions } from '../../transport/call.js';
 
 /**
@@ -32,4 +34,21 @@ export function splitOptions<T extends ReadCallOptions>(options: T): [request: O
       ...(monotonic === undefined ? {} : { monotonic }),
     },
   ];
+}
+
+export const ENCODER: OptionKind = {
+  what: 'an io-ts codec',
+  is: (value) => typeof value === 'object' && value !== null && typeof Reflect.get(value, 'encode') === 'function',
+};
+
+/**
+ * Reads the body of `call` now, and returns a function that returns its text, or throws the error. An invalid encoder
+ * leaves the body as it is: it is rejected on subscription.
+ */
+export function rawBody(body: unknown, encoder: Encoder<never, Json> | undefined): () => string {
+  return readNow(() => {
+    // The overloads of `Client.call` give a body that fits its encoder.
+    const json = encoder !== undefined && ENCODER.is(encoder) ? (encoder as Encoder<unknown, Json>).encode(body) : body;
+    return ascii(jsonOf('body of call', json));
+  });
 }

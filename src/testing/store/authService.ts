@@ -1,6 +1,5 @@
+import { AuthenticateRequest, AuthenticateResponse } from '../../codec/connection.js';
 import {
-  AuthenticateRequest,
-  AuthenticateResponse,
   AuthStatusResponse,
   RoleAddRequest,
   RoleDeleteRequest,

@@ -1,4 +1,4 @@
-import type { Member as MemberCodec } from '../../codec/cluster.js';
+import type { Member as MemberCodec } from '../../codec/connection.js';
 import type { DecodedBy } from '../../codec/descriptors.js';
 import type { ClusterId, MemberId } from '../../model/ids.js';
 import { refusal } from './refusal.js';

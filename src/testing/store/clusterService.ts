@@ -1,8 +1,7 @@
+import { MemberListRequest, MemberListResponse } from '../../codec/connection.js';
 import {
   MemberAddRequest,
   MemberAddResponse,
-  MemberListRequest,
-  MemberListResponse,
   MemberPromoteRequest,
   MemberPromoteResponse,
   MemberRemoveRequest,

@@ -14,9 +14,8 @@ import {
   takeUntil,
   throwError,
 } from 'rxjs';
-import { clusterRpcs } from '../../codec/cluster.js';
+import { identifyRpc, memberListRpc } from '../../codec/connection.js';
 import type { ResponseHeader } from '../../codec/common.js';
-import { maintenanceRpcs } from '../../codec/maintenance.js';
 import type { AnswerOf } from '../../codec/descriptors.js';
 import { watchRpcs } from '../../codec/watch.js';
 import { isEtcdError } from '../../errors/index.js';
@@ -30,7 +29,7 @@ import { monotonicNow } from '../../util/time.js';
 /** While an endpoint is set aside, members are searched for at least this often, in milliseconds. */
 const HURRY_MS = 5_000;
 
-type MemberList = AnswerOf<typeof clusterRpcs.memberList>;
+type MemberList = AnswerOf<typeof memberListRpc>;
 type Member = MemberList['members'][number];
 
 /** The ids that a server reports of itself. */
@@ -141,7 +140,7 @@ interface Means {
  */
 export function memberQuestions(unary: Caller['unary'], { wire, apiPrefix }: Means): SearchQuestions {
   return {
-    members: () => unary(clusterRpcs.memberList, {}, { timeoutMs: PATIENCE_MS }),
+    members: () => unary(memberListRpc, {}, { timeoutMs: PATIENCE_MS }),
     identify: (origin) => {
       const where = { rpc: 'GET /version', endpoint: origin };
       const path = `${apiPrefix === undefined ? '' : basePathOf(apiPrefix)}/version`;
@@ -164,7 +163,7 @@ export function memberQuestions(unary: Caller['unary'], { wire, apiPrefix }: Mea
 function headerOf(wire: Wire, to: Destination): Observable<Header> {
   return wire
     .unary(
-      maintenanceRpcs.status,
+      identifyRpc,
       {},
     )({ to, recover: rethrow })
     .pipe(

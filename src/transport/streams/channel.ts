@@ -1,5 +1,5 @@
 import { catchError, concat, defer, EMPTY, exhaustMap, ignoreElements, map, merge, Observable, of, retry, throwError, timeout } from 'rxjs';
-import { maintenanceRpcs } from '../../codec/maintenance.js';
+import { identifyRpc } from '../../codec/connection.js';
 import { type EtcdError, hasReason, type Reason } from '../../errors/index.js';
 import { type Activity, checksDue, IDLE_CHECK_MS, type LeaseActivity } from '../endpoints/activity.js';
 import type { Channel, Revisions, Route } from '../call.js';
@@ -143,7 +143,7 @@ export interface LeaderMeans {
  * the request is not allowed.
  */
 export function leaderOf(to: Route, { wire, elsewhere }: LeaderMeans): Observable<never> {
-  const ask = wire.unary({ ...maintenanceRpcs.status, needsLeader: true }, {});
+  const ask = wire.unary({ ...identifyRpc, needsLeader: true }, {});
   const recover = (failure: unknown): Observable<never> => (hasReason(failure, 'NoLeader') ? throwError(() => failure) : EMPTY);
   return defer(() => (elsewhere() ? ask({ to, recover }) : EMPTY)).pipe(ignoreElements());
 }

@@ -1,4 +1,4 @@
-import * as E from 'fp-ts/lib/Either.js';
+import type { Either } from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import {
   concatMap,
@@ -27,6 +27,7 @@ import { rangeIdentity } from '../watch.js';
 import { SharedStates, type ViewedUpdate } from './sharedStates.js';
 import type { WatchesDeps } from '../watcher.js';
 import type { ConnectionState } from '../streams/streamManager.js';
+import { isRight, right } from '../../util/either.js';
 
 /**
  * A live value as a user interface needs it. A stream of these states begins at once and never errors, and each state
@@ -173,7 +174,7 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
             distinctUntilChanged((a, b) => a.old === b.old && isUnchanged(a.kv, b.kv)),
             map(({ kv, ...origin }) => {
               const reading = valueReading(kv, codec);
-              return E.isRight(reading) ? { value: reading.right, ...origin } : { invalid: reading.left, ...origin };
+              return isRight(reading) ? { value: reading.right, ...origin } : { invalid: reading.left, ...origin };
             }),
           );
         }),
@@ -206,7 +207,7 @@ export const LIVE_VALUE_STATE: OptionKinds<Pick<LiveValueOptions<unknown>, 'code
 export const LIVE_VALUE: OptionKinds<LiveValueOptions<unknown>> = { ...LIVE_VALUE_STATE, onInvalid: FUNCTION, fallback: ANYTHING };
 
 /** The value of a key at a time: decoded, refused by the codec, or missing. */
-export type ValueReading<A> = E.Either<InvalidValueError, A | undefined>;
+export type ValueReading<A> = Either<InvalidValueError, A | undefined>;
 
 /** Returns the only key of a state; undefined if there is none. */
 export function onlyKey({ state }: Pick<LiveUpdate, 'state'>): KeyValue | undefined {
@@ -225,7 +226,7 @@ export function liveKey(updates: Observable<LiveUpdate>): Observable<KeyValue | 
 
 /** Decodes the value of a key with a codec. */
 export function valueReading<A>(kv: KeyValue | undefined, codec: Decoder<unknown, A>): ValueReading<A> {
-  return kv === undefined ? E.right(undefined) : kv.json(codec);
+  return kv === undefined ? right(undefined) : kv.json(codec);
 }
 
 /** Emits the valid values of a key; the options decide about invalid ones. */
@@ -236,7 +237,7 @@ export function liveValues<A>(kvs: Observable<KeyValue | undefined>, options: Li
   return kvs.pipe(
     map((kv) => valueReading(kv, codec)),
     concatMap((reading, index) => {
-      if (E.isRight(reading)) return [reading.right];
+      if (isRight(reading)) return [reading.right];
       if (onInvalid === undefined) throw reading.left;
       onInvalid(reading.left);
       return index === 0 && fallback !== undefined ? [fallback] : [];

@@ -61,6 +61,9 @@ const MAX_QUIET_MS = 12 * 60_000;
  */
 const CAUGHT_UP_MS = 400;
 
+/** The type of {@link chunkedStream}, which a browser loads on demand. */
+export type ChunkedStream = typeof chunkedStream;
+
 /**
  * Creates watches of which each is a separate POST with a chunked response. This works everywhere, and costs one
  * connection per watch.

@@ -2,7 +2,7 @@ import { EMPTY, filter, Observable, Subscription, switchMap, tap, timer } from '
 import type { Caller, Channel, ChannelOf } from '../../transport/call.js';
 import { isAtLeast } from '../../transport/endpoints/version.js';
 import { watchRpcs } from '../../codec/watch.js';
-import { chunkedStream } from './chunkedStream.js';
+import type { ChunkedStream } from './chunkedStream.js';
 import { LongMessageDetector, hasOrderedProgress, type Received, type WatchStream } from '../messages.js';
 import type { StreamTimeouts } from '../retryable.js';
 import { NO_DATA, StreamManager, type StreamCallbacks } from './streamManager.js';
@@ -244,7 +244,7 @@ export function duplexStream(
 export type WatchStreams = StreamManager<WatchStream, WatchChannel>;
 
 /** Creates the manager of a client's watch streams. Without a bidirectional transport each watch is a separate call. */
-export function createWatchStreams(caller: Caller, timeouts: StreamTimeouts): WatchStreams {
+export function createWatchStreams(caller: Caller, timeouts: StreamTimeouts, chunkedStream: ChunkedStream): WatchStreams {
   const shared = { longMessages: new LongMessageDetector(), closeDetection: new CloseDetection() };
   return new StreamManager(
     () => caller.channel(watchRpcs.watch),

@@ -3,6 +3,7 @@ import type { Rpc } from '../../../src/codec/descriptors.js';
 import { EtcdError, type Reason } from '../../../src/errors/index.js';
 import type { Caller, Channel } from '../../../src/transport/call.js';
 import type { DuplexPart } from '../../../src/transport/http/transport.js';
+import { chunkedStream } from '../../../src/watch/streams/chunkedStream.js';
 import { createWatchStreams } from '../../../src/watch/streams/duplexStream.js';
 import type { ConnectionState, StreamLostError } from '../../../src/watch/streams/streamManager.js';
 import type { WatchStream } from '../../../src/watch/messages.js';
@@ -66,7 +67,7 @@ export function setUp(tries: readonly [Try, ...Try[]], { hopeless = [] }: { read
       });
     });
   const caller: Caller = { unary: never, stream: never, get: never, channel };
-  const connections = createWatchStreams(caller, settings);
+  const connections = createWatchStreams(caller, settings, chunkedStream);
   const states: ConnectionState[] = [];
   connections.state.subscribe((state) => states.push(state));
   return {

@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import type { Decoder } from 'io-ts';
 import { Empty, KeyValueCodec } from '../../../src/codec/common.js';
 import {
-  Compare,
   CompactionRequest,
   DeleteRangeRequest,
   PutRequest,
@@ -267,13 +266,5 @@ describe('a request', () => {
       ),
     ).toBe(true);
     expect(sent(PutRequest.write({ key: '', value: '' }))).toEqual({ key: '', value: '' });
-  });
-
-  it('is told from what is none by a guard that does not throw', () => {
-    const compare = { target: 'MOD', result: 'EQUAL', key: 'a' };
-    expect(Compare.is(compare)).toBe(true);
-    for (const input of [null, 5, { ...compare, target: 'SIZE' }, { ...compare, other: 1 }, { target: 'MOD' }])
-      expect(Compare.is(input)).toBe(false);
-    expect(KeyValueCodec.is(null)).toBe(false);
   });
 });

@@ -216,10 +216,4 @@ describe('string, bool, array and maybe', () => {
     expect(maybe(string).absent()).toBeUndefined();
     expect(maybe(string).read('a')).toBe('a');
   });
-
-  it('answer as guards without throwing', () => {
-    expect(string.is('a')).toBe(true);
-    expect(string.is(1)).toBe(false);
-    expect(() => string.encode(1 as never)).toThrow('not a valid string');
-  });
 });

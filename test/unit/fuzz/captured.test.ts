@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { from, identity, lastValueFrom, Observable, toArray, type ObservableInput, type OperatorFunction } from 'rxjs';
 import { createClient, type Client } from '../../../src/index.js';
 import { settingsOf } from '../../../src/options/clientOptions.js';
+import { nodeOptions } from '../../../src/options/nodeOptions.js';
 import { TlsSource } from '../../../src/node/certificates.js';
 import * as library from '../../../src/index.js';
 import { startFakeServer, type FakeServer } from '../../support/fakes/fakeServer.js';
@@ -155,7 +156,7 @@ describe('what is passed is copied when it is passed', () => {
     const { ca, client: shown, remove } = await makeTls();
     await remove();
     const given = { ca: Buffer.from(ca), cert: Buffer.from(shown.cert), key: Buffer.from(shown.key) };
-    const { tls } = settingsOf({ endpoints: 'https://127.0.0.1:1', tls: given });
+    const { tls } = settingsOf({ endpoints: 'https://127.0.0.1:1', tls: given }, nodeOptions);
     change(given.ca, given.cert, given.key, given);
     expect(new TlsSource(tls).current).toEqual({ ca, cert: shown.cert, key: shown.key });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { FOREIGN } from '../../../src/options/checkOptions.js';
+import { FOREIGN } from '../../../src/options/nodeOptions.js';
 import { refused, settings } from '../settings.js';
 import { expectSilentAbout } from '../transport/support.js';
 

@@ -22,6 +22,7 @@ import type { WatchBatch } from '../../../src/model/events.js';
 import type { Caller } from '../../../src/transport/call.js';
 import { Pacer } from '../../../src/util/time.js';
 import type { DuplexPart } from '../../../src/transport/http/transport.js';
+import { chunkedStream } from '../../../src/watch/streams/chunkedStream.js';
 import { createWatchStreams } from '../../../src/watch/streams/duplexStream.js';
 import type { ConnectionState } from '../../../src/watch/streams/streamManager.js';
 import { type WatcherDeps, observeWatcher } from '../../../src/watch/watcher.js';
@@ -251,7 +252,7 @@ test('a watch that is left while those before it are told that their stream brok
       });
     const caller: Caller = { unary: noCalls, stream: noCalls, get: noCalls, channel };
     // A program that was busy meanwhile finds the pause to be over.
-    const means = { caller, streams: createWatchStreams(caller, { ...settings, initialBackoffMs: 0 }), settings };
+    const means = { caller, streams: createWatchStreams(caller, { ...settings, initialBackoffMs: 0 }, chunkedStream), settings };
     const watch = (key: string): Seen<WatchBatch> => watching(observeWatcher({ key, filter: {} }, { next: 5, seen: 0 }, means));
     const first = watch('a');
     const second = watch('b');

@@ -8,6 +8,7 @@ import type { RangeResponse } from '../../../../src/model/responses.js';
 import type { WatchEvent } from '../../../../src/model/events.js';
 import type { Caller } from '../../../../src/transport/call.js';
 import type { DuplexPart } from '../../../../src/transport/http/transport.js';
+import { chunkedStream } from '../../../../src/watch/streams/chunkedStream.js';
 import { createWatchStreams } from '../../../../src/watch/streams/duplexStream.js';
 import { liveUpdates, type LiveUpdate } from '../../../../src/watch/live/liveRange.js';
 import { kv } from '../../../operators/support.js';
@@ -65,7 +66,7 @@ function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
     });
   };
   const caller: Caller = { unary: never, stream: never, get: never, channel };
-  const means = { caller, streams: createWatchStreams(caller, settings), settings };
+  const means = { caller, streams: createWatchStreams(caller, settings, chunkedStream), settings };
   const readPages = (): Observable<RangeResponse> => {
     const list = lists[Math.min(listedAt.length, lists.length - 1)] ?? never;
     listedAt.push(asyncScheduler.now());

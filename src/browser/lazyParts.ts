@@ -1,0 +1,129 @@
+import { map, type Observable, of } from 'rxjs';
+import { checked } from '../concurrency/arguments.js';
+import type { Coordination, Holding } from '../concurrency/coordination.js';
+import type { CloseSummary } from '../concurrency/lease/cleanup.js';
+import type { Parts } from '../parts.js';
+import type { Administration } from '../services/administration.js';
+import { handOver, LazyModule } from '../util/rx.js';
+
+// Most pages read and watch keys, and need neither locks nor the list of members. These parts are a quarter of the
+// package. It is one module, as a bundler that splits it further makes more of small files than it saves.
+const { module$ } = new LazyModule(() => import('../parts.js'));
+
+const NOTHING_HELD: CloseSummary = { released: 0, unreleased: [] };
+
+/** Creates the methods for leases, locks and the like, which load themselves. */
+const holding: Parts['holding'] = (means) => {
+  let held: Holding | undefined;
+  const held$ = module$.pipe(map(({ parts }) => (held ??= parts.holding(means))));
+  return {
+    cleanup: {
+      settled: (timeoutMs) => held?.cleanup.settled(timeoutMs) ?? of(undefined),
+      summary: () => held?.cleanup.summary() ?? NOTHING_HELD,
+    },
+    over: (keys) => {
+      let methods: Coordination | undefined;
+      return coordinationOf(held$.pipe(map((loaded) => (methods ??= loaded.over(keys)))));
+    },
+  };
+};
+
+function coordinationOf(loaded$: Observable<Coordination>): Coordination {
+  const from = <T>(select: (loaded: Coordination) => T): Observable<T> => loaded$.pipe(map(select));
+  const lease$ = from(({ lease }) => lease);
+  return {
+    ...methodsOf(loaded$, 'lock', 'tryLock', 'lockWaiters', 'readLock', 'writeLock', 'semaphore', 'stm', 'update'),
+    lease: Object.assign(
+      methodsOf(loaded$, 'lease').lease,
+      methodsOf(lease$, 'grant', 'revoke', 'timeToLive', 'leases', 'keepAliveOnce', 'adopt'),
+    ),
+    lockService: methodsOf(
+      from(({ lockService }) => lockService),
+      'lock',
+      'unlock',
+    ),
+    electionService: methodsOf(
+      from(({ electionService }) => electionService),
+      ...(['campaign', 'proclaim', 'leader', 'observe', 'resign'] as const),
+    ),
+    election: (name) => {
+      checked.election(name);
+      const election$ = from(({ election }) => election(name));
+      return { name, ...methodsOf(election$, 'campaign'), leader$: handOver(election$, ({ leader$ }) => leader$) };
+    },
+    barrier: (name) => {
+      checked.barrier(name);
+      const barrier$ = from(({ barrier }) => barrier(name));
+      return { name, ...methodsOf(barrier$, 'hold', 'release', 'wait') };
+    },
+    doubleBarrier: (name, count) => {
+      checked.doubleBarrier(name, count);
+      const barrier$ = from(({ doubleBarrier }) => doubleBarrier(name, count));
+      return { name, count, ...methodsOf(barrier$, 'enter') };
+    },
+    queue: (name) => {
+      checked.queue(name);
+      const queue$ = from(({ queue }) => queue(name));
+      return { name, ...methodsOf(queue$, 'enqueue', 'dequeue') };
+    },
+    priorityQueue: (name) => {
+      checked.priorityQueue(name);
+      const queue$ = from(({ priorityQueue }) => priorityQueue(name));
+      return { name, ...methodsOf(queue$, 'enqueue', 'dequeue') };
+    },
+    services: (target, options = {}) => {
+      checked.services(target, options);
+      const services$ = from(({ services }) => services(target, options));
+      return { target, ...methodsOf(services$, 'register'), endpoints$: handOver(services$, ({ endpoints$ }) => endpoints$) };
+    },
+  };
+}
+
+/** Creates the methods that concern servers and users, which load themselves. */
+const administration: Parts['administration'] = (caller) => {
+  let methods: Administration | undefined;
+  const loaded$ = module$.pipe(map(({ parts }) => (methods ??= parts.administration(caller))));
+  const from = <T>(select: (loaded: Administration) => T): Observable<T> => loaded$.pipe(map(select));
+  return {
+    ...methodsOf(loaded$, 'version', 'health', 'livez', 'readyz', 'metrics', 'metricsText', 'call'),
+    auth: methodsOf(
+      from(({ auth }) => auth),
+      ...(['enable', 'disable', 'status', 'authenticate'] as const),
+      ...(['userAdd', 'userGet', 'userList', 'userDelete', 'userChangePassword', 'userGrantRole', 'userRevokeRole'] as const),
+      ...(['roleAdd', 'roleGet', 'roleList', 'roleDelete', 'roleGrantPermission', 'roleRevokePermission'] as const),
+    ),
+    cluster: methodsOf(
+      from(({ cluster }) => cluster),
+      ...(['memberAdd', 'memberRemove', 'memberUpdate', 'memberList', 'memberPromote'] as const),
+    ),
+    maintenance: methodsOf(
+      from(({ maintenance }) => maintenance),
+      ...(['alarms', 'alarmActivate', 'alarmDeactivate', 'status', 'defragment', 'hash', 'hashKv', 'snapshot'] as const),
+      ...(['moveLeader', 'downgrade'] as const),
+    ),
+  };
+};
+
+/**
+ * Creates methods of the same names as those of an object that is loaded first. They all return Observables, and load
+ * the object on subscription. The arguments are copies already: the client makes them.
+ */
+function methodsOf<T extends object, K extends keyof T>(loaded$: Observable<T>, ...names: readonly (K & Returning<T>)[]): Pick<T, K> {
+  const methods = names.map((name) => [
+    name,
+    (...args: readonly unknown[]): Observable<unknown> =>
+      handOver(loaded$, (loaded): Observable<unknown> =>
+        Reflect.apply(loaded[name] as (...given: unknown[]) => Observable<unknown>, undefined, args),
+      ),
+  ]);
+  // Each method passes on what it is given, and what it gets: it has the type of the other.
+  return Object.fromEntries(methods) as Pick<T, K>;
+}
+
+/** The names of the methods that return an Observable. */
+type Returning<T> = { [K in keyof T]: T[K] extends (...args: never) => Observable<unknown> ? K : never }[keyof T];
+
+const chunkedStream: Parts['chunkedStream'] = (...given) => handOver(module$, ({ parts }) => parts.chunkedStream(...given));
+
+/** The parts, which load themselves on subscription. */
+export const lazyParts: Parts = { holding, administration, chunkedStream };

@@ -1,0 +1,34 @@
+import type { InvalidValueError } from '../errors/index.js';
+import { checkArgument, checkName, checkOptions, FUNCTION, type OptionKinds, wholeNumber } from '../model/validate.js';
+
+/** The options of `services`, for entries that are no endpoints. */
+export interface ServicesOptions {
+  /** Called for each entry that is not a valid endpoint. The entry is left out in any case. */
+  readonly onInvalid?: (error: InvalidValueError) => void;
+}
+
+const SERVICES: OptionKinds<ServicesOptions> = { onInvalid: FUNCTION };
+
+/** The txn that begins a round compares the key of each member, and one more; etcd accepts 128 compares. */
+const MAX_MEMBERS = 127;
+
+/**
+ * The checks of methods that return an object, and so throw at once. They are apart from these methods, because a
+ * browser makes the checks before it has loaded the methods.
+ *
+ * @throws EtcdError `InvalidArgument`
+ */
+export const checked = {
+  election: (name: string): void => checkName('an election', name),
+  barrier: (name: string): void => checkName('a barrier', name),
+  doubleBarrier: (name: string, count: number): void => {
+    checkName('a double barrier', name);
+    checkArgument('doubleBarrier', 'count', count, wholeNumber(1, MAX_MEMBERS));
+  },
+  queue: (name: string): void => checkName('a queue', name),
+  priorityQueue: (name: string): void => checkName('a priority queue', name),
+  services: (target: string, options: ServicesOptions): ServicesOptions => {
+    checkName('a service', target);
+    return checkOptions('services', options, SERVICES);
+  },
+};

@@ -49,7 +49,7 @@ const AROUND = {
 
 const isUsed = (code: string, name: string): boolean => new RegExp(`(?<![.\\w$])${name}(?![\\w$])`).test(code);
 const isDeclared = (code: string, name: string): boolean =>
-  new RegExp(`^import [^;]*?\\b${name}\\b[^;]*? from|\\b(?:const|let|function|class) ${name}\\b`, 'ms').test(code);
+  new RegExp(`^import [^;]*?\\b${name}\\b[^;]*? from|\\b(?:const|let|function|class) (?:{[^}]*\\b)?${name}\\b`, 'ms').test(code);
 
 /** On one line before the block, so that the line numbers of the compiler stay right but for this one. */
 function preludeOf(code: string): string {

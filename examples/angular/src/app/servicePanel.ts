@@ -1,7 +1,21 @@
 import { Component, computed, DestroyRef, inject, signal } from '@angular/core';
 import { injectEtcd, liveSignal } from 'rxetcd/angular';
+import { isRight } from 'fp-ts/Either';
+import * as t from 'io-ts';
+import type { KeyValue } from 'rxetcd';
 import type { Subscription } from 'rxjs';
 import { LeaseText } from './leaseText';
+
+const PREFIX = 'services/';
+/** The JSON that `services` and the resolver of gRPC write. */
+const Registered = t.type({ Addr: t.string });
+
+/** Returns what the page shows of an entry. A value that no registry wrote is shown as it is. */
+function rowOf(kv: KeyValue) {
+  const registered = kv.json(Registered);
+  const address = isRight(registered) ? registered.right.Addr : kv.value;
+  return { key: kv.key, name: kv.key.slice(PREFIX.length), address, lease: kv.lease };
+}
 
 /** Lists the services and their leases as they come and go. The page can register as one of them. */
 @Component({
@@ -14,7 +28,7 @@ import { LeaseText } from './leaseText';
       <ul>
         @for (service of list(); track service.key) {
           <li>
-            <strong>{{ service.name }}</strong> {{ service.value }} <app-lease [lease]="service.lease" />
+            <strong>{{ service.name }}</strong> {{ service.address }} <app-lease [lease]="service.lease" />
           </li>
         } @empty {
           <li>none</li>
@@ -29,15 +43,8 @@ import { LeaseText } from './leaseText';
 })
 export class ServicePanel {
   private readonly etcd = injectEtcd();
-  protected readonly services = liveSignal({ prefix: 'services/' });
-  protected readonly list = computed(() =>
-    [...(this.services().value?.values() ?? [])].map(({ key, value, lease }) => ({
-      key,
-      name: key.slice('services/'.length),
-      value,
-      lease,
-    })),
-  );
+  protected readonly services = liveSignal({ prefix: PREFIX });
+  protected readonly list = computed(() => [...(this.services().value?.values() ?? [])].map(rowOf));
   protected readonly registration = signal<Subscription | undefined>(undefined);
   protected readonly problem = signal<string | undefined>(undefined);
 

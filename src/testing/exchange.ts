@@ -1,6 +1,6 @@
 import { asyncScheduler, Subscription } from 'rxjs';
 import type { Rpc } from '../codec/descriptors.js';
-import { codeOf, EtcdError, type ErrorDetails, messageOf, type Reason, SERVER_REASONS, serverError } from '../errors/index.js';
+import { codeOf, EtcdError, isEtcdError, type ErrorDetails, messageOf, type Reason, SERVER_REASONS, serverError } from '../errors/index.js';
 import type { Destination } from '../transport/wire.js';
 import type { Fault, Member, Network, RecordedCall } from './network.js';
 import type { CallContext, CallObserver, ServerCall } from './store/index.js';
@@ -151,8 +151,14 @@ export class Exchange<A> implements CallObserver<A> {
     this.isDropping ||= fault?.type === 'drop';
     if (member.isIsolated && needsQuorum(this.options.rpc, request)) return this.refuseWithoutQuorum();
     this.network.serve(() => {
-      const opened = (this.call ??= this.open(member));
-      opened.send(body);
+      try {
+        const opened = (this.call ??= this.open(member));
+        opened.send(body);
+      } catch (error) {
+        // The server does not have the RPC.
+        if (!isEtcdError(error)) throw error;
+        this.error(error);
+      }
     });
   }
 

@@ -78,7 +78,8 @@ export class Member {
   constructor(
     readonly endpoint: string,
     private readonly store: EtcdStore,
-    private readonly name: string,
+    /** Its name in the store. */
+    readonly name: string,
   ) {}
 
   get id(): MemberId | undefined {
@@ -96,7 +97,8 @@ export class Member {
  * which it was sent, and has the faults that a test wants.
  */
 export class Network {
-  readonly members: readonly Member[];
+  /** The members by their endpoints. A test may add further endpoints of a member, which have separate faults. */
+  readonly members: Member[];
   readonly calls: RecordedCall[] = [];
   readonly watches = new OpenWatches();
   private readonly faults: { readonly match: CallMatch | undefined; readonly fault: Fault }[] = [];
@@ -109,7 +111,7 @@ export class Network {
     readonly store: EtcdStore,
     private readonly latencyMs: number,
   ) {
-    this.members = store.members.map(({ name }, index) => new Member(`http://etcd-${index + 1}:2379`, store, name));
+    this.members = store.members.flatMap(({ name, clientUrls }) => clientUrls.map((url) => new Member(url, store, name)));
   }
 
   /** Returns the member at an endpoint, if it accepts a connection. */

@@ -28,6 +28,7 @@ export class Auth {
   constructor(
     private readonly traits: Traits,
     now: () => number,
+    private readonly jwt: boolean,
   ) {
     this.tokens = new Tokens(now);
   }
@@ -61,7 +62,7 @@ export class Auth {
     if (!this.on) throw refusal('AuthNotEnabled');
     const user = this.users.get(name);
     if (user?.password === undefined || user.password !== password) throw refusal('AuthFailed');
-    return this.tokens.create(name);
+    return this.tokens.create(name, this.changes);
   }
 
   /** Returns what the client with a token may do. */
@@ -71,8 +72,15 @@ export class Auth {
     }
     const known = (): string | undefined => {
       if (token === undefined) return undefined;
-      const user = this.tokens.use(token);
-      if (user === undefined) throw refusal('InvalidAuthToken');
+      const found = this.tokens.use(token);
+      if (found === undefined) throw refusal('InvalidAuthToken');
+      return found.user;
+    };
+    /** A token of the kind JWT says itself how old it is. */
+    const current = (): string | undefined => {
+      const user = known();
+      const isOld = this.jwt && token !== undefined && (this.tokens.use(token)?.revision ?? 0) < this.changes;
+      if (isOld) throw refusal('AuthOldRevision');
       return user;
     };
     return {
@@ -83,8 +91,8 @@ export class Auth {
       identified: () => {
         if (known() === undefined) throw refusal('UserEmpty');
       },
-      read: (span) => this.check(known(), span, 'READ'),
-      write: (span) => this.check(known(), span, 'WRITE'),
+      read: (span) => this.check(current(), span, 'READ'),
+      write: (span) => this.check(current(), span, 'WRITE'),
       admin: () => {
         const user = known();
         if (user === undefined) throw refusal('UserEmpty');

@@ -13,15 +13,18 @@ export class Cluster {
   private leading: MemberId;
   private lastId: bigint;
 
-  /** @param generation the number of clusters before this one, which have other ids */
-  constructor(members: number, generation: number) {
+  /**
+   * @param generation the number of clusters before this one, which have other ids
+   * @param endpoints the URLs of the members for clients
+   */
+  constructor(members: number, generation: number, endpoints: readonly string[] = []) {
     this.id = (14_841_639_068_965_178_418n - BigInt(generation)).toString() as ClusterId;
     this.lastId = 10_276_657_743_932_975_437n + BigInt(generation) * 1_000n;
     this.list = Array.from({ length: members }, (_, index) => ({
       id: this.newId(),
       name: members === 1 ? 'default' : `member-${index + 1}`,
       peerUrls: [`http://127.0.0.1:${2380 + index * 10}`],
-      clientUrls: [`http://127.0.0.1:${2379 + index * 10}`],
+      clientUrls: [endpoints[index] ?? `http://etcd-${index + 1}:2379`],
       isLearner: false,
     }));
     this.leading = this.list[0]?.id ?? ('0' as MemberId);

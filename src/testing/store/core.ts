@@ -7,6 +7,13 @@ import type { StoreVersion, Traits } from './traits.js';
 import type { Writer } from './writer.js';
 import type { Watches } from './watches.js';
 
+/** The limits of requests. */
+export interface Limits {
+  /** The most operations of a txn, and the most compares. */
+  readonly maxTxnOps: number;
+  readonly maxRequestBytes: number;
+}
+
 /** The parts of the store that the services share. */
 export interface Core {
   readonly version: StoreVersion;
@@ -18,6 +25,7 @@ export interface Core {
   readonly auth: Auth;
   readonly cluster: Cluster;
   readonly space: Space;
+  readonly limits: Limits;
   /** Returns the time in milliseconds. */
   readonly now: () => number;
 }

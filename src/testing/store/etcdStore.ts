@@ -10,8 +10,16 @@ export interface StoreOptions {
   readonly now: () => number;
   /** The size in bytes above which writes fail with `NoSpace`; by default 2 GiB. */
   readonly quotaBytes?: number;
+  /** The most operations of a txn, and the most compares; by default 128. */
+  readonly maxTxnOps?: number;
+  /** The most bytes of a request; by default 1.5 MiB. */
+  readonly maxRequestBytes?: number;
+  /** Whether tokens are those of `--auth-token jwt`, which any change of users or roles makes useless. */
+  readonly jwt?: boolean;
   /** The number of members of the cluster, by default 1. They share one state, and the first one leads. */
   readonly members?: number;
+  /** The URLs of the members for clients, by default `http://etcd-1:2379` and so on. */
+  readonly endpoints?: readonly string[];
 }
 
 /** The origin of a request. */
@@ -53,6 +61,8 @@ export interface ServerCall {
 export interface StoreMember {
   readonly id: MemberId;
   readonly name: string;
+  readonly clientUrls: readonly string[];
+  readonly peerUrls: readonly string[];
 }
 
 /** A response to a plain GET. */
@@ -75,6 +85,8 @@ export interface EtcdStore {
   readonly members: readonly StoreMember[];
   /** The current revision. */
   readonly revision: number;
+  /** The oldest revision that can be read; -1 before the first compaction. */
+  readonly compactRevision: number;
 
   /**
    * Carries out a call that responds once and at once.

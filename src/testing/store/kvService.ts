@@ -21,13 +21,14 @@ import { checkKey, checkPutForm, checkTxnForm } from './requestChecks.js';
 import { refusal } from './refusal.js';
 import type { DeleteRange, Put } from './writer.js';
 
-/** The longest request, in bytes. */
-const MAX_REQUEST_BYTES = 1.5 * 2 ** 20;
 /** The bytes that etcd counts for a put, beside its key and value. */
 const PUT_OVERHEAD = 256;
 
 /** Makes the RPCs for keys. */
-export function kvService({ mvcc, writer, leases, space, traits }: Core): Readonly<Record<string, Endpoint>> {
+export function kvService({ mvcc, writer, leases, space, traits, limits }: Core): Readonly<Record<string, Endpoint>> {
+  const checkSize = (bytes: number): void => {
+    if (bytes > limits.maxRequestBytes) throw refusal('RequestTooLarge');
+  };
   /** The rights that a put needs include those of all keys of its lease. */
   const mayPut = (access: Access, { key, lease, prevKv }: Put): void => {
     const span = keySpan(keyOf(key));
@@ -53,6 +54,7 @@ export function kvService({ mvcc, writer, leases, space, traits }: Core): Readon
     '/kv/range': unary(RangeRequest, RangeResponse, (request, { header, access }) => {
       checkKey(request.key);
       access().read(spanOf(request));
+      space.checkCorrupt();
       const result = readRange(mvcc, request);
       return { header: header(), ...result };
     }),
@@ -73,12 +75,13 @@ export function kvService({ mvcc, writer, leases, space, traits }: Core): Readon
     '/kv/deleterange': unary(DeleteRangeRequest, DeleteRangeResponse, (request, { header, access }) => {
       checkKey(request.key);
       mayDelete(access(), request);
+      space.checkCorrupt();
       const deleted = mvcc.transaction(() => writer.delete(spanOf(request)));
       return { header: header(), deleted: deleted.length, prevKvs: request.prevKv ? deleted : [] };
     }),
 
     '/kv/txn': unary(TxnRequest, TxnResponse, (request, { header, access }) => {
-      checkTxnForm(request);
+      checkTxnForm(request, limits.maxTxnOps);
       checkSize(txnSum(request, putSize));
       access().known();
       space.reserve(Math.max(costOf(request.success), costOf(request.failure)));
@@ -90,6 +93,7 @@ export function kvService({ mvcc, writer, leases, space, traits }: Core): Readon
     '/kv/compaction': unary(CompactionRequest, CompactionResponse, ({ revision }, { header, access }) => {
       if (traits.needsUser) access().admin();
       else access().known();
+      space.checkCorrupt();
       mvcc.compact(revision);
       return { header: header() };
     }),
@@ -108,7 +112,3 @@ const txnSum = ({ success, failure }: TxnRequestOut, of: (put: Put) => number): 
   );
 
 const costOf = (ops: readonly RequestOpOut[]): number => txnSum({ compare: [], success: ops, failure: [] }, putCost);
-
-function checkSize(bytes: number): void {
-  if (bytes > MAX_REQUEST_BYTES) throw refusal('RequestTooLarge');
-}

@@ -24,6 +24,7 @@ export function leaseService({ leases, space, now, version, traits }: Core): Rea
   const revoke = unary(LeaseRevokeRequest, HeaderOnly, ({ id }, { header, access }) => {
     check(access());
     for (const key of leases.get(id)?.keys ?? []) access().write(keySpan(key));
+    space.checkCorrupt();
     leases.revoke(id);
     return { header: header() };
   });

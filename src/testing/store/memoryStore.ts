@@ -5,7 +5,7 @@ import { Auth } from './auth.js';
 import { authService } from './authService.js';
 import { Cluster } from './cluster.js';
 import { clusterService } from './clusterService.js';
-import type { Core } from './core.js';
+import type { Core, Limits } from './core.js';
 import { electionService } from './electionService.js';
 import type { Endpoint, Session } from './endpoint.js';
 import type { CallContext, CallObserver, EtcdStore, ServerCall, StoreMember, StoreOptions, StoreResponse } from './etcdStore.js';
@@ -53,6 +53,10 @@ class MemoryStore implements EtcdStore {
 
   get revision(): number {
     return this.core.mvcc.revision;
+  }
+
+  get compactRevision(): number {
+    return this.core.mvcc.compactRevision;
   }
 
   call<A>(rpc: Rpc<never, A>, body: string, context: CallContext = {}): A {
@@ -164,15 +168,33 @@ class MemoryStore implements EtcdStore {
   }
 }
 
-function createCore({ version: wanted = '3.5', now, quotaBytes, members = 1 }: StoreOptions, generation: number): Core {
+/** The limits that etcd has by default. */
+const LIMITS: Limits = { maxTxnOps: 128, maxRequestBytes: 1.5 * 2 ** 20 };
+
+function createCore(
+  { version: wanted = '3.5', now, quotaBytes, members = 1, endpoints, jwt = false, ...limits }: StoreOptions,
+  generation: number,
+): Core {
   const version = storeVersion(wanted);
   const traits = traitsOf(version);
   const watches = new Watches();
   const mvcc = new Mvcc((changes) => watches.publish(changes), traits.keepsTombstones);
   const leases = new Leases(mvcc, now);
-  const cluster = new Cluster(members, generation);
+  const cluster = new Cluster(members, generation, endpoints);
   const space = new Space(mvcc, quotaBytes, () => cluster.leader);
-  return { version, traits, mvcc, leases, writer: new Writer(mvcc, leases), watches, auth: new Auth(traits, now), cluster, space, now };
+  return {
+    version,
+    traits,
+    mvcc,
+    leases,
+    writer: new Writer(mvcc, leases),
+    watches,
+    auth: new Auth(traits, now, jwt),
+    cluster,
+    space,
+    limits: { ...LIMITS, ...limits },
+    now,
+  };
 }
 
 const endpointsOf = (core: Core): ReadonlyMap<string, Endpoint> =>

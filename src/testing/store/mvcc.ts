@@ -38,6 +38,7 @@ export class Mvcc {
   private pending: Change[] = [];
   /** The size of all versions in bytes. */
   private used = 0;
+  private putCount = 0;
 
   /**
    * @param onCommit called with the changes of each transaction that has any
@@ -56,6 +57,11 @@ export class Mvcc {
   /** The oldest revision that can be read; -1 before the first compaction. */
   get compactRevision(): number {
     return this.compacted;
+  }
+
+  /** The number of puts, whether or not their keys still exist. */
+  get puts(): number {
+    return this.putCount;
   }
 
   get usedBytes(): number {
@@ -83,6 +89,7 @@ export class Mvcc {
     const { createRevision, version } = before ?? { createRevision: modRevision, version: 0 };
     const kv = new KeyValue({ key64: history.key64, value64, createRevision, modRevision, version: version + 1, lease });
     this.append(history, { type: 'put', kv, revision: modRevision });
+    this.putCount += 1;
   }
 
   /** Deletes the keys of a span within a transaction, and returns them as they were. */

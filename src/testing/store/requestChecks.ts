@@ -3,9 +3,6 @@ import { contains, type Key, type KeySpan, keyOf, spanOf } from './keys.js';
 import { refusal } from './refusal.js';
 import type { Put } from './writer.js';
 
-/** The most operations of a txn, and the most compares. */
-const MAX_OPS = 128;
-
 /** Checks a put by itself. */
 export function checkPutForm({ key, value, lease, ignoreValue, ignoreLease }: Put): void {
   checkKey(key);
@@ -19,8 +16,8 @@ export function checkKey(key: Uint8Array): void {
 }
 
 /** Checks a txn by itself, before the store is looked at. */
-export function checkTxnForm(request: TxnRequestOut): void {
-  checkOps(request, MAX_OPS);
+export function checkTxnForm(request: TxnRequestOut, maxOps: number): void {
+  checkOps(request, maxOps);
   writesOf(request.success);
   writesOf(request.failure);
 }

@@ -53,12 +53,17 @@ function checks({ space, version }: Core, path: string, isVerbose: boolean): Sto
 
 /** The metrics that a client may depend on, in the text format of Prometheus. */
 function metrics({ cluster, space, version, mvcc, watches }: Core): string {
-  const gauge = (name: string, help: string, value: number, labels = ''): string =>
-    `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name}${labels} ${value}\n`;
+  const metric = (type: string, name: string, help: string, value: number, labels = ''): string =>
+    `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name}${labels} ${value}\n`;
+  const gauge = (name: string, help: string, value: number, labels?: string): string => metric('gauge', name, help, value, labels);
+  const counter = (name: string, help: string, value: number): string => metric('counter', name, help, value);
   return [
     gauge('etcd_mvcc_db_total_size_in_bytes', 'Total size of the underlying database physically allocated in bytes.', space.size),
     gauge('etcd_mvcc_db_total_size_in_use_in_bytes', 'Total size of the underlying database logically in use in bytes.', space.inUse),
     gauge('etcd_debugging_mvcc_current_revision', 'The current revision of store.', mvcc.revision),
+    counter(`etcd_${version.has('3.4') ? '' : 'debugging_'}mvcc_put_total`, 'Total number of puts seen by this member.', mvcc.puts),
+    counter('etcd_debugging_mvcc_events_total', 'Total number of events sent by this member.', watches.sent),
+    gauge('etcd_debugging_mvcc_watch_stream_total', 'Total number of watch streams.', watches.streamCount),
     gauge('etcd_debugging_mvcc_watcher_total', 'Total number of watchers.', watches.count),
     gauge('etcd_server_has_leader', 'Whether or not a leader exists. 1 is existence, 0 is not.', 1),
     gauge(

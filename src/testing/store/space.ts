@@ -41,8 +41,14 @@ export class Space {
     this.high = this.inUse;
   }
 
+  /** @throws Refusal while the alarm is on that data are corrupt */
+  checkCorrupt(): void {
+    if (this.alarms.some(({ alarm }) => alarm === 'CORRUPT')) throw refusal('Corrupt');
+  }
+
   /** @throws Refusal if there is no space for a write of some bytes, which raises the alarm */
   reserve(bytes: number): void {
+    this.checkCorrupt();
     if (bytes === 0) return;
     if (this.size + bytes >= this.quota) this.raise({ memberId: this.ownId(), alarm: 'NOSPACE' });
     if (this.alarms.some(({ alarm }) => alarm === 'NOSPACE')) throw refusal('NoSpace');

@@ -3,6 +3,8 @@ const TTL_MS = 300_000;
 
 interface Token {
   readonly user: string;
+  /** The revision of users and roles when it was created. */
+  readonly revision: number;
   expiry: number;
 }
 
@@ -13,19 +15,19 @@ export class Tokens {
 
   constructor(private readonly now: () => number) {}
 
-  create(user: string): string {
+  create(user: string, revision: number): string {
     this.last += 1;
     const text = `memory${String(this.last).padStart(10, '0')}.${this.last}`;
-    this.byText.set(text, { user, expiry: this.now() + TTL_MS });
+    this.byText.set(text, { user, revision, expiry: this.now() + TTL_MS });
     return text;
   }
 
-  /** Returns the user of a token, whose time then begins again. */
-  use(text: string): string | undefined {
+  /** Returns a token, whose time then begins again; undefined if it is not valid. */
+  use(text: string): Pick<Token, 'user' | 'revision'> | undefined {
     const token = this.byText.get(text);
     if (token === undefined || token.expiry <= this.now()) return undefined;
     token.expiry = this.now() + TTL_MS;
-    return token.user;
+    return token;
   }
 
   /** Removes the tokens of a user. */

@@ -38,6 +38,10 @@ interface Watch extends Listener {
 export class Watches {
   readonly index = new WatchIndex<Listener>();
   private readonly streams = new Set<WatchStream>();
+  /** The watches of the services for locks and elections. */
+  private readonly listeners = new Set<Listener>();
+  /** The number of events that were sent to watches. */
+  sent = 0;
 
   /** Delivers the changes of a transaction. */
   publish(changes: readonly Change[]): void {
@@ -57,14 +61,21 @@ export class Watches {
   listen(span: KeySpan, notify: Listener['notify']): () => void {
     const listener: Listener = { span, from: 0, notify };
     this.index.add(listener);
-    return () => this.index.delete(listener);
+    this.listeners.add(listener);
+    return () => {
+      if (this.listeners.delete(listener)) this.index.delete(listener);
+    };
   }
 
-  /** The number of watches of all streams. */
+  /** The number of watches of all streams and services. */
   get count(): number {
-    let count = 0;
+    let count = this.listeners.size;
     for (const stream of this.streams) count += stream.size;
     return count;
+  }
+
+  get streamCount(): number {
+    return this.streams.size;
   }
 
   add(stream: WatchStream): void {
@@ -124,6 +135,7 @@ export class WatchStream {
     const wanted = events.filter(({ type }) => !filters.includes(type === 'put' ? 'NOPUT' : 'NODELETE'));
     if (wanted.length === 0) return;
     watch.active = true;
+    this.all.sent += wanted.length;
     this.sendEvents(watch, prevKv ? wanted.map((event) => this.withPrevKv(event)) : wanted);
   }
 

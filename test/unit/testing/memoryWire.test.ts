@@ -178,6 +178,16 @@ describe('the wire to an etcd in memory keeps the contract of Wire', () => {
     expect(response.error()).toMatchObject({ rpc: 'GET /nothing', endpoint: origin });
   });
 
+  test('fails a call of an RPC that the server does not have', async () => {
+    const { wire, origin, callTo } = setUp();
+    const path = '/kv/nothing';
+    expect(await rejection(firstValueFrom(wire.unary({ ...kvRpcs.range, path }, { key: 'a' })(callTo())))).toMatchObject({
+      reason: 'UnknownMethod',
+    });
+    const stream = wire.stream({ ...watchRpcs.watch, path }, { createRequest: { key: 'a' } })({ to: at(origin) });
+    expect(await rejection(firstValueFrom(stream))).toMatchObject({ reason: 'UnknownMethod', endpoint: origin });
+  });
+
   test('opens a stream, sends requests on it, delivers responses later, and fails when it breaks', async () => {
     const { wire, server, origin } = setUp();
     const events: string[] = [];

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { authRpcs } from '../../../src/codec/auth.js';
 import { electionRpcs, lockRpcs } from '../../../src/codec/concurrency.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../src/codec/lease.js';
@@ -7,6 +8,7 @@ import { type AnswerOf, requestText, type Rpc } from '../../../src/codec/descrip
 import { watchRpcs } from '../../../src/codec/watch.js';
 import { leaseId } from '../../../src/model/ids.js';
 import { createStore, type StoreOptions } from '../../../src/testing/store/index.js';
+import { failure } from '../transport/support.js';
 
 /** A store with a clock that the test moves. */
 function setUp(options: Partial<StoreOptions> = {}) {
@@ -210,4 +212,40 @@ test('the metrics count the watches that are open', () => {
   expect(counted()).toBe('2');
   watched.cancel();
   expect(counted()).toBe('0');
+});
+
+describe('the settings of a server', () => {
+  test('limit the operations of a txn, and the bytes of a request', () => {
+    const { call } = setUp({ maxTxnOps: 2, maxRequestBytes: 100 });
+    const puts = (count: number) => Array.from({ length: count }, (_, index) => ({ requestPut: { key: `k${index}`, value: '' } }));
+    expect(call(kvRpcs.txn, { success: puts(2) }).responses).toHaveLength(2);
+    expect(failure(() => call(kvRpcs.txn, { success: puts(3) }))).toMatchObject({ reason: 'TooManyOps' });
+    expect(failure(() => call(kvRpcs.put, { key: 'a', value: 'x'.repeat(100) }))).toMatchObject({ reason: 'RequestTooLarge' });
+  });
+
+  test('of JWT make an old token useless once users or roles have changed', () => {
+    const { store, call } = setUp({ jwt: true });
+    call(authRpcs.userAdd, { name: 'root', password: 'r' });
+    call(authRpcs.roleAdd, { name: 'root' });
+    call(authRpcs.userGrantRole, { user: 'root', role: 'root' });
+    call(authRpcs.enable, {});
+    const { token } = call(authRpcs.authenticate, { name: 'root', password: 'r' });
+    const get = () => store.call(kvRpcs.get, requestText(kvRpcs.get, { key: 'a' }), { token });
+    expect(get()).toBeUndefined();
+    store.call(authRpcs.roleAdd, requestText(authRpcs.roleAdd, { name: 'another' }), { token });
+    expect(failure(get)).toMatchObject({ reason: 'AuthOldRevision', code: 'InvalidArgument' });
+  });
+
+  test('refuse reads and writes while the alarm is on that data are corrupt', () => {
+    const { call } = setUp();
+    call(maintenanceRpcs.alarm, { action: 'ACTIVATE', alarm: 'CORRUPT' });
+    for (const refused of [
+      () => call(kvRpcs.put, { key: 'a', value: '' }),
+      () => call(kvRpcs.range, { key: 'a' }),
+      () => call(kvRpcs.deleteRange, { key: 'a' }),
+    ])
+      expect(failure(refused)).toMatchObject({ reason: 'Corrupt', code: 'DataLoss' });
+    call(maintenanceRpcs.alarm, { action: 'DEACTIVATE', alarm: 'CORRUPT' });
+    expect(call(kvRpcs.range, { key: 'a' }).count).toBe(0);
+  });
 });

@@ -1,11 +1,15 @@
 const { availableParallelism } = require('node:os');
 
+/** Whether the tests run on the etcd in memory: `ETCD=memory`. */
+const inMemory = process.env.ETCD === 'memory';
+
 /** Tests run as CommonJS through swc; ESM is proven on the packed package (`npm run check:package`). */
 module.exports = {
   rootDir: __dirname,
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
-  testEnvironment: 'node',
+  // In memory, some tests cannot run; the environment has their list.
+  testEnvironment: inMemory ? '<rootDir>/test/support/memory/environment.cjs' : 'node',
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
@@ -16,7 +20,7 @@ module.exports = {
   },
   transformIgnorePatterns: ['/node_modules/(?!@angular/)'],
   moduleNameMapper: {
-    '^rxetcd$': '<rootDir>/src/index.ts',
+    '^rxetcd$': inMemory ? '<rootDir>/test/support/memory/rxetcd.ts' : '<rootDir>/src/index.ts',
     '^rxetcd/operators$': '<rootDir>/operators/index.ts',
     '^rxetcd/testing$': '<rootDir>/src/testing/index.ts',
     '^rxetcd/angular$': '<rootDir>/src/angular/index.ts',

@@ -28,7 +28,7 @@ const sent = (): string[] =>
 const warmUp = (client = etcd) => only(forkJoin(gets(2, client)));
 /** What is sent by `run`. */
 async function sentBy(run: () => Promise<unknown>): Promise<string[]> {
-  proxy.calls.length = 0;
+  proxy.forget();
   await run();
   return sent();
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { put, toText, type KeyValue, type LiveUpdate, type Range } from 'rxetcd';
-import { defer, EMPTY, firstValueFrom, from, lastValueFrom, mergeMap, of, repeat } from 'rxjs';
+import { defer, EMPTY, firstValueFrom, from, lastValueFrom, mergeMap, repeat, timer } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
 import { failureWith, only } from './support/outcomes.js';
 import { contents, last, shown, updated, watching, type Seen } from './support/watching.js';
@@ -26,7 +26,7 @@ function write(prefix: string, writer: number, going: () => boolean): Promise<un
   };
   let index = 0;
   // Between two writes: one that is cut off may yet be carried out, after what is meant to be the last.
-  return lastValueFrom(defer(() => change(index++)).pipe(repeat({ delay: () => (going() ? of(undefined) : EMPTY) })));
+  return lastValueFrom(defer(() => change(index++)).pipe(repeat({ delay: () => (going() ? timer(1) : EMPTY) })));
 }
 
 describe('live', () => {

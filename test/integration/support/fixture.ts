@@ -1,7 +1,5 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { createClient, type Client, type ClientOptions } from 'rxetcd';
-import type { TestServer } from 'rxetcd/testing';
-import { inMemory, type MemoryCluster, startMemory } from './memory.js';
 import { isAtLeast, parseVersion } from '../../../src/transport/endpoints/version.js';
 import {
   startCluster,
@@ -32,20 +30,14 @@ export interface Fixture {
 /** A server for all tests of a file: started before them, stopped after them. */
 export function withEtcd(options: EtcdOptions = {}): Fixture {
   let started: EtcdServer | undefined;
-  let memory: MemoryCluster | undefined;
   const server = (): EtcdServer => started ?? never();
-  const clients = new Clients(
-    () => [server().endpoint],
-    () => memory?.server,
-  );
+  const clients = new Clients(() => [server().endpoint]);
   beforeAll(async () => {
-    if (inMemory) memory = startMemory(options);
-    started = memory?.members[0] ?? (await startEtcd(options));
+    started = await startEtcd(options);
   });
   afterAll(async () => {
     await clients.close();
     await started?.stop();
-    await memory?.server.close();
   });
   return {
     get server() {
@@ -67,21 +59,15 @@ export interface ClusterFixture extends Fixture {
 /** A cluster for all tests of a file; `server` is its first member. */
 export function withCluster(options: ClusterOptions): ClusterFixture {
   let cluster: EtcdCluster | undefined;
-  let memory: MemoryCluster | undefined;
-  const members = (): readonly EtcdServer[] => memory?.members ?? cluster?.members ?? never();
+  const members = (): readonly EtcdServer[] => cluster?.members ?? never();
   const server = (): EtcdServer => members()[0] ?? never();
-  const clients = new Clients(
-    () => members().map(({ endpoint }) => endpoint),
-    () => memory?.server,
-  );
+  const clients = new Clients(() => members().map(({ endpoint }) => endpoint));
   beforeAll(async () => {
-    if (inMemory) memory = startMemory(options, options.size ?? 3);
-    else cluster = await startCluster(options);
+    cluster = await startCluster(options);
   });
   afterAll(async () => {
     await clients.close();
     await cluster?.stop();
-    await memory?.server.close();
   });
   return {
     get members() {
@@ -103,19 +89,14 @@ class Clients {
   private readonly made: Client[] = [];
   private one: Client | undefined;
 
-  /** @param memory the server, if it is in memory */
-  constructor(
-    private readonly endpoints: () => readonly string[],
-    private readonly memory: () => TestServer | undefined,
-  ) {}
+  constructor(private readonly endpoints: () => readonly string[]) {}
 
   get first(): Client {
     return (this.one ??= this.make());
   }
 
   make(options: ClientOptions = {}): Client {
-    const all = { endpoints: this.endpoints(), ...options };
-    const client = this.memory()?.createClient(all) ?? createClient(all);
+    const client = createClient({ endpoints: this.endpoints(), ...options });
     this.made.push(client);
     return client;
   }

@@ -1,25 +1,16 @@
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import { inMemory } from '../../support/memory/mode.js';
+import type { CountingProxy, Passed } from '../../support/faultProxies/types.js';
 import { listenSomewhere } from '../../support/ports.js';
 
-/** What went through a {@link CountingProxy}. */
-export interface Passed {
-  readonly path: string;
-  readonly body: string;
-}
+export type { CountingProxy } from '../../support/faultProxies/types.js';
 
 /** Options of a client whose calls are counted: it sends no second one while the machine is busy. */
 export const UNHEDGED = { attemptTimeoutMs: 30_000 };
 
-/** Passes HTTP on to a server and writes down what. */
-export interface CountingProxy {
-  readonly endpoint: string;
-  /** The RPCs that went through, without the questions after the version. */
-  readonly calls: Passed[];
-  stop(): Promise<void>;
-}
-
 /** Starts a proxy before a server. */
 export async function startProxy(target: string): Promise<CountingProxy> {
+  if (inMemory) return (await import('../../support/memory/proxies.js')).memoryCountingProxy(target);
   const calls: Passed[] = [];
   const server = createServer((incoming, outgoing) => {
     void bodyOf(incoming).then((body) => {
@@ -31,6 +22,7 @@ export async function startProxy(target: string): Promise<CountingProxy> {
   return {
     endpoint: `http://127.0.0.1:${port}`,
     calls,
+    forget: () => void calls.splice(0),
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

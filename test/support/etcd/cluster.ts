@@ -4,6 +4,7 @@ import { findEtcd } from './find.js';
 import { startProcess, type Seat } from './processServer.js';
 import { retryPorts, uniqueName } from './server.js';
 import { startTogether } from './startTogether.js';
+import { inMemory } from '../memory/mode.js';
 import type { EtcdOptions, EtcdServer } from './types.js';
 
 export interface ClusterOptions extends Pick<EtcdOptions, 'version' | 'args' | 'env' | 'clientTls' | 'startTimeoutMs'> {
@@ -23,6 +24,10 @@ type Start = (seat: Seat, signal: AbortSignal) => Promise<EtcdServer>;
 /** Several real members that know each other; ready when all see a leader. */
 export async function startCluster(options: ClusterOptions = {}): Promise<EtcdCluster> {
   const { size = 3, ...common } = options;
+  if (inMemory) {
+    const members = (await import('../memory/servers.js')).startMemory(common, size);
+    return toCluster(members, members[0]?.version ?? '', async () => undefined);
+  }
   const source = await findEtcd({ version: options.version, own: true });
   if (source.kind === 'external') throw new Error('a cluster is always our own');
   if (source.kind === 'binary') {

@@ -6,6 +6,7 @@ import { findEtcd } from './find.js';
 import { LaunchError } from './launch.js';
 import { startProcess } from './processServer.js';
 import type { EtcdOptions, EtcdServer } from './types.js';
+import { inMemory } from '../memory/mode.js';
 
 /** A name that no other etcd has: the proof, later, that the one which answers is ours. */
 export function uniqueName(): string {
@@ -40,6 +41,7 @@ export async function retryPorts<T>(start: () => Promise<T>, attempts = 5): Prom
  * await server.stop();
  */
 export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> {
+  if (inMemory) return (await import('../memory/servers.js')).startMemoryEtcd(options);
   const source = await findEtcd({ version: options.version, own: needsOwn(options) });
   if (source.kind === 'external') return externalServer(source);
   const name = options.name ?? uniqueName();

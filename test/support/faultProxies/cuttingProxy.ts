@@ -1,24 +1,14 @@
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { inMemory } from '../memory/mode.js';
 import { listen, listenSomewhere } from '../ports.js';
+import type { CuttingProxy } from './types.js';
 
-/** Stands between a client and a server, and loses the answers of calls. */
-export interface CuttingProxy {
-  readonly endpoint: string;
-  /** Loses the answer of the next call of each kind (by its path), and cuts the connections that are open. The server has carried the calls out. */
-  cutEach(): void;
-  /** The paths of which an answer was lost since the last {@link cutEach}. */
-  readonly cuts: ReadonlySet<string>;
-  /** Calls that came, lost ones included. */
-  readonly calls: number;
-  /** Ends every connection and refuses new ones, until {@link accept}. */
-  refuse(): Promise<void>;
-  accept(): Promise<void>;
-  close(): Promise<void>;
-}
+export type { CuttingProxy } from './types.js';
 
 /** A proxy before a server, on a port of its own. */
 export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
+  if (inMemory) return (await import('../memory/proxies.js')).memoryCuttingProxy(target);
   const { hostname, port: targetPort } = new URL(target);
   const sockets = new Set<Socket>();
   let cutting = false;

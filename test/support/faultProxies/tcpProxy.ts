@@ -1,28 +1,19 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { Lane, type Lanes } from './proxyDirection.js';
+import { inMemory } from '../memory/mode.js';
 import { listen, listenSomewhere } from '../ports.js';
 
-export { Lane, type Lanes } from './proxyDirection.js';
+import type { TcpProxy } from './types.js';
 
-/** Stands between a client and a server, and breaks things. */
-export interface TcpProxy extends Lanes {
-  readonly endpoint: string;
-  /** Connections that were made, and those that are open. */
-  readonly accepted: number;
-  readonly open: number;
-  /** Ends every connection, now. */
-  cut(): void;
-  /** Ends every connection and refuses new ones, until {@link accept}. */
-  refuse(): Promise<void>;
-  accept(): Promise<void>;
-  close(): Promise<void>;
-}
+export { Lane, type Lanes } from './proxyDirection.js';
+export type { TcpProxy } from './types.js';
 
 /** Which lanes a new connection takes; by default the proxy's own. */
 export type ChooseLanes = (client: Socket) => Promise<Lanes>;
 
 /** A proxy before a server, on a port of its own. */
 export async function startTcpProxy(target: string, choose?: ChooseLanes): Promise<TcpProxy> {
+  if (inMemory) return (await import('../memory/proxies.js')).memoryProxy(target);
   const { hostname, port: targetPort } = new URL(target);
   const sockets = new Set<Socket>();
   const clients = new Set<Socket>();

@@ -5,7 +5,7 @@ import { keyId, type KeyValue } from '../src/model/keyValue.js';
 import type { WatchEvent } from '../src/model/events.js';
 import { ITERABLE, KEY_VALUE } from './internal/validators.js';
 import type { WholeRevision } from './internal/revisionCursor.js';
-import { Snapshot } from '../src/util/collections.js';
+import { Snapshot } from '../src/model/immutableMapView.js';
 
 export interface FoldEventsOptions {
   /**

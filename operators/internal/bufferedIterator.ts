@@ -1,6 +1,6 @@
 import { Subject, takeUntil, type Observable } from 'rxjs';
 import { EtcdError } from '../../src/errors/index.js';
-import { Queue } from '../../src/util/collections.js';
+import { Queue } from '../../src/util/queue.js';
 
 /** The policy for a value that finds the buffer full. */
 export type OverflowPolicy = 'error' | 'dropOldest' | 'dropNewest';

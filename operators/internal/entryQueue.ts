@@ -1,5 +1,5 @@
 import type { Item, PutEntry } from './putEntry.js';
-import { Queue } from '../../src/util/collections.js';
+import { Queue } from '../../src/util/queue.js';
 
 /**
  * Holds the entries that wait to be written. At most one entry of a key may be taken or is in progress, and

@@ -2,7 +2,7 @@ import { fromBase64, textFromBase64, toBase64 } from './bytes.js';
 import type { Either } from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { InvalidValueError } from '../errors/index.js';
-import { validated } from './validate.js';
+import { jsonIn, validated } from './validate.js';
 import type { LeaseId } from './ids.js';
 import { isRight, left } from '../util/either.js';
 
@@ -88,13 +88,9 @@ export class KeyValue {
    * ```
    */
   json<A>(codec: Decoder<unknown, A>): Either<InvalidValueError, A> {
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(this.value);
-    } catch {
-      // The engine's message quotes the text, and a value may be a secret.
-      return left(new InvalidValueError(this.key, ['it is not JSON']));
-    }
+    const parsed = jsonIn(this.value);
+    // Without the engine's message, which quotes the text: a value may be a secret.
+    if (parsed === undefined) return left(new InvalidValueError(this.key, ['it is not JSON']));
     const read = validated(codec, parsed);
     return isRight(read) ? read : left(new InvalidValueError(this.key, read.left));
   }

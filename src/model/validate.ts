@@ -213,10 +213,17 @@ export function jsonOf(what: string, value: unknown): string {
  * @throws EtcdError `MalformedResponse`, without the engine's message, which quotes text that may be secret
  */
 export function parseJson(text: string, where: ErrorDetails): unknown {
+  const json = jsonIn(text);
+  if (json === undefined) throw new EtcdError('MalformedResponse', 'the answer is not JSON', where);
+  return json;
+}
+
+/** Parses JSON; returns undefined for any other text. */
+export function jsonIn(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new EtcdError('MalformedResponse', 'the answer is not JSON', where);
+    return undefined;
   }
 }
 

@@ -8,13 +8,11 @@ import {
   map,
   of,
   race,
-  retry,
   switchMap,
   take,
   tap,
   throwError,
   throwIfEmpty,
-  timer,
   type Observable,
 } from 'rxjs';
 import { Backoff, retryAfter } from '../util/retry.js';
@@ -180,12 +178,10 @@ class User {
       return defer(() => (this.#current === undefined ? this.fetch() : of(this.#current))).pipe(
         switchMap(({ username, password }) => ask(username, password)),
         tap(() => (this.known = true)),
-        retry({
-          delay: (failure: unknown, asks: number) => {
-            if (!hasReason(failure, 'AuthFailed') || asks > (this.known ? MOST_ASKS : 1)) return throwError(() => failure);
-            this.#current = undefined;
-            return asks === 1 ? of(undefined) : timer(backoff.next());
-          },
+        retryAfter((failure, asks) => {
+          if (!hasReason(failure, 'AuthFailed') || asks > (this.known ? MOST_ASKS : 1)) return undefined;
+          this.#current = undefined;
+          return asks === 1 ? 0 : backoff.next();
         }),
       );
     });

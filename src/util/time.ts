@@ -1,4 +1,4 @@
-import { Queue } from './collections.js';
+import { Queue } from './queue.js';
 import { asapScheduler, asyncScheduler, type Subscription } from 'rxjs';
 
 /** Reads the monotonic clock. A variable costs no more than a direct call. */

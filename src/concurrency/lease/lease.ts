@@ -1,4 +1,4 @@
-import { catchError, defer, EMPTY, finalize, type Observable, of, repeat, switchMap, takeUntil, tap, throwError, timer, map } from 'rxjs';
+import { catchError, concat, defer, EMPTY, finalize, map, type Observable, of, switchMap, takeUntil, tap, throwError } from 'rxjs';
 import type { LeaseService, LeaseRpcs } from '../../services/lease.js';
 import { type LeaseId, leaseId, leaseName } from '../../model/ids.js';
 import type { LeaseContext } from '../context.js';
@@ -6,7 +6,7 @@ import { type LeaseEvent, keepLease, type GrantedLease } from './leaseKeeper.js'
 import { hasReason, isEtcdError, EtcdError } from '../../errors/index.js';
 import { checkOptions, LEASE, oneOf, required, WHOLE, type OptionKinds } from '../../model/validate.js';
 import { untilClosed } from '../../util/rx.js';
-import { Backoff } from '../../util/retry.js';
+import { Backoff, retryAfter } from '../../util/retry.js';
 import { isRetryable } from '../../watch/retryable.js';
 import { awaitsRepair } from '../lock/reacquire.js';
 import { acquireWithCompensation, sentOnce, retryCleanup } from './cleanup.js';
@@ -141,22 +141,24 @@ function regranted(once: Observable<LeaseEvent>, { settings }: LeaseContext): Ob
     const backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
     let last: LeaseEvent | undefined;
     let everGranted = false;
-    const untilLost = once.pipe(
+    const passes = (error: unknown): error is EtcdError =>
+      isEtcdError(error) && (hasReason(error, 'LeaseLost') || isRetryable(error) || (everGranted && awaitsRepair(error)));
+    return once.pipe(
       tap((event) => {
         last = event;
         everGranted = true;
         if (event.type === 'granted') backoff.reset();
       }),
       catchError((error: unknown) => {
-        const passes = isEtcdError(error) && (hasReason(error, 'LeaseLost') || isRetryable(error) || (everGranted && awaitsRepair(error)));
-        if (!passes) return throwError(() => error);
+        const failure = throwError(() => error);
         // Without a granted lease there is no loss to emit.
-        const lost = last && ({ ...last, type: 'lost', remainingMs: 0, error } as const);
+        if (last === undefined || !passes(error)) return failure;
+        const lost: LeaseEvent = { ...last, type: 'lost', remainingMs: 0, error };
         last = undefined;
-        return lost === undefined ? EMPTY : of<LeaseEvent>(lost);
+        return concat(of(lost), failure);
       }),
+      retryAfter((error) => (passes(error) ? backoff.next() : undefined)),
     );
-    return untilLost.pipe(repeat({ delay: () => timer(backoff.next()) }));
   });
 }
 

@@ -4,7 +4,7 @@ import type { InvalidValueError } from '../../errors/index.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { Map as PersistentMap } from 'immutable';
 import { map, scan, type OperatorFunction } from 'rxjs';
-import { Snapshot } from '../../util/collections.js';
+import { Snapshot } from '../../model/immutableMapView.js';
 import type { LiveUpdate } from '../../watch/live/liveRange.js';
 import { isRight, mapRight } from '../../util/either.js';
 

@@ -1,7 +1,7 @@
 import type { Rpc } from '../../codec/descriptors.js';
-import { newerField, NEWEST_FIELD } from '../../codec/message.js';
+import { isRecord, newerField, NEWEST_FIELD } from '../../codec/message.js';
 import { type ErrorDetails, EtcdError, hasReason, isEtcdError, UnsupportedServerVersionError } from '../../errors/index.js';
-import { tooDeep } from '../../model/validate.js';
+import { jsonIn, tooDeep } from '../../model/validate.js';
 import type { Route } from '../call.js';
 import { gatewayPrefix, GRPC_ONLY, isAtLeast, OLDEST, parseVersion } from './version.js';
 import { catchError, map, switchMap, take, throwError, timeout, type Observable } from 'rxjs';
@@ -135,12 +135,9 @@ export function checkServer(response: Observable<PlainResponse>): Observable<voi
 }
 
 function versionIn(body: string): string | undefined {
-  try {
-    const { etcdserver } = JSON.parse(body) as { etcdserver?: unknown };
-    return typeof etcdserver === 'string' ? etcdserver : undefined;
-  } catch {
-    return undefined;
-  }
+  const json = jsonIn(body);
+  const version = isRecord(json) ? json['etcdserver'] : undefined;
+  return typeof version === 'string' ? version : undefined;
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Attempt, CallAttempt, Destination, DuplexAttempt, DuplexEvent, Lat
 import { type AnswerSource, isPage, pageError, targetOf } from './pageError.js';
 import { answerIn, decode, errorInResponse, messagesOf, readStreamMessage, revisionOf } from './response.js';
 import { isAscii, joinBytes, longText } from '../../model/bytes.js';
+import { jsonIn } from '../../model/validate.js';
 
 /** The settings that all requests of a client share. */
 export interface JsonWireSettings {
@@ -249,7 +250,7 @@ export class ListReader<A> {
     const end = bytes.lastIndexOf(CLOSING_BRACE) + 1;
     // A single element has begun, and is longer than this. Looking again at each chunk of it would take quadratic time.
     if (end === 0) return this.wait(bytes, 2 * bytes.length);
-    const elements = elementsIn(this.withoutComma(longText(bytes.subarray(0, end))));
+    const elements = jsonIn(`[${this.withoutComma(longText(bytes.subarray(0, end)))}]`);
     if (elements === undefined || !this.collected.add(elements)) return this.wait(bytes, Infinity);
     this.begun = true;
     const rest = bytes.subarray(end);
@@ -269,14 +270,5 @@ export class ListReader<A> {
   private withoutComma(text: string): string {
     if (!this.begun) return text;
     return FOLLOWING.test(text) ? text.replace(FOLLOWING, '') : `,${text}`;
-  }
-}
-
-/** Parses elements with commas between them; returns undefined for anything else. */
-function elementsIn(text: string): unknown {
-  try {
-    return JSON.parse(`[${text}]`);
-  } catch {
-    return undefined;
   }
 }

@@ -5,7 +5,7 @@ import { type AnswerSource, isPage, pageError, refusePage } from './pageError.js
 import { type ErrorDetails, EtcdError, GRPC_CODES, grpcCode, reasonOf, serverError } from '../../errors/index.js';
 import type { HttpResponse, StreamPart } from '../http/transport.js';
 import { isRecord } from '../../codec/message.js';
-import { failuresOf, tooDeep } from '../../model/validate.js';
+import { failuresOf, jsonIn, tooDeep } from '../../model/validate.js';
 
 /**
  * Reads a unary response as JSON, without decoding it.
@@ -13,12 +13,9 @@ import { failuresOf, tooDeep } from '../../model/validate.js';
  */
 export function answerIn(response: HttpResponse, where: AnswerSource): unknown {
   if (response.status !== 200) throw errorInResponse(response, where);
-  let json: unknown;
-  try {
-    json = JSON.parse(response.body);
-  } catch {
+  const json = jsonIn(response.body);
+  if (json === undefined)
     throw isPage(response.body) ? pageError(response, where) : new EtcdError('MalformedResponse', 'the answer is not JSON', where);
-  }
   // To a codec, which allows every field to be missing, an error with the wrong status would be an empty response.
   if (isRecord(json) && (json['error'] !== undefined || json['code'] !== undefined)) {
     const error = errorInJson(json, where);
@@ -90,12 +87,7 @@ const NO_GATEWAY =
 export function errorInResponse(response: HttpResponse, source: AnswerSource): EtcdError {
   const { status, body } = response;
   const details = { ...source, status };
-  let json: unknown;
-  try {
-    json = JSON.parse(body);
-  } catch {
-    json = undefined;
-  }
+  const json = jsonIn(body);
   const error = isGatewayError(json) ? errorInJson(json, details) : undefined;
   // For an unknown path, gateway v2 sends NotFound in the shape of etcd's errors.
   const unknownPath = status === 404 && (error === undefined || (error.reason === 'Unknown' && error.code === 'NotFound'));

@@ -1,7 +1,7 @@
 import { Map as PersistentMap } from 'immutable';
 import { toBase64 } from '../../model/bytes.js';
 import { keyId, KeyValue } from '../../model/keyValue.js';
-import { Snapshot } from '../../util/collections.js';
+import { Snapshot } from '../../model/immutableMapView.js';
 import type { WatchEvent } from '../../model/events.js';
 import { asyncScheduler, concatMap, defer, last, map, Observable, of } from 'rxjs';
 import type { Range } from '../../model/range.js';

@@ -3,7 +3,7 @@ import type { AnswerOf, RequestOf } from '../../codec/descriptors.js';
 import type { watchRpcs } from '../../codec/watch.js';
 import { EtcdError, type ErrorDetails } from '../../errors/index.js';
 import type { ClusterId } from '../../model/ids.js';
-import { Queue } from '../../util/collections.js';
+import { Queue } from '../../util/queue.js';
 import { retryAction } from '../../transport/retryPolicy.js';
 import {
   toCreated,

@@ -27,7 +27,7 @@ const layers = [
 ];
 
 /** The implementations of the interface Wire, with what each platform adds to it. */
-const wire = '^src/((transport/(http|json)|node|browser)/|testing/memoryWire\\.ts$)';
+const wire = '^src/((transport/(http|json)|node|browser|testing/server)/|testing/memoryWire\\.ts$)';
 
 const oneWay = layers.slice(0, -1).map(([name, path], index) => ({
   name: `${name}-imports-only-what-is-below`,
@@ -62,7 +62,7 @@ module.exports = {
       name: 'only-the-node-half-knows-node',
       comment: 'All else runs in a browser. A type counts: an app there compiles without the types of Node.',
       severity: 'error',
-      from: { path: '^(src|operators)/', pathNot: '^src/node/' },
+      from: { path: '^(src|operators)/', pathNot: '^src/(node|testing/server)/' },
       to: { dependencyTypes: ['core'] },
     },
     {
@@ -70,6 +70,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^(src|operators)/', pathNot: '^src/node/' },
       to: { path: 'node_modules/undici/' },
+    },
+    {
+      name: 'only-the-test-server-knows-ws',
+      severity: 'error',
+      from: { path: '^(src|operators)/', pathNot: '^src/testing/server/' },
+      to: { path: '(node_modules/ws/|^src/testing/server/)' },
     },
     {
       name: 'only-index-chooses-the-platform',
@@ -133,10 +139,13 @@ module.exports = {
       name: 'no-orphans',
       comment: 'Each file is reached from what the package exports.',
       severity: 'error',
-      from: { path: '^(src|operators|src/testing|src/testing/store|src/angular|src/swagger)/index(\\.browser)?\\.ts$' },
+      from: {
+        path: '^((src|operators|src/testing|src/testing/store|src/testing/server|src/angular|src/swagger)/index(\\.browser)?|src/testing/server/cli)\\.ts$',
+      },
       to: {
         path: '^(src|operators)/',
-        pathNot: '^(src|operators|src/testing|src/testing/store|src/angular|src/swagger)/index(\\.browser)?\\.ts$',
+        pathNot:
+          '^((src|operators|src/testing|src/testing/store|src/testing/server|src/angular|src/swagger)/index(\\.browser)?|src/testing/server/cli)\\.ts$',
         reachable: false,
       },
     },

@@ -4,7 +4,7 @@ import rxjs from 'eslint-plugin-rxjs-x';
 import tseslint from 'typescript-eslint';
 
 const library = ['src/**/*.ts', 'operators/**/*.ts'];
-const viaTransport = 'Only src/node and src/browser know the host and sockets.';
+const viaTransport = 'Only src/node, src/browser and src/testing/server know the host and sockets.';
 
 /** What exists in Node but not wherever RxJS runs, or what RxJS has its own, virtual-time way for. */
 const hostGlobals = [
@@ -82,11 +82,11 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/{node,browser}/**/*.ts'],
+    files: ['src/{node,browser,testing/server}/**/*.ts'],
     rules: { 'no-restricted-globals': 'off' },
   },
   {
-    files: ['src/node/**/*.ts'],
+    files: ['src/{node,testing/server}/**/*.ts'],
     rules: { 'no-restricted-imports': restrictImports() },
   },
   {

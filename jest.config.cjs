@@ -23,6 +23,7 @@ module.exports = {
     '^rxetcd$': inMemory ? '<rootDir>/test/support/memory/rxetcd.ts' : '<rootDir>/src/index.ts',
     '^rxetcd/operators$': '<rootDir>/operators/index.ts',
     '^rxetcd/testing$': '<rootDir>/src/testing/index.ts',
+    '^rxetcd/testing/server$': '<rootDir>/src/testing/server/index.ts',
     '^rxetcd/angular$': '<rootDir>/src/angular/index.ts',
     '^rxetcd/swagger$': '<rootDir>/src/swagger/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',

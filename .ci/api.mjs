@@ -15,6 +15,7 @@ const ENTRIES = {
   rxetcd: 'src',
   'rxetcd-operators': 'operators',
   'rxetcd-testing': 'src/testing',
+  'rxetcd-testing-server': 'src/testing/server',
   'rxetcd-angular': 'src/angular',
   'rxetcd-swagger': 'src/swagger',
 };

@@ -16,7 +16,7 @@ const COPIES = {
   browser: { 'src/index': 'src/index.browser', 'operators/index': 'operators/index' },
 };
 /** Nothing that a program loads has parts of these. */
-const ASIDE = ['src/testing/index', 'src/angular/index', 'src/swagger/index'];
+const ASIDE = ['src/testing/index', 'src/testing/server/index', 'src/angular/index', 'src/swagger/index'];
 
 const require = createRequire(import.meta.url);
 const rxjs = require.resolve('rxjs/package.json');

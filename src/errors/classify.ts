@@ -98,6 +98,9 @@ const STATUS_BY_REASON: Readonly<Partial<Record<Reason, number>>> = {
   RoleAlreadyExist: 409,
 };
 
+/** Returns the HTTP status of a gRPC code, as gRPC's gateway maps them. */
+export const statusOfCode = (code: GrpcCode): number => STATUS_BY_CODE[code];
+
 /**
  * Returns the HTTP status that fits an error, for servers that are built on rxetcd. It follows gRPC's own mapping of
  * codes, with better statuses for some reasons. These are 410 for `Compacted`, 423 for `Locked`, and 409 for `Conflict`

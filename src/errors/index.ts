@@ -4,7 +4,7 @@ export { EtcdError, isEtcdError, type ErrorDetails } from './etcdError.js';
 export { keepSecret, withoutSecrets } from './etcdError.js';
 export { persistenceOf, type Persistence } from './classify.js';
 export { errorFrom, serverError } from './etcdError.js';
-export { httpStatusOf } from './classify.js';
+export { httpStatusOf, statusOfCode } from './classify.js';
 export {
   AmbiguousWriteError,
   CompactedError,

@@ -1,6 +1,6 @@
 import { asyncScheduler } from 'rxjs';
 import type { Client } from '../client.js';
-import { ANYTHING, LONGEST_MS, type OptionKinds, WHOLE } from '../model/validate.js';
+import { ANYTHING, LONGEST_MS, type OptionKind, type OptionKinds, WHOLE } from '../model/validate.js';
 import { checkGroup } from '../options/checkOptions.js';
 import { isAtLeast, parseVersion } from '../transport/endpoints/version.js';
 import { followRxjsTime } from '../util/time.js';
@@ -23,14 +23,17 @@ export interface TestEtcdOptions {
   readonly client?: TestClientOptions;
 }
 
-const OPTIONS: OptionKinds<TestEtcdOptions> = {
-  version: {
-    what: 'a version of etcd from 3.3 on, such as 3.5 or 3.5.30',
-    is: (value) => {
-      const version = typeof value === 'string' ? parseVersion(value) : undefined;
-      return version !== undefined && isAtLeast(version, '3.3');
-    },
+/** A version that the etcd in memory knows. */
+export const TEST_VERSION: OptionKind = {
+  what: 'a version of etcd from 3.3 on, such as 3.5 or 3.5.30',
+  is: (value) => {
+    const version = typeof value === 'string' ? parseVersion(value) : undefined;
+    return version !== undefined && isAtLeast(version, '3.3');
   },
+};
+
+const OPTIONS: OptionKinds<TestEtcdOptions> = {
+  version: TEST_VERSION,
   members: WHOLE,
   latencyMs: {
     what: 'a number of milliseconds from 0',

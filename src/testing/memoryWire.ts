@@ -1,12 +1,11 @@
 import { asyncScheduler, Observable } from 'rxjs';
 import { requestText, type Rpc } from '../codec/descriptors.js';
-import { watchRpcs } from '../codec/watch.js';
 import { EtcdError } from '../errors/index.js';
 import { GatewayResponse } from '../transport/json/jsonWire.js';
 import type { Attempt, CallAttempt, DuplexAttempt, DuplexEvent, Later, PlainRequest, PlainResponse, Wire } from '../transport/wire.js';
 import { closedError, Exchange, type ExchangeObserver, type ExchangeOptions, type Message } from './exchange.js';
 import type { Network } from './network.js';
-import type { ServerCall, StoreResponse } from './store/index.js';
+import type { StoreResponse } from './store/index.js';
 
 /** Sends the messages of a client to the members of an etcd in memory. */
 export class MemoryWire implements Wire {
@@ -94,15 +93,7 @@ export class MemoryWire implements Wire {
     const { address: endpoint, knownEtcd } = to.endpoint;
     return new Observable((subscriber) =>
       this.begin<StoreResponse>(
-        {
-          rpc: { name, safety: 'read' },
-          to,
-          first: { request: path, body: path },
-          open: ({ isIsolated }, _, observer) => ({
-            ...IGNORED,
-            send: () => observer.next(this.answerTo(path, isIsolated)),
-          }),
-        },
+        { ...plainGet(this.network, path, name), to },
         {
           sent: onSent,
           next: ({ status, body }) => {
@@ -125,18 +116,9 @@ export class MemoryWire implements Wire {
     return Promise.resolve();
   }
 
-  private answerTo(path: string, isIsolated: boolean): StoreResponse {
-    if (path.startsWith('/v3')) return NOT_A_POST;
-    return isIsolated && READS_A_QUORUM.test(path) ? NO_LEADER : this.network.store.get(path);
-  }
-
   private rpcTo<In, A>(rpc: Rpc<In, A>, to: Attempt['to'], rest: Pick<ExchangeOptions<A>, 'first' | 'isStream'>): ExchangeOptions<A> {
-    const { store, watches } = this.network;
-    const open: ExchangeOptions<A>['open'] = (member, context, observer) =>
-      rpc.path === watchRpcs.watch.path
-        ? watches.follow((followed) => store.open(rpc, context, followed), observer, member.endpoint)
-        : store.open(rpc, context, observer);
-    return { rpc, to, ...rest, open };
+    const { network } = this;
+    return { rpc, to, ...rest, open: (member, context, observer) => network.open(rpc, member, context, observer) };
   }
 
   /** Begins an exchange, which ends when the returned object is unsubscribed from. */
@@ -157,8 +139,23 @@ const messageOf = <In>(rpc: Rpc<In, unknown>, request: In): Message => ({ reques
 const endedError = ({ name: rpc }: Rpc<never, unknown>, { endpoint: { address: endpoint } }: Attempt['to']): EtcdError =>
   new EtcdError('ConnectionLost', 'the server ended the stream', { rpc, endpoint });
 
-/** The parts of a call that a plain GET does not need. */
-const IGNORED: Pick<ServerCall, 'end' | 'cancel'> = { end: () => undefined, cancel: () => undefined };
+/** Describes the exchange of a plain GET with a member. */
+export function plainGet(network: Network, path: string, name: string): Pick<ExchangeOptions<StoreResponse>, 'rpc' | 'first' | 'open'> {
+  return {
+    rpc: { name, safety: 'read' },
+    first: { request: path, body: path },
+    open: ({ isIsolated }, _, observer) => ({
+      send: () => observer.next(answerTo(network, path, isIsolated)),
+      end: () => undefined,
+      cancel: () => undefined,
+    }),
+  };
+}
+
+function answerTo({ store }: Network, path: string, isIsolated: boolean): StoreResponse {
+  if (path.startsWith('/v3')) return NOT_A_POST;
+  return isIsolated && READS_A_QUORUM.test(path) ? NO_LEADER : store.get(path);
+}
 
 /** The response of the gateway, by which a client knows its generation. */
 const NOT_A_POST: StoreResponse = { status: 405, body: '{"code":12,"message":"Method Not Allowed"}' };

@@ -1,16 +1,12 @@
 import { asyncScheduler, type Subscription } from 'rxjs';
-import { authRpcs } from '../codec/auth.js';
-import { clusterRpcs } from '../codec/cluster.js';
-import { electionRpcs, lockRpcs } from '../codec/concurrency.js';
-import { kvRpcs } from '../codec/kv.js';
-import { leaseRpcs } from '../codec/lease.js';
-import { maintenanceRpcs } from '../codec/maintenance.js';
+import type { Rpc } from '../codec/descriptors.js';
 import { watchRpcs } from '../codec/watch.js';
 import { EtcdError, type Reason } from '../errors/index.js';
 import type { MemberId } from '../model/ids.js';
 import { atEndOfTurn, isTimeVirtual } from '../util/time.js';
 import { OpenWatches } from './openWatches.js';
-import type { EtcdStore } from './store/index.js';
+import { RPCS } from './rpcs.js';
+import type { CallContext, CallObserver, EtcdStore, ServerCall } from './store/index.js';
 
 /** A request that has arrived at the server: a call, a message of a stream, or a plain GET. */
 export interface RecordedCall {
@@ -65,8 +61,8 @@ class Lane {
 
 /** A member of the cluster, as clients reach it. */
 export class Member {
-  /** Whether it accepts new connections. */
-  accepts = true;
+  /** Called when it begins or ceases to accept new connections. */
+  onAccepts: (accepts: boolean) => void = () => undefined;
   /** Whether it has lost the other members, so that it has no leader. */
   isIsolated = false;
   readonly requests = new Lane();
@@ -74,6 +70,7 @@ export class Member {
   /** The changes that reach it from the other members, on which the responses of streams depend. */
   readonly replication = new Lane();
   readonly connections = new Set<Connected>();
+  private isAccepting = true;
 
   constructor(
     readonly endpoint: string,
@@ -84,6 +81,16 @@ export class Member {
 
   get id(): MemberId | undefined {
     return this.store.members.find(({ name }) => name === this.name)?.id;
+  }
+
+  /** Whether it accepts new connections. */
+  get accepts(): boolean {
+    return this.isAccepting;
+  }
+
+  set accepts(accepts: boolean) {
+    this.isAccepting = accepts;
+    this.onAccepts(accepts);
   }
 
   /** Breaks all connections at once. */
@@ -155,6 +162,12 @@ export class Network {
     }
   }
 
+  /** Begins a call at a member. */
+  open<A>(rpc: Rpc<never, A>, member: Member, context: CallContext, observer: CallObserver<A>): ServerCall {
+    const open = (followed: CallObserver<A>): ServerCall => this.store.open(rpc, context, followed);
+    return rpc.path === watchRpcs.watch.path ? this.watches.follow(open, observer, member.endpoint) : open(observer);
+  }
+
   /** @throws EtcdError `InvalidArgument` if a match is not the name of an RPC, as no call would ever match */
   addFault(match: CallMatch | undefined, fault: Fault): void {
     if (typeof match === 'string' && !RPC_NAMES.has(match) && !PLAIN_NAME.test(match)) {
@@ -206,10 +219,7 @@ export class Network {
 /** The longest delay of a timer: 2³¹ − 1 ms. */
 const LONGEST_MS = 2_147_483_647;
 
-type RpcTable = Readonly<Record<string, { readonly name: string }>>;
-/** The RPCs that a client can call by its methods. */
-const RPCS: readonly RpcTable[] = [kvRpcs, leaseRpcs, watchRpcs, lockRpcs, electionRpcs, authRpcs, clusterRpcs, maintenanceRpcs];
-const RPC_NAMES: ReadonlySet<string> = new Set(RPCS.flatMap((rpcs) => Object.values(rpcs).map(({ name }) => name)));
+const RPC_NAMES: ReadonlySet<string> = new Set(RPCS.map(({ name }) => name));
 /** The name of a plain request, or of one that a client makes by `call`. */
 const PLAIN_NAME = /^(GET|POST) \//;
 

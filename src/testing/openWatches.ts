@@ -34,9 +34,9 @@ export class OpenWatches {
         noteAnswer(answer, requested, watches);
         observer.next(answer);
       },
-      error: (error) => {
+      error: (error, refused) => {
         ended();
-        observer.error(error);
+        observer.error(error, refused);
       },
       complete: () => {
         ended();

@@ -1,5 +1,5 @@
 import type { Rpc } from '../../codec/descriptors.js';
-import type { EtcdError } from '../../errors/index.js';
+import type { EtcdError, GrpcCode } from '../../errors/index.js';
 import type { ClusterId, MemberId } from '../../model/ids.js';
 
 /** The settings of an etcd in memory. */
@@ -34,10 +34,17 @@ export interface CallContext {
   readonly endpoint?: string | undefined;
 }
 
+/** An error of the server in its own words. */
+export interface RefusedCall {
+  readonly text: string;
+  /** The code that the gateway passes on. Some services have the same one for all their errors. */
+  readonly code: GrpcCode;
+}
+
 /** Receives the responses of a call. No function is called after `error`, `complete`, or the call was canceled. */
 export interface CallObserver<A> {
   next(answer: A): void;
-  error(error: EtcdError): void;
+  error(error: EtcdError, refused: RefusedCall): void;
   complete(): void;
 }
 

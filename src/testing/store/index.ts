@@ -1,2 +1,13 @@
-export type { CallContext, CallObserver, EtcdStore, ServerCall, StoreMember, StoreOptions, StoreResponse } from './etcdStore.js';
+export type {
+  CallContext,
+  CallObserver,
+  EtcdStore,
+  RefusedCall,
+  ServerCall,
+  StoreMember,
+  StoreOptions,
+  StoreResponse,
+} from './etcdStore.js';
 export { createStore } from './memoryStore.js';
+export { gatewayJson } from './endpoint.js';
+export { storeVersion } from './traits.js';

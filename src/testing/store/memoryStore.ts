@@ -85,7 +85,7 @@ class MemoryStore implements EtcdStore {
       next: (answer) => {
         if (isOpen) observer.next(endpoint.answer(rpc.response, answer));
       },
-      error: (refused) => end(() => observer.error(refused.toError(where))),
+      error: (refused) => end(() => observer.error(refused.toError(where), refused)),
       complete: () => end(() => observer.complete()),
     });
     const call: ServerCall = {
@@ -95,7 +95,7 @@ class MemoryStore implements EtcdStore {
           opened.receive(body);
         } catch (error) {
           if (!(error instanceof Refusal)) throw error;
-          end(() => observer.error(error.toError(where)));
+          end(() => observer.error(error.toError(where), error));
         }
       },
       end: () => {

@@ -33,7 +33,7 @@ function health({ space, version }: Core): StoreResponse {
   const alarm = space.all()[0]?.alarm;
   const body = {
     health: String(alarm === undefined),
-    ...(version.has('3.4') ? { reason: alarm === undefined ? '' : `ALARM ${alarm}` } : {}),
+    ...(version.has('3.5') ? { reason: alarm === undefined ? '' : `ALARM ${alarm}` } : {}),
   };
   return { status: alarm === undefined ? 200 : 503, body: JSON.stringify(body) };
 }

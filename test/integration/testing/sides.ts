@@ -75,7 +75,7 @@ const fail = (error: unknown): never => {
 };
 
 /** A real server, over the wire that clients use. */
-export function realSide({ endpoint, version }: EtcdServer): Side {
+export function realSide({ endpoint, version }: Pick<EtcdServer, 'endpoint' | 'version'>): Side {
   const settings = settingsOf({});
   const wire: Wire = jsonWire(undiciTransport({ ...settings, tls: new TlsSource({}) }), settings);
   const parsed = parseVersion(version);

@@ -1,0 +1,36 @@
+import { roleRevokePermissionAsText } from '../../codec/auth.js';
+import type { Rpc } from '../../codec/descriptors.js';
+import { isAtLeast, type ServerVersion } from '../../transport/endpoints/version.js';
+import { RPCS } from '../rpcs.js';
+
+/** An RPC at its path. */
+export interface Route {
+  readonly rpc: Rpc<never, unknown>;
+  /** The messages that a stream has: several responses, or several requests as well. */
+  readonly streams: 'none' | 'responses' | 'both';
+}
+
+const STREAMS: Readonly<Record<string, Route['streams']>> = {
+  '/watch': 'both',
+  '/lease/keepalive': 'both',
+  '/election/observe': 'responses',
+  '/maintenance/snapshot': 'responses',
+};
+
+/** From 3.4 on, these RPCs are at two paths. */
+const ALSO_UNDER_LEASE = /^\/kv(?=\/lease\/)/;
+
+/** Returns the RPCs of a version by their paths behind the prefix. */
+export function routesOf(version: ServerVersion): ReadonlyMap<string, Route> {
+  const has = (least: string): boolean => isAtLeast(version, least);
+  const routes = new Map<string, Route>();
+  for (const rpc of RPCS) {
+    // Some RPCs are there in several forms, of which the first one is the plain one.
+    if (routes.has(rpc.path) || (rpc.since !== undefined && !has(rpc.since))) continue;
+    const route: Route = { rpc, streams: STREAMS[rpc.path] ?? 'none' };
+    routes.set(rpc.path, route);
+    if (has('3.4')) routes.set(rpc.path.replace(ALSO_UNDER_LEASE, ''), route);
+  }
+  if (!has('3.4')) routes.set(roleRevokePermissionAsText.path, { rpc: roleRevokePermissionAsText, streams: 'none' });
+  return routes;
+}

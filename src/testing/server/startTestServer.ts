@@ -1,0 +1,115 @@
+import { asyncScheduler } from 'rxjs';
+import { authRpcs } from '../../codec/auth.js';
+import { requestText, type Rpc } from '../../codec/descriptors.js';
+import { ANYTHING, type OptionKind, type OptionKinds, WHOLE, wholeNumber } from '../../model/validate.js';
+import { checkGroup, TEXT } from '../../options/checkOptions.js';
+import { parseVersion } from '../../transport/endpoints/version.js';
+import { TEST_VERSION } from '../createTestEtcd.js';
+import { Network } from '../network.js';
+import { createStore, type EtcdStore, storeVersion } from '../store/index.js';
+import { TestServer } from '../testServer.js';
+import { GatewayServer } from './gatewayServer.js';
+
+/** The options of {@link startTestServer}. */
+export interface TestServerOptions {
+  /** The port. The default is 0, which chooses a free one. Further members have the ports after it. */
+  readonly port?: number;
+  /** The address to listen on. The default is `127.0.0.1`: no other machine reaches it. */
+  readonly host?: string;
+  /** The version that the server behaves as, such as `3.4` or `3.5.30`. The default is `3.5`. */
+  readonly version?: string;
+  /** The number of members. They share one store. The default is 1. */
+  readonly members?: number;
+  /** The size of the store in bytes above which writes fail with `NoSpace`. The default is 2 GiB. */
+  readonly quotaBytes?: number;
+  /** Enables auth, with this user as an administrator. It is off by default. */
+  readonly auth?: { readonly username: string; readonly password: string };
+}
+
+const NEEDED_TEXT: OptionKind = { ...TEXT, required: true };
+const OPTIONS: OptionKinds<TestServerOptions> = {
+  port: wholeNumber(0, 65_535),
+  host: TEXT,
+  version: TEST_VERSION,
+  members: WHOLE,
+  quotaBytes: WHOLE,
+  auth: ANYTHING,
+};
+
+/** An etcd in memory, which other processes reach. */
+export interface RunningTestServer {
+  /** The endpoint of the first member, such as `http://127.0.0.1:45127`. */
+  readonly endpoint: string;
+  /** The etcd as the test holds it: reads, writes and faults. `server.endpoints` has the endpoints of all members. */
+  readonly server: TestServer;
+  /** Breaks all connections, and frees the ports. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts an etcd in memory behind etcd's JSON gateway, at a port of this machine: HTTP with chunked streams, and
+ * WebSockets. It is for tests of other processes, such as a page in a browser. Nothing of it is durable.
+ *
+ * @throws InvalidOptionError that names the option, also if the port is taken
+ *
+ * ```ts
+ * const { endpoint, server, close } = await startTestServer();
+ * server.put('app/color', 'red');
+ * const etcd = createClient({ endpoints: endpoint });
+ * etcd.kv.get('app/color').subscribe((kv) => console.log(kv?.value));
+ * // Logs: red
+ * ```
+ */
+export async function startTestServer(options: TestServerOptions = {}): Promise<RunningTestServer> {
+  const { port = 0, host = '127.0.0.1', version = '3.5', members = 1, quotaBytes, auth } = checkGroup('', options, OPTIONS);
+  const login = auth && checkGroup('auth', auth, { username: NEEDED_TEXT, password: NEEDED_TEXT });
+  // A minor version stands for a patch, and options are checked to be versions.
+  const full = parseVersion(storeVersion(version).text);
+  if (full === undefined) throw new Error(`${version} is not a version`);
+  const gateways: GatewayServer[] = [];
+  const closeAll = (): Promise<unknown> => Promise.all(gateways.map((gateway) => gateway.close()));
+  const endpoints: string[] = [];
+  try {
+    for (let index = 0; index < members; index += 1) {
+      const gateway = new GatewayServer(full);
+      endpoints.push(await gateway.listen({ host, port: port === 0 ? 0 : port + index }));
+      gateways.push(gateway);
+    }
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+  const store = createStore({
+    version,
+    members,
+    endpoints,
+    now: () => asyncScheduler.now(),
+    ...(quotaBytes === undefined ? {} : { quotaBytes }),
+  });
+  const network = new Network(store, 0);
+  for (const [index, gateway] of gateways.entries()) {
+    const member = network.members[index];
+    if (member !== undefined) gateway.serve(network, member);
+  }
+  if (login !== undefined) enableAuth(store, login);
+  const server = new TestServer(network);
+  return {
+    endpoint: endpoints[0] ?? '',
+    server,
+    close: async () => {
+      await server.close();
+      await closeAll();
+    },
+  };
+}
+
+/** Creates a user that may do everything, and enables auth. etcd wants a user `root` for that. */
+function enableAuth(store: EtcdStore, { username, password }: NonNullable<TestServerOptions['auth']>): void {
+  const call = <In>(rpc: Rpc<In, unknown>, request: In): void => void store.call(rpc, requestText(rpc, request), { isTrusted: true });
+  call(authRpcs.roleAdd, { name: 'root' });
+  for (const name of new Set(['root', username])) {
+    call(authRpcs.userAdd, { name, password });
+    call(authRpcs.userGrantRole, { user: name, role: 'root' });
+  }
+  call(authRpcs.enable, {});
+}

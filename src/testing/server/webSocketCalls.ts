@@ -1,0 +1,90 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocket, WebSocketServer } from 'ws';
+import type { Gateway, GatewayCall } from './gatewayCall.js';
+import { parseRequest } from './requestJson.js';
+import type { Route } from './routes.js';
+
+/** The longest message that an older gateway passes on. */
+const SHORT_BYTES = 64 * 1024;
+const BEARER = 'Bearer';
+
+/** Carries calls over WebSockets, a message of JSON in each frame. */
+export class WebSocketCalls {
+  private readonly sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    handleProtocols: ([first]) => (first === BEARER ? BEARER : false),
+  });
+
+  constructor(private readonly gateway: Gateway) {}
+
+  /** Accepts a WebSocket for a path; the route is undefined for a path that the gateway does not have. */
+  accept(route: Route | undefined, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      // A client that goes away in the middle of a frame is an error, and its end is all that matters.
+      webSocket.on('error', () => webSocket.terminate());
+      if (route === undefined) this.refuse(webSocket, this.gateway.dialect.notFound.body.trim());
+      else this.serve(webSocket, route, tokenIn(request));
+    });
+  }
+
+  /** Breaks all connections. */
+  close(): void {
+    for (const webSocket of this.sockets.clients) webSocket.terminate();
+    this.sockets.close();
+  }
+
+  private serve(webSocket: WebSocket, route: Route, token: string | undefined): void {
+    const { dialect } = this.gateway;
+    const isStream = route.streams !== 'none';
+    const call = this.gateway.call(route, token, {
+      next: (json) => {
+        this.send(webSocket, JSON.stringify(isStream ? { result: json } : json));
+        if (!isStream) end(webSocket);
+      },
+      refused: ({ text, code }) => this.refuse(webSocket, (isStream ? dialect.streamError : dialect.error)(text, code).body),
+      cut: () => webSocket.terminate(),
+      complete: () => end(webSocket),
+    });
+    webSocket.on('close', () => call.close());
+    this.listen(webSocket, call, isStream);
+  }
+
+  private listen(webSocket: WebSocket, call: GatewayCall, isStream: boolean): void {
+    webSocket.on('message', (data: Buffer) => {
+      if (this.isTooLong(data)) return webSocket.terminate();
+      if (call.hasBegun && !isStream) return;
+      try {
+        call.send(parseRequest(data.toString(), this.gateway.dialect));
+      } catch {
+        // The gateway reads no further request, and says nothing.
+        webSocket.removeAllListeners('message');
+      }
+    });
+  }
+
+  private send(webSocket: WebSocket, text: string): void {
+    if (this.isTooLong(text)) webSocket.terminate();
+    else if (webSocket.readyState === WebSocket.OPEN) webSocket.send(text);
+  }
+
+  private refuse(webSocket: WebSocket, text: string): void {
+    this.send(webSocket, text);
+    end(webSocket);
+  }
+
+  private isTooLong(message: string | Buffer): boolean {
+    return this.gateway.dialect.hasShortMessages && Buffer.byteLength(message) > SHORT_BYTES;
+  }
+}
+
+/** Ends a connection as the gateway does: without a closing frame, once everything is sent. */
+function end(webSocket: WebSocket): void {
+  webSocket.ping('', false, () => webSocket.terminate());
+}
+
+/** Returns the token in the subprotocols of a handshake, the only part of it that the gateway passes on. */
+function tokenIn({ headers }: IncomingMessage): string | undefined {
+  return headers['sec-websocket-protocol']?.replace(/^Bearer\s*,\s*/, `${BEARER} `);
+}

@@ -1,12 +1,12 @@
-import type { Decoder } from 'io-ts';
 import { map, type OperatorFunction } from 'rxjs';
-import { checkArgument, CODEC } from '../src/model/validate.js';
+import type { Validator } from '../src/model/standardSchema.js';
+import { checkArgument, VALIDATOR } from '../src/model/validate.js';
 import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
 import { isLeft } from '../src/util/either.js';
 
 /**
- * Reads each value as JSON and checks it with an io-ts codec. The first invalid value errors with an
- * `InvalidValueError`, which names the key and the invalid fields, never the value.
+ * Reads each value as JSON and checks it with an io-ts codec or a Standard Schema (zod, valibot and others). The
+ * first invalid value errors with an `InvalidValueError`, which names the key and the invalid fields, never the value.
  *
  * ```text
  * source:  --P(a={"n":1})--P(a={"n":2})--P(a=oops)--
@@ -39,11 +39,11 @@ import { isLeft } from '../src/util/either.js';
  * @see {@link tryDecode}
  * @see {@link decodeWith}
  *
- * @param codec Checks and converts a value.
+ * @param codec An io-ts codec or a Standard Schema, which checks and converts a value.
  * @return A function that returns an Observable of the decoded values with their keys and revisions.
  */
-export function decodeJson<A>(codec: Decoder<unknown, A>): OperatorFunction<Decodable, Decoded<A>> {
-  checkArgument('decodeJson', 'codec', codec, CODEC);
+export function decodeJson<A>(codec: Validator<A>): OperatorFunction<Decodable, Decoded<A>> {
+  checkArgument('decodeJson', 'codec', codec, VALIDATOR);
   return map((item) => {
     const kv = kvOf(item);
     const result = kv.json(codec);

@@ -1,13 +1,13 @@
-import type { Decoder } from 'io-ts';
 import { map, type OperatorFunction } from 'rxjs';
 import { InvalidValueError } from '../src/errors/index.js';
-import { checkArgument, CODEC, validated } from '../src/model/validate.js';
+import type { Validator } from '../src/model/standardSchema.js';
+import { checkArgument, VALIDATOR, validated } from '../src/model/validate.js';
 import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
 import { isLeft } from '../src/util/either.js';
 
 /**
- * Checks the text of each value with an io-ts codec, as {@link decodeJson} does for JSON. The first invalid value
- * errors with an `InvalidValueError`.
+ * Checks the text of each value with an io-ts codec or a Standard Schema, as {@link decodeJson} does for JSON. The
+ * first invalid value errors with an `InvalidValueError`.
  *
  * ```text
  * source:  --P(a=7)--P(a=8)--P(a=x)--
@@ -37,11 +37,11 @@ import { isLeft } from '../src/util/either.js';
  * @see {@link decodeJson}
  * @see {@link tryDecode}
  *
- * @param codec Checks and converts the text.
+ * @param codec An io-ts codec or a Standard Schema, which checks and converts the text.
  * @return A function that returns an Observable of the decoded values with their keys and revisions.
  */
-export function decodeWith<A>(codec: Decoder<string, A>): OperatorFunction<Decodable, Decoded<A>> {
-  checkArgument('decodeWith', 'codec', codec, CODEC);
+export function decodeWith<A>(codec: Validator<A, string>): OperatorFunction<Decodable, Decoded<A>> {
+  checkArgument('decodeWith', 'codec', codec, VALIDATOR);
   return map((item) => {
     const kv = kvOf(item);
     const result = validated(codec, kv.value);

@@ -1,14 +1,15 @@
 import type { Either } from 'fp-ts/lib/Either.js';
-import type { Decoder } from 'io-ts';
 import { map, type OperatorFunction } from 'rxjs';
 import type { InvalidValueError } from '../src/errors/index.js';
-import { checkArgument, CODEC } from '../src/model/validate.js';
+import type { Validator } from '../src/model/standardSchema.js';
+import { checkArgument, VALIDATOR } from '../src/model/validate.js';
 import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
 import { mapRight } from '../src/util/either.js';
 
 /**
- * Reads each value as JSON and checks it with an io-ts codec, as {@link decodeJson} does, but emits an `Either`. It is
- * `right` of the decoded value, or `left` of an `InvalidValueError`. An invalid value never ends the stream.
+ * Reads each value as JSON and checks it with an io-ts codec or a Standard Schema, as {@link decodeJson} does, but
+ * emits an `Either`. It is `right` of the decoded value, or `left` of an `InvalidValueError`. An invalid value never
+ * ends the stream.
  *
  * ```text
  * source:  --P(a={"n":1})--P(a=oops)------P(a={"n":2})--|
@@ -42,11 +43,11 @@ import { mapRight } from '../src/util/either.js';
  *
  * @see {@link decodeJson}
  *
- * @param codec Checks and converts a value.
+ * @param codec An io-ts codec or a Standard Schema, which checks and converts a value.
  * @return A function that returns an Observable of the results.
  */
-export function tryDecode<A>(codec: Decoder<unknown, A>): OperatorFunction<Decodable, Either<InvalidValueError, Decoded<A>>> {
-  checkArgument('tryDecode', 'codec', codec, CODEC);
+export function tryDecode<A>(codec: Validator<A>): OperatorFunction<Decodable, Either<InvalidValueError, Decoded<A>>> {
+  checkArgument('tryDecode', 'codec', codec, VALIDATOR);
   return map((item) => {
     const kv = kvOf(item);
     return mapRight(kv.json(codec), (value) => decoded(kv, value));

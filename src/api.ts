@@ -78,6 +78,7 @@ export { AlarmType, CompareResult, CompareTarget, DowngradeAction, PermissionTyp
 export { toBytes, toText, type BytesLike } from './model/bytes.js';
 export { isCreate, isModify, type OwnershipEvent, type OwnershipLost } from './model/events.js';
 export { idToHex, leaseId, memberId, type ClusterId, type LeaseId, type MemberId } from './model/ids.js';
+export type { SchemaIssue, SchemaResult, StandardSchema, Validator } from './model/standardSchema.js';
 export { KeyValue } from './model/keyValue.js';
 export { prefixEnd, toKeyRange, type KeyRange, type Range } from './model/range.js';
 export type {

@@ -1,4 +1,4 @@
-import type { Decoder } from 'io-ts';
+import type { Validator } from './model/standardSchema.js';
 import type { Observable } from 'rxjs';
 import type { ServicesOptions } from './concurrency/arguments.js';
 import type { Identity } from './concurrency/context.js';
@@ -142,7 +142,7 @@ export interface Namespace {
   liveReady(range: Range): Observable<boolean>;
 
   /** Emits the value of {@link Namespace.liveValue} in a form for user interfaces: the stream never errors. */
-  liveValueState<A>(key: BytesLike, options: { readonly codec: Decoder<unknown, A> }): Observable<ViewState<A | undefined>>;
+  liveValueState<A>(key: BytesLike, options: { readonly codec: Validator<A> }): Observable<ViewState<A | undefined>>;
 
   /**
    * Emits the state of several keys and ranges together, and each revision that changes any of them. Every part is as
@@ -321,7 +321,8 @@ export interface Namespace {
   /**
    * Reads a key, and writes the value that the function returns, unless another client has written to the key
    * meanwhile. In that case it starts again with the current value, so **the function may run several times**. The
-   * function returns the new value, or an Observable or a Promise of it; undefined deletes the key. Errors with
+   * function returns the new value, or an Observable or a Promise of it. Undefined deletes the key, and the given
+   * `KeyValue` leaves it unchanged. Errors with
    * `Conflict` after `maxAttempts` attempts that failed because of other writes. Errors with `AmbiguousWrite` if the
    * outcome of the write is unknown; it is not retried then.
    *

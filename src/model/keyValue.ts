@@ -1,10 +1,10 @@
 import { fromBase64, textFromBase64, toBase64 } from './bytes.js';
 import type { Either } from 'fp-ts/lib/Either.js';
-import type { Decoder } from 'io-ts';
+import type { Validator } from './standardSchema.js';
 import { InvalidValueError } from '../errors/index.js';
 import { jsonIn, validated } from './validate.js';
 import type { LeaseId } from './ids.js';
-import { isRight, left } from '../util/either.js';
+import { isRight, left, right } from '../util/either.js';
 
 /** The parts of a key-value pair: the base64 and the numbers of the response, after they were checked. */
 export interface KeyValueParts {
@@ -79,18 +79,22 @@ export class KeyValue {
   }
 
   /**
-   * Parses the value as JSON and checks it with an io-ts codec.
+   * Parses the value as JSON, and checks it with an io-ts codec or a Standard Schema (zod, valibot and others).
    *
+   * @param codec checks and converts the value; without it, the value is `unknown`
    * @returns `right(value)`, or `left(InvalidValueError)` if it is not JSON or the codec rejects it
    *
    * ```ts
    * const config = kv.json(t.type({ color: t.string }));
    * ```
    */
-  json<A>(codec: Decoder<unknown, A>): Either<InvalidValueError, A> {
+  json(): Either<InvalidValueError, unknown>;
+  json<A>(codec: Validator<A>): Either<InvalidValueError, A>;
+  json(codec?: Validator<unknown>): Either<InvalidValueError, unknown> {
     const parsed = jsonIn(this.value);
     // Without the engine's message, which quotes the text: a value may be a secret.
     if (parsed === undefined) return left(new InvalidValueError(this.key, ['it is not JSON']));
+    if (codec === undefined) return right(parsed);
     const read = validated(codec, parsed);
     return isRight(read) ? read : left(new InvalidValueError(this.key, read.left));
   }

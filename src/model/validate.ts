@@ -1,8 +1,9 @@
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { isBytesLike } from './bytes.js';
 import type { Either } from 'fp-ts/lib/Either.js';
-import type { Decoder, Errors } from 'io-ts';
+import type { Errors } from 'io-ts';
 import { isRight, left } from '../util/either.js';
+import { checkedBySchema, isSchema, isStandardSchema, type Validator } from './standardSchema.js';
 
 /** The permitted values of an option. */
 export interface OptionKind {
@@ -49,6 +50,12 @@ export const TIMER_MS: OptionKind = {
 export const CODEC: OptionKind = {
   what: 'an io-ts codec',
   is: (value) => typeof value === 'object' && value !== null && typeof Reflect.get(value, 'decode') === 'function',
+};
+
+/** A codec, or a schema of the Standard Schema specification. */
+export const VALIDATOR: OptionKind = {
+  what: 'an io-ts codec or a Standard Schema',
+  is: (value) => CODEC.is(value) || isStandardSchema(value),
 };
 
 /** An `AbortSignal`, of any realm. */
@@ -164,8 +171,9 @@ export function failuresOf(errors: Errors): string[] {
 }
 
 /** Decodes a value, or returns the reasons for rejecting it, a line each. */
-export function validated<I, A>(codec: Decoder<I, A>, value: I): Either<readonly string[], A> {
+export function validated<I, A>(codec: Validator<A, I>, value: I): Either<readonly string[], A> {
   try {
+    if (isSchema(codec)) return checkedBySchema(codec, value, typeName);
     const decoded = codec.decode(value);
     return isRight(decoded) ? decoded : left(failuresOf(decoded.left));
   } catch (error) {

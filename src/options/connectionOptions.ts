@@ -69,7 +69,7 @@ function checkedAddress(endpoint: unknown, option: string, baseUrl: string | und
   if (!isAddress(endpoint)) throw invalidOption(option, A_URL, endpoint);
   let url: URL;
   try {
-    url = new URL(endpoint, baseUrl);
+    url = new URL(typeof endpoint === 'string' && HOST_AND_PORT.test(endpoint) ? `http://${endpoint}` : endpoint, baseUrl);
   } catch {
     refuseComma(endpoint, option);
     throw new InvalidOptionError(option, `expected ${A_URL}, received text that is no URL`);
@@ -94,6 +94,9 @@ function checkedAddress(endpoint: unknown, option: string, baseUrl: string | und
     );
   return address;
 }
+
+/** A host with a port, or an IPv6 address in brackets with one. A parser takes its host for a scheme. */
+const HOST_AND_PORT = /^([\w.-]+|\[[\da-f:.]+\]):\d{1,5}$/i;
 
 const A_URL = 'a URL such as http://127.0.0.1:2379';
 

@@ -5,6 +5,7 @@ import type { HeldLease } from '../concurrency/lease/leaseKeeper.js';
 import type { LockHandle, LockOptions } from '../concurrency/lock/lock.js';
 import type { StmOptions, StmResult, Transaction } from '../concurrency/transaction/stm.js';
 import type { BytesLike } from '../model/bytes.js';
+import type { Validator } from '../model/standardSchema.js';
 import type { Op, TxnResult, TxnSpec } from '../model/op.js';
 import type { RawCallOptions } from '../services/rawCall.js';
 import type { ReadCallOptions } from '../transport/call.js';
@@ -76,7 +77,7 @@ interface GenericMethods {
   };
   stm: <T>(body: (tx: PromisedTransaction) => T | PromiseLike<T>, options?: StmOptions) => Promise<StmResult<T>>;
   liveValue: <A>(key: BytesLike, options: LiveValueOptions<A>) => AsyncIterable<A | undefined>;
-  liveValueState: <A>(key: BytesLike, options: { readonly codec: Decoder<unknown, A> }) => AsyncIterable<ViewState<A | undefined>>;
+  liveValueState: <A>(key: BytesLike, options: { readonly codec: Validator<A> }) => AsyncIterable<ViewState<A | undefined>>;
 }
 
 /** A transaction of `promises.stm`, whose reads are promises. */

@@ -1,4 +1,4 @@
-import { defer, map, type Observable } from 'rxjs';
+import { defer, map, reduce, type Observable } from 'rxjs';
 import { kvRpcs } from '../codec/kv.js';
 import { understood } from '../codec/message.js';
 import { GatheredReads, ReadSizes } from './internal/getBatcher.js';
@@ -71,6 +71,15 @@ export interface KvService {
    * revision is compacted meanwhile.
    */
   pages(range: Range, options?: PagesOptions & ReadCallOptions): Observable<RangeResponse>;
+
+  /**
+   * Reads the keys of a range with their values as texts, at one revision, in pages (`KV.Range`).
+   *
+   * ```ts
+   * etcd.kv.entries({ prefix: 'app/' }).subscribe((entries) => console.log(entries['app/color']));
+   * ```
+   */
+  entries(range: Range, options?: ReadOptions & ReadCallOptions): Observable<Readonly<Record<string, string>>>;
 
   /**
    * Writes a key (`KV.Put`), at most once. Errors with `AmbiguousWrite` if the write was sent and its outcome is
@@ -157,6 +166,14 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
     exists: (key, options) => countOf('kv.exists', { key }, options).pipe(map((count) => count > 0)),
     count: (which, options) => countOf('kv.count', which, options),
     pages: (which, options) => pages(ranges, captured(which), captured(options), { maxResponseBytes }),
+
+    entries: (which, options) => {
+      const read = pages(ranges, captured(which), captured(options), { maxResponseBytes });
+      return read.pipe(
+        reduce<RangeResponse, (readonly [string, string])[]>((all, { kvs }) => all.concat(kvs.map(({ key, value }) => [key, value])), []),
+        map((all) => Object.fromEntries(all)),
+      );
+    },
 
     put: (givenKey, givenValue, options = NONE) => {
       const key = capturedBytes(givenKey);

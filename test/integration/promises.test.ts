@@ -31,6 +31,13 @@ describe('the promises of a client', () => {
     const { succeeded } = await promises.kv.txn({ compare: [key('promises/a').version.equals(0)], failure: [del('promises/a')] });
     expect(succeeded).toBe(false);
     expect(await promises.kv.count({ prefix: 'promises/a' })).toBe(0);
+    await promises.kv.put('promises/entries/__proto__', '1');
+    await promises.kv.put('promises/entries/b', '2');
+    const entries = await promises.kv.entries({ prefix: 'promises/entries/' });
+    expect(Object.entries(entries)).toEqual([
+      ['promises/entries/__proto__', '1'],
+      ['promises/entries/b', '2'],
+    ]);
     const { id } = await promises.lease.grant(30);
     expect((await promises.lease.timeToLive(id)).grantedTtl).toBe(30);
     await promises.lease.revoke(id);

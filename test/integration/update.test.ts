@@ -25,6 +25,19 @@ describe('update', () => {
     expect([header.revision, kv, prevKv]).toEqual([deleted.header.revision, undefined, undefined]);
   });
 
+  test('leaves a key alone for which the function returns what it was given', async () => {
+    const { etcd } = fixture;
+    await only(etcd.kv.put('update/kept', '1'));
+    const before = await stored('update/kept');
+    const { kv, prevKv, attempts } = await only(etcd.update('update/kept', (current) => of(current)));
+    expect([kv?.toJSON(), prevKv?.toJSON(), attempts]).toEqual([before?.toJSON(), before?.toJSON(), 1]);
+    expect((await stored('update/kept'))?.modRevision).toBe(before?.modRevision);
+    await failureWith(
+      'InvalidArgument',
+      etcd.update('update/kept', () => before),
+    );
+  });
+
   test('takes an Observable or a Promise of the value, and any bytes', async () => {
     const { update } = fixture.etcd;
     expect((await only(update('update/b', () => of('x')))).kv?.value).toBe('x');

@@ -68,8 +68,8 @@ export interface UpdateResult {
   readonly attempts: number;
 }
 
-/** Returns the new value of a key; undefined deletes the key. */
-export type Updater = (current: KeyValue | undefined) => MaybeAsync<BytesLike | undefined>;
+/** Returns the new value of a key. Undefined deletes the key, and `current` itself leaves it unchanged. */
+export type Updater = (current: KeyValue | undefined) => MaybeAsync<BytesLike | KeyValue | undefined>;
 
 interface Seen {
   readonly header: ResponseHeader;
@@ -94,14 +94,15 @@ export function updates(kv: KvService): (key: BytesLike, change: Updater, option
 const read = (kv: KvService, key: BytesLike): Observable<Seen> =>
   kv.range({ key }).pipe(map(({ header, kvs }) => ({ header, kv: kvs[0] })));
 
-function valueOf(change: Updater, current: KeyValue | undefined): Observable<BytesLike | undefined> {
+function valueOf(change: Updater, current: KeyValue | undefined): Observable<BytesLike | KeyValue | undefined> {
   return outcomeOf(() => change(current)).pipe(
     take(1),
     // An Observable without a value does not delete the key: that needs an explicit undefined.
     throwIfEmpty(() => new EtcdError('InvalidArgument', 'result of update: expected one value, received none; undefined deletes the key')),
     map((value: unknown) => {
       if (value === undefined || isBytesLike(value)) return capturedBytes(value);
-      throw invalidArgument('result of update', 'a string, a Uint8Array or undefined', value);
+      if (value === current) return current;
+      throw invalidArgument('result of update', 'a string, a Uint8Array, the given KeyValue or undefined', value);
     }),
   );
 }
@@ -112,12 +113,13 @@ type Written = Omit<UpdateResult, 'attempts'> | undefined;
 function write(
   kv: KvService,
   key: BytesLike,
-  value: BytesLike | undefined,
+  value: BytesLike | KeyValue | undefined,
   { header, kv: prevKv }: Seen,
   wanted: LeaseId | undefined,
 ): Observable<Written> {
   // The key did not exist at the read, so there is nothing to delete.
   if (value === undefined && prevKv === undefined) return of({ header, kv: undefined, prevKv });
+  if (value instanceof KeyValue) return of({ header, kv: prevKv, prevKv });
   const lease = wanted ?? prevKv?.lease;
   const op: Op = value === undefined ? del({ key }) : put(key, value, lease === undefined ? {} : { lease });
   return kv.txn({ compare: [on({ key }).modRevision.equals(prevKv?.modRevision ?? 0)], success: [op] }).pipe(

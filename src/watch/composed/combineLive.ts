@@ -1,11 +1,11 @@
 import * as E from 'fp-ts/lib/Either.js';
-import type { Decoder } from 'io-ts';
+import type { Validator } from '../../model/standardSchema.js';
 import { concatMap, defer, map, type Observable } from 'rxjs';
 import type { InvalidValueError } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
 import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
 import type { Range } from '../../model/range.js';
-import { checkOptions, CODEC, FUNCTION, invalidArgument, isObject, type OptionKinds } from '../../model/validate.js';
+import { checkOptions, VALIDATOR, FUNCTION, invalidArgument, isObject, type OptionKinds } from '../../model/validate.js';
 import { onlyKey, valueReading, type Reading } from '../live/live.js';
 import type { ViewedUpdate } from '../live/sharedStates.js';
 import type { JointUpdate } from './jointRange.js';
@@ -17,7 +17,7 @@ import type { JointUpdate } from './jointRange.js';
  * - `{ prefix }`, `{ from, to }`, `{ from }`, `{ all: true }`: the keys with their values
  */
 export type LivePart =
-  | { readonly key: BytesLike; readonly codec?: Decoder<unknown, unknown> }
+  | { readonly key: BytesLike; readonly codec?: Validator<unknown> }
   | { readonly prefix: BytesLike }
   | { readonly from: BytesLike; readonly to?: BytesLike }
   | { readonly all: true };
@@ -26,7 +26,7 @@ export type LivePart =
 export type LiveParts = Readonly<Record<string, LivePart>>;
 
 /** The value of a part. */
-export type PartValue<P extends LivePart> = P extends { readonly key: BytesLike; readonly codec: Decoder<unknown, infer A> }
+export type PartValue<P extends LivePart> = P extends { readonly key: BytesLike; readonly codec: Validator<infer A> }
   ? A | undefined
   : P extends { readonly key: BytesLike }
     ? KeyValue | undefined
@@ -66,7 +66,7 @@ const COMBINE_LIVE: OptionKinds<CombineLiveOptions<LiveParts>> = { onInvalid: FU
 export interface Followed {
   readonly name: string;
   readonly range: Range;
-  readonly codec: Decoder<unknown, unknown> | undefined;
+  readonly codec: Validator<unknown> | undefined;
 }
 
 /** Checks parts, and returns them in their order. */
@@ -82,7 +82,7 @@ function followedPart(subject: string, name: string, part: LivePart): Followed {
   if (!isObject(given)) throw invalidArgument(subject, 'a range as an object', given);
   if (!('codec' in part)) return { name, range: part, codec: undefined };
   const { codec, ...range } = part;
-  if (!Object.hasOwn(range, 'key') || !CODEC.is(codec))
+  if (!Object.hasOwn(range, 'key') || !VALIDATOR.is(codec))
     throw invalidArgument(subject, '{ key, codec } with an io-ts codec, or a range without a codec', codec);
   return { name, range, codec };
 }

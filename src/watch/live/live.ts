@@ -1,5 +1,5 @@
 import type { Either } from 'fp-ts/lib/Either.js';
-import type { Decoder } from 'io-ts';
+import type { Validator } from '../../model/standardSchema.js';
 import {
   concatMap,
   defer,
@@ -16,7 +16,7 @@ import {
   startWith,
 } from 'rxjs';
 import { EtcdError, type InvalidValueError, isEtcdError } from '../../errors/index.js';
-import { ANYTHING, checkOptions, CODEC, FUNCTION, type OptionKinds, required } from '../../model/validate.js';
+import { ANYTHING, checkOptions, VALIDATOR, FUNCTION, type OptionKinds, required } from '../../model/validate.js';
 import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
 import type { LiveUpdate, ReadPages } from './liveRange.js';
 import type { BytesLike } from '../../model/bytes.js';
@@ -164,7 +164,7 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
           distinctUntilChanged(),
         );
       }),
-    liveValueState: <A>(key: BytesLike, options: { readonly codec: Decoder<unknown, A> }): Observable<ViewState<A | undefined>> =>
+    liveValueState: <A>(key: BytesLike, options: { readonly codec: Validator<A> }): Observable<ViewState<A | undefined>> =>
       view(
         defer(() => {
           const { codec } = checkOptions('liveValueState', options, LIVE_VALUE_STATE);
@@ -190,7 +190,7 @@ export const view = <T>(readings: Observable<Reading<T>>, { streams }: WatchesDe
 /** Options for following the value of a key. */
 export interface LiveValueOptions<A> {
   /** The codec of the value, which is read as JSON. */
-  readonly codec: Decoder<unknown, A>;
+  readonly codec: Validator<A>;
   /**
    * Called with the error of an invalid value; the last valid value stays. Without it the stream errors with the
    * `InvalidValueError`.
@@ -203,7 +203,7 @@ export interface LiveValueOptions<A> {
   readonly fallback?: A;
 }
 
-export const LIVE_VALUE_STATE: OptionKinds<Pick<LiveValueOptions<unknown>, 'codec'>> = { codec: required(CODEC) };
+export const LIVE_VALUE_STATE: OptionKinds<Pick<LiveValueOptions<unknown>, 'codec'>> = { codec: required(VALIDATOR) };
 export const LIVE_VALUE: OptionKinds<LiveValueOptions<unknown>> = { ...LIVE_VALUE_STATE, onInvalid: FUNCTION, fallback: ANYTHING };
 
 /** The value of a key at a time: decoded, refused by the codec, or missing. */
@@ -225,7 +225,7 @@ export function liveKey(updates: Observable<LiveUpdate>): Observable<KeyValue | 
 }
 
 /** Decodes the value of a key with a codec. */
-export function valueReading<A>(kv: KeyValue | undefined, codec: Decoder<unknown, A>): ValueReading<A> {
+export function valueReading<A>(kv: KeyValue | undefined, codec: Validator<A>): ValueReading<A> {
   return kv === undefined ? right(undefined) : kv.json(codec);
 }
 

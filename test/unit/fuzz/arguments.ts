@@ -54,6 +54,7 @@ export const METHODS: Readonly<Record<string, readonly Argument[]>> = {
   'kv.get': [['k', BYTES], OPTIONS],
   'kv.exists': [KEY, OPTIONS],
   'kv.count': [KEY, OPTIONS],
+  'kv.entries': [KEY, OPTIONS],
   'kv.range': [KEY, OPTIONS],
   'kv.pages': [KEY, OPTIONS],
   'kv.put': [['k', BYTES], ['v', BYTES], OPTIONS],

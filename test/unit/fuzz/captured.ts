@@ -34,6 +34,7 @@ const textAnd = (...names: readonly string[]): Passed => ({ args: () => [...name
 export const PASSED: Readonly<Record<string, Passed>> = {
   'kv.get': { args: () => [B('k1'), call({ revision: 3 })], sends: [base64('k1'), '"revision":"3"'] },
   'kv.exists': { args: () => [B('k2'), call({ serializable: true })], sends: [base64('k2'), '"serializable":true'] },
+  'kv.entries': { args: () => [{ prefix: B('p1') }, call({ revision: 3 })], sends: [base64('p1'), base64('p2'), '"revision":"3"'] },
   'kv.count': { args: () => [{ prefix: B('p1') }, call({ revision: 3 })], sends: [base64('p1'), base64('p2'), '"revision":"3"'] },
   'kv.range': { args: () => [{ from: B('f1'), to: B('t1') }, call({ limit: 9 })], sends: [base64('f1'), base64('t1'), '"limit":"9"'] },
   'kv.pages': { args: () => [{ prefix: B('p3') }, call({ pageSize: 7 })], sends: [base64('p3'), '"limit":"7"'] },

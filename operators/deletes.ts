@@ -1,6 +1,5 @@
-import type { OperatorFunction } from 'rxjs';
+import { filter, type OperatorFunction } from 'rxjs';
 import type { DeleteEvent, WatchEvent } from '../src/model/events.js';
-import { ofType } from './ofType.js';
 
 /**
  * Passes the events of keys that were deleted, or whose lease ended: short for `ofType('delete')`.
@@ -32,5 +31,6 @@ import { ofType } from './ofType.js';
  * @return A function that returns an Observable of the delete events.
  */
 export function deletes(): OperatorFunction<WatchEvent, DeleteEvent> {
-  return ofType('delete');
+  // Not by `ofType`, whose check of its argument brings all errors into a bundle.
+  return filter((event): event is DeleteEvent => event.type === 'delete');
 }

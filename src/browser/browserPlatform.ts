@@ -3,7 +3,7 @@ import type { OptionLimits, Settings, Platform } from '../options/clientOptions.
 import { jsonWire } from '../transport/json/jsonWire.js';
 import type { Wire } from '../transport/wire.js';
 import { fetchTransport } from './fetchTransport.js';
-import { browserHost } from './host.js';
+import { type BrowserHost, browserHost } from './host.js';
 import { lazyParts } from './lazyParts.js';
 
 const BY_BROWSER = 'not in a browser, which decides this by itself';
@@ -18,13 +18,20 @@ const REFUSED: NonNullable<OptionLimits['refused']> = {
 };
 
 function limits(): OptionLimits {
-  const baseUrl = browserHost.location?.href;
+  const baseUrl = baseUrlOf(browserHost.location);
   return {
     refused: REFUSED,
     noHttp2: 'browsers have no HTTP/2 streams both ways',
-    // A worker that was made from text has an address by which nothing can be resolved.
-    ...(baseUrl !== undefined && /^https?:/.test(baseUrl) ? { baseUrl } : {}),
+    ...(baseUrl === undefined ? {} : { baseUrl }),
   };
+}
+
+/**
+ * Returns the URL by which endpoints are resolved. The address of a worker that was made from text (`blob:`) resolves
+ * nothing, but has the origin of the page that made it.
+ */
+export function baseUrlOf(location: BrowserHost['location']): string | undefined {
+  return [location?.href, location?.origin].find((url) => url !== undefined && /^https?:/.test(url));
 }
 
 const wire = (settings: Settings): Wire => jsonWire(fetchTransport(settings), settings);

@@ -1,5 +1,6 @@
 import type { Subscriber, Unsubscribable } from 'rxjs';
 import { type ErrorDetails, EtcdError, isEtcdError } from '../errors/index.js';
+import { pageLeft } from '../transport/wire.js';
 import { joinBytes, longText } from '../model/bytes.js';
 import { type HttpRequest, type Outcome, responseTooLarge, type StreamPart } from '../transport/http/transport.js';
 import type { BrowserHost, ChunkReader, FetchResponse } from './host.js';
@@ -74,7 +75,7 @@ export abstract class FetchRequest implements Unsubscribable {
   /** Fails with `ConnectionLost`, as the page goes away. */
   leave(): void {
     this.#controller.abort();
-    this.end(() => this.fail(new EtcdError('ConnectionLost', 'the page was left or frozen', this.where)));
+    this.end(() => this.fail(pageLeft(this.where)));
   }
 
   unsubscribe(): void {

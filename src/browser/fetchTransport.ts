@@ -10,11 +10,13 @@ import { webSocketDuplex } from './webSocket.js';
  * TLS etcd speaks HTTP/2, which has no such limit.
  */
 const MOST_STREAMS = 4;
+/** One more is allowed while it replaces another. A stream that had to wait for its turn could not be replaced. */
+const MOST_WITH_REPLACEMENTS = MOST_STREAMS + 1;
 
 /** How long a stream waits for another to end, in milliseconds: less than the timeout of its first response. */
 const WAIT_MS = 1_000;
 
-/** Limits the streams to each host, so that they leave connections for calls. */
+/** Limits the streams to each host, and the calls that wait at the server, so that other calls have connections. */
 export class StreamSlots {
   private readonly hosts = new Map<string, { open: number; readonly waiting: Set<() => void> }>();
 
@@ -22,7 +24,8 @@ export class StreamSlots {
    * Runs `start` when the host may have one more stream, or `refuse` when none has ended for a while. The slot is free
    * again when the Subscription that is returned ends.
    */
-  take(origin: string, where: ErrorDetails, start: () => void, refuse: (error: EtcdError) => void): Subscription {
+  take(request: HttpRequest, start: () => void, refuse: (error: EtcdError) => void): Subscription {
+    const { origin, replaces = false } = request;
     const taken = new Subscription();
     const host = this.hosts.get(origin) ?? { open: 0, waiting: new Set() };
     this.hosts.set(origin, host);
@@ -30,18 +33,19 @@ export class StreamSlots {
       host.open += 1;
       taken.add(() => {
         host.open -= 1;
+        if (host.open >= MOST_STREAMS) return;
         const [next] = host.waiting;
         next?.();
       });
       start();
     };
-    if (!origin.startsWith('http:') || host.open < MOST_STREAMS) {
+    if (!origin.startsWith('http:') || host.open < (replaces ? MOST_WITH_REPLACEMENTS : MOST_STREAMS)) {
       begin();
       return taken;
     }
     const patience = asyncScheduler.schedule(() => {
       host.waiting.delete(proceed);
-      refuse(tooMany(host.open, where));
+      refuse(tooMany(host.open, whereOf(request)));
     }, WAIT_MS);
     const proceed = (): void => {
       host.waiting.delete(proceed);
@@ -55,10 +59,16 @@ export class StreamSlots {
   }
 }
 
+type Place = Pick<HttpRequest, 'rpc' | 'origin' | 'endpoint'>;
+
+const whereOf = ({ rpc, origin, endpoint = origin }: Place): ErrorDetails => ({ rpc, endpoint });
+
+const clientClosed = (request: Place): EtcdError => new EtcdError('ClientClosed', 'the client is closed', whereOf(request));
+
 const tooMany = (open: number, where: ErrorDetails): EtcdError =>
   new EtcdError(
     'TooManyPending',
-    `${open} streams are open, and a browser has six connections to a host over HTTP/1.1; use https, or WebSocket, or fewer distinct watches`,
+    `${open} streams or waiting calls are open, of a browser's six connections over HTTP/1.1; use https, or WebSocket, or fewer of them`,
     where,
   );
 
@@ -73,17 +83,20 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
   const running = new Set<FetchRequest>();
   const leaving = new Set<Promise<void>>();
   const page = new PagePresence(host);
+  const failedSockets = new Map<string, number>();
   let closed = false;
-
-  const whereOf = ({ rpc, origin, endpoint = origin }: Pick<HttpRequest, 'rpc' | 'origin' | 'endpoint'>) => ({ rpc, endpoint });
-  const clientClosed = (request: Parameters<typeof whereOf>[0]): EtcdError =>
-    new EtcdError('ClientClosed', 'the client is closed', whereOf(request));
 
   return {
     exchange: (request, outcome) =>
       new Observable((subscriber) => {
-        if (closed) return outcome.recover(clientClosed(request)).subscribe(subscriber);
-        return new FetchExchange(request, running, maxResponseBytes, outcome, subscriber).start(host);
+        const refuse = (error: EtcdError): void => subscriber.add(outcome.recover(error).subscribe(subscriber));
+        const start = (): void => {
+          if (closed) return refuse(clientClosed(request));
+          subscriber.add(new FetchExchange(request, running, maxResponseBytes, outcome, subscriber).start(host));
+        };
+        // A call that waits at the server, as for a lock, holds its connection as a stream does.
+        if (request.patient === true) subscriber.add(slots.take(request, start, refuse));
+        else start();
       }),
 
     stream: (request) =>
@@ -97,7 +110,7 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
         };
         // The slot may be that of a stream which has just ended because the page was left, or the client closed.
         const startWhenHere = (): void => subscriber.add(page.whenHere(start));
-        subscriber.add(slots.take(request.origin, whereOf(request), startWhenHere, (error) => subscriber.error(error)));
+        subscriber.add(slots.take(request, startWhenHere, (error) => subscriber.error(error)));
       }),
 
     duplex: (request) =>
@@ -105,7 +118,7 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
         subscriber.add(
           page.whenHere(() => {
             if (closed) return subscriber.error(clientClosed(request));
-            webSocketDuplex(request, { host, page, maxResponseBytes, leaving }).subscribe(subscriber);
+            webSocketDuplex(request, { host, page, maxResponseBytes, leaving, failedSockets }).subscribe(subscriber);
           }),
         );
       }),

@@ -1,3 +1,4 @@
+import { Observable } from 'rxjs';
 /**
  * The parts of a browser that rxetcd uses. A page has all of them, a worker all but `document`. Bun and newer Nodes
  * have the first two. jsdom has no `fetch`.
@@ -111,3 +112,14 @@ export class PagePresence {
     }
   };
 }
+
+/**
+ * Emits when a page is hidden or shown. Its timers run late while it is hidden. So leases are refreshed before that,
+ * and again as soon as it is seen.
+ */
+export const visibility$ = new Observable<void>((subscriber) => {
+  const { document } = browserHost;
+  const changed = (): void => subscriber.next();
+  document?.addEventListener?.('visibilitychange', changed);
+  return () => document?.removeEventListener?.('visibilitychange', changed);
+});

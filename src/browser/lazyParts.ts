@@ -5,6 +5,7 @@ import type { CloseSummary } from '../concurrency/lease/cleanup.js';
 import type { Parts } from '../parts.js';
 import type { Administration } from '../services/administration.js';
 import { handOver, LazyModule } from '../util/rx.js';
+import { visibility$ } from './host.js';
 
 // Most pages read and watch keys, and need neither locks nor the list of members. These parts are a quarter of the
 // package. It is one module, as a bundler that splits it further makes more of small files than it saves.
@@ -15,7 +16,7 @@ const NOTHING_HELD: CloseSummary = { released: 0, unreleased: [] };
 /** Creates the methods for leases, locks and the like, which load themselves. */
 const holding: Parts['holding'] = (means) => {
   let held: Holding | undefined;
-  const held$ = module$.pipe(map(({ parts }) => (held ??= parts.holding(means))));
+  const held$ = module$.pipe(map(({ parts }) => (held ??= parts.holding({ ...means, hurry: visibility$ }))));
   return {
     cleanup: {
       settled: (timeoutMs) => held?.cleanup.settled(timeoutMs) ?? of(undefined),

@@ -1,5 +1,7 @@
 import { Observable } from 'rxjs';
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
+import { pageLeft } from '../transport/wire.js';
+import { monotonicNow } from '../util/time.js';
 import { parseJson } from '../model/validate.js';
 import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, responseTooLarge, Outgoing } from '../transport/http/transport.js';
 import type { BrowserHost, BrowserSocket, PagePresence } from './host.js';
@@ -12,13 +14,16 @@ interface SocketMeans {
   readonly maxResponseBytes: number;
   /** Sockets that were left, and are not closed yet. */
   readonly leaving: Set<Promise<void>>;
+  /** When the last WebSocket failed at an origin whose answers are hidden. */
+  readonly failedSockets: Map<string, number>;
 }
 
 /**
  * Opens a bidirectional stream over a WebSocket at the path of the RPC. A browser cannot send headers with it, and the
  * token goes as a subprotocol.
  */
-export function webSocketDuplex(request: DuplexRequest, { host, page, maxResponseBytes, leaving }: SocketMeans): Observable<DuplexPart> {
+export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Observable<DuplexPart> {
+  const { host, page, maxResponseBytes, leaving } = means;
   const { rpc, origin, endpoint = origin, path, token } = request;
   const where = { rpc, endpoint };
   return new Observable((subscriber) => {
@@ -39,6 +44,7 @@ export function webSocketDuplex(request: DuplexRequest, { host, page, maxRespons
     let over = false;
     socket.onopen = () => {
       opened = true;
+      means.failedSockets.delete(origin);
       subscriber.next({ type: 'open', send: outgoing.send });
     };
     socket.onmessage = ({ data }) => {
@@ -51,12 +57,12 @@ export function webSocketDuplex(request: DuplexRequest, { host, page, maxRespons
     socket.onclose = ({ code }) => {
       over = true;
       if (opened) return subscriber.error(lost(`the stream ended (WebSocket code ${code})`, where));
-      whyRefused(host, origin + path, probe.signal, where).then(
+      whyRefused(means, { origin, path }, probe.signal, where).then(
         (error) => subscriber.error(error),
         () => undefined,
       );
     };
-    const cancel = page.onLeave(() => subscriber.error(lost('the page was left or frozen', where)));
+    const cancel = page.onLeave(() => subscriber.error(pageLeft(where)));
     return () => {
       cancel();
       probe.abort();
@@ -85,17 +91,26 @@ function messageIn(data: unknown, maxBytes: number, where: ErrorDetails): unknow
 const REFUSED =
   'the browser refuses to open a WebSocket; is the page https and the endpoint http, or has the token a character that no subprotocol may have?';
 
+/** How soon a second WebSocket has to fail for the first failure to count, in milliseconds. */
+const SUSPICION_MS = 10_000;
+
 const lost = (message: string, where: ErrorDetails): EtcdError => new EtcdError('ConnectionLost', message, where);
 
 /**
  * Finds out why a WebSocket did not open, of which a browser says nothing. If the server answers a plain request, it or
  * a proxy before it speaks no WebSocket. A proxy may also respond in place of a server that is down. Its status shows
- * only on the page's own origin: the answer of another stays hidden, and needs no permission by CORS.
+ * only on the page's own origin: the answer of another stays hidden, and needs no permission by CORS. The server may
+ * have been down for a moment, so the other origin is suspected only when a second WebSocket fails soon after.
  */
-async function whyRefused(host: BrowserHost, url: string, signal: AbortSignal, where: ErrorDetails): Promise<EtcdError> {
+async function whyRefused(
+  { host, failedSockets }: SocketMeans,
+  { origin, path }: Pick<DuplexRequest, 'origin' | 'path'>,
+  signal: AbortSignal,
+  where: ErrorDetails,
+): Promise<EtcdError> {
   let status: number;
   try {
-    const response = await host.fetch?.(url, {
+    const response = await host.fetch?.(origin + path, {
       method: 'GET',
       headers: {},
       signal,
@@ -108,6 +123,11 @@ async function whyRefused(host: BrowserHost, url: string, signal: AbortSignal, w
     return new EtcdError('Unreachable', 'no connection: the WebSocket was not opened, and the server does not answer', { ...where, cause });
   }
   // A hidden status is 0.
+  const now = monotonicNow();
+  if (status === 0 && now - (failedSockets.get(origin) ?? -Infinity) > SUSPICION_MS) {
+    failedSockets.set(origin, now);
+    return new EtcdError('Unreachable', 'the WebSocket was not opened, and the server answers now; another one is tried', where);
+  }
   if (status !== 0 && !NO_WEBSOCKET.has(status)) return new EtcdError('Unreachable', `HTTP ${status} in place of a WebSocket`, where);
   return new EtcdError(
     'CarrierUnusable',

@@ -136,6 +136,8 @@ export interface Rpc<In, A> {
   readonly anonymous?: true;
   /** Whether it needs a leader, although a member without one would accept it. */
   readonly needsLeader?: true;
+  /** Whether its stream replaces another one, which ends soon. */
+  readonly replaces?: true;
   /**
    * Whether it is a batch of several calls. A rejection may concern only one of them, so each is then sent separately.
    */

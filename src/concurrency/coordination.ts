@@ -1,4 +1,4 @@
-import type { Observable } from 'rxjs';
+import { EMPTY, type Observable, takeUntil } from 'rxjs';
 import type { Range } from '../model/range.js';
 import { electionService, lockService } from '../services/concurrency.js';
 import { leaseService } from '../services/lease.js';
@@ -27,6 +27,8 @@ export interface HoldingMeans {
   readonly activity: LeaseActivity;
   /** Fires when the client is closed. */
   readonly closed: Observable<void>;
+  /** Emits when all leases are to be refreshed at once. */
+  readonly hurry?: Observable<void>;
 }
 
 /** The keys on which the methods work: those of a client, or of a namespace. */
@@ -47,9 +49,10 @@ export interface Holding {
 export type Coordination = ReturnType<typeof coordinationOver>;
 
 /** Creates the leases of a client, which all its namespaces share. */
-export function holding({ caller, settings, activity, closed }: HoldingMeans): Holding {
+export function holding({ caller, settings, activity, closed, hurry = EMPTY }: HoldingMeans): Holding {
   const cleanup = new CleanupTracker();
   const scheduler = new RefreshScheduler();
+  hurry.pipe(takeUntil(closed)).subscribe({ next: () => scheduler.hurry(), error: () => undefined });
   const keepAlives = new KeepAlives(caller, leaseService(caller), settings, activity);
   return {
     cleanup,

@@ -1,5 +1,5 @@
 import { type buildConnector, type Dispatcher, Pool } from 'undici';
-import { EtcdError } from '../errors/index.js';
+import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
@@ -74,8 +74,12 @@ abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
   protected abstract fail(failure: unknown): void;
 
   start(pools: Pools): this {
-    const { origin, method, path, headers, body: text, rest } = this.#request;
+    const { origin, method, path, headers, body: text, rest, rpc, endpoint = origin } = this.#request;
     this.#way = pools.of(origin);
+    if (this.#way === undefined) {
+      this.fail(clientClosed({ rpc, endpoint }));
+      return this;
+    }
     const body = text === undefined ? null : bytesOf(text);
     this.#way.pool.dispatch({ method, path, headers, body: rest === undefined ? body : inTwo(body, rest) }, this);
     return this;
@@ -210,11 +214,8 @@ export interface Way {
 
 /** Pools of one kind, one for each endpoint, made on first use. */
 export interface Pools {
-  /**
-   * Returns the pool for an endpoint.
-   * @throws EtcdError `ClientClosed`
-   */
-  of(origin: string): Way;
+  /** Returns the pool for an endpoint; undefined once the client is closed. */
+  of(origin: string): Way | undefined;
   /** Closes the pool of an endpoint when its requests have ended. The next request gets another. */
   release(origin: string): void;
   destroy(): Promise<void>;
@@ -241,7 +242,7 @@ export function poolsByOrigin({ connect, connections, keepAliveMs, maxResponseBy
   let closed = false;
   return {
     of: (origin) => {
-      if (closed) throw clientClosed();
+      if (closed) return undefined;
       const known = ways.get(origin);
       if (known !== undefined) return known;
       const pool = new Pool(origin, {
@@ -276,4 +277,4 @@ export function poolsByOrigin({ connect, connections, keepAliveMs, maxResponseBy
   };
 }
 
-const clientClosed = (): EtcdError => new EtcdError('ClientClosed', 'the client is closed');
+const clientClosed = (where: ErrorDetails = {}): EtcdError => new EtcdError('ClientClosed', 'the client is closed', where);

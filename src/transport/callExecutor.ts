@@ -9,6 +9,7 @@ import { inDoubt, settled } from './deadline.js';
 import { decideRetry, NO_RETRIES, type RetryPolicy, retryAction, type RetryAction } from './retryPolicy.js';
 import { backoffMs } from '../util/retry.js';
 import { monotonicNow } from '../util/time.js';
+import { isPageLeft } from './wire.js';
 import type { AttemptRunner, HedgedAttempts } from './hedging.js';
 
 const ANONYMOUS = new Credential();
@@ -186,10 +187,11 @@ export class CallExecutor implements AttemptRunner {
    * Records what a failure shows about its endpoint and its token, whatever becomes of the call.
    * @returns whether another token can be fetched
    */
-  private recordFailure(found: RetryAction, { reason }: EtcdError, endpoint: Endpoint, shown: Credential | undefined): boolean {
+  private recordFailure(found: RetryAction, error: EtcdError, endpoint: Endpoint, shown: Credential | undefined): boolean {
+    const { reason } = error;
     const failed = found === 'retry' || found === 'retryOtherEndpoint' || found === 'ambiguous';
     // A member that reports a change of leader knows the new one: no other endpoint is a better choice.
-    if (failed && reason !== 'LeaderChanged') endpoint.failed(reason === 'ConnectionLost');
+    if (failed && reason !== 'LeaderChanged' && !isPageLeft(error)) endpoint.failed(reason === 'ConnectionLost');
     if (found === 'fail' && reason !== 'DeadlineExceeded') endpoint.servedAt = monotonicNow();
     if (found === 'reprobeVersion') endpoint.forget();
     return found === 'reauthenticate' && shown !== undefined && this.tokens.refused(shown);

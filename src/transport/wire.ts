@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Rpc } from '../codec/descriptors.js';
-import type { EtcdError } from '../errors/index.js';
+import { type ErrorDetails, EtcdError } from '../errors/index.js';
 
 /** A transport for bidirectional streams, with many requests and responses at a time. */
 export type DuplexCarrier = 'websocket' | 'http2';
@@ -163,3 +163,13 @@ export interface Wire {
    */
   close(): Promise<void>;
 }
+
+/** The cause by which {@link isPageLeft} knows its errors. */
+const PAGE_LEFT = new Error('the page was left or frozen');
+
+/** Creates the error of a stream that its page ended. */
+export const pageLeft = (where: ErrorDetails): EtcdError =>
+  new EtcdError('ConnectionLost', PAGE_LEFT.message, { ...where, cause: PAGE_LEFT });
+
+/** Returns whether a stream was ended by its page, which shows nothing about the endpoint, nor about its transport. */
+export const isPageLeft = (error: EtcdError): boolean => error.cause === PAGE_LEFT;

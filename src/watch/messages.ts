@@ -2,6 +2,7 @@ import { isAtLeast, type ServerVersion } from '../transport/endpoints/version.js
 import { CompactedError, type ErrorDetails, EtcdError, hasReason, serverError } from '../errors/index.js';
 import type { Channel, Caller } from '../transport/call.js';
 import { carriesLongMessages } from '../transport/streams/carrierSelector.js';
+import { isPageLeft } from '../transport/wire.js';
 import { ConsecutiveFailures } from './retryable.js';
 import type { ClusterSnapshot, WatchNotification } from './cursor.js';
 import type { Source } from './refCounted.js';
@@ -151,7 +152,7 @@ export class LongMessageDetector {
 
   /** Returns the error that the end of a stream means to its watches. */
   errorOf(error: unknown, received: Received, { carrier, version, endpoint }: Channel): unknown {
-    if (!hasReason(error, 'ConnectionLost') || carriesLongMessages(carrier, version)) return error;
+    if (!hasReason(error, 'ConnectionLost') || isPageLeft(error) || carriesLongMessages(carrier, version)) return error;
     if (received === 'responses') this.inARow.add(error);
     else this.inARow.reset();
     if (!this.inARow.exceeded) return error;

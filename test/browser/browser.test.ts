@@ -147,6 +147,19 @@ describe('a page with auth over HTTP/1.1, before etcd 3.5.32', () => {
   });
 });
 
+describe('a page on the origin of its etcd', () => {
+  const { open } = withPages('3.5', 'through the site');
+
+  test('refreshes its leases when it is hidden and when it is shown, as its timers may be late', async () => {
+    // The usual refresh would come after 200 s.
+    expect(await (await open()).call('hideAndShow')).toEqual(['granted', 'refreshed', 'refreshed']);
+  });
+
+  test('lets a worker that was made from text use endpoints on that origin', async () => {
+    expect(await (await open()).call('fromText', 'worker/')).toEqual({ found: 'grün ✓', missing: true, succeeded: false });
+  });
+});
+
 describe('a client in a page', () => {
   test('refuses an option that only Node can follow, by its name', async () => {
     const site = await startSite('http://127.0.0.1:1');

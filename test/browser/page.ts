@@ -91,6 +91,29 @@ const functions = {
     return { during, after: (await firstValueFrom(etcd.kv.get(name))) !== undefined };
   },
 
+  /** Holds a lease of ten minutes, as the page is hidden and shown. Returns what happened to the lease. */
+  hideAndShow: async () => {
+    const changed = (): boolean => document.dispatchEvent(new Event('visibilitychange'));
+    const events = etcd.lease({ ttl: 600 }).pipe(
+      map(({ type }) => type),
+      tap(changed),
+      take(3),
+      toArray(),
+    );
+    return lastValueFrom(events);
+  },
+
+  /** Makes calls from a worker that was made from text. Returns their results, or an error. */
+  fromText: async (prefix: string) => {
+    const text = `
+      import('${location.origin}/page.js')
+        .then(() => page.open({ endpoints: '/etcd' }) ?? page.calls('${prefix}'))
+        .catch(String)
+        .then((result) => { postMessage(result); return page.close(); });`;
+    const worker = new Worker(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })), { type: 'module' });
+    return new Promise<unknown>((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
+  },
+
   /** Two holders of one lock, each of which notes when it begins and ends. Returns their notes. */
   lock: async (name: string) => {
     const notes: string[] = [];
@@ -134,5 +157,10 @@ const functions = {
 };
 
 export type PageFunctions = typeof functions;
-declare const document: { title: string };
+declare const document: { title: string; dispatchEvent(event: Event): boolean };
+declare const location: { origin: string };
+declare class Worker {
+  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  constructor(url: string, options: object);
+}
 Object.assign(globalThis, { page: functions });

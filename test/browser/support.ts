@@ -1,6 +1,6 @@
 import { build } from 'esbuild';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import type { ClientOptions } from '../../src/index.js';
 import type { PageFunctions } from './page.js';
@@ -20,17 +20,24 @@ export async function startBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
 }
 
+/** Where the scripts of a page would be written. */
+const SCRIPTS = resolve('/scripts');
+
 /** Serves a page with the functions of page.ts, for an etcd that is reached through it. */
 export async function startSite(etcd: string): Promise<Site> {
   const { outputFiles } = await build({
     entryPoints: [join(__dirname, 'page.ts')],
     ...{ bundle: true, platform: 'browser', format: 'esm', write: false, logLevel: 'error' },
+    // As a real page has it: rare parts are files of their own.
+    ...{ splitting: true, outdir: SCRIPTS },
     tsconfigRaw: '{}',
   });
+  const scripts = new Map(outputFiles.map(({ path, text }) => [path.slice(SCRIPTS.length), text]));
   const page = '<!doctype html><title></title><script type="module" src="/page.js"></script>';
-  return serveSite(etcd, (path) =>
-    path === '/page.js' ? { type: 'text/javascript', body: outputFiles[0]?.text ?? '' } : { type: 'text/html', body: page },
-  );
+  return serveSite(etcd, (path) => {
+    const script = scripts.get(path);
+    return script === undefined ? { type: 'text/html', body: page } : { type: 'text/javascript', body: script };
+  });
 }
 
 /** A page with a client. */

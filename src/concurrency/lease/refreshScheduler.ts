@@ -19,6 +19,8 @@ export interface ScheduledLease {
 export class RefreshScheduler {
   /** The latest batch for each tolerance, in milliseconds. */
   private readonly latest = new Map<number, RefreshBatch>();
+  /** The batches that are not due yet. */
+  private readonly waiting = new Set<RefreshBatch>();
 
   constructor(private readonly timers = new TimerQueue()) {}
 
@@ -32,12 +34,19 @@ export class RefreshScheduler {
     let batch = this.latest.get(earlyMs);
     if (batch === undefined || !batch.suits(at, earlyMs)) {
       batch = new RefreshBatch(this.timers, at, ms, (closed) => {
+        this.waiting.delete(closed);
         if (this.latest.get(earlyMs) === closed) this.latest.delete(earlyMs);
       });
       this.latest.set(earlyMs, batch);
+      this.waiting.add(batch);
     }
     batch.join(lease);
     return batch;
+  }
+
+  /** Makes all leases due now, as later timers may be late. */
+  hurry(): void {
+    for (const batch of [...this.waiting]) batch.hurry();
   }
 }
 
@@ -69,6 +78,12 @@ export class RefreshBatch {
     if (!this.leases.delete(lease) || this.leases.size > 0) return;
     this.onClosed(this);
     this.timer.cancel();
+  }
+
+  /** Makes the leases due now. */
+  hurry(): void {
+    this.timer.cancel();
+    this.run();
   }
 
   private run(): void {

@@ -19,6 +19,8 @@ export interface HttpRequest {
   readonly rpc: string;
   /** Whether it may rightly wait at the server for long. No other request then waits for its connection. */
   readonly patient?: boolean | undefined;
+  /** Whether it is a stream that replaces another, which ends soon. */
+  readonly replaces?: boolean | undefined;
   /** Called when the first byte is about to leave. From then on, a failure does not show what the server did. */
   readonly onSent?: (() => void) | undefined;
   /** Called whenever a part of the response arrives. */

@@ -30,7 +30,7 @@ const PLAIN_HEADERS = { 'content-type': 'application/json', 'user-agent': 'rxetc
 const MAX_UNCONFIRMED_BYTES = 64 * 1024;
 
 /** The form of an RPC that a request needs. */
-type Form = Pick<Rpc<never, unknown>, 'name' | 'path' | 'needsLeader'>;
+type Form = Pick<Rpc<never, unknown>, 'name' | 'path' | 'needsLeader' | 'replaces'>;
 
 /** Makes the wire that speaks to etcd's JSON gateway, over a transport that carries HTTP. */
 export function jsonWire(transport: Transport, { headers, maxResponseBytes }: JsonWireSettings): Wire {
@@ -42,7 +42,7 @@ export function jsonWire(transport: Transport, { headers, maxResponseBytes }: Js
     return token === undefined ? own : { ...own, authorization: token };
   }
 
-  function post({ name, path, needsLeader }: Form, body: string, { to, patient, onSent, onReceived }: Attempt): HttpRequest {
+  function post({ name, path, needsLeader, replaces }: Form, body: string, { to, patient, onSent, onReceived }: Attempt): HttpRequest {
     return {
       origin: to.endpoint.origin,
       endpoint: to.endpoint.address,
@@ -52,6 +52,7 @@ export function jsonWire(transport: Transport, { headers, maxResponseBytes }: Js
       body,
       rpc: name,
       patient,
+      replaces,
       onSent,
       onReceived,
     };

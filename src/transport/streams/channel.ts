@@ -3,7 +3,7 @@ import { identifyRpc } from '../../codec/connection.js';
 import { type EtcdError, hasReason, type Reason } from '../../errors/index.js';
 import { type Activity, checksDue, IDLE_CHECK_MS, type LeaseActivity } from '../endpoints/activity.js';
 import type { Channel, Revisions, Route } from '../call.js';
-import type { DuplexCarrier, DuplexEvent, Wire } from '../wire.js';
+import { type DuplexCarrier, type DuplexEvent, isPageLeft, type Wire } from '../wire.js';
 import { leaseRpcs } from '../../codec/lease.js';
 import type { Rpc } from '../../codec/descriptors.js';
 import type { CarrierChoice } from './carrierSelector.js';
@@ -48,6 +48,7 @@ export function channelAlong<In, A>(route: Route, rpc: Rpc<In, A>, means: Means)
       answered = true;
     },
     failed: (error: EtcdError): boolean => {
+      if (isPageLeft(error)) return true;
       if (error.reason === 'CarrierUnusable' || error.reason === 'ResponseTooLarge') {
         if (error.reason === 'CarrierUnusable') carriers.refused(origin, carrier);
         // A stream of many watches that fails because of a message to one of them would fail again.

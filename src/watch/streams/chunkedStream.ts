@@ -79,6 +79,7 @@ export function chunkedStream(
     catchError((error: unknown) => throwError(() => (isEtcdError(error) ? callbacks.onHarmlessEnd(error) : error))),
   );
   const rpc = watchRpcs.watch;
+  const renewalRpc = { ...rpc, replaces: true } as const;
   const where = { rpc: rpc.name, endpoint };
   const fragments = version === undefined || isAtLeast(version, '3.4');
   const orderedProgress = hasOrderedProgress(version);
@@ -94,11 +95,12 @@ export function chunkedStream(
    * Opens a watch. The server withholds its response until the request body has ended. So only a renewal requests a
    * progress notification, as the watch continues on the old connection meanwhile.
    */
-  const post = (target: WatchTarget, fromRevision: number, fragment: boolean, withProgress: boolean): Observable<WatchResponse> => {
+  const post = (target: WatchTarget, fromRevision: number, fragment: boolean, isRenewal: boolean): Observable<WatchResponse> => {
+    const withProgress = isRenewal && orderedProgress;
     const options = { endpoint, timeoutMs: callbacks.timeoutMs() + (withProgress ? CAUGHT_UP_MS : 0) };
     const later = withProgress ? { request: { progressRequest: {} }, afterMs: CAUGHT_UP_MS } : undefined;
     return concat(
-      caller.stream(rpc, createRequest(target, fromRevision, { fragment: fragment && fragments }), options, later),
+      caller.stream(isRenewal ? renewalRpc : rpc, createRequest(target, fromRevision, { fragment: fragment && fragments }), options, later),
       throwError(() => new EtcdError('ConnectionLost', 'the server ended the stream', where)),
     );
   };
@@ -115,7 +117,7 @@ export function chunkedStream(
     const notified = { ...target, filter: { ...target.filter, progressNotify: true } };
     return renewedWatch(startRevision, {
       ...renewalOf(target),
-      open: (fromRevision, isRenewal) => post(notified, fromRevision, fragment, isRenewal && orderedProgress),
+      open: (fromRevision, isRenewal) => post(notified, fromRevision, fragment, isRenewal),
       onRefused: (response) => {
         const refusal = toWatchError(response, where);
         // The next stream has to show another token.

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { createServer, type ServerResponse } from 'node:http';
 import { firstValueFrom, throwError } from 'rxjs';
 import { WebSocket } from 'undici';
+import { baseUrlOf } from '../../../src/browser/browserPlatform.js';
 import { headersFor } from '../../../src/browser/fetchRequest.js';
 import { fetchTransport } from '../../../src/browser/fetchTransport.js';
 import type { BrowserHost, FetchInit } from '../../../src/browser/host.js';
@@ -118,6 +119,34 @@ describe('the streams of a page over HTTP/1.1', () => {
     expect(refused).toEqual(['TooManyPending']);
     expect(another.fetched).toEqual([]);
   });
+
+  test('leave one connection for a stream that replaces another', async () => {
+    const { origin, open } = await startServer((response) => response.write('{'));
+    const page = makePage();
+    const transport = transportIn(page);
+    const streams = Array.from({ length: 4 }, () => transport.stream(postTo(origin)).subscribe({ error: () => undefined }));
+    await waitFor('four streams are open', () => open.size === 4);
+    const waiting = transport.stream(postTo(origin)).subscribe({ error: () => undefined });
+    transport.stream({ ...postTo(origin), replaces: true }).subscribe({ error: () => undefined });
+    await waitFor('the fifth is open', () => open.size === 5);
+    // The end of the one that was replaced makes no room for a further stream, but the next end does.
+    streams[0]?.unsubscribe();
+    expect(page.fetched).toHaveLength(5);
+    streams[1]?.unsubscribe();
+    expect(page.fetched).toHaveLength(6);
+    waiting.unsubscribe();
+  });
+
+  test('share their number with calls that wait at the server', async () => {
+    const { origin, open } = await startServer((response) => response.write('{'));
+    const transport = transportIn(makePage());
+    const waiting = { ...postTo(origin), patient: true };
+    for (let number = 0; number < 4; number++) transport.exchange(waiting, outcome).subscribe({ error: () => undefined });
+    await waitFor('four calls are open', () => open.size === 4);
+    expect(await rejection(firstValueFrom(transport.exchange(waiting, outcome)))).toMatchObject({ reason: 'TooManyPending' });
+    transport.exchange(postTo(origin), outcome).subscribe({ error: () => undefined });
+    await waitFor('another call is open', () => open.size === 5);
+  });
 });
 
 describe('a call by fetch', () => {
@@ -165,10 +194,11 @@ describe('a call by fetch', () => {
 });
 
 describe('a WebSocket that does not open', () => {
-  const open = (page: Page, origin: string, token?: string) => {
+  const openIn = (transport: ReturnType<typeof transportIn>, origin: string, token?: string) => {
     const { path, headers, rpc } = postTo(origin);
-    return rejection(firstValueFrom(transportIn(page).duplex({ origin, path, headers, rpc, token, carrier: 'websocket' })));
+    return rejection(firstValueFrom(transport.duplex({ origin, path, headers, rpc, token, carrier: 'websocket' })));
   };
+  const open = (page: Page, origin: string, token?: string) => openIn(transportIn(page), origin, token);
 
   test.each([
     [405, 'CarrierUnusable'],
@@ -179,10 +209,18 @@ describe('a WebSocket that does not open', () => {
     expect(await open(makePage(), origin)).toMatchObject({ reason, rpc: 'Watch.Watch', endpoint: origin });
   });
 
-  test('fails with CarrierUnusable if the answer of another origin is hidden, and Unreachable if there is none', async () => {
+  test('fails with CarrierUnusable when it fails again and the answer of another origin is hidden', async () => {
     const hidden = () => Promise.resolve({ status: 0, type: 'opaque', body: null });
-    expect(await open(makePage({ fetch: hidden }), 'http://127.0.0.1:1')).toMatchObject({ reason: 'CarrierUnusable' });
-    expect(await open(makePage(), 'http://127.0.0.1:1')).toMatchObject({ reason: 'Unreachable' });
+    const transport = transportIn(makePage({ fetch: hidden }));
+    // The server may have been down for a moment, and be back when it is asked.
+    expect(await openIn(transport, 'http://127.0.0.1:1')).toMatchObject({ reason: 'Unreachable' });
+    expect(await openIn(transport, 'http://127.0.0.1:1')).toMatchObject({ reason: 'CarrierUnusable' });
+    expect(await openIn(transport, 'http://127.0.0.1:2')).toMatchObject({ reason: 'Unreachable' });
+  });
+
+  test('fails with Unreachable if there is no answer', async () => {
+    const transport = transportIn(makePage());
+    for (let times = 0; times < 2; times++) expect(await openIn(transport, 'http://127.0.0.1:1')).toMatchObject({ reason: 'Unreachable' });
   });
 
   test('does not show the token which the browser quotes as no subprotocol', async () => {
@@ -193,4 +231,12 @@ describe('a WebSocket that does not open', () => {
     expect(hasReason(error, 'CarrierUnusable')).toBe(true);
     expectSilentAbout(error, 'my secret');
   });
+});
+
+test.each([
+  ['http://a/page', 'http://a', 'http://a/page'],
+  ['blob:http://a/0815', 'http://a', 'http://a'],
+  ['data:text/javascript,0', 'null', undefined],
+])('endpoints of a worker at %s are resolved by %s', (href, origin, baseUrl) => {
+  expect(baseUrlOf({ href, origin })).toBe(baseUrl);
 });

@@ -150,7 +150,8 @@ describe.each(WIRES)('a wire of %s', (_, make, knowsUnsent) => {
     await waitFor('the request arrived', () => requests.length === 1);
     await wire.close();
     expect(await failed).toMatchObject({ reason: 'ClientClosed', rpc: 'KV.Range' });
-    expect(await rejection(firstValueFrom(send(callTo())))).toMatchObject({ reason: 'ClientClosed' });
+    const later = await rejection(firstValueFrom(send(callTo())));
+    expect(later).toMatchObject({ reason: 'ClientClosed', rpc: 'KV.Range', endpoint: expect.stringMatching(/^http:\/\/127/) });
   });
 
   test('emits the responses of a stream in order, and fails with ConnectionLost if there is none', async () => {

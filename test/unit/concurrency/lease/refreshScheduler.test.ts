@@ -3,6 +3,7 @@ import { type RefreshBatch, RefreshScheduler } from '../../../../src/concurrency
 import { virtually, type VirtualTime } from '../support.js';
 
 interface Scene {
+  readonly scheduler: RefreshScheduler;
   readonly time: VirtualTime;
   /** Puts one down whose time is over at some time, when it leaves. */
   readonly join: (name: string, options: { readonly ms: number; readonly earlyMs: number; readonly endMs?: number }) => { leave(): void };
@@ -27,12 +28,27 @@ function notes(test: (scene: Scene) => void): [what: string, at: number][] {
       const batch: RefreshBatch = scheduler.schedule(ms, earlyMs, lease);
       return { leave: () => batch.leave(lease) };
     };
-    test({ time, join });
+    test({ time, join, scheduler });
     time.flush();
     expect(time.timers()).toBe(0);
   });
   return told;
 }
+
+test('all that wait are due at once when they are hurried, once each, and what is due already stays as it is', () => {
+  const told = notes(({ join, scheduler, time }) => {
+    const early = join('early', { ms: 1_000, earlyMs: 0 });
+    const [one, other] = [join('one', { ms: 5_000, earlyMs: 0 }), join('other', { ms: 6_000, earlyMs: 500 })];
+    time.at(2_000, () => scheduler.hurry());
+    time.at(3_000, () => scheduler.hurry());
+    time.at(4_000, () => [early, one, other].forEach((each) => each.leave()));
+  });
+  expect(told).toEqual([
+    ['early', 1_000],
+    ['one', 2_000],
+    ['other', 2_000],
+  ]);
+});
 
 describe('rounds', () => {
   test('take those along who may come earlier, and nobody comes late or earlier than that', () => {

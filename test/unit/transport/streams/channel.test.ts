@@ -1,10 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { asyncScheduler, defer, mergeMap, NEVER, timer } from 'rxjs';
+import { asyncScheduler, defer, mergeMap, NEVER, repeat, tap, timer } from 'rxjs';
 import { leaseRpcs } from '../../../../src/codec/lease.js';
 import type { Rpc } from '../../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../../src/codec/watch.js';
-import { isEtcdError } from '../../../../src/errors/index.js';
+import { EtcdError, isEtcdError } from '../../../../src/errors/index.js';
 import { LeaseActivity } from '../../../../src/transport/endpoints/activity.js';
+import { pageLeft } from '../../../../src/transport/wire.js';
 import type { DuplexRequest } from '../../../../src/transport/http/transport.js';
 import {
   A,
@@ -60,6 +61,27 @@ function outcomeOf(script: Script, options: Circumstances = {}) {
   });
   return { ends, opened, questions: transport.posts };
 }
+
+test.each([
+  ['the page was left', () => pageLeft({ rpc: 'Watch.Watch' }), 'websocket', 1],
+  ['its connection broke', () => new EtcdError('ConnectionLost', 'scripted'), 'chunked', 4],
+])('three streams of an old server that end because %s', (_, error, carrier, versionRequests) => {
+  const transport = scriptedTransport(LEADER, reply(200, { etcdserver: '3.3.25', etcdcluster: '3.3.0' }));
+  const carriers: string[] = [];
+  virtually(({ flush }) => {
+    const caller = callerOf(transport, { endpoints: [A] });
+    const next = caller.channel(watchRpcs.watch).pipe(
+      tap((channel) => {
+        carriers.push(channel.carrier);
+        channel.failed(error());
+      }),
+    );
+    next.pipe(repeat({ count: 4 })).subscribe({ error: (failure: unknown) => carriers.push(String(failure)) });
+    flush();
+  });
+  expect(carriers.at(-1)).toBe(carrier);
+  expect(transport.versionRequests).toHaveLength(versionRequests);
+});
 
 describe('a watch over a WebSocket', () => {
   test('is not begun at a member that has no leader', () => {

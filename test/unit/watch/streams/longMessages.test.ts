@@ -3,6 +3,7 @@ import { NEVER, timer } from 'rxjs';
 import { EtcdError, isEtcdError, type Reason } from '../../../../src/errors/index.js';
 import type { Channel } from '../../../../src/transport/call.js';
 import { parseVersion } from '../../../../src/transport/endpoints/version.js';
+import { pageLeft } from '../../../../src/transport/wire.js';
 import { LongMessageDetector, type Received } from '../../../../src/watch/messages.js';
 import { virtually } from '../support.js';
 import { idleActivity } from '../../../support/fakes/fakeActivity.js';
@@ -48,6 +49,12 @@ test.each([
 test('other errors stay what they are', () => {
   const error = new EtcdError('NoLeader', 'scripted');
   expect(new LongMessageDetector().errorOf(error, 'responses', channel('3.3.25'))).toBe(error);
+});
+
+test('streams that end because their page was left have met nothing', () => {
+  const detector = new LongMessageDetector();
+  const left = pageLeft({ rpc: 'Watch.Watch' });
+  for (let times = 0; times < 9; times++) expect(detector.errorOf(left, 'responses', channel('3.3.25'))).toBe(left);
 });
 
 test('streams that are cut now and then while nothing happens are lost and no more', () => {

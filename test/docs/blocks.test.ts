@@ -9,7 +9,16 @@ import type { Performance, Programme } from './docRunner.js';
 
 /** Every block of these says what it shows; of the other pages those that do are run. */
 const ALL_OF = ['README.md', 'docs/api.md', 'docs/recipes.md'];
-const PAGES = [...ALL_OF, 'docs/operators.md', 'docs/errors.md', 'docs/swagger.md', 'docs/composition.md'];
+const PAGES = [
+  ...ALL_OF,
+  'docs/operators.md',
+  'docs/errors.md',
+  'docs/swagger.md',
+  'docs/composition.md',
+  'docs/imperative.md',
+  'docs/migrating-from-etcd3.md',
+  'docs/migrating-from-etcd3-py.md',
+];
 
 /** All blocks run one after the other. */
 const RUN_MS = 300_000;

@@ -47,6 +47,7 @@ const NEWEST_ONLY = [
   'integration/examples',
   'integration/liveMany',
   'integration/manyCalls',
+  'integration/relay',
   'integration/setEndpoints',
 ];
 const WITHOUT_NEWEST_ONLY = ['--testPathIgnorePatterns', '/node_modules/', ...NEWEST_ONLY.map((name) => `/test/${name}\\.test\\.ts$`)];

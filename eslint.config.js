@@ -72,6 +72,13 @@ export default defineConfig(
       'no-console': 'error',
       'no-restricted-globals': ['error', ...hostGlobals],
       'no-restricted-imports': restrictImports(...hostModules),
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'ImportDeclaration[importKind="value"][source.value=/^fp-ts/]',
+          message: 'Import the types alone, and the functions from src/util/either.js: fp-ts/lib is CommonJS, of which ng build warns.',
+        },
+      ],
       'no-restricted-properties': [
         'error',
         { object: 'Date', property: 'now', message: 'Use asyncScheduler.now(): TestScheduler can then move it.' },

@@ -1,7 +1,7 @@
-import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import { EtcdError } from '../errors/index.js';
 import { validated } from '../model/validate.js';
+import { isRight } from '../util/either.js';
 
 /** A schema of a swagger document, with the parts of it that etcd uses. */
 export interface Schema {
@@ -58,6 +58,6 @@ export const invalidDocument = (place: string, problem: string): EtcdError =>
  */
 export function readDocument(document: unknown): SwaggerDocument {
   const read = validated(SwaggerDocument, document);
-  if (E.isRight(read)) return read.right;
+  if (isRight(read)) return read.right;
   throw new EtcdError('InvalidArgument', `swagger document, ${read.left[0] ?? 'not valid'}`);
 }

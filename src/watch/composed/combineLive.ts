@@ -1,4 +1,3 @@
-import * as E from 'fp-ts/lib/Either.js';
 import type { Validator } from '../../model/standardSchema.js';
 import { concatMap, defer, map, type Observable } from 'rxjs';
 import type { InvalidValueError } from '../../errors/index.js';
@@ -6,6 +5,7 @@ import type { BytesLike } from '../../model/bytes.js';
 import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
 import type { Range } from '../../model/range.js';
 import { checkOptions, VALIDATOR, FUNCTION, invalidArgument, isObject, type OptionKinds } from '../../model/validate.js';
+import { isRight } from '../../util/either.js';
 import { onlyKey, valueReading, type Reading } from '../live/live.js';
 import type { ViewedUpdate } from '../live/sharedStates.js';
 import type { JointUpdate } from './jointRange.js';
@@ -127,7 +127,7 @@ function read({ range, codec }: Followed, before: PartState | undefined, state: 
   if (before !== undefined && isUnchanged(onlyKey(before), kv)) return { ...before, state };
   if (codec === undefined) return { state, value: kv };
   const reading = valueReading(kv, codec);
-  return E.isRight(reading) ? { state, value: reading.right } : { state, value: before?.value, invalid: reading.left };
+  return isRight(reading) ? { state, value: reading.right } : { state, value: before?.value, invalid: reading.left };
 }
 
 /** Returns the values of the parts by name. */

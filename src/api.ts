@@ -54,7 +54,7 @@ export type { CombinedUpdate, CombinedValue, CombineLiveOptions, LivePart, LiveP
 export type { WatchFilter } from './watch/messages.js';
 export type { ConnectionState } from './watch/streams/streamManager.js';
 export type { StreamOptions } from './options/streamOptions.js';
-export type { Carrier } from './transport/streams/carrierSelector.js';
+export type { StreamTransport } from './transport/streams/transportSelector.js';
 export type { EventsBatch, ProgressBatch, WatchBatch, DeleteEvent, PutEvent, WatchEvent } from './model/events.js';
 
 export {

@@ -33,7 +33,7 @@ export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Obs
       socket = new host.WebSocket(origin.replace(/^http/, 'ws') + path, token === undefined ? [] : ['Bearer', token]);
     } catch {
       // The error of a browser is left out, as it quotes a token that is no valid subprotocol.
-      return subscriber.error(new EtcdError('CarrierUnusable', REFUSED, where));
+      return subscriber.error(new EtcdError('TransportUnsupported', REFUSED, where));
     }
     // Called by name: a browser refuses its own functions as methods of another object.
     const outgoing = new Outgoing(
@@ -130,7 +130,7 @@ async function whyRefused(
   }
   if (status !== 0 && !NO_WEBSOCKET.has(status)) return new EtcdError('Unreachable', `HTTP ${status} in place of a WebSocket`, where);
   return new EtcdError(
-    'CarrierUnusable',
+    'TransportUnsupported',
     'the WebSocket was not opened, but the server answers; does a proxy drop the header Upgrade?',
     where,
   );

@@ -29,7 +29,7 @@ const PERSISTENCE_BY_REASON: Partial<Record<Reason, Row>> = {
   AuthOldRevision: NEW_TOKEN,
   UserEmpty: { persistence: 'unclear', why: 'auth was enabled meanwhile, and another call may fetch a token' },
   TokenUnavailable: { persistence: 'unclear', why: 'the token function may find a token later' },
-  CarrierUnusable: { persistence: 'unclear', why: 'another stream transport may work' },
+  TransportUnsupported: { persistence: 'unclear', why: 'another stream transport may work' },
   UnknownMethod: { persistence: 'unclear', why: 'the server may have been replaced by another version, with another path' },
   MalformedResponse: { persistence: 'unclear', why: 'a proxy may have responded in place of the server' },
 };
@@ -79,7 +79,7 @@ const STATUS_BY_REASON: Readonly<Partial<Record<Reason, number>>> = {
   BufferOverflow: 503,
   TooManyPending: 503,
   TlsFailed: 502,
-  CarrierUnusable: 502,
+  TransportUnsupported: 502,
   MalformedResponse: 502,
   ResponseTooLarge: 502,
   Compacted: 410,

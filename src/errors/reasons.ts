@@ -133,7 +133,7 @@ const CLIENT_ERRORS = {
   /** The `token` function of the `auth` option failed. */
   TokenUnavailable: 'Unauthenticated',
   /** The other end does not support the transport of a stream (WebSocket, HTTP/2). */
-  CarrierUnusable: 'Unimplemented',
+  TransportUnsupported: 'Unimplemented',
   /** A lease was not refreshed before its TTL had passed, or was revoked. Its keys are deleted, or may be. */
   LeaseLost: 'NotFound',
   /** A lock or a leadership is no longer held, or no longer certain to be held. */

@@ -109,7 +109,7 @@ const FAREWELL_MS = 1_000;
  * closed client, so the socket is destroyed here. An HTTP/2 socket stays with undici, which must close it itself. If it
  * is destroyed without an error, undici throws from an event, where the error cannot be caught.
  *
- * @param http2 whether it must speak HTTP/2; it fails with `CarrierUnusable` if the other end does not
+ * @param http2 whether it must speak HTTP/2; it fails with `TransportUnsupported` if the other end does not
  */
 export function connectionFor(origin: string, { connect, connectHttp2, leaving }: Carrying, http2: boolean): Connection {
   let socket: Socket | undefined;
@@ -125,7 +125,7 @@ export function connectionFor(origin: string, { connect, connectHttp2, leaving }
         if (destroyed && !http2) connected.destroy();
         if (http2 && (connected as { alpnProtocol?: unknown }).alpnProtocol !== 'h2') {
           connected.destroy();
-          return callback(new EtcdError('CarrierUnusable', 'the endpoint does not speak HTTP/2', { endpoint: origin }), null);
+          return callback(new EtcdError('TransportUnsupported', 'the endpoint does not speak HTTP/2', { endpoint: origin }), null);
         }
         callback(null, connected);
       }),

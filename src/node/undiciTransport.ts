@@ -39,7 +39,7 @@ export function undiciTransport(settings: TransportSettings): Transport {
     exchange: (request, outcome) =>
       new Observable((subscriber) => new Exchange(request, outcome, subscriber).start(request.patient === true ? waits : calls)),
     stream: (request) => new Observable((subscriber) => new Stream(request, maxResponseBytes, subscriber).start(streams)),
-    duplex: (request) => (request.carrier === 'http2' ? http2Duplex(request, carrying) : webSocketDuplex(request, carrying)),
+    duplex: (request) => (request.transport === 'http2' ? http2Duplex(request, carrying) : webSocketDuplex(request, carrying)),
     release: (origin) => [calls, waits, streams].forEach((pools) => pools.release(origin)),
     close: async () => {
       await Promise.all([calls, waits, streams].map((pools) => pools.destroy()));

@@ -63,8 +63,8 @@ export interface HandshakeObserver {
   /** Called when the connection has become a WebSocket. */
   opened(socket: Duplex): void;
   /**
-   * Called when the handshake failed: with `CarrierUnusable` if the other end speaks no WebSocket, with another error
-   * if it may do so later.
+   * Called when the handshake failed: with `TransportUnsupported` if the other end speaks no WebSocket, with another
+   * error if it may do so later.
    */
   failed(error: unknown): void;
 }
@@ -88,7 +88,7 @@ export function shakeHands(client: Dispatcher, wanted: Wanted, where: ErrorDetai
       onRequestUpgrade: (_, status, answer, socket) => {
         if (status === 101 && agrees(answer, key, protocols)) return observer.opened(socket);
         socket.destroy();
-        observer.failed(new EtcdError('CarrierUnusable', 'the answer to the WebSocket handshake is none', where));
+        observer.failed(new EtcdError('TransportUnsupported', 'the answer to the WebSocket handshake is none', where));
       },
       onResponseStart: (_, status, answer) => {
         // An interim response: the final one follows.
@@ -117,7 +117,7 @@ function agrees(answer: IncomingHttpHeaders, key: string, protocols: readonly st
 function refusal(status: number, answer: Parameters<typeof locationOf>[1], where: ErrorDetails): EtcdError {
   if (NO_WEBSOCKET.has(status)) {
     return new EtcdError(
-      'CarrierUnusable',
+      'TransportUnsupported',
       `the WebSocket handshake was refused with HTTP ${status}; does a proxy drop the header Upgrade?`,
       where,
     );

@@ -2,7 +2,7 @@ import { InvalidOptionError } from '../errors/index.js';
 import { oneOf, type OptionKinds, TIMER_MS } from '../model/validate.js';
 import { checkGroup } from './checkOptions.js';
 import { IDLE_CHECK_MS } from '../transport/endpoints/activity.js';
-import type { Carrier } from '../transport/streams/carrierSelector.js';
+import type { StreamTransport } from '../transport/streams/transportSelector.js';
 
 /** The options of a client's long-lived streams, which carry watches and keepalives. Durations are in milliseconds. */
 export interface StreamOptions {
@@ -11,7 +11,7 @@ export interface StreamOptions {
    * carry all watches on one connection; `chunked` needs a connection for each watch, and works everywhere. Any value
    * but `auto` disables the fallback to another transport.
    */
-  readonly carrier?: 'auto' | Carrier;
+  readonly transport?: 'auto' | StreamTransport;
   /**
    * How long a stream may receive no data before a heartbeat is sent: 12 000 by default. While the client calls the
    * endpoint or holds leases it is at most 2 500. When a call to the endpoint fails or is late, a heartbeat is sent at
@@ -42,7 +42,7 @@ export interface StreamOptions {
 export type StreamSettings = Required<StreamOptions>;
 
 const KINDS: OptionKinds<StreamOptions> = {
-  carrier: oneOf('auto', 'websocket', 'http2', 'chunked'),
+  transport: oneOf('auto', 'websocket', 'http2', 'chunked'),
   heartbeatMs: TIMER_MS,
   responseTimeoutMs: TIMER_MS,
   initialBackoffMs: TIMER_MS,
@@ -58,18 +58,18 @@ const KINDS: OptionKinds<StreamOptions> = {
  */
 export function checkStreams(options: StreamOptions, endpoints: readonly string[], noHttp2?: string): StreamSettings {
   const {
-    carrier = 'auto',
+    transport = 'auto',
     heartbeatMs = IDLE_CHECK_MS,
     responseTimeoutMs = 2_000,
     maxBackoffMs = 2_000,
     initialBackoffMs = Math.min(50, maxBackoffMs),
     lingerMs = 1_000,
   } = checkGroup('streams', options, KINDS);
-  if (carrier === 'http2' && noHttp2 !== undefined)
-    throw new InvalidOptionError('streams.carrier', `expected 'auto', 'websocket' or 'chunked', received 'http2'; ${noHttp2}`);
-  if (carrier === 'http2' && endpoints.some((endpoint) => endpoint.startsWith('http:')))
+  if (transport === 'http2' && noHttp2 !== undefined)
+    throw new InvalidOptionError('streams.transport', `expected 'auto', 'websocket' or 'chunked', received 'http2'; ${noHttp2}`);
+  if (transport === 'http2' && endpoints.some((endpoint) => endpoint.startsWith('http:')))
     throw new InvalidOptionError(
-      'streams.carrier',
+      'streams.transport',
       "expected https endpoints beside 'http2', received http; etcd speaks it over TLS only, so make the endpoints https",
     );
   if (initialBackoffMs > maxBackoffMs)
@@ -77,5 +77,5 @@ export function checkStreams(options: StreamOptions, endpoints: readonly string[
       'streams.initialBackoffMs',
       `expected at most streams.maxBackoffMs, which is ${maxBackoffMs}, received ${initialBackoffMs}`,
     );
-  return { carrier, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, lingerMs };
+  return { transport, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, lingerMs };
 }

@@ -5,7 +5,7 @@ import type { Credential } from './tokenProvider.js';
 import type { Rpc, Safety } from '../codec/descriptors.js';
 import { BOOLEAN, checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds, SIGNAL, STRING } from '../model/validate.js';
 import type { Activity } from './endpoints/activity.js';
-import type { Carrier } from './streams/carrierSelector.js';
+import type { StreamTransport } from './streams/transportSelector.js';
 import { monotonicNow } from '../util/time.js';
 import type { DuplexEvent, Later, PlainResponse } from './wire.js';
 import type { ServerVersion } from './endpoints/version.js';
@@ -76,7 +76,7 @@ export interface Caller {
  * choice.
  */
 export interface Channel<In = never, A = unknown> {
-  readonly carrier: Carrier;
+  readonly transport: StreamTransport;
   readonly endpoint: string;
   readonly version: ServerVersion | undefined;
   /**

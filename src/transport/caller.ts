@@ -19,7 +19,7 @@ import {
   type Route,
   timeoutOf,
 } from './call.js';
-import { CarrierChoice, type Carrier } from './streams/carrierSelector.js';
+import { TransportSelector, type StreamTransport } from './streams/transportSelector.js';
 import { channelAlong } from './streams/channel.js';
 import { checkServer, discoverServer, lostAfter, refuseNewer } from './endpoints/versionProbe.js';
 import { type Endpoint, EndpointPool } from './endpoints/endpointPool.js';
@@ -48,7 +48,7 @@ export interface CallerSettings {
   readonly discovery: { readonly intervalMs: number } | undefined;
   /** The retry policy; undefined if the retry table alone decides. */
   readonly retry: RetryPolicy | undefined;
-  readonly streams: { readonly carrier: Carrier | 'auto' };
+  readonly streams: { readonly transport: StreamTransport | 'auto' };
   /** Whether the wire has HTTP/2 streams in both directions. */
   readonly http2?: boolean;
 }
@@ -82,10 +82,10 @@ export function createCaller(wire: Wire, settings: CallerSettings, writes?: Writ
     },
     () => search?.whenDue(endpoints),
   );
-  const carriers = new CarrierChoice(settings.streams.carrier, settings.http2);
+  const transports = new TransportSelector(settings.streams.transport, settings.http2);
   const release = (gone: readonly Endpoint[]): void => {
     for (const { address, origin } of gone) {
-      carriers.forget(address);
+      transports.forget(address);
       // Several endpoints may share an origin, each under a separate path.
       if (!endpoints.origins.includes(origin)) wire.release(origin);
     }
@@ -110,7 +110,7 @@ export function createCaller(wire: Wire, settings: CallerSettings, writes?: Writ
   const revisions = new Revisions();
   const limits = new CallDeadlines(requestTimeoutMs, () => tokens.trouble, pending);
   const attempts: CallExecutor = new CallExecutor(endpoints, tokens, tries, settings.retry, closed);
-  const means = { wire, tokens, carriers, revisions, leases, elsewhere: () => endpoints.size > 1 };
+  const means = { wire, tokens, transports, revisions, leases, elsewhere: () => endpoints.size > 1 };
 
   const firstSent = (call: Call): void => pending.remove(call);
 

@@ -3,7 +3,7 @@ import type { Rpc } from '../codec/descriptors.js';
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 
 /** A transport for bidirectional streams, with many requests and responses at a time. */
-export type DuplexCarrier = 'websocket' | 'http2';
+export type DuplexTransport = 'websocket' | 'http2';
 
 /** The server that a request goes to, with what a wire needs to know of it. */
 export interface Destination {
@@ -72,7 +72,7 @@ export interface Later<In> {
 /** The attempt to open a bidirectional stream. */
 export interface DuplexAttempt extends Pick<Progress, 'onRevision'> {
   readonly to: Destination;
-  readonly carrier: DuplexCarrier;
+  readonly transport: DuplexTransport;
 }
 
 /** An event of a bidirectional stream. */
@@ -145,7 +145,7 @@ export interface Wire {
   stream<In, A>(rpc: Rpc<In, A>, request: In, later?: Later<In>): (attempt: Attempt) => Observable<A>;
   /**
    * Opens a bidirectional stream on a separate connection. It never completes: if the server ends it, it errors with
-   * `ConnectionLost`, or with the error that the server sent. It errors with `CarrierUnusable` if the server, or a
+   * `ConnectionLost`, or with the error that the server sent. It errors with `TransportUnsupported` if the server, or a
    * proxy before it, does not speak the protocol. Requests that were sent before the end of the subscription reach the
    * server.
    */

@@ -1,7 +1,7 @@
 import { isAtLeast, type ServerVersion } from '../transport/endpoints/version.js';
 import { CompactedError, type ErrorDetails, EtcdError, hasReason, serverError } from '../errors/index.js';
 import type { Channel, Caller } from '../transport/call.js';
-import { carriesLongMessages } from '../transport/streams/carrierSelector.js';
+import { carriesLongMessages } from '../transport/streams/transportSelector.js';
 import { isPageLeft } from '../transport/wire.js';
 import { ConsecutiveFailures } from './retryable.js';
 import type { ClusterSnapshot, WatchNotification } from './cursor.js';
@@ -140,7 +140,7 @@ export type Received = 'nothing' | 'responses' | 'notifications';
 const LONGEST_GAP_MS = 60_000;
 
 const TOO_LONG =
-  'a message of more than 64 KiB is too long for the WebSocket of this server: use streams.carrier "chunked", "auto", or "http2" over TLS';
+  'a message of more than 64 KiB is too long for the WebSocket of this server: use streams.transport "chunked", "auto", or "http2" over TLS';
 
 /**
  * Counts streams in a row that ended between the response to a create request and the first message after it. An old
@@ -151,8 +151,8 @@ export class LongMessageDetector {
   private readonly inARow = new ConsecutiveFailures(LONGEST_GAP_MS);
 
   /** Returns the error that the end of a stream means to its watches. */
-  errorOf(error: unknown, received: Received, { carrier, version, endpoint }: Channel): unknown {
-    if (!hasReason(error, 'ConnectionLost') || isPageLeft(error) || carriesLongMessages(carrier, version)) return error;
+  errorOf(error: unknown, received: Received, { transport, version, endpoint }: Channel): unknown {
+    if (!hasReason(error, 'ConnectionLost') || isPageLeft(error) || carriesLongMessages(transport, version)) return error;
     if (received === 'responses') this.inARow.add(error);
     else this.inARow.reset();
     if (!this.inARow.exceeded) return error;

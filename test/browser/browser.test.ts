@@ -53,7 +53,7 @@ describe.each(WAYS)('a page with etcd %s, %s', (...way: Way) => {
   test('makes calls, and sees every change over a WebSocket', async () => {
     const page = await open();
     expect(await page.call('calls', 'calls/')).toEqual({ found: 'grün ✓', missing: true, succeeded: false });
-    expect(await page.call('watch', 'watch/')).toEqual({ seen: ['1', '2', '3', 'delete'], carrier: 'websocket' });
+    expect(await page.call('watch', 'watch/')).toEqual({ seen: ['1', '2', '3', 'delete'], transport: 'websocket' });
   });
 
   test('follows a range', async () => {
@@ -68,8 +68,8 @@ describe.each(WAYS)('a page with etcd %s, %s', (...way: Way) => {
   });
 
   test('watches over chunked responses', async () => {
-    const page = await open({ streams: { carrier: 'chunked' } });
-    expect(await page.call('watch', 'chunked/')).toEqual({ seen: ['1', '2', '3', 'delete'], carrier: 'chunked' });
+    const page = await open({ streams: { transport: 'chunked' } });
+    expect(await page.call('watch', 'chunked/')).toEqual({ seen: ['1', '2', '3', 'delete'], transport: 'chunked' });
   });
 });
 

@@ -44,20 +44,20 @@ const functions = {
     return { found: found?.value, missing: missing === undefined, succeeded };
   },
 
-  /** Puts and deletes under a watch. Returns what the watch saw, and over which carrier. */
+  /** Puts and deletes under a watch. Returns what the watch saw, and over which transport. */
   watch: async (prefix: string) => {
     const events = lastValueFrom(etcd.watch({ prefix }).pipe(take(4), toArray()));
     for (const value of ['1', '2', '3']) await firstValueFrom(etcd.kv.put(`${prefix}key`, value));
     await firstValueFrom(etcd.kv.delete(`${prefix}key`));
     const seen = (await events).map(({ type, kv }) => (type === 'put' ? kv.value : type));
-    return { seen, carrier: await functions.carrier() };
+    return { seen, transport: await functions.transport() };
   },
 
-  carrier: () =>
+  transport: () =>
     firstValueFrom(
       merge(etcd.watch('nothing').pipe(filter(() => false)), etcd.connection$).pipe(
-        map((state) => ('status' in state && state.status === 'connected' ? state.carrier : undefined)),
-        filter((carrier) => carrier !== undefined),
+        map((state) => ('status' in state && state.status === 'connected' ? state.transport : undefined)),
+        filter((transport) => transport !== undefined),
       ),
     ),
 

@@ -5,7 +5,7 @@ import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
 import { CLIENT, makeTls, type Identity, type Tls } from '../support/tls.js';
 import { Clients, expectSilentAbout, rejection } from './support.js';
 import { collect } from './watch/support/collect.js';
-import { has } from './watch/support/carriers.js';
+import { has } from './watch/support/transports.js';
 import { waitFor } from '../support/waitFor.js';
 
 const auth = { username: 'root', password: 'secret of root' };

@@ -85,8 +85,8 @@ describe('with one endpoint, pooled connections that are dead without having bee
     expect(await Promise.all([lost, behind].map((key) => versionOf(direct, key)))).toEqual([0, 1]);
   });
 
-  test.each(['websocket', 'chunked'] as const)('cost a watch over %s that has to reconnect no time of its own', async (carrier) => {
-    const client = clientOf({ streams: { carrier } });
+  test.each(['websocket', 'chunked'] as const)('cost a watch over %s that has to reconnect no time of its own', async (transport) => {
+    const client = clientOf({ streams: { transport } });
     const key = newKey();
     const batches = new ReplaySubject<WatchBatch>(Infinity);
     const states: { readonly state: ConnectionState; readonly at: number }[] = [];

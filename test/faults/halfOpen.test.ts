@@ -16,7 +16,7 @@ interface Outcome {
 
 interface Use {
   readonly tls?: boolean;
-  readonly carrier?: StreamOptions['carrier'];
+  readonly transport?: StreamOptions['transport'];
   /** What the client does besides watching. */
   readonly work?: (client: Client) => Subscription;
   /** The connection of the watch alone is dead. */
@@ -31,14 +31,14 @@ const leasing = (client: Client): Subscription => client.lease({ ttl: 60 }).subs
 
 const USES: Readonly<Record<string, Use>> = {
   'only watches, over a WebSocket': {},
-  'only watches, over HTTP/2': { tls: true, carrier: 'http2' },
-  'only watches, over chunked answers': { carrier: 'chunked' },
+  'only watches, over HTTP/2': { tls: true, transport: 'http2' },
+  'only watches, over chunked answers': { transport: 'chunked' },
   'calls the endpoint': { work: calling },
-  'calls the endpoint, over HTTP/2': { tls: true, carrier: 'http2', work: calling },
-  'calls the endpoint, over chunked answers': { carrier: 'chunked', work: calling },
+  'calls the endpoint, over HTTP/2': { tls: true, transport: 'http2', work: calling },
+  'calls the endpoint, over chunked answers': { transport: 'chunked', work: calling },
   'holds a lease': { work: leasing },
-  'holds a lease, over HTTP/2': { tls: true, carrier: 'http2', work: leasing },
-  'holds a lease, over chunked answers': { carrier: 'chunked', work: leasing },
+  'holds a lease, over HTTP/2': { tls: true, transport: 'http2', work: leasing },
+  'holds a lease, over chunked answers': { transport: 'chunked', work: leasing },
   'calls the endpoint, which answers': { work: calling, alone: true },
   'holds a lease, and only the watch is dead': { work: leasing, alone: true },
 };
@@ -68,14 +68,14 @@ function lanesFor(watches: Lanes, others: Lanes): (client: Socket) => Promise<La
 
 const lanes = (): { readonly up: Lane; readonly down: Lane } => ({ up: new Lane(() => undefined), down: new Lane(() => undefined) });
 
-async function outcomeOf({ tls = false, carrier = 'auto', work, alone = false }: Use): Promise<Outcome> {
+async function outcomeOf({ tls = false, transport = 'auto', work, alone = false }: Use): Promise<Outcome> {
   const scene = scenes.get(tls);
   if (scene === undefined) throw new Error('there is no such server');
   const [watches, others] = [lanes(), lanes()];
   const proxy = await startTcpProxy(scene.server.endpoint.replace('https:', 'http:'), lanesFor(watches, others));
   proxies.push(proxy);
   const endpoints = tls ? proxy.endpoint.replace('http:', 'https:') : proxy.endpoint;
-  const client = createClient({ ...scene.options(), endpoints, streams: { carrier } });
+  const client = createClient({ ...scene.options(), endpoints, streams: { transport } });
   clients.push(client);
   const watching = client.watchBatches('a').subscribe({ error: () => undefined });
   await firstValueFrom(client.connection$.pipe(filter(({ status }) => status === 'connected')));

@@ -39,7 +39,7 @@ const byPath: Record<string, (reply: FakeReply) => void> = {
 beforeEach(async () => {
   answers = {};
   server = await startFakeServer(({ path }: FakeRequest, reply) => (answers[path]?.shift() ?? byPath[path])?.(reply));
-  client = clients.make({ endpoints: server.endpoint, streams: { carrier: 'chunked' } });
+  client = clients.make({ endpoints: server.endpoint, streams: { transport: 'chunked' } });
 });
 afterEach(async () => {
   holder.letGo();

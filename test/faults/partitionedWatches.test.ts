@@ -9,7 +9,7 @@ import { collect } from './watch/support/collect.js';
 import { stopwatch } from '../support/stopwatch.js';
 import { waitFor } from '../support/waitFor.js';
 
-const CARRIERS = ['websocket', 'http2', 'chunked'] as const;
+const TRANSPORTS = ['websocket', 'http2', 'chunked'] as const;
 
 let cluster: FaultCluster;
 const clients = new Clients();
@@ -45,15 +45,15 @@ class Watching {
 
   private constructor(
     readonly client: Client,
-    readonly carrier: (typeof CARRIERS)[number],
+    readonly transport: (typeof TRANSPORTS)[number],
   ) {
     client.connection$.subscribe((state) => this.states.push(state));
     client.watch('a').subscribe({ next: ({ kv }) => this.seen.push(kv.value), error: (error: unknown) => (this.error = error) });
   }
 
-  static async at(streaming: Member, carrier: (typeof CARRIERS)[number], known = cluster.endpoints): Promise<Watching> {
-    const client = clients.make({ ...cluster.access, endpoints: streaming.endpoint, streams: { carrier } });
-    const watching = new Watching(client, carrier);
+  static async at(streaming: Member, transport: (typeof TRANSPORTS)[number], known = cluster.endpoints): Promise<Watching> {
+    const client = clients.make({ ...cluster.access, endpoints: streaming.endpoint, streams: { transport } });
+    const watching = new Watching(client, transport);
     await waitFor('it is connected', () => watching.endpoint === streaming.endpoint);
     client.setEndpoints(known);
     return watching;
@@ -79,7 +79,11 @@ class Watching {
 
   /** All that was written since it began is delivered, once. */
   async upToDate(withinMs?: number): Promise<void> {
-    await waitFor(`${this.carrier} has seen ${written}`, () => this.seen.at(-1) === String(written) || this.error !== undefined, withinMs);
+    await waitFor(
+      `${this.transport} has seen ${written}`,
+      () => this.seen.at(-1) === String(written) || this.error !== undefined,
+      withinMs,
+    );
     expect(this.error).toBeUndefined();
     expect(this.seen).toEqual(Array.from({ length: written - this.from }, (_, index) => String(this.from + index + 1)));
   }
@@ -88,12 +92,12 @@ class Watching {
 test('a member that is parted from the others alone is left by the watches of a client that holds a lease within 5 s', async () => {
   const leader = await cluster.leader();
   const parted = member((one) => one !== leader);
-  const all = await Promise.all(CARRIERS.map((carrier) => Watching.at(parted, carrier)));
+  const all = await Promise.all(TRANSPORTS.map((transport) => Watching.at(parted, transport)));
   await Promise.all(all.map((watching) => watching.holdLease()));
   // A client that does nothing else has longer.
   const idle = await Watching.at(parted, 'websocket');
   // Those that know no other wait.
-  const alone = await Promise.all(CARRIERS.map((carrier) => Watching.at(parted, carrier, [parted.endpoint])));
+  const alone = await Promise.all(TRANSPORTS.map((transport) => Watching.at(parted, transport, [parted.endpoint])));
   const other = member((one) => one !== parted);
   await write(other);
   await Promise.all([...all, idle, ...alone].map((watching) => watching.upToDate()));
@@ -117,7 +121,7 @@ test('a member that is parted from the others alone is left by the watches of a 
 
 test('a cluster without a leader is not connected to, and watched on when it has one', async () => {
   const [first = member(() => true)] = cluster.members;
-  const all = await Promise.all(CARRIERS.map((carrier) => Watching.at(first, carrier)));
+  const all = await Promise.all(TRANSPORTS.map((transport) => Watching.at(first, transport)));
   await Promise.all(all.map((watching) => watching.holdLease()));
   for (const one of cluster.members) stallPeers(one, cluster.members, 'both');
   const lost = async (): Promise<unknown> => {

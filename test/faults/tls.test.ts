@@ -112,8 +112,8 @@ describe('http and https are not mistaken for each other in silence:', () => {
   });
 });
 
-describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (carrier) => {
-  const streams = { carrier, heartbeatMs: 150, responseTimeoutMs: 2_000, initialBackoffMs: 5, maxBackoffMs: 50 };
+describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (transport) => {
+  const streams = { transport, heartbeatMs: 150, responseTimeoutMs: 2_000, initialBackoffMs: 5, maxBackoffMs: 50 };
   /** What a client reads for each connection. */
   let clientFiles: { caFile: string; certFile: string; keyFile: string };
 
@@ -127,8 +127,8 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (carrier) =
   test('a server’s certificate is replaced by one of another authority: calls say so, watches wait, and all go on when our file has it', async () => {
     const client = clientOf(clientFiles, { streams });
     const direct = clients.make({ endpoints: server.endpoint, tls: { ...inText(), ca: ours.ca + others.ca } });
-    const watch = collect(client.watch(`rotated/${carrier}`));
-    await firstValueFrom(client.watchBatches(`rotated/${carrier}`));
+    const watch = collect(client.watch(`rotated/${transport}`));
+    await firstValueFrom(client.watchBatches(`rotated/${transport}`));
     await install(others.server, serverFiles);
     const states = collect(client.connection$);
     // Without the restart it would take up old sessions again.
@@ -136,7 +136,7 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (carrier) =
     await waitFor('the watch has found out', () =>
       states.values.some((state) => state.status === 'reconnecting' && state.cause.reason === 'TlsFailed'),
     );
-    await firstValueFrom(direct.kv.put(`rotated/${carrier}`, 'meanwhile'));
+    await firstValueFrom(direct.kv.put(`rotated/${transport}`, 'meanwhile'));
     expect(await rejection(lastValueFrom(client.kv.get('a')))).toMatchObject({ reason: 'TlsFailed', code: 'Unavailable' });
 
     // A file that is half there is not taken.
@@ -148,7 +148,7 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (carrier) =
     await waitFor('the watch goes on', () => watch.values.length > 0 || watch.error !== undefined);
     expect(watch.error).toBeUndefined();
     expect(watch.values.map(({ kv }) => kv.value)).toEqual(['meanwhile']);
-    expect((await lastValueFrom(client.kv.get(`rotated/${carrier}`)))?.value).toBe('meanwhile');
+    expect((await lastValueFrom(client.kv.get(`rotated/${transport}`)))?.value).toBe('meanwhile');
   });
 
   test('our certificate is replaced, one file after the other, by one that the server knows', async () => {
@@ -160,7 +160,7 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (carrier) =
     await copyFile(ours.client.keyFile, clientFiles.keyFile);
     await firstValueFrom(client.kv.put('a', 'b'));
     await firstValueFrom(client.watchBatches('a'));
-    expect(await firstValueFrom(client.connection$)).toMatchObject({ status: 'connected', carrier });
+    expect(await firstValueFrom(client.connection$)).toMatchObject({ status: 'connected', transport });
 
     // What breaks now leaves what is good.
     await Promise.all(Object.values(clientFiles).map((file) => writeFile(file, 'not PEM')));
@@ -170,18 +170,18 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (carrier) =
   });
 });
 
-test('a certificate for a name is taken for that name, by every carrier', async () => {
+test('a certificate for a name is taken for that name, by every transport', async () => {
   const named = await ours.issue(
     'named',
     SERVER.map((line) => line.replace(/^subjectAltName=.*/, 'subjectAltName=DNS:etcd.example')),
   );
   await install(named, serverFiles);
   try {
-    for (const carrier of ['websocket', 'http2', 'chunked'] as const) {
-      const client = clientOf({ ...inText(), serverName: 'etcd.example' }, { streams: { carrier } });
+    for (const transport of ['websocket', 'http2', 'chunked'] as const) {
+      const client = clientOf({ ...inText(), serverName: 'etcd.example' }, { streams: { transport } });
       await firstValueFrom(client.kv.put('a', 'b'));
       await firstValueFrom(client.watchBatches('a'));
-      expect(await firstValueFrom(client.connection$)).toMatchObject({ status: 'connected', carrier });
+      expect(await firstValueFrom(client.connection$)).toMatchObject({ status: 'connected', transport });
     }
   } finally {
     await install(ours.server, serverFiles);

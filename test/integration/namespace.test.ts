@@ -146,9 +146,9 @@ describe('a txn in a namespace', () => {
   });
 });
 
-describe.each(['auto', 'chunked'] as const)('a watch in a namespace, on the carrier %s', (carrier) => {
+describe.each(['auto', 'chunked'] as const)('a watch in a namespace, on the transport %s', (transport) => {
   test('shows its own changes without the prefix, those to come and those that were', async () => {
-    const etcd = fixture.client({ streams: { carrier } });
+    const etcd = fixture.client({ streams: { transport } });
     const { inside } = tenant(etcd);
     const other = tenant(etcd);
     const { header } = await only(inside.kv.put('a', '1'));
@@ -167,7 +167,7 @@ describe.each(['auto', 'chunked'] as const)('a watch in a namespace, on the carr
   });
 
   test('hears nothing of the neighbours', async () => {
-    const etcd = fixture.client({ streams: { carrier } });
+    const etcd = fixture.client({ streams: { transport } });
     const { inside } = tenant(etcd);
     const other = tenant(etcd);
     const seen: WatchEvent[] = [];

@@ -92,7 +92,7 @@ describe('a new subscriber of a live range that others have already', () => {
   });
 
   test('is not behind where each watch has a connection of its own', async () => {
-    const etcd = fixture.client({ streams: { carrier: 'chunked' } });
+    const etcd = fixture.client({ streams: { transport: 'chunked' } });
     const shared = watching(etcd.live({ prefix: 'chunked/' }));
     await times(300, async (run) => {
       await only(etcd.kv.put('chunked/key', String(run)));
@@ -103,7 +103,7 @@ describe('a new subscriber of a live range that others have already', () => {
 
   test('waits without asking the server anything', async () => {
     const proxy = await startProxy(fixture.server.endpoint);
-    const etcd = fixture.client({ endpoints: proxy.endpoint, ...UNHEDGED, streams: { carrier: 'chunked' } });
+    const etcd = fixture.client({ endpoints: proxy.endpoint, ...UNHEDGED, streams: { transport: 'chunked' } });
     const shared = watching(etcd.live('counted'));
     await updated(shared, () => true);
     const reads = (): number => proxy.calls.filter(({ path }) => path.endsWith('/kv/range')).length;
@@ -209,7 +209,7 @@ describe('a view', () => {
 
   test('is stale while the stream is down on which a write of its client would come, and live with it afterwards', async () => {
     const proxy = await proxied();
-    const etcd = fixture.client({ endpoints: proxy.endpoint, streams: { ...quick, carrier: 'websocket' } });
+    const etcd = fixture.client({ endpoints: proxy.endpoint, streams: { ...quick, transport: 'websocket' } });
     const key = 'down';
     await only(etcd.kv.put(key, '1'));
     const shared = watching(etcd.live(key));

@@ -18,10 +18,10 @@ afterEach(() => Promise.all([before.close(), after.close()]));
 
 const open = (proxy: TcpProxy, count: (open: number) => boolean): Promise<number> => waitForValue(async () => proxy.open, count);
 
-describe.each(['websocket', 'chunked'] as const)('a watch over %s whose endpoint is taken from its client', (carrier) => {
+describe.each(['websocket', 'chunked'] as const)('a watch over %s whose endpoint is taken from its client', (transport) => {
   test('moves to another, and neither misses nor repeats an event', async () => {
-    const prefix = `set-endpoints/${carrier}/`;
-    const etcd: Client = fixture.client({ endpoints: before.endpoint, streams: { carrier, initialBackoffMs: 5 } });
+    const prefix = `set-endpoints/${transport}/`;
+    const etcd: Client = fixture.client({ endpoints: before.endpoint, streams: { transport, initialBackoffMs: 5 } });
     const revisions: number[] = [];
     const watched: Subscription = etcd.watch({ prefix }).subscribe(({ revision }) => revisions.push(revision));
     const connected = firstValueFrom(etcd.connection$);

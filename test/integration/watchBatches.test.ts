@@ -80,7 +80,7 @@ describe('the connection', () => {
     seen.leave();
     await waitForValue(() => states.values.at(-1)?.status, (status) => status === 'idle'); // prettier-ignore
     expect(states.values.map(({ status }) => status)).toEqual(['idle', 'connecting', 'connected', 'idle']);
-    expect(states.values[2]).toMatchObject({ endpoint: fixture.server.endpoint, carrier: 'websocket' });
+    expect(states.values[2]).toMatchObject({ endpoint: fixture.server.endpoint, transport: 'websocket' });
     await etcd.close();
     expect([states.values.at(-1)?.status, states.completed]).toEqual(['closed', true]);
   });
@@ -96,7 +96,7 @@ describe('the connection', () => {
   });
 
   test('chunked by choice does the same', async () => {
-    const etcd = fixture.client({ streams: { carrier: 'chunked' } });
+    const etcd = fixture.client({ streams: { transport: 'chunked' } });
     const [one, other] = [await batches(etcd, 'chunked/a'), await batches(etcd, 'chunked/b', { prevKv: true })];
     for (const name of ['a', 'b', 'b']) await only(fixture.etcd.kv.put(`chunked/${name}`, name));
     await seenAtLeast(other, 3);
@@ -105,6 +105,6 @@ describe('the connection', () => {
       ['put chunked/a=a'],
       ['put chunked/b=b', 'put chunked/b=b was b'],
     ]);
-    expect(await firstValueFrom(etcd.connection$)).toMatchObject({ status: 'connected', carrier: 'chunked' });
+    expect(await firstValueFrom(etcd.connection$)).toMatchObject({ status: 'connected', transport: 'chunked' });
   });
 });

@@ -18,7 +18,7 @@ export interface CallReader {
   complete(): void;
 }
 
-/** The gateway of a member, as the carriers of calls see it. */
+/** The gateway of a member, as the transports of calls see it. */
 export interface Gateway {
   readonly dialect: Dialect;
   /** Begins a call, which sends nothing yet. */

@@ -1,6 +1,6 @@
 import { defer, type Observable, switchMap } from 'rxjs';
 import { type ErrorDetails, EtcdError } from '../../errors/index.js';
-import type { DuplexCarrier } from '../wire.js';
+import type { DuplexTransport } from '../wire.js';
 
 /** An HTTP request to one endpoint. */
 export interface HttpRequest {
@@ -59,7 +59,7 @@ export type StreamPart =
 
 /** A request for a bidirectional stream. */
 export interface DuplexRequest extends Pick<HttpRequest, 'origin' | 'endpoint' | 'path' | 'headers' | 'rpc'> {
-  readonly carrier: DuplexCarrier;
+  readonly transport: DuplexTransport;
   /** Whether the endpoint has responded as etcd before. */
   readonly knownEtcd?: boolean;
   /** The token, which each transport sends in its own way. */
@@ -116,7 +116,7 @@ export interface Transport {
   stream(request: HttpRequest): Observable<StreamPart>;
   /**
    * Opens a bidirectional stream on a separate connection. It never completes: if the server ends it, it errors with
-   * `ConnectionLost`. It errors with `CarrierUnusable` if the server, or a proxy before it, does not speak the
+   * `ConnectionLost`. It errors with `TransportUnsupported` if the server, or a proxy before it, does not speak the
    * protocol.
    */
   duplex(request: DuplexRequest): Observable<DuplexPart>;

@@ -32,8 +32,8 @@ const MAX_UNCONFIRMED_BYTES = 64 * 1024;
 /** The form of an RPC that a request needs. */
 type Form = Pick<Rpc<never, unknown>, 'name' | 'path' | 'needsLeader' | 'replaces'>;
 
-/** Makes the wire that speaks to etcd's JSON gateway, over a transport that carries HTTP. */
-export function jsonWire(transport: Transport, { headers, maxResponseBytes }: JsonWireSettings): Wire {
+/** Makes the wire that speaks to etcd's JSON gateway, over a transport for HTTP. */
+export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWireSettings): Wire {
   const leaderHeaders = { ...headers, ...NEEDS_LEADER };
 
   function headersFor({ credential: { token }, unconfirmed }: Destination, needsLeader: boolean | undefined): HttpRequest['headers'] {
@@ -72,7 +72,7 @@ export function jsonWire(transport: Transport, { headers, maxResponseBytes }: Js
           attempt.onResponse?.(answer);
           return answer;
         };
-        return transport.exchange(post(rpc, body, attempt), { read, recover: attempt.recover, parts });
+        return http.exchange(post(rpc, body, attempt), { read, recover: attempt.recover, parts });
       };
     },
 
@@ -84,19 +84,19 @@ export function jsonWire(transport: Transport, { headers, maxResponseBytes }: Js
         const maxBytes = to.unconfirmed === true ? MAX_UNCONFIRMED_BYTES : maxResponseBytes;
         const reading = { codec: rpc.response, maxBytes, where: sourceOf(rpc.name, to), onRevision };
         const sent = post(rpc, body, attempt);
-        return messagesOf(transport.stream(rest === undefined ? sent : { ...sent, rest }), reading);
+        return messagesOf(http.stream(rest === undefined ? sent : { ...sent, rest }), reading);
       };
     },
 
-    duplex: <In, A>(rpc: Rpc<In, A>, { to, carrier, onRevision }: DuplexAttempt) =>
+    duplex: <In, A>(rpc: Rpc<In, A>, { to, transport, onRevision }: DuplexAttempt) =>
       new Observable<DuplexEvent<In, A>>((subscriber) => {
-        const parts = transport.duplex({
-          carrier,
+        const parts = http.duplex({
+          transport,
           origin: to.endpoint.origin,
           endpoint: to.endpoint.address,
           path: to.info.prefix + rpc.path,
           // etcd's proxy for WebSockets does not pass on such a header.
-          headers: rpc.needsLeader === true && carrier === 'http2' ? leaderHeaders : headers,
+          headers: rpc.needsLeader === true && transport === 'http2' ? leaderHeaders : headers,
           token: to.credential.token,
           rpc: rpc.name,
           knownEtcd: to.endpoint.knownEtcd,
@@ -105,7 +105,7 @@ export function jsonWire(transport: Transport, { headers, maxResponseBytes }: Js
       }),
 
     get: ({ to, path, name, onSent, onReceived }: PlainRequest): Observable<PlainResponse> =>
-      transport.exchange<PlainResponse>(
+      http.exchange<PlainResponse>(
         {
           origin: to.endpoint.origin,
           endpoint: to.endpoint.address,
@@ -119,8 +119,8 @@ export function jsonWire(transport: Transport, { headers, maxResponseBytes }: Js
         { read: (response) => new GatewayResponse(response, sourceOf(name, to)), recover: rethrow },
       ),
 
-    release: (origin) => transport.release(origin),
-    close: () => transport.close(),
+    release: (origin) => http.release(origin),
+    close: () => http.close(),
   };
 }
 

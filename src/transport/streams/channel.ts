@@ -3,10 +3,10 @@ import { identifyRpc } from '../../codec/connection.js';
 import { type EtcdError, hasReason, type Reason } from '../../errors/index.js';
 import { type Activity, checksDue, IDLE_CHECK_MS, type LeaseActivity } from '../endpoints/activity.js';
 import type { Channel, Revisions, Route } from '../call.js';
-import { type DuplexCarrier, type DuplexEvent, isPageLeft, type Wire } from '../wire.js';
+import { type DuplexTransport, type DuplexEvent, isPageLeft, type Wire } from '../wire.js';
 import { leaseRpcs } from '../../codec/lease.js';
 import type { Rpc } from '../../codec/descriptors.js';
-import type { CarrierChoice } from './carrierSelector.js';
+import type { TransportSelector } from './transportSelector.js';
 import { retryAction } from '../retryPolicy.js';
 import type { TokenProvider } from '../tokenProvider.js';
 
@@ -14,7 +14,7 @@ import type { TokenProvider } from '../tokenProvider.js';
 interface Means extends LeaderMeans {
   readonly wire: Wire;
   readonly tokens: TokenProvider;
-  readonly carriers: CarrierChoice;
+  readonly transports: TransportSelector;
   readonly revisions: Revisions;
   readonly leases: LeaseActivity;
 }
@@ -22,41 +22,42 @@ interface Means extends LeaderMeans {
 /** Makes the channel along a route, over the stream transport that works there. */
 export function channelAlong<In, A>(route: Route, rpc: Rpc<In, A>, means: Means): Channel<In, A> {
   const { endpoint, info, credential } = route;
-  const { tokens, carriers, leases } = means;
+  const { tokens, transports, leases } = means;
   const { address: origin } = endpoint;
   const terms = { origin, version: info.version, authenticated: credential.token !== undefined };
-  const carrier = carriers.choose(terms);
+  const transport = transports.choose(terms);
   let answered = false;
   const activity: Activity = {
     inUse: () => leases.inUse || endpoint.activity.inUse,
     changes: merge(leases.changes, endpoint.activity.changes),
   };
   return {
-    carrier,
+    transport,
     endpoint: origin,
     version: info.version,
     removed: merge(endpoint.removed, endpoint.connectionsLost),
     gateway: gatewayOf(route, rpc, means),
     activity,
-    duplex: carrier === 'chunked' ? undefined : whileThere(duplexAlong(route, rpc, carrier, activity, means), endpoint),
+    duplex: transport === 'chunked' ? undefined : whileThere(duplexAlong(route, rpc, transport, activity, means), endpoint),
     answered: () => {
       // Only the first time: a member that has lost the others still responds on a stream, but to no call.
       if (!answered) {
         endpoint.succeeded();
-        carriers.answered(origin, carrier);
+        transports.answered(origin, transport);
       }
       answered = true;
     },
     failed: (error: EtcdError): boolean => {
       if (isPageLeft(error)) return true;
-      if (error.reason === 'CarrierUnusable' || error.reason === 'ResponseTooLarge') {
-        if (error.reason === 'CarrierUnusable') carriers.refused(origin, carrier);
+      if (error.reason === 'TransportUnsupported' || error.reason === 'ResponseTooLarge') {
+        if (error.reason === 'TransportUnsupported') transports.refused(origin, transport);
         // A stream of many watches that fails because of a message to one of them would fail again.
-        else carriers.outgrown(origin, carrier);
-        return carriers.choose(terms) !== carrier;
+        else transports.outgrown(origin, transport);
+        return transports.choose(terms) !== transport;
       }
-      if (carrier !== 'chunked' && !answered && mayBeItsFault(error, carrier)) carriers.unanswered(origin, carrier, endpoint.answers);
-      if (error.reason === 'ConnectionLost') carriers.lost(terms, carrier);
+      if (transport !== 'chunked' && !answered && mayBeItsFault(error, transport))
+        transports.unanswered(origin, transport, endpoint.answers);
+      if (error.reason === 'ConnectionLost') transports.lost(terms, transport);
       const next = retryAction(error, 'read', true);
       if (next === 'retry' || next === 'retryOtherEndpoint') endpoint.failed(error.reason === 'ConnectionLost');
       if (next === 'reprobeVersion') endpoint.forget();
@@ -84,8 +85,8 @@ function gatewayOf({ endpoint, info }: Route, rpc: Rpc<never, unknown>, { wire }
  * Returns whether a stream without a response may have failed because of its transport. Signs of that are a failed
  * handshake and, over HTTP/2, anything in place of a response.
  */
-function mayBeItsFault({ reason, code }: EtcdError, carrier: DuplexCarrier): boolean {
-  return reason === 'Unreachable' || (carrier === 'http2' && code === 'Unavailable' && STANDING_IN.has(reason));
+function mayBeItsFault({ reason, code }: EtcdError, transport: DuplexTransport): boolean {
+  return reason === 'Unreachable' || (transport === 'http2' && code === 'Unavailable' && STANDING_IN.has(reason));
 }
 
 const STANDING_IN: ReadonlySet<Reason> = new Set<Reason>(['ConnectionLost', 'ProxyRefused', 'MalformedResponse', 'Unknown']);
@@ -94,7 +95,7 @@ const STANDING_IN: ReadonlySet<Reason> = new Set<Reason>(['ConnectionLost', 'Pro
 function duplexAlong<In, A>(
   route: Route,
   rpc: Rpc<In, A>,
-  carrier: DuplexCarrier,
+  transport: DuplexTransport,
   activity: Activity,
   means: Means,
 ): Observable<DuplexEvent<In, A>> {
@@ -102,8 +103,8 @@ function duplexAlong<In, A>(
   const { name, needsLeader = false } = rpc;
   // No caller sees the header of a keepalive response, and there may be some hundred of them a second.
   const onRevision = name === leaseRpcs.keepAlive.name ? undefined : (revision: number) => revisions.take(revision, 0, name, '');
-  const duplex = wire.duplex(rpc, { to: route, carrier, onRevision });
-  if (!needsLeader || carrier === 'http2') return duplex;
+  const duplex = wire.duplex(rpc, { to: route, transport, onRevision });
+  if (!needsLeader || transport === 'http2') return duplex;
   // etcd's proxy for WebSockets passes on no headers that say so, and the member is asked. It is also asked before the
   // stream opens: otherwise a cluster without a leader would look connected for a while, again and again.
   const question = leaderOf(route, means);

@@ -28,7 +28,7 @@ interface ListedParts extends Listed {
 /**
  * Follows several ranges, and emits each revision that changes any of them, whole. All are listed at one revision. Then
  * one watch follows the smallest range that holds them all. etcd sends the events of a revision to a watch together. So
- * no state waits for another, on any version and carrier.
+ * no state waits for another, on any version and transport.
  */
 export function jointUpdates(ranges: readonly Range[], readPages: ReadPages, deps: WatcherDeps): Observable<JointUpdate> {
   return defer(() => {

@@ -267,8 +267,8 @@ export class CloseDetection {
 
   /** Returns whether the server may keep the watches of a closed stream, unless it writes to that stream. */
   isMissing(channel: Channel): boolean {
-    const { carrier, version } = channel;
-    if (carrier !== 'websocket' || this.detecting.has(nameOf(channel))) return false;
+    const { transport, version } = channel;
+    if (transport !== 'websocket' || this.detecting.has(nameOf(channel))) return false;
     return version === undefined || (isAtLeast(version, '3.5') && !isAtLeast(version, '3.6'));
   }
 

@@ -14,7 +14,7 @@ import {
 } from 'rxjs';
 import { multicast } from '../../util/rx.js';
 import { EtcdError, isEtcdError } from '../../errors/index.js';
-import type { Carrier } from '../../transport/streams/carrierSelector.js';
+import type { StreamTransport } from '../../transport/streams/transportSelector.js';
 
 import { Backoff } from '../../util/retry.js';
 import { monotonicNow } from '../../util/time.js';
@@ -177,7 +177,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
   }
 
   private streamOver(channel: C): Observable<S> {
-    const connected = { status: 'connected', endpoint: channel.endpoint, carrier: channel.carrier } as const;
+    const connected = { status: 'connected', endpoint: channel.endpoint, transport: channel.transport } as const;
     const onResponse = (): void => {
       this.backoff.reset();
       this.refusals.reset();
@@ -247,7 +247,7 @@ class SharedStream<S extends object> extends RefCounted<S> {
 
 function isSame(a: ConnectionState, b: ConnectionState): boolean {
   if (a.status !== 'connected' || b.status !== 'connected') return a.status === b.status && a.status === 'idle';
-  return a.endpoint === b.endpoint && a.carrier === b.carrier;
+  return a.endpoint === b.endpoint && a.transport === b.transport;
 }
 
 /** The highest number of doublings: 32 times the usual timeout. */
@@ -315,7 +315,7 @@ export type ConnectionState =
    * The server has responded on a stream. With `chunked` each watch has its own connection, and this describes the one
    * that was opened last.
    */
-  | { readonly status: 'connected'; readonly endpoint: string; readonly carrier: Carrier }
+  | { readonly status: 'connected'; readonly endpoint: string; readonly transport: StreamTransport }
   /** A stream was lost, or could not be opened. The next attempt follows after `retryInMs` milliseconds. */
   | { readonly status: 'reconnecting'; readonly cause: EtcdError; readonly retryInMs: number }
   /** The client was closed. */

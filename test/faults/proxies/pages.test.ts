@@ -77,9 +77,9 @@ describeProxies('a page of a proxy in the place of an etcd that has answered bef
       'without auth',
       false,
       [
-        ['over the carrier that is chosen', nginx, {}],
-        ['over chunked answers', nginx, { streams: { carrier: 'chunked' } }],
-        ['over HTTP/2', nginxTls, { streams: { carrier: 'http2' } }],
+        ['over the transport that is chosen', nginx, {}],
+        ['over chunked answers', nginx, { streams: { transport: 'chunked' } }],
+        ['over HTTP/2', nginxTls, { streams: { transport: 'http2' } }],
       ],
     ],
     [

@@ -10,7 +10,7 @@ const APP = { username: 'app', password: 'secret of app' };
 describe.each([
   ['http2', true],
   ['chunked', false],
-] as const)('with auth over %s (TLS: %s)', (carrier, tls) => {
+] as const)('with auth over %s (TLS: %s)', (transport, tls) => {
   let scene: Scene;
   let client: Client;
 
@@ -26,7 +26,7 @@ describe.each([
   afterAll(() => scene.close());
 
   const appClient = (): Client =>
-    scene.client({ carrier, heartbeatMs: 60_000, responseTimeoutMs: 10_000 }, { auth: APP, requestTimeoutMs: 10_000 });
+    scene.client({ transport, heartbeatMs: 60_000, responseTimeoutMs: 10_000 }, { auth: APP, requestTimeoutMs: 10_000 });
   const put = async (key: string): Promise<number> => (await firstValueFrom(scene.direct.kv.put(key, 'x'))).header.revision;
   const keys = ({ values }: Collected<WatchEvent>): string[] => values.map(({ kv }) => kv.key);
   /** Resolves when a watch is there: its first batch says so. */

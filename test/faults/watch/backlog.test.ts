@@ -1,23 +1,23 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Client } from '../../../src/index.js';
 import { History, Recorder, violations } from '../../support/watchGuarantees.js';
-import { CARRIERS, forLongMessages, type CarrierOption } from './support/carriers.js';
+import { TRANSPORTS, forLongMessages, type TransportOption } from './support/transports.js';
 import { fill } from './support/fill.js';
 import { setScene, type Scene } from './support/scene.js';
 import { waitFor } from '../../support/waitFor.js';
 
 const REVISIONS = 3_001;
 
-describe.each(CARRIERS)('over %s (TLS: %s)', (carrier, tls) => {
+describe.each(TRANSPORTS)('over %s (TLS: %s)', (transport, tls) => {
   let scene: Scene;
   let history: History;
   let client: Client;
-  let chosen: CarrierOption;
+  let chosen: TransportOption;
 
   beforeAll(async () => {
     scene = await setScene({ tls });
     history = new History(await fill(scene.direct, { prefix: 'old/', revisions: REVISIONS }));
-    chosen = forLongMessages(carrier, scene.server);
+    chosen = forLongMessages(transport, scene.server);
   });
   afterEach(() => client.close());
   afterAll(() => scene.close());
@@ -38,7 +38,7 @@ describe.each(CARRIERS)('over %s (TLS: %s)', (carrier, tls) => {
   };
 
   test('a replay of 3 001 revisions that is cut after 1 000 goes on where it was', async () => {
-    const makeClient = (): Client => scene.client({ carrier: chosen, heartbeatMs: 60_000, responseTimeoutMs: 5_000 });
+    const makeClient = (): Client => scene.client({ transport: chosen, heartbeatMs: 60_000, responseTimeoutMs: 5_000 });
     client = makeClient();
     const before = scene.proxy.down.bytes;
     await whole(replay());
@@ -58,7 +58,7 @@ describe.each(CARRIERS)('over %s (TLS: %s)', (carrier, tls) => {
   });
 
   test('a backlog on a connection that has gone silent comes over another', async () => {
-    client = scene.client({ carrier: chosen });
+    client = scene.client({ transport: chosen });
     const watch: Recorder = replay();
     const losses = deliveredAtLosses(() => watch);
     scene.proxy.down.stall();
@@ -69,7 +69,7 @@ describe.each(CARRIERS)('over %s (TLS: %s)', (carrier, tls) => {
   });
 
   test('a cut right after the watch was created, before its first event, loses nothing that happens meanwhile', async () => {
-    client = scene.client({ carrier: chosen });
+    client = scene.client({ transport: chosen });
     const watch = new Recorder('new', { prefix: 'new/' }, {}, client.watchBatches({ prefix: 'new/' }));
     await waitFor('it is there', () => watch.begun);
     await scene.proxy.refuse();

@@ -3,7 +3,7 @@ import { filter } from 'rxjs';
 import type { Namespace } from '../../../src/index.js';
 import { History, Recorder, violations } from '../../support/watchGuarantees.js';
 import { collect } from './support/collect.js';
-import { CARRIERS, forLongMessages, has } from './support/carriers.js';
+import { TRANSPORTS, forLongMessages, has } from './support/transports.js';
 import { fill } from './support/fill.js';
 import { setScene, type Scene } from './support/scene.js';
 import { waitFor } from '../../support/waitFor.js';
@@ -14,7 +14,7 @@ const BYTES = 20_000_000;
 /** Of those, so many are of the revisions whose number begins with a 1. */
 const EVENTS_WITHIN = 11_100;
 
-describe.each(CARRIERS)('a backlog of 50 000 events, over %s (TLS: %s),', (carrier, tls) => {
+describe.each(TRANSPORTS)('a backlog of 50 000 events, over %s (TLS: %s),', (transport, tls) => {
   let scene: Scene;
   let history: History;
 
@@ -26,7 +26,7 @@ describe.each(CARRIERS)('a backlog of 50 000 events, over %s (TLS: %s),', (carri
   });
   afterAll(() => scene.close());
 
-  const streams = () => ({ carrier: forLongMessages(carrier, scene.server), heartbeatMs: 10_000, responseTimeoutMs: 5_000 });
+  const streams = () => ({ transport: forLongMessages(transport, scene.server), heartbeatMs: 10_000, responseTimeoutMs: 5_000 });
 
   const record = (client: Namespace, prefix = 'big/'): Recorder => {
     const options = { startRevision: history.revisions[0] ?? 1 };
@@ -78,10 +78,10 @@ describe.each(CARRIERS)('a backlog of 50 000 events, over %s (TLS: %s),', (carri
     if (!has(scene.server, '3.4')) return expect(watch.end).toMatchObject({ error: { reason: 'ResponseTooLarge' } });
     expect(watch.end).toBeUndefined();
     expect(violations(history, watch)).toEqual([]);
-    // Once, and the carrier stays.
+    // Once, and the transport stays.
     const told = states.values.flatMap((state) => {
       if (state.status === 'reconnecting') return [state.cause.reason];
-      return state.status === 'connected' ? [state.carrier] : [];
+      return state.status === 'connected' ? [state.transport] : [];
     });
     const [used] = told;
     expect(told).toEqual([used, 'ResponseTooLarge', used]);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { exhaustMap, filter, firstValueFrom, interval, map, timestamp, zip, type Observable } from 'rxjs';
 import type { Client } from '../../../src/index.js';
-import { CARRIERS, forLongMessages, has } from './support/carriers.js';
+import { TRANSPORTS, forLongMessages, has } from './support/transports.js';
 import { collect } from './support/collect.js';
 import { fill } from './support/fill.js';
 import { setScene, type Scene } from './support/scene.js';
@@ -13,7 +13,7 @@ const SILENT_AT_MOST_MS = 6_000;
 /** A txn takes no more operations. */
 const KEYS_PER_TXN = 125;
 
-describe.each(CARRIERS)('one call that deletes many keys, over %s (TLS: %s),', (carrier, tls) => {
+describe.each(TRANSPORTS)('one call that deletes many keys, over %s (TLS: %s),', (transport, tls) => {
   let scene: Scene;
   let client: Client;
   /** etcd before 3.4.17 cannot send a message over 4 MiB. */
@@ -24,7 +24,7 @@ describe.each(CARRIERS)('one call that deletes many keys, over %s (TLS: %s),', (
     keys = has(scene.server, '3.4.17') ? 100_000 : 20_000;
     await fill(scene.direct, { prefix: 'gone/', revisions: keys / KEYS_PER_TXN, keys: KEYS_PER_TXN });
     // With the times of a client as it is made by default, and straight to the server: a proxy would work in this process, too.
-    const streams = { carrier: forLongMessages(carrier, scene.server), heartbeatMs: 1_000, responseTimeoutMs: 10_000 };
+    const streams = { transport: forLongMessages(transport, scene.server), heartbeatMs: 1_000, responseTimeoutMs: 10_000 };
     client = scene.client(streams, { endpoints: scene.server.endpoint });
   });
   afterAll(() => scene.close());
@@ -49,8 +49,8 @@ describe.each(CARRIERS)('one call that deletes many keys, over %s (TLS: %s),', (
     written.stop();
 
     expect([gone.error, heard.error, written.error]).toEqual([undefined, undefined, undefined]);
-    // An old server closes a WebSocket on a long message; the client then goes on over another carrier.
-    if (forLongMessages(carrier, scene.server) === carrier) expect(lost.values).toEqual([]);
+    // An old server closes a WebSocket on a long message; the client then goes on over another transport.
+    if (forLongMessages(transport, scene.server) === transport) expect(lost.values).toEqual([]);
     expect(new Set(gone.values.map(({ kv }) => kv.key)).size).toBe(keys);
     expect(new Set(gone.values.map(({ revision }) => revision)).size).toBe(1);
     // etcd takes less than half a second for the call. On a machine that takes longer, everything else does, too.

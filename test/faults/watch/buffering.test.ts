@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 test('a watch that gets no data behind a proxy that keeps back answers says so in connection$', async () => {
-  const client = scene.client({ carrier: 'chunked' }, { endpoints: endpoint });
+  const client = scene.client({ transport: 'chunked' }, { endpoints: endpoint });
   await firstValueFrom(client.kv.put('a', '1'));
   const watch = collect(client.watch('a'));
   const lost = await firstValueFrom(client.connection$.pipe(filter((state) => state.status === 'reconnecting')));

@@ -6,11 +6,11 @@ import { WholeChecker } from '../../support/composed/wholeChecker.js';
 import { contents } from '../../integration/support/watching.js';
 import { askedSeed, randomFrom } from '../../support/random.js';
 import { waitFor } from '../../support/waitFor.js';
-import { CARRIERS, forLongMessages, has, type CarrierOption } from './support/carriers.js';
+import { TRANSPORTS, forLongMessages, has, type TransportOption } from './support/transports.js';
 import { strike, type Fault } from './support/faults.js';
 import { setScene, type Scene } from './support/scene.js';
 
-/** The faults on each carrier, once each. Older servers are not stopped, as their watches are the same. */
+/** The faults on each transport, once each. Older servers are not stopped, as their watches are the same. */
 const faultsFor = ({ server }: Scene): readonly Fault[] => [
   { kind: 'cut', lane: 'down', afterBytes: 3_000 },
   { kind: 'cut', lane: 'up', afterBytes: 700 },
@@ -19,10 +19,10 @@ const faultsFor = ({ server }: Scene): readonly Fault[] => [
   { kind: 'cut', lane: 'down', afterBytes: 20_000 },
 ];
 
-/** Runs writers, faults and watchers on a carrier. Returns the checkers of `combineLive` and of `combineLatest`. */
-async function run(scene: Scene, carrier: CarrierOption, seed: number) {
+/** Runs writers, faults and watchers on a transport. Returns the checkers of `combineLive` and of `combineLatest`. */
+async function run(scene: Scene, transport: TransportOption, seed: number) {
   const random = randomFrom(seed);
-  const client = scene.client({ carrier: forLongMessages(carrier, scene.server) });
+  const client = scene.client({ transport: forLongMessages(transport, scene.server) });
   const [whole, torn] = [new WholeChecker(SUM), new WholeChecker(SUM)];
   const transfers = [1, 2, 3].map((writer) => new Transfers(scene.direct, random.fork(`writer ${writer}`)));
   const last = new Transfers(scene.direct, random.fork('last'));
@@ -70,13 +70,13 @@ async function run(scene: Scene, carrier: CarrierOption, seed: number) {
 
 test('combines three ranges through cuts, restarts and compactions without a mix of two revisions, as combineLatest does not', async () => {
   const seed = askedSeed();
-  const onCarrier = async ([carrier, tls]: (typeof CARRIERS)[number]) => {
+  const onTransport = async ([transport, tls]: (typeof TRANSPORTS)[number]) => {
     const scene = await setScene({ tls });
     try {
-      const { whole, torn, written, final, stored } = await run(scene, carrier, seed);
-      const line = `etcd ${scene.server.version}, ${carrier}: ${whole.count} states, ${whole.resyncs} lists, combineLatest ${torn.torn} torn of ${torn.count}`;
+      const { whole, torn, written, final, stored } = await run(scene, transport, seed);
+      const line = `etcd ${scene.server.version}, ${transport}: ${whole.count} states, ${whole.resyncs} lists, combineLatest ${torn.torn} torn of ${torn.count}`;
       process.stdout.write(`${line}, SEED=${seed}\n`);
-      expect({ carrier, faults: whole.faults(written) }).toEqual({ carrier, faults: [] });
+      expect({ transport, faults: whole.faults(written) }).toEqual({ transport, faults: [] });
       expect(contents(final)).toEqual(contents(stored));
       // The same check finds what is wrong where each range is followed alone.
       expect(torn.torn).toBeGreaterThan(0);
@@ -85,6 +85,6 @@ test('combines three ranges through cuts, restarts and compactions without a mix
       await scene.close();
     }
   };
-  const outcomes = await Promise.allSettled(CARRIERS.map(onCarrier));
+  const outcomes = await Promise.allSettled(TRANSPORTS.map(onTransport));
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 });

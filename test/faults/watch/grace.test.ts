@@ -35,7 +35,7 @@ const watchedOnce = (startRevision: number): Promise<unknown> =>
   firstValueFrom(client.watchBatches({ prefix: 'grace/' }, { startRevision }));
 
 test('watches that follow one another within the grace share one stream, on which nothing is sent but their creates and cancels', async () => {
-  client = scene.client({ carrier: 'websocket', heartbeatMs: 60_000, lingerMs: 5_000 });
+  client = scene.client({ transport: 'websocket', heartbeatMs: 60_000, lingerMs: 5_000 });
   const before = await watchCounts();
   const { header } = await firstValueFrom(client.kv.range('none'));
   const ROUNDS = 20;
@@ -46,7 +46,7 @@ test('watches that follow one another within the grace share one stream, on whic
 });
 
 test('a lock that is waited for again at once does not give up the stream', async () => {
-  client = scene.client({ carrier: 'websocket', heartbeatMs: 60_000 });
+  client = scene.client({ transport: 'websocket', heartbeatMs: 60_000 });
   const before = await watchCounts();
   const ROUNDS = 10;
   for (let round = 0; round < ROUNDS; round++) await firstValueFrom(client.lock('grace/lock').pipe(take(1)));
@@ -57,7 +57,7 @@ test('a lock that is waited for again at once does not give up the stream', asyn
 
 test('after the grace the stream is given up, and the server keeps nothing; connection$ tells of neither', async () => {
   const nothing = await watchersLeft(scene, { watchers: 0, streams: 0 });
-  client = scene.client({ carrier: 'websocket', heartbeatMs: 20, responseTimeoutMs: 10_000, lingerMs: 300 });
+  client = scene.client({ transport: 'websocket', heartbeatMs: 20, responseTimeoutMs: 10_000, lingerMs: 300 });
   const states = collect(client.connection$);
   const before = await watchCounts();
   const { header } = await firstValueFrom(client.kv.range('none'));
@@ -72,7 +72,7 @@ test('after the grace the stream is given up, and the server keeps nothing; conn
 });
 
 test('a client that is closed within the grace does not wait for its end', async () => {
-  client = scene.client({ carrier: 'websocket', lingerMs: 3_600_000 });
+  client = scene.client({ transport: 'websocket', lingerMs: 3_600_000 });
   const { header } = await firstValueFrom(client.kv.range('none'));
   await watchedOnce(header.revision + 1);
   await client.close();

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { firstValueFrom } from 'rxjs';
 import type { Client, ConnectionState, LiveUpdate, Range, WatchEvent } from '../../../src/index.js';
-import { has } from './support/carriers.js';
+import { has } from './support/transports.js';
 import { collect, type Collected } from './support/collect.js';
 import { setScene, type Scene } from './support/scene.js';
 import { waitFor } from '../../support/waitFor.js';
@@ -17,7 +17,7 @@ afterEach(() => client.close());
 afterAll(() => scene.close());
 
 const makeClient = (): void => {
-  client = scene.client({ carrier: 'auto', heartbeatMs: 60_000, responseTimeoutMs: 10_000 });
+  client = scene.client({ transport: 'auto', heartbeatMs: 60_000, responseTimeoutMs: 10_000 });
   states = collect(client.connection$);
 };
 const put = async (key: string, size = 1): Promise<number> =>
@@ -29,14 +29,14 @@ const watching = async (range: Range): Promise<Collected<WatchEvent>> => {
   return events;
 };
 const keys = ({ values }: Collected<WatchEvent>): string[] => values.map(({ kv }) => kv.key);
-/** The carriers that were in use, in their order. */
-const carriers = (): string[] => {
-  const all = states.values.flatMap((state) => (state.status === 'connected' ? [state.carrier] : []));
-  return all.filter((carrier, index) => carrier !== all[index - 1]);
+/** The transports that were in use, in their order. */
+const transports = (): string[] => {
+  const all = states.values.flatMap((state) => (state.status === 'connected' ? [state.transport] : []));
+  return all.filter((transport, index) => transport !== all[index - 1]);
 };
 
 describe('a message over 64 KiB', () => {
-  test('from the server comes, and what is before and after it, if need be over another carrier', async () => {
+  test('from the server comes, and what is before and after it, if need be over another transport', async () => {
     makeClient();
     const [long, other] = [await watching({ prefix: 'long/' }), await watching({ prefix: 'other/' })];
     const written: string[] = [];
@@ -52,11 +52,11 @@ describe('a message over 64 KiB', () => {
       ['other/beside', 'other/late'],
     ]);
     expect(long.values[1]?.kv.value).toHaveLength(100_000);
-    expect(carriers()).toEqual(has(scene.server, '3.4.16') ? ['websocket'] : ['websocket', 'chunked']);
+    expect(transports()).toEqual(has(scene.server, '3.4.16') ? ['websocket'] : ['websocket', 'chunked']);
   });
 
-  test('that no other carrier may bring ends the watch with ResponseTooLarge, and names those that do', async () => {
-    client = scene.client({ carrier: 'websocket', heartbeatMs: 60_000, responseTimeoutMs: 10_000 });
+  test('that no other transport may bring ends the watch with ResponseTooLarge, and names those that do', async () => {
+    client = scene.client({ transport: 'websocket', heartbeatMs: 60_000, responseTimeoutMs: 10_000 });
     const first = await put('only/0', 40_000);
     for (const key of ['only/1', 'only/2']) await put(key, 40_000);
     const { accepted } = scene.proxy;
@@ -64,7 +64,7 @@ describe('a message over 64 KiB', () => {
     await waitFor('it has come or ended', () => replay.values.length >= 3 || replay.error !== undefined);
     if (has(scene.server, '3.4.16')) return expect(keys(replay)).toEqual(['only/0', 'only/1', 'only/2']);
     expect(replay.error).toMatchObject({ reason: 'ResponseTooLarge', rpc: 'Watch.Watch', endpoint: scene.proxy.endpoint });
-    expect(String(replay.error)).toContain('use streams.carrier "chunked", "auto", or "http2" over TLS');
+    expect(String(replay.error)).toContain('use streams.transport "chunked", "auto", or "http2" over TLS');
     // Five tries in a row, each with a connection for the stream and one for the question after the version, and the first connection of the client.
     expect(scene.proxy.accepted - accepted).toBeLessThanOrEqual(11);
     // What is shorter goes on.
@@ -78,7 +78,7 @@ describe('a message over 64 KiB', () => {
     const long = await watching({ from: 'm'.repeat(100_000), to: 'n' });
     await put('mn');
     await waitFor('it has come', () => long.values.length >= 1);
-    expect([keys(long), carriers()]).toEqual([['mn'], ['websocket']]);
+    expect([keys(long), transports()]).toEqual([['mn'], ['websocket']]);
   });
 });
 
@@ -110,7 +110,7 @@ describe('a backlog over 4 MiB that comes as one answer', () => {
     makeClient();
     await put('live/gone');
     const live: Collected<LiveUpdate> = collect(client.live({ prefix: 'live/' }));
-    await waitFor('it is there', () => live.values.length > 0 && carriers().length > 0);
+    await waitFor('it is there', () => live.values.length > 0 && transports().length > 0);
     await scene.proxy.refuse();
     await firstValueFrom(scene.direct.kv.delete('live/gone'));
     const { written } = await write('live/');

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { exhaustMap, filter, firstValueFrom, interval } from 'rxjs';
 import type { Client, ConnectionState } from '../../../src/index.js';
-import { CARRIERS, has, type CarrierOption } from './support/carriers.js';
+import { TRANSPORTS, has, type TransportOption } from './support/transports.js';
 import { collect, type Collected } from './support/collect.js';
 import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
 import { waitFor } from '../../support/waitFor.js';
@@ -13,24 +13,24 @@ const RENEWALS_MS = 60 * HEARTBEAT_MS * 3;
 const losses = (client: Client): Collected<ConnectionState> =>
   collect(client.connection$.pipe(filter(({ status }) => status === 'reconnecting')));
 
-describe('a watch that is quiet, over each carrier,', () => {
-  const scenes: { readonly carrier: CarrierOption; readonly scene: Scene }[] = [];
+describe('a watch that is quiet, over each transport,', () => {
+  const scenes: { readonly transport: TransportOption; readonly scene: Scene }[] = [];
 
   beforeAll(async () => {
-    for (const [carrier, tls] of CARRIERS) scenes.push({ carrier, scene: await setScene({ tls }) });
+    for (const [transport, tls] of TRANSPORTS) scenes.push({ transport, scene: await setScene({ tls }) });
   });
   afterAll(() => Promise.all(scenes.map(({ scene }) => scene.close())));
 
-  /** Tries all carriers at the same time, as it is a matter of waiting, and holds what each of them came to. */
-  async function overEach(come: (scene: Scene, carrier: CarrierOption) => Promise<object>, expected: object): Promise<void> {
-    const came = await Promise.all(scenes.map(async ({ carrier, scene }) => [carrier, await come(scene, carrier)]));
-    expect(Object.fromEntries(came)).toEqual(Object.fromEntries(scenes.map(({ carrier }) => [carrier, expected])));
+  /** Tries all transports at the same time, as it is a matter of waiting, and holds what each of them came to. */
+  async function overEach(come: (scene: Scene, transport: TransportOption) => Promise<object>, expected: object): Promise<void> {
+    const came = await Promise.all(scenes.map(async ({ transport, scene }) => [transport, await come(scene, transport)]));
+    expect(Object.fromEntries(came)).toEqual(Object.fromEntries(scenes.map(({ transport }) => [transport, expected])));
   }
 
   test('stays on its connection while nothing at all is written', () =>
     overEach(
-      async (scene, carrier) => {
-        const idle = scene.client({ carrier, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 1_000 });
+      async (scene, transport) => {
+        const idle = scene.client({ transport, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 1_000 });
         const watch = collect(idle.watch('idle'));
         const lost = losses(idle);
         await firstValueFrom(idle.watchBatches('idle'));
@@ -47,8 +47,8 @@ describe('a watch that is quiet, over each carrier,', () => {
 
   test('survives compactions as long as it is not cut', () =>
     overEach(
-      async (scene, carrier) => {
-        const client = scene.client({ carrier, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 3_000 });
+      async (scene, transport) => {
+        const client = scene.client({ transport, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 3_000 });
         const watch = collect(client.watch('quiet'));
         const lost = losses(client);
         await firstValueFrom(client.watchBatches('quiet'));
@@ -76,7 +76,7 @@ describe('a watch over chunked answers that is to bring bookmarks', () => {
 
   beforeAll(async () => {
     scene = await setScene({ args: SOON_NOTICED.map((flag) => flag.replace('500ms', '4s')) });
-    client = scene.client({ carrier: 'chunked', heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 3_000 });
+    client = scene.client({ transport: 'chunked', heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 3_000 });
   });
   afterAll(() => scene.close());
 

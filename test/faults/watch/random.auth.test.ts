@@ -9,7 +9,7 @@ test(
   async () => {
     await randomRun('http2 on TLS with auth', {
       ...auth,
-      carrier: 'http2',
+      transport: 'http2',
       tls: true,
       faults: { cut: 12, stall: 1, refuse: 2, kill: 1, compact: 1 },
       cuts: 35,
@@ -24,7 +24,7 @@ test(
   async () => {
     await randomRun('chunked on TLS with auth', {
       ...auth,
-      carrier: 'chunked',
+      transport: 'chunked',
       tls: true,
       faults: { cut: 12, stall: 1, refuse: 2, kill: 1, compact: 1 },
       cuts: 35,

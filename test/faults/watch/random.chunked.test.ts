@@ -5,7 +5,7 @@ test(
   'over chunked answers',
   async () => {
     await randomRun('chunked', {
-      carrier: 'chunked',
+      transport: 'chunked',
       faults: { cut: 12, stall: 1, refuse: 2, kill: 1, compact: 1 },
       cuts: 35,
       events: 20_000,

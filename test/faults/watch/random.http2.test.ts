@@ -5,7 +5,7 @@ test(
   'over HTTP/2',
   async () => {
     await randomRun('http2 on TLS', {
-      carrier: 'http2',
+      transport: 'http2',
       tls: true,
       faults: { cut: 12, stall: 1, refuse: 2, kill: 1, compact: 1 },
       cuts: 35,

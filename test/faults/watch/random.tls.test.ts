@@ -5,7 +5,7 @@ test(
   'over WebSocket on TLS',
   async () => {
     await randomRun('websocket on TLS', {
-      carrier: 'websocket',
+      transport: 'websocket',
       tls: true,
       faults: { cut: 12, stall: 1, refuse: 2, kill: 1, compact: 1 },
       cuts: 35,

@@ -18,10 +18,10 @@ const start = async (clientPort?: number): Promise<void> => {
 const put = (client: Client, from: number, to: number): Promise<unknown> =>
   Promise.all(Array.from({ length: to - from }, (_, index) => firstValueFrom(client.kv.put(`a/${from + index}`, 'x'))));
 
-describe.each(['websocket', 'chunked'] as const)('over %s, where the store is wiped', (carrier) => {
+describe.each(['websocket', 'chunked'] as const)('over %s, where the store is wiped', (transport) => {
   beforeEach(async () => {
     await start();
-    etcd = createClient({ endpoints: server.endpoint, streams: { ...QUICK, carrier } });
+    etcd = createClient({ endpoints: server.endpoint, streams: { ...QUICK, transport } });
   });
   afterEach(async () => {
     await etcd.close();
@@ -52,14 +52,14 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where the store is wi
   });
 });
 
-describe.each(['websocket', 'chunked'] as const)('over %s, where another store has counted on beyond what was seen', (carrier) => {
+describe.each(['websocket', 'chunked'] as const)('over %s, where another store has counted on beyond what was seen', (transport) => {
   let proxy: TcpProxy;
   let direct: Client;
 
   beforeEach(async () => {
     await start();
     proxy = await startTcpProxy(server.endpoint);
-    etcd = createClient({ endpoints: proxy.endpoint, streams: { ...QUICK, carrier } });
+    etcd = createClient({ endpoints: proxy.endpoint, streams: { ...QUICK, transport } });
     direct = createClient({ endpoints: server.endpoint });
   });
   afterEach(async () => {

@@ -12,7 +12,7 @@ const WATCHES = 1_000;
 describe.each([
   ['websocket', false, 10_000],
   ['http2', true, 2_000],
-] as const)('over %s (TLS: %s)', (carrier, tls, rounds) => {
+] as const)('over %s (TLS: %s)', (transport, tls, rounds) => {
   let scene: Scene;
   let client: Client;
 
@@ -24,7 +24,7 @@ describe.each([
 
   // A version that is slow to come would be asked for again, on another connection.
   const patient = { attemptTimeoutMs: 30_000, requestTimeoutMs: 60_000 };
-  const makeClient = (): Client => scene.client({ carrier, heartbeatMs: 60_000, responseTimeoutMs: 60_000, lingerMs: 20 }, patient);
+  const makeClient = (): Client => scene.client({ transport, heartbeatMs: 60_000, responseTimeoutMs: 60_000, lingerMs: 20 }, patient);
   const nextRevision = async (): Promise<number> => (await firstValueFrom(scene.direct.kv.range('none'))).header.revision + 1;
 
   test('1 000 watches take one connection, and each sees its own', async () => {

@@ -102,7 +102,7 @@ function openWatch(wire: Wire, to: Destination): Promise<WatchSide> {
   const responses: WatchOut[] = [];
   let failure: EtcdError | undefined;
   return new Promise((resolve, reject) => {
-    const events: Observable<DuplexEvent<WatchIn, WatchOut>> = wire.duplex(watchRpcs.watch, { to, carrier: 'websocket' });
+    const events: Observable<DuplexEvent<WatchIn, WatchOut>> = wire.duplex(watchRpcs.watch, { to, transport: 'websocket' });
     const subscription: Subscription = events.subscribe({
       next: (event) => {
         if (event.type === 'message') responses.push(event.message);

@@ -130,7 +130,7 @@ export class FakeStreams {
   inTurn = false;
   openMs = 1;
   ttl: (id: LeaseId) => number = () => 10;
-  carrier: 'websocket' | 'chunked' = 'websocket';
+  transport: 'websocket' | 'chunked' = 'websocket';
   readonly failures: Reason[] = [];
   private breaks = new Subject<never>();
 
@@ -145,12 +145,12 @@ export class FakeStreams {
 
   private channel<In, A>(rpc: Rpc<In, A>): Channel<In, A> {
     return {
-      carrier: this.carrier,
+      transport: this.transport,
       endpoint: 'http://a:1',
       version: undefined,
       removed: NEVER,
       activity: idleActivity,
-      duplex: this.carrier === 'chunked' ? undefined : overJson(rpc, this.stream()),
+      duplex: this.transport === 'chunked' ? undefined : overJson(rpc, this.stream()),
       answered: () => undefined,
       failed: ({ reason }) => this.failures.push(reason) > 0,
     };

@@ -6,7 +6,7 @@ import type { StreamOptions } from '../../../src/index.js';
 import { makeTls, type Tls } from '../tls.js';
 import { listenSomewhere } from '../ports.js';
 
-export type FakeCarrier = Exclude<NonNullable<StreamOptions['carrier']>, 'auto'>;
+export type FakeTransport = Exclude<NonNullable<StreamOptions['transport']>, 'auto'>;
 
 /** A stream of a client, seen from the server's side. */
 export interface FakeStream {
@@ -23,11 +23,11 @@ export interface FakeStream {
 /** What becomes of a message of a client, the first of its stream being number 1. */
 export type StreamScript = (stream: FakeStream, message: string, number: number) => void;
 
-/** A server of streams that says what it is told to, over one carrier. */
+/** A server of streams that says what it is told to, over one transport. */
 export interface FakeStreams {
   readonly endpoint: string;
-  readonly carrier: FakeCarrier;
-  /** What certificate to trust, where the carrier needs TLS. */
+  readonly transport: FakeTransport;
+  /** What certificate to trust, where the transport needs TLS. */
   readonly tls: Tls | undefined;
   /** Streams that were opened, and connections that are open. */
   readonly opened: number;
@@ -41,8 +41,8 @@ export interface FakeStreams {
 const HEADER = { cluster_id: '1', member_id: '1', revision: '7', raft_term: '1' };
 const STREAMS = ['/v3/watch', '/v3/lease/keepalive'];
 
-export async function startFakeStreams(carrier: FakeCarrier, script: StreamScript = () => undefined): Promise<FakeStreams> {
-  const tls = carrier === 'http2' ? await makeTls() : undefined;
+export async function startFakeStreams(transport: FakeTransport, script: StreamScript = () => undefined): Promise<FakeStreams> {
+  const tls = transport === 'http2' ? await makeTls() : undefined;
   const sockets = new Set<Socket>();
   let opened = 0;
   const onStream = (stream: FakeStream): ((message: string) => void) => {
@@ -73,7 +73,7 @@ export async function startFakeStreams(carrier: FakeCarrier, script: StreamScrip
       if (request.httpVersionMajor === 1) onRequest(request, response);
     });
   }
-  if (carrier === 'websocket') {
+  if (transport === 'websocket') {
     server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
       if (fake.handshake !== undefined) return fake.handshake(socket);
       shakeHands(request, socket);
@@ -90,7 +90,7 @@ export async function startFakeStreams(carrier: FakeCarrier, script: StreamScrip
   const port = await listenSomewhere(server);
   const fake: FakeStreams = {
     endpoint: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
-    carrier,
+    transport,
     tls,
     get opened() {
       return opened;

@@ -53,7 +53,7 @@ export function setUp(tries: readonly [Try, ...Try[]], { hopeless = [] }: { read
         subscriber.add(script().subscribe(subscriber));
       });
       return of<Channel<In, A>>({
-        carrier: 'websocket',
+        transport: 'websocket',
         endpoint: 'http://a:1',
         version: undefined,
         removed: NEVER,

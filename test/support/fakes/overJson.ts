@@ -9,7 +9,7 @@ export function overJson<In, A>(rpc: Rpc<In, A>, parts: Observable<DuplexPart>):
   const none = (): Observable<never> => EMPTY;
   const transport = { exchange: none, stream: none, duplex: () => parts, release: () => undefined, close: () => Promise.resolve() };
   const to = { endpoint: { origin: A, address: A, knownEtcd: false }, info: { prefix: '/v3' }, credential: { token: undefined } };
-  return jsonWire(transport, { headers: {}, maxResponseBytes: Infinity }).duplex(rpc, { to, carrier: 'websocket' });
+  return jsonWire(transport, { headers: {}, maxResponseBytes: Infinity }).duplex(rpc, { to, transport: 'websocket' });
 }
 
 const A = 'http://a:1';

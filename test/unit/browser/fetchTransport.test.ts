@@ -196,25 +196,25 @@ describe('a call by fetch', () => {
 describe('a WebSocket that does not open', () => {
   const openIn = (transport: ReturnType<typeof transportIn>, origin: string, token?: string) => {
     const { path, headers, rpc } = postTo(origin);
-    return rejection(firstValueFrom(transport.duplex({ origin, path, headers, rpc, token, carrier: 'websocket' })));
+    return rejection(firstValueFrom(transport.duplex({ origin, path, headers, rpc, token, transport: 'websocket' })));
   };
   const open = (page: Page, origin: string, token?: string) => openIn(transportIn(page), origin, token);
 
   test.each([
-    [405, 'CarrierUnusable'],
-    [501, 'CarrierUnusable'],
+    [405, 'TransportUnsupported'],
+    [501, 'TransportUnsupported'],
     [502, 'Unreachable'],
   ])('fails, where a plain request gets HTTP %d, with %s', async (status, reason) => {
     const { origin } = await startServer((response) => response.writeHead(status).end());
     expect(await open(makePage(), origin)).toMatchObject({ reason, rpc: 'Watch.Watch', endpoint: origin });
   });
 
-  test('fails with CarrierUnusable when it fails again and the answer of another origin is hidden', async () => {
+  test('fails with TransportUnsupported when it fails again and the answer of another origin is hidden', async () => {
     const hidden = () => Promise.resolve({ status: 0, type: 'opaque', body: null });
     const transport = transportIn(makePage({ fetch: hidden }));
     // The server may have been down for a moment, and be back when it is asked.
     expect(await openIn(transport, 'http://127.0.0.1:1')).toMatchObject({ reason: 'Unreachable' });
-    expect(await openIn(transport, 'http://127.0.0.1:1')).toMatchObject({ reason: 'CarrierUnusable' });
+    expect(await openIn(transport, 'http://127.0.0.1:1')).toMatchObject({ reason: 'TransportUnsupported' });
     expect(await openIn(transport, 'http://127.0.0.1:2')).toMatchObject({ reason: 'Unreachable' });
   });
 
@@ -228,7 +228,7 @@ describe('a WebSocket that does not open', () => {
       throw new DOMException(`The subprotocol '${String(protocols[1])}' is invalid.`, 'SyntaxError');
     }
     const error = await open(makePage({ WebSocket: Refusing as unknown as BrowserHost['WebSocket'] }), 'http://127.0.0.1:1', 'my secret');
-    expect(hasReason(error, 'CarrierUnusable')).toBe(true);
+    expect(hasReason(error, 'TransportUnsupported')).toBe(true);
     expectSilentAbout(error, 'my secret');
   });
 });

@@ -62,7 +62,7 @@ async function start(script: FakeScript, options: object = {}): Promise<void> {
     endpoints: server.endpoint,
     auth: { username: 'ann', password: PASSWORD },
     headers: { 'x-mine': HEADER },
-    streams: { carrier: 'chunked' },
+    streams: { transport: 'chunked' },
     ...options,
   });
 }

@@ -53,7 +53,7 @@ async function outcomeOf(path: string, answer: Answer, call: (client: Client) =>
     endpoints: endpoint,
     requestTimeoutMs: DEADLINE_MS,
     maxResponseBytes: 200_000,
-    streams: { carrier: 'chunked', initialBackoffMs: 1 },
+    streams: { transport: 'chunked', initialBackoffMs: 1 },
   });
   clients.add(client);
   const elapsed = stopwatch();

@@ -28,7 +28,7 @@ let client: Client;
 
 beforeAll(async () => {
   server = await startFakeServer(ANSWERS);
-  client = createClient({ endpoints: server.endpoint, streams: { carrier: 'chunked' } });
+  client = createClient({ endpoints: server.endpoint, streams: { transport: 'chunked' } });
 });
 beforeEach(() => client.setEndpoints(server.endpoint));
 afterAll(async () => {
@@ -141,7 +141,7 @@ describe('what is passed is copied when it is passed', () => {
       endpoints: [server.endpoint],
       headers: { 'x-mine': 'as it was' },
       auth: { token: 'token-as-it-was' },
-      streams: { carrier: 'chunked' as const, lingerMs: 5 },
+      streams: { transport: 'chunked' as const, lingerMs: 5 },
       discovery: { intervalMs: 60_000 },
       requestTimeoutMs: 4_321,
     };

@@ -26,7 +26,7 @@ const said: fc.Arbitrary<Step> = fc.oneof(
         stream.send(spoiled(good[nth % good.length] ?? '')),
   ),
 );
-/** Beneath the carrier: what is no frame of a WebSocket. Beneath TLS it is none of ours. */
+/** Beneath the transport: what is no frame of a WebSocket. Beneath TLS it is none of ours. */
 const raw = fc
   .oneof(
     fc.uint8Array({ minLength: 1, maxLength: 100 }),
@@ -50,11 +50,11 @@ const good = {
 /** What may end a lease, or a watch whose store is another (the server says that it lacks a change that it has sent), whatever the endpoint. */
 const OF_NO_ENDPOINT: ReadonlySet<string> = new Set(['LeaseLost', 'LeaseNotFound', 'DeadlineExceeded', 'FutureRev', 'ClusterIDMismatch']);
 
-describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (carrier) => {
+describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (transport) => {
   let server: FakeStreams;
   const clients: Client[] = [];
   beforeAll(async () => {
-    server = await startFakeStreams(carrier);
+    server = await startFakeStreams(transport);
   });
   afterAll(async () => {
     await Promise.all(clients.map((client) => client.close()));
@@ -62,7 +62,7 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (carrier) =
   });
 
   const step =
-    carrier === 'websocket' ? fc.oneof({ arbitrary: said, weight: 4 }, raw, ended) : fc.oneof({ arbitrary: said, weight: 4 }, ended);
+    transport === 'websocket' ? fc.oneof({ arbitrary: said, weight: 4 }, raw, ended) : fc.oneof({ arbitrary: said, weight: 4 }, ended);
 
   test.each<[string, readonly string[], (client: Client) => Observable<unknown>]>([
     ['a watch', good.watch, (client) => client.watch('a', { startRevision: 1 })],
@@ -80,7 +80,7 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (carrier) =
           ...(server.tls === undefined ? {} : { tls: { ca: server.tls.ca } }),
           maxResponseBytes: 200_000,
           requestTimeoutMs: 200,
-          streams: { carrier, initialBackoffMs: 1, maxBackoffMs: 5, heartbeatMs: 20, responseTimeoutMs: 30 },
+          streams: { transport, initialBackoffMs: 1, maxBackoffMs: 5, heartbeatMs: 20, responseTimeoutMs: 30 },
         });
         clients.push(client);
         const outcome = await lastValueFrom(make(client).pipe(takeUntil(timer(60)), toArray())).then(

@@ -23,7 +23,7 @@ describe('without a word', () => {
       apiPrefix: undefined,
       batchReads: true,
       streams: {
-        carrier: 'auto',
+        transport: 'auto',
         heartbeatMs: 12_000,
         responseTimeoutMs: 2_000,
         initialBackoffMs: 50,
@@ -315,9 +315,9 @@ describe('streams', () => {
   test.each<[unknown, string, RegExp]>([
     [null, 'streams', /received null/],
     ['chunked', 'streams', /received string/],
-    [{ carrier: 'pigeon' }, 'streams.carrier', /one of auto, /],
-    [{ carrier: null }, 'streams.carrier', /one of/],
-    [{ carrier: 'http2' }, 'streams.carrier', /make the endpoints https/],
+    [{ transport: 'pigeon' }, 'streams.transport', /one of auto, /],
+    [{ transport: null }, 'streams.transport', /one of/],
+    [{ transport: 'http2' }, 'streams.transport', /make the endpoints https/],
     [{ heartbeatMs: 0 }, 'streams.heartbeatMs', /milliseconds above 0/],
     [{ responseTimeoutMs: -1 }, 'streams.responseTimeoutMs', /milliseconds above 0/],
     [{ maxBackoffMs: NaN }, 'streams.maxBackoffMs', /milliseconds above 0/],

@@ -205,7 +205,7 @@ describe('the faults of an etcd in memory', () => {
     const lines = story(
       ({ etcd, server, tell, at }) => {
         const [first = ''] = server.endpoints;
-        const alone = server.createClient({ endpoints: [first], streams: { carrier: 'websocket' } });
+        const alone = server.createClient({ endpoints: [first], streams: { transport: 'websocket' } });
         tell('watch', alone.watch('a'), shown);
         at(10, () => server.isolate(first));
         at(20, () => server.put('a', '1'));

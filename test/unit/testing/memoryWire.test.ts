@@ -193,7 +193,7 @@ describe('the wire to an etcd in memory keeps the contract of Wire', () => {
     const events: string[] = [];
     const error = await new Promise((resolve) => {
       const onRevision = (revision: number): void => void events.push(`revision ${revision}`);
-      wire.duplex(watchRpcs.watch, { to: at(origin), carrier: 'websocket', onRevision }).subscribe({
+      wire.duplex(watchRpcs.watch, { to: at(origin), transport: 'websocket', onRevision }).subscribe({
         next: (event) => {
           events.push(event.type);
           if (event.type === 'open') {

@@ -37,7 +37,10 @@ describe('a transport that is loaded when it is used', () => {
     expect(counts.loads).toBe(0);
     expect(await Promise.all([firstValueFrom(first), firstValueFrom(lazy.exchange(REQUEST, OUTCOME))])).toEqual(['/version', '/version']);
     expect(await firstValueFrom(lazy.stream(REQUEST))).toEqual({ type: 'chunk', bytes: new Uint8Array(1) });
-    expect(await firstValueFrom(lazy.duplex({ ...REQUEST, carrier: 'websocket', token: undefined }))).toEqual({ type: 'message', json: 1 });
+    expect(await firstValueFrom(lazy.duplex({ ...REQUEST, transport: 'websocket', token: undefined }))).toEqual({
+      type: 'message',
+      json: 1,
+    });
     expect(counts.loads).toBe(1);
   });
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createClient } from 'rxetcd';
 import { lastValueFrom, throwError } from 'rxjs';
-import { CarrierChoice } from '../../../src/transport/streams/carrierSelector.js';
+import { TransportSelector } from '../../../src/transport/streams/transportSelector.js';
 import { lazyTransport } from '../../../src/transport/http/transport.js';
 import { loadModule, nodePlatform } from '../../../src/node/nodePlatform.js';
 import { settingsOf } from '../../../src/options/clientOptions.js';
@@ -23,16 +23,16 @@ describe('on Bun', () => {
 describe('on Deno', () => {
   const tls = { origin: 'https://a:2379', version: undefined, authenticated: false };
 
-  test('the HTTP/2 carrier is refused by the option that asks for it', () => {
+  test('the HTTP/2 transport is refused by the option that asks for it', () => {
     pretend('Deno');
-    const options = { endpoints: ['https://a:2379'], streams: { carrier: 'http2' } } as const;
-    expect(() => createClient(options)).toThrow(expect.objectContaining({ reason: 'InvalidOption', option: 'streams.carrier' }));
+    const options = { endpoints: ['https://a:2379'], streams: { transport: 'http2' } } as const;
+    expect(() => createClient(options)).toThrow(expect.objectContaining({ reason: 'InvalidOption', option: 'streams.transport' }));
   });
 
   test('a TLS endpoint without WebSocket gets chunked HTTP, and HTTP/2 on Node', () => {
     const choose = (): string => {
       const { http2 } = settingsOf({}, nodePlatform.limits({}));
-      const choice = new CarrierChoice('auto', http2);
+      const choice = new TransportSelector('auto', http2);
       choice.refused(tls.origin, 'websocket');
       return choice.choose(tls);
     };

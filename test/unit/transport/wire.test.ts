@@ -187,7 +187,7 @@ describe.each(WIRES)('a wire of %s', (_, make, knowsUnsent) => {
     const error = await new Promise((resolve) => {
       let send: (request: { progressRequest: object }) => void = () => undefined;
       const onRevision = (revision: number): void => void events.push(`revision ${revision}`);
-      wire.duplex(watchRpcs.watch, { to: at(server.endpoint), carrier: 'websocket', onRevision }).subscribe({
+      wire.duplex(watchRpcs.watch, { to: at(server.endpoint), transport: 'websocket', onRevision }).subscribe({
         next: (event) => {
           events.push(event.type === 'message' ? `message ${event.message.header.revision}` : event.type);
           if (event.type === 'open') ({ send } = event);

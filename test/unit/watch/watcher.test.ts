@@ -240,7 +240,7 @@ test('a watch that is left while those before it are told that their stream brok
         const end =
           nth === 0 ? timer(1).pipe(switchMap(() => fails('ConnectionLost'))) : timer(100).pipe(switchMap(() => throwError(Error)));
         const duplex = defer(() => ((open += 1), concat(of(opened), end))).pipe(finalize(() => (open -= 1)));
-        const terms = { carrier: 'http2', endpoint: 'http://a:1', version: undefined } as const;
+        const terms = { transport: 'http2', endpoint: 'http://a:1', version: undefined } as const;
         return of({
           ...terms,
           duplex: overJson(rpc, duplex),

@@ -3,7 +3,7 @@ import type { StreamOptions } from '../../../../src/index.js';
 import { History } from '../../../support/watchGuarantees.js';
 import type { EtcdServer } from '../../../support/etcd/index.js';
 import { askedSeed, randomFrom, type Random } from '../../../support/random.js';
-import { forLongMessages, has } from './carriers.js';
+import { forLongMessages, has } from './transports.js';
 import { faultsOf, strike, type FaultKind, type Weights, type Witness } from './faults.js';
 import { setScene, type Scene, type SceneOptions } from './scene.js';
 import { Watches } from './watches.js';
@@ -11,7 +11,7 @@ import { Writers } from './writers.js';
 import { waitFor } from '../../../support/waitFor.js';
 
 export interface RunOptions extends SceneOptions {
-  readonly carrier: NonNullable<StreamOptions['carrier']>;
+  readonly transport: NonNullable<StreamOptions['transport']>;
   readonly faults: Weights;
   /** It goes on until so much was cut and delivered, and each fault was there: half as much before 3.5. */
   readonly cuts: number;
@@ -48,10 +48,10 @@ export async function randomRun(title: string, options: RunOptions): Promise<voi
   }
 }
 
-async function run(scene: Scene, random: Random, { carrier, faults, lag = 1_000, ...amounts }: RunOptions): Promise<string> {
+async function run(scene: Scene, random: Random, { transport, faults, lag = 1_000, ...amounts }: RunOptions): Promise<string> {
   const share = shareOf(scene.server);
   const [cuts, events] = [amounts.cuts * share, amounts.events * share];
-  const client = scene.client({ carrier: forLongMessages(carrier, scene.server) });
+  const client = scene.client({ transport: forLongMessages(transport, scene.server) });
   let losses = 0;
   client.connection$.subscribe(({ status }) => (losses += status === 'reconnecting' ? 1 : 0));
   const watches = new Watches(client, random.fork('watches'));

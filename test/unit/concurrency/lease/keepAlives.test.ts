@@ -171,7 +171,7 @@ describe('keepalives', () => {
 
   test('are single calls where no stream goes both ways', () => {
     scene(({ time, streams, leases, keepAlives }) => {
-      streams.carrier = 'chunked';
+      streams.transport = 'chunked';
       leases.there.add(ID);
       const [there, gone] = [told(time, refreshBy(keepAlives, ID, 1_000)), told(time, refreshBy(keepAlives, OTHER, 1_000))];
       keepAlives.retain();

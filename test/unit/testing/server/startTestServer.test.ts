@@ -47,7 +47,7 @@ describe('a client of another process', () => {
 
   test.each(['websocket', 'chunked'] as const)('watches over %s, and goes on after its connections break', async (transport) => {
     const running = await start();
-    const etcd = clientOf(running, { streams: { carrier: transport, initialBackoffMs: 10 } });
+    const etcd = clientOf(running, { streams: { transport: transport, initialBackoffMs: 10 } });
     const seen = watching(etcd.watch('a', { onStart: () => running.server.put('a', '1') }));
     await waitFor('the first event', () => seen.values.length === 1);
     expect(running.server.watches).toMatchObject([{ key: 'a' }]);
@@ -62,7 +62,7 @@ describe('a client of another process', () => {
   test('authenticates, over a WebSocket as well where the version can', async () => {
     const auth = { username: 'ann', password: 'secret' };
     const running = await start({ auth, version: '3.6' });
-    const etcd = clientOf(running, { auth, streams: { carrier: 'websocket' } });
+    const etcd = clientOf(running, { auth, streams: { transport: 'websocket' } });
     const seen = watching(etcd.watch('a', { onStart: () => running.server.put('a', '1') }));
     await waitFor('the event', () => seen.values.length === 1);
     const refused = await failureOf(firstValueFrom(clientOf(running).kv.get('a')));

@@ -69,7 +69,7 @@ describe('connections', () => {
   });
 
   test('of streams are their own: they take no place from calls', async () => {
-    const client = clientOf({ maxConnections: 1, streams: { carrier: 'chunked' } });
+    const client = clientOf({ maxConnections: 1, streams: { transport: 'chunked' } });
     const streaming: FakeReply[] = [];
     server.script = (request, reply) => {
       if (request.path !== '/v3/lease/keepalive') return OK(request, reply);

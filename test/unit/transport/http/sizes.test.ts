@@ -117,17 +117,17 @@ describe('an answer longer than maxResponseBytes', () => {
   });
 });
 
-describe.each(['websocket', 'http2', 'chunked'] as const)('a message longer than maxResponseBytes over %s', (carrier) => {
+describe.each(['websocket', 'http2', 'chunked'] as const)('a message longer than maxResponseBytes over %s', (transport) => {
   let server: FakeStreams;
   beforeEach(async () => {
-    server = await startFakeStreams(carrier);
+    server = await startFakeStreams(transport);
   });
   afterEach(() => server.close());
   const client = (): Client =>
     clientOf({
       endpoints: server.endpoint,
       ...(server.tls === undefined ? {} : { tls: { ca: server.tls.ca } }),
-      streams: { carrier, initialBackoffMs: 1 },
+      streams: { transport, initialBackoffMs: 1 },
     });
   const created = `${JSON.stringify({ result: { header, created: true } })}\n`;
   const long = `${JSON.stringify({ result: { header, cancel_reason: LONG } })}\n`;
@@ -154,7 +154,7 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('a message longer than
     server.script = (stream) => {
       stream.send(created);
       // A length that is far above what is ever sent; or a beginning without an end.
-      if (carrier === 'websocket') stream.socket.write(frame(1, Buffer.from(LONG.slice(0, 100)), LIMIT + 1));
+      if (transport === 'websocket') stream.socket.write(frame(1, Buffer.from(LONG.slice(0, 100)), LIMIT + 1));
       else stream.send(`{"result":"${LONG}${LONG}`);
     };
     expect(await rejection(lastValueFrom(client().watch('a')))).toMatchObject(tooLarge());

@@ -26,18 +26,18 @@ const LEADER = reply(200, { leader: '7' });
 
 interface Circumstances {
   readonly endpoints?: string[];
-  readonly carrier?: 'websocket' | 'http2';
+  readonly transport?: 'websocket' | 'http2';
   readonly rpc?: Rpc<never, unknown>;
   /** The client holds a lease, from so many milliseconds on. */
   readonly leaseFromMs?: number;
   readonly untilMs?: number;
 }
 
-/** What became of a stream within 10 s over a carrier, where a member answers whether it has a leader by this script. */
+/** What became of a stream within 10 s over a transport, where a member answers whether it has a leader by this script. */
 function outcomeOf(script: Script, options: Circumstances = {}) {
-  const { endpoints = [A, B], carrier = 'websocket', rpc = watchRpcs.watch, leaseFromMs = 0, untilMs = 10_000 } = options;
+  const { endpoints = [A, B], transport = 'websocket', rpc = watchRpcs.watch, leaseFromMs = 0, untilMs = 10_000 } = options;
   const leases = new LeaseActivity();
-  const transport = scriptedTransport(script);
+  const scripted = scriptedTransport(script);
   const opened: DuplexRequest[] = [];
   const ends: string[] = [];
   const duplex = (request: DuplexRequest) =>
@@ -46,7 +46,7 @@ function outcomeOf(script: Script, options: Circumstances = {}) {
       return NEVER;
     });
   virtually(({ flush }) => {
-    const caller = callerOf({ ...transport, duplex }, { endpoints, headers: { own: '1' }, streams: { carrier } }, leases);
+    const caller = callerOf({ ...scripted, duplex }, { endpoints, headers: { own: '1' }, streams: { transport } }, leases);
     const holding = (leaseFromMs === Infinity ? NEVER : timer(leaseFromMs)).subscribe(() => leases.begin());
     const stream = caller.channel(rpc).pipe(mergeMap((channel) => channel.duplex ?? NEVER));
     const started = asyncScheduler.now();
@@ -59,28 +59,28 @@ function outcomeOf(script: Script, options: Circumstances = {}) {
     });
     flush();
   });
-  return { ends, opened, questions: transport.posts };
+  return { ends, opened, questions: scripted.posts };
 }
 
 test.each([
   ['the page was left', () => pageLeft({ rpc: 'Watch.Watch' }), 'websocket', 1],
   ['its connection broke', () => new EtcdError('ConnectionLost', 'scripted'), 'chunked', 4],
-])('three streams of an old server that end because %s', (_, error, carrier, versionRequests) => {
-  const transport = scriptedTransport(LEADER, reply(200, { etcdserver: '3.3.25', etcdcluster: '3.3.0' }));
-  const carriers: string[] = [];
+])('three streams of an old server that end because %s', (_, error, transport, versionRequests) => {
+  const scripted = scriptedTransport(LEADER, reply(200, { etcdserver: '3.3.25', etcdcluster: '3.3.0' }));
+  const transports: string[] = [];
   virtually(({ flush }) => {
-    const caller = callerOf(transport, { endpoints: [A] });
+    const caller = callerOf(scripted, { endpoints: [A] });
     const next = caller.channel(watchRpcs.watch).pipe(
       tap((channel) => {
-        carriers.push(channel.carrier);
+        transports.push(channel.transport);
         channel.failed(error());
       }),
     );
-    next.pipe(repeat({ count: 4 })).subscribe({ error: (failure: unknown) => carriers.push(String(failure)) });
+    next.pipe(repeat({ count: 4 })).subscribe({ error: (failure: unknown) => transports.push(String(failure)) });
     flush();
   });
-  expect(carriers.at(-1)).toBe(carrier);
-  expect(transport.versionRequests).toHaveLength(versionRequests);
+  expect(transports.at(-1)).toBe(transport);
+  expect(scripted.versionRequests).toHaveLength(versionRequests);
 });
 
 describe('a watch over a WebSocket', () => {
@@ -127,14 +127,14 @@ describe('a watch over a WebSocket', () => {
 });
 
 test('over HTTP/2 the request says itself that it needs a leader', () => {
-  const { ends, opened, questions } = outcomeOf(NONE, { carrier: 'http2' });
+  const { ends, opened, questions } = outcomeOf(NONE, { transport: 'http2' });
   expect(opened).toMatchObject([{ headers: { own: '1', 'grpc-metadata-hasleader': 'true' } }]);
   expect([...ends, ...questions]).toEqual([]);
 });
 
 test('keepalives are sent to any member', () => {
-  for (const carrier of ['websocket', 'http2'] as const) {
-    const { ends, opened, questions } = outcomeOf(NONE, { carrier, rpc: leaseRpcs.keepAlive });
+  for (const transport of ['websocket', 'http2'] as const) {
+    const { ends, opened, questions } = outcomeOf(NONE, { transport, rpc: leaseRpcs.keepAlive });
     expect(opened.map(({ headers }) => headers)).toEqual([{ own: '1' }]);
     expect([...ends, ...questions]).toEqual([]);
   }

@@ -66,7 +66,7 @@ describe('a WebSocket', () => {
     const connect = buildConnector({});
     const duplex = webSocketDuplex(
       {
-        carrier: 'websocket',
+        transport: 'websocket',
         origin: `http://127.0.0.1:${port}`,
         path: '/v3/watch',
         headers: { 'content-type': 'application/json', 'x-name': 'value' },
@@ -138,7 +138,7 @@ describe('a WebSocket', () => {
     answer = bad;
     const stream = start();
     await waitFor('it failed', () => stream.error !== undefined);
-    expect(stream.error).toMatchObject({ reason: 'CarrierUnusable', rpc: 'Watch.Watch', endpoint: `http://127.0.0.1:${port}` });
+    expect(stream.error).toMatchObject({ reason: 'TransportUnsupported', rpc: 'Watch.Watch', endpoint: `http://127.0.0.1:${port}` });
     expect(stream.parts).toEqual([]);
     await waitFor('its connection is closed', () => open.size === 0);
   });

@@ -55,7 +55,7 @@ function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
     down = new Subject();
     const duplex = overJson(rpc, concat(of<DuplexPart>({ type: 'open', send }), down));
     return of({
-      carrier: 'http2',
+      transport: 'http2',
       endpoint: 'http://a:1',
       version: undefined,
       removed: NEVER,

@@ -5,7 +5,7 @@ import type { ConnectionState } from '../../../../src/watch/streams/streamManage
 import { viewState, type Reading, type ViewState } from '../../../../src/watch/live/live.js';
 import { watching } from '../support.js';
 
-const connected: ConnectionState = { status: 'connected', endpoint: 'http://a:1', carrier: 'websocket' };
+const connected: ConnectionState = { status: 'connected', endpoint: 'http://a:1', transport: 'websocket' };
 const cut = new EtcdError('ConnectionLost', 'cut');
 const refused = new EtcdError('Unreachable', 'refused');
 const reconnecting = (cause: EtcdError): ConnectionState => ({ status: 'reconnecting', cause, retryInMs: 50 });

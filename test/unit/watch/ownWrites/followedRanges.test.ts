@@ -6,7 +6,7 @@ import { spanOf, type Range } from '../../../../src/model/range.js';
 import type { ConnectionState } from '../../../../src/watch/streams/streamManager.js';
 import { FollowedRanges } from '../../../../src/watch/ownWrites/followedRanges.js';
 
-const connected: ConnectionState = { status: 'connected', endpoint: 'http://a:1', carrier: 'websocket' };
+const connected: ConnectionState = { status: 'connected', endpoint: 'http://a:1', transport: 'websocket' };
 
 /** A state with keys that were all put at the same revision. */
 const state = (revision: number, keys: Readonly<Record<string, { readonly at: number; readonly lease?: string }>> = {}) => ({

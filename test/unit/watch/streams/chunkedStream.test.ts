@@ -31,7 +31,7 @@ class Server {
   } as unknown as Caller;
 
   private readonly channel: Channel = {
-    carrier: 'chunked',
+    transport: 'chunked',
     endpoint: 'http://a:1',
     version: undefined,
     removed: this.removed,

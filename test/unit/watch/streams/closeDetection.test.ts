@@ -8,7 +8,7 @@ import { idleActivity } from '../../../support/fakes/fakeActivity.js';
 
 function channelOf(version: string | undefined, more: Partial<Channel> = {}): Channel {
   return {
-    carrier: 'websocket',
+    transport: 'websocket',
     endpoint: 'http://a:1',
     version: version === undefined ? undefined : parseVersion(version),
     removed: NEVER,
@@ -30,7 +30,7 @@ describe('the farewell on a WebSocket', () => {
     [undefined, true],
   ])('to etcd %s is needed before its gateway is known: %s', (version, needed) => {
     expect(new CloseDetection().isMissing(channelOf(version))).toBe(needed);
-    expect(new CloseDetection().isMissing(channelOf(version, { carrier: 'http2' }))).toBe(false);
+    expect(new CloseDetection().isMissing(channelOf(version, { transport: 'http2' }))).toBe(false);
   });
 
   test.each([

@@ -8,8 +8,8 @@ import { LongMessageDetector, type Received } from '../../../../src/watch/messag
 import { virtually } from '../support.js';
 import { idleActivity } from '../../../support/fakes/fakeActivity.js';
 
-const channel = (version: string, carrier: Channel['carrier'] = 'websocket'): Channel => ({
-  carrier,
+const channel = (version: string, transport: Channel['transport'] = 'websocket'): Channel => ({
+  transport,
   endpoint: 'http://a:1',
   version: parseVersion(version),
   removed: NEVER,
@@ -41,7 +41,7 @@ test.each<Received>(['notifications', 'nothing'])('one with %s in between breaks
 
 test.each([
   ['a newer server', channel('3.4.16')],
-  ['another carrier', channel('3.3.25', 'http2')],
+  ['another transport', channel('3.3.25', 'http2')],
 ])('with %s they are lost and no more', (_, along) => {
   expect(reasons(along, answered(9))).toEqual(LOST(9));
 });

@@ -139,7 +139,7 @@ describe('the state', () => {
         ...['idle', 'connecting', 'reconnecting in 100: Unreachable', 'connected'],
         ...['reconnecting in 100: ConnectionLost', 'connected', 'idle'],
       ]);
-      // Whoever chooses endpoint and carrier is told, too.
+      // Whoever chooses endpoint and transport is told, too.
       expect(said).toEqual(['Unreachable', 'answered', 'ConnectionLost', 'answered']);
     });
   });
@@ -249,11 +249,11 @@ describe('what another try may mend', () => {
 
   test('is not tried where whoever chose the way knows of no other', () => {
     virtually(({ flush }) => {
-      const { openedAt, watch } = setUp([fails('CarrierUnusable')], { hopeless: ['CarrierUnusable'] });
+      const { openedAt, watch } = setUp([fails('TransportUnsupported')], { hopeless: ['TransportUnsupported'] });
       const seen = [watch(), watch()];
       flush();
       expect(openedAt).toEqual([0]);
-      expect(seen.map(lostBy)).toEqual(['CarrierUnusable', 'CarrierUnusable']);
+      expect(seen.map(lostBy)).toEqual(['TransportUnsupported', 'TransportUnsupported']);
     });
   });
 

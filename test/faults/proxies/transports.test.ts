@@ -20,59 +20,59 @@ interface Row {
   readonly name: string;
   readonly kind: ProxyKind;
   readonly config: string;
-  /** Which carrier streams take at last, without and with auth on an etcd whose WebSockets take no token. */
-  readonly carrier: string;
+  /** Which transport streams take at last, without and with auth on an etcd whose WebSockets take no token. */
+  readonly transport: string;
   readonly withAuth: string;
 }
 
 const rows: readonly Row[] = [
-  // These come first, as they take the longest: streams are opened, and not answered, until another carrier is tried.
+  // These come first, as they take the longest: streams are opened, and not answered, until another transport is tried.
   {
     name: 'HAProxy that does not answer Upgrade',
     kind: 'haproxy',
     config: haproxy.replace('frontend etcd\n', 'frontend etcd\n  timeout tarpit 1h\n  http-request tarpit if { hdr(Upgrade) -m found }\n'),
-    carrier: 'chunked',
+    transport: 'chunked',
     withAuth: 'chunked',
   },
   {
     name: 'nginx with TLS that drops Upgrade and holds request bodies back',
     kind: 'nginx',
     config: without(nginxTls, ...UPGRADE, 'proxy_request_buffering off'),
-    carrier: 'chunked',
+    transport: 'chunked',
     withAuth: 'chunked',
   },
   {
     name: 'HAProxy with TLS that drops Upgrade and keeps the connections of streams',
     kind: 'haproxy',
     config: without(haproxyTls, 'http-server-close').replace('frontend etcd\n', `frontend etcd\n${NO_UPGRADE}`),
-    carrier: 'chunked',
+    transport: 'chunked',
     withAuth: 'chunked',
   },
-  { name: 'nginx', kind: 'nginx', config: nginx, carrier: 'websocket', withAuth: 'chunked' },
-  { name: 'nginx with TLS', kind: 'nginx', config: nginxTls, carrier: 'websocket', withAuth: 'http2' },
-  { name: 'HAProxy', kind: 'haproxy', config: haproxy, carrier: 'websocket', withAuth: 'chunked' },
-  { name: 'HAProxy with TLS', kind: 'haproxy', config: haproxyTls, carrier: 'websocket', withAuth: 'http2' },
-  { name: 'HAProxy over TCP', kind: 'haproxy', config: configOf('HAProxy over TCP'), carrier: 'websocket', withAuth: 'chunked' },
-  { name: 'nginx that drops Upgrade', kind: 'nginx', config: without(nginx, ...UPGRADE), carrier: 'chunked', withAuth: 'chunked' },
+  { name: 'nginx', kind: 'nginx', config: nginx, transport: 'websocket', withAuth: 'chunked' },
+  { name: 'nginx with TLS', kind: 'nginx', config: nginxTls, transport: 'websocket', withAuth: 'http2' },
+  { name: 'HAProxy', kind: 'haproxy', config: haproxy, transport: 'websocket', withAuth: 'chunked' },
+  { name: 'HAProxy with TLS', kind: 'haproxy', config: haproxyTls, transport: 'websocket', withAuth: 'http2' },
+  { name: 'HAProxy over TCP', kind: 'haproxy', config: configOf('HAProxy over TCP'), transport: 'websocket', withAuth: 'chunked' },
+  { name: 'nginx that drops Upgrade', kind: 'nginx', config: without(nginx, ...UPGRADE), transport: 'chunked', withAuth: 'chunked' },
   {
     name: 'nginx with TLS that drops Upgrade',
     kind: 'nginx',
     config: without(nginxTls, ...UPGRADE),
-    carrier: 'http2',
+    transport: 'http2',
     withAuth: 'http2',
   },
   {
     name: 'HAProxy that drops Upgrade',
     kind: 'haproxy',
     config: haproxy.replace('frontend etcd\n', `frontend etcd\n${NO_UPGRADE}`),
-    carrier: 'chunked',
+    transport: 'chunked',
     withAuth: 'chunked',
   },
   {
     name: 'HAProxy with TLS that drops Upgrade',
     kind: 'haproxy',
     config: haproxyTls.replace('frontend etcd\n', `frontend etcd\n${NO_UPGRADE}`),
-    carrier: 'http2',
+    transport: 'http2',
     withAuth: 'http2',
   },
   // Those that answer a handshake in the place of etcd, and let calls through.
@@ -80,7 +80,7 @@ const rows: readonly Row[] = [
     name: `nginx that answers Upgrade with ${status === 444 ? 'the end of the connection' : status}`,
     kind: 'nginx',
     config: nginx.replace('location / {\n', `location / {\n    if ($http_upgrade) { return ${status}; }\n`),
-    carrier: 'chunked',
+    transport: 'chunked',
     withAuth: 'chunked',
   })),
 ];
@@ -102,7 +102,7 @@ describeProxies('streams through a proxy', () => {
     afterEach(() => etcd.clear());
     afterAll(() => etcd.stop());
 
-    /** @returns the carrier over which all of it worked */
+    /** @returns the transport over which all of it worked */
     async function worksThrough({ name, kind, config }: Row, direct: Client): Promise<string> {
       const proxy = await etcd.proxy(kind, config);
       const client = etcd.client(proxy.endpoint);
@@ -122,16 +122,16 @@ describeProxies('streams through a proxy', () => {
       for (const collected of all) collected.stop();
       await client.close();
       await proxy.stop();
-      return state.status === 'connected' ? state.carrier : state.status;
+      return state.status === 'connected' ? state.transport : state.status;
     }
 
     test(
-      'watches, leases and locks work, over the best carrier that the proxy lets through',
+      'watches, leases and locks work, over the best transport that the proxy lets through',
       async () => {
         const direct = etcd.client(etcd.server.endpoint);
         // With auth no WebSocket is tried in the clear on most servers: how it fails there makes no difference.
         const tried = rows.filter(({ config }) => !auth || config.includes(':8443') || [nginx, haproxy].includes(config));
-        const carriers = await lastValueFrom(
+        const transports = await lastValueFrom(
           from(tried).pipe(
             mergeMap(async (row) => [row.name, await worksThrough(row, direct)] as const, AT_A_TIME),
             toArray(),
@@ -140,11 +140,11 @@ describeProxies('streams through a proxy', () => {
         const version = parseVersion(etcd.server.version);
         // On an old etcd HTTP/2 comes first over TLS, as its WebSockets take no long messages.
         const http2First = version !== undefined && !isAtLeast(version, '3.4.16');
-        const expected = ({ config, carrier, withAuth }: Row): string => {
+        const expected = ({ config, transport, withAuth }: Row): string => {
           if (auth) return withAuth;
-          return http2First && config.includes(':8443') && withAuth === 'http2' ? 'http2' : carrier;
+          return http2First && config.includes(':8443') && withAuth === 'http2' ? 'http2' : transport;
         };
-        expect(Object.fromEntries(carriers)).toEqual(Object.fromEntries(tried.map((row) => [row.name, expected(row)])));
+        expect(Object.fromEntries(transports)).toEqual(Object.fromEntries(tried.map((row) => [row.name, expected(row)])));
       },
       PATIENCE_MS,
     );

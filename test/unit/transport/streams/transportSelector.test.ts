@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { concat, concatMap, defer, range, tap, timer } from 'rxjs';
 import { watchRpcs } from '../../../../src/codec/watch.js';
 import { EtcdError } from '../../../../src/errors/index.js';
-import { CarrierChoice, type Carrier, type Terms } from '../../../../src/transport/streams/carrierSelector.js';
+import { TransportSelector, type StreamTransport, type Terms } from '../../../../src/transport/streams/transportSelector.js';
 import { parseVersion } from '../../../../src/transport/endpoints/version.js';
 import { A, B, callerOf, get, reply, scriptedTransport, virtually } from '../../../support/fakes/fakeTransport.js';
 
@@ -14,8 +14,8 @@ const terms = (version: string, { tls = false, token = false } = {}): Terms => (
 
 /** All that would be tried, in turn: each is refused. */
 function order(given: Terms): string {
-  const choice = new CarrierChoice('auto');
-  const tried: Carrier[] = [];
+  const choice = new TransportSelector('auto');
+  const tried: StreamTransport[] = [];
   for (let next = choice.choose(given); !tried.includes(next); next = choice.choose(given)) {
     tried.push(next);
     choice.refused(given.origin, next);
@@ -27,7 +27,7 @@ const ANY = 'websocket chunked';
 const FIRST = 'websocket http2 chunked';
 const SECOND = 'http2 websocket chunked';
 
-describe('the carriers that are tried, in turn', () => {
+describe('the transports that are tried, in turn', () => {
   test.each<[version: string, plain: string, withToken: string, tls: string, tlsWithToken: string]>([
     // A WebSocket takes no token before 3.5.32, 3.6.13 and 3.7, and no long message before 3.4.16.
     ['3.3.25', ANY, 'chunked', SECOND, 'http2 chunked'],
@@ -49,22 +49,22 @@ describe('the carriers that are tried, in turn', () => {
     }).toEqual({ plain, withToken, tls, tlsWithToken });
   });
 
-  test.each<Carrier>(['websocket', 'http2', 'chunked'])('are none but %s where that was asked for, refused or not', (carrier) => {
-    const choice = new CarrierChoice(carrier);
+  test.each<StreamTransport>(['websocket', 'http2', 'chunked'])('are none but %s where that was asked for, refused or not', (transport) => {
+    const choice = new TransportSelector(transport);
     const given = terms('3.3.25', { tls: true, token: true });
-    choice.refused(given.origin, carrier);
-    expect(choice.choose(given)).toBe(carrier);
+    choice.refused(given.origin, transport);
+    expect(choice.choose(given)).toBe(transport);
   });
 
   test('are those of each endpoint by itself', () => {
-    const choice = new CarrierChoice('auto');
+    const choice = new TransportSelector('auto');
     choice.refused('http://a:1', 'websocket');
     expect(choice.choose(terms('3.5.16'))).toBe('chunked');
     expect(choice.choose({ ...terms('3.5.16'), origin: 'http://b:1' })).toBe('websocket');
   });
 
   test('are chunked at the last, even where that was refused', () => {
-    const choice = new CarrierChoice('auto');
+    const choice = new TransportSelector('auto');
     const given = terms('3.5.16');
     choice.refused(given.origin, 'websocket');
     choice.refused(given.origin, 'chunked');
@@ -74,10 +74,10 @@ describe('the carriers that are tried, in turn', () => {
 
 describe('a WebSocket that is lost again and again', () => {
   /** Loses it at these times; says what is chosen then. */
-  const lostAt = (given: Terms, times: readonly number[], carrier: Carrier = 'websocket'): Carrier =>
+  const lostAt = (given: Terms, times: readonly number[], transport: StreamTransport = 'websocket'): StreamTransport =>
     virtually(({ flush }) => {
-      const choice = new CarrierChoice('auto');
-      for (const time of times) timer(time).subscribe(() => choice.lost(given, carrier));
+      const choice = new TransportSelector('auto');
+      for (const time of times) timer(time).subscribe(() => choice.lost(given, transport));
       flush();
       return choice.choose(given);
     });
@@ -97,30 +97,30 @@ describe('a WebSocket that is lost again and again', () => {
     expect(lostAt(terms(version), [0, 1, 2, 3, 4])).toBe('websocket');
   });
 
-  test('is no suspect where another carrier was lost', () => {
+  test('is no suspect where another transport was lost', () => {
     expect(lostAt(terms('3.3.25'), [0, 1, 2, 3], 'http2')).toBe('websocket');
   });
 });
 
-describe('a carrier over which the server says nothing', () => {
+describe('a transport over which the server says nothing', () => {
   const given = terms('3.5.16', { tls: true, token: true });
   const plain = terms('3.5.16');
 
-  test.each<[Carrier, Terms, number, Carrier]>([
+  test.each<[StreamTransport, Terms, number, StreamTransport]>([
     ['http2', given, 2, 'chunked'],
     ['websocket', plain, 3, 'chunked'],
-  ])('%s is given up after so many streams between which calls were answered', (carrier, at, most, next) => {
-    const choice = new CarrierChoice('auto');
-    if (carrier === 'chunked') throw new Error('each of its streams is a call');
+  ])('%s is given up after so many streams between which calls were answered', (transport, at, most, next) => {
+    const choice = new TransportSelector('auto');
+    if (transport === 'chunked') throw new Error('each of its streams is a call');
     for (let failures = 1; failures <= most; failures += 1) {
-      expect(choice.choose(at)).toBe(carrier);
-      choice.unanswered(at.origin, carrier, failures);
+      expect(choice.choose(at)).toBe(transport);
+      choice.unanswered(at.origin, transport, failures);
     }
     expect(choice.choose(at)).toBe(next);
   });
 
   test('is not given up while no call is answered either, nor when a stream has been answered in between', () => {
-    const choice = new CarrierChoice('auto');
+    const choice = new TransportSelector('auto');
     for (let failures = 0; failures < 10; failures += 1) choice.unanswered(given.origin, 'http2', 7);
     expect(choice.choose(given)).toBe('http2');
     choice.answered(given.origin, 'http2');
@@ -130,8 +130,8 @@ describe('a carrier over which the server says nothing', () => {
 
   test('is tried again a minute or two later, and given up at once for longer where it still fails', () => {
     const chosen = virtually(({ flush }) => {
-      const choice = new CarrierChoice('auto');
-      const seen: [number, Carrier][] = [];
+      const choice = new TransportSelector('auto');
+      const seen: [number, StreamTransport][] = [];
       const look = (at: number): void => void timer(at).subscribe(() => seen.push([at, choice.choose(given)]));
       [1, 2].forEach((answers) => choice.unanswered(given.origin, 'http2', answers));
       [0, 59_000, 120_001].forEach(look);
@@ -152,8 +152,8 @@ describe('a carrier over which the server says nothing', () => {
 
   test('is tried again after it was refused, and not where messages are too long for it', () => {
     const chosen = virtually(({ flush }) => {
-      const choice = new CarrierChoice('auto');
-      const seen: Carrier[] = [];
+      const choice = new TransportSelector('auto');
+      const seen: StreamTransport[] = [];
       choice.refused('http://a:1', 'websocket');
       choice.outgrown('http://b:1', 'websocket');
       timer(120_001).subscribe(() => {
@@ -166,13 +166,13 @@ describe('a carrier over which the server says nothing', () => {
   });
 });
 
-test('streams count against a carrier at an endpoint that the client has again', () => {
+test('streams count against a transport at an endpoint that the client has again', () => {
   virtually(({ flush }) => {
     const caller = callerOf(scriptedTransport(reply(200)));
-    const used: Carrier[] = [];
+    const used: StreamTransport[] = [];
     const failing = caller.channel(watchRpcs.watch).pipe(
-      tap(({ carrier, failed }) => {
-        used.push(carrier);
+      tap(({ transport, failed }) => {
+        used.push(transport);
         failed(new EtcdError('Unreachable', 'scripted'));
       }),
     );

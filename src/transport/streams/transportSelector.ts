@@ -1,13 +1,13 @@
 import { Backoff } from '../../util/retry.js';
 import { monotonicNow } from '../../util/time.js';
 import { isAtLeast, type ServerVersion } from '../endpoints/version.js';
-import type { DuplexCarrier } from '../wire.js';
+import type { DuplexTransport } from '../wire.js';
 
 /**
  * A transport for streams: bidirectional, with many requests at a time, or one POST for each stream, whose response
  * arrives in chunks.
  */
-export type Carrier = DuplexCarrier | 'chunked';
+export type StreamTransport = DuplexTransport | 'chunked';
 
 /** The facts on which a choice depends. */
 export interface Terms {
@@ -23,7 +23,7 @@ const SUSPICIOUS_LOSSES = 3;
 const SUSPICION_MS = 60_000;
 
 /** How many streams in a row may get no response over a transport, while calls to the same endpoint get one. */
-const MOST_UNANSWERED: Readonly<Record<DuplexCarrier, number>> = { websocket: 3, http2: 2 };
+const MOST_UNANSWERED: Readonly<Record<DuplexTransport, number>> = { websocket: 3, http2: 2 };
 /**
  * How long a transport that did not work is not used, in milliseconds; doubled each time up to the longest. The proxy
  * before the server may be set up better by then.
@@ -46,32 +46,32 @@ interface Experience {
  * Chooses the transport for the streams of each endpoint. One that does not work there is not used there for a while.
  * One that cannot carry the long messages there is never used there again.
  */
-export class CarrierChoice {
-  private readonly records = new Map<string, Map<Carrier, Experience>>();
+export class TransportSelector {
+  private readonly records = new Map<string, Map<StreamTransport, Experience>>();
   private readonly losses = new Map<string, readonly number[]>();
 
   /** @param http2 whether the wire has HTTP/2 streams in both directions */
   constructor(
-    private readonly preferred: Carrier | 'auto',
+    private readonly preferred: StreamTransport | 'auto',
     private readonly http2 = true,
   ) {}
 
-  choose(terms: Terms): Carrier {
+  choose(terms: Terms): StreamTransport {
     if (this.preferred !== 'auto') return this.preferred;
     const records = this.records.get(terms.origin);
     const now = monotonicNow();
-    return candidates(terms, this.http2).find((carrier) => !((records?.get(carrier)?.restsUntil ?? 0) > now)) ?? 'chunked';
+    return candidates(terms, this.http2).find((transport) => !((records?.get(transport)?.restsUntil ?? 0) > now)) ?? 'chunked';
   }
 
   /** Records that the endpoint does not speak it. */
-  refused(origin: string, carrier: Carrier): void {
-    const record = this.recordOf(origin, carrier);
+  refused(origin: string, transport: StreamTransport): void {
+    const record = this.recordOf(origin, transport);
     record.restsUntil = monotonicNow() + record.rests.next();
   }
 
   /** Records that messages are too long for it, and stay so: it is never used there again. */
-  outgrown(origin: string, carrier: Carrier): void {
-    this.recordOf(origin, carrier).restsUntil = Infinity;
+  outgrown(origin: string, transport: StreamTransport): void {
+    this.recordOf(origin, transport).restsUntil = Infinity;
   }
 
   /**
@@ -80,30 +80,30 @@ export class CarrierChoice {
    *
    * @param answers how many calls the endpoint has responded to
    */
-  unanswered(origin: string, carrier: DuplexCarrier, answers: number): void {
-    const record = this.recordOf(origin, carrier);
+  unanswered(origin: string, transport: DuplexTransport, answers: number): void {
+    const record = this.recordOf(origin, transport);
     if (answers <= record.answers) return;
     record.answers = answers;
     record.unanswered += 1;
-    if (record.unanswered >= MOST_UNANSWERED[carrier]) this.refused(origin, carrier);
+    if (record.unanswered >= MOST_UNANSWERED[transport]) this.refused(origin, transport);
   }
 
   /** Records that the server has responded on a stream. */
-  answered(origin: string, carrier: Carrier): void {
+  answered(origin: string, transport: StreamTransport): void {
     const records = this.records.get(origin);
-    if (records?.get(carrier)?.restsUntil !== Infinity) records?.delete(carrier);
+    if (records?.get(transport)?.restsUntil !== Infinity) records?.delete(transport);
   }
 
   /**
    * Records that a stream broke. An old server gives no other sign that a message was too long for it. Several broken
    * connections within a short time are therefore taken for that.
    */
-  lost({ origin, version }: Terms, carrier: Carrier): void {
-    if (carriesLongMessages(carrier, version)) return;
+  lost({ origin, version }: Terms, transport: StreamTransport): void {
+    if (carriesLongMessages(transport, version)) return;
     const now = monotonicNow();
     const recent = [...(this.losses.get(origin) ?? []).filter((at) => now - at < SUSPICION_MS), now];
     this.losses.set(origin, recent);
-    if (recent.length >= SUSPICIOUS_LOSSES) this.outgrown(origin, carrier);
+    if (recent.length >= SUSPICIOUS_LOSSES) this.outgrown(origin, transport);
   }
 
   /** Forgets an endpoint that the client no longer has. */
@@ -112,20 +112,25 @@ export class CarrierChoice {
     this.losses.delete(origin);
   }
 
-  private recordOf(origin: string, carrier: Carrier): Experience {
-    const records = this.records.get(origin) ?? new Map<Carrier, Experience>();
-    const record = records.get(carrier) ?? { unanswered: 0, answers: 0, restsUntil: 0, rests: new Backoff(FIRST_REST_MS, LONGEST_REST_MS) };
-    this.records.set(origin, records.set(carrier, record));
+  private recordOf(origin: string, transport: StreamTransport): Experience {
+    const records = this.records.get(origin) ?? new Map<StreamTransport, Experience>();
+    const record = records.get(transport) ?? {
+      unanswered: 0,
+      answers: 0,
+      restsUntil: 0,
+      rests: new Backoff(FIRST_REST_MS, LONGEST_REST_MS),
+    };
+    this.records.set(origin, records.set(transport, record));
     return record;
   }
 }
 
 /** Returns whether a transport carries messages of any length. All do except the WebSocket of an old server. */
-export function carriesLongMessages(carrier: Carrier, version: ServerVersion | undefined): boolean {
-  return carrier !== 'websocket' || version === undefined || isAtLeast(version, WHOLE_MESSAGES);
+export function carriesLongMessages(transport: StreamTransport, version: ServerVersion | undefined): boolean {
+  return transport !== 'websocket' || version === undefined || isAtLeast(version, WHOLE_MESSAGES);
 }
 
-function candidates({ origin, version, authenticated }: Terms, hasHttp2: boolean): readonly Carrier[] {
+function candidates({ origin, version, authenticated }: Terms, hasHttp2: boolean): readonly StreamTransport[] {
   const tls = origin.startsWith('https:');
   const webSocket = !authenticated || takesTokenOverWebSocket(version);
   const whole = carriesLongMessages('websocket', version);

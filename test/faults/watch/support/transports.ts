@@ -2,10 +2,10 @@ import { isAtLeast, parseVersion } from '../../../../src/transport/endpoints/ver
 import type { StreamOptions } from '../../../../src/index.js';
 import type { EtcdServer } from '../../../support/etcd/index.js';
 
-export type CarrierOption = NonNullable<StreamOptions['carrier']>;
+export type TransportOption = NonNullable<StreamOptions['transport']>;
 
-/** A carrier, and whether it is tried on TLS. */
-export const CARRIERS: readonly (readonly [carrier: CarrierOption, tls: boolean])[] = [
+/** A transport, and whether it is tried on TLS. */
+export const TRANSPORTS: readonly (readonly [transport: TransportOption, tls: boolean])[] = [
   ['websocket', false],
   ['http2', true],
   ['chunked', false],
@@ -19,6 +19,6 @@ export function has(server: Pick<EtcdServer, 'version'>, required: string): bool
 }
 
 /** An old server closes a WebSocket on a message over 64 KiB: there it is what `auto` does about it that is tried. */
-export function forLongMessages(carrier: CarrierOption, server: EtcdServer): CarrierOption {
-  return carrier === 'websocket' && !has(server, '3.4.16') ? 'auto' : carrier;
+export function forLongMessages(transport: TransportOption, server: EtcdServer): TransportOption {
+  return transport === 'websocket' && !has(server, '3.4.16') ? 'auto' : transport;
 }

@@ -21,6 +21,8 @@ export interface Lease {
 export class Leases {
   private readonly byId = new Map<LeaseId, { -readonly [K in keyof Lease]: Lease[K] extends ReadonlySet<Key> ? Set<Key> : Lease[K] }>();
   private lastId = 7_587_000_000_000_000_000n;
+  /** A time before which no lease ends. Looking for the exact one at each refresh would cost a pass over all leases. */
+  private earliest = Infinity;
 
   constructor(
     private readonly mvcc: Mvcc,
@@ -38,6 +40,7 @@ export class Leases {
     const granted = Math.max(ttl, MIN_TTL);
     const lease = { id: id === '0' ? this.newId() : id, ttl: granted, expiry: this.now() + granted * 1000, keys: new Set<Key>() };
     this.byId.set(lease.id, lease);
+    this.earliest = Math.min(this.earliest, lease.expiry);
     return lease;
   }
 
@@ -79,16 +82,19 @@ export class Leases {
     if (after !== undefined) this.byId.get(after)?.keys.add(key);
   }
 
+  /** Returns a time before which no lease ends, and which {@link expire} moves on; undefined without leases. */
   nextExpiry(): number | undefined {
-    let next: number | undefined;
-    for (const { expiry } of this.byId.values()) if (next === undefined || expiry < next) next = expiry;
-    return next;
+    if (this.byId.size === 0) this.earliest = Infinity;
+    return this.byId.size === 0 ? undefined : this.earliest;
   }
 
   /** Revokes the leases whose time has passed, the first to expire first. */
   expire(): void {
     const now = this.now();
+    if (now < this.earliest) return;
     for (const { id, expiry } of this.all()) if (expiry <= now) this.revoke(id);
+    this.earliest = Infinity;
+    for (const { expiry } of this.byId.values()) this.earliest = Math.min(this.earliest, expiry);
   }
 
   /** Gives each lease its whole TTL again, as a new leader does. */

@@ -53,10 +53,14 @@ describe('leases', () => {
     call(leaseRpcs.grant, { id: leaseId(7), ttl: 10 });
     clock.now = 4_000;
     expect(open(leaseRpcs.keepAlive, { id: leaseId(7) }).answers).toMatchObject([{ ttl: 10 }]);
+    clock.now = 10_000;
+    store.expire();
     expect(store.nextExpiry()).toBe(14_000);
-    clock.now = 8_000;
+    clock.now = 12_000;
     store.changeLeader();
-    expect(store.nextExpiry()).toBe(18_000);
+    clock.now = 14_000;
+    store.expire();
+    expect(store.nextExpiry()).toBe(22_000);
   });
 });
 

@@ -52,6 +52,21 @@ const NEWEST_ONLY = [
 ];
 const WITHOUT_NEWEST_ONLY = ['--testPathIgnorePatterns', '/node_modules/', ...NEWEST_ONLY.map((name) => `/test/${name}\\.test\\.ts$`)];
 
+/** Files of `test/integration` that run on the etcd in memory, too: all kinds of services, and none that waits for long. */
+const IN_MEMORY = [
+  'auth',
+  'cluster',
+  'electionService',
+  'errors',
+  'kvRange',
+  'kvTxn',
+  'kvWrite',
+  'lockService',
+  'namespace',
+  'recipesLocks',
+  'watch',
+];
+
 /** Its tests hold times, and so run when no others do, and few at a time: each has a cluster. */
 const TIMED = 'cluster';
 const TIMED_ARGS = ['--maxWorkers=2'];
@@ -68,8 +83,8 @@ function isAngularAppBuilt() {
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const bold = (text) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
 
-function node(args, version, stdio) {
-  const env = { ...process.env, ...(version === undefined ? {} : { ETCD_VERSION: version }) };
+function node(args, version, stdio, more = {}) {
+  const env = { ...process.env, ...(version === undefined ? {} : { ETCD_VERSION: version }), ...more };
   return spawnSync(process.execPath, args, { cwd: root, stdio, env, encoding: 'utf8' });
 }
 
@@ -107,7 +122,7 @@ const foldersWithTests = readdirSync(join(root, 'test'), { withFileTypes: true }
 
 let runs = 0;
 
-function jest(title, folders, version, args = []) {
+function jest(title, folders, version, args = [], env = {}) {
   const present = folders.filter((name) => foldersWithTests.includes(name));
   if (present.length === 0) return;
   console.log(`\n${bold(title)}`);
@@ -122,7 +137,7 @@ function jest(title, folders, version, args = []) {
     ...present.flatMap((name) => ['--roots', `test/${name}`]),
   ];
   // `asked` comes first, as --roots takes all that follows it.
-  const { status } = node([bin('jest/bin/jest'), ...asked, ...own], version, 'inherit');
+  const { status } = node([bin('jest/bin/jest'), ...asked, ...own], version, 'inherit', env);
   const counted = count(outputFile);
   sum.passed += counted.passed;
   sum.failed += counted.failed === 0 && status !== 0 ? 1 : counted.failed;
@@ -146,6 +161,10 @@ for (const [index, { version, name, folders }] of servers.entries()) {
   if (servers.findIndex((other) => other.name === name) < index) continue;
   if (index === 0) {
     jest(`${once.join(', ')} · ${name}`, once, version);
+    if (asked.length === 0) {
+      const files = `test/integration/(${IN_MEMORY.join('|')})\\.test\\.ts$`;
+      jest('integration · etcd in memory', ['integration'], version, [files], { ETCD: 'memory' });
+    }
     jest(`${TIMED} · ${name}`, [TIMED], version, TIMED_ARGS);
   }
   jest(`${folders.join(', ')} · ${name}`, folders, version, index === 0 ? [] : WITHOUT_NEWEST_ONLY);

@@ -110,7 +110,7 @@ export interface EtcdStore {
   /** Responds to a plain GET: `/version`, `/health`, `/livez`, `/readyz` or `/metrics`. Any other path is a 404. */
   get(path: string): StoreResponse;
 
-  /** Returns a time in milliseconds before which no lease expires, to call {@link expire} then; undefined without leases. */
+  /** Returns a time, in milliseconds, before which no lease expires; undefined without leases. */
   nextExpiry(): number | undefined;
   /** Deletes the keys of all leases whose time has passed. */
   expire(): void;

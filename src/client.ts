@@ -8,7 +8,7 @@ import type { CloseSummary } from './concurrency/lease/cleanup.js';
 import { checkNewEndpoints, type EndpointsOption } from './options/connectionOptions.js';
 import type { MaintenanceService } from './services/maintenance.js';
 import { captured, capturesItself, capturing } from './model/captured.js';
-import { checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds } from './model/validate.js';
+import { checkOptions, isObject, LONGEST_MS, MILLISECONDS, type OptionKinds } from './model/validate.js';
 import { namespace, type Namespace } from './namespace.js';
 import { settingsOf, type ClientOptions, type Platform } from './options/clientOptions.js';
 import { addPromises } from './promises/promises.js';
@@ -180,7 +180,8 @@ export function openClient(platform: Platform, options: ClientOptions): Client {
     ...administration,
     call: capturesItself(<A>(path: string, body: unknown, callOptions: RawCallOptions<A> = {}) => {
       const options = captured(callOptions);
-      return call(path, rawBody(body, options.request), options);
+      // Other values have no properties to read; the call rejects them.
+      return call(path, rawBody(body, isObject(options) ? options.request : undefined), options);
     }),
     endpoints: () => caller.endpoints(),
     setEndpoints: (given) => caller.setEndpoints(checkNewEndpoints(given, settings.endpoints, limits.baseUrl)),

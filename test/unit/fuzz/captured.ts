@@ -397,6 +397,12 @@ export const PASSED_TO_OPERATORS: Readonly<Record<string, PassedToOperator>> = {
     then: () => text,
     emits: [JSON.stringify(event('a', 5))],
   },
+  parseJsonStream: {
+    args: () => [{ maxBytes: 100 }],
+    items: () => ['{"a":', '1}'],
+    then: () => map((object) => JSON.stringify(object)),
+    emits: ['{"a":1}'],
+  },
   putAll: { args: (given) => [given, { concurrency: 1, maxOps: 1 }], items: () => entries('pushed'), sends: entriesOf('pushed') },
   'putAll of an iterable': { args: (given) => [given, entries('listed'), { concurrency: 1, maxOps: 1 }], sends: entriesOf('listed') },
   'putAll of a generator': { args: (given) => [given, refilled(), { concurrency: 1, maxOps: 1 }], sends: entriesOf('refilled') },

@@ -72,6 +72,7 @@ export const OPERATORS: Readonly<Record<string, Arguments>> = {
   guardedBy: { args: { guard: [key('a').exists(), never] } },
   matchKey: { args: { matcher: ['a', (value) => typeof value === 'string' || isFunction(value)] } },
   ofType: { args: { type: ['put', never] } },
+  parseJsonStream: { options: { maxBytes: MAY_BE_WHOLE } },
   putAll: { args: { kv: KV }, options: PUT_ALL },
   'putAll of an iterable': { args: { kv: KV, entries: [[], isIterable] }, options: PUT_ALL },
   putTo: {

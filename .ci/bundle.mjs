@@ -16,7 +16,7 @@ const COPIES = {
   browser: { 'src/index': 'src/index.browser', 'operators/index': 'operators/index' },
 };
 /** Nothing that a program loads has parts of these. */
-const ASIDE = ['src/testing/index', 'src/testing/server/index', 'src/angular/index', 'src/swagger/index'];
+const ASIDE = ['src/testing/index', 'src/testing/server/index', 'src/testing/server/cli', 'src/angular/index', 'src/swagger/index'];
 
 const require = createRequire(import.meta.url);
 const rxjs = require.resolve('rxjs/package.json');
@@ -33,7 +33,9 @@ await writeBundle(resolve(folder), COPIES[copy]);
 
 async function writeBundle(folder, entries) {
   for (const { path, text } of await chunks(folder, entries)) {
-    const { code } = await transform(withExports(withRequires(await uncommented(text))), {
+    // The first line of a program names its interpreter, and stays the first.
+    const [hashbang = ''] = /^#!.*\n/.exec(text) ?? [];
+    const { code } = await transform(hashbang + withExports(withRequires(await uncommented(text.slice(hashbang.length)))), {
       format: 'cjs',
       platform: 'node',
       target: 'node20',

@@ -4,7 +4,7 @@ import { kvRpcs } from '../codec/kv.js';
 import { leaseRpcs } from '../codec/lease.js';
 import { requestText, type Rpc } from '../codec/descriptors.js';
 import { EtcdError, type Reason } from '../errors/index.js';
-import type { BytesLike } from '../model/bytes.js';
+import { type BytesLike, toText } from '../model/bytes.js';
 import type { LeaseId } from '../model/ids.js';
 import type { KeyValue } from '../model/keyValue.js';
 import type { DeleteOptions, Op, PutOptions, RangeOptions, TxnResult, TxnSpec } from '../model/op.js';
@@ -19,6 +19,15 @@ import type { OpenWatch } from './openWatches.js';
 
 /** The options of a client of a test. It connects to the members of the test's etcd unless it is given `endpoints`. */
 export type TestClientOptions = Omit<ClientOptions, 'tls'>;
+
+/** A lease that has not ended. */
+export interface TestLease {
+  readonly id: LeaseId;
+  /** The TTL that the server granted, in seconds. */
+  readonly ttl: number;
+  /** The keys that end with it. */
+  readonly keys: readonly string[];
+}
 
 /** The direction in which messages are held back. */
 export type Direction = 'requests' | 'responses';
@@ -51,6 +60,14 @@ export class TestServer {
   /** The watches that are open now. */
   get watches(): readonly OpenWatch[] {
     return this.network.watches.all;
+  }
+
+  /** The leases that have not ended. */
+  get leases(): readonly TestLease[] {
+    return this.call(leaseRpcs.leases, {}).leases.map(({ id }) => {
+      const { grantedTtl, keys } = this.call(leaseRpcs.timeToLive, { id, keys: true });
+      return { id, ttl: grantedTtl, keys: keys.map(toText) };
+    });
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Json } from '../../codec/descriptors.js';
+import { isEtcdError } from '../../errors/index.js';
 import { JsonStream } from '../../model/jsonStream.js';
 import type { RefusedCall } from '../store/index.js';
 import type { Page } from './dialect.js';
@@ -71,6 +72,7 @@ class ChunkedStream implements CallReader {
     try {
       for (const json of arrived(this.messages)) call.send(json);
     } catch (error) {
+      if (!(error instanceof BadRequest || isEtcdError(error))) throw error;
       this.isDeaf = true;
       const { dialect } = this.gateway;
       if (call.hasBegun || dialect.isV2) return;

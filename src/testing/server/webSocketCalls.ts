@@ -1,12 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
+import { isEtcdError } from '../../errors/index.js';
+import { JsonStream } from '../../model/jsonStream.js';
 import type { Gateway, GatewayCall } from './gatewayCall.js';
-import { parseRequest } from './requestJson.js';
+import { BadRequest } from './requestJson.js';
 import type { Route } from './routes.js';
 
 /** The longest message that an older gateway passes on. */
 const SHORT_BYTES = 64 * 1024;
+/** The longest request of a stream. */
+const MAX_BYTES = 64 * 2 ** 20;
+const NEWLINE = Buffer.from('\n');
 const BEARER = 'Bearer';
 
 /** Carries calls over WebSockets, a message of JSON in each frame. */
@@ -51,13 +56,15 @@ export class WebSocketCalls {
     this.listen(webSocket, call, isStream);
   }
 
+  /** Receives requests. A frame may hold several, and a request may be in several frames. */
   private listen(webSocket: WebSocket, call: GatewayCall, isStream: boolean): void {
+    const requests = new JsonStream(MAX_BYTES);
     webSocket.on('message', (data: Buffer) => {
       if (this.isTooLong(data)) return webSocket.terminate();
-      if (call.hasBegun && !isStream) return;
       try {
-        call.send(parseRequest(data.toString(), this.gateway.dialect));
-      } catch {
+        for (const json of [...requests.push(data), ...requests.push(NEWLINE)]) if (isStream || !call.hasBegun) call.send(json);
+      } catch (error) {
+        if (!(error instanceof BadRequest || isEtcdError(error))) throw error;
         // The gateway reads no further request, and says nothing.
         webSocket.removeAllListeners('message');
       }

@@ -151,6 +151,7 @@ describe('WebSockets', () => {
     { what: 'a refused call', path: '/kv/range', messages: ['{}'], until: Infinity },
     { what: 'an unknown path', path: '/nothing', messages: ['{}'], until: Infinity },
     { what: 'keepalives', path: '/lease/keepalive', messages: ['{"ID":1}', '{"ID":2}'], until: 2 },
+    { what: 'two requests in a frame', path: '/lease/keepalive', messages: ['{"ID":1}\n{"ID":2}'], until: 2 },
     { what: 'a watch', path: '/watch', messages: [`{"create_request":{"key":"${a}"}}`, '{"progress_request":{}}'], until: 2 },
     { what: 'the history of a watch', path: '/watch', messages: [`{"create_request":{"key":"${a}","start_revision":1}}`], until: 2 },
   ])('have the messages of a real server: $what', async ({ path, messages, until }) => {

@@ -35,6 +35,9 @@ const ways: readonly Way[] = [
   { todo: 'Debian and kin: apt-get, dpkg and a mirror that can be reached (no root is needed)', find: findDebian },
 ];
 
+/** No etcd can be had here, by any of the ways. */
+export class NoEtcdError extends Error {}
+
 const found = new Map<string, Promise<EtcdSource>>();
 
 const processWays = ways.filter(({ find }) => find !== findDocker);
@@ -64,7 +67,7 @@ async function tryAll(asked: string | undefined, external: string, tried: readon
   const report = [running, ...tried].map(
     ({ todo }, index) => `  ${index + 1}. ${todo}\n     ${(reasons[index] ?? '').replaceAll('\n', '\n     ')}`,
   );
-  throw new Error(
+  throw new NoEtcdError(
     `No etcd${asked === undefined ? '' : ` ${asked}`} to test with. The ways to have one, and why each failed here:\n${report.join('\n')}`,
   );
 }

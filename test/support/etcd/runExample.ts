@@ -1,14 +1,16 @@
 /**
- * Runs an example on an etcd of its own, whose endpoint it finds in `ETCD_ENDPOINTS`:
- * `npx tsx test/support/etcd/runExample.ts examples/lock.ts`.
+ * Runs an example on an etcd of its own, whose endpoint it finds in `ETCD_ENDPOINTS`: `npm run demo`, or `npm run example
+ * examples/lock.ts`. Where no etcd can be had, it is the one in memory.
  */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { startTestServer } from 'rxetcd/testing/server';
+import { NoEtcdError } from './find.js';
 import { startEtcd } from './server.js';
+import type { EtcdServer } from './types.js';
 
 async function runExample(file: string): Promise<void> {
-  const server = await startEtcd({ own: true });
-  process.stdout.write(`etcd ${server.version} is up at ${server.endpoint}\n`);
+  const server = await anyEtcd();
   process.env['ETCD_ENDPOINTS'] = server.endpoint;
   try {
     // An example ends when its module has been evaluated.
@@ -18,6 +20,20 @@ async function runExample(file: string): Promise<void> {
   }
   if (await responds(server.endpoint)) throw new Error(`etcd still responds at ${server.endpoint}`);
   process.stdout.write('etcd is gone\n');
+}
+
+/** Starts a real etcd, or the one in memory if none can be had, and says which. */
+async function anyEtcd(): Promise<Pick<EtcdServer, 'endpoint' | 'stop'>> {
+  try {
+    const server = await startEtcd({ own: true });
+    process.stdout.write(`etcd ${server.version} is up at ${server.endpoint}\n`);
+    return server;
+  } catch (error) {
+    if (!(error instanceof NoEtcdError)) throw error;
+    const { endpoint, close } = await startTestServer();
+    process.stdout.write(`no etcd can be had here, so one in memory is up at ${endpoint}; for development: not durable\n`);
+    return { endpoint, stop: close };
+  }
 }
 
 const responds = (endpoint: string): Promise<boolean> =>

@@ -28,7 +28,9 @@ import { pages } from './services/internal/pages.js';
 import { kvService, rangeReads, type KvService } from './services/kv.js';
 import type { MaybeAsync } from './util/rx.js';
 import type { CombinedUpdate, CombinedValue, CombineLiveOptions, LiveParts } from './watch/composed/combineLive.js';
+import type { ConfigUpdate, LiveConfigOptions } from './watch/composed/liveConfig.js';
 import { composedMethods } from './watch/composed/methods.js';
+import type { PutConfigOptions, PutConfigResult } from './watch/composed/putConfig.js';
 import { lives, type LiveValueOptions, type ViewState } from './watch/live/live.js';
 import type { LiveUpdate, ReadPages } from './watch/live/liveRange.js';
 import type { ConnectionState } from './watch/streams/streamManager.js';
@@ -174,6 +176,41 @@ export interface Namespace {
    * value of a part is `invalid`, that part has its last valid value, and the others have their present ones.
    */
   combineLiveState<P extends LiveParts>(parts: P): Observable<ViewState<CombinedValue<P>>>;
+
+  /**
+   * Emits the keys below a prefix as one typed object, and each revision that changes it. The key `app/db/port` is
+   * `db.port` of the prefix `app/`. The codec decides how a value is read: as text, or else as JSON. It also decides
+   * whether numbered keys (`hosts/0`, `hosts/1`) are a list.
+   *
+   * Several prefixes are layers of one config, of which the later ones take precedence. A txn over several layers is
+   * seen whole.
+   *
+   * A config that the codec refuses is rejected: the last valid one stays in force, and `rejected` names the keys. If
+   * there is none yet, the defaults alone are in force. If these are not valid either, the stream errors with
+   * `InvalidValueError`. Otherwise it errors as {@link Namespace.combineLive} does.
+   *
+   * ```ts
+   * const App = t.type({ db: t.type({ host: t.string, port: t.number }), hosts: t.array(t.string) });
+   * etcd.liveConfig(['defaults/', 'env/production/'], { codec: App }).subscribe(({ config, changes, rejected }) => {
+   *   console.log(config.db.port, changes, rejected?.failures);
+   * });
+   * ```
+   */
+  liveConfig<A>(prefix: string | readonly string[], options: LiveConfigOptions<A>): Observable<ConfigUpdate<A>>;
+
+  /**
+   * Writes a config as the keys below a prefix, in the form that {@link Namespace.liveConfig} reads. One txn puts the
+   * keys that differ, and deletes those that the config does not have. Errors with `Conflict` if a key below the prefix
+   * was changed meanwhile, and with `TooManyOps` if more than about 120 keys differ or are there.
+   *
+   * ```ts
+   * etcd
+   *   .putConfig('app/', { db: { host: 'a', port: 5432 }, hosts: ['b', 'c'] })
+   *   .subscribe(({ puts }) => console.log(puts));
+   * // Logs: ['app/db/host', 'app/db/port', 'app/hosts/0', 'app/hosts/1']
+   * ```
+   */
+  putConfig(prefix: string, config: object, options?: PutConfigOptions): Observable<PutConfigResult>;
 
   /**
    * Acquires a lock, and holds it as long as the Observable is subscribed to. It emits when the lock is owned. It
@@ -392,7 +429,7 @@ export function namespace(given: NamespaceMeans): Namespace {
     kv: capturesItself(kv),
     ...watching,
     ...living,
-    ...composedMethods(means, list, closed, settings.lingerMs),
+    ...composedMethods(means, { kv, readPages: list, closed, lingerMs: settings.lingerMs }),
     ...coordination,
     connection$: streams.state,
     namespace: (name) => {

@@ -1,7 +1,7 @@
 import type { Either } from 'fp-ts/lib/Either.js';
 import type { Decoder } from 'io-ts';
 import { EtcdError } from '../errors/index.js';
-import { left, right } from '../util/either.js';
+import { isRight, left, right } from '../util/either.js';
 
 /**
  * The part of the Standard Schema specification that is used here: a schema of zod, valibot, ArkType and others. It has
@@ -48,13 +48,30 @@ export function checkedBySchema<A>(
   value: unknown,
   typeName: (value: unknown) => string,
 ): Either<readonly string[], A> {
+  const result = placedBySchema(schema, value, typeName);
+  if (isRight(result)) return result;
+  return left(result.left.map(({ path, problem }) => (path.length === 0 ? problem : `${path.join('.')}: ${problem}`)));
+}
+
+/** The place of a value that a validator rejects, and the reason. */
+export interface PlacedFailure {
+  readonly path: readonly string[];
+  readonly problem: string;
+}
+
+/** Checks a value as {@link checkedBySchema} does. Returns each reason with its path. */
+export function placedBySchema<A>(
+  schema: StandardSchema<A>,
+  value: unknown,
+  typeName: (value: unknown) => string,
+): Either<readonly PlacedFailure[], A> {
   const result = schema['~standard'].validate(value);
   if ('then' in result)
     throw new EtcdError('InvalidArgument', 'schema: expected one that checks synchronously, received one with a Promise');
   return result.issues === undefined ? right(result.value) : left(result.issues.map((issue) => failureOf(issue, value, typeName)));
 }
 
-function failureOf({ message, path = [] }: SchemaIssue, value: unknown, typeName: (value: unknown) => string): string {
+function failureOf({ message, path = [] }: SchemaIssue, value: unknown, typeName: (value: unknown) => string): PlacedFailure {
   const keys = path.map((part) => (typeof part === 'object' ? part.key : part));
   const at = keys.reduce<unknown>(
     (inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined),
@@ -62,7 +79,7 @@ function failureOf({ message, path = [] }: SchemaIssue, value: unknown, typeName
   );
   // Some libraries quote the value, which may be a secret.
   const problem = quotes(message, at) ? `expected another value, received ${typeName(at)}` : message;
-  return keys.length === 0 ? problem : `${keys.map(String).join('.')}: ${problem}`;
+  return { path: keys.map(String), problem };
 }
 
 const quotes = (message: string, value: unknown): boolean =>

@@ -1,7 +1,7 @@
 /** The types of composed live ranges. Checked by the compiler; never run. */
 import { expectTypeOf } from 'expect-type';
 import * as t from 'io-ts';
-import type { Client, CombinedUpdate, InvalidValueError, KeyValue, ViewState } from 'rxetcd';
+import type { Client, CombinedUpdate, ConfigUpdate, InvalidValueError, KeyValue, PutConfigResult, ViewState } from 'rxetcd';
 import type { Observable } from 'rxjs';
 
 const limits = t.type({ requests: t.number });
@@ -37,4 +37,18 @@ export function partsHaveTheTypesOfTheirValues({ combineLive, combineLiveState }
   void combineLive({ a: 'key' });
   // @ts-expect-error there is no such option
   void combineLive(parts, { fallback: 1 });
+}
+
+export function aConfigHasTheTypeOfItsCodec({ liveConfig, putConfig }: Client): void {
+  expectTypeOf(liveConfig('app/', { codec: limits })).toEqualTypeOf<Observable<ConfigUpdate<{ requests: number }>>>();
+  liveConfig(['a/', 'b/'], { codec: limits, separator: '.', defaults: { requests: 1 } }).subscribe(({ config, changes, rejected }) => {
+    expectTypeOf(config).toEqualTypeOf<{ requests: number }>();
+    expectTypeOf(changes[0]?.path).toEqualTypeOf<string | undefined>();
+    expectTypeOf(rejected).toEqualTypeOf<InvalidValueError | undefined>();
+  });
+  expectTypeOf(putConfig('app/', { requests: 1 }, { revision: 7 })).toEqualTypeOf<Observable<PutConfigResult>>();
+  // @ts-expect-error a config is checked
+  void liveConfig('app/', {});
+  // @ts-expect-error a config is an object
+  void putConfig('app/', 'text');
 }

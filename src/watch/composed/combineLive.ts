@@ -83,7 +83,7 @@ function followedPart(subject: string, name: string, part: LivePart): Followed {
   if (!('codec' in part)) return { name, range: part, codec: undefined };
   const { codec, ...range } = part;
   if (!Object.hasOwn(range, 'key') || !VALIDATOR.is(codec))
-    throw invalidArgument(subject, '{ key, codec } with an io-ts codec, or a range without a codec', codec);
+    throw invalidArgument(subject, '{ key, codec } with an io-ts codec or a Standard Schema, or a range without a codec', codec);
   return { name, range, codec };
 }
 

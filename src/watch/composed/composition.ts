@@ -1,4 +1,6 @@
 import { defer, type Observable } from 'rxjs';
+import type { Range } from '../../model/range.js';
+import type { KvService } from '../../services/kv.js';
 import { toWatchTarget } from '../messages.js';
 import { view, type ViewState } from '../live/live.js';
 import type { ReadPages } from '../live/liveRange.js';
@@ -16,20 +18,29 @@ import {
   type LiveParts,
 } from './combineLive.js';
 import { jointUpdates, type JointUpdate } from './jointRange.js';
+import { configUpdates, layersOf, type ConfigUpdate, type LiveConfigOptions } from './liveConfig.js';
+import { putConfig, type PutConfigOptions, type PutConfigResult } from './putConfig.js';
+
+/** The dependencies of composition beside watches. */
+export interface CompositionDeps {
+  readonly kv: KvService;
+  readonly readPages: ReadPages;
+  readonly closed: Observable<void>;
+  readonly lingerMs: number;
+}
 
 /** The methods that compose live ranges. */
 export type Composition = ReturnType<typeof composition>;
 
 /** Creates the methods that compose live ranges, over the watches of a client. */
-export function composition(deps: WatchesDeps, readPages: ReadPages, closed: Observable<void>, lingerMs: number) {
+export function composition(deps: WatchesDeps, { kv, readPages, closed, lingerMs }: CompositionDeps) {
   const shared = new SharedStates<JointUpdate>(deps, closed, lingerMs, {
     snapshot: ({ revision, states }) => ({ type: 'snapshot', revision, states }),
     stateOf: ({ revision, states }, index) => ({ revision, state: states[index] ?? new Map() }),
   });
 
-  /** Returns what joins the shared updates of parts. */
-  const joint = (followed: readonly Followed[]): Parameters<SharedStates<JointUpdate>['of']> => {
-    const ranges = followed.map(({ range }) => range);
+  /** Returns what joins the shared updates of ranges. */
+  const joint = (ranges: readonly Range[]): Parameters<SharedStates<JointUpdate>['of']> => {
     const targets = ranges.map((range) => toWatchTarget(range));
     const run = (listing: () => void): Observable<JointUpdate> => {
       const read: ReadPages = (range, revision) => {
@@ -46,15 +57,24 @@ export function composition(deps: WatchesDeps, readPages: ReadPages, closed: Obs
     combineLive: <P extends LiveParts>(parts: P, options: CombineLiveOptions<P> = {}): Observable<CombinedUpdate<P>> =>
       defer(() => {
         const followed = followedParts('combineLive', parts);
-        return combinedUpdates<P>(followed, shared.of(...joint(followed)), options);
+        return combinedUpdates<P>(followed, shared.of(...joint(rangesOf(followed))), options);
       }),
     combineLiveState: <P extends LiveParts>(parts: P): Observable<ViewState<CombinedValue<P>>> =>
       view(
         defer(() => {
           const followed = followedParts('combineLiveState', parts);
-          return combinedReadings<P>(followed, shared.viewed(...joint(followed)));
+          return combinedReadings<P>(followed, shared.viewed(...joint(rangesOf(followed))));
         }),
         deps,
       ),
+    liveConfig: <A>(prefix: string | readonly string[], options: LiveConfigOptions<A>): Observable<ConfigUpdate<A>> =>
+      defer(() => {
+        const layers = layersOf('liveConfig', prefix);
+        return configUpdates(layers, shared.of(...joint(layers.map((layer) => ({ prefix: layer })))), options);
+      }),
+    putConfig: (prefix: string, config: object, options?: PutConfigOptions): Observable<PutConfigResult> =>
+      putConfig(kv, prefix, config, options),
   };
 }
+
+const rangesOf = (followed: readonly Followed[]): readonly Range[] => followed.map(({ range }) => range);

@@ -3,6 +3,8 @@ import { handOver, LazyModule } from '../../util/rx.js';
 import type { ViewState } from '../live/live.js';
 import type { CombinedUpdate, CombinedValue, CombineLiveOptions, LiveParts } from './combineLive.js';
 import type { Composition, composition } from './composition.js';
+import type { ConfigUpdate, LiveConfigOptions } from './liveConfig.js';
+import type { PutConfigOptions, PutConfigResult } from './putConfig.js';
 
 /** Loaded on demand, as not every program composes live ranges. */
 export const compositionModule = new LazyModule(() => import('./composition.js'));
@@ -18,5 +20,9 @@ export function composedMethods(...deps: Parameters<typeof composition>) {
       composed((methods) => methods.combineLive(parts, options)),
     combineLiveState: <P extends LiveParts>(parts: P): Observable<ViewState<CombinedValue<P>>> =>
       composed((methods) => methods.combineLiveState(parts)),
+    liveConfig: <A>(prefix: string | readonly string[], options: LiveConfigOptions<A>): Observable<ConfigUpdate<A>> =>
+      composed((methods) => methods.liveConfig(prefix, options)),
+    putConfig: (prefix: string, config: object, options?: PutConfigOptions): Observable<PutConfigResult> =>
+      composed((methods) => methods.putConfig(prefix, config, options)),
   };
 }

@@ -6,7 +6,8 @@ import type { Random } from '../random.js';
 /** The sum that every txn keeps. */
 export const SUM = 1_000;
 
-const KEYS = ['sum/a/1', 'sum/a/2', 'sum/m', 'sum/x/1', 'sum/x/2'] as const;
+/** The five keys. */
+export const KEYS = ['sum/a/1', 'sum/a/2', 'sum/m', 'sum/x/1', 'sum/x/2'] as const;
 type Key = (typeof KEYS)[number];
 
 /** Three ranges that hold the five keys. Between them lies a key that belongs to none. */
@@ -28,6 +29,8 @@ const ofFault = (error: unknown): boolean =>
 export class Transfers {
   /** The revisions of the txns that are known to be committed. */
   readonly revisions = new Set<number>();
+  /** The newest of them. */
+  newest = 0;
   private known = new Map<Key, { readonly amount: number; readonly modRevision: number }>();
 
   constructor(
@@ -35,9 +38,9 @@ export class Transfers {
     private readonly random: Random,
   ) {}
 
-  /** Writes txn after txn while it may. */
-  run(mayGo: () => boolean): Observable<unknown> {
-    return defer(() => this.once()).pipe(repeat({ delay: () => (mayGo() ? of(undefined) : EMPTY) }));
+  /** Writes txn after txn while it may, with a pause after each. */
+  run(mayGo: () => boolean, pause: Observable<unknown> = of(undefined)): Observable<unknown> {
+    return defer(() => this.once()).pipe(repeat({ delay: () => (mayGo() ? pause : EMPTY) }));
   }
 
   private once(): Observable<unknown> {
@@ -77,7 +80,9 @@ export class Transfers {
           if (amount === 0) this.known.delete(name);
           else this.known.set(name, { amount, modRevision: revision });
         // A txn that only deletes what is missing has no revision of its own; its response has the one before.
-        if ([...amounts.values()].some((amount) => amount > 0)) this.revisions.add(revision);
+        if ([...amounts.values()].every((amount) => amount === 0)) return;
+        this.revisions.add(revision);
+        this.newest = revision;
       }),
     );
   }

@@ -34,6 +34,11 @@ export class WholeChecker {
     this.last = whole;
   }
 
+  /** The first thing that was wrong. */
+  get problem(): string | undefined {
+    return this.problems[0];
+  }
+
   fail(error: unknown): void {
     this.report(`it failed: ${String(error)}`);
   }

@@ -9,7 +9,7 @@ import { waitFor } from '../waitFor.js';
 /** What a fault happens to. */
 export interface Stage {
   readonly cluster: FaultCluster;
-  readonly workload: Workload;
+  readonly workload: Pick<Workload, 'streaming' | 'hold' | 'go'>;
   readonly random: Random;
   /** Says that the cluster could go on from now on, where it could not before. */
   readonly mendable: () => void;

@@ -129,6 +129,8 @@ export const PASSED: Readonly<Record<string, Passed>> = {
     args: () => [{ a: { prefix: B('m1') }, b: { key: B('m3') } }, { onInvalid: () => undefined }],
     sends: [base64('m1'), base64('m2')],
   },
+  liveConfig: { args: () => [['m6', 'm8'], codec()], sends: [base64('m6'), base64('m7')] },
+  putConfig: { args: () => ['m9', { a: ['1'] }, { separator: '.' }], sends: [base64('m9')] },
   combineLiveState: { args: () => [{ a: { from: B('m4'), to: B('m5') } }], sends: [base64('m4'), base64('m5')] },
   lock: {
     args: () => ['lock', { ttl: 17, timeoutMs: 9_000, reentrant: { holder: 'me' } }],

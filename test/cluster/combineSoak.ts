@@ -1,0 +1,201 @@
+/**
+ * Checks `combineLive` for as many states as are asked for. On clusters with every fault at random:
+ * `npx tsx test/cluster/combineSoak.ts --states 100000 --seed 1 --version 3.5`; and on an etcd in memory, in virtual time: `--memory`.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { firstValueFrom, lastValueFrom, timer, type Subscription } from 'rxjs';
+import { TestScheduler } from 'rxjs/testing';
+import { createClient, put, type Client, type StreamOptions } from '../../src/index.js';
+import { createTestEtcd, type TestServer } from '../../src/testing/index.js';
+import { startFaultCluster } from '../support/cluster/cluster.js';
+import { combinedSums, latestSums } from '../support/composed/sums.js';
+import { KEYS, SUM, Transfers } from '../support/composed/transfers.js';
+import { WholeChecker, type Whole } from '../support/composed/wholeChecker.js';
+import { randomFrom, type Random } from '../support/random.js';
+import { waitFor } from '../support/waitFor.js';
+import { FAULTS, type Fault } from '../support/workload/faults.js';
+
+const WRITERS = 3;
+/** So many states a cluster is kept for: all revisions of it are held until then. */
+const STATES_A_ROUND = 200_000;
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** A subscriber, and the checker of what it sees. */
+interface Checked {
+  readonly name: string;
+  readonly checker: WholeChecker;
+  readonly subscription: Subscription;
+}
+
+function check(name: string, source: ReturnType<typeof combinedSums>): Checked {
+  const checker = new WholeChecker(SUM);
+  const subscription = source.subscribe({
+    next: (state: Whole) => checker.accept(state),
+    error: (error: unknown) => checker.fail(error),
+  });
+  return { name, checker, subscription };
+}
+
+const newestOf = (transfers: readonly Transfers[]): number => Math.max(...transfers.map(({ newest }) => newest));
+
+const writersOf = (client: Client, random: Random): readonly Transfers[] =>
+  Array.from({ length: WRITERS }, (_, index) => new Transfers(client, random.fork(`writer ${index}`)));
+
+/** Prints what was checked. Returns what was wrong. */
+function report(all: readonly Checked[], transfers: readonly Transfers[]): readonly string[] {
+  const written = transfers.flatMap(({ revisions }) => [...revisions]);
+  return all.flatMap(({ name, checker }) => {
+    const faults = checker.faults(written);
+    print(`  ${name}: ${checker.count} states, ${checker.resyncs} new lists, ${checker.torn} torn`);
+    return faults.map((what) => `${name}: ${what}`);
+  });
+}
+
+/** A cluster with faults until a number of states was seen. */
+async function onCluster(states: number, random: Random, version: string | undefined) {
+  const cluster = await startFaultCluster({ version });
+  const quick: StreamOptions = { heartbeatMs: 500, responseTimeoutMs: 1_000, initialBackoffMs: 10, maxBackoffMs: 200 };
+  const clients = (['websocket', 'chunked'] as const).map((transport) => ({
+    transport,
+    client: createClient({ endpoints: cluster.endpoints, requestTimeoutMs: 2_000, streams: { ...quick, transport } }),
+  }));
+  try {
+    const transfers = writersOf(cluster.direct, random);
+    for (const writer of transfers) await lastValueFrom(writer.rewrite());
+    const all = clients.map(({ transport, client }) => check(`etcd ${cluster.version}, ${transport}`, combinedSums(client)));
+    const torn = clients.map(({ transport, client }) => check(`combineLatest, ${transport}`, latestSums(client)));
+    await waitFor('all have begun', () => all.every(({ checker }) => checker.count > 0));
+    let writing = true;
+    const written = Promise.all(transfers.map((writer) => lastValueFrom(writer.run(() => writing))));
+    const count = (): number => all.reduce((sum, { checker }) => sum + checker.count, 0);
+    const stage = {
+      cluster,
+      random,
+      mendable: () => undefined,
+      workload: { streaming: new Set<string>(), hold: () => undefined, go: () => undefined },
+    };
+    while (count() < states) {
+      const [name, fault] = random.pick<readonly [string, Fault]>(Object.entries(FAULTS));
+      const struck = fault(stage);
+      // While some of the watches are away, a part of what they miss is compacted.
+      if (random.chance(0.5)) {
+        await delay(random.int(500, 3_000));
+        await firstValueFrom(cluster.direct.kv.compact(newestOf(transfers))).catch(() => undefined);
+      }
+      await struck;
+      await cluster.settled();
+      const due = newestOf(transfers);
+      await waitFor(`the states go on after ${name}`, () => all.every(({ checker }) => (checker.last?.revision ?? 0) >= due));
+      await delay(random.int(0, 5_000));
+    }
+    writing = false;
+    await written;
+    const [last] = transfers;
+    if (last !== undefined) await lastValueFrom(last.rewrite());
+    await waitFor('the last state', () => all.every(({ checker }) => checker.last?.revision === newestOf(transfers)));
+    for (const { subscription } of [...all, ...torn]) subscription.unsubscribe();
+    for (const { name, checker } of torn) print(`  ${name}: ${checker.count} states, ${checker.torn} torn`);
+    return { states: count(), wrong: report(all, transfers), torn: torn.reduce((sum, { checker }) => sum + checker.torn, 0) };
+  } finally {
+    await Promise.all(clients.map(({ client }) => client.close()));
+    await cluster.stop();
+  }
+}
+
+const spreadEvenly = (server: TestServer): unknown => server.txn({ success: KEYS.map((key) => put(key, String(SUM / KEYS.length))) });
+
+/** Lets something happen to the etcd in memory. */
+function strike(server: TestServer, random: Random, after: (ms: number, run: () => void) => void): void {
+  const fault = random.pick(['cut', 'restart', 'away', 'compact', 'stall'] as const);
+  const ms = random.int(1, 500);
+  if (fault === 'cut') server.breakConnections();
+  if (fault === 'restart') server.restart();
+  if (fault === 'away') {
+    server.disconnect();
+    after(ms, () => server.connect());
+  }
+  if (fault === 'compact') {
+    server.disconnect();
+    after(ms, () => {
+      // The client misses these, as everybody is away.
+      for (let count = 0; count < 3; count++) spreadEvenly(server);
+      server.compact();
+      server.connect();
+    });
+  }
+  if (fault === 'stall') {
+    server.stall(random.pick(['requests', 'responses']));
+    after(ms, () => server.resume());
+  }
+}
+
+/** An etcd in memory, in virtual time. */
+function inMemory(states: number, random: Random) {
+  let result = { states: 0, wrong: [] as readonly string[], torn: 0 };
+  new TestScheduler(() => undefined).run(({ flush }) => {
+    const { server, etcd } = createTestEtcd({ latencyMs: 1, client: { streams: { initialBackoffMs: 10, maxBackoffMs: 200 } } });
+    const writer = server.createClient();
+    spreadEvenly(server);
+    const transfers = writersOf(writer, random);
+    const all = [check('in memory', combinedSums(etcd))];
+    const torn = check('combineLatest, in memory', latestSums(etcd));
+    const count = (): number => all.reduce((sum, { checker }) => sum + checker.count, 0);
+    const after = (ms: number, run: () => void): void => void timer(ms).subscribe(run);
+    let writing = 0;
+    const goOn = (): boolean => count() < states && all[0]?.checker.problem === undefined;
+    const end = (): void => {
+      writing -= 1;
+      if (writing > 0) return;
+      after(60_000, () => {
+        for (const { subscription } of [...all, torn]) subscription.unsubscribe();
+        result = { states: count(), wrong: report(all, transfers), torn: torn.checker.torn };
+        void server.close();
+      });
+    };
+    for (const each of transfers) {
+      writing += 1;
+      each.run(goOn, timer(1)).subscribe({ error: (error: unknown) => all[0]?.checker.fail(error), complete: end });
+    }
+    const schedule = random.fork('faults');
+    const next = (): void =>
+      after(schedule.int(100, 1_000), () => {
+        if (!goOn()) return;
+        strike(server, schedule, after);
+        after(500, next);
+      });
+    next();
+    flush();
+  });
+  return result;
+}
+
+async function main(): Promise<void> {
+  const text = { type: 'string' } as const;
+  const { values } = parseArgs({ options: { states: text, seed: text, version: text, memory: { type: 'boolean' } } });
+  const states = Number(values.states ?? 100_000);
+  const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
+  print(`SEED=${seed}, ${states} states`);
+  const begun = performance.now();
+  const wrong: string[] = [];
+  let [seen, torn] = [0, 0];
+  for (let round = 1; seen < states && wrong.length === 0; round++) {
+    const random = randomFrom(seed).fork(`round ${round}`);
+    const part = Math.min(states - seen, STATES_A_ROUND);
+    const checked = values.memory === true ? inMemory(part, random) : await onCluster(part, random, values.version);
+    seen += checked.states;
+    torn += checked.torn;
+    wrong.push(...checked.wrong);
+  }
+  if (torn === 0) wrong.push('combineLatest was not torn once: the check finds nothing');
+  print(
+    `${seen} states in ${Math.round((performance.now() - begun) / 1_000)} s, SEED=${seed}: ${wrong.length === 0 ? 'all held' : wrong.join('\n')}`,
+  );
+  process.exitCode = wrong.length === 0 ? 0 : 1;
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = 2;
+});

@@ -6,11 +6,11 @@ import { fetchTransport } from './fetchTransport.js';
 import { type BrowserHost, browserHost } from './host.js';
 import { lazyParts } from './lazyParts.js';
 
-const BY_BROWSER = 'not in a browser, which decides this by itself';
+const BY_BROWSER = 'not in a browser or on Bun, which decide this by themselves';
 
 /** The options that a browser cannot follow. */
 const REFUSED: NonNullable<OptionLimits['refused']> = {
-  tls: 'not in a browser, which has its own certificates; import the authority there',
+  tls: 'not in a browser or on Bun, which have their own certificates; import the authority there',
   connectTimeoutMs: BY_BROWSER,
   maxConnections: BY_BROWSER,
   keepAliveMs: BY_BROWSER,

@@ -22,7 +22,15 @@ export type { LeaseService } from './services/lease.js';
 export type { AuthService, NewUser } from './services/auth.js';
 export type { HeldLease, LeaseEvent } from './concurrency/lease/leaseKeeper.js';
 export type { LeaseClient, LeaseOptions } from './concurrency/lease/lease.js';
-export type { LockWaiter, LockOptions, LockHandle, TryLockOptions, ReadWriteLock, ReadWriteLockOptions } from './concurrency/lock/lock.js';
+export type {
+  LockWaiter,
+  LockOptions,
+  LockHandle,
+  TryLockOptions,
+  WhenUnlockedOptions,
+  ReadWriteLock,
+  ReadWriteLockOptions,
+} from './concurrency/lock/lock.js';
 export type { Reentrancy } from './concurrency/lock/reentrantLock.js';
 export type { Reacquire } from './concurrency/lock/reacquire.js';
 export type { SessionOptions } from './concurrency/lock/ownership.js';
@@ -35,7 +43,14 @@ export type { Endpoint } from './concurrency/recipes/serviceEndpoint.js';
 export type { PriorityQueue, EnqueueResult, Queue } from './concurrency/recipes/queue.js';
 export type { SemaphoreOptions } from './concurrency/lock/lock.js';
 export type { ServicesOptions } from './concurrency/arguments.js';
-export type { EndpointOptions, Registration, RegisterOptions, Services } from './concurrency/recipes/serviceRegistry.js';
+export type {
+  EndpointOptions,
+  Registration,
+  RegisterOptions,
+  ServiceChange,
+  Services,
+  ServiceUpdated,
+} from './concurrency/recipes/serviceRegistry.js';
 export type { UpdateOptions, UpdateResult, Updater } from './concurrency/transaction/update.js';
 export type { ClusterService } from './services/cluster.js';
 export type { Alarm, AlarmFilter, MaintenanceService, SnapshotPart } from './services/maintenance.js';

@@ -10,7 +10,7 @@ import type { MaintenanceService } from './services/maintenance.js';
 import { captured, capturesItself, capturing } from './model/captured.js';
 import { checkOptions, isObject, LONGEST_MS, MILLISECONDS, type OptionKinds } from './model/validate.js';
 import { namespace, type Namespace } from './namespace.js';
-import { settingsOf, type ClientOptions, type Platform } from './options/clientOptions.js';
+import { checkAuth, type OptionLimits, type Platform, type Settings, settingsOf, type ClientOptions } from './options/clientOptions.js';
 import { addPromises } from './promises/promises.js';
 import type { Promises } from './promises/types.js';
 import { rawBody } from './services/internal/callOptions.js';
@@ -19,6 +19,9 @@ import type { HealthChecks } from './services/serverInfo.js';
 import { LeaseActivity } from './transport/endpoints/activity.js';
 import type { CallOptions } from './transport/call.js';
 import { createCaller } from './transport/caller.js';
+import { SharedWire } from './transport/sharedWire.js';
+import type { Auth } from './transport/tokenProvider.js';
+import type { Wire } from './transport/wire.js';
 import { multicast, type Multicast } from './util/rx.js';
 import { createWatchStreams } from './watch/streams/duplexStream.js';
 import { OwnWrites, ScopedOwnWrites } from './watch/ownWrites/ownWrites.js';
@@ -85,6 +88,31 @@ export interface Client extends Namespace {
   endpoints(): readonly string[];
 
   /**
+   * Reads the members of the cluster now (`Cluster.MemberList`), and uses them beside the given endpoints. The option
+   * `discovery` does so in the background. It emits the endpoints in use. An address is used only after the member has
+   * identified itself there.
+   *
+   * ```ts
+   * etcd.sync().subscribe((endpoints) => console.log(endpoints));
+   * ```
+   */
+  sync(): Observable<readonly string[]>;
+
+  /**
+   * Returns a client of another user, or without one, which shares the connections of this one. All else is as for this
+   * client, which closes it with itself. Close it earlier to release its leases and locks.
+   *
+   * ```ts
+   * const reader = etcd.withAuth({ username: 'reader', password });
+   * reader.kv.get('app/color').subscribe((kv) => console.log(kv?.value));
+   * ```
+   *
+   * @param auth as the option `auth` of `createClient`; undefined for no user
+   * @throws InvalidOptionError that names the invalid part
+   */
+  withAuth(auth: Auth | undefined): Client;
+
+  /**
    * Replaces the endpoints. They are checked as those of `createClient`, and must have the same scheme. Endpoints that
    * stay keep their connections, and the state that is known of them. Calls in progress at removed endpoints finish
    * there. Watches, leases and locks move to the other endpoints without a loss.
@@ -140,7 +168,12 @@ const CLOSE: OptionKinds<CloseOptions> = { timeoutMs: MILLISECONDS };
 export function openClient(platform: Platform, options: ClientOptions): Client {
   const limits = platform.limits(options);
   const settings = settingsOf(options, limits);
-  const wire = platform.wire(settings);
+  return clientOver(platform.wire(settings), settings, platform, limits);
+}
+
+/** Creates a client over a wire. A derived client has the wire of another, and settings with another user. */
+function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: OptionLimits): Client {
+  const derived = new Set<Client>();
   const { parts } = platform;
   const writes = new OwnWrites();
   const leases = new LeaseActivity();
@@ -153,7 +186,7 @@ export function openClient(platform: Platform, options: ClientOptions): Client {
   let closing: Promise<CloseSummary> | undefined;
 
   const closeWithin = async (timeoutMs: number): Promise<CloseSummary> => {
-    await firstValueFrom(holding.cleanup.settled(timeoutMs));
+    await Promise.all([firstValueFrom(holding.cleanup.settled(timeoutMs)), ...[...derived].map((each) => each.close({ timeoutMs }))]);
     await caller.close();
     return holding.cleanup.summary();
   };
@@ -184,6 +217,14 @@ export function openClient(platform: Platform, options: ClientOptions): Client {
       return call(path, rawBody(body, isObject(options) ? options.request : undefined), options);
     }),
     endpoints: () => caller.endpoints(),
+    sync: () => caller.sync(),
+    withAuth: (auth) => {
+      const own = { ...settings, endpoints: caller.endpoints(), auth: auth === undefined ? undefined : checkAuth(auth) };
+      const shared = new SharedWire(wire, () => derived.delete(client));
+      const client = clientOver(shared, own, platform, limits);
+      derived.add(client);
+      return client;
+    },
     setEndpoints: (given) => caller.setEndpoints(checkNewEndpoints(given, settings.endpoints, limits.baseUrl)),
     close,
     [Symbol.asyncDispose]: async () => void (await close()),

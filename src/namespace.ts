@@ -5,7 +5,15 @@ import type { Identity } from './concurrency/context.js';
 import type { Holding } from './concurrency/coordination.js';
 import type { LeaseClient } from './concurrency/lease/lease.js';
 import type { Election } from './concurrency/lock/election.js';
-import type { LockHandle, LockOptions, LockWaiter, TryLockOptions, ReadWriteLock, SemaphoreOptions } from './concurrency/lock/lock.js';
+import type {
+  LockHandle,
+  LockOptions,
+  LockWaiter,
+  TryLockOptions,
+  ReadWriteLock,
+  SemaphoreOptions,
+  WhenUnlockedOptions,
+} from './concurrency/lock/lock.js';
 import type { Reacquire } from './concurrency/lock/reacquire.js';
 import type { Barrier, DoubleBarrier } from './concurrency/recipes/barrier.js';
 import type { PriorityQueue, Queue } from './concurrency/recipes/queue.js';
@@ -234,8 +242,21 @@ export interface Namespace {
   /** Acquires a lock as {@link Namespace.lock} does, but errors with `Locked` at once if it has another owner. */
   tryLock(name: string, options?: TryLockOptions): Observable<LockHandle>;
 
-  /** Lists the owner of a lock and its waiters, in the order in which they will own it. */
+  /**
+   * Lists the owner of a lock and its waiters, in the order in which they will own it. `shares` counts the callers that
+   * share a reentrant one.
+   */
   lockWaiters(name: string): Observable<readonly LockWaiter[]>;
+
+  /**
+   * Waits until a lock has neither an owner nor waiters, emits once and completes. It does not acquire the lock, so
+   * another client may own it again by then. Errors with `DeadlineExceeded` after `timeoutMs`.
+   *
+   * ```ts
+   * etcd.whenUnlocked('jobs/nightly', { timeoutMs: 60_000 }).subscribe(() => console.log('the job is over'));
+   * ```
+   */
+  whenUnlocked(name: string, options?: WhenUnlockedOptions): Observable<void>;
 
   /**
    * Returns an election, in which one candidate leads at a time. It is compatible with `etcdctl elect` and etcd's Go

@@ -33,7 +33,7 @@ function coordinationOf(loaded$: Observable<Coordination>): Coordination {
   const from = <T>(select: (loaded: Coordination) => T): Observable<T> => loaded$.pipe(map(select));
   const lease$ = from(({ lease }) => lease);
   return {
-    ...methodsOf(loaded$, 'lock', 'tryLock', 'lockWaiters', 'readLock', 'writeLock', 'semaphore', 'stm', 'update'),
+    ...methodsOf(loaded$, 'lock', 'tryLock', 'lockWaiters', 'whenUnlocked', 'readLock', 'writeLock', 'semaphore', 'stm', 'update'),
     lease: Object.assign(
       methodsOf(loaded$, 'lease').lease,
       methodsOf(lease$, 'grant', 'revoke', 'timeToLive', 'leases', 'keepAliveOnce', 'adopt'),
@@ -75,7 +75,11 @@ function coordinationOf(loaded$: Observable<Coordination>): Coordination {
     services: (target, options = {}) => {
       checked.services(target, options);
       const services$ = from(({ services }) => services(target, options));
-      return { target, ...methodsOf(services$, 'register'), endpoints$: handOver(services$, ({ endpoints$ }) => endpoints$) };
+      return {
+        target,
+        ...methodsOf(services$, 'register', 'list', 'update', 'delete'),
+        endpoints$: handOver(services$, ({ endpoints$ }) => endpoints$),
+      };
     },
   };
 }

@@ -238,7 +238,12 @@ const KINDS: OptionKinds<ClientOptions> = {
   streams: ANYTHING,
 };
 
-function checkAuth(auth: Auth): Auth {
+/**
+ * Checks how a client authenticates.
+ *
+ * @throws InvalidOptionError
+ */
+export function checkAuth(auth: Auth): Auth {
   // Its result is checked when it is called.
   if (typeof auth === 'function') return auth;
   if ('token' in auth) return { token: checkGroup('auth', auth, { token: required(TOKEN) }).token };

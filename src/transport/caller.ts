@@ -57,6 +57,8 @@ export interface CallerSettings {
 export interface ClosableCaller extends Caller {
   /** Returns the addresses that it uses. */
   endpoints(): readonly string[];
+  /** Searches for the members of the cluster now, and emits the addresses that it uses then. */
+  sync(): Observable<readonly string[]>;
   /** Uses these endpoints from now on. Calls in progress at others finish; streams move. */
   setEndpoints(origins: readonly string[]): void;
   /** Ends every call and closes every connection. */
@@ -80,7 +82,7 @@ export function createCaller(wire: Wire, settings: CallerSettings, writes?: Writ
       check: (endpoint) => tries.check(checkServer(plainGet(HEALTH, endpoint)), endpoint.address),
       renew: ({ origin }) => wire.release(origin),
     },
-    () => search?.whenDue(endpoints),
+    () => settings.discovery !== undefined && search.whenDue(endpoints),
   );
   const transports = new TransportSelector(settings.streams.transport, settings.http2);
   const release = (gone: readonly Endpoint[]): void => {
@@ -90,13 +92,11 @@ export function createCaller(wire: Wire, settings: CallerSettings, writes?: Writ
       if (!endpoints.origins.includes(origin)) wire.release(origin);
     }
   };
-  const search =
-    settings.discovery &&
-    new MemberDiscovery(
-      memberQuestions((...call) => unary(...call), { wire, apiPrefix: settings.apiPrefix }),
-      settings.discovery.intervalMs,
-      (origins) => release(endpoints.find(origins)),
-    );
+  const search: MemberDiscovery = new MemberDiscovery(
+    memberQuestions((...call) => unary(...call), { wire, apiPrefix: settings.apiPrefix }),
+    settings.discovery?.intervalMs ?? Infinity,
+    (origins) => release(endpoints.find(origins)),
+  );
   // A member that has lost its leader sends no response at all: all calls would wait for a token until that attempt is
   // given up.
   const asked = <T>(run: () => Observable<T>): Observable<T> =>
@@ -227,8 +227,9 @@ export function createCaller(wire: Wire, settings: CallerSettings, writes?: Writ
     get,
     channel: (rpc) => defer(() => attempts.route(rpc.name)).pipe(map((route) => channelAlong(route, rpc, means))),
     endpoints: () => endpoints.addresses,
+    sync: () => search.searchNow(endpoints.origins).pipe(map(() => endpoints.addresses)),
     setEndpoints: (origins) => {
-      search?.restart();
+      search.restart();
       release(endpoints.give(origins));
     },
     close: async () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { toText, type Client } from 'rxetcd';
 import { withEtcd } from './support/fixture.js';
 import { failureOf, failureWith, only } from './support/outcomes.js';
+import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 const root = { username: 'root', password: 'secret of root' };
@@ -153,6 +154,35 @@ describe('while auth is on', () => {
     await only(lease.revoke(id));
     expect((await failureOf(fixture.client({ auth: ann }).maintenance.snapshot())).message).toContain('permission denied');
     expect((await only(maintenance.status())).version).toBe(fixture.server.version);
+  });
+
+  test('a client is derived for another user, and closing it leaves the first one open', async () => {
+    const client = fixture.client({ auth: root });
+    const derived = client.withAuth(ann);
+    await only(client.kv.put('secret', 'of root'));
+    await failureWith('PermissionDenied', derived.kv.get('secret'));
+    await only(derived.kv.put('app/derived', 'ann'));
+    await failureWith('UserEmpty', client.withAuth(undefined).kv.get('app/derived'));
+    const watched: string[] = [];
+    let ended = false;
+    derived.watch('app/derived').subscribe({ next: ({ kv }) => watched.push(kv.value), complete: () => (ended = true) });
+    await only(derived.kv.put('app/derived', 'seen'));
+    await waitForValue(
+      () => watched,
+      ({ length }) => length === 1,
+    );
+    await derived.close();
+    expect([watched, ended]).toEqual([['seen'], true]);
+    await failureWith('ClientClosed', derived.kv.get('app/derived'));
+    expect((await only(client.kv.get('app/derived')))?.value).toBe('seen');
+
+    const other = client.withAuth(ann);
+    await client.close();
+    await failureWith('ClientClosed', other.kv.get('app/derived'));
+  });
+
+  test('a derived client refuses credentials that are none', () => {
+    expect(() => fixture.etcd.withAuth({ username: '', password: 'x' })).toThrow(expect.objectContaining({ option: 'auth.username' }));
   });
 
   test('root cannot be taken its power', async () => {

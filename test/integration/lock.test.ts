@@ -3,6 +3,7 @@ import { idToHex, put, type LockHandle } from 'rxetcd';
 import { withEtcd } from './support/fixture.js';
 import { Holder } from './support/holding.js';
 import { failureWith, only } from './support/outcomes.js';
+import { seenAtLeast, watching } from './support/watching.js';
 import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
@@ -78,6 +79,26 @@ describe('a lock', () => {
     owner.leave();
     expect((await waiting.first()).key).toBe(list[1]?.key);
     expect(await only(etcd.lockWaiters('lock/claims'))).toEqual([list[1]]);
+  });
+
+  test('is waited for without being taken, until nobody has it or waits for it', async () => {
+    const { etcd } = fixture;
+    const free = watching(etcd.whenUnlocked('lock/free'));
+    await seenAtLeast(free, 1);
+    expect(free.completed).toBe(true);
+    const owner = holder.hold(etcd.lock('lock/free', TTL));
+    await owner.first();
+    const next = holder.hold(etcd.lock('lock/free', TTL));
+    await queued('lock/free', 2);
+    await failureWith('DeadlineExceeded', etcd.whenUnlocked('lock/free', { timeoutMs: 100 }));
+    const waiting = watching(etcd.whenUnlocked('lock/free'));
+    owner.leave();
+    await next.first();
+    expect(waiting.values).toEqual([]);
+    next.leave();
+    await seenAtLeast(waiting, 1);
+    expect(waiting.completed).toBe(true);
+    expect(await only(etcd.lockWaiters('lock/free'))).toEqual([]);
   });
 
   test('that is not wanted any more is left at once by one who waits, and the others do not notice', async () => {

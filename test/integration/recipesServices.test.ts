@@ -28,6 +28,39 @@ const shows = (views: readonly ReadonlyMap<string, Endpoint>[], expected: readon
   );
 
 describe('services', () => {
+  test('are added, replaced, listed and deleted, several in one txn', async () => {
+    const invalid: InvalidValueError[] = [];
+    const shop = fixture.etcd.services('svc/managed', { onInvalid: (error) => invalid.push(error) });
+    expect((await only(shop.list())).size).toBe(0);
+    const { revision } = await only(
+      shop.update([
+        { type: 'put', id: 'one', addr: 'a:1', metadata: { zone: 1 } },
+        { type: 'put', id: 'two', addr: 'a:2' },
+      ]),
+    );
+    const kvs = (await only(fixture.etcd.kv.range({ prefix: 'svc/managed/' }))).kvs;
+    expect(kvs.map(({ modRevision, value }) => [modRevision, value])).toEqual([
+      [revision, '{"Op":0,"Addr":"a:1","Metadata":{"zone":1}}'],
+      [revision, '{"Op":0,"Addr":"a:2","Metadata":null}'],
+    ]);
+    await only(fixture.etcd.kv.put('svc/managed/broken', 'no endpoint'));
+    const listed = await only(shop.list());
+    expect(addresses(listed)).toEqual(['one=a:1', 'two=a:2']);
+    expect(listed.get('one')).toEqual({ id: 'one', key: 'svc/managed/one', addr: 'a:1', metadata: { zone: 1 } });
+    expect(invalid.map(({ key }) => key)).toEqual(['svc/managed/broken']);
+
+    await only(
+      shop.update([
+        { type: 'put', id: 'one', addr: 'b:1' },
+        { type: 'delete', id: 'two' },
+      ]),
+    );
+    expect(addresses(await only(shop.list()))).toEqual(['one=b:1']);
+    await only(shop.delete('one'));
+    expect((await only(shop.list())).size).toBe(0);
+    await failureWith('InvalidArgument', shop.update([{ type: 'put', id: '', addr: 'a:1' }]));
+  });
+
   test('are registered in the format of the Go client, under a lease, until they are unsubscribed from', async () => {
     const { kv, services, lease } = fixture.etcd;
     const events = seen<Registration>(services('svc/format').register('one', { addr: '10.0.0.7:8080', ttl: 10 }));

@@ -120,6 +120,22 @@ describe('a reentrant lock', () => {
     expect(await count('re/heir/')).toBe(1);
   });
 
+  test('counts the callers that share it', async () => {
+    const { etcd } = fixture;
+    const first = enter(etcd, 're/shares', ann);
+    await first.had;
+    const second = enter(etcd, 're/shares', ann);
+    await second.had;
+    const plain = etcd.lock('re/shares').subscribe({ error: () => undefined });
+    const sharesOf = async (): Promise<readonly number[]> => (await only(etcd.lockWaiters('re/shares'))).map(({ shares }) => shares);
+    await waitForValue(sharesOf, ({ length }) => length === 2);
+    expect(await sharesOf()).toEqual([2, 1]);
+    second.leave();
+    await waitForValue(sharesOf, ([shares]) => shares === 1);
+    plain.unsubscribe();
+    first.leave();
+  });
+
   test('excludes other holders, plain locks and etcdctl, and is excluded by them', async () => {
     const { etcd, server } = fixture;
     const owner = enter(etcd, 're/others', ann);

@@ -90,3 +90,11 @@ test('a lease is refreshed elsewhere, and is not lost', async () => {
   expect(lost).toEqual([]);
   held.unsubscribe();
 });
+
+test('sync uses the addresses of the members beside those that were given', async () => {
+  const etcd = fixture.client({ endpoints: before.endpoint });
+  expect(await only(etcd.sync())).toEqual([before.endpoint, fixture.server.endpoint]);
+  expect(etcd.endpoints()).toEqual([before.endpoint, fixture.server.endpoint]);
+  await before.close();
+  for (let calls = 0; calls < 3; calls++) await only(etcd.kv.get('sync'));
+});

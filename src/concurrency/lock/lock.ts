@@ -1,15 +1,15 @@
 import { defer, map, type Observable, filter, of, switchMap, take, throwError } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
 import { orClosed } from '../../util/rx.js';
-import type { LeaseId } from '../../model/ids.js';
+import { idToHex, type LeaseId } from '../../model/ids.js';
 import type { Compare } from '../../model/op.js';
 import type { OwnershipEvent } from '../../model/events.js';
 import { ANYTHING, checkName, checkOptions, MILLISECONDS, type OptionKinds, checkArgument, WHOLE } from '../../model/validate.js';
 import type { ConcurrencyContext } from '../context.js';
 import { acquire, enterQueue, type HeldEntry, SESSION_OPTIONS, type SessionOptions, type WaitStrategy } from './ownership.js';
 import { acquireOnceOrAgain, type AnyOnLost, ON_LOST, type Reacquire, timeoutAcquire } from './reacquire.js';
-import { enterSharedQueue, type Reentrancy } from './reentrantLock.js';
-import { ownershipGuard, waitForPredecessors, keyDeleted, rereadIfCompacted, type WaiterEntry } from './waiterQueue.js';
+import { countShares, enterSharedQueue, type Reentrancy } from './reentrantLock.js';
+import { ownershipGuard, waitForPredecessors, keyDeleted, rereadIfCompacted, whenDeleted, type WaiterEntry } from './waiterQueue.js';
 import { keyId } from '../../model/keyValue.js';
 import { retryTransient } from '../../watch/retryable.js';
 
@@ -65,9 +65,19 @@ export interface LockWaiter {
   readonly key: string;
   readonly lease: LeaseId | undefined;
   readonly revision: number;
+  /** The number of callers that share it; 1 unless the lock is reentrant. */
+  readonly shares: number;
 }
 
-/** Creates the methods `lock`, `tryLock` and `lockWaiters`. */
+/** The options of `whenUnlocked`, which limit the wait. */
+export interface WhenUnlockedOptions {
+  /** How long to wait, in milliseconds, before it errors with `DeadlineExceeded`. There is no limit by default. */
+  readonly timeoutMs?: number;
+}
+
+const WHEN_UNLOCKED: OptionKinds<WhenUnlockedOptions> = { timeoutMs: MILLISECONDS };
+
+/** Creates the methods `lock`, `tryLock`, `lockWaiters` and `whenUnlocked`. */
 export function locks(context: ConcurrencyContext) {
   const entriesOf = (name: string, { reentrant, ...options }: TryLockOptions): Observable<HeldEntry> =>
     reentrant === undefined ? enterQueue({ name }, options, context) : enterSharedQueue(name, reentrant, options, context);
@@ -100,8 +110,42 @@ export function locks(context: ConcurrencyContext) {
       defer(() => {
         checkName('a lock', name);
         return context.kv.range({ prefix: `${name}/` }, { sortTarget: 'CREATE', sortOrder: 'ASCEND' });
-      }).pipe(map(({ kvs }) => kvs.map(({ key, lease, createRevision }) => ({ key, lease, revision: createRevision })))),
+      }).pipe(
+        switchMap(({ kvs, header: { revision } }) => {
+          // The value of a shared entry names its holder.
+          const isShared = kvs.some(({ valueBytes }) => valueBytes.length > 0);
+          const shares = isShared ? countShares(context.kv, name, revision) : of(new Map<string, number>());
+          return shares.pipe(
+            map((counts) =>
+              kvs.map(({ key, lease, createRevision }) => ({
+                key,
+                lease,
+                revision: createRevision,
+                shares: (lease && counts.get(idToHex(lease))) ?? 1,
+              })),
+            ),
+          );
+        }),
+      ),
+    whenUnlocked: (name: string, options: WhenUnlockedOptions = {}): Observable<void> =>
+      defer(() => {
+        checkName('a lock', name);
+        const { timeoutMs } = checkOptions('whenUnlocked', options, WHEN_UNLOCKED);
+        return untilEmpty(context, name).pipe(timeoutAcquire(`the release of the lock ${JSON.stringify(name)}`, timeoutMs), orClosed());
+      }),
   };
+}
+
+/** Emits once when a queue has neither owner nor waiters. It waits for the key that came last, and then reads again. */
+function untilEmpty(context: ConcurrencyContext, name: string): Observable<void> {
+  const newest = { limit: 1, sortTarget: 'CREATE', sortOrder: 'DESCEND', keysOnly: true } as const;
+  return retryTransient(context.kv.range({ prefix: `${name}/` }, newest), context.settings).pipe(
+    switchMap(({ kvs: [last], header }) => {
+      if (last === undefined) return of(undefined);
+      const known = { createRevision: last.createRevision, observedRevision: header.revision };
+      return whenDeleted(context, last.keyBytes, known).pipe(switchMap(() => untilEmpty(context, name)));
+    }),
+  );
 }
 
 /** Makes the handle of an entry that owns. */

@@ -200,6 +200,20 @@ const sharesPrefix = (keys: SharedKeys, lease: LeaseId): string => `${pointerKey
 
 const shareKey = (keys: SharedKeys, lease: LeaseId): string => sharesPrefix(keys, lease) + idToHex(keys.share);
 
+/** Counts the shares of each entry of a lock, by the lease of the entry in hex. */
+export function countShares(kv: KvService, name: string, revision: number): Observable<ReadonlyMap<string, number>> {
+  return kv.range({ prefix: `${name}.shares/` }, { keysOnly: true, revision }).pipe(
+    map(({ kvs }) => {
+      const counts = new Map<string, number>();
+      for (const { key } of kvs) {
+        const [, entry, share] = key.slice(`${name}.shares/`.length).split('/');
+        if (entry !== undefined && share !== undefined) counts.set(entry, (counts.get(entry) ?? 0) + 1);
+      }
+      return counts;
+    }),
+  );
+}
+
 /**
  * Creates the queue entry with a first share. Emits undefined if the holder has another entry already. It may be
  * repeated: an entry that an earlier attempt created is found.

@@ -35,6 +35,21 @@ export function endpointOf(prefix: string, kv: KeyValue): Either<InvalidValueErr
   return mapRight(kv.json(Stored), toEndpoint);
 }
 
+/** Returns the endpoints in a list of entries by their ids. */
+export function endpointsIn(
+  prefix: string,
+  kvs: readonly KeyValue[],
+  onInvalid: (error: InvalidValueError) => void,
+): ReadonlyMap<string, Endpoint> {
+  const endpoints = new Map<string, Endpoint>();
+  for (const kv of kvs) {
+    const endpoint = endpointOf(prefix, kv);
+    if (isRight(endpoint)) endpoints.set(endpoint.right.id, endpoint.right);
+    else onInvalid(endpoint.left);
+  }
+  return endpoints;
+}
+
 /**
  * Maps a live range to the endpoints of a service by their ids. The cost of a change depends on its size, not on the
  * number of endpoints.

@@ -3,17 +3,19 @@ import { LazyModule } from '../../util/rx.js';
 import { hasReason, isEtcdError, type EtcdError } from '../../errors/index.js';
 import {
   ANYTHING,
+  checkArgument,
   invalidArgument,
   jsonOf,
   checkName,
   checkOptions,
+  oneOf,
   type OptionKinds,
   required,
   STRING,
   WHOLE,
 } from '../../model/validate.js';
 import { readNow } from '../../model/captured.js';
-import { get, key as on, put } from '../../model/op.js';
+import { del, get, key as on, type Op, put } from '../../model/op.js';
 import { idToHex, type LeaseId } from '../../model/ids.js';
 import type { Range } from '../../model/range.js';
 import type { LiveUpdate } from '../../watch/live/liveRange.js';
@@ -64,6 +66,33 @@ export interface Services {
    * that the store had.
    */
   readonly endpoints$: Observable<ReadonlyMap<string, Endpoint>>;
+  /** Reads the endpoints once, by id. For those that change use {@link Services.endpoints$}. */
+  list(): Observable<ReadonlyMap<string, Endpoint>>;
+  /**
+   * Adds, replaces and deletes entries in one txn, at most once. It emits the revision of the change. Entries without a
+   * lease stay until they are deleted; {@link Services.register} keeps one only as long as its service lives.
+   *
+   * ```ts
+   * const shops = etcd.services('shop');
+   * shops.update([
+   *   { type: 'put', id: 'shop-1', addr: '10.0.0.7:8080' },
+   *   { type: 'delete', id: 'shop-2' },
+   * ]).subscribe(({ revision }) => console.log(revision));
+   * ```
+   */
+  update(changes: readonly ServiceChange[]): Observable<ServiceUpdated>;
+  /** Deletes an entry, at most once. It emits the revision of the deletion, or of the store if there was none. */
+  delete(id: string): Observable<ServiceUpdated>;
+}
+
+/** A change of an entry: `put` adds or replaces it. */
+export type ServiceChange =
+  | (EndpointOptions & { readonly type: 'put'; readonly id: string; readonly lease?: LeaseId })
+  | { readonly type: 'delete'; readonly id: string };
+
+/** The revision of the store after a change of entries. */
+export interface ServiceUpdated {
+  readonly revision: number;
 }
 
 const DEFAULT_TTL = 15;
@@ -81,12 +110,32 @@ export function serviceRegistry(
   return (target, options = {}) => {
     const { onInvalid = () => undefined } = checked.services(target, options);
     const prefix = `${target}/`;
+    const update = (changes: readonly ServiceChange[]): Observable<ServiceUpdated> =>
+      defer(() => context.kv.txn({ success: changes.map((change) => operationOf(prefix, change)) })).pipe(
+        map(({ header: { revision } }) => ({ revision })),
+      );
     return {
       target,
       register: (id, options) => registration(target, id, options, context),
       endpoints$: endpointMapModule.module$.pipe(switchMap(({ endpointsOf }) => live({ prefix }).pipe(endpointsOf(prefix, onInvalid)))),
+      list: () =>
+        endpointMapModule.module$.pipe(
+          switchMap(({ endpointsIn }) => context.kv.range({ prefix }).pipe(map(({ kvs }) => endpointsIn(prefix, kvs, onInvalid)))),
+        ),
+      update,
+      delete: (id) => update([{ type: 'delete', id }]),
     };
   };
+}
+
+/** Makes the operation of a change. Its fields are checked here, as it may come from anywhere. */
+function operationOf(prefix: string, change: ServiceChange): Op {
+  checkArgument('update', 'type', change.type, oneOf('put', 'delete'));
+  checkName('a service', change.id);
+  const key = prefix + change.id;
+  if (change.type === 'delete') return del(key);
+  const { lease } = change;
+  return put(key, endpointValue(change), lease === undefined ? {} : { lease });
 }
 
 function registration(target: string, id: string, options: RegisterOptions, context: ConcurrencyContext): Observable<Registration> {

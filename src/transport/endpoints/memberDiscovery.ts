@@ -1,6 +1,7 @@
 import {
   catchError,
   concat,
+  defer,
   EMPTY,
   finalize,
   first,
@@ -79,13 +80,23 @@ export class MemberDiscovery {
         finalize(() => (this.searching = false)),
       )
       .subscribe({
-        next: (found) => {
-          this.found = found;
-          this.use([...found.keys()]);
-        },
+        next: (found) => this.take(found),
         // The addresses that were found before are used until the next search.
         error: () => undefined,
       });
+  }
+
+  /** Searches now, whether it is due or not. Emits once, when what was found is used. */
+  searchNow(origins: readonly string[]): Observable<void> {
+    return defer(() => this.search(schemeOf(origins[0] ?? ''))).pipe(
+      map((found) => this.take(found)),
+      takeUntil(this.restarts),
+    );
+  }
+
+  private take(found: ReadonlyMap<string, MemberId>): void {
+    this.found = found;
+    this.use([...found.keys()]);
   }
 
   /** Forgets what was found, so that the next use of the client searches again. */

@@ -122,6 +122,7 @@ export const METHODS: Readonly<Record<string, readonly Argument[]>> = {
   lock: [LOCK, OPTIONS],
   tryLock: [LOCK, OPTIONS],
   lockWaiters: [LOCK],
+  whenUnlocked: [LOCK, OPTIONS],
   election: [LOCK],
   update: [KEY, [() => '1', FUNCTION], OPTIONS],
   stm: [[() => 1, FUNCTION], OPTIONS],

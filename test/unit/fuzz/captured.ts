@@ -138,6 +138,7 @@ export const PASSED: Readonly<Record<string, Passed>> = {
   },
   tryLock: { args: () => ['tryLock', { lease: LEASE }], sends: [place('tryLock')] },
   lockWaiters: { args: () => ['claims'], sends: [] },
+  whenUnlocked: { args: () => ['free', { timeoutMs: 9_000 }], sends: [base64('free/')] },
   election: {
     args: () => ['election'],
     sends: [],

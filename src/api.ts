@@ -94,6 +94,7 @@ export {
 
 export { AlarmType, CompareResult, CompareTarget, DowngradeAction, PermissionType, SortOrder, SortTarget } from './model/enums.js';
 export { toBytes, toText, type BytesLike } from './model/bytes.js';
+export type { CallDiagnostic, Diagnostic, EndpointDiagnostic, Logger, OwnershipDiagnostic, StreamDiagnostic } from './model/diagnostics.js';
 export { isCreate, isModify, type OwnershipEvent, type OwnershipLost } from './model/events.js';
 export { idToHex, leaseId, memberId, type ClusterId, type LeaseId, type MemberId } from './model/ids.js';
 export type { SchemaIssue, SchemaResult, StandardSchema, Validator } from './model/standardSchema.js';

@@ -8,6 +8,7 @@ import type { CloseSummary } from './concurrency/lease/cleanup.js';
 import { checkNewEndpoints, type EndpointsOption } from './options/connectionOptions.js';
 import type { MaintenanceService } from './services/maintenance.js';
 import { captured, capturesItself, capturing } from './model/captured.js';
+import { type Diagnostic, Diagnostics, diagnosticsOf, toLogger } from './model/diagnostics.js';
 import { checkOptions, isObject, LONGEST_MS, MILLISECONDS, type OptionKinds } from './model/validate.js';
 import { namespace, type Namespace } from './namespace.js';
 import { checkAuth, type OptionLimits, type Platform, type Settings, settingsOf, type ClientOptions } from './options/clientOptions.js';
@@ -83,6 +84,19 @@ export interface Client extends Namespace {
   call<A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Decoder<unknown, A> }): Observable<A>;
   /** Calls any RPC of the gateway, and emits its response unchecked. */
   call(path: string, body: Json, options?: RawCallOptions<unknown>): Observable<unknown>;
+
+  /**
+   * Emits what happens inside of the client, with durations. The events concern attempts, endpoints, tokens, streams,
+   * leases and locks. No event has a value of a key or a secret. It is hot,
+   * never errors, and completes when the client is closed. Without a subscriber no event is made.
+   *
+   * ```ts
+   * etcd.diagnostics$.subscribe((event) => {
+   *   if (event.type === 'attemptFailed') console.warn(event.rpc, event.error.reason, event.action);
+   * });
+   * ```
+   */
+  readonly diagnostics$: Observable<Diagnostic>;
 
   /** Returns the endpoints in use, as origins such as `https://a:2379`, with their path if they have one. */
   endpoints(): readonly string[];
@@ -177,12 +191,15 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
   const { parts } = platform;
   const writes = new OwnWrites();
   const leases = new LeaseActivity();
-  const caller = createCaller(wire, settings, writes, leases);
+  const diagnostics = new Diagnostics();
+  const caller = createCaller(wire, settings, writes, leases, diagnostics);
   const streams = createWatchStreams(caller, settings.streams, parts.chunkedStream);
   // Replayed: an Observable that is subscribed to after `close()` completes, too.
   const closed: Multicast<void> = multicast({ replay: true });
-  const holding = parts.holding({ caller, settings: settings.streams, activity: leases, closed });
+  const holding = parts.holding({ caller, settings: settings.streams, activity: leases, closed, diagnostics });
   const { call, ...administration } = parts.administration(caller);
+  const diagnostics$ = diagnosticsOf(diagnostics, streams.state);
+  if (settings.logger !== undefined) diagnostics$.subscribe(toLogger(settings.logger));
   let closing: Promise<CloseSummary> | undefined;
 
   const closeWithin = async (timeoutMs: number): Promise<CloseSummary> => {
@@ -203,6 +220,7 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
       streams,
       identity: platform.identity,
       settings: settings.streams,
+      diagnostics,
       // Not all settings: each watch keeps a reference to what it gets, and must show no password if it is logged.
       maxResponseBytes: settings.maxResponseBytes,
       gather: settings.batchReads ? { requestTimeoutMs: settings.requestTimeoutMs } : undefined,
@@ -216,6 +234,7 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
       // Other values have no properties to read; the call rejects them.
       return call(path, rawBody(body, isObject(options) ? options.request : undefined), options);
     }),
+    diagnostics$,
     endpoints: () => caller.endpoints(),
     sync: () => caller.sync(),
     withAuth: (auth) => {

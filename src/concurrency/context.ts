@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import type { Diagnostics } from '../model/diagnostics.js';
 import type { Range } from '../model/range.js';
 import type { WatchEvent } from '../model/events.js';
 import type { KvService } from '../services/kv.js';
@@ -27,6 +28,7 @@ export interface LeaseContext {
   /** Fires when the client is closed. */
   readonly closed: Observable<void>;
   readonly settings: StreamTimeouts;
+  readonly diagnostics?: Diagnostics;
 }
 
 /** The dependencies of locks, elections and recipes: the keys, watches and leases of a client or a namespace. */

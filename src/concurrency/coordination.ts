@@ -1,4 +1,5 @@
 import { EMPTY, type Observable, takeUntil } from 'rxjs';
+import type { Diagnostics } from '../model/diagnostics.js';
 import type { Range } from '../model/range.js';
 import { electionService, lockService } from '../services/concurrency.js';
 import { leaseService } from '../services/lease.js';
@@ -29,6 +30,7 @@ export interface HoldingMeans {
   readonly closed: Observable<void>;
   /** Emits when all leases are to be refreshed at once. */
   readonly hurry?: Observable<void>;
+  readonly diagnostics: Diagnostics;
 }
 
 /** The keys on which the methods work: those of a client, or of a namespace. */
@@ -49,7 +51,7 @@ export interface Holding {
 export type Coordination = ReturnType<typeof coordinationOver>;
 
 /** Creates the leases of a client, which all its namespaces share. */
-export function holding({ caller, settings, activity, closed, hurry = EMPTY }: HoldingMeans): Holding {
+export function holding({ caller, settings, activity, closed, hurry = EMPTY, diagnostics }: HoldingMeans): Holding {
   const cleanup = new CleanupTracker();
   const scheduler = new RefreshScheduler();
   hurry.pipe(takeUntil(closed)).subscribe({ next: () => scheduler.hurry(), error: () => undefined });
@@ -57,7 +59,7 @@ export function holding({ caller, settings, activity, closed, hurry = EMPTY }: H
   return {
     cleanup,
     over: ({ live, caller: within, ...keys }) => {
-      const context = { ...keys, service: leaseService(within), scheduler, keepAlives, cleanup, closed, settings };
+      const context = { ...keys, service: leaseService(within), scheduler, keepAlives, cleanup, closed, settings, diagnostics };
       return coordinationOver(context, within, live);
     },
   };

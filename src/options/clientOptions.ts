@@ -14,6 +14,7 @@ import {
 } from '../model/validate.js';
 import { checkGroup, HEADER_TEXT, invalidOption, isPath, TEXT, TIMEOUT } from './checkOptions.js';
 import { checkStreams, type StreamOptions, type StreamSettings } from './streamOptions.js';
+import type { Logger } from '../model/diagnostics.js';
 import type { CallerSettings } from '../transport/caller.js';
 import { NO_RETRIES, type RetryPolicy } from '../transport/retryPolicy.js';
 import type { Auth } from '../transport/tokenProvider.js';
@@ -123,6 +124,11 @@ export interface ClientOptions {
   readonly batchReads?: boolean;
   /** The transport and the timeouts of watches and keepalives. */
   readonly streams?: StreamOptions;
+  /**
+   * Receives what `diagnostics$` emits, by its severity: an object with `debug`, `info`, `warn` and `error`, such as
+   * `console`. There is none by default. Each is called with a message and the event.
+   */
+  readonly logger?: Logger;
 }
 
 /** The longest string of V8: a response becomes a string before it is parsed. */
@@ -149,6 +155,7 @@ export type Settings = CallerSettings &
     readonly batchReads: boolean;
     readonly closeTimeoutMs: number;
     readonly streams: StreamSettings;
+    readonly logger: Logger | undefined;
   };
 
 /**
@@ -185,6 +192,7 @@ function checkedSettings(options: ClientOptions, { refused = {}, noHttp2, baseUr
     apiPrefix,
     batchReads = true,
     streams = {},
+    logger,
   } = checkGroup('', options, KINDS);
   for (const [option, why] of Object.entries(refused))
     if (Reflect.get(options, option) !== undefined) throw new InvalidOptionError(option, why);
@@ -208,6 +216,7 @@ function checkedSettings(options: ClientOptions, { refused = {}, noHttp2, baseUr
     batchReads,
     streams: checkStreams(streams, endpoints, noHttp2),
     http2: noHttp2 === undefined,
+    logger,
   };
 }
 
@@ -236,7 +245,13 @@ const KINDS: OptionKinds<ClientOptions> = {
   apiPrefix: { what: 'a path such as /v3, without a slash at its end', is: (value) => typeof value === 'string' && isPath(value) },
   batchReads: BOOLEAN,
   streams: ANYTHING,
+  logger: {
+    what: 'an object with the functions debug, info, warn and error',
+    is: (value) => typeof value === 'object' && value !== null && LOG_LEVELS.every((level) => FUNCTION.is(Reflect.get(value, level))),
+  },
 };
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'];
 
 /**
  * Checks how a client authenticates.

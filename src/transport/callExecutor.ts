@@ -1,5 +1,6 @@
 import { catchError, forkJoin, map, of, race, switchAll, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
 import { AmbiguousWriteError, isEtcdError, type EtcdError } from '../errors/index.js';
+import type { Diagnostics } from '../model/diagnostics.js';
 import type { Call, Route, Send } from './call.js';
 import type { Endpoint, EndpointPool, ServerInfo } from './endpoints/endpointPool.js';
 import { failedBefore } from './endpoints/versionProbe.js';
@@ -42,6 +43,7 @@ export class CallExecutor implements AttemptRunner {
     private readonly policy: RetryPolicy | undefined,
     /** Errors when the client is closed, so that no call waits for its next attempt. */
     private readonly closed: Observable<never>,
+    private readonly diagnostics: Diagnostics,
   ) {
     this.repeatable = policy !== NO_RETRIES;
   }
@@ -98,6 +100,9 @@ export class CallExecutor implements AttemptRunner {
   }
 
   private begin<T>(route: Route, call: Call, send: Send<T>): Observable<T> {
+    if (this.diagnostics.active) {
+      this.diagnostics.emit({ type: 'attemptBegun', rpc: call.name, endpoint: route.endpoint.address, attempt: call.tries });
+    }
     return this.limits.watched(this, { call, route, send });
   }
 
@@ -152,6 +157,11 @@ export class CallExecutor implements AttemptRunner {
       // The outcome of a write stays unknown if the function throws.
       if (isEtcdError(fault)) return found === 'ambiguous' ? throwError(() => new AmbiguousWriteError(fault)) : fail(fault);
       throw fault;
+    }
+    if (this.diagnostics.active) {
+      const elapsedMs = monotonicNow() - call.begunAt;
+      const where = { rpc: call.name, endpoint: endpoint.address, attempt: tries, elapsedMs };
+      this.diagnostics.emit({ type: 'attemptFailed', ...where, action: decision, error });
     }
     const next = (): Observable<T> => unlessUnsubscribed(() => this.run(call, send));
     switch (decision) {

@@ -2,6 +2,7 @@ import { catchError, defer, finalize, map, tap, type Observable } from 'rxjs';
 import { authenticateRpc } from '../codec/connection.js';
 import type { Rpc } from '../codec/descriptors.js';
 import { EtcdError, hasReason, keepSecret } from '../errors/index.js';
+import { Diagnostics } from '../model/diagnostics.js';
 import { LeaseActivity } from './endpoints/activity.js';
 import { CallExecutor } from './callExecutor.js';
 import {
@@ -69,18 +70,25 @@ export interface ClosableCaller extends Caller {
  * Makes the caller of a client over one wire. It sends a call to an endpoint, with what is known of its version and
  * the client's token. It retries if that is harmless.
  */
-export function createCaller(wire: Wire, settings: CallerSettings, writes?: WriteListener, leases = new LeaseActivity()): ClosableCaller {
+export function createCaller(
+  wire: Wire,
+  settings: CallerSettings,
+  writes?: WriteListener,
+  leases = new LeaseActivity(),
+  diagnostics = new Diagnostics(),
+): ClosableCaller {
   const closed = multicast<never>();
   const pending = new PendingCalls(settings.maxPendingCalls);
   const basePath = settings.apiPrefix === undefined ? '' : basePathOf(settings.apiPrefix);
   const secrets = secretsIn(settings).map(keepSecret);
-  const tries: HedgedAttempts = new HedgedAttempts(settings.attemptTimeoutMs, () => endpoints.size - 1);
+  const tries: HedgedAttempts = new HedgedAttempts(settings.attemptTimeoutMs, () => endpoints.size - 1, diagnostics);
   const endpoints = new EndpointPool(
     settings.endpoints,
     {
       discover: (endpoint) => discoverServer(versionOf(endpoint), endpoint, settings.apiPrefix, withoutTls(endpoint)),
       check: (endpoint) => tries.check(checkServer(plainGet(HEALTH, endpoint)), endpoint.address),
       renew: ({ origin }) => wire.release(origin),
+      diagnostics,
     },
     () => settings.discovery !== undefined && search.whenDue(endpoints),
   );
@@ -105,11 +113,12 @@ export function createCaller(wire: Wire, settings: CallerSettings, writes?: Writ
     ask: (name, password) => asked(() => unary(authenticateRpc, { name, password })).pipe(map(({ token }) => token)),
     goesOn: (failure) => attempts.isWorthRetrying(failure),
     closed,
+    diagnostics,
   });
   const { requestTimeoutMs } = settings;
   const revisions = new Revisions();
   const limits = new CallDeadlines(requestTimeoutMs, () => tokens.trouble, pending);
-  const attempts: CallExecutor = new CallExecutor(endpoints, tokens, tries, settings.retry, closed);
+  const attempts: CallExecutor = new CallExecutor(endpoints, tokens, tries, settings.retry, closed, diagnostics);
   const means = { wire, tokens, transports, revisions, leases, elsewhere: () => endpoints.size > 1 };
 
   const firstSent = (call: Call): void => pending.remove(call);
@@ -133,6 +142,10 @@ export function createCaller(wire: Wire, settings: CallerSettings, writes?: Writ
           onRevision: (revision) => revisions.take(revision, notBefore, rpc.name, endpoint.address),
           onResponse: (response) => {
             endpoint.succeeded();
+            if (diagnostics.active) {
+              const elapsedMs = monotonicNow() - call.begunAt;
+              diagnostics.emit({ type: 'callSucceeded', rpc: rpc.name, endpoint: endpoint.address, attempts: call.tries, elapsedMs });
+            }
             listener?.answered(rpc, request, response, pending);
           },
           recover,
@@ -235,6 +248,7 @@ export function createCaller(wire: Wire, settings: CallerSettings, writes?: Writ
     close: async () => {
       closed.error(new EtcdError('ClientClosed', 'the client is closed'));
       await wire.close();
+      diagnostics.end();
       for (const end of secrets) end();
       tokens.forget();
     },

@@ -2,6 +2,7 @@ import { NEVER, Observable, tap, throwError, timeout, type Observer, type Subscr
 import { EtcdError, hasReason, type ErrorDetails } from '../errors/index.js';
 import { type Call, type Route, type Send, trySend } from './call.js';
 import { Deadline, SharedTimeout, scheduleTimeout, monotonicNow } from '../util/time.js';
+import type { Diagnostics } from '../model/diagnostics.js';
 import type { Endpoint, ServerInfo } from './endpoints/endpointPool.js';
 import type { Credential } from './tokenProvider.js';
 
@@ -49,6 +50,7 @@ export class HedgedAttempts {
     private readonly usualMs: number,
     /** Counts the other endpoints. */
     private readonly alternatives: () => number,
+    readonly diagnostics?: Diagnostics,
   ) {}
 
   /**
@@ -223,6 +225,12 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     // The messages of two streams would be mixed.
     this.answer?.unsubscribe();
     call.silences += 1;
+    const { diagnostics } = this.limits;
+    if (diagnostics?.active === true) {
+      const silentMs = monotonicNow() - call.heardAt;
+      const where = { rpc: call.name, endpoint: route.endpoint.address, attempt: call.tries };
+      diagnostics.emit({ type: 'attemptHedged', ...where, silentMs });
+    }
     if (this.elsewhere) (call.silentAt ??= new Set()).add(route.endpoint);
     begin().subscribe(this.subscriber);
   }

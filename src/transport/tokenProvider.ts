@@ -16,6 +16,8 @@ import {
   type Observable,
 } from 'rxjs';
 import { Backoff, retryAfter } from '../util/retry.js';
+import type { Diagnostics } from '../model/diagnostics.js';
+import { monotonicNow } from '../util/time.js';
 import { isHeaderText } from '../model/validate.js';
 import { shareUntilDone } from '../util/rx.js';
 
@@ -65,6 +67,7 @@ export interface Authentication {
    * function that never returns a token.
    */
   readonly closed: Observable<never>;
+  readonly diagnostics?: Diagnostics;
 }
 
 /** The pause between two calls that request a token; the attempts of each have their own pauses. */
@@ -99,7 +102,8 @@ export class TokenProvider {
   /** Whether another request can help. A token that was given as a string never changes. */
   private readonly renewable: boolean;
 
-  constructor(auth: Auth | undefined, { ask, goesOn, closed }: Authentication) {
+  constructor(auth: Auth | undefined, { ask, goesOn, closed, diagnostics }: Authentication) {
+    let begunAt = 0;
     this.renewable = auth !== undefined && !('token' in auth && typeof auth.token === 'string');
     if (auth === undefined) this.#current = NOTHING;
     const retrying: Authentication['ask'] = (username, password) =>
@@ -113,8 +117,14 @@ export class TokenProvider {
       );
     const user = typeof auth === 'function' ? new User(auth, (password) => this.keep(password)) : undefined;
     this.fetching = shareUntilDone(
-      () => race(closed, fetchCredential(typeof auth === 'function' ? user : auth, retrying)),
-      (credential) => this.take(credential),
+      () => {
+        begunAt = monotonicNow();
+        return race(closed, fetchCredential(typeof auth === 'function' ? user : auth, retrying));
+      },
+      (credential) => {
+        this.take(credential);
+        if (diagnostics?.active === true) diagnostics.emit({ type: 'tokenRenewed', elapsedMs: monotonicNow() - begunAt });
+      },
     );
   }
 

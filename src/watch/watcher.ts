@@ -29,6 +29,7 @@ import {
 } from 'rxjs';
 import { progress, type WatchBatch } from '../model/events.js';
 import { hasReason, isEtcdError, type EtcdError } from '../errors/index.js';
+import type { Diagnostics } from '../model/diagnostics.js';
 import { Backoff } from '../util/retry.js';
 import type { Source } from './refCounted.js';
 import { StreamLostError } from './streams/streamManager.js';
@@ -115,6 +116,8 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
 
   /** Creates the watch on a stream. Called by the current attempt. */
   createOn(stream: WatchStream, startRevision: number): Unsubscribable {
+    const { diagnostics } = this.deps;
+    if (diagnostics?.active === true && this.started) diagnostics.emit({ type: 'watchResumed', revision: startRevision });
     const fragment = startRevision === this.tooLongAt;
     return (this.deps.within?.(stream) ?? stream).watch(this.target, startRevision, fragment).subscribe(this);
   }
@@ -319,6 +322,7 @@ export interface WatcherDeps {
   readonly caller: Caller;
   readonly streams: Pick<WatchStreams, 'attach' | 'detach' | 'retain' | 'release' | 'track' | 'state' | 'reportRetry' | 'pacer'>;
   readonly settings: StreamTimeouts;
+  readonly diagnostics?: Diagnostics;
   /** Returns a stream as it is for the watches of a namespace. */
   readonly within?: (stream: WatchStream) => WatchStream;
   /**

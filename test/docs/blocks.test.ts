@@ -14,6 +14,7 @@ const PAGES = [
   'docs/operators.md',
   'docs/errors.md',
   'docs/swagger.md',
+  'docs/observability.md',
   'docs/composition.md',
   'docs/imperative.md',
   'docs/migrating-from-etcd3.md',

@@ -182,6 +182,8 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease {
     this.scheduleKeepAlive(Math.min(pauseMs, this.remainingMs), pauseMs * BATCH_PART);
     const { id, lease, ttl, remainingMs } = this;
     this.failRefreshes(error);
+    const { diagnostics } = this.context;
+    if (diagnostics?.active === true) diagnostics.emit({ type: 'leaseAtRisk', lease: id, remainingMs, error });
     this.observer.next({ type: 'refreshFailed', id, ttl, remainingMs, lease, error });
   }
 
@@ -195,6 +197,10 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease {
     this.refreshes = undefined;
     refreshes?.next(remainingMs);
     refreshes?.complete();
+    const { diagnostics } = this.context;
+    if (diagnostics?.active === true) {
+      diagnostics.emit({ type: type === 'granted' ? 'leaseGranted' : 'leaseRefreshed', lease: id, ttl });
+    }
     this.observer.next({ type, id, ttl, remainingMs, lease });
   }
 
@@ -210,6 +216,8 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease {
 
   private fail(error: unknown): void {
     this.end(() => error);
+    const { diagnostics } = this.context;
+    if (diagnostics?.active === true && isEtcdError(error)) diagnostics.emit({ type: 'leaseLost', lease: this.id, error });
     this.observer.error(error);
   }
 

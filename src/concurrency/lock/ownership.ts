@@ -2,6 +2,7 @@ import { asyncScheduler, defer, EMPTY, NEVER, Observable, type Subscriber, switc
 import { EtcdError, hasReason, isEtcdError, type Reason } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
 import { clientClosed } from '../../util/rx.js';
+import { monotonicNow } from '../../util/time.js';
 import type { LeaseId } from '../../model/ids.js';
 import { checkName, LEASE, type OptionKinds, WHOLE } from '../../model/validate.js';
 import { retryTransient } from '../../watch/retryable.js';
@@ -97,6 +98,8 @@ class QueueSession {
   private lease: HeldLease | undefined;
   private owned = false;
   private over = false;
+  /** When it entered the queue, or became the owner. */
+  private since = 0;
 
   constructor(
     private readonly request: AcquireRequest,
@@ -177,11 +180,28 @@ class QueueSession {
   }
 
   private emit(entry: WaiterEntry): void {
+    if (!this.over) this.report(entry);
     this.owned ||= entry.isOwner;
     this.subscriber.next({ ...entry, alive: () => !this.over && this.lease?.alive !== false });
   }
 
+  private report({ key, isOwner }: WaiterEntry): void {
+    const { diagnostics } = this.context;
+    const now = monotonicNow();
+    const { name } = this.request;
+    if (diagnostics?.active === true) {
+      const waitedMs = this.since === 0 ? 0 : now - this.since;
+      if (isOwner && !this.owned) diagnostics.emit({ type: 'lockAcquired', name, key, waitedMs });
+      if (!isOwner) diagnostics.emit({ type: 'lockWaiting', name, key });
+    }
+    if (this.since === 0 || isOwner) this.since = now;
+  }
+
   private fail(error: unknown): void {
+    const { diagnostics } = this.context;
+    if (diagnostics?.active === true && this.owned && !this.over) {
+      diagnostics.emit({ type: 'lockLost', name: this.request.name, heldMs: monotonicNow() - this.since, error });
+    }
     // Before the error is passed on: a subscriber may read `alive` when it receives it.
     this.over = true;
     // A lease of the caller that does not exist is reported as such.

@@ -1,5 +1,6 @@
 import { concat, finalize, race, switchMap, timer, type Observable } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
+import type { Diagnostics } from '../../model/diagnostics.js';
 import { CallActivity } from './activity.js';
 import { Backoff } from '../../util/retry.js';
 import { monotonicNow } from '../../util/time.js';
@@ -156,6 +157,7 @@ export interface EndpointProbes {
   readonly check: (endpoint: Endpoint) => Observable<unknown>;
   /** Closes the connections to it, each once its requests have ended; later requests get new ones. */
   readonly renew: (endpoint: Endpoint) => void;
+  readonly diagnostics?: Diagnostics;
 }
 
 /**
@@ -268,7 +270,15 @@ export class Endpoint {
     this.knownEtcd = true;
     this.backoff.reset();
     this.contactBackoff.reset();
-    this.retryAt = this.contactAt = 0;
+    this.back();
+    this.contactAt = 0;
+  }
+
+  /** Uses the endpoint again. */
+  private back(): void {
+    const { diagnostics } = this.questions;
+    if (diagnostics?.active === true && this.isAside) diagnostics.emit({ type: 'endpointBack', endpoint: this.address });
+    this.retryAt = 0;
   }
 
   /**
@@ -288,7 +298,10 @@ export class Endpoint {
       if (connectionLost) this.renewConnections(now);
     }
     if (now < this.retryAt) return;
-    this.retryAt = now + this.backoff.next();
+    const pauseMs = this.backoff.next();
+    const { diagnostics } = this.questions;
+    if (diagnostics?.active === true) diagnostics.emit({ type: 'endpointQuarantined', endpoint: this.address, pauseMs });
+    this.retryAt = now + pauseMs;
   }
 
   /**
@@ -332,12 +345,24 @@ export class Endpoint {
   check(): void {
     if (!this.isAside || this.checking || monotonicNow() < this.retryAt) return;
     this.checking = true;
+    const begunAt = monotonicNow();
+    const probed = (ok: boolean): void => {
+      const { diagnostics } = this.questions;
+      const elapsedMs = monotonicNow() - begunAt;
+      if (diagnostics?.active === true) diagnostics.emit({ type: 'endpointProbed', endpoint: this.address, ok, elapsedMs });
+    };
     concat(this.questions.check(this), this.discovery)
       .pipe(finalize(() => (this.checking = false)))
       .subscribe({
-        error: () => this.failed(),
+        error: () => {
+          probed(false);
+          this.failed();
+        },
         // The backoff continues where it was, until a call has succeeded as well.
-        complete: () => (this.retryAt = 0),
+        complete: () => {
+          probed(true);
+          this.back();
+        },
       });
   }
 }

@@ -228,7 +228,7 @@ describe('an argument is refused', () => {
     [
       'an alarm',
       ({ maintenance }) => maintenance.alarmDeactivate(given({})),
-      /^alarm of maintenance.alarmDeactivate: expected one of NOSPACE, CORRUPT/,
+      /^alarm of maintenance.alarmDeactivate: expected one of NONE, NOSPACE, CORRUPT/,
     ],
     ['a downgrade', ({ maintenance }) => maintenance.downgrade(given(undefined), '3.4'), /^DowngradeRequest.action: expected/],
     ['a leader', ({ electionService }) => electionService.resign(given({ name: 'e' })), /^LeaderKey.key: expected/],

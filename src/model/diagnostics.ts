@@ -1,0 +1,165 @@
+import { map, merge, Observable, scan, filter, type Observer } from 'rxjs';
+import type { EtcdError } from '../errors/index.js';
+import { multicast } from '../util/rx.js';
+import { monotonicNow } from '../util/time.js';
+import type { LeaseId } from './ids.js';
+
+/** An event of a call or of one of its attempts. `elapsedMs` counts from the first attempt of the call. */
+export type CallDiagnostic =
+  | { readonly type: 'attemptBegun'; readonly rpc: string; readonly endpoint: string; readonly attempt: number }
+  /** `action` is what follows: `fail`, `ambiguous`, or a kind of retry. */
+  | {
+      readonly type: 'attemptFailed';
+      readonly rpc: string;
+      readonly endpoint: string;
+      readonly attempt: number;
+      readonly elapsedMs: number;
+      readonly action: string;
+      readonly error: EtcdError;
+    }
+  /** The attempt received nothing for `silentMs`, and another one begins. */
+  | {
+      readonly type: 'attemptHedged';
+      readonly rpc: string;
+      readonly endpoint: string;
+      readonly attempt: number;
+      readonly silentMs: number;
+    }
+  | {
+      readonly type: 'callSucceeded';
+      readonly rpc: string;
+      readonly endpoint: string;
+      readonly attempts: number;
+      readonly elapsedMs: number;
+    };
+
+/** An event of an endpoint, or of the token. */
+export type EndpointDiagnostic =
+  /** It failed, and is not used for `pauseMs` while another works. */
+  | { readonly type: 'endpointQuarantined'; readonly endpoint: string; readonly pauseMs: number }
+  /** It was checked in the background. */
+  | { readonly type: 'endpointProbed'; readonly endpoint: string; readonly ok: boolean; readonly elapsedMs: number }
+  | { readonly type: 'endpointBack'; readonly endpoint: string }
+  | { readonly type: 'tokenRenewed'; readonly elapsedMs: number };
+
+/** An event of the streams of watches. */
+export type StreamDiagnostic =
+  /** `elapsedMs` is the time that it took to open. */
+  | { readonly type: 'streamOpened'; readonly endpoint: string; readonly carrier: string; readonly elapsedMs: number }
+  /** `elapsedMs` is the time that it was open. */
+  | { readonly type: 'streamLost'; readonly error: EtcdError; readonly retryInMs: number; readonly elapsedMs: number }
+  /** A watch goes on at a revision, on another stream. */
+  | { readonly type: 'watchResumed'; readonly revision: number };
+
+/** An event of a lease or a lock. */
+export type OwnershipDiagnostic =
+  | { readonly type: 'leaseGranted' | 'leaseRefreshed'; readonly lease: LeaseId; readonly ttl: number }
+  /** A keepalive failed. The lease is lost in `remainingMs` unless another one succeeds. */
+  | { readonly type: 'leaseAtRisk'; readonly lease: LeaseId; readonly remainingMs: number; readonly error: EtcdError }
+  | { readonly type: 'leaseLost'; readonly lease: LeaseId; readonly error: EtcdError }
+  | { readonly type: 'lockWaiting'; readonly name: string; readonly key: string }
+  | { readonly type: 'lockAcquired'; readonly name: string; readonly key: string; readonly waitedMs: number }
+  | { readonly type: 'lockLost'; readonly name: string; readonly heldMs: number; readonly error: unknown };
+
+/** An event inside of a client. It has no value of a key, no password and no token. */
+export type Diagnostic = CallDiagnostic | EndpointDiagnostic | StreamDiagnostic | OwnershipDiagnostic;
+
+/** Receives the events of a client by their severity. `console` is one. */
+export interface Logger {
+  debug(message: string, event: Diagnostic): void;
+  info(message: string, event: Diagnostic): void;
+  warn(message: string, event: Diagnostic): void;
+  error(message: string, event: Diagnostic): void;
+}
+
+/**
+ * Collects the events of a client. Without a subscriber `active` is false, and no event is made: each place checks one
+ * property.
+ */
+export class Diagnostics {
+  active = false;
+  private subscribers = 0;
+  private readonly source = multicast<Diagnostic>();
+
+  readonly events = new Observable<Diagnostic>((subscriber) => {
+    this.subscribers += 1;
+    this.active = true;
+    const events = this.source.subscribe(subscriber);
+    return () => {
+      events.unsubscribe();
+      this.subscribers -= 1;
+      this.active = this.subscribers > 0;
+    };
+  });
+
+  emit(event: Diagnostic): void {
+    this.source.next(event);
+  }
+
+  end(): void {
+    this.source.complete();
+  }
+}
+
+/** The states of a connection that tell of a stream, by their shape. */
+interface StreamState {
+  readonly status: string;
+  readonly endpoint?: string;
+  readonly carrier?: string;
+  readonly cause?: EtcdError;
+  readonly retryInMs?: number;
+}
+
+/** Emits the events of a client, with those that follow from the state of the connection of its watches. */
+export function diagnosticsOf(diagnostics: Diagnostics, states: Observable<StreamState>): Observable<Diagnostic> {
+  return merge(diagnostics.events, states.pipe(toStreamEvents));
+}
+
+function toStreamEvents(states: Observable<StreamState>): Observable<Diagnostic> {
+  interface Step {
+    readonly at: number;
+    readonly event: Diagnostic | undefined;
+  }
+  return states.pipe(
+    scan(
+      ({ at: before }: Step, { status, endpoint, carrier, cause, retryInMs }): Step => {
+        const at = monotonicNow();
+        const elapsedMs = at - before;
+        if (status === 'connected' && endpoint !== undefined && carrier !== undefined)
+          return { at, event: { type: 'streamOpened', endpoint, carrier, elapsedMs } };
+        if (status === 'reconnecting' && cause !== undefined && retryInMs !== undefined)
+          return { at, event: { type: 'streamLost', error: cause, retryInMs, elapsedMs } };
+        return { at, event: undefined };
+      },
+      { at: monotonicNow(), event: undefined },
+    ),
+    map(({ event }) => event),
+    filter((event) => event !== undefined),
+  );
+}
+
+const LEVELS: Readonly<Record<Diagnostic['type'], keyof Logger>> = {
+  attemptBegun: 'debug',
+  attemptFailed: 'warn',
+  attemptHedged: 'warn',
+  callSucceeded: 'debug',
+  endpointQuarantined: 'warn',
+  endpointProbed: 'debug',
+  endpointBack: 'info',
+  tokenRenewed: 'info',
+  streamOpened: 'info',
+  streamLost: 'warn',
+  watchResumed: 'info',
+  leaseGranted: 'debug',
+  leaseRefreshed: 'debug',
+  leaseAtRisk: 'warn',
+  leaseLost: 'error',
+  lockWaiting: 'debug',
+  lockAcquired: 'info',
+  lockLost: 'error',
+};
+
+/** Makes an observer that passes each event to a logger, with its type as the message. */
+export const toLogger = (logger: Logger): Partial<Observer<Diagnostic>> => ({
+  next: (event) => logger[LEVELS[event.type]](`rxetcd: ${event.type}`, event),
+});

@@ -1,0 +1,243 @@
+import { get, type Client, errorFrom, isCreate, key, put, SortOrder } from 'rxetcd';
+import { parseJsonStream } from 'rxetcd/operators';
+import { loadSwagger } from 'rxetcd/swagger';
+import { filter, firstValueFrom, of, take, type Observable } from 'rxjs';
+
+/** What another client has, with what does it here: a call that the test makes, or why there is none. */
+export type Row =
+  | { readonly theirs: string; readonly ours: string; readonly call: (etcd: Client) => Observable<unknown> | Promise<unknown> }
+  | { readonly theirs: string; readonly missing: string }
+  | { readonly theirs: string; readonly refused: string };
+
+const TTL = { ttl: 30 };
+const emptySwagger = { paths: {}, definitions: { Kind: { type: 'string', enum: ['A'] } } };
+
+const ETCD3_PY: readonly Row[] = [
+  {
+    theirs: 'Client(host, port, …)',
+    ours: '`createClient({ endpoints, auth, tls, … })`',
+    call: (etcd) => Promise.resolve(etcd.endpoints()),
+  },
+  {
+    theirs: 'Client(verify=False)',
+    refused: 'Certificates are always verified. Trust a certificate by `tls.ca`, and another name by `tls.serverName`.',
+  },
+  {
+    theirs: 'Client.call_rpc',
+    ours: '`call(path, body, options)`',
+    call: (etcd) => etcd.call('/kv/range', { key: 'YQ==' }, { safety: 'read' }),
+  },
+  {
+    theirs: 'Client.call_rpc(stream=True)',
+    ours: '`call(…, { streaming: true })`',
+    call: (etcd) => etcd.call('/watch', { create_request: { key: 'YQ==' } }, { streaming: true }),
+  },
+  {
+    theirs: 'the raw response of call_rpc',
+    missing: 'Status and headers of a response without an error are not exposed. An error has `status` and `serverMessage`.',
+  },
+  { theirs: 'headers of one call', missing: 'The option `headers` of `createClient` applies to all requests.' },
+  {
+    theirs: 'Client.auth, username, password',
+    ours: 'the option `auth`; `withAuth(auth)` for another user',
+    call: (etcd) => Promise.resolve(etcd.withAuth(undefined)),
+  },
+  { theirs: 'Client.version', ours: '`version()`', call: (etcd) => etcd.version() },
+  { theirs: 'Client.health', ours: '`health()`', call: (etcd) => etcd.health() },
+  { theirs: 'Client.metrics', ours: '`metrics()`, `metricsText()`', call: (etcd) => etcd.metrics() },
+  { theirs: 'Client.put', ours: '`kv.put`', call: (etcd) => etcd.kv.put('parity/a', '1') },
+  { theirs: 'Client.range', ours: '`kv.get`, `kv.range`, `kv.pages`', call: (etcd) => etcd.kv.range({ prefix: 'parity/' }) },
+  { theirs: 'Client.delete_range', ours: '`kv.delete`', call: (etcd) => etcd.kv.delete('parity/none') },
+  {
+    theirs: 'Client.Txn',
+    ours: '`kv.txn`',
+    call: (etcd) => etcd.kv.txn({ compare: [key('parity/a').exists()], success: [get('parity/a')] }),
+  },
+  {
+    theirs: 'Client.compact',
+    ours: '`kv.compact`',
+    call: (etcd) => etcd.kv.compact(1),
+  },
+  { theirs: 'Client.hash, defragment, snapshot, alarm', ours: '`maintenance.…`', call: (etcd) => etcd.maintenance.hash() },
+  {
+    theirs: 'Client.alarm_get(alarm, memberID), alarm_disarm',
+    ours: "`maintenance.alarms({ alarm, memberId })`, `alarmDeactivate({ alarm: 'NONE' })`",
+    call: (etcd) => etcd.maintenance.alarmDeactivate({ alarm: 'NONE' }),
+  },
+  { theirs: 'Client.member_add, _list, _update, _remove', ours: '`cluster.…`', call: (etcd) => etcd.cluster.memberList() },
+  { theirs: 'Client.user_…, role_…, auth_…', ours: '`auth.…`', call: (etcd) => etcd.auth.userList() },
+  {
+    theirs: 'Client.Lease, grant, keepalive, revoke',
+    ours: '`lease(options)`, `lease.grant`, `lease.keepAliveOnce`, `lease.revoke`',
+    call: (etcd) => etcd.lease(TTL),
+  },
+  { theirs: 'Lease.time_to_live, leases', ours: '`lease.timeToLive`, `lease.leases`', call: (etcd) => etcd.lease.leases() },
+  {
+    theirs: 'Client.Watcher, watch',
+    ours: '`watch(range, options)`',
+    call: (etcd) => etcd.watch('parity/a', { startRevision: 2 }).pipe(filter(isCreate)),
+  },
+  {
+    theirs: 'Watcher.watch_once(filter)',
+    ours: '`watchOnce(range, { filter })`',
+    call: (etcd) => etcd.watchOnce('parity/w', { onStart: () => void etcd.kv.put('parity/w', '').subscribe(), filter: isCreate }),
+  },
+  {
+    theirs: 'Watcher.onEvent, WatchEvent filters',
+    ours: '`filter`, `matchKey`, `puts`, `deletes` of `rxetcd/operators`',
+    call: (etcd) => etcd.watch('parity/a', { startRevision: 2 }),
+  },
+  {
+    theirs: 'the limit of retries of a watcher',
+    missing: 'A watch goes on until it is unsubscribed from. `timeout` and `connection$` limit that.',
+  },
+  { theirs: 'Client.Lock, acquire, release', ours: '`lock`, `tryLock`', call: (etcd) => etcd.lock('parity/lock', TTL) },
+  {
+    theirs: 'Lock(reentrant=…)',
+    ours: '`lock(name, { reentrant })`',
+    call: (etcd) => etcd.lock('parity/re', { ...TTL, reentrant: 'process' }),
+  },
+  { theirs: 'Lock.holders', ours: '`lockWaiters(name)`', call: (etcd) => etcd.lockWaiters('parity/lock') },
+  { theirs: 'Lock.wait', ours: '`whenUnlocked(name)`', call: (etcd) => etcd.whenUnlocked('parity/free') },
+  {
+    theirs: 'SwaggerSpec, getPath, getSchema, getEnum, encode, decode',
+    ours: '`loadSwagger(document)` of `rxetcd/swagger`',
+    call: () => Promise.resolve(loadSwagger(emptySwagger).enums),
+  },
+  {
+    theirs: 'iter_response, iter_json_string',
+    ours: '`parseJsonStream()` of `rxetcd/operators`',
+    call: () => of('{}').pipe(parseJsonStream()),
+  },
+  {
+    theirs: 'get_client_error, Etcd3Exception',
+    ours: '`errorFrom(text, code)`',
+    call: () => Promise.resolve(errorFrom('etcdserver: key is not provided')),
+  },
+  {
+    theirs: 'SortOrder, SortTarget, AlarmType … as enums',
+    ours: '`SortOrder`, `SortTarget`, `AlarmType` …, lists of names',
+    call: () => Promise.resolve(SortOrder),
+  },
+  {
+    theirs: 'incr_last_byte, encode_data',
+    ours: '`prefixEnd`, `toBytes`, `{ prefix }`',
+    call: (etcd) => etcd.kv.count({ prefix: 'parity/' }),
+  },
+  {
+    theirs: 'retrying blindly after an error',
+    refused: 'A write is sent at most once. An unknown outcome is `AmbiguousWrite`; the option `retry` decides about the rest.',
+  },
+];
+
+const CLIENTV3: readonly Row[] = [
+  { theirs: 'KV.Get, Put, Delete, Compact, Do, Txn', ours: '`kv.…`', call: (etcd) => etcd.kv.txn({ success: [put('parity/a', '2')] }) },
+  {
+    theirs: 'Lease.Grant, Revoke, TimeToLive, Leases, KeepAlive, KeepAliveOnce',
+    ours: '`lease(options)`, `lease.…`',
+    call: (etcd) => etcd.lease.grant(30),
+  },
+  {
+    theirs: 'Watcher.Watch, WithProgressNotify, WithFilter…, WithPrevKV, WithFragment',
+    ours: '`watch`, `watchBatches`; responses are split when they are too long',
+    call: (etcd) => etcd.watchBatches('parity/a', { progressNotify: true }),
+  },
+  {
+    theirs: 'Watcher.RequestProgress',
+    missing: 'The option `progressNotify` of `watchBatches` brings progress notifications from time to time.',
+  },
+  { theirs: 'WithRequireLeader', ours: 'Watches always require a leader', call: (etcd) => etcd.watchBatches('parity/a') },
+  {
+    theirs: 'WithRequireLeader for other calls',
+    missing: 'A call to a member without a leader goes to another one after `attemptTimeoutMs`.',
+  },
+  {
+    theirs: 'Event.IsCreate, IsModify',
+    ours: '`isCreate(event)`, `isModify(event)`',
+    call: (etcd) => etcd.watch('parity/a', { startRevision: 2 }).pipe(filter(isCreate)),
+  },
+  {
+    theirs: 'Cluster.MemberList, …Add, …AddAsLearner, …Promote, …Remove, …Update',
+    ours: '`cluster.…`',
+    call: (etcd) => etcd.cluster.memberList(),
+  },
+  {
+    theirs: 'Maintenance.AlarmList, AlarmDisarm, Defragment, Status, HashKV, Snapshot, MoveLeader, Downgrade',
+    ours: '`maintenance.…`',
+    call: (etcd) => etcd.maintenance.status(),
+  },
+  {
+    theirs: 'Maintenance.SnapshotWithVersion',
+    ours: '`maintenance.snapshot()`, whose parts have a `version`',
+    call: (etcd) => etcd.maintenance.snapshot(),
+  },
+  { theirs: 'Auth.…', ours: '`auth.…`', call: (etcd) => etcd.auth.roleList() },
+  { theirs: 'Client.Sync, AutoSyncInterval', ours: '`sync()`, the option `discovery`', call: (etcd) => etcd.sync() },
+  { theirs: 'Client.Endpoints, SetEndpoints', ours: '`endpoints()`, `setEndpoints()`', call: (etcd) => Promise.resolve(etcd.endpoints()) },
+  {
+    theirs: 'Config.Logger, LogConfig',
+    ours: 'the option `logger`, `diagnostics$`',
+    call: (etcd) => {
+      const event = firstValueFrom(etcd.diagnostics$.pipe(filter(({ type }) => type === 'callSucceeded')));
+      etcd.kv.get('parity/a').subscribe();
+      return event;
+    },
+  },
+  {
+    theirs: 'Config.MaxUnaryRetries, BackoffWaitBetween, BackoffJitterFraction',
+    missing: 'The option `retry` takes a function, which decides about each failed attempt.',
+  },
+  {
+    theirs: 'Config.PermitWithoutStream, DialKeepAlive…',
+    ours: 'the options `streams.heartbeatMs`, `keepAliveMs`',
+    call: (etcd) => Promise.resolve(etcd),
+  },
+];
+
+const PACKAGES: readonly Row[] = [
+  { theirs: 'concurrency.Mutex', ours: '`lock`, `tryLock`, in the same layout', call: (etcd) => etcd.lock('parity/mutex', TTL) },
+  { theirs: 'concurrency.Election', ours: '`election(name)`', call: (etcd) => etcd.election('parity/election').campaign('me', TTL) },
+  { theirs: 'concurrency.STM', ours: '`stm`', call: (etcd) => etcd.stm((tx) => tx.get('parity/a')) },
+  {
+    theirs: 'recipes: Barrier, DoubleBarrier, Queue, PriorityQueue, RWMutex',
+    ours: '`barrier`, `doubleBarrier`, `queue`, `priorityQueue`, `readLock`, `writeLock`',
+    call: (etcd) => etcd.readLock('parity/rw', TTL),
+  },
+  {
+    theirs: 'naming/endpoints.Manager: Update, AddEndpoint, DeleteEndpoint, List, NewWatchChannel',
+    ours: '`services(target)`: `update`, `delete`, `list`, `endpoints$`',
+    call: (etcd) => etcd.services('parity/svc').list(),
+  },
+  { theirs: 'mirror.Syncer: SyncBase, SyncUpdates', ours: '`live(range)`', call: (etcd) => etcd.live({ prefix: 'parity/' }) },
+  { theirs: 'ordering', ours: '`{ monotonic: true }` of reads', call: (etcd) => etcd.kv.get('parity/a', { monotonic: true }) },
+  { theirs: 'snapshot.Save', ours: '`maintenance.snapshot()`, written part by part', call: (etcd) => etcd.maintenance.snapshot() },
+  { theirs: 'namespace', ours: '`namespace(prefix)`', call: (etcd) => etcd.namespace('parity/').kv.get('a') },
+  { theirs: 'leasing', refused: 'A cache of keys under leases is no part of it: `live` and `liveValue` hold a range without one.' },
+];
+
+export const TABLES: Readonly<Record<string, readonly Row[]>> = {
+  'etcd3-py': ETCD3_PY,
+  "Go's `clientv3`": CLIENTV3,
+  "Go's packages on it": PACKAGES,
+};
+
+/** Makes the call of a row, and waits for its first value. */
+export const make = (etcd: Client, { call }: Extract<Row, { readonly call: unknown }>): Promise<unknown> => {
+  const made = call(etcd);
+  return made instanceof Promise ? made : firstValueFrom(made.pipe(take(1)));
+};
+
+const cell = (row: Row): string =>
+  'call' in row ? row.ours : 'missing' in row ? `**missing.** ${row.missing}` : `**refused.** ${row.refused}`;
+
+/** The page of the docs. */
+export const pageOf = (tables: typeof TABLES): string => `# Beside other clients
+
+Each row has a part of the API of etcd3-py or of etcd's Go client, and its counterpart here. The page is generated by
+\`test/docs/parity.test.ts\`, which makes each call on a real server. A row with **missing** has no counterpart yet. A
+row with **refused** has none on purpose.
+${Object.entries(tables)
+  .map(
+    ([title, rows]) => `\n## ${title}\n\n| there | here |\n|---|---|\n${rows.map((row) => `| ${row.theirs} | ${cell(row)} |\n`).join('')}`,
+  )
+  .join('')}`;

@@ -45,7 +45,7 @@ export type EndpointDiagnostic =
 /** An event of the streams of watches. */
 export type StreamDiagnostic =
   /** `elapsedMs` is the time that it took to open. */
-  | { readonly type: 'streamOpened'; readonly endpoint: string; readonly carrier: string; readonly elapsedMs: number }
+  | { readonly type: 'streamOpened'; readonly endpoint: string; readonly transport: string; readonly elapsedMs: number }
   /** `elapsedMs` is the time that it was open. */
   | { readonly type: 'streamLost'; readonly error: EtcdError; readonly retryInMs: number; readonly elapsedMs: number }
   /** A watch goes on at a revision, on another stream. */
@@ -105,7 +105,7 @@ export class Diagnostics {
 interface StreamState {
   readonly status: string;
   readonly endpoint?: string;
-  readonly carrier?: string;
+  readonly transport?: string;
   readonly cause?: EtcdError;
   readonly retryInMs?: number;
 }
@@ -122,11 +122,11 @@ function toStreamEvents(states: Observable<StreamState>): Observable<Diagnostic>
   }
   return states.pipe(
     scan(
-      ({ at: before }: Step, { status, endpoint, carrier, cause, retryInMs }): Step => {
+      ({ at: before }: Step, { status, endpoint, transport, cause, retryInMs }): Step => {
         const at = monotonicNow();
         const elapsedMs = at - before;
-        if (status === 'connected' && endpoint !== undefined && carrier !== undefined)
-          return { at, event: { type: 'streamOpened', endpoint, carrier, elapsedMs } };
+        if (status === 'connected' && endpoint !== undefined && transport !== undefined)
+          return { at, event: { type: 'streamOpened', endpoint, transport, elapsedMs } };
         if (status === 'reconnecting' && cause !== undefined && retryInMs !== undefined)
           return { at, event: { type: 'streamLost', error: cause, retryInMs, elapsedMs } };
         return { at, event: undefined };

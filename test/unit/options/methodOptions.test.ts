@@ -113,11 +113,15 @@ describe('an option is refused', () => {
       ({ update }) => update('a', () => 'b', { maxAttempts: 0 }),
       /^maxAttempts of update: expected a whole number from 1, received 0$/,
     ],
-    ['liveValue', ({ liveValue }) => liveValue('a', given({})), /^codec of liveValue: expected an io-ts codec, received nothing$/],
+    [
+      'liveValue',
+      ({ liveValue }) => liveValue('a', given({})),
+      /^codec of liveValue: expected an io-ts codec or a Standard Schema, received nothing$/,
+    ],
     [
       'liveValue',
       ({ liveValue }) => liveValue('a', given({ codec: { decode: 1 } })),
-      /^codec of liveValue: expected an io-ts codec, received object$/,
+      /^codec of liveValue: expected an io-ts codec or a Standard Schema, received object$/,
     ],
     ['liveValue', ({ liveValue }) => liveValue('a', given(undefined)), /^options of liveValue: expected an object, received nothing$/],
     [
@@ -151,7 +155,7 @@ describe('an option is refused', () => {
     const state = await lastValueFrom(etcd.liveValueState('a', given({ codec: 1 })));
     expect(state).toMatchObject({
       status: 'failed',
-      error: { message: 'codec of liveValueState: expected an io-ts codec, received number' },
+      error: { message: 'codec of liveValueState: expected an io-ts codec or a Standard Schema, received number' },
     });
   });
 });

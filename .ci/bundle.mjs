@@ -16,7 +16,10 @@ const COPIES = {
   browser: { 'src/index': 'src/index.browser', 'operators/index': 'operators/index' },
 };
 /** Nothing that a program loads has parts of these. */
-const ASIDE = ['src/testing/index', 'src/testing/server/index', 'src/testing/server/cli', 'src/angular/index', 'src/swagger/index'];
+const ASIDE = {
+  node: ['src/testing/index', 'src/testing/server/index', 'src/testing/server/cli', 'src/angular/index', 'src/swagger/index'],
+  browser: ['src/testing/index', 'src/angular/index', 'src/swagger/index'],
+};
 
 const require = createRequire(import.meta.url);
 const rxjs = require.resolve('rxjs/package.json');
@@ -66,7 +69,7 @@ async function uncommented(text) {
 async function chunks(folder, entries) {
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: [...Object.entries(entries), ...ASIDE.map((each) => [each, each])].map(([out, path]) => ({ in: `${path}.ts`, out })),
+    entryPoints: [...Object.entries(entries), ...ASIDE[copy].map((each) => [each, each])].map(([out, path]) => ({ in: `${path}.ts`, out })),
     // One entry more that shares all with the others, which leaves them empty but for their names. For these Node reads a whole file of CommonJS that is
     // imported, and slowly.
     stdin: {

@@ -68,9 +68,15 @@ export class AppPage {
 
   /** Clicks a button of the config, and returns how long its write took in the page, in milliseconds. */
   async write(button: string): Promise<number> {
+    const written = this.page.locator('#written');
+    const before = Number(await written.getAttribute('data-writes'));
     await this.click('#config', button);
-    await this.shows('#written', /written in/);
-    return Number(/\d+/.exec((await this.page.locator('#written').textContent()) ?? '')?.[0]);
+    // The count, as the text may still be that of the write before.
+    await this.page.locator(`#written[data-writes="${before + 1}"]`).waitFor();
+    const text = (await written.textContent()) ?? '';
+    const [, ms] = /written in (\d+) ms/.exec(text) ?? [];
+    if (ms === undefined) throw new Error(`the write of ${button} failed: ${text}`);
+    return Number(ms);
   }
 }
 

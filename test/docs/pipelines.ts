@@ -201,6 +201,8 @@ export const ENDING: readonly RegExp[] = [
   /compareAndSet\(etcd\.kv\)/,
   /commitTxn\(etcd\.kv, \(name\)/,
   /of\('a', 'b'\)/,
+  /parseJsonStream\(\)/,
+  /untilReleased\(\)/,
 ];
 
 /** The lease of a key, as etcdctl shows it; undefined where it has none that lives. */

@@ -54,7 +54,8 @@ const LIVE_CONFIG: OptionKinds<LiveConfigOptions<unknown>> = {
 
 /** Checks the prefix of a config, or the prefixes of its layers, and returns them in the order of their precedence. */
 export function layersOf(method: string, prefix: string | readonly string[]): readonly string[] {
-  const layers: readonly unknown[] = Array.isArray(prefix) ? prefix : [prefix];
+  // A copy, in which a hole is undefined, as `map` would skip it.
+  const layers: readonly unknown[] = Array.isArray(prefix) ? Array.from(prefix) : [prefix];
   if (layers.length === 0) throw invalidArgument(`prefix of ${method}`, 'at least one prefix', prefix);
   return layers.map((layer) => {
     if (typeof layer === 'string' && layer !== '') return layer;

@@ -23,7 +23,7 @@ const Config = t.type({ title: t.string, color: t.string });
         <button (click)="write({ title: 'Painted by mistake', color: 7 })">an invalid value</button>
         <button (click)="remove()">delete</button>
       </p>
-      <p id="written">{{ written() }}</p>
+      <p id="written" [attr.data-writes]="writes()">{{ written() }}</p>
     </section>
   `,
 })
@@ -33,6 +33,8 @@ export class ConfigPanel {
   protected readonly config = liveValueSignal(KEY, { codec: Config });
   /** The outcome of the last write. */
   protected readonly written = signal('');
+  /** The number of writes that have ended. */
+  protected readonly writes = signal(0);
 
   constructor() {
     const { documentElement } = inject(DOCUMENT);
@@ -50,9 +52,13 @@ export class ConfigPanel {
   private run(call: Observable<unknown>): void {
     const began = performance.now();
     this.written.set('writing …');
+    const ended = (outcome: string): void => {
+      this.written.set(outcome);
+      this.writes.update((writes) => writes + 1);
+    };
     call.subscribe({
-      next: () => this.written.set(`written in ${Math.round(performance.now() - began)} ms`),
-      error: (error: unknown) => this.written.set(String(error)),
+      next: () => ended(`written in ${Math.round(performance.now() - began)} ms`),
+      error: (error: unknown) => ended(String(error)),
     });
   }
 }

@@ -69,6 +69,7 @@ async function onCluster(states: number, random: Random, version: string | undef
     await waitFor('all have begun', () => all.every(({ checker }) => checker.count > 0));
     let writing = true;
     const written = Promise.all(transfers.map((writer) => lastValueFrom(writer.run(() => writing))));
+    written.catch((error: unknown) => print(`  a writer failed: ${String(error)}`));
     const count = (): number => all.reduce((sum, { checker }) => sum + checker.count, 0);
     const stage = {
       cluster,
@@ -78,6 +79,9 @@ async function onCluster(states: number, random: Random, version: string | undef
     };
     while (count() < states) {
       const [name, fault] = random.pick<readonly [string, Fault]>(Object.entries(FAULTS));
+      print(
+        `  ${new Date().toISOString()} ${name}: ${all.map(({ name: each, checker }) => `${each} ${checker.count} states, ${checker.resyncs} lists, ${checker.torn} torn, at ${checker.last?.revision ?? 0} ${checker.problem ?? ''}`).join('; ')}; newest ${newestOf(transfers)}`,
+      );
       const struck = fault(stage);
       // While some of the watches are away, a part of what they miss is compacted.
       if (random.chance(0.5)) {

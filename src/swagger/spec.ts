@@ -19,7 +19,7 @@ export interface SwaggerPath {
   readonly request: t.Type<SwaggerObject, Json>;
   /** Decodes a response; of a stream, each `result`. */
   readonly response: t.Type<SwaggerObject, Json>;
-  /** Decodes a whole message of a stream, `{ result }` or `{ error }`, as `call` with `raw` emits it. */
+  /** Decodes a whole message of a stream, `{ result }` or `{ error }`. */
   readonly streamMessage: t.Type<SwaggerObject, Json>;
 }
 

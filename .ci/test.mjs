@@ -42,6 +42,7 @@ const NEWEST_ONLY = [
   'faults/putAll',
   'faults/sharedBackoff',
   'faults/unresponsiveEndpoint',
+  'faults/watch/bigBacklog',
   'faults/watch/promises',
   'faults/watch/staleBookmark',
   'integration/examples',
@@ -50,7 +51,20 @@ const NEWEST_ONLY = [
   'integration/relay',
   'integration/setEndpoints',
 ];
-const WITHOUT_NEWEST_ONLY = ['--testPathIgnorePatterns', '/node_modules/', ...NEWEST_ONLY.map((name) => `/test/${name}\\.test\\.ts$`)];
+/**
+ * Files that mostly wait, for leases to end, for connections to be found dead, or for owners to leave. They run on the newest and the oldest version, as
+ * those between them have no behaviour of their own there.
+ */
+const NEWEST_AND_OLDEST = [
+  'faults/halfOpen',
+  'faults/partitionedWatches',
+  'faults/watch/replaced',
+  'integration/close',
+  'integration/leaseLife',
+  'integration/lockLoss',
+  'integration/reacquire',
+  'integration/reentrant',
+];
 
 /** Files of `test/integration` that run on the etcd in memory, too: all kinds of services, and none that waits for long. */
 const IN_MEMORY = [
@@ -66,6 +80,13 @@ const IN_MEMORY = [
   'recipesLocks',
   'watch',
 ];
+
+/** The arguments by which jest leaves out the files that do not run on the version with this place in the list. */
+function filesOf(index, count) {
+  if (index === 0) return [];
+  const left = [...NEWEST_ONLY, ...(index === count - 1 ? [] : NEWEST_AND_OLDEST)];
+  return ['--testPathIgnorePatterns', '/node_modules/', ...left.map((name) => `/test/${name}\\.test\\.ts$`)];
+}
 
 /** Its tests hold times, and so run when no others do, and few at a time: each has a cluster. */
 const TIMED = 'cluster';
@@ -167,7 +188,7 @@ for (const [index, { version, name, folders }] of servers.entries()) {
     }
     jest(`${TIMED} · ${name}`, [TIMED], version, TIMED_ARGS);
   }
-  jest(`${folders.join(', ')} · ${name}`, folders, version, index === 0 ? [] : WITHOUT_NEWEST_ONLY);
+  jest(`${folders.join(', ')} · ${name}`, folders, version, filesOf(index, servers.length));
 }
 
 if (sum.passed + sum.failed === 0) console.error(`No test ran${asked.length > 0 ? ` for: ${asked.join(' ')}` : ''}.`);

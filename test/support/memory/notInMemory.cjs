@@ -55,6 +55,8 @@ exports.NOT_IN_MEMORY = [
   { file: 'integration/reentrant', title: 'the same holder', reason: PROCESS },
   { file: 'integration/serverInfo', title: 'beside the gateway › metrics are there as Prometheus has them', reason: DISK },
   { file: 'integration/setEndpoints', title: 'a call that is under way at an endpoint that is taken away', reason: BYTES },
+  { file: 'integration/relay', reason: SOCKETS },
+  { file: 'integration/testing/gateway', reason: REAL },
   { file: 'integration/testing/store', reason: REAL },
   { file: 'integration/testing/storeAuth', reason: REAL },
 ];

@@ -5,8 +5,8 @@ import { runAll } from './support/runs.js';
 /** Many more by hand: `KIND=locks RUNS=10000 npm run virtual`. */
 const RUNS = 20;
 
-test('a lock has one owner at a time in ten minutes of faults, and no owner thinks so for too long', () => {
-  const { failures, figures } = runAll('locks', RUNS, lockRun);
+test('a lock has one owner at a time in ten minutes of faults, and no owner thinks so for too long', async () => {
+  const { failures, figures } = await runAll('locks', RUNS, lockRun);
   expect(failures).toEqual([]);
   expect(figures.reduce((sum, { writes }) => sum + writes, 0)).toBeGreaterThan(20 * RUNS);
   expect(figures.reduce((sum, { lost }) => sum + lost, 0)).toBeGreaterThan(0);

@@ -11,7 +11,7 @@ if (run === undefined) throw new Error(`KIND=${KIND} is none of ${Object.keys(KI
 
 const begun = performance.now();
 const cpu = process.cpuUsage();
-const { failures } = runAll(KIND, Number(RUNS), run, (text) => process.stdout.write(`${text}\n`));
+const { failures } = await runAll(KIND, Number(RUNS), run, (text) => process.stdout.write(`${text}\n`));
 const { user, system } = process.cpuUsage(cpu);
 const seconds = (performance.now() - begun) / 1_000;
 process.stdout.write(

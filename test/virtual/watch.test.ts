@@ -5,8 +5,8 @@ import { watchRun } from './support/watchRun.js';
 /** Many more by hand: `RUNS=10000 npm run virtual`. */
 const RUNS = 40;
 
-test('an hour of faults breaks no promise of a watch, a live range or a write', () => {
-  const { failures, figures } = runAll('watch', RUNS, watchRun);
+test('an hour of faults breaks no promise of a watch, a live range or a write', async () => {
+  const { failures, figures } = await runAll('watch', RUNS, watchRun);
   expect(failures).toEqual([]);
   expect(figures.reduce((sum, { faults }) => sum + faults, 0)).toBeGreaterThan(5 * RUNS);
   expect(figures.reduce((sum, { events }) => sum + events, 0)).toBeGreaterThan(100 * RUNS);

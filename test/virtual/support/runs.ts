@@ -1,3 +1,4 @@
+import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { askedSeed, randomFrom } from '../../support/random.js';
 
 const trulyRandom = Math.random;
@@ -9,7 +10,12 @@ export interface Summary<F> {
 }
 
 /** Runs one seed after the other. Each failure says how it is repeated. */
-export function runAll<F>(kind: string, count: number, run: (seed: number) => F, onFailure?: (text: string) => void): Summary<F> {
+export async function runAll<F>(
+  kind: string,
+  count: number,
+  run: (seed: number) => F,
+  onFailure?: (text: string) => void,
+): Promise<Summary<F>> {
   const first = askedSeed() % 1_000_000_000;
   const failures: string[] = [];
   const figures: F[] = [];
@@ -25,6 +31,8 @@ export function runAll<F>(kind: string, count: number, run: (seed: number) => F,
     } finally {
       Math.random = trulyRandom;
     }
+    // Promises of a closed client keep all of it until they are through.
+    await endOfTurn();
   }
   return { failures, figures };
 }

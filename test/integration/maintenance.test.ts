@@ -70,7 +70,8 @@ describe('maintenance', () => {
     expect((await only(maintenance.alarmDeactivate({ alarm: 'NONE', memberId: memberId('1') }))).alarms).toEqual([]);
     const { alarms, header } = await only(maintenance.alarmDeactivate({ alarm: 'NONE' }));
     expect(alarms).toEqual(expect.arrayContaining([...raised]));
-    expect(header.memberId).toBe(own);
+    // Older servers leave the header of this response without a member.
+    expect(header.memberId).toBe(fixture.has('3.5') ? own : '0');
     expect(await listed({})).toEqual([]);
   });
 

@@ -16,7 +16,8 @@ export interface BackoffOptions {
 export function backoffMs(failuresBefore: number, { initialMs, maxMs, jitter, random = Math.random }: BackoffOptions): number {
   // At 2^31 any pause of a millisecond has reached the limit. The bound keeps 0 * Infinity from being NaN.
   const longest = Math.min(maxMs, initialMs * 2 ** Math.min(failuresBefore, 31));
-  return longest * (1 - jitter * random());
+  // A whole number: in virtual time, a rest of less than the clock can show would be waited for without an end.
+  return Math.round(longest * (1 - jitter * random()));
 }
 
 /** Counts failures in a row, and computes the pause after each with {@link backoffMs}, shortened by up to half. */

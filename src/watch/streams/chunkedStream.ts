@@ -236,7 +236,8 @@ class RenewedWatch extends Subscription {
     const quietMs = monotonicNow() - this.lastResponseAt;
     if (quietMs >= maxQuietMs || (quietMs >= renewAfterMs && this.withinResponse)) return this.subscriber.error(tooQuiet(quietMs));
     if (quietMs >= renewAfterMs && this.successor === undefined) this.renew();
-    this.checkAfter(Math.min(quietMs >= renewAfterMs ? renewAfterMs : renewAfterMs - quietMs, maxQuietMs - quietMs));
+    const leftMs = Math.min(quietMs >= renewAfterMs ? renewAfterMs : renewAfterMs - quietMs, maxQuietMs - quietMs);
+    this.checkAfter(Math.max(1, leftMs));
   }
 
   private checkAfter(ms: number): void {

@@ -1,10 +1,11 @@
-import { catchError, map, of, timeout, type Observable } from 'rxjs';
+import { catchError, defer, map, of, type Observable } from 'rxjs';
 import { watchRpcs } from '../codec/watch.js';
 import { EtcdError } from '../errors/index.js';
 import { fromBase64 } from '../model/bytes.js';
 import type { ClusterId } from '../model/ids.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { progress as bookmark, type WatchBatch, type WatchEvent } from '../model/events.js';
+import { retryTransient, type StreamTimeouts } from './retryable.js';
 
 /** The parts of a server's message about a watch that its cursor uses. */
 export interface WatchNotification {
@@ -160,15 +161,15 @@ export function assertSameCluster(before: ClusterSnapshot, now: ClusterSnapshot,
 
 /**
  * Emits unless it is certain that a store has not had a change. Errors with `FutureRev` if the key was different at
- * that revision. The store was then wiped or restored, and its revisions have passed those that the watch had seen. It
- * counts as the same store if that cannot be decided. This is so if the revision is compacted, or the read is refused
- * or has no response in time.
+ * that revision. The store was then wiped or restored, and its revisions have passed those that the watch had seen. The
+ * read is repeated while its failure may pass. The store counts as the same if that cannot be decided, because the
+ * revision is compacted or the read is refused.
  */
-export function assertHasChange({ key64, revision, deleted }: KnownChange, readAt: ReadAt, timeoutMs: number): Observable<unknown> {
+export function assertHasChange({ key64, revision, deleted }: KnownChange, readAt: ReadAt, timeouts: StreamTimeouts): Observable<unknown> {
   // A deleted key existed until then.
-  return readAt(fromBase64(key64), deleted ? revision - 1 : revision).pipe(
+  const read = defer(() => readAt(fromBase64(key64), deleted ? revision - 1 : revision));
+  return retryTransient(read, timeouts).pipe(
     map((kv) => (deleted ? kv !== undefined : kv?.modRevision === revision)),
-    timeout({ first: timeoutMs, with: () => of(true) }),
     catchError(() => of(true)),
     map((same) => {
       if (!same)

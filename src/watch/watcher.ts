@@ -233,7 +233,7 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
     const sameCluster = assertSameCluster(before, now, this.currentRevision());
     // A watch that starts has not seen anything yet that could be of another store.
     if (!this.started || knownChange === undefined || readAt === undefined) return sameCluster;
-    return sameCluster.pipe(switchMap(() => assertHasChange(knownChange, readAt, settings.responseTimeoutMs)));
+    return sameCluster.pipe(switchMap(() => assertHasChange(knownChange, readAt, settings)));
   }
 
   private markCreated(): void {

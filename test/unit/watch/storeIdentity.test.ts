@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { defer, NEVER, of, throwError, timer } from 'rxjs';
-import { EtcdError } from '../../../src/errors/index.js';
+import { defer, of, throwError } from 'rxjs';
+import { EtcdError, type Reason } from '../../../src/errors/index.js';
 import { toBase64 } from '../../../src/model/bytes.js';
 import type { ClusterId } from '../../../src/model/ids.js';
 import { assertHasChange, assertSameCluster, UNKNOWN_CLUSTER, type ReadAt, type ClusterSnapshot } from '../../../src/watch/cursor.js';
@@ -9,6 +9,7 @@ import { virtually, watching } from './support.js';
 
 const HERE = '7' as ClusterId;
 const ELSEWHERE = '8' as ClusterId;
+const TIMEOUTS = { heartbeatMs: 1_000, responseTimeoutMs: 500, initialBackoffMs: 10, maxBackoffMs: 100 };
 
 /** Whether it is the same, or the error that says why not, and how often the cluster was asked for its revision, which is then `newest`. */
 function compare(before: ClusterSnapshot, now: ClusterSnapshot, newest = NaN) {
@@ -63,9 +64,10 @@ describe('a store that has counted on', () => {
   const kv = put('a', '1', 7).kv;
   const witness = (deleted: boolean) => ({ key64: toBase64('a'), revision: 7, deleted });
   const outcome = (deleted: boolean, readAt: ReadAt) => {
-    const { values, errors } = watching(assertHasChange(witness(deleted), readAt, 1_000));
+    const { values, errors } = watching(assertHasChange(witness(deleted), readAt, TIMEOUTS));
     return errors[0] ?? values.length === 1;
   };
+  const failing = (reason: Reason) => throwError(() => new EtcdError(reason, 'scripted'));
   const wiped = { reason: 'FutureRev', rpc: 'Watch.Watch', message: expect.stringContaining('revision 7') as unknown };
 
   test('is the same where the key was put at that revision, and another where it was not', () => {
@@ -79,16 +81,27 @@ describe('a store that has counted on', () => {
     expect(outcome(true, () => of(undefined))).toMatchObject(wiped);
   });
 
-  test.each(['Compacted', 'PermissionDenied', 'Unreachable'] as const)('is taken for the same where it cannot be told: %s', (reason) => {
-    expect(outcome(false, () => throwError(() => new EtcdError(reason, 'scripted')))).toBe(true);
+  test.each(['Compacted', 'PermissionDenied'] as const)('is taken for the same where it cannot be told: %s', (reason) => {
+    expect(outcome(false, () => failing(reason))).toBe(true);
   });
 
-  test('is taken for the same where there is no answer in time', () => {
-    virtually(({ flush }) => {
-      const { values, errors } = watching(assertHasChange(witness(false), () => NEVER, 1_000));
-      timer(999).subscribe(() => expect(values).toEqual([]));
-      flush();
-      expect([values.length, errors]).toEqual([1, []]);
-    });
-  });
+  test.each(['Unreachable', 'DeadlineExceeded', 'ConnectionLost'] as const)(
+    'is asked again after a failure that may pass: %s',
+    (reason) => {
+      for (const [answer, expected] of [
+        [kv, [1, []]],
+        [undefined, [0, [expect.objectContaining({ reason: 'FutureRev' })]]],
+      ] as const) {
+        virtually(({ flush }) => {
+          let reads = 0;
+          const readAt: ReadAt = () => ((reads += 1) <= 20 ? failing(reason) : of(answer));
+          const { values, errors } = watching(assertHasChange(witness(false), readAt, TIMEOUTS));
+          expect([values, errors]).toEqual([[], []]);
+          flush();
+          expect(reads).toBe(21);
+          expect([values.length, errors]).toEqual(expected);
+        });
+      }
+    },
+  );
 });

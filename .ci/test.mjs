@@ -52,8 +52,8 @@ const NEWEST_ONLY = [
   'integration/setEndpoints',
 ];
 /**
- * Files that mostly wait, for leases to end, for connections to be found dead, or for owners to leave. They run on the newest and the oldest version, as
- * those between them have no behaviour of their own there.
+ * Files that mostly wait: until leases end, dead connections are found, or owners leave. They run on the newest and the oldest version only. The versions
+ * between behave the same in these tests.
  */
 const NEWEST_AND_OLDEST = [
   'faults/halfOpen',

@@ -261,11 +261,11 @@ export function serverError(said: string, code: GrpcCode, details: ErrorDetails)
   // A known message of etcd quotes nothing of the request. It is kept whole, although a password may equal one of its
   // words.
   const text = reason === undefined || reason === 'Stopped' ? withoutSecrets(said) : said;
-  const told = { ...details, serverMessage: text };
-  if (reason === 'Compacted') return new CompactedError(text, told);
-  if (reason !== undefined) return new EtcdError(reason, text, told);
+  const withText = { ...details, serverMessage: text };
+  if (reason === 'Compacted') return new CompactedError(text, withText);
+  if (reason !== undefined) return new EtcdError(reason, text, withText);
   return new EtcdError(code === 'Unimplemented' ? 'UnknownMethod' : 'Unknown', text === '' ? `gRPC code ${code}` : text, {
-    ...told,
+    ...withText,
     // Go's own words, which some services of etcd send with code 2. They mean the same as code 1.
     code: CANCELED.test(text) ? 'Canceled' : code,
   });

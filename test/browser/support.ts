@@ -28,7 +28,7 @@ export async function startSite(etcd: string): Promise<Site> {
   const { outputFiles } = await build({
     entryPoints: [join(__dirname, 'page.ts')],
     ...{ bundle: true, platform: 'browser', format: 'esm', write: false, logLevel: 'error' },
-    // As a real page has it: rare parts are files of their own.
+    // Rare parts are separate files, as in a real page.
     ...{ splitting: true, outdir: SCRIPTS },
     tsconfigRaw: '{}',
   });

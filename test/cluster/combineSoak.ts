@@ -17,7 +17,7 @@ import { waitFor } from '../support/waitFor.js';
 import { FAULTS, type Fault } from '../support/workload/faults.js';
 
 const WRITERS = 3;
-/** So many states a cluster is kept for: all revisions of it are held until then. */
+/** The number of states after which a new cluster is started. Until then all its revisions are held. */
 const STATES_A_ROUND = 200_000;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);

@@ -7,7 +7,7 @@ const NAME = 'lock-cycle';
 const TTL = 30;
 const TRIAL_CYCLES = 50;
 
-/** An uncontended lock, taken and given back: one cycle after the other, each until the server has confirmed the release. */
+/** Acquires and releases an uncontended lock, one cycle after the other. A cycle ends when the server has confirmed the release. */
 export const lockCycleScenario: Scenario = {
   name: NAME,
   rows: [

@@ -13,7 +13,7 @@ import { randomFrom, type Random } from '../../support/random.js';
 const SEATS = 3;
 const CONTENDERS = 2;
 const TTL = 15;
-const TEMPO: Tempo = { tickMs: 3_000, writeMs: 8_000, holdMs: 15_000, restMs: 20_000 };
+const TEMPO: Tempo = { tickMs: 3_000, writeMs: 8_000, holdMs: 60_000, restMs: 20_000 };
 /** An hour would be ten thousand heartbeats and refreshes, which are the same in each run. */
 const LENGTH_MS = 600_000;
 
@@ -59,7 +59,7 @@ class LockRun {
     const [{ name } = { name: '' }] = network.members;
     const path = new Member(`http://seat-${++this.count}:2379`, network.store, name);
     network.members.push(path);
-    const client = server.createClient({ endpoints: path.endpoint, requestTimeoutMs: 5_000 });
+    const client = server.createClient({ endpoints: path.endpoint, requestTimeoutMs: this.random.pick([5_000, 60_000]) });
     const orders = { contenders: CONTENDERS, locks: ['red', 'green'], ttl: TTL, seed: this.random.int(0, 2 ** 31) };
     const say = (line: Line): void => void (seat.alive && this.lines.push(line));
     const work = contend(orders, { etcd: client, tempo: TEMPO, now: () => asyncScheduler.now(), say }).subscribe();
@@ -83,7 +83,7 @@ class LockRun {
   private strike(index: number, { path }: Seat, random: Random): void {
     const { server } = this.etcd;
     const { endpoint } = path;
-    const forAWhile = (end: () => void): void => void asyncScheduler.schedule(end, random.int(200, random.pick([5_000, 60_000])));
+    const forAWhile = (end: () => void): void => void asyncScheduler.schedule(end, random.int(200, random.pick([5_000, 60_000, 60_000])));
     const ofSeat = ({ endpoint: at, rpc }: { readonly endpoint: string; readonly rpc: string }): boolean =>
       at === endpoint && !rpc.startsWith('GET ');
     const faults: readonly (() => void)[] = [

@@ -78,6 +78,7 @@ const IN_MEMORY = [
   'lockService',
   'namespace',
   'recipesLocks',
+  'update',
   'watch',
 ];
 

@@ -1,7 +1,8 @@
 import { OneKeyResponse } from '../../codec/kv.js';
 import { type ResponseCodec, type DecodedBy, INVALID, type Json, type WireKind } from '../../codec/descriptors.js';
 import type { ResponseHeader } from '../../codec/common.js';
-import type { KeyValue } from '../../model/keyValue.js';
+import { isBytes } from '../../model/bytes.js';
+import { KeyValue } from '../../model/keyValue.js';
 import type { Access } from './access.js';
 import { Refusal } from './refusal.js';
 
@@ -95,16 +96,27 @@ function decoded<In>(codec: Codec<In>, body: string): In {
   return request;
 }
 
-/** Most clients decode a response as the server encodes it, so that it needs no conversion. */
+/** Most clients decode a response as the server encodes it, so that a copy is enough. */
 function converter<T>(own: Codec<T>): Endpoint['answer'] {
   return <A>(response: ResponseCodec<A>, answer: unknown): A => {
     // The types of responses are not in the table of RPCs. Here the codec proves the type.
-    if (response === (own as unknown)) return answer as A;
-    if (response === (OneKeyResponse as unknown)) return (answer as { readonly kvs: readonly KeyValue[] }).kvs[0] as A;
+    if (response === (own as unknown)) return copyOf(answer) as A;
+    if (response === (OneKeyResponse as unknown)) return copyOf((answer as { readonly kvs: readonly KeyValue[] }).kvs[0]) as A;
     const read = response.read(gatewayJson(own, answer));
     if (read === INVALID) throw new Error(`${own.name} cannot be read as the client expects`);
     return read;
   };
+}
+
+/** Copies a response, as two that were decoded from JSON share no object with each other, and none with the store. */
+function copyOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof KeyValue) return value.withoutPrefix(0);
+  if (isBytes(value)) return value.slice();
+  if (Array.isArray(value)) return value.map(copyOf);
+  const copy: Record<string, unknown> = { ...value };
+  for (const name in copy) if (typeof copy[name] === 'object') copy[name] = copyOf(copy[name]);
+  return copy;
 }
 
 /** Writes a response as etcd's gateway does, without the fields that have their defaults. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { authRpcs } from '../../../src/codec/auth.js';
+import { clusterRpcs } from '../../../src/codec/cluster.js';
 import { electionRpcs, lockRpcs } from '../../../src/codec/concurrency.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../src/codec/lease.js';
@@ -251,5 +252,47 @@ describe('the settings of a server', () => {
       expect(failure(refused)).toMatchObject({ reason: 'Corrupt', code: 'DataLoss' });
     call(maintenanceRpcs.alarm, { action: 'DEACTIVATE', alarm: 'CORRUPT' });
     expect(call(kvRpcs.range, { key: 'a' }).count).toBe(0);
+  });
+});
+
+describe('a response', () => {
+  /** Lists all objects in a value. */
+  const objectsIn = (value: unknown): readonly object[] =>
+    typeof value === 'object' && value !== null ? [value, ...Object.values(value).flatMap(objectsIn)] : [];
+
+  test('shares no object with another one, or with the store', () => {
+    const { call, open } = setUp();
+    const seen = new Map<object, string>();
+    const take = (name: string, answers: readonly unknown[]): void => {
+      for (const [index, answer] of answers.entries()) {
+        for (const object of objectsIn(answer)) {
+          expect([`${name} ${index}`, seen.get(object)]).toEqual([`${name} ${index}`, undefined]);
+          seen.set(object, `${name} ${index}`);
+        }
+      }
+    };
+    const watches = [1, 2].map(() => open(watchRpcs.watch, { createRequest: { key: '\0', rangeEnd: '\0', prevKv: true } }));
+    call(leaseRpcs.grant, { id: leaseId(7), ttl: 60 });
+    const campaign = open(electionRpcs.campaign, { name: 'e', lease: leaseId(7), value: 'me' });
+    const observers = [1, 2].map(() => open(electionRpcs.observe, { name: 'e' }));
+    call(authRpcs.roleAdd, { name: 'reader' });
+    call(authRpcs.roleGrantPermission, { name: 'reader', perm: { permType: 'READ', key: 'a', rangeEnd: 'b' } });
+    for (const value of ['1', '2', '3']) take('put', [call(kvRpcs.put, { key: 'a', value, prevKv: true })]);
+    const range = { key: '\0', rangeEnd: '\0' };
+    const txn = { compare: [], success: [{ requestRange: range }, { requestPut: { key: 'a', value: '4', prevKv: true } }], failure: [] };
+    for (const _ of [1, 2]) {
+      take('range', [call(kvRpcs.range, range)]);
+      take('get', [call(kvRpcs.get, { key: 'a' })]);
+      take('txn', [call(kvRpcs.txn, txn)]);
+      take('leader', [call(electionRpcs.leader, { name: 'e' })]);
+      take('role', [call(authRpcs.roleGet, { role: 'reader' })]);
+      take('members', [call(clusterRpcs.memberList, {})]);
+      take('keys of a lease', [call(leaseRpcs.timeToLive, { id: leaseId(7), keys: true })]);
+    }
+    call(maintenanceRpcs.alarm, { action: 'ACTIVATE', alarm: 'NOSPACE' });
+    for (const _ of [1, 2]) take('alarms', [call(maintenanceRpcs.alarm, { action: 'GET' })]);
+    take('delete', [call(kvRpcs.deleteRange, { key: 'a', prevKv: true })]);
+    for (const { answers } of [...watches, ...observers, campaign]) take('stream', answers);
+    expect(seen.size).toBeGreaterThan(100);
   });
 });

@@ -15,13 +15,11 @@ const layers = [
   ['watch', '^src/watch/'],
   ['prefix', '^src/prefix/'],
   ['concurrency', '^src/concurrency/'],
-  ['parts', '^src/parts\\.ts$'],
   ['options', '^src/options/'],
   ['promises', '^src/promises/'],
-  ['namespace', '^src/namespace\\.ts$'],
   ['platform', '^src/(node|browser)/'],
-  ['client', '^src/client\\.ts$'],
-  ['index', '^src/(index|index\\.browser|api)\\.ts$'],
+  ['client', '^src/client/'],
+  ['index', '^src/index(\\.browser)?\\.ts$'],
   ['testing', '^src/testing/(?!store/)'],
   ['angular', '^src/angular/'],
 ];
@@ -86,8 +84,8 @@ module.exports = {
     {
       name: 'only-index-imports-client',
       severity: 'error',
-      from: { path: '^(src|operators)/', pathNot: '^src/((index|index\\.browser|api)\\.ts$|testing/)' },
-      to: { path: '^src/client\\.ts$' },
+      from: { path: '^(src|operators)/', pathNot: '^src/(index(\\.browser)?\\.ts$|client/|testing/)' },
+      to: { path: '^src/client/' },
     },
     {
       name: 'angular-uses-the-public-face',

@@ -4,10 +4,10 @@
  * @module rxetcd
  */
 import { browserPlatform } from './browser/browserPlatform.js';
-import { openClient, type Client } from './client.js';
+import { openClient, type Client } from './client/client.js';
 import type { ClientOptions } from './options/clientOptions.js';
 
-export * from './api.js';
+export * from './client/api.js';
 
 /**
  * Creates a client in a browser. No request is sent before the first subscription.

@@ -4,11 +4,11 @@
  *
  * @module rxetcd
  */
-import { openClient, type Client } from './client.js';
+import { openClient, type Client } from './client/client.js';
 import { nodePlatform } from './node/nodePlatform.js';
 import type { ClientOptions } from './options/clientOptions.js';
 
-export * from './api.js';
+export * from './client/api.js';
 
 /**
  * Creates a client. No request is sent before the first subscription.

@@ -2,14 +2,14 @@ import { map, type Observable, of } from 'rxjs';
 import { checked } from '../concurrency/arguments.js';
 import type { Coordination, Holding } from '../concurrency/coordination.js';
 import type { CloseSummary } from '../concurrency/lease/cleanup.js';
-import type { Parts } from '../parts.js';
+import type { Parts } from '../options/parts.js';
 import type { Administration } from '../services/administration.js';
 import { handOver, LazyModule } from '../util/rx.js';
 import { visibility$ } from './host.js';
 
 // Most pages read and watch keys, and need neither locks nor the list of members. These parts are a quarter of the
 // package. It is one module, as a bundler that splits it further makes more of small files than it saves.
-const { module$ } = new LazyModule(() => import('../parts.js'));
+const { module$ } = new LazyModule(() => import('../options/parts.js'));
 
 const NOTHING_HELD: CloseSummary = { released: 0, unreleased: [] };
 

@@ -4,7 +4,7 @@ import { threadId } from 'node:worker_threads';
 import { EtcdError } from '../errors/index.js';
 import type { OptionLimits, Settings, Platform } from '../options/clientOptions.js';
 import { nodeOptions } from '../options/nodeOptions.js';
-import { parts } from '../parts.js';
+import { parts } from '../options/parts.js';
 import { lazyTransport } from '../transport/http/transport.js';
 import { jsonWire } from '../transport/json/jsonWire.js';
 import type { Wire } from '../transport/wire.js';

@@ -20,7 +20,7 @@ import { NO_RETRIES, type RetryPolicy } from '../transport/retryPolicy.js';
 import type { Auth } from '../transport/tokenProvider.js';
 import type { ConnectionSettings } from '../transport/http/transport.js';
 import type { Identity } from '../concurrency/context.js';
-import type { Parts } from '../parts.js';
+import type { Parts } from './parts.js';
 import type { Wire } from '../transport/wire.js';
 
 /**

@@ -1,5 +1,5 @@
 import { asyncScheduler } from 'rxjs';
-import type { Client } from '../client.js';
+import type { Client } from '../client/client.js';
 import { ANYTHING, LONGEST_MS, type OptionKind, type OptionKinds, WHOLE } from '../model/validate.js';
 import { checkGroup } from '../options/checkOptions.js';
 import { isAtLeast, parseVersion } from '../transport/endpoints/version.js';

@@ -1,4 +1,4 @@
-import { openClient, type Client } from '../client.js';
+import { openClient, type Client } from '../client/client.js';
 import { nodeOptions } from '../options/nodeOptions.js';
 import { kvRpcs } from '../codec/kv.js';
 import { leaseRpcs } from '../codec/lease.js';
@@ -11,7 +11,7 @@ import type { DeleteOptions, Op, PutOptions, RangeOptions, TxnResult, TxnSpec } 
 import { toKeyRange, type Range } from '../model/range.js';
 import type { DeleteRangeResponse, PutResponse, RangeResponse } from '../model/responses.js';
 import type { ClientOptions } from '../options/clientOptions.js';
-import { parts } from '../parts.js';
+import { parts } from '../options/parts.js';
 import { compileTxn } from '../services/internal/txn.js';
 import { MemoryWire } from './memoryWire.js';
 import type { CallMatch, Member, Network, RecordedCall } from './network.js';

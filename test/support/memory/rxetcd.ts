@@ -1,4 +1,4 @@
-import { openClient, type Client } from '../../../src/client.js';
+import { openClient, type Client } from '../../../src/client/client.js';
 import { createClient as createRealClient, type ClientOptions } from '../../../src/index.js';
 import { nodePlatform } from '../../../src/node/nodePlatform.js';
 import { MemoryWire } from '../../../src/testing/memoryWire.js';

@@ -1,10 +1,10 @@
-import type { Validator } from './model/standardSchema.js';
+import type { Validator } from '../model/standardSchema.js';
 import type { Observable } from 'rxjs';
-import type { ServicesOptions } from './concurrency/arguments.js';
-import type { Identity } from './concurrency/context.js';
-import type { Holding } from './concurrency/coordination.js';
-import type { LeaseClient } from './concurrency/lease/lease.js';
-import type { Election } from './concurrency/lock/election.js';
+import type { ServicesOptions } from '../concurrency/arguments.js';
+import type { Identity } from '../concurrency/context.js';
+import type { Holding } from '../concurrency/coordination.js';
+import type { LeaseClient } from '../concurrency/lease/lease.js';
+import type { Election } from '../concurrency/lock/election.js';
 import type {
   LockHandle,
   LockOptions,
@@ -13,37 +13,37 @@ import type {
   ReadWriteLock,
   SemaphoreOptions,
   WhenUnlockedOptions,
-} from './concurrency/lock/lock.js';
-import type { Reacquire } from './concurrency/lock/reacquire.js';
-import type { Barrier, DoubleBarrier } from './concurrency/recipes/barrier.js';
-import type { PriorityQueue, Queue } from './concurrency/recipes/queue.js';
-import type { Services } from './concurrency/recipes/serviceRegistry.js';
-import type { StmOptions, StmResult, Transaction } from './concurrency/transaction/stm.js';
-import type { UpdateOptions, Updater, UpdateResult } from './concurrency/transaction/update.js';
-import type { BytesLike } from './model/bytes.js';
-import { capturesItself, capturing } from './model/captured.js';
-import type { KeyValue } from './model/keyValue.js';
-import type { OwnershipEvent, WatchBatch, WatchEvent } from './model/events.js';
-import { NO_OPTIONS } from './model/op.js';
-import type { Range } from './model/range.js';
-import type { StreamSettings } from './options/streamOptions.js';
-import { addPromises } from './promises/promises.js';
-import type { Promises } from './promises/types.js';
-import { Prefix, watchStreamWithin, callerWithin } from './prefix/prefix.js';
-import type { ElectionService, LockService } from './services/concurrency.js';
-import { GatheredReads } from './services/internal/getBatcher.js';
-import { pages } from './services/internal/pages.js';
-import { kvService, rangeReads, type KvService } from './services/kv.js';
-import type { MaybeAsync } from './util/rx.js';
-import type { CombinedUpdate, CombinedValue, CombineLiveOptions, LiveParts } from './watch/composed/combineLive.js';
-import type { ConfigUpdate, LiveConfigOptions } from './watch/composed/liveConfig.js';
-import { composedMethods } from './watch/composed/methods.js';
-import type { PutConfigOptions, PutConfigResult } from './watch/composed/putConfig.js';
-import { lives, type LiveValueOptions, type ViewState } from './watch/live/live.js';
-import type { LiveUpdate, ReadPages } from './watch/live/liveRange.js';
-import type { ConnectionState } from './watch/streams/streamManager.js';
-import { watches, type WatchOnceOptions, type WatchOptions } from './watch/watch.js';
-import type { WatcherDeps, WatchesDeps } from './watch/watcher.js';
+} from '../concurrency/lock/lock.js';
+import type { Reacquire } from '../concurrency/lock/reacquire.js';
+import type { Barrier, DoubleBarrier } from '../concurrency/recipes/barrier.js';
+import type { PriorityQueue, Queue } from '../concurrency/recipes/queue.js';
+import type { Services } from '../concurrency/recipes/serviceRegistry.js';
+import type { StmOptions, StmResult, Transaction } from '../concurrency/transaction/stm.js';
+import type { UpdateOptions, Updater, UpdateResult } from '../concurrency/transaction/update.js';
+import type { BytesLike } from '../model/bytes.js';
+import { capturesItself, capturing } from '../model/captured.js';
+import type { KeyValue } from '../model/keyValue.js';
+import type { OwnershipEvent, WatchBatch, WatchEvent } from '../model/events.js';
+import { NO_OPTIONS } from '../model/op.js';
+import type { Range } from '../model/range.js';
+import type { StreamSettings } from '../options/streamOptions.js';
+import { addPromises } from '../promises/promises.js';
+import type { Promises } from '../promises/types.js';
+import { Prefix, watchStreamWithin, callerWithin } from '../prefix/prefix.js';
+import type { ElectionService, LockService } from '../services/concurrency.js';
+import { GatheredReads } from '../services/internal/getBatcher.js';
+import { pages } from '../services/internal/pages.js';
+import { kvService, rangeReads, type KvService } from '../services/kv.js';
+import type { MaybeAsync } from '../util/rx.js';
+import type { CombinedUpdate, CombinedValue, CombineLiveOptions, LiveParts } from '../watch/composed/combineLive.js';
+import type { ConfigUpdate, LiveConfigOptions } from '../watch/composed/liveConfig.js';
+import { composedMethods } from '../watch/composed/methods.js';
+import type { PutConfigOptions, PutConfigResult } from '../watch/composed/putConfig.js';
+import { lives, type LiveValueOptions, type ViewState } from '../watch/live/live.js';
+import type { LiveUpdate, ReadPages } from '../watch/live/liveRange.js';
+import type { ConnectionState } from '../watch/streams/streamManager.js';
+import { watches, type WatchOnceOptions, type WatchOptions } from '../watch/watch.js';
+import type { WatcherDeps, WatchesDeps } from '../watch/watcher.js';
 
 /**
  * The operations on keys, and all that is built on keys: those of a client, or of a namespace. Operations on the

@@ -1,6 +1,6 @@
-import { holding } from './concurrency/coordination.js';
-import { administration } from './services/administration.js';
-import { chunkedStream } from './watch/streams/chunkedStream.js';
+import { holding } from '../concurrency/coordination.js';
+import { administration } from '../services/administration.js';
+import { chunkedStream } from '../watch/streams/chunkedStream.js';
 
 /**
  * The parts of a client that most pages never use. Every other platform has them at hand, and a browser loads this

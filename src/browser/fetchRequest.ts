@@ -15,6 +15,17 @@ export function headersFor({ origin, headers }: Pick<HttpRequest, 'origin' | 'he
   return isSameOrigin && leader !== undefined ? { ...rest, [LEADER_HEADER]: leader } : rest;
 }
 
+/**
+ * Refuses headers that a caller has passed, as the CORS of etcd would. The browser would not give the reason of that.
+ *
+ * @throws EtcdError `InvalidArgument`
+ */
+function refuseOwnHeaders({ origin, hasOwnHeaders }: HttpRequest, page: string | undefined, where: ErrorDetails): void {
+  if (hasOwnHeaders !== true || page === undefined || page === origin) return;
+  const problem = "expected none to another origin than the page's, where etcd's CORS refuses them";
+  throw new EtcdError('InvalidArgument', `headers and requireLeader: ${problem}; let a proxy serve etcd at the page's origin`, where);
+}
+
 const NO_REASON =
   'the browser gives no reason; the server is away, its certificate is not trusted, or its option --cors does not allow this page';
 
@@ -28,6 +39,8 @@ export abstract class FetchRequest implements Unsubscribable {
   readonly #controller = new AbortController();
   private answered = false;
   private ended = false;
+  /** The headers of the response that the browser shows. */
+  protected headers: Readonly<Record<string, string>> | undefined;
 
   constructor(
     request: HttpRequest,
@@ -52,6 +65,7 @@ export abstract class FetchRequest implements Unsubscribable {
   private async send(host: BrowserHost): Promise<void> {
     const { origin, path, method, body, onSent } = this.#request;
     if (host.fetch === undefined) throw new EtcdError('UnsupportedRuntime', 'there is no fetch here, which every call needs', this.where);
+    refuseOwnHeaders(this.#request, host.location?.origin, this.where);
     // A browser does not say when the request leaves, nor whether it did.
     onSent?.();
     const headers = headersFor(this.#request, host.location?.origin);
@@ -89,6 +103,7 @@ export abstract class FetchRequest implements Unsubscribable {
     // A redirect that was not followed shows nothing, not even its status.
     const status = response.type === 'opaqueredirect' ? 302 : response.status;
     this.answered = true;
+    this.headers = Object.fromEntries(response.headers ?? []);
     if (!this.ended) onReceived?.();
     const reader: ChunkReader | undefined = response.body?.getReader();
     while (reader !== undefined && !this.ended) {
@@ -149,7 +164,7 @@ export class FetchExchange<A> extends FetchRequest {
     let answer: A;
     try {
       const body = parts === undefined || status !== 200 ? longText(joinBytes(this.chunks)) : parts.text;
-      answer = this.outcome.read({ status, body });
+      answer = this.outcome.read({ status, body, headers: this.headers });
     } catch (failure) {
       return this.fail(failure);
     }

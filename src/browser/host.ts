@@ -27,6 +27,7 @@ export interface FetchInit {
 export interface FetchResponse {
   readonly status: number;
   readonly type: string;
+  readonly headers?: Iterable<readonly [string, string]>;
   readonly body: { getReader(): ChunkReader } | null;
 }
 

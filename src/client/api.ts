@@ -60,6 +60,7 @@ export type { HealthCheck, HealthChecks } from '../services/serverInfo.js';
 export type { ServerHealth, ServerVersion, MetricFamily, MetricSample } from '../codec/serverInfo.js';
 export type { RetryAction, RetryDecision, RetryContext, RetryPolicy } from '../transport/retryPolicy.js';
 export type { RawCallOptions } from '../services/rawCall.js';
+export type { RawResponse } from '../transport/wire.js';
 export type { Json } from '../codec/descriptors.js';
 export type { WatchOnceOptions, WatchOptions } from '../watch/watch.js';
 export type { LiveUpdate } from '../watch/live/liveRange.js';

@@ -22,7 +22,7 @@ import type { CallOptions } from '../transport/call.js';
 import { createCaller } from '../transport/caller.js';
 import { SharedWire } from '../transport/sharedWire.js';
 import type { Auth } from '../transport/tokenProvider.js';
-import type { Wire } from '../transport/wire.js';
+import type { RawResponse, Wire } from '../transport/wire.js';
 import { multicast, type Multicast } from '../util/rx.js';
 import { createWatchStreams } from '../watch/streams/duplexStream.js';
 import { OwnWrites, ScopedOwnWrites } from '../watch/ownWrites/ownWrites.js';
@@ -82,6 +82,19 @@ export interface Client extends Namespace {
   ): Observable<A>;
   /** Calls any RPC of the gateway, such as one that rxetcd has no method for. `codec` checks the response. */
   call<A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Decoder<unknown, A> }): Observable<A>;
+  /**
+   * Calls any RPC of the gateway, and emits its response as it arrived: `status`, `headers` and `body`.
+   *
+   * ```ts
+   * const raw$ = etcd.call('/kv/range', { key: btoa('a') }, { raw: true, safety: 'read' });
+   * raw$.subscribe(({ status, headers, body }) => console.log(status, headers['date'], body));
+   * ```
+   */
+  call(
+    path: string,
+    body: Json,
+    options: Omit<RawCallOptions<never>, 'codec' | 'streaming'> & { readonly raw: true; readonly streaming?: false },
+  ): Observable<RawResponse>;
   /** Calls any RPC of the gateway, and emits its response unchecked. */
   call(path: string, body: Json, options?: RawCallOptions<unknown>): Observable<unknown>;
 

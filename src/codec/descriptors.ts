@@ -136,6 +136,10 @@ export interface Rpc<In, A> {
   readonly anonymous?: true;
   /** Whether it needs a leader, although a member without one would accept it. */
   readonly needsLeader?: true;
+  /** Headers of this request, beside those of the client. Their names are in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether the response is emitted as it arrived, and each message of a stream as a whole object, both undecoded. */
+  readonly raw?: true;
   /** Whether its stream replaces another one, which ends soon. */
   readonly replaces?: true;
   /**

@@ -11,7 +11,7 @@ import { connectionError } from './connectionError.js';
 import { locationOf } from '../transport/json/pageError.js';
 import { connectorWith } from './connection.js';
 import type { TlsSource } from './certificates.js';
-import type { ConnectionSettings, HttpRequest, Outcome, StreamPart, Transport } from '../transport/http/transport.js';
+import type { ConnectionSettings, HttpRequest, Outcome, ResponseHeaders, StreamPart, Transport } from '../transport/http/transport.js';
 
 /** The settings for making and keeping connections on Node. */
 export interface TransportSettings extends ConnectionSettings {
@@ -58,6 +58,7 @@ export function undiciTransport(settings: TransportSettings): Transport {
 abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
   protected status = 0;
   protected location: string | undefined;
+  protected headers: ResponseHeaders | undefined;
   // Truly private: a log that shows a subscription must show neither the token nor the body.
   readonly #request: HttpRequest;
   #way: Way | undefined;
@@ -103,6 +104,7 @@ abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
   onResponseStart(_: unknown, status: number, headers: Dispatcher.ResponseData['headers']): void {
     this.status = status;
     this.location = locationOf(status, headers);
+    this.headers = headers;
     if (this.#way !== undefined) this.#way.met = true;
     this.#request.onReceived?.();
   }
@@ -159,12 +161,12 @@ class Exchange<A> extends UnderWay {
   }
 
   protected finish(): void {
-    const { status, location } = this;
+    const { status, location, headers } = this;
     const { parts } = this.outcome;
     let answer: A;
     try {
       const body = parts === undefined || status !== 200 ? textOf(this.chunks) : parts.text;
-      answer = this.outcome.read({ status, body, location });
+      answer = this.outcome.read({ status, body, location, headers });
     } catch (failure) {
       return this.fail(failure);
     }

@@ -1,6 +1,6 @@
 import { isRecord } from '../codec/message.js';
 import { InvalidOptionError } from '../errors/index.js';
-import { findInvalidOption, isHeaderText, mismatch, type OptionKind, type OptionKinds, TIMER_MS } from '../model/validate.js';
+import { findInvalidOption, mismatch, type OptionKind, type OptionKinds, TIMER_MS } from '../model/validate.js';
 
 /**
  * A string that is not empty. Control characters in it are there by mistake, such as the line break at the end of a
@@ -9,12 +9,6 @@ import { findInvalidOption, isHeaderText, mismatch, type OptionKind, type Option
 export const TEXT: OptionKind = {
   what: 'a string that is not empty, without a line break or a zero character',
   is: (value) => typeof value === 'string' && value !== '' && !/[\0\r\n]/.test(value),
-};
-
-/** Text that can be the value of a header. */
-export const HEADER_TEXT: OptionKind = {
-  what: 'a string that is not empty, without a line break or another character that HTTP does not allow in a header',
-  is: (value) => TEXT.is(value) && isHeaderText(String(value)),
 };
 
 /** A time that a timer can wait, or none. */

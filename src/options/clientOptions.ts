@@ -12,7 +12,8 @@ import {
   WHOLE,
   wholeNumber,
 } from '../model/validate.js';
-import { checkGroup, HEADER_TEXT, invalidOption, isPath, TEXT, TIMEOUT } from './checkOptions.js';
+import { checkGroup, isPath, TEXT, TIMEOUT } from './checkOptions.js';
+import { findInvalidHeader, HEADER_TEXT, withLowerNames } from '../model/headers.js';
 import { checkStreams, type StreamOptions, type StreamSettings } from './streamOptions.js';
 import type { Logger } from '../model/diagnostics.js';
 import type { CallerSettings } from '../transport/caller.js';
@@ -211,7 +212,7 @@ function checkedSettings(options: ClientOptions, { refused = {}, noHttp2, baseUr
     keepAliveMs,
     maxConnections,
     maxResponseBytes,
-    headers: { ...checkHeaders(headers), 'user-agent': userAgent, 'content-type': 'application/json' },
+    headers: { ...checkedHeaders(headers), 'user-agent': userAgent, 'content-type': 'application/json' },
     apiPrefix,
     batchReads,
     streams: checkStreams(streams, endpoints, noHttp2),
@@ -239,8 +240,7 @@ const KINDS: OptionKinds<ClientOptions> = {
   maxConnections: WHOLE,
   keepAliveMs: TIMER_MS,
   maxResponseBytes: wholeNumber(1, LONGEST_STRING),
-  // A `Map` or a `Headers` is iterable, and has no properties to read.
-  headers: { what: 'an object of strings, { name: value }', is: (value) => isRecord(value) && !(Symbol.iterator in value) },
+  headers: ANYTHING,
   userAgent: HEADER_TEXT,
   apiPrefix: { what: 'a path such as /v3, without a slash at its end', is: (value) => typeof value === 'string' && isPath(value) },
   batchReads: BOOLEAN,
@@ -271,39 +271,10 @@ const TOKEN: OptionKind = {
   is: (value) => FUNCTION.is(value) || HEADER_TEXT.is(value),
 };
 
-const BY_ITSELF = 'rxetcd sets it by itself';
-
-/** Headers that HTTP or rxetcd sets, and headers that request a form of response that rxetcd cannot read. */
-const OWN_HEADERS: ReadonlyMap<string, string> = new Map([
-  ...['authorization', 'content-type', 'content-length', 'host', 'user-agent', 'http2-settings'].map((name) => [name, BY_ITSELF] as const),
-  ...['connection', 'proxy-connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'expect', 'te', 'trailer'].map(
-    (name) => [name, BY_ITSELF] as const,
-  ),
-  ...['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions', 'sec-websocket-accept'].map(
-    (name) => [name, BY_ITSELF] as const,
-  ),
-  ['accept-encoding', 'rxetcd does not decompress answers, and would read none'],
-  ['content-encoding', 'rxetcd does not compress requests, and etcd would read none'],
-  ['range', 'rxetcd reads whole answers'],
-  ...['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'].map(
-    (name) => [name, 'an answer without a body would be read as none'] as const,
-  ),
-]);
-
-function checkHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
-  const checked: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    const option = `headers[${JSON.stringify(name)}]`;
-    const lower = name.toLowerCase();
-    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lower))
-      throw new InvalidOptionError(option, 'expected a name that HTTP allows, received another');
-    const reason = OWN_HEADERS.get(lower);
-    if (reason !== undefined) throw new InvalidOptionError(option, `expected no reserved header, received one; ${reason}`);
-    if (Object.hasOwn(checked, lower)) throw new InvalidOptionError(option, 'expected each header once, received it twice');
-    if (!HEADER_TEXT.is(value)) throw invalidOption(option, HEADER_TEXT.what, value);
-    checked[lower] = value;
-  }
-  return checked;
+function checkedHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const invalid = findInvalidHeader(headers);
+  if (invalid !== undefined) throw new InvalidOptionError(`headers${invalid.place}`, invalid.problem);
+  return withLowerNames(headers);
 }
 
 /**

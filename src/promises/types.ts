@@ -9,6 +9,7 @@ import type { Validator } from '../model/standardSchema.js';
 import type { Op, TxnResult, TxnSpec } from '../model/op.js';
 import type { RawCallOptions } from '../services/rawCall.js';
 import type { ReadCallOptions } from '../transport/call.js';
+import type { RawResponse } from '../transport/wire.js';
 import type { LiveValueOptions, ViewState } from '../watch/live/live.js';
 import type { Held } from './hold.js';
 import type { KINDS } from './kinds.js';
@@ -73,6 +74,11 @@ interface GenericMethods {
   ) => Promise<TxnResult<S, F>>;
   call: {
     <A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Decoder<unknown, A> }): Promise<A>;
+    (
+      path: string,
+      body: Json,
+      options: Omit<RawCallOptions<never>, 'codec' | 'streaming'> & { readonly raw: true; readonly streaming?: false },
+    ): Promise<RawResponse>;
     (path: string, body: Json, options?: RawCallOptions<unknown>): Promise<unknown>;
   };
   stm: <T>(body: (tx: PromisedTransaction) => T | PromiseLike<T>, options?: StmOptions) => Promise<StmResult<T>>;

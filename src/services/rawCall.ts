@@ -31,6 +31,11 @@ export interface RawCallOptions<A> extends CallOptions {
   readonly safety?: Safety;
   /** Whether the RPC responds with a stream, one `{ result }` a line. */
   readonly streaming?: boolean;
+  /**
+   * Emits the response as it arrived: its status, headers and body. Of a stream, each object is emitted whole, as
+   * `{ result }`. A refusal is an error as without it, with `status` and `serverMessage`. It excludes `codec`.
+   */
+  readonly raw?: boolean;
 }
 
 /**
@@ -39,13 +44,16 @@ export interface RawCallOptions<A> extends CallOptions {
  *
  * ```ts
  * etcd.call('/kv/range', { key: btoa('a') }, { codec: t.type({ count: t.string }), safety: 'read' });
+ * etcd.call('/kv/range', { key: btoa('a') }, { raw: true, safety: 'read' });
  * ```
  */
 export function rawCall(caller: Caller) {
   return <A>(path: string, text: () => string, options: RawCallOptions<A>): Observable<A> =>
     defer(() => {
       checkArgument('call', 'path', path, PATH);
-      const [{ codec, safety = 'write', streaming = false }, call] = splitOptions(checkOptions('call', options, RAW_CALL));
+      const [{ codec, safety = 'write', streaming = false, raw = false }, call] = splitOptions(checkOptions('call', options, RAW_CALL));
+      if (raw && codec !== undefined)
+        throw new EtcdError('InvalidArgument', 'raw of call: expected no codec beside it, received one; nothing is decoded');
       const rpc: Rpc<string, unknown> = {
         ...limitsOf(path),
         name: `POST ${path}`,
@@ -53,6 +61,7 @@ export function rawCall(caller: Caller) {
         safety,
         request: { kind: undefined, write: (json) => json },
         response: { read: (json) => json, explain: () => [] },
+        ...(raw && { raw: true }),
       };
       // Without a codec `A` is `unknown`, by the overloads of `Client.call`.
       const read = (answer: unknown): A => (codec === undefined ? (answer as A) : checked(codec, answer, rpc.name));
@@ -73,6 +82,7 @@ const RAW_CALL: OptionKinds<RawCallOptions<unknown>> = {
   codec: CODEC,
   safety: oneOf('read', 'write'),
   streaming: BOOLEAN,
+  raw: BOOLEAN,
 };
 
 /** Returns the limits of an RPC that also has a method, and whether it needs a token, as that method has them. */

@@ -2,7 +2,17 @@ import { asyncScheduler, Observable } from 'rxjs';
 import { requestText, type Rpc } from '../codec/descriptors.js';
 import { EtcdError } from '../errors/index.js';
 import { GatewayResponse } from '../transport/json/jsonWire.js';
-import type { Attempt, CallAttempt, DuplexAttempt, DuplexEvent, Later, PlainRequest, PlainResponse, Wire } from '../transport/wire.js';
+import type {
+  Attempt,
+  CallAttempt,
+  DuplexAttempt,
+  DuplexEvent,
+  Later,
+  PlainRequest,
+  PlainResponse,
+  RawResponse,
+  Wire,
+} from '../transport/wire.js';
 import { closedError, Exchange, type ExchangeObserver, type ExchangeOptions, type Message } from './exchange.js';
 import type { Network } from './network.js';
 import type { StoreResponse } from './store/index.js';
@@ -29,7 +39,7 @@ export class MemoryWire implements Wire {
             } catch (failure) {
               return fail(failure);
             }
-            subscriber.next(answer);
+            subscriber.next(rpc.raw === true ? (rawResponse(answer) as A) : answer);
             subscriber.complete();
           },
           error: fail,
@@ -61,7 +71,7 @@ export class MemoryWire implements Wire {
             } catch (failure) {
               return subscriber.error(failure);
             }
-            subscriber.next(answer);
+            subscriber.next(rpc.raw === true ? ({ result: answer } as A) : answer);
           },
           error: (failure) => subscriber.error(failure),
           complete: () => (hasAnswer ? subscriber.complete() : subscriber.error(endedError(rpc, to))),
@@ -132,6 +142,13 @@ export class MemoryWire implements Wire {
     return exchange;
   }
 }
+
+/** Returns a response as a gateway would send it. An RPC that wants it so has JSON responses. */
+const rawResponse = (answer: unknown): RawResponse => ({
+  status: 200,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(answer),
+});
 
 /** Encodes a request, and keeps it for the record. */
 const messageOf = <In>(rpc: Rpc<In, unknown>, request: In): Message => ({ request, body: requestText(rpc, request) });

@@ -3,7 +3,8 @@ import type { Observable } from 'rxjs';
 import type { Endpoint, ServerInfo } from './endpoints/endpointPool.js';
 import type { Credential } from './tokenProvider.js';
 import type { Rpc, Safety } from '../codec/descriptors.js';
-import { BOOLEAN, checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds, SIGNAL, STRING } from '../model/validate.js';
+import { findInvalidHeader, withLowerNames } from '../model/headers.js';
+import { ANYTHING, BOOLEAN, checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds, SIGNAL, STRING } from '../model/validate.js';
 import type { Activity } from './endpoints/activity.js';
 import type { StreamTransport } from './streams/transportSelector.js';
 import { monotonicNow } from '../util/time.js';
@@ -25,6 +26,18 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Sends the call to this endpoint only. It has to be one of the client's, as it was given. */
   readonly endpoint?: string;
+  /**
+   * Headers of the requests of this call, beside the client's `headers`; one with the same name replaces that. The same
+   * names are reserved. In a browser a call with headers to another origin fails with `InvalidArgument`, as etcd's CORS
+   * would refuse it.
+   */
+  readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * Makes a member without a leader refuse the call with `NoLeader` at once. Otherwise the call waits there until
+   * `attemptTimeoutMs` has passed, and a serializable read gets an old state. Watches always require a leader. In a
+   * browser it works on the page's own origin only, as with `headers`.
+   */
+  readonly requireLeader?: boolean;
 }
 
 /** Options that a read takes besides its request. */
@@ -41,6 +54,9 @@ export const CALL: OptionKinds<CallOptions> = {
   timeoutMs: MILLISECONDS,
   signal: SIGNAL,
   endpoint: STRING,
+  // Checked by `requestWith`, whose errors name the header.
+  headers: ANYTHING,
+  requireLeader: BOOLEAN,
 };
 export const READ_CALL: OptionKinds<ReadCallOptions> = { ...CALL, monotonic: BOOLEAN };
 
@@ -202,6 +218,29 @@ export function newCall({ name, safety, anonymous, unbounded, long, joint }: Kin
     reauthenticated: false,
     rediscovered: false,
   };
+}
+
+/**
+ * Returns the RPC with the headers of one call.
+ *
+ * @throws EtcdError `InvalidArgument` that names the header
+ */
+export function requestWith<In, A>(rpc: Rpc<In, A>, { headers, requireLeader }: CallOptions): Rpc<In, A> {
+  if (headers === undefined && requireLeader !== true) return rpc;
+  // Without a header, too: a browser has to know that the caller wants one.
+  const own = headers === undefined ? {} : checkedHeaders(rpc.name, headers);
+  return { ...rpc, headers: own, ...(requireLeader === true && { needsLeader: true }) };
+}
+
+/**
+ * Checks the headers of a call.
+ *
+ * @throws EtcdError `InvalidArgument` that names the header
+ */
+export function checkedHeaders(rpc: string, headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const invalid = findInvalidHeader(headers);
+  if (invalid !== undefined) throw new EtcdError('InvalidArgument', `headers${invalid.place} of ${rpc}: ${invalid.problem}`, { rpc });
+  return withLowerNames(headers);
 }
 
 /** Returns the oldest revision that a response may have; 0 if any is allowed. */

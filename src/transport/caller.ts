@@ -9,6 +9,7 @@ import {
   type Call,
   type Caller,
   type CallOptions,
+  checkedHeaders,
   newCall,
   NO_OPTIONS,
   oldestOf,
@@ -16,6 +17,7 @@ import {
   type ReadCallOptions,
   type Recover,
   reportsOf,
+  requestWith,
   Revisions,
   type Route,
   timeoutOf,
@@ -125,8 +127,8 @@ export function createCaller(
 
   function unary<In, A>(rpc: Rpc<In, A>, request: In, options: ReadCallOptions = NO_OPTIONS, onSent?: () => void): Observable<A> {
     return limits.limited(() => {
-      const attemptTo = wire.unary(rpc, request);
       const call = newCall(rpc, options, onSent);
+      const attemptTo = wire.unary(requestWith(rpc, options), request);
       const notBefore = oldestOf(rpc, options, revisions.newest);
       const listener = rpc.safety === 'write' ? writes : undefined;
       let pending: PendingWrite | undefined;
@@ -156,7 +158,7 @@ export function createCaller(
         timeoutMs: timeoutOf(options, rpc.unbounded === true ? Infinity : requestTimeoutMs),
         run: () => {
           pending = listener?.begun(rpc, request, revisions.newest);
-          const answered = attempts.run(call, send);
+          const answered = keepingSecrets(options, attempts.run(call, send));
           return pending === undefined ? answered : untilEnded(answered, call, pending);
         },
       };
@@ -165,9 +167,9 @@ export function createCaller(
 
   function stream<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}, later?: Later<In>): Observable<A> {
     return limits.limited(() => {
-      const attemptTo = wire.stream(rpc, request, later);
       // The store decides how long the first message takes.
       const call = newCall({ ...rpc, unbounded: true }, options);
+      const attemptTo = wire.stream(requestWith(rpc, options), request, later);
       const send = (to: Route, recover: Recover<A>): Observable<A> => {
         const { endpoint } = to;
         refuseNewer(rpc, request, to);
@@ -184,7 +186,7 @@ export function createCaller(
       return {
         call,
         timeoutMs: timeoutOf(options, rpc.bounded === true ? requestTimeoutMs : Infinity),
-        run: () => attempts.run(call, send),
+        run: () => keepingSecrets(options, attempts.run(call, send)),
       };
     });
   }
@@ -198,10 +200,14 @@ export function createCaller(
 
   function get(path: string, options: CallOptions = {}): Observable<PlainAnswer> {
     return limits.limited(() => {
-      const call = newCall({ name: `GET ${path}`, safety: 'read', anonymous: true }, options);
+      const name = `GET ${path}`;
+      const call = newCall({ name, safety: 'read', anonymous: true }, options);
+      const headers = options.headers && checkedHeaders(name, options.headers);
+      if (options.requireLeader === true)
+        throw new EtcdError('InvalidArgument', `requireLeader of ${name}: expected an RPC, received a plain request`, { rpc: name });
       const send = (to: Route, recover: Recover<PlainAnswer>): Observable<PlainAnswer> => {
         const { endpoint, info } = to;
-        return wire.get({ ...plainRequest(path, to), ...reportsOf(call, endpoint, false, firstSent) }).pipe(
+        return wire.get({ ...plainRequest(path, to), headers, ...reportsOf(call, endpoint, false, firstSent) }).pipe(
           map((response) => ({ response, endpoint: endpoint.address, version: info.version })),
           catchError(recover),
         );
@@ -253,6 +259,15 @@ export function createCaller(
       tokens.forget();
     },
   };
+}
+
+/** Keeps the headers of a call out of the texts of errors while it runs. */
+function keepingSecrets<T>({ headers }: CallOptions, answer: Observable<T>): Observable<T> {
+  if (headers === undefined) return answer;
+  return defer(() => {
+    const ends = Object.values(headers).map(keepSecret);
+    return answer.pipe(finalize(() => ends.forEach((end) => end())));
+  });
 }
 
 /** Reports how a write ended: with an error, or because its subscriber unsubscribed. */

@@ -96,6 +96,8 @@ export interface PlainRequest extends Progress {
   readonly path: string;
   /** The name of the request, for errors: `GET /version`. */
   readonly name: string;
+  /** Headers of this request, beside those of the client. Their names are in lower case. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A response beside the RPCs, whatever its status. */
@@ -110,6 +112,16 @@ export interface PlainResponse {
   error(): EtcdError;
   /** Returns the error of a response that something in place of etcd has sent. */
   errorOfProxy(): EtcdError;
+}
+
+/** The response to an RPC as it arrived, from a wire over HTTP. */
+export interface RawResponse {
+  /** The HTTP status: 200, as any other response is an error. */
+  readonly status: number;
+  /** The headers, by their names in lower case. The values of one that occurs several times are joined by commas. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The text of the body. */
+  readonly body: string;
 }
 
 /**

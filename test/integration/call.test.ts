@@ -40,6 +40,28 @@ describe('call', () => {
     expect(error.rpc).toBe('POST /kv/range');
   });
 
+  test('with raw gives the status, the headers and the body as they came', async () => {
+    const raw = await only(fixture.etcd.call('/kv/range', { key }, { raw: true, safety: 'read' }));
+    expect(raw.status).toBe(200);
+    expect(raw.headers['content-type']).toBe('application/json');
+    expect(JSON.parse(raw.body)).toMatchObject({ count: '1', kvs: [{ key, value }] });
+  });
+
+  test('with raw gives each object of a stream as a whole', async () => {
+    const watched = fixture.etcd.call('/watch', { create_request: { key } }, { raw: true, streaming: true });
+    expect(await only(watched.pipe(take(1)))).toMatchObject({ result: { created: true } });
+  });
+
+  test('with raw reports an error of the server like any other call', async () => {
+    expect(await failureWith('EmptyKey', fixture.etcd.call('/kv/put', {}, { raw: true }))).toMatchObject({ code: 'InvalidArgument' });
+  });
+
+  test('sends headers of its own to a real server, and works', async () => {
+    const options = { headers: { 'X-Request-Id': 'a1' }, requireLeader: true } as const;
+    expect((await only(fixture.etcd.kv.get('call/a', options)))?.value).toBe('1');
+    expect(await only(fixture.etcd.version({ headers: { 'x-request-id': 'a2' } }))).toHaveProperty('etcdserver');
+  });
+
   test('reads a stream as it comes', async () => {
     const { etcd } = fixture;
     const first = etcd

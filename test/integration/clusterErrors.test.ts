@@ -147,6 +147,8 @@ describe('a cluster that loses its members', () => {
       reason: 'NoLeader',
       code: 'Unavailable',
     });
+    expect((await failureWith('AmbiguousWrite', kv.put('a', 'lost', { requireLeader: true }))).cause).toMatchObject({ reason: 'NoLeader' });
+    await failureWith('NoLeader', kv.get('a', { serializable: true, requireLeader: true }));
     expect((await only(kv.get('a', { serializable: true })))?.value).toBe('still written');
     expect((await only(kv.pages({ all: true }, { serializable: true }))).count).toBe(1);
     expect(await failureWith('DeadlineExceeded', kv.get('a', { timeoutMs: 300 }))).toMatchObject({ code: 'DeadlineExceeded' });

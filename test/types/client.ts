@@ -12,6 +12,7 @@ import {
   type MemberId,
   type MetricFamily,
   type RangeResponse,
+  type RawResponse,
   type SnapshotPart,
   type WatchEvent,
 } from 'rxetcd';
@@ -47,7 +48,7 @@ export function services({ kv, lease, cluster, maintenance, lockService, electio
 }
 
 export function everyCallTakesTheOptionsOfCalls({ kv, lease, auth }: Client, signal: AbortSignal): void {
-  const call = { timeoutMs: 1, signal, endpoint: 'http://127.0.0.1:2379' };
+  const call = { timeoutMs: 1, signal, endpoint: 'http://127.0.0.1:2379', headers: { 'x-id': '1' }, requireLeader: true };
   void kv.get('a', { ...call, revision: 1, serializable: true });
   void kv.put('a', 'x', { ...call, prevKv: true });
   void kv.txn({}, call);
@@ -66,6 +67,8 @@ export function everyCallTakesTheOptionsOfCalls({ kv, lease, auth }: Client, sig
 export function callTakesItsTypeFromTheCodec({ call }: Client): void {
   expectTypeOf(call('/kv/range', {})).toEqualTypeOf<Observable<unknown>>();
   expectTypeOf(call('/kv/range', {}, { safety: 'read' })).toEqualTypeOf<Observable<unknown>>();
+  expectTypeOf(call('/kv/range', {}, { raw: true })).toEqualTypeOf<Observable<RawResponse>>();
+  expectTypeOf(call('/kv/range', {}, { raw: true, streaming: true })).toEqualTypeOf<Observable<unknown>>();
   expectTypeOf(call('/kv/range', {}, { codec: t.type({ count: t.string }) })).toEqualTypeOf<Observable<{ count: string }>>();
   // @ts-expect-error a function is no JSON
   void call('/kv/range', { key: () => 'a' });

@@ -24,13 +24,15 @@ export function withOptions<O extends ReadCallOptions, A>(
  * Splits the options of a method, which users pass in one object, into fields of the request and options of the call.
  */
 export function splitOptions<T extends ReadCallOptions>(options: T): [request: Omit<T, keyof ReadCallOptions>, call: ReadCallOptions] {
-  const { timeoutMs, signal, endpoint, monotonic, ...request } = options;
+  const { timeoutMs, signal, endpoint, headers, requireLeader, monotonic, ...request } = options;
   return [
     request,
     {
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(signal === undefined ? {} : { signal }),
       ...(endpoint === undefined ? {} : { endpoint }),
+      ...(headers === undefined ? {} : { headers }),
+      ...(requireLeader === undefined ? {} : { requireLeader }),
       ...(monotonic === undefined ? {} : { monotonic }),
     },
   ];

@@ -13,6 +13,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** ASCII text, of which each character is a byte. */
   readonly body?: string;
+  /** Whether its headers include some that the caller of one call has passed, which a browser may not send. */
+  readonly hasOwnHeaders?: boolean;
   /** The rest of the body, which is sent so many milliseconds after the first part. A browser cannot send it. */
   readonly rest?: { readonly body: string; readonly afterMs: number };
   /** The name of the RPC, for errors: `KV.Put`. */
@@ -33,7 +35,12 @@ export interface HttpResponse {
   readonly body: string;
   /** The target of a redirect, as the header gives it. */
   readonly location?: string | undefined;
+  /** All headers, by their names in lower case. One that occurs several times is a list. */
+  readonly headers?: ResponseHeaders | undefined;
 }
+
+/** The headers of a response, by their names in lower case. */
+export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**
  * Handles the end of an exchange. It goes with the request rather than into operators behind it: `map` and `catchError`

@@ -3,7 +3,18 @@ import { isRecord } from '../../codec/message.js';
 import { requestText, type Rpc, type LongList } from '../../codec/descriptors.js';
 import type { EtcdError } from '../../errors/index.js';
 import { type DuplexPart, type HttpRequest, type HttpResponse, PARTIAL, type Transport } from '../http/transport.js';
-import type { Attempt, CallAttempt, Destination, DuplexAttempt, DuplexEvent, Later, PlainRequest, PlainResponse, Wire } from '../wire.js';
+import type {
+  Attempt,
+  CallAttempt,
+  Destination,
+  DuplexAttempt,
+  DuplexEvent,
+  Later,
+  PlainRequest,
+  PlainResponse,
+  RawResponse,
+  Wire,
+} from '../wire.js';
 import { type AnswerSource, isPage, pageError, targetOf } from './pageError.js';
 import { answerIn, decode, errorInResponse, messagesOf, readStreamMessage, revisionOf } from './response.js';
 import { isAscii, joinBytes, longText } from '../../model/bytes.js';
@@ -30,25 +41,28 @@ const PLAIN_HEADERS = { 'content-type': 'application/json', 'user-agent': 'rxetc
 const MAX_UNCONFIRMED_BYTES = 64 * 1024;
 
 /** The form of an RPC that a request needs. */
-type Form = Pick<Rpc<never, unknown>, 'name' | 'path' | 'needsLeader' | 'replaces'>;
+type Form = Pick<Rpc<never, unknown>, 'name' | 'path' | 'needsLeader' | 'headers' | 'replaces'>;
 
 /** Makes the wire that speaks to etcd's JSON gateway, over a transport for HTTP. */
 export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWireSettings): Wire {
   const leaderHeaders = { ...headers, ...NEEDS_LEADER };
 
-  function headersFor({ credential: { token }, unconfirmed }: Destination, needsLeader: boolean | undefined): HttpRequest['headers'] {
+  function headersFor({ credential: { token }, unconfirmed }: Destination, { needsLeader, headers: ofCall }: Form): HttpRequest['headers'] {
     if (unconfirmed === true) return PLAIN_HEADERS;
-    const own = needsLeader === true ? leaderHeaders : headers;
+    const usual = needsLeader === true ? leaderHeaders : headers;
+    const own = ofCall === undefined ? usual : { ...usual, ...ofCall };
     return token === undefined ? own : { ...own, authorization: token };
   }
 
-  function post({ name, path, needsLeader, replaces }: Form, body: string, { to, patient, onSent, onReceived }: Attempt): HttpRequest {
+  function post(form: Form, body: string, { to, patient, onSent, onReceived }: Attempt): HttpRequest {
+    const { name, path, replaces } = form;
     return {
       origin: to.endpoint.origin,
       endpoint: to.endpoint.address,
       method: 'POST',
       path: to.info.prefix + path,
-      headers: headersFor(to, needsLeader),
+      headers: headersFor(to, form),
+      hasOwnHeaders: form.headers !== undefined,
       body,
       rpc: name,
       patient,
@@ -67,7 +81,7 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
           const where = sourceOf(rpc.name, attempt.to);
           const json = answerIn(response, where);
           attempt.onRevision?.(revisionOf(json));
-          const decoded = decode(rpc.response, json, where);
+          const decoded = decode(rpc.response, rpc.raw === true ? rawResponse(response) : json, where);
           const answer = parts === undefined ? decoded : parts.complete(decoded);
           attempt.onResponse?.(answer);
           return answer;
@@ -82,7 +96,7 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
       return (attempt: Attempt) => {
         const { to, onRevision } = attempt;
         const maxBytes = to.unconfirmed === true ? MAX_UNCONFIRMED_BYTES : maxResponseBytes;
-        const reading = { codec: rpc.response, maxBytes, where: sourceOf(rpc.name, to), onRevision };
+        const reading = { codec: rpc.response, raw: rpc.raw, maxBytes, where: sourceOf(rpc.name, to), onRevision };
         const sent = post(rpc, body, attempt);
         return messagesOf(http.stream(rest === undefined ? sent : { ...sent, rest }), reading);
       };
@@ -104,14 +118,15 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
         return parts.subscribe(eventsTo(subscriber, rpc, sourceOf(rpc.name, to), onRevision));
       }),
 
-    get: ({ to, path, name, onSent, onReceived }: PlainRequest): Observable<PlainResponse> =>
+    get: ({ to, path, name, headers: ofCall, onSent, onReceived }: PlainRequest): Observable<PlainResponse> =>
       http.exchange<PlainResponse>(
         {
           origin: to.endpoint.origin,
           endpoint: to.endpoint.address,
           method: 'GET',
           path,
-          headers: to.unconfirmed === true ? PLAIN_HEADERS : headers,
+          headers: to.unconfirmed === true ? PLAIN_HEADERS : { ...headers, ...ofCall },
+          hasOwnHeaders: ofCall !== undefined,
           rpc: name,
           onSent,
           onReceived,
@@ -123,6 +138,15 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
     close: () => http.close(),
   };
 }
+
+/** Returns a response as it arrived. */
+const rawResponse = ({ status, headers = {}, body }: HttpResponse): RawResponse => ({
+  status,
+  headers: Object.fromEntries(
+    Object.entries(headers).map(([name, value = '']) => [name, typeof value === 'string' ? value : value.join(', ')]),
+  ),
+  body,
+});
 
 /** Returns an observer that encodes the requests and decodes the responses of a bidirectional stream. */
 function eventsTo<In, A>(

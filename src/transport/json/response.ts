@@ -33,10 +33,12 @@ const unreadableError = (where: ErrorDetails): EtcdError =>
 
 /**
  * Decodes the response in a message of a stream, `{ result }` or `{ error }`.
+ *
+ * @param raw whether the whole object is decoded, instead of its `result`
  * @throws EtcdError as {@link answerIn} does
  */
-export function readStreamMessage<A>(codec: ResponseCodec<A>, json: unknown, where: ErrorDetails): A {
-  if (isRecord(json) && json['result'] !== undefined && !hasError(json)) return decode(codec, json['result'], where);
+export function readStreamMessage<A>(codec: ResponseCodec<A>, json: unknown, where: ErrorDetails, raw = false): A {
+  if (isRecord(json) && json['result'] !== undefined && !hasError(json)) return decode(codec, raw ? json : json['result'], where);
   throw errorInJson(json, where) ?? new EtcdError('MalformedResponse', 'a message of the stream has neither result nor error', where);
 }
 
@@ -125,6 +127,8 @@ export function revisionOf(answer: unknown): number {
 /** How a streamed response is read. */
 interface Reading<A> {
   readonly codec: ResponseCodec<A>;
+  /** Whether the objects are emitted whole, `result` included. */
+  readonly raw?: boolean | undefined;
   /** The longest message, in bytes. */
   readonly maxBytes: number;
   readonly where: AnswerSource;
@@ -132,7 +136,7 @@ interface Reading<A> {
 }
 
 /** Decodes the messages of a streamed response as they arrive. */
-export function messagesOf<A>(parts: Observable<StreamPart>, { codec, maxBytes, where, onRevision }: Reading<A>): Observable<A> {
+export function messagesOf<A>(parts: Observable<StreamPart>, { codec, raw, maxBytes, where, onRevision }: Reading<A>): Observable<A> {
   return new Observable((subscriber) => {
     const json = new JsonStream(maxBytes, where);
     const guarded = (work: () => void): void => {
@@ -149,7 +153,7 @@ export function messagesOf<A>(parts: Observable<StreamPart>, { codec, maxBytes, 
         // A subscriber that took what it wanted need not pay for the rest of the chunk.
         if (subscriber.closed) return;
         if (isRecord(message)) onRevision?.(revisionOf(message['result']));
-        subscriber.next(readStreamMessage(codec, message, where));
+        subscriber.next(readStreamMessage(codec, message, where, raw));
         empty = false;
       }
     };

@@ -186,6 +186,24 @@ describe('a call by fetch', () => {
     expect(sent).toBe(false);
   });
 
+  test('gives the headers of a response', async () => {
+    const { origin } = await startServer((response) => response.writeHead(200, { 'X-Seen': ['a', 'b'] }).end('{}'));
+    const response = await firstValueFrom(transportIn(makePage()).exchange(postTo(origin), outcome));
+    expect(response.headers).toMatchObject({ 'x-seen': 'a, b' });
+  });
+
+  test('refuses headers of one call to another origin, and sends nothing', async () => {
+    const { origin, paths } = await startServer((response) => response.end('{}'));
+    const request = { ...postTo(origin), headers: { 'x-id': '1' }, hasOwnHeaders: true };
+    const elsewhere = makePage({ location: { href: 'http://page.test/a', origin: 'http://page.test' } });
+    const failed = await rejection(firstValueFrom(transportIn(elsewhere).exchange(request, outcome)));
+    expect(failed).toMatchObject({ reason: 'InvalidArgument', message: expect.stringContaining("etcd's CORS refuses them") });
+    expect(paths).toEqual([]);
+    const own = makePage({ location: { href: `${origin}/a`, origin } });
+    await firstValueFrom(transportIn(own).exchange(request, outcome));
+    expect(paths).toEqual(['/v3/watch']);
+  });
+
   test('sends the header for the leader to the own origin of the page, and user-agent never', () => {
     const request = { origin: 'http://a', headers: { 'user-agent': 'x', 'grpc-metadata-hasleader': 'true', accept: 'y' } };
     expect(headersFor(request, 'http://a')).toEqual({ 'grpc-metadata-hasleader': 'true', accept: 'y' });

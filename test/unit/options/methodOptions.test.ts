@@ -138,7 +138,7 @@ describe('an option is refused', () => {
     [
       'raw',
       ({ call }) => call('/kv/range', {}, given({ stream: true })),
-      /^stream of call: expected one of the options .*streaming, received an unknown one$/,
+      /^stream of call: expected one of the options .*streaming, raw, received an unknown one$/,
     ],
     [
       'raw',

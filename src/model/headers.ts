@@ -1,0 +1,61 @@
+import { isHeaderText, isObject, mismatch } from './validate.js';
+
+const BY_ITSELF = 'rxetcd sets it by itself';
+
+/** Headers that HTTP or rxetcd sets, and headers that request a form of response that rxetcd cannot read. */
+const OWN_HEADERS: ReadonlyMap<string, string> = new Map([
+  ...['authorization', 'content-type', 'content-length', 'host', 'user-agent', 'http2-settings'].map((name) => [name, BY_ITSELF] as const),
+  ...['connection', 'proxy-connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'expect', 'te', 'trailer'].map(
+    (name) => [name, BY_ITSELF] as const,
+  ),
+  ...['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions', 'sec-websocket-accept'].map(
+    (name) => [name, BY_ITSELF] as const,
+  ),
+  ['accept-encoding', 'rxetcd does not decompress answers, and would read none'],
+  ['content-encoding', 'rxetcd does not compress requests, and etcd would read none'],
+  ['range', 'rxetcd reads whole answers'],
+  ...['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'].map(
+    (name) => [name, 'an answer without a body would be read as none'] as const,
+  ),
+]);
+
+/** Text that can be the value of a header. */
+export const HEADER_TEXT = {
+  what: 'a string that is not empty, without a line break or another character that HTTP does not allow in a header',
+  is: (value: unknown): value is string => typeof value === 'string' && value !== '' && !/[\0\r\n]/.test(value) && isHeaderText(value),
+};
+
+/** A header that cannot be sent, or all of them, and the reason. */
+interface InvalidHeader {
+  /** Its name in brackets, `["a"]`; empty if it is about all of them. */
+  readonly place: string;
+  readonly problem: string;
+}
+
+/**
+ * Finds the first header that cannot be sent: a reserved one, one that occurs twice, or one that HTTP does not allow.
+ * Returns undefined if all can be sent.
+ */
+export function findInvalidHeader(headers: unknown): InvalidHeader | undefined {
+  // A `Map` or a `Headers` is iterable, and has no properties to read.
+  if (!isObject(headers)) return { place: '', problem: mismatch({ what: 'an object of strings, { name: value }' }, headers) };
+  const seen = new Set<string>();
+  for (const [name, value] of Object.entries(headers)) {
+    const problem = problemOf(name.toLowerCase(), value, seen);
+    if (problem !== undefined) return { place: `[${JSON.stringify(name)}]`, problem };
+  }
+  return undefined;
+}
+
+function problemOf(lower: string, value: unknown, seen: Set<string>): string | undefined {
+  if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lower)) return 'expected a name that HTTP allows, received another';
+  const reason = OWN_HEADERS.get(lower);
+  if (reason !== undefined) return `expected no reserved header, received one; ${reason}`;
+  if (seen.has(lower)) return 'expected each header once, received it twice';
+  seen.add(lower);
+  return HEADER_TEXT.is(value) ? undefined : mismatch(HEADER_TEXT, value);
+}
+
+/** Returns checked headers with their names in lower case. */
+export const withLowerNames = (headers: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));

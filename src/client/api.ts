@@ -2,6 +2,7 @@
 export type { Client, CloseOptions } from './client.js';
 export type { CloseSummary, Unreleased } from '../concurrency/lease/cleanup.js';
 export type { Namespace } from './namespace.js';
+export type { Coordination } from '../concurrency/coordination.js';
 export { hold, type Held, type HoldOptions } from '../promises/hold.js';
 export type {
   PromisedMembers,

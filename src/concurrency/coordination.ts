@@ -1,24 +1,218 @@
 import { EMPTY, type Observable, takeUntil } from 'rxjs';
+import type { BytesLike } from '../model/bytes.js';
 import type { Diagnostics } from '../model/diagnostics.js';
+import type { OwnershipEvent } from '../model/events.js';
 import type { Range } from '../model/range.js';
-import { electionService, lockService } from '../services/concurrency.js';
+import { electionService, type ElectionService, lockService, type LockService } from '../services/concurrency.js';
 import { leaseService } from '../services/lease.js';
 import type { LeaseActivity } from '../transport/endpoints/activity.js';
 import type { Caller } from '../transport/call.js';
 import type { LiveUpdate } from '../watch/live/liveRange.js';
+import type { MaybeAsync } from '../util/rx.js';
 import type { StreamTimeouts } from '../watch/retryable.js';
+import type { ServicesOptions } from './arguments.js';
 import type { ConcurrencyContext } from './context.js';
 import { CleanupTracker } from './lease/cleanup.js';
 import { KeepAlives } from './lease/keepAlives.js';
-import { leaseClient } from './lease/lease.js';
+import { leaseClient, type LeaseClient } from './lease/lease.js';
 import { RefreshScheduler } from './lease/refreshScheduler.js';
-import { elections } from './lock/election.js';
-import { locks, readWriteLocks, semaphores } from './lock/lock.js';
-import { barriers, doubleBarriers } from './recipes/barrier.js';
-import { priorityQueues, queues } from './recipes/queue.js';
-import { serviceRegistry } from './recipes/serviceRegistry.js';
-import { transactions } from './transaction/stm.js';
-import { updates } from './transaction/update.js';
+import { type Election, elections } from './lock/election.js';
+import {
+  type LockHandle,
+  type LockOptions,
+  locks,
+  type LockWaiter,
+  type ReadWriteLock,
+  readWriteLocks,
+  type SemaphoreOptions,
+  semaphores,
+  type TryLockOptions,
+  type WhenUnlockedOptions,
+} from './lock/lock.js';
+import type { Reacquire } from './lock/reacquire.js';
+import { type Barrier, barriers, type DoubleBarrier, doubleBarriers } from './recipes/barrier.js';
+import { type PriorityQueue, priorityQueues, type Queue, queues } from './recipes/queue.js';
+import { serviceRegistry, type Services } from './recipes/serviceRegistry.js';
+import { type StmOptions, type StmResult, type Transaction, transactions } from './transaction/stm.js';
+import { type UpdateOptions, type Updater, type UpdateResult, updates } from './transaction/update.js';
+
+/** The methods for leases, and for all that processes agree on with them or by transactions. */
+export interface Coordination {
+  /** Leases that are refreshed automatically, and etcd's Lease service. */
+  readonly lease: LeaseClient;
+  readonly lockService: LockService;
+  readonly electionService: ElectionService;
+
+  /**
+   * Acquires a lock, and holds it as long as the Observable is subscribed to. It emits when the lock is owned. It
+   * errors with `LockLost` as soon as the ownership is no longer certain. The causes are a lease that was not refreshed
+   * in time, and a deleted key. Unsubscribing releases the lock, or leaves the queue. The lock is fair: waiters own it
+   * in the order in which they came. It excludes `etcdctl lock` and the locks of etcd's Go client, and they exclude it.
+   * The locks of npm's `etcd3` and of Python's `etcd3-py` use other keys, and do not exclude it.
+   *
+   * Stay subscribed while you work. `firstValueFrom(lock)` releases the lock at once, and
+   * `lock.pipe(take(1), mergeMap(work))` releases it before the work runs: put `take(1)` after the work.
+   *
+   * ```ts
+   * etcd.lock('jobs/nightly', { ttl: 15 }).pipe(switchMap(({ guard }) => work(guard)), take(1)).subscribe();
+   * ```
+   *
+   * With `onLost: 'reacquire'` it acquires the lock again after each loss, and emits each {@link OwnershipEvent}.
+   */
+  lock(name: string, options: Omit<LockOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<LockHandle>>;
+  lock(name: string, options?: LockOptions): Observable<LockHandle>;
+
+  /** Acquires a lock as {@link Coordination.lock} does, but errors with `Locked` at once if it has another owner. */
+  tryLock(name: string, options?: TryLockOptions): Observable<LockHandle>;
+
+  /**
+   * Lists the owner of a lock and its waiters, in the order in which they will own it. `shares` counts the callers that
+   * share a reentrant one.
+   */
+  lockWaiters(name: string): Observable<readonly LockWaiter[]>;
+
+  /**
+   * Waits until a lock has neither an owner nor waiters, emits once and completes. It does not acquire the lock, so
+   * another client may own it again by then. Errors with `DeadlineExceeded` after `timeoutMs`.
+   *
+   * ```ts
+   * etcd.whenUnlocked('jobs/nightly', { timeoutMs: 60_000 }).subscribe(() => console.log('the job is over'));
+   * ```
+   */
+  whenUnlocked(name: string, options?: WhenUnlockedOptions): Observable<void>;
+
+  /**
+   * Returns an election, in which one candidate leads at a time. It is compatible with `etcdctl elect` and etcd's Go
+   * client.
+   *
+   * @throws EtcdError `InvalidArgument` if the name is empty
+   */
+  election(name: string): Election;
+
+  /**
+   * Acquires a lock that several readers may own at a time. It waits for the owner of the
+   * {@link Coordination.writeLock} of the same name, and for writers that waited before it. It is held as long as the
+   * Observable is subscribed to, like a lock. It is compatible with `RWMutex` of etcd's Go recipes (`<name>/read/…`,
+   * `<name>/write/…`).
+   *
+   * ```ts
+   * etcd.readLock('catalogue').pipe(switchMap(() => readCatalogue()), take(1)).subscribe();
+   * ```
+   *
+   * With `onLost: 'reacquire'` it acquires the lock again after each loss, and emits each {@link OwnershipEvent}.
+   */
+  readLock: ReadWriteLock;
+  /**
+   * Acquires a lock that excludes all other readers and writers of the same name. It waits for all that came before.
+   */
+  writeLock: ReadWriteLock;
+
+  /**
+   * Acquires one of the permits, and holds it as long as the Observable is subscribed to. It emits when the permit is
+   * acquired, and errors with `LockLost` as soon as that is no longer certain. Unsubscribing releases the permit, or
+   * leaves the queue. The semaphore is fair: waiters acquire permits in the order in which they came. All users of a
+   * semaphore must pass the same number of permits.
+   *
+   * The keys are those of a lock (`<name>/<lease in hex>`); etcd's Go client has no semaphore.
+   *
+   * ```ts
+   * etcd.semaphore('imports', 3, { ttl: 15 }).pipe(switchMap(() => runImport()), take(1)).subscribe();
+   * ```
+   *
+   * With `onLost: 'reacquire'` it acquires a permit again after each loss, and emits each {@link OwnershipEvent}.
+   */
+  semaphore(name: string, permits: number, options: Omit<SemaphoreOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<LockHandle>>;
+  semaphore(name: string, permits: number, options?: SemaphoreOptions): Observable<LockHandle>;
+
+  /**
+   * Returns a barrier, which is the key of that name. It is compatible with `Barrier` of etcd's Go recipes.
+   *
+   * ```ts
+   * const barrier = etcd.barrier('migration');
+   * barrier.wait().pipe(switchMap(() => serve())).subscribe();
+   * ```
+   */
+  barrier(name: string): Barrier;
+
+  /**
+   * Returns a barrier that lets `count` members (127 at most) enter together and leave together. It is compatible with
+   * `DoubleBarrier` of etcd's Go recipes (`<name>/waiters/…`, `<name>/ready`).
+   *
+   * ```ts
+   * etcd.doubleBarrier('round', 3).enter().pipe(switchMap((round) => concat(play(), round.leave()))).subscribe();
+   * ```
+   */
+  doubleBarrier(name: string, count: number): DoubleBarrier;
+
+  /**
+   * Returns a queue for any number of producers and consumers. It is compatible with `Queue` of etcd's Go recipes
+   * (`<name>/<unique>`, by age), except that these take an item that was put back last.
+   *
+   * ```ts
+   * etcd.queue('mails').dequeue().pipe(concatMap(({ value }) => send(value)), repeat()).subscribe();
+   * ```
+   */
+  queue(name: string): Queue;
+
+  /**
+   * Returns a queue by priority. It is compatible with `PriorityQueue` of etcd's Go recipes
+   * (`<name>/<priority, 5 digits>/<number, 16 digits>`).
+   *
+   * ```ts
+   * const jobs = etcd.priorityQueue('jobs');
+   * concat(jobs.enqueue('tidy up', 500), jobs.enqueue('put out fire', 0)).subscribe();
+   * ```
+   */
+  priorityQueue(name: string): PriorityQueue;
+
+  /**
+   * Registers and discovers services, in the format of the `endpoints` package of etcd's Go client (`<target>/<id>`),
+   * which gRPC's resolver reads.
+   *
+   * ```ts
+   * const shops = etcd.services('shop');
+   * shops.register('shop-1', { addr: '10.0.0.7:8080', ttl: 10 }).subscribe();
+   * shops.endpoints$.subscribe((endpoints) => console.log([...endpoints.values()].map(({ addr }) => addr)));
+   * ```
+   */
+  services(target: string, options?: ServicesOptions): Services;
+
+  /**
+   * Runs a transaction. The body reads and writes through `tx`; its writes are then committed in one txn, if its reads
+   * are still valid. If they are not, the body runs again. So **the body may run several times**, and must have no side
+   * effects that cannot be repeated. It returns a value, or an Observable or a Promise of one. If the body fails,
+   * nothing is written, and its error is passed on. Errors with `Conflict` after `maxAttempts` attempts that failed
+   * because of other writes. Errors with `AmbiguousWrite` if it is unknown whether the transaction was committed; it is
+   * not retried then.
+   *
+   * ```ts
+   * const transfer = etcd.stm((tx) =>
+   *   forkJoin([tx.get('ann'), tx.get('bob')]).pipe(
+   *     tap(([ann, bob]) => {
+   *       tx.put('ann', String(Number(ann?.value) - 10));
+   *       tx.put('bob', String(Number(bob?.value) + 10));
+   *     }),
+   *   ),
+   * );
+   * transfer.subscribe(({ revision, attempts }) => console.log(`done at revision ${revision}, attempt ${attempts}`));
+   * ```
+   */
+  stm<T>(body: (tx: Transaction) => MaybeAsync<T>, options?: StmOptions): Observable<StmResult<T>>;
+
+  /**
+   * Reads a key, and writes the value that the function returns, unless another client has written to the key
+   * meanwhile. In that case it starts again with the current value, so **the function may run several times**. The
+   * function returns the new value, or an Observable or a Promise of it. Undefined deletes the key, and the given
+   * `KeyValue` leaves it unchanged. Errors with
+   * `Conflict` after `maxAttempts` attempts that failed because of other writes. Errors with `AmbiguousWrite` if the
+   * outcome of the write is unknown; it is not retried then.
+   *
+   * ```ts
+   * etcd.update('counter', (kv) => String(Number(kv?.value ?? 0) + 1)).subscribe(({ kv }) => console.log(kv?.value));
+   * ```
+   */
+  update(key: BytesLike, change: Updater, options?: UpdateOptions): Observable<UpdateResult>;
+}
 
 /** The dependencies of the leases of a client. */
 export interface HoldingMeans {
@@ -47,9 +241,6 @@ export interface Holding {
   readonly cleanup: Pick<CleanupTracker, 'settled' | 'summary'>;
 }
 
-/** The methods for leases, and for all that processes agree on with them or by transactions. */
-export type Coordination = ReturnType<typeof coordinationOver>;
-
 /** Creates the leases of a client, which all its namespaces share. */
 export function holding({ caller, settings, activity, closed, hurry = EMPTY, diagnostics }: HoldingMeans): Holding {
   const cleanup = new CleanupTracker();
@@ -65,7 +256,7 @@ export function holding({ caller, settings, activity, closed, hurry = EMPTY, dia
   };
 }
 
-function coordinationOver(context: ConcurrencyContext, caller: Caller, live: KeySpace['live']) {
+function coordinationOver(context: ConcurrencyContext, caller: Caller, live: KeySpace['live']): Coordination {
   return {
     lease: leaseClient(context),
     lockService: lockService(caller),

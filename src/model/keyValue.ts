@@ -79,16 +79,21 @@ export class KeyValue {
   }
 
   /**
+   * Parses the value as JSON, unchecked.
+   *
+   * @returns `right(value)`, or `left(InvalidValueError)` if it is not JSON
+   */
+  json(): Either<InvalidValueError, unknown>;
+  /**
    * Parses the value as JSON, and checks it with an io-ts codec or a Standard Schema (zod, valibot and others).
    *
-   * @param codec checks and converts the value; without it, the value is `unknown`
+   * @param codec checks and converts the value
    * @returns `right(value)`, or `left(InvalidValueError)` if it is not JSON or the codec rejects it
    *
    * ```ts
    * const config = kv.json(t.type({ color: t.string }));
    * ```
    */
-  json(): Either<InvalidValueError, unknown>;
   json<A>(codec: Validator<A>): Either<InvalidValueError, A>;
   json(codec?: Validator<unknown>): Either<InvalidValueError, unknown> {
     const parsed = jsonIn(this.value);

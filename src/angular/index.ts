@@ -5,4 +5,4 @@
  * @module rxetcd/angular
  */
 export { ETCD, injectEtcd, provideEtcd } from './provideEtcd.js';
-export { combineLiveSignal, connectionSignal, liveSignal, liveValueSignal, type LiveSignalOptions } from './signals.js';
+export { combineLiveSignal, connectionSignal, liveConfigSignal, liveSignal, liveValueSignal, type LiveSignalOptions } from './signals.js';

@@ -21,6 +21,7 @@ import {
   type CombinedValue,
   type ConnectionState,
   type KeyValue,
+  type LiveConfigOptions,
   type LiveParts,
   type Namespace,
   type Range,
@@ -120,6 +121,35 @@ export function combineLiveSignal<P extends LiveParts>(
 }
 
 /**
+ * Shows the state of `liveConfigState(prefix)` as a signal: the keys below a prefix as one checked object. It is
+ * `loading` at once, never throws when it is read, and ends with its component or service. An invalid config is shown as
+ * `invalid`, beside the one in force.
+ *
+ * ```ts
+ * class Header {
+ *   readonly config = liveConfigSignal(['defaults/', 'site/'], { codec: Site });
+ *   readonly title = computed(() => this.config().value?.header.title ?? '');
+ * }
+ * ```
+ *
+ * @param prefix a prefix, or the prefixes of layers, or a function that reads signals, as the key of
+ * {@link liveValueSignal}
+ */
+export function liveConfigSignal<A>(
+  prefix: ConfigPrefix | (() => ConfigPrefix | undefined),
+  options: LiveSignalOptions & LiveConfigOptions<A>,
+): Signal<ViewState<A>> {
+  const { etcd: _, injector, serverTimeoutMs, ...config } = options;
+  return inContextOf(liveConfigSignal, options, (etcd) => {
+    if (typeof prefix !== 'function') return shownNow(etcd.liveConfigState(prefix, config), LOADING, options);
+    return shownReactively(prefix, (current) => etcd.liveConfigState(current, config), options);
+  });
+}
+
+/** The prefix of a config, or the prefixes of its layers. */
+type ConfigPrefix = string | readonly string[];
+
+/**
  * Shows `connection$` as a signal: the state of the connection under the watches. On a server it stays as it is at the
  * call.
  *
@@ -151,7 +181,7 @@ function shownNow<T extends { readonly status: string }>(source: Observable<T>, 
  * Subscribes in an effect, as inputs have no values before. A state is shown only while its source is the present one:
  * the effect runs later than a template reads the signal.
  */
-function shownReactively<A extends Range | LiveParts, T>(
+function shownReactively<A extends Range | LiveParts | ConfigPrefix, T>(
   argument: () => A | undefined,
   stateOf: (argument: A) => Observable<ViewState<T>>,
   options: LiveSignalOptions,

@@ -67,7 +67,7 @@ export type { WatchOnceOptions, WatchOptions } from '../watch/watch.js';
 export type { LiveUpdate } from '../watch/live/liveRange.js';
 export type { LiveValueOptions } from '../watch/live/live.js';
 export type { ConfigUpdate, LiveConfigOptions } from '../watch/composed/liveConfig.js';
-export type { ConfigChange } from '../watch/composed/configTree.js';
+export type { ConfigChange } from '../watch/composed/configChanges.js';
 export type { PutConfigOptions, PutConfigResult } from '../watch/composed/putConfig.js';
 export type { ViewState } from '../watch/live/live.js';
 export type { CombinedUpdate, CombinedValue, CombineLiveOptions, LivePart, LiveParts, PartValue } from '../watch/composed/combineLive.js';

@@ -183,6 +183,19 @@ export interface Namespace extends Coordination {
   liveConfig<A>(prefix: string | readonly string[], options: LiveConfigOptions<A>): Observable<ConfigUpdate<A>>;
 
   /**
+   * Emits the config of {@link Namespace.liveConfig} in a form for user interfaces: the stream never errors. While the
+   * store has an invalid config, the status is `invalid`: `value` is the config in force, if there is one, and the
+   * `failures` of the error name the keys.
+   *
+   * ```ts
+   * etcd.liveConfigState('app/', { codec: App }).subscribe(({ status, value, error }) => {
+   *   show(value, status === 'live' ? undefined : error?.message);
+   * });
+   * ```
+   */
+  liveConfigState<A>(prefix: string | readonly string[], options: LiveConfigOptions<A>): Observable<ViewState<A>>;
+
+  /**
    * Writes a config as the keys below a prefix, in the form that {@link Namespace.liveConfig} reads. One txn puts the
    * keys that differ, and deletes those that the config does not have. Errors with `Conflict` if a key below the prefix
    * was changed meanwhile, and with `TooManyOps` if more than about 120 keys differ or are there.

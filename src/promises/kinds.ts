@@ -13,6 +13,7 @@ export const KINDS = {
   combineLive: 'stream',
   combineLiveState: 'stream',
   liveConfig: 'stream',
+  liveConfigState: 'stream',
   'kv.pages': 'pages',
   'maintenance.snapshot': 'stream',
   'electionService.observe': 'stream',

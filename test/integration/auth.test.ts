@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { first, skip } from 'rxjs';
 import { toText, type Client } from 'rxetcd';
 import { withEtcd } from './support/fixture.js';
 import { failureOf, failureWith, only } from './support/outcomes.js';
@@ -132,6 +133,28 @@ describe('while auth is on', () => {
     ]) {
       expect(await failureWith('PermissionDenied', refused)).toMatchObject({ code: 'PermissionDenied' });
     }
+  });
+
+  test('ranges that are followed together need the keys between them, and the error names these', async () => {
+    const { auth, kv } = fixture.client({ auth: root });
+    await only(auth.roleAdd('parts'));
+    for (const prefix of ['p/', 'r/']) await only(auth.roleGrantPermission('parts', 'READ', { prefix }));
+    await only(auth.userAdd('cat', { password: 'x' }));
+    await only(auth.userGrantRole('cat', 'parts'));
+    const cat = fixture.client({ auth: { username: 'cat', password: 'x' } });
+    const parts = { a: { prefix: 'p/' }, b: { prefix: 'r/' } };
+    const error = await failureWith('PermissionDenied', cat.combineLive(parts).pipe(skip(1)));
+    expect(error.message).toContain(
+      'the user may not read all keys from "p/" up to "r0"; grant a role of the user the permission to read these keys',
+    );
+    expect(error).toMatchObject({ rpc: 'Watch.Watch' });
+
+    await only(auth.roleGrantPermission('parts', 'READ', { from: 'p/', to: 'r0' }));
+    const { revision } = (await only(kv.put('r/1', 'x'))).header;
+    const { value } = await only(cat.combineLive(parts).pipe(first((update) => update.revision >= revision)));
+    expect(value.b.get('r/1')?.value).toBe('x');
+    await only(auth.userDelete('cat'));
+    await only(auth.roleDelete('parts'));
   });
 
   test('a wrong password is said to be wrong, without saying it', async () => {

@@ -39,7 +39,10 @@ export function partsHaveTheTypesOfTheirValues({ combineLive, combineLiveState }
   void combineLive(parts, { fallback: 1 });
 }
 
-export function aConfigHasTheTypeOfItsCodec({ liveConfig, putConfig }: Client): void {
+export function aConfigHasTheTypeOfItsCodec({ liveConfig, liveConfigState, putConfig }: Client): void {
+  expectTypeOf(liveConfigState(['a/', 'b/'], { codec: limits })).toEqualTypeOf<Observable<ViewState<{ requests: number }>>>();
+  // @ts-expect-error a config is checked
+  void liveConfigState('app/', {});
   expectTypeOf(liveConfig('app/', { codec: limits })).toEqualTypeOf<Observable<ConfigUpdate<{ requests: number }>>>();
   liveConfig(['a/', 'b/'], { codec: limits, separator: '.', defaults: { requests: 1 } }).subscribe(({ config, changes, rejected }) => {
     expectTypeOf(config).toEqualTypeOf<{ requests: number }>();

@@ -18,7 +18,7 @@ import {
   type LiveParts,
 } from './combineLive.js';
 import { jointUpdates, type JointUpdate } from './jointRange.js';
-import { configUpdates, layersOf, type ConfigUpdate, type LiveConfigOptions } from './liveConfig.js';
+import { configReadings, configUpdates, layersOf, type ConfigUpdate, type LiveConfigOptions } from './liveConfig.js';
 import { putConfig, type PutConfigOptions, type PutConfigResult } from './putConfig.js';
 
 /** The dependencies of composition beside watches. */
@@ -72,6 +72,14 @@ export function composition(deps: WatchesDeps, { kv, readPages, closed, lingerMs
         const layers = layersOf('liveConfig', prefix);
         return configUpdates(layers, shared.of(...joint(layers.map((layer) => ({ prefix: layer })))), options);
       }),
+    liveConfigState: <A>(prefix: string | readonly string[], options: LiveConfigOptions<A>): Observable<ViewState<A>> =>
+      view(
+        defer(() => {
+          const layers = layersOf('liveConfigState', prefix);
+          return configReadings(layers, shared.viewed(...joint(layers.map((layer) => ({ prefix: layer })))), options);
+        }),
+        deps,
+      ),
     putConfig: (prefix: string, config: object, options?: PutConfigOptions): Observable<PutConfigResult> =>
       putConfig(kv, prefix, config, options),
   };

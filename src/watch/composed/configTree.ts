@@ -138,30 +138,3 @@ function failuresOf(errors: Errors): readonly PlacedFailure[] {
     return { path: path.map(({ key }) => key), problem };
   });
 }
-
-/** A difference between two configs. */
-export interface ConfigChange {
-  /** The place in the config, such as `db/port`, with the separator of the keys. */
-  readonly path: string;
-  /** The value before; undefined if there was none. */
-  readonly before: unknown;
-  /** The value after; undefined if there is none. */
-  readonly after: unknown;
-}
-
-/** Returns the differences between two configs, by the innermost places at which they differ. */
-export function changesBetween(before: unknown, after: unknown, separator: string, path: readonly string[] = []): ConfigChange[] {
-  if (Object.is(before, after)) return [];
-  const [inside, now] = [childrenOf(before), childrenOf(after)];
-  if (inside === undefined || now === undefined) {
-    const isSame = JSON.stringify(before) === JSON.stringify(after) && typeof before === typeof after;
-    return isSame ? [] : [{ path: path.join(separator), before, after }];
-  }
-  const names = new Set([...inside.keys(), ...now.keys()]);
-  return [...names].flatMap((name) => changesBetween(inside.get(name), now.get(name), separator, [...path, name]));
-}
-
-/** Returns the values inside of a plain object or a list. */
-function childrenOf(value: unknown): ReadonlyMap<string, unknown> | undefined {
-  return Array.isArray(value) || isObject(value) ? new Map(Object.entries(value)) : undefined;
-}

@@ -1,6 +1,8 @@
-import { defer, forkJoin, map, of, switchMap, type Observable } from 'rxjs';
+import { catchError, defer, forkJoin, map, of, switchMap, throwError, type Observable } from 'rxjs';
+import { EtcdError, hasReason } from '../../errors/index.js';
+import { toText } from '../../model/bytes.js';
 import type { KeyValue } from '../../model/keyValue.js';
-import { binaryKey, holds, rangeOf, spanOf, type Range, type Span } from '../../model/range.js';
+import { binaryKey, holds, keyBytes, rangeOf, spanOf, type Range, type Span } from '../../model/range.js';
 import { toWatchTarget } from '../messages.js';
 import type { KnownChange } from '../cursor.js';
 import { listAndWatch, type Listed } from '../live/listAndWatch.js';
@@ -33,11 +35,12 @@ interface ListedParts extends Listed {
 export function jointUpdates(ranges: readonly Range[], readPages: ReadPages, deps: WatcherDeps): Observable<JointUpdate> {
   return defer(() => {
     const spans = ranges.map(spanOf);
+    const cover = coverOf(spans);
     let current: readonly Part[] | undefined;
     const statesOf = (parts: readonly Part[]) => parts.map(({ state }) => state);
 
     return listAndWatch<ListedParts, JointUpdate>(
-      toWatchTarget(rangeOf(coverOf(spans))),
+      toWatchTarget(rangeOf(cover)),
       {
         list: listRanges(ranges, readPages),
         begin: ({ parts, revision }) => {
@@ -66,7 +69,25 @@ export function jointUpdates(ranges: readonly Range[], readPages: ReadPages, dep
         },
       },
       deps,
+    ).pipe(
+      catchError((error: unknown) => {
+        // A list that is refused concerns one of the ranges, and its error is clear.
+        const isOfCover = ranges.length > 1 && hasReason(error, 'PermissionDenied') && error.rpc === 'Watch.Watch';
+        return throwError(() => (isOfCover ? coverDenied(cover, deps.within !== undefined, error) : error));
+      }),
     );
+  });
+}
+
+/** Returns the error for a range that holds all ranges, which the user may not read. */
+function coverDenied({ from, to }: Span, inNamespace: boolean, cause: EtcdError): EtcdError {
+  const text = (key: string): string => JSON.stringify(toText(keyBytes(key)));
+  const cover = `from ${text(from)} ${to === undefined ? 'on' : `up to ${text(to)}`}${inNamespace ? ' of the namespace' : ''}`;
+  const remedy = 'grant a role of the user the permission to read these keys, or choose ranges that are adjacent';
+  return new EtcdError('PermissionDenied', `following several ranges together failed: the user may not read all keys ${cover}; ${remedy}`, {
+    rpc: cause.rpc,
+    endpoint: cause.endpoint,
+    cause,
   });
 }
 

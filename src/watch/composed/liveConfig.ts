@@ -1,5 +1,5 @@
 import type { Either } from 'fp-ts/lib/Either.js';
-import { concatMap, defer, type Observable } from 'rxjs';
+import { concatMap, defer, distinctUntilChanged, map, type Observable } from 'rxjs';
 import { InvalidValueError } from '../../errors/index.js';
 import {
   checkOptions,
@@ -13,7 +13,10 @@ import {
 } from '../../model/validate.js';
 import type { Validator } from '../../model/standardSchema.js';
 import { isLeft, isRight, left } from '../../util/either.js';
-import { addDefaults, addLeaf, branch, changesBetween, decodeTree, type ConfigChange } from './configTree.js';
+import type { Reading } from '../live/live.js';
+import type { ViewedUpdate } from '../live/sharedStates.js';
+import { changesBetween, keepUnchanged, type ConfigChange } from './configChanges.js';
+import { addDefaults, addLeaf, branch, decodeTree, valueOf, type Branch } from './configTree.js';
 import type { JointUpdate } from './jointRange.js';
 
 /** Options for following a config. */
@@ -35,7 +38,10 @@ export interface ConfigUpdate<A> {
    */
   readonly type: 'snapshot' | 'change' | 'resync';
   readonly revision: number;
-  /** The config in force: that of this revision, or the last valid one if it was rejected. */
+  /**
+   * The config in force: that of this revision, or the last valid one if it was rejected. The objects and lists in it
+   * that did not change are the same as in the last update.
+   */
   readonly config: A;
   /**
    * The differences to the config of the last update, by path: `{ path: 'db/port', before: 5432, after: 5433 }`.
@@ -63,25 +69,79 @@ export function layersOf(method: string, prefix: string | readonly string[]): re
   });
 }
 
-/** Returns what reads the config of an update. */
-function configReader<A>(layers: readonly string[], { codec, separator = '/', defaults = {} }: LiveConfigOptions<A>) {
-  return (states: JointUpdate['states']): Either<InvalidValueError, A> => {
-    const root = branch();
-    addDefaults(root, defaults);
-    const misplaced: string[] = [];
-    for (const [layer, state] of states.entries()) {
-      const prefix = layers[layer] ?? '';
-      const kvs = [...state.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-      for (const { key, value } of kvs) {
-        const path = key.slice(prefix.length).split(separator);
-        if (key !== prefix && !addLeaf(root, path, { type: 'leaf', value, key, layer }))
-          misplaced.push(`${key}: expected no value above it, and a key above it has one`);
-      }
+/** The config in force after an update; none while neither one of the store nor the defaults alone were valid. */
+type ConfigReading<A> =
+  | {
+      readonly inForce: true;
+      readonly config: A;
+      readonly changes: readonly ConfigChange[];
+      readonly rejected: InvalidValueError | undefined;
     }
-    const keyAt = (path: readonly string[]): string => `${layers.at(-1) ?? ''}${path.join(separator)}`;
-    const decoded = misplaced.length > 0 ? left<readonly string[], A>(misplaced) : decodeTree(root, codec, keyAt);
-    return isRight(decoded) ? decoded : left(new InvalidValueError(layers.join(', '), decoded.left));
+  | { readonly inForce: false; readonly rejected: InvalidValueError };
+
+/**
+ * Returns a function that reads the config of each update in turn. It returns the same object as before if that changes
+ * neither the config nor the reasons for rejecting it. What did not change in a config is the same object as before.
+ */
+function configReader<A>(layers: readonly string[], options: LiveConfigOptions<A>): (states: JointUpdate['states']) => ConfigReading<A> {
+  const { codec, separator = '/', defaults } = options;
+  const decode = (root: Branch): Either<readonly string[], A> =>
+    decodeTree(root, codec, (path) => `${layers.at(-1) ?? ''}${path.join(separator)}`);
+  /** The values of the last config that was valid, before they were decoded. */
+  let given: unknown;
+  let last: ConfigReading<A> | undefined;
+
+  return (states) => {
+    const { root, misplaced } = treeOf(layers, states, separator, defaults);
+    const values = valueOf(root);
+    const before = last;
+    if (before !== undefined && before.rejected === undefined && keepUnchanged(given, values) === given) return before;
+    const decoded = misplaced.length > 0 ? left<readonly string[], A>(misplaced) : decode(root);
+    if (isLeft(decoded)) {
+      const rejected = new InvalidValueError(layers.join(', '), decoded.left);
+      if (before?.rejected?.message === rejected.message) return before;
+      if (before?.inForce === true) return (last = { ...before, changes: [], rejected });
+      return (last = before === undefined ? alone(defaults, decode, rejected) : { inForce: false, rejected });
+    }
+    given = values;
+    if (before?.inForce !== true) return (last = { inForce: true, config: decoded.right, changes: [], rejected: undefined });
+    const config = kept(before.config, decoded.right);
+    const changes = changesBetween(before.config, config, separator).sort(byPath);
+    if (before.rejected === undefined && changes.length === 0) return before;
+    return (last = { inForce: true, config, changes, rejected: undefined });
   };
+}
+
+const kept = <A>(before: A, after: A): A => keepUnchanged(before, after) as A;
+const byPath = (a: ConfigChange, b: ConfigChange): number => (a.path < b.path ? -1 : 1);
+
+/** Returns the tree of all layers and the defaults, and a line for each key that has no place in it. */
+function treeOf(layers: readonly string[], states: JointUpdate['states'], separator: string, defaults: object = {}) {
+  const root = branch();
+  addDefaults(root, defaults);
+  const misplaced: string[] = [];
+  for (const [layer, state] of states.entries()) {
+    const prefix = layers[layer] ?? '';
+    const kvs = [...state.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    for (const { key, value } of kvs) {
+      const path = key.slice(prefix.length).split(separator);
+      if (key !== prefix && !addLeaf(root, path, { type: 'leaf', value, key, layer }))
+        misplaced.push(`${key}: expected no value above it, and a key above it has one`);
+    }
+  }
+  return { root, misplaced };
+}
+
+/** Returns the config of the defaults alone, which are in force until there is a valid config. */
+function alone<A>(
+  defaults: object | undefined,
+  decode: (root: Branch) => Either<readonly string[], A>,
+  rejected: InvalidValueError,
+): ConfigReading<A> {
+  const root = branch();
+  addDefaults(root, defaults ?? {});
+  const config = defaults === undefined ? left<readonly string[], A>([]) : decode(root);
+  return isRight(config) ? { inForce: true, config: config.right, changes: [], rejected } : { inForce: false, rejected };
 }
 
 /** Emits the config of each update that changes it, or is rejected. */
@@ -91,38 +151,37 @@ export function configUpdates<A>(
   options: LiveConfigOptions<A>,
 ): Observable<ConfigUpdate<A>> {
   return defer(() => {
-    const checked = checkOptions('liveConfig', options, LIVE_CONFIG);
-    const { separator = '/', defaults } = checked;
-    const read = configReader(layers, checked);
-    let last: ConfigUpdate<A> | undefined;
+    const read = configReader(layers, checkOptions('liveConfig', options, LIVE_CONFIG));
+    let last: ConfigReading<A> | undefined;
     return updates.pipe(
-      concatMap(({ type, revision, states }) => {
-        const config = read(states);
-        const before = last;
-        if (isLeft(config)) {
-          const rejected = config.left;
-          if (before?.rejected?.message === rejected.message) return [];
-          last = { type, revision, config: before === undefined ? alone(defaults, read, rejected) : before.config, changes: [], rejected };
-          return [last];
-        }
-        const changes = before === undefined ? [] : changesBetween(before.config, config.right, separator).sort(byPath);
-        if (before !== undefined && before.rejected === undefined && changes.length === 0) return [];
-        last = { type, revision, config: config.right, changes, rejected: undefined };
-        return [last];
+      concatMap(({ type, revision, states }): ConfigUpdate<A>[] => {
+        const reading = read(states);
+        if (reading === last) return [];
+        last = reading;
+        if (!reading.inForce) throw reading.rejected;
+        const { config, changes, rejected } = reading;
+        return [{ type, revision, config, changes, rejected }];
       }),
     );
   });
 }
 
-const byPath = (a: ConfigChange, b: ConfigChange): number => (a.path < b.path ? -1 : 1);
-
-/** Returns the config of the defaults alone, which are in force until there is a valid config. */
-function alone<A>(
-  defaults: object | undefined,
-  read: (states: JointUpdate['states']) => Either<InvalidValueError, A>,
-  rejected: InvalidValueError,
-): A {
-  const config = defaults === undefined ? left<InvalidValueError, A>(rejected) : read([]);
-  if (isRight(config)) return config.right;
-  throw rejected;
+/** Emits the config as readings of a view, in which an invalid config is a state. */
+export function configReadings<A>(
+  layers: readonly string[],
+  updates: Observable<ViewedUpdate<JointUpdate>>,
+  options: LiveConfigOptions<A>,
+): Observable<Reading<A>> {
+  return defer(() => {
+    const read = configReader(layers, checkOptions('liveConfigState', options, LIVE_CONFIG));
+    return updates.pipe(
+      map(({ update: { states }, ...origin }) => ({ reading: read(states), origin })),
+      distinctUntilChanged((a, b) => a.reading === b.reading && a.origin.old === b.origin.old),
+      map(({ reading, origin }): Reading<A> => {
+        if (!reading.inForce) return { invalid: reading.rejected, ...origin };
+        const { config: value, rejected } = reading;
+        return rejected === undefined ? { value, ...origin } : { invalid: rejected, value, ...origin };
+      }),
+    );
+  });
 }

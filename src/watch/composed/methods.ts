@@ -22,6 +22,8 @@ export function composedMethods(...deps: Parameters<typeof composition>) {
       composed((methods) => methods.combineLiveState(parts)),
     liveConfig: <A>(prefix: string | readonly string[], options: LiveConfigOptions<A>): Observable<ConfigUpdate<A>> =>
       composed((methods) => methods.liveConfig(prefix, options)),
+    liveConfigState: <A>(prefix: string | readonly string[], options: LiveConfigOptions<A>): Observable<ViewState<A>> =>
+      composed((methods) => methods.liveConfigState(prefix, options)),
     putConfig: (prefix: string, config: object, options?: PutConfigOptions): Observable<PutConfigResult> =>
       composed((methods) => methods.putConfig(prefix, config, options)),
   };

@@ -1,7 +1,7 @@
 import { signal } from '@angular/core';
 import { describe, expect, test } from '@jest/globals';
 import * as t from 'io-ts';
-import { combineLiveSignal, connectionSignal, liveSignal, liveValueSignal } from 'rxetcd/angular';
+import { combineLiveSignal, connectionSignal, liveConfigSignal, liveSignal, liveValueSignal } from 'rxetcd/angular';
 import { put } from 'rxetcd';
 import { waitFor } from '../../support/waitFor.js';
 import { withApp } from './support.js';
@@ -89,6 +89,41 @@ describe('combineLiveSignal', () => {
     tick();
     await waitFor('the parts of the other', () => settings().value?.flags.has('2/flags/alpha') === true);
     expect(settings().value?.config).toBeUndefined();
+  });
+});
+
+describe('liveConfigSignal', () => {
+  const App = t.type({ name: t.string, db: t.type({ port: t.number }) });
+
+  test('shows a config in layers, an invalid one beside the one in force, and other layers when a signal changes', async () => {
+    const { server, run, tick } = app();
+    server.txn({ success: [put('all/name', 'n'), put('all/db/port', '1'), put('site/1/name', 'one'), put('site/2/db/port', '2')] });
+    const site = signal(1);
+    const config = run(() => liveConfigSignal(() => ['all/', `site/${site()}/`], { codec: App, serverTimeoutMs: 1_000 }));
+    expect(config()).toEqual({ status: 'loading', value: undefined, error: undefined });
+    tick();
+    await waitFor('the config', () => config().status === 'live');
+    const first = config().value;
+    expect(first).toEqual({ name: 'one', db: { port: 1 } });
+    server.put('all/db/port', 'many');
+    await waitFor('the invalid config', () => config().status === 'invalid');
+    expect(config().value).toBe(first);
+    expect(config().error).toMatchObject({ failures: ['all/db/port: expected number, received string'] });
+    site.set(2);
+    tick();
+    await waitFor('the config of the other site', () => config().status === 'live');
+    expect(config().value).toEqual({ name: 'n', db: { port: 2 } });
+  });
+
+  test('takes a prefix, and ends with its injector', async () => {
+    const { server, part, run } = app();
+    server.txn({ success: [put('app/name', 'n'), put('app/db/port', '1')] });
+    const config = run(() => liveConfigSignal('app/', { codec: App, defaults: { name: 'd' } }));
+    await waitFor('the config', () => config().value?.name === 'n');
+    server.delete('app/name');
+    await waitFor('the default', () => config().value?.name === 'd');
+    part.destroy();
+    await waitFor('the end of the watch', () => server.watches.length === 0);
   });
 });
 

@@ -118,6 +118,7 @@ export const METHODS: Readonly<Record<string, readonly Argument[]>> = {
   combineLive: [needed({ a: { key: 'k' } }), OPTIONS],
   combineLiveState: [needed({ a: { key: 'k' } })],
   liveConfig: [['p/', kind(isFilled)], needed(CODEC)],
+  liveConfigState: [['p/', kind(isFilled)], needed(CODEC)],
   putConfig: [['p/', kind(isFilled)], [{ a: '1' }, kind(isPlain)], OPTIONS],
   lock: [LOCK, OPTIONS],
   tryLock: [LOCK, OPTIONS],

@@ -130,6 +130,7 @@ export const PASSED: Readonly<Record<string, Passed>> = {
     sends: [base64('m1'), base64('m2')],
   },
   liveConfig: { args: () => [['m6', 'm8'], codec()], sends: [base64('m6'), base64('m7')] },
+  liveConfigState: { args: () => [['n8', 'p8'], codec()], sends: [base64('n8'), base64('n9')] },
   putConfig: { args: () => ['m9', { a: ['1'] }, { separator: '.' }], sends: [base64('m9')] },
   combineLiveState: { args: () => [{ a: { from: B('m4'), to: B('m5') } }], sends: [base64('m4'), base64('m5')] },
   lock: {

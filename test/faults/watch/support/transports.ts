@@ -19,6 +19,6 @@ export function has(server: Pick<EtcdServer, 'version'>, required: string): bool
 }
 
 /** An old server closes a WebSocket on a message over 64 KiB: there it is what `auto` does about it that is tried. */
-export function forLongMessages(transport: TransportOption, server: EtcdServer): TransportOption {
+export function forLongMessages(transport: TransportOption, server: Pick<EtcdServer, 'version'>): TransportOption {
   return transport === 'websocket' && !has(server, '3.4.16') ? 'auto' : transport;
 }

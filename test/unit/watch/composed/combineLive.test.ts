@@ -218,3 +218,58 @@ describe('combineLiveState', () => {
     expect(seen).toMatchObject({ completed: true, errors: [] });
   });
 });
+
+describe('a user who may read the parts, and not the keys between them', () => {
+  /** Returns clients of a store with the keys `ns/p/1` and `ns/r/1`: of root, and of a user who may read these prefixes. */
+  async function users(): Promise<{ root: Client; cat: Client }> {
+    const etcd = made();
+    const [root, cat] = [
+      { username: 'root', password: 'r' },
+      { username: 'cat', password: 'c' },
+    ];
+    server.txn({ success: [put('ns/p/1', '1'), put('ns/r/1', '1')] });
+    const { auth } = etcd;
+    for (const { username, password } of [root, cat]) await firstValueFrom(auth.userAdd(username, { password }));
+    for (const role of ['root', 'parts']) await firstValueFrom(auth.roleAdd(role));
+    for (const prefix of ['ns/p/', 'ns/r/']) await firstValueFrom(auth.roleGrantPermission('parts', 'READ', { prefix }));
+    await firstValueFrom(auth.userGrantRole('root', 'root'));
+    await firstValueFrom(auth.userGrantRole('cat', 'parts'));
+    await firstValueFrom(auth.enable());
+    return { root: etcd.withAuth(root), cat: etcd.withAuth(cat) };
+  }
+
+  test('sees which range to ask for, in a namespace and for a config, and never a state that is not whole', async () => {
+    const { root, cat } = await users();
+    const whole = watching(cat.combineLive({ a: { prefix: 'ns/p/' }, b: { prefix: 'ns/r/' } }));
+    const inNamespace = watching(cat.namespace('ns/').combineLive({ a: { prefix: 'p/' }, b: { prefix: 'r/' } }));
+    const config = watching(cat.liveConfig(['ns/p/', 'ns/r/'], { codec: t.UnknownRecord }));
+    const state = watching(cat.liveConfigState(['ns/p/', 'ns/r/'], { codec: t.UnknownRecord }));
+    await waitFor('the failures', () => [whole, inNamespace, config].every(({ errors }) => errors.length > 0));
+    await waitFor('the failed state', () => state.values.at(-1)?.status === 'failed');
+    const denied = (cover: string) => ({
+      reason: 'PermissionDenied',
+      rpc: 'Watch.Watch',
+      message: expect.stringContaining(
+        `the user may not read all keys ${cover}; grant a role of the user the permission to read these keys, or choose ranges that are adjacent`,
+      ),
+    });
+    expect(whole.errors).toMatchObject([denied('from "ns/p/" up to "ns/r0"')]);
+    expect(inNamespace.errors).toMatchObject([denied('from "p/" up to "r0" of the namespace')]);
+    expect(config.errors).toMatchObject([denied('from "ns/p/" up to "ns/r0"')]);
+    expect(state.values.at(-1)?.error?.message).toContain('from "ns/p/" up to "ns/r0"');
+
+    await firstValueFrom(root.auth.roleGrantPermission('parts', 'READ', { from: 'ns/p/', to: 'ns/r0' }));
+    const granted = watching(cat.liveConfig(['ns/p/', 'ns/r/'], { codec: t.UnknownRecord }));
+    await emitted(granted, 1);
+    server.put('ns/r/1', '2');
+    await emitted(granted, 2);
+    expect(granted.values.at(-1)?.config).toEqual({ 1: '2' });
+  });
+
+  test('has the error of the list for a part that it may not read at all', async () => {
+    const { cat } = await users();
+    const seen = watching(cat.combineLive({ a: { prefix: 'ns/p/' }, b: { key: 'other' } }));
+    await waitFor('the failure', () => seen.errors.length > 0);
+    expect([seen.values, seen.errors]).toMatchObject([[], [{ reason: 'PermissionDenied', rpc: 'KV.Range' }]]);
+  });
+});

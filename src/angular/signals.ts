@@ -122,8 +122,8 @@ export function combineLiveSignal<P extends LiveParts>(
 
 /**
  * Shows the state of `liveConfigState(prefix)` as a signal: the keys below a prefix as one checked object. It is
- * `loading` at once, never throws when it is read, and ends with its component or service. An invalid config is shown as
- * `invalid`, beside the one in force.
+ * `loading` at once, never throws when it is read, and ends with its component or service. An invalid config is shown
+ * as `invalid`, beside the one in force.
  *
  * ```ts
  * class Header {

@@ -184,8 +184,8 @@ export interface Namespace extends Coordination {
 
   /**
    * Emits the config of {@link Namespace.liveConfig} in a form for user interfaces: the stream never errors. While the
-   * store has an invalid config, the status is `invalid`: `value` is the config in force, if there is one, and the
-   * `failures` of the error name the keys.
+   * store has an invalid config, the status is `invalid`, and the `failures` of the error name the keys. `value` is the
+   * config in force, if there is one.
    *
    * ```ts
    * etcd.liveConfigState('app/', { codec: App }).subscribe(({ status, value, error }) => {

@@ -21,6 +21,8 @@ import { FAULTS, type Fault } from '../support/workload/faults.js';
 const WRITERS = 3;
 /** The number of states after which a new cluster is started. Until then all its revisions are held. */
 const STATES_A_ROUND = 200_000;
+/** The longest time that something takes on a machine that does other work, while this has the least priority. */
+const BUSY_MS = 300_000;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -73,6 +75,18 @@ function clientsOf({ version, endpoints, access, tls }: FaultCluster) {
   });
 }
 
+/** Waits until a cluster is well again, for longer than a test would. */
+async function settled(cluster: FaultCluster): Promise<void> {
+  for (let left = BUSY_MS / 60_000; left > 1; left--) {
+    try {
+      return await cluster.settled();
+    } catch {
+      print('  the cluster is not well yet');
+    }
+  }
+  await cluster.settled();
+}
+
 /** A cluster with faults until a number of states was seen. */
 async function onCluster(states: number, random: Random, options: FaultClusterOptions) {
   const cluster = await startFaultCluster(options);
@@ -82,7 +96,7 @@ async function onCluster(states: number, random: Random, options: FaultClusterOp
     for (const writer of transfers) await lastValueFrom(writer.rewrite());
     const all = clients.map(({ name, client }) => check(`etcd ${cluster.version}, ${name}`, combinedSums(client)));
     const torn = clients.slice(0, 1).map(({ name, client }) => check(`combineLatest, ${name}`, latestSums(client)));
-    await waitFor('all have begun', () => all.every(({ checker }) => checker.count > 0));
+    await waitFor('all have begun', () => all.every(({ checker }) => checker.count > 0), BUSY_MS);
     let writing = true;
     const written = Promise.all(transfers.map((writer) => lastValueFrom(writer.run(() => writing))));
     // Without writers no state would follow, and the run would have no end.
@@ -106,9 +120,9 @@ async function onCluster(states: number, random: Random, options: FaultClusterOp
         await firstValueFrom(cluster.direct.kv.compact(newestOf(transfers))).catch(() => undefined);
       }
       await struck;
-      await cluster.settled();
+      await settled(cluster);
       const due = newestOf(transfers);
-      await waitFor(`the states go on after ${name}`, () => !holding() || reach(all, due)).catch((error: unknown) => {
+      await waitFor(`the states go on after ${name}`, () => !holding() || reach(all, due), BUSY_MS).catch((error: unknown) => {
         throw new Error(`${String(error)}; ${all.map(stateOf).join('; ')}, due ${due}`, { cause: error });
       });
       await delay(random.int(0, 5_000));
@@ -118,7 +132,7 @@ async function onCluster(states: number, random: Random, options: FaultClusterOp
     const [last] = transfers;
     if (last !== undefined) await lastValueFrom(last.rewrite());
     // A txn of unknown outcome may be committed after it.
-    await waitFor('the last state', () => !holding() || reach(all, newestOf(transfers)));
+    await waitFor('the last state', () => !holding() || reach(all, newestOf(transfers)), BUSY_MS);
     for (const { subscription } of [...all, ...torn]) subscription.unsubscribe();
     for (const { name, checker } of torn) print(`  ${name}: ${checker.count} states, ${checker.torn} torn`);
     return { states: count(), wrong: report(all, transfers), torn: torn.reduce((sum, { checker }) => sum + checker.torn, 0) };

@@ -42,8 +42,8 @@ function contentOf(value: object): unknown {
 }
 
 /**
- * Returns the differences between two configs, by the innermost places at which they differ. What did not change is the
- * same object in both.
+ * Returns the differences between two configs, by the innermost places at which they differ. The parts that did not
+ * change are the same objects in both.
  */
 export function changesBetween(before: unknown, after: unknown, separator: string, path: readonly string[] = []): ConfigChange[] {
   if (Object.is(before, after)) return [];

@@ -81,7 +81,8 @@ type ConfigReading<A> =
 
 /**
  * Returns a function that reads the config of each update in turn. It returns the same object as before if that changes
- * neither the config nor the reasons for rejecting it. What did not change in a config is the same object as before.
+ * neither the config nor the reasons for rejecting it. The parts of a config that did not change are the same
+ * objects as before.
  */
 function configReader<A>(layers: readonly string[], options: LiveConfigOptions<A>): (states: JointUpdate['states']) => ConfigReading<A> {
   const { codec, separator = '/', defaults } = options;

@@ -33,7 +33,8 @@ function coordinationOf(loaded$: Observable<Coordination>): Coordination {
   const from = <T>(select: (loaded: Coordination) => T): Observable<T> => loaded$.pipe(map(select));
   const lease$ = from(({ lease }) => lease);
   return {
-    ...methodsOf(loaded$, 'lock', 'tryLock', 'lockWaiters', 'whenUnlocked', 'readLock', 'writeLock', 'semaphore', 'stm', 'update'),
+    ...methodsOf(loaded$, 'session', 'announce', 'lock', 'tryLock', 'lockWaiters', 'whenUnlocked', 'readLock', 'writeLock'),
+    ...methodsOf(loaded$, 'semaphore', 'stm', 'update'),
     lease: Object.assign(
       methodsOf(loaded$, 'lease').lease,
       methodsOf(lease$, 'grant', 'revoke', 'timeToLive', 'leases', 'keepAliveOnce', 'adopt'),

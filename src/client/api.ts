@@ -22,6 +22,8 @@ export type { PagesOptions } from '../services/internal/pages.js';
 export type { LeaseService } from '../services/lease.js';
 export type { AuthService, NewUser } from '../services/auth.js';
 export type { HeldLease, LeaseEvent } from '../concurrency/lease/leaseKeeper.js';
+export type { NewSessionOptions, Session } from '../concurrency/lease/session.js';
+export type { Announcement, AnnounceOptions } from '../concurrency/recipes/announce.js';
 export type { LeaseClient, LeaseOptions } from '../concurrency/lease/lease.js';
 export type {
   LockWaiter,

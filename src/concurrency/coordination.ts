@@ -16,6 +16,7 @@ import { CleanupTracker } from './lease/cleanup.js';
 import { KeepAlives } from './lease/keepAlives.js';
 import { leaseClient, type LeaseClient } from './lease/lease.js';
 import { RefreshScheduler } from './lease/refreshScheduler.js';
+import { type NewSessionOptions, type Session, sessions } from './lease/session.js';
 import { type Election, elections } from './lock/election.js';
 import {
   type LockHandle,
@@ -30,6 +31,7 @@ import {
   type WhenUnlockedOptions,
 } from './lock/lock.js';
 import type { Reacquire } from './lock/reacquire.js';
+import { type Announcement, announcements, type AnnounceOptions } from './recipes/announce.js';
 import { type Barrier, barriers, type DoubleBarrier, doubleBarriers } from './recipes/barrier.js';
 import { type PriorityQueue, priorityQueues, type Queue, queues } from './recipes/queue.js';
 import { serviceRegistry, type Services } from './recipes/serviceRegistry.js';
@@ -42,6 +44,49 @@ export interface Coordination {
   readonly lease: LeaseClient;
   readonly lockService: LockService;
   readonly electionService: ElectionService;
+
+  /**
+   * Grants one lease for many locks, elections, registrations and announcements, and keeps it alive as long as the
+   * Observable is subscribed to. They take it as the option `session`. It emits the session once. It errors with
+   * `LeaseLost` when the lease is lost, and all that is held by it errors then, too. Unsubscribing revokes the lease,
+   * which deletes all its keys at once.
+   *
+   * ```ts
+   * etcd
+   *   .session({ ttl: 15 })
+   *   .pipe(
+   *     switchMap((session) =>
+   *       merge(
+   *         etcd.announce('nodes/node-1', '10.0.0.7:8080', { session }),
+   *         etcd.election('scheduler').campaign('node-1', { session }).pipe(switchMap(() => schedule())),
+   *       ),
+   *     ),
+   *     retry({ delay: 1_000 }),
+   *   )
+   *   .subscribe();
+   * ```
+   *
+   * It waits for an etcd that cannot be reached. See {@link Session.orphan} for a lease that is to outlive its session.
+   */
+  session(options?: NewSessionOptions): Observable<Session>;
+
+  /**
+   * Keeps a key as long as the Observable is subscribed to, under a lease. If the lease is lost, the key is written
+   * again under another lease. So it comes back after lost connections, revocations and outages. Unsubscribing deletes
+   * it at once. Each event is an {@link Announcement}.
+   *
+   * The value may be an Observable: each value replaces the one before, in their order. While a value is being written,
+   * only the newest of the next ones waits. The key does not exist before the first value, and keeps the last one when
+   * the Observable completes. An error of the Observable ends the announcement.
+   *
+   * ```ts
+   * etcd.announce('nodes/node-1', load$.pipe(map(String)), { ttl: 10 }).subscribe(({ type }) => console.log(type));
+   * ```
+   *
+   * An existing key is replaced. If another client deletes or replaces the key, that is not undone before the next
+   * value. It completes when the client is closed.
+   */
+  announce(key: BytesLike, value: BytesLike | Observable<BytesLike>, options?: AnnounceOptions): Observable<Announcement>;
 
   /**
    * Acquires a lock, and holds it as long as the Observable is subscribed to. It emits when the lock is owned. It
@@ -259,6 +304,8 @@ export function holding({ caller, settings, activity, closed, hurry = EMPTY, dia
 function coordinationOver(context: ConcurrencyContext, caller: Caller, live: KeySpace['live']): Coordination {
   return {
     lease: leaseClient(context),
+    session: sessions(context),
+    announce: announcements(context),
     lockService: lockService(caller),
     electionService: electionService(caller),
     ...locks(context),

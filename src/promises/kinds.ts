@@ -17,6 +17,8 @@ export const KINDS = {
   'kv.pages': 'pages',
   'maintenance.snapshot': 'stream',
   'electionService.observe': 'stream',
+  session: 'held',
+  announce: 'held',
   lock: 'held',
   tryLock: 'held',
   readLock: 'held',

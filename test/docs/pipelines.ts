@@ -57,6 +57,18 @@ export const PIPELINES: readonly Pipeline[] = [
   },
   { name: 'withLease', marks: /'services\/me', '10\.0\.0\.1'/, fromTheStart: true, held: (store) => only(store, 'services/me') },
   {
+    name: 'the announced key of the API page',
+    marks: /announce\('workers\/me'/,
+    fromTheStart: true,
+    held: (store) => only(store, 'workers/me'),
+  },
+  {
+    name: 'the session of the API page',
+    marks: /\$\{type\}, and leads/,
+    fromTheStart: true,
+    held: (store) => only(store, 'nodes/node-1'),
+  },
+  {
     name: 'the election of the API page',
     marks: /as the leader of/,
     fromTheStart: true,

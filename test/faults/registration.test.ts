@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { concat, firstValueFrom, last } from 'rxjs';
-import type { Client, Registration } from '../../src/index.js';
+import { BehaviorSubject, concat, firstValueFrom, last, type Observable, type Subscription } from 'rxjs';
+import type { Client } from '../../src/index.js';
 import { startCuttingProxy, type CuttingProxy } from '../support/faultProxies/cuttingProxy.js';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
 import { Clients } from './support.js';
@@ -8,6 +8,7 @@ import { waitFor } from '../support/waitFor.js';
 
 const ROOT = { username: 'root', password: 'r00t' };
 const SHOP = { username: 'shop', password: 'sh0p' };
+const BLIND = { username: 'blind', password: 'bl1nd' };
 
 const clients = new Clients();
 let server: EtcdServer;
@@ -28,6 +29,10 @@ beforeAll(async () => {
     auth.userGrantRole('shop', 'shop'),
     // The entries, and nothing beside them.
     auth.roleGrantPermission('shop', 'READWRITE', { prefix: 'shop/' }),
+    auth.userAdd('blind', { password: BLIND.password }),
+    auth.roleAdd('blind'),
+    auth.userGrantRole('blind', 'blind'),
+    auth.roleGrantPermission('blind', 'WRITE', { prefix: 'blind/' }),
     auth.enable(),
   );
   await firstValueFrom(setUp.pipe(last()));
@@ -38,23 +43,59 @@ afterAll(async () => {
   await server.stop();
 });
 
-test('a registration of a user who may write its entry alone outlives the loss of the answer to its put', async () => {
-  const client = clients.make({ endpoints: proxy.endpoint, auth: SHOP });
-  const seen: Registration[] = [];
+/** Announces something, and waits until it is there. */
+async function untilThere<E extends { readonly type: string }>(source: Observable<E>): Promise<{ seen: E[]; subscription: Subscription }> {
+  const seen: E[] = [];
   let failure: unknown;
-  proxy.cutEach();
-  const registered = client.services('shop').register('one', { addr: '10.0.0.7:8080' });
-  const registration = registered.subscribe({ next: (event) => seen.push(event), error: (error: unknown) => (failure = error) });
-  await waitFor('the registration is there, or over', () => failure !== undefined || seen.some(({ type }) => type === 'registered'));
+  const subscription = source.subscribe({ next: (event) => seen.push(event), error: (error: unknown) => (failure = error) });
+  await waitFor('it is there, or over', () => failure !== undefined || seen.some(({ type }) => type !== 'lost'));
   expect(failure).toBeUndefined();
+  return { seen, subscription };
+}
+
+test('a registration of a user who may write its entry alone is not lost with the answer to its put', async () => {
+  const client = clients.make({ endpoints: proxy.endpoint, auth: SHOP });
+  proxy.cutEach();
+  const { seen, subscription } = await untilThere(client.services('shop').register('one', { addr: '10.0.0.7:8080' }));
+  expect([...proxy.cuts].some((path) => path.endsWith('/kv/txn'))).toBe(true);
+  expect(seen).toMatchObject([{ type: 'registered', key: 'shop/one' }]);
+  const entry = await firstValueFrom(root.kv.get('shop/one'));
+  expect(entry).toMatchObject({ version: 1, lease: seen[0]?.type === 'registered' ? seen[0].lease : undefined });
+  subscription.unsubscribe();
+  await client.close();
+  expect(await firstValueFrom(root.kv.exists('shop/one'))).toBe(false);
+});
+
+test('an announcement of a user who may not read its key outlives the loss of the answer to its put', async () => {
+  const client = clients.make({ endpoints: proxy.endpoint, auth: BLIND });
+  proxy.cutEach();
+  const { seen, subscription } = await untilThere(client.announce('blind/one', '1'));
   expect([...proxy.cuts].some((path) => path.endsWith('/kv/put'))).toBe(true);
   expect(seen).toMatchObject([
     { type: 'lost', error: { reason: 'AmbiguousWrite' } },
-    { type: 'registered', key: 'shop/one' },
+    { type: 'announced', key: 'blind/one' },
   ]);
-  const entry = await firstValueFrom(root.kv.get('shop/one'));
-  expect(entry?.lease).toBe(seen[1]?.type === 'registered' ? seen[1].lease : undefined);
-  registration.unsubscribe();
+  const entry = await firstValueFrom(root.kv.get('blind/one'));
+  expect(entry?.lease).toBe(seen[1]?.type === 'announced' ? seen[1].lease : undefined);
+  subscription.unsubscribe();
   await client.close();
-  expect(await firstValueFrom(root.kv.exists('shop/one'))).toBe(false);
+  expect(await firstValueFrom(root.kv.exists('blind/one'))).toBe(false);
+});
+
+test('each value of an announcement is written once where the answers to its puts are lost', async () => {
+  const client = clients.make({ endpoints: proxy.endpoint, auth: SHOP });
+  const values = new BehaviorSubject('0');
+  proxy.cutEach();
+  const { seen, subscription } = await untilThere(client.announce('shop/values', values));
+  for (const value of ['1', '2', '3']) {
+    proxy.cutEach();
+    values.next(value);
+    await waitFor('the value is written', async () => (await firstValueFrom(root.kv.get('shop/values')))?.value === value);
+    await waitFor('its announcement says so', () => seen.length > Number(value));
+  }
+  expect(seen.map(({ type }) => type)).toEqual(['announced', 'announced', 'announced', 'announced']);
+  expect(await firstValueFrom(root.kv.get('shop/values'))).toMatchObject({ version: 4 });
+  subscription.unsubscribe();
+  await client.close();
+  expect(await firstValueFrom(root.kv.exists('shop/values'))).toBe(false);
 });

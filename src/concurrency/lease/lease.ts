@@ -46,13 +46,18 @@ const LEASE_OPTIONS: OptionKinds<LeaseOptions> = {
   release: RELEASE,
 };
 
-/** Grants a lease, and holds it as long as the Observable is subscribed to. */
-export function heldLease(options: LeaseOptions, context: LeaseContext): Observable<LeaseEvent> {
+/**
+ * Grants a lease, and holds it as long as the Observable is subscribed to.
+ *
+ * @param isKept asked when the subscriber has left: whether the lease is left to expire after all
+ */
+export function heldLease(options: LeaseOptions, context: LeaseContext, isKept?: () => boolean): Observable<LeaseEvent> {
   return defer(() => {
-    const { ttl, id, onLost = 'error', release = 'revoke' } = checkOptions('lease', options, LEASE_OPTIONS);
-    if (onLost === 'error') return untilClosed<LeaseEvent>(context.closed)(grantedLease(ttl, id, release, context));
+    const { ttl, id, onLost = 'error', ...rest } = checkOptions('lease', options, LEASE_OPTIONS);
+    const leavesLease = isKept ?? (() => rest.release === 'keep');
+    if (onLost === 'error') return untilClosed<LeaseEvent>(context.closed)(grantedLease(ttl, id, leavesLease, context));
     let wanted = id;
-    const once = defer(() => grantedLease(ttl, wanted, release, context, onLost)).pipe(
+    const once = defer(() => grantedLease(ttl, wanted, leavesLease, context, onLost)).pipe(
       // The next lease has another id, as the lost one may yet end at the server, which must not end the next one.
       tap(() => (wanted = undefined)),
     );
@@ -65,7 +70,7 @@ export function heldLease(options: LeaseOptions, context: LeaseContext): Observa
 function grantedLease(
   ttl: number,
   id: LeaseId | undefined,
-  release: 'revoke' | 'keep',
+  isKept: () => boolean,
   context: LeaseContext,
   onLost: 'error' | 'regrant' = 'error',
 ): Observable<LeaseEvent> {
@@ -84,8 +89,7 @@ function grantedLease(
       use: (lease) => revocation.watching(keepLease(lease, context, onLost)),
       release: (granted, state) => {
         // With `keep`, a lease is revoked if the subscriber has never received its id.
-        if (release === 'revoke' || state !== 'acquired')
-          cleanup.run(granted, (lease) => revocation.of(lease), { lease: id ?? randomId }, place);
+        if (!isKept() || state !== 'acquired') cleanup.run(granted, (lease) => revocation.of(lease), { lease: id ?? randomId }, place);
       },
     });
   });

@@ -10,6 +10,7 @@ import type { ConcurrencyContext } from '../context.js';
 import { acquireWithCompensation } from '../lease/cleanup.js';
 import type { HeldLease, LeaseEvent } from '../lease/leaseKeeper.js';
 import { heldLease } from '../lease/lease.js';
+import { checkUnderLease, DEFAULT_SESSION_TTL, endOf, errorAtEnd, isReleasedWith, SESSION, type Session } from '../lease/session.js';
 import {
   dequeue,
   enqueue,
@@ -34,11 +35,15 @@ export interface SessionOptions {
    * name share one key, and both own it.
    */
   readonly lease?: LeaseId;
+  /**
+   * A session whose lease is used instead, for many ownerships under one lease. The ownership errors with `LockLost` as
+   * soon as the session ends or is lost, and with `LeaseLost` if it had ended before. Two callers that pass the same
+   * session for the same name share one key, and both own it.
+   */
+  readonly session?: Session;
 }
 
-export const SESSION_OPTIONS: OptionKinds<SessionOptions> = { ttl: WHOLE, lease: LEASE };
-
-export const DEFAULT_SESSION_TTL = 60;
+export const SESSION_OPTIONS: OptionKinds<SessionOptions> = { ttl: WHOLE, lease: LEASE, session: SESSION };
 
 /** The entry of a waiter or an owner that is held. */
 export interface HeldEntry extends WaiterEntry {
@@ -76,6 +81,7 @@ export interface AcquireRequest {
 export function enterQueue(request: AcquireRequest, options: SessionOptions, context: ConcurrencyContext): Observable<HeldEntry> {
   return new Observable((subscriber) => {
     checkName('a lock or an election', request.name);
+    checkUnderLease('a lock or an election', options);
     new QueueSession(request, options, context, subscriber).start();
   });
 }
@@ -95,7 +101,7 @@ const LATE_ATTEMPTS = 3;
  * session is not a pipeline, in which each operator would hold several objects.
  */
 class QueueSession {
-  private lease: HeldLease | undefined;
+  private lease: Pick<HeldLease, 'alive'> | undefined;
   private owned = false;
   private over = false;
   /** When it entered the queue, or became the owner. */
@@ -111,8 +117,20 @@ class QueueSession {
   start(): void {
     const { subscriber, options } = this;
     subscriber.add(() => (this.over = true));
-    if (options.lease === undefined) this.enterWithOwnLease(options.ttl ?? DEFAULT_SESSION_TTL);
-    else this.enterWithLease(options.lease);
+    const { lease, session, ttl = DEFAULT_SESSION_TTL } = options;
+    if (session !== undefined) this.enterWithSession(session);
+    else if (lease !== undefined) this.enterWithLease(lease);
+    else this.enterWithOwnLease(ttl);
+  }
+
+  /** Uses the lease of a session, whose end ends this one. */
+  private enterWithSession(session: Session): void {
+    const { subscriber, context } = this;
+    const end = endOf(session);
+    if (end !== undefined) return subscriber.error(end);
+    this.lease = session;
+    subscriber.add(errorAtEnd(session, context.closed).subscribe({ error: (failure: unknown) => this.fail(failure) }));
+    this.enterWithLease(session.lease);
   }
 
   /** Grants a lease, whose end ends the session. Revoking it deletes the entry. */
@@ -142,7 +160,9 @@ class QueueSession {
         this.hold(entry);
         return NEVER;
       },
-      release: (entered) => cleanup.run(entered, (entry) => dequeue(kv, entry), { key }, key),
+      release: (entered) => {
+        if (!isReleasedWith(this.options.session)) cleanup.run(entered, (entry) => dequeue(kv, entry), { key }, key);
+      },
     });
     const error = (failure: unknown): void => this.fail(failure);
     subscriber.add(entering.pipe(takeUntil(closed)).subscribe({ error, complete: () => subscriber.complete() }));

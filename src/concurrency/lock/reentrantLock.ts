@@ -12,7 +12,8 @@ import type { ConcurrencyContext, Identity } from '../context.js';
 import { acquireWithCompensation, retryCleanup } from '../lease/cleanup.js';
 import type { HeldLease } from '../lease/leaseKeeper.js';
 import { adoptedLease, heldLease } from '../lease/lease.js';
-import { DEFAULT_SESSION_TTL, type HeldEntry, type SessionOptions, toLockLost } from './ownership.js';
+import { checkUnderLease, DEFAULT_SESSION_TTL, endOf, errorAtEnd } from '../lease/session.js';
+import { type HeldEntry, type SessionOptions, toLockLost } from './ownership.js';
 import { errorWhenDeleted, ownershipGuard, readOwner, waiterKey, type WaiterEntry, waitForOwnership } from './waiterQueue.js';
 
 /**
@@ -39,26 +40,34 @@ const STATE_CHANGED = new Error('the state of the lock has changed');
 export function enterSharedQueue(
   name: string,
   reentrant: Reentrancy,
-  { ttl = DEFAULT_SESSION_TTL, lease }: SessionOptions,
+  options: SessionOptions,
   context: ConcurrencyContext,
 ): Observable<HeldEntry> {
+  const { ttl = DEFAULT_SESSION_TTL, lease, session } = options;
   // If the lease that the caller passed does not exist, its `LeaseNotFound` is passed on unchanged.
   const losses: readonly Reason[] = lease === undefined ? ['LeaseLost', 'LeaseNotFound'] : ['LeaseLost'];
   return defer(() => {
     checkName('a lock', name);
+    checkUnderLease('a lock', options);
     const holder = holderOf(reentrant, context.identity);
     const enter = (share: LeaseId, isShareAlive: () => boolean): Observable<HeldEntry> =>
       acquireShare({ name, holder, share }, ttl, context).pipe(
         map((entry) => ({ ...entry, alive: () => isShareAlive() && entry.alive() })),
       );
     let owned = false;
+    if (session !== undefined && endOf(session) !== undefined) return throwError(() => endOf(session));
     const entries =
-      lease !== undefined
-        ? enter(lease, () => true)
-        : heldLease({ ttl }, context).pipe(
-            filter(({ type }) => type === 'granted'),
-            switchMap((granted) => enter(granted.id, () => granted.lease.alive)),
-          );
+      session !== undefined
+        ? merge(
+            errorAtEnd(session, context.closed),
+            enter(session.lease, () => session.alive),
+          )
+        : lease !== undefined
+          ? enter(lease, () => true)
+          : heldLease({ ttl }, context).pipe(
+              filter(({ type }) => type === 'granted'),
+              switchMap((granted) => enter(granted.id, () => granted.lease.alive)),
+            );
     return entries.pipe(
       tap(({ isOwner }) => (owned ||= isOwner)),
       catchError((error: unknown) => throwError(() => toLockLost(name, owned, losses, error))),

@@ -1,6 +1,6 @@
-import { catchError, defer, EMPTY, filter, map, of, switchMap, takeUntil, tap, throwError, type Observable } from 'rxjs';
+import { defer, map, of, switchMap, type Observable } from 'rxjs';
 import { LazyModule } from '../../util/rx.js';
-import { hasReason, isEtcdError, type EtcdError } from '../../errors/index.js';
+import type { EtcdError } from '../../errors/index.js';
 import {
   ANYTHING,
   checkArgument,
@@ -12,18 +12,15 @@ import {
   type OptionKinds,
   required,
   STRING,
-  WHOLE,
 } from '../../model/validate.js';
 import { readNow } from '../../model/captured.js';
-import { del, get, key as on, type Op, put } from '../../model/op.js';
-import { idToHex, type LeaseId } from '../../model/ids.js';
+import { del, type Op, put } from '../../model/op.js';
+import type { LeaseId } from '../../model/ids.js';
 import type { Range } from '../../model/range.js';
 import type { LiveUpdate } from '../../watch/live/liveRange.js';
-import { isTransient, retryTransient } from '../../watch/retryable.js';
 import { checked, type ServicesOptions } from '../arguments.js';
 import type { ConcurrencyContext } from '../context.js';
-import { heldLease } from '../lease/lease.js';
-import { awaitsRepair, restartAfterLoss } from '../lock/reacquire.js';
+import { ANNOUNCE, type AnnounceOptions, announced } from './announce.js';
 import type { Endpoint } from './serviceEndpoint.js';
 
 /** The entry that is registered for a service. */
@@ -35,13 +32,7 @@ export interface EndpointOptions {
 }
 
 /** The options of `register`: the entry and the TTL of its lease. */
-export interface RegisterOptions extends EndpointOptions {
-  /**
-   * The TTL of the lease of the entry, in seconds: 15 by default. The entry of a service that crashes exists for that
-   * time.
-   */
-  readonly ttl?: number;
-}
+export interface RegisterOptions extends EndpointOptions, AnnounceOptions {}
 
 /**
  * An event of a registration:
@@ -95,9 +86,7 @@ export interface ServiceUpdated {
   readonly revision: number;
 }
 
-const DEFAULT_TTL = 15;
-
-const REGISTER: OptionKinds<RegisterOptions> = { addr: required(STRING), metadata: ANYTHING, ttl: WHOLE };
+const REGISTER: OptionKinds<RegisterOptions> = { addr: required(STRING), metadata: ANYTHING, ...ANNOUNCE };
 
 /** Loaded on demand, with the library of its maps, which not every program needs. */
 export const endpointMapModule = new LazyModule(() => import('./serviceEndpoint.js'));
@@ -143,62 +132,11 @@ function registration(target: string, id: string, options: RegisterOptions, cont
   const written = readNow(() => endpointValue(options));
   return defer(() => {
     checkName('a service', id);
-    const { ttl = DEFAULT_TTL } = checkOptions('register', options, REGISTER);
-    const key = `${target}/${id}`;
-    const value = written();
-    const announcing = heldLease({ ttl, onLost: 'regrant' }, context).pipe(
-      // These events would make `switchMap` cancel the put of their lease if it is still in progress.
-      filter(({ type }) => type !== 'refreshed' && type !== 'refreshFailed'),
-      switchMap((event): Observable<Registration> => {
-        if (event.type === 'lost') return of({ type: 'lost', id, key, error: event.error });
-        return announced(target, key, value, event.id, context).pipe(
-          map((revision): Registration => ({ type: 'registered', id, key, lease: event.id, revision })),
-          // The lease has ended already: `lost` and another lease follow.
-          catchError((error: unknown) => (hasReason(error, 'LeaseNotFound') ? EMPTY : throwError(() => error))),
-        );
-      }),
+    const { ttl, session } = checkOptions('register', options, REGISTER);
+    return announced(`${target}/${id}`, of(written()), { ...(ttl && { ttl }), ...(session && { session }) }, context).pipe(
+      map((event): Registration => (event.type === 'lost' ? { ...event, id } : { ...event, type: 'registered', id })),
     );
-    let registered = false;
-    let everRegistered = false;
-    const noted = announcing.pipe(
-      tap(({ type }) => {
-        registered = type === 'registered';
-        everRegistered ||= registered;
-      }),
-    );
-    const lossOf = (error: unknown): Observable<Registration> | undefined => {
-      if (!isEtcdError(error) || !(isTransient(error) || (everRegistered && awaitsRepair(error)))) return undefined;
-      // A put of unknown outcome may have been carried out: its lease is revoked, and another follows.
-      const mayBeThere = registered || hasReason(error, 'AmbiguousWrite');
-      registered = false;
-      return mayBeThere ? of({ type: 'lost', id, key, error }) : EMPTY;
-    };
-    return restartAfterLoss(noted, lossOf, context.settings).pipe(takeUntil(context.closed));
   });
-}
-
-/**
- * Puts an entry exactly once, over any existing one, and emits the revision of the put. The same txn puts a receipt
- * under the same lease. If the receipt exists, the entry was put, and a repeat does nothing, though another client may
- * have changed or deleted the entry since.
- */
-function announced(target: string, key: string, value: string, lease: LeaseId, { kv, settings }: ConcurrencyContext): Observable<number> {
-  const receipt = `${target}.receipts/${idToHex(lease)}`;
-  const once = kv.txn({
-    compare: [on(receipt).missing()],
-    success: [put(key, value, { lease }), put(receipt, '', { lease })],
-    failure: [get(receipt)],
-  });
-  return retryTransient(once, settings).pipe(
-    map((result) => (result.succeeded ? undefined : result.responses[0]?.createRevision) ?? result.header.revision),
-    // The user may write entries but no receipts. The put is then sent at most once, and errors with `AmbiguousWrite`
-    // if its response is lost.
-    catchError((error: unknown) =>
-      hasReason(error, 'PermissionDenied')
-        ? kv.put(key, value, { lease }).pipe(map(({ header }) => header.revision))
-        : throwError(() => error),
-    ),
-  );
 }
 
 /** Returns the value of an entry, as the `endpoints` package of etcd's Go client writes it. */

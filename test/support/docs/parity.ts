@@ -1,7 +1,7 @@
 import { get, type Client, errorFrom, isCreate, key, put, SortOrder } from 'rxetcd';
 import { parseJsonStream } from 'rxetcd/operators';
 import { loadSwagger } from 'rxetcd/swagger';
-import { filter, firstValueFrom, of, take, type Observable } from 'rxjs';
+import { filter, firstValueFrom, of, switchMap, take, type Observable } from 'rxjs';
 
 /** What another client has, with what does it here: a call that the test makes, or why there is none. */
 export type Row =
@@ -196,6 +196,17 @@ const CLIENTV3: readonly Row[] = [
 
 const PACKAGES: readonly Row[] = [
   { theirs: 'concurrency.Mutex', ours: '`lock`, `tryLock`, in the same layout', call: (etcd) => etcd.lock('parity/mutex', TTL) },
+  { theirs: 'concurrency.Session, NewSession, WithTTL, Lease, Done, Close', ours: '`session({ ttl })`', call: (etcd) => etcd.session(TTL) },
+  {
+    theirs: 'concurrency.Session.Orphan',
+    ours: '`orphan()` of the emitted session',
+    call: (etcd) => etcd.promises.session(TTL).then(({ value }) => value.orphan()),
+  },
+  {
+    theirs: 'concurrency.WithLease',
+    ours: 'the option `lease`; `lease.adopt(id)` keeps it alive',
+    call: (etcd) => etcd.lease.grant(30).pipe(switchMap(({ id }) => etcd.lock('parity/with-lease', { lease: id }))),
+  },
   { theirs: 'concurrency.Election', ours: '`election(name)`', call: (etcd) => etcd.election('parity/election').campaign('me', TTL) },
   { theirs: 'concurrency.STM', ours: '`stm`', call: (etcd) => etcd.stm((tx) => tx.get('parity/a')) },
   {

@@ -120,6 +120,8 @@ export const METHODS: Readonly<Record<string, readonly Argument[]>> = {
   liveConfig: [['p/', kind(isFilled)], needed(CODEC)],
   liveConfigState: [['p/', kind(isFilled)], needed(CODEC)],
   putConfig: [['p/', kind(isFilled)], [{ a: '1' }, kind(isPlain)], OPTIONS],
+  session: [OPTIONS],
+  announce: [KEY, ['v', BYTES], OPTIONS],
   lock: [LOCK, OPTIONS],
   tryLock: [LOCK, OPTIONS],
   lockWaiters: [LOCK],

@@ -133,6 +133,11 @@ export const PASSED: Readonly<Record<string, Passed>> = {
   liveConfigState: { args: () => [['n8', 'p8'], codec()], sends: [base64('n8'), base64('n9')] },
   putConfig: { args: () => ['m9', { a: ['1'] }, { separator: '.' }], sends: [base64('m9')] },
   combineLiveState: { args: () => [{ a: { from: B('m4'), to: B('m5') } }], sends: [base64('m4'), base64('m5')] },
+  session: { args: () => [{ ttl: 17 }], sends: ['"TTL":"17"'] },
+  announce: {
+    args: () => [B('announced-key'), B('announced-value'), { ttl: 17 }],
+    sends: [base64('announced-key'), base64('announced-value'), '"TTL":"17"'],
+  },
   lock: {
     args: () => ['lock', { ttl: 17, timeoutMs: 9_000, reentrant: { holder: 'me' } }],
     sends: ['"TTL":"17"', base64('lock.shares/me')],

@@ -40,12 +40,23 @@ describe('an option is refused', () => {
     [
       'lock',
       ({ lock }) => lock('l', given({ timeout: 5 })),
-      /^timeout of lock: expected one of the options ttl, lease, reentrant, timeoutMs, onLost, received an unknown one$/,
+      /^timeout of lock: expected one of the options ttl, lease, session, reentrant, timeoutMs, onLost, received an unknown one$/,
     ],
     [
       'lock',
       ({ lock }) => lock('l', given({ lease: 5 })),
       /^lease of lock: expected the id of a lease, a decimal string, received number$/,
+    ],
+    [
+      'lock',
+      ({ lock }) => lock('l', given({ session: '7' })),
+      /^session of lock: expected a session, as etcd\.session\(\) emits it, received string$/,
+    ],
+    ['session', ({ session }) => session(given({ TTL: 5 })), /^TTL of session: expected one of the options ttl, received an unknown one$/],
+    [
+      'announce',
+      ({ announce }) => announce('a', 'b', given({ lease: '7' })),
+      /^lease of announce: expected one of the options ttl, session, received an unknown one$/,
     ],
     ['tryLock', ({ tryLock }) => tryLock('l', given({ timeoutMs: 5 })), /^timeoutMs of tryLock: expected one of the options/],
     [

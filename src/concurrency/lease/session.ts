@@ -1,0 +1,223 @@
+import { AsyncSubject, defer, filter, map, Observable, Subscription } from 'rxjs';
+import { EtcdError, isEtcdError } from '../../errors/index.js';
+import { type LeaseId, leaseName } from '../../model/ids.js';
+import { checkOptions, invalidArgument, type OptionKind, type OptionKinds, WHOLE } from '../../model/validate.js';
+import { noteRelease, type PendingRelease, tearDownAndRelease } from '../../util/releases.js';
+import { multicast, orClosed } from '../../util/rx.js';
+import { retryTransient } from '../../watch/retryable.js';
+import type { LeaseContext } from '../context.js';
+import { heldLease } from './lease.js';
+import type { HeldLease, LeaseEvent } from './leaseKeeper.js';
+
+/** The TTL of a new session. */
+export interface NewSessionOptions {
+  /**
+   * The TTL of the lease of the session, in seconds: 60 by default, as in etcd's Go client. All that a crashed process
+   * held under the session exists for that time.
+   */
+  readonly ttl?: number;
+}
+
+/** One lease for many locks, elections, registrations and announcements, which pass it as their option `session`. */
+export interface Session {
+  /** The id of the lease, for the option `lease` of a put. */
+  readonly lease: LeaseId;
+  /** The TTL that the server granted, in seconds. */
+  readonly ttl: number;
+  /** The milliseconds for which the lease is still valid at least, without a further refresh; 0 after the end. */
+  readonly remainingMs: number;
+  /** Whether the session has not ended, and its lease is certainly valid by the local clock. */
+  readonly alive: boolean;
+  /**
+   * Ends the session, and leaves its lease and keys to the server until the TTL has passed. The lease is refreshed no
+   * longer. The Observable of the session completes. All that is held by the session errors with `LockLost` or
+   * `LeaseLost`, and leaves its keys. Another process can continue with `lease.adopt(session.lease)`.
+   */
+  orphan(): void;
+}
+
+export const DEFAULT_SESSION_TTL = 60;
+
+const NEW_SESSION: OptionKinds<NewSessionOptions> = { ttl: WHOLE };
+
+/**
+ * Names the internal state of a session. It is a symbol, as the views of `etcd.promises` return the members of symbols
+ * unchanged.
+ */
+const STATE = Symbol('the state of a session');
+
+/** The end of a session, for all that is held by it. */
+class SessionState implements PendingRelease {
+  /** Set when the session has ended. */
+  error: EtcdError | undefined;
+  orphaned = false;
+  failure: unknown;
+  /** Emits the end of the session, also to later subscribers. */
+  readonly end$ = multicast<EtcdError>({ replay: true });
+  private readonly released = new AsyncSubject<void>();
+
+  constructor(readonly heldLease: HeldLease) {}
+
+  /** Emits once when the lease is revoked, or the revocation has failed. */
+  get ended(): Observable<void> {
+    return this.released;
+  }
+
+  end(error: EtcdError): void {
+    if (this.error !== undefined) return;
+    this.error = error;
+    this.end$.next(error);
+  }
+
+  follow(release: Observable<never>): void {
+    const finish = (failure?: unknown): void => {
+      this.failure = failure;
+      this.released.next();
+      this.released.complete();
+    };
+    release.subscribe({ error: finish, complete: () => finish() });
+  }
+}
+
+interface WithState extends Session {
+  readonly [STATE]: SessionState;
+}
+
+class LeaseSession implements WithState {
+  readonly [STATE]: SessionState;
+
+  constructor(
+    state: SessionState,
+    readonly orphan: () => void,
+  ) {
+    this[STATE] = state;
+  }
+
+  get lease(): LeaseId {
+    return this[STATE].heldLease.id;
+  }
+
+  get ttl(): number {
+    return this[STATE].heldLease.ttl;
+  }
+
+  get remainingMs(): number {
+    const { error, heldLease } = this[STATE];
+    return error === undefined ? heldLease.remainingMs : 0;
+  }
+
+  get alive(): boolean {
+    return this.remainingMs > 0;
+  }
+}
+
+/** Creates the method `session`. */
+export function sessions(context: LeaseContext): (options?: NewSessionOptions) => Observable<Session> {
+  return (options = {}) =>
+    defer(() => {
+      const { ttl = DEFAULT_SESSION_TTL } = checkOptions('session', options, NEW_SESSION);
+      return orClosed<Session>()(heldSession(ttl, context));
+    });
+}
+
+function heldSession(ttl: number, context: LeaseContext): Observable<Session> {
+  return new Observable((subscriber) => {
+    const holding = new Subscription();
+    let state: SessionState | undefined;
+    const end = (how: string, cause?: unknown): void => {
+      if (state === undefined) return;
+      const message = `${leaseName(state.heldLease.id)} is held no longer: the session ${how}`;
+      state.end(new EtcdError('LeaseLost', message, cause === undefined ? {} : { cause }));
+    };
+    const begin = (lease: HeldLease): void => {
+      const begun = new SessionState(lease);
+      state = begun;
+      const orphan = (): void => {
+        if (begun.error !== undefined) return;
+        begun.orphaned = true;
+        end('was orphaned');
+        subscriber.complete();
+      };
+      subscriber.next(new LeaseSession(begun, orphan));
+    };
+    subscriber.add(() => {
+      // Owners stop before the lease, and so their keys, may go to others.
+      end('was left');
+      const released = tearDownAndRelease(() => holding.unsubscribe());
+      state?.follow(released);
+    });
+    // Waits for an etcd that cannot be reached. After the grant, a failure is the loss.
+    const granting = new Observable<never>((attempt) => {
+      const error = (failure: unknown): void => {
+        if (state === undefined) return attempt.error(failure);
+        if (isEtcdError(failure)) state.end(failure);
+        subscriber.error(failure);
+      };
+      const next = (event: LeaseEvent): void => {
+        if (event.type === 'granted') begin(event.lease);
+      };
+      const complete = (): void => {
+        end('was left by its client, which is closed');
+        subscriber.complete();
+      };
+      holding.add(heldLease({ ttl }, context, () => state?.orphaned === true).subscribe({ next, error, complete }));
+    });
+    holding.add(retryTransient(granting, context.settings).subscribe({ error: (failure: unknown) => subscriber.error(failure) }));
+  });
+}
+
+/** The options of all that is held under a lease, which may be that of a session. */
+interface UnderLease {
+  readonly lease?: LeaseId;
+  readonly session?: Session;
+}
+
+export const SESSION: OptionKind = {
+  what: 'a session, as etcd.session() emits it',
+  is: (value) => typeof value === 'object' && value !== null && STATE in value,
+};
+
+/**
+ * Checks that a lease and a session are not passed together.
+ *
+ * @throws EtcdError `InvalidArgument`
+ */
+export function checkUnderLease(method: string, { lease, session }: UnderLease): void {
+  if (lease !== undefined && session !== undefined) throw invalidArgument(`session of ${method}`, 'none beside the option lease', session);
+}
+
+const stateOf = (session: Session): SessionState => (session as WithState)[STATE];
+
+/** Returns the error of a session that has ended; undefined for one that has not. */
+export const endOf = (session: Session): EtcdError | undefined => stateOf(session).error;
+
+/**
+ * Errors with `LeaseLost` when a session ends. It emits nothing. It does not error when the client is closed, as all
+ * that is held completes then.
+ */
+export function errorAtEnd(session: Session, closed: Observable<void>): Observable<never> {
+  return stateOf(session).end$.pipe(
+    filter(() => !hasFired(closed)),
+    map((error) => {
+      throw error;
+    }),
+  );
+}
+
+/** Tells whether an Observable that replays has emitted. It never errors. */
+function hasFired(source: Observable<void>): boolean {
+  let fired = false;
+  source.subscribe({ next: () => (fired = true), error: () => undefined }).unsubscribe();
+  return fired;
+}
+
+/**
+ * Tells whether the end of a session has taken, or left behind, all keys under its lease. Nothing else is to be
+ * released then. `hold` waits for the revocation.
+ */
+export function isReleasedWith(session: Session | undefined): boolean {
+  if (session === undefined || endOf(session) === undefined) return false;
+  const state = stateOf(session);
+  if (!state.orphaned) noteRelease(state);
+  return true;
+}

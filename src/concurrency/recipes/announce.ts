@@ -1,0 +1,280 @@
+import {
+  AsyncSubject,
+  catchError,
+  defaultIfEmpty,
+  defer,
+  EMPTY,
+  filter,
+  isObservable,
+  map,
+  Observable,
+  of,
+  type OperatorFunction,
+  switchMap,
+  takeUntil,
+  tap,
+  throwError,
+} from 'rxjs';
+import { type EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
+import { type BytesLike, toText } from '../../model/bytes.js';
+import { capturedBytes } from '../../model/captured.js';
+import type { LeaseId } from '../../model/ids.js';
+import { del, get, key as on, type Op, put } from '../../model/op.js';
+import { toKeyRange } from '../../model/range.js';
+import { BYTES, checkArgument, checkOptions, type OptionKinds, WHOLE } from '../../model/validate.js';
+import { multicast } from '../../util/rx.js';
+import { isTransient, retryTransient } from '../../watch/retryable.js';
+import type { ConcurrencyContext } from '../context.js';
+import { retryCleanup } from '../lease/cleanup.js';
+import { heldLease } from '../lease/lease.js';
+import type { LeaseEvent } from '../lease/leaseKeeper.js';
+import { endOf, errorAtEnd, isReleasedWith, SESSION, type Session } from '../lease/session.js';
+import { awaitsRepair, restartAfterLoss } from '../lock/reacquire.js';
+
+/** The lease of a key that is announced. */
+export interface AnnounceOptions {
+  /**
+   * The TTL of the lease of the key, in seconds: 15 by default. The key of a process that crashes exists for that time.
+   */
+  readonly ttl?: number;
+  /**
+   * A session whose lease is used instead. When the session ends or is lost, the Observable emits `lost`, and errors
+   * with `LeaseLost`.
+   */
+  readonly session?: Session;
+}
+
+/**
+ * An event of an announced key:
+ * - `announced`: a value was written. It is emitted for the first value, for later ones, and after each `lost`
+ * - `lost`: the lease and the key were lost, or may have been. `error` is the cause, and the key is written again. With
+ *   `AmbiguousWrite` the lease is revoked, as it is unknown whether the write was carried out
+ */
+export type Announcement =
+  | { readonly type: 'announced'; readonly key: string; readonly lease: LeaseId; readonly revision: number }
+  | { readonly type: 'lost'; readonly key: string; readonly error: EtcdError };
+
+export const DEFAULT_ANNOUNCE_TTL = 15;
+
+export const ANNOUNCE: OptionKinds<AnnounceOptions> = { ttl: WHOLE, session: SESSION };
+
+/** Creates the method `announce`. */
+export function announcements(context: ConcurrencyContext) {
+  return (key: BytesLike, value: BytesLike | Observable<BytesLike>, options: AnnounceOptions = {}): Observable<Announcement> =>
+    defer(() => {
+      checkArgument('announce', 'key', key, BYTES);
+      toKeyRange({ key });
+      const values = isObservable(value) ? value : of(value);
+      return announced(key, values, checkOptions('announce', options, ANNOUNCE), context);
+    });
+}
+
+/**
+ * Keeps a key with the newest of its values under a lease, as long as it is subscribed to. If the lease is lost, or an
+ * outcome is unknown, another lease and another write follow.
+ */
+export function announced(
+  key: BytesLike,
+  values: Observable<BytesLike>,
+  options: AnnounceOptions,
+  context: ConcurrencyContext,
+): Observable<Announcement> {
+  const events = new Observable<Announcement>((subscriber) => {
+    const newest$ = multicast<BytesLike>({ replay: true });
+    let begun = false;
+    const next = (value: BytesLike): void => {
+      newest$.next(value);
+      if (begun) return;
+      begun = true;
+      subscriber.add(kept(key, newest$, options, context).subscribe(subscriber));
+    };
+    const error = (failure: unknown): void => subscriber.error(failure);
+    const complete = (): void => {
+      if (!begun) subscriber.complete();
+    };
+    subscriber.add(values.pipe(map(checkedValue)).subscribe({ next, error, complete }));
+  });
+  return events.pipe(takeUntil(context.closed));
+}
+
+function checkedValue(value: BytesLike): BytesLike {
+  checkArgument('announce', 'value', value, BYTES);
+  return capturedBytes(value);
+}
+
+/** The life of a lease, as far as its key is concerned. */
+type LeaseLife = { readonly type: 'granted'; readonly id: LeaseId } | { readonly type: 'lost'; readonly error: EtcdError };
+
+function kept(
+  key: BytesLike,
+  newest$: Observable<BytesLike>,
+  { ttl = DEFAULT_ANNOUNCE_TTL, session }: AnnounceOptions,
+  context: ConcurrencyContext,
+): Observable<Announcement> {
+  const name = toText(key);
+  const leases: Observable<LeaseLife> =
+    session === undefined
+      ? heldLease({ ttl, onLost: 'regrant' }, context).pipe(
+          // Other events would make `switchMap` cancel the write of their lease if it is still in progress.
+          filter((event): event is LeaseEvent & LeaseLife => event.type === 'granted' || event.type === 'lost'),
+        )
+      : leaseOf(session, context);
+  return defer(() => {
+    let isThere = false;
+    let everThere = false;
+    const announcing = leases.pipe(
+      switchMap((event): Observable<Announcement> => {
+        if (event.type === 'lost') return of({ type: 'lost', key: name, error: event.error });
+        const { id: lease } = event;
+        const written =
+          session === undefined ? newest$.pipe(mapNewest(writer(key, lease, context))) : inSession(session, key, newest$, context);
+        return written.pipe(
+          map((revision): Announcement => ({ type: 'announced', key: name, lease, revision })),
+          // The lease has ended already: `lost` and another lease follow.
+          catchError((error: unknown) => (hasReason(error, 'LeaseNotFound') ? EMPTY : throwError(() => error))),
+        );
+      }),
+      tap(({ type }) => {
+        isThere = type === 'announced';
+        everThere ||= isThere;
+      }),
+    );
+    const lossOf = (error: unknown): Observable<Announcement> | undefined => {
+      if (!isEtcdError(error) || !(isTransient(error) || (everThere && awaitsRepair(error)))) return undefined;
+      // A write of unknown outcome may have been carried out: its lease is revoked, and another follows.
+      const mayBeThere = isThere || hasReason(error, 'AmbiguousWrite');
+      isThere = false;
+      return mayBeThere ? of({ type: 'lost', key: name, error }) : EMPTY;
+    };
+    return restartAfterLoss(announcing, lossOf, context.settings);
+  });
+}
+
+/** Emits the lease of a session. At its end it emits `lost`, and errors. */
+function leaseOf(session: Session, { closed }: ConcurrencyContext): Observable<LeaseLife> {
+  return new Observable((subscriber) => {
+    const end = endOf(session);
+    if (end !== undefined) return subscriber.error(end);
+    const error = (failure: EtcdError): void => {
+      subscriber.next({ type: 'lost', error: failure });
+      subscriber.error(failure);
+    };
+    subscriber.add(errorAtEnd(session, closed).subscribe({ error }));
+    subscriber.next({ type: 'granted', id: session.lease });
+  });
+}
+
+/** The attempts to find out whether a write was carried out, once its subscriber has left. */
+const LATE_ATTEMPTS = 3;
+
+/** Writes a key under the lease of a session, and deletes it when the subscriber has left. */
+function inSession(session: Session, key: BytesLike, newest$: Observable<BytesLike>, context: ConcurrencyContext): Observable<number> {
+  const { cleanup, kv } = context;
+  const { lease } = session;
+  const place = `announced/${lease}/${toText(key)}`;
+  return new Observable((subscriber) => {
+    let left = false;
+    let lateAttempts = LATE_ATTEMPTS;
+    let pending: Observable<unknown> = of(undefined);
+    const write = writer(key, lease, context, () => left && lateAttempts-- <= 0);
+    // A write that was sent may be carried out after its subscriber has left: the deletion waits for its outcome.
+    const untilKnown = (value: BytesLike): Observable<number> => {
+      const outcome = new AsyncSubject<number>();
+      pending = outcome;
+      write(value).subscribe(outcome);
+      return outcome;
+    };
+    subscriber.add(() => {
+      left = true;
+      if (isReleasedWith(session)) return;
+      const remove = { compare: [on(key).lease.equals(lease)], success: [del(key)] as readonly Op[] };
+      const over = pending.pipe(
+        catchError(() => of(undefined)),
+        defaultIfEmpty(undefined),
+      );
+      cleanup.run(over, () => retryCleanup(kv.txn(remove)), { key: toText(key) }, place);
+    });
+    // The key may be just being deleted.
+    const begun = cleanup.whenReleased(place).pipe(switchMap(() => newest$.pipe(mapNewest(untilKnown))));
+    subscriber.add(begun.subscribe(subscriber));
+  });
+}
+
+/**
+ * Creates a function that writes one value after the other to a key, each exactly once, over any existing value. It
+ * emits the revision of the write.
+ *
+ * A put compares the mod revision of the key, so that it may be repeated. If the key is under the lease then, the first
+ * attempt was carried out. Errors with `AmbiguousWrite` if another client has written since instead.
+ */
+function writer(
+  key: BytesLike,
+  lease: LeaseId,
+  { kv, settings }: ConcurrencyContext,
+  isOver: () => boolean = () => false,
+): (value: BytesLike) => Observable<number> {
+  // Most keys do not exist at first.
+  let modRevision = 0;
+  return (value) =>
+    defer(() => {
+      let doubt: EtcdError | undefined;
+      const attempt: Observable<number | EtcdError> = defer(() => {
+        if (isOver()) return EMPTY;
+        return kv.txn({ compare: [on(key).modRevision.equals(modRevision)], success: [put(key, value, { lease })], failure: [get(key)] });
+      }).pipe(
+        tap({
+          error: (error: unknown) => {
+            if (hasReason(error, 'AmbiguousWrite')) doubt = error;
+          },
+        }),
+        switchMap((result) => {
+          if (result.succeeded) return of((modRevision = result.header.revision));
+          const [standing] = result.responses;
+          modRevision = standing?.modRevision ?? 0;
+          if (doubt === undefined) return attempt;
+          // Another attempt could carry it out twice: the doubt is emitted, as an error would be retried.
+          return of(standing?.lease === lease ? modRevision : doubt);
+        }),
+      );
+      return retryTransient(attempt, settings).pipe(
+        map((outcome) => {
+          if (isEtcdError(outcome)) throw outcome;
+          return outcome;
+        }),
+        // The user may write the key but not read it. The put is then sent at most once.
+        catchError((error: unknown) =>
+          hasReason(error, 'PermissionDenied')
+            ? kv.put(key, value, { lease }).pipe(map(({ header }) => header.revision))
+            : throwError(() => error),
+        ),
+      );
+    });
+}
+
+/**
+ * Maps one value after the other. Of the values that arrive while another one is in progress, only the newest is
+ * mapped.
+ */
+function mapNewest<T, R>(project: (value: T) => Observable<R>): OperatorFunction<T, R> {
+  return (source) =>
+    new Observable((subscriber) => {
+      let waiting: readonly [T] | undefined;
+      let busy = false;
+      const error = (failure: unknown): void => subscriber.error(failure);
+      const run = (value: T): void => {
+        busy = true;
+        const complete = (): void => {
+          busy = false;
+          const next = waiting;
+          waiting = undefined;
+          if (next !== undefined) run(next[0]);
+        };
+        subscriber.add(project(value).subscribe({ next: (result) => subscriber.next(result), error, complete }));
+      };
+      const next = (value: T): void => {
+        if (busy) waiting = [value];
+        else run(value);
+      };
+      subscriber.add(source.subscribe({ next, error }));
+    });
+}

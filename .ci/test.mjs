@@ -56,6 +56,8 @@ const NEWEST_ONLY = [
  * between behave the same in these tests.
  */
 const NEWEST_AND_OLDEST = [
+  'integration/announce',
+  'integration/session',
   'faults/halfOpen',
   'faults/partitionedWatches',
   'faults/watch/replaced',

@@ -50,32 +50,32 @@ function coordinationOf(loaded$: Observable<Coordination>): Coordination {
     ),
     election: (name) => {
       checked.election(name);
-      const election$ = from(({ election }) => election(name));
+      const election$ = from((loaded) => loaded.election(name));
       return { name, ...methodsOf(election$, 'campaign'), leader$: handOver(election$, ({ leader$ }) => leader$) };
     },
     barrier: (name) => {
       checked.barrier(name);
-      const barrier$ = from(({ barrier }) => barrier(name));
+      const barrier$ = from((loaded) => loaded.barrier(name));
       return { name, ...methodsOf(barrier$, 'hold', 'release', 'wait') };
     },
     doubleBarrier: (name, count) => {
       checked.doubleBarrier(name, count);
-      const barrier$ = from(({ doubleBarrier }) => doubleBarrier(name, count));
+      const barrier$ = from((loaded) => loaded.doubleBarrier(name, count));
       return { name, count, ...methodsOf(barrier$, 'enter') };
     },
     queue: (name) => {
       checked.queue(name);
-      const queue$ = from(({ queue }) => queue(name));
+      const queue$ = from((loaded) => loaded.queue(name));
       return { name, ...methodsOf(queue$, 'enqueue', 'dequeue') };
     },
     priorityQueue: (name) => {
       checked.priorityQueue(name);
-      const queue$ = from(({ priorityQueue }) => priorityQueue(name));
+      const queue$ = from((loaded) => loaded.priorityQueue(name));
       return { name, ...methodsOf(queue$, 'enqueue', 'dequeue') };
     },
     services: (target, options = {}) => {
       checked.services(target, options);
-      const services$ = from(({ services }) => services(target, options));
+      const services$ = from((loaded) => loaded.services(target, options));
       return {
         target,
         ...methodsOf(services$, 'register', 'list', 'update', 'delete'),

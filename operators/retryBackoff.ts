@@ -1,6 +1,6 @@
 import { defer, tap, type MonoTypeOperatorFunction } from 'rxjs';
 import { checkOptions, FUNCTION, type OptionKinds } from '../src/model/validate.js';
-import { retryAfter } from '../src/util/retry.js';
+import { retryAfter } from '../src/util/time.js';
 import { backoff, backoffKinds, type BackoffOptions } from './internal/backoff.js';
 import { within } from './internal/validators.js';
 import { isTransientError } from './internal/transient.js';

@@ -1,5 +1,5 @@
 import { FUNCTION, LONGEST_MS, type OptionKinds } from '../../src/model/validate.js';
-import { backoffMs } from '../../src/util/retry.js';
+import { backoffMs } from '../../src/util/time.js';
 import { within } from './validators.js';
 
 /** How long to wait before another try. */

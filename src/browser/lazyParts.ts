@@ -2,8 +2,7 @@ import { map, type Observable, of } from 'rxjs';
 import { checked } from '../concurrency/arguments.js';
 import type { Coordination, Holding } from '../concurrency/coordination.js';
 import type { CloseSummary } from '../concurrency/lease/cleanup.js';
-import type { Parts } from '../options/parts.js';
-import type { Administration } from '../services/administration.js';
+import type { Parts, Administration } from '../options/parts.js';
 import { handOver, LazyModule } from '../util/rx.js';
 import { visibility$ } from './host.js';
 

@@ -75,7 +75,7 @@ export type { ViewState } from '../watch/live/live.js';
 export type { CombinedUpdate, CombinedValue, CombineLiveOptions, LivePart, LiveParts, PartValue } from '../watch/composed/combineLive.js';
 export type { WatchFilter } from '../watch/messages.js';
 export type { ConnectionState } from '../watch/streams/streamManager.js';
-export type { StreamOptions } from '../options/streamOptions.js';
+export type { StreamOptions } from '../options/connectionOptions.js';
 export type { StreamTransport } from '../transport/streams/transportSelector.js';
 export type { EventsBatch, ProgressBatch, WatchBatch, DeleteEvent, PutEvent, WatchEvent } from '../model/events.js';
 
@@ -96,7 +96,7 @@ export {
   type Reason,
 } from '../errors/index.js';
 
-export { AlarmType, CompareResult, CompareTarget, DowngradeAction, PermissionType, SortOrder, SortTarget } from '../model/enums.js';
+export { AlarmType, CompareResult, CompareTarget, DowngradeAction, PermissionType, SortOrder, SortTarget } from '../model/responses.js';
 export { toBytes, toText, type BytesLike } from '../model/bytes.js';
 export type {
   CallDiagnostic,

@@ -8,7 +8,7 @@ import type { KeyValue } from '../model/keyValue.js';
 import type { WatchBatch, WatchEvent } from '../model/events.js';
 import { NO_OPTIONS } from '../model/op.js';
 import type { Range } from '../model/range.js';
-import type { StreamSettings } from '../options/streamOptions.js';
+import type { StreamSettings } from '../options/connectionOptions.js';
 import { addPromises } from '../promises/promises.js';
 import type { Promises } from '../promises/types.js';
 import { Prefix, watchStreamWithin, callerWithin } from '../prefix/prefix.js';

@@ -1,4 +1,4 @@
-import * as enums from '../model/enums.js';
+import * as enums from '../model/responses.js';
 import { Empty, HeaderOnly, ResponseHeader } from './common.js';
 import { authenticateRpc } from './connection.js';
 import { field, message } from './message.js';

@@ -1,4 +1,4 @@
-import * as enums from '../model/enums.js';
+import * as enums from '../model/responses.js';
 import type { KeyValue } from '../model/keyValue.js';
 import { KeyValueCodec, ResponseHeader } from './common.js';
 import { field, isRecord, lazy, message, type AnswerMessage, type MessageType } from './message.js';

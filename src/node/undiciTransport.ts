@@ -103,7 +103,7 @@ abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
 
   onResponseStart(_: unknown, status: number, headers: Dispatcher.ResponseData['headers']): void {
     this.status = status;
-    this.location = locationOf(status, headers);
+    if (status >= 300) this.location = locationOf(status, headers);
     this.headers = headers;
     if (this.#way !== undefined) this.#way.met = true;
     this.#request.onReceived?.();

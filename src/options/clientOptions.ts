@@ -1,5 +1,17 @@
 import { isRecord } from '../codec/message.js';
-import { checkDiscovery, checkEndpoints, type EndpointsOption, type TlsSettings } from './connectionOptions.js';
+import {
+  checkDiscovery,
+  checkEndpoints,
+  type EndpointsOption,
+  type TlsSettings,
+  checkGroup,
+  isPath,
+  TEXT,
+  TIMEOUT,
+  checkStreams,
+  type StreamOptions,
+  type StreamSettings,
+} from './connectionOptions.js';
 import { InvalidOptionError } from '../errors/index.js';
 import {
   ANYTHING,
@@ -12,9 +24,7 @@ import {
   WHOLE,
   wholeNumber,
 } from '../model/validate.js';
-import { checkGroup, isPath, TEXT, TIMEOUT } from './checkOptions.js';
 import { findInvalidHeader, HEADER_TEXT, withLowerNames } from '../model/headers.js';
-import { checkStreams, type StreamOptions, type StreamSettings } from './streamOptions.js';
 import type { Logger } from '../model/diagnostics.js';
 import type { CallerSettings } from '../transport/caller.js';
 import { NO_RETRIES, type RetryPolicy } from '../transport/retryPolicy.js';

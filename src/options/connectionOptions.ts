@@ -1,8 +1,49 @@
 import { InvalidOptionError } from '../errors/index.js';
-import { TIMER_MS, typeName, type OptionKind, type OptionKinds } from '../model/validate.js';
-import { checkGroup, invalidOption, isPath, TEXT } from './checkOptions.js';
+import { findInvalidOption, mismatch, oneOf, type OptionKind, type OptionKinds, TIMER_MS, typeName } from '../model/validate.js';
 import { addressOf } from '../transport/endpoints/endpointPool.js';
 import { captured } from '../model/captured.js';
+import { isRecord } from '../codec/message.js';
+import { IDLE_CHECK_MS } from '../transport/endpoints/activity.js';
+import type { StreamTransport } from '../transport/streams/transportSelector.js';
+
+/**
+ * A string that is not empty. Control characters in it are there by mistake, such as the line break at the end of a
+ * file.
+ */
+export const TEXT: OptionKind = {
+  what: 'a string that is not empty, without a line break or a zero character',
+  is: (value) => typeof value === 'string' && value !== '' && !/[\0\r\n]/.test(value),
+};
+
+/** A time that a timer can wait, or none. */
+export const TIMEOUT: OptionKind = {
+  what: `${TIMER_MS.what}, or Infinity`,
+  is: (value) => value === Infinity || TIMER_MS.is(value),
+  numeric: true,
+};
+
+/**
+ * Tells whether a path is like `/v3`, without a slash at its end. No segment may consist of dots, as it would change
+ * the path.
+ */
+export const isPath = (path: string): boolean => /^(\/(?!\.+(\/|$))[A-Za-z0-9._~-]+)+$/.test(path);
+
+/**
+ * Checks the options of a client, or a group of them, such as `streams`. Returns them.
+ *
+ * @param group the name of the group; empty for all options
+ * @throws InvalidOptionError that names the first invalid option
+ */
+export function checkGroup<O extends object>(group: string, options: O, kinds: OptionKinds<O>): O {
+  if (!isRecord(options)) throw invalidOption(group === '' ? '(all)' : group, `{ ${Object.keys(kinds).join(', ')} }`, options);
+  const invalid = findInvalidOption(options, kinds, group === '' ? '' : `${group}.`);
+  if (invalid === undefined) return options;
+  throw new InvalidOptionError(invalid.name, invalid.problem);
+}
+
+/** Creates the error for an option with an invalid value. */
+export const invalidOption = (option: string, what: string, value: unknown): InvalidOptionError =>
+  new InvalidOptionError(option, mismatch({ what }, value));
 
 /** One endpoint of a cluster, or several. */
 export type EndpointsOption = string | URL | readonly (string | URL)[];
@@ -140,7 +181,7 @@ const PEM: OptionKind = {
   is: (value) => typeof value === 'string' || value instanceof Uint8Array,
 };
 
-const KINDS: OptionKinds<TlsSettings> = {
+const TLS_KINDS: OptionKinds<TlsSettings> = {
   ca: PEM,
   caFile: TEXT,
   cert: PEM,
@@ -157,7 +198,7 @@ const KINDS: OptionKinds<TlsSettings> = {
  * @throws InvalidOptionError
  */
 export function checkTls(tls: TlsSettings, endpoints: readonly string[]): TlsSettings {
-  checkGroup('tls', tls, KINDS);
+  checkGroup('tls', tls, TLS_KINDS);
   if (endpoints.some((endpoint) => endpoint.startsWith('http:')))
     throw new InvalidOptionError('tls', 'expected https endpoints beside it, received http, which has no TLS; make them https');
   for (const part of PARTS)
@@ -180,3 +221,79 @@ export function checkTls(tls: TlsSettings, endpoints: readonly string[]): TlsSet
 /** Returns the name of the option that sets a part; undefined if none does. */
 const givenAs = (part: 'cert' | 'key', tls: TlsSettings): string | undefined =>
   ([part, `${part}File`] as const).find((name) => tls[name] !== undefined);
+
+/** The options of a client's long-lived streams, which carry watches and keepalives. Durations are in milliseconds. */
+export interface StreamOptions {
+  /**
+   * The transport of streams. `auto`, the default, selects one that the endpoint supports. `websocket` and `http2`
+   * carry all watches on one connection; `chunked` needs a connection for each watch, and works everywhere. Any value
+   * but `auto` disables the fallback to another transport.
+   */
+  readonly transport?: 'auto' | StreamTransport;
+  /**
+   * How long a stream may receive no data before a heartbeat is sent: 12 000 by default. While the client calls the
+   * endpoint or holds leases it is at most 2 500. When a call to the endpoint fails or is late, a heartbeat is sent at
+   * once.
+   */
+  readonly heartbeatMs?: number;
+  /**
+   * The timeout of a response on a stream, such as to a heartbeat or a new watch: 2 000 by default. The stream is then
+   * replaced. The timeout for opening a stream is half of it.
+   */
+  readonly responseTimeoutMs?: number;
+  /**
+   * The first pause before a lost stream is opened again: 50 by default. It doubles each time, up to `maxBackoffMs`,
+   * until the server has responded.
+   */
+  readonly initialBackoffMs?: number;
+  /** The longest pause before a lost stream is opened again: 2 000 by default. */
+  readonly maxBackoffMs?: number;
+  /**
+   * How long a watch continues after its last subscriber has left, so that a new subscriber can share it: 1 000 by
+   * default. The stream of a client stays open for the same time after its last watch. It can then be reused, for
+   * example by the next wait for a lock.
+   */
+  readonly lingerMs?: number;
+}
+
+/** The options with all defaults filled in. */
+export type StreamSettings = Required<StreamOptions>;
+
+const STREAM_KINDS: OptionKinds<StreamOptions> = {
+  transport: oneOf('auto', 'websocket', 'http2', 'chunked'),
+  heartbeatMs: TIMER_MS,
+  responseTimeoutMs: TIMER_MS,
+  initialBackoffMs: TIMER_MS,
+  maxBackoffMs: TIMER_MS,
+  lingerMs: TIMER_MS,
+};
+
+/**
+ * Checks the option `streams`, and fills in the defaults.
+ *
+ * @param noHttp2 the reason for which the platform has no HTTP/2 streams, if it has none
+ * @throws InvalidOptionError
+ */
+export function checkStreams(options: StreamOptions, endpoints: readonly string[], noHttp2?: string): StreamSettings {
+  const {
+    transport = 'auto',
+    heartbeatMs = IDLE_CHECK_MS,
+    responseTimeoutMs = 2_000,
+    maxBackoffMs = 2_000,
+    initialBackoffMs = Math.min(50, maxBackoffMs),
+    lingerMs = 1_000,
+  } = checkGroup('streams', options, STREAM_KINDS);
+  if (transport === 'http2' && noHttp2 !== undefined)
+    throw new InvalidOptionError('streams.transport', `expected 'auto', 'websocket' or 'chunked', received 'http2'; ${noHttp2}`);
+  if (transport === 'http2' && endpoints.some((endpoint) => endpoint.startsWith('http:')))
+    throw new InvalidOptionError(
+      'streams.transport',
+      "expected https endpoints beside 'http2', received http; etcd speaks it over TLS only, so make the endpoints https",
+    );
+  if (initialBackoffMs > maxBackoffMs)
+    throw new InvalidOptionError(
+      'streams.initialBackoffMs',
+      `expected at most streams.maxBackoffMs, which is ${maxBackoffMs}, received ${initialBackoffMs}`,
+    );
+  return { transport, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, lingerMs };
+}

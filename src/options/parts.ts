@@ -1,6 +1,25 @@
 import { holding } from '../concurrency/coordination.js';
-import { administration } from '../services/administration.js';
 import { chunkedStream } from '../watch/streams/chunkedStream.js';
+import type { Caller } from '../transport/call.js';
+import { authService } from '../services/auth.js';
+import { clusterService } from '../services/cluster.js';
+import { maintenanceService } from '../services/maintenance.js';
+import { rawCall } from '../services/rawCall.js';
+import { serverInfoService } from '../services/serverInfo.js';
+
+/** The methods that concern servers and users rather than keys, and calls of any RPC. */
+export type Administration = ReturnType<typeof administration>;
+
+/** Creates these methods over the caller of a client. */
+export function administration(caller: Caller) {
+  return {
+    auth: authService(caller),
+    cluster: clusterService(caller),
+    maintenance: maintenanceService(caller),
+    ...serverInfoService(caller),
+    call: rawCall(caller),
+  };
+}
 
 /**
  * The parts of a client that most pages never use. Every other platform has them at hand, and a browser loads this

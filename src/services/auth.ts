@@ -1,11 +1,5 @@
-import type { PermissionType } from '../model/enums.js';
-import { catchError, defer, finalize, mergeMap, throwError, type Observable } from 'rxjs';
-import { authRpcs, roleRevokePermissionAsText } from '../codec/auth.js';
-import { EtcdError, hasReason, keepSecret } from '../errors/index.js';
-import { toText } from '../model/bytes.js';
-import { checkOptions, oneOf, STRING, type OptionKind } from '../model/validate.js';
-import { toKeyRange, type KeyRange, type Range } from '../model/range.js';
 import type {
+  PermissionType,
   AuthenticateResponse,
   AuthStatusResponse,
   HeaderResponse,
@@ -14,6 +8,12 @@ import type {
   UserGetResponse,
   UserListResponse,
 } from '../model/responses.js';
+import { catchError, defer, finalize, mergeMap, throwError, type Observable } from 'rxjs';
+import { authRpcs, roleRevokePermissionAsText } from '../codec/auth.js';
+import { EtcdError, hasReason, keepSecret } from '../errors/index.js';
+import { toText } from '../model/bytes.js';
+import { checkOptions, oneOf, STRING, type OptionKind } from '../model/validate.js';
+import { toKeyRange, type KeyRange, type Range } from '../model/range.js';
 import { serverInfoService } from './serverInfo.js';
 import type { Caller, CallOptions } from '../transport/call.js';
 

@@ -3,9 +3,17 @@ import { maintenanceRpcs } from '../codec/maintenance.js';
 import { EtcdError } from '../errors/index.js';
 import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 import { ANYTHING, checkOptions, FROM_ZERO, oneOf, required, type OptionKinds } from '../model/validate.js';
-import { AlarmType as AlarmTypes, type AlarmType } from '../model/enums.js';
+import {
+  AlarmType as AlarmTypes,
+  type AlarmType,
+  type AlarmResponse,
+  type HeaderResponse,
+  type DowngradeResponse,
+  type HashKvResponse,
+  type HashResponse,
+  type StatusResponse,
+} from '../model/responses.js';
 import type { MemberId } from '../model/ids.js';
-import type { AlarmResponse, HeaderResponse, DowngradeResponse, HashKvResponse, HashResponse, StatusResponse } from '../model/responses.js';
 import { withOptions } from './internal/callOptions.js';
 
 /** An alarm of a member. */

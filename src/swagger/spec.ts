@@ -2,8 +2,16 @@ import type * as t from 'io-ts';
 import type { Json } from '../codec/descriptors.js';
 import { EtcdError } from '../errors/index.js';
 import { Codecs, typeOf, type SwaggerObject, type SwaggerValue } from './codecs.js';
-import { invalidDocument, type Operation, readDocument, type Schema } from './document.js';
-import { type SwaggerEnum, type SwaggerMessage, type SwaggerType, TypeResolver } from './types.js';
+import {
+  invalidDocument,
+  type Operation,
+  readDocument,
+  type Schema,
+  type SwaggerEnum,
+  type SwaggerMessage,
+  type SwaggerType,
+  TypeResolver,
+} from './types.js';
 
 /** An RPC of a swagger document. */
 export interface SwaggerPath {

@@ -1,7 +1,7 @@
 import { asyncScheduler } from 'rxjs';
 import type { Client } from '../client/client.js';
 import { ANYTHING, LONGEST_MS, type OptionKind, type OptionKinds, WHOLE } from '../model/validate.js';
-import { checkGroup } from '../options/checkOptions.js';
+import { checkGroup } from '../options/connectionOptions.js';
 import { isAtLeast, parseVersion } from '../transport/endpoints/version.js';
 import { followRxjsTime } from '../util/time.js';
 import { Network } from './network.js';

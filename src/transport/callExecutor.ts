@@ -8,8 +8,7 @@ import { Credential, explained, isMissingToken, type TokenProvider } from './tok
 import { unlessUnsubscribed } from '../util/rx.js';
 import { inDoubt, settled } from './deadline.js';
 import { decideRetry, NO_RETRIES, type RetryPolicy, retryAction, type RetryAction } from './retryPolicy.js';
-import { backoffMs } from '../util/retry.js';
-import { monotonicNow } from '../util/time.js';
+import { backoffMs, monotonicNow } from '../util/time.js';
 import { isPageLeft } from './wire.js';
 import type { AttemptRunner, HedgedAttempts } from './hedging.js';
 

@@ -24,7 +24,7 @@ import {
 } from './call.js';
 import { TransportSelector, type StreamTransport } from './streams/transportSelector.js';
 import { channelAlong } from './streams/channel.js';
-import { checkServer, discoverServer, lostAfter, refuseNewer } from './endpoints/versionProbe.js';
+import { checkServer, discoverServer, lostAfter } from './endpoints/versionProbe.js';
 import { type Endpoint, EndpointPool } from './endpoints/endpointPool.js';
 import { hedged, multicast } from '../util/rx.js';
 import { CallDeadlines, PendingCalls } from './deadline.js';
@@ -34,7 +34,7 @@ import { monotonicNow } from '../util/time.js';
 import { TokenProvider, type Auth } from './tokenProvider.js';
 import type { Later, PlainRequest, PlainResponse, Wire } from './wire.js';
 import { HedgedAttempts } from './hedging.js';
-import { basePathOf } from './endpoints/version.js';
+import { refuseNewer, basePathOf } from './endpoints/version.js';
 
 /** The settings of a caller. */
 export interface CallerSettings {

@@ -15,9 +15,8 @@ import {
   throwIfEmpty,
   type Observable,
 } from 'rxjs';
-import { Backoff, retryAfter } from '../util/retry.js';
+import { Backoff, retryAfter, monotonicNow } from '../util/time.js';
 import type { Diagnostics } from '../model/diagnostics.js';
-import { monotonicNow } from '../util/time.js';
 import { isHeaderText } from '../model/validate.js';
 import { shareUntilDone } from '../util/rx.js';
 

@@ -1,6 +1,120 @@
-import { asyncScheduler, type Observable, type Observer, Subscription, type Unsubscribable } from 'rxjs';
+import { asyncScheduler, Observable, type Observer, Subscription, throwError, type Unsubscribable } from 'rxjs';
 import { Pacer } from '../util/time.js';
-import { type Detachable, LightObservable } from './lightObservable.js';
+
+// Own code because it was measured: a subscriber takes 144 bytes here, and 520 with a Subject of RxJS.
+
+/** A source from which an observer can be detached. */
+export interface Detachable<T> {
+  detach(observer: Observer<T>): void;
+}
+
+/** The functions that a subscriber may pass. */
+interface PartialObserver<T> {
+  readonly next?: ((value: T) => void) | null | undefined;
+  readonly error?: ((error: unknown) => void) | null | undefined;
+  readonly complete?: (() => void) | null | undefined;
+}
+
+/**
+ * An Observable for many thousands of subscribers. RxJS creates four objects for each subscriber, and a list with room
+ * for 17 teardowns. Here a subscriber that passes plain functions takes one object. Subscribers of RxJS operators are
+ * handled by RxJS as usual.
+ */
+// eslint-disable-next-line rxjs-x/no-subclass -- memory is up to `subscribe` alone; operators yield plain Observables
+export class LightObservable<T> extends Observable<T> {
+  /** @param attach attaches an observer to the source */
+  constructor(private readonly attach: (observer: Observer<T>) => Detachable<T>) {
+    super((subscriber) => {
+      const source = attach(subscriber);
+      return () => source.detach(subscriber);
+    });
+  }
+
+  override subscribe(
+    destination?: Partial<Observer<T>> | ((value: T) => void) | null,
+    error?: ((error: unknown) => void) | null,
+    complete?: (() => void) | null,
+  ): Subscription {
+    if (isSubscriber(destination)) return super.subscribe(destination);
+    const threeFunctions = typeof destination !== 'object' && typeof (error ?? complete) === 'function';
+    const subscriber = new LightSubscriber(threeFunctions ? { next: destination, error, complete } : (destination ?? {}));
+    subscriber.attach(this.attach);
+    return subscriber;
+  }
+}
+
+/**
+ * A subscriber that passed plain functions. As with RxJS, it receives nothing after the end, and an error that it
+ * throws does not affect other subscribers.
+ */
+class LightSubscriber<T> extends Subscription implements Observer<T> {
+  private source: Detachable<T> | undefined;
+
+  constructor(private readonly destination: PartialObserver<T> | ((value: T) => void)) {
+    super();
+  }
+
+  attach(attach: (observer: Observer<T>) => Detachable<T>): void {
+    try {
+      const source = attach(this);
+      // The source may have ended at once.
+      if (this.closed) source.detach(this);
+      else this.source = source;
+    } catch (error) {
+      this.error(error);
+    }
+  }
+
+  next(value: T): void {
+    if (this.closed) return;
+    try {
+      if (typeof this.destination === 'function') this.destination(value);
+      else this.destination.next?.(value);
+    } catch (error) {
+      reportUnhandled(error);
+    }
+  }
+
+  error(error: unknown): void {
+    this.end((destination) => {
+      if (typeof destination?.error !== 'function') throw error;
+      destination.error(error);
+    });
+  }
+
+  complete(): void {
+    this.end((destination) => destination?.complete?.());
+  }
+
+  override unsubscribe(): void {
+    const { source } = this;
+    this.source = undefined;
+    source?.detach(this);
+    super.unsubscribe();
+  }
+
+  private end(notify: (destination: PartialObserver<T> | undefined) => void): void {
+    if (this.closed) return;
+    try {
+      notify(typeof this.destination === 'function' ? undefined : this.destination);
+    } catch (error) {
+      reportUnhandled(error);
+    }
+    this.unsubscribe();
+  }
+}
+
+/** Returns whether RxJS itself has to handle the observer, as it does those that operators create. */
+function isSubscriber<T>(
+  destination: Partial<Observer<T>> | ((value: T) => void) | null | undefined,
+): destination is Partial<Observer<T>> & Unsubscribable {
+  return typeof destination === 'object' && destination !== null && 'unsubscribe' in destination;
+}
+
+/** Reports an error that nothing catches as RxJS does: on a separate stack, or to `config.onUnhandledError`. */
+function reportUnhandled(error: unknown): void {
+  throwError(() => error).subscribe();
+}
 
 // Own code because it was measured: a watch takes 678 bytes here, and 2 283 with RxJS's `share`.
 

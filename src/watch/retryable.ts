@@ -1,6 +1,5 @@
 import { type EtcdError, isEtcdError, persistenceOf, type Reason } from '../errors/index.js';
-import { Backoff, retryAfter } from '../util/retry.js';
-import { monotonicNow } from '../util/time.js';
+import { Backoff, retryAfter, monotonicNow } from '../util/time.js';
 import { defer, type Observable } from 'rxjs';
 
 /** Returns whether an operation that continues by itself, such as a watch, is repeated after this error. */

@@ -3,8 +3,7 @@ import { defer, filter, type Observable, type Observer, take, takeUntil, throwEr
 import { toBase64 } from '../model/bytes.js';
 import { type KeyRange, prefixEnd, type Range } from '../model/range.js';
 import { progress, type WatchBatch, type WatchEvent } from '../model/events.js';
-import { type Detachable, LightObservable } from './lightObservable.js';
-import { RefCountedMap } from './refCounted.js';
+import { type Detachable, LightObservable, RefCountedMap } from './refCounted.js';
 import { EtcdError } from '../errors/index.js';
 import { checkOptions, FUNCTION, LONGEST_MS, MILLISECONDS, WHOLE, type OptionKinds } from '../model/validate.js';
 import { orClosed } from '../util/rx.js';

@@ -30,7 +30,7 @@ import {
 import { progress, type WatchBatch } from '../model/events.js';
 import { hasReason, isEtcdError, type EtcdError } from '../errors/index.js';
 import type { Diagnostics } from '../model/diagnostics.js';
-import { Backoff } from '../util/retry.js';
+import { Backoff } from '../util/time.js';
 import type { Source } from './refCounted.js';
 import { StreamLostError } from './streams/streamManager.js';
 

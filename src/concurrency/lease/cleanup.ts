@@ -1,7 +1,7 @@
 import { AsyncSubject, BehaviorSubject, defer, filter, Observable, of, race, repeat, take, tap, timer } from 'rxjs';
 import { EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
 import type { LeaseId } from '../../model/ids.js';
-import { backoffMs, retryAfter } from '../../util/retry.js';
+import { backoffMs, retryAfter } from '../../util/time.js';
 import { noteRelease, type PendingRelease } from '../../util/releases.js';
 import { isRetryable } from '../../watch/retryable.js';
 

@@ -6,11 +6,10 @@ import { type LeaseEvent, keepLease, type GrantedLease } from './leaseKeeper.js'
 import { hasReason, isEtcdError, EtcdError } from '../../errors/index.js';
 import { checkOptions, LEASE, oneOf, required, WHOLE, type OptionKinds } from '../../model/validate.js';
 import { untilClosed } from '../../util/rx.js';
-import { Backoff, retryAfter } from '../../util/retry.js';
+import { Backoff, retryAfter, now } from '../../util/time.js';
 import { isRetryable } from '../../watch/retryable.js';
 import { awaitsRepair } from '../lock/reacquire.js';
 import { acquireWithCompensation, sentOnce, retryCleanup } from './cleanup.js';
-import { now } from '../../util/time.js';
 
 /** The options of `lease`: its time, and what follows its loss and its end. */
 export interface LeaseOptions {

@@ -16,7 +16,7 @@ import {
 import { EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
 import { LONGEST_MS, oneOf } from '../../model/validate.js';
 import type { OwnershipEvent } from '../../model/events.js';
-import { Backoff, retryAfter } from '../../util/retry.js';
+import { Backoff, retryAfter } from '../../util/time.js';
 import { isRetryable, isTransient, ConsecutiveFailures, type StreamTimeouts } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';
 

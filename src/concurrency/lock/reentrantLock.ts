@@ -6,7 +6,7 @@ import { type Compare, del, get, key as on, put, txn } from '../../model/op.js';
 import { prefixEnd } from '../../model/range.js';
 import { checkName, invalidArgument } from '../../model/validate.js';
 import type { KvService } from '../../services/kv.js';
-import { Backoff, retryAfter } from '../../util/retry.js';
+import { Backoff, retryAfter } from '../../util/time.js';
 import { retryTransient } from '../../watch/retryable.js';
 import type { ConcurrencyContext, Identity } from '../context.js';
 import { acquireWithCompensation, retryCleanup } from '../lease/cleanup.js';

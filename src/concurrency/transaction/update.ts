@@ -9,7 +9,7 @@ import type { LeaseId } from '../../model/ids.js';
 import { KeyValue } from '../../model/keyValue.js';
 import type { ResponseHeader } from '../../model/responses.js';
 import { outcomeOf, type MaybeAsync } from '../../util/rx.js';
-import { Backoff } from '../../util/retry.js';
+import { Backoff } from '../../util/time.js';
 
 /** The limit of attempts after conflicts. */
 export interface RetryOptions {

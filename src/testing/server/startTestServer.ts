@@ -2,7 +2,7 @@ import { asyncScheduler } from 'rxjs';
 import { authRpcs } from '../../codec/auth.js';
 import { requestText, type Rpc } from '../../codec/descriptors.js';
 import { ANYTHING, type OptionKind, type OptionKinds, WHOLE, wholeNumber } from '../../model/validate.js';
-import { checkGroup, TEXT } from '../../options/checkOptions.js';
+import { checkGroup, TEXT } from '../../options/connectionOptions.js';
 import { parseVersion } from '../../transport/endpoints/version.js';
 import { TEST_VERSION } from '../createTestEtcd.js';
 import { Network } from '../network.js';

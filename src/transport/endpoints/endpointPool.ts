@@ -2,8 +2,7 @@ import { concat, finalize, race, switchMap, timer, type Observable } from 'rxjs'
 import { EtcdError } from '../../errors/index.js';
 import type { Diagnostics } from '../../model/diagnostics.js';
 import { CallActivity } from './activity.js';
-import { Backoff } from '../../util/retry.js';
-import { monotonicNow } from '../../util/time.js';
+import { Backoff, monotonicNow } from '../../util/time.js';
 import { multicast, shareUntilDone } from '../../util/rx.js';
 import type { ServerVersion } from './version.js';
 

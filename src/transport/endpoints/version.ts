@@ -1,3 +1,8 @@
+import type { Rpc } from '../../codec/descriptors.js';
+import { newerField, NEWEST_FIELD } from '../../codec/message.js';
+import { EtcdError, UnsupportedServerVersionError } from '../../errors/index.js';
+import { tooDeep } from '../../model/validate.js';
+
 /** A version of etcd, as far as rxetcd depends on it. */
 export interface ServerVersion {
   readonly major: number;
@@ -47,4 +52,34 @@ export function gatewayPrefix(version: ServerVersion): string | undefined {
   if (!isAtLeast(version, OLDEST)) return undefined;
   if (isAtLeast(version, '3.4')) return '/v3';
   return isAtLeast(version, '3.3') ? '/v3beta' : '/v3alpha';
+}
+
+/** A route to a server whose version is known, or hidden by a proxy. */
+interface VersionedRoute {
+  readonly info: { readonly version: ServerVersion | undefined };
+  readonly endpoint: { readonly address: string };
+}
+
+/**
+ * Refuses a request that the server does not support.
+ * @throws EtcdError `UnsupportedServerVersion` if the server lacks the RPC, or would ignore a field of the request
+ */
+export function refuseNewer<In>(rpc: Rpc<In, unknown>, request: In, { info: { version }, endpoint }: VersionedRoute): void {
+  if (version === undefined) return;
+  const knows = (since: string): boolean => isAtLeast(version, since);
+  const refuse = (what: string, required: string): never => {
+    throw new UnsupportedServerVersionError(what, { rpc: rpc.name, endpoint: endpoint.address, required, found: version.text });
+  };
+  if (rpc.since !== undefined && !knows(rpc.since)) refuse(rpc.name, rpc.since);
+  if (knows(NEWEST_FIELD)) return;
+  const newer = newerIn(rpc, request, knows);
+  if (newer !== undefined) refuse(newer.field, newer.since);
+}
+
+function newerIn<In>({ name, request: { kind } }: Rpc<In, unknown>, request: In, knows: (since: string) => boolean) {
+  try {
+    return newerField(kind, request, knows);
+  } catch (error) {
+    throw new EtcdError('InvalidArgument', `the request cannot be sent: ${tooDeep(error)}`, { rpc: name });
+  }
 }

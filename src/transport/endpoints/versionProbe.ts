@@ -1,9 +1,7 @@
-import type { Rpc } from '../../codec/descriptors.js';
-import { isRecord, newerField, NEWEST_FIELD } from '../../codec/message.js';
+import { isRecord } from '../../codec/message.js';
 import { type ErrorDetails, EtcdError, hasReason, isEtcdError, UnsupportedServerVersionError } from '../../errors/index.js';
-import { jsonIn, tooDeep } from '../../model/validate.js';
-import type { Route } from '../call.js';
-import { gatewayPrefix, GRPC_ONLY, isAtLeast, OLDEST, parseVersion } from './version.js';
+import { jsonIn } from '../../model/validate.js';
+import { gatewayPrefix, GRPC_ONLY, OLDEST, parseVersion } from './version.js';
 import { catchError, map, switchMap, take, throwError, timeout, type Observable } from 'rxjs';
 import type { Endpoint, ServerInfo } from './endpointPool.js';
 import type { PlainResponse } from '../wire.js';
@@ -138,28 +136,4 @@ function versionIn(body: string): string | undefined {
   const json = jsonIn(body);
   const version = isRecord(json) ? json['etcdserver'] : undefined;
   return typeof version === 'string' ? version : undefined;
-}
-
-/**
- * Refuses a request that the server does not support.
- * @throws EtcdError `UnsupportedServerVersion` if the server lacks the RPC, or would ignore a field of the request
- */
-export function refuseNewer<In>(rpc: Rpc<In, unknown>, request: In, { info: { version }, endpoint }: Route): void {
-  if (version === undefined) return;
-  const knows = (since: string): boolean => isAtLeast(version, since);
-  const refuse = (what: string, required: string): never => {
-    throw new UnsupportedServerVersionError(what, { rpc: rpc.name, endpoint: endpoint.address, required, found: version.text });
-  };
-  if (rpc.since !== undefined && !knows(rpc.since)) refuse(rpc.name, rpc.since);
-  if (knows(NEWEST_FIELD)) return;
-  const newer = newerIn(rpc, request, knows);
-  if (newer !== undefined) refuse(newer.field, newer.since);
-}
-
-function newerIn<In>({ name, request: { kind } }: Rpc<In, unknown>, request: In, knows: (since: string) => boolean) {
-  try {
-    return newerField(kind, request, knows);
-  } catch (error) {
-    throw new EtcdError('InvalidArgument', `the request cannot be sent: ${tooDeep(error)}`, { rpc: name });
-  }
 }

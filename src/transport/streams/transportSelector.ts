@@ -1,5 +1,4 @@
-import { Backoff } from '../../util/retry.js';
-import { monotonicNow } from '../../util/time.js';
+import { Backoff, monotonicNow } from '../../util/time.js';
 import { isAtLeast, type ServerVersion } from '../endpoints/version.js';
 import type { DuplexTransport } from '../wire.js';
 

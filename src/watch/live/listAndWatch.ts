@@ -1,7 +1,7 @@
 import { defer, filter, map, Observable } from 'rxjs';
 import { hasReason } from '../../errors/index.js';
 import type { EventsBatch } from '../../model/events.js';
-import { Backoff, retryAfter } from '../../util/retry.js';
+import { Backoff, retryAfter } from '../../util/time.js';
 import { handOver } from '../../util/rx.js';
 import { after, type KnownChange } from '../cursor.js';
 import type { WatchTarget } from '../messages.js';

@@ -16,7 +16,7 @@ import { multicast } from '../../util/rx.js';
 import { EtcdError, isEtcdError } from '../../errors/index.js';
 import type { StreamTransport } from '../../transport/streams/transportSelector.js';
 
-import { Backoff } from '../../util/retry.js';
+import { Backoff } from '../../util/time.js';
 import { monotonicNow } from '../../util/time.js';
 import type { Channel } from '../../transport/call.js';
 import { type StreamTimeouts, isStreamRetryable, isTransient, ConsecutiveFailures } from '../retryable.js';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import { Backoff } from '../../../src/util/retry.js';
+import { Backoff } from '../../../src/util/time.js';
 
 const pauses = (backoff: Backoff, count: number): number[] => Array.from({ length: count }, () => backoff.next());
 

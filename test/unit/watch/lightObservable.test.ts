@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { config, Observable, Subject, Subscription, take, type Observer } from 'rxjs';
-import { LightObservable } from '../../../src/watch/lightObservable.js';
+import { LightObservable } from '../../../src/watch/refCounted.js';
 import { watching } from './support.js';
 
 /** Who is there, and what was done about them. */

@@ -113,7 +113,8 @@ describe('keys and values of any bytes', () => {
     const { kv } = fixture.etcd;
     const value = new Uint8Array(1024 * 1024).map((_, index) => (index * 31) % 256);
     await only(kv.put('bytes/large', value));
-    expect(Buffer.from((await only(kv.get('bytes/large')))?.valueBytes ?? []).equals(value)).toBe(true);
+    const found = (await only(kv.get('bytes/large')))?.valueBytes;
+    expect([found?.length, found?.findIndex((byte, index) => byte !== value[index])]).toEqual([value.length, -1]);
   });
 });
 

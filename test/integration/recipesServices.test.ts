@@ -132,6 +132,11 @@ describe('services', () => {
     const views = seen(services('svc/lost').endpoints$);
     const events = seen<Registration>(fixture.client().services('svc/lost').register('me', { addr: 'me:1', ttl: 3 }));
     await shows(views, ['me=me:1']);
+    // The others may see it before its own client has its answer.
+    await waitForValue(
+      () => events.length,
+      (count) => count > 0,
+    );
     const [first] = events;
     if (first?.type !== 'registered') throw new Error('it was registered');
     await only(lease.revoke(first.lease));

@@ -28,6 +28,7 @@ import {
   type ViewState,
 } from 'rxetcd';
 import { injectEtcd, outsideZone } from './provideEtcd.js';
+import { Handover, type Followed } from './transfer.js';
 
 /** The options of a signal. */
 export interface LiveSignalOptions {
@@ -40,7 +41,16 @@ export interface LiveSignalOptions {
    * it the page is rendered with `loading`.
    */
   readonly serverTimeoutMs?: number;
+  /**
+   * The name under which a server hands its first value over to the page. The default is one for the client of
+   * `injectEtcd()`. With the option `etcd` there is no default, and nothing is handed over without a name. Give each
+   * client and namespace a separate one. `false` hands nothing over.
+   */
+  readonly transfer?: string | false;
 }
+
+/** The name of the part of a signal that has one part. */
+const ONLY = 'only';
 
 const LOADING = { status: 'loading', value: undefined, error: undefined } as const;
 
@@ -66,8 +76,14 @@ export function liveValueSignal<A>(
 ): Signal<ViewState<A | undefined>> {
   const { codec } = options;
   return inContextOf(liveValueSignal, options, (etcd) => {
-    if (typeof key !== 'function') return shownNow(etcd.liveValueState(key, { codec }), LOADING, options);
-    return shownReactively(key, (current) => etcd.liveValueState(current, { codec }), options);
+    const handover = handoverOf(options);
+    const follow = (current: BytesLike): Followed<ViewState<A | undefined>> =>
+      handover.follow(
+        { [ONLY]: { key: current, codec } },
+        ({ [ONLY]: noting }) => etcd.liveValueState(current, codecIn({ codec }, noting)),
+        ONLY,
+      );
+    return typeof key === 'function' ? shownReactively(key, follow, options) : shownNow(follow(key), LOADING, options);
   });
 }
 
@@ -89,8 +105,10 @@ export function liveSignal(
   options: LiveSignalOptions = {},
 ): Signal<ViewState<ReadonlyMap<string, KeyValue>>> {
   return inContextOf(liveSignal, options, (etcd) => {
-    if (typeof range !== 'function') return shownNow(etcd.liveState(range), LOADING, options);
-    return shownReactively(range, (current) => etcd.liveState(current), options);
+    const handover = handoverOf(options);
+    const follow = (current: Range): Followed<ViewState<ReadonlyMap<string, KeyValue>>> =>
+      handover.follow({ [ONLY]: current }, () => etcd.liveState(current), ONLY);
+    return typeof range === 'function' ? shownReactively(range, follow, options) : shownNow(follow(range), LOADING, options);
   });
 }
 
@@ -115,8 +133,10 @@ export function combineLiveSignal<P extends LiveParts>(
   options: LiveSignalOptions = {},
 ): Signal<ViewState<CombinedValue<P>>> {
   return inContextOf(combineLiveSignal, options, (etcd) => {
-    if (typeof parts !== 'function') return shownNow(etcd.combineLiveState(parts), LOADING, options);
-    return shownReactively(parts, (current) => etcd.combineLiveState(current), options);
+    const handover = handoverOf(options);
+    const follow = (current: P): Followed<ViewState<CombinedValue<P>>> =>
+      handover.follow(current, (noting) => etcd.combineLiveState(noting as P));
+    return typeof parts === 'function' ? shownReactively(parts, follow, options) : shownNow(follow(parts), LOADING, options);
   });
 }
 
@@ -139,10 +159,16 @@ export function liveConfigSignal<A>(
   prefix: ConfigPrefix | (() => ConfigPrefix | undefined),
   options: LiveSignalOptions & LiveConfigOptions<A>,
 ): Signal<ViewState<A>> {
-  const { etcd: _, injector, serverTimeoutMs, ...config } = options;
+  const { etcd: _, injector, serverTimeoutMs, transfer, ...config } = options;
   return inContextOf(liveConfigSignal, options, (etcd) => {
-    if (typeof prefix !== 'function') return shownNow(etcd.liveConfigState(prefix, config), LOADING, options);
-    return shownReactively(prefix, (current) => etcd.liveConfigState(current, config), options);
+    const handover = handoverOf(options);
+    const follow = (current: ConfigPrefix): Followed<ViewState<A>> =>
+      handover.follow(
+        { [ONLY]: { config: current, ...config } },
+        ({ [ONLY]: noting }) => etcd.liveConfigState(current, codecIn(config, noting)),
+        ONLY,
+      );
+    return typeof prefix === 'function' ? shownReactively(prefix, follow, options) : shownNow(follow(prefix), LOADING, options);
   });
 }
 
@@ -160,8 +186,10 @@ type ConfigPrefix = string | readonly string[];
  * }
  * ```
  */
-export function connectionSignal(options: Omit<LiveSignalOptions, 'serverTimeoutMs'> = {}): Signal<ConnectionState> {
-  return inContextOf(connectionSignal, options, (etcd) => shownNow<ConnectionState>(etcd.connection$, { status: 'idle' }, options));
+export function connectionSignal(options: Omit<LiveSignalOptions, 'serverTimeoutMs' | 'transfer'> = {}): Signal<ConnectionState> {
+  return inContextOf(connectionSignal, options, (etcd) =>
+    shownNow<ConnectionState>({ states: etcd.connection$ }, { status: 'idle' }, options),
+  );
 }
 
 /** Runs a function in the injection context that the options name, with the client that they name. */
@@ -170,10 +198,18 @@ function inContextOf<T>(caller: (...args: never[]) => unknown, options: LiveSign
   return runInInjectionContext(options.injector ?? inject(Injector), () => run(options.etcd ?? injectEtcd()));
 }
 
+/** Hands over under the name that the options give. */
+function handoverOf({ etcd, transfer = etcd === undefined ? '' : false }: LiveSignalOptions): Handover {
+  return Handover.inContext(transfer);
+}
+
+/** Returns options with the codec of a part. */
+const codecIn = <O extends { readonly codec: unknown }>(options: O, part: unknown): O => ({ ...options, codec: (part as O).codec });
+
 /** Subscribes at once, and until the injector is destroyed. */
-function shownNow<T extends { readonly status: string }>(source: Observable<T>, initial: T, options: LiveSignalOptions): Signal<T> {
-  const shown = signal(initial);
-  inject(DestroyRef).onDestroy(subscriber(options)(source, (state) => shown.set(state)));
+function shownNow<T extends { readonly status: string }>(followed: Followed<T>, initial: T, options: LiveSignalOptions): Signal<T> {
+  const shown = signal(followed.found ?? initial);
+  inject(DestroyRef).onDestroy(subscriber(options)(followed.states, (state) => shown.set(state)));
   return shown.asReadonly();
 }
 
@@ -181,28 +217,28 @@ function shownNow<T extends { readonly status: string }>(source: Observable<T>, 
  * Subscribes in an effect, as inputs have no values before. A state is shown only while its source is the present one:
  * the effect runs later than a template reads the signal.
  */
-function shownReactively<A extends Range | LiveParts | ConfigPrefix, T>(
+function shownReactively<A, T>(
   argument: () => A | undefined,
-  stateOf: (argument: A) => Observable<ViewState<T>>,
+  follow: (argument: A) => Followed<ViewState<T>>,
   options: LiveSignalOptions,
 ): Signal<ViewState<T>> {
   const subscribe = subscriber(options);
   // By itself, as it compares: a dependency may change while the key remains.
   const current = computed(argument);
-  const source = computed(() => {
+  const followed = computed((): Followed<ViewState<T>> => {
     try {
       const given = current();
-      return given === undefined ? of(LOADING) : stateOf(given);
+      return given === undefined ? { states: of(LOADING) } : follow(given);
     } catch (error) {
-      return of(failed(error));
+      return { states: of(failed(error)) };
     }
   });
   const shown = signal<{ readonly of: unknown; readonly state: ViewState<T> }>({ of: undefined, state: LOADING });
   effect((onCleanup) => {
-    const present = source();
-    onCleanup(untracked(() => subscribe(present, (state) => shown.set({ of: present, state }))));
+    const present = followed();
+    onCleanup(untracked(() => subscribe(present.states, (state) => shown.set({ of: present, state }))));
   });
-  return computed(() => (shown().of === source() ? shown().state : LOADING));
+  return computed(() => (shown().of === followed() ? shown().state : (followed().found ?? LOADING)));
 }
 
 /**

@@ -1,11 +1,11 @@
-import { PLATFORM_ID } from '@angular/core';
+import { PLATFORM_ID, TransferState } from '@angular/core';
 import { describe, expect, test } from '@jest/globals';
 import * as t from 'io-ts';
 import { connectionSignal, liveSignal, liveValueSignal } from 'rxetcd/angular';
 import { waitFor } from '../../support/waitFor.js';
 import { withApp } from './support.js';
 
-const app = withApp({ provide: PLATFORM_ID, useValue: 'server' });
+const app = withApp({ provide: PLATFORM_ID, useValue: 'server' }, { provide: TransferState, useFactory: () => new TransferState() });
 
 describe('on a server', () => {
   test('rendering waits for the first values, and nothing is kept open', async () => {

@@ -1,8 +1,8 @@
-import { map, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
+import { jsonLater } from '../src/model/valueReading.js';
 import type { Validator } from '../src/model/standardSchema.js';
 import { checkArgument, VALIDATOR } from '../src/model/validate.js';
-import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
-import { isLeft } from '../src/util/either.js';
+import { decodeBy, type Decodable, type Decoded } from './internal/decoded.js';
 
 /**
  * Reads each value as JSON and checks it with an io-ts codec or a Standard Schema (zod, valibot and others). The
@@ -13,6 +13,8 @@ import { isLeft } from '../src/util/either.js';
  *          decodeJson(t.type({ n: t.number }))
  * result:  --{ n: 1 }------{ n: 2 }------#
  * ```
+ *
+ * A schema may check asynchronously: the values stay in order, and wait for those before them.
  *
  * Use {@link tryDecode} if an invalid value should not end the stream. A shared watch continues for its other
  * subscribers in both cases.
@@ -44,10 +46,5 @@ import { isLeft } from '../src/util/either.js';
  */
 export function decodeJson<A>(codec: Validator<A>): OperatorFunction<Decodable, Decoded<A>> {
   checkArgument('decodeJson', 'codec', codec, VALIDATOR);
-  return map((item) => {
-    const kv = kvOf(item);
-    const result = kv.json(codec);
-    if (isLeft(result)) throw result.left;
-    return decoded(kv, result.right);
-  });
+  return decodeBy((kv) => jsonLater(kv, codec));
 }

@@ -1,9 +1,8 @@
-import { map, type OperatorFunction } from 'rxjs';
-import { InvalidValueError } from '../src/errors/index.js';
+import type { OperatorFunction } from 'rxjs';
+import { checkedLater } from '../src/model/valueReading.js';
 import type { Validator } from '../src/model/standardSchema.js';
-import { checkArgument, VALIDATOR, validated } from '../src/model/validate.js';
-import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
-import { isLeft } from '../src/util/either.js';
+import { checkArgument, VALIDATOR } from '../src/model/validate.js';
+import { decodeBy, type Decodable, type Decoded } from './internal/decoded.js';
 
 /**
  * Checks the text of each value with an io-ts codec or a Standard Schema, as {@link decodeJson} does for JSON. The
@@ -42,10 +41,5 @@ import { isLeft } from '../src/util/either.js';
  */
 export function decodeWith<A>(codec: Validator<A, string>): OperatorFunction<Decodable, Decoded<A>> {
   checkArgument('decodeWith', 'codec', codec, VALIDATOR);
-  return map((item) => {
-    const kv = kvOf(item);
-    const result = validated(codec, kv.value);
-    if (isLeft(result)) throw new InvalidValueError(kv.key, result.left);
-    return decoded(kv, result.right);
-  });
+  return decodeBy((kv) => checkedLater(kv, codec, kv.value));
 }

@@ -1,10 +1,10 @@
 import type { Either } from 'fp-ts/lib/Either.js';
-import { map, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
+import { jsonLater } from '../src/model/valueReading.js';
 import type { InvalidValueError } from '../src/errors/index.js';
 import type { Validator } from '../src/model/standardSchema.js';
 import { checkArgument, VALIDATOR } from '../src/model/validate.js';
-import { decoded, kvOf, type Decodable, type Decoded } from './internal/decoded.js';
-import { mapRight } from '../src/util/either.js';
+import { tryDecodeBy, type Decodable, type Decoded } from './internal/decoded.js';
 
 /**
  * Reads each value as JSON and checks it with an io-ts codec or a Standard Schema, as {@link decodeJson} does, but
@@ -48,8 +48,5 @@ import { mapRight } from '../src/util/either.js';
  */
 export function tryDecode<A>(codec: Validator<A>): OperatorFunction<Decodable, Either<InvalidValueError, Decoded<A>>> {
   checkArgument('tryDecode', 'codec', codec, VALIDATOR);
-  return map((item) => {
-    const kv = kvOf(item);
-    return mapRight(kv.json(codec), (value) => decoded(kv, value));
-  });
+  return tryDecodeBy((kv) => jsonLater(kv, codec));
 }

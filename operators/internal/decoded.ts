@@ -1,5 +1,10 @@
-import type { KeyValue } from '../../src/model/keyValue.js';
+import type { Either } from 'fp-ts/lib/Either.js';
+import { map, pipe, type OperatorFunction } from 'rxjs';
+import type { InvalidValueError } from '../../src/errors/index.js';
 import type { PutEvent } from '../../src/model/events.js';
+import type { KeyValue } from '../../src/model/keyValue.js';
+import { isLeft, mapRight } from '../../src/util/either.js';
+import { mapInOrder } from '../../src/util/rx.js';
 
 /** A stored value that a codec has accepted. */
 export interface Decoded<A> {
@@ -14,10 +19,29 @@ export interface Decoded<A> {
 /** A key with its value, from a read or from a watch: both can be decoded. */
 export type Decodable = KeyValue | PutEvent;
 
-export function kvOf(item: Decodable): KeyValue {
-  return 'kv' in item ? item.kv : item;
+const kvOf = (item: Decodable): KeyValue => ('kv' in item ? item.kv : item);
+
+/** The result of reading a value; a Promise of it if the schema checks asynchronously. */
+type Read<A> = Either<InvalidValueError, A> | PromiseLike<Either<InvalidValueError, A>>;
+
+/** Decodes values in their order, each to a result. */
+export function tryDecodeBy<A>(read: (kv: KeyValue) => Read<A>): OperatorFunction<Decodable, Either<InvalidValueError, Decoded<A>>> {
+  return mapInOrder((item) => {
+    const kv = kvOf(item);
+    const withKey = (result: Either<InvalidValueError, A>) =>
+      mapRight(result, (value): Decoded<A> => ({ key: kv.key, value, revision: kv.modRevision, kv }));
+    const result = read(kv);
+    return 'then' in result ? result.then(withKey) : withKey(result);
+  });
 }
 
-export function decoded<A>(kv: KeyValue, value: A): Decoded<A> {
-  return { key: kv.key, value, revision: kv.modRevision, kv };
+/** Decodes values in their order. The first invalid one is an error. */
+export function decodeBy<A>(read: (kv: KeyValue) => Read<A>): OperatorFunction<Decodable, Decoded<A>> {
+  return pipe(
+    tryDecodeBy(read),
+    map((result) => {
+      if (isLeft(result)) throw result.left;
+      return result.right;
+    }),
+  );
 }

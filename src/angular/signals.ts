@@ -12,7 +12,6 @@ import {
   untracked,
   type Signal,
 } from '@angular/core';
-import type { Decoder } from 'io-ts';
 import { finalize, of, takeUntil, takeWhile, timer, type Observable } from 'rxjs';
 import {
   EtcdError,
@@ -25,6 +24,7 @@ import {
   type LiveParts,
   type Namespace,
   type Range,
+  type Validator,
   type ViewState,
 } from 'rxetcd';
 import { injectEtcd, outsideZone } from './provideEtcd.js';
@@ -72,7 +72,7 @@ const LOADING = { status: 'loading', value: undefined, error: undefined } as con
  */
 export function liveValueSignal<A>(
   key: BytesLike | (() => BytesLike | undefined),
-  options: LiveSignalOptions & { readonly codec: Decoder<unknown, A> },
+  options: LiveSignalOptions & { readonly codec: Validator<A> },
 ): Signal<ViewState<A | undefined>> {
   const { codec } = options;
   return inContextOf(liveValueSignal, options, (etcd) => {

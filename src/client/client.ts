@@ -1,4 +1,4 @@
-import type { Decoder, Encoder } from 'io-ts';
+import type { Encoder } from 'io-ts';
 import { firstValueFrom, type Observable } from 'rxjs';
 import type { AuthService } from '../services/auth.js';
 import type { ClusterService } from '../services/cluster.js';
@@ -9,6 +9,7 @@ import { checkNewEndpoints, type EndpointsOption } from '../options/connectionOp
 import type { MaintenanceService } from '../services/maintenance.js';
 import { captured, capturesItself, capturing } from '../model/captured.js';
 import { type Diagnostic, Diagnostics, diagnosticsOf, toLogger } from '../model/diagnostics.js';
+import type { Validator } from '../model/standardSchema.js';
 import { checkOptions, isObject, LONGEST_MS, MILLISECONDS, type OptionKinds } from '../model/validate.js';
 import { namespace, type Namespace } from './namespace.js';
 import { checkAuth, type OptionLimits, type Platform, type Settings, settingsOf, type ClientOptions } from '../options/clientOptions.js';
@@ -77,10 +78,10 @@ export interface Client extends Namespace {
   call<In, A>(
     path: string,
     body: In,
-    options: Omit<RawCallOptions<A>, 'request'> & { readonly request: Encoder<In, Json>; readonly codec: Decoder<unknown, A> },
+    options: Omit<RawCallOptions<A>, 'request'> & { readonly request: Encoder<In, Json>; readonly codec: Validator<A> },
   ): Observable<A>;
   /** Calls any RPC of the gateway, such as one that rxetcd has no method for. `codec` checks the response. */
-  call<A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Decoder<unknown, A> }): Observable<A>;
+  call<A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Validator<A> }): Observable<A>;
   /**
    * Calls any RPC of the gateway, and emits its response as it arrived: `status`, `headers` and `body`.
    *

@@ -249,13 +249,21 @@ export const NEWEST_FIELD = '3.5';
  * Reads a response beyond its codec. If it is invalid, a write may still have been carried out, and so errors with
  * `AmbiguousWrite`.
  */
-export function understood<T>({ name, safety }: Pick<Rpc<never, unknown>, 'name' | 'safety'>, read: () => T): T {
+export function understood<T>(rpc: Pick<Rpc<never, unknown>, 'name' | 'safety'>, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    const failure = isEtcdError(error)
-      ? error
-      : new EtcdError('MalformedResponse', `the answer cannot be read: ${tooDeep(error)}`, { rpc: name });
-    throw safety === 'write' ? new AmbiguousWriteError(failure) : failure;
+    throw misunderstood(rpc, error);
   }
+}
+
+/**
+ * Returns the error of a response that could not be read.
+ * @throws an error of the user's own code unchanged
+ */
+export function misunderstood({ name, safety }: Pick<Rpc<never, unknown>, 'name' | 'safety'>, error: unknown): EtcdError {
+  const failure = isEtcdError(error)
+    ? error
+    : new EtcdError('MalformedResponse', `the answer cannot be read: ${tooDeep(error)}`, { rpc: name });
+  return safety === 'write' ? new AmbiguousWriteError(failure) : failure;
 }

@@ -1,10 +1,9 @@
 import { fromBase64, textFromBase64, toBase64 } from './bytes.js';
 import type { Either } from 'fp-ts/lib/Either.js';
-import type { Validator } from './standardSchema.js';
-import { InvalidValueError } from '../errors/index.js';
-import { jsonIn, validated } from './validate.js';
+import { settledNow, type Validator } from './standardSchema.js';
+import { jsonLater, parsedValue } from './valueReading.js';
+import type { InvalidValueError } from '../errors/index.js';
 import type { LeaseId } from './ids.js';
-import { isRight, left, right } from '../util/either.js';
 
 /** The parts of a key-value pair: the base64 and the numbers of the response, after they were checked. */
 export interface KeyValueParts {
@@ -87,7 +86,8 @@ export class KeyValue {
   /**
    * Parses the value as JSON, and checks it with an io-ts codec or a Standard Schema (zod, valibot and others).
    *
-   * @param codec checks and converts the value
+   * @param codec checks and converts the value. A schema that checks asynchronously throws `InvalidArgument`; use
+   * `decodeJson`, which waits for it
    * @returns `right(value)`, or `left(InvalidValueError)` if it is not JSON or the codec rejects it
    *
    * ```ts
@@ -96,12 +96,7 @@ export class KeyValue {
    */
   json<A>(codec: Validator<A>): Either<InvalidValueError, A>;
   json(codec?: Validator<unknown>): Either<InvalidValueError, unknown> {
-    const parsed = jsonIn(this.value);
-    // Without the engine's message, which quotes the text: a value may be a secret.
-    if (parsed === undefined) return left(new InvalidValueError(this.key, ['it is not JSON']));
-    if (codec === undefined) return right(parsed);
-    const read = validated(codec, parsed);
-    return isRight(read) ? read : left(new InvalidValueError(this.key, read.left));
+    return codec === undefined ? parsedValue(this) : settledNow(jsonLater(this, codec));
   }
 
   /** Tells whether the key is unchanged. It compares more than revisions, as those of another store may be equal. */

@@ -4,8 +4,8 @@ import { EtcdError } from '../errors/index.js';
 import { isRight, left, right } from '../util/either.js';
 
 /**
- * The part of the Standard Schema specification that is used here: a schema of zod, valibot, ArkType and others. It has
- * to check synchronously.
+ * The part of the Standard Schema specification that is used here: a schema of zod, valibot, ArkType and others. It may
+ * check asynchronously wherever the values are emitted by an Observable.
  *
  * @see https://standardschema.dev
  */
@@ -37,21 +37,8 @@ export function isStandardSchema(value: unknown): value is StandardSchema<never>
   return typeof standard === 'object' && standard !== null && typeof Reflect.get(standard, 'validate') === 'function';
 }
 
-/**
- * Checks a value with a schema. Returns the reasons for rejecting it, a line each, with the path.
- *
- * @param typeName names the type of a value, for messages that must not show it
- * @throws EtcdError `InvalidArgument` if the schema checks asynchronously
- */
-export function checkedBySchema<A>(
-  schema: StandardSchema<A>,
-  value: unknown,
-  typeName: (value: unknown) => string,
-): Either<readonly string[], A> {
-  const result = placedBySchema(schema, value, typeName);
-  if (isRight(result)) return result;
-  return left(result.left.map(({ path, problem }) => (path.length === 0 ? problem : `${path.join('.')}: ${problem}`)));
-}
+/** The reasons for rejecting a value, a line each, or the value. */
+export type Checked<A> = Either<readonly string[], A>;
 
 /** The place of a value that a validator rejects, and the reason. */
 export interface PlacedFailure {
@@ -59,19 +46,54 @@ export interface PlacedFailure {
   readonly problem: string;
 }
 
-/** Checks a value as {@link checkedBySchema} does. Returns each reason with its path. */
-export function placedBySchema<A>(
-  schema: StandardSchema<A>,
-  value: unknown,
-  typeName: (value: unknown) => string,
-): Either<readonly PlacedFailure[], A> {
+type NameType = (value: unknown) => string;
+
+/**
+ * Checks a value with a schema. Returns the reasons for rejecting it, with the path. A schema that checks
+ * asynchronously returns a Promise of it.
+ *
+ * @param typeName names the type of a value, for messages that must not show it
+ */
+export function checkedBySchema<A>(schema: StandardSchema<A>, value: unknown, typeName: NameType): Checked<A> | PromiseLike<Checked<A>> {
   const result = schema['~standard'].validate(value);
-  if ('then' in result)
-    throw new EtcdError('InvalidArgument', 'schema: expected one that checks synchronously, received one with a Promise');
+  const read = (settled: SchemaResult<A>): Checked<A> => {
+    const placed = placedResult(settled, value, typeName);
+    return isRight(placed)
+      ? placed
+      : left(placed.left.map(({ path, problem }) => (path.length === 0 ? problem : `${path.join('.')}: ${problem}`)));
+  };
+  return 'then' in result ? result.then(read) : read(result);
+}
+
+/**
+ * Checks a value with a schema. Returns each reason for rejecting it with its path.
+ *
+ * @throws EtcdError `InvalidArgument` if the schema checks asynchronously
+ */
+export function placedBySchema<A>(schema: StandardSchema<A>, value: unknown, typeName: NameType): Either<readonly PlacedFailure[], A> {
+  return placedResult(settledNow(schema['~standard'].validate(value)), value, typeName);
+}
+
+/**
+ * Returns a result that a schema has at once.
+ *
+ * @throws EtcdError `InvalidArgument` for a Promise
+ */
+export function settledNow<T extends object>(result: T | PromiseLike<T>): T {
+  if (!('then' in result)) return result;
+  // It has no other subscriber. Its failure must not end the process.
+  result.then(undefined, () => undefined);
+  throw new EtcdError(
+    'InvalidArgument',
+    'schema: expected one that checks synchronously, received one with a Promise; decodeJson, tryDecode, liveValue and combineLive wait for it',
+  );
+}
+
+function placedResult<A>(result: SchemaResult<A>, value: unknown, typeName: NameType): Either<readonly PlacedFailure[], A> {
   return result.issues === undefined ? right(result.value) : left(result.issues.map((issue) => failureOf(issue, value, typeName)));
 }
 
-function failureOf({ message, path = [] }: SchemaIssue, value: unknown, typeName: (value: unknown) => string): PlacedFailure {
+function failureOf({ message, path = [] }: SchemaIssue, value: unknown, typeName: NameType): PlacedFailure {
   const keys = path.map((part) => (typeof part === 'object' ? part.key : part));
   const at = keys.reduce<unknown>(
     (inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined),

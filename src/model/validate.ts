@@ -1,9 +1,8 @@
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { isBytesLike } from './bytes.js';
-import type { Either } from 'fp-ts/lib/Either.js';
 import type { Errors } from 'io-ts';
 import { isRight, left } from '../util/either.js';
-import { checkedBySchema, isSchema, isStandardSchema, type Validator } from './standardSchema.js';
+import { checkedBySchema, type Checked, isSchema, isStandardSchema, settledNow, type Validator } from './standardSchema.js';
 
 /** The permitted values of an option. */
 export interface OptionKind {
@@ -170,8 +169,15 @@ export function failuresOf(errors: Errors): string[] {
   });
 }
 
-/** Decodes a value, or returns the reasons for rejecting it, a line each. */
-export function validated<I, A>(codec: Validator<A, I>, value: I): Either<readonly string[], A> {
+/**
+ * Decodes a value, or returns the reasons for rejecting it, a line each.
+ *
+ * @throws EtcdError `InvalidArgument` if the codec checks asynchronously
+ */
+export const validated = <I, A>(codec: Validator<A, I>, value: I): Checked<A> => settledNow(validatedLater(codec, value));
+
+/** Decodes a value as {@link validated} does. A schema that checks asynchronously returns a Promise of the result. */
+export function validatedLater<I, A>(codec: Validator<A, I>, value: I): Checked<A> | PromiseLike<Checked<A>> {
   try {
     if (isSchema(codec)) return checkedBySchema(codec, value, typeName);
     const decoded = codec.decode(value);

@@ -1,4 +1,3 @@
-import type { Decoder } from 'io-ts';
 import type { Observable } from 'rxjs';
 import type { Json } from '../codec/descriptors.js';
 import type { HeldLease } from '../concurrency/lease/leaseKeeper.js';
@@ -73,7 +72,7 @@ interface GenericMethods {
     options?: ReadCallOptions,
   ) => Promise<TxnResult<S, F>>;
   call: {
-    <A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Decoder<unknown, A> }): Promise<A>;
+    <A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Validator<A> }): Promise<A>;
     (
       path: string,
       body: Json,

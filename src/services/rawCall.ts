@@ -1,16 +1,27 @@
-import type { Decoder, Encoder } from 'io-ts';
-import { defer, map, type Observable } from 'rxjs';
+import type { Encoder } from 'io-ts';
+import { catchError, concatMap, defer, type Observable, throwError } from 'rxjs';
 import { authRpcs } from '../codec/auth.js';
 import { electionRpcs, lockRpcs } from '../codec/concurrency.js';
 import { leaseRpcs } from '../codec/lease.js';
 import { maintenanceRpcs } from '../codec/maintenance.js';
 import { type Rpc, type Safety, type Json } from '../codec/descriptors.js';
-import { understood } from '../codec/message.js';
+import { misunderstood } from '../codec/message.js';
 import { EtcdError } from '../errors/index.js';
-import { BOOLEAN, checkArgument, checkOptions, CODEC, oneOf, type OptionKind, type OptionKinds, validated } from '../model/validate.js';
+import type { Checked, Validator } from '../model/standardSchema.js';
+import {
+  BOOLEAN,
+  checkArgument,
+  checkOptions,
+  oneOf,
+  type OptionKind,
+  type OptionKinds,
+  validatedLater,
+  VALIDATOR,
+} from '../model/validate.js';
 import { ENCODER, splitOptions } from './internal/callOptions.js';
 import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 import { isRight } from '../util/either.js';
+import { mapInOrder, outcomeOf } from '../util/rx.js';
 
 /** The options of `call`, for an RPC that rxetcd has no method for. */
 export interface RawCallOptions<A> extends CallOptions {
@@ -20,10 +31,11 @@ export interface RawCallOptions<A> extends CallOptions {
    */
   readonly request?: Encoder<never, Json>;
   /**
-   * Checks the response. Without it the response is emitted as JSON in etcd's spelling. If the codec rejects the
-   * response, the call errors with `MalformedResponse`, which after a write is the cause of an `AmbiguousWrite`.
+   * Checks the response: an io-ts codec or a Standard Schema, which may check asynchronously. Without it the response
+   * is emitted as JSON in etcd's spelling. If the codec rejects the response, the call errors with
+   * `MalformedResponse`, which after a write is the cause of an `AmbiguousWrite`.
    */
-  readonly codec?: Decoder<unknown, A>;
+  readonly codec?: Validator<A>;
   /**
    * With `read` the call is retried even if its outcome is unknown. With `write`, the default, it is carried out at
    * most once.
@@ -64,9 +76,15 @@ export function rawCall(caller: Caller) {
         ...(raw && { raw: true }),
       };
       // Without a codec `A` is `unknown`, by the overloads of `Client.call`.
-      const read = (answer: unknown): A => (codec === undefined ? (answer as A) : checked(codec, answer, rpc.name));
-      if (streaming) return caller.stream(rpc, text(), call).pipe(map(read));
-      return caller.unary(rpc, text(), call).pipe(map((answer) => understood(rpc, () => read(answer))));
+      const read = (answer: unknown): A | PromiseLike<A> => (codec === undefined ? (answer as A) : checked(codec, answer, rpc.name));
+      if (streaming) return caller.stream(rpc, text(), call).pipe(mapInOrder(read));
+      return caller
+        .unary(rpc, text(), call)
+        .pipe(
+          concatMap((answer) =>
+            outcomeOf(() => read(answer)).pipe(catchError((error: unknown) => throwError(() => misunderstood(rpc, error)))),
+          ),
+        );
     });
 }
 
@@ -79,7 +97,7 @@ const PATH: OptionKind = {
 const RAW_CALL: OptionKinds<RawCallOptions<unknown>> = {
   ...CALL,
   request: ENCODER,
-  codec: CODEC,
+  codec: VALIDATOR,
   safety: oneOf('read', 'write'),
   streaming: BOOLEAN,
   raw: BOOLEAN,
@@ -96,8 +114,11 @@ function limitsOf(path: string): Pick<Rpc<never, unknown>, 'unbounded' | 'bounde
   };
 }
 
-function checked<A>(codec: Decoder<unknown, A>, answer: unknown, rpc: string): A {
-  const decoded = validated(codec, answer);
-  if (isRight(decoded)) return decoded.right;
-  throw new EtcdError('MalformedResponse', `the answer is not what the codec wants: ${decoded.left.join('; ')}`, { rpc });
+function checked<A>(codec: Validator<A>, answer: unknown, rpc: string): A | PromiseLike<A> {
+  const accept = (decoded: Checked<A>): A => {
+    if (isRight(decoded)) return decoded.right;
+    throw new EtcdError('MalformedResponse', `the answer is not what the codec wants: ${decoded.left.join('; ')}`, { rpc });
+  };
+  const decoded = validatedLater(codec, answer);
+  return 'then' in decoded ? decoded.then(accept) : accept(decoded);
 }

@@ -1,4 +1,5 @@
 import {
+  concatMap,
   defer,
   from,
   isObservable,
@@ -16,6 +17,7 @@ import {
   takeUntil,
   throwIfEmpty,
   type MonoTypeOperatorFunction,
+  type OperatorFunction,
 } from 'rxjs';
 import { EtcdError } from '../errors/index.js';
 
@@ -64,6 +66,16 @@ const isStream = <T>(given: MaybeAsync<T>): given is Observable<T> => isObservab
 
 const isPromise = <T>(given: T | PromiseLike<T>): given is PromiseLike<T> =>
   typeof given === 'object' && given !== null && 'then' in given && typeof given.then === 'function';
+
+/**
+ * Converts each value, and emits the results in the order of the values. A result that is a Promise holds back those
+ * behind it; others are emitted at once.
+ */
+export const mapInOrder = <T, R>(convert: (value: T) => R | PromiseLike<R>): OperatorFunction<T, R> =>
+  concatMap((value) => {
+    const result = convert(value);
+    return isPromise(result) ? from(result) : of(result);
+  });
 
 /**
  * Subscribes to what `next` makes of the only value of a source, as `switchMap` does. It passes the subscriber itself

@@ -50,6 +50,15 @@ export const PIPELINES: readonly Pipeline[] = [
     },
   },
   {
+    name: 'a schema that checks asynchronously',
+    marks: /liveValue\('ports\/web'/,
+    fromTheStart: true,
+    poke: async (store, round) => {
+      await put(store, 'ports/web', String(9_000 + round));
+      return `the port is ${9_000 + round}`;
+    },
+  },
+  {
     name: 'the entry of the API page',
     marks: /'services\/me', '10\.0\.0\.7:8080'/,
     fromTheStart: true,

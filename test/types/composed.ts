@@ -1,10 +1,37 @@
 /** The types of composed live ranges. Checked by the compiler; never run. */
 import { expectTypeOf } from 'expect-type';
+import type { Either } from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import type { Client, CombinedUpdate, ConfigUpdate, InvalidValueError, KeyValue, PutConfigResult, ViewState } from 'rxetcd';
+import { decodeJson, puts } from 'rxetcd/operators';
 import type { Observable } from 'rxjs';
+import * as v from 'valibot';
+import { z } from 'zod';
 
 const limits = t.type({ requests: t.number });
+
+export function schemasOfLibrariesGiveTheirTypes({ liveValue, liveValueState, combineLive, call, kv, watch }: Client): void {
+  const ofZod = z.object({ on: z.boolean(), size: z.string().transform(async (text) => Promise.resolve(text.length)) });
+  const ofValibot = v.objectAsync({
+    on: v.boolean(),
+    size: v.pipeAsync(
+      v.string(),
+      v.transformAsync((text) => Promise.resolve(text.length)),
+    ),
+  });
+  interface Read {
+    on: boolean;
+    size: number;
+  }
+  expectTypeOf(liveValue('a', { codec: ofZod })).toEqualTypeOf<Observable<Read | undefined>>();
+  expectTypeOf(liveValueState('a', { codec: ofValibot })).toEqualTypeOf<Observable<ViewState<Read | undefined>>>();
+  combineLive({ a: { key: 'a', codec: ofZod } }).subscribe(({ value }) => expectTypeOf(value.a).toEqualTypeOf<Read | undefined>());
+  expectTypeOf(call('/kv/range', {}, { codec: ofZod })).toEqualTypeOf<Observable<Read>>();
+  watch('a')
+    .pipe(puts(), decodeJson(ofValibot))
+    .subscribe(({ value }) => expectTypeOf(value).toEqualTypeOf<Read>());
+  kv.get('a').subscribe((found) => expectTypeOf(found?.json(ofZod)).toEqualTypeOf<Either<InvalidValueError, Read> | undefined>());
+}
 
 export function partsHaveTheTypesOfTheirValues({ combineLive, combineLiveState }: Client): void {
   const parts = { limits: { key: 'limits', codec: limits }, flags: { prefix: 'flags/' }, primary: { key: Uint8Array.of(1) } };

@@ -6,7 +6,8 @@ import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
 import type { Range } from '../../model/range.js';
 import { checkOptions, VALIDATOR, FUNCTION, invalidArgument, isObject, type OptionKinds } from '../../model/validate.js';
 import { isRight } from '../../util/either.js';
-import { onlyKey, valueReading, type Reading } from '../live/live.js';
+import { mapInOrder } from '../../util/rx.js';
+import { onlyKey, valueReading, type Reading, type ValueReading } from '../live/live.js';
 import type { ViewedUpdate } from '../live/sharedStates.js';
 import type { JointUpdate } from './jointRange.js';
 
@@ -106,28 +107,47 @@ interface PartState {
 }
 
 /** Reads the values of an update; those of parts that did not change are kept. */
-function combine(followed: readonly Followed[], last: Combined | undefined, { type, revision, states }: JointUpdate): Combined {
+function combine(followed: readonly Followed[], last: Combined | undefined, update: JointUpdate): Combined | Promise<Combined> {
+  const read = followed.map((part, index) => readPart(part, last?.parts[index], update.states[index] ?? new Map<string, KeyValue>()));
+  // The next update waits for this one, as it is compared with it.
+  if (read.some((part) => 'then' in part))
+    return Promise.all(read.map((part) => Promise.resolve(part))).then((parts) => combined(followed, last, update, parts));
+  return combined(followed, last, update, read as readonly PartState[]);
+}
+
+function combined(
+  followed: readonly Followed[],
+  last: Combined | undefined,
+  { type, revision }: JointUpdate,
+  parts: readonly PartState[],
+): Combined {
   const changed: string[] = [];
   const refused: [string, InvalidValueError][] = [];
-  const parts = followed.map((part, index): PartState => {
+  for (const [index, part] of followed.entries()) {
     const before = last?.parts[index];
-    const now = read(part, before, states[index] ?? new Map<string, KeyValue>());
+    const now = parts[index];
+    if (now === undefined) continue;
     if (before === undefined || now.value !== before.value) changed.push(part.name);
     if (now.invalid !== undefined && now.invalid !== before?.invalid) refused.push([part.name, now.invalid]);
-    return now;
-  });
+  }
   return { type, revision, parts, changed, refused };
 }
 
-function read({ range, codec }: Followed, before: PartState | undefined, state: ReadonlyMap<string, KeyValue>): PartState {
+function readPart(
+  { range, codec }: Followed,
+  before: PartState | undefined,
+  state: ReadonlyMap<string, KeyValue>,
+): PartState | PromiseLike<PartState> {
   if (state === before?.state) return before;
   if (typeof range !== 'object' || !('key' in range)) return { state, value: state };
   const kv = onlyKey({ state });
   // A list after a compaction may bring a key-value that is known already.
   if (before !== undefined && isUnchanged(onlyKey(before), kv)) return { ...before, state };
   if (codec === undefined) return { state, value: kv };
+  const toState = (reading: ValueReading<unknown>): PartState =>
+    isRight(reading) ? { state, value: reading.right } : { state, value: before?.value, invalid: reading.left };
   const reading = valueReading(kv, codec);
-  return isRight(reading) ? { state, value: reading.right } : { state, value: before?.value, invalid: reading.left };
+  return 'then' in reading ? reading.then(toState) : toState(reading);
 }
 
 /** Returns the values of the parts by name. */
@@ -147,8 +167,9 @@ export function combinedUpdates<P extends LiveParts>(
     const { onInvalid } = checkOptions('combineLive', options, COMBINE_LIVE);
     let last: Combined | undefined;
     return updates.pipe(
-      concatMap((update, index) => {
-        last = combine(followed, last, update);
+      mapInOrder((update) => combine(followed, last, update)),
+      concatMap((now, index) => {
+        last = now;
         for (const [name, error] of last.refused) {
           if (onInvalid === undefined) throw error;
           onInvalid(error, name);
@@ -168,8 +189,12 @@ export function combinedReadings<P extends LiveParts>(
   return defer(() => {
     let last: Combined | undefined;
     return updates.pipe(
-      map(({ update, ...origin }): Reading<CombinedValue<P>> => {
-        last = combine(followed, last, update);
+      mapInOrder(({ update, ...origin }) => {
+        const now = combine(followed, last, update);
+        return 'then' in now ? now.then((settled) => ({ now: settled, origin })) : { now, origin };
+      }),
+      map(({ now, origin }): Reading<CombinedValue<P>> => {
+        last = now;
         const value = valueOf<P>(followed, last);
         const invalid = last.parts.find((part) => part.invalid !== undefined)?.invalid;
         return invalid === undefined ? { value, ...origin } : { invalid, value, ...origin };

@@ -18,11 +18,12 @@ import {
 import { EtcdError, type InvalidValueError, isEtcdError } from '../../errors/index.js';
 import { ANYTHING, checkOptions, VALIDATOR, FUNCTION, type OptionKinds, required } from '../../model/validate.js';
 import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
+import { jsonLater } from '../../model/valueReading.js';
 import type { LiveUpdate, ReadPages } from './liveRange.js';
 import type { BytesLike } from '../../model/bytes.js';
 import type { Range } from '../../model/range.js';
 import { toWatchTarget } from '../messages.js';
-import { LazyModule, handOver } from '../../util/rx.js';
+import { LazyModule, handOver, mapInOrder } from '../../util/rx.js';
 import { rangeIdentity } from '../watch.js';
 import { SharedStates, type ViewedUpdate } from './sharedStates.js';
 import type { WatchesDeps } from '../watcher.js';
@@ -172,9 +173,11 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
             map(({ update, ...origin }) => ({ kv: onlyKey(update), ...origin })),
             // A list after a compaction may bring a key-value that is known already.
             distinctUntilChanged((a, b) => a.old === b.old && isUnchanged(a.kv, b.kv)),
-            map(({ kv, ...origin }) => {
+            mapInOrder(({ kv, ...origin }) => {
+              const toReading = (reading: ValueReading<A>): Reading<A | undefined> =>
+                isRight(reading) ? { value: reading.right, ...origin } : { invalid: reading.left, ...origin };
               const reading = valueReading(kv, codec);
-              return isRight(reading) ? { value: reading.right, ...origin } : { invalid: reading.left, ...origin };
+              return 'then' in reading ? reading.then(toReading) : toReading(reading);
             }),
           );
         }),
@@ -224,9 +227,9 @@ export function liveKey(updates: Observable<LiveUpdate>): Observable<KeyValue | 
   );
 }
 
-/** Decodes the value of a key with a codec. */
-export function valueReading<A>(kv: KeyValue | undefined, codec: Validator<A>): ValueReading<A> {
-  return kv === undefined ? right(undefined) : kv.json(codec);
+/** Decodes the value of a key with a codec. One that checks asynchronously returns a Promise of the result. */
+export function valueReading<A>(kv: KeyValue | undefined, codec: Validator<A>): ValueReading<A> | PromiseLike<ValueReading<A>> {
+  return kv === undefined ? right(undefined) : jsonLater(kv, codec);
 }
 
 /** Emits the valid values of a key; the options decide about invalid ones. */
@@ -235,7 +238,7 @@ export function liveValues<A>(kvs: Observable<KeyValue | undefined>, options: Li
   if (fallback !== undefined && onInvalid === undefined)
     throw new EtcdError('InvalidArgument', 'liveValue: expected the option onInvalid beside fallback, received fallback alone');
   return kvs.pipe(
-    map((kv) => valueReading(kv, codec)),
+    mapInOrder((kv) => valueReading(kv, codec)),
     concatMap((reading, index) => {
       if (isRight(reading)) return [reading.right];
       if (onInvalid === undefined) throw reading.left;

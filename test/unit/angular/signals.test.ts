@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as t from 'io-ts';
 import { combineLiveSignal, connectionSignal, liveConfigSignal, liveSignal, liveValueSignal } from 'rxetcd/angular';
 import { put } from 'rxetcd';
+import { z } from 'zod';
 import { waitFor } from '../../support/waitFor.js';
 import { withApp } from './support.js';
 
@@ -36,6 +37,17 @@ describe('liveValueSignal', () => {
     server.put('config', blue);
     await waitFor('the next valid value', () => config().value?.color === 'blue');
     expect(config().status).toBe('live');
+  });
+
+  test('waits for a schema that checks asynchronously', async () => {
+    const { server, run } = app();
+    server.put('config', red);
+    const checked = z.object({ color: z.string() }).refine(({ color }) => Promise.resolve(color !== 'black'));
+    const config = run(() => liveValueSignal('config', { codec: checked }));
+    await waitFor('the value', () => config().value?.color === 'red');
+    server.put('config', '{"color":"black"}');
+    await waitFor('the refusal', () => config().status === 'invalid');
+    expect(config().value).toEqual({ color: 'red' });
   });
 
   test('shows a lost connection, and the changes that were missed', async () => {

@@ -1,8 +1,6 @@
 import '@angular/compiler';
-import { provideZonelessChangeDetection } from '@angular/core';
-import { bootstrapApplication, provideClientHydration, type BootstrapContext } from '@angular/platform-browser';
-import { provideServerRendering, renderApplication } from '@angular/platform-server';
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { provideZonelessChangeDetection, type ApplicationRef, type EnvironmentProviders } from '@angular/core';
+import { afterAll, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
 import { build } from 'esbuild';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
@@ -14,6 +12,18 @@ import { waitForValue } from '../support/waitFor.js';
 import { App } from './serverRendering/app.js';
 import { serveSite, type Site } from './site.js';
 import { startBrowser } from './support.js';
+
+type Bootstrap = (context: object) => Promise<ApplicationRef>;
+
+// By these types, so that the type check does without the packages.
+const { bootstrapApplication, provideClientHydration } = jest.requireActual<{
+  bootstrapApplication(app: typeof App, config: { providers: EnvironmentProviders[] }, context: object): Promise<ApplicationRef>;
+  provideClientHydration(): EnvironmentProviders;
+}>('@angular/platform-browser');
+const { provideServerRendering, renderApplication } = jest.requireActual<{
+  provideServerRendering(): EnvironmentProviders;
+  renderApplication(bootstrap: Bootstrap, options: { document: string; url: string }): Promise<string>;
+}>('@angular/platform-server');
 
 const root = join(__dirname, '../..');
 const SINCE = '2026-01-02T03:04:05.000Z';
@@ -37,7 +47,7 @@ beforeAll(async () => {
   browser = await startBrowser();
   client = createClient({ endpoints: etcd.endpoint });
   const { outputFiles } = await build({
-    entryPoints: [join(__dirname, 'serverRendering/page.ts')],
+    entryPoints: [join(__dirname, 'serverRendering/page.mjs')],
     ...{ bundle: true, platform: 'browser', format: 'esm', write: false, logLevel: 'error', tsconfigRaw: '{}' },
     alias: { rxetcd: join(root, 'src/index.browser.ts'), 'rxetcd/angular': join(root, 'src/angular/index.ts') },
   });
@@ -60,7 +70,7 @@ const DOCUMENT = '<!doctype html><title></title><app-root></app-root><script typ
 /** Renders the app on this server. */
 const render = (endpoint = etcd.endpoint): Promise<string> =>
   renderApplication(
-    (context: BootstrapContext) =>
+    (context) =>
       bootstrapApplication(
         App,
         {

@@ -78,13 +78,18 @@ function openStreams(transport: ReturnType<typeof fetchTransport>, origin: strin
 }
 
 describe('the streams of a page over HTTP/1.1', () => {
-  test('end when it is left, and none that waited for its turn begins before it is back', async () => {
+  /** Opens four streams, and two that wait for their turn. */
+  async function fourAndTwo() {
     const { origin, open } = await startServer((response) => response.write('{'));
     const page = makePage();
     const transport = transportIn(page);
     const first = openStreams(transport, origin, 4);
     await waitFor('four streams are open', () => open.size === 4);
-    const others = openStreams(transport, origin, 2);
+    return { open, page, transport, first, others: openStreams(transport, origin, 2) };
+  }
+
+  test('end when it is left, and none that waited for its turn begins before it is back', async () => {
+    const { open, page, first, others } = await fourAndTwo();
     page.leave();
     expect(first).toEqual(Array.from({ length: 4 }, () => 'ConnectionLost'));
     expect(page.fetched).toHaveLength(4);
@@ -96,12 +101,7 @@ describe('the streams of a page over HTTP/1.1', () => {
   });
 
   test('fail when the client is closed, also those that wait, and no listener is left', async () => {
-    const { origin, open } = await startServer((response) => response.write('{'));
-    const page = makePage();
-    const transport = transportIn(page);
-    const first = openStreams(transport, origin, 4);
-    await waitFor('four streams are open', () => open.size === 4);
-    const others = openStreams(transport, origin, 2);
+    const { open, page, transport, first, others } = await fourAndTwo();
     await transport.close();
     expect([...first, ...others]).toEqual(Array.from({ length: 6 }, () => 'ClientClosed'));
     expect(page.fetched).toHaveLength(4);

@@ -33,10 +33,20 @@ const ETCD3_PY: readonly Row[] = [
     call: (etcd) => etcd.call('/watch', { create_request: { key: 'YQ==' } }, { streaming: true }),
   },
   {
-    theirs: 'the raw response of call_rpc',
-    missing: 'Status and headers of a response without an error are not exposed. An error has `status` and `serverMessage`.',
+    theirs: 'Client.call_rpc(raw=True)',
+    ours: '`call(…, { raw: true })`: `{ status, headers, body }`',
+    call: (etcd) => etcd.call('/kv/range', { key: 'YQ==' }, { safety: 'read', raw: true }),
   },
-  { theirs: 'headers of one call', missing: 'The option `headers` of `createClient` applies to all requests.' },
+  {
+    theirs: 'Client.call_rpc(raw=True, stream=True)',
+    ours: '`call(…, { raw: true, streaming: true })`: each whole object',
+    call: (etcd) => etcd.call('/watch', { create_request: { key: 'YQ==' } }, { streaming: true, raw: true }),
+  },
+  {
+    theirs: 'Client.call_rpc(headers=…, timeout=…)',
+    ours: 'the options `headers` and `timeoutMs` of each call',
+    call: (etcd) => etcd.kv.get('parity/a', { headers: { 'x-request-id': '1' }, timeoutMs: 5_000 }),
+  },
   {
     theirs: 'Client.auth, username, password',
     ours: 'the option `auth`; `withAuth(auth)` for another user',
@@ -60,8 +70,8 @@ const ETCD3_PY: readonly Row[] = [
   },
   { theirs: 'Client.hash, defragment, snapshot, alarm', ours: '`maintenance.…`', call: (etcd) => etcd.maintenance.hash() },
   {
-    theirs: 'Client.alarm_get(alarm, memberID), alarm_disarm',
-    ours: "`maintenance.alarms({ alarm, memberId })`, `alarmDeactivate({ alarm: 'NONE' })`",
+    theirs: 'Client.alarm_get(memberID, alarm), alarm_activate, alarm_deactivate',
+    ours: '`maintenance.alarms({ alarm, memberId })`, `alarmActivate`, `alarmDeactivate`',
     call: (etcd) => etcd.maintenance.alarmDeactivate({ alarm: 'NONE' }),
   },
   { theirs: 'Client.member_add, _list, _update, _remove', ours: '`cluster.…`', call: (etcd) => etcd.cluster.memberList() },
@@ -149,7 +159,8 @@ const CLIENTV3: readonly Row[] = [
   { theirs: 'WithRequireLeader', ours: 'Watches always require a leader', call: (etcd) => etcd.watchBatches('parity/a') },
   {
     theirs: 'WithRequireLeader for other calls',
-    missing: 'A call to a member without a leader goes to another one after `attemptTimeoutMs`.',
+    ours: 'the option `requireLeader` of each call',
+    call: (etcd) => etcd.kv.get('parity/a', { requireLeader: true }),
   },
   {
     theirs: 'Event.IsCreate, IsModify',

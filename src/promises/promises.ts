@@ -6,8 +6,7 @@ import { checkArgument, FUNCTION, isObject, SIGNAL } from '../model/validate.js'
 import type { PagesOptions } from '../services/internal/pages.js';
 import { clientClosed, onAbort } from '../util/rx.js';
 import { type Held, hold } from './hold.js';
-import { joinPath, kindOf } from './kinds.js';
-import type { Promises, PromisesExtras, WithLockPromiseOptions } from './types.js';
+import { joinPath, kindOf, type Promises, type PromisesExtras, type WithLockPromiseOptions } from './types.js';
 
 /** An object with methods, as far as its promises need it. */
 type Methods = Readonly<Record<string, unknown>>;

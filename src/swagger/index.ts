@@ -5,5 +5,4 @@
  * @module rxetcd/swagger
  */
 export { loadSwagger, type SwaggerPath, type SwaggerSpec } from './spec.js';
-export type { SwaggerEnum, SwaggerList, SwaggerMessage, SwaggerScalar, SwaggerType } from './types.js';
-export type { SwaggerObject, SwaggerValue } from './codecs.js';
+export type { SwaggerEnum, SwaggerList, SwaggerMessage, SwaggerObject, SwaggerScalar, SwaggerType, SwaggerValue } from './types.js';

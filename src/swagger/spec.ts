@@ -1,8 +1,11 @@
 import type * as t from 'io-ts';
 import type { Json } from '../codec/descriptors.js';
 import { EtcdError } from '../errors/index.js';
-import { Codecs, typeOf, type SwaggerObject, type SwaggerValue } from './codecs.js';
 import {
+  Codecs,
+  typeOf,
+  type SwaggerObject,
+  type SwaggerValue,
   invalidDocument,
   type Operation,
   readDocument,

@@ -1,12 +1,216 @@
-import { EMPTY, type Observable, of, retry, Subscription, switchMap, timer, type Observer } from 'rxjs';
+import { EMPTY, Observable, type Observer, of, retry, type Subscriber, Subscription, switchMap, timer } from 'rxjs';
 import { refreshRpc } from '../../codec/lease.js';
 import type { LeaseService } from '../../services/lease.js';
 import { LeaseActivity } from '../../transport/endpoints/activity.js';
-import type { Caller, ChannelOf } from '../../transport/call.js';
+import type { Caller, Channel, ChannelOf } from '../../transport/call.js';
 import type { StreamTimeouts } from '../../watch/retryable.js';
-import { StreamManager, StreamLostError, type StreamCallbacks } from '../../watch/streams/streamManager.js';
-import { TimerQueue } from './refreshScheduler.js';
-import { duplexKeepAlives, type KeepAliveClient, type KeepAliveRequest, unaryKeepAlives } from './keepAliveStream.js';
+import { type StreamCallbacks, StreamLostError, StreamManager } from '../../watch/streams/streamManager.js';
+import { type TimerEntry, TimerQueue } from './refreshScheduler.js';
+import { type LeaseId, leaseName } from '../../model/ids.js';
+import { elapsedSince, now, type Timestamp } from '../../util/time.js';
+import type { AnswerOf, RequestOf } from '../../codec/descriptors.js';
+import { type ErrorDetails, EtcdError } from '../../errors/index.js';
+import type { DuplexEvent } from '../../transport/wire.js';
+
+/** The result of a grant or keepalive. The lease is valid for `ttl` seconds from when the request was sent. */
+export interface KeepAliveResult {
+  readonly ttl: number;
+  readonly sentAt: Timestamp;
+}
+
+/** A lease that requests a keepalive, and receives its result. */
+export interface KeepAliveRequest {
+  readonly id: LeaseId;
+  /** The timeout of the response, after which the stream is given up. */
+  readonly timeoutMs: number;
+  refreshed(result: KeepAliveResult): void;
+  /** Called with the error of the keepalive: `LeaseNotFound` if the lease does not exist. */
+  failed(error: unknown): void;
+}
+
+/** Sends keepalives. It uses no Observables, as a thousand leases cause some hundred keepalives a second. */
+export interface KeepAliveClient {
+  /** Sends the keepalive of a lease, and reports its result once. */
+  send(request: KeepAliveRequest): void;
+  /** Ignores the result of a pending keepalive. */
+  cancel(request: KeepAliveRequest): void;
+}
+
+/** The context of a stream of keepalives. */
+export interface KeepAliveStreamContext {
+  readonly timers: TimerQueue;
+  /** The longest timeout of a response, even if the TTL of the lease would allow more. */
+  readonly responseTimeoutMs: number;
+  /** Called with each response of the server. */
+  readonly onResponse: () => void;
+  /** Called before a result is reported. Returns false if the lease was released since, and needs no result. */
+  readonly settle: (request: KeepAliveRequest) => boolean;
+}
+
+type RefreshRequest = RequestOf<typeof refreshRpc>;
+type Refreshed = AnswerOf<typeof refreshRpc>;
+
+/** Opens a stream for the keepalives of all leases. Emits it when it is open, and errors when it is lost. */
+export function duplexKeepAlives(
+  events: Observable<DuplexEvent<RefreshRequest, Refreshed>>,
+  { endpoint }: Channel,
+  context: KeepAliveStreamContext,
+): Observable<KeepAliveClient> {
+  return new Observable((subscriber) => {
+    const where = { rpc: refreshRpc.name, endpoint };
+    let stream: DuplexKeepAlives | undefined;
+    subscriber.add(() => stream?.close());
+    subscriber.add(
+      events.subscribe({
+        next: (event) => {
+          if (event.type === 'message') return stream?.receive(event.message);
+          if (event.type === 'partial') return;
+          stream = new DuplexKeepAlives(event.send, where, context, subscriber);
+          subscriber.next(stream);
+        },
+        error: (error: unknown) => subscriber.error(error),
+      }),
+    );
+  });
+}
+
+interface Pending {
+  readonly request: KeepAliveRequest;
+  readonly sentAt: Timestamp;
+}
+
+class DuplexKeepAlives implements KeepAliveClient {
+  /** The pending requests by lease. Responses arrive in the order of the requests. */
+  private readonly pending = new Map<LeaseId, Pending[]>();
+  private readonly timeout: ResponseTimeout;
+
+  constructor(
+    private readonly write: (request: RefreshRequest) => void,
+    private readonly where: ErrorDetails,
+    private readonly context: KeepAliveStreamContext,
+    private readonly subscriber: Subscriber<KeepAliveClient>,
+  ) {
+    this.timeout = new ResponseTimeout(context.timers);
+  }
+
+  send(request: KeepAliveRequest): void {
+    const { id, timeoutMs } = request;
+    const one = { request, sentAt: now() };
+    const others = this.pending.get(id);
+    if (others === undefined) this.pending.set(id, [one]);
+    else others.push(one);
+    this.timeout.requestSent(Math.min(timeoutMs, this.context.responseTimeoutMs), this.onTimeout);
+    this.write({ id });
+  }
+
+  /**
+   * Does nothing: the request stays in the queue, as its response still comes, and must not be taken for that of
+   * another request.
+   */
+  cancel(): void {}
+
+  close(): void {
+    this.timeout.cancel();
+  }
+
+  receive({ id, ttl }: Refreshed): void {
+    const { context, pending, where } = this;
+    context.onResponse();
+    const requests = pending.get(id);
+    const first = requests?.shift();
+    if (first === undefined) return;
+    this.timeout.responseReceived();
+    if (requests?.length === 0) pending.delete(id);
+    const { request, sentAt } = first;
+    if (!context.settle(request)) return;
+    if (ttl > 0) request.refreshed({ ttl, sentAt });
+    else request.failed(new EtcdError('LeaseNotFound', `${leaseName(id)} is gone`, where));
+  }
+
+  /** Fails the stream for all leases. The server should respond at once, so the connection is lost. */
+  private readonly onTimeout = (ms: number): void =>
+    this.subscriber.error(new EtcdError('ConnectionLost', `a keepalive was not answered within ${Math.round(ms)} ms`, this.where));
+}
+
+/** Refreshes each lease with a separate call, for a transport without bidirectional streams. */
+export function unaryKeepAlives(
+  service: LeaseService,
+  { responseTimeoutMs, onResponse, settle }: KeepAliveStreamContext,
+): Observable<KeepAliveClient> {
+  const calls = new Map<KeepAliveRequest, Subscription>();
+  const cancel = (request: KeepAliveRequest): void => {
+    calls.get(request)?.unsubscribe();
+    calls.delete(request);
+  };
+  const send = (request: KeepAliveRequest): void => {
+    const sentAt = now();
+    const call = new Subscription();
+    calls.set(request, call);
+    call.add(
+      service.keepAliveOnce(request.id, { timeoutMs: Math.min(request.timeoutMs, responseTimeoutMs) }).subscribe({
+        next: ({ ttl }) => {
+          calls.delete(request);
+          onResponse();
+          if (settle(request)) request.refreshed({ ttl, sentAt });
+        },
+        error: (error: unknown) => {
+          calls.delete(request);
+          if (settle(request)) request.failed(error);
+        },
+      }),
+    );
+  };
+  return of({ send, cancel });
+}
+
+/**
+ * Detects that a stream with pending requests receives no responses, as opposed to one that is slow. There is one timer
+ * for all requests. A response only records its time, as a timer for each of thousands of responses would cost more
+ * than the rest of their handling.
+ */
+class ResponseTimeout {
+  private pending = 0;
+  /** The shortest timeout of a request since no requests were pending. */
+  private timeoutMs = Infinity;
+  /** The time since which an expected response has not arrived. */
+  private waitingSince = now();
+  private timer: TimerEntry | undefined;
+  private onTimeout: (ms: number) => void = () => undefined;
+
+  constructor(private readonly timers: TimerQueue) {}
+
+  /** Records a request. A response to it, or to another request, is expected within the timeout. */
+  requestSent(timeoutMs: number, onTimeout: (ms: number) => void): void {
+    this.pending += 1;
+    this.onTimeout = onTimeout;
+    if (timeoutMs >= this.timeoutMs) return;
+    this.timeoutMs = timeoutMs;
+    this.waitingSince = now();
+    this.setTimer(timeoutMs);
+  }
+
+  responseReceived(): void {
+    this.pending -= 1;
+    this.waitingSince = now();
+    if (this.pending === 0) this.cancel();
+  }
+
+  /** Forgets all pending requests. */
+  cancel(): void {
+    this.timer?.cancel();
+    this.pending = 0;
+    this.timeoutMs = Infinity;
+  }
+
+  private setTimer(ms: number): void {
+    this.timer?.cancel();
+    this.timer = this.timers.in(ms, () => {
+      const leftMs = this.timeoutMs - elapsedSince(this.waitingSince);
+      if (leftMs > 0) this.setTimer(leftMs);
+      else this.onTimeout(this.timeoutMs);
+    });
+  }
+}
 
 /**
  * Upper limits in milliseconds. A TTL may be two seconds, so the stream of keepalives must recover sooner than that of

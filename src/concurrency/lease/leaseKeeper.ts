@@ -5,7 +5,7 @@ import { elapsedSince } from '../../util/time.js';
 import { multicast, type Multicast } from '../../util/rx.js';
 import { isRetryable } from '../../watch/retryable.js';
 import type { LeaseContext } from '../context.js';
-import type { KeepAliveRequest, KeepAliveResult } from './keepAliveStream.js';
+import type { KeepAliveRequest, KeepAliveResult } from './keepAlives.js';
 import type { RefreshBatch, ScheduledLease } from './refreshScheduler.js';
 
 /** A lease that is held. */

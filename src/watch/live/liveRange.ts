@@ -2,14 +2,87 @@ import { Map as PersistentMap } from 'immutable';
 import { toBase64 } from '../../model/bytes.js';
 import { keyId, KeyValue } from '../../model/keyValue.js';
 import { Snapshot } from '../../model/immutableMapView.js';
-import type { WatchEvent } from '../../model/events.js';
-import { asyncScheduler, concatMap, defer, last, map, Observable, of } from 'rxjs';
+import type { EventsBatch, WatchEvent } from '../../model/events.js';
+import { asyncScheduler, concatMap, defer, filter, last, map, Observable, of } from 'rxjs';
 import type { Range } from '../../model/range.js';
 import type { RangeResponse } from '../../model/responses.js';
 import type { WatchTarget } from '../messages.js';
-import type { KnownChange } from '../cursor.js';
-import type { WatcherDeps } from '../watcher.js';
-import { listAndWatch, type Listed } from './listAndWatch.js';
+import { after, type KnownChange } from '../cursor.js';
+import { observeWatcher, type WatcherDeps } from '../watcher.js';
+import { hasReason } from '../../errors/index.js';
+import { Backoff, retryAfter } from '../../util/time.js';
+import { handOver } from '../../util/rx.js';
+import { retryTransient } from '../retryable.js';
+
+/** The present state of some keys, as it was listed at one revision. */
+export interface Listed {
+  readonly revision: number;
+  /** The newest change among the keys that were listed. */
+  readonly knownChange: KnownChange | undefined;
+}
+
+/** The steps of following keys. */
+export interface FollowSteps<L extends Listed, U> {
+  /** Lists the keys. It is subscribed to again if the history is lost. */
+  readonly list: Observable<L>;
+  /** Takes a list over, and emits one update. */
+  readonly begin: (listed: L) => Observable<U>;
+  /** Applies a later revision. Returns undefined if it concerns none of the keys. */
+  readonly change: (batch: EventsBatch) => U | undefined;
+}
+
+/**
+ * Lists keys, and then watches them from the next revision on, so that no change is missed. If the history is lost,
+ * they are listed again.
+ */
+export function listAndWatch<L extends Listed, U>(
+  target: WatchTarget,
+  { list, begin, change }: FollowSteps<L, U>,
+  deps: WatcherDeps,
+): Observable<U> {
+  return defer(() => {
+    let following = false;
+    const backoff = new Backoff(deps.settings.initialBackoffMs, deps.settings.maxBackoffMs);
+
+    const follow = ({ revision, knownChange }: Listed): Observable<U> =>
+      observeWatcher(target, { ...after(revision), knownChange }, deps).pipe(
+        map((batch) => (batch.type === 'events' ? change(batch) : undefined)),
+        filter((update) => update !== undefined),
+      );
+
+    const listing = defer(() => {
+      following = false;
+      // This list may be the first call to find that no endpoint can be reached.
+      return deps.streams.track(retryTransient(list, deps.settings, deps.streams.reportRetry));
+    });
+
+    /**
+     * Returns whether the history is lost while the present state can still be listed. A list that is itself too long
+     * stays so.
+     */
+    const isHistoryLost = (error: unknown): boolean =>
+      hasReason(error, 'Compacted') || (following && hasReason(error, 'ResponseTooLarge', 'FutureRev', 'ClusterIDMismatch'));
+
+    const run = (listed: L): Observable<U> => {
+      backoff.reset();
+      following = true;
+      return handOver(
+        begin(listed),
+        (update) =>
+          new Observable((subscriber) => {
+            subscriber.next(update);
+            if (!subscriber.closed) follow(listed).subscribe(subscriber);
+          }),
+      );
+    };
+
+    return handOver(listing, run).pipe(
+      // The history was lost during the list, or while the watch was disconnected. Other errors that may pass are
+      // retried within the list and the watch.
+      retryAfter((error) => (isHistoryLost(error) ? backoff.next() : undefined)),
+    );
+  });
+}
 
 /** A state of a live range, with the changes that led to it. */
 export interface LiveUpdate {

@@ -2,7 +2,7 @@ import { defer, map, NEVER, Observable, of, Subject, Subscription, throwError, t
 import { RefreshScheduler } from '../../../src/concurrency/lease/refreshScheduler.js';
 import { now } from '../../../src/util/time.js';
 import type { LeaseContext } from '../../../src/concurrency/context.js';
-import type { KeepAliveRequest, KeepAliveResult, KeepAliveClient } from '../../../src/concurrency/lease/keepAliveStream.js';
+import type { KeepAliveRequest, KeepAliveResult, KeepAliveClient } from '../../../src/concurrency/lease/keepAlives.js';
 import { CleanupTracker } from '../../../src/concurrency/lease/cleanup.js';
 import type { LeaseService } from '../../../src/services/lease.js';
 import type { LeaseId } from '../../../src/model/ids.js';

@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import { asyncScheduler, defer, map, throwError, timer, type Observable, type Subscription } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { now } from '../../../src/util/time.js';
-import type { KeepAliveResult } from '../../../src/concurrency/lease/keepAliveStream.js';
+import type { KeepAliveResult } from '../../../src/concurrency/lease/keepAlives.js';
 import { EtcdError, isEtcdError, type Reason } from '../../../src/errors/index.js';
 import { leaseId } from '../../../src/model/ids.js';
 

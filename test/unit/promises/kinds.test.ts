@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from '@jest/globals';
 import { createClient, type Client } from '../../../src/index.js';
-import { KINDS } from '../../../src/promises/kinds.js';
+import { KINDS } from '../../../src/promises/types.js';
 import { methodsOf } from '../fuzz/arguments.js';
 
 /** Sends nothing: no call is made. */

@@ -87,8 +87,21 @@ async function settled(cluster: FaultCluster): Promise<void> {
   await cluster.settled();
 }
 
+/** Prints what each member has around the revision that a problem names. */
+async function printHistory({ members, access }: FaultCluster, problem: string): Promise<void> {
+  const revision = Number(/revision (\d+)/.exec(problem)?.[1] ?? 0);
+  for (const { server } of members) {
+    const client = createClient({ ...access, endpoints: server.endpoint });
+    for (const at of [revision - 1, revision]) {
+      const { kvs } = await firstValueFrom(client.kv.range({ prefix: 'sum/' }, { revision: at, serializable: true }));
+      print(`  ${server.endpoint} at ${at}: ${kvs.map(({ key, value, modRevision }) => `${key}=${value}@${modRevision}`).join(' ')}`);
+    }
+    await client.close();
+  }
+}
+
 /** A cluster with faults until a number of states was seen. */
-async function onCluster(states: number, random: Random, options: FaultClusterOptions) {
+async function onCluster(states: number, random: Random, options: FaultClusterOptions, faults: readonly (readonly [string, Fault])[]) {
   const cluster = await startFaultCluster(options);
   const clients = clientsOf(cluster);
   try {
@@ -111,7 +124,7 @@ async function onCluster(states: number, random: Random, options: FaultClusterOp
       workload: { streaming: new Set<string>(), hold: () => undefined, go: () => undefined },
     };
     while (count() < states && holding()) {
-      const [name, fault] = random.pick<readonly [string, Fault]>(Object.entries(FAULTS));
+      const [name, fault] = random.pick<readonly [string, Fault]>(faults);
       print(`  ${new Date().toISOString()} ${name}: ${all.map(stateOf).join('; ')}; newest ${newestOf(transfers)}`);
       const struck = fault(stage);
       // While some of the watches are away, a part of what they miss is compacted.
@@ -135,6 +148,7 @@ async function onCluster(states: number, random: Random, options: FaultClusterOp
     await waitFor('the last state', () => !holding() || reach(all, newestOf(transfers)), BUSY_MS);
     for (const { subscription } of [...all, ...torn]) subscription.unsubscribe();
     for (const { name, checker } of torn) print(`  ${name}: ${checker.count} states, ${checker.torn} torn`);
+    for (const { checker } of all) if (checker.problem !== undefined) await printHistory(cluster, checker.problem);
     return { states: count(), wrong: report(all, transfers), torn: torn.reduce((sum, { checker }) => sum + checker.torn, 0) };
   } finally {
     await Promise.all(clients.map(({ client }) => client.close()));
@@ -212,11 +226,12 @@ function inMemory(states: number, random: Random) {
 async function main(): Promise<void> {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
-    options: { states: text, seed: text, version: text, memory: { type: 'boolean' }, tls: { type: 'boolean' } },
+    options: { states: text, seed: text, version: text, memory: { type: 'boolean' }, tls: { type: 'boolean' }, fault: text },
   });
   const states = Number(values.states ?? 100_000);
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
   print(`SEED=${seed}, ${states} states`);
+  const faults = Object.entries(FAULTS).filter(([name]) => values.fault === undefined || values.fault === name);
   const begun = performance.now();
   const wrong: string[] = [];
   let [seen, torn] = [0, 0];
@@ -226,7 +241,7 @@ async function main(): Promise<void> {
     const checked =
       values.memory === true
         ? inMemory(part, random)
-        : await onCluster(part, random, { version: values.version, tls: values.tls === true });
+        : await onCluster(part, random, { version: values.version, tls: values.tls === true }, faults);
     seen += checked.states;
     torn += checked.torn;
     wrong.push(...checked.wrong);

@@ -2,8 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
+import { createClient } from 'rxetcd';
+import { firstValueFrom } from 'rxjs';
 import { projectRoot } from '../support/etcd/project.js';
 import { run, startEtcd, type EtcdServer } from '../support/etcd/index.js';
+import { waitFor } from '../support/waitFor.js';
 
 const tsx = ['--import', 'tsx'];
 const demoProgram = ['test/support/etcd/runExample.ts', 'examples/demo/index.ts'];
@@ -54,6 +57,43 @@ describe('examples', () => {
       'FutureRev (OutOfRange) of KV.Range',
       'LeaseExist (FailedPrecondition) of Lease.LeaseGrant',
     ]);
+  });
+
+  it('combine.ts sees each txn over several parts whole', async () => {
+    expect(await output('combine.ts')).toEqual([
+      'limits, flags, primary: no limit, 0 flags, no primary',
+      'limits, flags: 10, 1 flags, no primary',
+      'flags, primary: 10, 0 flags, web-1',
+    ]);
+  });
+
+  it('config/server.ts answers by the config in force', async () => {
+    const etcd = createClient({ endpoints: server.endpoint });
+    const program = spawn(process.execPath, [...tsx, 'examples/config/server.ts'], {
+      cwd: projectRoot(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ETCD_ENDPOINTS: server.endpoint, PORT: '0' },
+    });
+    try {
+      let shown = '';
+      program.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
+      const url = await waitFor('the server', () => /^http:.*$/m.exec(shown)?.[0]);
+      const answer = async (): Promise<string> => (await fetch(url)).text();
+      expect(await answer()).toBe('hello\n');
+      await firstValueFrom(etcd.putConfig('examples/site/all/', { greeting: 'hi', page: { color: 'teal' } }));
+      await waitFor('the change', async () => (await answer()) === 'hi\n');
+      await firstValueFrom(etcd.kv.put('examples/site/one/maintenance', 'perhaps'));
+      await waitFor('the rejection', () => shown.includes('rejected: examples/site/one/maintenance: expected boolean, received string'));
+      expect(await answer()).toBe('hi\n');
+      await firstValueFrom(etcd.kv.put('examples/site/one/maintenance', 'true'));
+      await waitFor('the maintenance', async () => (await answer()) === 'The site is being repaired.\n');
+      expect(shown).toMatch(/: loaded\n.*\n.*: greeting, page\/color\n/);
+    } finally {
+      const closed = once(program, 'close');
+      program.kill('SIGTERM');
+      expect(await closed).toEqual([0, null]);
+      await etcd.close();
+    }
   });
 
   it('lock.ts lets the two jobs run one after the other', async () => {

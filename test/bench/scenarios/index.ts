@@ -1,6 +1,7 @@
 import type { Scenario } from '../scenario.js';
 import { bulkPutScenarios } from './bulkPut.js';
 import { callScenarios } from './calls.js';
+import { combineLatencyScenario } from './combineLatency.js';
 import { decodeScenario } from './decode.js';
 import { fanOutScenario } from './fanOut.js';
 import { firstGetScenario, importScenario } from './importing.js';
@@ -21,6 +22,7 @@ export const scenarios: readonly Scenario[] = [
   decodeScenario,
   watchReplayScenario,
   ...watchLatencyScenarios,
+  combineLatencyScenario,
   fanOutScenario,
   subscribersScenario,
   watchersScenario,

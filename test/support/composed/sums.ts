@@ -13,6 +13,10 @@ export function combinedSums({ combineLive }: Pick<Client, 'combineLive'>): Obse
       type,
       revision,
       sum: sumOfParts(first, one === undefined ? [] : [one], last),
+      describe: () =>
+        [...first.values(), ...(one === undefined ? [] : [one]), ...last.values()]
+          .map(({ key, value, modRevision }) => `${key}=${value}@${modRevision}`)
+          .join(' '),
     })),
   );
 }

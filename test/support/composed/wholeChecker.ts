@@ -3,6 +3,8 @@ export interface Whole {
   readonly type: 'snapshot' | 'change' | 'resync';
   readonly revision: number;
   readonly sum: number;
+  /** Describes the state for a report. */
+  readonly describe?: () => string;
 }
 
 /** Checks that combined states are whole: each keeps the sum, revisions grow, and none is left out. */
@@ -24,7 +26,7 @@ export class WholeChecker {
   accept(whole: Whole): void {
     const { type, revision, sum } = whole;
     if (sum !== this.sum) this.torn += 1;
-    if (sum !== this.sum) this.report(`the sum at revision ${revision} is ${sum}`);
+    if (sum !== this.sum) this.report(`the sum at revision ${revision} is ${sum}${this.history(whole)}`);
     if (revision <= (this.last?.revision ?? 0)) this.report(`revision ${revision} follows ${this.last?.revision ?? 0}`);
     if ((type === 'snapshot') !== (this.last === undefined)) this.report(`state ${this.count + 1} is a ${type}`);
     if (type !== 'change') this.gaps.push([this.last?.revision ?? 0, revision]);
@@ -50,6 +52,12 @@ export class WholeChecker {
     for (const revision of written)
       if (!this.seen.has(revision) && !passed(revision)) this.report(`revision ${revision} is missing, the last is ${last}`);
     return this.problems;
+  }
+
+  /** Describes a state and the one before. */
+  private history({ describe }: Whole): string {
+    if (describe === undefined) return '';
+    return `: ${describe()}, after ${this.last?.revision ?? 0}: ${this.last?.describe?.() ?? ''}`;
   }
 
   private report(problem: string): void {

@@ -22,8 +22,7 @@ const config$ = etcd.liveConfig(LAYERS, { codec: SiteConfig, defaults: DEFAULTS 
   shareReplay({ bufferSize: 1, refCount: true }),
 );
 
-// The server starts once there is a valid config. Later ones take effect with the next request.
-let { config } = await firstValueFrom(config$);
+let config = DEFAULTS;
 const following = config$.subscribe({
   next: (update) => ({ config } = update),
   error: (error: unknown) => {
@@ -32,6 +31,8 @@ const following = config$.subscribe({
   },
 });
 
+// The server starts once it knows its config. Later ones take effect with the next request.
+await firstValueFrom(config$);
 const server = createServer((_, response) => {
   response.statusCode = config.maintenance ? 503 : 200;
   response.end(config.maintenance ? 'The site is being repaired.\n' : `${config.greeting}\n`);

@@ -87,7 +87,7 @@ describe('examples', () => {
       expect(await answer()).toBe('hi\n');
       await firstValueFrom(etcd.kv.put('examples/site/one/maintenance', 'true'));
       await waitFor('the maintenance', async () => (await answer()) === 'The site is being repaired.\n');
-      expect(shown).toMatch(/: loaded\n.*\n.*: greeting, page\/color\n/);
+      expect(shown).toMatch(/^.*: loaded\nhttp:.*\n.*: greeting, page\/color\n/);
     } finally {
       const closed = once(program, 'close');
       program.kill('SIGTERM');

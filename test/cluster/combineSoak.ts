@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { firstValueFrom, lastValueFrom, timer, type Subscription } from 'rxjs';
+import { catchError, firstValueFrom, lastValueFrom, map, of, timer, type Subscription } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { createClient, put, type Client, type ClientOptions, type StreamOptions } from '../../src/index.js';
 import { createTestEtcd, type TestServer } from '../../src/testing/index.js';
@@ -89,12 +89,17 @@ async function settled(cluster: FaultCluster): Promise<void> {
 
 /** Prints what each member has around the revision that a problem names. */
 async function printHistory({ members, access }: FaultCluster, problem: string): Promise<void> {
+  print(`  ${problem}`);
   const revision = Number(/revision (\d+)/.exec(problem)?.[1] ?? 0);
   for (const { server } of members) {
     const client = createClient({ ...access, endpoints: server.endpoint });
     for (const at of [revision - 1, revision]) {
-      const { kvs } = await firstValueFrom(client.kv.range({ prefix: 'sum/' }, { revision: at, serializable: true }));
-      print(`  ${server.endpoint} at ${at}: ${kvs.map(({ key, value, modRevision }) => `${key}=${value}@${modRevision}`).join(' ')}`);
+      // The revision may be compacted by now.
+      const shown$ = client.kv.range({ prefix: 'sum/' }, { revision: at, serializable: true }).pipe(
+        map(({ kvs }) => kvs.map(({ key, value, modRevision }) => `${key}=${value}@${modRevision}`).join(' ')),
+        catchError((error: unknown) => of(String(error))),
+      );
+      print(`  ${server.endpoint} at ${at}: ${await firstValueFrom(shown$)}`);
     }
     await client.close();
   }

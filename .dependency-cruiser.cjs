@@ -124,7 +124,7 @@ module.exports = {
       name: 'examples-use-the-public-face',
       severity: 'error',
       from: { path: '^examples/' },
-      to: { path: '^(src|operators|test)/', pathNot: '^(src|operators)/index\\.ts$' },
+      to: { path: '^(src|operators|test)/', pathNot: '^(src|operators)/(angular/)?index\\.ts$' },
     },
     {
       name: 'peer-only-in-benchmarks',

@@ -47,12 +47,13 @@ export class Cluster {
 
   add(peerUrls: readonly string[], isLearner: boolean): Member {
     checkUrls(peerUrls);
-    this.checkNew(peerUrls);
-    if (isLearner && this.list.some((member) => member.isLearner)) throw refusal('TooManyLearners');
     // A single member may get a second one. Otherwise a majority of the new cluster must have started.
     const voters = this.list.filter((member) => !member.isLearner);
     const started = voters.filter(({ name }) => name !== '').length;
     if (!isLearner && voters.length > 1 && started < majority(voters.length + 1)) throw refusal('MemberNotEnoughStarted');
+    if (started < voters.length) throw refusal('Unhealthy');
+    this.checkNew(peerUrls);
+    if (isLearner && this.list.some((member) => member.isLearner)) throw refusal('TooManyLearners');
     const member: Member = { id: this.newId(), name: '', peerUrls, clientUrls: [], isLearner };
     this.list = [...this.list, member];
     return member;
@@ -69,16 +70,18 @@ export class Cluster {
   }
 
   update(id: MemberId, peerUrls: readonly string[]): void {
-    checkUrls(peerUrls);
     const updated = this.get(id);
+    // etcd accepts any text here, and crashes.
+    checkUrls(peerUrls);
     this.checkNew(peerUrls.filter((url) => !updated.peerUrls.includes(url)));
-    this.replace({ ...updated, peerUrls });
+    // etcd forgets here that it is a learner.
+    this.replace({ ...updated, peerUrls, isLearner: false });
   }
 
   promote(id: MemberId): void {
     const promoted = this.get(id);
-    if (!promoted.isLearner) throw refusal('MemberNotLearner');
     if (promoted.name === '') throw refusal('LearnerNotReady');
+    if (!promoted.isLearner) throw refusal('MemberNotLearner');
     this.replace({ ...promoted, isLearner: false });
   }
 

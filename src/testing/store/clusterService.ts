@@ -12,32 +12,32 @@ import {
 import type { Core } from './core.js';
 import { type Endpoint, unary } from './endpoint.js';
 
-/** Makes the RPCs for the members of the cluster. */
+/** Makes the RPCs for the members of the cluster. Their headers have no revision. */
 export function clusterService({ cluster, version }: Core): Readonly<Record<string, Endpoint>> {
   return {
     '/cluster/member/add': unary(MemberAddRequest, MemberAddResponse, ({ peerUrls, isLearner }, { header, access }) => {
       access().admin();
       const member = cluster.add(peerUrls, isLearner && version.has('3.4'));
-      return { header: header(), member, members: cluster.members };
+      return { header: header(0), member, members: cluster.members };
     }),
     '/cluster/member/remove': unary(MemberRemoveRequest, MemberRemoveResponse, ({ id }, { header, access }) => {
       access().admin();
       cluster.remove(id);
-      return { header: header(), members: cluster.members };
+      return { header: header(0), members: cluster.members };
     }),
     '/cluster/member/update': unary(MemberUpdateRequest, MemberUpdateResponse, ({ id, peerUrls }, { header, access }) => {
       access().admin();
       cluster.update(id, peerUrls);
-      return { header: header(), members: cluster.members };
+      return { header: header(0), members: cluster.members };
     }),
     '/cluster/member/list': unary(MemberListRequest, MemberListResponse, (_, { header }) => ({
-      header: header(),
+      header: header(0),
       members: cluster.members,
     })),
     '/cluster/member/promote': unary(MemberPromoteRequest, MemberPromoteResponse, ({ id }, { header, access }) => {
       access().admin();
       cluster.promote(id);
-      return { header: header(), members: cluster.members };
+      return { header: header(0), members: cluster.members };
     }),
   };
 }

@@ -19,7 +19,7 @@ import { Refusal } from './refusal.js';
 
 /** Makes the RPCs for elections. */
 export function electionService(core: Core): Readonly<Record<string, Endpoint>> {
-  const { mvcc, leases, writer, watches } = core;
+  const { mvcc, leases, writer, watches, space } = core;
 
   /** Returns whether a leadership still lasts. */
   const leads = ({ key, rev }: DecodedBy<typeof LeaderKey>): boolean => (mvcc.get(keyOf(key))?.createRevision ?? 0) === rev;
@@ -62,6 +62,7 @@ export function electionService(core: Core): Readonly<Record<string, Endpoint>> 
       const key = keyOf(leader.key);
       access().read(keySpan(key));
       access().write(keySpan(key));
+      space.reserve(leader.key.length + value.length);
       if (!leads(leader)) throw new Refusal('election: not leader', 'Unknown');
       leases.check(leader.lease);
       const lease = leader.lease === '0' ? undefined : leader.lease;
@@ -100,6 +101,7 @@ export function electionService(core: Core): Readonly<Record<string, Endpoint>> 
       const span = keySpan(keyOf(leader.key));
       access().read(span);
       access().write(span);
+      space.checkCorrupt();
       if (leads(leader)) mvcc.transaction(() => writer.delete(span));
       return { header: header() };
     }),

@@ -54,7 +54,6 @@ export function kvService({ mvcc, writer, leases, space, traits, limits }: Core)
     '/kv/range': unary(RangeRequest, RangeResponse, (request, { header, access }) => {
       checkKey(request.key);
       access().read(spanOf(request));
-      space.checkCorrupt();
       const result = readRange(mvcc, request);
       return { header: header(), ...result };
     }),
@@ -84,7 +83,7 @@ export function kvService({ mvcc, writer, leases, space, traits, limits }: Core)
       checkTxnForm(request, limits.maxTxnOps);
       checkSize(txnSum(request, putSize));
       access().known();
-      space.reserve(Math.max(costOf(request.success), costOf(request.failure)));
+      if (!isReadOnly(request)) space.reserve(Math.max(costOf(request.success), costOf(request.failure)));
       mayTxn(access(), request);
       const result = mvcc.transaction(() => writer.txn(request));
       return { header: header(), ...result };
@@ -99,6 +98,10 @@ export function kvService({ mvcc, writer, leases, space, traits, limits }: Core)
     }),
   };
 }
+
+/** Reads go on while data are corrupt. A nested txn counts as a write. */
+const isReadOnly = ({ success, failure }: TxnRequestOut): boolean =>
+  [...success, ...failure].every(({ requestRange }) => requestRange !== undefined);
 
 const putSize = ({ key, value }: Put): number => key.length + value.length;
 const putCost = (put: Put): number => PUT_OVERHEAD + putSize(put);

@@ -9,7 +9,7 @@ import { checkKey } from './requestChecks.js';
 
 /** Makes the RPCs for locks. */
 export function lockService(core: Core): Readonly<Record<string, Endpoint>> {
-  const { mvcc, writer } = core;
+  const { mvcc, writer, space } = core;
   return {
     '/lock/lock': streaming(LockRequest, LockResponse, ({ header, access }, { next, error, complete }) => {
       let giveUp: (() => void) | undefined;
@@ -40,6 +40,7 @@ export function lockService(core: Core): Readonly<Record<string, Endpoint>> {
       checkKey(key);
       const span = keySpan(keyOf(key));
       access().write(span);
+      space.checkCorrupt();
       mvcc.transaction(() => writer.delete(span));
       return { header: header() };
     }),

@@ -15,9 +15,14 @@ import type { Core } from './core.js';
 import { type Endpoint, streaming, unary } from './endpoint.js';
 import { hashOf } from './hash.js';
 import { refusal } from './refusal.js';
+import type { Alarm } from './space.js';
 
 /** The size of the parts of a snapshot. */
 const PART_BYTES = 32 * 1024;
+
+/** Writes an alarm as the status does, without the fields that have their defaults. */
+const textOf = ({ memberId, alarm }: Alarm): string =>
+  `${memberId === '0' ? '' : `memberID:${memberId} `}${alarm === 'NONE' ? '' : `alarm:${alarm} `}`;
 
 /** Makes the RPCs for the state of the server itself. */
 export function maintenanceService({ mvcc, cluster, space, version, traits }: Core): Readonly<Record<string, Endpoint>> {
@@ -29,13 +34,14 @@ export function maintenanceService({ mvcc, cluster, space, version, traits }: Co
     '/maintenance/alarm': unary(AlarmRequest, AlarmResponse, ({ action, alarm, memberId }, { header, access }) => {
       access().known();
       const one = { memberId, alarm };
+      const answered = header(traits.alarmsHaveRevision ? undefined : 0);
       switch (action) {
         case 'GET':
-          return { header: header(), alarms: space.all().filter((known) => alarm === 'NONE' || known.alarm === alarm) };
+          return { header: answered, alarms: space.all().filter((known) => alarm === 'NONE' || known.alarm === alarm) };
         case 'ACTIVATE':
-          return { header: header(), alarms: alarm === 'NONE' ? [] : [space.raise(one)] };
+          return { header: answered, alarms: alarm === 'NONE' && !traits.raisesAlarmOfNoKind ? [] : [space.raise(one)] };
         case 'DEACTIVATE':
-          return { header: header(), alarms: space.disarm(one) ? [one] : [] };
+          return { header: answered, alarms: space.disarm(one) ? [one] : [] };
       }
     }),
 
@@ -50,7 +56,7 @@ export function maintenanceService({ mvcc, cluster, space, version, traits }: Co
         raftIndex: mvcc.revision + 3,
         raftTerm: cluster.term,
         raftAppliedIndex: mvcc.revision + 3,
-        errors: space.all().map(({ memberId, alarm }) => `memberID:${memberId} alarm:${alarm} `),
+        errors: version.has('3.4') ? space.all().map(textOf) : [],
         dbSizeInUse: space.inUse,
         isLearner: cluster.members.some(({ id, isLearner }) => isLearner && id === answered.memberId),
         storageVersion,

@@ -140,6 +140,7 @@ class MemoryStore implements EtcdStore {
       this.endpoints = endpointsOf(this.core);
       return;
     }
+    this.core.space.restart();
     this.expireTokens();
     this.changeLeader();
   }

@@ -24,14 +24,18 @@ export function placeIn({ leases }: Core, name: Uint8Array, lease: LeaseId): Pla
 }
 
 /** Puts the key of a place, unless it exists, and returns the revision at which it was created. */
-export function enter({ mvcc, leases, writer }: Core, { key, lease }: Place, value64: string): number {
+export function enter({ mvcc, leases, writer, space }: Core, { key, lease }: Place, value64: string): number {
+  // A txn needs the space of its put, even if the key exists.
+  space.reserve(key.length + value64.length);
   leases.check(lease);
   if (mvcc.get(key) === undefined) mvcc.transaction(() => writer.set(key, { value64, lease }));
   return mvcc.get(key)?.createRevision ?? 0;
 }
 
 /** Deletes the key of a place. */
-export const leave = ({ mvcc, writer }: Core, { key }: Place): void => void mvcc.transaction(() => writer.delete(keySpan(key)));
+export function leave({ mvcc, writer, space }: Core, { key }: Place): void {
+  if (!space.isCorrupt) mvcc.transaction(() => writer.delete(keySpan(key)));
+}
 
 /** Returns the key of a span that was created first; undefined if it has none. */
 export const firstOf = ({ mvcc }: Core, span: KeySpan): KeyValue | undefined => lowest(mvcc, span, ({ createRevision }) => createRevision);

@@ -16,6 +16,8 @@ const PAGE = 4096;
 export class Space {
   readonly quota: number;
   private alarms: readonly Alarm[] = [];
+  /** The kind of alarm by which writes are refused. It is one of those that were raised, or none. */
+  private refusing: Alarm['alarm'] | undefined;
   /** The largest size since the last defragmentation. */
   private high = 0;
 
@@ -41,29 +43,48 @@ export class Space {
     this.high = this.inUse;
   }
 
-  /** @throws Refusal while the alarm is on that data are corrupt */
+  /** Whether writes are refused as data are corrupt. */
+  get isCorrupt(): boolean {
+    return this.refusing === 'CORRUPT';
+  }
+
+  /** @throws Refusal while writes are refused as data are corrupt */
   checkCorrupt(): void {
-    if (this.alarms.some(({ alarm }) => alarm === 'CORRUPT')) throw refusal('Corrupt');
+    if (this.isCorrupt) throw refusal('Corrupt');
   }
 
   /** @throws Refusal if there is no space for a write of some bytes, which raises the alarm */
   reserve(bytes: number): void {
     this.checkCorrupt();
     if (bytes === 0) return;
-    if (this.size + bytes >= this.quota) this.raise({ memberId: this.ownId(), alarm: 'NOSPACE' });
-    if (this.alarms.some(({ alarm }) => alarm === 'NOSPACE')) throw refusal('NoSpace');
+    const isFull = this.size + bytes >= this.quota;
+    if (isFull) this.raise({ memberId: this.ownId(), alarm: 'NOSPACE' });
+    if (isFull || this.refusing === 'NOSPACE') throw refusal('NoSpace');
   }
 
+  /** Raises an alarm. The first one of a kind takes the place of the alarm by which writes were refused before. */
   raise(raised: Alarm): Alarm {
+    if (raised.alarm !== 'NONE' && !this.has(raised.alarm)) this.refusing = raised.alarm;
     if (!this.alarms.some((alarm) => isSame(alarm, raised))) this.alarms = [...this.alarms, raised];
     return raised;
   }
 
-  /** Ends an alarm, and returns whether it was raised. */
+  /** Ends an alarm, and returns whether it was raised. Writes then pass until the next alarm, even if others are left. */
   disarm(ended: Alarm): boolean {
     const before = this.alarms.length;
     this.alarms = this.alarms.filter((alarm) => !isSame(alarm, ended));
-    return this.alarms.length < before;
+    if (this.alarms.length === before) return false;
+    if (ended.alarm !== 'NONE') this.refusing = undefined;
+    return true;
+  }
+
+  /** Refuses writes by the alarms that are left, as a server that starts does. */
+  restart(): void {
+    this.refusing = (['CORRUPT', 'NOSPACE'] as const).find((alarm) => this.has(alarm));
+  }
+
+  private has(kind: Alarm['alarm']): boolean {
+    return this.alarms.some(({ alarm }) => alarm === kind);
   }
 
   all(): readonly Alarm[] {

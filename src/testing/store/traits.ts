@@ -22,6 +22,10 @@ export interface Traits {
   readonly checksPermissionRange: boolean;
   /** Whether a compaction keeps the deletions of exactly its revision for watches. */
   readonly keepsTombstones: boolean;
+  /** Whether the headers of responses about alarms have the revision of the store. */
+  readonly alarmsHaveRevision: boolean;
+  /** Whether an alarm of the kind `NONE` can be raised, which does nothing. */
+  readonly raisesAlarmOfNoKind: boolean;
 }
 
 /** The patch that a minor version stands for. */
@@ -63,5 +67,7 @@ export function traitsOf({ has }: StoreVersion): Traits {
     checksTokenForLeaseKeys: has('3.5'),
     checksPermissionRange: has('3.5'),
     keepsTombstones: has('3.5'),
+    alarmsHaveRevision: has('3.5'),
+    raisesAlarmOfNoKind: !has('3.5'),
   };
 }

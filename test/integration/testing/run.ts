@@ -3,20 +3,15 @@ import { kvRpcs, type RequestOpIn, type TxnRequestIn } from '../../../src/codec/
 import { leaseRpcs } from '../../../src/codec/lease.js';
 import type { Rpc } from '../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
-import { isEtcdError } from '../../../src/errors/index.js';
 import { leaseId, type LeaseId } from '../../../src/model/ids.js';
-import { KeyValue } from '../../../src/model/keyValue.js';
-import { toBytes } from '../../../src/model/bytes.js';
 import type { Comparison, KvOp, PutOp, RangeOp, DeleteOp, Step, TxnOp, User, WatchOp } from './programs.js';
 import type { Side, WatchIn, WatchOut, WatchSide } from './sides.js';
+import { Notes, type Trace } from './trace.js';
 
-/** A key that no program uses. */
+/** A key that no program changes. */
 const CLEARED = 'zz';
 const TTL = 100_000;
 const ROOT = { name: 'root', password: 'pw' };
-
-/** What a side did: a line for each step, and one for each watch. */
-export type Trace = readonly string[];
 
 /** Runs a program on a side that nobody else uses. Revisions in the trace count from the beginning of the program. */
 export async function run(side: Side, steps: readonly Step[], leases: number): Promise<Trace> {
@@ -52,7 +47,8 @@ interface Watched {
 }
 
 class Runner {
-  private readonly trace: string[] = [];
+  private readonly notes: Notes;
+  private readonly granted = new Set<LeaseId>();
   private readonly watched: Watched[] = [];
   private stream: WatchSide | undefined;
   /** The last revision that was compacted. */
@@ -61,16 +57,16 @@ class Runner {
 
   private constructor(
     private readonly side: Side,
-    private readonly base: number,
+    base: number,
     private readonly leases: number,
-  ) {}
+  ) {
+    this.notes = new Notes(base);
+  }
 
   static async start(side: Side, leases: number): Promise<Runner> {
     await side.call(kvRpcs.deleteRange, { key: '\0', rangeEnd: '\0' });
     const { header } = await side.call(kvRpcs.put, { key: CLEARED, value: '' });
-    const runner = new Runner(side, header.revision, leases);
-    await side.call(kvRpcs.deleteRange, { key: CLEARED });
-    return runner;
+    return new Runner(side, header.revision - 1, leases);
   }
 
   async step(step: Step): Promise<void> {
@@ -88,6 +84,7 @@ class Runner {
         await this.settle();
         return this.compact(step.revision);
       case 'grant':
+        this.granted.add(this.lease(step.lease));
         return this.note(leaseRpcs.grant, { id: this.lease(step.lease), ttl: TTL });
       case 'revoke':
         return this.note(leaseRpcs.revoke, { id: this.lease(step.lease) });
@@ -107,7 +104,7 @@ class Runner {
   }
 
   get responses(): Trace {
-    return this.trace;
+    return this.notes.lines;
   }
 
   async enableAuth(): Promise<void> {
@@ -132,13 +129,13 @@ class Runner {
 
   async end(): Promise<Trace> {
     await this.settle();
-    for (const watched of this.watched) this.trace.push(`watch ${watched.index}: ${this.events(watched)}`);
-    return this.trace;
+    for (const watched of this.watched) this.notes.lines.push(`watch ${watched.index}: ${this.events(watched)}`);
+    return this.notes.lines;
   }
 
   async clear(): Promise<void> {
     this.stream?.close();
-    for (const lease of [1, 2]) await this.side.call(leaseRpcs.revoke, { id: this.lease(lease) }).catch(() => undefined);
+    await Promise.all([...this.granted].map((id) => this.side.call(leaseRpcs.revoke, { id }).catch(() => undefined)));
   }
 
   private async note<In, A>(
@@ -146,16 +143,7 @@ class Runner {
     request: In,
     call: (rpc: Rpc<In, A>, request: In) => Promise<A> = (one, given) => this.side.call(one, given),
   ): Promise<void> {
-    this.trace.push(`${rpc.name}: ${await this.outcome(call(rpc, request))}`);
-  }
-
-  private async outcome(answer: Promise<unknown>): Promise<string> {
-    try {
-      return this.text(await answer);
-    } catch (error) {
-      if (!isEtcdError(error)) throw error;
-      return `${error.reason} ${error.code}: ${error.message.replace(/ \([^()]*\)$/, '')}`;
-    }
+    this.notes.lines.push(`${rpc.name}: ${await this.notes.outcome(call(rpc, request))}`);
   }
 
   private async become(user: User, password: string): Promise<void> {
@@ -166,7 +154,7 @@ class Runner {
       // As a client does, which needs no token to authenticate.
       this.side.token = undefined;
       const answer = this.side.call(authRpcs.authenticate, { name: user, password });
-      this.trace.push(`authenticate: ${await this.outcome(answer.then(({ header }) => ({ header })))}`);
+      this.notes.lines.push(`authenticate: ${await this.notes.outcome(answer.then(({ header }) => ({ header })))}`);
       this.side.token = await answer.then(
         ({ token }) => token,
         () => before,
@@ -176,8 +164,8 @@ class Runner {
 
   /** The compaction is complete when it responds, as a watch could still see what it removes. */
   private async compact(revision: number): Promise<void> {
-    await this.note(kvRpcs.compact, { revision: this.base + revision, physical: true });
-    if (this.trace.at(-1)?.startsWith('KV.Compact: {') === true) this.compacted = revision;
+    await this.note(kvRpcs.compact, { revision: this.notes.base + revision, physical: true });
+    if (this.notes.lines.at(-1)?.startsWith('KV.Compact: {') === true) this.compacted = revision;
   }
 
   /** Creates a watch on a stream of its own. Not every server can check a token on a WebSocket. */
@@ -190,12 +178,12 @@ class Runner {
     const { stream } = this;
     const { kind: _, startRevision, ...request } = op;
     const before = stream.responses.filter(({ created }) => created).length;
-    const start = startRevision === undefined ? {} : { startRevision: this.base + startRevision };
+    const start = startRevision === undefined ? {} : { startRevision: this.notes.base + startRevision };
     stream.send({ createRequest: { ...request, ...start } } satisfies WatchIn);
     await stream.until('created', (responses) => responses.filter(({ created }) => created).length > before);
     const created = stream.responses.filter((response) => response.created)[before];
     if (created === undefined) throw new Error('no response was found');
-    this.trace.push(`watch: ${this.text({ ...created, header: created.header.revision === 0 ? 0 : 'revision' })}`);
+    this.notes.lines.push(`watch: ${this.notes.text({ ...created, header: created.header.revision === 0 ? 0 : 'revision' })}`);
     if (created.canceled) return;
     const watched: Watched = { op, id: created.watchId, index: this.watched.length, canceled: false, settled: 0 };
     this.watched.push(watched);
@@ -216,24 +204,28 @@ class Runner {
   private async settle(): Promise<void> {
     const open = this.watched.filter((watched) => !this.isCanceled(watched));
     if (open.length === 0) return;
-    const first = this.base + Math.max(...open.map(({ op: { startRevision = 0 } }) => startRevision));
-    for (let revision = 0; revision < first;) {
-      ({ revision } = (await this.side.call(kvRpcs.put, { key: CLEARED, value: '' })).header);
-    }
+    const first = this.notes.base + Math.max(...open.map(({ op: { startRevision = 0 } }) => startRevision));
+    const put = (): Promise<number> => this.side.call(kvRpcs.put, { key: CLEARED, value: '' }).then(({ header }) => header.revision);
+    // All have the same effect, in any order.
+    await Promise.all(Array.from({ length: Math.max(0, first - (await put())) }, put));
+    const keys = [...new Map(open.map(({ op: { key } }) => [String(key), key])).values()];
+    const changed = await this.revisionOf(keys.map((key) => ({ requestPut: { key, value: 'settled' } })));
+    const removed = await this.revisionOf(keys.map((key) => ({ requestDeleteRange: { key } })));
     for (const watched of open) {
-      const { key, filters = [] } = watched.op;
-      const put = await this.side.call(kvRpcs.put, { key, value: 'settled' });
-      const removed = await this.side.call(kvRpcs.deleteRange, { key });
-      const last = !filters.includes('NODELETE') ? removed : !filters.includes('NOPUT') ? put : undefined;
+      const { filters = [] } = watched.op;
+      const last = !filters.includes('NODELETE') ? removed : !filters.includes('NOPUT') ? changed : undefined;
       if (last === undefined) continue;
-      const { revision } = last.header;
-      watched.settled = revision;
+      watched.settled = last;
       await this.stream?.until(
-        `revision ${revision} of watch ${watched.id}`,
-        () =>
-          this.isCanceled(watched) || this.responsesOf(watched).some(({ events }) => events.some((event) => event.revision >= revision)),
+        `revision ${last} of watch ${watched.id}`,
+        () => this.isCanceled(watched) || this.responsesOf(watched).some(({ events }) => events.some(({ revision }) => revision >= last)),
       );
     }
+  }
+
+  /** Carries out operations at one revision, and returns it. */
+  private async revisionOf(success: readonly RequestOpIn[]): Promise<number> {
+    return (await this.side.call(kvRpcs.txn, { success })).header.revision;
   }
 
   /** The responses to a watch. A later watch may have its id, once it is canceled. */
@@ -255,7 +247,7 @@ class Runner {
     const responses = this.responsesOf(watched);
     const end = responses.find(({ canceled }) => canceled);
     const { compactRevision = 0, cancelReason = '', header } = end ?? {};
-    return this.text({
+    return this.notes.text({
       events: responses.flatMap(({ events }) => events.filter(({ revision }) => revision <= watched.settled)),
       ...(end === undefined ? {} : { end: { compactRevision, cancelReason, hasRevision: header?.revision !== 0 } }),
     });
@@ -297,7 +289,7 @@ class Runner {
   /** Makes the revisions of a request absolute. */
   private absolute<T extends object>(op: T): T {
     const entries = Object.entries(op).map(([name, value]: [string, unknown]): [string, unknown] =>
-      /revision$/i.test(name) && typeof value === 'number' && value !== 0 ? [name, value + this.base] : [name, value],
+      /revision$/i.test(name) && typeof value === 'number' && value !== 0 ? [name, value + this.notes.base] : [name, value],
     );
     return Object.fromEntries(entries) as T;
   }
@@ -305,33 +297,6 @@ class Runner {
   private lease(number: number): LeaseId {
     return leaseId(this.leases + number);
   }
-
-  /** Writes a response as text, with its revisions counted from the beginning. */
-  private text(value: unknown): string {
-    return JSON.stringify(this.plain(value));
-  }
-
-  private plain(value: unknown, name = ''): unknown {
-    if (typeof value === 'number')
-      return /revision$/i.test(name) && value !== 0 ? `r${value - this.base}` : name === 'ttl' ? Math.ceil(value / 10) : value;
-    if (value instanceof Uint8Array) return hex(value);
-    if (value instanceof KeyValue) {
-      const { keyBytes, valueBytes, createRevision, modRevision, version, lease } = value;
-      return this.plain({ key: keyBytes, value: valueBytes, createRevision, modRevision, version, lease });
-    }
-    if (Array.isArray(value)) {
-      const items = value.map((item: unknown) => this.plain(item));
-      // etcd lists the keys of a lease in no order.
-      return name === 'keys' ? items.sort() : items;
-    }
-    if (typeof value !== 'object' || value === null) return value;
-    if (name === 'header') return this.plain((value as { readonly revision: number }).revision, 'revision');
-    const fields = Object.entries(value).map(([field, of]: [string, unknown]): [string, unknown] => [field, this.plain(of, field)]);
-    return Object.fromEntries(fields.sort(([a], [b]) => (a < b ? -1 : 1)));
-  }
 }
 
 const deletion = ({ kind: _, ...op }: DeleteOp) => op;
-
-const hex = (bytes: Uint8Array): string =>
-  String.fromCharCode(...toBytes(bytes)).replace(/[^ -~]/g, (char) => `\\x${char.charCodeAt(0).toString(16)}`);

@@ -1,4 +1,4 @@
-import { firstValueFrom, type Observable, type Subscription, throwError } from 'rxjs';
+import { catchError, filter, firstValueFrom, type Observable, Subject, type Subscription, throwError, timeout, TimeoutError } from 'rxjs';
 import { requestText, type Rpc } from '../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 import type { EtcdError } from '../../../src/errors/index.js';
@@ -10,7 +10,6 @@ import { jsonWire } from '../../../src/transport/json/jsonWire.js';
 import { TlsSource } from '../../../src/node/certificates.js';
 import type { Destination, DuplexEvent, Wire } from '../../../src/transport/wire.js';
 import type { EtcdServer } from '../../support/etcd/index.js';
-import { waitFor } from '../../support/waitFor.js';
 
 export type WatchIn = Parameters<typeof watchRpcs.watch.request.write>[0];
 export type WatchOut = typeof watchRpcs.watch extends Rpc<infer _, infer A> ? A : never;
@@ -25,6 +24,17 @@ export interface WatchSide {
   close(): void;
 }
 
+/** A call that takes its time. */
+export interface OpenedCall {
+  cancel(): void;
+}
+
+/** Receives what comes of a call. */
+export interface CallEvents<A> {
+  next(answer: A): void;
+  error(error: unknown): void;
+}
+
 /** An etcd that carries out programs: a real one, or the one in memory. */
 export interface Side {
   readonly name: string;
@@ -32,6 +42,8 @@ export interface Side {
   call<In, A>(rpc: Rpc<In, A>, request: In): Promise<A>;
   /** Opens a call that responds with a stream, and returns its first response. */
   first<In, A>(rpc: Rpc<In, A>, request: In): Promise<A>;
+  /** Opens a call that waits, or one that responds with a stream. */
+  open<In, A>(rpc: Rpc<In, A>, request: In, events: CallEvents<A>): OpenedCall;
   watch(): Promise<WatchSide>;
   close(): Promise<void>;
 }
@@ -49,6 +61,11 @@ export function memorySide(version: string): Side {
         call.send(requestText(rpc, request));
         call.cancel();
       }),
+    open: (rpc, request, { next, error }) => {
+      const call = store.open(rpc, { token: side.token }, { next, error, complete: () => undefined });
+      call.send(requestText(rpc, request));
+      return call;
+    },
     watch: async () => {
       const responses: WatchOut[] = [];
       const call = store.open(
@@ -92,35 +109,58 @@ export function realSide({ endpoint, version }: Pick<EtcdServer, 'endpoint' | 'v
     token: undefined,
     call: (rpc, request) => firstValueFrom(wire.unary(rpc, request)({ to: to(), recover })),
     first: (rpc, request) => firstValueFrom(wire.stream(rpc, request)({ to: to() })),
+    open: (rpc, request, events) => {
+      const subscription = (
+        rpc.unbounded === true ? wire.unary(rpc, request)({ to: to(), recover }) : wire.stream(rpc, request)({ to: to() })
+      ).subscribe(events);
+      return { cancel: () => subscription.unsubscribe() };
+    },
     watch: () => openWatch(wire, to()),
     close: () => wire.close(),
   };
   return side;
 }
 
+/** Tells what a server never did, also on a machine that does other work. */
+const WAIT_MS = 60_000;
+
+/** Says what did not come in time. */
+export const late =
+  (what: string) =>
+  (error: unknown): never => {
+    throw error instanceof TimeoutError ? new Error(`not within ${WAIT_MS} ms: ${what}`) : error;
+  };
+
 function openWatch(wire: Wire, to: Destination): Promise<WatchSide> {
   const responses: WatchOut[] = [];
-  let failure: EtcdError | undefined;
+  const arrived = new Subject<void>();
   return new Promise((resolve, reject) => {
     const events: Observable<DuplexEvent<WatchIn, WatchOut>> = wire.duplex(watchRpcs.watch, { to, transport: 'websocket' });
     const subscription: Subscription = events.subscribe({
       next: (event) => {
-        if (event.type === 'message') responses.push(event.message);
+        if (event.type === 'message') {
+          responses.push(event.message);
+          arrived.next();
+        }
         if (event.type !== 'open') return;
         resolve({
           responses,
           send: event.send,
           until: async (what, met) => {
-            await waitFor(what, () => {
-              if (failure !== undefined) throw failure;
-              return met(responses);
-            });
+            if (!met(responses))
+              await firstValueFrom(
+                arrived.pipe(
+                  filter(() => met(responses)),
+                  timeout(WAIT_MS),
+                  catchError(late(what)),
+                ),
+              );
           },
           close: () => subscription.unsubscribe(),
         });
       },
       error: (error: EtcdError) => {
-        failure = error;
+        arrived.error(error);
         reject(error);
       },
     });

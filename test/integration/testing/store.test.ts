@@ -1,32 +1,20 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { afterAll, beforeAll, describe, test } from '@jest/globals';
 import { withEtcd } from '../support/fixture.js';
-import { program, type Step } from './programs.js';
-import { run } from './run.js';
-import { memorySide, realSide, type Side } from './sides.js';
+import { Comparison } from './compare.js';
+import type { Step } from './programs.js';
 
 /** The programs of a run with each version of the server. By hand: `PROGRAMS=5000 npx jest test/integration/testing`. */
-const PROGRAMS = Number(process.env['PROGRAMS'] ?? 100);
+const PROGRAMS = Number(process.env['PROGRAMS'] ?? 350);
 
 const fixture = withEtcd({ own: true });
-let real: Side;
-/** The leases of a program have ids of their own. */
-let leases = 0;
+let comparison: Comparison;
 
 beforeAll(() => {
-  real = realSide(fixture.server);
+  comparison = new Comparison(fixture.server);
 });
-afterAll(() => real.close());
+afterAll(() => comparison.close());
 
-async function compare(steps: readonly Step[]): Promise<void> {
-  leases += 10;
-  const memory = await run(memorySide(fixture.server.version), steps, leases);
-  expect(await run(real, steps, leases)).toEqual(memory);
-}
-
-test('any program has the same responses, errors and watches as with a real server', async () => {
-  await fc.assert(fc.asyncProperty(program, compare), { numRuns: PROGRAMS });
-});
+test('any program has the same responses, errors and watches as with a real server', () => comparison.random('kv', { numRuns: PROGRAMS }));
 
 /** Programs that once had other responses than with a real server, or that random ones meet too rarely. */
 const FOUND: Readonly<Record<string, readonly Step[]>> = {
@@ -93,5 +81,5 @@ const FOUND: Readonly<Record<string, readonly Step[]>> = {
 };
 
 describe('a program', () => {
-  test.each(Object.entries(FOUND))('%s', (_, steps) => compare(steps));
+  test.each(Object.entries(FOUND))('%s', (_, steps) => comparison.kv(steps));
 });

@@ -241,17 +241,20 @@ describe('the settings of a server', () => {
     expect(failure(get)).toMatchObject({ reason: 'AuthOldRevision', code: 'InvalidArgument' });
   });
 
-  test('refuse reads and writes while the alarm is on that data are corrupt', () => {
+  test('refuse writes, and no reads, while the alarm is on that data are corrupt', () => {
     const { call } = setUp();
     call(maintenanceRpcs.alarm, { action: 'ACTIVATE', alarm: 'CORRUPT' });
     for (const refused of [
       () => call(kvRpcs.put, { key: 'a', value: '' }),
-      () => call(kvRpcs.range, { key: 'a' }),
       () => call(kvRpcs.deleteRange, { key: 'a' }),
+      () => call(kvRpcs.txn, { success: [{ requestTxn: { success: [{ requestRange: { key: 'a' } }] } }] }),
+      () => call(lockRpcs.unlock, { key: 'a' }),
     ])
       expect(failure(refused)).toMatchObject({ reason: 'Corrupt', code: 'DataLoss' });
-    call(maintenanceRpcs.alarm, { action: 'DEACTIVATE', alarm: 'CORRUPT' });
     expect(call(kvRpcs.range, { key: 'a' }).count).toBe(0);
+    expect(call(kvRpcs.txn, { success: [{ requestRange: { key: 'a' } }] }).succeeded).toBe(true);
+    call(maintenanceRpcs.alarm, { action: 'DEACTIVATE', alarm: 'CORRUPT' });
+    expect(call(kvRpcs.put, { key: 'a', value: '' }).header.revision).toBe(2);
   });
 });
 

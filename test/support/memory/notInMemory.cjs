@@ -59,4 +59,5 @@ exports.NOT_IN_MEMORY = [
   { file: 'integration/testing/gateway', reason: REAL },
   { file: 'integration/testing/store', reason: REAL },
   { file: 'integration/testing/storeAuth', reason: REAL },
+  { file: 'integration/testing/storeServices', reason: REAL },
 ];

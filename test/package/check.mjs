@@ -34,7 +34,8 @@ try {
   install(packed);
   compileAndRun('ESM', { type: 'module' }, { module: 'NodeNext', moduleResolution: 'NodeNext' });
   compileAndRun('CommonJS', { type: 'commonjs' }, { module: 'Node16', moduleResolution: 'Node16' });
-  checkHeadline();
+  checkProgram('headline.ts', 'the first example of README.md runs in an empty folder, with a real etcd');
+  checkProgram('testing.ts', 'the tests of docs/testing.md pass in an empty folder, and rxetcd dev starts');
   for (const entry of ['src', 'operators', 'src/testing', 'src/swagger']) await checkCopies(entry);
   checkOneCopy();
   checkBareGlobals();
@@ -92,13 +93,13 @@ function linkInto(modules, name) {
   symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
 }
 
-/** The first example of README.md, in an empty folder and against a real etcd. */
-function checkHeadline() {
-  const args = ['--import', 'tsx', join(here, 'headline.ts'), folder];
-  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', timeout: 120_000 });
+/** Runs a program of this folder in the empty folder with the packed package. */
+function checkProgram(file, what) {
+  const args = ['--import', 'tsx', join(here, file), folder];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', timeout: 240_000 });
   const ok = stdout === 'ok\n';
-  check(ok, `the first example of README.md, in an empty folder: received ${stdout}${stderr}`);
-  if (ok) console.log('✓ the first example of README.md runs in an empty folder');
+  check(ok, `${what}: received ${stdout}${stderr}`);
+  if (ok) console.log(`✓ ${what}`);
 }
 
 /** Node takes the CommonJS copy, whoever asks. That for bundlers has to be the same, and to load. */

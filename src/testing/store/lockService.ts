@@ -9,7 +9,7 @@ import { checkKey } from './requestChecks.js';
 
 /** Makes the RPCs for locks. */
 export function lockService(core: Core): Readonly<Record<string, Endpoint>> {
-  const { mvcc, writer, space } = core;
+  const { mvcc, writer, space, traits } = core;
   return {
     '/lock/lock': streaming(LockRequest, LockResponse, ({ header, access }, { next, error, complete }) => {
       let giveUp: (() => void) | undefined;
@@ -23,7 +23,8 @@ export function lockService(core: Core): Readonly<Record<string, Endpoint>> {
           giveUp = () => leave(core, place);
           const stop = whenFirst(core, place.prefix, revision, () => {
             giveUp = undefined;
-            if (mvcc.get(place.key) === undefined) return error(new Refusal('mutex: session is expired', 'Unknown'));
+            if (traits.locksNeedTheirKey && mvcc.get(place.key) === undefined)
+              return error(new Refusal('mutex: session is expired', 'Unknown'));
             next({ header: header(), key: bytesOf(place.key) });
             complete();
           });

@@ -26,6 +26,8 @@ export interface Traits {
   readonly alarmsHaveRevision: boolean;
   /** Whether an alarm of the kind `NONE` can be raised, which does nothing. */
   readonly raisesAlarmOfNoKind: boolean;
+  /** Whether a lock whose lease has ended meanwhile is refused when its turn comes. */
+  readonly locksNeedTheirKey: boolean;
 }
 
 /** The patch that a minor version stands for. */
@@ -69,5 +71,6 @@ export function traitsOf({ has }: StoreVersion): Traits {
     keepsTombstones: has('3.5'),
     alarmsHaveRevision: has('3.5'),
     raisesAlarmOfNoKind: !has('3.5'),
+    locksNeedTheirKey: has('3.5'),
   };
 }

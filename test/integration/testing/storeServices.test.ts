@@ -36,6 +36,14 @@ const FOUND: Readonly<Record<string, readonly ServiceStep[]>> = {
     { kind: 'resign', name: 'a', lease: 1 },
     { kind: 'unlock', name: 'b', lease: 1 },
   ],
+  'a lock whose lease ends while it waits': [
+    GRANT,
+    { kind: 'put', key: 'a/1', value: '', lease: 0 },
+    { kind: 'lock', name: 'a', lease: 1 },
+    { kind: 'revoke', lease: 1 },
+    { kind: 'range' },
+    { kind: 'delete', key: 'a/1' },
+  ],
   'reads go on while data are corrupt': [
     GRANT,
     { kind: 'campaign', name: 'a', lease: 1, value: '1' },

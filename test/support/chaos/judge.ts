@@ -26,10 +26,12 @@ export interface Figures {
  * Whether mutual exclusion held: every guarded write was that of who owned the lock then, the counter went up by one each time, and nobody thought that he owned what
  * had been deleted.
  *
+ * @param revoked the keys of leases that were ended while they were kept alive: the owners can only notice it afterwards
  * @throws Error with all that is wrong
  */
-export function judge(history: readonly Happened[], lines: readonly Line[]): Figures {
+export function judge(history: readonly Happened[], lines: readonly Line[], revoked: ReadonlySet<string> = new Set()): Figures {
   const { wrong, deletedAt, writes, owners } = replay(history);
+  for (const key of revoked) deletedAt.delete(key);
   const known = judgeOwners(lines, deletedAt);
   const all = [...wrong, ...known.wrong, ...unusualFailures(lines)];
   if (all.length > 0) throw new Error(`${all.length} faults:\n${all.slice(0, 20).join('\n')}`);

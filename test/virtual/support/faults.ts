@@ -45,6 +45,7 @@ export function faultsOf({ server, network }: MemoryEtcd, random: Random, onChan
       onChange.restarted();
     },
     () => server.notifyProgress(),
+    () => server.expireTokens(),
     () => {
       if (endpoints.length < 3) return server.breakConnections();
       server.isolate(random.pick(endpoints));

@@ -1,14 +1,12 @@
 import { asyncScheduler, type Subscription } from 'rxjs';
-import { TestScheduler } from 'rxjs/testing';
 import type { Client } from '../../../src/index.js';
-import { requestText } from '../../../src/codec/descriptors.js';
-import { watchRpcs } from '../../../src/codec/watch.js';
 import { Member } from '../../../src/testing/network.js';
 import { contend, type Tempo } from '../../support/chaos/contend.js';
 import { judge, type Figures, type Happened } from '../../support/chaos/judge.js';
 import type { Line } from '../../support/chaos/protocol.js';
 import { openMemory, type MemoryEtcd } from '../../support/memory/servers.js';
 import { randomFrom, type Random } from '../../support/random.js';
+import { followHistory, inVirtualTime } from './virtualRun.js';
 
 const SEATS = 3;
 const CONTENDERS = 2;
@@ -19,10 +17,7 @@ const LENGTH_MS = 600_000;
 
 /** Ten minutes of contenders for two locks, whose connections, processes and server fail. @throws Error with all that was wrong */
 export function lockRun(seed: number): Figures {
-  let run: LockRun | undefined;
-  new TestScheduler(() => undefined).run(() => void (run = new LockRun(randomFrom(seed))));
-  if (run === undefined) throw new Error('it did not run');
-  return run.judge();
+  return inVirtualTime(() => new LockRun(randomFrom(seed))).judge();
 }
 
 /** A client of contenders, with an endpoint of its own. */
@@ -38,6 +33,8 @@ class LockRun {
   private readonly history: Happened[] = [];
   private readonly lines: Line[] = [];
   private readonly seats: Seat[] = [];
+  /** The keys of leases that were ended before their time, which their owners could not know. */
+  private readonly revoked = new Set<string>();
   private count = 0;
 
   constructor(private readonly random: Random) {
@@ -51,7 +48,7 @@ class LockRun {
   }
 
   judge(): Figures {
-    return judge(this.history, this.lines);
+    return judge(this.history, this.lines, this.revoked);
   }
 
   private sit(index: number): void {
@@ -103,6 +100,12 @@ class LockRun {
       () => server.fail(ofSeat, random.pick(['Unreachable', 'ConnectionLost', 'NoLeader', 'Timeout'])),
       () => server.changeLeader(),
       () => {
+        if (server.leases.length === 0) return;
+        const { id, keys } = random.pick(server.leases);
+        for (const key of keys) this.revoked.add(key);
+        server.expireLease(id);
+      },
+      () => {
         server.restart();
         // All calls have ended, without a word.
         this.recordHistory();
@@ -134,25 +137,12 @@ class LockRun {
     }, 60_000);
   }
 
-  /** Reads the history from the store itself, before any fault. */
   private recordHistory(): void {
-    const fail = (error?: unknown): never => {
-      throw new Error('the watch of the history ended', { cause: error });
-    };
-    const call = this.etcd.network.store.open(
-      watchRpcs.watch,
-      { isTrusted: true },
-      {
-        next: ({ events }) => {
-          for (const { type, kv, revision } of events) {
-            const value = type === 'put' ? kv.value : '';
-            this.history.push({ revision, type, key: kv.key, value, createRevision: kv.createRevision, at: asyncScheduler.now() });
-          }
-        },
-        error: fail,
-        complete: () => undefined,
-      },
-    );
-    call.send(requestText(watchRpcs.watch, { createRequest: { key: '\0', rangeEnd: '\0' } }));
+    followHistory(this.etcd, (events) => {
+      for (const { type, kv, revision } of events) {
+        const value = type === 'put' ? kv.value : '';
+        this.history.push({ revision, type, key: kv.key, value, createRevision: kv.createRevision, at: asyncScheduler.now() });
+      }
+    });
   }
 }

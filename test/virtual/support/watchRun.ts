@@ -1,12 +1,12 @@
 import { asyncScheduler } from 'rxjs';
-import { TestScheduler } from 'rxjs/testing';
 import { del, hasReason, isEtcdError, put, type Client, type Range, type WatchOptions } from '../../../src/index.js';
-import { watchRpcs } from '../../../src/codec/watch.js';
-import { requestText } from '../../../src/codec/descriptors.js';
+import { authRpcs } from '../../../src/codec/auth.js';
+import { requestText, type Rpc } from '../../../src/codec/descriptors.js';
 import { openMemory, type MemoryEtcd } from '../../support/memory/servers.js';
 import { randomFrom, type Random } from '../../support/random.js';
 import { History, Recorder, violations, type Written } from '../../support/watchGuarantees.js';
 import { faultsOf, HOUR_MS } from './faults.js';
+import { followHistory, inVirtualTime } from './virtualRun.js';
 
 /** The figures of a run that kept every promise. */
 export interface WatchFigures {
@@ -22,16 +22,14 @@ const LASTING: readonly (readonly [name: string, range: Range, options?: WatchOp
   ['deletes', { all: true }, { noPut: true, prevKv: true }],
   ['all from the first', { all: true }, { startRevision: 1 }],
 ];
+const ROOT = { username: 'root', password: 'pw' };
 const KEYS = ['a/0', 'a/1', 'a/2', 'b/0', 'b/1'];
 /** The time after the last fault in which everything must come right, by itself. */
 const SETTLING_MS = 180_000;
 
 /** An hour of writers, watches, a live range and faults. @throws Error with all promises that were broken */
 export function watchRun(seed: number): WatchFigures {
-  let run: WatchRun | undefined;
-  new TestScheduler(() => undefined).run(() => void (run = new WatchRun(randomFrom(seed))));
-  if (run === undefined) throw new Error('it did not run');
-  return run.judge();
+  return inVirtualTime(() => new WatchRun(randomFrom(seed))).judge();
 }
 
 class WatchRun {
@@ -51,9 +49,11 @@ class WatchRun {
   constructor(private readonly random: Random) {
     const members = random.pick([1, 1, 3]);
     this.etcd = openMemory({ version: random.pick(['3.3', '3.4', '3.5', '3.6']), members, latencyMs: random.pick([0, 0, 1, 20]) });
-    const { server, network } = this.etcd;
+    const { server } = this.etcd;
     this.recordHistory();
-    this.client = server.createClient({ requestTimeoutMs: random.pick([2_000, 10_000]) });
+    const withUsers = random.chance(0.3);
+    if (withUsers) this.enableAuth();
+    this.client = server.createClient({ requestTimeoutMs: random.pick([2_000, 10_000]), ...(withUsers ? { auth: ROOT } : {}) });
     this.lasting = LASTING.map(([name, range, options = {}]) => this.watch(name, range, options));
     this.client.live({ prefix: 'a/' }).subscribe({
       next: ({ state }) => (this.liveKeys = [...state.values()].map(({ key, value }) => `${key}=${value}`)),
@@ -76,7 +76,6 @@ class WatchRun {
     this.repeat('look', 20_000, () => this.replaceOvertaken());
     asyncScheduler.schedule(() => this.heal(), HOUR_MS);
     asyncScheduler.schedule(() => this.finish(), HOUR_MS + SETTLING_MS);
-    void network;
   }
 
   judge(): WatchFigures {
@@ -97,27 +96,24 @@ class WatchRun {
     return [...this.lasting, ...this.others];
   }
 
-  /** Reads the history from the store itself, before any fault. */
+  /** From here on the client needs a token, which faults take from it. */
+  private enableAuth(): void {
+    const call = <In>(rpc: Rpc<In, unknown>, request: In): unknown =>
+      this.etcd.network.store.call(rpc, requestText(rpc, request), { isTrusted: true });
+    call(authRpcs.userAdd, { name: ROOT.username, password: ROOT.password });
+    call(authRpcs.roleAdd, { name: 'root' });
+    call(authRpcs.userGrantRole, { user: ROOT.username, role: 'root' });
+    call(authRpcs.enable, {});
+  }
+
   private recordHistory(): void {
-    const fail = (error?: unknown): never => {
-      throw new Error('the watch of the history ended', { cause: error });
-    };
-    const call = this.etcd.network.store.open(
-      watchRpcs.watch,
-      { isTrusted: true },
-      {
-        next: ({ events }) => {
-          for (const { type, kv, revision } of events) {
-            const changes = this.written.get(revision) ?? [];
-            changes.push({ type, key: kv.key, value: type === 'put' ? kv.value : '' });
-            this.written.set(revision, changes);
-          }
-        },
-        error: fail,
-        complete: () => undefined,
-      },
-    );
-    call.send(requestText(watchRpcs.watch, { createRequest: { key: '\0', rangeEnd: '\0' } }));
+    followHistory(this.etcd, (events) => {
+      for (const { type, kv, revision } of events) {
+        const changes = this.written.get(revision) ?? [];
+        changes.push({ type, key: kv.key, value: type === 'put' ? kv.value : '' });
+        this.written.set(revision, changes);
+      }
+    });
   }
 
   private repeat(name: string, meanMs: number, act: () => void): void {

@@ -127,7 +127,8 @@ export interface Client extends Namespace {
 
   /**
    * Returns a client of another user, or without one, which shares the connections of this one. All else is as for this
-   * client, which closes it with itself. Close it earlier to release its leases and locks.
+   * client, which closes it with itself. Close it earlier to release its leases and locks. It has the endpoints of this
+   * client, also those that {@link Client.setEndpoints} replaces later.
    *
    * ```ts
    * const reader = etcd.withAuth({ username: 'reader', password });
@@ -257,7 +258,10 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
       derived.add(client);
       return client;
     },
-    setEndpoints: (given) => caller.setEndpoints(checkNewEndpoints(given, settings.endpoints, limits.baseUrl)),
+    setEndpoints: (given) => {
+      caller.setEndpoints(checkNewEndpoints(given, settings.endpoints, limits.baseUrl));
+      for (const client of derived) client.setEndpoints(given);
+    },
     close,
     [Symbol.asyncDispose]: async () => void (await close()),
   });

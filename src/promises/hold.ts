@@ -21,8 +21,8 @@ export interface Held<T> {
   /** Rejects when the loss is noticed, and never resolves. It needs no handler. */
   readonly lost: Promise<never>;
   /**
-   * Releases it. Resolves when the server has confirmed that, and rejects if the server cannot be reached: the lease
-   * then expires by itself. Further calls return the same Promise.
+   * Releases it. Resolves when the server has confirmed that, also after a loss. Rejects if the server cannot be
+   * reached: the lease then expires by itself. Further calls return the same Promise.
    */
   release(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -55,6 +55,8 @@ export function hold<T>(source: Observable<T>, options: HoldOptions = {}): Promi
       end();
       reject(error);
       holding?.lose(loss);
+      // The loss may have begun releases, as that of a lock whose lease is revoked: `release` waits for them, too.
+      void holding?.release().catch(() => undefined);
     };
     const observer = {
       next: (value: T) => {

@@ -140,7 +140,9 @@ async function withLock<R>(
   try {
     return await Promise.race([work(held.value, AbortSignal.any([held.signal, ...signals])), held.lost]);
   } finally {
-    await held.release().catch(() => undefined);
+    const released = held.release().catch(() => undefined);
+    // A loss is reported at once, though its release may have to wait for the server.
+    if (!held.signal.aborted) await released;
   }
 }
 

@@ -44,6 +44,11 @@ describe('a process', () => {
     );
   });
 
+  test('that exits right after its releases leaves no key', async () => {
+    expect(await script('exitsAfterRelease')).toBe('released\n');
+    expect((await only(fixture.etcd.kv.range({ prefix: 'exit/' }, { keysOnly: true }))).kvs.map(({ key }) => key)).toEqual([]);
+  });
+
   test('has no more open handles after 1 000 calls than before, but for idle connections that close() ends', async () => {
     const { before, after, closed, calls } = JSON.parse(await script('openHandles')) as Record<'before' | 'after' | 'closed', string[]> & {
       calls: number;

@@ -3,6 +3,7 @@ import { del, hasReason, hold, key, put, type RangeResponse } from 'rxetcd';
 import { toArray } from 'rxjs';
 import { withEtcd } from './support/fixture.js';
 import { only } from './support/outcomes.js';
+import { startTcpProxy, type TcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
@@ -21,6 +22,9 @@ const kept = <H extends { release(): Promise<void> }>(held: H): H => {
   return held;
 };
 afterEach(() => Promise.all(open.splice(0).map((held) => held.release().catch(() => undefined))));
+
+const proxies: TcpProxy[] = [];
+afterEach(() => Promise.all(proxies.splice(0).map((proxy) => proxy.close())));
 
 describe('the promises of a client', () => {
   test('write and read', async () => {
@@ -143,6 +147,20 @@ describe('something that is held by a promise', () => {
     expect(held.signal.aborted).toBe(true);
     expect(held.signal.reason).toBe(error);
     await held.release();
+  });
+
+  test('is gone at the server when the release after a loss has resolved', async () => {
+    const proxy = await startTcpProxy(fixture.server.endpoint);
+    proxies.push(proxy);
+    const held = await hold(fixture.client({ endpoints: proxy.endpoint }).lock('promises/lost-release', { ttl: 30 }));
+    const { key, lease } = held.value;
+    await only(fixture.etcd.kv.put('promises/lost-with-it', '', { lease }));
+    // The revocation takes a while.
+    proxy.up.delayMs = 500;
+    await only(fixture.etcd.kv.delete(key));
+    await rejection(held.lost);
+    await held.release();
+    expect(await only(fixture.etcd.kv.exists('promises/lost-with-it'))).toBe(false);
   });
 
   test('loses it without a word if nobody looks', async () => {

@@ -98,3 +98,24 @@ test('sync uses the addresses of the members beside those that were given', asyn
   await before.close();
   for (let calls = 0; calls < 3; calls++) await only(etcd.kv.get('sync'));
 });
+
+test('a client that was derived before follows to the other endpoints, with what it holds', async () => {
+  const etcd = fixture.client({ endpoints: before.endpoint });
+  const derived = etcd.withAuth(undefined);
+  const derivedTwice = derived.withAuth(undefined);
+  const events: string[] = [];
+  const watched = derivedTwice.watch('set-endpoints/derived').subscribe(({ kv }) => events.push(kv.value));
+  await using lock = await derived.promises.lock('set-endpoints/derived-lock', { ttl: 30 });
+  await only(derivedTwice.kv.put('set-endpoints/derived', '1'));
+  etcd.setEndpoints(after.endpoint);
+  for (const client of [etcd, derived, derivedTwice]) expect(client.endpoints()).toEqual([after.endpoint]);
+  await open(before, (count) => count === 0);
+  await before.close();
+  await only(derivedTwice.kv.put('set-endpoints/derived', '2'));
+  await waitForValue(
+    async () => events.join(),
+    (seen) => seen === '1,2',
+  );
+  expect(lock.value.alive).toBe(true);
+  watched.unsubscribe();
+});

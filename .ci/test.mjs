@@ -45,6 +45,7 @@ const NEWEST_ONLY = [
   'faults/watch/bigBacklog',
   'faults/watch/promises',
   'faults/watch/staleBookmark',
+  'integration/etcd3Bridge',
   'integration/examples',
   'integration/liveMany',
   'integration/manyCalls',

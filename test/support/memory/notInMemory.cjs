@@ -12,6 +12,7 @@ const QUORUM = 'the members in memory share one store, and need no quorum unless
  * whole file, and one with a title is every test whose full name begins with it.
  */
 exports.NOT_IN_MEMORY = [
+  { file: 'integration/etcd3Bridge', reason: 'etcd3 reaches no etcd in memory' },
   { file: 'integration/examples', reason: PROCESS },
   { file: 'integration/interop', reason: PROCESS },
   { file: 'integration/discovery', reason: PROCESS },

@@ -69,7 +69,7 @@ export class Space {
     return raised;
   }
 
-  /** Ends an alarm, and returns whether it was raised. Writes then pass until the next alarm, even if others are left. */
+  /** Ends an alarm, and returns whether it was raised. Writes then pass until the next one, even if others are left. */
   disarm(ended: Alarm): boolean {
     const before = this.alarms.length;
     this.alarms = this.alarms.filter((alarm) => !isSame(alarm, ended));

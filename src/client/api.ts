@@ -61,7 +61,7 @@ export type { LockService } from '../services/concurrency.js';
 export type { ElectionService } from '../services/concurrency.js';
 export type { HealthCheck, HealthChecks } from '../services/serverInfo.js';
 export type { ServerHealth, ServerVersion, MetricFamily, MetricSample } from '../codec/serverInfo.js';
-export type { RetryAction, RetryDecision, RetryContext, RetryPolicy } from '../transport/retryPolicy.js';
+export type { RetryAction, RetryDecision, RetryContext, CallRetryOptions, RetryPolicy } from '../transport/retryPolicy.js';
 export type { RawCallOptions } from '../services/rawCall.js';
 export type { RawResponse } from '../transport/wire.js';
 export type { Json } from '../codec/descriptors.js';

@@ -77,6 +77,7 @@ const STATUS_BY_REASON: Readonly<Partial<Record<Reason, number>>> = {
   LockLost: 503,
   ClientClosed: 503,
   BufferOverflow: 503,
+  RetriesExhausted: 503,
   TooManyPending: 503,
   TlsFailed: 502,
   TransportUnsupported: 502,

@@ -146,6 +146,8 @@ const CLIENT_ERRORS = {
   BufferOverflow: 'ResourceExhausted',
   /** Too many calls of the client wait to be sent (option `maxPendingCalls`). The call was not sent. */
   TooManyPending: 'ResourceExhausted',
+  /** As many attempts to open a stream failed in a row as the option `streams.maxRetries` allows. `cause` is the last failure. */
+  RetriesExhausted: 'Aborted',
   /** The client was closed. */
   ClientClosed: 'Canceled',
   /** The caller's `AbortSignal` fired. */

@@ -8,6 +8,7 @@ import {
   isPath,
   TEXT,
   TIMEOUT,
+  JITTER,
   checkStreams,
   type StreamOptions,
   type StreamSettings,
@@ -27,7 +28,8 @@ import {
 import { findInvalidHeader, HEADER_TEXT, withLowerNames } from '../model/headers.js';
 import type { Logger } from '../model/diagnostics.js';
 import type { CallerSettings } from '../transport/caller.js';
-import { NO_RETRIES, type RetryPolicy } from '../transport/retryPolicy.js';
+import { LONGEST_CONTACT_PAUSE_MS } from '../transport/endpoints/endpointPool.js';
+import { NO_RETRIES, type CallRetryOptions, type RetryPolicy } from '../transport/retryPolicy.js';
 import type { Auth } from '../transport/tokenProvider.js';
 import type { ConnectionSettings } from '../transport/http/transport.js';
 import type { Identity } from '../concurrency/context.js';
@@ -98,9 +100,13 @@ export interface ClientOptions {
   /**
    * The policy for failed attempts. `true`, the default, follows rxetcd's table. With `false` no call is retried, and
    * every failure is passed on as it is. A function is called for each failed attempt. A write of unknown outcome fails
-   * with `AmbiguousWrite` in any case.
+   * with `AmbiguousWrite` in any case. An object sets the number of attempts and the pauses, beside the policy.
+   *
+   * ```ts
+   * createClient({ retry: { maxAttempts: 2, initialBackoffMs: 20, maxBackoffMs: 200, jitter: 0.2 } });
+   * ```
    */
-  readonly retry?: boolean | RetryPolicy;
+  readonly retry?: boolean | RetryPolicy | CallRetryOptions;
   /**
    * The most connections to each endpoint: 64 by default. Further calls wait for one. Streams have separate
    * connections, and so do calls that wait at the server, such as for a lock.
@@ -218,7 +224,7 @@ function checkedSettings(options: ClientOptions, { refused = {}, noHttp2, baseUr
     closeTimeoutMs,
     attemptTimeoutMs,
     discovery: checkDiscovery(discovery),
-    retry: retry === true ? undefined : retry === false ? NO_RETRIES : retry,
+    ...retrySettings(retry),
     keepAliveMs,
     maxConnections,
     maxResponseBytes,
@@ -246,7 +252,10 @@ const KINDS: OptionKinds<ClientOptions> = {
   attemptTimeoutMs: TIMEOUT,
   discovery: { what: 'true, false or { intervalMs }', is: (value) => BOOLEAN.is(value) || isRecord(value) },
   // The result of a function is checked when it is called.
-  retry: { what: 'true, false or a function', is: (value) => BOOLEAN.is(value) || FUNCTION.is(value) },
+  retry: {
+    what: 'true, false, a function or an object of limits',
+    is: (value) => BOOLEAN.is(value) || FUNCTION.is(value) || isRecord(value),
+  },
   maxConnections: WHOLE,
   keepAliveMs: TIMER_MS,
   maxResponseBytes: wholeNumber(1, LONGEST_STRING),
@@ -260,6 +269,25 @@ const KINDS: OptionKinds<ClientOptions> = {
     is: (value) => typeof value === 'object' && value !== null && LOG_LEVELS.every((level) => FUNCTION.is(Reflect.get(value, level))),
   },
 };
+
+const RETRY: OptionKinds<CallRetryOptions> = {
+  policy: FUNCTION,
+  maxAttempts: WHOLE,
+  initialBackoffMs: TIMER_MS,
+  maxBackoffMs: TIMER_MS,
+  jitter: JITTER,
+};
+
+function retrySettings(retry: NonNullable<ClientOptions['retry']>): Pick<CallerSettings, 'retry' | 'retryLimits'> {
+  if (retry === true) return { retry: undefined };
+  if (retry === false) return { retry: NO_RETRIES };
+  if (typeof retry === 'function') return { retry };
+  const { policy, ...retryLimits } = checkGroup('retry', retry, RETRY);
+  const { initialBackoffMs, maxBackoffMs } = retryLimits;
+  if (initialBackoffMs !== undefined && initialBackoffMs > (maxBackoffMs ?? LONGEST_CONTACT_PAUSE_MS))
+    throw new InvalidOptionError('retry.initialBackoffMs', `expected at most retry.maxBackoffMs, received ${initialBackoffMs}`);
+  return { retry: policy, retryLimits };
+}
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'];
 

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../errors/index.js';
-import { findInvalidOption, mismatch, oneOf, type OptionKind, type OptionKinds, TIMER_MS, typeName } from '../model/validate.js';
+import { FROM_ZERO, findInvalidOption, mismatch, oneOf, type OptionKind, type OptionKinds, TIMER_MS, typeName } from '../model/validate.js';
 import { addressOf } from '../transport/endpoints/endpointPool.js';
 import { captured } from '../model/captured.js';
 import { isRecord } from '../codec/message.js';
@@ -13,6 +13,13 @@ import type { StreamTransport } from '../transport/streams/transportSelector.js'
 export const TEXT: OptionKind = {
   what: 'a string that is not empty, without a line break or a zero character',
   is: (value) => typeof value === 'string' && value !== '' && !/[\0\r\n]/.test(value),
+};
+
+/** The part of a pause that chance may take off. */
+export const JITTER: OptionKind = {
+  what: 'a number from 0 to 1',
+  is: (value) => typeof value === 'number' && value >= 0 && value <= 1,
+  numeric: true,
 };
 
 /** A time that a timer can wait, or none. */
@@ -248,6 +255,15 @@ export interface StreamOptions {
   readonly initialBackoffMs?: number;
   /** The longest pause before a lost stream is opened again: 2 000 by default. */
   readonly maxBackoffMs?: number;
+  /** The part of these pauses, from 0 to 1, that chance may take off: 0.5 by default. */
+  readonly jitter?: number;
+  /**
+   * How many attempts in a row to open a stream, or to find the start of a watch, may fail after the first: any number
+   * by default. One more ends the watches with `RetriesExhausted`, and all that depends on them, such as `live` or the
+   * wait for a lock. Attempts are counted for all watches of the client together, until a server has responded. Leases
+   * are not affected: their deadline limits them.
+   */
+  readonly maxRetries?: number;
   /**
    * How long a watch continues after its last subscriber has left, so that a new subscriber can share it: 1 000 by
    * default. The stream of a client stays open for the same time after its last watch. It can then be reused, for
@@ -265,6 +281,8 @@ const STREAM_KINDS: OptionKinds<StreamOptions> = {
   responseTimeoutMs: TIMER_MS,
   initialBackoffMs: TIMER_MS,
   maxBackoffMs: TIMER_MS,
+  jitter: JITTER,
+  maxRetries: { ...FROM_ZERO, what: `${FROM_ZERO.what}, or Infinity`, is: (value) => value === Infinity || FROM_ZERO.is(value) },
   lingerMs: TIMER_MS,
 };
 
@@ -282,6 +300,8 @@ export function checkStreams(options: StreamOptions, endpoints: readonly string[
     maxBackoffMs = 2_000,
     initialBackoffMs = Math.min(50, maxBackoffMs),
     lingerMs = 1_000,
+    jitter = 0.5,
+    maxRetries = Infinity,
   } = checkGroup('streams', options, STREAM_KINDS);
   if (transport === 'http2' && noHttp2 !== undefined)
     throw new InvalidOptionError('streams.transport', `expected 'auto', 'websocket' or 'chunked', received 'http2'; ${noHttp2}`);
@@ -295,5 +315,5 @@ export function checkStreams(options: StreamOptions, endpoints: readonly string[
       'streams.initialBackoffMs',
       `expected at most streams.maxBackoffMs, which is ${maxBackoffMs}, received ${initialBackoffMs}`,
     );
-  return { transport, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, lingerMs };
+  return { transport, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, lingerMs, jitter, maxRetries };
 }

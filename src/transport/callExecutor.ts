@@ -7,12 +7,14 @@ import { failedBefore } from './endpoints/versionProbe.js';
 import { Credential, explained, isMissingToken, type TokenProvider } from './tokenProvider.js';
 import { unlessUnsubscribed } from '../util/rx.js';
 import { inDoubt, settled } from './deadline.js';
-import { decideRetry, NO_RETRIES, type RetryPolicy, retryAction, type RetryAction } from './retryPolicy.js';
+import { decideRetry, NO_RETRIES, type RetryLimits, type RetryPolicy, retryAction, type RetryAction } from './retryPolicy.js';
 import { backoffMs, monotonicNow } from '../util/time.js';
 import { isPageLeft } from './wire.js';
 import type { AttemptRunner, HedgedAttempts } from './hedging.js';
 
 const ANONYMOUS = new Credential();
+/** The decisions that `maxAttempts` limits. A new token, and the version of the server, are requested once each. */
+const REPEATS: ReadonlySet<unknown> = new Set(['retry', 'retryOtherEndpoint', 'retryNewerMember', 'retryByPolicy']);
 /** From 25 to 75 ms, doubled with each attempt. */
 const PAUSES = { initialMs: 75, maxMs: Infinity, jitter: 2 / 3 };
 const MOST_DOUBLINGS = 6;
@@ -43,6 +45,8 @@ export class CallExecutor implements AttemptRunner {
     /** Errors when the client is closed, so that no call waits for its next attempt. */
     private readonly closed: Observable<never>,
     private readonly diagnostics: Diagnostics,
+    /** The limits that differ from the defaults. */
+    private readonly given: RetryLimits = {},
   ) {
     this.repeatable = policy !== NO_RETRIES;
   }
@@ -163,6 +167,10 @@ export class CallExecutor implements AttemptRunner {
       this.diagnostics.emit({ type: 'attemptFailed', ...where, action: decision, error });
     }
     const next = (): Observable<T> => unlessUnsubscribed(() => this.run(call, send));
+    if (REPEATS.has(decision) && !this.mayRepeat(call)) {
+      this.ranOut.add(error);
+      return fail();
+    }
     switch (decision) {
       case 'fail':
       case 'ambiguous':
@@ -206,12 +214,17 @@ export class CallExecutor implements AttemptRunner {
     return found === 'reauthenticate' && shown !== undefined && this.tokens.refused(shown);
   }
 
+  /** Returns whether the option `retry` allows a further attempt. */
+  private mayRepeat({ tries, silences }: Call): boolean {
+    return tries - silences < (this.given.maxAttempts ?? Infinity);
+  }
+
   /**
    * Returns whether the limit of attempts allows another. Attempts that got no response in time do not count, as they
    * have not failed.
    */
   private hasAttemptsLeft({ tries, silences }: Call): boolean {
-    return tries - silences < Math.max(LEAST_TRIES, this.endpoints.size + 1);
+    return tries - silences < (this.given.maxAttempts ?? Math.max(LEAST_TRIES, this.endpoints.size + 1));
   }
 
   private mayBeElecting(call: Call): boolean {
@@ -238,6 +251,7 @@ export class CallExecutor implements AttemptRunner {
   }
 
   private afterPause<T>(call: Call, next: () => Observable<T>, doublings = MOST_DOUBLINGS): Observable<T> {
-    return race(timer(backoffMs(Math.min(call.tries, doublings), PAUSES)), this.closed).pipe(switchMap(next));
+    const { initialBackoffMs: initialMs = PAUSES.initialMs, maxBackoffMs: maxMs = PAUSES.maxMs, jitter = PAUSES.jitter } = this.given;
+    return race(timer(backoffMs(Math.min(call.tries, doublings), { initialMs, maxMs, jitter })), this.closed).pipe(switchMap(next));
   }
 }

@@ -29,7 +29,7 @@ import { type Endpoint, EndpointPool } from './endpoints/endpointPool.js';
 import { hedged, multicast } from '../util/rx.js';
 import { CallDeadlines, PendingCalls } from './deadline.js';
 import { memberQuestions, MemberDiscovery, unconfirmedAt } from './endpoints/memberDiscovery.js';
-import { NO_RETRIES, type RetryPolicy } from './retryPolicy.js';
+import { NO_RETRIES, type RetryLimits, type RetryPolicy } from './retryPolicy.js';
 import { monotonicNow } from '../util/time.js';
 import { TokenProvider, type Auth } from './tokenProvider.js';
 import type { Later, PlainRequest, PlainResponse, Wire } from './wire.js';
@@ -51,6 +51,8 @@ export interface CallerSettings {
   readonly discovery: { readonly intervalMs: number } | undefined;
   /** The retry policy; undefined if the retry table alone decides. */
   readonly retry: RetryPolicy | undefined;
+  /** The limits of attempts and pauses that differ from the defaults. */
+  readonly retryLimits?: RetryLimits | undefined;
   readonly streams: { readonly transport: StreamTransport | 'auto' };
   /** Whether the wire has HTTP/2 streams in both directions. */
   readonly http2?: boolean;
@@ -91,6 +93,7 @@ export function createCaller(
       check: (endpoint) => tries.check(checkServer(plainGet(HEALTH, endpoint)), endpoint.address),
       renew: ({ origin }) => wire.release(origin),
       diagnostics,
+      pauses: settings.retryLimits,
     },
     () => settings.discovery !== undefined && search.whenDue(endpoints),
   );
@@ -120,7 +123,7 @@ export function createCaller(
   const { requestTimeoutMs } = settings;
   const revisions = new Revisions();
   const limits = new CallDeadlines(requestTimeoutMs, () => tokens.trouble, pending);
-  const attempts: CallExecutor = new CallExecutor(endpoints, tokens, tries, settings.retry, closed, diagnostics);
+  const attempts: CallExecutor = new CallExecutor(endpoints, tokens, tries, settings.retry, closed, diagnostics, settings.retryLimits);
   const means = { wire, tokens, transports, revisions, leases, elsewhere: () => endpoints.size > 1 };
 
   const firstSent = (call: Call): void => pending.remove(call);

@@ -31,6 +31,27 @@ export type RetryDecision = 'default' | 'fail' | 'retry' | 'resend';
 /** Decides about a failed attempt. */
 export type RetryPolicy = (failure: RetryContext) => RetryDecision;
 
+/** The number of attempts of a call, and the pauses between them. Each limit has its default if it is left out. */
+export interface CallRetryOptions {
+  /** Decides about each failed attempt; by default rxetcd's table does. */
+  readonly policy?: RetryPolicy;
+  /**
+   * The most attempts of a call, the first one included. By default four, or one more than there are endpoints, and as
+   * many as fit into five seconds while a cluster elects a leader. An attempt with a new token does not count, nor does
+   * one that is late while others wait (`attemptTimeoutMs`).
+   */
+  readonly maxAttempts?: number;
+  /** The longest first pause before an endpoint is used again, in milliseconds: 100 by default. It doubles each time. */
+  readonly initialBackoffMs?: number;
+  /** The longest pause, in milliseconds: 500 by default, and 5 000 between attempts without an own limit. */
+  readonly maxBackoffMs?: number;
+  /** The part of a pause, from 0 to 1, that chance may take off, so that many clients do not come back at once. */
+  readonly jitter?: number;
+}
+
+/** The parts of {@link CallRetryOptions} that are numbers. */
+export type RetryLimits = Omit<CallRetryOptions, 'policy'>;
+
 const DECISIONS: ReadonlySet<unknown> = new Set<RetryDecision>(['default', 'fail', 'retry', 'resend']);
 
 /** Allows one attempt for each call. */

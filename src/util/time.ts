@@ -304,19 +304,20 @@ export function backoffMs(failuresBefore: number, { initialMs, maxMs, jitter, ra
   return Math.round(longest * (1 - jitter * random()));
 }
 
-/** Counts failures in a row, and computes the pause after each with {@link backoffMs}, shortened by up to half. */
+/** Counts failures in a row, and computes the pause after each with {@link backoffMs}, shortened by chance, by up to half. */
 export class Backoff {
   private failures = 0;
 
   constructor(
     private readonly initialMs: number,
     private readonly maxMs: number,
+    private readonly jitter = 0.5,
   ) {}
 
   /** Returns the pause after another failure. */
   next(): number {
-    const { initialMs, maxMs } = this;
-    return backoffMs(this.failures++, { initialMs, maxMs, jitter: 0.5, random: () => 1 - Math.random() });
+    const { initialMs, maxMs, jitter } = this;
+    return backoffMs(this.failures++, { initialMs, maxMs, jitter, random: () => 1 - Math.random() });
   }
 
   /** Starts over after a success: the next pause is the first again. */

@@ -25,15 +25,16 @@ export function isTransient(error: EtcdError): boolean {
  * - a malformed response, which passes while a proxy stands in for the server, and not if there is no etcd
  * - an unknown path
  *
- * @param onPause called with each failure that may pass, and the milliseconds until the next attempt
+ * @param onPause called with each failure that may pass, and the milliseconds until the next attempt. An error that it
+ * throws ends the attempts
  */
 export function retryTransient<T>(
   call: Observable<T>,
-  { initialBackoffMs, maxBackoffMs }: StreamTimeouts,
+  { initialBackoffMs, maxBackoffMs, jitter }: StreamTimeouts,
   onPause: (error: EtcdError, ms: number) => void = () => undefined,
 ): Observable<T> {
   return defer(() => {
-    const backoff = new Backoff(initialBackoffMs, maxBackoffMs);
+    const backoff = new Backoff(initialBackoffMs, maxBackoffMs, jitter);
     const refusals = new ConsecutiveFailures();
     const passes = (error: unknown): error is EtcdError => {
       if (!isEtcdError(error) || !isRetryable(error)) return false;
@@ -98,6 +99,8 @@ export interface StreamTimeouts {
   readonly responseTimeoutMs: number;
   readonly initialBackoffMs: number;
   readonly maxBackoffMs: number;
+  /** The part of a pause that chance may take off; half of it by default. */
+  readonly jitter?: number;
   /** How long an unused stream is kept open; by default not at all. */
   readonly lingerMs?: number;
 }

@@ -253,7 +253,7 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
   }
 
   private pauseMs(): number {
-    this.backoff ??= new Backoff(this.deps.settings.initialBackoffMs, this.deps.settings.maxBackoffMs);
+    this.backoff ??= new Backoff(this.deps.settings.initialBackoffMs, this.deps.settings.maxBackoffMs, this.deps.settings.jitter);
     return this.backoff.next();
   }
 

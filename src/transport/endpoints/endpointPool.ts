@@ -3,6 +3,7 @@ import { EtcdError } from '../../errors/index.js';
 import type { Diagnostics } from '../../model/diagnostics.js';
 import { CallActivity } from './activity.js';
 import { Backoff, monotonicNow } from '../../util/time.js';
+import type { RetryLimits } from '../retryPolicy.js';
 import { multicast, shareUntilDone } from '../../util/rx.js';
 import type { ServerVersion } from './version.js';
 
@@ -136,7 +137,7 @@ const LONGEST_PAUSE_MS = 10_000;
  * shared, as there may be thousands of them.
  */
 const FIRST_CONTACT_PAUSE_MS = 100;
-const LONGEST_CONTACT_PAUSE_MS = 500;
+export const LONGEST_CONTACT_PAUSE_MS = 500;
 
 /**
  * Facts about the server behind an endpoint. The version is undefined if an `apiPrefix` is set and the server hides its
@@ -157,6 +158,8 @@ export interface EndpointProbes {
   /** Closes the connections to it, each once its requests have ended; later requests get new ones. */
   readonly renew: (endpoint: Endpoint) => void;
   readonly diagnostics?: Diagnostics;
+  /** The pauses between contacts that differ from the defaults. */
+  readonly pauses?: RetryLimits | undefined;
 }
 
 /**
@@ -183,7 +186,7 @@ export class Endpoint {
   private readonly backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
   /** When it may be used again; 0 if it works. */
   private retryAt = 0;
-  private readonly contactBackoff = new Backoff(FIRST_CONTACT_PAUSE_MS, LONGEST_CONTACT_PAUSE_MS);
+  private readonly contactBackoff: Backoff;
   /** When it may be contacted again. */
   private contactAt = 0;
   /** The rest of the pause before the next contact. One timer serves all that wait. */
@@ -209,6 +212,8 @@ export class Endpoint {
     readonly address: string,
     private readonly questions: EndpointProbes,
   ) {
+    const { initialBackoffMs = FIRST_CONTACT_PAUSE_MS, maxBackoffMs = LONGEST_CONTACT_PAUSE_MS, jitter } = questions.pauses ?? {};
+    this.contactBackoff = new Backoff(initialBackoffMs, maxBackoffMs, jitter);
     this.origin = URL.canParse(address) ? new URL(address).origin : address;
     this.basePath = address.slice(this.origin.length);
     this.discovery = shareUntilDone(

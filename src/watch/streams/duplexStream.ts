@@ -244,7 +244,11 @@ export function duplexStream(
 export type WatchStreams = StreamManager<WatchStream, WatchChannel>;
 
 /** Creates the manager of a client's watch streams. Without a bidirectional transport each watch is a separate call. */
-export function createWatchStreams(caller: Caller, timeouts: StreamTimeouts, chunkedStream: ChunkedStream): WatchStreams {
+export function createWatchStreams(
+  caller: Caller,
+  timeouts: StreamTimeouts & { readonly maxRetries?: number },
+  chunkedStream: ChunkedStream,
+): WatchStreams {
   const shared = { longMessages: new LongMessageDetector(), closeDetection: new CloseDetection() };
   return new StreamManager(
     () => caller.channel(watchRpcs.watch),
@@ -253,6 +257,7 @@ export function createWatchStreams(caller: Caller, timeouts: StreamTimeouts, chu
       channel.duplex === undefined
         ? chunkedStream(caller, channel, timeouts, callbacks)
         : duplexStream(channel.duplex, channel, timeouts, callbacks, shared),
+    timeouts.maxRetries,
   );
 }
 

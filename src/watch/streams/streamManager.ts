@@ -72,14 +72,19 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
   /** Counts malformed messages since the last news of a watch. */
   private readonly garbled = new ConsecutiveFailures();
   private readonly shared: SharedStream<S>;
+  /** Counts failures since a server last responded, and when the attempts that the last of them ended were over. */
+  private failures = 0;
+  private failedUntil = -Infinity;
 
   constructor(
     private readonly findChannel: () => Observable<C>,
     settings: Omit<StreamTimeouts, 'heartbeatMs'>,
     /** Opens a stream over a channel; it errors when it breaks. */
     private readonly openStream: (channel: C, outcomes: StreamCallbacks) => Observable<S>,
+    /** The number of failures in a row that are followed by another attempt. */
+    private readonly maxRetries = Infinity,
   ) {
-    this.backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
+    this.backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs, settings.jitter);
     this.timeout = new AdaptiveTimeout(settings.responseTimeoutMs);
     this.opening = new AdaptiveTimeout(settings.responseTimeoutMs);
     this.shared = new SharedStream(settings.lingerMs);
@@ -131,13 +136,18 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
 
   release(): void {
     this.users -= 1;
-    if (this.users === 0) this.setState({ status: 'idle' });
+    if (this.users > 0) return;
+    this.failures = 0;
+    this.setState({ status: 'idle' });
   }
 
   /**
    * Reports that a step before a stream failed, and is retried after a pause. The state stays if there is a connection.
+   * @throws EtcdError `RetriesExhausted`
    */
   readonly reportRetry = (cause: EtcdError, retryInMs: number): void => {
+    this.count(retryInMs);
+    if (this.failures > this.maxRetries) throw this.exhausted(cause);
     if (this.current.value.status !== 'connected') this.setState({ status: 'reconnecting', cause, retryInMs: Math.round(retryInMs) });
   };
 
@@ -181,6 +191,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     const onResponse = (): void => {
       this.backoff.reset();
       this.refusals.reset();
+      this.failures = 0;
       channel.answered();
       this.setState(connected);
     };
@@ -202,6 +213,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     const now = monotonicNow();
     // Many watches with their own connections may be lost at once, which is one failure.
     if (now >= this.retryAt) {
+      this.failedUntil = -Infinity;
       this.retryAt = now + this.backoff.next();
       // Only refusals in a row show that they are permanent: after an outage the server may have forgotten even a valid
       // token.
@@ -211,8 +223,24 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
       if (error.reason === 'MalformedResponse') this.garbled.add(error);
     }
     const again = !hopeless && (isTransient(error) || !(this.refusals.exceeded || this.garbled.exceeded));
+    this.count(this.retryAt - now);
+    if (again && this.failures > this.maxRetries) return new StreamLostError(this.exhausted(error), false);
     if (again) this.setState({ status: 'reconnecting', cause: error, retryInMs: Math.round(this.retryAt - now) });
     return new StreamLostError(error, again);
+  }
+
+  /** Counts a failure, unless it is one of several at the same time. */
+  private count(pauseMs: number): void {
+    const now = monotonicNow();
+    if (now < this.failedUntil) return;
+    this.failures += 1;
+    this.failedUntil = now + pauseMs;
+  }
+
+  private exhausted(cause: EtcdError): EtcdError {
+    const { rpc = 'Watch.Watch', endpoint } = cause;
+    const problem = `the watches failed: ${this.failures} attempts in a row, and streams.maxRetries is ${this.maxRetries}; subscribe again to go on`;
+    return new EtcdError('RetriesExhausted', problem, { rpc, endpoint, cause });
   }
 
   private setState(state: ConnectionState): void {

@@ -15,6 +15,7 @@ describe('httpStatusOf', () => {
     ['Locked', 423],
     ['TooManyRequests', 429],
     ['TooManyPending', 503],
+    ['RetriesExhausted', 503],
     ['Aborted', 499],
     ['InvalidOption', 500],
     ['Unknown', 500],

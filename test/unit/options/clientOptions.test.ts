@@ -29,6 +29,8 @@ describe('without a word', () => {
         initialBackoffMs: 50,
         maxBackoffMs: 2_000,
         lingerMs: 1_000,
+        jitter: 0.5,
+        maxRetries: Infinity,
       },
       http2: true,
     });
@@ -291,8 +293,19 @@ test('retry is on, off, or a function', () => {
   const policy = (): 'fail' => 'fail';
   expect([true, policy].map((retry) => settings({ retry }).retry)).toEqual([undefined, policy]);
   expect(settings({ retry: false }).retry).toEqual(expect.any(Function));
-  for (const retry of [null, 3, 'never', {}])
-    expect(refused({ retry })).toMatchObject({ option: 'retry', message: expect.stringMatching(/or a function/) });
+  for (const retry of [null, 3, 'never'])
+    expect(refused({ retry })).toMatchObject({ option: 'retry', message: expect.stringMatching(/a function or an object/) });
+  const limits = { maxAttempts: 2, initialBackoffMs: 20, maxBackoffMs: 200, jitter: 0.2 };
+  expect(settings({ retry: { policy, ...limits } })).toMatchObject({ retry: policy, retryLimits: limits });
+  for (const [retry, option] of [
+    [{ attempts: 2 }, 'retry.attempts'],
+    [{ maxAttempts: 0 }, 'retry.maxAttempts'],
+    [{ policy: 'never' }, 'retry.policy'],
+    [{ jitter: 2 }, 'retry.jitter'],
+    [{ initialBackoffMs: 600 }, 'retry.initialBackoffMs'],
+    [{ maxBackoffMs: NaN }, 'retry.maxBackoffMs'],
+  ] as const)
+    expect(refused({ retry })).toMatchObject({ option });
 });
 
 describe('discovery', () => {
@@ -321,6 +334,8 @@ describe('streams', () => {
     [{ heartbeatMs: 0 }, 'streams.heartbeatMs', /milliseconds above 0/],
     [{ responseTimeoutMs: -1 }, 'streams.responseTimeoutMs', /milliseconds above 0/],
     [{ maxBackoffMs: NaN }, 'streams.maxBackoffMs', /milliseconds above 0/],
+    [{ jitter: -1 }, 'streams.jitter', /from 0 to 1, received -1/],
+    [{ maxRetries: 1.5 }, 'streams.maxRetries', /from 0, or Infinity, received 1.5/],
     [{ initialBackoffMs: 60, maxBackoffMs: 50 }, 'streams.initialBackoffMs', /at most streams.maxBackoffMs, which is 50, received 60/],
     [{ initialBackoffMs: 3_000 }, 'streams.initialBackoffMs', /at most streams.maxBackoffMs, which is 2000, received 3000/],
   ])('%j are refused by name', (streams, option, message) => {

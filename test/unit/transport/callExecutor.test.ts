@@ -247,3 +247,36 @@ test('a mistake in the request is found before anything is sent, and is not retr
   expect(settle(...[wrong, of('next')])).toMatchObject([{ outcome: 'InvalidArgument' }, { outcome: 'next' }]);
   expect(transport.posts).toHaveLength(0);
 });
+
+describe('the limits of the option retry', () => {
+  test.each([1, 2, 7])('allow %d attempts, with one endpoint and with several', (maxAttempts) => {
+    for (const endpoints of [[A], [A, B]]) {
+      const transport = scriptedTransport(unreachable);
+      const [result] = settle(...[put(callerOf(transport, { endpoints, retryLimits: { maxAttempts } }))]);
+      expect(result?.outcome).toBe('Unreachable');
+      expect(transport.posts).toHaveLength(maxAttempts);
+    }
+  });
+
+  test('do not make a write that was sent be sent again', () => {
+    const transport = scriptedTransport(lost());
+    const [result] = settle(...[put(callerOf(transport, { endpoints: [A, B], retryLimits: { maxAttempts: 5 } }))]);
+    expect(result?.outcome).toBe('AmbiguousWrite');
+    expect(transport.posts).toHaveLength(1);
+  });
+
+  test('limit the attempts that a policy wants', () => {
+    const transport = scriptedTransport(lost());
+    const [result] = settle(...[get(callerOf(transport, { endpoints: [A], retry: () => 'retry', retryLimits: { maxAttempts: 3 } }))]);
+    expect(result?.outcome).toBe('ConnectionLost');
+    expect(transport.posts).toHaveLength(3);
+  });
+
+  test('set the pauses', () => {
+    const transport = scriptedTransport(unreachable);
+    const retryLimits = { maxAttempts: 4, initialBackoffMs: 1_000, maxBackoffMs: 2_000, jitter: 0 };
+    const [result] = settle(...[put(callerOf(transport, { endpoints: [A], retryLimits }))]);
+    expect(result?.at).toBeGreaterThanOrEqual(5_000);
+    expect(result?.at).toBeLessThan(5_100);
+  });
+});

@@ -146,7 +146,10 @@ const CLIENT_ERRORS = {
   BufferOverflow: 'ResourceExhausted',
   /** Too many calls of the client wait to be sent (option `maxPendingCalls`). The call was not sent. */
   TooManyPending: 'ResourceExhausted',
-  /** As many attempts to open a stream failed in a row as the option `streams.maxRetries` allows. `cause` is the last failure. */
+  /**
+   * As many attempts to open a stream failed in a row as the option `streams.maxRetries` allows. `cause` is the last
+   * failure.
+   */
   RetriesExhausted: 'Aborted',
   /** The client was closed. */
   ClientClosed: 'Canceled',

@@ -258,9 +258,9 @@ export interface StreamOptions {
   /** The part of these pauses, from 0 to 1, that chance may take off: 0.5 by default. */
   readonly jitter?: number;
   /**
-   * How many attempts in a row to open a stream, or to find the start of a watch, may fail after the first: any number
-   * by default. One more ends the watches with `RetriesExhausted`, and all that depends on them, such as `live` or the
-   * wait for a lock. Attempts are counted for all watches of the client together, until a server has responded. Leases
+   * How many attempts in a row to open a stream may fail after the first: any number by default. The reads that find the
+   * start of a watch count as well. One more ends the watches with `RetriesExhausted`, and all that depends on them,
+   * such as `live` or the wait for a lock. Attempts are counted for all watches of the client together, until a server has responded. Leases
    * are not affected: their deadline limits them.
    */
   readonly maxRetries?: number;
@@ -282,7 +282,7 @@ const STREAM_KINDS: OptionKinds<StreamOptions> = {
   initialBackoffMs: TIMER_MS,
   maxBackoffMs: TIMER_MS,
   jitter: JITTER,
-  maxRetries: { ...FROM_ZERO, what: `${FROM_ZERO.what}, or Infinity`, is: (value) => value === Infinity || FROM_ZERO.is(value) },
+  maxRetries: FROM_ZERO,
   lingerMs: TIMER_MS,
 };
 

@@ -41,9 +41,9 @@ export interface CallRetryOptions {
    * one that is late while others wait (`attemptTimeoutMs`).
    */
   readonly maxAttempts?: number;
-  /** The longest first pause before an endpoint is used again, in milliseconds: 100 by default. It doubles each time. */
+  /** The first pause before an endpoint is used again, at most, in milliseconds: 100 by default. It doubles each time. */
   readonly initialBackoffMs?: number;
-  /** The longest pause, in milliseconds: 500 by default, and 5 000 between attempts without an own limit. */
+  /** The longest of these pauses, in milliseconds: 500 by default. */
   readonly maxBackoffMs?: number;
   /** The part of a pause, from 0 to 1, that chance may take off, so that many clients do not come back at once. */
   readonly jitter?: number;

@@ -239,7 +239,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
 
   private exhausted(cause: EtcdError): EtcdError {
     const { rpc = 'Watch.Watch', endpoint } = cause;
-    const problem = `the watches failed: ${this.failures} attempts in a row, and streams.maxRetries is ${this.maxRetries}; subscribe again to go on`;
+    const problem = `the watches failed: ${this.failures} attempts in a row, more than streams.maxRetries; subscribe again`;
     return new EtcdError('RetriesExhausted', problem, { rpc, endpoint, cause });
   }
 

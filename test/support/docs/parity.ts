@@ -1,7 +1,7 @@
-import { get, type Client, errorFrom, isCreate, key, put, SortOrder } from 'rxetcd';
+import { get, type Client, createClient, errorFrom, isCreate, key, put, SortOrder, type StandardSchema } from 'rxetcd';
 import { parseJsonStream } from 'rxetcd/operators';
 import { loadSwagger } from 'rxetcd/swagger';
-import { filter, firstValueFrom, of, switchMap, take, type Observable } from 'rxjs';
+import { catchError, filter, finalize, firstValueFrom, of, switchMap, take, type Observable } from 'rxjs';
 
 /** What another client has, with what does it here: a call that the test makes, or why there is none. */
 export type Row =
@@ -10,6 +10,15 @@ export type Row =
   | { readonly theirs: string; readonly refused: string };
 
 const TTL = { ttl: 30 };
+/** Emits the error of a call to a server that is not there, by a client that gives up at once. */
+const hopeless = (call: (etcd: Client) => Observable<unknown>): Observable<unknown> => {
+  const etcd = createClient({ endpoints: 'http://127.0.0.1:1', retry: { maxAttempts: 1 }, streams: { maxRetries: 0 } });
+  return call(etcd).pipe(
+    catchError((error: unknown) => of(error)),
+    finalize(() => void etcd.close()),
+  );
+};
+const anything: StandardSchema<unknown> = { '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value }) } };
 const emptySwagger = { paths: {}, definitions: { Kind: { type: 'string', enum: ['A'] } } };
 
 const ETCD3_PY: readonly Row[] = [
@@ -46,6 +55,11 @@ const ETCD3_PY: readonly Row[] = [
     theirs: 'Client.call_rpc(headers=…, timeout=…)',
     ours: 'the options `headers` and `timeoutMs` of each call',
     call: (etcd) => etcd.kv.get('parity/a', { headers: { 'x-request-id': '1' }, timeoutMs: 5_000 }),
+  },
+  {
+    theirs: 'Client.call_rpc(encode=True)',
+    ours: '`call(…, { request })`, a codec of `rxetcd/swagger`',
+    call: (etcd) => etcd.call('/kv/range', 'a', { request: { encode: (key) => ({ key: btoa(key) }) }, codec: anything, safety: 'read' }),
   },
   {
     theirs: 'Client.auth, username, password',
@@ -98,8 +112,9 @@ const ETCD3_PY: readonly Row[] = [
     call: (etcd) => etcd.watch('parity/a', { startRevision: 2 }),
   },
   {
-    theirs: 'the limit of retries of a watcher',
-    missing: 'A watch goes on until it is unsubscribed from. `timeout` and `connection$` limit that.',
+    theirs: 'Watcher(max_retries=…)',
+    ours: 'the option `streams.maxRetries`, for all watches of a client',
+    call: () => hopeless(({ watch }) => watch('parity/a')),
   },
   { theirs: 'Client.Lock, acquire, release', ours: '`lock`, `tryLock`', call: (etcd) => etcd.lock('parity/lock', TTL) },
   {
@@ -196,7 +211,8 @@ const CLIENTV3: readonly Row[] = [
   },
   {
     theirs: 'Config.MaxUnaryRetries, BackoffWaitBetween, BackoffJitterFraction',
-    missing: 'The option `retry` takes a function, which decides about each failed attempt.',
+    ours: 'the option `retry: { maxAttempts, initialBackoffMs, maxBackoffMs, jitter, policy }`',
+    call: () => hopeless(({ kv }) => kv.get('parity/a')),
   },
   {
     theirs: 'Config.PermitWithoutStream, DialKeepAlive…',

@@ -28,6 +28,7 @@ import {
 import { findInvalidHeader, HEADER_TEXT, withLowerNames } from '../model/headers.js';
 import type { Logger } from '../model/diagnostics.js';
 import type { CallerSettings } from '../transport/caller.js';
+import { LONGEST_CONTACT_PAUSE_MS } from '../transport/endpoints/endpointPool.js';
 import { NO_RETRIES, type CallRetryOptions, type RetryPolicy } from '../transport/retryPolicy.js';
 import type { Auth } from '../transport/tokenProvider.js';
 import type { ConnectionSettings } from '../transport/http/transport.js';
@@ -282,6 +283,12 @@ function retrySettings(retry: NonNullable<ClientOptions['retry']>): Pick<CallerS
   if (retry === false) return { retry: NO_RETRIES };
   if (typeof retry === 'function') return { retry };
   const { policy, ...retryLimits } = checkGroup('retry', retry, RETRY);
+  const { initialBackoffMs = 0, maxBackoffMs = LONGEST_CONTACT_PAUSE_MS } = retryLimits;
+  if (initialBackoffMs > maxBackoffMs)
+    throw new InvalidOptionError(
+      'retry.initialBackoffMs',
+      `expected at most retry.maxBackoffMs, which is ${maxBackoffMs}, received ${initialBackoffMs}`,
+    );
   return { retry: policy, retryLimits };
 }
 

@@ -22,6 +22,13 @@ export const JITTER: OptionKind = {
   numeric: true,
 };
 
+/** A number of attempts that may follow. */
+const RETRIES: OptionKind = {
+  what: `${FROM_ZERO.what}, or Infinity`,
+  is: (value) => value === Infinity || FROM_ZERO.is(value),
+  numeric: true,
+};
+
 /** A time that a timer can wait, or none. */
 export const TIMEOUT: OptionKind = {
   what: `${TIMER_MS.what}, or Infinity`,
@@ -258,10 +265,10 @@ export interface StreamOptions {
   /** The part of these pauses, from 0 to 1, that chance may take off: 0.5 by default. */
   readonly jitter?: number;
   /**
-   * How many attempts in a row to open a stream may fail after the first: any number by default. The reads that find the
-   * start of a watch count as well. One more ends the watches with `RetriesExhausted`, and all that depends on them,
-   * such as `live` or the wait for a lock. Attempts are counted for all watches of the client together, until a server has responded. Leases
-   * are not affected: their deadline limits them.
+   * How many attempts in a row to open a stream may fail after the first: any number by default. The reads that find
+   * the start of a watch count as well. One more ends the watches with `RetriesExhausted`. So it ends all that depends
+   * on them, such as `live` or the wait for a lock. Attempts are counted for all watches of the client together, until
+   * a server has responded. Leases are not affected: their deadline limits them.
    */
   readonly maxRetries?: number;
   /**
@@ -282,7 +289,7 @@ const STREAM_KINDS: OptionKinds<StreamOptions> = {
   initialBackoffMs: TIMER_MS,
   maxBackoffMs: TIMER_MS,
   jitter: JITTER,
-  maxRetries: FROM_ZERO,
+  maxRetries: RETRIES,
   lingerMs: TIMER_MS,
 };
 
@@ -315,5 +322,5 @@ export function checkStreams(options: StreamOptions, endpoints: readonly string[
       'streams.initialBackoffMs',
       `expected at most streams.maxBackoffMs, which is ${maxBackoffMs}, received ${initialBackoffMs}`,
     );
-  return { transport, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, lingerMs, jitter, maxRetries };
+  return { transport, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, jitter, maxRetries, lingerMs };
 }

@@ -41,7 +41,7 @@ export interface CallRetryOptions {
    * one that is late while others wait (`attemptTimeoutMs`).
    */
   readonly maxAttempts?: number;
-  /** The first pause before an endpoint is used again, at most, in milliseconds: 100 by default. It doubles each time. */
+  /** The first pause before an endpoint is used again, at most, in milliseconds: 100 by default. Each doubles it. */
   readonly initialBackoffMs?: number;
   /** The longest of these pauses, in milliseconds: 500 by default. */
   readonly maxBackoffMs?: number;

@@ -304,7 +304,7 @@ export function backoffMs(failuresBefore: number, { initialMs, maxMs, jitter, ra
   return Math.round(longest * (1 - jitter * random()));
 }
 
-/** Counts failures in a row, and computes the pause after each with {@link backoffMs}, shortened by up to half or `jitter`. */
+/** Counts failures in a row, and computes the pause after each with {@link backoffMs}, shortened by `jitter`. */
 export class Backoff {
   private failures = 0;
 

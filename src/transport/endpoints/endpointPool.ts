@@ -137,7 +137,7 @@ const LONGEST_PAUSE_MS = 10_000;
  * shared, as there may be thousands of them.
  */
 const FIRST_CONTACT_PAUSE_MS = 100;
-const LONGEST_CONTACT_PAUSE_MS = 500;
+export const LONGEST_CONTACT_PAUSE_MS = 500;
 
 /**
  * Facts about the server behind an endpoint. The version is undefined if an `apiPrefix` is set and the server hides its

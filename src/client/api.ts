@@ -68,6 +68,7 @@ export type { Json } from '../codec/descriptors.js';
 export type { WatchOnceOptions, WatchOptions } from '../watch/watch.js';
 export type { LiveUpdate } from '../watch/live/liveRange.js';
 export type { LiveValueOptions } from '../watch/live/live.js';
+export type { Cache, CachedRange, CacheOptions, CacheRangeOptions, CacheReadOptions, CacheWatchOptions } from '../watch/cache/cache.js';
 export type { ConfigUpdate, LiveConfigOptions } from '../watch/composed/liveConfig.js';
 export type { ConfigChange } from '../watch/composed/configChanges.js';
 export type { PutConfigOptions, PutConfigResult } from '../watch/composed/putConfig.js';

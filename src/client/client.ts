@@ -237,6 +237,7 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
       diagnostics,
       // Not all settings: each watch keeps a reference to what it gets, and must show no password if it is logged.
       maxResponseBytes: settings.maxResponseBytes,
+      requestTimeoutMs: settings.requestTimeoutMs,
       gather: settings.batchReads ? { requestTimeoutMs: settings.requestTimeoutMs } : undefined,
       closed,
       holding,

@@ -15,12 +15,14 @@ import { Prefix, watchStreamWithin, callerWithin } from '../prefix/prefix.js';
 import { GatheredReads } from '../services/internal/getBatcher.js';
 import { pages } from '../services/internal/pages.js';
 import { kvService, rangeReads, type KvService } from '../services/kv.js';
+import { caches, type Cache, type CacheOptions } from '../watch/cache/cache.js';
 import type { CombinedUpdate, CombinedValue, CombineLiveOptions, LiveParts } from '../watch/composed/combineLive.js';
 import type { ConfigUpdate, LiveConfigOptions } from '../watch/composed/liveConfig.js';
 import { composedMethods } from '../watch/composed/methods.js';
 import type { PutConfigOptions, PutConfigResult } from '../watch/composed/putConfig.js';
 import { lives, type LiveValueOptions, type ViewState } from '../watch/live/live.js';
-import type { LiveUpdate, ReadPages } from '../watch/live/liveRange.js';
+import type { ReadPages } from '../watch/live/listing.js';
+import type { LiveUpdate } from '../watch/live/liveRange.js';
 import type { ConnectionState } from '../watch/streams/streamManager.js';
 import { watches, type WatchOnceOptions, type WatchOptions } from '../watch/watch.js';
 import type { WatcherDeps, WatchesDeps } from '../watch/watcher.js';
@@ -210,6 +212,25 @@ export interface Namespace extends Coordination {
   putConfig(prefix: string, config: object, options?: PutConfigOptions): Observable<PutConfigResult>;
 
   /**
+   * Keeps a range in memory as long as the Observable is subscribed to, and emits the handle to read it once the range
+   * is listed. One watch follows the range for any number of reads. A read is linearizable by default: it reflects all
+   * writes that were confirmed before it began, by any client. The reads that wait at the same time share one small
+   * request. With `consistency: 'local'` a read is answered at once, and may be older.
+   *
+   * The cache continues by itself after lost connections. While the range is listed again after a lost history,
+   * linearizable reads wait, and local ones show the last state. The Observable errors as {@link Namespace.live} does.
+   * Subscribers of the same range with the same options share the cache.
+   *
+   * ```ts
+   * etcd.cache({ prefix: 'routes/' }).subscribe((routes) => {
+   *   routes.get('routes/home').subscribe((kv) => console.log(kv?.value));
+   *   routes.range(undefined, { consistency: 'local' }).subscribe(({ kvs }) => console.log(kvs.length));
+   * });
+   * ```
+   */
+  cache(range: Range, options?: CacheOptions): Observable<Cache>;
+
+  /**
    * The connection state of the watches: the current one, then each change. It never errors. `closed` is the last
    * state, and is also emitted to later subscribers.
    */
@@ -242,6 +263,8 @@ export interface NamespaceMeans extends WatchesDeps {
   readonly maxResponseBytes: number;
   /** Set if gets of the same turn are sent as one batch. */
   readonly gather: { readonly requestTimeoutMs: number } | undefined;
+  /** The longest time of a linearizable read of a cache, in milliseconds. */
+  readonly requestTimeoutMs: number;
   /** Fires when the client is closed. */
   readonly closed: Observable<void>;
   /** The leases, which are the same for all namespaces. */
@@ -253,7 +276,7 @@ const FIRST_KEYS = 5_000;
 
 /** Creates the operations on keys, over a caller and streams: on all keys, or within a prefix. */
 export function namespace(given: NamespaceMeans): Namespace {
-  const { caller, streams, identity, settings, gather, maxResponseBytes, closed, holding } = given;
+  const { caller, streams, identity, settings, gather, maxResponseBytes, requestTimeoutMs, closed, holding } = given;
   const past = new GatheredReads(caller, NO_OPTIONS, settings.responseTimeoutMs);
   const means: NamespaceMeans = { ...given, readAt: (key, revision) => past.get(key, revision) };
   const kv = kvService(caller, gather, maxResponseBytes);
@@ -270,6 +293,7 @@ export function namespace(given: NamespaceMeans): Namespace {
     ...watching,
     ...living,
     ...composedMethods(means, { kv, readPages: list, closed, lingerMs: settings.lingerMs }),
+    ...caches(means, { readPages: list, closed, lingerMs: settings.lingerMs, requestTimeoutMs }),
     ...coordination,
     connection$: streams.state,
     namespace: (name) => {

@@ -124,7 +124,7 @@ export type PromisedValue<V> = V extends { readonly lease: HeldLease }
   : PromisedCalls<V>;
 
 type PromisedCalls<V> =
-  CallsOf<V> extends never ? V : Omit<V, CallsOf<V>> & { readonly [Name in CallsOf<V>]: PromisedMember<V[Name], 'held'> };
+  CallsOf<V> extends never ? V : Omit<V, CallsOf<V>> & { readonly [Name in CallsOf<V>]: PromisedMember<V[Name], Join<'held', Name>> };
 
 /** The names of the methods that return an Observable. */
 type CallsOf<V> = { [Name in keyof V]: V[Name] extends (...args: never) => Observable<unknown> ? Name : never }[keyof V];
@@ -150,6 +150,8 @@ export const KINDS = {
   'electionService.observe': 'stream',
   session: 'held',
   announce: 'held',
+  cache: 'held',
+  'held.watch': 'stream',
   lock: 'held',
   tryLock: 'held',
   readLock: 'held',

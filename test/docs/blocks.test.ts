@@ -15,6 +15,7 @@ const PAGES = [
   'docs/errors.md',
   'docs/swagger.md',
   'docs/observability.md',
+  'docs/cache.md',
   'docs/composition.md',
   'docs/imperative.md',
   'docs/migrating-from-etcd3.md',

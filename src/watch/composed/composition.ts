@@ -3,7 +3,7 @@ import type { Range } from '../../model/range.js';
 import type { KvService } from '../../services/kv.js';
 import { toWatchTarget } from '../messages.js';
 import { view, type ViewState } from '../live/live.js';
-import type { ReadPages } from '../live/liveRange.js';
+import type { ReadPages } from '../live/listing.js';
 import { SharedStates } from '../live/sharedStates.js';
 import { rangeIdentity } from '../watch.js';
 import type { WatchesDeps } from '../watcher.js';

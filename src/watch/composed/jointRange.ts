@@ -5,7 +5,9 @@ import type { KeyValue } from '../../model/keyValue.js';
 import { binaryKey, holds, keyBytes, rangeOf, spanOf, type Range, type Span } from '../../model/range.js';
 import { toWatchTarget } from '../messages.js';
 import type { KnownChange } from '../cursor.js';
-import { listAndWatch, type Listed, inSlices, listRange, type ListedRange, type LiveEntries, type ReadPages } from '../live/liveRange.js';
+import { listAndWatch, type Listed } from '../live/listAndWatch.js';
+import { inSlices, type ReadPages } from '../live/listing.js';
+import { listRange, type ListedRange, type LiveEntries } from '../live/liveRange.js';
 import type { WatcherDeps } from '../watcher.js';
 
 /** A state of several ranges as of one revision. The states of ranges that did not change are the same objects. */

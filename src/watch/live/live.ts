@@ -19,7 +19,8 @@ import { EtcdError, type InvalidValueError, isEtcdError } from '../../errors/ind
 import { ANYTHING, checkOptions, VALIDATOR, FUNCTION, type OptionKinds, required } from '../../model/validate.js';
 import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
 import { jsonLater } from '../../model/valueReading.js';
-import type { LiveUpdate, ReadPages } from './liveRange.js';
+import type { ReadPages } from './listing.js';
+import type { LiveUpdate } from './liveRange.js';
 import type { BytesLike } from '../../model/bytes.js';
 import type { Range } from '../../model/range.js';
 import { toWatchTarget } from '../messages.js';

@@ -122,6 +122,7 @@ export const METHODS: Readonly<Record<string, readonly Argument[]>> = {
   putConfig: [['p/', kind(isFilled)], [{ a: '1' }, kind(isPlain)], OPTIONS],
   session: [OPTIONS],
   announce: [KEY, ['v', BYTES], OPTIONS],
+  cache: [KEY, OPTIONS],
   lock: [LOCK, OPTIONS],
   tryLock: [LOCK, OPTIONS],
   lockWaiters: [LOCK],

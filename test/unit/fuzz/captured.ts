@@ -138,6 +138,7 @@ export const PASSED: Readonly<Record<string, Passed>> = {
     args: () => [B('announced-key'), B('announced-value'), { ttl: 17 }],
     sends: [base64('announced-key'), base64('announced-value'), '"TTL":"17"'],
   },
+  cache: { args: () => [{ prefix: B('c1') }, { historyEvents: 7 }], sends: [base64('c1'), base64('c2')] },
   lock: {
     args: () => ['lock', { ttl: 17, timeoutMs: 9_000, reentrant: { holder: 'me' } }],
     sends: ['"TTL":"17"', base64('lock.shares/me')],

@@ -1,4 +1,5 @@
-import { LiveEntries, type Steps } from '../../../src/watch/live/liveRange.js';
+import type { Steps } from '../../../src/watch/live/listing.js';
+import { LiveEntries } from '../../../src/watch/live/liveRange.js';
 import type { Source } from '../../../src/watch/refCounted.js';
 import type { KeyValue } from '../../../src/model/keyValue.js';
 import { expect } from '@jest/globals';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, firstValueFrom } from 'rxjs';
-import { inSlices, type Steps } from '../../../../src/watch/live/liveRange.js';
+import { inSlices, type Steps } from '../../../../src/watch/live/listing.js';
 import { kv } from '../../../operators/support.js';
 import { entriesOf } from '../support.js';
 

@@ -1,0 +1,106 @@
+import type { Observable } from 'rxjs';
+import type { BytesLike } from '../../model/bytes.js';
+import type { WatchEvent } from '../../model/events.js';
+import type { KeyValue } from '../../model/keyValue.js';
+import type { Range } from '../../model/range.js';
+import { handOver, LazyModule } from '../../util/rx.js';
+import type { heldCaches } from './heldCaches.js';
+
+/** Options for a cache. */
+export interface CacheOptions {
+  /**
+   * The number of events that the cache keeps at most, for watches that begin in the past. They are kept in whole
+   * revisions.
+   *
+   * @defaultValue 1000
+   */
+  readonly historyEvents?: number;
+}
+
+/** Options for reading from a cache. */
+export interface CacheReadOptions {
+  /**
+   * - `linearizable`: the state is not older than the read, which waits until the cache has reached the store. One
+   *   request serves all reads that wait at the time
+   * - `local`: the state that the cache has now, at once and without a request. It may be older
+   *
+   * @defaultValue 'linearizable'
+   */
+  readonly consistency?: 'linearizable' | 'local';
+}
+
+/** Options for reading a range from a cache. */
+export interface CacheRangeOptions extends CacheReadOptions {
+  /** The most keys to return; 0 for all. */
+  readonly limit?: number;
+  /** Whether to return keys without their values. */
+  readonly keysOnly?: boolean;
+}
+
+/** Options for a watch of a cache. */
+export interface CacheWatchOptions {
+  /**
+   * The first revision to report, which must not be below {@link Cache.oldestRevision}. By default, changes from the
+   * subscription on are reported.
+   */
+  readonly startRevision?: number;
+}
+
+/** The keys of a range, as a cache had them at one revision. */
+export interface CachedRange {
+  /** The revision of the store that has this state. */
+  readonly revision: number;
+  /** The key-values, in the order of their keys. */
+  readonly kvs: readonly KeyValue[];
+  /** Whether the range has more keys than the limit allowed. */
+  readonly more: boolean;
+  /** The number of keys in the range, regardless of the limit. */
+  readonly count: number;
+}
+
+/**
+ * A range that is kept in memory by one watch, as long as the Observable of {@link Namespace.cache} is subscribed to.
+ * Later reads and watches error with `Canceled`, or with `ClientClosed` once the client is closed.
+ */
+export interface Cache {
+  /** The revision of the store that has the state in memory. */
+  readonly revision: number;
+  /** The first revision from which on a watch can begin. */
+  readonly oldestRevision: number;
+  /** The number of keys in memory. */
+  readonly size: number;
+
+  /**
+   * Reads a key of the cached range. Emits undefined if the key does not exist.
+   *
+   * A linearizable read takes at most the client's `requestTimeoutMs`, after which it errors with `DeadlineExceeded`.
+   * If the store cannot be reached, it errors as `kv.get` does.
+   */
+  get(key: BytesLike, options?: CacheReadOptions): Observable<KeyValue | undefined>;
+
+  /**
+   * Reads the keys of a part of the cached range, or all of them, as of one revision. It errors as {@link Cache.get}
+   * does.
+   */
+  range(range?: Range, options?: CacheRangeOptions): Observable<CachedRange>;
+
+  /**
+   * Emits the changes of a part of the cached range, or of all of it, each with the previous key-value. It begins at
+   * any revision that the cache still holds, and needs no watch of the server. Errors with `Compacted` if the cache has
+   * dropped that revision, or loses the history meanwhile. Read the range again then, and watch from the next revision
+   * on. Completes when the cache is not held any more.
+   */
+  watch(range?: Range, options?: CacheWatchOptions): Observable<WatchEvent>;
+}
+
+/** Loaded on demand, as not every program has a cache. */
+export const cacheModule = new LazyModule(() => import('./heldCaches.js'));
+
+/** Creates the method for caches. All but its name is loaded with the first subscription. */
+export function caches(...deps: Parameters<typeof heldCaches>) {
+  let made: ReturnType<typeof heldCaches> | undefined;
+  return {
+    cache: (range: Range, options: CacheOptions = {}): Observable<Cache> =>
+      handOver(cacheModule.module$, (module) => (made ??= module.heldCaches(...deps))(range, options)),
+  };
+}

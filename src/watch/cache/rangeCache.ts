@@ -1,0 +1,212 @@
+import { Observable, of, Subscription } from 'rxjs';
+import { CompactedError, EtcdError } from '../../errors/index.js';
+import { captured, capturedBytes } from '../../model/captured.js';
+import type { BytesLike } from '../../model/bytes.js';
+import type { EventsBatch, WatchEvent } from '../../model/events.js';
+import type { KeyValue } from '../../model/keyValue.js';
+import { covers, spanBetween, spanOf, toSingleKey, type KeyRange, type Range, type Span } from '../../model/range.js';
+import { BOOLEAN, checkOptions, FROM_ZERO, oneOf, WHOLE, type OptionKinds } from '../../model/validate.js';
+import { clientClosed, multicast } from '../../util/rx.js';
+import { UNKNOWN_CLUSTER } from '../cursor.js';
+import type { ListedKeys } from '../live/listing.js';
+import type { Cache, CachedRange, CacheRangeOptions, CacheReadOptions, CacheWatchOptions } from './cache.js';
+import { History } from './history.js';
+import { ReadBarrier, type PositionRequests, type Progressing } from './readBarrier.js';
+import { isWithin, SortedKeys, withoutValue } from './sortedKeys.js';
+
+const READ: OptionKinds<CacheReadOptions> = { consistency: oneOf('linearizable', 'local') };
+const RANGE: OptionKinds<CacheRangeOptions> = { ...READ, limit: FROM_ZERO, keysOnly: BOOLEAN };
+const WATCH: OptionKinds<CacheWatchOptions> = { startRevision: WHOLE };
+
+const NONE: CacheReadOptions = Object.freeze({});
+
+/** Settings and requests of a cache. */
+export interface RangeCacheDeps {
+  readonly historyEvents: number;
+  readonly requests: PositionRequests;
+  readonly requestTimeoutMs: number;
+}
+
+/** The keys of a range at a revision, with the events that led there, and the reads of both. */
+export class RangeCache implements Progressing {
+  revision = 0;
+  clusterId = UNKNOWN_CLUSTER;
+  /** The methods for users. */
+  readonly handle: Cache;
+  private keys = new SortedKeys();
+  private history: History;
+  private batches = multicast<EventsBatch>();
+  private readonly barrier: ReadBarrier;
+  private readonly span: Span;
+  private ended: { readonly error: unknown } | undefined;
+
+  constructor(
+    target: KeyRange,
+    private readonly deps: RangeCacheDeps,
+  ) {
+    this.span = spanBetween(target);
+    this.history = new History(1, deps.historyEvents);
+    this.barrier = new ReadBarrier(this, deps.requests, deps.requestTimeoutMs);
+    this.handle = this.makeHandle();
+  }
+
+  get size(): number {
+    return this.keys.size;
+  }
+
+  get newestChange(): number {
+    return this.keys.newestChange;
+  }
+
+  /** Takes over a list. The events before it are unknown, so that watches cannot continue. */
+  takeOver({ entries, revision, clusterId }: ListedKeys<SortedKeys>): Observable<this> {
+    const { batches } = this;
+    this.keys = entries;
+    this.revision = revision;
+    this.clusterId = clusterId;
+    this.history = new History(revision + 1, this.deps.historyEvents);
+    this.batches = multicast<EventsBatch>();
+    batches.error(compacted(revision + 1, 'the range was listed again, as its history was lost'));
+    this.barrier.restart();
+    return of(this);
+  }
+
+  /** Applies the events of a revision. */
+  apply({ revision, events }: EventsBatch): void {
+    const changes = events.map((event): WatchEvent => {
+      const prevKv = this.keys.apply(event);
+      return prevKv === undefined ? event : { ...event, prevKv };
+    });
+    const batch: EventsBatch = { type: 'events', revision, events: changes };
+    this.history.add(batch);
+    this.revision = revision;
+    this.batches.next(batch);
+    this.barrier.advance();
+  }
+
+  /** Notes that there are no further events up to a revision. */
+  progress(revision: number): void {
+    if (revision <= this.revision) return;
+    this.revision = revision;
+    this.barrier.advance();
+  }
+
+  /** Ends all reads and watches by an error. */
+  fail(error: unknown): void {
+    if (this.ended !== undefined) return;
+    this.ended = { error };
+    this.barrier.end(error);
+    this.batches.error(error);
+  }
+
+  /** Ends the cache, as it is held no longer, or as the client was closed. */
+  release(isClosed: boolean): void {
+    if (this.ended !== undefined) return;
+    const error = isClosed
+      ? clientClosed()
+      : new EtcdError('Canceled', 'the cache is not held any more: stay subscribed to it while you read');
+    this.ended = { error };
+    this.barrier.end(error);
+    this.batches.complete();
+  }
+
+  private makeHandle(): Cache {
+    const revision = (): number => this.revision;
+    const oldest = (): number => this.history.from;
+    const size = (): number => this.size;
+    return {
+      get revision() {
+        return revision();
+      },
+      get oldestRevision() {
+        return oldest();
+      },
+      get size() {
+        return size();
+      },
+      get: (key, options) => this.get(key, options),
+      range: (range, options) => this.range(range, options),
+      watch: (range, options) => this.watch(range, options),
+    };
+  }
+
+  private get(given: BytesLike, options: CacheReadOptions = NONE): Observable<KeyValue | undefined> {
+    const key = capturedBytes(given);
+    return this.read('get', captured(options), READ, () => {
+      const { from } = this.within('get', spanBetween(toSingleKey(key)));
+      return () => this.keys.get(from);
+    });
+  }
+
+  private range(given?: Range, options: CacheRangeOptions = NONE): Observable<CachedRange> {
+    const range = captured(given);
+    return this.read('range', captured(options), RANGE, ({ limit = 0, keysOnly = false }) => {
+      const span = range === undefined ? this.span : this.within('range', spanOf(range));
+      return () => {
+        const { kvs, count } = this.keys.within(span, limit === 0 ? Infinity : limit);
+        return { revision: this.revision, kvs: keysOnly ? kvs.map(withoutValue) : kvs, more: kvs.length < count, count };
+      };
+    });
+  }
+
+  /**
+   * Reads from the cache, at once or when it is new enough.
+   *
+   * @param prepare checks the arguments, and returns the function that reads
+   */
+  private read<O extends CacheReadOptions, T>(
+    method: string,
+    options: O,
+    kinds: OptionKinds<O>,
+    prepare: (options: O) => () => T,
+  ): Observable<T> {
+    return new Observable((subscriber) => {
+      const isPlain = (options as CacheReadOptions) === NONE;
+      const read = prepare(isPlain ? options : checkOptions(`cache.${method}`, options, kinds));
+      const answer = (): void => {
+        subscriber.next(read());
+        subscriber.complete();
+      };
+      if (this.ended !== undefined) return subscriber.error(this.ended.error);
+      if (options.consistency === 'local') return answer();
+      return this.barrier.add(answer, (error) => subscriber.error(error));
+    });
+  }
+
+  private watch(given?: Range, givenOptions: CacheWatchOptions = {}): Observable<WatchEvent> {
+    const range = captured(given);
+    const options = captured(givenOptions);
+    return new Observable((subscriber) => {
+      const { startRevision } = checkOptions('cache.watch', options, WATCH);
+      const span = range === undefined ? this.span : this.within('watch', spanOf(range));
+      if (this.ended !== undefined) return subscriber.error(this.ended.error);
+      let next = startRevision ?? this.revision + 1;
+      if (next < this.history.from) return subscriber.error(compacted(this.history.from, `it was asked for revision ${next}`));
+      const emit = ({ revision, events }: EventsBatch): void => {
+        if (revision < next) return;
+        next = revision + 1;
+        for (const event of events) if (isWithin(span, event)) subscriber.next(event);
+      };
+      // A subscriber may bring about a change, which is then added behind those that it is shown.
+      for (let missed = this.history.since(next); missed.length > 0 && !subscriber.closed; missed = this.history.since(next))
+        missed.forEach(emit);
+      const live = new Subscription();
+      live.add(
+        this.batches.subscribe({ next: emit, error: (error: unknown) => subscriber.error(error), complete: () => subscriber.complete() }),
+      );
+      return live;
+    });
+  }
+
+  /** Checks that a span is in the range of the cache. */
+  private within(method: string, span: Span): Span {
+    if (covers(this.span, span)) return span;
+    throw new EtcdError('InvalidArgument', `range of cache.${method}: expected keys of the cached range, received others`);
+  }
+}
+
+function compacted(oldest: number, why: string): CompactedError {
+  return new CompactedError(`cache.watch failed: ${why}, and the cache holds the events from revision ${oldest} on; read the range again`, {
+    compactRevision: oldest,
+  });
+}

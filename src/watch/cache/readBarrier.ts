@@ -1,0 +1,281 @@
+import { EMPTY, type Observable, Subscription, switchMap, timer } from 'rxjs';
+import { EtcdError } from '../../errors/index.js';
+import type { ClusterId } from '../../model/ids.js';
+import { LONGEST_MS } from '../../model/validate.js';
+import { Deadline, SharedTimeout } from '../../util/time.js';
+import { UNKNOWN_CLUSTER } from '../cursor.js';
+
+/** The present keys of a range, as far as the store describes them in one response. */
+export interface RangeSummary {
+  readonly count: number;
+  /** The newest revision at which one of them was changed; 0 without any key. */
+  readonly newestChange: number;
+}
+
+/** The store as a linearizable request saw it. */
+export interface StorePosition {
+  readonly clusterId: ClusterId;
+  readonly revision: number;
+  /** The keys of the range, if they were requested. */
+  readonly keys?: RangeSummary;
+}
+
+/** The part of a cache that decides whether its reads may be answered. */
+export interface Progressing {
+  readonly revision: number;
+  readonly clusterId: ClusterId;
+  readonly size: number;
+  readonly newestChange: number;
+}
+
+/** The requests of a barrier, both linearizable. */
+export interface PositionRequests {
+  /** Reads the revision of the store, which costs the server little. */
+  readonly revision: Observable<StorePosition>;
+  /** Reads the revision with a summary of the keys, for which the server reads the whole range. */
+  readonly summary: Observable<StorePosition>;
+}
+
+/** The number of keys up to which a summary costs the server hardly more than a revision. */
+const FEW_KEYS = 128;
+
+/**
+ * The pause before the summary of a larger range, in milliseconds. Most changes that the cache lacks arrive within it,
+ * and no summary is needed then.
+ */
+const SUMMARY_AFTER_MS = 10;
+
+/** A read that waits until the cache has reached the store's revision. */
+export class PendingRead extends Deadline {
+  /** The reads that wait for the same response. */
+  batch: Set<PendingRead> | undefined;
+
+  constructor(
+    readonly answer: () => void,
+    readonly fail: (error: unknown) => void,
+    private readonly onExpired: (read: PendingRead) => void,
+  ) {
+    super();
+  }
+
+  expire(): void {
+    this.onExpired(this);
+  }
+}
+
+/** Reads whose response has come, and is newer than the cache. */
+interface Behind {
+  readonly reads: Set<PendingRead>;
+  /** The revision to reach; `Infinity` if the response is of a store that the cache does not show yet. */
+  revision: number;
+  keys: RangeSummary | undefined;
+}
+
+/**
+ * Lets linearizable reads wait until the cache has reached the revision that the store had when they began. One request
+ * serves all reads that wait for it. A read never uses a request that was sent before the read began.
+ *
+ * The header of a response shows the revision of the whole store. If only other keys were changed since the revision of
+ * the cache, no event tells the cache that it has reached that revision. So the keys of the range are summarized. If
+ * their number and their newest change are those of the cache, which is behind, then the cache has what the store has:
+ * - The cache has each key of the store with its value, as the key was last changed by an event that the cache has seen
+ * - It has no other keys, as the number is the same
+ */
+export class ReadBarrier {
+  private waiting = new Set<PendingRead>();
+  private asked: { readonly reads: Set<PendingRead>; readonly request: Subscription } | undefined;
+  private behind: Behind[] = [];
+  private summarizing: Subscription | undefined;
+  private readonly deadlines: SharedTimeout | undefined;
+  private ended: { readonly error: unknown } | undefined;
+
+  constructor(
+    private readonly cache: Progressing,
+    private readonly requests: PositionRequests,
+    private readonly timeoutMs: number,
+  ) {
+    this.deadlines = timeoutMs > LONGEST_MS ? undefined : new SharedTimeout(timeoutMs);
+  }
+
+  /**
+   * Lets a read wait.
+   *
+   * @returns a function that ends its wait
+   */
+  add(answer: () => void, fail: (error: unknown) => void): () => void {
+    const read = new PendingRead(answer, fail, this.onExpired);
+    if (this.ended !== undefined) {
+      fail(this.ended.error);
+      return () => undefined;
+    }
+    this.enqueue(read);
+    this.deadlines?.add(read);
+    this.ask();
+    return () => this.remove(read);
+  }
+
+  /** Answers the reads whose revision the cache has reached. */
+  advance(): void {
+    if (this.behind.length === 0) return;
+    const reached = this.behind.filter((each) => this.isReached(each));
+    if (reached.length === 0) return;
+    this.behind = this.behind.filter((each) => !reached.includes(each));
+    for (const { reads } of reached) this.answer(reads);
+  }
+
+  /**
+   * Repeats the requests of all reads. The cache has listed the range again, perhaps from a store that counts its
+   * revisions from a lower one.
+   */
+  restart(): void {
+    for (const read of this.cancelRequests()) this.enqueue(read);
+    this.ask();
+  }
+
+  /** Fails all reads, now and from now on. */
+  end(error: unknown): void {
+    this.ended ??= { error };
+    for (const read of this.cancelRequests()) this.enqueue(read);
+    this.failAll(this.waiting, error);
+  }
+
+  private enqueue(read: PendingRead): void {
+    read.batch = this.waiting;
+    this.waiting.add(read);
+  }
+
+  private ask(): void {
+    if (this.asked !== undefined || this.waiting.size === 0) return;
+    const reads = this.waiting;
+    this.waiting = new Set();
+    const asked = (this.asked = { reads, request: new Subscription() });
+    const { revision: since, size } = this.cache;
+    const done = (settle: () => void): void => {
+      if (this.asked !== asked) return;
+      // Reads that begin meanwhile wait for the next request.
+      settle();
+      this.asked = undefined;
+      this.ask();
+    };
+    const source = size <= FEW_KEYS ? this.requests.summary : this.requests.revision;
+    asked.request.add(
+      source.subscribe({
+        next: (position) => done(() => this.settle(reads, position, since)),
+        error: (error: unknown) => done(() => this.failAll(reads, error)),
+      }),
+    );
+  }
+
+  private settle(reads: Set<PendingRead>, position: StorePosition, since: number): void {
+    const revision = this.isSameStore(position, since) ? position.revision : Infinity;
+    const behind: Behind = { reads, revision, keys: position.keys };
+    if (this.isReached(behind)) return this.answer(reads);
+    this.behind.push(behind);
+    this.summarize();
+  }
+
+  /**
+   * Returns whether a response is of the store that the cache shows. A store that was restored from a backup has lower
+   * revisions at first. The watch will find that out, too, and the range is listed again.
+   */
+  private isSameStore({ clusterId, revision }: StorePosition, since: number): boolean {
+    const isKnown = clusterId !== UNKNOWN_CLUSTER && this.cache.clusterId !== UNKNOWN_CLUSTER;
+    return revision >= since && !(isKnown && clusterId !== this.cache.clusterId);
+  }
+
+  private isReached({ revision, keys }: Behind): boolean {
+    if (this.cache.revision >= revision) return true;
+    return revision !== Infinity && keys !== undefined && keys.count === this.cache.size && keys.newestChange === this.cache.newestChange;
+  }
+
+  /** Requests a summary for the reads that lack one. */
+  private summarize(): void {
+    if (this.summarizing !== undefined || this.lackingSummary().length === 0) return;
+    let lacking: readonly Behind[] = [];
+    let since = 0;
+    const request = timer(SUMMARY_AFTER_MS).pipe(
+      switchMap(() => {
+        lacking = this.lackingSummary();
+        since = this.cache.revision;
+        return lacking.length === 0 ? EMPTY : this.requests.summary;
+      }),
+    );
+    const done = (): void => {
+      this.summarizing = undefined;
+      this.summarize();
+    };
+    this.summarizing = new Subscription();
+    this.summarizing.add(
+      request.subscribe({
+        next: (position) => {
+          const isSame = this.isSameStore(position, since);
+          for (const each of lacking) {
+            each.keys = position.keys;
+            if (!isSame) each.revision = Infinity;
+          }
+          if (isSame) this.advance();
+        },
+        error: (error: unknown) => {
+          this.behind = this.behind.filter((each) => !lacking.includes(each));
+          for (const { reads } of lacking) this.failAll(reads, error);
+          done();
+        },
+        complete: done,
+      }),
+    );
+  }
+
+  private lackingSummary(): readonly Behind[] {
+    return this.behind.filter(({ keys, revision }) => keys === undefined && revision !== Infinity);
+  }
+
+  private answer(reads: Set<PendingRead>): void {
+    this.takeAll(reads, (read) => read.answer());
+  }
+
+  private failAll(reads: Set<PendingRead>, error: unknown): void {
+    this.takeAll(reads, (read) => read.fail(error));
+  }
+
+  /** Ends the wait of reads, of which some may end that of others. */
+  private takeAll(reads: Set<PendingRead>, end: (read: PendingRead) => void): void {
+    for (const read of reads) {
+      reads.delete(read);
+      this.deadlines?.delete(read);
+      end(read);
+    }
+  }
+
+  /** Removes a read that no longer waits, and cancels the request if no other read waits for it. */
+  private remove(read: PendingRead): void {
+    const { batch } = read;
+    if (batch?.delete(read) !== true) return;
+    this.deadlines?.delete(read);
+    if (batch.size > 0) return;
+    if (this.asked?.reads === batch) {
+      this.asked.request.unsubscribe();
+      this.asked = undefined;
+      this.ask();
+    } else this.behind = this.behind.filter(({ reads }) => reads !== batch);
+  }
+
+  /** Cancels the requests, and returns the reads that waited for them. */
+  private cancelRequests(): readonly PendingRead[] {
+    const reads = [...(this.asked?.reads ?? []), ...this.behind.flatMap((each) => [...each.reads])];
+    this.asked?.request.unsubscribe();
+    this.summarizing?.unsubscribe();
+    this.asked = this.summarizing = undefined;
+    this.behind = [];
+    return reads;
+  }
+
+  private readonly onExpired = (read: PendingRead): void => {
+    this.remove(read);
+    read.fail(
+      new EtcdError(
+        'DeadlineExceeded',
+        `a read of the cache failed: it has not reached the revision of the store within ${this.timeoutMs} ms; is the watch connected?`,
+      ),
+    );
+  };
+}

@@ -1,0 +1,111 @@
+import { KeyValue } from '../../model/keyValue.js';
+import type { WatchEvent } from '../../model/events.js';
+import { binaryKey, holds, type BinaryKey, type Span } from '../../model/range.js';
+import type { Collector } from '../live/listing.js';
+
+/** The key-values of a range, in the order of etcd. It is changed in place: a reader takes what it needs at once. */
+export class SortedKeys {
+  private readonly byKey = new Map<BinaryKey, KeyValue>();
+  private readonly order: BinaryKey[] = [];
+  /** The newest change of a key that is present; undefined if it has to be found. */
+  private newest: number | undefined = 0;
+
+  /** Collects the keys of a list, which come in their order. */
+  static collect(): Collector<SortedKeys> {
+    const keys = new SortedKeys();
+    return {
+      *add(kvs) {
+        for (const kv of kvs) {
+          keys.put(kv);
+          yield;
+        }
+      },
+      done: () => keys,
+    };
+  }
+
+  get size(): number {
+    return this.order.length;
+  }
+
+  /** The newest revision at which a key was changed that is still present; 0 without any key. */
+  get newestChange(): number {
+    if (this.newest === undefined) {
+      this.newest = 0;
+      for (const { modRevision } of this.byKey.values()) if (modRevision > this.newest) this.newest = modRevision;
+    }
+    return this.newest;
+  }
+
+  get(key: BinaryKey): KeyValue | undefined {
+    return this.byKey.get(key);
+  }
+
+  /** Applies an event, and returns the key-value before it. */
+  apply({ type, kv }: WatchEvent): KeyValue | undefined {
+    return type === 'put' ? this.put(kv) : this.delete(keyOf(kv));
+  }
+
+  /** Returns the key-values of a span, at most `limit` of them, and how many there are in all. */
+  within({ from, to }: Span, limit: number): { readonly kvs: readonly KeyValue[]; readonly count: number } {
+    const first = this.placeOf(from);
+    const end = to === undefined ? this.order.length : this.placeOf(to);
+    const kvs: KeyValue[] = [];
+    for (let place = first; place < end && kvs.length < limit; place++) {
+      const kv = this.byKey.get(this.order[place] ?? '');
+      if (kv !== undefined) kvs.push(kv);
+    }
+    return { kvs, count: Math.max(0, end - first) };
+  }
+
+  private put(kv: KeyValue): KeyValue | undefined {
+    const key = keyOf(kv);
+    const before = this.byKey.get(key);
+    this.byKey.set(key, kv);
+    if (before === undefined) this.insert(key);
+    if (this.newest !== undefined && kv.modRevision > this.newest) this.newest = kv.modRevision;
+    return before;
+  }
+
+  private insert(key: BinaryKey): void {
+    const last = this.order.at(-1);
+    if (last === undefined || last < key) this.order.push(key);
+    else this.order.splice(this.placeOf(key), 0, key);
+  }
+
+  private delete(key: BinaryKey): KeyValue | undefined {
+    const before = this.byKey.get(key);
+    if (before === undefined) return undefined;
+    this.byKey.delete(key);
+    this.order.splice(this.placeOf(key), 1);
+    if (before.modRevision === this.newest) this.newest = undefined;
+    return before;
+  }
+
+  /** Returns the place of the first key that is not below another. */
+  private placeOf(key: BinaryKey): number {
+    let [low, high] = [0, this.order.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.order[middle] ?? '') < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** Returns the key of a pair, also of one whose key is not UTF-8. */
+function keyOf(kv: KeyValue): BinaryKey {
+  const { key } = kv;
+  // Keys of ASCII are equal to their bytes, and share the text of the pair. Other text may have lost bytes.
+  const binary = binaryKey(key);
+  return binary === key ? key : binaryKey(kv.keyBytes);
+}
+
+/** Tells whether an event is of a key in a span. */
+export const isWithin = (span: Span, { kv }: WatchEvent): boolean => holds(span, keyOf(kv));
+
+/** Returns a pair as `keysOnly` shows it. */
+export function withoutValue({ keyBase64, createRevision, modRevision, version, lease }: KeyValue): KeyValue {
+  return new KeyValue({ key64: keyBase64, value64: '', createRevision, modRevision, version, lease });
+}

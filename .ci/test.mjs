@@ -35,6 +35,7 @@ const VERSIONS = [
  */
 const NEWEST_ONLY = [
   'faults/atMostOnce',
+  'faults/cache',
   'faults/deadConnections',
   'faults/keepAliveAnswers',
   'faults/malformedResponses',

@@ -14,8 +14,8 @@ import { waitFor } from '../support/waitFor.js';
 import { FAULTS, type Fault } from '../support/workload/faults.js';
 
 const WRITERS = 3;
-/** The readers of each client: most are linearizable. */
-const READERS = ['linearizable', 'linearizable', 'linearizable', 'linearizable', 'local'] as const;
+/** The readers of each client: most are linearizable. They are many, so that reads wait for the same request. */
+const READERS = Array.from({ length: 40 }, (_, index) => (index % 20 === 0 ? ('local' as const) : ('linearizable' as const)));
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 

@@ -21,7 +21,9 @@ test('no read of a cache is stale or made up through cuts, an outage and a compa
     const caches = (['websocket', 'chunked'] as const).map((transport) => {
       const client = scene.client({ transport }, { requestTimeoutMs: 5_000 });
       const holder: { cache?: Cache; error?: unknown } = {};
-      client.cache({ prefix: PREFIX }).subscribe({ next: (cache) => (holder.cache = cache), error: (error) => (holder.error = error) });
+      client
+        .cache({ prefix: PREFIX })
+        .subscribe({ next: (cache) => (holder.cache = cache), error: (error: unknown) => (holder.error = error) });
       return holder;
     });
     await waitFor('the caches', () => caches.every(({ cache }) => cache !== undefined));

@@ -1,7 +1,7 @@
 import * as endpointMap from '../concurrency/recipes/serviceEndpoint.js';
 import { endpointMapModule } from '../concurrency/recipes/serviceRegistry.js';
-import { cacheModule } from '../watch/cache/cache.js';
 import * as heldCaches from '../watch/cache/heldCaches.js';
+import { cacheModule } from '../watch/cache/methods.js';
 import * as composition from '../watch/composed/composition.js';
 import { compositionModule } from '../watch/composed/methods.js';
 import { liveRangeModule } from '../watch/live/live.js';

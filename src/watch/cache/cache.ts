@@ -3,8 +3,6 @@ import type { BytesLike } from '../../model/bytes.js';
 import type { WatchEvent } from '../../model/events.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import type { Range } from '../../model/range.js';
-import { handOver, LazyModule } from '../../util/rx.js';
-import type { heldCaches } from './heldCaches.js';
 
 /** Options for a cache. */
 export interface CacheOptions {
@@ -91,16 +89,4 @@ export interface Cache {
    * on. Completes when the cache is not held any more.
    */
   watch(range?: Range, options?: CacheWatchOptions): Observable<WatchEvent>;
-}
-
-/** Loaded on demand, as not every program has a cache. */
-export const cacheModule = new LazyModule(() => import('./heldCaches.js'));
-
-/** Creates the method for caches. All but its name is loaded with the first subscription. */
-export function caches(...deps: Parameters<typeof heldCaches>) {
-  let made: ReturnType<typeof heldCaches> | undefined;
-  return {
-    cache: (range: Range, options: CacheOptions = {}): Observable<Cache> =>
-      handOver(cacheModule.module$, (module) => (made ??= module.heldCaches(...deps))(range, options)),
-  };
 }

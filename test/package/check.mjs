@@ -18,8 +18,8 @@ const { resolve } = createRequire(import.meta.url);
 const tsc = resolve('typescript/bin/tsc');
 const problems = [];
 /** The most that a page loads before it calls a client, and the most that it loads in all, without RxJS: kilobytes of gzip. */
-const MOST_KB = 66;
-const MOST_KB_IN_ALL = 124;
+const MOST_KB = 67;
+const MOST_KB_IN_ALL = 125;
 /** The most bytes (gzip) that an operator adds to a page by itself. One that checks its arguments brings the errors, and `foldEvents` brings the maps. */
 const MOST_BYTES = { puts: 1_000, deletes: 1_000, foldEvents: 24_000 };
 const MOST_BYTES_OF_OTHERS = 7_000;

@@ -224,7 +224,6 @@ export const ENDING: readonly RegExp[] = [
   /of\('a', 'b'\)/,
   /parseJsonStream\(\)/,
   /untilReleased\(\)/,
-  /bridgedLock\(etcd/,
 ];
 
 /** The lease of a key, as etcdctl shows it; undefined where it has none that lives. */

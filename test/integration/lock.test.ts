@@ -43,6 +43,7 @@ describe('a lock', () => {
     await gate.first();
     const owners: number[] = [];
     const revisions: number[] = [];
+    const works: Promise<void>[] = [];
     let owning = 0;
     for (let turn = 0; turn < 8; turn++) {
       const held = holder.hold(etcd.lock('lock/order', TTL), (ownership) => {
@@ -50,11 +51,12 @@ describe('a lock', () => {
         expect(owning).toBe(1);
         owners.push(turn);
         revisions.push(ownership.revision);
-        void guarded(ownership, 'lock/order-work').then((done) => {
+        const work = guarded(ownership, 'lock/order-work').then((done) => {
           expect(done).toBe(true);
           owning -= 1;
           held.leave();
         });
+        works.push(work);
       });
       await queued('lock/order', turn + 2);
     }
@@ -63,6 +65,8 @@ describe('a lock', () => {
       () => owners,
       ({ length }) => length === 8,
     );
+    // The last one must not be left while it writes.
+    await Promise.all(works);
     expect(owners).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     expect(revisions).toEqual([...revisions].sort((a, b) => a - b));
   });

@@ -19,12 +19,13 @@ import { type EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
 import { type BytesLike, toText } from '../../model/bytes.js';
 import { capturedBytes } from '../../model/captured.js';
 import type { LeaseId } from '../../model/ids.js';
-import { del, get, key as on, type Op, put } from '../../model/op.js';
+import { del, key as on, type Op } from '../../model/op.js';
 import { toKeyRange } from '../../model/range.js';
 import { BYTES, checkArgument, checkOptions, type OptionKinds, WHOLE } from '../../model/validate.js';
 import { multicast } from '../../util/rx.js';
-import { isTransient, retryTransient } from '../../watch/retryable.js';
+import { isTransient } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';
+import { keyWriter } from './keyWriter.js';
 import { retryCleanup } from '../lease/cleanup.js';
 import { heldLease } from '../lease/lease.js';
 import type { LeaseEvent } from '../lease/leaseKeeper.js';
@@ -127,7 +128,7 @@ function kept(
         if (event.type === 'lost') return of({ type: 'lost', key: name, error: event.error });
         const { id: lease } = event;
         const written =
-          session === undefined ? newest$.pipe(mapNewest(writer(key, lease, context))) : inSession(session, key, newest$, context);
+          session === undefined ? newest$.pipe(mapNewest(keyWriter(key, lease, context))) : inSession(session, key, newest$, context);
         return written.pipe(
           map((revision): Announcement => ({ type: 'announced', key: name, lease, revision })),
           // The lease has ended already: `lost` and another lease follow.
@@ -176,7 +177,7 @@ function inSession(session: Session, key: BytesLike, newest$: Observable<BytesLi
     let left = false;
     let lateAttempts = LATE_ATTEMPTS;
     let pending: Observable<unknown> = of(undefined);
-    const write = writer(key, lease, context, () => left && lateAttempts-- <= 0);
+    const write = keyWriter(key, lease, context, () => left && lateAttempts-- <= 0);
     // A write that was sent may be carried out after its subscriber has left: the deletion waits for its outcome.
     const untilKnown = (value: BytesLike): Observable<number> => {
       const outcome = new AsyncSubject<number>();
@@ -198,57 +199,6 @@ function inSession(session: Session, key: BytesLike, newest$: Observable<BytesLi
     const begun = cleanup.whenReleased(place).pipe(switchMap(() => newest$.pipe(mapNewest(untilKnown))));
     subscriber.add(begun.subscribe(subscriber));
   });
-}
-
-/**
- * Creates a function that writes one value after the other to a key, each exactly once, over any existing value. It
- * emits the revision of the write.
- *
- * A put compares the mod revision of the key, so that it may be repeated. If the key is under the lease then, the first
- * attempt was carried out. Errors with `AmbiguousWrite` if another client has written since instead.
- */
-function writer(
-  key: BytesLike,
-  lease: LeaseId,
-  { kv, settings }: ConcurrencyContext,
-  isOver: () => boolean = () => false,
-): (value: BytesLike) => Observable<number> {
-  // Most keys do not exist at first.
-  let modRevision = 0;
-  return (value) =>
-    defer(() => {
-      let doubt: EtcdError | undefined;
-      const attempt: Observable<number | EtcdError> = defer(() => {
-        if (isOver()) return EMPTY;
-        return kv.txn({ compare: [on(key).modRevision.equals(modRevision)], success: [put(key, value, { lease })], failure: [get(key)] });
-      }).pipe(
-        tap({
-          error: (error: unknown) => {
-            if (hasReason(error, 'AmbiguousWrite')) doubt = error;
-          },
-        }),
-        switchMap((result) => {
-          if (result.succeeded) return of((modRevision = result.header.revision));
-          const [standing] = result.responses;
-          modRevision = standing?.modRevision ?? 0;
-          if (doubt === undefined) return attempt;
-          // Another attempt could carry it out twice: the doubt is emitted, as an error would be retried.
-          return of(standing?.lease === lease ? modRevision : doubt);
-        }),
-      );
-      return retryTransient(attempt, settings).pipe(
-        map((outcome) => {
-          if (isEtcdError(outcome)) throw outcome;
-          return outcome;
-        }),
-        // The user may write the key but not read it. The put is then sent at most once.
-        catchError((error: unknown) =>
-          hasReason(error, 'PermissionDenied')
-            ? kv.put(key, value, { lease }).pipe(map(({ header }) => header.revision))
-            : throwError(() => error),
-        ),
-      );
-    });
 }
 
 /**

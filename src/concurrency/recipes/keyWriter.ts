@@ -22,8 +22,8 @@ const stateOf = (kv: KeyValue | undefined, asOf: number): ReadState => ({ modRev
  * emits the revision of the write.
  *
  * A put compares the mod revision that was read. After an attempt of unknown outcome, the history of the key since then
- * tells whether it was carried out. That holds when the key was overwritten or deleted meanwhile. Errors with `AmbiguousWrite` if
- * the history is compacted, or too long.
+ * tells whether it was carried out, even if the key was overwritten or deleted meanwhile. Errors with `AmbiguousWrite`
+ * if the history is compacted, or too long.
  */
 export function keyWriter(
   key: BytesLike,

@@ -21,8 +21,8 @@ const stateOf = (kv: KeyValue | undefined, asOf: number): ReadState => ({ modRev
  * Creates a function that writes one value after the other to a key, each exactly once, over any existing value. It
  * emits the revision of the write.
  *
- * A put compares the mod revision that was read. If the outcome of an attempt is unknown, the history of the key is read.
- * It tells whether the put was carried out, even if the key was overwritten or deleted meanwhile. Errors with
+ * A put compares the mod revision that was read. If the outcome of an attempt is unknown, the history of the key is
+ * read. It tells whether the put was carried out, even if the key was overwritten or deleted meanwhile. Errors with
  * `AmbiguousWrite` if the history is compacted, or too long.
  */
 export function keyWriter(

@@ -25,7 +25,7 @@ import { lives, type LiveValueOptions, type ViewState } from '../watch/live/live
 import type { ReadPages } from '../watch/live/listing.js';
 import type { LiveUpdate } from '../watch/live/liveRange.js';
 import type { ConnectionState } from '../watch/streams/streamManager.js';
-import { watches, type WatchOnceOptions, type WatchOptions } from '../watch/watch.js';
+import { watches, watchesAfterReads, type WatchOnceOptions, type WatchOptions } from '../watch/watch.js';
 import type { WatcherDeps, WatchesDeps } from '../watch/watcher.js';
 
 /**
@@ -286,7 +286,7 @@ export function namespace(given: NamespaceMeans): Namespace {
   const list: ReadPages = (range, revision) =>
     pages(reads, range, revision === undefined ? {} : { revision }, { first: FIRST_KEYS, maxResponseBytes });
   const living = lives(means, list, closed, settings.lingerMs);
-  const coordination = holding.over({ caller, kv, identity, watch: (...args) => watching.watch(...args), live: living.live });
+  const coordination = holding.over({ caller, kv, identity, watchAfter: watchesAfterReads(means, closed), live: living.live });
 
   const api = capturing<Omit<Namespace, 'promises'>>({
     // Not wrapped like the other methods, which would make its calls slower.

@@ -1,9 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { Diagnostics } from '../model/diagnostics.js';
-import type { Range } from '../model/range.js';
-import type { WatchEvent } from '../model/events.js';
 import type { KvService } from '../services/kv.js';
-import type { WatchOptions } from '../watch/watch.js';
+import type { WatchAfter } from '../watch/watch.js';
 import type { LeaseRpcs } from '../services/lease.js';
 import type { StreamTimeouts } from '../watch/retryable.js';
 import type { CleanupTracker } from './lease/cleanup.js';
@@ -34,7 +32,7 @@ export interface LeaseContext {
 /** The dependencies of locks, elections and recipes: the keys, watches and leases of a client or a namespace. */
 export interface ConcurrencyContext extends LeaseContext {
   readonly kv: KvService;
-  readonly watch: (range: Range, options?: WatchOptions) => Observable<WatchEvent>;
+  readonly watchAfter: WatchAfter;
   /** Reads which host, process and thread this is. */
   readonly identity: () => Identity;
 }

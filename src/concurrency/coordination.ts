@@ -273,7 +273,7 @@ export interface HoldingMeans {
 }
 
 /** The keys on which the methods work: those of a client, or of a namespace. */
-export interface KeySpace extends Pick<ConcurrencyContext, 'kv' | 'watch' | 'identity'> {
+export interface KeySpace extends Pick<ConcurrencyContext, 'kv' | 'watchAfter' | 'identity'> {
   readonly caller: Caller;
   readonly live: (range: Range) => Observable<LiveUpdate>;
 }

@@ -50,6 +50,11 @@ export class Cursor {
     return this.seenRevision;
   }
 
+  /** Whether the revision before {@link next} exists, and nothing of it is to be reported. */
+  get followsKnown(): boolean {
+    return this.nextRevision > 1 && this.seenRevision >= this.nextRevision - 1;
+  }
+
   /** Prepares for a new stream, which sends a response again if the old stream did not finish it. */
   restart(): void {
     this.held = undefined;

@@ -87,8 +87,8 @@ export function createRequest({ filter, ...keys }: WatchTarget, startRevision: n
 }
 
 /** Converts the response to a create request. */
-export function toCreated({ header }: AnswerOf<typeof watchRpcs.watch>, clusterId = header.clusterId): WatchMessage {
-  return { type: 'created', clusterId, revision: header.revision };
+export function toCreated({ header }: AnswerOf<typeof watchRpcs.watch>, lacksDeletes: boolean, clusterId = header.clusterId): WatchMessage {
+  return { type: 'created', clusterId, revision: header.revision, lacksDeletes };
 }
 
 /**
@@ -116,8 +116,14 @@ export function toWatchError({ compactRevision, cancelReason, created }: WatchRe
   return new EtcdError('WatchCanceled', 'the server ended the watch', where);
 }
 
+/** The store on which a watch was created. */
+export interface CreatedWatch extends ClusterSnapshot {
+  /** Whether a watch from exactly the compacted revision on may lack the deletes of that revision. */
+  readonly lacksDeletes?: boolean;
+}
+
 /** A message of the server about a watch: first that it was created, then its notifications. */
-export type WatchMessage = ({ readonly type: 'created' } & ClusterSnapshot) | ({ readonly type: 'notification' } & WatchNotification);
+export type WatchMessage = ({ readonly type: 'created' } & CreatedWatch) | ({ readonly type: 'notification' } & WatchNotification);
 
 /** A stream on which watches can be created. */
 export interface WatchStream {
@@ -169,6 +175,9 @@ export function hasOrderedProgress(version: ServerVersion | undefined): boolean 
   if (version === undefined || isAtLeast(version, '3.6')) return true;
   return isAtLeast(version, '3.5') ? isAtLeast(version, '3.5.8') : isAtLeast(version, '3.4.25');
 }
+
+/** Returns whether a compaction may remove the deletes of exactly its revision. With an unknown version, it may. */
+export const mayLackDeletes = (version: ServerVersion | undefined): boolean => version === undefined || !isAtLeast(version, '3.5.16');
 
 /**
  * Requests the store's revision by a read of the range's first key alone. To count a large range would be expensive,

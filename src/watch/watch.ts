@@ -1,5 +1,5 @@
 import { readRevision, RevisionReader, toWatchTarget, WATCH_FILTER, type WatchFilter, type WatchTarget } from './messages.js';
-import { defer, filter, type Observable, type Observer, take, takeUntil, throwError, timeout } from 'rxjs';
+import { defer, filter, mergeMap, type Observable, type Observer, take, takeUntil, throwError, timeout } from 'rxjs';
 import { toBase64 } from '../model/bytes.js';
 import { type KeyRange, prefixEnd, type Range } from '../model/range.js';
 import { progress, type WatchBatch, type WatchEvent } from '../model/events.js';
@@ -8,7 +8,7 @@ import { EtcdError } from '../errors/index.js';
 import { checkOptions, FUNCTION, LONGEST_MS, MILLISECONDS, WHOLE, type OptionKinds } from '../model/validate.js';
 import { orClosed } from '../util/rx.js';
 import { retryTransient } from './retryable.js';
-import type { PendingStart } from './cursor.js';
+import { after, type PendingStart } from './cursor.js';
 import { observeWatcher, Watcher, type WatchesDeps } from './watcher.js';
 
 /** Options for the content and the start of a watch. */
@@ -17,6 +17,8 @@ export interface WatchOptions extends WatchFilter {
    * The first revision to report. The history from there on is replayed, to each subscriber separately; the watch
    * errors with `Compacted` if that history is gone. Without this option a watch reports changes from its subscription
    * on.
+   *
+   * Before etcd 3.5.16 a watch from exactly the compacted revision on lacks the deletes of that revision.
    */
   readonly startRevision?: number;
   /**
@@ -102,6 +104,18 @@ export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: n
       }),
   };
 }
+
+/** Reports the events of a range after a revision at which it was read. */
+export type WatchAfter = (range: Range, revision: number, filter?: WatchFilter) => Observable<WatchEvent>;
+
+/** Creates the function for watches that follow a read. */
+export const watchesAfterReads =
+  (deps: WatchesDeps, closed: Observable<void>): WatchAfter =>
+  (range, revision, options) =>
+    observeWatcher(toWatchTarget(range, options), after(revision), deps).pipe(
+      mergeMap(({ events }) => events),
+      takeUntil(closed),
+    );
 
 /** Calls `onStart` with the revision of the first batch, the progress notification with which a watch begins. */
 function callOnStart(observer: Observer<WatchBatch>, onStart: (revision: number) => void): Observer<WatchBatch> {

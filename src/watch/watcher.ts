@@ -1,4 +1,4 @@
-import { readRevision, type WatchMessage, type WatchStream, type WatchTarget } from './messages.js';
+import { readRevision, type CreatedWatch, type WatchMessage, type WatchStream, type WatchTarget } from './messages.js';
 import type { Caller } from '../transport/call.js';
 import type { WatchStreams } from './streams/duplexStream.js';
 import type { ScopedOwnWrites } from './ownWrites/ownWrites.js';
@@ -117,8 +117,10 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
   /** Creates the watch on a stream. Called by the current attempt. */
   createOn(stream: WatchStream, startRevision: number): Unsubscribable {
     const { diagnostics } = this.deps;
-    if (diagnostics?.active === true && this.started) diagnostics.emit({ type: 'watchResumed', revision: startRevision });
-    const fragment = startRevision === this.tooLongAt;
+    const next = this.cursor?.next;
+    if (diagnostics?.active === true && this.started && startRevision === next)
+      diagnostics.emit({ type: 'watchResumed', revision: startRevision });
+    const fragment = next === this.tooLongAt;
     return (this.deps.within?.(stream) ?? stream).watch(this.target, startRevision, fragment).subscribe(this);
   }
 
@@ -154,9 +156,30 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
     const { cursor } = this;
     if (cursor === undefined) return this.resolveStart();
     cursor.restart();
-    const attempt = new StreamAttempt(this, cursor.next);
+    this.attemptFrom(cursor.next);
+  }
+
+  private attemptFrom(startRevision: number): void {
+    const attempt = new StreamAttempt(this, startRevision);
     this.current = attempt;
     this.deps.streams.attach(attempt);
+  }
+
+  /**
+   * Creates the watch again, one revision earlier, if it may lack deletes. The store had its first revision when it was
+   * created, so that the history may be compacted at exactly that revision. In that case the earlier watch is refused
+   * as compacted. Otherwise the cursor drops the repeated revision. Not all watches are created that early, as the
+   * server delivers nothing to such a watch for up to 100 ms. Returns whether it was created again.
+   */
+  private createEarlier({ revision, lacksDeletes }: CreatedWatch): boolean {
+    const { current, cursor, target } = this;
+    if (lacksDeletes !== true || target.filter.noDelete === true || this.created || cursor?.followsKnown !== true || revision < cursor.next)
+      return false;
+    if (!(current instanceof StreamAttempt) || current.startRevision < cursor.next) return false;
+    // The new attempt comes first, so that the stream is not left.
+    this.attemptFrom(cursor.next - 1);
+    current.unsubscribe();
+    return true;
   }
 
   /**
@@ -208,7 +231,8 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
   }
 
   /** Checks that the store on which the watch was created is the one that the watch has seen before. */
-  private verifyCluster(now: ClusterSnapshot): void {
+  private verifyCluster(now: CreatedWatch): void {
+    if (this.createEarlier(now)) return;
     const seen = this.cursor?.seen ?? 0;
     if (this.cluster === UNKNOWN_CLUSTER) {
       this.cluster = now.clusterId;
@@ -278,7 +302,7 @@ class StreamAttempt implements Observer<WatchStream>, Unsubscribable {
 
   constructor(
     private readonly watcher: Watcher,
-    private readonly startRevision: number,
+    readonly startRevision: number,
   ) {}
 
   // A stream that opens or breaks concerns many watches at once, so their work is spread over turns of the event loop.

@@ -244,7 +244,7 @@ function waitForPermit(permits: number): WaitStrategy {
         const owner = { ...entry, observedRevision: header.revision, isOwner: true };
         if (!ahead.delete(entry.key)) return throwError(() => keyDeleted(entry));
         if (ahead.size < permits) return of(owner);
-        const permitReleased = context.watch({ prefix }, { startRevision: header.revision + 1, noPut: true }).pipe(
+        const permitReleased = context.watchAfter({ prefix }, header.revision, { noPut: true }).pipe(
           filter(({ kv }) => {
             const id = keyId(kv);
             if (id === entry.key) throw keyDeleted(entry);

@@ -137,10 +137,10 @@ export function whenDeleted(context: ConcurrencyContext, key: BytesLike, known?:
   return new Observable((subscriber) => {
     const watchFrom = ({ createRevision, observedRevision }: ReadKey): void => {
       subscriber.add(
-        context.watch({ key }, { startRevision: observedRevision + 1, noPut: true }).subscribe({
+        context.watchAfter({ key }, observedRevision, { noPut: true }).subscribe({
           next: () => emitOnce(subscriber),
-          // The history that the watch needs is compacted, so that the key is read instead.
-          error: (error: unknown) => (hasReason(error, 'Compacted') ? read(createRevision) : subscriber.error(error)),
+          // The history that the watch needs is lost, so that the key is read instead.
+          error: (error: unknown) => (isHistoryLost(error) ? read(createRevision) : subscriber.error(error)),
           complete: () => subscriber.complete(),
         }),
       );
@@ -181,10 +181,12 @@ export function errorWhenDeleted(context: ConcurrencyContext, entry: WaiterEntry
 export const keyDeleted = ({ key }: Pick<WaiterEntry, 'key'>): EtcdError =>
   new EtcdError('LockLost', `the lock key ${JSON.stringify(key)} was deleted`);
 
-/** Reads again if the history that a watch needs was compacted. */
+/** Reads again if the history that a watch needs was compacted, or the store was wiped. */
 export function rereadIfCompacted<T>(source: Observable<T>, reread: () => Observable<T>): Observable<T> {
-  return source.pipe(catchError((error: unknown) => (hasReason(error, 'Compacted') ? reread() : throwError(() => error))));
+  return source.pipe(catchError((error: unknown) => (isHistoryLost(error) ? reread() : throwError(() => error))));
 }
+
+const isHistoryLost = (error: unknown): boolean => hasReason(error, 'Compacted', 'FutureRev');
 
 /** The state of a key at a revision of the store; `kv` is undefined if the key does not exist. */
 export interface Seen {

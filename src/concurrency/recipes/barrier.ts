@@ -113,7 +113,7 @@ const BY_AGE = { sortTarget: 'CREATE', sortOrder: 'ASCEND', keysOnly: true } as 
  */
 function waitForAll(name: string, count: number): WaitStrategy {
   return function wait(context, entry) {
-    const { kv, watch, settings } = context;
+    const { kv, watchAfter, settings } = context;
     const again = (): Observable<WaiterEntry> => wait(context, entry);
     const members = range({ prefix: `${waitersFolder(name)}/` }, { ...BY_AGE, limit: count });
     return retryTransient(kv.txn({ success: [get(readyKey(name)), members, get(entry.key)] }), settings).pipe(
@@ -132,7 +132,7 @@ function waitForAll(name: string, count: number): WaitStrategy {
             switchMap((result) => (result.succeeded ? of(begun(result.header.revision)) : again())),
           );
         }
-        const roundBegun = watch(readyKey(name), { startRevision: header.revision + 1, noDelete: true }).pipe(take(1));
+        const roundBegun = watchAfter(readyKey(name), header.revision, { noDelete: true }).pipe(take(1));
         return rereadIfCompacted<unknown>(roundBegun, () => of(undefined)).pipe(switchMap(again));
       }),
     );

@@ -189,7 +189,7 @@ export interface QueueOrder {
 export function takeFirst(queue: QueueOrder, context: ConcurrencyContext): Observable<KeyValue> {
   const { prefix, order, isFirst = () => [], before, read = identity } = queue;
   return defer(() => {
-    const { kv, watch, settings } = context;
+    const { kv, watchAfter, settings } = context;
     const head = { limit: 1, sortTarget: order, sortOrder: 'ASCEND' } as const;
     const heads = before === undefined ? [range({ prefix }, head)] : [before, range({ prefix }, head)];
     // After a conflict, the response of the txn has the item that is the first now.
@@ -218,7 +218,7 @@ export function takeFirst(queue: QueueOrder, context: ConcurrencyContext): Obser
       return first.pipe(
         switchMap(({ item, revision }) => {
           if (item !== undefined) return takeOrPutBack(takeIfFirst(item), item.key, queue, context);
-          const next = watch({ prefix }, { startRevision: revision + 1, noDelete: true }).pipe(
+          const next = watchAfter({ prefix }, revision, { noDelete: true }).pipe(
             take(1),
             orClosed(),
             map(() => undefined),

@@ -68,7 +68,7 @@ export function traitsOf({ has }: StoreVersion): Traits {
     needsUser: has('3.5.28'),
     checksTokenForLeaseKeys: has('3.5'),
     checksPermissionRange: has('3.5'),
-    keepsTombstones: has('3.5'),
+    keepsTombstones: has('3.5.16'),
     alarmsHaveRevision: has('3.5'),
     raisesAlarmOfNoKind: !has('3.5'),
     locksNeedTheirKey: has('3.5'),

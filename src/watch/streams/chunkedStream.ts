@@ -28,6 +28,7 @@ import {
   toCreated,
   createRequest,
   hasOrderedProgress,
+  mayLackDeletes,
   toNotification,
   toWatchError,
   type WatchMessage,
@@ -83,6 +84,7 @@ export function chunkedStream(
   const where = { rpc: rpc.name, endpoint };
   const fragments = version === undefined || isAtLeast(version, '3.4');
   const orderedProgress = hasOrderedProgress(version);
+  const lacksDeletes = mayLackDeletes(version);
   // These streams carry no heartbeat. Instead, one request beside them checks the endpoint for all of them.
   const inUseMs = Math.min(heartbeatMs, IN_USE_CHECK_MS);
   const checks = checksDue(activity, { idleMs: heartbeatMs, inUseMs }).pipe(
@@ -117,7 +119,9 @@ export function chunkedStream(
     const notified = { ...target, filter: { ...target.filter, progressNotify: true } };
     return renewedWatch(startRevision, {
       ...renewalOf(target),
-      open: (fromRevision, isRenewal) => post(notified, fromRevision, fragment, isRenewal),
+      // The first connection may be dead. The watch drops a revision that it has delivered.
+      open: (fromRevision, isRenewal) =>
+        post(notified, isRenewal && lacksDeletes ? Math.max(1, fromRevision - 1) : fromRevision, fragment, isRenewal),
       onRefused: (response) => {
         const refusal = toWatchError(response, where);
         // The next stream has to show another token.
@@ -142,7 +146,7 @@ export function chunkedStream(
           callbacks.onResponse();
           if (refusal !== undefined) throw refusal;
           if (!response.created) callbacks.onNotification();
-          return response.created ? toCreated(response) : toNotification(response);
+          return response.created ? toCreated(response, lacksDeletes) : toNotification(response);
         }),
       ),
   });

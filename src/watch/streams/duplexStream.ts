@@ -3,7 +3,7 @@ import type { Caller, Channel, ChannelOf } from '../../transport/call.js';
 import { isAtLeast } from '../../transport/endpoints/version.js';
 import { watchRpcs } from '../../codec/watch.js';
 import type { ChunkedStream } from './chunkedStream.js';
-import { LongMessageDetector, hasOrderedProgress, type Received, type WatchStream } from '../messages.js';
+import { LongMessageDetector, hasOrderedProgress, mayLackDeletes, type Received, type WatchStream } from '../messages.js';
 import type { StreamTimeouts } from '../retryable.js';
 import { NO_DATA, StreamManager, type StreamCallbacks } from './streamManager.js';
 import { EtcdError, hasReason } from '../../errors/index.js';
@@ -208,6 +208,7 @@ export function duplexStream(
               fragments: version === undefined || isAtLeast(version, '3.4'),
               takesIds: version === undefined || isAtLeast(version, '3.4'),
               orderedProgress: hasOrderedProgress(version),
+              lacksDeletes: mayLackDeletes(version),
               send: event.send,
               expect: (answer) => heartbeat.expect(answer),
               onUnwatched,

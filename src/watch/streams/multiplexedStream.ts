@@ -68,6 +68,8 @@ export interface MultiplexedStreamDeps {
    * A requested progress notification keeps its place among the events. Before 3.4.25 and 3.5.8 it may overtake them.
    */
   readonly orderedProgress: boolean;
+  /** A watch from exactly the compacted revision on may lack the deletes of that revision. */
+  readonly lacksDeletes: boolean;
   send(request: WatchRequest): void;
   /** Called with true when the response to a create request is due next, and with false when none is. */
   expect(answer: boolean): void;
@@ -222,7 +224,7 @@ export class MultiplexedStream implements WatchStream {
       watch.staleProgressCount = this.asked;
       this.watchers.set(response.watchId, watch);
       if (this.cluster !== response.header.clusterId) this.cluster = response.header.clusterId;
-      watch.report(toCreated(response, this.cluster));
+      watch.report(toCreated(response, this.deps.lacksDeletes, this.cluster));
     }
   }
 

@@ -5,6 +5,7 @@ import { createClient, type Client } from '../../../src/index.js';
 import { startEtcd, type EtcdServer } from '../../support/etcd/index.js';
 import { collect } from './support/collect.js';
 import { QUICK } from './support/scene.js';
+import { has } from './support/transports.js';
 import { startTcpProxy, type TcpProxy } from '../../support/faultProxies/tcpProxy.js';
 import { waitFor } from '../../support/waitFor.js';
 
@@ -130,7 +131,9 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where another store h
     proxy.cut();
     await put(direct, 2, 3);
     await waitFor('it goes on', () => last.values.length === 2 || last.error !== undefined);
-    expect(last.error).toBeUndefined();
+    // Before 3.5.16 the next revision may have lost its deletes.
+    if (has(server, '3.5.16')) expect(last.error).toBeUndefined();
+    else expect(last.error).toMatchObject({ reason: 'Compacted' });
   });
 });
 

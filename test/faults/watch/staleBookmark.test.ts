@@ -22,6 +22,7 @@ function setUp() {
     fragments: true,
     takesIds: false,
     orderedProgress: true,
+    lacksDeletes: false,
     send: () => undefined,
     expect: () => undefined,
   });

@@ -15,6 +15,7 @@ export function setUp({ orderedProgress = true, fragments = true, takesIds = fal
     fragments,
     takesIds,
     orderedProgress,
+    lacksDeletes: false,
     send: (request) => sent.push(JSON.parse(requestText(watchRpcs.watch, request))),
     expect: (answer) => expected.push(answer),
   });

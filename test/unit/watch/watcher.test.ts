@@ -16,7 +16,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { INVALID } from '../../../src/codec/descriptors.js';
-import { EtcdError, type Reason } from '../../../src/errors/index.js';
+import { CompactedError, EtcdError, type Reason } from '../../../src/errors/index.js';
 import type { ClusterId } from '../../../src/model/ids.js';
 import type { WatchBatch } from '../../../src/model/events.js';
 import type { Caller } from '../../../src/transport/call.js';
@@ -39,8 +39,9 @@ const served: Observable<WatchMessage> = concat(of(created), NEVER);
 const noCalls = (): never => { throw new Error('this test has no such calls'); }; // prettier-ignore
 
 /** A watch of which each try, and each read meanwhile, does as it is told; the last again and again. */
-function setUp(tries: readonly Observable<WatchMessage>[], reads: readonly (Reason | undefined)[], readMs = 0) {
+function setUp(tries: readonly Observable<WatchMessage>[], reads: readonly (Reason | undefined)[], readMs = 0, seen = 0) {
   const calls: string[] = [];
+  const starts: number[] = [];
   const scripted = <T>(what: string, script: readonly T[]): T | undefined => {
     const before = calls.filter((call) => call === what).length;
     calls.push(what);
@@ -60,7 +61,14 @@ function setUp(tries: readonly Observable<WatchMessage>[], reads: readonly (Reas
     channel: noCalls,
   };
   const streams: WatcherDeps['streams'] = {
-    attach: (user) => user.next({ watch: () => defer(() => scripted('create', tries) ?? NEVER) }),
+    attach: (user) =>
+      user.next({
+        watch: (_, startRevision) =>
+          defer(() => {
+            starts.push(startRevision);
+            return scripted('create', tries) ?? NEVER;
+          }),
+      }),
     detach: () => undefined,
     retain: () => undefined,
     release: () => undefined,
@@ -69,8 +77,8 @@ function setUp(tries: readonly Observable<WatchMessage>[], reads: readonly (Reas
     reportRetry: () => undefined,
     pacer: new Pacer(),
   };
-  const source = observeWatcher({ key: 'a', filter: {} }, { next: 5, seen: 0 }, { caller, streams, settings });
-  return { calls, source, watch: () => watching(source) };
+  const source = observeWatcher({ key: 'a', filter: {} }, { next: 5, seen }, { caller, streams, settings });
+  return { calls, starts, source, watch: () => watching(source) };
 }
 
 const denied = fails('PermissionDenied');
@@ -168,6 +176,57 @@ describe('a watch that the server ends for a reason that is not known', () => {
       flush();
       expect(calls.filter((call) => call === 'create')).toHaveLength(21);
       expect(seen.errors).toEqual([]);
+    });
+  });
+});
+
+describe('a watch on a server that may have compacted the deletes of its next revision away', () => {
+  const lacking = (revision: number): WatchMessage => ({ ...created, revision, lacksDeletes: true });
+  const news = (...revisions: number[]): WatchMessage => ({
+    type: 'notification',
+    events: revisions.map((revision) => put('a', '', revision)),
+    fragment: false,
+  });
+  const compacted = throwError(() => new CompactedError('scripted', { compactRevision: 5 }));
+  /** Runs the tries, and returns from where they began, and what the watch reported. */
+  const run = (tries: readonly Observable<WatchMessage>[], seenRevision: number) =>
+    virtually(({ flush }) => {
+      const { starts, watch } = setUp(tries, [undefined], 0, seenRevision);
+      const seen = watch();
+      timer(1_000).subscribe(() => seen.leave());
+      flush();
+      return { starts, reports: seen.values.map(({ type, revision }) => `${type} ${revision}`), errors: seen.errors };
+    });
+  const on = (...messages: WatchMessage[]): Observable<WatchMessage> => concat(of(...messages), NEVER);
+
+  test('is created a revision earlier where the store has that revision, and reports nothing twice', () => {
+    expect(run([on(lacking(7), news(6)), on(lacking(7), news(4, 5, 6))], 4)).toEqual({
+      starts: [5, 4],
+      reports: ['progress 4', 'events 5', 'events 6'],
+      errors: [],
+    });
+  });
+
+  test('ends in Compacted where the history is compacted at that revision', () => {
+    const { starts, reports, errors } = run([on(lacking(7), news(6)), concat(of(lacking(7)), compacted)], 4);
+    expect([starts, reports]).toEqual([[5, 4], ['progress 4']]);
+    expect(errors).toMatchObject([{ reason: 'Compacted' }]);
+  });
+
+  test.each([
+    ['the store has not reached that revision', lacking(4), 4],
+    ['the server keeps deletes', { ...created, lacksDeletes: false }, 4],
+    ['its user chose that revision', lacking(7), 0],
+  ])('is created once where %s', (_, answer, seenRevision) => {
+    expect(run([on(answer, news(5))], seenRevision)).toEqual({ starts: [5], reports: ['progress 4', 'events 5'], errors: [] });
+  });
+
+  test('is created a revision earlier when it resumes, whoever chose its first', () => {
+    const broken = concat(of(lacking(7), news(5)), fails('Unreachable'));
+    expect(run([broken, on(lacking(7), news(7)), on(lacking(7), news(5, 6, 7))], 0)).toEqual({
+      starts: [5, 6, 5],
+      reports: ['progress 4', 'events 5', 'events 6', 'events 7'],
+      errors: [],
     });
   });
 });

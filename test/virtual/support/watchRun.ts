@@ -207,5 +207,6 @@ class WatchRun {
 type End = { readonly error: unknown };
 
 const compactRevisionOf = ({ error }: End): number => (hasReason(error, 'Compacted') ? (error.compactRevision ?? 0) : 0);
-const isCompactedAway = (end: End, next: number): boolean => compactRevisionOf(end) > next;
+/** Before 3.5.16 the next revision may have lost its deletes if the history is compacted there. */
+const isCompactedAway = (end: End, next: number): boolean => hasReason(end.error, 'Compacted') && compactRevisionOf(end) >= next;
 const reasonOf = ({ error }: End): string => (isEtcdError(error) ? `${error.reason}: ${error.message}` : String(error));

@@ -110,9 +110,13 @@ function compactRevisionOf({ end }: Recorder): number {
   return typeof end === 'object' && hasReason(end.error, 'Compacted') ? (end.error.compactRevision ?? 0) : 0;
 }
 
-/** It ended as a watch must of which something was compacted away that it had not had. */
+/**
+ * It ended as a watch must of which something was compacted away that it had not had. Before 3.5.16 the next revision may have lost its deletes if the history
+ * is compacted there.
+ */
 function isOvertaken(watch: Recorder): boolean {
-  return compactRevisionOf(watch) > watch.next;
+  const compacted = compactRevisionOf(watch);
+  return compacted > 0 && compacted >= watch.next;
 }
 
 function isBroken(watch: Recorder): boolean {

@@ -67,13 +67,13 @@ function stand(
         }),
       range: () => defer(() => answer(exists)),
     };
-    const watch = ({ key }: { key: unknown }, { startRevision }: { startRevision?: number }) => {
+    const watchAfter = ({ key }: { key: unknown }, revision: number) => {
       const tells = new Subject<never>();
-      watches.push({ key: key instanceof Uint8Array ? key[0] : key, from: startRevision, tells });
+      watches.push({ key: key instanceof Uint8Array ? key[0] : key, from: revision + 1, tells });
       return tells;
     };
     const leases = meansWith(new FakeLeases());
-    const context = { ...leases, kv, watch } as unknown as ConcurrencyContext;
+    const context = { ...leases, kv, watchAfter } as unknown as ConcurrencyContext;
     const scene = { time, sent, watches, cleanup: leases.cleanup, seen: told(time, enterQueue({ name: 'q' }, { lease: ID }, context)) };
     act(scene);
     time.flush();

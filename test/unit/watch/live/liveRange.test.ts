@@ -7,6 +7,7 @@ import type { KeyValue } from '../../../../src/model/keyValue.js';
 import type { RangeResponse } from '../../../../src/model/responses.js';
 import type { WatchEvent } from '../../../../src/model/events.js';
 import type { Caller } from '../../../../src/transport/call.js';
+import { parseVersion } from '../../../../src/transport/endpoints/version.js';
 import type { DuplexPart } from '../../../../src/transport/http/transport.js';
 import { chunkedStream } from '../../../../src/watch/streams/chunkedStream.js';
 import { createWatchStreams } from '../../../../src/watch/streams/duplexStream.js';
@@ -57,7 +58,7 @@ function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
     return of({
       transport: 'http2',
       endpoint: 'http://a:1',
-      version: undefined,
+      version: parseVersion('3.5.30'),
       removed: NEVER,
       activity: idleActivity,
       duplex,

@@ -140,7 +140,7 @@ function carriedOf(parts: Parts, values: Values, json: ReadonlyMap<string, unkno
   return Object.fromEntries(carried);
 }
 
-/** Its fields are its parts. */
+/** Copies the private fields, from which `new KeyValue` makes an equal object. */
 const partsOf = (kv: KeyValue): KeyValueParts => ({ ...(kv as unknown as KeyValueParts) });
 
 /** Returns the values of parts. Undefined if one is not there, or a codec rejects it. */

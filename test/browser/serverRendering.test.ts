@@ -29,7 +29,7 @@ const root = join(__dirname, '../..');
 const SINCE = '2026-01-02T03:04:05.000Z';
 const CONFIG = `red ${Date.parse(SINCE)}`;
 
-/** What is rendered, and what the page shows until it sees a change. */
+/** The rendered HTML, and the states of the page until it shows a change. */
 const RENDERED = [
   `reactive live ${CONFIG}`,
   `fixed live ${CONFIG}`,

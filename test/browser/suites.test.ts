@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { IN_A_PAGE, NOT_IN_A_PAGE } from './suites/files.js';
 import { SuitePages } from './suites/suitePages.js';
 
-/** So many pages at a time. Most tests wait more than they compute. */
+/** The number of pages at a time. Most tests wait more than they compute. */
 const AT_ONCE = 4;
 
 /** Files of `test/integration` in Chromium: the same tests, with the client that pages have. `SUITES=watch,lock` runs only these. */

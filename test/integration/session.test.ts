@@ -27,7 +27,7 @@ async function openSession(ttl = TTL): Promise<Held<Session>> {
   return held;
 }
 
-/** What an Observable does. */
+/** The notifications of an Observable. */
 class Story {
   values = 0;
   error: EtcdError | undefined;
@@ -92,7 +92,7 @@ describe('a session', () => {
 
   test.each(HOLDERS)('whose lease is lost ends %s', async (_, hold, key) => {
     const { etcd } = fixture;
-    // A registration is told of it by the next refresh.
+    // A registration notices the loss at its next refresh.
     const session = await openSession(6);
     const held = new Story(hold(etcd, `session/lost/${key}`, session.value));
     await held.emitted();

@@ -192,8 +192,8 @@ const stateOf = (session: Session): SessionState => (session as WithState)[STATE
 export const endOf = (session: Session): EtcdError | undefined => stateOf(session).error;
 
 /**
- * Errors with `LeaseLost` when a session ends. It emits nothing. It does not error when the client is closed, as all
- * that is held completes then.
+ * Errors with `LeaseLost` when a session ends. It emits nothing. When the client is closed it does not error:
+ * held locks and leases complete then.
  */
 export function errorAtEnd(session: Session, closed: Observable<void>): Observable<never> {
   return stateOf(session).end$.pipe(

@@ -39,8 +39,8 @@ export interface ConfigUpdate<A> {
   readonly type: 'snapshot' | 'change' | 'resync';
   readonly revision: number;
   /**
-   * The config in force: that of this revision, or the last valid one if it was rejected. The objects and lists in it
-   * that did not change are the same as in the last update.
+   * The config in force: that of this revision, or the last valid one if it was rejected. Unchanged objects and
+   * lists in it are the same objects as in the last update.
    */
   readonly config: A;
   /**

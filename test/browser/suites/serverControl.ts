@@ -1,7 +1,7 @@
 import { startCluster, startEtcd, type ClusterOptions, type EtcdOptions, type EtcdServer } from '../../support/etcd/index.js';
 import { startTcpProxy } from '../../support/faultProxies/tcpProxy.js';
 
-/** What a page asks for: to start something (no `id`), to call a method of it, or to read or set a property. */
+/** A request of a page: starts an object (without `id`), calls its method, or reads or sets its property. */
 export interface ControlCall {
   readonly id?: number;
   readonly path: readonly string[];

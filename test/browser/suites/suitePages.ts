@@ -16,7 +16,7 @@ export interface PageFile {
 /** The tests that ran, by their titles, each with its error if it failed. */
 type Outcomes = ReadonlyMap<string, string | undefined>;
 
-/** Runs bundled test files in Chromium, each in a page of its own, a few at a time. */
+/** Runs bundled test files in Chromium. Each has a separate page, and a few run at a time. */
 export class SuitePages {
   private readonly outcomes = new Map<string, Promise<Outcomes>>();
 

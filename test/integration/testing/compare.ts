@@ -11,7 +11,7 @@ import { memorySide, realSide, type Side } from './sides.js';
 /** Compares a real server with the etcd in memory, program by program. */
 export class Comparison {
   private readonly real: Side;
-  /** The leases of a program have ids of their own. */
+  /** Programs do not share lease ids. */
   private leases = 0;
 
   /** The steps that stop the server: etcd 3.3 adds a member with a vote in place of a learner. */

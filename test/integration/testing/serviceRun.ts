@@ -21,7 +21,7 @@ interface Settled {
   readonly lines: readonly number[];
 }
 
-/** What a side did in a program, and its state after each step. */
+/** The responses of one side to a program, and its state after each step. */
 export interface ServiceTrace {
   readonly lines: Trace;
   readonly settled: readonly Settled[];

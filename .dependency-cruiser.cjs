@@ -19,7 +19,7 @@ const layers = [
   ['promises', '^src/promises/'],
   ['platform', '^src/(node|browser)/'],
   ['client', '^src/client/'],
-  ['index', '^src/index(\\.browser)?\\.ts$'],
+  ['index', '^src/index(\\.(browser|bun))?\\.ts$'],
   ['testing', '^src/testing/(?!store/)'],
   ['angular', '^src/angular/'],
 ];
@@ -48,11 +48,12 @@ module.exports = {
     },
     {
       name: 'only-the-wire-knows-how-messages-travel',
-      comment: 'JSON and HTTP are below the interface Wire. The options name the settings for connections.',
+      comment:
+        'JSON and HTTP are below the interface Wire. The options name the settings for connections, and the parts that a page loads later.',
       severity: 'error',
       from: {
         path: '^(src|operators)/',
-        pathNot: [wire, '^src/options/clientOptions\\.ts$'],
+        pathNot: [wire, '^src/options/(clientOptions|parts)\\.ts$'],
       },
       to: { path: '^src/transport/(http|json)/' },
     },
@@ -84,7 +85,7 @@ module.exports = {
     {
       name: 'only-index-imports-client',
       severity: 'error',
-      from: { path: '^(src|operators)/', pathNot: '^src/(index(\\.browser)?\\.ts$|client/|testing/)' },
+      from: { path: '^(src|operators)/', pathNot: '^src/(index(\\.(browser|bun))?\\.ts$|client/|testing/)' },
       to: { path: '^src/client/' },
     },
     {
@@ -139,12 +140,12 @@ module.exports = {
       comment: 'Each file is reached from what the package exports.',
       severity: 'error',
       from: {
-        path: '^((src|operators|src/testing|src/testing/store|src/testing/server|src/angular|src/swagger)/index(\\.browser)?|src/testing/server/cli)\\.ts$',
+        path: '^((src|operators|src/testing|src/testing/store|src/testing/server|src/angular|src/swagger)/index(\\.(browser|bun))?|src/testing/server/cli)\\.ts$',
       },
       to: {
         path: '^(src|operators)/',
         pathNot:
-          '^((src|operators|src/testing|src/testing/store|src/testing/server|src/angular|src/swagger)/index(\\.browser)?|src/testing/server/cli)\\.ts$',
+          '^((src|operators|src/testing|src/testing/store|src/testing/server|src/angular|src/swagger)/index(\\.(browser|bun))?|src/testing/server/cli)\\.ts$',
         reachable: false,
       },
     },

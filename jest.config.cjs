@@ -29,7 +29,7 @@ module.exports = {
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   // Tells only what hangs: a machine that does other work as well may take several times as long.
-  testTimeout: 120_000,
+  testTimeout: 300_000,
   testSequencer: '<rootDir>/.ci/sequencer.cjs',
   // Tests wait for servers more than they compute: with a worker more than cores, half of the time of all cores is idle.
   maxWorkers: availableParallelism() + 1,

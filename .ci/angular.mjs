@@ -1,6 +1,6 @@
 /**
- * Builds examples/angular, as its reader would, for test/angular. Fails when `ng build` warns of anything. Builds the package before, as the app gets a copy of
- * it, unless it is newer than its sources.
+ * Builds examples/angular, as its reader would, for test/angular. Fails on any warning of `ng build`. Builds the
+ * package first, unless it is newer than its sources, as the app gets a copy of it.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';

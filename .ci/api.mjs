@@ -1,6 +1,6 @@
 /**
- * `node .ci/api.mjs`: compares the public API, as the built types have it, with the reports in `test/package/api/`, and fails with the
- * difference. `--accept` writes the reports instead. So a review sees each change of the public API.
+ * `node .ci/api.mjs`: compares the public API, as the built types declare it, with the reports in `test/package/api/`.
+ * Fails with the difference. `--accept` writes the reports instead. So a review sees each change of the public API.
  */
 import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ const ENTRIES = {
 
 const silent = { default: { logLevel: ExtractorLogLevel.None } };
 
-/** Reads the types of an entry point. Types that are used and not exported stand in the report, too: users see them. */
+/** Reads the types of an entry point. The report includes types that are used and not exported: users see them. */
 const configOf = (name, folder) =>
   ExtractorConfig.prepare({
     configObject: {
@@ -48,7 +48,7 @@ const configOf = (name, folder) =>
   });
 
 mkdirSync(REPORTS, { recursive: true });
-// An entry point that imports `rxetcd` by its name has it in its report as it has any package, by an import.
+// An entry point that imports `rxetcd` by its name is reported with that import, as it would be with any package.
 const ours = join(TEMP, 'node_modules/rxetcd/index.d.ts');
 mkdirSync(dirname(ours), { recursive: true });
 writeFileSync(ours, "export * from '../../../../dist/esm/src/index.js';\n");

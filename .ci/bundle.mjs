@@ -1,6 +1,7 @@
 /**
- * `node .ci/bundle.mjs node|browser DIR`: the package as Node loads it, in CommonJS and in a few files. For every file, and for every `require` of a package, Node looks
- * through folders and manifests, which takes it longer than to run most of what it finds there.
+ * `node .ci/bundle.mjs node|browser DIR`: writes the package in CommonJS, in a few files, as Node loads it. For every
+ * file, and for every `require` of a package, Node searches folders and manifests. That takes longer than to run most
+ * of the files.
  */
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -10,12 +11,15 @@ import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-/** The entries of the copy for Node, and of that for browsers, which a test in jsdom loads. Each by the name of its file here. */
+/**
+ * The entry points of the two copies: for Node, and for browsers (tests in jsdom load that one). The key is the name of
+ * the file here.
+ */
 const COPIES = {
   node: { 'src/index': 'src/index', 'operators/index': 'operators/index' },
   browser: { 'src/index': 'src/index.browser', 'operators/index': 'operators/index' },
 };
-/** Nothing that a program loads has parts of these. */
+/** These entry points share no code with a program that does not import them. */
 const ASIDE = {
   node: ['src/testing/index', 'src/testing/server/index', 'src/testing/server/cli', 'src/angular/index', 'src/swagger/index'],
   browser: ['src/testing/index', 'src/angular/index', 'src/swagger/index'],
@@ -23,7 +27,7 @@ const ASIDE = {
 
 const require = createRequire(import.meta.url);
 const rxjs = require.resolve('rxjs/package.json');
-/** Where rxjs has what, and under which name, as its own index says. */
+/** The file of rxjs that exports each name, and the name there, from rxjs's own index. */
 const inRxjs = new Map(
   [...readFileSync(join(dirname(rxjs), 'dist/esm/index.js'), 'utf8').matchAll(/^export \{ (.+) \} from '\.\/(.+)';$/gm)].flatMap(
     ([, names, file]) =>
@@ -42,7 +46,7 @@ async function writeBundle(folder, entries) {
       format: 'cjs',
       platform: 'node',
       target: 'node20',
-      // As require: within CommonJS it takes less, and finds the copy that a user's require finds.
+      // As `require`: it is faster within CommonJS, and finds the copy that a user's `require` finds.
       supported: { 'dynamic-import': false },
     });
     await mkdir(dirname(path), { recursive: true });
@@ -59,19 +63,25 @@ async function undiciLoader() {
   return uncommented(text);
 }
 
-/** What is said of each function stands in the types; here it would be held in memory with the code. esbuild leaves it out where it leaves out all that can be, so it writes the code anew. */
+/**
+ * Removes the comments: the types have them, and here they would be held in memory with the code. esbuild removes them
+ * only together with all white space, so the code is formatted again afterwards.
+ */
 async function uncommented(text) {
   const { code } = await transform(text, { minifyWhitespace: true });
   return (await transform(code)).code;
 }
 
-/** As ES modules, for only these can be split: in what the entries share, and what is loaded when it is first used. */
+/**
+ * Bundles as ES modules, as only these can be split: into the code that the entries share, and the code that is loaded
+ * when it is first used.
+ */
 async function chunks(folder, entries) {
   const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: [...Object.entries(entries), ...ASIDE[copy].map((each) => [each, each])].map(([out, path]) => ({ in: `${path}.ts`, out })),
-    // One entry more that shares all with the others, which leaves them empty but for their names. For these Node reads a whole file of CommonJS that is
-    // imported, and slowly.
+    // One more entry imports all the others, so that their code is shared and they only export names. Node reads the whole
+    // of a CommonJS file that is imported by an ES module to find its names, which is slow for a large file.
     stdin: {
       contents: Object.values(entries)
         .map((path) => `export * from './${path}.ts';`)
@@ -87,14 +97,17 @@ async function chunks(folder, entries) {
     platform: 'node',
     target: 'node20',
     packages: 'external',
-    // The client is the one of this copy.
+    // The client of this same copy.
     alias: { rxetcd: join(root, `${entries['src/index']}.ts`) },
     write: false,
   });
   return outputFiles.filter(({ path }) => path !== join(folder, 'stdin.js'));
 }
 
-/** Every package is required once, and what is used of it kept in variables: they take less than to ask its exports for it each time. */
+/**
+ * Requires each package once, and keeps the used exports in variables: reading them from the exports each time takes
+ * longer.
+ */
 function withRequires(text) {
   const required = new Map();
   const ofPackage = (from) => required.get(from) ?? required.set(from, { names: [], spaces: [] }).get(from);
@@ -114,7 +127,10 @@ function withRequires(text) {
   return declared.join('') + rest;
 }
 
-/** What a file exports, as a plain object: esbuild would write two functions for each name, for names that change later. None of ours does. */
+/**
+ * Writes the exports of a file as a plain object. esbuild would write two functions for each name, so that its value
+ * may change later; no value here changes.
+ */
 function withExports(text) {
   return text.replace(/^export \{([^}]*)\};$/gm, (_, names) => {
     const fields = names.split(',').map((each) => each.trim().split(' as '));
@@ -125,11 +141,14 @@ function withExports(text) {
 
 function placeOf(from, name) {
   if (from === 'rxjs') return placeInRxjs(name);
-  // Loaded by a chunk alone, and so from the same folder.
+  // Only a chunk loads it, and a chunk is in the same folder.
   return { file: from === 'undici' ? './undici.js' : from, name };
 }
 
-/** What we use of rxjs is half of it. These are the files that its index loads: a user's program has the same classes, whichever way it asks. */
+/**
+ * We use half of rxjs. The bundle requires the files that rxjs's index loads, so a user's program gets the same classes
+ * by either way.
+ */
 function placeInRxjs(name) {
   const place = inRxjs.get(name);
   if (place === undefined) throw new Error(`rxjs has no ${name}`);

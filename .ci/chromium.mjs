@@ -1,4 +1,7 @@
-/** Brings Debian's Chromium for the tests in test/browser, where there is none. CI is root on Debian; elsewhere it says what to do. */
+/**
+ * Installs Debian's Chromium for the tests in test/browser, if it is missing. It can do so as root on Debian, as in CI;
+ * elsewhere it prints the command.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
@@ -8,7 +11,7 @@ if (!PATHS.some((path) => path !== '' && existsSync(path))) {
   console.log('Installing chromium …');
   const run = (...args) =>
     spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
-  // Lists that are old name packages that are gone.
+  // Old package lists name packages that no longer exist.
   run('update');
   const { status, error } = run('install', '-y', '--no-install-recommends', 'chromium');
   if (status !== 0) {

@@ -1,10 +1,11 @@
 /**
- * The order in which jest begins with test files: those that take the longest come first, so that no worker waits for one that began last. jest
- * knows from its cache how long each took the last time. A fresh clone has no cache, and jest would take a large file for a long one.
+ * Sorts the test files so that jest starts the slowest first, and no worker waits for a slow file that began last.
+ * jest's cache has the duration of each file in the last run. A fresh clone has no cache, and jest would guess the
+ * duration from the size of the file.
  */
 const { default: Sequencer } = require('@jest/test-sequencer');
 
-/** Those that take a quiet machine half a minute or more, the longest first. */
+/** The files that take half a minute or more on a quiet machine, the slowest first. */
 const LONGEST = [
   'integration/liveMany',
   'faults/proxies/pages',
@@ -24,7 +25,7 @@ const LONGEST = [
   'docs/faults',
 ].map((name) => `/test/${name}.test.ts`);
 
-/** How late a test comes: the longest at once, then those of which nothing is known. */
+/** The rank of a test file: listed files come first, and files of unknown duration after them. */
 const rank = ({ path }) => {
   const index = LONGEST.findIndex((end) => path.replaceAll('\\', '/').endsWith(end));
   return index < 0 ? LONGEST.length : index;

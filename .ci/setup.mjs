@@ -1,6 +1,6 @@
 /**
- * Installs the packages of the lockfile when they are not there, or are others: `npm test` and `npm run demo` then
- * work on a fresh clone, and after a pull. Needs nothing but Node and npm.
+ * Installs the packages of the lockfile if they are missing or differ, so that `npm test` and `npm run demo` work on a
+ * fresh clone and after a pull. Uses nothing but Node and npm.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const packagesIn = (file) => JSON.parse(readFileSync(join(root, file), 'utf8')).packages;
 
-/** npm keeps a list of what it installed. Optional packages may be missing there: they are for other systems. */
+/** npm keeps a list of the installed packages. Optional packages may be missing from it: they are for other systems. */
 function isInstalled() {
   if (!existsSync(join(root, 'node_modules/.package-lock.json'))) return false;
   const wanted = Object.entries(packagesIn('package-lock.json')).filter(([path]) => path !== '');

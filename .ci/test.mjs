@@ -1,6 +1,7 @@
 /**
- * All tests: `test/integration` and `test/faults` on each etcd, the others once, `test/cluster` by itself. An older 3.5 has `test/integration` alone.
- * Further arguments go to jest: `npm test -- kv`, `npm test -- test/unit -t 'splits'`.
+ * Runs all tests: `test/integration` and `test/faults` on each etcd, the others once, and `test/cluster` alone. The
+ * older 3.5 runs `test/integration` only. Further arguments go to jest: `npm test -- kv`, `npm test -- test/unit -t
+ * 'splits'`.
  *
  * ETCD_VERSION=3.4 tests that version only; ETCD_ENDPOINTS or ETCD_BIN only the server that they name.
  */
@@ -20,8 +21,8 @@ const { ETCD_VERSION, ETCD_ENDPOINTS, ETCD_BIN, RXETCD_CLOSING_LINE } = process.
 /** Folders whose tests speak to a server, and so depend on its version. */
 const PER_VERSION = ['faults', 'integration'];
 /**
- * The newest comes first: it shows most faults soonest. `3.5` is the newest that can be had: Debian's sid, which moves on, or else trixie's 3.5.16, which is
- * tested beside it.
+ * The newest comes first, as it finds most faults soonest. `3.5` is the newest available 3.5: that of Debian's sid,
+ * which is updated, or else trixie's 3.5.16, which is tested as well.
  */
 const VERSIONS = [
   { version: '3.5' },
@@ -30,8 +31,8 @@ const VERSIONS = [
   { version: '3.3', optional: true },
 ];
 /**
- * Files whose tests ask nothing that depends on the version of the server: how the client deals with pages, silence, connections that are dead or cut,
- * and endpoints that are taken from it, what many keys cost it, and the examples. They run on the first version only.
+ * Files whose tests do not depend on the version of the server. They test pages, unresponsive, dead or closed
+ * connections, removed endpoints, the cost of many keys, and the examples. They run on the first version only.
  */
 const NEWEST_ONLY = [
   'faults/atMostOnce',
@@ -70,7 +71,7 @@ const NEWEST_AND_OLDEST = [
   'integration/reentrant',
 ];
 
-/** Files of `test/integration` that run on the etcd in memory, too: all kinds of services, and none that waits for long. */
+/** Files of `test/integration` that also run on the etcd in memory: all kinds of services, and no long waits. */
 const IN_MEMORY = [
   'auth',
   'cluster',
@@ -86,18 +87,18 @@ const IN_MEMORY = [
   'watch',
 ];
 
-/** The arguments by which jest leaves out the files that do not run on the version with this place in the list. */
+/** Returns the arguments that make jest skip the files that do not run on the version at this index. */
 function filesOf(index, count) {
   if (index === 0) return [];
   const left = [...NEWEST_ONLY, ...(index === count - 1 ? [] : NEWEST_AND_OLDEST)];
   return ['--testPathIgnorePatterns', '/node_modules/', ...left.map((name) => `/test/${name}\\.test\\.ts$`)];
 }
 
-/** Its tests hold times, and so run when no others do, and few at a time: each has a cluster. */
+/** These tests measure times, so they run when no other tests do, and a few at a time: each has a cluster. */
 const TIMED = 'cluster';
 const TIMED_ARGS = ['--maxWorkers=2'];
 
-/** Tests of an app that takes a while to build, so only those who work on it and CI do that. */
+/** Tests of an app whose build takes a while: only CI, and those who work on the app, build it. */
 const ANGULAR = 'angular';
 
 function isAngularAppBuilt() {
@@ -114,14 +115,14 @@ function node(args, version, stdio, more = {}) {
   return spawnSync(process.execPath, args, { cwd: root, stdio, env, encoding: 'utf8' });
 }
 
-/** What is to be tested: `undefined` is the version that a named server has. */
+/** The versions to test; `undefined` is the version of a named server. */
 function versionsToTest() {
   if (ETCD_VERSION) return [{ version: ETCD_VERSION }];
   if (ETCD_ENDPOINTS || ETCD_BIN) return [{ version: undefined }];
   return VERSIONS;
 }
 
-/** Brings the server before jest starts, as a download must not count as the time of a test. */
+/** Downloads the server before jest starts, so that the download does not count as the time of a test. */
 function bring({ version, optional, folders = PER_VERSION }) {
   const wish = version === undefined ? [] : ['--version', version];
   const cli = ['--import', 'tsx', 'test/support/etcd/cli.ts', ...wish, '--prefetch'];
@@ -129,7 +130,7 @@ function bring({ version, optional, folders = PER_VERSION }) {
   if (status === 0) {
     if (stderr.trim() !== '') console.log(bold(stderr.trim()));
     const name = stdout.trim().split('\n').at(-1);
-    // Exactly this one from here on: to look for a better one again would take each test file its time.
+    // From here on exactly this version is used: a search for a better one would cost each test file time.
     return { version: ETCD_ENDPOINTS ? version : name.split(' ')[1], name, folders };
   }
   if (optional) {
@@ -139,6 +140,13 @@ function bring({ version, optional, folders = PER_VERSION }) {
   console.error(stderr.trim());
   sum.failed += 1;
   return undefined;
+}
+
+/** Brings the proxies, too. Without them their tests fail, or say that they were not run. */
+function bringProxies() {
+  const { status, stdout, stderr } = node(['--import', 'tsx', 'test/support/proxies/cli.ts'], undefined, ['ignore', 'pipe', 'pipe']);
+  if (status !== 0) console.error(`The proxies cannot be had: ${stderr.trim()}`);
+  else console.log(stdout.trim().replaceAll('\n', ', '));
 }
 
 const foldersWithTests = readdirSync(join(root, 'test'), { withFileTypes: true })
@@ -162,7 +170,7 @@ function jest(title, folders, version, args = [], env = {}) {
     '--passWithNoTests',
     ...present.flatMap((name) => ['--roots', `test/${name}`]),
   ];
-  // `asked` comes first, as --roots takes all that follows it.
+  // `asked` comes first, as --roots takes all arguments after it.
   const { status } = node([bin('jest/bin/jest'), ...asked, ...own], version, 'inherit', env);
   const counted = count(outputFile);
   sum.passed += counted.passed;
@@ -182,6 +190,8 @@ function count(outputFile) {
 }
 
 const servers = versionsToTest().map(bring).filter(Boolean);
+// Tests that are asked for by name download them where they need them.
+if (asked.length === 0) bringProxies();
 const once = foldersWithTests.filter((name) => !PER_VERSION.includes(name) && name !== TIMED && (name !== ANGULAR || isAngularAppBuilt()));
 for (const [index, { version, name, folders }] of servers.entries()) {
   if (servers.findIndex((other) => other.name === name) < index) continue;
@@ -199,7 +209,7 @@ for (const [index, { version, name, folders }] of servers.entries()) {
 if (sum.passed + sum.failed === 0) console.error(`No test ran${asked.length > 0 ? ` for: ${asked.join(' ')}` : ''}.`);
 if (sum.skipped > 0) console.log(`\n${sum.skipped} skipped`);
 const closing = `${sum.passed} passed, ${sum.failed} failed`;
-// A file of .ci/run, which repeats the line at its own end.
+// In .ci/run this is a file, whose content is printed again at the end.
 if (RXETCD_CLOSING_LINE) writeFileSync(RXETCD_CLOSING_LINE, `${closing}\n`);
 rmSync(results, { recursive: true, force: true });
 console.log(`\n${closing}`);

@@ -1,7 +1,8 @@
 /**
- * Loads undici for the CommonJS copy of the package, which gets this file beside its chunks. undici's index loads five times as many files as a client of etcd
- * uses, which would be most of the time and memory of a first call. The files below are no public entry points of undici: they are loaded only from
- * the minor release that this copy was built and tested with, and only if they export what is used. Any other undici is loaded by its index.
+ * Loads undici for the CommonJS copy of the package, which gets this file beside its chunks. undici's index loads five
+ * times as many files as an etcd client uses. They would take most of the time and memory of a first call. The files
+ * below are not public entry points of undici. They are loaded only from the minor release that this copy was built and
+ * tested with, and only if they have the expected exports. Any other undici is loaded by its index.
  */
 const TESTED = '%TESTED%';
 

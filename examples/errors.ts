@@ -1,11 +1,11 @@
-/** Errors have a reason to decide by: `npx tsx examples/errors.ts`. */
+/** Decides by the reason of an error: `npx tsx examples/errors.ts`. */
 import { catchError, lastValueFrom, map, of, switchMap, throwError, type Observable } from 'rxjs';
 import { createClient, hasReason, isEtcdError, leaseId, type KeyValue } from 'rxetcd';
 
 const endpoints = process.env['ETCD_ENDPOINTS']?.split(',') ?? 'http://127.0.0.1:2379';
 const etcd = createClient({ endpoints });
 
-/** The key as it was at a revision; as it is now where that is forgotten already. */
+/** The key at a revision, or its current state if that revision was compacted. */
 const asOf = (key: string, revision: number): Observable<KeyValue | undefined> =>
   etcd.kv.get(key, { revision }).pipe(
     catchError((error: unknown) => {
@@ -21,7 +21,7 @@ console.log('then', (await lastValueFrom(asOf('examples/price', old.header.revis
 await lastValueFrom(etcd.kv.compact(recent.header.revision));
 console.log('then', (await lastValueFrom(asOf('examples/price', old.header.revision)))?.value);
 
-/** Describes an error; never with a value, a password or a token. */
+/** Describes an error. The description never contains a value, a password or a token. */
 const describe = (call: Observable<unknown>): Observable<string> =>
   call.pipe(
     map(() => 'fine'),

@@ -6,7 +6,7 @@ import { get, key, put, type Client, type LeaseId, type LockHandle } from 'rxetc
 import { concat, map, of, switchMap, type Observable } from 'rxjs';
 
 export function bridgedLock(etcd: Client, name: string, ttl: number): Observable<LockHandle> {
-  // The lock of etcd3 is the key of that name. Emits the revision at which it is owned.
+  // Acquires the lock of etcd3, which is the key of that name. Emits the revision at which it is owned.
   const etcd3Key = (lease: LeaseId): Observable<number> =>
     etcd.kv.txn({ compare: [key(name).missing()], success: [put(name, '', { lease })], failure: [get(name)] }).pipe(
       switchMap(({ header: { revision }, ...result }) => {

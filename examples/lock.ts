@@ -10,8 +10,8 @@ const endpoints = process.env['ETCD_ENDPOINTS']?.split(',') ?? 'http://127.0.0.1
 const [first, second] = [createClient({ endpoints }), createClient({ endpoints })];
 
 /**
- * Works, and writes down that it did: which does nothing for a process that was stopped meanwhile, and whose lock is
- * another's by now.
+ * Works, and records that it did. The write has no effect if this process was paused meanwhile and has lost the lock to
+ * another.
  */
 const work = (etcd: Client, name: string, ownership: LockHandle): Observable<string> => {
   const note = timer(100).pipe(
@@ -22,7 +22,7 @@ const work = (etcd: Client, name: string, ownership: LockHandle): Observable<str
   return concat(of(`${name} begins`), note.pipe(map(() => `${name} is done`)));
 };
 
-/** Should this process die at it, the lock goes with its lease, within 10 s. */
+/** If this process crashes, the lock is released with its lease, within 10 s. */
 const locked = (etcd: Client, name: string): Observable<string> =>
   of(name).pipe(withLock(etcd.lock('examples/job', { ttl: 10 }), (job, ownership) => work(etcd, job, ownership)));
 

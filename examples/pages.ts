@@ -1,4 +1,7 @@
-/** Reads a range of any size, a page at a time, each asked for when the last was taken: `npx tsx examples/pages.ts`. */
+/**
+ * Reads a range of any size by pages. Each page is requested when the one before was taken: `npx tsx
+ * examples/pages.ts`.
+ */
 import { concat, concatMap, lastValueFrom, mergeMap, range, reduce, take, tap } from 'rxjs';
 import { createClient } from 'rxetcd';
 

@@ -7,7 +7,7 @@ import { createClient, del, get, key, put } from 'rxetcd';
 const endpoints = process.env['ETCD_ENDPOINTS']?.split(',') ?? 'http://127.0.0.1:2379';
 const etcd = createClient({ endpoints });
 
-/** Creates the key, unless another client was faster; says who owns it. */
+/** Creates the key, unless another client was faster; returns its owner. */
 const claim = (name: string): Observable<string> =>
   etcd.kv
     .txn({
@@ -17,7 +17,7 @@ const claim = (name: string): Observable<string> =>
     })
     .pipe(map((result) => (result.succeeded ? `${name} owns it` : `${name} lost to ${result.responses[0]?.value}`)));
 
-/** Gives it up, and keeps a note, if it is still one's own. */
+/** Deletes the key and leaves a note, if this client still owns it. */
 const release = (name: string): Observable<string> =>
   etcd.kv
     .txn({

@@ -4,7 +4,8 @@ import type { WatchEvent } from '../src/model/events.js';
 
 /**
  * Drops puts that do not change the value of a key. etcd counts them as changes, and a writer that refreshes a key
- * makes many. The bytes of each key are compared with its last value, as by a `distinctUntilChanged` for each key.
+ * makes many such puts. The bytes of each value are compared with the last value of the key, as by a
+ * `distinctUntilChanged` for each key.
  *
  * ```text
  * source:  --P(a=1)--P(b=1)--P(a=1)--D(a)--P(a=1)--|
@@ -13,7 +14,7 @@ import type { WatchEvent } from '../src/model/events.js';
  * ```
  *
  * Deletes pass. A key that was created again passes with any value, even if its delete was filtered out. The first put
- * of a key passes, unless the watch has the option `prevKv` and the value is the same.
+ * of a key passes, unless the watch has the option `prevKv` and the value is the same as before.
  *
  * It keeps the last `KeyValue` of each key in memory until that key is deleted, so put it before {@link puts}.
  *

@@ -9,8 +9,8 @@ import { TXN_TARGET } from './internal/validators.js';
 import type { TxnTarget } from './internal/putTarget.js';
 
 /**
- * Commits a txn for each value, one after the other, and emits its result. The types of the result follow the
- * operations, per branch.
+ * Commits a txn for each value, one after the other, and emits its result. The type of the result is derived from the
+ * operations of each branch.
  *
  * ```text
  * source:  --1--2-------|
@@ -55,8 +55,7 @@ import type { TxnTarget } from './internal/putTarget.js';
  */
 export function commitTxn<X extends TxnSpec>(kv: TxnTarget): OperatorFunction<X, Committed<X>>;
 /**
- * Builds a txn for each value and commits it, one after the other, as the other signature does with values that are
- * txns.
+ * Builds a txn for each value and commits it, one after the other. The other signature takes values that are txns.
  *
  * @param kv The target of the commits: `etcd.kv`.
  * @param build A function that returns the txn for a value.
@@ -72,7 +71,7 @@ export function commitTxn(
 ): OperatorFunction<never, unknown> {
   checkArgument('commitTxn', 'kv', kv, TXN_TARGET);
   checkArgument('commitTxn', 'build', build, FUNCTION);
-  // Built in its turn: a condition may depend on what came of the txn before.
+  // Each txn is built after the previous one: its compares may depend on that result.
   return concatRead(
     (value: never, index) => ({ value: captured(value), index }),
     ({ value, index }) => commit(kv, build(value, index)),

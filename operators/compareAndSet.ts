@@ -12,9 +12,9 @@ import type { TxnTarget } from './internal/putTarget.js';
 
 /**
  * The state that a write requires:
- * - `{ modRevision }`, which any `KeyValue` is: the key, unchanged since then
- * - `{ value }`: the key, with just this value
- * - `undefined`: no such key
+ * - `{ modRevision }`, such as a `KeyValue`: the key has not changed since that revision
+ * - `{ value }`: the key has exactly this value
+ * - `undefined`: the key does not exist
  */
 export type ExpectedState = { readonly modRevision: number } | { readonly value: BytesLike } | undefined;
 
@@ -24,11 +24,11 @@ export interface ConditionalPut {
   /** The expected state. */
   readonly expected: ExpectedState;
   readonly value: BytesLike;
-  /** The lease that the key hangs on from now; without it, none. */
+  /** The lease that the key is attached to from now on; by default none. */
   readonly lease?: LeaseId;
 }
 
-/** The result of a {@link ConditionalPut}, which is in `change`. */
+/** The result of a {@link ConditionalPut}. The put itself is in `change`. */
 export type CompareAndSetResult<C extends ConditionalPut = ConditionalPut> =
   | {
       readonly succeeded: true;
@@ -41,13 +41,13 @@ export type CompareAndSetResult<C extends ConditionalPut = ConditionalPut> =
       readonly succeeded: false;
       readonly header: ResponseHeader;
       readonly change: C;
-      /** The key that is there instead; undefined if there is none. */
+      /** The current state of the key; undefined if the key does not exist. */
       readonly current: KeyValue | undefined;
     };
 
 /**
  * Writes each key of the source only if its state is as expected, one after the other, each in one txn. Emits whether
- * it was written, and otherwise its current state.
+ * the key was written, and otherwise its current state.
  *
  * ```text
  * source:  --{a, expected: @5}-------{a, expected: @5}---|
@@ -57,11 +57,11 @@ export type CompareAndSetResult<C extends ConditionalPut = ConditionalPut> =
  *
  * The result of `etcd.kv.get` can be passed as `expected`: a `KeyValue` that must be unchanged, or undefined if the key
  * must not exist. A revision is the stronger condition: a value that was changed and changed back counts as unchanged.
- * The item is in the result's `change`, with all its fields.
+ * The result has the item in `change`, with all its fields.
  *
  * Values of a source that is faster than the server wait in memory. Each write is sent at most once. After
- * `AmbiguousWrite` you may send the same change again: if it was carried out, it is refused, and `current` has your own
- * value.
+ * `AmbiguousWrite` you may send the same change again. If the first one was carried out, the second is rejected, and
+ * `current` has your own value.
  *
  * ## Example
  *
@@ -104,6 +104,6 @@ export function compareAndSet<C extends ConditionalPut>(kv: TxnTarget): Operator
 
 function conditionOf(key: BytesLike, expected: ExpectedState): Compare {
   if (expected === undefined) return on({ key }).missing();
-  // A KeyValue has a value as well.
+  // A KeyValue has both fields; its revision is compared.
   return 'modRevision' in expected ? on({ key }).modRevision.equals(expected.modRevision) : on({ key }).value.equals(expected.value);
 }

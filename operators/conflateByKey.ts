@@ -15,14 +15,15 @@ import { checkArgument, FUNCTION } from '../src/model/validate.js';
 import { keyId, type KeyValue } from '../src/model/keyValue.js';
 import type { Revisioned, WholeRevision } from './internal/revisionCursor.js';
 
-/** Anything that says what a key is at a revision: a watch event, a decoded value. */
+/** Any state of a key at a revision: a watch event, a decoded value. */
 export interface KeyedItem extends Revisioned {
   readonly kv: KeyValue;
 }
 
 /**
- * Projects changes to an inner Observable, one at a time. While one runs, it keeps the newest change of each key, and
- * projects them together afterwards. So a slow consumer skips intermediate states, and never falls behind.
+ * Projects changes to an inner Observable, one at a time. While an inner Observable runs, the newest change of each key
+ * is kept, and all of them are projected together afterwards. So a slow consumer skips intermediate states, and never
+ * falls behind.
  *
  * ```text
  * source:  -P(a=1)-P(a=2)-P(b=1)-P(a=3)--------------|
@@ -34,12 +35,12 @@ export interface KeyedItem extends Revisioned {
  * them. Here memory is bounded by the number of changed keys, not by the number of changes.
  *
  * - **Order.** Changes are in the order of their revisions. A key has the position of its newest change.
- * - **Deletions** are changes like any other, and are kept until they were projected.
+ * - **Deletions** are changes like any other, and are kept until they are projected.
  * - **Revisions are not split** where the source emits whole ones, as `watchBatches` and {@link byRevision} do. The
  *   projected changes then add up to the store's state at `revision`, the newest that has arrived. Single events are
- *   projected as they come, and the first event of a transaction may go alone.
- * - **The end.** An error of the source, or its completion, is passed on after all pending changes were projected. An
- *   error of an inner Observable, or of `project`, ends the stream at once.
+ *   projected as they arrive, so the first event of a transaction may be projected alone.
+ * - **The end.** An error or the completion of the source is passed on after all pending changes have been projected.
+ *   An error of an inner Observable, or of `project`, ends the stream at once.
  * - `prevKv` is the value before the newest change, which may never have been projected.
  *
  * An item without events, such as a progress notification, is not projected.
@@ -62,8 +63,9 @@ export interface KeyedItem extends Revisioned {
  * @see {@link byRevision}
  * @see {@link toAsyncIterable}
  *
- * @param project Does the work for some changes, at least one. The next changes are projected when it completes.
- * @return A function that returns an Observable of what the inner Observables emit.
+ * @param project A function that returns the work for one or more changes. The next changes are projected when the work
+ * completes.
+ * @return A function that returns an Observable of the values of the inner Observables.
  */
 export function conflateByKey<E extends KeyedItem, R>(
   project: (changes: WholeRevision<E>, index: number) => ObservableInput<R>,
@@ -101,12 +103,12 @@ class Pending<E extends KeyedItem> {
     return this.newest.size === 0;
   }
 
-  /** @returns whether there was any change in it */
+  /** @returns whether the item contains a change */
   add(item: E | WholeRevision<E>): boolean {
     const events = 'events' in item ? item.events : [item];
     for (const event of events) {
       const id = keyId(event.kv);
-      // Set again, it goes to the end.
+      // Without the delete, a key that is set again would keep its old position.
       this.newest.delete(id);
       this.newest.set(id, event);
     }

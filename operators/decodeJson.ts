@@ -1,7 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
-import { jsonLater } from '../src/model/valueReading.js';
-import type { Validator } from '../src/model/standardSchema.js';
-import { checkArgument, VALIDATOR } from '../src/model/validate.js';
+import { jsonLater, type Validator, VALIDATOR } from '../src/model/validator.js';
+import { checkArgument } from '../src/model/validate.js';
 import { decodeBy, type Decodable, type Decoded } from './internal/decoded.js';
 
 /**
@@ -14,7 +13,7 @@ import { decodeBy, type Decodable, type Decoded } from './internal/decoded.js';
  * result:  --{ n: 1 }------{ n: 2 }------#
  * ```
  *
- * A schema may check asynchronously: the values stay in order, and wait for those before them.
+ * A schema may check asynchronously: the values stay in order, and each waits for the values before it.
  *
  * Use {@link tryDecode} if an invalid value should not end the stream. A shared watch continues for its other
  * subscribers in both cases.

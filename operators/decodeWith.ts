@@ -1,7 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
-import { checkedLater } from '../src/model/valueReading.js';
-import type { Validator } from '../src/model/standardSchema.js';
-import { checkArgument, VALIDATOR } from '../src/model/validate.js';
+import { checkedLater, type Validator, VALIDATOR } from '../src/model/validator.js';
+import { checkArgument } from '../src/model/validate.js';
 import { decodeBy, type Decodable, type Decoded } from './internal/decoded.js';
 
 /**

@@ -1,4 +1,4 @@
-import { Map as PersistentMap } from 'immutable';
+import { Map as ImmutableMap } from 'immutable';
 import { defer, filter, map, startWith, type OperatorFunction } from 'rxjs';
 import { checkArgument, checkOptions } from '../src/model/validate.js';
 import { keyId, type KeyValue } from '../src/model/keyValue.js';
@@ -6,18 +6,19 @@ import type { WatchEvent } from '../src/model/events.js';
 import { ITERABLE, KEY_VALUE } from './internal/validators.js';
 import type { WholeRevision } from './internal/revisionCursor.js';
 import { Snapshot } from '../src/model/immutableMapView.js';
+import { mapKey, type MapKey, type PersistentMap } from '../src/model/persistentMap.js';
 
 export interface FoldEventsOptions {
   /**
-   * The state before the first event, such as the result of a range. Read once, when the operator is made. Default:
-   * nothing.
+   * The state before the first event, such as the result of a range. It is read once, when the operator is created.
+   * Default: an empty state.
    */
   readonly seed?: Iterable<KeyValue>;
 }
 
 /**
- * Accumulates events into a state: a map from key to `KeyValue`, emitted after each item that changes it. It is RxJS'
- * `scan` with an accumulator for etcd's events.
+ * Accumulates events into a state, which is a map from key to `KeyValue`. Emits the state after each item that changes
+ * it. It is RxJS' `scan` with an accumulator for etcd's events.
  *
  * ```text
  * source:  ----P(a)--P(b)------D(a)--|
@@ -32,12 +33,12 @@ export interface FoldEventsOptions {
  * iteration is not specified.
  *
  * An event is ignored if it is not newer than the state of its key. So is the delete of a missing key. Deleted keys are
- * not remembered, so an older put of one would add it again. Start after the revision of the seed, with {@link
- * afterRevision} or a watch from there. A state between two events of one transaction never existed in etcd. To avoid
- * such states, fold whole revisions, of `watchBatches` or {@link byRevision}. `etcd.live(range)` combines the list, the
- * watch and the state.
+ * not remembered, so an older put of a deleted key would add the key again. Start after the revision of the seed, with
+ * {@link afterRevision} or the `startRevision` of a watch. A state between two events of one transaction never existed
+ * in etcd. To avoid such states, fold whole revisions, from `watchBatches` or {@link byRevision}. `etcd.live(range)`
+ * combines the list, the watch and the state.
  *
- * The map's key for a key that is not UTF-8 is U+FFFD and its bytes in base64, so that it is unique.
+ * A key that is not UTF-8 appears in the map as U+FFFD followed by its bytes in base64, so that it is unique.
  *
  * ## Example
  *
@@ -67,7 +68,7 @@ export function foldEvents(
   options: FoldEventsOptions = {},
 ): OperatorFunction<WatchEvent | WholeRevision<WatchEvent>, ReadonlyMap<string, KeyValue>> {
   const { seed } = checkOptions('foldEvents', options, { seed: ITERABLE });
-  const start = PersistentMap(Array.from(seed ?? [], seedEntry));
+  const start = ImmutableMap(Array.from(seed ?? [], seedEntry));
   return (source) =>
     defer(() => {
       let state = start;
@@ -85,13 +86,13 @@ export function foldEvents(
     });
 }
 
-function seedEntry(kv: KeyValue, index: number): [id: string, KeyValue] {
+function seedEntry(kv: KeyValue, index: number): [id: MapKey, KeyValue] {
   checkArgument('foldEvents', `seed[${index}]`, kv, KEY_VALUE);
-  return [keyId(kv), kv];
+  return [mapKey(keyId(kv)), kv];
 }
 
-function apply(draft: PersistentMap<string, KeyValue>, { type, kv, revision }: WatchEvent): void {
-  const id = keyId(kv);
+function apply(draft: PersistentMap<KeyValue>, { type, kv, revision }: WatchEvent): void {
+  const id = mapKey(keyId(kv));
   const known = draft.get(id);
   if (known !== undefined && revision <= known.modRevision) return;
   if (type === 'put') draft.set(id, kv);

@@ -5,11 +5,11 @@ import { type Compare, txn, type TxnSpec } from '../src/model/op.js';
 import { FENCED, isFenced, type Fenced, type FencedTxn } from './internal/fencedTxn.js';
 import { GUARD } from './internal/validators.js';
 
-/** A compare, or an object that has one: the ownership of a lock, a leadership. */
+/** A compare, or an object that has a `guard`: the ownership of a lock, a leadership. */
 export type Guard = Compare | { readonly guard: Compare };
 
 /**
- * Adds a guard to txns, which do nothing unless the guard holds. Use it as the owner of a lock or as a leader. A txn
+ * Adds a guard to txns. A txn does nothing unless its guard holds. Use it as the owner of a lock or as a leader. A txn
  * that arrives after the ownership has ended then changes nothing.
  *
  * ```text
@@ -18,13 +18,14 @@ export type Guard = Compare | { readonly guard: Compare };
  * result:  --{ compare: [g], success: [txn({ compare: [c], success: [s], failure: [f] })] }--
  * ```
  *
- * **How to tell that it was the guard.** The txn is put into another whose only condition is the guard.
- * {@link commitTxn} takes it out again. It errors with `LockLost` if the guard did not hold, and otherwise emits the
- * inner txn's result, with the types of the inner operations. If you commit it with `etcd.kv.txn`, `succeeded` says
- * whether the guard held, and `responses[0]` is the txn's own result. With just one more condition in the txn itself
- * it would be unknown which of them failed. The `failure` branch would run for a caller that is no longer the owner.
+ * **How to tell that the guard failed.** The txn is nested in another txn whose only compare is the guard.
+ * {@link commitTxn} unwraps the result. It errors with `LockLost` if the guard did not hold. Otherwise it emits the
+ * result of the inner txn, with the types of the inner operations. If you commit the outer txn with `etcd.kv.txn`,
+ * `succeeded` says whether the guard held, and `responses[0]` is the result of the inner txn. If the guard were one
+ * more compare of the txn itself, it would be unknown which compare failed. The `failure` branch would run for a caller
+ * that is no longer the owner.
  *
- * Several guards can be added; all of them must hold. A txn within a txn needs etcd 3.3 or newer.
+ * Several guards can be added; all of them must hold. A nested txn needs etcd 3.3 or newer.
  *
  * ## Example
  *

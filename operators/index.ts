@@ -1,5 +1,6 @@
 /**
- * Provides pipeable RxJS operators for what the client of `rxetcd` emits: events, transactions, locks and leases.
+ * Provides pipeable RxJS operators for the values that the client of `rxetcd` emits: events, transactions, locks and
+ * leases.
  *
  * @module rxetcd/operators
  */

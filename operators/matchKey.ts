@@ -3,7 +3,7 @@ import { checkArgument, type OptionKind } from '../src/model/validate.js';
 import type { WatchEvent } from '../src/model/events.js';
 
 /**
- * Selects keys by their text or a prefix, by a RegExp that matches from the start, or by a function that returns true.
+ * Selects keys: one key by its text, a prefix, a RegExp that matches from the start, or a function that returns true.
  */
 export type KeyMatcher<E extends WatchEvent = WatchEvent> =
   string | { readonly prefix: string } | RegExp | ((key: string, event: E) => boolean);
@@ -58,7 +58,7 @@ function predicateOf<E extends WatchEvent>(matcher: KeyMatcher<E>): (key: string
   if (typeof matcher === 'function') return matcher;
   if (typeof matcher === 'string') return (key) => key === matcher;
   if (isRegExp(matcher)) {
-    // A copy, so that no other code moves its lastIndex. Sticky means: match at lastIndex or not at all.
+    // A copy, so that no other code changes its lastIndex. The flag `y` (sticky) matches only at lastIndex.
     const atStart = new RegExp(matcher.source, matcher.flags.replace(/[gy]/g, '') + 'y');
     return (key) => {
       atStart.lastIndex = 0;

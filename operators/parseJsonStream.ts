@@ -13,8 +13,8 @@ const OPTIONS: OptionKinds<ParseJsonStreamOptions> = { maxBytes: WHOLE };
 const DEFAULT_MAX_BYTES = 128 * 2 ** 20;
 
 /**
- * Splits a stream of bytes or text into the JSON objects in it, wherever the chunks are cut. The objects may be
- * separated by newlines, other white space or nothing, as those of etcd 3.2. Each is emitted as soon as it is complete.
+ * Splits a stream of bytes or text into the JSON objects in it, regardless of where the chunks are cut. The objects may
+ * be separated by newlines, other white space or nothing, as in etcd 3.2. Each is emitted as soon as it is complete.
  *
  * ```text
  * source:  --{"a":--1}{"b"--:2}--|
@@ -22,8 +22,8 @@ const DEFAULT_MAX_BYTES = 128 * 2 ** 20;
  * result:  ---------a------b-----|
  * ```
  *
- * Anything that is no sequence of JSON objects errors with `MalformedResponse`, whose `bytes` are those that could not
- * be read. So does a source that completes within an object.
+ * Input that is not a sequence of JSON objects errors with `MalformedResponse`, whose `bytes` are the unreadable part.
+ * A source that completes within an object errors with it, too.
  *
  * ## Example
  *
@@ -50,7 +50,10 @@ export function parseJsonStream(options: ParseJsonStreamOptions = {}): OperatorF
     });
 }
 
-/** Returns a function that converts chunks to bytes. Text may be cut within a character: its first half is kept. */
+/**
+ * Returns a function that converts chunks to bytes. If text is cut within a character, the first half is kept for the
+ * next chunk.
+ */
 function splitTextReader(): (chunk: BytesLike) => Uint8Array {
   let half = '';
   return (chunk) => {

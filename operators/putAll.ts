@@ -2,30 +2,30 @@ import { Observable, Subject, takeUntil, type OperatorFunction, type Subscriber 
 import { EtcdError } from '../src/errors/index.js';
 import { captured, readNow } from '../src/model/captured.js';
 import { checkArgument, checkOptions, WHOLE } from '../src/model/validate.js';
-import { BulkPut, type BulkLimits, type PutAllResult } from './internal/bulkWriter.js';
+import { BulkWriter, type BulkLimits, type PutAllResult } from './internal/bulkWriter.js';
 import { ANY_ITERABLE, TXN_TARGET } from './internal/validators.js';
-import { Pulled } from './internal/iterableSource.js';
+import { IterableSource } from './internal/iterableSource.js';
 import type { PutEntry } from './internal/putEntry.js';
 import type { TxnTarget } from './internal/putTarget.js';
 
 /** The limits of txns, and of waiting entries. */
 export interface PutAllOptions {
-  /** How many txns are under way at a time. Default 8. */
+  /** The maximum number of txns that are in progress at a time. Default 8. */
   readonly concurrency?: number;
   /**
-   * How many entries go into a txn. Default 128, which is what etcd takes unless it was started with another
+   * The maximum number of entries in a txn. Default 128, which is the limit of etcd unless it was started with another
    * `--max-txn-ops`.
    */
   readonly maxOps?: number;
   /**
-   * How many bytes of keys and values go into a txn; an entry that is larger goes alone. Default 1 MiB. etcd takes
-   * 1.5 MiB unless it was started with another `--max-request-bytes`. It measures bytes as they are, not in base64,
-   * and 11 more for each entry.
+   * The maximum number of bytes of keys and values in a txn; a larger entry is sent alone. Default 1 MiB. The limit of
+   * etcd is 1.5 MiB unless it was started with another `--max-request-bytes`. etcd counts the bytes before base64, and
+   * 11 more for each entry.
    */
   readonly maxBytes?: number;
   /**
-   * How many entries of an Observable may wait for their txn; one more is `BufferOverflow`. Default 100 000; `Infinity`
-   * for no limit. Iterables are asked for no more than there is room for.
+   * The maximum number of entries of an Observable that may wait for their txn; one more errors with `BufferOverflow`.
+   * Default 100 000; `Infinity` for no limit. From an iterable no more entries are read than there is room for.
    */
   readonly maxWaiting?: number;
 }
@@ -33,7 +33,7 @@ export interface PutAllOptions {
 type Settings = BulkLimits & Required<PutAllOptions>;
 
 /**
- * Writes a stream of entries as fast as etcd can process them: in txns of up to 128 puts, several at a time. Emits the
+ * Writes a stream of entries as fast as etcd can process them, in txns of up to 128 puts, several at a time. Emits the
  * entries of each txn with the revision at which they were written.
  *
  * ```text
@@ -43,17 +43,17 @@ type Settings = BulkLimits & Required<PutAllOptions>;
  * ```
  *
  * Nothing is delayed: a txn contains the entries that wait. With fewer than `concurrency` pending txns, an entry is
- * sent at once, alone. Entries of the same key are all written, in their order, each at a separate revision. The next
- * one is sent after the response to the previous one. Entries of different keys are written in any order. Txns are
- * emitted in the order of their responses.
+ * sent at once, alone. Entries of the same key are all written, in their order, each at a separate revision. Each is
+ * sent after the response to the previous one. Entries of different keys are written in any order. Txns are emitted in
+ * the order of their responses.
  *
  * An Observable cannot wait for its consumer, so entries wait in memory, up to `maxWaiting`. If the source is an
  * iterable or async iterable, such as a generator, pass it to `putAll` itself. Then no more entries are read than the
  * next txns can hold.
  *
  * Each txn is sent at most once. After the first failure nothing more is sent. Pending txns are awaited and emitted,
- * and then the operator errors with a {@link PutAllError}. Each entry was either emitted, or is `open` (it is unknown
- * whether it was written), or `unwritten`. An error of the source, an invalid entry (`InvalidArgument`) and
+ * and then the operator errors with a {@link PutAllError}. Each entry was either emitted, or is `ambiguous` (it is
+ * unknown whether it was written), or `unwritten`. An error of the source, an invalid entry (`InvalidArgument`) and
  * `BufferOverflow` are passed on after all earlier entries were written. Unsubscribing aborts the pending txns.
  *
  * ## Example
@@ -69,7 +69,7 @@ type Settings = BulkLimits & Required<PutAllOptions>;
  * ).subscribe({
  *   next: (written) => console.log(written, 'written'),
  *   error: (error: unknown) => {
- *     if (isPutAllError(error)) console.error(error.message, error.open.map(({ key }) => key));
+ *     if (isPutAllError(error)) console.error(error.message, error.ambiguous.map(({ key }) => key));
  *   },
  * });
  *
@@ -82,7 +82,7 @@ type Settings = BulkLimits & Required<PutAllOptions>;
  *
  * @param kv The target of the writes: `etcd.kv`, or that of a namespace.
  * @param options The limits of txns, and of waiting entries.
- * @return A function that returns an Observable of the written txns; with entries, that Observable.
+ * @return A function that returns an Observable of the written txns. If entries are passed, that Observable itself.
  */
 export function putAll<E extends PutEntry>(kv: TxnTarget, options?: PutAllOptions): OperatorFunction<E, PutAllResult<E>>;
 export function putAll<E extends PutEntry>(
@@ -96,18 +96,18 @@ export function putAll<E extends PutEntry>(
   second?: PutAllOptions,
 ): OperatorFunction<E, PutAllResult<E>> | Observable<PutAllResult<E>> {
   checkArgument('putAll', 'kv', kv, TXN_TARGET);
-  // An argument before the options was meant to be the entries.
+  // With options behind it, this argument must be the entries.
   if (second !== undefined) checkArgument('putAll', 'entries', first, ANY_ITERABLE);
   if (!isIterable(first)) {
     const settings = checked(first);
     return (source) => new Observable((subscriber) => pushed(source, kv, settings, subscriber));
   }
   const settings = checked(second);
-  // Entries of a list are copied now; those of any other iterable as they are taken, when there is room.
+  // Entries of an array are copied now; those of any other iterable are copied when they are read.
   const copies = Array.isArray(first) ? readNow(() => Array.from(first, (entry: E) => captured(entry))) : undefined;
   return new Observable((subscriber) => {
-    const bulk = new BulkPut<E>(kv, settings, subscriber);
-    bulk.from(copies === undefined ? new Pulled(first, bulk, captured) : new Pulled(copies(), bulk, asItIs));
+    const bulk = new BulkWriter<E>(kv, settings, subscriber);
+    bulk.from(copies === undefined ? new IterableSource(first, bulk, captured) : new IterableSource(copies(), bulk, asItIs));
   });
 }
 
@@ -118,8 +118,8 @@ function pushed<E extends PutEntry>(
   subscriber: Subscriber<PutAllResult<E>>,
 ): void {
   const { maxWaiting } = settings;
-  const bulk = new BulkPut<E>(kv, settings, subscriber);
-  // Stops a source that produces synchronously too, whose subscription we do not have yet.
+  const bulk = new BulkWriter<E>(kv, settings, subscriber);
+  // Stops the source. This works even if the source emits synchronously, before its subscription is available.
   const stop = new Subject<void>();
   bulk.from({ more: () => undefined, stop: () => stop.next() });
   source.pipe(takeUntil(stop)).subscribe({
@@ -136,8 +136,11 @@ function pushed<E extends PutEntry>(
 const asItIs = <E>(entry: E): E => entry;
 
 function overflow(maxWaiting: number): EtcdError {
-  const problem = `the source is quicker than the server: ${maxWaiting} entries wait, and another came`;
-  return new EtcdError('BufferOverflow', `putAll: ${problem}; give putAll an iterable, which it can let wait, or a larger maxWaiting`);
+  const problem = `the source is faster than the server: ${maxWaiting} entries wait, and another arrived`;
+  return new EtcdError(
+    'BufferOverflow',
+    `putAll: ${problem}; pass an iterable, which putAll reads no faster than it writes, or a larger maxWaiting`,
+  );
 }
 
 const isIterable = <E>(given: PutAllOptions | Iterable<E> | AsyncIterable<E>): given is Iterable<E> | AsyncIterable<E> =>

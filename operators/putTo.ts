@@ -1,7 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import { EtcdError } from '../src/errors/index.js';
-import { isBytesLike, type BytesLike } from '../src/model/bytes.js';
-import { capturedBytes } from '../src/model/captured.js';
+import { capturedBytes, isBytesLike, type BytesLike } from '../src/model/bytes.js';
 import { BOOLEAN, checkArgument, checkOptions, FUNCTION, LEASE, typeName } from '../src/model/validate.js';
 import type { PutOptions } from '../src/model/op.js';
 import type { PutResponse } from '../src/model/responses.js';
@@ -9,7 +8,7 @@ import { concatRead } from './internal/concatRead.js';
 import { KEY_OR_FUNCTION, PUT_TARGET } from './internal/validators.js';
 import type { PutTarget } from './internal/putTarget.js';
 
-/** How values are written; `lease` and `prevKv` as with `etcd.kv.put`. */
+/** The encoding of values, and the options `lease` and `prevKv` of `etcd.kv.put`. */
 export interface PutToOptions<T> extends Pick<PutOptions, 'lease' | 'prevKv'> {
   /** Returns what is written for a value. Default: a string or a `Uint8Array` as it is, everything else as JSON. */
   readonly encode?: (value: T) => BytesLike;
@@ -30,13 +29,14 @@ export interface PutToOptions<T> extends Pick<PutOptions, 'lease' | 'prevKv'> {
  *
  * Each write is sent at most once. If its outcome is unknown, the stream errors with `AmbiguousWrite`. Values of a
  * source that is faster than the server wait in memory. If only the newest value matters, put `throttleTime` or
- * `auditTime` before; if all do, {@link putAll} is many times faster.
+ * `auditTime` before this operator. If all values matter, {@link putAll} is many times faster.
  *
  * ## Example
  *
  * ```ts
- * settings$.pipe(putTo(etcd.kv, ({ name }: { readonly name: string }) => `settings/${name}`)).subscribe(({ header }) =>
- * { console.log('written at', header.revision); });
+ * settings$.pipe(
+ *   putTo(etcd.kv, ({ name }: { readonly name: string }) => `settings/${name}`),
+ * ).subscribe(({ header }) => console.log('written at', header.revision));
  *
  * // settings$ emits { name: 'color', value: 'red' } and { name: 'size', value: 7 }
  * // Logs:
@@ -73,7 +73,7 @@ export function putTo<T>(
 }
 
 function plainOrJson(value: unknown): BytesLike {
-  // Text that cannot be sent is refused by the put: it must not become JSON.
+  // Text that cannot be sent is not converted to JSON, so that the put rejects it.
   if (typeof value === 'string' || isBytesLike(value)) return value;
   let json: unknown;
   try {

@@ -10,7 +10,7 @@ import type { PutEvent, WatchEvent } from '../src/model/events.js';
  * result:  --P(a)--------P(b)--|
  * ```
  *
- * If you want no deletes at all, `etcd.watch(range, { noDelete: true })` has the server leave them out.
+ * If you want no deletes at all, use `etcd.watch(range, { noDelete: true })`: the server then omits them.
  *
  * ## Example
  *
@@ -31,6 +31,6 @@ import type { PutEvent, WatchEvent } from '../src/model/events.js';
  * @return A function that returns an Observable of the put events.
  */
 export function puts(): OperatorFunction<WatchEvent, PutEvent> {
-  // Not by `ofType`, whose check of its argument brings all errors into a bundle.
+  // This does not use `ofType`, whose check of its argument would add all errors to a bundle.
   return filter((event): event is PutEvent => event.type === 'put');
 }

@@ -5,31 +5,31 @@ import { RevisionCursor, type Revisioned } from './internal/revisionCursor.js';
 import { retryBackoff, retryKinds, type RetryBackoffOptions } from './retryBackoff.js';
 
 /**
- * The waits and retries are those of {@link retryBackoff}; only items that are delivered reset the count, not repeated
+ * The options of {@link retryBackoff}, and those of resuming. Only new items reset the count of retries, not repeated
  * ones.
  */
 export interface ResumeFromRevisionOptions<T> extends RetryBackoffOptions<T> {
   /**
-   * The first revision wanted. Without it streams start where they like until a first item has come, and what happens
-   * between two of those is lost. A stream that starts "now" should be given the current revision.
+   * The first revision to deliver. Without it, the factory decides where a stream starts until a first item has
+   * arrived, and changes between two such streams are lost. So pass the current revision for a stream that starts
+   * "now".
    */
   readonly startRevision?: number;
   /** The revision of an item. Default: its `revision`. */
   readonly revisionOf?: (item: T) => number;
-  /**
-   * True where each item is all of its revision, as those of `watchBatches` and {@link byRevision} are. Default false.
-   */
+  /** Whether each item is a whole revision, as those of `watchBatches` and {@link byRevision} are. Default false. */
   readonly wholeRevisions?: boolean;
   /**
-   * Whether completion of a stream is a cut like any other (`ConnectionLost`), or is passed on. Default true: a watch
-   * has no end.
+   * Whether the completion of a stream counts as a lost connection (`ConnectionLost`). If not, it is passed on. Default
+   * true, as a watch has no end.
    */
   readonly resumeOnComplete?: boolean;
 }
 
 /**
- * Joins streams that break into one that does not end. When a stream breaks, the factory creates another from the last
- * revision on. No item is lost, repeated or reordered, even if a stream breaks in the middle of a revision.
+ * Joins streams that may break into one stream that does not end. When a stream breaks, the factory creates another
+ * one, which starts at the last revision. No item is lost, repeated or reordered, even if a stream breaks in the middle
+ * of a revision.
  *
  * ```text
  * factory(5):  --a@5--b@6--#
@@ -38,11 +38,11 @@ export interface ResumeFromRevisionOptions<T> extends RetryBackoffOptions<T> {
  * result:      --a@5--b@6------------c@6--d@7--
  * ```
  *
- * Several items may have the same revision, so that the last one may be incomplete. The next stream therefore starts
+ * Several items may have the same revision, so the last revision may be incomplete. The next stream therefore starts
  * *at* the last revision, and as many of its items as were delivered before are dropped. If each item is a whole
- * revision, set `wholeRevisions`. Then the next stream starts one revision later, which also works when the last one
- * has been compacted meanwhile. A stream has to be in the order of its revisions, and emit the same items in the same
- * order each time, as etcd does. Earlier items are dropped.
+ * revision, set `wholeRevisions`. Then the next stream starts one revision later, which also works if the last revision
+ * has been compacted since. A stream must emit in the order of revisions, and emit the same items in the same order
+ * each time, as etcd does. Items of earlier revisions are dropped.
  *
  * `etcd.watch` does this by itself. This operator is for other streams: the watch of another client, an event store,
  * your own server.
@@ -67,11 +67,11 @@ export interface ResumeFromRevisionOptions<T> extends RetryBackoffOptions<T> {
  * @see {@link retryBackoff}
  * @see {@link byRevision}
  *
- * @param factory A function that returns a stream from a revision on, that one included. It gets `undefined` only
- * before a first item, where there is no `startRevision`.
- * @param options The revision to start from, how to read an item's revision, and the waits between streams.
- * @return An Observable of each item once, in order. It errors with the first error that a retry cannot help, such as
- * `Compacted`.
+ * @param factory A function that returns a stream which starts at a revision. The revision is `undefined` only before a
+ * first item, and only without `startRevision`.
+ * @param options The revision to start from, how to read the revision of an item, and the pauses between streams.
+ * @return An Observable of each item once, in order. It errors with the first error for which a retry is useless, such
+ * as `Compacted`.
  */
 export function resumeFromRevision<T extends Revisioned>(
   factory: (fromRevision: number | undefined) => Observable<T>,
@@ -112,7 +112,7 @@ export function resumeFromRevision<T>(
 }
 
 function cut(): EtcdError {
-  return new EtcdError('ConnectionLost', 'the stream completed, and was to go on');
+  return new EtcdError('ConnectionLost', 'the source completed, but was expected to continue');
 }
 
 function revisionField(item: unknown): number {

@@ -6,22 +6,23 @@ import { within } from './internal/validators.js';
 import { isTransientError } from './internal/transient.js';
 
 export interface RetryBackoffOptions<T> extends BackoffOptions {
-  /** How many retries in a row, without a value that resets the count. Default: no limit. */
+  /** The maximum number of retries in a row without a value that resets the count. Default: no limit. */
   readonly maxRetries?: number;
   /**
-   * Which errors are worth another try; all others are passed on at once. Default: temporary errors of etcd and of
-   * the connection to it ({@link isTransientError}: code `Unavailable`, `TooManyRequests` and `TooManyPending`).
-   * Never `AmbiguousWrite`, which a repeat could carry out twice.
+   * Tells whether to retry after an error. All other errors are passed on at once. By default it is
+   * {@link isTransientError}, which selects the temporary errors of etcd and of the connection to it: code
+   * `Unavailable`, `TooManyRequests` and `TooManyPending`. It never selects `AmbiguousWrite`, as a retry could carry
+   * out the write twice.
    */
   readonly retryIf?: (error: unknown) => boolean;
   /**
-   * Whether a value proves that it works again: the next failure waits `initialMs`, and has all its retries. Default:
-   * any value does.
+   * Tells whether a value resets the count of failures. The pause after the next failure is then `initialMs` again. By
+   * default any value does.
    */
   readonly resetOn?: (value: T) => boolean;
 }
 
-/** The valid values of each. */
+/** The valid values of each option. */
 export const retryKinds = (): OptionKinds<RetryBackoffOptions<never>> => ({
   ...backoffKinds(),
   maxRetries: within(0, Infinity),
@@ -43,14 +44,15 @@ export const retryKinds = (): OptionKinds<RetryBackoffOptions<never>> => ({
  * result:  --a---------------b-------c--|
  * ```
  *
- * Values from before an error are emitted again if the source emits them again: for a watch use
- * {@link resumeFromRevision}. After the last retry the error is passed on.
+ * Values that the source emits again after an error are passed on again: for a watch use {@link resumeFromRevision}.
+ * After the last retry the error is passed on.
  *
  * ## Example
  *
  * ```ts
- * etcd.kv.get('app/color').pipe(retryBackoff({ initialMs: 50, maxRetries: 5 })).subscribe((kv) =>
- * console.log(kv?.value));
+ * etcd.kv.get('app/color').pipe(
+ *   retryBackoff({ initialMs: 50, maxRetries: 5 }),
+ * ).subscribe((kv) => console.log(kv?.value));
  *
  * // no leader for a moment; then
  * // Logs:
@@ -68,7 +70,7 @@ export function retryBackoff<T>(options: RetryBackoffOptions<T> = {}): MonoTypeO
   const waitMs = backoff(options);
   return (source) =>
     defer(() => {
-      // Failures in a row. Our own count: that of `retry` would be reset by any value, or by none.
+      // The number of failures in a row. The count of `retry` itself could be reset only by every value or by none.
       let failures = 0;
       return source.pipe(
         tap((value) => {

@@ -3,8 +3,8 @@ import { checkArgument, SIGNAL } from '../src/model/validate.js';
 import { onAbort } from '../src/util/rx.js';
 
 /**
- * Completes when an `AbortSignal` is aborted: `takeUntil` for code that is stopped by a signal. Put it last, as
- * `takeUntil`.
+ * Completes when an `AbortSignal` is aborted: it is `takeUntil` for code that is stopped by a signal. Put it last in
+ * the pipe, like `takeUntil`.
  *
  * ```text
  * source:  --a--b--c--d--
@@ -14,8 +14,8 @@ import { onAbort } from '../src/util/rx.js';
  * ```
  *
  * If the signal is aborted already, the result completes at once, and the source is not subscribed to. All subscribers
- * of a signal share one listener on it. The listener is removed at the end, so that one signal can be used as long as
- * the process runs.
+ * of a signal share one listener on it. The listener is removed when the last of them ends, so that one signal can be
+ * used as long as the process runs.
  *
  * ## Example
  *
@@ -43,7 +43,7 @@ import { onAbort } from '../src/util/rx.js';
 export function takeUntilAborted<T>(signal: AbortSignal): MonoTypeOperatorFunction<T> {
   checkArgument('takeUntilAborted', 'signal', signal, SIGNAL);
   return (source) =>
-    // An aborted signal never fires again: look first.
+    // A signal that is aborted already emits no further event, so it is checked first.
     defer(() => (signal.aborted ? EMPTY : source.pipe(takeUntil(aborted(signal)))));
 }
 

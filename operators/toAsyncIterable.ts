@@ -4,12 +4,12 @@ import { BufferedIterator, type OverflowPolicy } from './internal/bufferedIterat
 import { OBSERVABLE } from './internal/validators.js';
 
 export interface ToAsyncIterableOptions {
-  /** How many values may wait for the consumer. Default 1 024. */
+  /** The maximum number of values that may wait for the consumer. Default 1 024. */
   readonly bufferSize?: number;
   /**
-   * The policy for a value that finds the buffer full. Default `'error'`: the values that wait are still delivered,
-   * then a `BufferOverflow` error. `'dropOldest'` makes room by forgetting the value that has waited longest,
-   * `'dropNewest'` forgets the new one: both lose values, in silence.
+   * The policy for a value that arrives while the buffer is full. Default `'error'`: the buffered values are still
+   * delivered, and then a `BufferOverflow` error. `'dropOldest'` drops the value that has waited longest, and
+   * `'dropNewest'` drops the new value. Both lose values without an error.
    */
   readonly overflow?: OverflowPolicy;
 }
@@ -18,7 +18,7 @@ const POLICIES = ['error', 'dropOldest', 'dropNewest'] satisfies readonly Overfl
 
 /**
  * Converts an Observable to an async iterable for `for await`. An Observable does not wait for its consumer, so values
- * wait in a bounded buffer. `overflow` decides about further values.
+ * wait in a bounded buffer. The option `overflow` is the policy for values that find it full.
  *
  * ```text
  * source:    --a--b--c---------|
@@ -26,7 +26,7 @@ const POLICIES = ['error', 'dropOldest', 'dropNewest'] satisfies readonly Overfl
  * consumer:  --a........c......done     (busy with a when b and c come)
  * ```
  *
- * The source is subscribed to when the first value is requested, once an iteration. It is unsubscribed when the loop
+ * Each iteration subscribes to the source once, when its first value is requested. It is unsubscribed when the loop
  * ends by `break`, `return` or a throw. An error of the source is thrown after the values before it.
  *
  * It takes the source as an argument, as `firstValueFrom` does, because `Observable.pipe` returns only Observables.
@@ -53,7 +53,7 @@ const POLICIES = ['error', 'dropOldest', 'dropNewest'] satisfies readonly Overfl
  * @see {@link takeUntilAborted}
  *
  * @param source The Observable to iterate over.
- * @param options The size of the buffer, and what happens when it is full.
+ * @param options The size of the buffer, and the policy for a full one.
  * @return An async iterable; each iteration of it is a separate subscription.
  */
 export function toAsyncIterable<T>(source: Observable<T>, options?: ToAsyncIterableOptions): AsyncIterable<T>;
@@ -62,7 +62,7 @@ export function toAsyncIterable<T>(
   first: Observable<T> | ToAsyncIterableOptions = {},
   second?: ToAsyncIterableOptions,
 ): AsyncIterable<T> | ((source: Observable<T>) => AsyncIterable<T>) {
-  // An argument before the options was meant to be the source.
+  // With a second argument, the first is the source.
   if (second !== undefined) checkArgument('toAsyncIterable', 'source', first, OBSERVABLE);
   if (isObservable(first)) return iterable(first, checked(second));
   const options = checked(first);

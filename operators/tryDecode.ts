@@ -1,15 +1,14 @@
 import type { Either } from 'fp-ts/lib/Either.js';
 import type { OperatorFunction } from 'rxjs';
-import { jsonLater } from '../src/model/valueReading.js';
+import { jsonLater, type Validator, VALIDATOR } from '../src/model/validator.js';
 import type { InvalidValueError } from '../src/errors/index.js';
-import type { Validator } from '../src/model/standardSchema.js';
-import { checkArgument, VALIDATOR } from '../src/model/validate.js';
+import { checkArgument } from '../src/model/validate.js';
 import { tryDecodeBy, type Decodable, type Decoded } from './internal/decoded.js';
 
 /**
  * Reads each value as JSON and checks it with an io-ts codec or a Standard Schema, as {@link decodeJson} does, but
- * emits an `Either`. It is `right` of the decoded value, or `left` of an `InvalidValueError`. An invalid value never
- * ends the stream.
+ * emits an `Either`. The `Either` is `right` of the decoded value, or `left` of an `InvalidValueError`. An invalid
+ * value never ends the stream.
  *
  * ```text
  * source:  --P(a={"n":1})--P(a=oops)------P(a={"n":2})--|

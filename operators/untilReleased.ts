@@ -2,8 +2,8 @@ import type { MonoTypeOperatorFunction } from 'rxjs';
 import { completeWhenReleased } from '../src/util/releases.js';
 
 /**
- * Delays the completion until the server has confirmed the release of what the source held, such as a lock or a lease.
- * Without it, unsubscribing sends the release, and nothing waits for the response.
+ * Delays the completion until the server has confirmed the release of the lock or lease that the source held. Without
+ * this operator, unsubscribing sends the release, and nothing waits for the response.
  *
  * ```text
  * lock:     --o----------
@@ -12,9 +12,9 @@ import { completeWhenReleased } from '../src/util/releases.js';
  * result:   --a-b----|             (the release takes 5)
  * ```
  *
- * Put it last. Errors are passed on at once. A release that fails delays the completion until it is given up; the lease
+ * Put it last. Errors are passed on at once. A failing release delays the completion until its retries end; the lease
  * then expires by itself. Await the completion with `lastValueFrom`, as `firstValueFrom` does not wait for it. The
- * operators `withLock`, `withLease` and `whileLeader` wait by themselves where they release.
+ * operators `withLock`, `withLease` and `whileLeader` wait for their own releases.
  *
  * ## Example
  *

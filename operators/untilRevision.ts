@@ -4,15 +4,14 @@ import type { Revisioned } from './internal/revisionCursor.js';
 
 export interface UntilRevisionOptions {
   /**
-   * True where each item is all of its revision, as those of `watchBatches` and {@link byRevision} are. Then an item of
-   * just the last revision is known to be the last, and completes the stream at once. Default false.
+   * Whether each item is a whole revision, as those of `watchBatches` and {@link byRevision} are. If so, an item of the
+   * given revision is known to be the last one, and completes the stream at once. Default false.
    */
   readonly wholeRevisions?: boolean;
 }
 
 /**
- * Passes the items up to a revision, then completes. The source has to be in the order of its revisions, as a
- * watch is.
+ * Passes the items up to a revision, then completes. The source must emit in the order of revisions, as a watch does.
  *
  * ```text
  * source:  --P(a)@5--P(b)@6--P(c)@6--D(a)@7--
@@ -52,7 +51,7 @@ export interface UntilRevisionOptions {
  * @see {@link afterRevision}
  *
  * @param revision The last revision that passes.
- * @param options Whether an item is a whole revision.
+ * @param options Whether each item is a whole revision.
  * @return A function that returns an Observable that completes after that revision.
  */
 export function untilRevision<E extends Revisioned>(revision: number, options: UntilRevisionOptions = {}): MonoTypeOperatorFunction<E> {

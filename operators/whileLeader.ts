@@ -13,19 +13,19 @@ import { unlessLost, runWhile, runWhileKinds, type RunWhileOptions } from './int
  * result:  -----a--b--c--d--e-----a--b--
  * ```
  *
- * `L` is won, `X` lost. With `onLost: 'reacquire'` the campaign continues after a loss, and the work is run again when
- * it is won again. Without it the error (`LockLost`) is passed on. Completion of the source stops the work, too (the
- * leader resigned, or the client was closed), which `switchMap` would not do.
+ * `L` is a leadership that was won, and `X` its loss. With `onLost: 'reacquire'` the campaign continues after a loss,
+ * and the work is run again when the election is won again. Otherwise the error (`LockLost`) is passed on. Completion
+ * of the source (the leader resigned, or the client was closed) stops the work, too, which `switchMap` would not do.
  *
  * The leadership is kept when the work completes. With `onComplete: 'release'` the stream then completes, which
  * resigns.
  *
- * An error of the work is passed on, and ends the leadership. With `onLost: 'reacquire'` the work is run again,
- * after a pause, when its error is temporary. These are: no connection, a server that is too slow, a write of unknown
- * outcome, a loss that was not reported yet. Such work must tolerate a second run: let it check first which part is
- * done.
+ * An error of the work is passed on, and ends the leadership. With `onLost: 'reacquire'` the work is run again, after a
+ * pause, when its error is temporary. Temporary errors are a lost connection, a slow server, a write of unknown
+ * outcome, and a loss that was not reported yet. Such work must tolerate a second run: let the work check first which
+ * part is done.
  *
- * Until the loss is noticed, a pending call may still be carried out. So let the work use {@link guardedBy} for its
+ * Until the loss is detected, a pending call may still be carried out. So let the work use {@link guardedBy} for its
  * writes.
  *
  * ## Example
@@ -35,8 +35,12 @@ import { unlessLost, runWhile, runWhileKinds, type RunWhileOptions } from './int
  *   whileLeader(({ revision }) => timer(0, 1_000).pipe(map((tick) => `${revision}: tick ${tick}`))),
  * ).subscribe((line) => console.log(line));
  *
- * // it leads from revision 2 on; its key is deleted in the second second; it stands again, and leads from revision 9
- * on // Logs: // 2: tick 0 // 2: tick 1 // 9: tick 0
+ * // it leads from revision 2 on; its key is deleted in the second second; it campaigns again, and leads from
+ * // revision 9 on
+ * // Logs:
+ * // 2: tick 0
+ * // 2: tick 1
+ * // 9: tick 0
  * ```
  *
  * @see {@link withLock}

@@ -2,9 +2,9 @@ import { filter, map, type ObservableInput, type ObservedValueOf, type OperatorF
 import { checkArgument, checkOptions, FUNCTION } from '../src/model/validate.js';
 import { runWhile, runWhileKinds, type RunWhileOptions } from './internal/runWhile.js';
 
-/** The part of an event in the life of a lease that {@link withLease} uses; those of `etcd.lease` say more. */
+/** The part of a lease event that {@link withLease} uses; the events of `etcd.lease` have more fields. */
 export interface LeaseEventLike<L extends object> {
-  /** `granted` begins the work, `lost` stops it; others (`refreshed`, `refreshFailed`) make no difference. */
+  /** `granted` starts the work, and `lost` stops it. Other types (`refreshed`, `refreshFailed`) have no effect. */
   readonly type: string;
   readonly lease: L;
 }
@@ -19,17 +19,17 @@ export interface LeaseEventLike<L extends object> {
  * result:  --a-----b---------------a-----b---
  * ```
  *
- * `G` is granted, `r` refreshed, `L` lost. The lease is kept when the work completes: a key is put once, and exists as
- * long as the lease. With `onComplete: 'release'` the stream then completes, which revokes the lease.
+ * `G` means granted, `r` refreshed, and `L` lost. The lease is kept when the work completes. So work that puts a key
+ * may complete at once, and the key exists as long as the lease. With `onComplete: 'release'` the stream then
+ * completes, which revokes the lease.
  *
- * A failed refresh is retried; until then the lease is still held, and its work continues. An error of the
- * source stops the work before it is passed on. So does completion: the client was closed, and the lease is no longer
- * held.
+ * A failed refresh is retried. Meanwhile the lease is still held, and its work continues. An error of the source stops
+ * the work before it is passed on. Completion stops it, too: the client was closed, and the lease is no longer held.
  *
  * An error of the work is passed on, and releases the lease. With `onLost: 'regrant'` the work is run again under the
- * same lease, after a pause, when its error is temporary. These are: no connection, a server that is too slow, a
- * write of unknown outcome, a loss that was not reported yet. Its writes may therefore be carried out twice, as at
- * each loss.
+ * same lease, after a pause, when its error is temporary. Temporary errors are a lost connection, a slow server, a
+ * write of unknown outcome, and a loss that was not reported yet. The writes of the work may therefore be carried out
+ * twice, as after each loss.
  *
  * ## Example
  *

@@ -23,11 +23,11 @@ export type LockStrategy = 'concat' | 'switch' | 'exhaust' | 'merge';
 
 export interface WithLockOptions {
   /**
-   * RxJS' four ways to flatten:
-   * - `concat` (the default): it waits until the one before is done, and then for the lock
-   * - `switch`: it takes the place of the other, which is stopped or leaves the queue
-   * - `exhaust`: it is dropped
-   * - `merge`: it waits for its lock at once; with a lock for each job, jobs run side by side
+   * The policy for a new job, named after the flattening operators of RxJS:
+   * - `concat` (the default): the new job waits until the previous one is done, and then for the lock
+   * - `switch`: the new job replaces the previous one, which is stopped or leaves the queue
+   * - `exhaust`: the new job is dropped
+   * - `merge`: the new job waits for its lock at once; with a separate lock for each job, jobs run in parallel
    */
   readonly strategy?: LockStrategy;
 }
@@ -40,8 +40,8 @@ const FLATTEN: Readonly<Record<LockStrategy, <R>() => OperatorFunction<Observabl
 };
 
 /**
- * Runs each job of the source under a lock. Acquires it, runs the job while it is owned, and releases it when the job
- * completes, fails or is unsubscribed from. Emits the values of the jobs.
+ * Runs each job of the source under a lock. Acquires the lock, runs the job while the lock is owned, and releases the
+ * lock when the job completes, fails or is unsubscribed from. Emits the values of the jobs.
  *
  * ```text
  * source:  -1-----------2--------|
@@ -53,14 +53,14 @@ const FLATTEN: Readonly<Record<LockStrategy, <R>() => OperatorFunction<Observabl
  * As soon as the ownership is no longer certain, the job is stopped and the error (`LockLost`) passed on. The job is
  * not retried automatically, as a part of it may be done. With `etcd.lock(name, { onLost: 'reacquire' })` the job is
  * stopped, and run again from its beginning when the lock is owned again. It is also run again, after a pause, when it
- * fails with a temporary error. These are: no connection, a server that is too slow, a write of unknown outcome. Such a
- * job must tolerate a second run.
+ * fails with a temporary error. Temporary errors are a lost connection, a slow server, and a write of unknown outcome.
+ * Such a job must tolerate a second run.
  *
  * If the lock completes, as when the client is closed, the error is `LockLost`, too, so that an unfinished job is
  * reported.
  *
- * Until the loss is noticed, a pending call may still be carried out. So add the ownership's `guard` to the job's txns,
- * with {@link guardedBy}.
+ * Until the loss is detected, a pending call may still be carried out. So add the ownership's `guard` to the job's
+ * txns, with {@link guardedBy}.
  *
  * Use `etcd.lock`, which waits. With `etcd.tryLock` a job that follows another at once may find that the lock is not
  * released yet.
@@ -68,8 +68,11 @@ const FLATTEN: Readonly<Record<LockStrategy, <R>() => OperatorFunction<Observabl
  * ## Example
  *
  * ```ts
- * jobs$.pipe( withLock(etcd.lock('jobs/nightly', { ttl: 15 }), (job, { revision }) => run(job).pipe(map((result) =>
- * `${result} under ${revision}`))), ).subscribe((line) => console.log(line));
+ * jobs$.pipe(
+ *   withLock(etcd.lock('jobs/nightly', { ttl: 15 }), (job, { revision }) =>
+ *     run(job).pipe(map((result) => `${result} under ${revision}`)),
+ *   ),
+ * ).subscribe((line) => console.log(line));
  *
  * // jobs$ emits report and cleanup
  * // Logs:
@@ -77,11 +80,12 @@ const FLATTEN: Readonly<Record<LockStrategy, <R>() => OperatorFunction<Observabl
  * // cleanup is done under 4
  * ```
  *
- * A lock for each job, so that different ones run side by side and equal ones one after the other, all over the cluster
+ * A lock for each order: in the whole cluster, jobs of the same order run one after the other, and others in parallel
  *
  * ```ts
- * orders$.pipe(withLock((order) => etcd.lock(`orders/${order.id}`), (order) => ship(order), { strategy: 'merge'
- * })).subscribe();
+ * orders$.pipe(
+ *   withLock((order) => etcd.lock(`orders/${order.id}`), (order) => ship(order), { strategy: 'merge' }),
+ * ).subscribe();
  * ```
  *
  * @see {@link withLease}
@@ -91,7 +95,7 @@ const FLATTEN: Readonly<Record<LockStrategy, <R>() => OperatorFunction<Observabl
  * @param lock A lock, owned from its first value on and while it is subscribed to. Or a function that returns the lock
  * of a job.
  * @param project A function that returns the work for a job and the ownership of its lock.
- * @param options The policy for jobs that come while another runs.
+ * @param options The policy for jobs that arrive while another runs.
  * @return A function that returns an Observable of the values of the jobs.
  */
 export function withLock<J, W extends object, O extends ObservableInput<unknown>>(
@@ -114,5 +118,5 @@ export function withLock<J, W extends object, O extends ObservableInput<unknown>
 }
 
 function ended(): EtcdError {
-  return new EtcdError('LockLost', 'the lock ended before what it was taken for');
+  return new EtcdError('LockLost', 'the lock ended before the work that it was acquired for');
 }

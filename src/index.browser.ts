@@ -1,5 +1,5 @@
 /**
- * Connects to etcd v3 from a browser. Has the same exports as the entry point for Node.
+ * Connects to etcd v3 from a browser. It has the same exports as the entry point for Node.
  *
  * @module rxetcd
  */

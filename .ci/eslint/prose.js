@@ -1,6 +1,6 @@
 /**
- * ESLint rules for prose in Markdown, in comments and in the messages of errors, by the rules of CONTRIBUTING.md: short
- * sentences, plain words, one word per concept, short lines. Sentences are looked for in paragraphs, list items and table
+ * ESLint rules for prose in Markdown, in comments and in error messages, by the rules of CONTRIBUTING.md: short
+ * sentences, plain words, one word per concept, short lines. Sentences are found in paragraphs, list items and table
  * cells. Code, in blocks or in backticks, is not prose.
  */
 import { BEGINNINGS, WORDS } from './words.js';
@@ -8,19 +8,19 @@ import { BEGINNINGS, WORDS } from './words.js';
 const MAX_WORDS = 25;
 const MAX_COLUMNS = 120;
 
-/** Stands for code in backticks: one word, in which no sentence ends. */
+/** Replaces code in backticks: one word that ends no sentence. */
 const CODE = 'code';
 
-/** Begin a sentence although they are in lower case. */
+/** Words that begin a sentence although they are in lower case. */
 const LOWER_CASE_NAMES = [CODE, 'etcd', 'etcdctl', 'gRPC', 'io-ts', 'nginx', 'npm', 'rxetcd', 'undici'];
 
 /** A period that ends no sentence. */
 const ABBREVIATIONS = /\b(?:e\.g|i\.e|etc|cf|vs|no)\.$/i;
 
-/** The end of a sentence: the beginning of another has to follow. */
+/** The end of a sentence, if the beginning of another follows. */
 const END = new RegExp(`[.!?…]+["'”’)\\]]*(?=\\s+["'“‘([]*(?:[\\p{Lu}\\p{N}]|(?:${LOWER_CASE_NAMES.join('|')})\\b))`, 'gu');
 
-/** The text of a node as it is read, with the offset in the source of each of its characters. */
+/** Returns the text of a node as it is read, with the offset in the source of each character. */
 function textOf(node) {
   const text = [];
   const offsets = [];
@@ -47,7 +47,10 @@ const BEGINS_PARAGRAPH = /^(?:@\w+|[-*] |\d+\. |\||#)/;
 /** Code and links in a comment, each of which counts as one word. */
 const INLINE = /`[^`]*`|\{@\w+ [^}]*\}/g;
 
-/** The paragraphs of a comment as `textOf` has them. `lines` are its lines without signs, each with its offset. */
+/**
+ * Returns the paragraphs of a comment, in the form that `textOf` has. `lines` are the lines without comment signs, each
+ * with its offset.
+ */
 function paragraphsOf(lines) {
   const paragraphs = [];
   let [current, fenced] = [undefined, false];
@@ -56,7 +59,7 @@ function paragraphsOf(lines) {
     if (isFence) fenced = !fenced;
     if (line === '' || isFence || fenced || BEGINS_PARAGRAPH.test(line)) current = undefined;
     if (line === '' || isFence || fenced) continue;
-    // The name of a tag, and of the parameter behind it, are no words of the sentence.
+    // The name of a tag, and of the parameter behind it, are not words of the sentence.
     const label = /^(?:@param \S+|@\w+|[-*]|\d+\.|#+)\s*/.exec(line)?.[0].length ?? 0;
     if (current === undefined) paragraphs.push((current = { text: '', offsets: [] }));
     else {
@@ -79,7 +82,7 @@ function paragraphsOf(lines) {
   return paragraphs;
 }
 
-/** The lines of the comments of a file; line comments that follow each other are one comment. */
+/** Returns the lines of the comments of a file; adjacent line comments are one comment. */
 function commentsOf(sourceCode) {
   const comments = [];
   let last;
@@ -109,7 +112,7 @@ function commentsOf(sourceCode) {
 /** Errors whose messages are prose. */
 const ERROR_CLASS = /^(?:EtcdError|\w+Error)$/;
 
-/** The literal texts of an expression, with code for what is put into them. */
+/** Returns the literal texts of an expression, with a placeholder for each inserted value. */
 function messagesOf(node) {
   switch (node?.type) {
     case 'Literal':
@@ -123,7 +126,7 @@ function messagesOf(node) {
   }
 }
 
-/** The sentences of a text, each with the index of its first character. */
+/** Returns the sentences of a text, each with the index of its first character. */
 export function sentencesOf(text) {
   const sentences = [];
   let start = 0;
@@ -142,7 +145,10 @@ export function sentencesOf(text) {
 
 const LIST_OF_CODE = new RegExp(`${CODE}(?:,? (?:and |or )?${CODE})+\\b`, 'g');
 
-/** The words of a sentence. A list of code counts as one word; signs that stand alone, such as a dash or a plus, count as none. */
+/**
+ * Returns the words of a sentence. A list of code counts as one word; signs that stand alone, such as a dash or a plus,
+ * do not count.
+ */
 export const wordsOf = (sentence) =>
   sentence
     .replaceAll(/\s+/g, ' ')
@@ -150,7 +156,7 @@ export const wordsOf = (sentence) =>
     .split(/[ /–—]+/u)
     .filter((word) => /[\p{L}\p{N}]/u.test(word));
 
-/** Follows the comments around text that a tool writes, such as the figures of benchmarks, which is no prose. */
+/** Tracks the comments around generated text, such as the figures of benchmarks, which is not prose. */
 function generated() {
   let within = false;
   return {
@@ -195,10 +201,10 @@ const sentenceRule = ({ description, messages, headings = false, check }) => ({
   },
 });
 
-/** A comment or line that cannot be wrapped: a directive, or one long word such as an address. */
+/** Matches a comment or line that cannot be wrapped: a directive, or one long word such as an address. */
 const CANNOT_WRAP = /eslint-|@ts-|^\W*\S+$/;
 
-/** Looks for lines of paragraphs and comments that are too long. Tables and code stay as they are. */
+/** Checks the length of lines of paragraphs and comments. Tables and code are not checked. */
 const lineLength = {
   meta: {
     type: 'layout',

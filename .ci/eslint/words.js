@@ -1,4 +1,4 @@
-/** Words that the docs do without, and what to write instead. One word per concept: see docs/glossary.md. */
+/** Words that the docs avoid, with their replacements. One word per concept: see docs/glossary.md. */
 export const WORDS = [
   { pattern: 'nobody|no one', instead: '"no <noun>", such as "no subscriber"' },
   { pattern: 'somebody|someone|whoever|whom', instead: 'the noun, such as "a caller"' },

@@ -1,7 +1,7 @@
 import { take, tap, throwError, throwIfEmpty, timeout, type MonoTypeOperatorFunction } from 'rxjs';
 
 /**
- * Emits the next value. It has to arrive in time and to be as promised; otherwise the demo fails, and names what is
+ * Emits the next value. It has to arrive in time and be the expected one; otherwise the demo fails, and names what is
  * missing.
  */
 export function promised<T>(what: string, holds: (value: T) => boolean, withinMs = 30_000): MonoTypeOperatorFunction<T> {

@@ -15,5 +15,5 @@ registration(createClient({ endpoints: endpoint }), key, address, Number(ttl)).s
   },
 });
 
-// The demo is gone, however it ended: so are we.
+// The demo has ended for any reason, so the service ends too.
 process.once('disconnect', () => process.exit());

@@ -14,7 +14,7 @@ const REFRESHES = 4;
 export function serviceScene(app: Client, endpoint: string): Observable<Line> {
   const services = { prefix: SERVICES };
   return app.kv.range(services).pipe(
-    // The watch has its place in the store before the service starts: however late it is, it misses nothing.
+    // The watch has its start revision before the service starts, so it misses no event.
     switchMap(({ header }) =>
       app.watch(services, { startRevision: header.revision + 1 }).pipe(connect((events) => scene(events, endpoint))),
     ),

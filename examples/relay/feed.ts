@@ -35,7 +35,7 @@ export abstract class Feed {
         withLatestFrom(
           updates().pipe(
             tap((update) => this.take(update)),
-            // A failure is a state as well.
+            // A failure is a state, too.
             catchError(() => EMPTY),
             startWith(undefined),
           ),
@@ -57,7 +57,7 @@ export abstract class Feed {
   /** Returns what is new since a revision; empty if nothing is. */
   protected abstract since(revision: number): Omit<RelayMessage, 'status' | 'error'>;
 
-  /** Returns the message for a page that knows a revision. A later one than etcd has is that of another store. */
+  /** Returns the message for a page that knows a revision. A revision later than etcd's is that of another store. */
   messageSince(known: number): RelayMessage {
     const { status, error } = this.view;
     const news = status === 'loading' ? {} : this.since(known > this.revision ? 0 : known);

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Feed } from './feed.js';
 
-/** The means of a relay. */
+/** The options of a relay. */
 export interface RelayOptions {
   /** The feeds, by the path under which a page reads them. A page can read nothing else. */
   readonly feeds: Readonly<Record<string, Feed>>;
@@ -9,7 +9,7 @@ export interface RelayOptions {
   readonly mayRead: (request: IncomingMessage, path: string) => boolean;
 }
 
-/** How often a stream without news gets a comment, so that proxies and browsers do not take it for dead. */
+/** How often a stream without updates gets a comment, so that proxies and browsers do not take it for dead. */
 const HEARTBEAT_MS = 15_000;
 
 /** Creates the handler of requests: it streams a feed by server-sent events. */

@@ -12,7 +12,7 @@ declare class EventSource {
 
 const CLOSED = 2;
 
-/** The state of a feed, as a page has it. */
+/** The state of a feed in a page. */
 export interface Relayed<T> {
   readonly status: RelayMessage['status'];
   readonly value: T | undefined;

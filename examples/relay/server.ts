@@ -1,6 +1,7 @@
 /**
- * Streams a config and a list of services to the pages of a site, which know nothing of etcd:
- * `npx tsx examples/relay/server.ts`, then `curl -N -H 'cookie: session=demo' localhost:8080/services`.
+ * Streams a config and a list of services to the pages of a site, which do not use etcd.
+ *
+ * Run `npx tsx examples/relay/server.ts`, then `curl -N -H 'cookie: session=demo' localhost:8080/services`.
  */
 import { createServer } from 'node:http';
 import * as t from 'io-ts';

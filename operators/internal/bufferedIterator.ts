@@ -2,7 +2,7 @@ import { Subject, takeUntil, type Observable } from 'rxjs';
 import { EtcdError } from '../../src/errors/index.js';
 import { Queue } from '../../src/util/queue.js';
 
-/** The policy for a value that finds the buffer full. */
+/** The policy for a value that arrives while the buffer is full. */
 export type OverflowPolicy = 'error' | 'dropOldest' | 'dropNewest';
 
 interface Consumer<T> {
@@ -13,23 +13,23 @@ interface Consumer<T> {
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
- * One iteration over an Observable. Not an async generator: a generator cannot return while one of its `next()` calls
- * is waiting, so leaving would hang until the next value.
+ * One iteration over an Observable. It is not an async generator, which cannot return while one of its `next()` calls
+ * is waiting. Leaving the loop would hang until the next value.
  */
 export class BufferedIterator<T> implements AsyncIterator<T, undefined> {
   readonly #source: Observable<T>;
   readonly #bufferSize: number;
   readonly #overflow: OverflowPolicy;
-  /** Values that wait for a `next()`. Never both these and {@link #consumers} hold something. */
+  /** The values that wait for a `next()`. Either this queue or {@link #consumers} is empty at any time. */
   readonly #buffer = new Queue<IteratorYieldResult<T>>();
-  /** Calls of `next()` that wait for a value. */
+  /** The calls of `next()` that wait for a value. */
   readonly #consumers = new Queue<Consumer<T>>();
-  /** Stops a source that produces synchronously too, whose subscription we do not have yet. */
+  /** Stops the source. This works even if the source emits synchronously, before its subscription is available. */
   readonly #stop = new Subject<void>();
   #state: 'idle' | 'running' | 'ended' = 'idle';
   /**
-   * The error that the consumer has yet to see, after what is buffered. Boxed: an error can be any value, undefined
-   * too.
+   * The error that the consumer receives after the buffered values. It is boxed, as an error can be any value, even
+   * undefined.
    */
   #failure: { readonly error: unknown } | undefined;
 
@@ -43,8 +43,8 @@ export class BufferedIterator<T> implements AsyncIterator<T, undefined> {
     const buffered = this.#buffer.take();
     if (buffered !== undefined) return Promise.resolve(buffered);
     if (this.#state === 'ended') return this.#lastWord();
-    // The consumer waits before the source starts, so that a first value that comes at once needs no place in the
-    // buffer.
+    // The consumer waits before the source starts, so that a first value that is emitted synchronously needs no place
+    // in the buffer.
     const result = new Promise<IteratorResult<T, undefined>>((resolve, reject) => this.#consumers.add({ resolve, reject }));
     if (this.#state === 'idle') this.#start();
     return result;
@@ -72,7 +72,7 @@ export class BufferedIterator<T> implements AsyncIterator<T, undefined> {
     if (this.#buffer.size < this.#bufferSize) return this.#buffer.add(item);
     if (this.#overflow === 'dropNewest') return;
     if (this.#overflow === 'error') {
-      const message = `the consumer is slower than the source: ${this.#bufferSize} values wait, and another came`;
+      const message = `the consumer is slower than the source: ${this.#bufferSize} values wait, and another arrived`;
       return this.#end({ error: new EtcdError('BufferOverflow', message) });
     }
     this.#buffer.take();
@@ -89,7 +89,7 @@ export class BufferedIterator<T> implements AsyncIterator<T, undefined> {
     }
   }
 
-  /** The failure, once; then that it is over. */
+  /** Returns the failure once, and then the end of the iteration. */
   #lastWord(): Promise<IteratorResult<T, undefined>> {
     const failure = this.#failure;
     this.#failure = undefined;

@@ -6,7 +6,7 @@ import { PutAllError } from './putAllError.js';
 import { inOrder, toItem, type Item, type PutEntry } from './putEntry.js';
 import type { TxnTarget } from './putTarget.js';
 
-/** How much travels at a time. */
+/** The limits of a txn, and of the txns that are in progress at a time. */
 export interface BulkLimits {
   readonly concurrency: number;
   readonly maxOps: number;
@@ -20,34 +20,36 @@ export interface PutAllResult<E extends PutEntry = PutEntry> {
 }
 
 /** A source of entries. */
-export interface Supply {
+export interface EntrySource {
   /** Called when there is room for more entries. */
   more(): void;
   /** Called when no more entries are needed, once or several times. */
   stop(): void;
 }
 
-/** The end of a supply. Boxed, as an error can be any value. */
-export type End = 'completed' | { readonly error: unknown };
+/** The end of a source. The error is boxed, as it can be any value. */
+export type Completion = 'completed' | { readonly error: unknown };
 
 interface Failure<E extends PutEntry> {
   readonly batch: readonly Item<E>[];
   readonly error: EtcdError;
 }
 
-/** Writes entries in txns of what waits, until the supply has ended, or a txn has failed. */
-export class BulkPut<E extends PutEntry> {
+/** Writes the waiting entries in txns, until the source has ended or a txn has failed. */
+export class BulkWriter<E extends PutEntry> {
   readonly #kv: TxnTarget;
   readonly #limits: BulkLimits;
   readonly #subscriber: Subscriber<PutAllResult<E>>;
   readonly #waiting = new EntryQueue<E>();
   readonly #failures: Failure<E>[] = [];
-  #supply: Supply | undefined;
-  /** How many entries have come. */
+  #supply: EntrySource | undefined;
+  /** The number of entries that have arrived. */
   #count = 0;
   #underWay = 0;
-  #end: End | undefined;
-  /** Answers that come at once must not make the stack deeper with each txn. */
+  #end: Completion | undefined;
+  /**
+   * Whether {@link send} is running. Otherwise each response that arrives synchronously would make the stack deeper.
+   */
   #sending = false;
 
   constructor(kv: TxnTarget, limits: BulkLimits, subscriber: Subscriber<PutAllResult<E>>) {
@@ -56,32 +58,29 @@ export class BulkPut<E extends PutEntry> {
     this.#subscriber = subscriber;
   }
 
-  from(supply: Supply): void {
+  from(supply: EntrySource): void {
     this.#supply = supply;
     this.#subscriber.add(() => supply.stop());
     supply.more();
   }
 
-  /** How many entries wait for their txn. */
+  /** The number of entries that wait for their txn. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Whether there is not yet enough to fill all txns at once. */
+  /** Whether the waiting entries do not fill all the txns that may be in progress at a time. */
   get hasRoom(): boolean {
     const { concurrency, maxOps, maxBytes } = this.#limits;
     return this.#waiting.size < concurrency * maxOps && this.#waiting.bytes < concurrency * maxBytes;
   }
 
-  /** Whether the next txn has all that it can take. */
+  /** Whether the waiting entries fill the next txn. */
   get hasTxn(): boolean {
     return this.#waiting.ready >= this.#limits.maxOps;
   }
 
-  /**
-   * Takes an entry, which is a copy. It is sent by {@link send}: when there is nothing to be gained by waiting for the
-   * next.
-   */
+  /** Adds an entry, which is a copy. The caller then calls {@link send}, when no further entry is expected at once. */
   add(entry: E): void {
     try {
       this.#waiting.add(toItem(entry, this.#count++));
@@ -90,8 +89,8 @@ export class BulkPut<E extends PutEntry> {
     }
   }
 
-  /** Ends the supply. Entries that have arrived are still written before the error or completion is passed on. */
-  end(end: End): void {
+  /** Ends the source. Entries that have arrived are still written before the error or completion is passed on. */
+  end(end: Completion): void {
     this.#end ??= end;
     this.#supply?.stop();
     this.send();
@@ -133,7 +132,7 @@ export class BulkPut<E extends PutEntry> {
     this.#finish();
   }
 
-  /** No other txn is sent. Those under way are waited for: what becomes of them shall be known. */
+  /** Sends no further txn. Waits for the pending ones, as their outcomes must be known. */
   #failed(batch: readonly Item<E>[], error: unknown): void {
     this.#underWay--;
     this.#failures.push({ batch, error: asEtcdError(error) });
@@ -154,18 +153,18 @@ export class BulkPut<E extends PutEntry> {
     const inDoubt = this.#failures.filter(({ error }) => hasReason(error, 'AmbiguousWrite'));
     const refused = this.#failures.filter((failure) => !inDoubt.includes(failure));
     const { error: cause } = inDoubt[0] ?? first;
-    const open = inDoubt.flatMap(({ batch }) => batch);
+    const ambiguous = inDoubt.flatMap(({ batch }) => batch);
     const unwritten = [...refused.flatMap(({ batch }) => batch), ...this.#waiting.rest()];
-    return new PutAllError(cause, entriesOf(inOrder(open)), entriesOf(inOrder(unwritten)));
+    return new PutAllError(cause, entriesOf(inOrder(ambiguous)), entriesOf(inOrder(unwritten)));
   }
 }
 
-// Not created again for each txn: V8 optimises a function for as long as it is there.
+// Created once, not for each txn, as V8 keeps the optimised code of a function only while the function exists.
 const opOf = ({ op }: Item<PutEntry>): PutOp => op;
 const entryOf = <E extends PutEntry>({ entry }: Item<E>): E => entry;
 const entriesOf = <E extends PutEntry>(items: readonly Item<E>[]): readonly E[] => items.map(entryOf);
 
-/** An error that is not etcd's says nothing about the write. */
+/** Returns the error as one of etcd. Any other error leaves the outcome of the write unknown. */
 function asEtcdError(error: unknown): EtcdError {
   if (isEtcdError(error)) return error;
   return new AmbiguousWriteError(new EtcdError('Unknown', 'the txn ended with an error that is not of etcd', { cause: error }));

@@ -16,7 +16,7 @@ export interface Decoded<A> {
   readonly kv: KeyValue;
 }
 
-/** A key with its value, from a read or from a watch: both can be decoded. */
+/** A key with its value, from a read or from a watch. */
 export type Decodable = KeyValue | PutEvent;
 
 const kvOf = (item: Decodable): KeyValue => ('kv' in item ? item.kv : item);

@@ -2,19 +2,19 @@ import type { Item, PutEntry } from './putEntry.js';
 import { Queue } from '../../src/util/queue.js';
 
 /**
- * Holds the entries that wait to be written. At most one entry of a key may be taken or is in progress, and
- * later ones wait for it. etcd refuses a txn that puts a key twice, and two txns may run in any order.
+ * Holds the entries that wait to be written. At most one entry of a key is free or in progress, and later entries of
+ * the key wait for it. etcd rejects a txn that puts a key twice, and two txns may run in any order.
  */
 export class EntryQueue<E extends PutEntry> {
-  /** May be taken, in this order. */
+  /** The entries that may be taken, in this order. */
   readonly #free = new Queue<Item<E>>();
-  /** Keys that have an entry free or under way. */
+  /** The keys that have an entry that is free or in progress. */
   readonly #taken = new Set<string>();
-  /** The entries that wait behind these, by their keys. */
+  /** The entries that wait for an earlier entry of the same key, by key. */
   readonly #behind = new Map<string, Queue<Item<E>>>();
-  /** How many wait. */
+  /** The number of waiting entries. */
   #size = 0;
-  /** The bytes that they take in requests. */
+  /** The number of bytes that the waiting entries take in requests. */
   #bytes = 0;
 
   get size(): number {
@@ -25,7 +25,7 @@ export class EntryQueue<E extends PutEntry> {
     return this.#bytes;
   }
 
-  /** How many of those that wait may be taken. */
+  /** The number of waiting entries that may be taken. */
   get ready(): number {
     return this.#free.size;
   }
@@ -35,7 +35,7 @@ export class EntryQueue<E extends PutEntry> {
     this.#size++;
     this.#bytes += bytes;
     const before = this.#taken.size;
-    // Does nothing where it is there already, which its size tells: half of what it takes to ask first.
+    // Adding an existing element leaves the size unchanged, which takes half the time of checking first.
     this.#taken.add(keyId);
     if (this.#taken.size > before) return this.#free.add(item);
     const behind = this.#behind.get(keyId) ?? new Queue();

@@ -2,15 +2,15 @@ import { isObject } from '../../src/model/validate.js';
 import type { Op, TxnOp, TxnResult, TxnSpec } from '../../src/model/op.js';
 
 /**
- * Tells it from a txn that was written like this. A symbol, as to a server and to `kv.txn` it is one like any other; of
- * all copies of the package.
+ * Marks a fenced txn, which a caller could also write by hand. It is a symbol, so that the server and `kv.txn` see an
+ * ordinary txn. All copies of the package share it.
  */
 export const FENCED: unique symbol = Symbol.for('rxetcd.fencedTxn');
 
 /**
- * A txn behind a fence: the compares are the guards, and the txn is the only operation where they hold. So
- * `succeeded: false` means that a guard did not hold, and that nothing was done; whether the txn's own compares held is
- * in its own result.
+ * A txn behind a fence. The compares are the guards, and the inner txn is the only operation of the success branch. So
+ * `succeeded: false` means that a guard did not hold, and that nothing was done. The result of the inner txn says
+ * whether its own compares held.
  */
 export interface FencedTxn<S extends readonly Op[] = readonly Op[], F extends readonly Op[] = readonly Op[]> extends TxnSpec<
   readonly [TxnOp<S, F>],
@@ -21,20 +21,23 @@ export interface FencedTxn<S extends readonly Op[] = readonly Op[], F extends re
 
 /** Tells whether a txn was made by `guardedBy`. */
 export function isFenced<X extends TxnSpec>(spec: X): spec is X & FencedTxn {
-  // A program in JavaScript can give anything; what is no txn is refused where it is committed.
+  // A program in JavaScript can pass any value; an invalid txn is rejected when it is committed.
   return isObject(spec) && FENCED in spec;
 }
 
-/** The operations of a branch; one that is left out has none. */
+/** The operations of a branch; none if the branch is omitted. */
 type Branch<X extends TxnSpec, K extends 'success' | 'failure'> = K extends keyof X
   ? Exclude<X[K], undefined> extends infer Ops extends readonly Op[]
     ? Ops
     : readonly []
   : readonly [];
 
-/** A txn behind a fence; one that is behind another already stays as it is. */
+/** A txn behind a fence. A txn that is fenced already is unchanged. */
 export type Fenced<X extends TxnSpec> = X extends FencedTxn ? X : FencedTxn<Branch<X, 'success'>, Branch<X, 'failure'>>;
 
-/** The result of a committed txn: the result of the branch that ran; of a txn behind a fence, that of the txn. */
+/**
+ * The result of a committed txn, with the results of the branch that ran. For a fenced txn it is the result of the
+ * inner txn.
+ */
 export type Committed<X extends TxnSpec> =
   X extends FencedTxn<infer S, infer F> ? TxnResult<S, F> : TxnResult<Branch<X, 'success'>, Branch<X, 'failure'>>;

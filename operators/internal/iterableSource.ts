@@ -1,20 +1,20 @@
-import type { BulkPut, End, Supply } from './bulkWriter.js';
+import type { BulkWriter, Completion, EntrySource } from './bulkWriter.js';
 import type { PutEntry } from './putEntry.js';
 
-/** Takes entries out of an iterable, as there is room for them. */
-export class Pulled<E extends PutEntry> implements Supply {
-  readonly #bulk: BulkPut<E>;
+/** Takes entries from an iterable while there is room for them. */
+export class IterableSource<E extends PutEntry> implements EntrySource {
+  readonly #bulk: BulkWriter<E>;
   readonly #iterator: Iterator<E> | AsyncIterator<E>;
-  /** It may keep us waiting. */
+  /** Whether the iterable is asynchronous. */
   readonly #slow: boolean;
-  /** It is being asked. */
+  /** Whether the iterator is computing the next entry. */
   #busy = false;
   #over = false;
 
   readonly #copy: (entry: E) => E;
 
-  /** @param copy makes an entry independent of its owner, who may reuse it for the next */
-  constructor(entries: Iterable<E> | AsyncIterable<E>, bulk: BulkPut<E>, copy: (entry: E) => E) {
+  /** @param copy makes an entry independent of its owner, which may reuse the object for the next entry */
+  constructor(entries: Iterable<E> | AsyncIterable<E>, bulk: BulkWriter<E>, copy: (entry: E) => E) {
     this.#copy = copy;
     this.#bulk = bulk;
     this.#slow = Symbol.asyncIterator in entries;
@@ -31,7 +31,7 @@ export class Pulled<E extends PutEntry> implements Supply {
     void this.#leave();
   }
 
-  /** The entries that are ready are taken in one go, so that the first txns are full. */
+  /** Takes the entries that are ready without sending between them, so that the first txns are full. */
   async #pull(): Promise<void> {
     this.#busy = true;
     try {
@@ -56,14 +56,15 @@ export class Pulled<E extends PutEntry> implements Supply {
   }
 
   /**
-   * Entries that are ready at once are taken for the next txn only, as entries that wait long cost more to collect.
-   * Entries that may keep us waiting are taken for all txns that may follow.
+   * Whether another entry should be taken. A synchronous iterable fills only the next txn, as entries that wait for
+   * long cost more to collect as garbage. An asynchronous one, which may be slow, fills all txns that may be in
+   * progress.
    */
   get #hasRoom(): boolean {
     return this.#bulk.hasRoom && (this.#slow || !this.#bulk.hasTxn);
   }
 
-  #end(end: End): void {
+  #end(end: Completion): void {
     this.#over = true;
     this.#bulk.end(end);
   }

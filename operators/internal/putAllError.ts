@@ -4,35 +4,35 @@ import { keyText, type PutEntry } from './putEntry.js';
 const SHOWN = 3;
 
 /**
- * `putAll` stopped, as a txn failed. `cause` is the error of the txn, and `reason` is that of `cause`. It is
- * `AmbiguousWrite` if it is unknown whether any entry was written, and otherwise the server's refusal. An entry
- * of the source was either emitted as written, or is in {@link open} or {@link unwritten}.
+ * The error of `putAll` after a txn failed. `cause` is the error of the txn, and `reason` is the reason of `cause`. The
+ * reason is `AmbiguousWrite` if it is unknown whether any entry was written, and otherwise the reason of the server's
+ * rejection. Each entry of the source was either emitted as written, or is in {@link ambiguous} or {@link unwritten}.
  */
 export class PutAllError<E extends PutEntry = PutEntry> extends EtcdError {
   override readonly name: string = 'PutAllError';
   override readonly cause: EtcdError;
-  // Behind getters, so that neither a log nor JSON shows the values.
-  readonly #open: readonly E[];
+  // The entries are behind getters, so that neither a log nor JSON shows the values.
+  readonly #ambiguous: readonly E[];
   readonly #unwritten: readonly E[];
 
-  constructor(cause: EtcdError, open: readonly E[], unwritten: readonly E[]) {
+  constructor(cause: EtcdError, ambiguous: readonly E[], unwritten: readonly E[]) {
     const { rpc, endpoint, code } = cause;
-    const fates = [fateOf(open, 'may or may not have been written'), fateOf(unwritten, 'not written')].filter((fate) => fate !== '');
+    const fates = [fateOf(ambiguous, 'may or may not have been written'), fateOf(unwritten, 'not written')].filter((fate) => fate !== '');
     super(cause.reason, `putAll stopped: ${fates.join('; ')}: ${cause.message}`, { cause, rpc, endpoint, code });
     this.cause = cause;
-    this.#open = open;
+    this.#ambiguous = ambiguous;
     this.#unwritten = unwritten;
   }
 
   /**
-   * Entries that may or may not have been written, or may yet be: their txn was sent, and its outcome is unknown. In
-   * the order of the source.
+   * The entries whose txn was sent with an unknown outcome, in the order of the source. They may have been written, or
+   * may still be.
    */
-  get open(): readonly E[] {
-    return this.#open;
+  get ambiguous(): readonly E[] {
+    return this.#ambiguous;
   }
 
-  /** Entries that were not written: their txn was refused, or was not sent any more. In the order of the source. */
+  /** The entries that were not written, in the order of the source. Their txn was rejected, or was never sent. */
   get unwritten(): readonly E[] {
     return this.#unwritten;
   }
@@ -45,7 +45,7 @@ function fateOf(entries: readonly PutEntry[], fate: string): string {
   return `${entries.length} ${entries.length === 1 ? 'entry' : 'entries'} ${fate} (${keys.join(', ')}${more > 0 ? ` and ${more} more` : ''})`;
 }
 
-/** Tells whether an error is that of `putAll`, which says what became of the entries, from any copy of the package. */
+/** Tells whether an error is a {@link PutAllError}, of any copy of the package. */
 export function isPutAllError(error: unknown): error is PutAllError {
-  return isEtcdError(error) && 'open' in error && 'unwritten' in error;
+  return isEtcdError(error) && 'ambiguous' in error && 'unwritten' in error;
 }

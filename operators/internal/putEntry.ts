@@ -7,16 +7,16 @@ import { NO_OPTIONS, put, type PutOp } from '../../src/model/op.js';
 export interface PutEntry {
   readonly key: BytesLike;
   readonly value: BytesLike;
-  /** The lease that the key hangs on from now; without it, none. */
+  /** The lease that the key is attached to from now on; by default none. */
   readonly lease?: LeaseId;
 }
 
-/** An entry on its way. */
+/** An entry that waits to be written, or is being written. */
 export interface Item<E extends PutEntry> {
   readonly entry: E;
-  /** Its place in the source, from 0. */
+  /** The index of the entry in the source, from 0. */
   readonly index: number;
-  /** The key's own, whether it was given as text or as bytes. */
+  /** The id of the key. It is the same for text and for the bytes of that text. */
   readonly keyId: string;
   readonly op: PutOp;
   /** The size as etcd measures it: key and value as they are, not in base64. */
@@ -24,12 +24,12 @@ export interface Item<E extends PutEntry> {
 }
 
 /**
- * Reads an entry. `captured` has copied it, unless it is an instance of a class.
+ * Reads an entry. The entry was copied by `captured`, unless it is an instance of a class.
  *
- * @throws EtcdError `InvalidArgument` for what no server would take: it would refuse all that travel together
+ * @throws EtcdError `InvalidArgument` for an entry that no server accepts, as the server would reject its whole txn
  */
 export function toItem<E extends PutEntry>(entry: E, index: number): Item<E> {
-  // A program in JavaScript can give anything.
+  // A program in JavaScript can pass any value.
   const given: unknown = entry;
   if (typeof given !== 'object' || given === null) throw invalidArgument(`entry ${index} (from 0) of putAll`, '{ key, value }', given);
   const { key, value, lease } = entry;
@@ -38,7 +38,7 @@ export function toItem<E extends PutEntry>(entry: E, index: number): Item<E> {
   if (!isBytesLike(value))
     throw invalidArgument(`value of entry ${index} (from 0) of putAll, with the key ${keyText(key)}`, BYTES.what, value);
   const options = lease === undefined ? NO_OPTIONS : { lease };
-  // `put` would copy the bytes once more.
+  // A plain object is a copy already, so that its bytes need not be copied again by `put`.
   const isCopy = Object.getPrototypeOf(entry) === Object.prototype;
   const op: PutOp = isCopy ? { op: 'put', key, value, options } : put(key, value, options);
   const keyBytes = byteLength(key);
@@ -46,18 +46,19 @@ export function toItem<E extends PutEntry>(entry: E, index: number): Item<E> {
 }
 
 /**
- * Text that is ASCII, as most keys are, is an id by itself. Of any other key the bytes are, behind what no such text
- * begins with.
+ * Returns the id of a key. ASCII text, as most keys are, is the id itself. For any other key the id is its bytes in
+ * base64, after a prefix with which no ASCII text begins.
  */
 function keyIdOf(key: BytesLike, bytes: number): string {
-  // Of text, as many characters as bytes are ASCII; bytes that are not UTF-8 can be as many.
+  // Text with as many bytes as characters is ASCII. This test works only for text: bytes that are not UTF-8 could pass
+  // it.
   if (typeof key === 'string') return key.length === bytes ? key : `\u0080${toBase64(key)}`;
   const text = toText(key);
   return isAscii(text) ? text : `\u0080${toBase64(key)}`;
 }
 
-/** As they came. */
+/** Returns items in the order of the source. */
 export const inOrder = <E extends PutEntry>(items: readonly Item<E>[]): readonly Item<E>[] => items.toSorted((a, b) => a.index - b.index);
 
-/** A key as messages show it. */
+/** Returns a key as error messages show it. */
 export const keyText = (key: BytesLike): string => JSON.stringify(toText(key));

@@ -1,11 +1,9 @@
-/**
- * How far a stream has been delivered, through all its attempts: what to ask for next, and which items of it are new.
- */
+/** Tracks the position of a stream over all its attempts: the revision to request next, and which items are new. */
 export class RevisionCursor {
   readonly #wholeRevisions: boolean;
-  /** The revision that the caller wants to start at, until an item has come. */
+  /** The revision at which the caller wants to start. It is used until an item has arrived. */
   readonly #startRevision: number | undefined;
-  /** The revision of the last delivered item, and how many of its items have been delivered. */
+  /** The revision of the last delivered item, and the number of delivered items of that revision. */
   #last: { readonly revision: number; readonly count: number } | undefined;
 
   constructor(startRevision: number | undefined, wholeRevisions: boolean) {
@@ -19,12 +17,12 @@ export class RevisionCursor {
   }
 
   /**
-   * Begins another stream from {@link fromRevision}. Returns a function that is called with the revision of each of
-   * its items, and returns whether that item is new. Then it counts as delivered.
+   * Begins another stream from {@link fromRevision}. Returns a function to call with the revision of each item of that
+   * stream. It returns whether the item is new, and counts a new item as delivered.
    */
   attempt(): (revision: number) => boolean {
-    // How many items of the last delivered revision this stream has shown: as many as were delivered before are
-    // repeats.
+    // The number of items of the last delivered revision that this stream has shown. Those that were delivered before
+    // are repeats.
     let shown = 0;
     return (revision) => {
       const last = this.#last;
@@ -46,7 +44,7 @@ export interface Revisioned {
   readonly revision: number;
 }
 
-/** Everything that happened at one revision of the store: what a transaction changed, together. */
+/** All changes of one revision of the store, such as those of a transaction. */
 export interface WholeRevision<E> extends Revisioned {
   readonly events: readonly E[];
 }

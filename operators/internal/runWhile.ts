@@ -22,20 +22,20 @@ import { mayRunAgain } from './transient.js';
 /** The end of the work: whether the ownership or lease is kept or released. */
 export interface RunWhileOptions {
   /**
-   * - `hold` (the default): the ownership or lease is kept, and the stream stays open
-   * - `release`: the stream completes, which releases it
+   * - `hold` (the default) keeps the ownership or lease, and the stream stays open
+   * - `release` completes the stream, which releases the ownership or lease
    */
   readonly onComplete?: 'hold' | 'release';
 }
 
-/** The valid values of each. */
+/** The valid values of each option. */
 export const runWhileKinds = (): OptionKinds<RunWhileOptions> => ({ onComplete: oneOf('hold', 'release') });
 
 /**
- * Runs work on what is held at a time, and stops it when that is gone. `undefined` says so, and so do the source's
- * error and its completion. After those `switchMap` alone would let the work run on. If the source reacquires after a
- * loss, work that fails with a temporary error is run again, too. With `release` it completes when the server has
- * confirmed the release.
+ * Runs work while a lock or lease is held, and stops the work when it is lost. The source reports the loss by
+ * `undefined`, by its error or by its completion. After an error or completion `switchMap` alone would let the work
+ * continue. If the source reacquires after a loss, work that fails with a temporary error is run again, too. With
+ * `release` the result completes when the server has confirmed the release.
  */
 export function runWhile<H extends object, O extends ObservableInput<unknown>>(
   source: Observable<H | undefined>,
@@ -45,10 +45,10 @@ export function runWhile<H extends object, O extends ObservableInput<unknown>>(
   const values = new Observable<ObservedValueOf<O>>((subscriber) => {
     const ended = new Subject<void>();
     const stop = (): void => ended.next();
-    // Teardowns run in the order of their adding: the work is stopped before the lease or lock is released.
+    // Teardowns run in the order in which they were added. So the work is stopped before the lease or lock is released.
     subscriber.add(stop);
     const release = onComplete === 'hold' ? {} : { complete: () => subscriber.complete() };
-    // How often there was something to hold.
+    // The number of leases or locks so far.
     let index = 0;
     const run = (held: H): Observable<ObservedValueOf<O>> => {
       const number = index++;
@@ -57,7 +57,7 @@ export function runWhile<H extends object, O extends ObservableInput<unknown>>(
     };
     source
       .pipe(
-        // Before anybody hears of the end.
+        // The work is stopped before the end is emitted.
         tap({ error: stop, complete: stop }),
         switchMap((held): Observable<ObservedValueOf<O>> => (held === undefined ? EMPTY : run(held).pipe(tap(release), takeUntil(ended)))),
       )
@@ -67,8 +67,8 @@ export function runWhile<H extends object, O extends ObservableInput<unknown>>(
 }
 
 /**
- * Tells whether the source reacquires after a loss: a lease with `regrant`, an ownership with `reacquire`. Its work is
- * run more than once in any case.
+ * Tells whether the source reacquires after a loss: a lease with `regrant`, or an ownership with `reacquire`. The work
+ * of such a source has to tolerate several runs anyway.
  */
 function comesBack(held: object): boolean {
   return ('type' in held && held.type === 'owned') || ('onLost' in held && held.onLost === 'regrant');
@@ -87,7 +87,7 @@ function runAgain<T>(): MonoTypeOperatorFunction<T> {
     });
 }
 
-/** Maps the report of a loss to `undefined`. */
+/** Maps the report of a loss to `undefined`, and leaves other values unchanged. */
 export const unlessLost = <H extends object>(held: H | { readonly type: 'lost' }): H | undefined => (isLost(held) ? undefined : held);
 
 const isLost = (held: object): held is { readonly type: 'lost' } => 'type' in held && held.type === 'lost';

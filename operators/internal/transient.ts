@@ -2,8 +2,8 @@ import { hasReason, isEtcdError, persistenceOf } from '../../src/errors/index.js
 
 /**
  * Tells whether an error of etcd, or of the connection to it, is temporary: code `Unavailable`, `TooManyRequests` or
- * `TooManyPending`. False for `AmbiguousWrite`, which a repeat could carry out twice, and for every error that is not
- * etcd's. {@link retryBackoff} retries by it, unless it is given a `retryIf`.
+ * `TooManyPending`. Returns false for `AmbiguousWrite`, as a retry could carry out the write twice, and for every error
+ * that is not etcd's. It is the default `retryIf` of {@link retryBackoff}.
  *
  * ## Example
  *
@@ -16,8 +16,9 @@ export function isTransientError(error: unknown): boolean {
 }
 
 /**
- * Tells whether work that is run again after each loss is also run again after this error. Its lease or lock may be
- * lost already, before the source reports it. A write of unknown outcome is possible at each loss, too.
+ * Tells whether work that is run again after each loss is also run again after this error. This includes errors of a
+ * lease or lock that is lost already, although the source has not reported it yet. It also includes a write of unknown
+ * outcome, which is possible at each loss, too.
  */
 export const mayRunAgain = (error: unknown): boolean =>
   isTransientError(error) || hasReason(error, 'AmbiguousWrite', 'DeadlineExceeded', 'LeaseLost', 'LeaseNotFound', 'LockLost', 'NoSpace');

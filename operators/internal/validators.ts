@@ -2,7 +2,7 @@ import { isObservable } from 'rxjs';
 import { FUNCTION, type OptionKind } from '../../src/model/validate.js';
 import { isBytesLike } from '../../src/model/bytes.js';
 
-/** The valid arguments of operators, beside those of a client's methods. */
+/** The kinds of arguments that only operators have. Others are shared with the methods of a client. */
 
 const has = (value: unknown, ...fields: readonly string[]): value is object =>
   typeof value === 'object' && value !== null && fields.every((field) => field in value);
@@ -27,7 +27,7 @@ export const KEY_OR_FUNCTION: OptionKind = {
   is: (value) => isBytesLike(value) || FUNCTION.is(value),
 };
 
-/** No string: its characters are never what is wanted. */
+/** An iterable of entries. A string is rejected, as its characters are never the intended entries. */
 export const ITERABLE: OptionKind = { what: 'an iterable', is: (value) => hasIterator(value, Symbol.iterator) };
 export const ANY_ITERABLE: OptionKind = {
   what: 'an iterable',
@@ -46,7 +46,7 @@ export const GUARD: OptionKind = {
   is: (value) => isCompare(value) || (has(value, 'guard') && isCompare(Reflect.get(value, 'guard'))),
 };
 
-/** A number that is so small and so large. */
+/** A number in a range, both ends included. */
 export const within = (least: number, most: number): OptionKind => ({
   what: most === Infinity ? `a number from ${least}` : `a number from ${least} to ${most}`,
   is: (value) => typeof value === 'number' && value >= least && value <= most,

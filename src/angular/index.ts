@@ -1,6 +1,6 @@
 /**
- * Provides a client to Angular's injectors, and shows what lives in etcd as signals. Start with {@link provideEtcd} and
- * {@link liveValueSignal}.
+ * Provides a client to Angular's injectors, and shows the state of keys in etcd as signals. Start with
+ * {@link provideEtcd} and {@link liveValueSignal}.
  *
  * @module rxetcd/angular
  */

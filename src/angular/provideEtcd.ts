@@ -1,10 +1,11 @@
 import { DestroyRef, inject, InjectionToken, makeEnvironmentProviders, NgZone, type EnvironmentProviders } from '@angular/core';
-// By its name: the conditions of the bundler then choose the client for the platform, and it exists once.
+// Imported by the package's name, so that the bundler chooses the client for the platform by its conditions, and
+// includes it once.
 import { createClient, type Client, type ClientOptions } from 'rxetcd';
 
 /**
  * The token of the client. A test provides its own client with `{ provide: ETCD, useValue: createTestEtcd().etcd }`. A
- * client that is provided so is not closed.
+ * client that is provided in this way is not closed.
  */
 export const ETCD = new InjectionToken<Client>('client of rxetcd (see provideEtcd)');
 

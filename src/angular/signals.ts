@@ -34,7 +34,7 @@ import { Handover, type Followed } from './transfer.js';
 export interface LiveSignalOptions {
   /** The client, or a namespace of it. The default is `injectEtcd()`. */
   readonly etcd?: Namespace;
-  /** The injector that the signal ends with. The default is the one of the present injection context. */
+  /** The injector that the signal ends with. The default is that of the current injection context. */
   readonly injector?: Injector;
   /**
    * The longest time that rendering on a server waits for the first value, in milliseconds. The default is 2 000. After
@@ -42,21 +42,21 @@ export interface LiveSignalOptions {
    */
   readonly serverTimeoutMs?: number;
   /**
-   * The name under which a server hands its first value over to the page. The default is one for the client of
-   * `injectEtcd()`. With the option `etcd` there is no default, and nothing is handed over without a name. Give each
-   * client and namespace a separate one. `false` hands nothing over.
+   * The name under which a server passes its first value to the page. The client of `injectEtcd()` has a default name.
+   * With the option `etcd` there is no default, and without a name nothing is passed. Give each client and namespace a
+   * separate name. `false` passes nothing.
    */
   readonly transfer?: string | false;
 }
 
-/** The name of the part of a signal that has one part. */
+/** The name of the only part of a signal. */
 const ONLY = 'only';
 
 const LOADING = { status: 'loading', value: undefined, error: undefined } as const;
 
 /**
  * Shows the state of `liveValueState(key)` as a signal. It is `loading` at once, and never throws when it is read: an
- * invalid value or a lost connection is a state. It ends with its component or service.
+ * invalid value or a lost connection is a state. The signal ends with its component or service.
  *
  * ```ts
  * class Banner {
@@ -176,8 +176,8 @@ export function liveConfigSignal<A>(
 type ConfigPrefix = string | readonly string[];
 
 /**
- * Shows `connection$` as a signal: the state of the connection under the watches. On a server it stays as it is at the
- * call.
+ * Shows `connection$` as a signal: the state of the connection under the watches. On a server the signal keeps its
+ * first state.
  *
  * ```ts
  * class Status {
@@ -198,7 +198,7 @@ function inContextOf<T>(caller: (...args: never[]) => unknown, options: LiveSign
   return runInInjectionContext(options.injector ?? inject(Injector), () => run(options.etcd ?? injectEtcd()));
 }
 
-/** Hands over under the name that the options give. */
+/** Creates the handover with the name from the options. */
 function handoverOf({ etcd, transfer = etcd === undefined ? '' : false }: LiveSignalOptions): Handover {
   return Handover.inContext(transfer);
 }
@@ -214,8 +214,8 @@ function shownNow<T extends { readonly status: string }>(followed: Followed<T>, 
 }
 
 /**
- * Subscribes in an effect, as inputs have no values before. A state is shown only while its source is the present one:
- * the effect runs later than a template reads the signal.
+ * Subscribes in an effect, as inputs have no values before. A state is shown only while its source is the current one,
+ * as a template may read the signal before the effect runs.
  */
 function shownReactively<A, T>(
   argument: () => A | undefined,
@@ -223,7 +223,7 @@ function shownReactively<A, T>(
   options: LiveSignalOptions,
 ): Signal<ViewState<T>> {
   const subscribe = subscriber(options);
-  // By itself, as it compares: a dependency may change while the key remains.
+  // A separate signal, which changes only if the argument does: a dependency may change while the key remains the same.
   const current = computed(argument);
   const followed = computed((): Followed<ViewState<T>> => {
     try {
@@ -242,8 +242,8 @@ function shownReactively<A, T>(
 }
 
 /**
- * Returns a function that subscribes to a source and returns how to unsubscribe. On a server it does so for the first
- * value only: rendering waits for that, and then nothing is kept open.
+ * Returns a function that subscribes to a source and returns a function to unsubscribe. On a server it takes only the
+ * first value, for which rendering waits, and then unsubscribes.
  */
 function subscriber({ serverTimeoutMs = 2_000 }: LiveSignalOptions) {
   const outside = outsideZone();

@@ -4,14 +4,14 @@ import { KeyValue, type LiveConfigOptions, type LivePart, type Range, type Valid
 
 type KeyValueParts = ConstructorParameters<typeof KeyValue>[0];
 
-/** A value on its way to the page: nothing, the JSON that a codec has read, a pair, or all pairs of a range. */
+/** A value that is sent to the page: nothing, the JSON that a codec has read, a pair, or all pairs of a range. */
 type Carried =
   | Record<string, never>
   | { readonly json: unknown }
   | { readonly kv: KeyValueParts }
   | { readonly kvs: readonly (readonly [id: string, kv: KeyValueParts])[] };
 
-/** A config: its prefixes, and how it is read. */
+/** A config: its prefixes, and the options to read it. */
 type ConfigPart = LiveConfigOptions<unknown> & { readonly config: unknown };
 
 /** A key with its codec, a range, or a config. */
@@ -23,15 +23,15 @@ type Parts = Readonly<Record<string, Part>>;
 /** The values of parts, by name. */
 type Values = Readonly<Record<string, unknown>>;
 
-/** The states of parts, and the first of them if it is known at once. */
+/** The states of parts, and the first state if it is known at once. */
 export interface Followed<T> {
   readonly states: Observable<T>;
   readonly found?: T | undefined;
 }
 
 /**
- * Hands first values over from a server to the page that it has rendered. They travel as they were read, and the page
- * decodes them by its own codecs.
+ * Passes first values from a server to the page that it has rendered. The values are sent as they were read, and the
+ * page decodes them by its own codecs.
  */
 export class Handover {
   private constructor(
@@ -40,7 +40,7 @@ export class Handover {
     private readonly name: string | false,
   ) {}
 
-  /** Creates one in an injection context. Without a name it hands nothing over. */
+  /** Creates a handover in an injection context. Without a name it passes nothing. */
   static inContext(name: string | false): Handover {
     const platform = inject(PLATFORM_ID, { optional: true });
     const isServer = platform === 'server';
@@ -51,7 +51,7 @@ export class Handover {
    * Follows parts. On a server it saves their first live values. In a page it begins with the values that the server
    * has saved, and `found` is the first state.
    *
-   * @param only the name of the part whose value is that of the states; by default it is the values of all
+   * @param only the name of the part whose value the states have; by default they have the values of all parts
    */
   follow<T>(parts: Parts, statesOf: (parts: Parts) => Observable<ViewState<T>>, only?: string): Followed<ViewState<T>> {
     const { store } = this;
@@ -72,7 +72,7 @@ export class Handover {
   }
 }
 
-/** Shows the state of a server's value until there is one of the page's own. Calls `done` then. */
+/** Emits the state with the server's value until the page has a live state. Calls `done` then. */
 function continued<T>(states: Observable<ViewState<T>>, found: ViewState<T>, done: () => void): Observable<ViewState<T>> {
   return defer(() => {
     let isOwn = false;
@@ -92,7 +92,7 @@ function continued<T>(states: Observable<ViewState<T>>, found: ViewState<T>, don
   });
 }
 
-/** Returns what identifies parts on both sides, without their codecs. Undefined if JSON cannot represent it. */
+/** Returns a text that identifies parts on both sides, without their codecs. Undefined if JSON cannot represent it. */
 function idOf(name: string | false, parts: Parts): string | undefined {
   try {
     const ranges = Object.entries(parts).map(([of, part]) => {
@@ -107,7 +107,7 @@ function idOf(name: string | false, parts: Parts): string | undefined {
 
 const codecOf = (part: Part): Validator<unknown> | undefined => (typeof part === 'object' && 'codec' in part ? part.codec : undefined);
 
-/** Returns parts whose codecs write down the JSON that they last read. */
+/** Returns parts whose codecs record the JSON that they last read. */
 function noting(parts: Parts, json: Map<string, unknown>): Parts {
   const noted = Object.entries(parts).map(([name, part]): [string, Part] => {
     const codec = codecOf(part);
@@ -140,10 +140,17 @@ function carriedOf(parts: Parts, values: Values, json: ReadonlyMap<string, unkno
   return Object.fromEntries(carried);
 }
 
-/** Copies the private fields, from which `new KeyValue` makes an equal object. */
-const partsOf = (kv: KeyValue): KeyValueParts => ({ ...(kv as unknown as KeyValueParts) });
+/** Returns the parts from which `new KeyValue` makes an equal object. */
+const partsOf = ({ keyBase64: key64, valueBase64: value64, createRevision, modRevision, version, lease }: KeyValue): KeyValueParts => ({
+  key64,
+  value64,
+  createRevision,
+  modRevision,
+  version,
+  lease,
+});
 
-/** Returns the values of parts. Undefined if one is not there, or a codec rejects it. */
+/** Returns the values of parts. Undefined if a value is missing, or a codec rejects it. */
 function valuesOf(parts: Parts, carried: Readonly<Record<string, Carried>>): Values | undefined {
   try {
     return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, valueOf(carried[name], codecOf(part))]));
@@ -152,7 +159,7 @@ function valuesOf(parts: Parts, carried: Readonly<Record<string, Carried>>): Val
   }
 }
 
-/** @throws an error if the value is not there, or the codec rejects it */
+/** @throws an error if the value is missing, or the codec rejects it */
 function valueOf(carried: Carried | undefined, codec: Validator<unknown> | undefined): unknown {
   if (carried === undefined) throw new Error('it is not there');
   if ('kvs' in carried) return new Map(carried.kvs.map(([id, kv]) => [id, new KeyValue(kv)]));

@@ -8,9 +8,9 @@ import { lazyParts } from './lazyParts.js';
 
 const BY_BROWSER = 'not in a browser or on Bun, which decide this by themselves';
 
-/** The options that a browser cannot follow. */
+/** The options that a browser does not support. */
 const REFUSED: NonNullable<OptionLimits['refused']> = {
-  tls: 'not in a browser or on Bun, which have their own certificates; import the authority there',
+  tls: 'not in a browser, which has its own certificates; import the authority there',
   connectTimeoutMs: BY_BROWSER,
   maxConnections: BY_BROWSER,
   keepAliveMs: BY_BROWSER,
@@ -27,18 +27,21 @@ function limits(): OptionLimits {
 }
 
 /**
- * Returns the URL by which endpoints are resolved. The address of a worker that was made from text (`blob:`) resolves
- * nothing, but has the origin of the page that made it.
+ * Returns the base URL of relative endpoints. A worker that was created from text has a `blob:` URL. It cannot be a
+ * base URL, but contains the origin of the page that created the worker.
  */
 export function baseUrlOf(location: BrowserHost['location']): string | undefined {
   return [location?.href, location?.origin].find((url) => url !== undefined && /^https?:/.test(url));
 }
 
-const wire = (settings: Settings): Wire => jsonWire(fetchTransport(settings), settings);
+const wire = (settings: Settings): Wire => jsonWire(fetchTransport(settings), settings, lazyParts.messagesOf);
 
 let known: Identity | undefined;
 
-/** Names this page or worker. A browser shows neither a host nor a process, so the name stands for all three. */
+/**
+ * Creates the identity of this page or worker. A browser shows neither a host nor a process, so one name is used for
+ * all three.
+ */
 function identity(): Identity {
   if (known === undefined) {
     const name = `browser/${Math.random().toString(36).slice(2)}${Math.random().toString(36).slice(2)}`;
@@ -47,5 +50,5 @@ function identity(): Identity {
   return known;
 }
 
-/** A browser: a page or a worker. */
+/** The platform of a page or a worker in a browser. */
 export const browserPlatform: Platform = { identity, limits, wire, parts: lazyParts };

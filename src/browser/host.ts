@@ -5,6 +5,9 @@ import { Observable } from 'rxjs';
  */
 export interface BrowserHost {
   readonly fetch?: ((url: string, init: FetchInit) => Promise<FetchResponse>) | undefined;
+  /** Used for bodies that are streams. */
+  readonly Request?: (new (url: string, init: object) => { readonly headers: { has(name: string): boolean } }) | undefined;
+  readonly ReadableStream?: (new (source: StreamSource) => object) | undefined;
   readonly WebSocket: new (url: string, protocols: string[]) => BrowserSocket;
   readonly location?: { readonly href: string; readonly origin: string } | undefined;
   readonly document?: Partial<EventSource> | undefined;
@@ -12,13 +15,20 @@ export interface BrowserHost {
   readonly removeEventListener?: EventSource['removeEventListener'];
 }
 
+/** Fills a stream when it is created. */
+export interface StreamSource {
+  start?(controller: { enqueue(bytes: Uint8Array): void; close(): void }): void;
+}
+
 /** The options of a fetch. */
 export interface FetchInit {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | object;
+  /** Set with a body that is a stream. */
+  readonly duplex?: 'half';
   readonly signal: AbortSignal;
-  readonly cache: 'no-store';
+  readonly cache?: 'no-store';
   readonly redirect: 'manual' | 'follow';
   readonly mode?: 'no-cors';
 }
@@ -50,17 +60,18 @@ interface EventSource {
   removeEventListener(type: string, listener: () => void): void;
 }
 
-/** The host that this runs on. */
+/** The host that this code runs on. */
 export const browserHost = globalThis as unknown as BrowserHost;
 
 /** The events of a window, and those of a document, after which a page may run no code for long. */
 const AWAY = { window: 'pagehide', document: 'freeze' } as const;
-/** The events at which it runs again. */
+/** The events after which it runs again. */
 const BACK = { window: 'pageshow', document: 'resume' } as const;
 
 /**
- * Follows whether a page is there. A page that is left may be kept in the back/forward cache, and a hidden one may be
- * frozen. Its streams are ended before that, so that nothing is left at the server, and opened again afterwards.
+ * Tracks whether a page can run. A page that the user leaves may be kept in the back/forward cache, and a hidden page
+ * may be frozen. Its streams are closed before that, so that nothing is left at the server, and are opened again
+ * afterwards.
  */
 export class PagePresence {
   private away = false;
@@ -74,7 +85,7 @@ export class PagePresence {
     host.document?.addEventListener?.(BACK.document, this.comeBack);
   }
 
-  /** Runs `open` while the page is there: now, or when it is back. Returns a function that cancels it. */
+  /** Runs `open` now, or when the page is back. Returns a function that cancels it. */
   whenHere(open: () => void): () => void {
     if (!this.away) {
       open();
@@ -84,7 +95,7 @@ export class PagePresence {
     return () => this.waiting.delete(open);
   }
 
-  /** Runs `end` when the page goes away. Returns a function that cancels it. */
+  /** Runs `end` when the page is left or frozen. Returns a function that cancels it. */
   onLeave(end: () => void): () => void {
     this.streams.add(end);
     return () => this.streams.delete(end);
@@ -115,8 +126,8 @@ export class PagePresence {
 }
 
 /**
- * Emits when a page is hidden or shown. Its timers run late while it is hidden. So leases are refreshed before that,
- * and again as soon as it is seen.
+ * Emits when a page is hidden or shown. Timers of a hidden page run late. So leases are refreshed when the page is
+ * hidden, and again when it is shown.
  */
 export const visibility$ = new Observable<void>((subscriber) => {
   const { document } = browserHost;

@@ -1,5 +1,5 @@
 import { map, type Observable, of } from 'rxjs';
-import { checked } from '../concurrency/arguments.js';
+import { checkedArguments } from '../concurrency/arguments.js';
 import type { Coordination, Holding } from '../concurrency/coordination.js';
 import type { CloseSummary } from '../concurrency/lease/cleanup.js';
 import type { Parts, Administration } from '../options/parts.js';
@@ -7,12 +7,12 @@ import { handOver, LazyModule } from '../util/rx.js';
 import { visibility$ } from './host.js';
 
 // Most pages read and watch keys, and need neither locks nor the list of members. These parts are a quarter of the
-// package. It is one module, as a bundler that splits it further makes more of small files than it saves.
+// package. They are one module, as further small files would cost more than they save.
 const { module$ } = new LazyModule(() => import('../options/parts.js'));
 
 const NOTHING_HELD: CloseSummary = { released: 0, unreleased: [] };
 
-/** Creates the methods for leases, locks and the like, which load themselves. */
+/** Creates the methods for leases, locks and the like, which are loaded on their first use. */
 const holding: Parts['holding'] = (means) => {
   let held: Holding | undefined;
   const held$ = module$.pipe(map(({ parts }) => (held ??= parts.holding({ ...means, hurry: visibility$ }))));
@@ -48,32 +48,32 @@ function coordinationOf(loaded$: Observable<Coordination>): Coordination {
       ...(['campaign', 'proclaim', 'leader', 'observe', 'resign'] as const),
     ),
     election: (name) => {
-      checked.election(name);
+      checkedArguments.election(name);
       const election$ = from((loaded) => loaded.election(name));
       return { name, ...methodsOf(election$, 'campaign'), leader$: handOver(election$, ({ leader$ }) => leader$) };
     },
     barrier: (name) => {
-      checked.barrier(name);
+      checkedArguments.barrier(name);
       const barrier$ = from((loaded) => loaded.barrier(name));
       return { name, ...methodsOf(barrier$, 'hold', 'release', 'wait') };
     },
     doubleBarrier: (name, count) => {
-      checked.doubleBarrier(name, count);
+      checkedArguments.doubleBarrier(name, count);
       const barrier$ = from((loaded) => loaded.doubleBarrier(name, count));
       return { name, count, ...methodsOf(barrier$, 'enter') };
     },
     queue: (name) => {
-      checked.queue(name);
+      checkedArguments.queue(name);
       const queue$ = from((loaded) => loaded.queue(name));
       return { name, ...methodsOf(queue$, 'enqueue', 'dequeue') };
     },
     priorityQueue: (name) => {
-      checked.priorityQueue(name);
+      checkedArguments.priorityQueue(name);
       const queue$ = from((loaded) => loaded.priorityQueue(name));
       return { name, ...methodsOf(queue$, 'enqueue', 'dequeue') };
     },
     services: (target, options = {}) => {
-      checked.services(target, options);
+      checkedArguments.services(target, options);
       const services$ = from((loaded) => loaded.services(target, options));
       return {
         target,
@@ -84,7 +84,7 @@ function coordinationOf(loaded$: Observable<Coordination>): Coordination {
   };
 }
 
-/** Creates the methods that concern servers and users, which load themselves. */
+/** Creates the methods that concern servers and users, which are loaded on their first use. */
 const administration: Parts['administration'] = (caller) => {
   let methods: Administration | undefined;
   const loaded$ = module$.pipe(map(({ parts }) => (methods ??= parts.administration(caller))));
@@ -110,8 +110,8 @@ const administration: Parts['administration'] = (caller) => {
 };
 
 /**
- * Creates methods of the same names as those of an object that is loaded first. They all return Observables, and load
- * the object on subscription. The arguments are copies already: the client makes them.
+ * Creates methods with the names of those of an object that is not loaded yet. They all return Observables, and load
+ * the object on subscription. The arguments are copies already, which the client has made.
  */
 function methodsOf<T extends object, K extends keyof T>(loaded$: Observable<T>, ...names: readonly (K & Returning<T>)[]): Pick<T, K> {
   const methods = names.map((name) => [
@@ -121,14 +121,16 @@ function methodsOf<T extends object, K extends keyof T>(loaded$: Observable<T>, 
         Reflect.apply(loaded[name] as (...given: unknown[]) => Observable<unknown>, undefined, args),
       ),
   ]);
-  // Each method passes on what it is given, and what it gets: it has the type of the other.
+  // Each method passes on its arguments and its result, so it has the type of the method of the loaded object.
   return Object.fromEntries(methods) as Pick<T, K>;
 }
 
 /** The names of the methods that return an Observable. */
 type Returning<T> = { [K in keyof T]: T[K] extends (...args: never) => Observable<unknown> ? K : never }[keyof T];
 
+const messagesOf: Parts['messagesOf'] = (...given) => handOver(module$, ({ parts }) => parts.messagesOf(...given));
+
 const chunkedStream: Parts['chunkedStream'] = (...given) => handOver(module$, ({ parts }) => parts.chunkedStream(...given));
 
-/** The parts, which load themselves on subscription. */
-export const lazyParts: Parts = { holding, administration, chunkedStream };
+/** The parts, which are loaded on subscription. */
+export const lazyParts: Parts = { holding, administration, chunkedStream, messagesOf };

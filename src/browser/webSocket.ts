@@ -3,18 +3,18 @@ import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { pageLeft } from '../transport/wire.js';
 import { monotonicNow } from '../util/time.js';
 import { parseJson } from '../model/validate.js';
-import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, responseTooLarge, Outgoing } from '../transport/http/transport.js';
+import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, responseTooLarge, WriteBatcher } from '../transport/http/transport.js';
 import type { BrowserHost, BrowserSocket, PagePresence } from './host.js';
 
-/** The means to open WebSockets. */
+/** The dependencies for opening WebSockets. */
 interface SocketMeans {
   readonly host: BrowserHost;
   readonly page: PagePresence;
   /** The longest message, in bytes. */
   readonly maxResponseBytes: number;
-  /** Sockets that were left, and are not closed yet. */
-  readonly leaving: Set<Promise<void>>;
-  /** When the last WebSocket failed at an origin whose answers are hidden. */
+  /** Sockets without a subscriber that are not closed yet. */
+  readonly closing: Set<Promise<void>>;
+  /** The time at which the last WebSocket failed, for each origin whose responses are hidden. */
   readonly failedSockets: Map<string, number>;
 }
 
@@ -23,7 +23,7 @@ interface SocketMeans {
  * token goes as a subprotocol.
  */
 export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Observable<DuplexPart> {
-  const { host, page, maxResponseBytes, leaving } = means;
+  const { host, page, maxResponseBytes, closing } = means;
   const { rpc, origin, endpoint = origin, path, token } = request;
   const where = { rpc, endpoint };
   return new Observable((subscriber) => {
@@ -32,11 +32,11 @@ export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Obs
     try {
       socket = new host.WebSocket(origin.replace(/^http/, 'ws') + path, token === undefined ? [] : ['Bearer', token]);
     } catch {
-      // The error of a browser is left out, as it quotes a token that is no valid subprotocol.
+      // The error of the browser is omitted, as it quotes a token that is not a valid subprotocol.
       return subscriber.error(new EtcdError('TransportUnsupported', REFUSED, where));
     }
-    // Called by name: a browser refuses its own functions as methods of another object.
-    const outgoing = new Outgoing(
+    // Called as a global function: a browser does not allow its functions to be called as methods of another object.
+    const outgoing = new WriteBatcher(
       (text) => socket.send(text),
       (run) => queueMicrotask(run),
     );
@@ -67,16 +67,16 @@ export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Obs
       cancel();
       probe.abort();
       if (over) return;
-      // Sent together with the close frame: etcd must know of the end before it has responded to the last message.
+      // Sent together with the close frame, as etcd must receive the end before it has responded to the last message.
       outgoing.flush();
-      leaving.add(closed(socket));
+      closing.add(closed(socket));
     };
   });
 
   /** Closes a socket. The browser sends the messages that wait before the close frame. */
   function closed(socket: BrowserSocket): Promise<void> {
     socket.onopen = socket.onmessage = null;
-    const done = new Promise<void>((resolve) => (socket.onclose = () => resolve())).then(() => void leaving.delete(done));
+    const done = new Promise<void>((resolve) => (socket.onclose = () => resolve())).then(() => void closing.delete(done));
     socket.close();
     return done;
   }
@@ -89,18 +89,19 @@ function messageIn(data: unknown, maxBytes: number, where: ErrorDetails): unknow
 }
 
 const REFUSED =
-  'the browser refuses to open a WebSocket; is the page https and the endpoint http, or has the token a character that no subprotocol may have?';
+  'the browser refuses to open a WebSocket; is the page https and the endpoint http, or does the token contain a character that a subprotocol cannot have?';
 
-/** How soon a second WebSocket has to fail for the first failure to count, in milliseconds. */
+/** The time within which a second WebSocket has to fail for the first failure to count, in milliseconds. */
 const SUSPICION_MS = 10_000;
 
 const lost = (message: string, where: ErrorDetails): EtcdError => new EtcdError('ConnectionLost', message, where);
 
 /**
- * Finds out why a WebSocket did not open, of which a browser says nothing. If the server answers a plain request, it or
- * a proxy before it speaks no WebSocket. A proxy may also respond in place of a server that is down. Its status shows
- * only on the page's own origin: the answer of another stays hidden, and needs no permission by CORS. The server may
- * have been down for a moment, so the other origin is suspected only when a second WebSocket fails soon after.
+ * Finds out why a WebSocket did not open, as a browser does not report the reason. If the server responds to a plain
+ * request, the server or a proxy before it does not support WebSocket. But a proxy may also respond in place of a
+ * server that is down. The status of the response shows that only on the page's own origin. On another origin the
+ * response is hidden, as it is requested without permission by CORS. There the server may have been down for a moment,
+ * so WebSocket counts as unsupported only if a second one fails soon after.
  */
 async function whyRefused(
   { host, failedSockets }: SocketMeans,
@@ -120,18 +121,21 @@ async function whyRefused(
     });
     status = response?.status ?? 0;
   } catch (cause) {
-    return new EtcdError('Unreachable', 'no connection: the WebSocket was not opened, and the server does not answer', { ...where, cause });
+    return new EtcdError('Unreachable', 'no connection: the WebSocket was not opened, and the server does not respond', {
+      ...where,
+      cause,
+    });
   }
   // A hidden status is 0.
   const now = monotonicNow();
   if (status === 0 && now - (failedSockets.get(origin) ?? -Infinity) > SUSPICION_MS) {
     failedSockets.set(origin, now);
-    return new EtcdError('Unreachable', 'the WebSocket was not opened, and the server answers now; another one is tried', where);
+    return new EtcdError('Unreachable', 'the WebSocket was not opened, and the server responds now; another one is opened', where);
   }
   if (status !== 0 && !NO_WEBSOCKET.has(status)) return new EtcdError('Unreachable', `HTTP ${status} in place of a WebSocket`, where);
   return new EtcdError(
     'TransportUnsupported',
-    'the WebSocket was not opened, but the server answers; does a proxy drop the header Upgrade?',
+    'the WebSocket was not opened, but the server responds; does a proxy drop the header Upgrade?',
     where,
   );
 }

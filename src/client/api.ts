@@ -1,4 +1,4 @@
-/** Exports everything of `rxetcd` beside `createClient`, which each entry point adds. */
+/** Exports all of `rxetcd` except `createClient`, which each entry point adds. */
 export type { Client, CloseOptions } from './client.js';
 export type { CloseSummary, Unreleased } from '../concurrency/lease/cleanup.js';
 export type { Namespace } from './namespace.js';
@@ -70,12 +70,12 @@ export type { LiveUpdate } from '../watch/live/liveRange.js';
 export type { LiveValueOptions } from '../watch/live/live.js';
 export type { Cache, CachedRange, CacheOptions, CacheRangeOptions, CacheReadOptions, CacheWatchOptions } from '../watch/cache/cache.js';
 export type { ConfigUpdate, LiveConfigOptions } from '../watch/composed/liveConfig.js';
-export type { ConfigChange } from '../watch/composed/configChanges.js';
+export type { ConfigChange } from '../watch/composed/configTree.js';
 export type { PutConfigOptions, PutConfigResult } from '../watch/composed/putConfig.js';
 export type { ViewState } from '../watch/live/live.js';
 export type { CombinedUpdate, CombinedValue, CombineLiveOptions, LivePart, LiveParts, PartValue } from '../watch/composed/combineLive.js';
 export type { WatchFilter } from '../watch/messages.js';
-export type { ConnectionState } from '../watch/streams/streamManager.js';
+export type { ConnectionState, WatchState } from '../watch/streams/connectionState.js';
 export type { StreamOptions } from '../options/connectionOptions.js';
 export type { StreamTransport } from '../transport/streams/transportSelector.js';
 export type { EventsBatch, ProgressBatch, WatchBatch, DeleteEvent, PutEvent, WatchEvent } from '../model/events.js';
@@ -109,7 +109,7 @@ export type {
 } from '../model/diagnostics.js';
 export { isCreate, isModify, type OwnershipEvent, type OwnershipLost } from '../model/events.js';
 export { idToHex, leaseId, memberId, type ClusterId, type LeaseId, type MemberId } from '../model/ids.js';
-export type { SchemaIssue, SchemaResult, StandardSchema, Validator } from '../model/standardSchema.js';
+export type { SchemaIssue, SchemaResult, StandardSchema, Validator } from '../model/validator.js';
 export { KeyValue } from '../model/keyValue.js';
 export { prefixEnd, toKeyRange, type KeyRange, type Range } from '../model/range.js';
 export type {

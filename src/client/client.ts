@@ -9,7 +9,7 @@ import { checkNewEndpoints, type EndpointsOption } from '../options/connectionOp
 import type { MaintenanceService } from '../services/maintenance.js';
 import { captured, capturesItself, capturing } from '../model/captured.js';
 import { type Diagnostic, Diagnostics, diagnosticsOf, toLogger } from '../model/diagnostics.js';
-import type { Validator } from '../model/standardSchema.js';
+import type { Validator } from '../model/validator.js';
 import { checkOptions, isObject, LONGEST_MS, MILLISECONDS, type OptionKinds } from '../model/validate.js';
 import { namespace, type Namespace } from './namespace.js';
 import { checkAuth, type OptionLimits, type Platform, type Settings, settingsOf, type ClientOptions } from '../options/clientOptions.js';
@@ -28,7 +28,7 @@ import { createWatchStreams } from '../watch/streams/duplexStream.js';
 import { OwnWrites, ScopedOwnWrites } from '../watch/ownWrites/ownWrites.js';
 
 declare global {
-  // Written out for compilers that lack it, and for apps in browsers, which have no types of Node to bring it.
+  // Declared here for compilers that lack it, and for browser apps without the types of Node.
   interface SymbolConstructor {
     readonly asyncDispose: unique symbol;
   }
@@ -50,7 +50,7 @@ export interface Client extends Namespace {
   health(options?: CallOptions): Observable<ServerHealth>;
   /**
    * Checks whether a server works by itself (`GET /livez`, etcd 3.5.11 and newer). A server that fails may have to be
-   * restarted. A failed check is no error, but `ok: false`.
+   * restarted. A failed check is not an error: it emits `ok: false`.
    *
    * ```ts
    * etcd.livez({ endpoint }).subscribe(({ ok, checks }) => console.log(ok, checks));
@@ -61,9 +61,9 @@ export interface Client extends Namespace {
    */
   livez(options?: CallOptions): Observable<HealthChecks>;
   /**
-   * Checks whether a server can serve clients now (`GET /readyz`, etcd 3.5.11 and newer). It then has a leader, its
-   * data are not corrupt, and it is no learner. A failed check is no error, but `ok: false` with the `reason`. Errors
-   * with `UnsupportedServerVersion` on older servers.
+   * Checks whether a server can serve clients now (`GET /readyz`, etcd 3.5.11 and newer). A ready server has a leader,
+   * its data are not corrupt, and it is not a learner. A failed check is not an error: it emits `ok: false` with the
+   * `reason`. Errors with `UnsupportedServerVersion` on older servers.
    */
   readyz(options?: CallOptions): Observable<HealthChecks>;
   /** Reads a server's metrics (`GET /metrics`), and parses them. */
@@ -100,8 +100,8 @@ export interface Client extends Namespace {
 
   /**
    * Emits what happens inside of the client, with durations. The events concern attempts, endpoints, tokens, streams,
-   * leases and locks. No event has a value of a key or a secret. It is hot,
-   * never errors, and completes when the client is closed. Without a subscriber no event is made.
+   * leases and locks. No event contains a value of a key or a secret. It is hot, never errors, and completes when the
+   * client is closed. Without a subscriber no event is created.
    *
    * ```ts
    * etcd.diagnostics$.subscribe((event) => {
@@ -126,9 +126,9 @@ export interface Client extends Namespace {
   sync(): Observable<readonly string[]>;
 
   /**
-   * Returns a client of another user, or without one, which shares the connections of this one. All else is as for this
-   * client, which closes it with itself. Close it earlier to release its leases and locks. It has the endpoints of this
-   * client, also those that {@link Client.setEndpoints} replaces later.
+   * Returns a client of another user, or without one, which shares the connections of this one. Everything else is as
+   * with this client. Closing this client also closes it. Close it earlier to release its leases and locks. It has the
+   * endpoints of this client, also those that {@link Client.setEndpoints} replaces later.
    *
    * ```ts
    * const reader = etcd.withAuth({ username: 'reader', password });
@@ -199,7 +199,7 @@ export function openClient(platform: Platform, options: ClientOptions): Client {
   return clientOver(platform.wire(settings), settings, platform, limits);
 }
 
-/** Creates a client over a wire. A derived client has the wire of another, and settings with another user. */
+/** Creates a client over a wire. A derived client has the wire of another client, and settings with another user. */
 function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: OptionLimits): Client {
   const derived = new Set<Client>();
   const { parts } = platform;
@@ -208,7 +208,7 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
   const diagnostics = new Diagnostics();
   const caller = createCaller(wire, settings, writes, leases, diagnostics);
   const streams = createWatchStreams(caller, settings.streams, parts.chunkedStream);
-  // Replayed: an Observable that is subscribed to after `close()` completes, too.
+  // It replays, so that an Observable completes even if it is subscribed to after `close()`.
   const closed: Multicast<void> = multicast({ replay: true });
   const holding = parts.holding({ caller, settings: settings.streams, activity: leases, closed, diagnostics });
   const { call, ...administration } = parts.administration(caller);
@@ -223,9 +223,14 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
   };
   const close = (given: CloseOptions = {}): Promise<CloseSummary> => {
     const { timeoutMs = settings.closeTimeoutMs } = checkOptions('close', given, CLOSE);
+    if (closing !== undefined) return closing;
+    let settle: (summary: Promise<CloseSummary>) => void = () => undefined;
+    // Set first: a subscriber that is completed may call this again, before it releases what it holds.
+    closing = new Promise((resolve) => (settle = resolve));
     closed.next();
     streams.close();
-    return (closing ??= closeWithin(timeoutMs > LONGEST_MS ? Infinity : timeoutMs));
+    settle(closeWithin(timeoutMs > LONGEST_MS ? Infinity : timeoutMs));
+    return closing;
   };
 
   const client = capturing<Omit<Client, 'promises'>>({
@@ -235,7 +240,8 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
       identity: platform.identity,
       settings: settings.streams,
       diagnostics,
-      // Not all settings: each watch keeps a reference to what it gets, and must show no password if it is logged.
+      // Only some settings are passed on. Each watch keeps a reference to them, and must not show a password if it is
+      // logged.
       maxResponseBytes: settings.maxResponseBytes,
       requestTimeoutMs: settings.requestTimeoutMs,
       gather: settings.batchReads ? { requestTimeoutMs: settings.requestTimeoutMs } : undefined,
@@ -246,7 +252,7 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
     ...administration,
     call: capturesItself(<A>(path: string, body: unknown, callOptions: RawCallOptions<A> = {}) => {
       const options = captured(callOptions);
-      // Other values have no properties to read; the call rejects them.
+      // Options that are not an object have no properties to read; the call rejects them.
       return call(path, rawBody(body, isObject(options) ? options.request : undefined), options);
     }),
     diagnostics$,

@@ -1,4 +1,4 @@
-import type { Validator } from '../model/standardSchema.js';
+import type { Validator } from '../model/validator.js';
 import type { Observable } from 'rxjs';
 import type { Identity } from '../concurrency/context.js';
 import type { Coordination, Holding } from '../concurrency/coordination.js';
@@ -11,27 +11,25 @@ import type { Range } from '../model/range.js';
 import type { StreamSettings } from '../options/connectionOptions.js';
 import { addPromises } from '../promises/promises.js';
 import type { Promises } from '../promises/types.js';
-import { Prefix, watchStreamWithin, callerWithin } from '../prefix/prefix.js';
+import { Prefix, prefixWatchStream, prefixCaller } from '../prefix/prefix.js';
 import { GatheredReads } from '../services/internal/getBatcher.js';
-import { pages } from '../services/internal/pages.js';
-import { kvService, rangeReads, type KvService } from '../services/kv.js';
+import { kvService, pagesOf, rangeReads, type KvService } from '../services/kv.js';
 import type { Cache, CacheOptions } from '../watch/cache/cache.js';
-import { caches } from '../watch/cache/methods.js';
+import { caches, composedMethods, liveMethods } from '../watch/lazyMethods.js';
 import type { CombinedUpdate, CombinedValue, CombineLiveOptions, LiveParts } from '../watch/composed/combineLive.js';
 import type { ConfigUpdate, LiveConfigOptions } from '../watch/composed/liveConfig.js';
-import { composedMethods } from '../watch/composed/methods.js';
 import type { PutConfigOptions, PutConfigResult } from '../watch/composed/putConfig.js';
-import { lives, type LiveValueOptions, type ViewState } from '../watch/live/live.js';
-import type { ReadPages } from '../watch/live/listing.js';
+import type { LiveValueOptions, ViewState } from '../watch/live/live.js';
+import type { ReadPages } from '../watch/live/listAndWatch.js';
 import type { LiveUpdate } from '../watch/live/liveRange.js';
-import type { ConnectionState } from '../watch/streams/streamManager.js';
-import { watches, watchesAfterReads, type WatchOnceOptions, type WatchOptions } from '../watch/watch.js';
+import type { ConnectionState } from '../watch/streams/connectionState.js';
+import { watches, type WatchOnceOptions, type WatchOptions } from '../watch/watch.js';
 import type { WatcherDeps, WatchesDeps } from '../watch/watcher.js';
 
 /**
- * The operations on keys, and all that is built on keys: those of a client, or of a namespace. Operations on the
- * cluster (users, members, maintenance) concern no keys, and only a client has them. Only a client has `close`, too, as
- * the connections belong to it.
+ * The operations on keys, and everything that is built on keys, of a client or a namespace. Operations on the cluster
+ * (users, members, maintenance) concern no keys, and only a client has them. Only a client has `close`, as the
+ * connections belong to it.
  */
 export interface Namespace extends Coordination {
   readonly kv: KvService;
@@ -56,14 +54,14 @@ export interface Namespace extends Coordination {
    * - `PermissionDenied`: the user may not read the range
    * - `FutureRev`: the store was wiped or restored
    * - `ClusterIDMismatch`: the store belongs to another cluster
-   * - `ResponseTooLarge`: an old server cannot replay that much
+   * - `ResponseTooLarge`: the history is too long for an old server to replay
    *
    * The watch reports each write that this client sends after `subscribe()` returns. Writes of other clients are
    * reported from when the server has confirmed the watch; `onStart` is called then.
    *
-   * While the server cannot be reached, as on a wrong port, the watch waits, and emits neither events nor an error:
-   * {@link Namespace.connection$} has the cause. `take(1)` followed by `repeat()` skips the other events of the same
-   * revision: use `concatMap`, or {@link Namespace.watchBatches}.
+   * While the server cannot be reached, as on a wrong port, the watch waits, and emits neither events nor an error.
+   * {@link Namespace.connection$} and the option `onState` have the cause. `take(1)` followed by `repeat()` skips the
+   * other events of the same revision: use `concatMap`, or {@link Namespace.watchBatches}.
    *
    * ```ts
    * etcd.watch({ prefix: 'app/' }).subscribe(({ type, kv }) => console.log(type, kv.key));
@@ -77,6 +75,24 @@ export interface Namespace extends Coordination {
    * watch reports everything.
    */
   watchBatches(range: Range, options?: WatchOptions): Observable<WatchBatch>;
+
+  /**
+   * Requests progress notifications now, for every watch of the client. Emits and completes when the request is sent.
+   * {@link Namespace.watchBatches} then emits a batch of the type `progress`: every event up to its revision has been
+   * delivered. A watch that has the newest revision already emits it again.
+   *
+   * Errors with `UnsupportedServerVersion` before etcd 3.4.25 and 3.5.8: there such a notification may overtake events.
+   * A watch over chunked HTTP is renewed for it, which takes half a second. A newer server, such as 3.5.30, sends no
+   * notification while a watch of the client waits for a future revision. The client notifies that watch at once, and
+   * the others after the next write to the store. If the connection is lost before the notification arrives, it is not
+   * requested again.
+   *
+   * ```ts
+   * etcd.watchBatches({ prefix: 'app/' }).subscribe(({ type, revision }) => console.log(type, revision));
+   * etcd.requestProgress().subscribe();
+   * ```
+   */
+  requestProgress(): Observable<void>;
 
   /**
    * Emits the next change of a range, and completes. With `filter` it waits for the first event that the function
@@ -94,8 +110,8 @@ export interface Namespace extends Coordination {
    *
    * The Observable is hot, and shared by all subscribers of the same range. A late subscriber begins with the present
    * state, which is never older than the responses that this client has received to its own writes. Each state is one
-   * that the store really had, and never changes. If the history was compacted, the range is listed again, and the
-   * update says so (`resync`), deletes included.
+   * that the store really had, and never changes. If the history was compacted, the range is listed again, and the next
+   * update is a `resync`, which includes the deletes.
    *
    * ```ts
    * etcd.live({ prefix: 'services/' }).subscribe(({ type, state, changes }) => {
@@ -106,8 +122,9 @@ export interface Namespace extends Coordination {
   live(range: Range): Observable<LiveUpdate>;
 
   /**
-   * Emits the value of a key, read as JSON and checked, and each that follows; undefined while there is none. An
-   * invalid value errors with `InvalidValueError`, or is reported to `onInvalid` and leaves the last valid one.
+   * Emits the value of a key, read as JSON and checked, and each later value; undefined while the key does not exist.
+   * An invalid value errors with `InvalidValueError`. With `onInvalid` it is reported to that function, and the last
+   * valid value stays in force.
    *
    * ```ts
    * etcd.liveValue('app/config', { codec: AppConfig }).subscribe((config) => apply(config ?? DEFAULTS));
@@ -121,8 +138,8 @@ export interface Namespace extends Coordination {
   /**
    * Emits whether {@link Namespace.live} of a range is listed and up to date: false at first, and while the connection
    * is lost. The last value is false if the range can no longer be followed; {@link Namespace.liveState} says why.
-   * Errors with `InvalidArgument` for an invalid range, and never otherwise. Lists and watches the range as `live`
-   * does, and shares that.
+   * Errors with `InvalidArgument` for an invalid range, and never otherwise. It shares the list and the watch of
+   * `live`.
    *
    * ```ts
    * const ready = await firstValueFrom(etcd.liveReady({ prefix: 'routes/' }).pipe(filter(Boolean), timeout(5_000)));
@@ -135,14 +152,14 @@ export interface Namespace extends Coordination {
 
   /**
    * Emits the state of several keys and ranges together, and each revision that changes any of them. Every part is as
-   * of that revision: a txn over several parts is seen whole or not at all. (`combineLatest` of two live values would
-   * show two states for such a txn, one of which the store never had.) Revisions grow from one emission to the next,
-   * except after the store was restored. An emission never waits for a part.
+   * of that revision: a txn over several parts is shown completely or not at all. (`combineLatest` of two live values
+   * would show two states for such a txn, one of which the store never had.) Revisions grow from one emission to the
+   * next, except after the store was restored. An emission never waits for a part.
    *
    * The first emission reads all parts at one revision. Then one watch follows the smallest range that holds all parts.
-   * So keep parts close: the client receives all changes between the first part and the last, and its user must be
-   * allowed to read them. The Observable is hot, and shared by the subscribers of the same parts, as
-   * {@link Namespace.live} is. It errors as `live` does, and with `InvalidValueError` unless there is `onInvalid`.
+   * So choose parts whose keys are close together. The client receives all changes between the first part and the last,
+   * and its user must be allowed to read them. The Observable is hot, and shared by the subscribers of the same parts,
+   * as {@link Namespace.live} is. It errors as `live` does, and with `InvalidValueError` unless there is `onInvalid`.
    *
    * ```ts
    * etcd
@@ -170,11 +187,11 @@ export interface Namespace extends Coordination {
    * whether numbered keys (`hosts/0`, `hosts/1`) are a list.
    *
    * Several prefixes are layers of one config, of which the later ones take precedence. A txn over several layers is
-   * seen whole.
+   * shown completely.
    *
-   * A config that the codec refuses is rejected: the last valid one stays in force, and `rejected` names the keys. If
-   * there is none yet, the defaults alone are in force. If these are not valid either, the stream errors with
-   * `InvalidValueError`. Otherwise it errors as {@link Namespace.combineLive} does.
+   * If the codec rejects a config, the last valid one stays in force, and `rejected` names the keys. If there is none
+   * yet, the defaults alone are in force. If these are not valid either, the stream errors with `InvalidValueError`.
+   * Otherwise it errors as {@link Namespace.combineLive} does.
    *
    * ```ts
    * const App = t.type({ db: t.type({ host: t.string, port: t.number }), hosts: t.array(t.string) });
@@ -201,7 +218,7 @@ export interface Namespace extends Coordination {
   /**
    * Writes a config as the keys below a prefix, in the form that {@link Namespace.liveConfig} reads. One txn puts the
    * keys that differ, and deletes those that the config does not have. Errors with `Conflict` if a key below the prefix
-   * was changed meanwhile, and with `TooManyOps` if more than about 120 keys differ or are there.
+   * was changed meanwhile, and with `TooManyOps` if more than about 120 keys differ or exist.
    *
    * ```ts
    * etcd
@@ -216,7 +233,7 @@ export interface Namespace extends Coordination {
    * Keeps a range in memory as long as the Observable is subscribed to, and emits the handle to read it once the range
    * is listed. One watch follows the range for any number of reads. A read is linearizable by default: it reflects all
    * writes that were confirmed before it began, by any client. The reads that wait at the same time share one small
-   * request. With `consistency: 'local'` a read is answered at once, and may be older.
+   * request. With `consistency: 'local'` a read returns at once, and may be older.
    *
    * The cache continues by itself after lost connections. While the range is listed again after a lost history,
    * linearizable reads wait, and local ones show the last state. The Observable errors as {@link Namespace.live} does.
@@ -238,9 +255,9 @@ export interface Namespace extends Coordination {
   readonly connection$: Observable<ConnectionState>;
 
   /**
-   * Returns a namespace: a view of the keys that begin with a prefix. Requests concern these keys alone, and the keys
-   * in responses, events, locks and elections are without the prefix. The namespace shares the connections of its
-   * client, and is closed with it. End the prefix with a separator, as `a` also begins the keys of `ab`. Leases,
+   * Returns a namespace: a view of the keys that begin with a prefix. Requests concern only these keys, and the keys in
+   * responses, events, locks and elections are without the prefix. The namespace shares the connections of its client,
+   * and is closed with it. End the prefix with a separator, as the prefix `a` also matches the key `ab`. Leases,
    * revisions and `kv.compact` concern the whole store.
    *
    * ```ts
@@ -256,8 +273,8 @@ export interface Namespace extends Coordination {
 }
 
 /** The dependencies of a namespace. */
-export interface NamespaceMeans extends WatchesDeps {
-  /** Reads which host, process and thread this is. */
+export interface NamespaceDeps extends WatchesDeps {
+  /** Returns the identity of the host, process and thread. */
   readonly identity: () => Identity;
   readonly settings: StreamSettings;
   /** The longest response that the client accepts. */
@@ -272,24 +289,27 @@ export interface NamespaceMeans extends WatchesDeps {
   readonly holding: Pick<Holding, 'over'>;
 }
 
-/** The keys of the first page of a range that is listed in order to be watched: many, as each page is a call. */
+/**
+ * The number of keys of the first page when a range is listed in order to be watched. It is large, as each page is a
+ * call.
+ */
 const FIRST_KEYS = 5_000;
 
 /** Creates the operations on keys, over a caller and streams: on all keys, or within a prefix. */
-export function namespace(given: NamespaceMeans): Namespace {
+export function namespace(given: NamespaceDeps): Namespace {
   const { caller, streams, identity, settings, gather, maxResponseBytes, requestTimeoutMs, closed, holding } = given;
   const past = new GatheredReads(caller, NO_OPTIONS, settings.responseTimeoutMs);
-  const means: NamespaceMeans = { ...given, readAt: (key, revision) => past.get(key, revision) };
+  const means: NamespaceDeps = { ...given, readAt: (key, revision) => past.get(key, revision) };
   const kv = kvService(caller, gather, maxResponseBytes);
   const watching = watches(means, closed, settings.lingerMs);
   const reads = rangeReads(caller);
   const list: ReadPages = (range, revision) =>
-    pages(reads, range, revision === undefined ? {} : { revision }, { first: FIRST_KEYS, maxResponseBytes });
-  const living = lives(means, list, closed, settings.lingerMs);
-  const coordination = holding.over({ caller, kv, identity, watchAfter: watchesAfterReads(means, closed), live: living.live });
+    pagesOf(reads, range, revision === undefined ? {} : { revision }, { first: FIRST_KEYS, maxResponseBytes });
+  const living = liveMethods(means, list, closed, settings.lingerMs);
+  const coordination = holding.over({ caller, kv, identity, watching: means, live: living.live });
 
   const api = capturing<Omit<Namespace, 'promises'>>({
-    // Not wrapped like the other methods, which would make its calls slower.
+    // It is not wrapped like the other methods, as wrapping would make its calls slower.
     kv: capturesItself(kv),
     ...watching,
     ...living,
@@ -300,8 +320,8 @@ export function namespace(given: NamespaceMeans): Namespace {
     namespace: (name) => {
       const prefix = new Prefix(name);
       // The prefix of an outer namespace comes before that of an inner one.
-      const within: WatcherDeps['within'] = (stream) => watchStreamWithin(means.within?.(stream) ?? stream, prefix);
-      return namespace({ ...means, caller: callerWithin(caller, prefix), within, writes: means.writes.within(prefix.before('')) });
+      const within: WatcherDeps['within'] = (stream) => prefixWatchStream(means.within?.(stream) ?? stream, prefix);
+      return namespace({ ...means, caller: prefixCaller(caller, prefix), within, writes: means.writes.within(prefix.before('')) });
     },
   });
   return addPromises(api);

@@ -5,7 +5,7 @@ import { field, message } from './message.js';
 import { rpc } from './descriptors.js';
 import { array, bool, bytes, enumeration, maybe, string, uint64 } from './scalars.js';
 
-/** A name or a password, which is required: a role without a name makes etcd 3.3 crash, and again at each start. */
+/** A required name or password. A role without a name makes etcd 3.3 crash, and crash again at each start. */
 const needed = field(string, { required: true });
 
 export const PermissionType = enumeration('PermissionType', enums.PermissionType);
@@ -64,7 +64,7 @@ export const RoleGrantPermissionRequest = message('RoleGrantPermissionRequest', 
   perm: field(Permission, { required: true }),
 });
 
-/** `key` and `rangeEnd` are bytes since 3.3. etcd 3.2 has them as plain text, and would take base64 for a name. */
+/** `key` and `rangeEnd` are bytes since 3.3. etcd 3.2 has them as plain text, and would treat base64 as a name. */
 export const RoleRevokePermissionRequest = message('RoleRevokePermissionRequest', {
   role: needed,
   key: field(bytes, { since: '3.3' }),

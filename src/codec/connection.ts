@@ -3,8 +3,8 @@ import { field, message } from './message.js';
 import { rpc } from './descriptors.js';
 import { array, bool, memberIdCodec, string } from './scalars.js';
 
-// The RPCs that a client calls by itself, in order to reach the cluster. They are apart from the other RPCs of their
-// services, which a browser loads when they are used.
+// The RPCs that a client calls by itself, in order to reach the cluster. They are in a separate file, as a browser
+// loads the other RPCs of their services only when they are used.
 
 const REQUIRED = field(string, { required: true });
 
@@ -29,12 +29,12 @@ export const Member = message('Member', {
   peerUrls: field(array(string), { wire: 'peerURLs' }),
   /** The URLs at which clients reach it; empty until the member has started. */
   clientUrls: field(array(string), { wire: 'clientURLs' }),
-  /** Whether it follows the log without a vote. */
+  /** Whether the member follows the log without a vote. */
   isLearner: field(bool, { wire: 'isLearner', since: '3.4' }),
 });
 
 export const MemberListRequest = message('MemberListRequest', {
-  /** Whether to read the list of the leader, rather than the one that the endpoint knows. */
+  /** Whether to read the leader's list, rather than the list that the endpoint has. */
   linearizable: field(bool, { since: '3.5' }),
 });
 export const MemberListResponse = message('MemberListResponse', { header: ResponseHeader, members: array(Member) });

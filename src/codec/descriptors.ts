@@ -1,6 +1,4 @@
 import type * as t from 'io-ts';
-import { EtcdError } from '../errors/index.js';
-import { tooDeep } from '../model/validate.js';
 import { left, right } from '../util/either.js';
 
 /** A JSON value, as a gateway sends and receives it. */
@@ -33,8 +31,9 @@ export type WireKind =
 /**
  * A decoder of io-ts for a field of etcd's JSON. Besides io-ts's `decode` it has `read`, which builds no context for
  * each field. So a range of 5 000 keys costs little more than its `JSON.parse`. Only if a value is invalid, `explain`
- * reads it again to find the place. `write` returns text. Building an object for each field, for `JSON.stringify` to
- * read, would cause most of the cost of a request. It does not extend io-ts's class, so that a page does not load it.
+ * reads it again to find the place. `write` returns text. If each field became an object for `JSON.stringify`, building
+ * these objects would be most of the cost of a request. It does not extend io-ts's class, so that a page need not load
+ * io-ts.
  *
  * @typeParam A the type that a field decodes to
  * @typeParam In the type that a request accepts, if it is wider, such as text for bytes
@@ -125,16 +124,20 @@ export interface Rpc<In, A> {
   /** The first version of etcd (`3.4`) with the RPC; undefined if all have it. */
   readonly since?: string;
   /**
-   * Whether it may take any time, such as waiting for a lock or defragmenting. Without `timeoutMs` it has no deadline.
+   * Whether the RPC may take any time, such as waiting for a lock or defragmenting. Without `timeoutMs` it has no
+   * deadline.
    */
   readonly unbounded?: true;
-  /** Whether the first response of a stream comes at once, so that it has the deadline of a call. */
+  /** Whether the first response of a stream arrives at once, so that it has the deadline of a call. */
   readonly bounded?: true;
-  /** Whether its response is long. The server sends no data until all of it is ready, which takes longer than usual. */
+  /**
+   * Whether its response is long. The server sends no data until the whole response is ready, which takes longer than
+   * usual.
+   */
   readonly long?: true;
-  /** Whether it needs no token, as it obtains one. */
+  /** Whether the RPC needs no token, as it obtains one. */
   readonly anonymous?: true;
-  /** Whether it needs a leader, although a member without one would accept it. */
+  /** Whether the RPC needs a leader, although a member without a leader would accept it. */
   readonly needsLeader?: true;
   /** Headers of this request, beside those of the client. Their names are in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -143,7 +146,8 @@ export interface Rpc<In, A> {
   /** Whether its stream replaces another one, which ends soon. */
   readonly replaces?: true;
   /**
-   * Whether it is a batch of several calls. A rejection may concern only one of them, so each is then sent separately.
+   * Whether a call is a batch of several calls. A rejection may concern only one of them, so each is then sent
+   * separately.
    */
   readonly joint?: true;
 }
@@ -151,22 +155,6 @@ export interface Rpc<In, A> {
 /** Describes an RPC; the types of request and response follow from the codecs. */
 export function rpc<In, A>(descriptor: Rpc<In, A>): Rpc<In, A> {
   return descriptor;
-}
-
-/**
- * Writes a request as JSON in ASCII.
- *
- * @throws EtcdError `InvalidArgument`, naming the field
- */
-export function requestText<In>({ name, request }: Rpc<In, unknown>, given: In): string {
-  let problem = 'it is not valid';
-  try {
-    const text = request.write(given);
-    if (text !== INVALID) return text;
-  } catch (error) {
-    problem = tooDeep(error);
-  }
-  throw new EtcdError('InvalidArgument', `the request cannot be sent: ${problem}`, { rpc: name });
 }
 
 /** The type of the request of an RPC. */

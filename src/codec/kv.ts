@@ -52,8 +52,8 @@ const RANGE_KEYS: LongList<DecodedBy<typeof RangeResponse>> = {
 };
 
 /**
- * Reads the response to a range of one key as that key, or undefined if it does not exist. This costs a get less than a
- * further operator would.
+ * Reads the response to a range of one key as that key, or undefined if it does not exist. This costs less than a
+ * further operator for each get.
  */
 export const OneKeyResponse = new WireType<KeyValue | undefined, never>(
   RangeResponse.name,

@@ -41,7 +41,7 @@ export class MessageType<A, In> extends WireType<A, In> {
   }
 }
 
-/** A message that is only received. */
+/** The type of a message that is only received. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- no code uses the type that it would be encoded from
 export type AnswerMessage<A> = MessageType<A, any>;
 
@@ -187,6 +187,22 @@ function writeMessage({ name, slots, required }: Form, value: object): string {
   return text === '' ? '{}' : `${text}}`;
 }
 
+/**
+ * Writes a request as JSON in ASCII.
+ *
+ * @throws EtcdError `InvalidArgument`, naming the field
+ */
+export function requestText<In>({ name, request }: Rpc<In, unknown>, given: In): string {
+  let problem = 'it is not valid';
+  try {
+    const text = request.write(given);
+    if (text !== INVALID) return text;
+  } catch (error) {
+    problem = tooDeep(error);
+  }
+  throw new EtcdError('InvalidArgument', `the request cannot be sent: ${problem}`, { rpc: name });
+}
+
 const isNot = (message: string, key: string, { type }: Slot, given: unknown): EtcdError =>
   invalidArgument(`${message}.${key}`, type.name, given);
 
@@ -210,7 +226,7 @@ export function lazy<A, In>(name: string, get: () => MessageType<A, In>): WireTy
 }
 
 /** A field of a request that some servers do not know, and would silently ignore. */
-export interface NewerField {
+export interface UnsupportedField {
   readonly field: string;
   readonly since: string;
 }
@@ -221,10 +237,14 @@ export interface NewerField {
  *
  * @param knows tells whether the server has at least a version
  */
-export function newerField(kind: WireKind | undefined, request: unknown, knows: (since: string) => boolean): NewerField | undefined {
+export function findUnsupportedField(
+  kind: WireKind | undefined,
+  request: unknown,
+  knows: (since: string) => boolean,
+): UnsupportedField | undefined {
   if (kind?.is === 'array' && Array.isArray(request)) {
     for (const item of request as readonly unknown[]) {
-      const found = newerField(kind.of, item, knows);
+      const found = findUnsupportedField(kind.of, item, knows);
       if (found !== undefined) return found;
     }
   }
@@ -233,17 +253,17 @@ export function newerField(kind: WireKind | undefined, request: unknown, knows: 
     const value = request[name];
     if (value === undefined || value === false) continue;
     if (since !== undefined && !knows(since)) return { field: `${kind.name}.${name}`, since };
-    const found = newerField(type.kind, value, knows);
+    const found = findUnsupportedField(type.kind, value, knows);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
 /**
- * The newest `since` of any field of a request: servers from this version on need no check. A test compares it with the
- * codecs.
+ * The newest `since` of any RPC, and of any field of a request: servers from this version on need no check. A test
+ * compares it with the codecs.
  */
-export const NEWEST_FIELD = '3.5';
+export const NEWEST_SINCE = '3.5';
 
 /**
  * Reads a response beyond its codec. If it is invalid, a write may still have been carried out, and so errors with
@@ -264,6 +284,6 @@ export function understood<T>(rpc: Pick<Rpc<never, unknown>, 'name' | 'safety'>,
 export function misunderstood({ name, safety }: Pick<Rpc<never, unknown>, 'name' | 'safety'>, error: unknown): EtcdError {
   const failure = isEtcdError(error)
     ? error
-    : new EtcdError('MalformedResponse', `the answer cannot be read: ${tooDeep(error)}`, { rpc: name });
+    : new EtcdError('MalformedResponse', `the response cannot be read: ${tooDeep(error)}`, { rpc: name });
   return safety === 'write' ? new AmbiguousWriteError(failure) : failure;
 }

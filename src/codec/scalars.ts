@@ -4,7 +4,7 @@ import { INVALID, jsonText, WireType, type WireKind } from './descriptors.js';
 
 const NOT_BASE64 = /[^A-Za-z0-9+/=]/;
 
-/** Checks each character. It works on any runtime, and is the fastest way for a key. */
+/** Checks each character. It works on any runtime, and is the fastest check for a key. */
 function looksLikeBase64(text: string): boolean {
   // Searching for an invalid character takes half the time of matching all valid ones, and no stack for a value of
   // megabytes.
@@ -25,8 +25,8 @@ const LONG = 96;
 /** The number of characters that are decoded at a time: a multiple of four. */
 const PART = 16_384;
 /**
- * Finds characters of which Node's decoder reads only the low byte. V8 takes no time for it if text has one byte a
- * character.
+ * Finds characters of which Node's decoder reads only the low byte. The search is free if V8 stores the text with one
+ * byte per character.
  */
 const WIDE = /[^\x00-\xff]/;
 
@@ -41,7 +41,8 @@ function byDecoding(buffer: NodeBuffer): (text: string) => boolean {
     if (text.length % 4 !== 0 || WIDE.test(text)) return false;
     const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
     let decoded = 0;
-    // A part never decodes to more than three quarters of its length, so no part can compensate for another.
+    // A part never decodes to more than three quarters of its length, so an invalid part cannot be compensated by
+    // another one.
     for (let at = 0; at < text.length; at += PART) {
       decoded += scratch.write(text.length <= PART ? text : text.slice(at, at + PART), 'base64');
     }
@@ -189,7 +190,7 @@ export function enumeration<const V extends readonly [string, ...string[]]>(name
     `${name} (${values.join(', ')})`,
     { is: 'enum', values },
     () => values[0],
-    // A proto3 gateway may send the number instead of the name.
+    // A gateway may send the number of the value instead of its name.
     (input) => (typeof input === 'number' ? check(values[input]) : check(input)),
     (value) => (check(value) === INVALID ? INVALID : `"${value}"`),
   );

@@ -1,45 +1,86 @@
+import type { Context, Decoder, Errors, Validation } from 'io-ts';
 import { EtcdError, type ErrorDetails } from '../errors/index.js';
-import * as t from 'io-ts';
-import { left, right } from '../util/either.js';
+import { isRecord } from '../model/validate.js';
+import { isRight, left, right } from '../util/either.js';
+import { INVALID, WireType } from './descriptors.js';
+import { string } from './scalars.js';
+
+/** A field of an {@link InfoType}. */
+interface InfoField {
+  readonly key: string;
+  readonly type: Decoder<unknown, unknown>;
+  readonly required: boolean;
+}
+
+/**
+ * The decoder of a response beside the RPCs, which must have its required fields. Fields that it does not know are
+ * kept. It does not use io-ts's own types, so that a program need not load io-ts for its first call.
+ */
+class InfoType<A> implements Decoder<unknown, A> {
+  constructor(
+    readonly name: string,
+    private readonly fields: readonly InfoField[],
+  ) {}
+
+  validate(input: unknown, context: Context): Validation<A> {
+    if (!isRecord(input)) return left([{ value: input, context }]);
+    const out: Record<string, unknown> = { ...input };
+    const errors: Errors = [];
+    for (const { key, type, required } of this.fields) {
+      const actual = input[key];
+      if (actual === undefined && !required) continue;
+      const decoded = type.validate(actual, [...context, { key, type, actual }]);
+      if (isRight(decoded)) out[key] = decoded.right;
+      else errors.push(...decoded.left);
+    }
+    return errors.length === 0 ? right(out as A) : left(errors);
+  }
+
+  decode(input: unknown): Validation<A> {
+    return this.validate(input, [{ key: '', type: this, actual: input }]);
+  }
+}
 
 /** The response of `GET /version`, which has no prefix and needs no token. */
-export const ServerVersion = t.intersection(
-  [
-    t.type({
-      /** The version of this server, such as `3.5.30`. */
-      etcdserver: t.string,
-      /** The version that all members agree on, such as `3.5.0`; `not_decided` before they do. */
-      etcdcluster: t.string,
-    }),
-    // Since etcd 3.6.
-    t.partial({ storage: t.string }),
-  ],
-  'ServerVersion',
-);
-export type ServerVersion = t.TypeOf<typeof ServerVersion>;
+export interface ServerVersion {
+  /** The version of this server, such as `3.5.30`. */
+  etcdserver: string;
+  /** The version that all members agree on, such as `3.5.0`; `not_decided` before they do. */
+  etcdcluster: string;
+  /** The version of the storage, from etcd 3.6 on. */
+  storage?: string;
+}
+
+export const ServerVersion: Decoder<unknown, ServerVersion> = new InfoType('ServerVersion', [
+  { key: 'etcdserver', type: string, required: true },
+  { key: 'etcdcluster', type: string, required: true },
+  { key: 'storage', type: string, required: false },
+]);
 
 /** A boolean, or `"true"` or `"false"`, as most servers send it. */
-const Flag = new t.Type<boolean, string, unknown>(
+const flag = new WireType<boolean>(
   'true or false',
-  (input): input is boolean => typeof input === 'boolean',
-  (input, context) => {
-    if (input === true || input === 'true') return right(true);
-    if (input === false || input === 'false') return right(false);
-    return left([{ value: input, context }]);
+  { is: 'bool' },
+  () => false,
+  (input) => {
+    if (input === true || input === 'true') return true;
+    return input === false || input === 'false' ? false : INVALID;
   },
   String,
 );
 
 /** The response of `GET /health`, with status 200 or 503. */
-export const ServerHealth = t.intersection(
-  [
-    t.type({ health: Flag }),
-    // The reason of being unhealthy. Some servers send an empty text if they are healthy.
-    t.partial({ reason: t.string }),
-  ],
-  'ServerHealth',
-);
-export type ServerHealth = t.TypeOf<typeof ServerHealth>;
+export interface ServerHealth {
+  /** Whether the server is healthy. */
+  health: boolean;
+  /** The reason for which the server is unhealthy. Some healthy servers send an empty text. */
+  reason?: string;
+}
+
+export const ServerHealth: Decoder<unknown, ServerHealth> = new InfoType('ServerHealth', [
+  { key: 'health', type: flag, required: true },
+  { key: 'reason', type: string, required: false },
+]);
 
 /** A sample of a metric: one number under a set of labels. */
 export interface MetricSample {

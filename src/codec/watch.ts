@@ -18,9 +18,9 @@ export const WatchCreateRequest = message('WatchCreateRequest', {
   progressNotify: bool,
   filters: array(WatchFilter),
   prevKv: bool,
-  /** The id of the watch. etcd 3.3 knows the field but ignores it, as its server numbers the watches. */
+  /** The id of the watch. etcd 3.3 has the field but ignores it, as its server numbers the watches. */
   watchId: field(int64, { since: '3.3' }),
-  /** Whether to split responses of more than about 1.5 MB. etcd 3.3 knows the field but ignores it. */
+  /** Whether to split responses of more than about 1.5 MB. etcd 3.3 has the field but ignores it. */
   fragment: field(bool, { since: '3.3' }),
 });
 
@@ -77,7 +77,7 @@ export const WatchResponse = message('WatchResponse', {
   header: ResponseHeader,
   /** The id of the watch; -1 for the response to a progress request, and to a create request that failed. */
   watchId: int64,
-  /** Whether it is the response to a create request, which with `canceled` was rejected. */
+  /** Whether this is the response to a create request. With `canceled` the request was rejected. */
   created: bool,
   canceled: bool,
   /** The oldest revision that still exists, if history that the watch needs was compacted; otherwise 0. */

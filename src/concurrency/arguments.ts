@@ -1,7 +1,7 @@
 import type { InvalidValueError } from '../errors/index.js';
 import { checkArgument, checkName, checkOptions, FUNCTION, type OptionKinds, wholeNumber } from '../model/validate.js';
 
-/** The options of `services`, for entries that are no endpoints. */
+/** The options of `services`, for entries that are not endpoints. */
 export interface ServicesOptions {
   /** Called for each entry that is not a valid endpoint. The entry is left out in any case. */
   readonly onInvalid?: (error: InvalidValueError) => void;
@@ -9,16 +9,19 @@ export interface ServicesOptions {
 
 const SERVICES: OptionKinds<ServicesOptions> = { onInvalid: FUNCTION };
 
-/** The txn that begins a round compares the key of each member, and one more; etcd accepts 128 compares. */
+/**
+ * The most members of a round. The txn that begins it compares the key of each member and one further key; etcd accepts
+ * 128 compares.
+ */
 const MAX_MEMBERS = 127;
 
 /**
- * The checks of methods that return an object, and so throw at once. They are apart from these methods, because a
- * browser makes the checks before it has loaded the methods.
+ * The checks of methods that return an object, and so throw at once. They are in a separate module, because a browser
+ * makes the checks before it has loaded the methods.
  *
  * @throws EtcdError `InvalidArgument`
  */
-export const checked = {
+export const checkedArguments = {
   election: (name: string): void => checkName('an election', name),
   barrier: (name: string): void => checkName('a barrier', name),
   doubleBarrier: (name: string, count: number): void => {

@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { Diagnostics } from '../model/diagnostics.js';
 import type { KvService } from '../services/kv.js';
-import type { WatchAfter } from '../watch/watch.js';
+import type { WatchAfter } from '../watch/watchAfterRead.js';
 import type { LeaseRpcs } from '../services/lease.js';
 import type { StreamTimeouts } from '../watch/retryable.js';
 import type { CleanupTracker } from './lease/cleanup.js';
@@ -11,7 +11,7 @@ import type { RefreshScheduler } from './lease/refreshScheduler.js';
 /** The identity of this thread in a cluster: names that no two hosts, processes or threads share. */
 export interface Identity {
   readonly host: string;
-  /** The same for all threads of a process. */
+  /** Names the process: the same for all its threads. */
   readonly process: string;
   /** Names a worker, or the main thread. */
   readonly thread: string;
@@ -33,6 +33,6 @@ export interface LeaseContext {
 export interface ConcurrencyContext extends LeaseContext {
   readonly kv: KvService;
   readonly watchAfter: WatchAfter;
-  /** Reads which host, process and thread this is. */
+  /** Returns the identity of the host, process and thread. */
   readonly identity: () => Identity;
 }

@@ -10,6 +10,8 @@ import type { Caller } from '../transport/call.js';
 import type { LiveUpdate } from '../watch/live/liveRange.js';
 import type { MaybeAsync } from '../util/rx.js';
 import type { StreamTimeouts } from '../watch/retryable.js';
+import { watchesAfterReads } from '../watch/watchAfterRead.js';
+import type { WatchesDeps } from '../watch/watcher.js';
 import type { ServicesOptions } from './arguments.js';
 import type { ConcurrencyContext } from './context.js';
 import { CleanupTracker } from './lease/cleanup.js';
@@ -47,9 +49,9 @@ export interface Coordination {
 
   /**
    * Grants one lease for many locks, elections, registrations and announcements, and keeps it alive as long as the
-   * Observable is subscribed to. They take it as the option `session`. It emits the session once. It errors with
-   * `LeaseLost` when the lease is lost, and all that is held by it errors then, too. Unsubscribing revokes the lease,
-   * which deletes all its keys at once.
+   * Observable is subscribed to. Pass the session to them as the option `session`. The Observable emits the session
+   * once. It errors with `LeaseLost` when the lease is lost, and everything that is held by it errors as well.
+   * Unsubscribing revokes the lease, which deletes all its keys at once.
    *
    * ```ts
    * etcd
@@ -66,14 +68,14 @@ export interface Coordination {
    *   .subscribe();
    * ```
    *
-   * It waits for an etcd that cannot be reached. See {@link Session.orphan} for a lease that is to outlive its session.
+   * While etcd cannot be reached, it waits. See {@link Session.orphan} for a lease that must outlive its session.
    */
   session(options?: NewSessionOptions): Observable<Session>;
 
   /**
    * Keeps a key as long as the Observable is subscribed to, under a lease. If the lease is lost, the key is written
-   * again under another lease. So it comes back after lost connections, revocations and outages. Unsubscribing deletes
-   * it at once. Each event is an {@link Announcement}.
+   * again under another lease. So it exists again after lost connections, revocations and outages. Unsubscribing
+   * deletes the key at once. Each event is an {@link Announcement}.
    *
    * The value may be an Observable: each value replaces the one before, in their order. While a value is being written,
    * only the newest of the next ones waits. The key does not exist before the first value, and keeps the last one when
@@ -83,8 +85,11 @@ export interface Coordination {
    * etcd.announce('nodes/node-1', load$.pipe(map(String)), { ttl: 10 }).subscribe(({ type }) => console.log(type));
    * ```
    *
-   * An existing key is replaced. If another client deletes or replaces the key, that is not undone before the next
-   * value. It completes when the client is closed.
+   * An existing key is replaced. If another client deletes or replaces the key, the key is written again only with the
+   * next value. It completes when the client is closed.
+   *
+   * If another client revokes the lease, this is detected at the next keepalive, within a third of the TTL. The key is
+   * missing until then. Detecting it at once would need a watch for each key.
    */
   announce(key: BytesLike, value: BytesLike | Observable<BytesLike>, options?: AnnounceOptions): Observable<Announcement>;
 
@@ -92,7 +97,7 @@ export interface Coordination {
    * Acquires a lock, and holds it as long as the Observable is subscribed to. It emits when the lock is owned. It
    * errors with `LockLost` as soon as the ownership is no longer certain. The causes are a lease that was not refreshed
    * in time, and a deleted key. Unsubscribing releases the lock, or leaves the queue. The lock is fair: waiters own it
-   * in the order in which they came. It excludes `etcdctl lock` and the locks of etcd's Go client, and they exclude it.
+   * in the order of their arrival. It excludes `etcdctl lock` and the locks of etcd's Go client, and they exclude it.
    * The locks of npm's `etcd3` and of Python's `etcd3-py` use other keys, and do not exclude it.
    *
    * Stay subscribed while you work. `firstValueFrom(lock)` releases the lock at once, and
@@ -112,7 +117,7 @@ export interface Coordination {
 
   /**
    * Lists the owner of a lock and its waiters, in the order in which they will own it. `shares` counts the callers that
-   * share a reentrant one.
+   * share a reentrant lock.
    */
   lockWaiters(name: string): Observable<readonly LockWaiter[]>;
 
@@ -148,14 +153,15 @@ export interface Coordination {
    */
   readLock: ReadWriteLock;
   /**
-   * Acquires a lock that excludes all other readers and writers of the same name. It waits for all that came before.
+   * Acquires a lock that excludes all other readers and writers of the same name. It waits for all earlier readers and
+   * writers.
    */
   writeLock: ReadWriteLock;
 
   /**
    * Acquires one of the permits, and holds it as long as the Observable is subscribed to. It emits when the permit is
    * acquired, and errors with `LockLost` as soon as that is no longer certain. Unsubscribing releases the permit, or
-   * leaves the queue. The semaphore is fair: waiters acquire permits in the order in which they came. All users of a
+   * leaves the queue. The semaphore is fair: waiters acquire permits in the order of their arrival. All users of a
    * semaphore must pass the same number of permits.
    *
    * The keys are those of a lock (`<name>/<lease in hex>`); etcd's Go client has no semaphore.
@@ -191,7 +197,7 @@ export interface Coordination {
 
   /**
    * Returns a queue for any number of producers and consumers. It is compatible with `Queue` of etcd's Go recipes
-   * (`<name>/<unique>`, by age), except that these take an item that was put back last.
+   * (`<name>/<unique>`, by age), except that those take a returned item last.
    *
    * ```ts
    * etcd.queue('mails').dequeue().pipe(concatMap(({ value }) => send(value)), repeat()).subscribe();
@@ -263,7 +269,7 @@ export interface Coordination {
 export interface HoldingMeans {
   readonly caller: Caller;
   readonly settings: StreamTimeouts;
-  /** Records whether leases are held, as heartbeats are then more frequent. */
+  /** Records whether leases are held, as streams then send heartbeats more often. */
   readonly activity: LeaseActivity;
   /** Fires when the client is closed. */
   readonly closed: Observable<void>;
@@ -272,9 +278,10 @@ export interface HoldingMeans {
   readonly diagnostics: Diagnostics;
 }
 
-/** The keys on which the methods work: those of a client, or of a namespace. */
-export interface KeySpace extends Pick<ConcurrencyContext, 'kv' | 'watchAfter' | 'identity'> {
+/** The keys that the methods use: those of a client, or of a namespace. */
+export interface KeySpace extends Pick<ConcurrencyContext, 'kv' | 'identity'> {
   readonly caller: Caller;
+  readonly watching: WatchesDeps;
   readonly live: (range: Range) => Observable<LiveUpdate>;
 }
 
@@ -294,8 +301,9 @@ export function holding({ caller, settings, activity, closed, hurry = EMPTY, dia
   const keepAlives = new KeepAlives(caller, leaseService(caller), settings, activity);
   return {
     cleanup,
-    over: ({ live, caller: within, ...keys }) => {
-      const context = { ...keys, service: leaseService(within), scheduler, keepAlives, cleanup, closed, settings, diagnostics };
+    over: ({ live, caller: within, watching, ...keys }) => {
+      const watchAfter = watchesAfterReads(watching, closed);
+      const context = { ...keys, watchAfter, service: leaseService(within), scheduler, keepAlives, cleanup, closed, settings, diagnostics };
       return coordinationOver(context, within, live);
     },
   };

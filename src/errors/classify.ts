@@ -2,12 +2,12 @@ import type { GrpcCode, Reason } from './reasons.js';
 import { isEtcdError, type EtcdError } from './etcdError.js';
 
 /**
- * Tells whether a failure passes. It decides about repeating an operation as a whole. About a further attempt of one
- * call, which also depends on what was sent, the table of `transport/retryPolicy.ts` decides.
+ * The kinds of failures, by whether they pass. They decide whether an operation as a whole is repeated. A further
+ * attempt of one call also depends on what was sent, and is decided by the table in `transport/retryPolicy.ts`.
  * - `temporary`: passes by itself, and nothing was carried out
  * - `interrupted`: passes by itself; only operations that may run twice are repeated
  * - `unclear`: may pass, and is believed permanent after several in a row
- * - `permanent`: the request was understood and refused
+ * - `permanent`: the request was understood and rejected
  */
 export type Persistence = 'temporary' | 'interrupted' | 'unclear' | 'permanent';
 
@@ -18,7 +18,7 @@ interface Row {
 
 const NEW_TOKEN: Row = { persistence: 'unclear', why: 'another call may fetch a new token' };
 
-/** Reasons whose code does not decide. */
+/** The reasons that are classified by themselves, and not by their code. */
 const PERSISTENCE_BY_REASON: Partial<Record<Reason, Row>> = {
   TooManyRequests: { persistence: 'temporary', why: 'refused by a server that is behind, which is less busy later' },
   TooManyPending: { persistence: 'temporary', why: 'refused before it was sent, as too many calls of the client waited' },
@@ -34,11 +34,11 @@ const PERSISTENCE_BY_REASON: Partial<Record<Reason, Row>> = {
   MalformedResponse: { persistence: 'unclear', why: 'a proxy may have responded in place of the server' },
 };
 
-/** Returns whether a failure passes. */
+/** Returns the kind of a failure. */
 export function persistenceOf({ reason, code }: EtcdError): Persistence {
   // No connection, no leader, or a server that stops or starts. An ambiguous write has the code of its cause.
   if (code === 'Unavailable') return reason === 'AmbiguousWrite' ? 'interrupted' : 'temporary';
-  // A server that stops cancels its calls, or breaks them off, with messages of gRPC.
+  // A server that is stopping cancels its calls, or interrupts them, with messages of gRPC.
   if (reason === 'Unknown' && (code === 'Canceled' || code === 'Internal')) return 'interrupted';
   return PERSISTENCE_BY_REASON[reason]?.persistence ?? 'permanent';
 }
@@ -68,7 +68,7 @@ const STATUS_BY_CODE: Readonly<Record<GrpcCode, number>> = {
 const STATUS_BY_REASON: Readonly<Partial<Record<Reason, number>>> = {
   // Not 502, 503 or 504: proxies and clients retry these automatically, and so would repeat the write.
   AmbiguousWrite: 500,
-  // Mistakes of the service, not of its client.
+  // Errors of the service, not of its client.
   InvalidOption: 500,
   UnsupportedRuntime: 500,
   TokenUnavailable: 503,

@@ -10,11 +10,11 @@ const SHORTEST_WITHIN_WORDS = 4;
 const held = new Map<string, { readonly forms: readonly string[]; holders: number }>();
 
 /**
- * Keeps a secret (a password, a token, the value of a header) out of error messages that quote a server. A server may
- * echo the request. It applies to all clients of the process, as an error does not know to which client its request
+ * Removes a secret (a password, a token, the value of a header) from error messages that quote a server. A server may
+ * echo the request. This applies to all clients of the process, as an error does not know to which client its request
  * belongs.
  *
- * @returns a function that ends it; calling it again has no effect
+ * @returns a function that stops this; calling it again has no effect
  */
 export function keepSecret(secret: string): () => void {
   if (secret === '') return () => undefined;
@@ -77,7 +77,7 @@ const BRAND = Symbol.for('rxetcd.EtcdError');
 
 /** The origin of an error. */
 export interface ErrorDetails {
-  /** The gRPC code; by default that of the reason. */
+  /** The gRPC code; by default the code of the reason. */
   readonly code?: GrpcCode;
   /** The RPC, by etcd's name, such as `KV.Put`. */
   readonly rpc?: string | undefined;
@@ -94,8 +94,8 @@ export interface ErrorDetails {
 
 /**
  * The base class of every error that rxetcd emits or throws. `reason` is the name of the error, usually etcd's own, and
- * `code` its gRPC code, which is `codeNumber` as a number. `rpc` and `endpoint` are those of the failed request. No
- * error contains a password, a token, the value of a key or a header.
+ * `code` its gRPC code, which is `codeNumber` as a number. `rpc` and `endpoint` describe the failed request. No error
+ * contains a password, a token, the value of a key or a header.
  *
  * ```ts
  * etcd.kv.get('a', { revision: 1 }).subscribe({
@@ -121,7 +121,7 @@ export class EtcdError<R extends Reason = Reason> extends Error {
 
   constructor(reason: R, message: string, details: ErrorDetails = {}) {
     const where = whereOf(details);
-    // A message that quotes another error may end with it already.
+    // A message that quotes another error may already end with this text.
     super(message.endsWith(where) ? message : message + where, details.cause === undefined ? undefined : { cause: details.cause });
     this.reason = reason;
     this.code = details.code ?? codeOf(reason);
@@ -246,8 +246,8 @@ export function hasReason<R extends Reason>(error: unknown, ...reasons: readonly
 }
 
 /**
- * gRPC's own words for a call that was cut off. With the code `DeadlineExceeded` they mean that the gateway's deadline
- * came before etcd's (seen on 3.5.30, in one of ten).
+ * gRPC's message for a call that was interrupted. With the code `DeadlineExceeded` it means that the gateway's deadline
+ * passed before etcd's (seen on 3.5.30, in one call of ten).
  */
 const CUT_OFF = /^stream terminated by RST_STREAM with error code: CANCEL$/;
 const CANCELED = /(?:^|desc = )context canceled$/;
@@ -282,7 +282,7 @@ export function serverError(said: string, code: GrpcCode, details: ErrorDetails)
  * console.log(error.reason, error.code);
  * ```
  *
- * @param code the gRPC code, by name or number; `Unknown` by default. A text that the table has decides by itself
+ * @param code the gRPC code, by name or number; `Unknown` by default. If the table has the text, the code is not used
  */
 export function errorFrom(text: string, code: GrpcCode | number = 'Unknown'): EtcdError {
   return serverError(text, typeof code === 'number' ? grpcCode(code) : code, {});

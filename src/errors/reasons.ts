@@ -1,6 +1,6 @@
 /**
- * The errors of etcd, by rxetcd's reason. Each has etcd's message and the gRPC code that the server means by it. The
- * message is the text behind `etcdserver: `, or the whole text if it has another prefix.
+ * The errors of etcd, by rxetcd's reason. Each has etcd's message and its gRPC code. The message is the text behind
+ * `etcdserver: `, or the whole text if it has another prefix.
  *
  * The message takes precedence over the received code, as the lock and election services wrap every error in code 2
  * (Unknown).
@@ -65,6 +65,7 @@ const SERVER_ERRORS = {
   // Unavailable
   NoLeader: ['no leader', 'Unavailable'],
   LeaderChanged: ['leader changed', 'Unavailable'],
+  ProposalDropped: ['raft proposal dropped', 'Unavailable'],
   Stopped: ['server stopped', 'Unavailable'],
   Timeout: ['request timed out', 'Unavailable'],
   TimeoutDueToLeaderFail: ['request timed out, possibly due to previous leader failure', 'Unavailable'],
@@ -103,13 +104,13 @@ const CLIENT_ERRORS = {
   CommonNameRefused: 'FailedPrecondition',
   /** The connection was lost before the response was complete. */
   ConnectionLost: 'Unavailable',
-  /** Every member that was tried is behind the newest revision that this client has seen. Only with `monotonic`. */
+  /** Every contacted member is behind the newest revision that this client has seen. Only with `monotonic`. */
   StaleRead: 'Unavailable',
   /** A write was sent and no response was received: it may or may not have been carried out. */
   AmbiguousWrite: 'Unavailable',
   /** The server is too old for the RPC, or for a field of the request. */
   UnsupportedServerVersion: 'Unimplemented',
-  /** The runtime cannot load rxetcd's HTTP client, or replaces it by another. */
+  /** The runtime cannot load rxetcd's HTTP client, or replaces it with another one. */
   UnsupportedRuntime: 'Unimplemented',
   /** The server does not know the requested path or method. */
   UnknownMethod: 'Unimplemented',
@@ -147,8 +148,8 @@ const CLIENT_ERRORS = {
   /** Too many calls of the client wait to be sent (option `maxPendingCalls`). The call was not sent. */
   TooManyPending: 'ResourceExhausted',
   /**
-   * As many attempts to open a stream failed in a row as the option `streams.maxRetries` allows. `cause` is the last
-   * failure.
+   * The attempts to open a stream failed more often in a row than the option `streams.maxRetries` allows. `cause` is
+   * the last failure.
    */
   RetriesExhausted: 'Aborted',
   /** The client was closed. */
@@ -171,6 +172,10 @@ const BY_MESSAGE: ReadonlyMap<string, Reason> = new Map<string, Reason>([
   ['revision in header is old', 'AuthOldRevision'],
   // Sent by the gateway of a server that is stopping, as it closes its connection to the server.
   ['grpc: the client connection is closing', 'Stopped'],
+  // Raft's own text. The member stops, perhaps after it accepted the request.
+  ['raft: stopped', 'Stopped'],
+  // The text of the auth store for a user without a password, with code 2.
+  ['authentication failed, password was given for no password user', 'AuthFailed'],
   // A member that has just lost its leadership sends this for any lease, with code 2. It proves nothing about the
   // lease.
   ['not a primary lessor', 'LeaderChanged'],

@@ -23,13 +23,18 @@ interface NodeBuffer {
   from(data: ArrayBufferLike, offset: number, length: number): NodeBuffer;
   alloc(size: number): NodeBuffer;
   write(text: string, encoding: 'utf8' | 'base64'): number;
+  set(bytes: Uint8Array): void;
+  subarray(start: number, end: number): Uint8Array;
   toString(encoding: 'utf8' | 'base64', start?: number, end?: number): string;
   byteLength(text: string): number;
 }
 
-/** The size of scratch memory. Values that fit are encoded and decoded there, which saves an allocation for each. */
+/**
+ * The size of scratch memory. Values that fit are encoded and decoded there, which saves an allocation for each. For
+ * short bytes, creating a view would take several times as long as copying them.
+ */
 const SCRATCH_BYTES = 16_384;
-/** The most bytes of UTF-8 for a UTF-16 unit of text. */
+/** The maximum number of bytes of UTF-8 for a UTF-16 unit of text. */
 const MOST_BYTES_A_CHARACTER = 3;
 
 // Created on first use: jsdom has neither, and importing the package must not need them.
@@ -43,12 +48,17 @@ const decodeUtf8 = (bytes: Uint8Array): string => (decoder ??= new TextDecoder('
 function withBuffer(buffer: NodeBuffer): ByteCodec {
   const scratch = buffer.alloc(SCRATCH_BYTES);
   return {
-    encode: (bytes) => buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'),
+    encode: (bytes) => {
+      if (bytes.length > SCRATCH_BYTES) return buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+      scratch.set(bytes);
+      return scratch.toString('base64', 0, bytes.length);
+    },
     encodeText: (text) =>
       text.length > SCRATCH_BYTES / MOST_BYTES_A_CHARACTER
         ? buffer.from(text, 'utf8').toString('base64')
         : scratch.toString('base64', 0, scratch.write(text, 'utf8')),
     decode: (base64) => {
+      if (base64.length <= SCRATCH_BYTES) return new Uint8Array(scratch.subarray(0, scratch.write(base64, 'base64')));
       const bytes = new Uint8Array(decodedLength(base64));
       buffer.from(bytes.buffer, 0, bytes.length).write(base64, 'base64');
       return bytes;
@@ -103,7 +113,7 @@ export function toBytes(value: BytesLike): Uint8Array {
   return typeof value === 'string' ? encodeUtf8(value) : value;
 }
 
-/** Returns the number of bytes as which a value is sent. */
+/** Returns the number of bytes of a value as it is sent. */
 export function byteLength(value: BytesLike): number {
   return typeof value === 'string' ? codec.lengthOf(value) : value.length;
 }
@@ -146,3 +156,16 @@ export function isBytesLike(value: unknown): value is BytesLike {
  */
 export const isBytes = (value: unknown): value is Uint8Array =>
   value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
+
+/**
+ * Copies bytes, so that later changes by the caller have no effect. Anything else is returned as it is. It never
+ * throws: invalid values are rejected later, when they are checked.
+ */
+export function capturedBytes<T>(given: T): T | Uint8Array {
+  if (typeof given !== 'object') return given;
+  try {
+    return isBytes(given) ? new Uint8Array(given) : given;
+  } catch {
+    return given;
+  }
+}

@@ -18,14 +18,9 @@ export function captured<T>(given: T): T {
   }
 }
 
-/** Copies a key or a value as {@link captured} does. Most are text, which is immutable. */
-export function capturedBytes<T>(given: T): T {
-  return typeof given === 'object' ? captured(given) : given;
-}
-
 /**
- * Calls a function now. The returned function returns its result, or throws its error. So an argument is read at once,
- * and rejected on subscription.
+ * Calls a function now, and returns a function that returns its result or throws its error. So an argument is read at
+ * once, but rejected on subscription.
  */
 export function readNow<T>(read: () => T): () => T {
   try {
@@ -60,7 +55,7 @@ export function capturesItself<A extends object>(api: A): A {
   return api;
 }
 
-/** Methods and objects that copy their arguments already. */
+/** The methods and objects that copy their arguments themselves. */
 const ALREADY = new WeakSet<object>();
 
 const copyingFirst =
@@ -70,12 +65,12 @@ const copyingFirst =
 
 const methodsIn = (value: unknown): unknown => (typeof value === 'function' || isPlain(value) ? capturing(value) : value);
 
-/** @param met the copies made so far by their originals, as an object may occur several times, or contain itself */
+/** @param met the copies so far, keyed by their originals, as an object may occur several times, or contain itself */
 function copyOf(given: unknown, level: number, met: Map<object, unknown> | undefined): unknown {
   if (typeof given !== 'object' || given === null || level > MOST_LEVELS) return given;
   const known = met?.get(given);
   if (known !== undefined) return known;
-  // Most are objects of this realm, for which this needs half of the checks.
+  // Most objects are of this realm, and need only half of the checks.
   if (Object.getPrototypeOf(given) === Object.prototype && !(Symbol.toStringTag in given)) return recordOf(given, level, met);
   // Not `slice`, as that of a `Buffer` shares its memory.
   if (isBytes(given)) return new Uint8Array(given);
@@ -84,7 +79,7 @@ function copyOf(given: unknown, level: number, met: Map<object, unknown> | undef
 }
 
 function listOf(given: readonly unknown[], level: number, met: Map<object, unknown> | undefined): unknown[] {
-  // Keeps holes, so that they are rejected as holes.
+  // `slice` keeps the holes of an array, so that they are rejected as holes.
   const list: unknown[] = given.slice();
   let copies: Map<object, unknown> | undefined;
   for (let index = 0; index < list.length; index += 1) {
@@ -106,12 +101,12 @@ function recordOf(given: object, level: number, met: Map<object, unknown> | unde
     if (type === 'function' && level > 0) return given;
     nested ||= type === 'object';
   }
-  // Most objects are flat.
+  // Most objects contain no other objects.
   if (!nested) return copy;
   for (const name in copy) {
     const value = copy[name];
     if (typeof value !== 'object' || value === null) continue;
-    // Bytes have nothing in them.
+    // Bytes contain no other objects.
     if (!isBytes(value)) copies = noted(copies, given, copy);
     copy[name] = copyOf(value, level + 1, copies);
   }

@@ -7,7 +7,7 @@ import type { LeaseId } from './ids.js';
 /** An event of a call or of one of its attempts. `elapsedMs` counts from the first attempt of the call. */
 export type CallDiagnostic =
   | { readonly type: 'attemptBegun'; readonly rpc: string; readonly endpoint: string; readonly attempt: number }
-  /** `action` is what follows: `fail`, `ambiguous`, or a kind of retry. */
+  /** `action` is the action that follows: `fail`, `ambiguous`, or a kind of retry. */
   | {
       readonly type: 'attemptFailed';
       readonly rpc: string;
@@ -35,20 +35,20 @@ export type CallDiagnostic =
 
 /** An event of an endpoint, or of the token. */
 export type EndpointDiagnostic =
-  /** It failed, and is not used for `pauseMs` while another works. */
+  /** The endpoint failed, and is not used for `pauseMs` while another one works. */
   | { readonly type: 'endpointQuarantined'; readonly endpoint: string; readonly pauseMs: number }
-  /** It was checked in the background. */
+  /** The endpoint was checked in the background. */
   | { readonly type: 'endpointProbed'; readonly endpoint: string; readonly ok: boolean; readonly elapsedMs: number }
   | { readonly type: 'endpointBack'; readonly endpoint: string }
   | { readonly type: 'tokenRenewed'; readonly elapsedMs: number };
 
-/** An event of the streams of watches. */
+/** An event of a stream for watches. */
 export type StreamDiagnostic =
   /** `elapsedMs` is the time that it took to open. */
   | { readonly type: 'streamOpened'; readonly endpoint: string; readonly transport: string; readonly elapsedMs: number }
   /** `elapsedMs` is the time that it was open. */
   | { readonly type: 'streamLost'; readonly error: EtcdError; readonly retryInMs: number; readonly elapsedMs: number }
-  /** A watch goes on at a revision, on another stream. */
+  /** A watch resumes at a revision, on another stream. */
   | { readonly type: 'watchResumed'; readonly revision: number };
 
 /** An event of a lease or a lock. */
@@ -61,7 +61,7 @@ export type OwnershipDiagnostic =
   | { readonly type: 'lockAcquired'; readonly name: string; readonly key: string; readonly waitedMs: number }
   | { readonly type: 'lockLost'; readonly name: string; readonly heldMs: number; readonly error: unknown };
 
-/** An event inside of a client. It has no value of a key, no password and no token. */
+/** An event inside of a client. It never contains a value of a key, a password or a token. */
 export type Diagnostic = CallDiagnostic | EndpointDiagnostic | StreamDiagnostic | OwnershipDiagnostic;
 
 /** Receives the events of a client by their severity. `console` is one. */
@@ -101,7 +101,7 @@ export class Diagnostics {
   }
 }
 
-/** The states of a connection that tell of a stream, by their shape. */
+/** The states of a connection that concern a stream, by their shape. */
 interface StreamState {
   readonly status: string;
   readonly endpoint?: string;

@@ -1,5 +1,6 @@
 import type { KeyValue } from './keyValue.js';
 import type { EtcdError } from '../errors/index.js';
+import type { ResponseHeader } from './responses.js';
 
 /** A key was created or changed. */
 export interface PutEvent {
@@ -50,6 +51,8 @@ export interface EventsBatch {
   readonly revision: number;
   /** At least one event. */
   readonly events: readonly WatchEvent[];
+  /** The header of the server's message: the member that sent it, its raft term, and the store's revision then. */
+  readonly header?: ResponseHeader;
 }
 
 /** A progress notification: all events up to and including `revision` have been delivered. */
@@ -58,22 +61,32 @@ export interface ProgressBatch {
   readonly revision: number;
   /** Always empty. */
   readonly events: readonly WatchEvent[];
+  /** The header of the server's message; the notification with which a subscription begins has none. */
+  readonly header?: ResponseHeader;
 }
 
 /** An emission of a watch in batches: a whole revision, or a progress notification. */
 export type WatchBatch = EventsBatch | ProgressBatch;
 
+/** Returns the revision up to which everything has been delivered with a batch. */
+export const lastRevision = ({ revision }: WatchBatch): number => revision;
+
+/** Makes the batch of a revision. */
+export function eventsBatch(events: readonly WatchEvent[], revision: number, header?: ResponseHeader): EventsBatch {
+  return header === undefined ? { type: 'events', revision, events } : { type: 'events', revision, events, header };
+}
+
 /** One array for all progress notifications, as each watch keeps its last one. */
 const NONE: readonly WatchEvent[] = Object.freeze([]);
 
 /** Makes a progress notification. */
-export function progress(revision: number): ProgressBatch {
-  return { type: 'progress', revision, events: NONE };
+export function progress(revision: number, header?: ResponseHeader): ProgressBatch {
+  return header === undefined ? { type: 'progress', revision, events: NONE } : { type: 'progress', revision, events: NONE, header };
 }
 
 /**
  * Reports that an ownership was lost and that the next one is awaited. It has no field of an ownership, so that code
- * which confuses the two does not compile.
+ * which confuses the two types does not compile.
  */
 export interface OwnershipLost {
   readonly type: 'lost';
@@ -83,7 +96,7 @@ export interface OwnershipLost {
 
 /**
  * Reports each ownership and each loss (`onLost: 'reacquire'`).
- * - `owned`: it is owned from now on, with a new `revision` and a new `guard`
- * - `lost`: it is no longer owned, or not for certain: stop the work under it. Another `owned` follows
+ * - `owned`: the lock is owned from now on, with a new `revision` and a new `guard`
+ * - `lost`: it is no longer certain that it is owned: stop the work under it. Another `owned` follows
  */
 export type OwnershipEvent<T extends object> = (T & { readonly type: 'owned' }) | OwnershipLost;

@@ -11,11 +11,11 @@ const OWN_HEADERS: ReadonlyMap<string, string> = new Map([
   ...['sec-websocket-key', 'sec-websocket-version', 'sec-websocket-protocol', 'sec-websocket-extensions', 'sec-websocket-accept'].map(
     (name) => [name, BY_ITSELF] as const,
   ),
-  ['accept-encoding', 'rxetcd does not decompress answers, and would read none'],
-  ['content-encoding', 'rxetcd does not compress requests, and etcd would read none'],
-  ['range', 'rxetcd reads whole answers'],
+  ['accept-encoding', 'rxetcd does not decompress responses'],
+  ['content-encoding', 'rxetcd does not compress requests'],
+  ['range', 'rxetcd reads whole responses'],
   ...['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'].map(
-    (name) => [name, 'an answer without a body would be read as none'] as const,
+    (name) => [name, 'a response without a body cannot be read'] as const,
   ),
 ]);
 
@@ -25,9 +25,9 @@ export const HEADER_TEXT = {
   is: (value: unknown): value is string => typeof value === 'string' && value !== '' && !/[\0\r\n]/.test(value) && isHeaderText(value),
 };
 
-/** A header that cannot be sent, or all of them, and the reason. */
+/** The reason that a header, or the whole set of headers, cannot be sent. */
 interface InvalidHeader {
-  /** Its name in brackets, `["a"]`; empty if it is about all of them. */
+  /** The name of the header in brackets, `["a"]`; empty for the whole set. */
   readonly place: string;
   readonly problem: string;
 }

@@ -1,13 +1,14 @@
-import type { Map as PersistentMap } from 'immutable';
+import { mapKey, textOfKey, type PersistentMap } from './persistentMap.js';
 
 /**
- * An immutable state, as a `ReadonlyMap`. The persistent map behind it shares all but O(log n) with the state before.
- * It is wrapped because its iterators differ from JavaScript's, and so that its methods do not become part of our API.
+ * An immutable state, as a `ReadonlyMap`. The persistent map behind it shares all but O(log n) of its memory with the
+ * previous state. It is wrapped because its iterators differ from JavaScript's, and so that its methods do not become
+ * part of our API.
  */
 export class Snapshot<V> implements ReadonlyMap<string, V> {
-  readonly #entries: PersistentMap<string, V>;
+  readonly #entries: PersistentMap<V>;
 
-  constructor(entries: PersistentMap<string, V>) {
+  constructor(entries: PersistentMap<V>) {
     this.#entries = entries;
   }
 
@@ -16,23 +17,23 @@ export class Snapshot<V> implements ReadonlyMap<string, V> {
   }
 
   get(key: string): V | undefined {
-    return this.#entries.get(key);
+    return this.#entries.get(mapKey(key));
   }
 
   has(key: string): boolean {
-    return this.#entries.has(key);
+    return this.#entries.has(mapKey(key));
   }
 
   forEach(callback: (value: V, key: string, map: ReadonlyMap<string, V>) => void, thisArg?: unknown): void {
-    for (const [key, value] of this.#entries) callback.call(thisArg, value, key, this);
+    for (const [key, value] of this.#entries) callback.call(thisArg, value, textOfKey(key), this);
   }
 
   *entries(): MapIterator<[string, V]> {
-    yield* this.#entries;
+    for (const [key, value] of this.#entries) yield [textOfKey(key), value];
   }
 
   *keys(): MapIterator<string> {
-    yield* this.#entries.keys();
+    for (const key of this.#entries.keys()) yield textOfKey(key);
   }
 
   *values(): MapIterator<V> {
@@ -45,11 +46,11 @@ export class Snapshot<V> implements ReadonlyMap<string, V> {
 
   /** Returns an object with a field for each key, for `JSON.stringify`. */
   toJSON(): Record<string, V> {
-    return Object.fromEntries(this.#entries);
+    return Object.fromEntries(this);
   }
 
   /** Returns the form for Node's `console.log`. The symbol is registered, so that no import depends on Node. */
   [Symbol.for('nodejs.util.inspect.custom')](): unknown {
-    return new Map(this.#entries);
+    return new Map(this);
   }
 }

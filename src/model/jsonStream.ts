@@ -4,23 +4,23 @@ import { isRecord } from './validate.js';
 
 const NEWLINE = 0x0a;
 
-// Made when it is first used: importing the package must not need it.
+// Created on first use, as importing the package must not need it.
 let decoder: InstanceType<typeof TextDecoder> | undefined;
 
 /**
- * Splits a stream of bytes into the JSON objects in it, wherever the chunks are cut: within an escape, within a
+ * Splits a stream of bytes into the JSON objects in it. The chunks may be cut anywhere, even within an escape or a
  * character of several bytes.
  *
- * etcd from 3.3 on ends each object with a newline; 3.2 puts nothing between them. Once a newline was seen behind an
- * object, the stream is split at newlines. The engine finds those many times faster than we can follow braces and
- * quotes. If a line turns out not to be one object (JSON spread over several lines, say), the braces decide from there
- * on. Each byte is copied at most once, so that 22 MB in a thousand chunks take linear time.
+ * etcd from 3.3 on ends each object with a newline; 3.2 puts nothing between objects. Once a newline was seen after an
+ * object, the stream is split at newlines. The engine finds newlines many times faster than this code can track braces
+ * and quotes. If a line is not one whole object, as with JSON on several lines, the stream is split by braces from
+ * there on. Each byte is copied at most once, so that 22 MB in a thousand chunks take linear time.
  */
 export class JsonStream {
   /** The chunks of an incomplete object, and their length. */
   private pending: Uint8Array[] = [];
   private pendingBytes = 0;
-  private readonly ends = new ObjectEnds();
+  private readonly ends = new ObjectScanner();
   /** `unknown` until the first object is complete and something follows it. */
   private mode: 'unknown' | 'lines' | 'braces' = 'unknown';
 
@@ -38,7 +38,7 @@ export class JsonStream {
    * complete.
    *
    * @throws EtcdError `MalformedResponse` for anything that is not a sequence of JSON objects, or `ResponseTooLarge`.
-   * The stream is of no use afterwards.
+   * Do not use the stream afterwards.
    */
   push(chunk: Uint8Array): unknown[] {
     const complete: unknown[] = [];
@@ -75,7 +75,9 @@ export class JsonStream {
     if (start < chunk.length) this.keep(chunk.subarray(start));
   }
 
-  /** Continues by braces from a line that is not one object: newlines do not separate the objects of this stream. */
+  /**
+   * Splits by braces from a line on that is not one whole object: newlines do not separate the objects of this stream.
+   */
   private unline(line: Uint8Array, complete: unknown[]): void {
     this.mode = 'braces';
     this.pushBraces(line, complete);
@@ -94,7 +96,7 @@ export class JsonStream {
           index += 1;
           continue;
         }
-        // An object without a newline before it: newlines do not separate the objects of this stream.
+        // No newline precedes this object: newlines do not separate the objects of this stream.
         if (this.ends.seen > 0) this.mode = 'braces';
         if (byte !== OPEN_BRACE) throw this.malformed('it is not JSON', chunk.subarray(index));
       }
@@ -134,12 +136,12 @@ export class JsonStream {
   }
 
   private malformed(problem: string, bytes: Uint8Array): EtcdError {
-    // A copy, as a chunk may be memory that its owner uses again.
-    return new EtcdError('MalformedResponse', `the answer cannot be read: ${problem}`, { ...this.where, bytes: new Uint8Array(bytes) });
+    // A copy, as the owner of a chunk may reuse its memory.
+    return new EtcdError('MalformedResponse', `the response cannot be read: ${problem}`, { ...this.where, bytes: new Uint8Array(bytes) });
   }
 
   private tooLarge(): EtcdError {
-    return new EtcdError('ResponseTooLarge', 'the answer is longer than the option maxResponseBytes allows', this.where);
+    return new EtcdError('ResponseTooLarge', 'the response is longer than the option maxResponseBytes allows', this.where);
   }
 }
 
@@ -159,9 +161,12 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const CLOSE_BRACE = 0x7d;
 
-/** Finds where JSON objects end, by their braces and strings, chunk after chunk. It does not check what is within. */
-export class ObjectEnds {
-  /** Counts the objects that have ended. */
+/**
+ * Finds where JSON objects end, by their braces and strings, chunk after chunk. It does not check the content of the
+ * objects.
+ */
+export class ObjectScanner {
+  /** The number of objects that have ended. */
   seen = 0;
   private depth = 0;
   private inString = false;
@@ -200,7 +205,7 @@ export class ObjectEnds {
 
   /**
    * Returns the index after the string's closing quote, or the end of the chunk. Most bytes of a response are base64,
-   * so this loop is the one that counts.
+   * so the speed of this loop matters most.
    */
   private skipString(chunk: Uint8Array, from: number): number {
     let index = from;

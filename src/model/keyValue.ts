@@ -1,7 +1,6 @@
 import { fromBase64, textFromBase64, toBase64 } from './bytes.js';
 import type { Either } from 'fp-ts/lib/Either.js';
-import { settledNow, type Validator } from './standardSchema.js';
-import { jsonLater, parsedValue } from './valueReading.js';
+import { settledNow, type Validator, jsonLater, parsedValue } from './validator.js';
 import type { InvalidValueError } from '../errors/index.js';
 import type { LeaseId } from './ids.js';
 
@@ -17,8 +16,8 @@ export interface KeyValueParts {
 
 /**
  * A key with its value, as etcd stores it. It keeps the base64 of the response and decodes it on first access, so that
- * ten thousand of them cost little until they are read. Keys and values may be any bytes: `key` and `value` are their
- * UTF-8 text, `keyBytes` and `valueBytes` the bytes themselves.
+ * many pairs cost little until they are read. Keys and values may be any bytes: `key` and `value` are their UTF-8 text,
+ * `keyBytes` and `valueBytes` the bytes themselves.
  */
 export class KeyValue {
   private readonly key64: string;
@@ -67,7 +66,12 @@ export class KeyValue {
     return this.key64;
   }
 
-  /** The length of key and value in base64, as received: the size of the pair without decoding it. */
+  /** The value in base64, as received. */
+  get valueBase64(): string {
+    return this.value64;
+  }
+
+  /** The length of key and value in base64, as received. It shows the size of the pair without decoding it. */
   get base64Length(): number {
     return this.key64.length + this.value64.length;
   }
@@ -99,7 +103,7 @@ export class KeyValue {
     return codec === undefined ? parsedValue(this) : settledNow(jsonLater(this, codec));
   }
 
-  /** Tells whether the key is unchanged. It compares more than revisions, as those of another store may be equal. */
+  /** Tells whether the key is unchanged. It compares more than revisions, as another store may have equal revisions. */
   isUnchangedSince({ value64, createRevision, modRevision, version, lease }: KeyValue): boolean {
     const sameRevisions = this.modRevision === modRevision && this.createRevision === createRevision && this.version === version;
     return sameRevisions && this.lease === lease && this.value64 === value64;
@@ -123,11 +127,12 @@ export class KeyValue {
   }
 }
 
-/** Removes the first bytes from base64. Three bytes are four characters, and are removed without decoding. */
+/** Removes the first bytes from base64. Each three bytes are four characters, which are removed without decoding. */
 function withoutBytes(base64: string, count: number): string {
   const rest = base64.slice(Math.floor(count / 3) * 4);
   const over = count % 3;
-  // These two take a tenth of a microsecond for a key, which is less than any way over an array of bytes.
+  // These two functions take a tenth of a microsecond for a key, which is less than any conversion to an array of
+  // bytes.
   return over === 0 ? rest : btoa(atob(rest).slice(over));
 }
 

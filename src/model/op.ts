@@ -1,5 +1,5 @@
-import type { BytesLike } from './bytes.js';
-import { captured, capturedBytes } from './captured.js';
+import { type BytesLike, capturedBytes } from './bytes.js';
+import { captured } from './captured.js';
 import type { LeaseId } from './ids.js';
 import type { Range } from './range.js';
 import { BOOLEAN, FROM_ZERO, LEASE, oneOf, type OptionKinds } from './validate.js';
@@ -36,7 +36,7 @@ export interface ReadOptions {
 
 /** The options of a range: filters, order, and the fields to return. */
 export interface RangeOptions extends ReadOptions {
-  /** The most keys to return; 0 for all. */
+  /** The maximum number of keys to return; 0 for all. */
   readonly limit?: number;
   readonly sortOrder?: 'NONE' | 'ASCEND' | 'DESCEND';
   readonly sortTarget?: 'KEY' | 'VERSION' | 'CREATE' | 'MOD' | 'VALUE';
@@ -86,11 +86,11 @@ export interface DeleteOp {
 }
 
 /**
- * A txn. It runs the operations of `success` if every compare holds, otherwise those of `failure`: either all at one
- * revision, or none.
+ * A txn. It runs the operations of `success` if every compare holds, otherwise those of `failure`. Either all of them
+ * are carried out at one revision, or none.
  */
 export interface TxnSpec<S extends readonly Op[] = readonly Op[], F extends readonly Op[] = readonly Op[]> {
-  /** The conditions for `success`, which must all hold. Without any, `success` runs. */
+  /** The conditions for `success`, which must all hold. Without conditions, `success` runs. */
   readonly compare?: readonly Compare[];
   readonly success?: S;
   readonly failure?: F;
@@ -226,18 +226,42 @@ export interface KeyComparisons {
  * ```
  */
 export function key(given: Range): KeyComparisons {
-  const range = captured(given);
-  const numbers = (target: 'VERSION' | 'CREATE' | 'MOD'): Comparison<number> =>
-    comparison((result, value) => ({ range, target, result, value }));
-  return {
-    version: numbers('VERSION'),
-    createRevision: numbers('CREATE'),
-    modRevision: numbers('MOD'),
-    value: comparison((result, value) => ({ range, target: 'VALUE', result, value: capturedBytes(value) })),
-    lease: comparison((result, value) => ({ range, target: 'LEASE', result, value })),
-    exists: () => ({ range, target: 'VERSION', result: 'GREATER', value: 0 }),
-    missing: () => ({ range, target: 'VERSION', result: 'EQUAL', value: 0 }),
-  };
+  return new RangeComparisons(captured(given));
+}
+
+/** Creates the comparisons of a target on access, as a condition uses only one target. */
+class RangeComparisons implements KeyComparisons {
+  constructor(private readonly range: Range) {}
+
+  get version(): Comparison<number> {
+    return this.numbers('VERSION');
+  }
+
+  get createRevision(): Comparison<number> {
+    return this.numbers('CREATE');
+  }
+
+  get modRevision(): Comparison<number> {
+    return this.numbers('MOD');
+  }
+
+  get value(): Comparison<BytesLike> {
+    const { range } = this;
+    return comparison((result, value) => ({ range, target: 'VALUE', result, value: capturedBytes(value) }));
+  }
+
+  get lease(): Comparison<LeaseId> {
+    const { range } = this;
+    return comparison((result, value) => ({ range, target: 'LEASE', result, value }));
+  }
+
+  readonly exists = (): Compare => ({ range: this.range, target: 'VERSION', result: 'GREATER', value: 0 });
+  readonly missing = (): Compare => ({ range: this.range, target: 'VERSION', result: 'EQUAL', value: 0 });
+
+  private numbers(target: 'VERSION' | 'CREATE' | 'MOD'): Comparison<number> {
+    const { range } = this;
+    return comparison((result, value) => ({ range, target, result, value }));
+  }
 }
 
 function comparison<V>(make: (result: Result, value: V) => Compare): Comparison<V> {

@@ -6,8 +6,8 @@ import { typeName } from './validate.js';
  * A set of keys, in one of these forms:
  * - one key: `'a'` or `{ key: 'a' }`
  * - the keys with a prefix: `{ prefix: 'app/' }`
- * - the keys from one up to but without another: `{ from: 'a', to: 'b' }`
- * - the keys from one on: `{ from: 'a' }`
+ * - the keys from one key up to another, which is not included: `{ from: 'a', to: 'b' }`
+ * - the keys from one key on: `{ from: 'a' }`
  * - all keys: `{ all: true }`
  */
 export type Range =
@@ -30,7 +30,7 @@ const ZERO = '\0';
 const LAST_OF_ASCII = 0x7f;
 
 /**
- * Converts a range to etcd's key and range_end. No other code does that.
+ * Converts a range to etcd's key and range_end.
  *
  * @throws EtcdError `InvalidArgument` if it has none of the forms of {@link Range}, or its key is empty. An empty
  * prefix would mean every key, for which `{ all: true }` is required.
@@ -70,7 +70,7 @@ export function prefixEnd(prefix: BytesLike): BytesLike {
   for (let last = bytes.length - 1; last >= 0; last--) {
     const byte = bytes[last];
     if (byte !== undefined && byte < 0xff) {
-      // A copy, which the `slice` of a `Buffer` would not be.
+      // A copy, as the `slice` of a `Buffer` would share its memory.
       const end = new Uint8Array(bytes.subarray(0, last + 1));
       end[last] = byte + 1;
       return end;
@@ -93,7 +93,7 @@ function nonEmpty(field: string, value: unknown): BytesLike {
 }
 
 /**
- * Rejects an end of one zero byte, which etcd takes for no end. An empty range would become all keys from `from` on,
+ * Rejects an end of one zero byte, which for etcd means no end. An empty range would become all keys from `from` on,
  * and a delete would delete them.
  */
 function checkEnd(to: BytesLike): BytesLike {
@@ -112,7 +112,7 @@ function invalid(received: string): EtcdError {
 /** A key as a string with a character for each of its bytes. Such strings compare and sort as etcd's keys do. */
 export type BinaryKey = string;
 
-/** The keys from one on, up to but without another; an undefined `to` means no end. */
+/** The keys from `from` up to `to`, which is excluded; an undefined `to` means no end. */
 export interface Span {
   readonly from: BinaryKey;
   readonly to: BinaryKey | undefined;
@@ -124,7 +124,7 @@ const successor = (key: BinaryKey): BinaryKey => `${key}\0`;
 const ASCII = /^[\x00-\x7f]*$/;
 
 export function binaryKey(key: BytesLike): BinaryKey {
-  // The usual case: ASCII text is equal to its bytes.
+  // The usual case: ASCII text has the same characters as bytes.
   if (typeof key === 'string' && ASCII.test(key)) return key;
   let binary = '';
   for (const byte of toBytes(key)) binary += String.fromCharCode(byte);

@@ -2,8 +2,8 @@ import type { ClusterId, LeaseId, MemberId } from './ids.js';
 import type { KeyValue } from './keyValue.js';
 
 /**
- * The enums of etcd's API, as lists of the names of their values. The place of a name is its number, and the first is
- * the default. Each list has a type of the same name.
+ * The enums of etcd's API, as lists of the names of their values. The index of a name is its number, and the first name
+ * is the default. Each list has a type of the same name.
  *
  * @module
  */
@@ -23,12 +23,12 @@ export const CompareResult = ['EQUAL', 'GREATER', 'LESS', 'NOT_EQUAL'] as const;
 /** An operator of a compare. */
 export type CompareResult = (typeof CompareResult)[number];
 
-/** The fields that a compare can look at. */
+/** The fields that a compare can check. */
 export const CompareTarget = ['VERSION', 'CREATE', 'MOD', 'VALUE', 'LEASE'] as const;
-/** A field that a compare can look at. */
+/** A field that a compare can check. */
 export type CompareTarget = (typeof CompareTarget)[number];
 
-/** The kinds of alarms. `NONE` stands for any kind. */
+/** The kinds of alarms. `NONE` means any kind. */
 export const AlarmType = ['NONE', 'NOSPACE', 'CORRUPT'] as const;
 /** A kind of alarm. */
 export type AlarmType = (typeof AlarmType)[number];
@@ -43,7 +43,7 @@ export const DowngradeAction = ['VALIDATE', 'ENABLE', 'CANCEL'] as const;
 /** An action of a downgrade. */
 export type DowngradeAction = (typeof DowngradeAction)[number];
 
-/** Response of an RPC that returns only a header. */
+/** The response of an RPC that returns only a header. */
 export interface HeaderResponse {
   readonly header: ResponseHeader;
 }
@@ -114,7 +114,7 @@ export interface Member {
   readonly peerUrls: readonly string[];
   /** The URLs at which clients reach it; empty until the member has started. */
   readonly clientUrls: readonly string[];
-  /** Whether it follows the log without a vote. Always false before etcd 3.4. */
+  /** Whether the member follows the log without a vote. Always false before etcd 3.4. */
   readonly isLearner: boolean;
 }
 
@@ -186,7 +186,7 @@ export interface LeaseLeasesResponse {
 /** The result of the RPC `Lock.Lock`. */
 export interface LockResponse {
   readonly header: ResponseHeader;
-  /** The key that stands for the ownership. Unlock by it; it exists for as long as the lock is held. */
+  /** The key of the ownership, to unlock with; it exists for as long as the lock is held. */
   readonly key: Uint8Array;
 }
 
@@ -194,7 +194,7 @@ export interface LockResponse {
 export interface LeaderKey {
   /** The name of the election. */
   readonly name: Uint8Array;
-  /** The key that stands for the leadership; it exists for as long as the leadership lasts. */
+  /** The key of the leadership; it exists for as long as the leadership lasts. */
   readonly key: Uint8Array;
   /** The revision at which that key was created. */
   readonly rev: number;
@@ -211,7 +211,7 @@ export interface CampaignResponse {
 /** The result of the RPCs `Election.Leader` and `Election.Observe`. */
 export interface LeaderResponse {
   readonly header: ResponseHeader;
-  /** The leader's key; its value is what the leader proclaims. */
+  /** The leader's key, with the value that the leader proclaims. */
   readonly kv: KeyValue | undefined;
 }
 
@@ -230,7 +230,7 @@ export interface AlarmResponse {
   readonly alarms: readonly AlarmMember[];
 }
 
-/** A downgrade of the cluster that is under way. */
+/** A downgrade of the cluster that is in progress. */
 export interface DowngradeInfo {
   readonly enabled: boolean;
   /** The version to downgrade to, for example `3.5.0`. */
@@ -251,14 +251,14 @@ export interface StatusResponse {
   readonly raftAppliedIndex: number;
   /** Alarms and other faults, as text. */
   readonly errors: readonly string[];
-  /** Size of the part of the database that holds data: what a defragmentation would leave. */
+  /** The size of the part of the database that holds data: the size after a defragmentation. */
   readonly dbSizeInUse: number;
   readonly isLearner: boolean;
   /** The version of the database's format, from etcd 3.6 on; empty before. */
   readonly storageVersion: string;
   /** The size at which the member raises `NOSPACE`, from etcd 3.6 on; 0 before. */
   readonly dbSizeQuota: number;
-  /** The downgrade that is under way, from etcd 3.6 on. */
+  /** The downgrade that is in progress, from etcd 3.6 on. */
   readonly downgradeInfo: DowngradeInfo | undefined;
 }
 
@@ -281,7 +281,7 @@ export interface HashKvResponse {
 /** The result of the RPC `Maintenance.Downgrade`. */
 export interface DowngradeResponse {
   readonly header: ResponseHeader;
-  /** The version that the cluster is at. */
+  /** The current version of the cluster. */
   readonly version: string;
 }
 

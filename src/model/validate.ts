@@ -1,8 +1,5 @@
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { isBytesLike } from './bytes.js';
-import type { Errors } from 'io-ts';
-import { isRight, left } from '../util/either.js';
-import { checkedBySchema, type Checked, isSchema, isStandardSchema, settledNow, type Validator } from './standardSchema.js';
 
 /** The permitted values of an option. */
 export interface OptionKind {
@@ -14,9 +11,7 @@ export interface OptionKind {
   readonly numeric?: true;
 }
 
-/**
- * The permitted values of each option of a method. A record, so that the compiler reports an option that is missing.
- */
+/** The permitted values of each option of a method. It is a record, so that the compiler reports a missing option. */
 export type OptionKinds<O> = Readonly<Record<keyof O, OptionKind>>;
 
 export const BOOLEAN: OptionKind = { what: 'true or false', is: (value) => typeof value === 'boolean' };
@@ -35,7 +30,10 @@ export const LEASE: OptionKind = {
   what: 'the id of a lease, a decimal string',
   is: (value) => typeof value === 'string' && /^\d+$/.test(value),
 };
-/** The longest delay of Node's timers; a longer one would fire at once. It is 24 days, which counts as no limit. */
+/**
+ * The longest delay of Node's timers; a timer with a longer delay would fire at once. It is 24 days, which counts as no
+ * limit.
+ */
 export const LONGEST_MS = 2 ** 31 - 1;
 
 /** A time that a timer can wait. */
@@ -43,18 +41,6 @@ export const TIMER_MS: OptionKind = {
   what: `a number of milliseconds above 0, and at most ${LONGEST_MS}`,
   is: (value) => typeof value === 'number' && value > 0 && value <= LONGEST_MS,
   numeric: true,
-};
-
-/** An io-ts codec, or any object with `decode`. */
-export const CODEC: OptionKind = {
-  what: 'an io-ts codec',
-  is: (value) => typeof value === 'object' && value !== null && typeof Reflect.get(value, 'decode') === 'function',
-};
-
-/** A codec, or a schema of the Standard Schema specification. */
-export const VALIDATOR: OptionKind = {
-  what: 'an io-ts codec or a Standard Schema',
-  is: (value) => CODEC.is(value) || isStandardSchema(value),
 };
 
 /** An `AbortSignal`, of any realm. */
@@ -82,7 +68,7 @@ export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGE
 /** An option that cannot be left out. */
 export const required = (kind: OptionKind): OptionKind => ({ ...kind, required: true });
 
-/** Says why a value is invalid: `expected <what>, received <its type>`. */
+/** Returns the text that describes why a value is invalid: `expected <what>, received <its type>`. */
 export const mismatch = ({ what, numeric }: Pick<OptionKind, 'what' | 'numeric'>, value: unknown): string =>
   `expected ${what}, received ${numeric === true && typeof value === 'number' ? value : value === '' ? 'an empty string' : typeName(value)}`;
 
@@ -154,47 +140,15 @@ export function tooDeep(error: unknown): string {
   throw error;
 }
 
-/**
- * Describes io-ts's validation errors, one line each, with the path and the expected type. Of the invalid value only
- * the type is shown, as it may be a secret.
- */
-export function failuresOf(errors: Errors): string[] {
-  return errors.map(({ context, message, value }) => {
-    const path = context
-      .map(({ key }) => key)
-      .filter((key) => key !== '')
-      .join('.');
-    const wanted = message ?? `expected ${context[context.length - 1]?.type.name ?? 'another type'}, received ${typeName(value)}`;
-    return path === '' ? wanted : `${path}: ${wanted}`;
-  });
-}
-
-/**
- * Decodes a value, or returns the reasons for rejecting it, a line each.
- *
- * @throws EtcdError `InvalidArgument` if the codec checks asynchronously
- */
-export const validated = <I, A>(codec: Validator<A, I>, value: I): Checked<A> => settledNow(validatedLater(codec, value));
-
-/** Decodes a value as {@link validated} does. A schema that checks asynchronously returns a Promise of the result. */
-export function validatedLater<I, A>(codec: Validator<A, I>, value: I): Checked<A> | PromiseLike<Checked<A>> {
-  try {
-    if (isSchema(codec)) return checkedBySchema(codec, value, typeName);
-    const decoded = codec.decode(value);
-    return isRight(decoded) ? decoded : left(failuresOf(decoded.left));
-  } catch (error) {
-    return left([tooDeep(error)]);
-  }
-}
-
 /** Names the type of a value, for messages that must not show it. */
 export function typeName(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
-  if (typeof value === 'string' && !value.isWellFormed()) return 'text with half of a surrogate pair in it, which UTF-8 does not have';
+  if (typeof value === 'string' && !value.isWellFormed()) return 'text with half of a surrogate pair, which UTF-8 cannot represent';
   if (typeof value !== 'object') return typeof value;
   if (Array.isArray(value)) return 'an array';
-  // Such as `[object Map]`: where a plain object is expected, `an object` would be a confusing message for a `Map`.
+  // The tag is `[object Map]`, for example. If a plain object is expected, `an object` would be a confusing description
+  // of a `Map`.
   const name = Object.prototype.toString.call(value).slice(8, -1);
   return name === 'Object' ? 'object' : name;
 }
@@ -207,7 +161,7 @@ export function typeName(value: unknown): string {
 export function jsonOf(what: string, value: unknown): string {
   let cause: unknown;
   try {
-    // Unlike its type says, the result is undefined for undefined and for a function.
+    // Contrary to its type, the result is undefined for undefined and for a function.
     const json: unknown = JSON.stringify(value);
     if (typeof json === 'string') return json;
   } catch (error) {
@@ -215,7 +169,7 @@ export function jsonOf(what: string, value: unknown): string {
   }
   throw new EtcdError(
     'InvalidArgument',
-    `${what}: expected a value that JSON can represent, received one with undefined, a function, a bigint or a circle in it, or nested too deeply`,
+    `${what}: expected a value that JSON can represent, received one with undefined, a function, a bigint, a circular reference or too deep nesting`,
     {
       cause,
     },
@@ -228,7 +182,7 @@ export function jsonOf(what: string, value: unknown): string {
  */
 export function parseJson(text: string, where: ErrorDetails): unknown {
   const json = jsonIn(text);
-  if (json === undefined) throw new EtcdError('MalformedResponse', 'the answer is not JSON', where);
+  if (json === undefined) throw new EtcdError('MalformedResponse', 'the response is not JSON', where);
   return json;
 }
 
@@ -245,7 +199,7 @@ export function jsonIn(text: string): unknown {
  * Checks a name.
  *
  * @throws EtcdError `InvalidArgument` if it cannot be a prefix of keys. With an empty name the prefix would be `/`,
- * which others may use, too.
+ * which other programs may use, too.
  */
 export function checkName(what: string, name: unknown): void {
   if (typeof name !== 'string' || name === '' || !isBytesLike(name))
@@ -253,7 +207,7 @@ export function checkName(what: string, name: unknown): void {
 }
 
 /**
- * Returns whether a text can be the value of a header. Any other text would begin another header, or be refused by its
- * sender.
+ * Returns whether a text can be the value of a header. Any other text would begin another header, or be rejected when
+ * it is sent.
  */
 export const isHeaderText = (value: string): boolean => /^[\t\x20-\x7e\x80-\xff]*$/.test(value);

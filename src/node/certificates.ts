@@ -7,12 +7,12 @@ import { readFileSync } from 'node:fs';
 export type TlsMaterial = Readonly<Partial<Record<Part | 'passphrase', string>>>;
 
 /**
- * Holds the certificates and keys for TLS, as they are now. Files are read for each connection. Three small ones cost
- * little beside a handshake, and their contents cannot deceive, as times and links do. Contents that are not good at
- * the moment, perhaps because they are being written, leave everything as it was.
+ * Holds the current certificates and keys for TLS. Files are read for each connection. Reading three small files costs
+ * little beside a handshake. It is also more reliable than comparing times of change, which links and copies can hide.
+ * While the contents of a file are invalid, perhaps because it is being written, the previous ones stay in use.
  */
 export class TlsSource {
-  // Truly private: no log may show a key.
+  // Private at run time as well, as no log may show a key.
   readonly #settings: TlsSettings;
   #pem: Pem;
   #material: TlsMaterial;
@@ -52,7 +52,7 @@ export class TlsSource {
 }
 
 /**
- * Reads the parts that are given.
+ * Reads the given parts.
  * @throws InvalidOptionError for a file that cannot be read
  */
 function read(settings: TlsSettings): Pem {
@@ -85,10 +85,10 @@ const BEGIN = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/g;
 const CERTIFICATE = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----.*?-----END \1-----/gs;
 
 /**
- * Checks certificates and keys. Node would accept a file without a certificate, and then trust no server. It would
- * report a key that belongs to another certificate in OpenSSL's words.
+ * Checks certificates and keys. Node would accept a file without a certificate, and then trust no server. For a key
+ * that belongs to another certificate it would report only OpenSSL's message.
  *
- * @throws InvalidOptionError that names the option, and repeats nothing of it
+ * @throws InvalidOptionError that names the option, and quotes nothing of its value
  */
 export function checkPem({ ca, cert, key }: Pem, passphrase: string | undefined): void {
   if (ca !== undefined) certificatesIn(ca);
@@ -122,10 +122,10 @@ function keyIn({ option, text }: Given, passphrase: string | undefined): KeyObje
     if (!text.includes('ENCRYPTED'))
       throw new InvalidOptionError(option, 'there is no private key in it; PEM begins with -----BEGIN PRIVATE KEY-----');
     throw passphrase === undefined
-      ? new InvalidOptionError(option, 'it is encrypted: give the option tls.passphrase')
+      ? new InvalidOptionError(option, 'it is encrypted: set the option tls.passphrase')
       : new InvalidOptionError('tls.passphrase', `it does not open the key in ${option}`);
   }
 }
 
-/** The parts that are given, each with the option that gives it. */
+/** The given parts, each with the option that sets it. */
 export type Pem = Readonly<Partial<Record<Part, { readonly option: string; readonly text: string }>>>;

@@ -6,9 +6,9 @@ import { SharedTimeout } from '../util/time.js';
 import type { TlsMaterial, TlsSource } from './certificates.js';
 
 /**
- * How long a connection may be silent before the kernel probes the other end, in milliseconds. It then probes once a
- * second, and after ten probes the connection is lost. This finds a host or a route that is gone without any work of
- * ours.
+ * The time without data after which the kernel probes the other end of a connection, in milliseconds. It then probes
+ * once a second, and after ten probes the connection is lost. This detects a lost host or route without any work of
+ * this process.
  */
 const TCP_KEEPALIVE_MS = 5_000;
 
@@ -17,19 +17,19 @@ interface ConnectorSettings {
   readonly timeoutMs: number;
   /** Whether HTTP/2 may be negotiated. */
   readonly allowH2: boolean;
-  /** Contains each connection while it is being made. */
-  readonly making: Set<Socket>;
+  /** The connections that are being made. */
+  readonly connecting: Set<Socket>;
 }
 
 /**
- * Makes connections with the certificates and keys of that moment. Certificates are verified, whatever the environment
- * says.
+ * Makes connections, each with the current certificates and keys. Certificates are always verified, regardless of
+ * environment variables.
  */
-export function connectorWith(tls: TlsSource, { timeoutMs, allowH2, making }: ConnectorSettings): buildConnector.connector {
-  // undici checks its own timeout once a second: one of 400 ms would come after more than 1 000.
+export function connectorWith(tls: TlsSource, { timeoutMs, allowH2, connecting }: ConnectorSettings): buildConnector.connector {
+  // undici checks its own timeout only once a second, so that a timeout of 400 ms would fire after more than 1 000 ms.
   const common = { timeout: 0, allowH2, keepAliveInitialDelay: TCP_KEEPALIVE_MS };
   const deadlines = new SharedTimeout(timeoutMs);
-  const plain = inTime(buildConnector(common), deadlines, making);
+  const plain = inTime(buildConnector(common), deadlines, connecting);
   const { serverName } = tls;
   let used: TlsMaterial | undefined;
   let secure = plain;
@@ -38,18 +38,18 @@ export function connectorWith(tls: TlsSource, { timeoutMs, allowH2, making }: Co
     const { current } = tls;
     if (used !== current) {
       used = current;
-      // Another connector, as each remembers sessions: resuming one would show the old certificate.
+      // A new connector, as each one keeps TLS sessions, and a resumed session would use the old certificate.
       const connect = buildConnector({
         ...common,
         secureContext: createSecureContext(current),
         rejectUnauthorized: true,
         ...(serverName === undefined ? {} : { servername: serverName }),
       });
-      secure = inTime(connect, deadlines, making);
+      secure = inTime(connect, deadlines, connecting);
     }
     secure(options, (...[error, socket]) => {
       if (error !== null) return callback(error, null);
-      // A server that refuses our certificate says so after the handshake, and closes. undici would report only the
+      // A server that rejects the certificate reports it after the handshake, and closes. undici would report only the
       // close.
       socket.once('error', (refusal: Error) => socket.destroy(refusal));
       callback(null, socket);
@@ -58,10 +58,10 @@ export function connectorWith(tls: TlsSource, { timeoutMs, allowH2, making }: Co
 }
 
 /**
- * Limits the time for making a connection, and records each that is being made. undici's connectors return their socket
- * at once, although their type does not say so.
+ * Limits the time for making a connection, and records the connection during that time. undici's connectors return
+ * their socket at once, although their type does not say so.
  */
-function inTime(connect: buildConnector.connector, deadlines: SharedTimeout, making: Set<Socket>): buildConnector.connector {
+function inTime(connect: buildConnector.connector, deadlines: SharedTimeout, connecting: Set<Socket>): buildConnector.connector {
   return (options, callback) => {
     let done = (): void => undefined;
     const socket: unknown = connect(options, (...made) => {
@@ -72,46 +72,49 @@ function inTime(connect: buildConnector.connector, deadlines: SharedTimeout, mak
     const callOff = deadlines.set(() => socket.destroy(new errors.ConnectTimeoutError('connecting timed out')));
     done = () => {
       callOff();
-      making.delete(socket);
+      connecting.delete(socket);
     };
-    making.add(socket.once('close', () => done()));
+    connecting.add(socket.once('close', () => done()));
   };
 }
 
-/** The means to make connections for bidirectional streams. */
-export interface Carrying {
+/** The dependencies for making connections for bidirectional streams. */
+export interface DuplexDeps {
   readonly connect: buildConnector.connector;
   /** Makes connections that offer HTTP/2 to the other end. */
   readonly connectHttp2: buildConnector.connector;
   /** The longest message, in bytes. */
   readonly maxResponseBytes: number;
-  /** The sockets of streams that have been left, and that wait for the other end to close. */
-  readonly leaving: Set<Socket>;
+  /** The sockets of streams without a subscriber, which wait for the other end to close. */
+  readonly closing: Set<Socket>;
 }
 
 /** A connection for one stream alone. */
 export interface Connection {
   readonly client: Client;
-  /** Closes it at once, whatever is in progress. This shows the server that the stream is over. */
+  /** Closes the connection at once, even if requests are in progress. This shows the server that the stream is over. */
   destroy(): void;
   /**
    * Calls `say`, which sends the last messages and the end of the stream, as one write. Then it reads until the other
-   * end closes the connection, and destroys it then, or when that takes too long.
+   * end closes the connection, or until that takes too long, and destroys the connection.
    */
   leave(say: () => void): void;
 }
 
-/** How long the other end may take to close a connection that is left, in milliseconds. */
+/**
+ * The longest time that the other end may take to close a connection after {@link Connection.leave}, in milliseconds.
+ */
 const FAREWELL_MS = 1_000;
 
 /**
- * Makes a connection for one stream. undici releases a socket that was upgraded, and would leave it open behind a
- * closed client, so the socket is destroyed here. An HTTP/2 socket stays with undici, which must close it itself. If it
- * is destroyed without an error, undici throws from an event, where the error cannot be caught.
+ * Makes a connection for one stream. undici no longer tracks a socket that was upgraded, and would leave it open when
+ * its client is closed. So the socket is destroyed here. An HTTP/2 socket stays with undici, which must close it
+ * itself. If it is destroyed without an error, undici throws from an event, where the error cannot be caught.
  *
- * @param http2 whether it must speak HTTP/2; it fails with `TransportUnsupported` if the other end does not
+ * @param http2 whether HTTP/2 is required; the connection fails with `TransportUnsupported` if the other end does not
+ * support it
  */
-export function connectionFor(origin: string, { connect, connectHttp2, leaving }: Carrying, http2: boolean): Connection {
+export function connectionFor(origin: string, { connect, connectHttp2, closing }: DuplexDeps, http2: boolean): Connection {
   let socket: Socket | undefined;
   let destroyed = false;
   const client = new Client(origin, {
@@ -144,11 +147,11 @@ export function connectionFor(origin: string, { connect, connectHttp2, leaving }
       left.cork();
       say();
       left.uncork();
-      leaving.add(left);
+      closing.add(left);
       const waiting = setTimeout(() => left.destroy(), FAREWELL_MS).unref();
       left.once('close', () => {
         clearTimeout(waiting);
-        leaving.delete(left);
+        closing.delete(left);
         void client.destroy();
       });
     },

@@ -2,7 +2,7 @@ import { type ErrorDetails, EtcdError, isEtcdError } from '../errors/index.js';
 import { GRPC_ONLY } from '../transport/endpoints/version.js';
 import { responseTooLarge } from '../transport/http/transport.js';
 
-/** Words for the codes of undici and Node. Other failures are described by their code. */
+/** The descriptions of the codes of undici and Node. Other failures are described by their code. */
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was reset',
@@ -22,35 +22,35 @@ const isHttp2 = (text: unknown): boolean => typeof text === 'string' && text.sta
 /**
  * Returns a failure of a connection as an error of rxetcd.
  *
- * @param sent whether any of the request had left; if not, it can be repeated without harm
- * @param met whether the other end has responded before. If so, its certificates were good a moment ago, and are being
- * replaced; otherwise they are a mistake.
+ * @param sent whether a part of the request was sent; if not, it can be repeated without harm
+ * @param met whether the other end has responded before. If so, its certificates were valid, and are probably being
+ * replaced. Otherwise the configuration is probably wrong.
  */
 export function connectionError(error: unknown, sent: boolean, where: ErrorDetails, met = true): EtcdError {
   // One error ends all calls in progress when the client is closed; each of them gets its own details.
   if (isEtcdError(error)) return new EtcdError(error.reason, error.message, where);
   const cause = rootOf(error);
   const code = codeOf(cause);
-  // The error omits undici's, which quotes bytes of the response that may be secret. undici's has no fixed code, only a
+  // undici's error is omitted, as it quotes bytes of the response that may be secret. It has no fixed code, only a
   // name.
   if (cause instanceof Error && cause.name === 'HTTPParserError') {
-    const problem = 'data' in cause && isHttp2(cause.data) ? `this port serves ${GRPC_ONLY}` : `the answer is not HTTP: ${cause.message}`;
+    const problem = 'data' in cause && isHttp2(cause.data) ? `this port serves ${GRPC_ONLY}` : `the response is not HTTP: ${cause.message}`;
     return new EtcdError('MalformedResponse', problem, where);
   }
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return responseTooLarge(where);
-  if (code === 'UND_ERR_HEADERS_OVERFLOW') return new EtcdError('MalformedResponse', 'the head of the answer is too long', where);
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') return new EtcdError('MalformedResponse', 'the head of the response is too long', where);
   const details = { ...where, cause };
   const failure = code === undefined ? undefined : tlsFailure(cause, code, sent, met ? { ...where, code: 'Unavailable' } : where);
   if (failure !== undefined) return failure;
   const words = (code === undefined ? undefined : WORDS[code]) ?? describe(cause, code);
   return sent
-    ? new EtcdError('ConnectionLost', `no answer: ${words}`, details)
+    ? new EtcdError('ConnectionLost', `no response: ${words}`, details)
     : new EtcdError('Unreachable', `no connection: ${words}`, details);
 }
 
 /**
  * Returns the first of several failures. If a host has several addresses, Node wraps the failure of each in an
- * AggregateError: the first says enough.
+ * AggregateError, of which the first failure is enough.
  */
 function rootOf(error: unknown): unknown {
   const errors = (error as { errors?: unknown } | null)?.errors;
@@ -67,14 +67,14 @@ function describe(error: unknown, code: string | undefined): string {
   return code === undefined ? message : `${message} (${code})`;
 }
 
-/** Words for OpenSSL's codes about the server's certificate. */
+/** The descriptions of OpenSSL's codes for problems of the server's certificate. */
 const OF_THE_SERVER: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'it has expired',
   CERT_NOT_YET_VALID: 'it is not valid yet',
   CERT_REVOKED: 'it was revoked',
   CERT_SIGNATURE_FAILURE: 'its signature is wrong',
   CERT_UNTRUSTED: 'its authority is not among those that are trusted (tls.ca)',
-  CERT_REJECTED: 'its authority does not vouch for it',
+  CERT_REJECTED: 'its authority rejects it',
   CERT_CHAIN_TOO_LONG: 'its chain is too long',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'it is self-signed, and not among those that are trusted (tls.ca)',
   SELF_SIGNED_CERT_IN_CHAIN: 'its authority is not among those that are trusted (tls.ca)',
@@ -87,39 +87,37 @@ const OF_THE_SERVER: Readonly<Record<string, string>> = {
 };
 
 /**
- * Words for the alerts of a server that refuses our certificate. Such an alert comes before the server has read
- * anything, or never.
+ * The descriptions of the TLS alerts by which a server rejects the client's certificate. Such a server sends the alert
+ * before it reads any request.
  */
 const OF_OURS: Readonly<Record<string, string>> = {
-  CERTIFICATE_REQUIRED: 'it wants one: give tls.cert and tls.key',
-  BAD_CERTIFICATE: 'it does not take ours, or wants one where none is given (tls.cert, tls.key)',
-  UNKNOWN_CA: 'it does not know the authority of ours',
-  CERTIFICATE_EXPIRED: 'ours has expired',
-  CERTIFICATE_REVOKED: 'ours was revoked',
-  CERTIFICATE_UNKNOWN: 'it does not take ours',
-  UNSUPPORTED_CERTIFICATE: 'ours is of a kind that it does not take',
-  ACCESS_DENIED: 'it does not take ours',
+  CERTIFICATE_REQUIRED: 'none was sent: set tls.cert and tls.key',
+  BAD_CERTIFICATE: 'it rejects this one, or requires one where none is set (tls.cert, tls.key)',
+  UNKNOWN_CA: 'it does not trust the authority of this one',
+  CERTIFICATE_EXPIRED: 'this one has expired',
+  CERTIFICATE_REVOKED: 'this one was revoked',
+  CERTIFICATE_UNKNOWN: 'it rejects this one',
+  UNSUPPORTED_CERTIFICATE: 'it does not support the type of this one',
+  ACCESS_DENIED: 'it rejects this one',
 };
 
 /**
  * Returns a failure of TLS as an error of rxetcd; undefined for any other failure.
  *
  * @param cause the error of the socket
- * @param sent whether the request had left. A later failure is a broken connection, except for a refusal of our
- * certificate, which may come that late.
+ * @param sent whether the request was sent. After that, a failure is a broken connection. The only exception is the
+ * rejection of the client's certificate, which may arrive that late.
  * @param where includes the code `Unavailable` for a failure that may pass
  */
 export function tlsFailure(cause: unknown, code: string, sent: boolean, where: ErrorDetails): EtcdError | undefined {
   const failed = (problem: string): EtcdError => new EtcdError('TlsFailed', `no TLS connection: ${problem}`, { ...where, cause });
   const ofTheServer = OF_THE_SERVER[code];
-  if (ofTheServer !== undefined) return failed(`the server's certificate is refused: ${ofTheServer}${detailsOf(cause)}`);
+  if (ofTheServer !== undefined) return failed(`the server's certificate is rejected: ${ofTheServer}${detailsOf(cause)}`);
   const ofOurs = OF_OURS[/_ALERT_(\w+)$/.exec(code)?.[1] ?? ''];
-  if (ofOurs !== undefined) return failed(`the server wants another certificate of this client: ${ofOurs}`);
+  if (ofOurs !== undefined) return failed(`the server requires another certificate of this client: ${ofOurs}`);
   if (sent || !/^(ERR_SSL_|ERR_TLS_|EPROTO$)/.test(code)) return undefined;
   return failed(
-    code === 'ERR_SSL_WRONG_VERSION_NUMBER'
-      ? 'what answers does not speak TLS: is the endpoint http?'
-      : `the two sides do not agree (${code})`,
+    code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? 'the server does not speak TLS: is the endpoint http?' : `the TLS handshake failed (${code})`,
   );
 }
 

@@ -2,26 +2,24 @@ import { PassThrough } from 'node:stream';
 import { Observable } from 'rxjs';
 import type { Dispatcher } from 'undici';
 import { EtcdError } from '../errors/index.js';
-import { Body } from './body.js';
 import { connectionError } from './connectionError.js';
 import { JsonStream } from '../model/jsonStream.js';
-import { locationOf, refusePage } from '../transport/json/pageError.js';
-import { errorInResponse } from '../transport/json/response.js';
-import { PARTIAL, type DuplexPart, type DuplexRequest } from '../transport/http/transport.js';
-import { connectionFor, type Carrying } from './connection.js';
+import { errorInResponse, locationOf, refusePage } from '../transport/json/responseError.js';
+import { Body, PARTIAL, type DuplexPart, type DuplexRequest } from '../transport/http/transport.js';
+import { connectionFor, type DuplexDeps } from './connection.js';
 
 /**
- * Opens a bidirectional stream over one HTTP/2 request whose body stays open. undici sends nothing else on such a
- * connection meanwhile, so the stream has a separate one.
+ * Opens a bidirectional stream over one HTTP/2 request whose body stays open. In that time undici sends nothing else on
+ * the connection, so the stream has a separate one.
  */
-export function http2Duplex(request: DuplexRequest, carrying: Carrying): Observable<DuplexPart> {
+export function http2Duplex(request: DuplexRequest, deps: DuplexDeps): Observable<DuplexPart> {
   return new Observable((subscriber) => {
     const { origin, endpoint = origin, path, headers, token, rpc, knownEtcd } = request;
     const where = { rpc, endpoint, knownEtcd };
-    const connection = connectionFor(origin, carrying, true);
+    const connection = connectionFor(origin, deps, true);
     const body = new PassThrough();
-    const json = new JsonStream(carrying.maxResponseBytes, where);
-    const refusal = new Body(carrying.maxResponseBytes, where);
+    const json = new JsonStream(deps.maxResponseBytes, where);
+    const refusal = new Body(deps.maxResponseBytes, where);
     let status = 200;
     let location: string | undefined;
     let sent = false;
@@ -54,21 +52,21 @@ export function http2Duplex(request: DuplexRequest, carrying: Carrying): Observa
       onResponseEnd: () => {
         const refused = status !== 200 && errorInResponse({ status, body: refusal.text, location }, where);
         try {
-          // The last message says why the server ended the stream, and no newline follows it.
+          // The last message contains the reason for which the server ended the stream, and no newline follows it.
           for (const message of json.end()) subscriber.next({ type: 'message', json: message });
         } catch {
-          // It was cut off in the middle: the connection is lost, as below.
+          // The message is incomplete: the connection is lost, as below.
         }
         subscriber.error(refused || new EtcdError('ConnectionLost', 'the server ended the stream', where));
       },
-      // A server that refuses a request while its body is open accepts no more of the body. undici calls that an error,
-      // although the response is whole.
+      // A server that rejects a request while its body is open accepts no more of the body. undici reports that as an
+      // error, although the response is complete.
       onResponseError: (_, error) =>
         subscriber.error(
           refusal.text === '' ? connectionError(error, sent, where) : errorInResponse({ status, body: refusal.text, location }, where),
         ),
     };
-    // The client may have failed to connect already. Writing to a stream without a reader is then not our error.
+    // The client may have failed to connect already. Then writing to a stream without a reader must not be reported.
     body.on('error', () => undefined);
     connection.client.dispatch(
       { method: 'POST', path, headers: token === undefined ? headers : { ...headers, authorization: token }, body },

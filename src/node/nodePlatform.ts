@@ -19,22 +19,22 @@ const runsOn = (name: 'Bun' | 'Deno'): boolean => name in globalThis;
 function limits(): OptionLimits {
   if (runsOn('Bun'))
     throw unsupported('Bun replaces the HTTP client undici by its own, which rxetcd cannot use; run it on Node 20.18.1 or newer');
-  // A request that stays open in both directions never gets a response on Deno.
+  // On Deno, a request that stays open in both directions never gets a response.
   return runsOn('Deno') ? { ...nodeOptions, noHttp2: 'Deno does not support HTTP/2 streams both ways' } : nodeOptions;
 }
 
 function wire(settings: Settings): Wire {
-  // Checked now, so that a mistake is reported here and not by the first call.
+  // Checked now, so that an error is reported here and not by the first call.
   const tls = new TlsSource(settings.tls);
   const transport = lazyTransport(async () => {
     const { undiciTransport } = await loadModule(() => import('./undiciTransport.js'));
     return undiciTransport({ ...settings, tls });
   });
-  return jsonWire(transport, settings);
+  return jsonWire(transport, settings, parts.messagesOf);
 }
 
 /**
- * Loads the modules below the transport, which a bundle can lack.
+ * Loads the modules below the transport, which may be missing in a bundle.
  * @throws EtcdError `UnsupportedRuntime`
  */
 export async function loadModule<T>(load: () => Promise<T>): Promise<T> {
@@ -57,13 +57,14 @@ export function identity(): Identity {
 }
 
 /**
- * Returns what distinguishes this process from others with the same number. Two containers may share a host's name, and
- * each have a process 1; and a number is used again. Only Linux provides this; elsewhere the number has to do.
+ * Returns texts that distinguish this process from others with the same process id. Two containers may have the same
+ * host name, and each has a process 1. A process id is also used again. Only Linux provides this information; elsewhere
+ * the id alone is used.
  */
 function birthOfProcess(): readonly string[] {
   try {
     const namespace = readlinkSync('/proc/self/ns/pid');
-    // Behind the program's name, which may hold anything, the 20th field is the time of its start.
+    // The 20th field after the program's name is the start time. The name itself may contain any character.
     const started =
       readFileSync('/proc/self/stat', 'utf8')
         .replace(/^.*\) /s, '')

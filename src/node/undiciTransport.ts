@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { type buildConnector, type Dispatcher, Pool } from 'undici';
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import type { Socket } from 'node:net';
@@ -6,12 +7,20 @@ import { setTimeout } from 'node:timers/promises';
 import { Observable, type Subscriber, type Unsubscribable } from 'rxjs';
 import { http2Duplex } from './http2.js';
 import { webSocketDuplex } from './websocket.js';
-import { Body, textOf } from './body.js';
 import { connectionError } from './connectionError.js';
-import { locationOf } from '../transport/json/pageError.js';
+import { locationOf } from '../transport/json/responseError.js';
 import { connectorWith } from './connection.js';
 import type { TlsSource } from './certificates.js';
-import type { ConnectionSettings, HttpRequest, Outcome, ResponseHeaders, StreamPart, Transport } from '../transport/http/transport.js';
+import {
+  Body,
+  settle,
+  type ConnectionSettings,
+  type HttpRequest,
+  type Outcome,
+  type ResponseHeaders,
+  type StreamPart,
+  type Transport,
+} from '../transport/http/transport.js';
 
 /** The settings for making and keeping connections on Node. */
 export interface TransportSettings extends ConnectionSettings {
@@ -21,32 +30,32 @@ export interface TransportSettings extends ConnectionSettings {
 }
 
 /**
- * Makes the transport for Node. Each endpoint has an undici pool for calls. Requests that would hold its connections
- * for long have other pools: those that wait at the server, and streams.
+ * Makes the transport for Node. Each endpoint has an undici pool for calls. Requests that hold a connection for long
+ * have other pools: streams, and calls that wait at the server.
  */
 export function undiciTransport(settings: TransportSettings): Transport {
   const { maxConnections, connectTimeoutMs: timeoutMs, keepAliveMs, maxResponseBytes, tls } = settings;
-  const making = new Set<Socket>();
-  const leaving = new Set<Socket>();
-  const { connect = connectorWith(tls, { timeoutMs, allowH2: false, making }) } = settings;
-  const carrying = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true, making }), maxResponseBytes, leaving };
+  const connecting = new Set<Socket>();
+  const closing = new Set<Socket>();
+  const { connect = connectorWith(tls, { timeoutMs, allowH2: false, connecting }) } = settings;
+  const deps = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true, connecting }), maxResponseBytes, closing };
   const calls = poolsByOrigin({ connect, connections: maxConnections, keepAliveMs, maxResponseBytes });
   // A request that waits may wait for another call, such as an unlock. With a limit, neither might ever continue.
   const waits = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes });
-  // The limit there is for each message, not for the whole response.
+  // In streams, the limit applies to each message, not to the whole response.
   const streams = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes: Infinity });
   return {
     exchange: (request, outcome) =>
       new Observable((subscriber) => new Exchange(request, outcome, subscriber).start(request.patient === true ? waits : calls)),
     stream: (request) => new Observable((subscriber) => new Stream(request, maxResponseBytes, subscriber).start(streams)),
-    duplex: (request) => (request.transport === 'http2' ? http2Duplex(request, carrying) : webSocketDuplex(request, carrying)),
+    duplex: (request) => (request.transport === 'http2' ? http2Duplex(request, deps) : webSocketDuplex(request, deps)),
     release: (origin) => [calls, waits, streams].forEach((pools) => pools.release(origin)),
     close: async () => {
       await Promise.all([calls, waits, streams].map((pools) => pools.destroy()));
-      // A pool does not close the connections that it is making. They would keep the process alive until they are made,
-      // or time out.
-      for (const socket of making) socket.destroy(new Error('the client is closed'));
-      await Promise.all([...leaving].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
+      // A pool does not close the connections that it is making. These would keep the process alive until they are
+      // open, or time out.
+      for (const socket of connecting) socket.destroy(new Error('the client is closed'));
+      await Promise.all([...closing].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
     },
   };
 }
@@ -55,13 +64,13 @@ export function undiciTransport(settings: TransportSettings): Transport {
  * A request in progress. It is undici's handler and RxJS's teardown in one object, as a closure for each of them would
  * cost every call a kilobyte.
  */
-abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
+abstract class PendingRequest implements Dispatcher.DispatchHandler, Unsubscribable {
   protected status = 0;
   protected location: string | undefined;
   protected headers: ResponseHeaders | undefined;
-  // Truly private: a log that shows a subscription must show neither the token nor the body.
+  // Private at run time as well: a log that shows a subscription must show neither the token nor the body.
   readonly #request: HttpRequest;
-  #way: Way | undefined;
+  #entry: PoolEntry | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   private sent = false;
   private ended = false;
@@ -74,15 +83,15 @@ abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
   protected abstract finish(): void;
   protected abstract fail(failure: unknown): void;
 
-  start(pools: Pools): this {
+  start(pools: PoolMap): this {
     const { origin, method, path, headers, body: text, rest, rpc, endpoint = origin } = this.#request;
-    this.#way = pools.of(origin);
-    if (this.#way === undefined) {
+    this.#entry = pools.of(origin);
+    if (this.#entry === undefined) {
       this.fail(clientClosed({ rpc, endpoint }));
       return this;
     }
     const body = text === undefined ? null : bytesOf(text);
-    this.#way.pool.dispatch({ method, path, headers, body: rest === undefined ? body : inTwo(body, rest) }, this);
+    this.#entry.pool.dispatch({ method, path, headers, body: rest === undefined ? body : inTwo(body, rest) }, this);
     return this;
   }
 
@@ -94,8 +103,9 @@ abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // Unsubscribed while it waited for a connection: it must not leave any more. Throwing leaves out this request
-    // alone. Aborting would close the connection with it, and the next in the queue would have to make another.
+    // The request was unsubscribed while it waited for a connection, and must not be sent any more. Throwing skips only
+    // this request. Aborting would also close the connection, and the next request in the queue would have to make
+    // another one.
     if (this.ended) throw clientAbort();
     this.sent = true;
     this.#request.onSent?.();
@@ -105,7 +115,7 @@ abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
     this.status = status;
     if (status >= 300) this.location = locationOf(status, headers);
     this.headers = headers;
-    if (this.#way !== undefined) this.#way.met = true;
+    if (this.#entry !== undefined) this.#entry.met = true;
     this.#request.onReceived?.();
   }
 
@@ -123,14 +133,14 @@ abstract class UnderWay implements Dispatcher.DispatchHandler, Unsubscribable {
     if (this.ended) return;
     this.ended = true;
     const { rpc, origin, endpoint = origin } = this.#request;
-    this.fail(connectionError(error, this.sent, { rpc, endpoint }, this.#way?.met));
+    this.fail(connectionError(error, this.sent, { rpc, endpoint }, this.#entry?.met));
   }
 }
 
-/** Encodes ASCII text: as UTF-8 it would take three times as long, and give the same. */
+/** Encodes ASCII text. Encoding it as UTF-8 would take three times as long, with the same result. */
 const bytesOf = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
-/** Makes a body whose second part follows later. */
+/** Makes a body whose second part is sent later. */
 function inTwo(body: Uint8Array | null, { body: rest, afterMs }: NonNullable<HttpRequest['rest']>): Readable {
   async function* parts(): AsyncGenerator<Uint8Array> {
     if (body !== null) yield body;
@@ -143,7 +153,14 @@ function inTwo(body: Uint8Array | null, { body: rest, afterMs }: NonNullable<Htt
 /** The reason that undici requires, although no subscriber is left to see it. */
 const clientAbort = (): Error => new Error('unsubscribed');
 
-class Exchange<A> extends UnderWay {
+/** Returns chunks as text. Nearly every response is one chunk. */
+const textOf = (chunks: readonly Buffer[]): string =>
+  utf8Text(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+
+/** Decodes UTF-8. Nearly every response is in ASCII, which is checked and copied in half the time of decoding it. */
+const utf8Text = (bytes: Buffer): string => bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
+
+class Exchange<A> extends PendingRequest {
   private readonly chunks: Buffer[] = [];
 
   constructor(
@@ -161,17 +178,10 @@ class Exchange<A> extends UnderWay {
   }
 
   protected finish(): void {
-    const { status, location, headers } = this;
+    const { chunks, status, location, headers } = this;
     const { parts } = this.outcome;
-    let answer: A;
-    try {
-      const body = parts === undefined || status !== 200 ? textOf(this.chunks) : parts.text;
-      answer = this.outcome.read({ status, body, location, headers });
-    } catch (failure) {
-      return this.fail(failure);
-    }
-    this.subscriber.next(answer);
-    this.subscriber.complete();
+    const body = (): string => (parts === undefined || status !== 200 ? textOf(chunks) : parts.text);
+    settle(this.outcome, () => ({ status, body: body(), location, headers }), this.subscriber);
   }
 
   protected fail(failure: unknown): void {
@@ -179,7 +189,7 @@ class Exchange<A> extends UnderWay {
   }
 }
 
-class Stream extends UnderWay {
+class Stream extends PendingRequest {
   private readonly refusal: Body;
 
   constructor(
@@ -208,25 +218,25 @@ class Stream extends UnderWay {
 }
 
 /** The pool for an endpoint. */
-export interface Way {
+export interface PoolEntry {
   readonly pool: Pool;
   /** Whether the other end has ever responded. */
   met: boolean;
 }
 
-/** Pools of one kind, one for each endpoint, made on first use. */
-export interface Pools {
+/** Pools of one kind, one for each endpoint, which are created on first use. */
+export interface PoolMap {
   /** Returns the pool for an endpoint; undefined once the client is closed. */
-  of(origin: string): Way | undefined;
+  of(origin: string): PoolEntry | undefined;
   /** Closes the pool of an endpoint when its requests have ended. The next request gets another. */
   release(origin: string): void;
   destroy(): Promise<void>;
 }
 
 /** The settings that all pools of one kind share. */
-interface PoolMeans {
+interface PoolSettings {
   readonly connect: buildConnector.connector;
-  /** The most connections to one endpoint; null for any number. */
+  /** The maximum number of connections to one endpoint; null for any number. */
   readonly connections: number | null;
   /** How long an idle connection is kept, in milliseconds. */
   readonly keepAliveMs: number;
@@ -234,18 +244,18 @@ interface PoolMeans {
   readonly maxResponseBytes: number;
 }
 
-/** Makes pools as they are needed. */
-export function poolsByOrigin({ connect, connections, keepAliveMs, maxResponseBytes }: PoolMeans): Pools {
-  const ways = new Map<string, Way>();
-  /** Origins that have responded on a pool that is gone. */
+/** Creates pools when they are needed. */
+export function poolsByOrigin({ connect, connections, keepAliveMs, maxResponseBytes }: PoolSettings): PoolMap {
+  const entries = new Map<string, PoolEntry>();
+  /** Origins that have responded on a pool that was removed. */
   const met = new Set<string>();
   /** Pools that close once their requests have ended. */
-  const leaving = new Set<Pool>();
+  const closing = new Set<Pool>();
   let closed = false;
   return {
     of: (origin) => {
       if (closed) return undefined;
-      const known = ways.get(origin);
+      const known = entries.get(origin);
       if (known !== undefined) return known;
       const pool = new Pool(origin, {
         connections,
@@ -257,23 +267,23 @@ export function poolsByOrigin({ connect, connections, keepAliveMs, maxResponseBy
         maxResponseSize: maxResponseBytes === Infinity ? -1 : maxResponseBytes,
         connect,
       });
-      const way = { pool, met: met.has(origin) };
-      ways.set(origin, way);
-      return way;
+      const entry = { pool, met: met.has(origin) };
+      entries.set(origin, entry);
+      return entry;
     },
     release: (origin) => {
-      const way = ways.get(origin);
-      if (way === undefined) return;
-      const { pool } = way;
-      if (way.met) met.add(origin);
-      ways.delete(origin);
-      leaving.add(pool);
-      const forget = (): unknown => leaving.delete(pool);
+      const entry = entries.get(origin);
+      if (entry === undefined) return;
+      const { pool } = entry;
+      if (entry.met) met.add(origin);
+      entries.delete(origin);
+      closing.add(pool);
+      const forget = (): unknown => closing.delete(pool);
       pool.close().then(forget, forget);
     },
     destroy: async () => {
       closed = true;
-      const pools = [...[...ways.values()].map(({ pool }) => pool), ...leaving];
+      const pools = [...[...entries.values()].map(({ pool }) => pool), ...closing];
       await Promise.all(pools.map((pool) => pool.destroy(clientClosed())));
     },
   };

@@ -2,14 +2,15 @@ import type { Duplex } from 'node:stream';
 import { Observable, type Observer } from 'rxjs';
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { parseJson } from '../model/validate.js';
-import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, PARTIAL, responseTooLarge, Outgoing } from '../transport/http/transport.js';
-import { BadFrame, CODE, FrameReader, frameOf, OPCODE, type FrameObserver } from './websocketFrames.js';
+import { atEndOfTurn } from '../util/time.js';
+import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, PARTIAL, responseTooLarge, WriteBatcher } from '../transport/http/transport.js';
+import { ProtocolError, CODE, FrameReader, frameOf, OPCODE, type FrameObserver } from './websocketFrames.js';
 import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { connectionError } from './connectionError.js';
-import { locationOf, targetOf } from '../transport/json/pageError.js';
-import { connectionFor, type Carrying } from './connection.js';
+import { locationOf, targetOf } from '../transport/json/responseError.js';
+import { connectionFor, type DuplexDeps } from './connection.js';
 
 /** Headers that a handshake does not need. */
 const OWN_HEADERS = new Set(['content-type']);
@@ -20,13 +21,13 @@ const OWN_HEADERS = new Set(['content-type']);
  */
 export function webSocketDuplex(
   { origin, endpoint = origin, path, headers, token, rpc }: DuplexRequest,
-  carrying: Carrying,
+  deps: DuplexDeps,
 ): Observable<DuplexPart> {
   return new Observable((subscriber) => {
     const where = { rpc, endpoint };
-    const connection = connectionFor(origin, carrying, false);
-    let open: OpenSocket | undefined;
-    shakeHands(
+    const connection = connectionFor(origin, deps, false);
+    let open: WebSocketStream | undefined;
+    upgrade(
       connection.client,
       {
         path,
@@ -36,7 +37,7 @@ export function webSocketDuplex(
       where,
       {
         opened: (socket) => {
-          open = new OpenSocket(socket, carrying.maxResponseBytes, where, subscriber);
+          open = new WebSocketStream(socket, deps.maxResponseBytes, where, subscriber);
           open.begin();
         },
         failed: (error) => subscriber.error(error),
@@ -51,7 +52,7 @@ export function webSocketDuplex(
 }
 
 /** A request for a WebSocket. */
-export interface Wanted {
+export interface UpgradeRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   /** The subprotocols that are offered. */
@@ -59,24 +60,24 @@ export interface Wanted {
 }
 
 /** Receives the outcome of a handshake, once. */
-export interface HandshakeObserver {
+export interface UpgradeObserver {
   /** Called when the connection has become a WebSocket. */
   opened(socket: Duplex): void;
   /**
-   * Called when the handshake failed: with `TransportUnsupported` if the other end speaks no WebSocket, with another
-   * error if it may do so later.
+   * Called when the handshake failed. The error is `TransportUnsupported` if the other end does not support WebSocket,
+   * and another one if a later handshake may succeed.
    */
   failed(error: unknown): void;
 }
 
-/** Part of the proof that the other end understood the request (RFC 6455, 1.3). */
+/** A constant of the protocol, by which the server proves that it understood the request (RFC 6455, 1.3). */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 /**
- * Requests a WebSocket from a server (RFC 6455, 4.1). It offers no extensions: a compressed message takes longer to
- * read than to send.
+ * Requests a WebSocket from a server (RFC 6455, 4.1). It offers no extensions, as decompressing a message takes longer
+ * than sending it uncompressed.
  */
-export function shakeHands(client: Dispatcher, wanted: Wanted, where: ErrorDetails, observer: HandshakeObserver): void {
+export function upgrade(client: Dispatcher, wanted: UpgradeRequest, where: ErrorDetails, observer: UpgradeObserver): void {
   const { path, headers, protocols } = wanted;
   const key = randomBytes(16).toString('base64');
   const own = { 'sec-websocket-version': '13', 'sec-websocket-key': key };
@@ -88,12 +89,12 @@ export function shakeHands(client: Dispatcher, wanted: Wanted, where: ErrorDetai
       onRequestUpgrade: (_, status, answer, socket) => {
         if (status === 101 && agrees(answer, key, protocols)) return observer.opened(socket);
         socket.destroy();
-        observer.failed(new EtcdError('TransportUnsupported', 'the answer to the WebSocket handshake is none', where));
+        observer.failed(new EtcdError('TransportUnsupported', 'the response to the WebSocket handshake is not valid', where));
       },
       onResponseStart: (_, status, answer) => {
         // An interim response: the final one follows.
         if (status < 200 && status !== 101) return;
-        // The rest of the response does not matter, and might have no end.
+        // The rest of the response is not needed, and might never end.
         observer.failed(refusal(status, answer, where));
       },
       onResponseError: (_, error) => observer.failed(connectionError(error, false, where)),
@@ -122,7 +123,8 @@ function refusal(status: number, answer: Parameters<typeof locationOf>[1], where
       where,
     );
   }
-  // A proxy responds in place of the server, for now or for good. Several such responses in a row decide.
+  // A proxy responds in place of the server, temporarily or permanently. After several such responses in a row it
+  // counts as permanent.
   const target = targetOf(locationOf(status, answer), where.endpoint);
   const whereTo = target === undefined ? '' : `, which leads to ${target}`;
   return new EtcdError('Unreachable', `HTTP ${status} in place of a WebSocket${whereTo}`, where);
@@ -131,16 +133,18 @@ function refusal(status: number, answer: Parameters<typeof locationOf>[1], where
 const NOTHING = new Uint8Array(0);
 
 /** Runs a WebSocket after its handshake. undici no longer controls the connection. */
-export class OpenSocket implements FrameObserver {
-  private readonly outgoing = new Outgoing(
+export class WebSocketStream implements FrameObserver {
+  private readonly outgoing = new WriteBatcher(
     (text) => {
       if (this.state === 'open') this.write(OPCODE.text, Buffer.from(text, 'latin1'));
     },
-    (run) => process.nextTick(run),
+    // It does not use process.nextTick, which Node runs after each timer: leaving many watches would then send a frame
+    // for each.
+    atEndOfTurn,
   );
   private readonly frames: FrameReader;
   private state: 'open' | 'left' | 'over' = 'open';
-  /** The payload of the last ping, until it is answered. */
+  /** The payload of the last ping, until the pong is sent. */
   private pinged: Uint8Array | undefined;
 
   constructor(
@@ -154,7 +158,7 @@ export class OpenSocket implements FrameObserver {
 
   begin(): void {
     const { socket } = this;
-    // The event `close` follows an error, and ends the stream.
+    // An error is followed by the event `close`, which ends the stream.
     socket.on('error', () => undefined);
     socket.on('close', () => this.end(lost(CODE.unclean, this.where)));
     // A server that stops sending without a close frame has ended the stream.
@@ -164,14 +168,14 @@ export class OpenSocket implements FrameObserver {
     this.observer.next({ type: 'open', send: this.outgoing.send });
   }
 
-  /** Whether nothing can be sent on it any more. */
+  /** Whether the stream is over, so that nothing can be sent any more. */
   get isOver(): boolean {
     return this.state !== 'open' || this.socket.destroyed;
   }
 
   /** Sends the messages that wait, and a close frame. Later messages are read, but not emitted. */
   leave(): void {
-    // Sent together: etcd must know of the end before it has responded to the last message before it.
+    // Sent together with the close frame, as etcd must receive the end before it has responded to the last message.
     this.outgoing.flush();
     this.state = 'left';
     this.write(OPCODE.close, NOTHING);
@@ -204,8 +208,8 @@ export class OpenSocket implements FrameObserver {
   }
 
   /**
-   * Answers only the last ping, as is allowed, and only while the other end reads. Otherwise one that only sends pings
-   * could fill our memory with answers.
+   * Sends a pong for the last ping only, as the standard allows, and only while the other end reads. Otherwise a server
+   * that only sends pings could fill the memory with responses.
    */
   private pong(): void {
     const { pinged } = this;
@@ -216,12 +220,12 @@ export class OpenSocket implements FrameObserver {
 
   private giveUp(error: unknown): void {
     if (this.state === 'left') {
-      // The last messages may still be on their way.
+      // The last messages may still be in transit.
       this.state = 'over';
       this.socket.end();
       return;
     }
-    if (!(error instanceof BadFrame)) return this.end(error);
+    if (!(error instanceof ProtocolError)) return this.end(error);
     const { code, message } = error;
     this.write(OPCODE.close, Uint8Array.of(code >> 8, code & 0xff));
     this.socket.destroy();
@@ -230,7 +234,7 @@ export class OpenSocket implements FrameObserver {
 
   private end(error: unknown): void {
     this.state = 'over';
-    // Has no effect if the stream was left: it has no subscriber then.
+    // Has no effect without a subscriber.
     this.observer.error(error);
   }
 

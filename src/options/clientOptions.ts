@@ -1,5 +1,6 @@
 import { isRecord } from '../codec/message.js';
 import {
+  checkBackoff,
   checkDiscovery,
   checkEndpoints,
   type EndpointsOption,
@@ -28,7 +29,7 @@ import {
 import { findInvalidHeader, HEADER_TEXT, withLowerNames } from '../model/headers.js';
 import type { Logger } from '../model/diagnostics.js';
 import type { CallerSettings } from '../transport/caller.js';
-import { LONGEST_CONTACT_PAUSE_MS } from '../transport/endpoints/endpointPool.js';
+import { LONGEST_CONTACT_PAUSE_MS } from '../transport/endpoints/endpoint.js';
 import { NO_RETRIES, type CallRetryOptions, type RetryPolicy } from '../transport/retryPolicy.js';
 import type { Auth } from '../transport/tokenProvider.js';
 import type { ConnectionSettings } from '../transport/http/transport.js';
@@ -72,8 +73,8 @@ export interface ClientOptions {
    */
   readonly requestTimeoutMs?: number;
   /**
-   * The most calls that may wait to be sent: 65 536 by default. A further call fails with `TooManyPending` at once. A
-   * waiting call takes about 5 kB of memory.
+   * The maximum number of calls that may wait to be sent: 65 536 by default. A further call fails with `TooManyPending`
+   * at once. A waiting call takes about 5 kB of memory.
    */
   readonly maxPendingCalls?: number;
   /**
@@ -86,7 +87,7 @@ export interface ClientOptions {
    * milliseconds: 800 by default; `Infinity` for no limit. It applies to reads, and to writes that have not been sent.
    * It is halved from the second attempt on, and multiplied by four each time that all endpoints have timed out. If
    * there is no other endpoint, the same one is used on a new connection. A network may have dropped the old connection
-   * unnoticed. The first response counts.
+   * without closing it. The first response counts.
    */
   readonly attemptTimeoutMs?: number;
   /**
@@ -98,9 +99,9 @@ export interface ClientOptions {
    */
   readonly discovery?: boolean | { readonly intervalMs?: number };
   /**
-   * The policy for failed attempts. `true`, the default, follows rxetcd's table. With `false` no call is retried, and
-   * every failure is passed on as it is. A function is called for each failed attempt. A write of unknown outcome fails
-   * with `AmbiguousWrite` in any case. An object sets the number of attempts and the pauses, beside the policy.
+   * The policy for failed attempts. `true`, the default, uses rxetcd's own table. With `false` no call is retried, and
+   * every failure is passed on unchanged. A function is called for each failed attempt. A write of unknown outcome
+   * fails with `AmbiguousWrite` in any case. An object sets the policy, the number of attempts and the pauses.
    *
    * ```ts
    * createClient({ retry: { maxAttempts: 2, initialBackoffMs: 20, maxBackoffMs: 200, jitter: 0.2 } });
@@ -108,20 +109,20 @@ export interface ClientOptions {
    */
   readonly retry?: boolean | RetryPolicy | CallRetryOptions;
   /**
-   * The most connections to each endpoint: 64 by default. Further calls wait for one. Streams have separate
-   * connections, and so do calls that wait at the server, such as for a lock.
+   * The maximum number of connections to each endpoint: 64 by default. Further calls wait for one. Streams have
+   * separate connections, and so do calls that wait at the server, such as for a lock.
    */
   readonly maxConnections?: number;
   /** How long an idle connection is kept open, in milliseconds: 30 000 by default. */
   readonly keepAliveMs?: number;
   /**
-   * The longest response, or message of a stream, in bytes of JSON: 128 MiB by default. The most is the longest string,
-   * 512 MiB less 24. A longer one fails with `ResponseTooLarge`, and takes no memory; `kv.pages` then requests shorter
-   * pages.
+   * The longest response, or message of a stream, in bytes of JSON: 128 MiB by default. It is at most 24 bytes less
+   * than 512 MiB, the length of the longest string. A longer response fails with `ResponseTooLarge`, and is not kept in
+   * memory; `kv.pages` then requests shorter pages.
    */
   readonly maxResponseBytes?: number;
   /**
-   * Headers of every request, except to an endpoint that `discovery` has yet to confirm. `authorization`,
+   * Headers of every request, except to an endpoint that `discovery` has not confirmed yet. `authorization`,
    * `content-type`, `content-length`, `host` and the like are reserved, as rxetcd sets them. `accept-encoding` and
    * other headers that change the form of a response are rejected.
    */
@@ -129,7 +130,7 @@ export interface ClientOptions {
   /** The header `user-agent` of requests: `rxetcd` by default. */
   readonly userAgent?: string;
   /**
-   * The path of the gateway, behind the path of the endpoint. By default it follows from the server's version: `/v3`,
+   * The path of the gateway, after the path of the endpoint. By default it follows from the server's version: `/v3`,
    * `/v3beta` or `/v3alpha`. A path before that, as in `/etcd/v3`, is also put before `/version`, `/health` and
    * `/metrics`.
    */
@@ -143,7 +144,7 @@ export interface ClientOptions {
   readonly streams?: StreamOptions;
   /**
    * Receives what `diagnostics$` emits, by its severity: an object with `debug`, `info`, `warn` and `error`, such as
-   * `console`. There is none by default. Each is called with a message and the event.
+   * `console`. There is none by default. Each method is called with a message and the event.
    */
   readonly logger?: Logger;
 }
@@ -153,13 +154,13 @@ const LONGEST_STRING = 2 ** 29 - 24;
 
 /** The limits of a platform. */
 export interface OptionLimits {
-  /** The options that it cannot follow, each with the reason. */
+  /** The options that the platform does not support, each with the reason. */
   readonly refused?: Readonly<Partial<Record<keyof ClientOptions, string>>>;
-  /** The reason for which there are no HTTP/2 streams in both directions; undefined if there are. */
+  /** The reason why the platform has no bidirectional HTTP/2 streams; undefined if it has them. */
   readonly noHttp2?: string;
   /** The URL of the page, by which relative endpoints are resolved; undefined if there is no page. */
   readonly baseUrl?: string;
-  /** Checks the option `tls`; undefined if that is refused. */
+  /** Checks the option `tls`; undefined if it is invalid. */
   readonly checkTls?: (tls: TlsSettings, endpoints: readonly string[]) => TlsSettings;
   /** Adds advice to the error for an invalid option. */
   readonly adviceOn?: (error: unknown) => unknown;
@@ -238,7 +239,7 @@ function checkedSettings(options: ClientOptions, { refused = {}, noHttp2, baseUr
 }
 
 const KINDS: OptionKinds<ClientOptions> = {
-  // Several are checked one by one: their errors name an element or a part.
+  // Options with parts are checked separately, as their errors name the invalid part.
   endpoints: ANYTHING,
   auth: {
     what: '{ username, password }, a function that returns them, or { token }',
@@ -251,7 +252,7 @@ const KINDS: OptionKinds<ClientOptions> = {
   closeTimeoutMs: TIMEOUT,
   attemptTimeoutMs: TIMEOUT,
   discovery: { what: 'true, false or { intervalMs }', is: (value) => BOOLEAN.is(value) || isRecord(value) },
-  // The result of a function is checked when it is called.
+  // If this is a function, its result is checked when it is called.
   retry: {
     what: 'true, false, a function or an object of limits',
     is: (value) => BOOLEAN.is(value) || FUNCTION.is(value) || isRecord(value),
@@ -284,11 +285,7 @@ function retrySettings(retry: NonNullable<ClientOptions['retry']>): Pick<CallerS
   if (typeof retry === 'function') return { retry };
   const { policy, ...retryLimits } = checkGroup('retry', retry, RETRY);
   const { initialBackoffMs = 0, maxBackoffMs = LONGEST_CONTACT_PAUSE_MS } = retryLimits;
-  if (initialBackoffMs > maxBackoffMs)
-    throw new InvalidOptionError(
-      'retry.initialBackoffMs',
-      `expected at most retry.maxBackoffMs, which is ${maxBackoffMs}, received ${initialBackoffMs}`,
-    );
+  checkBackoff('retry', initialBackoffMs, maxBackoffMs);
   return { retry: policy, retryLimits };
 }
 
@@ -319,14 +316,14 @@ function checkedHeaders(headers: Readonly<Record<string, string>>): Record<strin
 }
 
 /**
- * The parts of a client that depend on where it runs: Node, or a browser. Each entry point of the package has its own;
- * everything else is the same.
+ * The parts of a client that depend on where it runs: Node, or a browser. Each entry point of the package has a
+ * separate platform; everything else is the same.
  */
 export interface Platform {
-  /** Reads which host, process and thread this is. */
+  /** Returns the identity of the host, process and thread. */
   readonly identity: () => Identity;
   /**
-   * Returns what the platform cannot do. It is asked once for each client.
+   * Returns the limits of the platform. It is called once for each client.
    *
    * @throws EtcdError `UnsupportedRuntime` if no call could work here
    */

@@ -1,28 +1,28 @@
 import { InvalidOptionError } from '../errors/index.js';
 import { FROM_ZERO, findInvalidOption, mismatch, oneOf, type OptionKind, type OptionKinds, TIMER_MS, typeName } from '../model/validate.js';
-import { addressOf } from '../transport/endpoints/endpointPool.js';
+import { addressOf } from '../transport/endpoints/endpoint.js';
 import { captured } from '../model/captured.js';
 import { isRecord } from '../codec/message.js';
 import { IDLE_CHECK_MS } from '../transport/endpoints/activity.js';
 import type { StreamTransport } from '../transport/streams/transportSelector.js';
 
 /**
- * A string that is not empty. Control characters in it are there by mistake, such as the line break at the end of a
- * file.
+ * A string that is not empty and has no control characters. These are usually a mistake, such as the line break at the
+ * end of a file.
  */
 export const TEXT: OptionKind = {
   what: 'a string that is not empty, without a line break or a zero character',
   is: (value) => typeof value === 'string' && value !== '' && !/[\0\r\n]/.test(value),
 };
 
-/** The part of a pause that chance may take off. */
+/** The random part of a pause, by which it may be shorter. */
 export const JITTER: OptionKind = {
   what: 'a number from 0 to 1',
   is: (value) => typeof value === 'number' && value >= 0 && value <= 1,
   numeric: true,
 };
 
-/** A number of attempts that may follow. */
+/** A number of further attempts. */
 const RETRIES: OptionKind = {
   what: `${FROM_ZERO.what}, or Infinity`,
   is: (value) => value === Infinity || FROM_ZERO.is(value),
@@ -73,7 +73,7 @@ type DiscoveryOption = boolean | { readonly intervalMs?: number } | undefined;
  */
 export function checkEndpoints(given: unknown, baseUrl?: string): readonly string[] {
   if (!isAddress(given) && !Array.isArray(given)) throw invalidOption('endpoints', 'a URL or a list of URLs', given);
-  // `Array.from` makes holes visible, which `map` would skip.
+  // `Array.from` converts holes to undefined, while `map` would skip them.
   const list: readonly unknown[] = Array.isArray(given) ? Array.from(given) : [given];
   if (list.length === 0) throw new InvalidOptionError('endpoints', 'expected a URL or a list of URLs, received an empty list');
   const origins = list.map((endpoint, index) =>
@@ -129,13 +129,13 @@ function checkedAddress(endpoint: unknown, option: string, baseUrl: string | und
     refuseComma(endpoint, option);
     throw new InvalidOptionError(option, `expected ${A_URL}, received text that is no URL`);
   }
-  // No error repeats the text, as it may contain a password: a parser takes `root:secret@a` for a scheme and a path.
+  // No error repeats the text, as it may contain a password: a parser reads `root:secret@a` as a scheme and a path.
   if (url.username !== '' || url.password !== '')
-    throw new InvalidOptionError(option, 'expected a URL without a user or password, received one with them; they go into the option auth');
+    throw new InvalidOptionError(option, 'expected a URL without a user or password, received one with them; set them in the option auth');
   refuseComma(endpoint, option);
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new InvalidOptionError(option, `expected ${A_URL}, received one that begins with neither http:// nor https://`);
-  // The error shows neither, as a query may contain a secret.
+  // The error does not quote them, as a query may contain a secret.
   if (url.search !== '' || url.hash !== '')
     throw new InvalidOptionError(option, `expected a URL without a query or a fragment, received one behind ${url.origin}`);
   const address = addressOf(url);
@@ -150,12 +150,12 @@ function checkedAddress(endpoint: unknown, option: string, baseUrl: string | und
   return address;
 }
 
-/** A host with a port, or an IPv6 address in brackets with one. A parser takes its host for a scheme. */
+/** A host with a port, or an IPv6 address in brackets with a port. A parser reads its host as a scheme. */
 const HOST_AND_PORT = /^([\w.-]+|\[[\da-f:.]+\]):\d{1,5}$/i;
 
 const A_URL = 'a URL such as http://127.0.0.1:2379';
 
-/** Rejects a list with commas, as `etcdctl` accepts it. A parser takes `http://a,b` for the host `a,b`. */
+/** Rejects a list with commas, as `etcdctl` accepts it. A parser reads `http://a,b` as a URL with the host `a,b`. */
 function refuseComma(endpoint: string | URL, option: string): void {
   if (String(endpoint).includes(','))
     throw new InvalidOptionError(
@@ -169,12 +169,13 @@ function refuseComma(endpoint: string | URL, option: string): void {
  */
 export interface TlsSettings {
   /**
-   * The certificates to trust instead of those that Node trusts: those of authorities, or that of the server itself.
+   * The certificates to trust instead of those that Node trusts: certificates of authorities, or of the server itself.
    */
   readonly ca?: string | Uint8Array;
   readonly caFile?: string;
   /**
-   * The certificate for a server that requires one, followed by those between it and its authority. Goes with a key.
+   * The client certificate, for a server that requires one, followed by its intermediate certificates. It requires a
+   * key.
    */
   readonly cert?: string | Uint8Array;
   readonly certFile?: string;
@@ -182,7 +183,7 @@ export interface TlsSettings {
   readonly keyFile?: string;
   /** The passphrase of an encrypted key. */
   readonly passphrase?: string;
-  /** The name that the server's certificate has to be for, if it is not the endpoint's host. */
+  /** The name that the server's certificate must be for, if it is not the endpoint's host. */
   readonly serverName?: string;
 }
 
@@ -262,13 +263,13 @@ export interface StreamOptions {
   readonly initialBackoffMs?: number;
   /** The longest pause before a lost stream is opened again: 2 000 by default. */
   readonly maxBackoffMs?: number;
-  /** The part of these pauses, from 0 to 1, that chance may take off: 0.5 by default. */
+  /** The random part of these pauses, from 0 to 1, by which a pause may be shorter: 0.5 by default. */
   readonly jitter?: number;
   /**
    * How many attempts in a row to open a stream may fail after the first: any number by default. The reads that find
-   * the start of a watch count as well. One more ends the watches with `RetriesExhausted`. So it ends all that depends
-   * on them, such as `live` or the wait for a lock. Attempts are counted for all watches of the client together, until
-   * a server has responded. Leases are not affected: their deadline limits them.
+   * the start of a watch count as well. One more ends the watches with `RetriesExhausted`. It also ends everything that
+   * depends on them, such as `live` or the wait for a lock. Attempts are counted for all watches of the client
+   * together, until a server has responded. Leases are not affected: their deadline limits them.
    */
   readonly maxRetries?: number;
   /**
@@ -296,7 +297,7 @@ const STREAM_KINDS: OptionKinds<StreamOptions> = {
 /**
  * Checks the option `streams`, and fills in the defaults.
  *
- * @param noHttp2 the reason for which the platform has no HTTP/2 streams, if it has none
+ * @param noHttp2 the reason why the platform has no HTTP/2 streams, if it has none
  * @throws InvalidOptionError
  */
 export function checkStreams(options: StreamOptions, endpoints: readonly string[], noHttp2?: string): StreamSettings {
@@ -317,10 +318,19 @@ export function checkStreams(options: StreamOptions, endpoints: readonly string[
       'streams.transport',
       "expected https endpoints beside 'http2', received http; etcd speaks it over TLS only, so make the endpoints https",
     );
+  checkBackoff('streams', initialBackoffMs, maxBackoffMs);
+  return { transport, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, jitter, maxRetries, lingerMs };
+}
+
+/**
+ * Checks that the first pause of a group of options is not longer than the longest.
+ *
+ * @throws InvalidOptionError
+ */
+export function checkBackoff(group: string, initialBackoffMs: number, maxBackoffMs: number): void {
   if (initialBackoffMs > maxBackoffMs)
     throw new InvalidOptionError(
-      'streams.initialBackoffMs',
-      `expected at most streams.maxBackoffMs, which is ${maxBackoffMs}, received ${initialBackoffMs}`,
+      `${group}.initialBackoffMs`,
+      `expected at most ${group}.maxBackoffMs, which is ${maxBackoffMs}, received ${initialBackoffMs}`,
     );
-  return { transport, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, jitter, maxRetries, lingerMs };
 }

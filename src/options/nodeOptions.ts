@@ -87,5 +87,8 @@ function adviceOn(error: unknown): unknown {
   return own === undefined ? error : new InvalidOptionError(error.option, `${problem}; in its place give ${own}`);
 }
 
-/** Extends the check of options on servers. Most of its text is of no use in a page, which would have to load it. */
+/**
+ * Extends the check of options on servers. It is separate from the check for pages, which do not need most of its text
+ * and would have to load it.
+ */
 export const nodeOptions: Pick<OptionLimits, 'checkTls' | 'adviceOn'> = { checkTls, adviceOn };

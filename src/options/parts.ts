@@ -1,6 +1,7 @@
 import { holding } from '../concurrency/coordination.js';
 import { chunkedStream } from '../watch/streams/chunkedStream.js';
 import type { Caller } from '../transport/call.js';
+import { messagesOf } from '../transport/json/streamMessages.js';
 import { authService } from '../services/auth.js';
 import { clusterService } from '../services/cluster.js';
 import { maintenanceService } from '../services/maintenance.js';
@@ -10,7 +11,7 @@ import { serverInfoService } from '../services/serverInfo.js';
 /** The methods that concern servers and users rather than keys, and calls of any RPC. */
 export type Administration = ReturnType<typeof administration>;
 
-/** Creates these methods over the caller of a client. */
+/** Creates the methods for administration over the caller of a client. */
 export function administration(caller: Caller) {
   return {
     auth: authService(caller),
@@ -22,10 +23,10 @@ export function administration(caller: Caller) {
 }
 
 /**
- * The parts of a client that most pages never use. Every other platform has them at hand, and a browser loads this
- * module when one of them is first used.
+ * The parts of a client that most pages never use. A browser loads this module when one of them is first used. Every
+ * other platform has it from the start.
  */
-export const parts = { holding, administration, chunkedStream };
+export const parts = { holding, administration, chunkedStream, messagesOf };
 
-/** These parts, as a platform gives them to a client. */
+/** These parts, as a platform passes them to a client. */
 export type Parts = typeof parts;

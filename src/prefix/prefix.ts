@@ -33,7 +33,7 @@ export class Prefix {
   constructor(prefix: BytesLike) {
     if (!isBytesLike(prefix) || prefix.length === 0)
       throw invalidArgument('prefix of a namespace', `${BYTES.what} that is not empty`, isBytesLike(prefix) ? '' : prefix);
-    // A copy, as the caller may change the bytes. The `slice` of a `Buffer` would be none.
+    // A copy, as the caller may change the bytes. The `slice` of a `Buffer` would share its memory.
     this.bytes = new Uint8Array(toBytes(prefix));
     this.end = prefixEnd(this.bytes);
   }
@@ -58,7 +58,7 @@ export class Prefix {
   readonly around = <R extends Keys>(request: R): R => {
     const { key, rangeEnd } = request;
     if (isBytesLike(key) && key.length === 0) {
-      // The error that the server would send. With the prefix the key would not be empty any more.
+      // The error that the server would send for an empty key. With the prefix the key would not be empty any more.
       throw new EtcdError('EmptyKey', 'etcdserver: key is not provided');
     }
     const whole = { ...request, key: key === undefined ? key : this.before(key) };
@@ -91,7 +91,7 @@ function isToTheEnd(rangeEnd: BytesLike): boolean {
 }
 
 /** Wraps a shared stream for the watches of a namespace. So any number of namespaces use one connection. */
-export function watchStreamWithin(stream: WatchStream, prefix: Prefix): WatchStream {
+export function prefixWatchStream(stream: WatchStream, prefix: Prefix): WatchStream {
   const inside = (report: WatchMessage): WatchMessage =>
     report.type === 'created' ? report : { ...report, events: report.events.map(prefix.insideEvent) };
   return {
@@ -103,11 +103,12 @@ export function watchStreamWithin(stream: WatchStream, prefix: Prefix): WatchStr
           complete: () => observer.complete(),
         }),
     }),
+    requestProgress: () => stream.requestProgress(),
   };
 }
 
 /** Creates a caller that adds a prefix to all keys of requests, and removes it from responses. */
-export function callerWithin(caller: Caller, prefix: Prefix): Caller {
+export function prefixCaller(caller: Caller, prefix: Prefix): Caller {
   const ruleOf = rulesOf(prefix);
 
   const within = <In, A>(rpc: Rpc<In, A>, request: In, call: (request: In) => Observable<A>): Observable<A> =>
@@ -154,7 +155,7 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
     void rules.set(rpc, { request, answer });
 
   const { around, inside } = prefix;
-  // A name is no key, but all keys of a lock or an election begin with it.
+  // A name is not a key, but all keys of a lock or an election begin with it.
   const named = <R extends { readonly name?: BytesLike | undefined }>(request: R): R => ({
     ...request,
     // If it is missing, the codec rejects the request.

@@ -6,7 +6,7 @@ import { clientClosed, onAbort } from '../util/rx.js';
 
 /** The options of `hold`, which end its wait. */
 export interface HoldOptions {
-  /** Ends the wait: the Promise then rejects with `Aborted`. It has no effect on what is held already. */
+  /** Ends the wait: the Promise then rejects with `Aborted`. It has no effect once the lock or lease is held. */
   readonly signal?: AbortSignal;
 }
 
@@ -16,9 +16,9 @@ const HOLD: OptionKinds<HoldOptions> = { signal: SIGNAL };
 export interface Held<T> {
   /** The latest value of the Observable, such as the ownership of a lock. */
   readonly value: T;
-  /** A signal that aborts when the loss is noticed, with the error as its `reason`. A release does not abort it. */
+  /** A signal that aborts when the loss is detected, with the error as its `reason`. A release does not abort it. */
   readonly signal: AbortSignal;
-  /** Rejects when the loss is noticed, and never resolves. It needs no handler. */
+  /** Rejects when the loss is detected, and never resolves. It needs no handler. */
   readonly lost: Promise<never>;
   /**
    * Releases it. Resolves when the server has confirmed that, also after a loss. Rejects if the server cannot be
@@ -29,8 +29,8 @@ export interface Held<T> {
 }
 
 /**
- * Holds what an Observable holds while it is subscribed to: a lock, lease, leadership, permit, registration or session.
- * Resolves with its first value. Rejects with its error, or with `ClientClosed` if it completes without a value.
+ * Subscribes to an Observable, and so holds a lock, lease, leadership, permit, registration or session. Resolves with
+ * its first value. Rejects with its error, or with `ClientClosed` if it completes without a value.
  *
  * ```ts
  * await using held = await hold(etcd.lock('jobs', { ttl: 15 }));
@@ -55,7 +55,7 @@ export function hold<T>(source: Observable<T>, options: HoldOptions = {}): Promi
       end();
       reject(error);
       holding?.lose(loss);
-      // The loss may have begun releases, as that of a lock whose lease is revoked: `release` waits for them, too.
+      // The loss may have begun releases, such as the revocation of a lock's lease: `release` waits for them, too.
       void holding?.release().catch(() => undefined);
     };
     const observer = {
@@ -65,7 +65,7 @@ export function hold<T>(source: Observable<T>, options: HoldOptions = {}): Promi
         else resolve((holding = new Holding(value, () => subscription.unsubscribe())));
       },
       error: fail,
-      complete: () => fail(clientClosed(), new EtcdError('LockLost', 'it is held no longer: it was given up, or the client was closed')),
+      complete: () => fail(clientClosed(), new EtcdError('LockLost', 'it is no longer held: it was released, or the client was closed')),
     };
     subscription.add(source.subscribe(observer));
   });
@@ -73,7 +73,7 @@ export function hold<T>(source: Observable<T>, options: HoldOptions = {}): Promi
 
 class Holding<T> implements Held<T> {
   readonly lost: Promise<never>;
-  private readonly controller = new AbortController();
+  private controller: AbortController | undefined;
   private rejectLost: (error: unknown) => void = () => undefined;
   private released: Promise<void> | undefined;
 
@@ -87,12 +87,17 @@ class Holding<T> implements Held<T> {
   }
 
   get signal(): AbortSignal {
-    return this.controller.signal;
+    return this.aborting.signal;
   }
 
   lose(error: unknown): void {
     this.rejectLost(error);
-    this.controller.abort(error);
+    this.aborting.abort(error);
+  }
+
+  /** Created on first use, as the signal of most locks is never read. */
+  private get aborting(): AbortController {
+    return (this.controller ??= new AbortController());
   }
 
   release(): Promise<void> {

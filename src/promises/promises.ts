@@ -8,7 +8,7 @@ import { clientClosed, onAbort } from '../util/rx.js';
 import { type Held, hold } from './hold.js';
 import { joinPath, kindOf, type Promises, type PromisesExtras, type WithLockPromiseOptions } from './types.js';
 
-/** An object with methods, as far as its promises need it. */
+/** The methods of an object that are converted to promises. */
 type Methods = Readonly<Record<string, unknown>>;
 
 /** The part of a client that {@link PromisesExtras} needs. */
@@ -16,7 +16,10 @@ interface LocksOnly {
   lock(name: string, options?: LockOptions): Observable<LockHandle>;
 }
 
-/** Adds `promises` to a client or a namespace. It is made when it is first read, so that it costs others nothing. */
+/**
+ * Adds `promises` to a client or a namespace. It is created when it is first read, so that other programs do not pay
+ * for it.
+ */
 export function addPromises<A extends LocksOnly>(api: A): A & { readonly promises: Promises<A> } {
   let promises: Promises<A> | undefined;
   // It is not enumerable, as a client spreads the members of its namespace.
@@ -40,7 +43,7 @@ function promisesOf<A extends LocksOnly>(api: A, signal: AbortSignal | undefined
 interface ViewContext {
   /** Ends all calls. */
   readonly signal: AbortSignal | undefined;
-  /** The members of the outermost view that the client has not. */
+  /** The members of the outermost view that the client does not have. */
   readonly extras?: Methods;
 }
 
@@ -65,7 +68,7 @@ function viewOf(api: object, path: string, context: ViewContext): object {
 function memberOf(owner: object, member: unknown, path: string, context: ViewContext): unknown {
   if (isObservable(member)) return toAsyncIterable(untilAborted(member, context.signal));
   if (typeof member !== 'function') return hasMethods(member) ? viewOf(member, path, context) : member;
-  // Such as `lease`, which is a method and has methods.
+  // A member may be both, as `lease` is: a method that has methods.
   const call = (...args: readonly unknown[]): unknown => {
     if (kindOf(path) === 'pages') return pagesOf((given) => Reflect.apply(member, owner, given) as Observable<unknown>, args, context);
     const given = path === 'stm' ? args.map((arg) => bodyOf(arg, context)) : args;
@@ -95,7 +98,7 @@ const hasMethods = (value: unknown): value is object =>
   isObject(value) && Object.values(value).some((member) => typeof member === 'function' || isObservable(member));
 
 function holdView(source: Observable<unknown>, { signal }: ViewContext): Promise<Held<unknown>> {
-  // For the methods of a leadership, or of the lease of an event. The signal ends only the wait.
+  // A value may have methods, as a leadership or the lease of an event does. The signal ends only the wait.
   const view = (value: unknown): unknown => (isObject(value) ? viewOf(value, 'held', { signal: undefined }) : value);
   return hold(source.pipe(map(view)), signal === undefined ? {} : { signal });
 }
@@ -141,7 +144,7 @@ async function withLock<R>(
     return await Promise.race([work(held.value, AbortSignal.any([held.signal, ...signals])), held.lost]);
   } finally {
     const released = held.release().catch(() => undefined);
-    // A loss is reported at once, though its release may have to wait for the server.
+    // A loss is reported at once, even if its release has to wait for the server.
     if (!held.signal.aborted) await released;
   }
 }

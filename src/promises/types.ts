@@ -4,7 +4,7 @@ import type { HeldLease } from '../concurrency/lease/leaseKeeper.js';
 import type { LockHandle, LockOptions } from '../concurrency/lock/lock.js';
 import type { StmOptions, StmResult, Transaction } from '../concurrency/transaction/stm.js';
 import type { BytesLike } from '../model/bytes.js';
-import type { Validator } from '../model/standardSchema.js';
+import type { Validator } from '../model/validator.js';
 import type { Op, TxnResult, TxnSpec } from '../model/op.js';
 import type { RawCallOptions } from '../services/rawCall.js';
 import type { ReadCallOptions } from '../transport/call.js';
@@ -17,24 +17,24 @@ import type { Held } from './hold.js';
  *
  * - a method with one value returns a Promise of it, and is called at once
  * - a stream is an async iterable; each iteration subscribes, and its end unsubscribes. Up to 1 024 values wait for a
- *   slow consumer; one more ends it with `BufferOverflow`. `kv.pages` reads a page only when it is asked for
- * - what is held while it is subscribed to, such as a lock, is a Promise of {@link Held}. The methods of its `value`
- *   return promises, too
+ *   slow consumer; one more ends it with `BufferOverflow`. `kv.pages` reads a page only when it is requested
+ * - an Observable that holds something, such as a lock, is a Promise of {@link Held}. The methods of its `value` return
+ *   promises, too
  */
 export type Promises<A> = PromisedMembers<A, ''> & PromisesExtras<A>;
 
 /** The options of `promises.withLock`: those of a lock, and a signal. */
 export interface WithLockPromiseOptions extends Omit<LockOptions, 'onLost'> {
-  /** Ends the wait for the lock with `Aborted`. While the work runs, it aborts the signal of the work. */
+  /** Ends the wait for the lock with `Aborted`. While the work runs, this signal aborts that of the work. */
   readonly signal?: AbortSignal;
 }
 
 /** The methods that only {@link Promises} has. */
 export interface PromisesExtras<A> {
   /**
-   * Returns the same methods, whose calls and streams all end when a signal aborts, with the error `Aborted`. It does
-   * not say whether a write was carried out. The option `signal` of a write does, by `AmbiguousWrite`. Something that
-   * is held is kept.
+   * Returns the same methods, whose calls and streams all end when a signal aborts, with the error `Aborted`. This
+   * error does not say whether a write was carried out. The option `signal` of a write does, by `AmbiguousWrite`. It
+   * does not release what is held.
    *
    * ```ts
    * const within = etcd.promises.withSignal(AbortSignal.timeout(5_000));
@@ -53,7 +53,7 @@ export interface PromisesExtras<A> {
    * }, { ttl: 15 });
    * ```
    *
-   * A release that fails is no error: the lease of the lock then expires by itself.
+   * A release that fails is not an error: the lease of the lock then expires by itself.
    */
   withLock<R>(
     name: string,
@@ -87,7 +87,7 @@ interface GenericMethods {
 /** A transaction of `promises.stm`, whose reads are promises. */
 export type PromisedTransaction = PromisedMembers<Transaction, 'tx'>;
 
-/** All members of an object with methods. */
+/** The members of an object, of which the methods return promises. */
 export type PromisedMembers<A, Path extends string> = {
   readonly [Name in keyof A as Name extends 'promises' ? never : Name]: Join<Path, Name> extends keyof GenericMethods
     ? GenericMethods[Join<Path, Name>]

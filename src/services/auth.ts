@@ -158,7 +158,7 @@ function revokeAsText(
     );
 }
 
-/** Makes sure that the errors of a call do not show the password in it. */
+/** Ensures that the errors of a call do not show the password in it. */
 function inConfidence<A>(user: object, call: Observable<A>): Observable<A> {
   return defer(() => {
     // A caller in JavaScript can pass any value, which the call then rejects.
@@ -176,7 +176,7 @@ const newUser = (given: NewUser) => {
   return 'noPassword' in user ? { options: { noPassword: true } } : user;
 };
 
-/** Checks that exactly one way of authentication is given. Without any etcd would set an empty password. */
+/** Checks that exactly one way of authentication is given. Otherwise etcd would set an empty password. */
 function oneWay<U extends object>(method: string, user: U, ways: Readonly<Record<string, OptionKind>>): U {
   const given = Object.values(checkOptions<object>(method, user, ways)).filter((way) => way !== undefined).length;
   if (given === 1) return user;

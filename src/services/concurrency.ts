@@ -8,8 +8,8 @@ import { withOptions } from './internal/callOptions.js';
 import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 
 /**
- * etcd's Lock service, in which the server does the waiting. It does not report when the lease of a lock has ended; for
- * a lock that does, see `etcd.lock`.
+ * etcd's Lock service, in which a call waits at the server. It does not report the end of the lease of a lock. For a
+ * lock that reports its loss, see `etcd.lock`.
  */
 export interface LockService {
   /**
@@ -36,7 +36,7 @@ export function lockService(caller: Caller): LockService {
 }
 
 /**
- * etcd's Election service, in which the server does the waiting. For a leadership that reports its loss, see
+ * etcd's Election service, in which a call waits at the server. For a leadership that reports its loss, see
  * `etcd.election`.
  */
 export interface ElectionService {

@@ -1,9 +1,10 @@
 import { defer, map, reduce, type Observable } from 'rxjs';
+import { handOver, LazyModule } from '../util/rx.js';
 import { kvRpcs } from '../codec/kv.js';
 import { understood } from '../codec/message.js';
 import { GatheredReads, ReadSizes } from './internal/getBatcher.js';
-import type { BytesLike } from '../model/bytes.js';
-import { captured, capturedBytes, readNow } from '../model/captured.js';
+import { type BytesLike, capturedBytes } from '../model/bytes.js';
+import { captured, readNow } from '../model/captured.js';
 import { BOOLEAN, isObject, type OptionKinds } from '../model/validate.js';
 import type { KeyValue } from '../model/keyValue.js';
 import {
@@ -22,7 +23,7 @@ import {
 } from '../model/op.js';
 import { toKeyRange, type Range } from '../model/range.js';
 import type { DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader } from '../model/responses.js';
-import { pages, type PagesOptions, type RangeReads } from './internal/pages.js';
+import type { pages, PagesOptions, RangeReads } from './internal/pages.js';
 import { withOptions } from './internal/callOptions.js';
 import { CALL, READ_CALL, type Caller, type CallOptions, type ReadCallOptions } from '../transport/call.js';
 import { compileTxn } from './internal/txn.js';
@@ -91,7 +92,7 @@ export interface KvService {
    */
   put(key: BytesLike, value: BytesLike, options?: PutOptions & CallOptions): Observable<PutResponse>;
 
-  /** Deletes the keys of a range (`KV.DeleteRange`), at most once. An empty range is no error: `deleted` is 0. */
+  /** Deletes the keys of a range (`KV.DeleteRange`), at most once. An empty range is not an error: `deleted` is 0. */
   delete(range: Range, options?: DeleteOptions & CallOptions): Observable<DeleteRangeResponse>;
 
   /**
@@ -118,10 +119,13 @@ export interface KvService {
   compact(revision: number, options?: { readonly physical?: boolean } & CallOptions): Observable<CompactionResponse>;
 }
 
-/**
- * Creates the reads of ranges, as `kv.range` does them: one for responses that are known to be long, one for all
- * others.
- */
+/** Loaded on demand, as not every program reads ranges page by page. */
+export const pagesModule = new LazyModule(() => import('./internal/pages.js'));
+
+/** Reads the pages of a range. Their module is loaded with the first page. */
+export const pagesOf: typeof pages = (...given) => handOver(pagesModule.module$, (module) => module.pages(...given));
+
+/** Creates the reads of ranges as in `kv.range`: one for responses that are known to be long, one for all others. */
 export function rangeReads(caller: Caller): RangeReads {
   const readBy =
     (rpc: typeof kvRpcs.range): KvService['range'] =>
@@ -159,16 +163,16 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
       if (gathered !== undefined && isPlain(options)) {
         return (options.serializable === true ? gathered.serializable : gathered.linearizable).get(key);
       }
-      // The usual case. Splitting options that were not passed would cost more than encoding the request.
+      // In the usual case there are no options. Splitting them would cost more than encoding the request.
       if (options === NONE) return caller.unary(kvRpcs.get, { key });
       return withOptions('kv.get', options, READ, (request, call) => caller.unary(kvRpcs.get, { key, ...request }, call));
     },
     exists: (key, options) => countOf('kv.exists', { key }, options).pipe(map((count) => count > 0)),
     count: (which, options) => countOf('kv.count', which, options),
-    pages: (which, options) => pages(ranges, captured(which), captured(options), { maxResponseBytes }),
+    pages: (which, options) => pagesOf(ranges, captured(which), captured(options), { maxResponseBytes }),
 
     entries: (which, options) => {
-      const read = pages(ranges, captured(which), captured(options), { maxResponseBytes });
+      const read = pagesOf(ranges, captured(which), captured(options), { maxResponseBytes });
       return read.pipe(
         reduce<RangeResponse, (readonly [string, string])[]>((all, { kvs }) => all.concat(kvs.map(({ key, value }) => [key, value])), []),
         map((all) => Object.fromEntries(all)),
@@ -218,7 +222,7 @@ const NONE: CallOptions = Object.freeze({});
 /** Tells whether the options of a get allow it to share a batch with others. */
 function isPlain(options: ReadOptions & ReadCallOptions): boolean {
   if (options === NONE) return true;
-  // Other values have no properties to check; the call rejects them.
+  // Options that are not an object have no properties to check; the call rejects them.
   if (!isObject(options)) return false;
   for (const name in options) {
     if (name !== 'serializable' && (options[name as keyof typeof options] !== undefined || !Object.hasOwn(READ, name))) return false;

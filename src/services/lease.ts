@@ -1,7 +1,7 @@
 import { map, take, type Observable } from 'rxjs';
 import { leaseRpcs } from '../codec/lease.js';
 import { EtcdError } from '../errors/index.js';
-import { BOOLEAN, LEASE } from '../model/validate.js';
+import { BOOLEAN, LEASE, type OptionKinds } from '../model/validate.js';
 import type { LeaseId } from '../model/ids.js';
 import type {
   LeaseGrantResponse,
@@ -32,7 +32,7 @@ export interface LeaseService {
 
   /**
    * Reads the remaining time of a lease (`Lease.LeaseTimeToLive`), and with `keys` the keys attached to it. If the
-   * lease does not exist, that is no error, but its `ttl` is -1.
+   * lease does not exist, that is not an error: its `ttl` is -1.
    */
   timeToLive(id: LeaseId, options?: { readonly keys?: boolean } & CallOptions): Observable<LeaseTimeToLiveResponse>;
 
@@ -40,8 +40,8 @@ export interface LeaseService {
   leases(options?: CallOptions): Observable<LeaseLeasesResponse>;
 
   /**
-   * Refreshes a lease once (`Lease.LeaseKeepAlive`). Errors with `LeaseNotFound` if it does not exist, which the
-   * response of the RPC shows only by a missing TTL.
+   * Refreshes a lease once (`Lease.LeaseKeepAlive`). Errors with `LeaseNotFound` if it does not exist. The response of
+   * the RPC itself shows that only by a missing TTL.
    */
   keepAliveOnce(id: LeaseId, options?: CallOptions): Observable<LeaseKeepAliveResponse>;
 }
@@ -52,13 +52,13 @@ export interface LeaseRpcs extends LeaseService {
   grant(ttl: number, options?: { readonly id?: LeaseId } & CallOptions, onSent?: () => void): Observable<LeaseGrantResponse>;
 }
 
+const GRANT: OptionKinds<{ readonly id?: LeaseId } & CallOptions> = { ...CALL, id: LEASE };
+
 /** Creates the Lease service over a caller. */
 export function leaseService(caller: Caller): LeaseRpcs {
   return {
     grant: (ttl, options = {}, onSent) =>
-      withOptions('lease.grant', options, { ...CALL, id: LEASE }, (request, call) =>
-        caller.unary(leaseRpcs.grant, { ttl, ...request }, call, onSent),
-      ),
+      withOptions('lease.grant', options, GRANT, (request, call) => caller.unary(leaseRpcs.grant, { ttl, ...request }, call, onSent)),
     revoke: (id, options) => caller.unary(leaseRpcs.revoke, { id }, options),
     timeToLive: (id, options = {}) =>
       withOptions('lease.timeToLive', options, { ...CALL, keys: BOOLEAN }, (request, call) =>

@@ -23,7 +23,7 @@ export interface Alarm {
   readonly memberId?: MemberId;
 }
 
-/** Which alarms a method concerns. */
+/** Selects the alarms of a method. */
 export interface AlarmFilter {
   /** The kind of alarm; `NONE` means any kind. */
   readonly alarm?: AlarmType;
@@ -31,7 +31,7 @@ export interface AlarmFilter {
   readonly memberId?: MemberId;
 }
 
-/** `alarm` is required, as etcd would otherwise take it for all alarms. The codec checks the id. */
+/** `alarm` is required, as etcd would otherwise select all alarms. The codec checks the id. */
 const ALARM: OptionKinds<Alarm> = { alarm: required(oneOf('NOSPACE', 'CORRUPT')), memberId: ANYTHING };
 const ALARM_KIND = oneOf(...AlarmTypes);
 const DEACTIVATE: OptionKinds<AlarmFilter> = { alarm: required(ALARM_KIND), memberId: ANYTHING };
@@ -44,7 +44,7 @@ const ALARMS: OptionKinds<AlarmFilter & CallOptions> = { ...CALL, alarm: ALARM_K
  */
 export interface MaintenanceService {
   /**
-   * Lists the active alarms (`Maintenance.Alarm`, `GET`), of one kind or of one member if wanted.
+   * Lists the active alarms (`Maintenance.Alarm`, `GET`), all of them, or those of one kind or one member.
    *
    * ```ts
    * etcd.maintenance.alarms({ alarm: 'NOSPACE' }).subscribe(({ alarms }) => console.log(alarms.length));
@@ -70,7 +70,7 @@ export interface MaintenanceService {
   status(options?: CallOptions): Observable<StatusResponse>;
   /**
    * Releases a member's free space to its disk (`Maintenance.Defragment`). The call has no deadline by default. The
-   * member answers no other requests meanwhile.
+   * member responds to no other requests meanwhile.
    */
   defragment(options?: CallOptions): Observable<HeaderResponse>;
   /** Reads the hash of a member's whole database (`Maintenance.Hash`), for tests of etcd itself. */
@@ -81,9 +81,9 @@ export interface MaintenanceService {
    */
   hashKv(options?: { readonly revision?: number } & CallOptions): Observable<HashKvResponse>;
   /**
-   * Reads a member's whole database in its current state, in parts (`Maintenance.Snapshot`). Written one after the
-   * other they are the file that `etcdutl snapshot restore` accepts, checksum included. The Observable completes only
-   * after all parts, and errors with `ConnectionLost` otherwise.
+   * Reads a member's whole database in its current state, in parts (`Maintenance.Snapshot`). Joined in their order, the
+   * parts are the file that `etcdutl snapshot restore` accepts, checksum included. The Observable completes only after
+   * all parts, and errors with `ConnectionLost` otherwise.
    *
    * ```ts
    * etcd.maintenance.snapshot().subscribe(({ blob, bytesSent, remainingBytes }) => {

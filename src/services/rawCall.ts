@@ -7,17 +7,8 @@ import { maintenanceRpcs } from '../codec/maintenance.js';
 import { type Rpc, type Safety, type Json } from '../codec/descriptors.js';
 import { misunderstood } from '../codec/message.js';
 import { EtcdError } from '../errors/index.js';
-import type { Checked, Validator } from '../model/standardSchema.js';
-import {
-  BOOLEAN,
-  checkArgument,
-  checkOptions,
-  oneOf,
-  type OptionKind,
-  type OptionKinds,
-  validatedLater,
-  VALIDATOR,
-} from '../model/validate.js';
+import { type Checked, type Validator, validatedLater, VALIDATOR } from '../model/validator.js';
+import { BOOLEAN, checkArgument, checkOptions, oneOf, type OptionKind, type OptionKinds } from '../model/validate.js';
 import { ENCODER, splitOptions } from './internal/callOptions.js';
 import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 import { isRight } from '../util/either.js';
@@ -32,7 +23,7 @@ export interface RawCallOptions<A> extends CallOptions {
   readonly request?: Encoder<never, Json>;
   /**
    * Checks the response: an io-ts codec or a Standard Schema, which may check asynchronously. Without it the response
-   * is emitted as JSON in etcd's spelling. If the codec rejects the response, the call errors with
+   * is emitted as JSON with etcd's field names. If the codec rejects the response, the call errors with
    * `MalformedResponse`, which after a write is the cause of an `AmbiguousWrite`.
    */
   readonly codec?: Validator<A>;
@@ -45,14 +36,16 @@ export interface RawCallOptions<A> extends CallOptions {
   readonly streaming?: boolean;
   /**
    * Emits the response as it arrived: its status, headers and body. Of a stream, each object is emitted whole, as
-   * `{ result }`. A refusal is an error as without it, with `status` and `serverMessage`. It excludes `codec`.
+   * `{ result }`. A rejection is an error as without `raw`, with `status` and `serverMessage`. It cannot be combined
+   * with `codec`.
    */
   readonly raw?: boolean;
 }
 
 /**
  * Creates the method `call`, which calls any RPC of the gateway by its path behind the prefix of the version
- * (`/kv/range`). The body is given as text, so that it was read when the method was called.
+ * (`/kv/range`). The function for the text of the body was created when the method was called, and so has read the body
+ * by then.
  *
  * ```ts
  * etcd.call('/kv/range', { key: btoa('a') }, { codec: t.type({ count: t.string }), safety: 'read' });
@@ -103,7 +96,7 @@ const RAW_CALL: OptionKinds<RawCallOptions<unknown>> = {
   raw: BOOLEAN,
 };
 
-/** Returns the limits of an RPC that also has a method, and whether it needs a token, as that method has them. */
+/** Returns the limits of an RPC, and whether it needs a token, if a method for the RPC defines them. */
 function limitsOf(path: string): Pick<Rpc<never, unknown>, 'unbounded' | 'bounded' | 'anonymous'> {
   const tables = [authRpcs, electionRpcs, leaseRpcs, lockRpcs, maintenanceRpcs];
   const typed = tables.flatMap((table): readonly Rpc<never, unknown>[] => Object.values(table)).find((rpc) => rpc.path === path);
@@ -117,7 +110,7 @@ function limitsOf(path: string): Pick<Rpc<never, unknown>, 'unbounded' | 'bounde
 function checked<A>(codec: Validator<A>, answer: unknown, rpc: string): A | PromiseLike<A> {
   const accept = (decoded: Checked<A>): A => {
     if (isRight(decoded)) return decoded.right;
-    throw new EtcdError('MalformedResponse', `the answer is not what the codec wants: ${decoded.left.join('; ')}`, { rpc });
+    throw new EtcdError('MalformedResponse', `the response does not match the codec: ${decoded.left.join('; ')}`, { rpc });
   };
   const decoded = validatedLater(codec, answer);
   return 'then' in decoded ? decoded.then(accept) : accept(decoded);

@@ -2,13 +2,14 @@ import type { Decoder } from 'io-ts';
 import { map, type Observable } from 'rxjs';
 import { parseMetrics, ServerHealth, ServerVersion } from '../codec/serverInfo.js';
 import { EtcdError, type ErrorDetails, UnsupportedServerVersionError } from '../errors/index.js';
-import { failuresOf, parseJson } from '../model/validate.js';
+import { parseJson } from '../model/validate.js';
+import { failuresOf } from '../model/validator.js';
 import type { Caller, CallOptions, PlainAnswer } from '../transport/call.js';
 import type { PlainResponse } from '../transport/wire.js';
 import { isAtLeast } from '../transport/endpoints/version.js';
 import { isRight } from '../util/either.js';
 
-/** A check that a server makes of itself. */
+/** A health check of a server. */
 export interface HealthCheck {
   /** The name that etcd uses, such as `linearizable_read`. */
   readonly name: string;
@@ -17,7 +18,7 @@ export interface HealthCheck {
   readonly reason?: string;
 }
 
-/** The checks that a server makes of itself, in no particular order. */
+/** The health checks of a server, in no particular order. */
 export interface HealthChecks {
   /** Whether all checks passed. */
   readonly ok: boolean;
@@ -70,7 +71,7 @@ function okAnswer({ response }: PlainAnswer): PlainResponse {
   return response;
 }
 
-/** Returns the body of a response that is JSON. Any other response comes from a proxy before etcd. */
+/** Returns the body of a JSON response. Any other response comes from a proxy before etcd. */
 function jsonBody(response: PlainResponse): string {
   if (response.isPage) throw response.error();
   return response.body;

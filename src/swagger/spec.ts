@@ -18,17 +18,17 @@ import {
 
 /** An RPC of a swagger document. */
 export interface SwaggerPath {
-  /** The path as `call` takes it, without the prefix of the version: `/kv/range`. */
+  /** The path for `call`, without the prefix of the version: `/kv/range`. */
   readonly path: string;
   /** Whether the RPC responds with a stream. */
   readonly streaming: boolean;
   /** The message of the request. */
   readonly requestType: SwaggerMessage;
-  /** The message of the response; of a stream, that of each `result`. */
+  /** The message of the response; for a stream, the message of each `result`. */
   readonly responseType: SwaggerMessage;
   /** Checks and encodes a body. */
   readonly request: t.Type<SwaggerObject, Json>;
-  /** Decodes a response; of a stream, each `result`. */
+  /** Decodes a response; for a stream, each `result`. */
   readonly response: t.Type<SwaggerObject, Json>;
   /** Decodes a whole message of a stream, `{ result }` or `{ error }`. */
   readonly streamMessage: t.Type<SwaggerObject, Json>;
@@ -97,7 +97,7 @@ export function loadSwagger(document: unknown): SwaggerSpec {
   };
 }
 
-/** The means to resolve the schemas of a document. */
+/** The dependencies for resolving the schemas of a document. */
 interface Resolved {
   readonly resolver: TypeResolver;
   readonly codecs: Codecs;

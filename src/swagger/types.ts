@@ -1,6 +1,6 @@
 import * as t from 'io-ts';
 import { EtcdError } from '../errors/index.js';
-import { validated } from '../model/validate.js';
+import { validated } from '../model/validator.js';
 import { isRight } from '../util/either.js';
 import { type AnyType, field, lazy, message, type MessageType } from '../codec/message.js';
 import { array, bool, bytes, int32, string } from '../codec/scalars.js';
@@ -83,7 +83,7 @@ export interface SwaggerList {
   readonly of: SwaggerType;
 }
 
-/** A message. Its fields have etcd's names. A message that contains itself is found again in them. */
+/** A message. Its fields have etcd's names. A message may contain itself. */
 export interface SwaggerMessage {
   readonly is: 'message';
   readonly name: string;
@@ -128,7 +128,7 @@ export class TypeResolver {
     return this.inline(schema, name, `definitions.${name}`, name);
   }
 
-  /** @param definition its name, if it is a definition. It is known from now on, before its fields are resolved */
+  /** @param definition the name of the definition, if it is one. It is registered before its fields are resolved */
   private inline(schema: Schema, name: string, place: string, definition?: string): SwaggerType {
     const known = <T extends SwaggerType>(type: T): T => {
       if (definition !== undefined) this.known.set(definition, type);
@@ -167,7 +167,7 @@ function scalar({ type, format }: Schema, place: string): SwaggerScalar {
     case 'string':
       if (format === 'byte') return { is: 'bytes' };
       return { is: format === 'int64' || format === 'uint64' ? format : 'string' };
-    // A uint32 is described as an integer of the format int64, and is a number on the wire all the same.
+    // A uint32 is described as an integer of the format int64, but is a number on the wire.
     case 'integer':
       return { is: 'int32' };
     case 'number':
@@ -183,12 +183,12 @@ function scalar({ type, format }: Schema, place: string): SwaggerScalar {
 }
 
 /**
- * A value in etcd's spelling. A 64-bit integer is decimal text, as a `number` cannot hold all of them. A request may
- * also give a `number` or `bigint`. Bytes are a `Uint8Array`; text in a request is sent as UTF-8.
+ * A value in etcd's JSON format. A 64-bit integer is decimal text, as a `number` cannot hold all such integers. A
+ * request may also give a `number` or `bigint`. Bytes are a `Uint8Array`; text in a request is sent as UTF-8.
  */
 export type SwaggerValue = string | number | bigint | boolean | null | undefined | Uint8Array | readonly SwaggerValue[] | SwaggerObject;
 
-/** A message in etcd's spelling, such as `{ range_end: … }`. */
+/** A message with etcd's field names, such as `{ range_end: … }`. */
 export interface SwaggerObject {
   readonly [field: string]: SwaggerValue;
 }
@@ -219,7 +219,10 @@ export class Codecs {
     return codec;
   }
 
-  /** Makes the codec of a field: of a message on first use, as it may contain itself. A missing one is undefined. */
+  /**
+   * Makes the codec of a field. A missing message is undefined, and its codec is made on first use, as it may contain
+   * itself.
+   */
   private field(type: SwaggerType): AnyType {
     return type.is === 'message' ? lazy(type.name, () => this.ofMessage(type)) : this.of(type);
   }
@@ -289,13 +292,13 @@ const SCALARS: Readonly<Record<SwaggerScalar['is'], AnyType>> = {
   uint64: integer('uint64', 0n, 2n ** 64n - 1n),
 };
 
-/** Makes io-ts's own type of a codec, which has a guard and encodes, too. */
+/** Converts a codec to a type of io-ts, which also has a guard and encodes. */
 export function typeOf<A>(codec: WireType<A>): t.Type<A, Json> {
   const isWritten = (input: unknown): input is A => {
     try {
       return codec.write(input as A) !== INVALID;
     } catch {
-      // `write` throws to name an invalid field, and a type guard must not.
+      // `write` throws an error that names the invalid field, and a type guard must not throw.
       return false;
     }
   };

@@ -34,7 +34,7 @@ export interface DeleteEventFields {
 }
 
 /**
- * Makes a key with its value, as a read or an event has it. Two with the same fields are deeply equal.
+ * Makes a key with its value, as a read or an event has it. Two results with the same fields are deeply equal.
  *
  * ```ts
  * console.log(keyValue({ key: 'app/color', value: 'red' }).value);

@@ -1,17 +1,27 @@
 import { asyncScheduler } from 'rxjs';
+import * as endpointMap from '../concurrency/recipes/serviceEndpoint.js';
+import * as heldCaches from '../watch/cache/heldCaches.js';
+import * as composition from '../watch/composed/composition.js';
+import * as pages from '../services/internal/pages.js';
+import { pagesModule } from '../services/kv.js';
+import * as memberDiscovery from '../transport/endpoints/memberDiscovery.js';
+import * as live from '../watch/live/live.js';
+import { discoveryModule } from '../transport/caller.js';
 import type { Client } from '../client/client.js';
 import { ANYTHING, LONGEST_MS, type OptionKind, type OptionKinds, WHOLE } from '../model/validate.js';
 import { checkGroup } from '../options/connectionOptions.js';
 import { isAtLeast, parseVersion } from '../transport/endpoints/version.js';
 import { followRxjsTime } from '../util/time.js';
+import { endpointMapModule } from '../concurrency/recipes/serviceRegistry.js';
+import { cacheModule, compositionModule, liveModule } from '../watch/lazyMethods.js';
 import { Network } from './network.js';
-import { preload } from './preload.js';
+import { repairTimers } from './virtualTimers.js';
 import { createStore } from './store/index.js';
 import { type TestClientOptions, TestServer } from './testServer.js';
 
 /** The options of {@link createTestEtcd}. */
 export interface TestEtcdOptions {
-  /** The version that the server behaves as, such as `3.4` or `3.5.30`. The default is `3.5`. */
+  /** The version of etcd to imitate, such as `3.4` or `3.5.30`. The default is `3.5`. */
   readonly version?: string;
   /** The number of members. They share one store. The default is 1. */
   readonly members?: number;
@@ -52,8 +62,9 @@ export interface TestEtcd {
 }
 
 /**
- * Creates an etcd in memory, and a client of it. All its time is that of RxJS: it runs in `TestScheduler.run`, with
- * fake timers, and on the real clock.
+ * Creates an etcd in memory, and a client of it. It uses only the time of RxJS, so it works in `TestScheduler.run`,
+ * with fake timers, and on the real clock. Call it within `TestScheduler.run`, whose timers it repairs. With RxJS 7
+ * alone, two timers of the same frame may end a run with "Expected a due immediate or interval".
  *
  * @throws InvalidOptionError that names the option
  *
@@ -67,6 +78,7 @@ export interface TestEtcd {
 export function createTestEtcd(options: TestEtcdOptions = {}): TestEtcd {
   const { version, members, latencyMs = 0, quotaBytes, client = {} } = checkGroup('', options, OPTIONS);
   followRxjsTime();
+  repairTimers();
   preload();
   const store = createStore({
     now: () => asyncScheduler.now(),
@@ -76,4 +88,14 @@ export function createTestEtcd(options: TestEtcdOptions = {}): TestEtcd {
   });
   const server = new TestServer(new Network(store, latencyMs));
   return { etcd: server.createClient(client), server };
+}
+
+/** Provides the modules that a client otherwise loads on demand, for which virtual time cannot wait. */
+export function preload(): void {
+  endpointMapModule.provide(endpointMap);
+  liveModule.provide(live);
+  compositionModule.provide(composition);
+  cacheModule.provide(heldCaches);
+  discoveryModule.provide(memberDiscovery);
+  pagesModule.provide(pages);
 }

@@ -23,7 +23,7 @@ export interface ExchangeOptions<A> {
   readonly open: (member: Member, context: CallContext, observer: CallObserver<A>) => ServerCall;
 }
 
-/** Receives what comes of an exchange. Nothing follows an error or the end. */
+/** Receives the events of an exchange. Nothing follows an error or the end. */
 export interface ExchangeObserver<A> {
   /** Called when the first request is about to leave. */
   sent?: (() => void) | undefined;
@@ -35,7 +35,7 @@ export interface ExchangeObserver<A> {
   complete?(): void;
 }
 
-/** How long a member without the others waits before it gives up a call, as etcd does. In milliseconds. */
+/** The time after which an isolated member fails a call, as etcd does, in milliseconds. */
 const QUORUM_MS = 7_000;
 
 /** The reasons that a server can have for a failure. */
@@ -47,12 +47,12 @@ export class Exchange<A> implements CallObserver<A> {
   private state: 'open' | 'closed' | 'cut' = 'open';
   private member: Member | undefined;
   private call: ServerCall | undefined;
-  /** Whether the connection breaks in place of the next response. */
+  /** Whether the connection breaks instead of the next response. */
   private isDropping = false;
   private timer = Subscription.EMPTY;
   private readonly where: ErrorDetails;
 
-  /** @param onEnd called when it has ended, or was closed */
+  /** @param onEnd called when the exchange has ended, or was closed */
   constructor(
     private readonly network: Network,
     private readonly options: ExchangeOptions<A>,
@@ -95,7 +95,7 @@ export class Exchange<A> implements CallObserver<A> {
   cut(): void {
     if (!this.finish('cut')) return;
     this.cancel();
-    this.observer.error(new EtcdError('ConnectionLost', 'no answer: the connection was lost', this.where));
+    this.observer.error(new EtcdError('ConnectionLost', 'no response: the connection was lost', this.where));
   }
 
   next(answer: A): void {
@@ -108,7 +108,7 @@ export class Exchange<A> implements CallObserver<A> {
   }
 
   complete(): void {
-    // There is nothing left to cancel.
+    // The call has ended, so there is nothing to cancel.
     this.call = undefined;
     if (this.observer.complete === undefined) return;
     this.toClient(() => {
@@ -144,7 +144,7 @@ export class Exchange<A> implements CallObserver<A> {
   }
 
   private arrive(member: Member, call: RecordedCall, { request, body }: Message, fault: Fault | undefined): void {
-    // A request that is under way when its connection breaks is lost.
+    // A request in transit is lost when its connection breaks.
     if (this.state === 'cut') return;
     this.network.calls.push(call);
     if (fault?.type === 'fail') return this.refuse(fault.reason);
@@ -179,7 +179,7 @@ export class Exchange<A> implements CallObserver<A> {
     else this.timer = asyncScheduler.schedule(() => this.refuse('Timeout'), QUORUM_MS);
   }
 
-  /** Delivers a response, unless the connection breaks in place of it. */
+  /** Delivers a response, unless a fault breaks the connection instead. */
   private answer(deliver: () => void): void {
     this.toClient(() => (this.isDropping ? this.cut() : deliver()));
   }
@@ -203,7 +203,7 @@ export class Exchange<A> implements CallObserver<A> {
     if (call !== undefined) this.network.serve(() => call.cancel());
   }
 
-  /** @returns false if it has ended before */
+  /** @returns false if the exchange has ended before */
   private finish(state: 'closed' | 'cut'): boolean {
     if (this.state !== 'open') return false;
     this.state = state;
@@ -217,7 +217,7 @@ export class Exchange<A> implements CallObserver<A> {
 /** Returns the error of a request on a closed client. */
 export const closedError = (where: ErrorDetails): EtcdError => new EtcdError('ClientClosed', 'the client is closed', where);
 
-/** Returns whether a member needs the others to carry out a request. */
+/** Returns whether a member needs the other members to carry out a request. */
 function needsQuorum({ name, safety, needsLeader }: ExchangeOptions<unknown>['rpc'], request: unknown): boolean {
   if (needsLeader === true) return true;
   if (name.startsWith('GET ')) return false;

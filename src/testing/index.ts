@@ -1,5 +1,5 @@
 /**
- * Tests programs that use etcd, without one. It has an etcd in memory that lives in RxJS's time, faults on demand, and
+ * Tests programs that use etcd, without a server. It has an etcd in memory that uses RxJS's time, faults on demand, and
  * builders of events. Start with {@link createTestEtcd}.
  *
  * @module rxetcd/testing

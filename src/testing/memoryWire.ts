@@ -1,7 +1,8 @@
 import { asyncScheduler, Observable } from 'rxjs';
-import { requestText, type Rpc } from '../codec/descriptors.js';
+import { requestText } from '../codec/message.js';
+import type { Rpc } from '../codec/descriptors.js';
 import { EtcdError } from '../errors/index.js';
-import { GatewayResponse } from '../transport/json/jsonWire.js';
+import { GatewayResponse } from '../transport/json/responseError.js';
 import type {
   Attempt,
   CallAttempt,
@@ -143,14 +144,14 @@ export class MemoryWire implements Wire {
   }
 }
 
-/** Returns a response as a gateway would send it. An RPC that wants it so has JSON responses. */
+/** Returns a raw response as a gateway would send it. The response of such an RPC is JSON already. */
 const rawResponse = (answer: unknown): RawResponse => ({
   status: 200,
   headers: { 'content-type': 'application/json' },
   body: JSON.stringify(answer),
 });
 
-/** Encodes a request, and keeps it for the record. */
+/** Encodes a request, and keeps the original for the record of calls. */
 const messageOf = <In>(rpc: Rpc<In, unknown>, request: In): Message => ({ request, body: requestText(rpc, request) });
 
 const endedError = ({ name: rpc }: Rpc<never, unknown>, { endpoint: { address: endpoint } }: Attempt['to']): EtcdError =>
@@ -176,6 +177,6 @@ function answerTo({ store }: Network, path: string, isIsolated: boolean): StoreR
 
 /** The response of the gateway, by which a client knows its generation. */
 const NOT_A_POST: StoreResponse = { status: 405, body: '{"code":12,"message":"Method Not Allowed"}' };
-/** The paths of checks that a member without the others fails. */
+/** The paths of checks that fail on an isolated member. */
 const READS_A_QUORUM = /^\/(health|readyz)\b/;
 const NO_LEADER: StoreResponse = { status: 503, body: '{"health":"false","reason":"RAFT NO LEADER"}' };

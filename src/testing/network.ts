@@ -4,8 +4,13 @@ import { watchRpcs } from '../codec/watch.js';
 import { EtcdError, type Reason } from '../errors/index.js';
 import type { MemberId } from '../model/ids.js';
 import { atEndOfTurn, isTimeVirtual } from '../util/time.js';
+import { authRpcs } from '../codec/auth.js';
+import { clusterRpcs } from '../codec/cluster.js';
+import { electionRpcs, lockRpcs } from '../codec/concurrency.js';
+import { kvRpcs } from '../codec/kv.js';
+import { leaseRpcs } from '../codec/lease.js';
+import { maintenanceRpcs } from '../codec/maintenance.js';
 import { OpenWatches } from './openWatches.js';
-import { RPCS } from './rpcs.js';
 import type { CallContext, CallObserver, EtcdStore, ServerCall } from './store/index.js';
 
 /** A request that has arrived at the server: a call, a message of a stream, or a plain GET. */
@@ -28,12 +33,12 @@ export type CallMatch = string | ((call: RecordedCall) => boolean);
 
 /** The fault of one call. */
 export type Fault =
-  /** The call is carried out, and its connection breaks in place of the response. */
+  /** The call is carried out, and its connection breaks instead of a response. */
   | { readonly type: 'drop' }
   /** The call is not carried out, and fails. */
   | { readonly type: 'fail'; readonly reason: Reason };
 
-/** Something that the end of a connection ends. */
+/** An exchange or request that ends with its connection. */
 interface Connected {
   cut(): void;
 }
@@ -46,7 +51,7 @@ class Lane {
     this.held ??= [];
   }
 
-  /** Passes on a message, or holds it behind those that wait. */
+  /** Passes on a message, or holds it back behind the messages that wait. */
   pass(arrive: () => void): void {
     if (this.held === undefined) arrive();
     else this.held.push(arrive);
@@ -59,15 +64,15 @@ class Lane {
   }
 }
 
-/** A member of the cluster, as clients reach it. */
+/** A member of the cluster, with the connections of clients to it. */
 export class Member {
   /** Called when it begins or ceases to accept new connections. */
   onAccepts: (accepts: boolean) => void = () => undefined;
-  /** Whether it has lost the other members, so that it has no leader. */
+  /** Whether the member is cut off from the others, so that it has no leader. */
   isIsolated = false;
   readonly requests = new Lane();
   readonly responses = new Lane();
-  /** The changes that reach it from the other members, on which the responses of streams depend. */
+  /** The changes that arrive from the other members. The responses of streams depend on them. */
   readonly replication = new Lane();
   readonly connections = new Set<Connected>();
   private isAccepting = true;
@@ -75,7 +80,7 @@ export class Member {
   constructor(
     readonly endpoint: string,
     private readonly store: EtcdStore,
-    /** Its name in the store. */
+    /** The name of the member in the store. */
     readonly name: string,
   ) {}
 
@@ -100,8 +105,8 @@ export class Member {
 }
 
 /**
- * The network between the clients of a test and the members of its etcd. It gives everything its time, in the order in
- * which it was sent, and has the faults that a test wants.
+ * The network between the clients of a test and the members of its etcd. It delivers messages in their order, each
+ * after its latency, and applies the faults of a test.
  */
 export class Network {
   /** The members by their endpoints. A test may add further endpoints of a member, which have separate faults. */
@@ -126,33 +131,35 @@ export class Network {
     return this.members.find(({ endpoint, accepts }) => accepts && endpoint === origin);
   }
 
-  /** Says why there is no connection to an endpoint. */
+  /** Returns the reason why there is no connection to an endpoint. */
   whyRefused(origin: string): string {
     const endpoints = this.members.map(({ endpoint }) => endpoint);
     if (endpoints.includes(origin)) return 'the server of the test accepts none';
     return `the server of the test is at ${endpoints.join(', ')}`;
   }
 
-  /** Runs something in a later turn, at the same time. All that waits for a turn runs in its order. */
+  /** Runs a function in a later turn, at the same time. Functions that wait for a turn run in their order. */
   soon(run: () => void): void {
     const isFirst = this.waiting.push(run) === 1;
-    // The turn of the first one never ends if it was of fake timers that are no longer used.
+    // If the turn belonged to fake timers that are no longer used, it never ends.
     if (isFirst || !isTimeVirtual()) atEndOfTurn(this.drain);
   }
 
-  /** Carries a message to the server, where it arrives at once if there is no latency. */
+  /** Carries a message to the server. Without latency it arrives at once. */
   toServer(lane: Lane, arrive: () => void): void {
     if (this.latencyMs === 0) lane.pass(arrive);
     else asyncScheduler.schedule(() => lane.pass(arrive), this.latencyMs);
   }
 
-  /** Carries a message to a client, where it never arrives in the same turn. */
+  /** Carries a message to a client. It never arrives in the same turn. */
   toClient(lane: Lane, arrive: () => void): void {
     if (this.latencyMs === 0) this.soon(() => lane.pass(arrive));
     else asyncScheduler.schedule(() => lane.pass(arrive), this.latencyMs);
   }
 
-  /** Lets the store do something. Leases whose time has passed end before, and the next end is awaited afterwards. */
+  /**
+   * Runs an operation of the store. Expired leases are ended before it, and a timer for the next one is set afterwards.
+   */
   serve<T>(run: () => T): T {
     if (this.expiry !== undefined && asyncScheduler.now() >= this.expiry.at) this.store.expire();
     try {
@@ -177,7 +184,7 @@ export class Network {
     this.faults.push({ match, fault });
   }
 
-  /** Returns the fault of a call, which then is no other call's. */
+  /** Returns the fault of a call, and removes it, so that it applies to no other call. */
   takeFault(call: RecordedCall): Fault | undefined {
     if (this.faults.length === 0) return undefined;
     const index = this.faults.findIndex(({ match }) => matches(match, call));
@@ -210,7 +217,7 @@ export class Network {
 
   private expireAt(at: number): void {
     this.expiry = undefined;
-    // A timer may come a moment too early, and is then set again.
+    // A timer may fire slightly too early, and is then set again.
     if (asyncScheduler.now() >= at) this.store.expire();
     this.awaitExpiry();
   }
@@ -218,6 +225,13 @@ export class Network {
 
 /** The longest delay of a timer: 2³¹ − 1 ms. */
 const LONGEST_MS = 2_147_483_647;
+
+type RpcTable = Readonly<Record<string, Rpc<never, unknown>>>;
+
+const TABLES: readonly RpcTable[] = [kvRpcs, leaseRpcs, watchRpcs, lockRpcs, electionRpcs, authRpcs, clusterRpcs, maintenanceRpcs];
+
+/** The RPCs that a client can call by its methods. Some RPCs occur in several forms. */
+export const RPCS: readonly Rpc<never, unknown>[] = TABLES.flatMap((rpcs) => Object.values(rpcs));
 
 const RPC_NAMES: ReadonlySet<string> = new Set(RPCS.map(({ name }) => name));
 /** The name of a plain request, or of one that a client makes by `call`. */

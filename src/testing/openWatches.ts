@@ -8,13 +8,13 @@ export interface OpenWatch {
   readonly key: string;
   /** The key after the range, as etcd has it; undefined for one key. */
   readonly rangeEnd: string | undefined;
-  /** The first revision that it asked for; undefined if it began with the next change. */
+  /** The requested start revision; undefined if the watch began with the next change. */
   readonly startRevision: number | undefined;
   /** The endpoint of its stream. */
   readonly endpoint: string;
 }
 
-/** Follows the streams of watches, to know which watches are open. */
+/** Follows the streams of watches, and records which watches are open. */
 export class OpenWatches {
   private readonly streams = new Set<ReadonlyMap<unknown, OpenWatch>>();
 
@@ -58,7 +58,7 @@ export class OpenWatches {
   }
 }
 
-/** Reads a request for a watch, in etcd's spelling. */
+/** Reads a request for a watch, in etcd's JSON format. */
 function watchIn(request: unknown, endpoint: string): OpenWatch | undefined {
   const create = isRecord(request) ? request['create_request'] : undefined;
   if (!isRecord(create)) return undefined;
@@ -71,7 +71,7 @@ function watchIn(request: unknown, endpoint: string): OpenWatch | undefined {
   };
 }
 
-/** Reads a response of a stream. The requests for watches are answered in their order. */
+/** Reads a response of a stream. The responses to create requests come in the order of the requests. */
 function noteAnswer(answer: unknown, requested: OpenWatch[], watches: Map<unknown, OpenWatch>): void {
   if (!isRecord(answer)) return;
   const { watchId, created, canceled } = answer;

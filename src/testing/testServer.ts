@@ -2,7 +2,8 @@ import { openClient, type Client } from '../client/client.js';
 import { nodeOptions } from '../options/nodeOptions.js';
 import { kvRpcs } from '../codec/kv.js';
 import { leaseRpcs } from '../codec/lease.js';
-import { requestText, type Rpc } from '../codec/descriptors.js';
+import { requestText } from '../codec/message.js';
+import type { Rpc } from '../codec/descriptors.js';
 import { EtcdError, type Reason } from '../errors/index.js';
 import { type BytesLike, toText } from '../model/bytes.js';
 import type { LeaseId } from '../model/ids.js';
@@ -25,7 +26,7 @@ export interface TestLease {
   readonly id: LeaseId;
   /** The TTL that the server granted, in seconds. */
   readonly ttl: number;
-  /** The keys that end with it. */
+  /** The keys that are attached to the lease. */
   readonly keys: readonly string[];
 }
 
@@ -33,8 +34,8 @@ export interface TestLease {
 export type Direction = 'requests' | 'responses';
 
 /**
- * An etcd in memory, as the test holds it. It reads and writes synchronously, as another client would, and has faults
- * on demand. A method with `endpoint` concerns that member, or all members without it.
+ * An etcd in memory that a test controls. It reads and writes synchronously, as another client would, and can cause
+ * faults. A method with `endpoint` concerns that member, or all members without it.
  */
 export class TestServer {
   private readonly clients: Client[] = [];
@@ -122,7 +123,7 @@ export class TestServer {
   }
 
   /**
-   * Ends a lease now, whatever is left of its time.
+   * Ends a lease now, before its TTL has passed.
    *
    * @throws EtcdError `LeaseNotFound` if there is none, or it has ended
    */
@@ -135,7 +136,7 @@ export class TestServer {
     this.network.store.expireTokens();
   }
 
-  /** Sends a progress notification to the watches that ask for them. A real etcd does so every ten minutes. */
+  /** Sends a progress notification to the watches that request them. A real etcd does so every ten minutes. */
   notifyProgress(): void {
     this.network.store.notifyProgress();
   }
@@ -162,7 +163,7 @@ export class TestServer {
     this.breakConnections(endpoint);
   }
 
-  /** Refuses new connections, until {@link TestServer.connect}. Streams that are open go on. */
+  /** Refuses new connections, until {@link TestServer.connect}. Open streams continue. */
   refuse(endpoint?: string): void {
     for (const member of this.membersAt(endpoint)) member.accepts = false;
   }
@@ -177,7 +178,7 @@ export class TestServer {
     for (const member of this.membersAt(endpoint)) member[direction].stall();
   }
 
-  /** Lets the messages pass that were held back, in their order, and all further ones. */
+  /** Delivers the messages that were held back, in their order, and all further ones. */
   resume(endpoint?: string): void {
     for (const member of this.membersAt(endpoint)) {
       member.requests.resume();
@@ -186,8 +187,8 @@ export class TestServer {
   }
 
   /**
-   * Cuts a member off from the others, until {@link TestServer.heal}. Its clients still reach it: what needs a leader
-   * fails, and its watches stand still. If it led, the next member leads from now on.
+   * Cuts a member off from the others, until {@link TestServer.heal}. Its clients still reach it: requests that need a
+   * leader fail, and its watches receive nothing. If it was the leader, the next member becomes the leader.
    */
   isolate(endpoint: string): void {
     for (const member of this.membersAt(endpoint)) {
@@ -197,7 +198,7 @@ export class TestServer {
     }
   }
 
-  /** Connects the members with each other again. */
+  /** Reconnects the members with each other. */
   heal(): void {
     for (const member of this.network.members) {
       member.isIsolated = false;
@@ -206,8 +207,8 @@ export class TestServer {
   }
 
   /**
-   * Carries out the next call that matches, and breaks its connection in place of the response. The outcome of a write
-   * is then unknown to its client: `AmbiguousWrite`.
+   * Carries out the next call that matches, and breaks its connection before the response is sent. The outcome of a
+   * write is then unknown to its client: `AmbiguousWrite`.
    *
    * @throws EtcdError `InvalidArgument` if no RPC has the name of the match
    */
@@ -225,7 +226,7 @@ export class TestServer {
     this.network.addFault(match, { type: 'fail', reason });
   }
 
-  /** Closes all clients of the test, and stops the clock of the leases. */
+  /** Closes all clients of the test, and stops the timer of the leases. */
   async close(): Promise<void> {
     const closing = this.clients.map((client) => client.close());
     try {

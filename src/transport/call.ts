@@ -1,6 +1,6 @@
 import { EtcdError } from '../errors/index.js';
 import type { Observable } from 'rxjs';
-import type { Endpoint, ServerInfo } from './endpoints/endpointPool.js';
+import type { Endpoint } from './endpoints/endpoint.js';
 import type { Credential } from './tokenProvider.js';
 import type { Rpc, Safety } from '../codec/descriptors.js';
 import { findInvalidHeader, withLowerNames } from '../model/headers.js';
@@ -9,32 +9,32 @@ import type { Activity } from './endpoints/activity.js';
 import type { StreamTransport } from './streams/transportSelector.js';
 import { monotonicNow } from '../util/time.js';
 import type { DuplexEvent, Later, PlainResponse } from './wire.js';
-import type { ServerVersion } from './endpoints/version.js';
+import type { ServerInfo, ServerVersion } from './endpoints/version.js';
 
 /** Options that every call takes besides its request. */
 export interface CallOptions {
   /**
    * How long the call may take from when it is first sent, all retries included, in milliseconds. `Infinity` means no
-   * limit. The default is the client's `requestTimeoutMs`, or no limit for an RPC that may rightly take long (the lock
-   * service, a snapshot). A read fails with `DeadlineExceeded`, a write that was sent with `AmbiguousWrite`.
+   * limit. The default is the client's `requestTimeoutMs`, or no limit for an RPC that may take long (the lock service,
+   * a snapshot). A read fails with `DeadlineExceeded`, a write that was sent with `AmbiguousWrite`.
    *
    * While all connections are in use, a call waits for one. The wait does not count while the endpoint completes other
    * calls; otherwise the call fails with `DeadlineExceeded`.
    */
   readonly timeoutMs?: number;
-  /** Aborts the call when it fires: the call fails with `Aborted`. Unsubscribing aborts it without an error. */
+  /** A signal that aborts the call, which then fails with `Aborted`. Unsubscribing aborts it without an error. */
   readonly signal?: AbortSignal;
   /** Sends the call to this endpoint only. It has to be one of the client's, as it was given. */
   readonly endpoint?: string;
   /**
    * Headers of the requests of this call, beside the client's `headers`; one with the same name replaces that. The same
    * names are reserved. In a browser a call with headers to another origin fails with `InvalidArgument`, as etcd's CORS
-   * would refuse it.
+   * does not allow it.
    */
   readonly headers?: Readonly<Record<string, string>>;
   /**
-   * Makes a member without a leader refuse the call with `NoLeader` at once. Otherwise the call waits there until
-   * `attemptTimeoutMs` has passed, and a serializable read gets an old state. Watches always require a leader. In a
+   * Makes a member without a leader reject the call with `NoLeader` at once. Otherwise the call waits there until
+   * `attemptTimeoutMs` has passed, and a serializable read returns an old state. Watches always require a leader. In a
    * browser it works on the page's own origin only, as with `headers`.
    */
   readonly requireLeader?: boolean;
@@ -43,9 +43,9 @@ export interface CallOptions {
 /** Options that a read takes besides its request. */
 export interface ReadCallOptions extends CallOptions {
   /**
-   * Rejects a response that is older than the newest revision that this client had seen when the call began, and asks
-   * another member. It is meant above all for `serializable` reads, which a member that lags behind answers from its
-   * old state. The call fails with `StaleRead` if no member is far enough after all attempts.
+   * Rejects a response that is older than the newest revision that this client had seen when the call began, and
+   * retries on another member. It is meant above all for `serializable` reads, which a member that lags behind serves
+   * from its old state. The call fails with `StaleRead` if no member is recent enough after all attempts.
    */
   readonly monotonic?: boolean;
 }
@@ -54,13 +54,13 @@ export const CALL: OptionKinds<CallOptions> = {
   timeoutMs: MILLISECONDS,
   signal: SIGNAL,
   endpoint: STRING,
-  // Checked by `requestWith`, whose errors name the header.
+  // The headers are checked by `requestWith`, whose errors name the header.
   headers: ANYTHING,
   requireLeader: BOOLEAN,
 };
 export const READ_CALL: OptionKinds<ReadCallOptions> = { ...CALL, monotonic: BOOLEAN };
 
-/** A response of a server beside the RPCs, with its source. */
+/** A response to a request other than an RPC, with its source. */
 export interface PlainAnswer {
   readonly response: PlainResponse;
   readonly endpoint: string;
@@ -88,7 +88,7 @@ export interface Caller {
 }
 
 /**
- * A channel to a server for a bidirectional stream. Its user reports how the stream went, which improves the next
+ * A channel to a server for a bidirectional stream. Its user reports the outcome of the stream, which improves the next
  * choice.
  */
 export interface Channel<In = never, A = unknown> {
@@ -100,7 +100,7 @@ export interface Channel<In = never, A = unknown> {
    * dead.
    */
   readonly removed: Observable<never>;
-  /** How closely the stream is to be checked. */
+  /** Determines how often the stream is checked. */
   readonly activity: Activity;
   /** The stream. Undefined if the transport is `chunked`, where each request is a separate {@link Caller.stream}. */
   readonly duplex: Observable<DuplexEvent<In, A>> | undefined;
@@ -113,7 +113,7 @@ export interface Channel<In = never, A = unknown> {
   answered(): void;
   /**
    * Records that the stream broke, or could not be opened.
-   * @returns false if a further attempt would fail alike, with the same token or the same transport
+   * @returns false if a further attempt would fail in the same way, with the same token or the same transport
    */
   failed(error: EtcdError): boolean;
   /** Returns whether the token of the channel has been replaced. */
@@ -131,49 +131,49 @@ export interface Call {
   /** Whether it needs a token. */
   readonly authenticated: boolean;
   /** Whether its response may rightly take any time, once it is sent. */
-  readonly patient: boolean;
+  readonly unbounded: boolean;
   /** Whether its response may rightly take longer than usual. */
   readonly long: boolean;
-  /** Whether it is a batch for several callers, each of which sends its own request if the batch is refused. */
-  readonly joint: boolean;
-  /** When its first attempt was made. */
-  readonly begunAt: number;
-  /** Whether it was ever sent. */
+  /** Whether it is a batch for several callers, each of which sends its own request if the batch is rejected. */
+  readonly batched: boolean;
+  /** The time of the first attempt. */
+  readonly startedAt: number;
+  /** Whether the call was ever sent. */
   begun: boolean;
   /** The endpoint at which its request was last queued, and when. */
   queue: Endpoint | undefined;
   queuedAt: number;
-  /** How long its first request waited for a connection, in milliseconds. */
+  /** The time that the call waited for a connection before it was first sent, in milliseconds. */
   queuedMs: number;
-  /** Whether it counts towards `maxPendingCalls`, as nothing of it has been sent yet. */
+  /** Whether the call counts towards `maxPendingCalls`, as nothing of it has been sent yet. */
   pending: boolean;
   /** Called when its first request is sent. */
   readonly onSent: (() => void) | undefined;
-  /** Whether the current attempt has left this machine. */
+  /** Whether the current attempt has been sent. */
   sent: boolean;
-  /** When the current attempt last received something, or began. */
-  heardAt: number;
+  /** The time at which the current attempt last received something, or began. */
+  lastActivity: number;
   /** Counts the attempts that received nothing in time. */
-  silences: number;
-  /** The endpoints whose response it awaits beside that of the current attempt. */
-  silentAt: Set<Endpoint> | undefined;
+  silentAttempts: number;
+  /** The endpoints of earlier attempts whose responses may still arrive. */
+  waitingAt: Set<Endpoint> | undefined;
   /** Starts the next attempt early, beside the current one. */
-  overtake: (() => void) | undefined;
+  hedge: (() => void) | undefined;
   /**
    * Counts the version requests without a response in time. They count separately, as a member that responds slowly to
    * calls still reports its version quickly.
    */
-  mutes: number;
+  probeTimeouts: number;
   /** Whether a response has arrived: a stream cannot start again unnoticed after that. */
   answered: boolean;
   /** Whether no further attempt can help. */
   final: boolean;
   /**
-   * Whether a write was sent again, as the retry policy wants it. Whatever comes of that, the first request may have
+   * Whether a write was sent again, as the retry policy decided. Even if that attempt fails, the first one may have
    * been carried out.
    */
-  resent: boolean;
-  tries: number;
+  resentWrite: boolean;
+  attempts: number;
   reauthenticated: boolean;
   rediscovered: boolean;
 }
@@ -181,7 +181,7 @@ export interface Call {
 /** Returns what follows a failed attempt: another attempt, or the error. */
 export type Recover<T> = (failure: unknown) => Observable<T>;
 
-/** The options of a call that was given none. */
+/** The options of a call without options. */
 export const NO_OPTIONS: ReadCallOptions = Object.freeze({});
 
 /** The properties of a call that depend on its RPC. */
@@ -194,11 +194,11 @@ export function newCall({ name, safety, anonymous, unbounded, long, joint }: Kin
     name,
     safety,
     authenticated: anonymous !== true,
-    patient: unbounded === true,
+    unbounded: unbounded === true,
     long: long === true,
-    joint: joint === true,
+    batched: joint === true,
     options,
-    begunAt: monotonicNow(),
+    startedAt: monotonicNow(),
     begun: false,
     queue: undefined,
     queuedAt: 0,
@@ -206,15 +206,15 @@ export function newCall({ name, safety, anonymous, unbounded, long, joint }: Kin
     pending: false,
     onSent,
     sent: false,
-    heardAt: 0,
-    silences: 0,
-    silentAt: undefined,
-    overtake: undefined,
-    mutes: 0,
+    lastActivity: 0,
+    silentAttempts: 0,
+    waitingAt: undefined,
+    hedge: undefined,
+    probeTimeouts: 0,
     answered: false,
     final: false,
-    resent: false,
-    tries: 0,
+    resentWrite: false,
+    attempts: 0,
     reauthenticated: false,
     rediscovered: false,
   };
@@ -227,7 +227,7 @@ export function newCall({ name, safety, anonymous, unbounded, long, joint }: Kin
  */
 export function requestWith<In, A>(rpc: Rpc<In, A>, { headers, requireLeader }: CallOptions): Rpc<In, A> {
   if (headers === undefined && requireLeader !== true) return rpc;
-  // Without a header, too: a browser has to know that the caller wants one.
+  // Set even without headers, as a browser has to know that the caller passed the option.
   const own = headers === undefined ? {} : checkedHeaders(rpc.name, headers);
   return { ...rpc, headers: own, ...(requireLeader === true && { needsLeader: true }) };
 }
@@ -244,7 +244,7 @@ export function checkedHeaders(rpc: string, headers: Readonly<Record<string, str
 }
 
 /** Returns the oldest revision that a response may have; 0 if any is allowed. */
-export function oldestOf({ name, safety }: Rpc<never, unknown>, { monotonic }: ReadCallOptions, newest: number): number {
+export function minRevision({ name, safety }: Rpc<never, unknown>, { monotonic }: ReadCallOptions, newest: number): number {
   if (monotonic !== true) return 0;
   if (safety === 'write')
     throw new EtcdError('InvalidArgument', `monotonic of call: expected an RPC that only reads, received one that writes`, { rpc: name });
@@ -252,7 +252,7 @@ export function oldestOf({ name, safety }: Rpc<never, unknown>, { monotonic }: R
 }
 
 /** Returns how long a call may take, in milliseconds. Its options have been checked. */
-export function timeoutOf({ timeoutMs }: CallOptions, fallback: number): number {
+export function resolveTimeout({ timeoutMs }: CallOptions, fallback: number): number {
   if (timeoutMs === undefined) return fallback;
   return timeoutMs > LONGEST_MS ? Infinity : timeoutMs;
 }
@@ -264,7 +264,7 @@ export interface Route {
   readonly credential: Credential;
 }
 
-/** Sends a call along a route, and recovers from failures by itself. */
+/** Sends a call along a route, and recovers from failures. */
 export type Send<T> = (route: Route, recover: Recover<T>) => Observable<T>;
 
 /** Sends a call, and recovers as well from an error that is thrown at once. */
@@ -295,37 +295,37 @@ export class Revisions {
   }
 }
 
-/** Receives what becomes of an attempt. */
+/** Receives the outcome of an attempt. */
 interface AttemptReports {
   readonly onSent: () => void;
   readonly onReceived: () => void;
 }
 
 /**
- * Records the progress of an attempt in its call and its endpoint, where the decisions are made. The attempt begins in
- * this turn of the event loop.
+ * Records the progress of an attempt in its call and its endpoint. Later decisions depend on both. The attempt begins
+ * in this turn of the event loop.
  *
  * @param isUse whether the endpoint counts as in use by it
  * @param onFirstSent called when the call is sent for the first time
  */
 export function reportsOf(call: Call, endpoint: Endpoint, isUse: boolean, onFirstSent: (call: Call) => void): AttemptReports {
   call.queue = endpoint;
-  call.queuedAt = call.heardAt;
+  call.queuedAt = call.lastActivity;
   return {
     onSent: () => {
       call.sent = true;
-      // The wait for a connection is no silence of the server.
-      call.heardAt = monotonicNow();
+      // The wait for a connection does not count as time without a response.
+      call.lastActivity = monotonicNow();
       if (!call.begun) {
         call.begun = true;
-        call.queuedMs = call.heardAt - call.queuedAt;
+        call.queuedMs += call.lastActivity - call.queuedAt;
         onFirstSent(call);
         call.onSent?.();
       }
     },
     onReceived: () => {
       const now = monotonicNow();
-      call.heardAt = endpoint.heardAt = now;
+      call.lastActivity = endpoint.lastActivity = now;
       if (isUse) endpoint.activity.answered(now);
     },
   };

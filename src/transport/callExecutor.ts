@@ -1,12 +1,13 @@
 import { catchError, forkJoin, map, of, race, switchAll, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
-import { AmbiguousWriteError, isEtcdError, type EtcdError } from '../errors/index.js';
+import { AmbiguousWriteError, isEtcdError, type EtcdError, type Reason } from '../errors/index.js';
 import type { Diagnostics } from '../model/diagnostics.js';
 import type { Call, Route, Send } from './call.js';
-import type { Endpoint, EndpointPool, ServerInfo } from './endpoints/endpointPool.js';
-import { failedBefore } from './endpoints/versionProbe.js';
-import { Credential, explained, isMissingToken, type TokenProvider } from './tokenProvider.js';
+import type { Endpoint } from './endpoints/endpoint.js';
+import type { EndpointPool } from './endpoints/endpointPool.js';
+import { failedBefore, type ServerInfo } from './endpoints/version.js';
+import { Credential, withAuthHint, isMissingToken, type TokenProvider } from './tokenProvider.js';
 import { unlessUnsubscribed } from '../util/rx.js';
-import { inDoubt, settled } from './deadline.js';
+import { asAmbiguous, toCallerError } from './deadline.js';
 import { decideRetry, NO_RETRIES, type RetryLimits, type RetryPolicy, retryAction, type RetryAction } from './retryPolicy.js';
 import { backoffMs, monotonicNow } from '../util/time.js';
 import { isPageLeft } from './wire.js';
@@ -15,14 +16,16 @@ import type { AttemptRunner, HedgedAttempts } from './hedging.js';
 const ANONYMOUS = new Credential();
 /** The decisions that `maxAttempts` limits. A new token, and the version of the server, are requested once each. */
 const REPEATS: ReadonlySet<unknown> = new Set(['retry', 'retryOtherEndpoint', 'retryNewerMember', 'retryByPolicy']);
-/** From 25 to 75 ms, doubled with each attempt. */
+/** The first pause is from 25 to 75 ms, and pauses double with each attempt. */
 const PAUSES = { initialMs: 75, maxMs: Infinity, jitter: 2 / 3 };
-const MOST_DOUBLINGS = 6;
+const MAX_DOUBLINGS = 6;
 /** Limits the pause to 400 ms, before jitter, after a change of leader: an election is over soon. */
 const FEW_DOUBLINGS = 3;
-const LEAST_TRIES = 4;
+/** Errors of healthy members while the leadership moves to another member. */
+const LEADER_MOVES: ReadonlySet<Reason> = new Set<Reason>(['LeaderChanged', 'ProposalDropped']);
+const MIN_ATTEMPTS = 4;
 /**
- * How long a cluster that has lost its leader may refuse calls at once. An election takes longer if it needs a second
+ * The time for which a cluster without a leader may reject calls at once. An election takes longer if it needs a second
  * vote, or if the cluster is busy.
  */
 const ELECTION_MS = 5_000;
@@ -58,17 +61,17 @@ export class CallExecutor implements AttemptRunner {
   }
 
   /**
-   * Picks an endpoint at which the call does not wait for a response yet, if there is one. Otherwise all may be asked
-   * again.
+   * Picks an endpoint at which the call does not wait for a response yet, if there is one. Otherwise every endpoint may
+   * be used again.
    */
   private pickEndpoint(call: Call): Endpoint {
-    const endpoint = this.endpoints.pick(call.silentAt);
-    if (call.silentAt?.has(endpoint) === true) call.silentAt = undefined;
+    const endpoint = this.endpoints.pick(call.waitingAt);
+    if (call.waitingAt?.has(endpoint) === true) call.waitingAt = undefined;
     return endpoint;
   }
 
   private runAt<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
-    // An earlier attempt may have been sent, and refused; this one is not sent yet.
+    // An earlier attempt may have been sent and rejected; this one is not sent yet.
     call.sent = false;
     if (!endpoint.isPaused) return this.runIfMember(endpoint, call, send);
     return race(
@@ -83,20 +86,20 @@ export class CallExecutor implements AttemptRunner {
   }
 
   private attempt<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
-    call.tries += 1;
-    // Both are known for every call but the first, which alone needs a preparation.
+    call.attempts += 1;
+    // Both are known for every call but the first, so only the first needs a preparation.
     const info = endpoint.known;
     const credential = call.authenticated ? this.tokens.known : ANONYMOUS;
     if (info !== undefined && credential !== undefined) return this.begin({ endpoint, info, credential }, call, send);
-    const { isAside } = endpoint;
+    const { isSetAside } = endpoint;
     return this.prepare(endpoint, credential, call).pipe(
       map((route) => {
-        const fellSilent = !isAside && endpoint.isAside && call.options.endpoint === undefined;
+        const fellSilent = !isSetAside && endpoint.isSetAside && call.options.endpoint === undefined;
         // The endpoint was set aside while this call was prepared: that does not count as an attempt.
-        if (fellSilent) call.tries -= 1;
+        if (fellSilent) call.attempts -= 1;
         return this.endpoints.has(endpoint) && !fellSilent ? this.begin(route, call, send) : this.run(call, send);
       }),
-      // Recovers from a failed preparation only; what is sent recovers by itself.
+      // Recovers from a failed preparation only; a request that was sent has its own recovery.
       catchError((failure: unknown) => of(this.recover(failedBefore(call.name, failure), endpoint, undefined, call, send))),
       switchAll(),
     );
@@ -104,9 +107,9 @@ export class CallExecutor implements AttemptRunner {
 
   private begin<T>(route: Route, call: Call, send: Send<T>): Observable<T> {
     if (this.diagnostics.active) {
-      this.diagnostics.emit({ type: 'attemptBegun', rpc: call.name, endpoint: route.endpoint.address, attempt: call.tries });
+      this.diagnostics.emit({ type: 'attemptBegun', rpc: call.name, endpoint: route.endpoint.address, attempt: call.attempts });
     }
-    return this.limits.watched(this, { call, route, send });
+    return this.limits.withHedging(this, { call, route, send });
   }
 
   /** Returns whether a call that failed with this error, and may be repeated, only ran out of time or attempts. */
@@ -114,15 +117,15 @@ export class CallExecutor implements AttemptRunner {
     return this.ranOut.has(failure) || (failure.reason === 'DeadlineExceeded' && this.repeatable);
   }
 
-  /** Prepares a route to the next endpoint in turn, for a caller that retries by itself. */
-  route(rpc: string, tries = 1): Observable<Route> {
+  /** Prepares a route to the next endpoint in turn, for a caller with its own retries. */
+  route(rpc: string, attempt = 1): Observable<Route> {
     const endpoint = this.endpoints.pick();
     const prepared = endpoint.afterPause(() => this.prepare(endpoint, this.tokens.known));
     return race(this.closed, prepared).pipe(
       catchError((error: unknown) => {
         const elsewhere = isEtcdError(error) && retryAction(error, 'read', false) === 'retryOtherEndpoint';
-        if (elsewhere || (isEtcdError(error) && error.code === 'Unavailable')) endpoint.failed();
-        return elsewhere && tries < this.endpoints.size ? this.route(rpc, tries + 1) : throwError(() => failedBefore(rpc, error));
+        if (elsewhere || (isEtcdError(error) && error.code === 'Unavailable')) endpoint.markFailed();
+        return elsewhere && attempt < this.endpoints.size ? this.route(rpc, attempt + 1) : throwError(() => failedBefore(rpc, error));
       }),
     );
   }
@@ -139,35 +142,36 @@ export class CallExecutor implements AttemptRunner {
 
   private discover(endpoint: Endpoint, call: Call | undefined): Observable<ServerInfo> {
     const elsewhere = call === undefined ? this.endpoints.size > 1 : this.mayGoElsewhere(call);
-    return elsewhere ? this.limits.question(endpoint, call) : endpoint.discover();
+    return elsewhere ? this.limits.probe(endpoint, call) : endpoint.discover();
   }
 
   /** Returns what follows a failed attempt: another attempt, or its error. */
   recover<T>(error: unknown, endpoint: Endpoint, shown: Credential | undefined, call: Call, send: Send<T>): Observable<T> {
-    // Faults of our own code, or of the caller's project function, are not ours to interpret.
+    // Errors of rxetcd's own code, or of a function of the caller, are passed on unchanged.
     if (!isEtcdError(error) || call.answered || call.final) return throwError(() => error);
-    const fail = (failure = error): Observable<T> => throwError(() => settled(call, failure));
-    const { safety, sent, tries } = call;
+    const fail = (failure = error): Observable<T> => throwError(() => toCallerError(call, failure));
+    const { safety, sent, attempts } = call;
     const found = call.authenticated && isMissingToken(error, shown) ? 'reauthenticate' : retryAction(error, safety, sent);
     const renewable = this.recordFailure(found, error, endpoint, shown);
-    // A batch may be refused because of one of its calls. Each is then sent by itself, where the policy decides about
-    // it alone and delays no other.
-    const policy = call.joint && found === 'fail' ? undefined : this.policy;
+    // A batch may be rejected because of one of its calls. Each is then sent separately: the policy decides about it
+    // alone, and delays no other.
+    const policy = call.batched && found === 'fail' ? undefined : this.policy;
     let decision: ReturnType<typeof decideRetry>;
     try {
-      decision = decideRetry(policy, { rpc: call.name, safety, sent, error, attempts: tries, action: found });
+      decision = decideRetry(policy, { rpc: call.name, safety, sent, error, attempts, action: found });
     } catch (fault) {
       // The outcome of a write stays unknown if the function throws.
       if (isEtcdError(fault)) return found === 'ambiguous' ? throwError(() => new AmbiguousWriteError(fault)) : fail(fault);
       throw fault;
     }
     if (this.diagnostics.active) {
-      const elapsedMs = monotonicNow() - call.begunAt;
-      const where = { rpc: call.name, endpoint: endpoint.address, attempt: tries, elapsedMs };
+      const elapsedMs = monotonicNow() - call.startedAt;
+      const where = { rpc: call.name, endpoint: endpoint.address, attempt: attempts, elapsedMs };
       this.diagnostics.emit({ type: 'attemptFailed', ...where, action: decision, error });
     }
     const next = (): Observable<T> => unlessUnsubscribed(() => this.run(call, send));
-    if (REPEATS.has(decision) && !this.mayRepeat(call)) {
+    const again = (): Observable<T> => unlessUnsubscribed(() => this.runAt(endpoint, call, send));
+    if (REPEATS.has(decision) && !this.hasAttemptsLeft(call, Infinity)) {
       this.ranOut.add(error);
       return fail();
     }
@@ -176,59 +180,64 @@ export class CallExecutor implements AttemptRunner {
       case 'ambiguous':
         return fail();
       case 'retry':
-        if (this.hasAttemptsLeft(call) || this.mayBeElecting(call)) return this.retryOnce(error, call, next);
+        if (this.hasAttemptsLeft(call, this.usualAttempts) || this.mayBeElecting(call, error)) {
+          // A member that still follows the former leader would forward the request to it, and get no response.
+          if (error.reason === 'ProposalDropped') return this.afterPause(call, again, FEW_DOUBLINGS);
+          return this.retryOnce(error, call, next);
+        }
         this.ranOut.add(error);
         return fail();
       case 'retryOtherEndpoint':
-        return call.options.endpoint === undefined && tries < this.endpoints.size ? next() : fail();
+        return call.options.endpoint === undefined && attempts < this.endpoints.size ? next() : fail();
       case 'retryNewerMember':
-        return this.hasAttemptsLeft(call) ? this.retryWithBackoff(call, next) : fail();
+        return this.hasAttemptsLeft(call, this.usualAttempts) ? this.retryWithBackoff(call, next) : fail();
       case 'retryByPolicy':
         if (!sent || safety === 'read') return this.retryWithBackoff(call, next);
-        call.resent = true;
+        call.resentWrite = true;
         // Applies also if no further attempt is made: the client may be closed, or the token function may fail.
-        return this.retryWithBackoff(call, next).pipe(catchError((last: unknown) => throwError(() => inDoubt(last))));
+        return this.retryWithBackoff(call, next).pipe(catchError((last: unknown) => throwError(() => asAmbiguous(last))));
       case 'reauthenticate':
-        if (call.reauthenticated || !renewable) return fail(explained(error, shown));
+        if (call.reauthenticated || !renewable) return fail(withAuthHint(error, shown));
         call.reauthenticated = true;
         return next();
       case 'reprobeVersion':
         if (call.rediscovered) return fail();
         call.rediscovered = true;
-        // Stays at the endpoint that refused: the next one may have been upgraded unnoticed as well.
-        return unlessUnsubscribed(() => this.runAt(endpoint, call, send));
+        // The attempt goes to the same endpoint, as the next one may have been upgraded as well.
+        return again();
     }
   }
 
   /**
-   * Records what a failure shows about its endpoint and its token, whatever becomes of the call.
+   * Records the information of a failure about its endpoint and its token, regardless of the outcome of the call.
    * @returns whether another token can be fetched
    */
   private recordFailure(found: RetryAction, error: EtcdError, endpoint: Endpoint, shown: Credential | undefined): boolean {
     const { reason } = error;
     const failed = found === 'retry' || found === 'retryOtherEndpoint' || found === 'ambiguous';
-    // A member that reports a change of leader knows the new one: no other endpoint is a better choice.
-    if (failed && reason !== 'LeaderChanged' && !isPageLeft(error)) endpoint.failed(reason === 'ConnectionLost');
+    // A member that reports a change of leader knows the new one, or soon will: no other endpoint is a better choice.
+    if (failed && !LEADER_MOVES.has(reason) && !isPageLeft(error)) endpoint.markFailed(reason === 'ConnectionLost');
     if (found === 'fail' && reason !== 'DeadlineExceeded') endpoint.servedAt = monotonicNow();
-    if (found === 'reprobeVersion') endpoint.forget();
+    if (found === 'reprobeVersion') endpoint.invalidate();
     return found === 'reauthenticate' && shown !== undefined && this.tokens.refused(shown);
   }
 
-  /** Returns whether the option `retry` allows a further attempt. */
-  private mayRepeat({ tries, silences }: Call): boolean {
-    return tries - silences < (this.given.maxAttempts ?? Infinity);
-  }
-
   /**
-   * Returns whether the limit of attempts allows another. Attempts that got no response in time do not count, as they
-   * have not failed.
+   * Returns whether another attempt is allowed: by the option `maxAttempts`, or by the given limit if it is not set.
+   * Attempts that got no response in time do not count, as they have not failed.
    */
-  private hasAttemptsLeft({ tries, silences }: Call): boolean {
-    return tries - silences < (this.given.maxAttempts ?? Math.max(LEAST_TRIES, this.endpoints.size + 1));
+  private hasAttemptsLeft({ attempts, silentAttempts }: Call, defaultLimit: number): boolean {
+    return attempts - silentAttempts < (this.given.maxAttempts ?? defaultLimit);
   }
 
-  private mayBeElecting(call: Call): boolean {
-    return this.endpoints.size > 1 && call.options.endpoint === undefined && monotonicNow() - call.begunAt < ELECTION_MS;
+  /** The number of attempts that the table allows: four, or one more than there are endpoints. */
+  private get usualAttempts(): number {
+    return Math.max(MIN_ATTEMPTS, this.endpoints.size + 1);
+  }
+
+  private mayBeElecting(call: Call, { reason }: EtcdError): boolean {
+    const hasOthers = this.endpoints.size > 1 && call.options.endpoint === undefined;
+    return (hasOthers || reason === 'ProposalDropped') && monotonicNow() - call.startedAt < ELECTION_MS;
   }
 
   /** Returns whether the next attempt of a call may go to another endpoint. */
@@ -237,8 +246,8 @@ export class CallExecutor implements AttemptRunner {
   }
 
   /**
-   * Makes the next attempt. An endpoint that failed has its own pause; one that reported a change of leader has none,
-   * so the pause is here.
+   * Makes the next attempt. An endpoint that failed has its own pause. An endpoint that reported a change of leader has
+   * none, so the pause is here.
    */
   private retryOnce<T>({ reason }: EtcdError, call: Call, next: () => Observable<T>): Observable<T> {
     return reason === 'LeaderChanged' ? this.retryWithBackoff(call, next, FEW_DOUBLINGS) : next();
@@ -247,11 +256,11 @@ export class CallExecutor implements AttemptRunner {
   /** Makes the next attempt without a pause until each endpoint has had one; pauses before further ones. */
   private retryWithBackoff<T>(call: Call, next: () => Observable<T>, doublings?: number): Observable<T> {
     const round = call.options.endpoint === undefined ? this.endpoints.size : 1;
-    return call.tries < round ? next() : this.afterPause(call, next, doublings);
+    return call.attempts < round ? next() : this.afterPause(call, next, doublings);
   }
 
-  private afterPause<T>(call: Call, next: () => Observable<T>, doublings = MOST_DOUBLINGS): Observable<T> {
+  private afterPause<T>(call: Call, next: () => Observable<T>, doublings = MAX_DOUBLINGS): Observable<T> {
     const { initialBackoffMs: initialMs = PAUSES.initialMs, maxBackoffMs: maxMs = PAUSES.maxMs, jitter = PAUSES.jitter } = this.given;
-    return race(timer(backoffMs(Math.min(call.tries, doublings), { initialMs, maxMs, jitter })), this.closed).pipe(switchMap(next));
+    return race(timer(backoffMs(Math.min(call.attempts, doublings), { initialMs, maxMs, jitter })), this.closed).pipe(switchMap(next));
   }
 }

@@ -1,4 +1,4 @@
-import { catchError, defer, finalize, map, tap, type Observable } from 'rxjs';
+import { catchError, defer, finalize, map, switchMap, tap, type Observable } from 'rxjs';
 import { authenticateRpc } from '../codec/connection.js';
 import type { Rpc } from '../codec/descriptors.js';
 import { EtcdError, hasReason, keepSecret } from '../errors/index.js';
@@ -12,7 +12,7 @@ import {
   checkedHeaders,
   newCall,
   NO_OPTIONS,
-  oldestOf,
+  minRevision,
   type PlainAnswer,
   type ReadCallOptions,
   type Recover,
@@ -20,21 +20,21 @@ import {
   requestWith,
   Revisions,
   type Route,
-  timeoutOf,
+  resolveTimeout,
 } from './call.js';
 import { TransportSelector, type StreamTransport } from './streams/transportSelector.js';
-import { channelAlong } from './streams/channel.js';
-import { checkServer, discoverServer, lostAfter } from './endpoints/versionProbe.js';
-import { type Endpoint, EndpointPool } from './endpoints/endpointPool.js';
-import { hedged, multicast } from '../util/rx.js';
+import { openChannel } from './streams/channel.js';
+import type { Endpoint } from './endpoints/endpoint.js';
+import { EndpointPool } from './endpoints/endpointPool.js';
+import { hedged, LazyModule, multicast } from '../util/rx.js';
 import { CallDeadlines, PendingCalls } from './deadline.js';
-import { memberQuestions, MemberDiscovery, unconfirmedAt } from './endpoints/memberDiscovery.js';
+import type { MemberDiscovery } from './endpoints/memberDiscovery.js';
 import { NO_RETRIES, type RetryLimits, type RetryPolicy } from './retryPolicy.js';
 import { monotonicNow } from '../util/time.js';
 import { TokenProvider, type Auth } from './tokenProvider.js';
-import type { Later, PlainRequest, PlainResponse, Wire } from './wire.js';
+import { type Later, type PlainRequest, type PlainResponse, type Wire, unconfirmedAt } from './wire.js';
 import { HedgedAttempts } from './hedging.js';
-import { refuseNewer, basePathOf } from './endpoints/version.js';
+import { assertSupported, basePathOf, probeHealth, probeVersion, withTimeout } from './endpoints/version.js';
 
 /** The settings of a caller. */
 export interface CallerSettings {
@@ -47,7 +47,7 @@ export interface CallerSettings {
   readonly maxPendingCalls: number;
   readonly maxResponseBytes: number;
   readonly attemptTimeoutMs: number;
-  /** How often members are searched for; undefined if only the given endpoints are used. */
+  /** The interval of member discovery; undefined if only the given endpoints are used. */
   readonly discovery: { readonly intervalMs: number } | undefined;
   /** The retry policy; undefined if the retry table alone decides. */
   readonly retry: RetryPolicy | undefined;
@@ -70,9 +70,12 @@ export interface ClosableCaller extends Caller {
   close(): Promise<void>;
 }
 
+/** Loaded on demand, as not every program searches for members. */
+export const discoveryModule = new LazyModule(() => import('./endpoints/memberDiscovery.js'));
+
 /**
- * Makes the caller of a client over one wire. It sends a call to an endpoint, with what is known of its version and
- * the client's token. It retries if that is harmless.
+ * Makes the caller of a client over one wire. It sends a call to an endpoint, with what is known of its version and the
+ * client's token. It retries the call if that is safe.
  */
 export function createCaller(
   wire: Wire,
@@ -89,13 +92,13 @@ export function createCaller(
   const endpoints = new EndpointPool(
     settings.endpoints,
     {
-      discover: (endpoint) => discoverServer(versionOf(endpoint), endpoint, settings.apiPrefix, withoutTls(endpoint)),
-      check: (endpoint) => tries.check(checkServer(plainGet(HEALTH, endpoint)), endpoint.address),
+      discover: (endpoint) => probeVersion(versionOf(endpoint), endpoint, settings.apiPrefix, withoutTls(endpoint)),
+      check: (endpoint) => tries.check(probeHealth(plainGet(HEALTH, endpoint)), endpoint.address),
       renew: ({ origin }) => wire.release(origin),
       diagnostics,
       pauses: settings.retryLimits,
     },
-    () => settings.discovery !== undefined && search.whenDue(endpoints),
+    () => searchWhenDue(),
   );
   const transports = new TransportSelector(settings.streams.transport, settings.http2);
   const release = (gone: readonly Endpoint[]): void => {
@@ -105,13 +108,24 @@ export function createCaller(
       if (!endpoints.origins.includes(origin)) wire.release(origin);
     }
   };
-  const search: MemberDiscovery = new MemberDiscovery(
-    memberQuestions((...call) => unary(...call), { wire, apiPrefix: settings.apiPrefix }),
-    settings.discovery?.intervalMs ?? Infinity,
-    (origins) => release(endpoints.find(origins)),
+  let search: MemberDiscovery | undefined;
+  const search$ = discoveryModule.module$.pipe(
+    map(
+      ({ memberQuestions, MemberDiscovery: Discovery }) =>
+        (search ??= new Discovery(
+          memberQuestions((...call) => unary(...call), { wire, apiPrefix: settings.apiPrefix }),
+          settings.discovery?.intervalMs ?? Infinity,
+          (origins) => release(endpoints.find(origins)),
+        )),
+    ),
   );
-  // A member that has lost its leader sends no response at all: all calls would wait for a token until that attempt is
-  // given up.
+  const searchWhenDue = (): void => {
+    if (settings.discovery === undefined) return;
+    if (search !== undefined) return search.whenDue(endpoints);
+    // Without the module, the given endpoints are used. The next use of the client tries again.
+    search$.subscribe({ next: (loaded) => loaded.whenDue(endpoints), error: () => undefined });
+  };
+  // A member without a leader sends no response, so all calls would wait for a token until that attempt times out.
   const asked = <T>(run: () => Observable<T>): Observable<T> =>
     endpoints.size > 1 && settings.retry !== NO_RETRIES ? hedged(run, settings.attemptTimeoutMs / 2) : run();
   const tokens = new TokenProvider(settings.auth, {
@@ -129,27 +143,27 @@ export function createCaller(
   const firstSent = (call: Call): void => pending.remove(call);
 
   function unary<In, A>(rpc: Rpc<In, A>, request: In, options: ReadCallOptions = NO_OPTIONS, onSent?: () => void): Observable<A> {
-    return limits.limited(() => {
+    return limits.withDeadline(() => {
       const call = newCall(rpc, options, onSent);
       const attemptTo = wire.unary(requestWith(rpc, options), request);
-      const notBefore = oldestOf(rpc, options, revisions.newest);
+      const notBefore = minRevision(rpc, options, revisions.newest);
       const listener = rpc.safety === 'write' ? writes : undefined;
       let pending: PendingWrite | undefined;
       const send = (to: Route, recover: Recover<A>): Observable<A> => {
         const { endpoint } = to;
-        refuseNewer(rpc, request, to);
+        if (!to.info.supportsAll) assertSupported(rpc, request, to);
         const { onSent, onReceived } = reportsOf(call, endpoint, true, firstSent);
         return attemptTo({
           to,
-          patient: call.patient,
+          patient: call.unbounded,
           onSent,
           onReceived,
           onRevision: (revision) => revisions.take(revision, notBefore, rpc.name, endpoint.address),
           onResponse: (response) => {
-            endpoint.succeeded();
+            endpoint.markHealthy();
             if (diagnostics.active) {
-              const elapsedMs = monotonicNow() - call.begunAt;
-              diagnostics.emit({ type: 'callSucceeded', rpc: rpc.name, endpoint: endpoint.address, attempts: call.tries, elapsedMs });
+              const elapsedMs = monotonicNow() - call.startedAt;
+              diagnostics.emit({ type: 'callSucceeded', rpc: rpc.name, endpoint: endpoint.address, attempts: call.attempts, elapsedMs });
             }
             listener?.answered(rpc, request, response, pending);
           },
@@ -158,7 +172,7 @@ export function createCaller(
       };
       return {
         call,
-        timeoutMs: timeoutOf(options, rpc.unbounded === true ? Infinity : requestTimeoutMs),
+        timeoutMs: resolveTimeout(options, rpc.unbounded === true ? Infinity : requestTimeoutMs),
         run: () => {
           pending = listener?.begun(rpc, request, revisions.newest);
           const answered = keepingSecrets(options, attempts.run(call, send));
@@ -169,18 +183,18 @@ export function createCaller(
   }
 
   function stream<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}, later?: Later<In>): Observable<A> {
-    return limits.limited(() => {
-      // The store decides how long the first message takes.
+    return limits.withDeadline(() => {
+      // The time until the first message depends on the size of the store.
       const call = newCall({ ...rpc, unbounded: true }, options);
       const attemptTo = wire.stream(requestWith(rpc, options), request, later);
       const send = (to: Route, recover: Recover<A>): Observable<A> => {
         const { endpoint } = to;
-        refuseNewer(rpc, request, to);
+        if (!to.info.supportsAll) assertSupported(rpc, request, to);
         const { onSent, onReceived } = reportsOf(call, endpoint, true, firstSent);
         const onRevision = (revision: number): void => revisions.take(revision, 0, rpc.name, endpoint.address);
-        return attemptTo({ to, patient: call.patient, onSent, onReceived, onRevision }).pipe(
+        return attemptTo({ to, patient: call.unbounded, onSent, onReceived, onRevision }).pipe(
           tap(() => {
-            if (!call.answered) endpoint.succeeded();
+            if (!call.answered) endpoint.markHealthy();
             call.answered = true;
           }),
           catchError(recover),
@@ -188,13 +202,13 @@ export function createCaller(
       };
       return {
         call,
-        timeoutMs: timeoutOf(options, rpc.bounded === true ? requestTimeoutMs : Infinity),
+        timeoutMs: resolveTimeout(options, rpc.bounded === true ? requestTimeoutMs : Infinity),
         run: () => keepingSecrets(options, attempts.run(call, send)),
       };
     });
   }
 
-  /** Makes a request beside the RPCs. */
+  /** Makes a request other than an RPC. */
   const plainRequest = (path: string, to: PlainRequest['to'] & { readonly endpoint: Endpoint }): PlainRequest => ({
     to,
     path: to.endpoint.basePath + basePath + path,
@@ -202,7 +216,7 @@ export function createCaller(
   });
 
   function get(path: string, options: CallOptions = {}): Observable<PlainAnswer> {
-    return limits.limited(() => {
+    return limits.withDeadline(() => {
       const name = `GET ${path}`;
       const call = newCall({ name, safety: 'read', anonymous: true }, options);
       const headers = options.headers && checkedHeaders(name, options.headers);
@@ -215,7 +229,7 @@ export function createCaller(
           catchError(recover),
         );
       };
-      return { call, timeoutMs: timeoutOf(options, requestTimeoutMs), run: () => attempts.run(call, send) };
+      return { call, timeoutMs: resolveTimeout(options, requestTimeoutMs), run: () => attempts.run(call, send) };
     });
   }
 
@@ -231,7 +245,7 @@ export function createCaller(
         return plainGet('/version', endpoint);
       }, settings.attemptTimeoutMs);
     });
-    return lostAfter(requestTimeoutMs, asked, { rpc: 'GET /version', endpoint: endpoint.address });
+    return withTimeout(requestTimeoutMs, asked, { rpc: 'GET /version', endpoint: endpoint.address });
   }
 
   /**
@@ -247,11 +261,15 @@ export function createCaller(
     unary,
     stream,
     get,
-    channel: (rpc) => defer(() => attempts.route(rpc.name)).pipe(map((route) => channelAlong(route, rpc, means))),
+    channel: (rpc) => defer(() => attempts.route(rpc.name)).pipe(map((route) => openChannel(route, rpc, means))),
     endpoints: () => endpoints.addresses,
-    sync: () => search.searchNow(endpoints.origins).pipe(map(() => endpoints.addresses)),
+    sync: () =>
+      search$.pipe(
+        switchMap((loaded) => loaded.searchNow(endpoints.origins)),
+        map(() => endpoints.addresses),
+      ),
     setEndpoints: (origins) => {
-      search.restart();
+      search?.restart();
       release(endpoints.give(origins));
     },
     close: async () => {
@@ -264,7 +282,7 @@ export function createCaller(
   };
 }
 
-/** Keeps the headers of a call out of the texts of errors while it runs. */
+/** Removes the headers of a call from error messages while the call runs. */
 function keepingSecrets<T>({ headers }: CallOptions, answer: Observable<T>): Observable<T> {
   if (headers === undefined) return answer;
   return defer(() => {
@@ -277,11 +295,11 @@ function keepingSecrets<T>({ headers }: CallOptions, answer: Observable<T>): Obs
 function untilEnded<T>(answer: Observable<T>, call: Call, pending: PendingWrite): Observable<T> {
   return answer.pipe(
     tap({ error: (error: unknown) => pending.ended(hasReason(error, 'AmbiguousWrite')) }),
-    finalize(() => pending.ended(call.sent || call.resent)),
+    finalize(() => pending.ended(call.sent || call.resentWrite)),
   );
 }
 
-/** The path of the health check. A store that is out of space still serves reads, so that alarm is left out. */
+/** The path of the health check. A store that is out of space still serves reads, so its alarm is excluded. */
 const HEALTH = '/health?exclude=NOSPACE';
 
 /** Collects the secrets that requests carry. Tokens are added when they arrive. */

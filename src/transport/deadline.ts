@@ -19,7 +19,7 @@ export class CallDeadlines {
 
   constructor(
     private readonly usualMs: number,
-    /** Returns why calls that need a token have none yet. */
+    /** Returns the error because of which calls have no token yet. */
     private readonly trouble: () => EtcdError | undefined,
     readonly pending: PendingCalls,
   ) {
@@ -31,9 +31,9 @@ export class CallDeadlines {
    *
    * @param begin returns the call and the function that runs it; an error that it throws is the call's error
    */
-  limited<T>(begin: () => Beginning<T>): Observable<T> {
+  withDeadline<T>(begin: () => Beginning<T>): Observable<T> {
     return new Observable((subscriber) => {
-      // `expand`, for one, subscribes to a call although its subscriber has left.
+      // `expand`, for example, subscribes to a call even if its subscriber has left.
       if (subscriber.closed) return;
       const { call, timeoutMs, run } = begin();
       const { signal } = call.options;
@@ -52,7 +52,7 @@ export class CallDeadlines {
   }
 
   /**
-   * Lets a call expire in so many milliseconds.
+   * Schedules the expiry of a call in a number of milliseconds.
    * @returns a handle that cancels this; undefined if the call is in the list of usual deadlines
    */
   schedule(call: LimitedCall, ms: number, now: number): Unsubscribable | undefined {
@@ -70,7 +70,7 @@ export class CallDeadlines {
   ended(call: Call, reason: 'DeadlineExceeded' | 'Aborted', problem: string): EtcdError {
     // A call that was not sent may have waited for a token.
     const cause = call.authenticated && !call.sent ? this.trouble() : undefined;
-    return settled(call, new EtcdError(reason, problem, { ...whereOf(call), cause }));
+    return toCallerError(call, new EtcdError(reason, problem, { ...whereOf(call), cause }));
   }
 }
 
@@ -89,11 +89,11 @@ class LimitedCall extends Deadline implements Unsubscribable {
     private readonly subscriber: Pick<Subscriber<unknown>, 'error'>,
   ) {
     super();
-    this.setAt = call.begunAt;
+    this.setAt = call.startedAt;
   }
 
   begin(): void {
-    if (this.timeoutMs !== Infinity) this.timer = this.limits.schedule(this, this.timeoutMs, this.call.begunAt);
+    if (this.timeoutMs !== Infinity) this.timer = this.limits.schedule(this, this.timeoutMs, this.call.startedAt);
   }
 
   unsubscribe(): void {
@@ -113,13 +113,13 @@ class LimitedCall extends Deadline implements Unsubscribable {
       return;
     }
     const waited = !call.begun && call.queue !== undefined ? ', and no connection was free to send it' : '';
-    this.subscriber.error(this.limits.ended(call, 'DeadlineExceeded', `no answer within ${timeoutMs} ms${waited}`));
+    this.subscriber.error(this.limits.ended(call, 'DeadlineExceeded', `no response within ${timeoutMs} ms${waited}`));
   }
 
   private restMs(now: number): number {
     const { call, timeoutMs } = this;
-    const { begun, begunAt, queue, queuedMs } = call;
-    if (begun) return queuedMs === 0 ? 0 : begunAt + queuedMs + timeoutMs - now;
+    const { begun, startedAt, queue, queuedMs } = call;
+    if (begun) return queuedMs === 0 ? 0 : startedAt + queuedMs + timeoutMs - now;
     if (queue === undefined || queue.servedAt <= this.setAt) return 0;
     this.setAt = now;
     return timeoutMs;
@@ -127,17 +127,17 @@ class LimitedCall extends Deadline implements Unsubscribable {
 }
 
 /** Returns a failure as the caller sees it: a write with an unknown outcome fails with `AmbiguousWrite`. */
-export function settled(call: Call, error: EtcdError): EtcdError {
-  return call.resent || retryAction(error, call.safety, call.sent) === 'ambiguous' ? new AmbiguousWriteError(error) : error;
+export function toCallerError(call: Call, error: EtcdError): EtcdError {
+  return call.resentWrite || retryAction(error, call.safety, call.sent) === 'ambiguous' ? new AmbiguousWriteError(error) : error;
 }
 
 /** Returns the error of a write of which an earlier attempt was sent. */
-export const inDoubt = (failure: unknown): unknown =>
+export const asAmbiguous = (failure: unknown): unknown =>
   isEtcdError(failure) && failure.reason !== 'AmbiguousWrite' ? new AmbiguousWriteError(failure) : failure;
 
 const whereOf = ({ name, options }: Call) => (options.endpoint === undefined ? { rpc: name } : { rpc: name, endpoint: options.endpoint });
 
-/** Counts the calls of a client of which nothing has been sent yet, and refuses those above a limit. */
+/** Counts the calls of a client of which nothing has been sent yet, and rejects further calls above a limit. */
 export class PendingCalls {
   private count = 0;
 

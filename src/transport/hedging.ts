@@ -3,15 +3,17 @@ import { EtcdError, hasReason, type ErrorDetails } from '../errors/index.js';
 import { type Call, type Route, type Send, trySend } from './call.js';
 import { Deadline, SharedTimeout, scheduleTimeout, monotonicNow } from '../util/time.js';
 import type { Diagnostics } from '../model/diagnostics.js';
-import type { Endpoint, ServerInfo } from './endpoints/endpointPool.js';
+import type { Endpoint } from './endpoints/endpoint.js';
+import type { ServerInfo } from './endpoints/version.js';
 import type { Credential } from './tokenProvider.js';
 
-/** Multiplies the limit each time that all endpoints stayed silent: they may be slow rather than dead. */
-const GROWTH = 4;
+/** Multiplies the timeout each time that no endpoint has responded: they may be slow rather than dead. */
+const TIMEOUT_FACTOR = 4;
 /**
- * Shortens the limit of an attempt at another endpoint after a silent one. A request to a second endpoint costs little.
+ * Shortens the timeout of an attempt at another endpoint after an unresponsive one. A request to a second endpoint
+ * costs little.
  */
-const HASTE = 0.5;
+const HEDGE_FACTOR = 0.5;
 /**
  * Extends the limit for a long response. A second attempt would only double the work of a server that is busy with it.
  */
@@ -19,7 +21,7 @@ const LONGER = 4;
 /** Limits a health check, even if the limit of an attempt is longer. */
 const LONGEST_CHECK_MS = 5_000;
 
-/** Starts attempts, and decides what follows each. */
+/** Starts attempts, and decides about the next one after a failure. */
 export interface AttemptRunner {
   /** Whether a call may be sent more than once. */
   readonly repeatable: boolean;
@@ -39,8 +41,8 @@ interface Sending<T> {
 }
 
 /**
- * Starts another attempt beside one that is silent, so that a silent endpoint or a dead connection does not cost a call
- * all its time.
+ * Starts another attempt beside an unresponsive one, so that an unresponsive endpoint or a dead connection does not
+ * cost a call all its time.
  */
 export class HedgedAttempts {
   /** The attempts at each endpoint that have the usual limit. */
@@ -54,7 +56,7 @@ export class HedgedAttempts {
   ) {}
 
   /**
-   * Sends a call, and starts the next attempt when this one has received nothing for too long. `tries` recovers from
+   * Sends a call, and starts the next attempt when this one has received nothing for too long. `runner` recovers from
    * the failure of an attempt.
    *
    * - A read continues beside its next attempt. The first response wins, as a slow endpoint need not begin again.
@@ -64,24 +66,25 @@ export class HedgedAttempts {
    * Without another endpoint the next attempt goes to the same one on a new connection, as a network may drop a
    * connection without closing it. The endpoint may only be slow, so this does not count as its failure.
    *
-   * A call that waits for a connection is silent only while its endpoint sends nothing to other calls either. Otherwise
-   * the client itself may be busy. All attempts at an endpoint that sends nothing expire together.
+   * For a call that waits for a connection, the time counts only while its endpoint sends nothing to other calls
+   * either. Otherwise the client itself may be busy. All attempts at an endpoint that sends nothing expire together.
    */
-  watched<T>(tries: AttemptRunner, sending: Sending<T>): Observable<T> {
+  withHedging<T>(runner: AttemptRunner, sending: Sending<T>): Observable<T> {
     const { call } = sending;
-    const elsewhere = tries.mayGoElsewhere(call);
-    const shortMs = call.silences === 0 ? this.usualMs : this.limitAfter(call.silences, elsewhere) * (elsewhere ? HASTE : 1);
+    const elsewhere = runner.mayGoElsewhere(call);
+    const shortMs =
+      call.silentAttempts === 0 ? this.usualMs : this.limitAfter(call.silentAttempts, elsewhere) * (elsewhere ? HEDGE_FACTOR : 1);
     const limitMs = call.long ? LONGER * shortMs : shortMs;
     if (limitMs !== Infinity) {
-      return new Observable((subscriber) => new HedgedAttempt(this, tries, sending, limitMs, elsewhere, subscriber).start());
+      return new Observable((subscriber) => new HedgedAttempt(this, runner, sending, limitMs, elsewhere, subscriber).start());
     }
     const { route, send } = sending;
-    call.heardAt = monotonicNow();
-    return trySend(send, route, (failure) => tries.recover(failure, route.endpoint, route.credential, call, send));
+    call.lastActivity = monotonicNow();
+    return trySend(send, route, (failure) => runner.recover(failure, route.endpoint, route.credential, call, send));
   }
 
   /**
-   * Lets a trial expire in so many milliseconds.
+   * Schedules the expiry of an attempt in a number of milliseconds.
    * @returns its timer, unless it joined the deadlines of {@link at}
    */
   schedule<T>(trial: HedgedAttempt<T>, ms: number, endpoint: Endpoint, now: number): Unsubscribable | undefined {
@@ -103,16 +106,16 @@ export class HedgedAttempts {
    * Requests the version of a server, before anything else is sent to it. Calls share the request, which continues when
    * one of them stops waiting.
    */
-  question(endpoint: Endpoint, call: Call | undefined): Observable<ServerInfo> {
-    const limitMs = this.limitAfter(call?.mutes ?? 0, true);
+  probe(endpoint: Endpoint, call: Call | undefined): Observable<ServerInfo> {
+    const limitMs = this.limitAfter(call?.probeTimeouts ?? 0, true);
     if (limitMs === Infinity) return endpoint.discover();
     const giveUp = (): Observable<never> => {
       if (call !== undefined) {
-        call.mutes += 1;
+        call.probeTimeouts += 1;
         // Only the version was requested: this was no attempt.
-        call.tries -= 1;
+        call.attempts -= 1;
       }
-      return throwError(() => silence(false, limitMs, { rpc: 'GET /version', endpoint: endpoint.address }));
+      return throwError(() => timeoutError(false, limitMs, { rpc: 'GET /version', endpoint: endpoint.address }));
     };
     return endpoint.discover().pipe(timeout({ first: limitMs, with: giveUp }));
   }
@@ -120,12 +123,12 @@ export class HedgedAttempts {
   /** Limits a health check that runs in the background. */
   check<T>(answer: Observable<T>, origin: string): Observable<T> {
     const limitMs = Math.min(this.usualMs, LONGEST_CHECK_MS);
-    const giveUp = (): Observable<never> => throwError(() => silence(true, limitMs, { rpc: 'GET /health', endpoint: origin }));
+    const giveUp = (): Observable<never> => throwError(() => timeoutError(true, limitMs, { rpc: 'GET /health', endpoint: origin }));
     return answer.pipe(timeout({ first: limitMs, with: giveUp }));
   }
 
-  private limitAfter(silences: number, elsewhere: boolean): number {
-    return this.usualMs * GROWTH ** Math.floor(silences / (1 + (elsewhere ? this.alternatives() : 0)));
+  private limitAfter(silentAttempts: number, elsewhere: boolean): number {
+    return this.usualMs * TIMEOUT_FACTOR ** Math.floor(silentAttempts / (1 + (elsewhere ? this.alternatives() : 0)));
   }
 }
 
@@ -135,14 +138,14 @@ export class HedgedAttempts {
  */
 class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
   private readonly begunAt = monotonicNow();
-  private overtaken = false;
+  private hedged = false;
   private timer: Unsubscribable | undefined;
   /** The subscription to an attempt that is cancelled before its next one. */
   private answer: Unsubscribable | undefined;
 
   constructor(
     private readonly limits: HedgedAttempts,
-    private readonly tries: AttemptRunner,
+    private readonly runner: AttemptRunner,
     private readonly sending: Sending<T>,
     private readonly limitMs: number,
     /** Whether the next attempt may go to another endpoint. */
@@ -155,13 +158,13 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
   start(): void {
     const { subscriber, begunAt } = this;
     const { call, route, send } = this.sending;
-    call.heardAt = begunAt;
-    // Starting another attempt early is no failure of the endpoint, which was given no time to respond.
-    if (this.elsewhere) call.overtake = () => void (subscriber.closed || call.answered || this.overtakeBy(() => this.runNext()));
+    call.lastActivity = begunAt;
+    // An attempt that is started early does not count as a failure of the endpoint, which had no time to respond.
+    if (this.elsewhere) call.hedge = () => void (subscriber.closed || call.answered || this.hedgeWith(() => this.runNext()));
     this.wait(this.limitMs, begunAt);
     subscriber.add(this);
     const sent = trySend(send, route, (failure) => this.recovered(failure));
-    if (call.safety === 'read' && !call.patient) return void sent.subscribe(subscriber);
+    if (call.safety === 'read' && !call.unbounded) return void sent.subscribe(subscriber);
     this.answer = sent.subscribe(this);
     subscriber.add(this.answer);
   }
@@ -181,64 +184,71 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
   /** Cancels its limit. */
   unsubscribe(): void {
     const { call, route } = this.sending;
-    call.overtake = undefined;
+    call.hedge = undefined;
     if (this.timer === undefined) this.limits.at(route.endpoint).delete(this);
     else this.timer.unsubscribe();
   }
 
   expire(early: boolean): void {
-    const { limits, tries, begunAt, limitMs, elsewhere } = this;
+    const { limits, runner, begunAt, limitMs, elsewhere } = this;
     const { call, route } = this.sending;
     const { endpoint } = route;
-    if (this.subscriber.closed || call.answered || (call.sent && call.patient)) return;
-    const heardAt = call.sent ? call.heardAt : Math.max(call.heardAt, endpoint.heardAt);
+    if (this.subscriber.closed || call.answered || (call.sent && call.unbounded)) return;
+    const lastActivity = call.sent ? call.lastActivity : Math.max(call.lastActivity, endpoint.lastActivity);
     // A call may have waited for long before it was sent.
-    const since = call.sent ? heardAt : begunAt;
+    const since = call.sent ? lastActivity : begunAt;
     const now = monotonicNow();
-    const restMs = heardAt + limitMs - now;
+    const restMs = lastActivity + limitMs - now;
     // Other calls use the connections that it waits for. A whole limit goes into the shared list, where a rest would
     // take a separate timer.
     if (restMs > 0 && !early) return this.wait(call.sent ? restMs : limitMs, now);
     endpoint.renewConnections(begunAt);
     endpoint.activity.suspect();
-    if (!tries.repeatable || (call.sent && call.safety === 'write')) {
-      if (elsewhere) endpoint.failed();
+    if (!runner.repeatable || (call.sent && call.safety === 'write')) {
+      if (elsewhere) endpoint.markFailed();
     } else if (elsewhere) {
       const where = { rpc: call.name, endpoint: endpoint.address };
-      this.overtakeBy(() => this.recover(silence(call.sent, Math.round(now - heardAt), where)));
+      this.hedgeWith(() => this.recover(timeoutError(call.sent, Math.round(now - lastActivity), where)));
     } else {
       const { sent } = call;
       // A new connection that gets a response before the old one shows that all old ones are dead.
-      this.overtakeBy(() => (sent ? this.runNext().pipe(tap(() => endpoint.loseConnections())) : this.runNext()));
+      this.hedgeWith(() => (sent ? this.runNext().pipe(tap(() => endpoint.loseConnections())) : this.runNext()));
     }
-    if (!early && endpoint.heardAt < since) limits.at(endpoint).expireAll();
+    if (!early && endpoint.lastActivity < since) limits.at(endpoint).expireAll();
   }
 
   private wait(ms: number, now: number): void {
     this.timer = this.limits.schedule(this, ms, this.sending.route.endpoint, now);
   }
 
-  private overtakeBy(begin: () => Observable<T>): void {
+  private hedgeWith(begin: () => Observable<T>): void {
     const { call, route } = this.sending;
-    this.overtaken = true;
+    this.hedged = true;
+    // The call has waited while the endpoint served other calls, and continues to wait in its next attempt.
+    if (!call.begun && route.endpoint.servedAt > call.queuedAt) {
+      const now = monotonicNow();
+      call.queuedMs += now - call.queuedAt;
+      // This attempt may be sent before the next one is queued.
+      call.queuedAt = now;
+    }
     this.unsubscribe();
     // The messages of two streams would be mixed.
     this.answer?.unsubscribe();
-    call.silences += 1;
+    call.silentAttempts += 1;
     const { diagnostics } = this.limits;
     if (diagnostics?.active === true) {
-      const silentMs = monotonicNow() - call.heardAt;
-      const where = { rpc: call.name, endpoint: route.endpoint.address, attempt: call.tries };
+      const silentMs = monotonicNow() - call.lastActivity;
+      const where = { rpc: call.name, endpoint: route.endpoint.address, attempt: call.attempts };
       diagnostics.emit({ type: 'attemptHedged', ...where, silentMs });
     }
-    if (this.elsewhere) (call.silentAt ??= new Set()).add(route.endpoint);
+    if (this.elsewhere) (call.waitingAt ??= new Set()).add(route.endpoint);
     begin().subscribe(this.subscriber);
   }
 
   /** Returns what follows a failure of this attempt: nothing, if the next attempt has begun already. */
   private recovered(failure: unknown): Observable<T> {
     const { call, route } = this.sending;
-    if (this.overtaken) return late(call, route.endpoint, failure);
+    if (this.hedged) return onLateFailure(call, route.endpoint, failure);
     // The next attempt has a separate limit.
     this.unsubscribe();
     return this.recover(failure);
@@ -246,11 +256,11 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
 
   private recover(failure: unknown): Observable<T> {
     const { call, route, send } = this.sending;
-    return this.tries.recover(failure, route.endpoint, route.credential, call, send);
+    return this.runner.recover(failure, route.endpoint, route.credential, call, send);
   }
 
   private runNext(): Observable<T> {
-    return this.tries.run(this.sending.call, this.sending.send);
+    return this.runner.run(this.sending.call, this.sending.send);
   }
 }
 
@@ -258,12 +268,12 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
  * Ignores the failure of an attempt whose next one has begun. After a change of leader another attempt starts at once,
  * as the one in progress may wait at a member without a leader.
  */
-function late({ silentAt, overtake }: Call, endpoint: Endpoint, failure: unknown): Observable<never> {
-  silentAt?.delete(endpoint);
-  if (hasReason(failure, 'LeaderChanged')) overtake?.();
+function onLateFailure({ waitingAt, hedge }: Call, endpoint: Endpoint, failure: unknown): Observable<never> {
+  waitingAt?.delete(endpoint);
+  if (hasReason(failure, 'LeaderChanged')) hedge?.();
   return NEVER;
 }
 
-/** Makes the error of a silent attempt. A call that was not sent fails as without a connection. */
-const silence = (sent: boolean, ms: number, where: ErrorDetails): EtcdError =>
-  new EtcdError(sent ? 'ConnectionLost' : 'Unreachable', `nothing was heard for ${ms} ms`, where);
+/** Makes the error of an attempt without a response. A call that was not sent fails as without a connection. */
+const timeoutError = (sent: boolean, ms: number, where: ErrorDetails): EtcdError =>
+  new EtcdError(sent ? 'ConnectionLost' : 'Unreachable', `no data received for ${ms} ms`, where);

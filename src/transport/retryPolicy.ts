@@ -7,7 +7,7 @@ export interface RetryContext {
   readonly rpc: string;
   /** Whether the call changes anything. */
   readonly safety: Safety;
-  /** Whether the attempt had begun to leave: a write may then have been carried out. */
+  /** Whether the client had begun to send the attempt: a write may then have been carried out. */
   readonly sent: boolean;
   readonly error: EtcdError;
   /** The number of attempts so far, including this one. */
@@ -23,8 +23,8 @@ export interface RetryContext {
  *   `AmbiguousWrite`
  * - `retry`: another attempt on the next endpoint, as often as the function returns this and the deadline allows. For a
  *   write that was sent it means `default`
- * - `resend`: `retry`, also for a write that was sent, **which may then be carried out twice**. Only for writes of
- *   which you know that this does no harm
+ * - `resend`: `retry`, also for a write that was sent, **which may then be carried out twice**. Use it only for writes
+ *   that may be carried out twice
  */
 export type RetryDecision = 'default' | 'fail' | 'retry' | 'resend';
 
@@ -36,16 +36,19 @@ export interface CallRetryOptions {
   /** Decides about each failed attempt; by default rxetcd's table does. */
   readonly policy?: RetryPolicy;
   /**
-   * The most attempts of a call, the first one included. By default four, or one more than there are endpoints, and as
-   * many as fit into five seconds while a cluster elects a leader. An attempt with a new token does not count, nor does
-   * one that is late while others wait (`attemptTimeoutMs`).
+   * The maximum number of attempts of a call, the first one included. By default four, or one more than there are
+   * endpoints, and as many as fit into five seconds while a cluster elects a leader. An attempt with a new token does
+   * not count, nor does one that is late while others wait (`attemptTimeoutMs`).
    */
   readonly maxAttempts?: number;
   /** The first pause before an endpoint is used again, at most, in milliseconds: 100 by default. Each doubles it. */
   readonly initialBackoffMs?: number;
   /** The longest of these pauses, in milliseconds: 500 by default. */
   readonly maxBackoffMs?: number;
-  /** The part of a pause, from 0 to 1, that chance may take off, so that many clients do not come back at once. */
+  /**
+   * The random part of a pause, from 0 to 1, by which it may be shorter. It prevents that many clients retry at the
+   * same time.
+   */
   readonly jitter?: number;
 }
 
@@ -80,7 +83,7 @@ function policyDecision(policy: RetryPolicy, failure: RetryContext): RetryDecisi
     throw new InvalidOptionError('retry', 'its function threw an error', { ...where, cause });
   }
   if (isDecision(decision)) return decision;
-  throw new InvalidOptionError('retry', `its function has to give one of ${[...DECISIONS].join(', ')}`, where);
+  throw new InvalidOptionError('retry', `its function must return one of ${[...DECISIONS].join(', ')}`, where);
 }
 
 const isDecision = (decision: unknown): decision is RetryDecision => DECISIONS.has(decision);
@@ -102,76 +105,88 @@ interface Row {
   readonly write: RetryAction;
   /** The decision if nothing was sent except a version request; by default that for a read. */
   readonly unsent?: RetryAction;
-  readonly why: string;
 }
 
-const NOT_SENT: Row = { read: 'retry', write: 'retry', why: 'nothing was sent' };
-const TOKEN_REFUSED: Row = { read: 'reauthenticate', write: 'reauthenticate', why: 'the server checks the token before it does anything' };
+// Nothing was sent, so that a retry is safe.
+const NOT_SENT: Row = { read: 'retry', write: 'retry' };
+// The server checks the token before it does anything.
+const TOKEN_REFUSED: Row = { read: 'reauthenticate', write: 'reauthenticate' };
 const NO_TLS: Row = {
+  // The server read nothing, and would refuse the next attempt as well; another endpoint may accept it.
   read: 'retryOtherEndpoint',
   write: 'retryOtherEndpoint',
-  why: 'the server read nothing, and would refuse the next attempt as well; another endpoint may accept it',
 };
-const NO_RESPONSE: Row = { read: 'retry', write: 'ambiguous', why: 'the server may have carried it out, or may still do so' };
+// The server may have carried it out, or may still do so.
+const NO_RESPONSE: Row = { read: 'retry', write: 'ambiguous' };
 
 const PROXY_REFUSED: Row = {
+  // A proxy responded in place of etcd, which did nothing; etcd may be back soon, or be reached at another endpoint.
   read: 'retry',
   write: 'retryOtherEndpoint',
-  why: 'a proxy responded in place of etcd, which did nothing; etcd may be back soon, or be reached at another endpoint',
 };
 
-const CLUSTER_REFUSED: Row = { read: 'fail', write: 'fail', why: 'the cluster refuses the request before it does anything' };
+// The cluster refuses the request before it does anything.
+const CLUSTER_REFUSED: Row = { read: 'fail', write: 'fail' };
 
-/** Other reasons fail, unless `BY_CODE` lists their code: the server understood the call, and refused it. */
+/** Other reasons fail, unless `BY_CODE` lists their code: the server understood the call, and rejected it. */
 const TABLE: Partial<Record<Reason, Row>> = {
   Unreachable: NOT_SENT,
   TlsFailed: NO_TLS,
-  StaleRead: { read: 'retryNewerMember', write: 'fail', why: 'another member may be newer, or this one a moment later' },
+  // Another member may be newer, or this one a moment later.
+  StaleRead: { read: 'retryNewerMember', write: 'fail' },
   InvalidAuthToken: TOKEN_REFUSED,
   AuthOldRevision: TOKEN_REFUSED,
-  // The response to a call without a token, from a client that has credentials: auth was enabled meanwhile.
+  // The response to a call without a token, from a client that has credentials: auth was enabled in the meantime.
   UserEmpty: TOKEN_REFUSED,
   UnsupportedServerVersion: {
+    // Nothing was sent, and the server may have been upgraded since its version was read.
     read: 'reprobeVersion',
     write: 'reprobeVersion',
-    why: 'nothing was sent, and the server may have been upgraded since its version was read',
   },
   UnknownMethod: {
+    // The server did nothing, and may have been replaced by another version since its version was read.
     read: 'reprobeVersion',
     write: 'reprobeVersion',
-    why: 'the server did nothing, and may have been replaced by another version since its version was read',
   },
   ProxyRefused: PROXY_REFUSED,
   ConnectionLost: NO_RESPONSE,
   NoLeader: NO_RESPONSE,
   LeaderChanged: NO_RESPONSE,
+  // Raft refuses a proposal as a whole, before it appends or forwards any of it.
+  ProposalDropped: { read: 'retry', write: 'retry' },
   Stopped: NO_RESPONSE,
   Timeout: NO_RESPONSE,
   TimeoutDueToLeaderFail: NO_RESPONSE,
   TimeoutDueToConnectionLost: NO_RESPONSE,
   TimeoutWaitAppliedIndex: NO_RESPONSE,
   Unhealthy: CLUSTER_REFUSED,
-  DeadlineExceeded: { read: 'fail', write: 'ambiguous', why: 'the deadline has passed' },
-  Canceled: { read: 'fail', write: 'ambiguous', why: 'a proxy or the gateway canceled the call' },
+  // The deadline has passed.
+  DeadlineExceeded: { read: 'fail', write: 'ambiguous' },
+  // A proxy or the gateway canceled the call.
+  Canceled: { read: 'fail', write: 'ambiguous' },
   Corrupt: CLUSTER_REFUSED,
-  ResponseTooLarge: { read: 'fail', write: 'ambiguous', why: 'the server responded, and the next response would be as long' },
-  Aborted: { read: 'fail', write: 'ambiguous', why: 'the caller aborted the call after it was sent' },
-  ClientClosed: { read: 'fail', write: 'ambiguous', why: 'the client was closed after the call was sent' },
+  // The server responded, and the next response would be as long.
+  ResponseTooLarge: { read: 'fail', write: 'ambiguous' },
+  // The caller aborted the call after it was sent.
+  Aborted: { read: 'fail', write: 'ambiguous' },
+  // The client was closed after the call was sent.
+  ClientClosed: { read: 'fail', write: 'ambiguous' },
 };
 
-const INTERRUPTED: Row = { read: 'fail', write: 'ambiguous', why: 'the call was interrupted, perhaps after the write' };
+// The call was interrupted, perhaps after the write.
+const INTERRUPTED: Row = { read: 'fail', write: 'ambiguous' };
 
 /**
  * Applies to `MalformedResponse` as well. In place of an etcd that is known, that has the code `Unavailable` instead.
  */
 const MALFORMED: Row = {
+  // The response is not in the form of etcd, and another endpoint may be etcd.
   read: 'fail',
   write: 'ambiguous',
   unsent: 'retryOtherEndpoint',
-  why: 'the response is not in the form of etcd, and another endpoint may be etcd',
 };
 
-/** Decisions about errors whose message is in no table. Other codes are a refusal, whatever its reason. */
+/** Decisions about errors whose message is in no table. Other codes mean a rejection, for any reason. */
 const BY_CODE: Partial<Record<GrpcCode, Row>> = {
   Unavailable: NO_RESPONSE,
   // A stopping server cancels its calls in progress, in gRPC's own words.

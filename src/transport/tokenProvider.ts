@@ -20,7 +20,7 @@ import type { Diagnostics } from '../model/diagnostics.js';
 import { isHeaderText } from '../model/validate.js';
 import { shareUntilDone } from '../util/rx.js';
 
-/** A token, or a function that gets one whenever the server refuses the last. */
+/** A token, or a function that gets one whenever the server rejects the last. */
 export type TokenSource = string | (() => string | PromiseLike<string> | Observable<string>);
 
 /** A user and the password of that user. */
@@ -30,7 +30,7 @@ export interface UserCredentials {
 }
 
 /**
- * Gets the credentials of a user. Called before the first call, and again whenever the server refuses them
+ * Gets the credentials of a user. Called before the first call, and again whenever the server rejects them
  * (`AuthFailed`).
  */
 export type CredentialsSource = () => UserCredentials | PromiseLike<UserCredentials> | Observable<UserCredentials>;
@@ -39,11 +39,11 @@ export type CredentialsSource = () => UserCredentials | PromiseLike<UserCredenti
 export type Auth = UserCredentials | { readonly token: TokenSource } | CredentialsSource;
 
 /**
- * Holds the token that a call is sent with, if the cluster wants one. Credentials are compared by identity, which
+ * Holds the token that a call is sent with, if the cluster requires one. Credentials are compared by identity, which
  * distinguishes one fetch from the next.
  */
 export class Credential {
-  // Truly private: an attempt holds its credential, and no log may show a token.
+  // Private at run time as well: an attempt holds its credential, and no log may show a token.
   readonly #token: string | undefined;
 
   constructor(token?: string) {
@@ -56,7 +56,7 @@ export class Credential {
 }
 
 /** The means to request a token from the server. */
-export interface Authentication {
+export interface AuthDeps {
   /** Requests the token of a user, in a call with separate attempts and a separate deadline. */
   readonly ask: (username: string, password: string) => Observable<string>;
   /** Returns whether another request may help after this failure. */
@@ -92,20 +92,22 @@ const NOTHING = new Credential();
  * not be the end of those that began later.
  */
 export class TokenProvider {
-  // Truly private: no log may show a token.
+  // Private at run time as well, as no log may show a token.
   #current: Credential | undefined;
   private failure: EtcdError | undefined;
-  /** Functions that stop keeping the last tokens out of errors. A replaced token may still be in a request. */
+  /**
+   * Functions that stop removing the last tokens from errors. A request in progress may still have a replaced token.
+   */
   private readonly kept: (() => void)[] = [];
   private readonly fetching: Observable<Credential>;
   /** Whether another request can help. A token that was given as a string never changes. */
   private readonly renewable: boolean;
 
-  constructor(auth: Auth | undefined, { ask, goesOn, closed, diagnostics }: Authentication) {
+  constructor(auth: Auth | undefined, { ask, goesOn, closed, diagnostics }: AuthDeps) {
     let begunAt = 0;
     this.renewable = auth !== undefined && !('token' in auth && typeof auth.token === 'string');
     if (auth === undefined) this.#current = NOTHING;
-    const retrying: Authentication['ask'] = (username, password) =>
+    const retrying: AuthDeps['ask'] = (username, password) =>
       ask(username, password).pipe(
         retryAfter((failure) => {
           if (!isEtcdError(failure) || !goesOn(failure)) return undefined;
@@ -158,7 +160,7 @@ export class TokenProvider {
   }
 
   /**
-   * Discards a token that the server refused, if another can be fetched.
+   * Discards a token that the server rejected, if another can be fetched.
    * @returns whether a retry can help: with a new token, or with one that another call has fetched since
    */
   refused(credential: Credential): boolean {
@@ -169,7 +171,7 @@ export class TokenProvider {
 
 /** A user whose credentials come from a function, and may change. */
 class User {
-  // Truly private: no log may show a password.
+  // Private at run time as well, as no log may show a password.
   #current: UserCredentials | undefined;
   /** Whether the server has accepted what the function returned. */
   private known = false;
@@ -180,8 +182,8 @@ class User {
     private readonly keep: (password: string) => void,
   ) {}
 
-  /** Authenticates with the stored credentials. If they are refused, it calls the function for new ones. */
-  authenticate(ask: Authentication['ask']): Observable<string> {
+  /** Authenticates with the stored credentials. If they are rejected, it calls the function for new ones. */
+  authenticate(ask: AuthDeps['ask']): Observable<string> {
     return defer(() => {
       const backoff = new Backoff(PAUSE_MS, LONGEST_ASK_PAUSE_MS);
       return defer(() => (this.#current === undefined ? this.fetch() : of(this.#current))).pipe(
@@ -198,7 +200,7 @@ class User {
 
   private fetch(): Observable<UserCredentials> {
     return firstOf(this.source).pipe(
-      throwIfEmpty(() => new EtcdError('TokenUnavailable', 'the auth function gave no credentials')),
+      throwIfEmpty(() => new EtcdError('TokenUnavailable', 'the auth function returned no credentials')),
       map((given: unknown) => {
         if (!isCredentials(given)) {
           throw new EtcdError(
@@ -233,13 +235,13 @@ function firstOf<T>(source: () => T | PromiseLike<T> | Observable<T>): Observabl
   });
 }
 
-function fetchCredential(auth: Exclude<Auth, CredentialsSource> | User | undefined, ask: Authentication['ask']): Observable<Credential> {
+function fetchCredential(auth: Exclude<Auth, CredentialsSource> | User | undefined, ask: AuthDeps['ask']): Observable<Credential> {
   if (auth === undefined) return of(NOTHING);
   if (!(auth instanceof User) && 'token' in auth) return fetchToken(auth.token).pipe(map((token) => new Credential(token)));
   const token = auth instanceof User ? auth.authenticate(ask) : ask(auth.username, auth.password);
   return token.pipe(
     map((token) => new Credential(token)),
-    // A cluster without auth refuses to authenticate, and wants no token either.
+    // A cluster without auth rejects authentication, and requires no token.
     catchError((error: unknown) => (hasReason(error, 'AuthNotEnabled') ? of(new Credential()) : throwError(() => error))),
   );
 }
@@ -251,9 +253,9 @@ function fetchToken(source: TokenSource): Observable<string> {
     return isObservable(given) ? given : from(given);
   }).pipe(
     take(1),
-    throwIfEmpty(() => new EtcdError('TokenUnavailable', 'the token function gave no token')),
+    throwIfEmpty(() => new EtcdError('TokenUnavailable', 'the token function returned no token')),
     map((token: unknown) => {
-      if (typeof token !== 'string' || token === '') throw new EtcdError('TokenUnavailable', 'the token function gave no token');
+      if (typeof token !== 'string' || token === '') throw new EtcdError('TokenUnavailable', 'the token function returned no token');
       if (!isHeaderText(token))
         throw new EtcdError(
           'TokenUnavailable',
@@ -268,7 +270,7 @@ function fetchToken(source: TokenSource): Observable<string> {
 }
 
 /**
- * Returns whether a call was refused because it showed no token, although the error does not say so. If clients show
+ * Returns whether a call was rejected for a missing token, although the error has another reason. If clients show
  * certificates, a server with auth enabled treats such a call as one of a user. It is the user that the server's own
  * certificate names, which the server may not know. This happens to a client that began before auth was enabled.
  */
@@ -276,16 +278,16 @@ export function isMissingToken({ reason }: EtcdError, shown: Credential | undefi
   return shown !== undefined && shown.token === undefined && (reason === 'PermissionDenied' || reason === 'UserNotFound');
 }
 
-/** Words for errors of calls that showed no token. */
+/** The messages for errors of calls without a token. */
 const WORDS: Partial<Record<Reason, string>> = { PermissionDenied: 'permission denied', UserEmpty: 'user name is empty' };
 
 /** Returns the same error with advice, for a client that has no token to send. */
-export function explained(error: EtcdError, shown: Credential | undefined): EtcdError {
+export function withAuthHint(error: EtcdError, shown: Credential | undefined): EtcdError {
   const { reason, rpc, endpoint } = error;
   const words = WORDS[reason];
   // An error of the service Auth may be about the user in the request.
   if (words === undefined || shown === undefined || shown.token !== undefined || rpc?.startsWith('Auth.') === true) return error;
-  return new EtcdError(reason, `${words}: auth is on, and no token was shown. Give the client the option auth`, {
+  return new EtcdError(reason, `${words}: auth is enabled, and the request has no token; set the option auth`, {
     rpc,
     endpoint,
     cause: error,

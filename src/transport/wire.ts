@@ -49,13 +49,13 @@ export interface Progress {
 /** One attempt to send a request. */
 export interface Attempt extends Progress {
   readonly to: Destination;
-  /** Whether it may rightly wait at the server for long. No other request then waits for its connection. */
+  /** Whether the request may wait at the server for long. No other request then waits for its connection. */
   readonly patient?: boolean;
 }
 
 /**
- * The attempt of a call. Its functions go with the request rather than into operators behind it: `map` and `catchError`
- * would cost each call more than all its encoding and decoding.
+ * The attempt of a call. Its functions are passed with the request, instead of as operators behind it: `map` and
+ * `catchError` would cost each call more than all its encoding and decoding.
  */
 export interface CallAttempt<A> extends Attempt {
   /** Called with the response before it is emitted. An error that it throws is a failure of the request. */
@@ -90,7 +90,7 @@ export type DuplexEvent<In, A> =
    */
   | { readonly type: 'partial' };
 
-/** A request beside the RPCs. */
+/** A request other than an RPC. */
 export interface PlainRequest extends Progress {
   readonly to: Pick<Destination, 'endpoint' | 'unconfirmed'>;
   /** The whole path at the origin: `/version`, or `/etcd/version`. */
@@ -101,7 +101,7 @@ export interface PlainRequest extends Progress {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** A response beside the RPCs, whatever its status. */
+/** A response to a request other than an RPC, with any status. */
 export interface PlainResponse {
   readonly status: number;
   readonly body: string;
@@ -229,3 +229,11 @@ export class SharedWire implements Wire {
     return Promise.resolve();
   }
 }
+
+/** Returns a server that is not confirmed to be one of the cluster, and is sent no secret. */
+export const unconfirmedAt = (origin: string, prefix = ''): Destination => ({
+  endpoint: { origin, address: origin, knownEtcd: false },
+  info: { prefix },
+  credential: { token: undefined },
+  unconfirmed: true,
+});

@@ -1,4 +1,4 @@
-import { EMPTY, ignoreElements, merge, mergeMap, Observable, Subject, Subscription, takeUntil, throwError } from 'rxjs';
+import { merge, Observable, Subject, Subscription, takeUntil } from 'rxjs';
 
 /** A release that was sent to the server, or waits to be sent. */
 export interface PendingRelease {
@@ -34,9 +34,11 @@ export function tearDownAndRelease(teardown: () => void): Observable<never> {
 }
 
 const confirmed = (release: PendingRelease): Observable<never> =>
-  release.ended.pipe(
-    mergeMap(() => (release.failure === undefined ? EMPTY : throwError(() => release.failure))),
-    ignoreElements(),
+  new Observable((subscriber) =>
+    release.ended.subscribe({
+      error: (error: unknown) => subscriber.error(error),
+      complete: () => (release.failure === undefined ? subscriber.complete() : subscriber.error(release.failure)),
+    }),
   );
 
 /**

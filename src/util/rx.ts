@@ -10,11 +10,11 @@ import {
   switchMap,
   take,
   takeLast,
+  takeUntil,
   tap,
   timer,
   type Observer,
   type Subscriber,
-  takeUntil,
   throwIfEmpty,
   type MonoTypeOperatorFunction,
   type OperatorFunction,
@@ -34,14 +34,14 @@ export function shareUntilDone<T>(make: () => Observable<T>, onValue: (value: T)
 }
 
 /**
- * Subscribes to what comes next, unless its subscriber has left while the user's code was called. RxJS would start it
- * all the same, and then end it.
+ * Subscribes to the next Observable, unless the subscriber has left while the user's code ran. RxJS would start the
+ * next Observable even then, and end it at once.
  */
 export const unlessUnsubscribed = <T>(next: () => Observable<T>): Observable<T> =>
   new Observable((subscriber) => (subscriber.closed ? undefined : next().subscribe(subscriber)));
 
 /**
- * Emits the first value of two runs. The second begins when the first has emitted nothing for a while. Only for
+ * Emits the first value of two runs. The second begins when the first has emitted nothing for a while. It is only for
  * requests that may be sent twice.
  */
 export function hedged<T>(run: () => Observable<T>, afterMs: number): Observable<T> {
@@ -50,7 +50,7 @@ export function hedged<T>(run: () => Observable<T>, afterMs: number): Observable
   return merge(defer(run), timer(afterMs).pipe(switchMap(run))).pipe(take(1));
 }
 
-/** A value, or an Observable (its last value counts) or a Promise of it. */
+/** A value, or a Promise or an Observable of it. The last value of an Observable counts. */
 export type MaybeAsync<T> = T | PromiseLike<T> | Observable<T>;
 
 /** Calls a function of the user, and emits its final value. */
@@ -68,8 +68,8 @@ const isPromise = <T>(given: T | PromiseLike<T>): given is PromiseLike<T> =>
   typeof given === 'object' && given !== null && 'then' in given && typeof given.then === 'function';
 
 /**
- * Converts each value, and emits the results in the order of the values. A result that is a Promise holds back those
- * behind it; others are emitted at once.
+ * Converts each value, and emits the results in the order of the values. A result that is a Promise delays the results
+ * after it; other results are emitted at once.
  */
 export const mapInOrder = <T, R>(convert: (value: T) => R | PromiseLike<R>): OperatorFunction<T, R> =>
   concatMap((value) => {
@@ -78,8 +78,9 @@ export const mapInOrder = <T, R>(convert: (value: T) => R | PromiseLike<R>): Ope
   });
 
 /**
- * Subscribes to what `next` makes of the only value of a source, as `switchMap` does. It passes the subscriber itself
- * on, so that nothing is left of the source meanwhile. `switchMap` would keep 1 KB for each of thousands of ranges.
+ * Subscribes to the Observable that `next` returns for the only value of a source, as `switchMap` does. It passes on
+ * the subscriber itself, so that nothing of the source is kept in memory. `switchMap` would keep 1 KB for each of
+ * thousands of ranges.
  */
 export function handOver<T, R>(source: Observable<T>, next: (value: T) => Observable<R>): Observable<R> {
   return new Observable((subscriber) => {
@@ -104,8 +105,8 @@ export function handOver<T, R>(source: Observable<T>, next: (value: T) => Observ
 export type Multicast<T> = Observable<T> & Observer<T>;
 
 /**
- * Makes a Subject that each subscriber leaves in constant time. RxJS searches the list of all subscribers instead, so
- * that leaving takes quadratic time where there are many.
+ * Makes a Subject from which unsubscribing takes constant time. A Subject of RxJS searches the list of all subscribers,
+ * so unsubscribing all of many takes quadratic time.
  *
  * @param replay begins with the last value for each new subscriber, as a `ReplaySubject` of one value does
  */
@@ -141,16 +142,16 @@ export const clientClosed = (): EtcdError => new EtcdError('ClientClosed', 'the 
 
 /**
  * Errors with `ClientClosed` if the source completes without a value. An Observable that promises a value (a lock, a
- * lease, the next change) completes without one only when the client is closed. A subscriber must not take that for
+ * lease, the next change) completes without one only when the client is closed. A subscriber must not interpret that as
  * success.
  */
-export function orClosed<T>(): MonoTypeOperatorFunction<T> {
+export function throwIfClosed<T>(): MonoTypeOperatorFunction<T> {
   return throwIfEmpty(clientClosed);
 }
 
-/** Completes when the client is closed, or errors as {@link orClosed} does if there was no value by then. */
+/** Completes when the client is closed, or errors as {@link throwIfClosed} does if there was no value by then. */
 export function untilClosed<T>(closed: Observable<void>): MonoTypeOperatorFunction<T> {
-  return (source) => orClosed<T>()(source.pipe(takeUntil(closed)));
+  return (source) => throwIfClosed<T>()(source.pipe(takeUntil(closed)));
 }
 
 /** All functions that wait for one signal, with one listener. */
@@ -210,7 +211,7 @@ export class LazyModule<T> {
       return (this.loaded = await this.load());
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      // Nothing was sent to etcd, and the next try may succeed, as when a page is offline for a moment.
+      // Nothing was sent to etcd, and the next attempt may succeed, for example if a page was offline for a moment.
       throw new EtcdError('Unreachable', `a part of rxetcd cannot be loaded: ${why}; are all files of the bundle served?`, { cause });
     }
   }

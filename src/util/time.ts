@@ -10,8 +10,8 @@ const wallClock = (): number => Date.now();
 let followsRxjs = false;
 
 /**
- * Returns milliseconds since some moment, by a clock that is never set. If the wall clock were set forward, a deadline
- * or a pause would be over at once. If it were set back by an hour, they would last an hour longer.
+ * Returns milliseconds since a fixed moment, by a clock that is never set. If the wall clock were set forward, a
+ * deadline or a pause would be over at once. If it were set back by an hour, they would last an hour longer.
  */
 export const monotonicNow = (): number => readMonotonic();
 
@@ -22,8 +22,8 @@ export const monotonicNow = (): number => readMonotonic();
 export function followRxjsTime(): void {
   if (followsRxjs) return;
   followsRxjs = true;
-  // The clock goes on where it was, so that nothing that waits already falls due. The frames of a TestScheduler begin
-  // with 0, and are taken as they are.
+  // The clock continues from its current time, so that no pending timer becomes due. The frames of a TestScheduler
+  // begin with 0, and are used unchanged.
   const origin = Math.round(wallClock() - readMonotonic());
   readMonotonic = () => {
     const wall = asyncScheduler.now();
@@ -31,7 +31,7 @@ export function followRxjsTime(): void {
   };
 }
 
-/** Two readings of the wall clock, one after the other, differ by less than this. In milliseconds. */
+/** The most by which two immediate readings of the wall clock differ, in milliseconds. */
 const SAME_CLOCK_MS = 1_000;
 
 /** Returns whether the time of RxJS is virtual, in a process that follows it: whether this is `TestScheduler.run`. */
@@ -84,13 +84,13 @@ export class Clock {
   }
 }
 
-/** A timer that is late by more than this shows that the process was busy with something else. In milliseconds. */
+/** The lateness of a timer above which the process was busy with something else, in milliseconds. */
 const LATE_MS = 10;
 
 /**
- * Runs `giveUp` after so many milliseconds in which nothing has arrived. While a program computes, sockets wait as
- * timers do, and timers run first. After a late timer, the data that has arrived is therefore read before the other end
- * counts as silent.
+ * Runs `giveUp` when nothing has arrived for this many milliseconds. While a program computes, sockets and timers wait,
+ * and timers run first. So after a late timer, the data that has arrived is read before the other end counts as
+ * unresponsive.
  */
 export function scheduleTimeout(ms: number, giveUp: () => void): Subscription {
   const dueAt = monotonicNow() + ms;
@@ -111,8 +111,8 @@ const host = globalThis as { readonly setImmediate?: (run: () => void) => unknow
 type OwnChannel = new () => { readonly port1: { onmessage: () => void }; readonly port2: { postMessage(message: unknown): void } };
 
 /**
- * Runs a function once all that this turn of the event loop brought has been handled. It runs after responses that came
- * in together, before any later one, and without a wait. In virtual time it runs in the same frame.
+ * Runs a function once all events of this turn of the event loop have been handled. It runs after the responses that
+ * arrived together, before any later response, and without a pause. In virtual time it runs in the same frame.
  */
 export function atEndOfTurn(run: () => void): void {
   // Not asapScheduler: a TestScheduler fails if one of its tasks cancels a timer that is due in the same frame.
@@ -160,9 +160,9 @@ class Expiry extends Deadline {
 }
 
 /**
- * Keeps deadlines of calls that all get the same time. They fall due in the order in which they were set, so that one
- * timer, for the oldest, serves all. A separate timer for each call would cost 0.35 us more. There is no timer while no
- * call is in progress, so it keeps no process alive.
+ * Keeps deadlines of calls that all get the same time. They are due in the order in which they were set, so that one
+ * timer, for the oldest, is enough for all. A separate timer for each call would cost 0.35 us more. There is no timer
+ * while no call is in progress, so it keeps no process alive.
  */
 export class SharedTimeout {
   /**
@@ -213,9 +213,9 @@ export class SharedTimeout {
     return scheduleTimeout(ms, () => {
       const now = monotonicNow();
       const due = this.takeDue(now);
-      // Many will have been cancelled since the timer was set: it is set again for the oldest that is left. This comes
-      // before anything expires, as the end of one call may begin another. The new call must not find the timer gone,
-      // and set it for itself.
+      // Many deadlines were cancelled since the timer was set, so it is set again for the oldest that is left. This is
+      // done before anything expires, as the end of one call may begin another. Otherwise the new call would find no
+      // timer, and set its own.
       this.timer = this.first === undefined ? undefined : this.arm(this.first.dueAt - now);
       for (const entry of due) entry.expire(false);
     });
@@ -254,7 +254,7 @@ export class SharedTimeout {
 }
 
 /**
- * How much work runs in a turn. Each piece takes some microseconds: together they block the event loop for a few
+ * The most pieces of work in a turn. Each takes some microseconds, so together they block the event loop for a few
  * milliseconds.
  */
 const WORKS_PER_TURN = 500;
@@ -290,7 +290,10 @@ export interface BackoffOptions {
   readonly initialMs: number;
   /** The longest of all pauses, in milliseconds. */
   readonly maxMs: number;
-  /** The part of a pause, 0 to 1, that chance may take off, so that many clients do not come back at once. */
+  /**
+   * The random part of a pause, from 0 to 1, by which it may be shorter. It prevents that many clients retry at the
+   * same time.
+   */
   readonly jitter: number;
   /** Returns a number from 0 to 1; `Math.random` by default. */
   readonly random?: () => number;
@@ -298,9 +301,9 @@ export interface BackoffOptions {
 
 /** Returns the pause after a failure, in milliseconds. `failuresBefore` is 0 for the first failure in a row. */
 export function backoffMs(failuresBefore: number, { initialMs, maxMs, jitter, random = Math.random }: BackoffOptions): number {
-  // At 2^31 any pause of a millisecond has reached the limit. The bound keeps 0 * Infinity from being NaN.
+  // With 2^31, any pause of a millisecond has reached the limit. The bound prevents 0 * Infinity, which is NaN.
   const longest = Math.min(maxMs, initialMs * 2 ** Math.min(failuresBefore, 31));
-  // A whole number: in virtual time, a rest of less than the clock can show would be waited for without an end.
+  // A whole number, as a fraction of a millisecond would be awaited for ever in virtual time.
   return Math.round(longest * (1 - jitter * random()));
 }
 

@@ -1,10 +1,12 @@
 import { catchError, defer, map, of, type Observable } from 'rxjs';
+import type { AnswerOf } from '../codec/descriptors.js';
 import { watchRpcs } from '../codec/watch.js';
 import { EtcdError } from '../errors/index.js';
 import { fromBase64 } from '../model/bytes.js';
 import type { ClusterId } from '../model/ids.js';
 import type { KeyValue } from '../model/keyValue.js';
-import { progress as bookmark, type WatchBatch, type WatchEvent } from '../model/events.js';
+import type { ResponseHeader } from '../model/responses.js';
+import { eventsBatch, progress as bookmark, type WatchBatch, type WatchEvent } from '../model/events.js';
 import { retryTransient, type StreamTimeouts } from './retryable.js';
 
 /** The parts of a server's message about a watch that its cursor uses. */
@@ -12,8 +14,24 @@ export interface WatchNotification {
   readonly events: readonly WatchEvent[];
   /** More parts of the same response follow. */
   readonly fragment: boolean;
-  /** Set on a progress notification: all events up to this revision have been sent. */
+  /** The revision of a progress notification: all events up to it have been sent. */
   readonly progress?: number;
+  /** Whether the user requested the progress notification, so that it is passed on even if it has nothing new. */
+  readonly requested?: boolean;
+  /** The header of the message. */
+  readonly header?: ResponseHeader;
+}
+
+/**
+ * Converts a later response of a watch. One without events is a progress notification: all events up to its revision
+ * have been sent.
+ */
+export function toNotification(
+  { header, events, fragment }: AnswerOf<typeof watchRpcs.watch>,
+  requested = false,
+): { readonly type: 'notification' } & WatchNotification {
+  const isProgress = events.length === 0 && !fragment;
+  return { type: 'notification', events, fragment, header, ...(isProgress ? { progress: header.revision, requested } : {}) };
 }
 
 /**
@@ -50,7 +68,7 @@ export class Cursor {
     return this.seenRevision;
   }
 
-  /** Whether the revision before {@link next} exists, and nothing of it is to be reported. */
+  /** Whether the revision before {@link next} exists, and none of its events is to be reported. */
   get followsKnown(): boolean {
     return this.nextRevision > 1 && this.seenRevision >= this.nextRevision - 1;
   }
@@ -61,14 +79,14 @@ export class Cursor {
   }
 
   /** Returns the batches that a message completes: whole revisions in their order, and progress notifications. */
-  accept({ events, fragment, progress }: WatchNotification): WatchBatch[] {
+  accept({ events, fragment, progress, requested, header }: WatchNotification): WatchBatch[] {
     const batches: WatchBatch[] = [];
     let open = this.held ?? [];
     this.held = undefined;
     const close = (): void => {
       const [first] = open;
       if (first === undefined) return;
-      batches.push({ type: 'events', revision: first.revision, events: open });
+      batches.push(eventsBatch(open, first.revision, header));
       this.remember(first);
       this.pass(first.revision);
       open = [];
@@ -80,9 +98,9 @@ export class Cursor {
     // Only the end of a part can cut a revision; all revisions before it are whole.
     if (fragment) this.held = open;
     else close();
-    if (progress !== undefined && progress >= this.nextRevision) {
+    if (progress !== undefined && progress >= this.nextRevision - (requested === true ? 1 : 0)) {
       this.pass(progress);
-      batches.push(bookmark(progress));
+      batches.push(bookmark(progress, header));
     }
     return batches;
   }
@@ -114,7 +132,7 @@ export interface WatchStart {
 /** Returns the start right after a revision that the store has. */
 export const after = (seen: number): WatchStart => ({ next: seen + 1, seen });
 
-/** The start of a watch that is yet to be found. Meanwhile the client's own writes are recorded for the watch. */
+/** The start of a watch that is yet to be found. Until then the client's own writes are recorded for the watch. */
 export interface PendingStart {
   /** Finds the start of the watch. */
   find(): Observable<WatchStart>;
@@ -138,14 +156,14 @@ export interface KnownChange {
 /** Reads a key as it was at a revision. */
 export type ReadAt = (key: Uint8Array, revision: number) => Observable<KeyValue | undefined>;
 
-/** Stands for an unknown cluster: a proxy or a test may leave the header out. */
+/** Represents an unknown cluster, as a proxy or a test may omit the header. */
 export const UNKNOWN_CLUSTER = '0' as ClusterId;
 
 /**
  * Emits if the store that a watch resumes on is the one that it has seen. A store that was wiped, or restored from an
  * old backup, counts its revisions again from a lower one. A watch that resumed there would receive nothing until they
- * are as high again, and then take the changes from then on for its continuation. Errors with `ClusterIDMismatch`, or
- * with `FutureRev` if the store has not reached the revision that was seen.
+ * are as high again. It would then continue with changes of another history. Errors with `ClusterIDMismatch`, or with
+ * `FutureRev` if the store has not reached the revision that was seen.
  *
  * @param before the state of the store that the watch has seen
  * @param now the store that responded to the create request
@@ -168,10 +186,10 @@ export function assertSameCluster(before: ClusterSnapshot, now: ClusterSnapshot,
  * Emits unless it is certain that a store has not had a change. Errors with `FutureRev` if the key was different at
  * that revision. The store was then wiped or restored, and its revisions have passed those that the watch had seen. The
  * read is repeated while its failure may pass. The store counts as the same if that cannot be decided, because the
- * revision is compacted or the read is refused.
+ * revision is compacted or the read is rejected.
  */
 export function assertHasChange({ key64, revision, deleted }: KnownChange, readAt: ReadAt, timeouts: StreamTimeouts): Observable<unknown> {
-  // A deleted key existed until then.
+  // A deleted key existed at the revision before.
   const read = defer(() => readAt(fromBase64(key64), deleted ? revision - 1 : revision));
   return retryTransient(read, timeouts).pipe(
     map((kv) => (deleted ? kv !== undefined : kv?.modRevision === revision)),

@@ -1,11 +1,12 @@
 import { isAtLeast, type ServerVersion } from '../transport/endpoints/version.js';
-import { CompactedError, type ErrorDetails, EtcdError, hasReason, serverError } from '../errors/index.js';
+import { CompactedError, type ErrorDetails, EtcdError, hasReason, serverError, UnsupportedServerVersionError } from '../errors/index.js';
 import type { Channel, Caller } from '../transport/call.js';
 import { carriesLongMessages } from '../transport/streams/transportSelector.js';
 import { isPageLeft } from '../transport/wire.js';
 import { ConsecutiveFailures } from './retryable.js';
 import type { ClusterSnapshot, WatchNotification } from './cursor.js';
 import type { Source } from './refCounted.js';
+import type { Connected } from './streams/connectionState.js';
 import type { AnswerOf, RequestOf } from '../codec/descriptors.js';
 import { watchRpcs } from '../codec/watch.js';
 import { BOOLEAN, type OptionKinds } from '../model/validate.js';
@@ -24,8 +25,8 @@ export interface WatchFilter {
   /** Leaves out the deletes. */
   readonly noDelete?: boolean;
   /**
-   * Brings progress notifications to `watchBatches` while nothing happens, every few seconds. Over chunked HTTP they
-   * come every ten minutes or so before etcd 3.4.25 and 3.5.8: there only the server itself can send them.
+   * Requests progress notifications for `watchBatches` every few seconds while there are no events. Over chunked HTTP
+   * they come every ten minutes or so before etcd 3.4.25 and 3.5.8: there only the server itself can send them.
    */
   readonly progressNotify?: boolean;
 }
@@ -37,8 +38,9 @@ export interface WatchTarget extends KeyRange {
   readonly filter: WatchFilter;
 }
 
-/** The filter of most watches. They share one object, as there may be many of them. */
+/** The filter of most watches, and of those that wait for a delete. Many watches share one object. */
 const NOTHING: WatchFilter = {};
+const DELETES: WatchFilter = { prevKv: false, noPut: true, noDelete: false, progressNotify: false };
 
 /** Returns the target of a range and options. It is a copy, as the caller may change the options. */
 export function toWatchTarget(
@@ -52,8 +54,9 @@ export function toWatchTarget(
     throw new EtcdError('InvalidArgument', 'range: expected { from, to } with from below to, received one that holds no key', {
       rpc: watchRpcs.watch.name,
     });
-  const filter = prevKv || noPut || noDelete || progressNotify ? { prevKv, noPut, noDelete, progressNotify } : NOTHING;
-  // No spread: V8 may give each object that is made by one a separate shape, which is larger than the object.
+  const isPlain = !prevKv && !noDelete && !progressNotify;
+  const filter = isPlain ? (noPut ? DELETES : NOTHING) : { prevKv, noPut, noDelete, progressNotify };
+  // No spread is used, as V8 may create a separate hidden class for each such object, which is larger than the object.
   return rangeEnd === undefined ? { key, filter } : { key, rangeEnd, filter };
 }
 
@@ -87,17 +90,12 @@ export function createRequest({ filter, ...keys }: WatchTarget, startRevision: n
 }
 
 /** Converts the response to a create request. */
-export function toCreated({ header }: AnswerOf<typeof watchRpcs.watch>, lacksDeletes: boolean, clusterId = header.clusterId): WatchMessage {
-  return { type: 'created', clusterId, revision: header.revision, lacksDeletes };
-}
-
-/**
- * Converts a later response of a watch. One without events is a progress notification: all events up to its revision
- * have been sent.
- */
-export function toNotification({ header, events, fragment }: AnswerOf<typeof watchRpcs.watch>): WatchMessage {
-  const isProgress = events.length === 0 && !fragment;
-  return { type: 'notification', events, fragment, ...(isProgress ? { progress: header.revision } : {}) };
+export function toCreated(
+  { header }: AnswerOf<typeof watchRpcs.watch>,
+  { lacksDeletes, connected }: Pick<CreatedWatch, 'lacksDeletes' | 'connected'>,
+  clusterId = header.clusterId,
+): WatchMessage {
+  return { type: 'created', clusterId, revision: header.revision, lacksDeletes, connected };
 }
 
 type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
@@ -105,13 +103,13 @@ type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
 /** Converts a response that ends a watch to the error that says why. */
 export function toWatchError({ compactRevision, cancelReason, created }: WatchResponse, where: ErrorDetails): EtcdError {
   if (compactRevision > 0) {
-    return new CompactedError(`the history that the watch needs is gone; the oldest revision still there is ${compactRevision}`, {
+    return new CompactedError(`the history that the watch needs was compacted; the oldest revision still available is ${compactRevision}`, {
       ...where,
       compactRevision,
     });
   }
   if (cancelReason !== '') return serverError(cancelReason, 'Canceled', where);
-  // etcd 3.3 gives no reason. It refuses a watch that it has not started only for lack of permission.
+  // etcd 3.3 sends no reason. It rejects a watch before its start only for lack of permission.
   if (created) return new EtcdError('PermissionDenied', 'the watch was refused', where);
   return new EtcdError('WatchCanceled', 'the server ended the watch', where);
 }
@@ -119,7 +117,9 @@ export function toWatchError({ compactRevision, cancelReason, created }: WatchRe
 /** The store on which a watch was created. */
 export interface CreatedWatch extends ClusterSnapshot {
   /** Whether a watch from exactly the compacted revision on may lack the deletes of that revision. */
-  readonly lacksDeletes?: boolean;
+  readonly lacksDeletes: boolean;
+  /** The connection of its stream: one object for all watches of the stream. */
+  readonly connected: Connected;
 }
 
 /** A message of the server about a watch: first that it was created, then its notifications. */
@@ -134,14 +134,20 @@ export interface WatchStream {
    * @param fragment lets the server split responses that are too long, if it can
    */
   watch(target: WatchTarget, startRevision: number, fragment?: boolean): Source<WatchMessage>;
+  /**
+   * Requests progress notifications for all watches.
+   *
+   * @throws EtcdError `UnsupportedServerVersion` if they could overtake events
+   */
+  requestProgress(): void;
 }
 
 /** The messages that a server has sent on a stream so far. */
 export type Received = 'nothing' | 'responses' | 'notifications';
 
 /**
- * The longest time between two such ends in a row, in milliseconds. A message that is too long ends its stream at once;
- * ends further apart have other causes.
+ * The longest time between two ends of streams in a row, in milliseconds. A message that is too long ends its stream at
+ * once, so ends that are further apart have other causes.
  */
 const LONGEST_GAP_MS = 60_000;
 
@@ -156,7 +162,7 @@ const TOO_LONG =
 export class LongMessageDetector {
   private readonly inARow = new ConsecutiveFailures(LONGEST_GAP_MS);
 
-  /** Returns the error that the end of a stream means to its watches. */
+  /** Returns the error for the watches of a stream that has ended. */
   errorOf(error: unknown, received: Received, { transport, version, endpoint }: Channel): unknown {
     if (!hasReason(error, 'ConnectionLost') || isPageLeft(error) || carriesLongMessages(transport, version)) return error;
     if (received === 'responses') this.inARow.add(error);
@@ -174,6 +180,13 @@ export class LongMessageDetector {
 export function hasOrderedProgress(version: ServerVersion | undefined): boolean {
   if (version === undefined || isAtLeast(version, '3.6')) return true;
   return isAtLeast(version, '3.5') ? isAtLeast(version, '3.5.8') : isAtLeast(version, '3.4.25');
+}
+
+/** Returns the error of a request for progress notifications; undefined if the server orders them. */
+export function refusalOfProgress(version: ServerVersion | undefined, where: ErrorDetails): UnsupportedServerVersionError | undefined {
+  if (version === undefined || hasOrderedProgress(version)) return undefined;
+  const required = isAtLeast(version, '3.5') ? '3.5.8' : '3.4.25';
+  return new UnsupportedServerVersionError('a requested progress notification', { ...where, required, found: version.text });
 }
 
 /** Returns whether a compaction may remove the deletes of exactly its revision. With an unknown version, it may. */

@@ -2,7 +2,7 @@ import { type EtcdError, isEtcdError, persistenceOf, type Reason } from '../erro
 import { Backoff, retryAfter, monotonicNow } from '../util/time.js';
 import { defer, type Observable } from 'rxjs';
 
-/** Returns whether an operation that continues by itself, such as a watch, is repeated after this error. */
+/** Returns whether an operation that restarts automatically, such as a watch, is repeated after this error. */
 export const isRetryable = (error: EtcdError): boolean => persistenceOf(error) !== 'permanent';
 
 /**
@@ -13,7 +13,7 @@ export function isStreamRetryable(error: EtcdError): boolean {
   return isRetryable(error) || error.reason === 'ResponseTooLarge';
 }
 
-/** Returns whether the error passes by itself, so that it is retried however often it comes. */
+/** Returns whether the error is temporary, so that it is retried without a limit. */
 export function isTransient(error: EtcdError): boolean {
   const persistence = persistenceOf(error);
   return persistence === 'temporary' || persistence === 'interrupted';
@@ -34,17 +34,18 @@ export function retryTransient<T>(
   onPause: (error: EtcdError, ms: number) => void = () => undefined,
 ): Observable<T> {
   return defer(() => {
-    const backoff = new Backoff(initialBackoffMs, maxBackoffMs, jitter);
-    const refusals = new ConsecutiveFailures();
-    const passes = (error: unknown): error is EtcdError => {
-      if (!isEtcdError(error) || !isRetryable(error)) return false;
-      if (isTransient(error)) return true;
-      refusals.add(error);
-      return !refusals.exceeded;
-    };
+    // Made with the first failure: most calls have none.
+    let backoff: Backoff | undefined;
+    let refusals: ConsecutiveFailures | undefined;
     return call.pipe(
       retryAfter((error) => {
-        if (!passes(error)) return undefined;
+        if (!isEtcdError(error) || !isRetryable(error)) return undefined;
+        if (!isTransient(error)) {
+          refusals ??= new ConsecutiveFailures();
+          refusals.add(error);
+          if (refusals.exceeded) return undefined;
+        }
+        backoff ??= new Backoff(initialBackoffMs, maxBackoffMs, jitter);
         const pauseMs = backoff.next();
         onPause(error, pauseMs);
         return pauseMs;
@@ -57,8 +58,8 @@ export function retryTransient<T>(
 const MOST = 5;
 
 /**
- * How long a token has to be refused until that is believed, in milliseconds. A member that lags behind may not know a
- * token yet that the others know.
+ * How long a token must be rejected until it counts as invalid, in milliseconds. A member that lags behind may not know
+ * a token yet that the others know.
  */
 const LAG_MS = 5_000;
 const MAY_LAG: ReadonlySet<Reason> = new Set<Reason>(['InvalidAuthToken', 'AuthOldRevision']);
@@ -99,7 +100,7 @@ export interface StreamTimeouts {
   readonly responseTimeoutMs: number;
   readonly initialBackoffMs: number;
   readonly maxBackoffMs: number;
-  /** The part of a pause that chance may take off; half of it by default. */
+  /** The random part of a pause, by which it may be shorter; half of it by default. */
   readonly jitter?: number;
   /** How long an unused stream is kept open; by default not at all. */
   readonly lingerMs?: number;

@@ -1,15 +1,33 @@
 import { readRevision, RevisionReader, toWatchTarget, WATCH_FILTER, type WatchFilter, type WatchTarget } from './messages.js';
-import { defer, filter, mergeMap, type Observable, type Observer, take, takeUntil, throwError, timeout } from 'rxjs';
+import {
+  catchError,
+  defer,
+  EMPTY,
+  filter,
+  finalize,
+  map,
+  type Observable,
+  type Observer,
+  of,
+  Subscription,
+  take,
+  takeUntil,
+  throwError,
+  timeout,
+} from 'rxjs';
 import { toBase64 } from '../model/bytes.js';
 import { type KeyRange, prefixEnd, type Range } from '../model/range.js';
-import { progress, type WatchBatch, type WatchEvent } from '../model/events.js';
-import { type Detachable, LightObservable, RefCountedMap } from './refCounted.js';
+import { lastRevision, progress, type WatchBatch, type WatchEvent } from '../model/events.js';
+import { RefCountedMap, type StateObserver } from './refCounted.js';
 import { EtcdError } from '../errors/index.js';
 import { checkOptions, FUNCTION, LONGEST_MS, MILLISECONDS, WHOLE, type OptionKinds } from '../model/validate.js';
-import { orClosed } from '../util/rx.js';
+import { type Detachable, LightObservable } from '../util/lightObservable.js';
+import { multicast, throwIfClosed, untilClosed } from '../util/rx.js';
+import { CONNECTING, type Reconnecting, reconnecting, type WatchState } from './streams/connectionState.js';
+import { StreamLostError } from './streams/streamManager.js';
 import { retryTransient } from './retryable.js';
-import { after, type PendingStart } from './cursor.js';
-import { observeWatcher, Watcher, type WatchesDeps } from './watcher.js';
+import type { PendingStart } from './cursor.js';
+import { BatchFlattener, observeWatcher, Watcher, type WatchesDeps } from './watcher.js';
 
 /** Options for the content and the start of a watch. */
 export interface WatchOptions extends WatchFilter {
@@ -31,6 +49,16 @@ export interface WatchOptions extends WatchFilter {
    * ```
    */
   readonly onStart?: (revision: number) => void;
+  /**
+   * Called with the state of this watch: the present one on subscription, and then each change of it. While the watch
+   * is `reconnecting`, `cause` has the last failure. For the state of all watches of a client see `connection$`. An
+   * error that the function throws ends the watch.
+   *
+   * ```ts
+   * etcd.watch('color', { onState: ({ status }) => console.log(status) }).subscribe(({ kv }) => console.log(kv.value));
+   * ```
+   */
+  readonly onState?: (state: WatchState) => void;
 }
 
 /** Options for waiting for a single event. */
@@ -44,31 +72,41 @@ export interface WatchOnceOptions extends WatchOptions {
 /** Creates the watches of a client over its streams. */
 export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: number) {
   const { caller, writes, settings, streams } = deps;
+  /** The failure of the request for the revision at which watches start; undefined while there is none. */
+  const startFailures = multicast<Reconnecting | undefined>({ replay: true });
+  const onRetry = (cause: EtcdError, retryInMs: number): void => {
+    streams.reportRetry(cause, retryInMs);
+    startFailures.next(reconnecting(cause, retryInMs));
+  };
   // The request that many watches share is retried, not the wait of each: most of them never fail.
-  const revision = new RevisionReader((target) => retryTransient(readRevision(caller, target), settings, streams.reportRetry));
+  const revision = new RevisionReader((target) =>
+    retryTransient(readRevision(caller, target), settings, onRetry).pipe(finalize(() => startFailures.next(undefined))),
+  );
   const startNow = (target: WatchTarget): PendingStart => writes.startOf(target, () => revision.of(target));
   /** The server watches, one for each range and filter. A late observer begins with a progress notification. */
-  const shared = new RefCountedMap<WatchBatch, number>(closed, {
+  const shared = new RefCountedMap<WatchBatch, number, WatchState>(closed, {
     lingerMs,
-    replay: { keep: ({ revision: last }) => last, toFirst: progress },
+    replay: { keep: lastRevision, toFirst: progress },
   });
 
-  const attachFrom = (target: WatchTarget, startRevision: number | undefined, observer: Observer<WatchBatch>): Detachable<WatchBatch> => {
+  const attachFrom = (
+    target: WatchTarget,
+    startRevision: number | undefined,
+    observer: StateObserver<WatchBatch, WatchState>,
+  ): Detachable<WatchBatch> => {
     if (startRevision === undefined) return shared.attach(identityOf(target), () => new Watcher(target, startNow, deps), observer);
-    const own = observeWatcher(target, { next: startRevision, seen: 0 }, deps).pipe(takeUntil(closed)).subscribe(observer);
+    const own = observeWatcher(target, { next: startRevision, seen: 0 }, deps, (state) => observer.onState?.(state))
+      .pipe(takeUntil(closed))
+      .subscribe(observer);
     return { detach: () => own.unsubscribe() };
   };
 
-  const attach = (
-    target: WatchTarget,
-    { startRevision, onStart }: WatchOptions,
-    observer: Observer<WatchBatch>,
-  ): Detachable<WatchBatch> => {
-    // Most subscribers have no `onStart`, and need no extra object.
-    if (onStart === undefined) return attachFrom(target, startRevision, observer);
-    const notified = callOnStart(observer, onStart);
-    const source = attachFrom(target, startRevision, notified);
-    return { detach: () => source.detach(notified) };
+  const attach = (target: WatchTarget, options: WatchOptions, observer: Observer<WatchBatch>): Detachable<WatchBatch> => {
+    const { startRevision, onStart, onState } = options;
+    // Most subscribers have no such functions, and need no extra object.
+    if (onStart === undefined && onState === undefined) return attachFrom(target, startRevision, observer);
+    const from = (callbacks: WatchCallbacks): Detachable<WatchBatch> => attachFrom(target, startRevision, callbacks);
+    return new WatchCallbacks(observer, options, from, startRevision === undefined ? startFailures : EMPTY);
   };
 
   const watch = (range: Range, options: WatchOptions = {}): Observable<WatchEvent> =>
@@ -78,8 +116,21 @@ export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: n
       return new BatchFlattener(observer, (batches) => attach(target, checked, batches));
     });
 
+  const requestProgress = (): Observable<void> =>
+    // Without a watch there is nothing to request, nor a stream that would have to be opened for it.
+    defer(() =>
+      streams.stateNow.status === 'idle' ? of(undefined) : streams.stream().pipe(map((stream) => stream.requestProgress())),
+    ).pipe(
+      catchError((error: unknown) => {
+        if (!(error instanceof StreamLostError)) return throwError(() => error);
+        return error.again ? requestProgress() : throwError(() => error.error);
+      }),
+      take(1),
+    );
+
   return {
     watch,
+    requestProgress: () => requestProgress().pipe(untilClosed(closed)),
     watchBatches: (range: Range, options: WatchOptions = {}): Observable<WatchBatch> =>
       new LightObservable((observer) => {
         const checked = checkOptions('watchBatches', options, WATCH);
@@ -91,7 +142,7 @@ export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: n
         const once = watch(range, rest).pipe(
           filter((event) => isWanted(event)),
           take(1),
-          orClosed(),
+          throwIfClosed(),
         );
         if (timeoutMs > LONGEST_MS) return once;
         return once.pipe(
@@ -105,66 +156,78 @@ export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: n
   };
 }
 
-/** Reports the events of a range after a revision at which it was read. */
-export type WatchAfter = (range: Range, revision: number, filter?: WatchFilter) => Observable<WatchEvent>;
+/** Calls the functions of a subscriber's options. It stands between a watch and the subscriber. */
+class WatchCallbacks implements StateObserver<WatchBatch, WatchState>, Detachable<WatchBatch> {
+  private readonly source: Detachable<WatchBatch>;
+  private readonly starting = new Subscription();
+  private state: WatchState | undefined;
+  private started = false;
+  private ended = false;
 
-/** Creates the function for watches that follow a read. */
-export const watchesAfterReads =
-  (deps: WatchesDeps, closed: Observable<void>): WatchAfter =>
-  (range, revision, options) =>
-    observeWatcher(toWatchTarget(range, options), after(revision), deps).pipe(
-      mergeMap(({ events }) => events),
-      takeUntil(closed),
-    );
-
-/** Calls `onStart` with the revision of the first batch, the progress notification with which a watch begins. */
-function callOnStart(observer: Observer<WatchBatch>, onStart: (revision: number) => void): Observer<WatchBatch> {
-  let started = false;
-  return {
-    next: (batch) => {
-      try {
-        if (!started) onStart(batch.revision);
-      } catch (error) {
-        return observer.error(error);
-      } finally {
-        started = true;
-      }
-      observer.next(batch);
-    },
-    error: (error) => observer.error(error),
-    complete: () => observer.complete(),
-  };
-}
-
-/** Passes the events of batches to an observer one by one. */
-class BatchFlattener implements Observer<WatchBatch>, Detachable<WatchEvent> {
-  private readonly batches: Detachable<WatchBatch>;
-
+  /** @param startFailures emits why the starts of watches cannot be found at present */
   constructor(
-    private readonly observer: Observer<WatchEvent>,
-    attach: (batches: Observer<WatchBatch>) => Detachable<WatchBatch>,
+    private readonly observer: Observer<WatchBatch>,
+    private readonly options: Pick<WatchOptions, 'onStart' | 'onState'>,
+    attach: (callbacks: WatchCallbacks) => Detachable<WatchBatch>,
+    startFailures: Observable<Reconnecting | undefined>,
   ) {
-    this.batches = attach(this);
+    this.source = attach(this);
+    if (options.onState === undefined) return;
+    if (this.state === undefined) this.onState(CONNECTING);
+    // The request for the start is shared by many watches, and no failure of a single one.
+    if (this.state === CONNECTING) {
+      this.starting.add(startFailures.subscribe({ next: (state) => this.report(state), error: (error: unknown) => this.error(error) }));
+    }
   }
 
-  next({ events }: WatchBatch): void {
-    for (const event of events) this.observer.next(event);
+  next(batch: WatchBatch): void {
+    if (!this.started && !this.ended) {
+      this.started = true;
+      this.call(() => this.options.onStart?.(batch.revision));
+    }
+    if (!this.ended) this.observer.next(batch);
   }
 
   error(error: unknown): void {
+    this.end();
     this.observer.error(error);
   }
 
   complete(): void {
+    this.end();
     this.observer.complete();
   }
 
+  onState(state: WatchState): void {
+    this.state = state;
+    if (state !== CONNECTING) this.starting.unsubscribe();
+    this.report(state);
+  }
+
   detach(): void {
-    this.batches.detach(this);
+    this.end();
+    this.source.detach(this);
+  }
+
+  private report(state: WatchState | undefined): void {
+    if (!this.ended && state !== undefined) this.call(() => this.options.onState?.(state));
+  }
+
+  private call(use: () => void): void {
+    try {
+      use();
+    } catch (error) {
+      this.error(error);
+    }
+  }
+
+  private end(): void {
+    this.ended = true;
+    this.starting.unsubscribe();
   }
 }
 
-const WATCH: OptionKinds<WatchOptions> = { ...WATCH_FILTER, onStart: FUNCTION, startRevision: WHOLE };
+const WATCH: OptionKinds<WatchOptions> = { ...WATCH_FILTER, onStart: FUNCTION, onState: FUNCTION, startRevision: WHOLE };
 const WATCH_ONCE: OptionKinds<WatchOnceOptions> = { ...WATCH, timeoutMs: MILLISECONDS, filter: FUNCTION };
 
 /** Returns a string that only equal targets share. */

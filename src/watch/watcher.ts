@@ -2,7 +2,8 @@ import { readRevision, type CreatedWatch, type WatchMessage, type WatchStream, t
 import type { Caller } from '../transport/call.js';
 import type { WatchStreams } from './streams/duplexStream.js';
 import type { ScopedOwnWrites } from './ownWrites/ownWrites.js';
-import { type StreamTimeouts, isTransient, retryTransient, ConsecutiveFailures } from './retryable.js';
+import { type StreamTimeouts, retryTransient } from './retryable.js';
+import { Resumption } from './resumption.js';
 import {
   assertHasChange,
   assertSameCluster,
@@ -13,35 +14,14 @@ import {
   UNKNOWN_CLUSTER,
   type WatchStart,
 } from './cursor.js';
-import {
-  catchError,
-  defer,
-  delayWhen,
-  Observable,
-  type Observer,
-  of,
-  Subscription,
-  switchMap,
-  take,
-  throwError,
-  timer,
-  type Unsubscribable,
-} from 'rxjs';
-import { progress, type WatchBatch } from '../model/events.js';
-import { hasReason, isEtcdError, type EtcdError } from '../errors/index.js';
+import { defer, Observable, type Observer, of, Subscription, switchMap, take, type Unsubscribable } from 'rxjs';
+import { progress, type WatchBatch, type WatchEvent } from '../model/events.js';
+import type { Detachable } from '../util/lightObservable.js';
+import type { EtcdError } from '../errors/index.js';
 import type { Diagnostics } from '../model/diagnostics.js';
-import { Backoff } from '../util/time.js';
-import type { Source } from './refCounted.js';
+import type { Running, Source, StateObserver } from './refCounted.js';
+import { CONNECTING, type WatchState } from './streams/connectionState.js';
 import { StreamLostError } from './streams/streamManager.js';
-
-/** How often in a row a watch may be denied while its range can be read: the server may have forgotten the token. */
-const MAX_DENIALS = 5;
-
-/**
- * The longest time between two unexplained ends in a row, in milliseconds. If servers are stopped one after the other,
- * with more time between them, that says nothing about the watch.
- */
-const UNEXPLAINED_ROW_MS = 60_000;
 
 /**
  * Runs one watch from its start revision on, over as many streams as that takes. It emits whole revisions in order, and
@@ -51,40 +31,36 @@ const UNEXPLAINED_ROW_MS = 60_000;
  * A program may have thousands of watchers, most of which are idle. So a watcher is not a pipeline, in which each
  * operator would hold several objects for each of them. It uses Observables only while it waits for something.
  */
-export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsubscribable {
-  private observer: Observer<WatchBatch> | undefined;
+export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchState>, Observer<WatchMessage> {
+  /** It is `connected` if the server has confirmed the watch on this stream. */
+  state = CONNECTING;
+  private observer: StateObserver<WatchBatch, WatchState> | undefined;
   private cursor: Cursor | undefined;
   /** The cluster of the store. */
   private cluster = UNKNOWN_CLUSTER;
   /** Whether the first batch was emitted. */
   private started = false;
-  /** Whether the server has confirmed the watch on this stream. */
-  private created = false;
-  /** The number of create requests that were denied since the last that was not. */
-  private denials = 0;
   /**
    * The revision from which a response was too long, so that the server has to split it. Splitting takes quadratic
    * time, so it is requested only then.
    */
   private tooLongAt = 0;
-  /** Counts ends for unknown reasons. */
-  private unexplained: ConsecutiveFailures | undefined;
-  /** Set after a failure, until the next notification. */
-  private backoff: Backoff | undefined;
+  /** Created with the first failure of the watch itself: most watches have none. */
+  private resumption: Resumption | undefined;
   /** The attempt on a stream, or the wait before the next. */
   private current: Unsubscribable | undefined;
-  /** The check that this is still the same store, and the messages that arrived meanwhile. */
+  /** The check that this is still the same store, and the messages that arrived during the check. */
   private pendingCheck: { readonly subscription: Subscription; readonly messages: WatchMessage[] } | undefined;
 
-  /** @param start called once, when the watch starts */
+  /** @param start called when the watch starts, again if that fails, and not kept */
   constructor(
     private readonly target: WatchTarget,
-    private readonly start: (target: WatchTarget) => PendingStart,
+    private start: ((target: WatchTarget) => PendingStart) | undefined,
     readonly deps: WatcherDeps,
   ) {}
 
   /** Starts the watch. May be called only once. */
-  subscribe(observer: Observer<WatchBatch>): Unsubscribable {
+  subscribe(observer: StateObserver<WatchBatch, WatchState>): Running<WatchState> {
     this.observer = observer;
     this.deps.streams.retain();
     this.connect();
@@ -99,8 +75,7 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
   }
 
   next(message: WatchMessage): void {
-    // A created watch resets nothing: the server may end the watch right after it, again and again.
-    if (message.type === 'notification') this.backoff = this.unexplained = undefined;
+    if (message.type === 'notification') this.resumption?.onNotification();
     if (this.pendingCheck !== undefined) this.pendingCheck.messages.push(message);
     else if (message.type === 'created') this.verifyCluster(message);
     else for (const batch of this.cursor?.accept(message) ?? []) this.observer?.next(batch);
@@ -130,20 +105,38 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
   }
 
   /**
-   * Decides whether the watch continues after its stream was lost, the server refused or ended it, or its start could
+   * Decides whether the watch continues after its stream was lost, the server rejected or ended it, or its start could
    * not be found.
    */
   private resumeOrFail(failure: unknown): void {
-    const denied = hasReason(failure, 'PermissionDenied') && !this.created;
+    const wasConnected = this.isConnected;
     this.disconnect();
     if (failure instanceof StreamLostError) {
-      if (failure.again) this.resumeOnNextStream(failure.error);
-      else this.fail(failure.error);
-    } else if (denied && ++this.denials < MAX_DENIALS) this.connectAfter(this.refreshToken(failure));
-    // A call whose token was refused has been retried with a new one already; a stream whose token was refused errors
-    // with StreamLostError.
-    else if (isEtcdError(failure) && isTransient(failure) && !this.isPermanent(failure)) this.connectAfter(timer(this.pauseMs()));
-    else this.fail(failure);
+      const { error, state } = failure;
+      if (state === undefined) this.fail(error);
+      else this.resume(state, () => this.resumeOnNextStream(error));
+      return;
+    }
+    this.resumption ??= new Resumption(this.deps.settings, () => this.currentRevision());
+    const pause = this.resumption.pauseAfter(failure, wasConnected);
+    if (pause === undefined) this.fail(failure);
+    else this.resume(pause.state, () => this.connectAfter(pause.end));
+  }
+
+  private resume(state: WatchState, next: () => void): void {
+    this.setState(state);
+    // The subscriber may have left while it was notified.
+    if (this.observer !== undefined) next();
+  }
+
+  private setState(state: WatchState): void {
+    if (this.state === state) return;
+    this.state = state;
+    this.observer?.onState?.(state);
+  }
+
+  private get isConnected(): boolean {
+    return this.state.status === 'connected';
   }
 
   /** Resumes after a lost stream. The stream manager pauses before it opens the next one. */
@@ -167,13 +160,13 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
 
   /**
    * Creates the watch again, one revision earlier, if it may lack deletes. The store had its first revision when it was
-   * created, so that the history may be compacted at exactly that revision. In that case the earlier watch is refused
+   * created, so that the history may be compacted at exactly that revision. In that case the earlier watch is rejected
    * as compacted. Otherwise the cursor drops the repeated revision. Not all watches are created that early, as the
    * server delivers nothing to such a watch for up to 100 ms. Returns whether it was created again.
    */
   private createEarlier({ revision, lacksDeletes }: CreatedWatch): boolean {
     const { current, cursor, target } = this;
-    if (lacksDeletes !== true || target.filter.noDelete === true || this.created || cursor?.followsKnown !== true || revision < cursor.next)
+    if (!lacksDeletes || target.filter.noDelete === true || this.isConnected || cursor?.followsKnown !== true || revision < cursor.next)
       return false;
     if (!(current instanceof StreamAttempt) || current.startRevision < cursor.next) return false;
     // The new attempt comes first, so that the stream is not left.
@@ -183,26 +176,17 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
   }
 
   /**
-   * Returns whether an unknown error counts as permanent. Its message may mean that the server is stopping. If the
-   * server will never create such a watch, the error comes again and again.
-   */
-  private isPermanent(failure: EtcdError): boolean {
-    if (failure.reason !== 'Unknown') return false;
-    this.unexplained ??= new ConsecutiveFailures(UNEXPLAINED_ROW_MS);
-    this.unexplained.add(failure);
-    return this.unexplained.exceeded;
-  }
-
-  /**
    * Finds the start of the watch. Without a revision to resume from, a stream that is lost before the first event would
-   * lose the changes meanwhile.
+   * lose the changes of that time.
    */
   private resolveStart(): void {
     const onStart = ({ next, seen, knownChange }: WatchStart): void => {
       this.cursor = new Cursor(next, seen, knownChange);
+      this.start = undefined;
       this.connect();
     };
-    const pending = this.start(this.target);
+    const pending = this.start?.(this.target);
+    if (pending === undefined) return;
     const waiting = (this.current = new Subscription(() => pending.end()));
     this.deps.streams.pacer.run(() => {
       if (!waiting.closed) this.waitFor(pending.find(), { next: onStart, error: (error) => this.error(error) }, waiting);
@@ -219,17 +203,6 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
     waiting.add(source.pipe(take(1)).subscribe(observer));
   }
 
-  /**
-   * Reads the range to replace a token that may have expired. etcd 3.3 responds to an expired token as if the
-   * permission were missing. If the token is valid, the read is denied as well.
-   */
-  private refreshToken(denial: unknown): Observable<unknown> {
-    return this.currentRevision().pipe(
-      catchError((error: unknown) => (hasReason(error, 'PermissionDenied') ? throwError(() => denial) : of(undefined))),
-      delayWhen(() => timer(this.pauseMs())),
-    );
-  }
-
   /** Checks that the store on which the watch was created is the one that the watch has seen before. */
   private verifyCluster(now: CreatedWatch): void {
     if (this.createEarlier(now)) return;
@@ -237,12 +210,12 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
     if (this.cluster === UNKNOWN_CLUSTER) {
       this.cluster = now.clusterId;
       // There is nothing to compare yet, as for most watches that start.
-      if (!this.started && now.revision >= seen) return this.markCreated();
+      if (!this.started && now.revision >= seen) return this.markCreated(now);
     }
     const check = (this.pendingCheck = { subscription: new Subscription(), messages: [] as WatchMessage[] });
     const onVerified = (): void => {
       this.pendingCheck = undefined;
-      this.markCreated();
+      this.markCreated(now);
       for (const message of check.messages) this.next(message);
     };
     const before = { clusterId: this.cluster, revision: seen };
@@ -260,9 +233,9 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
     return sameCluster.pipe(switchMap(() => assertHasChange(knownChange, readAt, settings)));
   }
 
-  private markCreated(): void {
-    this.created = true;
-    this.denials = 0;
+  private markCreated({ connected }: CreatedWatch): void {
+    this.resumption?.onCreated();
+    this.setState(connected);
     if (this.started || this.cursor === undefined) return;
     this.started = true;
     this.observer?.next(progress(this.cursor.next - 1));
@@ -276,15 +249,9 @@ export class Watcher implements Source<WatchBatch>, Observer<WatchMessage>, Unsu
     );
   }
 
-  private pauseMs(): number {
-    this.backoff ??= new Backoff(this.deps.settings.initialBackoffMs, this.deps.settings.maxBackoffMs, this.deps.settings.jitter);
-    return this.backoff.next();
-  }
-
   private disconnect(): void {
     const { current, pendingCheck } = this;
     this.current = this.pendingCheck = undefined;
-    this.created = false;
     pendingCheck?.subscription.unsubscribe();
     current?.unsubscribe();
   }
@@ -328,17 +295,65 @@ class StreamAttempt implements Observer<WatchStream>, Unsubscribable {
     // The watch may have given up this attempt, or the stream may have been lost, before its turn came.
     if (!this.watcher.isOn(this)) return;
     const created = this.watcher.createOn(stream, this.startRevision);
-    // The server may have refused the watch at once.
+    // The server may have rejected the watch at once.
     if (this.watcher.isOn(this)) this.created = created;
     else created.unsubscribe();
   }
 }
 
-/** Returns an Observable of a {@link Watcher} whose start is known. */
-export function observeWatcher(target: WatchTarget, start: WatchStart, deps: WatcherDeps): Observable<WatchBatch> {
-  return new Observable((subscriber) =>
-    new Watcher(target, () => ({ find: () => of(start), end: () => undefined }), deps).subscribe(subscriber),
-  );
+/** Creates a {@link Watcher} whose start is known. */
+export const watcherAt = (target: WatchTarget, start: WatchStart, deps: WatcherDeps): Watcher =>
+  new Watcher(target, () => ({ find: () => of(start), end: () => undefined }), deps);
+
+/**
+ * Returns an Observable of a {@link Watcher} whose start is known.
+ *
+ * @param onState called with each change of its state
+ */
+export function observeWatcher(
+  target: WatchTarget,
+  start: WatchStart,
+  deps: WatcherDeps,
+  onState?: (state: WatchState) => void,
+): Observable<WatchBatch> {
+  return new Observable((subscriber) => {
+    const watcher = watcherAt(target, start, deps);
+    if (onState === undefined) return watcher.subscribe(subscriber);
+    return watcher.subscribe({
+      next: (batch) => subscriber.next(batch),
+      error: (error) => subscriber.error(error),
+      complete: () => subscriber.complete(),
+      onState,
+    });
+  });
+}
+
+/** Passes the events of batches to an observer one by one. */
+export class BatchFlattener implements Observer<WatchBatch>, Detachable<WatchEvent> {
+  private readonly batches: Detachable<WatchBatch>;
+
+  constructor(
+    private readonly observer: Observer<WatchEvent>,
+    attach: (batches: Observer<WatchBatch>) => Detachable<WatchBatch>,
+  ) {
+    this.batches = attach(this);
+  }
+
+  next({ events }: WatchBatch): void {
+    for (const event of events) this.observer.next(event);
+  }
+
+  error(error: unknown): void {
+    this.observer.error(error);
+  }
+
+  complete(): void {
+    this.observer.complete();
+  }
+
+  detach(): void {
+    this.batches.detach(this);
+  }
 }
 
 /** The dependencies of a watch. */
@@ -358,7 +373,7 @@ export interface WatcherDeps {
 
 /** The dependencies of watches and live ranges. */
 export interface WatchesDeps extends WatcherDeps {
-  readonly streams: WatcherDeps['streams'] & Pick<WatchStreams, 'stateNow'>;
+  readonly streams: WatcherDeps['streams'] & Pick<WatchStreams, 'stateNow' | 'stream'>;
   /** The client's own writes, of which none is missed. */
   readonly writes: ScopedOwnWrites;
 }

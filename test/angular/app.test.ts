@@ -36,7 +36,7 @@ describe.each(WAYS)('the Angular app with etcd %s, %s', (...way: Way) => {
     await app.isPainted('rgb(112, 128, 144)');
   });
 
-  test('lists the services with their leases, itself too', async () => {
+  test('lists the registered services with their leases, including its own', async () => {
     const { admin, open, run } = bench();
     const { id } = await run(admin.lease.grant(60));
     await run(admin.kv.put('services/db', 'db:5432', { lease: id }));
@@ -51,7 +51,7 @@ describe.each(WAYS)('the Angular app with etcd %s, %s', (...way: Way) => {
     await app.shows('#services li', 'none');
   });
 
-  test('takes a lock in turn with another page', async () => {
+  test('acquires a lock in turn with another page', async () => {
     const { open } = bench();
     const [first, second] = [await open(), await open()];
     await first.click('#lock', 'take');
@@ -64,7 +64,7 @@ describe.each(WAYS)('the Angular app with etcd %s, %s', (...way: Way) => {
     await second.shows('#lock .status', 'free');
   });
 
-  test('leaves no watch at the server when the page is left', async () => {
+  test('leaves no watch on the server when the page is left', async () => {
     const { etcd, open } = bench();
     await allWatchesLeft(bench());
     const app = await open();
@@ -77,12 +77,12 @@ describe.each(WAYS)('the Angular app with etcd %s, %s', (...way: Way) => {
     await allWatchesLeft(bench());
   });
 
-  test('sees what changed while the page was frozen', async () => {
+  test('shows the changes that were made while the page was frozen', async () => {
     const { open, put } = bench();
     const app = await open();
     await put('app/config', { title: 'Before', color: 'teal' });
     await app.shows('#config h2', 'Before');
-    // Headless Chromium freezes no page by itself: a page notices it by these events.
+    // Headless Chromium never freezes a page, so the test dispatches these events.
     await app.page.evaluate("document.dispatchEvent(new Event('freeze'))");
     await allWatchesLeft(bench());
     await put('app/config', { title: 'Meanwhile', color: 'teal' });

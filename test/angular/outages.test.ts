@@ -44,7 +44,7 @@ describe.each(WAYS)('the Angular app with etcd %s, %s', (...way: Way) => {
     await app.shows('#services .status', 'live');
   });
 
-  test('notices that the server no longer responds, and goes on when it does', async () => {
+  test('detects a server that stops responding, and recovers when it responds again', async () => {
     const { etcd, open, put } = bench();
     await put('app/config', { title: 'Before', color: 'teal' });
     const app = await open();
@@ -54,7 +54,7 @@ describe.each(WAYS)('the Angular app with etcd %s, %s', (...way: Way) => {
     await app.shows('#written', 'writing');
     await app.shows('#config .status', 'stale');
     await etcd.resume();
-    // The server may carry the write out now, so what follows comes later.
+    // The server may carry the write out now, so later changes come after it.
     await app.shows('#written', /written in|Error/);
     await app.shows('#config .status', 'live');
     await put('app/config', { title: 'After', color: 'goldenrod' });

@@ -8,6 +8,7 @@ import { serveSite, type Site } from '../browser/site.js';
 import { startBrowser } from '../browser/support.js';
 import { startTcpProxy, type TcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
+import { PATIENT } from '../support/patient.js';
 import { waitForValue } from '../support/waitFor.js';
 
 /** The app of examples/angular, as `ng build` writes it. */
@@ -43,7 +44,7 @@ function serveApp(etcd: string, settings: AppSettings): Promise<Site> {
   });
 }
 
-/** A page with the app, read and used as a person does. */
+/** A page with the app, which a test reads and uses as a user does. */
 export class AppPage {
   constructor(readonly page: Page) {}
 
@@ -71,7 +72,7 @@ export class AppPage {
     const written = this.page.locator('#written');
     const before = Number(await written.getAttribute('data-writes'));
     await this.click('#config', button);
-    // The count, as the text may still be that of the write before.
+    // The count is read, as the text may still be that of the write before.
     await this.page.locator(`#written[data-writes="${before + 1}"]`).waitFor();
     const text = (await written.textContent()) ?? '';
     const [, ms] = /written in (\d+) ms/.exec(text) ?? [];
@@ -102,7 +103,7 @@ export function withApp([version, way]: Way, adminOptions: ClientOptions = {}): 
     browser ??= await startBrowser();
     const etcd = await startEtcd({ version, own: true, ...(way === 'across origins' ? { args: ['--cors=*'] } : {}) });
     const proxy = await startTcpProxy(etcd.endpoint);
-    const admin = createClient({ endpoints: etcd.endpoint, ...adminOptions });
+    const admin = createClient({ ...PATIENT, endpoints: etcd.endpoint, ...adminOptions });
     const endpoint = way === 'across origins' ? proxy.endpoint : '/etcd';
     const run = <T>(call: Observable<T>): Promise<T> => lastValueFrom(call);
     const open = async (settings: Partial<AppSettings> = {}): Promise<AppPage> => {

@@ -6,25 +6,25 @@ import { projectRoot } from '../support/etcd/project.js';
 
 const run = promisify(execFile);
 const root = projectRoot();
-/** As the package has it for Node. */
+/** The layout of the package for Node. */
 const compiled = join(root, '.cache', 'bench-cjs');
 const entry = join(compiled, 'src', 'index.js');
 
 export type ModuleFormat = 'esm' | 'cjs';
 
-/** The cost of a program in a process of its own. */
+/** The cost of a program in a separate process. */
 export interface Alone {
   readonly ms: number;
   readonly cpuMs: number;
   readonly MiB: number;
-  /** Files of undici that were loaded. */
+  /** The number of loaded files of undici. */
   readonly undiciFiles: number;
 }
 
 /** Writes the package as Node loads it, for `runAlone`. */
 export const bundlePackage = (): Promise<unknown> => run(process.execPath, [join('.ci', 'bundle.mjs'), 'node', compiled], { cwd: root });
 
-/** Runs a program that ends by `done()`; it finds the package in `RXETCD` and a server in `ENDPOINT`. What it does before `done()` is measured. */
+/** Runs a program that ends by `done()`; it finds the package in `RXETCD` and a server in `ENDPOINT`. Its work before `done()` is measured. */
 export async function runAlone(work: string, format: ModuleFormat, endpoint: string): Promise<Alone> {
   const type = format === 'esm' ? 'module' : 'commonjs';
   const env = { ...process.env, RXETCD: format === 'esm' ? pathToFileURL(entry).href : entry, ENDPOINT: endpoint };
@@ -50,7 +50,7 @@ const program = (work: string): string => `
   };
   ${work}`;
 
-/** A read of one key, from the loading of the package on. */
+/** Reads one key; the loading of the package counts. */
 export const FIRST_GET = {
   esm: {
     ours: `

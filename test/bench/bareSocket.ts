@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { Client } from 'undici';
 import type { BareStream } from './bareStream.js';
 
-/** A WebSocket of which nothing is read: what is left of the time then is the server's, and the way's. Resolves when the server has agreed to it. */
+/**
+ * Opens a WebSocket whose messages are not parsed: its time is that of the server and the network alone. Resolves when
+ * the server has accepted the handshake.
+ */
 export async function bareSocket(endpoint: string, path: string, onBytes: (bytes: Buffer) => void): Promise<BareStream> {
   const client = new Client(endpoint);
   const headers = { 'sec-websocket-version': '13', 'sec-websocket-key': randomBytes(16).toString('base64') };
@@ -17,7 +20,7 @@ export async function bareSocket(endpoint: string, path: string, onBytes: (bytes
   };
 }
 
-/** A text of less than 64 KiB. A mask of zeros leaves it as it is. */
+/** Returns the frame of a text of less than 64 KiB. A mask of zeros leaves the text unchanged. */
 function frameOf(text: string): Buffer {
   const payload = Buffer.from(text);
   const length = payload.length < 126 ? [0x80 | payload.length] : [0x80 | 126, payload.length >> 8, payload.length & 0xff];

@@ -1,17 +1,17 @@
 import { WebSocket } from 'undici';
 
-/** A stream as a floor: a bare WebSocket, and `JSON.parse` of each frame. */
+/** A stream for the floor: a bare WebSocket, with `JSON.parse` of each frame. */
 export interface BareStream {
   send(message: object): void;
   close(): void;
 }
 
-/** A message of the server to watches, as far as a floor looks at it. */
+/** A message of the server to watches, with the fields that the floor uses. */
 export interface BareMessage {
   readonly result: { readonly created?: boolean; readonly events?: readonly { readonly kv: { readonly key: string } }[] };
 }
 
-/** Resolves when the socket is open. */
+/** Opens a stream; resolves when the socket is open. */
 export function bareStream(endpoint: string, path: string, onMessage: (message: unknown) => void): Promise<BareStream> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`${endpoint.replace(/^http/, 'ws')}${path}`);
@@ -23,11 +23,13 @@ export function bareStream(endpoint: string, path: string, onMessage: (message: 
   });
 }
 
-/** A stream for watches. */
+/** Opens a stream for watches. */
 export const bareWatch = (endpoint: string, onMessage: (message: BareMessage) => void): Promise<BareStream> =>
   bareStream(endpoint, '/v3/watch', (message) => onMessage(message as BareMessage));
 
-/** A create request for all keys with a prefix whose last character is not the last of its kind. */
+/**
+ * Returns a create request for all keys with a prefix. The last character of the prefix must not be the highest one.
+ */
 export function createRequest(prefix: string, startRevision?: number): object {
   const end = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
   return {

@@ -4,20 +4,23 @@ import { projectRoot } from '../support/etcd/project.js';
 import type { Result } from './result.js';
 import type { Row } from './scenario.js';
 
-/** The rows that CI holds: a call that writes, one that reads, a large answer, a stream, a change of a live range, and loading the package. */
+/**
+ * The rows that CI checks: a call that writes, one that reads, a large response, a stream, a change of a live range,
+ * and loading the package.
+ */
 export const GUARDED: readonly string[] = ['put-64', 'get-64-single', 'range-5000', 'watch-replay-50k', 'import'];
 
-/** How much of what was recorded has to be left. */
+/** The share of the recorded ratio that still passes. */
 const SHARE = 0.7;
 
-/** How guarded rows stood to the floor in the run whose figures the docs show. */
+/** The ratios of the guarded rows to the floor, in the run whose figures are in the docs. */
 export type Baseline = Readonly<Record<string, number>>;
 
 const file = (): string => join(projectRoot(), 'test', 'bench', 'baseline.json');
 
 export const readBaseline = async (): Promise<Baseline> => JSON.parse(await readFile(file(), 'utf8')) as Baseline;
 
-/** Records those that were measured, and leaves the others as they are. */
+/** Records the measured rows, and keeps the others unchanged. */
 export async function writeBaseline(results: readonly Result[]): Promise<string> {
   const measured = results.flatMap(({ row: { name }, toFloor }) =>
     toFloor === undefined || !GUARDED.includes(name) ? [] : [[name, Number(toFloor.median.toFixed(3))] as const],
@@ -27,14 +30,14 @@ export async function writeBaseline(results: readonly Result[]): Promise<string>
   return file();
 }
 
-/** The worst ratio to the floor that still passes. */
+/** Returns the worst ratio to the floor that still passes. */
 export function bound({ better, name }: Row, baseline: Baseline): number {
   const recorded = baseline[name];
   if (recorded === undefined) throw new Error(`${file()} has no ${name}: npm run bench -- --docs --only ${name} records it`);
   return better === 'more' ? recorded * SHARE : recorded / SHARE;
 }
 
-/** Whether a row has not fallen too far. */
+/** Returns whether a row is within its bound. */
 export function holds({ row, toFloor }: Result, baseline: Baseline): boolean {
   const ratio = toFloor?.median ?? NaN;
   return row.better === 'more' ? ratio >= bound(row, baseline) : ratio <= bound(row, baseline);

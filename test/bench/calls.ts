@@ -1,8 +1,8 @@
-import { lastValueFrom, mergeMap, range, type Observable } from 'rxjs';
+import { from, type Observable } from 'rxjs';
 import type { Pool } from 'undici';
 import { cpuWatch } from './cpu.js';
 
-/** One call of the floor: bare `dispatch`, `JSON.stringify` before and `JSON.parse` behind it. */
+/** Makes one call of the floor: bare `dispatch`, with `JSON.stringify` before it and `JSON.parse` after it. */
 export function bareCall(pool: Pool, path: string, request: object): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -18,13 +18,16 @@ export function bareCall(pool: Pool, path: string, request: object): Promise<unk
   });
 }
 
-/** How fast calls were, and what they cost this process. */
+/** The speed of calls, and their cost in this process. */
 export interface CallCost {
   readonly perSecond: number;
   readonly cpuMicros: number;
 }
 
-/** So many calls, `inFlight` at a time. */
+/**
+ * Measures a number of calls, `inFlight` at a time. It uses no operators of RxJS: `mergeMap` takes 1 to 4 µs a call,
+ * which is more than a read of a cache.
+ */
 export async function costOf(
   calls: number,
   inFlight: number,
@@ -32,7 +35,22 @@ export async function costOf(
 ): Promise<CallCost> {
   const spent = cpuWatch();
   const start = performance.now();
-  await lastValueFrom(range(0, calls).pipe(mergeMap(call, inFlight)));
+  await new Promise<void>((resolve, reject) => {
+    let begun = 0;
+    let done = 0;
+    const begin = (): void => {
+      if (begun === calls) return;
+      from(call(begun++)).subscribe({
+        error: reject,
+        complete: () => {
+          done += 1;
+          if (done === calls) resolve();
+          else begin();
+        },
+      });
+    };
+    for (let caller = 0; caller < inFlight; caller++) begin();
+  });
   const seconds = (performance.now() - start) / 1000;
   const micros = spent();
   return { perSecond: calls / seconds, cpuMicros: micros / calls };

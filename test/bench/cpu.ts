@@ -1,4 +1,4 @@
-/** CPU of this process, all its threads, in microseconds. @returns what tells how much since */
+/** Returns a function that returns the CPU time that all threads of this process have used since, in microseconds. */
 export function cpuWatch(): () => number {
   const before = process.cpuUsage();
   return () => {

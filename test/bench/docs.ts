@@ -2,13 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { projectRoot } from '../support/etcd/project.js';
 
-/** The places of the page that are written, each between two comments. */
+/** The generated parts of the page, each between two comments. */
 const PLACES = {
   figures: ['<!-- figures: written by npm run bench -- --docs -->', '<!-- end of figures -->'],
   scale: ['<!-- scale: written by npm run bench -- --scale --docs -->', '<!-- end of scale -->'],
 } as const;
 
-/** Puts the newest figures into the page that explains them. */
+/** Writes the newest figures into the page that explains them. */
 export async function writeDocs(figures: string, place: keyof typeof PLACES = 'figures'): Promise<string> {
   const page = join(projectRoot(), 'docs', 'benchmarks.md');
   const text = await readFile(page, 'utf8');

@@ -1,15 +1,15 @@
 import { lastValueFrom, map, mergeMap, range } from 'rxjs';
 import { put, type Client } from '../../src/index.js';
 
-/** What every value is made of: 256 bytes, as many a config or address has. */
+/** The content of every value: 256 bytes, about the size of a small config. */
 export const VALUE = 'abcdefgh'.repeat(32);
 
 const OPS = 100;
 
-/** The key of a number, as long for each. */
+/** Returns the key with a number; all keys have the same length. */
 export const keyOf = (prefix: string, index: number): string => `${prefix}${String(index).padStart(6, '0')}`;
 
-/** Writes so many keys, a hundred a revision; gives the revision before the first. */
+/** Writes this many keys, a hundred per revision; returns the revision before the first. */
 export async function fill(etcd: Client, prefix: string, count: number): Promise<number> {
   const before = await revisionOf(etcd, prefix);
   const txns = range(0, Math.ceil(count / OPS)).pipe(
@@ -23,6 +23,6 @@ export async function fill(etcd: Client, prefix: string, count: number): Promise
   return before;
 }
 
-/** The revision of the store. */
+/** Returns the revision of the store. */
 export const revisionOf = (etcd: Client, prefix: string): Promise<number> =>
   lastValueFrom(etcd.kv.range({ prefix }, { limit: 1 }).pipe(map(({ header }) => header.revision)));

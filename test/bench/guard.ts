@@ -6,8 +6,9 @@ import type { Scenario, Stage } from './scenario.js';
 const SIDES = ['ours', 'floor'] as const;
 
 /**
- * Whether what CI holds is about as fast as it was, by the ratio to the floor: the floor is measured in the same rounds, so that a slow machine slows both. A row that
- * fell too far in the quick run is measured anew at full length before it counts: a few short rounds can have bad luck.
+ * Returns whether the rows that CI checks are about as fast as before, by their ratio to the floor. The floor is
+ * measured in the same rounds, so a slow machine slows both. A row that failed in the quick run is measured again at
+ * full length before it counts, as a few short rounds can have bad luck.
  */
 export async function guard(scenarios: readonly Scenario[], { server }: Pick<Stage, 'server'>): Promise<boolean> {
   const baseline = await readBaseline();

@@ -1,9 +1,9 @@
-/** Clears away what nobody holds; without `--expose-gc` it does nothing. */
+/** Collects garbage; without `--expose-gc` it does nothing. */
 export const collectGarbage = (): void => globalThis.gc?.();
 
-/** Bytes on the heap that somebody holds. */
+/** Returns the number of bytes on the heap after garbage collection. */
 export function heapInUse(): number {
-  // Once to let go, and once more for what was let go of by that.
+  // The second collection frees objects that the first one released.
   collectGarbage();
   collectGarbage();
   return process.memoryUsage().heapUsed;

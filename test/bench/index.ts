@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: see docs/benchmarks.md. What is measured is compiled by tsc, as the package is, and runs on bare Node: tsx names every closure as
- * it is made, which would cost the client and the floor more than some of what is measured.
+ * `npm run bench`: see docs/benchmarks.md. The measured code is compiled by tsc, as the package is, and runs on bare
+ * Node. tsx would add a name to every closure when it is created, which costs the client and the floor more than some
+ * of the measured work.
  */
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -10,7 +11,7 @@ import { projectRoot } from '../support/etcd/project.js';
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const root = projectRoot();
 
-/** Runs Node to its end; gives the exit code. */
+/** Runs Node until it exits; returns the exit code. */
 function node(args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
@@ -27,9 +28,10 @@ function node(args: readonly string[]): Promise<number> {
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const built = await node([tsc, '--project', join('test', 'bench', 'tsconfig.bench.json')]);
 const FLAGS = [
-  // The heap is measured after a collection of garbage, which has to be allowed to ask for one.
+  // The heap is measured after a garbage collection, which needs this flag.
   '--expose-gc',
-  // Where little is done for 8 s after a collection, V8 collects twice more: 80 ms of CPU, by chance in the turn of one side or another.
+  // In a process that is nearly idle for 8 s after a collection, V8 collects twice more. That takes 80 ms of CPU, in the
+  // turn of one side by chance.
   '--no-memory-reducer',
 ];
 const main = join('.cache', 'bench', 'test', 'bench', 'main.js');

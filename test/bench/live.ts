@@ -4,8 +4,8 @@ import { createClient, put, type Client } from '../../src/index.js';
 import { startEtcd } from '../support/etcd/index.js';
 
 /**
- * What a live range costs: its load beside the least that anyone could do (reading the same range by pages), and the delivery of one change, which must not
- * grow with the number of keys. Run it by `npx tsx test/bench/live.ts`.
+ * The cost of a live range: its load, beside the lowest possible cost (reading the same range by pages), and the
+ * delivery of one change, which must not grow with the number of keys. Run it by `npx tsx test/bench/live.ts`.
  */
 
 const VALUE_BYTES = 128;
@@ -16,15 +16,18 @@ const WARM_UP = 2;
 
 export interface LiveResult {
   readonly keys: number;
-  /** Loading a live range divided by reading it by pages: the fastest of each, for what else a machine does only ever adds. Time, and CPU of this process. */
+  /**
+   * The time, and the CPU of this process, for loading a live range, divided by that for reading it by pages. Each is
+   * the fastest of several rounds, as other work on the machine only adds time.
+   */
   readonly loadRatio: number;
   readonly loadCpuRatio: number;
   readonly loadMs: number;
   readonly pagesMs: number;
-  /** CPU of one change, from the put to the update, with few keys and with all: the least of some rounds. */
+  /** CPU of one change, from the put to the update, with few keys and with all: the lowest of some rounds. */
   readonly changeMsFew: number;
   readonly changeMsMany: number;
-  /** Of this process, while the live range is held. */
+  /** The heap of this process, while the live range is held. */
   readonly heapBytesPerKey: number;
 }
 
@@ -33,14 +36,14 @@ type LoadResult = Pick<LiveResult, 'loadRatio' | 'loadCpuRatio' | 'loadMs' | 'pa
 export interface LiveBenchOptions {
   readonly keys?: number;
   readonly rounds?: number;
-  /** A ratio of loading that is not to be had by chance: until it is reached there are up to four times as many rounds. */
+  /** The ratio of loading that must be reached: until then there are up to four times as many rounds. */
   readonly wantedRatio?: number;
   readonly changes?: number;
 }
 
 const MOST_ROUNDS = 4;
 
-/** Measures on a server of its own. */
+/** Measures on a separate server. */
 export async function measureLive({
   keys = MANY,
   rounds = 7,
@@ -53,7 +56,7 @@ export async function measureLive({
     await fill(etcd, 'many/', keys);
     await fill(etcd, 'few/', FEW);
     const load = await measureLoad(etcd, keys, { rounds, wantedRatio });
-    // Few, many, few, many: what else the machine does falls on both alike.
+    // Few, many, few, many: other work on the machine affects both alike.
     const few: number[] = [];
     const many: number[] = [];
     for (let round = 0; round < 4; round++) {
@@ -83,7 +86,7 @@ async function fill(etcd: Client, prefix: string, keys: number): Promise<void> {
 
 const keyAt = (prefix: string, index: number): string => `${prefix}${String(index).padStart(7, '0')}`;
 
-/** Both ways in turn, each first every other time. */
+/** Measures both ways in turn; they alternate in going first. */
 async function measureLoad(
   etcd: Client,
   keys: number,
@@ -92,7 +95,7 @@ async function measureLoad(
   const measured: Record<'live' | 'pages', { ms: number; cpuMs: number }>[] = [];
   const ways = {
     live: () => firstValueFrom(etcd.live({ prefix: 'many/' }).pipe(map(({ state }) => state.size))),
-    // What was read is kept, as whoever wants to know what is there would do.
+    // The result is kept, as an application would do.
     pages: async () => {
       const pages = await lastValueFrom(etcd.kv.pages({ prefix: 'many/' }, { pageSize: PAGE_SIZE }).pipe(toArray()));
       return pages.reduce((sum, { kvs }) => sum + kvs.length, 0);
@@ -103,14 +106,14 @@ async function measureLoad(
     const size = await ways[way]();
     const result = { ms: performance.now() - start, cpuMs: cpuSince(startCpu) };
     if (size !== keys) throw new Error(`${way} gave ${size} keys`);
-    // A live range goes on for its grace: the next one has to begin anew.
+    // A live range stays open for lingerMs, and the next one must start without it.
     await idle(etcd);
     return result;
   };
   const fastest = (way: 'live' | 'pages', figure: 'ms' | 'cpuMs'): number =>
     Math.min(...measured.slice(WARM_UP).map((round) => round[way][figure]));
   const ratio = (figure: 'ms' | 'cpuMs'): number => fastest('live', figure) / fastest('pages', figure);
-  // Of what else the machine does the fastest know the less, the more there are.
+  // The more rounds there are, the less does other work on the machine affect the fastest.
   const isEnough = (done: number): boolean => done >= rounds && (ratio('ms') < wantedRatio || done >= MOST_ROUNDS * rounds);
   for (let round = 0; !isEnough(round - WARM_UP); round++) {
     if (round % 2 === 0) measured.push({ live: await measure('live'), pages: await measure('pages') });
@@ -130,7 +133,10 @@ function cpuSince(start: NodeJS.CpuUsage): number {
 
 const idle = (etcd: Client): Promise<unknown> => firstValueFrom(etcd.connection$.pipe(filter(({ status }) => status === 'idle')));
 
-/** CPU of this process for one change of a live range, in milliseconds: the put, its way through the server not counted, and the update. */
+/**
+ * Returns the CPU of this process for one change of a live range, in milliseconds: for the put and for the update,
+ * without the server's share.
+ */
 async function changeCost(etcd: Client, prefix: string, changes: number): Promise<number> {
   const live = etcd.live({ prefix });
   await firstValueFrom(live);
@@ -147,7 +153,7 @@ async function changeCost(etcd: Client, prefix: string, changes: number): Promis
   return cpuMs / changes;
 }
 
-/** How much more the heap holds with a live range than without it; NaN where the garbage cannot be collected by order (`--expose-gc`). */
+/** Returns how much larger the heap is with a live range than without it; NaN without `--expose-gc`. */
 async function heapPerKey(etcd: Client, keys: number): Promise<number> {
   const collect = globalThis.gc;
   if (collect === undefined) return NaN;

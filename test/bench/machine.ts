@@ -3,7 +3,7 @@ import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { projectRoot } from '../support/etcd/project.js';
 
-/** One line on what the figures were measured with: they are worth nothing without it. */
+/** Returns one line about the machine of the figures, which mean nothing without it. */
 export function machine(etcdVersion: string): string {
   const [cpu] = cpus();
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
@@ -12,7 +12,7 @@ export function machine(etcdVersion: string): string {
   return `${hardware}; ${software}; server and client on the same machine`;
 }
 
-/** How busy it was with everything: that of the last minute, in processes that wanted to run. */
+/** Returns the load of the machine: the average number of runnable processes in the last minute. */
 export const load = (): string => (loadavg()[0] ?? 0).toFixed(1);
 
 function versionOf(name: string): string {

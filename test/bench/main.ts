@@ -11,12 +11,15 @@ import { scaleBench } from './scale/main.js';
 import { scenarios } from './scenarios/index.js';
 import { COLUMNS, markdownTable, textTable } from './table.js';
 
-const EVERYBODY = ['ours', 'peer', 'floor'] as const;
+const ALL_SIDES = ['ours', 'peer', 'floor'] as const;
 
-/** Measures what was asked for, and writes it where it was asked to. @returns whether all could be measured */
+/**
+ * Measures the requested scenarios, and writes the figures to the requested places. @returns whether all scenarios
+ * could be measured
+ */
 async function bench({ scenarios: asked, shows, quick, json, docs }: Options, server: EtcdServer): Promise<boolean> {
   const before = load();
-  const measured = await measure(asked, { server, quick, who: EVERYBODY });
+  const measured = await measure(asked, { server, quick, who: ALL_SIDES });
   const results = measured.results.filter(({ row }) => shows(row));
   const made = `${machine(server.version)}; load ${before} before, ${load()} after; ${quick ? 'quick' : 'full'} run.`;
   process.stdout.write(`\n${textTable(COLUMNS, results)}\n\n${made}\n`);
@@ -40,7 +43,7 @@ async function main(options: Options): Promise<boolean> {
 try {
   const args = process.argv.slice(2);
   const well = args.includes('--scale') ? await scaleBench(args) : await main(optionsOf(args, scenarios));
-  // Whatever was left open is for the tests to find; here it must not keep anybody waiting.
+  // Tests check that nothing is left open; here an open handle must not delay the exit.
   process.exit(well ? 0 : 1);
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;

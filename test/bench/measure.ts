@@ -3,12 +3,12 @@ import { resultOf, type Result } from './result.js';
 import { runRounds } from './rounds.js';
 import type { Scenario, Stage } from './scenario.js';
 
-/** To whoever waits; what is to be kept goes to stdout. */
+/** Prints progress for the user; results go to stdout. */
 export const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 const PATIENCE_MS = 300_000;
 
-/** What waits for an event that was lost would wait for ever. */
+/** Limits a scenario, as a wait for a lost event would never end. */
 async function tooLong(signal: AbortSignal): Promise<never> {
   await delay(PATIENCE_MS, undefined, { signal });
   throw new Error(`not done within ${PATIENCE_MS / 1000} s`);
@@ -23,13 +23,13 @@ async function measureOne(scenario: Scenario, stage: Stage): Promise<readonly Re
   return scenario.rows.map((row) => resultOf(row, rounds));
 }
 
-/** What was measured, and whether all of it could be. */
+/** The measured figures, and whether all scenarios could be measured. */
 export interface Measured {
   readonly results: readonly Result[];
   readonly whole: boolean;
 }
 
-/** One scenario after another; one that fails is told of and left out, for the others can do without it. */
+/** Runs one scenario after another. A scenario that fails is reported and skipped, as the others do not need it. */
 export async function measure(scenarios: readonly Scenario[], stage: Stage): Promise<Measured> {
   const results: Result[] = [];
   let whole = true;

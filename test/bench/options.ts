@@ -1,20 +1,20 @@
 import { parseArgs } from 'node:util';
 import type { Row, Scenario } from './scenario.js';
 
-/** What was asked for on the command line. */
+/** The options of the command line. */
 export interface Options {
   readonly scenarios: readonly Scenario[];
   readonly shows: (row: Row) => boolean;
   readonly quick: boolean;
-  /** Where the figures go as JSON. */
+  /** The file for the figures as JSON. */
   readonly json: string | undefined;
-  /** Write the table into docs/benchmarks.md, and what CI holds into baseline.json. */
+  /** Writes the table into docs/benchmarks.md, and the figures that CI checks into baseline.json. */
   readonly docs: boolean;
-  /** Nothing of this: hold what CI holds. */
+  /** Checks the guarded rows against baseline.json, and does nothing else. */
   readonly guard: boolean;
 }
 
-/** A command line that cannot be followed. */
+/** An invalid command line. */
 export class UsageError extends Error {}
 
 const USAGE = `npm run bench -- [--quick] [--only NAME]… [--json FILE] [--docs]
@@ -27,7 +27,7 @@ npm run bench -- --scale [--short] [--only NAME]… [--docs]
   --guard      fails where something fell below 0.7 of what baseline.json says of it and the floor
   --scale      costs at growing sizes: exponents, and goals that have to hold`;
 
-/** @throws UsageError that says what is possible */
+/** @throws UsageError that lists the possible options */
 export function optionsOf(args: readonly string[], all: readonly Scenario[]): Options {
   const { quick, only, json, docs, guard } = parsed(args);
   const names = all.flatMap(({ name, rows }) => [name, ...rows.map((row) => row.name)]);

@@ -1,7 +1,7 @@
 import type { Round, Row, Who } from './scenario.js';
 import { median, quantile } from './stats.js';
 
-/** How ours stands to another side: the median of the ratios of all rounds, and the middle half of them. */
+/** The ratio of ours to another side: the median over all rounds, and the range of the middle half. */
 export interface Ratio {
   readonly median: number;
   readonly low: number;
@@ -18,7 +18,7 @@ export interface Result {
   readonly toFloor: Ratio | undefined;
 }
 
-/** What the rounds say of a row. */
+/** Returns the figures of a row over all rounds. */
 export function resultOf(row: Row, rounds: readonly Round[]): Result {
   const middle = (who: Who): number | undefined => {
     const values = rounds.flatMap((round) => round[who]?.[row.name] ?? []);
@@ -42,7 +42,7 @@ function ratioTo(who: Who, { name }: Row, rounds: readonly Round[]): Ratio | und
   return ratios.length === 0 ? undefined : { median: median(ratios), low: quantile(ratios, 0.25), high: quantile(ratios, 0.75) };
 }
 
-/** As `--json` writes it, for whoever compares runs. */
+/** Returns the JSON for `--json`, by which runs can be compared. */
 export function toJson({ row, ours, peer, floor, toPeer, toFloor }: Result) {
   return {
     scenario: row.name,

@@ -4,14 +4,15 @@ import type { Contest, Figures, Round, Scenario, Stage, Who } from './scenario.j
 type Turn = readonly [Who, () => Promise<Figures>];
 
 /**
- * Rounds of a scenario, those that only warm up left out. In each of them the sides take turns, each going first as often as the others, so that whatever
- * else the machine does falls on all alike: it is the ratios within a round that are compared.
+ * Runs the rounds of a scenario, without those that only warm up. In each round the sides take turns, and each side
+ * goes first equally often. So other work on the machine affects all sides alike, and only the ratios within a round
+ * are compared.
  */
 export async function runRounds({ rounds, prepare }: Scenario, stage: Stage): Promise<readonly Round[]> {
   const { sides, end } = await prepare(stage);
   const turns = turnsOf(sides, stage.who);
   const results: Round[] = [];
-  // Between scenarios only: a program collects its own garbage, and so does each side in its turns.
+  // Garbage is collected between scenarios only: a program collects its own garbage, and so does each side in its turns.
   collectGarbage();
   try {
     for (let index = 0; index < rounds.warmUp + (stage.quick ? rounds.quick : rounds.full); index++) {

@@ -1,9 +1,12 @@
 import type { EtcdServer } from '../support/etcd/index.js';
 
-/** Who is measured: rxetcd, another client, and the least that the work costs without any client. */
+/**
+ * The sides of a measurement: rxetcd, another client, and the floor, which is the least that the work costs without any
+ * client.
+ */
 export type Who = 'ours' | 'peer' | 'floor';
 
-/** What a row is to reach: at least where more is better, at most where less is. */
+/** The goal of a row: a lower bound if more is better, an upper bound if less is. */
 export interface Target {
   /** The figure itself. */
   readonly ours?: number;
@@ -20,37 +23,39 @@ export interface Row {
   readonly target?: Target;
 }
 
-/** What a side gave in its turn, by the names of the rows; it may leave out what it has no notion of. */
+/** The figures of a side's turn, by the names of the rows; figures that the side does not have are left out. */
 export type Figures = Readonly<Record<string, number>>;
 
-/** What a round gave of each side. */
+/** The figures of each side in a round. */
 export type Round = Readonly<Partial<Record<Who, Figures>>>;
 
 /** A scenario that is ready to run. */
 export interface Contest {
   /** One turn of each side. */
   readonly sides: Readonly<Partial<Record<Who, () => Promise<Figures>>>>;
-  /** Closes what was opened for it. */
+  /** Ends the scenario, and closes what it opened. */
   end(): Promise<unknown>;
 }
 
-/** What scenarios run on. */
+/** The environment of scenarios. */
 export interface Stage {
   readonly server: EtcdServer;
-  /** Be short: less work a round, for an answer that is less sure. */
+  /** Whether to be short: less work per round, for a less certain figure. */
   readonly quick: boolean;
-  /** Whose turns are taken. */
+  /** The sides to measure. */
   readonly who: readonly Who[];
 }
 
 /** Something to measure. */
 export interface Scenario {
-  /** What `--only` calls it; the names of its rows will do as well. */
+  /** The name for `--only`, which also takes the names of the rows. */
   readonly name: string;
   readonly rows: readonly Row[];
-  /** Takes too long for a quick run, unless it is asked for by name. */
+  /** Takes too long for a quick run, unless it is requested by name. */
   readonly slow?: true;
-  /** How many rounds count, and how many of each side run before them, so that the engine has compiled what is hot. */
+  /**
+   * The number of rounds that count, and the number of rounds before them in which the engine compiles the hot code.
+   */
   readonly rounds: { readonly full: number; readonly quick: number; readonly warmUp: number };
   prepare(stage: Stage): Promise<Contest>;
 }

@@ -1,12 +1,12 @@
 import { startTcpProxy } from '../support/faultProxies/tcpProxy.js';
 import type { Contest, Figures, Row, Scenario, Who } from './scenario.js';
 
-/** What holds connections until it is ended. */
+/** An owner of connections, until it is ended. */
 interface Held {
   end(): Promise<unknown>;
 }
 
-/** The connections that something holds, counted by a proxy that all of them go through; one is enough for ours. */
+/** The connections that something uses, counted by a proxy that all of them pass; ours needs one. */
 export function socketsScenario(name: string, holders: Readonly<Partial<Record<Who, (endpoint: string) => Promise<Held>>>>): Scenario {
   const row: Row = { name, unit: 'sockets', better: 'less', target: { ours: 1 } };
   return {

@@ -1,4 +1,4 @@
-/** The value below which a share of the values lies. */
+/** Returns the value below which a share of the values lies. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (sorted.length - 1) * share;
@@ -7,8 +7,8 @@ export function quantile(values: readonly number[], share: number): number {
   return below + (above - below) * (at - Math.floor(at));
 }
 
-/** The least value: what other work on the machine added the least to. */
+/** Returns the lowest value: the one with the least effect of other work on the machine. */
 export const least = (values: readonly number[]): number => Math.min(...values);
 
-/** The value in the middle: what a machine that was busy for a moment does not move. */
+/** Returns the median: a short stall of the machine does not change it. */
 export const median = (values: readonly number[]): number => quantile(values, 0.5);

@@ -1,15 +1,15 @@
 import type { Ratio, Result } from './result.js';
 import { isMet, targetText } from './target.js';
 
-/** A column of a table, of which each row shows a `T`. */
+/** A column of a table, with the cell that it shows of a row. */
 export interface Column<T> {
   readonly head: string;
   readonly cell: (row: T) => string;
-  /** Numbers stand to the right. */
+  /** Whether the column is aligned to the right, as for numbers. */
   readonly right?: true;
 }
 
-/** Three figures that count; more would be noise. */
+/** Formats three significant figures; more would be noise. */
 export function numberText(value: number | undefined): string {
   if (value === undefined) return '';
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
@@ -37,14 +37,14 @@ export const COLUMNS: readonly Column<Result>[] = [
   { head: 'met', cell: (result) => ({ true: 'yes', false: 'no' })[String(isMet(result))] ?? '' },
 ];
 
-/** A column of cells of one width, its head first. */
+/** Returns the cells of a column at one width, the head first. */
 interface Drawn {
   readonly right: boolean;
   readonly width: number;
   readonly cells: readonly string[];
 }
 
-/** A column that is empty throughout is left out. */
+/** Leaves out a column whose cells are all empty. */
 function drawn<T>(columns: readonly Column<T>[], rows: readonly T[]): readonly Drawn[] {
   return columns.flatMap(({ head, cell, right = false }) => {
     const texts = rows.map(cell);
@@ -57,14 +57,14 @@ function drawn<T>(columns: readonly Column<T>[], rows: readonly T[]): readonly D
 const lines = (columns: readonly Drawn[], join: (cells: readonly string[]) => string): readonly string[] =>
   (columns[0]?.cells ?? []).map((_, line) => join(columns.map(({ cells }) => cells[line] ?? '')));
 
-/** For a terminal. */
+/** Formats the table for a terminal. */
 export function textTable<T>(columns: readonly Column<T>[], rows: readonly T[]): string {
   const drawnColumns = drawn(columns, rows);
   const [head = '', ...body] = lines(drawnColumns, (cells) => cells.join('  ').trimEnd());
   return [head, drawnColumns.map(({ width }) => '-'.repeat(width)).join('  '), ...body].join('\n');
 }
 
-/** For docs/benchmarks.md. */
+/** Formats the table for docs/benchmarks.md. */
 export function markdownTable<T>(columns: readonly Column<T>[], rows: readonly T[]): string {
   const drawnColumns = drawn(columns, rows);
   const [head = '', ...body] = lines(drawnColumns, (cells) => `| ${cells.join(' | ')} |`);

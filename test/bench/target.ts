@@ -1,7 +1,7 @@
 import type { Result } from './result.js';
 import type { Row } from './scenario.js';
 
-/** What a row is to reach, in words: `≥ 1.2 × peer`. */
+/** Returns the goal of a row in words: `≥ 1.2 × peer`. */
 export function targetText({ target = {}, better }: Row): string {
   const sign = better === 'more' ? '≥' : '≤';
   const parts = [
@@ -12,7 +12,7 @@ export function targetText({ target = {}, better }: Row): string {
   return parts.flat().join(', ');
 }
 
-/** Whether it is reached; undefined where there is nothing to reach, or the other side was not measured. */
+/** Returns whether the goal is reached; undefined without a goal, or if the other side was not measured. */
 export function isMet({ row: { target = {}, better }, ours, toPeer, toFloor }: Result): boolean | undefined {
   const pairs: readonly (readonly [number | undefined, number | undefined])[] = [
     [ours, target.ours],

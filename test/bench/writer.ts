@@ -6,9 +6,9 @@ import { Pool } from 'undici';
 import { bareCall } from './calls.js';
 import { keyOf } from './fill.js';
 
-/** Writes from a process of its own, so that what it costs is not counted as the reader's. */
+/** Writes from a separate process, so that its cost does not count for the reader. */
 export interface Writer {
-  /** One put after another, of keys in turn. Resolves when they are written. */
+  /** Puts one key after another, in turn. Resolves when they are written. */
   write(order: Order): Promise<void>;
   end(): Promise<void>;
 }
@@ -16,7 +16,7 @@ export interface Writer {
 export interface Order {
   readonly prefix: string;
   readonly puts: number;
-  /** How many keys they go to. */
+  /** The number of keys that it writes. */
   readonly keys: number;
 }
 

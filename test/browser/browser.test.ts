@@ -3,6 +3,7 @@ import type { Browser } from 'playwright-core';
 import { createClient, type ClientOptions } from '../../src/index.js';
 import { concat, lastValueFrom } from 'rxjs';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
+import { PATIENT } from '../support/patient.js';
 import { waitForValue } from '../support/waitFor.js';
 import { ClientPage, startBrowser, startSite, type Site } from './support.js';
 
@@ -50,17 +51,17 @@ function withPages(...[version, way]: Way) {
 describe.each(WAYS)('a page with etcd %s, %s', (...way: Way) => {
   const { open } = withPages(...way);
 
-  test('makes calls, and sees every change over a WebSocket', async () => {
+  test('makes calls, and receives every change over a WebSocket', async () => {
     const page = await open();
     expect(await page.call('calls', 'calls/')).toEqual({ found: 'grün ✓', missing: true, succeeded: false });
     expect(await page.call('watch', 'watch/')).toEqual({ seen: ['1', '2', '3', 'delete'], transport: 'websocket' });
   });
 
-  test('follows a range', async () => {
+  test('follows the live state of a range', async () => {
     expect(await (await open()).call('live', 'live/')).toBe('1,2');
   });
 
-  test('holds a lease for longer than its TTL, and takes turns with a lock', async () => {
+  test('holds a lease for longer than its TTL, and acquires a lock in turn with another client', async () => {
     const page = await open();
     const [lease, lock] = await Promise.all([page.call('lease', 'lease'), page.call('lock', 'lock')]);
     expect(lease).toEqual({ during: true, after: false });
@@ -73,7 +74,7 @@ describe.each(WAYS)('a page with etcd %s, %s', (...way: Way) => {
   });
 });
 
-describe.each(WAYS)('a page that goes away, with etcd %s, %s', (...way: Way) => {
+describe.each(WAYS)('a page that is left or frozen, with etcd %s, %s', (...way: Way) => {
   const { etcd, open } = withPages(...way);
 
   /**
@@ -81,7 +82,7 @@ describe.each(WAYS)('a page that goes away, with etcd %s, %s', (...way: Way) => 
    * until it writes to it: there, the watched key changes meanwhile.
    */
   const allLeft = async (watched: string): Promise<void> => {
-    const writer = createClient({ endpoints: etcd().endpoint });
+    const writer = createClient({ ...PATIENT, endpoints: etcd().endpoint });
     await waitForValue(
       async () => {
         if (way[0] === '3.5') await lastValueFrom(writer.kv.put(watched, 'meanwhile'));
@@ -92,7 +93,7 @@ describe.each(WAYS)('a page that goes away, with etcd %s, %s', (...way: Way) => 
     await writer.close();
   };
 
-  test('leaves no watch at the server when it is left', async () => {
+  test('leaves no watch on the server when the page is left', async () => {
     const page = await open();
     await page.call('collect', 'left/');
     await page.call('put', 'left/a', 'one');
@@ -102,7 +103,7 @@ describe.each(WAYS)('a page that goes away, with etcd %s, %s', (...way: Way) => 
     await allLeft('left/a');
   });
 
-  test('ends its streams when it is frozen, and sees what happened meanwhile', async () => {
+  test('ends its streams when the page is frozen, and receives the missed changes afterwards', async () => {
     const page = await open();
     await page.call('collect', 'frozen/');
     await page.call('put', 'frozen/a', 'one');
@@ -117,12 +118,12 @@ describe.each(WAYS)('a page that goes away, with etcd %s, %s', (...way: Way) => 
 });
 
 describe('a page with auth over HTTP/1.1, before etcd 3.5.32', () => {
-  test('has four watches at a time, leaves connections for calls, and lets the next in when one ends', async () => {
+  test('has four watches at a time, leaves connections for calls, and starts a waiting watch when one ends', async () => {
     const etcd = await startEtcd({ version: '3.4', own: true, args: ['--cors=*'] });
     const site = await startSite(etcd.endpoint);
     try {
       const auth = { username: 'root', password: 'secret' };
-      const admin = createClient({ endpoints: etcd.endpoint });
+      const admin = createClient({ ...PATIENT, endpoints: etcd.endpoint });
       await lastValueFrom(
         concat(admin.auth.userAdd('root', { password: 'secret' }), admin.auth.userGrantRole('root', 'root'), admin.auth.enable()),
       );
@@ -133,7 +134,8 @@ describe('a page with auth over HTTP/1.1, before etcd 3.5.32', () => {
         () => watchersAt(etcd),
         (count) => count === 4,
       );
-      // Two that wait try again meanwhile, and calls go through.
+      expect(await opened.call('waitsBecause')).toBe('TooManyPending');
+      // Two waiting streams are retried in the meantime, and calls succeed.
       for (let number = 0; number < 6; number++) await opened.call('put', `each/${number}`, 'x');
       await opened.page.waitForFunction('globalThis.page.seen().length === 4');
       expect(await watchersAt(etcd)).toBe(4);
@@ -155,13 +157,31 @@ describe('a page on the origin of its etcd', () => {
     expect(await (await open()).call('hideAndShow')).toEqual(['granted', 'refreshed', 'refreshed']);
   });
 
-  test('lets a worker that was made from text use endpoints on that origin', async () => {
+  test('leaves connections for other calls while calls wait on the server', async () => {
+    expect(await (await open()).call('putBesideWaitingCalls', 'waiting')).toEqual({
+      reasons: ['TooManyPending', 'TooManyPending'],
+      waiting: 4,
+    });
+  });
+
+  test('lets a worker that was created from text use endpoints on that origin', async () => {
     expect(await (await open()).call('fromText', 'worker/')).toEqual({ found: 'grün ✓', missing: true, succeeded: false });
   });
 });
 
+describe('a page on the origin of an etcd 3.3', () => {
+  const { open } = withPages('3.3', 'through the site');
+
+  test('sends the headers of the option, which CORS would reject', async () => {
+    const page = await open({ headers: { 'x-page': 'mine' } });
+    const withHeader = page.page.waitForRequest((request) => request.url().endsWith('/kv/put') && request.headers()['x-page'] === 'mine');
+    expect(await page.call('calls', 'headers/')).toEqual({ found: 'grün ✓', missing: true, succeeded: false });
+    expect((await withHeader).method()).toBe('POST');
+  });
+});
+
 describe('a client in a page', () => {
-  test('refuses an option that only Node can follow, by its name', async () => {
+  test('rejects an option that only Node supports, and names it', async () => {
     const site = await startSite('http://127.0.0.1:1');
     try {
       await expect(ClientPage.open(browser, site, { keepAliveMs: 1 })).rejects.toThrow(/option keepAliveMs: not in a browser/);
@@ -171,7 +191,7 @@ describe('a client in a page', () => {
   });
 });
 
-/** How many watches a server has. */
+/** The number of watches on a server. */
 async function watchersAt({ endpoint }: EtcdServer): Promise<number> {
   const metrics = await (await fetch(`${endpoint}/metrics`)).text();
   return Number(/^etcd_debugging_mvcc_watcher_total (\d+)/m.exec(metrics)?.[1] ?? Number.NaN);

@@ -1,20 +1,22 @@
 /** The code of a page: it is bundled for a browser, and runs in Chromium. The test calls its functions by name. */
 import {
+  catchError,
   concatMap,
   filter,
   firstValueFrom,
   lastValueFrom,
   map,
   merge,
+  of,
   ReplaySubject,
-  type Subscription,
+  Subscription,
   switchMap,
   take,
   tap,
   timer,
   toArray,
 } from 'rxjs';
-import { createClient, key, put, type Client, type ClientOptions } from '../../src/index.browser.js';
+import { createClient, hasReason, isEtcdError, key, put, type Client, type ClientOptions } from '../../src/index.browser.js';
 import { puts } from '../../operators/index.js';
 
 let etcd: Client;
@@ -22,7 +24,7 @@ const watches = new Map<number, Subscription>();
 const seenBy = new Set<number | string>();
 
 const functions = {
-  /** Creates the client of this page. Returns the option that was refused, if one was. */
+  /** Creates the client of this page. Returns the option that was rejected, if one was. */
   open: (options: ClientOptions): string | undefined => {
     try {
       etcd = createClient(options);
@@ -114,7 +116,7 @@ const functions = {
     return new Promise<unknown>((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
   },
 
-  /** Two holders of one lock, each of which notes when it begins and ends. Returns their notes. */
+  /** Starts two owners of one lock, each of which records when it begins and ends. Returns their records. */
   lock: async (name: string) => {
     const notes: string[] = [];
     const hold = (who: string) =>
@@ -153,7 +155,49 @@ const functions = {
   /** Ends those watches that have seen a change. */
   endSeen: () => watches.forEach((watch, index) => seenBy.has(index) && watch.unsubscribe()),
 
+  /** Puts a key. Returns the reason if that fails. */
+  outcomeOfPut: (name: string) =>
+    firstValueFrom(
+      etcd.kv.put(name, 'x').pipe(
+        map(() => 'done'),
+        catchError((error: unknown) => of(hasReason(error, 'AmbiguousWrite') ? error.reason : String(error))),
+      ),
+    ),
+
   put: async (name: string, value: string) => void (await firstValueFrom(etcd.kv.put(name, value))),
+
+  /** Returns why a stream of the client waits for its next attempt, by `connection$`. */
+  waitsBecause: () =>
+    firstValueFrom(
+      etcd.connection$.pipe(
+        filter((state) => state.status === 'reconnecting'),
+        map(({ cause }) => cause.reason),
+      ),
+    ),
+
+  /**
+   * Sends six calls that wait at the server for a lock, and a put once two of them were rejected. Returns the reasons,
+   * and how many of the others still wait.
+   */
+  putBesideWaitingCalls: async (name: string) => {
+    await firstValueFrom(etcd.lockService.lock(name));
+    const reasons: unknown[] = [];
+    const waiting = new Subscription();
+    await new Promise<void>((resolve) => {
+      for (let count = 0; count < 6; count++) {
+        const refused = (error: unknown): void => {
+          reasons.push(isEtcdError(error) ? error.reason : String(error));
+          if (reasons.length === 2) resolve();
+        };
+        waiting.add(
+          etcd.lockService.lock(name, { timeoutMs: 60_000 }).subscribe({ next: () => refused('it got the lock'), error: refused }),
+        );
+      }
+    });
+    await firstValueFrom(etcd.kv.put(`${name}/put`, 'x'));
+    waiting.unsubscribe();
+    return { reasons, waiting: 6 - reasons.length };
+  },
 };
 
 export type PageFunctions = typeof functions;

@@ -8,6 +8,7 @@ import { firstValueFrom } from 'rxjs';
 import { createClient, type Client } from 'rxetcd';
 import { provideEtcd } from 'rxetcd/angular';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
+import { PATIENT } from '../support/patient.js';
 import { waitForValue } from '../support/waitFor.js';
 import { App } from './serverRendering/app.js';
 import { serveSite, type Site } from './site.js';
@@ -15,7 +16,7 @@ import { startBrowser } from './support.js';
 
 type Bootstrap = (context: object) => Promise<ApplicationRef>;
 
-// By these types, so that the type check does without the packages.
+// The types are declared here, so that the type check does not need the packages.
 const { bootstrapApplication, provideClientHydration } = jest.requireActual<{
   bootstrapApplication(app: typeof App, config: { providers: EnvironmentProviders[] }, context: object): Promise<ApplicationRef>;
   provideClientHydration(): EnvironmentProviders;
@@ -45,7 +46,7 @@ let script: string;
 beforeAll(async () => {
   etcd = await startEtcd({ own: true });
   browser = await startBrowser();
-  client = createClient({ endpoints: etcd.endpoint });
+  client = createClient({ ...PATIENT, endpoints: etcd.endpoint });
   const { outputFiles } = await build({
     entryPoints: [join(__dirname, 'serverRendering/page.mjs')],
     ...{ bundle: true, platform: 'browser', format: 'esm', write: false, logLevel: 'error', tsconfigRaw: '{}' },
@@ -104,7 +105,7 @@ async function withPage(html: string, run: (page: Page) => Promise<void>): Promi
 
 const viewsOf = (page: Page): Promise<readonly (readonly string[])[]> => page.evaluate('globalThis.page.views()');
 
-test('a page begins with what its server has rendered, without a flicker, and sees the next change', async () => {
+test('a page starts with the state that its server rendered, without flicker, and shows the next change', async () => {
   const html = await render();
   for (const line of RENDERED) expect(html).toContain(`<p>${line}</p>`);
   await withPage(html, async (page) => {
@@ -119,7 +120,7 @@ test('a page begins with what its server has rendered, without a flicker, and se
     );
     const views = await viewsOf(page);
     expect(views[0]).toEqual(RENDERED);
-    // Never `loading`, and no other value between.
+    // The page never shows `loading`, or any other value in between.
     for (const view of views) {
       expect(view.slice(0, 3)).toEqual(RENDERED.slice(0, 3));
       expect(RENDERED.slice(3)).toEqual(view.slice(3).map((line) => line.replace('b=3', 'b=2')));
@@ -129,7 +130,7 @@ test('a page begins with what its server has rendered, without a flicker, and se
   });
 });
 
-test('a page whose server finds no etcd is rendered with `loading`, and goes on by itself', async () => {
+test('a page whose server finds no etcd is rendered with `loading`, and connects later by itself', async () => {
   const html = await render('http://127.0.0.1:1');
   expect(html).toContain('<p>reactive loading undefined undefined</p>');
   await withPage(html, async (page) => {

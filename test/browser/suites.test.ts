@@ -45,12 +45,12 @@ describe.each(Object.entries(titles))('%s, in a page', (file, all) => {
     expect(outcomes.get(title)).toBeUndefined();
   });
 
-  test('has these tests, ends in good order, and leaves no error unhandled', async () => {
+  test('runs all of these tests, exits cleanly, and leaves no unhandled error', async () => {
     expect([...(await pages.outcomesOf(file)).keys()]).toEqual(expected);
   });
 });
 
-test('every test that is left out is there', () => {
+test('every excluded test exists', () => {
   for (const { file, title } of NOT_IN_A_PAGE)
     expect([title, titles[file]?.some((each) => each.startsWith(title)) ?? true]).toEqual([title, true]);
 });

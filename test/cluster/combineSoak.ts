@@ -1,7 +1,7 @@
 /**
- * Checks `combineLive` for as many states as are asked for. On clusters with every fault at random:
- * `npx tsx test/cluster/combineSoak.ts --states 100000 --seed 1 --version 3.5`, with TLS and HTTP/2 by `--tls`; and on an etcd in memory, in virtual time:
- * `--memory`.
+ * Checks `combineLive` for the requested number of states. On clusters with every fault at random: `npx tsx
+ * test/cluster/combineSoak.ts --states 100000 --seed 1 --version 3.5`, with TLS and HTTP/2 by `--tls`. On an etcd in
+ * memory, in virtual time: `--memory`.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -19,9 +19,9 @@ import { waitFor } from '../support/waitFor.js';
 import { FAULTS, type Fault } from '../support/workload/faults.js';
 
 const WRITERS = 3;
-/** The number of states after which a new cluster is started. Until then all its revisions are held. */
+/** The number of states after which a new cluster is started. All revisions are held in memory until then. */
 const STATES_A_ROUND = 200_000;
-/** The longest time that something takes on a machine that does other work, while this has the least priority. */
+/** The timeout of a wait. The run has the lowest priority, on a machine that may do other work. */
 const BUSY_MS = 300_000;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -52,7 +52,7 @@ const newestOf = (transfers: readonly Transfers[]): number => Math.max(...transf
 const writersOf = (client: Client, random: Random): readonly Transfers[] =>
   Array.from({ length: WRITERS }, (_, index) => new Transfers(client, random.fork(`writer ${index}`)));
 
-/** Prints what was checked. Returns what was wrong. */
+/** Prints what was checked. Returns the problems that were found. */
 function report(all: readonly Checked[], transfers: readonly Transfers[]): readonly string[] {
   const written = transfers.flatMap(({ revisions }) => [...revisions]);
   return all.flatMap(({ name, checker }) => {
@@ -75,7 +75,7 @@ function clientsOf({ version, endpoints, access, tls }: FaultCluster) {
   });
 }
 
-/** Waits until a cluster is well again, for longer than a test would. */
+/** Waits until a cluster has recovered, for longer than a test would. */
 async function settled(cluster: FaultCluster): Promise<void> {
   for (let left = BUSY_MS / 60_000; left > 1; left--) {
     try {
@@ -87,14 +87,14 @@ async function settled(cluster: FaultCluster): Promise<void> {
   await cluster.settled();
 }
 
-/** Prints what each member has around the revision that a problem names. */
+/** Prints what each member has at the revisions around the one that a problem names. */
 async function printHistory({ members, access }: FaultCluster, problem: string): Promise<void> {
   print(`  ${problem}`);
   const revision = Number(/revision (\d+)/.exec(problem)?.[1] ?? 0);
   for (const { server } of members) {
     const client = createClient({ ...access, endpoints: server.endpoint });
     for (const at of [revision - 1, revision]) {
-      // The revision may be compacted by now.
+      // The revision may have been compacted.
       const shown$ = client.kv.range({ prefix: 'sum/' }, { revision: at, serializable: true }).pipe(
         map(({ kvs }) => kvs.map(({ key, value, modRevision }) => `${key}=${value}@${modRevision}`).join(' ')),
         catchError((error: unknown) => of(String(error))),
@@ -105,7 +105,7 @@ async function printHistory({ members, access }: FaultCluster, problem: string):
   }
 }
 
-/** A cluster with faults until a number of states was seen. */
+/** Runs a cluster with faults until a number of states was seen. */
 async function onCluster(states: number, random: Random, options: FaultClusterOptions, faults: readonly (readonly [string, Fault])[]) {
   const cluster = await startFaultCluster(options);
   const clients = clientsOf(cluster);
@@ -132,7 +132,7 @@ async function onCluster(states: number, random: Random, options: FaultClusterOp
       const [name, fault] = random.pick<readonly [string, Fault]>(faults);
       print(`  ${new Date().toISOString()} ${name}: ${all.map(stateOf).join('; ')}; newest ${newestOf(transfers)}`);
       const struck = fault(stage);
-      // While some of the watches are away, a part of what they miss is compacted.
+      // While some of the watches are disconnected, a part of the events that they miss is compacted.
       if (random.chance(0.5)) {
         await delay(random.int(500, 3_000));
         await firstValueFrom(cluster.direct.kv.compact(newestOf(transfers))).catch(() => undefined);
@@ -149,7 +149,7 @@ async function onCluster(states: number, random: Random, options: FaultClusterOp
     await written;
     const [last] = transfers;
     if (last !== undefined) await lastValueFrom(last.rewrite());
-    // A txn of unknown outcome may be committed after it.
+    // A txn whose outcome is unknown may be committed after it.
     await waitFor('the last state', () => !holding() || reach(all, newestOf(transfers)), BUSY_MS);
     for (const { subscription } of [...all, ...torn]) subscription.unsubscribe();
     for (const { name, checker } of torn) print(`  ${name}: ${checker.count} states, ${checker.torn} torn`);
@@ -163,7 +163,7 @@ async function onCluster(states: number, random: Random, options: FaultClusterOp
 
 const spreadEvenly = (server: TestServer): unknown => server.txn({ success: KEYS.map((key) => put(key, String(SUM / KEYS.length))) });
 
-/** Lets something happen to the etcd in memory. */
+/** Does something random to the etcd in memory. */
 function strike(server: TestServer, random: Random, after: (ms: number, run: () => void) => void): void {
   const fault = random.pick(['cut', 'restart', 'away', 'compact', 'stall'] as const);
   const ms = random.int(1, 500);
@@ -176,7 +176,7 @@ function strike(server: TestServer, random: Random, after: (ms: number, run: () 
   if (fault === 'compact') {
     server.disconnect();
     after(ms, () => {
-      // The client misses these, as everybody is away.
+      // The client misses these writes, as all members are down.
       for (let count = 0; count < 3; count++) spreadEvenly(server);
       server.compact();
       server.connect();
@@ -188,7 +188,7 @@ function strike(server: TestServer, random: Random, after: (ms: number, run: () 
   }
 }
 
-/** An etcd in memory, in virtual time. */
+/** Runs an etcd in memory, in virtual time. */
 function inMemory(states: number, random: Random) {
   let result = { states: 0, wrong: [] as readonly string[], torn: 0 };
   new TestScheduler(() => undefined).run(({ flush }) => {

@@ -15,7 +15,7 @@ const others = (member: Member): Member[] => cluster.members.filter((other) => o
 
 const anotherLeads = (former: Member) => async (): Promise<boolean> => (await Promise.all(others(former).map(leads))).some(Boolean);
 
-/** What a member has of a key by itself, without asking the others. */
+/** Reads the value of a key from one member, without the others. */
 const own = (member: Member, key: string) =>
   firstValueFrom(cluster.direct.kv.get(key, { serializable: true, endpoint: member.server.endpoint }));
 
@@ -24,12 +24,12 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.stop());
 
-test('members tell clients where their proxies are', async () => {
+test('members advertise the addresses of their proxies to clients', async () => {
   const { members } = await firstValueFrom(cluster.direct.cluster.memberList());
   expect(members.flatMap(({ clientUrls }) => clientUrls).sort()).toEqual([...cluster.endpoints].sort());
 });
 
-test('a leader that is parted from the others loses its place, hears of nothing, and catches up when it is healed', async () => {
+test('a partitioned leader loses its leadership, receives nothing, and catches up after the partition heals', async () => {
   const leader = await cluster.leader();
   stallPeers(leader, cluster.members, 'both');
   await waitFor('another leads', anotherLeads(leader));
@@ -41,7 +41,7 @@ test('a leader that is parted from the others loses its place, hears of nothing,
   await waitFor('it has caught up', async () => (await own(leader, 'parted'))?.value === 'yes');
 });
 
-test('a leader of which nothing is heard any more is replaced, though it hears the others', async () => {
+test('a leader whose messages reach no other member is replaced, although it receives theirs', async () => {
   const leader = await cluster.leader();
   stallPeers(leader, cluster.members, 'out');
   await waitFor('another leads', anotherLeads(leader));
@@ -50,7 +50,7 @@ test('a leader of which nothing is heard any more is replaced, though it hears t
   await cluster.settled();
 });
 
-test('a member that is wiped joins anew, as another, and has all that there was', async () => {
+test('a wiped member rejoins under another id, and receives all data', async () => {
   await firstValueFrom(cluster.direct.kv.put('kept', 'yes'));
   const [member] = cluster.members;
   if (member === undefined) throw new Error('there is no member');
@@ -61,7 +61,7 @@ test('a member that is wiped joins anew, as another, and has all that there was'
   expect((await firstValueFrom(cluster.direct.cluster.memberList())).members).toHaveLength(3);
 });
 
-test('nothing is left behind of a cluster whose starter ends by Ctrl-C', async () => {
+test('a cluster leaves nothing behind when its process is interrupted by Ctrl-C', async () => {
   const script = 'test/cluster/support/starter.ts';
   const child = spawn(process.execPath, ['--import', 'tsx', script], { cwd: projectRoot(), stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];

@@ -5,8 +5,8 @@ import { growthFaults, type Growth } from '../support/workload/leaks.js';
 
 const CALLS = 5_000;
 
-test('thousands of calls under rolling restarts leave nothing behind: heap, sockets and listeners', async () => {
-  // In a process of its own, where nobody else's heap grows.
+test('thousands of calls under rolling restarts leak no heap, sockets or listeners', async () => {
+  // In a separate process, whose heap grows only by this test.
   const args = ['--expose-gc', '--import', 'tsx', 'test/cluster/support/leaks.ts', String(CALLS)];
   const { code, stdout, stderr } = await run(process.execPath, args, { cwd: projectRoot(), env: process.env });
   expect([code, stderr.split('\n').filter((line) => line.startsWith('Error'))]).toEqual([0, []]);

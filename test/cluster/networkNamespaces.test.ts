@@ -15,21 +15,24 @@ import { waitFor } from '../support/waitFor.js';
 const refused = namespacesRefused();
 const NOBODY = { uid: 65_534, gid: 65_534 };
 
-test('what is lacking for network namespaces is told', () => {
+test('a missing right for network namespaces is reported', () => {
   expect(namespacesRefused({ env: { PATH: '/nowhere' } })).toMatch(/not on PATH: ip, unshare, nsenter|Linux's/);
-  // Nobody but root may make them, and only root can be nobody.
+  // Only root may create network namespaces, and only root can become another user.
   if (refused === undefined) expect(namespacesRefused(NOBODY)).toMatch(/failed with \d+: .*Operation not permitted/);
 });
 
-if (refused === undefined) describe('a cluster of which each member is on a host of its own', hosts);
+if (refused === undefined) describe('a cluster with each member on a separate host', hosts);
 else {
-  test('without the rights for network namespaces no cluster is made of them, and it is said why', async () => {
+  test('is not created without the rights for network namespaces, and the error gives the reason', async () => {
     process.stdout.write(`\nNOT TESTED: clusters in network namespaces: ${refused}\n`);
     await expect(startNamespacedCluster()).rejects.toThrow(refused);
   });
 }
 
-/** Reads at a steady rate until it is called again: how long the slowest took, and what became of those that failed. */
+/**
+ * Reads at a steady rate until the returned function is called; that returns the time of the slowest read, and the
+ * failures.
+ */
 function readSteadily(client: Client): () => Promise<{ slowest: number; failed: string[] }> {
   const failed: string[] = [];
   const reads: Promise<number>[] = [];
@@ -45,7 +48,7 @@ function readSteadily(client: Client): () => Promise<{ slowest: number; failed: 
   };
 }
 
-/** Another, of a process that stays. */
+/** Another one, held by a process that keeps running. */
 async function startElsewhere() {
   const script = 'test/cluster/support/namespacedStarter.ts';
   const child = spawn(process.execPath, ['--import', 'tsx', script], { cwd: projectRoot(), stdio: ['ignore', 'pipe', 'inherit'] });
@@ -78,11 +81,11 @@ function hosts(): void {
     return client;
   };
   const others = (member: NamespacedMember): NamespacedMember[] => cluster.members.filter((other) => other !== member);
-  /** Writes once more, at one of these. */
+  /** Writes once more, at one of these members. */
   const write = (...members: readonly NamespacedMember[]): Promise<unknown> =>
     firstValueFrom(clientOf(members).kv.put('a', String(++written)));
 
-  /** Cuts one off, and sees what that does to a client whose watch has its stream there. */
+  /** Partitions one member, and returns the effect on a client whose watch has its stream there. */
   async function cutOff(cut: NamespacedMember, streams: StreamOptions = {}) {
     const client = clientOf([cut], streams);
     const seen: string[] = [];
@@ -101,13 +104,13 @@ function hosts(): void {
     await write(...others(cut));
     await waitFor('the watch goes on', () => seen.length === 2);
     expect(elapsed().awakeMs).toBeLessThan(5_000);
-    // Nobody has refused or closed anything: it was found out by the silence.
+    // No connection was refused or closed: the missing responses were detected.
     expect(lost[0]).toMatch(/no response to a heartbeat/);
     return {
       client,
       seen,
-      /** All of that. */
-      judge: async () => {
+      /** Runs the whole scenario. */
+      verify: async () => {
         const { slowest, failed } = await reads();
         expect(failed).toEqual([]);
         expect(slowest).toBeLessThan(2_000);
@@ -116,7 +119,7 @@ function hosts(): void {
     };
   }
 
-  test('can be given slow links, or it is said why not', async () => {
+  test('accepts slow links, or reports why it cannot', async () => {
     const [slow] = cluster.members;
     if (slow === undefined) throw new Error('there is no member');
     const lacking = netemRefused();
@@ -131,7 +134,7 @@ function hosts(): void {
     expect(performance.now() - start).toBeGreaterThan(50);
   });
 
-  test('nothing is left behind of one whose starter is killed', async () => {
+  test('leaves nothing behind when its process is killed', async () => {
     const { child, pids, network } = await another;
     expect([...pids.map(runs), network in networkInterfaces()]).toEqual([true, true]);
     child.kill('SIGKILL');
@@ -139,20 +142,20 @@ function hosts(): void {
     await waitFor('all is gone', () => !pids.some(runs) && !(network in networkInterfaces()));
   });
 
-  test('outlives it that the cable of a member is pulled, and takes it back', async () => {
+  test('survives an unplugged cable of a member, which rejoins afterwards', async () => {
     const leader = await cluster.leader();
     const cut = others(leader)[0] ?? leader;
-    const { client, seen, judge } = await cutOff(cut, { heartbeatMs: 500, responseTimeoutMs: 1_000 });
+    const { client, seen, verify } = await cutOff(cut, { heartbeatMs: 500, responseTimeoutMs: 1_000 });
     await cut.link.up();
     await cluster.settled();
     await write(cut);
     await waitFor('the watch sees what is written there', () => seen.length === 3);
     await firstValueFrom(client.kv.get('a', { endpoint: cut.endpoint }));
-    await judge();
+    await verify();
   });
 
-  test('outlives it that the cable of its leader is pulled', async () => {
-    const { judge } = await cutOff(await cluster.leader());
-    await judge();
+  test('survives an unplugged cable of its leader', async () => {
+    const { verify } = await cutOff(await cluster.leader());
+    await verify();
   });
 }

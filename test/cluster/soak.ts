@@ -1,4 +1,4 @@
-/** Every fault at random, on one cluster after the other, for as long as is asked for: `npm run soak -- --minutes 10 --seed 1`. */
+/** Every fault at random, on one cluster after the other, for a given time: `npm run soak -- --minutes 10 --seed 1`. */
 import { parseArgs } from 'node:util';
 import { randomFrom, type Random } from '../support/random.js';
 import { AUTH_FAULTS, FAULTS, TLS_FAULTS, TOKEN_TTL, type Fault } from '../support/workload/faults.js';
@@ -9,7 +9,7 @@ import { tableOf } from '../support/workload/table.js';
 
 const USAGE = 'Usage: npm run soak -- [--minutes 5] [--seed 1] [--version 3.5]';
 
-/** So long a cluster is kept: what it wrote is gone through in the end, revision by revision. */
+/** The lifetime of a cluster. At its end its writes are checked, revision by revision. */
 const ROUND_MS = 90_000;
 const CALLS_A_MINUTE = 2_000;
 const MOST_CALLS = 50_000;
@@ -20,7 +20,7 @@ interface Options {
   readonly version: string | undefined;
 }
 
-/** Rows of the table, and what did not hold. */
+/** Rows of the table, and the violations. */
 interface Soaked {
   readonly rows: Row[];
   readonly breaches: string[];
@@ -52,12 +52,12 @@ async function soak({ minutes, seed, version }: Options): Promise<Soaked> {
   return soaked;
 }
 
-/** A cluster with TLS and auth, with one of them, or without. */
+/** Chooses a cluster with TLS and auth, with one of them, or with neither. */
 async function playRound(title: string, random: Random, end: number, version: string | undefined) {
   const [tls, auth] = [random.chance(0.5), random.chance(0.5)];
   const faults: readonly (readonly [string, Fault])[] = Object.entries({ ...FAULTS, ...(tls && TLS_FAULTS), ...(auth && AUTH_FAULTS) });
-  const told = [title, tls ? 'TLS' : 'no TLS', auth ? 'auth' : 'no auth'].join(', ');
-  print(told);
+  const heading = [title, tls ? 'TLS' : 'no TLS', auth ? 'auth' : 'no auth'].join(', ');
+  print(heading);
   const next = () => (performance.now() < end ? random.pick(faults) : undefined);
   return play({ version, tls, auth, ...(auth && { tokenTtl: TOKEN_TTL }), random, next, onFault: (name) => print(`  ${name}`) });
 }

@@ -1,6 +1,6 @@
 /**
- * Runs blocks of the docs, one after the other, each with a client `etcd` around it and an empty store. Told on its input which, as JSON; says of each what was
- * shown, a line of JSON each.
+ * Runs blocks of the docs, one after the other, each with a client `etcd` around it and an empty store. Reads their
+ * numbers as JSON, and prints the output of each as a line of JSON.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -10,9 +10,10 @@ import { format, promisify } from 'node:util';
 import { firstValueFrom } from 'rxjs';
 import { createClient, type Client } from '../../src/index.js';
 import { PROMPT } from '../support/docs/blocks.js';
+import { PATIENT } from '../support/patient.js';
 import { revokeAll } from '../support/revokeAll.js';
 
-/** What is to be done. */
+/** The task. */
 export interface Programme {
   readonly endpoint: string;
   /** The folder of `etcdctl`. */
@@ -20,17 +21,17 @@ export interface Programme {
   readonly blocks: readonly { readonly place: string; readonly file: string; readonly transcript: readonly string[] }[];
 }
 
-/** What came of a block: its lines, and the commands in between. */
+/** The result of a block: its lines, and the commands in between. */
 export interface Performance {
   readonly place: string;
   readonly shown: readonly string[];
 }
 
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 const { endpoint, tools, blocks } = JSON.parse(await text(process.stdin)) as Programme;
-const backstage = createClient({ endpoints: endpoint });
+const backstage = createClient({ ...PATIENT, endpoints: endpoint });
 
-/** Until it is so; false where it never was. */
+/** Resolves with true once the condition holds, or with false after a timeout. */
 async function until(isSo: () => boolean | Promise<boolean>, patienceMs = PATIENCE_MS): Promise<boolean> {
   for (const end = performance.now() + patienceMs; !(await isSo()); await delay(5)) if (performance.now() > end) return false;
   return true;
@@ -46,13 +47,13 @@ async function command(line: string): Promise<void> {
   await promisify(execFile)('sh', ['-c', line], { env });
 }
 
-/** The server keeps a watch now and then whose connection was closed just when it was made. */
+/** The server sometimes keeps a watch whose connection was closed just when it was created. */
 let forgotten = 0;
 
-/** Nothing of the last block is left. */
+/** Nothing of the last block remains. */
 async function clear(): Promise<void> {
   await until(async () => (await serverWatches()) <= forgotten, 1_000);
-  // It may also have ended some of them since.
+  // Some of them may have ended since.
   forgotten = await serverWatches();
   await revokeAll(backstage);
   await firstValueFrom(backstage.kv.delete({ all: true }));
@@ -63,7 +64,7 @@ const show = (...words: unknown[]): void => void shown.push(...format(...words).
 console.log = console.warn = show;
 process.on('uncaughtException', (error) => show(`not caught: ${String(error)}`));
 
-/** What a block finds around it. */
+/** The variables of a block. */
 declare global {
   var etcd: Client;
 }
@@ -78,7 +79,7 @@ async function perform(file: string, transcript: readonly string[]): Promise<rea
     if (!line.startsWith(PROMPT)) {
       if (!(await until(() => shown.length > index))) break;
     } else {
-      // A block that waits for a change watches, and may show something before the watch has begun.
+      // A block that waits for a change has a watch, and may print something before the watch has begun.
       if (index === 0 || watches) await until(async () => (await serverWatches()) > forgotten);
       shown.push(line);
       await command(line.slice(PROMPT.length)).catch((error: unknown) => show(String(error)));
@@ -94,7 +95,7 @@ async function play(): Promise<void> {
     process.stdout.write(`${JSON.stringify({ place, shown: await perform(file, transcript) })}\n`);
 }
 
-// What a block left open must not keep this alive.
+// Open handles of a block must not keep this process alive.
 play().then(
   () => process.exit(0),
   (error: unknown) => {

@@ -1,25 +1,25 @@
 /**
- * Runs blocks of the docs side by side, each with a client `etcd` of its own around it, and says what each shows and what it ends in. Started by `faults.test.ts`, which
- * breaks things meanwhile; it talks to it by messages.
+ * Runs blocks of the docs concurrently, each with a separate client `etcd`, and reports the output and the end of each.
+ * `faults.test.ts` starts it, and causes faults while it runs; they exchange messages.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { format } from 'node:util';
 import { config } from 'rxjs';
 import { createClient, isEtcdError, type Client } from '../../src/index.js';
 
-/** What is to be done. */
+/** The task. */
 export type Order =
   | { readonly type: 'perform'; readonly place: string; readonly file: string; readonly endpoint: string; readonly prefix: string }
   | { readonly type: 'close' };
 
-/** What became of a block. */
+/** The result of a block. */
 export type News =
   | { readonly type: 'ready' }
   | { readonly type: 'shown'; readonly place: string; readonly line: string }
-  /** An error that the block does not catch: its reason, or what it says where it is none of etcd's. */
+  /** An error that the block does not catch: its reason, or its message if it is not an EtcdError. */
   | { readonly type: 'failed'; readonly place: string; readonly reason: string };
 
-/** What a block finds around it. */
+/** The variables of a block. */
 export interface Around {
   readonly etcd: object;
   readonly console: Pick<Console, 'log' | 'warn'>;
@@ -57,7 +57,7 @@ process.on('message', (order: Order) => {
   if (order.type === 'perform') perform(order);
   else
     void Promise.all([...clients].map(([place, client]) => running.run(place, () => client.close()))).then(() => {
-      // Nothing keeps the process alive now but what was left behind.
+      // From here on, only a leaked handle keeps the process alive.
       process.disconnect();
     });
 });

@@ -6,12 +6,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createClient, type Client, type Namespace } from 'rxetcd';
 import { firstValueFrom } from 'rxjs';
 import { startCuttingProxy, type CuttingProxy } from '../support/faultProxies/cuttingProxy.js';
-import { blocksOf, isAsTold, PROMPT, scratchFolder, transcriptOf, writeBlock, type Block } from '../support/docs/blocks.js';
+import { blocksOf, isAsExpected, PROMPT, scratchFolder, transcriptOf, writeBlock, type Block } from '../support/docs/blocks.js';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
 import { projectRoot } from '../support/etcd/project.js';
 import { cleanEnv } from '../support/etcd/run.js';
 import type { News, Order } from './faultStage.js';
 import { ENDING, livingLease, PIPELINES, type Pipeline } from './pipelines.js';
+import { PATIENT } from '../support/patient.js';
 import { revokeAll } from '../support/revokeAll.js';
 import { waitFor } from '../support/waitFor.js';
 
@@ -23,7 +24,7 @@ const blockOf = (marks: RegExp): Block => {
   return found[0] as Block;
 };
 
-/** A block that runs on the stage, and the proxy that its client speaks through. */
+/** A block that runs on the stage, and the proxy that its client uses. */
 interface Actor {
   readonly name: string;
   readonly block: Block;
@@ -31,7 +32,7 @@ interface Actor {
   readonly proxy: CuttingProxy;
   readonly prefix: string;
   readonly lines: string[];
-  /** What it did not catch. */
+  /** Its uncaught errors. */
   readonly failures: string[];
 }
 
@@ -40,7 +41,7 @@ interface Running extends Actor {
 }
 
 const AWAY_MS = 12_000;
-/** Of a test, which waits for several things with a minute for each. */
+/** The timeout of a test, which waits for several things for up to a minute each. */
 const TIMEOUT_MS = 300_000;
 
 class Stage {
@@ -78,7 +79,7 @@ class Stage {
     await waitFor('the stage is open', () => ready);
   }
 
-  /** What was said of no block. */
+  /** Output that belongs to no block. */
   get complaints(): string {
     return this.stderr;
   }
@@ -88,7 +89,7 @@ class Stage {
     const proxy = await startCuttingProxy(this.server.endpoint);
     await prepare(proxy);
     const file = join(this.folder, writeBlock(this.folder, { place, code: block.code }));
-    // A client that the block does not close itself is that of the stage, which closes it.
+    // The stage closes the client of a block that does not close it.
     const written = readFileSync(file, 'utf8').replace('http://127.0.0.1:2379', proxy.endpoint);
     const code = /etcd\.close\(/.test(written) ? written : written.replace(/^const etcd = createClient\(.*$/m, '');
     const ownClient = /^const etcd = createClient\(/m.test(code);
@@ -121,7 +122,7 @@ const others = (proxies: readonly Actor[]): Promise<unknown> => Promise.all(prox
 
 beforeAll(async () => {
   server = await startEtcd({ own: true });
-  direct = createClient({ endpoints: server.endpoint });
+  direct = createClient({ ...PATIENT, endpoints: server.endpoint });
   stage = new Stage(server, direct);
   await stage.open();
 });
@@ -132,10 +133,10 @@ afterAll(async () => {
 });
 
 let round = 0;
-/** What each held when it was last looked at. */
+/** The last checked state of each block. */
 const leases = new Map<string, string>();
 
-/** It shows what is changed, and holds what it is to hold, by another lease than before where that is lost. */
+/** Checks that the block shows new changes, and holds its key, under another lease if the first was lost. */
 async function isAlive(actors: readonly Running[], losesLease = true): Promise<void> {
   const [{ pipeline, store, prefix }] = actors as readonly [Running, ...Running[]];
   const lines = (): readonly string[] => actors.flatMap((actor) => actor.lines);
@@ -153,7 +154,7 @@ async function isAlive(actors: readonly Running[], losesLease = true): Promise<v
       leases.set(prefix, lease);
       return true;
     });
-    // And its work runs.
+    // Checks that its work runs as well.
     if (poke === undefined) await waitFor(`${pipeline.name} works`, () => lines().length > 0);
   }
   if (poke !== undefined)
@@ -168,13 +169,13 @@ async function isAlive(actors: readonly Running[], losesLease = true): Promise<v
     });
 }
 
-/** Replicas of one pipeline together. */
+/** Runs several replicas of one pipeline. */
 const groups = (): readonly (readonly Running[])[] =>
   PIPELINES.map((pipeline) => running.filter((actor) => actor.pipeline === pipeline)).filter(({ length }) => length > 0);
 const failuresOf = (actors: readonly Actor[]): readonly string[] =>
   actors.flatMap(({ name, failures }) => failures.map((reason) => `${name}: ${reason}`));
 
-test('every block that says what it shows is tried', () => {
+test('every block with a documented output is tested under faults', () => {
   const all = [...PIPELINES.map(({ marks }) => marks), ...ENDING];
   expect(blocks.filter(({ code }) => !all.some((marks) => marks.test(code))).map(({ place }) => place)).toEqual([]);
   expect(PIPELINES.map(({ marks }) => blocks.filter(({ code }) => marks.test(code)).length)).toEqual(PIPELINES.map(() => 1));
@@ -182,7 +183,7 @@ test('every block that says what it shows is tried', () => {
 
 describe('the pipelines of the docs', () => {
   test(
-    'wait for a server that cannot be reached at the start, though the first call of each kind is lost then',
+    'wait for a server that is unreachable at the start, although the first call of each kind is lost afterwards',
     async () => {
       for (const [index, pipeline] of PIPELINES.entries())
         for (let replica = 0; replica < (pipeline.replicas ?? 1); replica++) {
@@ -197,7 +198,7 @@ describe('the pipelines of the docs', () => {
           .filter(([first]) => first?.pipeline.fromTheStart === false)
           .map((actors) => isAlive(actors)),
       );
-      // Longer than a call goes on by itself.
+      // Longer than a call retries by itself.
       await delay(2_000);
       for (const { proxy } of late) proxy.cutEach();
       await others(late);
@@ -209,7 +210,7 @@ describe('the pipelines of the docs', () => {
   );
 
   test(
-    'come back when every lease is revoked, though each call of it is lost once',
+    'recover when every lease is revoked, although each call of the recovery is lost once',
     async () => {
       for (const { proxy } of running) proxy.cutEach();
       await revokeAll(direct);
@@ -220,7 +221,7 @@ describe('the pipelines of the docs', () => {
   );
 
   test(
-    'outlive twelve seconds without a server, in which what they missed is compacted away',
+    'survive twelve seconds without a server, while the history that they missed is compacted',
     async () => {
       const awayAt = performance.now();
       await Promise.all(running.map(({ proxy }) => proxy.refuse()));
@@ -252,7 +253,7 @@ describe('the pipelines of the docs', () => {
   );
 
   test(
-    'complete when their client is closed, those that wait included, and let the process end',
+    'complete when their client is closed, even while they wait, and let the process exit',
     async () => {
       for (const marks of ENDING)
         ending.push({
@@ -270,22 +271,22 @@ describe('the pipelines of the docs', () => {
   );
 });
 
-/** Whether it has shown all that it says, or failed. */
+/** Returns whether the block has shown its documented output, or failed. */
 function isOver({ block, lines, failures }: Actor): boolean {
   return failures.length > 0 || lines.length >= transcript(block).length || (/error:/.test(block.code) && lines.length > 0);
 }
 
 const transcript = ({ code }: Block): readonly string[] => (transcriptOf(code) ?? []).filter((line) => !line.startsWith(PROMPT));
 
-/** What a program that ends may end in instead: where nothing was done, or nobody can know. */
+/** Returns whether a program ended in another allowed way: nothing was done, or the outcome is unknown. */
 const TYPED = ['ClientClosed', 'Unreachable', 'ConnectionLost', 'DeadlineExceeded', 'AmbiguousWrite', 'LockLost', 'LeaseLost'];
 
-describe('a program that ends', () => {
-  test('shows what it says, or ends in an error that says what is known, whatever is lost', () => {
+describe('a program of the docs that ends', () => {
+  test('logs its documented output, or fails with an error that states what is known, whichever call is lost', () => {
     expect(ending.length).toBe(2 * ENDING.length);
     const wrong = ending.filter(({ actor: { block, lines, failures } }) => {
       if (failures.length > 0) return failures.some((reason) => !TYPED.includes(reason));
-      return !/error:/.test(block.code) && !lines.every((line, index) => isAsTold(line, transcript(block)[index] ?? ''));
+      return !/error:/.test(block.code) && !lines.every((line, index) => isAsExpected(line, transcript(block)[index] ?? ''));
     });
     expect(wrong.map(({ fault, actor: { name, lines, failures } }) => ({ fault, name, lines, failures }))).toEqual([]);
   });

@@ -9,7 +9,7 @@ import { projectRoot } from '../support/etcd/project.js';
 const [headline] = blocksOf('README.md');
 const transcript = transcriptOf(headline?.code ?? '') ?? [];
 
-describe('the headline of README.md', () => {
+describe('the headline example of README.md', () => {
   let server: EtcdServer;
   let folder: string;
   beforeAll(async () => {
@@ -21,7 +21,7 @@ describe('the headline of README.md', () => {
     await server.stop();
   });
 
-  it('starts without etcd, and logs what it says: a bad value, a deletion and a loss of the connection included', async () => {
+  it('starts without etcd, and logs its documented output, including an invalid value, a deletion and a lost connection', async () => {
     expect(stopsEtcd(transcript)).toBe(true);
     const code = headline?.code.replace('http://127.0.0.1:2379', server.endpoint) ?? '';
     const file = join(folder, writeBlock(folder, { place: 'headline', code }));
@@ -31,7 +31,7 @@ describe('the headline of README.md', () => {
     expect(run).toMatchObject({ stderr: '', exitCode: 0 });
   }, 300_000);
 
-  it('shows each status but failed, which the table below it explains', () => {
+  it('shows each status except failed, which the table below it explains', () => {
     const shown = new Set(transcript.flatMap((line) => /^(\w+): /.exec(line)?.[1] ?? []));
     expect([...shown].toSorted()).toEqual(['invalid', 'live', 'loading', 'stale']);
   });

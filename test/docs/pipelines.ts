@@ -1,35 +1,38 @@
 import { firstValueFrom } from 'rxjs';
 import { idToHex, type KeyValue, type Namespace } from '../../src/index.js';
 
-/** What is shown by a pipeline that was changed something for; text, or a pattern of it. */
+/** The line that a pipeline shows after a change: a text, or a pattern for it. */
 export type Sign = string | RegExp;
 
-/** A pipeline of the docs that goes on until it is left. */
+/** A pipeline of the docs that runs until it is unsubscribed. */
 export interface Pipeline {
   readonly name: string;
-  /** Stands in the code of this one alone. */
+  /** A text that only the code of this pipeline contains. */
   readonly marks: RegExp;
-  /** Its first calls may be cut: it writes nothing of its own that is sent once. */
+  /** Whether its first calls may be cut: it sends no write that is sent only once. */
   readonly fromTheStart: boolean;
-  /** Has a lease that outlives twelve seconds without a server. */
+  /** Whether its lease outlives twelve seconds without a server. */
   readonly longLease?: true;
-  /** How many of it run, as replicas would. */
+  /** The number of replicas to run. */
   readonly replicas?: number;
-  /** Ends in `Compacted` where the history that it missed is compacted away, as docs/api.md says of watches. */
+  /** Whether it fails with `Compacted` if the missed history was compacted, as docs/api.md says of watches. */
   readonly endsByCompaction?: true;
-  /** Changes something, and gives the line by which the pipeline shows it. May be called again: what was shown for one call may be lost. */
+  /**
+   * Makes a change, and returns the line by which the pipeline shows it. May be called again, as the output of one call
+   * may be lost.
+   */
   readonly poke?: (store: Namespace, round: number) => Promise<Sign>;
-  /** The key that it keeps under a lease of its own, which is another one after each loss. */
+  /** The key that it keeps under a lease, which is a new one after each loss. */
   readonly held?: (store: Namespace) => Promise<KeyValue | undefined>;
 }
 
 const put = async (store: Namespace, key: string, value: string): Promise<void> => void (await firstValueFrom(store.kv.put(key, value)));
 const only = async (store: Namespace, key: string): Promise<KeyValue | undefined> => firstValueFrom(store.kv.get(key));
-/** The oldest of a queue: its owner. */
+/** Returns the oldest entry of a queue, which is its owner. */
 const owner = async (store: Namespace, name: string): Promise<KeyValue | undefined> =>
   (await firstValueFrom(store.kv.range({ prefix: `${name}/` }, { limit: 1, sortTarget: 'CREATE', sortOrder: 'ASCEND' }))).kvs[0];
 
-/** Those that go on. What is not among them, nor among {@link ENDING}, is missing: a test says so. */
+/** The pipelines that continue. A test reports a pipeline that is neither here nor in {@link ENDING}. */
 export const PIPELINES: readonly Pipeline[] = [
   {
     name: 'the config of the README',
@@ -47,6 +50,16 @@ export const PIPELINES: readonly Pipeline[] = [
     poke: async (store, round) => {
       await put(store, 'app/config', JSON.stringify({ color: 'red', timeoutMs: round }));
       return `red ${round}`;
+    },
+  },
+  {
+    name: 'the watch with its state',
+    marks: /the watch is \$\{status\}/,
+    fromTheStart: true,
+    endsByCompaction: true,
+    poke: async (store, round) => {
+      await put(store, 'app/color', String(round));
+      return `the color is ${round}`;
     },
   },
   {
@@ -203,7 +216,10 @@ export const PIPELINES: readonly Pipeline[] = [
   },
 ];
 
-/** Programs that end by themselves. Under a fault each shows what it says, or ends in an error of etcd's that says what is known. */
+/**
+ * Programs that end by themselves. Under a fault, each either shows its documented output, or fails with an EtcdError
+ * that states the outcome.
+ */
 export const ENDING: readonly RegExp[] = [
   /const write = etcd\.kv\.put/,
   /const claim = /,
@@ -226,7 +242,7 @@ export const ENDING: readonly RegExp[] = [
   /untilReleased\(\)/,
 ];
 
-/** The lease of a key, as etcdctl shows it; undefined where it has none that lives. */
+/** Returns the lease of a key, by etcdctl; undefined if it has no living lease. */
 export async function livingLease(store: Namespace, kv: KeyValue | undefined): Promise<string | undefined> {
   if (kv?.lease === undefined) return undefined;
   const { ttl } = await firstValueFrom(store.lease.timeToLive(kv.lease));

@@ -4,11 +4,12 @@ import { key, put, type Client } from '../../src/index.js';
 import { freePorts, startEtcd, type EtcdServer } from '../support/etcd/index.js';
 import { startTcpProxy, type TcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { Clients, rejection, versionOf } from './support.js';
+import { PATIENT } from '../support/patient.js';
 import { stopwatch } from '../support/stopwatch.js';
 import { waitFor } from '../support/waitFor.js';
 
 let etcd: EtcdServer;
-/** Sees what is really there. */
+/** Reads the store without the proxy. */
 let direct: Client;
 let proxy: TcpProxy;
 let client: Client;
@@ -20,10 +21,10 @@ beforeAll(async () => {
   etcd = await startEtcd({ own: true });
 });
 beforeEach(async () => {
-  direct = clients.make({ endpoints: etcd.endpoint });
+  direct = clients.make({ ...PATIENT, endpoints: etcd.endpoint });
   proxy = await startTcpProxy(etcd.endpoint);
   client = clients.make({ endpoints: proxy.endpoint });
-  // Version and connection are there: what breaks now is the call.
+  // The version is known and the connection is open, so the fault hits the call.
   await firstValueFrom(client.kv.get('warm'));
 });
 afterEach(async () => {
@@ -32,12 +33,12 @@ afterEach(async () => {
 });
 afterAll(() => etcd.stop());
 
-describe('a put whose answer is cut', () => {
+describe('a put whose response is cut', () => {
   test.each([
     ['before its first byte', 0],
     ['within its head', 40],
     ['at its last byte but one', -1],
-  ])('%s is carried out once, and ends in AmbiguousWrite', async (_, cutAt) => {
+  ])('%s is carried out once, and fails with AmbiguousWrite', async (_, cutAt) => {
     const before = proxy.down.bytes;
     await firstValueFrom(client.kv.put(newKey(), 'measure'));
     const answer = proxy.down.bytes - before;
@@ -48,7 +49,7 @@ describe('a put whose answer is cut', () => {
     expect(await versionOf(direct, name)).toBe(1);
   });
 
-  test('is not repeated on another endpoint either', async () => {
+  test('is not retried on another endpoint either', async () => {
     const second = await startTcpProxy(etcd.endpoint);
     const both = clients.make({ endpoints: [proxy.endpoint, second.endpoint] });
     await firstValueFrom(both.kv.get('warm'));
@@ -62,7 +63,7 @@ describe('a put whose answer is cut', () => {
   });
 
   test.each([1, 2])(
-    'in a create-if-absent that won, with %d endpoints, says so by AmbiguousWrite, never by succeeded: false',
+    'in a create-if-absent that succeeded, with %d endpoints, fails with AmbiguousWrite, and never emits succeeded: false',
     async (count) => {
       const others = await Promise.all(Array.from({ length: count - 1 }, () => startTcpProxy(etcd.endpoint)));
       const all = [proxy, ...others];
@@ -78,14 +79,14 @@ describe('a put whose answer is cut', () => {
   );
 });
 
-test('a put whose request is cut in the middle is not carried out, and ends in AmbiguousWrite, for who could tell', async () => {
+test('a put whose request is cut off in the middle is not carried out, and fails with AmbiguousWrite', async () => {
   const name = newKey();
   proxy.up.cutAfter(100);
   expect(await rejection(firstValueFrom(client.kv.put(name, 'x'.repeat(5_000))))).toMatchObject({ reason: 'AmbiguousWrite' });
   expect(await versionOf(direct, name)).toBe(0);
 });
 
-test('hundreds of puts through a connection that is cut again and again are each carried out at most once, and exactly once if they say so', async () => {
+test('hundreds of puts over a connection that is cut repeatedly are carried out at most once each, and exactly once if acknowledged', async () => {
   const names = Array.from({ length: 300 }, newKey);
   const work = { done: false };
   const cutting = (async () => {
@@ -111,7 +112,7 @@ test('hundreds of puts through a connection that is cut again and again are each
   versions.forEach((version, index) => (ends[index] === 'done' ? expect(version).toBe(1) : expect(version).toBeLessThanOrEqual(1)));
 });
 
-test('a read whose answer is cut is repeated on the next endpoint, and then the first is used again', async () => {
+test('a read whose response is lost is retried on the next endpoint, and the first endpoint is used again afterwards', async () => {
   const second = await startTcpProxy(etcd.endpoint);
   const both = clients.make({ endpoints: [proxy.endpoint, second.endpoint] });
   const name = newKey();
@@ -121,13 +122,13 @@ test('a read whose answer is cut is repeated on the next endpoint, and then the 
   proxy.down.cutAfter(30);
   second.down.cutAfter(30);
   expect((await firstValueFrom(both.kv.get(name)))?.value).toBe('value');
-  // One of the two was cut at its first try; the other still waits to cut its next.
+  // One of the two clients lost its first attempt. The fault of the other is still to come, at its next call.
   expect((await firstValueFrom(both.kv.get(name)))?.value).toBe('value');
   await second.close();
 });
 
 describe('an endpoint that refuses connections', () => {
-  test('is passed over, by writes too: nothing was sent', async () => {
+  test('is skipped, also by writes, as nothing was sent', async () => {
     const [nobody = 0] = await freePorts(1);
     const name = newKey();
     const both = clients.make({ endpoints: [`http://127.0.0.1:${nobody}`, etcd.endpoint] });
@@ -135,8 +136,8 @@ describe('an endpoint that refuses connections', () => {
     expect(await versionOf(direct, name)).toBe(1);
   });
 
-  test('and is the only one ends the call in Unreachable, which says where', async () => {
-    // Without connections of old: a write on one that is just being closed is in doubt.
+  test('fails a call with Unreachable that names the endpoint, if it is the only one', async () => {
+    // A client without old connections: a write on a closing connection is ambiguous.
     const fresh = clients.make({ endpoints: proxy.endpoint });
     await proxy.refuse();
     const elapsed = stopwatch();
@@ -150,7 +151,7 @@ describe('an endpoint that refuses connections', () => {
     expect(elapsed().awakeMs).toBeLessThan(5_000);
   });
 
-  test('and comes back is used again by the call that waits for it', async () => {
+  test('is used again by the waiting call when it recovers', async () => {
     const fresh = clients.make({ endpoints: proxy.endpoint });
     await proxy.refuse();
     const name = newKey();
@@ -161,8 +162,8 @@ describe('an endpoint that refuses connections', () => {
   });
 });
 
-describe('a server that has fallen silent', () => {
-  test('ends a read in DeadlineExceeded, a sent write in AmbiguousWrite, one that was not sent in DeadlineExceeded', async () => {
+describe('a server that stops responding', () => {
+  test('fails a read with DeadlineExceeded, a sent write with AmbiguousWrite, and an unsent write with DeadlineExceeded', async () => {
     const narrow = clients.make({ endpoints: proxy.endpoint, maxConnections: 1, requestTimeoutMs: 300 });
     await firstValueFrom(narrow.kv.get('warm'));
     proxy.down.stall();
@@ -180,7 +181,7 @@ describe('a server that has fallen silent', () => {
     expect(await versionOf(direct, waiting)).toBe(0);
   });
 
-  test('on the way to it keeps a write from being carried out: still nobody knows', async () => {
+  test('fails a write with AmbiguousWrite that is not carried out, if requests no longer reach it', async () => {
     const impatient = clients.make({ endpoints: proxy.endpoint, requestTimeoutMs: 200 });
     await firstValueFrom(impatient.kv.get('warm'));
     const name = newKey();
@@ -189,7 +190,7 @@ describe('a server that has fallen silent', () => {
     expect(await versionOf(direct, name)).toBe(0);
   });
 
-  test('for a moment only delays the answer', async () => {
+  test('only delays the response if it resumes soon', async () => {
     proxy.down.delayMs = 50;
     const start = performance.now();
     await firstValueFrom(client.kv.put(newKey(), 'late'));
@@ -197,9 +198,9 @@ describe('a server that has fallen silent', () => {
   });
 });
 
-test('unsubscribing closes the connection all the way to etcd', async () => {
+test('unsubscribing closes the connection through the proxy up to etcd', async () => {
   proxy.down.stall();
-  // undici makes another connection in its place, so that how many are open tells nothing.
+  // undici opens another connection in its place, so the number of open connections shows nothing.
   const closed = (): number => proxy.accepted - proxy.open;
   const [before, passed] = [closed(), proxy.up.bytes];
   const call = client.kv.get('a').subscribe({ error: () => undefined });

@@ -38,7 +38,7 @@ afterAll(async () => {
 const calls = (client: Client, count: number): Promise<unknown>[] =>
   Array.from({ length: count }, (_, n) => firstValueFrom(client.kv.put(`auth/${n}`, 'value')));
 
-test('a client that began while auth was off goes on when it is on', async () => {
+test('a client that was created while auth was off continues after auth is enabled', async () => {
   await firstValueFrom(root.kv.put('public/a', 'b'));
   expect((await firstValueFrom(root.kv.get('public/a')))?.value).toBe('b');
 });
@@ -48,13 +48,13 @@ test('a client with credentials authenticates by itself', async () => {
   await Promise.all(calls(client, 50));
 });
 
-test('all the tokens of a server that was restarted are gone: reads and writes go on by themselves', async () => {
+test('reads and writes continue by themselves after a restart has invalidated all tokens', async () => {
   const client = clients.make({ endpoints: etcd.endpoint, auth });
   await Promise.all(calls(client, 10));
   await etcd.restart();
   await firstValueFrom(client.kv.get('public/a'));
   await etcd.restart();
-  // The connections broke with the server; a read finds that out without harm.
+  // The connections broke with the server; a read detects it without harm.
   const [read] = await Promise.all([
     firstValueFrom(client.kv.get('public/a')),
     ...Array.from({ length: 20 }, () => firstValueFrom(client.kv.get('auth/1'))),
@@ -63,7 +63,7 @@ test('all the tokens of a server that was restarted are gone: reads and writes g
   await Promise.all(calls(client, 50));
 });
 
-test('a token function is asked again when its token is gone', async () => {
+test('the token function is called again when its token is no longer valid', async () => {
   const helper = clients.make({ endpoints: etcd.endpoint });
   let asked = 0;
   const token = async (): Promise<string> => {
@@ -79,7 +79,7 @@ test('a token function is asked again when its token is gone', async () => {
   expect(asked).toBe(2);
 });
 
-describe('whoever is not let in is told why, and no secret is in it:', () => {
+describe('a rejected login fails with the reason, and without a secret:', () => {
   const failing = async (client: Client): Promise<unknown> => rejection(firstValueFrom(client.kv.put('public/a', 'b')));
 
   test('a wrong password', async () => {
@@ -98,7 +98,7 @@ describe('whoever is not let in is told why, and no secret is in it:', () => {
     expect(await failing(clients.make({ endpoints: etcd.endpoint }))).toMatchObject({
       reason: 'UserEmpty',
       rpc: 'KV.Put',
-      message: expect.stringContaining('no token was shown. Give the client the option auth'),
+      message: expect.stringContaining('the request has no token; set the option auth'),
     });
   });
 
@@ -114,20 +114,23 @@ describe('whoever is not let in is told why, and no secret is in it:', () => {
     expect(await failing(client)).toMatchObject({ reason: 'PermissionDenied', rpc: 'KV.Put' });
   });
 
-  test('a server that died under the call', async () => {
+  test('a server that stopped during the call', async () => {
     const client = clients.make({ endpoints: etcd.endpoint, auth });
     await firstValueFrom(client.kv.get('public/a'));
     await etcd.pause();
     const pending = rejection(firstValueFrom(client.kv.put('public/a', 'b')));
     await etcd.kill();
-    const error = await pending;
-    expect(error).toMatchObject({ reason: 'AmbiguousWrite' });
-    expectSilentAbout(error, PASSWORD, 'hunter2');
-    await etcd.restart();
+    try {
+      const error = await pending;
+      expect(error).toMatchObject({ reason: 'AmbiguousWrite' });
+      expectSilentAbout(error, PASSWORD, 'hunter2');
+    } finally {
+      await etcd.restart();
+    }
   });
 });
 
-test('a changed password: the old one goes on as long as its token, a new client needs the new one', async () => {
+test('after a change of password the old client continues until its token expires, and a new client needs the new password', async () => {
   const client = clients.make({ endpoints: etcd.endpoint, auth: { username: 'guest', password: 'guest' } });
   await firstValueFrom(client.kv.get('public/a'));
   await firstValueFrom(root.auth.userChangePassword('guest', { password: 'changed' }));
@@ -139,7 +142,7 @@ test('a changed password: the old one goes on as long as its token, a new client
   expect((await firstValueFrom(fresh.kv.get('public/a')))?.value).toBe('b');
 });
 
-test('auth that is turned off, and on again, leaves working clients', async () => {
+test('clients continue when auth is disabled and enabled again', async () => {
   const client = clients.make({ endpoints: etcd.endpoint, auth });
   await firstValueFrom(client.kv.put('public/a', '1'));
   await firstValueFrom(root.auth.disable());
@@ -151,7 +154,7 @@ test('auth that is turned off, and on again, leaves working clients', async () =
   expect(values.map((kv) => kv?.value)).toEqual(['6']);
 });
 
-test('a lock, a leadership and a permit end in LockLost when their owner may not watch them any more', async () => {
+test('a lock, a leadership and a permit fail with LockLost when their owner loses the permission to watch them', async () => {
   await run(
     root.auth.userAdd('owner', { password: 'owner' }),
     root.auth.roleAdd('owner'),
@@ -173,7 +176,7 @@ test('a lock, a leadership and a permit end in LockLost when their owner may not
     await firstValueFrom(owned);
   }
   await run(root.auth.roleRevokePermission('owner', { prefix: 'owned/' }));
-  // The watches are asked for anew.
+  // The watches are created again.
   await etcd.restart();
   for (const loss of await Promise.all(losses)) expect(loss).toMatchObject({ reason: 'LockLost', cause: { reason: 'PermissionDenied' } });
 });

@@ -2,12 +2,12 @@ import { expect, test } from '@jest/globals';
 import { firstValueFrom } from 'rxjs';
 import type { Cache } from '../../src/index.js';
 import { LinearizabilityChecker } from '../support/cache/linearizability.js';
-import { PREFIX, readAtRandom, writeAtRandom } from '../support/cache/players.js';
+import { PREFIX, readAtRandom, writeAtRandom } from '../support/cache/randomAccess.js';
 import { askedSeed, randomFrom } from '../support/random.js';
 import { waitFor } from '../support/waitFor.js';
 import { setScene } from './watch/support/scene.js';
 
-test('no read of a cache is stale or made up through cuts, an outage and a compaction, as local reads are', async () => {
+test('linearizable reads of a cache stay correct through cuts, an outage and a compaction, and local reads do not', async () => {
   const seed = askedSeed();
   const scene = await setScene();
   try {
@@ -56,7 +56,7 @@ test('no read of a cache is stale or made up through cuts, an outage and a compa
       scene.proxy.cut();
       await goOn(100);
     }
-    // The caches miss changes, which are compacted away.
+    // The caches miss changes, which are then compacted.
     await scene.proxy.refuse();
     const missed = fresh.revision;
     await waitFor('changes that are missed', whole(() => fresh.revision > missed + 20), 30_000); // prettier-ignore
@@ -75,9 +75,9 @@ test('no read of a cache is stale or made up through cuts, an outage and a compa
     expect(fresh.faults()).toEqual([]);
     expect(local.faults().length).toBeGreaterThan(0);
     expect(caches.map(({ error }) => error)).toEqual([undefined, undefined]);
-    // The history was lost, so the events of before are held no longer.
+    // The history was lost, so the cache no longer has the events before it.
     for (const { cache } of caches) expect(cache?.oldestRevision).toBeGreaterThan(missed);
   } finally {
     await scene.close();
   }
-}, 60_000);
+});

@@ -47,8 +47,8 @@ afterAll(async () => {
   await tls.remove();
 });
 
-describe('a client that shows a certificate, and began before auth was on,', () => {
-  test('authenticates when it is, with all that it does', async () => {
+describe('a client with a certificate that was created before auth was enabled', () => {
+  test('authenticates when auth is enabled, for everything that it does', async () => {
     const key = newKey();
     const client = clientOf(nameless, { auth });
     const watched = collect(client.watch({ prefix: key }));
@@ -65,7 +65,7 @@ describe('a client that shows a certificate, and began before auth was on,', () 
     expect([watched.error, later.error]).toEqual([undefined, undefined]);
   });
 
-  test('authenticates for a watch, for a lock, and for users, if that is what it does first', async () => {
+  test('authenticates for a watch, a lock or user management, if that is its first call', async () => {
     const [watching, locking, listing] = Array.from({ length: 3 }, () => clientOf(nameless, { auth }));
     const all = [watching, locking, listing].map((client) => client ?? root);
     await Promise.all(all.map((client) => firstValueFrom(client.kv.get('a'))));
@@ -75,20 +75,20 @@ describe('a client that shows a certificate, and began before auth was on,', () 
     expect(await firstValueFrom((listing ?? root).auth.userList())).toMatchObject({ users: ['root'] });
   });
 
-  test('is told what it lacks where it has no credentials, and has written nothing', async () => {
+  test('fails with a message about credentials if it has none, and writes nothing', async () => {
     const key = newKey();
     const client = clientOf(nameless);
     await run(client.kv.get(key), root.auth.enable());
     for (const call of [client.kv.put(key, 'x'), client.kv.get(key), client.watch(key)] as Observable<unknown>[]) {
       const error = await rejection(firstValueFrom(call));
-      expect(error).toMatchObject({ reason: 'PermissionDenied', message: expect.stringContaining('Give the client the option auth') });
+      expect(error).toMatchObject({ reason: 'PermissionDenied', message: expect.stringContaining('set the option auth') });
     }
     expect(await firstValueFrom(root.kv.get(key))).toBeUndefined();
   });
 });
 
 describe('a certificate with a common name', () => {
-  test('is refused while auth is on, or ignored, as the server has it; nothing is written that is said to be refused', async () => {
+  test('is rejected or ignored while auth is on, depending on the server; no rejected write is carried out', async () => {
     const key = newKey();
     const before = clientOf(tls.client, { auth });
     const watched = collect(before.watch(key));
@@ -110,12 +110,12 @@ describe('a certificate with a common name', () => {
         reason: 'CommonNameRefused',
         code: 'FailedPrecondition',
         endpoint: server.endpoint,
-        message: expect.stringMatching(/common name \(CN\)\. Nothing was done\. Show one without/),
+        message: expect.stringMatching(/common name \(CN\), and nothing was done; use a certificate without one/),
       });
       expectSilentAbout(error, auth.password);
     }
     expect((await firstValueFrom(root.kv.get(key)))?.version).toBe(1);
-    // A stream that was there goes on.
+    // A stream that was open before continues.
     await run(root.kv.put(key, 'seen'));
     await waitFor('the watch goes on', () => watched.values.length === 2);
     expect(watched.error).toBeUndefined();

@@ -6,20 +6,20 @@ import { Lane, startTcpProxy, type Lanes, type TcpProxy } from '../support/fault
 import { setScene, type Scene } from './watch/support/scene.js';
 import { stopwatch } from '../support/stopwatch.js';
 
-/** A connection that is open here and dead: nothing arrives over it, and nothing closes it. */
+/** The result for a connection that is half open: nothing arrives over it, and nothing closes it. */
 interface Outcome {
-  /** How long after that the client knew, in milliseconds. */
+  /** The time until the client detected it, in milliseconds. */
   readonly afterMs: number;
-  /** Bytes that it had sent in the seconds before. */
+  /** The bytes that the client had sent in the seconds before. */
   readonly idleBytes: number;
 }
 
 interface Use {
   readonly tls?: boolean;
   readonly transport?: StreamOptions['transport'];
-  /** What the client does besides watching. */
+  /** The work of the client besides watching. */
   readonly work?: (client: Client) => Subscription;
-  /** The connection of the watch alone is dead. */
+  /** Whether only the connection of the watch is dead. */
   readonly alone?: boolean;
 }
 
@@ -43,9 +43,9 @@ const USES: Readonly<Record<string, Use>> = {
   'holds a lease, and only the watch is dead': { work: leasing, alone: true },
 };
 
-/** How long clients are watched before connections die: calls have lasted for a while then. */
+/** How long the clients run before the connections die, so that calls have been made for a while. */
 const BEFORE_MS = 2_500;
-/** Halves of that. */
+/** The maximum number of waits, each half of that time, until an idle client sends nothing. */
 const BEGINS_WITHIN = 5;
 
 const scenes = new Map<boolean, Scene>();
@@ -54,7 +54,7 @@ const clients: Client[] = [];
 const outcomes = new Map<string, Outcome>();
 const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The lanes of a connection: those of watches can be stopped by themselves. */
+/** Chooses the lanes of a connection, so that those of watches can be stalled alone. */
 function lanesFor(watches: Lanes, others: Lanes): (client: Socket) => Promise<Lanes> {
   return (client) =>
     new Promise((resolve) => {
@@ -83,7 +83,7 @@ async function outcomeOf({ tls = false, transport = 'auto', work, alone = false 
   const sent = (): number => watches.up.bytes + others.up.bytes;
   await after(BEFORE_MS / 2);
   let idleBytes = NaN;
-  // On a busy machine the last of what is said at the beginning comes late.
+  // On a busy machine the last of the first messages arrive late.
   for (let attempt = 1; attempt === 1 || (work === undefined && idleBytes > 0 && attempt <= BEGINS_WITHIN); attempt += 1) {
     const before = sent();
     await after(BEFORE_MS / 2);
@@ -104,7 +104,7 @@ async function outcomeOf({ tls = false, transport = 'auto', work, alone = false 
   return outcome;
 }
 
-// All at once, as it is a matter of waiting.
+// All run at once, as they mostly wait.
 beforeAll(async () => {
   for (const tls of [false, true]) scenes.set(tls, await setScene({ tls }));
   await Promise.all(Object.entries(USES).map(async ([name, use]) => outcomes.set(name, await outcomeOf(use))));
@@ -117,12 +117,12 @@ afterAll(async () => {
 
 const names = (busy: boolean): string[] => Object.keys(USES).filter((name) => (USES[name]?.work !== undefined) === busy);
 
-describe('a dead connection that nothing has closed is known', () => {
-  test.each(names(true))('within 5 s where the client %s', (name) => {
+describe('a connection that is dead without having been closed is detected', () => {
+  test.each(names(true))('within 5 s if the client %s', (name) => {
     expect(outcomes.get(name)?.afterMs).toBeLessThan(5_000);
   });
 
-  test.each(names(false))('within 15 s where the client %s; it sends nothing for seconds before', (name) => {
+  test.each(names(false))('within 15 s if the client %s, and sends nothing for seconds before', (name) => {
     expect(outcomes.get(name)).toMatchObject({ idleBytes: 0 });
     expect(outcomes.get(name)?.afterMs).toBeLessThan(15_000);
   });

@@ -6,7 +6,7 @@ import { startFakeServer, type FakeReply, type FakeRequest, type FakeServer } fr
 import { Clients, rejection } from './support.js';
 import { waitForValue } from '../support/waitFor.js';
 
-/** Answers to keepalives that a real server gives only for a moment, while its leader changes or while it stops. */
+/** Responses to keepalives that a real server sends only for a moment, while its leader changes or while it stops. */
 
 const ID = leaseId('123');
 const header = { cluster_id: '1', member_id: '1', revision: '7', raft_term: '1' };
@@ -21,13 +21,13 @@ let server: FakeServer;
 let client: Client;
 const clients = new Clients();
 const holder = new Holder();
-/** What becomes of the next calls to a path; those after them are answered as etcd does. */
+/** The responses to the next calls to a path; later calls are passed to etcd. */
 let answers: Record<string, ((reply: FakeReply) => void)[]>;
 
 const refused = (message: string, code: number) => (reply: FakeReply) => reply.json(500, { error: message, message, code });
 const broken = (message: string, code: number) => (reply: FakeReply) =>
   void reply.stream().end(`${JSON.stringify({ error: { grpc_code: code, http_code: 500, message, http_status: '' } })}\n`);
-/** Not at a third of its TTL. What becomes of it is told by the lease. */
+/** Refreshes the lease now, and not only at a third of its TTL. The lease reports the outcome. */
 const refreshNow = ({ lease }: LeaseEvent): void => void lease.refresh().subscribe({ error: () => undefined });
 const byPath: Record<string, (reply: FakeReply) => void> = {
   '/v3/lease/grant': (reply) => reply.json(200, { header, ID, TTL: '60' }),
@@ -39,7 +39,8 @@ const byPath: Record<string, (reply: FakeReply) => void> = {
 beforeEach(async () => {
   answers = {};
   server = await startFakeServer(({ path }: FakeRequest, reply) => (answers[path]?.shift() ?? byPath[path])?.(reply));
-  client = clients.make({ endpoints: server.endpoint, streams: { transport: 'chunked' } });
+  // The calls of this client are counted, so none may be sent again because the machine is busy.
+  client = clients.make({ endpoints: server.endpoint, streams: { transport: 'chunked' }, attemptTimeoutMs: 30_000 });
 });
 afterEach(async () => {
   holder.letGo();
@@ -51,8 +52,8 @@ describe.each(PASSING)('%s, with code %d', (message, code) => {
   test.each([
     ['in the body of an error', refused],
     ['in the stream', broken],
-  ])('as the answer to one keepalive, %s, does not end a lease', async (_, how) => {
-    // More than one, as it is asked again at once.
+  ])('in the response to one keepalive, %s, does not end a lease', async (_, how) => {
+    // More than one request, as the keepalive is retried at once.
     answers['/v3/lease/keepalive'] = Array.from({ length: 6 }, () => how(message, code));
     const held = holder.hold<LeaseEvent>(client.lease({ ttl: 60, id: ID }));
     refreshNow(await held.first());
@@ -64,7 +65,7 @@ describe.each(PASSING)('%s, with code %d', (message, code) => {
     expect(held.error).toBeUndefined();
   });
 
-  test('is no answer to keepAliveOnce and timeToLive, which ask again', async () => {
+  test('makes keepAliveOnce and timeToLive send another request', async () => {
     answers['/v3/lease/keepalive'] = [refused(message, code), broken(message, code)];
     answers['/v3/kv/lease/timetolive'] = [refused(message, code), refused(message, code)];
     expect(await firstValueFrom(client.lease.keepAliveOnce(ID))).toMatchObject({ id: ID, ttl: 60 });
@@ -72,7 +73,7 @@ describe.each(PASSING)('%s, with code %d', (message, code) => {
     expect(await firstValueFrom(client.lease.adopt(ID))).toMatchObject({ type: 'granted' });
   });
 
-  test('leaves a write in doubt', async () => {
+  test('fails a write with AmbiguousWrite', async () => {
     answers['/v3/kv/put'] = [refused(message, code)];
     expect(await rejection(firstValueFrom(client.kv.put('a', '1')))).toMatchObject({ reason: 'AmbiguousWrite' });
     expect(server.at('/v3/kv/put')).toHaveLength(1);
@@ -81,10 +82,14 @@ describe.each(PASSING)('%s, with code %d', (message, code) => {
 
 describe('a lease is lost at once', () => {
   test.each([
-    ['that it is gone', (reply: FakeReply) => void reply.stream().end(`${JSON.stringify({ result: { header, ID } })}\n`), 'LeaseNotFound'],
+    [
+      'that it does not exist',
+      (reply: FakeReply) => void reply.stream().end(`${JSON.stringify({ result: { header, ID } })}\n`),
+      'LeaseNotFound',
+    ],
     ['that it is not found', refused('etcdserver: requested lease not found', 5), 'LeaseNotFound'],
-    ['that this user may not', refused('etcdserver: permission denied', 7), 'PermissionDenied'],
-  ])('where the server says %s', async (_, answer, reason) => {
+    ['that the permission is denied', refused('etcdserver: permission denied', 7), 'PermissionDenied'],
+  ])('if the server responds %s', async (_, answer, reason) => {
     answers['/v3/lease/keepalive'] = [answer];
     const held = holder.hold<LeaseEvent>(client.lease({ ttl: 60, id: ID }));
     refreshNow(await held.first());

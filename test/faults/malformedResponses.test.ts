@@ -19,11 +19,11 @@ afterEach(async () => {
   await server.close();
 });
 
-/** Writes an answer byte for byte, and ends the connection. */
+/** Writes a response byte for byte, and ends the connection. */
 const raw = (reply: FakeReply, text: string): void => void reply.socket.end(text);
 const GOOD = '{"header":{"cluster_id":"1","member_id":"1","revision":"7","raft_term":"1"}}';
 
-describe('a read that is answered with', () => {
+describe('a read whose response', () => {
   test.each<[string, (reply: FakeReply) => void, string]>([
     ['a page of HTML', (reply) => reply.text(200, `<html>${SECRET}</html>`, 'text/html'), 'MalformedResponse'],
     ['a page of HTML and status 500', (reply) => reply.text(500, `<html>${SECRET}</html>`, 'text/html'), 'MalformedResponse'],
@@ -31,9 +31,9 @@ describe('a read that is answered with', () => {
     ['plain text', (reply) => reply.text(200, SECRET), 'MalformedResponse'],
     ['nothing', (reply) => reply.text(200, ''), 'MalformedResponse'],
     ['status 204', (reply) => raw(reply, 'HTTP/1.1 204 No Content\r\n\r\n'), 'MalformedResponse'],
-    ['a status that there is not', (reply) => raw(reply, `HTTP/1.1 999 ${SECRET}\r\ncontent-length: 0\r\n\r\n`), 'MalformedResponse'],
-    ['what is not HTTP', (reply) => raw(reply, `SSH-2.0-${SECRET}\r\n`), 'MalformedResponse'],
-    ['a head with a bad line in it', (reply) => raw(reply, `HTTP/1.1 200 OK\r\nbad ${SECRET}\r\n\r\n{}`), 'MalformedResponse'],
+    ['an unknown status', (reply) => raw(reply, `HTTP/1.1 999 ${SECRET}\r\ncontent-length: 0\r\n\r\n`), 'MalformedResponse'],
+    ['not HTTP', (reply) => raw(reply, `SSH-2.0-${SECRET}\r\n`), 'MalformedResponse'],
+    ['a head with an invalid line', (reply) => raw(reply, `HTTP/1.1 200 OK\r\nbad ${SECRET}\r\n\r\n{}`), 'MalformedResponse'],
     ['bad chunks', (reply) => raw(reply, `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz${SECRET}\r\n`), 'MalformedResponse'],
     [
       'less than its content-length',
@@ -54,20 +54,20 @@ describe('a read that is answered with', () => {
     ['a number that JSON cannot hold', (reply) => reply.json(200, { count: '9223372036854775807' }), 'MalformedResponse'],
     ['an error and status 200', (reply) => reply.json(200, { error: 'etcdserver: mvcc: database space exceeded', code: 8 }), 'NoSpace'],
     ['JSON nested deep', (reply) => reply.text(200, '['.repeat(100_000)), 'MalformedResponse'],
-  ])('%s is an error of its kind, that names the endpoint and quotes nothing', async (_, answer, reason) => {
+  ])('is %s fails with an error that names the endpoint and quotes nothing', async (_, answer, reason) => {
     server.script = (__, reply) => answer(reply);
     const error = await rejection(firstValueFrom(clientOf().kv.get('a')));
     expect(error).toMatchObject({ reason, rpc: 'KV.Range', endpoint: server.endpoint });
     expectSilentAbout(error, SECRET);
   });
 
-  test('a provisional answer first is read', async () => {
+  test('follows a provisional response succeeds', async () => {
     server.script = (_, reply) =>
       raw(reply, `HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: ${GOOD.length}\r\n\r\n${GOOD}`);
     expect((await firstValueFrom(clientOf().kv.range('a'))).header.revision).toBe(7);
   });
 
-  test('a byte at a time is read, with characters of several bytes', async () => {
+  test('arrives one byte at a time succeeds, also with characters of several bytes', async () => {
     const body = JSON.stringify({ kvs: [{ key: btoa('a'), value: Buffer.from('漢😀').toString('base64') }], count: '1', ünknown: '😀' });
     server.script = (_, reply) => {
       const stream = reply.stream();
@@ -83,7 +83,7 @@ describe('a read that is answered with', () => {
     expect((await firstValueFrom(clientOf().kv.get('a')))?.value).toBe('漢😀');
   });
 
-  test('one endless head or body is ended by the deadline', async () => {
+  test('has an endless head or body fails at the deadline', async () => {
     server.script = (_, reply) => {
       const stream = reply.stream();
       const more = (): void => void (reply.socket.destroyed || (stream.write(' '.repeat(1_000)), setTimeout(more, 5)));
@@ -93,7 +93,7 @@ describe('a read that is answered with', () => {
   });
 });
 
-test.each([200, 503])('a page of a proxy with status %d says nothing of the health of a server', async (status) => {
+test.each([200, 503])('is a page of a proxy with status %d proves nothing about the health of a server', async (status) => {
   server.script = (_, reply) => reply.text(status, `<html>${SECRET}</html>`, 'text/html');
   const client = clientOf({ retry: false });
   const calls: readonly Observable<unknown>[] = [client.health(), client.livez(), client.readyz()];
@@ -105,9 +105,9 @@ test.each([200, 503])('a page of a proxy with status %d says nothing of the heal
 });
 
 test.each<[string, object]>([
-  ['less results than operations', { succeeded: true, responses: [{ response_put: {} }] }],
+  ['fewer results than operations', { succeeded: true, responses: [{ response_put: {} }] }],
   ['the result of another operation', { succeeded: true, responses: [{ response_put: {} }, { response_put: {} }] }],
-])('a txn that is answered with %s may have been carried out, if it writes', async (_, answer) => {
+])('a txn that writes may have been carried out after this response: %s', async (_, answer) => {
   server.script = (__, reply) => reply.json(200, answer);
   const { kv } = clientOf();
   const writing = await rejection(firstValueFrom(kv.txn({ success: [put('a', '1'), get('a')] })));
@@ -117,11 +117,11 @@ test.each<[string, object]>([
 });
 
 test.each<[string, object]>([
-  ['that its condition failed, which it does not have', { succeeded: false, responses: [] }],
+  ['that a compare failed, although there is none', { succeeded: false, responses: [] }],
   ['nothing', {}],
-  ['results of a branch that it does not have', { succeeded: false, responses: [{ response_range: {} }, { response_range: {} }] }],
-  ['less results than keys', { succeeded: true, responses: [{ response_range: {} }] }],
-])('gets that travel together, and are answered with %s, go each by itself', async (_, answer) => {
+  ['results of a branch that does not exist', { succeeded: false, responses: [{ response_range: {} }, { response_range: {} }] }],
+  ['fewer results than keys', { succeeded: true, responses: [{ response_range: {} }] }],
+])('batched gets are re-sent individually after this response: %s', async (_, answer) => {
   server.script = ({ path, body }, reply) => {
     if (path.endsWith('/txn')) return reply.json(200, answer);
     const { key } = JSON.parse(body) as { key: string };
@@ -133,7 +133,7 @@ test.each<[string, object]>([
   expect(server.at('/v3/kv/txn')).toHaveLength(1);
 });
 
-describe('a streamed answer', () => {
+describe('a streamed response', () => {
   const collect = (client: Client): Promise<unknown[]> =>
     firstValueFrom(client.call('/watch', {}, { streaming: true, safety: 'read' }).pipe(toArray()));
   const written = (...chunks: string[]): void => {
@@ -148,7 +148,7 @@ describe('a streamed answer', () => {
     };
   };
 
-  test('is read whatever its chunks, with and without newlines', async () => {
+  test('is read in any chunks, with and without newlines', async () => {
     written('{"result":{"n":1}}\n{"resu', 'lt":{"n":', '2}}', '\n', '{"result":{"n":3}}{"result":{"n":4}}');
     expect(await collect(clientOf())).toEqual([1, 2, 3, 4].map((n) => ({ n })));
   });
@@ -164,7 +164,7 @@ describe('a streamed answer', () => {
     ['a page of HTML', `<html>${SECRET}</html>`, 'MalformedResponse'],
     ['half a message', `{"result":{"a":"${SECRET}`, 'MalformedResponse'],
     ['neither result nor error', `{"${SECRET}":1}\n`, 'MalformedResponse'],
-  ])('that goes on with %s ends in that error, after what came before', async (_, text, reason) => {
+  ])('that continues with %s fails with that error, after the messages before it', async (_, text, reason) => {
     const seen: unknown[] = [];
     written('{"result":{"n":1}}\n', text);
     const error = await new Promise((resolve) =>
@@ -178,12 +178,12 @@ describe('a streamed answer', () => {
     expect(server.at('/v3/watch')).toHaveLength(1);
   });
 
-  test('that is refused at once is the error, whatever its shape', async () => {
+  test('that is rejected at once fails with the error of the server, in any shape', async () => {
     server.script = (_, reply) => reply.json(400, { error: 'etcdserver: user name is empty', code: 3 });
     expect(await rejection(collect(clientOf()))).toMatchObject({ reason: 'UserEmpty', endpoint: server.endpoint });
   });
 
-  test('that breaks before its first message is asked for again, and not after it', async () => {
+  test('that breaks before its first message is retried, and not afterwards', async () => {
     let tries = 0;
     server.script = (_, reply) => {
       if (++tries === 1) return reply.cut();
@@ -194,15 +194,15 @@ describe('a streamed answer', () => {
   });
 });
 
-describe('no secret is in an error', () => {
+describe('no error contains a secret', () => {
   const auth = { username: 'root', password: SECRET };
 
   test.each<[string, (reply: FakeReply) => void]>([
     ['is refused', (reply) => reply.json(400, { error: 'etcdserver: authentication failed, invalid user ID or password', code: 3 })],
-    ['is answered without sense', (reply) => reply.text(200, `{${SECRET}`)],
-    ['is answered by what is not HTTP', (reply) => raw(reply, `${SECRET}\r\n\r\n`)],
-    ['is answered without a token', (reply) => reply.json(200, { token: 7, password: SECRET })],
-  ])('when authenticating %s', async (_, answer) => {
+    ['gets an invalid response', (reply) => reply.text(200, `{${SECRET}`)],
+    ['gets a response that is not HTTP', (reply) => raw(reply, `${SECRET}\r\n\r\n`)],
+    ['gets a response without a token', (reply) => reply.json(200, { token: 7, password: SECRET })],
+  ])('when a request for a token %s', async (_, answer) => {
     server.script = (__, reply) => answer(reply);
     const error = await rejection(firstValueFrom(clientOf({ auth }).kv.get('a')));
     expect(error).toMatchObject({ rpc: 'Auth.Authenticate', endpoint: server.endpoint });
@@ -211,8 +211,8 @@ describe('no secret is in an error', () => {
 
   test.each<[string, (reply: FakeReply) => void]>([
     ['is cut off', (reply) => reply.cut()],
-    ['is answered by the page of a proxy', (reply) => reply.text(200, `<html>${SECRET}`)],
-  ])('when authenticating %s, time and again until the call has no time left', async (_, answer) => {
+    ['gets a page of a proxy', (reply) => reply.text(200, `<html>${SECRET}`)],
+  ])('when every request for a token %s until the deadline of the call', async (_, answer) => {
     server.script = (__, reply) => answer(reply);
     const error = await rejection(firstValueFrom(clientOf({ auth, requestTimeoutMs: 1_500 }).kv.get('a')));
     expect(error).toMatchObject({
@@ -226,7 +226,7 @@ describe('no secret is in an error', () => {
   test.each<[string, (reply: FakeReply) => void]>([
     ['is refused', (reply) => reply.json(403, { error: 'etcdserver: permission denied', code: 7 })],
     ['loses its connection', (reply) => reply.cut()],
-    ['is answered by what is not HTTP', (reply) => raw(reply, `token ${SECRET}\r\n\r\n`)],
+    ['gets a response that is not HTTP', (reply) => raw(reply, `token ${SECRET}\r\n\r\n`)],
   ])('when a write with a token %s: neither the token nor the value', async (_, answer) => {
     server.script = (__, reply) => answer(reply);
     const error = await rejection(
@@ -236,10 +236,10 @@ describe('no secret is in an error', () => {
     expectSilentAbout(error, SECRET, 's3cret', btoa('val-s3cret'));
   });
 
-  test('when the deadline or a signal ends a call, or the client is closed', async () => {
+  test('when a deadline or a signal ends a call, or the client is closed', async () => {
     server.script = () => undefined;
     const client = clientOf({ auth: { token: SECRET } });
-    // So that writes are sent at once.
+    // So that the client sends writes at once.
     await firstValueFrom(client.version());
     const controller = new AbortController();
     const ends = [
@@ -259,7 +259,7 @@ describe('no secret is in an error', () => {
   });
 });
 
-test('a server that is replaced by one of another version is found out by the connection that breaks', async () => {
+test('a server that is replaced by another version is detected by its broken connection', async () => {
   server.version = '3.3.25';
   const client = clientOf();
   await firstValueFrom(client.kv.get('a'));

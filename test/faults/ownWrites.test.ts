@@ -3,16 +3,17 @@ import { firstValueFrom } from 'rxjs';
 import { leaseId, type Client, type Registration } from '../../src/index.js';
 import { Holder } from '../integration/support/holding.js';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
-import { once, startMeddlingProxy, type MeddlingProxy, type PassingCall } from '../support/faultProxies/meddlingProxy.js';
+import { once, startInterceptingProxy, type InterceptingProxy, type PassingCall } from '../support/faultProxies/interceptingProxy.js';
 import { Clients, versionOf } from './support.js';
+import { PATIENT } from '../support/patient.js';
 import { waitForValue } from '../support/waitFor.js';
 
-/** What rxetcd writes by itself, with the answer to it lost, and others who write meanwhile. */
+/** Writes of rxetcd whose responses are lost, while other clients write. */
 
 let etcd: EtcdServer;
-/** Writes and reads past the proxy. */
+/** Writes and reads without the proxy. */
 let direct: Client;
-let proxy: MeddlingProxy;
+let proxy: InterceptingProxy;
 let client: Client;
 const clients = new Clients();
 const holder = new Holder();
@@ -21,8 +22,8 @@ beforeAll(async () => {
   etcd = await startEtcd({ own: true });
 });
 beforeEach(async () => {
-  direct = clients.make({ endpoints: etcd.endpoint });
-  proxy = await startMeddlingProxy(etcd.endpoint);
+  direct = clients.make({ ...PATIENT, endpoints: etcd.endpoint });
+  proxy = await startInterceptingProxy(etcd.endpoint);
   client = clients.make({ endpoints: proxy.endpoint, streams: { initialBackoffMs: 5, maxBackoffMs: 50 } });
   await firstValueFrom(client.kv.get('warm'));
 });
@@ -34,19 +35,19 @@ afterEach(async () => {
 afterAll(() => etcd.stop());
 
 const get = (key: string) => firstValueFrom(direct.kv.get(key));
-/** A call that puts this key, in a txn or alone. */
+/** Matches a call that puts this key, in a txn or alone. */
 const isPut = ({ path, body, has }: PassingCall, key: string): boolean =>
   path === '/kv/put' ? has(key) : path === '/kv/txn' && /request_?put/i.test(body) && has(key);
 const put = (key: string, value: string) => () => firstValueFrom(direct.kv.put(key, value));
 const del = (key: string) => () => firstValueFrom(direct.kv.delete(key));
 const registered = (target: string) => holder.hold<Registration>(client.services(target).register('one', { addr: 'ours:1', ttl: 10 }));
 
-describe('services().register, when the answer to its put is lost', () => {
-  const lost = (target: string, meddling: Parameters<typeof once>[1]): void => {
-    proxy.meddle = once(({ path, has }) => (path === '/kv/txn' || path === '/kv/put') && has(`${target}/one`), meddling);
+describe('services().register, when the response to its put is lost', () => {
+  const lost = (target: string, interception: Parameters<typeof once>[1]): void => {
+    proxy.intercept = once(({ path, has }) => (path === '/kv/txn' || path === '/kv/put') && has(`${target}/one`), interception);
   };
 
-  test('finds that it is registered, and does not write again', async () => {
+  test('detects that the entry is registered, and does not write it again', async () => {
     lost('own/done', {});
     const registration = registered('own/done');
     const event = await registration.first();
@@ -54,13 +55,13 @@ describe('services().register, when the answer to its put is lost', () => {
     expect(await versionOf(direct, 'own/done/one')).toBe(1);
   });
 
-  test('and the put was never carried out, writes once more', async () => {
+  test('writes the entry once more if the put was not carried out', async () => {
     lost('own/never', { carried: false });
     expect(await registered('own/never').first()).toMatchObject({ type: 'registered' });
     expect(await versionOf(direct, 'own/never/one')).toBe(1);
   });
 
-  test('leaves alone what another client has written meanwhile, and tells when its own entry was written', async () => {
+  test('leaves the entry alone that another client has written since, and reports when its own was written', async () => {
     await put('own/over/one', 'before')();
     lost('own/over', { after: put('own/over/one', 'theirs') });
     const event = await registered('own/over').first();
@@ -69,16 +70,16 @@ describe('services().register, when the answer to its put is lost', () => {
     expect(event).toMatchObject({ type: 'registered', revision: now!.modRevision - 1 });
   });
 
-  test('does not bring back what was deleted meanwhile', async () => {
+  test('does not restore an entry that was deleted since', async () => {
     lost('own/back', { after: del('own/back/one') });
     expect(await registered('own/back').first()).toMatchObject({ type: 'registered' });
     expect(await get('own/back/one')).toBeUndefined();
   });
 
-  test('goes on until it is written, though its lease is refreshed meanwhile', async () => {
+  test('retries until the entry is written, although its lease is refreshed meanwhile', async () => {
     let lease = '';
     const remaining = () => firstValueFrom(direct.lease.timeToLive(leaseId(lease)));
-    proxy.meddle = once(({ path, has }) => path === '/kv/txn' && has('own/slow/one'), {
+    proxy.intercept = once(({ path, has }) => path === '/kv/txn' && has('own/slow/one'), {
       carried: false,
       before: async () => {
         lease = /"lease":"(\d+)"/.exec(proxy.calls.at(-1)?.body ?? '')?.[1] ?? '';
@@ -91,7 +92,7 @@ describe('services().register, when the answer to its put is lost', () => {
     expect(await versionOf(direct, 'own/slow/one')).toBe(1);
   });
 
-  test('leaves nothing behind when it is left', async () => {
+  test('leaves nothing behind when it is unsubscribed', async () => {
     lost('own/left', {});
     const registration = registered('own/left');
     await registration.first();
@@ -103,7 +104,7 @@ describe('services().register, when the answer to its put is lost', () => {
   });
 });
 
-describe('a campaign by a lease whose key stands already', () => {
+describe('a campaign under a lease whose key exists', () => {
   async function standing(name: string, value: string) {
     const { id } = await firstValueFrom(direct.lease.grant(60));
     const first = holder.hold(direct.election(name).campaign(value, { lease: id }));
@@ -111,7 +112,7 @@ describe('a campaign by a lease whose key stands already', () => {
     return { id, key };
   }
 
-  test('proclaims the new value, as etcd’s Go client does, and keeps its place', async () => {
+  test('proclaims the new value, as the Go client does, and keeps its queue entry', async () => {
     const { id, key } = await standing('own/elect', 'old');
     const before = await get(key);
     const leadership = await holder.hold(client.election('own/elect').campaign('new', { lease: id })).first();
@@ -119,29 +120,29 @@ describe('a campaign by a lease whose key stands already', () => {
     expect(await get(key)).toMatchObject({ value: 'new', version: 2, createRevision: before?.createRevision, lease: id });
   });
 
-  test('writes nothing where the value is what it was', async () => {
+  test('writes nothing if the value is the same', async () => {
     const { id, key } = await standing('own/same', 'same');
     await holder.hold(client.election('own/same').campaign('same', { lease: id })).first();
     expect(await versionOf(direct, key)).toBe(1);
   });
 
-  test('proclaims it once, though the answer is lost', async () => {
+  test('proclaims the value once, although the response is lost', async () => {
     const { id, key } = await standing('own/once', 'old');
-    proxy.meddle = once(({ path, has }) => path === '/kv/txn' && has('own/once/'), {});
+    proxy.intercept = once(({ path, has }) => path === '/kv/txn' && has('own/once/'), {});
     await holder.hold(client.election('own/once').campaign('new', { lease: id })).first();
     expect(await get(key)).toMatchObject({ value: 'new', version: 2 });
   });
 
-  test('does not proclaim it again over what another who leads by the same lease has said meanwhile', async () => {
+  test('does not repeat a proclamation over a later one with the same lease', async () => {
     const { id, key } = await standing('own/meanwhile', 'old');
-    proxy.meddle = once(({ path, has }) => path === '/kv/txn' && has('own/meanwhile/'), {
+    proxy.intercept = once(({ path, has }) => path === '/kv/txn' && has('own/meanwhile/'), {
       after: () => firstValueFrom(direct.kv.put(key, 'theirs', { lease: id })),
     });
     await holder.hold(client.election('own/meanwhile').campaign('new', { lease: id })).first();
     expect(await get(key)).toMatchObject({ value: 'theirs', version: 3 });
   });
 
-  test('proclaims it while it waits for its turn', async () => {
+  test('proclaims the value while it waits for the leadership', async () => {
     const leader = holder.hold(direct.election('own/waits').campaign('leader'));
     await leader.first();
     const { id } = await firstValueFrom(direct.lease.grant(60));
@@ -162,11 +163,11 @@ describe('a campaign by a lease whose key stands already', () => {
   });
 });
 
-describe('a reentrant lock, when the answer to its leaving is lost', () => {
-  test('ends its leases all the same', async () => {
+describe('a reentrant lock, when the response to its release is lost', () => {
+  test('still revokes its leases', async () => {
     const held = holder.hold(client.lock('own/reentrant', { reentrant: { holder: 'ann' } }));
     const { lease } = await held.first();
-    proxy.meddle = once(({ path, has }) => path === '/kv/txn' && has('own/reentrant'), {});
+    proxy.intercept = once(({ path, has }) => path === '/kv/txn' && has('own/reentrant'), {});
     held.leave();
     await waitForValue(
       async () => (await firstValueFrom(direct.lease.timeToLive(lease))).ttl,
@@ -176,10 +177,10 @@ describe('a reentrant lock, when the answer to its leaving is lost', () => {
   });
 });
 
-describe('lease({ id }), when the answer to its grant is lost', () => {
-  test('does not take the lease of that id which another client was granted meanwhile', async () => {
+describe('lease({ id }), when the response to its grant is lost', () => {
+  test('does not adopt the lease of that id that was granted to another client in between', async () => {
     const id = leaseId(4_711n + BigInt(process.pid));
-    proxy.meddle = once(({ path }) => path === '/lease/grant', {
+    proxy.intercept = once(({ path }) => path === '/lease/grant', {
       carried: false,
       before: async () => {
         await firstValueFrom(direct.lease.grant(60, { id }));
@@ -193,19 +194,19 @@ describe('lease({ id }), when the answer to its grant is lost', () => {
     expect((await firstValueFrom(direct.lease.timeToLive(id))).grantedTtl).toBe(60);
   });
 
-  test('of a random id takes its own', async () => {
-    proxy.meddle = once(({ path }) => path === '/lease/grant', {});
+  test('with a random id adopts its own lease', async () => {
+    proxy.intercept = once(({ path }) => path === '/lease/grant', {});
     const { id } = await holder.hold(client.lease({ ttl: 30 })).first();
     expect((await firstValueFrom(direct.lease.timeToLive(id))).grantedTtl).toBe(30);
     expect(proxy.calls.filter(({ path }) => path === '/lease/grant')).toHaveLength(2);
   });
 });
 
-test('a lease of an id of one’s own that is revoked once does not revoke the next of that id, when the answer is lost', async () => {
+test('revoking a lease with a chosen id does not revoke its successor of the same id, when the response is lost', async () => {
   const id = leaseId(14_711n + BigInt(process.pid));
   const held = holder.hold(client.lease({ ttl: 30, id }));
   await held.first();
-  proxy.meddle = once(({ path }) => path.endsWith('/lease/revoke'), { after: () => firstValueFrom(direct.lease.grant(60, { id })) });
+  proxy.intercept = once(({ path }) => path.endsWith('/lease/revoke'), { after: () => firstValueFrom(direct.lease.grant(60, { id })) });
   held.leave();
   await client.close();
   expect((await firstValueFrom(direct.lease.timeToLive(id))).grantedTtl).toBe(60);
@@ -220,7 +221,7 @@ describe('a double barrier', () => {
       (count) => count === members,
     );
 
-  test('lets nobody in where one leaves while the last to come says that all are there', async () => {
+  test('admits no client if one leaves while the last to arrive reports that all are present', async () => {
     const name = 'own/leaver';
     const first = enter(name, 3);
     await waiting(name, 1);
@@ -231,24 +232,24 @@ describe('a double barrier', () => {
         leaver.leave();
         await waiting(name, 2);
       };
-      proxy.meddle = once((call) => isPut(call, `${name}/ready`), { before: () => leave().then(resolve, reject), answered: true });
+      proxy.intercept = once((call) => isPut(call, `${name}/ready`), { before: () => leave().then(resolve, reject), answered: true });
     });
     const last = enter(name, 3, client);
     await left;
-    // What was answered after that has been seen.
+    // The responses after that have been processed.
     await firstValueFrom(client.kv.get(`${name}/ready`));
     expect(await get(`${name}/ready`)).toBeUndefined();
     expect([first.values, last.values]).toEqual([[], []]);
     await Promise.all([enter(name, 3), first, last].map((member) => member.first()));
   });
 
-  test('lets nobody of the next round in alone, when the answer to what began the last one is lost', async () => {
+  test('admits no client of the next round alone, when the response that began the last round is lost', async () => {
     const name = 'own/next';
     const first = enter(name, 2);
     await waiting(name, 1);
     const played = new Promise<ReturnType<typeof enter>>((resolve, reject) => {
       const play = async () => {
-        // The round is played without the one who does not know yet that it has begun.
+        // The round is completed without the participant that does not know yet that it has begun.
         const { key: own, leave } = await first.first();
         const others = await firstValueFrom(direct.kv.range({ prefix: `${name}/waiters/` }, { keysOnly: true }));
         for (const { key } of others.kvs) if (key !== own) await firstValueFrom(direct.kv.delete(key));
@@ -257,17 +258,17 @@ describe('a double barrier', () => {
         await waiting(name, 1);
         return next;
       };
-      proxy.meddle = once((call) => isPut(call, `${name}/ready`), { after: () => play().then(resolve, reject) });
+      proxy.intercept = once((call) => isPut(call, `${name}/ready`), { after: () => play().then(resolve, reject) });
     });
     expect(await enter(name, 2, client).failure()).toMatchObject({ reason: 'LockLost' });
     const next = await played;
-    // What the client repeats goes over the connection that it makes now.
+    // The retry of the client uses a new connection.
     await firstValueFrom(client.kv.get(`${name}/ready`));
     expect(await get(`${name}/ready`)).toBeUndefined();
     expect(next.values).toEqual([]);
   });
 
-  test('lets nobody of the next round in with one who is still leaving, and out all the same', async () => {
+  test('admits no client of the next round with one that is still leaving, and lets that one leave', async () => {
     const name = 'own/overlap';
     const first = enter(name, 2);
     await waiting(name, 1);
@@ -283,7 +284,7 @@ describe('a double barrier', () => {
     await Promise.all([enter(name, 2).first(), next.first()]);
   });
 
-  test('lets one out whose round is over, though the next one waits already', async () => {
+  test('lets a client leave whose round has ended, although the next round waits already', async () => {
     const name = 'own/out';
     const first = enter(name, 2);
     await waiting(name, 1);
@@ -298,9 +299,9 @@ describe('a double barrier', () => {
     expect(next.values).toEqual([]);
   });
 
-  test('begins once, though the answer to that is lost', async () => {
+  test('begins once, although the response to its beginning is lost', async () => {
     const name = 'own/begin';
-    proxy.meddle = once((call) => isPut(call, `${name}/ready`), {});
+    proxy.intercept = once((call) => isPut(call, `${name}/ready`), {});
     const members = [enter(name, 2), enter(name, 2, client)];
     await Promise.all(members.map((member) => member.first()));
     expect(await versionOf(direct, `${name}/ready`)).toBe(1);

@@ -30,13 +30,13 @@ const member = (which: (member: Member) => boolean): Member => {
   if (found === undefined) throw new Error('there is no such member');
   return found;
 };
-/** It has noticed that it is parted. */
+/** Waits until the member has detected the partition. */
 const isParted = (parted: Member): Promise<true> => waitFor('it has no leader', () => isLeaderless(parted));
-/** Writes another revision, at a member that is not parted. */
+/** Writes another revision, at a member that is not partitioned. */
 const write = (at: Member): Promise<unknown> =>
   firstValueFrom(cluster.direct.kv.put('a', String(++written), { endpoint: at.server.endpoint }));
 
-/** A watch whose stream is at a member, of a client that knows these. */
+/** A watch whose stream is at one member, and whose client has these endpoints. */
 class Watching {
   readonly states: ConnectionState[] = [];
   readonly seen: string[] = [];
@@ -59,10 +59,10 @@ class Watching {
     return watching;
   }
 
-  /** Has its client hold a lease: what it watches is checked more often then. */
+  /** Makes the client hold a lease: its watches are then checked more often. */
   async holdLease(): Promise<void> {
     const events = new ReplaySubject<LeaseEvent>(1);
-    // Without a leader it cannot be refreshed.
+    // Without a leader the lease cannot be refreshed.
     this.client.lease({ ttl: 60, onLost: 'regrant' }).subscribe(events);
     await firstValueFrom(events);
   }
@@ -72,12 +72,12 @@ class Watching {
     return state?.status === 'connected' ? state.endpoint : undefined;
   }
 
-  /** Why streams were lost. */
+  /** The causes of the lost streams. */
   get causes(): string[] {
     return this.states.flatMap((state) => (state.status === 'reconnecting' ? [state.cause.reason] : []));
   }
 
-  /** All that was written since it began is delivered, once. */
+  /** All revisions since the watch began are delivered, once each. */
   async upToDate(withinMs?: number): Promise<void> {
     await waitFor(
       `${this.transport} has seen ${written}`,
@@ -89,14 +89,14 @@ class Watching {
   }
 }
 
-test('a member that is parted from the others alone is left by the watches of a client that holds a lease within 5 s', async () => {
+test('watches of a client that holds a lease leave a partitioned member within 5 s', async () => {
   const leader = await cluster.leader();
   const parted = member((one) => one !== leader);
   const all = await Promise.all(TRANSPORTS.map((transport) => Watching.at(parted, transport)));
   await Promise.all(all.map((watching) => watching.holdLease()));
-  // A client that does nothing else has longer.
+  // A client that does nothing else may take longer.
   const idle = await Watching.at(parted, 'websocket');
-  // Those that know no other wait.
+  // The clients that have no other endpoint wait.
   const alone = await Promise.all(TRANSPORTS.map((transport) => Watching.at(parted, transport, [parted.endpoint])));
   const other = member((one) => one !== parted);
   await write(other);
@@ -119,7 +119,7 @@ test('a member that is parted from the others alone is left by the watches of a 
   await Promise.all([...all, ...alone].map((watching) => watching.upToDate()));
 });
 
-test('a cluster without a leader is not connected to, and watched on when it has one', async () => {
+test('a watch avoids a cluster without a leader, and resumes once it has one', async () => {
   const [first = member(() => true)] = cluster.members;
   const all = await Promise.all(TRANSPORTS.map((transport) => Watching.at(first, transport)));
   await Promise.all(all.map((watching) => watching.holdLease()));
@@ -130,7 +130,7 @@ test('a cluster without a leader is not connected to, and watched on when it has
       causes.slice(known[index]).filter((cause) => cause === 'NoLeader').length >= 2;
     return waitFor('each has found none twice', () => all.every(twice));
   };
-  // Until then one of them may be connected to a member that still believes in a leader.
+  // Before that, one of them may be connected to a member that still believes that it has a leader.
   await Promise.all(cluster.members.map(isParted));
   await lost();
   const before = all.map(({ states }) => states.length);
@@ -142,7 +142,7 @@ test('a cluster without a leader is not connected to, and watched on when it has
   await Promise.all(all.map((watching) => watching.upToDate()));
 });
 
-test('a store that is full is no reason for a watch to leave', async () => {
+test('a watch stays connected to a store that has no space left', async () => {
   const [first = member(() => true)] = cluster.members;
   const questions = async (): Promise<number> => {
     const metrics = await getText(`${first.server.endpoint}/metrics`, first.server.clientTls);
@@ -152,7 +152,7 @@ test('a store that is full is no reason for a watch to leave', async () => {
   const alarm = { memberId: header.memberId, alarm: 'NOSPACE' } as const;
   await firstValueFrom(cluster.direct.maintenance.alarmActivate(alarm));
   const watching = await Watching.at(first, 'websocket');
-  // A member is asked more often by a client that makes calls.
+  // A client that makes calls sends heartbeats to a member more often.
   const reads = collect(interval(300).pipe(concatMap(() => watching.client.kv.get('a'))));
   const before = await questions();
   await waitFor('it was asked', async () => (await questions()) > before);

@@ -10,7 +10,7 @@ let etcd: EtcdServer;
 let root: Client;
 const setUp = new Clients();
 const clients = new Clients();
-/** What the server wants, and what the vault gives. */
+/** The password of the server, and the one of the vault. */
 let password: string;
 let vault: string;
 let asked: number;
@@ -42,7 +42,10 @@ afterAll(async () => {
   await etcd.stop();
 });
 
-/** Changes the password at the server; the vault follows so many milliseconds later, or before where that is negative. */
+/**
+ * Changes the password at the server. The vault follows after this many milliseconds; if negative, it precedes the
+ * server.
+ */
 async function rotate(vaultAfterMs: number): Promise<void> {
   password = `secret-${++rotations}`;
   if (vaultAfterMs < 0) vault = password;
@@ -57,7 +60,7 @@ describe('a function for the option auth', () => {
     ['a Promise', 'half a second later', 500, () => Promise.resolve().then(credentials)],
     ['an Observable', 'half a second later', 500, () => defer(() => of(credentials()))],
   ])(
-    'that gives %s outlives a change of the password that it learns of %s: calls, watches and leases go on',
+    'that returns %s survives a password change that it learns of %s: calls, watches and leases continue',
     async (_, _when, afterMs, auth) => {
       asked = 0;
       const client = clients.make({ endpoints: etcd.endpoint, auth });
@@ -71,20 +74,20 @@ describe('a function for the option auth', () => {
       await firstValueFrom(client.kv.put(key, 'after', { lease: id }));
       await rotated;
       const refreshes = (): number => lease.values.filter(({ type }) => type === 'refreshed').length;
-      // One may have been asked for before.
+      // The function may already have been called once.
       const due = refreshes() + 2;
       const ended = (): boolean => watch.error !== undefined || lease.error !== undefined;
       await waitFor('the watch and the lease go on', () => (watch.values.at(-1)?.kv.value === 'after' && refreshes() >= due) || ended());
       expect([watch.error, lease.error]).toEqual([undefined, undefined]);
       expect((await firstValueFrom(client.kv.get(key)))?.value).toBe('after');
-      // Not for every token, nor all the time.
+      // The password is requested again, but neither for every token nor all the time.
       expect(asked).toBeGreaterThan(1);
       expect(asked).toBeLessThan(8);
     },
   );
 });
 
-test('a function whose password is wrong from the start is asked twice, and shown in no error', async () => {
+test('a function that returns a wrong password from the start is called twice, and no error contains the password', async () => {
   let asks = 0;
   const auth = () => ({ username: 'app', password: `wr0ng-${++asks}` });
   const client = clients.make({ endpoints: etcd.endpoint, auth });
@@ -100,7 +103,7 @@ test.each<[string, () => unknown]>([
   ['a password with a line break', () => ({ username: 'app', password: 'hidden\n' })],
   ['an empty Observable', () => of()],
   ['a rejection', () => Promise.reject(new Error('no vault'))],
-])('a function that gives %s ends calls with TokenUnavailable', async (_, given) => {
+])('a function that returns %s fails calls with TokenUnavailable', async (_, given) => {
   const client = clients.make({ endpoints: etcd.endpoint, auth: given as () => UserCredentials });
   const failed = await rejection(firstValueFrom(client.kv.get('app/a')));
   expect(failed).toMatchObject({ reason: 'TokenUnavailable' });

@@ -4,6 +4,7 @@ import type { Client } from '../../src/index.js';
 import { startCuttingProxy, type CuttingProxy } from '../support/faultProxies/cuttingProxy.js';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
 import { Clients } from './support.js';
+import { PATIENT } from '../support/patient.js';
 import { waitFor } from '../support/waitFor.js';
 
 const ROOT = { username: 'root', password: 'r00t' };
@@ -18,7 +19,7 @@ let root: Client;
 beforeAll(async () => {
   server = await startEtcd({ own: true });
   proxy = await startCuttingProxy(server.endpoint);
-  root = clients.make({ endpoints: server.endpoint, auth: ROOT });
+  root = clients.make({ ...PATIENT, endpoints: server.endpoint, auth: ROOT });
   const { auth } = root;
   const setUp = concat(
     auth.userAdd('root', { password: ROOT.password }),
@@ -27,7 +28,7 @@ beforeAll(async () => {
     auth.userAdd('shop', { password: SHOP.password }),
     auth.roleAdd('shop'),
     auth.userGrantRole('shop', 'shop'),
-    // The entries, and nothing beside them.
+    // Returns the entries; there must be no other keys.
     auth.roleGrantPermission('shop', 'READWRITE', { prefix: 'shop/' }),
     auth.userAdd('blind', { password: BLIND.password }),
     auth.roleAdd('blind'),
@@ -43,7 +44,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** Announces something, and waits until it is there. */
+/** Announces a key, and waits until it exists. */
 async function untilThere<E extends { readonly type: string }>(source: Observable<E>): Promise<{ seen: E[]; subscription: Subscription }> {
   const seen: E[] = [];
   let failure: unknown;
@@ -53,7 +54,7 @@ async function untilThere<E extends { readonly type: string }>(source: Observabl
   return { seen, subscription };
 }
 
-test('a registration of a user who may write its entry alone is not lost with the answer to its put', async () => {
+test('a registration by a user who may write only its entry survives the loss of the response to its put', async () => {
   const client = clients.make({ endpoints: proxy.endpoint, auth: SHOP });
   proxy.cutEach();
   const { seen, subscription } = await untilThere(client.services('shop').register('one', { addr: '10.0.0.7:8080' }));
@@ -66,7 +67,7 @@ test('a registration of a user who may write its entry alone is not lost with th
   expect(await firstValueFrom(root.kv.exists('shop/one'))).toBe(false);
 });
 
-test('an announcement of a user who may not read its key outlives the loss of the answer to its put', async () => {
+test('an announcement by a user who may not read its key survives the loss of the response to its put', async () => {
   const client = clients.make({ endpoints: proxy.endpoint, auth: BLIND });
   proxy.cutEach();
   const { seen, subscription } = await untilThere(client.announce('blind/one', '1'));
@@ -82,7 +83,7 @@ test('an announcement of a user who may not read its key outlives the loss of th
   expect(await firstValueFrom(root.kv.exists('blind/one'))).toBe(false);
 });
 
-test('each value of an announcement is written once where the answers to its puts are lost', async () => {
+test('each value of an announcement is written once if the responses to its puts are lost', async () => {
   const client = clients.make({ endpoints: proxy.endpoint, auth: SHOP });
   const values = new BehaviorSubject('0');
   proxy.cutEach();

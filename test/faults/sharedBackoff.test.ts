@@ -7,7 +7,7 @@ import { listenSomewhere } from '../support/ports.js';
 import { Clients } from './support.js';
 import { waitFor } from '../support/waitFor.js';
 
-/** Accepts connections and closes them: at once, or when something was sent. */
+/** Accepts connections and closes them: at once, or after the first bytes. */
 interface Closing {
   readonly endpoint: string;
   readonly port: number;
@@ -38,14 +38,17 @@ async function startClosing(when: 'at once' | 'after the request'): Promise<Clos
   return closing;
 }
 
-/** So many connections an endpoint may see in so long, whatever asks; and so many it does see at some time. */
+/**
+ * The highest number of connections to an endpoint within this time, for any calls, and the lowest number that must be
+ * reached at some time.
+ */
 const MOST = 30;
 const WITHIN_MS = 4_000;
 const AT_LEAST = 4;
 
 const times = <T>(count: number, make: (index: number) => Observable<T>): Observable<T> =>
   merge(...Array.from({ length: count }, (_, index) => make(index)));
-/** What fails is asked for again at once, as a careless program does. */
+/** A failed call is repeated at once, as in a careless program. */
 const again = <T>(call: Observable<T>): Observable<T> =>
   call.pipe(
     catchError(() => EMPTY),
@@ -80,12 +83,12 @@ const KINDS: readonly (readonly [string, (client: Client) => Observable<unknown>
 ];
 
 describe.each(['at once', 'after the request'] as const)(
-  'an endpoint that accepts and closes connections %s sees a few of a client',
+  'an endpoint that accepts and closes connections %s receives few connections of a client',
   (when) => {
-    /** Connections a {@link WITHIN_MS}. */
+    /** The number of connections per {@link WITHIN_MS}, by kind of call. */
     const accepted = new Map<string, number>();
 
-    // All kinds at the same time: each takes as long.
+    // All kinds run at the same time, as each takes equally long.
     beforeAll(async () => {
       const clients = new Clients();
       const each = await Promise.all(

@@ -3,10 +3,13 @@ import { createClient, type Client, type ClientOptions } from '../../src/index.j
 
 export { expectSilentAbout, rejection } from '../unit/transport/support.js';
 
-/** Flags of a server that many clients log in to: a login takes a busy machine a second otherwise. 3.3 has no such flag, and is not given it. */
+/**
+ * Flags of a server to which many clients log in: otherwise a login takes a second on a busy machine. 3.3 has no such
+ * flag, so it gets none.
+ */
 export const QUICK_LOGIN: readonly string[] = ['--bcrypt-cost=4'];
 
-/** Clients that a test makes, closed together at its end. */
+/** Clients of a test, which are closed together at its end. */
 export class Clients {
   private readonly all: Client[] = [];
 
@@ -21,7 +24,7 @@ export class Clients {
   }
 }
 
-/** How often a key was written since it was created; 0 where there is none. */
+/** Returns how often a key was written since it was created; 0 if it does not exist. */
 export async function versionOf(client: Client, key: string): Promise<number> {
   return (await firstValueFrom(client.kv.get(key)))?.version ?? 0;
 }

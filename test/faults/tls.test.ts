@@ -6,22 +6,23 @@ import { firstValueFrom, lastValueFrom, type Observable } from 'rxjs';
 import type { Client, ClientOptions, TlsSettings } from '../../src/index.js';
 import { startEtcd, type EtcdServer } from '../support/etcd/index.js';
 import { startTcpProxy, type TcpProxy } from '../support/faultProxies/tcpProxy.js';
+import { PATIENT } from '../support/patient.js';
 import { SERVER, makeTls, type Identity, type Tls } from '../support/tls.js';
 import { Clients, rejection } from './support.js';
 import { collect } from './watch/support/collect.js';
 import { stopwatch } from '../support/stopwatch.js';
 import { waitFor } from '../support/waitFor.js';
 
-/** Well below the deadline of a call, and below the pauses between tries. */
-/** The calls have a minute. */
+/** Well below the deadline of a call, and below the pauses between attempts. */
+/** The timeout of the calls: a minute. */
 const SOON_MS = 5_000;
 
 let ours: Tls;
-/** Another authority that the server trusts in its clients, and one that it does not. */
+/** Another authority that the server trusts for its clients, and one that it does not trust. */
 let others: Tls;
 let strangers: Tls;
 let files: string;
-/** What the server reads at each handshake. */
+/** The files that the server reads at each handshake. */
 let serverFiles: Pick<Identity, 'certFile' | 'keyFile'>;
 let server: EtcdServer;
 let proxy: TcpProxy;
@@ -29,7 +30,7 @@ const clients = new Clients();
 
 const path = (name: string): string => join(files, name);
 
-/** Puts a certificate and its key where the server, or a client, reads them. */
+/** Writes a certificate and its key to the files that the server, or a client, reads. */
 async function install({ certFile, keyFile }: Identity, to: Pick<Identity, 'certFile' | 'keyFile'>): Promise<void> {
   await copyFile(certFile, to.certFile);
   await copyFile(keyFile, to.keyFile);
@@ -55,7 +56,7 @@ const clientOf = (tls: TlsSettings, options: ClientOptions = {}): Client =>
   clients.make({ endpoints: proxy.endpoint.replace('http:', 'https:'), tls, ...options });
 const inText = (identity: Identity = ours.client) => ({ ca: ours.ca, cert: identity.cert, key: identity.key });
 
-describe('a certificate that is refused ends reads, writes and watches soon, and says where and why:', () => {
+describe('a rejected certificate fails reads, writes and watches soon, and names the endpoint and the reason:', () => {
   test.each<[string, () => TlsSettings, RegExp]>([
     ['the server’s, by an authority that is not trusted', () => ({ ...inText(), ca: others.ca }), /authority is not among those .*tls\.ca/],
     [
@@ -64,8 +65,8 @@ describe('a certificate that is refused ends reads, writes and watches soon, and
       /authority is not among/,
     ],
     ['the server’s, for another name', () => ({ ...inText(), serverName: 'etcd.example' }), /another name.*etcd\.example.*DNS:localhost/],
-    ['ours, that is missing', () => ({ ca: ours.ca }), /another certificate of this client: .*tls\.cert/],
-    ['ours, by an authority that the server does not trust', () => inText(strangers.client), /another certificate of this client/],
+    ['the client’s, which is missing', () => ({ ca: ours.ca }), /another certificate of this client: .*tls\.cert/],
+    ['the client’s, by an authority that the server does not trust', () => inText(strangers.client), /another certificate of this client/],
   ])('%s', async (_, tls, message) => {
     const client = clientOf(tls(), { requestTimeoutMs: 60_000 });
     const calls: readonly Observable<unknown>[] = [
@@ -88,7 +89,7 @@ describe('a certificate that is refused ends reads, writes and watches soon, and
     }
   });
 
-  test('another endpoint may do', async () => {
+  test('another endpoint is used if its certificate is valid', async () => {
     const elsewhere = await startEtcd({
       own: true,
       clientTls: { caFile: others.caFile, certFile: others.server.certFile, keyFile: others.server.keyFile },
@@ -105,7 +106,7 @@ describe('a certificate that is refused ends reads, writes and watches soon, and
   });
 });
 
-describe('http and https are not mistaken for each other in silence:', () => {
+describe('http and https that are mixed up are reported:', () => {
   test('http to a server that speaks TLS', async () => {
     const error = await rejection(firstValueFrom(clients.make({ endpoints: proxy.endpoint }).kv.get('a')));
     expect(error).toMatchObject({ reason: 'ConnectionLost', message: expect.stringContaining('the endpoint has to be https') });
@@ -114,7 +115,7 @@ describe('http and https are not mistaken for each other in silence:', () => {
 
 describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (transport) => {
   const streams = { transport, heartbeatMs: 150, responseTimeoutMs: 2_000, initialBackoffMs: 5, maxBackoffMs: 50 };
-  /** What a client reads for each connection. */
+  /** The files that a client reads for each connection. */
   let clientFiles: { caFile: string; certFile: string; keyFile: string };
 
   beforeEach(async () => {
@@ -124,14 +125,14 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (transport)
     await install(ours.client, clientFiles);
   });
 
-  test('a server’s certificate is replaced by one of another authority: calls say so, watches wait, and all go on when our file has it', async () => {
+  test('after a server certificate of another authority, calls fail, watches wait, and both recover when the CA file has it', async () => {
     const client = clientOf(clientFiles, { streams });
-    const direct = clients.make({ endpoints: server.endpoint, tls: { ...inText(), ca: ours.ca + others.ca } });
+    const direct = clients.make({ ...PATIENT, endpoints: server.endpoint, tls: { ...inText(), ca: ours.ca + others.ca } });
     const watch = collect(client.watch(`rotated/${transport}`));
     await firstValueFrom(client.watchBatches(`rotated/${transport}`));
     await install(others.server, serverFiles);
     const states = collect(client.connection$);
-    // Without the restart it would take up old sessions again.
+    // Without the restart the server would resume old sessions.
     await server.restart();
     await waitFor('the watch has found out', () =>
       states.values.some((state) => state.status === 'reconnecting' && state.cause.reason === 'TlsFailed'),
@@ -139,7 +140,7 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (transport)
     await firstValueFrom(direct.kv.put(`rotated/${transport}`, 'meanwhile'));
     expect(await rejection(lastValueFrom(client.kv.get('a')))).toMatchObject({ reason: 'TlsFailed', code: 'Unavailable' });
 
-    // A file that is half there is not taken.
+    // A file that is written only in part is not used.
     await writeFile(clientFiles.caFile, others.ca.slice(0, others.ca.length / 2));
     expect(await rejection(lastValueFrom(client.kv.get('a')))).toMatchObject({ reason: 'TlsFailed' });
     expect([watch.error, watch.values]).toEqual([undefined, []]);
@@ -151,7 +152,7 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (transport)
     expect((await lastValueFrom(client.kv.get(`rotated/${transport}`)))?.value).toBe('meanwhile');
   });
 
-  test('our certificate is replaced, one file after the other, by one that the server knows', async () => {
+  test('after a new client certificate, replaced one file at a time, connections use it', async () => {
     await install(strangers.client, clientFiles);
     const client = clientOf(clientFiles, { streams });
     expect(await rejection(firstValueFrom(client.kv.get('a')))).toMatchObject({ reason: 'TlsFailed' });
@@ -162,7 +163,7 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (transport)
     await firstValueFrom(client.watchBatches('a'));
     expect(await firstValueFrom(client.connection$)).toMatchObject({ status: 'connected', transport });
 
-    // What breaks now leaves what is good.
+    // The file is invalid from now on, and the last valid contents stay in use.
     await Promise.all(Object.values(clientFiles).map((file) => writeFile(file, 'not PEM')));
     proxy.cut();
     await firstValueFrom(client.kv.get('a'));
@@ -170,7 +171,7 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (transport)
   });
 });
 
-test('a certificate for a name is taken for that name, by every transport', async () => {
+test('a certificate for a host name is accepted for that name, by every transport', async () => {
   const named = await ours.issue(
     'named',
     SERVER.map((line) => line.replace(/^subjectAltName=.*/, 'subjectAltName=DNS:etcd.example')),

@@ -36,7 +36,7 @@ function announce(key: string, value: string | Observable<string>, etcd: Client 
 }
 
 describe('an announced key', () => {
-  test('is there, under its lease, as long as it is subscribed to', async () => {
+  test('exists under its lease while it is subscribed', async () => {
     const { events, subscription, seen } = announce('announce/one', 'here');
     await seen('announced');
     const kv = await stored('announce/one');
@@ -47,7 +47,7 @@ describe('an announced key', () => {
     await becomes('announce/one', undefined);
   });
 
-  test('replaces an existing one, and comes back when its lease is revoked', async () => {
+  test('replaces an existing key, and is written again after its lease is revoked', async () => {
     await only(fixture.etcd.kv.put('announce/back', 'before'));
     const { events, seen } = announce('announce/back', 'mine');
     await seen('announced');
@@ -60,7 +60,7 @@ describe('an announced key', () => {
     expect(events[1]).toMatchObject({ key: 'announce/back', error: { reason: 'LeaseLost' } });
   });
 
-  test('follows its values in their order, and comes back with the newest', async () => {
+  test('is written with each value in order, and again with the newest after a loss', async () => {
     const { etcd } = fixture;
     const values = new Subject<string>();
     const written: string[] = [];
@@ -75,7 +75,7 @@ describe('an announced key', () => {
       () => written.at(-1),
       (last) => last === '200',
     );
-    // Values are left out while one is being written, and never go back.
+    // Values may be skipped while one is being written, but never go backwards.
     expect(written.map(Number)).toEqual(written.map(Number).toSorted((a, b) => a - b));
     values.complete();
     const { lease } = (await stored('announce/values'))!;
@@ -108,7 +108,7 @@ describe('an announced key', () => {
     await becomes('announce/taken', '3');
   });
 
-  test('ends with its values only if these fail, or there are none', async () => {
+  test('ends with its source of values only if that errors or was empty', async () => {
     const { etcd } = fixture;
     expect(await hold(etcd.announce('announce/none', EMPTY)).catch((error: unknown) => hasReason(error, 'ClientClosed'))).toBe(true);
     expect(announce('announce/none', EMPTY).end).toEqual({ completed: true });
@@ -138,7 +138,7 @@ describe('an announced key', () => {
     await becomes('announce/bytes', 'ab');
   });
 
-  test('is shown by a namespace under its own name, and is held by a promise', async () => {
+  test('has the key without the prefix in a namespace, and can be held by a promise', async () => {
     const within = fixture.etcd.namespace('announce/ns/');
     await using held = await within.promises.announce('a', '1', { ttl: 20 });
     expect(held.value).toMatchObject({ type: 'announced', key: 'a' });
@@ -147,7 +147,7 @@ describe('an announced key', () => {
     expect(await stored('announce/ns/a')).toBeUndefined();
   });
 
-  test('completes when the client is closed, and is deleted then', async () => {
+  test('completes when the client is closed, and is deleted', async () => {
     const other = fixture.client();
     const { end, seen } = announce('announce/closed', concat(from(['1']), NEVER), other);
     await seen('announced');
@@ -156,7 +156,7 @@ describe('an announced key', () => {
     expect(await stored('announce/closed')).toBeUndefined();
   });
 
-  test('refuses what is no key, no value and no option', async () => {
+  test('rejects an invalid key, value or option', async () => {
     const { announce: announced } = fixture.etcd;
     await failureWith('InvalidArgument', announced(7 as never, '1'));
     await failureWith('InvalidArgument', announced('a', 7 as never));

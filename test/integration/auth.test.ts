@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { first, skip } from 'rxjs';
+import { defer, first, skip } from 'rxjs';
 import { toText, type Client } from 'rxetcd';
 import { withEtcd } from './support/fixture.js';
 import { failureOf, failureWith, only } from './support/outcomes.js';
@@ -8,13 +8,13 @@ import { waitForValue } from '../support/waitFor.js';
 const fixture = withEtcd({ own: true });
 const root = { username: 'root', password: 'secret of root' };
 const ann = { username: 'ann', password: 'secret of ann' };
-/** What `openssl passwd` or any bcrypt makes of `hashed`, in the base64 that the API takes. */
+/** The bcrypt hash of `hashed` (as from `openssl passwd`), in the base64 that the API takes. */
 const bcryptHash = Buffer.from('$2b$04$pDNeOfqsG6tEPvqUwWe92u4qM7tF7oJ5wR2F3ykb0m5sNP1nJcmj6').toString('base64');
 
 const permissionsOf = async (etcd: Client, role: string) =>
   (await only(etcd.auth.roleGet(role))).perm.map(({ permType, key, rangeEnd }) => [permType, toText(key), toText(rangeEnd)]);
 
-/** The tests of this file are one story, told in order: users and roles, auth on, auth off. */
+/** The tests of this file depend on their order: users and roles, auth on, auth off. */
 describe('users and roles, while auth is off', () => {
   test('roles are added, listed and removed', async () => {
     const { auth } = fixture.etcd;
@@ -27,7 +27,7 @@ describe('users and roles, while auth is off', () => {
     expect((await only(auth.roleList())).roles).toEqual(['app', 'root']);
   });
 
-  test('permissions are granted and taken, on keys and ranges of each form', async () => {
+  test('permissions are granted and revoked, on keys and ranges of each form', async () => {
     const { auth } = fixture.etcd;
     await only(auth.roleGrantPermission('app', 'READWRITE', { prefix: 'app/' }));
     await only(auth.roleGrantPermission('app', 'READ', 'one'));
@@ -48,7 +48,7 @@ describe('users and roles, while auth is off', () => {
     await failureWith('RoleNotFound', auth.roleGrantPermission('nobody', 'READ', 'a'));
   });
 
-  test('users are added, listed, given roles, and removed', async () => {
+  test('users are added, listed, granted roles, and removed', async () => {
     const { auth } = fixture.etcd;
     await only(auth.userAdd('root', { password: root.password }));
     await only(auth.userAdd('ann', { password: 'to be changed' }));
@@ -90,7 +90,7 @@ describe('users and roles, while auth is off', () => {
     expect((await only(auth.userList())).users).toEqual(expected);
   });
 
-  test('status says that it is off (3.5), and a client with credentials works without a token', async () => {
+  test('status reports that auth is off (3.5), and a client with credentials works without a token', async () => {
     if (fixture.has('3.5'))
       expect(await only(fixture.etcd.auth.status())).toMatchObject({ enabled: false, authRevision: expect.any(Number) });
     else
@@ -103,8 +103,8 @@ describe('users and roles, while auth is off', () => {
   });
 });
 
-describe('while auth is on', () => {
-  test('enable turns it on, for clients with credentials that were made before as well', async () => {
+describe('a cluster while auth is on', () => {
+  test('enable turns auth on, also for clients with credentials that were created before', async () => {
     const before = fixture.client({ auth: root });
     await only(before.kv.put('app/a', 'before'));
     await only(fixture.etcd.auth.enable());
@@ -113,14 +113,18 @@ describe('while auth is on', () => {
     await failureWith('UserEmpty', fixture.etcd.kv.get('app/a'));
   });
 
-  test('authenticate gives a token, which another client can show', async () => {
+  test('a password for a user without one is rejected as a wrong password is (3.4)', async () => {
+    if (fixture.has('3.4')) await failureWith('AuthFailed', fixture.etcd.auth.authenticate('certified', 'x'));
+  });
+
+  test('authenticate returns a token, which another client can use', async () => {
     const { token } = await only(fixture.etcd.auth.authenticate('ann', ann.password));
     expect(token).not.toBe('');
     expect((await only(fixture.client({ auth: { token } }).kv.get('app/a')))?.value).toBe('after');
     expect((await only(fixture.client({ auth: { token: () => token } }).kv.get('app/a')))?.value).toBe('after');
   });
 
-  test('a user may do what its role may, and no more', async () => {
+  test('a user may do what its roles permit, and nothing else', async () => {
     const { kv, auth } = fixture.client({ auth: ann });
     await only(kv.put('app/b', 'by ann'));
     expect((await only(kv.get('app/b')))?.value).toBe('by ann');
@@ -135,7 +139,7 @@ describe('while auth is on', () => {
     }
   });
 
-  test('ranges that are followed together need the keys between them, and the error names these', async () => {
+  test('ranges that are followed together need permission for the keys between them, which the error names', async () => {
     const { auth, kv } = fixture.client({ auth: root });
     await only(auth.roleAdd('parts'));
     for (const prefix of ['p/', 'r/']) await only(auth.roleGrantPermission('parts', 'READ', { prefix }));
@@ -157,20 +161,20 @@ describe('while auth is on', () => {
     await only(auth.roleDelete('parts'));
   });
 
-  test('a wrong password is said to be wrong, without saying it', async () => {
+  test('a wrong password fails with a reason, and the error does not contain it', async () => {
     const error = await failureWith('AuthFailed', fixture.client({ auth: { ...ann, password: 'a wrong one' } }).kv.get('app/a'));
     expect(error).toMatchObject({ code: 'InvalidArgument', rpc: 'Auth.Authenticate' });
     expect(JSON.stringify(error) + error.message + String(error.stack)).not.toContain('a wrong one');
     await failureWith('AuthFailed', fixture.client({ auth: { ...ann, username: 'nobody' } }).kv.get('app/a'));
   });
 
-  test('a token that is none is refused', async () => {
+  test('an invalid token is rejected', async () => {
     expect(await failureWith('InvalidAuthToken', fixture.client({ auth: { token: 'bogus' } }).kv.get('app/a'))).toMatchObject({
       code: 'Unauthenticated',
     });
   });
 
-  test('streams carry the token as well', async () => {
+  test('streams send the token as well', async () => {
     const { lease, maintenance } = fixture.client({ auth: root });
     const { id } = await only(lease.grant(60));
     expect((await only(lease.keepAliveOnce(id))).ttl).toBe(60);
@@ -204,18 +208,39 @@ describe('while auth is on', () => {
     await failureWith('ClientClosed', other.kv.get('app/derived'));
   });
 
-  test('a derived client refuses credentials that are none', () => {
+  test('a cache of a derived client is read with the rights of its user, and with a new token after the old one', async () => {
+    const client = fixture.client({ auth: root });
+    const derived = client.withAuth(ann);
+    await only(client.kv.put('app/cached', 'one'));
+    await failureWith('PermissionDenied', derived.cache({ all: true }));
+    const held = await derived.promises.cache({ prefix: 'app/' });
+    const { value: cache } = held;
+    expect((await cache.get('app/cached'))?.value).toBe('one');
+    await failureWith(
+      'InvalidArgument',
+      defer(() => cache.get('secret')),
+    );
+    // A change of a user makes all tokens invalid.
+    await only(client.auth.userAdd('passing', { password: 'x' }));
+    await only(client.kv.put('app/cached', 'two'));
+    expect((await cache.get('app/cached'))?.value).toBe('two');
+    await only(client.auth.userDelete('passing'));
+    await held.release();
+    await derived.close();
+  });
+
+  test('a derived client rejects invalid credentials', () => {
     expect(() => fixture.etcd.withAuth({ username: '', password: 'x' })).toThrow(expect.objectContaining({ option: 'auth.username' }));
   });
 
-  test('root cannot be taken its power', async () => {
+  test('root cannot lose its permissions', async () => {
     const { auth } = fixture.client({ auth: root });
     await failureWith('InvalidAuthMgmt', auth.userDelete('root'));
     await failureWith('InvalidAuthMgmt', auth.userRevokeRole('root', 'root'));
     await failureWith('InvalidAuthMgmt', auth.roleDelete('root'));
   });
 
-  test('disable turns it off again', async () => {
+  test('disable turns auth off again', async () => {
     await only(fixture.client({ auth: root }).auth.disable());
     expect((await only(fixture.etcd.kv.get('app/b')))?.value).toBe('by ann');
   });

@@ -15,7 +15,7 @@ afterEach(() => holder.letGo());
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const beneath = (folder: string, rest: Uint8Array): Uint8Array => Uint8Array.of(...text(folder), ...rest);
 
-test('keys and values of any bytes come back as they were put, from reads and watches', async () => {
+test('keys and values of any bytes are returned unchanged by reads and watches', async () => {
   const { kv, watch } = fixture.etcd;
   const bytes = fc.oneof(
     fc.uint8Array({ maxLength: 40 }),
@@ -42,7 +42,7 @@ test('keys and values of any bytes come back as they were put, from reads and wa
   );
 });
 
-test('a value as large as etcd takes comes back whole, from a read and a watch; a larger one is refused', async () => {
+test('a value of the maximum size is returned whole by a read and a watch; a larger one is rejected', async () => {
   const { kv, watch } = fixture.etcd;
   const value = new Uint8Array(1.5 * 1024 * 1024 - 1_000).map((_, index) => (index * 31 + (index >> 8)) % 256);
   const { header } = await only(kv.put('large/value', value));
@@ -53,7 +53,7 @@ test('a value as large as etcd takes comes back whole, from a read and a watch; 
   await only(kv.delete('large/value'));
 });
 
-test('JSON with names of JavaScript’s own in it is a value like another, and changes no prototype', async () => {
+test("JSON with JavaScript's own property names is an ordinary value, and changes no prototype", async () => {
   const { kv } = fixture.etcd;
   const hostile = '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"a":1}';
   await only(kv.put('json/__proto__', hostile));
@@ -62,7 +62,7 @@ test('JSON with names of JavaScript’s own in it is a value like another, and c
   expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
 });
 
-describe('a name', () => {
+describe('a name of a lock or an election', () => {
   const names = [
     '..',
     '../../etc',
@@ -85,7 +85,7 @@ describe('a name', () => {
   ];
 
   test.each(names.map((name) => [name.length > 100 ? `${name.length} letters` : name, name]))(
-    '%j is one for a lock and an election, and no more than the beginning of their keys',
+    'may be %j, and is only the beginning of its keys',
     async (_, rest) => {
       const { etcd } = fixture;
       for (const name of [`names/${rest}`, rest]) {
@@ -112,7 +112,7 @@ describe('a name', () => {
     },
   );
 
-  test('that is empty, or none, is refused before anything is sent', async () => {
+  test('that is empty or missing is rejected before anything is sent', async () => {
     const { etcd } = fixture;
     for (const name of ['', undefined, 7] as unknown as string[]) {
       await failureWith('InvalidArgument', etcd.lock(name, { ttl: 30 }));

@@ -20,30 +20,33 @@ const fill = async (prefix: string, count: number): Promise<void> => {
   }
 };
 
-test.each([3, 300])('a linearizable read sees what another client wrote, puts and deletes alike, with %i keys', async (count) => {
-  const prefix = `many-${count}/`;
-  await fill(prefix, count);
-  for (const transport of ['websocket', 'chunked'] as const) {
-    const cache = await held(fixture.client({ streams: { transport } }), prefix);
-    const { kv } = fixture.etcd;
-    for (let round = 0; round < 20; round++) {
-      const value = `${transport} ${round}`;
-      await only(kv.put(`${prefix}1`, value));
-      expect((await only(cache.get(`${prefix}1`)))?.value).toBe(value);
-      await only(kv.delete(`${prefix}1`));
-      // No event of the range leads to this revision.
-      await only(kv.put('elsewhere', value));
-      expect(await only(cache.get(`${prefix}1`))).toBeUndefined();
+test.each([3, 300])(
+  'a linearizable read of a cache includes what another client wrote, puts and deletes alike, with %i keys',
+  async (count) => {
+    const prefix = `many-${count}/`;
+    await fill(prefix, count);
+    for (const transport of ['websocket', 'chunked'] as const) {
+      const cache = await held(fixture.client({ streams: { transport } }), prefix);
+      const { kv } = fixture.etcd;
+      for (let round = 0; round < 20; round++) {
+        const value = `${transport} ${round}`;
+        await only(kv.put(`${prefix}1`, value));
+        expect((await only(cache.get(`${prefix}1`)))?.value).toBe(value);
+        await only(kv.delete(`${prefix}1`));
+        // No event of the range leads to this revision.
+        await only(kv.put('elsewhere', value));
+        expect(await only(cache.get(`${prefix}1`))).toBeUndefined();
+      }
+      const { kvs, revision } = await only(cache.range());
+      const stored = await only(kv.range({ prefix }, { revision }));
+      expect(kvs.map((each) => [each.key, each.value, each.modRevision])).toEqual(
+        stored.kvs.map((each) => [each.key, each.value, each.modRevision]),
+      );
     }
-    const { kvs, revision } = await only(cache.range());
-    const stored = await only(kv.range({ prefix }, { revision }));
-    expect(kvs.map((each) => [each.key, each.value, each.modRevision])).toEqual(
-      stored.kvs.map((each) => [each.key, each.value, each.modRevision]),
-    );
-  }
-});
+  },
+);
 
-test('a cache begins on an empty range, and follows the first keys and the last', async () => {
+test('a cache of an empty range follows the first keys and the last', async () => {
   const cache = await held(fixture.client(), 'empty/');
   expect((await only(cache.range())).count).toBe(0);
   await only(fixture.etcd.kv.put('empty/a', '1'));

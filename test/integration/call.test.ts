@@ -10,7 +10,7 @@ const key = Buffer.from('call/a').toString('base64');
 const value = Buffer.from('1').toString('base64');
 
 describe('call', () => {
-  test('sends any body to any path, and gives the answer as it came', async () => {
+  test('sends any body to any path, and emits the response unchanged', async () => {
     const { etcd } = fixture;
     expect(await only(etcd.call('/kv/put', { key, value }))).toMatchObject({ header: { revision: expect.stringMatching(/^\d+$/) } });
     expect(await only(etcd.call('/kv/range', { key }, { safety: 'read' }))).toMatchObject({
@@ -19,7 +19,7 @@ describe('call', () => {
     });
   });
 
-  test('sends any text as it is, as methods do', async () => {
+  test('sends text unchanged, as methods do', async () => {
     const { etcd } = fixture;
     const names = ['Größe', '漢字 😀', 'e\u0301', '"\\\u2028'];
     for (const name of names) await only(etcd.call('/auth/role/add', { name }));
@@ -27,12 +27,12 @@ describe('call', () => {
     for (const name of names) await only(etcd.auth.roleDelete(name));
   });
 
-  test('with a codec gives what the codec makes of the answer', async () => {
+  test('with a codec emits the decoded response', async () => {
     const counted = fixture.etcd.call('/kv/range', { key, count_only: true }, { codec: t.type({ count: t.string }), safety: 'read' });
     expect((await only(counted)).count).toBe('1');
   });
 
-  test('says where the answer is not what the codec wants, without its value', async () => {
+  test('with a codec reports a mismatch of the response without its value', async () => {
     const wrong = fixture.etcd.call('/kv/range', { key }, { codec: t.type({ kvs: t.array(t.type({ value: t.number })) }), safety: 'read' });
     const error = await failureWith('MalformedResponse', wrong);
     expect(error.message).toContain('kvs.0.value: expected number, received string');
@@ -40,14 +40,14 @@ describe('call', () => {
     expect(error.rpc).toBe('POST /kv/range');
   });
 
-  test('with raw gives the status, the headers and the body as they came', async () => {
+  test('with raw emits the status, the headers and the body unchanged', async () => {
     const raw = await only(fixture.etcd.call('/kv/range', { key }, { raw: true, safety: 'read' }));
     expect(raw.status).toBe(200);
     expect(raw.headers['content-type']).toBe('application/json');
     expect(JSON.parse(raw.body)).toMatchObject({ count: '1', kvs: [{ key, value }] });
   });
 
-  test('with raw gives each object of a stream as a whole', async () => {
+  test('with raw emits each object of a stream as a whole', async () => {
     const watched = fixture.etcd.call('/watch', { create_request: { key } }, { raw: true, streaming: true });
     expect(await only(watched.pipe(take(1)))).toMatchObject({ result: { created: true } });
   });
@@ -56,13 +56,13 @@ describe('call', () => {
     expect(await failureWith('EmptyKey', fixture.etcd.call('/kv/put', {}, { raw: true }))).toMatchObject({ code: 'InvalidArgument' });
   });
 
-  test('sends headers of its own to a real server, and works', async () => {
+  test('sends its own headers to a real server', async () => {
     const options = { headers: { 'X-Request-Id': 'a1' }, requireLeader: true } as const;
     expect((await only(fixture.etcd.kv.get('call/a', options)))?.value).toBe('1');
     expect(await only(fixture.etcd.version({ headers: { 'x-request-id': 'a2' } }))).toHaveProperty('etcdserver');
   });
 
-  test('reads a stream as it comes', async () => {
+  test('emits the messages of a stream as they arrive', async () => {
     const { etcd } = fixture;
     const first = etcd
       .call('/watch', { create_request: { key } }, { streaming: true, codec: t.type({ created: t.boolean }) })
@@ -78,16 +78,16 @@ describe('call', () => {
     });
   });
 
-  test('to a path that the server does not know ends in UnknownMethod', async () => {
+  test('to a path that the server does not know fails with UnknownMethod', async () => {
     expect(await failureWith('UnknownMethod', fixture.etcd.call('/kv/nothing', {}))).toMatchObject({ code: 'Unimplemented' });
   });
 
-  test.each(['kv/range', '/kv/range?x=1', '/kv//range', 'http://elsewhere/kv/range', '/', ''])('refuses the path %j', async (path) => {
+  test.each(['kv/range', '/kv/range?x=1', '/kv//range', 'http://elsewhere/kv/range', '/', ''])('rejects the path %j', async (path) => {
     await failureWith('InvalidArgument', fixture.etcd.call(path, {}));
   });
 });
 
-/** A part of etcd's API in a document of our own: its paths and fields are facts, its words are not here. */
+/** A part of etcd's API in a document written for this test, with etcd's paths and fields. */
 const spec = loadSwagger({
   paths: {
     '/v3/kv/range': {
@@ -143,7 +143,7 @@ const spec = loadSwagger({
 });
 
 describe('call with the codecs of a swagger document', () => {
-  test('encodes the body, and decodes the answer with its defaults', async () => {
+  test('encodes the body, and decodes the response with its defaults', async () => {
     const { etcd } = fixture;
     await only(etcd.kv.put('call/swagger', 'Größe'));
     const { path, request, response } = spec.path('/kv/range');
@@ -161,7 +161,7 @@ describe('call with the codecs of a swagger document', () => {
     expect(await only(first.pipe(take(1)))).toEqual({ created: true, watch_id: '0', cancel_reason: '' });
   });
 
-  test('refuses a body that is not as the document says, and sends nothing', async () => {
+  test('rejects a body that does not match the document, and sends nothing', async () => {
     const { path, request, response } = spec.path('/kv/range');
     const error = await failureWith('InvalidArgument', fixture.etcd.call(path, { key: 'a', limt: 1 }, { request, codec: response }));
     expect(error.message).toContain('RangeRequest.limt: expected one of the fields key, limit, sort_order');

@@ -11,7 +11,10 @@ import { waitFor, waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
-/** Runs a script of this folder in a process of its own, with a client's endpoint; it has to end by itself. */
+/**
+ * Runs a script of this folder in a separate process, with the endpoint of a server; the process must end without a
+ * signal.
+ */
 async function script(name: string): Promise<string> {
   const { stdout, stderr, code } = await run(
     process.execPath,
@@ -22,7 +25,7 @@ async function script(name: string): Promise<string> {
   return stdout;
 }
 
-/** That it completes, and emits nothing. */
+/** Expects completion without a value. */
 const completion = (source: Observable<unknown>): Promise<void> =>
   new Promise((resolve, reject) =>
     source.subscribe({ next: (value) => reject(new Error(`emitted ${String(value)}`)), error: reject, complete: resolve }),
@@ -35,9 +38,9 @@ const waiting = (prefix: string, count: number) =>
   );
 
 describe('a process', () => {
-  test('ends by itself after close(), with watches, leases, a waiting lock and a stream open until then', async () => {
+  test('exits by itself after close(), with watches, leases, a waiting lock and a stream open until then', async () => {
     expect(await script('endsByItself')).toBe('closed\n');
-    // What waited for the lock is gone from the server as well.
+    // The queue entry of the waiter was deleted from the server as well.
     await waitForValue(
       () => only(fixture.etcd.kv.count({ prefix: 'script/lock/' })),
       (count) => count === 1,
@@ -49,7 +52,7 @@ describe('a process', () => {
     expect((await only(fixture.etcd.kv.range({ prefix: 'exit/' }, { keysOnly: true }))).kvs.map(({ key }) => key)).toEqual([]);
   });
 
-  test('has no more open handles after 1 000 calls than before, but for idle connections that close() ends', async () => {
+  test('has no more open handles after 1 000 calls than before, except idle connections that close() ends', async () => {
     const { before, after, closed, calls } = JSON.parse(await script('openHandles')) as Record<'before' | 'after' | 'closed', string[]> & {
       calls: number;
     };
@@ -60,7 +63,7 @@ describe('a process', () => {
   });
 });
 
-describe('after close()', () => {
+describe('a client after close()', () => {
   test.each<[string, (etcd: ReturnType<typeof fixture.client>) => Observable<unknown>]>([
     ['a read', ({ kv }) => kv.get('a')],
     ['a write', ({ kv }) => kv.put('a', 'x')],
@@ -68,7 +71,7 @@ describe('after close()', () => {
     ['pages', ({ kv }) => kv.pages({ all: true })],
     ['version', ({ version }) => version()],
     ['call', ({ call }) => call('/kv/range', { key: 'YQ==' })],
-  ])('%s errors with ClientClosed, whether the client was ever used or not', async (_, call) => {
+  ])('fails %s with ClientClosed, whether it was used before or not', async (_, call) => {
     const unused = fixture.client();
     await unused.close();
     expect(await failureWith('ClientClosed', call(unused))).toMatchObject({ code: 'Canceled' });
@@ -78,7 +81,7 @@ describe('after close()', () => {
     await failureWith('ClientClosed', call(used));
   });
 
-  test('closing again is no error, and `await using` closes', async () => {
+  test('can be closed again without an error, and `await using` closes it', async () => {
     const etcd = fixture.client();
     await Promise.all([etcd.close(), etcd.close()]);
     await etcd.close();
@@ -87,7 +90,7 @@ describe('after close()', () => {
     await failureWith('ClientClosed', other.kv.get('a'));
   });
 
-  test('a watch completes', async () => {
+  test('completes its watches', async () => {
     const etcd = fixture.client();
     const seen: string[] = [];
     const watching = new Promise<void>((resolve, reject) =>
@@ -103,7 +106,7 @@ describe('after close()', () => {
   });
 });
 
-/** What promises one thing; each waits for something that the keys of `close/once/` keep from it. */
+/** Operations with one result. Each waits, as the keys of `close/once/` block it. */
 const ONCE: readonly (readonly [string, (etcd: ReturnType<typeof fixture.client>) => Observable<unknown>])[] = [
   ['lock', (etcd) => etcd.lock('close/once/lock')],
   ['a lock of one who belongs to the holder', (etcd) => etcd.lock('close/once/lock', { reentrant: 'process' })],
@@ -116,7 +119,7 @@ const ONCE: readonly (readonly [string, (etcd: ReturnType<typeof fixture.client>
   ['dequeue by priority', (etcd) => etcd.priorityQueue('close/once/priorities').dequeue()],
 ];
 
-describe('what promises one thing, and never had it, is a ClientClosed', () => {
+describe('an operation with one result fails with ClientClosed', () => {
   const AT_ONCE: typeof ONCE = [
     ['tryLock', (etcd) => etcd.tryLock('close/at-once')],
     ['lease', (etcd) => etcd.lease({ ttl: 60 })],
@@ -129,28 +132,28 @@ describe('what promises one thing, and never had it, is a ClientClosed', () => {
     await failureWith('ClientClosed', promise(etcd));
   });
 
-  test.each(AT_ONCE)('%s on its way', async (_, promise) => {
+  test.each(AT_ONCE)('%s in progress', async (_, promise) => {
     const etcd = fixture.client();
     const failed = failureWith('ClientClosed', promise(etcd));
     await etcd.close();
     await failed;
   });
 
-  test('what waits', async () => {
+  test('while it waits', async () => {
     const { etcd } = fixture;
     await only(etcd.kv.put('close/once/lock/0', ''));
     await only(etcd.barrier('close/once/barrier').hold());
     const waiter = fixture.client();
     const before = await waiting('close/once/', 2);
     const failures = ONCE.map(([name, promise]) => failureWith('ClientClosed', promise(waiter)).then(() => name));
-    // Four stand in the queue, and one at the double barrier; who belongs to a holder has keys beside it as well.
+    // Four are in the queue, and one is at the double barrier; an acquisition with a reentrant owner has more keys.
     await waiting('close/once/', before + 7);
     await waiter.close();
     expect(await Promise.all(failures)).toEqual(ONCE.map(([name]) => name));
   });
 });
 
-/** What goes on until it is left. Each waits for something that the key `close/role/0` keeps from it, or for a server that does not answer. */
+/** Observables without an end. Each waits for something that the key `close/role/0` keeps from it, or for a server that does not respond. */
 const ROLES: readonly (readonly [string, (etcd: ReturnType<typeof fixture.client>) => Observable<unknown>])[] = [
   ['campaign', (etcd) => etcd.election('close/role').campaign('me')],
   ['a campaign that goes on', (etcd) => etcd.election('close/role').campaign('me', { onLost: 'reacquire' })],
@@ -167,37 +170,37 @@ const ANNOUNCED: typeof ROLES = [
   ['leader$', (etcd) => etcd.election('close/role').leader$],
 ];
 
-describe('what goes on until it is left completes, and is no uncaught error', () => {
+describe('an Observable without an end completes, without an uncaught error', () => {
   test.each([...ROLES, ...ANNOUNCED])('%s after close()', async (_, role) => {
     const etcd = fixture.client();
     await etcd.close();
     await completion(role(etcd));
   });
 
-  test.each([...ROLES, ...ANNOUNCED])('%s while no server can be reached', async (_, role) => {
+  test.each([...ROLES, ...ANNOUNCED])('%s while no server is reachable', async (_, role) => {
     const etcd = fixture.client({ endpoints: 'http://127.0.0.1:1' });
     const done = completion(role(etcd));
     await etcd.close();
     await done;
   });
 
-  test('what waits for its turn', async () => {
+  test('while it waits for its turn', async () => {
     const { etcd } = fixture;
     await only(etcd.kv.put('close/role/0', ''));
     const waiter = fixture.client();
     const before = await only(etcd.kv.count({ prefix: 'close/role' }));
     const all = ROLES.map(([, role]) => completion(role(waiter)));
-    // Who belongs to a holder has two keys beside the place.
+    // A caller that shares a reentrant lock has two keys beside the queue entry.
     await waiting('close/role', before + ROLES.length + 2);
     await waiter.close();
     await Promise.all(all);
-    // Nothing of it stays.
+    // No key of it remains.
     await waiting('close/role', before);
   });
 });
 
-describe('what is under way when the client is closed', () => {
-  test('a write that was sent is an AmbiguousWrite, and its waiting on the server ends', async () => {
+describe('a call in progress when the client is closed', () => {
+  test('fails with AmbiguousWrite if it is a write that was sent, and its wait on the server ends', async () => {
     const { key } = await only(fixture.etcd.lockService.lock('close/lock'));
     const etcd = fixture.client();
     const failed = failureWith('AmbiguousWrite', etcd.lockService.lock('close/lock'));
@@ -208,7 +211,7 @@ describe('what is under way when the client is closed', () => {
     await only(fixture.etcd.lockService.unlock(key));
   });
 
-  test('a stream is a ClientClosed', async () => {
+  test('fails with ClientClosed if it is a stream', async () => {
     const etcd = fixture.client();
     await only(etcd.kv.get('a'));
     const failed = failureWith('ClientClosed', etcd.electionService.observe('close/election'));
@@ -216,7 +219,7 @@ describe('what is under way when the client is closed', () => {
     expect(await failed).toMatchObject({ code: 'Canceled' });
   });
 
-  test('a read is a ClientClosed, and a write that had not left yet too', async () => {
+  test('fails with ClientClosed if it is a read or a write that was not sent', async () => {
     const etcd = fixture.client();
     await only(etcd.kv.get('a'));
     const narrow = fixture.client({ maxConnections: 1 });
@@ -232,10 +235,10 @@ describe('what is under way when the client is closed', () => {
   });
 });
 
-describe('what is held when the client is closed', () => {
+describe('a lease that is held when the client is closed', () => {
   const LEASES = 1_500;
 
-  /** Leases that are held until they are left. */
+  /** Holds leases until they are unsubscribed. */
   async function hold(etcd: Client, count: number) {
     const granted: LeaseId[] = [];
     const held = Array.from({ length: count }, () =>
@@ -250,10 +253,10 @@ describe('what is held when the client is closed', () => {
     return { granted, leave: () => held.forEach((lease) => lease.unsubscribe()) };
   }
 
-  /** All leases that the server has. */
+  /** Returns all leases of the server. */
   const present = async (): Promise<ReadonlySet<LeaseId>> => new Set((await only(fixture.etcd.lease.leases())).leases.map(({ id }) => id));
 
-  /** Which of these leases the server still has. */
+  /** Returns which of these leases the server still has. */
   async function left(ids: readonly LeaseId[]): Promise<readonly LeaseId[]> {
     const there = await present();
     return ids.filter((id) => there.has(id));
@@ -262,7 +265,7 @@ describe('what is held when the client is closed', () => {
   test.each([
     ['held', false],
     ['unsubscribed just before', true],
-  ])('is released, however many leases that are: %s', async (_, leave) => {
+  ])('is released, with any number of leases: %s', async (_, leave) => {
     const etcd = fixture.client();
     const leases = await hold(etcd, LEASES);
     if (leave) leases.leave();
@@ -270,7 +273,7 @@ describe('what is held when the client is closed', () => {
     expect(await left(leases.granted)).toEqual([]);
   });
 
-  test('is named where the time is too short, and is what the server still has', async () => {
+  test('is listed in the summary if the timeout is too short, and still exists on the server', async () => {
     const proxy = await startTcpProxy(fixture.server.endpoint);
     const etcd = fixture.client({ endpoints: proxy.endpoint, maxConnections: 2 });
     const { granted } = await hold(etcd, 200);
@@ -283,13 +286,13 @@ describe('what is held when the client is closed', () => {
     expect(unreleased[0]).toEqual({ lease: expect.any(String) as unknown, key: undefined, error: undefined });
     const names = new Set(unreleased.map(({ lease }) => lease));
     expect(names.size).toBe(unreleased.length);
-    // Of those on their way the server may have revoked some, whose answers were not awaited.
+    // The server may have revoked some of the leases whose responses were not awaited.
     const there = await left(granted);
     expect(there.filter((id) => !names.has(id))).toEqual([]);
     expect(there.length).toBeGreaterThanOrEqual(unreleased.length - 2);
   });
 
-  test('is named within 2 s where the server is silent: leases, places in queues, and grants whose answer never came', async () => {
+  test('is listed within 2 s if the server does not respond, as are queue entries and grants without a response', async () => {
     const proxy = await startTcpProxy(fixture.server.endpoint);
     const etcd = fixture.client({ endpoints: proxy.endpoint });
     const { granted } = await hold(etcd, 3);
@@ -299,7 +302,7 @@ describe('what is held when the client is closed', () => {
     const before = await present();
     proxy.down.stall();
     const late = etcd.lease({ ttl: 600 }).subscribe({ error: () => undefined });
-    // Leases of other tests may be there, and expire meanwhile.
+    // Leases of other tests may exist, and expire at the same time.
     await waitFor('the grant without a response', async () => [...(await present())].some((id) => !before.has(id)));
     const elapsed = stopwatch();
     const { released, unreleased } = await etcd.close();
@@ -310,7 +313,7 @@ describe('what is held when the client is closed', () => {
     expect(names).toHaveLength(5);
     expect(names).toEqual(expect.arrayContaining([...granted, `close/named/${BigInt(mine.id).toString(16)}`]));
     expect([late.closed, lock.completed]).toEqual([true, true]);
-    // Their revokes arrive, though no answer comes back. Without an answer to its grant, the last one is not revoked.
+    // Their revokes arrive, though no response comes back. Without a response to its grant, the last one is not revoked.
     await waitForValue(
       () => left(granted),
       ({ length }) => length === 0,
@@ -318,13 +321,13 @@ describe('what is held when the client is closed', () => {
     expect(await left(names.filter((name) => name !== undefined).map((name) => name as LeaseId))).toHaveLength(1);
   });
 
-  test('counts in the same summary for all who close it; a wrong option closes nothing', async () => {
+  test('appears in the same summary for all callers of close; an invalid option closes nothing', async () => {
     const etcd = fixture.client();
     expect(() => etcd.close({ timeoutMs: 0 })).toThrow(
       'timeoutMs of close: expected a number of milliseconds above 0, or Infinity, received 0',
     );
     await firstValueFrom(etcd.lock('close/summary').pipe(map(() => undefined)));
-    // The key of the first one may still be there: its release goes on.
+    // The key of the first one may still exist, as its release is in progress.
     const held = holding(etcd.lock('close/summary'));
     await held.had;
     const summaries: CloseSummary[] = await Promise.all([etcd.close({ timeoutMs: 30_000 }), etcd.close()]);

@@ -33,7 +33,7 @@ const until = (all: readonly Diagnostic[], ...types: readonly Diagnostic['type']
   );
 
 describe('diagnostics$', () => {
-  test('tells of calls without their values, and completes with the client', async () => {
+  test('reports calls without their values, and completes with the client', async () => {
     const etcd = fixture.client();
     const { all, state } = eventsOf(etcd);
     await only(etcd.kv.put('diagnostics/a', 'a secret value'));
@@ -47,7 +47,7 @@ describe('diagnostics$', () => {
     expect(state.ended).toBe(true);
   });
 
-  test('is silent for one who has left, and starts again for the next', async () => {
+  test('emits nothing after unsubscribing, and starts again for the next subscriber', async () => {
     const etcd = fixture.client();
     const first = eventsOf(etcd);
     first.subscription.unsubscribe();
@@ -58,7 +58,7 @@ describe('diagnostics$', () => {
     expect(second.all).toHaveLength(2);
   });
 
-  test('tells of an endpoint that fails, of the retry, and of its return', async () => {
+  test('reports a failing endpoint, the retry, and its recovery', async () => {
     const { endpoint } = proxy;
     await proxy.close();
     const etcd = fixture.client({ endpoints: [endpoint, fixture.server.endpoint] });
@@ -73,7 +73,7 @@ describe('diagnostics$', () => {
     expect(all).toContainEqual({ type: 'endpointProbed', endpoint, ok: false, elapsedMs: expect.any(Number) });
   });
 
-  test('tells of a stream that is lost, and of the watch that goes on', async () => {
+  test('reports a lost stream, and the watch that resumes', async () => {
     const etcd = fixture.client({ endpoints: proxy.endpoint, streams: quick });
     const { all } = eventsOf(etcd);
     const seen = watching(etcd.watch('diagnostics/watched'));
@@ -86,7 +86,7 @@ describe('diagnostics$', () => {
     expect(all).toContainEqual(expect.objectContaining({ type: 'streamLost', error: expect.anything(), elapsedMs: expect.any(Number) }));
   });
 
-  test('tells of locks and leases, from the wait to the loss', async () => {
+  test('reports locks and leases, from the wait to the loss', async () => {
     const etcd = fixture.client();
     const { all } = eventsOf(etcd);
     const owner = holder.hold(etcd.lock('diagnostics/lock', { ttl: 30 }));

@@ -8,27 +8,27 @@ import { newSeat } from './support/join.js';
 import { failureWith, only } from './support/outcomes.js';
 import { waitForValue } from '../support/waitFor.js';
 
-/** Reads until the client uses just these. */
+/** Reads until the client uses exactly these endpoints. */
 const untilUsed = (etcd: Client, origins: readonly string[]): Promise<unknown> =>
   waitForValue(
     async () => (await only(etcd.kv.get('a')), etcd.endpoints()),
     (used) => used.length === origins.length && origins.every((origin) => used.includes(origin)),
   );
 
-describe('a client that was given one member of three', () => {
+describe('a client that is given one member of three', () => {
   let cluster: FaultCluster;
   beforeAll(async () => {
     cluster = await startFaultCluster({ auth: true });
   });
   afterAll(() => cluster.stop());
 
-  test('finds the others, with auth on, and goes on without the one that it was given', async () => {
+  test('finds the other members, with auth on, and works without the configured one', async () => {
     const [first, ...others] = cluster.members;
     await using etcd = createClient({ ...cluster.access, endpoints: first?.endpoint ?? '', discovery: true });
     await untilUsed(etcd, cluster.endpoints);
     expect(etcd.endpoints()[0]).toBe(first?.endpoint);
     await first?.client.refuse();
-    // Reads may be sent again: once they are answered, the client has seen that its connections are closed.
+    // Reads may be sent again: once they have succeeded, the client has detected that its connections are closed.
     for (const _ of cluster.members) await only(etcd.kv.get('a'));
     await Promise.all(Array.from({ length: 10 }, (_, index) => only(etcd.kv.put(`discovery/${index}`, ''))));
     expect(others.every(({ client }) => client.open > 0)).toBe(true);
@@ -36,7 +36,7 @@ describe('a client that was given one member of three', () => {
 });
 
 describe('an address of the member list that leads to another server', () => {
-  test('sees no token, password or header of the client, and is not used', async () => {
+  test('receives no token, password or header of the client, and is not used', async () => {
     const header = { cluster_id: '1', member_id: '1', revision: '7', raft_term: '1' };
     const script: FakeScript = ({ path }, reply) => {
       if (path.endsWith('/watch')) reply.stream().end(JSON.stringify({ result: { header, created: true } }));
@@ -62,7 +62,7 @@ describe('an address of the member list that leads to another server', () => {
     });
   });
 
-  test('is refused as the option endpoint of a call while it is checked', async () => {
+  test('is rejected as the option endpoint of a call while it is checked', async () => {
     await besideStranger(
       () => undefined,
       async (stranger, endpoint) => {
@@ -95,7 +95,7 @@ async function besideStranger(script: FakeScript, check: (stranger: FakeServer, 
   }
 }
 
-describe('a client of a cluster that grows', () => {
+describe('a client of a growing cluster', () => {
   const fixture = withEtcd({ own: true });
 
   /** A learner has to be in sync first. */
@@ -105,7 +105,7 @@ describe('a client of a cluster that grows', () => {
       () => false,
     );
 
-  test('uses a new member when it serves, and no learner', async () => {
+  test('uses a new member once it serves requests, but no learner', async () => {
     const seat = await newSeat(fixture.etcd);
     const isLearner = fixture.has('3.4');
     const etcd = fixture.client({ discovery: { intervalMs: 50 } });

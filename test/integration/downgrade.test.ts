@@ -3,11 +3,11 @@ import { withEtcd } from './support/fixture.js';
 import { failureOf, failureWith, only } from './support/outcomes.js';
 import { waitForValue } from '../support/waitFor.js';
 
-/** A server of its own: one that dies while a downgrade is on does not start again. */
+/** A separate server: one that is killed during a downgrade does not start again. */
 const fixture = withEtcd({ own: true });
 
 describe('maintenance.downgrade', () => {
-  test('is checked, begun and called off (3.5)', async () => {
+  test('validates, enables and cancels a downgrade (3.5)', async () => {
     const { maintenance } = fixture.etcd;
     if (!fixture.has('3.5')) {
       for (const action of ['VALIDATE', 'ENABLE', 'CANCEL'] as const) {
@@ -21,7 +21,7 @@ describe('maintenance.downgrade', () => {
     }
     const cluster = (await only(fixture.etcd.version())).etcdcluster;
     const below = `3.${Number(cluster.split('.')[1]) - 1}.0`;
-    // 3.6 answers without the patch.
+    // 3.6 responds without the patch version.
     const answered = fixture.has('3.6') ? cluster.replace(/\.0$/, '') : cluster;
     expect((await only(maintenance.downgrade('VALIDATE', below))).version).toBe(answered);
     await carriedOut('ENABLE', below);
@@ -37,7 +37,7 @@ describe('maintenance.downgrade', () => {
   });
 });
 
-/** 3.5 begins and calls off a downgrade, but never answers: its request times out. From 3.6 on it does. */
+/** 3.5 begins and cancels a downgrade, but never responds: the request times out. From 3.6 on it responds. */
 async function carriedOut(action: 'ENABLE' | 'CANCEL', version: string): Promise<void> {
   const { maintenance } = fixture.etcd;
   if (fixture.has('3.6')) await only(maintenance.downgrade(action, version));

@@ -12,7 +12,7 @@ const holder = new Holder();
 afterEach(() => holder.letGo());
 
 const TTL = { ttl: 30 };
-const QUICK = { requestTimeoutMs: 2_000, streams: { initialBackoffMs: 5, maxBackoffMs: 200 } };
+const QUICK = { streams: { initialBackoffMs: 5, maxBackoffMs: 200 } };
 const standing = (name: string, count: number) =>
   waitForValue(
     () => only(fixture.etcd.kv.count({ prefix: `${name}/` })),
@@ -21,7 +21,7 @@ const standing = (name: string, count: number) =>
 const valuesOf = (seen: readonly (KeyValue | undefined)[]) => seen.map((kv) => kv?.value);
 
 describe('a campaign', () => {
-  test('is won where nobody else stands, by a key that etcdctl and Go would have made', async () => {
+  test('is won by a single candidate, with a key as etcdctl and the Go client create it', async () => {
     const { etcd } = fixture;
     const campaign = holder.hold(etcd.election('vote/won').campaign('node-1', TTL));
     const leadership = await campaign.first();
@@ -33,7 +33,7 @@ describe('a campaign', () => {
     });
   });
 
-  test('is won in the order in which they stood, by one at a time', async () => {
+  test('is won in the order of the candidates, by one at a time', async () => {
     const election = fixture.etcd.election('vote/order');
     const campaigns = [];
     for (const node of ['a', 'b', 'c']) {
@@ -42,7 +42,7 @@ describe('a campaign', () => {
     }
     const [a, b, c] = campaigns as [(typeof campaigns)[0], (typeof campaigns)[0], (typeof campaigns)[0]];
     const first = await a.first();
-    // One who stands and gives up was never there.
+    // A candidate that unsubscribes is never the leader.
     b.leave();
     await standing('vote/order', 2);
     expect(c.values).toEqual([]);
@@ -73,7 +73,7 @@ describe('a campaign', () => {
     expect(done).toEqual([expect.stringMatching(/^begun /), 'stopped']);
   });
 
-  test('completes when the leader resigns, and never says that it was lost', async () => {
+  test('completes when the leader resigns, without an error', async () => {
     const { etcd } = fixture;
     for (let round = 0; round < 30; round++) {
       const campaign = holder.hold(etcd.election('vote/resign').campaign(`${round}`, TTL));
@@ -86,7 +86,7 @@ describe('a campaign', () => {
     await standing('vote/resign', 0);
   });
 
-  test('lets the leader resign out of its own work', async () => {
+  test('lets the leader resign from within its work', async () => {
     const campaign = holder.hold(
       fixture.etcd
         .election('vote/inside')
@@ -100,7 +100,7 @@ describe('a campaign', () => {
 });
 
 describe('a leader', () => {
-  test('proclaims something else, and only as long as it leads', async () => {
+  test('proclaims a new value, only as long as it leads', async () => {
     const { etcd } = fixture;
     const campaign = holder.hold(etcd.election('vote/proclaim').campaign('one', TTL));
     const leadership = await campaign.first();
@@ -117,7 +117,7 @@ describe('a leader', () => {
 });
 
 describe('leader$', () => {
-  test('shows who leads, what it proclaims, who follows, and that nobody does', async () => {
+  test('emits the leader, its proclamations, the next leader, and undefined without one', async () => {
     const election = fixture.etcd.election('vote/leader');
     const leaders = holder.hold(election.leader$);
     await waitForValue(
@@ -141,11 +141,11 @@ describe('leader$', () => {
       (values) => values.at(-1) === undefined,
     );
     expect(valuesOf(leaders.values)).toEqual([undefined, 'a', 'a again', 'b', undefined]);
-    // Who comes late begins with what is.
+    // A late subscriber begins with the current leader.
     expect(await holder.hold(election.leader$).first()).toBeUndefined();
   });
 
-  test('never shows an old leader after a new one, through cuts and compactions', async () => {
+  test('never emits an old leader after a new one, through cuts and compactions', async () => {
     const { etcd } = fixture;
     const proxy = await startTcpProxy(fixture.server.endpoint);
     try {

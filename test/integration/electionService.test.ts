@@ -9,7 +9,7 @@ const fixture = withEtcd();
 const grant = async (): Promise<LeaseId> => (await only(fixture.etcd.lease.grant(60))).id;
 
 describe('electionService', () => {
-  test('who campaigns alone is elected, and leads by a key that etcdctl and Go would have made', async () => {
+  test('a single candidate is elected, with a key as etcdctl and the Go client create it', async () => {
     const { electionService } = fixture.etcd;
     const lease = await grant();
     const { leader, header } = await only(electionService.campaign('election/alone', 'me', { lease }));
@@ -31,7 +31,7 @@ describe('electionService', () => {
     await only(lease.revoke(leader.lease));
   });
 
-  test('the leader proclaims, with any bytes; one that resigned no longer can', async () => {
+  test('the leader proclaims any bytes; after resigning it no longer can', async () => {
     const { electionService } = fixture.etcd;
     const { leader } = await only(electionService.campaign('election/say', 'first', { lease: await grant() }));
     await only(electionService.proclaim(leader, Uint8Array.of(0, 0xff)));
@@ -41,7 +41,7 @@ describe('electionService', () => {
     await failureWith('ElectionNotLeader', electionService.proclaim(leader, 'still here'));
   });
 
-  test('who waits takes no connection from others: the leader can resign', async () => {
+  test('a waiting candidate blocks no connection: the leader can resign', async () => {
     const { kv, electionService } = fixture.client({ maxConnections: 1 });
     const { leader } = await only(electionService.campaign('election/many', 'first', { lease: await grant() }));
     const next = only(electionService.campaign('election/many', 'second', { lease: await grant() }));
@@ -54,7 +54,7 @@ describe('electionService', () => {
     await only(electionService.resign((await next).leader));
   });
 
-  test('who comes second waits, and leads when the first resigns', async () => {
+  test('the second candidate waits, and leads when the first resigns', async () => {
     const { kv, electionService } = fixture.etcd;
     const first = await only(electionService.campaign('election/two', 'first', { lease: await grant() }));
     let elected = false;
@@ -73,7 +73,7 @@ describe('electionService', () => {
     await only(electionService.resign((await second).leader));
   });
 
-  test('who unsubscribes stands down: no key stays behind', async () => {
+  test('a candidate that unsubscribes withdraws, and leaves no key', async () => {
     const { kv, electionService } = fixture.etcd;
     const { leader } = await only(electionService.campaign('election/down', 'first', { lease: await grant() }));
     const candidate = electionService.campaign('election/down', 'second', { lease: await grant() }).subscribe();
@@ -89,7 +89,7 @@ describe('electionService', () => {
     await only(electionService.resign(leader));
   });
 
-  test('observe tells who leads, each proclamation, and each who follows', async () => {
+  test('observe emits the leader, each proclamation, and each next leader', async () => {
     const { kv, electionService } = fixture.etcd;
     const seen: (string | undefined)[] = [];
     const errors: unknown[] = [];

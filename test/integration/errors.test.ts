@@ -9,26 +9,27 @@ import { withEtcd, type Fixture } from './support/fixture.js';
 import { failureOf, failureWith, only } from './support/outcomes.js';
 
 /*
- * Every error of etcd's table that a server can be made to give; those that take a cluster are in clusterErrors.test.ts. Not provoked, and why:
+ * Every error of etcd's table that a test can cause with one server; those that need a cluster are in
+ * clusterErrors.test.ts. These are not caused, for the given reasons:
  * - InvalidClientAPIVersion, InvalidSortOption: newer servers than these give them, to what rxetcd never sends.
  * - MemberExist: a new member's id is a hash of its URLs and the time.
- * - ClusterIDMismatch, NotCapable: told to peers, and in the first moments of a server.
+ * - ClusterIDMismatch, NotCapable: sent to peers, and by a server that has just started.
  * - TooManyRequests: takes 5 000 requests that are agreed upon but not carried out yet.
  * - TimeoutDueToLeaderFail, TimeoutDueToConnectionLost, TimeoutWaitAppliedIndex: take an election, a network that fails, or a disk that
  *   stalls, at just the right moment within one call.
- * - Stopped: a gateway that is stopped closes the connection before the answer of the server behind it comes.
- * - ClusterVersionUnavailable: told while a cluster downgrades before it has agreed on a version.
- * - WatchCanceled, Canceled: told to one who is no longer there.
+ * - Stopped: a gateway that is stopped closes the connection before the response of the server behind it comes.
+ * - ClusterVersionUnavailable: sent while a cluster downgrades before it has agreed on a version.
+ * - WatchCanceled, Canceled: sent to a client that has unsubscribed.
  */
 interface Row {
   readonly reason: Reason;
   readonly code: GrpcCode;
   readonly provoke: () => Observable<unknown> | Promise<Observable<unknown>>;
-  /** The first version that gives it. */
+  /** The first version that returns the error. */
   readonly since?: string;
-  /** What older versions say instead. */
+  /** The error texts of older versions. */
   readonly before?: Reason;
-  /** The first version that does what is asked for. */
+  /** The first version that supports the call. */
   readonly until?: string;
 }
 
@@ -38,7 +39,7 @@ const small = withEtcd({ own: true, args: ['--quota-backend-bytes', '200000'] })
 const keys = mkdtempSync(join(tmpdir(), 'rxetcd-jwt-'));
 const secured = withEtcd({ own: true, args: ['--auth-token', jwtOption()] });
 
-/** Tokens that say as of which revision of the users they are: an old one can be shown later. */
+/** These tokens contain the revision of the users for which they are valid, so that an old one can be sent later. */
 function jwtOption(): string {
   const pair = generateKeyPairSync('rsa', {
     modulusLength: 2048,
@@ -60,13 +61,13 @@ beforeAll(async () => {
   rmSync(keys, { recursive: true });
 });
 
-/** An error of a server, out of the one that says that a write's end is unknown. */
-const told = (error: EtcdError): EtcdError => (hasReason(error, 'AmbiguousWrite') ? error.cause : error);
+/** Returns the error of a server, without the error for the unknown outcome of a write. */
+const causeOf = (error: EtcdError): EtcdError => (hasReason(error, 'AmbiguousWrite') ? error.cause : error);
 
 function provokes(fixture: Fixture, rows: readonly Row[]): void {
   test.each(rows)('$reason, $code', async ({ reason, code, provoke, since = '3.2', before = 'Unknown', until }) => {
     if (until !== undefined && fixture.has(until)) return void (await only(await provoke()));
-    const error = told(await failureOf(await provoke()));
+    const error = causeOf(await failureOf(await provoke()));
     const expected = fixture.has(since) ? reason : before;
     expect([error.reason, error.message]).toEqual([expected, expect.any(String)]);
     if (expected === reason) expect(error.code).toBe(code);
@@ -85,11 +86,11 @@ const RANGE = { code: 'OutOfRange' } as const;
 const STATE = { code: 'FailedPrecondition' } as const;
 
 describe('messages above the limits of gRPC', () => {
-  test('a request that the server does not even read is RequestTooLarge, as one that it reads is', async () => {
+  test('a request that the server does not even read is RequestTooLarge, as is one that it reads', async () => {
     expect(await failureWith('RequestTooLarge', kv().put('larger', new Uint8Array(3_000_000)))).toMatchObject(INVALID);
   });
 
-  test('an answer that an old gateway does not take is ResponseTooLarge for a read, and AmbiguousWrite for a write: that was carried out', async () => {
+  test('a response too large for an old gateway is ResponseTooLarge for a read, and AmbiguousWrite for a write that was carried out', async () => {
     for (const name of ['a', 'b', 'c', 'd', 'e']) await only(kv().put(`answer/${name}`, new Uint8Array(1_000_000)));
     const all = { prefix: 'answer/' };
     if (plain.has('3.4.17')) {
@@ -105,7 +106,7 @@ describe('messages above the limits of gRPC', () => {
   });
 });
 
-describe('a server of its own', () => {
+describe('a separate server', () => {
   provokes(plain, [
     { reason: 'EmptyKey', ...INVALID, provoke: () => kv().put('', 'x') },
     { reason: 'KeyNotFound', ...INVALID, provoke: () => kv().put('none', '', { ignoreValue: true }) },
@@ -231,7 +232,7 @@ describe('a server of its own', () => {
   ]);
 });
 
-describe('requests that older servers fall over, and that no service of rxetcd sends', () => {
+describe('requests that crash older servers, and that no service of rxetcd sends', () => {
   test.each([
     ['RoleEmpty', '3.4', '/auth/role/add', { name: '' }],
     ['PermissionNotGiven', '3.5', '/auth/role/grant', { name: 'r' }],
@@ -241,7 +242,7 @@ describe('requests that older servers fall over, and that no service of rxetcd s
     else expect((await only(plain.etcd.version())).etcdserver).toBe(plain.server.version);
   });
 
-  test('a role without a name is refused before anything is sent', async () => {
+  test('a role without a name is rejected before anything is sent', async () => {
     expect(await failureWith('InvalidArgument', auth().roleAdd(''))).toMatchObject({ rpc: 'Auth.RoleAdd', endpoint: undefined });
   });
 });
@@ -266,7 +267,7 @@ describe('a server with authentication', () => {
   ]);
 });
 
-describe('a server with little space', () => {
+describe('a server with little disk space', () => {
   test('NoSpace, ResourceExhausted', async () => {
     let error: EtcdError | undefined;
     for (let index = 0; error === undefined && index < 50; index++) {

@@ -29,7 +29,7 @@ describe('the bridge between the locks of etcd3 and rxetcd', () => {
     expect(readFileSync(join(projectRoot(), 'docs/migrating-from-etcd3.md'), 'utf8')).toContain(code);
   });
 
-  test('lets one program in at a time, whichever of the two it uses', async () => {
+  test('admits one program at a time, with either client', async () => {
     const ROUNDS = 8;
     let inside = 0;
     const entered: string[] = [];
@@ -71,7 +71,7 @@ describe('the bridge between the locks of etcd3 and rxetcd', () => {
     expect(await only(fixture.etcd.kv.count({ prefix: 'bridge/job' }))).toBe(0);
   });
 
-  test('excludes programs that have moved on to the lock alone', async () => {
+  test('excludes programs that use only the lock of rxetcd', async () => {
     const { etcd } = fixture;
     const held = await hold(bridgedLock(etcd, 'bridge/moved', 30));
     await failureWith('Locked', etcd.tryLock('bridge/moved'));

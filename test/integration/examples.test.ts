@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { resolve } from 'node:path';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { createClient } from 'rxetcd';
 import { firstValueFrom } from 'rxjs';
 import { projectRoot } from '../support/etcd/project.js';
-import { run, startEtcd, type EtcdServer } from '../support/etcd/index.js';
+import { run, snapshotStatus, startEtcd, type EtcdServer } from '../support/etcd/index.js';
 import { waitFor } from '../support/waitFor.js';
 
 const tsx = ['--import', 'tsx'];
@@ -18,8 +20,8 @@ describe('examples', () => {
   });
   afterAll(() => server.stop());
 
-  async function output(file: string): Promise<string[]> {
-    const { stdout, stderr, code } = await run(process.execPath, [...tsx, resolve(projectRoot(), 'examples', file)], {
+  async function output(file: string, ...args: readonly string[]): Promise<string[]> {
+    const { stdout, stderr, code } = await run(process.execPath, [...tsx, resolve(projectRoot(), 'examples', file), ...args], {
       cwd: projectRoot(),
       env: { ETCD_ENDPOINTS: server.endpoint },
       timeoutMs: 60_000,
@@ -28,7 +30,7 @@ describe('examples', () => {
     return stdout.trimEnd().split('\n');
   }
 
-  it('first-program.ts reads what it wrote, and sees both changes', async () => {
+  it('first-program.ts reads its own write, and receives both changes', async () => {
     expect(await output('first-program.ts')).toEqual(['read red', 'seen green', 'seen blue']);
   });
 
@@ -36,7 +38,7 @@ describe('examples', () => {
     expect(await output('transactions.ts')).toEqual(['ann owns it', 'bob lost to ann', 'bob does not own it', 'ann deleted 1 key']);
   });
 
-  it('pages.ts reads 250 keys in pages of 100, and no page too many', async () => {
+  it('pages.ts reads 250 keys in pages of 100, and requests no page too many', async () => {
     expect(await output('pages.ts')).toEqual([
       'page of 100, from examples/items/100 on',
       'page of 100, from examples/items/200 on',
@@ -59,7 +61,24 @@ describe('examples', () => {
     ]);
   });
 
-  it('combine.ts sees each txn over several parts whole', async () => {
+  it('snapshot.ts saves a snapshot with progress that etcd can read, and leaves no other file', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rxetcd-'));
+    const etcd = createClient({ endpoints: server.endpoint });
+    try {
+      const { header } = await firstValueFrom(etcd.kv.put('examples/saved', ''));
+      const lines = await output('snapshot.ts', join(folder, 'backup.db'));
+      expect(lines.at(-2)).toBe('100 %');
+      expect(lines.at(-1)).toMatch(/^saved [1-9]\d+ bytes( of storage version 3\.\d+\.\d+)?$/);
+      expect(readdirSync(folder)).toEqual(['backup.db']);
+      const { revision } = await snapshotStatus(join(folder, 'backup.db'));
+      expect(revision).toBeGreaterThanOrEqual(header.revision);
+    } finally {
+      await etcd.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('combine.ts receives each txn over several parts as a whole', async () => {
     expect(await output('combine.ts')).toEqual([
       'limits, flags, primary: no limit, 0 flags, no primary',
       'limits, flags: 10, 1 flags, no primary',
@@ -67,7 +86,16 @@ describe('examples', () => {
     ]);
   });
 
-  it('config/server.ts answers by the config in force', async () => {
+  it('cache.ts reads earlier writes of another client', async () => {
+    expect(await output('cache.ts')).toEqual([
+      '1 route',
+      '10.0.0.7, 10.0.0.9',
+      '10.0.0.8, 10.0.0.9',
+      '2 in memory: examples/routes/home examples/routes/shop',
+    ]);
+  });
+
+  it('config/server.ts responds with the current config', async () => {
     const etcd = createClient({ endpoints: server.endpoint });
     const program = spawn(process.execPath, [...tsx, 'examples/config/server.ts'], {
       cwd: projectRoot(),
@@ -106,7 +134,7 @@ describe('examples', () => {
 describe('the demo', () => {
   it('leaves nothing behind when it is interrupted while its service runs', async () => {
     const demo = spawn(process.execPath, [...tsx, ...demoProgram], { cwd: projectRoot(), stdio: ['ignore', 'pipe', 'inherit'] });
-    // The service writes to the same pipe: 'close' says that it has ended as well.
+    // The service writes to the same pipe: 'close' shows that it has ended as well.
     const closed = once(demo, 'close');
     let shown = '';
     let interrupted = false;
@@ -123,7 +151,7 @@ describe('the demo', () => {
     await expect(fetch(`${/http:\/\/127\.0\.0\.1:\d+/.exec(shown)?.[0]}/version`)).rejects.toThrow('fetch failed');
   });
 
-  it('fails when there is no etcd to be had', async () => {
+  it('fails when no etcd can be reached', async () => {
     const { stderr, code } = await run(process.execPath, [...tsx, ...demoProgram], {
       cwd: projectRoot(),
       env: { ETCD_BIN: '/no/such/etcd' },

@@ -16,11 +16,11 @@ beforeAll(async () => {
 });
 afterAll(() => proxy.stop());
 
-/** The paths of the calls that went through since, behind the version's prefix. */
+/** The paths of the calls that passed since then, without the prefix of the version. */
 const since = (before: number): string[] => proxy.calls.slice(before).map(({ path }) => path.replace(/^\/v3\w*/, ''));
 
 describe('a call is cold', () => {
-  test('making it sends nothing; each subscription is one call', async () => {
+  test('sends nothing when it is created; each subscription is one call', async () => {
     const before = proxy.calls.length;
     const [putting, ranging, txn, grant] = [
       etcd.kv.put('cold/a', 'x'),
@@ -35,7 +35,7 @@ describe('a call is cold', () => {
     void etcd.lockService.lock('cold');
     void etcd.electionService.observe('cold');
     void etcd.version();
-    // Something that goes all the way and back: what had been sent before it would have been counted before it.
+    // Makes a call whose response arrives after all that was sent before, so that those calls are counted.
     await only(etcd.call('/kv/range', { key: 'YQ==' }, { safety: 'read' }));
     expect(since(before)).toEqual(['/kv/range']);
 
@@ -48,7 +48,7 @@ describe('a call is cold', () => {
     expect((await only(ranging)).kvs[0]?.version).toBe(2);
   });
 
-  test('two who subscribe at once are two calls', async () => {
+  test('two subscriptions at once are two calls', async () => {
     const before = proxy.calls.length;
     const putting = etcd.kv.put('cold/twice', 'x');
     await Promise.all([only(putting), only(putting)]);
@@ -56,21 +56,21 @@ describe('a call is cold', () => {
     expect((await only(etcd.kv.get('cold/twice')))?.version).toBe(2);
   });
 
-  test('unsubscribed in the same breath, it was never sent', async () => {
+  test('that is unsubscribed synchronously is never sent', async () => {
     const before = proxy.calls.length;
     etcd.kv.put('cold/never', 'x').subscribe().unsubscribe();
     await only(etcd.kv.get('cold/never'));
     expect(since(before)).toEqual(['/kv/range']);
   });
 
-  test('a signal that has fired already sends nothing', async () => {
+  test('with an aborted signal sends nothing', async () => {
     const before = proxy.calls.length;
     await failureWith('Aborted', etcd.kv.put('cold/aborted', 'x', { signal: AbortSignal.abort() }));
     expect(since(before)).toEqual([]);
   });
 });
 
-describe('what a server lacks is not sent', () => {
+describe('a request that the server does not support is not sent', () => {
   const rows: readonly [what: string, required: string, call: () => Observable<unknown>][] = [
     [
       'MemberAddRequest.isLearner',
@@ -90,7 +90,7 @@ describe('what a server lacks is not sent', () => {
   test.each(rows)('%s needs etcd %s', async (what, required, call) => {
     const before = proxy.calls.length;
     if (fixture.has(required)) {
-      // It is sent there; whether the server likes it is tested where the RPC is.
+      // The call is sent to that path; its effect is tested with the RPC itself.
       const subscription = call().subscribe({ error: () => undefined });
       await waitForValue(
         () => since(before).length,
@@ -121,7 +121,7 @@ describe('unsubscribing', () => {
     await waitForValue(gauge, (watchers) => watchers === idle);
   });
 
-  test('from one of two that wait leaves the other alone', async () => {
+  test('one of two waiting subscribers does not affect the other', async () => {
     const { key } = await only(etcd.lockService.lock('cold/lock'));
     const [first, second] = [await only(etcd.lease.grant(60)), await only(etcd.lease.grant(60))];
     const leaving = etcd.lockService.lock('cold/lock', { lease: first.id }).subscribe();

@@ -8,14 +8,14 @@ import { Clients, expectSilentAbout, rejection } from '../faults/support.js';
 const clients = new Clients();
 afterEach(() => clients.close());
 
-describe('an https endpoint whose server speaks plain HTTP', () => {
+describe('an https endpoint whose server uses plain HTTP', () => {
   let etcd: EtcdServer;
   beforeAll(async () => {
     etcd = await startEtcd();
   });
   afterAll(() => etcd.stop());
 
-  test('is TlsFailed, which says what to change, for reads, writes and watches', async () => {
+  test('fails reads, writes and watches with TlsFailed, which states what to change', async () => {
     const endpoint = etcd.endpoint.replace('http:', 'https:');
     const client = clients.make({ endpoints: endpoint, headers: { 'x-secret': 'hidden' }, auth: { username: 'root', password: 'secret' } });
     for (const use of [client.version(), client.kv.put('a', 'b'), client.watch('a'), client.live({ key: 'a' })]) {
@@ -30,7 +30,7 @@ describe('an https endpoint whose server speaks plain HTTP', () => {
   });
 });
 
-test('an https endpoint that accepts and closes connections may be one whose server is down: it is Unreachable', async () => {
+test('an https endpoint that accepts and closes connections may be down, and is Unreachable', async () => {
   const server = createServer((socket) => socket.on('error', () => undefined).destroy());
   const port = await listenSomewhere(server);
   const client = clients.make({ endpoints: `https://127.0.0.1:${port}` });
@@ -45,7 +45,7 @@ test.each([
   ['a get', (client: ReturnType<Clients['make']>) => client.kv.get('a'), 'KV.Range'],
   ['a put', (client: ReturnType<Clients['make']>) => client.kv.put('a', 'b'), 'KV.Put'],
   ['a lease', (client: ReturnType<Clients['make']>) => client.lease({ ttl: 5 }), 'Lease.LeaseGrant'],
-] as const)('%s whose connection is refused names itself and the question that came before it', async (_, use, rpc) => {
+] as const)('%s whose connection is refused names the call and the request before it', async (_, use, rpc) => {
   const server = createServer();
   const port = await listenSomewhere(server);
   await new Promise((resolve) => server.close(resolve));

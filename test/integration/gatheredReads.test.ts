@@ -18,15 +18,15 @@ const key = (index: number): string => `read/${index}`;
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 const gets = (count: number, client = etcd): Observable<KeyValue | undefined>[] => numbers(count).map((index) => client.kv.get(key(index)));
 const valuesOf = (kvs: readonly (KeyValue | undefined)[]): unknown[] => kvs.map((kv) => kv?.value);
-/** What went to the server: `range`, or `txn` with how many operations. */
+/** The requests to the server: `range`, or `txn` with the number of operations. */
 const sent = (): string[] =>
   proxy.calls.map(({ path, body }) => {
     const rpc = path.slice(path.lastIndexOf('/') + 1);
     return rpc === 'txn' ? `txn of ${(JSON.parse(body) as { success: unknown[] }).success.length}` : rpc;
   });
-/** Shows the client the size of some values: until then it gathers few reads at a time. */
+/** Makes the client learn the size of some values: until then its batches are small. */
 const warmUp = (client = etcd) => only(forkJoin(gets(2, client)));
-/** What is sent by `run`. */
+/** Returns the requests that are sent by `run`. */
 async function sentBy(run: () => Promise<unknown>): Promise<string[]> {
   proxy.forget();
   await run();
@@ -42,8 +42,8 @@ beforeEach(() => {
   etcd = clientWith();
 });
 
-describe('gets that are asked for together', () => {
-  test('travel as one txn, and each has its own key', async () => {
+describe('gets in the same turn', () => {
+  test('are sent as one txn, and each emits its own key', async () => {
     await warmUp();
     expect(
       await sentBy(async () =>
@@ -52,19 +52,19 @@ describe('gets that are asked for together', () => {
     ).toEqual([`txn of ${MOST_OPS}`]);
   });
 
-  test('by promises one after the other, too', async () => {
+  test('of sequential promises are also sent as one txn', async () => {
     const calls = await sentBy(() => Promise.all(gets(5).map(async (get) => await only(get))));
     expect(calls).toEqual(['txn of 5']);
   });
 
-  test('find what is there, and undefined for what is not', async () => {
+  test('emit existing keys, and undefined for missing ones', async () => {
     const asked = ['read/1', 'none', Buffer.from('read/2'), 'read/1'].map((name) => etcd.kv.get(name));
     const kvs = await only(forkJoin(asked));
     expect(valuesOf(kvs)).toEqual(['value 1', undefined, 'value 2', 'value 1']);
     expect(kvs[0]?.toJSON()).toEqual((await only(fixture.etcd.kv.range('read/1'))).kvs[0]?.toJSON());
   });
 
-  test('see every write that was done before they were asked for', async () => {
+  test('include every write that was acknowledged before them', async () => {
     for (const round of numbers(20)) {
       await only(forkJoin(numbers(3).map((index) => etcd.kv.put(`fresh/${index}`, String(round)))));
       expect(valuesOf(await only(forkJoin(numbers(3).map((index) => etcd.kv.get(`fresh/${index}`)))))).toEqual(
@@ -73,7 +73,7 @@ describe('gets that are asked for together', () => {
     }
   });
 
-  test('are those of one kind: serializable ones go together, and what asks for more goes by itself', async () => {
+  test('are batched by kind: serializable ones together, and those with other options alone', async () => {
     const { kv } = etcd;
     const { header } = await only(kv.range(key(1)));
     const asked = [
@@ -93,7 +93,7 @@ describe('gets that are asked for together', () => {
     expect(proxy.calls.filter(({ body }) => body.includes('"serializable":true'))).toHaveLength(1);
   });
 
-  test('do not mind that one of them leaves, and are not sent where all do', async () => {
+  test('are sent without one that unsubscribes, and not at all if all unsubscribe', async () => {
     const calls = await sentBy(async () => {
       const [first, ...others] = gets(4);
       const seen: unknown[] = [];
@@ -106,7 +106,7 @@ describe('gets that are asked for together', () => {
     expect(calls).toEqual(['txn of 3', 'range']);
   });
 
-  test('are asked for with the bytes of that moment', async () => {
+  test('copy the bytes of their keys', async () => {
     const bytes = Buffer.from('read/1');
     const both = only(forkJoin([etcd.kv.get(bytes), etcd.kv.get('read/3')]));
     bytes.write('read/2');
@@ -122,7 +122,7 @@ describe('gets that are asked for together', () => {
     expect(calls).toEqual(['txn of 3']);
   });
 
-  test('go each by itself where the option says so', async () => {
+  test('are sent individually if the option is set', async () => {
     const apart = clientWith({ batchReads: false });
     expect(await sentBy(() => only(forkJoin(gets(3, apart))))).toEqual(['range', 'range', 'range']);
   });
@@ -134,12 +134,12 @@ describe('the size of a batch', () => {
   const sizesOf = (kvs: readonly (KeyValue | undefined)[]): unknown[] => kvs.map((kv) => kv?.value.length);
   const fill = (names: readonly string[], size: number) => only(forkJoin(names.map((name) => fixture.etcd.kv.put(name, 'x'.repeat(size)))));
 
-  test('is 16 reads before a value was seen, and then as many as the server takes', async () => {
+  test('is 16 reads at first, and later as many as the server accepts', async () => {
     expect(await sentBy(() => read(keysOf('read', 40)))).toEqual(['txn of 16', 'txn of 16', 'txn of 8']);
     expect(await sentBy(() => read(keysOf('read', 40)))).toEqual(['txn of 40']);
   });
 
-  test('follows the size that the keys had when they were last read', async () => {
+  test('follows the size of the keys at their last read', async () => {
     const small = keysOf('read', 20);
     const large = keysOf('large', 8);
     await fill(large, 100_000);
@@ -154,7 +154,7 @@ describe('the size of a batch', () => {
     expect(await sentBy(() => read(large))).toEqual(['txn of 8']);
   });
 
-  test('is limited by bytes where values are of some kilobytes', async () => {
+  test('is limited by bytes if values have some kilobytes', async () => {
     const names = keysOf('medium', 32);
     await fill(names, 10_000);
     await read(names);
@@ -170,17 +170,17 @@ describe('the size of a batch', () => {
       ...Array<string>(8).fill('range'),
     ]);
     expect(await sentBy(() => read(names, client))).toEqual(Array(8).fill('range'));
-    // Keys that were never read are expected to be like those that were.
+    // Keys that were never read are expected to be as large as those that were.
     expect(await sentBy(() => read(keysOf('read', 8), client))).toEqual(Array(8).fill('range'));
   });
 });
 
-test('a get that is alone is a range', async () => {
+test('a single get is sent as a range', async () => {
   expect(await sentBy(async () => expect((await only(etcd.kv.get(key(1))))?.value).toBe('value 1'))).toEqual(['range']);
 });
 
-describe('where the txn is refused', () => {
-  test('because the server takes fewer operations, all are answered, and the next ones are fewer', async () => {
+describe('a batch whose txn is rejected', () => {
+  test('because the server accepts fewer operations is sent again in parts, and later batches are smaller', async () => {
     await warmUp();
     const calls = await sentBy(async () => {
       expect(valuesOf(await only(forkJoin(gets(128))))).toEqual(numbers(128).map((index) => `value ${index}`));
@@ -190,7 +190,7 @@ describe('where the txn is refused', () => {
     expect(await sentBy(() => only(forkJoin(gets(70))))).toEqual(['txn of 32', 'txn of 32', 'txn of 6']);
   });
 
-  test('because of one key, that one alone fails, as it would have alone', async () => {
+  test('because of one key fails only the get of that key, with the error of a single get', async () => {
     const outcomes = await Promise.all(
       [etcd.kv.get(key(1)), etcd.kv.get(''), etcd.kv.get(key(2))].map((get) =>
         only(get).then(
@@ -202,25 +202,25 @@ describe('where the txn is refused', () => {
     expect(outcomes).toEqual(['value 1', await failureOf(etcd.kv.get('', { timeoutMs: 5_000 })), 'value 2']);
   });
 
-  test('the option retry is told when each asks by itself, and holds up nobody else', async () => {
-    const told: string[] = [];
+  test('calls the option retry when each get is sent by itself, and delays no other', async () => {
+    const reasons: string[] = [];
     const retry: RetryPolicy = ({ error: { reason }, action }) => {
-      told.push(reason);
+      reasons.push(reason);
       return action === 'fail' ? 'retry' : 'default';
     };
     const patient = clientWith({ retry });
     await warmUp(patient);
     expect(valuesOf(await only(forkJoin(gets(64, patient))))).toEqual(numbers(64).map((index) => `value ${index}`));
-    expect(told).toEqual([]);
+    expect(reasons).toEqual([]);
     const hasty = clientWith({ retry, requestTimeoutMs: 600 });
-    // Its time is not for the connection.
+    // Its timeout does not limit the connection.
     await only(hasty.kv.get(key(1), { timeoutMs: 60_000 }));
     for (const error of await Promise.all([failureOf(hasty.kv.get('')), failureOf(hasty.kv.get(''))])) {
-      expect(error.message).toMatch(/^no answer within \d+ ms \(KV\.Range\)$/);
+      expect(error.message).toMatch(/^no response within \d+ ms \(KV\.Range\)$/);
     }
   });
 
-  test('because one key is denied, the others are read', async () => {
+  test('because one key is denied still reads the others', async () => {
     const { auth } = fixture.etcd;
     for (const role of ['root', 'app']) await only(auth.roleAdd(role));
     await only(auth.roleGrantPermission('app', 'READ', { prefix: 'read/' }));
@@ -243,11 +243,11 @@ describe('where the txn is refused', () => {
   });
 });
 
-test('where nobody answers, each fails as it would have alone, within its time', async () => {
+test('without a response fails each get as it would alone, within its deadline', async () => {
   const away = fixture.client({ endpoints: 'http://127.0.0.1:1', requestTimeoutMs: 300 });
   const elapsed = stopwatch();
   const outcomes = await Promise.allSettled(gets(3, away).map((get) => only(get)));
-  // Its tries or its time may end first. Either error names the call, and not the txn in which the gets would have travelled.
+  // Its attempts or its deadline may end first. Either error names the call, and not the txn of its batch.
   expect(outcomes.map((outcome) => outcome.status === 'rejected' && String(outcome.reason))).toEqual(
     Array(3).fill(expect.stringContaining('KV.Range')),
   );

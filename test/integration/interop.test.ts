@@ -28,7 +28,7 @@ afterEach(async () => {
   }
 });
 
-/** An etcdctl that stays, as it does while it holds something. */
+/** Starts an etcdctl that keeps running while it holds something. */
 function start(...args: readonly string[]) {
   const child = spawn(tool, ['--endpoints', fixture.server.endpoint, ...args], {
     env: cleanEnv({ ETCDCTL_API: '3' }),
@@ -56,7 +56,7 @@ const layout = (name: string, lease: LeaseId | undefined) => `${name}/${lease ==
 const TTL = { ttl: 30 };
 
 describe('etcdctl lock', () => {
-  test('excludes ours, and when it is interrupted ours owns', async () => {
+  test('excludes our lock, and passes it to us when it is interrupted', async () => {
     const theirs = start('lock', 'shop/theirs-first');
     await waitForValue(
       () => theirs.lines(),
@@ -64,7 +64,7 @@ describe('etcdctl lock', () => {
     );
     const ours = holder.hold(fixture.etcd.lock('shop/theirs-first', TTL));
     const { kvs } = await queued('shop/theirs-first', 2);
-    // What it prints is the key that stands for it; both are of one form.
+    // It prints the key of its queue entry, which has the same form as ours.
     expect(theirs.lines()).toEqual([kvs[0]?.key]);
     expect(kvs.map(({ key, value }) => [key, value])).toEqual(kvs.map(({ lease }) => [layout('shop/theirs-first', lease), '']));
     expect(ours.values).toEqual([]);
@@ -72,7 +72,7 @@ describe('etcdctl lock', () => {
     expect((await ours.first()).key).toBe(kvs[1]?.key);
   });
 
-  test('is excluded by ours, and owns when ours is released', async () => {
+  test('is excluded by our lock, and acquires it after our release', async () => {
     const ours = holder.hold(fixture.etcd.lock('shop/ours-first', TTL));
     await ours.first();
     const theirs = start('lock', 'shop/ours-first');
@@ -86,7 +86,7 @@ describe('etcdctl lock', () => {
     expect(theirs.lines()).toEqual([kvs[1]?.key]);
   });
 
-  test('waits its turn among ours, and ours among its', async () => {
+  test('waits in one queue with our waiters', async () => {
     const name = 'shop/mixed';
     const first = holder.hold(fixture.etcd.lock(name, TTL));
     await first.first();
@@ -106,7 +106,7 @@ describe('etcdctl lock', () => {
     await queued(name, 0);
   });
 
-  test('is not had by one of ours who only tries', async () => {
+  test('is not acquired by an rxetcd client with `wait: false`', async () => {
     const theirs = start('lock', 'shop/try');
     await waitForValue(
       () => theirs.lines(),
@@ -116,8 +116,8 @@ describe('etcdctl lock', () => {
     await queued('shop/try', 1);
   });
 
-  test('that dies leaves its lock to ours when its lease ends', async () => {
-    const theirs = start('lock', '--ttl', '3', 'shop/dies');
+  test('whose process dies passes its lock to us when its lease expires', async () => {
+    const theirs = start('lock', '--ttl', '5', 'shop/dies');
     await waitForValue(
       () => theirs.lines(),
       ({ length }) => length === 1,
@@ -130,7 +130,7 @@ describe('etcdctl lock', () => {
 });
 
 describe('etcdctl elect', () => {
-  test('leads before ours, and ours after it', async () => {
+  test('leads before our candidates, and they lead after it', async () => {
     const name = 'vote/theirs-first';
     const theirs = start('elect', name, 'theirs');
     await waitForValue(
@@ -148,7 +148,7 @@ describe('etcdctl elect', () => {
     await ours.first();
   });
 
-  test('waits while ours leads', async () => {
+  test('waits while our client leads', async () => {
     const name = 'vote/ours-first';
     const leadership = await holder.hold(fixture.etcd.election(name).campaign('ours', TTL)).first();
     const theirs = start('elect', name, 'theirs');
@@ -162,7 +162,7 @@ describe('etcdctl elect', () => {
     expect(theirs.lines()[1]).toBe('theirs');
   });
 
-  test('-l sees our leaders and what they proclaim, and leader$ sees its', async () => {
+  test('-l shows our leaders and their proclamations, and leader$ shows those of etcdctl', async () => {
     const name = 'vote/listen';
     const election = fixture.etcd.election(name);
     const leaders = holder.hold(election.leader$);
@@ -198,11 +198,11 @@ describe('etcdctl elect', () => {
   });
 });
 
-test('etcdctl sees our leases, and what hangs on them', async () => {
+test('etcdctl lists our leases and their keys', async () => {
   const held = holder.hold(fixture.etcd.lock('shop/lease', TTL));
   const { lease, key } = await held.first();
   const { stdout } = await etcdctl(fixture.server, ['lease', 'timetolive', idToHex(lease), '--keys']);
-  // It pads an id; a key has it as it is.
+  // etcdctl pads an id; a key has the id without padding.
   expect(stdout).toContain(`lease ${idToHex(lease).padStart(16, '0')} granted with TTL(30s)`);
   expect(stdout).toContain(key);
 });

@@ -8,20 +8,20 @@ import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
-describe('what cannot be watched', () => {
+describe('an invalid watch', () => {
   test.each<[string, unknown]>([
     ['an empty key', ''],
     ['an empty prefix', { prefix: '' }],
     ['no range at all', undefined],
-    ['what is none of the forms', { prefix: 'a', from: 'b' }],
+    ['an object of no known form', { prefix: 'a', from: 'b' }],
     ['an interval that ends in a zero byte', { from: 'a', to: '\0' }],
     ['an interval that ends where it begins', { from: 'a', to: 'a' }],
     ['an interval that ends before it begins', { from: 'b', to: 'a' }],
     ['one in bytes that ends before it begins', { from: Uint8Array.of(0xff, 1), to: Uint8Array.of(0xff) }],
     ['one in text that ends before it begins by its bytes, not by its characters', { from: '\u{1f600}', to: '\uffee' }],
-  ])('%s is an InvalidArgument, and nothing is sent', async (_, which) => {
+  ])('of %s fails with InvalidArgument, and nothing is sent', async (_, which) => {
     const etcd = fixture.client();
-    // A program in JavaScript can give anything.
+    // A program in JavaScript can pass anything.
     for (const source of [
       etcd.watch(which as Range),
       etcd.watchBatches(which as Range),
@@ -33,19 +33,19 @@ describe('what cannot be watched', () => {
     expect(await firstValueFrom(etcd.connection$)).toEqual({ status: 'idle' });
   });
 
-  test.each([0, -1, 1.5, NaN, Infinity, '7'])('startRevision %p is an InvalidArgument', async (startRevision) => {
-    // A program in JavaScript can give anything.
+  test.each([0, -1, 1.5, NaN, Infinity, '7'])('with startRevision %p fails with InvalidArgument', async (startRevision) => {
+    // A program in JavaScript can pass anything.
     const options = { startRevision } as WatchOptions;
     expect((await failureWith('InvalidArgument', fixture.etcd.watch('a', options))).message).toContain('startRevision');
   });
 });
 
-describe('with auth', () => {
+describe('a watch with auth', () => {
   const secured = withEtcd({ own: true });
   const root = { username: 'root', password: 'secret of root' };
   const ann = { username: 'ann', password: 'secret of ann' };
 
-  test('what may not be read may be neither watched nor live, and says so; the rest may', async () => {
+  test('of a range without permission fails with PermissionDenied, also as a live range; permitted ranges work', async () => {
     const { auth, kv } = secured.etcd;
     await only(kv.put('app/a', '1'));
     for (const { username, password } of [root, ann]) await only(auth.userAdd(username, { password }));
@@ -70,7 +70,7 @@ describe('with auth', () => {
     expect(live.values.map(({ changes }) => changes.map(shown))).toEqual([[], ['put app/a=2 was 1']]);
   });
 
-  test('credentials that are wrong, or none, are an error, and not an endless wait', async () => {
+  test('with wrong or missing credentials fails, instead of waiting forever', async () => {
     const wrong = secured.client({ auth: { ...ann, password: 'a wrong one' } });
     await failureWith('AuthFailed', wrong.watch('app/a'));
     await failureWith('AuthFailed', wrong.live('app/a'));

@@ -8,7 +8,7 @@ const prefix = { prefix: 'range/' };
 const keysOf = ({ kvs }: RangeResponse): string[] => kvs.map(({ key }) => key.slice('range/'.length));
 const keys = async (options: RangeOptions): Promise<string[]> => keysOf(await only(fixture.etcd.kv.range(prefix, options)));
 
-/** The revision of each put of the set-up, in its order. */
+/** The revision of each put of the set-up, in order. */
 const revisions: number[] = [];
 const revision = (index: number): number => revisions[index] ?? NaN;
 
@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 
 describe('kv.range', () => {
-  test('answers the keys of a prefix with values, revisions, version and count, under a header', async () => {
+  test('returns the keys of a prefix with values, revisions, version and count, and a header', async () => {
     const answer = await only(fixture.etcd.kv.range(prefix));
     expect(answer.count).toBe(4);
     expect(answer.more).toBe(false);
@@ -43,7 +43,7 @@ describe('kv.range', () => {
     ]);
   });
 
-  test('takes a key, an interval, all from a key on, and all keys', async () => {
+  test('accepts a key, an interval, all keys from one on, and all keys', async () => {
     const { kv } = fixture.etcd;
     expect(keysOf(await only(kv.range('range/b')))).toEqual(['b']);
     expect(keysOf(await only(kv.range({ key: 'range/b' })))).toEqual(['b']);
@@ -52,7 +52,7 @@ describe('kv.range', () => {
     expect((await only(kv.range({ all: true }))).count).toBe(4);
   });
 
-  test('with a limit says that there is more, and counts all', async () => {
+  test('with a limit reports that there is more, and counts all keys', async () => {
     const answer = await only(fixture.etcd.kv.range(prefix, { limit: 3 }));
     expect(keysOf(answer)).toEqual(['a', 'b', 'c']);
     expect(answer).toMatchObject({ more: true, count: 4 });
@@ -60,7 +60,7 @@ describe('kv.range', () => {
     expect((await only(fixture.etcd.kv.range(prefix, { limit: 0 }))).kvs).toHaveLength(4);
   });
 
-  test('as of a revision shows what was there then', async () => {
+  test('at a revision returns the state of that revision', async () => {
     const then = await only(fixture.etcd.kv.range(prefix, { revision: revision(2) }));
     expect(then.kvs.map(({ key, value }) => [key, value])).toEqual([
       ['range/a', '7'],
@@ -74,25 +74,25 @@ describe('kv.range', () => {
     ['VALUE', ['a', 'd', 'c', 'b']],
     ['CREATE', ['c', 'a', 'd', 'b']],
     ['MOD', ['c', 'd', 'b', 'a']],
-  ] as const)('sorts by %s, up and down', async (sortTarget, ascending) => {
+  ] as const)('sorts by %s, ascending and descending', async (sortTarget, ascending) => {
     expect(await keys({ sortTarget, sortOrder: 'ASCEND' })).toEqual(ascending);
     expect(await keys({ sortTarget, sortOrder: 'DESCEND' })).toEqual([...ascending].reverse());
   });
 
-  test('sorts by VERSION, up and down', async () => {
-    // b and d are of the same version: their order among themselves is the server's own business.
+  test('sorts by VERSION, ascending and descending', async () => {
+    // b and d have the same version: their relative order is undefined.
     const up = await keys({ sortTarget: 'VERSION', sortOrder: 'ASCEND' });
     expect(up.slice(0, 2).sort()).toEqual(['b', 'd']);
     expect(up.slice(2)).toEqual(['c', 'a']);
     expect((await keys({ sortTarget: 'VERSION', sortOrder: 'DESCEND' })).slice(0, 2)).toEqual(['a', 'c']);
   });
 
-  test('takes a sort order of none, and the limit after the sorting', async () => {
+  test('accepts the sort order none, and applies the limit after sorting', async () => {
     expect(await keys({ sortOrder: 'NONE', sortTarget: 'KEY' })).toEqual(['a', 'b', 'c', 'd']);
     expect(await keys({ sortTarget: 'MOD', sortOrder: 'DESCEND', limit: 1 })).toEqual(['a']);
   });
 
-  test('bounds the revision of the last change and of the creation, both included', async () => {
+  test('filters by inclusive bounds on the revisions of the last change and of the creation', async () => {
     expect(await keys({ minModRevision: revision(4) })).toEqual(['a', 'b', 'd']);
     expect(await keys({ maxModRevision: revision(4) })).toEqual(['c', 'd']);
     expect(await keys({ minModRevision: revision(4), maxModRevision: revision(5) })).toEqual(['b', 'd']);
@@ -101,22 +101,22 @@ describe('kv.range', () => {
     expect(await keys({ minCreateRevision: revision(1), maxCreateRevision: revision(4) })).toEqual(['a', 'd']);
   });
 
-  test('leaves out the values with keysOnly, and the keys as well with countOnly', async () => {
+  test('omits the values with keysOnly, and the keys as well with countOnly', async () => {
     const named = await only(fixture.etcd.kv.range(prefix, { keysOnly: true }));
     expect(keysOf(named)).toEqual(['a', 'b', 'c', 'd']);
     expect(named.kvs.every(({ valueBytes }) => valueBytes.length === 0)).toBe(true);
     expect(await only(fixture.etcd.kv.range(prefix, { countOnly: true }))).toMatchObject({ kvs: [], count: 4, more: false });
   });
 
-  test('reads serializably out of one member', async () => {
+  test('reads serializably from one member', async () => {
     expect(await keys({ serializable: true })).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  test('of nothing is an empty answer', async () => {
+  test('of an empty range returns an empty response', async () => {
     expect(await only(fixture.etcd.kv.range({ prefix: 'nothing/' }))).toMatchObject({ kvs: [], count: 0, more: false });
   });
 
-  test('refuses what is no range and no option, before anything is sent', async () => {
+  test('rejects an invalid range or option before anything is sent', async () => {
     const { kv } = fixture.etcd;
     await failureWith('InvalidArgument', kv.range({ prefix: '' }));
     await failureWith('InvalidArgument', kv.range({ key: '' }));
@@ -129,7 +129,7 @@ describe('kv.range', () => {
 });
 
 describe('kv.get, kv.exists and kv.count', () => {
-  test('give the key, whether it is there, and how many there are', async () => {
+  test('return the key, whether it exists, and the number of keys', async () => {
     const { kv } = fixture.etcd;
     expect((await only(kv.get('range/a')))?.value).toBe('1');
     expect(await only(kv.get('range/x'))).toBeUndefined();
@@ -139,7 +139,7 @@ describe('kv.get, kv.exists and kv.count', () => {
     expect(await only(kv.count({ prefix: 'nothing/' }))).toBe(0);
   });
 
-  test('look at a revision of the past, and serializably', async () => {
+  test('read at an earlier revision, and serializably', async () => {
     const { kv } = fixture.etcd;
     expect((await only(kv.get('range/a', { revision: revision(1), serializable: true })))?.value).toBe('8');
     expect(await only(kv.exists('range/b', { revision: revision(1) }))).toBe(false);

@@ -6,7 +6,7 @@ import { only } from './support/outcomes.js';
 const fixture = withEtcd({ own: true });
 const seen = { created: 0, modified: 0, lease: '' as LeaseId };
 
-/** Which branch runs under these conditions. */
+/** Returns which branch runs under these conditions. */
 const holds = async (...compare: Compare[]): Promise<boolean> => (await only(fixture.etcd.kv.txn({ compare }))).succeeded;
 
 beforeAll(async () => {
@@ -35,7 +35,7 @@ const targets: readonly Target[] = [
 ];
 
 describe('the compares of kv.txn', () => {
-  test.each(targets)('$name: equals, notEquals, greater and less hold where they should and only there', async ({ compare }) => {
+  test.each(targets)('$name: equals, notEquals, greater and less hold exactly when they should', async ({ compare }) => {
     const table = {
       equals: [false, true, false],
       notEquals: [true, false, true],
@@ -48,14 +48,14 @@ describe('the compares of kv.txn', () => {
     }
   });
 
-  test('all must hold, and none at all do', async () => {
+  test('must all hold, and hold if there are none', async () => {
     expect(await holds()).toBe(true);
     expect(await holds(key('txn/k').exists(), key('txn/none').missing())).toBe(true);
     expect(await holds(key('txn/k').exists(), key('txn/none').exists())).toBe(false);
     expect(await holds(key('txn/k').missing())).toBe(false);
   });
 
-  test('on a range it must hold for every key in it', async () => {
+  test('on a range must hold for every key in it', async () => {
     const { kv } = fixture.etcd;
     for (const name of ['a', 'b']) await only(kv.put(`txn/range/${name}`, 'same'));
     const every = key({ prefix: 'txn/range/' });
@@ -66,7 +66,7 @@ describe('the compares of kv.txn', () => {
     expect(await holds(key({ from: 'txn/range/a', to: 'txn/range/b' }).value.equals('same'))).toBe(true);
   });
 
-  test('a value is compared by its bytes', async () => {
+  test('on values compare bytes', async () => {
     await only(fixture.etcd.kv.put('txn/bytes', Uint8Array.of(0xff, 0)));
     expect(await holds(key('txn/bytes').value.equals(Uint8Array.of(0xff, 0)))).toBe(true);
     expect(await holds(key('txn/bytes').value.equals(Uint8Array.of(0xff)))).toBe(false);
@@ -74,7 +74,7 @@ describe('the compares of kv.txn', () => {
 });
 
 describe('the results of kv.txn', () => {
-  test('follow the operations of the branch that ran', async () => {
+  test('match the operations of the branch that ran', async () => {
     const { kv } = fixture.etcd;
     const createOrRead = kv.txn({
       compare: [key('txn/new').missing()],
@@ -94,7 +94,7 @@ describe('the results of kv.txn', () => {
     expect(found.header.revision).toBe(created.header.revision);
   });
 
-  test('of each kind of operation, with its options, all at one revision', async () => {
+  test('include each kind of operation, with its options, all at one revision', async () => {
     const { kv } = fixture.etcd;
     for (const name of ['a', 'b', 'c']) await only(kv.put(`txn/all/${name}`, `old ${name}`));
     const result = await only(
@@ -124,7 +124,7 @@ describe('the results of kv.txn', () => {
     expect(counted.count).toBe(1);
   });
 
-  test('of a txn within a txn within a txn', async () => {
+  test('include those of txns nested twice', async () => {
     const { kv } = fixture.etcd;
     const outer = await only(
       kv.txn({
@@ -150,13 +150,13 @@ describe('the results of kv.txn', () => {
     expect(await only(kv.count({ prefix: 'txn/nested/' }))).toBe(2);
   });
 
-  test('of a branch without operations are none', async () => {
+  test('are empty for a branch without operations', async () => {
     const empty = await only(fixture.etcd.kv.txn({ compare: [key('txn/k').missing()], success: [put('txn/k', 'x')] }));
     expect(empty).toMatchObject({ succeeded: false, responses: [] });
     expect((await only(fixture.etcd.kv.get('txn/k')))?.value).toBe('m');
   });
 
-  test('takes 128 operations', async () => {
+  test('include up to 128 operations', async () => {
     const success = Array.from({ length: 128 }, (_, index) => put(`txn/many/${index}`, String(index)));
     const result = await only(fixture.etcd.kv.txn({ success }));
     expect(result.responses).toHaveLength(128);

@@ -6,7 +6,7 @@ import { failureWith, only } from './support/outcomes.js';
 const fixture = withEtcd({ own: true });
 
 describe('kv.put', () => {
-  test('writes a key, and answers with the revision at which it did', async () => {
+  test('writes a key, and returns the revision of the write', async () => {
     const { kv } = fixture.etcd;
     const first = await only(kv.put('put/a', 'one'));
     const second = await only(kv.put('put/a', 'two'));
@@ -21,10 +21,10 @@ describe('kv.put', () => {
     });
   });
 
-  test('and all that changes something are refused where what they are about is undefined, and change nothing', async () => {
+  test('fails if its key is undefined, as do all other writes, and nothing is changed', async () => {
     const { auth, kv, lease, lockService, namespace } = fixture.etcd;
     const { header } = await only(kv.put('put/undefined', 'kept'));
-    // What plain JavaScript gives where a variable is not set.
+    // In plain JavaScript, a variable that is not set is undefined.
     const unset = undefined as never;
     for (const call of [
       kv.put('put/undefined', unset),
@@ -47,13 +47,13 @@ describe('kv.put', () => {
     expect((await only(kv.range('put/undefined'))).header.revision).toBe(header.revision);
   });
 
-  test('with prevKv answers what was there before, or undefined for a new key', async () => {
+  test('with prevKv returns the previous key-value, or undefined for a new key', async () => {
     const { kv } = fixture.etcd;
     expect((await only(kv.put('put/prev', 'one', { prevKv: true }))).prevKv).toBeUndefined();
     expect((await only(kv.put('put/prev', 'two', { prevKv: true }))).prevKv).toMatchObject({ key: 'put/prev', value: 'one', version: 1 });
   });
 
-  test('hangs the key on a lease, keeps it there with ignoreLease, and takes it off without', async () => {
+  test('attaches the key to a lease, keeps it with ignoreLease, and detaches it without', async () => {
     const { kv, lease } = fixture.etcd;
     const { id } = await only(lease.grant(60));
     await only(kv.put('put/lease', 'one', { lease: id }));
@@ -81,12 +81,12 @@ describe('keys and values of any bytes', () => {
   test.each([
     ['an empty value', 'bytes/empty', bytes()],
     ['NUL', bytes(0x62, 0, 0x61, 0), bytes(0, 0)],
-    ['what is not UTF-8', bytes(0xff, 0xfe, 0xc3), bytes(0xc3, 0x28, 0xa0)],
-    ['every byte there is', everyByte, everyByte],
+    ['bytes that are not UTF-8', bytes(0xff, 0xfe, 0xc3), bytes(0xc3, 0x28, 0xa0)],
+    ['every possible byte', everyByte, everyByte],
     ['a key of one zero byte', bytes(0), bytes(1)],
     ['characters of several bytes', 'bytes/ключ/🔑', new TextEncoder().encode('値🙂\u{feff}"\\')],
     ['a byte order mark', 'bytes/bom', bytes(0xef, 0xbb, 0xbf, 0x61)],
-  ])('come back as they went: %s', async (_, key, value) => {
+  ])('are returned unchanged: %s', async (_, key, value) => {
     const { kv } = fixture.etcd;
     await only(kv.put(key, value));
     const stored = await only(kv.get(key));
@@ -95,13 +95,13 @@ describe('keys and values of any bytes', () => {
     expect(await only(kv.delete({ key }, { prevKv: true }))).toMatchObject({ deleted: 1, prevKvs: [{ valueBytes: value }] });
   });
 
-  test('read as text, one that is not UTF-8 shows replacement characters and harms nothing', async () => {
+  test('that are not UTF-8 are read as text with replacement characters, and cause no error', async () => {
     const { kv } = fixture.etcd;
     await only(kv.put('bytes/text', bytes(0x61, 0xff, 0x62)));
     expect((await only(kv.get('bytes/text')))?.value).toBe('a\u{fffd}b');
   });
 
-  test('a prefix that ends in 0xff finds the keys that begin with it and no others', async () => {
+  test('that begin with a prefix ending in 0xff are found, and no others', async () => {
     const { kv } = fixture.etcd;
     for (const last of [0xfe, 0xff]) await only(kv.put(bytes(0x70, last, 1), 'x'));
     await only(kv.put(bytes(0x71), 'x'));
@@ -109,7 +109,7 @@ describe('keys and values of any bytes', () => {
     expect(kvs.map(({ keyBytes }) => keyBytes)).toEqual([bytes(0x70, 0xff, 1)]);
   });
 
-  test('a value of a megabyte comes back whole', async () => {
+  test('of a megabyte are returned whole', async () => {
     const { kv } = fixture.etcd;
     const value = new Uint8Array(1024 * 1024).map((_, index) => (index * 31) % 256);
     await only(kv.put('bytes/large', value));
@@ -119,7 +119,7 @@ describe('keys and values of any bytes', () => {
 });
 
 describe('kv.delete', () => {
-  test('answers how many keys there were, and with prevKv which', async () => {
+  test('returns the number of deleted keys, and the keys with prevKv', async () => {
     const { kv } = fixture.etcd;
     for (const key of ['del/a', 'del/b', 'del/c', 'dem']) await only(kv.put(key, key));
     expect(await only(kv.delete('del/a'))).toMatchObject({ deleted: 1, prevKvs: [] });
@@ -132,13 +132,13 @@ describe('kv.delete', () => {
     expect(await only(kv.exists('dem'))).toBe(true);
   });
 
-  test('of nothing is no error', async () => {
+  test('of a missing key is no error', async () => {
     expect(await only(fixture.etcd.kv.delete('del/nothing', { prevKv: true }))).toMatchObject({ deleted: 0, prevKvs: [] });
   });
 });
 
 describe('kv.compact', () => {
-  test('forgets what was before, and keeps what is', async () => {
+  test('discards earlier history, and keeps the current state', async () => {
     const { kv } = fixture.etcd;
     const old = (await only(kv.put('compact/a', 'old'))).header.revision;
     const now = (await only(kv.put('compact/a', 'new'))).header.revision;
@@ -147,7 +147,7 @@ describe('kv.compact', () => {
     expect((await only(kv.get('compact/a', { revision: now })))?.value).toBe('new');
   });
 
-  test('with physical answers when it is done', async () => {
+  test('with physical responds when it is done', async () => {
     const { kv } = fixture.etcd;
     const old = (await only(kv.put('compact/b', 'old'))).header.revision;
     const now = (await only(kv.put('compact/b', 'new'))).header.revision;

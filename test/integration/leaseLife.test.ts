@@ -12,10 +12,10 @@ const fixture = withEtcd();
 const holder = new Holder();
 afterEach(() => holder.letGo());
 
-/** Comes back soon. */
-const QUICK = { requestTimeoutMs: 2_000, streams: { initialBackoffMs: 5, maxBackoffMs: 200 } };
+/** Options by which a client reconnects soon. */
+const QUICK = { streams: { initialBackoffMs: 5, maxBackoffMs: 200 } };
 
-/** Holds a lease, and knows until when it was certain to be alive, as of its last event. */
+/** Holds a lease, and records until when it was certain to be alive, as of its last event. */
 function holding(source: Observable<LeaseEvent>) {
   let heldUntil = 0;
   const held = holder.hold(source, ({ remainingMs }) => (heldUntil = performance.now() + remainingMs));
@@ -23,7 +23,7 @@ function holding(source: Observable<LeaseEvent>) {
 }
 
 describe('a lease', () => {
-  test('of an id of one’s own that was left can be had again at once', async () => {
+  test('with a chosen id can be granted again at once after it was released', async () => {
     const id = leaseId(2n ** 62n + BigInt(process.pid));
     for (let round = 0; round < 60; round++) {
       const held = holding(fixture.etcd.lease({ ttl: 30, id }));
@@ -32,14 +32,15 @@ describe('a lease', () => {
     }
   });
 
-  test('is granted, refreshed for longer than its TTL, and gone when it is unsubscribed from', async () => {
+  test('is granted, refreshed for longer than its TTL, and revoked when it is unsubscribed', async () => {
     const { kv, lease } = fixture.etcd;
-    const held = holding(lease({ ttl: 3 }));
+    const held = holding(lease({ ttl: 5 }));
     const { id, ttl } = await held.first();
     await only(kv.put('life/key', '', { lease: id }));
-    // Each refresh is a third of the TTL after the last.
-    await waitForValue(held.kinds, (kinds) => kinds.length >= 5);
-    expect(held.kinds()).toEqual(['granted', ...Array<string>(held.values.length - 1).fill('refreshed')]);
+    // Each refresh is a third of the TTL after the last. A stall of the machine fails one attempt, which is retried.
+    const kinds = () => held.kinds().filter((kind) => kind !== 'refreshFailed');
+    await waitForValue(kinds, ({ length }) => length >= 5);
+    expect(kinds()).toEqual(['granted', ...Array<string>(kinds().length - 1).fill('refreshed')]);
     for (const { remainingMs } of held.values) expect(remainingMs).toBeGreaterThan(0);
     for (const { remainingMs } of held.values) expect(remainingMs).toBeLessThanOrEqual(ttl * 1_000);
     expect(await only(kv.exists('life/key'))).toBe(true);
@@ -51,7 +52,7 @@ describe('a lease', () => {
     expect(held.error).toBeUndefined();
   });
 
-  test('knows its keys, what remains, and whether it is alive', async () => {
+  test('reports its keys, its remaining time, and whether it is alive', async () => {
     const { kv, lease } = fixture.etcd;
     const held = holding(lease({ ttl: 30 }));
     const event = await held.first();
@@ -64,7 +65,7 @@ describe('a lease', () => {
     expect(event.lease).toMatchObject({ alive: false, remainingMs: 0 });
   });
 
-  test('can be refreshed now, and says when it is gone', async () => {
+  test('can be refreshed now, and reports when it has ended', async () => {
     const { lease } = fixture.etcd;
     const held = holding(lease({ ttl: 60 }));
     const { id, remainingMs, lease: mine } = await held.first();
@@ -72,7 +73,7 @@ describe('a lease', () => {
       () => mine.remainingMs,
       (now) => now < remainingMs - 50,
     );
-    // By its end: less may remain where the answer took long.
+    // The end is compared: less time may remain if the response took long.
     const end = (leftMs: number) => performance.now() + leftMs;
     const before = end(mine.remainingMs);
     expect(end(await only(mine.refresh()))).toBeGreaterThan(before);
@@ -84,7 +85,7 @@ describe('a lease', () => {
     await failureWith('LeaseLost', mine.refresh());
   });
 
-  test('can be refreshed in vain: that is an error of the try, and the lease is held on', async () => {
+  test('stays held if a requested refresh fails with an error', async () => {
     const proxy = await startTcpProxy(fixture.server.endpoint);
     try {
       const held = holding(fixture.client({ endpoints: proxy.endpoint, ...QUICK }).lease({ ttl: 60 }));
@@ -99,7 +100,7 @@ describe('a lease', () => {
     }
   });
 
-  test('is left to its time with `keep`, and can be adopted by another', async () => {
+  test('is left to expire with `keep`, and can be adopted by another client', async () => {
     const { lease } = fixture.etcd;
     const held = holding(lease({ ttl: 30, release: 'keep' }));
     const { id } = await held.first();
@@ -111,12 +112,12 @@ describe('a lease', () => {
     await waitForValue(
       async () => (await only(lease.timeToLive(id))).ttl,
       (ttl) => ttl === -1,
-      // Before its time is over.
+      // The lease was lost before its TTL has passed.
       20_000,
     );
   });
 
-  test('that is adopted must be there', async () => {
+  test('that is adopted must exist', async () => {
     const { lease } = fixture.etcd;
     const { id } = await only(lease.grant(60));
     await only(lease.revoke(id));
@@ -129,7 +130,7 @@ describe('a lease', () => {
     const { id } = await held.first();
     await only(lease.revoke(id));
     expect(await held.failure()).toMatchObject({ reason: 'LeaseLost', cause: { reason: 'LeaseNotFound' } });
-    // The refresh came after two of six seconds, and it still had four.
+    // The refresh came after two of six seconds, when four were left.
     expect(held.heldUntil() - held.endedAt).toBeGreaterThan(1_000);
   });
 
@@ -150,10 +151,10 @@ describe('a lease', () => {
     );
   });
 
-  test('that is left at once, a thousand times, leaves none behind', async () => {
+  test('that is unsubscribed at once, a thousand times, leaves none behind', async () => {
     const { lease } = fixture.etcd;
     const leases = async () => (await only(lease.leases())).leases.map(({ id }) => id);
-    // Those of other tests may end meanwhile.
+    // Watches of other tests may end meanwhile.
     const before = new Set(await leases());
     const since = async () => (await leases()).filter((id) => !before.has(id)).length;
     const other = fixture.client();
@@ -163,7 +164,7 @@ describe('a lease', () => {
   });
 });
 
-test('when a client is closed its leases and locks are given back first; their streams complete, but for one that waits still', async () => {
+test('is released, as are locks, when its client is closed; its stream completes, and a waiting lock fails', async () => {
   const { kv, lease } = fixture.etcd;
   const other = fixture.client();
   const held = holding(other.lease({ ttl: 60 }));
@@ -186,7 +187,7 @@ test('when a client is closed its leases and locks are given back first; their s
 });
 
 describe('a lease whose server', () => {
-  test('does not answer any more is lost within its TTL, never after', async () => {
+  test('stops responding is lost within its TTL, never after', async () => {
     const server = await startEtcd({ own: true });
     try {
       const held = holding(fixture.client({ endpoints: server.endpoint, ...QUICK }).lease({ ttl: 3 }));
@@ -196,14 +197,14 @@ describe('a lease whose server', () => {
       expect(await held.failure()).toMatchObject({ reason: 'LeaseLost' });
       await server.resume();
       expect(held.kinds()).toContain('refreshFailed');
-      // A timer fires when the event loop comes round to it, and counts whole milliseconds.
+      // A timer fires when the event loop reaches it, and counts whole milliseconds.
       expect(held.endedAt - held.heldUntil()).toBeLessThan(lateness.end() + 10);
     } finally {
       await server.stop();
     }
   });
 
-  test('comes back in time is not lost', async () => {
+  test('responds again in time is not lost', async () => {
     const proxy = await startTcpProxy(fixture.server.endpoint);
     try {
       const held = holding(fixture.client({ endpoints: proxy.endpoint, ...QUICK }).lease({ ttl: 6 }));
@@ -223,20 +224,21 @@ describe('a lease whose server', () => {
 describe('in a cluster, a lease', () => {
   const cluster = withCluster({ size: 3 });
 
-  test.each(['stalled', 'refused'])('goes on through another member when the way to its own is %s', async (how) => {
+  test.each(['stalled', 'refused'])('is refreshed through another member when the connection to its own is %s', async (how) => {
     const proxies = await Promise.all(cluster.members.slice(0, 2).map(({ endpoint }) => startTcpProxy(endpoint)));
     try {
-      const held = holding(cluster.client({ endpoints: proxies.map(({ endpoint }) => endpoint), ...QUICK }).lease({ ttl: 6 }));
+      const held = holding(cluster.client({ endpoints: proxies.map(({ endpoint }) => endpoint), ...QUICK }).lease({ ttl: 12 }));
       await held.first();
       const before = proxies.map(({ up }) => up.bytes);
       await waitForValue(held.kinds, (kinds) => kinds.includes('refreshed'));
-      // Nothing else goes up but the keepalive.
+      // The keepalive is the only request.
       const own = proxies.find(({ up }, index) => up.bytes > (before[index] ?? 0))!;
       if (how === 'refused') await own.refuse();
       else for (const lane of [own.up, own.down]) lane.stall();
       const refreshes = () => held.kinds().filter((kind) => kind === 'refreshed').length;
       const so = refreshes();
-      await waitForValue(refreshes, (count) => count >= so + 3);
+      // One of them may have been in progress.
+      await waitForValue(refreshes, (count) => count >= so + 2);
       expect(held.error).toBeUndefined();
       held.leave();
     } finally {

@@ -10,12 +10,12 @@ const fixture = withEtcd({ own: true });
 
 const keysOf = (state: ReadonlyMap<string, KeyValue>): string[] => [...state.keys()].sort();
 
-/** What the store has, now or at a revision. */
+/** The content of the store, now or at a revision. */
 async function stored(keys: Range, revision?: number): Promise<readonly KeyValue[]> {
   return (await only(fixture.etcd.kv.range(keys, revision === undefined ? {} : { revision }))).kvs;
 }
 
-/** Changes, one after another until told to stop, of a few keys each writer's own: puts, deletes, and both in one. */
+/** Writes changes until `stop`, each writer to a few separate keys: puts, deletes, and both in one txn. */
 function write(prefix: string, writer: number, going: () => boolean): Promise<unknown> {
   const { kv } = fixture.etcd;
   const change = (index: number) => {
@@ -25,16 +25,16 @@ function write(prefix: string, writer: number, going: () => boolean): Promise<un
     return kv.put(key, String(index));
   };
   let index = 0;
-  // Between two writes: one that is cut off may yet be carried out, after what is meant to be the last.
+  // The pause between two writes: a write whose connection is cut may still be carried out after the supposedly last one.
   return lastValueFrom(defer(() => change(index++)).pipe(repeat({ delay: () => (going() ? timer(1) : EMPTY) })));
 }
 
 describe('live', () => {
-  test('leaves no gap between list and watch while writers run, and each state is the store’s at its revision', async () => {
+  test('has no gap between list and watch while writers run, and each state is that of the store at its revision', async () => {
     const prefix = 'gap/';
     let writing = true;
     const writers = Promise.all([1, 2, 3].map((writer) => write(prefix, writer, () => writing)));
-    // One after the other begins in the midst of it, on a client of its own.
+    // The subscribers start one after the other while the writers run, each with a separate client.
     const seen: Seen<LiveUpdate>[] = [];
     for (let index = 0; index < 6; index++) {
       seen.push(watching(fixture.client().live({ prefix })));
@@ -50,7 +50,7 @@ describe('live', () => {
       expect(errors).toEqual([]);
       expect(contents(values.at(-1)?.state.values() ?? [])).toEqual(final);
       expect(values.map(({ type }) => type)).toEqual(['snapshot', ...values.slice(1).map(() => 'change')]);
-      // No revision of the range is missing: each update says of each key what it was in the one before.
+      // No revision of the range is missing: the old value of each key in an update is that of the update before.
       for (const [index, { changes, revision }] of values.entries()) {
         const before = values[index - 1];
         if (before !== undefined) expect(revision).toBeGreaterThan(before.revision);
@@ -62,14 +62,14 @@ describe('live', () => {
     for (const { revision, state } of sample) expect(contents(state.values())).toEqual(contents(await stored({ prefix }, revision)));
   });
 
-  test('lists what does not fit into one page, all of one revision, and goes on from there', async () => {
+  test('lists several pages at one revision, and continues from there', async () => {
     const prefix = 'pages/';
     const { kv } = fixture.etcd;
     const names = Array.from({ length: 10_500 }, (_, index) => `${prefix}${String(index).padStart(5, '0')}`);
     const txns = Array.from({ length: Math.ceil(names.length / 100) }, (_, index) => names.slice(index * 100, index * 100 + 100));
     await lastValueFrom(from(txns).pipe(mergeMap((some) => kv.txn({ success: some.map((name) => put(name, 'old')) }), 8)));
     const seen = watching(fixture.client().live({ prefix }));
-    // While it is listed, the first key and the last are changed together.
+    // While the range is listed, the first key and the last are changed together.
     let round = 0;
     while (seen.values.length === 0) {
       round += 1;
@@ -82,7 +82,7 @@ describe('live', () => {
     }
   });
 
-  test('begins with a snapshot of what is there, be it nothing', async () => {
+  test('begins with a snapshot, also of an empty range', async () => {
     const seen = watching(fixture.etcd.live({ prefix: 'empty/' }));
     await updated(seen, () => true);
     expect(seen.values).toMatchObject([{ type: 'snapshot', changes: [], revision: expect.any(Number) }]);
@@ -90,7 +90,7 @@ describe('live', () => {
     seen.leave();
   });
 
-  test('gives who comes late a snapshot at once, of the state that the others have', async () => {
+  test('emits a snapshot with the state of the other subscribers to a late subscriber at once', async () => {
     const { live, kv } = fixture.client();
     await only(kv.put('late/a', '1'));
     const first = watching(live({ prefix: 'late/' }));
@@ -105,7 +105,7 @@ describe('live', () => {
     expect(last(late)).toBe(last(first));
   });
 
-  test('tells each change with what was there before, and deletes and new beginnings of a key', async () => {
+  test('emits each change with the previous value, and deletions and new creations of a key', async () => {
     const { live, kv } = fixture.client();
     const seen = watching(live({ prefix: 'change/' }));
     await updated(seen, () => true);
@@ -123,7 +123,7 @@ describe('live', () => {
     expect(last(seen)?.state.get('change/a')?.version).toBe(2);
   });
 
-  test('never changes a state that it has given', async () => {
+  test('never changes a state that it has emitted', async () => {
     const { live, kv } = fixture.client();
     for (let index = 0; index < 50; index++) await only(kv.put(`kept/${index}`, 'old'));
     const seen = watching(live({ prefix: 'kept/' }));
@@ -136,7 +136,7 @@ describe('live', () => {
     expect(then).toHaveLength(50);
   });
 
-  test('keeps keys of any bytes apart', async () => {
+  test('distinguishes keys of any bytes', async () => {
     const { live, kv } = fixture.client();
     const prefix = Uint8Array.of(0x62, 0x2f);
     const keys = [[0xff], [0xfe], [0x00], [0xff, 0x00], [0xef, 0xbf, 0xbd]].map((bytes) => Uint8Array.of(...prefix, ...bytes));
@@ -154,7 +154,7 @@ describe('live', () => {
     expect(seen.values[0]?.state.get(toText(Uint8Array.of(...prefix, 0)))?.keyBytes).toEqual(keys[2]);
   });
 
-  test('of one key, of an interval and of all keys is what the range says', async () => {
+  test('accepts one key, an interval and all keys', async () => {
     const { live, kv } = fixture.client();
     for (const name of ['r/a', 'r/b', 'r/c']) await only(kv.put(name, ''));
     const first = (which: Range): Promise<LiveUpdate> => firstValueFrom(live(which));
@@ -164,7 +164,7 @@ describe('live', () => {
     await failureWith('InvalidArgument', live({ prefix: '' }));
   });
 
-  test('completes when the client is closed, and for who comes later', async () => {
+  test('completes when the client is closed, also for later subscribers', async () => {
     const etcd = fixture.client();
     const seen = watching(etcd.live({ prefix: 'closed/' }));
     await updated(seen, () => true);

@@ -15,15 +15,16 @@ beforeAll(async () => {
 });
 afterAll(() => proxy.close());
 
-describe('live, after it was away', () => {
-  const away = async (etcd: Client, act: () => Promise<unknown>): Promise<void> => {
-    await proxy.refuse();
-    await act();
-    await proxy.accept();
-    await waitForValue(() => firstValueFrom(etcd.connection$), ({ status }) => status === 'connected'); // prettier-ignore
-  };
+/** Does something while a client of the proxy is disconnected. */
+const away = async (etcd: Client, act: () => Promise<unknown>): Promise<void> => {
+  await proxy.refuse();
+  await act();
+  await proxy.accept();
+  await waitForValue(() => firstValueFrom(etcd.connection$), ({ status }) => status === 'connected'); // prettier-ignore
+};
 
-  test('tells what happened meanwhile, revision by revision, where the history is there', async () => {
+describe('live, after a disconnection', () => {
+  test('emits the missed changes, revision by revision, if the history still exists', async () => {
     const { kv } = fixture.etcd;
     await only(kv.put('away/a', '1'));
     const etcd = fixture.client({ endpoints: proxy.endpoint, streams: quick });
@@ -40,7 +41,7 @@ describe('live, after it was away', () => {
     ]);
   });
 
-  test('lists again where the history was compacted away, says so, and tells what must have happened, deletes included', async () => {
+  test('lists again after a compaction, emits a resync, and the changes with deletions', async () => {
     const { kv } = fixture.etcd;
     const prefix = { prefix: 'resync/' };
     for (const name of ['same', 'changed', 'deleted', 'again']) await only(kv.put(`resync/${name}`, 'old'));
@@ -65,7 +66,7 @@ describe('live, after it was away', () => {
     ]);
     expect(contents(resync?.state.values() ?? [])).toEqual(contents((await only(kv.range(prefix))).kvs));
     expect(seen.values.map(({ type }) => type)).toEqual(['snapshot', 'resync']);
-    // Who comes now has no part in it.
+    // A new subscriber does not see the missed changes.
     expect(watching(etcd.live(prefix)).values).toMatchObject([{ type: 'snapshot', changes: [] }]);
 
     await only(kv.put('resync/new', 'newer'));
@@ -88,12 +89,29 @@ describe('liveState', () => {
     await only(etcd.kv.put('state/a', '2'));
     await updated(seen, ({ status, value }) => status === 'live' && value?.get('state/a')?.value === '2');
     const statuses = seen.values.map(({ status }) => status);
-    // While it is down each try may fail by another cause: that is told.
+    // While it is down, each attempt may fail with another cause, which is emitted.
     expect(statuses.filter((status, index) => status !== statuses[index - 1]).slice(0, 4)).toEqual(['loading', 'live', 'stale', 'live']);
     expect([seen.errors, new Set(seen.values).size]).toEqual([[], seen.values.length]);
   });
 
-  test('completes with the client, and for who comes later', async () => {
+  test('is stale from the loss of the history until the next list, although the connection exists', async () => {
+    const { kv } = fixture.etcd;
+    await only(kv.put('lost/a', '1'));
+    const etcd = fixture.client({ endpoints: proxy.endpoint, streams: quick });
+    etcd.liveState('other').subscribe();
+    const seen = watching(etcd.liveState('lost/a'));
+    await updated(seen, ({ status }) => status === 'live');
+    await away(etcd, async () => {
+      await only(kv.put('lost/a', '2'));
+      const { header } = await only(kv.put('lost/a', '3'));
+      await only(kv.compact(header.revision, { physical: true }));
+    });
+    await updated(seen, ({ status, value }) => status === 'live' && value?.get('lost/a')?.value === '3');
+    expect(seen.values.at(-2)).toMatchObject({ status: 'stale', error: { reason: 'Compacted' } });
+    expect(seen.values.at(-2)?.value?.get('lost/a')?.value).toBe('1');
+  });
+
+  test('completes with the client, also for later subscribers', async () => {
     const etcd = fixture.client();
     const seen = watching(etcd.liveState({ prefix: 'state/' }));
     await updated(seen, ({ status }) => status === 'live');

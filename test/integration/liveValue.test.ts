@@ -11,7 +11,7 @@ describe('liveValue', () => {
   const Config = t.type({ color: t.string });
   const red = '{"color":"red"}';
 
-  test('gives what the codec makes of the value, and undefined while there is none', async () => {
+  test('emits the decoded value, and undefined while the key is missing', async () => {
     const { liveValue, kv } = fixture.client();
     const seen = watching(liveValue('value/typed', { codec: Config }));
     await waitForValue(() => seen.values.length, (count) => count === 1); // prettier-ignore
@@ -23,12 +23,12 @@ describe('liveValue', () => {
     expect(colors).toEqual([undefined, 'red', 'blue', undefined]);
   });
 
-  test('errors at a bad value, or tells it and keeps the last good one', async () => {
+  test('fails at an invalid value, or passes it to onInvalid and keeps the last valid one', async () => {
     const { liveValue, kv } = fixture.client();
     await only(kv.put('value/bad', red));
-    const told: string[] = [];
+    const reported: string[] = [];
     const strict = watching(liveValue('value/bad', { codec: Config }));
-    const patient = watching(liveValue('value/bad', { codec: Config, onInvalid: ({ reason }) => told.push(reason) }));
+    const patient = watching(liveValue('value/bad', { codec: Config, onInvalid: ({ reason }) => reported.push(reason) }));
     await waitForValue(() => patient.values.length + strict.values.length, (count) => count === 2); // prettier-ignore
     await only(kv.put('value/bad', '{"color":1}'));
     await only(kv.put('value/bad', 'no JSON'));
@@ -36,10 +36,10 @@ describe('liveValue', () => {
     await waitForValue(() => patient.values.length, (count) => count === 2); // prettier-ignore
     expect([strict.values, patient.values]).toEqual([[{ color: 'red' }], [{ color: 'red' }, { color: 'blue' }]]);
     expect(strict.errors).toMatchObject([{ reason: 'InvalidValue' }]);
-    expect([told, patient.errors]).toEqual([['InvalidValue', 'InvalidValue'], []]);
+    expect([reported, patient.errors]).toEqual([['InvalidValue', 'InvalidValue'], []]);
   });
 
-  test('as a state is loading, live, invalid beside the last good value, and live again', async () => {
+  test('as a state is loading, live, invalid beside the last valid value, and live again', async () => {
     const { liveValueState, kv } = fixture.client();
     await only(kv.put('value/state', red));
     const seen = watching(liveValueState('value/state', { codec: Config }));

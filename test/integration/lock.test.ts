@@ -18,12 +18,12 @@ const queued = (name: string, count: number) =>
     (now) => now === count,
   );
 
-/** A txn that does its work only as long as the lock is owned. */
+/** Returns a txn that takes effect only as long as the lock is owned. */
 const guarded = ({ guard }: LockHandle, to: string) =>
   only(fixture.etcd.kv.txn({ compare: [guard], success: [put(to, 'done')] })).then(({ succeeded }) => succeeded);
 
 describe('a lock', () => {
-  test('is owned by a key that etcdctl and Go would have made, and released by unsubscribing', async () => {
+  test('is owned by a key as etcdctl and the Go client create it, and released by unsubscribing', async () => {
     const { etcd } = fixture;
     const held = holder.hold(etcd.lock('lock/own', TTL));
     const ownership = await held.first();
@@ -37,7 +37,7 @@ describe('a lock', () => {
     expect((await only(etcd.lease.timeToLive(ownership.lease))).ttl).toBe(-1);
   });
 
-  test('is owned in the order in which it was asked for, by one at a time, with a fencing revision that grows', async () => {
+  test('is acquired in the order of the waiters, by one at a time, with a fencing revision that grows', async () => {
     const { etcd } = fixture;
     const gate = holder.hold(etcd.lock('lock/order', TTL));
     await gate.first();
@@ -65,13 +65,13 @@ describe('a lock', () => {
       () => owners,
       ({ length }) => length === 8,
     );
-    // The last one must not be left while it writes.
+    // The last one must not be unsubscribed while it writes.
     await Promise.all(works);
     expect(owners).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     expect(revisions).toEqual([...revisions].sort((a, b) => a - b));
   });
 
-  test('shows who holds it and who waits, in their order', async () => {
+  test('lists the owner and the waiters in their order', async () => {
     const { etcd } = fixture;
     const owner = holder.hold(etcd.lock('lock/claims', TTL));
     const { key: first, revision } = await owner.first();
@@ -85,7 +85,7 @@ describe('a lock', () => {
     expect(await only(etcd.lockWaiters('lock/claims'))).toEqual([list[1]]);
   });
 
-  test('is waited for without being taken, until nobody has it or waits for it', async () => {
+  test('can be awaited without being acquired, until it has no owner and no waiter', async () => {
     const { etcd } = fixture;
     const free = watching(etcd.whenUnlocked('lock/free'));
     await seenAtLeast(free, 1);
@@ -105,7 +105,7 @@ describe('a lock', () => {
     expect(await only(etcd.lockWaiters('lock/free'))).toEqual([]);
   });
 
-  test('that is not wanted any more is left at once by one who waits, and the others do not notice', async () => {
+  test('loses a waiter that unsubscribes at once, without an effect on the others', async () => {
     const { etcd } = fixture;
     const owner = holder.hold(etcd.lock('lock/give-up', TTL));
     await owner.first();
@@ -120,19 +120,19 @@ describe('a lock', () => {
     expect(patient.values).toHaveLength(1);
   });
 
-  test('that is not had in time is an error, and the place in the queue is gone', async () => {
+  test('that is not acquired in time fails, and its queue entry is deleted', async () => {
     const { etcd } = fixture;
     const owner = holder.hold(etcd.lock('lock/timeout', TTL));
     await owner.first();
     await failureWith('DeadlineExceeded', etcd.lock('lock/timeout', { ...TTL, timeoutMs: 300 }));
     await queued('lock/timeout', 1);
-    // Had in time it is owned for as long as one likes.
+    // A lock that was acquired in time is held without a limit.
     owner.leave();
     const held = holder.hold(etcd.lock('lock/timeout', { ...TTL, timeoutMs: 60_000 }));
     expect((await held.first()).alive).toBe(true);
   });
 
-  test('that another holds is `Locked` for one who only tries', async () => {
+  test('that another owns fails with `Locked` if `wait` is false', async () => {
     const { etcd } = fixture;
     const owner = holder.hold(etcd.tryLock('lock/try', TTL));
     await owner.first();
@@ -143,7 +143,7 @@ describe('a lock', () => {
     await holder.hold(etcd.tryLock('lock/try', TTL)).first();
   });
 
-  test('by a lease of one’s own is released without its end', async () => {
+  test('with a lease of the caller is released without ending the lease', async () => {
     const { etcd } = fixture;
     const { id } = await only(etcd.lease.grant(30));
     const held = holder.hold(etcd.lock('lock/own-lease', { lease: id }));
@@ -155,37 +155,34 @@ describe('a lock', () => {
     await failureWith('LeaseNotFound', etcd.lock('lock/own-lease', { lease: id }));
   });
 
-  test.each([{}, { reentrant: { holder: 'me' } }])(
-    'by a lease of one’s own can be had again at once, and is owned then: %j',
-    async (how) => {
-      const { etcd } = fixture;
-      const { id } = await only(etcd.lease.grant(30));
-      for (let round = 0; round < 30; round++) {
-        const held = holder.hold(etcd.lock('lock/again', { lease: id, ...how }));
-        const { guard } = await held.first();
-        // Two round trips: the end of the one before would be through by now.
-        for (const _ of [1, 2]) expect((await only(etcd.kv.txn({ compare: [guard] }))).succeeded).toBe(true);
-        held.leave();
-      }
-      await queued('lock/again', 0);
-      await only(etcd.lease.revoke(id));
-    },
-  );
+  test.each([{}, { reentrant: { holder: 'me' } }])('with a lease of the caller can be acquired again at once: %j', async (how) => {
+    const { etcd } = fixture;
+    const { id } = await only(etcd.lease.grant(30));
+    for (let round = 0; round < 30; round++) {
+      const held = holder.hold(etcd.lock('lock/again', { lease: id, ...how }));
+      const { guard } = await held.first();
+      // Two round trips: the release of the one before would be complete by now.
+      for (const _ of [1, 2]) expect((await only(etcd.kv.txn({ compare: [guard] }))).succeeded).toBe(true);
+      held.leave();
+    }
+    await queued('lock/again', 0);
+    await only(etcd.lease.revoke(id));
+  });
 
-  test('by a lease of one’s own leaves no key, though it is left before the answer', async () => {
+  test('with a lease of the caller leaves no key, although it is unsubscribed before the response', async () => {
     const { etcd } = fixture;
     const { id } = await only(etcd.lease.grant(30));
     const other = fixture.client();
     for (let round = 0; round < 50; round++) other.lock(`lock/early/${round}`, { lease: id }).subscribe().unsubscribe();
-    // It waits for what was sent.
+    // It waits for the response to the request that was sent.
     await other.close();
     expect((await only(etcd.lease.timeToLive(id, { keys: true }))).keys).toEqual([]);
     await only(etcd.lease.revoke(id));
   });
 });
 
-/** Its server has no watches and events but its own: those of earlier tests may end late. */
-describe('a lock that many wait for', () => {
+/** This server has no other watches and events: those of earlier tests may end late. */
+describe('a lock with many waiters', () => {
   const fixture = withEtcd({ own: true });
 
   async function metric(name: string): Promise<number> {
@@ -193,26 +190,26 @@ describe('a lock that many wait for', () => {
     return families.flatMap(({ samples }) => samples).reduce((sum, sample) => sum + (sample.name === name ? sample.value : 0), 0);
   }
 
-  test('wakes one waiter when it goes, not the herd', async () => {
+  test('notifies one waiter when it is released, not all of them', async () => {
     const { etcd } = fixture;
     const owner = holder.hold(etcd.lock('lock/herd', TTL));
     const { key } = await owner.first();
     const waiting = Array.from({ length: 20 }, () => holder.hold(etcd.lock('lock/herd', TTL)));
-    // Everyone watches its own key, and each of those who wait the one before it.
+    // Every candidate watches its own key, and each waiter also the key before it.
     await waitForValue(
       () => metric('etcd_debugging_mvcc_watcher_total'),
       (count) => count === 1 + 2 * waiting.length,
     );
     const before = await metric('etcd_debugging_mvcc_events_total');
-    // Not by leaving it: whether the owner then hears of it differs with which of its two connections is the faster.
+    // The test does not unsubscribe: whether the owner is then notified depends on which of its two connections is faster.
     await only(etcd.kv.delete(key));
     await waitForValue(
       () => waiting.filter(({ values }) => values.length > 0).length,
       (count) => count === 1,
     );
-    // To the owner, and to the next.
+    // One event for the owner, and one for the next.
     expect((await metric('etcd_debugging_mvcc_events_total')) - before).toBe(2);
-    // For every revision since, nobody but the next was spoken to.
+    // Since then, only the next waiter was notified.
     expect(waiting.filter(({ values, error }) => values.length > 0 || error !== undefined)).toHaveLength(1);
   });
 });

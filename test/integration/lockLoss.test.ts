@@ -13,8 +13,8 @@ const holder = new Holder();
 afterEach(() => holder.letGo());
 
 const TTL = { ttl: 30 };
-/** Comes back soon. */
-const QUICK = { requestTimeoutMs: 2_000, streams: { initialBackoffMs: 5, maxBackoffMs: 200 } };
+/** Options by which a client reconnects soon. */
+const QUICK = { streams: { initialBackoffMs: 5, maxBackoffMs: 200 } };
 const queued = (name: string, count: number, etcd: Client = fixture.etcd) =>
   waitForValue(
     () => only(etcd.kv.count({ prefix: `${name}/` })),
@@ -23,8 +23,8 @@ const queued = (name: string, count: number, etcd: Client = fixture.etcd) =>
 const stillOwned = ({ guard }: LockHandle) =>
   only(fixture.etcd.kv.txn({ compare: [guard], success: [put('loss/work', '')] })).then(({ succeeded }) => succeeded);
 
-describe('a lock that is owned is lost', () => {
-  test('the moment that its key is deleted by somebody', async () => {
+describe('a lock that is owned fails with LockLost', () => {
+  test('as soon as its key is deleted by another client', async () => {
     const held = holder.hold(fixture.etcd.lock('loss/deleted', TTL));
     const ownership = await held.first();
     await only(fixture.etcd.kv.delete(ownership.key));
@@ -33,7 +33,7 @@ describe('a lock that is owned is lost', () => {
     expect(await stillOwned(ownership)).toBe(false);
   });
 
-  test('though its key was made anew meanwhile', async () => {
+  test('although its key was created again meanwhile', async () => {
     const { etcd } = fixture;
     const { id } = await only(etcd.lease.grant(30));
     const held = holder.hold(etcd.lock('loss/anew', { lease: id }));
@@ -42,21 +42,21 @@ describe('a lock that is owned is lost', () => {
     await only(etcd.kv.put(itsKey, '', { lease: id }));
     expect(await held.failure()).toMatchObject({ reason: 'LockLost' });
     held.leave();
-    // Which is not its own any more, and stays.
+    // The key now belongs to another client, and remains.
     expect(await only(etcd.kv.exists(itsKey))).toBe(true);
     await only(etcd.lease.revoke(id));
   });
 
-  test('the moment that its lease is revoked elsewhere', async () => {
+  test('as soon as its lease is revoked elsewhere', async () => {
     const held = holder.hold(fixture.etcd.lock('loss/revoked', { ttl: 120 }));
     const ownership = await held.first();
     await only(fixture.etcd.lease.revoke(ownership.lease));
-    // By its key: the next refresh is forty seconds away.
+    // The loss is detected by the key: the next refresh is forty seconds away.
     expect(await held.failure(30_000)).toMatchObject({ reason: 'LockLost' });
     expect(await stillOwned(ownership)).toBe(false);
   });
 
-  test('when its server does not answer, before its lease can have ended there', async () => {
+  test('when its server stops responding, before its lease can have ended there', async () => {
     const server = await startEtcd({ own: true });
     try {
       const etcd = fixture.client({ endpoints: server.endpoint, ...QUICK });
@@ -78,10 +78,10 @@ describe('a lock that is owned is lost', () => {
     }
   });
 
-  test('where the way to its server is cut for longer than its lease, while another gets it', async () => {
+  test('if the connection to its server is cut for longer than its lease, while another client acquires it', async () => {
     const proxy = await startTcpProxy(fixture.server.endpoint);
     try {
-      const away = holder.hold(fixture.client({ endpoints: proxy.endpoint, ...QUICK }).lock('loss/cut', { ttl: 3 }));
+      const away = holder.hold(fixture.client({ endpoints: proxy.endpoint, ...QUICK }).lock('loss/cut', { ttl: 5 }));
       const lost = await away.first();
       const next = holder.hold(fixture.etcd.lock('loss/cut', TTL));
       await queued('loss/cut', 2);
@@ -96,7 +96,7 @@ describe('a lock that is owned is lost', () => {
   });
 });
 
-describe('one who waits by a lease of its own', () => {
+describe('a waiter with a lease of the caller', () => {
   const waits = {
     lock: ({ etcd }, name, lease) => [etcd.lock(name, TTL), etcd.lock(name, { lease })],
     'reentrant lock': ({ etcd }, name, lease) => [
@@ -111,7 +111,7 @@ describe('one who waits by a lease of its own', () => {
     (fixture: { etcd: Client }, name: string, lease: LeaseId) => readonly [Observable<unknown>, Observable<unknown>]
   >;
 
-  test.each(Object.entries(waits))('for a %s is told as soon as that lease has ended, though its turn is far away', async (kind, make) => {
+  test.each(Object.entries(waits))('for a %s fails as soon as that lease has ended, long before its turn', async (kind, make) => {
     const { etcd } = fixture;
     const { id } = await only(etcd.lease.grant(60));
     const name = `loss/waits/${kind}`;
@@ -131,7 +131,7 @@ describe('one who waits by a lease of its own', () => {
 });
 
 describe('a lock', () => {
-  test('is not lost by a cut that ends in time, and is released through the next one', async () => {
+  test('is not lost by a cut shorter than its lease, and is released through the next cut', async () => {
     const proxy = await startTcpProxy(fixture.server.endpoint);
     try {
       const held = holder.hold(fixture.client({ endpoints: proxy.endpoint, ...QUICK }).lock('loss/kept', TTL));
@@ -144,14 +144,14 @@ describe('a lock', () => {
       await proxy.refuse();
       held.leave();
       await proxy.accept();
-      // Before its lease ends by itself.
+      // Before its lease expires.
       await next.first(20_000);
     } finally {
       await proxy.close();
     }
   });
 
-  test('is waited for through cuts and restarts', async () => {
+  test('stays queued through cuts and restarts', async () => {
     const server = await startEtcd({ own: true });
     const proxy = await startTcpProxy(server.endpoint);
     try {
@@ -171,7 +171,7 @@ describe('a lock', () => {
     }
   });
 
-  test('is waited for and owned through compactions', async () => {
+  test('stays queued and owned through compactions', async () => {
     const { etcd } = fixture;
     const proxy = await startTcpProxy(fixture.server.endpoint);
     try {
@@ -193,7 +193,7 @@ describe('a lock', () => {
       expect(await stillOwned(first.values[0]!)).toBe(true);
       first.leave();
       const next = await second.first();
-      // Deleted where it cannot be seen.
+      // The key is deleted while the client is disconnected.
       await proxy.refuse();
       await only(etcd.kv.delete(next.key));
       await compactAway();
@@ -204,28 +204,25 @@ describe('a lock', () => {
   });
 });
 
-describe('a name', () => {
+describe('the name of a lock', () => {
   const NAMES = ['a/b//c/', '/', 'ключ/🔒', 'nul\0in it', ' ', 'a\nb', '%2F..', 'x'.repeat(5_000)];
 
-  test.each(NAMES.map((name) => [name.length > 99 ? 'of 5000 letters' : JSON.stringify(name), name]))(
-    '%s is as good as any',
-    async (_, name) => {
-      const { etcd } = fixture;
-      const owner = holder.hold(etcd.lock(name, TTL));
-      const ownership = await owner.first();
-      expect((await only(etcd.lockWaiters(name))).map((claim) => claim.key)).toEqual([ownership.key]);
-      const waiting = holder.hold(etcd.lock(name, TTL));
-      await waitForValue(
-        () => only(etcd.lockWaiters(name)),
-        ({ length }) => length === 2,
-      );
-      expect(await stillOwned(ownership)).toBe(true);
-      owner.leave();
-      await waiting.first();
-    },
-  );
+  test.each(NAMES.map((name) => [name.length > 99 ? 'of 5000 letters' : JSON.stringify(name), name]))('may be %s', async (_, name) => {
+    const { etcd } = fixture;
+    const owner = holder.hold(etcd.lock(name, TTL));
+    const ownership = await owner.first();
+    expect((await only(etcd.lockWaiters(name))).map((claim) => claim.key)).toEqual([ownership.key]);
+    const waiting = holder.hold(etcd.lock(name, TTL));
+    await waitForValue(
+      () => only(etcd.lockWaiters(name)),
+      ({ length }) => length === 2,
+    );
+    expect(await stillOwned(ownership)).toBe(true);
+    owner.leave();
+    await waiting.first();
+  });
 
-  test('counts those below it as its own, as in etcd’s Go client', async () => {
+  test("includes the names below it, as in etcd's Go client", async () => {
     const { etcd } = fixture;
     const below = holder.hold(etcd.lock('tree/branch', TTL));
     await below.first();
@@ -236,7 +233,7 @@ describe('a name', () => {
     await above.first();
   });
 
-  test('must be one', async () => {
+  test('must be a valid string', async () => {
     const held = holder.hold(fixture.etcd.lock('', TTL));
     const error = await held.failure();
     expect(hasReason(error, 'InvalidArgument')).toBe(true);

@@ -9,7 +9,7 @@ const fixture = withEtcd();
 const waiting = (name: string) => only(fixture.etcd.kv.count({ prefix: `${name}/` }));
 
 describe('lockService', () => {
-  test('owns a free lock at once, by a key that etcdctl and Go would have made', async () => {
+  test('acquires a free lock at once, with a key as etcdctl and the Go client create it', async () => {
     const { kv, lease, lockService } = fixture.etcd;
     const { id } = await only(lease.grant(60));
     const { key, header } = await only(lockService.lock('lock/free', { lease: id }));
@@ -29,7 +29,7 @@ describe('lockService', () => {
     await only(lease.revoke(id));
   });
 
-  test('waits while another owns it, and then owns it', async () => {
+  test('waits while another client owns the lock, and then acquires it', async () => {
     const { lease, lockService } = fixture.etcd;
     const [first, second] = [await only(lease.grant(60)), await only(lease.grant(60))];
     const { key } = await only(lockService.lock('lock/busy', { lease: first.id }));
@@ -50,7 +50,7 @@ describe('lockService', () => {
     expect(await waiting('lock/busy')).toBe(0);
   });
 
-  test('who unsubscribes leaves the queue: no key stays behind, and the next one gets the lock', async () => {
+  test('a waiter that unsubscribes leaves no key in the queue, and the next waiter acquires the lock', async () => {
     const { lease, lockService } = fixture.etcd;
     const [first, second, third] = [await only(lease.grant(60)), await only(lease.grant(60)), await only(lease.grant(60))];
     const { key } = await only(lockService.lock('lock/leave', { lease: first.id }));
@@ -74,7 +74,7 @@ describe('lockService', () => {
     for (const { id } of [first, second, third]) await only(lease.revoke(id));
   });
 
-  test('a timeout ends the waiting and leaves no key either', async () => {
+  test('a timeout ends the wait, and leaves no key', async () => {
     const { lockService } = fixture.etcd;
     const { key } = await only(lockService.lock('lock/late'));
     const error = await failureWith('AmbiguousWrite', lockService.lock('lock/late', { timeoutMs: 1_000 }));
@@ -86,7 +86,7 @@ describe('lockService', () => {
     await only(lockService.unlock(key));
   });
 
-  test('a signal ends the waiting and leaves no key either', async () => {
+  test('a signal ends the wait, and leaves no key', async () => {
     const { lockService } = fixture.etcd;
     const { key } = await only(lockService.lock('lock/signal'));
     const controller = new AbortController();
@@ -104,7 +104,7 @@ describe('lockService', () => {
     await only(lockService.unlock(key));
   });
 
-  test('who waits takes no connection from others: the unlock that they wait for is sent', async () => {
+  test('a waiter blocks no connection: the unlock that it waits for is sent', async () => {
     const { kv, lease, lockService } = fixture.client({ maxConnections: 1 });
     const { key } = await only(lockService.lock('lock/many'));
     const leases = await Promise.all(Array.from({ length: 5 }, () => only(lease.grant(60))));
@@ -120,14 +120,14 @@ describe('lockService', () => {
     expect(await Promise.all(owned)).toHaveLength(5);
   });
 
-  test('refuses a lease that there is not', async () => {
+  test('rejects a lease that does not exist', async () => {
     expect(await failureWith('LeaseNotFound', fixture.etcd.lockService.lock('lock/none', { lease: leaseId(987654) }))).toMatchObject({
       code: 'NotFound',
       rpc: 'Lock.Lock',
     });
   });
 
-  test('takes names of any bytes', async () => {
+  test('accepts names of any bytes', async () => {
     const { lease, lockService } = fixture.etcd;
     const { id } = await only(lease.grant(60));
     const { key } = await only(lockService.lock(Uint8Array.of(0xff, 0), { lease: id }));

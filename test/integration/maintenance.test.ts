@@ -12,7 +12,7 @@ import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
-/** An RPC that a server is too old for must say what it needs. */
+/** An RPC that a server does not support must name the required version. */
 async function unsupported(source: Parameters<typeof failureWith>[1], required: string): Promise<void> {
   const error = await failureWith('UnsupportedServerVersion', source);
   expect(error).toMatchObject({ required, found: fixture.server.version, code: 'Unimplemented', endpoint: fixture.server.endpoint });
@@ -20,7 +20,7 @@ async function unsupported(source: Parameters<typeof failureWith>[1], required: 
 }
 
 describe('maintenance', () => {
-  test('status tells the version, sizes and place in the log of a member', async () => {
+  test('status returns the version, sizes and log position of a member', async () => {
     const { maintenance, kv } = fixture.etcd;
     await only(kv.put('status/a', 'x'));
     const status = await only(maintenance.status());
@@ -30,13 +30,13 @@ describe('maintenance', () => {
     expect(status.raftIndex).toBeGreaterThan(0);
     expect(status.raftTerm).toBe(status.header.raftTerm);
     expect(status).toMatchObject({ isLearner: false, errors: [] });
-    // 3.3 describes these, but does not tell them.
-    for (const told of [status.dbSizeInUse, status.raftAppliedIndex]) expect(told > 0).toBe(fixture.has('3.4'));
+    // 3.3 describes these fields, but does not send them.
+    for (const reported of [status.dbSizeInUse, status.raftAppliedIndex]) expect(reported > 0).toBe(fixture.has('3.4'));
     expect(status.downgradeInfo).toEqual(fixture.has('3.6') ? { enabled: false, targetVersion: '' } : undefined);
     expect(status.storageVersion).toMatch(fixture.has('3.6') ? /^(3\.\d+\.0)?$/ : /^$/);
   });
 
-  test('alarms are raised, listed and cleared; while there is no space nothing can be written', async () => {
+  test('raises, lists and disarms alarms; writes fail while NOSPACE is raised', async () => {
     const { maintenance, kv } = fixture.etcd;
     const { memberId } = (await only(maintenance.status())).header;
     expect((await only(maintenance.alarms())).alarms).toEqual([]);
@@ -53,7 +53,7 @@ describe('maintenance', () => {
     await only(kv.put('alarm/a', 'x'));
   });
 
-  test('alarms are listed by kind and by member, and cleared all at once', async () => {
+  test('lists alarms by type and by member, and disarms all at once', async () => {
     const { maintenance } = fixture.etcd;
     const { memberId: own } = (await only(maintenance.status())).header;
     const raised = [
@@ -70,19 +70,19 @@ describe('maintenance', () => {
     expect((await only(maintenance.alarmDeactivate({ alarm: 'NONE', memberId: memberId('1') }))).alarms).toEqual([]);
     const { alarms, header } = await only(maintenance.alarmDeactivate({ alarm: 'NONE' }));
     expect(alarms).toEqual(expect.arrayContaining([...raised]));
-    // Older servers leave the header of this response without a member.
+    // Older servers send this response without a member in its header.
     expect(header.memberId).toBe(fixture.has('3.5') ? own : '0');
     expect(await listed({})).toEqual([]);
   });
 
-  test('defragment gives free space back', async () => {
+  test('defragment frees disk space', async () => {
     const { maintenance, kv } = fixture.etcd;
     await all(range(0, 40).pipe(mergeMap((index) => kv.put(`defragment/${index}`, new Uint8Array(100_000)))));
     const { header } = await only(kv.delete({ prefix: 'defragment/' }));
     await only(kv.compact(header.revision, { physical: true }));
     const { dbSize } = await only(maintenance.status());
     expect(dbSize).toBeGreaterThan(4_000_000);
-    // Pages that were given up count as free from a later write on.
+    // Freed pages count as free only after a later write.
     const defragmented = kv.put('defragment/now', '').pipe(
       mergeMap(() => maintenance.defragment()),
       mergeMap(() => maintenance.status()),
@@ -103,7 +103,7 @@ describe('maintenance', () => {
     expect(Number.isInteger(before)).toBe(true);
   });
 
-  test('hashKv is of the keys as of a revision (3.5)', async () => {
+  test('hashKv returns the hash of the keys at a revision (3.5)', async () => {
     const { maintenance, kv } = fixture.etcd;
     if (!fixture.has('3.5')) return unsupported(maintenance.hashKv(), '3.5');
     const first = (await only(kv.put('hash/b', '1'))).header.revision;
@@ -118,7 +118,7 @@ describe('maintenance', () => {
     await failureWith('Compacted', maintenance.hashKv({ revision: first }));
   });
 
-  test('moveLeader to where the leader is already changes nothing', async () => {
+  test('moveLeader to the current leader changes nothing', async () => {
     const { maintenance, cluster } = fixture.etcd;
     const [self] = (await only(cluster.memberList())).members;
     if (self === undefined) throw new Error('there is a member');
@@ -127,7 +127,7 @@ describe('maintenance', () => {
 });
 
 describe('maintenance.snapshot', () => {
-  test('gives parts that make a file which etcd accepts, and tells how far it is', async () => {
+  test('emits parts of a file that etcd accepts, and reports its progress', async () => {
     const { maintenance, kv } = fixture.etcd;
     await all(range(0, 30).pipe(mergeMap((index) => kv.put(`snapshot/${index}`, new Uint8Array(50_000).fill(index)))));
     const { header } = await only(kv.put('snapshot/last', 'x'));
@@ -139,7 +139,7 @@ describe('maintenance.snapshot', () => {
     for (const { blob, bytesSent, remainingBytes } of parts) {
       sent += blob.length;
       expect(bytesSent).toBe(sent);
-      // The checksum at the end is not counted among what remains.
+      // The checksum at the end does not count as remaining data.
       expect([size, size - 32]).toContain(sent + remainingBytes);
     }
     expect(parts.at(-1)?.remainingBytes).toBe(0);
@@ -158,7 +158,7 @@ describe('maintenance.snapshot', () => {
     }
   });
 
-  test('of a server that dies meanwhile is an error, never a short file', async () => {
+  test('of a server that stops meanwhile is an error, never a short file', async () => {
     const { maintenance, kv } = fixture.etcd;
     await all(range(0, 30).pipe(mergeMap((index) => kv.put(`snapshot/big/${index}`, new Uint8Array(1_000_000)))));
     let dying: Promise<void> | undefined;

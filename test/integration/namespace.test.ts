@@ -9,7 +9,7 @@ import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
-/** A namespace that no other test uses. */
+/** Returns a namespace that no other test uses. */
 let count = 0;
 function tenant(etcd: Client = fixture.etcd): { readonly prefix: string; readonly inside: Namespace } {
   const prefix = `tenants/${++count}/`;
@@ -18,11 +18,11 @@ function tenant(etcd: Client = fixture.etcd): { readonly prefix: string; readonl
 
 const put1 = (namespace: Namespace, name: string, value = ''): Promise<unknown> => only(namespace.kv.put(name, value));
 
-/** The keys that the whole store has under a prefix. */
+/** Returns the keys in the whole store with a prefix. */
 const keysOf = async (prefix: string): Promise<string[]> => (await only(fixture.etcd.kv.range({ prefix }))).kvs.map(({ key }) => key);
 
-// The first, on a server of their own: the streams of other tests may end, and not be counted any more, in between.
-test('all namespaces of a client watch on one stream', async () => {
+// These run first, on a separate server: the streams of other tests may end, and so change the count, in between.
+test('all namespaces of a client share one watch stream', async () => {
   const etcd = fixture.client();
   const streams = async (): Promise<number | undefined> =>
     (await only(fixture.etcd.metrics())).find(({ name }) => name === 'etcd_debugging_mvcc_watch_stream_total')?.samples[0]?.value;
@@ -48,7 +48,7 @@ describe('the keys of a namespace', () => {
     expect(await keysOf(prefix)).toEqual([]);
   });
 
-  test('are all that any range means, and all that is deleted', async () => {
+  test('are the only ones that any range reads or deletes', async () => {
     const before = tenant();
     const { inside } = tenant();
     const after = tenant();
@@ -65,7 +65,7 @@ describe('the keys of a namespace', () => {
     for (const { prefix } of [before, after]) expect(await keysOf(prefix)).toEqual([`${prefix}a`]);
   });
 
-  test('come page by page', async () => {
+  test('are returned page by page', async () => {
     const { inside } = tenant();
     const other = tenant();
     await put1(other.inside, 'z');
@@ -75,7 +75,7 @@ describe('the keys of a namespace', () => {
     expect(pages.map(({ kvs }) => kvs.map(({ key }) => key))).toEqual([names.slice(0, 3), names.slice(3, 6), names.slice(6)]);
   });
 
-  test('are empty nowhere: the prefix itself is no key of it', async () => {
+  test('must not be empty: the prefix itself is no key of it', async () => {
     const { prefix, inside } = tenant();
     await only(fixture.etcd.kv.put(prefix, 'outside'));
     await failureWith('EmptyKey', inside.kv.put('', ''));
@@ -83,7 +83,7 @@ describe('the keys of a namespace', () => {
     expect(await keysOf(prefix)).toEqual([prefix]);
   });
 
-  test('may be any bytes, and two tenants never see those of each other', async () => {
+  test("may be any bytes, and two tenants never see each other's keys", async () => {
     const bytes = fc.array(fc.constantFrom(0, 1, 0x61, 0xff), { minLength: 1, maxLength: 3 }).map((values) => Uint8Array.from(values));
     const begins = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, index) => b[index] === byte);
     const tenants = fc.tuple(bytes, bytes).filter(([a, b]) => !begins(a, b) && !begins(b, a));
@@ -110,7 +110,7 @@ describe('the keys of a namespace', () => {
 });
 
 describe('a txn in a namespace', () => {
-  test('compares, writes and reads there, in a txn within it, too', async () => {
+  test('compares, writes and reads keys of the namespace, also in a nested txn', async () => {
     const { prefix, inside } = tenant();
     await put1(inside, 'a', '1');
     const result = await only(
@@ -130,14 +130,14 @@ describe('a txn in a namespace', () => {
     expect(await keysOf(prefix)).toEqual([`${prefix}a`, `${prefix}b`, `${prefix}c`]);
   });
 
-  test('shows in the other branch what is there', async () => {
+  test('returns the existing keys in the failure branch', async () => {
     const { inside } = tenant();
     await put1(inside, 'a', '1');
     const result = await only(inside.kv.txn({ compare: [key('a').missing()], success: [put('a', '2')], failure: [get('a')] }));
     expect(result.succeeded ? undefined : result.responses[0]).toMatchObject({ key: 'a', value: '1' });
   });
 
-  test('is what stm and update make, too', async () => {
+  test('is sent by stm and update as well', async () => {
     const { prefix, inside } = tenant();
     const next = (kv: KeyValue | undefined): string => String(Number(kv?.value ?? '0') + 1);
     await only(inside.update('n', next));
@@ -147,7 +147,7 @@ describe('a txn in a namespace', () => {
 });
 
 describe.each(['auto', 'chunked'] as const)('a watch in a namespace, on the transport %s', (transport) => {
-  test('shows its own changes without the prefix, those to come and those that were', async () => {
+  test('emits its changes without the prefix, new and past ones', async () => {
     const etcd = fixture.client({ streams: { transport } });
     const { inside } = tenant(etcd);
     const other = tenant(etcd);
@@ -166,7 +166,7 @@ describe.each(['auto', 'chunked'] as const)('a watch in a namespace, on the tran
     ]);
   });
 
-  test('hears nothing of the neighbours', async () => {
+  test('emits no changes of other namespaces', async () => {
     const etcd = fixture.client({ streams: { transport } });
     const { inside } = tenant(etcd);
     const other = tenant(etcd);
@@ -189,7 +189,7 @@ describe.each(['auto', 'chunked'] as const)('a watch in a namespace, on the tran
 });
 
 describe('the live state of a namespace', () => {
-  test('is by names without the prefix, and follows its changes', async () => {
+  test('has names without the prefix, and follows its changes', async () => {
     const { inside } = tenant();
     await put1(inside, 'a', '1');
     const updates = inside.live({ all: true }).pipe(
@@ -207,7 +207,7 @@ describe('the live state of a namespace', () => {
     expect(change?.changes.map(({ kv }) => kv.key)).toEqual(['b']);
   });
 
-  test('names the key of a bad value without the prefix', async () => {
+  test('names the key of an invalid value without the prefix', async () => {
     const { inside } = tenant();
     await put1(inside, 'config', 'oops');
     const error = await failureWith('InvalidValue', inside.liveValue('config', { codec: t.number }));
@@ -216,7 +216,7 @@ describe('the live state of a namespace', () => {
   });
 });
 
-test('the keys of a lease are those in the namespace, however many others hang on it', async () => {
+test('the keys of a lease include only those in the namespace', async () => {
   const { inside } = tenant();
   const other = tenant();
   const keys = inside.lease({ ttl: 60 }).pipe(
@@ -261,7 +261,7 @@ describe('a lock in a namespace', () => {
     expect(result.keys).toEqual([`${prefix}done`, `${prefix}${result.ownership.key}`]);
   });
 
-  test('excludes whoever wants it there, and nobody elsewhere', async () => {
+  test('excludes waiters of the namespace, and no others', async () => {
     const { prefix, inside } = tenant();
     const holder = owned(inside.lock('jobs'));
     await firstValueFrom(holder.done);
@@ -275,7 +275,7 @@ describe('a lock in a namespace', () => {
     );
   });
 
-  test('of the lock service, too', async () => {
+  test('excludes waiters of the namespace with lockService as well', async () => {
     const { prefix, inside } = tenant();
     const { id } = await only(inside.lease.grant(60));
     const { key: owner } = await only(inside.lockService.lock('jobs', { lease: id }));
@@ -287,7 +287,7 @@ describe('a lock in a namespace', () => {
 });
 
 describe('an election in a namespace', () => {
-  test('is won there, and its leader is shown without the prefix', async () => {
+  test('is won there, and its leader is emitted without the prefix', async () => {
     const { prefix, inside } = tenant();
     const leaders = firstValueFrom(inside.election('e').leader$.pipe(filter((leader) => leader?.value === 'me, too')));
     const led = await firstValueFrom(
@@ -309,7 +309,7 @@ describe('an election in a namespace', () => {
     expect(led.leadership.key.startsWith('e/')).toBe(true);
   });
 
-  test('of the election service, too', async () => {
+  test('is won there with electionService as well', async () => {
     const { prefix, inside } = tenant();
     const { id } = await only(inside.lease.grant(60));
     const { leader } = await only(inside.electionService.campaign('e', 'me', { lease: id }));
@@ -324,7 +324,7 @@ describe('an election in a namespace', () => {
   });
 });
 
-test('the recipes of a namespace keep to it, and share nothing with those of the same name elsewhere', async () => {
+test('the recipes of a namespace share nothing with those of the same name in another one', async () => {
   const { prefix, inside } = tenant();
   const other = tenant();
   await only(other.inside.queue('jobs').enqueue('theirs'));
@@ -338,7 +338,7 @@ test('the recipes of a namespace keep to it, and share nothing with those of the
 });
 
 describe('a namespace', () => {
-  test('may have others within it', async () => {
+  test('can contain other namespaces', async () => {
     const { prefix, inside } = tenant();
     const inner = inside.namespace('app/').namespace('x/');
     await put1(inner, 'a');
@@ -347,7 +347,7 @@ describe('a namespace', () => {
     expect(await only(inner.kv.get('a'))).toMatchObject({ key: 'a' });
   });
 
-  test('has nothing of the cluster, and no end of its own', async () => {
+  test('has no methods of the cluster, and no close()', async () => {
     expect(Object.keys(tenant().inside)).not.toEqual(expect.arrayContaining(['close']));
     for (const name of ['close', 'auth', 'cluster', 'maintenance', 'call']) expect(name in tenant().inside).toBe(false);
   });
@@ -363,7 +363,7 @@ describe('a namespace', () => {
     await failureWith('ClientClosed', inside.kv.get('a'));
   });
 
-  test('keeps its word in errors: they name no prefix', async () => {
+  test('reports errors with names without its prefix', async () => {
     const { inside } = tenant();
     const lost = inside.lock('jobs').pipe(switchMap((ownership) => inside.kv.delete(ownership.key).pipe(switchMap(() => NEVER))));
     const error = await failureWith('LockLost', lost);

@@ -8,7 +8,7 @@ import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
-test('withLease keeps a key for as long as it is subscribed to, and brings it back when its lease was revoked', async () => {
+test('withLease keeps a key while it is subscribed, and writes it again after its lease was revoked', async () => {
   const { kv, lease } = fixture.etcd;
   const me = (): Promise<KeyValue | undefined> => only(kv.get('services/me'));
   const errors: unknown[] = [];
@@ -53,7 +53,7 @@ describe('withLock', () => {
 });
 
 describe('guardedBy', () => {
-  test('lets a txn of the owner through, whichever branch runs', async () => {
+  test('commits a txn of the owner, whichever branch runs', async () => {
     const { kv, lock } = fixture.etcd;
     const create = txn({ compare: [key('fenced/a').missing()], success: [put('fenced/a', '1')], failure: [get('fenced/a')] });
     const results = of(create, create).pipe(
@@ -64,7 +64,7 @@ describe('guardedBy', () => {
     expect(second?.succeeded === false ? second.responses[0]?.value : undefined).toBe('1');
   });
 
-  test('does nothing for one who no longer owns, in neither branch, and says so', async () => {
+  test('runs neither branch after the lock is lost, and fails with LockLost', async () => {
     const { kv, lock } = fixture.etcd;
     const ownership = await firstValueFrom(lock('jobs/gone'));
     await waitForValue(
@@ -81,7 +81,7 @@ describe('guardedBy', () => {
   });
 });
 
-test('whileLeader works while it leads, and stops when it resigns', async () => {
+test('whileLeader runs the work while it leads, and stops it when it resigns', async () => {
   const seen: unknown[] = [];
   const work = fixture.etcd
     .election('operators')
@@ -103,7 +103,7 @@ test('whileLeader works while it leads, and stops when it resigns', async () => 
   expect(seen).toEqual(['leads', 'stopped']);
 });
 
-test('compareAndSet writes what is as expected, and shows what is there instead', async () => {
+test('compareAndSet writes if the value is as expected, and emits the current value otherwise', async () => {
   const { kv } = fixture.etcd;
   const set = kv.get('cas').pipe(
     map((found) => ({ key: 'cas', expected: found, value: `${found?.value ?? ''}x` })),

@@ -9,11 +9,11 @@ import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
 
-/** Runs so many times, some at a time: etcd looks for what a watch has missed ten times a second. */
+/** Runs something many times, some at a time: etcd looks for events that a watch has missed ten times per second. */
 const runs = (count: number, run: (index: number) => Promise<void>): Promise<unknown> =>
   lastValueFrom(range(0, count).pipe(mergeMap(run, 25)));
 
-/** Subscribes to a watch, sends a write at once, and tells how many events came of it. */
+/** Subscribes to a watch, sends a write at once, and returns how many events of it arrived. */
 async function eventsOf(etcd: Client, key: string, write: Observable<unknown>): Promise<number> {
   const seen = watching(etcd.watch(key));
   await only(write);
@@ -55,7 +55,7 @@ describe('a watch of a client', () => {
     });
   });
 
-  test('does not see what others wrote before it, though a write of its client that changed nothing came after', async () => {
+  test('does not emit earlier writes of others, although its client sent a write since that changed nothing', async () => {
     const { etcd } = fixture;
     const other = fixture.client();
     for (let run = 0; run < 50; run++) {
@@ -72,7 +72,7 @@ describe('a watch of a client', () => {
   });
 });
 
-test('a watch sees a put of its client of which the answer, and that to its own question, was lost', async () => {
+test('a watch sees a put of its client although the responses to the put and to its own read were lost', async () => {
   const proxy = await startTcpProxy(fixture.server.endpoint);
   const etcd = fixture.client({ endpoints: proxy.endpoint, streams: quick });
   await only(etcd.kv.put('lost/other', ''));
@@ -96,7 +96,7 @@ describe('onStart', () => {
     ['watchOnce', (etcd, options) => etcd.watchOnce('start', options)],
     ['watch in a namespace', (etcd, options) => etcd.namespace('st').watch('art', options)],
     ['watch from a revision', (etcd, options) => etcd.watch('start', { ...options, startRevision: 2 })],
-  ])('of %s tells once from where on it sees what others write', async (_, watch) => {
+  ])('of %s is called once the watch receives the writes of others, with the revision', async (_, watch) => {
     const etcd = fixture.client();
     const other = fixture.client();
     await only(other.kv.put('start', 'before'));
@@ -112,7 +112,7 @@ describe('onStart', () => {
     await etcd.close();
   });
 
-  test('is called at once for one who joins a watch that has begun', async () => {
+  test('is called at once for a subscriber that joins a started watch', async () => {
     const { etcd } = fixture;
     const first = await events(etcd, 'joined');
     let started = 0;
@@ -122,7 +122,7 @@ describe('onStart', () => {
     first.leave();
   });
 
-  test('ends the watch with what it throws, and no other that shares it', async () => {
+  test('fails the watch with the error that it throws, and no other that shares it', async () => {
     const { etcd } = fixture;
     const fault = new Error('not now');
     const fails = (): never => {

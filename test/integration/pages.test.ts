@@ -24,7 +24,7 @@ afterAll(() => proxy.stop());
 const asked = (): number => proxy.calls.filter(({ path }) => path.endsWith('/kv/range')).length;
 
 describe('kv.pages', () => {
-  test('gives every key once, in the order of the keys, in pages of the size asked for', async () => {
+  test('emits every key once, in the order of the keys, in pages of the requested size', async () => {
     const pages = await all(fixture.etcd.kv.pages(prefix, { pageSize: 10 }));
     expect(keysOf(pages)).toEqual(names);
     expect(pages.map(({ kvs, more }) => [kvs.length, more])).toEqual([
@@ -34,7 +34,7 @@ describe('kv.pages', () => {
     ]);
   });
 
-  test('gives one page where all fit, an empty one where there is nothing, and one for a single key', async () => {
+  test('emits one page if all keys fit, an empty one for no keys, and one for a single key', async () => {
     const { kv } = fixture.etcd;
     expect(keysOf(await all(kv.pages(prefix)))).toEqual(names);
     expect(await all(kv.pages({ prefix: 'nothing/' }))).toMatchObject([{ kvs: [], count: 0 }]);
@@ -48,13 +48,13 @@ describe('kv.pages', () => {
     ['sortTarget', { sortTarget: 'MOD' }],
     ['countOnly', { countOnly: true }],
     ...[0, -1, 1.5, NaN, Infinity, null, '10'].map((pageSize): [string, object] => ['pageSize', { pageSize }]),
-  ])('refuses %s, as in %j, and asks for nothing', async (name, options) => {
+  ])('rejects %s, as in %j, and sends nothing', async (name, options) => {
     const before = asked();
     expect((await failureWith('InvalidArgument', proxied.kv.pages(prefix, options))).message).toContain(name);
     expect(asked()).toBe(before);
   });
 
-  test('takes its own options', async () => {
+  test('accepts its own options', async () => {
     const { kv } = fixture.etcd;
     const { header, kvs } = await only(kv.range(prefix));
     const minModRevision = kvs[20]?.modRevision ?? NaN;
@@ -69,14 +69,14 @@ describe('kv.pages', () => {
     expect(pages[0]?.kvs[0]?.value).toBe('');
   });
 
-  test('skips no key that is another one with a zero byte behind it', async () => {
+  test('skips no key that is another key followed by a zero byte', async () => {
     const { kv } = fixture.etcd;
     const keys = ['zero/a', 'zero/a\0', 'zero/a\0\0', 'zero/a\u0001'];
     for (const key of keys) await only(kv.put(key, ''));
     expect(keysOf(await all(kv.pages({ prefix: 'zero/' }, { pageSize: 1 })))).toEqual(keys);
   });
 
-  test('shows one revision, whatever is written while it is read', async () => {
+  test('shows one revision, whatever is written meanwhile', async () => {
     const { kv } = fixture.etcd;
     const before = (await only(kv.get('pages/00')))?.modRevision;
     const change = (page: number) => [
@@ -100,7 +100,7 @@ describe('kv.pages', () => {
     expect((await only(kv.get('pages/00')))?.modRevision).toBe(before);
   });
 
-  test('asks for the next page only when the last one was consumed, and completes when all were', async () => {
+  test('requests the next page only when the last one was consumed, and completes after the last', async () => {
     const before = asked();
     const consumed = new Subject<void>();
     const seen: RangeResponse[] = [];
@@ -111,7 +111,7 @@ describe('kv.pages', () => {
       () => seen.length,
       (count) => count === 1,
     );
-    // A call of its own that goes all the way and back: a page asked for meanwhile would have been counted before it.
+    // Makes a separate call, whose response arrives after a page that was requested before, so that the page is counted.
     await only(proxied.kv.put('elsewhere', ''));
     expect(asked() - before).toBe(1);
     consumed.next();
@@ -132,14 +132,14 @@ describe('kv.pages', () => {
     expect(asked() - before).toBe(3);
   });
 
-  test('asks for no more when the subscriber has enough', async () => {
+  test('requests no more pages after unsubscribing', async () => {
     const before = asked();
     expect(keysOf(await all(proxied.kv.pages(prefix, { pageSize: 10 }).pipe(take(1))))).toEqual(names.slice(0, 10));
     await only(proxied.kv.put('elsewhere', ''));
     expect(asked() - before).toBe(1);
   });
 
-  test('each subscription reads anew', async () => {
+  test('reads again for each subscription', async () => {
     const { kv } = fixture.etcd;
     const pages = kv.pages({ prefix: 'twice/' }, { pageSize: 1 });
     await only(kv.put('twice/a', ''));
@@ -148,7 +148,7 @@ describe('kv.pages', () => {
     expect(keysOf(await all(pages))).toEqual(['twice/a', 'twice/b']);
   });
 
-  test('takes a revision of the past, keys without values, bounds on revisions, and serializable reads', async () => {
+  test('accepts an earlier revision, keysOnly, bounds on revisions, and serializable reads', async () => {
     const { kv } = fixture.etcd;
     const { header } = await only(kv.put('past/a', 'x'));
     for (const name of ['past/b', 'past/c']) await only(kv.put(name, 'x'));
@@ -161,8 +161,8 @@ describe('kv.pages', () => {
     expect(keysOf(await all(kv.pages(past, { maxCreateRevision: header.revision + 1, pageSize: 10 })))).toEqual(['past/a', 'past/b']);
   });
 
-  test('halves the page where the server cannot send so much at once', async () => {
-    // 3.3 refuses an answer over 4 MiB; later servers send it whole.
+  test('halves the page if the server cannot send so much at once', async () => {
+    // 3.3 rejects a response over 4 MiB; later servers send it whole.
     const { kv } = fixture.etcd;
     const big = Array.from({ length: 6 }, (_, index) => `big/${index}`);
     for (const name of big) await only(kv.put(name, new Uint8Array(1_000_000)));
@@ -171,7 +171,7 @@ describe('kv.pages', () => {
     expect(pages.map(({ kvs }) => kvs.length)).toEqual(fixture.has('3.4') ? [6] : [4, 2]);
   });
 
-  test('says so when the revision that it shows is compacted while it is read', async () => {
+  test('fails with Compacted when its revision is compacted while it reads', async () => {
     const { kv } = fixture.etcd;
     const seen: RangeResponse[] = [];
     const compactAll = kv.put('pages/00', 'old').pipe(mergeMap(({ header }) => kv.compact(header.revision, { physical: true })));

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { del, hasReason, hold, key, put, type RangeResponse } from 'rxetcd';
-import { toArray } from 'rxjs';
+import { lastValueFrom, switchMap, take, toArray } from 'rxjs';
+import { untilReleased } from 'rxetcd/operators';
 import { withEtcd } from './support/fixture.js';
 import { only } from './support/outcomes.js';
 import { startTcpProxy, type TcpProxy } from '../support/faultProxies/tcpProxy.js';
@@ -55,7 +56,7 @@ describe('the promises of a client', () => {
     ).toBe(true);
   });
 
-  test('are also those of a namespace, of a recipe and of a transaction', async () => {
+  test('exist in a namespace, a recipe and a transaction as well', async () => {
     const { etcd } = fixture;
     const within = etcd.promises.namespace('promises/ns/');
     await within.kv.put('a', '1');
@@ -88,7 +89,7 @@ describe('the promises of a client', () => {
     expect(hasReason(await rejection(within.lock('promises/signal-lock')), 'Aborted')).toBe(true);
   });
 
-  test('a stream is iterated over, and left by the end of the loop', async () => {
+  test('iterate over a stream, which ends with the loop', async () => {
     const { etcd } = fixture;
     const seen: string[] = [];
     const revision = (await etcd.promises.kv.put('promises/stream', '0')).header.revision;
@@ -100,7 +101,7 @@ describe('the promises of a client', () => {
     expect(seen).toEqual(['0', '1', '2']);
   });
 
-  test('a page is read when it is asked for', async () => {
+  test('read a page when it is requested', async () => {
     const { etcd } = fixture;
     await Promise.all([1, 2, 3, 4].map((index) => etcd.promises.kv.put(`promises/pages/${index}`, '')));
     const pages = etcd.promises.kv.pages({ prefix: 'promises/pages/' }, { pageSize: 2 })[Symbol.asyncIterator]();
@@ -116,7 +117,7 @@ describe('the promises of a client', () => {
 });
 
 describe('something that is held by a promise', () => {
-  test('is gone at the server when the release has resolved', async () => {
+  test('no longer exists on the server when the release has resolved', async () => {
     const { etcd } = fixture;
     for (let turn = 0; turn < 20; turn++) {
       const held = await hold(etcd.lock('promises/lock', { ttl: 30 }));
@@ -125,6 +126,19 @@ describe('something that is held by a promise', () => {
       expect(await queued('promises/lock')).toBe(0);
       expect(held.value.alive).toBe(false);
       expect(held.signal.aborted).toBe(false);
+    }
+  });
+
+  test('no longer exists on the server when a promise of its Observable resolves with untilReleased', async () => {
+    const { etcd } = fixture;
+    for (let turn = 0; turn < 20; turn++) {
+      const work = etcd.lock('promises/observed', { ttl: 30 }).pipe(
+        switchMap(() => etcd.kv.put('promises/work', String(turn))),
+        take(1),
+        untilReleased(),
+      );
+      await lastValueFrom(work);
+      expect(await queued('promises/observed')).toBe(0);
     }
   });
 
@@ -138,7 +152,7 @@ describe('something that is held by a promise', () => {
     expect(await queued('promises/using')).toBe(0);
   });
 
-  test('fires its signal and rejects when it is lost', async () => {
+  test('aborts its signal and rejects when it is lost', async () => {
     const { etcd } = fixture;
     const held = kept(await hold(etcd.lock('promises/lost', { ttl: 30 })));
     expect(await only(etcd.lease.revoke(held.value.lease))).toBeDefined();
@@ -149,7 +163,7 @@ describe('something that is held by a promise', () => {
     await held.release();
   });
 
-  test('is gone at the server when the release after a loss has resolved', async () => {
+  test('no longer exists on the server when the release after a loss has resolved', async () => {
     const proxy = await startTcpProxy(fixture.server.endpoint);
     proxies.push(proxy);
     const held = await hold(fixture.client({ endpoints: proxy.endpoint }).lock('promises/lost-release', { ttl: 30 }));
@@ -163,7 +177,7 @@ describe('something that is held by a promise', () => {
     expect(await only(fixture.etcd.kv.exists('promises/lost-with-it'))).toBe(false);
   });
 
-  test('loses it without a word if nobody looks', async () => {
+  test('is lost without an error if no handler is there', async () => {
     const { etcd } = fixture;
     const unhandled: unknown[] = [];
     const note = (error: unknown): void => void unhandled.push(error);
@@ -209,7 +223,7 @@ describe('something that is held by a promise', () => {
     expect((await promises.lease.leases()).leases.length).toBe(before);
   });
 
-  test('has methods with promises in its value', async () => {
+  test('has promise methods in its value', async () => {
     const { promises } = fixture.etcd;
     const leader = kept(await promises.election('promises/methods').campaign('one'));
     await leader.value.proclaim('two');

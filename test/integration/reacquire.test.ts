@@ -43,7 +43,7 @@ const OWNED: readonly (readonly [string, Acquire])[] = [
 type Seen = Holding<OwnershipEvent<LockHandle>>;
 
 const typesOf = ({ values }: Seen): readonly string[] => values.map(({ type }) => type);
-const told = (held: Seen, ...types: readonly string[]) =>
+const waitForTypes = (held: Seen, ...types: readonly string[]) =>
   waitForValue(
     () => {
       if (held.endedAt > 0) throw held.error ?? new Error('it completed');
@@ -60,12 +60,12 @@ const ownedAt = ({ values }: Seen, index: number): LockHandle => {
 describe.each(OWNED)('%s that is acquired again', (what, acquire) => {
   const nameOf = (test: string) => `again/${test}/${what}`;
 
-  test('says that its key was deleted, and then that it is owned again, with another revision and guard', async () => {
+  test('emits the loss when its key is deleted, and then the next ownership, with another revision and guard', async () => {
     const held = holder.hold(acquire(fixture.etcd, nameOf('deleted'), TTL));
-    await told(held, 'owned');
+    await waitForTypes(held, 'owned');
     const first = ownedAt(held, 0);
     await only(fixture.etcd.kv.delete(first.key));
-    await told(held, 'owned', 'lost', 'owned');
+    await waitForTypes(held, 'owned', 'lost', 'owned');
     expect(held.values[1]).toMatchObject({ error: { reason: 'LockLost' } });
     const second = ownedAt(held, 2);
     expect([first.alive, second.alive]).toEqual([false, true]);
@@ -74,53 +74,53 @@ describe.each(OWNED)('%s that is acquired again', (what, acquire) => {
     expect([await holds(first), await holds(second)]).toEqual([false, true]);
   });
 
-  test('outlives the revocation of its lease', async () => {
+  test('survives the revocation of its lease', async () => {
     const held = holder.hold(acquire(fixture.etcd, nameOf('revoked'), TTL));
-    await told(held, 'owned');
+    await waitForTypes(held, 'owned');
     await only(fixture.etcd.lease.revoke(ownedAt(held, 0).lease));
-    await told(held, 'owned', 'lost', 'owned');
+    await waitForTypes(held, 'owned', 'lost', 'owned');
   });
 
-  test('is acquired, and again, though the answer of each of its calls is lost once', async () => {
+  test('is acquired, and acquired again, although the response to each of its calls is lost once', async () => {
     const proxy = await startCuttingProxy(fixture.server.endpoint);
     proxies.push(proxy);
     const away = fixture.client({ endpoints: proxy.endpoint, ...QUICK });
     proxy.cutEach();
     const held = holder.hold(acquire(away, nameOf('cut'), TTL));
-    await told(held, 'owned');
+    await waitForTypes(held, 'owned');
     expect([...proxy.cuts].filter((path) => /lease\/grant$|kv\/txn$/.test(path)).length).toBe(2);
     proxy.cutEach();
     await only(fixture.etcd.lease.revoke(ownedAt(held, 0).lease));
-    await told(held, 'owned', 'lost', 'owned');
+    await waitForTypes(held, 'owned', 'lost', 'owned');
     expect([...proxy.cuts].filter((path) => /lease\/grant$|kv\/txn$/.test(path)).length).toBe(2);
     const { key } = ownedAt(held, 2);
     held.leave();
-    // Whatever was lost, it leaves nothing in the queue.
+    // After any loss, it leaves nothing in the queue.
     await waitForValue(
       () => only(fixture.etcd.kv.exists(key)),
       (exists) => !exists,
     );
     const after = holder.hold(acquire(fixture.etcd, nameOf('cut'), TTL));
-    await told(after, 'owned');
+    await waitForTypes(after, 'owned');
   });
 
-  test('waits for an etcd that cannot be reached yet, and outlives an outage that is longer than its lease', async () => {
+  test('waits for an etcd that is not reachable yet, and survives an outage longer than its lease', async () => {
     const { proxy, away } = await proxied();
     await proxy.refuse();
-    const held = holder.hold(acquire(away, nameOf('outage'), { ttl: 1 }));
-    // A call alone gives up after some tries.
+    const held = holder.hold(acquire(away, nameOf('outage'), { ttl: 3 }));
+    // A single call fails after some attempts.
     await expect(only(away.kv.get('a'))).rejects.toMatchObject({ reason: 'Unreachable' });
     expect([typesOf(held), held.endedAt]).toEqual([[], 0]);
     await proxy.accept();
-    await told(held, 'owned');
+    await waitForTypes(held, 'owned');
     await proxy.refuse();
-    await told(held, 'owned', 'lost');
+    await waitForTypes(held, 'owned', 'lost');
     await proxy.accept();
-    await told(held, 'owned', 'lost', 'owned');
+    await waitForTypes(held, 'owned', 'lost', 'owned');
   });
 });
 
-describe('what is owned once', () => {
+describe('a lock or leadership without `reacquire`', () => {
   const ONCE: readonly (readonly [string, (etcd: Client, name: string) => Observable<LockHandle>])[] = [
     ['a lock', (etcd, name) => etcd.lock(name, TTL)],
     ['a reentrant lock', (etcd, name) => etcd.lock(name, { ...TTL, reentrant: { holder: 'me' } })],
@@ -134,7 +134,7 @@ describe('what is owned once', () => {
     const { proxy, away } = await proxied();
     await proxy.refuse();
     const held = holder.hold(acquire(away, `once/${what}`));
-    // A call alone gives up after some tries.
+    // A single call fails after some attempts.
     await expect(only(away.kv.get('a'))).rejects.toMatchObject({ reason: 'Unreachable' });
     await proxy.accept();
     const { key } = await held.first();
@@ -143,15 +143,15 @@ describe('what is owned once', () => {
     expect(held.values.length).toBe(1);
   });
 
-  test('is tried for once: a tryLock does not wait for an etcd', async () => {
+  test('fails at once with tryLock, which does not wait for an etcd', async () => {
     const { proxy, away } = await proxied();
     await proxy.refuse();
     expect(await holder.hold(away.tryLock('once/try', TTL)).failure()).toMatchObject({ reason: 'Unreachable' });
   });
 });
 
-describe('what goes on by itself', () => {
-  test('waits for the end of the alarm NOSPACE where it was held before, and is refused where it begins', async () => {
+describe('Observables with `reacquire`', () => {
+  test('wait for the end of the alarm NOSPACE if they were held before, and fail if it is active at the start', async () => {
     const server = await startEtcd({ own: true });
     try {
       const etcd = fixture.client({ endpoints: server.endpoint, ...QUICK });
@@ -169,7 +169,7 @@ describe('what goes on by itself', () => {
       const { leases } = await only(etcd.lease.leases());
       for (const { id } of leases) await only(etcd.lease.revoke(id));
       const lost = () => all.map(({ values }) => values.at(-1)?.type);
-      // A lease is refreshed at a third of its time: it is asked for now.
+      // A lease is refreshed after a third of its TTL; the test requests a refresh now.
       const [granted] = lease.values;
       granted?.lease.refresh().subscribe({ error: () => undefined });
       await waitForValue(lost, (types) => types.slice(0, 3).every((type) => type === 'lost'));
@@ -185,11 +185,11 @@ describe('what goes on by itself', () => {
   });
 });
 
-describe('what is acquired again', () => {
-  test('goes to another during an outage, and comes back after that one', async () => {
+describe('a lock or leadership with `reacquire`', () => {
+  test('passes to another client during an outage, and is reacquired after that one', async () => {
     const { proxy, away } = await proxied();
-    const held = holder.hold(away.lock('again/other', { ttl: 3, ...AGAIN }));
-    await told(held, 'owned');
+    const held = holder.hold(away.lock('again/other', { ttl: 5, ...AGAIN }));
+    await waitForTypes(held, 'owned');
     const other = holder.hold(fixture.etcd.lock('again/other', TTL));
     await waitForValue(
       () => only(fixture.etcd.lockWaiters('again/other')),
@@ -197,7 +197,7 @@ describe('what is acquired again', () => {
     );
     await proxy.refuse();
     const { revision } = await other.first();
-    await told(held, 'owned', 'lost');
+    await waitForTypes(held, 'owned', 'lost');
     await proxy.accept();
     await waitForValue(
       () => only(fixture.etcd.lockWaiters('again/other')),
@@ -205,7 +205,7 @@ describe('what is acquired again', () => {
     );
     expect(typesOf(held)).toEqual(['owned', 'lost']);
     other.leave();
-    await told(held, 'owned', 'lost', 'owned');
+    await waitForTypes(held, 'owned', 'lost', 'owned');
     expect(ownedAt(held, 2).revision).toBeGreaterThan(revision);
   });
 
@@ -218,29 +218,29 @@ describe('what is acquired again', () => {
     expect(typesOf(held)).toEqual(['owned']);
   });
 
-  test('goes on where one resigns from a leadership that was lost before', async () => {
+  test('continues after resigning from a leadership that was lost before', async () => {
     const held = holder.hold(fixture.etcd.election('again/stale').campaign('me', { ...TTL, ...AGAIN }));
     const event: OwnershipEvent<Leadership> = await held.first();
     if (event.type !== 'owned') throw new Error('it is not owned');
     await only(fixture.etcd.kv.delete(event.key));
-    await told(held, 'owned', 'lost', 'owned');
+    await waitForTypes(held, 'owned', 'lost', 'owned');
     await only(event.resign());
-    // An end would have come by then.
+    // An end would have been seen by then.
     await only(fixture.etcd.kv.get(ownedAt(held, 2).key));
     expect(held.completed).toBe(false);
     expect(ownedAt(held, 2).alive).toBe(true);
   });
 
-  test('ends by what does not pass: the end of a lease of the caller’s own', async () => {
+  test('fails for a permanent reason: the end of a lease of the caller', async () => {
     const { id } = await only(fixture.etcd.lease.grant(30));
     const held = holder.hold(fixture.etcd.lock('again/own', { lease: id, ...AGAIN }));
-    await told(held, 'owned');
+    await waitForTypes(held, 'owned');
     await only(fixture.etcd.lease.revoke(id));
     expect(await held.failure()).toMatchObject({ reason: 'LeaseNotFound' });
     expect(typesOf(held)).toEqual(['owned', 'lost']);
   });
 
-  test('has `timeoutMs` for the first time alone', async () => {
+  test('applies `timeoutMs` to the first acquisition only', async () => {
     const { etcd } = fixture;
     const owner = holder.hold(etcd.lock('again/first', TTL));
     const { key } = await owner.first();
@@ -248,9 +248,9 @@ describe('what is acquired again', () => {
     expect(await late.failure()).toMatchObject({ reason: 'DeadlineExceeded' });
     await only(etcd.kv.delete(key));
     const held = holder.hold(etcd.lock('again/first', { ...TTL, ...AGAIN, timeoutMs: 60_000 }));
-    await told(held, 'owned');
+    await waitForTypes(held, 'owned');
     await only(etcd.kv.delete(ownedAt(held, 0).key));
-    await told(held, 'owned', 'lost', 'owned');
+    await waitForTypes(held, 'owned', 'lost', 'owned');
   });
 
   test.each([
@@ -266,7 +266,7 @@ describe('what is acquired again', () => {
       'withLock',
       (etcd: Client, work: () => Observable<unknown>) => of('job').pipe(withLock(etcd.lock('again/work', { ...TTL, ...AGAIN }), work)),
     ],
-  ])('has its work stopped at a loss, and run again: %s', async (_, run) => {
+  ])('stops its work at a loss, and runs it again: %s', async (_, run) => {
     const { etcd } = fixture;
     const seen: string[] = [];
     const blocker = holder.hold(etcd.lock('again/work', TTL));

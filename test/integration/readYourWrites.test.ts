@@ -17,10 +17,10 @@ const proxied = async (): Promise<StreamProxy> => {
   proxies.push(proxy);
   return proxy;
 };
-// Also where a test failed.
+// This also runs after a failed test.
 afterAll(() => Promise.all(proxies.map((proxy) => proxy.close())));
 
-/** Runs so many times, one after another. */
+/** Runs something many times, one after another. */
 async function times(count: number, run: (index: number) => Promise<void>): Promise<void> {
   for (let index = 0; index < count; index++) await run(index);
 }
@@ -29,8 +29,8 @@ async function times(count: number, run: (index: number) => Promise<void>): Prom
 const first = async (live: Observable<LiveUpdate>): Promise<Readonly<Record<string, string>>> =>
   Object.fromEntries([...(await firstValueFrom(live)).state].map(([key, { value }]) => [key, value]));
 
-describe('a new subscriber of a live range that others have already', () => {
-  test('is never shown less than its client was told of a put: 0 of 10 000', async () => {
+describe('a new subscriber of a live range that has other subscribers', () => {
+  test('never receives a state older than a put that its client has acknowledged: 0 of 10 000', async () => {
     const { etcd } = fixture;
     const writers = Array.from({ length: 20 }, (_, writer) => `told/${writer}`);
     const shared = [{ prefix: 'told/' }, { all: true } as const, ...writers].map((which) => watching(etcd.live(which)));
@@ -71,7 +71,7 @@ describe('a new subscriber of a live range that others have already', () => {
       },
       () => undefined,
     ],
-  ])('is not behind after %s', async (name, write, expected) => {
+  ])('is up to date after %s', async (name, write, expected) => {
     const { etcd } = fixture;
     const folder = `kinds/${name}/`;
     const inside = etcd.namespace('kinds/');
@@ -91,7 +91,7 @@ describe('a new subscriber of a live range that others have already', () => {
     for (const { leave } of shared) leave();
   });
 
-  test('is not behind where each watch has a connection of its own', async () => {
+  test('is up to date if each watch has a separate connection', async () => {
     const etcd = fixture.client({ streams: { transport: 'chunked' } });
     const shared = watching(etcd.live({ prefix: 'chunked/' }));
     await times(300, async (run) => {
@@ -101,7 +101,7 @@ describe('a new subscriber of a live range that others have already', () => {
     shared.leave();
   });
 
-  test('waits without asking the server anything', async () => {
+  test('waits without a request to the server', async () => {
     const proxy = await startProxy(fixture.server.endpoint);
     const etcd = fixture.client({ endpoints: proxy.endpoint, ...UNHEDGED, streams: { transport: 'chunked' } });
     const shared = watching(etcd.live('counted'));
@@ -119,7 +119,7 @@ describe('a new subscriber of a live range that others have already', () => {
     await proxy.stop();
   });
 
-  test('is not behind after calls of the lock and election services', async () => {
+  test('is up to date after calls of the lock and election services', async () => {
     const { etcd } = fixture;
     const { lockService, electionService } = etcd;
     const shared = [watching(etcd.live({ prefix: 'lock/' })), watching(etcd.live({ prefix: 'election/' }))];
@@ -140,13 +140,13 @@ describe('a new subscriber of a live range that others have already', () => {
     for (const { leave } of shared) leave();
   });
 
-  test('has its value at once where nothing of its client is outstanding', async () => {
+  test('has its value at once if its client has no write in progress', async () => {
     const { etcd } = fixture;
     const other = fixture.client();
     await only(etcd.kv.put('at once', 'here'));
     const shared = watching(etcd.live('at once'));
     await updated(shared, ({ state }) => state.size === 1);
-    // Writes of other keys and of other clients are none that it would wait for.
+    // The read does not wait for writes of other keys or of other clients.
     await only(etcd.kv.put('at one', ''));
     await only(other.kv.delete('none'));
     const late = watching(etcd.live('at once'));
@@ -156,7 +156,7 @@ describe('a new subscriber of a live range that others have already', () => {
   });
 });
 
-test('leader$ of a new subscriber follows the campaign and the resignation of its client', async () => {
+test('leader$ of a new subscriber includes the campaign and the resignation of its client', async () => {
   const { etcd } = fixture;
   const election = etcd.election('own leader');
   const shared = watching(election.leader$);
@@ -172,7 +172,7 @@ test('leader$ of a new subscriber follows the campaign and the resignation of it
   shared.leave();
 });
 
-test('endpoints$ of a new subscriber has what its client has registered', async () => {
+test('endpoints$ of a new subscriber includes what its client has registered', async () => {
   const { etcd } = fixture;
   const services = etcd.services('own');
   const shared = watching(services.endpoints$);
@@ -187,7 +187,7 @@ test('endpoints$ of a new subscriber has what its client has registered', async 
 });
 
 describe('a view', () => {
-  test('of a new subscriber is live with nothing older than what its client was told', async () => {
+  test('of a new subscriber is live with a state that includes the responses of its client', async () => {
     const { etcd } = fixture;
     const key = 'view';
     const shared = watching(etcd.live(key));
@@ -207,7 +207,7 @@ describe('a view', () => {
     shared.leave();
   });
 
-  test('is stale while the stream is down on which a write of its client would come, and live with it afterwards', async () => {
+  test('is stale while the stream is down that would deliver a write of its client, and live with it afterwards', async () => {
     const proxy = await proxied();
     const etcd = fixture.client({ endpoints: proxy.endpoint, streams: { ...quick, transport: 'websocket' } });
     const key = 'down';

@@ -14,7 +14,7 @@ const waiting = (name: string, waiters: number) =>
   );
 
 describe('a barrier', () => {
-  test('holds back all who wait until it is released, and nobody while it is open', async () => {
+  test('blocks all waiters until it is released, and none while it is not held', async () => {
     const barrier = fixture.etcd.barrier('barrier/a');
     await only(barrier.wait());
     expect(await only(barrier.hold())).toBe(true);
@@ -32,7 +32,7 @@ describe('a barrier', () => {
     expect(await only(barrier.release())).toBe(false);
   });
 
-  test('opens when its holder dies, where it is held by a lease', async () => {
+  test('opens when the process that holds it dies, if it is held with a lease', async () => {
     const { id } = await only(fixture.etcd.lease.grant(60));
     const barrier = fixture.etcd.barrier('barrier/dies');
     await only(barrier.hold({ lease: id }));
@@ -42,7 +42,7 @@ describe('a barrier', () => {
     await waiter.had;
   });
 
-  test('sees the release although the history was compacted away meanwhile', async () => {
+  test('reports the release although the history was compacted meanwhile', async () => {
     const barrier = fixture.etcd.barrier('barrier/compacted');
     await only(barrier.hold());
     const waiter = holding(barrier.wait());
@@ -52,7 +52,7 @@ describe('a barrier', () => {
     await waiter.had;
   });
 
-  test('that is waited for when the client is closed does not look open', async () => {
+  test('does not open for a waiter when its client is closed', async () => {
     await only(fixture.etcd.barrier('barrier/closed').hold());
     const etcd = fixture.client();
     const waiter = holding(etcd.barrier('barrier/closed').wait());
@@ -63,7 +63,7 @@ describe('a barrier', () => {
 });
 
 describe('a double barrier', () => {
-  test('lets all in together, and out together', async () => {
+  test('lets all members enter together, and leave together', async () => {
     const barrier = [fixture.etcd, fixture.client(), fixture.client()].map((etcd) => etcd.doubleBarrier('double/a', 3));
     const entered = barrier.slice(0, 2).map((each) => holding(each.enter({ ttl: 10 })));
     await waiting('double/a', 2);
@@ -85,10 +85,10 @@ describe('a double barrier', () => {
     expect(await count('double/a/')).toBe(0);
   });
 
-  test('can be used for one round after the other, in whatever order they leave', async () => {
+  test('can be used for several rounds, whatever the order of leaving', async () => {
     for (let round = 0; round < 5; round++) {
       const order: string[] = [];
-      const players = [0, 1, 2, 3].map(async (player) => {
+      const workers = [0, 1, 2, 3].map(async (player) => {
         const etcd = player % 2 === 0 ? fixture.etcd : fixture.client();
         const game = etcd.doubleBarrier('double/rounds', 4).enter({ ttl: 10 });
         await firstValueFrom(
@@ -101,7 +101,7 @@ describe('a double barrier', () => {
         );
         order.push('out');
       });
-      await Promise.all(players);
+      await Promise.all(workers);
       expect(order).toEqual([...Array<string>(4).fill('in'), ...Array<string>(4).fill('out')]);
       await waitForValue(
         () => count('double/rounds/'),
@@ -110,7 +110,7 @@ describe('a double barrier', () => {
     }
   });
 
-  test('does not wait for one who dies, or leaves without a word', async () => {
+  test('does not wait for a client that dies, or leaves without a request', async () => {
     const { id } = await only(fixture.etcd.lease.grant(60));
     const barrier = fixture.etcd.doubleBarrier('double/dies', 3);
     const dying = holding(barrier.enter({ lease: id }));
@@ -129,7 +129,7 @@ describe('a double barrier', () => {
     await last.had;
   });
 
-  test('counts only who is alive', async () => {
+  test('counts only clients that are alive', async () => {
     const { id } = await only(fixture.etcd.lease.grant(60));
     const barrier = fixture.etcd.doubleBarrier('double/alive', 2);
     const dying = holding(barrier.enter({ lease: id }));
@@ -144,7 +144,7 @@ describe('a double barrier', () => {
     for (const each of others) each.leave();
   });
 
-  test('has no room for one too many', async () => {
+  test('rejects more members than its size', async () => {
     const barrier = fixture.etcd.doubleBarrier('double/full', 1);
     const only1 = holding(barrier.enter({ ttl: 10 }));
     await only1.had;

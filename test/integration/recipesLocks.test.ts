@@ -33,7 +33,7 @@ function clients(): (index: number) => Client {
 }
 
 describe('a semaphore', () => {
-  test('gives as many permits as there are, and the next to who waits longest', async () => {
+  test('grants as many permits as it has, and the next one to the longest waiter', async () => {
     const permit = () => hold(fixture.etcd.semaphore('sem/fair', 2, { ttl: 10 }));
     const [a, b] = [permit(), permit()];
     const first = await a.had;
@@ -56,7 +56,7 @@ describe('a semaphore', () => {
     await inQueue('sem/fair/', 0);
   });
 
-  test('is not given to more at a time, and is given to so many, in a crowd of clients', async () => {
+  test('grants no more permits than it has, and all of them, to many clients', async () => {
     const client = clients();
     let inside = 0;
     let most = 0;
@@ -64,7 +64,7 @@ describe('a semaphore', () => {
       const permit = hold(client(index).semaphore('sem/crowd', 3, { ttl: 10 }));
       const mine = await permit.had;
       most = Math.max(most, ++inside);
-      // Long enough for one too many to come in.
+      // Long enough for one permit too many to be acquired.
       await waitForValue(
         () => most,
         (reached) => reached >= 3,
@@ -83,7 +83,7 @@ describe('a semaphore', () => {
     await inQueue('sem/crowd/', 0);
   });
 
-  test('passes on the permit of one who dies; and one who gives up waiting leaves the queue', async () => {
+  test('passes on the permit of a client that dies; a waiter that unsubscribes leaves the queue', async () => {
     const a = hold(fixture.client().semaphore('sem/dies', 1, { ttl: 10 }));
     const { lease } = await a.had;
     const b = hold(fixture.etcd.semaphore('sem/dies', 1, { ttl: 10 }));
@@ -98,7 +98,7 @@ describe('a semaphore', () => {
     expect(await a.lost).toMatchObject({ reason: 'LockLost' });
   });
 
-  test('tells one who waits that its place is gone, rather than give it a permit later', async () => {
+  test('fails a waiter whose queue entry was deleted, instead of granting it a permit later', async () => {
     const a = hold(fixture.etcd.semaphore('sem/gone', 1, { ttl: 10 }));
     const { key } = await a.had;
     const b = hold(fixture.etcd.semaphore('sem/gone', 1, { ttl: 10 }));
@@ -110,7 +110,7 @@ describe('a semaphore', () => {
     expect(await a.lost).toMatchObject({ reason: 'LockLost' });
   });
 
-  test('takes a lease of the caller, and a time to wait; when the client is closed it completes, or was never had', async () => {
+  test('accepts a lease of the caller, and a timeout; when the client is closed it completes, or fails if it was not acquired', async () => {
     const { id } = await only(fixture.etcd.lease.grant(60));
     const etcd = fixture.client();
     const a = hold(etcd.semaphore('sem/lease', 1, { lease: id }));
@@ -126,7 +126,7 @@ describe('a semaphore', () => {
     expect((await only(fixture.etcd.lease.timeToLive(id))).ttl).toBeGreaterThan(0);
   });
 
-  test('refuses what is no name, or no number of permits', async () => {
+  test('rejects an invalid name or number of permits', async () => {
     await failureWith('InvalidArgument', fixture.etcd.semaphore('', 1));
     await failureWith('InvalidArgument', fixture.etcd.semaphore('sem/bad', 0));
   });
@@ -136,7 +136,7 @@ describe('a read/write lock', () => {
   const read = (name: string) => hold(fixture.etcd.readLock(name, { ttl: 10 }));
   const write = (name: string) => hold(fixture.etcd.writeLock(name, { ttl: 10 }));
 
-  test('has many readers or one writer, in the order in which they came', async () => {
+  test('has many readers or one writer, in the order of their queue entries', async () => {
     const readers = [read('rw/order'), read('rw/order')];
     const [first] = await Promise.all(readers.map(({ had }) => had));
     expect(first).toMatchObject({ name: 'rw/order', alive: true });
@@ -155,7 +155,7 @@ describe('a read/write lock', () => {
     await late.had;
   });
 
-  test('excludes keys that are laid out as the Go recipes do, and waits for them', async () => {
+  test('respects keys as the Go recipes create them, and waits for them', async () => {
     const { kv } = fixture.etcd;
     await only(kv.put('rw/go/write/1700000000000000000', ''));
     const reader = read('rw/go');
@@ -171,7 +171,7 @@ describe('a read/write lock', () => {
     expect(writer.has).toBe(false);
   });
 
-  test('keeps writers apart from all others, in a crowd of clients', async () => {
+  test('excludes all others while a writer owns it, with many clients', async () => {
     const client = clients();
     let readers = 0;
     let writers = 0;
@@ -201,7 +201,7 @@ describe('a read/write lock', () => {
     await inQueue('rw/crowd/', 0);
   });
 
-  test('goes on when its writer dies', async () => {
+  test('is released when the process of its writer dies', async () => {
     const writer = hold(fixture.client().writeLock('rw/dies', { ttl: 10 }));
     const { lease } = await writer.had;
     const reader = read('rw/dies');
@@ -211,7 +211,7 @@ describe('a read/write lock', () => {
     expect(await writer.lost).toMatchObject({ reason: 'LockLost' });
   });
 
-  test('can be waited for only so long', async () => {
+  test('fails a waiter after a timeout', async () => {
     await write('rw/timeout').had;
     await failureWith('DeadlineExceeded', fixture.etcd.readLock('rw/timeout', { timeoutMs: 100 }));
     await failureWith('DeadlineExceeded', fixture.etcd.writeLock('rw/timeout', { timeoutMs: 100 }));

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Client, Queue } from 'rxetcd';
 import { map, repeat, takeUntil, tap, timer, type Observable } from 'rxjs';
-import { once, startMeddlingProxy, type MeddlingProxy } from '../support/faultProxies/meddlingProxy.js';
+import { once, startInterceptingProxy, type InterceptingProxy } from '../support/faultProxies/interceptingProxy.js';
 import { startTcpProxy } from '../support/faultProxies/tcpProxy.js';
 import { withEtcd } from './support/fixture.js';
 import { holding } from './support/holder.js';
@@ -10,9 +10,9 @@ import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd();
 const count = (prefix: string) => only(fixture.etcd.kv.count({ prefix }));
-const proxies: MeddlingProxy[] = [];
-const meddling = async (): Promise<MeddlingProxy> => {
-  const proxy = await startMeddlingProxy(fixture.server.endpoint);
+const proxies: InterceptingProxy[] = [];
+const interception = async (): Promise<InterceptingProxy> => {
+  const proxy = await startInterceptingProxy(fixture.server.endpoint);
   proxies.push(proxy);
   return proxy;
 };
@@ -20,7 +20,7 @@ afterEach(() => Promise.all(proxies.splice(0).map((proxy) => proxy.stop())));
 const valueOf = async (queue: Pick<Queue, 'dequeue'>) => (await only(queue.dequeue())).value;
 
 describe('a queue', () => {
-  test('gives what was put in first, first; and waits where it is empty', async () => {
+  test('emits items in the order of their insertion, and waits while it is empty', async () => {
     const queue = fixture.etcd.queue('queue/fifo');
     const { key, revision } = await only(queue.enqueue('a'));
     expect(key).toMatch(/^queue\/fifo\/[^/]+$/);
@@ -37,14 +37,14 @@ describe('a queue', () => {
     expect(await count('queue/fifo/')).toBe(0);
   });
 
-  test('takes what the Go recipes put there, by age', async () => {
+  test('takes items of the Go recipes, by age', async () => {
     await only(fixture.etcd.kv.put('queue/go/1700000000000000002', 'first'));
     await only(fixture.etcd.kv.put('queue/go/1700000000000000001', 'second'));
     const queue = fixture.etcd.queue('queue/go');
     expect([await valueOf(queue), await valueOf(queue)]).toEqual(['first', 'second']);
   });
 
-  /** Takes until nothing has come for a while after all is in. */
+  /** Takes items until none has come for a while after all were added. */
   const taker = (queue: Pick<Queue, 'dequeue'>, taken: string[]): Observable<unknown> =>
     queue.dequeue().pipe(
       tap(({ value }) => taken.push(value)),
@@ -72,7 +72,7 @@ describe('a queue', () => {
     return taken;
   }
 
-  test('gives each item to exactly one of many takers', async () => {
+  test('delivers each item to exactly one of many consumers', async () => {
     await exactlyOnce((etcd) => etcd.queue('queue/once'));
     await waitForValue(
       () => count('queue/once/'),
@@ -80,7 +80,7 @@ describe('a queue', () => {
     );
   });
 
-  test('loses nothing to takers who give up at any moment', async () => {
+  test('loses no item to consumers that unsubscribe at any moment', async () => {
     const items = Array.from({ length: 40 }, (_, index) => String(index));
     const queue = fixture.etcd.queue('queue/impatient');
     for (const item of items) await only(queue.enqueue(item));
@@ -110,29 +110,29 @@ describe('a queue', () => {
       },
       'prio/kept/',
     ],
-  ] as const)('an item of %s that was taken for one who has left', (_, make, prefix) => {
-    /** Takes the first item for one who leaves before the answer comes; then it is back. */
+  ] as const)('an item of %s that was taken for a consumer that has left', (_, make, prefix) => {
+    /** Takes the first item, and unsubscribes before the response arrives; the item is then put back. */
     async function leaveWhileTaking(whenTaken: () => Promise<unknown> = () => Promise.resolve()): Promise<void> {
-      const proxy = await meddling();
+      const proxy = await interception();
       const etcd = fixture.client({ endpoints: proxy.endpoint });
       const taken = new Promise<void>((resolve, reject) => {
         const leave = async () => {
           await whenTaken();
           taker.leave();
         };
-        proxy.meddle = once(({ path, body }) => path === '/kv/txn' && /delete_?range/i.test(body), {
+        proxy.intercept = once(({ path, body }) => path === '/kv/txn' && /delete_?range/i.test(body), {
           after: () => leave().then(resolve, reject),
           answered: true,
         });
       });
       const taker = holding(make(etcd).dequeue());
       await taken;
-      // It waits for what goes back.
+      // The next taker waits for the item that is put back.
       await etcd.close();
       expect(taker.has).toBe(false);
     }
 
-    test('keeps its place, its key and its value, however often', async () => {
+    test('keeps its position, its key and its value, however often', async () => {
       const queue = make(fixture.etcd);
       const keys: string[] = [];
       for (const value of ['a', 'b', 'c']) keys.push((await only(queue.enqueue(value))).key);
@@ -145,14 +145,14 @@ describe('a queue', () => {
       expect(await count(prefix)).toBe(0);
     });
 
-    test('keeps its place before what was put in meanwhile, though the queue was empty', async () => {
+    test('keeps its position before later items, although the queue was empty', async () => {
       const queue = make(fixture.etcd);
       await only(queue.enqueue('a'));
       await leaveWhileTaking(() => only(queue.enqueue('b')));
       expect([await valueOf(queue), await valueOf(queue)]).toEqual(['a', 'b']);
     });
 
-    test('is given at once to one who waits', async () => {
+    test('is delivered at once to a waiting consumer', async () => {
       const queue = make(fixture.etcd);
       await only(queue.enqueue('a'));
       const waiter = { taken: undefined as ReturnType<typeof valueOf> | undefined };
@@ -176,18 +176,18 @@ describe('a queue', () => {
     });
   });
 
-  test('puts an item of a priority queue next to the one that the Go recipes gave its number meanwhile', async () => {
+  test('puts an item of a priority queue next to a new one of the Go recipes with the same number', async () => {
     const { kv } = fixture.etcd;
     const queue = fixture.etcd.priorityQueue('prio/number');
     await only(queue.enqueue('ours', 1));
-    const proxy = await meddling();
+    const proxy = await interception();
     const etcd = fixture.client({ endpoints: proxy.endpoint });
     await new Promise<void>((resolve, reject) => {
       const leave = async () => {
         await only(kv.put('prio/number/00001/0000000000000000', 'theirs'));
         taker.leave();
       };
-      proxy.meddle = once(({ path, body }) => path === '/kv/txn' && /delete_?range/i.test(body), {
+      proxy.intercept = once(({ path, body }) => path === '/kv/txn' && /delete_?range/i.test(body), {
         after: () => leave().then(resolve, reject),
         answered: true,
       });
@@ -198,13 +198,13 @@ describe('a queue', () => {
     expect([await valueOf(queue), await valueOf(queue), await valueOf(queue)]).toEqual(['theirs', 'ours', 'next']);
   });
 
-  test('leaves to others what a taker that died had not taken', async () => {
+  test('leaves the items to others that a dead consumer had not taken', async () => {
     const queue = fixture.etcd.queue('queue/dies');
     for (const item of ['a', 'b', 'c']) await only(queue.enqueue(item));
     const proxy = await startTcpProxy(fixture.server.endpoint);
     const dying = fixture.client({ endpoints: proxy.endpoint });
     await only(dying.kv.get('warm'));
-    // It has read the first item, and is gone before it can claim it.
+    // It has read the first item, and ends before it can take it.
     proxy.up.stall();
     const taker = holding(dying.queue('queue/dies').dequeue());
     expect([await valueOf(queue), await valueOf(queue), await valueOf(queue)]).toEqual(['a', 'b', 'c']);
@@ -213,11 +213,12 @@ describe('a queue', () => {
     await proxy.close();
   });
 
-  test('says AmbiguousWrite where nobody knows whether an item was taken', async () => {
+  test('fails with AmbiguousWrite if it is unknown whether an item was taken', async () => {
     const queue = fixture.etcd.queue('queue/lost');
     await only(queue.enqueue('a'));
     const proxy = await startTcpProxy(fixture.server.endpoint);
-    const etcd = fixture.client({ endpoints: proxy.endpoint });
+    // No read may be sent twice on a busy machine, as bytes are counted.
+    const etcd = fixture.client({ endpoints: proxy.endpoint, attemptTimeoutMs: 30_000 });
     const { bytes: before } = (await only(etcd.kv.range({ prefix: 'queue/lost/' }, { limit: 1 })), proxy.down);
     await only(etcd.kv.range({ prefix: 'queue/lost/' }, { limit: 1, sortTarget: 'MOD', sortOrder: 'ASCEND' }));
     const answer = proxy.down.bytes - before;
@@ -236,8 +237,8 @@ describe('a queue', () => {
     expect(() => fixture.etcd.queue('')).toThrow('name of a queue');
   });
 
-  describe('by priority', () => {
-    test('gives the lowest number first, and of equals the oldest', async () => {
+  describe('a priority queue', () => {
+    test('emits the lowest number first, and the oldest of equal numbers', async () => {
       const queue = fixture.etcd.priorityQueue('prio/order');
       for (const [value, priority] of [
         ['e', 65_535],
@@ -261,7 +262,7 @@ describe('a queue', () => {
       expect(values).toEqual(['a', 'b', 'c', 'd', 'e']);
     });
 
-    test('goes on counting where the Go recipes have left off', async () => {
+    test('continues the numbering of the Go recipes', async () => {
       await only(fixture.etcd.kv.put('prio/go/00007/0000000000000041', 'theirs'));
       const queue = fixture.etcd.priorityQueue('prio/go');
       expect((await only(queue.enqueue('ours', 7))).key).toBe('prio/go/00007/0000000000000042');
@@ -269,14 +270,14 @@ describe('a queue', () => {
       expect([await valueOf(queue), await valueOf(queue)]).toEqual(['theirs', 'ours']);
     });
 
-    test('gives each item to exactly one of many takers, put there by many at once', async () => {
+    test('delivers each item to exactly one of many consumers, with concurrent producers', async () => {
       await exactlyOnce((etcd) => {
         const queue = etcd.priorityQueue('prio/once');
         return { enqueue: (value, index) => queue.enqueue(value, index % 2), dequeue: () => queue.dequeue() };
       });
     });
 
-    test('waits where it is empty, and refuses what is no priority', async () => {
+    test('waits while it is empty, and rejects an invalid priority', async () => {
       const queue = fixture.etcd.priorityQueue('prio/wait');
       const waiter = holding(queue.dequeue());
       await only(queue.enqueue('x', 3));

@@ -11,7 +11,7 @@ afterEach(() => {
   for (const subscription of open.splice(0)) subscription.unsubscribe();
 });
 
-/** What a stream has given so far. */
+/** The emissions of a stream so far. */
 function seen<T>(source: { subscribe(next: (value: T) => void): Subscription }): T[] {
   const values: T[] = [];
   open.push(source.subscribe((value) => values.push(value)));
@@ -61,7 +61,7 @@ describe('services', () => {
     await failureWith('InvalidArgument', shop.update([{ type: 'put', id: '', addr: 'a:1' }]));
   });
 
-  test('are registered in the format of the Go client, under a lease, until they are unsubscribed from', async () => {
+  test('are registered in the format of the Go client, under a lease, until they are unsubscribed', async () => {
     const { kv, services, lease } = fixture.etcd;
     const events = seen<Registration>(services('svc/format').register('one', { addr: '10.0.0.7:8080', ttl: 10 }));
     await waitForValue(
@@ -85,7 +85,7 @@ describe('services', () => {
     );
   });
 
-  test('are a live map of who is there, with what they have said of themselves', async () => {
+  test('are a live map of the registered endpoints and their metadata', async () => {
     const shop = fixture.etcd.services('svc/live');
     const views = seen(shop.endpoints$);
     await waitForValue(
@@ -107,13 +107,13 @@ describe('services', () => {
     expect(addresses(before)).toEqual(['a=a:1']);
     expect(last(views)?.get('a')).toEqual({ id: 'a', key: 'svc/live/a', addr: 'a:1', metadata: { zone: 1 } });
     expect(last(views)?.get('b')?.metadata).toBeNull();
-    // Who comes late begins with what is there.
+    // A late subscriber begins with the current entries.
     await shows(seen(shop.endpoints$), ['a=a:1', 'b=b:1']);
     await b.close();
     await shows(views, ['a=a:1']);
   });
 
-  test('that were written by the Go client are seen as well; what is no endpoint is left out and reported', async () => {
+  test('of the Go client are included; an invalid endpoint is omitted and reported', async () => {
     const { kv, services } = fixture.etcd;
     const invalid: InvalidValueError[] = [];
     await only(kv.put('svc/go/x', '{"Op":0,"Addr":"x:1","Metadata":{"weight":5}}'));
@@ -127,12 +127,12 @@ describe('services', () => {
     expect(last(invalid)?.message).not.toContain('7');
   });
 
-  test('come back by themselves when their lease is lost', async () => {
+  test('are registered again by themselves when their lease is lost', async () => {
     const { services, lease } = fixture.etcd;
     const views = seen(services('svc/lost').endpoints$);
-    const events = seen<Registration>(fixture.client().services('svc/lost').register('me', { addr: 'me:1', ttl: 3 }));
+    const events = seen<Registration>(fixture.client().services('svc/lost').register('me', { addr: 'me:1', ttl: 6 }));
     await shows(views, ['me=me:1']);
-    // The others may see it before its own client has its answer.
+    // The others may see the entry before its own client has its response.
     await waitForValue(
       () => events.length,
       (count) => count > 0,
@@ -140,7 +140,7 @@ describe('services', () => {
     const [first] = events;
     if (first?.type !== 'registered') throw new Error('it was registered');
     await only(lease.revoke(first.lease));
-    // It may be back soon after it is gone.
+    // The entry may be back soon after it was deleted.
     await waitForValue(
       () => views.map((view) => addresses(view).join()),
       (all) => all.slice(-3).join('|') === 'me=me:1||me=me:1',
@@ -154,7 +154,7 @@ describe('services', () => {
     expect(again?.type === 'registered' && again.lease !== first.lease && again.revision > first.revision).toBe(true);
   });
 
-  test('refuse what is no name and no address', async () => {
+  test('reject an invalid name or address', async () => {
     const { services } = fixture.etcd;
     expect(() => services('')).toThrow('name of a service');
     await failureWith('InvalidArgument', services('svc/bad').register('', { addr: 'a:1' }));

@@ -23,7 +23,7 @@ afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 
-/** Asks for a lock, and holds it when it is had. */
+/** Requests a lock, and holds it once it is acquired. */
 function enter(etcd: Client, name: string, reentrant: Reentrancy, ttl = 10): Holder<LockHandle> {
   const holder = holding(etcd.lock(name, { reentrant, ttl }));
   open.push(holder);
@@ -37,12 +37,12 @@ const nothingLeft = (name: string) =>
     (keys) => keys === 0,
   );
 
-/** A process that has all of TypeScript to read takes its time where the machine has other things to do. */
+/** A process that has to compile all of the TypeScript takes long on a busy machine. */
 const START_MS = 60_000;
 
 interface Child {
   readonly child: ChildProcess;
-  /** The fencing revision that it said first. */
+  /** The fencing token that the process printed first. */
   readonly revision: number;
   readonly lines: readonly string[];
 }
@@ -67,7 +67,7 @@ async function processThatOwns(name: string, reentrant: string, ...more: string[
 }
 
 describe('a reentrant lock', () => {
-  test('lets the same holder in at once, from another client too, with one fencing revision and one guard for all', async () => {
+  test('admits the same holder at once, also from another client, with one fencing revision and one guard for all', async () => {
     const first = await enter(fixture.etcd, 're/same', ann).had;
     const second = await enter(fixture.etcd, 're/same', ann).had;
     const third = await enter(fixture.client(), 're/same', ann).had;
@@ -77,7 +77,7 @@ describe('a reentrant lock', () => {
     expect((await only(fixture.etcd.kv.txn({ compare: [third.guard] }))).succeeded).toBe(true);
   });
 
-  test('is released by the last to leave, whoever that is, and leaves nothing', async () => {
+  test('is released when the last of its subscribers unsubscribes, and leaves nothing behind', async () => {
     const first = enter(fixture.etcd, 're/last', ann);
     await first.had;
     const second = enter(fixture.client(), 're/last', ann);
@@ -92,7 +92,7 @@ describe('a reentrant lock', () => {
       () => count('re/last.shares/ann/'),
       (shares) => shares === 1,
     );
-    // The lock stays what it was, for longer than the first kept its lease.
+    // The lock stays owned for longer than the first lease would have lasted.
     const again = enter(fixture.etcd, 're/last', ann);
     const third = await again.had;
     expect(third.revision).toBe((await second.had).revision);
@@ -104,10 +104,10 @@ describe('a reentrant lock', () => {
     await nothingLeft('re/last');
   });
 
-  test('keeps its lease alive when the one who took it has left', async () => {
-    const first = enter(fixture.client(), 're/heir', ann, 3);
+  test('keeps its lease alive after its first subscriber has unsubscribed', async () => {
+    const first = enter(fixture.client(), 're/heir', ann, 5);
     const { lease } = await first.had;
-    const heir = enter(fixture.etcd, 're/heir', ann, 3);
+    const heir = enter(fixture.etcd, 're/heir', ann, 5);
     await heir.had;
     first.leave();
     const { grantedTtl } = await only(fixture.etcd.lease.timeToLive(lease));
@@ -144,7 +144,7 @@ describe('a reentrant lock', () => {
     await failureWith('DeadlineExceeded', etcd.lock('re/others', { timeoutMs: 200 }));
     await failureWith('Locked', etcd.tryLock('re/others', { reentrant: bob }));
     await failureWith('Locked', etcd.tryLock('re/others'));
-    // Those who gave up are on their way out.
+    // The aborted waiters are leaving.
     await waitForValue(
       () => count('re/others/'),
       (places) => places === 1,
@@ -160,7 +160,7 @@ describe('a reentrant lock', () => {
       () => count('re/others/'),
       (places) => places === 3,
     );
-    // In spite of those who wait.
+    // Although there are waiters.
     const again = enter(etcd, 're/others', ann);
     await again.had;
     owner.leave();
@@ -169,7 +169,7 @@ describe('a reentrant lock', () => {
     await late.had;
   });
 
-  test('lets all of a holder in together who wait together, by one place in the queue', async () => {
+  test('admits all waiters of a holder together, with one queue entry', async () => {
     const owner = enter(fixture.etcd, 're/together', bob);
     await owner.had;
     const all = Array.from({ length: 8 }, (_, index) => enter(index % 2 === 0 ? fixture.etcd : fixture.client(), 're/together', ann));
@@ -185,7 +185,7 @@ describe('a reentrant lock', () => {
     await nothingLeft('re/together');
   });
 
-  test('leaves the queue when all who wait in it give up', async () => {
+  test('leaves the queue when all of its waiters unsubscribe', async () => {
     const owner = enter(fixture.etcd, 're/patience', bob);
     await owner.had;
     const waiting = [enter(fixture.etcd, 're/patience', ann), enter(fixture.etcd, 're/patience', ann)];
@@ -208,14 +208,14 @@ describe('a reentrant lock', () => {
     await nothingLeft('re/patience');
   });
 
-  test('tryLock lets the same holder in', async () => {
+  test('is acquired by the same holder with tryLock', async () => {
     const owner = enter(fixture.etcd, 're/try', ann);
     const { revision } = await owner.had;
     const again = holding(fixture.etcd.tryLock('re/try', { reentrant: ann, ttl: 10 }));
     expect((await again.had).revision).toBe(revision);
   });
 
-  test('tells all who share it that it is lost: when its key is deleted, or its lease revoked', async () => {
+  test('fails for all subscribers when its key is deleted or its lease revoked', async () => {
     for (const lose of [
       ({ key }: LockHandle): Observable<unknown> => fixture.etcd.kv.delete({ key }),
       ({ lease }: LockHandle): Observable<unknown> => fixture.etcd.lease.revoke(lease),
@@ -232,7 +232,7 @@ describe('a reentrant lock', () => {
           )
         ).succeeded,
       ).toBe(false);
-      // A pointer to what somebody has deleted is in nobody's way.
+      // A pointer to a deleted key does not block a caller.
       const next = enter(fixture.etcd, 're/lost', ann);
       expect((await next.had).revision).toBeGreaterThan(ownership.revision);
       next.leave();
@@ -240,7 +240,7 @@ describe('a reentrant lock', () => {
     }
   });
 
-  test('one whose share is revoked has lost it, and the others have not', async () => {
+  test('is lost only by the caller whose share is revoked', async () => {
     const { etcd } = fixture;
     const mine = await only(etcd.lease.grant(60));
     const first = holding(etcd.lock('re/share', { reentrant: ann, lease: mine.id }));
@@ -255,23 +255,23 @@ describe('a reentrant lock', () => {
     await nothingLeft('re/share');
   });
 
-  test('that is not wanted any more before it is had leaves no key, and no lease', async () => {
+  test('that is unsubscribed before it is acquired leaves no key and no lease', async () => {
     const leases = async () => (await only(fixture.etcd.lease.leases())).leases.map(({ id }) => id);
     const before = new Set(await leases());
     const etcd = fixture.client();
-    // It takes some round trips: for the leases of the share and of the place, and for the keys.
+    // It takes some round trips: for the leases of the share and of the queue entry, and for the keys.
     for (let round = 0; round < 60; round++) {
       const entering = etcd.lock(`re/early/${round}`, { reentrant: ann }).subscribe();
       for (let trips = round % 6; trips > 0; trips--) await only(etcd.kv.get('re/early'));
       entering.unsubscribe();
     }
-    // It waits for what was sent.
+    // It waits for the response to the request that was sent.
     expect(await etcd.close({ timeoutMs: 60_000 })).toMatchObject({ unreleased: [] });
     expect((await leases()).filter((id) => !before.has(id))).toEqual([]);
     expect(await count('re/early')).toBe(0);
   });
 
-  test('two that enter at the same moment share one place, however often', async () => {
+  test('has one queue entry for two callers that request it at the same moment', async () => {
     for (let round = 0; round < 10; round++) {
       const both = [enter(fixture.etcd, 're/race', ann), enter(fixture.client(), 're/race', ann)];
       const owned = await Promise.all(both.map((each) => each.had));
@@ -281,7 +281,7 @@ describe('a reentrant lock', () => {
     await nothingLeft('re/race');
   });
 
-  test('keeps its promise under a crowd: never two holders at once', async () => {
+  test('never has two holders at once, with many clients', async () => {
     const inside = new Map<string, number>();
     let overlaps = 0;
     const visit = async (holder: string): Promise<void> => {
@@ -303,7 +303,7 @@ describe('a reentrant lock', () => {
     await nothingLeft('re/crowd');
   });
 
-  test('refuses what is no holder', async () => {
+  test('rejects an invalid holder', async () => {
     await failureWith('InvalidArgument', fixture.etcd.lock('re/bad', { reentrant: { holder: '' } }));
     await failureWith('InvalidArgument', fixture.etcd.lock('re/bad', { reentrant: 'machine' as Reentrancy }));
     await failureWith('InvalidArgument', fixture.etcd.lock('', { reentrant: ann }));
@@ -312,7 +312,7 @@ describe('a reentrant lock', () => {
 
 describe('the same holder', () => {
   test(
-    'by host is any process here; by process and by thread it is not',
+    'of type host is any process of this machine, which those of type process and thread are not',
     async () => {
       const { revision } = await processThatOwns('re/host', 'host');
       expect((await enter(fixture.etcd, 're/host', 'host').had).revision).toBe(revision);
@@ -324,7 +324,7 @@ describe('the same holder', () => {
   );
 
   test(
-    'by process is a worker thread, too',
+    'of type process includes a worker thread',
     async () => {
       const { lines, revision } = await processThatOwns('re/workers', 'process', 'worker');
       await waitForValue(
@@ -338,7 +338,7 @@ describe('the same holder', () => {
   );
 
   test(
-    'by thread is not a worker thread',
+    'of type thread excludes a worker thread',
     async () => {
       await processThatOwns('re/threads', 'thread', 'worker');
       await waitForValue(
@@ -350,7 +350,7 @@ describe('the same holder', () => {
     2 * START_MS,
   );
 
-  test('by process and by thread is whoever has the same name of it', () => {
+  test('of type process or thread is shared with the same name', () => {
     const { host, process: whole, thread } = identity();
     expect(whole.startsWith(`${host}/`)).toBe(true);
     expect(whole.endsWith(`/${process.pid}`)).toBe(true);
@@ -359,7 +359,7 @@ describe('the same holder', () => {
   });
 
   test(
-    'who dies frees its share: the lock goes when the last of them is dead, and not before',
+    'releases the lock when its last process has died, and not before',
     async () => {
       const { child, revision } = await processThatOwns('re/dies', 'host');
       const survivor = enter(fixture.etcd, 're/dies', 'host', 4);
@@ -381,7 +381,7 @@ describe('the same holder', () => {
   );
 
   test(
-    'who dies alone frees the lock',
+    'that dies alone releases the lock',
     async () => {
       const { child } = await processThatOwns('re/dies-alone', 'process');
       const other = enter(fixture.etcd, 're/dies-alone', bob);
@@ -392,7 +392,7 @@ describe('the same holder', () => {
   );
 
   test(
-    'that ends properly leaves nothing',
+    'that exits cleanly leaves nothing behind',
     async () => {
       const { child } = await processThatOwns('re/ends', 'process');
       const gone = once(child, 'exit');

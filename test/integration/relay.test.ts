@@ -23,7 +23,7 @@ let origin: string;
 const responses: ServerResponse[] = [];
 const streams: Stream[] = [];
 
-/** A stream of server-sent events, as a page has it. */
+/** A stream of server-sent events, as in a page. */
 class Stream {
   readonly messages: (RelayMessage & { readonly id: number })[] = [];
   private rest = '';
@@ -50,7 +50,7 @@ class Stream {
   }
 }
 
-/** Opens a stream, or resolves with the status that refuses it. */
+/** Opens a stream, or resolves with the status by which it is rejected. */
 const open = async (path: string, headers: Record<string, string | number> = COOKIE): Promise<Stream> => {
   const response = await new Promise<IncomingMessage>((resolve, reject) => get(origin + path, { headers }, resolve).on('error', reject));
   expect(response.statusCode).toBe(200);
@@ -98,7 +98,7 @@ afterEach(async () => {
 });
 
 describe('the relay', () => {
-  test('refuses a page that has not signed in, and shows nothing that is not a feed', async () => {
+  test('rejects a page that has not signed in, and exposes only its feeds', async () => {
     const statusOf = async (path: string, headers: Record<string, string>): Promise<number> =>
       (await fetch(origin + path, { headers })).status;
     expect(await statusOf('/config', {})).toBe(401);
@@ -122,7 +122,7 @@ describe('the relay', () => {
     expect(config.messages.at(-1)?.status).toBe('live');
   });
 
-  test('sends a page that comes back only what it has missed', async () => {
+  test('sends only the missed changes to a page that reconnects', async () => {
     await put('services/a', '1');
     await put('services/b', '1');
     const first = (await open('/services')).read();
@@ -152,7 +152,7 @@ describe('the relay', () => {
     expect(all.entries).toEqual({ [nameOf('services/a')]: '3', [nameOf('services/c')]: '1' });
   });
 
-  test('skips states for a page that does not read, and keeps no more than one message for it', async () => {
+  test('skips states for a page that does not read, and buffers at most one message for it', async () => {
     const slow = await open('/long');
     slow.response.pause();
     const [response] = responses;
@@ -167,8 +167,8 @@ describe('the relay', () => {
   });
 });
 
-describe('the Angular side', () => {
-  test('shows a value and a range, stale while the relay is away, and catches up', async () => {
+describe('the Angular client of the relay', () => {
+  test('shows a value and a range, stale while the relay is down, and catches up', async () => {
     // Node 20 has no EventSource, and a page has a cookie.
     const dispatcher = new Agent().compose(
       (dispatch) => (options, handler) => dispatch({ ...options, headers: Object.assign({}, options.headers, COOKIE) }, handler),

@@ -4,14 +4,14 @@ import { failureWith, only } from './support/outcomes.js';
 
 const fixture = withEtcd({ own: true });
 
-describe('beside the gateway', () => {
-  test('version tells the version of the server and of the cluster', async () => {
+describe('requests to plain HTTP paths', () => {
+  test('version returns the version of the server and of the cluster', async () => {
     const version = await only(fixture.etcd.version());
     expect(version.etcdserver).toBe(fixture.server.version);
     expect(version.etcdcluster).toMatch(/^3\.\d+\.0$/);
   });
 
-  test('health tells that a healthy server is, and why another is not', async () => {
+  test('health returns healthy, or the reason for being unhealthy', async () => {
     const { health, maintenance } = fixture.etcd;
     expect((await only(health())).health).toBe(true);
     await only(maintenance.alarmActivate({ alarm: 'NOSPACE' }));
@@ -22,7 +22,7 @@ describe('beside the gateway', () => {
     expect((await only(health())).health).toBe(true);
   });
 
-  test('livez and readyz tell which checks a server passes, and why one fails (3.5)', async () => {
+  test('livez and readyz return which checks a server passes, and why one fails (3.5)', async () => {
     const { livez, readyz, maintenance } = fixture.etcd;
     if (!fixture.has('3.5.11')) {
       for (const call of [livez(), readyz()])
@@ -43,7 +43,7 @@ describe('beside the gateway', () => {
     await only(maintenance.alarmDeactivate({ alarm: 'CORRUPT' }));
   });
 
-  test('metrics are there as Prometheus has them, and parsed', async () => {
+  test('metrics are returned as Prometheus text, and parsed', async () => {
     const { kv, metrics, metricsText } = fixture.etcd;
     const puts = async (): Promise<number> => {
       const family = (await only(metrics())).find(({ name }) => name === 'etcd_debugging_mvcc_put_total' || name === 'etcd_mvcc_put_total');
@@ -67,7 +67,7 @@ describe('beside the gateway', () => {
     expect(await only(metricsText())).toContain('# TYPE etcd_server_has_leader gauge\netcd_server_has_leader 1\n');
   });
 
-  test('an endpoint can be named, if it is one of the client', async () => {
+  test("the option endpoint selects one of the client's endpoints", async () => {
     const both = fixture.client({ endpoints: ['http://127.0.0.1:1', fixture.server.endpoint] });
     for (let round = 0; round < 3; round++)
       expect((await only(both.version({ endpoint: fixture.server.endpoint }))).etcdserver).toBe(fixture.server.version);

@@ -58,7 +58,7 @@ class Story {
   }
 }
 
-/** All that can be held by a session. */
+/** Everything that a session can hold. */
 const HOLDERS: readonly [name: string, hold: (etcd: Client, name: string, session: Session) => Observable<unknown>, key: string][] = [
   ['a lock', (etcd, name, session) => etcd.lock(name, { session }), 'lock'],
   ['a lock that is tried', (etcd, name, session) => etcd.tryLock(name, { session }), 'tried'],
@@ -72,7 +72,7 @@ const HOLDERS: readonly [name: string, hold: (etcd: Client, name: string, sessio
 ];
 
 describe('a session', () => {
-  test('is one lease for all that is held by it, and takes them along', async () => {
+  test('has one lease for all its locks and keys, and ends them together', async () => {
     const { etcd } = fixture;
     const session = await openSession();
     const held = HOLDERS.filter(([name]) => name !== 'a reentrant lock').map(
@@ -86,7 +86,7 @@ describe('a session', () => {
     await session.release();
     expect(session.value.alive).toBe(false);
     expect(session.value.remainingMs).toBe(0);
-    expect(await count('session/all/')).toBeLessThanOrEqual(1); // the mark of the double barrier
+    expect(await count('session/all/')).toBeLessThanOrEqual(1); // The mark of the double barrier.
     for (const story of held) expect(hasReason(story.error, 'LockLost', 'LeaseLost')).toBe(true);
   });
 
@@ -101,7 +101,7 @@ describe('a session', () => {
     expect(hasReason(error, 'LockLost', 'LeaseLost')).toBe(true);
   });
 
-  test.each(HOLDERS)('that goes on leaves nothing of %s that was unsubscribed from', async (_, hold, key) => {
+  test.each(HOLDERS)('that continues leaves nothing of %s that was unsubscribed', async (_, hold, key) => {
     const session = await openSession();
     for (let round = 0; round < 3; round += 1) {
       const held = new Story(hold(fixture.etcd, `session/left/${key}`, session.value));
@@ -117,7 +117,7 @@ describe('a session', () => {
     expect(keys).toEqual([]);
   });
 
-  test.each(HOLDERS)('that has ended gives no %s', async (_, hold, key) => {
+  test.each(HOLDERS)('that has ended grants no %s', async (_, hold, key) => {
     const session = await openSession();
     await session.release();
     await failureWith('LeaseLost', hold(fixture.etcd, `session/ended/${key}`, session.value));
@@ -148,7 +148,7 @@ describe('a session', () => {
     await isGone('session/orphan');
   });
 
-  test('ends those that wait', async () => {
+  test('fails its waiters when it ends', async () => {
     const { etcd } = fixture;
     const owner = new Story(etcd.lock('session/wait', { ttl: TTL }));
     await owner.emitted();
@@ -163,7 +163,7 @@ describe('a session', () => {
     expect(await count('session/wait/')).toBe(1);
   });
 
-  test('is acquired with again after a deleted key, but not after its own end', async () => {
+  test('can acquire again after a key was deleted, but not after its own end', async () => {
     const { etcd } = fixture;
     const session = await openSession();
     const types: string[] = [];
@@ -184,7 +184,7 @@ describe('a session', () => {
     expect(types.join()).toBe('owned,lost,owned,lost');
   });
 
-  test('completes with all that is held by it when the client is closed', async () => {
+  test('completes with all its locks and keys when the client is closed', async () => {
     const etcd = fixture.client();
     const session = new Story(
       etcd
@@ -199,7 +199,7 @@ describe('a session', () => {
     expect(await count('session/close/')).toBeLessThanOrEqual(1);
   });
 
-  test('holds in a namespace, and for another user of the client', async () => {
+  test('works in a namespace, and for another user of the client', async () => {
     const { etcd } = fixture;
     const session = await openSession();
     const derived = etcd.withAuth(undefined);
@@ -212,7 +212,7 @@ describe('a session', () => {
     expect([inNamespace, ofAnother].every(({ error }) => hasReason(error, 'LockLost'))).toBe(true);
   });
 
-  test('is held by a promise, whose value works as the option', async () => {
+  test('is held by a promise, whose value works as the option session', async () => {
     const { promises } = fixture.etcd;
     await using session = await promises.session({ ttl: TTL });
     await using lock = await promises.lock('session/promise', { session: session.value });
@@ -223,7 +223,7 @@ describe('a session', () => {
     await promises.lease.revoke(session.value.lease);
   });
 
-  test('of a thousand locks ends at once', async () => {
+  test('with a thousand locks ends at once', async () => {
     const { etcd } = fixture;
     const session = await openSession();
     const locks = Array.from({ length: 1_000 }, (_, index) => etcd.lock(`session/many/${index}`, { session: session.value }));
@@ -234,7 +234,7 @@ describe('a session', () => {
     expect(await count('session/many/')).toBe(0);
   });
 
-  test('is refused beside a lease, and if it is none', async () => {
+  test('is rejected together with a lease, and if it is not a session', async () => {
     const { etcd } = fixture;
     const session = (await openSession()).value;
     for (const reentrant of [{}, { reentrant: 'thread' } as const]) {

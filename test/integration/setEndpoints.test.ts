@@ -7,7 +7,7 @@ import { only } from './support/outcomes.js';
 import { waitForValue } from '../support/waitFor.js';
 
 const fixture = withEtcd({ own: true });
-/** Two ways to one server: the first is taken from the client. */
+/** Two ways to one server: the client loses the first. */
 let before: TcpProxy;
 let after: TcpProxy;
 
@@ -18,8 +18,8 @@ afterEach(() => Promise.all([before.close(), after.close()]));
 
 const open = (proxy: TcpProxy, count: (open: number) => boolean): Promise<number> => waitForValue(async () => proxy.open, count);
 
-describe.each(['websocket', 'chunked'] as const)('a watch over %s whose endpoint is taken from its client', (transport) => {
-  test('moves to another, and neither misses nor repeats an event', async () => {
+describe.each(['websocket', 'chunked'] as const)('a watch over %s whose endpoint is removed from its client', (transport) => {
+  test('moves to another endpoint, and neither misses nor repeats an event', async () => {
     const prefix = `set-endpoints/${transport}/`;
     const etcd: Client = fixture.client({ endpoints: before.endpoint, streams: { transport, initialBackoffMs: 5 } });
     const revisions: number[] = [];
@@ -51,7 +51,7 @@ describe.each(['websocket', 'chunked'] as const)('a watch over %s whose endpoint
   });
 });
 
-test('a call that is under way at an endpoint that is taken away finishes there; then its connections are closed', async () => {
+test('a call in progress at an endpoint that is removed finishes there; then its connections are closed', async () => {
   const etcd = fixture.client({ endpoints: before.endpoint });
   await only(etcd.kv.get('a'));
   const sent = before.up.bytes;
@@ -69,11 +69,11 @@ test('a call that is under way at an endpoint that is taken away finishes there;
   expect(after.open).toBeGreaterThan(0);
 });
 
-test('a lease is refreshed elsewhere, and is not lost', async () => {
+test('a lease is refreshed at another endpoint, and is not lost', async () => {
   const etcd = fixture.client({ endpoints: before.endpoint, streams: { initialBackoffMs: 5 } });
   const lost: unknown[] = [];
   const events: string[] = [];
-  const held = etcd.lease({ ttl: 3 }).subscribe({
+  const held = etcd.lease({ ttl: 6 }).subscribe({
     next: ({ type }) => events.push(type),
     error: (error: unknown) => lost.push(error),
   });
@@ -91,7 +91,7 @@ test('a lease is refreshed elsewhere, and is not lost', async () => {
   held.unsubscribe();
 });
 
-test('sync uses the addresses of the members beside those that were given', async () => {
+test('sync uses the addresses of the members beside the configured ones', async () => {
   const etcd = fixture.client({ endpoints: before.endpoint });
   expect(await only(etcd.sync())).toEqual([before.endpoint, fixture.server.endpoint]);
   expect(etcd.endpoints()).toEqual([before.endpoint, fixture.server.endpoint]);
@@ -99,7 +99,7 @@ test('sync uses the addresses of the members beside those that were given', asyn
   for (let calls = 0; calls < 3; calls++) await only(etcd.kv.get('sync'));
 });
 
-test('a client that was derived before follows to the other endpoints, with what it holds', async () => {
+test('a client that was derived before uses the new endpoints, and keeps its locks', async () => {
   const etcd = fixture.client({ endpoints: before.endpoint });
   const derived = etcd.withAuth(undefined);
   const derivedTwice = derived.withAuth(undefined);

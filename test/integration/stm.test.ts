@@ -12,14 +12,14 @@ const valueOf = async (key: string) => (await only(fixture.etcd.kv.get(key)))?.v
 const text = (kv: KeyValue | undefined): string | undefined => kv?.value;
 const keys = (kvs: readonly KeyValue[]): string[] => kvs.map(({ key, value }) => `${key}=${value}`);
 
-/** A put from outside, in the midst of the first run of a body. */
+/** Puts a key from outside, during the first run of a body. */
 function intrusion(key: string, value: string): () => Observable<unknown> {
   let runs = 0;
   return () => (++runs === 1 ? fixture.etcd.kv.put(key, value) : of(undefined));
 }
 
 describe('stm', () => {
-  test('hides what is written until it is committed', async () => {
+  test('hides its writes until it is committed', async () => {
     await put('stm/hidden', 'before');
     const seen: (string | undefined)[] = [];
     const { revision, attempts } = await only(
@@ -33,7 +33,7 @@ describe('stm', () => {
     expect(await only(fixture.etcd.kv.get('stm/hidden'))).toMatchObject({ value: 'after', modRevision: revision });
   });
 
-  test('reads what it wrote itself: puts, deletes, and puts into what it deleted', async () => {
+  test('reads its own writes: puts, deletes, and puts into a deleted range', async () => {
     await put('stm/own/a', 'a');
     await put('stm/own/b', 'b');
     await put('stm/own/d', 'd');
@@ -62,7 +62,7 @@ describe('stm', () => {
     expect(keys((await only(fixture.etcd.kv.range({ prefix: 'stm/own/' }))).kvs)).toEqual(['stm/own/b=again']);
   });
 
-  test('runs its body exactly twice where there is one conflict, and gives what the second run gave', async () => {
+  test('runs its body exactly twice after one conflict, and emits the result of the second run', async () => {
     await put('stm/twice', '1');
     const intrude = intrusion('stm/twice', '10');
     let runs = 0;
@@ -83,7 +83,7 @@ describe('stm', () => {
     expect(await valueOf('stm/twice')).toBe('11');
   });
 
-  test('is not in conflict with writes to keys that are none of its business', async () => {
+  test('has no conflict with writes to other keys', async () => {
     const intrude = intrusion('stm/others', 'x');
     const { attempts } = await only(
       fixture.etcd.stm((tx) =>
@@ -96,7 +96,7 @@ describe('stm', () => {
     expect(attempts).toBe(1);
   });
 
-  test('errors with Conflict after as many attempts as it may, and has written nothing', async () => {
+  test('fails with Conflict after the maximum number of attempts, and writes nothing', async () => {
     let runs = 0;
     const hopeless = fixture.etcd.stm(
       (tx) =>
@@ -120,7 +120,7 @@ describe('stm', () => {
     expect(await valueOf('stm/failed')).toBeUndefined();
   });
 
-  test('takes a body that is a plain function, a Promise or an Observable, empty ones too', async () => {
+  test('accepts a plain function, a Promise or an Observable as its body, empty ones too', async () => {
     const { stm } = fixture.etcd;
     expect((await only(stm((tx) => (tx.put('stm/plain', '1'), 'plain')))).result).toBe('plain');
     expect((await only(stm(async (tx) => text(await firstValueFrom(tx.get('stm/plain')))))).result).toBe('1');
@@ -128,7 +128,7 @@ describe('stm', () => {
     expect(await valueOf('stm/plain')).toBe('2');
   });
 
-  test('is cold: each subscription is another transaction, and unsubscribing ends it before it is committed', async () => {
+  test('is cold: each subscription is another transaction, and unsubscribing aborts it before the commit', async () => {
     const count = fixture.etcd.stm((tx) => tx.get('stm/cold').pipe(tap((kv) => tx.put('stm/cold', String(Number(kv?.value ?? 0) + 1)))));
     expect(await valueOf('stm/cold')).toBeUndefined();
     await only(count);
@@ -146,7 +146,7 @@ describe('stm', () => {
     expect([committed, await valueOf('stm/cold')]).toEqual([false, '3']);
   });
 
-  test('puts under a lease', async () => {
+  test('puts keys with a lease', async () => {
     const { id } = await only(fixture.etcd.lease.grant(60));
     await only(fixture.etcd.stm((tx) => tx.put('stm/leased', '1', { lease: id })));
     expect((await only(fixture.etcd.kv.get('stm/leased')))?.lease).toBe(id);
@@ -158,7 +158,7 @@ describe('stm', () => {
     );
   });
 
-  test('takes keys that are any bytes', async () => {
+  test('accepts keys of any bytes', async () => {
     const key = Uint8Array.of(0x73, 0xff, 0x00, 0xfe);
     await only(fixture.etcd.stm((tx) => tx.put(key, Uint8Array.of(0xff))));
     const { result } = await only(fixture.etcd.stm((tx) => tx.get(key)));
@@ -167,7 +167,7 @@ describe('stm', () => {
     expect(await only(fixture.etcd.kv.exists(key))).toBe(false);
   });
 
-  test('reads what is prefetched in one call', async () => {
+  test('reads prefetched keys in one call', async () => {
     await put('stm/pre/a', '1');
     const [before] = [(await only(fixture.etcd.kv.get('stm/pre/a')))?.modRevision];
     const { result } = await only(
@@ -176,7 +176,7 @@ describe('stm', () => {
     expect([result[0]?.modRevision, result[1]]).toEqual([before, undefined]);
   });
 
-  test('cannot be read or written in after its body is done', async () => {
+  test('cannot read or write after its body is done', async () => {
     let kept: Transaction | undefined;
     await only(fixture.etcd.stm((tx) => void (kept = tx)));
     if (kept === undefined) throw new Error('the body ran');
@@ -184,7 +184,7 @@ describe('stm', () => {
     expect(() => kept?.put('a', '1')).toThrow('the transaction is over');
   });
 
-  test('refuses an isolation or a number of attempts that there is not', async () => {
+  test('rejects an invalid isolation or number of attempts', async () => {
     await failureWith(
       'InvalidArgument',
       fixture.etcd.stm(() => 1, { isolation: 'snapshot' as Isolation }),
@@ -195,7 +195,7 @@ describe('stm', () => {
     );
   });
 
-  test('says when it is larger than the server takes', async () => {
+  test('fails with a clear error if it is larger than the server allows', async () => {
     expect(
       (
         await failureOf(
@@ -208,9 +208,9 @@ describe('stm', () => {
   });
 });
 
-/** What the four levels promise, by what another writer does between the reads and the commit. */
-describe('the isolation', () => {
-  /** How often the body runs when `other` happens after `a` was read, and before `b` is. */
+/** The guarantees of the four levels against another writer between the reads and the commit. */
+describe('an isolation level', () => {
+  /** Returns how often the body runs if `other` happens between the reads of `a` and `b`. */
   async function run(
     isolation: Isolation,
     name: string,
@@ -244,7 +244,7 @@ describe('the isolation', () => {
     ['serializable', 2],
     ['repeatableReads', 2],
     ['readCommitted', 1],
-  ])('%s: a change of what was read takes %d attempts', async (isolation, attempts) => {
+  ])('%s: after a change of a key that was read, %d attempts are needed', async (isolation, attempts) => {
     expect((await run(isolation, `iso/read/${isolation}`, writes('a'))).attempts).toBe(attempts);
   });
 
@@ -253,7 +253,7 @@ describe('the isolation', () => {
     ['serializable', 1],
     ['repeatableReads', 1],
     ['readCommitted', 1],
-  ])('%s: a change of what is only written takes %d attempts', async (isolation, attempts) => {
+  ])('%s: after a change of a key that was only written, %d attempts are needed', async (isolation, attempts) => {
     expect((await run(isolation, `iso/write/${isolation}`, writes('w'))).attempts).toBe(attempts);
   });
 
@@ -263,16 +263,16 @@ describe('the isolation', () => {
     // Of its own time each, but never the same key twice in two ways.
     ['repeatableReads', ['1', '2', '1']],
     ['readCommitted', ['1', '2', '2']],
-  ])('%s: reads of a, then of b and a, changed in between, show %j', async (isolation, expected) => {
+  ])('%s: reads of a, then of b and a, changed in between, return %j', async (isolation, expected) => {
     const { seen } = await run(isolation, `iso/skew/${isolation}`, (name) => writes('a')(name).pipe(switchMap(() => writes('b')(name))));
     expect(seen).toEqual(expected);
   });
 
   test.each<[string, (name: string) => Observable<unknown>]>([
-    ['comes', writes('new')],
-    ['goes', (name) => fixture.etcd.kv.delete(`${name}/a`)],
-    ['changes', writes('a')],
-  ])('a key of a range that was read %s: a conflict, at each level that checks its reads', async (what, other) => {
+    ['is created', writes('new')],
+    ['is deleted', (name) => fixture.etcd.kv.delete(`${name}/a`)],
+    ['is changed', writes('a')],
+  ])('a conflict is detected, at each level that checks its reads, if a key of a range that was read %s', async (what, other) => {
     for (const isolation of LEVELS) {
       const name = `iso/phantom/${what}/${isolation}`;
       await put(`${name}/a`, '1');
@@ -292,7 +292,7 @@ describe('the isolation', () => {
     }
   });
 
-  test('a key that was not there and comes is a conflict; so is one that was there and goes', async () => {
+  test('a key that is created or deleted after it was read is a conflict', async () => {
     for (const isolation of LEVELS.slice(0, 3)) {
       const intrude = intrusion(`iso/absent/${isolation}`, 'x');
       const { attempts, result } = await only(
@@ -309,7 +309,7 @@ describe('the isolation', () => {
     }
   });
 
-  test('a transaction that only reads shows one revision, and is done without a commit', async () => {
+  test('a read-only transaction reads one revision, and needs no commit', async () => {
     await put('iso/ro/a', '1');
     await put('iso/ro/b', '1');
     const change = () => fixture.etcd.kv.txn({ success: [] }).pipe(switchMap(() => fixture.etcd.kv.put('iso/ro/b', '2')));
@@ -321,7 +321,7 @@ describe('the isolation', () => {
     expect([result, attempts]).toEqual([['1', '1'], 1]);
   });
 
-  test('begins anew where the revision that it reads is compacted away', async () => {
+  test('restarts if the revision that it reads is compacted', async () => {
     await put('iso/compact/a', '1');
     let runs = 0;
     const compact = (): Observable<unknown> =>
@@ -334,7 +334,7 @@ describe('the isolation', () => {
     expect([text(result), attempts]).toEqual(['2', 2]);
   });
 
-  test('reads that begin at once show one revision', async () => {
+  test('concurrent reads return one revision', async () => {
     await Promise.all(['a', 'b', 'c', 'd'].map((key) => put(`iso/at-once/${key}`, '0')));
     const writer = Array.from({ length: 20 }, (_, n) => n);
     const all = ['a', 'b', 'c', 'd'].map((key) => `iso/at-once/${key}`);
@@ -351,7 +351,7 @@ describe('the isolation', () => {
   });
 });
 
-describe('a bank', () => {
+describe('a bank of accounts', () => {
   const ACCOUNTS = 5;
   const account = (bank: string, index: number): string => `bank/${bank}/${index}`;
 
@@ -360,7 +360,7 @@ describe('a bank', () => {
     return kvs.reduce((sum, kv) => sum + Number(toText(kv.valueBytes)), 0);
   }
 
-  test.each(LEVELS.slice(0, 3))('keeps its sum while 8 writers, each with a client of its own, transfer money: %s', async (isolation) => {
+  test.each(LEVELS.slice(0, 3))('keeps its sum while 8 writers, each with a separate client, transfer money: %s', async (isolation) => {
     for (let index = 0; index < ACCOUNTS; index++) await put(account(isolation, index), '100');
     const writers = Array.from({ length: 8 }, (_, writer) => ({ etcd: fixture.client(), writer }));
     let attempts = 0;
@@ -386,7 +386,7 @@ describe('a bank', () => {
       }),
     );
     expect(await sumOf(isolation)).toBe(ACCOUNTS * 100);
-    // They did get into each other's way, or this would have shown nothing.
+    // The transactions did conflict; otherwise the test would show nothing.
     expect(attempts).toBeGreaterThan(80);
   });
 });

@@ -10,7 +10,7 @@ const increment = (kv: KeyValue | undefined): string => String(Number(kv?.value 
 const stored = (key: string) => only(fixture.etcd.kv.get(key));
 
 describe('update', () => {
-  test('creates, changes and deletes, and tells what was and what is there', async () => {
+  test('creates, changes and deletes, and emits the previous and the new value', async () => {
     const { update } = fixture.etcd;
     const created = await only(update('update/a', increment));
     expect(created).toMatchObject({ prevKv: undefined, attempts: 1 });
@@ -25,7 +25,7 @@ describe('update', () => {
     expect([header.revision, kv, prevKv]).toEqual([deleted.header.revision, undefined, undefined]);
   });
 
-  test('leaves a key alone for which the function returns what it was given', async () => {
+  test('leaves the key unchanged if the function returns its argument', async () => {
     const { etcd } = fixture;
     await only(etcd.kv.put('update/kept', '1'));
     const before = await stored('update/kept');
@@ -38,14 +38,14 @@ describe('update', () => {
     );
   });
 
-  test('takes an Observable or a Promise of the value, and any bytes', async () => {
+  test('accepts an Observable or a Promise of the value, and any bytes', async () => {
     const { update } = fixture.etcd;
     expect((await only(update('update/b', () => of('x')))).kv?.value).toBe('x');
     expect((await only(update('update/b', async (kv) => `${kv?.value}y`))).kv?.value).toBe('xy');
     expect((await only(update(Uint8Array.of(0xff, 1), () => Uint8Array.of(0xfe)))).kv?.valueBytes).toEqual(Uint8Array.of(0xfe));
   });
 
-  test('asks again with what another has written meanwhile', async () => {
+  test('calls its function again with the value that another client has written', async () => {
     await only(fixture.etcd.kv.put('update/busy', '1'));
     const seen: (string | undefined)[] = [];
     const { attempts } = await only(
@@ -57,7 +57,7 @@ describe('update', () => {
     expect([attempts, seen, (await stored('update/busy'))?.value]).toEqual([2, ['1', '2'], 'mine']);
   });
 
-  test('one that was deleted and made anew, with the same value, is another', async () => {
+  test('detects a key that was deleted and created again with the same value as changed', async () => {
     await only(fixture.etcd.kv.put('update/aba', 'same'));
     let runs = 0;
     const again = () =>
@@ -70,7 +70,7 @@ describe('update', () => {
     expect((await only(fixture.etcd.update('update/aba', again))).attempts).toBe(2);
   });
 
-  test('errors with Conflict when others were faster as often as it may be tried', async () => {
+  test('fails with Conflict when other clients were faster in each attempt', async () => {
     let runs = 0;
     const hopeless = fixture.etcd.update(
       'update/hopeless',
@@ -81,14 +81,14 @@ describe('update', () => {
     expect([runs, (await stored('update/hopeless'))?.value]).toEqual([2, '2']);
   });
 
-  test('loses no increment of many at once, from several clients', async () => {
+  test('loses none of many concurrent increments of several clients', async () => {
     const clients = Array.from({ length: 4 }, () => fixture.client());
     const all = clients.flatMap((etcd) => Array.from({ length: 10 }, () => etcd.update('update/counter', increment, { maxAttempts: 200 })));
     await only(forkJoin(all));
     expect((await stored('update/counter'))?.value).toBe('40');
   });
 
-  test('leaves the key on its lease, unless told otherwise', async () => {
+  test('keeps the lease of the key by default', async () => {
     const { id } = await only(fixture.etcd.lease.grant(60));
     const { update } = fixture.etcd;
     await only(update('update/leased', increment, { lease: id }));
@@ -99,7 +99,7 @@ describe('update', () => {
     await only(fixture.etcd.lease.revoke(id));
   });
 
-  test('passes on an error of the function, refuses what is no value, and writes nothing', async () => {
+  test('passes on an error of the function, rejects an invalid value, and writes nothing', async () => {
     const { update } = fixture.etcd;
     await expect(firstValueFrom(update('update/failed', () => throwError(() => new Error('not today'))))).rejects.toThrow('not today');
     await failureWith(
@@ -114,7 +114,7 @@ describe('update', () => {
     expect(await stored('update/failed')).toBeUndefined();
   });
 
-  test('is ended by unsubscribing, before it writes', async () => {
+  test('writes nothing if it is unsubscribed before', async () => {
     fixture.etcd
       .update('update/left', () => timer(1_000).pipe(switchMap(() => of('late'))))
       .subscribe()
@@ -123,14 +123,14 @@ describe('update', () => {
   });
 });
 
-describe('a write whose answer is lost', () => {
+describe('a write whose response is lost', () => {
   let proxy: TcpProxy;
   beforeEach(async () => {
     proxy = await startTcpProxy(fixture.server.endpoint);
   });
   afterEach(() => proxy.close());
 
-  test('is told as AmbiguousWrite by update, and is not tried again', async () => {
+  test('fails update with AmbiguousWrite, and is not retried', async () => {
     const { update } = fixture.client({ endpoints: proxy.endpoint });
     let runs = 0;
     const lost = update('update/lost', (kv) => {
@@ -142,7 +142,7 @@ describe('a write whose answer is lost', () => {
     expect([runs, (await stored('update/lost'))?.version]).toEqual([1, 1]);
   });
 
-  test('is told as AmbiguousWrite by stm, and is not tried again', async () => {
+  test('fails stm with AmbiguousWrite, and is not retried', async () => {
     const { stm } = fixture.client({ endpoints: proxy.endpoint });
     let runs = 0;
     const lost = stm((tx) =>

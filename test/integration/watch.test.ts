@@ -9,7 +9,7 @@ import { waitForValue } from '../support/waitFor.js';
 const fixture = withEtcd({ own: true });
 
 describe('watch', () => {
-  test('tells puts and deletes of its range as they happen, and of no other', async () => {
+  test('emits the puts and deletes of its range, and no others', async () => {
     const { kv } = fixture.etcd;
     const seen = await events(fixture.client(), { prefix: 'w/' });
     for (const call of [kv.put('w/a', '1'), kv.put('x/a', '1'), kv.put('w/a', '2'), kv.delete('w/a'), kv.put('w/b', '1')])
@@ -24,7 +24,7 @@ describe('watch', () => {
     ['an interval', { from: 'f/a', to: 'f/c' }, ['f/a', 'f/b']],
     ['all from a key on', { from: 'f/b' }, ['f/b', 'f/c']],
     ['all keys', { all: true }, ['f/a', 'f/b', 'f/c']],
-  ])('of %s tells what the range says', async (_, which, expected) => {
+  ])('of %s emits the events of the range', async (_, which, expected) => {
     const { kv } = fixture.etcd;
     const seen = await events(fixture.client(), which);
     for (const name of ['f/a', 'f/b', 'f/c']) await only(kv.put(name, ''));
@@ -32,7 +32,7 @@ describe('watch', () => {
     expect(seen.values.map((event) => event.kv.key)).toEqual(expected);
   });
 
-  test('gives with prevKv what was there before, where something was', async () => {
+  test('emits with prevKv the previous key-value, if there was one', async () => {
     const { kv } = fixture.etcd;
     const seen = await events(fixture.client(), { prefix: 'prev/' }, { prevKv: true });
     for (const call of [kv.put('prev/a', '1'), kv.put('prev/a', '2'), kv.delete('prev/a')]) await only<unknown>(call);
@@ -40,7 +40,7 @@ describe('watch', () => {
     expect(seen.values.map(shown)).toEqual(['put prev/a=1', 'put prev/a=2 was 1', 'delete prev/a= was 2']);
   });
 
-  test('leaves out puts, or deletes, where it is told to', async () => {
+  test('omits puts with `noPut`, and deletes with `noDelete`', async () => {
     const { kv } = fixture.etcd;
     const etcd = fixture.client();
     const [deletes, puts] = [
@@ -55,7 +55,7 @@ describe('watch', () => {
     ]);
   });
 
-  test('tells a deletion by the end of a lease', async () => {
+  test('emits the deletion of a key whose lease has ended', async () => {
     const { kv, lease } = fixture.etcd;
     const seen = await events(fixture.client(), 'leased');
     const { id } = await only(lease.grant(60));
@@ -66,7 +66,7 @@ describe('watch', () => {
     expect(seen.values[0]?.kv.lease).toBe(id);
   });
 
-  test('goes on for the others when one leaves, has enough or throws', async () => {
+  test('continues for the other subscribers when one unsubscribes, completes or throws', async () => {
     const etcd = fixture.client();
     const unhandled: unknown[] = [];
     config.onUnhandledError = (error) => unhandled.push(error);
@@ -92,7 +92,7 @@ describe('watch', () => {
 });
 
 describe('watch from a revision', () => {
-  test('replays what happened since, to each subscriber anew, and goes on', async () => {
+  test('replays past events to each subscriber, and continues', async () => {
     const { kv } = fixture.etcd;
     const etcd = fixture.client();
     const { header } = await only(kv.put('replay/a', '1'));
@@ -107,7 +107,7 @@ describe('watch from a revision', () => {
     expect([first, second].map(({ values }) => values.map(({ kv: { value } }) => value))).toEqual([['2', '3', '4'], ['2', '3', '4']]); // prettier-ignore
   });
 
-  test('replays three thousand revisions in their order, each once', async () => {
+  test('replays three thousand revisions in order, each once', async () => {
     const { kv } = fixture.etcd;
     const { header } = await only(kv.put('many/0', ''));
     await lastValueFrom(range(1, 3_000).pipe(mergeMap((index) => kv.put(`many/${index % 10}`, String(index)), 32)));
@@ -116,7 +116,7 @@ describe('watch from a revision', () => {
     expect(seen.values.map(({ revision }) => revision)).toEqual(Array.from({ length: 3_001 }, (_, index) => header.revision + index));
   });
 
-  test('of the future waits for it', async () => {
+  test('in the future waits for it', async () => {
     const { kv } = fixture.etcd;
     const { header } = await only(kv.put('future', 'now'));
     const seen = watching(fixture.client().watchBatches('future', { startRevision: header.revision + 3 }));
@@ -130,7 +130,7 @@ describe('watch from a revision', () => {
     ]);
   });
 
-  test('that is compacted away errors, and says which revision is the oldest', async () => {
+  test('that is compacted fails with Compacted, and the oldest available revision', async () => {
     const { kv } = fixture.etcd;
     const { header } = await only(kv.put('old', '1'));
     await only(kv.put('old', '2'));
@@ -138,7 +138,7 @@ describe('watch from a revision', () => {
     await only(kv.compact(newest.revision));
     const error = await failureWith('Compacted', fixture.client().watch('old', { startRevision: header.revision }));
     expect(error).toMatchObject({ compactRevision: newest.revision, code: 'OutOfRange', rpc: 'Watch.Watch' });
-    // What the error says can be done.
+    // The remedy that the error names works.
     const seen = watching(fixture.etcd.watch('old', { startRevision: error.compactRevision ?? 0 }));
     await seenAtLeast(seen, 1);
     expect(seen.values.map(shown)).toEqual(['put old=3']);
@@ -160,7 +160,7 @@ describe('watchOnce', () => {
     expect([once.completed, created.completed]).toEqual([true, true]);
   });
 
-  test('gives the next change and completes', async () => {
+  test('emits the next change and completes', async () => {
     const etcd = fixture.client();
     const once = watching(etcd.watchOnce({ prefix: 'once/' }));
     (await batches(etcd, { prefix: 'once/' })).leave();
@@ -169,18 +169,18 @@ describe('watchOnce', () => {
     expect([once.values.map(shown), once.completed]).toEqual([['put once/a=1'], true]);
   });
 
-  test('gives what happened since a revision', async () => {
+  test('emits a change since a revision', async () => {
     const { header } = await only(fixture.etcd.kv.put('once/since', 'then'));
     const event = await firstValueFrom(fixture.client().watchOnce({ prefix: 'once/' }, { startRevision: header.revision, noDelete: true }));
     expect(shown(event)).toBe('put once/since=then');
   });
 });
 
-/** Their server has no watches but theirs: an old one may end those of earlier tests late, and its count would change meanwhile. */
-describe('the watches of the server', () => {
+/** This server has no other watches: an old one may end those of earlier tests late, which would change its count. */
+describe('the watches on the server', () => {
   const fixture = withEtcd({ own: true });
 
-  test('are one for all who watch the same, another for other options, and none when they have left', async () => {
+  test('are one for equal watches, another for other options, and none after unsubscribing', async () => {
     const etcd = fixture.client({ streams: { lingerMs: 50 } });
     await batches(etcd, 'shared by none');
     const before = await serverWatches(fixture.etcd);
@@ -202,7 +202,7 @@ describe('the watches of the server', () => {
     ).toBe(before);
   });
 
-  test('are none after watchOnce, which errors when nothing came in time', async () => {
+  test('are none after watchOnce, which fails if no event arrived within its timeout', async () => {
     const etcd = fixture.client({ streams: { lingerMs: 10 } });
     await batches(etcd, 'once/another');
     const before = await serverWatches(fixture.etcd);

@@ -10,7 +10,7 @@ import { waitForValue } from '../support/waitFor.js';
 const fixture = withEtcd({ own: true });
 
 describe('watchBatches', () => {
-  test('begins with a bookmark, from which on it sees everything', async () => {
+  test('begins with a bookmark, and emits everything from then on', async () => {
     const { kv } = fixture.etcd;
     const { header } = await only(kv.put('first/a', ''));
     const seen = await batches(fixture.client(), { prefix: 'first/' });
@@ -20,7 +20,7 @@ describe('watchBatches', () => {
     expect(seen.values.slice(1).map(shownBatch)).toEqual([`events ${next.header.revision} put first/a=2`]);
   });
 
-  test('gives who comes late a bookmark of where it is', async () => {
+  test('emits a bookmark with the current revision to a late subscriber', async () => {
     const etcd = fixture.client();
     const first = await batches(etcd, 'late');
     const { header } = await only(fixture.etcd.kv.put('late', ''));
@@ -28,7 +28,7 @@ describe('watchBatches', () => {
     expect(watching(etcd.watchBatches('late')).values).toEqual([{ type: 'progress', revision: header.revision, events: [] }]);
   });
 
-  test('gives all that a txn did as one, and what was done at once by a delete', async () => {
+  test('emits all changes of a txn as one batch, and those of a delete', async () => {
     const { kv } = fixture.etcd;
     const keys = Array.from({ length: 100 }, (_, index) => `txn/${String(index).padStart(2, '0')}`);
     const seen = await batches(fixture.client(), { prefix: 'txn/' });
@@ -40,8 +40,9 @@ describe('watchBatches', () => {
     expect([puts, mixed, deletes]).toEqual([keys.map((key) => `put ${key}=1`), ['delete txn/00=', 'put txn/01=2'], keys.slice(1).map((key) => `delete ${key}=`)]); // prettier-ignore
   });
 
-  test('keeps revisions whole where the server sends them in parts', async () => {
-    // About 1 MB a revision: a response of several is cut into parts of 1.5 MB, from 3.4 on. 3.3 cannot send more than 4 MB at once.
+  test('emits whole revisions if the server splits them', async () => {
+    // About 1 MB per revision: a response of several revisions is split into parts of 1.5 MB, from 3.4 on. 3.3 cannot send
+    // more than 4 MB at once.
     const { kv } = fixture.etcd;
     const rounds = fixture.has('3.4') ? 6 : 3;
     const value = 'v'.repeat(10_000);
@@ -55,8 +56,8 @@ describe('watchBatches', () => {
     expect(counted).toEqual(Array.from({ length: rounds }, (_, index) => [index + 1, 100]));
   });
 
-  test('has bookmarks of the server with progressNotify, while nothing happens in its range', async () => {
-    // How often is the server's own choice: every ten minutes, and only from 3.5 on it can be told otherwise.
+  test('emits bookmarks of the server with progressNotify, while its range does not change', async () => {
+    // The server sends progress notifications every ten minutes; the interval can be set from 3.5 on.
     const server = fixture.has('3.5')
       ? await startEtcd({ own: true, args: ['--experimental-watch-progress-notify-interval=100ms'] })
       : undefined;
@@ -72,8 +73,8 @@ describe('watchBatches', () => {
   });
 });
 
-describe('the connection', () => {
-  test('is idle, connecting, connected while something is watched, and idle again', async () => {
+describe('the connection state', () => {
+  test('is idle, connecting, connected while a watch is open, and idle again', async () => {
     const etcd = fixture.client({ streams: { lingerMs: 10 } });
     const states = watching(etcd.connection$);
     const seen = await batches(etcd, 'state');
@@ -85,7 +86,7 @@ describe('the connection', () => {
     expect([states.values.at(-1)?.status, states.completed]).toEqual(['closed', true]);
   });
 
-  test('carries two hundred watches at once', async () => {
+  test('is connected with two hundred concurrent watches', async () => {
     const etcd = fixture.client();
     const all = await Promise.all(Array.from({ length: 200 }, (_, index) => batches(etcd, `all/${index}`)));
     await lastValueFrom(range(0, 200).pipe(mergeMap((index) => fixture.etcd.kv.put(`all/${index}`, String(index)), 16)));
@@ -95,7 +96,7 @@ describe('the connection', () => {
     }
   });
 
-  test('chunked by choice does the same', async () => {
+  test('is the same with chunked as the chosen transport', async () => {
     const etcd = fixture.client({ streams: { transport: 'chunked' } });
     const [one, other] = [await batches(etcd, 'chunked/a'), await batches(etcd, 'chunked/b', { prevKv: true })];
     for (const name of ['a', 'b', 'b']) await only(fixture.etcd.kv.put(`chunked/${name}`, name));

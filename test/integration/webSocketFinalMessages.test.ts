@@ -8,14 +8,14 @@ import { withEtcd } from './support/fixture.js';
 
 const fixture = withEtcd();
 const MESSAGE = '{"progress_request":{}}';
-/** More than one frame takes. */
+/** Larger than one frame. */
 const MESSAGES = 2_000;
 const FRAMES = 2;
-/** Of a client's frame, with its mask. */
+/** The length of the header of a client's frame, with its mask. */
 const HEADER_BYTES = 8;
 const CLOSE_BYTES = 6;
 
-test('what is said on a WebSocket in the turn in which it is left arrives, however much it is', async () => {
+test('the messages sent on a WebSocket in the turn in which it is closed arrive, whatever their size', async () => {
   const proxy = await startTcpProxy(fixture.server.endpoint);
   const path = fixture.has('3.4') ? '/v3/watch' : '/v3beta/watch';
   const request = { transport: 'websocket', origin: proxy.endpoint, path, headers: {}, token: undefined, rpc: 'Watch.Watch' } as const;
@@ -41,6 +41,6 @@ test('what is said on a WebSocket in the turn in which it is left arrives, howev
   await firstValueFrom(timer(0, 5).pipe(filter(() => proxy.open === 0)));
   const arrived = proxy.up.bytes - before;
   await Promise.all([transport.close(), proxy.close()]);
-  // Between two messages in a frame there is a newline; the close frame is nothing but a header.
+  // Between two messages in a frame there is a newline; the close frame is only a header.
   expect(arrived).toBe(MESSAGES * MESSAGE.length + (MESSAGES - FRAMES) + FRAMES * HEADER_BYTES + CLOSE_BYTES);
 });

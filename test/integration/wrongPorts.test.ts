@@ -6,7 +6,7 @@ import { freePorts, startEtcd, type EtcdOptions, type EtcdServer } from '../supp
 import { makeTls } from '../support/tls.js';
 import { withEtcd } from './support/fixture.js';
 
-/** Describes what a call comes to: `ok`, or the message of the error. */
+/** Describes the outcome of a call: `ok`, or the message of the error. */
 const outcomeOf = (call: Observable<unknown>): Promise<string> =>
   firstValueFrom(call.pipe(map(() => 'ok'), catchError((error: unknown) => of(String(error))))); // prettier-ignore
 
@@ -23,7 +23,7 @@ const all = (message: RegExp) => {
   return { get: like, put: like, watch: like, health: like };
 };
 
-describe('an endpoint without a JSON gateway is named', () => {
+describe('an endpoint without a JSON gateway is reported', () => {
   const fixture = withEtcd({ own: true });
   let proxy: GrpcProxy;
   beforeAll(async () => {
@@ -31,15 +31,15 @@ describe('an endpoint without a JSON gateway is named', () => {
   });
   afterAll(() => proxy.stop());
 
-  test('where it is a peer port', async () => {
+  test('if it is a peer port', async () => {
     expect(await outcomesAt(fixture.server.peerUrl ?? '')).toEqual(all(/peer port.*client URL/));
   });
 
-  test('where it is a grpc-proxy', async () => {
+  test('if it is a grpc-proxy', async () => {
     expect(await outcomesAt(proxy.endpoint)).toEqual(all(/grpc-proxy/));
   });
 
-  test('where the gateway is disabled (3.4)', async () => {
+  test('if the gateway is disabled (3.4)', async () => {
     if (!fixture.has('3.4')) return expect(fixture.server.version).toMatch(/^3\.[23]\./);
     const server = await startEtcd({ own: true, args: ['--enable-grpc-gateway=false'] });
     try {
@@ -49,7 +49,7 @@ describe('an endpoint without a JSON gateway is named', () => {
     }
   });
 
-  test('where the port is for gRPC alone, beside one for HTTP (3.5)', async () => {
+  test('if the port is for gRPC alone, beside one for HTTP (3.5)', async () => {
     if (!fixture.has('3.5.10')) return expect(fixture.server.version).toMatch(/^3\.[2-5]\./);
     await withParted({}, async (server, grpc) => {
       expect(await outcomesAt(grpc)).toEqual(all(/gRPC only.*--listen-client-http-urls/));
@@ -58,7 +58,7 @@ describe('an endpoint without a JSON gateway is named', () => {
     });
   });
 
-  test('where the port is for gRPC alone, over TLS (3.5)', async () => {
+  test('if the port is for gRPC alone, over TLS (3.5)', async () => {
     if (!fixture.has('3.5.10')) return expect(fixture.server.version).toMatch(/^3\.[2-5]\./);
     const tls = await makeTls();
     const clientTls = { certFile: tls.server.certFile, keyFile: tls.server.keyFile, caFile: tls.caFile };

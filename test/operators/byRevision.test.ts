@@ -4,13 +4,14 @@ import fc from 'fast-check';
 import { NEVER, concat, of, toArray, type Observable } from 'rxjs';
 import { byRevision, puts, type WholeRevision } from '../../operators/index.js';
 import type { PutEvent, WatchEvent } from '../../src/model/events.js';
-import { del, put, logger, Store, virtually } from './support.js';
+import { put as txnPut } from '../../src/model/op.js';
+import { del, put, logger, eventsOf, runInVirtualTime } from './support.js';
 
 const events: Record<string, WatchEvent> = { a: put('a', '1', 5), b: put('b', '1', 5), c: del('a', 6) };
 const [a, b, c] = [events['a'], events['b'], events['c']];
 
-test('a revision is whole when an event of another comes, or the source completes', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('a revision is emitted when an event of the next one arrives, or the source completes', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a-b-c---|', events);
     expectObservable(source.pipe(byRevision())).toBe('-----x---(y|)', {
       x: { revision: 5, events: [a, b] },
@@ -20,27 +21,27 @@ test('a revision is whole when an event of another comes, or the source complete
   });
 });
 
-test('nothing comes of nothing', () => {
-  virtually(({ cold, expectObservable }) => expectObservable(cold<WatchEvent>('---|').pipe(byRevision())).toBe('---|'));
+test('an empty source emits nothing', () => {
+  runInVirtualTime(({ cold, expectObservable }) => expectObservable(cold<WatchEvent>('---|').pipe(byRevision())).toBe('---|'));
 });
 
-test('a group that an error cuts is not passed off as whole', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('an incomplete group is dropped when the source errors', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a-#', events);
     expectObservable(source.pipe(byRevision())).toBe('---#');
     expectSubscriptions(source.subscriptions).toBe('^--!');
   });
 });
 
-test('leaving early leaves the source', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('unsubscribing early unsubscribes from the source', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a-b-c---', events);
     expectObservable(source.pipe(byRevision()), '^---!').toBe('-----');
     expectSubscriptions(source.subscriptions).toBe('^---!');
   });
 });
 
-test('no event is lost, and a group is of one revision', () => {
+test('no event is lost, and each group has one revision', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 20 }), (sizes) => {
       const all = sizes.flatMap((size, i) => Array.from({ length: size }, (_, n) => put(`k${n}`, '', i + 2)));
@@ -62,9 +63,11 @@ test('the type of the events is kept', () => {
 });
 
 test('the example', () => {
-  const store = new Store();
-  const [a, b] = store.txn(() => [store.put('stock/a', '1'), store.put('stock/b', '1')] as const);
-  const etcd = { watch: () => concat(of<WatchEvent[]>(a, b, store.put('stock/c', '1')), NEVER) };
+  const events = eventsOf((server) => {
+    server.txn({ success: [txnPut('stock/a', '1'), txnPut('stock/b', '1')] });
+    server.put('stock/c', '1');
+  });
+  const etcd = { watch: () => concat(events, NEVER) };
   const console = logger();
 
   etcd

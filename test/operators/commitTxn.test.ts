@@ -3,14 +3,14 @@ import { EMPTY, of, throwError, type Observable } from 'rxjs';
 import { commitTxn, type TxnTarget } from '../../operators/index.js';
 import { AmbiguousWriteError, EtcdError } from '../../src/errors/index.js';
 import { get, key, put, txn, type TxnSpec } from '../../src/model/op.js';
-import { FakeKv } from '../support/fakes/fakeKv.js';
-import { logger, virtually } from './support.js';
+import { MemoryKv } from '../support/memory/memoryKv.js';
+import { logger, runInVirtualTime } from './support.js';
 
-/** Answers every txn with this stream. */
+/** Responds to every txn with this stream. */
 const answering = (answer: Observable<unknown>): TxnTarget => ({ txn: () => answer }) as unknown as TxnTarget;
 
-test('a txn a value, each when the one before was answered', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('commits one txn for each value, after the response to the one before', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const answer = cold('---(a|)');
     const source = cold('-12-|');
     expectObservable(source.pipe(commitTxn(answering(answer), (value) => ({ success: [put(value, '')] })))).toBe('----a--(a|)');
@@ -18,27 +18,27 @@ test('a txn a value, each when the one before was answered', () => {
   });
 });
 
-test('build gets the value and its number, and values are txns without it', () => {
-  const kv = new FakeKv();
+test('calls build with the value and its index; without build, values are txns', () => {
+  const kv = new MemoryKv();
   of('a', 'b')
     .pipe(commitTxn(kv, (value, index) => ({ success: [put(value, String(index))] })))
     .subscribe();
   of(txn({ success: [put('c', '2')] }))
     .pipe(commitTxn(kv))
     .subscribe();
-  expect([kv.value('a'), kv.value('b'), kv.value('c')]).toEqual(['0', '1', '2']);
+  expect(['a', 'b', 'c'].map((name) => kv.server.get(name)?.value)).toEqual(['0', '1', '2']);
 });
 
-test('conditions that do not hold are no error', () => {
+test('compares that do not hold are no error', () => {
   const seen: boolean[] = [];
   of('a')
-    .pipe(commitTxn(new FakeKv(), (name) => ({ compare: [key(name).version.equals(1)], failure: [get(name)] })))
+    .pipe(commitTxn(new MemoryKv(), (name) => ({ compare: [key(name).version.equals(1)], failure: [get(name)] })))
     .subscribe(({ succeeded }) => seen.push(succeeded));
   expect(seen).toEqual([false]);
 });
 
-test('an error ends it, and the values that wait are not looked at', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('an error ends the stream, and pending values are not committed', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const unknown = new AmbiguousWriteError(new EtcdError('ConnectionLost', 'lost'));
     const answer = cold('---#', {}, unknown);
     const source = cold('-12---');
@@ -48,7 +48,7 @@ test('an error ends it, and the values that wait are not looked at', () => {
   });
 });
 
-test('a build that throws ends it with that', () => {
+test('an error thrown by build ends the stream', () => {
   const boom = new Error('boom');
   let error: unknown;
   of(1)
@@ -61,31 +61,31 @@ test('a build that throws ends it with that', () => {
   expect(error).toBe(boom);
 });
 
-test('unsubscribing aborts the txn under way', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('unsubscribing aborts the txn in progress', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const answer = cold('---(a|)');
     expectObservable(cold('-1---').pipe(commitTxn(answering(answer), () => ({}))), '^--!').toBe('---');
     expectSubscriptions(answer.subscriptions).toBe('-^-!');
   });
 });
 
-test('each subscriber commits its own', () => {
-  const kv = new FakeKv();
+test('commits the txns for each subscriber', () => {
+  const kv = new MemoryKv();
   const commits = of('a').pipe(commitTxn(kv, (value, index) => ({ success: [put(value, String(index))] })));
   commits.subscribe();
   commits.subscribe();
-  expect(kv.asked).toHaveLength(2);
-  expect(kv.value('a')).toBe('0');
+  expect(kv.txns).toHaveLength(2);
+  expect(kv.server.get('a')?.value).toBe('0');
 });
 
 test('an error of the source is passed on', () => {
-  virtually(({ expectObservable }) => {
+  runInVirtualTime(({ expectObservable }) => {
     expectObservable(throwError(() => 'boom').pipe(commitTxn(answering(EMPTY)))).toBe('#', undefined, 'boom');
   });
 });
 
 test('the example', () => {
-  const etcd = { kv: new FakeKv() };
+  const etcd = { kv: new MemoryKv() };
   const visits$ = of('ann', 'bob');
   const console = logger();
 

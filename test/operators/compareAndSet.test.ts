@@ -3,15 +3,16 @@ import { concatMap, map, of, type Observable } from 'rxjs';
 import { compareAndSet, type ConditionalPut, type ExpectedState, type TxnTarget } from '../../operators/index.js';
 import { EtcdError } from '../../src/errors/index.js';
 import { leaseId } from '../../src/model/ids.js';
-import { FakeKv } from '../support/fakes/fakeKv.js';
-import { logger, virtually, kv as pair } from './support.js';
+import { MemoryKv } from '../support/memory/memoryKv.js';
+import { createTestEtcd } from '../../src/testing/index.js';
+import { logger, runInVirtualTime, kv as pair } from './support.js';
 
 const answering = (answer: Observable<unknown>): TxnTarget => ({ txn: () => answer }) as unknown as TxnTarget;
 
 /** A store with `a`, put at revision 2. */
-function store(): FakeKv {
-  const kv = new FakeKv();
-  kv.put('a', 'red').subscribe();
+function store(): MemoryKv {
+  const kv = new MemoryKv();
+  kv.server.put('a', 'red');
   return kv;
 }
 
@@ -33,11 +34,11 @@ test.each<[string, ExpectedState, boolean]>([
       seen.push(result.succeeded ? result.modRevision : result.current?.value);
     });
   expect(seen).toEqual([succeeds ? 3 : 'red']);
-  expect(kv.value('a')).toBe(succeeds ? 'green' : 'red');
+  expect(kv.server.get('a')?.value).toBe(succeeds ? 'green' : 'red');
 });
 
-test('undefined expects that there is no such key, and revision 0 does, too', () => {
-  const kv = new FakeKv();
+test('undefined or revision 0 as the expected value means that the key does not exist', () => {
+  const kv = new MemoryKv();
   const seen: unknown[] = [];
   of<ConditionalPut[]>(
     { key: 'a', expected: undefined, value: '1' },
@@ -49,8 +50,8 @@ test('undefined expects that there is no such key, and revision 0 does, too', ()
   expect(seen).toEqual([true, true, undefined]);
 });
 
-test('the revision of a write is what the next one may expect', () => {
-  const kv = new FakeKv();
+test('the revision of a write can be the next expected value', () => {
+  const kv = new MemoryKv();
   let modRevision = 0;
   for (const value of ['1', '2', '3']) {
     of({ key: 'a', expected: { modRevision }, value })
@@ -59,22 +60,30 @@ test('the revision of a write is what the next one may expect', () => {
         if (result.succeeded) ({ modRevision } = result);
       });
   }
-  expect(kv.value('a')).toBe('3');
+  expect(kv.server.get('a')?.value).toBe('3');
 });
 
-test('the change is in the result as it was given, and its lease in the put', () => {
-  const kv = store();
-  const change = { key: 'a', expected: { modRevision: 2 }, value: 'green', lease: leaseId(7), note: 'mine' };
-  const notes: string[] = [];
-  of(change)
-    .pipe(compareAndSet(kv))
-    .subscribe((result) => notes.push(result.change.note));
-  expect(notes).toEqual(['mine']);
-  expect(kv.asked[1]).toMatchObject({ success: [{ key: 'a', options: { lease: '7' } }] });
+test('the result contains the change unchanged, and the put its lease', () => {
+  runInVirtualTime(({ flush }) => {
+    const { etcd, server } = createTestEtcd();
+    const lease = leaseId(7);
+    server.put('a', 'red');
+    const change = { key: 'a', expected: { modRevision: 2 }, value: 'green', lease, note: 'mine' };
+    const seen: unknown[] = [];
+    etcd.lease
+      .grant(60, { id: lease })
+      .pipe(
+        map(() => change),
+        compareAndSet(etcd.kv),
+      )
+      .subscribe((result) => seen.push(result.change.note, server.leases));
+    flush();
+    expect(seen).toEqual(['mine', [{ id: lease, ttl: 60, keys: ['a'] }]]);
+  });
 });
 
-test('one after the other; an error ends it', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('writes changes one after the other, until an error', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const denied = new EtcdError('PermissionDenied', 'permission denied');
     const answer = cold('---#', {}, denied);
     const change: ConditionalPut = { key: 'a', expected: undefined, value: '' };
@@ -84,12 +93,12 @@ test('one after the other; an error ends it', () => {
 });
 
 test('the example', () => {
-  const kv = new FakeKv();
-  let meddle = false;
+  const kv = new MemoryKv();
+  let intercept = false;
   const etcd = {
     kv: {
       txn: kv.txn,
-      get: (key: string) => kv.get(key).pipe(concatMap((found) => (meddle ? kv.put(key, 'green').pipe(map(() => found)) : of(found)))),
+      get: (key: string) => kv.get(key).pipe(concatMap((found) => (intercept ? kv.put(key, 'green').pipe(map(() => found)) : of(found)))),
     },
   };
   const console = logger();
@@ -103,7 +112,7 @@ test('the example', () => {
       console.log(result.succeeded ? `written at ${result.modRevision}` : `found ${result.current?.value}`);
     });
   report();
-  meddle = true;
+  intercept = true;
   report();
 
   expect(console.lines).toEqual(['written at 2', 'found green']);

@@ -6,13 +6,13 @@ import * as t from 'io-ts';
 import { conflateByKey, decodeJson, foldEvents, puts, type Decoded, type WholeRevision } from '../../operators/index.js';
 import type { KeyValue } from '../../src/model/keyValue.js';
 import type { PutEvent, WatchBatch, WatchEvent } from '../../src/model/events.js';
-import { del, put, logger, Store, virtually } from './support.js';
+import { del, put, logger, eventsOf, runInVirtualTime } from './support.js';
 
-/** Changes as text: what they are, in their order. */
+/** Describes changes as text, in order. */
 const shown = ({ revision, events }: WholeRevision<WatchEvent>): string =>
   `${revision}: ${events.map(({ type, kv }) => (type === 'put' ? `${kv.key}=${kv.value}` : `-${kv.key}`)).join(' ')}`;
 
-/** A consumer that takes so many frames. */
+/** Creates a consumer that takes this many frames for a value. */
 const slow =
   (frames: number) =>
   (changes: WholeRevision<WatchEvent>): Observable<string> =>
@@ -27,45 +27,45 @@ const events: Record<string, WatchEvent> = {
 };
 
 describe('conflateByKey', () => {
-  test('projects a change at once where nothing runs', () => {
-    virtually(({ cold, expectObservable, expectSubscriptions }) => {
+  test('projects a change at once if no work is running', () => {
+    runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
       const source = cold('-a---b---|', events);
       expectObservable(source.pipe(conflateByKey(slow(2)))).toBe('---x---y-|', { x: '5: a=1', y: '6: b=1' });
       expectSubscriptions(source.subscriptions).toBe('^--------!');
     });
   });
 
-  test('keeps the newest change of each key while one runs, deletions too, in the order of their revisions', () => {
-    virtually(({ cold, expectObservable }) => {
+  test('keeps the newest change of each key while work runs, deletions too, in the order of their revisions', () => {
+    runInVirtualTime(({ cold, expectObservable }) => {
       const source = cold('-abcde------|', events);
       expectObservable(source.pipe(conflateByKey(slow(5)))).toBe('------x----y|', { x: '5: a=1', y: '9: -b a=3' });
     });
   });
 
-  test('projects one at a time, and goes on as long as there are changes', () => {
-    virtually(({ cold, expectObservable }) => {
+  test('projects one value at a time, as long as there are changes', () => {
+    runInVirtualTime(({ cold, expectObservable }) => {
       const inner = cold('---(x|)', { x: 1 });
       const source = cold('-a-b-c-d--', events);
       expectObservable(source.pipe(conflateByKey(() => inner))).toBe('----x--x--x--', { x: 1 });
     });
   });
 
-  test('completes when all that was pending is projected', () => {
-    virtually(({ cold, expectObservable }) => {
+  test('completes after all pending changes were projected', () => {
+    runInVirtualTime(({ cold, expectObservable }) => {
       const source = cold('-ab|', events);
       expectObservable(source.pipe(conflateByKey(slow(4)))).toBe('-----x---(y|)', { x: '5: a=1', y: '6: b=1' });
     });
   });
 
-  test('errs when all that was pending is projected', () => {
-    virtually(({ cold, expectObservable, expectSubscriptions }) => {
+  test('errors after all pending changes were projected', () => {
+    runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
       const source = cold('-abc#', events);
       expectObservable(source.pipe(conflateByKey(slow(4)))).toBe('-----x---(y#)', { x: '5: a=1', y: '7: b=1 a=2' });
       expectSubscriptions(source.subscriptions).toBe('^---!');
     });
   });
 
-  test('an error may be any value', () => {
+  test('passes on an error of any type', () => {
     const seen: unknown[] = [];
     throwError(() => undefined)
       .pipe(conflateByKey(slow(1)))
@@ -73,16 +73,16 @@ describe('conflateByKey', () => {
     expect(seen).toEqual([undefined]);
   });
 
-  test('an error of the work ends it at once, and leaves the source', () => {
-    virtually(({ cold, expectObservable, expectSubscriptions }) => {
+  test('an error of the work is passed on at once, and unsubscribes from the source', () => {
+    runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
       const source = cold('-abc---', events);
       expectObservable(source.pipe(conflateByKey(() => cold('--#')))).toBe('---#');
       expectSubscriptions(source.subscriptions).toBe('^--!');
     });
   });
 
-  test('so does a project that throws', () => {
-    virtually(({ cold, expectObservable, expectSubscriptions }) => {
+  test('an error thrown by project is passed on at once, and unsubscribes from the source', () => {
+    runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
       const boom = new Error('boom');
       const source = cold('-abc---', events);
       const failing = conflateByKey((): Observable<never> => {
@@ -93,8 +93,8 @@ describe('conflateByKey', () => {
     });
   });
 
-  test('leaving it leaves the source and the work', () => {
-    virtually(({ cold, expectObservable, expectSubscriptions }) => {
+  test('unsubscribing ends the source and the work', () => {
+    runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
       const [source, inner] = [cold('-ab----', events), cold('-----')];
       expectObservable(source.pipe(conflateByKey(() => inner)), '^---!').toBe('-----');
       expectSubscriptions(source.subscriptions).toBe('^---!');
@@ -103,7 +103,7 @@ describe('conflateByKey', () => {
   });
 
   test('does not split a revision', () => {
-    virtually(({ cold, expectObservable }) => {
+    runInVirtualTime(({ cold, expectObservable }) => {
       const batches = {
         a: { revision: 5, events: [put('a', '1', 5), put('b', '1', 5)] },
         b: { revision: 6, events: [put('a', '2', 6), put('c', '1', 6)] },
@@ -114,8 +114,8 @@ describe('conflateByKey', () => {
     });
   });
 
-  test('does not project what brings no events, but takes note of its revision', () => {
-    virtually(({ cold, expectObservable }) => {
+  test('does not project a revision without events, but keeps its number', () => {
+    runInVirtualTime(({ cold, expectObservable }) => {
       const batches: Record<string, WatchBatch> = {
         a: { type: 'events', revision: 5, events: [put('a', '1', 5)] },
         b: { type: 'events', revision: 6, events: [put('a', '2', 6)] },
@@ -126,7 +126,7 @@ describe('conflateByKey', () => {
     });
   });
 
-  test('keeps apart keys that are not UTF-8 and have the same text', () => {
+  test('distinguishes keys that are not UTF-8 and have the same text', () => {
     const [one, other] = [new Uint8Array([0x61, 0xff]), new Uint8Array([0x61, 0xfe])];
     const source = new Subject<WatchEvent>();
     const seen: number[] = [];
@@ -137,7 +137,7 @@ describe('conflateByKey', () => {
     expect(seen).toEqual([1, 2]);
   });
 
-  test('takes Promises', async () => {
+  test('accepts Promises', async () => {
     const seen: string[] = [];
     const source = of(...Object.values(events)).pipe(
       conflateByKey(async (changes, index) => {
@@ -152,7 +152,7 @@ describe('conflateByKey', () => {
     expect(indexes).toEqual([0, 1]);
   });
 
-  test('takes what the work itself brings about', () => {
+  test('accepts changes that the work itself causes', () => {
     const source = new Subject<WatchEvent>();
     const seen: string[] = [];
     source
@@ -168,7 +168,7 @@ describe('conflateByKey', () => {
     expect(seen).toEqual(['2: a=', '3: a=', '4: a=', '5: a=']);
   });
 
-  test('keeps as many changes as there are keys, however many come', () => {
+  test('buffers at most one change for each key', () => {
     const source = new Subject<WatchEvent>();
     const release = new Subject<void>();
     const seen: number[] = [];
@@ -179,14 +179,14 @@ describe('conflateByKey', () => {
   });
 });
 
-test('what was projected adds up to what the store has, and each step is a state that it had', () => {
+test('the projected changes add up to the state of the store, and each step is one of its states', () => {
   const change = fc.record({ key: fc.constantFrom('a', 'b', 'c'), value: fc.option(fc.constantFrom('1', '2')) });
   const txns = fc.array(fc.uniqueArray(change, { selector: ({ key }) => key, minLength: 1, maxLength: 3 }), { maxLength: 12 });
   const plain = (state: ReadonlyMap<string, KeyValue>): Record<string, string> =>
     Object.fromEntries([...state].map(([key, { value }]) => [key, value] as const).sort());
   fc.assert(
     fc.property(txns, fc.integer({ min: 0, max: 5 }), (all, frames) => {
-      virtually(({ flush }) => {
+      runInVirtualTime(({ flush }) => {
         const batches = all.map((changes, index) => ({
           revision: index + 2,
           events: changes.map(({ key, value }) => (value === null ? del(key, index + 2) : put(key, value, index + 2))),
@@ -196,7 +196,7 @@ test('what was projected adds up to what the store has, and each step is a state
         concat(...batches.map((batch) => of(batch)))
           .pipe(foldEvents({ seed: [] }))
           .subscribe((state) => truth.set(revision++, plain(state)));
-        // A delete of what is not there changes nothing, and is no state of its own.
+        // A delete of a missing key changes nothing, and is not a new state.
         const stateAt = (at: number): unknown => {
           const folded: unknown[] = [];
           concat(...batches.filter((batch) => batch.revision <= at).map((batch) => of(batch)))
@@ -223,7 +223,7 @@ test('what was projected adds up to what the store has, and each step is a state
   );
 });
 
-test('its types: events, puts alone, whole revisions, decoded values', () => {
+test('has types for events, puts alone, whole revisions and decoded values', () => {
   const source: Observable<WatchEvent> = of();
   const batches: Observable<WatchBatch> = of();
   const changes = conflateByKey((given: WholeRevision<WatchEvent>) => of(given));
@@ -241,17 +241,17 @@ test('its types: events, puts alone, whole revisions, decoded values', () => {
   expectTypeOf(source.pipe(conflateByKey(async () => Promise.resolve(5)))).toEqualTypeOf<Observable<number>>();
 });
 
-test('what is no function is refused at once', () => {
+test('rejects an argument that is not a function at once', () => {
   // @ts-expect-error -- a program in JavaScript can give anything
   expect(() => conflateByKey(5)).toThrow('project of conflateByKey: expected a function');
 });
 
 test('the example', () => {
-  virtually(({ flush }) => {
-    const store = new Store();
-    const batchOf = (event: WatchEvent): WholeRevision<WatchEvent> => ({ revision: event.revision, events: [event] });
-    const written = ['1', '2', '3'].map((value) => batchOf(store.put('prices/tea', value)));
-    const etcd = { watchBatches: () => concat(of(...written), NEVER) };
+  runInVirtualTime(({ flush }) => {
+    const batches = eventsOf((server) => {
+      for (const value of ['1', '2', '3']) server.put('prices/tea', value);
+    }).map((event) => ({ revision: event.revision, events: [event] }));
+    const etcd = { watchBatches: () => concat(batches, NEVER) };
     const console = logger();
     const save = (_: number, events: readonly WatchEvent[]): Observable<string> =>
       timer(10).pipe(map(() => `saved ${events.map(({ kv }) => `${kv.key.slice(7)}=${kv.value}`).join(' ')}`));

@@ -34,7 +34,7 @@ import type { BytesLike } from '../../src/model/bytes.js';
 import { key } from '../../src/model/op.js';
 import { del, put } from './support.js';
 
-/** What every operator owes, whatever it does. `item(i)` is its i-th input, and two inputs or three make an output. */
+/** The contract of every operator. `item(i)` is its i-th input, and two inputs or three make an output. */
 function contract<T>(name: string, operator: OperatorFunction<T, unknown>, item: (i: number) => T): void {
   describe(name, () => {
     const items = (from: number, count: number): Observable<T> => range(from, count).pipe(map(item));
@@ -83,7 +83,7 @@ function contract<T>(name: string, operator: OperatorFunction<T, unknown>, item:
       expect(produced).toBeLessThanOrEqual(3);
     });
 
-    test('keeps state a subscriber', () => {
+    test('keeps separate state for each subscriber', () => {
       const source = new Subject<T>();
       const shared = source.pipe(operator);
       const [first, second]: [unknown[], unknown[]] = [[], []];
@@ -105,7 +105,7 @@ function contract<T>(name: string, operator: OperatorFunction<T, unknown>, item:
   });
 }
 
-/** Snapshots hide their entries: compare them by what they hold. */
+/** Snapshots hide their entries, so they are compared by their content. */
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (_, part: unknown) => (isIterable(part) ? [...part] : part)));
 
 function isIterable(value: unknown): value is Iterable<unknown> {
@@ -160,7 +160,7 @@ contract(
   (i) => i,
 );
 
-test('the contract sees a state that is shared', () => {
+test('the contract detects shared state', () => {
   let count = 0;
   const shared = map(() => count++);
   const first: number[] = [];

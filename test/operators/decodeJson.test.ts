@@ -1,12 +1,12 @@
 import { expect, test } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
 import * as t from 'io-ts';
-import { of, type Observable } from 'rxjs';
+import { of, type Observable, from } from 'rxjs';
 import { decodeJson, puts, type Decoded } from '../../operators/index.js';
 import { InvalidValueError } from '../../src/errors/index.js';
 import type { KeyValue } from '../../src/model/keyValue.js';
 import type { WatchEvent } from '../../src/model/events.js';
-import { kv, logger, put, Store, virtually } from './support.js';
+import { kv, logger, put, eventsOf, runInVirtualTime } from './support.js';
 
 const N = t.type({ n: t.number });
 const good = put('a', '{"n":1}', 5);
@@ -14,16 +14,16 @@ const decodedGood = { key: 'a', value: { n: 1 }, revision: 5, kv: good.kv };
 const notJson = put('a', 'hunter2', 6);
 const wrong = put('a', '{"n":"hunter2"}', 6);
 
-test('it emits values with key and revision, and errors at one that is not JSON', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('emits values with key and revision, and errors at one that is not JSON', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a-x-a-|', { a: good, x: notJson });
     expectObservable(source.pipe(decodeJson(N))).toBe('-a-#', { a: decodedGood }, new InvalidValueError('a', ['it is not JSON']));
     expectSubscriptions(source.subscriptions).toBe('^--!');
   });
 });
 
-test('it errors at a value that the codec refuses, without showing it', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('errors at a value that the codec rejects, without showing it', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-x-|', { x: wrong });
     expectObservable(source.pipe(decodeJson(N))).toBe('-#', {}, new InvalidValueError('a', ['n: expected number, received string']));
     expectSubscriptions(source.subscriptions).toBe('^!');
@@ -35,7 +35,7 @@ test('it errors at a value that the codec refuses, without showing it', () => {
   expect(message).not.toContain('hunter2');
 });
 
-test('it takes what a read gives as well', () => {
+test('accepts the results of reads as well', () => {
   const seen: Decoded<{ n: number }>[] = [];
   of(good.kv)
     .pipe(decodeJson(N))
@@ -44,7 +44,7 @@ test('it takes what a read gives as well', () => {
   expect(seen[0]?.kv).toBe(good.kv);
 });
 
-test('it emits what the codec makes of the value', () => {
+test('emits the output of the codec', () => {
   const Upper = new t.Type<string, string>(
     'Upper',
     t.string.is,
@@ -58,7 +58,7 @@ test('it emits what the codec makes of the value', () => {
   expect(seen).toBe('X');
 });
 
-test('a codec that throws ends the stream with what it threw', () => {
+test('errors with the error that a codec throws', () => {
   const boom = new Error('boom');
   const Throws = new t.Type<string, string>(
     'Throws',
@@ -68,12 +68,12 @@ test('a codec that throws ends the stream with what it threw', () => {
     },
     String,
   );
-  virtually(({ cold, expectObservable }) => {
+  runInVirtualTime(({ cold, expectObservable }) => {
     expectObservable(cold('-a-|', { a: good }).pipe(decodeJson(Throws))).toBe('-#', {}, boom);
   });
 });
 
-test('its types: a put or a key with its value; neither a delete nor a missing key', () => {
+test('accepts a put or a key with its value as its type, but no delete and no missing key', () => {
   const events: Observable<WatchEvent> = of();
   const maybe: Observable<KeyValue | undefined> = of(undefined);
   expectTypeOf(events.pipe(puts(), decodeJson(N))).toEqualTypeOf<Observable<Decoded<{ n: number }>>>();
@@ -85,8 +85,15 @@ test('its types: a put or a key with its value; neither a delete nor a missing k
 });
 
 test('the example', () => {
-  const store = new Store();
-  const etcd = { watch: () => of(store.put('flags/beta', '{"on":true}'), store.put('flags/beta', '{"on":"yes"}')) };
+  const etcd = {
+    watch: () =>
+      from(
+        eventsOf((server) => {
+          server.put('flags/beta', '{"on":true}');
+          server.put('flags/beta', '{"on":"yes"}');
+        }),
+      ),
+  };
   const console = logger();
   const Flag = t.type({ on: t.boolean });
 

@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
 import * as t from 'io-ts';
-import { of, type Observable } from 'rxjs';
+import { of, type Observable, from } from 'rxjs';
 import { decodeWith, puts, type Decoded } from '../../operators/index.js';
 import { InvalidValueError } from '../../src/errors/index.js';
-import { logger, put, Store, virtually } from './support.js';
+import { logger, put, eventsOf, runInVirtualTime } from './support.js';
 
 const Digits = new t.Type<number, string, string>(
   'Digits',
@@ -13,8 +13,8 @@ const Digits = new t.Type<number, string, string>(
   String,
 );
 
-test('it decodes the text, not JSON, and errors at a bad one', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('decodes text that is not JSON, and errors at an invalid one', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const seven = put('a', '7', 5);
     const source = cold('-a-x-|', { a: seven, x: put('a', 'hunter2', 6) });
     expectObservable(source.pipe(decodeWith(Digits))).toBe(
@@ -26,15 +26,22 @@ test('it decodes the text, not JSON, and errors at a bad one', () => {
   });
 });
 
-test('it takes a codec of strings and one of anything', () => {
+test('accepts a codec of strings and one of unknown', () => {
   const source = of(put('a', '7', 5));
   expectTypeOf(source.pipe(decodeWith(Digits))).toEqualTypeOf<Observable<Decoded<number>>>();
   expectTypeOf(source.pipe(decodeWith(t.literal('x')))).toEqualTypeOf<Observable<Decoded<'x'>>>();
 });
 
 test('the example', () => {
-  const store = new Store();
-  const etcd = { watch: () => of(store.put('log/level', 'debug'), store.put('log/level', 'loud')) };
+  const etcd = {
+    watch: () =>
+      from(
+        eventsOf((server) => {
+          server.put('log/level', 'debug');
+          server.put('log/level', 'loud');
+        }),
+      ),
+  };
   const console = logger();
   const Level = t.keyof({ debug: null, info: null, warn: null });
 

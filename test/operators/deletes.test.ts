@@ -1,12 +1,12 @@
 import { expect, test } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
-import { of, type Observable } from 'rxjs';
+import { of, type Observable, from } from 'rxjs';
 import { deletes } from '../../operators/index.js';
 import type { DeleteEvent, WatchEvent } from '../../src/model/events.js';
-import { del, logger, put, Store, virtually } from './support.js';
+import { del, logger, put, eventsOf, runInVirtualTime } from './support.js';
 
-test('it passes what was deleted', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('emits deletions', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const events: Record<string, WatchEvent> = { p: put('a', '1', 2), d: del('a', 3), q: put('b', '1', 4) };
     const source = cold('--p-d-q-', events);
     expectObservable(source.pipe(deletes()), '^----!').toBe('----d---', events);
@@ -14,15 +14,22 @@ test('it passes what was deleted', () => {
   });
 });
 
-test('the type is narrowed', () => {
+test('narrows the type to deletions', () => {
   const source: Observable<WatchEvent> = of();
   expectTypeOf(source.pipe(deletes())).toEqualTypeOf<Observable<DeleteEvent>>();
 });
 
 test('the example', () => {
-  const store = new Store();
   const console = logger();
-  const etcd = { watch: () => of<WatchEvent[]>(store.put('app/color', 'red'), store.delete('app/color')) };
+  const etcd = {
+    watch: () =>
+      from(
+        eventsOf((server) => {
+          server.put('app/color', 'red');
+          server.delete('app/color');
+        }),
+      ),
+  };
 
   etcd
     .watch()

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
 import fc from 'fast-check';
-import { map, of, Subject, toArray, type Observable } from 'rxjs';
+import { map, of, Subject, toArray, type Observable, from } from 'rxjs';
 import { afterRevision, byRevision, foldEvents, puts } from '../../operators/index.js';
 import type { KeyValue } from '../../src/model/keyValue.js';
 import type { WatchEvent } from '../../src/model/events.js';
-import { del, kv, logger, put, Store, virtually } from './support.js';
+import { del, kv, logger, put, eventsOf, runInVirtualTime } from './support.js';
 
 type State = ReadonlyMap<string, KeyValue>;
 
@@ -19,16 +19,16 @@ function states(events: readonly WatchEvent[], seed?: KeyValue[]): State[] {
   return seen;
 }
 
-test('it emits the state after each change', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('emits the state after each change', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold<WatchEvent>('--a-b-c-|', { a: put('a', '1', 2), b: put('b', '1', 3), c: del('a', 4) });
     expectObservable(source.pipe(foldEvents(), map(plain))).toBe('--x-y-z-|', { x: { a: '1' }, y: { a: '1', b: '1' }, z: { b: '1' } });
     expectSubscriptions(source.subscriptions).toBe('^-------!');
   });
 });
 
-test('a seed, even an empty one, is the first state', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('emits the seed first, even if it is empty', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold<WatchEvent>('--a-#', { a: put('a', '2', 3) });
     expectObservable(source.pipe(foldEvents({ seed: [kv('a', '1', 2)] }), map(plain))).toBe('x-y-#', { x: { a: '1' }, y: { a: '2' } });
     expectObservable(source.pipe(foldEvents({ seed: [] }), map(plain))).toBe('x-y-#', { x: {}, y: { a: '2' } });
@@ -36,25 +36,25 @@ test('a seed, even an empty one, is the first state', () => {
   });
 });
 
-test('an event that is not newer than the state is ignored', () => {
+test('ignores an event that is not newer than the state', () => {
   expect(states([put('a', 'old', 4), put('a', 'same', 5), del('a', 3), put('b', '1', 4)], [kv('a', '1', 5)]).map(plain)).toEqual([
     { a: '1' },
     { a: '1', b: '1' },
   ]);
 });
 
-test('the delete of a missing key changes nothing', () => {
+test('ignores the delete of a missing key', () => {
   expect(states([del('a', 3), put('a', '1', 4), del('a', 5), del('a', 5)]).map(plain)).toEqual([{ a: '1' }, {}]);
 });
 
-test('a whole revision is one change', () => {
-  virtually(({ cold, expectObservable }) => {
+test('emits one state for a whole revision', () => {
+  runInVirtualTime(({ cold, expectObservable }) => {
     const source = cold<WatchEvent>('-a-b-c-|', { a: put('a', '1', 2), b: put('b', '1', 2), c: del('a', 3) });
     expectObservable(source.pipe(byRevision(), foldEvents(), map(plain))).toBe('-----x-(y|)', { x: { a: '1', b: '1' }, y: { b: '1' } });
   });
 });
 
-test('a revision without events, a bookmark, changes nothing', () => {
+test('ignores a revision without events, such as a bookmark', () => {
   const seen: State[] = [];
   of({ revision: 5, events: [] })
     .pipe(foldEvents())
@@ -63,7 +63,7 @@ test('a revision without events, a bookmark, changes nothing', () => {
 });
 
 describe('a state', () => {
-  test('never changes', () => {
+  test('never changes after it was emitted', () => {
     const source = new Subject<WatchEvent>();
     const seen: State[] = [];
     source.pipe(foldEvents({ seed: [] })).subscribe((state) => seen.push(state));
@@ -73,7 +73,7 @@ describe('a state', () => {
     expect(seen.map(plain)).toEqual([{}, { a: '1' }, { a: '2' }, {}]);
   });
 
-  test('is a ReadonlyMap in all its ways', () => {
+  test('has all methods of a ReadonlyMap', () => {
     const state = states([put('a', '1', 2), put('b', '2', 3)])[1];
     if (state === undefined) throw new Error('two events, two states');
     expect(state.size).toBe(2);
@@ -93,7 +93,7 @@ describe('a state', () => {
     expect(new Map(state).size).toBe(2);
   });
 
-  test('tells keys apart that are not UTF-8', () => {
+  test('distinguishes keys that are not UTF-8', () => {
     const [one, other] = [put(Uint8Array.of(0xff), '1', 2), put(Uint8Array.of(0xfe), '2', 3)];
     expect(one.kv.key).toBe(other.kv.key);
     expect(plain(states([one, other])[1] ?? new Map())).toEqual({ '\uFFFD/w==': '1', '\uFFFD/g==': '2' });
@@ -102,9 +102,9 @@ describe('a state', () => {
   });
 });
 
-test('a seed is read once, and later changes of it do not matter', () => {
+test('copies the seed once, so that later changes of it have no effect', () => {
   const seed = new Set([kv('a', '1', 2)]);
-  const operator = foldEvents({ seed: seed.values() }); // values() can be walked once
+  const operator = foldEvents({ seed: seed.values() }); // values() can be iterated once
   seed.add(kv('b', '1', 2));
   const first: State[] = [];
   const second: State[] = [];
@@ -118,22 +118,25 @@ test('a seed is read once, and later changes of it do not matter', () => {
   expect(second.map(plain)).toEqual([{ a: '1' }, { a: '1', d: '1' }]);
 });
 
-test('it agrees with a Map, from any seed, also where events overlap with it', () => {
+test('agrees with a Map from any seed, also if events overlap with it', () => {
   const step = fc.record({ key: fc.constantFrom('a', 'b', 'c'), value: fc.option(fc.string(), { nil: undefined }) });
   fc.assert(
     fc.property(fc.array(step), fc.nat(10), fc.nat(10), (steps, listed, overlap) => {
-      const store = new Store();
+      const events = eventsOf((server) => {
+        for (const { key, value } of steps) {
+          if (value === undefined) server.delete(key);
+          else server.put(key, value);
+        }
+      });
       const model = new Map<string, KeyValue>();
       const models: Record<string, string>[] = [{}];
       const seeds: KeyValue[][] = [[]];
-      const events = steps.map(({ key, value }) => {
-        const event = value === undefined ? store.delete(key) : store.put(key, value);
-        if (event.type === 'put') model.set(key, event.kv);
-        else model.delete(key);
+      for (const { type, kv } of events) {
+        if (type === 'put') model.set(kv.key, kv);
+        else model.delete(kv.key);
         models.push(plain(model));
         seeds.push([...model.values()]);
-        return event;
-      });
+      }
       const at = Math.min(listed, events.length);
       const seen: State[] = [];
       of(...events.slice(Math.max(0, at - overlap)))
@@ -145,7 +148,7 @@ test('it agrees with a Map, from any seed, also where events overlap with it', (
   );
 });
 
-test('an event costs the same with a hundred keys as with a hundred thousand', () => {
+test('applies an event to a hundred thousand keys at the cost of a hundred', () => {
   const cost = (keys: number): number => {
     const source = new Subject<WatchEvent>();
     const seed = Array.from({ length: keys }, (_, i) => kv(`key${i}`, '', 1));
@@ -159,29 +162,33 @@ test('an event costs the same with a hundred keys as with a hundred thousand', (
     return elapsed;
   };
   cost(100);
-  // Copying the map for each event would take tens of seconds; the bound is far from both, for busy machines.
+  // Copying the map for each event would take tens of seconds; the bound is far from both durations, as the machine may
+  // be busy.
   expect(cost(100_000)).toBeLessThan(50 * cost(100) + 3000);
 });
 
-test('its types: events, puts alone, whole revisions', () => {
+test('has types for events, puts alone and whole revisions', () => {
   const source: Observable<WatchEvent> = of();
   expectTypeOf(source.pipe(foldEvents())).toEqualTypeOf<Observable<State>>();
   expectTypeOf(source.pipe(puts(), foldEvents())).toEqualTypeOf<Observable<State>>();
   expectTypeOf(source.pipe(byRevision(), foldEvents())).toEqualTypeOf<Observable<State>>();
 });
 
-test('a seed that holds something else is refused at once, by its place', () => {
+test('rejects an invalid seed at once, with the path of the entry', () => {
   // @ts-expect-error -- a program in JavaScript can give anything
   expect(() => foldEvents({ seed: [undefined] })).toThrow('seed[0] of foldEvents: expected a KeyValue, received nothing');
 });
 
 test('the example', () => {
-  const store = new Store();
   const etcd = {
     watchBatches: () =>
-      of<WatchEvent[]>(store.put('services/a', '10.0.0.1'), store.put('services/b', '10.0.0.2'), store.delete('services/a')).pipe(
-        byRevision(),
-      ),
+      from(
+        eventsOf((server) => {
+          server.put('services/a', '10.0.0.1');
+          server.put('services/b', '10.0.0.2');
+          server.delete('services/a');
+        }),
+      ).pipe(byRevision()),
   };
   const console = logger();
 

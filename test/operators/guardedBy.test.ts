@@ -4,20 +4,20 @@ import { commitTxn, guardedBy, withLock } from '../../operators/index.js';
 import { FENCED } from '../../operators/internal/fencedTxn.js';
 import { hasReason } from '../../src/errors/index.js';
 import { get, key, put, txn, type TxnSpec } from '../../src/model/op.js';
-import { FakeKv } from '../support/fakes/fakeKv.js';
-import { logger, virtually } from './support.js';
+import { MemoryKv } from '../support/memory/memoryKv.js';
+import { logger, runInVirtualTime } from './support.js';
 
 const guard = key('lock/1').createRevision.equals(2);
 
-/** A store in which the lock is owned. */
-function ownedStore(): FakeKv {
-  const kv = new FakeKv();
-  kv.put('lock/1', '').subscribe();
+/** A store with a lock that is owned. */
+function ownedStore(): MemoryKv {
+  const kv = new MemoryKv();
+  kv.server.put('lock/1', '');
   return kv;
 }
 
-test('the txn becomes the only operation of one whose only condition is the guard', () => {
-  virtually(({ cold, expectObservable }) => {
+test('wraps the txn in one whose only compare is the guard', () => {
+  runInVirtualTime(({ cold, expectObservable }) => {
     const spec: TxnSpec = { compare: [key('a').missing()], success: [put('a', '1')], failure: [get('a')] };
     const fenced = { [FENCED]: true, compare: [guard], success: [txn(spec)], failure: [] };
     expectObservable(cold('-s-|', { s: spec }).pipe(guardedBy(guard))).toBe('-f-|', { f: fenced });
@@ -25,7 +25,7 @@ test('the txn becomes the only operation of one whose only condition is the guar
   });
 });
 
-test('several guards stand side by side', () => {
+test('combines several guards', () => {
   const other = key('b').exists();
   let seen: TxnSpec | undefined;
   of(txn({ success: [get('a')] }))
@@ -35,7 +35,7 @@ test('several guards stand side by side', () => {
   expect(seen?.success).toEqual([txn({ success: [get('a')] })]);
 });
 
-test('while the guard holds, the result is that of the txn, whichever branch ran', () => {
+test('emits the result of the txn while the guard holds, whichever branch ran', () => {
   const kv = ownedStore();
   const seen: boolean[] = [];
   const create = txn({ compare: [key('a').missing()], success: [put('a', '1')], failure: [get('a')] });
@@ -48,18 +48,18 @@ test('while the guard holds, the result is that of the txn, whichever branch ran
   expect(seen).toEqual([true, false]);
 });
 
-test('once it does not, nothing is done, in neither branch, and it is LockLost', () => {
+test('fails with LockLost once the guard no longer holds, and runs neither branch', () => {
   const kv = ownedStore();
-  kv.delete('lock/1');
+  kv.server.delete('lock/1');
   let error: unknown;
   of(txn({ compare: [key('a').exists()], success: [put('a', '1')], failure: [put('b', '1')] }))
     .pipe(guardedBy(guard), commitTxn(kv))
     .subscribe({ error: (thrown: unknown) => (error = thrown) });
   expect(hasReason(error, 'LockLost')).toBe(true);
-  expect([...kv.keys]).toEqual([]);
+  expect(kv.server.range({ all: true }).kvs).toEqual([]);
 });
 
-test('committed as it is, succeeded tells whether the guard held', () => {
+test('emits succeeded: true if the guard holds, without commitTxn', () => {
   const kv = ownedStore();
   const seen: unknown[] = [];
   const commit = of(txn({ compare: [key('a').version.equals(1)], success: [get('a')] })).pipe(
@@ -68,7 +68,7 @@ test('committed as it is, succeeded tells whether the guard held', () => {
   );
   const report = (): void => void commit.subscribe(({ succeeded, responses }) => seen.push([succeeded, responses[0]?.succeeded]));
   report();
-  kv.delete('lock/1');
+  kv.server.delete('lock/1');
   report();
   expect(seen).toEqual([
     [true, false],
@@ -76,20 +76,20 @@ test('committed as it is, succeeded tells whether the guard held', () => {
   ]);
 });
 
-test('errors of the source pass', () => {
-  virtually(({ expectObservable }) => {
+test('passes on errors of the source', () => {
+  runInVirtualTime(({ expectObservable }) => {
     expectObservable(throwError(() => 'boom').pipe(guardedBy(guard))).toBe('#', undefined, 'boom');
   });
 });
 
 test('the example', () => {
-  const kv = new FakeKv();
+  const kv = new MemoryKv();
   const etcd = {
     kv,
     lock: () =>
       defer(() => {
-        kv.put('jobs/1', '').subscribe();
-        return concat(of({ guard: key('jobs/1').createRevision.equals(kv.keys.get('jobs/1')?.modRevision ?? 0) }), NEVER);
+        kv.server.put('jobs/1', '');
+        return concat(of({ guard: key('jobs/1').createRevision.equals(kv.server.get('jobs/1')?.modRevision ?? 0) }), NEVER);
       }),
   };
   const jobs$ = of('a', 'b');
@@ -100,11 +100,11 @@ test('the example', () => {
       withLock(etcd.lock(), (job, ownership) =>
         of(txn({ success: [put(`done/${job}`, 'yes')] })).pipe(
           tap(() => {
-            if (job === 'b') kv.delete('jobs/1');
+            if (job === 'b') kv.server.delete('jobs/1');
           }),
           guardedBy(ownership),
           commitTxn(etcd.kv),
-          tap(() => kv.delete('jobs/1')),
+          tap(() => kv.server.delete('jobs/1')),
         ),
       ),
     )

@@ -2,11 +2,11 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
 import fc from 'fast-check';
-import { of, type Observable } from 'rxjs';
+import { of, type Observable, from } from 'rxjs';
 import { matchKey, puts, type KeyMatcher } from '../../operators/index.js';
 import { hasReason } from '../../src/errors/index.js';
 import type { PutEvent, WatchEvent } from '../../src/model/events.js';
-import { del, logger, put, Store, virtually } from './support.js';
+import { del, logger, put, eventsOf, runInVirtualTime } from './support.js';
 
 const events: Record<string, WatchEvent> = { a: put('a', '1', 2), b: put('b/a', '1', 3), c: put('a/c', '1', 4), d: del('a', 5) };
 
@@ -18,8 +18,8 @@ function matched(matcher: KeyMatcher, ...keys: string[]): string[] {
   return seen;
 }
 
-test('it passes events of the keys that match', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('emits events of the keys that match', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a-b-c-d-|', events);
     expectObservable(source.pipe(matchKey('a'))).toBe('-a-----d-|', events);
     expectObservable(source.pipe(matchKey({ prefix: 'a' }))).toBe('-a---c-d-|', events);
@@ -29,8 +29,8 @@ test('it passes events of the keys that match', () => {
   });
 });
 
-test('it errors with what a function throws', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('errors with the error that a function throws', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a-b-|', events);
     const boom = new Error('boom');
     const throws = (): boolean => {
@@ -42,7 +42,7 @@ test('it errors with what a function throws', () => {
 });
 
 describe('a RegExp', () => {
-  test('has to match at the start, and need not reach the end', () => {
+  test('must match at the start, and need not reach the end', () => {
     expect(matched(/a/, 'a', 'ab', 'ba')).toEqual(['a', 'ab']);
     expect(matched(/a$/, 'a', 'ab')).toEqual(['a']);
     expect(matched(/b|ab/, 'ab', 'cab')).toEqual(['ab']);
@@ -52,7 +52,7 @@ describe('a RegExp', () => {
     expect(matched(/^a/m, 'b\na', 'a\nb')).toEqual(['a\nb']);
   });
 
-  test.each([/a/g, /a/y, /a/gy, /a/giu])('skips nothing by its state: %s', (regExp) => {
+  test.each([/a/g, /a/y, /a/gy, /a/giu])('skips nothing because of its state: %s', (regExp) => {
     regExp.lastIndex = 1;
     expect(matched(regExp, 'a', 'a', 'a')).toEqual(['a', 'a', 'a']);
     expect(regExp.lastIndex).toBe(1);
@@ -62,14 +62,14 @@ describe('a RegExp', () => {
     expect(matched(/A.B/is, 'a\nb')).toEqual(['a\nb']);
   });
 
-  test('of another realm is one', () => {
+  test('of another realm is accepted', () => {
     const foreign: unknown = runInNewContext('/a/');
     expect(foreign instanceof RegExp).toBe(false);
     expect(matched(foreign as RegExp, 'ab', 'ba')).toEqual(['ab']);
   });
 });
 
-test('a prefix is compared as text', () => {
+test('compares a prefix as text', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' }), (prefix, rest) => {
       expect(matched({ prefix }, prefix + rest)).toEqual([prefix + rest]);
@@ -77,7 +77,7 @@ test('a prefix is compared as text', () => {
   );
 });
 
-test.each([undefined, null, 7, {}, { prefix: 7 }])('what is no matcher is refused at once: %p', (matcher) => {
+test.each([undefined, null, 7, {}, { prefix: 7 }])('rejects an invalid matcher at once: %p', (matcher) => {
   let error: unknown;
   try {
     // @ts-expect-error that is the point
@@ -88,7 +88,7 @@ test.each([undefined, null, 7, {}, { prefix: 7 }])('what is no matcher is refuse
   expect(hasReason(error, 'InvalidArgument')).toBe(true);
 });
 
-test('the type of the events is kept', () => {
+test('keeps the type of the events', () => {
   const source: Observable<WatchEvent> = of();
   expectTypeOf(source.pipe(matchKey('a'))).toEqualTypeOf<Observable<WatchEvent>>();
   expectTypeOf(
@@ -100,11 +100,16 @@ test('the type of the events is kept', () => {
 });
 
 test('the example', () => {
-  const store = new Store();
   const console = logger();
   const etcd = {
     watch: () =>
-      of<WatchEvent[]>(store.put('app/color', 'red'), store.put('app/users/7', 'Ann'), store.put('app/users/7/email', 'ann@example.org')),
+      from(
+        eventsOf((server) => {
+          server.put('app/color', 'red');
+          server.put('app/users/7', 'Ann');
+          server.put('app/users/7/email', 'ann@example.org');
+        }),
+      ),
   };
 
   const app$ = etcd.watch();

@@ -1,12 +1,12 @@
 import { expect, test } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
-import { map, of, type Observable } from 'rxjs';
+import { map, of, type Observable, from } from 'rxjs';
 import { ofType } from '../../operators/index.js';
 import type { DeleteEvent, PutEvent, WatchEvent } from '../../src/model/events.js';
-import { del, logger, put, Store, virtually } from './support.js';
+import { del, logger, put, eventsOf, runInVirtualTime } from './support.js';
 
-test('it passes events of its type', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('emits events of the given type', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const events: Record<string, WatchEvent> = { p: put('a', '1', 2), d: del('a', 3), q: put('b', '1', 4) };
     const source = cold('--p-d-q-|', events);
     expectObservable(source.pipe(ofType('delete'))).toBe('----d---|', events);
@@ -15,7 +15,7 @@ test('it passes events of its type', () => {
   });
 });
 
-test('the type is narrowed', () => {
+test('narrows the type to the given one', () => {
   const source: Observable<WatchEvent> = of();
   expectTypeOf(source.pipe(ofType('put'))).toEqualTypeOf<Observable<PutEvent>>();
   expectTypeOf(source.pipe(ofType('delete'))).toEqualTypeOf<Observable<DeleteEvent>>();
@@ -24,9 +24,16 @@ test('the type is narrowed', () => {
 });
 
 test('the example', () => {
-  const store = new Store();
   const console = logger();
-  const etcd = { watch: () => of<WatchEvent[]>(store.put('services/a', '10.0.0.1'), store.delete('services/a')) };
+  const etcd = {
+    watch: () =>
+      from(
+        eventsOf((server) => {
+          server.put('services/a', '10.0.0.1');
+          server.delete('services/a');
+        }),
+      ),
+  };
 
   etcd
     .watch()

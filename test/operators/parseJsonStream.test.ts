@@ -3,21 +3,21 @@ import fc from 'fast-check';
 import { from, lastValueFrom, of, toArray, type Observable } from 'rxjs';
 import { parseJsonStream } from '../../operators/index.js';
 import type { BytesLike } from '../../src/model/bytes.js';
-import { logger, virtually } from './support.js';
+import { logger, runInVirtualTime } from './support.js';
 
 const parsed = (...chunks: readonly BytesLike[]): Promise<unknown[]> => lastValueFrom(from(chunks).pipe(parseJsonStream(), toArray()));
 
 const failure = (source: Observable<unknown>): Promise<unknown> => lastValueFrom(source).catch((error: unknown) => error);
 
-test('each object is emitted as soon as it is complete', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('emits each object as soon as it is complete', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('--a--b--c--|', { a: '{"a":', b: '1}{"b"', c: ':2}' });
     expectObservable(source.pipe(parseJsonStream())).toBe('-----a--b--|', { a: { a: 1 }, b: { b: 2 } });
     expectSubscriptions(source.subscriptions).toBe('^----------!');
   });
 });
 
-test('text and bytes may be cut anywhere, within a character too', async () => {
+test('accepts text and bytes split anywhere, within a character too', async () => {
   const objects = [{ name: 'Größe 😀' }, { nested: { list: ['}', '"{', '\\'] } }, {}];
   await fc.assert(
     fc.asyncProperty(fc.constantFrom('', '\n', ' '), fc.boolean(), fc.array(fc.nat({ max: 90 })), async (between, asText, at) => {
@@ -30,7 +30,7 @@ test('text and bytes may be cut anywhere, within a character too', async () => {
   );
 });
 
-describe('what is no sequence of objects', () => {
+describe('parseJsonStream of invalid input', () => {
   test.each([
     ['{"a":1}?', '?'],
     ['{"a"}', '{"a"}'],
@@ -41,11 +41,11 @@ describe('what is no sequence of objects', () => {
     expect(String(error)).not.toContain(left);
   });
 
-  test('errors if it is longer than allowed', async () => {
+  test('errors if an object is longer than allowed', async () => {
     expect(await failure(of('{"a":"', 'aaaa').pipe(parseJsonStream({ maxBytes: 8 })))).toMatchObject({ reason: 'ResponseTooLarge' });
   });
 
-  test('and an unknown option throw InvalidArgument', () => {
+  test('throws InvalidArgument, as for an unknown option', () => {
     expect(() => parseJsonStream({ maxBytes: 0 })).toThrow('maxBytes of parseJsonStream');
   });
 });

@@ -6,14 +6,17 @@ import { AmbiguousWriteError, EtcdError, hasReason } from '../../src/errors/inde
 import { toBytes } from '../../src/model/bytes.js';
 import { leaseId } from '../../src/model/ids.js';
 import { put } from '../../src/model/op.js';
-import { FakeKv } from '../support/fakes/fakeKv.js';
+import { MemoryKv } from '../support/memory/memoryKv.js';
 import { HeldKv } from '../support/fakes/fakeHeldKv.js';
-import { logger, virtually } from './support.js';
+import { logger, runInVirtualTime } from './support.js';
 
-/** An entry whose value tells which one of its key it is. */
+/** Returns an entry whose value shows which write of its key it is. */
 const entry = (key: string, value = key): PutEntry => ({ key, value });
 
-/** What came of a subscription. */
+/** Responds at once, and writes nothing. */
+const atOnce = { txn: () => of({ header: { revision: 2 }, succeeded: true, responses: [] }) } as unknown as TxnTarget;
+
+/** The result of a subscription. */
 class Seen {
   readonly results: PutAllResult[] = [];
   error: unknown;
@@ -39,9 +42,9 @@ class Seen {
 const unknownOutcome = new AmbiguousWriteError(new EtcdError('ConnectionLost', 'lost', { rpc: 'KV.Txn', endpoint: 'http://a' }));
 const denied = new EtcdError('PermissionDenied', 'etcdserver: permission denied', { rpc: 'KV.Txn', endpoint: 'http://a' });
 
-describe('txns', () => {
-  test('take what waits while others are under way', () => {
-    virtually(({ cold, expectObservable, expectSubscriptions }) => {
+describe('the txns of putAll', () => {
+  test('contain the entries that waited while others were in progress', () => {
+    runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
       const answer = cold('-------(a|)', { a: { header: { revision: 7 } } });
       const kv = { txn: () => answer } as unknown as TxnTarget;
       const source = cold('-1-23456--------------|').pipe(map((key) => entry(key)));
@@ -55,7 +58,7 @@ describe('txns', () => {
     });
   });
 
-  test('go at once as long as fewer are under way than may be', () => {
+  test('are sent at once while fewer than the maximum are in progress', () => {
     const kv = new HeldKv();
     const source = new Subject<PutEntry>();
     const seen = new Seen(source.pipe(putAll(kv, { concurrency: 3 })));
@@ -66,7 +69,7 @@ describe('txns', () => {
     expect(seen.results).toEqual([{ revision: 2, entries: [entry('b')] }]);
   });
 
-  test('hold up to 128 puts by default, each with its lease', () => {
+  test('contain up to 128 puts by default, each with its lease', () => {
     const kv = new HeldKv();
     const lease = leaseId(7);
     range(0, 300)
@@ -80,7 +83,7 @@ describe('txns', () => {
     expect(kv.txns[0]?.puts).toEqual([put('0', '0', { lease })]);
   });
 
-  test('hold no more bytes than they may, as UTF-8, but for an entry that is larger by itself', () => {
+  test('contain at most the configured bytes as UTF-8, except for a single larger entry', () => {
     const kv = new HeldKv();
     const entries = [entry('_'), entry('a', 'xxxx'), entry('b', 'éé'), entry('c', 'x'), entry('d', 'x'.repeat(11)), entry('e', 'x')];
     const seen = new Seen(putAll(kv, entries, { concurrency: 1, maxBytes: 10 }));
@@ -89,7 +92,7 @@ describe('txns', () => {
     expect(seen.completed).toBe(true);
   });
 
-  test('put what an entry was when it came, though its owner uses the object again', () => {
+  test('contain each entry as it was emitted, although its owner changes the object later', () => {
     const kv = new HeldKv();
     const source = new Subject<PutEntry>();
     source.pipe(putAll(kv, { concurrency: 1 })).subscribe();
@@ -101,14 +104,14 @@ describe('txns', () => {
 });
 
 describe('entries of the same key', () => {
-  test('are no matter for the stack, when answers come at once', () => {
-    const [held, kv] = [new HeldKv(), new FakeKv()];
+  test('do not grow the stack if responses are synchronous', () => {
+    const held = new HeldKv();
     let first = true;
     const target: TxnTarget = {
       txn: (spec) => {
-        const where = first ? held : kv;
+        const answer = (first ? held : atOnce).txn(spec);
         first = false;
-        return where.txn(spec);
+        return answer;
       },
     };
     const seen = new Seen(
@@ -122,7 +125,7 @@ describe('entries of the same key', () => {
     expect(seen.results).toHaveLength(20_000);
   });
 
-  test('are written one after the other, while others go on', () => {
+  test('are written one after the other, while others continue', () => {
     const kv = new HeldKv();
     const seen = new Seen(
       from([entry('a', '1'), entry('a', '2'), entry('b'), entry('a', '3'), entry('c')]).pipe(putAll(kv, { concurrency: 2 })),
@@ -139,7 +142,7 @@ describe('entries of the same key', () => {
     expect(seen.completed).toBe(true);
   });
 
-  test('are known whatever they are given as: text and bytes', () => {
+  test('are recognised as text and as bytes', () => {
     const kv = new HeldKv();
     putAll(kv, [
       { key: 'é', value: '1' },
@@ -148,7 +151,7 @@ describe('entries of the same key', () => {
     expect(kv.txns.map(({ values }) => values)).toEqual([['1']]);
   });
 
-  test('and of others reach the store in order, each once, whatever the order of the answers', () => {
+  test('and of others are written in order, each once, whatever the order of the responses', () => {
     const run = fc.record({
       keys: fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { maxLength: 60 }),
       answers: fc.infiniteStream(fc.nat()),
@@ -182,8 +185,8 @@ describe('entries of the same key', () => {
   });
 });
 
-describe('a txn that fails', () => {
-  /** Six entries, two a txn: the first two txns are under way, what is left waits. */
+describe('a txn of putAll that fails', () => {
+  /** Six entries, two per txn: the first two txns are running, and the rest waits. */
   const begin = () => {
     const kv = new HeldKv();
     const seen = new Seen(
@@ -200,16 +203,18 @@ describe('a txn that fails', () => {
     return { kv, seen };
   };
   const valuesOf = (error: unknown) =>
-    isPutAllError(error) ? { open: error.open.map(({ value }) => value), unwritten: error.unwritten.map(({ value }) => value) } : error;
+    isPutAllError(error)
+      ? { ambiguous: error.ambiguous.map(({ value }) => value), unwritten: error.unwritten.map(({ value }) => value) }
+      : error;
 
-  test('stops it when the others under way are answered', () => {
+  test('ends the stream after the responses to the others in progress', () => {
     const { kv, seen } = begin();
     kv.txns[0]?.fail(denied);
     expect(seen.ended).toBe(false);
     kv.txns[1]?.answer(5);
     expect(kv.txns).toHaveLength(2);
     expect(seen.values).toEqual([['secret 2', 'secret 3']]);
-    expect(valuesOf(seen.error)).toEqual({ open: [], unwritten: ['secret 0', 'secret 1', 'secret 4', 'secret 5'] });
+    expect(valuesOf(seen.error)).toEqual({ ambiguous: [], unwritten: ['secret 0', 'secret 1', 'secret 4', 'secret 5'] });
     expect(seen.error).toMatchObject({
       reason: 'PermissionDenied',
       code: 'PermissionDenied',
@@ -219,42 +224,45 @@ describe('a txn that fails', () => {
     });
   });
 
-  test('of which nobody knows the end leaves its entries open', () => {
+  test('with an unknown outcome reports its entries as ambiguous', () => {
     const { kv, seen } = begin();
     kv.txns[1]?.answer(5);
     kv.txns[0]?.fail(unknownOutcome);
     kv.txns[2]?.answer(6);
-    expect(valuesOf(seen.error)).toEqual({ open: ['secret 0', 'secret 1'], unwritten: ['secret 5'] });
+    expect(valuesOf(seen.error)).toEqual({ ambiguous: ['secret 0', 'secret 1'], unwritten: ['secret 5'] });
     expect(seen.values).toEqual([['secret 2', 'secret 3'], ['secret 4']]);
     expect(hasReason(seen.error, 'AmbiguousWrite')).toBe(true);
   });
 
-  test('gives its entries and those that wait in the order of the source', () => {
+  test('reports its entries and the pending ones in the order of the source', () => {
     const kv = new HeldKv();
     const entries = ['a', 'a', 'b', 'c'].map((key, index) => entry(key, `${index}`));
     const seen = new Seen(putAll(kv, entries, { concurrency: 2, maxOps: 1 }));
     expect(kv.keys).toEqual([['a'], ['b']]);
     kv.txns[1]?.fail(denied);
     kv.txns[0]?.fail(denied);
-    expect(valuesOf(seen.error)).toEqual({ open: [], unwritten: ['0', '1', '2', '3'] });
+    expect(valuesOf(seen.error)).toEqual({ ambiguous: [], unwritten: ['0', '1', '2', '3'] });
   });
 
-  test('beside another leaves the entries of both open, in the order of the source', () => {
+  test('together with another reports the entries of both as ambiguous, in the order of the source', () => {
     const { kv, seen } = begin();
     kv.txns[1]?.fail(unknownOutcome);
     kv.txns[0]?.fail(unknownOutcome);
-    expect(valuesOf(seen.error)).toMatchObject({ open: ['secret 0', 'secret 1', 'secret 2', 'secret 3'] });
+    expect(valuesOf(seen.error)).toMatchObject({ ambiguous: ['secret 0', 'secret 1', 'secret 2', 'secret 3'] });
   });
 
-  test('in doubt decides the reason, though another was refused before', () => {
+  test('with an unknown outcome determines the reason, although another was rejected before', () => {
     const { kv, seen } = begin();
     kv.txns[1]?.fail(denied);
     kv.txns[0]?.fail(unknownOutcome);
     expect(seen.error).toMatchObject({ reason: 'AmbiguousWrite', cause: unknownOutcome });
-    expect(valuesOf(seen.error)).toEqual({ open: ['secret 0', 'secret 1'], unwritten: ['secret 2', 'secret 3', 'secret 4', 'secret 5'] });
+    expect(valuesOf(seen.error)).toEqual({
+      ambiguous: ['secret 0', 'secret 1'],
+      unwritten: ['secret 2', 'secret 3', 'secret 4', 'secret 5'],
+    });
   });
 
-  test('by an error that is not of etcd is in doubt', () => {
+  test('with an error that is not of etcd has an unknown outcome', () => {
     const { kv, seen } = begin();
     const boom = new Error('boom');
     kv.txns[0]?.fail(boom);
@@ -262,7 +270,7 @@ describe('a txn that fails', () => {
     expect(seen.error).toMatchObject({ reason: 'AmbiguousWrite', cause: { cause: { cause: boom } } });
   });
 
-  test('is told with the first of the keys, never with a value', () => {
+  test('is reported with its first keys, and without values', () => {
     const { kv, seen } = begin();
     kv.txns[1]?.fail(unknownOutcome);
     kv.txns[0]?.fail(denied);
@@ -274,7 +282,7 @@ describe('a txn that fails', () => {
     expect(JSON.stringify(seen.error)).not.toContain('secret');
   });
 
-  test('leaves the source, however much it has', () => {
+  test('unsubscribes from the source, however much is left', () => {
     const kv = new HeldKv();
     let open = true;
     function* endless(): Generator<PutEntry> {
@@ -300,13 +308,13 @@ describe('a txn that fails', () => {
     expect(pushed.error).toMatchObject({ reason: 'PermissionDenied' });
   });
 
-  test('is no such error where the client threw it at a bug of ours', () => {
+  test('is passed on unchanged if the error is a bug of the client', () => {
     expect(isPutAllError(denied)).toBe(false);
-    expect(isPutAllError(new Error('open unwritten'))).toBe(false);
+    expect(isPutAllError(new Error('ambiguous unwritten'))).toBe(false);
   });
 });
 
-describe('what came before is written before', () => {
+describe('entries before the end of the source are written first', () => {
   const ended = (bad: Observable<PutEntry>, config = {}) => {
     const kv = new HeldKv();
     const seen = new Seen(concat(of(entry('a'), entry('b')), bad).pipe(putAll(kv, { concurrency: 1, ...config })));
@@ -317,12 +325,12 @@ describe('what came before is written before', () => {
     return seen;
   };
 
-  test('an error of the source is passed on', () => {
+  test('if the source errors', () => {
     const boom = new Error('boom');
     expect(ended(throwError(() => boom)).error).toBe(boom);
   });
 
-  test('completion is passed on', () => {
+  test('if the source completes', () => {
     expect(ended(of()).completed).toBe(true);
   });
 
@@ -340,11 +348,11 @@ describe('what came before is written before', () => {
     ],
     ['no object', 'secret', 'entry 2 (from 0) of putAll: expected { key, value }, received string'],
     ['nothing', undefined, 'entry 2 (from 0) of putAll: expected { key, value }, received nothing'],
-  ])('%s is InvalidArgument', (_, bad, message) => {
+  ])('if an entry is InvalidArgument: %s', (_, bad, message) => {
     expect(ended(concat(of(bad as PutEntry), NEVER)).error).toMatchObject({ reason: 'InvalidArgument', message });
   });
 
-  test('one too many is BufferOverflow, and the source is left', () => {
+  test('if an entry exceeds maxWaiting, which is BufferOverflow and unsubscribes from the source', () => {
     const more = new Subject<PutEntry>();
     const kv = new HeldKv();
     const seen = new Seen(more.pipe(putAll(kv, { concurrency: 1, maxWaiting: 2 })));
@@ -355,11 +363,11 @@ describe('what came before is written before', () => {
     expect(seen.values).toEqual([['a'], ['b', 'c']]);
     expect(seen.error).toMatchObject({
       reason: 'BufferOverflow',
-      message: expect.stringContaining('the source is quicker than the server: 2 entries wait, and another came'),
+      message: expect.stringContaining('the source is faster than the server: 2 entries wait, and another arrived'),
     });
   });
 
-  test('but a txn that fails meanwhile counts for more', () => {
+  test('if a txn fails meanwhile, whose error takes precedence', () => {
     const kv = new HeldKv();
     const seen = new Seen(
       concat(
@@ -372,7 +380,7 @@ describe('what came before is written before', () => {
   });
 });
 
-describe('an iterable', () => {
+describe('an iterable as the source of putAll', () => {
   /** Counts what is taken from it. */
   class Counted implements Iterable<PutEntry> {
     taken = 0;
@@ -391,7 +399,7 @@ describe('an iterable', () => {
     }
   }
 
-  test('fills the first txns, and is asked for no more than the next take', () => {
+  test('fills the first txns, and is then read only as far as the next txns need', () => {
     const kv = new HeldKv();
     const entries = new Counted(Infinity);
     const subscription = putAll(kv, entries, { concurrency: 2, maxOps: 3 }).subscribe();
@@ -404,7 +412,7 @@ describe('an iterable', () => {
     expect(kv.underWay).toEqual([]);
   });
 
-  test('is asked for more than a txn holds where some have to wait for others of their keys', () => {
+  test('is read beyond one txn if some entries wait for others of their keys', () => {
     const kv = new HeldKv();
     putAll(
       kv,
@@ -414,7 +422,7 @@ describe('an iterable', () => {
     expect(kv.txns.map(({ keys }) => keys)).toEqual([['a', 'b', 'c'], ['d']]);
   });
 
-  test('that may keep us waiting is asked ahead for all that may travel', async () => {
+  test('that may block is read ahead for all txns that may be in progress', async () => {
     const kv = new HeldKv();
     let taken = 0;
     const asked = new Subject<void>();
@@ -428,13 +436,13 @@ describe('an iterable', () => {
     const subscription = putAll(kv, entries(), { concurrency: 2, maxOps: 6 }).subscribe();
     await ahead;
     await new Promise(setImmediate);
-    // Two at once, alone, and 12 that wait.
+    // Two txns at once, each with one entry, and 12 entries that wait.
     expect(kv.txns.map(({ puts }) => puts.length)).toEqual([1, 1]);
     expect(taken).toBe(14);
     subscription.unsubscribe();
   });
 
-  test('of large entries is asked for no more bytes either', () => {
+  test('of large entries is not read beyond the limit of bytes', () => {
     const kv = new HeldKv();
     const entries = new Counted(Infinity);
     putAll(kv, entries, { concurrency: 2, maxBytes: 2 }).subscribe();
@@ -442,7 +450,7 @@ describe('an iterable', () => {
     expect(entries.taken).toBe(4);
   });
 
-  test('of one key waits for each answer', () => {
+  test('of one key is read after each response', () => {
     const kv = new HeldKv();
     putAll(kv, new Array<PutEntry>(10).fill(entry('a')), { concurrency: 2, maxOps: 2 }).subscribe();
     for (let i = 0; i < 10; i++) {
@@ -451,16 +459,15 @@ describe('an iterable', () => {
     }
   });
 
-  test('is walked anew for each subscription, and a stack does not grow with it', () => {
-    const kv = new FakeKv();
+  test('is iterated again for each subscription, and does not grow the stack', () => {
     const entries = new Counted(20_000);
-    const results$ = putAll(kv, entries, { maxOps: 1 });
+    const results$ = putAll(atOnce, entries, { maxOps: 1 });
     expect(new Seen(results$).results).toHaveLength(20_000);
     expect(new Seen(results$).completed).toBe(true);
     expect(entries.taken).toBe(40_000);
   });
 
-  test('is left once, and not at all when it is over', () => {
+  test('is closed once, and not at all when it is exhausted', () => {
     let returned = 0;
     const entriesOf = (size: number): Iterable<PutEntry> => ({
       [Symbol.iterator]: () => {
@@ -474,7 +481,7 @@ describe('an iterable', () => {
         };
       },
     });
-    expect(new Seen(putAll(new FakeKv(), entriesOf(3))).completed).toBe(true);
+    expect(new Seen(putAll(new MemoryKv(), entriesOf(3))).completed).toBe(true);
     expect(returned).toBe(0);
     const kv = new HeldKv();
     const seen = new Seen(putAll(kv, entriesOf(Infinity)));
@@ -485,12 +492,12 @@ describe('an iterable', () => {
 
   test('without end stops at take', () => {
     const entries = new Counted(Infinity);
-    putAll(new FakeKv(), entries, { maxOps: 2 }).pipe(take(3)).subscribe();
+    putAll(new MemoryKv(), entries, { maxOps: 2 }).pipe(take(3)).subscribe();
     expect(entries.left).toBe(true);
     expect(entries.taken).toBeLessThan(100);
   });
 
-  test('that throws is an error, after what came before', () => {
+  test('that throws ends the stream with its error, after the entries before it', () => {
     const boom = new Error('boom');
     function* failing(): Generator<PutEntry> {
       yield entry('a');
@@ -505,11 +512,11 @@ describe('an iterable', () => {
   });
 });
 
-describe('an async iterable', () => {
-  /** Lets everything that waits for promises go on. */
+describe('an async iterable as the source of putAll', () => {
+  /** Lets all waiting promises continue. */
   const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-  test('is asked for one after the other, and a lone entry goes at once', async () => {
+  test('is read one entry at a time, and a single entry is sent at once', async () => {
     const gate = new Subject<void>();
     let left = false;
     async function* slow(): AsyncGenerator<PutEntry> {
@@ -539,7 +546,7 @@ describe('an async iterable', () => {
     expect(left).toBe(true);
   });
 
-  test('completes, errors, and is left with no word about a failure to leave', async () => {
+  test('completes, errors, and is closed without an error if closing fails', async () => {
     async function* entries(end: () => void): AsyncGenerator<PutEntry> {
       try {
         yield await Promise.resolve(entry('a'));
@@ -549,7 +556,7 @@ describe('an async iterable', () => {
       }
     }
     const boom = new Error('boom');
-    const kv = new FakeKv();
+    const kv = new MemoryKv();
     const done = new Seen(
       putAll(
         kv,
@@ -580,7 +587,7 @@ describe('an async iterable', () => {
   });
 });
 
-test('nothing is sent any more for one who has had enough', () => {
+test('sends nothing more after take has unsubscribed', () => {
   const kv = new HeldKv();
   from([entry('a'), entry('b'), entry('c')])
     .pipe(putAll(kv, { concurrency: 1 }), take(1))
@@ -589,7 +596,7 @@ test('nothing is sent any more for one who has had enough', () => {
   expect(kv.keys).toEqual([['a']]);
 });
 
-describe('an entry is written as it was passed, though its buffers are filled again while it waits', () => {
+describe('an entry is written as it was passed, although its buffers are reused while it waits', () => {
   class Reading implements PutEntry {
     constructor(
       readonly key: Uint8Array,
@@ -611,7 +618,7 @@ describe('an entry is written as it was passed, though its buffers are filled ag
     return kv.txns.map(({ keys, values }) => [...keys, ...values]);
   };
 
-  test.each(shapes)('%s, of an Observable', (_, make) => {
+  test.each(shapes)('%s, from an Observable', (_, make) => {
     const kv = new HeldKv();
     const entries = ['a', 'b', 'c'].map(make);
     from(entries)
@@ -625,7 +632,7 @@ describe('an entry is written as it was passed, though its buffers are filled ag
     ]);
   });
 
-  test.each(shapes.slice(0, 2))('%s, of a list, before it is subscribed to', (_, make) => {
+  test.each(shapes.slice(0, 2))('%s, from a list, before it is subscribed to', (_, make) => {
     const kv = new HeldKv();
     const entries = ['a', 'b', 'c'].map(make);
     const results$ = putAll(kv, entries, { concurrency: 1, maxOps: 1 });
@@ -639,7 +646,7 @@ describe('an entry is written as it was passed, though its buffers are filled ag
   });
 });
 
-test('unsubscribing aborts what is under way', () => {
+test('unsubscribing aborts the txns in progress', () => {
   const kv = new HeldKv();
   const source = new Subject<PutEntry>();
   const subscription = source.pipe(putAll(kv)).subscribe();
@@ -650,23 +657,23 @@ test('unsubscribing aborts what is under way', () => {
   expect(source.observed).toBe(false);
 });
 
-test.each(['concurrency', 'maxOps', 'maxBytes', 'maxWaiting'])('a wrong %s is refused at once', (option) => {
+test.each(['concurrency', 'maxOps', 'maxBytes', 'maxWaiting'])('rejects an invalid %s at once', (option) => {
   for (const value of [0, -1, 1.5, Number.NaN, '8']) {
     const shown = typeof value === 'string' ? 'string' : String(value);
-    expect(() => putAll(new FakeKv(), { [option]: value })).toThrow(
+    expect(() => putAll(new MemoryKv(), { [option]: value })).toThrow(
       new RegExp(`^${option} of putAll: expected a whole number from 1(, or Infinity)?, received ${shown}$`),
     );
-    expect(() => putAll(new FakeKv(), [], { [option]: value })).toThrow(option);
+    expect(() => putAll(new MemoryKv(), [], { [option]: value })).toThrow(option);
   }
 });
 
-test('only what may wait may be without a limit', () => {
-  expect(() => putAll(new FakeKv(), { maxWaiting: Infinity })).not.toThrow();
-  expect(() => putAll(new FakeKv(), { concurrency: Infinity })).toThrow('concurrency');
+test('accepts Infinity only for maxWaiting', () => {
+  expect(() => putAll(new MemoryKv(), { maxWaiting: Infinity })).not.toThrow();
+  expect(() => putAll(new MemoryKv(), { concurrency: Infinity })).toThrow('concurrency');
 });
 
 test('the example', () => {
-  const etcd = { kv: new FakeKv() };
+  const etcd = { kv: new MemoryKv() };
   const console = logger();
   function* squares(count: number): Generator<PutEntry> {
     for (let n = 0; n < count; n++) yield { key: `squares/${n}`, value: String(n * n) };
@@ -678,5 +685,5 @@ test('the example', () => {
     )
     .subscribe({ next: (written) => console.log(written, 'written') });
   expect(console.lines).toEqual(['100000 written']);
-  expect(etcd.kv.value('squares/999')).toBe('998001');
+  expect(etcd.kv.server.get('squares/999')?.value).toBe('998001');
 });

@@ -1,16 +1,16 @@
 import { expect, test } from '@jest/globals';
-import { of, type Observable } from 'rxjs';
+import { EMPTY, of, type Observable } from 'rxjs';
 import { putTo, type PutTarget } from '../../operators/index.js';
 import { AmbiguousWriteError, EtcdError, hasReason } from '../../src/errors/index.js';
 import { toBytes } from '../../src/model/bytes.js';
 import { leaseId } from '../../src/model/ids.js';
-import { FakeKv } from '../support/fakes/fakeKv.js';
-import { logger, virtually } from './support.js';
+import { MemoryKv } from '../support/memory/memoryKv.js';
+import { logger, runInVirtualTime } from './support.js';
 
 const answering = (answer: Observable<unknown>): PutTarget => ({ put: () => answer }) as unknown as PutTarget;
 
-test('a put a value, each when the one before was answered', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('writes one put for each value, after the response to the one before', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const answer = cold('---(a|)');
     const source = cold('-12-|');
     expectObservable(source.pipe(putTo(answering(answer), 'key'))).toBe('----a--(a|)');
@@ -26,17 +26,17 @@ test.each<[string, unknown, string]>([
   ['a number as JSON', 7, '7'],
   ['null as JSON', null, 'null'],
 ])('%s', (_, value, written) => {
-  const kv = new FakeKv();
+  const kv = new MemoryKv();
   of(value).pipe(putTo(kv, 'a')).subscribe();
-  expect(kv.value('a')).toBe(written);
+  expect(kv.server.get('a')?.value).toBe(written);
 });
 
-test('encode writes it otherwise', () => {
-  const kv = new FakeKv();
+test('encode replaces the JSON encoding', () => {
+  const kv = new MemoryKv();
   of('red')
     .pipe(putTo(kv, 'a', { encode: (value) => JSON.stringify(value) }))
     .subscribe();
-  expect(kv.value('a')).toBe('"red"');
+  expect(kv.server.get('a')?.value).toBe('"red"');
 });
 
 const endless: { self?: unknown } = {};
@@ -46,35 +46,41 @@ test.each<[string, unknown]>([
   ['undefined', undefined],
   ['a function', () => 1],
   ['a bigint', 1n],
-  ['what refers to itself', endless],
+  ['a circular object', endless],
 ])('%s has no JSON: nothing is written', (_, value) => {
-  const kv = new FakeKv();
+  const kv = new MemoryKv();
   let error: unknown;
   of(value)
     .pipe(putTo(kv, 'a'))
     .subscribe({ error: (thrown: unknown) => (error = thrown) });
   expect(hasReason(error, 'InvalidArgument')).toBe(true);
-  expect(kv.asked).toEqual([]);
+  expect(kv.server.revision).toBe(1);
 });
 
-test('a function gives the key for a value, and its number', () => {
-  const kv = new FakeKv();
+test('a function returns the key for a value and its index', () => {
+  const kv = new MemoryKv();
   of('x', 'y')
     .pipe(putTo(kv, (value, index) => `${value}/${index}`))
     .subscribe();
-  expect([...kv.keys.keys()]).toEqual(['x/0', 'y/1']);
+  expect(kv.server.range({ all: true }).kvs.map(({ key }) => key)).toEqual(['x/0', 'y/1']);
 });
 
-test('lease and prevKv go along, encode does not', () => {
-  const kv = new FakeKv();
+test('passes lease and prevKv to the put, but not encode', () => {
+  const puts: unknown[] = [];
+  const target: PutTarget = {
+    put: (...args) => {
+      puts.push(args);
+      return EMPTY;
+    },
+  };
   of(1)
-    .pipe(putTo(kv, 'a', { lease: leaseId(7), prevKv: true, encode: (value) => String(value) }))
+    .pipe(putTo(target, 'a', { lease: leaseId(7), prevKv: true, encode: (value) => String(value) }))
     .subscribe();
-  expect(kv.asked).toEqual([['a', '1', { lease: '7', prevKv: true }]]);
+  expect(puts).toEqual([['a', '1', { lease: '7', prevKv: true }]]);
 });
 
-test('an error ends it, and the values that wait are not written', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('an error ends the stream, and pending values are not written', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const unknown = new AmbiguousWriteError(new EtcdError('ConnectionLost', 'lost'));
     const answer = cold('---#', {}, unknown);
     expectObservable(cold('-12---').pipe(putTo(answering(answer), 'key'))).toBe('----#', undefined, unknown);
@@ -82,18 +88,18 @@ test('an error ends it, and the values that wait are not written', () => {
   });
 });
 
-test('unsubscribing aborts the put under way', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('unsubscribing aborts the put in progress', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const answer = cold('---(a|)');
     expectObservable(cold('-1---').pipe(putTo(answering(answer), 'key')), '^--!').toBe('---');
     expectSubscriptions(answer.subscriptions).toBe('-^-!');
   });
 });
 
-test('what is no key is refused at once', () => {
+test('rejects an invalid key at once', () => {
   let error: unknown;
   try {
-    putTo(new FakeKv(), 7 as unknown as string);
+    putTo(new MemoryKv(), 7 as unknown as string);
   } catch (thrown) {
     error = thrown;
   }
@@ -101,7 +107,7 @@ test('what is no key is refused at once', () => {
 });
 
 test('the example', () => {
-  const etcd = { kv: new FakeKv() };
+  const etcd = { kv: new MemoryKv() };
   const settings$ = of({ name: 'color', value: 'red' }, { name: 'size', value: 7 });
   const console = logger();
 
@@ -110,7 +116,7 @@ test('the example', () => {
     .subscribe(({ header }) => console.log('written at', header.revision));
 
   expect(console.lines).toEqual(['written at 2', 'written at 3']);
-  expect([...etcd.kv.keys.values()].map(({ key, value }) => [key, value])).toEqual([
+  expect(etcd.kv.server.range({ all: true }).kvs.map(({ key, value }) => [key, value])).toEqual([
     ['settings/color', '{"name":"color","value":"red"}'],
     ['settings/size', '{"name":"size","value":7}'],
   ]);

@@ -1,12 +1,12 @@
 import { expect, test } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
-import { of, type Observable } from 'rxjs';
+import { of, type Observable, from } from 'rxjs';
 import { puts } from '../../operators/index.js';
 import type { PutEvent, WatchEvent } from '../../src/model/events.js';
-import { del, logger, put, Store, virtually } from './support.js';
+import { del, logger, put, eventsOf, runInVirtualTime } from './support.js';
 
-test('it passes what was created or changed', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('emits created and changed keys', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const events: Record<string, WatchEvent> = { p: put('a', '1', 2), d: del('a', 3), q: put('b', '1', 4) };
     const source = cold('--p-d-q-', events);
     expectObservable(source.pipe(puts()), '^------!').toBe('--p---q-', events);
@@ -14,15 +14,23 @@ test('it passes what was created or changed', () => {
   });
 });
 
-test('the type is narrowed', () => {
+test('narrows the type to puts', () => {
   const source: Observable<WatchEvent> = of();
   expectTypeOf(source.pipe(puts())).toEqualTypeOf<Observable<PutEvent>>();
 });
 
 test('the example', () => {
-  const store = new Store();
   const console = logger();
-  const etcd = { watch: () => of<WatchEvent[]>(store.put('app/color', 'red'), store.delete('app/color'), store.put('app/color', 'blue')) };
+  const etcd = {
+    watch: () =>
+      from(
+        eventsOf((server) => {
+          server.put('app/color', 'red');
+          server.delete('app/color');
+          server.put('app/color', 'blue');
+        }),
+      ),
+  };
 
   etcd
     .watch()

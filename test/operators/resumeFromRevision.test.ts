@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { concat, defer, from, map, NEVER, of, take, throwError, timer, zip, type Observable } from 'rxjs';
 import { byRevision, resumeFromRevision, type WholeRevision } from '../../operators/index.js';
 import { CompactedError, EtcdError } from '../../src/errors/index.js';
-import { logger, virtually } from './support.js';
+import { logger, runInVirtualTime } from './support.js';
 
 interface Item {
   readonly revision: number;
@@ -17,7 +17,7 @@ const item = (revision: number, key: string): Item => ({ revision, key });
 const [a5, b6, c6, d7] = [item(5, 'a'), item(6, 'b'), item(6, 'c'), item(7, 'd')];
 const items = { a: a5, b: b6, c: c6, d: d7 };
 
-/** A factory that gives these streams, one after the other, and notes what it was asked for. */
+/** A factory that returns these streams, one after the other, and records its arguments. */
 function streams<T>(...list: Observable<T>[]): {
   readonly factory: (from: number | undefined) => Observable<T>;
   readonly asked: (number | undefined)[];
@@ -32,9 +32,9 @@ function streams<T>(...list: Observable<T>[]): {
   };
 }
 
-describe('after a cut', () => {
-  test('in the middle of a revision the rest of it comes, and nothing twice', () => {
-    virtually(({ cold, expectObservable, expectSubscriptions, flush }) => {
+describe('after a broken stream', () => {
+  test('in the middle of a revision, emits the rest of it, and nothing twice', () => {
+    runInVirtualTime(({ cold, expectObservable, expectSubscriptions, flush }) => {
       const [first, second] = [cold('-a-b-#', items, lost), cold('-b-c-d-', items)];
       const { factory, asked } = streams(first, second);
       expectObservable(resumeFromRevision(factory, { startRevision: 5, initialMs: 2, jitter: 0 }), '^-------------!').toBe(
@@ -48,8 +48,8 @@ describe('after a cut', () => {
     });
   });
 
-  test('by completion it goes on as after an error', () => {
-    virtually(({ cold, expectObservable, flush }) => {
+  test('after completion, resumes as after an error', () => {
+    runInVirtualTime(({ cold, expectObservable, flush }) => {
       const { factory, asked } = streams(cold('-a-b-|', items), cold('-b-c-d-', items));
       expectObservable(resumeFromRevision(factory, { initialMs: 2, jitter: 0 }), '^-------------!').toBe('-a-b------c-d--', items);
       flush();
@@ -57,8 +57,8 @@ describe('after a cut', () => {
     });
   });
 
-  test('before the first item it starts where it was to start', () => {
-    virtually(({ cold, expectObservable, flush }) => {
+  test('before the first item, resumes at the initial start', () => {
+    runInVirtualTime(({ cold, expectObservable, flush }) => {
       const { factory, asked } = streams(cold('-#', items, lost), cold('-#', items, lost), cold('-a', items));
       expectObservable(resumeFromRevision(factory, { startRevision: 5, initialMs: 1, jitter: 0 }), '^--------!').toBe('------a', items);
       flush();
@@ -66,8 +66,8 @@ describe('after a cut', () => {
     });
   });
 
-  test('repeats do not reset the waits, new items do', () => {
-    virtually(({ cold, expectObservable, expectSubscriptions }) => {
+  test('does not reset the pauses by repeated items, but by new ones', () => {
+    runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
       const source = cold<Item>('a#', { a: item(5, 'a') }, lost);
       expectObservable(
         resumeFromRevision(() => source, { initialMs: 1, jitter: 0 }),
@@ -77,8 +77,8 @@ describe('after a cut', () => {
     });
   });
 
-  test('a factory that throws is a cut too', () => {
-    virtually(({ expectObservable }) => {
+  test('treats a factory that throws like a broken stream', () => {
+    runInVirtualTime(({ expectObservable }) => {
       let calls = 0;
       const factory = (): Observable<Item> => {
         if (calls++ === 0) throw lost;
@@ -89,8 +89,8 @@ describe('after a cut', () => {
   });
 });
 
-test('whole revisions are asked for from the next one on, so that the last may be compacted', () => {
-  virtually(({ cold, expectObservable, flush }) => {
+test('requests whole revisions from the next one on, as the last may be compacted', () => {
+  runInVirtualTime(({ cold, expectObservable, flush }) => {
     const { factory, asked } = streams(cold('-a-b-#', items, lost), cold('-b-d-', items));
     expectObservable(resumeFromRevision(factory, { wholeRevisions: true, initialMs: 2, jitter: 0 }), '^-------------!').toBe(
       '-a-b------d',
@@ -101,30 +101,30 @@ test('whole revisions are asked for from the next one on, so that the last may b
   });
 });
 
-test('an error that is not worth another try is passed on', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('passes on an error that is not transient', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a-#', items, compacted);
     expectObservable(resumeFromRevision(() => source)).toBe('-a-#', items, compacted);
     expectSubscriptions(source.subscriptions).toBe('^--!');
   });
 });
 
-test('used up retries end it, with a word on completion', () => {
-  virtually(({ cold, expectObservable }) => {
-    const error = new EtcdError('ConnectionLost', 'the stream completed, and was to go on');
+test('errors after the last retry, also on completion', () => {
+  runInVirtualTime(({ cold, expectObservable }) => {
+    const error = new EtcdError('ConnectionLost', 'the source completed, but was expected to continue');
     expectObservable(resumeFromRevision(() => cold<Item>('-|'), { maxRetries: 1, initialMs: 1, jitter: 0 })).toBe('---#', items, error);
   });
 });
 
-test('completion is passed on where it is asked for', () => {
-  virtually(({ cold, expectObservable }) => {
+test('passes on completion if requested', () => {
+  runInVirtualTime(({ cold, expectObservable }) => {
     const { factory } = streams(cold('-a-#', items, lost), cold('-a-b-|', items));
     expectObservable(resumeFromRevision(factory, { resumeOnComplete: false, initialMs: 1, jitter: 0 })).toBe('-a-----b-|', items);
   });
 });
 
-test('what lies before the start is dropped, also where a stream ignores the revision', () => {
-  virtually(({ cold, expectObservable }) => {
+test('drops items before the start, also if a stream ignores the revision', () => {
+  runInVirtualTime(({ cold, expectObservable }) => {
     const source = cold('-abcd#', items, lost);
     expectObservable(
       resumeFromRevision(() => source, { startRevision: 6, initialMs: 1, jitter: 0 }),
@@ -133,8 +133,8 @@ test('what lies before the start is dropped, also where a stream ignores the rev
   });
 });
 
-test('leaving during a wait ends it', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('unsubscribing during a pause ends it', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a#', items, lost);
     expectObservable(
       resumeFromRevision(() => source, { initialMs: 10, jitter: 0 }),
@@ -144,29 +144,29 @@ test('leaving during a wait ends it', () => {
   });
 });
 
-test('a synchronous stream stops at take(1)', () => {
+test('take(1) stops a synchronous stream', () => {
   let taken = 0;
   const factory = (): Observable<Item> => from([a5, b6, d7]).pipe(map((value) => (taken++, value)));
   resumeFromRevision(factory).pipe(take(1)).subscribe();
   expect(taken).toBe(1);
 });
 
-test('each subscriber has its own cursor', () => {
-  virtually(({ cold, expectObservable }) => {
+test('keeps a separate cursor for each subscriber', () => {
+  runInVirtualTime(({ cold, expectObservable }) => {
     const result = resumeFromRevision(() => cold('-a-b-|', items), { startRevision: 5, resumeOnComplete: false });
     expectObservable(result).toBe('-a-b-|', items);
     expectObservable(result, '---^').toBe('----a-b-|', items);
   });
 });
 
-test('an item without a revision is an error that says so', () => {
+test('errors at an item without a revision', () => {
   let message = '';
   // @ts-expect-error items without a revision need revisionOf
   resumeFromRevision(() => of({ key: 'a' })).subscribe({ error: (error: Error) => (message = error.message) });
   expect(message).toContain('revisionOf');
 });
 
-test('revisionOf says where the revision is', () => {
+test('revisionOf returns the revision of an item', () => {
   const result = resumeFromRevision(() => of({ at: 5 }), { revisionOf: ({ at }) => at, resumeOnComplete: false });
   expectTypeOf(result).toEqualTypeOf<Observable<{ at: number }>>();
   const seen: unknown[] = [];
@@ -174,8 +174,8 @@ test('revisionOf says where the revision is', () => {
   expect(seen).toEqual([{ at: 5 }]);
 });
 
-describe('wherever the cuts are, nothing is lost, repeated or reordered', () => {
-  /** Gaps between revisions, and how many events each has. */
+describe('breaks at any point lose, repeat or reorder nothing', () => {
+  /** The gaps between revisions, and the number of events of each. */
   const history = fc
     .array(fc.record({ gap: fc.integer({ min: 1, max: 3 }), size: fc.integer({ min: 1, max: 4 }) }), { minLength: 1, maxLength: 12 })
     .map((revisions) => {
@@ -185,11 +185,14 @@ describe('wherever the cuts are, nothing is lost, repeated or reordered', () => 
         return Array.from({ length: size }, (_, i) => item(revision, `k${i}`));
       });
     });
-  /** How a stream ends: after so many items, by error or completion; whether it comes at once or in time; whether it starts too early. */
+  /**
+   * How a stream ends: after this many items, by error or completion; whether it emits synchronously; and whether it
+   * starts too early.
+   */
   const cuts = fc.array(fc.record({ after: fc.nat(8), error: fc.boolean(), spread: fc.boolean(), early: fc.nat(3) }), { maxLength: 12 });
   type Cuts = typeof cuts extends fc.Arbitrary<infer C> ? C : never;
 
-  /** A store of events whose streams are cut as told; when the cuts are used up, a stream is whole and stays open. */
+  /** A store of events whose streams are cut at `cuts`. After the last cut, a stream is complete and stays open. */
   function cutting<T extends { readonly revision: number }>(all: readonly T[], list: Cuts): (from: number | undefined) => Observable<T> {
     let attempt = 0;
     return (fromRevision = 1) => {
@@ -209,7 +212,7 @@ describe('wherever the cuts are, nothing is lost, repeated or reordered', () => 
 
   function delivered<T extends { readonly revision: number }>(all: readonly T[], list: Cuts, config: { wholeRevisions?: boolean }): T[] {
     const seen: T[] = [];
-    virtually(({ flush }) => {
+    runInVirtualTime(({ flush }) => {
       const subscription = resumeFromRevision(cutting(all, list), { startRevision: 1, initialMs: 1, maxMs: 4, ...config }).subscribe(
         (value) => seen.push(value),
       );
@@ -244,7 +247,7 @@ describe('wherever the cuts are, nothing is lost, repeated or reordered', () => 
 });
 
 test('the example', () => {
-  virtually(({ flush }) => {
+  runInVirtualTime(({ flush }) => {
     const line = (revision: number, text: string) => ({ revision, text });
     const answers = [
       concat(

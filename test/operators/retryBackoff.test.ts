@@ -3,20 +3,20 @@ import fc from 'fast-check';
 import { asyncScheduler, defer, of, throwError } from 'rxjs';
 import { retryBackoff } from '../../operators/index.js';
 import { AmbiguousWriteError, CompactedError, EtcdError, hasReason } from '../../src/errors/index.js';
-import { logger, kv, virtually } from './support.js';
+import { logger, kv, runInVirtualTime } from './support.js';
 
 const noLeader = new EtcdError('NoLeader', 'no leader');
 
-test('it waits twice as long from try to try, up to the cap', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('doubles the pause after each attempt, up to the maximum', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('#', {}, noLeader);
     expectObservable(source.pipe(retryBackoff({ initialMs: 10, maxMs: 50, jitter: 0 })), '^ 200ms !').toBe('-');
     expectSubscriptions(source.subscriptions).toBe(['(^!)', '10ms (^!)', '30ms (^!)', '70ms (^!)', '120ms (^!)', '170ms (^!)']);
   });
 });
 
-test('a value starts the waits anew, a subscription does not', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('a value resets the pauses, a subscription does not', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const attempts = ['#', '#', '-a#', '#', '-b|'].map((marbles) => cold(marbles, undefined, noLeader));
     let attempt = 0;
     const source = defer(() => attempts[attempt++] ?? of('more'));
@@ -27,8 +27,8 @@ test('a value starts the waits anew, a subscription does not', () => {
   });
 });
 
-test('resetOn says which value starts the waits anew', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('resetOn selects the values that reset the pauses', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('a#', undefined, noLeader);
     const resetOn = (value: string): boolean => value === 'b';
     expectObservable(source.pipe(retryBackoff({ initialMs: 2, jitter: 0, resetOn, maxRetries: 2 }))).toBe(
@@ -40,8 +40,8 @@ test('resetOn says which value starts the waits anew', () => {
   });
 });
 
-test('used up retries pass on the last error', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('errors with the last error after the last retry', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('#', undefined, noLeader);
     expectObservable(source.pipe(retryBackoff({ initialMs: 2, jitter: 0, maxRetries: 1 }))).toBe('--#', undefined, noLeader);
     expectSubscriptions(source.subscriptions).toBe(['(^!)', '--(^!)']);
@@ -49,8 +49,8 @@ test('used up retries pass on the last error', () => {
   });
 });
 
-test('leaving during a wait ends it', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('unsubscribing during a pause ends it', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a#', undefined, noLeader);
     expectObservable(source.pipe(retryBackoff({ initialMs: 10, jitter: 0 })), '^---!').toBe('-a---');
     expectSubscriptions(source.subscriptions).toBe('^-!');
@@ -62,14 +62,14 @@ test.each([
   ['a connection that broke', new EtcdError('ConnectionLost', ''), true],
   ['a server that is behind', new EtcdError('TooManyRequests', ''), true],
   ['a client with too many calls', new EtcdError('TooManyPending', ''), true],
-  ['a server text that we do not know, with code Unavailable', new EtcdError('Unknown', '', { code: 'Unavailable' }), true],
+  ['an unknown error text, with code Unavailable', new EtcdError('Unknown', '', { code: 'Unavailable' }), true],
   ['a write that may have been carried out', new AmbiguousWriteError(noLeader), false],
   ['compaction', new CompactedError(''), false],
   ['denial', new EtcdError('PermissionDenied', ''), false],
   ['a closed client', new EtcdError('ClientClosed', ''), false],
   ['a mistake in the program', new TypeError('x is not a function'), false],
-])('by default it retries what passes by itself: %s', (_, error, retried) => {
-  virtually(({ expectObservable }) => {
+])('retries transient errors by default: %s', (_, error, retried) => {
+  runInVirtualTime(({ expectObservable }) => {
     let attempt = 0;
     const source = defer(() => (attempt++ === 0 ? throwError(() => error) : of('a')));
     const result = source.pipe(retryBackoff({ initialMs: 2, jitter: 0 }));
@@ -78,8 +78,8 @@ test.each([
   });
 });
 
-test('retryIf decides instead; what it throws ends the stream', () => {
-  virtually(({ cold, expectObservable }) => {
+test('retryIf decides instead; an error that it throws ends the stream', () => {
+  runInVirtualTime(({ cold, expectObservable }) => {
     const boom = new Error('boom');
     const retryIf = (error: unknown): boolean => error === 'again';
     expectObservable(cold('#', undefined, noLeader).pipe(retryBackoff({ retryIf }))).toBe('#', undefined, noLeader);
@@ -96,10 +96,10 @@ test('retryIf decides instead; what it throws ends the stream', () => {
   });
 });
 
-test('jitter only ever shortens a wait, by no more than its part', () => {
+test('jitter only shortens a pause, by no more than its fraction', () => {
   fc.assert(
     fc.property(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }), (jitter, chance) => {
-      virtually(({ flush }) => {
+      runInVirtualTime(({ flush }) => {
         const started: number[] = [];
         const source = defer(() => {
           started.push(asyncScheduler.now());
@@ -120,8 +120,8 @@ test('jitter only ever shortens a wait, by no more than its part', () => {
   );
 });
 
-test('a hundred thousand synchronous errors do not overflow the stack, nor the wait', () => {
-  virtually(({ flush }) => {
+test('a hundred thousand synchronous errors overflow neither the stack nor the pause', () => {
+  runInVirtualTime(({ flush }) => {
     let attempts = 0;
     const source = defer(() => (++attempts < 100_000 ? throwError(() => noLeader) : of('a')));
     let seen: string | undefined;
@@ -131,8 +131,8 @@ test('a hundred thousand synchronous errors do not overflow the stack, nor the w
   });
 });
 
-test('each subscriber has its own count', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('keeps a separate count for each subscriber', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('#', undefined, noLeader);
     const result = source.pipe(retryBackoff({ initialMs: 2, jitter: 0, maxRetries: 1 }));
     expectObservable(result).toBe('--#', undefined, noLeader);
@@ -142,7 +142,7 @@ test('each subscriber has its own count', () => {
 });
 
 test.each([{ initialMs: -1 }, { maxMs: Infinity }, { jitter: 2 }, { jitter: NaN }, { maxRetries: -1 }])(
-  'a wrong option is refused at once: %p',
+  'rejects an invalid option at once: %p',
   (config) => {
     let error: unknown;
     try {
@@ -155,7 +155,7 @@ test.each([{ initialMs: -1 }, { maxMs: Infinity }, { jitter: 2 }, { jitter: NaN 
 );
 
 test('the example', () => {
-  virtually(({ flush }) => {
+  runInVirtualTime(({ flush }) => {
     let attempt = 0;
     const etcd = { kv: { get: () => defer(() => (attempt++ === 0 ? throwError(() => noLeader) : of(kv('app/color', 'red', 2)))) } };
     const console = logger();

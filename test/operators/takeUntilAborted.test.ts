@@ -2,10 +2,10 @@ import { getEventListeners } from 'node:events';
 import { expect, test } from '@jest/globals';
 import { of, Subject, throwError, timer } from 'rxjs';
 import { takeUntilAborted } from '../../operators/index.js';
-import { logger, put, virtually } from './support.js';
+import { logger, put, runInVirtualTime } from './support.js';
 
-test('it completes when the signal is aborted, and leaves the source', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('completes when the signal is aborted, and unsubscribes from the source', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const controller = new AbortController();
     const source = cold('-a-b-c-d-');
     expectObservable(source.pipe(takeUntilAborted(controller.signal))).toBe('-a-b-|');
@@ -14,15 +14,15 @@ test('it completes when the signal is aborted, and leaves the source', () => {
   });
 });
 
-test('an aborted signal completes at once, and the source is not touched', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('completes at once for an aborted signal, without subscribing to the source', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a-b-');
     expectObservable(source.pipe(takeUntilAborted(AbortSignal.abort()))).toBe('|');
     expectSubscriptions(source.subscriptions).toBe([]);
   });
 });
 
-test('a signal that is aborted between two subscriptions is seen by the second', () => {
+test('the second subscription completes for a signal that was aborted after the first', () => {
   const controller = new AbortController();
   const stream = of(1).pipe(takeUntilAborted(controller.signal));
   const seen: number[] = [];
@@ -32,7 +32,7 @@ test('a signal that is aborted between two subscriptions is seen by the second',
   expect(seen).toEqual([1]);
 });
 
-test('no listener stays on the signal, however it ends', () => {
+test('removes its listener from the signal, however it ends', () => {
   const controller = new AbortController();
   const listeners = (): number => getEventListeners(controller.signal, 'abort').length;
   const until = takeUntilAborted<number>(controller.signal);

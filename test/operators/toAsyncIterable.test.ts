@@ -2,14 +2,14 @@ import { describe, expect, test } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
 import fc from 'fast-check';
 import { pipe } from 'fp-ts/lib/function.js';
-import { concat, finalize, NEVER, Observable, of, range, Subject, throwError } from 'rxjs';
+import { concat, finalize, NEVER, Observable, of, range, Subject, throwError, from } from 'rxjs';
 import { toAsyncIterable, type OverflowPolicy } from '../../operators/index.js';
 import { hasReason } from '../../src/errors/index.js';
-import { logger, Store } from './support.js';
+import { logger, eventsOf } from './support.js';
 
 const boom = new Error('boom');
 
-/** All that an iteration gives, then `'done'` or what it threw. */
+/** Collects the values of an iteration, then `'done'` or the thrown error. */
 async function walk<T>(iterator: AsyncIterator<T>): Promise<unknown[]> {
   const seen: unknown[] = [];
   for (;;) {
@@ -27,14 +27,14 @@ function iterate<T>(source: Observable<T>, config?: { bufferSize?: number; overf
   return toAsyncIterable(source, config)[Symbol.asyncIterator]();
 }
 
-describe('values', () => {
-  test('come in order, then the end, again and again', async () => {
+describe('the values of an async iterator', () => {
+  test('arrive in order, then its end, repeatedly', async () => {
     const iterator = iterate(of(1, 2, 3));
     expect(await walk(iterator)).toEqual([1, 2, 3, 'done']);
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
   });
 
-  test('that are undefined are values', async () => {
+  test('may be undefined', async () => {
     expect(await walk(iterate(of(undefined, undefined)))).toEqual([undefined, undefined, 'done']);
   });
 
@@ -48,7 +48,7 @@ describe('values', () => {
     expect(await iterator.next()).toEqual({ done: false, value: 2 });
   });
 
-  test('go to calls that wait at the same time in order, and the end to those left', async () => {
+  test('resolve concurrent calls of next in order, and the end resolves the rest', async () => {
     const source = new Subject<number>();
     const iterator = iterate(source);
     const calls = [iterator.next(), iterator.next(), iterator.next()];
@@ -62,7 +62,7 @@ describe('values', () => {
   });
 });
 
-describe('an error', () => {
+describe('an error of an async iterator', () => {
   test('is thrown after the values before it, once', async () => {
     const iterator = iterate(
       concat(
@@ -74,7 +74,7 @@ describe('an error', () => {
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
   });
 
-  test('goes to one of the calls that wait', async () => {
+  test('rejects one of the waiting calls', async () => {
     const source = new Subject<number>();
     const iterator = iterate(source);
     const calls = Promise.allSettled([iterator.next(), iterator.next()]);
@@ -85,13 +85,13 @@ describe('an error', () => {
     ]);
   });
 
-  test('that is undefined is an error', async () => {
+  test('may be undefined', async () => {
     expect(await walk(iterate(throwError(() => undefined)))).toEqual([undefined]);
   });
 });
 
-describe('the source', () => {
-  test('is subscribed to when the first value is asked for, once an iteration', async () => {
+describe('the source of an async iterator', () => {
+  test('is subscribed to when the first value is requested, once for each iteration', async () => {
     let subscriptions = 0;
     const source = new Observable<number>((subscriber) => {
       subscriber.next(++subscriptions);
@@ -104,7 +104,7 @@ describe('the source', () => {
     expect(await walk(second)).toEqual([2, 'done']);
   });
 
-  test('is left by break and by a throw', async () => {
+  test('is unsubscribed by break and by a throw', async () => {
     for (const leave of ['break', 'throw']) {
       let open = true;
       const source = concat(of(1, 2), NEVER).pipe(finalize(() => (open = false)));
@@ -120,7 +120,7 @@ describe('the source', () => {
     }
   });
 
-  test('is left at once by return, while a next waits', async () => {
+  test('is unsubscribed at once by return, while a next waits', async () => {
     let open = true;
     const iterator = iterate(NEVER.pipe(finalize(() => (open = false))));
     const waiting = iterator.next();
@@ -129,7 +129,7 @@ describe('the source', () => {
     expect(open).toBe(false);
   });
 
-  test('is never touched where return comes first', async () => {
+  test('is never subscribed to if return is called first', async () => {
     let subscribed = false;
     const iterator = iterate(new Observable<number>(() => void (subscribed = true)));
     await iterator.return?.();
@@ -137,7 +137,7 @@ describe('the source', () => {
     expect(subscribed).toBe(false);
   });
 
-  test('return forgets what waits, an error too', async () => {
+  test('is unsubscribed by return, which drops pending values and errors', async () => {
     const iterator = iterate(
       concat(
         of(1, 2, 3),
@@ -160,8 +160,8 @@ describe('the source', () => {
   });
 });
 
-describe('a full buffer', () => {
-  test('ends it with BufferOverflow by default, after what waits', async () => {
+describe('a full buffer of an async iterator', () => {
+  test('ends with BufferOverflow by default, after the pending values', async () => {
     let open = true;
     const seen = await walk(iterate(concat(range(1, 10), NEVER).pipe(finalize(() => (open = false))), { bufferSize: 2 }));
     expect(seen.slice(0, 3)).toEqual([1, 2, 3]);
@@ -169,20 +169,20 @@ describe('a full buffer', () => {
     expect(hasReason(seen[3], 'BufferOverflow')).toBe(true);
     expect(seen[3]).toMatchObject({
       code: 'ResourceExhausted',
-      message: 'the consumer is slower than the source: 2 values wait, and another came',
+      message: 'the consumer is slower than the source: 2 values wait, and another arrived',
     });
     expect(open).toBe(false);
   });
 
-  test('forgets the oldest', async () => {
+  test('drops the oldest value', async () => {
     expect(await walk(iterate(range(1, 10), { bufferSize: 2, overflow: 'dropOldest' }))).toEqual([1, 9, 10, 'done']);
   });
 
-  test('forgets the newest', async () => {
+  test('drops the newest value', async () => {
     expect(await walk(iterate(range(1, 10), { bufferSize: 2, overflow: 'dropNewest' }))).toEqual([1, 2, 3, 'done']);
   });
 
-  test('holds no more than it may, whatever the order of things', async () => {
+  test('never exceeds its limit, in any order of calls', async () => {
     const steps = fc.array(fc.constantFrom('produce', 'consume'), { maxLength: 200 });
     await fc.assert(
       fc.asyncProperty(
@@ -224,7 +224,7 @@ describe('a full buffer', () => {
     );
   });
 
-  test('of many is as quick to empty as a small one', async () => {
+  test('of many values is emptied as quickly as a small one', async () => {
     const size = 200_000;
     const iterator = iterate(range(0, size + 1), { bufferSize: size });
     let inOrder = 0;
@@ -233,34 +233,43 @@ describe('a full buffer', () => {
   });
 });
 
-test.each([{ bufferSize: 0 }, { bufferSize: 1.5 }, { bufferSize: Infinity }])('a wrong size is refused at once: %p', (config) => {
+test.each([{ bufferSize: 0 }, { bufferSize: 1.5 }, { bufferSize: Infinity }])('rejects an invalid buffer size at once: %p', (config) => {
   expect(() => toAsyncIterable(config)).toThrow('bufferSize');
 });
 
-test('an unknown policy is refused at once', () => {
+test('rejects an unknown overflow policy at once', () => {
   expect(() => toAsyncIterable({ overflow: 'drop' as 'error' })).toThrow('overflow');
 });
 
-test('what is no Observable is refused before it is walked', () => {
+test('rejects a source that is not an Observable before it is iterated', () => {
   // @ts-expect-error -- a program in JavaScript can give anything
   expect(() => toAsyncIterable()(undefined)).toThrow('source of toAsyncIterable: expected an Observable, received nothing');
 });
 
-test('without a source it is a step of a pipe', async () => {
+test('without a source is a step of a pipe', async () => {
   const iterable = pipe(of(1, 2), toAsyncIterable({ bufferSize: 5 }));
   expect(await walk(iterable[Symbol.asyncIterator]())).toEqual([1, 2, 'done']);
 });
 
-test('its type', () => {
+test('has the type of its values', () => {
   expectTypeOf(toAsyncIterable(of(1))).toEqualTypeOf<AsyncIterable<number>>();
   expectTypeOf(toAsyncIterable({ bufferSize: 5 })(of(1))).toEqualTypeOf<AsyncIterable<number>>();
   expectTypeOf(pipe(of(1), toAsyncIterable())).toEqualTypeOf<AsyncIterable<number>>();
 });
 
 test('the example', async () => {
-  const store = new Store();
   const etcd = {
-    watch: () => concat(of(store.put('app/color', 'red'), store.put('app/color', 'blue'), store.put('app/color', 'green')), NEVER),
+    watch: () =>
+      concat(
+        from(
+          eventsOf((server) => {
+            server.put('app/color', 'red');
+            server.put('app/color', 'blue');
+            server.put('app/color', 'green');
+          }),
+        ),
+        NEVER,
+      ),
   };
   const console = logger();
   const changes = toAsyncIterable(etcd.watch(), { bufferSize: 100 });

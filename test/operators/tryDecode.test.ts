@@ -2,15 +2,15 @@ import { expect, test } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
 import * as E from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
-import { of, type Observable } from 'rxjs';
+import { of, type Observable, from } from 'rxjs';
 import { puts, tryDecode, type Decoded } from '../../operators/index.js';
 import { InvalidValueError } from '../../src/errors/index.js';
-import { kv, logger, put, Store, virtually } from './support.js';
+import { kv, logger, put, eventsOf, runInVirtualTime } from './support.js';
 
 const N = t.type({ n: t.number });
 
-test('it goes on after a bad value', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('it continues after an invalid value', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const [one, two] = [put('a', '{"n":1}', 5), put('a', '{"n":2}', 8)];
     const source = cold('-a-x-y-b-|', { a: one, x: put('a', 'hunter2', 6), y: put('a', '{"n":"hunter2"}', 7), b: two });
     expectObservable(source.pipe(tryDecode(N))).toBe('-a-x-y-b-|', {
@@ -23,13 +23,21 @@ test('it goes on after a bad value', () => {
   });
 });
 
-test('its type is an Either of the error and the value', () => {
+test('emits an Either of the error and the value as its type', () => {
   expectTypeOf(of(kv('a', '1', 2)).pipe(tryDecode(N))).toEqualTypeOf<Observable<E.Either<InvalidValueError, Decoded<{ n: number }>>>>();
 });
 
 test('the example', () => {
-  const store = new Store();
-  const etcd = { watch: () => of(store.put('limit', '10'), store.put('limit', 'ten'), store.put('limit', '20')) };
+  const etcd = {
+    watch: () =>
+      from(
+        eventsOf((server) => {
+          server.put('limit', '10');
+          server.put('limit', 'ten');
+          server.put('limit', '20');
+        }),
+      ),
+  };
   const console = logger();
 
   etcd

@@ -1,14 +1,14 @@
 import { expect, test } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
-import { concat, NEVER, of, type Observable } from 'rxjs';
+import { concat, NEVER, of, type Observable, from } from 'rxjs';
 import { byRevision, untilRevision } from '../../operators/index.js';
 import type { WatchEvent } from '../../src/model/events.js';
-import { logger, put, Store, virtually } from './support.js';
+import { logger, put, eventsOf, runInVirtualTime } from './support.js';
 
 const events = { a: put('a', '1', 5), b: put('b', '1', 6), c: put('c', '1', 6), d: put('d', '1', 7) };
 
-test('it completes at the first item beyond', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('completes at the first item after the last revision', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a-b-c-d-', events);
     expectObservable(source.pipe(untilRevision(6))).toBe('-a-b-c-|', events);
     expectObservable(source.pipe(untilRevision(4))).toBe('-|');
@@ -16,41 +16,49 @@ test('it completes at the first item beyond', () => {
   });
 });
 
-test('it stays open while another of the last revision may come', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('stays open while another item of the last revision may arrive', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a-b-----', events);
     expectObservable(source.pipe(untilRevision(6)), '^-------!').toBe('-a-b-----', events);
     expectSubscriptions(source.subscriptions).toBe('^-------!');
   });
 });
 
-test('whole revisions complete it at the last one', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('completes at the last revision for whole revisions', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a-b-d-', events);
     expectObservable(source.pipe(untilRevision(6, { wholeRevisions: true }))).toBe('-a-(b|)', events);
     expectSubscriptions(source.subscriptions).toBe('^--!');
   });
 });
 
-test('a last revision that never was completes at the next, which is held back', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('completes at the next revision if the last one never arrives, and drops that', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-a-d-', events);
     expectObservable(source.pipe(untilRevision(6, { wholeRevisions: true }))).toBe('-a-|', events);
     expectSubscriptions(source.subscriptions).toBe('^--!');
   });
 });
 
-test('the type is kept', () => {
+test('keeps the type of its source', () => {
   const source: Observable<WatchEvent> = of();
   expectTypeOf(source.pipe(untilRevision(5))).toEqualTypeOf<Observable<WatchEvent>>();
   expectTypeOf(source.pipe(untilRevision(5, { wholeRevisions: true }))).toEqualTypeOf<Observable<WatchEvent>>();
 });
 
 test('the example', () => {
-  const store = new Store();
   const etcd = {
     watchBatches: () =>
-      concat(of(store.put('app/color', 'red'), store.put('app/color', 'blue'), store.put('app/color', 'green')), NEVER).pipe(byRevision()),
+      concat(
+        from(
+          eventsOf((server) => {
+            server.put('app/color', 'red');
+            server.put('app/color', 'blue');
+            server.put('app/color', 'green');
+          }),
+        ),
+        NEVER,
+      ).pipe(byRevision()),
   };
   const console = logger();
 

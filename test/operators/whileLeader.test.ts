@@ -3,13 +3,13 @@ import { concat, defer, finalize, map, NEVER, of, Subject, takeUntil, throwError
 import { retryBackoff, whileLeader, type RunWhileOptions } from '../../operators/index.js';
 import { EtcdError, hasReason } from '../../src/errors/index.js';
 import type { OwnershipEvent } from '../../src/model/events.js';
-import { logger, virtually } from './support.js';
+import { logger, runInVirtualTime } from './support.js';
 
 const leader = { revision: 2 };
 const lost = new EtcdError('LockLost', 'lost');
 
-test('the work runs as long as it leads, and is stopped at the loss', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('runs the work while it leads, and stops it at the loss', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const campaign = cold('--L-----#', { L: leader }, lost);
     const work = cold('      a--b--c--d');
     expectObservable(campaign.pipe(whileLeader(() => work))).toBe('--a--b--#', undefined, lost);
@@ -17,7 +17,7 @@ test('the work runs as long as it leads, and is stopped at the loss', () => {
   });
 });
 
-test('the work is stopped before anybody hears of the loss', () => {
+test('stops the work before the loss is emitted', () => {
   const order: string[] = [];
   concat(
     of(leader),
@@ -28,15 +28,15 @@ test('the work is stopped before anybody hears of the loss', () => {
   expect(order).toEqual(['stopped', 'error']);
 });
 
-test('resigning stops the work and completes, where switchMap would let it run on', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('resigning stops the work and completes, unlike switchMap', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const work = cold('a--b--c--d');
     expectObservable(cold('--L---|', { L: leader }).pipe(whileLeader(() => work))).toBe('--a--b|');
     expectSubscriptions(work.subscriptions).toBe('--^---!');
   });
 });
 
-test('work that resigns itself is ended by it', () => {
+test('ends work that resigns by itself', () => {
   const resigned = new Subject<void>();
   const seen: unknown[] = [];
   const campaign = concat(of({ resign: () => defer(() => of(resigned.next())) }), NEVER).pipe(takeUntil(resigned));
@@ -46,8 +46,8 @@ test('work that resigns itself is ended by it', () => {
   expect(seen).toEqual(['working', 'done']);
 });
 
-test('standing again after a loss runs the work anew', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('runs the work again after the next election', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const campaign = cold('-L----#', { L: leader }, lost);
     const standing = campaign.pipe(
       whileLeader(() => cold('a--b--c')),
@@ -58,8 +58,8 @@ test('standing again after a loss runs the work anew', () => {
   });
 });
 
-test('one without work leads on, unless the leadership is to be given up then', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('keeps leading after the work has completed, unless `onComplete` is to resign', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const campaign = cold('-L----', { L: leader });
     expectObservable(campaign.pipe(whileLeader(() => cold('a|'))), '^-----!').toBe('-a----');
     expectObservable(campaign.pipe(whileLeader(() => cold('a-|'), { onComplete: 'release' }))).toBe('-a-|');
@@ -67,16 +67,16 @@ test('one without work leads on, unless the leadership is to be given up then', 
   });
 });
 
-test('an error of the work is passed on, and gives the leadership up', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('passes on an error of the work, and resigns', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const campaign = cold('-L----', { L: leader });
     expectObservable(campaign.pipe(whileLeader(() => cold('a-#')))).toBe('-a-#');
     expectSubscriptions(campaign.subscriptions).toBe('^--!');
   });
 });
 
-test('leaving while it waits to be elected runs no work', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('runs no work if it is unsubscribed before the election', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const campaign = cold('----L', { L: leader });
     const work = cold('a');
     expectObservable(campaign.pipe(whileLeader(() => work)), '^--!').toBe('---');
@@ -85,7 +85,7 @@ test('leaving while it waits to be elected runs no work', () => {
   });
 });
 
-test('what is not known to be done on completion is refused at once', () => {
+test('rejects an unknown action for completion at once', () => {
   let error: unknown;
   try {
     whileLeader(() => [], { onComplete: 'resign' } as unknown as RunWhileOptions);
@@ -96,7 +96,7 @@ test('what is not known to be done on completion is refused at once', () => {
 });
 
 test('the example', () => {
-  virtually(({ flush }) => {
+  runInVirtualTime(({ flush }) => {
     const campaign: Observable<OwnershipEvent<typeof leader>> = concat(
       of({ type: 'owned', revision: 2 } as const),
       timer(1_500).pipe(map(() => ({ type: 'lost', error: lost }) as const)),

@@ -1,17 +1,18 @@
 import { expect, test } from '@jest/globals';
-import { concat, defer, finalize, NEVER, of, throwError, timer, map, type Observable } from 'rxjs';
+import { concat, finalize, NEVER, of, throwError, type Observable } from 'rxjs';
 import { withLease, type LeaseEventLike, type RunWhileOptions } from '../../operators/index.js';
 import { EtcdError, hasReason } from '../../src/errors/index.js';
 import { leaseId, type LeaseId } from '../../src/model/ids.js';
-import { logger, Store, virtually } from './support.js';
+import { createTestEtcd } from '../../src/testing/index.js';
+import { logger, runInVirtualTime } from './support.js';
 
 const news = (type: string, id: number): LeaseEventLike<{ readonly id: LeaseId }> => ({ type, lease: { id: leaseId(id) } });
-/** g granted, r refreshed, j refreshFailed, l lost; then h granted anew. */
+/** g granted, r refreshed, j refreshFailed, l lost; then h granted again. */
 const events = { g: news('granted', 1), r: news('refreshed', 1), j: news('refreshFailed', 1), l: news('lost', 1), h: news('granted', 2) };
 const lost = new EtcdError('LeaseLost', 'lost');
 
-test('the work of a lease is run once, and runs on through refreshes and jams', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('runs the work of a lease once, through refreshes and failures of refreshes', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('--g--r--j--r--', events);
     const work = cold('    a-----b-----c');
     expectObservable(source.pipe(withLease(() => work)), '^------------------!').toBe('--a-----b-----c');
@@ -19,8 +20,8 @@ test('the work of a lease is run once, and runs on through refreshes and jams', 
   });
 });
 
-test('the work is stopped when the lease is lost, and run anew for the next one', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('stops the work when the lease is lost, and runs it again for the next one', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('--g---l---h------', events);
     const works = [cold('  a--b--c'), cold('         d--e')];
     expectObservable(source.pipe(withLease((_, index) => works[index] ?? NEVER)), '^---------------!').toBe('--a--b----d--e');
@@ -29,14 +30,14 @@ test('the work is stopped when the lease is lost, and run anew for the next one'
   });
 });
 
-test('the work gets its lease, and how many there were before', () => {
-  virtually(({ cold, expectObservable }) => {
+test('passes the lease and the number of earlier ones to the work', () => {
+  runInVirtualTime(({ cold, expectObservable }) => {
     const seen = cold('-g-l-h', events).pipe(withLease(({ id }, index) => of(`${id} ${index}`)));
     expectObservable(seen, '^-------!').toBe('-a---b', { a: '1 0', b: '2 1' });
   });
 });
 
-test('an error of the source stops the work before it is passed on', () => {
+test('stops the work before it passes on an error of the source', () => {
   const order: string[] = [];
   const source = concat(
     of(events.g),
@@ -45,23 +46,23 @@ test('an error of the source stops the work before it is passed on', () => {
   source.pipe(withLease(() => NEVER.pipe(finalize(() => order.push('stopped'))))).subscribe({ error: () => order.push('error') });
   expect(order).toEqual(['stopped', 'error']);
 
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const work = cold('a--b--c');
     expectObservable(cold('-g---#', events, lost).pipe(withLease(() => work))).toBe('-a--b#', undefined, lost);
     expectSubscriptions(work.subscriptions).toBe('-^---!');
   });
 });
 
-test('completion of the source stops the work, for nobody holds the lease any more', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('stops the work when the source completes, as the lease is no longer held', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const work = cold('a--b--c');
     expectObservable(cold('-g---|', events).pipe(withLease(() => work))).toBe('-a--b|');
     expectSubscriptions(work.subscriptions).toBe('-^---!');
   });
 });
 
-test('an error of the work gives the lease back, and so does a project that throws', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('revokes the lease when the work or project fails', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-g------', events);
     expectObservable(source.pipe(withLease(() => cold('a-#')))).toBe('-a-#');
     expectSubscriptions(source.subscriptions).toBe('^--!');
@@ -73,23 +74,23 @@ test('an error of the work gives the lease back, and so does a project that thro
   });
 });
 
-test('the lease is held on when its work completes', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('keeps the lease when its work completes', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-g---l--h-', events);
     expectObservable(source.pipe(withLease(() => cold('a|'))), '^---------!').toBe('-a------a-');
     expectSubscriptions(source.subscriptions).toBe('^---------!');
   });
 });
 
-test('or given back then, where that is asked for', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('revokes the lease when its work completes, if the option is set', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const source = cold('-g-----', events);
     expectObservable(source.pipe(withLease(() => cold('a-b|'), { onComplete: 'release' }))).toBe('-a-b|');
     expectSubscriptions(source.subscriptions).toBe('^---!');
   });
 });
 
-test('unsubscribing stops the work, and then gives the lease back', () => {
+test('unsubscribing stops the work, and then revokes the lease', () => {
   const order: string[] = [];
   concat(of(events.g), NEVER)
     .pipe(
@@ -101,15 +102,15 @@ test('unsubscribing stops the work, and then gives the lease back', () => {
   expect(order).toEqual(['stopped', 'given back']);
 });
 
-test('each subscriber has a lease and work of its own', () => {
-  virtually(({ cold, expectObservable }) => {
+test('has a separate lease and work for each subscriber', () => {
+  runInVirtualTime(({ cold, expectObservable }) => {
     const result = cold('-g-l-h', events).pipe(withLease((_, index) => of(index)));
     expectObservable(result, '^------!').toBe('-0---1', { 0: 0, 1: 1 });
     expectObservable(result, '---^------!').toBe('----0---1', { 0: 0, 1: 1 });
   });
 });
 
-test('work may be a Promise', async () => {
+test('accepts a Promise as the work', async () => {
   const value = await new Promise((resolve) =>
     of(events.g)
       .pipe(
@@ -121,7 +122,7 @@ test('work may be a Promise', async () => {
   expect(value).toBe(7);
 });
 
-test('what is not known to be done on completion is refused at once', () => {
+test('rejects an unknown action for completion at once', () => {
   let error: unknown;
   try {
     withLease(() => [], { onComplete: 'revoke' } as unknown as RunWhileOptions);
@@ -132,29 +133,17 @@ test('what is not known to be done on completion is refused at once', () => {
 });
 
 test('the example', () => {
-  virtually(({ flush }) => {
-    const store = new Store();
-    const etcd = {
-      lease: () =>
-        concat(
-          of(events.g),
-          timer(60_000).pipe(
-            map(() => {
-              store.delete('services/me');
-              return events.l;
-            }),
-          ),
-          of(events.h),
-          NEVER,
-        ),
-      kv: { put: (key: string, value: string) => defer(() => of({ header: { revision: store.put(key, value).revision } })) },
-    };
+  runInVirtualTime(({ cold, flush }) => {
+    const { etcd, server } = createTestEtcd();
     const console = logger();
 
     etcd
-      .lease()
-      .pipe(withLease(() => etcd.kv.put('services/me', '10.0.0.1')))
+      .lease({ ttl: 10, onLost: 'regrant' })
+      .pipe(withLease(({ id }) => etcd.kv.put('services/me', '10.0.0.1', { lease: id })))
       .subscribe(({ header }) => console.log('announced at', header.revision));
+    // The machine sleeps, and its lease expires.
+    cold('60s x').subscribe(() => server.leases.forEach(({ id }) => server.expireLease(id)));
+    cold('120s x').subscribe(() => void server.close());
     flush();
 
     expect(console.lines).toEqual(['announced at 2', 'announced at 4']);

@@ -2,13 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import { concat, defer, finalize, map, NEVER, of, throwError, type Observable } from 'rxjs';
 import { withLock, type WithLockOptions } from '../../operators/index.js';
 import { EtcdError, hasReason } from '../../src/errors/index.js';
-import { logger, virtually } from './support.js';
+import { logger, runInVirtualTime } from './support.js';
 
 const owned = { o: { revision: 7 } };
 const lost = new EtcdError('LockLost', 'lost');
 
-test('a job runs once the lock is owned, and gives it back when it completes', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('runs a job once the lock is owned, and releases the lock when the job completes', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const lock = cold('--o-------', owned);
     const work = cold('a-b|');
     expectObservable(cold('-1-------|').pipe(withLock(lock, () => work))).toBe('---a-b---|');
@@ -17,14 +17,14 @@ test('a job runs once the lock is owned, and gives it back when it completes', (
   });
 });
 
-test('the work gets the job and the ownership', () => {
-  virtually(({ cold, expectObservable }) => {
+test('passes the job and the ownership to the work', () => {
+  runInVirtualTime(({ cold, expectObservable }) => {
     const result = cold('-(12|)').pipe(withLock(cold('o', owned), (job, { revision }) => of(`${job}@${revision}`)));
     expectObservable(result).toBe('-(ab|)', { a: '1@7', b: '2@7' });
   });
 });
 
-describe('a job that comes while another runs', () => {
+describe('a job that arrives while another runs', () => {
   // Jobs at 1 and 4; a lock is owned after 1, and the work takes 5.
   test.each([
     { strategy: undefined, result: '--a----xa----(x|)', locks: ['-^-----!', '-------^-----!'], works: ['--^----!', '--------^----!'] },
@@ -33,7 +33,7 @@ describe('a job that comes while another runs', () => {
     { strategy: 'exhaust', result: '--a----x----|', locks: ['-^-----!'], works: ['--^----!'] },
     { strategy: 'merge', result: '--a--a-x--x-|', locks: ['-^-----!', '----^-----!'], works: ['--^----!', '-----^----!'] },
   ] as const)('with strategy $strategy', ({ strategy, result, locks, works }) => {
-    virtually(({ cold, expectObservable, expectSubscriptions }) => {
+    runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
       const lock = cold('-o', owned);
       const work = cold('a----(x|)');
       const config: WithLockOptions = strategy === undefined ? {} : { strategy };
@@ -44,8 +44,8 @@ describe('a job that comes while another runs', () => {
   });
 });
 
-test('a job is stopped the moment that the lock is lost', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('stops a job as soon as the lock is lost', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const jobs = cold('-1----------');
     const work = cold('a--b--c');
     expectObservable(jobs.pipe(withLock(cold('-o----#', owned, lost), () => work))).toBe('--a--b-#', undefined, lost);
@@ -54,7 +54,7 @@ test('a job is stopped the moment that the lock is lost', () => {
   });
 });
 
-test('and before anybody hears of it', () => {
+test('stops a job before the loss is emitted', () => {
   const order: string[] = [];
   const lock = concat(
     of({}),
@@ -70,9 +70,9 @@ test('and before anybody hears of it', () => {
 test.each([
   ['while the job runs', '-o--|'],
   ['before it was owned', '---|'],
-])('a lock that completes %s is LockLost, for a job must not vanish', (_, marbles) => {
+])('fails with LockLost if the lock completes %s, as a job must not disappear', (_, marbles) => {
   let error: unknown;
-  virtually(({ cold, flush }) => {
+  runInVirtualTime(({ cold, flush }) => {
     cold('-1---')
       .pipe(withLock(cold(marbles, owned), () => NEVER))
       .subscribe({ error: (thrown: unknown) => (error = thrown) });
@@ -81,29 +81,29 @@ test.each([
   expect(hasReason(error, 'LockLost')).toBe(true);
 });
 
-test('a lock that completes with its job is fine', () => {
-  virtually(({ cold, expectObservable }) => {
+test('completes if the lock completes together with its job', () => {
+  runInVirtualTime(({ cold, expectObservable }) => {
     expectObservable(cold('-1-|').pipe(withLock(of({}), () => of('a')))).toBe('-a-|');
   });
 });
 
-test('a lock that is not had ends it with its error', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('fails with the error of a lock that is not acquired', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const work = cold('a');
     expectObservable(cold('-1-----').pipe(withLock(cold('--#', owned, lost), () => work))).toBe('---#', undefined, lost);
     expectSubscriptions(work.subscriptions).toBe([]);
   });
 });
 
-test('an error of a job is passed on, and gives the lock back', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('passes on an error of a job, and releases the lock', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const lock = cold('o---', owned);
     expectObservable(cold('-1-----').pipe(withLock(lock, () => cold('a-#')))).toBe('-a-#');
     expectSubscriptions(lock.subscriptions).toBe('-^-!');
   });
 });
 
-test('unsubscribing stops the job and then gives the lock back, or leaves the queue', () => {
+test('unsubscribing stops the job and then releases the lock, or leaves the queue', () => {
   const order: string[] = [];
   const lock = concat(of({}), NEVER).pipe(finalize(() => order.push('given back')));
   const work = NEVER.pipe(finalize(() => order.push('stopped')));
@@ -113,15 +113,15 @@ test('unsubscribing stops the job and then gives the lock back, or leaves the qu
     .unsubscribe();
   expect(order).toEqual(['stopped', 'given back']);
 
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const waiting = cold('----o', owned);
     expectObservable(cold('-1---').pipe(withLock(waiting, () => NEVER)), '^--!').toBe('---');
     expectSubscriptions(waiting.subscriptions).toBe('-^-!');
   });
 });
 
-test('a lock for each job lets different ones run side by side', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('a separate lock for each job lets different ones run concurrently', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const locks: Record<string, ReturnType<typeof cold>> = { a: cold('-o', owned), b: cold('---o', owned) };
     const result = cold('-ab|').pipe(
       withLock(
@@ -136,8 +136,8 @@ test('a lock for each job lets different ones run side by side', () => {
   });
 });
 
-test('each subscriber has its own jobs and locks', () => {
-  virtually(({ cold, expectObservable, expectSubscriptions }) => {
+test('has separate jobs and locks for each subscriber', () => {
+  runInVirtualTime(({ cold, expectObservable, expectSubscriptions }) => {
     const lock = cold('-o', owned);
     const result = cold('-1-|').pipe(withLock(lock, () => cold('a|')));
     expectObservable(result).toBe('--a|');
@@ -146,7 +146,7 @@ test('each subscriber has its own jobs and locks', () => {
   });
 });
 
-test('an unknown strategy is refused at once', () => {
+test('rejects an unknown strategy at once', () => {
   let error: unknown;
   try {
     withLock(of({}), () => [], { strategy: 'toString' } as unknown as WithLockOptions);

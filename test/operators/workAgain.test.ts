@@ -3,7 +3,7 @@ import { asyncScheduler, concat, defer, finalize, map, NEVER, of, throwError, ti
 import { isTransientError, whileLeader, withLease, withLock } from '../../operators/index.js';
 import { EtcdError, type Reason } from '../../src/errors/index.js';
 import type { OwnershipEvent } from '../../src/model/events.js';
-import { virtually } from './support.js';
+import { runInVirtualTime } from './support.js';
 
 interface Held {
   readonly id: number;
@@ -11,7 +11,7 @@ interface Held {
 
 const lost = new EtcdError('LockLost', 'lost');
 
-/** Held at once, as 1; lost after so many milliseconds, and held as 2 a second later. */
+/** Acquired at once, as 1; lost after this many milliseconds, and acquired as 2 a second later. */
 const ownedUntil = (lostAtMs: number): Observable<OwnershipEvent<Held>> =>
   concat(
     of({ type: 'owned', id: 1 } as const),
@@ -30,14 +30,14 @@ const leasedUntil = (lostAtMs: number) =>
 
 type Run = (lostAtMs: number, work: (held: Held) => Observable<unknown>) => Observable<unknown>;
 
-/** All that work is run by, on a source that goes on after each loss. */
+/** The operators that run work, on a source that continues after each loss. */
 const OPERATORS: readonly (readonly [string, Run])[] = [
   ['whileLeader', (lostAtMs, work) => ownedUntil(lostAtMs).pipe(whileLeader(work))],
   ['withLock', (lostAtMs, work) => concat(of('job'), NEVER).pipe(withLock(ownedUntil(lostAtMs), (_, held) => work(held)))],
   ['withLease', (lostAtMs, work) => leasedUntil(lostAtMs).pipe(withLease(work))],
 ];
 
-/** What happens by virtual time, and when. */
+/** The steps by virtual time. */
 function happens(
   run: Run,
   lostAtMs: number,
@@ -45,7 +45,7 @@ function happens(
   reason: Reason = 'Unreachable',
 ) {
   const seen: { readonly at: number; readonly what: string }[] = [];
-  virtually(({ flush }) => {
+  runInVirtualTime(({ flush }) => {
     const note = (what: string): void => void seen.push({ at: asyncScheduler.now(), what });
     const fail = (): Observable<never> => throwError(() => new EtcdError(reason, ''));
     const running = run(lostAtMs, (held) =>
@@ -60,8 +60,8 @@ function happens(
   return seen;
 }
 
-describe.each(OPERATORS)('%s, on what goes on after each loss', (_, run) => {
-  test('stops the work the moment of the loss, and runs it again', () => {
+describe.each(OPERATORS)('%s, on a source that continues after each loss', (_, run) => {
+  test('stops the work at the loss, and runs it again', () => {
     const seen = happens(run, 2_000, () => NEVER);
     expect(seen).toEqual([
       { at: 0, what: 'begun 1' },
@@ -80,7 +80,7 @@ describe.each(OPERATORS)('%s, on what goes on after each loss', (_, run) => {
     'LeaseLost',
     'LeaseNotFound',
     'NoSpace',
-  ] as const)('runs work again that fails by %s, with pauses that grow, until it is lost', (reason) => {
+  ] as const)('runs work again that fails with %s, with growing pauses, until the loss', (reason) => {
     const seen = happens(run, 2_000, ({ id }, fail) => (id === 1 ? fail() : of('done')), reason);
     const begun = seen.filter(({ what }) => what === 'begun 1').map(({ at }) => at);
     // 100, 200, 400, 800 ms, each up to a fifth shorter.
@@ -94,7 +94,7 @@ describe.each(OPERATORS)('%s, on what goes on after each loss', (_, run) => {
     ]);
   });
 
-  test('begins the pauses anew when the work emits', () => {
+  test('resets the pauses when the work emits', () => {
     const seen = happens(run, 5_000, (_, fail) => concat(timer(500).pipe(map(() => 'a')), fail()));
     const begun = seen.filter(({ what }) => what === 'begun 1').map(({ at }) => at);
     const pauses = begun.slice(1).map((at, index) => at - (begun[index] ?? 0) - 500);
@@ -102,17 +102,17 @@ describe.each(OPERATORS)('%s, on what goes on after each loss', (_, run) => {
     for (const ms of pauses) expect([ms >= 80, ms <= 100]).toEqual([true, true]);
   });
 
-  test.each(['PermissionDenied', 'InvalidArgument', 'ClientClosed', 'Conflict'] as const)('passes %s of the work on', (reason) => {
+  test.each(['PermissionDenied', 'InvalidArgument', 'ClientClosed', 'Conflict'] as const)('passes on %s of the work', (reason) => {
     expect(happens(run, 2_000, (_, fail) => fail(), reason).map(({ what }) => what)).toEqual(['begun 1', reason, 'over 1']);
   });
 });
 
-describe('what is held once', () => {
+describe('a lock or lease without `reacquire`', () => {
   test.each<[string, (work: () => Observable<unknown>) => Observable<unknown>]>([
     ['whileLeader', (work) => concat(of({ id: 1 }), NEVER).pipe(whileLeader(work))],
     ['withLock', (work) => of('job').pipe(withLock(concat(of({ id: 1 }), NEVER), work))],
     ['withLease', (work) => concat(of({ type: 'granted', lease: { id: 1, onLost: 'error' } }), NEVER).pipe(withLease(work))],
-  ])('has its work run once, whatever it fails by: %s', (_, run) => {
+  ])('runs its work once, whatever it fails with: %s', (_, run) => {
     for (const reason of ['Unreachable', 'AmbiguousWrite'] as const)
       expect(
         happens(
@@ -135,11 +135,11 @@ describe('isTransientError', () => {
     ['LockLost', false],
     ['PermissionDenied', false],
     ['ClientClosed', false],
-  ])('says of %s: %s', (reason, passes) => {
+  ])('returns for %s: %s', (reason, passes) => {
     expect(isTransientError(new EtcdError(reason, ''))).toBe(passes);
   });
 
-  test('says no of what is not etcd’s', () => {
+  test('returns false for errors that are not of etcd', () => {
     expect([new Error('Unreachable'), { code: 'Unavailable' }, undefined, 'NoLeader'].map(isTransientError)).toEqual(Array(4).fill(false));
   });
 });

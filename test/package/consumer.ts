@@ -9,7 +9,7 @@ const options: ClientOptions = { endpoints: ['http://127.0.0.1:1'], requestTimeo
 const Config = t.type({ color: t.string });
 const decoded: Either<t.Errors, t.TypeOf<typeof Config>> = Config.decode({ color: 'red' });
 
-/** The operators have the errors of the client. */
+/** The operators use the errors of the client. */
 function isOurError(): boolean {
   try {
     retryBackoff({ initialMs: -1 });

@@ -1,4 +1,7 @@
-/** A library built on rxetcd: its declarations are written by the compiler from inferred types, so each of ours has to have a name that can be written. */
+/**
+ * A library built on rxetcd: the compiler writes its declarations from inferred types, so each of our types needs an
+ * exported name.
+ */
 import { map, switchMap } from 'rxjs';
 import { createClient, key, put, type Client } from 'rxetcd';
 import { decodeJson, foldEvents, putAll, puts, toAsyncIterable, withLease, withLock } from 'rxetcd/operators';

@@ -1,4 +1,4 @@
-// Angular's own classes are compiled when they are loaded, as there is no build that does it before.
+// Angular's own classes are compiled when they are loaded, as no build has compiled them before.
 import '@angular/compiler';
 import {
   createNgModule,
@@ -14,7 +14,7 @@ import {
 
 /** Creates the injector of an app without zone.js and without a document. */
 export function createApp(...providers: (Provider | EnvironmentProviders)[]): EnvironmentInjector {
-  // The scope is what BrowserModule provides, which needs a document.
+  // The scope comes from BrowserModule, which needs a document.
   const root = [{ provide: INJECTOR_SCOPE, useValue: 'root' }, ErrorHandler, provideZonelessChangeDetection()];
   // eslint-disable-next-line @typescript-eslint/no-extraneous-class -- Angular's modules have no members
   class AppModule {}

@@ -5,8 +5,9 @@ const LOWEST = 10_000;
 const ATTEMPTS = 100;
 
 /**
- * The kernel gives outgoing connections ports from here on. One of them may take the port of a server that is down for a moment, and a client that
- * tries a port where nobody listens may even be given that very port and connect to itself; so servers of tests stay below.
+ * The kernel gives outgoing connections ports from this one on. Such a connection may take the port of a server that is
+ * stopped for a moment. A client that connects to an unused port may even be given that same port, and connect to
+ * itself. So servers of tests use lower ports.
  */
 function firstEphemeral(): number {
   try {
@@ -16,20 +17,23 @@ function firstEphemeral(): number {
   }
 }
 
-/** Each worker of jest has ports of its own: none may take the port of a server that another has restarted, or of a proxy that refuses connections. */
+/**
+ * Each worker of jest has a separate range of ports: no worker may take the port of a server that another has
+ * restarted, or of a proxy that refuses connections.
+ */
 const SHARES = 4;
 const share = Math.floor((firstEphemeral() - LOWEST) / SHARES);
 const first = LOWEST + share * (Number(process.env['JEST_WORKER_ID'] ?? 0) % SHARES);
 const range = { from: first, to: first + share };
-/** A proxy must not be given the port that its server was given a moment ago, and does not hold yet. */
+/** A proxy must not get a port that was reserved for its server a moment ago, and is not in use yet. */
 const given = new Set<number>();
 
 const somePort = (): number => range.from + Math.floor(Math.random() * (range.to - range.from));
-/** Not by its class: errors of Node come from outside of jest's sandbox. */
+/** Not by its class: Node's errors come from outside jest's sandbox. */
 const isTaken = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'code' in error && (error.code === 'EADDRINUSE' || error.code === 'EACCES');
 
-/** Lets a server listen on a port of this machine alone. */
+/** Makes a server listen on a port of this machine only. */
 export function listen(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -40,7 +44,7 @@ export function listen(server: Server, port: number): Promise<void> {
   });
 }
 
-/** Lets a server listen on a port that stays its own also while it is closed: no outgoing connection takes it. */
+/** Makes a server listen on a port that stays reserved while the server is closed: no outgoing connection takes it. */
 export async function listenSomewhere(server: Server): Promise<number> {
   for (let attempt = 1; range.to > range.from; attempt += 1) {
     const port = somePort();
@@ -53,7 +57,7 @@ export async function listenSomewhere(server: Server): Promise<number> {
       if (!isTaken(error) || attempt === ATTEMPTS) throw error;
     }
   }
-  // All ports are for outgoing connections here.
+  // On this system all ports are for outgoing connections.
   await listen(server, 0);
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the kernel gave no port');
@@ -61,8 +65,8 @@ export async function listenSomewhere(server: Server): Promise<number> {
 }
 
 /**
- * Ports that were free a moment ago. Another process can take one before etcd does, so whoever uses
- * them has to be ready to ask again. All are held until the last is found: no two are the same.
+ * Returns ports that were free a moment ago. Another process can take one before etcd does, so a caller must be ready
+ * to request others. All are held until the last is found, so no two are the same.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const servers: Server[] = [];

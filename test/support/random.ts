@@ -1,18 +1,18 @@
-/** Chance that comes out the same for the same seed, so that a run can be repeated. */
+/** A source of random numbers that are the same for the same seed, so that a run can be repeated. */
 export interface Random {
   readonly seed: number;
   /** In [0, 1). */
   next(): number;
-  /** A whole number from `low` to `high`, both included. */
+  /** Returns an integer from `low` to `high`, both included. */
   int(low: number, high: number): number;
-  /** True in this share of the cases. */
+  /** Returns true in this share of the cases. */
   chance(share: number): boolean;
   pick<T>(items: readonly T[]): T;
-  /** Chance of its own for a part of the run: what the others draw, and when, does not change it. */
+  /** Returns a separate source for a part of the run, which does not depend on the numbers that other parts draw. */
   fork(part: string): Random;
 }
 
-/** Mulberry32: short, and even enough to spread faults. */
+/** Mulberry32 is short, and uniform enough to distribute faults. */
 export function randomFrom(seed: number): Random {
   let state = seed >>> 0;
   const next = (): number => {
@@ -36,7 +36,7 @@ export function randomFrom(seed: number): Random {
   };
 }
 
-/** The seed of the environment's `SEED`, to repeat a run; else a new one. */
+/** Returns the seed in the environment's `SEED`, to repeat a run, or else a new one. */
 export function askedSeed(): number {
   const asked = process.env['SEED'];
   if (asked === undefined || asked === '') return Math.floor(Math.random() * 2 ** 32);
@@ -45,7 +45,7 @@ export function askedSeed(): number {
   return seed;
 }
 
-/** FNV-1a. */
+/** The hash is FNV-1a. */
 function hash(text: string): number {
   let value = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);

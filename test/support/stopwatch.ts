@@ -1,11 +1,18 @@
-/** A duration in milliseconds. `awakeMs` leaves out the time for which this process was stalled. */
+/**
+ * A duration in milliseconds. `awakeMs` excludes the time for which this process, or an observed server, was stalled.
+ */
 export interface Duration {
   readonly ms: number;
   readonly awakeMs: number;
 }
 
+/** Measures for how long a server was stalled. */
+interface Stalls {
+  readonly stalledMs: number;
+}
+
 const TICK_MS = 5;
-/** The event loop turned late if it turned later than this: the rest is a stall. */
+/** A turn of the event loop that is later than this is a stall for the rest of the time. */
 const LATE_MS = 20;
 
 let awake = 0;
@@ -21,15 +28,19 @@ export function awakeNow(): number {
 
 setInterval(awakeNow, TICK_MS).unref();
 
-/** Starts a stopwatch. Returns a function that reads it. Upper limits are compared with `awakeMs`, lower ones with `ms`. */
-export function stopwatch(): () => Duration {
-  const [ms, awakeMs] = [performance.now(), awakeNow()];
-  return () => ({ ms: performance.now() - ms, awakeMs: awakeNow() - awakeMs });
+/**
+ * Starts a stopwatch. Returns a function that reads it. Tests compare upper limits with `awakeMs`, and lower limits
+ * with `ms`.
+ */
+export function stopwatch(server?: Stalls): () => Duration {
+  const awake = (): number => awakeNow() - (server?.stalledMs ?? 0);
+  const [ms, awakeMs] = [performance.now(), awake()];
+  return () => ({ ms: performance.now() - ms, awakeMs: awake() - awakeMs });
 }
 
 /** Measures the duration of a call. */
-export async function timed(call: Promise<unknown>): Promise<Duration> {
-  const read = stopwatch();
+export async function timed(call: Promise<unknown>, server?: Stalls): Promise<Duration> {
+  const read = stopwatch(server);
   await call;
   return read();
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from './etcd/index.js';
 
-/** A certificate with its key: as files for a server, as PEM for a client. */
+/** A certificate with its key: as files for a server, and as PEM for a client. */
 export interface Identity {
   readonly certFile: string;
   readonly keyFile: string;
@@ -11,11 +11,13 @@ export interface Identity {
   readonly key: string;
 }
 
-/** A certificate authority that nobody trusts but the test, and what it signed. */
+/** A certificate authority of a test, and the certificates that it signed. */
 export interface Tls {
   readonly caFile: string;
   readonly ca: string;
-  /** For 127.0.0.1, ::1 and localhost. etcd's gateway shows it to etcd itself, so it may act as a client, too. */
+  /**
+   * Valid for 127.0.0.1, ::1 and localhost. etcd's gateway shows it to etcd itself, so it is also a client certificate.
+   */
   readonly server: Identity;
   readonly client: Identity;
   readonly issue: Authority['issue'];
@@ -25,7 +27,7 @@ export interface Tls {
 const DAYS = ['-days', '2'];
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 
-/** Makes certificates in a folder of their own, with the program openssl. */
+/** Creates certificates in a separate folder, with the program openssl. */
 export async function makeTls(): Promise<Tls> {
   const folder = await mkdtemp(join(tmpdir(), 'rxetcd-tls-'));
   try {
@@ -39,19 +41,25 @@ export async function makeTls(): Promise<Tls> {
   }
 }
 
-/** What a certificate is for. etcd's gateway shows that of the server to etcd itself, so it may act as a client, too. */
+/**
+ * The uses of a certificate. etcd's gateway shows that of the server to etcd itself, so it is also a client
+ * certificate.
+ */
 export const SERVER = ['subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost', 'extendedKeyUsage=serverAuth,clientAuth'];
 export const CLIENT = ['extendedKeyUsage=clientAuth'];
 
-/** Whoever signs certificates. */
+/** A signer of certificates. */
 export interface Authority {
   readonly caFile: string;
   readonly ca: string;
-  /** Makes a key and its certificate, in files of this name; whose it is, is the name, too, if not said otherwise. It holds for two days, or so many. */
+  /**
+   * Creates a key and its certificate, in files of this name. The subject is the name, unless given. It is valid for
+   * two days, or the given number.
+   */
   readonly issue: (name: string, extensions: readonly string[], subject?: string, days?: number) => Promise<Identity>;
 }
 
-/** An authority whose files, and those that it signs, are in a folder. */
+/** Creates an authority whose files, and those that it signs, are in a folder. */
 export async function makeAuthority(folder: string, title: string): Promise<Authority> {
   const caFile = join(folder, `${title}.pem`);
   const caKey = join(folder, `${title}.key`);

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Tells what hangs, also on a machine that does other work. */
+/** The timeout of a wait: long enough on a busy machine, and short enough to report a hang. */
 const TIMEOUT_MS = 60_000;
 const PAUSE_MS = 2;
 const SERVER_PAUSE_MS = 20;
 
 /**
- * Repeats `look` until its result is neither `false` nor `undefined`, and resolves with that. Rejects with `what` in the message when the time is
- * over. A `look` that returns a promise asks a server, and so has longer pauses.
+ * Calls `look` until its result is neither `false` nor `undefined`, and resolves with that. Rejects after a timeout,
+ * with `what` in the message. A `look` that returns a promise sends requests to a server, so its pauses are longer.
  */
 export async function waitFor<T>(what: string, look: () => T | Promise<T>, timeoutMs = TIMEOUT_MS): Promise<Exclude<T, false | undefined>> {
   const end = performance.now() + timeoutMs;
@@ -20,7 +20,10 @@ export async function waitFor<T>(what: string, look: () => T | Promise<T>, timeo
   }
 }
 
-/** Reads a value until it is as expected, and resolves with it. Rejects with the last value in the message when the time is over. */
+/**
+ * Reads a value until it is as expected, and resolves with it. Rejects after a timeout, with the last value in the
+ * message.
+ */
 export async function waitForValue<T>(read: () => T | Promise<T>, isExpected: (value: T) => boolean, timeoutMs = TIMEOUT_MS): Promise<T> {
   const end = performance.now() + timeoutMs;
   for (;;) {

@@ -1,4 +1,4 @@
-/** The promises of a watch, and how to tell whether it kept them. */
+/** The guarantees of a watch, and the checks of them. */
 export { violations, type Promised, type Violation } from './watchGuarantees/check.js';
 export { History, type Change, type Written } from './watchGuarantees/history.js';
 export { Recorder } from './watchGuarantees/recorder.js';

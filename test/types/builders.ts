@@ -1,4 +1,4 @@
-/** What keys, ranges, compares, operations and ids take, and what they refuse. Checked by the compiler; never run. */
+/** The types that keys, ranges, compares, operations and ids accept and reject. Checked by the compiler; never run. */
 import { expectTypeOf } from 'expect-type';
 import {
   del,
@@ -33,7 +33,7 @@ export function operations(): void {
   put('a', '1', { lease: leaseId('1'), prevKv: true, ignoreLease: false, ignoreValue: false });
   // @ts-expect-error a value is text or bytes
   put('a', 1);
-  // @ts-expect-error a lease is told by its id, not by any text
+  // @ts-expect-error a lease is identified by its id, not by any text
   put('a', '1', { lease: '1' });
   // @ts-expect-error a get is of one key
   get({ prefix: 'a' });
@@ -52,7 +52,7 @@ export function compares(): void {
   expectTypeOf(key('a').exists()).toEqualTypeOf<Compare>();
   // @ts-expect-error a version is a number
   key('a').version.equals('1');
-  // @ts-expect-error a lease is told by its id
+  // @ts-expect-error a lease is identified by its id
   key('a').lease.equals(1);
 }
 

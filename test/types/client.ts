@@ -1,4 +1,4 @@
-/** What the services give, and which options they take. Checked by the compiler; never run. */
+/** The results of the services, and the options that they accept. Checked by the compiler; never run. */
 import { expectTypeOf } from 'expect-type';
 import * as t from 'io-ts';
 import type { Observable } from 'rxjs';
@@ -15,6 +15,7 @@ import {
   type RawResponse,
   type SnapshotPart,
   type WatchEvent,
+  type WatchState,
 } from 'rxetcd';
 
 type ValueOf<T> = T extends Observable<infer V> ? V : never;
@@ -28,6 +29,9 @@ export function liveViews({ liveReady, liveValue, watch, watchOnce }: Client): v
   void watchOnce('a', { onStart: (revision) => expectTypeOf(revision).toEqualTypeOf<number>() });
   // @ts-expect-error -- it is a function
   void watch('a', { onStart: true });
+  void watch('a', { onState: (state) => expectTypeOf(state).toEqualTypeOf<WatchState>() });
+  // @ts-expect-error -- a watch that ends errors or completes, and has no state then
+  void watch('a', { onState: ({ status }) => status === 'closed' });
 }
 
 export function services({ kv, lease, cluster, maintenance, lockService, electionService, watch, metrics }: Client): void {
@@ -60,7 +64,7 @@ export function everyCallTakesTheOptionsOfCalls({ kv, lease, auth }: Client, sig
   void kv.count('a', { limit: 1 });
   // @ts-expect-error pages are in the order of the keys
   void kv.pages('a', { sortOrder: 'DESCEND' });
-  // @ts-expect-error a lease is told by its id, not by any text
+  // @ts-expect-error a lease is identified by its id, not by any text
   void lease.revoke('1');
 }
 

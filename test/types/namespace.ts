@@ -1,4 +1,4 @@
-/** What a namespace has of a client, and what it has not. Checked by the compiler; never run. */
+/** The parts of a client that a namespace has, and those that it lacks. Checked by the compiler; never run. */
 import { expectTypeOf } from 'expect-type';
 import { withLease, withLock } from 'rxetcd/operators';
 import type { Client, Namespace } from 'rxetcd';

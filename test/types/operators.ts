@@ -1,4 +1,7 @@
-/** That the operators fit what a client emits and takes, and that types go through them. Checked by the compiler; never run. */
+/**
+ * The operators accept what a client emits, and return what it accepts, with the types preserved. Checked by the
+ * compiler; never run.
+ */
 import { expectTypeOf } from 'expect-type';
 import { map, of, type Observable } from 'rxjs';
 import {
@@ -93,7 +96,7 @@ export function locks({ lock, tryLock, election }: Client, jobs: Observable<Job>
       }),
     );
   expectTypeOf(led).toEqualTypeOf<Observable<void>>();
-  // What says of a loss has nothing of an ownership: whoever takes it for one is told by the compiler.
+  // The event of a loss has no fields of an ownership, so the compiler rejects code that confuses them.
   expectTypeOf<keyof OwnershipEvent<Leadership>>().toEqualTypeOf<'type'>();
   expectTypeOf(lock('jobs', { onLost: 'reacquire' })).toEqualTypeOf<Observable<OwnershipEvent<LockHandle>>>();
   expectTypeOf(lock('jobs', { onLost: 'error' })).toEqualTypeOf<Observable<LockHandle>>();
@@ -149,7 +152,7 @@ export function fences({ kv, lock }: Client, ownership: LockHandle, names: Obser
   expectTypeOf(twice).toEqualTypeOf<typeof committed>();
   const inLock = names.pipe(withLock(lock('l'), (name, owned) => of(txn({ success: [get(name)] })).pipe(guardedBy(owned), commitTxn(kv))));
   expectTypeOf<Succeeded<ValueOf<typeof inLock>>['responses']>().toEqualTypeOf<readonly [KeyValue | undefined]>();
-  // As it goes to kv.txn, the fence is the condition and the txn the only operation.
+  // In the argument of kv.txn, the guard is the condition and the txn the only operation.
   expectTypeOf<ReturnType<typeof rawly>>().toEqualTypeOf<
     Observable<TxnResult<readonly [TxnOp<readonly [PutOp], readonly []>], readonly []>>
   >();
@@ -162,7 +165,7 @@ export function fences({ kv, lock }: Client, ownership: LockHandle, names: Obser
 export function writes({ kv }: Client, numbers: Observable<number>, id: LeaseId): void {
   expectTypeOf(numbers.pipe(putTo(kv, 'a'))).toEqualTypeOf<Observable<PutResponse>>();
   void numbers.pipe(putTo(kv, (value) => `a/${value.toFixed()}`, { encode: (value) => value.toFixed(2), lease: id, prevKv: true }));
-  // @ts-expect-error a lease is told by its id, not by any text
+  // @ts-expect-error a lease is identified by its id, not by any text
   void numbers.pipe(putTo(kv, 'a', { lease: '1' }));
 
   const set = kv.get('a').pipe(
@@ -191,7 +194,7 @@ export function bulk({ kv, namespace }: Client, numbers: Observable<number>, id:
   expectTypeOf(putAll(kv, lines, { maxOps: 1 })).toEqualTypeOf<Observable<PutAllResult>>();
   // @ts-expect-error a number is no entry
   void numbers.pipe(putAll(kv));
-  // @ts-expect-error a lease is told by its id, not by any text
+  // @ts-expect-error a lease is identified by its id, not by any text
   void putAll(kv, [{ key: 'a', value: '1', lease: '1' }]);
   // @ts-expect-error an iterable waits by itself
   void putAll(kv, lines, { maxWaiting: 1 });

@@ -1,4 +1,6 @@
-/** What the promises of a client are, and what is held by a promise. Checked by the compiler; never run. */
+/**
+ * The types of a client's promises, and of resources that are held by a promise. Checked by the compiler; never run.
+ */
 import { expectTypeOf } from 'expect-type';
 import * as t from 'io-ts';
 import {
@@ -35,6 +37,7 @@ export function oneValueIsAPromise({ promises }: Client, signal: AbortSignal): v
   expectTypeOf(promises.lockWaiters('l')).toEqualTypeOf<Promise<readonly LockWaiter[]>>();
   expectTypeOf(promises.watchOnce('a')).toEqualTypeOf<Promise<WatchEvent>>();
   expectTypeOf(promises.update('a', () => '1')).toEqualTypeOf<Promise<UpdateResult>>();
+  expectTypeOf(promises.requestProgress()).toEqualTypeOf<Promise<void>>();
   expectTypeOf(promises.barrier('b').wait()).toEqualTypeOf<Promise<void>>();
   expectTypeOf(promises.queue('q').dequeue()).toEqualTypeOf<Promise<KeyValue>>();
   expectTypeOf(promises.endpoints()).toEqualTypeOf<readonly string[]>();

@@ -1,4 +1,4 @@
-/** Holds the response types that users see against the codecs that make the responses. Checked by the compiler; never run. */
+/** Compares the exported response types with the codecs of the responses. Checked by the compiler; never run. */
 import { expectTypeOf } from 'expect-type';
 import type * as api from 'rxetcd';
 import type { authRpcs } from '../../src/codec/auth.js';

@@ -1,4 +1,6 @@
-/** The types of a txn's results follow its operations, a branch each. Checked by the compiler; never run. */
+/**
+ * The types of a txn's results follow its operations, separately for each branch. Checked by the compiler; never run.
+ */
 import { expectTypeOf } from 'expect-type';
 import type { Observable } from 'rxjs';
 import {

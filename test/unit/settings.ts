@@ -4,10 +4,10 @@ import { settingsOf, type ClientOptions } from '../../src/options/clientOptions.
 import { nodeOptions } from '../../src/options/nodeOptions.js';
 import { failure } from './transport/support.js';
 
-/** What settings come of options that a program in JavaScript could give. */
+/** Returns the settings for options that a program in JavaScript may pass. */
 export const settings = (options: unknown) => settingsOf(options as ClientOptions, nodeOptions);
 
-/** The error that names the option which is refused. */
+/** Returns the error that names the rejected option. */
 export const refused = (options: unknown): InvalidOptionError => {
   const error = failure(() => settings(options));
   if (!(error instanceof InvalidOptionError)) throw error;

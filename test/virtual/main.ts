@@ -1,9 +1,10 @@
-/** The long form of the runs in virtual time: `npm run virtual`, with `KIND=watch`, `RUNS=10000` and `SEED=…`. */
+/** The long form of the runs in virtual time: `npm run virtual`, with `KIND=watch`, `locks` or `cache`, `RUNS=10000` and `SEED=…`. */
 import { runAll } from './support/runs.js';
+import { cacheRun } from './support/cacheRun.js';
 import { lockRun } from './support/lockRun.js';
 import { watchRun } from './support/watchRun.js';
 
-const KINDS: Readonly<Record<string, (seed: number) => unknown>> = { watch: watchRun, locks: lockRun };
+const KINDS: Readonly<Record<string, (seed: number) => unknown>> = { watch: watchRun, locks: lockRun, cache: cacheRun };
 
 const { KIND = 'watch', RUNS = '1000' } = process.env;
 const run = KINDS[KIND];

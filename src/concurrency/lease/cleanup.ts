@@ -1,4 +1,4 @@
-import { AsyncSubject, BehaviorSubject, defer, filter, Observable, of, race, repeat, take, tap, timer } from 'rxjs';
+import { AsyncSubject, BehaviorSubject, defer, filter, type Observable, of, race, repeat, take, tap, timer } from 'rxjs';
 import { EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
 import type { LeaseId } from '../../model/ids.js';
 import { backoffMs, retryAfter } from '../../util/time.js';
@@ -35,9 +35,12 @@ export interface CloseSummary {
 /** The lease or key that is released. */
 export type ReleaseTarget = Partial<Pick<Unreleased, 'lease' | 'key'>>;
 
-/** The most releases that are sent at a time: enough for all connections to several endpoints. */
+/** The maximum number of releases that are sent at a time: enough for all connections to several endpoints. */
 const MOST_AT_A_TIME = 512;
-/** How long the server may confirm no release: this long, or `QUIET_PART` of the timeout if that is longer. */
+/**
+ * The longest time without a confirmed release before `close()` gives up, or `QUIET_PART` of the timeout if that is
+ * longer.
+ */
 const LEAST_QUIET_MS = 2_000;
 const QUIET_PART = 1 / 5;
 
@@ -54,7 +57,7 @@ class Release implements PendingRelease {
     readonly place: string | undefined,
   ) {}
 
-  /** Emits once when it has ended. */
+  /** Emits once when the release has ended. */
   get ended(): Observable<void> {
     return this.over;
   }
@@ -112,8 +115,8 @@ export class CleanupTracker {
   }
 
   /**
-   * Emits once when everything is released, the timeout has passed, or the server confirms no release any more. The
-   * summary counts releases that end after the subscription.
+   * Emits once when everything is released, when the timeout has passed, or when the server stops confirming releases.
+   * The summary counts releases that end after the subscription.
    */
   settled(timeoutMs: number): Observable<unknown> {
     return defer(() => {
@@ -128,7 +131,7 @@ export class CleanupTracker {
     });
   }
 
-  /** Emits when the server has confirmed no release for a part of the timeout. */
+  /** Emits when the server has not confirmed any release for a part of the timeout. */
   private quiet(timeoutMs: number): Observable<unknown> {
     const quietMs = Math.max(LEAST_QUIET_MS, timeoutMs * QUIET_PART);
     return defer(() => {
@@ -192,7 +195,7 @@ export class CleanupTracker {
 const unreleased = ({ lease, key }: ReleaseTarget, error?: EtcdError): Unreleased => ({ lease, key, error });
 
 const MAX_ATTEMPTS = 5;
-/** Without chance, as `close()` waits for the releases. */
+/** The pauses are not random, as `close()` waits for the releases. */
 const PAUSES = { initialMs: 100, maxMs: Infinity, jitter: 0 };
 
 /**
@@ -203,7 +206,10 @@ export function retryCleanup<T>(release: Observable<T>): Observable<T> {
   return repeatedWhile(isRetryable, release);
 }
 
-/** Retries a release that could harm another client if it were carried out twice, as long as it certainly was not. */
+/**
+ * Retries a release that could harm another client if it were carried out twice. It is retried only while it certainly
+ * was not carried out.
+ */
 export function sentOnce<T>(release: Observable<T>): Observable<T> {
   return repeatedWhile((error) => isRetryable(error) && error.reason !== 'AmbiguousWrite', release);
 }
@@ -214,52 +220,4 @@ function repeatedWhile<T>(mayRepeat: (error: EtcdError) => boolean, release: Obs
       attempts < MAX_ATTEMPTS && isEtcdError(error) && mayRepeat(error) ? backoffMs(attempts - 1, PAUSES) : undefined,
     ),
   );
-}
-
-/** The result of an acquisition when its subscriber left: still unknown, passed to `use`, or an error. */
-export type AcquisitionState = 'pending' | 'acquired' | 'failed';
-
-/** The steps of {@link acquireWithCompensation}. */
-export interface Acquisition<T, R> {
-  /** Acquires. Its Observable emits one value, and continues after the subscriber has left. */
-  readonly acquire: (hasLeft: () => boolean) => Observable<T>;
-  /** Makes the Observable that is emitted while the acquired value is held. */
-  readonly use: (acquired: T, hasLeft: () => boolean) => Observable<R>;
-  /** Releases the value, usually by {@link CleanupTracker.run}. It is called once, when the subscriber has left. */
-  readonly release: (acquired: Observable<T>, state: AcquisitionState) => void;
-}
-
-/**
- * Acquires a value, and releases it when the subscriber leaves. A request that was sent may be carried out after that,
- * so `acquire` continues until its outcome is known.
- */
-export function acquireWithCompensation<T, R>({ acquire, use, release }: Acquisition<T, R>): Observable<R> {
-  return new Observable((subscriber) => {
-    let left = false;
-    let state: AcquisitionState = 'pending';
-    const hasLeft = (): boolean => left;
-    const acquired = new AsyncSubject<T>();
-    // Passes the subscriber itself on, so that what is emitted passes through nothing here.
-    const next = (value: T): void => {
-      state = 'acquired';
-      defer(() => use(value, hasLeft)).subscribe(subscriber);
-    };
-    subscriber.add(
-      acquired.subscribe({
-        next,
-        error: (error: unknown) => {
-          state = 'failed';
-          subscriber.error(error);
-        },
-        complete: () => {
-          if (state === 'pending') subscriber.complete();
-        },
-      }),
-    );
-    subscriber.add(() => {
-      left = true;
-      release(acquired, state);
-    });
-    defer(() => acquire(hasLeft)).subscribe(acquired);
-  });
 }

@@ -28,7 +28,7 @@ export interface KeepAliveRequest {
   failed(error: unknown): void;
 }
 
-/** Sends keepalives. It uses no Observables, as a thousand leases cause some hundred keepalives a second. */
+/** Sends keepalives. It uses no Observables, as a thousand leases cause several hundred keepalives a second. */
 export interface KeepAliveClient {
   /** Sends the keepalive of a lease, and reports its result once. */
   send(request: KeepAliveRequest): void;
@@ -43,7 +43,9 @@ export interface KeepAliveStreamContext {
   readonly responseTimeoutMs: number;
   /** Called with each response of the server. */
   readonly onResponse: () => void;
-  /** Called before a result is reported. Returns false if the lease was released since, and needs no result. */
+  /**
+   * Called before a result is reported. Returns false if the lease has been released, so that no result is reported.
+   */
   readonly settle: (request: KeepAliveRequest) => boolean;
 }
 
@@ -104,8 +106,8 @@ class DuplexKeepAlives implements KeepAliveClient {
   }
 
   /**
-   * Does nothing: the request stays in the queue, as its response still comes, and must not be taken for that of
-   * another request.
+   * Does nothing. The request stays in the queue, as its response still arrives, and must not be matched with another
+   * request.
    */
   cancel(): void {}
 
@@ -124,12 +126,12 @@ class DuplexKeepAlives implements KeepAliveClient {
     const { request, sentAt } = first;
     if (!context.settle(request)) return;
     if (ttl > 0) request.refreshed({ ttl, sentAt });
-    else request.failed(new EtcdError('LeaseNotFound', `${leaseName(id)} is gone`, where));
+    else request.failed(new EtcdError('LeaseNotFound', `${leaseName(id)} no longer exists`, where));
   }
 
   /** Fails the stream for all leases. The server should respond at once, so the connection is lost. */
   private readonly onTimeout = (ms: number): void =>
-    this.subscriber.error(new EtcdError('ConnectionLost', `a keepalive was not answered within ${Math.round(ms)} ms`, this.where));
+    this.subscriber.error(new EtcdError('ConnectionLost', `no response to a keepalive within ${Math.round(ms)} ms`, this.where));
 }
 
 /** Refreshes each lease with a separate call, for a transport without bidirectional streams. */
@@ -213,14 +215,14 @@ class ResponseTimeout {
 }
 
 /**
- * Upper limits in milliseconds. A TTL may be two seconds, so the stream of keepalives must recover sooner than that of
- * watches.
+ * Upper limits in milliseconds. A TTL may be two seconds, so the stream of keepalives must recover sooner than a stream
+ * of watches.
  */
 const MOST = { responseTimeoutMs: 1_000, maxBackoffMs: 500 };
 
 /**
- * How long leases are held before a stream is opened for them, in milliseconds. A lock that is released before that
- * costs no stream. The first keepalive of the shortest TTL is due after 300 ms.
+ * The time for which leases are held before a stream is opened for them, in milliseconds. So a lock that is released
+ * before that needs no stream. The first keepalive of the shortest TTL is due after 300 ms.
  */
 const KEEP_AFTER_MS = 50;
 
@@ -235,7 +237,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   private readonly kept: Observable<unknown>;
   /** The number of leases that are held. They are counted, as a subscription of each would take 1 KB. */
   private holders = 0;
-  /** The subscription to {@link kept} for all of them. */
+  /** The subscription to {@link kept} for all held leases. */
   private keeping = Subscription.EMPTY;
 
   constructor(
@@ -257,7 +259,8 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
       retry({
         delay: (failure: unknown) => {
           if (!(failure instanceof StreamLostError)) return EMPTY;
-          // If another stream would not help, the keepalives still request one, and so does this, at long intervals.
+          // Even if another stream would not help, the keepalives still request one. Otherwise one is requested at long
+          // intervals.
           return failure.again ? of(undefined) : timer(settings.maxBackoffMs);
         },
       }),
@@ -280,8 +283,8 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   }
 
   /**
-   * Keeps a stream open for one more lease, until {@link release} is called. Between two keepalives nothing else does.
-   * Without bidirectional streams there is nothing to keep open, but the lease is still held.
+   * Keeps a stream open for one more lease, until {@link release} is called. Otherwise it would be closed between two
+   * keepalives. Without bidirectional streams there is nothing to keep open, but the lease is still counted.
    */
   retain(): void {
     this.leases.begin();
@@ -330,7 +333,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   }
 
   /**
-   * Removes a lease that has its response, or that needs none any more.
+   * Removes a lease whose response has arrived, or that needs no response any more.
    *
    * @returns false if it was removed before
    */

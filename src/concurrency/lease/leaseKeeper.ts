@@ -1,6 +1,7 @@
 import { map, Observable, type Observer } from 'rxjs';
 import { EtcdError, isEtcdError, type Reason } from '../../errors/index.js';
 import { type LeaseId, leaseName } from '../../model/ids.js';
+import { type Detachable, LightObservable } from '../../util/lightObservable.js';
 import { elapsedSince } from '../../util/time.js';
 import { multicast, type Multicast } from '../../util/rx.js';
 import { isRetryable } from '../../watch/retryable.js';
@@ -13,16 +14,16 @@ export interface HeldLease {
   readonly id: LeaseId;
   /** The TTL that the server granted, in seconds. */
   readonly ttl: number;
-  /** The milliseconds for which it is still valid at least, without a further refresh; 0 when it is lost. */
+  /** The milliseconds for which the lease is certainly still valid without a further refresh; 0 when it is lost. */
   readonly remainingMs: number;
   /** Whether it is certainly valid, by the local clock. */
   readonly alive: boolean;
   /** The option `onLost` of its Observable: `regrant` continues with another lease after a loss. */
   readonly onLost: 'error' | 'regrant';
   /**
-   * Refreshes the lease now, rather than at the next third of its TTL (`Lease.LeaseKeepAlive`). Emits once: the
-   * milliseconds for which it is then valid. Errors with `LeaseLost` if it does not exist any more, which also ends its
-   * Observable. Any other error concerns this attempt only; the next refresh follows automatically.
+   * Refreshes the lease now, rather than at the next third of its TTL (`Lease.LeaseKeepAlive`). Emits the milliseconds
+   * for which the lease is then valid, and completes. Errors with `LeaseLost` if the lease does not exist any more,
+   * which also ends its Observable. Any other error concerns this attempt only; the next refresh follows automatically.
    */
   refresh(): Observable<number>;
   /** Reads the keys that are attached to the lease (`Lease.LeaseTimeToLive`). */
@@ -34,7 +35,7 @@ interface OfLease {
   readonly id: LeaseId;
   /** The TTL that the server granted, in seconds. */
   readonly ttl: number;
-  /** The milliseconds for which it is still valid at least, as of this event. */
+  /** The milliseconds for which the lease is certainly still valid, as of this event. */
   readonly remainingMs: number;
   readonly lease: HeldLease;
 }
@@ -56,27 +57,20 @@ export interface GrantedLease extends KeepAliveResult {
 }
 
 /** Keeps a granted lease alive, and emits its events, each with the lease itself. */
-export function keepLease(granted: GrantedLease, context: LeaseContext, onLost: 'error' | 'regrant' = 'error'): Observable<LeaseEvent> {
-  return new Observable((subscriber) => {
-    const keeper = new LeaseKeeper(granted, context, onLost, subscriber);
+export const keepLease = (granted: GrantedLease, context: LeaseContext, onLost: 'error' | 'regrant' = 'error'): Observable<LeaseEvent> =>
+  new LightObservable((observer) => {
+    const keeper = new LeaseKeeper(granted, context, onLost, observer);
     keeper.start();
-    // The subscriber may have left when it received the grant.
-    if (subscriber.closed) return keeper.stop();
-    context.keepAlives.retain();
-    return () => {
-      keeper.stop();
-      context.keepAlives.release();
-    };
+    return keeper;
   });
-}
 
 /** The longest pause before a transient failure is retried, as a short TTL leaves little time. */
 const RETRY_MS = 250;
-/** A keepalive may be sent earlier by this part of the TTL, to be batched with others. */
+/** The part of the TTL by which a keepalive may be sent earlier, to be batched with others. */
 const BATCH_PART = 1 / 30;
 /**
- * The timeout of a keepalive, as a part of the TTL. A keepalive is sent at a third of the TTL, and so times out at the
- * half, which leaves time for others.
+ * The timeout of a keepalive, as a part of the TTL. A keepalive is sent after a third of the TTL, and so times out
+ * after half of it, which leaves time for further ones.
  */
 const TIMEOUT_PART = 1 / 6;
 
@@ -91,12 +85,12 @@ const PROOFS_OF_LOSS: ReadonlySet<Reason> = new Set<Reason>(['LeaseNotFound', 'P
  * lease counts as lost when the TTL has passed since the last successful keepalive was sent, whatever the state of the
  * connection. The server counts from receiving the keepalive, which is later.
  */
-export class LeaseKeeper implements KeepAliveRequest, ScheduledLease {
+export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable<LeaseEvent> {
   readonly id: LeaseId;
   /** The public view of the lease, whose properties read the current values. */
   private readonly lease: HeldLease;
   private result: KeepAliveResult;
-  /** Whether a keepalive was sent that has no result yet. */
+  /** Whether a keepalive is pending: it was sent, and has no result yet. */
   private isPending = false;
   /** Makes the error of later refreshes, once the lease has ended. */
   private endError: (() => unknown) | undefined;
@@ -114,17 +108,19 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease {
   ) {
     this.id = id;
     this.result = { ttl, sentAt };
-    this.lease = leaseOf(this, onLost, context);
+    this.lease = new LeaseView(this, onLost, context);
   }
 
   /** Emits the grant, and schedules the first keepalive. May be called once. */
   start(): void {
+    this.context.keepAlives.retain();
     this.hold('granted');
   }
 
   /** Ends the keepalives without notifying the observer. */
-  stop(): void {
-    this.end(() => new EtcdError('LeaseLost', `${leaseName(this.id)} is held no longer`));
+  detach(): void {
+    this.end(() => new EtcdError('LeaseLost', `${leaseName(this.id)} is no longer held`));
+    this.context.keepAlives.release();
   }
 
   /** The TTL that the server granted, in seconds. */
@@ -165,7 +161,7 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease {
     this.isPending = false;
     this.result = result;
     this.lastError = undefined;
-    // A process that was suspended reads responses from before that first; its timers run afterwards.
+    // A process that was suspended first reads the responses that arrived before, and runs its timers only afterwards.
     if (this.remainingMs === 0) return this.onExpired();
     this.hold('refreshed');
   }
@@ -176,9 +172,9 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease {
     if (!isEtcdError(error)) return this.fail(error);
     if (PROOFS_OF_LOSS.has(error.reason)) return this.lose(error);
     this.lastError = error;
-    // Fewer attempts after an error that is not transient, such as a changed password.
+    // After an error that is not transient, such as a changed password, there are fewer attempts.
     const pauseMs = Math.min(isRetryable(error) ? RETRY_MS : Infinity, this.ttlMs / 10);
-    // Not after the TTL has passed: only the batch detects that.
+    // The retry is not later than the end of the TTL, which only the batch detects.
     this.scheduleKeepAlive(Math.min(pauseMs, this.remainingMs), pauseMs * BATCH_PART);
     const { id, lease, ttl, remainingMs } = this;
     this.failRefreshes(error);
@@ -210,7 +206,7 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease {
   }
 
   private lose(cause: EtcdError | undefined): void {
-    const problem = cause?.message ?? 'its time is over';
+    const problem = cause?.message ?? 'its TTL has passed';
     this.fail(new EtcdError('LeaseLost', `${leaseName(this.id)} is lost: ${problem}`, cause === undefined ? {} : { cause }));
   }
 
@@ -236,22 +232,33 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease {
   }
 }
 
-/** Makes the public view of a lease. */
-function leaseOf(keeper: LeaseKeeper, onLost: 'error' | 'regrant', { service }: LeaseContext): HeldLease {
-  const { id } = keeper;
-  return {
-    id,
-    onLost,
-    get ttl() {
-      return keeper.ttl;
-    },
-    get remainingMs() {
-      return keeper.remainingMs;
-    },
-    get alive() {
-      return keeper.remainingMs > 0;
-    },
-    refresh: () => keeper.refresh(),
-    keys: () => service.timeToLive(id, { keys: true }).pipe(map(({ keys }) => keys)),
-  };
+/** The public view of a lease. Its methods are own properties, by which `etcd.promises` finds them. */
+class LeaseView implements HeldLease {
+  readonly #keeper: LeaseKeeper;
+  readonly id: LeaseId;
+  readonly refresh: () => Observable<number>;
+  readonly keys: () => Observable<readonly Uint8Array[]>;
+
+  constructor(
+    keeper: LeaseKeeper,
+    readonly onLost: 'error' | 'regrant',
+    { service }: LeaseContext,
+  ) {
+    this.#keeper = keeper;
+    this.id = keeper.id;
+    this.refresh = () => keeper.refresh();
+    this.keys = () => service.timeToLive(keeper.id, { keys: true }).pipe(map(({ keys }) => keys));
+  }
+
+  get ttl(): number {
+    return this.#keeper.ttl;
+  }
+
+  get remainingMs(): number {
+    return this.#keeper.remainingMs;
+  }
+
+  get alive(): boolean {
+    return this.remainingMs > 0;
+  }
 }

@@ -7,7 +7,7 @@ export interface ScheduledLease {
   readonly remainingMs: number;
   /** Called when its keepalive is due. */
   onDue(): void;
-  /** Called when it has expired and has not left its batch since. */
+  /** Called when the lease has expired in its batch. */
   onExpired(): void;
 }
 
@@ -44,7 +44,7 @@ export class RefreshScheduler {
     return batch;
   }
 
-  /** Makes all leases due now, as later timers may be late. */
+  /** Makes all leases due now, as later timers might run late. */
   hurry(): void {
     for (const batch of [...this.waiting]) batch.hurry();
   }
@@ -65,7 +65,7 @@ export class RefreshBatch {
     this.timer = timers.in(ms, () => this.run());
   }
 
-  /** Tells whether a lease may join that is due at a time, or up to `earlyMs` before. */
+  /** Tells whether a lease may join that is due at the given time, or up to `earlyMs` before it. */
   suits(at: number, earlyMs: number): boolean {
     return at - earlyMs <= this.at && this.at <= at;
   }
@@ -105,7 +105,7 @@ export class RefreshBatch {
 
 /** A scheduled function. */
 export interface TimerEntry {
-  /** Cancels it. */
+  /** Cancels the function. */
   cancel(): void;
 }
 

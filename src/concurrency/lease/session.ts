@@ -1,9 +1,11 @@
-import { AsyncSubject, defer, filter, map, Observable, Subscription } from 'rxjs';
+import { AsyncSubject, defer, Observable, type Observer, Subscription } from 'rxjs';
 import { EtcdError, isEtcdError } from '../../errors/index.js';
 import { type LeaseId, leaseName } from '../../model/ids.js';
 import { checkOptions, invalidArgument, type OptionKind, type OptionKinds, WHOLE } from '../../model/validate.js';
 import { noteRelease, type PendingRelease, tearDownAndRelease } from '../../util/releases.js';
-import { multicast, orClosed } from '../../util/rx.js';
+import { takeUntilClosed } from '../../util/closedSignal.js';
+import { type Detachable, LightObservable } from '../../util/lightObservable.js';
+import { throwIfClosed } from '../../util/rx.js';
 import { retryTransient } from '../../watch/retryable.js';
 import type { LeaseContext } from '../context.js';
 import { heldLease } from './lease.js';
@@ -12,8 +14,8 @@ import type { HeldLease, LeaseEvent } from './leaseKeeper.js';
 /** The TTL of a new session. */
 export interface NewSessionOptions {
   /**
-   * The TTL of the lease of the session, in seconds: 60 by default, as in etcd's Go client. All that a crashed process
-   * held under the session exists for that time.
+   * The TTL of the lease of the session, in seconds: 60 by default, as in etcd's Go client. If the process crashes, all
+   * keys of the session exist for that time.
    */
   readonly ttl?: number;
 }
@@ -24,7 +26,7 @@ export interface Session {
   readonly lease: LeaseId;
   /** The TTL that the server granted, in seconds. */
   readonly ttl: number;
-  /** The milliseconds for which the lease is still valid at least, without a further refresh; 0 after the end. */
+  /** The milliseconds for which the lease is certainly still valid without a further refresh; 0 after the end. */
   readonly remainingMs: number;
   /** Whether the session has not ended, and its lease is certainly valid by the local clock. */
   readonly alive: boolean;
@@ -41,8 +43,8 @@ export const DEFAULT_SESSION_TTL = 60;
 const NEW_SESSION: OptionKinds<NewSessionOptions> = { ttl: WHOLE };
 
 /**
- * Names the internal state of a session. It is a symbol, as the views of `etcd.promises` return the members of symbols
- * unchanged.
+ * Names the internal state of a session. It is a symbol, as the views of `etcd.promises` return members with symbols as
+ * names unchanged.
  */
 const STATE = Symbol('the state of a session');
 
@@ -52,8 +54,8 @@ class SessionState implements PendingRelease {
   error: EtcdError | undefined;
   orphaned = false;
   failure: unknown;
-  /** Emits the end of the session, also to later subscribers. */
-  readonly end$ = multicast<EtcdError>({ replay: true });
+  /** The observers of the end. */
+  readonly observers = new Set<EndObserver>();
   private readonly released = new AsyncSubject<void>();
 
   constructor(readonly heldLease: HeldLease) {}
@@ -66,7 +68,7 @@ class SessionState implements PendingRelease {
   end(error: EtcdError): void {
     if (this.error !== undefined) return;
     this.error = error;
-    this.end$.next(error);
+    for (const observer of [...this.observers]) observer.end(error);
   }
 
   follow(release: Observable<never>): void {
@@ -116,7 +118,7 @@ export function sessions(context: LeaseContext): (options?: NewSessionOptions) =
   return (options = {}) =>
     defer(() => {
       const { ttl = DEFAULT_SESSION_TTL } = checkOptions('session', options, NEW_SESSION);
-      return orClosed<Session>()(heldSession(ttl, context));
+      return throwIfClosed<Session>()(heldSession(ttl, context));
     });
 }
 
@@ -126,7 +128,7 @@ function heldSession(ttl: number, context: LeaseContext): Observable<Session> {
     let state: SessionState | undefined;
     const end = (how: string, cause?: unknown): void => {
       if (state === undefined) return;
-      const message = `${leaseName(state.heldLease.id)} is held no longer: the session ${how}`;
+      const message = `${leaseName(state.heldLease.id)} is no longer held: the session ${how}`;
       state.end(new EtcdError('LeaseLost', message, cause === undefined ? {} : { cause }));
     };
     const begin = (lease: HeldLease): void => {
@@ -141,12 +143,16 @@ function heldSession(ttl: number, context: LeaseContext): Observable<Session> {
       subscriber.next(new LeaseSession(begun, orphan));
     };
     subscriber.add(() => {
-      // Owners stop before the lease, and so their keys, may go to others.
+      // Owners stop before the lease is revoked, as others may own their locks after that.
       end('was left');
       const released = tearDownAndRelease(() => holding.unsubscribe());
       state?.follow(released);
     });
-    // Waits for an etcd that cannot be reached. After the grant, a failure is the loss.
+    const complete = (): void => {
+      end('was left by its client, which is closed');
+      subscriber.complete();
+    };
+    // Retries while etcd cannot be reached. After the grant, a failure is a loss.
     const granting = new Observable<never>((attempt) => {
       const error = (failure: unknown): void => {
         if (state === undefined) return attempt.error(failure);
@@ -156,13 +162,11 @@ function heldSession(ttl: number, context: LeaseContext): Observable<Session> {
       const next = (event: LeaseEvent): void => {
         if (event.type === 'granted') begin(event.lease);
       };
-      const complete = (): void => {
-        end('was left by its client, which is closed');
-        subscriber.complete();
-      };
       holding.add(heldLease({ ttl }, context, () => state?.orphaned === true).subscribe({ next, error, complete }));
     });
-    holding.add(retryTransient(granting, context.settings).subscribe({ error: (failure: unknown) => subscriber.error(failure) }));
+    const error = (failure: unknown): void => subscriber.error(failure);
+    // The client may be closed during a pause, when there is no lease that would complete.
+    holding.add(retryTransient(granting, context.settings).pipe(takeUntilClosed(context.closed)).subscribe({ error, complete }));
   });
 }
 
@@ -195,13 +199,31 @@ export const endOf = (session: Session): EtcdError | undefined => stateOf(sessio
  * Errors with `LeaseLost` when a session ends. It emits nothing. When the client is closed it does not error:
  * held locks and leases complete then.
  */
-export function errorAtEnd(session: Session, closed: Observable<void>): Observable<never> {
-  return stateOf(session).end$.pipe(
-    filter(() => !hasFired(closed)),
-    map((error) => {
-      throw error;
-    }),
-  );
+export const errorAtEnd = (session: Session, closed: Observable<void>): Observable<never> =>
+  new LightObservable((observer) => new EndObserver(stateOf(session), closed, observer).begin());
+
+/** An observer of the end of a session. A session may hold thousands of locks. */
+class EndObserver implements Detachable<never> {
+  constructor(
+    private readonly session: SessionState,
+    private readonly closed: Observable<void>,
+    private readonly observer: Observer<never>,
+  ) {}
+
+  begin(): this {
+    const { error, observers } = this.session;
+    if (error === undefined) observers.add(this);
+    else this.end(error);
+    return this;
+  }
+
+  end(error: EtcdError): void {
+    if (!hasFired(this.closed)) this.observer.error(error);
+  }
+
+  detach(): void {
+    this.session.observers.delete(this);
+  }
 }
 
 /** Tells whether an Observable that replays has emitted. It never errors. */
@@ -212,8 +234,8 @@ function hasFired(source: Observable<void>): boolean {
 }
 
 /**
- * Tells whether the end of a session has taken, or left behind, all keys under its lease. Nothing else is to be
- * released then. `hold` waits for the revocation.
+ * Tells whether the end of a session has deleted all keys under its lease, or left them to expire. No key has to be
+ * released separately then. `hold` waits for the revocation.
  */
 export function isReleasedWith(session: Session | undefined): boolean {
   if (session === undefined || endOf(session) === undefined) return false;

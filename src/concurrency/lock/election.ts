@@ -1,4 +1,5 @@
 import { catchError, defer, distinctUntilChanged, EMPTY, map, Subject, takeUntil, tap, throwError, type Observable } from 'rxjs';
+import { takeUntilClosed } from '../../util/closedSignal.js';
 import { EtcdError, hasReason } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
 import { BYTES, checkArgument, checkOptions, type OptionKinds } from '../../model/validate.js';
@@ -7,7 +8,7 @@ import { put } from '../../model/op.js';
 import type { OwnershipEvent } from '../../model/events.js';
 import type { Range } from '../../model/range.js';
 import type { LiveUpdate } from '../../watch/live/liveRange.js';
-import { checked } from '../arguments.js';
+import { checkedArguments } from '../arguments.js';
 import type { ConcurrencyContext } from '../context.js';
 import type { LockHandle } from './lock.js';
 import { acquire, enterQueue, type HeldEntry, SESSION_OPTIONS, type SessionOptions } from './ownership.js';
@@ -38,15 +39,16 @@ export interface Election {
   readonly name: string;
   /**
    * Campaigns for the leadership, and holds it as long as the Observable is subscribed to. It emits the leadership when
-   * it is won, and errors with `LockLost` as soon as it is no longer certain. A `switchMap` on it starts the work of
-   * the leader and stops it. Campaigns are compatible with `etcdctl elect` and etcd's Go client. If the key of the
-   * option `lease` is in the election already, it keeps its position in the queue, and its value is replaced.
+   * it is won, and errors with `LockLost` as soon as the leadership is no longer certain. A `switchMap` on it starts
+   * and stops the work of the leader. Campaigns are compatible with `etcdctl elect` and etcd's Go client. If the lease
+   * of the option `lease` already has a key in the election, the value of the key is replaced. The key keeps its
+   * position in the queue.
    *
    * With `onLost: 'reacquire'` it campaigns again after each loss, with the same value, and emits each
    * {@link OwnershipEvent}. `whileLeader` then stops the work at a loss.
    *
-   * It waits for an etcd that cannot be reached. It completes when the leader resigns, and when the client is closed,
-   * even while it waits.
+   * While etcd cannot be reached, it waits. It completes when the leader resigns, and when the client is closed, even
+   * while it waits.
    *
    * ```ts
    * etcd.election('scheduler')
@@ -67,7 +69,7 @@ export interface Election {
 /** Creates the method `election`. */
 export function elections(context: ConcurrencyContext, live: (range: Range) => Observable<LiveUpdate>): (name: string) => Election {
   return (name) => {
-    checked.election(name);
+    checkedArguments.election(name);
     return {
       name,
       campaign: campaignOf(name, context),
@@ -87,7 +89,7 @@ function campaignOf(name: string, context: ConcurrencyContext): Election['campai
       checkArgument('campaign', 'value', value, BYTES);
       const { onLost, ...rest } = checkOptions('campaign', options, CAMPAIGN_OPTIONS);
       const once = defer(() => {
-        // One for each leadership: resigning one that is over must not end the next one.
+        // Each leadership has its own: resigning a leadership that is over must not end the next one.
         const resignation = new Resignation();
         const toOwner = (entry: HeldEntry): Leadership => toLeadership(entry, context, resignation);
         return acquire(enterQueue({ name, value }, rest, context), context, toOwner).pipe(
@@ -96,8 +98,8 @@ function campaignOf(name: string, context: ConcurrencyContext): Election['campai
           takeUntil(resignation.done),
         );
       });
-      // All replicas but one are waiting when their client is closed: that is no error.
-      return acquireOnceOrAgain(once, onLost, context).pipe(takeUntil(context.closed));
+      // When an app stops, all its replicas but one are still waiting. Closing their clients is not an error.
+      return acquireOnceOrAgain(once, onLost, context).pipe(takeUntilClosed(context.closed));
     });
   }
   return campaign;

@@ -1,6 +1,7 @@
 import { defer, map, type Observable, filter, of, switchMap, take, throwError } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
-import { orClosed } from '../../util/rx.js';
+import { deferLight } from '../../util/lightObservable.js';
+import { throwIfClosed } from '../../util/rx.js';
 import { idToHex, type LeaseId } from '../../model/ids.js';
 import type { Compare } from '../../model/op.js';
 import type { OwnershipEvent } from '../../model/events.js';
@@ -13,7 +14,7 @@ import { ownershipGuard, waitForPredecessors, keyDeleted, rereadIfCompacted, whe
 import { keyId } from '../../model/keyValue.js';
 import { retryTransient } from '../../watch/retryable.js';
 
-/** The options of `lock`: the session behind it, the wait, and what follows a loss. */
+/** The options of `lock`: the session behind it, the wait, and the behavior after a loss. */
 export interface LockOptions extends SessionOptions {
   /**
    * How long to wait for the lock, in milliseconds, before the Observable errors with `DeadlineExceeded`. There is no
@@ -21,10 +22,10 @@ export interface LockOptions extends SessionOptions {
    */
   readonly timeoutMs?: number;
   /**
-   * Lets callers that belong to the owner acquire the lock without waiting. These are all on its host, in its process
-   * (worker threads included), or in its thread. The last of them to unsubscribe cleanup the lock. The share of a
-   * caller that crashes ends with its lease. All callers should pass the same value for a lock of this name; the `ttl`
-   * of the first counts.
+   * Lets callers that belong to the owner acquire the lock without waiting. Such callers are all on its host, in its
+   * process (worker threads included), or in its thread. The lock is released when the last of them unsubscribes. The
+   * share of a caller that crashes ends with its lease. All callers should pass the same value for a lock of this name;
+   * the `ttl` of the first counts.
    */
   readonly reentrant?: Reentrancy;
   /**
@@ -54,7 +55,7 @@ export interface LockHandle {
    */
   readonly guard: Compare;
   /**
-   * Whether the ownership is certain, by the local clock at this moment. Read it where the process may have been
+   * Whether the ownership is certain, by the local clock at this moment. Read it after the process may have been
    * suspended, as its timers may not have reported the loss yet.
    */
   readonly alive: boolean;
@@ -85,7 +86,7 @@ export function locks(context: ConcurrencyContext) {
   function lock(name: string, options: Omit<LockOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<LockHandle>>;
   function lock(name: string, options?: LockOptions): Observable<LockHandle>;
   function lock(name: string, options: AnyOnLost<LockOptions> = {}): Observable<LockHandle | OwnershipEvent<LockHandle>> {
-    return defer(() => {
+    return deferLight(() => {
       checkName('a lock', name);
       const { timeoutMs, onLost, ...rest } = checkOptions('lock', options, LOCK_OPTIONS);
       const once = acquire(entriesOf(name, rest), context, toLockHandle);
@@ -104,7 +105,7 @@ export function locks(context: ConcurrencyContext) {
           if (!entry.isOwner) throw new EtcdError('Locked', `the lock ${JSON.stringify(name)} has another owner`);
           return toLockHandle(entry);
         }),
-        orClosed(),
+        throwIfClosed(),
       ),
     lockWaiters: (name: string): Observable<readonly LockWaiter[]> =>
       defer(() => {
@@ -131,12 +132,18 @@ export function locks(context: ConcurrencyContext) {
       defer(() => {
         checkName('a lock', name);
         const { timeoutMs } = checkOptions('whenUnlocked', options, WHEN_UNLOCKED);
-        return untilEmpty(context, name).pipe(timeoutAcquire(`the release of the lock ${JSON.stringify(name)}`, timeoutMs), orClosed());
+        return untilEmpty(context, name).pipe(
+          timeoutAcquire(`the release of the lock ${JSON.stringify(name)}`, timeoutMs),
+          throwIfClosed(),
+        );
       }),
   };
 }
 
-/** Emits once when a queue has neither owner nor waiters. It waits for the key that came last, and then reads again. */
+/**
+ * Emits once when a queue has neither owner nor waiters. It waits for the deletion of the newest key, and then reads
+ * again.
+ */
 function untilEmpty(context: ConcurrencyContext, name: string): Observable<void> {
   const newest = { limit: 1, sortTarget: 'CREATE', sortOrder: 'DESCEND', keysOnly: true } as const;
   return retryTransient(context.kv.range({ prefix: `${name}/` }, newest), context.settings).pipe(
@@ -231,8 +238,8 @@ export function semaphores(context: ConcurrencyContext) {
 }
 
 /**
- * Waits until fewer than `permits` entries are before an entry. These are read once, and then their deletions are
- * counted, as later keys are behind it. So the release of a permit causes no requests.
+ * Waits until fewer than `permits` entries are before an entry. The earlier entries are read once, and then their
+ * deletions are counted. Later entries are behind this one. So the release of a permit causes no further requests.
  */
 function waitForPermit(permits: number): WaitStrategy {
   return function wait(context, entry) {

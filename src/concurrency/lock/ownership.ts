@@ -1,13 +1,26 @@
-import { asyncScheduler, defer, EMPTY, NEVER, Observable, type Subscriber, switchMap, takeUntil } from 'rxjs';
+import {
+  asyncScheduler,
+  defer,
+  EMPTY,
+  NEVER,
+  Observable,
+  type Observer,
+  type Subscriber,
+  type Subscription,
+  switchMap,
+  type Unsubscribable,
+} from 'rxjs';
 import { EtcdError, hasReason, isEtcdError, type Reason } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
+import { takeUntilClosed } from '../../util/closedSignal.js';
 import { clientClosed } from '../../util/rx.js';
 import { monotonicNow } from '../../util/time.js';
 import type { LeaseId } from '../../model/ids.js';
 import { checkName, LEASE, type OptionKinds, WHOLE } from '../../model/validate.js';
+import { type Detachable, LightObservable } from '../../util/lightObservable.js';
 import { retryTransient } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';
-import { acquireWithCompensation } from '../lease/cleanup.js';
+import { acquireWithCompensation } from '../lease/acquisition.js';
 import type { HeldLease, LeaseEvent } from '../lease/leaseKeeper.js';
 import { heldLease } from '../lease/lease.js';
 import { checkUnderLease, DEFAULT_SESSION_TTL, endOf, errorAtEnd, isReleasedWith, SESSION, type Session } from '../lease/session.js';
@@ -48,15 +61,15 @@ export const SESSION_OPTIONS: OptionKinds<SessionOptions> = { ttl: WHOLE, lease:
 /** The entry of a waiter or an owner that is held. */
 export interface HeldEntry extends WaiterEntry {
   /**
-   * Returns whether the entry certainly exists. It also checks the clock: a process that was suspended may ask before
-   * its timers run.
+   * Returns whether the entry certainly exists. It also checks the clock, as a process that was suspended may call it
+   * before its timers run.
    */
   readonly alive: () => boolean;
 }
 
 /**
- * Emits an entry, as `isOwner`, when it owns. Errors with `LockLost` if its key was deleted by then. Each recipe
- * decides which keys an entry waits for.
+ * Emits an entry, with `isOwner`, when it owns the lock. Errors with `LockLost` if its key was deleted by then. Each
+ * recipe decides which keys an entry waits for.
  */
 export type WaitStrategy = (context: ConcurrencyContext, entry: WaiterEntry) => Observable<WaiterEntry>;
 
@@ -70,91 +83,110 @@ export interface AcquireRequest {
    * unchanged.
    */
   readonly value?: BytesLike;
-  /** By default that of a lock: no earlier entry is left in the queue. */
+  /** The default is the condition of a lock: no earlier entry is left in the queue. */
   readonly wait?: WaitStrategy;
 }
 
 /**
- * Enters a queue. Emits the entry when it has to wait, and again (as `isOwner`) when it owns. Errors with `LockLost` as
- * soon as that is no longer certain. Unsubscribing deletes the entry.
+ * Enters a queue. Emits the entry when it has to wait, and again (with `isOwner`) when it owns the lock. Errors with
+ * `LockLost` as soon as that is no longer certain. Unsubscribing deletes the entry.
  */
 export function enterQueue(request: AcquireRequest, options: SessionOptions, context: ConcurrencyContext): Observable<HeldEntry> {
-  return new Observable((subscriber) => {
+  return new LightObservable((observer) => {
     checkName('a lock or an election', request.name);
     checkUnderLease('a lock or an election', options);
-    new QueueSession(request, options, context, subscriber).start();
+    return new QueueSession(request, options, context, observer).start();
   });
 }
 
 /**
- * How long an ownership without a wait is held before its key is watched, in milliseconds. The watch begins at the
- * revision of the entry, so that it reports an earlier deletion, too. Most locks are released before that, and then
- * cost a grant, a txn and a revoke.
+ * The time for which an ownership that was acquired without a wait is held before its key is watched, in milliseconds.
+ * The watch begins at the revision of the entry, so that it also reports a deletion in the meantime. Most locks are
+ * released sooner, and so cost only a grant, a txn and a revoke.
  */
 const WATCH_AFTER_MS = 50;
 
-/** The attempts to find and delete a key whose put was in progress when the caller unsubscribed. */
+/** The most attempts to find and delete a key whose put was in progress when the caller unsubscribed. */
 const LATE_ATTEMPTS = 3;
 
 /**
- * Holds one entry of a queue from the grant of its lease to its release. A program may have thousands of waiters. So a
- * session is not a pipeline, in which each operator would hold several objects.
+ * Holds one entry of a queue from the grant of its lease to its release. It is not a pipeline of operators, each of
+ * which would hold several objects, as a program may have thousands of waiters.
  */
-class QueueSession {
+class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
   private lease: Pick<HeldLease, 'alive'> | undefined;
   private owned = false;
   private over = false;
-  /** When it entered the queue, or became the owner. */
+  /** The time at which it entered the queue, or became the owner. */
   private since = 0;
+  /** Holds the own lease, or follows the end of the session whose lease is used. */
+  private holding: Unsubscribable | undefined;
+  /** Enters the queue. With a lease of the caller it holds the entry as well. */
+  private entering: Unsubscribable | undefined;
+  private waiting: Unsubscribable | undefined;
+  private deletion: Unsubscribable | undefined;
 
   constructor(
     private readonly request: AcquireRequest,
     private readonly options: SessionOptions,
     private readonly context: ConcurrencyContext,
-    private readonly subscriber: Subscriber<HeldEntry>,
+    private readonly observer: Observer<HeldEntry>,
   ) {}
 
-  start(): void {
-    const { subscriber, options } = this;
-    subscriber.add(() => (this.over = true));
-    const { lease, session, ttl = DEFAULT_SESSION_TTL } = options;
+  readonly error = (failure: unknown): void => this.fail(failure);
+
+  start(): this {
+    const { lease, session, ttl = DEFAULT_SESSION_TTL } = this.options;
     if (session !== undefined) this.enterWithSession(session);
     else if (lease !== undefined) this.enterWithLease(lease);
     else this.enterWithOwnLease(ttl);
+    return this;
   }
 
-  /** Uses the lease of a session, whose end ends this one. */
+  detach(): void {
+    this.over = true;
+    this.holding?.unsubscribe();
+    this.entering?.unsubscribe();
+    this.waiting?.unsubscribe();
+    this.deletion?.unsubscribe();
+  }
+
+  /** Uses the lease of a session. The ownership ends with the session. */
   private enterWithSession(session: Session): void {
-    const { subscriber, context } = this;
+    const { observer, context } = this;
     const end = endOf(session);
-    if (end !== undefined) return subscriber.error(end);
+    if (end !== undefined) return observer.error(end);
     this.lease = session;
-    subscriber.add(errorAtEnd(session, context.closed).subscribe({ error: (failure: unknown) => this.fail(failure) }));
+    this.holding = this.unlessOver(errorAtEnd(session, context.closed).subscribe({ error: this.error }));
     this.enterWithLease(session.lease);
   }
 
   /** Grants a lease, whose end ends the session. Revoking it deletes the entry. */
   private enterWithOwnLease(ttl: number): void {
-    const { subscriber, context, request } = this;
-    const { name, value = '' } = request;
-    const error = (failure: unknown): void => this.fail(failure);
-    const next = (event: LeaseEvent): void => {
-      if (event.type !== 'granted') return;
-      this.lease = event.lease;
-      const entering = retryTransient(enqueue(context.kv, name, event.id, value), context.settings);
-      subscriber.add(entering.subscribe({ next: (entry) => this.hold(entry), error }));
-    };
-    // A held lease completes when the client is closed.
-    subscriber.add(heldLease({ ttl }, context).subscribe({ next, error, complete: () => subscriber.complete() }));
+    this.holding = this.unlessOver(heldLease({ ttl }, this.context).subscribe(this));
+  }
+
+  /** Takes the event of the own lease. */
+  next(event: LeaseEvent): void {
+    if (event.type !== 'granted') return;
+    const { context, request, error } = this;
+    this.lease = event.lease;
+    const entering = retryTransient(enqueue(context.kv, request.name, event.id, request.value ?? ''), context.settings);
+    this.entering = this.unlessOver(entering.subscribe({ next: (entry) => this.hold(entry), error }));
+  }
+
+  /** Completes with its own lease or with the caller's entry, which complete when the client is closed. */
+  complete(): void {
+    this.observer.complete();
   }
 
   /** Uses a lease of the caller, so that the entry has to be deleted when the subscriber has left. */
   private enterWithLease(lease: LeaseId): void {
-    const { subscriber, context, request } = this;
+    const { context, request } = this;
     const { kv, cleanup, closed } = context;
     const key = waiterKey(request.name, lease);
     const entering = acquireWithCompensation<WaiterEntry, never>({
-      // The key may be just being released. It would be found, owned, and then deleted.
+      // An earlier release of the key may still be in progress. The key would be found and owned, and then deleted.
       acquire: (hasLeft) => cleanup.whenReleased(key).pipe(switchMap(() => this.put(lease, hasLeft))),
       use: (entry) => {
         this.hold(entry);
@@ -164,8 +196,7 @@ class QueueSession {
         if (!isReleasedWith(this.options.session)) cleanup.run(entered, (entry) => dequeue(kv, entry), { key }, key);
       },
     });
-    const error = (failure: unknown): void => this.fail(failure);
-    subscriber.add(entering.pipe(takeUntil(closed)).subscribe({ error, complete: () => subscriber.complete() }));
+    this.entering = this.unlessOver(entering.pipe(takeUntilClosed(closed)).subscribe(this));
   }
 
   private put(lease: LeaseId, hasLeft: () => boolean): Observable<WaiterEntry> {
@@ -184,25 +215,31 @@ class QueueSession {
 
   /** Waits for the ownership, and for the loss of the entry, wherever it is in the queue. */
   private hold(entry: WaiterEntry): void {
-    const { subscriber, context, request } = this;
+    const { context, error, request } = this;
     const { wait = waitForOwnership } = request;
-    const { key, revision: createRevision, observedRevision } = entry;
-    const error = (failure: unknown): void => this.fail(failure);
     if (!entry.isOwner) this.emit(entry);
-    subscriber.add(wait(context, entry).subscribe({ next: (owner) => this.emit(owner), error }));
-    if (subscriber.closed) return;
-    const watchDeletion = (): void => {
-      const deletion = whenDeleted(context, key, { createRevision, observedRevision });
-      subscriber.add(deletion.subscribe({ next: () => this.fail(keyDeleted(entry)), error }));
-    };
-    if (entry.isOwner) subscriber.add(asyncScheduler.schedule(watchDeletion, WATCH_AFTER_MS));
-    else watchDeletion();
+    this.waiting = this.unlessOver(wait(context, entry).subscribe({ next: (owner) => this.emit(owner), error }));
+    if (this.over) return;
+    if (entry.isOwner) this.deletion = asyncScheduler.schedule(() => this.watchDeletion(entry), WATCH_AFTER_MS);
+    else this.watchDeletion(entry);
+  }
+
+  private watchDeletion(entry: WaiterEntry): void {
+    const { key, revision: createRevision, observedRevision } = entry;
+    const deletion = whenDeleted(this.context, key, { createRevision, observedRevision });
+    this.deletion = this.unlessOver(deletion.subscribe({ next: () => this.fail(keyDeleted(entry)), error: this.error }));
+  }
+
+  /** Ends a subscription that is made at, or after, the end of the session. */
+  private unlessOver(subscription: Unsubscribable): Unsubscribable {
+    if (this.over) subscription.unsubscribe();
+    return subscription;
   }
 
   private emit(entry: WaiterEntry): void {
     if (!this.over) this.report(entry);
     this.owned ||= entry.isOwner;
-    this.subscriber.next({ ...entry, alive: () => !this.over && this.lease?.alive !== false });
+    this.observer.next({ ...entry, alive: () => !this.over && this.lease?.alive !== false });
   }
 
   private report({ key, isOwner }: WaiterEntry): void {
@@ -222,44 +259,78 @@ class QueueSession {
     if (diagnostics?.active === true && this.owned && !this.over) {
       diagnostics.emit({ type: 'lockLost', name: this.request.name, heldMs: monotonicNow() - this.since, error });
     }
-    // Before the error is passed on: a subscriber may read `alive` when it receives it.
+    // Set before the error is passed on, as a subscriber may read `alive` when it receives the error.
     this.over = true;
-    // A lease of the caller that does not exist is reported as such.
+    // If a lease of the caller does not exist, `LeaseNotFound` is reported unchanged.
     const losses: readonly Reason[] = this.options.lease === undefined ? ['LeaseLost', 'LeaseNotFound'] : [];
-    this.subscriber.error(toLockLost(this.request.name, this.owned, losses, error));
+    this.observer.error(toLockLost(this.request.name, this.owned, losses, error));
   }
 }
 
 /**
- * Emits the owner of each entry that owns. Waits for an etcd that cannot be reached at first; a failure after the first
- * entry is passed on unchanged. Errors with `ClientClosed` if it completes without an owner.
+ * Emits the owner of each entry that owns the lock. If etcd cannot be reached at first, it waits; a failure after the
+ * first entry is passed on unchanged. Errors with `ClientClosed` if it completes without an owner.
  *
  * @param entries the entries of {@link enterQueue}; subscribed to again after each failure
  */
-export function acquire<T>(
-  entries: Observable<HeldEntry>,
-  { settings }: ConcurrencyContext,
-  toOwner: (entry: HeldEntry) => T,
-): Observable<T> {
-  return new Observable((subscriber) => {
-    // The attempt to get the first entry. It is released with that entry, as is what retries it.
-    let attempt: Subscriber<never> | undefined;
-    let owned = false;
-    const next = (entry: HeldEntry): void => {
-      attempt?.complete();
-      attempt = undefined;
-      if (!entry.isOwner) return;
-      owned = true;
-      subscriber.next(toOwner(entry));
-    };
-    const error = (failure: unknown): void => (attempt ?? subscriber).error(failure);
-    const complete = (): void => (owned ? subscriber.complete() : subscriber.error(clientClosed()));
-    const firstEntry = new Observable<never>((begun) => {
-      attempt = begun;
-      subscriber.add(entries.subscribe({ next, error, complete }));
+export const acquire = <T>(entries: Observable<HeldEntry>, context: ConcurrencyContext, toOwner: (entry: HeldEntry) => T): Observable<T> =>
+  new LightObservable((observer) => new OwnerWait(toOwner, observer).begin(entries, context));
+
+class OwnerWait<T> implements Observer<HeldEntry>, Detachable<T> {
+  /** The attempt to get the first entry. With that entry, it and its retries are released from memory. */
+  private attempt: Subscriber<never> | undefined;
+  private attempts: Subscription | undefined;
+  private held: Subscription | undefined;
+  private entered = false;
+  private owned = false;
+  private left = false;
+
+  constructor(
+    private readonly toOwner: (entry: HeldEntry) => T,
+    private readonly observer: Observer<T>,
+  ) {}
+
+  begin(entries: Observable<HeldEntry>, { settings, closed }: ConcurrencyContext): this {
+    const firstEntry = new Observable<never>((attempt) => {
+      this.attempt = attempt;
+      this.held = entries.subscribe(this);
+      if (this.left) this.held.unsubscribe();
     });
-    subscriber.add(retryTransient(firstEntry, settings).subscribe({ error: (failure: unknown) => subscriber.error(failure) }));
-  });
+    const error = (failure: unknown): void => this.observer.error(failure);
+    const complete = (): void => {
+      // The client was closed, perhaps during a pause, when nothing else would complete.
+      if (!this.entered) this.complete();
+    };
+    const attempts = retryTransient(firstEntry, settings).pipe(takeUntilClosed(closed)).subscribe({ error, complete });
+    if (this.left) attempts.unsubscribe();
+    else if (!attempts.closed) this.attempts = attempts;
+    return this;
+  }
+
+  next(entry: HeldEntry): void {
+    const { attempt, observer, toOwner } = this;
+    this.attempt = this.attempts = undefined;
+    this.entered = true;
+    attempt?.complete();
+    if (!entry.isOwner) return;
+    this.owned = true;
+    observer.next(toOwner(entry));
+  }
+
+  error(failure: unknown): void {
+    (this.attempt ?? this.observer).error(failure);
+  }
+
+  complete(): void {
+    if (this.owned) this.observer.complete();
+    else this.observer.error(clientClosed());
+  }
+
+  detach(): void {
+    this.left = true;
+    this.attempts?.unsubscribe();
+    this.held?.unsubscribe();
+  }
 }
 
 /**

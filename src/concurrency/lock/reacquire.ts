@@ -8,11 +8,11 @@ import {
   type MonoTypeOperatorFunction,
   type Observable,
   of,
-  takeUntil,
   tap,
   throwError,
   timeout,
 } from 'rxjs';
+import { takeUntilClosed } from '../../util/closedSignal.js';
 import { EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
 import { LONGEST_MS, oneOf } from '../../model/validate.js';
 import type { OwnershipEvent } from '../../model/events.js';
@@ -24,15 +24,14 @@ import type { ConcurrencyContext } from '../context.js';
 export interface Reacquire {
   /**
    * `reacquire` continues after each loss. It emits `{ type: 'lost', error }` as soon as the ownership is uncertain,
-   * waits for its turn again, and emits `{ type: 'owned', … }`. It also waits for an etcd that cannot be reached at the
-   * start. It errors only with a permanent failure (`PermissionDenied`, for example), and completes when the client is
-   * closed. Run the work with `whileLeader` or `withLock`, which stop it at each loss. A `switchMap` has to check
-   * `type`.
+   * waits for its turn again, and emits `{ type: 'owned', … }`. It also waits if etcd cannot be reached at the start.
+   * It errors only with a permanent failure (`PermissionDenied`, for example), and completes when the client is closed.
+   * Run the work with `whileLeader` or `withLock`, which stop it at each loss. A `switchMap` has to check `type`.
    */
   readonly onLost: 'reacquire';
 }
 
-/** The options of a method whose type of result depends on `onLost`. */
+/** The options of a method whose result type depends on `onLost`. */
 export type AnyOnLost<O extends { readonly onLost?: 'error' }> = Omit<O, 'onLost'> & { readonly onLost?: 'error' | 'reacquire' };
 
 /** The values of the option `onLost`. */
@@ -74,7 +73,7 @@ function reacquireAfterLoss<T extends object>(
       if (everOwned && awaitsRepair(error)) return true;
       if (!isRetryable(error)) return false;
       if (isTransient(error) || everOwned) return true;
-      // No etcd has ever responded here: there may be none.
+      // No etcd has responded here so far, so there may be none.
       refusals.add(error);
       return !refusals.exceeded;
     };
@@ -89,13 +88,13 @@ function reacquireAfterLoss<T extends object>(
       return wasOwned ? of({ type: 'lost', error }) : EMPTY;
     };
     return restartAfterLoss(events, lossOf, settings);
-  }).pipe(takeUntil(closed));
+  }).pipe(takeUntilClosed(closed));
 }
 
 /**
  * Subscribes to a source again after an error, with pauses that grow until it emits.
  *
- * @param lossOf returns the values to emit before that; undefined for an error that is passed on
+ * @param lossOf returns the values to emit before the new subscription; undefined for an error that is passed on
  */
 export function restartAfterLoss<T>(
   source: Observable<T>,
@@ -118,7 +117,10 @@ export function restartAfterLoss<T>(
   });
 }
 
-/** Tells whether an operator has to repair the store first. An owner waits for that; a new request is rejected. */
+/**
+ * Tells whether the store has to be repaired first. An owner that lost its lock waits for that, but a new request
+ * fails.
+ */
 export const awaitsRepair = (error: unknown): boolean => hasReason(error, 'NoSpace');
 
 const RESTART = new Error('restart after a loss');

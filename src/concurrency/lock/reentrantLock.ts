@@ -1,4 +1,5 @@
-import { catchError, defer, EMPTY, filter, map, merge, type Observable, of, startWith, switchMap, takeUntil, tap, throwError } from 'rxjs';
+import { catchError, defer, EMPTY, filter, map, merge, type Observable, of, startWith, switchMap, tap, throwError } from 'rxjs';
+import { takeUntilClosed } from '../../util/closedSignal.js';
 import { EtcdError, hasReason, type Reason } from '../../errors/index.js';
 import { idToHex, type LeaseId } from '../../model/ids.js';
 import type { KeyValue } from '../../model/keyValue.js';
@@ -9,7 +10,8 @@ import type { KvService } from '../../services/kv.js';
 import { Backoff, retryAfter } from '../../util/time.js';
 import { retryTransient } from '../../watch/retryable.js';
 import type { ConcurrencyContext, Identity } from '../context.js';
-import { acquireWithCompensation, retryCleanup } from '../lease/cleanup.js';
+import { acquireWithCompensation } from '../lease/acquisition.js';
+import { retryCleanup } from '../lease/cleanup.js';
 import type { HeldLease } from '../lease/leaseKeeper.js';
 import { adoptedLease, heldLease } from '../lease/lease.js';
 import { checkUnderLease, DEFAULT_SESSION_TTL, endOf, errorAtEnd } from '../lease/session.js';
@@ -17,14 +19,15 @@ import { type HeldEntry, type SessionOptions, toLockLost } from './ownership.js'
 import { errorWhenDeleted, ownershipGuard, readOwner, waiterKey, type WaiterEntry, waitForOwnership } from './waiterQueue.js';
 
 /**
- * The callers that count as one owner of a lock, and may acquire it again without waiting. These are all on the same
- * host, all threads of the same process, or the code of one thread (the main one or a worker). With `holder` they are
- * all callers that pass the same name.
+ * The callers that count as one owner of a lock, and may acquire it again without waiting. They are all callers on the
+ * same host, in the same process (all its threads), or in one thread (the main thread or a worker). With `holder` they
+ * are all callers that pass the same name.
  */
 export type Reentrancy = 'host' | 'process' | 'thread' | { readonly holder: string };
 
 /**
- * The attempts to find out whether a share was taken, once its subscriber has left. After them its lease must expire.
+ * The most attempts to find out whether a share was taken, once its subscriber has left. If all fail, the lease of the
+ * share has to expire.
  */
 const LATE_SHARE_ATTEMPTS = 3;
 
@@ -33,9 +36,9 @@ const STATE_CHANGED = new Error('the state of the lock has changed');
 
 /**
  * Enters the queue of a lock as `enterQueue` does, for one of several callers that share an entry. Each caller has a
- * share under a separate lease. If its holder has an entry already, the caller gets a share of it, and is the owner if
- * the entry is. Each caller keeps the lease of the entry alive. The last to leave deletes the entry. The share of a
- * caller that crashes ends with its lease.
+ * share under a separate lease. If the holder has an entry already, the caller gets a share of that entry, and is the
+ * owner if the entry owns the lock. Each caller keeps the lease of the entry alive. The last caller to leave deletes
+ * the entry. The share of a caller that crashes ends with its lease.
  */
 export function enterSharedQueue(
   name: string,
@@ -72,10 +75,10 @@ export function enterSharedQueue(
       tap(({ isOwner }) => (owned ||= isOwner)),
       catchError((error: unknown) => throwError(() => toLockLost(name, owned, losses, error))),
     );
-  }).pipe(takeUntil(context.closed));
+  }).pipe(takeUntilClosed(context.closed));
 }
 
-/** Joins the entry that the holder has, or creates one. */
+/** Joins the entry of the holder, or creates one. */
 function acquireShare(keys: SharedKeys, ttl: number, context: ConcurrencyContext): Observable<HeldEntry> {
   return defer(() => {
     const { kv, cleanup, settings } = context;
@@ -90,8 +93,8 @@ function acquireShare(keys: SharedKeys, ttl: number, context: ConcurrencyContext
 }
 
 /**
- * Creates the queue entry for the first caller of a holder. Its lease belongs to all of them, and is not revoked when
- * the first one leaves.
+ * Creates the queue entry for the first caller of a holder. The lease of the entry belongs to all callers of the
+ * holder, and is not revoked when the first one leaves.
  */
 function createEntry(keys: SharedKeys, ttl: number, context: ConcurrencyContext): Observable<HeldEntry> {
   const { kv, service } = context;
@@ -104,8 +107,8 @@ function createEntry(keys: SharedKeys, ttl: number, context: ConcurrencyContext)
 }
 
 /**
- * Keeps the lease of the queue entry alive, and then takes a share. In the other order the entry could expire in
- * between.
+ * Keeps the lease of the queue entry alive, and then takes a share. In the opposite order the entry could expire
+ * between the two steps.
  */
 function joinEntry(keys: SharedKeys, pointer: KeyValue, context: ConcurrencyContext): Observable<HeldEntry> {
   const { kv } = context;
@@ -132,7 +135,7 @@ interface ShareSteps {
   readonly cleanUp: () => Observable<unknown>;
 }
 
-/** Takes a share, and cleanup it when the subscriber has left. */
+/** Takes a share, and cleans it up when the subscriber has left. */
 function holdShare({ keys, lease, take, cleanUp }: ShareSteps, context: ConcurrencyContext): Observable<HeldEntry> {
   return defer(() => {
     const { cleanup, settings } = context;
@@ -225,7 +228,7 @@ export function countShares(kv: KvService, name: string, revision: number): Obse
 
 /**
  * Creates the queue entry with a first share. Emits undefined if the holder has another entry already. It may be
- * repeated: an entry that an earlier attempt created is found.
+ * repeated, as it finds an entry that an earlier attempt created.
  */
 function createShared(kv: KvService, keys: SharedKeys, lease: LeaseId): Observable<SharedEntry | undefined> {
   const pointer = pointerKey(keys);
@@ -253,7 +256,7 @@ function createShared(kv: KvService, keys: SharedKeys, lease: LeaseId): Observab
   );
 }
 
-/** Takes a share of the queue entry behind a pointer. Emits undefined if it was deleted. */
+/** Takes a share of the queue entry behind a pointer. Emits undefined if the entry was deleted. */
 function joinShared(kv: KvService, keys: SharedKeys, { createRevision }: KeyValue, lease: LeaseId): Observable<SharedEntry | undefined> {
   const compare = [pointerKey(keys), entryKey(keys, lease)].map((key) => on(key).createRevision.equals(createRevision));
   const share = shareKey(keys, lease);
@@ -296,7 +299,7 @@ function leaveShared({ kv, service }: ConcurrencyContext, keys: SharedKeys, entr
   return retryCleanup(kv.txn({ compare: [ownershipGuard(entry), ...alone], success: last, failure: [share, get(entry.key)] })).pipe(
     switchMap((result) => {
       const over = result.succeeded || result.responses[1]?.createRevision !== entry.revision;
-      // No key is attached to it any more.
+      // The lease has no keys any more.
       return over ? retryCleanup(service.revoke(lease)) : of(undefined);
     }),
   );

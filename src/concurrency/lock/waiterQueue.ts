@@ -1,10 +1,11 @@
-import { catchError, map, Observable, of, type Subscriber, throwError, defer, switchMap, tap } from 'rxjs';
+import { catchError, map, Observable, type Observer, of, throwError, type Unsubscribable, defer, switchMap, tap } from 'rxjs';
 import { EtcdError, hasReason } from '../../errors/index.js';
 import { type BytesLike, toBase64 } from '../../model/bytes.js';
 import { idToHex, type LeaseId } from '../../model/ids.js';
-import type { KeyValue } from '../../model/keyValue.js';
+import { keyId, type KeyValue } from '../../model/keyValue.js';
 import { type Compare, del, get, key as on, type Op, put, range } from '../../model/op.js';
 import type { KvService } from '../../services/kv.js';
+import { type Detachable, LightObservable } from '../../util/lightObservable.js';
 import { retryTransient } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';
 import { retryCleanup } from '../lease/cleanup.js';
@@ -71,7 +72,7 @@ export function enqueueOrReplace(kv: KvService, name: string, lease: LeaseId, va
   );
 }
 
-/** Deletes the key of an entry, unless the key was created again since. */
+/** Deletes the key of an entry, unless it has been created again. */
 export function dequeue(kv: KvService, entry: WaiterEntry): Observable<unknown> {
   return retryCleanup(kv.txn({ compare: [ownershipGuard(entry)], success: [del(entry.key)] as readonly Op[] }));
 }
@@ -85,39 +86,93 @@ export function waitForOwnership(context: ConcurrencyContext, entry: WaiterEntry
  * Emits the entry once no earlier key is left in a folder. It waits for the deletion of the last of these keys, and
  * then reads again. Errors with `LockLost` if the key of the entry was deleted by then.
  */
-export function waitForPredecessors(context: ConcurrencyContext, entry: WaiterEntry, folder: string): Observable<WaiterEntry> {
-  return new Observable((subscriber) => {
-    const { kv, settings } = context;
-    const error = (failure: unknown): void => subscriber.error(failure);
-    const readPredecessor = (): void => {
-      const before = {
-        limit: 1,
-        sortTarget: 'CREATE',
-        sortOrder: 'DESCEND',
-        maxCreateRevision: entry.revision - 1,
-        keysOnly: true,
-      } as const;
-      // One txn: the predecessor, and whether the own key exists, are of the same revision.
-      const read = kv.txn({ success: [get(entry.key), range({ prefix: `${folder}/` }, before)] });
-      subscriber.add(
-        retryTransient(read, settings).subscribe({
-          next: ({ header: { revision }, responses: [own, earlier] }) => {
-            const predecessor = earlier?.kvs[0];
-            if (own?.createRevision !== entry.revision) return error(keyDeleted(entry));
-            if (predecessor !== undefined) return waitFor(predecessor, revision);
-            subscriber.next({ ...entry, observedRevision: revision, isOwner: true });
-            subscriber.complete();
-          },
-          error,
-        }),
-      );
-    };
-    const waitFor = ({ keyBytes, createRevision }: KeyValue, observedRevision: number): void => {
-      const deletion = whenDeleted(context, keyBytes, { createRevision, observedRevision });
-      subscriber.add(deletion.subscribe({ next: readPredecessor, error }));
-    };
-    readPredecessor();
+export const waitForPredecessors = (context: ConcurrencyContext, entry: WaiterEntry, folder: string): Observable<WaiterEntry> =>
+  new LightObservable((observer) => {
+    const wait = new PredecessorWait(context, entry, folder, observer);
+    wait.next();
+    return wait;
   });
+
+/**
+ * A wait that consists of steps, one at a time. It is one object instead of a pipeline, as a program may have many
+ * waiters.
+ */
+abstract class SteppedWait<T> implements Detachable<T> {
+  private step: Unsubscribable | undefined;
+  private count = 0;
+  private left = false;
+
+  constructor(
+    protected readonly context: ConcurrencyContext,
+    protected readonly observer: Observer<T>,
+  ) {}
+
+  detach(): void {
+    this.left = true;
+    this.step?.unsubscribe();
+  }
+
+  error(error: unknown): void {
+    this.observer.error(error);
+  }
+
+  /**
+   * Replaces the present step, which has ended. A step that ends synchronously may begin the next one during its
+   * subscription.
+   */
+  protected run(begin: () => Unsubscribable): void {
+    const count = ++this.count;
+    const step = begin();
+    if (this.left) step.unsubscribe();
+    else if (count === this.count) this.step = step;
+  }
+}
+
+class PredecessorWait extends SteppedWait<WaiterEntry> implements Observer<void> {
+  constructor(
+    context: ConcurrencyContext,
+    private readonly entry: WaiterEntry,
+    private readonly folder: string,
+    observer: Observer<WaiterEntry>,
+  ) {
+    super(context, observer);
+  }
+
+  /** Reads the predecessor, at first and after the deletion of the last one. */
+  next(): void {
+    const { context, entry, folder } = this;
+    const before = {
+      limit: 1,
+      sortTarget: 'CREATE',
+      sortOrder: 'DESCEND',
+      maxCreateRevision: entry.revision - 1,
+      keysOnly: true,
+    } as const;
+    // One txn reads both at the same revision: the predecessor, and whether the entry's own key exists.
+    const read = context.kv.txn({ success: [get(entry.key), range({ prefix: `${folder}/` }, before)] });
+    this.run(() =>
+      retryTransient(read, context.settings).subscribe({
+        next: ({ header: { revision }, responses: [own, earlier] }) => this.onRead(revision, own, earlier?.kvs[0]),
+        error: (error: unknown) => this.error(error),
+      }),
+    );
+  }
+
+  /** Does nothing, as the client is closed. */
+  complete(): void {}
+
+  private onRead(observedRevision: number, own: KeyValue | undefined, predecessor: KeyValue | undefined): void {
+    const { context, entry, observer } = this;
+    if (own?.createRevision !== entry.revision) return observer.error(keyDeleted(entry));
+    if (predecessor === undefined) {
+      observer.next({ ...entry, observedRevision, isOwner: true });
+      return observer.complete();
+    }
+    const { createRevision } = predecessor;
+    // If the text identifies the key, it is used, as it takes a quarter of the memory of the bytes.
+    const key = keyId(predecessor) === predecessor.key ? predecessor.key : predecessor.keyBytes;
+    this.run(() => whenDeleted(context, key, { createRevision, observedRevision }).subscribe(this));
+  }
 }
 
 /** The state in which a key was read. */
@@ -133,37 +188,57 @@ interface ReadKey {
  *
  * @param known the state in which the key was read; without it, the key is read first, and may not exist
  */
-export function whenDeleted(context: ConcurrencyContext, key: BytesLike, known?: Partial<ReadKey>): Observable<void> {
-  return new Observable((subscriber) => {
-    const watchFrom = ({ createRevision, observedRevision }: ReadKey): void => {
-      subscriber.add(
-        context.watchAfter({ key }, observedRevision, { noPut: true }).subscribe({
-          next: () => emitOnce(subscriber),
-          // The history that the watch needs is lost, so that the key is read instead.
-          error: (error: unknown) => (isHistoryLost(error) ? read(createRevision) : subscriber.error(error)),
-          complete: () => subscriber.complete(),
-        }),
-      );
-    };
-    const read = (createRevision: number | undefined): void => {
-      subscriber.add(
-        retryTransient(context.kv.range({ key }, { keysOnly: true }), context.settings).subscribe({
-          next: ({ kvs: [kv], header }) => {
-            if (kv === undefined || (createRevision ?? kv.createRevision) !== kv.createRevision) emitOnce(subscriber);
-            else watchFrom({ createRevision: kv.createRevision, observedRevision: header.revision });
-          },
-          error: (error: unknown) => subscriber.error(error),
-        }),
-      );
-    };
-    if (known?.createRevision === undefined || known.observedRevision === undefined) read(known?.createRevision);
-    else watchFrom({ createRevision: known.createRevision, observedRevision: known.observedRevision });
+export const whenDeleted = (context: ConcurrencyContext, key: BytesLike, known: Partial<ReadKey> = {}): Observable<void> =>
+  new LightObservable((observer) => {
+    const wait = new DeletionWait(context, key, known.createRevision, observer);
+    if (known.createRevision === undefined || known.observedRevision === undefined) wait.read();
+    else wait.watchAfter(known.observedRevision);
+    return wait;
   });
-}
 
-function emitOnce(subscriber: Subscriber<void>): void {
-  subscriber.next();
-  subscriber.complete();
+class DeletionWait extends SteppedWait<void> implements Observer<unknown> {
+  constructor(
+    context: ConcurrencyContext,
+    private readonly key: BytesLike,
+    /** The create revision of the key; undefined until it is read. */
+    private createRevision: number | undefined,
+    observer: Observer<void>,
+  ) {
+    super(context, observer);
+  }
+
+  read(): void {
+    const { context, key } = this;
+    this.run(() =>
+      retryTransient(context.kv.range({ key }, { keysOnly: true }), context.settings).subscribe({
+        next: ({ kvs: [kv], header }) => {
+          this.createRevision ??= kv?.createRevision;
+          if (kv === undefined || kv.createRevision !== this.createRevision) this.next();
+          else this.watchAfter(header.revision);
+        },
+        error: (error: unknown) => super.error(error),
+      }),
+    );
+  }
+
+  watchAfter(revision: number): void {
+    this.run(() => this.context.watchAfter({ key: this.key }, revision, { noPut: true }).subscribe(this));
+  }
+
+  next(): void {
+    this.observer.next();
+    this.observer.complete();
+  }
+
+  override error(error: unknown): void {
+    // The history that the watch needs is lost, so that the key is read instead.
+    if (isHistoryLost(error)) this.read();
+    else super.error(error);
+  }
+
+  complete(): void {
+    this.observer.complete();
+  }
 }
 
 /** Errors with `LockLost` when the key of the entry is deleted; emits nothing. */
@@ -196,8 +271,8 @@ export interface Seen {
 
 /**
  * Replaces the value of a key, at most once, and emits the key after that. The put is a txn that compares the key's mod
- * revision with the one that was read before. So a repeat does nothing if the first attempt was carried out, or if
- * another client has written to the key meanwhile.
+ * revision with the one that was read before. So a repeated put does nothing if the first attempt was carried out, or
+ * if another client has written to the key since.
  *
  * @returns one attempt, which may be repeated: it remembers the results of the attempts before it. Call this function
  * once per write.
@@ -221,10 +296,10 @@ export function overwrite(kv: KvService, key: BytesLike, value: BytesLike, lease
             tap({ error: (error: unknown) => (inDoubt ||= hasReason(error, 'AmbiguousWrite')) }),
             switchMap(({ header, ...result }): Observable<Seen> => {
               if (result.succeeded) return of({ header, kv: result.responses[1] });
-              // Our write was carried out, or another client has written since. In both cases it is not sent again.
+              // This write was carried out, or another client has written since. In both cases it is not sent again.
               if (inDoubt) return of({ header, kv: result.responses[0] });
-              // Another client wrote after the read. No write of ours was sent before, so it is sent again, as the
-              // later write.
+              // Another client wrote after the read. No earlier attempt of this write is in doubt, so it is sent again,
+              // as the later write.
               seen = undefined;
               return once;
             }),

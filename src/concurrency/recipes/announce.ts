@@ -11,17 +11,16 @@ import {
   of,
   type OperatorFunction,
   switchMap,
-  takeUntil,
   tap,
   throwError,
 } from 'rxjs';
 import { type EtcdError, hasReason, isEtcdError } from '../../errors/index.js';
-import { type BytesLike, toText } from '../../model/bytes.js';
-import { capturedBytes } from '../../model/captured.js';
+import { type BytesLike, capturedBytes, toText } from '../../model/bytes.js';
 import type { LeaseId } from '../../model/ids.js';
 import { del, key as on, type Op } from '../../model/op.js';
 import { toKeyRange } from '../../model/range.js';
 import { BYTES, checkArgument, checkOptions, type OptionKinds, WHOLE } from '../../model/validate.js';
+import { takeUntilClosed } from '../../util/closedSignal.js';
 import { multicast } from '../../util/rx.js';
 import { isTransient } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';
@@ -32,7 +31,7 @@ import type { LeaseEvent } from '../lease/leaseKeeper.js';
 import { endOf, errorAtEnd, isReleasedWith, SESSION, type Session } from '../lease/session.js';
 import { awaitsRepair, restartAfterLoss } from '../lock/reacquire.js';
 
-/** The lease of a key that is announced. */
+/** The options for the lease of an announced key. */
 export interface AnnounceOptions {
   /**
    * The TTL of the lease of the key, in seconds: 15 by default. The key of a process that crashes exists for that time.
@@ -95,7 +94,7 @@ export function announced(
     };
     subscriber.add(values.pipe(map(checkedValue)).subscribe({ next, error, complete }));
   });
-  return events.pipe(takeUntil(context.closed));
+  return events.pipe(takeUntilClosed(context.closed));
 }
 
 function checkedValue(value: BytesLike): BytesLike {
@@ -103,7 +102,7 @@ function checkedValue(value: BytesLike): BytesLike {
   return capturedBytes(value);
 }
 
-/** The life of a lease, as far as its key is concerned. */
+/** The state of a lease for the key that is announced under it. */
 type LeaseLife = { readonly type: 'granted'; readonly id: LeaseId } | { readonly type: 'lost'; readonly error: EtcdError };
 
 function kept(
@@ -165,7 +164,7 @@ function leaseOf(session: Session, { closed }: ConcurrencyContext): Observable<L
   });
 }
 
-/** The attempts to find out whether a write was carried out, once its subscriber has left. */
+/** The most attempts to find out whether a write was carried out, once its subscriber has left. */
 const LATE_ATTEMPTS = 3;
 
 /** Writes a key under the lease of a session, and deletes it when the subscriber has left. */
@@ -195,15 +194,15 @@ function inSession(session: Session, key: BytesLike, newest$: Observable<BytesLi
       );
       cleanup.run(over, () => retryCleanup(kv.txn(remove)), { key: toText(key) }, place);
     });
-    // The key may be just being deleted.
+    // An earlier deletion of the key may still be in progress.
     const begun = cleanup.whenReleased(place).pipe(switchMap(() => newest$.pipe(mapNewest(untilKnown))));
     subscriber.add(begun.subscribe(subscriber));
   });
 }
 
 /**
- * Maps one value after the other. Of the values that arrive while another one is in progress, only the newest is
- * mapped.
+ * Maps one value after the other. While a value is in progress, only the newest of the values that arrive is kept and
+ * mapped next.
  */
 function mapNewest<T, R>(project: (value: T) => Observable<R>): OperatorFunction<T, R> {
   return (source) =>

@@ -1,12 +1,12 @@
 import { catchError, defer, EMPTY, map, type Observable, of, Subject, switchMap, take, takeUntil, tap, throwError } from 'rxjs';
 import { EtcdError, hasReason } from '../../errors/index.js';
-import { orClosed } from '../../util/rx.js';
+import { throwIfClosed } from '../../util/rx.js';
 import { checkOptions, LEASE } from '../../model/validate.js';
 import { del, get, key as on, put, range } from '../../model/op.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import type { KvService } from '../../services/kv.js';
 import { retryTransient } from '../../watch/retryable.js';
-import { checked } from '../arguments.js';
+import { checkedArguments } from '../arguments.js';
 import type { ConcurrencyContext } from '../context.js';
 import { acquire, enterQueue, type HeldEntry, SESSION_OPTIONS, type SessionOptions, type WaitStrategy } from '../lock/ownership.js';
 import { keyDeleted, ownershipGuard, rereadIfCompacted, type WaiterEntry, whenDeleted } from '../lock/waiterQueue.js';
@@ -21,7 +21,7 @@ export interface BarrierOptions {
   readonly lease?: LeaseId;
 }
 
-/** A barrier, which makes all waiters wait while it is held. */
+/** A barrier. All waiters wait while it is held. */
 export interface Barrier {
   readonly name: string;
   /** Closes the barrier. Emits false if it was closed already. */
@@ -36,7 +36,7 @@ export interface Barrier {
 export function barriers(context: ConcurrencyContext): (name: string) => Barrier {
   const { kv } = context;
   return (name) => {
-    checked.barrier(name);
+    checkedArguments.barrier(name);
     return {
       name,
       hold: (options = {}) =>
@@ -45,7 +45,7 @@ export function barriers(context: ConcurrencyContext): (name: string) => Barrier
           return kv.txn({ compare: [on(name).missing()], success: [put(name, '', lease === undefined ? {} : { lease })] });
         }).pipe(map(({ succeeded }) => succeeded)),
       release: () => kv.delete(name).pipe(map(({ deleted }) => deleted > 0)),
-      wait: () => defer(() => whenDeleted(context, name)).pipe(orClosed()),
+      wait: () => defer(() => whenDeleted(context, name)).pipe(throwIfClosed()),
     };
   };
 }
@@ -77,7 +77,7 @@ export interface DoubleBarrier {
 /** Creates the method `doubleBarrier`. */
 export function doubleBarriers(context: ConcurrencyContext): (name: string, count: number) => DoubleBarrier {
   return (name, count) => {
-    checked.doubleBarrier(name, count);
+    checkedArguments.doubleBarrier(name, count);
     return { name, count, enter: (options = {}) => enterBarrier(name, count, options, context) };
   };
 }
@@ -97,7 +97,7 @@ function enterBarrier(name: string, count: number, options: SessionOptions, cont
     const request = { name: waitersFolder(name), wait: waitForAll(name, count) };
     const toHandle = (entry: HeldEntry): BarrierHandle => ({ name, key: entry.key, leave: () => leave(entry) });
     return acquire(enterQueue(request, checkOptions('enter', options, SESSION_OPTIONS), context), context, toHandle).pipe(
-      // The key of this member is deleted before the last member has left.
+      // The key of this member is deleted before the last member has left, so its loss is not an error.
       catchError((error: unknown) => (leaving && hasReason(error, 'LockLost') ? EMPTY : throwError(() => error))),
       takeUntil(left),
     );
@@ -150,13 +150,13 @@ function beginRound(kv: KvService, name: string, lastBegunAt: number, members: r
 
 /**
  * Waits until all members of the round have left. The first member stays until all others have left, and they wait for
- * it. Each waits for the deletion of one key, which the end of a lease causes, too.
+ * it. Each waits for the deletion of one key. The end of a lease deletes its key, too.
  */
 function waitForAllToLeave(name: string, entry: WaiterEntry, context: ConcurrencyContext): Observable<void> {
   const { kv, settings } = context;
   const again = (): Observable<void> => waitForAllToLeave(name, entry, context);
   const hasLeft = ({ keyBytes, createRevision }: KeyValue): Observable<void> =>
-    whenDeleted(context, keyBytes, { createRevision }).pipe(orClosed());
+    whenDeleted(context, keyBytes, { createRevision }).pipe(throwIfClosed());
   return retryTransient(kv.range({ prefix: `${waitersFolder(name)}/` }, BY_AGE), settings).pipe(
     switchMap(({ kvs }): Observable<void> => {
       // A member that entered after the round had begun waits for the next one, or is in it already.

@@ -22,7 +22,7 @@ const stateOf = (kv: KeyValue | undefined, asOf: number): ReadState => ({ modRev
  * emits the revision of the write.
  *
  * A put compares the mod revision that was read. If the outcome of an attempt is unknown, the history of the key is
- * read. It tells whether the put was carried out, even if the key was overwritten or deleted meanwhile. Errors with
+ * read. It shows whether the put was carried out, even if the key was overwritten or deleted meanwhile. Errors with
  * `AmbiguousWrite` if the history is compacted, or too long.
  */
 export function keyWriter(
@@ -87,7 +87,7 @@ export function keyWriter(
 
 /** The reads of one txn: half of the operations that a server accepts by default. */
 const READS_OF_TXN = 64;
-/** The revisions at which the history of a key is read at most. */
+/** The most revisions at which the history of a key is read. */
 const MOST_REVISIONS = 2_048;
 
 /**

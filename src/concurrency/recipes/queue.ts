@@ -17,10 +17,11 @@ import {
 import { KeyValue } from '../../model/keyValue.js';
 import { retryTransient } from '../../watch/retryable.js';
 import { retryOptimistically } from '../transaction/update.js';
-import { checked } from '../arguments.js';
+import { checkedArguments } from '../arguments.js';
 import type { ConcurrencyContext } from '../context.js';
-import { orClosed } from '../../util/rx.js';
-import { acquireWithCompensation, sentOnce } from '../lease/cleanup.js';
+import { throwIfClosed } from '../../util/rx.js';
+import { acquireWithCompensation } from '../lease/acquisition.js';
+import { sentOnce } from '../lease/cleanup.js';
 import { rereadIfCompacted } from '../lock/waiterQueue.js';
 
 /** An item that was put into a queue. */
@@ -46,7 +47,7 @@ export interface Queue {
 /** Creates the method `queue`. */
 export function queues(context: ConcurrencyContext): (name: string) => Queue {
   return (name) => {
-    checked.queue(name);
+    checkedArguments.queue(name);
     return {
       name,
       enqueue: (value) =>
@@ -100,7 +101,7 @@ const MAX_PRIORITY = 65_535;
 const PRIORITY = wholeNumber(0, MAX_PRIORITY);
 
 /**
- * The most attempts to enqueue. One of the clients that enqueue at the same time succeeds in each round, so this is
+ * The maximum number of attempts to enqueue. In each round one of the competing clients succeeds, so this limit is
  * never reached in practice.
  */
 const MAX_ENQUEUE_ATTEMPTS = 10_000;
@@ -108,7 +109,7 @@ const MAX_ENQUEUE_ATTEMPTS = 10_000;
 /** Creates the method `priorityQueue`. */
 export function priorityQueues(context: ConcurrencyContext): (name: string) => PriorityQueue {
   return (name) => {
-    checked.priorityQueue(name);
+    checkedArguments.priorityQueue(name);
     return {
       name,
       enqueue: (value, priority) =>
@@ -139,9 +140,9 @@ function byPriority(prefix: string): QueueOrder {
 
 /**
  * Creates the key with the next number. Emits undefined if another client has created one meanwhile. Each enqueue also
- * writes the key `__<folder>`, and the txn compares that it was not written since. The last key alone would not do: if
- * it was taken in between, its number would be used twice. The value of `__<folder>` is the last number. It prevents
- * that a number is used again while its item may still be put back.
+ * writes the key `__<folder>`, and the txn compares that it was not written since. Comparing the last key alone would
+ * not be enough: if it was taken in between, its number would be used twice. The value of `__<folder>` is the last
+ * number. So no number is used again while its item may still be put back.
  */
 function append(folder: string, value: BytesLike, { kv, settings }: ConcurrencyContext): Observable<EnqueueResult | undefined> {
   const base = `__${folder}`;
@@ -172,7 +173,7 @@ const numberAfterCounter = (counter: KeyValue | undefined): number => (/^\d+$/.t
 export interface QueueOrder {
   readonly prefix: string;
   readonly order: NonNullable<RangeOptions['sortTarget']>;
-  /** Makes further compares that hold as long as an item is the first, besides the one that it is unchanged. */
+  /** Makes further compares, besides the compare for an unchanged item. They hold as long as the item is the first. */
   readonly isFirst?: (stored: KeyValue) => readonly Compare[];
   /** Reads the items that come before all others, if there are any. */
   readonly before?: RangeOp;
@@ -220,7 +221,7 @@ export function takeFirst(queue: QueueOrder, context: ConcurrencyContext): Obser
           if (item !== undefined) return takeOrPutBack(takeIfFirst(item), item.key, queue, context);
           const next = watchAfter({ prefix }, revision, { noDelete: true }).pipe(
             take(1),
-            orClosed(),
+            throwIfClosed(),
             map(() => undefined),
           );
           return rereadIfCompacted<undefined>(next, () => of(undefined));
@@ -261,10 +262,10 @@ function takeOrPutBack(
 export const leaseOption = ({ lease }: KeyValue): PutOptions => (lease === undefined ? {} : { lease });
 
 /**
- * Items of a queue that are put back, because their consumer had unsubscribed when they were taken. A queue is ordered
- * by revisions, and an item that is written again gets a new one. So these items go into a separate folder,
+ * The folder of items that were put back, because their consumer had unsubscribed when they were taken. A queue is
+ * ordered by revisions, and an item that is written again gets a new one. So these items go into a separate folder,
  * `<name>/.returned/<revision, 16 digits>/<rest of the key>`, from which items are taken first. This keeps the order:
- * an item that was taken was the first, and all items that are in the queue now came after it.
+ * an item that was taken was the first, and all items that are in the queue now were added after it.
  */
 const FOLDER = '.returned/';
 const DIGITS = 16;

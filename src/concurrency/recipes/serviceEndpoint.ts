@@ -2,9 +2,10 @@ import type { Either } from 'fp-ts/lib/Either.js';
 import * as t from 'io-ts';
 import type { InvalidValueError } from '../../errors/index.js';
 import type { KeyValue } from '../../model/keyValue.js';
-import { Map as PersistentMap } from 'immutable';
+import { Map as ImmutableMap } from 'immutable';
 import { map, scan, type OperatorFunction } from 'rxjs';
 import { Snapshot } from '../../model/immutableMapView.js';
+import { mapKey, type MapKey, type PersistentMap } from '../../model/persistentMap.js';
 import type { LiveUpdate } from '../../watch/live/liveRange.js';
 import { isRight, mapRight } from '../../util/either.js';
 
@@ -58,12 +59,12 @@ export function endpointsOf(
   prefix: string,
   onInvalid: (error: InvalidValueError) => void,
 ): OperatorFunction<LiveUpdate, ReadonlyMap<string, Endpoint>> {
-  type Endpoints = PersistentMap<string, Endpoint>;
+  type Endpoints = PersistentMap<Endpoint>;
   const note = (draft: Endpoints, kv: KeyValue): void => {
     const endpoint = endpointOf(prefix, kv);
-    if (isRight(endpoint)) draft.set(endpoint.right.id, endpoint.right);
+    if (isRight(endpoint)) draft.set(mapKey(endpoint.right.id), endpoint.right);
     else {
-      draft.delete(kv.key.slice(prefix.length));
+      draft.delete(mapKey(kv.key.slice(prefix.length)));
       onInvalid(endpoint.left);
     }
   };
@@ -71,14 +72,14 @@ export function endpointsOf(
     updates.pipe(
       scan(
         (endpoints, { type, state, changes }) =>
-          (type === 'snapshot' ? PersistentMap<string, Endpoint>() : endpoints).withMutations((draft) => {
+          (type === 'snapshot' ? ImmutableMap<MapKey, Endpoint>() : endpoints).withMutations((draft) => {
             if (type === 'snapshot') for (const kv of state.values()) note(draft, kv);
             for (const { type: what, kv } of changes) {
               if (what === 'put') note(draft, kv);
-              else draft.delete(kv.key.slice(prefix.length));
+              else draft.delete(mapKey(kv.key.slice(prefix.length)));
             }
           }),
-        PersistentMap<string, Endpoint>(),
+        ImmutableMap<MapKey, Endpoint>(),
       ),
       map((endpoints) => new Snapshot(endpoints)),
     );

@@ -18,7 +18,7 @@ import { del, type Op, put } from '../../model/op.js';
 import type { LeaseId } from '../../model/ids.js';
 import type { Range } from '../../model/range.js';
 import type { LiveUpdate } from '../../watch/live/liveRange.js';
-import { checked, type ServicesOptions } from '../arguments.js';
+import { checkedArguments, type ServicesOptions } from '../arguments.js';
 import type { ConcurrencyContext } from '../context.js';
 import { ANNOUNCE, type AnnounceOptions, announced } from './announce.js';
 import type { Endpoint } from './serviceEndpoint.js';
@@ -48,8 +48,9 @@ export type Registration =
 export interface Services {
   readonly target: string;
   /**
-   * Registers an entry as long as the Observable is subscribed to, and again if its lease is lost. Unsubscribing
-   * removes it at once.
+   * Registers an entry as long as the Observable is subscribed to, and again if its lease is lost. If another client
+   * revokes the lease, this is detected at the next keepalive, within a third of its TTL. Unsubscribing removes the
+   * entry at once.
    */
   register(id: string, options: RegisterOptions): Observable<Registration>;
   /**
@@ -57,11 +58,11 @@ export interface Services {
    * that the store had.
    */
   readonly endpoints$: Observable<ReadonlyMap<string, Endpoint>>;
-  /** Reads the endpoints once, by id. For those that change use {@link Services.endpoints$}. */
+  /** Reads the endpoints once, by id. To follow their changes, use {@link Services.endpoints$}. */
   list(): Observable<ReadonlyMap<string, Endpoint>>;
   /**
    * Adds, replaces and deletes entries in one txn, at most once. It emits the revision of the change. Entries without a
-   * lease stay until they are deleted; {@link Services.register} keeps one only as long as its service lives.
+   * lease stay until they are deleted; {@link Services.register} keeps an entry only as long as its service runs.
    *
    * ```ts
    * const shops = etcd.services('shop');
@@ -97,7 +98,7 @@ export function serviceRegistry(
   live: (range: Range) => Observable<LiveUpdate>,
 ): (target: string, options?: ServicesOptions) => Services {
   return (target, options = {}) => {
-    const { onInvalid = () => undefined } = checked.services(target, options);
+    const { onInvalid = () => undefined } = checkedArguments.services(target, options);
     const prefix = `${target}/`;
     const update = (changes: readonly ServiceChange[]): Observable<ServiceUpdated> =>
       defer(() => context.kv.txn({ success: changes.map((change) => operationOf(prefix, change)) })).pipe(
@@ -117,7 +118,7 @@ export function serviceRegistry(
   };
 }
 
-/** Makes the operation of a change. Its fields are checked here, as it may come from anywhere. */
+/** Makes the operation of a change. Its fields are checked here, as a program in JavaScript can pass any value. */
 function operationOf(prefix: string, change: ServiceChange): Op {
   checkArgument('update', 'type', change.type, oneOf('put', 'delete'));
   checkName('a service', change.id);

@@ -42,7 +42,7 @@ export class ReadSet {
 
   /**
    * Returns compares that hold as long as the reads are valid. Each key must have the mod revision that was read. No
-   * key of a range may have a newer one, as a key created since would have.
+   * key of a range may have a newer mod revision, as a key that was created since would have.
    */
   compares(): readonly Compare[] {
     const byKey = new Map<BinaryKey, Compare>();

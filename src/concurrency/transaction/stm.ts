@@ -14,7 +14,7 @@ import {
   tap,
 } from 'rxjs';
 import type { KvService } from '../../services/kv.js';
-import type { BytesLike } from '../../model/bytes.js';
+import { type BytesLike, capturedBytes } from '../../model/bytes.js';
 import { ARRAY, checkArgument, checkOptions, FUNCTION, oneOf, type OptionKinds, BYTES, LEASE } from '../../model/validate.js';
 import { outcomeOf, type MaybeAsync } from '../../util/rx.js';
 import { RETRY_OPTIONS, retryOptimistically, type RetryOptions } from './update.js';
@@ -22,7 +22,7 @@ import type { LeaseId } from '../../model/ids.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { type Range, isPoint, rangeOf, spanOf, type Span } from '../../model/range.js';
 import { EtcdError, hasReason } from '../../errors/index.js';
-import { captured, capturedBytes } from '../../model/captured.js';
+import { captured } from '../../model/captured.js';
 import { range as rangeOp } from '../../model/op.js';
 import { ReadSet, WriteSet } from './readWriteSet.js';
 
@@ -32,7 +32,7 @@ export class StmAttempt implements Transaction {
   private readonly writes = new WriteSet();
   /** The revision that all reads show, once it is known. */
   private revision: number | undefined;
-  /** Completes when the read that finds out that revision has ended. */
+  /** Completes when the read that determines this revision has ended. */
   private pinning: Observable<void> | undefined;
   /** Set when a read has shown that this attempt cannot be committed any more. */
   private stale: EtcdError | undefined;
@@ -99,7 +99,7 @@ export class StmAttempt implements Transaction {
     return this.kv.txn({ compare, success }).pipe(map(({ succeeded, header }) => (succeeded ? header.revision : undefined)));
   }
 
-  /** Tells whether an error is the one by which a read reported a conflict, rather than an error of the body. */
+  /** Tells whether an error reports a conflict that a read has found. Otherwise it is an error of the body. */
   isStale(error: unknown): boolean {
     return this.stale !== undefined && error === this.stale;
   }
@@ -129,8 +129,8 @@ export class StmAttempt implements Transaction {
   }
 
   /**
-   * Does the first read, which determines the revision. Later reads wait for it; if this one fails or is cancelled, one
-   * of them takes its place.
+   * Does the first read, which determines the revision. Later reads wait for it; if it fails or is cancelled, one of
+   * them replaces it.
    */
   private readFirst(span: Span): Observable<readonly KeyValue[]> {
     return defer(() => {

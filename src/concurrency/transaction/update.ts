@@ -1,8 +1,7 @@
 import { defer, map, of, switchMap, take, throwIfEmpty, type Observable, throwError, timer } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
 import type { KvService } from '../../services/kv.js';
-import { isBytesLike, toBase64, type BytesLike } from '../../model/bytes.js';
-import { capturedBytes } from '../../model/captured.js';
+import { capturedBytes, isBytesLike, toBase64, type BytesLike } from '../../model/bytes.js';
 import { checkArgument, checkOptions, FUNCTION, invalidArgument, LEASE, type OptionKinds, WHOLE } from '../../model/validate.js';
 import { del, key as on, type Op, put } from '../../model/op.js';
 import type { LeaseId } from '../../model/ids.js';
@@ -11,9 +10,12 @@ import type { ResponseHeader } from '../../model/responses.js';
 import { outcomeOf, type MaybeAsync } from '../../util/rx.js';
 import { Backoff } from '../../util/time.js';
 
-/** The limit of attempts after conflicts. */
+/** The options of retries after conflicts. */
 export interface RetryOptions {
-  /** The most attempts, a whole number: 16 by default. Errors with `Conflict` if other writes made all of them fail. */
+  /**
+   * The maximum number of attempts, a whole number: 16 by default. Errors with `Conflict` if other writes made all of
+   * them fail.
+   */
   readonly maxAttempts?: number;
 }
 
@@ -21,7 +23,7 @@ export const RETRY_OPTIONS: OptionKinds<RetryOptions> = { maxAttempts: WHOLE };
 
 const DEFAULT_MAX_ATTEMPTS = 16;
 
-/** The first pause is about a round trip. The longest spreads the attempts of many clients. */
+/** The first pause takes about as long as a round trip. The longest pause spreads the attempts of many clients. */
 const INITIAL_MS = 5;
 const MAX_MS = 500;
 
@@ -107,7 +109,7 @@ function valueOf(change: Updater, current: KeyValue | undefined): Observable<Byt
   );
 }
 
-/** Undefined if another client has written first. */
+/** The result of an attempt; undefined if another client has written first. */
 type Written = Omit<UpdateResult, 'attempts'> | undefined;
 
 function write(
@@ -117,7 +119,7 @@ function write(
   { header, kv: prevKv }: Seen,
   wanted: LeaseId | undefined,
 ): Observable<Written> {
-  // The key did not exist at the read, so there is nothing to delete.
+  // The key did not exist when it was read, so there is nothing to delete.
   if (value === undefined && prevKv === undefined) return of({ header, kv: undefined, prevKv });
   if (value instanceof KeyValue) return of({ header, kv: prevKv, prevKv });
   const lease = wanted ?? prevKv?.lease;
@@ -134,7 +136,7 @@ function write(
   );
 }
 
-/** Returns the key as etcd has it after the put. The compare makes that certain. */
+/** Returns the key as etcd has it after the put. The compare of the txn guarantees that. */
 function after(key: BytesLike, value: BytesLike, lease: LeaseId | undefined, prevKv: KeyValue | undefined, revision: number): KeyValue {
   return new KeyValue({
     key64: toBase64(key),

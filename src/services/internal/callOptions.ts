@@ -20,9 +20,7 @@ export function withOptions<O extends ReadCallOptions, A>(
   return defer(() => call(...splitOptions(checkOptions(method, given, kinds))));
 }
 
-/**
- * Splits the options of a method, which users pass in one object, into fields of the request and options of the call.
- */
+/** Splits the options of a method into fields of the request and options of the call. Users pass both in one object. */
 export function splitOptions<T extends ReadCallOptions>(options: T): [request: Omit<T, keyof ReadCallOptions>, call: ReadCallOptions] {
   const { timeoutMs, signal, endpoint, headers, requireLeader, monotonic, ...request } = options;
   return [
@@ -44,12 +42,12 @@ export const ENCODER: OptionKind = {
 };
 
 /**
- * Reads the body of `call` now, and returns a function that returns its text, or throws the error. An invalid encoder
- * leaves the body as it is: it is rejected on subscription.
+ * Reads the body of `call` now, and returns a function that returns its text, or throws the error. If the encoder is
+ * invalid, the body is unchanged, as the encoder is rejected on subscription.
  */
 export function rawBody(body: unknown, encoder: Encoder<never, Json> | undefined): () => string {
   return readNow(() => {
-    // The overloads of `Client.call` give a body that fits its encoder.
+    // By the overloads of `Client.call` the body fits its encoder.
     const json = encoder !== undefined && ENCODER.is(encoder) ? (encoder as Encoder<unknown, Json>).encode(body) : body;
     return ascii(jsonOf('body of call', json));
   });

@@ -1,9 +1,8 @@
-import { type BytesLike, isBytes, toText } from '../../model/bytes.js';
+import { type BytesLike, capturedBytes, isBytes, toText } from '../../model/bytes.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import { defer, map, Observable, Subscription, type Observer, type Subscriber, type Unsubscribable } from 'rxjs';
 import { kvRpcs } from '../../codec/kv.js';
 import { EtcdError, hasReason } from '../../errors/index.js';
-import { capturedBytes } from '../../model/captured.js';
 import type { GetOp } from '../../model/op.js';
 import type { Caller, CallOptions } from '../../transport/call.js';
 import { atEndOfTurn, monotonicNow } from '../../util/time.js';
@@ -14,16 +13,16 @@ const MOST_OPS = 128;
 
 /**
  * Sends reads of single keys that are requested in the same turn of the event loop as one txn. As the txn only reads,
- * etcd responds without a round of raft, and 64 reads cost both sides little more than one. A read that is alone is
- * sent as a plain `Range`. If the txn is rejected, each read is sent separately, and has the result that it would have
- * alone. Large pairs are read one by one: together they would cost more, and the first would wait for the last.
+ * etcd responds without a round of raft, and 64 reads cost both sides little more than one. A single read is sent as a
+ * plain `Range`. If the txn is rejected, each read is sent separately, and so has its own result. Large pairs are read
+ * one by one: a batch of them would cost more, and the first would wait for the last.
  */
 export class GatheredReads {
   private waiting: Read[] = [];
   private most = MOST_OPS;
 
   /**
-   * @param options of all reads, which are either linearizable or serializable, as a txn can be only one of them
+   * @param options the options of all reads. A txn is either linearizable or serializable as a whole
    * @param requestTimeoutMs the timeout of a read with all its attempts
    */
   constructor(
@@ -81,7 +80,7 @@ export class GatheredReads {
     read.call = this.caller.unary(kvRpcs.get, { key: read.key, ...read.options }, options).subscribe(observer);
   }
 
-  /** Passes on the result of a read, and notes its size. */
+  /** Passes on the result of a read, and records its size. */
   private noting({ key, subscriber }: Read): Observer<KeyValue | undefined> {
     return {
       next: (kv) => {
@@ -94,7 +93,7 @@ export class GatheredReads {
   }
 
   private sendTogether(reads: readonly Read[]): void {
-    // The time spent waiting for a connection does not count towards the timeout of the reads.
+    // The time of waiting for a connection does not count towards the timeout of the reads.
     let sentAt: number | undefined;
     const call = new Subscription();
     let left = reads.length;
@@ -130,7 +129,7 @@ export class GatheredReads {
   }
 
   private settle(reads: readonly Read[], error: unknown, timeLeftMs: number): void {
-    // The txn was not rejected. There was no server or no time, which is the same for each read.
+    // The txn was not rejected: no server responded, or the time is over. This is the same for each read.
     if (hasReason(error, ...FOR_ALL) || timeLeftMs <= 0) {
       for (const { subscriber } of reads) subscriber.error(error);
       return;
@@ -142,8 +141,8 @@ export class GatheredReads {
 }
 
 /**
- * Failures that do not depend on the keys. A proxy that limits or rejects requests would otherwise receive one more for
- * each read.
+ * Failures that do not depend on the keys. A proxy that limits or rejects requests would otherwise receive another
+ * request for each read.
  */
 const FOR_ALL = [
   'Unreachable',
@@ -182,25 +181,27 @@ function answer<T>(subscriber: Subscriber<T>, value: T): void {
 }
 
 /**
- * The most that a batch of reads should return, in characters of base64. In larger batches a read costs more than
- * alone.
+ * The most that a batch of reads should return, in characters of base64. In larger batches, a read costs more than a
+ * separate request.
  */
 export const BATCH_SIZE = 131_072;
 /** The largest pair that shares a batch. */
 export const MOST_IN_BATCH = BATCH_SIZE / 4;
 
-/** The assumed size of a pair before any was seen: the first batch has 16 reads, as each may be of a megabyte. */
+/**
+ * The assumed size of a pair before any was read. So the first batch has 16 reads, as each pair may have a megabyte.
+ */
 const UNSEEN = BATCH_SIZE / 16;
-/** The smallest size that is remembered by its key: a batch can hold dozens of smaller pairs. */
+/** The smallest size that is recorded for its key, as a batch can hold dozens of smaller pairs. */
 const LARGE = BATCH_SIZE / 32;
-/** The number of keys that are remembered. */
+/** The number of keys whose sizes are recorded. */
 const MOST_KEYS = 1_000;
 /** The share of the newest size in the average. */
 const WEIGHT = 1 / 16;
 
 /** Estimates the sizes of pairs by those that were read before, in characters of base64. */
 export class ReadSizes {
-  /** Sizes of large pairs by their keys, the newest last. */
+  /** The sizes of large pairs by their keys, the newest last. */
   private readonly large = new Map<BytesLike, number>();
   /** The average size of all other pairs. */
   private average: number | undefined;
@@ -210,12 +211,12 @@ export class ReadSizes {
     return this.remembered(key) ?? this.average ?? UNSEEN;
   }
 
-  /** Notes the pair that was read for a key. */
+  /** Records the pair that was read for a key. */
   note(key: BytesLike, kv: KeyValue | undefined): void {
     this.noteSize(key, kv?.base64Length ?? 0);
   }
 
-  /** Notes a key of a batch whose response was too large. */
+  /** Records a key of a batch whose response was too large. */
   noteTooLarge(key: BytesLike): void {
     this.noteSize(key, BATCH_SIZE);
   }
@@ -238,5 +239,7 @@ export class ReadSizes {
   }
 }
 
-/** Returns text for bytes as well. An invalid key stays as it is, until the codec rejects it. */
+/**
+ * Converts bytes to text, so that the same key has one id. An invalid key is unchanged, as the codec rejects it later.
+ */
 const idOf = (key: BytesLike): BytesLike => (isBytes(key) ? toText(key) : key);

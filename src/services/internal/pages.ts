@@ -13,9 +13,9 @@ export interface PagesOptions extends Pick<
   'revision' | 'serializable' | 'keysOnly' | 'minModRevision' | 'maxModRevision' | 'minCreateRevision' | 'maxCreateRevision'
 > {
   /**
-   * Sets the number of keys a page. By default pages grow: the first has 1 000 keys, the next up to four times
-   * as many as the page before. They stay below 8 MiB and below half of `maxResponseBytes`.
-   * If a server cannot send a page of that size (3.3: 4 MiB), it is halved until the server can.
+   * Sets the number of keys per page. By default pages grow: the first has 1 000 keys, the next up to four times as
+   * many as the page before. They stay below 8 MiB and below half of `maxResponseBytes`. If a server cannot send a page
+   * of that size (3.3: 4 MiB), it is halved until the server can.
    */
   readonly pageSize?: number;
   /** Processes a page asynchronously: the next page is requested when the result completes. Its values are ignored. */
@@ -34,7 +34,7 @@ export interface RangeReads {
 
 type ReadRange = (range: Range, options: RangeOptions & ReadCallOptions) => Observable<RangeResponse>;
 
-/** Reads the pages of a range, each one when the page before was processed. */
+/** Reads the pages of a range, each one after the previous page was processed. */
 export function pages(
   reads: RangeReads,
   which: Range,
@@ -89,28 +89,30 @@ function keyAfter({ keyBytes }: KeyValue): Uint8Array {
 
 function compactedBetween(error: CompactedError, revision: number | undefined): CompactedError {
   if (revision === undefined) return error;
-  return new CompactedError(`revision ${revision}, which the pages show, was compacted while they were read; begin again`, {
+  return new CompactedError(`revision ${revision}, which the pages show, was compacted while they were read; start again`, {
     rpc: 'KV.Range',
     cause: error,
   });
 }
 
 const FIRST_KEYS = 1_000;
-/** The server reads the values of a page even when it sends keys alone, and their sizes are unknown here. */
+/** The most keys of a page without values. The server still reads the values, and their sizes are unknown here. */
 const MOST_KEYS_WITHOUT_VALUES = 10_000;
 const MOST_BYTES = 8 * 2 ** 20;
-/** Limits how much longer a page is than the one before: its values may be much longer. */
+/** The most by which a page may be longer than the previous one, as its values may be much longer. */
 const GROWTH = 4;
-/** After a refusal the limit of bytes rises slowly, as the next refusal costs the server a page. */
+/**
+ * The growth of the limit of bytes after a page was too large. It is slow, as the server reads each such page in vain.
+ */
 const RECOVERY = 1.1;
-/** The size in bytes from which a page is long: it takes the server longer than the usual response. */
+/** The size in bytes from which a page counts as long, as it takes the server longer than usual. */
 const LONG_BYTES = 2 ** 20;
-/** JSON of a pair besides its key and value: names of fields, revisions, version, lease. */
+/** The bytes of the JSON of a pair besides its key and value: field names, revisions, version, lease. */
 const OTHER_BYTES = 110;
 
-/** Describes how long growing pages become. */
+/** Limits the size of growing pages. */
 export interface PageSizes {
-  /** Keys of the first page. */
+  /** The number of keys of the first page. */
   readonly first?: number | undefined;
   /** The longest response that the client accepts. */
   readonly maxResponseBytes?: number | undefined;
@@ -118,14 +120,14 @@ export interface PageSizes {
 }
 
 /**
- * Chooses how many keys the next page has. etcd counts the rest of the range for each page. With pages of a constant
- * size the server's work would grow with the square of the number of keys. So pages grow by the bytes of the page
- * before, up to some MB.
+ * Chooses the number of keys of the next page. etcd counts the rest of the range for each page. With pages of a
+ * constant size the server's work would grow with the square of the number of keys. So pages grow, by the bytes of the
+ * previous page, up to several MB.
  */
 export class PageSize {
-  /** Mean of the page before; 0 while there was none. */
+  /** The mean of the previous page; 0 before the first page. */
   private bytesPerKey = 0;
-  /** Set from a refusal until the next page has arrived. */
+  /** Set after a page was too large, until the next page has arrived. */
   private refused = false;
 
   private constructor(
@@ -140,7 +142,7 @@ export class PageSize {
     return new PageSize(first, keysOnly ? MOST_KEYS_WITHOUT_VALUES : Infinity, mostBytes, mostBytes);
   }
 
-  /** Pages of this many keys; shorter ones only after a refusal. */
+  /** Creates pages with this number of keys. They are shorter only after a page was too large. */
   static fixed(keys: number): PageSize {
     return new PageSize(keys, keys, Infinity, Infinity);
   }
@@ -155,7 +157,7 @@ export class PageSize {
     return this.next * this.bytesPerKey > LONG_BYTES;
   }
 
-  /** Learns from a page. */
+  /** Records the size of a page. */
   received(kvs: readonly KeyValue[]): void {
     let bytes = 0;
     for (const kv of kvs) bytes += kv.base64Length + OTHER_BYTES;

@@ -1,7 +1,8 @@
 import type { RequestOpIn, ResponseOpOut, TxnRequestIn, TxnResponseOut } from '../../codec/kv.js';
 import { EtcdError } from '../../errors/index.js';
-import { captured, capturedBytes } from '../../model/captured.js';
-import { ARRAY, checkOptions, invalidArgument, type OptionKinds, tooDeep } from '../../model/validate.js';
+import { capturedBytes } from '../../model/bytes.js';
+import { captured } from '../../model/captured.js';
+import { ARRAY, checkOptions, invalidArgument, isObject, type OptionKinds, tooDeep } from '../../model/validate.js';
 import {
   type Compare,
   DELETE_OPTIONS,
@@ -12,12 +13,13 @@ import {
   RANGE_OPTIONS,
   READ_OPTIONS,
   type TxnResult,
+  type TxnOp,
   type TxnSpec,
 } from '../../model/op.js';
 import { toKeyRange, toSingleKey, type KeyRange, type Range } from '../../model/range.js';
 import type { ResponseHeader } from '../../model/responses.js';
 
-/** The kinds of a txn's operations, in their order, which is all that is needed to read its response. */
+/** The kinds of a txn's operations, in their order. They are enough to read its response. */
 interface Form {
   readonly success: readonly OpForm[];
   readonly failure: readonly OpForm[];
@@ -67,13 +69,20 @@ const opFormOf = (op: Op): OpForm => (op.op === 'txn' ? { op: 'txn', form: formO
 const FORMS = { put: { op: 'put' }, get: { op: 'get' }, range: { op: 'range' }, delete: { op: 'delete' } } as const;
 
 /** Converts a txn to etcd's request, with copies of all bytes. */
-function toTxnRequest(spec: TxnSpec): TxnRequestIn {
-  const { compare = [], success = [], failure = [] } = checkOptions('txn', spec, TXN);
+function toTxnRequest(spec: TxnSpec | TxnOp): TxnRequestIn {
+  const { compare = [], success = [], failure = [] } = checkOptions('txn', withoutMark(spec), TXN);
   return {
     compare: listed('compare', compare, toCompare),
     success: listed('success', success, toRequestOp),
     failure: listed('failure', failure, toRequestOp),
   };
+}
+
+/** Returns a txn without the mark of an operation, which the function `txn` adds. */
+function withoutMark(spec: TxnSpec | TxnOp): TxnSpec {
+  if (!isObject(spec) || Reflect.get(spec, 'op') !== 'txn') return spec;
+  const { op: _, ...unmarked } = spec as TxnOp;
+  return unmarked;
 }
 
 /** Converts the items of a list. The error for an invalid one names its index. */
@@ -134,10 +143,8 @@ function toRequestOp(op: Op): RequestOpIn | undefined {
       return { requestRange: { ...ownRange(op.range), ...checkOptions('range', op.options, RANGE_OPTIONS) } };
     case 'delete':
       return { requestDeleteRange: { ...ownRange(op.range), ...checkOptions('del', op.options, DELETE_OPTIONS) } };
-    case 'txn': {
-      const { op: _, ...spec } = op;
-      return { requestTxn: toTxnRequest(spec) };
-    }
+    case 'txn':
+      return { requestTxn: toTxnRequest(op) };
   }
 }
 
@@ -151,7 +158,7 @@ function resultOf<S extends readonly Op[], F extends readonly Op[]>(
 ): TxnResult<S, F> {
   const ops = answer.succeeded ? form.success : form.failure;
   if (ops.length !== answer.responses.length) {
-    throw new EtcdError('MalformedResponse', `a txn of ${ops.length} operations was answered with ${answer.responses.length} results`, {
+    throw new EtcdError('MalformedResponse', `txn: expected ${ops.length} results, received ${answer.responses.length}`, {
       rpc: 'KV.Txn',
     });
   }
@@ -163,7 +170,7 @@ function resultOf<S extends readonly Op[], F extends readonly Op[]>(
 function toResult(op: OpForm, response: ResponseOpOut, header: ResponseHeader): unknown {
   const result = answerTo(op, response, header);
   if (result === undefined)
-    throw new EtcdError('MalformedResponse', `the ${op.op} of a txn was answered with something else`, { rpc: 'KV.Txn' });
+    throw new EtcdError('MalformedResponse', `txn: expected the result of a ${op.op}, received another`, { rpc: 'KV.Txn' });
   return op.op === 'get' ? response.responseRange?.kvs[0] : result;
 }
 

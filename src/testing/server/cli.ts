@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { BlockList, isIP } from 'node:net';
 import { parseArgs } from 'node:util';
+import { interval, map, type Observable } from 'rxjs';
 import { isEtcdError } from '../../errors/index.js';
-import { activityOf } from './activity.js';
+import type { OpenWatch } from '../openWatches.js';
+import type { TestLease, TestServer } from '../testServer.js';
 import { readSeed } from './seed.js';
 import { startTestServer } from './startTestServer.js';
 
@@ -17,7 +19,7 @@ Starts an etcd in memory behind etcd's JSON gateway, for development: not durabl
   --help            show this text
 `;
 
-/** A mistake in the arguments. */
+/** An error in the arguments of the command. */
 class UsageError extends Error {}
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -79,6 +81,43 @@ function fail(error: unknown): void {
   const isExpected = error instanceof UsageError || isEtcdError(error);
   process.stderr.write(`${isExpected ? error.message.replace(/^option /, '--') : String(error instanceof Error ? error.stack : error)}\n`);
   process.exitCode = 1;
+}
+
+/** The interval at which the state of the server is read, in milliseconds. */
+const LOOK_MS = 250;
+
+/**
+ * Emits lines about the watches and leases that began and ended. It also empties the record of calls, which would
+ * otherwise grow without a limit.
+ */
+export function activityOf(server: TestServer): Observable<readonly string[]> {
+  let watches: ReadonlySet<OpenWatch> = new Set();
+  let leases: ReadonlyMap<string, TestLease> = new Map();
+  return interval(LOOK_MS).pipe(
+    map(() => {
+      server.calls.length = 0;
+      const before = { watches, leases };
+      watches = new Set(server.watches);
+      leases = new Map(server.leases.map((lease) => [lease.id, lease]));
+      return [
+        ...added(before.watches, watches).map((watch) => `watch + ${shownWatch(watch)} (${watches.size} open)`),
+        ...added(watches, before.watches).map((watch) => `watch - ${shownWatch(watch)} (${watches.size} open)`),
+        ...added(before.leases.keys(), leases.keys()).map((id) => `lease + ${id} ttl ${leases.get(id)?.ttl} s (${leases.size} held)`),
+        ...added(leases.keys(), before.leases.keys()).map((id) => `lease - ${id} (${leases.size} held)`),
+      ];
+    }),
+  );
+}
+
+/** Returns the items that are only in the second list. */
+function added<T>(before: Iterable<T>, after: Iterable<T>): readonly T[] {
+  const known = new Set(before);
+  return [...after].filter((item) => !known.has(item));
+}
+
+function shownWatch({ key, rangeEnd, startRevision }: OpenWatch): string {
+  const range = rangeEnd === undefined ? JSON.stringify(key) : `${JSON.stringify(key)} to ${JSON.stringify(rangeEnd)}`;
+  return startRevision === undefined ? range : `${range} from revision ${startRevision}`;
 }
 
 dev(process.argv.slice(2)).catch(fail);

@@ -1,34 +1,37 @@
 import { GRPC_CODES, type GrpcCode, statusOfCode } from '../../errors/index.js';
 import { isAtLeast, type ServerVersion } from '../../transport/endpoints/version.js';
 
-/** An HTTP response, apart from what all have. */
+/** An HTTP response, without the headers that all responses have. */
 export interface Page {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** How the gateway of a version speaks. */
+/** The behavior of the gateway of a version. */
 export interface Dialect {
-  /** The paths before those of the RPCs. */
+  /** The path prefixes of the RPCs. */
   readonly prefixes: readonly string[];
   /** The headers for pages of other origins, which all responses have. */
   readonly cors: Readonly<Record<string, string>> | undefined;
-  /** Whether it is the second generation of the gateway, which is stricter in some things and not in others. */
+  /**
+   * Whether this is the second generation of the gateway, which is stricter in some respects, and more tolerant in
+   * others.
+   */
   readonly isV2: boolean;
-  /** Whether a call without a body is one without fields. */
+  /** Whether a call without a body counts as a request without fields. */
   readonly takesNothing: boolean;
   /** Whether a token may have the word `Bearer` before it, as a WebSocket of a browser sends it. */
   readonly knowsBearer: boolean;
   /** Whether the gateway closes a WebSocket on a message of more than 64 KiB. */
   readonly hasShortMessages: boolean;
-  /** Responds to a path that it does not have. */
+  /** The response to an unknown path. */
   readonly notFound: Page;
-  /** Responds to a method other than POST. */
+  /** The response to a method other than POST. */
   readonly notAllowed: Page;
   /** Writes the error of a call. */
   readonly error: (text: string, code: GrpcCode) => Page;
-  /** Writes the error of a stream, which is a message of it. */
+  /** Writes the error of a stream, which is sent as a message. */
   readonly streamError: (text: string, code: GrpcCode) => Page;
 }
 
@@ -56,7 +59,10 @@ export const jsonPage = (status: number, json: object, headers: Page['headers'] 
 /** The response of Go's HTTP server to an unknown path. */
 export const NOT_FOUND = textPage(404, '404 page not found\n');
 
-/** Returns how a version speaks. 3.5 is taken as Debian builds it, with the second generation of the gateway. */
+/**
+ * Returns the behavior of the gateway of a version. For 3.5 it is Debian's build, with the second generation of the
+ * gateway.
+ */
 export function dialectOf(version: ServerVersion): Dialect {
   const has = (least: string): boolean => isAtLeast(version, least);
   const { minor, patch } = version;
@@ -97,7 +103,7 @@ const V1: typeof V2 = {
   },
 };
 
-/** The names of the statuses that codes have. */
+/** The names of the HTTP statuses to which codes are mapped. */
 const STATUS_TEXTS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',

@@ -8,7 +8,7 @@ import type { Dialect } from './dialect.js';
 import { readMessage, recorded } from './requestJson.js';
 import type { Route } from './routes.js';
 
-/** Receives what becomes of a call. Nothing follows an error or the end. */
+/** Receives the events of a call. Nothing follows an error or the end. */
 export interface CallReader {
   next(response: Json): void;
   /** Called with the error of the server. */
@@ -18,7 +18,7 @@ export interface CallReader {
   complete(): void;
 }
 
-/** The gateway of a member, as the transports of calls see it. */
+/** The part of a member's gateway that the transports of calls use. */
 export interface Gateway {
   readonly dialect: Dialect;
   /** Begins a call, which sends nothing yet. */
@@ -28,7 +28,7 @@ export interface Gateway {
 /** Passes the response on as the gateway writes it. */
 const AS_JSON: ResponseCodec<Json> = { read: (json) => json as Json, explain: () => [] };
 
-/** A call from another process: it passes JSON to a member, and JSON back. */
+/** A call from another process. It passes JSON requests to a member, and JSON responses back. */
 export class GatewayCall {
   private exchange: Exchange<Json> | undefined;
   private refusedBy: RefusedCall | undefined;
@@ -66,7 +66,7 @@ export class GatewayCall {
     else if (this.route.rpc.path !== watchRpcs.watch.path) this.reader.complete();
   }
 
-  /** Ends the call, as its client is gone. */
+  /** Ends the call, as its client has disconnected. */
   close(): void {
     this.exchange?.unsubscribe();
   }
@@ -119,7 +119,7 @@ export class GatewayCall {
   private readonly open: ExchangeOptions<Json>['open'] = (member, context, observer) => {
     const { rpc } = this.route;
     if (rpc.path !== watchRpcs.watch.path) return this.network.open<Json>(asJson(rpc), member, context, observer);
-    // The network looks at the responses, and so needs them decoded.
+    // The network reads the responses, and so needs them decoded.
     return this.network.open(watchRpcs.watch, member, context, {
       next: (answer) => observer.next(gatewayJson(WatchResponse, answer)),
       error: (error, refused) => observer.error(error, refused),
@@ -127,7 +127,7 @@ export class GatewayCall {
     });
   };
 
-  /** Keeps the words of the server, which its error lacks. */
+  /** Keeps the original text of the server's error, which the error object lacks. */
   private noting(observer: CallObserver<Json>): CallObserver<Json> {
     return {
       next: (answer) => observer.next(answer),
@@ -147,7 +147,10 @@ export class GatewayCall {
   }
 }
 
-/** Returns what the gateway receives of an error. Some services lose its code, and one also the name before it. */
+/**
+ * Returns an error in the form that the gateway receives. Some services lose the code, and one of them also loses the
+ * prefix of the text.
+ */
 function asPassedOn(path: string, { text, code }: RefusedCall): RefusedCall {
   if (path === '/maintenance/snapshot') return { text: text.replace(OF_AUTH_STORE, 'auth:'), code: 'Unknown' };
   return { text, code: /^\/(lock|election)\//.test(path) ? 'Unknown' : code };
@@ -160,5 +163,5 @@ const asJson = (rpc: Rpc<never, unknown>): Rpc<never, Json> => {
   return { ...rest, response: AS_JSON };
 };
 
-/** Returns the words of an error that a test wanted, without the place that it names. */
+/** Returns the text of an error that a test has requested, without the endpoint in it. */
 const wantedByTest = ({ message, code }: EtcdError): RefusedCall => ({ text: message.replace(/ \([^()]*\)$/, ''), code });

@@ -30,7 +30,7 @@ export class GatewayServer implements Gateway {
   constructor(version: ServerVersion) {
     this.dialect = dialectOf(version);
     this.routes = routesOf(version);
-    // No connection ends by itself, as with etcd: a request that meets its end would be lost.
+    // Like etcd, the server closes no idle connection, as a request that arrives at that moment would be lost.
     this.http = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (request, response) => this.handle(request, response));
     this.http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
     this.http.on('connection', (socket) => this.follow(socket));
@@ -53,7 +53,7 @@ export class GatewayServer implements Gateway {
     return `http://${hostIn(this.address)}:${this.address.port}`;
   }
 
-  /** Begins to serve a member. Connections are refused whenever the member does. */
+  /** Begins to serve a member. Connections are refused whenever the member refuses them. */
   serve(network: Network, at: Member): void {
     this.member = { network, at };
     const { address, port } = this.address;
@@ -161,7 +161,7 @@ function plainPage(url: string, status: number, body: string): Page {
   return textPage(status, body);
 }
 
-/** Returns the host of an endpoint: one that listens everywhere is reached at the loopback address. */
+/** Returns the host of an endpoint. A server that listens at all addresses is reached at the loopback address. */
 function hostIn({ address, family }: AddressInfo): string {
   if (address === '0.0.0.0') return '127.0.0.1';
   if (address === '::') return '[::1]';

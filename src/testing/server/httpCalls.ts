@@ -8,7 +8,7 @@ import type { CallReader, Gateway, GatewayCall } from './gatewayCall.js';
 import { BadRequest, parseRequest } from './requestJson.js';
 import type { Route } from './routes.js';
 
-/** The headers of a response of the server itself, which the gateway passes on. */
+/** The headers of a response that the gateway passes on from the server. */
 const FROM_SERVER = { 'content-type': 'application/json', 'grpc-metadata-content-type': 'application/grpc' } as const;
 /** The longest message of a stream. */
 const MAX_BYTES = 64 * 2 ** 20;
@@ -58,7 +58,7 @@ class ChunkedStream implements CallReader {
   private readonly messages = new JsonStream(MAX_BYTES);
   /** The writes that wait for the end of the request. */
   private held: (() => void)[] | undefined = [];
-  /** Set when a request could not be read: the gateway reads no further one, and says nothing. */
+  /** Set when a request could not be read. The gateway then reads no further requests, and sends no error. */
   private isDeaf = false;
 
   constructor(

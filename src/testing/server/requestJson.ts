@@ -14,7 +14,7 @@ export class BadRequest extends Error {}
 const LONG_INTEGERS = /"(?:[^"\\]|\\.)*"|-?\b\d{16,20}\b(?![.eE\d])/g;
 
 /**
- * Parses the JSON of a request, and keeps long integers whole, as text.
+ * Parses the JSON of a request, and keeps long integers as text, without loss.
  *
  * @throws BadRequest
  */
@@ -31,8 +31,8 @@ export function parseRequest(text: string, { takesNothing }: Pick<Dialect, 'take
 }
 
 /**
- * Reads a message as the gateway does, and returns it as the store takes it. Fields may be in snake_case or camelCase,
- * integers may be numbers, and unknown fields are ignored.
+ * Reads a message as the gateway does, and returns it in the form that the store takes. Fields may be in snake_case or
+ * camelCase, integers may be numbers, and unknown fields are ignored.
  *
  * @throws BadRequest
  */
@@ -63,7 +63,7 @@ function readField(kind: WireKind, name: string, json: unknown, isV2: boolean): 
     case 'uint64':
     case 'int32':
       return isInteger(json) ? String(json) : invalid();
-    // No request of etcd has one.
+    // No request of etcd has such a field.
     case 'number':
     case 'json':
       return invalid();
@@ -85,7 +85,7 @@ const isInteger = (json: unknown): boolean => Number.isSafeInteger(json) || (typ
 const readEnum = (values: readonly string[], json: unknown): string | undefined =>
   typeof json === 'number' ? values[json] : values.find((value) => value === json);
 
-/** The second generation also takes the alphabet for URLs, and text without padding. */
+/** The second generation also accepts the alphabet for URLs, and text without padding. */
 function readBase64(text: string, isV2: boolean): string | undefined {
   const standard = isV2 ? text.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '') : text;
   const padded = isV2 ? standard.padEnd(Math.ceil(standard.length / 4) * 4, '=') : standard;

@@ -1,12 +1,12 @@
 import { roleRevokePermissionAsText } from '../../codec/auth.js';
 import type { Rpc } from '../../codec/descriptors.js';
 import { isAtLeast, type ServerVersion } from '../../transport/endpoints/version.js';
-import { RPCS } from '../rpcs.js';
+import { RPCS } from '../network.js';
 
 /** An RPC at its path. */
 export interface Route {
   readonly rpc: Rpc<never, unknown>;
-  /** The messages that a stream has: several responses, or several requests as well. */
+  /** Whether the RPC has several responses, or several requests as well. */
   readonly streams: 'none' | 'responses' | 'both';
 }
 
@@ -25,7 +25,7 @@ export function routesOf(version: ServerVersion): ReadonlyMap<string, Route> {
   const has = (least: string): boolean => isAtLeast(version, least);
   const routes = new Map<string, Route>();
   for (const rpc of RPCS) {
-    // Some RPCs are there in several forms, of which the first one is the plain one.
+    // Some RPCs occur in several forms, the first of which is the plain one.
     if (routes.has(rpc.path) || (rpc.since !== undefined && !has(rpc.since))) continue;
     const route: Route = { rpc, streams: STREAMS[rpc.path] ?? 'none' };
     routes.set(rpc.path, route);

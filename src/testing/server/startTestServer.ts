@@ -1,6 +1,7 @@
 import { asyncScheduler } from 'rxjs';
 import { authRpcs } from '../../codec/auth.js';
-import { requestText, type Rpc } from '../../codec/descriptors.js';
+import { requestText } from '../../codec/message.js';
+import type { Rpc } from '../../codec/descriptors.js';
 import { ANYTHING, type OptionKind, type OptionKinds, WHOLE, wholeNumber } from '../../model/validate.js';
 import { checkGroup, TEXT } from '../../options/connectionOptions.js';
 import { parseVersion } from '../../transport/endpoints/version.js';
@@ -16,7 +17,7 @@ export interface TestServerOptions {
   readonly port?: number;
   /** The address to listen on. The default is `127.0.0.1`: no other machine reaches it. */
   readonly host?: string;
-  /** The version that the server behaves as, such as `3.4` or `3.5.30`. The default is `3.5`. */
+  /** The version that the server emulates, such as `3.4` or `3.5.30`. The default is `3.5`. */
   readonly version?: string;
   /** The number of members. They share one store. The default is 1. */
   readonly members?: number;
@@ -40,7 +41,10 @@ const OPTIONS: OptionKinds<TestServerOptions> = {
 export interface RunningTestServer {
   /** The endpoint of the first member, such as `http://127.0.0.1:45127`. */
   readonly endpoint: string;
-  /** The etcd as the test holds it: reads, writes and faults. `server.endpoints` has the endpoints of all members. */
+  /**
+   * The etcd under the control of the test: reads, writes and faults. `server.endpoints` has the endpoints of all
+   * members.
+   */
   readonly server: TestServer;
   /** Breaks all connections, and frees the ports. */
   close(): Promise<void>;
@@ -63,7 +67,7 @@ export interface RunningTestServer {
 export async function startTestServer(options: TestServerOptions = {}): Promise<RunningTestServer> {
   const { port = 0, host = '127.0.0.1', version = '3.5', members = 1, quotaBytes, auth } = checkGroup('', options, OPTIONS);
   const login = auth && checkGroup('auth', auth, { username: NEEDED_TEXT, password: NEEDED_TEXT });
-  // A minor version stands for a patch, and options are checked to be versions.
+  // A minor version means one of its patch releases. The option is a valid version, as it was checked.
   const full = parseVersion(storeVersion(version).text);
   if (full === undefined) throw new Error(`${version} is not a version`);
   const gateways: GatewayServer[] = [];
@@ -103,7 +107,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   };
 }
 
-/** Creates a user that may do everything, and enables auth. etcd wants a user `root` for that. */
+/** Creates a user that may do everything, and enables auth. etcd requires a user `root` for that. */
 function enableAuth(store: EtcdStore, { username, password }: NonNullable<TestServerOptions['auth']>): void {
   const call = <In>(rpc: Rpc<In, unknown>, request: In): void => void store.call(rpc, requestText(rpc, request), { isTrusted: true });
   call(authRpcs.roleAdd, { name: 'root' });

@@ -27,7 +27,7 @@ export class WebSocketCalls {
   /** Accepts a WebSocket for a path; the route is undefined for a path that the gateway does not have. */
   accept(route: Route | undefined, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      // A client that goes away in the middle of a frame is an error, and its end is all that matters.
+      // If a client disconnects in the middle of a frame, this is an error. It is enough to end the connection.
       webSocket.on('error', () => webSocket.terminate());
       if (route === undefined) this.refuse(webSocket, this.gateway.dialect.notFound.body.trim());
       else this.serve(webSocket, route, tokenIn(request));
@@ -65,7 +65,7 @@ export class WebSocketCalls {
         for (const json of [...requests.push(data), ...requests.push(NEWLINE)]) if (isStream || !call.hasBegun) call.send(json);
       } catch (error) {
         if (!(error instanceof BadRequest || isEtcdError(error))) throw error;
-        // The gateway reads no further request, and says nothing.
+        // The gateway reads no further requests, and sends no error.
         webSocket.removeAllListeners('message');
       }
     });

@@ -1,10 +1,22 @@
 import type { Permission as PermissionCodec } from '../../codec/auth.js';
 import type { DecodedBy } from '../../codec/descriptors.js';
-import type { Access } from './access.js';
 import { type Key, type KeySpan, keyOf, spanOf } from './keys.js';
 import { refusal } from './refusal.js';
 import type { Traits } from './traits.js';
-import { Tokens } from './tokens.js';
+
+/** The rights of the client of a call. Each function throws the server's error if the client lacks the right. */
+export interface Access {
+  /** The name of the user; undefined while auth is disabled. */
+  readonly user: string | undefined;
+  /** Checks that a token, if the client has one, is valid. */
+  known(): void;
+  /** Checks that the client has a valid token. */
+  identified(): void;
+  read(span: KeySpan): void;
+  write(span: KeySpan): void;
+  /** Checks that the user has the role `root`. */
+  admin(): void;
+}
 
 export type Permission = DecodedBy<typeof PermissionCodec>;
 
@@ -76,7 +88,7 @@ export class Auth {
       if (found === undefined) throw refusal('InvalidAuthToken');
       return found.user;
     };
-    /** A token of the kind JWT says itself how old it is. */
+    /** A JWT token itself contains the revision of users and roles. */
     const current = (): string | undefined => {
       const user = known();
       const isOld = this.jwt && token !== undefined && (this.tokens.use(token)?.revision ?? 0) < this.changes;
@@ -219,7 +231,7 @@ const allowed = (): void => undefined;
 const isSameRange = (a: Pick<Permission, 'key' | 'rangeEnd'>, b: Pick<Permission, 'key' | 'rangeEnd'>): boolean =>
   keyOf(a.key) === keyOf(b.key) && keyOf(a.rangeEnd) === keyOf(b.rangeEnd);
 
-/** Returns whether spans together have all keys of another. An empty range follows the rule of etcd. */
+/** Returns whether spans together contain all keys of another span. An empty range follows the rule of etcd. */
 function covers(spans: readonly KeySpan[], { from, to }: KeySpan): boolean {
   const isBelow = (end: Key | undefined, key: Key): boolean => end !== undefined && end <= key;
   const meeting = spans.filter((span) => !(from < span.from && isBelow(to, span.from)) && !isBelow(span.to, from));
@@ -232,4 +244,46 @@ function covers(spans: readonly KeySpan[], { from, to }: KeySpan): boolean {
     if (span.to === undefined || span.to > reached) reached = span.to;
   }
   return reached === undefined || isBelow(to, reached);
+}
+
+/** The time that a token lives without a call, in milliseconds. */
+const TTL_MS = 300_000;
+
+interface Token {
+  readonly user: string;
+  /** The revision of users and roles when the token was created. */
+  readonly revision: number;
+  expiry: number;
+}
+
+/** Holds etcd's simple tokens, which live for five minutes from their last use. */
+export class Tokens {
+  private readonly byText = new Map<string, Token>();
+  private last = 0;
+
+  constructor(private readonly now: () => number) {}
+
+  create(user: string, revision: number): string {
+    this.last += 1;
+    const text = `memory${String(this.last).padStart(10, '0')}.${this.last}`;
+    this.byText.set(text, { user, revision, expiry: this.now() + TTL_MS });
+    return text;
+  }
+
+  /** Returns a token, whose time then begins again; undefined if it is not valid. */
+  use(text: string): Pick<Token, 'user' | 'revision'> | undefined {
+    const token = this.byText.get(text);
+    if (token === undefined || token.expiry <= this.now()) return undefined;
+    token.expiry = this.now() + TTL_MS;
+    return token;
+  }
+
+  /** Removes the tokens of a user. */
+  removeOf(user: string): void {
+    for (const [text, token] of this.byText) if (token.user === user) this.byText.delete(text);
+  }
+
+  clear(): void {
+    this.byText.clear();
+  }
 }

@@ -23,7 +23,10 @@ import { toBytes } from '../../model/bytes.js';
 import type { Core } from './core.js';
 import { type Codec, type Endpoint, type Header, type Session, unary } from './endpoint.js';
 
-/** Makes the RPCs for users and roles. All but authentication and looking at oneself are for administrators. */
+/**
+ * Makes the RPCs for users and roles. All of them require an administrator, except authentication, and reading one's
+ * own user and roles.
+ */
 export function authService({ auth, version }: Core): Readonly<Record<string, Endpoint>> {
   const admin = <In, A>(request: Codec<In>, response: Codec<A & { header: Header }>, run: (request: In) => A): Endpoint =>
     unary(request, response, (given, session) => {
@@ -36,7 +39,7 @@ export function authService({ auth, version }: Core): Readonly<Record<string, En
       run(given);
       return {};
     });
-  /** Users may look at themselves. */
+  /** Users may read their own data. */
   const adminOr = (session: Session, isOwn: (user: string) => boolean): void => {
     const { user } = session.access();
     if (user === undefined || !isOwn(user)) session.access().admin();
@@ -79,7 +82,7 @@ export function authService({ auth, version }: Core): Readonly<Record<string, En
     '/auth/role/grant': change(RoleGrantPermissionRequest, ({ name, perm }) => {
       auth.grantPermission(name, perm);
     }),
-    // etcd 3.3 has the range as text, contrary to its own description.
+    // etcd 3.3 has the range as text, contrary to its own API description.
     '/auth/role/revoke': version.has('3.4')
       ? change(RoleRevokePermissionRequest, ({ role, ...range }) => auth.revokePermission(role, range))
       : change(roleRevokePermissionAsText.request, ({ role, key, rangeEnd }) =>

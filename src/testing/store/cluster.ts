@@ -47,7 +47,7 @@ export class Cluster {
 
   add(peerUrls: readonly string[], isLearner: boolean): Member {
     checkUrls(peerUrls);
-    // A single member may get a second one. Otherwise a majority of the new cluster must have started.
+    // To a single member a second one may always be added. Otherwise a majority of the new cluster must have started.
     const voters = this.list.filter((member) => !member.isLearner);
     const started = voters.filter(({ name }) => name !== '').length;
     if (!isLearner && voters.length > 1 && started < majority(voters.length + 1)) throw refusal('MemberNotEnoughStarted');
@@ -71,10 +71,10 @@ export class Cluster {
 
   update(id: MemberId, peerUrls: readonly string[]): void {
     const updated = this.get(id);
-    // etcd accepts any text here, and crashes.
+    // etcd would accept any text here, and crash.
     checkUrls(peerUrls);
     this.checkNew(peerUrls.filter((url) => !updated.peerUrls.includes(url)));
-    // etcd forgets here that it is a learner.
+    // etcd loses the learner state of the member here.
     this.replace({ ...updated, peerUrls, isLearner: false });
   }
 

@@ -9,7 +9,7 @@ import type { Watches } from './watches.js';
 
 /** The limits of requests. */
 export interface Limits {
-  /** The most operations of a txn, and the most compares. */
+  /** The maximum number of operations of a txn, and of compares. */
   readonly maxTxnOps: number;
   readonly maxRequestBytes: number;
 }

@@ -3,7 +3,7 @@ import { type ResponseCodec, type DecodedBy, INVALID, type Json, type WireKind }
 import type { ResponseHeader } from '../../codec/common.js';
 import { isBytes } from '../../model/bytes.js';
 import { KeyValue } from '../../model/keyValue.js';
-import type { Access } from './access.js';
+import type { Access } from './auth.js';
 import { Refusal } from './refusal.js';
 
 export type Header = DecodedBy<typeof ResponseHeader>;
@@ -28,14 +28,14 @@ export interface Session {
   readonly access: () => Access;
 }
 
-/** Receives the responses of a call that takes its time. */
+/** Receives the responses of a call that may wait. */
 export interface Sink<A> {
   readonly next: (answer: A) => void;
   readonly error: (refusal: Refusal) => void;
   readonly complete: () => void;
 }
 
-/** A call that takes its time, as a service sees it. */
+/** A call that may wait, as a service handles it. */
 export interface OpenCall<In> {
   receive(request: In): void;
   /** Receives the end of the requests. */
@@ -46,14 +46,14 @@ export interface OpenCall<In> {
 
 /** An RPC of the server, from the JSON of its request to its decoded response. */
 export interface Endpoint {
-  /** Responds at once; undefined for an RPC that takes its time. */
+  /** Responds at once; undefined for an RPC that may wait. */
   readonly call: ((body: string, session: Session) => unknown) | undefined;
   readonly open: (session: Session, sink: Sink<unknown>) => OpenCall<string>;
   /** Converts a response to the type that an RPC of a client decodes. */
   readonly answer: <A>(response: ResponseCodec<A>, answer: unknown) => A;
 }
 
-/** Defines an RPC that responds once and at once. */
+/** Defines an RPC with one immediate response. */
 export function unary<In, A>(request: Codec<In>, response: Codec<A>, run: (request: In, session: Session) => A): Endpoint {
   const call = (body: string, session: Session): A => run(decoded(request, body), session);
   return {
@@ -99,7 +99,7 @@ function decoded<In>(codec: Codec<In>, body: string): In {
 /** Most clients decode a response as the server encodes it, so that a copy is enough. */
 function converter<T>(own: Codec<T>): Endpoint['answer'] {
   return <A>(response: ResponseCodec<A>, answer: unknown): A => {
-    // The types of responses are not in the table of RPCs. Here the codec proves the type.
+    // The types of responses are not in the table of RPCs. Here the type follows from the codec.
     if (response === (own as unknown)) return copyOf(answer) as A;
     if (response === (OneKeyResponse as unknown)) return copyOf((answer as { readonly kvs: readonly KeyValue[] }).kvs[0]) as A;
     const read = response.read(gatewayJson(own, answer));
@@ -108,7 +108,9 @@ function converter<T>(own: Codec<T>): Endpoint['answer'] {
   };
 }
 
-/** Copies a response, as two that were decoded from JSON share no object with each other, and none with the store. */
+/**
+ * Copies a response. So it shares no object with another response or with the store, as if it were decoded from JSON.
+ */
 function copyOf(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof KeyValue) return value.withoutPrefix(0);

@@ -10,11 +10,11 @@ export interface StoreOptions {
   readonly now: () => number;
   /** The size in bytes above which writes fail with `NoSpace`; by default 2 GiB. */
   readonly quotaBytes?: number;
-  /** The most operations of a txn, and the most compares; by default 128. */
+  /** The maximum number of operations of a txn, and of compares; by default 128. */
   readonly maxTxnOps?: number;
-  /** The most bytes of a request; by default 1.5 MiB. */
+  /** The maximum number of bytes of a request; by default 1.5 MiB. */
   readonly maxRequestBytes?: number;
-  /** Whether tokens are those of `--auth-token jwt`, which any change of users or roles makes useless. */
+  /** Whether tokens behave as with `--auth-token jwt`: any change of users or roles makes them invalid. */
   readonly jwt?: boolean;
   /** The number of members of the cluster, by default 1. They share one state, and the first one leads. */
   readonly members?: number;
@@ -28,13 +28,13 @@ export interface CallContext {
   readonly token?: string | undefined;
   /** The member that responds, whose id is in the header of each response; by default the first one. */
   readonly memberId?: MemberId | undefined;
-  /** Whether it may do everything without a token, as the test itself may. */
+  /** Whether the request may do everything without a token, as one of the test itself may. */
   readonly isTrusted?: boolean | undefined;
   /** The endpoint of the request, as errors name it. */
   readonly endpoint?: string | undefined;
 }
 
-/** An error of the server in its own words. */
+/** An error of the server, with its original text. */
 export interface RefusedCall {
   readonly text: string;
   /** The code that the gateway passes on. Some services have the same one for all their errors. */
@@ -51,13 +51,13 @@ export interface CallObserver<A> {
 /** A call in progress. */
 export interface ServerCall {
   /**
-   * Receives a request, as JSON in etcd's spelling. The responses that are ready are delivered before it returns. A
-   * call with one request ignores all further ones.
+   * Receives a request, as JSON with etcd's field names. The responses that are ready are delivered before it returns.
+   * A call with one request ignores further requests.
    */
   send(body: string): void;
   /**
-   * Receives the end of the requests. A stream of keepalives then completes. A watch goes on, as its client still
-   * reads.
+   * Receives the end of the requests. A stream of keepalives then completes. A watch continues, as its client still
+   * reads responses.
    */
   end(): void;
   /** Cancels the call, as a lost connection does. A waiting lock leaves its queue. */
@@ -79,10 +79,11 @@ export interface StoreResponse {
 }
 
 /**
- * An etcd in memory: all that a client can see of one, without connections, delays or timers. It does everything
+ * An etcd in memory. It behaves as an etcd for a client, without connections, delays or timers. It does everything
  * synchronously, in the order of the calls. A wire adds time and faults.
  *
- * A request is JSON text, as `requestText` of the codecs writes it. A response is decoded as by `rpc.response`.
+ * A request is JSON text, as `requestText` of the codecs writes it. A response is decoded as `rpc.response` would
+ * decode it.
  */
 export interface EtcdStore {
   /** The whole version, such as `3.5.30`. */
@@ -96,15 +97,15 @@ export interface EtcdStore {
   readonly compactRevision: number;
 
   /**
-   * Carries out a call that responds once and at once.
+   * Carries out a call with one immediate response.
    *
    * @throws EtcdError the server's error, or `UnknownMethod` if this version lacks the RPC
    * @throws Error if the RPC waits or responds with a stream; use {@link open} for it
    */
   call<A>(rpc: Rpc<never, A>, body: string, context?: CallContext): A;
   /**
-   * Opens any call: one response, one that takes its time (`Lock`, `Campaign`), a stream of responses (`Observe`,
-   * `Snapshot`) or a bidirectional stream (`Watch`, `LeaseKeepAlive`). A call with one response completes after it.
+   * Opens any call: one response, a delayed one (`Lock`, `Campaign`), a stream of responses (`Observe`, `Snapshot`) or
+   * a bidirectional stream (`Watch`, `LeaseKeepAlive`). A call with one response completes after it.
    */
   open<A>(rpc: Rpc<never, A>, context: CallContext, observer: CallObserver<A>): ServerCall;
   /** Responds to a plain GET: `/version`, `/health`, `/livez`, `/readyz` or `/metrics`. Any other path is a 404. */
@@ -116,7 +117,7 @@ export interface EtcdStore {
   expire(): void;
   /** Makes all tokens invalid, as a restart or five minutes without a call do. */
   expireTokens(): void;
-  /** Sends a progress notification to each watch that asked for them and had nothing else since the last time. */
+  /** Sends a progress notification to each watch that requested them and has received nothing since the last time. */
   notifyProgress(): void;
   /**
    * Changes the leader. The term rises, and each lease has its whole TTL again.
@@ -125,7 +126,7 @@ export interface EtcdStore {
    */
   changeLeader(id?: MemberId): void;
   /**
-   * Restarts the server: all calls in progress are canceled without a word, tokens are lost, and the leader changes.
+   * Restarts the server: all calls in progress are canceled without an error, tokens are lost, and the leader changes.
    * With `wipe` it begins with an empty store and a new cluster id.
    */
   restart(options?: { readonly wipe?: boolean }): void;

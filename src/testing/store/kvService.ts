@@ -12,7 +12,7 @@ import {
   type TxnRequestOut,
   TxnResponse,
 } from '../../codec/kv.js';
-import type { Access } from './access.js';
+import type { Access } from './auth.js';
 import type { Core } from './core.js';
 import { type Endpoint, unary } from './endpoint.js';
 import { keyOf, keySpan, spanOf } from './keys.js';
@@ -29,7 +29,7 @@ export function kvService({ mvcc, writer, leases, space, traits, limits }: Core)
   const checkSize = (bytes: number): void => {
     if (bytes > limits.maxRequestBytes) throw refusal('RequestTooLarge');
   };
-  /** The rights that a put needs include those of all keys of its lease. */
+  /** A put also needs the right to write all keys of its lease. */
   const mayPut = (access: Access, { key, lease, prevKv }: Put): void => {
     const span = keySpan(keyOf(key));
     access.write(span);
@@ -64,7 +64,7 @@ export function kvService({ mvcc, writer, leases, space, traits, limits }: Core)
       access().known();
       space.reserve(putCost(request));
       mayPut(access(), request);
-      // In a txn the lease is looked at last.
+      // In a txn the lease is checked last.
       leases.check(request.lease);
       writer.checkPut(request);
       const before = mvcc.transaction(() => writer.put(request));
@@ -99,7 +99,7 @@ export function kvService({ mvcc, writer, leases, space, traits, limits }: Core)
   };
 }
 
-/** Reads go on while data are corrupt. A nested txn counts as a write. */
+/** Reads continue while data are corrupt. A nested txn counts as a write. */
 const isReadOnly = ({ success, failure }: TxnRequestOut): boolean =>
   [...success, ...failure].every(({ requestRange }) => requestRange !== undefined);
 

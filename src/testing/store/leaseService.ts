@@ -9,7 +9,7 @@ import {
   LeaseTimeToLiveRequest,
   LeaseTimeToLiveResponse,
 } from '../../codec/lease.js';
-import type { Access } from './access.js';
+import type { Access } from './auth.js';
 import type { Core } from './core.js';
 import { type Endpoint, streaming, unary } from './endpoint.js';
 import { bytesOf, keySpan } from './keys.js';
@@ -30,7 +30,7 @@ export function leaseService({ leases, space, now, version, traits }: Core): Rea
   });
 
   const timeToLive = unary(LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, ({ id, keys }, { header, access }) => {
-    // Older versions look at the token only for the keys.
+    // Older versions check the token only if the keys are requested.
     if (traits.needsUser || (keys && traits.checksTokenForLeaseKeys)) access().identified();
     const lease = leases.get(id);
     if (lease === undefined || lease.expiry <= now()) return { header: header(), id, ttl: -1, grantedTtl: 0, keys: [] };

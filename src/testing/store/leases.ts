@@ -21,7 +21,7 @@ export interface Lease {
 export class Leases {
   private readonly byId = new Map<LeaseId, { -readonly [K in keyof Lease]: Lease[K] extends ReadonlySet<Key> ? Set<Key> : Lease[K] }>();
   private lastId = 7_587_000_000_000_000_000n;
-  /** A time before which no lease ends. Looking for the exact one at each refresh would cost a pass over all leases. */
+  /** A time before which no lease ends. Finding the exact time at each refresh would take a pass over all leases. */
   private earliest = Infinity;
 
   constructor(
@@ -44,7 +44,7 @@ export class Leases {
     return lease;
   }
 
-  /** Refreshes a lease, and returns its TTL; 0 if there is none. */
+  /** Refreshes a lease, and returns its TTL; 0 if the lease does not exist. */
   refresh(id: LeaseId): number {
     const lease = this.byId.get(id);
     if (lease === undefined || lease.expiry <= this.now()) return 0;
@@ -82,7 +82,7 @@ export class Leases {
     if (after !== undefined) this.byId.get(after)?.keys.add(key);
   }
 
-  /** Returns a time before which no lease ends, and which {@link expire} moves on; undefined without leases. */
+  /** Returns a time before which no lease ends; undefined without leases. {@link expire} updates it. */
   nextExpiry(): number | undefined {
     if (this.byId.size === 0) this.earliest = Infinity;
     return this.byId.size === 0 ? undefined : this.earliest;

@@ -6,13 +6,12 @@ import { authService } from './authService.js';
 import { Cluster } from './cluster.js';
 import { clusterService } from './clusterService.js';
 import type { Core, Limits } from './core.js';
-import { electionService } from './electionService.js';
+import { electionService, lockService } from './concurrencyService.js';
 import type { Endpoint, Session } from './endpoint.js';
 import type { CallContext, CallObserver, EtcdStore, ServerCall, StoreMember, StoreOptions, StoreResponse } from './etcdStore.js';
 import { kvService } from './kvService.js';
 import { Leases } from './leases.js';
 import { leaseService } from './leaseService.js';
-import { lockService } from './lockService.js';
 import { maintenanceService } from './maintenanceService.js';
 import { Mvcc } from './mvcc.js';
 import { serverInfo } from './serverInfo.js';
@@ -182,7 +181,7 @@ function createCore(
   const mvcc = new Mvcc((changes) => watches.publish(changes), traits.keepsTombstones);
   const leases = new Leases(mvcc, now);
   const cluster = new Cluster(members, generation, endpoints);
-  const space = new Space(mvcc, quotaBytes, () => cluster.leader);
+  const space = new Space(mvcc, quotaBytes, () => cluster.leader, traits);
   return {
     version,
     traits,

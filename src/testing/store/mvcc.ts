@@ -5,7 +5,7 @@ import { base64Of, type Key, type KeySpan } from './keys.js';
 import { OrderedMap } from './orderedMap.js';
 import { refusal } from './refusal.js';
 
-/** A change of one key, as the history keeps it. */
+/** A change of one key in the history. */
 export interface Change {
   readonly key: Key;
   readonly event: WatchEvent;
@@ -92,7 +92,7 @@ export class Mvcc {
     this.putCount += 1;
   }
 
-  /** Deletes the keys of a span within a transaction, and returns them as they were. */
+  /** Deletes the keys of a span within a transaction, and returns their previous state. */
   delete(span: KeySpan): readonly KeyValue[] {
     const deleted: KeyValue[] = [];
     this.keys.forEach(span, (history) => {
@@ -113,7 +113,7 @@ export class Mvcc {
     return deleted;
   }
 
-  /** Returns a key as it is now; undefined if it does not exist. */
+  /** Returns the current state of a key; undefined if it does not exist. */
   get(key: Key): KeyValue | undefined {
     return live(this.keys.get(key)?.changes.at(-1));
   }

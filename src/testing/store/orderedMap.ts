@@ -1,6 +1,9 @@
 import type { Key, KeySpan } from './keys.js';
 
-/** Limits the entries of a chunk. Inserting moves at most as many; a range looks at as many to find its beginning. */
+/**
+ * The most entries of a chunk. An insertion moves at most that number, and a range reads at most that number to find
+ * its beginning.
+ */
 const CHUNK = 512;
 
 /**
@@ -37,7 +40,7 @@ export class OrderedMap<E extends { readonly key: Key }> {
     if (chunk.length === 0 && this.chunks.length > 1) this.chunks.splice(place, 1);
   }
 
-  /** Calls a function with each entry of a span, in order. The function must not add or delete any. */
+  /** Calls a function with each entry of a span, in order. The function must not add or delete entries. */
   forEach({ from, to, single }: KeySpan, visit: (entry: E) => void): void {
     if (single) {
       const entry = this.byKey.get(from);
@@ -64,7 +67,7 @@ export class OrderedMap<E extends { readonly key: Key }> {
     return this.chunks[place] ?? [];
   }
 
-  /** Returns the place of the last chunk that begins at or before a key. */
+  /** Returns the index of the last chunk that begins at or before a key. */
   private chunkOf(key: Key): number {
     let low = 0;
     let high = this.chunks.length - 1;
@@ -78,7 +81,7 @@ export class OrderedMap<E extends { readonly key: Key }> {
   }
 }
 
-/** Returns the index of the first entry whose key is not below a key. */
+/** Returns the index of the first entry whose key is not below the given key. */
 function firstFrom(entries: readonly { readonly key: Key }[], key: Key): number {
   let low = 0;
   let high = entries.length;

@@ -8,22 +8,22 @@ import {
   type SERVER_REASONS,
 } from '../../errors/index.js';
 
-/** An error of the server, before it is known which call of which client it answers. */
+/** An error of the server that is not assigned to a call of a client yet. */
 export class Refusal extends Error {
   constructor(
-    /** The words of the server. */
+    /** The text of the server. */
     readonly text: string,
     readonly code: GrpcCode,
   ) {
     super(text);
   }
 
-  /** Returns the error that a client reads in it. */
+  /** Returns the error that a client receives. */
   toError(where: ErrorDetails): EtcdError {
     return serverError(this.text, this.code, where);
   }
 }
 
-/** Returns the server's error for a reason, in etcd's own words. */
+/** Returns the server's error for a reason, with etcd's own text. */
 export const refusal = (reason: (typeof SERVER_REASONS)[number]): Refusal =>
   new Refusal(`etcdserver: ${messageOf(reason)}`, codeOf(reason));

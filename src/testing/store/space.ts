@@ -3,8 +3,10 @@ import type { AlarmMember } from '../../codec/maintenance.js';
 import type { DecodedBy } from '../../codec/descriptors.js';
 import type { Mvcc } from './mvcc.js';
 import { refusal } from './refusal.js';
+import type { Traits } from './traits.js';
 
 export type Alarm = DecodedBy<typeof AlarmMember>;
+type Kind = Exclude<Alarm['alarm'], 'NONE'>;
 
 /** The quota that etcd has by default, in bytes. */
 const QUOTA = 2 * 2 ** 30;
@@ -12,12 +14,12 @@ const QUOTA = 2 * 2 ** 30;
 const EMPTY_BYTES = 20 * 1024;
 const PAGE = 4096;
 
-/** Watches the size of the database, and holds the alarms. */
+/** Tracks the size of the database, and holds the alarms. */
 export class Space {
   readonly quota: number;
   private alarms: readonly Alarm[] = [];
-  /** The kind of alarm by which writes are refused. It is one of those that were raised, or none. */
-  private refusing: Alarm['alarm'] | undefined;
+  /** The kind of alarm for which writes are rejected. It is the kind of a raised alarm, or undefined. */
+  private refusing: Kind | undefined;
   /** The largest size since the last defragmentation. */
   private high = 0;
 
@@ -25,6 +27,7 @@ export class Space {
     private readonly mvcc: Mvcc,
     quota: number | undefined,
     private readonly ownId: () => MemberId,
+    private readonly traits: Pick<Traits, 'refusesByAllAlarms'>,
   ) {
     this.quota = quota ?? QUOTA;
   }
@@ -43,12 +46,12 @@ export class Space {
     this.high = this.inUse;
   }
 
-  /** Whether writes are refused as data are corrupt. */
+  /** Whether writes are rejected because of corrupt data. */
   get isCorrupt(): boolean {
     return this.refusing === 'CORRUPT';
   }
 
-  /** @throws Refusal while writes are refused as data are corrupt */
+  /** @throws Refusal while writes are rejected because of corrupt data */
   checkCorrupt(): void {
     if (this.isCorrupt) throw refusal('Corrupt');
   }
@@ -62,25 +65,34 @@ export class Space {
     if (isFull || this.refusing === 'NOSPACE') throw refusal('NoSpace');
   }
 
-  /** Raises an alarm. The first one of a kind takes the place of the alarm by which writes were refused before. */
+  /** Raises an alarm. The first alarm of a kind replaces the one for which writes were rejected before. */
   raise(raised: Alarm): Alarm {
-    if (raised.alarm !== 'NONE' && !this.has(raised.alarm)) this.refusing = raised.alarm;
+    const isFirst = !this.has(raised.alarm);
     if (!this.alarms.some((alarm) => isSame(alarm, raised))) this.alarms = [...this.alarms, raised];
+    if (isFirst && raised.alarm !== 'NONE') this.refuse(raised.alarm);
     return raised;
   }
 
-  /** Ends an alarm, and returns whether it was raised. Writes then pass until the next one, even if others are left. */
+  /**
+   * Ends an alarm, and returns whether it was raised. After the last alarm of a kind has ended, writes are accepted
+   * until the next alarm, even if alarms of another kind remain.
+   */
   disarm(ended: Alarm): boolean {
     const before = this.alarms.length;
     this.alarms = this.alarms.filter((alarm) => !isSame(alarm, ended));
     if (this.alarms.length === before) return false;
-    if (ended.alarm !== 'NONE') this.refusing = undefined;
+    if (ended.alarm !== 'NONE' && !this.has(ended.alarm)) this.refuse(undefined);
     return true;
   }
 
-  /** Refuses writes by the alarms that are left, as a server that starts does. */
+  /** Rejects writes for the alarms that remain, as a starting server does. */
   restart(): void {
     this.refusing = (['CORRUPT', 'NOSPACE'] as const).find((alarm) => this.has(alarm));
+  }
+
+  private refuse(kind: Kind | undefined): void {
+    if (this.traits.refusesByAllAlarms) this.restart();
+    else this.refusing = kind;
   }
 
   private has(kind: Alarm['alarm']): boolean {

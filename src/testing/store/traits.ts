@@ -4,33 +4,35 @@ export interface Traits {
   readonly watchIdsOfClients: boolean;
   /** Whether long responses are split if the client asks for it. */
   readonly fragments: boolean;
-  /** Whether a progress request is answered on a stream without watches. */
+  /** Whether a progress request gets a response on a stream without watches. */
   readonly progressWithoutWatch: boolean;
-  /** Whether a watch that is refused has the id of its request, and not -1. */
+  /** Whether the response to a rejected watch has the id of the request, instead of -1. */
   readonly refusedWatchHasOwnId: boolean;
-  /** Whether the refusal of a watch says that the token is not valid, and not that permission is denied. */
+  /** Whether a watch with an invalid token is rejected with that cause, instead of a denied permission. */
   readonly watchRefusalHasCause: boolean;
-  /** Whether the refusal of a watch over no keys has a reason. */
+  /** Whether the rejection of a watch over no keys has a reason. */
   readonly emptyWatchHasReason: boolean;
-  /** Whether a watch from a negative revision is refused. */
+  /** Whether a watch from a negative revision is rejected. */
   readonly refusesNegativeStart: boolean;
   /** Whether calls for leases, compactions and the status need a token while auth is enabled. */
   readonly needsUser: boolean;
   /** Whether the keys of a lease are only listed for a client with a valid token. */
   readonly checksTokenForLeaseKeys: boolean;
-  /** Whether a permission for a range without keys is refused. */
+  /** Whether a permission for a range without keys is rejected. */
   readonly checksPermissionRange: boolean;
   /** Whether a compaction keeps the deletions of exactly its revision for watches. */
   readonly keepsTombstones: boolean;
   /** Whether the headers of responses about alarms have the revision of the store. */
   readonly alarmsHaveRevision: boolean;
-  /** Whether an alarm of the kind `NONE` can be raised, which does nothing. */
+  /** Whether an alarm of the kind `NONE` can be raised, which has no effect. */
   readonly raisesAlarmOfNoKind: boolean;
-  /** Whether a lock whose lease has ended meanwhile is refused when its turn comes. */
+  /** Whether every remaining alarm still causes writes to be rejected after another one has ended. */
+  readonly refusesByAllAlarms: boolean;
+  /** Whether a lock whose lease has ended in the meantime is rejected when its turn comes. */
   readonly locksNeedTheirKey: boolean;
 }
 
-/** The patch that a minor version stands for. */
+/** The patch release of a minor version. */
 const PATCHES: Readonly<Record<string, string>> = { '3.3': '3.3.25', '3.4': '3.4.23', '3.5': '3.5.30', '3.6': '3.6.14', '3.7': '3.7.1' };
 
 /** A version as numbers. */
@@ -43,7 +45,7 @@ export interface StoreVersion {
   readonly has: (version: string) => boolean;
 }
 
-/** Reads a version; a minor version stands for its newest patch. */
+/** Reads a version. A minor version is completed by its patch release. */
 export function storeVersion(wanted: string): StoreVersion {
   const text = PATCHES[wanted] ?? wanted;
   const number = numberOf(text);
@@ -55,7 +57,7 @@ function numberOf(version: string): number {
   return (major * 1000 + minor) * 1000 + patch;
 }
 
-/** Returns what a version does. */
+/** Returns the traits of a version. */
 export function traitsOf({ has }: StoreVersion): Traits {
   return {
     watchIdsOfClients: has('3.4'),
@@ -71,6 +73,7 @@ export function traitsOf({ has }: StoreVersion): Traits {
     keepsTombstones: has('3.5.16'),
     alarmsHaveRevision: has('3.5'),
     raisesAlarmOfNoKind: !has('3.5'),
+    refusesByAllAlarms: has('3.6'),
     locksNeedTheirKey: has('3.5'),
   };
 }

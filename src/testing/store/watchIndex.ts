@@ -9,12 +9,12 @@ interface Segment<W> {
 }
 
 /**
- * Finds the watches of a key. Those of one key are in a map. Those of ranges are in the segments between all edges of
- * ranges, so that a change looks at no watch but its own.
+ * Finds the watches of a key. Watches of one key are in a map. Watches of ranges are in the segments between the ends
+ * of all ranges. So a change visits only the watches that cover it.
  */
 export class WatchIndex<W extends { readonly span: KeySpan }> {
   private readonly single = new Map<Key, Set<W>>();
-  /** In order; the first one begins with the empty key. */
+  /** The segments in order; the first one begins with the empty key. */
   private readonly segments: Segment<W>[] = [{ from: '', watches: new Set(), edges: 1 }];
 
   add(watch: W): void {
@@ -74,7 +74,7 @@ export class WatchIndex<W extends { readonly span: KeySpan }> {
     if (segment.edges === 0) this.segments.splice(place, 1);
   }
 
-  /** Returns the place of the segment that has a key. */
+  /** Returns the index of the segment that contains a key. */
   private placeOf(key: Key): number {
     let low = 0;
     let high = this.segments.length - 1;

@@ -10,7 +10,7 @@ import { WatchIndex } from './watchIndex.js';
 export type Create = DecodedBy<typeof WatchCreateRequest>;
 type Response = DecodedBy<typeof WatchResponse>;
 
-/** The most revisions in a response with history. */
+/** The maximum number of revisions in a response with history. */
 const MAX_REVISIONS = 1_000;
 /** The bytes above which a response is split into fragments. */
 const FRAGMENT_BYTES = 1.5 * 2 ** 20;
@@ -30,11 +30,11 @@ export interface Listener {
 interface Watch extends Listener {
   readonly id: number;
   readonly request: Create;
-  /** Whether anything was sent since the last progress notification was due. */
+  /** Whether the watch was sent anything since the last progress notification was due. */
   active: boolean;
 }
 
-/** Connects the changes of the store with all that wait for them. */
+/** Delivers the changes of the store to all watches and waiting calls. */
 export class Watches {
   readonly index = new WatchIndex<Listener>();
   private readonly streams = new Set<WatchStream>();
@@ -180,8 +180,8 @@ export class WatchStream {
   }
 
   /**
-   * The refusal of a watch has its code in its text. For a watch of all keys from one on, etcd asks no more than the
-   * right to read that one.
+   * The error of a rejected watch has its code in its text. For a watch of all keys from one key on, etcd requires only
+   * the right to read that key.
    */
   private checkAccess(span: KeySpan): void {
     try {
@@ -215,7 +215,7 @@ export class WatchStream {
       part.push(event);
     });
     this.deliver(watch, part);
-    // A reaction to the history may have canceled the watch.
+    // The client may have canceled the watch in reaction to the history.
     if (this.watches.get(watch.id) === watch) this.all.index.add(watch);
   }
 
@@ -257,7 +257,7 @@ export class WatchStream {
   }
 }
 
-/** Splits events into parts that are not too long, if possible. */
+/** Splits events into parts below the limit, if possible. */
 function fragmentsOf(events: readonly WatchEvent[]): readonly (readonly WatchEvent[])[] {
   const parts: WatchEvent[][] = [];
   let size = Infinity;

@@ -35,13 +35,13 @@ export class Writer {
     private readonly leases: Leases,
   ) {}
 
-  /** Checks what a put needs of the store. */
+  /** Checks the preconditions of a put in the store. */
   checkPut({ key, ignoreValue, ignoreLease, lease }: Put): void {
     if ((ignoreValue || ignoreLease) && this.mvcc.get(keyOf(key)) === undefined) throw refusal('KeyNotFound');
     this.leases.check(lease);
   }
 
-  /** Stores a key, and returns it as it was before. */
+  /** Stores a key, and returns its previous state. */
   put({ key, value, lease, ignoreValue, ignoreLease }: Put): KeyValue | undefined {
     const at = keyOf(key);
     const before = this.mvcc.get(at);
@@ -64,7 +64,9 @@ export class Writer {
     return deleted;
   }
 
-  /** Carries out a txn: decides all compares first, checks the operations that they choose, and then runs these. */
+  /**
+   * Carries out a txn: evaluates all compares first, checks the operations of the chosen branches, and then runs them.
+   */
   txn(request: TxnRequestOut): Omit<TxnResponseOut, 'header'> {
     const decided = this.decide(request);
     this.check(decided, ({ requestPut }) => {
@@ -76,7 +78,7 @@ export class Writer {
     return this.run(decided);
   }
 
-  /** Nested compares see the store as it was before the txn. */
+  /** Nested compares read the state of the store before the txn. */
   private decide({ compare, success, failure }: TxnRequestOut): Decided {
     const succeeded = compare.every((comparison) => holds(this.mvcc, comparison));
     const ops = (succeeded ? success : failure).map((op): DecidedOp => ({ op, txn: op.requestTxn && this.decide(op.requestTxn) }));
@@ -132,11 +134,14 @@ const NO_RESPONSE: ResponseOpOut = {
   responseTxn: undefined,
 };
 
-/** Returns whether a compare holds for all keys of its range. Without any, a key counts as one with zeros. */
+/**
+ * Returns whether a compare holds for all keys of its range. If the range has no keys, a key with zero values is
+ * compared.
+ */
 function holds(mvcc: Mvcc, comparison: Comparison): boolean {
   const kvs: KeyValue[] = [];
   mvcc.forEach(spanOf(comparison), 0, (kv) => void kvs.push(kv));
-  // A missing value equals nothing, not even an empty one.
+  // A compare of a missing value never holds, not even with an empty value.
   if (kvs.length === 0) return comparison.target !== 'VALUE' && holdsFor(comparison, undefined);
   return kvs.every((kv) => holdsFor(comparison, kv));
 }
@@ -155,7 +160,7 @@ function holdsFor(comparison: Comparison, kv: KeyValue | undefined): boolean {
   }
 }
 
-/** Compares the target of a key with the one of a compare: negative, 0 or positive. */
+/** Compares the target of a key with that of a compare. Returns a negative number, 0 or a positive number. */
 function orderOf({ target, version, createRevision, modRevision, value, lease }: Comparison, kv: KeyValue | undefined): number {
   switch (target) {
     case 'VERSION':

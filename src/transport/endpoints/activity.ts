@@ -1,33 +1,27 @@
 import { defer, repeat, startWith, Subject, switchMap, tap, timer, type Observable } from 'rxjs';
 import { monotonicNow } from '../../util/time.js';
 
-/** How long an endpoint counts as in use after it has responded to a call, in milliseconds. */
-const RECENT_MS = 5_000;
 /**
- * How long an endpoint must have responded to calls before it counts as in use, in milliseconds. The requests with
- * which a watch begins are not such use.
- */
-const LASTING_MS = 1_000;
-
-/**
- * How long a stream may be silent while its client is idle, in milliseconds. With the time for a response, a dead one
- * is found within 15 s.
+ * The time without data after which a stream is checked while its client is idle, in milliseconds. With the timeout of
+ * the response, a dead stream is detected within 15 s.
  */
 export const IDLE_CHECK_MS = 12_000;
 
 /**
- * How long a stream may be silent while its client is in use, in milliseconds. With the time for a response, a dead one
- * is found within 5 s.
+ * The time without data after which a stream is checked while its client is in use, in milliseconds. With the timeout
+ * of the response, a dead stream is detected within 5 s.
  */
 export const IN_USE_CHECK_MS = 2_500;
 
-/** The shortest time between two checks, however much fails meanwhile, in milliseconds. */
+/** The shortest time between two checks, for any number of failures, in milliseconds. */
 const SHORTEST_CHECK_MS = 500;
 
-/** Why streams are checked earlier: the client began to use the endpoint, or something failed there. */
+/**
+ * The reason for which streams are checked earlier: the client began to use the endpoint, or something failed there.
+ */
 export type ActivityChange = 'inUse' | 'suspected';
 
-/** How closely the streams at an endpoint are checked. */
+/** Determines how often the streams at an endpoint are checked. */
 export interface Activity {
   /**
    * Returns whether the client holds leases, or called the endpoint a moment ago: its streams are checked more often
@@ -37,39 +31,7 @@ export interface Activity {
   readonly changes: Observable<ActivityChange>;
 }
 
-/** Knows whether an endpoint is responding to calls. */
-export class CallActivity {
-  private usedSince = -Infinity;
-  private usedAt = -Infinity;
-  private readonly begun = new Subject<ActivityChange>();
-
-  get inUse(): boolean {
-    return this.isLasting && monotonicNow() - this.usedAt < RECENT_MS;
-  }
-
-  get changes(): Observable<ActivityChange> {
-    return this.begun;
-  }
-
-  /** Records that a part of a response arrived. */
-  answered(now: number): void {
-    if (now - this.usedAt >= RECENT_MS) this.usedSince = now;
-    const wasLasting = this.usedAt > this.usedSince && this.isLasting;
-    this.usedAt = now;
-    if (!wasLasting && this.isLasting) this.begun.next('inUse');
-  }
-
-  /** Has the streams checked at once. */
-  suspect(): void {
-    this.begun.next('suspected');
-  }
-
-  private get isLasting(): boolean {
-    return this.usedAt - this.usedSince >= LASTING_MS;
-  }
-}
-
-/** Knows whether a client holds leases. */
+/** Tracks whether a client holds leases. */
 export class LeaseActivity {
   private holders = 0;
   private readonly begun = new Subject<ActivityChange>();

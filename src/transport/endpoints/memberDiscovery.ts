@@ -21,9 +21,8 @@ import type { AnswerOf } from '../../codec/descriptors.js';
 import { watchRpcs } from '../../codec/watch.js';
 import { isEtcdError } from '../../errors/index.js';
 import type { Caller } from '../call.js';
-import { discoverServer, lostAfter } from './versionProbe.js';
-import type { Destination, Wire } from '../wire.js';
-import { basePathOf } from './version.js';
+import { type Destination, unconfirmedAt, type Wire } from '../wire.js';
+import { basePathOf, probeVersion, withTimeout } from './version.js';
 import type { ClusterId, MemberId } from '../../model/ids.js';
 import { monotonicNow } from '../../util/time.js';
 
@@ -33,26 +32,26 @@ const HURRY_MS = 5_000;
 type MemberList = AnswerOf<typeof memberListRpc>;
 type Member = MemberList['members'][number];
 
-/** The ids that a server reports of itself. */
+/** The cluster id and the member id of a server. */
 export interface Identification {
   readonly clusterId: ClusterId;
   readonly memberId: MemberId;
 }
 
 /** The requests of a search. */
-export interface SearchQuestions {
+export interface DiscoveryRequests {
   members(): Observable<MemberList>;
   /** Identifies the server at an address, if there is one, without sending it a token. */
   identify(origin: string): Observable<Identification>;
 }
 
-/** An address that leads to a member. */
+/** An address at which a member was reached. */
 type Found = readonly [origin: string, id: MemberId];
 
 /**
- * Finds the members of a cluster by its own list. A listed address may be of use to other members only, or lead
- * elsewhere from here (`localhost`). It is therefore used only once this member, of this cluster, has responded there.
- * Learners do not serve, and members that have not started have no address.
+ * Finds the members of a cluster by its own list. A listed address may be reachable only from other members, or belong
+ * to another server here (`localhost`). It is therefore used only once this member, of this cluster, has responded
+ * there. Learners do not serve, and members that have not started have no address.
  */
 export class MemberDiscovery {
   private found: ReadonlyMap<string, MemberId> = new Map();
@@ -61,16 +60,16 @@ export class MemberDiscovery {
   private readonly restarts = new Subject<void>();
 
   constructor(
-    private readonly questions: SearchQuestions,
+    private readonly questions: DiscoveryRequests,
     private readonly intervalMs: number,
     /** Called with the addresses that were found. */
     private readonly use: (origins: readonly string[]) => void,
   ) {}
 
   /** Starts a search if one is due. There is no timer: this is called whenever the client is used. */
-  whenDue({ origins, anyAside }: { readonly origins: readonly string[]; readonly anyAside: boolean }): void {
+  whenDue({ origins, anySetAside }: { readonly origins: readonly string[]; readonly anySetAside: boolean }): void {
     const now = monotonicNow();
-    const pauseMs = anyAside ? Math.min(HURRY_MS, this.intervalMs) : this.intervalMs;
+    const pauseMs = anySetAside ? Math.min(HURRY_MS, this.intervalMs) : this.intervalMs;
     if (this.searching || now < this.beganAt + pauseMs) return;
     this.searching = true;
     this.beganAt = now;
@@ -86,7 +85,7 @@ export class MemberDiscovery {
       });
   }
 
-  /** Searches now, whether it is due or not. Emits once, when what was found is used. */
+  /** Searches now, even if no search is due. Emits once, when the discovered addresses are in use. */
   searchNow(origins: readonly string[]): Observable<void> {
     return defer(() => this.search(schemeOf(origins[0] ?? ''))).pipe(
       map((found) => this.take(found)),
@@ -116,8 +115,8 @@ export class MemberDiscovery {
   }
 
   /**
-   * Emits the first of a member's addresses that leads to it; undefined if none does. One that did so before stays:
-   * calls find out whether it still works.
+   * Emits the first address at which a member is reached; undefined if there is none. An address that was found before
+   * stays, as calls detect whether it still works.
    */
   private wayTo(member: Member, clusterId: ClusterId, scheme: string): Observable<Found | undefined> {
     const origins = member.clientUrls.filter((url) => URL.canParse(url)).map((url) => new URL(url).origin);
@@ -140,7 +139,7 @@ const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':')
 /** How long a response may take, in milliseconds. An address that cannot be reached may never send one. */
 const PATIENCE_MS = 5_000;
 
-interface Means {
+interface DiscoveryDeps {
   readonly wire: Wire;
   readonly apiPrefix: string | undefined;
 }
@@ -149,16 +148,16 @@ interface Means {
  * Makes the requests that find members: their list as a normal call, and the identification of an address without any
  * secret.
  */
-export function memberQuestions(unary: Caller['unary'], { wire, apiPrefix }: Means): SearchQuestions {
+export function memberQuestions(unary: Caller['unary'], { wire, apiPrefix }: DiscoveryDeps): DiscoveryRequests {
   return {
     members: () => unary(memberListRpc, {}, { timeoutMs: PATIENCE_MS }),
     identify: (origin) => {
       const where = { rpc: 'GET /version', endpoint: origin };
       const path = `${apiPrefix === undefined ? '' : basePathOf(apiPrefix)}/version`;
       const version = wire.get({ to: unconfirmedAt(origin), path, name: where.rpc });
-      return lostAfter(
+      return withTimeout(
         PATIENCE_MS,
-        discoverServer(version, { address: origin, basePath: '', knownVersion: false }, apiPrefix).pipe(
+        probeVersion(version, { address: origin, basePath: '', knownVersion: false }, apiPrefix).pipe(
           mergeMap(({ prefix }) => headerOf(wire, unconfirmedAt(origin, prefix))),
         ),
         where,
@@ -168,8 +167,8 @@ export function memberQuestions(unary: Caller['unary'], { wire, apiPrefix }: Mea
 }
 
 /**
- * Asks a server for its cluster and member id. From 3.5.28 and 3.6.9, `Status` needs a token once auth is on.
- * A watch is refused then as well, but in a message that has the header.
+ * Requests the cluster and member id of a server. From 3.5.28 and 3.6.9, `Status` needs a token once auth is on. A
+ * watch is rejected then as well, but in a message that has the header.
  */
 function headerOf(wire: Wire, to: Destination): Observable<Header> {
   return wire
@@ -183,7 +182,7 @@ function headerOf(wire: Wire, to: Destination): Observable<Header> {
     );
 }
 
-/** ConsecutiveFailures for lack of a token or a permission. */
+/** The reasons of a rejection for lack of a token or a permission. */
 const REFUSED: ReadonlySet<string> = new Set(['InvalidArgument', 'Unauthenticated', 'PermissionDenied']);
 
 function headerOfWatch(wire: Wire, to: Destination): Observable<Header> {
@@ -196,13 +195,5 @@ function headerOfWatch(wire: Wire, to: Destination): Observable<Header> {
 }
 
 type Header = ReturnType<(typeof ResponseHeader)['absent']>;
-
-/** Returns a server that is not confirmed to be one of the cluster, and is sent no secret. */
-export const unconfirmedAt = (origin: string, prefix = ''): Destination => ({
-  endpoint: { origin, address: origin, knownEtcd: false },
-  info: { prefix },
-  credential: { token: undefined },
-  unconfirmed: true,
-});
 
 const rethrow = (failure: unknown): Observable<never> => throwError(() => failure);

@@ -1,7 +1,9 @@
+import { catchError, map, type Observable, switchMap, take, throwError, timeout } from 'rxjs';
 import type { Rpc } from '../../codec/descriptors.js';
-import { newerField, NEWEST_FIELD } from '../../codec/message.js';
-import { EtcdError, UnsupportedServerVersionError } from '../../errors/index.js';
-import { tooDeep } from '../../model/validate.js';
+import { findUnsupportedField, isRecord, NEWEST_SINCE } from '../../codec/message.js';
+import { type ErrorDetails, EtcdError, hasReason, isEtcdError, UnsupportedServerVersionError } from '../../errors/index.js';
+import { jsonIn, tooDeep } from '../../model/validate.js';
+import type { PlainResponse } from '../wire.js';
 
 /** A version of etcd, as far as rxetcd depends on it. */
 export interface ServerVersion {
@@ -54,6 +56,25 @@ export function gatewayPrefix(version: ServerVersion): string | undefined {
   return isAtLeast(version, '3.3') ? '/v3beta' : '/v3alpha';
 }
 
+/**
+ * Facts about the server behind an endpoint. The version is undefined if an `apiPrefix` is set and the server hides its
+ * version.
+ */
+export interface ServerInfo {
+  readonly version: ServerVersion | undefined;
+  /** The path prefix of its RPCs: `/v3`. */
+  readonly prefix: string;
+  /** Whether it has all RPCs and fields that rxetcd knows, so that no request needs {@link assertSupported}. */
+  readonly supportsAll: boolean;
+}
+
+/** Returns what the version of a server determines, for a gateway with this prefix. */
+const infoOf = (version: ServerVersion | undefined, prefix: string): ServerInfo => ({
+  version,
+  prefix,
+  supportsAll: version === undefined || isAtLeast(version, NEWEST_SINCE),
+});
+
 /** A route to a server whose version is known, or hidden by a proxy. */
 interface VersionedRoute {
   readonly info: { readonly version: ServerVersion | undefined };
@@ -64,22 +85,167 @@ interface VersionedRoute {
  * Refuses a request that the server does not support.
  * @throws EtcdError `UnsupportedServerVersion` if the server lacks the RPC, or would ignore a field of the request
  */
-export function refuseNewer<In>(rpc: Rpc<In, unknown>, request: In, { info: { version }, endpoint }: VersionedRoute): void {
+export function assertSupported<In>(rpc: Rpc<In, unknown>, request: In, { info: { version }, endpoint }: VersionedRoute): void {
   if (version === undefined) return;
   const knows = (since: string): boolean => isAtLeast(version, since);
   const refuse = (what: string, required: string): never => {
     throw new UnsupportedServerVersionError(what, { rpc: rpc.name, endpoint: endpoint.address, required, found: version.text });
   };
   if (rpc.since !== undefined && !knows(rpc.since)) refuse(rpc.name, rpc.since);
-  if (knows(NEWEST_FIELD)) return;
   const newer = newerIn(rpc, request, knows);
   if (newer !== undefined) refuse(newer.field, newer.since);
 }
 
 function newerIn<In>({ name, request: { kind } }: Rpc<In, unknown>, request: In, knows: (since: string) => boolean) {
   try {
-    return newerField(kind, request, knows);
+    return findUnsupportedField(kind, request, knows);
   } catch (error) {
     throw new EtcdError('InvalidArgument', `the request cannot be sent: ${tooDeep(error)}`, { rpc: name });
   }
+}
+
+/** The request that comes before the first call to an endpoint. */
+const QUESTION = 'GET /version';
+
+/** How long a server may take to respond without TLS, in milliseconds. */
+const PLAIN_MS = 1_000;
+
+/** The endpoint of a server whose version is requested. */
+interface ProbedEndpoint {
+  readonly address: string;
+  readonly basePath: string;
+  /** Whether it has reported its version before. */
+  readonly knownVersion: boolean;
+}
+
+/**
+ * Reads the response of a server to `GET /version`.
+ *
+ * @param plain requests the same without TLS, and sends no secret
+ * @param apiPrefix the path of the gateway, if the user set it. A server that hides its version, perhaps behind a
+ * proxy, then counts as a new one.
+ */
+export function probeVersion(
+  response: Observable<PlainResponse>,
+  endpoint: ProbedEndpoint,
+  apiPrefix: string | undefined,
+  plain?: Observable<unknown>,
+): Observable<ServerInfo> {
+  const { address, basePath } = endpoint;
+  const where = { rpc: QUESTION, endpoint: address };
+  return response.pipe(
+    catchError((error: unknown) => {
+      if (
+        plain !== undefined &&
+        hasReason(error, 'Unreachable') &&
+        address.startsWith('https:') &&
+        !endpoint.knownVersion &&
+        isReset(error.cause)
+      ) {
+        return handshakeCut(error, address, plain);
+      }
+      return throwError(() => (hasReason(error, 'ConnectionLost') && isClosed(error.cause) ? closedEarly(error, address) : error));
+    }),
+    map((answer) => {
+      const { status, body } = answer;
+      const text = status === 200 ? versionIn(body) : undefined;
+      const version = text === undefined ? undefined : parseVersion(text);
+      // The server reported its version before, so a proxy responds in its place.
+      if (version === undefined && endpoint.knownVersion) {
+        const cause = answer.errorOfProxy();
+        throw new EtcdError('Unreachable', `etcd cannot be reached: ${cause.message}`, { ...where, cause });
+      }
+      if (apiPrefix !== undefined) return infoOf(version, basePath + apiPrefix);
+      // This may be a proxy that does not reach the server: the next endpoint may work.
+      if (status >= 502 && status <= 504) throw answer.error();
+      if (version === undefined) {
+        const { redirectsTo } = answer;
+        const advice = redirectsTo === undefined ? adviceFor(status) : `it leads to ${redirectsTo}; set the endpoints to where etcd is`;
+        throw new EtcdError('MalformedResponse', `HTTP ${status} without a version of etcd: ${advice}`, where);
+      }
+      const prefix = gatewayPrefix(version);
+      if (prefix === undefined) throw new UnsupportedServerVersionError('rxetcd', { ...where, required: OLDEST, found: version.text });
+      return infoOf(version, basePath + prefix);
+    }),
+  );
+}
+
+const NOT_A_CLIENT_PORT =
+  'a grpc-proxy or a port for metrics has none, and no JSON gateway either; use a client URL of a member. If a proxy hides the version, set apiPrefix';
+
+/**
+ * Returns advice for a response without a version. A grpc-proxy and a port for metrics have metrics and health, but
+ * neither a version nor a gateway.
+ */
+const adviceFor = (status: number): string => (status === 404 ? NOT_A_CLIENT_PORT : 'is this an etcd? If it is, set apiPrefix');
+
+/** Adds the name of the call to the failure of the version request that came before it. */
+export function failedBefore(rpc: string, error: unknown): unknown {
+  if (!isEtcdError(error) || error.rpc !== QUESTION || rpc === QUESTION || error.reason === 'UnsupportedServerVersion') return error;
+  return new EtcdError(error.reason, `${rpc} failed: ${error.message}`, error);
+}
+
+/**
+ * Errors after a TLS handshake that the server cut off. A server without TLS does this, and also a proxy whose server
+ * is down. Only a server without TLS responds to a plain request.
+ *
+ * @param plain requests the version without TLS, and sends no secret
+ */
+function handshakeCut({ rpc, cause }: EtcdError, address: string, plain: Observable<unknown>): Observable<never> {
+  const where = { rpc, endpoint: address, cause };
+  const unknown = new EtcdError(
+    'Unreachable',
+    `no connection: the TLS handshake was cut off. If the server does not speak TLS, the endpoint has to be http`,
+    where,
+  );
+  const notTls = new EtcdError('TlsFailed', 'no TLS connection: the server does not speak TLS: is the endpoint http?', where);
+  return plain.pipe(
+    take(1),
+    timeout({ first: PLAIN_MS, with: () => throwError(() => unknown) }),
+    catchError(() => throwError(() => unknown)),
+    switchMap(() => throwError(() => notTls)),
+  );
+}
+
+const codeOf = (cause: unknown): unknown => (cause as { code?: unknown } | null | undefined)?.code;
+const isReset = (cause: unknown): boolean => codeOf(cause) === 'ECONNRESET';
+
+/**
+ * Tells whether the other side closed the connection. A browser does not tell that, and its error gives other advice.
+ */
+const isClosed = (cause: unknown): boolean => ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(String(codeOf(cause)));
+
+/** Adds advice to the failure of a connection that was closed at the first request. */
+function closedEarly({ reason, rpc, cause }: EtcdError, origin: string): EtcdError {
+  const advice = origin.startsWith('http:') ? 'If the server speaks TLS, the endpoint has to be https' : `If this port serves ${GRPC_ONLY}`;
+  return new EtcdError(reason, `no response: the connection was closed. ${advice}`, { rpc, endpoint: origin, cause });
+}
+
+/**
+ * Limits the time of a response that calls share. Otherwise, as each new call joins the wait, a lost response would be
+ * awaited for ever.
+ */
+export function withTimeout<T>(ms: number, answer: Observable<T>, where: ErrorDetails): Observable<T> {
+  if (ms === Infinity) return answer;
+  return answer.pipe(
+    timeout({ first: ms, with: () => throwError(() => new EtcdError('Unreachable', `no data received for ${ms} ms`, where)) }),
+  );
+}
+
+/**
+ * Checks by `GET /health` whether a server serves. The server reads with a quorum for that, which it does not do for
+ * `GET /version`. A server without that path passes the check as well.
+ */
+export function probeHealth(response: Observable<PlainResponse>): Observable<void> {
+  return response.pipe(
+    map((answer) => {
+      if (answer.status >= 500) throw answer.error();
+    }),
+  );
+}
+
+function versionIn(body: string): string | undefined {
+  const json = jsonIn(body);
+  const version = isRecord(json) ? json['etcdserver'] : undefined;
+  return typeof version === 'string' ? version : undefined;
 }

@@ -1,5 +1,6 @@
-import { defer, type Observable, switchMap } from 'rxjs';
+import { defer, type Observable, type Subscriber, switchMap } from 'rxjs';
 import { type ErrorDetails, EtcdError } from '../../errors/index.js';
+import { joinBytes, longText } from '../../model/bytes.js';
 import type { DuplexTransport } from '../wire.js';
 
 /** An HTTP request to one endpoint. */
@@ -15,11 +16,16 @@ export interface HttpRequest {
   readonly body?: string;
   /** Whether its headers include some that the caller of one call has passed, which a browser may not send. */
   readonly hasOwnHeaders?: boolean;
-  /** The rest of the body, which is sent so many milliseconds after the first part. A browser cannot send it. */
+  /** The rest of the body, and the delay in milliseconds after which it is sent. A browser cannot send it. */
   readonly rest?: { readonly body: string; readonly afterMs: number };
   /** The name of the RPC, for errors: `KV.Put`. */
   readonly rpc: string;
-  /** Whether it may rightly wait at the server for long. No other request then waits for its connection. */
+  /**
+   * Set for a write, which must not be sent twice: the path of an RPC of the same server that changes nothing. A
+   * browser finds out by it how to send the write so that it does not repeat it by itself.
+   */
+  readonly readPath?: string | undefined;
+  /** Whether the request may wait at the server for long. No other request then waits for its connection. */
   readonly patient?: boolean | undefined;
   /** Whether it is a stream that replaces another, which ends soon. */
   readonly replaces?: boolean | undefined;
@@ -35,7 +41,7 @@ export interface HttpResponse {
   readonly body: string;
   /** The target of a redirect, as the header gives it. */
   readonly location?: string | undefined;
-  /** All headers, by their names in lower case. One that occurs several times is a list. */
+  /** All headers, by their names in lower case. A header that occurs several times is a list. */
   readonly headers?: ResponseHeaders | undefined;
 }
 
@@ -43,8 +49,8 @@ export interface HttpResponse {
 export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**
- * Handles the end of an exchange. It goes with the request rather than into operators behind it: `map` and `catchError`
- * would cost each call more than all its encoding and decoding.
+ * Handles the end of an exchange. It is passed with the request, instead of as operators behind it: `map` and
+ * `catchError` would cost each call more than all its encoding and decoding.
  */
 export interface Outcome<A> {
   /** Reads the response. An error that it throws is a failure like any other. */
@@ -90,13 +96,55 @@ export const PARTIAL = { type: 'partial' } as const;
 /**
  * Statuses that mean "no WebSocket here". A proxy that drops the header `Upgrade` passes on a plain GET. etcd's gateway
  * responds to that with 405 (v1) or 501 (v2). Servers that look at the handshake themselves respond with 400 or 426. A
- * 101 that switches to nothing is no valid response either.
+ * 101 without a switch of protocols is not a valid response either.
  */
 export const NO_WEBSOCKET: ReadonlySet<number> = new Set([101, 400, 405, 426, 501]);
 
 /** Returns the error of a response, or of a message of a stream, that is too long. */
 export const responseTooLarge = (where: ErrorDetails): EtcdError =>
-  new EtcdError('ResponseTooLarge', 'the answer is longer than the option maxResponseBytes allows', where);
+  new EtcdError('ResponseTooLarge', 'the response is longer than the option maxResponseBytes allows', where);
+
+/** Collects a body, up to a length. */
+export class Body {
+  private readonly chunks: Uint8Array[] = [];
+  private bytes = 0;
+
+  constructor(
+    private readonly maxBytes: number,
+    private readonly where: ErrorDetails,
+  ) {}
+
+  /** @throws EtcdError `ResponseTooLarge` */
+  push(chunk: Uint8Array): void {
+    this.count(chunk);
+    this.chunks.push(chunk);
+  }
+
+  /**
+   * Counts a chunk that is not collected here.
+   * @throws EtcdError `ResponseTooLarge`
+   */
+  count({ length }: Uint8Array): void {
+    this.bytes += length;
+    if (this.bytes > this.maxBytes) throw responseTooLarge(this.where);
+  }
+
+  get text(): string {
+    return longText(joinBytes(this.chunks));
+  }
+}
+
+/** Ends an exchange whose response has arrived: emits what the outcome reads in it, or what follows a failure. */
+export function settle<A>(outcome: Outcome<A>, response: () => HttpResponse, subscriber: Subscriber<A>): void {
+  let answer: A;
+  try {
+    answer = outcome.read(response());
+  } catch (failure) {
+    return void outcome.recover(failure).subscribe(subscriber);
+  }
+  subscriber.next(answer);
+  subscriber.complete();
+}
 
 /** The settings for making and keeping connections. */
 export interface ConnectionSettings {
@@ -170,10 +218,10 @@ const LONG = 32_768;
 
 /**
  * Sends the messages of a turn together, one on each line. The frame around a message, and the write to the socket,
- * cost several times as much as the message. To the server's proxy all frames are one text of JSON values, wherever it
- * is cut.
+ * cost several times as much as the message. The server's proxy reads all frames as one text of JSON values, which may
+ * be cut anywhere.
  */
-export class Outgoing {
+export class WriteBatcher {
   private lines = '';
 
   constructor(

@@ -1,8 +1,10 @@
 import { Observable, type Observer, throwError } from 'rxjs';
-import { isRecord } from '../../codec/message.js';
-import { requestText, type Rpc, type LongList } from '../../codec/descriptors.js';
-import type { EtcdError } from '../../errors/index.js';
-import { type DuplexPart, type HttpRequest, type HttpResponse, PARTIAL, type Transport } from '../http/transport.js';
+import { isRecord, requestText } from '../../codec/message.js';
+import { INVALID, type ResponseCodec, type Rpc } from '../../codec/descriptors.js';
+import { type ErrorDetails, EtcdError } from '../../errors/index.js';
+import { jsonIn, tooDeep } from '../../model/validate.js';
+import { failuresOf } from '../../model/validator.js';
+import { type DuplexPart, type HttpRequest, type HttpResponse, PARTIAL, type StreamPart, type Transport } from '../http/transport.js';
 import type {
   Attempt,
   CallAttempt,
@@ -15,10 +17,8 @@ import type {
   RawResponse,
   Wire,
 } from '../wire.js';
-import { type AnswerSource, isPage, pageError, targetOf } from './pageError.js';
-import { answerIn, decode, errorInResponse, messagesOf, readStreamMessage, revisionOf } from './response.js';
-import { isAscii, joinBytes, longText } from '../../model/bytes.js';
-import { jsonIn } from '../../model/validate.js';
+import { ListReader } from './listReader.js';
+import { errorInJson, errorInResponse, GatewayResponse, isPage, proxyError, type ResponseSource } from './responseError.js';
 
 /** The settings that all requests of a client share. */
 export interface JsonWireSettings {
@@ -28,9 +28,23 @@ export interface JsonWireSettings {
   readonly maxResponseBytes: number;
 }
 
+/** The settings for reading a streamed response. */
+export interface Reading<A> {
+  readonly codec: ResponseCodec<A>;
+  /** Whether the objects are emitted whole, `result` included. */
+  readonly raw?: boolean | undefined;
+  /** The longest message, in bytes. */
+  readonly maxBytes: number;
+  readonly where: ResponseSource;
+  readonly onRevision?: ((revision: number) => void) | undefined;
+}
+
+/** Decodes the messages of a streamed response as they arrive. */
+export type ReadMessages = <A>(parts: Observable<StreamPart>, reading: Reading<A>) => Observable<A>;
+
 /**
  * Makes a member that has lost the others refuse a call with `NoLeader`, and end a stream with it after a while.
- * Without this header, the member does what it still can: a watch stands still, and yet its heartbeats get a response.
+ * Without this header, a watch on such a member receives no events, although its heartbeats get a response.
  */
 const NEEDS_LEADER = { 'grpc-metadata-hasleader': 'true' } as const;
 
@@ -41,10 +55,17 @@ const PLAIN_HEADERS = { 'content-type': 'application/json', 'user-agent': 'rxetc
 const MAX_UNCONFIRMED_BYTES = 64 * 1024;
 
 /** The form of an RPC that a request needs. */
-type Form = Pick<Rpc<never, unknown>, 'name' | 'path' | 'needsLeader' | 'headers' | 'replaces'>;
+type Form = Pick<Rpc<never, unknown>, 'name' | 'path' | 'safety' | 'needsLeader' | 'headers' | 'replaces'>;
 
-/** Makes the wire that speaks to etcd's JSON gateway, over a transport for HTTP. */
-export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWireSettings): Wire {
+/** Changes nothing, whatever its request. */
+const READ_PATH = '/kv/range';
+
+/**
+ * Makes the wire that speaks to etcd's JSON gateway, over a transport for HTTP.
+ *
+ * @param readMessages reads streamed responses; a page loads it with the parts that need it
+ */
+export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWireSettings, readMessages: ReadMessages): Wire {
   const leaderHeaders = { ...headers, ...NEEDS_LEADER };
 
   function headersFor({ credential: { token }, unconfirmed }: Destination, { needsLeader, headers: ofCall }: Form): HttpRequest['headers'] {
@@ -55,7 +76,7 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
   }
 
   function post(form: Form, body: string, { to, patient, onSent, onReceived }: Attempt): HttpRequest {
-    const { name, path, replaces } = form;
+    const { name, path, safety, replaces } = form;
     return {
       origin: to.endpoint.origin,
       endpoint: to.endpoint.address,
@@ -64,6 +85,7 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
       headers: headersFor(to, form),
       hasOwnHeaders: form.headers !== undefined,
       body,
+      readPath: safety === 'write' ? to.info.prefix + READ_PATH : undefined,
       rpc: name,
       patient,
       replaces,
@@ -79,7 +101,7 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
         const parts = rpc.list && new ListReader(rpc.list);
         const read = (response: HttpResponse): A => {
           const where = sourceOf(rpc.name, attempt.to);
-          const json = answerIn(response, where);
+          const json = parseResponse(response, where);
           attempt.onRevision?.(revisionOf(json));
           const decoded = decode(rpc.response, rpc.raw === true ? rawResponse(response) : json, where);
           const answer = parts === undefined ? decoded : parts.complete(decoded);
@@ -98,7 +120,7 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
         const maxBytes = to.unconfirmed === true ? MAX_UNCONFIRMED_BYTES : maxResponseBytes;
         const reading = { codec: rpc.response, raw: rpc.raw, maxBytes, where: sourceOf(rpc.name, to), onRevision };
         const sent = post(rpc, body, attempt);
-        return messagesOf(http.stream(rest === undefined ? sent : { ...sent, rest }), reading);
+        return readMessages(http.stream(rest === undefined ? sent : { ...sent, rest }), reading);
       };
     },
 
@@ -152,14 +174,14 @@ const rawResponse = ({ status, headers = {}, body }: HttpResponse): RawResponse 
 function eventsTo<In, A>(
   observer: Observer<DuplexEvent<In, A>>,
   rpc: Rpc<In, A>,
-  where: AnswerSource,
+  where: ResponseSource,
   onRevision: DuplexAttempt['onRevision'],
 ): Pick<Observer<DuplexPart>, 'next' | 'error'> {
   const receive = (json: unknown): void => {
     let message: A;
     try {
       if (onRevision !== undefined && isRecord(json)) onRevision(revisionOf(json['result']));
-      message = readStreamMessage(rpc.response, json, where);
+      message = parseStreamMessage(rpc.response, json, where);
     } catch (error) {
       return observer.error(error);
     }
@@ -175,7 +197,7 @@ function eventsTo<In, A>(
   };
 }
 
-const sourceOf = (rpc: string, { endpoint: { address, knownEtcd } }: Pick<Destination, 'endpoint'>): AnswerSource => ({
+const sourceOf = (rpc: string, { endpoint: { address, knownEtcd } }: Pick<Destination, 'endpoint'>): ResponseSource => ({
   rpc,
   endpoint: address,
   knownEtcd,
@@ -183,117 +205,64 @@ const sourceOf = (rpc: string, { endpoint: { address, knownEtcd } }: Pick<Destin
 
 const rethrow = (failure: unknown): Observable<never> => throwError(() => failure);
 
-/** An HTTP response to a plain GET. */
-export class GatewayResponse implements PlainResponse {
-  readonly status: number;
-  readonly body: string;
-  readonly location: string | undefined;
-
-  constructor(
-    { status, body, location }: HttpResponse,
-    private readonly where: AnswerSource,
-  ) {
-    this.status = status;
-    this.body = body;
-    this.location = location;
+/**
+ * Reads a unary response as JSON, without decoding it.
+ * @throws EtcdError the error that the server sent instead, or `MalformedResponse`
+ */
+export function parseResponse(response: HttpResponse, where: ResponseSource): unknown {
+  if (response.status !== 200) throw errorInResponse(response, where);
+  const json = jsonIn(response.body);
+  if (json === undefined)
+    throw isPage(response.body) ? proxyError(response, where) : new EtcdError('MalformedResponse', 'the response is not JSON', where);
+  // To a codec, which allows every field to be missing, an error with the wrong status would be an empty response.
+  if (isRecord(json) && (json['error'] !== undefined || json['code'] !== undefined)) {
+    const error = errorInJson(json, where);
+    if (error !== undefined) throw error;
+    if (hasError(json)) throw unreadableError(where);
   }
+  return json;
+}
 
-  get isPage(): boolean {
-    return isPage(this.body);
-  }
+/** Returns whether a response has an error of any form. Some gateways write `null` if there is none. */
+const hasError = ({ error }: Readonly<Record<string, unknown>>): boolean => error !== undefined && error !== null;
 
-  get redirectsTo(): string | undefined {
-    return targetOf(this.location, this.where.endpoint);
-  }
+const unreadableError = (where: ErrorDetails): EtcdError =>
+  new EtcdError('MalformedResponse', "the response has an error that is not in etcd's form", where);
 
-  error(): EtcdError {
-    return this.status === 200 ? this.errorOfProxy() : errorInResponse(this, this.where);
-  }
-
-  errorOfProxy(): EtcdError {
-    return pageError(this, this.where);
-  }
+/**
+ * Decodes the response in a message of a stream, `{ result }` or `{ error }`.
+ *
+ * @param raw whether the whole object is decoded, instead of its `result`
+ * @throws EtcdError as {@link parseResponse} does
+ */
+export function parseStreamMessage<A>(codec: ResponseCodec<A>, json: unknown, where: ErrorDetails, raw = false): A {
+  if (isRecord(json) && json['result'] !== undefined && !hasError(json)) return decode(codec, raw ? json : json['result'], where);
+  throw errorInJson(json, where) ?? new EtcdError('MalformedResponse', 'a message of the stream has neither result nor error', where);
 }
 
 /**
- * The length of a part, in bytes. Shorter parts are not worth it; longer ones would make a turn of the event loop long.
- * From 128 KiB on V8 allocates each string separately: reading 256 KiB cost three times as much for each KiB.
+ * Decodes a response.
+ * @throws EtcdError `MalformedResponse`
  */
-const PART_BYTES = 2 ** 16;
-/** More bytes than a response has before its first element. */
-const HEAD_BYTES = 2 ** 10;
-const CLOSING_BRACE = 0x7d;
-const FOLLOWING = /^\s*(?:,(?!\s*\])|(?=\]))/;
+export function decode<A>(codec: ResponseCodec<A>, json: unknown, where: ErrorDetails): A {
+  let failures: readonly string[];
+  try {
+    const answer = codec.read(json);
+    if (answer !== INVALID) return answer;
+    failures = failuresOf(codec.explain(json, []));
+  } catch (error) {
+    failures = [tooDeep(error)];
+  }
+  throw new EtcdError('MalformedResponse', `the response does not match etcd's API: ${failures.slice(0, 5).join('; ')}`, where);
+}
 
 /**
- * Reads the elements of a long list while the response arrives, so that no turn of the event loop takes as long as the
- * response. A part ends at a closing brace. If it is valid JSON between brackets, it consists of whole elements.
- * Otherwise all that follows waits for the end, and the rest is then read as any response is.
+ * Returns the revision in the header of a response, or 0 if it has none. A response that was not decoded can hold
+ * anything, and must not make all others look old.
  */
-export class ListReader<A> {
-  private readonly collected: ReturnType<LongList<A>['collect']>;
-  /** Bytes that were not read yet. */
-  private pending: Uint8Array[] = [];
-  private pendingBytes = 0;
-  private enoughBytes: number;
-  /** The text before the first element, once it has arrived. */
-  private head = '';
-  /** Set when an element was read: a comma follows it, or the end of the list. */
-  private begun = false;
-
-  constructor(
-    private readonly list: LongList<A>,
-    private readonly partBytes = PART_BYTES,
-  ) {
-    this.enoughBytes = partBytes;
-    this.collected = list.collect();
-  }
-
-  push(chunk: Uint8Array): void {
-    this.pending.push(chunk);
-    this.pendingBytes += chunk.length;
-    if (this.pendingBytes >= this.enoughBytes) this.readPart(joinBytes(this.pending));
-  }
-
-  /** The text of the response without the elements that were read. */
-  get text(): string {
-    return this.head + this.withoutComma(longText(joinBytes(this.pending)));
-  }
-
-  /** Adds the elements that were read to the response in that text. */
-  complete(answer: A): A {
-    return this.begun ? this.collected.complete(answer) : answer;
-  }
-
-  private readPart(bytes: Uint8Array): void {
-    if (this.head === '') {
-      const [head] = this.list.head.exec(longText(bytes.subarray(0, HEAD_BYTES))) ?? [];
-      if (head === undefined || !isAscii(head)) return this.wait(bytes, Infinity);
-      this.head = head;
-      bytes = bytes.subarray(head.length);
-    }
-    const end = bytes.lastIndexOf(CLOSING_BRACE) + 1;
-    // A single element has begun, and is longer than this. Looking again at each chunk of it would take quadratic time.
-    if (end === 0) return this.wait(bytes, 2 * bytes.length);
-    const elements = jsonIn(`[${this.withoutComma(longText(bytes.subarray(0, end)))}]`);
-    if (elements === undefined || !this.collected.add(elements)) return this.wait(bytes, Infinity);
-    this.begun = true;
-    const rest = bytes.subarray(end);
-    this.wait(rest, Math.max(this.partBytes, 2 * rest.length));
-  }
-
-  private wait(bytes: Uint8Array, enoughBytes: number): void {
-    this.pending = [bytes];
-    this.pendingBytes = bytes.length;
-    this.enoughBytes = enoughBytes;
-  }
-
-  /**
-   * Removes the comma after the elements that were read: another element follows it, or the end of the list. Anything
-   * else is left invalid as JSON.
-   */
-  private withoutComma(text: string): string {
-    if (!this.begun) return text;
-    return FOLLOWING.test(text) ? text.replace(FOLLOWING, '') : `,${text}`;
-  }
+export function revisionOf(answer: unknown): number {
+  const header = isRecord(answer) ? answer['header'] : undefined;
+  const given = isRecord(header) ? header['revision'] : undefined;
+  const revision = typeof given === 'string' || typeof given === 'number' ? Number(given) : 0;
+  return Number.isSafeInteger(revision) ? revision : 0;
 }

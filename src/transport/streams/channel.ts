@@ -10,8 +10,8 @@ import type { TransportSelector } from './transportSelector.js';
 import { retryAction } from '../retryPolicy.js';
 import type { TokenProvider } from '../tokenProvider.js';
 
-/** The means to make a channel. */
-interface Means extends LeaderMeans {
+/** The dependencies of a channel. */
+interface ChannelDeps extends LeaderDeps {
   readonly wire: Wire;
   readonly tokens: TokenProvider;
   readonly transports: TransportSelector;
@@ -20,7 +20,7 @@ interface Means extends LeaderMeans {
 }
 
 /** Makes the channel along a route, over the stream transport that works there. */
-export function channelAlong<In, A>(route: Route, rpc: Rpc<In, A>, means: Means): Channel<In, A> {
+export function openChannel<In, A>(route: Route, rpc: Rpc<In, A>, means: ChannelDeps): Channel<In, A> {
   const { endpoint, info, credential } = route;
   const { tokens, transports, leases } = means;
   const { address: origin } = endpoint;
@@ -38,11 +38,11 @@ export function channelAlong<In, A>(route: Route, rpc: Rpc<In, A>, means: Means)
     removed: merge(endpoint.removed, endpoint.connectionsLost),
     gateway: gatewayOf(route, rpc, means),
     activity,
-    duplex: transport === 'chunked' ? undefined : whileThere(duplexAlong(route, rpc, transport, activity, means), endpoint),
+    duplex: transport === 'chunked' ? undefined : untilRemoved(openDuplex(route, rpc, transport, activity, means), endpoint),
     answered: () => {
       // Only the first time: a member that has lost the others still responds on a stream, but to no call.
       if (!answered) {
-        endpoint.succeeded();
+        endpoint.markHealthy();
         transports.answered(origin, transport);
       }
       answered = true;
@@ -59,8 +59,8 @@ export function channelAlong<In, A>(route: Route, rpc: Rpc<In, A>, means: Means)
         transports.unanswered(origin, transport, endpoint.answers);
       if (error.reason === 'ConnectionLost') transports.lost(terms, transport);
       const next = retryAction(error, 'read', true);
-      if (next === 'retry' || next === 'retryOtherEndpoint') endpoint.failed(error.reason === 'ConnectionLost');
-      if (next === 'reprobeVersion') endpoint.forget();
+      if (next === 'retry' || next === 'retryOtherEndpoint') endpoint.markFailed(error.reason === 'ConnectionLost');
+      if (next === 'reprobeVersion') endpoint.invalidate();
       return next !== 'reauthenticate' || tokens.refused(credential);
     },
     outdated: () => tokens.known !== credential,
@@ -73,7 +73,7 @@ const GENERATIONS: ReadonlyMap<number, 1 | 2> = new Map([
   [501, 2],
 ]);
 
-function gatewayOf({ endpoint, info }: Route, rpc: Rpc<never, unknown>, { wire }: Means): Observable<1 | 2 | undefined> {
+function gatewayOf({ endpoint, info }: Route, rpc: Rpc<never, unknown>, { wire }: ChannelDeps): Observable<1 | 2 | undefined> {
   const path = info.prefix + rpc.path;
   return wire.get({ to: { endpoint }, path, name: `GET ${path}` }).pipe(
     map(({ status }) => GENERATIONS.get(status)),
@@ -82,8 +82,8 @@ function gatewayOf({ endpoint, info }: Route, rpc: Rpc<never, unknown>, { wire }
 }
 
 /**
- * Returns whether a stream without a response may have failed because of its transport. Signs of that are a failed
- * handshake and, over HTTP/2, anything in place of a response.
+ * Returns whether a stream without a response may have failed because of its transport. It did if
+ * the handshake failed, or if something came in place of a response over HTTP/2.
  */
 function mayBeItsFault({ reason, code }: EtcdError, transport: DuplexTransport): boolean {
   return reason === 'Unreachable' || (transport === 'http2' && code === 'Unavailable' && STANDING_IN.has(reason));
@@ -92,12 +92,12 @@ function mayBeItsFault({ reason, code }: EtcdError, transport: DuplexTransport):
 const STANDING_IN: ReadonlySet<Reason> = new Set<Reason>(['ConnectionLost', 'ProxyRefused', 'MalformedResponse', 'Unknown']);
 
 /** Opens a bidirectional stream, which ends if the member has no leader and the RPC needs one. */
-function duplexAlong<In, A>(
+function openDuplex<In, A>(
   route: Route,
   rpc: Rpc<In, A>,
   transport: DuplexTransport,
   activity: Activity,
-  means: Means,
+  means: ChannelDeps,
 ): Observable<DuplexEvent<In, A>> {
   const { wire, revisions } = means;
   const { name, needsLeader = false } = rpc;
@@ -105,35 +105,35 @@ function duplexAlong<In, A>(
   const onRevision = name === leaseRpcs.keepAlive.name ? undefined : (revision: number) => revisions.take(revision, 0, name, '');
   const duplex = wire.duplex(rpc, { to: route, transport, onRevision });
   if (!needsLeader || transport === 'http2') return duplex;
-  // etcd's proxy for WebSockets passes on no headers that say so, and the member is asked. It is also asked before the
-  // stream opens: otherwise a cluster without a leader would look connected for a while, again and again.
-  const question = leaderOf(route, means);
-  return concat(question, merge(duplex, leaderless(question, activity)));
+  // etcd's proxy for WebSockets passes on no headers that show this, so the client asks the member. It also does so
+  // before the stream opens: otherwise a cluster without a leader would look connected for a while, again and again.
+  const question = requireLeader(route, means);
+  return concat(question, merge(duplex, watchForLeaderLoss(question, activity)));
 }
 
 /**
- * Passes on a stream as long as its endpoint is there. It uses no operators, through which each message would have to
- * go.
+ * Passes on a stream as long as its endpoint is there. It uses no operators, as each message would pass through all of
+ * them.
  */
-function whileThere<T>(stream: Observable<T>, { removed }: Route['endpoint']): Observable<T> {
+function untilRemoved<T>(stream: Observable<T>, { removed }: Route['endpoint']): Observable<T> {
   return new Observable((subscriber) => {
     subscriber.add(removed.subscribe({ error: (error: unknown) => subscriber.error(error) }));
     stream.subscribe(subscriber);
   });
 }
 
-/** How often a member is asked, while the client is in use and while it is idle, in milliseconds. */
+/** The intervals between requests to a member, while the client is in use and while it is idle, in milliseconds. */
 const INTERVALS = { inUseMs: 2_000, idleMs: IDLE_CHECK_MS };
-/** How long a response may take, in milliseconds. */
+/** The timeout of a response, in milliseconds. */
 const ANSWER_MS = 2_000;
 /** How long a member may be without a leader before it is asked again: an election is soon over. In milliseconds. */
 const ELECTION_MS = 500;
 
-/** The means to ask a member for its leader. */
-export interface LeaderMeans {
+/** The dependencies for asking a member for its leader. */
+export interface LeaderDeps {
   readonly wire: Pick<Wire, 'unary'>;
   /**
-   * Returns whether there is another endpoint. Without one, nothing is gained by leaving. There may also be many
+   * Returns whether there is another endpoint. Without one, leaving the member would not help. There may also be many
    * members behind one endpoint, and the response may come from another than the stream's.
    */
   readonly elsewhere: () => boolean;
@@ -144,15 +144,15 @@ export interface LeaderMeans {
  * with `NoLeader` if it has none. Any other failure comes from a member with a leader, and completes as well: perhaps
  * the request is not allowed.
  */
-export function leaderOf(to: Route, { wire, elsewhere }: LeaderMeans): Observable<never> {
+export function requireLeader(to: Route, { wire, elsewhere }: LeaderDeps): Observable<never> {
   const ask = wire.unary({ ...identifyRpc, needsLeader: true }, {});
   const recover = (failure: unknown): Observable<never> => (hasReason(failure, 'NoLeader') ? throwError(() => failure) : EMPTY);
   return defer(() => (elsewhere() ? ask({ to, recover }) : EMPTY)).pipe(ignoreElements());
 }
 
 /** Errors when a member has been without a leader for longer than an election takes. */
-export function leaderless(question: Observable<never>, activity: Activity): Observable<never> {
-  // A missing response is no sign of a lost leader. The stream itself finds a member that is unresponsive.
+export function watchForLeaderLoss(question: Observable<never>, activity: Activity): Observable<never> {
+  // A missing response does not show a lost leader. The stream itself detects an unresponsive member.
   const asked = question.pipe(timeout({ each: ANSWER_MS, with: () => EMPTY }), retry({ count: 1, delay: ELECTION_MS }));
   return checksDue(activity, INTERVALS).pipe(exhaustMap(() => asked));
 }

@@ -9,7 +9,7 @@ import type { DuplexTransport } from '../wire.js';
 export type StreamTransport = DuplexTransport | 'chunked';
 
 /** The facts on which a choice depends. */
-export interface Terms {
+export interface TransportCriteria {
   readonly origin: string;
   readonly version: ServerVersion | undefined;
   /** Whether a token has to be sent. */
@@ -21,29 +21,29 @@ const WHOLE_MESSAGES = '3.4.16';
 const SUSPICIOUS_LOSSES = 3;
 const SUSPICION_MS = 60_000;
 
-/** How many streams in a row may get no response over a transport, while calls to the same endpoint get one. */
+/** The most streams in a row without a response over a transport, while calls to the same endpoint get responses. */
 const MOST_UNANSWERED: Readonly<Record<DuplexTransport, number>> = { websocket: 3, http2: 2 };
 /**
- * How long a transport that did not work is not used, in milliseconds; doubled each time up to the longest. The proxy
- * before the server may be set up better by then.
+ * The time for which a failed transport is not used, in milliseconds. It doubles each time, up to the longest. After
+ * it, the proxy may have been reconfigured.
  */
 const FIRST_REST_MS = 120_000;
 const LONGEST_REST_MS = 3_600_000;
 
 /** The record of a transport at an endpoint where it has failed. */
 interface Experience {
-  /** Counts the streams in a row that got no response. */
+  /** The number of streams in a row without a response. */
   unanswered: number;
-  /** How many calls the endpoint had responded to when the last of those streams failed. */
+  /** The number of calls to which the endpoint had responded when the last of these streams failed. */
   answers: number;
-  /** Until when it is not used. */
+  /** The time until which the transport is not used. */
   restsUntil: number;
   readonly rests: Backoff;
 }
 
 /**
- * Chooses the transport for the streams of each endpoint. One that does not work there is not used there for a while.
- * One that cannot carry the long messages there is never used there again.
+ * Chooses the transport for the streams of each endpoint. A transport that does not work there is not used there for a
+ * while. A transport that cannot carry the long messages there is never used there again.
  */
 export class TransportSelector {
   private readonly records = new Map<string, Map<StreamTransport, Experience>>();
@@ -55,7 +55,7 @@ export class TransportSelector {
     private readonly http2 = true,
   ) {}
 
-  choose(terms: Terms): StreamTransport {
+  choose(terms: TransportCriteria): StreamTransport {
     if (this.preferred !== 'auto') return this.preferred;
     const records = this.records.get(terms.origin);
     const now = monotonicNow();
@@ -68,7 +68,7 @@ export class TransportSelector {
     record.restsUntil = monotonicNow() + record.rests.next();
   }
 
-  /** Records that messages are too long for it, and stay so: it is never used there again. */
+  /** Records that the messages are too long for a transport. It is never used there again. */
   outgrown(origin: string, transport: StreamTransport): void {
     this.recordOf(origin, transport).restsUntil = Infinity;
   }
@@ -94,10 +94,10 @@ export class TransportSelector {
   }
 
   /**
-   * Records that a stream broke. An old server gives no other sign that a message was too long for it. Several broken
-   * connections within a short time are therefore taken for that.
+   * Records that a stream broke. An old server closes the connection on a message that is too long. Several broken
+   * connections within a short time therefore count as that.
    */
-  lost({ origin, version }: Terms, transport: StreamTransport): void {
+  lost({ origin, version }: TransportCriteria, transport: StreamTransport): void {
     if (carriesLongMessages(transport, version)) return;
     const now = monotonicNow();
     const recent = [...(this.losses.get(origin) ?? []).filter((at) => now - at < SUSPICION_MS), now];
@@ -129,7 +129,7 @@ export function carriesLongMessages(transport: StreamTransport, version: ServerV
   return transport !== 'websocket' || version === undefined || isAtLeast(version, WHOLE_MESSAGES);
 }
 
-function candidates({ origin, version, authenticated }: Terms, hasHttp2: boolean): readonly StreamTransport[] {
+function candidates({ origin, version, authenticated }: TransportCriteria, hasHttp2: boolean): readonly StreamTransport[] {
   const tls = origin.startsWith('https:');
   const webSocket = !authenticated || takesTokenOverWebSocket(version);
   const whole = carriesLongMessages('websocket', version);

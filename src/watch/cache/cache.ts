@@ -29,7 +29,7 @@ export interface CacheReadOptions {
 
 /** Options for reading a range from a cache. */
 export interface CacheRangeOptions extends CacheReadOptions {
-  /** The most keys to return; 0 for all. */
+  /** The maximum number of keys to return; 0 for all. */
   readonly limit?: number;
   /** Whether to return keys without their values. */
   readonly keysOnly?: boolean;
@@ -63,7 +63,7 @@ export interface CachedRange {
 export interface Cache {
   /** The revision of the store that has the state in memory. */
   readonly revision: number;
-  /** The first revision from which on a watch can begin. */
+  /** The first revision at which a watch can begin. */
   readonly oldestRevision: number;
   /** The number of keys in memory. */
   readonly size: number;

@@ -1,24 +1,32 @@
-import { Observable, of, Subscription } from 'rxjs';
+import { Observable, of, type Subscriber, Subscription, type Unsubscribable } from 'rxjs';
 import { CompactedError, EtcdError } from '../../errors/index.js';
-import { captured, capturedBytes } from '../../model/captured.js';
-import type { BytesLike } from '../../model/bytes.js';
+import { captured, readNow } from '../../model/captured.js';
+import { type BytesLike, capturedBytes } from '../../model/bytes.js';
 import type { EventsBatch, WatchEvent } from '../../model/events.js';
 import type { KeyValue } from '../../model/keyValue.js';
-import { covers, spanBetween, spanOf, toSingleKey, type KeyRange, type Range, type Span } from '../../model/range.js';
+import {
+  binaryKey,
+  covers,
+  holds,
+  spanBetween,
+  spanOf,
+  toSingleKey,
+  type BinaryKey,
+  type KeyRange,
+  type Range,
+  type Span,
+} from '../../model/range.js';
 import { BOOLEAN, checkOptions, FROM_ZERO, oneOf, WHOLE, type OptionKinds } from '../../model/validate.js';
 import { clientClosed, multicast } from '../../util/rx.js';
 import { UNKNOWN_CLUSTER } from '../cursor.js';
-import type { ListedKeys } from '../live/listing.js';
+import type { ListedKeys } from '../live/listAndWatch.js';
 import type { Cache, CachedRange, CacheRangeOptions, CacheReadOptions, CacheWatchOptions } from './cache.js';
-import { History } from './history.js';
 import { ReadBarrier, type PositionRequests, type Progressing } from './readBarrier.js';
 import { isWithin, SortedKeys, withoutValue } from './sortedKeys.js';
 
 const READ: OptionKinds<CacheReadOptions> = { consistency: oneOf('linearizable', 'local') };
 const RANGE: OptionKinds<CacheRangeOptions> = { ...READ, limit: FROM_ZERO, keysOnly: BOOLEAN };
 const WATCH: OptionKinds<CacheWatchOptions> = { startRevision: WHOLE };
-
-const NONE: CacheReadOptions = Object.freeze({});
 
 /** Settings and requests of a cache. */
 export interface RangeCacheDeps {
@@ -99,12 +107,12 @@ export class RangeCache implements Progressing {
     this.batches.error(error);
   }
 
-  /** Ends the cache, as it is held no longer, or as the client was closed. */
+  /** Ends the cache, as it is no longer held, or as the client was closed. */
   release(isClosed: boolean): void {
     if (this.ended !== undefined) return;
     const error = isClosed
       ? clientClosed()
-      : new EtcdError('Canceled', 'the cache is not held any more: stay subscribed to it while you read');
+      : new EtcdError('Canceled', 'the cache has no subscriber any more: stay subscribed to it while you read');
     this.ended = { error };
     this.barrier.end(error);
     this.batches.complete();
@@ -130,47 +138,35 @@ export class RangeCache implements Progressing {
     };
   }
 
-  private get(given: BytesLike, options: CacheReadOptions = NONE): Observable<KeyValue | undefined> {
-    const key = capturedBytes(given);
-    return this.read('get', captured(options), READ, () => {
-      const { from } = this.within('get', spanBetween(toSingleKey(key)));
-      return () => this.keys.get(from);
+  private get(given: BytesLike, options?: CacheReadOptions): Observable<KeyValue | undefined> {
+    const copied = capturedBytes(given);
+    const consistency = options === undefined ? undefined : readNow(() => checkOptions('cache.get', options, READ).consistency);
+    return new Observable((subscriber) => {
+      const key = this.keyWithin(copied);
+      return this.read(subscriber, consistency?.(), () => this.keys.get(key));
     });
   }
 
-  private range(given?: Range, options: CacheRangeOptions = NONE): Observable<CachedRange> {
+  private range(given?: Range, options: CacheRangeOptions = {}): Observable<CachedRange> {
     const range = captured(given);
-    return this.read('range', captured(options), RANGE, ({ limit = 0, keysOnly = false }) => {
+    const checked = readNow(() => ({ ...checkOptions('cache.range', options, RANGE) }));
+    return new Observable((subscriber) => {
+      const { limit = 0, keysOnly = false, consistency } = checked();
       const span = range === undefined ? this.span : this.within('range', spanOf(range));
-      return () => {
+      return this.read(subscriber, consistency, () => {
         const { kvs, count } = this.keys.within(span, limit === 0 ? Infinity : limit);
         return { revision: this.revision, kvs: keysOnly ? kvs.map(withoutValue) : kvs, more: kvs.length < count, count };
-      };
+      });
     });
   }
 
-  /**
-   * Reads from the cache, at once or when it is new enough.
-   *
-   * @param prepare checks the arguments, and returns the function that reads
-   */
-  private read<O extends CacheReadOptions, T>(
-    method: string,
-    options: O,
-    kinds: OptionKinds<O>,
-    prepare: (options: O) => () => T,
-  ): Observable<T> {
-    return new Observable((subscriber) => {
-      const isPlain = (options as CacheReadOptions) === NONE;
-      const read = prepare(isPlain ? options : checkOptions(`cache.${method}`, options, kinds));
-      const answer = (): void => {
-        subscriber.next(read());
-        subscriber.complete();
-      };
-      if (this.ended !== undefined) return subscriber.error(this.ended.error);
-      if (options.consistency === 'local') return answer();
-      return this.barrier.add(answer, (error) => subscriber.error(error));
-    });
+  /** Reads from the cache, at once or when it is new enough. */
+  private read<T>(subscriber: Subscriber<T>, consistency: CacheReadOptions['consistency'], find: () => T): Unsubscribable | undefined {
+    if (this.ended !== undefined) return void subscriber.error(this.ended.error);
+    if (consistency !== 'local') return this.barrier.add(subscriber, find);
+    subscriber.next(find());
+    subscriber.complete();
+    return undefined;
   }
 
   private watch(given?: Range, givenOptions: CacheWatchOptions = {}): Observable<WatchEvent> {
@@ -198,15 +194,80 @@ export class RangeCache implements Progressing {
     });
   }
 
+  /** Checks that a key is in the range of the cache. */
+  private keyWithin(given: BytesLike): BinaryKey {
+    const key = binaryKey(toSingleKey(given).key);
+    if (holds(this.span, key)) return key;
+    throw beyond('get');
+  }
+
   /** Checks that a span is in the range of the cache. */
   private within(method: string, span: Span): Span {
     if (covers(this.span, span)) return span;
-    throw new EtcdError('InvalidArgument', `range of cache.${method}: expected keys of the cached range, received others`);
+    throw beyond(method);
   }
 }
+
+const beyond = (method: string): EtcdError =>
+  new EtcdError('InvalidArgument', `range of cache.${method}: expected keys of the cached range, received others`);
 
 function compacted(oldest: number, why: string): CompactedError {
   return new CompactedError(`cache.watch failed: ${why}, and the cache holds the events from revision ${oldest} on; read the range again`, {
     compactRevision: oldest,
   });
+}
+
+/** Dropped batches are removed from the list once they are this many, and half of it. */
+const REMOVED_FROM = 64;
+
+/** The last events of a cache, in whole revisions. The oldest are dropped when there are too many events. */
+export class History {
+  private readonly batches: EventsBatch[] = [];
+  /** The place of the oldest batch that is held. */
+  private first = 0;
+  /** The number of events that are held. */
+  private size = 0;
+
+  /**
+   * @param oldest the first revision that it holds; there may be no events of it
+   * @param most the highest number of events
+   */
+  constructor(
+    private oldest: number,
+    private readonly most: number,
+  ) {}
+
+  /** The first revision of which all events, and all later ones, are held. */
+  get from(): number {
+    return this.oldest;
+  }
+
+  add(batch: EventsBatch): void {
+    this.batches.push(batch);
+    this.size += batch.events.length;
+    while (this.size > this.most) this.drop();
+  }
+
+  /** Returns the batches from a revision on. */
+  since(revision: number): readonly EventsBatch[] {
+    let [low, high] = [this.first, this.batches.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.batches[middle]?.revision ?? 0) < revision) low = middle + 1;
+      else high = middle;
+    }
+    return this.batches.slice(low);
+  }
+
+  private drop(): void {
+    const batch = this.batches[this.first];
+    if (batch === undefined) return;
+    this.first += 1;
+    this.size -= batch.events.length;
+    this.oldest = batch.revision + 1;
+    // Each batch is moved once on average.
+    if (this.first < REMOVED_FROM || this.first * 2 < this.batches.length) return;
+    this.batches.splice(0, this.first);
+    this.first = 0;
+  }
 }

@@ -1,4 +1,4 @@
-import { EMPTY, type Observable, Subscription, switchMap, timer } from 'rxjs';
+import { EMPTY, type Observable, type Observer, Subscription, switchMap, timer, type Unsubscribable } from 'rxjs';
 import { EtcdError } from '../../errors/index.js';
 import type { ClusterId } from '../../model/ids.js';
 import { LONGEST_MS } from '../../model/validate.js';
@@ -20,7 +20,7 @@ export interface StorePosition {
   readonly keys?: RangeSummary;
 }
 
-/** The part of a cache that decides whether its reads may be answered. */
+/** The part of a cache that decides whether its reads may return. */
 export interface Progressing {
   readonly revision: number;
   readonly clusterId: ClusterId;
@@ -46,20 +46,40 @@ const FEW_KEYS = 128;
 const SUMMARY_AFTER_MS = 10;
 
 /** A read that waits until the cache has reached the store's revision. */
-export class PendingRead extends Deadline {
+interface PendingRead extends Deadline {
   /** The reads that wait for the same response. */
+  batch: Set<PendingRead> | undefined;
+  answer(): void;
+  fail(error: unknown): void;
+}
+
+/** A read for an observer. It is one object, without a closure for each of its ends. */
+class ObservedRead<T> extends Deadline implements PendingRead, Unsubscribable {
   batch: Set<PendingRead> | undefined;
 
   constructor(
-    readonly answer: () => void,
-    readonly fail: (error: unknown) => void,
-    private readonly onExpired: (read: PendingRead) => void,
+    private readonly barrier: ReadBarrier,
+    private readonly observer: Observer<T>,
+    private readonly find: () => T,
   ) {
     super();
   }
 
+  answer(): void {
+    this.observer.next(this.find());
+    this.observer.complete();
+  }
+
+  fail(error: unknown): void {
+    this.observer.error(error);
+  }
+
   expire(): void {
-    this.onExpired(this);
+    this.barrier.expire(this);
+  }
+
+  unsubscribe(): void {
+    this.barrier.remove(this);
   }
 }
 
@@ -100,21 +120,19 @@ export class ReadBarrier {
   /**
    * Lets a read wait.
    *
-   * @returns a function that ends its wait
+   * @param find reads from the cache, once it is new enough
+   * @returns its wait, which ends when it is unsubscribed from
    */
-  add(answer: () => void, fail: (error: unknown) => void): () => void {
-    const read = new PendingRead(answer, fail, this.onExpired);
-    if (this.ended !== undefined) {
-      fail(this.ended.error);
-      return () => undefined;
-    }
+  add<T>(observer: Observer<T>, find: () => T): Unsubscribable | undefined {
+    if (this.ended !== undefined) return void observer.error(this.ended.error);
+    const read = new ObservedRead(this, observer, find);
     this.enqueue(read);
     this.deadlines?.add(read);
     this.ask();
-    return () => this.remove(read);
+    return read;
   }
 
-  /** Answers the reads whose revision the cache has reached. */
+  /** Completes the reads whose revision the cache has reached. */
   advance(): void {
     if (this.behind.length === 0) return;
     const reached = this.behind.filter((each) => this.isReached(each));
@@ -152,9 +170,10 @@ export class ReadBarrier {
     const { revision: since, size } = this.cache;
     const done = (settle: () => void): void => {
       if (this.asked !== asked) return;
-      // Reads that begin meanwhile wait for the next request.
+      // Reads that begin during this request wait for the next one.
       settle();
-      this.asked = undefined;
+      // A reader that receives its result may end the wait of all others, and so send the next request already.
+      if (this.asked === asked) this.asked = undefined;
       this.ask();
     };
     const source = size <= FEW_KEYS ? this.requests.summary : this.requests.revision;
@@ -247,7 +266,7 @@ export class ReadBarrier {
   }
 
   /** Removes a read that no longer waits, and cancels the request if no other read waits for it. */
-  private remove(read: PendingRead): void {
+  remove(read: PendingRead): void {
     const { batch } = read;
     if (batch?.delete(read) !== true) return;
     this.deadlines?.delete(read);
@@ -269,7 +288,8 @@ export class ReadBarrier {
     return reads;
   }
 
-  private readonly onExpired = (read: PendingRead): void => {
+  /** Fails a read that has waited for too long. */
+  expire(read: PendingRead): void {
     this.remove(read);
     read.fail(
       new EtcdError(
@@ -277,5 +297,5 @@ export class ReadBarrier {
         `a read of the cache failed: it has not reached the revision of the store within ${this.timeoutMs} ms; is the watch connected?`,
       ),
     );
-  };
+  }
 }

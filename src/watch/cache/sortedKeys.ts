@@ -1,7 +1,7 @@
 import { KeyValue } from '../../model/keyValue.js';
 import type { WatchEvent } from '../../model/events.js';
 import { binaryKey, holds, type BinaryKey, type Span } from '../../model/range.js';
-import type { Collector } from '../live/listing.js';
+import type { Collector } from '../live/listAndWatch.js';
 
 /** The key-values of a range, in the order of etcd. It is changed in place: a reader takes what it needs at once. */
 export class SortedKeys {

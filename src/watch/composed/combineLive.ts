@@ -1,10 +1,10 @@
-import type { Validator } from '../../model/standardSchema.js';
+import { type Validator, VALIDATOR } from '../../model/validator.js';
 import { concatMap, defer, map, type Observable } from 'rxjs';
 import type { InvalidValueError } from '../../errors/index.js';
 import type { BytesLike } from '../../model/bytes.js';
 import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
 import type { Range } from '../../model/range.js';
-import { checkOptions, VALIDATOR, FUNCTION, invalidArgument, isObject, type OptionKinds } from '../../model/validate.js';
+import { checkOptions, FUNCTION, invalidArgument, isObject, type OptionKinds } from '../../model/validate.js';
 import { isRight } from '../../util/either.js';
 import { mapInOrder } from '../../util/rx.js';
 import { onlyKey, valueReading, type Reading, type ValueReading } from '../live/live.js';
@@ -63,7 +63,7 @@ export interface CombineLiveOptions<P extends LiveParts> {
 
 const COMBINE_LIVE: OptionKinds<CombineLiveOptions<LiveParts>> = { onInvalid: FUNCTION };
 
-/** A part as it is followed: its range, and how its value is read. */
+/** A followed part: its range, and how its value is read. */
 export interface Followed {
   readonly name: string;
   readonly range: Range;

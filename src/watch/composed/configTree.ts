@@ -1,13 +1,13 @@
 import type { Either } from 'fp-ts/lib/Either.js';
 import type { Errors } from 'io-ts';
-import { isSchema, placedBySchema, type PlacedFailure, type Validator } from '../../model/standardSchema.js';
+import { isSchema, placedBySchema, type PlacedFailure, type Validator } from '../../model/validator.js';
 import { isObject, typeName } from '../../model/validate.js';
 import { isRight, left } from '../../util/either.js';
 
 /** A value that a config was given, with the key that it has in etcd; a default has none. */
 export interface Leaf {
   readonly type: 'leaf';
-  /** Text of a key, until the codec wants something else. */
+  /** The text of a key, until the codec requires another type. */
   value: unknown;
   readonly key: string | undefined;
   readonly layer: number;
@@ -17,7 +17,7 @@ export interface Leaf {
 export interface Branch {
   readonly type: 'branch';
   readonly children: Map<string, Leaf | Branch>;
-  /** The codec wants a list of the children, which are numbered. */
+  /** Whether the codec requires a list of the children, which are numbered. */
   isList: boolean;
 }
 
@@ -63,8 +63,8 @@ export function valueOf(node: Node): unknown {
 }
 
 /**
- * Decodes a tree. All its values are text at first, and lists are numbered names. A value that the codec refuses as
- * text is read as JSON. An object of numbered names that it refuses is made a list.
+ * Decodes a tree. All its values are text at first, and lists are numbered names. A value that the codec rejects as
+ * text is read as JSON. An object of numbered names that it rejects is converted to a list.
  *
  * @param keyAt names the key at a path
  */
@@ -82,7 +82,7 @@ export function decodeTree<A>(root: Branch, codec: Validator<A>, keyAt: (path: r
 
 /** Decodes a value, or returns the reasons for rejecting it, each with its place. */
 function placed<A>(codec: Validator<A>, value: unknown): Either<readonly PlacedFailure[], A> {
-  if (isSchema(codec)) return placedBySchema(codec, value, typeName);
+  if (isSchema(codec)) return placedBySchema(codec, value);
   const decoded = codec.decode(value);
   return isRight(decoded) ? decoded : left(failuresOf(decoded.left));
 }
@@ -99,7 +99,7 @@ function adapt(node: Node): void {
   else if (typeof node.value === 'string') node.value = jsonIn(node.value);
 }
 
-/** Returns what JSON means by a text, unless that is text, or nothing. */
+/** Returns the JSON value of a text; undefined if it is a string, or if the text is not JSON. */
 function jsonIn(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);
@@ -127,14 +127,85 @@ function leafAt(root: Branch, path: readonly string[]): Leaf | undefined {
   return node?.type === 'leaf' ? node : undefined;
 }
 
-/** The codecs whose members have a number in the path of a failure, which is no name of the value. */
+/** The codecs whose members have a number in the path of a failure, which is not a name in the value. */
 const COMPOSED: readonly unknown[] = ['IntersectionType', 'UnionType'];
 
-/** Returns where a codec of io-ts found what invalid. Of an invalid value only the type is shown. */
+/**
+ * Lists the invalid values that a codec of io-ts has found, each with its path. Only the type of an invalid value is
+ * shown.
+ */
 function failuresOf(errors: Errors): readonly PlacedFailure[] {
   return errors.map(({ context, value, message }) => {
     const path = context.filter((_, at) => at > 0 && !COMPOSED.includes(Reflect.get(context[at - 1]?.type ?? {}, '_tag')));
     const problem = message ?? `expected ${context.at(-1)?.type.name ?? 'another type'}, received ${typeName(value)}`;
     return { path: path.map(({ key }) => key), problem };
   });
+}
+
+/** A difference between two configs. */
+export interface ConfigChange {
+  /** The place in the config, such as `db/port`, with the separator of the keys. */
+  readonly path: string;
+  /** The value before; undefined if there was none. */
+  readonly before: unknown;
+  /** The value after; undefined if there is none. */
+  readonly after: unknown;
+}
+
+/**
+ * Returns a value in which each part that is equal to that of the value before is the same object as before. The values
+ * themselves are not changed. Equal are lists and plain objects with equal parts, maps, sets, bytes, and objects that
+ * JSON represents by `toJSON`, such as dates. Other objects can have contents that are not visible, and count as
+ * different.
+ */
+export function keepUnchanged(before: unknown, after: unknown): unknown {
+  if (Object.is(before, after)) return before;
+  const [inside, now] = [childrenOf(before), childrenOf(after)];
+  if (inside === undefined || now === undefined || Array.isArray(before) !== Array.isArray(after))
+    return isSameContent(before, after) ? before : after;
+  const kept = [...now].map(([name, value]): [string, unknown] => [name, keepUnchanged(inside.get(name), value)]);
+  const isKept = (name: string, value: unknown): boolean => inside.has(name) && Object.is(inside.get(name), value);
+  if (inside.size === now.size && kept.every(([name, value]) => isKept(name, value))) return before;
+  if (kept.every(([name, value]) => Object.is(now.get(name), value))) return after;
+  const copy = Array.isArray(after) ? kept.map(([, value]) => value) : Object.fromEntries(kept);
+  return Object.isFrozen(after) ? Object.freeze(copy) : copy;
+}
+
+function isSameContent(before: unknown, after: unknown): boolean {
+  if (typeof before !== 'object' || typeof after !== 'object' || before === null || after === null) return false;
+  if (Object.getPrototypeOf(before) !== Object.getPrototypeOf(after)) return false;
+  const [inside, now] = [contentOf(before), contentOf(after)];
+  return inside !== undefined && keepUnchanged(inside, now) === inside;
+}
+
+/** Returns the content of an object that is neither a list nor plain; undefined if it is not known. */
+function contentOf(value: object): unknown {
+  if (value instanceof Map || value instanceof Set || value instanceof Uint8Array) return [...value];
+  const toJson: unknown = Reflect.get(value, 'toJSON');
+  return typeof toJson === 'function' ? Reflect.apply(toJson, value, []) : undefined;
+}
+
+/**
+ * Returns the differences between two configs, by the innermost places at which they differ. The parts that did not
+ * change are the same objects in both.
+ */
+export function changesBetween(before: unknown, after: unknown, separator: string, path: readonly string[] = []): ConfigChange[] {
+  if (Object.is(before, after)) return [];
+  const [inside, now] = [childrenOf(before), childrenOf(after)];
+  if (inside === undefined || now === undefined || Array.isArray(before) !== Array.isArray(after))
+    return [{ path: path.join(separator), before, after }];
+  const names = new Set([...inside.keys(), ...now.keys()]);
+  return [...names].flatMap((name) => changesBetween(inside.get(name), now.get(name), separator, [...path, name]));
+}
+
+/** Returns the values inside of a plain object or a list. */
+function childrenOf(value: unknown): ReadonlyMap<string, unknown> | undefined {
+  return Array.isArray(value) || isPlain(value) ? new Map(Object.entries(value)) : undefined;
+}
+
+/** Tells whether a value is an object of no class, such as an object literal, also of another realm. */
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -5,8 +5,7 @@ import type { KeyValue } from '../../model/keyValue.js';
 import { binaryKey, holds, keyBytes, rangeOf, spanOf, type Range, type Span } from '../../model/range.js';
 import { toWatchTarget } from '../messages.js';
 import type { KnownChange } from '../cursor.js';
-import { listAndWatch, type Listed } from '../live/listAndWatch.js';
-import { inSlices, type ReadPages } from '../live/listing.js';
+import { listAndWatch, type Listed, inSlices, type ReadPages } from '../live/listAndWatch.js';
 import { listRange, type ListedRange, type LiveEntries } from '../live/liveRange.js';
 import type { WatcherDeps } from '../watcher.js';
 
@@ -31,9 +30,16 @@ interface ListedParts extends Listed {
 /**
  * Follows several ranges, and emits each revision that changes any of them, whole. All are listed at one revision. Then
  * one watch follows the smallest range that holds them all. etcd sends the events of a revision to a watch together. So
- * no state waits for another, on any version and transport.
+ * no state has to wait for another one, with any version and transport.
+ *
+ * @param lost called when the history is lost, before the next list
  */
-export function jointUpdates(ranges: readonly Range[], readPages: ReadPages, deps: WatcherDeps): Observable<JointUpdate> {
+export function jointUpdates(
+  ranges: readonly Range[],
+  readPages: ReadPages,
+  deps: WatcherDeps,
+  lost?: (cause: EtcdError) => void,
+): Observable<JointUpdate> {
   return defer(() => {
     const spans = ranges.map(spanOf);
     const cover = coverOf(spans);
@@ -68,11 +74,12 @@ export function jointUpdates(ranges: readonly Range[], readPages: ReadPages, dep
           current = next;
           return { type: 'change', revision, states: statesOf(next) };
         },
+        lost,
       },
       deps,
     ).pipe(
       catchError((error: unknown) => {
-        // A list that is refused concerns one of the ranges, and its error is clear.
+        // A rejected list concerns one of the ranges, and its error is clear.
         const isOfCover = ranges.length > 1 && hasReason(error, 'PermissionDenied') && error.rpc === 'Watch.Watch';
         return throwError(() => (isOfCover ? coverDenied(cover, deps.within !== undefined, error) : error));
       }),
@@ -111,7 +118,7 @@ function newestOf(all: readonly ListedRange[]): KnownChange | undefined {
 
 const partOf = (entries: LiveEntries): Part => ({ entries, state: entries.snapshot });
 
-/** Emits the part that is there already if a new list shows no change of it. */
+/** Emits the existing part if a new list shows no change of it. */
 function keptIfEqual(before: Part | undefined, listed: Part, revision: number): Observable<Part> {
   if (before === undefined) return of(listed);
   return inSlices(() => before.entries.changesTo(listed.entries, revision)).pipe(

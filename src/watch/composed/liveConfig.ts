@@ -1,22 +1,22 @@
 import type { Either } from 'fp-ts/lib/Either.js';
 import { concatMap, defer, distinctUntilChanged, map, type Observable } from 'rxjs';
 import { InvalidValueError } from '../../errors/index.js';
-import {
-  checkOptions,
-  VALIDATOR,
-  invalidArgument,
-  isObject,
-  required,
-  STRING,
-  type OptionKind,
-  type OptionKinds,
-} from '../../model/validate.js';
-import type { Validator } from '../../model/standardSchema.js';
+import { checkOptions, invalidArgument, isObject, required, STRING, type OptionKind, type OptionKinds } from '../../model/validate.js';
+import { VALIDATOR, type Validator } from '../../model/validator.js';
 import { isLeft, isRight, left } from '../../util/either.js';
 import type { Reading } from '../live/live.js';
 import type { ViewedUpdate } from '../live/sharedStates.js';
-import { changesBetween, keepUnchanged, type ConfigChange } from './configChanges.js';
-import { addDefaults, addLeaf, branch, decodeTree, valueOf, type Branch } from './configTree.js';
+import {
+  changesBetween,
+  keepUnchanged,
+  type ConfigChange,
+  addDefaults,
+  addLeaf,
+  branch,
+  decodeTree,
+  valueOf,
+  type Branch,
+} from './configTree.js';
 import type { JointUpdate } from './jointRange.js';
 
 /** Options for following a config. */
@@ -44,7 +44,7 @@ export interface ConfigUpdate<A> {
    */
   readonly config: A;
   /**
-   * The differences to the config of the last update, by path: `{ path: 'db/port', before: 5432, after: 5433 }`.
+   * The differences from the config of the last update, by path: `{ path: 'db/port', before: 5432, after: 5433 }`.
    */
   readonly changes: readonly ConfigChange[];
   /** Set while the config of the store is invalid: `failures` has a line for each reason, with the key. */
@@ -177,7 +177,7 @@ export function configReadings<A>(
     const read = configReader(layers, checkOptions('liveConfigState', options, LIVE_CONFIG));
     return updates.pipe(
       map(({ update: { states }, ...origin }) => ({ reading: read(states), origin })),
-      distinctUntilChanged((a, b) => a.reading === b.reading && a.origin.old === b.origin.old),
+      distinctUntilChanged((a, b) => a.reading === b.reading && a.origin.old === b.origin.old && a.origin.lost === b.origin.lost),
       map(({ reading, origin }): Reading<A> => {
         if (!reading.inForce) return { invalid: reading.rejected, ...origin };
         const { config: value, rejected } = reading;

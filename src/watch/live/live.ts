@@ -1,5 +1,5 @@
 import type { Either } from 'fp-ts/lib/Either.js';
-import type { Validator } from '../../model/standardSchema.js';
+import { type Validator, VALIDATOR, jsonLater } from '../../model/validator.js';
 import {
   concatMap,
   defer,
@@ -16,29 +16,29 @@ import {
   startWith,
 } from 'rxjs';
 import { EtcdError, type InvalidValueError, isEtcdError } from '../../errors/index.js';
-import { ANYTHING, checkOptions, VALIDATOR, FUNCTION, type OptionKinds, required } from '../../model/validate.js';
+import { ANYTHING, checkOptions, FUNCTION, type OptionKinds, required } from '../../model/validate.js';
 import { isUnchanged, type KeyValue } from '../../model/keyValue.js';
-import { jsonLater } from '../../model/valueReading.js';
-import type { ReadPages } from './listing.js';
-import type { LiveUpdate } from './liveRange.js';
+import type { ReadPages } from './listAndWatch.js';
+import { type LiveUpdate, liveUpdates } from './liveRange.js';
 import type { BytesLike } from '../../model/bytes.js';
 import type { Range } from '../../model/range.js';
 import { toWatchTarget } from '../messages.js';
-import { LazyModule, handOver, mapInOrder } from '../../util/rx.js';
+import { mapInOrder } from '../../util/rx.js';
 import { rangeIdentity } from '../watch.js';
 import { SharedStates, type ViewedUpdate } from './sharedStates.js';
 import type { WatchesDeps } from '../watcher.js';
-import type { ConnectionState } from '../streams/streamManager.js';
+import type { ConnectionState } from '../streams/connectionState.js';
 import { isRight, right } from '../../util/either.js';
 
 /**
  * A live value as a user interface needs it. A stream of these states begins at once and never errors, and each state
  * is a new object.
  * - `loading`: nothing is known yet; `error` says why if the server cannot be reached
- * - `live`: `value` is the store's. Right after `stale`, missed changes follow as soon as the server has sent them.
- * - `stale`: the connection was lost after `value` came, so it may be old (`error` says why)
- * - `invalid`: the codec refuses the store's value (`error` says where), and `value` is the last valid one
- * - `failed`: the stream cannot go on (`error` says why), and this is the last state
+ * - `live`: `value` is the current value in the store. Right after `stale`, missed changes follow as soon as the server
+ *   has sent them.
+ * - `stale`: the connection or the history was lost after `value` had arrived, so it may be old (`error` says why)
+ * - `invalid`: the codec rejects the store's value (`error` says where), and `value` is the last valid one
+ * - `failed`: the stream cannot continue (`error` says why), and this is the last state
  */
 export interface ViewState<T> {
   readonly status: 'loading' | 'live' | 'stale' | 'invalid' | 'failed';
@@ -49,12 +49,14 @@ export interface ViewState<T> {
 /** The age of a reading. */
 interface Origin {
   /**
-   * The reading is older than what the client knows of its writes. A newer one is on its way, or comes when the
-   * connection is back.
+   * The reading is older than what the client knows of its writes. A newer one follows, at the latest when the
+   * connection is restored.
    */
   readonly old?: boolean;
   /** The state of the connection when the reading came from the server; by default the present one. */
   readonly cameWith?: ConnectionState | undefined;
+  /** The loss of the history after the reading arrived: it is out of date, and a newer one follows. */
+  readonly lost?: EtcdError | undefined;
 }
 
 /**
@@ -100,18 +102,19 @@ export function viewState<T>(readings: Observable<Reading<T>>, connection: Obser
     scan((last: Shown<T> | undefined, [viewed, state]): Shown<T> => {
       const before = viewed === last?.of ? last : undefined;
       const cameWith = before === undefined ? (viewed.cameWith ?? state) : before.cameWith;
-      // A watch whose history is lost ends before the next list. Meanwhile there is none, which ends no loss.
+      // A watch whose history is lost ends before the next list. Until then no watch is open, which does not end the
+      // loss.
       const lost = state.status === 'reconnecting' ? state.cause : state.status === 'idle' ? before?.lost : undefined;
       const known = { of: viewed, cameWith, lost };
       const { view, old = false } = viewed;
       if (old && view.status !== 'failed') {
-        // The value was never shown as live, and is not now.
+        // The value was not shown as live before, and is not shown as live now.
         if (lost === undefined) return last?.view.status === 'live' ? { ...last, ...known } : { ...known, view: LOADING, cause: undefined };
         return { ...known, view: view.status === 'live' ? view : LOADING, cause: lost };
       }
       // A value that arrived after the connection was lost, as by a list, is not older than that loss.
       const outdates = view.status === 'loading' || (view.status === 'live' && state !== cameWith);
-      return { ...known, view, cause: outdates ? lost : undefined };
+      return { ...known, view, cause: (outdates ? lost : undefined) ?? (view.status === 'live' ? viewed.lost : undefined) };
     }, undefined),
     filter((shown) => shown !== undefined),
     distinctUntilChanged((a, b) => a.view === b.view && a.cause === b.cause),
@@ -122,9 +125,6 @@ export function viewState<T>(readings: Observable<Reading<T>>, connection: Obser
   );
 }
 
-/** Loaded on demand, with the library of persistent maps that not every program needs. */
-export const liveRangeModule = new LazyModule(() => import('./liveRange.js'));
-
 /** Creates the live ranges of a client over its watches. */
 export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observable<void>, lingerMs: number) {
   const shared = new SharedStates<LiveUpdate>(deps, closed, lingerMs, {
@@ -133,16 +133,16 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
     stateOf: identity,
   });
 
-  /** Uses the shared updates of a range. */
+  /** Subscribes to the shared updates of a range. */
   const joined = <T>(range: Range, join: (...shared: Parameters<SharedStates<LiveUpdate>['of']>) => Observable<T>): Observable<T> =>
     defer(() => {
       const target = toWatchTarget(range);
-      return join(rangeIdentity(target), [target], (listing) => {
+      return join(rangeIdentity(target), [target], ({ listing, lost }) => {
         const read: ReadPages = (which) => {
           listing();
           return readPages(which);
         };
-        return handOver(liveRangeModule.module$, ({ liveUpdates }) => liveUpdates(range, target, read, deps));
+        return liveUpdates(range, target, read, deps, lost);
       });
     });
 
@@ -157,15 +157,6 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
     liveValue: <A>(key: BytesLike, options: LiveValueOptions<A>): Observable<A | undefined> =>
       defer(() => liveValues(liveKey(live({ key })), checkOptions('liveValue', options, LIVE_VALUE))),
     liveState,
-    liveReady: (range: Range): Observable<boolean> =>
-      defer(() => {
-        // An invalid range is a mistake of the program, and not a state of a view.
-        toWatchTarget(range);
-        return liveState(range).pipe(
-          map(({ status }) => status === 'live'),
-          distinctUntilChanged(),
-        );
-      }),
     liveValueState: <A>(key: BytesLike, options: { readonly codec: Validator<A> }): Observable<ViewState<A | undefined>> =>
       view(
         defer(() => {
@@ -173,7 +164,7 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
           return viewed({ key }).pipe(
             map(({ update, ...origin }) => ({ kv: onlyKey(update), ...origin })),
             // A list after a compaction may bring a key-value that is known already.
-            distinctUntilChanged((a, b) => a.old === b.old && isUnchanged(a.kv, b.kv)),
+            distinctUntilChanged((a, b) => a.old === b.old && a.lost === b.lost && isUnchanged(a.kv, b.kv)),
             mapInOrder(({ kv, ...origin }) => {
               const toReading = (reading: ValueReading<A>): Reading<A | undefined> =>
                 isRight(reading) ? { value: reading.right, ...origin } : { invalid: reading.left, ...origin };
@@ -187,7 +178,7 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
   };
 }
 
-/** Shows readings as states of a view. No state follows a failure, although the state of the connection would go on. */
+/** Shows readings as states of a view. No state follows a failure, even if the state of the connection changes. */
 export const view = <T>(readings: Observable<Reading<T>>, { streams }: WatchesDeps): Observable<ViewState<T>> =>
   viewState(readings, streams.state).pipe(takeWhile(({ status }) => status !== 'failed', true));
 
@@ -210,7 +201,7 @@ export interface LiveValueOptions<A> {
 export const LIVE_VALUE_STATE: OptionKinds<Pick<LiveValueOptions<unknown>, 'codec'>> = { codec: required(VALIDATOR) };
 export const LIVE_VALUE: OptionKinds<LiveValueOptions<unknown>> = { ...LIVE_VALUE_STATE, onInvalid: FUNCTION, fallback: ANYTHING };
 
-/** The value of a key at a time: decoded, refused by the codec, or missing. */
+/** The value of a key at a time: decoded, rejected by the codec, or missing. */
 export type ValueReading<A> = Either<InvalidValueError, A | undefined>;
 
 /** Returns the only key of a state; undefined if there is none. */
@@ -228,7 +219,7 @@ export function liveKey(updates: Observable<LiveUpdate>): Observable<KeyValue | 
   );
 }
 
-/** Decodes the value of a key with a codec. One that checks asynchronously returns a Promise of the result. */
+/** Decodes the value of a key with a codec. A codec that checks asynchronously returns a Promise of the result. */
 export function valueReading<A>(kv: KeyValue | undefined, codec: Validator<A>): ValueReading<A> | PromiseLike<ValueReading<A>> {
   return kv === undefined ? right(undefined) : jsonLater(kv, codec);
 }

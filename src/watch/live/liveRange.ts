@@ -1,14 +1,15 @@
-import { Map as PersistentMap } from 'immutable';
+import { Map as ImmutableMap } from 'immutable';
 import { toBase64 } from '../../model/bytes.js';
 import { keyId, KeyValue } from '../../model/keyValue.js';
 import { Snapshot } from '../../model/immutableMapView.js';
+import { mapKey, type MapKey, type PersistentMap } from '../../model/persistentMap.js';
 import type { WatchEvent } from '../../model/events.js';
+import type { EtcdError } from '../../errors/index.js';
 import { defer, map, type Observable, of } from 'rxjs';
 import type { Range } from '../../model/range.js';
 import type { WatchTarget } from '../messages.js';
 import type { WatcherDeps } from '../watcher.js';
-import { listAndWatch } from './listAndWatch.js';
-import { type Collector, inSlices, listKeys, type ListedKeys, type ReadPages, type Steps } from './listing.js';
+import { listAndWatch, type Collector, inSlices, listKeys, type ListedKeys, type ReadPages, type Steps } from './listAndWatch.js';
 
 /** A state of a live range, with the changes that led to it. */
 export interface LiveUpdate {
@@ -34,8 +35,18 @@ export interface LiveUpdate {
 /** A range as it was listed. */
 export type ListedRange = ListedKeys<LiveEntries>;
 
-/** Lists a range, and then watches it from the next revision on, so that no change is missed. */
-export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPages, deps: WatcherDeps): Observable<LiveUpdate> {
+/**
+ * Lists a range, and then watches it from the next revision on, so that no change is missed.
+ *
+ * @param lost called when the history is lost, before the next list
+ */
+export function liveUpdates(
+  range: Range,
+  target: WatchTarget,
+  readPages: ReadPages,
+  deps: WatcherDeps,
+  lost?: (cause: EtcdError) => void,
+): Observable<LiveUpdate> {
   return defer(() => {
     let current: LiveEntries | undefined;
     return listAndWatch<ListedRange, LiveUpdate>(
@@ -57,6 +68,7 @@ export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPa
           current = next.entries;
           return { type: 'change', revision, state: next.entries.snapshot, changes: next.changes };
         },
+        lost,
       },
       deps,
     );
@@ -67,7 +79,7 @@ export function liveUpdates(range: Range, target: WatchTarget, readPages: ReadPa
 export const listRange = (range: Range, readPages: ReadPages, at?: number): Observable<ListedRange> =>
   listKeys(() => LiveEntries.gather(), range, readPages, at);
 
-type Entries = PersistentMap<string, KeyValue>;
+type Entries = PersistentMap<KeyValue>;
 
 /** The key-values of a range at a revision. A new state shares all that did not change with the old one. */
 export class LiveEntries {
@@ -75,11 +87,11 @@ export class LiveEntries {
 
   /** Collects entries that arrive in parts. */
   static gather(): Collector<LiveEntries> {
-    const draft = PersistentMap<string, KeyValue>().asMutable();
+    const draft = ImmutableMap<MapKey, KeyValue>().asMutable();
     return {
       *add(kvs) {
         for (const kv of kvs) {
-          draft.set(keyId(kv), kv);
+          draft.set(mapKey(keyId(kv)), kv);
           yield;
         }
       },
@@ -97,10 +109,10 @@ export class LiveEntries {
    */
   apply(events: readonly WatchEvent[]): { readonly entries: LiveEntries; readonly changes: readonly WatchEvent[] } {
     const changes: WatchEvent[] = [];
-    // A single change of a persistent map costs less than a draft of it.
+    // A single change of a persistent map costs less than creating a draft of it.
     let entries = events.length === 1 ? this.entries : this.entries.asMutable();
     for (const event of events) {
-      const id = keyId(event.kv);
+      const id = mapKey(keyId(event.kv));
       const prevKv = entries.get(id);
       changes.push(prevKv === undefined ? event : { ...event, prevKv });
       entries = event.type === 'put' ? entries.set(id, event.kv) : entries.delete(id);
@@ -128,7 +140,7 @@ export class LiveEntries {
   }
 }
 
-/** Returns what etcd sends for a deleted key: its name, and the revision at which it is known to be deleted. */
+/** Returns a deleted key as etcd sends it: the key, and the revision at which it is known to be deleted. */
 function tombstone({ keyBytes }: KeyValue, revision: number): KeyValue {
   return new KeyValue({ key64: toBase64(keyBytes), value64: '', createRevision: 0, modRevision: revision, version: 0, lease: undefined });
 }

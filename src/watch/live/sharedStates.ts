@@ -1,9 +1,10 @@
-import { defer, identity, map, skipWhile, tap, type Observable } from 'rxjs';
+import { defer, identity, map, Observable, skipWhile, tap } from 'rxjs';
+import type { EtcdError } from '../../errors/index.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import type { WatchTarget } from '../messages.js';
-import type { FollowedRange } from '../ownWrites/followedRanges.js';
+import { type FollowedRange, FollowedRanges } from '../ownWrites/followedRanges.js';
 import { RefCountedMap } from '../refCounted.js';
-import type { ConnectionState } from '../streams/streamManager.js';
+import type { ConnectionState } from '../streams/connectionState.js';
 import type { WatchesDeps } from '../watcher.js';
 
 /** An update of followed keys. */
@@ -18,16 +19,35 @@ interface RangeState {
   readonly state: ReadonlyMap<string, KeyValue>;
 }
 
-/** An update, with what a view has to know of its age. */
+/** An update, with the information of a view about its age. */
 export interface ViewedUpdate<U> {
   readonly update: U;
   /** The update is older than what the client knows of its writes. */
   readonly old: boolean;
   /** The state of the connection when the update came. */
   readonly cameWith: ConnectionState | undefined;
+  /** The loss of the history since then, if the next list has not come yet. */
+  readonly lost: EtcdError | undefined;
 }
 
-/** How updates are made, and what they show. */
+/** Receives the events of a run of followed keys that are not in its updates. */
+export interface Follower {
+  /** Notes that a list is about to be requested. */
+  readonly listing: () => void;
+  /** Notes that the history is lost: the last update is out of date. */
+  readonly lost: (cause: EtcdError) => void;
+}
+
+/** Ranges that are followed now. */
+interface Running {
+  readonly ranges: readonly FollowedRange[];
+  /** The loss of the history, until the next list. */
+  lost: EtcdError | undefined;
+  /** Called when the history is lost. */
+  viewers: Set<() => void> | undefined;
+}
+
+/** Describes a kind of updates. */
 export interface StateKind<U> {
   /** Returns the update with which a late subscriber begins. */
   readonly snapshot: (update: U) => U;
@@ -42,7 +62,7 @@ export interface StateKind<U> {
 export class SharedStates<U extends Update> {
   private readonly shared: RefCountedMap<U>;
   /** The ranges that are followed now, by their identity. */
-  private readonly running = new Map<string, readonly FollowedRange[]>();
+  private readonly running = new Map<string, Running>();
 
   constructor(
     private readonly deps: WatchesDeps,
@@ -56,9 +76,9 @@ export class SharedStates<U extends Update> {
   /**
    * Joins the updates of the ranges with an identity.
    *
-   * @param run starts them; it calls `listing` before each list is requested
+   * @param run starts them
    */
-  of(key: string, targets: readonly WatchTarget[], run: (listing: () => void) => Observable<U>): Observable<U> {
+  of(key: string, targets: readonly WatchTarget[], run: (follower: Follower) => Observable<U>): Observable<U> {
     return defer(() => {
       const [updates, isOld] = this.join(key, targets, run);
       if (isOld === undefined) return updates;
@@ -70,42 +90,62 @@ export class SharedStates<U extends Update> {
   }
 
   /** Joins the updates for a view, which itself shows whether a state is old. */
-  viewed(key: string, targets: readonly WatchTarget[], run: (listing: () => void) => Observable<U>): Observable<ViewedUpdate<U>> {
-    return defer(() => {
+  viewed(key: string, targets: readonly WatchTarget[], run: (follower: Follower) => Observable<U>): Observable<ViewedUpdate<U>> {
+    return new Observable((subscriber) => {
       const [updates, isOld] = this.join(key, targets, run);
       let old = isOld !== undefined;
-      return updates.pipe(
-        map((update) => {
+      const viewed = updates.pipe(
+        map((update): ViewedUpdate<U> => {
           old = old && isOld?.(update) === true;
-          return { update, old, cameWith: this.running.get(key)?.[0]?.connection };
+          const { ranges, lost } = this.running.get(key) ?? {};
+          return { update, old, cameWith: ranges?.[0]?.connection, lost };
         }),
       );
+      let last: ViewedUpdate<U> | undefined;
+      subscriber.add(viewed.pipe(tap((one) => (last = one))).subscribe(subscriber));
+      const running = this.running.get(key);
+      if (running === undefined || subscriber.closed) return;
+      const onLost = (): void => {
+        if (last !== undefined) subscriber.next((last = { ...last, lost: running.lost }));
+      };
+      const viewers = (running.viewers ??= new Set());
+      viewers.add(onLost);
+      subscriber.add(() => viewers.delete(onLost));
     });
   }
 
   private join(
     key: string,
     targets: readonly WatchTarget[],
-    run: (listing: () => void) => Observable<U>,
+    run: (follower: Follower) => Observable<U>,
   ): [Observable<U>, ((update: U) => boolean) | undefined] {
     const updates = this.shared.of(key, () => this.begin(key, targets, run));
-    return [updates, this.whetherOld(this.running.get(key) ?? [])];
+    return [updates, this.whetherOld(this.running.get(key)?.ranges ?? [])];
   }
 
-  private begin(key: string, targets: readonly WatchTarget[], run: (listing: () => void) => Observable<U>): Observable<U> {
+  private begin(key: string, targets: readonly WatchTarget[], run: (follower: Follower) => Observable<U>): Observable<U> {
     return defer(() => {
-      const followed = targets.map((target) => this.deps.writes.follow(target));
-      this.running.set(key, followed);
-      const show = (update: U): void =>
-        followed.forEach((range, index) =>
-          range.show(this.kind.stateOf(update, index), update.type !== 'change', this.deps.streams.stateNow),
-        );
-      const end = (): void => {
-        for (const range of followed) range.end();
-        // A subscriber that came back at once may have started it again.
-        if (this.running.get(key) === followed) this.running.delete(key);
+      const ranges = targets.map((target) => this.deps.writes.follow(target, () => new FollowedRanges()));
+      const running: Running = { ranges, lost: undefined, viewers: undefined };
+      this.running.set(key, running);
+      const show = (update: U): void => {
+        const isListed = update.type !== 'change';
+        if (isListed) running.lost = undefined;
+        ranges.forEach((range, index) => range.show(this.kind.stateOf(update, index), isListed, this.deps.streams.stateNow));
       };
-      return run(() => followed.forEach((range) => range.listing())).pipe(tap({ next: show, finalize: end }));
+      const end = (): void => {
+        for (const range of ranges) range.end();
+        // A subscriber that subscribed again at once may have started another run.
+        if (this.running.get(key) === running) this.running.delete(key);
+      };
+      const follower: Follower = {
+        listing: () => ranges.forEach((range) => range.listing()),
+        lost: (cause) => {
+          running.lost = cause;
+          for (const tell of [...(running.viewers ?? [])]) tell();
+        },
+      };
+      return run(follower).pipe(tap({ next: show, finalize: end }));
     });
   }
 

@@ -14,7 +14,7 @@ import {
   type BinaryKey,
   type Span,
 } from '../../model/range.js';
-import type { ConnectionState } from '../streams/streamManager.js';
+import type { ConnectionState } from '../streams/connectionState.js';
 import type { WriteEffects } from './writeEffects.js';
 
 /**

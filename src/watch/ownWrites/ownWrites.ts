@@ -5,7 +5,7 @@ import type { BytesLike } from '../../model/bytes.js';
 import { prefixEnd, type KeyRange, binaryKey, intersection, keyBytes, spanBetween, type BinaryKey, type Span } from '../../model/range.js';
 import type { Caller } from '../../transport/call.js';
 import type { PendingWrite, WriteListener } from '../../transport/caller.js';
-import { FollowedRanges, type FollowedRange } from './followedRanges.js';
+import type { FollowedRanges, FollowedRange } from './followedRanges.js';
 import type { PendingStart } from '../cursor.js';
 import { rangesOf, reportEffects, type WriteEffects } from './writeEffects.js';
 
@@ -36,12 +36,13 @@ interface Beginning {
  * While no watch begins and no live range is followed, a write costs two comparisons.
  */
 export class OwnWrites implements WriteListener {
-  readonly followed = new FollowedRanges();
+  /** The ranges of live ranges; undefined before there is one. */
+  followed: FollowedRanges | undefined;
   private count = 0;
   /** The last entry of a linked list, which is ordered by number. */
   private last: Beginning | undefined;
   /**
-   * Writes that were sent while a watch began, until they have a response. Those with unknown outcome stay until no
+   * Writes that were sent while a watch began, until they have a response. Writes with unknown outcome stay until no
    * watch is beginning.
    */
   private readonly open = new Set<OwnWrite>();
@@ -56,7 +57,7 @@ export class OwnWrites implements WriteListener {
   }
 
   answered<In, A>(rpc: Rpc<In, A>, request: In, answer: A, pending: PendingWrite | undefined): void {
-    if (this.followed.size > 0) reportEffects(rpc, request, answer, this.followed);
+    if (this.followed !== undefined && this.followed.size > 0) reportEffects(rpc, request, answer, this.followed);
     if (!(pending instanceof OwnWrite)) return;
     reportEffects(rpc, request, answer, pending);
     pending.ended(pending.unclear);
@@ -110,8 +111,8 @@ export class OwnWrites implements WriteListener {
   private settle(write: OwnWrite, unknown: boolean): void {
     if (!this.open.has(write)) return;
     if (!unknown || ++this.unknown > MOST_UNKNOWN) this.open.delete(write);
-    // Starts at the latest beginning before the write. Each beginning knows all that later ones know. One that has
-    // ended leads to those before it.
+    // Starts at the latest beginning before the write. Each beginning knows all that later ones know. A beginning that
+    // has ended leads to the ones before it.
     for (let at: Beginning | undefined = write.after; at !== undefined && at.first > write.revision; at = at.previous)
       at.first = write.revision;
   }
@@ -260,9 +261,13 @@ export class ScopedOwnWrites {
     };
   }
 
-  /** Notes from now on which own writes a live range has to show. */
-  follow(range: KeyRange): FollowedRange {
-    return this.writes.followed.follow(this.spanOf(range), this.prefix);
+  /**
+   * Notes from now on which own writes a live range has to show.
+   *
+   * @param none creates the notes. They are loaded with the live ranges
+   */
+  follow(range: KeyRange, none: () => FollowedRanges): FollowedRange {
+    return (this.writes.followed ??= none()).follow(this.spanOf(range), this.prefix);
   }
 
   private spanOf(range: KeyRange): Span {

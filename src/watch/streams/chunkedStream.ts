@@ -2,7 +2,9 @@ import {
   asyncScheduler,
   catchError,
   concat,
+  defer,
   exhaustMap,
+  filter,
   ignoreElements,
   map,
   merge,
@@ -12,6 +14,7 @@ import {
   share,
   type Subscriber,
   Subscription,
+  tap,
   throwError,
 } from 'rxjs';
 import type { AnswerOf } from '../../codec/descriptors.js';
@@ -20,16 +23,16 @@ import { monotonicNow } from '../../util/time.js';
 import { EtcdError, hasReason, isEtcdError, type ErrorDetails } from '../../errors/index.js';
 import { checksDue, IN_USE_CHECK_MS } from '../../transport/endpoints/activity.js';
 import type { Caller, Channel } from '../../transport/call.js';
-import { multicast } from '../../util/rx.js';
+import { multicast, type Multicast } from '../../util/rx.js';
 import { retryAction } from '../../transport/retryPolicy.js';
 import { isAtLeast } from '../../transport/endpoints/version.js';
+import { toNotification } from '../cursor.js';
 import type { StreamTimeouts } from '../retryable.js';
 import {
   toCreated,
   createRequest,
-  hasOrderedProgress,
   mayLackDeletes,
-  toNotification,
+  refusalOfProgress,
   toWatchError,
   type WatchMessage,
   type WatchStream,
@@ -68,12 +71,15 @@ export type ChunkedStream = typeof chunkedStream;
 /**
  * Creates watches of which each is a separate POST with a chunked response. This works everywhere, and costs one
  * connection per watch.
+ *
+ * @param progressRequests the user's requests for progress notifications, which concern all watches of the client
  */
 export function chunkedStream(
   caller: Caller,
   channel: Channel,
   { heartbeatMs }: StreamTimeouts,
   callbacks: StreamCallbacks,
+  progressRequests: Multicast<void> = multicast(),
 ): Observable<WatchStream> {
   const { endpoint, version, activity } = channel;
   const removed = channel.removed.pipe(
@@ -83,7 +89,8 @@ export function chunkedStream(
   const renewalRpc = { ...rpc, replaces: true } as const;
   const where = { rpc: rpc.name, endpoint };
   const fragments = version === undefined || isAtLeast(version, '3.4');
-  const orderedProgress = hasOrderedProgress(version);
+  const refusal = refusalOfProgress(version, where);
+  const orderedProgress = refusal === undefined;
   const lacksDeletes = mayLackDeletes(version);
   // These streams carry no heartbeat. Instead, one request beside them checks the endpoint for all of them.
   const inUseMs = Math.min(heartbeatMs, IN_USE_CHECK_MS);
@@ -95,7 +102,7 @@ export function chunkedStream(
 
   /**
    * Opens a watch. The server withholds its response until the request body has ended. So only a renewal requests a
-   * progress notification, as the watch continues on the old connection meanwhile.
+   * progress notification, as the watch continues on the old connection until then.
    */
   const post = (target: WatchTarget, fromRevision: number, fragment: boolean, isRenewal: boolean): Observable<WatchResponse> => {
     const withProgress = isRenewal && orderedProgress;
@@ -127,28 +134,44 @@ export function chunkedStream(
         // The next stream has to show another token.
         if (isForToken(refusal)) channel.failed(refusal);
       },
+      ...(orderedProgress ? { renewals: progressRequests } : {}),
       tooQuiet: (ms) => new EtcdError('ConnectionLost', `no data received for ${Math.round(ms / 1000)} s, reconnecting`, where),
     });
   };
 
   return of({
+    requestProgress: (): void => {
+      if (refusal !== undefined) throw refusal;
+      progressRequests.next();
+    },
     watch: (target, startRevision, fragment = false): Observable<WatchMessage> =>
-      merge(removed, responses(target, startRevision, fragment), checks).pipe(
-        catchError((error: unknown) => {
-          if (fragments && !fragment && hasReason(error, 'ResponseTooLarge')) return throwError(() => callbacks.onHarmlessEnd(error));
-          return throwError(() => (isEtcdError(error) ? callbacks.onLost(asLost(error, where, callbacks)) : error));
-        }),
-        map((response) => {
-          const refusal = response.canceled ? toWatchError(response, where) : undefined;
-          // Another token needs another stream. A refused token does not count as a response: a server that refuses
-          // each token would otherwise be retried for ever.
-          if (refusal !== undefined && isForToken(refusal)) throw callbacks.onLost(refusal);
-          callbacks.onResponse();
-          if (refusal !== undefined) throw refusal;
-          if (!response.created) callbacks.onNotification();
-          return response.created ? toCreated(response, lacksDeletes) : toNotification(response);
-        }),
-      ),
+      defer(() => {
+        let requested = false;
+        const requests = progressRequests.pipe(
+          filter(() => orderedProgress),
+          tap(() => (requested = true)),
+          ignoreElements(),
+        );
+        return merge(removed, requests, responses(target, startRevision, fragment), checks).pipe(
+          catchError((error: unknown) => {
+            if (fragments && !fragment && hasReason(error, 'ResponseTooLarge')) return throwError(() => callbacks.onHarmlessEnd(error));
+            return throwError(() => (isEtcdError(error) ? callbacks.onLost(asLost(error, where, callbacks)) : error));
+          }),
+          map((response) => {
+            const refused = response.canceled ? toWatchError(response, where) : undefined;
+            // Another token needs another stream. A rejected token does not count as a response: a server that rejects
+            // each token would otherwise be retried for ever.
+            if (refused !== undefined && isForToken(refused)) throw callbacks.onLost(refused);
+            callbacks.onResponse();
+            if (refused !== undefined) throw refused;
+            if (response.created) return toCreated(response, { lacksDeletes, connected: callbacks.connected });
+            callbacks.onNotification();
+            const message = toNotification(response, requested);
+            if (message.progress !== undefined) requested = false;
+            return message;
+          }),
+        );
+      }),
   });
 }
 
@@ -177,7 +200,9 @@ export interface Renewal {
   readonly renewAfterMs: number;
   /** The longest time without a response. */
   readonly maxQuietMs: number;
-  /** Called when the server refused the watch on another connection. */
+  /** Requests another connection at once, with a progress notification. */
+  readonly renewals?: Observable<void>;
+  /** Called when the server rejected the watch on another connection. */
   readonly onRefused: (response: WatchResponse) => void;
   /** Returns the error of a watch that received nothing for too long. */
   readonly tooQuiet: (ms: number) => Error;
@@ -211,6 +236,7 @@ class RenewedWatch extends Subscription {
   ) {
     super(() => this.end());
     this.checkAfter(renewal.renewAfterMs);
+    this.add(renewal.renewals?.subscribe({ next: () => this.renewNow(), error: (error: unknown) => subscriber.error(error) }));
     this.connection.add(renewal.open(nextRevision, false).subscribe(this.observer()));
   }
 
@@ -248,7 +274,14 @@ class RenewedWatch extends Subscription {
     this.timer = asyncScheduler.schedule(() => this.check(), ms);
   }
 
-  private renew(): void {
+  private renewNow(): void {
+    // The rest of a response arrives only here. Its end serves as a progress notification.
+    if (this.withinResponse) return;
+    this.dropSuccessor();
+    this.renew(true);
+  }
+
+  private renew(isRequested = false): void {
     const successor = (this.successor = new Subscription());
     const observer = this.observer();
     let created: WatchResponse | undefined;
@@ -269,6 +302,11 @@ class RenewedWatch extends Subscription {
         this.dropSuccessor();
       } else if (created === undefined) {
         created = response;
+        // Nothing has happened that the watch could lack. Newer servers send no progress notification in that case.
+        if (isRequested && response.header.revision < this.nextRevision) {
+          replaceConnection();
+          return observer.next({ ...response, created: false });
+        }
         refusalTimer = asyncScheduler.schedule(replaceConnection, REFUSED_WITHIN_MS);
         successor.add(refusalTimer);
       } else {

@@ -3,12 +3,13 @@ import type { Caller, Channel, ChannelOf } from '../../transport/call.js';
 import { isAtLeast } from '../../transport/endpoints/version.js';
 import { watchRpcs } from '../../codec/watch.js';
 import type { ChunkedStream } from './chunkedStream.js';
-import { LongMessageDetector, hasOrderedProgress, mayLackDeletes, type Received, type WatchStream } from '../messages.js';
+import { LongMessageDetector, mayLackDeletes, refusalOfProgress, type Received, type WatchStream } from '../messages.js';
 import type { StreamTimeouts } from '../retryable.js';
 import { NO_DATA, StreamManager, type StreamCallbacks } from './streamManager.js';
 import { EtcdError, hasReason } from '../../errors/index.js';
 import { IN_USE_CHECK_MS } from '../../transport/endpoints/activity.js';
 import { MultiplexedStream } from './multiplexedStream.js';
+import { multicast, type Multicast } from '../../util/rx.js';
 import { scheduleTimeout, monotonicNow } from '../../util/time.js';
 
 /** Settings and functions for the heartbeat of a stream. */
@@ -205,9 +206,10 @@ export function duplexStream(
           if (event.type === 'open') {
             stream = new MultiplexedStream({
               where,
+              connected: callbacks.connected,
               fragments: version === undefined || isAtLeast(version, '3.4'),
               takesIds: version === undefined || isAtLeast(version, '3.4'),
-              orderedProgress: hasOrderedProgress(version),
+              unorderedProgress: refusalOfProgress(version, where),
               lacksDeletes: mayLackDeletes(version),
               send: event.send,
               expect: (answer) => heartbeat.expect(answer),
@@ -226,7 +228,7 @@ export function duplexStream(
           if (event.type === 'partial') return;
           try {
             const message = stream?.receive(event.message);
-            // Called only after `receive`, which throws if the token is refused. Otherwise a server that refuses the
+            // Called only after `receive`, which throws if the token is rejected. Otherwise a server that rejects the
             // token of each stream would be retried for ever.
             callbacks.onResponse();
             if (message === 'notification') callbacks.onNotification();
@@ -251,12 +253,13 @@ export function createWatchStreams(
   chunkedStream: ChunkedStream,
 ): WatchStreams {
   const shared = { longMessages: new LongMessageDetector(), closeDetection: new CloseDetection() };
+  const progressRequests: Multicast<void> = multicast();
   return new StreamManager(
     () => caller.channel(watchRpcs.watch),
     timeouts,
     (channel, callbacks) =>
       channel.duplex === undefined
-        ? chunkedStream(caller, channel, timeouts, callbacks)
+        ? chunkedStream(caller, channel, timeouts, callbacks, progressRequests)
         : duplexStream(channel.duplex, channel, timeouts, callbacks, shared),
     timeouts.maxRetries,
   );

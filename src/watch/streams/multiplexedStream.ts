@@ -1,20 +1,15 @@
 import type { Observer, Unsubscribable } from 'rxjs';
 import type { AnswerOf, RequestOf } from '../../codec/descriptors.js';
 import type { watchRpcs } from '../../codec/watch.js';
-import { EtcdError, type ErrorDetails } from '../../errors/index.js';
+import { EtcdError, type ErrorDetails, type UnsupportedServerVersionError } from '../../errors/index.js';
 import type { ClusterId } from '../../model/ids.js';
+import type { ResponseHeader } from '../../model/responses.js';
 import { Queue } from '../../util/queue.js';
 import { retryAction } from '../../transport/retryPolicy.js';
-import {
-  toCreated,
-  createRequest,
-  toNotification,
-  toWatchError,
-  type WatchMessage,
-  type WatchStream,
-  type WatchTarget,
-} from '../messages.js';
+import { toNotification } from '../cursor.js';
+import { toCreated, createRequest, toWatchError, type WatchMessage, type WatchStream, type WatchTarget } from '../messages.js';
 import type { Source } from '../refCounted.js';
+import type { Connected } from './connectionState.js';
 
 type WatchRequest = RequestOf<typeof watchRpcs.watch>;
 type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
@@ -45,6 +40,10 @@ class StreamWatch implements Unsubscribable {
     this.observer?.next(message);
   }
 
+  reportProgress(header: ResponseHeader, requested: boolean): void {
+    this.report({ type: 'notification', events: [], fragment: false, progress: header.revision, header, requested });
+  }
+
   refuse(error: EtcdError): void {
     const { observer } = this;
     this.observer = undefined;
@@ -60,14 +59,14 @@ class StreamWatch implements Unsubscribable {
 /** The parts of a connection that a multiplexed stream uses. */
 export interface MultiplexedStreamDeps {
   readonly where: ErrorDetails;
+  /** The state of the connection. */
+  readonly connected: Connected;
   /** The server can split responses that are too long. */
   readonly fragments: boolean;
   /** The server accepts the client's numbers for watches. */
   readonly takesIds: boolean;
-  /**
-   * A requested progress notification keeps its place among the events. Before 3.4.25 and 3.5.8 it may overtake them.
-   */
-  readonly orderedProgress: boolean;
+  /** Set if a requested progress notification may overtake events: the error of a request for one. */
+  readonly unorderedProgress?: UnsupportedServerVersionError | undefined;
   /** A watch from exactly the compacted revision on may lack the deletes of that revision. */
   readonly lacksDeletes: boolean;
   send(request: WatchRequest): void;
@@ -91,9 +90,9 @@ const PROGRESS_ID = -1;
 const FLUSH_CREATES = 200;
 
 /**
- * Carries many watches on one stream. An old server numbers watches as it likes, and may not number a refused watch at
- * all. So the response to a create request is known by its turn alone. The server responds to create requests in the
- * order in which they were sent, once each. Every other message is found by the number of its watch.
+ * Carries many watches on one stream. An old server chooses the numbers of watches, and may not number a rejected watch
+ * at all. So the response to a create request is recognized only by its position. The server responds to create
+ * requests in the order in which they were sent, once each. Every other message is found by the number of its watch.
  */
 export class MultiplexedStream implements WatchStream {
   /** Watches whose create requests have been sent. The responses arrive in this order. */
@@ -107,7 +106,11 @@ export class MultiplexedStream implements WatchStream {
   private unsplit = false;
   /** The newest revision of the store in any message. */
   private newest = 0;
-  /** Stands in {@link creating} for the create requests that {@link ask} sent. */
+  /** Whether the user's request for progress notifications has yet to be sent, and why. */
+  private progressRequest: 'none' | 'waiting' | 'ignored' = 'none';
+  /** The watches that have yet to receive a requested progress notification. */
+  private readonly notifying = new Set<StreamWatch>();
+  /** A placeholder in {@link creating} for a create request that {@link ask} sent. */
   private readonly probe = new StreamWatch(this, undefined, undefined, 0);
 
   constructor(private readonly deps: MultiplexedStreamDeps) {}
@@ -132,19 +135,46 @@ export class MultiplexedStream implements WatchStream {
   /**
    * Requests a message from the server. Newer servers (measured: 3.5.30, not 3.5.16) ignore a progress request while
    * any watch starts at a future revision. All watches do while nothing is written. In that case a create request is
-   * sent with a number that is in use, which is refused in any case.
+   * sent with a number that is in use, which is rejected in any case.
    */
   ask(): void {
     const id = this.deps.takesIds ? this.idAhead() : undefined;
-    if (id === undefined) return this.requestProgress();
+    if (id === undefined) return this.sendProgressRequest();
+    if (this.notifying.size > 0) this.progressRequest = 'ignored';
     this.creating.add(this.probe);
     this.deps.send({ createRequest: { key: '\0', watchId: id } });
   }
 
   /** Requests a progress notification for the whole stream. */
-  requestProgress(): void {
+  sendProgressRequest(): void {
     this.asked += 1;
     this.deps.send({ progressRequest: {} });
+  }
+
+  requestProgress(): void {
+    if (this.deps.unorderedProgress !== undefined) throw this.deps.unorderedProgress;
+    this.progressRequest = 'waiting';
+    if (this.creating.size > 0 || !this.watched) return;
+    // The response to the probe has the newest revision.
+    if (this.idAhead() === undefined) this.sendDueRequest();
+    else this.ask();
+  }
+
+  /**
+   * Sends the progress request that is due. While the server would ignore it, the watches that are the reason are
+   * notified here: nothing has happened since they began. The request follows when the store has advanced. If the
+   * server does not respond for another reason, the next heartbeat is another request.
+   */
+  private sendDueRequest(header?: ResponseHeader): void {
+    if (this.progressRequest === 'none' || this.creating.size > 0) return;
+    if (this.idAhead() === undefined) {
+      this.progressRequest = 'none';
+      for (const watch of this.watchers.values()) this.notifying.add(watch);
+      this.sendProgressRequest();
+    } else if (this.progressRequest === 'waiting' && header !== undefined) {
+      this.progressRequest = 'ignored';
+      for (const watch of [...this.watchers.values()]) if (watch.startRevision > header.revision) watch.reportProgress(header, true);
+    }
   }
 
   /** Finds the number of a watch that starts after the newest known revision. */
@@ -161,13 +191,11 @@ export class MultiplexedStream implements WatchStream {
   receive(response: WatchResponse): 'created' | 'notification' {
     const { revision } = response.header;
     if (revision > this.newest) this.newest = revision;
-    if (response.created) {
-      this.onCreated(response);
-      return 'created';
-    }
-    if (response.watchId === PROGRESS_ID && !response.canceled) this.onProgress(response);
+    if (response.created) this.onCreated(response);
+    else if (response.watchId === PROGRESS_ID && !response.canceled) this.onProgress(response);
     else this.onNotification(response);
-    return 'notification';
+    this.sendDueRequest(response.header);
+    return response.created ? 'created' : 'notification';
   }
 
   /**
@@ -191,7 +219,7 @@ export class MultiplexedStream implements WatchStream {
   }
 
   private create(target: WatchTarget, startRevision: number, fragment: boolean, observer: Observer<WatchMessage>): StreamWatch {
-    // With 0 the server would choose the number.
+    // Counted from 1, as with 0 the server would choose the number.
     const wanted = this.deps.takesIds ? ++this.lastWanted : undefined;
     const request = createRequest(target, startRevision, {
       fragment,
@@ -207,7 +235,7 @@ export class MultiplexedStream implements WatchStream {
   }
 
   private onCreated(response: WatchResponse): void {
-    // To cancel this watch would end the one that has the number.
+    // A cancel request for this watch would end the other one, which has the number.
     if (!response.canceled && this.watchers.has(response.watchId))
       throw new EtcdError(
         'MalformedResponse',
@@ -224,7 +252,7 @@ export class MultiplexedStream implements WatchStream {
       watch.staleProgressCount = this.asked;
       this.watchers.set(response.watchId, watch);
       if (this.cluster !== response.header.clusterId) this.cluster = response.header.clusterId;
-      watch.report(toCreated(response, this.deps.lacksDeletes, this.cluster));
+      watch.report(toCreated(response, this.deps, this.cluster));
     }
   }
 
@@ -242,10 +270,10 @@ export class MultiplexedStream implements WatchStream {
    */
   private onProgress({ header }: WatchResponse): void {
     this.asked = Math.max(0, this.asked - 1);
-    if (!this.deps.orderedProgress) return;
+    if (this.deps.unorderedProgress !== undefined) return;
     for (const watch of [...this.watchers.values()]) {
       if (watch.staleProgressCount > 0) watch.staleProgressCount -= 1;
-      else watch.report({ type: 'notification', events: [], fragment: false, progress: header.revision });
+      else watch.reportProgress(header, this.notifying.delete(watch));
     }
   }
 
@@ -255,6 +283,7 @@ export class MultiplexedStream implements WatchStream {
     if (watch === undefined) return;
     if (response.canceled) {
       this.watchers.delete(response.watchId);
+      this.notifying.delete(watch);
       watch.refuse(toWatchError(response, this.deps.where));
       return;
     }
@@ -263,6 +292,8 @@ export class MultiplexedStream implements WatchStream {
   }
 
   private cancel(id: number): void {
+    const watch = this.watchers.get(id);
+    if (watch !== undefined) this.notifying.delete(watch);
     this.watchers.delete(id);
     this.deps.send({ cancelRequest: { watchId: id } });
     if (!this.watched && this.creating.size === 0) this.deps.onUnwatched?.();

@@ -12,16 +12,19 @@ import {
   timeout,
   timer,
 } from 'rxjs';
-import { multicast } from '../../util/rx.js';
 import { EtcdError, isEtcdError } from '../../errors/index.js';
-import type { StreamTransport } from '../../transport/streams/transportSelector.js';
-
-import { Backoff } from '../../util/time.js';
-import { monotonicNow } from '../../util/time.js';
+import { Backoff, monotonicNow, Pacer } from '../../util/time.js';
 import type { Channel } from '../../transport/call.js';
 import { type StreamTimeouts, isStreamRetryable, isTransient, ConsecutiveFailures } from '../retryable.js';
 import { RefCounted } from '../refCounted.js';
-import { Pacer } from '../../util/time.js';
+import {
+  type Connected,
+  type ConnectionState,
+  isSameState,
+  OrderedBehaviorSubject,
+  type Reconnecting,
+  reconnecting,
+} from './connectionState.js';
 
 /**
  * The part of the response timeout that opening a stream may take once a channel was found: an endpoint that works
@@ -31,7 +34,12 @@ const HANDSHAKE = 0.5;
 
 /** Receives the outcomes of a stream over a channel. */
 export interface StreamCallbacks {
-  /** Returns how long a response may take on this stream. The time is shorter again once the stream brought news. */
+  /** The state of the connection from the first response on. */
+  readonly connected: Connected;
+  /**
+   * Returns how long a response may take on this stream. The time is shorter again once the stream has brought a
+   * notification.
+   */
   readonly timeoutMs: () => number;
   /** Called when the stream is given up because no response arrived. */
   onTimeout(): void;
@@ -50,8 +58,8 @@ export interface StreamCallbacks {
 
 /**
  * Keeps the streams of a client for one kind of work. One stream serves all users if the transport can do that. It is
- * opened when it is first needed, and closed after the last user. When it breaks, every user is notified. All that need
- * another wait together for the next one, after a pause that grows until a server has responded.
+ * opened when it is first needed, and closed after the last user. When it breaks, every user is notified. All users
+ * that need another stream wait together for the next one, after a pause that grows until a server has responded.
  *
  * @typeParam S the type of a stream
  * @typeParam C the type of the channels that carry it
@@ -60,7 +68,10 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
   private readonly current = new OrderedBehaviorSubject<ConnectionState>({ status: 'idle' });
   private readonly backoff: Backoff;
   private readonly timeout: AdaptiveTimeout;
-  /** The timeout for opening a stream. It is separate: a slow response says nothing about the next member. */
+  /**
+   * The timeout for opening a stream. It is separate, as a slow response of one member does not concern the next
+   * member.
+   */
   private readonly opening: AdaptiveTimeout;
   /** Spreads the work of all users when a stream is opened or lost. */
   readonly pacer = new Pacer();
@@ -68,11 +79,12 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
   /** Whether any user has been counted, as some kinds of users are not. */
   private tracked = false;
   private retryAt = 0;
-  private readonly refusals = new ConsecutiveFailures();
-  /** Counts malformed messages since the last news of a watch. */
-  private readonly garbled = new ConsecutiveFailures();
+  /** Counts refusals since a server last responded. */
+  private refusals: ConsecutiveFailures | undefined;
+  /** Counts malformed messages since the last notification of a watch. */
+  private garbled: ConsecutiveFailures | undefined;
   private readonly shared: SharedStream<S>;
-  /** Counts failures since a server last responded, and when the attempts that the last of them ended were over. */
+  /** The number of failures since a server last responded. Failures before `failedUntil` count as the same one. */
   private failures = 0;
   private failedUntil = -Infinity;
 
@@ -120,7 +132,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     this.shared.detach(user);
   }
 
-  /** Runs a user of the streams, and counts it meanwhile. */
+  /** Runs a user of the streams, and counts it while it runs. */
   track<T>(user: Observable<T>): Observable<T> {
     return defer(() => {
       this.retain();
@@ -148,7 +160,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
   readonly reportRetry = (cause: EtcdError, retryInMs: number): void => {
     this.count(retryInMs);
     if (this.failures > this.maxRetries) throw this.exhausted(cause);
-    if (this.current.value.status !== 'connected') this.setState({ status: 'reconnecting', cause, retryInMs: Math.round(retryInMs) });
+    if (this.current.value.status !== 'connected') this.setState(reconnecting(cause, retryInMs));
   };
 
   close(): void {
@@ -181,7 +193,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
   private inTime<T>(step: Observable<T>, ms: number): Observable<T> {
     const tooLate = (): Observable<never> => {
       this.opening.onTimeout();
-      return throwError(() => new EtcdError('Unreachable', `no answer within ${ms} ms`));
+      return throwError(() => new EtcdError('Unreachable', `no response within ${ms} ms`));
     };
     return step.pipe(timeout({ first: ms, with: tooLate }));
   }
@@ -190,16 +202,17 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     const connected = { status: 'connected', endpoint: channel.endpoint, transport: channel.transport } as const;
     const onResponse = (): void => {
       this.backoff.reset();
-      this.refusals.reset();
+      this.refusals = undefined;
       this.failures = 0;
       channel.answered();
       this.setState(connected);
     };
     return this.openStream(channel, {
+      connected,
       timeoutMs: () => this.timeout.ms,
       onTimeout: () => this.timeout.onTimeout(),
       onNotification: () => {
-        this.garbled.reset();
+        this.garbled = undefined;
         this.timeout.reset();
       },
       onResponse,
@@ -217,16 +230,18 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
       this.retryAt = now + this.backoff.next();
       // Only refusals in a row show that they are permanent: after an outage the server may have forgotten even a valid
       // token.
-      if (isTransient(error)) this.refusals.reset();
-      else this.refusals.add(error);
+      if (isTransient(error)) this.refusals = undefined;
+      else (this.refusals ??= new ConsecutiveFailures()).add(error);
       // A message that cannot be read may follow the response to each create request, for ever.
-      if (error.reason === 'MalformedResponse') this.garbled.add(error);
+      if (error.reason === 'MalformedResponse') (this.garbled ??= new ConsecutiveFailures()).add(error);
     }
-    const again = !hopeless && (isTransient(error) || !(this.refusals.exceeded || this.garbled.exceeded));
+    const again = !hopeless && (isTransient(error) || !(this.refusals?.exceeded === true || this.garbled?.exceeded === true));
     this.count(this.retryAt - now);
-    if (again && this.failures > this.maxRetries) return new StreamLostError(this.exhausted(error), false);
-    if (again) this.setState({ status: 'reconnecting', cause: error, retryInMs: Math.round(this.retryAt - now) });
-    return new StreamLostError(error, again);
+    if (again && this.failures > this.maxRetries) return new StreamLostError(this.exhausted(error));
+    if (!again) return new StreamLostError(error);
+    const state = reconnecting(error, this.retryAt - now);
+    this.setState(state);
+    return new StreamLostError(error, state);
   }
 
   /** Counts a failure, unless it is one of several at the same time. */
@@ -247,7 +262,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     const { value } = this.current;
     // Without users the state stays idle, although a stream may be kept open for the next one.
     if (this.users === 0 && this.tracked && (state.status === 'connected' || state.status === 'reconnecting')) return;
-    if (value !== state && value.status !== 'closed' && !isSame(value, state)) this.current.next(state);
+    if (value !== state && value.status !== 'closed' && !isSameState(value, state)) this.current.next(state);
   }
 }
 
@@ -273,17 +288,12 @@ class SharedStream<S extends object> extends RefCounted<S> {
   }
 }
 
-function isSame(a: ConnectionState, b: ConnectionState): boolean {
-  if (a.status !== 'connected' || b.status !== 'connected') return a.status === b.status && a.status === 'idle';
-  return a.endpoint === b.endpoint && a.transport === b.transport;
-}
-
 /** The highest number of doublings: 32 times the usual timeout. */
 const MAX_DOUBLINGS = 5;
 
 /**
- * Adapts the timeout of responses to the server. A server that reads a long history for a watch sends nothing
- * meanwhile, and starts over on each stream. With a fixed timeout it might never finish. So each stream that was given
+ * Adapts the timeout of responses to the server. A server that reads a long history for a watch sends nothing during
+ * that time, and starts over on each stream. With a fixed timeout it might never finish. So each stream that was given
  * up as unresponsive doubles the timeout, until a stream brings news of a watch.
  */
 export class AdaptiveTimeout {
@@ -326,58 +336,14 @@ export const NO_DATA = 'no data since the stream was opened; is a proxy bufferin
 export class StreamLostError extends Error {
   constructor(
     readonly error: EtcdError,
-    /** Whether another stream may succeed. */
-    readonly again: boolean,
+    /** The state until the next stream; undefined if no other stream can succeed. */
+    readonly state?: Reconnecting,
   ) {
     super('the stream was lost', { cause: error });
   }
-}
 
-/** The state of the connection under the watches of a client. */
-export type ConnectionState =
-  /** There is no watch. */
-  | { readonly status: 'idle' }
-  /** The first stream is being opened. */
-  | { readonly status: 'connecting' }
-  /**
-   * The server has responded on a stream. With `chunked` each watch has its own connection, and this describes the one
-   * that was opened last.
-   */
-  | { readonly status: 'connected'; readonly endpoint: string; readonly transport: StreamTransport }
-  /** A stream was lost, or could not be opened. The next attempt follows after `retryInMs` milliseconds. */
-  | { readonly status: 'reconnecting'; readonly cause: EtcdError; readonly retryInMs: number }
-  /** The client was closed. */
-  | { readonly status: 'closed' };
-
-/**
- * A state and its changes. All subscribers receive the changes in the order in which they came about, even if a
- * subscriber causes the next change while it is notified.
- */
-export class OrderedBehaviorSubject<T extends object> {
-  private readonly told = multicast<T>({ replay: true });
-  /** States that are not completely emitted. The first is being emitted. */
-  private readonly untold: T[] = [];
-
-  constructor(private lastTold: T) {
-    this.told.next(lastTold);
-  }
-
-  /** The newest state, which some subscribers may not have received yet. */
-  get value(): T {
-    return this.untold.at(-1) ?? this.lastTold;
-  }
-
-  get changes(): Observable<T> {
-    return this.told;
-  }
-
-  next(state: T): void {
-    this.untold.push(state);
-    if (this.untold.length > 1) return;
-    for (let [next] = this.untold; next !== undefined; [next] = this.untold) {
-      this.lastTold = next;
-      this.told.next(next);
-      this.untold.shift();
-    }
+  /** Whether another stream may succeed. */
+  get again(): boolean {
+    return this.state !== undefined;
   }
 }

@@ -5,7 +5,7 @@ import { collectGarbage } from '../heap.js';
 import type { ScaleStage } from './scenario.js';
 import { scaleScenarios } from './scenarios/index.js';
 
-/** One measurement, as it is sent to the process that runs it. */
+/** One measurement; it is sent to the process that runs it. */
 export interface Order {
   readonly scenario: string;
   readonly who: Who;
@@ -17,7 +17,7 @@ const LIMIT_MS = 300_000;
 
 type Answer = { readonly figures: Figures } | { readonly error: string };
 
-/** Measures in a process of its own: the heap, CPU and stalls of one measurement do not disturb another. */
+/** Measures in a separate process: the heap, CPU and stalls of one measurement do not disturb another. */
 export function measureInChild(order: Order): Promise<Figures> {
   return new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(import.meta.url), [ARGUMENT], { stdio: 'inherit' });

@@ -2,8 +2,8 @@
 export type Point = readonly [size: number, figure: number];
 
 /**
- * Fits `figure = factor × size ^ exponent` by least squares on the logarithms. Returns the exponent; undefined for fewer than two sizes, or where
- * a figure is not positive and so has no logarithm.
+ * Fits `figure = factor × size ^ exponent` by least squares on the logarithms. Returns the exponent, or undefined for
+ * fewer than two sizes or for a figure that is not positive, as it has no logarithm.
  */
 export function exponentOf(points: readonly Point[]): number | undefined {
   if (new Set(points.map(([size]) => size)).size < 2) return undefined;

@@ -24,16 +24,16 @@ const CHECKS: Readonly<Record<keyof Goals, Check>> = {
 const NAMES = Object.keys(CHECKS) as readonly (keyof Goals)[];
 
 /**
- * Added to the bound of an exponent in the short form. Its sizes are small and measured once, on machines that do other
- * work as well: a linear cost then fits exponents of up to 1.3. A quadratic one fits 1.7 and more.
+ * Added to the bound of an exponent in the short form. Its sizes are small and measured once, on busy machines: a
+ * linear cost then fits exponents of up to 1.3. A quadratic one fits 1.7 and more.
  */
 const SHORT_SLACK = 0.4;
 
-/** The short form measures ours alone, at small sizes: it checks exponents, and bounds of counts. */
+/** The short form measures only ours, at small sizes: it checks exponents, and bounds of counts. */
 const checkedInShort = (name: keyof Goals, { count }: ScaleRow): boolean =>
   name === 'exponent' || (count === true && (name === 'atMost' || name === 'atLeast'));
 
-/** Checks the goals of a row; in the short form those that hold on any machine. */
+/** Checks the goals of a row; in the short form only those that hold on any machine. */
 export function verdictsOf(result: ScaleResult, { short }: { readonly short: boolean }): readonly Verdict[] {
   const { goals = {} } = result.row;
   return NAMES.flatMap((name) => {

@@ -6,7 +6,7 @@ import type { ScaleScenario } from './scenario.js';
 export interface ScaleOptions {
   readonly scenarios: readonly ScaleScenario[];
   readonly short: boolean;
-  /** Write the table into docs/benchmarks.md. */
+  /** Writes the table into docs/benchmarks.md. */
   readonly docs: boolean;
 }
 
@@ -15,7 +15,7 @@ const USAGE = `npm run bench -- --scale [--short] [--only NAME]… [--docs]
   --only NAME  a scenario; may be given more than once
   --docs       writes the table into docs/benchmarks.md: of all scenarios, at full size`;
 
-/** @throws UsageError that lists what is possible */
+/** @throws UsageError that lists the possible options */
 export function scaleOptionsOf(args: readonly string[], all: readonly ScaleScenario[]): ScaleOptions {
   const { short, only, docs } = parsed(args);
   const unknown = only.find((name) => !all.some((scenario) => scenario.name === name));

@@ -3,16 +3,16 @@ import { median } from '../stats.js';
 import { exponentOf, type Point } from './fit.js';
 import type { Sample, ScaleRow } from './scenario.js';
 
-/** A row with its figures, at each size: of the rounds the median, or the least. */
+/** A row with its figures at each size: the median of the rounds, or the lowest. */
 export interface ScaleResult {
   readonly scenario: string;
   readonly row: ScaleRow;
   readonly ours: readonly Point[];
   readonly peer: readonly Point[];
   readonly floor: readonly Point[];
-  /** Of ours over the sizes. */
+  /** The exponent of ours over the sizes. */
   readonly exponent: number | undefined;
-  /** Ours divided by the other, at the largest size: the median of the ratios of the rounds. */
+  /** Ours divided by the other subject, at the largest size: the median of the ratios of the rounds. */
   readonly toPeer: number | undefined;
   readonly toFloor: number | undefined;
 }

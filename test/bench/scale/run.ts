@@ -7,10 +7,10 @@ import { verdictsOf } from './goals.js';
 import { scaleResultOf, type ScaleResult } from './result.js';
 import { stageOf, type Sample, type ScaleScenario } from './scenario.js';
 
-const EVERYBODY: readonly Who[] = ['ours', 'peer', 'floor'];
+const ALL_SIDES: readonly Who[] = ['ours', 'peer', 'floor'];
 
 export interface RunOptions {
-  /** Ours alone, at small sizes; goals that hold on any machine. */
+  /** Measures only ours, at small sizes, and checks the goals that hold on any machine. */
   readonly short: boolean;
   readonly version: string;
 }
@@ -19,8 +19,9 @@ export interface RunOptions {
 const ROUNDS_AGAIN = 3;
 
 /**
- * Runs a scenario. In the short form a scenario that missed a goal runs again, in several rounds. Counts are those of the second run. Of costs the
- * least of both runs counts: other work on the machine only adds to them, and a quadratic cost has no round that is linear.
+ * Runs a scenario. In the short form a scenario that missed a goal runs again, in several rounds. Its counts are then
+ * those of the second run, and its costs the lowest of both runs. Other work on the machine only adds to a cost, and a
+ * quadratic cost has no round that is linear.
  */
 export async function runScale(scenario: ScaleScenario, options: RunOptions): Promise<readonly ScaleResult[]> {
   const { name, rows, rounds = { full: 3, short: 1 } } = scenario;
@@ -40,7 +41,7 @@ async function samplesOf(
 ): Promise<readonly Sample[]> {
   const { name, subjects, serverArgs = [] } = scenario;
   const sizes = short ? scenario.sizes.short : scenario.sizes.full;
-  const whose = EVERYBODY.filter((who) => subjects[who] !== undefined && (!short || who === 'ours'));
+  const whose = ALL_SIDES.filter((who) => subjects[who] !== undefined && (!short || who === 'ours'));
   const start = performance.now();
   const server = await startEtcd({ own: true, version, args: serverArgs });
   const samples: Sample[] = [];

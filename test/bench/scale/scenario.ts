@@ -1,16 +1,16 @@
 import type { EtcdServer } from '../../support/etcd/index.js';
 import type { Figures, Who } from '../scenario.js';
 
-/** What a row is to reach. All goals of a row have to hold. */
+/** The goal of a row. All goals of a row have to hold. */
 export interface Goals {
-  /** At most this exponent of ours over the sizes: 1 is linear, 2 quadratic. */
+  /** The highest allowed exponent of ours over the sizes: 1 is linear, 2 quadratic. */
   readonly exponent?: number;
-  /** At most this ratio to another subject, at the largest size. */
+  /** The highest allowed ratio to another subject, at the largest size. */
   readonly toPeer?: number;
   readonly toFloor?: number;
-  /** At most this figure of ours, at each size. */
+  /** The highest allowed figure of ours, at each size. */
   readonly atMost?: number;
-  /** At least this figure of ours, at each size. */
+  /** The lowest allowed figure of ours, at each size. */
   readonly atLeast?: number;
 }
 
@@ -21,36 +21,42 @@ export interface ScaleRow {
   /** `ms`, `bytes`, `messages` … */
   readonly unit: string;
   readonly goals?: Goals;
-  /** The same at each run, on a busy machine as well: the short form checks its `atMost` and `atLeast` too. */
+  /**
+   * Whether the figure is the same in each run, also on a busy machine: the short form then checks its `atMost` and
+   * `atLeast`, too.
+   */
   readonly count?: true;
 }
 
 /** The server and the size of one measurement. */
 export interface ScaleStage {
   readonly endpoint: string;
-  /** The process of the server; undefined where it is in a container. */
+  /** The process of the server; undefined if it runs in a container. */
   readonly serverPid: number | undefined;
   readonly size: number;
-  /** Keys of this size: `scale/1000/`. The subjects of one size share it. */
+  /** The prefix of the keys of this size: `scale/1000/`. The subjects of one size share it. */
   readonly prefix: string;
 }
 
 /** Something to measure at several sizes. */
 export interface ScaleScenario {
-  /** `--only` takes it. */
+  /** The name for `--only`. */
   readonly name: string;
   /** A noun for the sizes: `keys`, `watches`. */
   readonly of: string;
-  /** Three sizes for an exponent, ascending; one where sizes make no sense. */
+  /** Three sizes for an exponent, in ascending order; one size if the figure does not depend on it. */
   readonly sizes: { readonly full: readonly number[]; readonly short: readonly number[] };
-  /** Measurements of each subject and size, of which the median counts. Default: 3, and 1 in the short form. */
+  /**
+   * The number of measurements of each subject and size, of which the median counts. Default: 3, and 1 in the short
+   * form.
+   */
   readonly rounds?: { readonly full: number; readonly short: number };
   readonly rows: readonly ScaleRow[];
-  /** Flags of the scenario's own server. */
+  /** Flags of the scenario's server. */
   readonly serverArgs?: readonly string[];
-  /** Runs once a size, before the subjects: fills the store. */
+  /** Fills the store. Runs once per size, before the subjects. */
   prepare?(stage: ScaleStage): Promise<unknown>;
-  /** Each measurement runs in a process of its own. A figure may be left out. */
+  /** The measured sides. Each measurement runs in a separate process. A figure may be left out. */
   readonly subjects: { readonly ours: Subject } & Readonly<Partial<Record<Who, Subject>>>;
 }
 

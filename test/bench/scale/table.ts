@@ -7,7 +7,7 @@ const perSize = (points: readonly Point[], text: (point: Point) => string): stri
 const figures = (points: readonly Point[]): string => perSize(points, ([, figure]) => numberText(figure));
 const twoDigits = (figure: number | undefined): string => figure?.toFixed(2) ?? '';
 
-/** The columns of the scale table; figures of several sizes stand in one cell. */
+/** The columns of the scale table; one cell has the figures of all sizes. */
 export const scaleColumns = (options: { readonly short: boolean }): readonly Column<ScaleResult>[] => [
   { head: 'scenario', cell: ({ scenario }) => scenario },
   { head: 'figure', cell: ({ row }) => row.figure },

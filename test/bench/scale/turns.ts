@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** What a program does in one turn of the event loop. Its own turns are not to be the longest. */
+/** The calls of a program in one turn of the event loop, few enough that the turn does not stall it. */
 const PER_TURN = 500;
 
-/** Runs something for each index below `count`, some of them a turn. */
+/** Runs something for each index below `count`, some of them per turn. */
 export async function inTurns(count: number, run: (index: number) => void): Promise<void> {
   for (let index = 0; index < count; index++) {
     run(index);

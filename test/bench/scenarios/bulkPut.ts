@@ -9,20 +9,20 @@ import type { Figures, Scenario, Target } from '../scenario.js';
 
 const PREFIX = 'bench/bulk/';
 const OPS = 128;
-/** As many txns at a time for each side: what putAll does by itself. */
+/** The number of concurrent txns for each side: that of putAll by default. */
 const CONCURRENCY = 8;
-/** Single puts at a time. */
+/** The number of concurrent single puts. */
 const IN_FLIGHT = 64;
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-/** How the peer writes keys, and how many entries a turn of it takes. */
+/** The peer's way of writing keys, and the number of entries in one of its turns. */
 interface PeerWay {
   readonly share: number;
   write(peer: Peer, keys: readonly string[]): Promise<unknown>;
 }
 
-/** All that are given, in txns of 128. */
+/** Writes all given entries, in txns of 128. */
 const inTxns = (keys: readonly string[], commit: (keys: readonly string[]) => Promise<unknown>): Promise<unknown> =>
   lastValueFrom(
     range(0, Math.ceil(keys.length / OPS)).pipe(mergeMap((txn) => commit(keys.slice(txn * OPS, (txn + 1) * OPS)), CONCURRENCY)),
@@ -47,7 +47,7 @@ const singly: PeerWay = {
 
 const byTxn: PeerWay = {
   share: 1,
-  // It has no txn without a condition: this one always holds.
+  // etcd3 has no txn without a condition: this one always holds.
   write: (peer, all) =>
     inTxns(all, (keys) =>
       peer
@@ -57,7 +57,7 @@ const byTxn: PeerWay = {
     ),
 };
 
-/** Entries a second into the store. */
+/** Measures the entries written per second. */
 function bulkPut(name: string, way: PeerWay, target: Target): Scenario {
   return {
     name,
@@ -104,7 +104,10 @@ function bulkPut(name: string, way: PeerWay, target: Target): Scenario {
   };
 }
 
-/** `bulk-put`: beside the peer's single puts; `bulk-put-txns`: beside its txns of as many. The floor is bare txns. */
+/**
+ * `bulk-put` compares with the peer's single puts, `bulk-put-txns` with its txns of the same size. The floor is bare
+ * txns.
+ */
 export const bulkPutScenarios: readonly Scenario[] = [
   bulkPut('bulk-put', singly, { toPeer: 4 }),
   bulkPut('bulk-put-txns', byTxn, { toPeer: 1 }),

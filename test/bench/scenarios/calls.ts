@@ -8,7 +8,7 @@ import type { Figures, Scenario, Target } from '../scenario.js';
 
 const PREFIX = 'bench/calls/';
 const KEYS = 1_000;
-/** As many connections for ours and the floor: what is beside etcd's own work is the client. */
+/** The number of connections, the same for ours and the floor: the difference is the cost of the client. */
 const CONNECTIONS = 64;
 const TRIAL_CALLS = 200;
 
@@ -33,14 +33,14 @@ const get: Verb = {
   floor: (pool, key) => bareCall(pool, '/v3/kv/range', { key: base64(key) }),
 };
 
-/** What is to be reached in calls a second, and in CPU a call; and how the client is made where it is not as by default. */
+/** The goals in calls per second and in CPU per call, and the options of the client that differ from the defaults. */
 interface Terms {
   readonly speed: Target;
   readonly cpu?: Target;
   readonly options?: ClientOptions;
 }
 
-/** Calls a second, and what one costs the client's process. */
+/** Measures calls per second, and the CPU of one call in the client's process. */
 function calls(name: string, verb: Verb, inFlight: number, { speed, cpu, options }: Terms): Scenario {
   return {
     name,
@@ -55,7 +55,7 @@ function calls(name: string, verb: Verb, inFlight: number, { speed, cpu, options
       const pool = new Pool(endpoint, { connections: CONNECTIONS });
       await fill(etcd, PREFIX, KEYS);
       const floor = (index: number) => verb.floor(pool, keyOf(PREFIX, index % KEYS));
-      // As many as take this machine, in its state of today, about as long as a round should.
+      // The number of calls that take this machine, in its present state, about as long as a round should take.
       const { perSecond: pace } = await costOf(TRIAL_CALLS * Math.min(inFlight, 10), inFlight, floor);
       const count = Math.ceil(pace * (quick ? 0.15 : 0.6));
       const measured = async (call: (index: number) => Observable<unknown> | Promise<unknown>): Promise<Figures> => {
@@ -77,7 +77,7 @@ function calls(name: string, verb: Verb, inFlight: number, { speed, cpu, options
   };
 }
 
-/** `single`: one request a call, though reads that wait at the same time would travel together. */
+/** `single`: one request per call, though concurrent reads would otherwise share one. */
 export const callScenarios: readonly Scenario[] = [
   calls('put-64', put, 64, { speed: { toPeer: 1.2, toFloor: 0.85 }, cpu: { toPeer: 0.4, toFloor: 1.4 } }),
   calls('get-64-single', get, 64, {

@@ -11,7 +11,10 @@ const PREFIX = 'bench/combine/';
 const PARTS = { a: { prefix: `${PREFIX}a/` }, b: { key: `${PREFIX}m` }, c: { prefix: `${PREFIX}z/` } } as const;
 const KEYS = [`${PREFIX}a/1`, `${PREFIX}m`, `${PREFIX}z/1`];
 
-/** From a put to the state of three parts that has it, one after another. The floor is a plain watch of all keys. */
+/**
+ * From a put to the state of three parts that includes it, one put after another. The floor is a plain watch of all
+ * keys.
+ */
 export const combineLatencyScenario: Scenario = {
   name: NAME,
   rows: [
@@ -26,7 +29,7 @@ export const combineLatencyScenario: Scenario = {
       const arrivals = new Subject<void>();
       const begun = firstValueFrom(arrivals);
       const following = follow(etcd).subscribe(() => arrivals.next());
-      // The snapshot, or the batch that says that the server has confirmed the watch.
+      // The snapshot, or the batch that shows that the server has confirmed the watch.
       await begun;
       const took: number[] = [];
       for (let index = 0; index < (quick ? 300 : 1_000); index++) {

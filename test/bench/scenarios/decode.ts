@@ -7,7 +7,10 @@ const PREFIX = 'bench/decode/';
 const KEYS = 5_000;
 const EACH = KEYS * (VALUE.length + keyOf(PREFIX, 0).length);
 
-/** Checked decoding of a range without a server: our codec, beside the least that anyone could do with it, which is `JSON.parse` and the base64 of every key and value. */
+/**
+ * Checked decoding of a range without a server: our codec, beside the lowest possible cost, which is `JSON.parse` and
+ * the base64 of every key and value.
+ */
 export const decodeScenario: Scenario = {
   name: 'decode',
   rows: [{ name: 'decode', unit: 'ms', better: 'less' }],
@@ -46,7 +49,7 @@ function readLeast(text: string): number {
   return kvs.reduce((size, { key, value }) => size + decode(key).length + decode(value).length, 0);
 }
 
-/** An answer of etcd, as its gateway spells it. */
+/** Returns a response of etcd in the JSON of its gateway. */
 function rangeText(): string {
   const kvs = Array.from({ length: KEYS }, (_, index) => ({
     key: btoa(keyOf(PREFIX, index)),

@@ -11,7 +11,10 @@ const TXNS = 16;
 const OPS = 100;
 const DELIVERIES = TXNS * OPS * SUBSCRIBERS;
 
-/** One watch and a thousand who listen: from the first write to the last delivery, the writes and the parsing of what comes included. */
+/**
+ * One watch with a thousand subscribers: from the first write to the last delivery, including the writes and the
+ * parsing of the events.
+ */
 export const fanOutScenario: Scenario = {
   name: 'fan-out-1000',
   rows: [{ name: 'fan-out-1000', unit: 'deliveries/s', better: 'more', target: { ours: 1e6 } }],
@@ -20,7 +23,7 @@ export const fanOutScenario: Scenario = {
     const etcd = createClient({ endpoints: endpoint });
     const counter = new Counter();
 
-    // Each side listens only while it is its turn, or it would work along in the other's.
+    // Each side is subscribed only during its turn; otherwise it would also work in the other's.
     const ours = async (): Promise<Figures> => {
       const listening = new Subscription();
       for (let index = 0; index < SUBSCRIBERS; index++) listening.add(etcd.watch({ prefix: PREFIX }).subscribe(counter.count));

@@ -4,7 +4,7 @@ import type { Figures, Scenario } from '../scenario.js';
 const ALONE = {
   ours: `await import(RXETCD); done();`,
   peer: `await import('etcd3'); done();`,
-  // What ours is built on.
+  // The dependencies of rxetcd.
   floor: `await Promise.all(['undici', 'rxjs', 'io-ts', 'fp-ts/lib/Either.js', 'immutable'].map((name) => import(name))); done();`,
 };
 
@@ -13,7 +13,7 @@ interface StartingTargets {
   readonly heap: number;
 }
 
-/** Until the package is there, or until it has been used once: it loads what speaks to servers when it first does. */
+/** Until the package is loaded, or until it has been used once: it loads its transport at the first use. */
 function starting(name: string, { ours, peer, floor }: typeof ALONE, toPeer: StartingTargets): Scenario {
   return {
     name,

@@ -1,5 +1,6 @@
 import type { Scenario } from '../scenario.js';
 import { bulkPutScenarios } from './bulkPut.js';
+import { cacheReadScenarios } from './cacheReads.js';
 import { callScenarios } from './calls.js';
 import { combineLatencyScenario } from './combineLatency.js';
 import { decodeScenario } from './decode.js';
@@ -8,15 +9,17 @@ import { firstGetScenario, importScenario } from './importing.js';
 import { leasesScenario, leasesSocketsScenario } from './leases.js';
 import { liveScenario } from './live.js';
 import { lockCycleScenario } from './lockCycle.js';
+import { lockHandoverScenario } from './lockHandover.js';
 import { rangeScenario } from './range.js';
 import { subscribersScenario } from './subscribers.js';
 import { watchersScenario, watchersSocketsScenario } from './watchers.js';
 import { watchLatencyScenarios } from './watchLatency.js';
 import { watchReplayScenario } from './watchReplay.js';
 
-/** All that is measured, in the order of the table. */
+/** All scenarios, in the order of the table. */
 export const scenarios: readonly Scenario[] = [
   ...callScenarios,
+  ...cacheReadScenarios,
   ...bulkPutScenarios,
   rangeScenario,
   decodeScenario,
@@ -29,6 +32,7 @@ export const scenarios: readonly Scenario[] = [
   watchersSocketsScenario,
   liveScenario,
   lockCycleScenario,
+  lockHandoverScenario,
   leasesScenario,
   leasesSocketsScenario,
   importScenario,

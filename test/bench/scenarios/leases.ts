@@ -13,11 +13,11 @@ const NAME = 'leases-1000';
 const LEASES = 1_000;
 const TTL = 10;
 const MEASURED_MS = 10_000;
-/** Refreshes are due every third of the TTL. What is measured begins between two of them. */
+/** Refreshes are due every third of the TTL. The measurement begins between two of them. */
 const SETTLE_MS = 1_000;
 const IDLE_MS = 200;
 
-/** A thousand leases that are held: what refreshing them costs this process. */
+/** A thousand held leases: the cost of their refreshes in this process. */
 export const leasesScenario: Scenario = {
   name: NAME,
   rows: [{ name: NAME, unit: 'ms CPU/10 s', better: 'less', target: { toPeer: 0.5 } }],
@@ -33,7 +33,7 @@ export const leasesScenario: Scenario = {
   }),
 };
 
-/** The connections that they hold. */
+/** The connections that the held leases use. */
 export const leasesSocketsScenario: Scenario = { ...socketsScenario(`${NAME}-sockets`, { ours: holdOurs, peer: holdPeer }), slow: true };
 
 interface Held {
@@ -82,7 +82,7 @@ async function holdPeer(endpoint: string): Promise<Held> {
   };
 }
 
-/** All on one WebSocket, each refreshed as often, each answer parsed. */
+/** Holds all leases on one WebSocket, refreshes each equally often, and parses each response. */
 async function holdBare(endpoint: string): Promise<Held> {
   const pool = new Pool(endpoint, { connections: 64 });
   const granted = await Promise.all(Array.from({ length: LEASES }, () => bareCall(pool, '/v3/lease/grant', { TTL: String(TTL) })));

@@ -13,10 +13,16 @@ const PREFIX = 'bench/live/';
 const KEYS = 100_000;
 const CHANGED_KEYS = 1_000;
 const PAGE_SIZE = 5_000;
-/** Lots of changes before the one that counts: while the range was loaded, and garbage collected, V8 has forgotten how to be quick with them. */
+/**
+ * Batches of changes before the measured one: V8 may have discarded the optimised code for changes while the range was
+ * loaded and garbage collected.
+ */
 const WARM_UP = 6;
 
-/** A range of 100 000 keys, live: loading it beside reading it by pages, then what one change costs, and what it holds. On a server of its own, whose changes are all ours. */
+/**
+ * A live range of 100 000 keys: its load beside reading by pages, the cost of one change, and its memory. It has a
+ * separate server, so that no other changes arrive.
+ */
 export const liveScenario: Scenario = {
   name: NAME,
   rows: [
@@ -56,14 +62,14 @@ export const liveScenario: Scenario = {
       };
       const cpu = await warmedUp(change);
       held.unsubscribe();
-      // It goes on for its grace: the next has to begin anew.
+      // It stays open for lingerMs, and the next one must start without it.
       await idle(etcd);
       return { [NAME]: ms, [`${NAME}-change`]: cpu, [`${NAME}-heap`]: heap / KEYS };
     };
 
     const floor = async (): Promise<Figures> => {
       const start = performance.now();
-      // What was read is kept, as whoever wants to know what is there would do.
+      // The result is kept, as an application would do.
       const pages = await lastValueFrom(etcd.kv.pages({ prefix: PREFIX }, { pageSize: PAGE_SIZE }).pipe(toArray()));
       const ms = performance.now() - start;
       check(pages.reduce((sum, { kvs }) => sum + kvs.length, 0));

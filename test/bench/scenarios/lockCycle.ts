@@ -1,5 +1,6 @@
 import { createClient, hold } from '../../../src/index.js';
-import { costOf } from '../calls.js';
+import { Pool } from 'undici';
+import { bareCall, costOf } from '../calls.js';
 import { peerClient } from '../peer.js';
 import type { Figures, Scenario } from '../scenario.js';
 
@@ -23,6 +24,15 @@ export const lockCycleScenario: Scenario = {
       const lock = await peer.lock('bench/lock-cycle/peer').ttl(TTL).acquire();
       await lock.release();
     };
+    const pool = new Pool(endpoint, { connections: 1 });
+    // The same three calls without a client.
+    const bare = async (): Promise<void> => {
+      const key = Buffer.from('bench/lock-cycle/floor').toString('base64');
+      const { ID } = (await bareCall(pool, '/v3/lease/grant', { TTL })) as { readonly ID: string };
+      const compare = [{ key, target: 'CREATE', create_revision: '0' }];
+      await bareCall(pool, '/v3/kv/txn', { compare, success: [{ request_put: { key, lease: ID } }] });
+      await bareCall(pool, '/v3/kv/lease/revoke', { ID });
+    };
     const { perSecond: pace } = await costOf(TRIAL_CYCLES, 1, theirs);
     const count = Math.ceil(pace * (quick ? 0.2 : 0.6));
     const measured = async (cycle: () => Promise<void>): Promise<Figures> => {
@@ -30,10 +40,10 @@ export const lockCycleScenario: Scenario = {
       return { [NAME]: perSecond, [`cpu-${NAME}`]: cpuMicros };
     };
     return {
-      sides: { ours: () => measured(ours), peer: () => measured(theirs) },
+      sides: { ours: () => measured(ours), peer: () => measured(theirs), floor: () => measured(bare) },
       end: async () => {
         peer.close();
-        await etcd.close();
+        await Promise.all([etcd.close(), pool.close()]);
       },
     };
   },

@@ -15,7 +15,7 @@ interface BareRange {
 
 const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
 
-/** Keys a second of a large range in one answer, each key and value read as text. */
+/** Keys per second of a large range in one response; each key and value is read as text. */
 export const rangeScenario: Scenario = {
   name: 'range-5000',
   rows: [{ name: 'range-5000', unit: 'keys/s', better: 'more', target: { toFloor: 0.9 } }],

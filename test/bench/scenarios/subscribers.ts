@@ -6,14 +6,14 @@ import type { Figures, Scenario } from '../scenario.js';
 const PREFIX = 'bench/subscribers/';
 const SUBSCRIBERS = 10_000;
 
-/** What each more subscriber of a watch costs in memory, beside a bare Subject's. */
+/** The memory of each further subscriber of a watch, beside that of a bare Subject. */
 export const subscribersScenario: Scenario = {
   name: 'subscribers-10000',
   rows: [{ name: 'subscribers-10000', unit: 'bytes/subscriber', better: 'less' }],
   rounds: { full: 5, quick: 3, warmUp: 1 },
   prepare: async ({ server: { endpoint } }) => {
     const etcd = createClient({ endpoints: endpoint });
-    // Watched throughout: the watch itself is not what is measured.
+    // The range is watched throughout: the watch itself is not measured.
     const watching = etcd.watch({ prefix: PREFIX }).subscribe();
     await firstValueFrom(etcd.watchBatches({ prefix: PREFIX }));
     const subject = new Subject<unknown>();

@@ -23,7 +23,10 @@ type Watch = (endpoint: string, onEvent: () => void) => Promise<Watching>;
 
 const rowOf = (name: string): Row => ({ name, unit: 'ms', better: 'less' });
 
-/** From a put to its event, one after another, each to the next of a hundred watches. The puts are the same bare call for all: it is the watches that are compared. */
+/**
+ * From a put to its event, one after another, each for the next of a hundred watches. The puts are the same bare call
+ * for all sides, so only the watches differ.
+ */
 const watchLatency = (name: string, rows: readonly Row[], floor: Watch): Scenario => ({
   name,
   rows,
@@ -41,7 +44,7 @@ const watchLatency = (name: string, rows: readonly Row[], floor: Watch): Scenari
         const written = bareCall(pool, '/v3/kv/put', { key: btoa(keyOf(PREFIX, index % WATCHES)), value: btoa(VALUE) });
         await arrived;
         took.push(performance.now() - start);
-        // The event may overtake the answer to the put.
+        // The event may overtake the response to the put.
         await written;
       }
       await end();
@@ -93,7 +96,7 @@ async function watchBare(endpoint: string, onEvent: () => void): Promise<Watchin
   return { end: async () => watch.close() };
 }
 
-/** Nothing is read: the first bytes after the answers to the creates are an event, and so are the next. */
+/** Nothing is parsed: the first bytes after the responses to the creates are an event, and so are all later bytes. */
 async function watchSocket(endpoint: string, onEvent: () => void): Promise<Watching> {
   let answers = '';
   let confirm: (() => void) | undefined;
@@ -112,7 +115,10 @@ async function watchSocket(endpoint: string, onEvent: () => void): Promise<Watch
 
 const SOCKET = `${NAME}-socket`;
 
-/** `watch-latency`: beside a bare WebSocket. `watch-latency-socket`: beside its socket alone, which no client of the gateway can be quicker than. */
+/**
+ * `watch-latency` compares with a bare WebSocket, `watch-latency-socket` with its socket alone. No client of the
+ * gateway can be faster than the latter.
+ */
 export const watchLatencyScenarios: readonly Scenario[] = [
   watchLatency(
     NAME,

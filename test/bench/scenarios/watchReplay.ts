@@ -12,10 +12,10 @@ const CPU = `cpu-${NAME}`;
 const RAISED = `${NAME}-raised`;
 const PREFIX = 'bench/replay/';
 const EVENTS = 50_000;
-/** How long the peer may take until something comes, as it is by default: several times what everybody else needs for all. */
+/** The peer's default time until something arrives: several times as long as the other sides need for all. */
 const PATIENCE_MS = 2_000;
 
-/** Catching up on a backlog: 22 MB of JSON, in one message. The peer has to be told to take so large a one. */
+/** The replay of a backlog: 22 MB of JSON, in one message. The peer needs an option for a message of that size. */
 export const watchReplayScenario: Scenario = {
   name: NAME,
   rows: [
@@ -29,7 +29,7 @@ export const watchReplayScenario: Scenario = {
     const plain = peerClient(endpoint);
     const raised = peerClient(endpoint, { grpcOptions: { 'grpc.max_receive_message_length': -1 } });
     const startRevision = (await fill(etcd, PREFIX, EVENTS)) + 1;
-    // Asked once, for it takes its time: what comes is nothing, and is not going to change.
+    // Measured once, as it takes long: no event arrives, and that will not change.
     let asItComes: Promise<number> | undefined;
     return {
       sides: {
@@ -81,7 +81,7 @@ async function peerReplay(peer: Peer, startRevision: number): Promise<number> {
   return seen;
 }
 
-/** Events a second of the peer as it comes, within its time. */
+/** Measures the events per second of the peer with its defaults, within its time. */
 async function withinPatience(peer: Peer, startRevision: number): Promise<number> {
   let seen = 0;
   const watcher = peer.watch().prefix(PREFIX).startRevision(String(startRevision)).watcher();

@@ -12,12 +12,12 @@ const NAME = 'watchers-1000';
 const PREFIX = 'bench/watchers/';
 const WATCHES = 1_000;
 const KEYS = Array.from({ length: WATCHES }, (_, index) => keyOf(PREFIX, index));
-/** How long a connection of the pool that nobody uses any more stays open here. */
+/** How long an unused connection of the pool stays open here. */
 const IDLE_MS = 200;
 
 /**
- * A thousand watches of different ranges on one client: until the server has confirmed the last, and what they hold then. The connections that asked for the
- * store's revision meanwhile have been idle long enough to be closed.
+ * A thousand watches of different ranges on one client: until the server has confirmed the last, and the memory that
+ * they hold then. The connections that requested the store's revision have been idle long enough by then to be closed.
  */
 export const watchersScenario: Scenario = {
   name: NAME,
@@ -34,7 +34,7 @@ export const watchersScenario: Scenario = {
       floor: async () => {
         const { setUpMs, end } = await watchBare(endpoint);
         await end();
-        // The bare stream holds nothing a watch: its heap would say nothing.
+        // The bare stream holds nothing per watch, so its heap is not comparable.
         return { [NAME]: setUpMs };
       },
     },
@@ -42,10 +42,10 @@ export const watchersScenario: Scenario = {
   }),
 };
 
-/** The connections that they hold. */
+/** The connections that the watches use. */
 export const watchersSocketsScenario: Scenario = socketsScenario(`${NAME}-sockets`, { ours: watchOurs, peer: watchPeer });
 
-/** So many watches, confirmed. */
+/** The watches of a side, once they are confirmed. */
 interface Watched {
   readonly setUpMs: number;
   end(): Promise<unknown>;
@@ -59,15 +59,18 @@ async function measured(watchAll: () => Promise<Watched>): Promise<Figures> {
   return { [NAME]: setUpMs, [`${NAME}-heap`]: heap };
 }
 
-/** As who watches would: a function that is told. */
+/** The callback of a subscriber in an application. */
 const listener = (): void => undefined;
 
-/** Resolves when the server has confirmed the last of them, and the pool of the client has closed what it does not need any more. */
+/**
+ * Resolves when the server has confirmed the last of them, and the pool of the client has closed its unused
+ * connections.
+ */
 async function watchOurs(endpoint: string): Promise<Watched> {
   const etcd = createClient({ endpoints: endpoint, keepAliveMs: IDLE_MS });
   const watching = new Subscription();
   const start = performance.now();
-  // The first batch of a watch says that the server has confirmed it, and nothing is written.
+  // The first batch of a watch shows that the server has confirmed it, without a write.
   await new Promise<void>((resolve) => {
     let confirmed = 0;
     const onBatch = (): void => {

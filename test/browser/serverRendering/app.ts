@@ -1,10 +1,10 @@
-/** An app that is rendered on a server, and goes on in a page. */
+/** An app that is rendered on a server, and continues in a page. */
 import '@angular/compiler';
 import { Component, computed, signal } from '@angular/core';
 import * as t from 'io-ts';
 import { combineLiveSignal, liveSignal, liveValueSignal } from 'rxetcd/angular';
 
-/** Has another type in JSON than in the program. */
+/** The value has another type in JSON than in the program. */
 const Since = new t.Type<Date, string, unknown>(
   'Since',
   (value): value is Date => value instanceof Date,
@@ -26,7 +26,7 @@ export class App {
   });
   private readonly apart = liveSignal({ prefix: 'app/names/' }, { transfer: false });
 
-  /** All that the signals show, in a line each. */
+  /** Shows the values of all signals, one per line. */
   readonly lines = computed(() => {
     const [reactive, fixed, missing, range, all] = [this.reactive(), this.fixed(), this.missing(), this.range(), this.all()];
     const valuesOf = (kvs: typeof range.value): string => [...(kvs ?? [])].map(([key, { value }]) => `${key}=${value}`).join();

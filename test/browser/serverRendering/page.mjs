@@ -1,4 +1,7 @@
-/** The script of the page: it writes down all that the page shows, and takes over what the server has rendered. */
+/**
+ * The script of the page: it records everything that the page shows, and takes over the HTML that the server has
+ * rendered.
+ */
 import '@angular/compiler';
 import { bootstrapApplication, provideClientHydration } from '@angular/platform-browser';
 import { provideEtcd } from 'rxetcd/angular';
@@ -16,9 +19,9 @@ new globalThis.MutationObserver(() => views.push(shown())).observe(globalThis.do
 const app = await bootstrapApplication(App, { providers: [provideEtcd({ endpoints: '/etcd' }), provideClientHydration()] });
 
 globalThis.page = {
-  /** Returns what the page has shown, one after the other. */
+  /** Returns the texts that the page has shown, in order. */
   views: () => views,
-  /** Tells whether the page still has the elements that the server has rendered. */
+  /** Returns whether the page still has the elements that the server has rendered. */
   isTakenOver: () => first.length > 0 && first.every(({ isConnected }) => isConnected),
   /** Shows another key, and returns the first line. */
   other: async () => {

@@ -8,16 +8,16 @@ const [folder = '', ...files] = process.argv.slice(2);
 const here = import.meta.dirname;
 const root = resolve(here, '../../..');
 
-/** Modules that a page has others for, by what their path ends in. */
+/** Modules that are replaced in a page, by the end of their path. */
 const IN_A_PAGE: readonly (readonly [path: RegExp, file: string])[] = [
   [/^@jest\/globals$/, 'test/browser/suites/jestGlobals.ts'],
   [/^rxetcd$/, 'src/index.browser.ts'],
   [/^rxetcd\/operators$/, 'operators/index.ts'],
   [/support\/etcd\/index\.js$/, 'test/browser/suites/pageServers.ts'],
   [/\/tcpProxy\.js$/, 'test/browser/suites/pageServers.ts'],
-  [/\/meddlingProxy\.js$/, 'test/browser/suites/pageServers.ts'],
+  [/\/interceptingProxy\.js$/, 'test/browser/suites/pageServers.ts'],
   [/^node:timers\/promises$/, 'test/browser/suites/pageTimers.ts'],
-  // Of these `expect` needs a few functions, and they need files and processes.
+  // `expect` needs only a few functions of these modules, which use files and processes.
   [/^jest-(util|message-util|mock)$/, 'test/browser/suites/expectParts.ts'],
 ];
 

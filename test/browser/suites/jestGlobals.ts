@@ -47,8 +47,8 @@ export interface TestResult {
   readonly error: string | undefined;
 }
 
-/** Tells what hangs. The test that awaits the result has more time. */
-const TIMEOUT_MS = 90_000;
+/** The timeout of a test that hangs. The test that awaits the result has more time. */
+const TIMEOUT_MS = 240_000;
 
 const file = new Block('', undefined);
 let current = file;

@@ -31,7 +31,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   return Object.assign(remote(started, PROXY) as TcpProxy, { up: lane('up'), down: lane('down') });
 }
 
-/** The methods of an object: those that return a promise, and those that return when they have had their effect. */
+/** The methods of an object: those that return a promise, and those that return when they have taken effect. */
 interface Methods {
   readonly later: readonly string[];
   readonly now: readonly string[];
@@ -41,7 +41,7 @@ const SERVER: Methods = { later: ['stop', 'kill', 'restart', 'pause', 'resume'],
 const PROXY: Methods = { later: ['refuse', 'accept', 'close'], now: ['cut'] };
 const LANE: Methods = { later: [], now: ['cutAfter', 'stall', 'resume'] };
 
-/** Stands for an object outside of the page. What is not among its methods and constants is asked for each time. */
+/** Creates a proxy for an object outside of the page. Other properties are requested each time. */
 function remote({ id, constants }: Started, { later, now }: Methods, path: readonly string[] = []): object {
   const to = (name: string): ControlCall => ({ id, path: [...path, name] });
   return new Proxy<Record<string, unknown>>(path.length === 0 ? { ...constants } : {}, {
@@ -72,7 +72,7 @@ async function call(named: ControlCall): Promise<unknown> {
   return resultOf(response.status, await response.text());
 }
 
-/** Waits for the response without giving way to anything else in the page. */
+/** Waits for the response synchronously: nothing else in the page runs. */
 function callNow(named: ControlCall): unknown {
   const request = new XMLHttpRequest();
   request.open('POST', '/control', false);
@@ -85,7 +85,7 @@ function resultOf(status: number, text: string): unknown {
   return text === '' ? undefined : JSON.parse(text);
 }
 
-/** Others are not there: `NOT_IN_A_PAGE` lists the tests that need them. */
+/** Other methods do not exist: `NOT_IN_A_PAGE` lists the tests that need them. */
 const outside = (name: string) => (): never => {
   throw new Error(`${name} is not there in a page`);
 };
@@ -93,5 +93,5 @@ export const etcdctl = outside('etcdctl');
 export const findTools = outside('findTools');
 export const freePorts = outside('freePorts');
 export const run = outside('run');
-export const startMeddlingProxy = outside('startMeddlingProxy');
+export const startInterceptingProxy = outside('startInterceptingProxy');
 export const once = outside('once');

@@ -9,17 +9,17 @@ export interface ControlCall {
   readonly set?: unknown;
 }
 
-/** A server or proxy that was started for a page, with those of its properties that never change. */
+/** A server or proxy that was started for a page, with its constant properties. */
 export interface Started {
   readonly id: number;
   readonly constants: Readonly<Record<string, unknown>>;
 }
 
-/** Starts servers and proxies for pages, and does with them as the pages ask. */
+/** Starts servers and proxies for pages, and controls them as the pages request. */
 export class ServerControl {
   private readonly started: object[] = [];
 
-  /** Answers a call of a page by a value for JSON. */
+  /** Responds to a call of a page with a value for JSON. */
   async answer({ id, path, args, set }: ControlCall): Promise<unknown> {
     if (id === undefined) return this.start(path[0] ?? '', args?.[0]);
     const owner = path.slice(0, -1).reduce<unknown>((object, name) => Reflect.get(object as object, name), this.started[id]) as object;
@@ -60,7 +60,7 @@ export class ServerControl {
 
 const SERVER: readonly (keyof EtcdServer)[] = ['kind', 'endpoint', 'peerUrl', 'version', 'name', 'dataDir', 'pid', 'clientTls'];
 
-/** The options of a server that lets pages of other origins in. */
+/** The options of a server that accepts pages of other origins. */
 function forPages(options: unknown): EtcdOptions & ClusterOptions {
   const given = options as EtcdOptions & ClusterOptions;
   return { ...given, own: true, args: ['--cors=*', ...(given.args ?? [])] };

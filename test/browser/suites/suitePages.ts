@@ -40,11 +40,11 @@ export class SuitePages {
     });
   }
 
-  /** Begins to run files in their order, so many at a time. */
+  /** Begins to run files in their order, with a limited number at a time. */
   begin(files: readonly PageFile[], atOnce: number): void {
     const running: Promise<unknown>[] = [];
     for (const [index, each] of files.entries()) {
-      // The pages are lanes: each file follows the one that is so many places before it.
+      // Pages run in parallel lanes: each file waits for the one that many places before it.
       const before = running[index - atOnce] ?? Promise.resolve();
       const outcomes = before.then(() => this.run(each));
       this.outcomes.set(each.file, outcomes);
@@ -70,7 +70,7 @@ export class SuitePages {
   }
 }
 
-/** Responds to a page: with itself, with a script, or with the result of what it asks of a server. */
+/** Responds to a page: with its HTML, with a script, or with the result of its request to a server. */
 async function respond(folder: string, control: ServerControl, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, search } = new URL(request.url ?? '/', 'http://site');
   try {

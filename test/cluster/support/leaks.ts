@@ -1,4 +1,4 @@
-/** Many calls under rolling restarts, as many as are asked for, and what they leave behind: a line of JSON. */
+/** Makes the given number of calls under rolling restarts, and prints what they left behind, as a line of JSON. */
 import { growth } from '../../support/workload/leaks.js';
 
 const calls = Number(process.argv[2] ?? 50_000);

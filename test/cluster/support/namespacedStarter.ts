@@ -1,4 +1,4 @@
-/** Starts a cluster in network namespaces, tells what there is of it as JSON, and stays. */
+/** Starts a cluster in network namespaces, prints its processes and addresses as JSON, and keeps running. */
 import { startNamespacedCluster } from '../../support/cluster/netns/cluster.js';
 
 async function main(): Promise<void> {

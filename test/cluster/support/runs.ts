@@ -1,4 +1,4 @@
-/** Whether there is such a process. */
+/** Returns whether a process with this id exists. */
 export function runs(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -1,4 +1,4 @@
-/** Starts a cluster, tells what it is made of as JSON, and stays. */
+/** Starts a cluster, prints its processes and addresses as JSON, and keeps running. */
 import { dirname } from 'node:path';
 import { startFaultCluster } from '../../support/cluster/cluster.js';
 

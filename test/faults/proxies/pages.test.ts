@@ -10,19 +10,19 @@ const nginx = configOf('nginx');
 const nginxTls = configOf('nginx with TLS');
 const SECRET = 'hunter2';
 
-/** What a proxy shows by itself during a deploy. */
+/** The status codes of the page that a proxy shows during a deploy. */
 const PAGES = [200, 401, 403, 404, 429, 500, 502, 503, 504];
 const REDIRECTS = [301, 302, 307, 308];
 
-/** In the place of all that the configuration has etcd for. */
+/** Replaces the part of the configuration that leads to etcd by a page. */
 const page = (config: string, status: number): string => {
   const what = REDIRECTS.includes(status) ? `'https://elsewhere.example/etcd?token=${SECRET}'` : `'<html>${SECRET}</html>'`;
   return config.replace(/location \/ \{.*?^ {2}\}/ms, `location / {\n    default_type text/html;\n    return ${status} ${what};\n  }`);
 };
 
-/** Refreshed every five seconds. */
+/** The TTL of a lease, which is refreshed every five seconds. */
 const TTL = 15;
-/** As many tries as end what is no more than a refusal, and more. */
+/** More attempts than it takes to end a watch that the server rejects. */
 const TRIES = 7;
 
 describeProxies('a page of a proxy in the place of an etcd that has answered before', () => {
@@ -44,7 +44,7 @@ describeProxies('a page of a proxy in the place of an etcd that has answered bef
     const retries = collect(client.connection$.pipe(filter(({ status: now }) => now === 'reconnecting')));
     const errors = (): unknown[] => all.map(({ error }) => error);
     const none = all.map(() => undefined);
-    // A watch begins some time after it is asked for.
+    // A watch starts some time after the subscription.
     const writing = collect(timer(0, 100).pipe(concatMap(() => direct.kv.put(key, 'before'))));
     await waitFor('all of it is there', () => all.every(({ values, error }) => values.length > 0 || error !== undefined));
     writing.stop();
@@ -78,7 +78,7 @@ describeProxies('a page of a proxy in the place of an etcd that has answered bef
       false,
       [
         ['over the transport that is chosen', nginx, {}],
-        ['over chunked answers', nginx, { streams: { transport: 'chunked' } }],
+        ['over chunked responses', nginx, { streams: { transport: 'chunked' } }],
         ['over HTTP/2', nginxTls, { streams: { transport: 'http2' } }],
       ],
     ],
@@ -98,7 +98,7 @@ describeProxies('a page of a proxy in the place of an etcd that has answered bef
     afterAll(() => etcd.stop());
 
     test.each(rows)(
-      'is an etcd that is down: watches, live views, leases, locks and elections go on %s',
+      'counts as an etcd that is down: watches, live views, leases, locks and elections continue %s',
       async (__, config, options) => {
         await Promise.all(PAGES.map((status) => survives(status, config, options)));
       },
@@ -116,7 +116,7 @@ describeProxies('an answer of a proxy', () => {
   afterEach(() => etcd.clear());
   afterAll(() => etcd.stop());
 
-  /** A client that has seen etcd behind the proxy, which then shows pages. */
+  /** A client that has used etcd through the proxy, which then shows pages. */
   async function behind(status: number): Promise<Client> {
     proxy = await etcd.proxy('nginx', nginx);
     const client = etcd.client(proxy.endpoint);
@@ -133,13 +133,13 @@ describeProxies('an answer of a proxy', () => {
     [302, 'ProxyRefused'],
     [307, 'ProxyRefused'],
     [308, 'ProxyRefused'],
-    // It is asked whether the server has been replaced, which the proxy answers, too.
+    // The client then probes the version of the server, and the proxy responds to that as well.
     [404, 'Unreachable'],
-  ])('with status %d to a write is %s: etcd did nothing', async (status, reason) => {
+  ])('with status %d for a write is %s: etcd did nothing', async (status, reason) => {
     const client = await behind(status);
     for (const write of [client.kv.put('pages/write', 'value'), client.kv.delete('pages/write'), client.kv.txn({})]) {
       const error = await rejection(firstValueFrom<unknown>(write));
-      // An endpoint that stands aside is asked what it is before the next write.
+      // An endpoint that is set aside is probed before the next write.
       expect([reason, 'Unreachable']).toContain((error as { reason: string }).reason);
       expect(String(error)).toContain(`HTTP ${status}`);
       expect(String(error)).not.toContain(SECRET);
@@ -148,7 +148,7 @@ describeProxies('an answer of a proxy', () => {
     expect(await rejection(firstValueFrom((await behind(status)).kv.put('pages/write', 'value')))).toMatchObject({ reason });
   });
 
-  test('with status 413 to a write is RequestTooLarge', async () => {
+  test('with status 413 for a write is RequestTooLarge', async () => {
     proxy = await etcd.proxy('nginx', without(nginx, 'client_max_body_size'));
     const client = etcd.client(proxy.endpoint);
     await firstValueFrom(client.kv.get('a'));
@@ -160,12 +160,12 @@ describeProxies('an answer of a proxy', () => {
     await firstValueFrom(client.kv.put('pages/large', 'x'));
   });
 
-  test.each([200, 500, 502, 503, 504])('with status %d to a write leaves it in doubt', async (status) => {
+  test.each([200, 500, 502, 503, 504])('with status %d for a write fails it with AmbiguousWrite', async (status) => {
     const client = await behind(status);
     expect(await rejection(firstValueFrom(client.kv.put('pages/write', 'value')))).toMatchObject({ reason: 'AmbiguousWrite' });
   });
 
-  test.each([200, 401, 403, 404])('with status %d where no etcd was ever seen ends calls and watches', async (status) => {
+  test.each([200, 401, 403, 404])('with status %d fails calls and watches if etcd was never reached', async (status) => {
     proxy = await etcd.proxy('nginx', page(nginx, status));
     const client = etcd.client(proxy.endpoint);
     const watch = collect(client.watch('a'));

@@ -26,7 +26,7 @@ describeProxies('an etcd under a path of a proxy', () => {
     ['in its endpoint', asEndpoint],
     ['in its endpoint, with a slash at its end', asEndpointWithSlash],
     ['in the option apiPrefix', asOption],
-  ])('is used by a client that has the path %s: calls, watches, leases, version, health and metrics', async (_, make) => {
+  ])('a client with the path %s uses it for calls, watches, leases, version, health and metrics', async (_, make) => {
     const client = make();
     clients.push(client);
     const events = collect(client.watch('path'));
@@ -45,7 +45,7 @@ describeProxies('an etcd under a path of a proxy', () => {
     lease.stop();
   });
 
-  test('is checked under its path when it is back after it was away', async () => {
+  test('an endpoint that was down is checked under its path', async () => {
     const client = etcd.client(`${proxy.endpoint}/etcd`);
     clients.push(client);
     await firstValueFrom(client.kv.put('path', 'before'));

@@ -1,6 +1,7 @@
 import { describe, test } from '@jest/globals';
 import { firstValueFrom } from 'rxjs';
 import { createClient, type Client, type ClientOptions } from '../../../src/index.js';
+import { PATIENT } from '../../support/patient.js';
 import { findProxy, proxiesRefused, type ProxyKind } from '../../support/proxies/find.js';
 import { startProxy, type Proxy, type ProxyOptions } from '../../support/proxies/proxy.js';
 import { startEtcd, type EtcdServer } from '../../support/etcd/index.js';
@@ -10,12 +11,15 @@ import { makeTls, type Tls } from '../../support/tls.js';
 export { collect } from '../watch/support/collect.js';
 export { rejection } from '../support.js';
 
-/** Of tests that start some twenty proxies. In milliseconds. What does not come is told sooner. */
-export const PATIENCE_MS = 240_000;
+/**
+ * The timeout of tests that start some twenty proxies, in milliseconds. The timeouts within the tests are shorter, and
+ * name the missing state.
+ */
+export const PATIENCE_MS = 400_000;
 
 const refused = proxiesRefused();
 
-/** Tests with real proxies; where there are none to be had, one test whose name says so. */
+/** Describes tests with real proxies. If none can be installed, a single test has the reason in its name. */
 export function describeProxies(title: string, tests: () => void): void {
   if (refused === undefined) describe(title, tests);
   else
@@ -45,7 +49,7 @@ export class ProxiedEtcd {
     const [server, tls] = await Promise.all([startEtcd({ own: true, args: QUICK_LOGIN }), makeTls()]);
     const credentials = { username: 'root', password: 'secret' };
     if (auth) {
-      const client = createClient({ endpoints: server.endpoint });
+      const client = createClient({ ...PATIENT, endpoints: server.endpoint });
       const steps = [
         client.auth.userAdd('root', { password: credentials.password }),
         client.auth.roleAdd('root'),
@@ -58,14 +62,14 @@ export class ProxiedEtcd {
     return new ProxiedEtcd(server, tls, auth ? credentials : undefined);
   }
 
-  /** A proxy before it. */
+  /** Starts a proxy in front of it. */
   async proxy(kind: ProxyKind, config: string, options: Partial<ProxyOptions> = {}): Promise<Proxy> {
     const proxy = await startProxy({ kind, config, etcd: this.server.endpoint, tls: this.tls.server, ...options });
     this.proxies.push(proxy);
     return proxy;
   }
 
-  /** A client of this endpoint. */
+  /** Creates a client of this endpoint. */
   client(endpoint: string, options: ClientOptions = {}): Client {
     const client = createClient({
       endpoints: endpoint,
@@ -77,7 +81,7 @@ export class ProxiedEtcd {
     return client;
   }
 
-  /** Closes what a test made. */
+  /** Closes the proxies and clients of a test. */
   async clear(): Promise<void> {
     await Promise.all(this.clients.splice(0).map((client) => client.close()));
     await Promise.all(this.proxies.splice(0).map((proxy) => proxy.stop()));

@@ -10,7 +10,7 @@ import { waitFor } from '../../support/waitFor.js';
 const UPGRADE = ['proxy_set_header Upgrade', 'proxy_set_header Connection'] as const;
 const NO_UPGRADE = '  http-request del-header Upgrade\n';
 
-/** As an operator that forgot a line has them. */
+/** The configurations of docs/proxies.md; the rows remove lines that an operator might forget. */
 const nginx = configOf('nginx');
 const nginxTls = configOf('nginx with TLS');
 const haproxy = configOf('HAProxy');
@@ -20,13 +20,15 @@ interface Row {
   readonly name: string;
   readonly kind: ProxyKind;
   readonly config: string;
-  /** Which transport streams take at last, without and with auth on an etcd whose WebSockets take no token. */
+  /**
+   * The transport that streams use in the end: without auth, and with auth on an etcd whose WebSockets take no token.
+   */
   readonly transport: string;
   readonly withAuth: string;
 }
 
 const rows: readonly Row[] = [
-  // These come first, as they take the longest: streams are opened, and not answered, until another transport is tried.
+  // These come first, as they take the longest: streams open and get no response until another transport is tried.
   {
     name: 'HAProxy that does not answer Upgrade',
     kind: 'haproxy',
@@ -75,7 +77,7 @@ const rows: readonly Row[] = [
     transport: 'http2',
     withAuth: 'http2',
   },
-  // Those that answer a handshake in the place of etcd, and let calls through.
+  // Proxies that answer a handshake themselves, and pass calls on.
   ...[200, 401, 403, 404, 429, 502, 503, 444].map((status): Row => ({
     name: `nginx that answers Upgrade with ${status === 444 ? 'the end of the connection' : status}`,
     kind: 'nginx',
@@ -85,9 +87,9 @@ const rows: readonly Row[] = [
   })),
 ];
 
-/** Longer than three streams that are not answered. */
+/** Longer than three streams without a response. */
 const TTL = 20;
-/** With twenty proxies at the same time a machine of two cores does nothing else, and is too slow to answer a handshake. */
+/** Twenty proxies at the same time keep two cores busy, so that handshakes are too slow. */
 const AT_A_TIME = 6;
 
 describeProxies('streams through a proxy', () => {
@@ -102,7 +104,7 @@ describeProxies('streams through a proxy', () => {
     afterEach(() => etcd.clear());
     afterAll(() => etcd.stop());
 
-    /** @returns the transport over which all of it worked */
+    /** @returns the transport over which all calls succeeded */
     async function worksThrough({ name, kind, config }: Row, direct: Client): Promise<string> {
       const proxy = await etcd.proxy(kind, config);
       const client = etcd.client(proxy.endpoint);
@@ -114,7 +116,7 @@ describeProxies('streams through a proxy', () => {
       const state = await firstValueFrom(client.connection$.pipe(filter(({ status }) => status === 'connected')));
       const writing = collect(timer(0, 100).pipe(concatMap((written) => direct.kv.put(key, String(written)))));
       await waitFor(`${name}: events come`, () => events.values.length > 3);
-      // Not at a third of its TTL.
+      // Refreshes the lease now, and not only at a third of its TTL.
       lease.values[0]?.lease.refresh().subscribe({ error: () => undefined });
       await waitFor(`${name}: the lease was refreshed`, () => lease.values.some(({ type }) => type === 'refreshed'));
       const all = [events, lease, lock, writing];
@@ -129,7 +131,7 @@ describeProxies('streams through a proxy', () => {
       'watches, leases and locks work, over the best transport that the proxy lets through',
       async () => {
         const direct = etcd.client(etcd.server.endpoint);
-        // With auth no WebSocket is tried in the clear on most servers: how it fails there makes no difference.
+        // With auth and without TLS, most servers do not support WebSockets: their failure there makes no difference.
         const tried = rows.filter(({ config }) => !auth || config.includes(':8443') || [nginx, haproxy].includes(config));
         const transports = await lastValueFrom(
           from(tried).pipe(
@@ -138,7 +140,7 @@ describeProxies('streams through a proxy', () => {
           ),
         );
         const version = parseVersion(etcd.server.version);
-        // On an old etcd HTTP/2 comes first over TLS, as its WebSockets take no long messages.
+        // On an old etcd with TLS, HTTP/2 comes first, as its WebSockets do not carry long messages.
         const http2First = version !== undefined && !isAtLeast(version, '3.4.16');
         const expected = ({ config, transport, withAuth }: Row): string => {
           if (auth) return withAuth;

@@ -29,13 +29,13 @@ describe.each([
     scene.client({ transport, heartbeatMs: 60_000, responseTimeoutMs: 10_000 }, { auth: APP, requestTimeoutMs: 10_000 });
   const put = async (key: string): Promise<number> => (await firstValueFrom(scene.direct.kv.put(key, 'x'))).header.revision;
   const keys = ({ values }: Collected<WatchEvent>): string[] => values.map(({ kv }) => kv.key);
-  /** Resolves when a watch is there: its first batch says so. */
+  /** Resolves when the watch is confirmed, which its first batch shows. */
   const there = async (): Promise<void> => void (await firstValueFrom(client.watchBatches({ prefix: 'app/' })));
 
   test.each([
     ['from now on', {}],
     ['from the past', { startRevision: 1 }],
-  ])('a watch %s that is denied ends with PermissionDenied, and the one after it on the same client is served', async (_, options) => {
+  ])('a watch %s without permission fails with PermissionDenied, and the next watch of the client works', async (_, options) => {
     client = appClient();
     const denied = collect(client.watch({ prefix: 'secret/' }, options));
     await waitFor('it is denied', () => denied.error !== undefined);
@@ -47,7 +47,7 @@ describe.each([
     expect(keys(permitted)).toEqual(['app/after']);
   });
 
-  test('of many at once each gets the answer to its own create, denied or not', async () => {
+  test('many concurrent watches each receive the response to their own create request, denied or not', async () => {
     client = appClient();
     const revision = (await firstValueFrom(scene.direct.kv.range('none'))).header.revision;
     const watches = Array.from({ length: 30 }, (_, index) => {
@@ -62,7 +62,7 @@ describe.each([
     }
   });
 
-  test('a watch that is denied does not disturb one that was there', async () => {
+  test('a denied watch does not disturb an existing watch', async () => {
     client = appClient();
     const permitted = collect(client.watch({ prefix: 'app/' }));
     await there();
@@ -75,12 +75,13 @@ describe.each([
     expect(permitted.error).toBeUndefined();
   });
 
-  test('a watch is served though the token has been forgotten since the stream was made, and the old watch misses nothing', async () => {
+  test('a watch starts although the server has discarded the token of the stream, and older watches miss nothing', async () => {
     client = appClient();
     const old = collect(client.watch({ prefix: 'app/' }));
     await there();
     const revision = await put('app/1');
-    // The server forgets all tokens of a user whose password is set, and takes the old stream for one without permission.
+    // The server invalidates all tokens of a user whose password is set, and rejects the old stream as one without
+    // permission.
     await firstValueFrom(scene.direct.auth.userChangePassword(APP.username, { password: APP.password }));
     const young = collect(client.watch({ prefix: 'app/' }, { startRevision: revision }));
     await waitFor('the new one is served', () => young.values.length > 0 || young.error !== undefined);
@@ -90,7 +91,7 @@ describe.each([
     expect(keys(old)).toEqual(['app/1', 'app/2']);
   });
 
-  test('watches go on when the server was restarted, and knows no token any more', async () => {
+  test('watches resume after a restart in which the server lost all tokens', async () => {
     client = appClient();
     const old = collect(client.watch({ prefix: 'app/' }));
     await there();

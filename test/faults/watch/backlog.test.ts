@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Client } from '../../../src/index.js';
+import { PATIENT } from '../../support/patient.js';
 import { History, Recorder, violations } from '../../support/watchGuarantees.js';
 import { TRANSPORTS, forLongMessages, type TransportOption } from './support/transports.js';
 import { fill } from './support/fill.js';
@@ -30,25 +31,25 @@ describe.each(TRANSPORTS)('over %s (TLS: %s)', (transport, tls) => {
   };
   const whole = (watch: Recorder): Promise<true> =>
     waitFor('all has been replayed', () => watch.events >= REVISIONS || watch.end !== undefined);
-  /** What had been delivered when a stream was lost. */
+  /** Returns the events that were delivered before a stream was lost. */
   const deliveredAtLosses = (watch: () => Recorder): number[] => {
     const seen: number[] = [];
     client.connection$.subscribe(({ status }) => status === 'reconnecting' && seen.push(watch().events));
     return seen;
   };
 
-  test('a replay of 3 001 revisions that is cut after 1 000 goes on where it was', async () => {
-    const makeClient = (): Client => scene.client({ transport: chosen, heartbeatMs: 60_000, responseTimeoutMs: 5_000 });
+  test('a replay of 3 001 revisions that is cut after 1 000 resumes at its cursor', async () => {
+    const makeClient = (): Client => scene.client({ transport: chosen, heartbeatMs: 60_000, responseTimeoutMs: 5_000 }, PATIENT);
     client = makeClient();
     const before = scene.proxy.down.bytes;
     await whole(replay());
     const bytes = scene.proxy.down.bytes - before;
-    // Its last words are not to be cut in place of what the next is sent.
+    // The cut must hit the next stream, and not the last bytes of this one.
     await client.close();
     await waitFor('all its connections are closed', () => scene.proxy.open === 0);
     client = makeClient();
 
-    // etcd sends a thousand revisions at a time: the first thousand have come, and part of the next.
+    // etcd sends a thousand revisions at a time: the first thousand have arrived, and a part of the next.
     scene.proxy.down.cutAfter(Math.round(bytes * 0.4));
     const watch = replay();
     const losses = deliveredAtLosses(() => watch);
@@ -57,7 +58,7 @@ describe.each(TRANSPORTS)('over %s (TLS: %s)', (transport, tls) => {
     if (chosen !== 'auto') expect(losses).toEqual([1_000]);
   });
 
-  test('a backlog on a connection that has gone silent comes over another', async () => {
+  test('a backlog on an unresponsive connection arrives over another one', async () => {
     client = scene.client({ transport: chosen });
     const watch: Recorder = replay();
     const losses = deliveredAtLosses(() => watch);
@@ -68,7 +69,7 @@ describe.each(TRANSPORTS)('over %s (TLS: %s)', (transport, tls) => {
     expect(violations(history, watch)).toEqual([]);
   });
 
-  test('a cut right after the watch was created, before its first event, loses nothing that happens meanwhile', async () => {
+  test('a cut right after the creation of a watch, before its first event, loses no event', async () => {
     client = scene.client({ transport: chosen });
     const watch = new Recorder('new', { prefix: 'new/' }, {}, client.watchBatches({ prefix: 'new/' }));
     await waitFor('it is there', () => watch.begun);

@@ -5,12 +5,13 @@ import { TRANSPORTS, forLongMessages, has } from './support/transports.js';
 import { collect } from './support/collect.js';
 import { fill } from './support/fill.js';
 import { setScene, type Scene } from './support/scene.js';
+import { PATIENT } from '../../support/patient.js';
 import { waitFor } from '../../support/waitFor.js';
 
-/** A quiet machine takes a third of these. */
+/** A quiet machine takes a third of these times. */
 const ARRIVES_WITHIN_MS = 15_000;
 const SILENT_AT_MOST_MS = 6_000;
-/** A txn takes no more operations. */
+/** The highest number of operations in a txn. */
 const KEYS_PER_TXN = 125;
 
 describe.each(TRANSPORTS)('one call that deletes many keys, over %s (TLS: %s),', (transport, tls) => {
@@ -23,17 +24,17 @@ describe.each(TRANSPORTS)('one call that deletes many keys, over %s (TLS: %s),',
     scene = await setScene({ tls });
     keys = has(scene.server, '3.4.17') ? 100_000 : 20_000;
     await fill(scene.direct, { prefix: 'gone/', revisions: keys / KEYS_PER_TXN, keys: KEYS_PER_TXN });
-    // With the times of a client as it is made by default, and straight to the server: a proxy would work in this process, too.
+    // The client has its default timeouts, and connects to the server directly, as a proxy would work in this process, too.
     const streams = { transport: forLongMessages(transport, scene.server), heartbeatMs: 1_000, responseTimeoutMs: 10_000 };
-    client = scene.client(streams, { endpoints: scene.server.endpoint });
+    client = scene.client(streams, { ...PATIENT, endpoints: scene.server.endpoint });
   });
   afterAll(() => scene.close());
 
-  test('reaches a watch of them soon, and does not silence the other watches of the client', async () => {
+  test('reaches a watch of these keys soon, and does not interrupt the other watches of the client', async () => {
     const gone = collect(client.watch({ prefix: 'gone/' }, { noPut: true }));
     const heard = collect(client.watch({ prefix: 'beside/' }).pipe(timestamp(performance)));
     await firstValueFrom(zip(client.watchBatches({ prefix: 'gone/' }, { noPut: true }), client.watchBatches({ prefix: 'beside/' })));
-    // What the server takes for the delete holds up writes; it is what was written that the watch has to tell in time.
+    // The time that the server takes for the delete delays writes; the watch has to report what was written in time.
     const write = (index: number): Observable<number> => scene.direct.kv.put(`beside/${index}`, 'x').pipe(map(() => performance.now()));
     const written = collect(interval(50).pipe(exhaustMap(write)));
     await waitFor('the other watch tells what is written', () => heard.values.length > 3);
@@ -49,11 +50,11 @@ describe.each(TRANSPORTS)('one call that deletes many keys, over %s (TLS: %s),',
     written.stop();
 
     expect([gone.error, heard.error, written.error]).toEqual([undefined, undefined, undefined]);
-    // An old server closes a WebSocket on a long message; the client then goes on over another transport.
+    // An old server closes a WebSocket on a long message; the client then continues over another transport.
     if (forLongMessages(transport, scene.server) === transport) expect(lost.values).toEqual([]);
     expect(new Set(gone.values.map(({ kv }) => kv.key)).size).toBe(keys);
     expect(new Set(gone.values.map(({ revision }) => revision)).size).toBe(1);
-    // etcd takes less than half a second for the call. On a machine that takes longer, everything else does, too.
+    // etcd takes less than half a second for the call. On a slower machine everything else takes longer, too.
     const callMs = deletedAt - calledAt;
     expect(arrivedAt - deletedAt).toBeLessThan(Math.max(ARRIVES_WITHIN_MS, 10 * callMs));
     const silentMs = heard.values.map(({ timestamp: at }, index) => at - (written.values[index] ?? at));

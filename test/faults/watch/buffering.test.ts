@@ -5,7 +5,7 @@ import { listenSomewhere } from '../../support/ports.js';
 import { collect } from './support/collect.js';
 import { setScene, type Scene } from './support/scene.js';
 
-/** Passes on whole answers only, as a proxy does that buffers them. */
+/** Passes on only complete responses, as a buffering proxy does. */
 function bufferingProxy(target: string): Server {
   return createServer((asked, answer) => {
     const { method, url, headers } = asked;
@@ -36,7 +36,7 @@ afterAll(async () => {
   await scene.close();
 });
 
-test('a watch that gets no data behind a proxy that keeps back answers says so in connection$', async () => {
+test('a watch that receives no data behind a buffering proxy reports this in connection$', async () => {
   const client = scene.client({ transport: 'chunked' }, { endpoints: endpoint });
   await firstValueFrom(client.kv.put('a', '1'));
   const watch = collect(client.watch('a'));

@@ -10,7 +10,7 @@ import { TRANSPORTS, forLongMessages, has, type TransportOption } from './suppor
 import { strike, type Fault } from './support/faults.js';
 import { setScene, type Scene } from './support/scene.js';
 
-/** The faults on each transport, once each. Older servers are not stopped, as their watches are the same. */
+/** The faults on each transport, once each. Older servers are left out, as their watches behave the same. */
 const faultsFor = ({ server }: Scene): readonly Fault[] => [
   { kind: 'cut', lane: 'down', afterBytes: 3_000 },
   { kind: 'cut', lane: 'up', afterBytes: 700 },
@@ -52,7 +52,7 @@ async function run(scene: Scene, transport: TransportOption, seed: number) {
     const due = newest();
     await waitFor('the states go on', () => (whole.last?.revision ?? 0) > due);
   }
-  // The same check finds what is wrong where each range is followed alone, however the seed spreads the amounts.
+  // If each range is followed alone, the same check finds errors for every seed.
   await waitFor('combineLatest is torn', () => torn.torn > 0);
   writing = false;
   await written;
@@ -71,7 +71,7 @@ async function run(scene: Scene, transport: TransportOption, seed: number) {
   };
 }
 
-test('combines three ranges through cuts, restarts and compactions without a mix of two revisions, as combineLatest does not', async () => {
+test('combineLive combines three ranges through cuts, restarts and compactions without mixing revisions, unlike combineLatest', async () => {
   const seed = askedSeed();
   const onTransport = async ([transport, tls]: (typeof TRANSPORTS)[number]) => {
     const scene = await setScene({ tls });
@@ -82,7 +82,7 @@ test('combines three ranges through cuts, restarts and compactions without a mix
       expect({ transport, faults: whole.faults(written) }).toEqual({ transport, faults: [] });
       expect(contents(final)).toEqual(contents(stored));
       expect(torn.torn).toBeGreaterThan(0);
-      // The history that the client missed was compacted, so that it has to list again.
+      // The history that the client missed was compacted, so the client has to list the range again.
       expect(whole.resyncs).toBeGreaterThan(0);
     } finally {
       await scene.close();

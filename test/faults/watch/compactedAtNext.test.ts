@@ -6,10 +6,10 @@ import { setScene, type Scene } from './support/scene.js';
 import { waitFor } from '../../support/waitFor.js';
 
 /**
- * Before etcd 3.5.16 a compaction takes away the deletes of exactly its revision, and a watch from that revision on is
- * sent the rest without an error.
+ * Before etcd 3.5.16 a compaction removes the deletes of exactly its revision. A watch from that revision on then gets
+ * the rest without an error.
  */
-describe.each(['websocket', 'chunked'] as const)('over %s, where the history is compacted during an outage,', (transport) => {
+describe.each(['websocket', 'chunked'] as const)('over %s, when the history is compacted during an outage,', (transport) => {
   let scene: Scene;
   let client: Client;
 
@@ -18,7 +18,7 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where the history is 
   afterEach(() => client.close());
   afterAll(() => scene.close());
 
-  test('at the next revision, a watch reports the deletes of that revision or ends, and a live range lacks their keys', async () => {
+  test('at the next revision, a watch reports the deletes of that revision or fails, and a live range no longer has their keys', async () => {
     const { kv } = scene.direct;
     const keys = { prefix: 'a/' };
     for (const key of ['a/kept', 'a/deleted']) await firstValueFrom(kv.put(key, 'x'));
@@ -43,7 +43,7 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where the history is 
     else expect([seen, watch.error]).toMatchObject([['put a/kept'], { reason: 'Compacted' }]);
   });
 
-  test('at the last revision that a watch has seen, it goes on and reports that revision once', async () => {
+  test('at the last revision that a watch has received, it resumes and emits that revision once', async () => {
     const { kv } = scene.direct;
     const watch = collect(client.watch({ prefix: 'b/' }));
     await firstValueFrom(client.watchBatches({ prefix: 'b/' }));
@@ -60,7 +60,7 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where the history is 
     expect([seen.sort(), watch.error]).toEqual([['delete b/seen', 'put b/last', 'put b/missed', 'put b/seen'], undefined]);
   });
 
-  test('at the revision that deletes the key of a lock, one that waits for the lock acquires it', async () => {
+  test('at the revision that deletes the key of a lock, a waiter acquires the lock', async () => {
     const { kv } = scene.direct;
     const first = collect(scene.direct.lock('job'));
     await waitFor('it is held', () => first.values.length === 1);

@@ -4,12 +4,14 @@ import { watchRpcs } from '../../../src/codec/watch.js';
 import type { Client } from '../../../src/index.js';
 import { settingsOf } from '../../../src/options/clientOptions.js';
 import { jsonWire } from '../../../src/transport/json/jsonWire.js';
+import { messagesOf } from '../../../src/transport/json/streamMessages.js';
 import { createCaller } from '../../../src/transport/caller.js';
 import { TlsSource } from '../../../src/node/certificates.js';
 import { undiciTransport } from '../../../src/node/undiciTransport.js';
 import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
 import { collect } from './support/collect.js';
 import { watchersLeft } from './support/watchers.js';
+import { PATIENT } from '../../support/patient.js';
 import { waitFor } from '../../support/waitFor.js';
 
 const version = process.env['ETCD_VERSION'] ?? '3.5';
@@ -23,7 +25,7 @@ beforeAll(async () => {
 afterEach(() => client.close());
 afterAll(() => scene.close());
 
-/** How often the RPC of watches was begun, and how many messages came on it. */
+/** Returns how many watch streams were opened, and how many messages arrived on them. */
 async function watchCounts(): Promise<{ readonly streams: number; readonly messages: number }> {
   const families = await firstValueFrom(scene.direct.metrics());
   const valueOf = (name: string): number =>
@@ -34,8 +36,8 @@ async function watchCounts(): Promise<{ readonly streams: number; readonly messa
 const watchedOnce = (startRevision: number): Promise<unknown> =>
   firstValueFrom(client.watchBatches({ prefix: 'grace/' }, { startRevision }));
 
-test('watches that follow one another within the grace share one stream, on which nothing is sent but their creates and cancels', async () => {
-  client = scene.client({ transport: 'websocket', heartbeatMs: 60_000, lingerMs: 5_000 });
+test('consecutive watches within lingerMs share one stream, which carries only their create and cancel requests', async () => {
+  client = scene.client({ transport: 'websocket', heartbeatMs: 60_000, responseTimeoutMs: 10_000, lingerMs: 5_000 }, PATIENT);
   const before = await watchCounts();
   const { header } = await firstValueFrom(client.kv.range('none'));
   const ROUNDS = 20;
@@ -45,8 +47,8 @@ test('watches that follow one another within the grace share one stream, on whic
   expect(messages - before.messages).toBeLessThanOrEqual(2 * ROUNDS);
 });
 
-test('a lock that is waited for again at once does not give up the stream', async () => {
-  client = scene.client({ transport: 'websocket', heartbeatMs: 60_000 });
+test('a lock that is awaited again at once keeps its stream', async () => {
+  client = scene.client({ transport: 'websocket', heartbeatMs: 60_000, responseTimeoutMs: 10_000, lingerMs: 5_000 }, PATIENT);
   const before = await watchCounts();
   const ROUNDS = 10;
   for (let round = 0; round < ROUNDS; round++) await firstValueFrom(client.lock('grace/lock').pipe(take(1)));
@@ -55,9 +57,9 @@ test('a lock that is waited for again at once does not give up the stream', asyn
   expect(messages - before.messages).toBeLessThanOrEqual(4 * ROUNDS);
 });
 
-test('after the grace the stream is given up, and the server keeps nothing; connection$ tells of neither', async () => {
+test('after lingerMs the stream is closed, and the server keeps nothing; connection$ reports neither', async () => {
   const nothing = await watchersLeft(scene, { watchers: 0, streams: 0 });
-  client = scene.client({ transport: 'websocket', heartbeatMs: 20, responseTimeoutMs: 10_000, lingerMs: 300 });
+  client = scene.client({ transport: 'websocket', heartbeatMs: 20, responseTimeoutMs: 10_000, lingerMs: 300 }, PATIENT);
   const states = collect(client.connection$);
   const before = await watchCounts();
   const { header } = await firstValueFrom(client.kv.range('none'));
@@ -67,11 +69,11 @@ test('after the grace the stream is given up, and the server keeps nothing; conn
   await watchersLeft(scene, nothing);
   expect(states.values.map(({ status }) => status)).toEqual(['idle', 'connecting', 'connected', 'idle']);
   const { messages } = await watchCounts();
-  // Older servers notice the end by themselves; the others were asked for answers of which none may have been read.
+  // Older servers detect the end themselves; from the others we may have requested responses that were never read.
   if (isOld) expect(messages - before.messages).toBeLessThanOrEqual(4);
 });
 
-test('a client that is closed within the grace does not wait for its end', async () => {
+test('a client that is closed within lingerMs does not wait for its end', async () => {
   client = scene.client({ transport: 'websocket', lingerMs: 3_600_000 });
   const { header } = await firstValueFrom(client.kv.range('none'));
   await watchedOnce(header.revision + 1);
@@ -80,10 +82,10 @@ test('a client that is closed within the grace does not wait for its end', async
   await watchersLeft(scene, { watchers: 0, streams: 0 });
 });
 
-test('the refusal of a GET tells the generation of the gateway', async () => {
+test('the rejection of a GET identifies the generation of the gateway', async () => {
   client = scene.client();
   const settings = settingsOf({ endpoints: scene.server.endpoint });
-  const caller = createCaller(jsonWire(undiciTransport({ ...settings, tls: new TlsSource(settings.tls) }), settings), settings);
+  const caller = createCaller(jsonWire(undiciTransport({ ...settings, tls: new TlsSource(settings.tls) }), settings, messagesOf), settings);
   const { gateway } = await firstValueFrom(caller.channel(watchRpcs.watch));
   const generation = gateway === undefined ? undefined : await firstValueFrom(gateway);
   await caller.close();

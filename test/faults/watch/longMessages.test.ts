@@ -4,6 +4,7 @@ import type { Client, ConnectionState, LiveUpdate, Range, WatchEvent } from '../
 import { has } from './support/transports.js';
 import { collect, type Collected } from './support/collect.js';
 import { setScene, type Scene } from './support/scene.js';
+import { PATIENT } from '../../support/patient.js';
 import { waitFor } from '../../support/waitFor.js';
 
 let scene: Scene;
@@ -17,26 +18,26 @@ afterEach(() => client.close());
 afterAll(() => scene.close());
 
 const makeClient = (): void => {
-  client = scene.client({ transport: 'auto', heartbeatMs: 60_000, responseTimeoutMs: 10_000 });
+  client = scene.client({ transport: 'auto', heartbeatMs: 60_000, responseTimeoutMs: 10_000 }, PATIENT);
   states = collect(client.connection$);
 };
 const put = async (key: string, size = 1): Promise<number> =>
   (await firstValueFrom(scene.direct.kv.put(key, 'x'.repeat(size)))).header.revision;
-/** A watch that is there: its first batch says so. */
+/** Resolves when the watch is confirmed, which its first batch shows. */
 const watching = async (range: Range): Promise<Collected<WatchEvent>> => {
   const events = collect(client.watch(range));
   await firstValueFrom(client.watchBatches(range));
   return events;
 };
 const keys = ({ values }: Collected<WatchEvent>): string[] => values.map(({ kv }) => kv.key);
-/** The transports that were in use, in their order. */
+/** Returns the transports that were in use, in order. */
 const transports = (): string[] => {
   const all = states.values.flatMap((state) => (state.status === 'connected' ? [state.transport] : []));
   return all.filter((transport, index) => transport !== all[index - 1]);
 };
 
 describe('a message over 64 KiB', () => {
-  test('from the server comes, and what is before and after it, if need be over another transport', async () => {
+  test('from the server arrives, as do those before and after it, over another transport if necessary', async () => {
     makeClient();
     const [long, other] = [await watching({ prefix: 'long/' }), await watching({ prefix: 'other/' })];
     const written: string[] = [];
@@ -55,8 +56,8 @@ describe('a message over 64 KiB', () => {
     expect(transports()).toEqual(has(scene.server, '3.4.16') ? ['websocket'] : ['websocket', 'chunked']);
   });
 
-  test('that no other transport may bring ends the watch with ResponseTooLarge, and names those that do', async () => {
-    client = scene.client({ transport: 'websocket', heartbeatMs: 60_000, responseTimeoutMs: 10_000 });
+  test('that no other transport may carry fails the watch with ResponseTooLarge, which names those that could', async () => {
+    client = scene.client({ transport: 'websocket', heartbeatMs: 60_000, responseTimeoutMs: 10_000 }, PATIENT);
     const first = await put('only/0', 40_000);
     for (const key of ['only/1', 'only/2']) await put(key, 40_000);
     const { accepted } = scene.proxy;
@@ -65,15 +66,16 @@ describe('a message over 64 KiB', () => {
     if (has(scene.server, '3.4.16')) return expect(keys(replay)).toEqual(['only/0', 'only/1', 'only/2']);
     expect(replay.error).toMatchObject({ reason: 'ResponseTooLarge', rpc: 'Watch.Watch', endpoint: scene.proxy.endpoint });
     expect(String(replay.error)).toContain('use streams.transport "chunked", "auto", or "http2" over TLS');
-    // Five tries in a row, each with a connection for the stream and one for the question after the version, and the first connection of the client.
+    // Five attempts in a row, each with a connection for the stream and one for the version request, and the first
+    // connection of the client.
     expect(scene.proxy.accepted - accepted).toBeLessThanOrEqual(11);
-    // What is shorter goes on.
+    // Shorter messages are passed on.
     const short = await watching({ prefix: 'short/' });
     await put('short/a');
     await waitFor('it has come', () => short.values.length > 0);
   });
 
-  test('to the server gets there', async () => {
+  test('reaches the server over each transport', async () => {
     makeClient();
     const long = await watching({ from: 'm'.repeat(100_000), to: 'n' });
     await put('mn');
@@ -82,8 +84,8 @@ describe('a message over 64 KiB', () => {
   });
 });
 
-describe('a backlog over 4 MiB that comes as one answer', () => {
-  /** What an old server cannot hand on. */
+describe('a backlog over 4 MiB that arrives as one response', () => {
+  /** Returns a message that an old server cannot pass on. */
   const write = async (prefix: string): Promise<{ first: number; written: string[] }> => {
     const written = Array.from({ length: 5 }, (_, index) => `${prefix}${index}`);
     const revisions: number[] = [];
@@ -91,7 +93,7 @@ describe('a backlog over 4 MiB that comes as one answer', () => {
     return { first: revisions[0] ?? 0, written };
   };
 
-  test('is replayed, or ends the watch that asked for it with ResponseTooLarge, and no other', async () => {
+  test('is replayed, or fails only the watch that requested it with ResponseTooLarge', async () => {
     makeClient();
     const { first, written } = await write('replay/');
     const other = await watching({ prefix: 'beside/' });
@@ -106,7 +108,7 @@ describe('a backlog over 4 MiB that comes as one answer', () => {
     else expect(replay.error).toMatchObject({ reason: 'ResponseTooLarge', code: 'ResourceExhausted', rpc: 'Watch.Watch' });
   });
 
-  test('does not stop what is live: where it cannot be replayed, the range is listed again', async () => {
+  test('does not end a live range: if it cannot be replayed, the range is listed again', async () => {
     makeClient();
     await put('live/gone');
     const live: Collected<LiveUpdate> = collect(client.live({ prefix: 'live/' }));

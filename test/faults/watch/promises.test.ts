@@ -44,10 +44,10 @@ const watch = (batches: readonly DeliveredBatch[], more: Partial<Watched> = {}):
   ...more,
 });
 
-/** Which promises were broken where. */
+/** Returns the guarantees that were violated, and where. */
 const broken = (watched: Watched): [Promised, number][] => violations(history, watched).map(({ promise, revision }) => [promise, revision]);
 
-test('a watch that delivers all that was asked for keeps every promise', () => {
+test('a watch that delivers all requested events passes every check', () => {
   expect(broken(watch([bookmark(1), R2, R3, R4, bookmark(5), R7, bookmark(9)]))).toEqual([]);
   expect(broken(watch([bookmark(2), R3, R4, R7]))).toEqual([]);
   expect(broken(watch([bookmark(2), R3, R4, R7], { options: { startRevision: 3 } }))).toEqual([]);
@@ -58,15 +58,15 @@ test('a watch that delivers all that was asked for keeps every promise', () => {
   ).toEqual([]);
 });
 
-test('a watch that was left need not have delivered what came later', () => {
+test('a watch that was unsubscribed need not have delivered later events', () => {
   expect(broken(watch([bookmark(1), R2, R3], { through: undefined }))).toEqual([]);
 });
 
-test('ordered: a revision after a later one is found', () => {
+test('ordered: a revision after a later one is reported', () => {
   expect(broken(watch([bookmark(1), R2, R4, R3, R7]))).toEqual([['ordered', 3]]);
 });
 
-test('unique: a change that comes twice is found, though it is the first of its batch', () => {
+test('unique: a repeated change is reported, although it is the first of its batch', () => {
   expect(broken(watch([bookmark(1), R2, R3, R4, R4, R7]))).toEqual([
     ['unique', 4],
     ['unique', 4],
@@ -74,27 +74,27 @@ test('unique: a change that comes twice is found, though it is the first of its 
   ]);
 });
 
-test('reliable: a revision left out in the middle or at the end is found', () => {
+test('reliable: a missing revision in the middle or at the end is reported', () => {
   expect(broken(watch([bookmark(1), R2, R4, R7]))).toEqual([['reliable', 3]]);
   expect(broken(watch([bookmark(1), R2, R3, R4]))).toEqual([['reliable', 7]]);
   expect(broken(watch([bookmark(1)]))).toEqual([2, 3, 4, 7].map((revision) => ['reliable', revision]));
 });
 
-test('atomic: a revision in part, in two batches or under another revision is found', () => {
+test('atomic: a partial revision, or one in two batches or under another revision, is reported', () => {
   expect(broken(watch([bookmark(1), R2, R3, events(4, put('a/1', 'four')), R7]))).toEqual([['atomic', 4]]);
   expect(broken(watch([bookmark(1), R2, R3, events(4, put('a/1', 'four')), events(4, del('a/2')), R7]))).toEqual([['atomic', 4]]);
   const merged: DeliveredBatch = { type: 'events', revision: 3, events: [...R2.events, ...R3.events] };
   expect(broken(watch([bookmark(1), merged, R4, R7]))).toEqual([['atomic', 2]]);
 });
 
-test('resumable: what is left out after the start revision, or comes from before it, is found', () => {
+test('resumable: an event missing after the start revision, or from before it, is reported', () => {
   expect(broken(watch([bookmark(2), R4, R7], { options: { startRevision: 3 } }))).toEqual([['resumable', 3]]);
   expect(broken(watch([bookmark(2), R2, R3, R4, R7], { options: { startRevision: 3 } }))).toContainEqual(['resumable', 2]);
   expect(broken(watch([bookmark(2), R2, R3, R4, R7]))).toContainEqual(['resumable', 2]);
   expect(broken(watch([], { options: { startRevision: 7 } }))).toEqual([['resumable', 7]]);
 });
 
-test('bookmarkable: a bookmark before all up to it has come, or behind another one, is found', () => {
+test('bookmarkable: a bookmark before all events up to it, or after a later bookmark, is reported', () => {
   expect(broken(watch([bookmark(1), R2, bookmark(3), R3, R4, R7]))).toEqual([
     ['bookmarkable', 3],
     ['bookmarkable', 3],
@@ -102,7 +102,7 @@ test('bookmarkable: a bookmark before all up to it has come, or behind another o
   expect(broken(watch([bookmark(1), R2, R3, R4, bookmark(5), bookmark(4), R7]))).toEqual([['bookmarkable', 4]]);
 });
 
-test('prevKv: another value than the one before is found, and one that is missing, unless it may have been compacted away', () => {
+test('prevKv: a wrong previous value is reported, and a missing one unless it may be compacted', () => {
   const before = (prev?: string): Watched =>
     watch([bookmark(6), { type: 'events', revision: 7, events: [event(7, put('a/1', 'seven'), prev)] }], { options: { prevKv: true } });
   expect(broken(before('four'))).toEqual([]);
@@ -114,7 +114,7 @@ test('prevKv: another value than the one before is found, and one that is missin
   expect(broken({ ...before('four'), options: {} })).toEqual([['prevKv', 7]]);
 });
 
-test('true: what never happened, and what was not asked for, is found', () => {
+test('true: an event that never happened, or was not requested, is reported', () => {
   expect(broken(watch([bookmark(6), events(7, put('a/1', 'six'))]))).toEqual([['true', 7]]);
   expect(broken(watch([bookmark(4), events(5, put('a/1', 'five')), R7]))).toEqual([['true', 5]]);
   expect(broken(watch([bookmark(4), events(6, put('b/1', 'six')), R7]))).toEqual([['true', 6]]);

@@ -4,16 +4,20 @@ import type { Client, ConnectionState } from '../../../src/index.js';
 import { TRANSPORTS, has, type TransportOption } from './support/transports.js';
 import { collect, type Collected } from './support/collect.js';
 import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
+import { PATIENT } from '../../support/patient.js';
 import { waitFor } from '../../support/waitFor.js';
 
-/** A watch that is silent is renewed after 60 of them, and one that is to bring bookmarks after 10. */
+/**
+ * The interval of heartbeats in milliseconds. A watch without events is renewed after 60 intervals, and one with
+ * progress notifications after 10.
+ */
 const HEARTBEAT_MS = 30;
 const RENEWALS_MS = 60 * HEARTBEAT_MS * 3;
 
 const losses = (client: Client): Collected<ConnectionState> =>
   collect(client.connection$.pipe(filter(({ status }) => status === 'reconnecting')));
 
-describe('a watch that is quiet, over each transport,', () => {
+describe('a watch without events, over each transport,', () => {
   const scenes: { readonly transport: TransportOption; readonly scene: Scene }[] = [];
 
   beforeAll(async () => {
@@ -21,16 +25,16 @@ describe('a watch that is quiet, over each transport,', () => {
   });
   afterAll(() => Promise.all(scenes.map(({ scene }) => scene.close())));
 
-  /** Tries all transports at the same time, as it is a matter of waiting, and holds what each of them came to. */
+  /** Runs all transports at the same time, as they mostly wait, and keeps the outcome of each. */
   async function overEach(come: (scene: Scene, transport: TransportOption) => Promise<object>, expected: object): Promise<void> {
     const came = await Promise.all(scenes.map(async ({ transport, scene }) => [transport, await come(scene, transport)]));
     expect(Object.fromEntries(came)).toEqual(Object.fromEntries(scenes.map(({ transport }) => [transport, expected])));
   }
 
-  test('stays on its connection while nothing at all is written', () =>
+  test('stays on its connection while nothing is written', () =>
     overEach(
       async (scene, transport) => {
-        const idle = scene.client({ transport, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 1_000 });
+        const idle = scene.client({ transport, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 2_000 }, PATIENT);
         const watch = collect(idle.watch('idle'));
         const lost = losses(idle);
         await firstValueFrom(idle.watchBatches('idle'));
@@ -48,7 +52,7 @@ describe('a watch that is quiet, over each transport,', () => {
   test('survives compactions as long as it is not cut', () =>
     overEach(
       async (scene, transport) => {
-        const client = scene.client({ transport, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 3_000 });
+        const client = scene.client({ transport, heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 3_000 }, PATIENT);
         const watch = collect(client.watch('quiet'));
         const lost = losses(client);
         await firstValueFrom(client.watchBatches('quiet'));
@@ -70,17 +74,17 @@ describe('a watch that is quiet, over each transport,', () => {
     ));
 });
 
-describe('a watch over chunked answers that is to bring bookmarks', () => {
+describe('a watch over chunked responses that requests bookmarks', () => {
   let scene: Scene;
   let client: Client;
 
   beforeAll(async () => {
     scene = await setScene({ args: SOON_NOTICED.map((flag) => flag.replace('500ms', '4s')) });
-    client = scene.client({ transport: 'chunked', heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 3_000 });
+    client = scene.client({ transport: 'chunked', heartbeatMs: HEARTBEAT_MS, responseTimeoutMs: 3_000 }, PATIENT);
   });
   afterAll(() => scene.close());
 
-  test('brings them where the server has any, and stays on its connection where only the server can send them', async () => {
+  test('receives them if the server has any, and stays on its connection if only the server can send them', async () => {
     const batches = collect(client.watchBatches('quiet', { progressNotify: true }));
     await waitFor('it has begun', () => batches.values.length > 0);
     const { revision } = (await firstValueFrom(scene.direct.kv.put('other', 'x'))).header;
@@ -94,13 +98,13 @@ describe('a watch over chunked answers that is to bring bookmarks', () => {
     expect([batches.error, losses(client).values]).toEqual([undefined, []]);
   });
 
-  test('comes back from a cut behind its bookmark, though what was before is compacted away', async () => {
+  test('resumes from its bookmark after a cut, although earlier history is compacted', async () => {
     const batches = collect(client.watchBatches('away', { progressNotify: true }));
     await waitFor('it has begun', () => batches.values.length > 0);
     await firstValueFrom(scene.direct.kv.put('other', 'x'));
     const { revision } = (await firstValueFrom(scene.direct.kv.put('other', 'y'))).header;
-    const told = (): boolean => batches.values.some((batch) => batch.revision >= revision);
-    if (has(scene.server, '3.4')) await waitFor('a bookmark came', told);
+    const isReported = (): boolean => batches.values.some((batch) => batch.revision >= revision);
+    if (has(scene.server, '3.4')) await waitFor('a bookmark came', isReported);
     await firstValueFrom(scene.direct.kv.compact(revision));
     scene.proxy.cut();
     await firstValueFrom(scene.direct.kv.put('away', 'y'));

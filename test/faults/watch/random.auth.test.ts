@@ -1,11 +1,11 @@
 import { test } from '@jest/globals';
 import { PATIENCE_MS, randomRun } from './support/randomRun.js';
 
-// Tokens that are used by nobody for a second are forgotten, and all of them when the server is restarted.
+// The server discards a token after a second without use, and all tokens when it is restarted.
 const auth = { auth: true, args: ['--auth-token-ttl', '1'] };
 
 test(
-  'over HTTP/2 with auth',
+  'random faults over HTTP/2 with auth break no watch guarantee',
   async () => {
     await randomRun('http2 on TLS with auth', {
       ...auth,
@@ -20,7 +20,7 @@ test(
 );
 
 test(
-  'over chunked answers with auth',
+  'random faults over chunked responses with auth break no watch guarantee',
   async () => {
     await randomRun('chunked on TLS with auth', {
       ...auth,

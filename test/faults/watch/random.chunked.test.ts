@@ -2,7 +2,7 @@ import { test } from '@jest/globals';
 import { PATIENCE_MS, randomRun } from './support/randomRun.js';
 
 test(
-  'over chunked answers',
+  'random faults over chunked responses break no watch guarantee',
   async () => {
     await randomRun('chunked', {
       transport: 'chunked',

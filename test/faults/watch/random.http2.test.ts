@@ -2,7 +2,7 @@ import { test } from '@jest/globals';
 import { PATIENCE_MS, randomRun } from './support/randomRun.js';
 
 test(
-  'over HTTP/2',
+  'random faults over HTTP/2 break no watch guarantee',
   async () => {
     await randomRun('http2 on TLS', {
       transport: 'http2',

@@ -2,7 +2,7 @@ import { test } from '@jest/globals';
 import { PATIENCE_MS, randomRun } from './support/randomRun.js';
 
 test(
-  'over WebSocket on TLS',
+  'random faults over WebSocket on TLS break no watch guarantee',
   async () => {
     await randomRun('websocket on TLS', {
       transport: 'websocket',

@@ -2,7 +2,7 @@ import { test } from '@jest/globals';
 import { PATIENCE_MS, randomRun } from './support/randomRun.js';
 
 test(
-  'over WebSocket',
+  'random faults over WebSocket break no watch guarantee',
   async () => {
     await randomRun('websocket', {
       transport: 'websocket',

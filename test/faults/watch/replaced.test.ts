@@ -7,9 +7,10 @@ import { collect } from './support/collect.js';
 import { QUICK } from './support/scene.js';
 import { has } from './support/transports.js';
 import { startTcpProxy, type TcpProxy } from '../../support/faultProxies/tcpProxy.js';
+import { PATIENT } from '../../support/patient.js';
 import { waitFor } from '../../support/waitFor.js';
 
-/** The store is not the one that it was: another data folder under the same address, as after a wipe or a restore. */
+/** The store is replaced: another data folder under the same address, as after a wipe or a restore. */
 let server: EtcdServer;
 let etcd: Client;
 
@@ -19,7 +20,7 @@ const start = async (clientPort?: number): Promise<void> => {
 const put = (client: Client, from: number, to: number): Promise<unknown> =>
   Promise.all(Array.from({ length: to - from }, (_, index) => firstValueFrom(client.kv.put(`a/${from + index}`, 'x'))));
 
-describe.each(['websocket', 'chunked'] as const)('over %s, where the store is wiped', (transport) => {
+describe.each(['websocket', 'chunked'] as const)('over %s, after the store is wiped', (transport) => {
   beforeEach(async () => {
     await start();
     etcd = createClient({ endpoints: server.endpoint, streams: { ...QUICK, transport } });
@@ -29,7 +30,7 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where the store is wi
     await server.stop();
   });
 
-  test('a watch says so and ends, and what is live is listed anew', async () => {
+  test('a watch fails with the reason, and a live range is listed again', async () => {
     await put(etcd, 0, 20);
     const watch = collect(etcd.watch({ prefix: 'a/' }));
     const live = collect(etcd.live({ prefix: 'a/' }));
@@ -53,7 +54,7 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where the store is wi
   });
 });
 
-describe.each(['websocket', 'chunked'] as const)('over %s, where another store has counted on beyond what was seen', (transport) => {
+describe.each(['websocket', 'chunked'] as const)('over %s, after the store is replaced by one with later revisions', (transport) => {
   let proxy: TcpProxy;
   let direct: Client;
 
@@ -61,21 +62,21 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where another store h
     await start();
     proxy = await startTcpProxy(server.endpoint);
     etcd = createClient({ endpoints: proxy.endpoint, streams: { ...QUICK, transport } });
-    direct = createClient({ endpoints: server.endpoint });
+    direct = createClient({ ...PATIENT, endpoints: server.endpoint });
   });
   afterEach(async () => {
     await Promise.all([etcd.close(), direct.close()]);
     await proxy.close();
     await server.stop();
   });
-  /** Another store with the same id, under the same addresses, before anybody who was there can see it. */
+  /** Replaces the store by another with the same id, at the same addresses, before any connected client can see it. */
   const replace = async (): Promise<void> => {
     await server.kill();
     await server.restart({ wipe: true });
     await put(direct, 100, 150);
   };
 
-  test.each(['put', 'delete'] as const)('a watch whose last change was a %s says so and ends', async (last) => {
+  test.each(['put', 'delete'] as const)('a watch whose last change was a %s fails with the reason', async (last) => {
     await put(etcd, 0, 5);
     const watch = collect(etcd.watch({ prefix: 'a/' }));
     await firstValueFrom(etcd.watchBatches({ prefix: 'a/' }));
@@ -90,7 +91,7 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where another store h
     expect(String(watch.error)).toContain('it was wiped, or restored');
   });
 
-  test('what is live is listed anew, in a namespace, too, though nothing had changed since it was listed', async () => {
+  test('a live range is listed again, also in a namespace, and if nothing has changed since its list', async () => {
     await put(etcd, 0, 5);
     const live = collect(etcd.live({ prefix: 'a/' }));
     const inside = collect(etcd.namespace('a/').live({ all: true }));
@@ -107,7 +108,7 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where another store h
     expect([live.error, inside.error]).toEqual([undefined, undefined]);
   });
 
-  test('a store that is the same goes on, though what was seen was changed, deleted or compacted away meanwhile', async () => {
+  test('a watch of the same store resumes, although what it received was changed, deleted or compacted since', async () => {
     await put(etcd, 0, 3);
     const names = ['a/0', 'a/1', 'a/2'] as const;
     const all = names.map((name) => collect(etcd.watch(name)));
@@ -125,7 +126,7 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where another store h
     await waitFor('it has come', () => all[2]?.values.length === 3);
     const last = collect(etcd.watch('a/2', { startRevision: header.revision }));
     await waitFor('it is there', () => last.values.length === 1 || last.error !== undefined);
-    // What was seen is gone, and what comes next is not.
+    // The received events are compacted, and the next one is not.
     const { header: other } = await firstValueFrom(direct.kv.put('other', 'y'));
     await firstValueFrom(direct.kv.compact(other.revision));
     proxy.cut();
@@ -137,11 +138,11 @@ describe.each(['websocket', 'chunked'] as const)('over %s, where another store h
   });
 });
 
-test('where another store has another value at the same revision, a live value is that of this store', async () => {
+test('a live value is that of the new store if both stores have the same revision with other values', async () => {
   await start();
   const other = await startEtcd({ own: true });
   etcd = createClient({ endpoints: server.endpoint, streams: QUICK });
-  const there = createClient({ endpoints: other.endpoint });
+  const there = createClient({ ...PATIENT, endpoints: other.endpoint });
   const [{ header: here }, { header: behind }] = await Promise.all([
     firstValueFrom(etcd.kv.put('config', '1')),
     firstValueFrom(there.kv.put('config', '2')),
@@ -157,12 +158,12 @@ test('where another store has another value at the same revision, a live value i
   await Promise.all([server.stop(), other.stop()]);
 });
 
-describe('a client that never finds a server', () => {
+describe('a client that never reaches a server', () => {
   test.each([
     ['nobody listens', 'http://127.0.0.1:1', {}, 'Unreachable'],
     ['the token function fails', '', { auth: { token: () => Promise.reject(new Error('no')) } }, 'TokenUnavailable'],
     ['the path is wrong', '', { apiPrefix: '/nowhere' }, 'UnknownMethod'],
-  ] as const)('says so to its watches and views: %s', async (_, endpoint, more, reason) => {
+  ] as const)('reports the reason to its watches and views: %s', async (_, endpoint, more, reason) => {
     await start();
     etcd = createClient({ endpoints: endpoint === '' ? server.endpoint : endpoint, streams: QUICK, ...more });
     const states = collect(etcd.connection$);

@@ -5,6 +5,7 @@ import { collect, type Collected } from './support/collect.js';
 import { fill } from './support/fill.js';
 import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
 import { watchersLeft, watchersOf } from './support/watchers.js';
+import { PATIENT } from '../../support/patient.js';
 import { waitFor } from '../../support/waitFor.js';
 
 const WATCHES = 1_000;
@@ -22,24 +23,22 @@ describe.each([
   afterEach(() => client.close());
   afterAll(() => scene.close());
 
-  // A version that is slow to come would be asked for again, on another connection.
-  const patient = { attemptTimeoutMs: 30_000, requestTimeoutMs: 60_000 };
-  const makeClient = (): Client => scene.client({ transport, heartbeatMs: 60_000, responseTimeoutMs: 60_000, lingerMs: 20 }, patient);
+  const makeClient = (): Client => scene.client({ transport, heartbeatMs: 60_000, responseTimeoutMs: 60_000, lingerMs: 20 }, PATIENT);
   const nextRevision = async (): Promise<number> => (await firstValueFrom(scene.direct.kv.range('none'))).header.revision + 1;
 
-  test('1 000 watches take one connection, and each sees its own', async () => {
+  test('1 000 watches share one connection, and each receives its own events', async () => {
     client = makeClient();
     const startRevision = await nextRevision();
     const watches = Array.from({ length: WATCHES }, (_, index) => collect(client.watch({ prefix: `many/${index}/` }, { startRevision })));
     await fill(scene.direct, { prefix: 'many/', revisions: WATCHES });
     await waitFor('each has seen its event', () => watches.every(({ values }) => values.length >= 1));
     expect(watches.map(({ values }) => values.map(({ kv }) => kv.key))).toEqual(watches.map((_, index) => [`many/${index}/0`]));
-    // One more was made before, to ask for the version.
+    // One more connection was opened before, to request the version.
     expect(scene.proxy.accepted).toBeLessThanOrEqual(2);
     await watchersOf(scene, { watchers: WATCHES, streams: 1 });
   });
 
-  test('clients that are closed leave nothing behind, with many watches or with one', async () => {
+  test('closed clients leave nothing behind, with many watches or with one', async () => {
     for (const count of [WATCHES, 1, WATCHES, 1, 20]) {
       const nothing = await watchersLeft(scene, { watchers: 0, streams: 0 });
       client = makeClient();
@@ -62,7 +61,7 @@ describe.each([
     const kept = watch('kept');
     for (let round = 0; round < rounds; round++) {
       const left = round % 2 === 0 ? watch(String(round)) : collect(client.watch({ prefix: `rounds/${round % 7}/` }));
-      // It is left at once, or when it is about to be made, or when it has been.
+      // The watch is unsubscribed at once, or just before it is created, or after that.
       if (round % 5 === 1) await Promise.resolve();
       if (round % 50 === 2) await firstValueFrom(client.watchBatches({ prefix: 'rounds/made/' }, { startRevision }));
       left.stop();
@@ -79,7 +78,7 @@ describe.each([
   });
 });
 
-/** Sockets and timers of this process. */
+/** Returns the number of sockets and timers of this process. */
 function activeResources(): number {
   return process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout' || kind === 'TCPSocketWrap').length;
 }

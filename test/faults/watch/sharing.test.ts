@@ -4,6 +4,7 @@ import type { Client } from '../../../src/index.js';
 import { collect } from './support/collect.js';
 import { setScene, SOON_NOTICED, type Scene } from './support/scene.js';
 import { watchersLeft, watchersOf } from './support/watchers.js';
+import { PATIENT } from '../../support/patient.js';
 import { waitFor } from '../../support/waitFor.js';
 
 let scene: Scene;
@@ -21,22 +22,22 @@ beforeEach(() => {
 afterEach(() => client.close());
 afterAll(() => scene.close());
 
-/** It hears of nothing but the watch: no heartbeat falls into a test. */
-const makeClient = (lingerMs = 1_000): Client => scene.client({ heartbeatMs: 60_000, responseTimeoutMs: 10_000, lingerMs });
+/** Creates a client whose connection carries only the watch: no heartbeat is sent during a test. */
+const makeClient = (lingerMs = 1_000): Client => scene.client({ heartbeatMs: 60_000, responseTimeoutMs: 10_000, lingerMs }, PATIENT);
 /**
- * What the server counts when there is a watch, and when there is none: to be asked for when that of the test before is gone, which takes a moment. 3.3 now and then counts one that ends
- * twice, and is below 0 from then on.
+ * Returns the server's counts with a watch and without one. The watch of the last test must have ended, which takes a
+ * moment. 3.3 sometimes counts the end of a watch twice, so its count may be below 0.
  */
 const counts = async () => {
   const { watchers } = await watchersOf(scene, { streams: 0 });
   return { none: { watchers, streams: 0 }, one: { watchers: watchers + 1 } };
 };
 const put = (name: string): Promise<unknown> => firstValueFrom(scene.direct.kv.put(`${range}${name}`, 'x'));
-/** Resolves when the watch is there: its first batch says so. */
+/** Resolves when the watch is confirmed, which its first batch shows. */
 const there = async (): Promise<void> => void (await firstValueFrom(client.watchBatches({ prefix: range })));
 
 describe('subscribers of one watch', () => {
-  test('who come late see what comes from then on, and in batches first how far the watch is', async () => {
+  test('late subscribers receive later events, and batches begin with the revision of the watch', async () => {
     const early = collect(client.watchBatches({ prefix: range }));
     await there();
     await put('a');
@@ -49,7 +50,7 @@ describe('subscribers of one watch', () => {
     expect(lateEvents.values.map(({ kv }) => kv.key)).toEqual([`${range}b`]);
   });
 
-  test('one that is slow delays the others, but they miss nothing', async () => {
+  test('a slow subscriber delays the others, but they miss nothing', async () => {
     let late = 0;
     const slow = client.watch({ prefix: range }).pipe(
       tap(() => {
@@ -69,7 +70,7 @@ describe('subscribers of one watch', () => {
     expect(revisions).toEqual([...revisions].sort((a, b) => a - b));
   });
 
-  test('ten thousand are one watch of the server, and each sees every event', async () => {
+  test('ten thousand subscribers share one watch on the server, and each receives every event', async () => {
     const { one } = await counts();
     const seen = Array.from({ length: 10_000 }, () => collect(client.watch({ prefix: range })));
     await there();
@@ -82,7 +83,7 @@ describe('subscribers of one watch', () => {
 });
 
 describe('a watch whose last subscriber has left', () => {
-  test('is there for who comes back within the grace, and the server is not bothered', async () => {
+  test('is shared by a subscriber that returns within lingerMs, without a request to the server', async () => {
     client = makeClient(60_000);
     const { one } = await counts();
     const first = collect(client.watchBatches({ prefix: range }));
@@ -98,7 +99,7 @@ describe('a watch whose last subscriber has left', () => {
     expect(await watchersOf(scene)).toMatchObject(one);
   });
 
-  test('ends with the grace where nobody comes back, here and on the server', async () => {
+  test('ends after lingerMs without a subscriber, in the client and on the server', async () => {
     client = makeClient(20);
     const { none, one } = await counts();
     const watch = collect(client.watchBatches({ prefix: range }));
@@ -111,7 +112,7 @@ describe('a watch whose last subscriber has left', () => {
   });
 });
 
-test('closing the client completes every watch and the state, which says so to who comes later, too', async () => {
+test('closing the client completes every watch and the state, also for later subscribers', async () => {
   const watches = [
     collect(client.watch({ prefix: range })),
     collect(client.watchBatches({ prefix: range })),
@@ -123,7 +124,7 @@ test('closing the client completes every watch and the state, which says so to w
   const once = collect(client.watchOnce({ prefix: range }));
   await there();
   await client.close();
-  // What promises one event cannot complete without it.
+  // Without it the Observable, which has one event, cannot complete.
   expect(once.error).toMatchObject({ reason: 'ClientClosed' });
   const late = [collect(client.watch({ prefix: range })), collect(client.connection$)];
   expect([...watches, ...late].map(({ completed, error }) => [completed, error])).toEqual(

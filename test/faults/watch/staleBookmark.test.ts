@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { watchRpcs } from '../../../src/codec/watch.js';
-import { readStreamMessage } from '../../../src/transport/json/response.js';
+import { parseStreamMessage } from '../../../src/transport/json/jsonWire.js';
 import { MultiplexedStream } from '../../../src/watch/streams/multiplexedStream.js';
 import { observable } from '../../unit/watch/support.js';
 import { collect } from './support/collect.js';
@@ -21,38 +21,38 @@ function setUp() {
     where: {},
     fragments: true,
     takesIds: false,
-    orderedProgress: true,
     lacksDeletes: false,
+    connected: { status: 'connected', endpoint: 'http://a:1', transport: 'websocket' },
     send: () => undefined,
     expect: () => undefined,
   });
   const watch = () => collect(observable(stream.watch({ key: 'a', filter: {} }, 1)));
   const bookmarksOf = ({ values }: ReturnType<typeof watch>) => values.flatMap((report) => ('progress' in report ? [report.progress] : []));
-  const receive = (json: unknown): unknown => stream.receive(readStreamMessage(watchRpcs.watch.response, json, {}));
+  const receive = (json: unknown): unknown => stream.receive(parseStreamMessage(watchRpcs.watch.response, json, {}));
   return { stream, receive, watch, bookmarksOf };
 }
 
-test('a bookmark that was made before a watch, and comes behind its creation, is none for it', () => {
+test('a late bookmark from before the creation of a watch does not apply to it', () => {
   const { stream, receive, watch, bookmarksOf } = setUp();
   const old = watch();
   receive(created(0));
-  stream.requestProgress();
+  stream.sendProgressRequest();
   const young = watch();
   receive(created(1));
   receive(bookmark(20));
   expect([bookmarksOf(old), bookmarksOf(young)]).toEqual([[20], []]);
-  stream.requestProgress();
+  stream.sendProgressRequest();
   receive(bookmark(21));
   expect([bookmarksOf(old), bookmarksOf(young)]).toEqual([[20, 21], [21]]);
 });
 
-test('a bookmark behind the first news of a watch is one for it, whatever was asked before', () => {
+test('a bookmark after the first event of a watch applies to it, whatever was requested before', () => {
   const { stream, receive, watch, bookmarksOf } = setUp();
   watch();
   receive(created(0));
-  // Neither is answered: a watch is behind.
-  stream.requestProgress();
-  stream.requestProgress();
+  // Neither request gets a response, as a watch is behind.
+  stream.sendProgressRequest();
+  stream.sendProgressRequest();
   const young = watch();
   receive(created(1));
   receive(event(1, 19));

@@ -14,7 +14,7 @@ const all = [
   await hold(etcd.announce('exit/announced', '1', { ttl: 600 })),
   await hold(etcd.lease({ ttl: 600 }).pipe(switchMap(({ id }) => etcd.kv.put('exit/lease', '', { lease: id })))),
 ];
-// Its key is deleted, and not its lease: the loss revokes that.
+// The test deletes its key, and not its lease: the loss revokes the lease.
 const lost = await hold(etcd.lock('exit/lost', { ttl: 600 }));
 await promises.kv.put('exit/lost-too', '', { lease: lost.value.lease });
 await promises.kv.delete(lost.value.key);

@@ -1,8 +1,8 @@
-/** What keeps a process alive before 1 000 calls, after them, and after `close()`: told as JSON. */
+/** Prints as JSON the open handles of a process before 1 000 calls, after them, and after `close()`. */
 import { firstValueFrom, from, lastValueFrom, mergeMap, toArray, range } from 'rxjs';
 import { createClient } from '../../../src/index.js';
 
-/** The standard streams are there or not as the parent likes: they are not the client's. */
+/** Whether the standard streams are open depends on the parent process, not on the client. */
 const resources = (): string[] => process.getActiveResourcesInfo().filter((name) => name !== 'PipeWrap' && name !== 'TTYWrap');
 
 /** Sockets and immediates are gone from the list a turn after their end. */
@@ -24,7 +24,7 @@ async function main(endpoint: string): Promise<void> {
     toArray(),
   );
   const { length } = await lastValueFrom(calls);
-  // A call that is given up leaves nothing either.
+  // A call that is unsubscribed leaves nothing either.
   for (let round = 0; round < 100; round++) etcd.kv.get('a', { signal: new AbortController().signal }).subscribe().unsubscribe();
   await firstValueFrom(etcd.kv.get('a'));
   await aTurn();

@@ -1,6 +1,7 @@
 /**
- * Owns a reentrant lock until it is killed, or until its input says `release`: endpoint, name, what is the same holder, and `worker` to own it in a worker thread as well. Says
- * `owned` and the fencing revision when it has it.
+ * Owns a reentrant lock until it is killed, or until its input says `release`. Arguments: the endpoint, the name, the
+ * level of the owner (host, process or thread), and `worker` to own it in a worker thread as well. Prints `owned` and
+ * the fencing token once it owns the lock.
  */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { createClient, type Reentrancy } from '../../../src/index.js';

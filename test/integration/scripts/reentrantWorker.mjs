@@ -1,4 +1,4 @@
-/** The worker of `reentrant.ts`: a worker thread does not take over the hooks that read TypeScript. */
+/** The worker of `reentrant.ts`: a worker thread does not inherit the hooks that load TypeScript. */
 import { register } from 'tsx/esm/api';
 
 register();

@@ -10,7 +10,7 @@ import {
   type EtcdServer,
 } from '../../support/etcd/index.js';
 
-/** True where a server is of this version (`3.4`) or newer. */
+/** Returns whether a server is of this version (`3.4`) or newer. */
 export function atLeast(server: { readonly version: string }, required: string): boolean {
   const version = parseVersion(server.version);
   if (version === undefined) throw new Error(`not a version: ${server.version}`);
@@ -21,13 +21,16 @@ export function atLeast(server: { readonly version: string }, required: string):
 export interface Fixture {
   readonly server: EtcdServer;
   readonly etcd: Client;
-  /** The server is of this version (`3.4`) or newer. */
+  /** Whether the server is of this version (`3.4`) or newer. */
   has(version: string): boolean;
-  /** Another client, closed after the tests of the file; of this server unless the options name other endpoints. */
+  /**
+   * Creates another client, which is closed after the tests of the file; its server is this one unless the options name
+   * other endpoints.
+   */
   client(options?: ClientOptions): Client;
 }
 
-/** A server for all tests of a file: started before them, stopped after them. */
+/** Starts a server before all tests of a file, and stops it after them. */
 export function withEtcd(options: EtcdOptions = {}): Fixture {
   let started: EtcdServer | undefined;
   const server = (): EtcdServer => started ?? never();
@@ -56,7 +59,7 @@ export interface ClusterFixture extends Fixture {
   readonly members: readonly EtcdServer[];
 }
 
-/** A cluster for all tests of a file; `server` is its first member. */
+/** Starts a cluster before all tests of a file; `server` is its first member. */
 export function withCluster(options: ClusterOptions): ClusterFixture {
   let cluster: EtcdCluster | undefined;
   const members = (): readonly EtcdServer[] => cluster?.members ?? never();
@@ -84,7 +87,7 @@ export function withCluster(options: ClusterOptions): ClusterFixture {
   };
 }
 
-/** The clients that tests made, to be closed after them. */
+/** Clients that tests made, which are closed after the tests. */
 class Clients {
   private readonly made: Client[] = [];
   private one: Client | undefined;

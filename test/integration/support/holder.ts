@@ -1,17 +1,17 @@
 import { firstValueFrom, ReplaySubject, type Observable } from 'rxjs';
 
-/** One who holds something (a lock, a permit), or waits for it. */
+/** An owner of a lock or a permit, or a waiter for it. */
 export interface Holder<T> {
-  /** What it has, once it has it. */
+  /** The handle, once it is the owner. */
   readonly had: Promise<T>;
-  /** The error by which it lost it. */
+  /** The error by which it lost the lock. */
   readonly lost: Promise<unknown>;
   readonly has: boolean;
   readonly completed: boolean;
   leave(): void;
 }
 
-/** Subscribes, and holds what comes until it leaves. */
+/** Subscribes, and records the handle and the error until it is released. */
 export function holding<T>(source: Observable<T>): Holder<T> {
   const values = new ReplaySubject<T>(1);
   const state = { has: false, completed: false };
@@ -31,7 +31,7 @@ export function holding<T>(source: Observable<T>): Holder<T> {
     },
   });
   const had = firstValueFrom(values);
-  // Who only waits to see it lost need not look at this.
+  // The promise need not be awaited.
   had.catch(() => undefined);
   return {
     had,

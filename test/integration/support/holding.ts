@@ -1,21 +1,21 @@
 import type { Observable, Subscription } from 'rxjs';
 import { waitForValue } from '../../support/waitFor.js';
 
-/** What became of something that is held as long as it is subscribed to. */
+/** The state of a subscription that holds a lock or a lease. */
 export interface Holding<T> {
   readonly values: readonly T[];
   error: unknown;
-  /** By the monotonic clock. */
+  /** The time of the end, by the monotonic clock. */
   endedAt: number;
   completed: boolean;
   leave(): void;
-  /** The first value; throws what it ends in before it. */
+  /** The first value; throws the error that comes before it. */
   first(timeoutMs?: number): Promise<T>;
-  /** The error that it ends in. */
+  /** The error by which the subscription ended. */
   failure(timeoutMs?: number): Promise<unknown>;
 }
 
-/** Holds things for a test, and lets go of them after it. */
+/** Holds locks and leases for a test, and releases them after it. */
 export class Holder {
   private readonly open: Subscription[] = [];
 
@@ -60,14 +60,14 @@ export class Holder {
   }
 }
 
-/** How late timers are: a busy machine must not pass for a late signal. */
+/** Measures how late timers are: a busy machine must not count as a late signal. */
 export class Lateness {
   private readonly everyMs = 5;
   private mostMs = 0;
   private last = performance.now();
   private readonly timer = setInterval(() => this.look(), this.everyMs);
 
-  /** The latest that a timer was since this was made. It ends with that. */
+  /** Returns the longest delay of a timer since the start, and stops the measurement. */
   end(): number {
     clearInterval(this.timer);
     this.look();

@@ -5,11 +5,11 @@ import { only } from './outcomes.js';
 /** A member that was added but does not run yet. */
 export interface Seat {
   readonly peerUrl: string;
-  /** Starts it, for it to join the cluster. */
+  /** Starts the member, so that it joins the cluster. */
   start(): Promise<EtcdServer>;
 }
 
-/** A place for another member beside those that `etcd` knows; it has yet to be added. */
+/** Prepares another member beside those that `etcd` knows; it must be added afterwards. */
 export async function newSeat(etcd: Client): Promise<Seat> {
   const [clientPort = 0, peerPort = 0] = await freePorts(2);
   const peerUrl = `http://127.0.0.1:${peerPort}`;
@@ -18,7 +18,7 @@ export async function newSeat(etcd: Client): Promise<Seat> {
     peerUrl,
     start: async () => {
       const { members } = await only(etcd.cluster.memberList());
-      // The newcomer is among them, without a name as yet.
+      // The new member is in the list, without a name so far.
       const initialCluster = members
         .flatMap((member) => member.peerUrls.map((url) => `${url === peerUrl ? name : member.name}=${url}`))
         .join(',');

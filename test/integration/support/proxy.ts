@@ -5,10 +5,10 @@ import { listenSomewhere } from '../../support/ports.js';
 
 export type { CountingProxy } from '../../support/faultProxies/types.js';
 
-/** Options of a client whose calls are counted: it sends no second one while the machine is busy. */
+/** Options of a client whose calls are counted: it sends no second attempt while the machine is busy. */
 export const UNHEDGED = { attemptTimeoutMs: 30_000 };
 
-/** Starts a proxy before a server. */
+/** Starts a proxy in front of a server. */
 export async function startProxy(target: string): Promise<CountingProxy> {
   if (inMemory) return (await import('../../support/memory/proxies.js')).memoryCountingProxy(target);
   const calls: Passed[] = [];

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { authRpcs } from '../../../src/codec/auth.js';
 import type { RequestOf } from '../../../src/codec/descriptors.js';
 
-/** A revision of a program, counted from its beginning; 0 where a request names none. */
+/** A revision of a program, counted from its beginning; 0 if a request names none. */
 export type Rel = number;
 
 /** A request whose revisions count from the beginning of the program. They are in the fields that end in `Revision`. */
@@ -93,7 +93,7 @@ export type Step =
 
 const FF = Uint8Array.of(0x61, 0xff);
 
-/** Few keys, so that the steps of a program meet. */
+/** Few keys, so that the steps of a program affect each other. */
 const key = fc.constantFrom<string | Uint8Array>('a', 'b', 'c', 'aa', 'a/', FF);
 const end = fc.constantFrom<string | Uint8Array>('b', 'c', 'd', 'aa', FF, '\0', 'a');
 const value = fc.constantFrom<string | Uint8Array>('', '1', '2', '10', 'ä', Uint8Array.of(0xff, 0));
@@ -101,7 +101,7 @@ const rel = fc.integer({ min: 1, max: 14 });
 const lease = fc.integer({ min: 1, max: 2 });
 const flag = fc.constant(true);
 
-/** Fields that are each missing more often than not. */
+/** Fields of which each is missing in most cases. */
 const some = <T extends object>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<Partial<T>> =>
   fc.record(
     Object.fromEntries(
@@ -265,7 +265,7 @@ const SETUP: readonly Step[] = [
   { kind: 'auth', name: 'roleGrantPermission', request: { name: 'reader', perm: { permType: 'WRITE', key: 'aa', rangeEnd: 'b' } } },
 ];
 
-/** A program with auth enabled, and some users with rights. */
+/** A program with auth enabled, and some users with permissions. */
 export const authProgram: fc.Arbitrary<readonly Step[]> = fc
   .array(lateStep, { minLength: 1, maxLength: 14 })
   .map((steps) => [...SETUP, ...steps]);

@@ -13,7 +13,7 @@ const CLEARED = 'zz';
 const TTL = 100_000;
 const ROOT = { name: 'root', password: 'pw' };
 
-/** Runs a program on a side that nobody else uses. Revisions in the trace count from the beginning of the program. */
+/** Runs a program on a side that no other program uses. Revisions in the trace count from the beginning of the program. */
 export async function run(side: Side, steps: readonly Step[], leases: number): Promise<Trace> {
   const runner = await Runner.start(side, leases);
   try {
@@ -42,7 +42,7 @@ interface Watched {
   readonly id: number;
   readonly index: number;
   canceled: boolean;
-  /** The last revision that is waited for. Whether an event of a later one arrives in time is open. */
+  /** The last revision to wait for. Whether an event of a later one arrives in time is not defined. */
   settled: number;
 }
 
@@ -151,7 +151,7 @@ class Runner {
     else if (user === 'bad') this.side.token = 'bad.1';
     else {
       const before = this.side.token;
-      // As a client does, which needs no token to authenticate.
+      // A client needs no token to authenticate, either.
       this.side.token = undefined;
       const answer = this.side.call(authRpcs.authenticate, { name: user, password });
       this.notes.lines.push(`authenticate: ${await this.notes.outcome(answer.then(({ header }) => ({ header })))}`);
@@ -162,13 +162,13 @@ class Runner {
     }
   }
 
-  /** The compaction is complete when it responds, as a watch could still see what it removes. */
+  /** The compaction is complete when it responds; otherwise a watch could still see events that it removes. */
   private async compact(revision: number): Promise<void> {
     await this.note(kvRpcs.compact, { revision: this.notes.base + revision, physical: true });
     if (this.notes.lines.at(-1)?.startsWith('KV.Compact: {') === true) this.compacted = revision;
   }
 
-  /** Creates a watch on a stream of its own. Not every server can check a token on a WebSocket. */
+  /** Creates a watch on a separate stream. Not every server can check a token on a WebSocket. */
   private firstOfWatch({ kind: _, ...op }: WatchOp): Promise<void> {
     return this.note(watchRpcs.watch, { createRequest: this.absolute(op) }, (rpc, request) => this.side.first(rpc, request));
   }

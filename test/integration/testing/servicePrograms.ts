@@ -7,7 +7,7 @@ export type ServiceStep =
   | { readonly kind: 'delete'; readonly key: string }
   | { readonly kind: 'range' }
   | { readonly kind: 'lock'; readonly name: string; readonly lease: number }
-  /** Unlocks the place that a lease has in the queue for a name, whether or not it owns the lock. */
+  /** Unlocks the queue entry of a lease in the queue of a name, whether or not it owns the lock. */
   | { readonly kind: 'unlock'; readonly name: string; readonly lease: number }
   | { readonly kind: 'campaign'; readonly name: string; readonly lease: number; readonly value: string }
   /** Proves its leadership by the last campaign for that name with that lease. */
@@ -22,7 +22,7 @@ export type ServiceStep =
       readonly alarm: 'NONE' | 'NOSPACE' | 'CORRUPT';
       readonly of: MemberOf;
     }
-  /** The URL `new` is one that no member ever had, `known` that of the member that responds. */
+  /** The URL: `new` is one that no member ever had, `known` that of the member that responds. */
   | { readonly kind: 'learner'; readonly urls: readonly string[] }
   | { readonly kind: 'remove' | 'promote'; readonly of: Exclude<MemberOf, 'own'> }
   | { readonly kind: 'update'; readonly of: Exclude<MemberOf, 'own'>; readonly urls: readonly string[] }
@@ -78,7 +78,7 @@ const upkeep: fc.Arbitrary<ServiceStep> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: is('members', 'status') }) },
   { weight: 2, arbitrary: fc.record({ kind: is('learner'), urls }) },
   { weight: 2, arbitrary: fc.record({ kind: is('remove', 'promote'), of: other }) },
-  // A URL that is not valid crashes etcd.
+  // An invalid URL crashes etcd.
   { weight: 1, arbitrary: fc.record({ kind: is('update'), of: is('learner'), urls: validUrls }) },
   { weight: 1, arbitrary: fc.record({ kind: is('update'), of: is('unknown'), urls }) },
 );

@@ -28,26 +28,26 @@ export interface ServiceTrace {
 }
 
 /**
- * Runs a program of locks, elections, alarms and members on a side that nobody else uses.
+ * Runs a program of locks, elections, alarms and members on a side that no other program uses.
  *
  * @param expected the trace of a side that ran it before. Calls that wait take their time on a real server, so that each step is over when the state
- * is the same. If it never is, the traces differ.
+ * is the same. If it is not within `patienceMs`, the traces differ.
  */
 export async function runServices(
   side: Side,
   steps: readonly ServiceStep[],
   leases: number,
-  expected?: ServiceTrace,
+  expected?: { readonly trace: ServiceTrace; readonly patienceMs: number },
 ): Promise<ServiceTrace> {
   const runner = await ServiceRunner.start(side, leases);
   const settled: Settled[] = [];
   try {
     for (const [index, step] of steps.entries()) {
       await runner.step(step);
-      const state = await runner.settle(expected?.settled[index]);
+      const state = await runner.settle(expected?.trace.settled[index], expected?.patienceMs);
       settled.push(state);
-      // After a difference there is nothing to wait for.
-      if (expected !== undefined && !runner.isAs(expected, state, index)) break;
+      // After a difference nothing is waited for.
+      if (expected !== undefined && !runner.isAs(expected.trace, state, index)) break;
     }
     return { lines: runner.trace(), settled };
   } finally {
@@ -55,10 +55,7 @@ export async function runServices(
   }
 }
 
-/** How long a call may take to do what is expected of it. */
-const LONGEST_MS = 30_000;
-
-/** The learner of a program, as traces have it. */
+/** The learner of a program, in the form of traces. */
 const LEARNER = 'the learner';
 
 class ServiceRunner {
@@ -144,9 +141,9 @@ class ServiceRunner {
     }
   }
 
-  /** Waits until the side is in a state, if it ever is, and returns its state. */
-  async settle(expected: Settled | undefined): Promise<Settled> {
-    const end = performance.now() + LONGEST_MS;
+  /** Waits until the side is in a state, or until a timeout, and returns its state. */
+  async settle(expected: Settled | undefined, patienceMs = 0): Promise<Settled> {
+    const end = performance.now() + patienceMs;
     for (let isLate = false; ; isLate = performance.now() > end) {
       const { header } = await this.side.call(leaseRpcs.leases, {});
       const state = { revision: header.revision - this.notes.base, lines: this.calls.map(({ lines }) => lines.length) };
@@ -227,7 +224,10 @@ class ServiceRunner {
     return of === 'learner' ? (this.learner ?? UNKNOWN) : UNKNOWN;
   }
 
-  /** The id of a member is made of its URLs and the second, and that of one that was removed may not come back. */
+  /**
+   * The id of a member is a hash of its URLs and the time in seconds, and the id of a removed member cannot be used
+   * again.
+   */
   private urls(urls: readonly string[]): readonly string[] {
     return urls.map((url) => {
       if (url === 'known') return this.ownUrl;

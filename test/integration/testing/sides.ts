@@ -1,5 +1,6 @@
 import { catchError, filter, firstValueFrom, type Observable, Subject, type Subscription, throwError, timeout, TimeoutError } from 'rxjs';
-import { requestText, type Rpc } from '../../../src/codec/descriptors.js';
+import { requestText } from '../../../src/codec/message.js';
+import type { Rpc } from '../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 import type { EtcdError } from '../../../src/errors/index.js';
 import { settingsOf } from '../../../src/options/clientOptions.js';
@@ -7,6 +8,7 @@ import { createStore } from '../../../src/testing/store/index.js';
 import { gatewayPrefix, parseVersion } from '../../../src/transport/endpoints/version.js';
 import { undiciTransport } from '../../../src/node/undiciTransport.js';
 import { jsonWire } from '../../../src/transport/json/jsonWire.js';
+import { messagesOf } from '../../../src/transport/json/streamMessages.js';
 import { TlsSource } from '../../../src/node/certificates.js';
 import type { Destination, DuplexEvent, Wire } from '../../../src/transport/wire.js';
 import type { EtcdServer } from '../../support/etcd/index.js';
@@ -24,12 +26,12 @@ export interface WatchSide {
   close(): void;
 }
 
-/** A call that takes its time. */
+/** A call that may wait. */
 export interface OpenedCall {
   cancel(): void;
 }
 
-/** Receives what comes of a call. */
+/** Receives the responses and the end of a call. */
 export interface CallEvents<A> {
   next(answer: A): void;
   error(error: unknown): void;
@@ -94,7 +96,7 @@ const fail = (error: unknown): never => {
 /** A real server, over the wire that clients use. */
 export function realSide({ endpoint, version }: Pick<EtcdServer, 'endpoint' | 'version'>): Side {
   const settings = settingsOf({});
-  const wire: Wire = jsonWire(undiciTransport({ ...settings, tls: new TlsSource({}) }), settings);
+  const wire: Wire = jsonWire(undiciTransport({ ...settings, tls: new TlsSource({}) }), settings, messagesOf);
   const parsed = parseVersion(version);
   const prefix = parsed && gatewayPrefix(parsed);
   if (prefix === undefined) throw new Error(`not a version with a gateway: ${version}`);
@@ -121,10 +123,10 @@ export function realSide({ endpoint, version }: Pick<EtcdServer, 'endpoint' | 'v
   return side;
 }
 
-/** Tells what a server never did, also on a machine that does other work. */
+/** The timeout for a missing response, also on a busy machine. */
 const WAIT_MS = 60_000;
 
-/** Says what did not come in time. */
+/** Reports the missing output. */
 export const late =
   (what: string) =>
   (error: unknown): never => {

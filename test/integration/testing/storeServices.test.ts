@@ -64,6 +64,14 @@ const FOUND: Readonly<Record<string, readonly ServiceStep[]>> = {
     { kind: 'put', key: 'a', value: '1', lease: 0 },
     { kind: 'status' },
   ],
+  'an alarm of a kind ends with its last member': [
+    { kind: 'alarm', action: 'ACTIVATE', alarm: 'NOSPACE', of: 'own' },
+    { kind: 'alarm', action: 'ACTIVATE', alarm: 'NOSPACE', of: 'unknown' },
+    { kind: 'alarm', action: 'DEACTIVATE', alarm: 'NOSPACE', of: 'own' },
+    { kind: 'put', key: 'a', value: '', lease: 0 },
+    { kind: 'alarm', action: 'DEACTIVATE', alarm: 'NOSPACE', of: 'unknown' },
+    { kind: 'put', key: 'a', value: '', lease: 0 },
+  ],
   'an alarm of no kind': [
     { kind: 'alarm', action: 'ACTIVATE', alarm: 'NONE', of: 'own' },
     { kind: 'status' },

@@ -2,14 +2,14 @@ import { isEtcdError } from '../../../src/errors/index.js';
 import { toBytes } from '../../../src/model/bytes.js';
 import { KeyValue } from '../../../src/model/keyValue.js';
 
-/** What a side did: a line for each step, and one for each watch. */
+/** The trace of a side: a line for each step, and one for each watch. */
 export type Trace = readonly string[];
 
 /** Writes responses and errors as text that is the same for two servers, with revisions counted from a base. */
 export class Notes {
   readonly lines: string[] = [];
 
-  /** @param hidden other texts that differ between servers, with what stands for them */
+  /** @param hidden other texts that differ between servers, with their replacements */
   constructor(
     readonly base: number,
     private readonly hidden: ReadonlyMap<string, string> = new Map(),

@@ -1,13 +1,13 @@
 import type { CachedRange, KeyValue, WatchBatch } from '../../../src/index.js';
 
-/** How a read found a key: by its last change; undefined if it found none. */
+/** The version of a key that a read found; undefined if the key did not exist. */
 export type Found = Pick<KeyValue, 'key' | 'value' | 'modRevision'>;
 
-/** A read, and what was known around it. */
+/** A read, with its bounds. */
 interface Read {
-  /** The revision that was confirmed to somebody before the read began. */
+  /** The revision that was confirmed to a client before the read began. */
   readonly low: number;
-  /** The number of writes that had begun when it ended. */
+  /** The number of writes that had begun before the read ended. */
   readonly begunWrites: number;
   /** The key that was read; undefined for the whole range. */
   readonly key: string | undefined;
@@ -17,44 +17,62 @@ interface Read {
 const line = ({ key, value, modRevision }: Found): string => `${key}=${value}@${modRevision}`;
 
 /**
- * Checks that reads are linearizable, by the whole history of the store. The answer to a read has to be that of the store at some revision between two bounds. All
- * writes that were confirmed before the read began are below it, and so is all that another read had found by then. A write that began after the read had ended is
- * above it.
+ * Checks that reads are linearizable, by the whole history of the store. A response has to match the store at some
+ * revision between two bounds. The lower bound covers all writes that were confirmed, and all results that another read
+ * had received, before the read began. The upper bound is below every write that began after the read had ended.
  */
 export class LinearizabilityChecker {
-  private readonly reads: Read[] = [];
+  private reads: Read[] = [];
   /** The revisions with events, each with the state after it. */
-  private readonly states: { readonly revision: number; readonly state: ReadonlyMap<string, string> }[] = [];
+  private states: { readonly revision: number; readonly state: ReadonlyMap<string, string> }[] = [];
   private readonly present = new Map<string, string>();
   /** The writes in the order in which they began; the revision is set once it is confirmed. */
-  private readonly writes: { revision: number }[] = [];
+  private writes: { revision: number }[] = [];
   private confirmed = 0;
+  /** The number of previous stores, of their reads, and of the faults in these. */
+  private readonly before = { stores: 0, reads: 0, faults: [] as readonly string[] };
   /** The newest revision of the history. */
   revision = 0;
 
   get count(): number {
-    return this.reads.length;
+    return this.before.reads + this.reads.length;
+  }
+
+  /** Begins again with another, empty store. A read or write that spans both stores is not checked. */
+  storeReplaced(): void {
+    this.before.faults = this.faults();
+    this.before.reads = this.count;
+    this.before.stores += 1;
+    this.reads = [];
+    this.states = [];
+    this.writes = [];
+    this.present.clear();
+    this.confirmed = this.revision = 0;
   }
 
   /**
-   * Notes that a write begins. Returns a function that notes its success. The header of a delete that found no key shows the revision of another write, which may
-   * have begun earlier.
+   * Records that a write begins. Returns a function that records its success. The header of a delete that found no key
+   * has the revision of another write, which may have begun earlier.
    */
   beginWrite(): (revision: number, changed: boolean) => void {
     const write = { revision: Infinity };
+    const { stores } = this.before;
     this.writes.push(write);
     return (revision, changed) => {
+      if (stores !== this.before.stores) return;
       if (changed) write.revision = revision;
       this.confirm(revision);
     };
   }
 
-  /** Notes that a read begins. Returns a function that notes its result. */
+  /** Records that a read begins. Returns a function that records its result. */
   beginRead(key: string | undefined): (found: readonly Found[]) => void {
     const low = this.confirmed;
+    const { stores } = this.before;
     return (found) => {
+      if (stores !== this.before.stores) return;
       this.reads.push({ low, begunWrites: this.writes.length, key, found });
-      // Local reads prove as much: what they found was committed.
+      // Local reads are evidence as well: what they returned was committed.
       for (const { modRevision } of found) this.confirm(modRevision);
     };
   }
@@ -64,7 +82,7 @@ export class LinearizabilityChecker {
     return ({ kvs }) => end(kvs);
   }
 
-  /** Takes a part of the history, from its first revision on. */
+  /** Adds a part of the history; the parts start at the first revision. */
   accept({ type, revision, events }: WatchBatch): void {
     this.revision = revision;
     if (type !== 'events') return;
@@ -75,12 +93,12 @@ export class LinearizabilityChecker {
     this.states.push({ revision, state: new Map(this.present) });
   }
 
-  /** Returns a line for each read whose result the store did not have at the time. */
+  /** Returns a line for each read whose result was not in the store within its bounds. */
   faults(): readonly string[] {
-    // The lowest revision of a write that began at or after a place in the list.
+    // Returns the lowest revision of a write that began at or after an index in the list.
     const next = this.writes.map(({ revision }) => revision);
     for (let at = next.length - 2; at >= 0; at--) next[at] = Math.min(next[at] ?? Infinity, next[at + 1] ?? Infinity);
-    return this.reads.flatMap(({ low, begunWrites, key, found }) => {
+    const wrong = this.reads.flatMap(({ low, begunWrites, key, found }) => {
       const high = (next[begunWrites] ?? Infinity) - 1;
       const lines = found.map(line).sort().join();
       const shown = (state: ReadonlyMap<string, string>): string =>
@@ -92,13 +110,14 @@ export class LinearizabilityChecker {
       if (states.some((state) => shown(state) === lines)) return [];
       return [`read of ${key ?? 'all'} between ${low} and ${high}: ${lines}, of ${states.slice(0, 5).map(shown).join('; ')}`];
     });
+    return [...this.before.faults, ...wrong];
   }
 
   private confirm(revision: number): void {
     this.confirmed = Math.max(this.confirmed, revision);
   }
 
-  /** Returns the place of the last state that is not above a revision; -1 for the empty one before all. */
+  /** Returns the index of the last state that is not above a revision; -1 for the empty state before all. */
   private placeOf(revision: number): number {
     let [low, high] = [0, this.states.length];
     while (low < high) {

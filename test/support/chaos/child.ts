@@ -4,20 +4,20 @@ import { createInterface } from 'node:readline';
 import { projectRoot } from '../etcd/project.js';
 import type { Line, Orders } from './protocol.js';
 
-/** A process of contenders that is killed, stopped and begun anew; what it says is written down. */
+/** A process of contenders that is killed, paused and restarted; its output is recorded. */
 export class ContenderProcess {
   readonly lines: Line[] = [];
-  /** Keys of what its contenders own, as far as they were told. */
+  /** Keys that its contenders own, without those whose loss was reported. */
   readonly owning = new Set<string>();
-  /** Owners that were told of a loss. */
+  /** Owners that have received a loss. */
   lost = 0;
-  /** What it complained of in words. */
+  /** Its error output. */
   complaints = '';
   private child: ChildProcess | undefined;
 
   constructor(private readonly orders: Orders) {}
 
-  /** Begins (anew), with other chance than before; resolves when the contenders contend. */
+  /** Starts the process, or restarts it with another seed; resolves when the contenders run. */
   async start(seed: number): Promise<void> {
     const child = spawn(
       process.execPath,
@@ -43,7 +43,7 @@ export class ContenderProcess {
     this.child?.kill(signal);
   }
 
-  /** Ends it by a signal, and waits for that. */
+  /** Sends a signal to the process, and waits until it has exited. */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const { child } = this;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -61,7 +61,7 @@ export class ContenderProcess {
   }
 }
 
-/** One that is killed may leave half a line. */
+/** A killed process may leave an incomplete line. */
 function parse(text: string): Line | undefined {
   try {
     return JSON.parse(text) as Line;

@@ -26,17 +26,17 @@ import { COUNTERS, LOCKS, type Count, type Line, type Orders } from './protocol.
 
 /** The longest pauses of contenders, in milliseconds. */
 export interface Tempo {
-  /** Between two ticks of a client, which tell who thinks that he owns. */
+  /** Between two ticks of a client. A tick reports the owners that the client knows. */
   readonly tickMs: number;
   /** Before each write. */
   readonly writeMs: number;
-  /** For which a lock is held after the last write. */
+  /** Before a lock is released, after the last write. */
   readonly holdMs: number;
-  /** Between two attempts to own. */
+  /** Between two attempts to acquire. */
   readonly restMs: number;
 }
 
-/** What contenders need beside their orders. */
+/** The environment of contenders. */
 export interface Stage {
   readonly etcd: Client;
   readonly tempo: Tempo;
@@ -45,23 +45,27 @@ export interface Stage {
   readonly say: (line: Line) => void;
 }
 
-/** So many guarded writes at the most for one ownership. */
+/** The maximum number of guarded writes for one ownership. */
 const MOST_WRITES = 16;
 
-/** Contenders for locks: each owns one now and then, and counts up under it. They go on until they are unsubscribed from, or the client is closed. */
+/**
+ * Runs contenders for locks: each owns a lock now and then, and increments its counter. They run until they are
+ * unsubscribed, or the client is closed.
+ */
 export function contend(
   { contenders, locks, ttl, seed }: Omit<Orders, 'endpoint' | 'name'>,
   { etcd, tempo, now, say }: Stage,
 ): Observable<unknown> {
-  /** Ownerships of which nobody here was told that they have ended. */
+  /** Ownerships whose end was not reported in this process. */
   const open = new Set<LockHandle>();
 
-  /** Counts up by one as often as it may, each time only if it is still the owner. */
+  /** Increments the counter as often as it may, each time only if it is still the owner. */
   function work(lock: string, ownership: LockHandle, careful: boolean, random: Random): Observable<unknown> {
     const counter = COUNTERS + lock;
     const write = (n: number): Observable<boolean> =>
       defer(() => {
-        // One that was stopped knows by this, before it does anything. The others do it, and do not let it be undone: that is what the guard is for.
+        // A careful contender checks `alive` first, so after a pause of the process it does not write. The others write, and
+        // rely on the guard to reject the write.
         if (careful && !ownership.alive) return of(false);
         const count: Count = { n, owner: ownership.revision };
         const writing = etcd.kv.txn({ compare: [ownership.guard], success: [put(counter, JSON.stringify(count))] }).pipe(
@@ -126,7 +130,7 @@ export function contend(
   );
   return merge(ticks, ...Array.from({ length: contenders }, (_, index) => contenderOf(index)));
 
-  /** The time is taken first: what is alive then was so at that time. */
+  /** The time is read first: an owner that is alive afterwards was alive at that time. */
   function openNow(): { readonly at: number; readonly key: string; readonly alive: boolean }[] {
     return [...open].map((ownership) => ({ at: now(), key: ownership.key, alive: ownership.alive }));
   }

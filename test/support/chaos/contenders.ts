@@ -1,4 +1,4 @@
-/** A process of contenders for locks. Run by `child.ts`; ends with SIGTERM, having given everything back. */
+/** Runs a process of contenders for locks, which `child.ts` starts. SIGTERM ends it after it has released its locks. */
 import { createClient } from '../../../src/index.js';
 import { contend, type Tempo } from './contend.js';
 import { machineNow, type Line, type Orders } from './protocol.js';

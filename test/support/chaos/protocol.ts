@@ -1,33 +1,38 @@
-/** What a process of contenders is told on its command line, as JSON. */
+/** The arguments of a process of contenders, as JSON. */
 export interface Orders {
   readonly endpoint: string;
   readonly name: string;
   readonly contenders: number;
   readonly locks: readonly string[];
-  /** Seconds. */
+  /** The TTL of a lock, in seconds. */
   readonly ttl: number;
   readonly seed: number;
 }
 
-/** What it says, a line of JSON each. Times are by the monotonic clock of the machine, which all processes share. */
+/**
+ * The messages of the process, one line of JSON each. Times are those of the machine's monotonic clock, which all
+ * processes share.
+ */
 export type Line =
   | { readonly is: 'ready' }
-  /** A contender owns; `key` stands for it. */
+  /** A contender became the owner; `key` is its key in the queue. */
   | { readonly is: 'owned'; readonly at: number; readonly key: string }
-  /** Of one whose ownership has not ended as far as it was told; `alive` is what it is told when it asks. */
+  /** A tick of an owner that has not received a loss; `alive` is the value that it reads. */
   | { readonly is: 'tick'; readonly at: number; readonly key: string; readonly alive: boolean }
-  /** It was told that it lost the lock. */
+  /** An owner received the loss of the lock. */
   | { readonly is: 'lost'; readonly at: number; readonly key: string }
-  /** It gave the lock up by itself. */
+  /** An owner released the lock. */
   | { readonly is: 'released'; readonly at: number; readonly key: string }
-  /** A guarded write was refused, or done. */
+  /** A guarded write was rejected, or committed. */
   | { readonly is: 'write'; readonly done: boolean }
-  /** What an attempt to own, or work under it, ended in. */
+  /** The error of an attempt to acquire, or of work under the lock. */
   | { readonly is: 'failed'; readonly reason: string }
-  /** It is told to end, and closes its client: whoever waits is told of that from now on, and not before. */
+  /**
+   * The process closes its client, and exits. Waiting contenders fail with `ClientClosed` from now on, and not before.
+   */
   | { readonly is: 'closing' };
 
-/** The value of a counter: who wrote it, by the revision that fences it. */
+/** The value of a counter: `owner` is the fencing token of its writer. */
 export interface Count {
   readonly n: number;
   readonly owner: number;
@@ -36,5 +41,5 @@ export interface Count {
 export const LOCKS = 'chaos/lock/';
 export const COUNTERS = 'chaos/counter/';
 
-/** Milliseconds by the clock that all processes of a machine share. */
+/** Returns the milliseconds of a clock that all processes of a machine share. */
 export const machineNow = (): number => Number(process.hrtime.bigint()) / 1e6;

@@ -2,17 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { firstValueFrom } from 'rxjs';
 import { createClient, type Client } from '../../../src/index.js';
 import { startEtcd } from '../etcd/index.js';
+import { PATIENT } from '../patient.js';
 import { randomFrom, type Random } from '../random.js';
 import { startTcpProxy, type TcpProxy } from '../faultProxies/tcpProxy.js';
 import { ContenderProcess } from './child.js';
-import { judge, type Figures, type Happened } from './judge.js';
+import { verify, type Figures, type Happened } from './verify.js';
 import { COUNTERS, LOCKS, machineNow } from './protocol.js';
 import { waitFor } from '../waitFor.js';
 
 export interface ChaosOptions {
   readonly seed: number;
   readonly seconds: number;
-  /** It goes on, for a minute more at the most, until so many owners were told of a loss. */
+  /** The run continues, for at most another minute, until this many owners have received a loss. */
   readonly losses: number;
   readonly version?: string | undefined;
   readonly print: (line: string) => void;
@@ -22,24 +23,25 @@ const PROCESSES = 4;
 const CONTENDERS = 5;
 const NAMES = ['red', 'green', 'blue'];
 const TTL = 2;
+const GOES_ON_MS = 120_000;
 
 const FAULTS = ['kill', 'stop', 'stop', 'cut', 'stall', 'refuse'] as const;
 type Fault = (typeof FAULTS)[number];
 
-/** Processes of contenders, each behind a way of its own to one server, and what happens to them. */
+/** A process of contenders, the proxy between it and the server, and the source of its faults. */
 interface Seat {
   readonly process: ContenderProcess;
   readonly proxy: TcpProxy;
   readonly random: Random;
 }
 
-/** Contenders for locks under faults; throws, with the seed, where mutual exclusion did not hold. */
+/** Runs contenders for locks under faults; throws, with the seed, if mutual exclusion was violated. */
 export async function lockChaos({ seed, seconds, losses, version, print }: ChaosOptions): Promise<Figures> {
   const random = randomFrom(seed);
   const server = await startEtcd({ own: true, version });
   const title = `etcd ${server.version}, locks`;
   print(`${title}: SEED=${random.seed}, ${PROCESSES * CONTENDERS} contenders in ${PROCESSES} processes, ${seconds} s`);
-  const etcd = createClient({ endpoints: server.endpoint });
+  const etcd = createClient({ ...PATIENT, endpoints: server.endpoint });
   const seats: Seat[] = [];
   try {
     const failures: unknown[] = [];
@@ -63,7 +65,7 @@ export async function lockChaos({ seed, seconds, losses, version, print }: Chaos
     await waitFor('the history is complete', () => failures.length > 0 || (history.at(-1)?.revision ?? 0) >= header.revision);
     if (failures.length > 0) throw new Error('the watch of the history ended', { cause: failures[0] });
     history.pop();
-    const figures = judge(
+    const figures = verify(
       history,
       seats.flatMap(({ process }) => process.lines),
     );
@@ -80,12 +82,12 @@ export async function lockChaos({ seed, seconds, losses, version, print }: Chaos
   }
 }
 
-/** Troubles a process until it is enough, and leaves it well. */
+/** Causes faults in a process until there are enough, and leaves it without a fault. */
 async function trouble({ process, proxy, random }: Seat, enough: () => boolean, faults: Map<Fault, number>): Promise<void> {
   while (!enough()) {
     await delay(random.int(100, 2_000));
     const fault = random.pick(FAULTS);
-    // Mostly while one of its contenders owns: there it hurts.
+    // Mostly while one of its contenders owns a lock: then the fault matters.
     if (random.chance(0.9)) await untilOrLater(() => process.owning.size > 0, 2_000);
     faults.set(fault, (faults.get(fault) ?? 0) + 1);
     await strike(fault, process, proxy, random);
@@ -117,7 +119,7 @@ async function strike(fault: Fault, process: ContenderProcess, proxy: TcpProxy, 
   }
 }
 
-/** All that happens to locks and counters, from the first revision on. */
+/** Records all changes of locks and counters, from the first revision on. */
 function record(etcd: Client, onError: (error: unknown) => void): Happened[] {
   const history: Happened[] = [];
   etcd.watch({ prefix: 'chaos/' }, { startRevision: 1 }).subscribe({
@@ -136,11 +138,12 @@ function record(etcd: Client, onError: (error: unknown) => void): Happened[] {
   return history;
 }
 
-/** Every lock is owned again, and by more than one. */
+/** Checks that every lock is acquired again, and by more than one owner. */
 async function goesOn(etcd: Client): Promise<void> {
   const owners = () => Promise.all(NAMES.map(async (name) => (await firstValueFrom(etcd.kv.get(COUNTERS + name)))?.value ?? ''));
   const before = await owners();
-  await waitFor('every counter goes on', async () => (await owners()).every((now, index) => now !== before[index]));
+  // On a busy machine a process takes a minute to start.
+  await waitFor('every counter goes on', async () => (await owners()).every((now, index) => now !== before[index]), GOES_ON_MS);
 }
 
 async function untilOrLater(isSo: () => boolean, ms: number): Promise<void> {

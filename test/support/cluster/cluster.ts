@@ -53,7 +53,10 @@ export async function startFaultCluster(options: FaultClusterOptions = {}): Prom
   }
 }
 
-/** Turns auth on, with {@link ROOT}. Its client is closed: where certificates are asked for, a call without a token would be refused from then on. */
+/**
+ * Turns auth on, with {@link ROOT}, and closes the client. If certificates are required, a call without a token would
+ * be rejected from then on.
+ */
 export async function enableAuth(addresses: ClientOptions): Promise<void> {
   const etcd = createClient(addresses);
   try {
@@ -66,13 +69,13 @@ export async function enableAuth(addresses: ClientOptions): Promise<void> {
   }
 }
 
-/** Who leads; undefined where nobody does, and where one that was parted from the others still thinks so as well. */
+/** Returns the leader; undefined if there is none, or if a partitioned member still believes that it leads. */
 async function theLeader(members: readonly Member[]): Promise<Member | undefined> {
   const leading = await those(members, leads);
   return leading.length === 1 ? leading[0] : undefined;
 }
 
-/** The members of which it is so. */
+/** Returns the members that fulfil a condition. */
 async function those(members: readonly Member[], isSo: (member: Member) => Promise<boolean>): Promise<Member[]> {
   const answers = await Promise.all(members.map(isSo));
   return members.filter((_, index) => answers[index]);

@@ -3,35 +3,35 @@ import type { EtcdServer } from '../etcd/index.js';
 import type { TcpProxy } from '../faultProxies/tcpProxy.js';
 import type { PeerProxy } from './peerProxy.js';
 
-/** A member of a cluster with a proxy before each of its ports. */
+/** A member of a cluster, with a proxy in front of each of its ports. */
 export interface Member {
-  /** The process: killed, paused, started anew. */
+  /** The process: it can be killed, paused and restarted. */
   readonly server: EtcdServer;
-  /** Where clients are to reach it. */
+  /** The endpoint for clients. */
   readonly endpoint: string;
-  /** Between clients and it. */
+  /** The proxy between clients and the member. */
   readonly client: TcpProxy;
-  /** Between the other members and it. */
+  /** The proxy between the other members and this one. */
   readonly peer: PeerProxy;
-  /** Its id, in hexadecimal: another when it has joined anew. */
+  /** The id of the member, in hexadecimal. It changes when the member rejoins. */
   id: string;
 }
 
-/** The directions of what is held back: into a member, out of it, or both. */
+/** The direction that is blocked: into a member, out of it, or both. */
 export type Way = 'in' | 'out' | 'both';
 
-/** Parts a member from clients: nothing arrives, though connections stay. */
+/** Blocks the data between a member and its clients; connections stay open. */
 export function stallClients({ client }: Member, way: Way): void {
   if (way !== 'out') client.up.stall();
   if (way !== 'in') client.down.stall();
 }
 
-/** Parts a member from the others, which go on without it. */
+/** Partitions a member from the others, which continue without it. */
 export function stallPeers(member: Member, all: readonly Member[], way: Way): void {
   for (const lane of peerLanes(member, all, way)) lane.stall();
 }
 
-/** All flows again, from and to everybody. */
+/** Ends all faults on its connections. */
 export function heal(members: readonly Member[]): void {
   for (const member of members) {
     member.client.up.resume();
@@ -40,7 +40,9 @@ export function heal(members: readonly Member[]): void {
   }
 }
 
-/** What others say to it, on connections of theirs and on those that it made; and what it says itself. */
+/**
+ * Returns the lanes between a member and the others: on the connections that they opened, and on those that it opened.
+ */
 function peerLanes(member: Member, all: readonly Member[], way: Way) {
   const others = all.filter((other) => other !== member);
   const theirs = [...others.map((other) => member.peer.from(other.id)), member.peer.fromOthers];
@@ -50,21 +52,24 @@ function peerLanes(member: Member, all: readonly Member[], way: Way) {
   return [...(way === 'out' ? [] : incoming), ...(way === 'in' ? [] : outgoing)];
 }
 
-/** Whether a member says this of itself, without a token and with whatever version. One that gives no answer in time says nothing. */
+/**
+ * Returns whether a metric of a member has this value. It needs no token, and works on every version. Returns false for
+ * a member without a response in time.
+ */
 async function says({ server }: Pick<Member, 'server'>, gauge: string, value: 0 | 1): Promise<boolean> {
   if (server.pid === undefined) return false;
   const metrics = await getText(`${server.endpoint}/metrics`, server.clientTls, 500).catch(() => '');
   return new RegExp(`^${gauge} ${value}$`, 'm').test(metrics);
 }
 
-/** Whether it thinks that it leads. One that was parted from the others may think so for a while. */
+/** Returns whether a member believes that it leads. A partitioned member may believe so for a while. */
 export const leads = (member: Pick<Member, 'server'>): Promise<boolean> => says(member, 'etcd_server_is_leader', 1);
 
-/** Whether it says that it does not lead. */
+/** Returns whether a member reports that it does not lead. */
 export const leadsNot = (member: Pick<Member, 'server'>): Promise<boolean> => says(member, 'etcd_server_is_leader', 0);
 
-/** Whether it runs, and knows a leader. */
+/** Returns whether a member runs, and knows a leader. */
 export const follows = (member: Pick<Member, 'server'>): Promise<boolean> => says(member, 'etcd_server_has_leader', 1);
 
-/** Whether it runs, and says that it knows no leader. */
+/** Returns whether a member runs, and reports that it knows no leader. */
 export const isLeaderless = (member: Pick<Member, 'server'>): Promise<boolean> => says(member, 'etcd_server_has_leader', 0);

@@ -1,17 +1,23 @@
 import type { Socket } from 'node:net';
 import { Lane, startTcpProxy, type Lanes, type TcpProxy } from '../faultProxies/tcpProxy.js';
 
-/** Before the peer port of a member: knows which of the others speaks, so that two members can be parted, one way or both. */
+/**
+ * A proxy in front of the peer port of a member. It knows which other member sends, so that two members can be
+ * partitioned, in one direction or both.
+ */
 export interface PeerProxy extends Pick<TcpProxy, 'endpoint' | 'cut' | 'refuse' | 'accept' | 'close'> {
-  /** What a member says on connections that it makes, and what it is answered on them. Members are named by their ids, in hexadecimal. */
+  /**
+   * Returns the lanes of the connections that a member opened: its requests, and the responses to them. `id` is in
+   * hexadecimal.
+   */
   from(id: string): Lanes;
-  /** The same of connections that do not say whose they are: questions after the version, say. */
+  /** The lanes of connections that do not name their member, such as requests for the version. */
   readonly fromOthers: Lanes;
 }
 
 const UNKNOWN = '';
 
-/** Starts one; it reads who speaks in the head of the first request on a connection. */
+/** Starts a proxy; it reads the sender in the head of the first request on a connection. */
 export async function startPeerProxy(target: string): Promise<PeerProxy> {
   const lanes = new Map<string, Lanes>();
   const from = (id: string): Lanes => {
@@ -24,7 +30,7 @@ export async function startPeerProxy(target: string): Promise<PeerProxy> {
   return { endpoint, cut, refuse, accept, close, from, fromOthers: from(UNKNOWN) };
 }
 
-/** Whom the first request on a connection says that it is from; what was read is put back. */
+/** Resolves with the sender that the first request on a connection names; the bytes that were read are put back. */
 function senderOf(socket: Socket): Promise<string> {
   return new Promise((resolve) => {
     let head = Buffer.alloc(0);

@@ -7,9 +7,15 @@ import { CLIENT, makeAuthority, SERVER, type Authority, type Identity } from '..
 
 /** Certificates of a cluster that are replaced while it runs. */
 export interface RotatingTls {
-  /** What members are started with. They read the certificates anew for each connection, the authorities when they start. */
+  /**
+   * The files of the members. They read the certificates again for each connection, and the authorities only when they
+   * start.
+   */
   readonly server: ClientTls;
-  /** What a client shows and trusts, PEM: both authorities, as before a rotation that leaves nobody out. */
+  /**
+   * The certificate of a client, and both authorities, in PEM: a client that trusts both is never excluded by a
+   * rotation.
+   */
   readonly client: { readonly ca: string; readonly cert: string; readonly key: string };
   /** Signs the certificates of the servers by the other authority. */
   rotate(): Promise<void>;

@@ -9,7 +9,7 @@ import type { FaultClusterOptions } from './types.js';
 import type { Member } from './member.js';
 import { startPeerProxy, type PeerProxy } from './peerProxy.js';
 
-/** Elections are over soon, and yet no busy machine brings one about. */
+/** Elections are short, and yet a busy machine does not cause one. */
 export const TIMES = ['--heartbeat-interval', '50', '--election-timeout', '500'];
 
 interface Seat {
@@ -21,7 +21,7 @@ interface Seat {
   readonly peer: PeerProxy;
 }
 
-/** Starts the members of a new cluster, all together: one is ready only when most of them are there. */
+/** Starts the members of a new cluster at the same time: a member is ready only when most of them run. */
 export async function startMembers(source: BinarySource, options: FaultClusterOptions, tls: ClientTls | undefined): Promise<Member[]> {
   const { size = 3, tokenTtl, args = [] } = options;
   const ports = await freePorts(2 * size);
@@ -66,7 +66,10 @@ async function closeProxies({ client, peer }: Pick<Seat, 'client' | 'peer'>): Pr
   await Promise.all([client.close(), peer.close()]);
 }
 
-/** The ids of the members, by where others find them. Peers tell each other without a token; as text, for the numbers are too large for JavaScript. */
+/**
+ * Returns the ids of the members, by their peer URLs. A peer needs no token for this. The ids are text, as the numbers
+ * are too large for JavaScript.
+ */
 async function idsByPeer(peerPort: number): Promise<Map<string, string>> {
   const text = await getText(`http://127.0.0.1:${peerPort}/members`);
   const found = text.matchAll(/"id":(\d+),"peerURLs":\["([^"]+)"/g);

@@ -6,34 +6,40 @@ export interface FaultClusterOptions {
   readonly version?: string | undefined;
   /** Default 3. */
   readonly size?: number;
-  /** Clients reach it by TLS, and show a certificate. Members reach each other without: the proxies between them read along. */
+  /**
+   * Whether clients use TLS, and show a certificate. Members do not use TLS among each other, as the proxies between
+   * them read the requests.
+   */
   readonly tls?: boolean;
   /** Auth is on, and the user is root. */
   readonly auth?: boolean;
-  /** How long a token is good that nobody shows, in seconds. */
+  /** The lifetime of an unused token, in seconds. */
   readonly tokenTtl?: number;
   /** Further flags. */
   readonly args?: readonly string[];
 }
 
-/** Members that know each other, as processes, with a proxy before each port. Ends with the process that started it. */
+/**
+ * Members of a cluster as processes, with a proxy in front of each port. The cluster ends with the process that started
+ * it.
+ */
 export interface FaultCluster {
   readonly version: string;
   readonly members: readonly Member[];
-  /** Where clients reach it: the proxies. Members advertise these, too. */
+  /** The endpoints for clients, which are proxies. Members advertise these, too. */
   readonly endpoints: readonly string[];
   readonly tls: RotatingTls | undefined;
-  /** What a client needs beside the endpoints. */
+  /** The options of a client besides the endpoints. */
   readonly access: Pick<ClientOptions, 'tls' | 'auth'>;
-  /** Reaches the members themselves: sees what is really there. */
+  /** A client that reaches the members without the proxies. */
   readonly direct: Client;
-  /** Who leads, once exactly one does: one that was parted from the others may think so for a while. */
+  /** Resolves with the leader once there is exactly one: a partitioned member may believe for a while that it leads. */
   leader(): Promise<Member>;
   /** Resolves when every member runs and knows a leader, and one leads. */
   settled(): Promise<void>;
-  /** Takes a member out of the cluster, with its data, and lets it join anew. */
+  /** Removes a member from the cluster, with its data, and lets it rejoin. */
   wipe(member: Member): Promise<void>;
-  /** Ends what holds anything back. */
+  /** Ends all faults on connections. */
   heal(): void;
   stop(): Promise<void>;
 }

@@ -10,22 +10,22 @@ export const SUM = 1_000;
 export const KEYS = ['sum/a/1', 'sum/a/2', 'sum/m', 'sum/x/1', 'sum/x/2'] as const;
 type Key = (typeof KEYS)[number];
 
-/** Three ranges that hold the five keys. Between them lies a key that belongs to none. */
+/** Three ranges that hold the five keys. Between them is a key that belongs to no range. */
 export const RANGES = { first: { prefix: 'sum/a/' }, one: { key: 'sum/m' }, last: { from: 'sum/x', to: 'sum/y' } } as const;
 const BETWEEN = 'sum/b';
 
-/** The sum of what some keys hold. */
+/** Returns the sum of the amounts of some keys. */
 export function sumOf(kvs: Iterable<KeyValue>): number {
   let sum = 0;
   for (const kv of kvs) sum += Number(kv.value);
   return sum;
 }
 
-/** Whether a write failed for a fault that passes. It may have been committed or not. */
+/** Returns whether a write failed because of a temporary fault. It may have been committed or not. */
 const ofFault = (error: unknown): boolean =>
   isEtcdError(error) && (error.reason === 'AmbiguousWrite' || persistenceOf(error) !== 'permanent');
 
-/** Random txns over the five keys, of which none changes their sum. A key without an amount is missing. */
+/** Random txns over the five keys, none of which changes their sum. A key without an amount does not exist. */
 export class Transfers {
   /** The revisions of the txns that are known to be committed. */
   readonly revisions = new Set<number>();
@@ -38,7 +38,7 @@ export class Transfers {
     private readonly random: Random,
   ) {}
 
-  /** Writes txn after txn while it may, with a pause after each. */
+  /** Commits txns one after the other as long as it may, with a pause after each. */
   run(mayGo: () => boolean, pause: Observable<unknown> = of(undefined)): Observable<unknown> {
     return defer(() => this.once()).pipe(repeat({ delay: () => (mayGo() ? pause : EMPTY) }));
   }
@@ -49,17 +49,17 @@ export class Transfers {
     return write.pipe(catchError((error: unknown) => (ofFault(error) ? of(undefined) : throwError(() => error))));
   }
 
-  /** Changes a key between the ranges, which concerns none of them. */
+  /** Changes a key between the ranges, which affects no range. */
   private between(): Observable<unknown> {
     return this.client.kv.put(BETWEEN, String(this.random.int(0, SUM)));
   }
 
-  /** Changes all five keys, whatever they are. */
+  /** Changes all five keys, whatever their values are. */
   rewrite(): Observable<unknown> {
     return this.commit([], spread(SUM, KEYS, this.random));
   }
 
-  /** Moves amounts between some of the keys, if they are still what this writer knows. */
+  /** Moves amounts between some of the keys, if they have not changed since this writer read them. */
   private move(): Observable<unknown> {
     const some = KEYS.filter(() => this.random.chance(0.5));
     const held = some.reduce((sum, name) => sum + (this.known.get(name)?.amount ?? 0), 0);
@@ -79,7 +79,7 @@ export class Transfers {
         for (const [name, amount] of amounts)
           if (amount === 0) this.known.delete(name);
           else this.known.set(name, { amount, modRevision: revision });
-        // A txn that only deletes what is missing has no revision of its own; its response has the one before.
+        // A txn that only deletes missing keys creates no revision; its response has the one before.
         if ([...amounts.values()].every((amount) => amount === 0)) return;
         this.revisions.add(revision);
         this.newest = revision;

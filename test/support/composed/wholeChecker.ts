@@ -1,4 +1,4 @@
-/** A combined state, as far as it is checked. */
+/** The fields of a combined state that are checked. */
 export interface Whole {
   readonly type: 'snapshot' | 'change' | 'resync';
   readonly revision: number;
@@ -7,18 +7,18 @@ export interface Whole {
   readonly describe?: () => string;
 }
 
-/** Checks that combined states are whole: each keeps the sum, revisions grow, and none is left out. */
+/** Checks that combined states are consistent: each keeps the sum, revisions grow, and none is skipped. */
 export class WholeChecker {
   /** The number of states. */
   count = 0;
-  /** The number of states that came of a list after the first. */
+  /** The number of states that followed a new list of a range. */
   resyncs = 0;
   /** The number of states whose sum is wrong. */
   torn = 0;
   last: Whole | undefined;
   private readonly problems: string[] = [];
   private readonly seen = new Set<number>();
-  /** The revisions that a list passed over. */
+  /** The revisions that a new list skipped. */
   private readonly gaps: (readonly [after: number, to: number])[] = [];
 
   constructor(private readonly sum: number) {}
@@ -36,7 +36,7 @@ export class WholeChecker {
     this.last = whole;
   }
 
-  /** The first thing that was wrong. */
+  /** The first problem. */
   get problem(): string | undefined {
     return this.problems[0];
   }
@@ -45,7 +45,7 @@ export class WholeChecker {
     this.report(`it failed: ${String(error)}`);
   }
 
-  /** Returns the first things that were wrong, given all revisions that are known to have changed a part. */
+  /** Returns the first problems, given all revisions that are known to have changed a part. */
   faults(written: Iterable<number>): readonly string[] {
     const last = this.last?.revision ?? 0;
     const passed = (revision: number): boolean => this.gaps.some(([after, to]) => revision > after && revision <= to);

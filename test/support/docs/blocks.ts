@@ -19,21 +19,21 @@ export function blocksOf(page: string): readonly Block[] {
   }));
 }
 
-/** A folder of its own in which files of TypeScript find the packages. */
+/** A separate folder in which TypeScript files find the packages. */
 export function scratchFolder(): string {
   const cache = join(projectRoot(), '.cache');
   mkdirSync(cache, { recursive: true });
   return mkdtempSync(join(cache, 'docs-'));
 }
 
-/** Writes a block as a module; gives the name of its file. */
+/** Writes a block as a module; returns the name of its file. */
 export function writeBlock(folder: string, { place, code }: Block): string {
   const name = `${place.replace(/[/:]/g, '_')}.ts`;
   writeFileSync(join(folder, name), `${preludeOf(code)}\n${code}`);
   return name;
 }
 
-/** Names that a fragment may use without saying where they come from: of these packages, and of a program around it. */
+/** Names that a fragment may use without an import: of these packages, and of a surrounding program. */
 const FROM = {
   'rxetcd/operators': Object.keys(operators),
   rxetcd: ['createClient', 'hasReason', 'isEtcdError'],
@@ -51,7 +51,10 @@ const isUsed = (code: string, name: string): boolean => new RegExp(`(?<![.\\w$])
 const isDeclared = (code: string, name: string): boolean =>
   new RegExp(`^import [^;]*?\\b${name}\\b[^;]*? from|\\b(?:const|let|function|class) (?:{[^}]*\\b)?${name}\\b`, 'ms').test(code);
 
-/** On one line before the block, so that the line numbers of the compiler stay right but for this one. */
+/**
+ * Returns the missing imports and declarations as one line before the block, so that the compiler's line numbers differ
+ * by one only.
+ */
 function preludeOf(code: string): string {
   const missing = (name: string): boolean => isUsed(code, name) && !isDeclared(code, name);
   const imports = Object.entries(FROM).map(([pack, names]) => `import { ${names.filter(missing).join(', ')} } from '${pack}';`);
@@ -61,15 +64,16 @@ function preludeOf(code: string): string {
   return [...imports.filter((line) => !line.includes('{  }')), ...declared, 'export {};'].join(' ');
 }
 
-/** What begins a command that somebody gives meanwhile. */
+/** The prefix of a command that runs during the program. */
 export const PROMPT = '$ ';
 
 /**
- * What a block says that is shown when it runs, a line each: the comments that follow `// Logs:`. Undefined where it does not say.
+ * Returns the documented output of a block, as lines: the comments that follow `// Logs:`. Undefined without such
+ * comments.
  */
 export function transcriptOf(code: string): readonly string[] | undefined {
-  const told = /^\/\/ Logs:\n((?:\/\/ .*\n)+)$/m.exec(code)?.[1];
-  return told
+  const expected = /^\/\/ Logs:\n((?:\/\/ .*\n)+)$/m.exec(code)?.[1];
+  return expected
     ?.trimEnd()
     .split('\n')
     .map((line) => line.slice('// '.length));
@@ -77,9 +81,12 @@ export function transcriptOf(code: string): readonly string[] | undefined {
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
-/** Values that a program shows when it has none: a reader who copies the block would not take them for what differs from run to run. */
+/**
+ * Values that a program prints instead of a missing value. In a transcript they could be mistaken for values that
+ * differ between runs.
+ */
 const NO_VALUE = '(?:0|-1|NaN|null|undefined|)(?![^\\s,;:)])';
 
-/** Whether a line is what a transcript says: `…` stands for any value, but not for none. */
-export const isAsTold = (line: string, told: string): boolean =>
-  new RegExp(`^${told.split('…').map(escaped).join(`(?!${NO_VALUE}).+`)}$`).test(line);
+/** Returns whether a line matches a line of a transcript, in which `…` is any value, but not a missing one. */
+export const isAsExpected = (line: string, expected: string): boolean =>
+  new RegExp(`^${expected.split('…').map(escaped).join(`(?!${NO_VALUE}).+`)}$`).test(line);

@@ -2,15 +2,10 @@ import { get, type Client, createClient, errorFrom, isCreate, key, put, SortOrde
 import { parseJsonStream } from 'rxetcd/operators';
 import { loadSwagger } from 'rxetcd/swagger';
 import { catchError, filter, finalize, firstValueFrom, of, switchMap, take, type Observable } from 'rxjs';
+import { GO_REST, PY_REST } from './parityRest.js';
+import { GO_METHODS, GO_OPTIONS, GO_PACKAGES, PY_MEMBERS, TTL, type Row } from './parityRows.js';
 
-/** What another client has, with what does it here: a call that the test makes, or why there is none. */
-export type Row =
-  | { readonly theirs: string; readonly ours: string; readonly call: (etcd: Client) => Observable<unknown> | Promise<unknown> }
-  | { readonly theirs: string; readonly missing: string }
-  | { readonly theirs: string; readonly refused: string };
-
-const TTL = { ttl: 30 };
-/** Emits the error of a call to a server that is not there, by a client that gives up at once. */
+/** Emits the error of a call to a missing server, by a client that fails at once. */
 const hopeless = (call: (etcd: Client) => Observable<unknown>): Observable<unknown> => {
   const etcd = createClient({ endpoints: 'http://127.0.0.1:1', retry: { maxAttempts: 1 }, streams: { maxRetries: 0 } });
   return call(etcd).pipe(
@@ -88,7 +83,11 @@ const ETCD3_PY: readonly Row[] = [
     ours: '`maintenance.alarms({ alarm, memberId })`, `alarmActivate`, `alarmDeactivate`',
     call: (etcd) => etcd.maintenance.alarmDeactivate({ alarm: 'NONE' }),
   },
-  { theirs: 'Client.member_add, _list, _update, _remove', ours: '`cluster.…`', call: (etcd) => etcd.cluster.memberList() },
+  {
+    theirs: 'Client.member_add, member_list, member_update, member_remove',
+    ours: '`cluster.…`',
+    call: (etcd) => etcd.cluster.memberList(),
+  },
   { theirs: 'Client.user_…, role_…, auth_…', ours: '`auth.…`', call: (etcd) => etcd.auth.userList() },
   {
     theirs: 'Client.Lease, grant, keepalive, revoke',
@@ -163,13 +162,21 @@ const CLIENTV3: readonly Row[] = [
     call: (etcd) => etcd.lease.grant(30),
   },
   {
-    theirs: 'Watcher.Watch, WithProgressNotify, WithFilter…, WithPrevKV, WithFragment',
+    theirs: 'Watcher.Watch, WithProgressNotify, WithFilterPut, WithFilterDelete, WithPrevKV, WithFragment',
     ours: '`watch`, `watchBatches`; responses are split when they are too long',
     call: (etcd) => etcd.watchBatches('parity/a', { progressNotify: true }),
   },
   {
     theirs: 'Watcher.RequestProgress',
-    missing: 'The option `progressNotify` of `watchBatches` brings progress notifications from time to time.',
+    ours: '`requestProgress()`',
+    call: (etcd) => {
+      const bookmark = firstValueFrom(etcd.watchBatches('parity/quiet').pipe(filter((_, index) => index > 0)));
+      const request = etcd.watchBatches('parity/quiet').pipe(
+        take(1),
+        switchMap(() => etcd.requestProgress()),
+      );
+      return firstValueFrom(request).then(() => bookmark);
+    },
   },
   { theirs: 'WithRequireLeader', ours: 'Watches always require a leader', call: (etcd) => etcd.watchBatches('parity/a') },
   {
@@ -183,7 +190,7 @@ const CLIENTV3: readonly Row[] = [
     call: (etcd) => etcd.watch('parity/a', { startRevision: 2 }).pipe(filter(isCreate)),
   },
   {
-    theirs: 'Cluster.MemberList, …Add, …AddAsLearner, …Promote, …Remove, …Update',
+    theirs: 'Cluster.MemberList, MemberAdd, MemberAddAsLearner, MemberPromote, MemberRemove, MemberUpdate',
     ours: '`cluster.…`',
     call: (etcd) => etcd.cluster.memberList(),
   },
@@ -215,7 +222,7 @@ const CLIENTV3: readonly Row[] = [
     call: () => hopeless(({ kv }) => kv.get('parity/a')),
   },
   {
-    theirs: 'Config.PermitWithoutStream, DialKeepAlive…',
+    theirs: 'Config.PermitWithoutStream, DialKeepAliveTime, DialKeepAliveTimeout',
     ours: 'the options `streams.heartbeatMs`, `keepAliveMs`',
     call: (etcd) => Promise.resolve(etcd),
   },
@@ -248,15 +255,23 @@ const PACKAGES: readonly Row[] = [
   },
   { theirs: 'mirror.Syncer: SyncBase, SyncUpdates', ours: '`live(range)`', call: (etcd) => etcd.live({ prefix: 'parity/' }) },
   { theirs: 'ordering', ours: '`{ monotonic: true }` of reads', call: (etcd) => etcd.kv.get('parity/a', { monotonic: true }) },
-  { theirs: 'snapshot.Save', ours: '`maintenance.snapshot()`, written part by part', call: (etcd) => etcd.maintenance.snapshot() },
+  {
+    theirs: 'snapshot.Save',
+    ours: '`maintenance.snapshot()`, written part by part: [`examples/snapshot.ts`](../examples/snapshot.ts)',
+    call: (etcd) => etcd.maintenance.snapshot(),
+  },
   { theirs: 'namespace', ours: '`namespace(prefix)`', call: (etcd) => etcd.namespace('parity/').kv.get('a') },
   { theirs: 'leasing', refused: 'A cache of keys under leases is no part of it: `live` and `liveValue` hold a range without one.' },
 ];
 
 export const TABLES: Readonly<Record<string, readonly Row[]>> = {
   'etcd3-py': ETCD3_PY,
+  'etcd3-py, one by one': [...PY_MEMBERS, ...PY_REST],
   "Go's `clientv3`": CLIENTV3,
-  "Go's packages on it": PACKAGES,
+  "Go's methods, one by one": GO_METHODS,
+  "Go's options and comparisons": GO_OPTIONS,
+  "Go's types, errors and constructors": GO_REST,
+  "Go's packages on it": [...PACKAGES, ...GO_PACKAGES],
 };
 
 /** Makes the call of a row, and waits for its first value. */
@@ -268,7 +283,7 @@ export const make = (etcd: Client, { call }: Extract<Row, { readonly call: unkno
 const cell = (row: Row): string =>
   'call' in row ? row.ours : 'missing' in row ? `**missing.** ${row.missing}` : `**refused.** ${row.refused}`;
 
-/** The page of the docs. */
+/** Reads the page of the docs. */
 export const pageOf = (tables: typeof TABLES): string => `# Beside other clients
 
 Each row has a part of the API of etcd3-py or of etcd's Go client, and its counterpart here. The page is generated by

@@ -6,7 +6,7 @@ import { PROMPT } from './blocks.js';
 
 const SYSTEMCTL = `${PROMPT}systemctl `;
 
-/** Whether a block stops or starts etcd, and so needs a server for itself. */
+/** Returns whether a block stops or starts etcd, and so needs a separate server. */
 export const stopsEtcd = (transcript: readonly string[]): boolean => transcript.some((line) => line.startsWith(SYSTEMCTL));
 
 export interface ProgramOptions {
@@ -18,18 +18,20 @@ export interface ProgramOptions {
 }
 
 export interface ProgramRun {
-  /** What was shown, and the commands in between, up to the end of the transcript. */
+  /** The output, with the commands in between, up to the end of the transcript. */
   readonly shown: readonly string[];
-  /** What was shown after auth was enabled and etcd restarted, which the program is not prepared for. */
+  /** The output after auth was enabled and etcd restarted. The program is not prepared for that. */
   readonly afterAuth: readonly string[];
   readonly stderr: string;
-  /** `null` if the program had to be killed. */
+  /** The exit code; `null` if the program had to be killed. */
   readonly exitCode: number | null;
 }
 
 const PATIENCE_MS = 60_000;
 
-/** Runs a block as a program of its own, which is started while etcd is down, and gives the commands of its transcript. */
+/**
+ * Runs a block as a separate program, which is started while etcd is stopped, and runs the commands of its transcript.
+ */
 export async function runProgram({ server, args, cwd, transcript }: ProgramOptions): Promise<ProgramRun> {
   await server.kill('SIGTERM');
   const child = spawn(process.execPath, args, { cwd, env: cleanEnv(), stdio: ['ignore', 'pipe', 'pipe'] });

@@ -10,14 +10,14 @@ export interface Wanted {
   readonly mirror: AptSource;
   readonly suite: string;
   readonly packages: readonly string[];
-  /** Downloads what they depend on and this machine lacks, too: for its own suite only. */
+  /** Also downloads the dependencies that this machine lacks: for its own suite only. */
   readonly withMissing?: boolean;
 }
 
 /**
- * Downloads the packages and unpacks them as `target`. Needs no root: apt gets lists, cache and sources
- * of its own. Each caller works in a folder of its own and renames it at the end, so that two at the
- * same moment do not disturb each other, and a `target` that is there is whole.
+ * Downloads the packages and unpacks them as `target`. Needs no root: apt gets separate lists, cache and sources. Each
+ * caller works in a separate folder and renames it at the end. So two callers at the same time do not disturb each
+ * other, and an existing `target` is complete.
  */
 export async function downloadPackages(wanted: Wanted, target: string): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
@@ -27,7 +27,7 @@ export async function downloadPackages(wanted: Wanted, target: string): Promise<
     const root = join(work, 'root');
     for (const file of await fetchInto(work, wanted)) await must('dpkg', ['-x', file, root], work);
     await rename(root, target).catch(async (error: NodeJS.ErrnoException) => {
-      // Another process was faster: its folder is as good as ours.
+      // Another process was faster; its folder has the same content.
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     });
   } finally {
@@ -35,7 +35,7 @@ export async function downloadPackages(wanted: Wanted, target: string): Promise<
   }
 }
 
-/** @returns the packages' files */
+/** @returns the files of the packages */
 async function fetchInto(work: string, { mirror, suite, packages, withMissing = false }: Wanted): Promise<string[]> {
   for (const folder of ['lists/partial', 'cache/archives/partial', 'empty', 'deb']) await mkdir(join(work, folder), { recursive: true });
   await writeFile(join(work, 'status'), '');
@@ -47,12 +47,12 @@ async function fetchInto(work: string, { mirror, suite, packages, withMissing = 
     'Dir::Etc::preferencesparts': join(work, 'empty'),
     'Dir::State': work,
     'Dir::State::lists': join(work, 'lists'),
-    // The machine's own list of what is installed says what is missing.
+    // The machine's list of installed packages shows which ones are missing.
     'Dir::State::status': withMissing ? '/var/lib/dpkg/status' : join(work, 'status'),
     'Dir::Cache': join(work, 'cache'),
-    // Nothing is installed: dpkg's lock, which is root's, is not needed.
+    // No package is installed, so dpkg's lock, which belongs to root, is not needed.
     'Debug::NoLocking': '1',
-    // As root apt would download as the user _apt, who may not write into the project's folder.
+    // As root, apt would download as the user _apt, which may not write into the project's folder.
     'APT::Sandbox::User': process.getuid?.() === 0 ? 'root' : '',
     'Acquire::Languages': 'none',
     'Acquire::Retries': '2',

@@ -6,7 +6,7 @@ export interface AptSource {
   readonly uri: string;
   readonly suites: readonly string[];
   readonly components: readonly string[];
-  /** The file of the keys; a key in the text itself is left out. */
+  /** The file of the keys; keys in the text itself are ignored. */
   readonly signedBy: string | undefined;
 }
 
@@ -14,7 +14,7 @@ const words = (text: string | undefined): string[] => (text ?? '').split(/\s+/).
 
 const keyFile = (text: string | undefined): string | undefined => (text?.startsWith('/') === true ? words(text).join(',') : undefined);
 
-/** `deb [signed-by=…] uri suite component…`, a line each. */
+/** Parses `deb [signed-by=…] uri suite component…`, one source per line. */
 export function parseOneLine(text: string): AptSource[] {
   return text.split('\n').flatMap((line) => {
     const match = /^\s*deb\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)\s*([^#]*)/.exec(line);
@@ -26,7 +26,7 @@ export function parseOneLine(text: string): AptSource[] {
   });
 }
 
-/** Stanzas of `Key: value`, with continuation lines that begin with white space, parted by empty lines. */
+/** Parses stanzas of `Key: value`, separated by empty lines. Continuation lines begin with white space. */
 export function parseDeb822(text: string): AptSource[] {
   const stanzas = text
     .split('\n')
@@ -46,7 +46,7 @@ export function parseDeb822(text: string): AptSource[] {
   });
 }
 
-/** The sources that apt itself would read in this folder. */
+/** Returns the sources that apt itself would read in this folder. */
 export function readAptSources(folder: string = '/etc/apt'): AptSource[] {
   const main = join(folder, 'sources.list');
   const parts = join(folder, 'sources.list.d');
@@ -63,7 +63,10 @@ export function readAptSources(folder: string = '/etc/apt'): AptSource[] {
     });
 }
 
-/** The source with the distribution's own packages: the machine's suite itself, not its updates or a third party's. */
+/**
+ * Returns the source with the distribution's own packages: that of the machine's suite, not its updates or a third
+ * party's.
+ */
 export function pickMirror(sources: readonly AptSource[], codename: string | undefined): AptSource | undefined {
   const rolling = ['stable', 'testing', 'unstable', 'sid', 'oldstable'];
   const plain = sources.filter((source) => source.components.includes('main'));

@@ -23,7 +23,10 @@ export function findOnPath(program: string, path: string = process.env['PATH'] ?
     .find(isExecutable);
 }
 
-/** Asks a binary for its version, and whether it takes the flags for speed: 3.4 takes them without naming them in `--help`. */
+/**
+ * Returns the version of a binary, and whether it has the flags for speed: 3.4 accepts them without listing them in
+ * `--help`.
+ */
 export async function inspectBinary(etcd: string): Promise<BinarySource> {
   const fast = await run(etcd, [...fastFlags, '--version']);
   const knowsFastFlags = fast.code === 0;
@@ -33,10 +36,10 @@ export async function inspectBinary(etcd: string): Promise<BinarySource> {
   return { kind: 'binary', etcd, version, knowsFastFlags };
 }
 
-/** `ETCD_BIN`, or `etcd` on PATH. A text is the reason why there is none. */
+/** Finds `ETCD_BIN`, or `etcd` on PATH. A string is the reason why there is none. */
 export async function findInstalled(asked: string | undefined): Promise<BinarySource | string> {
   const set = process.env['ETCD_BIN'];
-  // What someone set by hand and is wrong must not be passed over in silence.
+  // An invalid setting of the user must be an error.
   if (set !== undefined && set !== '' && !isExecutable(set)) throw new Error(`ETCD_BIN=${set} is not a program that can be run`);
   const etcd = set !== undefined && set !== '' ? set : findOnPath('etcd');
   if (etcd === undefined) return 'ETCD_BIN is not set, and there is no etcd on PATH';
@@ -44,7 +47,7 @@ export async function findInstalled(asked: string | undefined): Promise<BinarySo
   return versionMatches(asked, source.version) ? source : `${etcd} is ${source.version}, not ${asked}`;
 }
 
-/** A tool of the same package, which lies beside the server. */
+/** Finds a tool of the same package, in the folder of the server. */
 export function toolBeside(etcd: string, tool: 'etcdctl' | 'etcdutl'): string | undefined {
   const file = join(dirname(etcd), tool);
   return isExecutable(file) ? file : undefined;

@@ -21,7 +21,7 @@ export interface EtcdCluster {
 
 type Start = (seat: Seat, signal: AbortSignal) => Promise<EtcdServer>;
 
-/** Several real members that know each other; ready when all see a leader. */
+/** Starts several members of one cluster; resolves when all know a leader. */
 export async function startCluster(options: ClusterOptions = {}): Promise<EtcdCluster> {
   const { size = 3, ...common } = options;
   if (inMemory) {

@@ -10,11 +10,11 @@ import { debianSuites, versionMatches } from './versions.js';
 /** The suites to try, the best first. */
 export function suitesFor(asked: string | undefined, distribution: string | undefined, codename: string | undefined): string[] {
   const own = codename === undefined ? [] : [codename];
-  // Ubuntu and others: their mirror has none of Debian's suites.
+  // Ubuntu and others: their mirrors have none of Debian's suites.
   if (distribution !== 'debian') return own;
   if (asked === undefined) return [...new Set(['trixie', ...own])];
   const known = debianSuites.filter(({ version }) => versionMatches(asked, version)).map(({ suite }) => suite);
-  // What no frozen suite has may be in the one that moves.
+  // A version that no frozen suite has may be in the one that is updated.
   return known.length > 0 ? known : ['sid'];
 }
 
@@ -26,7 +26,7 @@ function osRelease(): { id: string | undefined; codename: string | undefined } {
 
 const folderOf = (suite: string): string => join(cacheFolder(), `debian-${suite}-${process.arch}`);
 
-/** What an earlier run downloaded. Only the preferred suite counts: the answer must not depend on what was tested before. */
+/** The downloads of earlier runs. Only the preferred suite counts: the result must not depend on earlier tests. */
 export async function findDownloaded(asked: string | undefined): Promise<BinarySource | undefined> {
   const { id, codename } = osRelease();
   const suite = suitesFor(asked, id, codename)[0];
@@ -50,14 +50,14 @@ async function fromSuite(mirror: AptSource, suite: string, asked: string | undef
   }
 }
 
-/** Where this machine gets its own packages. */
+/** The package sources of this machine. */
 export interface OwnMirror {
   readonly mirror: AptSource;
   readonly id: string | undefined;
   readonly codename: string | undefined;
 }
 
-/** The machine's own mirror. A text is the reason why there is none. */
+/** Finds the machine's own mirror. A string is the reason why there is none. */
 export function ownMirror(): OwnMirror | string {
   const missing = ['apt-get', 'dpkg'].filter((program) => findOnPath(program) === undefined);
   if (missing.length > 0) return `this machine has no ${missing.join(' and no ')}`;
@@ -68,7 +68,10 @@ export function ownMirror(): OwnMirror | string {
     : { mirror, id, codename };
 }
 
-/** The packages `etcd-server` and `etcd-client` from the machine's own mirror. A text is the reason why not. */
+/**
+ * Downloads the packages `etcd-server` and `etcd-client` from the machine's own mirror. A string is the reason for a
+ * failure.
+ */
 export async function findDebian(asked: string | undefined): Promise<BinarySource | string> {
   const own = ownMirror();
   if (typeof own === 'string') return own;

@@ -7,10 +7,12 @@ import type { Seat } from './processServer.js';
 import type { ClientTls, DockerSource, EtcdOptions, EtcdServer } from './types.js';
 import { flagsFor, imageTag, versionMatches } from './versions.js';
 
-/** Where the container finds the files of TLS. */
+/** The folder of the TLS files in the container. */
 const inside = { certFile: '/tls/cert.pem', keyFile: '/tls/key.pem', caFile: '/tls/ca.pem' } as const;
 
-/** Whether it is worth while to look for an engine: where it listens, or that someone asked for its image. A look at files only. */
+/**
+ * Returns whether to look for a container engine: its socket exists, or its image was requested. It only checks files.
+ */
 export function engineMayRun(): boolean {
   const { DOCKER_HOST, ETCD_IMAGE_TAG, XDG_RUNTIME_DIR } = process.env;
   if (DOCKER_HOST || ETCD_IMAGE_TAG) return true;
@@ -18,14 +20,14 @@ export function engineMayRun(): boolean {
   return sockets.some((socket) => existsSync(socket));
 }
 
-/** An image that a container engine has or can pull. A text is the reason why not. */
+/** Finds an image that a container engine has or can pull. A string is the reason for a failure. */
 export async function findDocker(asked: string | undefined): Promise<DockerSource | string> {
   const tag = process.env['ETCD_IMAGE_TAG'] || imageTag(asked);
   const version = tag.replace(/^v/, '');
   if (!versionMatches(asked, version)) return `ETCD_IMAGE_TAG is ${tag}, not ${asked}`;
   const image = `quay.io/coreos/etcd:${tag}`;
   try {
-    // Loaded here, as it takes most of a second that the other ways need not pay.
+    // Loaded here, as it takes most of a second, which the other ways need not spend.
     const { getContainerRuntimeClient, ImageName } = await import('testcontainers');
     const client = await getContainerRuntimeClient();
     await client.image.pull(ImageName.fromString(image));
@@ -63,8 +65,8 @@ function withTls(container: GenericContainer, tls: ClientTls): GenericContainer 
 }
 
 /**
- * A member in a container, on a port of the host that stays over a restart. Members of a cluster reach
- * each other in `network` by name.
+ * A member in a container, on a port of the host that stays the same after a restart. Members of a cluster reach each
+ * other in `network` by name.
  */
 export async function startContainer(source: DockerSource, options: EtcdOptions, seat: Seat, network?: string): Promise<EtcdServer> {
   const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers');
@@ -72,7 +74,7 @@ export async function startContainer(source: DockerSource, options: EtcdOptions,
   const tls = options.clientTls;
   const endpoint = `${tls ? 'https' : 'http'}://${client.info.containerRuntime.host}:${seat.clientPort}`;
   const peerUrl = `http://${network === undefined ? '127.0.0.1' : seat.name}:2380`;
-  // An asked-for client certificate keeps the engine's health check out. The line differs with the version.
+  // If client certificates are required, the engine's health check fails. The log line differs between versions.
   const ready = tls ? Wait.forLogMessage(/serving .*client/) : Wait.forHttp('/health', 2379);
   let plan = new GenericContainer(source.image)
     .withCommand(command(source, options, seat, { endpoint, peerUrl }))
@@ -99,7 +101,7 @@ export async function startContainer(source: DockerSource, options: EtcdOptions,
     kill: async (signal = 'SIGKILL') => void (await handle.kill({ signal })),
     restart: async () => {
       await handle.restart({ t: 3 });
-      // Not the engine's wait: `/health` is false for ever once an alarm is on.
+      // Used in place of the engine's own check: `/health` is false forever once an alarm is on.
       const missing = await waitReady(
         { endpoint, marks: [seat.name], tls },
         AbortSignal.timeout(options.startTimeoutMs ?? START_TIMEOUT_MS),

@@ -13,7 +13,7 @@ export interface EtcdctlOptions {
 
 export interface Tools {
   readonly etcdctl: string;
-  /** From 3.5 on. */
+  /** Exists from 3.5 on. */
   readonly etcdutl: string | undefined;
 }
 
@@ -35,7 +35,10 @@ export async function findTools(version?: string): Promise<Tools> {
   throw new Error(`No etcdctl${asked === undefined ? '' : ` ${asked}`}: put one on PATH. ${reasons.join('; ')}`);
 }
 
-/** The wish that finds the tools of this server: a container's patch version need not be packaged, its minor will do. */
+/**
+ * The version of the tools for this server: the patch version of a container need not be packaged, but its minor
+ * version is.
+ */
 const minor = (version: string): string => version.split('.').slice(0, 2).join('.');
 
 /** Runs the matching etcdctl against a server. Does not reject on an exit code. */
@@ -57,7 +60,7 @@ export interface SnapshotStatus {
   readonly totalSize: number;
 }
 
-/** What a snapshot file holds; rejects when the file is damaged. */
+/** Returns the content of a snapshot file; rejects if the file is damaged. */
 export async function snapshotStatus(file: string, version?: string): Promise<SnapshotStatus> {
   const { etcdctl: ctl, etcdutl } = await findTools(version);
   const { stdout, stderr, code } = await run(etcdutl ?? ctl, ['snapshot', 'status', file, '--write-out', 'json'], {

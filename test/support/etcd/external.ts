@@ -2,7 +2,7 @@ import { getVersion } from './http.js';
 import type { EtcdServer, ExternalSource } from './types.js';
 import { versionMatches } from './versions.js';
 
-/** The servers of `ETCD_ENDPOINTS`. A text is the reason why there are none. */
+/** Returns the servers of `ETCD_ENDPOINTS`. A string is the reason why there are none. */
 export async function findExternal(asked: string | undefined): Promise<ExternalSource | string> {
   const endpoints = (process.env['ETCD_ENDPOINTS'] ?? '')
     .split(',')
@@ -10,7 +10,7 @@ export async function findExternal(asked: string | undefined): Promise<ExternalS
     .filter((url) => url !== '');
   const first = endpoints[0];
   if (first === undefined) return 'ETCD_ENDPOINTS is not set';
-  // What someone set by hand and is wrong must not be passed over in silence.
+  // An invalid setting of the user must be an error.
   const { server } = await getVersion(first).catch((error: unknown) => {
     throw new Error(`ETCD_ENDPOINTS=${endpoints.join(',')}: no etcd answers there`, { cause: error });
   });
@@ -19,7 +19,7 @@ export async function findExternal(asked: string | undefined): Promise<ExternalS
     : `ETCD_ENDPOINTS: ${first} is ${server}, not ${asked}`;
 }
 
-/** A server that someone else runs: it can be used, not controlled. */
+/** A server that another program runs: tests can use it, but not stop it. */
 export function externalServer(source: ExternalSource): EtcdServer {
   const endpoint = source.endpoints[0] ?? '';
   const refuse = (what: string) => async (): Promise<void> => {

@@ -7,9 +7,9 @@ import { askedVersion } from './versions.js';
 
 export interface FindOptions {
   readonly version?: string | undefined;
-  /** Leave `ETCD_ENDPOINTS` out: the caller wants a server of its own. */
+  /** Ignores `ETCD_ENDPOINTS`: the caller wants a separate server. */
   readonly own?: boolean | undefined;
-  /** Leave containers out as well: the caller sends signals to it. Implies `own`. */
+  /** Ignores containers as well: the caller sends signals to the server. Implies `own`. */
   readonly asProcess?: boolean | undefined;
 }
 
@@ -19,8 +19,8 @@ interface Way {
 }
 
 /**
- * An earlier download counts as installed where no container engine shows: to ask testcontainers first
- * would cost every test process most of a second.
+ * An earlier download counts as installed if no container engine is found. A request to testcontainers first would cost
+ * every test process most of a second.
  */
 async function findHere(asked: string | undefined): Promise<EtcdSource | string> {
   const installed = await findInstalled(asked);
@@ -42,7 +42,7 @@ const found = new Map<string, Promise<EtcdSource>>();
 
 const processWays = ways.filter(({ find }) => find !== findDocker);
 
-/** Finds an etcd of the wished version, or brings one; the search is done once a process. */
+/** Finds an etcd of the requested version, or installs one; the search runs once per process. */
 export async function findEtcd(options: FindOptions = {}): Promise<EtcdSource> {
   const asked = askedVersion(options.version);
   const external =
@@ -52,7 +52,7 @@ export async function findEtcd(options: FindOptions = {}): Promise<EtcdSource> {
   const key = [asked, process.env['ETCD_BIN'], process.env['ETCD_IMAGE_TAG'], tried.length].join(' ');
   const search = found.get(key) ?? tryAll(asked, external, tried);
   found.set(key, search);
-  // A mirror may answer the next time.
+  // A mirror may respond the next time.
   search.catch(() => found.delete(key));
   return search;
 }

@@ -3,7 +3,7 @@ import { request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import type { ClientTls } from './types.js';
 
-/** GET; rejects unless the answer is 200. A connection each, so that no pool outlives the server. */
+/** Sends a GET; rejects unless the status is 200. Uses a separate connection, so that no pool outlives the server. */
 export function getText(url: string, tls?: ClientTls, timeoutMs = 2000): Promise<string> {
   const files = tls && {
     ca: readFileSync(tls.caFile),
@@ -28,7 +28,7 @@ export function getText(url: string, tls?: ClientTls, timeoutMs = 2000): Promise
   });
 }
 
-/** What `GET /version` says. `cluster` is `not_decided` until the members have agreed. */
+/** The response of `GET /version`. `cluster` is `not_decided` until the members have agreed. */
 export async function getVersion(endpoint: string, tls?: ClientTls): Promise<{ server: string; cluster: string }> {
   const answer: unknown = JSON.parse(await getText(`${endpoint}/version`, tls));
   if (typeof answer === 'object' && answer !== null && 'etcdserver' in answer && 'etcdcluster' in answer) {

@@ -5,13 +5,13 @@ import { getText, getVersion } from './http.js';
 import { cleanEnv, lastLines } from './run.js';
 import type { ClientTls } from './types.js';
 
-/** Less than a hook of jest may take, so that the reason is told. */
+/** Shorter than jest's timeout of a hook, so that the reason is reported. */
 export const START_TIMEOUT_MS = 60_000;
 
-/** What must answer, and how to tell it from another etcd. */
+/** The expected server, and how to distinguish it from another etcd. */
 export interface Target {
   readonly endpoint: string;
-  /** Words of the command line that no other etcd has. */
+  /** A part of the command line that no other etcd has. */
   readonly marks: readonly string[];
   readonly tls: ClientTls | undefined;
 }
@@ -22,20 +22,20 @@ export interface LaunchPlan extends Target {
   readonly env: Readonly<Record<string, string>> | undefined;
   readonly logFile: string;
   readonly timeoutMs: number;
-  /** Nobody waits any more. */
+  /** The caller no longer waits. */
   readonly signal: AbortSignal | undefined;
 }
 
 export interface Running {
   readonly pid: number;
-  /** Resolves, with the reason, when the process is gone. Never rejects. */
+  /** Resolves, with the reason, when the process has exited. Never rejects. */
   readonly ended: Promise<string>;
-  /** The same, and keeps this process alive until then. */
+  /** Does the same, and keeps this process alive until then. */
   readonly wait: () => Promise<string>;
   readonly alive: () => boolean;
 }
 
-/** It ended by itself, or was not ready in time. `portTaken`: other ports may help. */
+/** The process exited early, or was not ready in time. With `portTaken`, other ports may help. */
 export class LaunchError extends Error {
   override readonly name = 'LaunchError';
   constructor(
@@ -55,11 +55,11 @@ export function readLog(file: string, lines?: number): string {
 }
 
 function begin(plan: LaunchPlan): Running {
-  // A file, not a pipe: a pipe would block etcd when a busy test does not read it.
+  // The output goes to a file: a pipe would block etcd when a busy test does not read it.
   const log = openSync(plan.logFile, 'w');
   const child = spawn(plan.etcd, plan.args, { stdio: ['ignore', log, log], env: cleanEnv(plan.env), detached: true });
   closeSync(log);
-  // The watchdog ends it with us, so it need not keep us alive.
+  // The watchdog ends the process with this one, so it need not keep this one alive.
   child.unref();
   let running = true;
   const ended = new Promise<string>((resolve) => {
@@ -77,7 +77,7 @@ function begin(plan: LaunchPlan): Running {
   return { pid: child.pid ?? -1, ended, wait, alive: () => running };
 }
 
-/** Starts the process and races "ready" against "ended early" and the clock. */
+/** Starts the process, and waits for readiness, an early exit or the timeout. */
 export async function launch(plan: LaunchPlan, onPid: (pid: number | undefined) => void): Promise<Running> {
   const running = begin(plan);
   onPid(running.pid > 0 ? running.pid : undefined);
@@ -97,7 +97,7 @@ export async function launch(plan: LaunchPlan, onPid: (pid: number | undefined) 
   throw new LaunchError(message, /address already in use/.test(output));
 }
 
-/** Polls until the server is ready, or the signal says that nobody waits any more; then it tells what was missing. */
+/** Polls until the server is ready, or the signal aborts; then it reports the missing condition. */
 export async function waitReady(target: Target, signal: AbortSignal): Promise<string | undefined> {
   for (;;) {
     const missing = await whatIsMissing(target).catch(String);
@@ -108,9 +108,9 @@ export async function waitReady(target: Target, signal: AbortSignal): Promise<st
 }
 
 /**
- * Ready, and ours: another etcd may hold the port while ours is still about to fail on it. The command
- * line tells them apart on every version; the member list would not answer once authentication is on.
- * A leader, not `/health`, which an alarm turns to false.
+ * The server is ready, and the expected one: another etcd may hold the port while the new one is about to fail on it.
+ * The command line shows the difference on every version; the member list would get no response with auth. The check
+ * requires a leader, and not `/health`, which an alarm makes false.
  */
 async function whatIsMissing({ endpoint, marks, tls }: Target): Promise<string | undefined> {
   if ((await getVersion(endpoint, tls)).cluster === 'not_decided') return 'the members have not agreed on a version';

@@ -8,18 +8,18 @@ import type { BinarySource, EtcdOptions, EtcdServer } from './types.js';
 import { flagsFor } from './versions.js';
 import { startWatchdog } from './watchdog.js';
 
-/** What a member needs to know beyond the caller's options; ports and name are settled. */
+/** The settings of a member besides the options of the caller; ports and name are fixed. */
 export interface Seat {
   readonly name: string;
   readonly clientPort: number;
   readonly peerPort: number;
-  /** Where it listens; 127.0.0.1 by default. */
+  /** The address where it listens; 127.0.0.1 by default. */
   readonly host?: string | undefined;
-  /** What its command begins with: to have it run elsewhere, as the same process. */
+  /** A prefix of the command, to run it elsewhere as the same process. */
   readonly within?: readonly string[] | undefined;
-  /** `name=peerUrl,…` of all members; by default it is alone. */
+  /** `name=peerUrl,…` of all members; by default the only member. */
   readonly initialCluster?: string | undefined;
-  /** Where others are told to find it, if not where it listens: at proxies before it, say. */
+  /** The address that it advertises, if it listens at another: that of a proxy, for example. */
   readonly advertise?: { readonly client: string; readonly peer: string } | undefined;
 }
 
@@ -62,7 +62,7 @@ export async function startProcess(source: BinarySource, options: EtcdOptions, s
   };
   const end = async (): Promise<void> => {
     if (!running.alive()) return;
-    // SIGTERM waits while a process is paused.
+    // A paused process handles SIGTERM only later.
     send('SIGCONT');
     send('SIGTERM');
     const patience = new AbortController();

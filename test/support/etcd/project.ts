@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /**
- * The project's folder, found from the working directory: this code runs both as ESM and, under jest,
- * as CommonJS, and the two have no common way to ask a file where it is.
+ * Returns the project's folder, found from the working directory. This code runs as ESM and, under jest, as CommonJS,
+ * which have no common way to find the path of a file.
  */
 export function projectRoot(from: string = process.cwd()): string {
   for (let folder = from; ; folder = dirname(folder)) {
@@ -13,7 +13,7 @@ export function projectRoot(from: string = process.cwd()): string {
   }
 }
 
-/** Where downloaded binaries are kept; git ignores it. */
+/** The folder of downloaded binaries, which git ignores. */
 export function cacheFolder(of: 'etcd' | 'proxies' = 'etcd'): string {
   return join(projectRoot(), '.cache', of);
 }

@@ -1,6 +1,6 @@
 /**
- * Runs an example on an etcd of its own, whose endpoint it finds in `ETCD_ENDPOINTS`: `npm run demo`, or `npm run example
- * examples/lock.ts`. Where no etcd can be had, it is the one in memory.
+ * Runs an example on a separate etcd, whose endpoint is in `ETCD_ENDPOINTS`: `npm run demo`, or `npm run example
+ * examples/lock.ts`. If no etcd is available, the example runs on the one in memory.
  */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -22,7 +22,7 @@ async function runExample(file: string): Promise<void> {
   process.stdout.write('etcd is gone\n');
 }
 
-/** Starts a real etcd, or the one in memory if none can be had, and says which. */
+/** Starts a real etcd, or the one in memory if none is available, and prints which. */
 async function anyEtcd(): Promise<Pick<EtcdServer, 'endpoint' | 'stop'>> {
   try {
     const server = await startEtcd({ own: true });
@@ -42,7 +42,7 @@ const responds = (endpoint: string): Promise<boolean> =>
     () => false,
   );
 
-/** Ends a process that something keeps alive although the example is over. */
+/** Exits although something keeps the process alive after the example has ended. */
 function exitSoon(): void {
   const lateMs = 10_000;
   setTimeout(() => {

@@ -8,18 +8,18 @@ import { startProcess } from './processServer.js';
 import type { EtcdOptions, EtcdServer } from './types.js';
 import { inMemory } from '../memory/mode.js';
 
-/** A name that no other etcd has: the proof, later, that the one which answers is ours. */
+/** A name that no other etcd has. It proves later that the responding server is this one. */
 export function uniqueName(): string {
   return `rxetcd-${process.pid}-${randomBytes(4).toString('hex')}`;
 }
 
-/** Options that a running server of someone else cannot fulfil. */
+/** Returns the options that an external server cannot fulfil. */
 function needsOwn(options: EtcdOptions): boolean {
   const { args, env, name, dataDir, clientPort, peerPort, clientTls, own } = options;
   return own === true || [args, env, name, dataDir, clientPort, peerPort, clientTls].some((value) => value !== undefined);
 }
 
-/** Runs again with other ports when somebody was faster to take one. */
+/** Retries with other ports if another process has taken one in the meantime. */
 export async function retryPorts<T>(start: () => Promise<T>, attempts = 5): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -32,8 +32,8 @@ export async function retryPorts<T>(start: () => Promise<T>, attempts = 5): Prom
 }
 
 /**
- * A real etcd, ready to use: one that runs (`ETCD_ENDPOINTS`), is installed, comes in a container, or
- * from the distribution's packages. Call `stop()`; should this process die first, the server goes too.
+ * Starts a real etcd, ready to use: a running one (`ETCD_ENDPOINTS`), an installed one, one in a container, or one from
+ * the distribution's packages. Call `stop()`; if this process exits first, the server is stopped, too.
  *
  * @example
  * const server = await startEtcd({ version: '3.4' });

@@ -1,8 +1,8 @@
 import type { EtcdServer } from './types.js';
 
 /**
- * Starts the members of a cluster, all at the same time: one is ready only when most of them are there. When one cannot
- * be started the others are stopped, without waiting for what cannot be any more.
+ * Starts the members of a cluster at the same time: a member is ready only when most of them run. If one cannot be
+ * started, the others are stopped at once.
  */
 export async function startTogether<T>(
   seats: readonly T[],

@@ -1,4 +1,4 @@
-/** A way to get an etcd that was found to work. */
+/** A way to get an etcd that is available. */
 export type EtcdSource = ExternalSource | BinarySource | DockerSource;
 
 export interface ExternalSource {
@@ -11,9 +11,9 @@ export interface BinarySource {
   readonly kind: 'binary';
   readonly etcd: string;
   readonly version: string;
-  /** Why a better suited one could not be used. */
+  /** Why a better way is not available. */
   readonly note?: string | undefined;
-  /** Knows `--unsafe-no-fsync` and `--log-level`: 3.3 does not. */
+  /** Whether it has the flags `--unsafe-no-fsync` and `--log-level`, which 3.3 lacks. */
   readonly knowsFastFlags: boolean;
 }
 
@@ -23,14 +23,14 @@ export interface DockerSource {
   readonly version: string;
 }
 
-/** Files of the client side's TLS. The certificate must hold for 127.0.0.1 and, for Docker, localhost. */
+/** The TLS files for clients. The certificate must be valid for 127.0.0.1 and, for Docker, localhost. */
 export interface ClientTls {
   readonly certFile: string;
   readonly keyFile: string;
   readonly caFile: string;
-  /** Demand a certificate of clients. */
+  /** Whether clients must show a certificate. */
   readonly clientCertAuth?: boolean | undefined;
-  /** What our own readiness check shows as a client; by default the server's own certificate. */
+  /** The client certificate of the readiness check; by default the server's own certificate. */
   readonly probeCertFile?: string | undefined;
   readonly probeKeyFile?: string | undefined;
 }
@@ -38,29 +38,32 @@ export interface ClientTls {
 export interface EtcdOptions {
   /** `3.4` or `3.4.23`; by default `ETCD_VERSION`, else any. */
   readonly version?: string | undefined;
-  /** Further flags, as 3.5 spells them. They come last, and etcd takes the last of two. */
+  /** Further flags, with the names of 3.5. They come last, and etcd uses the last of two equal flags. */
   readonly args?: readonly string[] | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** The member's name; a unique one by default. */
   readonly name?: string | undefined;
-  /** A data folder of yours, which stays after `stop()`; by default one that is removed. */
+  /** A data folder of the caller, which is kept after `stop()`; by default a temporary one. */
   readonly dataDir?: string | undefined;
   readonly clientPort?: number | undefined;
   readonly peerPort?: number | undefined;
   readonly clientTls?: ClientTls | undefined;
-  /** Do not use the shared server of `ETCD_ENDPOINTS`: this test stops, pauses or breaks it. Implied by the options above. */
+  /**
+   * Does not use the shared server of `ETCD_ENDPOINTS`, as this test stops, pauses or breaks it. Implied by the options
+   * above.
+   */
   readonly own?: boolean | undefined;
   /** Default 60 000. */
   readonly startTimeoutMs?: number | undefined;
-  /** Nobody waits any more for it to be ready. */
+  /** The caller no longer waits for the server. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a process may be started with anew. */
+/** The options of a restart. */
 export interface RestartOptions {
-  /** Its data are gone before it starts. */
+  /** Deletes the data before the start. */
   readonly wipe?: boolean | undefined;
-  /** Further flags, this time only. */
+  /** Further flags, for this start only. */
   readonly args?: readonly string[] | undefined;
 }
 
@@ -72,18 +75,18 @@ export interface EtcdServer {
   /** Such as `3.4.23`. */
   readonly version: string;
   readonly name: string;
-  /** Only of a process. */
+  /** The data folder, if the server is a process. */
   readonly dataDir: string | undefined;
-  /** The process of now, if it is one and runs. */
+  /** The id of the running process, if the server is a process. */
   readonly pid: number | undefined;
   readonly clientTls: ClientTls | undefined;
-  /** The last lines that it wrote. */
+  /** The last lines of its output. */
   output(): string;
   /** SIGTERM, after 3 s SIGKILL; removes the data folder if it is not yours. Can be called twice. */
   stop(): Promise<void>;
-  /** Sends a signal, SIGKILL by default; waits for the end if it is one that ends etcd. The data stay for `restart()`. */
+  /** Sends a signal, SIGKILL by default; waits for the exit if the signal ends etcd. The data stay for `restart()`. */
   kill(signal?: NodeJS.Signals): Promise<void>;
-  /** Ends it if it runs, and starts it with the same ports and data; resolves when it is ready. */
+  /** Ends the server if it runs, and starts it with the same ports and data; resolves when it is ready. */
   restart(options?: RestartOptions): Promise<void>;
   pause(): Promise<void>;
   resume(): Promise<void>;

@@ -1,4 +1,4 @@
-/** What each Debian suite holds. `sid` moves on; the others are frozen. In order of preference. */
+/** The versions in each Debian suite, in order of preference. `sid` is updated; the others are frozen. */
 export const debianSuites: readonly { readonly suite: string; readonly version: string }[] = [
   { suite: 'sid', version: '3.5.30' },
   { suite: 'trixie', version: '3.5.16' },
@@ -14,12 +14,18 @@ const imageTags: Readonly<Record<string, string>> = {
   '3.7': 'v3.7.1',
 };
 
-/** `3.4` matches `3.4.23`, `3.4.23` only itself; no wish matches everything. */
+/**
+ * Returns whether a version matches a request: `3.4` matches `3.4.23`, `3.4.23` only itself; no request matches
+ * everything.
+ */
 export function versionMatches(asked: string | undefined, actual: string): boolean {
   return asked === undefined || actual === asked || actual.startsWith(`${asked}.`);
 }
 
-/** Spells flags as a version knows them: from 3.6 on, the word `experimental` is no longer part of their names. Before 3.4, logins cannot be made cheaper. */
+/**
+ * Adapts flags to a version: from 3.6 on, the word `experimental` is no longer part of their names. Before 3.4, logins
+ * cannot be made cheaper.
+ */
 export function flagsFor(version: string, args: readonly string[]): readonly string[] {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < 3 || (major === 3 && minor < 4)) return args.filter((arg) => !arg.startsWith('--bcrypt-cost='));
@@ -27,18 +33,21 @@ export function flagsFor(version: string, args: readonly string[]): readonly str
   return args.map((arg) => arg.replace(/^--experimental-/, '--'));
 }
 
-/** The version in the output of `etcd --version`. */
+/** Parses the version in the output of `etcd --version`. */
 export function parseVersion(output: string): string | undefined {
   return /etcd Version: (\d+\.\d+\.\d+\S*)/.exec(output)?.[1];
 }
 
-/** The image tag for a wished version: a minor has a fixed patch, so that two runs test the same server. */
+/**
+ * Returns the image tag for a requested version: a minor version has a fixed patch, so that all runs test the same
+ * server.
+ */
 export function imageTag(asked: string | undefined): string {
   const wish = asked ?? '3.5';
   return imageTags[wish] ?? (/^\d+\.\d+$/.test(wish) ? `v${wish}.0` : `v${wish}`);
 }
 
-/** The version to use: the caller's wish, else the one in the environment (`v` in front is allowed). */
+/** Returns the version to use: the caller's request, or else the one in the environment (`v` in front is allowed). */
 export function askedVersion(option: string | undefined): string | undefined {
   const wish = (option ?? process.env['ETCD_VERSION'] ?? '').trim().replace(/^v/, '');
   if (wish === '') return undefined;

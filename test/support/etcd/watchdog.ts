@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 
 /**
- * Reads a process id a line, until the pipe closes; then kills the last one and removes the folder.
- * The removal is tried again, as the killed process may be writing its last file.
+ * Reads process ids, one per line, until the pipe closes; then kills the last one and removes the folder. The removal
+ * is repeated, as the killed process may be writing its last file.
  */
 const script = `
 pid=
@@ -15,25 +15,25 @@ for try in 1 2 3 4 5 6 7 8; do
 done`;
 
 export interface Watchdog {
-  /** The process to kill should we die; `undefined`: none at the moment. */
+  /** The process to kill if this one exits; `undefined` for none at the moment. */
   watch(pid: number | undefined): void;
-  /** Nothing is to be killed any more; removes the folder. */
+  /** Ends the watchdog, so that no process is killed, and removes the folder. */
   release(): void;
 }
 
 /**
- * A shell that outlives us for a moment. Its standard input is a pipe from this process, which the
- * kernel closes however we end: a return, a crash, Ctrl-C, SIGTERM, even SIGKILL. So no handler of
- * signals or of 'exit' is needed, and those of the program under test keep their meaning. It also
- * works inside a jest worker, where `process.on('exit')` reaches only the sandbox's copy of `process`.
+ * A shell that outlives this process for a moment. Its standard input is a pipe from this process, which the kernel
+ * closes after any exit: a return, a crash, Ctrl-C, SIGTERM, even SIGKILL. So no handler of signals or of 'exit' is
+ * needed, and those of the tested program keep their meaning. It also works inside a jest worker, where
+ * `process.on('exit')` reaches only the sandbox's copy of `process`.
  */
 export function startWatchdog(folder: string): Watchdog {
-  // Its own process group: Ctrl-C in the terminal reaches everyone in ours.
+  // It has a separate process group, as Ctrl-C in the terminal reaches all processes in this one.
   const child = spawn('sh', ['-c', script, 'etcd-watchdog', folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
   child.unref();
   child.on('error', () => undefined);
   child.stdin.on('error', () => undefined);
-  // A server that a test forgot must not keep the process alive.
+  // A server that a test forgot to stop must not keep the process alive.
   if (child.stdin instanceof Socket) child.stdin.unref();
   return {
     watch: (pid) => void child.stdin.write(`${pid ?? ''}\n`),

@@ -1,5 +1,5 @@
 import { NEVER } from 'rxjs';
 import type { Activity } from '../../../src/transport/endpoints/activity.js';
 
-/** That of a client that does nothing but watch. */
+/** The activity of a client that does nothing but watch. */
 export const idleActivity: Activity = { inUse: () => false, changes: NEVER };

@@ -3,7 +3,7 @@ import type { TxnTarget } from '../../../operators/index.js';
 import { toText } from '../../../src/model/bytes.js';
 import type { Op, PutOp, TxnResult, TxnSpec } from '../../../src/model/op.js';
 
-/** A txn of puts that waits for its answer. */
+/** A txn of puts that waits for its response. */
 export class HeldTxn {
   readonly #answer = new Subject<unknown>();
   open = true;
@@ -32,16 +32,16 @@ export class HeldTxn {
   }
 }
 
-/** As much of `etcd.kv` as putAll needs: a test says when a txn is answered, and how. */
+/** The part of `etcd.kv` that putAll needs: a test decides when a txn gets its response, and which. */
 export class HeldKv implements TxnTarget {
-  /** All that came, in order. */
+  /** All txns that arrived, in order. */
   readonly txns: HeldTxn[] = [];
 
   get underWay(): readonly HeldTxn[] {
     return this.txns.filter(({ open }) => open);
   }
 
-  /** The keys of all that came. */
+  /** The keys of all txns that arrived. */
   get keys(): readonly (readonly string[])[] {
     return this.txns.map(({ keys }) => keys);
   }

@@ -1,10 +1,10 @@
 import { createServer, type Socket } from 'node:net';
 import { listenSomewhere } from '../ports.js';
 
-/** Answers a request in bytes. */
+/** Writes a response to a request, in bytes. */
 export type RawAnswer = (path: string, socket: Socket) => void;
 
-/** A server that knows no HTTP but where a request ends: what it says is up to the test. */
+/** A server that knows nothing of HTTP but where a request ends: the test writes its responses. */
 export interface RawServer {
   readonly endpoint: string;
   readonly open: number;

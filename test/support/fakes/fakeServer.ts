@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { Socket } from 'node:net';
 import { listenSomewhere } from '../ports.js';
 
-/** A request as it arrived, whole. */
+/** A request as it arrived, complete. */
 export interface FakeRequest {
   readonly method: string;
   readonly path: string;
@@ -10,16 +10,16 @@ export interface FakeRequest {
   readonly body: string;
 }
 
-/** How a script answers. To answer nothing is to leave the client waiting. */
+/** Responds to a request. A script that writes nothing leaves the client waiting. */
 export interface FakeReply {
-  /** One whole answer, as a gateway gives it. */
+  /** Sends a complete response, as the gateway does. */
   json(status: number, body: unknown): void;
   text(status: number, body: string, contentType?: string): void;
-  /** The beginning of a streamed answer; write to it and end it, or not. */
+  /** Begins a streamed response; the caller writes to it, and may end it. */
   stream(): ServerResponse;
-  /** The bare connection, for what no HTTP server would say. */
+  /** The bare connection, for data that no HTTP server would send. */
   readonly socket: Socket;
-  /** Ends the connection without a word. */
+  /** Ends the connection without a response. */
   cut(): void;
 }
 
@@ -27,25 +27,26 @@ export type FakeScript = (request: FakeRequest, reply: FakeReply) => void;
 
 export interface FakeServer {
   readonly endpoint: string;
-  /** What came in, `GET /version` included. */
+  /** The requests that arrived, `GET /version` included. */
   readonly requests: readonly FakeRequest[];
-  /** What came in at a path. */
+  /** The requests at a path. */
   at(path: string): readonly FakeRequest[];
-  /** What `GET /version` answers; undefined leaves it to the script. May be changed: an upgrade. */
+  /** The response to `GET /version`; undefined leaves it to the script. A change simulates an upgrade. */
   version: string | undefined;
-  /** How everything else is answered. May be changed. */
+  /** The responses to all other requests. May be changed. */
   script: FakeScript;
-  /** Connections that were made, and those that are open. */
+  /** The number of connections that were accepted, and of those that are open. */
   readonly accepted: number;
   readonly open: number;
   close(): Promise<void>;
 }
 
-/** The answer that most RPCs can live with. */
+/** A response that suits most RPCs. */
 export const OK: FakeScript = (_, reply) => reply.json(200, { header: { cluster_id: '1', member_id: '1', revision: '7', raft_term: '1' } });
 
 /**
- * A server that says what it is told to: for what a real etcd cannot be made to do on demand (an old version, a wrong error shape, an answer cut in half).
+ * A scripted server, for behaviour that cannot be caused in a real etcd: an old version, an invalid error, an
+ * incomplete response.
  */
 export async function startFakeServer(script: FakeScript = OK, version: string | undefined = '3.5.0'): Promise<FakeServer> {
   const requests: FakeRequest[] = [];
@@ -72,7 +73,7 @@ export async function startFakeServer(script: FakeScript = OK, version: string |
     accepted += 1;
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    // A client that hangs up is what many tests are about.
+    // Many tests close the connection of a client on purpose.
     socket.on('error', () => socket.destroy());
   });
   const port = await listenSomewhere(server);

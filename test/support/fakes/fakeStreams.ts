@@ -10,30 +10,30 @@ export type FakeTransport = Exclude<NonNullable<StreamOptions['transport']>, 'au
 
 /** A stream of a client, seen from the server's side. */
 export interface FakeStream {
-  /** Sends a frame, or a piece of the answer. */
+  /** Sends a frame, or a part of the response. */
   send(data: string | Uint8Array): void;
-  /** Ends it as a server does that has nothing more to say. */
+  /** Ends the stream as a server does that has sent everything. */
   end(): void;
-  /** Ends the connection without a word. */
+  /** Ends the connection without a message. */
   cut(): void;
-  /** The bare connection, for what no server would say. */
+  /** The bare connection, for data that no server would send. */
   readonly socket: Socket;
 }
 
-/** What becomes of a message of a client, the first of its stream being number 1. */
+/** Decides what happens to a message of a client; the first of its stream has number 1. */
 export type StreamScript = (stream: FakeStream, message: string, number: number) => void;
 
-/** A server of streams that says what it is told to, over one transport. */
+/** A scripted server of streams, over one transport. */
 export interface FakeStreams {
   readonly endpoint: string;
   readonly transport: FakeTransport;
-  /** What certificate to trust, where the transport needs TLS. */
+  /** The trusted certificate, if the transport needs TLS. */
   readonly tls: Tls | undefined;
-  /** Streams that were opened, and connections that are open. */
+  /** The number of streams that were opened, and of connections that are open. */
   readonly opened: number;
   readonly open: number;
   script: StreamScript;
-  /** How a WebSocket is shaken hands over, where not as it should be. */
+  /** The handshake of a WebSocket, if it differs from the usual one. */
   handshake: ((socket: Socket) => void) | undefined;
   close(): Promise<void>;
 }
@@ -152,7 +152,7 @@ function shakeHands(request: IncomingMessage, socket: Socket): void {
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${key}\r\n\r\n`);
 }
 
-/** The messages of a client, a line each, in a chunk of whole frames: what clients say in these tests is short. */
+/** Returns the messages of a client, one per line, in a chunk of complete frames: messages are short in these tests. */
 function textsIn(chunk: Buffer): string[] {
   const texts: string[] = [];
   for (let at = 0; at < chunk.length;) {

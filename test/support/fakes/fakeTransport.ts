@@ -1,7 +1,5 @@
-import { expect } from '@jest/globals';
 import { asyncScheduler, catchError, defer, finalize, map, NEVER, switchMap, throwError, timer, type Observable } from 'rxjs';
-import { TestScheduler, type RunHelpers } from 'rxjs/testing';
-import { withClocksInStep } from '../../unit/clocks.js';
+import { runInVirtualTime } from '../virtualTime.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { EtcdError, isEtcdError, type Reason } from '../../../src/errors/index.js';
 import { settingsOf } from '../../../src/options/clientOptions.js';
@@ -9,14 +7,15 @@ import type { LeaseActivity } from '../../../src/transport/endpoints/activity.js
 import type { Caller, CallOptions } from '../../../src/transport/call.js';
 import { createCaller, type CallerSettings, type ClosableCaller } from '../../../src/transport/caller.js';
 import { jsonWire } from '../../../src/transport/json/jsonWire.js';
+import { messagesOf } from '../../../src/transport/json/streamMessages.js';
 import type { HttpRequest, HttpResponse, StreamPart, Transport } from '../../../src/transport/http/transport.js';
 
-/** What becomes of a request. It calls `onSent` where the request leaves. */
+/** Decides what happens to a request. It calls `onSent` when the request is sent. */
 export type Script = (request: HttpRequest) => Observable<HttpResponse>;
 
 export const header = { cluster_id: '1', member_id: '1', revision: '7', raft_term: '1' };
 
-/** Sent, and answered so many milliseconds later. */
+/** The request is sent, and the response arrives after this many milliseconds. */
 export const reply =
   (status: number, body: unknown = { header }, afterMs = 1): Script =>
   ({ onSent }) => {
@@ -24,10 +23,10 @@ export const reply =
     return timer(afterMs).pipe(map(() => ({ status, body: typeof body === 'string' ? body : JSON.stringify(body) })));
   };
 
-/** Sent, and refused by the server in its own words. */
+/** The request is sent, and the server rejects it with this error. */
 export const refuse = (error: string, code: number, status = 400): Script => reply(status, { error, code });
 
-/** No connection: never sent. */
+/** There is no connection, so the request is not sent. */
 export const unreachable: Script = ({ rpc, origin }) =>
   timer(1).pipe(
     map(() => {
@@ -35,7 +34,7 @@ export const unreachable: Script = ({ rpc, origin }) =>
     }),
   );
 
-/** Sent, and then the connection broke. */
+/** The request is sent, and then the connection breaks. */
 export const lost =
   (afterMs = 1): Script =>
   ({ rpc, origin, onSent }) => {
@@ -47,34 +46,34 @@ export const lost =
     );
   };
 
-/** Sent, and never answered. */
+/** The request is sent, and never gets a response. */
 export const silent: Script = ({ onSent }) => {
   onSent?.();
   return NEVER;
 };
 
-/** Waits for a connection that never comes free. */
+/** The request waits for a connection, and never gets one. */
 export const queued: Script = () => NEVER;
 
-/** One script after another, the last again and again. */
+/** Uses one script after another; the last one repeats. */
 export function inTurn(...scripts: readonly [Script, ...Script[]]): Script {
   let next = 0;
   return (request) => (scripts[Math.min(next++, scripts.length - 1)] ?? scripts[0])(request);
 }
 
-/** A transport that does what it is told to, in whatever time the test runs in; `GET /version` and `GET /health` answer unless told otherwise. */
+/** A scripted transport, in real or virtual time. By default `GET /version` and `GET /health` succeed. */
 export interface ScriptedTransport extends Transport {
-  /** Without what is asked beside the calls. */
+  /** The requests of calls, without those for versions and health. */
   readonly posts: HttpRequest[];
   readonly versionRequests: HttpRequest[];
-  /** Whether endpoints that are set aside are back, and what they say to it. */
+  /** The health checks of endpoints that are set aside. */
   readonly checks: HttpRequest[];
-  /** Endpoints whose connections were to be closed. */
+  /** The endpoints whose connections were released. */
   readonly released: string[];
   health: Script;
   /** Requests that have neither ended nor been aborted. */
   live: number;
-  /** What streamed calls get. */
+  /** The responses to streamed calls. */
   streams: (request: HttpRequest) => Observable<StreamPart>;
 }
 
@@ -119,19 +118,16 @@ export const B = 'http://b:1';
 
 export function callerOf(transport: Transport, settings: Partial<CallerSettings> = {}, leases?: LeaseActivity): ClosableCaller {
   const all = { ...settingsOf({ attemptTimeoutMs: 1_500 }), endpoints: [A], ...settings };
-  return createCaller(jsonWire(transport, all), all, undefined, leases);
+  return createCaller(jsonWire(transport, all, messagesOf), all, undefined, leases);
 }
 
-/** What a call comes to: its value, or the reason of its error. */
+/** The outcome of a call: its value, or the reason of its error. */
 export const outcome = (error: unknown): Reason => {
   if (isEtcdError(error)) return error.reason;
   throw error;
 };
 
-/** Runs in virtual time: hours pass in a millisecond. */
-export function virtually<T>(test: (helpers: RunHelpers) => T): T {
-  return withClocksInStep(() => new TestScheduler((actual, expected) => expect(actual).toEqual(expected)).run(test));
-}
+export { runInVirtualTime };
 
 /** How a call ended, and when, in milliseconds of virtual time. */
 export interface End {
@@ -140,10 +136,10 @@ export interface End {
   error?: unknown;
 }
 
-/** Runs calls, begun together in virtual time, to their ends. */
+/** Runs calls that begin at the same virtual time until all have ended. */
 export function settle(...calls: readonly Observable<string>[]): End[] {
   const ends: End[] = [];
-  virtually(({ flush }) => {
+  runInVirtualTime(({ flush }) => {
     const started = asyncScheduler.now();
     const at = (): number => asyncScheduler.now() - started;
     calls.forEach((call, index) =>
@@ -157,13 +153,13 @@ export function settle(...calls: readonly Observable<string>[]): End[] {
   return ends;
 }
 
-/** A read that comes to `ok`. */
+/** A read whose result is `ok`. */
 export const get = (caller: Caller, options?: CallOptions): Observable<string> =>
   caller.unary(kvRpcs.range, { key: 'a' }, options).pipe(map(() => 'ok'));
 
-/** A write that comes to `ok`. */
+/** A write whose result is `ok`. */
 export const put = (caller: Caller, options?: CallOptions): Observable<string> =>
   caller.unary(kvRpcs.put, { key: 'a', value: 'b' }, options).pipe(map(() => 'ok'));
 
-/** A call made later. */
+/** A call that begins later. */
 export const after = (ms: number, call: () => Observable<string>): Observable<string> => timer(ms).pipe(switchMap(call));

@@ -5,7 +5,8 @@ import type { Caller, Channel } from '../../../src/transport/call.js';
 import type { DuplexPart } from '../../../src/transport/http/transport.js';
 import { chunkedStream } from '../../../src/watch/streams/chunkedStream.js';
 import { createWatchStreams } from '../../../src/watch/streams/duplexStream.js';
-import type { ConnectionState, StreamLostError } from '../../../src/watch/streams/streamManager.js';
+import type { ConnectionState } from '../../../src/watch/streams/connectionState.js';
+import type { StreamLostError } from '../../../src/watch/streams/streamManager.js';
 import type { WatchStream } from '../../../src/watch/messages.js';
 import { watching, type Seen } from '../../unit/watch/support.js';
 import { idleActivity } from './fakeActivity.js';
@@ -15,7 +16,7 @@ export const settings = { heartbeatMs: 10_000, responseTimeoutMs: 5_000, initial
 export const progress: DuplexPart = { type: 'message', json: { result: { header: { revision: '1' }, watch_id: '-1' } } };
 export const opened: DuplexPart = { type: 'open', send: () => undefined };
 
-/** What becomes of one try: its parts, each so many milliseconds after the last, and how it ends. */
+/** The script of one attempt: its parts, each with its delay after the one before, and how it ends. */
 export type Try = () => Observable<DuplexPart>;
 export const part = (what: DuplexPart, afterMs = 1): Observable<DuplexPart> => timer(afterMs).pipe(mergeMap(() => of(what)));
 export const end = (reason: Reason, afterMs = 1): Observable<never> =>
@@ -28,9 +29,9 @@ export const fails =
   (reason: Reason): Try =>
   () =>
     end(reason);
-/** Opens, and breaks before the server says anything. */
+/** The connection opens, and breaks before the first message. */
 export const mute: Try = () => concat(part(opened), end('ConnectionLost'));
-/** Opens, the server speaks, and so many milliseconds later it breaks. */
+/** The connection opens, the server sends a message, and the connection breaks this many milliseconds later. */
 export const answersFor =
   (ms: number): Try =>
   () =>
@@ -38,7 +39,7 @@ export const answersFor =
 export const works: Try = () => concat(part(opened), part(progress), NEVER);
 export const hangs: Try = () => NEVER;
 
-/** Connections over a caller that does as it is told: one try after the other, the last again and again. */
+/** Creates connections over a scripted caller: one script per attempt; the last one repeats. */
 export function setUp(tries: readonly [Try, ...Try[]], { hopeless = [] }: { readonly hopeless?: readonly Reason[] } = {}) {
   const openedAt: number[] = [];
   const closedAt: number[] = [];
@@ -75,10 +76,10 @@ export function setUp(tries: readonly [Try, ...Try[]], { hopeless = [] }: { read
     openedAt,
     closedAt,
     said,
-    /** The states since the beginning, a word each, with the pause where there is one. */
+    /** Returns the states since the beginning, one word each, with the length of a pause. */
     states: () =>
       states.map((state) => (state.status === 'reconnecting' ? `reconnecting in ${state.retryInMs}: ${state.cause.reason}` : state.status)),
-    /** A watch as the real ones are: it comes back as long as it may. */
+    /** Opens a watch that reconnects as long as it may, as real ones do. */
     watch: (): Seen<WatchStream> =>
       watching(
         connections.track(

@@ -6,7 +6,7 @@ import type { CuttingProxy } from './types.js';
 
 export type { CuttingProxy } from './types.js';
 
-/** A proxy before a server, on a port of its own. */
+/** Starts a proxy in front of a server, on a separate port. */
 export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
   if (inMemory) return (await import('../memory/proxies.js')).memoryCuttingProxy(target);
   const { hostname, port: targetPort } = new URL(target);
@@ -43,7 +43,7 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
     upstream.write(headOf(incoming));
     upstream.write(head);
     let chunks = 0;
-    // The first is the handshake's; the next has the answer to what was asked on the stream.
+    // The first response is that of the handshake; the next one belongs to the request on the stream.
     upstream.on('data', () => {
       chunks += 1;
       if (due && chunks === 2) client.destroy();

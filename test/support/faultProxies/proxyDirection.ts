@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 
-/** The bytes that flow one way, of all connections together, and what befalls them. */
+/** The bytes that flow in one direction, on all connections together, with the faults that affect them. */
 export class Lane {
-  /** Passed on since the proxy was started. */
+  /** The number of bytes that were passed on since the proxy was started. */
   bytes = 0;
-  /** Each chunk arrives so much later; their order stays. */
+  /** The delay of each chunk; the order of chunks stays the same. */
   delayMs = 0;
-  /** No connection passes on more than so many bytes a second. */
+  /** The highest number of bytes per second of each connection. */
   bytesPerSecond = Infinity;
   private budget = Infinity;
   private stalled = false;
@@ -14,25 +14,25 @@ export class Lane {
 
   constructor(private readonly cut: () => void) {}
 
-  /** Passes on so many bytes from now, then ends every connection. It happens once; what comes after that flows again. */
+  /** Passes on this many bytes from now on, then ends every connection, once. Data of later connections pass. */
   cutAfter(bytes: number): void {
     this.budget = bytes;
   }
 
-  /** Passes nothing on; connections stay open, and do not notice. */
+  /** Passes nothing on; connections stay open, and do not detect it. */
   stall(): void {
     this.stalled = true;
   }
 
-  /** Passes on what was held back, and what comes. */
+  /** Passes on the data that were held back, and new data. */
   resume(): void {
     this.stalled = false;
     for (const go of this.waiting.splice(0)) go();
   }
 
-  /** @internal Carries what comes out of one socket into another. */
+  /** @internal Passes the data of one socket to another. */
   connect(from: Socket, to: Socket): void {
-    // In one queue: two timers of nearly the same time need not come in their order.
+    // Chunks are in one queue, as two timers of nearly the same time may fire in the wrong order.
     const queue: { readonly due: number; readonly action: () => void }[] = [];
     let due = 0;
     const run = (): void => {
@@ -49,7 +49,7 @@ export class Lane {
       if (queue.length === 1) run();
     };
     from.on('data', (chunk: Buffer) => {
-      // Nobody reads on behind a narrow place: the sender is to feel it.
+      // A throttled direction stops reading, so that the sender gets backpressure.
       const narrow = this.bytesPerSecond < Infinity;
       const pass = (): void =>
         deliver(chunk.length, () => {
@@ -81,16 +81,16 @@ export class Lane {
     const last = chunk.subarray(0, this.budget);
     this.budget = Infinity;
     this.bytes += last.length;
-    // What was written is still to arrive, and only then nothing more.
+    // Written data still arrive before the end.
     if (last.length === 0) this.cut();
     else to.write(last, () => this.cut());
   }
 }
 
-/** Both ways through a proxy. */
+/** Both directions of a proxy. */
 export interface Lanes {
   /** From the client to the server: requests. */
   readonly up: Lane;
-  /** From the server to the client: answers. */
+  /** From the server to the client: responses. */
   readonly down: Lane;
 }

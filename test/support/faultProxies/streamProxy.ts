@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net';
 import { Lane, startTcpProxy, type TcpProxy } from './tcpProxy.js';
 
-/** Stands before a server, and breaks its WebSockets alone: calls go on. */
+/** A proxy in front of a server that breaks WebSockets only: calls pass. */
 export interface StreamProxy extends Pick<TcpProxy, 'endpoint' | 'close'> {
-  /** Ends every WebSocket and lets no other come about, until {@link StreamProxy.acceptStreams}. */
+  /** Ends every WebSocket and rejects new ones, until {@link StreamProxy.acceptStreams}. */
   refuseStreams(): void;
   acceptStreams(): void;
 }
 
-/** Starts one; it reads in the head of the first request on a connection whether that becomes a WebSocket. */
+/** Starts a proxy; it reads in the head of the first request on a connection whether that becomes a WebSocket. */
 export async function startStreamProxy(target: string): Promise<StreamProxy> {
   const streams = new Set<Socket>();
   let refused = false;
@@ -33,7 +33,7 @@ export async function startStreamProxy(target: string): Promise<StreamProxy> {
   };
 }
 
-/** What was read is put back. */
+/** The bytes that were read are put back. */
 function becomesWebSocket(socket: Socket): Promise<boolean> {
   return new Promise((resolve) => {
     let head = Buffer.alloc(0);

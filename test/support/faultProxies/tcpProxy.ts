@@ -8,10 +8,10 @@ import type { TcpProxy } from './types.js';
 export { Lane, type Lanes } from './proxyDirection.js';
 export type { TcpProxy } from './types.js';
 
-/** Which lanes a new connection takes; by default the proxy's own. */
+/** Chooses the lanes of a new connection; by default those of the proxy. */
 export type ChooseLanes = (client: Socket) => Promise<Lanes>;
 
-/** A proxy before a server, on a port of its own. */
+/** Starts a proxy in front of a server, on a separate port. */
 export async function startTcpProxy(target: string, choose?: ChooseLanes): Promise<TcpProxy> {
   if (inMemory) return (await import('../memory/proxies.js')).memoryProxy(target);
   const { hostname, port: targetPort } = new URL(target);
@@ -22,7 +22,7 @@ export async function startTcpProxy(target: string, choose?: ChooseLanes): Promi
     for (const socket of sockets) socket.destroy();
   };
   const own: Lanes = { up: new Lane(cut), down: new Lane(cut) };
-  // allowHalfOpen: an end goes through the lane like everything else.
+  // allowHalfOpen: an end passes through the lane like all data.
   const server = createServer({ allowHalfOpen: true }, (client) => {
     accepted += 1;
     const upstream = connect({ host: hostname, port: Number(targetPort), allowHalfOpen: true });
@@ -42,7 +42,7 @@ export async function startTcpProxy(target: string, choose?: ChooseLanes): Promi
     const tie = ({ up, down }: Lanes): void => {
       up.connect(client, upstream);
       down.connect(upstream, client);
-      // Whoever looked at it first may have stopped it.
+      // A function that has inspected the socket may have paused it.
       client.resume();
     };
     if (choose === undefined) tie(own);

@@ -1,14 +1,14 @@
 import type { Lane } from './proxyDirection.js';
 
-/** What can befall one direction of a proxy. */
+/** The faults of one direction of a proxy. */
 export type LaneControl = Pick<Lane, 'bytes' | 'delayMs' | 'bytesPerSecond' | 'cutAfter' | 'stall' | 'resume'>;
 
-/** Stands between a client and a server, and breaks things. */
+/** A proxy between a client and a server that causes faults. */
 export interface TcpProxy {
   readonly up: LaneControl;
   readonly down: LaneControl;
   readonly endpoint: string;
-  /** Connections that were made, and those that are open. */
+  /** The number of connections that were accepted, and of those that are open. */
   readonly accepted: number;
   readonly open: number;
   /** Ends every connection, now. */
@@ -19,14 +19,17 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-/** Stands between a client and a server, and loses the answers of calls. */
+/** A proxy between a client and a server that loses the responses of calls. */
 export interface CuttingProxy {
   readonly endpoint: string;
-  /** Loses the answer of the next call of each kind (by its path), and cuts the connections that are open. The server has carried the calls out. */
+  /**
+   * Loses the response of the next call of each kind (by its path), and cuts the open connections. The server has
+   * completed the calls.
+   */
   cutEach(): void;
-  /** The paths of which an answer was lost since the last {@link cutEach}. */
+  /** The paths of which a response was lost since the last {@link cutEach}. */
   readonly cuts: ReadonlySet<string>;
-  /** Calls that came, lost ones included. */
+  /** The number of calls that arrived, including those with a lost response. */
   readonly calls: number;
   /** Ends every connection and refuses new ones, until {@link accept}. */
   refuse(): Promise<void>;
@@ -34,16 +37,16 @@ export interface CuttingProxy {
   close(): Promise<void>;
 }
 
-/** What went through a {@link CountingProxy}. */
+/** The traffic through a {@link CountingProxy}. */
 export interface Passed {
   readonly path: string;
   readonly body: string;
 }
 
-/** Passes HTTP on to a server and writes down what. */
+/** A proxy that passes HTTP on to a server and records the calls. */
 export interface CountingProxy {
   readonly endpoint: string;
-  /** The RPCs that went through, without the questions after the version. */
+  /** The RPCs that passed, without requests for the version. */
   readonly calls: readonly Passed[];
   /** Forgets the calls so far. */
   forget(): void;

@@ -13,7 +13,7 @@ const FLAGS: Readonly<Record<string, (value: string) => Flags>> = {
     progressMs: value.endsWith('ms') ? parseFloat(value) : parseFloat(value) * 1_000,
   }),
   '--strict-reconfig-check': () => ({}),
-  // What they make quicker takes no time here.
+  // Calls take no time here, so flags that make them faster have no effect.
   '--bcrypt-cost': () => ({}),
   '--heartbeat-interval': () => ({}),
   '--election-timeout': () => ({}),

@@ -4,13 +4,14 @@ import { electionRpcs, lockRpcs } from '../../../src/codec/concurrency.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../src/codec/lease.js';
 import { maintenanceRpcs } from '../../../src/codec/maintenance.js';
-import { requestText, type Rpc } from '../../../src/codec/descriptors.js';
+import { requestText } from '../../../src/codec/message.js';
+import type { Rpc } from '../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 import type { RecordedCall } from '../../../src/testing/network.js';
 import type { CountingProxy, CuttingProxy, LaneControl, Passed, TcpProxy } from '../faultProxies/types.js';
 import { addEndpoint } from './servers.js';
 
-/** A proxy before an etcd in memory: a further endpoint of it. It knows messages, and no bytes. */
+/** A proxy in front of an etcd in memory: a further endpoint of it. It passes messages, not bytes. */
 export function memoryProxy(target: string): TcpProxy {
   const { etcd, path } = addEndpoint(target);
   const { server } = etcd;
@@ -25,7 +26,7 @@ export function memoryProxy(target: string): TcpProxy {
     set bytesPerSecond(_: number) {
       noBytes();
     },
-    // Whatever their number, they are less than the next answer has.
+    // Any number of bytes ends within the next response, which is larger.
     cutAfter: () => {
       if (direction === 'requests') noBytes();
       server.dropAnswer((call) => call.endpoint === endpoint && !call.rpc.startsWith('GET '));
@@ -67,7 +68,7 @@ const TABLES: readonly Readonly<Record<string, Rpc<never, unknown>>>[] = [
 ];
 const RPCS = TABLES.flatMap((rpcs) => Object.values(rpcs));
 
-/** A proxy before an etcd in memory that loses the answers of calls. */
+/** A proxy in front of an etcd in memory that loses the responses of calls. */
 export function memoryCuttingProxy(target: string): CuttingProxy {
   const { etcd, path } = addEndpoint(target);
   const { server } = etcd;
@@ -98,7 +99,7 @@ export function memoryCuttingProxy(target: string): CuttingProxy {
   };
 }
 
-/** A proxy before an etcd in memory that writes down the calls. */
+/** A proxy in front of an etcd in memory that records the calls. */
 export function memoryCountingProxy(target: string): CountingProxy {
   const { etcd, path } = addEndpoint(target);
   const { calls } = etcd.network;
@@ -114,14 +115,14 @@ export function memoryCountingProxy(target: string): CountingProxy {
   };
 }
 
-/** A call in the form that it has on a wire. */
+/** Returns a call in the form that it has on a wire. */
 function asPassed({ rpc: name, request }: RecordedCall): Passed {
   for (const rpc of RPCS) {
     if (rpc.name !== name) continue;
     try {
       return { path: `/v3${rpc.path}`, body: requestText(rpc, request as never) };
     } catch {
-      // Another request of this name has another form.
+      // The other request of this name has another form.
     }
   }
   return { path: name.replace(/^POST /, ''), body: JSON.stringify(request) };

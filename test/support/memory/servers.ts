@@ -1,5 +1,5 @@
 import { asyncScheduler } from 'rxjs';
-import { preload } from '../../../src/testing/preload.js';
+import { preload } from '../../../src/testing/createTestEtcd.js';
 import { Member, Network } from '../../../src/testing/network.js';
 import { createStore, type StoreMember, type StoreOptions } from '../../../src/testing/store/index.js';
 import { TestServer } from '../../../src/testing/testServer.js';
@@ -7,13 +7,13 @@ import { followRxjsTime } from '../../../src/util/time.js';
 import type { EtcdOptions, EtcdServer } from '../etcd/types.js';
 import { readFlags } from './flags.js';
 
-/** An etcd in memory, and the network before it. */
+/** An etcd in memory, and the network in front of it. */
 export interface MemoryEtcd {
   readonly network: Network;
   readonly server: TestServer;
 }
 
-/** All that were started, by their endpoints and those of the proxies before them. */
+/** All started servers, by their endpoints and those of the proxies in front of them. */
 const byEndpoint = new Map<string, MemoryEtcd>();
 let members = 0;
 let proxies = 0;
@@ -22,11 +22,11 @@ let proxies = 0;
 export const memoryAt = (endpoint: string): MemoryEtcd | undefined => byEndpoint.get(endpoint);
 
 interface MemoryOptions extends Omit<StoreOptions, 'now'> {
-  /** The time of each message, each way, in milliseconds. */
+  /** The delay of each message in each direction, in milliseconds. */
   readonly latencyMs?: number;
 }
 
-/** Opens an etcd in memory, whose time is RxJS's. */
+/** Opens an etcd in memory, which uses RxJS's clock. */
 export function openMemory({ latencyMs = 0, ...options }: MemoryOptions = {}): MemoryEtcd {
   followRxjsTime();
   preload();
@@ -34,7 +34,7 @@ export function openMemory({ latencyMs = 0, ...options }: MemoryOptions = {}): M
   return { network, server: new TestServer(network) };
 }
 
-/** Starts an etcd in memory in place of one process, or of several. */
+/** Starts an etcd in memory instead of one process, or of several. */
 export function startMemory({ version, args = [], clientTls, dataDir }: EtcdOptions, size = 1): readonly EtcdServer[] {
   if (clientTls !== undefined || dataDir !== undefined) throw new Error('the etcd in memory has no TLS and no files');
   const endpoints = Array.from({ length: size }, () => `http://etcd-${++members}:2379`);
@@ -53,7 +53,7 @@ export function startMemoryEtcd(options: EtcdOptions): EtcdServer {
   return member;
 }
 
-/** Adds a further endpoint that leads to the member of another one, with faults of its own. */
+/** Adds a further endpoint that leads to the member of another endpoint, with separate faults. */
 export function addEndpoint(target: string): { readonly etcd: MemoryEtcd; readonly path: Member } {
   const etcd = memoryAt(target);
   const behind = etcd?.network.members.find(({ endpoint }) => endpoint === target);
@@ -64,7 +64,7 @@ export function addEndpoint(target: string): { readonly etcd: MemoryEtcd; readon
   return { etcd, path };
 }
 
-/** A member in the form of a process. What befalls it is the same through the proxies before it. */
+/** Returns a member in the form of a process. The proxies in front of it have the same faults. */
 function memberAt({ network, server }: MemoryEtcd, { name, clientUrls: [endpoint = ''], peerUrls: [peerUrl] }: StoreMember): EtcdServer {
   const paths = (): readonly string[] => network.members.filter((member) => member.name === name).map((member) => member.endpoint);
   const each = (act: (path: string) => void): Promise<void> => Promise.resolve(paths().forEach(act));

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../etcd/project.js';
 
-/** The configuration under a heading of docs/proxies.md: what the docs show is what the tests run. */
+/** Returns the configuration under a heading of docs/proxies.md, so that tests run exactly the documented one. */
 export function configOf(heading: string): string {
   const page = readFileSync(join(projectRoot(), 'docs/proxies.md'), 'utf8');
   const section = page.split(/^### /m).find((text) => text.startsWith(`${heading}\n`));
@@ -11,7 +11,7 @@ export function configOf(heading: string): string {
   return block;
 }
 
-/** The same without the lines that hold one of these words. */
+/** Returns a configuration without the lines that contain one of these words. */
 export function without(config: string, ...words: readonly string[]): string {
   for (const word of words) if (!config.includes(word)) throw new Error(`there is no line with ${word} in ${config}`);
   return config

@@ -12,7 +12,7 @@ import type { Identity } from '../tls.js';
 import { startWatchdog } from '../etcd/watchdog.js';
 import { findProxy, type ProxyKind } from './find.js';
 
-/** What a configuration of docs/proxies.md has in place of what is known at run time only. */
+/** Returns the text that replaces a placeholder in a configuration of docs/proxies.md. */
 const ETCD = /127\.0\.0\.1:2379/g;
 const LISTEN = /127\.0\.0\.1:(8080|8443)/g;
 const CERTIFICATE = '/etc/ssl/etcd.pem';
@@ -22,11 +22,11 @@ const START_MS = 10_000;
 /** A proxy to start. */
 export interface ProxyOptions {
   readonly kind: ProxyKind;
-  /** As in docs/proxies.md: it listens at 127.0.0.1:8080 or 8443, and etcd is at 127.0.0.1:2379. */
+  /** A configuration as in docs/proxies.md: it listens at 127.0.0.1:8080 or 8443, and etcd is at 127.0.0.1:2379. */
   readonly config: string;
-  /** Where etcd is: `http://127.0.0.1:23790`. */
+  /** The endpoint of etcd: `http://127.0.0.1:23790`. */
   readonly etcd: string;
-  /** What it shows where the configuration speaks TLS. */
+  /** Its certificate, if the configuration uses TLS. */
   readonly tls?: Identity | undefined;
 }
 
@@ -34,13 +34,13 @@ export interface ProxyOptions {
 export interface Proxy {
   /** `http://127.0.0.1:12345`, or `https`. */
   readonly endpoint: string;
-  /** Ends it, with all connections, and starts it at the same port with another configuration, or the same. */
+  /** Restarts it at the same port, with another configuration or the same; all connections end. */
   restart(config?: string): Promise<void>;
-  /** Ends it, so that connections are refused. */
+  /** Stops it, so that connections are refused. */
   end(): Promise<void>;
-  /** Ends it for good. */
+  /** Stops it for good. */
   stop(): Promise<void>;
-  /** What it wrote last. */
+  /** The end of its output. */
   output(): string;
 }
 
@@ -89,7 +89,7 @@ export async function startProxy({ kind, config, etcd, tls }: ProxyOptions): Pro
   await mkdir(join(folder, 'tmp'));
   if (tls !== undefined) {
     const [cert, key] = await Promise.all([readFile(tls.certFile), readFile(tls.keyFile)]);
-    // HAProxy wants both in one file, which nginx takes as well.
+    // HAProxy requires both in one file, which nginx accepts as well.
     await Promise.all([writeFile(join(folder, 'etcd.pem'), Buffer.concat([cert, key])), writeFile(join(folder, 'etcd.key'), key)]);
   }
   try {
@@ -111,7 +111,7 @@ export async function startProxy({ kind, config, etcd, tls }: ProxyOptions): Pro
   };
 }
 
-/** One process, which takes no other user, and writes into its own folder alone. */
+/** One process, which does not change its user, and only writes into its own folder. */
 const nginxConf = (block: string): string => `
 daemon off;
 master_process off;

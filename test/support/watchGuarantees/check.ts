@@ -2,12 +2,12 @@ import type { History } from './history.js';
 import { viewOf, type View } from './view.js';
 import type { Watched } from './watched.js';
 
-/** A fault: at which revision, and in words. */
+/** A violation: its revision, and a description. */
 type Fault = readonly [revision: number, what: string];
-type Judge = (view: View) => Iterable<Fault>;
+type Check = (view: View) => Iterable<Fault>;
 
-/** What a watch promises, and who judges it. */
-const JUDGES = {
+/** The guarantees of a watch, with their checks. */
+const CHECKS = {
   /** Revisions only grow. */
   *ordered({ events }) {
     let last = 0;
@@ -17,7 +17,7 @@ const JUDGES = {
     }
   },
 
-  /** No change of a key comes twice. */
+  /** No change of a key is delivered twice. */
   *unique({ events }) {
     const seen = new Set<string>();
     for (const { event } of events) {
@@ -27,7 +27,7 @@ const JUDGES = {
     }
   },
 
-  /** From the first revision that was delivered to the last that was due, none is left out. */
+  /** From the first delivered revision to the last due one, none is missing. */
   *reliable({ due, batchesOf, watched }) {
     const first = watched.options.startRevision === undefined ? 0 : Math.min(...batchesOf.keys());
     for (const revision of due) {
@@ -35,7 +35,7 @@ const JUDGES = {
     }
   },
 
-  /** The start revision is kept: nothing is left out before the first that was delivered, and none is older. */
+  /** The start revision is respected: no revision is missing before the first delivered one, and none is older. */
   *resumable({ due, batchesOf, start, events, watched }) {
     for (const { event } of events) {
       if (event.revision < start) yield [event.revision, `${event.key}, from before the start at ${start}`];
@@ -47,7 +47,7 @@ const JUDGES = {
     }
   },
 
-  /** All changes of a revision come in one batch, and it holds nothing else. */
+  /** All changes of a revision are in one batch, without any other change. */
   *atomic({ history, events, batchesOf, wanted }) {
     for (const { event, batchRevision } of events) {
       if (event.revision !== batchRevision) yield [event.revision, `${event.key} in the batch of ${batchRevision}`];
@@ -61,7 +61,9 @@ const JUDGES = {
     }
   },
 
-  /** What a bookmark says is so: all up to it has come, and nothing of that comes later. */
+  /**
+   * A progress notification is true: all events up to its revision were delivered before it, and none of them after it.
+   */
   *bookmarkable({ watched, due }) {
     const delivered = new Set<number>();
     let marked = 0;
@@ -81,18 +83,18 @@ const JUDGES = {
     }
   },
 
-  /** `prevKv` is what was there before, where it was asked for. */
+  /** `prevKv` is the previous value, if it was requested. */
   *prevKv({ events, history, watched }) {
     for (const { event } of events) {
       const change = history.at(event.revision).find(({ key }) => key === event.key);
       const before = watched.options.prevKv === true ? change?.before : undefined;
-      // etcd cannot say what was compacted away.
+      // etcd cannot send a value that was compacted.
       if (event.prev === before || (event.prev === undefined && event.revision <= (watched.compacted ?? 0))) continue;
       yield [event.revision, `${event.key} was ${String(before)}, not ${String(event.prev)}`];
     }
   },
 
-  /** What is delivered did happen, and was asked for. */
+  /** Every delivered event has happened, and was requested. */
   *true({ events, history, wanted, watched }) {
     for (const { event } of events) {
       const { type, key, value, revision } = event;
@@ -103,9 +105,9 @@ const JUDGES = {
     for (const { type, revision, events: none } of watched.batches)
       if (type === 'events' && none.length === 0) yield [revision, 'a batch of nothing'];
   },
-} satisfies Record<string, Judge>;
+} satisfies Record<string, Check>;
 
-export type Promised = keyof typeof JUDGES;
+export type Promised = keyof typeof CHECKS;
 
 /** A promise that was broken. */
 export interface Violation {
@@ -115,11 +117,11 @@ export interface Violation {
   readonly what: string;
 }
 
-/** All that a watch broke of its promises. */
+/** Returns the violated guarantees of a watch. */
 export function violations(history: History, watched: Watched): Violation[] {
   const view = viewOf(history, watched);
-  return (Object.keys(JUDGES) as Promised[]).flatMap((promise) => {
-    const judge: Judge = JUDGES[promise];
-    return [...judge(view)].map(([revision, what]) => ({ promise, watcher: watched.name, revision, what }));
+  return (Object.keys(CHECKS) as Promised[]).flatMap((promise) => {
+    const check: Check = CHECKS[promise];
+    return [...check(view)].map(([revision, what]) => ({ promise, watcher: watched.name, revision, what }));
   });
 }

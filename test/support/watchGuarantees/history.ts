@@ -1,21 +1,21 @@
-/** What happened to a key, as its writer knows it. */
+/** A change of a key, as its writer knows it. */
 export interface Written {
   readonly type: 'put' | 'delete';
   readonly key: string;
-  /** Of a put; else empty. */
+  /** The value of a put; empty for a delete. */
   readonly value: string;
 }
 
-/** What happened to a key. */
+/** A change of a key, with the value before. */
 export interface Change extends Written {
-  /** What was there before; undefined where there was nothing. */
+  /** The value before; undefined if the key did not exist. */
   readonly before: string | undefined;
 }
 
-/** All that truly happened, by revision. */
+/** All changes of the store, by revision. */
 export class History {
   private readonly byRevision = new Map<number, readonly Change[]>();
-  /** Those that changed keys, in their order. */
+  /** The revisions that changed keys, in order. */
   readonly revisions: readonly number[];
 
   constructor(written: ReadonlyMap<number, readonly Written[]>) {

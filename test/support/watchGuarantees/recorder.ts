@@ -2,16 +2,16 @@ import type { Observable, Subscription } from 'rxjs';
 import type { Range, WatchBatch, WatchOptions } from '../../../src/index.js';
 import type { DeliveredBatch, Watched } from './watched.js';
 
-/** Writes down what a watch delivers. */
+/** Records the batches of a watch. */
 export class Recorder implements Watched {
   readonly batches: DeliveredBatch[] = [];
   through: number | undefined;
   compacted = 0;
-  /** How it ended, if it did. */
+  /** How the watch ended, if it did. */
   end: { readonly error: unknown } | 'completed' | undefined;
-  /** How many it delivered. */
+  /** The number of delivered events. */
   events = 0;
-  /** The last that it delivered, or bookmarked. */
+  /** The last revision that was delivered, or named by a progress notification. */
   revision = 0;
   private readonly subscription: Subscription;
 
@@ -28,12 +28,12 @@ export class Recorder implements Watched {
     });
   }
 
-  /** The first revision that it has not had yet; 0 where it has not said from where on it watches. */
+  /** The next revision that the watch needs; 0 until it has reported its start revision. */
   get next(): number {
     return this.begun ? this.revision + 1 : (this.options.startRevision ?? 0);
   }
 
-  /** It has said from where on it watches. */
+  /** Whether it has reported its start revision. */
   get begun(): boolean {
     return this.batches.length > 0;
   }

@@ -3,29 +3,29 @@ import { toKeyRange } from '../../../src/model/range.js';
 import type { History, Written } from './history.js';
 import type { Delivered, Watched } from './watched.js';
 
-/** An event with its place in what a watch delivered. */
+/** An event, with its place in the delivered batches. */
 export interface Placed {
   readonly event: Delivered;
-  /** The number of its batch. */
+  /** The index of its batch. */
   readonly batch: number;
-  /** What the batch calls its revision. */
+  /** The revision of its batch. */
   readonly batchRevision: number;
 }
 
-/** What a watch delivered beside what it should have, made ready to be judged. */
+/** The events that a watch delivered, and those that it should have delivered. */
 export interface View {
   readonly history: History;
   readonly watched: Watched;
-  /** Whether it is to report a change. */
+  /** Returns whether the watch must report a change. */
   readonly wanted: (change: Pick<Written, 'type' | 'key'>) => boolean;
-  /** The first revision that it is to report. */
+  /** The first revision that it must report. */
   readonly start: number;
-  /** The last that it must have reported. */
+  /** The last revision that it must have reported. */
   readonly end: number;
-  /** The revisions in between that it is to report. */
+  /** The revisions in between that it must report. */
   readonly due: readonly number[];
   readonly events: readonly Placed[];
-  /** The batches that a revision was delivered in. */
+  /** Returns the batches in which a revision was delivered. */
   readonly batchesOf: ReadonlyMap<number, ReadonlySet<number>>;
 }
 
@@ -41,7 +41,7 @@ export function viewOf(history: History, watched: Watched): View {
   return { history, watched, wanted, start, end, due, events, batchesOf };
 }
 
-/** Keys are compared as etcd does; those of the tests are ASCII. */
+/** Keys are compared as in etcd; those of the tests are ASCII. */
 function isWanted({ range, options }: Watched): View['wanted'] {
   const { key, rangeEnd } = toKeyRange(range);
   const first = toText(key);

@@ -1,6 +1,6 @@
 import type { Range, WatchOptions } from '../../../src/index.js';
 
-/** An event as it was delivered. */
+/** A delivered event. */
 export interface Delivered {
   readonly type: 'put' | 'delete';
   readonly key: string;
@@ -10,21 +10,24 @@ export interface Delivered {
   readonly revision: number;
 }
 
-/** A batch as it was delivered. */
+/** A delivered batch. */
 export interface DeliveredBatch {
   readonly type: 'events' | 'progress';
   readonly revision: number;
   readonly events: readonly Delivered[];
 }
 
-/** What a watch was asked for, and what it delivered, in that order. */
+/** The options of a watch, and its batches in the order of their delivery. */
 export interface Watched {
   readonly name: string;
   readonly range: Range;
   readonly options: WatchOptions;
   readonly batches: readonly DeliveredBatch[];
-  /** It must have delivered all up to here; left out, for a watch that was left, up to the last that it delivered. */
+  /**
+   * The revision up to which it must have delivered everything. Default: the last delivered revision, for a watch that
+   * was unsubscribed.
+   */
   readonly through?: number | undefined;
-  /** The store was compacted to here: what was before a revision up to this one may be gone, so that `prevKv` may be missing. */
+  /** The revision of the last compaction. The value before a change up to this revision may be missing in `prevKv`. */
   readonly compacted?: number;
 }

@@ -1,17 +1,20 @@
 import type { RetryPolicy } from '../../../src/index.js';
 import { awakeNow } from '../stopwatch.js';
 
-/** The tries of a client that failed, for who wants to know where the time of a call went. */
+/** Records the failed attempts of a client, to show where the time of a call went. */
 export class Tries {
   private readonly failed: { readonly at: number; readonly what: string }[] = [];
 
-  /** Listens, and has no say. */
+  /** Records a failed attempt, and leaves the decision to the default. */
   readonly listen: RetryPolicy = ({ rpc, safety, error, action }) => {
     if (safety === 'read') this.failed.push({ at: awakeNow(), what: `${rpc}: ${error.message}, ${action}` });
     return 'default';
   };
 
-  /** What those that read met, in words: when it came first and last, in milliseconds since the beginning, and how often. */
+  /**
+   * Describes the failures of reads: the times of the first and the last, in milliseconds since the beginning, and
+   * their number.
+   */
   between(begin: number, end: number): string {
     const met = new Map<string, number[]>();
     for (const { at, what } of this.failed) if (at >= begin && at <= end) met.set(what, [...(met.get(what) ?? []), Math.round(at - begin)]);

@@ -1,24 +1,24 @@
-/** What became of a call. A write that `failed` is known not to have been carried out. */
+/** The outcome of a call. A write that `failed` is known not to have been carried out. */
 export type Outcome = 'done' | 'ambiguous' | 'failed';
 
-/** A call as who made it saw it. Times are `awakeNow()`: what this process was stalled counts for no call. */
+/** A call as its caller saw it. Times are those of `awakeNow()`: a stall of this process does not count. */
 export interface CallNote {
   readonly begin: number;
   readonly end: number;
   readonly outcome: Outcome;
-  /** Why it was not done; or took long. */
+  /** Why it did not succeed, or took long. */
   readonly reason?: string | undefined;
 }
 
-/** A write: each is told from all others by its writer and its number. */
+/** A write, which is identified by its writer and its number. */
 export interface WriteNote extends CallNote {
   readonly writer: string;
   readonly number: number;
-  /** Where it is in the history, as the answer said. */
+  /** Its revision, by the response. */
   readonly revision?: number | undefined;
 }
 
-/** That something did not hold, in words. */
+/** A violation, with a description. */
 export interface Breach {
   readonly at: number;
   readonly what: string;

@@ -6,36 +6,36 @@ import { awakeNow } from '../stopwatch.js';
 import type { Gate } from './pauseGate.js';
 import type { Breach } from './callLog.js';
 
-/** Outside of what writers write, and watches watch. */
+/** A key that the writers do not write, and the watches do not watch. */
 const LOCK = 'z/lock';
-/** Each count is a key of its own, so that one that is done twice is seen by its version. */
+/** Each count is a separate key, so that a count that is written twice shows in the version of its key. */
 export const COUNTS = 'z/count/';
-/** Seconds. */
+/** The TTL of the lock, in seconds. */
 export const LOCK_TTL = 3;
 
 const MOST_COUNTS = 8;
 const PAUSE_MS = 40;
 const TIMEOUT_MS = 1_500;
-/** What may become of a claim while members fail. */
+/** The usual failures of an attempt to acquire while members fail. */
 const USUAL = ['LockLost', 'Unreachable', 'ConnectionLost', 'DeadlineExceeded', 'AmbiguousWrite', 'LeaseNotFound'] as const;
 
 /** A count that was acknowledged. */
 export interface CountNote {
   readonly n: number;
-  /** Of the one who owned: what fences it. */
+  /** The fencing token of the owner. */
   readonly owner: number;
   readonly at: number;
 }
 
 export const countKey = (n: number): string => COUNTS + String(n).padStart(8, '0');
 
-/** Claims the lock again and again, and counts up as long as it owns it. */
+/** Acquires the lock again and again, and counts up as long as it owns it. */
 export class Contender {
   readonly counts: CountNote[] = [];
   readonly breaches: Breach[] = [];
-  /** When it was told that it had lost the lock. */
+  /** The time at which it received the loss of the lock. */
   readonly losses: number[] = [];
-  /** As far as it was told. */
+  /** The owned lock, according to the events that it has received. */
   owned: LockHandle | undefined;
   private readonly over = new Subject<void>();
   private readonly end: Promise<void>;
@@ -49,7 +49,7 @@ export class Contender {
     this.end = this.work();
   }
 
-  /** Gives up the lock, or its place; the gate has to be closed for good. */
+  /** Releases the lock, or leaves the queue; the gate must be closed for good. */
   finish(): Promise<void> {
     this.over.next();
     return this.end;

@@ -6,22 +6,22 @@ import type { Random } from '../random.js';
 import type { Workload } from './workload.js';
 import { waitFor } from '../waitFor.js';
 
-/** What a fault happens to. */
+/** The environment of a fault. */
 export interface Stage {
   readonly cluster: FaultCluster;
   readonly workload: Pick<Workload, 'streaming' | 'hold' | 'go'>;
   readonly random: Random;
-  /** Says that the cluster could go on from now on, where it could not before. */
+  /** Called when the cluster could work again, if it could not before. */
   readonly mendable: () => void;
 }
 
-/** What goes wrong. Resolves when it is over, the cluster well again. */
+/** Causes a fault. Resolves when it is over, and the cluster has recovered. */
 export type Fault = (stage: Stage) => Promise<void>;
 
-/** So long it lasts, where it does not end by itself: longer than a watch may take to find out. */
+/** The duration of a fault that does not end by itself: longer than a watch may take to detect it. */
 const LASTS_MS = 5_500;
 
-/** One that has the stream of some watch, rather than one that has none. */
+/** Picks a member that has the stream of a watch, if there is one. */
 function victim({ cluster, workload, random }: Stage, among = cluster.members): Member {
   const streaming = among.filter(({ endpoint }) => workload.streaming.has(endpoint));
   return random.pick(streaming.length > 0 ? streaming : among);
@@ -35,7 +35,7 @@ async function follower(stage: Stage): Promise<Member> {
   );
 }
 
-/** Nothing goes from clients to a member, or back; it does not notice. */
+/** Nothing passes between clients and a member, in one direction or both; the member does not detect it. */
 const stalled =
   (way: Way): Fault =>
   async (stage) => {
@@ -58,7 +58,7 @@ async function stopped(member: Member): Promise<void> {
   await member.server.resume();
 }
 
-/** Those of every cluster, by the names of the table. */
+/** The faults of every cluster, by their names in the table. */
 export const FAULTS = {
   'leader killed': async ({ cluster, random }) => {
     const { server } = await cluster.leader();
@@ -79,7 +79,7 @@ export const FAULTS = {
     await delay(LASTS_MS);
     cluster.heal();
   },
-  // It answers clients, but of nothing that happens.
+  // The member responds to clients, but receives no new changes.
   'follower parted from its peers': async (stage) => {
     stallPeers(await follower(stage), stage.cluster.members, 'both');
     await delay(LASTS_MS);
@@ -100,7 +100,7 @@ export const FAULTS = {
   },
 } satisfies Record<string, Fault>;
 
-/** Those of a cluster with TLS. */
+/** The faults of a cluster with TLS. */
 export const TLS_FAULTS = {
   'certificate rotated': async (stage) => {
     await stage.cluster.tls?.rotate();
@@ -108,19 +108,19 @@ export const TLS_FAULTS = {
   },
 } satisfies Record<string, Fault>;
 
-/** So long a token is good that nobody shows, in the clusters of these faults: seconds. */
+/** The lifetime of an unused token in the clusters of these faults, in seconds. */
 export const TOKEN_TTL = 2;
 
-/** How often somebody authenticated, as the members count it. */
+/** The number of authentications, as counted by the members. */
 async function authentications({ members }: FaultCluster): Promise<number> {
   const texts = await Promise.all(members.map(({ server }) => getText(`${server.endpoint}/metrics`, server.clientTls)));
   const counts = texts.flatMap((text) => [...text.matchAll(/^grpc_server_handled_total\{[^}]*grpc_method="Authenticate"[^}]*\} (\d+)$/gm)]);
   return counts.reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-/** Those of a cluster with auth. */
+/** The faults of a cluster with auth. */
 export const AUTH_FAULTS = {
-  // Each use of a token makes it good for longer: nobody must show it. Servers look once a second what is over.
+  // Each use of a token extends its lifetime, so no client may use it. Servers remove expired tokens once per second.
   'token expired': async ({ cluster, workload, mendable }) => {
     const before = await authentications(cluster);
     workload.hold();

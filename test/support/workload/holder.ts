@@ -4,20 +4,23 @@ import { awakeNow } from '../stopwatch.js';
 import type { Breach } from './callLog.js';
 
 const TICK_MS = 25;
-/** So late may be told what was known: a busy machine comes to its timers late. */
+/** The allowed delay of a report, as timers are late on a busy machine. */
 const SLACK_MS = 500;
 
-/** Holds a lease, another when it is lost, and notes whether it was ever thought to be alive for too long. */
+/** Holds a lease, regrants it after a loss, and records whether it was considered alive for too long. */
 export class Holder {
   readonly breaches: Breach[] = [];
-  /** When leases were lost. */
+  /** The times at which leases were lost. */
   readonly losses: number[] = [];
   granted = 0;
   private last: LeaseEvent | undefined;
-  /** Until when the last lease may be alive at the most: its last answer may have come later than it was counted from, never earlier. */
+  /**
+   * The latest time until which the last lease may be alive. Its last response may have arrived later than the time
+   * from which the TTL counts, but never earlier.
+   */
   private until = 0;
   private lookedAt = performance.now();
-  /** Of the last lease a fault was found: one is enough. */
+  /** Whether a violation of the last lease was found: one is enough. */
   private faulty = false;
   private readonly subscription: Subscription;
   private readonly timer: NodeJS.Timeout;
@@ -34,7 +37,7 @@ export class Holder {
     this.timer = setInterval(() => this.look(), TICK_MS);
   }
 
-  /** Whether what it thinks of its lease is so. */
+  /** Checks whether the state of its lease is correct. */
   async finish(direct: Client): Promise<void> {
     clearInterval(this.timer);
     const lease = this.last?.lease;
@@ -56,7 +59,7 @@ export class Holder {
 
   private look(): void {
     const now = performance.now();
-    // Where this comes late itself, so does all that the process is to be told.
+    // If this check itself is late, all reports of the process are late.
     const stalled = now - this.lookedAt - TICK_MS;
     this.lookedAt = now;
     const late = now - this.until;

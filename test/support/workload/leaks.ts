@@ -12,31 +12,34 @@ export interface GrowthOptions {
   readonly onMeasured?: (measured: Measured) => void;
 }
 
-/** What is held at a moment when nothing is under way. */
+/** The resources in use while no call is running. */
 export interface Measured {
   readonly calls: number;
   readonly restarts: number;
   readonly heapBytes: number;
   /** Connections to all members. */
   readonly sockets: number;
-  /** Of the signal that all calls share, and of the process. */
+  /** The listeners of the signal that all calls share, and of the process. */
   readonly listeners: number;
 }
 
 export interface Growth {
   readonly measured: readonly Measured[];
-  /** How calls ended that did not succeed, and how often. */
+  /** The reasons of failed calls, with their numbers. */
   readonly failures: Readonly<Record<string, number>>;
-  /** What Node had to complain of. */
+  /** The warnings of Node. */
   readonly warnings: readonly string[];
 }
 
-/** To each member, and as many at a time as go to all together. */
+/** The connections to each member; as many calls run at a time as all connections together can carry. */
 export const MAX_CONNECTIONS = 8;
 const AT_A_TIME = 24;
 const MEASURES = 3;
 
-/** Many calls by one client while the members are restarted in turn, measured again and again. Wants Node's `--expose-gc`. */
+/**
+ * Makes many calls by one client while the members are restarted in turn, and measures repeatedly. Needs Node's
+ * `--expose-gc`.
+ */
 export async function growth({ calls, version, onMeasured }: GrowthOptions): Promise<Growth> {
   const warnings: string[] = [];
   const onWarning = (warning: Error): void => void warnings.push(warning.message);
@@ -46,13 +49,13 @@ export async function growth({ calls, version, onMeasured }: GrowthOptions): Pro
   const note = (error: unknown): void => void warnings.push(`a watch ended: ${String(error)}`);
   const watch = etcd.watch({ prefix: 'growth/' }).subscribe({ error: note });
   const { signal } = new AbortController();
-  // As many as calls at a time are right; what is left of them at the end is counted below.
+  // Concurrent calls may each have a listener; those left at the end are counted below.
   setMaxListeners(0, signal);
   const failures: Record<string, number> = {};
   const measured: Measured[] = [];
   let restarts = 0;
   try {
-    // The first is the warm-up: it fills the pools, and what V8 makes of the code.
+    // The first is the warm-up: it fills the pools and V8's code caches.
     for (let part = 1; part <= MEASURES; part++) {
       restarts += await whileRestarting(cluster, () => run(etcd, calls / MEASURES, signal, failures));
       const all = { calls: (part * calls) / MEASURES, restarts, heapBytes: await heapInUse() };
@@ -71,7 +74,7 @@ export async function growth({ calls, version, onMeasured }: GrowthOptions): Pro
   }
 }
 
-/** @returns how many members were restarted meanwhile: all of them at least once */
+/** @returns how many members were restarted in that time: all of them at least once */
 async function whileRestarting(cluster: FaultCluster, work: () => Promise<unknown>): Promise<number> {
   const gate = new Gate();
   let restarts = 0;
@@ -90,7 +93,7 @@ async function whileRestarting(cluster: FaultCluster, work: () => Promise<unknow
   return restarts;
 }
 
-/** So many calls of several kinds, many at a time; a watch comes and goes now and then. */
+/** Makes this many calls of several kinds, many concurrently; a watch begins and ends now and then. */
 async function run(etcd: Client, count: number, signal: AbortSignal, failures: Record<string, number>): Promise<void> {
   const kinds: readonly ((name: string) => Observable<unknown>)[] = [
     (name) => etcd.kv.put(name, name, { signal }),
@@ -118,7 +121,7 @@ async function run(etcd: Client, count: number, signal: AbortSignal, failures: R
   await lastValueFrom(from(indices).pipe(mergeMap(one, AT_A_TIME), toArray()));
 }
 
-/** Bytes that somebody holds, once all is at rest: watches have their grace, and connections that were given up end a turn later. */
+/** Returns the heap in use once nothing runs any more: watches linger, and released connections end a turn later. */
 async function heapInUse(): Promise<number> {
   await delay(1_500);
   for (let round = 0; round < 3; round++) {
@@ -128,18 +131,18 @@ async function heapInUse(): Promise<number> {
   return process.memoryUsage().heapUsed;
 }
 
-/** So much may be what V8 makes of code that runs for longer. */
+/** The memory that V8 may use for code that has run for longer. */
 const SLACK_BYTES = 2 * 2 ** 20;
-/** Failures that a write may meet when its member stops; reads are repeated. */
+/** Usual failures of a write when its member stops; reads are retried. */
 const USUAL = new Set(['AmbiguousWrite']);
 
-/** What grew, or was not as it should be, in words. */
+/** Describes what grew or is not as expected. */
 export function growthFaults({ measured, failures, warnings }: Growth): string[] {
   const [first] = measured;
   const last = measured.at(-1);
   if (first === undefined || last === undefined) return ['nothing was measured'];
   const heap = last.heapBytes - first.heapBytes;
-  // To each member, and a stream.
+  // The connections to each member, and a stream.
   const sockets = 3 * MAX_CONNECTIONS + 1;
   const unusual = Object.keys(failures).filter((reason) => !USUAL.has(reason));
   const checks: readonly (readonly [boolean, string])[] = [

@@ -6,16 +6,16 @@ import { countKey, COUNTS, type Contender, type CountNote } from './contender.js
 import type { Breach } from './callLog.js';
 
 const TICK_MS = 25;
-/** So late may be told what was known: a busy machine comes to its timers late. */
+/** The allowed delay of a report, as timers are late on a busy machine. */
 const SLACK_MS = 500;
-/** So long is waited, once all is well, until somebody counts again. How long that may take is held by the rows of the table. */
+/** How long to wait for a count once the cluster has recovered. The rows of the table check how long that may take. */
 const LONGEST_MS = 60_000;
 
 /** Contenders for one lock, of which one at a time counts up. */
 export class LockWork {
   private readonly begun = awakeNow();
   private readonly found: Breach[] = [];
-  /** Since when an owner knows by the clock that it is none, and was not told. */
+  /** The time since which the clock shows that the lock is lost, without a report. */
   private readonly untold = new Map<Contender, number>();
   private readonly timer: NodeJS.Timeout;
 
@@ -23,7 +23,7 @@ export class LockWork {
     this.timer = setInterval(() => this.look(), TICK_MS);
   }
 
-  /** When the work began, and each time that it went on. */
+  /** The times at which the work began, and at which it continued. */
   get steps(): readonly number[] {
     return [this.begun, ...this.counts.map(({ at }) => at)].sort((a, b) => a - b);
   }
@@ -36,21 +36,21 @@ export class LockWork {
     return [...this.found, ...this.contenders.flatMap(({ breaches }) => breaches)];
   }
 
-  /** Resolves when somebody has counted from now on, or has had time enough. */
+  /** Resolves when a contender has counted from now on, or after a timeout. */
   async goesOn(): Promise<void> {
     const before = this.counts.length;
     for (const end = performance.now() + LONGEST_MS; this.counts.length === before && performance.now() < end;) await delay(10);
     if (this.counts.length === before) this.breach(`nobody counted for ${LONGEST_MS} ms, though all is well again`);
   }
 
-  /** Ends it. The gate has to be closed for good. */
+  /** Ends the work. The gate must be closed for good. */
   async finish(): Promise<void> {
     clearInterval(this.timer);
     await Promise.all(this.contenders.map((contender) => contender.finish()));
   }
 
-  /** Whether what the store holds is what owners did, one after the other. */
-  async judge(direct: Client): Promise<void> {
+  /** Checks that the store has exactly the counts of the owners, one after the other. */
+  async verify(direct: Client): Promise<void> {
     const { kvs } = await firstValueFrom(direct.kv.range({ prefix: COUNTS }));
     for (const what of countFaults(kvs, this.counts)) this.breach(what);
   }
@@ -77,10 +77,12 @@ export class LockWork {
   }
 }
 
-/** What is wrong with the counts: each is there once, in its turn, by an owner that is none of before. */
+/**
+ * Describes wrong counts: each must exist once, in order, and be from an owner that is not older than the one before.
+ */
 export function countFaults(
   kvs: readonly Pick<KeyValue, 'key' | 'value' | 'version' | 'modRevision'>[],
-  told: readonly CountNote[],
+  notes: readonly CountNote[],
 ): string[] {
   const wrong: string[] = [];
   kvs.forEach(({ key, value, version, modRevision }, index) => {
@@ -92,7 +94,7 @@ export function countFaults(
     if (Number(value) < Number(before.value)) wrong.push(`${key} was counted by ${value}, who owned before ${before.value}`);
   });
   const owners = new Map(kvs.map(({ key, value }) => [key, Number(value)]));
-  for (const { n, owner } of told)
+  for (const { n, owner } of notes)
     if (owners.get(countKey(n)) !== owner) wrong.push(`${countKey(n)} by ${owner} was acknowledged, and is not there`);
   return wrong;
 }

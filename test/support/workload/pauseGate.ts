@@ -1,9 +1,9 @@
-/** Lets work go on, holds it back, or ends it. */
+/** Lets work continue, holds it back, or ends it. */
 export class Gate {
   private state: 'open' | 'held' | 'closed' = 'open';
   private waiting: (() => void)[] = [];
 
-  /** Resolves when it is open: true, or false once it is closed. */
+  /** Resolves with true when the gate is open, or with false once it is closed. */
   async passed(): Promise<boolean> {
     while (this.state === 'held') await new Promise<void>((resolve) => this.waiting.push(resolve));
     return this.state === 'open';

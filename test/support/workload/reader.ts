@@ -8,13 +8,13 @@ import type { Breach, CallNote } from './callLog.js';
 import type { Tries } from './attemptLog.js';
 import type { Writer } from './writer.js';
 
-/** Of those that take longer it is noted where the time went. */
+/** Reads that take longer are recorded with the failures of their attempts. */
 const SLOW_MS = 1_200;
 
-/** Who reads what. */
+/** The dependencies of a reader. */
 interface ReaderMeans {
   readonly etcd: Client;
-  /** Those of this client that failed. */
+  /** The failed attempts of this client. */
   readonly tries: Tries;
   readonly writers: readonly Writer[];
   readonly random: Random;
@@ -22,7 +22,10 @@ interface ReaderMeans {
   readonly everyMs: number;
 }
 
-/** Reads at a steady rate, whether the last have been answered or not; what was acknowledged before a read began must be in it. */
+/**
+ * Reads at a steady rate, whether earlier reads have a response or not. A read must contain all writes that were
+ * acknowledged before it began.
+ */
 export class Reader {
   readonly notes: CallNote[] = [];
   readonly breaches: Breach[] = [];
@@ -42,7 +45,7 @@ export class Reader {
     await this.drained();
   }
 
-  /** Resolves when all reads that are under way have ended. */
+  /** Resolves when all running reads have ended. */
   async drained(): Promise<void> {
     await Promise.all(this.pending);
   }
@@ -54,7 +57,7 @@ export class Reader {
     const due = writer.revision;
     try {
       const found = await firstValueFrom(etcd.kv.get(markKey(writer.name)));
-      // By revisions: a write in doubt may be carried out late, and put an older number over a newer one.
+      // Compares revisions: an ambiguous write may be carried out late, and replace a newer number by an older one.
       const { modRevision } = found ?? { modRevision: 0 };
       if (modRevision < due) {
         const what = `a read found ${writer.name} as of revision ${modRevision}, of which ${due} had been acknowledged before`;

@@ -3,64 +3,76 @@ import { idOf } from './writeMarker.js';
 import type { CallNote, WriteNote } from './callLog.js';
 import type { Records } from './workload.js';
 
-/** A fault that was there, and when. */
+/** A fault that happened, and when. */
 export interface Struck {
   readonly fault: string;
   readonly from: number;
-  /** When all can go on again, as far as the cluster goes: from here on it is counted how long that takes. At the beginning for one that leaves most members well. */
+  /**
+   * The time from which the cluster could work again: recovery is measured from here. For a fault that leaves most
+   * members well, it is the beginning.
+   */
   readonly mendable: number;
-  /** When the next one began, or the end. */
+  /** The time at which the next fault began, or the end. */
   readonly until: number;
 }
 
-/** How a fault was stood: times in milliseconds. */
+/** The effects of a fault; times are in milliseconds. */
 export interface Row {
   readonly fault: string;
   /** Whether most members stayed well. */
   readonly ofOne: boolean;
   readonly times: number;
-  /** The longest that a read took, a write, and a change on its way to a watch, since the cluster could go on. */
+  /**
+   * The longest times since the cluster could work again: of a read, of a write, and of a change on its way to a watch.
+   */
   readonly readsBack: number;
-  /** Where the time of the longest read went. */
+  /** The failures of the attempts of the longest read. */
   readonly slowest: string | undefined;
   readonly writesBack: number;
   readonly watchesBack: number;
   readonly reads: number;
   readonly failedReads: number;
-  /** Why one of them did. */
+  /** The reason of one of the failed reads. */
   readonly failure: string | undefined;
   readonly writes: number;
   readonly ambiguous: number;
-  /** Writes that were acknowledged, and are not there; and those that are there more often than they were sent, or in spite of a refusal. */
+  /**
+   * The numbers of acknowledged writes that are missing, and of writes that exist more often than they were sent, or
+   * although they were rejected.
+   */
   readonly lost: number;
   readonly repeated: number;
   readonly leasesLost: number;
-  /** The longest that nobody worked under the lock, since the cluster could go on. */
+  /** The longest time without work under the lock, since the cluster could work again. */
   readonly locksBack: number;
   readonly locksLost: number;
 }
 
 type Span = Pick<CallNote, 'begin' | 'end'>;
 
-/** What is held, in milliseconds: of a fault that leaves most members well, and of one that the whole cluster comes back from. */
+/**
+ * The limits, in milliseconds: for a fault that leaves most members well, and for one from which the whole cluster
+ * recovers.
+ */
 const LIMITS = {
-  // Of a lock: the time of its lease, and what the watch of the next may take.
+  // For a lock: the TTL of its lease, and the time that the watch of the next waiter may take.
   ofOne: { reads: 2_000, watches: 5_000, locks: LOCK_TTL * 1_000 + 5_000 },
   ofAll: { reads: 10_000, watches: 15_000, locks: LOCK_TTL * 1_000 + 15_000 },
 };
 
-/** What the records say of one fault. */
+/** Summarises the records of one fault. */
 export function rowOf({ fault, from, mendable, until }: Struck, records: Records): Row {
   const isNow = (at: number): boolean => at >= from && at < until;
   const within = ({ begin, end }: Span): boolean => begin < until && end >= from;
-  // What goes on when the next fault begins goes on because of that.
+  // An effect that lasts until the next fault begins is counted until then.
   const waited = ({ begin, end }: Span): number => Math.min(end, until) - Math.max(begin, mendable);
   const reads = records.reads.filter(within);
   const writes = records.writes.filter(({ begin }) => begin >= from && begin < until);
   const done = <N extends CallNote>(notes: readonly N[]): N[] => notes.filter(({ outcome }) => outcome === 'done');
   const slowest = longest(done(reads), waited);
   const ofOne = mendable === from;
-  // What had begun before the cluster could go on may end as it likes; what ended later failed by the next fault.
+  // A call that had begun before the cluster could work again may have any outcome; one that ended later failed by the
+  // next fault.
   const failed = reads.filter(({ outcome, begin, end }) => outcome !== 'done' && end < until && (ofOne || begin >= mendable));
   const counts = writes.map((write) => faultsOf(write, records));
   return {
@@ -84,7 +96,7 @@ export function rowOf({ fault, from, mendable, until }: Struck, records: Records
   };
 }
 
-/** Several of the same fault as one. */
+/** Merges several rows of the same fault. */
 export function together(rows: readonly Row[]): Row {
   const [first, ...others] = rows;
   if (first === undefined) throw new Error('there is no row');
@@ -111,7 +123,7 @@ export function together(rows: readonly Row[]): Row {
   );
 }
 
-/** What of a row must not be. Times may be `slack` times as long as is held on a quiet machine. */
+/** Describes what must not be in a row. Times may be `slack` times as long as on a quiet machine. */
 export function breachesOf(row: Row, slack = 1): string[] {
   const limit = row.ofOne ? LIMITS.ofOne : LIMITS.ofAll;
   const limits: readonly (readonly [boolean, string])[] = [
@@ -126,18 +138,18 @@ export function breachesOf(row: Row, slack = 1): string[] {
   return limits.flatMap(([broken, what]) => (broken ? [`${row.fault}: ${what}`] : []));
 }
 
-/** How often a write was carried out, against what was said of it. */
+/** Compares how often a write was carried out with its outcome. */
 function faultsOf(write: WriteNote, { carriedOut }: Records): { lost: number; repeated: number } {
   const { outcome, revision } = write;
   const at = carriedOut.get(idOf(write)) ?? [];
   const least = outcome === 'done' ? 1 : 0;
   const atMost = outcome === 'failed' ? 0 : 1;
-  // An answer that names another revision tells of a write that is not there.
+  // A response with another revision belongs to a write that does not exist.
   const missing = revision !== undefined && !at.includes(revision);
   return { lost: missing ? 1 : Math.max(0, least - at.length), repeated: Math.max(0, at.length - atMost) };
 }
 
-/** How long a write took from its answer to each of the watches that heard of it. */
+/** Returns how long a write took, from its response to each of the watches that received it. */
 function delaysOf({ revision, end }: WriteNote, mendable: number, { heard }: Records): number[] {
   if (revision === undefined) return [];
   return heard.flatMap((when) => {
@@ -146,10 +158,10 @@ function delaysOf({ revision, end }: WriteNote, mendable: number, { heard }: Rec
   });
 }
 
-/** What was between one time and the next. */
+/** Returns the intervals between consecutive times. */
 const pausesOf = (times: readonly number[]): Span[] => times.slice(1).map((end, index) => ({ begin: times[index] ?? end, end }));
 
-/** The one that is the greatest by a measure; undefined of none. */
+/** Returns the item with the highest measure; undefined if there are none. */
 function longest<T>(all: readonly T[], measure: (one: T) => number): T | undefined {
   return all.reduce<T | undefined>((found, one) => (found === undefined || measure(one) > measure(found) ? one : found), undefined);
 }

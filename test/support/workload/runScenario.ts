@@ -6,33 +6,36 @@ import type { Fault } from './faults.js';
 import { breachesOf, rowOf, type Row, type Struck } from './resultRow.js';
 import { Workload, type Records } from './workload.js';
 
-/** What came of faults. */
+/** The result of a scenario. */
 export interface Played {
   readonly version: string;
   readonly rows: readonly Row[];
-  /** All that did not hold. */
+  /** The violations. */
   readonly breaches: readonly string[];
 }
 
 export interface PlayOptions extends FaultClusterOptions {
   readonly random: Random;
-  /** What happens next; undefined: nothing more. */
+  /** Returns the next fault; undefined ends the scenario. */
   readonly next: () => readonly [name: string, fault: Fault] | undefined;
   /**
-   * How much longer than on a quiet machine all may take: 1 if left out. Where it is given, it grows with the time that reads take while
-   * nothing goes wrong: a machine on which they take long has no time left for a fault.
+   * How much longer than on a quiet machine everything may take. Default 1. If it is given, it grows with the time of
+   * reads without a fault: a machine on which these take long has no time left for a fault.
    */
   readonly slack?: number;
-  /** Told of each as it begins. */
+  /** Called when a fault begins. */
   readonly onFault?: (name: string) => void;
 }
 
-/** So long nothing happens before the first fault, and after each. */
+/** The time without a fault before the first one, and after each. */
 const CALM_MS = 500;
-/** So long a read takes in the middle, while nothing happens, on a machine that is not overloaded: a quiet one takes a quarter. */
+/**
+ * The median time of a read without a fault, on a machine that is not overloaded. A quiet machine takes a quarter of
+ * it.
+ */
 const CALM_READ_MS = 20;
 
-/** A cluster with a workload, and one fault after the other. */
+/** Runs a cluster with a workload, and one fault after the other. */
 export async function play({ random, next, slack, onFault, ...options }: PlayOptions): Promise<Played> {
   const cluster = await startFaultCluster(options);
   const workload = new Workload(cluster, random.fork('workload'));
@@ -43,7 +46,7 @@ export async function play({ random, next, slack, onFault, ...options }: PlayOpt
     return delay(CALM_MS);
   };
   try {
-    // Clients connect meanwhile: no measure of the machine.
+    // Clients connect at this time, so it is no measure of the machine.
     await delay(CALM_MS);
     for (let chosen = next(); chosen !== undefined; chosen = next()) {
       const [name, fault] = chosen;
@@ -67,7 +70,10 @@ export async function play({ random, next, slack, onFault, ...options }: PlayOpt
   }
 }
 
-/** How long a read took, in the middle, of those that began while nothing happened. One that the next fault befell counts until then. */
+/**
+ * Returns the median time of the reads that began while there was no fault. A read that runs into the next fault counts
+ * until that begins.
+ */
 function calmRead({ reads }: Records, calms: readonly number[]): number {
   const calmAt = (at: number): number | undefined => calms.find((begin) => at >= begin && at < begin + CALM_MS / 2);
   const times = reads.flatMap(({ begin, end }) => {

@@ -3,10 +3,10 @@ import type { Client } from '../../../src/index.js';
 import type { Written } from '../watchGuarantees.js';
 import { changesOf, idOf, MARKS, readMark, type Mark } from './writeMarker.js';
 
-/** What was carried out, as the store itself tells it: revision by revision, without a watch. */
+/** The writes that were carried out, as the store itself has them: revision by revision, without a watch. */
 export type Truth = ReadonlyMap<number, Mark>;
 
-/** Asks for the mark of every revision up to this one. */
+/** Reads the mark of every revision up to this one. */
 export async function askTruth(etcd: Client, last: number): Promise<Truth> {
   const revisions = Array.from({ length: last - 1 }, (_, index) => index + 2);
   const found = await lastValueFrom(
@@ -23,7 +23,7 @@ async function markOf(etcd: Client, revision: number): Promise<readonly [number,
   return [revision, kvs[0] && readMark(kvs[0].value)];
 }
 
-/** What was changed at which revision, deletions of what was not there left out. */
+/** Returns the changes at each revision, without deletions of missing keys. */
 export function writtenOf(truth: Truth): Map<number, readonly Written[]> {
   const present = new Set<string>();
   const written = new Map<number, readonly Written[]>();
@@ -38,7 +38,7 @@ export function writtenOf(truth: Truth): Map<number, readonly Written[]> {
   return written;
 }
 
-/** The revisions at which each write was carried out: one, if all is well. */
+/** Returns the revisions at which each write was carried out: one, if all is well. */
 export function carriedOut(truth: Truth): Map<string, readonly number[]> {
   const byWrite = new Map<string, number[]>();
   for (const [revision, mark] of truth) {

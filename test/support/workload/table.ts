@@ -19,7 +19,7 @@ const COLUMNS: readonly (readonly [head: string, cell: (row: Row) => string])[] 
   ['lost', ({ locksLost }) => String(locksLost)],
 ];
 
-/** A line for each kind of fault, in the order in which they came first. */
+/** Prints a line for each kind of fault, in the order of their first occurrence. */
 export function tableOf(rows: readonly Row[]): string {
   const faults = [...new Set(rows.map(({ fault }) => fault))];
   const body = faults

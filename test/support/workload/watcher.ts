@@ -4,7 +4,7 @@ import { Recorder, violations, type History } from '../watchGuarantees.js';
 import { viewOf } from '../watchGuarantees/view.js';
 import { awakeNow } from '../stopwatch.js';
 
-/** Of writers: the keys of locks are no part of what is held against the watches. */
+/** The keys of writers: the watches are not checked for the keys of locks. */
 const ALL: Range = { from: 'a', to: 'n' };
 
 const WATCHES: readonly (readonly [name: string, range: Range, options?: WatchOptions])[] = [
@@ -14,10 +14,10 @@ const WATCHES: readonly (readonly [name: string, range: Range, options?: WatchOp
   ['deletes', ALL, { noPut: true, prevKv: true }],
 ];
 
-/** A watch that notes when it hears of what. */
+/** A watch that records when it received each revision. */
 export class Watcher {
   readonly recorder: Recorder;
-  /** When it heard of a revision. */
+  /** The time at which it received a revision. */
   readonly heard = new Map<number, number>();
 
   constructor(name: string, etcd: Client, range: Range, options: WatchOptions) {
@@ -31,13 +31,13 @@ export class Watcher {
     this.recorder.stop();
   }
 
-  /** Whether it has all that it is to have. */
+  /** Whether it has received everything that it must receive. */
   complete(history: History): boolean {
     this.recorder.through = history.last;
     return this.recorder.revision >= (viewOf(history, this.recorder).due.at(-1) ?? 0);
   }
 
-  /** What it did not keep of its promises. */
+  /** The guarantees that it violated. */
   problems(history: History): string[] {
     const { name, end, revision } = this.recorder;
     return [
@@ -48,7 +48,7 @@ export class Watcher {
   }
 }
 
-/** The watches of one client, which share a stream where they can. */
+/** The watches of one client, which share a stream if they can. */
 export function watchersOf(user: string, etcd: Client): Watcher[] {
   return WATCHES.map(([name, range, options = {}]) => new Watcher(`${name} of ${user}`, etcd, range, options));
 }

@@ -20,33 +20,33 @@ const WRITERS_EACH = 2;
 const READ_EVERY_MS = 50;
 const LEASE_TTL = 4;
 
-/** One who uses the cluster by a client of its own, as it is by default. */
+/** A user of the cluster, with a separate client that has the default options. */
 interface User {
   readonly etcd: Client;
   readonly reader: Reader;
   readonly watchers: readonly Watcher[];
   readonly holder: Holder;
-  /** How its watches are connected. */
+  /** The state of the connections of its watches. */
   readonly connection: BehaviorSubject<ConnectionState>;
 }
 
-/** All that a workload saw, and what truly happened. */
+/** The records of a workload, and the true history. */
 export interface Records {
   readonly reads: readonly CallNote[];
   readonly writes: readonly WriteNote[];
-  /** When each watch heard of which revision. */
+  /** The time at which each watch received each revision. */
   readonly heard: readonly ReadonlyMap<number, number>[];
   readonly leaseLosses: readonly number[];
-  /** When those who held the lock were told that they do not any more. */
+  /** The times at which owners of the lock received its loss. */
   readonly lockLosses: readonly number[];
-  /** When the work under the lock began, and each time that it went on. */
+  /** The times at which the work under the lock began, and at which it continued. */
   readonly lockSteps: readonly number[];
   /** The revisions at which each write was carried out. */
   readonly carriedOut: ReadonlyMap<string, readonly number[]>;
   readonly breaches: readonly Breach[];
 }
 
-/** Readers, writers, watches, leases and a lock on a cluster, of as many users as it has members. */
+/** Readers, writers, watches, leases and a lock on a cluster, with as many users as members. */
 export class Workload {
   private readonly gate = new Gate();
   private readonly writers: readonly Writer[];
@@ -58,7 +58,7 @@ export class Workload {
     random: Random,
   ) {
     const { endpoints, access } = cluster;
-    // Each begins with another member, so that every member has the streams of one of them.
+    // Each user begins with another member, so that every member has streams.
     const clients = endpoints.map((_, first) => {
       const tries = new Tries();
       const addresses = [...endpoints.slice(first), ...endpoints.slice(0, first)];
@@ -92,7 +92,7 @@ export class Workload {
     );
   }
 
-  /** No calls, until {@link go}; watches and leases stay. */
+  /** Makes no calls until {@link go}; watches and leases stay. */
   hold(): void {
     this.gate.hold();
   }
@@ -101,7 +101,10 @@ export class Workload {
     this.gate.go();
   }
 
-  /** Resolves when every read that is under way has ended, the work under the lock goes on, and every watch has come as far as the writers had at the beginning, or has had time enough. */
+  /**
+   * Resolves when all running reads have ended, the work under the lock continues, and every watch has reached the
+   * revision that the writers had at the beginning; or after a timeout.
+   */
   async calm(): Promise<void> {
     const due = this.revision;
     await Promise.all([this.locks.goesOn(), ...this.users.map(({ reader }) => reader.drained())]);
@@ -112,7 +115,7 @@ export class Workload {
       await delay(10);
   }
 
-  /** Ends it, and tells what was seen. The cluster has to be well. */
+  /** Ends the workload, and returns the records. The cluster must have recovered. */
   async finish(): Promise<Records> {
     const { direct } = this.cluster;
     await this.locks.goesOn();
@@ -126,7 +129,7 @@ export class Workload {
     const history = new History(writtenOf(truth));
     for (const end = performance.now() + 10_000; performance.now() < end && !this.watchers.every((watch) => watch.complete(history));)
       await delay(10);
-    await Promise.all([this.locks.judge(direct), ...this.users.map(({ holder }) => holder.finish(direct))]);
+    await Promise.all([this.locks.verify(direct), ...this.users.map(({ holder }) => holder.finish(direct))]);
     const at = awakeNow();
     return {
       reads: this.users.flatMap(({ reader }) => reader.notes),
@@ -152,7 +155,7 @@ export class Workload {
     await Promise.all(this.users.map(({ etcd }) => etcd.close()));
   }
 
-  /** Where the streams of watches are now. */
+  /** The members that have the streams of watches at present. */
   get streaming(): ReadonlySet<string> {
     return new Set(this.users.flatMap(({ connection: { value } }) => (value.status === 'connected' ? [value.endpoint] : [])));
   }
@@ -161,12 +164,12 @@ export class Workload {
     return this.users.flatMap(({ watchers }) => watchers);
   }
 
-  /** The last that a writer was told of. */
+  /** The last acknowledged revision. */
   private get revision(): number {
     return Math.max(0, ...this.writers.map(({ revision }) => revision));
   }
 
-  /** Once it does not change any more: what was in doubt may still be on its way. */
+  /** Resolves with the revision once it does not change any more: ambiguous writes may still arrive. */
   private async lastRevision(): Promise<number> {
     for (let last = 0; ; await delay(500)) {
       const { header } = await firstValueFrom(this.cluster.direct.kv.range('none', { limit: 1 }));

@@ -1,13 +1,13 @@
 import type { Written } from '../watchGuarantees.js';
 
-/** The keys that tell who wrote: the first put of every write, with all that the write did as its value. */
+/** The prefix of the marks. A mark is the first put of every write; its value describes the whole write. */
 export const MARKS = 'm/';
 
-/** A write as its mark tells it. */
+/** A write, as its mark describes it. */
 export interface Mark {
   readonly writer: string;
   readonly number: number;
-  /** What it changed beside the mark: keys put (with the mark's value), and keys deleted. */
+  /** The other changes of the write: keys put (with the mark's value), and keys deleted. */
   readonly puts: readonly string[];
   readonly deletes: readonly string[];
 }
@@ -18,12 +18,12 @@ export const markValue = (mark: Mark): string => JSON.stringify(mark);
 
 export const readMark = (value: string): Mark => JSON.parse(value) as Mark;
 
-/** All that a write changes. */
+/** Returns all changes of a write. */
 export function changesOf(mark: Mark): readonly Written[] {
   const value = markValue(mark);
   const put = (key: string): Written => ({ type: 'put', key, value });
   return [put(markKey(mark.writer)), ...mark.puts.map(put), ...mark.deletes.map((key): Written => ({ type: 'delete', key, value: '' }))];
 }
 
-/** What tells a write from all others. */
+/** Returns a text that identifies a write. */
 export const idOf = ({ writer, number }: Pick<Mark, 'writer' | 'number'>): string => `${writer} ${number}`;

@@ -9,14 +9,14 @@ import type { Breach, WriteNote } from './callLog.js';
 
 const KEYS = 6;
 const PAUSE_MS = 40;
-/** A write into silence is never repeated: this is all that ends it. */
+/** A write without a response is never repeated, so only this ends it. */
 const TIMEOUT_MS = 3_000;
 
-/** Writes one after the other, each of them another, and notes what it was told. */
+/** Writes different entries one after the other, and records the outcomes. */
 export class Writer {
   readonly notes: WriteNote[] = [];
   readonly breaches: Breach[] = [];
-  /** Of the last that was acknowledged. */
+  /** The revision of the last acknowledged write. */
   revision = 0;
   private readonly present = new Set<string>();
   private readonly end: Promise<void>;
@@ -30,7 +30,7 @@ export class Writer {
     this.end = this.work();
   }
 
-  /** Resolves when the last is through; the gate has to be closed for good. */
+  /** Resolves when the last write has ended; the gate must be closed for good. */
   finished(): Promise<void> {
     return this.end;
   }
@@ -56,7 +56,7 @@ export class Writer {
     }
   }
 
-  /** A put, a txn, or a txn that creates what is not there. @returns its revision */
+  /** Sends a put, a txn, or a txn that creates a missing key. @returns its revision */
   private async send(number: number): Promise<number> {
     const options = { timeoutMs: TIMEOUT_MS };
     const kind = this.random.pick(['put', 'txn', 'create'] as const);
@@ -80,7 +80,7 @@ export class Writer {
     for (const name of new Set(
       Array.from({ length: this.random.int(1, KEYS) }, () => `${this.random.pick(['a', 'b'])}/${this.name}/${this.random.int(1, KEYS)}`),
     )) {
-      // Whether it is there is not always known: to delete what is not does no harm.
+      // It is not always known whether the key exists: deleting a missing key does no harm.
       if (this.present.has(name) && this.random.chance(0.3)) deletes.push(name);
       else puts.push(name);
     }

@@ -7,8 +7,8 @@ import { withApp } from './support.js';
 
 const app = withApp({ provide: PLATFORM_ID, useValue: 'server' }, { provide: TransferState, useFactory: () => new TransferState() });
 
-describe('on a server', () => {
-  test('rendering waits for the first values, and nothing is kept open', async () => {
+describe('a page rendered on a server', () => {
+  test('waits for the first values, and keeps nothing open', async () => {
     const { server, run } = app();
     server.put('config', '{"color":"red"}');
     const config = run(() => liveValueSignal(() => 'config', { codec: t.type({ color: t.string }) }));
@@ -22,7 +22,7 @@ describe('on a server', () => {
     expect(config().value).toEqual({ color: 'red' });
   });
 
-  test('rendering waits no longer than the option says', async () => {
+  test('waits no longer than the option allows', async () => {
     const { server, run } = app();
     server.disconnect();
     const config = run(() => liveSignal({ prefix: 'c' }, { serverTimeoutMs: 20 }));
@@ -32,7 +32,7 @@ describe('on a server', () => {
     await waitFor('the end of the watches', () => server.watches.length === 0);
   });
 
-  test('rendering does not wait for a signal that was destroyed', async () => {
+  test('does not wait for a signal that was destroyed', async () => {
     const { server, part, run } = app();
     server.disconnect();
     run(() => liveSignal({ prefix: 'c' }, { serverTimeoutMs: 3_600_000 }));
@@ -40,14 +40,14 @@ describe('on a server', () => {
     await app().stable();
   });
 
-  test('rendering does not wait for a key that is undefined', async () => {
+  test('does not wait for a key that is undefined', async () => {
     const { run } = app();
     const range = run(() => liveSignal(() => undefined, { serverTimeoutMs: 3_600_000 }));
     await app().stable();
     expect(range().status).toBe('loading');
   });
 
-  test('the connection is shown as it is at the call', async () => {
+  test('shows the connection state at the time of the call', async () => {
     const { run } = app();
     const connection = run(() => connectionSignal());
     run(() => liveSignal({ prefix: 'c' }));

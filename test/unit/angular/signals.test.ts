@@ -13,7 +13,7 @@ const blue = '{"color":"blue"}';
 const app = withApp();
 
 describe('liveValueSignal', () => {
-  test('is loading at once, then has the value and its changes', async () => {
+  test('is loading at first, then has the value and its changes', async () => {
     const { server, run } = app();
     server.put('config', red);
     const config = run(() => liveValueSignal('config', { codec }));
@@ -50,7 +50,7 @@ describe('liveValueSignal', () => {
     expect(config().value).toEqual({ color: 'red' });
   });
 
-  test('shows a lost connection, and the changes that were missed', async () => {
+  test('shows a lost connection, and then the missed changes', async () => {
     const { server, run } = app();
     server.put('config', red);
     const config = run(() => liveValueSignal('config', { codec }));
@@ -63,7 +63,7 @@ describe('liveValueSignal', () => {
     await waitFor('the change', () => config().status === 'live' && config().value?.color === 'blue');
   });
 
-  test('ends with its injector, on the server too', async () => {
+  test('ends with its injector, also on the server', async () => {
     const { server, part, run } = app();
     const config = run(() => liveValueSignal('config', { codec }));
     await waitFor('the watch', () => config().status === 'live' && server.watches.length === 1);
@@ -72,20 +72,20 @@ describe('liveValueSignal', () => {
     expect(config().status).toBe('live');
   });
 
-  test('takes the injector, and a namespace, from the options', async () => {
+  test('accepts an injector and a namespace as options', async () => {
     const { etcd, server, part } = app();
     server.put('app/config', red);
     const config = liveValueSignal('config', { codec, injector: part, etcd: etcd.namespace('app/') });
     await waitFor('the value', () => config().value?.color === 'red');
   });
 
-  test('needs an injection context', () => {
+  test('requires an injection context', () => {
     expect(() => liveValueSignal('config', { codec })).toThrow('liveValueSignal() can only be used within an injection context');
   });
 });
 
 describe('combineLiveSignal', () => {
-  test('shows several parts as of one revision, and follows others when a signal changes', async () => {
+  test('shows several parts at one revision, and follows others when a signal changes', async () => {
     const { server, run, tick } = app();
     server.txn({ success: [put('1/config', red), put('1/flags/beta', 'on'), put('2/flags/alpha', 'on')] });
     const site = signal(1);
@@ -107,7 +107,7 @@ describe('combineLiveSignal', () => {
 describe('liveConfigSignal', () => {
   const App = t.type({ name: t.string, db: t.type({ port: t.number }) });
 
-  test('shows a config in layers, an invalid one beside the one in force, and other layers when a signal changes', async () => {
+  test('shows a layered config, an invalid one beside the one in force, and other layers when a signal changes', async () => {
     const { server, run, tick } = app();
     server.txn({ success: [put('all/name', 'n'), put('all/db/port', '1'), put('site/1/name', 'one'), put('site/2/db/port', '2')] });
     const site = signal(1);
@@ -127,7 +127,7 @@ describe('liveConfigSignal', () => {
     expect(config().value).toEqual({ name: 'n', db: { port: 2 } });
   });
 
-  test('takes a prefix, and ends with its injector', async () => {
+  test('accepts a prefix, and ends with its injector', async () => {
     const { server, part, run } = app();
     server.txn({ success: [put('app/name', 'n'), put('app/db/port', '1')] });
     const config = run(() => liveConfigSignal('app/', { codec: App, defaults: { name: 'd' } }));
@@ -140,7 +140,7 @@ describe('liveConfigSignal', () => {
 });
 
 describe('a key that depends on signals', () => {
-  test('is followed when it changes, and no state of the old key is shown for the new one', async () => {
+  test('is followed when it changes, without a state of the old key for the new one', async () => {
     const { server, run, tick } = app();
     server.put('a', red);
     server.put('b', blue);
@@ -157,7 +157,7 @@ describe('a key that depends on signals', () => {
     expect(server.watches).toMatchObject([{ key: 'b' }]);
   });
 
-  test('is followed without a break when what it depends on changes, and it does not', async () => {
+  test('is followed without interruption if its signals change but the key does not', async () => {
     const { server, run, tick } = app();
     server.put('a', red);
     const name = signal({ key: 'a' });
@@ -184,7 +184,7 @@ describe('a key that depends on signals', () => {
     await waitFor('the end of the watch', () => server.watches.length === 0);
   });
 
-  test('is a failed state when its function throws, until it no longer does', async () => {
+  test('has the state failed while its function throws', async () => {
     const { server, run, tick } = app();
     server.put('a', red);
     const name = signal<string | undefined>(undefined);
@@ -216,7 +216,7 @@ describe('a key that depends on signals', () => {
 });
 
 describe('liveSignal', () => {
-  test('has the keys of the range, and a reactive range', async () => {
+  test('has the keys of the range, and accepts a reactive range', async () => {
     const { server, run, tick } = app();
     server.put('services/a', '1');
     server.put('services/b', '2');
@@ -237,7 +237,7 @@ describe('liveSignal', () => {
     expect(names()[1]).toEqual(['users/c']);
   });
 
-  test('is a failed state for an invalid range', async () => {
+  test('has the state failed for an invalid range', async () => {
     const { run } = app();
     const range = run(() => liveSignal({ from: 'b', to: 'a' }));
     await waitFor('the failure', () => range().status === 'failed');
@@ -246,7 +246,7 @@ describe('liveSignal', () => {
 });
 
 describe('connectionSignal', () => {
-  test('shows the connection of the watches', async () => {
+  test('shows the connection state of the watches', async () => {
     const { server, run } = app();
     const connection = run(() => connectionSignal());
     expect(connection()).toEqual({ status: 'idle' });

@@ -11,13 +11,13 @@ import { ETCD } from 'rxetcd/angular';
 import { createTestEtcd, type TestEtcd } from 'rxetcd/testing';
 import { createApp } from '../../support/angularApp.js';
 
-/** An app with a client, and the injector of a part of it that can be destroyed by itself. */
+/** An app with a client, and the injector of a part of it that can be destroyed separately. */
 export interface App extends TestEtcd {
   readonly injector: EnvironmentInjector;
   readonly part: EnvironmentInjector;
   /** Runs a function as the constructor of a service in the part. */
   run<T>(construct: () => T): T;
-  /** Detects changes, as the app does by itself after a change of a signal: effects run. */
+  /** Detects changes, as the app does after a change of a signal: effects run. */
   tick(): void;
   /** Resolves when nothing is pending, and a server would send the page. */
   stable(): Promise<void>;

@@ -11,7 +11,7 @@ const onServer = withApp({ provide: PLATFORM_ID, useValue: 'server' }, state);
 const inPage = withApp({ provide: PLATFORM_ID, useValue: 'browser' }, state);
 
 const Color = t.type({ color: t.string });
-/** The schema of another library, which changes what it reads. */
+/** A schema of another library, which changes its input. */
 const Upper = {
   '~standard': {
     version: 1,
@@ -20,7 +20,7 @@ const Upper = {
   },
 } as const;
 
-/** Lets a server show something, and then the page, on the same state. Returns both signals. */
+/** Runs the same code on a server and then in a page, with the transferred state. Returns both signals. */
 async function carriedOver<T>(show: (app: ReturnType<typeof inPage>) => () => T) {
   carried = new TransferState();
   const server = onServer();
@@ -28,29 +28,29 @@ async function carriedOver<T>(show: (app: ReturnType<typeof inPage>) => () => T)
   const rendered = server.run(() => show(server));
   await server.stable();
   const page = inPage();
-  // The page has a server that does not answer yet.
+  // The server of the page does not respond yet.
   page.server.disconnect();
   return { rendered: rendered(), page, shown: page.run(() => show(page)) };
 }
 
-test('a page begins with the value of the server, and shows its own as soon as it has one', async () => {
+test('a page starts with the value of the server, and shows its own as soon as it has one', async () => {
   const { rendered, page, shown } = await carriedOver(() => liveValueSignal('a/config', { codec: Color }));
   expect(rendered).toEqual({ status: 'live', value: { color: 'red' }, error: undefined });
   expect(shown()).toEqual(rendered);
   page.server.put('a/config', '{"color":"blue"}');
   page.server.connect();
   await waitFor('its own value', () => shown().value?.color === 'blue');
-  // It is used once.
+  // The transferred state is used once.
   expect(page.run(() => liveValueSignal('a/config', { codec: Color }))().value?.color).not.toBe('red');
 });
 
-test('the value of the server is stale while the page cannot reach one', async () => {
+test('the transferred value is stale while the page cannot reach a server', async () => {
   const { shown } = await carriedOver(() => liveValueSignal('a/config', { codec: Color }));
   await waitFor('a state with an error', () => shown().error !== undefined);
   expect(shown()).toMatchObject({ status: 'stale', value: { color: 'red' } });
 });
 
-test('it stays the last valid one when the first one of the page is invalid', async () => {
+test('the transferred value remains the last valid one if the first value of the page is invalid', async () => {
   const { page, shown } = await carriedOver(() => liveValueSignal('a/config', { codec: Color }));
   page.server.put('a/config', 'not JSON');
   page.server.connect();
@@ -58,7 +58,7 @@ test('it stays the last valid one when the first one of the page is invalid', as
   expect(shown().value).toEqual({ color: 'red' });
 });
 
-test('several parts travel together, each read by its codec once', async () => {
+test('several parts are transferred together, each decoded once by its codec', async () => {
   const { rendered, shown } = await carriedOver(() =>
     combineLiveSignal({
       upper: { key: 'a/config', codec: Upper },
@@ -71,7 +71,7 @@ test('several parts travel together, each read by its codec once', async () => {
   expect(shown()).toEqual({ ...rendered, value: { ...rendered.value, all: new Map(rendered.value?.all) } });
 });
 
-test('a config travels as its codec has read it', async () => {
+test('a config is transferred as its codec decoded it', async () => {
   const codec = t.type({ name: t.string, port: t.number, config: Color, more: t.string });
   const { rendered, shown } = await carriedOver(({ server }) => {
     for (const [key, value] of Object.entries({ name: '7', port: '8' })) server.put(`a/${key}`, value);
@@ -82,23 +82,23 @@ test('a config travels as its codec has read it', async () => {
 });
 
 test.each<[string, Parameters<typeof carriedOver<unknown>>[0]]>([
-  ['that is told not to be', () => liveSignal({ prefix: 'a/' }, { transfer: false })],
-  ['of a namespace without a name for it', ({ etcd }) => liveSignal({ prefix: 'config' }, { etcd: etcd.namespace('a/') })],
-])('nothing is handed over to a signal %s', async (_, show) => {
+  ['with the option off', () => liveSignal({ prefix: 'a/' }, { transfer: false })],
+  ['of a namespace without a name', ({ etcd }) => liveSignal({ prefix: 'config' }, { etcd: etcd.namespace('a/') })],
+])('nothing is transferred to a signal %s', async (_, show) => {
   const { rendered, shown } = await carriedOver(show);
   expect([rendered, shown()]).toMatchObject([{ status: 'live' }, { status: 'loading' }]);
 });
 
-test('a namespace with a name hands over, to a reactive signal too', async () => {
+test('a named namespace transfers its state, also to a reactive signal', async () => {
   const { rendered, shown } = await carriedOver(({ etcd }) =>
     liveSignal(() => ({ prefix: 'config' }), { etcd: etcd.namespace('a/'), transfer: 'the namespace a' }),
   );
   expect([...(rendered.value?.keys() ?? [])]).toEqual(['config']);
-  // Before its effect has run.
+  // The effect has not run yet.
   expect([...(shown().value?.keys() ?? [])]).toEqual(['config']);
 });
 
-test('a value that the codec of the page rejects, or fails at, is not shown', async () => {
+test('a value that the codec of the page rejects is not shown', async () => {
   let reads = 0;
   const OnServerOnly = new t.Type<string>('once', t.string.is, (value, context) => {
     if (reads++ > 0) throw new Error('not in a page');

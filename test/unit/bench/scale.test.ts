@@ -25,12 +25,12 @@ describe('the exponent of a cost', () => {
     ['linear', (size: number): number => 3 * size, 1],
     ['n log n', (size: number): number => size * Math.log(size), 1.13],
     ['quadratic', (size: number): number => 0.001 * size ** 2, 2],
-  ])('of a %s one is fitted over three sizes', (_, cost, exponent) => {
+  ])('of a %s cost is fitted over three sizes', (_, cost, exponent) => {
     expect(exponentOf(SIZES.map((size) => [size, cost(size)]))).toBeCloseTo(exponent, 2);
   });
 
-  test('is that of the best line, not of the first and last figure', () => {
-    // Worked out by hand: logs to base 2 are 0, 1, 3 over 0, 1, 2.
+  test('is that of the best fit, not of the first and last figure', () => {
+    // Calculated by hand: the logarithms to base 2 are 0, 1, 3 over 0, 1, 2.
     expect(exponentOf([[1, 1], [2, 2], [4, 8]])).toBeCloseTo(1.5); // prettier-ignore
     expect(exponentOf([[1, 1], [2, 8], [4, 4]])).toBeCloseTo(1); // prettier-ignore
   });
@@ -55,7 +55,7 @@ describe('the goals of a scale scenario', () => {
     ).toEqual([{ goal: 'exponent ≤ 1.1', holds: false }]);
   });
 
-  test('bound the exponent of the least of the rounds, where that is asked for', () => {
+  test('bound the exponent of the least of the rounds, if requested', () => {
     const exponent = (given: readonly Sample[]) => scaleResultOf('growth', rowOf({ exponent: 1.1 }), given, { of: least }).exponent;
     expect(exponent(samples('ours', (size, round) => (round === 2 ? size : size * 50), 3))).toBeCloseTo(1);
     expect(exponent(samples('ours', (size, round) => size ** 2 * (round + 1), 3))).toBeCloseTo(2);
@@ -79,7 +79,7 @@ describe('the goals of a scale scenario', () => {
     expect(verdicts(rowOf({ atMost: 3_999, atLeast: 1_001 }), growing).map(({ holds }) => holds)).toEqual([false, false]);
   });
 
-  test('are missed by what was not measured', () => {
+  test('fail for figures that were not measured', () => {
     const goals = { exponent: 1.1, toPeer: 1, toFloor: 1, atMost: 1, atLeast: 0 };
     expect(verdicts(rowOf(goals), []).map(({ holds }) => holds)).toEqual([false, false, false, false, false]);
     expect(
@@ -102,7 +102,7 @@ describe('the goals of a scale scenario', () => {
     [1.4, true],
     [1.6, false],
     [2, false],
-  ])('in the short form take an exponent of %d for noise: %s', (exponent, holds) => {
+  ])('in the short form treat an exponent of %d as noise: %s', (exponent, holds) => {
     const given = samples('ours', (size) => size ** exponent);
     expect(verdicts(rowOf({ exponent: 1.1 }), given, SHORT)).toEqual([{ goal: 'exponent ≤ 1.5', holds }]);
   });
@@ -118,7 +118,7 @@ describe('the command line of the scale benchmark', () => {
   });
   const all = [scenario('live'), scenario('watches')];
 
-  test('takes all scenarios, or those named', () => {
+  test('accepts all scenarios, or the named ones', () => {
     expect(scaleOptionsOf(['--scale'], all)).toEqual({ scenarios: all, short: false, docs: false });
     expect(scaleOptionsOf(['--scale', '--short', '--only', 'watches'], all)).toEqual({ scenarios: [all[1]], short: true, docs: false });
   });
@@ -127,7 +127,7 @@ describe('the command line of the scale benchmark', () => {
     [['--scale', '--only', 'liv'], /received "liv"[\s\S]*live\n {2}watches/],
     [['--scale', '--docs', '--short'], /--docs: expected neither/],
     [['--scale', '--quick'], /--quick/],
-  ])('refuses %j', (args, message) => {
+  ])('rejects %j', (args, message) => {
     expect(() => scaleOptionsOf(args, all)).toThrow(UsageError);
     expect(() => scaleOptionsOf(args, all)).toThrow(message);
   });

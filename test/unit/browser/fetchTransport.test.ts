@@ -3,9 +3,11 @@ import { createServer, type ServerResponse } from 'node:http';
 import { firstValueFrom, throwError } from 'rxjs';
 import { WebSocket } from 'undici';
 import { baseUrlOf } from '../../../src/browser/browserPlatform.js';
-import { headersFor, fetchTransport } from '../../../src/browser/fetchTransport.js';
+import { headersFor } from '../../../src/browser/fetchRequest.js';
+import { fetchTransport } from '../../../src/browser/fetchTransport.js';
 import type { BrowserHost, FetchInit } from '../../../src/browser/host.js';
 import { hasReason } from '../../../src/errors/index.js';
+import { createClient } from '../../../src/index.browser.js';
 import type { HttpRequest, HttpResponse } from '../../../src/transport/http/transport.js';
 import { listenSomewhere } from '../../support/ports.js';
 import { waitFor } from '../../support/waitFor.js';
@@ -32,15 +34,15 @@ async function startServer(respond: (response: ServerResponse) => void) {
   return { origin, paths, open };
 }
 
-/** A page with what Node has of a browser, the listeners that it has been given, and the requests that it has made. */
+/** A page with Node's implementation of browser APIs, its listeners, and its requests. */
 function makePage(more: Partial<BrowserHost> = {}) {
   const listeners = new Map<string, () => void>();
   const fetched: string[] = [];
   const host = {
-    // Node has no page, so to it every origin is another one.
+    // Node has no page, so every origin is a foreign one to it.
     fetch: (url: string, { mode: _, ...init }: FetchInit) => {
       fetched.push(url);
-      return fetch(url, init);
+      return fetch(url, init as RequestInit);
     },
     WebSocket,
     addEventListener: (type: string, listener: () => void) => listeners.set(type, listener),
@@ -68,7 +70,7 @@ const postTo = (origin: string): HttpRequest => ({
 });
 const outcome = { read: (response: HttpResponse) => response, recover: (failure: unknown) => throwError(() => failure) };
 
-/** Subscribes to as many streams, and collects the reasons for which they fail. */
+/** Subscribes to this many streams, and collects the reasons of their failures. */
 function openStreams(transport: ReturnType<typeof fetchTransport>, origin: string, count: number): string[] {
   const reasons: string[] = [];
   for (let number = 0; number < count; number++)
@@ -77,7 +79,7 @@ function openStreams(transport: ReturnType<typeof fetchTransport>, origin: strin
 }
 
 describe('the streams of a page over HTTP/1.1', () => {
-  /** Opens four streams, and two that wait for their turn. */
+  /** Opens four streams, and two more that wait for a free slot. */
   async function fourAndTwo() {
     const { origin, open } = await startServer((response) => response.write('{'));
     const page = makePage();
@@ -87,7 +89,7 @@ describe('the streams of a page over HTTP/1.1', () => {
     return { open, page, transport, first, others: openStreams(transport, origin, 2) };
   }
 
-  test('end when it is left, and none that waited for its turn begins before it is back', async () => {
+  test('end when the page is left, and those that wait begin when it is shown again', async () => {
     const { open, page, first, others } = await fourAndTwo();
     page.leave();
     expect(first).toEqual(Array.from({ length: 4 }, () => 'ConnectionLost'));
@@ -99,7 +101,7 @@ describe('the streams of a page over HTTP/1.1', () => {
     expect(others).toEqual([]);
   });
 
-  test('fail when the client is closed, also those that wait, and no listener is left', async () => {
+  test('fail when the client is closed, also those that wait, and leave no listener', async () => {
     const { open, page, transport, first, others } = await fourAndTwo();
     await transport.close();
     expect([...first, ...others]).toEqual(Array.from({ length: 6 }, () => 'ClientClosed'));
@@ -108,7 +110,7 @@ describe('the streams of a page over HTTP/1.1', () => {
     await waitFor('the server has none', () => open.size === 0);
   });
 
-  test('are four for all clients together, and one that has waited for long is refused', async () => {
+  test('are at most four for all clients together, and one that has waited too long fails', async () => {
     const { origin, open } = await startServer((response) => response.write('{'));
     const [one, another] = [makePage(), makePage()];
     openStreams(transportIn(one), origin, 4);
@@ -128,7 +130,7 @@ describe('the streams of a page over HTTP/1.1', () => {
     const waiting = transport.stream(postTo(origin)).subscribe({ error: () => undefined });
     transport.stream({ ...postTo(origin), replaces: true }).subscribe({ error: () => undefined });
     await waitFor('the fifth is open', () => open.size === 5);
-    // The end of the one that was replaced makes no room for a further stream, but the next end does.
+    // The end of the stream that was replaced makes no room for a further stream, but the next end does.
     streams[0]?.unsubscribe();
     expect(page.fetched).toHaveLength(5);
     streams[1]?.unsubscribe();
@@ -136,7 +138,7 @@ describe('the streams of a page over HTTP/1.1', () => {
     waiting.unsubscribe();
   });
 
-  test('share their number with calls that wait at the server', async () => {
+  test('share their limit with calls that wait on the server', async () => {
     const { origin, open } = await startServer((response) => response.write('{'));
     const transport = transportIn(makePage());
     const waiting = { ...postTo(origin), patient: true };
@@ -156,28 +158,28 @@ describe('a call by fetch', () => {
     expect(paths).toEqual(['/v3/watch']);
   });
 
-  test('takes a redirect that the browser hides for one', async () => {
+  test('recognises a redirect that the browser hides', async () => {
     const fetchHidden = () => Promise.resolve({ status: 0, type: 'opaqueredirect', body: null });
     const response = await firstValueFrom(transportIn(makePage({ fetch: fetchHidden })).exchange(postTo('http://127.0.0.1:1'), outcome));
     expect(response.status).toBe(302);
   });
 
-  test('fails if the response is too long, and ends it at the server', async () => {
+  test('fails if the response is too long, and aborts it on the server', async () => {
     const { origin, open } = await startServer((response) => response.write('x'.repeat(1_001)));
     const failed = rejection(firstValueFrom(transportIn(makePage()).exchange(postTo(origin), outcome)));
     expect(await failed).toMatchObject({ reason: 'ResponseTooLarge', rpc: 'Watch.Watch', endpoint: origin });
     await waitFor('the server was notified', () => open.size === 0);
   });
 
-  test('says of a response that was cut off that there was one', async () => {
+  test('reports that a response began if it is cut off', async () => {
     const { origin } = await startServer((response) => {
       response.write('{', () => response.socket?.destroy());
     });
     const failed = rejection(firstValueFrom(transportIn(makePage()).exchange(postTo(origin), outcome)));
-    expect(await failed).toMatchObject({ reason: 'ConnectionLost', message: expect.stringMatching(/^the answer was cut off: /) });
+    expect(await failed).toMatchObject({ reason: 'ConnectionLost', message: expect.stringMatching(/^the response was cut off: /) });
   });
 
-  test('fails without having been sent where there is no fetch, as in jsdom', async () => {
+  test('fails without being sent if there is no fetch, as in jsdom', async () => {
     let sent = false;
     const request = { ...postTo('http://127.0.0.1:1'), onSent: () => (sent = true) };
     const failed = rejection(firstValueFrom(transportIn(makePage({ fetch: undefined })).exchange(request, outcome)));
@@ -185,13 +187,28 @@ describe('a call by fetch', () => {
     expect(sent).toBe(false);
   });
 
-  test('gives the headers of a response', async () => {
+  test('lists possible causes of a failure, as the browser gives none', async () => {
+    const { origin } = await startServer((response) => response.destroy());
+    const client = createClient({ endpoints: origin, retry: false });
+    ends.push(() => client.close());
+    const error = await rejection(firstValueFrom(client.kv.get('a')));
+    expect(String(error)).toMatch(/gives no reason; .*certificate.*--cors/);
+  });
+
+  test('gives the reason of Bun, whose errors have a code', async () => {
+    const failure = Object.assign(new TypeError('unable to verify the first certificate'), { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+    const transport = transportIn(makePage({ fetch: () => Promise.reject(failure) }));
+    const error = await rejection(firstValueFrom(transport.exchange(postTo('https://127.0.0.1:2379'), outcome)));
+    expect(error).toMatchObject({ message: expect.stringMatching(/no response: unable to verify the first certificate \(Watch/) });
+  });
+
+  test('returns the headers of a response', async () => {
     const { origin } = await startServer((response) => response.writeHead(200, { 'X-Seen': ['a', 'b'] }).end('{}'));
     const response = await firstValueFrom(transportIn(makePage()).exchange(postTo(origin), outcome));
     expect(response.headers).toMatchObject({ 'x-seen': 'a, b' });
   });
 
-  test('refuses headers of one call to another origin, and sends nothing', async () => {
+  test('rejects headers of one call to another origin, and sends nothing', async () => {
     const { origin, paths } = await startServer((response) => response.end('{}'));
     const request = { ...postTo(origin), headers: { 'x-id': '1' }, hasOwnHeaders: true };
     const elsewhere = makePage({ location: { href: 'http://page.test/a', origin: 'http://page.test' } });
@@ -203,7 +220,7 @@ describe('a call by fetch', () => {
     expect(paths).toEqual(['/v3/watch']);
   });
 
-  test('sends the header for the leader to the own origin of the page, and user-agent never', () => {
+  test("sends the header for the leader to the page's own origin, and user-agent never", () => {
     const request = { origin: 'http://a', headers: { 'user-agent': 'x', 'grpc-metadata-hasleader': 'true', accept: 'y' } };
     expect(headersFor(request, 'http://a')).toEqual({ 'grpc-metadata-hasleader': 'true', accept: 'y' });
     expect(headersFor(request, 'http://b')).toEqual({ accept: 'y' });
@@ -226,7 +243,7 @@ describe('a WebSocket that does not open', () => {
     expect(await open(makePage(), origin)).toMatchObject({ reason, rpc: 'Watch.Watch', endpoint: origin });
   });
 
-  test('fails with TransportUnsupported when it fails again and the answer of another origin is hidden', async () => {
+  test('fails with TransportUnsupported if it fails again and the response of another origin is hidden', async () => {
     const hidden = () => Promise.resolve({ status: 0, type: 'opaque', body: null });
     const transport = transportIn(makePage({ fetch: hidden }));
     // The server may have been down for a moment, and be back when it is asked.
@@ -235,12 +252,12 @@ describe('a WebSocket that does not open', () => {
     expect(await openIn(transport, 'http://127.0.0.1:2')).toMatchObject({ reason: 'Unreachable' });
   });
 
-  test('fails with Unreachable if there is no answer', async () => {
+  test('fails with Unreachable if there is no response', async () => {
     const transport = transportIn(makePage());
     for (let times = 0; times < 2; times++) expect(await openIn(transport, 'http://127.0.0.1:1')).toMatchObject({ reason: 'Unreachable' });
   });
 
-  test('does not show the token which the browser quotes as no subprotocol', async () => {
+  test('does not show the token that the browser quotes as an invalid subprotocol', async () => {
     function Refusing(_: string, protocols: readonly string[]): never {
       throw new DOMException(`The subprotocol '${String(protocols[1])}' is invalid.`, 'SyntaxError');
     }

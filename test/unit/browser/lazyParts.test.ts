@@ -9,7 +9,7 @@ const page = createInBrowser(OPTIONS);
 const node = createInNode(OPTIONS);
 afterAll(() => Promise.all([page.close(), node.close()]));
 
-/** How an argument is refused: at once or by an Observable, and with which words. */
+/** How an argument is rejected: by a thrown error or by an Observable, and with which message. */
 async function refusal(give: () => unknown): Promise<string> {
   let given: unknown;
   try {
@@ -25,21 +25,24 @@ async function refusal(give: () => unknown): Promise<string> {
 }
 
 describe('a client whose parts are loaded on demand', () => {
-  test('has the methods of one that has them at hand', () => {
+  test('has the methods of a client with all parts', () => {
     expect(methodsOf(page).toSorted()).toEqual(methodsOf(node).toSorted());
     for (const [path, [make]] of Object.entries(OF_WHAT_IS_MADE))
       expect([path, Object.keys(make(page)).toSorted()]).toEqual([path, Object.keys(make(node)).toSorted()]);
   });
 
-  // Live ranges are the same code on both sides, and some of their methods emit an error in place of failing.
-  test.each(Object.keys(METHODS).filter((path) => !/live/i.test(path)))('refuses arguments of %s as that one does', async (path) => {
-    const wrong = METHODS[path]?.map(() => Symbol('wrong')) ?? [];
-    const expected = await refusal(() => callAt(node, path, wrong));
-    expect(expected).toMatch(/^(throws|errors with) /);
-    expect(await refusal(() => callAt(page, path, wrong))).toBe(expected);
-  });
+  // Live ranges use the same code on both sides, and some of their methods emit an error as a value.
+  test.each(Object.keys(METHODS).filter((path) => !/live/i.test(path)))(
+    'rejects arguments of %s as a client with all parts does',
+    async (path) => {
+      const wrong = METHODS[path]?.map(() => Symbol('wrong')) ?? [];
+      const expected = await refusal(() => callAt(node, path, wrong));
+      expect(expected).toMatch(/^(throws|errors with) /);
+      expect(await refusal(() => callAt(page, path, wrong))).toBe(expected);
+    },
+  );
 
-  test('refuses what is wrong with a double barrier or a registry as that one does', async () => {
+  test('rejects an invalid double barrier or registry as a client with all parts does', async () => {
     for (const [path, args] of [
       ['doubleBarrier', ['n', 128]],
       ['services', ['n', { onValid: () => undefined }]],
@@ -47,7 +50,7 @@ describe('a client whose parts are loaded on demand', () => {
       expect(await refusal(() => callAt(page, path, args))).toBe(await refusal(() => callAt(node, path, args)));
   });
 
-  test('has nothing to release while it has not loaded its leases', async () => {
+  test('has nothing to release before its leases are loaded', async () => {
     const other = createInBrowser(OPTIONS);
     const lock = firstValueFrom(other.lock('n'));
     const failure = expect(lock).rejects.toMatchObject({ reason: 'ClientClosed' });

@@ -33,7 +33,7 @@ describe('a key-value pair', () => {
     expect([kv.createRevision, kv.modRevision, kv.version, kv.lease]).toEqual([3, 12, 4, '7587869404026273798']);
   });
 
-  it('has no lease where the wire has none, or 0', () => {
+  it('has no lease if the wire has 0 or no field', () => {
     expect(read({ key: base64('a') }).lease).toBeUndefined();
     expect(read({ key: base64('a'), lease: '0' }).lease).toBeUndefined();
   });
@@ -47,12 +47,12 @@ describe('a key-value pair', () => {
     }
   });
 
-  it('is not one of fewer than none', () => {
+  it('rejects a negative number', () => {
     expect(RangeResponse.read({ count: '-1' })).toBe(INVALID);
     expect(DeleteRangeResponse.read({ deleted: '-1' })).toBe(INVALID);
   });
 
-  it('holds any bytes', () => {
+  it('contains any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 300 }), (key, value) => {
         const kv = read({ key: base64(key), value: base64(value) });
@@ -63,13 +63,13 @@ describe('a key-value pair', () => {
     );
   });
 
-  it('reads text as UTF-8, a byte order mark included', () => {
+  it('decodes text as UTF-8, including a byte order mark', () => {
     fc.assert(fc.property(fc.string({ unit: 'grapheme' }), (text) => expect(read({ value: base64(text) }).value).toBe(text)));
     expect(read({ value: base64('\ufeffa') }).value).toBe('\ufeffa');
     expect(read({ value: base64(new Uint8Array([0xff, 0x41])) }).value).toBe('\ufffdA');
   });
 
-  it('gives fresh bytes that own their memory: changing them changes nothing', () => {
+  it('returns fresh bytes that own their memory: changing them changes nothing', () => {
     const kv = read(wire);
     const bytes = kv.valueBytes;
     expect(bytes.buffer.byteLength).toBe(bytes.length);
@@ -79,7 +79,7 @@ describe('a key-value pair', () => {
     expect(kv.valueBytes).not.toEqual(bytes);
   });
 
-  it('gives the same text each time', () => {
+  it('returns the same text each time', () => {
     const kv = read(wire);
     expect(kv.value).toBe(kv.value);
     expect(kv.key).toBe(kv.key);
@@ -99,14 +99,14 @@ describe('a key-value pair', () => {
     expect(inspect(read({ key: base64('a') }))).toBe(inspect({ key: 'a', value: '', createRevision: 0, modRevision: 0, version: 0 }));
   });
 
-  it('comes back as it was written', () => {
+  it('is decoded as it was encoded', () => {
     const kv = read(wire);
     const back = KeyValueCodec.read(sent(KeyValueCodec.write(kv)));
     expect(back).toEqual(kv);
     expect(sent(KeyValueCodec.write(read({ key: 'QQ==' })))).not.toHaveProperty('lease');
   });
 
-  it('checks its JSON by a codec', () => {
+  it('decodes its JSON with a codec', () => {
     const Config = t.type({ color: t.string });
     expect(read(wire).json(Config)).toEqual({ _tag: 'Right', right: { color: 'red' } });
     const wrong = read({ ...wire, value: base64('{"color":12345}') }).json(Config);
@@ -116,7 +116,7 @@ describe('a key-value pair', () => {
     });
   });
 
-  it('says that a value is not JSON without showing it', () => {
+  it('reports a value that is not JSON without showing it', () => {
     const result = read({ ...wire, value: base64('hunter2 is my password') }).json(t.unknown);
     if (result._tag === 'Right') throw new Error('it was taken for JSON');
     expect(result.left.failures).toEqual(['it is not JSON']);

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { HashKvResponse, SnapshotResponse, StatusResponse } from '../../../src/codec/maintenance.js';
 
-/** As 3.6 and 3.7 send them; Debian has no such server to test with. */
+/** Responses of 3.6 and 3.7; Debian has no such server to test with. */
 const header = { cluster_id: '1', member_id: '2', revision: '7', raft_term: '3' };
 
-describe('what etcd 3.6 added to the answers of Maintenance', () => {
+describe('new fields of etcd 3.6 in the responses of Maintenance', () => {
   test('are the storage version, the quota and a downgrade that is under way in a status', () => {
     const wire = { header, version: '3.6.14', dbSize: '20480', storageVersion: '3.6.0', dbSizeQuota: '2147483648' };
     expect(StatusResponse.read(wire)).toMatchObject({ storageVersion: '3.6.0', dbSizeQuota: 2_147_483_648, downgradeInfo: undefined });

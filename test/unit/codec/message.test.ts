@@ -22,14 +22,14 @@ import {
 } from '../../../src/codec/lease.js';
 import { INVALID } from '../../../src/codec/descriptors.js';
 import { hasReason } from '../../../src/errors/index.js';
-import { failuresOf } from '../../../src/model/validate.js';
+import { failuresOf } from '../../../src/model/validator.js';
 import { leaseId } from '../../../src/model/ids.js';
 import { sent } from './sent.js';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 
-/** What a codec says of an answer, a line each. */
+/** Returns the failures that a codec finds in a response, one per line. */
 function failures(codec: Decoder<unknown, unknown>, input: unknown): string[] {
   const decoded = codec.decode(input);
   return decoded._tag === 'Left' ? failuresOf(decoded.left) : [];
@@ -44,8 +44,8 @@ function errorOf(write: () => unknown): unknown {
   throw new Error('it was not refused');
 }
 
-describe('an answer', () => {
-  it('has every field, those left out at their defaults', () => {
+describe('a response', () => {
+  it('has every field, omitted ones with their defaults', () => {
     expect(RangeResponse.read({})).toEqual({
       header: { clusterId: '0', memberId: '0', revision: 0, raftTerm: 0 },
       kvs: [],
@@ -59,19 +59,19 @@ describe('an answer', () => {
     });
   });
 
-  it('takes null for left out, in a message and in a key-value pair', () => {
+  it('treats null as omitted, in a message and in a key-value pair', () => {
     expect(RangeResponse.read({ header: null, kvs: null, count: null })).toEqual(RangeResponse.read({}));
     const nulls = { key: null, value: null, create_revision: null, mod_revision: null, version: null, lease: null };
     expect(KeyValueCodec.read(nulls)).toEqual(KeyValueCodec.absent());
   });
 
-  it('has our names for the fields, and leaves out what we do not know', () => {
+  it('uses our names of fields, and drops unknown ones', () => {
     const answer = LeaseTimeToLiveResponse.read({ ID: '9', TTL: '5', grantedTTL: '10', keys: [base64('a')], fresh: 'from 4.0' });
     expect(answer).toMatchObject({ id: '9', ttl: 5, grantedTtl: 10 });
     expect(answer).not.toHaveProperty('fresh');
   });
 
-  it('reads a txn in a txn', () => {
+  it('decodes a nested txn', () => {
     const inner = { succeeded: true, responses: [{ response_put: { header: { revision: '7' } } }] };
     const answer = TxnResponse.read({ responses: [{ response_txn: inner }] });
     if (answer === INVALID) throw new Error('it was refused');
@@ -87,7 +87,7 @@ describe('an answer', () => {
       return answer.responses;
     };
 
-    it('has one result for all that say no more than the same revision, read as one by itself is', () => {
+    it('has one shared result for all puts that contain only the same revision, equal to a separate result', () => {
       const results = read([putAt('7'), putAt('7'), putAt('7')]);
       expect(results).toHaveLength(3);
       expect(new Set(results)).toEqual(new Set(read([putAt('7')])));
@@ -101,7 +101,7 @@ describe('an answer', () => {
       ['nothing', { response_put: {} }],
       ['of another operation', { response_range: { header: { revision: '7' } } }],
       ['of two operations', { ...putAt('7'), response_range: {} }],
-    ])('keeps a result that says %s', (_, other) => {
+    ])('keeps a result that contains %s', (_, other) => {
       const [alone] = read([other]);
       for (const responses of [
         [putAt('7'), other],
@@ -110,7 +110,7 @@ describe('an answer', () => {
         expect(read(responses)[responses.indexOf(other)]).toEqual(alone);
     });
 
-    it('is refused with the place of a result that is none', () => {
+    it('is rejected with the path of an invalid result', () => {
       for (const other of [5, putAt('x'), putAt({}), { response_put: 5 }]) {
         expect(TxnResponse.read({ responses: [putAt('7'), other] })).toBe(INVALID);
         expect(failures(TxnResponse, { responses: [putAt('7'), other] })[0]).toMatch(/^responses\.1/);
@@ -120,7 +120,7 @@ describe('an answer', () => {
     });
   });
 
-  it('is refused with the place of each fault, and never the value', () => {
+  it('is rejected with the path of each fault, and without values', () => {
     const secret = 'c2VjcmV0!';
     const answer = {
       header: { revision: '9007199254740993' },
@@ -135,11 +135,11 @@ describe('an answer', () => {
     );
   });
 
-  it('is refused where it is no object at all', () => {
+  it('is rejected if it is not an object', () => {
     for (const input of [null, undefined, 5, 'Not Found', []]) expect(failures(RangeResponse, input)).toHaveLength(1);
   });
 
-  it('has a reason whenever it is refused, and none when it is not', () => {
+  it('has failures exactly if it is rejected', () => {
     const value = fc.oneof(
       fc.constantFrom(null, 'QUJD', 'QUJ', '7', '-7', 7, 1.5, '99999999999999999999', true, {}, []),
       fc.jsonValue({ maxDepth: 1 }),
@@ -153,7 +153,7 @@ describe('an answer', () => {
     );
   });
 
-  it('pollutes nothing by keys such as __proto__ and constructor', () => {
+  it('pollutes no prototype by keys such as __proto__ and constructor', () => {
     const poison =
       '{"__proto__":{"polluted":1,"more":true,"count":"9"},"constructor":{"prototype":{"polluted":1}},"toString":"x","hasOwnProperty":1}';
     const answer = RangeResponse.read(JSON.parse(poison));
@@ -165,7 +165,7 @@ describe('an answer', () => {
 });
 
 describe('a request', () => {
-  it('is sent under etcd’s names, without what was left out', () => {
+  it("is encoded with etcd's names, without omitted fields", () => {
     const request = {
       key: 'a',
       rangeEnd: new Uint8Array([0]),
@@ -185,7 +185,7 @@ describe('a request', () => {
     expect(sent(Empty.write({}))).toEqual({});
   });
 
-  it('comes back as it was', () => {
+  it('is decoded as it was encoded', () => {
     const request = fc.record(
       { key: fc.string(), limit: fc.nat(), revision: fc.maxSafeInteger(), serializable: fc.boolean() },
       { requiredKeys: ['key'] },
@@ -205,7 +205,7 @@ describe('a request', () => {
     );
   });
 
-  it('nests a txn in a txn', () => {
+  it('encodes a nested txn', () => {
     const request = TxnRequest.write({
       compare: [{ target: 'LEASE', result: 'NOT_EQUAL', key: 'k', lease: leaseId('9') }],
       success: [{ requestTxn: { success: [{ requestPut: { key: 'a', value: 'b' } }] } }],
@@ -216,12 +216,12 @@ describe('a request', () => {
     });
   });
 
-  it('knows the fields of the txn in a txn', () => {
+  it('checks the fields of a nested txn', () => {
     const nested = RequestOp.fields.get('requestTxn')?.type.kind;
     expect(nested?.is === 'message' && [...nested.fields().keys()]).toEqual([...TxnRequest.fields.keys()]);
   });
 
-  it('is refused for an enum name that etcd does not have, naming the field and the choice', () => {
+  it('is rejected for an unknown enum name, with the field and the valid names', () => {
     const error = errorOf(() => RangeRequest.write({ key: 'a', sortOrder: 'SIDEWAYS' as never }));
     expect(hasReason(error, 'InvalidArgument')).toBe(true);
     expect(String(error)).toContain('RangeRequest.sortOrder: expected SortOrder (NONE, ASCEND, DESCEND)');
@@ -229,7 +229,7 @@ describe('a request', () => {
     expect(() => TxnRequest.write({ compare: [{ target: 'SIZE' as never }] })).toThrow('Compare.target');
   });
 
-  it('is refused for a field that it does not have, by its name', () => {
+  it('is rejected for an unknown field, by its name', () => {
     const misspelt = { key: 'a', range_end: 'b' };
     expect(() => RangeRequest.write(misspelt)).toThrow('RangeRequest.range_end: expected one of the fields key, rangeEnd');
     expect(() => PutRequest.write(JSON.parse('{"__proto__":{"key":"a"}}') as object)).toThrow(
@@ -238,7 +238,7 @@ describe('a request', () => {
     expect(() => PutRequest.write({ constructor: 5 } as object)).toThrow('PutRequest.constructor: expected one of the fields');
   });
 
-  it('is refused for a value of the wrong type, without showing it', () => {
+  it('is rejected for a value of the wrong type, without showing it', () => {
     const error = errorOf(() => PutRequest.write({ key: 'a', value: { password: 'hunter2' } as never }));
     expect(String(error)).toContain('PutRequest.value: expected bytes (a string or Uint8Array), received object');
     expect(String(error)).not.toContain('hunter2');
@@ -247,7 +247,7 @@ describe('a request', () => {
     expect(() => TxnRequest.write({ success: {} as never })).toThrow('TxnRequest.success: expected RequestOp[]');
   });
 
-  it('is refused without what etcd would take a default for, naming it', () => {
+  it('is rejected without a field that etcd would replace by a default, by its name', () => {
     expect(() => PutRequest.write({ key: 'a', value: undefined })).toThrow(
       'PutRequest.value: expected bytes (a string or Uint8Array), received nothing',
     );

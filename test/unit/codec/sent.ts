@@ -1,4 +1,4 @@
 import type { INVALID } from '../../../src/codec/descriptors.js';
 
-/** What a codec has written, as a server reads it. */
+/** Returns the output of a codec, as a server reads it. */
 export const sent = (text: string | typeof INVALID): unknown => JSON.parse(String(text));

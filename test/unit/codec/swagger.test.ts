@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import * as t from 'io-ts';
-import { NEWEST_FIELD } from '../../../src/codec/message.js';
+import { NEWEST_SINCE } from '../../../src/codec/message.js';
 import { WireType, type Field, type WireKind } from '../../../src/codec/descriptors.js';
 import { ALIASES, byNumber, OTHER_KIND, OTHER_RPC, present, readSwaggerFiles, RPCS, withoutPrefix } from './swaggerFiles.js';
 
 /**
- * Holds every codec and every RPC against etcd's own description of its gateway, one version after the other: what etcd has we have, what we have etcd
- * has, and `since` is the first version that does.
+ * Compares every codec and every RPC with etcd's own description of its gateway, version by version: both have the same
+ * messages and fields, and `since` is the first version that has them.
  */
 
 const Schema: t.Type<Schema> = t.recursion('Schema', () =>
@@ -58,11 +58,13 @@ function parse(json: unknown): Swagger {
 
 const refName = (ref: string): string => ref.slice(ref.lastIndexOf('/') + 1);
 const shortName = (definition: string): string => definition.replace(/^(etcdserverpb|v3lockpb|v3electionpb|mvccpb|authpb)/, '');
-/** What an answer of a stream is about: gateways describe it bare, by a reference, or as `{ result, error }`. */
+/** Returns the definition of a message of a stream by name. Gateways describe it bare, by a reference, or as `{ result, error }`. */
 const answerOf = (response: { schema: Schema } | undefined): string =>
   refName(response?.schema.properties?.['result']?.$ref ?? response?.schema.$ref ?? '');
 
-/** A field of ours: what it is in etcd, by every definition that its codec stands for, and the versions that have it. */
+/**
+ * A field of ours: its kind in etcd, by every definition for which its codec is used, and the versions that have it.
+ */
 interface Seen {
   readonly names: Set<string>;
   readonly versions: Set<string>;
@@ -70,14 +72,14 @@ interface Seen {
 
 type Message = Extract<WireKind, { is: 'message' }>;
 
-/** The difference of our kind and etcd's, in words; undefined where there is none. */
+/** Describes the difference between our kind and etcd's; undefined if there is none. */
 function differs(kind: WireKind, schema: Schema, swagger: Swagger, latest: boolean): string | undefined {
   const target = schema.$ref === undefined ? undefined : swagger.definitions[refName(schema.$ref)];
   if (schema.$ref !== undefined && target === undefined) return `refers to ${schema.$ref}, which the file has not`;
   if (target?.enum !== undefined) {
     if (kind.is !== 'enum') return `is an enum, not ${kind.is}`;
     const theirs = target.enum;
-    // What came later has been appended: an older version has the beginning of our list.
+    // Newer values are appended: an older version has the beginning of our list.
     if (theirs.some((value, index) => kind.values[index] !== value))
       return `is one of ${theirs.join(', ')}, not of ${kind.values.join(', ')}`;
     return latest && theirs.length !== kind.values.length ? `has no ${kind.values.slice(theirs.length).join(', ')}` : undefined;
@@ -101,7 +103,7 @@ function scalar({ type, format }: Schema): string {
       return 'uint64';
     case 'string/byte':
       return 'bytes';
-    // uint32 is described as an integer of format int64, and carried as a number all the same.
+    // uint32 is described as an integer of format int64, but sent as a number.
     case 'integer/int64':
     case 'integer/int32':
       return 'int32';
@@ -122,12 +124,12 @@ function messageBehind(codec: unknown, path: string): Message {
   return found;
 }
 
-/** Compares everything: what is wrong, a line each, and what was looked at. */
+/** Compares everything; returns the differences, one per line, and the compared names. */
 function compare(versions: readonly Version[]): { problems: string[]; definitions: Set<string>; paths: Set<string> } {
   const problems = new Set<string>();
   const definitions = new Set<string>();
   const fieldsSeen = new Map<Field, Seen>();
-  /** With the first version of each. */
+  /** Maps each name to the first version that has it. */
   const pathsSeen = new Map<string, string>();
   const oldest = versions[0]?.minor;
   const latest = versions[versions.length - 1]?.minor;
@@ -137,7 +139,7 @@ function compare(versions: readonly Version[]): { problems: string[]; definition
       const walked = new Set<string>();
 
       const compareMessage = (definition: string, { name: codec, fields }: Message): void => {
-        // A definition may have more codecs than one, and a codec more definitions.
+        // A definition may have several codecs, and a codec several definitions.
         if (walked.has(`${definition} ${codec}`)) return;
         walked.add(`${definition} ${codec}`);
         definitions.add(definition);
@@ -207,18 +209,18 @@ function compare(versions: readonly Version[]): { problems: string[]; definition
 suite("the codecs against etcd's swagger files", () => {
   const versions = readVersions();
 
-  it('has the same fields, kinds, paths and first versions', () => {
+  it('the codecs have the same fields, kinds, paths and first versions as the swagger documents', () => {
     expect(compare(versions).problems).toEqual([]);
   });
 
-  it('looks at every path and at every message of every version', () => {
+  it('the comparison covers every path and every message of every version', () => {
     const { definitions, paths } = compare(versions);
     expect(versions.map(({ minor }) => minor)).toEqual(['3.2', '3.3', '3.4', '3.5', '3.6', '3.7']);
     const files = versions.flatMap((version) => version.files);
     expect([...new Set(files.flatMap((file) => Object.keys(file.paths).map(withoutPrefix)))].filter((path) => !paths.has(path))).toEqual(
       [],
     );
-    // Errors of a stream are the transport's matter; enums are seen through the fields that have them.
+    // The transport handles errors of a stream; enums are checked by the fields that have them.
     const about = files
       .flatMap((file) => Object.entries(file.definitions))
       .filter(([name, schema]) => schema.enum === undefined && !/^(google[Rr]pc|rpc|runtime|protobuf)[A-Z]/.test(name))
@@ -227,7 +229,7 @@ suite("the codecs against etcd's swagger files", () => {
   });
 });
 
-describe('the newest field of any request', () => {
+describe('the newest RPC and field of any request', () => {
   const sinceOf = (message: Message, seen: Set<string>): string[] => {
     if (seen.has(message.name)) return [];
     seen.add(message.name);
@@ -237,8 +239,8 @@ describe('the newest field of any request', () => {
     });
   };
 
-  it('is as new as the codecs are told it is', () => {
-    const all = RPCS.flatMap(({ request, path }) => sinceOf(messageBehind(request, path), new Set()));
-    expect(all.sort(byNumber).at(-1)).toBe(NEWEST_FIELD);
+  it('has the version that its codec states', () => {
+    const all = RPCS.flatMap(({ request, path, since }) => [since ?? [], sinceOf(messageBehind(request, path), new Set())].flat());
+    expect(all.sort(byNumber).at(-1)).toBe(NEWEST_SINCE);
   });
 });

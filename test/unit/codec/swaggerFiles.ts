@@ -9,20 +9,20 @@ import { maintenanceRpcs } from '../../../src/codec/maintenance.js';
 import type { Rpc } from '../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 
-/** A second address of an RPC that our tables have by its first. */
+/** Second paths of RPCs; our tables have only their first path. */
 export const ALIASES: Readonly<Record<string, string>> = {
   '/lease/revoke': '/kv/lease/revoke',
   '/lease/timetolive': '/kv/lease/timetolive',
   '/lease/leases': '/kv/lease/leases',
 };
 
-/** Paths that a version describes as another RPC than the rest do. */
+/** Paths that one version describes as another RPC than the other versions do. */
 export const OTHER_RPC: Readonly<Record<string, { readonly in: readonly string[]; readonly is: string }>> = {
-  // 3.3 and 3.4 gave this path to two RPCs; see the comment on `hash`.
+  // 3.3 and 3.4 used this path for two RPCs; see the comment on `hash`.
   '/maintenance/hash': { in: ['3.3', '3.4'], is: '/maintenance/hashkv' },
 };
 
-/** Fields that a version has with another kind than the rest do: there they count as missing. */
+/** Fields whose kind differs in one version: there they count as missing. */
 export const OTHER_KIND: Readonly<Record<string, readonly string[]>> = {
   // Plain text in 3.2, bytes since: as bytes these are fields of 3.3.
   'AuthRoleRevokePermissionRequest.key': ['3.2'],
@@ -43,7 +43,7 @@ export const RPCS: readonly AnyRpc[] = Object.values<Readonly<Record<string, Any
 export const byNumber = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
 const minorOf = (version: string): string => version.split('.').slice(0, 2).join('.');
 
-/** The swagger files of each version, as JSON, from the oldest on; none where the folder is missing. */
+/** Reads the swagger files of each version, as JSON, the oldest first; none if the folder is missing. */
 export function readSwaggerFiles(): { readonly minor: string; readonly files: readonly unknown[] }[] {
   if (!present) return [];
   return readdirSync(FOLDER)

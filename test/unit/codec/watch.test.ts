@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { EventCodec, WatchRequest, WatchResponse } from '../../../src/codec/watch.js';
 import { INVALID } from '../../../src/codec/descriptors.js';
-import { failuresOf } from '../../../src/model/validate.js';
+import { failuresOf } from '../../../src/model/validator.js';
 import { sent } from './sent.js';
 
 const kv = { key: 'YQ==', mod_revision: '5', create_revision: '2', version: '2', value: 'Yg==' };
@@ -12,7 +12,7 @@ function failures(input: unknown): string[] {
 }
 
 describe('a watch request', () => {
-  it('has its one part under etcd’s names', () => {
+  it("has exactly one part with etcd's names", () => {
     const createRequest = { key: 'a', startRevision: 7, filters: ['NODELETE'], prevKv: true, watchId: 3, fragment: true } as const;
     expect(sent(WatchRequest.write({ createRequest }))).toEqual({
       create_request: { key: 'YQ==', start_revision: '7', filters: ['NODELETE'], prev_kv: true, watch_id: '3', fragment: true },
@@ -23,7 +23,7 @@ describe('a watch request', () => {
 });
 
 describe('a watch response', () => {
-  it('reads a put, whose type the wire leaves out, and a delete', () => {
+  it('decodes a put, whose type the wire omits, and a delete', () => {
     const response = WatchResponse.read({
       watch_id: '1',
       events: [{ kv }, { type: 'DELETE', kv: { key: 'YQ==', mod_revision: '6' }, prev_kv: kv }],
@@ -35,12 +35,12 @@ describe('a watch response', () => {
     expect(deleted).toMatchObject({ type: 'delete', revision: 6, kv: { key: 'a', value: '' }, prevKv: { modRevision: 5 } });
   });
 
-  it('reads the number of a type, and null for a prev_kv that is not there', () => {
+  it('decodes the number of a type, and null for a missing prev_kv', () => {
     expect(EventCodec.read({ type: 1, kv, prev_kv: null })).toEqual({ type: 'delete', kv: expect.anything(), revision: 5 });
     expect(EventCodec.read({ type: 0, kv, prev_kv: kv })).toMatchObject({ type: 'put', prevKv: { key: 'a' } });
   });
 
-  it('reads progress, a refusal and a compaction', () => {
+  it('decodes progress, a cancellation and a compaction', () => {
     expect(WatchResponse.read({ watch_id: '-1', header: { revision: '9' } })).toMatchObject({
       watchId: -1,
       created: false,
@@ -55,7 +55,7 @@ describe('a watch response', () => {
     expect(WatchResponse.read({ canceled: true, compact_revision: '4', header: {} })).toMatchObject({ compactRevision: 4 });
   });
 
-  it('is refused with the place of the fault', () => {
+  it('is rejected with the path of the fault', () => {
     expect(failures({ events: [{ kv }, { type: 'MOVE', kv }] })).toEqual([
       'events.1.type: expected EventType (PUT, DELETE), received string',
     ]);
@@ -63,12 +63,12 @@ describe('a watch response', () => {
     expect(failures({ events: [5] })).toEqual(['events.0: expected Event, received number']);
   });
 
-  it('is refused where an event is about no key', () => {
+  it('is rejected if an event has no key', () => {
     expect(failures({ events: [{ type: 'PUT' }] })).toEqual(['events.0.kv: expected KeyValue, received nothing']);
     expect(failures({ events: [{ kv: null }] })).toEqual(['events.0.kv: expected KeyValue, received null']);
   });
 
-  it('is written as it was read', () => {
+  it('is encoded as it was decoded', () => {
     const event = { type: 'DELETE', kv: { ...kv }, prev_kv: { ...kv } };
     const read = EventCodec.read(event);
     if (read === INVALID) throw new Error('it was refused');

@@ -25,23 +25,23 @@ describe.each(SERVER_REASONS)('%s', (reason) => {
     ['as gRPC writes it', `rpc error: code = Unknown desc = etcdserver: ${message}`],
     ['as gRPC writes it, without the prefix', `rpc error: code = ${codeOf(reason)} desc = ${message}`],
     ['with white space around it', ` etcdserver: ${message}\n`],
-  ])('is known by its text %s', (_, text) => {
+  ])('is recognised by its text %s', (_, text) => {
     expect(reasonOf(text)).toBe(reason);
   });
 });
 
-test('what etcd 3.3 calls a token of before a change of users is known, too', () => {
+test('the text of etcd 3.3 for a token from before a change of users is recognised', () => {
   expect(reasonOf('auth: revision in header is old')).toBe('AuthOldRevision');
 });
 
-test('what a server on TLS breaks off as it stops is known by gRPC’s words for it', () => {
+test('the gRPC text of a call that a stopping server on TLS cancels is recognised', () => {
   expect(reasonOf('rpc error: code = Unknown desc = malformed header: missing HTTP content-type')).toBe('Stopped');
   expect(reasonOf('unexpected HTTP status code received from server: 200 (OK); malformed header: missing HTTP content-type')).toBe(
     'Stopped',
   );
 });
 
-test('what a gateway says of the calls that it lets go of as its server stops is known, bare or as gRPC writes it', () => {
+test('the text of a gateway for calls that it cancels as its server stops is recognised, bare or as gRPC writes it', () => {
   expect(reasonOf('grpc: the client connection is closing')).toBe('Stopped');
   expect(reasonOf('not a primary lessor')).toBe('LeaderChanged');
   expect(reasonOf('rpc error: code = Canceled desc = grpc: the client connection is closing')).toBe('Stopped');
@@ -49,12 +49,18 @@ test('what a gateway says of the calls that it lets go of as its server stops is
   expect(reasonOf('OK: HTTP status code 200; transport: missing content-type field')).toBe('Stopped');
 });
 
+test('texts of raft and of the auth store are recognised without a prefix', () => {
+  expect(reasonOf('raft proposal dropped')).toBe('ProposalDropped');
+  expect(reasonOf('raft: stopped')).toBe('Stopped');
+  expect(reasonOf('auth: authentication failed, password was given for no password user')).toBe('AuthFailed');
+});
+
 test('no two reasons have the same text', () => {
   expect(new Set(SERVER_REASONS.map(messageOf)).size).toBe(SERVER_REASONS.length);
 });
 
 test.each(['', 'etcdserver: ', 'something new', 'etcdserver: key not found, or so', 'not leader at all', 'constructor', '__proto__'])(
-  'the text %j has no reason of its own',
+  'the text %j has no reason',
   (text) => {
     expect(reasonOf(text)).toBeUndefined();
   },
@@ -74,7 +80,7 @@ test.each([
 });
 
 describe('an EtcdError', () => {
-  test('says what was asked of whom', () => {
+  test('contains the RPC and the endpoint', () => {
     expect(new EtcdError('NoLeader', 'no leader', { rpc: 'KV.Put', endpoint: 'http://a:1' }).message).toBe(
       'no leader (KV.Put at http://a:1)',
     );
@@ -83,12 +89,12 @@ describe('an EtcdError', () => {
     expect(new EtcdError('NoLeader', 'no leader').message).toBe('no leader');
   });
 
-  test('has the code of its reason, unless the server said another', () => {
+  test('has the code of its reason, unless the server sent another', () => {
     expect(new EtcdError('LeaseNotFound', '').code).toBe('NotFound');
     expect(new EtcdError('Unknown', '', { code: 'Internal' }).code).toBe('Internal');
   });
 
-  test('is known by its brand, from another copy of the package too', () => {
+  test('is recognised by its brand, also from another copy of the package', () => {
     const foreign = Object.assign(new Error('x'), { reason: 'NoLeader', [Symbol.for('rxetcd.EtcdError')]: true });
     expect(isEtcdError(foreign)).toBe(true);
     expect(hasReason(foreign, 'NoLeader')).toBe(true);
@@ -110,7 +116,7 @@ describe('an EtcdError', () => {
     new UnsupportedServerVersionError('KV.Put', { required: '3.4', found: '3.3.25' }),
     new InvalidOptionError('auth', 'wrong'),
     new InvalidValueError('key', ['a: expected string']),
-  ])('of a kind of its own is an EtcdError and an Error: $reason', (error) => {
+  ])('of a subclass is an EtcdError and an Error: $reason', (error) => {
     expect(error).toBeInstanceOf(EtcdError);
     expect(error).toBeInstanceOf(Error);
     expect(isEtcdError(error)).toBe(true);
@@ -118,7 +124,7 @@ describe('an EtcdError', () => {
     expect(error.name).toBe(`${error.reason}Error`);
   });
 
-  test('survives JSON with its reason, and what its kind adds', () => {
+  test('keeps its reason and the fields of its subclass in JSON', () => {
     const compacted: unknown = JSON.parse(JSON.stringify(new CompactedError('gone', { compactRevision: 7, rpc: 'Watch.Watch' })));
     const shown = {
       name: 'CompactedError',
@@ -139,7 +145,7 @@ describe('an EtcdError', () => {
     });
   });
 
-  test('of a write that is in doubt tells why, and keeps the cause', () => {
+  test('of a write with an unknown outcome has that reason, and keeps the cause', () => {
     const cause = new EtcdError('ConnectionLost', 'no answer', { rpc: 'KV.Put', endpoint: 'http://a:1' });
     const error = new AmbiguousWriteError(cause);
     expect(error.cause).toBe(cause);
@@ -150,7 +156,7 @@ describe('an EtcdError', () => {
 });
 
 describe('errorFrom', () => {
-  test('makes the error of a text that etcd sends, whatever its code', () => {
+  test('recognises each text that etcd sends, whatever its code', () => {
     expect(errorFrom('etcdserver: mvcc: required revision has been compacted', 'Unknown')).toMatchObject({
       name: 'CompactedError',
       reason: 'Compacted',
@@ -165,12 +171,12 @@ describe('errorFrom', () => {
     [5, 'NotFound', 5],
     ['DataLoss', 'DataLoss', 15],
     [99, 'Unknown', 2],
-  ] as const)('keeps a text that it does not know, with the code %s', (code, name, codeNumber) => {
+  ] as const)('keeps an unknown text, with the code %s', (code, name, codeNumber) => {
     expect(errorFrom('of a newer server', code)).toMatchObject({ reason: 'Unknown', code: name, codeNumber, message: 'of a newer server' });
   });
 });
 
-test('the bytes that could not be read are in no log', () => {
+test('no log contains bytes that could not be decoded', () => {
   const error = new EtcdError('MalformedResponse', 'not JSON', { bytes: new Uint8Array([1]) });
   expect(error.bytes).toEqual(new Uint8Array([1]));
   expect(Object.keys(error)).not.toContain('bytes');

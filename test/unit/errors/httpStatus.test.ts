@@ -30,11 +30,11 @@ describe('httpStatusOf', () => {
     expect(httpStatusOf(new EtcdError(reason, ''))).toBe(status);
   });
 
-  test('a write whose outcome is unknown is 500, which no proxy repeats', () => {
+  test('a write whose outcome is unknown is 500, which no proxy retries', () => {
     expect(httpStatusOf(new AmbiguousWriteError(new EtcdError('ConnectionLost', '')))).toBe(500);
   });
 
-  test('an error that the table does not know has the status of its gRPC code', () => {
+  test('an error that is not in the table has the status of its gRPC code', () => {
     expect(httpStatusOf(new EtcdError('Unknown', 'etcdserver: new words', { code: 'ResourceExhausted' }))).toBe(429);
   });
 

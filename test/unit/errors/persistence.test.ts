@@ -24,7 +24,7 @@ describe('the persistence of a failure', () => {
     expect(persistenceOf(error)).toBe(expected);
   });
 
-  test.each(CASES)('decides what watches, locks and retryBackoff repeat: %s', (_, error, expected) => {
+  test.each(CASES)('decides what watches, locks and retryBackoff retry: %s', (_, error, expected) => {
     expect([isTransientError(error), isTransient(error), isRetryable(error)]).toEqual([
       expected === 'temporary',
       expected === 'temporary' || expected === 'interrupted',

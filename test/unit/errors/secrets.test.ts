@@ -4,7 +4,7 @@ import * as t from 'io-ts';
 import { inspect } from 'node:util';
 import { WatchResponse } from '../../../src/codec/watch.js';
 import { INVALID } from '../../../src/codec/descriptors.js';
-import { errorInResponse } from '../../../src/transport/json/response.js';
+import { errorInResponse } from '../../../src/transport/json/responseError.js';
 import { toWatchError } from '../../../src/watch/messages.js';
 import { createClient, leaseId, put, type Client } from '../../../src/index.js';
 import { keepSecret, withoutSecrets } from '../../../src/errors/index.js';
@@ -12,7 +12,7 @@ import { failureOf } from '../../integration/support/outcomes.js';
 import { startFakeServer, type FakeRequest, type FakeScript, type FakeServer } from '../../support/fakes/fakeServer.js';
 import { waitFor } from '../../support/waitFor.js';
 
-/** Some need another form in JSON, in a URL, or in ASCII. */
+/** Some secrets have another form in JSON, in a URL, or in ASCII. */
 const PASSWORD = 'pass "word" ä€ 1';
 const TOKEN = 'tok.en-0123456789';
 const HEADER = 'header value 7';
@@ -26,7 +26,10 @@ const formsOf = (secret: string): string[] => [
   Buffer.from(secret).toString('base64').replaceAll('=', ''),
 ];
 
-/** What a log shows of it, at a depth that is still to be had: what is found twice is shown twice. */
+/**
+ * Formats a value as a log does, up to a depth at which output is still possible: a value that occurs twice is shown
+ * twice.
+ */
 function shownOf(thing: unknown): string {
   const inspected = inspect(thing, { depth: DEPTH, maxArrayLength: null, maxStringLength: null });
   return [inspected, jsonOf(thing), String(thing), thing instanceof Error ? (thing.stack ?? '') : ''].join('\n');
@@ -39,7 +42,7 @@ function jsonOf(thing: unknown): string {
     const json: unknown = JSON.stringify(thing);
     return typeof json === 'string' ? json : '';
   } catch {
-    // A circle: nobody sees that.
+    // A circular reference, which a log does not show again.
     return '';
   }
 }
@@ -71,7 +74,7 @@ afterEach(async () => {
   await server.close();
 });
 
-/** What a server or a proxy may say that wants to help: the whole request, in every form. */
+/** A response of a server or a proxy that quotes the whole request, in every form. */
 function echo({ path, headers, body }: FakeRequest): string {
   const { authorization = 'no token' } = headers;
   const all = [authorization, String(headers['x-mine']), body, JSON.stringify(body), ...(authorization === TOKEN ? [PASSWORD] : [])];
@@ -100,16 +103,16 @@ const STREAMS: typeof ASK = {
   'a lock': ({ lock }) => lock('a'),
 };
 
-/** A state never errors: it says so. */
+/** A state does not fail, but contains the error. */
 function raised(state: object): object {
   if ('error' in state && state.error !== undefined) throw state.error as Error;
   return state;
 }
 
-// A call may take no longer here.
+// The timeout of a call here.
 const LIMIT_MS = 1_000;
 
-describe('an error shows nothing of what a server was shown in confidence and echoes:', () => {
+describe('an error does not contain secrets of a request that a server echoes:', () => {
   const answers: Readonly<Record<string, FakeScript>> = {
     'with status 400': (request, reply) => reply.json(400, { error: echo(request), message: echo(request), code: 3 }),
     'with status 200': (request, reply) => reply.json(200, { error: { code: 3, message: echo(request) } }),
@@ -121,7 +124,7 @@ describe('an error shows nothing of what a server was shown in confidence and ec
   };
   const all: typeof ASK = { ...ASK, ...STREAMS };
   const cases = Object.keys(answers).flatMap((how) =>
-    // Of the others streams wait until they pass.
+    // Streams retry all other errors.
     Object.keys(how.startsWith('with status') ? all : ASK).map((what): [string, string] => [what, how]),
   );
 
@@ -149,7 +152,7 @@ describe('an error shows nothing of what a server was shown in confidence and ec
     expect(toWatchError(response, {}).message).toBe('for [redacted], [redacted] and [redacted]');
   });
 
-  test('a redirect to a place named after them', async () => {
+  test('a redirect to a place named after the secrets', async () => {
     await start((_, reply) => reply.json(200, { header }));
     await firstValueFrom(client.kv.put('a', 'b'));
     const location = `http://${TOKEN}.example/${encodeURIComponent(HEADER)}/${encodeURIComponent(PASSWORD)}`;
@@ -158,19 +161,19 @@ describe('an error shows nothing of what a server was shown in confidence and ec
     expectNoSecrets(error);
   });
 
-  test('a server whose version is one', async () => {
+  test('a server whose version is a secret', async () => {
     await start((_, reply) => reply.json(200, { header }));
     server.version = `3.1.0-${HEADER}`;
     expectNoSecrets(await failureOf(client.kv.get('a')));
   });
 
-  test('what is no secret is still said', async () => {
+  test('an error still contains text that is no secret', async () => {
     await start((request, reply) => reply.json(400, { message: `no such thing as ${request.path}, ${HEADER}`, code: 3 }));
     const { message } = await failureOf(client.kv.put('a', 'b'));
     expect(message).toContain('no such thing as /v3/kv/put, [redacted]');
   });
 
-  test('nor a token that was given', async () => {
+  test('an error does not contain a token that was passed', async () => {
     const given = 'a token of its own';
     await start((request, reply) => reply.json(400, { message: `not by ${String(request.headers['authorization'])}`, code: 3 }), {
       auth: { token: given },
@@ -179,7 +182,7 @@ describe('an error shows nothing of what a server was shown in confidence and ec
   });
 });
 
-describe('a log of it shows no secret:', () => {
+describe('the log of a value does not contain secrets:', () => {
   beforeEach(() =>
     start(({ path, body }, reply) => {
       if (path === '/v3/kv/put') return;
@@ -191,7 +194,7 @@ describe('a log of it shows no secret:', () => {
     }),
   );
 
-  test('a client, its namespaces, and what they give', () => {
+  test('a client, its namespaces, and their methods', () => {
     const { kv, auth, watch, live, liveState, lock, lease, election, connection$, namespace, version, call, services } = client;
     for (const thing of [
       ...[client, namespace('a/'), connection$, watch('a'), live('a'), liveState('a'), lock('a'), lease({ ttl: 10 }), election('e')],
@@ -201,19 +204,19 @@ describe('a log of it shows no secret:', () => {
       expectNoSecrets(thing);
   });
 
-  test('subscriptions, with what is under way, and what they tell', async () => {
+  test('subscriptions, with calls in progress, and their values', async () => {
     const { kv, auth, watch, live, liveState, lock, lease, connection$ } = client;
-    const told: unknown[] = [];
-    const note = { next: (value: unknown) => told.push(value), error: (error: unknown) => told.push(error) };
+    const received: unknown[] = [];
+    const note = { next: (value: unknown) => received.push(value), error: (error: unknown) => received.push(error) };
     const asked: readonly Observable<unknown>[] = [
       ...[kv.put('a', ANOTHER), kv.get('a'), watch('a'), live('a'), liveState('a'), lock('a'), lease({ ttl: 10 }), connection$],
       ...[auth.userAdd('bob', { password: ANOTHER }), auth.userList()],
     ];
     const subscriptions = asked.map((source) => source.subscribe(note));
     await waitFor('the put is under way', () => server.at('/v3/kv/put').length > 0 && server.at('/v3/watch').length > 0);
-    for (const thing of [client, connection$, ...subscriptions, ...told]) expectNoSecrets(thing);
+    for (const thing of [client, connection$, ...subscriptions, ...received]) expectNoSecrets(thing);
     await client.close();
-    for (const thing of [client, connection$, ...subscriptions, ...told]) expectNoSecrets(thing);
+    for (const thing of [client, connection$, ...subscriptions, ...received]) expectNoSecrets(thing);
   });
 
   test('the error of a client that is closed, and of one that cannot connect', async () => {
@@ -226,13 +229,13 @@ describe('a log of it shows no secret:', () => {
     await lost.close();
   });
 
-  test('what they emit', async () => {
+  test('values that are emitted', async () => {
     expectNoSecrets(await firstValueFrom(client.kv.range('a').pipe(toArray())));
   });
 });
 
 describe('a secret', () => {
-  test('is kept as long as anybody keeps it', () => {
+  test('is kept as long as it is referenced', () => {
     const ends = [keepSecret(TOKEN), keepSecret(TOKEN)];
     expect(withoutSecrets(`a ${TOKEN} b`)).toBe('a [redacted] b');
     ends[0]?.();
@@ -242,7 +245,7 @@ describe('a secret', () => {
     expect(withoutSecrets(TOKEN)).toBe(TOKEN);
   });
 
-  test('that is short is looked for as a word, and one within another is taken with it', () => {
+  test('that is short is matched as a word, and one within another is removed with it', () => {
     const ends = ['no', 'a+b', TOKEN, `${TOKEN}-longer`, ''].map(keepSecret);
     expect(withoutSecrets(`no such note: a+b, ${TOKEN}-longer`)).toBe('[redacted] such note: [redacted], [redacted]');
     for (const end of ends) end();

@@ -8,7 +8,7 @@ import { startRawServer } from '../../support/fakes/fakeRawServer.js';
 import { stopwatch } from '../../support/stopwatch.js';
 import { waitFor } from '../../support/waitFor.js';
 
-/** A call that is answered badly, at the path that is. */
+/** A call, and the path that gets the malformed response. */
 const CALLS: Readonly<Record<string, readonly [path: string, write: boolean, call: (client: Client) => Observable<unknown>]>> = {
   'a read': ['/v3/kv/range', false, ({ kv }) => kv.range({ prefix: 'a' })],
   'a write': ['/v3/kv/put', true, ({ kv }) => kv.put('a', SECRET, { prevKv: true })],
@@ -21,7 +21,7 @@ const CALLS: Readonly<Record<string, readonly [path: string, write: boolean, cal
   'the metrics': ['/metrics', false, (client) => client.metrics()],
 };
 
-/** How long a call or a watch may take here. */
+/** The timeout of a call or a watch here. */
 const DEADLINE_MS = 100;
 const BATCH = 25;
 
@@ -33,11 +33,14 @@ interface Outcome {
   readonly error?: unknown;
   readonly values?: readonly unknown[];
   readonly tookMs: number;
-  /** How often it was asked for what it answers badly. */
+  /** The number of requests that get a malformed response. */
   readonly asked: number;
 }
 
-/** One client, one server that answers badly at one path; then everything is closed, and nothing may stay open. */
+/**
+ * One client, and one server that responds with malformed data at one path. Then everything is closed, and nothing may
+ * stay open.
+ */
 async function outcomeOf(path: string, answer: Answer, call: (client: Client) => Observable<unknown>): Promise<Outcome> {
   let asked = 0;
   const server = await startRawServer((at, socket) => {
@@ -69,27 +72,30 @@ async function outcomeOf(path: string, answer: Answer, call: (client: Client) =>
   return { endpoint, tookMs, asked, ...outcome };
 }
 
-/** A deadline may have been for several endpoints; that a lease is gone, a snapshot short, or a txn's results are others, is found out behind all of them. */
+/**
+ * These errors may have no endpoint. A deadline may cover several endpoints. The client itself detects that a lease is
+ * lost, a snapshot too short, or that a txn has other results.
+ */
 const namesNoEndpoint = ({ reason, message }: EtcdError): boolean =>
-  message.includes('no answer within') ||
+  message.includes('no response within') ||
   reason === 'LeaseNotFound' ||
   message.startsWith('the snapshot ended') ||
-  / txn .*was answered with /.test(message);
+  /\btxn: expected /.test(message);
 
 function check({ endpoint, error, tookMs, asked }: Outcome, write: boolean): void {
-  // Generous to a busy machine; a call that hangs never ends.
+  // Generous for a busy machine; a call that hangs never ends.
   expect(tookMs).toBeLessThan(5_000);
   if (error === undefined) return;
   if (!isEtcdError(error)) throw error;
   if (!namesNoEndpoint(error)) expect(error.endpoint).toBe(endpoint);
   expect(error.message.length).toBeLessThan(2_000);
   expectSilentAbout(error, SECRET);
-  // With a deadline nobody knows from here whether the try that it ended was sent: one before it may have been refused.
+  // The result does not show whether the attempt that the deadline ended was sent: an earlier one may have been rejected.
   if (write && asked > 0) expect(['MalformedResponse', 'ConnectionLost', 'ResponseTooLarge']).not.toContain(error.reason);
 }
 
-describe.each(Object.entries(CALLS))('%s that is answered by anything at all', (_, [path, write, call]) => {
-  test('is an answer that was checked or an error that names the endpoint, soon, and quotes nothing', async () => {
+describe.each(Object.entries(CALLS))('%s with a random response', (_, [path, write, call]) => {
+  test('emits a valid response or an error that names the endpoint, soon, and quotes nothing', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(answers, { minLength: BATCH, maxLength: BATCH }), async (batch) => {
         const outcomes = await Promise.all(batch.map((answer) => outcomeOf(path, answer, call)));
@@ -101,7 +107,7 @@ describe.each(Object.entries(CALLS))('%s that is answered by anything at all', (
   });
 });
 
-test('a watch over chunked answers that are anything at all shows events that were checked, or an error', async () => {
+test('a watch over random chunked responses emits valid events, or an error', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(answers, { minLength: BATCH, maxLength: BATCH }), async (batch) => {
       const watch = (client: Client): Observable<unknown> => client.watch('a', { startRevision: 1 }).pipe(takeUntil(timer(DEADLINE_MS)));
@@ -115,7 +121,7 @@ test('a watch over chunked answers that are anything at all shows events that we
   );
 });
 
-test('a revision that is none is refused as such, and makes no later answer look old', async () => {
+test('an invalid revision is rejected, and makes no later response look old', async () => {
   const revisions: readonly unknown[] = [JSON.parse('{"toString":"x"}'), '9e99', '1e400', '7'];
   let asked = 0;
   const server = await startRawServer((at, socket) => {

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import type { Socket } from 'node:net';
 
-/** Stands in what no error may show. */
+/** A secret in responses that must not appear in any error. */
 export const SECRET = 'hunter2';
 
 const header = { cluster_id: '1', member_id: '1', revision: '7', raft_term: '1' };
 const kv = { key: btoa('a'), value: btoa(SECRET), create_revision: '3', mod_revision: '5', version: '2', lease: '9' };
 
-/** What a good server says, by the path that it is asked at. */
+/** Returns the valid response of a server at a path. */
 export const GOOD: Readonly<Record<string, string>> = {
   '/version': JSON.stringify({ etcdserver: '3.5.0', etcdcluster: '3.5.0' }),
   '/health': JSON.stringify({ health: 'true' }),
@@ -21,7 +21,7 @@ export const GOOD: Readonly<Record<string, string>> = {
     `${JSON.stringify({ result: { header, created: true } })}\n` + `${JSON.stringify({ result: { header, events: [{ kv }] } })}\n`,
 };
 
-/** JSON that is not what is wanted, in one place of something that is. */
+/** Invalid JSON values that replace one value in a valid response. */
 const otherJson = fc.oneof(
   fc.constantFrom<unknown>(null, true, 7, -1, 1e300, '', 'x', '9223372036854775807', '-1', [], {}, [[]], [null], { a: 1 }),
   fc.constantFrom<unknown>(
@@ -34,7 +34,7 @@ const otherJson = fc.oneof(
   fc.constant<unknown>(JSON.parse(`{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"toString":"${SECRET}"}`)),
 );
 
-/** Puts something else in the place of the nth value in JSON. */
+/** Replaces the nth value in JSON. */
 function replaced(text: string, nth: number, other: unknown): string {
   return text
     .split('\n')
@@ -47,7 +47,7 @@ function replaced(text: string, nth: number, other: unknown): string {
     .join('\n');
 }
 
-/** What becomes of a good body. */
+/** How a valid body is changed. */
 export const spoil: fc.Arbitrary<(good: string) => Buffer> = fc.oneof(
   fc.constant((good: string) => Buffer.from(good)),
   fc.tuple(fc.nat(60), otherJson).map(
@@ -77,17 +77,17 @@ export const spoil: fc.Arbitrary<(good: string) => Buffer> = fc.oneof(
       `"${SECRET}"`,
     )
     .map((text) => () => Buffer.from(text)),
-  // More than the client allows.
+  // Larger than the client allows.
   fc.constantFrom('x', ' ', '{"result":', '\n').map((piece) => () => Buffer.from(piece.repeat(300_000))),
 );
 
-/** An answer, down to its bytes on the wire. */
+/** A response, in the bytes that are sent. */
 export interface Answer {
   readonly spoil: (good: string) => Buffer;
   readonly status: string;
   readonly provisional: readonly string[];
   readonly framing: 'length' | 'chunked' | 'close';
-  /** How wrong the length is that it says. */
+  /** The error of the content length that it declares. */
   readonly lengthError: number;
   readonly headers: readonly string[];
   readonly cuts: readonly number[];
@@ -125,7 +125,7 @@ export const answers: fc.Arbitrary<Answer> = fc.record({
   lengthError: often(0, -1, 1, 100, -1_000_000, 2 ** 40),
   headers: often<readonly string[]>(
     [],
-    // The error shows where a redirect leads, without user and query.
+    // The error shows the target of a redirect, without user and query.
     [`location: http://${SECRET}:${SECRET}@proxy.example/etcd?token=${SECRET}`],
     ['content-length: 5', 'content-length: 6'],
     ['transfer-encoding: gzip, chunked'],
@@ -138,7 +138,7 @@ export const answers: fc.Arbitrary<Answer> = fc.record({
   end: often<Answer['end']>('fin', 'stay', 'reset'),
 });
 
-/** Says it. */
+/** Sends the response. */
 export function say({ spoil, status, provisional, framing, lengthError, headers, cuts, end }: Answer, good: string, socket: Socket): void {
   const body = spoil(good);
   const length =

@@ -6,7 +6,10 @@ import { startFakeServer, type FakeServer } from '../../support/fakes/fakeServer
 import { callAt, type Argument, isStream, METHODS, methodsOf, OF_WHAT_IS_MADE, THROW } from './arguments.js';
 import { junk, SECRET } from './junk.js';
 
-/** A client, and a server that notes what is sent: of each describe block its own, as what is right leaves leases to be given back. */
+/**
+ * A client, and a server that records requests. Each describe block has separate ones, as valid arguments leave leases
+ * to be released.
+ */
 function withServer() {
   const made: { server?: FakeServer; client?: Client } = {};
   beforeAll(async () => {
@@ -23,7 +26,7 @@ function withServer() {
   };
 }
 
-/** How a call was refused: by which error, if any, and whether it was thrown. */
+/** How a call was rejected: the error, if any, and whether it was thrown. */
 interface Answer {
   readonly thrown: boolean;
   readonly error: unknown;
@@ -50,7 +53,7 @@ async function answerTo(give: () => unknown, patienceMs: number): Promise<Answer
   );
 }
 
-/** What never errors says so in what it emits. */
+/** A state that never fails reports the error in what it emits. */
 const errorIn = (value: unknown): unknown => (value instanceof Object ? Reflect.get(value, 'error') : undefined);
 
 interface Case {
@@ -68,11 +71,11 @@ const cases: readonly Case[] = [
   })),
 ];
 
-describe('arguments that are wrong', () => {
+describe('invalid arguments', () => {
   const made = withServer();
 
   test('are tried with every method of a client', () => {
-    const without = ['close', 'endpoints', 'sync', 'withAuth'];
+    const without = ['close', 'endpoints', 'requestProgress', 'sync', 'withAuth'];
     expect(Object.keys(METHODS).sort()).toEqual(
       methodsOf(made().client)
         .filter((path) => !without.includes(path))
@@ -81,7 +84,7 @@ describe('arguments that are wrong', () => {
   });
 
   test.each(cases)(
-    'are refused at once by $path, with an error that shows none of them, and nothing is sent',
+    'are rejected at once by $path, with an error that does not contain them, and nothing is sent',
     async ({ path, args, give }) => {
       const { server, client } = made();
       const right = args.map(([value]) => value);
@@ -100,10 +103,10 @@ describe('arguments that are wrong', () => {
   );
 });
 
-describe('arguments that are right', () => {
+describe('valid arguments', () => {
   const made = withServer();
 
-  test.each(cases)('are not refused by $path', async ({ args, give }) => {
+  test.each(cases)('are accepted by $path', async ({ args, give }) => {
     const { server, client } = made();
     client.setEndpoints(server.endpoint);
     const { error } = await answerTo(

@@ -1,12 +1,12 @@
 import { isObservable, type Observable } from 'rxjs';
 import { put, type Client } from '../../../src/index.js';
 
-/** What an argument may be. */
+/** The types of arguments. */
 interface Kind {
   readonly right: (value: unknown) => boolean;
 }
 
-/** An argument: one that is right, and what others would be. */
+/** An argument: a valid one, and its type. */
 export type Argument = readonly [value: unknown, kind: Kind];
 
 const kind = (right: Kind['right']): Kind => ({ right });
@@ -37,9 +37,9 @@ const JSON_BODY = kind((value) => {
     return false;
   }
 });
-/** All of the junk's options have names that no method has. */
+/** The options in the junk have names that no method has. */
 const OPTIONS: Argument = [{}, kind(isEmpty)];
-/** Options of which one cannot be left out. */
+/** Options of which one is required. */
 const needed = (value: object): Argument => [value, kind(() => false)];
 
 const KEY: Argument = ['k', RANGE];
@@ -49,7 +49,7 @@ const LEASE: Argument = ['7', ID];
 const CODEC = { codec: { name: 'any', validate: () => 0, decode: () => 0 } };
 const LEADER = { name: 'n', key: 'n/1', rev: 1, lease: '7' };
 
-/** What is called, by where it is found in a client, with arguments that are right. */
+/** The methods of a client, by their paths, with valid arguments. */
 export const METHODS: Readonly<Record<string, readonly Argument[]>> = {
   'kv.get': [['k', BYTES], OPTIONS],
   'kv.exists': [KEY, OPTIONS],
@@ -149,7 +149,7 @@ export const METHODS: Readonly<Record<string, readonly Argument[]>> = {
   setEndpoints: [['http://127.0.0.1:1', kind(() => false)]],
 };
 
-/** The methods of what methods give. */
+/** The methods of returned objects. */
 export const OF_WHAT_IS_MADE: Readonly<Record<string, readonly [make: (client: Client) => object, args: readonly Argument[]]>> = {
   'election.campaign': [({ election }) => election('n'), [['v', BYTES], OPTIONS]],
   'barrier.hold': [({ barrier }) => barrier('n'), [OPTIONS]],
@@ -165,10 +165,10 @@ export const OF_WHAT_IS_MADE: Readonly<Record<string, readonly [make: (client: C
   'services.register': [({ services }) => services('n'), [LOCK, needed({ addr: 'a:1' })]],
 };
 
-/** Those that give no Observable, and so throw. */
+/** Methods that return no Observable, and so throw. */
 export const THROW = new Set(['election', 'barrier', 'doubleBarrier', 'queue', 'priorityQueue', 'services', 'namespace', 'setEndpoints']);
 
-/** Calls what is found at a path, with whatever arguments. */
+/** Calls the method at a path, with any arguments. */
 export function callAt(root: object, path: string, args: readonly unknown[]): unknown {
   const names = path.split('.');
   const method: unknown = names.reduce((of: unknown, name): unknown => (of instanceof Object ? Reflect.get(of, name) : undefined), root);
@@ -176,7 +176,7 @@ export function callAt(root: object, path: string, args: readonly unknown[]): un
   return Reflect.apply(method, undefined, args);
 }
 
-/** Where a client has methods, by their paths. */
+/** Returns the paths of all methods of a client. */
 export function methodsOf(client: object, prefix = ''): string[] {
   return Object.entries(client).flatMap(([name, value]: [string, unknown]): string[] => {
     if (isObservable(value) || !(value instanceof Object)) return [];

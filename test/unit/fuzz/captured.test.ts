@@ -50,14 +50,14 @@ const cases: readonly Case[] = [
   })),
 ];
 
-/** What was sent since, as text. */
+/** Returns what was sent since, as text. */
 const sentSince = (first: number): string =>
   server.requests
     .slice(first)
     .map(({ path, body }) => `${path} ${body}`)
     .join('\n');
 
-/** Subscribes, and waits until all of it was sent. */
+/** Subscribes, and waits until everything was sent. */
 async function expectSent(stream: ReturnType<typeof toStream>, sends: readonly string[]): Promise<void> {
   const first = server.requests.length;
   const errors: unknown[] = [];
@@ -65,7 +65,7 @@ async function expectSent(stream: ReturnType<typeof toStream>, sends: readonly s
   const allSent = (): boolean => sends.every((text) => sentSince(first).includes(text));
   const subscription = stream.subscribe({
     next: () => (ended = true),
-    // What becomes of it afterwards is not looked at here.
+    // The later outcome is not checked here.
     error: (error: unknown) => (sends.length > 0 && allSent() ? undefined : errors.push(error)),
     complete: () => (ended = true),
   });
@@ -76,7 +76,7 @@ async function expectSent(stream: ReturnType<typeof toStream>, sends: readonly s
   expect(sentSince(first)).not.toContain(CHANGED);
 }
 
-/** Items, each of which is changed as soon as it was passed. */
+/** Emits items, and changes each one as soon as it was passed. */
 function through(operator: unknown, items: readonly unknown[]): Observable<unknown> {
   const source = new Observable<unknown>((subscriber) => {
     for (const item of items) {
@@ -88,27 +88,27 @@ function through(operator: unknown, items: readonly unknown[]): Observable<unkno
   return from((operator as OperatorFunction<unknown, unknown>)(source));
 }
 
-describe('what is passed is copied when it is passed', () => {
-  test('by every method of a client', () => {
-    const without = ['close', 'endpoints', 'sync', 'withAuth'];
+describe('arguments are copied when they are passed', () => {
+  test('to every method of a client', () => {
+    const without = ['close', 'endpoints', 'requestProgress', 'sync', 'withAuth'];
     const methods = methodsOf(client).filter((path) => !without.includes(path));
     expect(Object.keys(PASSED).sort()).toEqual(methods.sort());
     expect(Object.keys(PASSED_LATER).sort()).toEqual(Object.keys(OF_WHAT_IS_MADE).sort());
   });
 
-  test('each argument of them', () => {
+  test('each of them', () => {
     for (const { path, args } of cases)
       expect([path, args().length]).toEqual([path, (METHODS[path] ?? OF_WHAT_IS_MADE[path]?.[1])?.length]);
   });
 
-  test.each(cases)('by $path', async (passed) => {
+  test.each(cases)('to $path', async (passed) => {
     const args = passed.args();
     const given = passed.give(args);
     change(...args);
     await expectSent(toStream(passed, given, client), passed.sends);
   });
 
-  test.each(Object.entries(OPERATIONS))('by %s', async (_, { args, make, sends }) => {
+  test.each(Object.entries(OPERATIONS))('to %s', async (_, { args, make, sends }) => {
     const given = args();
     const spec = make(...(given as never[]));
     change(...given);
@@ -116,7 +116,7 @@ describe('what is passed is copied when it is passed', () => {
   });
 
   test.each(Object.entries(PASSED_TO_OPERATORS))(
-    'by the operator %s',
+    'to the operator %s',
     async (row, { args, items, sends, emits, then = () => identity }) => {
       const given = args(client.kv);
       const operator = callOperator(row, given);
@@ -131,12 +131,12 @@ describe('what is passed is copied when it is passed', () => {
     },
   );
 
-  test('by every operator', () => {
+  test('to every operator', () => {
     const tried = [...Object.keys(PASSED_TO_OPERATORS).map(nameOf), ...NOTHING_TO_CHANGE];
     expect([...new Set(tried)].sort()).toEqual([...new Set(Object.keys(OPERATORS).map(nameOf))].sort());
   });
 
-  test('by createClient', async () => {
+  test('to createClient', async () => {
     const options = {
       endpoints: [server.endpoint],
       headers: { 'x-mine': 'as it was' },
@@ -152,7 +152,7 @@ describe('what is passed is copied when it is passed', () => {
     expect(server.at('/v3/kv/put').at(-1)?.headers).toMatchObject({ 'x-mine': 'as it was', authorization: 'token-as-it-was' });
   });
 
-  test('by the option tls', async () => {
+  test('in the option tls', async () => {
     const { ca, client: shown, remove } = await makeTls();
     await remove();
     const given = { ca: Buffer.from(ca), cert: Buffer.from(shown.cert), key: Buffer.from(shown.key) };
@@ -161,9 +161,9 @@ describe('what is passed is copied when it is passed', () => {
     expect(new TlsSource(tls).current).toEqual({ ca, cert: shown.cert, key: shown.key });
   });
 
-  test('by all that makes operations', () => {
+  test('to all functions that create operations', () => {
     const names = Object.entries(library).flatMap(([name, value]) => (typeof value === 'function' && /^[a-z]+$/.test(name) ? [name] : []));
-    // `hold` makes a promise.
+    // `hold` returns a promise.
     const makers = names.filter((name) => name !== 'hold');
     expect(
       Object.keys(OPERATIONS)

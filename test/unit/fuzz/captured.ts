@@ -7,13 +7,13 @@ import type { WatchEvent } from '../../../src/model/events.js';
 import { kv } from '../../operators/support.js';
 import type { FakeScript } from '../../support/fakes/fakeServer.js';
 
-/** What a caller passes, and what of it reaches the server. */
+/** The arguments of a caller, and the part of them that reaches the server. */
 export interface Passed {
-  /** Made anew for each call, as it is changed right after it. */
+  /** The arguments are created for each call, as they are changed right after it. */
   readonly args: () => unknown[];
-  /** What requests say of it, in etcd's JSON; for what sends nothing of its own, nothing. */
+  /** The expected content of the requests, in etcd's JSON; empty for a method that sends nothing. */
   readonly sends: readonly string[];
-  /** What is done with what the method gives, where that is no Observable. */
+  /** Uses the result of the method, if that is not an Observable. */
   readonly use?: (given: never, client: Client) => Observable<unknown>;
 }
 
@@ -21,11 +21,11 @@ const bytes = (text: string): Uint8Array => Buffer.from(text);
 const base64 = (text: string): string => `"${toBase64(text)}"`;
 const CALL = { timeoutMs: 4_321 };
 const call = (more: object = {}): object => ({ ...CALL, ...more });
-/** Bytes that a caller may use again. */
+/** Bytes that a caller may reuse. */
 const B = (text: string) => bytes(text);
 const LEASE = '77';
 const codec = (): object => ({ codec: t.unknown });
-/** The key of a place in a queue that is held by that lease. */
+/** Returns the key of a queue entry that is held by that lease. */
 const place = (name: string): string => base64(`${name}/4d`);
 const onlyOptions = { args: () => [call()], sends: [] };
 const textAnd = (...names: readonly string[]): Passed => ({ args: () => [...names, call()], sends: [] });
@@ -216,7 +216,7 @@ function checkEndpoints(endpoints: readonly string[]): void {
   if (endpoints.join() !== 'http://127.0.0.1:9') throw new Error(`they are ${endpoints.join()} now`);
 }
 
-/** The methods of what methods give. */
+/** The methods of returned objects. */
 export const PASSED_LATER: Readonly<Record<string, Passed & { readonly make: (client: Client) => object }>> = {
   'election.campaign': {
     make: ({ election }) => election('e'),
@@ -238,7 +238,7 @@ export const PASSED_LATER: Readonly<Record<string, Passed & { readonly make: (cl
   },
 };
 
-/** What makes operations and conditions, as `kv.txn` takes them. */
+/** The functions that create operations and compares for `kv.txn`. */
 export const OPERATIONS: Readonly<
   Record<string, { readonly args: () => unknown[]; readonly make: (...args: never[]) => object; readonly sends: readonly string[] }>
 > = {
@@ -279,10 +279,10 @@ export const OPERATIONS: Readonly<
   },
 };
 
-/** What nothing that was passed may become. */
+/** A value that no passed argument may have in a request. */
 export const CHANGED = 'changed-afterwards';
 
-/** Changes everything in what was passed that its owner can change. */
+/** Changes everything in an argument that its owner can change. */
 export function change(...passed: readonly unknown[]): void {
   for (const value of passed) {
     if (value instanceof Uint8Array) value.fill(0xee);
@@ -299,7 +299,7 @@ export function change(...passed: readonly unknown[]): void {
   }
 }
 
-/** As much of an etcd as each method needs to go on until it has sent what it was passed. */
+/** The part of an etcd that each method needs to continue until it has sent its arguments. */
 export const ANSWERS: FakeScript = ({ path, body }, reply) => {
   const header = { cluster_id: '1', member_id: '1', revision: '7', raft_term: '1' };
   const request = (body === '' ? {} : JSON.parse(body)) as Record<string, unknown>;
@@ -337,21 +337,24 @@ function answerTo(op: object): object {
   return { response_txn: { header, succeeded: true, responses: success.map(answerTo) } };
 }
 
-/** What a method gives, as something to subscribe to. */
+/** Converts the result of a method to an Observable. */
 export function toStream({ use }: Pick<Passed, 'use'>, given: unknown, client: Client): Observable<unknown> {
   if (use !== undefined) return use(given as never, client);
   if (!isObservable(given)) throw new Error('it gives no Observable');
   return given;
 }
 
-/** What is passed to an operator and through it, and what comes of it: requests, or what it emits. */
+/** The arguments and the input of an operator, and its output: requests, or emissions. */
 export interface PassedToOperator {
   readonly args: (kv: Client['kv']) => unknown[];
-  /** Each is changed as soon as it was passed. Without them the operator is given its source, or needs none. */
+  /**
+   * The items of the source. Each is changed as soon as it was passed. Undefined for operators whose argument is the
+   * source, or that need none.
+   */
   readonly items?: () => unknown[];
   readonly sends?: readonly string[];
   readonly emits?: readonly unknown[];
-  /** Behind it. */
+  /** The operators behind it. */
   readonly then?: (kv: Client['kv']) => OperatorFunction<unknown, unknown>;
 }
 
@@ -364,7 +367,7 @@ const txnOf = (of: string) => ({ compare: [key(B(`${of}-c`)).exists()], success:
 const sentOf = (of: string): string[] => ['c', 'k', 'v'].map((part) => base64(`${of}-${part}`));
 const text = map((value: unknown) => JSON.stringify(value));
 
-/** A generator that fills the same entry, with the same buffers, again and again. */
+/** A generator that fills the same entry, with the same buffers, repeatedly. */
 function* refilled(): Generator<object> {
   const entry = { key: B('refilled-k0'), value: B('refilled-v0'), lease: LEASE };
   for (const digit of ['1', '2', '3']) {
@@ -375,7 +378,7 @@ function* refilled(): Generator<object> {
   change(entry);
 }
 
-/** Every operator to which something is passed that can be changed. */
+/** Every operator with an argument or input that can be changed. */
 export const PASSED_TO_OPERATORS: Readonly<Record<string, PassedToOperator>> = {
   commitTxn: { args: (given) => [given], items: () => ['x1', 'x2', 'x3'].map(txnOf), sends: ['x1', 'x2', 'x3'].flatMap(sentOf) },
   'commitTxn with build': {
@@ -450,7 +453,7 @@ export const PASSED_TO_OPERATORS: Readonly<Record<string, PassedToOperator>> = {
   withLock: { args: () => [concat(of({}), NEVER), () => of('locked'), { strategy: 'merge' }], items: () => [1], emits: ['locked'] },
 };
 
-/** Numbers, text, functions, codecs and signals never change, or are wanted as they are; what these are passed through they hand on. */
+/** Excluded: numbers, text, functions, codecs and signals never change, or must be passed on as they are. */
 export const NOTHING_TO_CHANGE = [
   ...[
     'afterRevision',

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { parseMetrics } from '../../../src/codec/serverInfo.js';
 import { hasReason } from '../../../src/errors/index.js';
 
-describe('metrics', () => {
-  test('of any text are read or refused', () => {
+describe('the parser of metrics', () => {
+  test('accepts or rejects any text', () => {
     const piece = fc.constantFrom(
       'a',
       '{',
@@ -35,14 +35,14 @@ describe('metrics', () => {
     );
   });
 
-  test('of a line that is made to be tried in many ways are refused at once', () => {
+  test('rejects a line at once that is made for exponential backtracking', () => {
     const begun = performance.now();
     expect(() => parseMetrics(`a{${'b="c"   '.repeat(40)}!`)).toThrow('line 1');
-    // Trying all ways would take 2 ^ 40 steps.
+    // Backtracking over all alternatives would take 2 ^ 40 steps.
     expect(performance.now() - begun).toBeLessThan(10_000);
   });
 
-  test('with labels and names of JavaScript’s own are nothing more than that', () => {
+  test("accepts labels and names that are JavaScript's own properties", () => {
     const [family] = parseMetrics('__proto__{__proto__="x", constructor="y"} 1');
     expect([family?.name, Object.entries(family?.samples[0]?.labels ?? {})]).toEqual([
       '__proto__',

@@ -16,7 +16,7 @@ afterEach(async () => {
   await server?.close();
 });
 
-/** A client of a server that answers every call with this text. */
+/** A client of a server that responds to every call with this text. */
 async function answeredWith(body = '{}', version = '3.5.0'): Promise<Client> {
   server = await startFakeServer((_, reply) => reply.text(200, body, 'application/json'), version);
   return (client = createClient({ endpoints: server.endpoint }));
@@ -36,7 +36,7 @@ interface Recursive {
 }
 const Recursive: t.Type<Recursive> = t.recursion('Recursive', () => t.partial({ inner: Recursive }));
 
-describe('what is passed and is nested 20 000 deep is refused, and nothing is sent:', () => {
+describe('values that are nested 20 000 deep are rejected, and nothing is sent:', () => {
   const plainTxn = nested<TxnSpec>({ success: [put('a', 'b')] }, (inner) => ({ success: [{ op: 'txn', ...inner }] }));
   const deepBody = nested<Json>([], (inner) => [inner]);
   test.each<[what: string, ask: (etcd: Client) => Observable<unknown>]>([
@@ -64,7 +64,7 @@ describe('what is passed and is nested 20 000 deep is refused, and nothing is se
     expect(server?.requests.filter(({ method }) => method === 'POST')).toEqual([]);
   });
 
-  test.each([10, 100, 1_000, 2_000, 5_000, 10_000])('also at the edge of the stack: %d levels, on any version', async (levels) => {
+  test.each([10, 100, 1_000, 2_000, 5_000, 10_000])('near the limit of the stack: %d levels, on any version', async (levels) => {
     const etcd = await answeredWith('{"code":3,"error":"etcdserver: too many operations in txn request"}', '3.3.25');
     const spec = nested<TxnSpec>({ success: [put('a', 'b')] }, (inner) => ({ success: [{ op: 'txn', ...inner }] }), levels);
     for (const { kv } of [etcd, etcd.namespace('a/')])
@@ -72,7 +72,7 @@ describe('what is passed and is nested 20 000 deep is refused, and nothing is se
   });
 });
 
-describe('an answer that is nested 20 000 deep is malformed:', () => {
+describe('a response that is nested 20 000 deep is malformed:', () => {
   const getTxn: TxnSpec = { success: [{ op: 'txn', success: [] }] };
   const readOnly = nested<TxnSpec>({}, (inner) => ({ success: [{ op: 'txn', ...inner }] }), 500);
   test.each<[what: string, body: string, ask: (etcd: Client) => Observable<unknown>, reason: Reason]>([
@@ -88,7 +88,7 @@ describe('an answer that is nested 20 000 deep is malformed:', () => {
     ],
     ['in place of a list', `{"kvs":${deepJson('[', ']')}}`, ({ kv }) => kv.range('a'), 'MalformedResponse'],
     ['in place of a key', `{"kvs":[{"key":${deepJson('{"a":', '}', '1')}}]}`, ({ kv }) => kv.range('a'), 'MalformedResponse'],
-    ['in place of the answer to a put', deepJson('[', ']'), ({ kv }) => kv.put('a', 'b'), 'AmbiguousWrite'],
+    ['in place of the response to a put', deepJson('[', ']'), ({ kv }) => kv.put('a', 'b'), 'AmbiguousWrite'],
     ['in place of an error', `{"error":${deepJson('{"a":', '}', '1')}}`, ({ kv }) => kv.put('a', 'b'), 'AmbiguousWrite'],
     [
       'to a codec that reads it all',
@@ -107,14 +107,14 @@ describe('an answer that is nested 20 000 deep is malformed:', () => {
     await failureWith(reason, ask(await answeredWith(body)));
   });
 
-  test('a value that is nested so is not valid', async () => {
+  test('a value that is nested 20 000 deep is invalid', async () => {
     const stored = keyValue('a', deepJson('{"inner":', '}', '{}'), 5);
     await failureWith('InvalidValue', of(stored).pipe(decodeJson(Recursive)));
     expect(stored.json(Recursive)).toMatchObject({ _tag: 'Left', left: { reason: 'InvalidValue' } });
   });
 });
 
-test('what nobody reads may be nested as deep as it likes', async () => {
+test('an unknown field may be nested to any depth', async () => {
   const { kv } = await answeredWith(`{"header":{"revision":"7"},"unknown":${deepJson('[', ']')}}`);
   expect(await lastValueFrom(kv.put('a', 'b'))).toMatchObject({ header: { revision: 7 } });
 });

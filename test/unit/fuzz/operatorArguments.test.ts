@@ -9,7 +9,7 @@ import { callOperator, isIterable, nameOf, OPERATORS, type Given } from './opera
 const valuesOf = (given: Given = {}): unknown[] => Object.values(given).map(([value]) => value);
 const rightOptions = (options: Given = {}): object => Object.fromEntries(Object.entries(options).map(([name, [value]]) => [name, value]));
 
-/** The error that the operator of a row throws for such arguments, at once. */
+/** Returns the error that the operator of a row throws for such arguments. */
 function refusal(row: string, args: readonly unknown[]): EtcdError {
   try {
     callOperator(row, args);
@@ -32,13 +32,16 @@ const each = (of: 'args' | 'options'): [row: string, name: string, at: number][]
     Object.keys(given[of] ?? {}).map((name, at): [string, string, number] => [row, name, at]),
   );
 
-/** Those that have options, which come last. */
+/** Operators with options, which come last. */
 const withOptions = Object.entries(OPERATORS).filter(([, { options }]) => options !== undefined);
 
-/** Whether it may stand where the options of a row do: they may be left out, and have none of the names that the junk's have. */
+/**
+ * Returns whether a value is valid as the options of a row: they may be left out, and have none of the names in the
+ * junk.
+ */
 function isOptions(row: string, given: unknown): boolean {
   if (given === undefined) return true;
-  // There it is the other form.
+  // In this place it is the other form of the operator.
   if (row === 'putAll' && isIterable(given)) return true;
   return isPlain(given) && Object.keys(given).length === 0;
 }
@@ -51,7 +54,7 @@ test('every operator is tried', () => {
   );
 });
 
-describe('what is wrong is refused when the operator is called, by an error that names operator and argument and does not show it', () => {
+describe('invalid arguments are rejected when the operator is called, with an error that names operator and argument and does not show the value', () => {
   test.each(each('args'))('%s: %s', (row, name, at) => {
     const { args = {}, options } = OPERATORS[row] ?? {};
     const right = [...valuesOf(args), ...(options === undefined ? [] : [{}])];
@@ -82,13 +85,13 @@ describe('what is wrong is refused when the operator is called, by an error that
     );
   });
 
-  test.each(withOptions)('%s: an option that it does not have', (row, { args, options = {} }) => {
+  test.each(withOptions)('%s: an unknown option', (row, { args, options = {} }) => {
     const error = refusal(row, [...valuesOf(args), { bogus: SECRET }]);
     expectNamed(error, row, 'bogus');
     expect(/options (.*), received/.exec(error.message)?.[1]?.split(', ').sort()).toEqual(Object.keys(options).sort());
   });
 });
 
-test.each(Object.entries(OPERATORS))('what is right is not refused by %s', (row, { args, options }) => {
+test.each(Object.entries(OPERATORS))('valid arguments are accepted by %s', (row, { args, options }) => {
   expect(() => callOperator(row, [...valuesOf(args), ...(options === undefined ? [] : [rightOptions(options)])])).not.toThrow();
 });

@@ -4,10 +4,10 @@ import * as operators from '../../../operators/index.js';
 import { key } from '../../../src/model/op.js';
 import { isText } from './arguments.js';
 
-/** What it may be, of what is tried. */
+/** Returns whether a junk value is valid here. */
 type Right = (value: unknown) => boolean;
 
-/** What an operator may be given: an argument or an option by its name, with one that is right, and what else is. */
+/** An argument or option of an operator: its name, a valid value, and the junk values that are valid, too. */
 export type Given = Readonly<Record<string, readonly [value: unknown, right: Right]>>;
 
 /** The arguments of an operator in their order, and the options that follow them. */
@@ -54,10 +54,10 @@ const PUT_ALL = {
   maxBytes: MAY_BE_WHOLE,
   maxWaiting: [1, isOptional((value) => isWhole(value) || value === Infinity)],
 } as const;
-/** Of what is tried, nothing else is. */
+/** No other junk value is valid. */
 export const isIterable: Right = (value) => typeof value === 'object' && value !== null && Symbol.iterator in value;
 
-/** Every operator; one that has two forms has a row for each. */
+/** Every operator; one with two forms has a row for each. */
 export const OPERATORS: Readonly<Record<string, Arguments>> = {
   afterRevision: { args: { revision: REVISION } },
   byRevision: {},
@@ -105,10 +105,10 @@ export const OPERATORS: Readonly<Record<string, Arguments>> = {
   withLock: { args: { lock: [NEVER, isFunction], project: FUNCTION }, options: { strategy: ['merge', isNothing] } },
 };
 
-/** Of a row, what the operator is called. */
+/** Returns the name of the operator of a row. */
 export const nameOf = (row: string): string => row.split(' ')[0] ?? '';
 
-/** Calls the operator of a row, with whatever arguments. */
+/** Calls the operator of a row, with any arguments. */
 export function callOperator(row: string, args: readonly unknown[]): unknown {
   const operator: unknown = Reflect.get(operators, nameOf(row));
   if (typeof operator !== 'function') throw new Error(`there is no ${row}`);

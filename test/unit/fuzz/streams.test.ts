@@ -7,7 +7,7 @@ import { expectSilentAbout } from '../transport/support.js';
 import { GOOD, SECRET, spoil } from './answers.js';
 import { waitFor } from '../../support/waitFor.js';
 
-/** What a server does on a stream, one thing after the other. */
+/** The actions of a server on a stream, one after the other. */
 type Step = (stream: FakeStream, good: readonly string[]) => void;
 
 const ended = fc.constantFrom<Step>(
@@ -26,7 +26,7 @@ const said: fc.Arbitrary<Step> = fc.oneof(
         stream.send(spoiled(good[nth % good.length] ?? '')),
   ),
 );
-/** Beneath the transport: what is no frame of a WebSocket. Beneath TLS it is none of ours. */
+/** Below the transport: bytes that are no frame of a WebSocket. Below TLS they do not reach our code. */
 const raw = fc
   .oneof(
     fc.uint8Array({ minLength: 1, maxLength: 100 }),
@@ -47,7 +47,10 @@ const good = {
   keepalive: [(GOOD['/v3/lease/keepalive'] ?? '').trim()],
 };
 
-/** What may end a lease, or a watch whose store is another (the server says that it lacks a change that it has sent), whatever the endpoint. */
+/**
+ * Reasons that may end a lease, or a watch whose store was replaced (the server reports a revision below one that it
+ * has sent), without an endpoint.
+ */
 const OF_NO_ENDPOINT: ReadonlySet<string> = new Set(['LeaseLost', 'LeaseNotFound', 'DeadlineExceeded', 'FutureRev', 'ClusterIDMismatch']);
 
 describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (transport) => {
@@ -67,7 +70,7 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('over %s', (transport)
   test.each<[string, readonly string[], (client: Client) => Observable<unknown>]>([
     ['a watch', good.watch, (client) => client.watch('a', { startRevision: 1 })],
     ['a lease', good.keepalive, (client) => client.lease.adopt(leaseId('9'))],
-  ])('%s that is answered by anything at all shows what was checked, or an error', async (_, lines, make) => {
+  ])('%s with a random response emits valid values, or an error', async (_, lines, make) => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(step, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 4 }), async (streams) => {
         let opened = 0;

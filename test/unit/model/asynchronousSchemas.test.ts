@@ -29,7 +29,7 @@ const LIBRARIES: readonly (readonly [string, Validator<Flag>, Validator<Flag>])[
   ],
 ];
 
-/** A number whose check ends when the test says so, in whatever order. */
+/** A number whose check ends when the test decides, in any order. */
 function heldSchema() {
   const checks = new Map<unknown, (valid: boolean) => void>();
   const schema: StandardSchema<number> = {
@@ -58,7 +58,7 @@ function newEtcd() {
 }
 
 describe.each(LIBRARIES)('schemas of %s', (_, now, later) => {
-  test('are checked at once by KeyValue.json, which refuses those that take their time', () => {
+  test('are checked synchronously by KeyValue.json, which rejects asynchronous ones', () => {
     const { kv } = put('a', '{"on":true}', 1);
     expect(kv.json(now)).toEqual(E.right({ on: true }));
     expect(() => kv.json(later)).toThrow('decodeJson, tryDecode, liveValue and combineLive wait for it');
@@ -67,7 +67,7 @@ describe.each(LIBRARIES)('schemas of %s', (_, now, later) => {
   test.each([
     ['now', now],
     ['later', later],
-  ])('are taken by decodeJson and tryDecode: %s', async (__, codec) => {
+  ])('are accepted by decodeJson and tryDecode: %s', async (__, codec) => {
     const item = put('a', '{"on":true}', 3);
     const wrong = put('a', '{"on":"hunter2"}', 4);
     expect(await firstValueFrom(of(item).pipe(decodeJson(codec)))).toMatchObject({ key: 'a', value: { on: true }, revision: 3 });
@@ -77,7 +77,7 @@ describe.each(LIBRARIES)('schemas of %s', (_, now, later) => {
     expect(await firstValueFrom(of(wrong).pipe(tryDecode(codec)))).toMatchObject({ left: { reason: 'InvalidValue' } });
   });
 
-  test('are taken by live values and by call', async () => {
+  test('are accepted by live values and by call', async () => {
     const { etcd, server } = newEtcd();
     server.put('a', '{"on":true}');
     const wanted = { on: true };
@@ -96,7 +96,7 @@ describe.each(LIBRARIES)('schemas of %s', (_, now, later) => {
   });
 });
 
-test('types of the libraries reach the values', async () => {
+test('the types of schema libraries are inferred for the values', async () => {
   const { etcd, server } = newEtcd();
   server.put('a', '7');
   const codec = z.object({ count: z.string().transform(async (text) => Promise.resolve(Number(text))) });
@@ -104,7 +104,7 @@ test('types of the libraries reach the values', async () => {
   expect(count.toFixed(1)).toBe('1.0');
 });
 
-describe('a check that takes its time', () => {
+describe('an asynchronous check', () => {
   test('keeps the order of the values, whichever ends first', async () => {
     const { schema, finish, isChecking } = heldSchema();
     const source = new Subject<ReturnType<typeof put>>();
@@ -139,7 +139,7 @@ describe('a check that takes its time', () => {
     following.unsubscribe();
   });
 
-  test('is not reported after its subscriber has left', async () => {
+  test('is not reported after its subscriber has unsubscribed', async () => {
     const { schema, finish } = heldSchema();
     const seen: unknown[] = [];
     const reading = of(put('a', '1', 1), put('a', '2', 2))
@@ -156,11 +156,11 @@ describe('a check that takes its time', () => {
     };
     await expect(firstValueFrom(of(put('a', '1', 1)).pipe(tryDecode(broken)))).rejects.toThrow('the directory is down');
     await expect(firstValueFrom(of(put('a', '1', 1)).pipe(decodeWith(broken)))).rejects.toThrow('the directory is down');
-    // Its Promise is waited for by nobody, and must not end the process.
+    // Its Promise is not awaited, and must not end the process.
     expect(() => put('a', '1', 1).kv.json(broken)).toThrow('expected one that checks synchronously');
   });
 
-  test('of a live value that is shared shows each subscriber the same', async () => {
+  test('of a shared live value has the same result for each subscriber', async () => {
     const { etcd, server } = newEtcd();
     server.put('a', '1');
     const codec = z.number().refine((value) => Promise.resolve(value < 5));

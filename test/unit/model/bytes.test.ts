@@ -4,7 +4,7 @@ import * as withBuffer from '../../../src/model/bytes.js';
 
 type Bytes = typeof withBuffer;
 
-/** The module as a runtime without Buffer loads it. */
+/** Loads the module as a runtime without Buffer does. */
 function loadWithoutBuffer(): Bytes {
   const descriptor = Object.getOwnPropertyDescriptor(globalThis, 'Buffer');
   if (descriptor === undefined) throw new Error('this runtime has no Buffer to hide');
@@ -28,7 +28,7 @@ describe.each<[string, Bytes]>([
   ['with Buffer', withBuffer],
   ['without Buffer', withoutBuffer],
 ])('%s', (_, { fromBase64, textFromBase64, toBase64, toBytes, toText }) => {
-  test('bytes come back from base64 as they were, in memory of their own', () => {
+  test('bytes are decoded from base64 unchanged, into separate memory', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         const decoded = fromBase64(toBase64(bytes));
@@ -39,22 +39,22 @@ describe.each<[string, Bytes]>([
     );
   });
 
-  test('text comes back from base64 as it was, its byte order mark too', () => {
+  test('text is decoded from base64 unchanged, including its byte order mark', () => {
     fc.assert(fc.property(text, (given) => expect(textFromBase64(toBase64(given))).toBe(given)));
     expect(textFromBase64(toBase64('\uFEFFa'))).toBe('\uFEFFa');
     expect(toText(toBytes('\uFEFFa'))).toBe('\uFEFFa');
   });
 
-  test('a part of a larger array is only that part', () => {
+  test('a view of a larger array is encoded without the rest', () => {
     expect(toBase64(Uint8Array.of(1, 2, 3, 4, 5).subarray(1, 3))).toBe('AgM=');
   });
 
-  test('a value of 1.5 MiB fits', () => {
+  test('a value of 1.5 MiB is encoded and decoded', () => {
     const large = new Uint8Array(1.5 * 1024 * 1024).map((_value, index) => index);
     expect(withBuffer.toBase64(fromBase64(toBase64(large)))).toBe(withBuffer.toBase64(large));
   });
 
-  test('what is not UTF-8 becomes U+FFFD, and half a surrogate pair is not sent', () => {
+  test('invalid UTF-8 becomes U+FFFD, and half a surrogate pair is rejected', () => {
     expect(textFromBase64(toBase64(Uint8Array.of(0x61, 0xff)))).toBe('a\uFFFD');
     expect(toText(Uint8Array.of(0xc3))).toBe('\uFFFD');
     expect(['\ud800', 'a\udc00', '\udc00\ud800', '\ud83d\ude00', 'é'].map(withBuffer.isBytesLike)).toEqual([
@@ -67,7 +67,7 @@ describe.each<[string, Bytes]>([
   });
 });
 
-test('both ways give the same, for any text and any bytes', () => {
+test('both implementations agree, for any text and any bytes', () => {
   fc.assert(
     fc.property(
       fc.string({ unit: fc.nat(0xffff).map((code) => String.fromCharCode(code)) }),
@@ -83,7 +83,7 @@ test('both ways give the same, for any text and any bytes', () => {
   );
 });
 
-test('text and bytes are what can be sent, whichever realm they come from', () => {
+test('strings and Uint8Arrays of any realm are accepted', () => {
   const foreign = jest.requireActual<typeof import('node:vm')>('node:vm').runInNewContext('new Uint8Array(2)') as unknown;
   for (const value of ['', 'a', new Uint8Array(1), Buffer.from('a'), foreign]) expect(withBuffer.isBytesLike(value)).toBe(true);
   for (const value of [undefined, null, 1, [1], {}, new Uint16Array(1), new ArrayBuffer(1), new DataView(new ArrayBuffer(1))]) {

@@ -1,12 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { runInNewContext } from 'node:vm';
-import { captured, capturedBytes, capturesItself, capturing } from '../../../src/model/captured.js';
+import { capturedBytes } from '../../../src/model/bytes.js';
+import { captured, capturesItself, capturing } from '../../../src/model/captured.js';
 
 function fail(): never {
   throw new Error('it cannot be read');
 }
 
-describe('a copy', () => {
+describe('a copy of an argument', () => {
   test.each<[what: string, make: () => unknown]>([
     ['bytes', () => new Uint8Array([1, 2])],
     ['a range', () => ({ from: new Uint8Array([1]), to: 'b' })],
@@ -15,14 +16,14 @@ describe('a copy', () => {
     ['an object without a prototype', () => Object.assign(Object.create(null) as object, { a: [1] })],
     ['a name that is a trap', () => JSON.parse('{"__proto__":{"a":[1]}}') as unknown],
     ['a symbol', () => ({ [Symbol.for('fence')]: true, a: 1 })],
-  ])('of %s is equal, and another', (_, make) => {
+  ])('of %s is equal, and another object', (_, make) => {
     const given = make();
     expect(captured(given)).not.toBe(given);
     expect(captured(given)).toEqual(given);
     expect(Object.getOwnPropertyNames(captured(given))).toEqual(Object.getOwnPropertyNames(given));
   });
 
-  test('of what is met many times, or in circles, is made once', () => {
+  test('with repeated or circular references is made once for each object', () => {
     let graph: object = { a: new Uint8Array([1]) };
     for (let level = 0; level < 40; level += 1) graph = { left: graph, right: [graph, graph] };
     const circle: Record<string, unknown> = { graph };
@@ -42,11 +43,11 @@ describe('a copy', () => {
     }
   });
 
-  test('keeps holes, which are to be refused', () => {
+  test('keeps holes, so that they are rejected', () => {
     expect(0 in captured(Array<unknown>(1))).toBe(false);
   });
 
-  test('is not made of what acts: functions, signals, dates, classes, codecs made without one', () => {
+  test('keeps objects with behaviour: functions, signals, dates, classes, codecs without a class', () => {
     const given = {
       f: () => 1,
       signal: new AbortController().signal,
@@ -70,13 +71,13 @@ test.each<[what: string, make: () => object]>([
       return circle;
     },
   ],
-  ['what is nested without an end', () => Array.from({ length: 20_000 }).reduce<object>((inner) => ({ inner }), {})],
-])('it does not throw at %s', (_, make) => {
+  ['endless nesting', () => Array.from({ length: 20_000 }).reduce<object>((inner) => ({ inner }), {})],
+])('copying %s does not throw', (_, make) => {
   expect(() => captured(make())).not.toThrow();
 });
 
-describe('methods that copy', () => {
-  test('do so at any depth, and with what they return', () => {
+describe('methods that copy their arguments', () => {
+  test('do so at any depth, also with the functions that they return', () => {
     const kept: unknown[] = [];
     const keep = (...given: unknown[]): void => void kept.push(...given);
     const api = capturing({
@@ -92,7 +93,7 @@ describe('methods that copy', () => {
     expect(kept).toEqual(Array<unknown>(5).fill([[1]]));
   });
 
-  test('are left alone where they look after it', () => {
+  test('leave objects alone that copy for themselves', () => {
     const by = capturesItself((given: object) => given);
     const given = {};
     expect(capturing({ by, inner: capturesItself({ same: (what: object) => what }) }).by(given)).toBe(given);

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { idToHex, leaseId, memberId } from '../../../src/model/ids.js';
 
-test('any 63-bit number is a lease id, and comes back from it and from its hexadecimal', () => {
+test('any 63-bit number is a lease id, and is converted to hexadecimal and back', () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), (id) => {
       expect(leaseId(id)).toBe(id.toString());
@@ -22,7 +22,7 @@ test.each<[string | number | bigint, string]>([
   expect(leaseId(given)).toBe(expected);
 });
 
-test('a member id goes up to 64 bits, a lease id to 63', () => {
+test('a member id has up to 64 bits, a lease id up to 63', () => {
   expect(memberId('18446744073709551615')).toBe('18446744073709551615');
   expect(idToHex(memberId('18446744073709551615'))).toBe('ffffffffffffffff');
   expect(() => memberId('18446744073709551616')).toThrow(expect.objectContaining({ reason: 'InvalidArgument' }));
@@ -38,7 +38,7 @@ test.each([-1, '-5', 1.5, NaN, Infinity, 2 ** 53, '', ' 1', '1 ', '1\n', '0x10',
   },
 );
 
-test('the hexadecimal of an id is what etcdctl prints: lower case, without leading zeros', () => {
+test('the hexadecimal form of an id is that of etcdctl: lower case, without leading zeros', () => {
   expect(idToHex(leaseId('7587862094297316619'))).toBe('694d805f5f3e3d0b');
   expect(idToHex(leaseId(0))).toBe('0');
 });

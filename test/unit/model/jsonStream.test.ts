@@ -5,20 +5,20 @@ import { failure } from '../transport/support.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** Everything that comes out of chunks, the end included. */
+/** Reads chunks, and returns all messages and the end. */
 function read(chunks: readonly Uint8Array[]): unknown[] {
   const stream = new JsonStream(Infinity);
   const objects = chunks.flatMap((chunk) => stream.push(chunk));
   return [...objects, ...stream.end()];
 }
 
-/** A text cut before each of these offsets. */
+/** Splits a text before each of these offsets. */
 function cutAt(whole: Uint8Array, offsets: readonly number[]): Uint8Array[] {
   const points = [0, ...offsets.map((offset) => offset % (whole.length + 1)).sort((a, b) => a - b), whole.length];
   return points.slice(1).map((end, index) => whole.slice(points[index], end));
 }
 
-// What a scanner of braces and quotes trips over; astral characters are four bytes of UTF-8.
+// Characters that a scanner of braces and quotes may misread; astral characters are four bytes of UTF-8.
 const nasty = fc.string({ unit: fc.constantFrom('{', '}', '[', ']', '"', '\\', '\n', 'a', ' ', 'é', '漢', '😀', '\u0000'), maxLength: 12 });
 const value = fc.letrec<{ any: unknown }>((tie) => ({
   any: fc.oneof(
@@ -39,7 +39,7 @@ const delimiters = {
 };
 
 describe.each(Object.entries(delimiters))('objects with %s between them', (_, delimiter) => {
-  test('come out whole, wherever the bytes are cut', () => {
+  test('are emitted whole, wherever the bytes are split', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(object, pretty, delimiter), { maxLength: 6 }),
@@ -55,30 +55,27 @@ describe.each(Object.entries(delimiters))('objects with %s between them', (_, de
   });
 });
 
-test.each(['\n', ''])(
-  'three messages with %j between them survive each way of cutting them in two, and being cut into single bytes',
-  (delimiter) => {
-    const messages = [{ a: 'é"}{\\' }, { 'k{': [{ b: '😀' }, '\\"'] }, {}];
-    const whole = bytes(messages.map((message) => JSON.stringify(message) + delimiter).join(''));
-    for (let at = 0; at <= whole.length; at++) expect(read([whole.slice(0, at), whole.slice(at)])).toEqual(messages);
-    expect(read([...whole].map((byte) => Uint8Array.of(byte)))).toEqual(messages);
-  },
-);
+test.each(['\n', ''])('three messages with %j between them are read however they are split in two, and byte by byte', (delimiter) => {
+  const messages = [{ a: 'é"}{\\' }, { 'k{': [{ b: '😀' }, '\\"'] }, {}];
+  const whole = bytes(messages.map((message) => JSON.stringify(message) + delimiter).join(''));
+  for (let at = 0; at <= whole.length; at++) expect(read([whole.slice(0, at), whole.slice(at)])).toEqual(messages);
+  expect(read([...whole].map((byte) => Uint8Array.of(byte)))).toEqual(messages);
+});
 
-test.each(['\n', ''])('an object delimited by %j is given with the chunk that holds its end, not with the next', (delimiter) => {
+test.each(['\n', ''])('an object delimited by %j is emitted with the chunk that contains its end, not with the next', (delimiter) => {
   const stream = new JsonStream(Infinity);
   for (let n = 0; n < 5; n++) expect(stream.push(bytes(JSON.stringify({ n }) + delimiter))).toEqual([{ n }]);
 });
 
-test('the first object is given before anybody knows what will come after it', () => {
+test('the first object is emitted before any later byte arrives', () => {
   expect(new JsonStream(Infinity).push(bytes('{"a":1}'))).toEqual([{ a: 1 }]);
 });
 
-test('a stream that stops ending its objects with newlines is still read', () => {
+test('a stream whose objects stop ending with newlines is still read', () => {
   expect(read([bytes('{"a":1}\n{"a":2}\n{"a":3}{"a":4}\n{"a":'), bytes('5}')])).toEqual([1, 2, 3, 4, 5].map((a) => ({ a })));
 });
 
-test('a name such as __proto__ is a name and nothing more', () => {
+test('a name such as __proto__ is an ordinary name', () => {
   const [parsed] = read([bytes('{"__proto__":{"polluted":true}}\n')]);
   expect(Object.keys(parsed as object)).toEqual(['__proto__']);
   expect({}).not.toHaveProperty('polluted');
@@ -86,7 +83,7 @@ test('a name such as __proto__ is a name and nothing more', () => {
 
 const SECRET = 'hunter2';
 
-describe('what is not a sequence of JSON objects is a MalformedResponse that does not quote it', () => {
+describe('invalid JSON objects are a MalformedResponse that does not quote them', () => {
   test.each([
     ['a page of HTML', `<html>${SECRET}</html>`],
     ['plain text', `Not Found ${SECRET}`],
@@ -110,12 +107,12 @@ describe('what is not a sequence of JSON objects is a MalformedResponse that doe
     expect(failure(() => read([Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d)]))).toMatchObject({ reason: 'MalformedResponse' });
   });
 
-  test.each(['{"a":"b', '{"a":1', '{', '{"a":1}\n{"a":2}\n{"a":', '{"a":1}{"a":'])('the end in the middle: %s', (text) => {
+  test.each(['{"a":"b', '{"a":1', '{', '{"a":1}\n{"a":2}\n{"a":', '{"a":1}{"a":'])('an end in the middle of an object: %s', (text) => {
     expect(failure(() => read([bytes(text)]))).toMatchObject({ reason: 'MalformedResponse' });
   });
 });
 
-test('bytes of any kind give objects or a MalformedResponse, never another error', () => {
+test('random bytes give objects or a MalformedResponse, never another error', () => {
   fc.assert(
     fc.property(
       fc.array(
@@ -147,7 +144,7 @@ test.each(['\n', ''])(
       );
       return Array.from({ length: Math.ceil(whole.length / 16_384) }, (_, index) => whole.subarray(index * 16_384, (index + 1) * 16_384));
     };
-    // Of the processor, and the best of several in turn: what else the machine does is not the parser's.
+    // Returns the CPU time, the lowest of several runs: other work on the machine is not the parser's.
     const cpuOf = (chunks: readonly Uint8Array[]): number => {
       const start = process.cpuUsage();
       expect(read(chunks)).toHaveLength(2);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { toBytes, type BytesLike } from '../../../src/model/bytes.js';
 import { prefixEnd, toKeyRange, type KeyRange, type Range } from '../../../src/model/range.js';
 
-/** How etcd orders keys: by bytes, the shorter first. */
+/** Compares keys in etcd's order: by bytes, the shorter first. */
 function compare(a: Uint8Array, b: Uint8Array): number {
   for (let index = 0; index < Math.min(a.length, b.length); index++) {
     const difference = (a[index] ?? 0) - (b[index] ?? 0);
@@ -14,14 +14,14 @@ function compare(a: Uint8Array, b: Uint8Array): number {
 
 const isZero = (value: BytesLike): boolean => compare(toBytes(value), Uint8Array.of(0)) === 0;
 
-/** How etcd reads key and range_end. */
+/** Returns how etcd interprets key and range_end. */
 function contains({ key, rangeEnd }: KeyRange, candidate: Uint8Array): boolean {
   const begins = compare(candidate, toBytes(key));
   if (rangeEnd === undefined) return begins === 0;
   return begins >= 0 && (isZero(rangeEnd) || compare(candidate, toBytes(rangeEnd)) < 0);
 }
 
-// Few bytes, so that prefixes are hit; the ends of the scale are where it goes wrong.
+// Few different bytes, so that prefixes match; the lowest and highest are the usual places of errors.
 const byte = fc.constantFrom(0x00, 0x01, 0x61, 0xfe, 0xff);
 const key = fc.array(byte, { minLength: 1, maxLength: 4 }).map((list) => Uint8Array.from(list));
 
@@ -42,7 +42,7 @@ test('a key is in the range of a prefix if, and only if, it begins with it', () 
   );
 });
 
-test('a range from one key to another holds the first, and ends before the second', () => {
+test('a range from one key to another includes the first, and excludes the second', () => {
   fc.assert(
     fc.property(key, key, key, (from, to, candidate) => {
       fc.pre(!isZero(to));
@@ -53,7 +53,7 @@ test('a range from one key to another holds the first, and ends before the secon
   );
 });
 
-test('a range from one key on holds what comes after it, and all holds everything', () => {
+test('a range from one key on includes all later keys, and all includes every key', () => {
   fc.assert(
     fc.property(key, key, (from, candidate) => {
       expect(contains(toKeyRange({ from }), candidate)).toBe(compare(candidate, from) >= 0);
@@ -72,12 +72,12 @@ test.each<[string, Range, KeyRange]>([
     { prefix: Uint8Array.of(0x61, 0xff, 0xff) },
     { key: Uint8Array.of(0x61, 0xff, 0xff), rangeEnd: Uint8Array.of(0x62) },
   ],
-  ['a prefix of nothing but 0xff', { prefix: Uint8Array.of(0xff) }, { key: Uint8Array.of(0xff), rangeEnd: '\0' }],
+  ['a prefix of 0xff bytes only', { prefix: Uint8Array.of(0xff) }, { key: Uint8Array.of(0xff), rangeEnd: '\0' }],
   ['from and to', { from: 'a', to: 'b' }, { key: 'a', rangeEnd: 'b' }],
   ['to and from', { to: 'b', from: 'a' }, { key: 'a', rangeEnd: 'b' }],
   ['from', { from: 'a' }, { key: 'a', rangeEnd: '\0' }],
   ['all', { all: true }, { key: '\0', rangeEnd: '\0' }],
-])('%s becomes key and range_end', (_, range, expected) => {
+])('%s is encoded as key and range_end', (_, range, expected) => {
   expect(toKeyRange(range)).toEqual(expected);
 });
 
@@ -85,18 +85,18 @@ test.each([
   ['Uint8Array', Uint8Array.of(1, 2)],
   // Its own `slice` shares the memory.
   ['Buffer', Buffer.of(1, 2)],
-])('the end of a prefix is a copy: a %s stays as it was', (_, prefix) => {
+])('the end of a prefix is a copy: the bytes of a %s are unchanged', (_, prefix) => {
   expect(prefixEnd(prefix)).toEqual(Uint8Array.of(1, 3));
   expect([...prefix]).toEqual([1, 2]);
 });
 
-describe('what is not a range is refused as InvalidArgument', () => {
+describe('an invalid range is rejected as InvalidArgument', () => {
   test.each<[string, unknown, RegExp]>([
     ['an empty key', '', /an empty key/],
     ['an empty prefix, which would be every key', { prefix: '' }, /an empty prefix; say \{ all: true \}/],
     ['an empty from', { from: new Uint8Array(0) }, /an empty from/],
     ['an empty to', { from: 'a', to: '' }, /an empty to/],
-    // etcd takes it as "no end": deleting a range that holds nothing would delete all that follows.
+    // etcd takes it as "no end": a delete of a range that holds nothing would delete all later keys.
     ['a zero byte as the end, which etcd takes for no end at all', { from: 'a', to: '\0' }, /leave out to/],
     ['a zero byte as the end, in bytes', { from: 'a', to: Uint8Array.of(0) }, /leave out to/],
     ['an end that is undefined, which would be no end at all', { from: 'a', to: undefined }, /received nothing as its to/],

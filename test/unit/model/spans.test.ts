@@ -17,10 +17,10 @@ const key = fc.uint8Array({ minLength: 1, maxLength: 3 }).map((bytes) => binaryK
 const span = fc.tuple(key, fc.option(key, { nil: undefined })).map(([from, to]): Span => ({ from, to }));
 
 describe('spans of keys', () => {
-  test('keys keep their bytes and their order', () => {
+  test('keep the bytes and the order of keys', () => {
     expect(keyBytes(binaryKey(Uint8Array.of(0, 0x7f, 0xff)))).toEqual(Uint8Array.of(0, 0x7f, 0xff));
     expect(binaryKey('é')).toBe('\u00c3\u00a9');
-    // By UTF-16 it would be the other way round.
+    // By UTF-16 the order would be reversed.
     expect(binaryKey('\u{1f600}') > binaryKey('\uffee')).toBe(true);
   });
 
@@ -33,11 +33,11 @@ describe('spans of keys', () => {
     [{ from: 'b' }, 'a', false],
     [{ from: 'b', to: 'd' }, 'd', false],
     [{ all: true }, 'a', true],
-  ])('of %j: whether it holds %s', (range, one, held) => {
+  ])('of %j: whether it contains %s', (range, one, held) => {
     expect(holds(spanOf(range), binaryKey(one))).toBe(held);
   });
 
-  test('become the ranges again that they were made of', () => {
+  test('are converted back to the ranges that they were made of', () => {
     for (const range of ['a', { prefix: 'a/' }, { from: 'a' }, { from: 'a', to: 'b' }] as const) {
       expect(spanOf(rangeOf(spanOf(range)))).toEqual(spanOf(range));
     }
@@ -46,7 +46,7 @@ describe('spans of keys', () => {
     expect(toKeyRange(rangeOf(spanOf('a')))).toEqual({ key: Uint8Array.of(97) });
   });
 
-  test('without some keys hold all the others, each once', () => {
+  test('without some keys contain all the others, each once', () => {
     fc.assert(
       fc.property(span, fc.array(key), fc.array(key), (whole, cut, probes) => {
         const rest = without(whole, cut);

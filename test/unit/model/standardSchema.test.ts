@@ -6,14 +6,14 @@ import { decodeJson, tryDecode } from '../../../operators/index.js';
 import { hasReason, type SchemaResult, type StandardSchema, type Validator } from '../../../src/index.js';
 import { put } from '../../operators/support.js';
 
-/** A schema as a library makes it: it checks with a function. */
+/** A schema as a library creates it: it checks with a function. */
 const schemaOf = <A>(validate: (value: unknown) => SchemaResult<A> | PromiseLike<SchemaResult<A>>): StandardSchema<A> => ({
   '~standard': { version: 1, vendor: 'test', validate },
 });
 const fieldOf = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 
-/** `{ on: boolean }`. Its message quotes the value, as those of some libraries do. */
+/** A schema for `{ on: boolean }`. Its message quotes the value, as in some libraries. */
 const Flag = schemaOf<{ readonly on: boolean }>((value) => {
   const on = fieldOf(value, 'on');
   if (typeof on === 'boolean') return { value: { on } };
@@ -34,13 +34,13 @@ describe.each<[string, Validator<{ readonly on: boolean }>]>([
   ['a Standard Schema', Flag],
   ['a Standard Schema that is a function', Callable],
 ])('%s', (_, validator) => {
-  test('checks a value, and names the path of what is wrong', () => {
+  test('checks a value, and names the path of a fault', () => {
     expect(failuresOf(validator, '{"on":true}')).toEqual({ on: true });
     expect(failuresOf(validator, '{"on":"hunter2"}')).toMatch(/^the value of "flags\/a" is not valid: on: expected .*, received string$/);
     expect(failuresOf(validator, 'oops')).toBe('the value of "flags/a" is not valid: it is not JSON');
   });
 
-  test('is taken by the operators', () => {
+  test('is accepted by the operators', () => {
     const seen: unknown[] = [];
     of(put('a', '{"on":true}', 3))
       .pipe(decodeJson(validator))
@@ -52,23 +52,23 @@ describe.each<[string, Validator<{ readonly on: boolean }>]>([
   });
 });
 
-test('an issue without a path, and one in a list', () => {
+test('an issue of a schema may have no path, or one in a list', () => {
   const whole = schemaOf<never>(() => ({ issues: [{ message: 'no' }] }));
   expect(failuresOf(whole, '{}')).toBe('the value of "flags/a" is not valid: no');
   const nested = schemaOf<never>(() => ({ issues: [{ message: 'expected string, received 7', path: ['list', 0] }] }));
   expect(failuresOf(nested, '{"list":[7]}')).toBe('the value of "flags/a" is not valid: list.0: expected another value, received number');
 });
 
-test('a schema that checks asynchronously is refused', () => {
+test('a schema that checks asynchronously is rejected', () => {
   const slow = schemaOf<string>(() => Promise.resolve({ value: 'a' }));
   expect(() => kvOf('1').json(slow)).toThrow('expected one that checks synchronously');
 });
 
-test('without a codec, the value is what JSON says', () => {
+test('without a codec, the value is parsed JSON', () => {
   expect(kvOf('{"a":[1]}').json()).toEqual(E.right({ a: [1] }));
   expect(E.isLeft(kvOf('oops').json())).toBe(true);
 });
 
-test('anything else is refused when the operator is made', () => {
+test('an invalid codec is rejected when the operator is called', () => {
   expect(() => decodeJson({} as never)).toThrow('codec of decodeJson: expected an io-ts codec or a Standard Schema, received object');
 });

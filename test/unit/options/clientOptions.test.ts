@@ -3,8 +3,8 @@ import { FOREIGN } from '../../../src/options/nodeOptions.js';
 import { refused, settings } from '../settings.js';
 import { expectSilentAbout } from '../transport/support.js';
 
-describe('without a word', () => {
-  test('a client has defaults', () => {
+describe('options that are omitted', () => {
+  test('have defaults', () => {
     expect(settings({})).toEqual({
       endpoints: ['http://127.0.0.1:2379'],
       auth: undefined,
@@ -36,7 +36,7 @@ describe('without a word', () => {
     });
   });
 
-  test('an option that is undefined counts as left out', () => {
+  test('may be undefined', () => {
     const names = [
       'endpoints',
       'auth',
@@ -69,7 +69,7 @@ describe('an option that does not exist', () => {
     [{ streams: { carier: 'chunked' } }, 'streams.carier'],
     [{ toString: 1 }, 'toString'],
     [JSON.parse('{"__proto__":{}}'), '__proto__'],
-  ])('%j is named, beside those that do', (options, option) => {
+  ])('is rejected with the existing ones: %j', (options, option) => {
     expect(refused(options)).toMatchObject({
       option,
       message: expect.stringMatching(/expected one of the options \w.*, received an unknown one/),
@@ -107,7 +107,7 @@ describe('an option that does not exist', () => {
       'tls.rejectUnauthorized',
       'tls.ca and tls.serverName; certificates are always verified',
     ],
-  ])('an option of another client is answered with the name of ours: %j', (options, option, own) => {
+  ])('of another client is rejected with its name in rxetcd: %j', (options, option, own) => {
     const error = refused(options);
     expect(error).toMatchObject({ name: 'InvalidOptionError', option });
     expect((error as Error).message).toContain(', received an unknown one; ');
@@ -115,12 +115,12 @@ describe('an option that does not exist', () => {
     expectSilentAbout(error, 'secret');
   });
 
-  test('one that is of no client is not', () => {
+  test('has no proposal if no other client has it', () => {
     expect(refused({ bogus: 1 })).toMatchObject({ message: expect.not.stringContaining('in its place') });
     expect(refused({ constructor: 1 })).toMatchObject({ message: expect.not.stringContaining('in its place') });
   });
 
-  test('what is in the place of it is there', () => {
+  test('is never itself the proposal', () => {
     for (const own of Object.values(FOREIGN).flatMap((advice) => advice.match(/\b(?:tls|auth|streams|discovery)\.\w+/g) ?? [])) {
       const [group = '', name = ''] = own.split('.');
       expect(refused({ endpoints: 'https://a:1', [group]: { [name]: Symbol('wrong') } })).toMatchObject({
@@ -139,13 +139,13 @@ describe.each(['connectTimeoutMs', 'requestTimeoutMs', 'attemptTimeoutMs', 'keep
     expect(refused({ [option]: value })).toMatchObject({ option, message: expect.stringContaining('milliseconds above 0') });
   });
 
-  test('can be a part of a millisecond, or 24 days', () => {
+  test('can be a fraction of a millisecond, or 24 days', () => {
     expect(settings({ [option]: 0.5 })).toMatchObject({ [option]: 0.5 });
     expect(settings({ [option]: 2 ** 31 - 1 })).toMatchObject({ [option]: 2 ** 31 - 1 });
   });
 });
 
-test('only a call may last for ever, not the making of a connection', () => {
+test('only a call may have no timeout, but not a connection', () => {
   expect(settings({ attemptTimeoutMs: Infinity }).attemptTimeoutMs).toBe(Infinity);
   expect(settings({ requestTimeoutMs: Infinity }).requestTimeoutMs).toBe(Infinity);
   expect(refused({ connectTimeoutMs: Infinity }).option).toBe('connectTimeoutMs');
@@ -170,7 +170,7 @@ test.each([0, -1, 1.5, NaN, Infinity, '4', null, 2 ** 29])('maxResponseBytes can
   });
 });
 
-describe('auth', () => {
+describe('the option auth', () => {
   test.each<[unknown, string]>([
     ['root', 'auth'],
     [null, 'auth'],
@@ -187,17 +187,17 @@ describe('auth', () => {
     [{ token: 'hunter2\r\nx-evil: 1' }, 'auth.token'],
     [{ token: 'hunter2 – with a dash' }, 'auth.token'],
     [{ token: 'hunter2', password: 'hunter2' }, 'auth.password'],
-  ])('%j is refused by name, without the secret', (auth, option) => {
+  ])('rejects %j by name, without the secret', (auth, option) => {
     const error = refused({ auth });
     expect(error.option).toBe(option);
     expectSilentAbout(error, 'hunter2');
   });
 
-  test('says that a token can be a function too', () => {
+  test('mentions in its error that a token can be a function', () => {
     expect(refused({ auth: { token: 7 } }).message).toContain('a function');
   });
 
-  test('is taken as user and password of any characters, as a token, or as a function', () => {
+  test('accepts user and password of any characters, a token, or a function', () => {
     const token = (): string => 'abc';
     expect(settings({ auth: { username: 'root', password: 'pä$$ 漢' } }).auth).toEqual({ username: 'root', password: 'pä$$ 漢' });
     expect(settings({ auth: { token: 'abc' } }).auth).toEqual({ token: 'abc' });
@@ -205,7 +205,7 @@ describe('auth', () => {
   });
 });
 
-describe('tls', () => {
+describe('the option tls', () => {
   const PEM = '-----BEGIN hunter2';
 
   test.each<[unknown, unknown, string, RegExp]>([
@@ -217,13 +217,13 @@ describe('tls', () => {
     ['https://a', { ca: 7 }, 'tls.ca', /PEM/],
     ['https://a', { cert: [PEM], key: PEM }, 'tls.cert', /PEM/],
     ['https://a', { serverName: '' }, 'tls.serverName', /not empty/],
-  ])('for %s, %j is refused by name, without the secret', (endpoints, tls, option, message) => {
+  ])('with %s rejects %j by name, without the secret', (endpoints, tls, option, message) => {
     const error = refused({ endpoints, tls });
     expect(error).toMatchObject({ option, message: expect.stringMatching(message) });
     expectSilentAbout(error, 'hunter2');
   });
 
-  test('is taken as text or bytes, and a later change of the object changes nothing', () => {
+  test('accepts text or bytes, and is not affected by a later change of the object', () => {
     const tls: Record<string, unknown> = { ca: new Uint8Array([1]), cert: PEM, key: PEM, serverName: 'etcd.example' };
     const before = { ...tls };
     const taken = settings({ endpoints: 'https://a', tls });
@@ -232,7 +232,7 @@ describe('tls', () => {
   });
 });
 
-describe('headers', () => {
+describe('the option headers', () => {
   test.each<[unknown, string, RegExp]>([
     ['x: y', 'headers', /an object of strings/],
     [[['x', 'y']], 'headers', /an object of strings/],
@@ -267,15 +267,15 @@ describe('headers', () => {
     [{ 'Accept-Encoding': 'gzip' }, 'headers["Accept-Encoding"]', /does not decompress/],
     [{ 'content-encoding': 'gzip' }, 'headers["content-encoding"]', /does not compress/],
     [{ 'If-None-Match': '*' }, 'headers["If-None-Match"]', /without a body/],
-    [{ Range: 'bytes=0-1' }, 'headers["Range"]', /whole answers/],
+    [{ Range: 'bytes=0-1' }, 'headers["Range"]', /whole responses/],
     [{ 'X-A': '1', 'x-a': '2' }, 'headers["x-a"]', /received it twice/],
-  ])('%j are refused by name', (headers, option, message) => {
+  ])('rejects %j by name', (headers, option, message) => {
     const error = refused({ headers });
     expect(error).toMatchObject({ option, message: expect.stringMatching(message) });
     expectSilentAbout(error, 'hunter2', 'evil: 1');
   });
 
-  test('are kept, in lower case', () => {
+  test('is kept, in lower case', () => {
     expect(settings({ headers: { 'X-Trace': 'a\tb' }, userAgent: 'app/1.0' }).headers).toEqual({
       'x-trace': 'a\tb',
       'user-agent': 'app/1.0',
@@ -283,13 +283,13 @@ describe('headers', () => {
     });
   });
 
-  test('of the user agent cannot be injected into', () => {
+  test('rejects an injection into the user agent', () => {
     expect(refused({ userAgent: 'a\r\nb: c' }).option).toBe('userAgent');
     expect(refused({ userAgent: '' }).option).toBe('userAgent');
   });
 });
 
-test('retry is on, off, or a function', () => {
+test('the option retry is on, off, or a function', () => {
   const policy = (): 'fail' => 'fail';
   expect([true, policy].map((retry) => settings({ retry }).retry)).toEqual([undefined, policy]);
   expect(settings({ retry: false }).retry).toEqual(expect.any(Function));
@@ -308,23 +308,23 @@ test('retry is on, off, or a function', () => {
     expect(refused({ retry })).toMatchObject({ option });
 });
 
-describe('discovery', () => {
+describe('the option discovery', () => {
   test.each<[unknown, string, RegExp]>([
     [null, 'discovery', /true, false or/],
     ['on', 'discovery', /received string/],
     [{ intervalMs: 0 }, 'discovery.intervalMs', /milliseconds above 0/],
     [{ interval: 1 }, 'discovery.interval', /received an unknown one/],
-  ])('%j is refused by name', (discovery, option, message) => {
+  ])('rejects %j by name', (discovery, option, message) => {
     expect(refused({ discovery })).toMatchObject({ option, message: expect.stringMatching(message) });
   });
 
-  test('is off or on, each minute or as often as one likes', () => {
+  test('is off, or on each minute or at a chosen interval', () => {
     const taken = [false, true, {}, { intervalMs: 5 }].map((discovery) => settings({ discovery }).discovery);
     expect(taken).toEqual([undefined, { intervalMs: 60_000 }, { intervalMs: 60_000 }, { intervalMs: 5 }]);
   });
 });
 
-describe('streams', () => {
+describe('the option streams', () => {
   test.each<[unknown, string, RegExp]>([
     [null, 'streams', /received null/],
     ['chunked', 'streams', /received string/],
@@ -338,16 +338,16 @@ describe('streams', () => {
     [{ maxRetries: 1.5 }, 'streams.maxRetries', /from 0, or Infinity, received 1.5/],
     [{ initialBackoffMs: 60, maxBackoffMs: 50 }, 'streams.initialBackoffMs', /at most streams.maxBackoffMs, which is 50, received 60/],
     [{ initialBackoffMs: 3_000 }, 'streams.initialBackoffMs', /at most streams.maxBackoffMs, which is 2000, received 3000/],
-  ])('%j are refused by name', (streams, option, message) => {
+  ])('rejects %j by name', (streams, option, message) => {
     expect(refused({ streams })).toMatchObject({ option, message: expect.stringMatching(message) });
   });
 });
 
-test('the first pause is not above a short longest one', () => {
+test('the first pause is not longer than a short maximum', () => {
   expect(settings({ streams: { maxBackoffMs: 20 } }).streams).toMatchObject({ initialBackoffMs: 20, maxBackoffMs: 20 });
 });
 
-describe('apiPrefix', () => {
+describe('the option apiPrefix', () => {
   test.each(['v3', '/v3/', '/', '', '/v3?x', '//v3', '/a b', '/v3\r\nx', '/v3/../admin', '/./v3', 7])('cannot be %p', (apiPrefix) => {
     expect(refused({ apiPrefix }).option).toBe('apiPrefix');
   });

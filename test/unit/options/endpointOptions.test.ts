@@ -3,7 +3,7 @@ import { createClient } from '../../../src/index.js';
 import { refused, settings } from '../settings.js';
 import { expectSilentAbout, failure } from '../transport/support.js';
 
-describe('an endpoint', () => {
+describe('an endpoint of createClient', () => {
   test.each([
     ['http://a:2379', 'http://a:2379'],
     ['http://a:2379/', 'http://a:2379'],
@@ -18,18 +18,18 @@ describe('an endpoint', () => {
     ['https://proxy/etcd', 'https://proxy/etcd'],
     ['https://proxy/etcd/a-1/', 'https://proxy/etcd/a-1'],
     ['https://proxy/v3x', 'https://proxy/v3x'],
-  ])('%s is taken as %s', (given, origin) => {
+  ])('%s is normalised to %s', (given, origin) => {
     expect(settings({ endpoints: given }).endpoints).toEqual([origin]);
   });
 
-  test('may be a URL, by itself or in a list beside texts', () => {
+  test('may be a URL, by itself or in a list with strings', () => {
     expect(settings({ endpoints: new URL('http://a:1') }).endpoints).toEqual(['http://a:1']);
     expect(settings({ endpoints: [new URL('http://a:1'), 'http://b:1'] }).endpoints).toEqual(['http://a:1', 'http://b:1']);
     expect(refused({ endpoints: [new URL('http://a:1/v3')] }).option).toBe('endpoints[0]');
     expectSilentAbout(refused({ endpoints: new URL('http://root:hunter2@a') }), 'hunter2');
   });
 
-  test('given twice is asked once', () => {
+  test('that is repeated is used once', () => {
     expect(settings({ endpoints: ['http://a:1', 'http://b:1', 'http://A:1/'] }).endpoints).toEqual(['http://a:1', 'http://b:1']);
   });
 
@@ -43,7 +43,7 @@ describe('an endpoint', () => {
     ['only a host', ['a'], 'endpoints[0]', /received text that is no URL/],
     ['another scheme', ['http://a:1', 'ftp://a:1'], 'endpoints[1]', /neither/],
     ['a port too high', ['http://a:99999'], 'endpoints[0]', /received text that is no URL/],
-    ['nothing in the list', ['http://a:1', undefined], 'endpoints[1]', /received nothing/],
+    ['undefined in the list', ['http://a:1', undefined], 'endpoints[1]', /received nothing/],
     ['a hole in the list', [, 'http://a:1'], 'endpoints[0]', /received nothing/],
     ['the path of the gateway', 'http://a:1/v3', 'endpoints', /end before \/v3.*apiPrefix/],
     ['the path of the gateway under another', 'http://a:1/etcd/v3beta/', 'endpoints', /end before \/v3/],
@@ -53,9 +53,9 @@ describe('an endpoint', () => {
     ['several in one text', 'http://a:1,http://b:1', 'endpoints', /give several endpoints as a list: \['http/],
     ['several without ports', 'http://a,http://b', 'endpoints', /give several endpoints as a list/],
     ['several hosts', ['http://a,b:1'], 'endpoints[0]', /give several endpoints as a list/],
-    ['what is no address', new Map(), 'endpoints', /a URL or a list of URLs, received Map/],
+    ['not an address', new Map(), 'endpoints', /a URL or a list of URLs, received Map/],
     ['http beside https', ['https://a:1', 'https://b:1', 'http://c:1'], 'endpoints[2]', /all http or all https/],
-  ])('that is wrong is named: %s', (_, endpoints, option, message) => {
+  ])('that is invalid is named: %s', (_, endpoints, option, message) => {
     expect(refused({ endpoints })).toMatchObject({ option, message: expect.stringMatching(message) });
   });
 
@@ -72,17 +72,17 @@ describe('an endpoint', () => {
     'http://a:1/hunter2%20',
     'http://a:1/hunter2/v3',
     'hunter2',
-  ])('with a password in it is not repeated: %s', (endpoint) => {
+  ])('with a password in it is not quoted: %s', (endpoint) => {
     expectSilentAbout(refused({ endpoints: [endpoint] }), 'hunter2');
     expectSilentAbout(refused({ endpoints: endpoint }), 'hunter2');
   });
 });
 
-describe('endpoints in place of others', () => {
+describe('setEndpoints', () => {
   const etcd = createClient({ endpoints: ['https://a:1', 'https://b:1'] });
   afterAll(() => etcd.close());
 
-  test('are checked like the first ones, and stay with their scheme', () => {
+  test('checks its endpoints like those of createClient, with the same scheme', () => {
     const cases = [[[], 'endpoints', /empty/], ['ftp://c:1', 'endpoints', /neither/], [['https://c:1', 'http://d:1'], 'endpoints[1]', /all http/], ['http://c:1', 'endpoints', /stays with https/]] as const; // prettier-ignore
     for (const [given, option, message] of cases) {
       expect(failure(() => etcd.setEndpoints(given))).toMatchObject({
@@ -94,7 +94,7 @@ describe('endpoints in place of others', () => {
     expect(etcd.endpoints()).toEqual(['https://a:1', 'https://b:1']);
   });
 
-  test('are what the client uses', () => {
+  test('replaces the endpoints that the client uses', () => {
     etcd.setEndpoints('https://c:443/');
     expect(etcd.endpoints()).toEqual(['https://c']);
   });

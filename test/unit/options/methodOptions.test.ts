@@ -4,16 +4,16 @@ import { commitTxn, putTo } from '../../../operators/index.js';
 import { createClient, key, put, txn, type Client } from '../../../src/index.js';
 import { failureWith } from '../../integration/support/outcomes.js';
 
-/** Nobody is there: nothing is sent. */
+/** No server listens there: nothing is sent. */
 const etcd = createClient({ endpoints: 'http://127.0.0.1:1', retry: false });
 afterAll(() => etcd.close());
 
-/** What a program in JavaScript gives, or one that has it from a variable. */
+/** Passes options as a program in JavaScript does, or one that has them in a variable. */
 const given = (options: unknown): never => options as never;
 
 type Use = (etcd: Client) => Observable<unknown>;
 
-describe('an option is refused', () => {
+describe('an invalid option is rejected', () => {
   test.each<[name: string, use: Use, says: RegExp]>([
     [
       'watch',
@@ -171,7 +171,7 @@ describe('an option is refused', () => {
   });
 });
 
-describe('an argument is refused', () => {
+describe('an invalid argument is rejected', () => {
   test.each<[name: string, use: Use, says: RegExp]>([
     ['get', ({ kv }) => kv.get(given(undefined)), /^RangeRequest.key: expected bytes \(a string or Uint8Array\), received nothing/],
     ['get in a namespace', ({ namespace }) => namespace('n/').kv.get(given(null)), /^RangeRequest.key: expected bytes .* received null/],
@@ -180,16 +180,16 @@ describe('an argument is refused', () => {
       ({ namespace }) => namespace('n/').kv.put(given(undefined), 'v'),
       /^PutRequest.key: expected bytes .* received nothing/,
     ],
-    ['put', ({ kv }) => kv.put('\ud800', 'v'), /^PutRequest.key: expected bytes .* received text with half of a surrogate pair in it/],
-    ['put', ({ kv }) => kv.put('k', 'v\ud800'), /^PutRequest.value: expected bytes .* received text with half of a surrogate pair in it/],
-    ['get', ({ kv }) => kv.get('\udc00'), /^RangeRequest.key: expected bytes .* received text with half of a surrogate pair in it/],
-    ['watch', ({ watch }) => watch({ prefix: '\ud800' }), /received text with half of a surrogate pair in it, .* as its prefix/],
+    ['put', ({ kv }) => kv.put('\ud800', 'v'), /^PutRequest.key: expected bytes .* received text with half of a surrogate pair/],
+    ['put', ({ kv }) => kv.put('k', 'v\ud800'), /^PutRequest.value: expected bytes .* received text with half of a surrogate pair/],
+    ['get', ({ kv }) => kv.get('\udc00'), /^RangeRequest.key: expected bytes .* received text with half of a surrogate pair/],
+    ['watch', ({ watch }) => watch({ prefix: '\ud800' }), /received text with half of a surrogate pair, .* as its prefix/],
     [
       'lock',
       ({ lock }) => lock('\ud800'),
       /^name of a lock: expected a string that is not empty, received text with half of a surrogate pair/,
     ],
-    ['tx.get', ({ stm }) => stm((tx) => tx.get('\ud800')), /received text with half of a surrogate pair in it, .* as its key/],
+    ['tx.get', ({ stm }) => stm((tx) => tx.get('\ud800')), /received text with half of a surrogate pair, .* as its key/],
     [
       'authenticate',
       ({ auth }) => auth.authenticate('u', 'p\ud800'),

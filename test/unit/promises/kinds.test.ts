@@ -3,7 +3,7 @@ import { createClient, type Client } from '../../../src/index.js';
 import { KINDS } from '../../../src/promises/types.js';
 import { methodsOf } from '../fuzz/arguments.js';
 
-/** Sends nothing: no call is made. */
+/** A client that sends nothing: no call is made. */
 const etcd = createClient({ endpoints: 'http://127.0.0.1:1' });
 afterAll(() => etcd.close());
 
@@ -17,12 +17,12 @@ const MAKERS: Readonly<Record<string, (client: Client) => object>> = {
   services: (client) => client.services('n'),
 };
 
-/** The methods that return no Observable, and those whose views are made apart. */
+/** The methods that return no Observable, and those whose views are created separately. */
 const OTHERS = ['endpoints', 'setEndpoints', 'withAuth', 'close', 'namespace'];
 
 /** The methods whose Observable emits one value, by the object that has them. */
 const ONE_VALUE: Readonly<Record<string, string>> = {
-  '': 'watchOnce putConfig lockWaiters whenUnlocked stm update call sync version health livez readyz metrics metricsText',
+  '': 'watchOnce putConfig lockWaiters whenUnlocked requestProgress stm update call sync version health livez readyz metrics metricsText',
   kv: 'get exists entries count range put delete txn compact',
   lease: 'grant revoke timeToLive leases keepAliveOnce',
   lockService: 'lock unlock',
@@ -38,7 +38,7 @@ const ONE_VALUE: Readonly<Record<string, string>> = {
   services: 'list update delete',
 };
 
-test('every method is a stream, held, a maker or of one value: a new one has to be put where it belongs', () => {
+test('every method has a kind: stream, held, factory or single value', () => {
   const found = [
     ...methodsOf(etcd).filter((path) => !(path in MAKERS)),
     ...Object.entries(MAKERS).flatMap(([name, make]) => methodsOf(make(etcd), `${name}.`)),
@@ -46,7 +46,8 @@ test('every method is a stream, held, a maker or of one value: a new one has to 
   const ofOneValue = Object.entries(ONE_VALUE).flatMap(([owner, names]) =>
     names.split(' ').map((name) => (owner === '' ? name : `${owner}.${name}`)),
   );
-  // A method that emits many values, or is held while it is subscribed to, belongs into src/promises/kinds.ts.
+  // A method that emits many values, or holds something while it is subscribed, belongs in src/promises/kinds.ts. Methods
+  // of held objects belong to no client.
   const kinds = Object.keys(KINDS).filter((path) => !path.startsWith('held.')); // those of what is held are of no client
   expect(found.toSorted()).toEqual([...kinds, ...ofOneValue, ...OTHERS].toSorted());
 });

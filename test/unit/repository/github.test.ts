@@ -104,7 +104,7 @@ const yamlIn = (folder: string): string[] =>
 const forms = yamlIn('.github/ISSUE_TEMPLATE').filter((file) => !file.endsWith('/config.yml'));
 
 describe('the workflows in .github', () => {
-  test.each(yamlIn('.github/workflows'))('%s has only fields that GitHub knows, and each step runs something', (file) => {
+  test.each(yamlIn('.github/workflows'))('%s has only fields that GitHub knows, and each step runs a command', (file) => {
     const { jobs, permissions } = shapeOf(workflow, file);
     expect(permissions).toEqual({ contents: 'read' });
     const steps = Object.values(jobs).flatMap((each) => each.steps);

@@ -74,7 +74,7 @@ describe('the length of lines', () => {
     const long = 'word '.repeat(25);
     const page = [long, `| head |\n|---|\n| ${long} |`, `\`\`\`\n${long}\n\`\`\``, `https://${'a'.repeat(130)}`].join('\n\n');
     expect(lint(page, 'docs/page.md').map(({ ruleId, line }) => `${line} ${ruleId}`)).toEqual(['1 prose/line-length']);
-  }, 60_000);
+  });
 });
 
 const SOURCE = `/**
@@ -100,7 +100,7 @@ throw new Invalid('nobody');
 `;
 
 describe('the rules for prose in comments', () => {
-  it('find sentences over several lines, in paragraphs, tags and error messages, but not in code', () => {
+  it('the rules for prose in comments', () => {
     const found = lint(SOURCE, 'operators/source.ts').map(({ ruleId, line }) => `${line} ${ruleId.replace('prose/', '')}`);
     expect(found).toEqual([
       '2 sentence-beginning',
@@ -114,7 +114,7 @@ describe('the rules for prose in comments', () => {
       '19 plain-words',
       '19 plain-words',
     ]);
-  }, 60_000);
+  });
 });
 
 const DOCUMENTED = `/** Acquires a lock. */
@@ -138,7 +138,7 @@ export interface Lock {
 }
 `;
 
-describe('a doc comment', () => {
+describe('find sentences over several lines, in paragraphs, tags and error messages, but not in code', () => {
   it('of a function begins with a verb, consists of sentences, and does not repeat the name', () => {
     expect(lint(DOCUMENTED, 'src/lock.ts').map(({ ruleId, line }) => `${line} ${ruleId}`)).toEqual([
       '5 jsdoc-verb/match-description',

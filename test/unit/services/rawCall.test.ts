@@ -24,7 +24,7 @@ describe('a raw call', () => {
         .pipe(materialize(), take(1))
         .subscribe((end) => (ended = end));
       await sent;
-      // Begun later, with the usual deadline.
+      // A call that begins later, with the usual deadline.
       await failureWith('DeadlineExceeded', etcd.call('/kv/range', {}, { safety: 'read' }));
       expect(ended).toBeUndefined();
       waiting.unsubscribe();
@@ -32,10 +32,10 @@ describe('a raw call', () => {
     },
   );
 
-  test('with a timeoutMs of its own has that', async () => {
+  test('has its own timeoutMs', async () => {
     server = await startFakeServer();
     const etcd = createClient({ endpoints: server.endpoint });
-    // From then on a call is sent at once, however busy the machine is.
+    // From now on a call is sent at once, however busy the machine is.
     await firstValueFrom(etcd.call('/kv/range', {}, { safety: 'read' }));
     server.script = () => undefined;
     await failureWith('AmbiguousWrite', etcd.call('/lock/lock', {}, { timeoutMs: 1_000 }));
@@ -46,7 +46,7 @@ describe('a raw call', () => {
 describe('the headers of one call', () => {
   const headersAt = (path: string) => server?.at(path).map(({ headers }) => [headers['x-id'], headers['grpc-metadata-hasleader']]);
 
-  test('are sent with it alone, beside those of the client, which they replace', async () => {
+  test('are sent only with it, and replace those of the client', async () => {
     server = await startFakeServer();
     const etcd = createClient({ endpoints: server.endpoint, headers: { 'x-id': 'client', 'x-app': 'a' } });
     await firstValueFrom(etcd.kv.put('a', '1', { headers: { 'X-ID': 'call' }, requireLeader: true }));
@@ -68,7 +68,7 @@ describe('the headers of one call', () => {
     ['a line break', { a: 'x\ny' }, 'headers["a"] of KV.Put: expected a string that is not empty'],
     ['a name twice', { a: 'x', A: 'y' }, 'headers["A"] of KV.Put: expected each header once'],
     ['no object', new Map(), 'headers of KV.Put: expected an object of strings'],
-  ])('are refused with %s, and nothing is sent', async (_, headers, message) => {
+  ])('are rejected with %s, and nothing is sent', async (_, headers, message) => {
     server = await startFakeServer();
     const etcd = createClient({ endpoints: server.endpoint });
     const error = await failureWith('InvalidArgument', etcd.kv.put('a', '1', { headers: headers as Record<string, string> }));
@@ -104,7 +104,7 @@ describe('a raw call', () => {
     await etcd.close();
   });
 
-  test('takes no codec', async () => {
+  test('accepts no codec', async () => {
     const etcd = createClient();
     const options = { raw: true, codec: t.unknown } as const;
     expect((await failureWith('InvalidArgument', etcd.call('/kv/range', {}, options))).message).toContain('expected no codec');

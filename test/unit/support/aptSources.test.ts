@@ -4,12 +4,12 @@ import { parseDeb822, parseOneLine, pickMirror } from '../../support/etcd/aptSou
 const mirror = 'http://mirror.example/debian';
 
 describe('sources of apt, one a line', () => {
-  test('gives address, suite, components and keys', () => {
+  test('return address, suite, components and keys', () => {
     const text = `# deb ${mirror} old main\ndeb-src ${mirror} bookworm main\ndeb [arch=amd64 signed-by=/keys/a.gpg] ${mirror} bookworm main contrib # why\n`;
     expect(parseOneLine(text)).toEqual([{ uri: mirror, suites: ['bookworm'], components: ['main', 'contrib'], signedBy: '/keys/a.gpg' }]);
   });
 
-  test('an entry without options has no keys', () => {
+  test('may be without options and keys', () => {
     expect(parseOneLine(`deb ${mirror} bullseye main`)).toEqual([
       { uri: mirror, suites: ['bullseye'], components: ['main'], signedBy: undefined },
     ]);
@@ -17,7 +17,7 @@ describe('sources of apt, one a line', () => {
 });
 
 describe('sources of apt, in stanzas', () => {
-  test('reads several suites and addresses, comments inside, and values over several lines', () => {
+  test('have several suites and addresses, comments, and values over several lines', () => {
     const text = `Types: deb deb-src\n# a comment\nURIs: ${mirror}\n ${mirror}2\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: /keys/a.gpg\n`;
     const common = { suites: ['bookworm', 'bookworm-updates'], components: ['main'], signedBy: '/keys/a.gpg' };
     expect(parseDeb822(text)).toEqual([
@@ -26,7 +26,7 @@ describe('sources of apt, in stanzas', () => {
     ]);
   });
 
-  test('leaves out what is switched off, sources of code, and a key that stands in the text', () => {
+  test('omit disabled entries, sources of code, and inline keys', () => {
     const stanza = (first: string, last: string): string => `${first}\nURIs: ${mirror}\nSuites: sid\nComponents: main\n${last}\n`;
     const text = [
       stanza('Types: deb', 'Enabled: no'),
@@ -49,7 +49,7 @@ describe('the mirror of the machine', () => {
     expect(pickMirror(sources, 'bookworm')?.uri).toBe(mirror);
   });
 
-  test('may go by a name that moves', () => {
+  test('may have a name that changes', () => {
     expect(pickMirror([source('http://other.example', 'nodistro'), source(mirror, 'unstable')], 'forky')?.uri).toBe(mirror);
     expect(pickMirror([source('http://other.example', 'nodistro')], 'bookworm')).toBeUndefined();
   });

@@ -3,7 +3,7 @@ import { suitesFor } from '../../support/etcd/debian.js';
 import { findEtcd } from '../../support/etcd/index.js';
 import { askedVersion, flagsFor, imageTag, parseVersion, versionMatches } from '../../support/etcd/versions.js';
 
-describe('the wished version', () => {
+describe('the requested version of etcd', () => {
   test('matches by whole parts', () => {
     expect(versionMatches('3.4', '3.4.23')).toBe(true);
     expect(versionMatches('3.4.23', '3.4.23')).toBe(true);
@@ -12,7 +12,7 @@ describe('the wished version', () => {
     expect(versionMatches(undefined, '3.5.16')).toBe(true);
   });
 
-  test('is read from what etcd prints', () => {
+  test('is parsed from the output of etcd', () => {
     expect(parseVersion('etcd Version: 3.5.16\nGit SHA: GitNotFound\n')).toBe('3.5.16');
     expect(parseVersion('flag provided but not defined')).toBeUndefined();
   });
@@ -22,7 +22,7 @@ describe('the wished version', () => {
     expect(() => askedVersion('latest')).toThrow('write it as 3.4 or 3.4.23');
   });
 
-  test('decides how flags are spelt', () => {
+  test('determines the spelling of flags', () => {
     const args = ['--experimental-watch-progress-notify-interval=1s', '--max-txn-ops', '7'];
     expect([flagsFor('3.4.23', args), flagsFor('3.5.30', args)]).toEqual([args, args]);
     expect(flagsFor('3.3.25', ['--bcrypt-cost=4', '--max-txn-ops=7'])).toEqual(['--max-txn-ops=7']);
@@ -30,7 +30,7 @@ describe('the wished version', () => {
     expect([flagsFor('3.6.14', args), flagsFor('3.7.1', args), flagsFor('3.10.0', args)]).toEqual([renamed, renamed, renamed]);
   });
 
-  test('chooses the image and the suite', () => {
+  test('selects the image and the suite', () => {
     expect([imageTag('3.4'), imageTag('3.5.9'), imageTag(undefined)]).toEqual(['v3.4.37', 'v3.5.9', 'v3.5.21']);
     expect([imageTag('3.6'), imageTag('3.7'), imageTag('3.8')]).toEqual(['v3.6.14', 'v3.7.1', 'v3.8.0']);
     expect(suitesFor('3.5', 'debian', 'bookworm')).toEqual(['sid', 'trixie']);
@@ -42,10 +42,10 @@ describe('the wished version', () => {
   });
 });
 
-describe('where no etcd can be had', () => {
+describe('without an available etcd', () => {
   const before = { ...process.env };
   beforeEach(() => {
-    // No program is found on this PATH, and the tag is of another version, so that no engine is asked.
+    // This PATH has no programs, and the tag is of another version, so no container engine is used.
     Object.assign(process.env, { PATH: '', ETCD_IMAGE_TAG: 'v3.4.0' });
     delete process.env['ETCD_BIN'];
     delete process.env['ETCD_ENDPOINTS'];
@@ -58,7 +58,7 @@ describe('where no etcd can be had', () => {
     }
   });
 
-  test('one error names the four ways, and why each failed', async () => {
+  test('one error lists the four ways, and why each failed', async () => {
     const message = await findEtcd({ version: '3.5' }).then(
       () => 'found',
       (error: Error) => error.message,
@@ -76,7 +76,7 @@ describe('where no etcd can be had', () => {
     }
   });
 
-  test('a setting that is wrong is not passed over in silence', async () => {
+  test('an invalid setting is an error', async () => {
     process.env['ETCD_BIN'] = '/nowhere/etcd';
     await expect(findEtcd()).rejects.toThrow('ETCD_BIN=/nowhere/etcd');
     process.env['ETCD_ENDPOINTS'] = 'http://127.0.0.1:1';

@@ -14,7 +14,7 @@ interface Parent {
   readonly dataDir: string;
 }
 
-/** A process that started an etcd with our module and is in the middle of its work. */
+/** A process that has started an etcd with our module, and is still working. */
 async function startParent(): Promise<Parent> {
   const cli = join(projectRoot(), 'test/support/etcd/cli.ts');
   const child = spawn(process.execPath, ['--import', 'tsx', cli], { cwd: projectRoot(), stdio: ['ignore', 'pipe', 'pipe'] });
@@ -35,15 +35,15 @@ const answers = (endpoint: string): Promise<boolean> =>
     () => false,
   );
 
-describe('a server whose starter dies', () => {
-  test.each(['SIGKILL', 'SIGINT', 'SIGTERM'] as const)('by %s is gone soon, with its data', async (signal) => {
-    // In a container the engine takes it away, later; and a shared server stays.
+describe('a server whose parent process dies', () => {
+  test.each(['SIGKILL', 'SIGINT', 'SIGTERM'] as const)('by %s exits soon, and deletes its data', async (signal) => {
+    // In a container the engine removes it later; a shared server is kept.
     if ((await findEtcd()).kind !== 'binary') return;
     const { child, endpoint, dataDir } = await startParent();
     expect([await answers(endpoint), existsSync(dataDir)]).toEqual([true, true]);
     const exit = once(child, 'exit');
     child.kill(signal);
-    // The signal itself ends it, as anyone who waits for it may expect.
+    // The signal itself ends the process, as its parent may expect.
     expect(await exit).toEqual([null, signal]);
     const deadline = performance.now() + 30_000;
     while (((await answers(endpoint)) || existsSync(dataDir)) && performance.now() < deadline) await delay(20);

@@ -6,7 +6,7 @@ import { freePorts, listen, listenSomewhere } from '../../support/ports.js';
 const servers = [createServer(), createServer(), createServer(), createServer()] as const;
 afterAll(() => servers.forEach((server) => server.close()));
 
-test('no port is given twice, and none that the kernel gives to outgoing connections', async () => {
+test('no port is assigned twice, and none of those that the kernel uses for outgoing connections', async () => {
   const ports = [...(await freePorts(50)), ...(await freePorts(50)), await listenSomewhere(servers[0])];
   expect(new Set(ports).size).toBe(101);
   if (process.platform !== 'linux') return;
@@ -14,16 +14,16 @@ test('no port is given twice, and none that the kernel gives to outgoing connect
   expect(ports.filter((port) => port >= low)).toEqual([]);
 });
 
-test('a port that is held is refused to the next', async () => {
+test('a held port is refused to the next caller', async () => {
   const port = await listenSomewhere(servers[1]);
   await expect(listen(createServer(), port)).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });
 
-test('a port that somebody else holds is passed over', async () => {
+test('a port that another process holds is skipped', async () => {
   const chance = jest.spyOn(Math, 'random').mockReturnValueOnce(0.5);
   const port = await listenSomewhere(servers[2]);
   jest.resetModules();
-  // As another process, which does not know that it was given.
+  // Acts as another process, which does not know that the port is reserved.
   const { listenSomewhere: inAnother } = await import('../../support/ports.js');
   chance.mockReturnValueOnce(0.5);
   const another = await inAnother(servers[3]);

@@ -6,7 +6,7 @@ import type { Records } from '../../support/workload/workload.js';
 const struck: Struck = { fault: 'leader killed', from: 1_000, mendable: 1_000, until: 9_000 };
 const done: WriteNote = { writer: 'w', number: 1, begin: 2_000, end: 2_010, outcome: 'done', revision: 5 };
 
-/** One read and one write, both well, and heard of at once; with what a test changes of it. */
+/** One read and one write, both successful, and received at once by a watch, with the changes of a test. */
 const records = (changed: Partial<Records> = {}): Records => ({
   reads: [{ begin: 2_000, end: 2_005, outcome: 'done' }],
   writes: [done],
@@ -20,7 +20,7 @@ const records = (changed: Partial<Records> = {}): Records => ({
 });
 const breaches = (changed: Partial<Records>, at = struck): string[] => breachesOf(rowOf(at, records(changed)));
 
-test('a fault that was stood has times and no breaches', () => {
+test('a fault that was survived has times and no breaches', () => {
   expect(rowOf(struck, records())).toMatchObject({ readsBack: 5, writesBack: 10, watchesBack: 1, lost: 0, repeated: 0 });
   expect(breaches({})).toEqual([]);
 });
@@ -30,7 +30,7 @@ test.each<[string, Partial<Records>, RegExp]>([
   ['a write that is there at another revision only', { carriedOut: new Map([['w 1', [6]]]) }, /1 writes were lost/],
   ['a write that is there twice', { carriedOut: new Map([['w 1', [5, 7]]]) }, /carried out twice/],
   [
-    'a write in doubt that is there twice',
+    'an ambiguous write that is there twice',
     { writes: [{ ...done, outcome: 'ambiguous' }], carriedOut: new Map([['w 1', [5, 7]]]) },
     /twice/,
   ],
@@ -43,24 +43,24 @@ test.each<[string, Partial<Records>, RegExp]>([
   expect(breaches(changed)).toEqual([expect.stringMatching(what)]);
 });
 
-test('on a busy machine the times may be longer, and nothing else may be otherwise', () => {
+test('on a busy machine only the limits of time are longer', () => {
   const row = rowOf(struck, records({ reads: [{ begin: 2_000, end: 5_999, outcome: 'done' }], carriedOut: new Map() }));
   expect(breachesOf(row, 2)).toEqual([expect.stringMatching(/1 writes were lost/)]);
 });
 
-test('a lock that nobody comes to own is a breach', () => {
+test('a lock that no client acquires is a breach', () => {
   const longer = { ...struck, until: 20_000 };
   expect(breaches({ lockSteps: [900, 9_000] }, longer)).toEqual([]);
   expect(breaches({ lockSteps: [900, 9_001] }, longer)).toEqual([expect.stringMatching(/nobody worked under the lock for 8001 ms/)]);
 });
 
-test('a write in doubt may be there or not', () => {
+test('a write with an unknown outcome may or may not exist', () => {
   const writes: WriteNote[] = [{ ...done, outcome: 'ambiguous', revision: undefined }];
   expect(breaches({ writes })).toEqual([]);
   expect(breaches({ writes, carriedOut: new Map() })).toEqual([]);
 });
 
-test('what fails, or waits, when the next fault is there is no matter of the one before', () => {
+test('a failure or a wait during the next fault does not count for the previous one', () => {
   const begun = { begin: 8_990, end: 12_500 };
   const failed = { ...begun, outcome: 'failed' as const, reason: 'Why' };
   const next = { fault: 'all down', from: 9_000, mendable: 12_000, until: 20_000 };
@@ -71,7 +71,7 @@ test('what fails, or waits, when the next fault is there is no matter of the one
   expect(breaches({ reads: [failed], writes: [{ ...done, begin: 9_500 }] }, single)).toEqual([expect.stringContaining('1 reads failed')]);
 });
 
-test('where all were down, time counts from when they are back', () => {
+test('after an outage of all members, time counts from their return', () => {
   const reads = [{ begin: 2_000, end: 8_500, outcome: 'done' as const }];
   expect(rowOf({ ...struck, mendable: 8_000 }, records({ reads }))).toMatchObject({ readsBack: 500 });
   expect(breaches({ reads }, { ...struck, mendable: 8_000 })).toEqual([]);

@@ -9,14 +9,14 @@ import { retryPorts } from '../../support/etcd/server.js';
 
 const portOf = (server: EtcdServer): number => Number(new URL(server.endpoint).port);
 
-describe('a server of our own', () => {
+describe('a server that the test starts', () => {
   let server: EtcdServer;
   beforeAll(async () => {
     server = await startEtcd({ own: true });
   });
   afterAll(() => server.stop());
 
-  test('keeps port and data over a hard end', async () => {
+  test('keeps port and data after it is killed', async () => {
     const { endpoint, pid } = server;
     await etcdctl(server, ['put', 'key'], { input: 'value' });
     await server.kill();
@@ -27,14 +27,14 @@ describe('a server of our own', () => {
     expect((await etcdctl(server, ['get', 'key', '--print-value-only'])).stdout).toBe('value\n');
   });
 
-  test('is silent while it is paused', async () => {
+  test('does not respond while it is paused', async () => {
     await server.pause();
     expect((await etcdctl(server, ['get', 'key', '--command-timeout', '300ms'])).code).not.toBe(0);
     await server.resume();
     expect((await etcdctl(server, ['get', 'key'])).code).toBe(0);
   });
 
-  test('gives a snapshot that can be inspected', async () => {
+  test('returns a snapshot that can be inspected', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'rxetcd-test-'));
     try {
       const file = join(folder, 'snapshot.db');
@@ -45,7 +45,7 @@ describe('a server of our own', () => {
     }
   });
 
-  test('a port that another etcd holds is an error of ours, not its answer taken for ours', async () => {
+  test('a port that another etcd holds is an error, and its responses are not used', async () => {
     const outcome = await startEtcd({ clientPort: portOf(server) }).catch((error: unknown) => error);
     expect(String(outcome)).toMatch(/address already in use|port is already allocated/);
     let tries = 0;
@@ -55,14 +55,14 @@ describe('a server of our own', () => {
   });
 });
 
-test('an etcd that ends early tells why, with its last lines', async () => {
+test('an etcd that exits early is an error with its last lines', async () => {
   const start = performance.now();
   const outcome = await startEtcd({ args: ['--no-such-flag'] }).catch((error: unknown) => error);
   expect(outcome instanceof LaunchError ? outcome.message : outcome).toContain('not defined: -no-such-flag');
   expect(performance.now() - start).toBeLessThan(START_TIMEOUT_MS / 2);
 });
 
-test('what was stopped leaves no data, and cannot be used', async () => {
+test('a stopped server leaves no data, and cannot be used', async () => {
   const server = await startEtcd({ own: true });
   expect(existsSync(server.dataDir ?? '')).toBe(true);
   await Promise.all([server.stop(), server.stop()]);
@@ -71,13 +71,13 @@ test('what was stopped leaves no data, and cannot be used', async () => {
   await expect(server.restart()).rejects.toThrow('was stopped');
 });
 
-test('a cluster goes on without one member, who comes back', async () => {
+test('a cluster works without one member, which rejoins later', async () => {
   const cluster = await startCluster({ size: 3 });
   try {
     const [first, second] = cluster.members;
     if (!first || !second) throw new Error('members are missing');
     await first.kill();
-    // What was on its way to a dead leader is lost: only trying again tells that there is a new one.
+    // A request to a dead leader is lost, so only a retry shows that there is a new one.
     let written = '';
     for (let attempt = 0; attempt < 20 && written !== 'OK\n'; attempt += 1) {
       written = (await etcdctl(second, ['put', 'key', 'value', '--command-timeout', '1s'])).stdout;
@@ -90,7 +90,7 @@ test('a cluster goes on without one member, who comes back', async () => {
   }
 });
 
-describe('a server that someone else runs', () => {
+describe('a server that is already running', () => {
   let other: EtcdServer;
   beforeAll(async () => {
     other = await startEtcd({ own: true });
@@ -102,7 +102,7 @@ describe('a server that someone else runs', () => {
   });
   afterEach(() => expect(readFileSync(join(other.dataDir ?? '', '..', 'etcd.log'), 'utf8')).not.toContain('panic'));
 
-  test('is used as it is, and not controlled', async () => {
+  test('is used unchanged, and not controlled', async () => {
     const server = await startEtcd();
     expect(server).toMatchObject({ kind: 'external', endpoint: other.endpoint, version: other.version });
     await expect(server.kill()).rejects.toThrow('comes from ETCD_ENDPOINTS');
@@ -110,7 +110,7 @@ describe('a server that someone else runs', () => {
     expect((await etcdctl(server, ['get', 'key'])).code).toBe(0);
   });
 
-  test('is left alone by a test that wants its own', async () => {
+  test('is not used by a test that needs a separate server', async () => {
     const server = await startEtcd({ args: ['--max-txn-ops', '7'] });
     expect(server.endpoint).not.toBe(other.endpoint);
     await server.stop();

@@ -7,15 +7,15 @@ import { uniqueName } from '../../support/etcd/server.js';
 import { startTogether } from '../../support/etcd/startTogether.js';
 import { freePorts, listenSomewhere } from '../../support/ports.js';
 
-/** Takes what is said, and never answers. */
+/** Accepts data, and never responds. */
 const silent = createServer(() => undefined);
 afterAll(() => void silent.close());
 
 /**
- * The leader asks all members for their version and has no limit for it. So the others are never ready either, and to wait for them
- * would take as long as they may take.
+ * The leader requests the version of all members without a timeout. So the other members are never ready either, and a
+ * wait for them would last until its timeout.
  */
-test('a member whose port is held by somebody silent ends the start of all, at once', async () => {
+test('a member whose port is held by an unresponsive process fails the start of all at once', async () => {
   const source = await findEtcd({ asProcess: true });
   if (source.kind !== 'binary') throw new Error('a process was asked for');
   const held = await listenSomewhere(silent);

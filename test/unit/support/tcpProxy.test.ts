@@ -7,7 +7,7 @@ import { startTcpProxy, type TcpProxy } from '../../support/faultProxies/tcpProx
 let server: Server;
 let proxy: TcpProxy;
 
-/** Says a thousand bytes to whoever comes, and hangs up. */
+/** Sends a thousand bytes to each client, and closes the connection. */
 beforeEach(async () => {
   server = createServer((socket) => socket.end('x'.repeat(1_000)));
   proxy = await startTcpProxy(`http://127.0.0.1:${await listenSomewhere(server)}`);
@@ -17,7 +17,7 @@ afterEach(async () => {
   server.close();
 });
 
-/** What a client hears until the end, and how long that takes. */
+/** Returns the bytes that a client receives until the end, and how long that takes. */
 async function listen(): Promise<{ bytes: number; ms: number }> {
   const begin = performance.now();
   const socket = connect(Number(new URL(proxy.endpoint).port), '127.0.0.1');
@@ -27,24 +27,24 @@ async function listen(): Promise<{ bytes: number; ms: number }> {
   return { bytes, ms: performance.now() - begin };
 }
 
-test('a proxy passes everything on', async () => {
+test('a proxy forwards everything', async () => {
   expect((await listen()).bytes).toBe(1_000);
 });
 
-test('one that is throttled takes as long as so many bytes take', async () => {
+test('a throttled proxy takes as long as its bytes require', async () => {
   proxy.down.bytesPerSecond = 5_000;
   const { bytes, ms } = await listen();
   expect(bytes).toBe(1_000);
   expect(ms).toBeGreaterThanOrEqual(199);
 });
 
-test('one that is to cut after so many bytes passes on just as many, once', async () => {
+test('a proxy that cuts after some bytes forwards exactly these, once', async () => {
   proxy.down.cutAfter(300);
   expect((await listen()).bytes).toBe(300);
   expect((await listen()).bytes).toBe(1_000);
 });
 
-test('one that is stalled holds everything back until it is resumed', async () => {
+test('a stalled proxy holds everything back until it is resumed', async () => {
   proxy.down.stall();
   const heard = listen();
   await once(server, 'connection');

@@ -5,8 +5,8 @@ import { loadSwagger, type SwaggerMessage, type SwaggerType } from '../../../src
 import { ALIASES, OTHER_KIND, OTHER_RPC, present, readSwaggerFiles, RPCS } from '../codec/swaggerFiles.js';
 
 /**
- * Holds the codecs that are derived from etcd's swagger files against the built-in ones, for every message of every version: both read the same JSON, and each
- * reads what the other writes.
+ * Compares the codecs derived from etcd's swagger files with the built-in ones, for every message of every version:
+ * both read the same JSON, and each reads what the other writes.
  */
 const suite = present ? describe : describe.skip;
 
@@ -51,7 +51,9 @@ function jsonOf(type: SwaggerType, minor: string, depth = 0): fc.Arbitrary<unkno
   }
 }
 
-/** What a derived codec has read without all that is a default: a built-in codec replaces a missing message by its defaults. */
+/**
+ * Removes all defaults from the result of a derived codec: a built-in codec replaces a missing message by its defaults.
+ */
 function essence(value: unknown): unknown {
   if (value instanceof Uint8Array) return value.length === 0 ? undefined : Buffer.from(value).toString('base64');
   if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((item) => essence(item) ?? null);
@@ -82,7 +84,7 @@ suite("the codecs that are derived from etcd's swagger files", () => {
   const versions = readSwaggerFiles().map(({ minor, files }) => ({ minor, specs: files.map(loadSwagger) }));
 
   for (const { minor, specs } of versions)
-    describe(`of ${minor}`, () => {
+    describe(`the codecs of swagger ${minor}`, () => {
       const met = new Set<string>();
 
       it.each(specs.flatMap((spec) => [...spec.paths.values()]).map((rpc) => [rpc.path, rpc] as const))(
@@ -114,17 +116,17 @@ suite("the codecs that are derived from etcd's swagger files", () => {
         },
       );
 
-      it('are those of every message', () => {
+      it('exist for every message', () => {
         const all = specs.flatMap((spec) => [...spec.definitions.values()]).filter((type) => type.is === 'message');
-        // Errors are the transport's matter.
+        // The transport handles errors.
         const names = all.map(({ name }) => name).filter((name) => !/^(google[Rr]pc|rpc|runtime|protobuf)[A-Z]/.test(name));
-        // 3.3 and 3.4 have these messages at no path.
+        // 3.3 and 3.4 use these messages at no path.
         const pathless = ['3.3', '3.4'].includes(minor) ? ['etcdserverpbHashRequest', 'etcdserverpbHashResponse'] : [];
         expect(names.filter((name) => !met.has(name))).toEqual(pathless);
       });
     });
 
-  it('are those of six versions', () => {
+  it('the swagger documents are those of six versions', () => {
     expect(versions.map(({ minor }) => minor)).toEqual(['3.2', '3.3', '3.4', '3.5', '3.6', '3.7']);
   });
 });

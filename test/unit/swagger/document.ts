@@ -1,4 +1,7 @@
-/** A document of our own in the form of etcd's, with all that it has: references, a cycle, enums, a stream and plain JSON. */
+/**
+ * A document written for tests in the form of etcd's, with all its features: references, a cycle, enums, a stream and
+ * plain JSON.
+ */
 export const document = {
   swagger: '2.0',
   paths: {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { failuresOf } from '../../../src/model/validate.js';
+import { failuresOf } from '../../../src/model/validator.js';
 import { loadSwagger, type SwaggerObject } from '../../../src/swagger/index.js';
 import { document } from './document.js';
 
@@ -41,7 +41,7 @@ describe('loadSwagger', () => {
     expect(spec.path('/tree/grow').responseType).toBe(type);
   });
 
-  it('finds a path with the prefix of a version, and says whether it is a stream', () => {
+  it('finds a path with the prefix of a version, and tells whether it is a stream', () => {
     expect(spec.path('/v3/tree/follow')).toBe(spec.path('/tree/follow'));
     expect([spec.path('/tree/grow').streaming, spec.path('/tree/follow').streaming]).toEqual([false, true]);
     expect(spec.path('/tree/follow').responseType).toBe(spec.definitions.get('treepbNode'));
@@ -71,7 +71,7 @@ describe('loadSwagger', () => {
     [{ kind: 3 }, 'kind: expected treepbKind (LEAF, BRANCH, TRUNK), received number'],
     [{ name: '?' }, 'name: expected bytes (a string or Uint8Array), received string'],
     [{ children: [{}, { parent: { alive: 1 } }] }, 'children.1.parent.alive: expected bool, received number'],
-  ])('names the invalid place of %j', (json, failure) => {
+  ])('reports the path of an invalid part of %j', (json, failure) => {
     const read = node.decode(json);
     expect(read._tag === 'Left' ? failuresOf(read.left) : []).toEqual([failure]);
   });
@@ -91,11 +91,11 @@ describe('loadSwagger', () => {
     [{ nme: 'a' }, 'treepbGrowRequest.nme: expected one of the fields name, kind, age, received an unknown one'],
     [{ age: 1.5 }, 'treepbGrowRequest.age: expected int64, received number'],
     [{ kind: 'ROOT' }, 'treepbGrowRequest.kind: expected treepbKind (LEAF, BRANCH, TRUNK), received string'],
-  ])('refuses the body %j', (body, message) => {
+  ])('rejects the body %j', (body, message) => {
     expect(() => spec.path('/tree/grow').request.encode(body)).toThrow(expect.objectContaining({ reason: 'InvalidArgument', message }));
   });
 
-  it('reads a message of a stream', () => {
+  it('decodes a message of a stream', () => {
     const { streamMessage } = spec.path('/tree/follow');
     expect(streamMessage.decode({ result: { label: 'a' } })).toMatchObject({
       right: { result: { label: 'a', age: '0' }, error: undefined },
@@ -103,7 +103,7 @@ describe('loadSwagger', () => {
     expect(streamMessage.decode({ error: { grpc_code: 5 } })).toMatchObject({ right: { result: undefined, error: { grpc_code: 5 } } });
   });
 
-  it('refuses a path and a definition that the document lacks', () => {
+  it('rejects a path and a definition that the document lacks', () => {
     expect(() => spec.path('/tree/fell')).toThrow('path of a swagger document: expected one of its 2, received "/tree/fell"');
     expect(() => spec.codec('treepbLeaf')).toThrow('definition of a swagger document: expected one of its 4, received "treepbLeaf"');
     expect(spec.codec('treepbKind').decode(1)).toMatchObject({ right: 'BRANCH' });
@@ -163,7 +163,7 @@ describe('a broken document', () => {
       withPost({ ...grow, responses: { '200': { schema: { type: 'string' } } } }),
       'paths./v3/a.post.responses.200.schema: expected a message, received string',
     ],
-  ])('is named by its place: %s', (_, broken, place) => {
+  ])('is rejected with the path of the fault: %s', (_, broken, place) => {
     expect(() => loadSwagger(broken)).toThrow(
       expect.objectContaining({ reason: 'InvalidArgument', message: expect.stringContaining(`swagger document, ${place}`) }),
     );

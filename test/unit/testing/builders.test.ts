@@ -7,7 +7,7 @@ import { batch, deleteEvent, keyValue, putEvent } from '../../../src/testing/bui
 import { failure } from '../transport/support.js';
 
 describe('the builders of keys and events', () => {
-  test('fill in what a test does not care about', () => {
+  test('fill in fields that a test does not need', () => {
     expect(keyValue({ key: 'a' }).toJSON()).toEqual({ key: 'a', value: '', createRevision: 1, modRevision: 1, version: 1 });
     expect(keyValue({ key: 'a', modRevision: 7 }).toJSON()).toMatchObject({ createRevision: 7, modRevision: 7, version: 1 });
     expect(keyValue({ key: 'a', value: Uint8Array.of(104, 105), modRevision: 7, version: 3, lease: leaseId(5) }).toJSON()).toEqual({
@@ -44,7 +44,7 @@ describe('the builders of keys and events', () => {
     expect(failure(() => batch(events[0], putEvent({ key: 'c', modRevision: 2 })))).toMatchObject({ reason: 'InvalidArgument' });
   });
 
-  test('make pairs that are deeply equal to what a server sends, read or not', () => {
+  test('make pairs that are deeply equal to those of a server, decoded or not', () => {
     const received = new KeyValue({
       key64: toBase64('a'),
       value64: toBase64('1'),

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import * as t from 'io-ts';
-import { firstValueFrom, map, type Observable } from 'rxjs';
+import { catchError, firstValueFrom, interval, map, type Observable, skip, switchMap, takeUntil } from 'rxjs';
 import { TestScheduler, type RunHelpers } from 'rxjs/testing';
-import { get, put, type Client } from '../../../src/index.js';
+import { get, isEtcdError, put, type Client } from '../../../src/index.js';
 import { createTestEtcd } from '../../../src/testing/index.js';
 import { failure } from '../transport/support.js';
 import { story } from './story.js';
@@ -34,6 +34,20 @@ describe('an etcd in memory', () => {
     });
   });
 
+  test('runs in TestScheduler.run beside timers that end others of the same frame', () => {
+    marbles(({ cold, expectObservable }) => {
+      const { etcd, server } = createTestEtcd({ client: { requestTimeoutMs: 6_000 } });
+      server.stall('responses');
+      // Its deadline lies within the time of a tick that would end it, and was set before that tick.
+      const call = cold('4s a').pipe(
+        switchMap(() => etcd.kv.get('a')),
+        catchError((error: unknown) => [isEtcdError(error) && error.reason]),
+        takeUntil(interval(5_000).pipe(skip(1))),
+      );
+      expectObservable(call).toBe('10s (e|)', { e: 'DeadlineExceeded' });
+    });
+  });
+
   test('runs with fake timers', async () => {
     jest.useFakeTimers();
     const { etcd, server } = createTestEtcd();
@@ -48,7 +62,7 @@ describe('an etcd in memory', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  test('delivers what was under way when fake timers ended', async () => {
+  test('delivers pending responses after fake timers have ended', async () => {
     jest.useFakeTimers();
     const { etcd, server } = createTestEtcd();
     etcd.lease({ ttl: 6 }).subscribe();
@@ -71,7 +85,7 @@ describe('an etcd in memory', () => {
     await server.close();
   });
 
-  test('ends a lease on the real clock, when its time is over', async () => {
+  test('expires a lease on the real clock', async () => {
     const { etcd, server } = createTestEtcd();
     const { id } = await firstValueFrom(etcd.lease.grant(2));
     server.put('a', '1', { lease: id });
@@ -81,7 +95,7 @@ describe('an etcd in memory', () => {
     await server.close();
   });
 
-  test('is read and written by the test at once', () => {
+  test('is read and written by the test synchronously', () => {
     const { server } = createTestEtcd();
     expect(server.put('a', '1').header.revision).toBe(2);
     expect(server.txn({ success: [put('b', '2'), get('a')] }).responses[1]?.value).toBe('1');
@@ -90,7 +104,7 @@ describe('an etcd in memory', () => {
     expect(server.revision).toBe(4);
   });
 
-  test('shows the watches that are open', () => {
+  test('lists the open watches', () => {
     const lines = story(({ etcd, server, tell, at }) => {
       const watch = etcd.watch({ prefix: 'app/' }).subscribe();
       tell('live', etcd.live('b'));
@@ -130,11 +144,11 @@ describe('an etcd in memory', () => {
     ['latencyMs', { latencyMs: -1 }],
     ['quotaBytes', { quotaBytes: 0 }],
     ['latency', { latency: 5 }],
-  ])('names the invalid option %s', (option, options) => {
+  ])('rejects the option %s by name', (option, options) => {
     expect(failure(() => createTestEtcd(options))).toMatchObject({ reason: 'InvalidOption', option });
   });
 
-  test('lets a process end after close()', async () => {
+  test('lets a process exit after close()', async () => {
     const { etcd, server } = createTestEtcd();
     await firstValueFrom(etcd.lease.grant(3_600));
     await server.close();

@@ -9,7 +9,7 @@ const later = <T>(ms: number, what: () => Observable<T>): Observable<T> => timer
 const shown = ({ type, kv }: WatchEvent): string => `${type} ${kv.key}=${kv.value}`;
 
 describe('the faults of an etcd in memory', () => {
-  test('drop the answer of a write, which is then done with an unknown outcome', () => {
+  test('drop the response of a write, which is carried out with an unknown outcome', () => {
     const lines = story(({ etcd, server, tell, at }) => {
       server.dropAnswer('KV.Put');
       tell('put', etcd.kv.put('a', '1'));
@@ -18,7 +18,7 @@ describe('the faults of an etcd in memory', () => {
     expect(lines).toEqual(['put failed: AmbiguousWrite']);
   });
 
-  test('drop the answer of a write that the server refuses, too', () => {
+  test('drop the response of a write that the server rejects, too', () => {
     const lines = story(({ etcd, server, tell }) => {
       server.dropAnswer('KV.Put');
       tell('put', etcd.kv.put('a', '1', { lease: leaseId(7) }));
@@ -26,7 +26,7 @@ describe('the faults of an etcd in memory', () => {
     expect(lines).toEqual(['put failed: AmbiguousWrite']);
   });
 
-  test('fail the next call that matches, with the reason of the server, and no other', () => {
+  test('fail the next matching call with the reason of the server, and no other', () => {
     const lines = story(({ etcd, server, tell, at }) => {
       server.fail(({ rpc, request }) => rpc === 'KV.Put' && (request as { key?: unknown }).key === 'b', 'NoSpace');
       tell('a', etcd.kv.put('a', '1'));
@@ -40,7 +40,7 @@ describe('the faults of an etcd in memory', () => {
     expect(lines).toEqual(['a: ok', 'a completed', 'b failed: NoSpace', 'b again: ok', 'b again completed']);
   });
 
-  test('refuse or break the connection of a call: a read is tried again', () => {
+  test('refuse or break the connection of a call, and a read is retried', () => {
     for (const reason of ['Unreachable', 'ConnectionLost'] as const) {
       const lines = story(({ etcd, server, tell }) => {
         server.fail('KV.Range', reason);
@@ -50,7 +50,7 @@ describe('the faults of an etcd in memory', () => {
     }
   });
 
-  test('disconnect: a watch misses nothing meanwhile', () => {
+  test('disconnect a watch, which misses nothing', () => {
     const lines = story(({ etcd, server, tell, at }) => {
       tell('watch', etcd.watch({ prefix: 'a' }), shown);
       at(100, () => server.disconnect());
@@ -68,7 +68,7 @@ describe('the faults of an etcd in memory', () => {
     expect(lines).toEqual(['put failed: Unreachable', 'watch: put a=1', 'watch: delete a=', 'watch completed']);
   });
 
-  test('refuse new connections while the open streams go on', () => {
+  test('refuse new connections while the open streams continue', () => {
     const lines = story(({ etcd, server, tell, at }) => {
       tell('watch', etcd.watch('a'), shown);
       at(100, () => server.refuse());
@@ -83,7 +83,7 @@ describe('the faults of an etcd in memory', () => {
     expect(lines).toEqual(['watch: put a=1', 'put failed: Unreachable', 'watch completed']);
   });
 
-  test('hold back responses, and later let them pass', () => {
+  test('hold back responses, and release them later', () => {
     const lines = story(({ etcd, server, tell, at }) => {
       tell('warm', etcd.kv.get('a'));
       at(1, () => server.stall('responses'));
@@ -97,7 +97,7 @@ describe('the faults of an etcd in memory', () => {
     expect(lines).toEqual(['warm: ok', 'warm completed', 'put: ok', 'put completed']);
   });
 
-  test('hold back requests, so that a write is not done', () => {
+  test('hold back requests, so that a write is not carried out', () => {
     const lines = story(({ etcd, server, tell, at }) => {
       tell('warm', etcd.kv.get('a'));
       at(1, () => server.stall('requests'));
@@ -110,7 +110,7 @@ describe('the faults of an etcd in memory', () => {
     expect(lines).toEqual(['warm: ok', 'warm completed', 'put failed: AmbiguousWrite']);
   });
 
-  test('end a lease before its time', () => {
+  test('expire a lease before its TTL', () => {
     let lease: LeaseId | undefined;
     const lines = story(({ etcd, server, tell, at }) => {
       tell('lease', etcd.lease({ ttl: 10 }), (event) => {
@@ -124,7 +124,7 @@ describe('the faults of an etcd in memory', () => {
     expect(lines).toEqual(['lease: granted', 'lease: refreshed', 'lease failed: LeaseLost']);
   });
 
-  test('end a lease when its time is over, with its keys', () => {
+  test('expire a lease after its TTL, with its keys', () => {
     const lines = story(({ etcd, server, tell, at }) => {
       tell('watch', etcd.watch('a'), (event) => `${shown(event)} at ${asyncScheduler.now()}`);
       tell('put', etcd.lease.grant(5).pipe(switchMap(({ id }) => etcd.kv.put('a', '1', { lease: id }))));
@@ -133,7 +133,7 @@ describe('the faults of an etcd in memory', () => {
     expect(lines).toEqual(['watch: put a=1 at 0', 'put: ok', 'put completed', 'watch: delete a= at 5000', 'watch completed']);
   });
 
-  test('let a client log in again when its token has ended', () => {
+  test('expire a token, so that a client authenticates again', () => {
     const lines = story(({ server, tell, at }) => {
       const open = server.createClient();
       tell('root', open.auth.userAdd('root', { password: 'secret' }));
@@ -194,14 +194,21 @@ describe('the faults of an etcd in memory', () => {
   test('never show the old store as live after a restart that wipes it', () => {
     const lines = story(({ etcd, server, tell, at }) => {
       server.put('a', '1');
-      tell('view', etcd.liveState('a'), ({ status, value }) => `${status} ${value?.get('a')?.value}`);
+      tell('view', etcd.liveState('a'), ({ status, value, error }) => `${status} ${value?.get('a')?.value} ${error?.reason}`);
       at(100, () => server.restart({ wipe: true }));
       at(60_000, () => server.close());
     });
-    expect(lines).toEqual(['view: loading undefined', 'view: live 1', 'view: stale 1', 'view: live undefined', 'view completed']);
+    expect(lines).toEqual([
+      'view: loading undefined undefined',
+      'view: live 1 undefined',
+      'view: stale 1 ConnectionLost',
+      'view: stale 1 ClusterIDMismatch',
+      'view: live undefined undefined',
+      'view completed',
+    ]);
   });
 
-  test('cut a member off from the others: what needs a leader fails there, and its watches stand still', () => {
+  test('isolate a member, on which requests that need a leader fail, and watches stall', () => {
     const lines = story(
       ({ etcd, server, tell, at }) => {
         const [first = ''] = server.endpoints;
@@ -238,12 +245,12 @@ describe('the faults of an etcd in memory', () => {
     ]);
   });
 
-  test('give each message its time', () => {
+  test('delay each message', () => {
     const lines = story(({ etcd, tell }) => tell('put', etcd.kv.put('a', '1'), () => `at ${asyncScheduler.now()}`), { latencyMs: 10 });
     expect(lines).toEqual(['put: at 40', 'put completed']);
   });
 
-  test('refuse a match that no call can have', () => {
+  test('reject a match that no call can have', () => {
     const { server } = createTestEtcd();
     for (const misspelt of ['kv.put', 'Put', 'Lease.Grant']) {
       const refused = { reason: 'InvalidArgument', message: expect.stringContaining(`KV.Put or Lease.LeaseGrant, received ${misspelt}`) };
@@ -253,7 +260,7 @@ describe('the faults of an etcd in memory', () => {
     for (const name of ['GET /version', 'POST /v3/kv/put', 'Lock.Lock', 'Watch.Watch']) server.fail(name, 'Unreachable');
   });
 
-  test('name the lease that does not exist', () => {
+  test('name a lease that does not exist', () => {
     const { server } = createTestEtcd();
     expect(failure(() => server.expireLease(leaseId(7)))).toMatchObject({ reason: 'LeaseNotFound' });
   });
@@ -270,7 +277,7 @@ describe('the faults of an etcd in memory', () => {
     ]);
   });
 
-  test('name the members if one does not exist', () => {
+  test('name the members if the given one does not exist', () => {
     const { server } = createTestEtcd({ members: 2 });
     expect(failure(() => server.disconnect('http://etcd-3:2379'))).toMatchObject({
       reason: 'InvalidArgument',

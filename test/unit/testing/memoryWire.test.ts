@@ -21,7 +21,7 @@ const at = (origin: string): Destination => ({
   credential: { token: undefined },
 });
 
-/** The statements of test/unit/transport/wire.test.ts, whose other implementations need a server of HTTP. */
+/** The tests of test/unit/transport/wire.test.ts; the other implementations there need an HTTP server. */
 describe('the wire to an etcd in memory keeps the contract of Wire', () => {
   const ends: (() => unknown)[] = [];
   afterEach(async () => {

@@ -5,7 +5,8 @@ import { electionRpcs, lockRpcs } from '../../../src/codec/concurrency.js';
 import { kvRpcs } from '../../../src/codec/kv.js';
 import { leaseRpcs } from '../../../src/codec/lease.js';
 import { maintenanceRpcs } from '../../../src/codec/maintenance.js';
-import { type AnswerOf, requestText, type Rpc } from '../../../src/codec/descriptors.js';
+import { requestText } from '../../../src/codec/message.js';
+import type { AnswerOf, Rpc } from '../../../src/codec/descriptors.js';
 import { watchRpcs } from '../../../src/codec/watch.js';
 import { leaseId } from '../../../src/model/ids.js';
 import { createStore, type StoreOptions } from '../../../src/testing/store/index.js';
@@ -33,8 +34,8 @@ function setUp(options: Partial<StoreOptions> = {}) {
 
 const keysOf = ({ kvs }: AnswerOf<typeof kvRpcs.range>): readonly string[] => kvs.map(({ key }) => key);
 
-describe('leases', () => {
-  test('end by the clock of the store, and delete their keys', () => {
+describe('leases of the store', () => {
+  test('expire by the clock of the store, and delete their keys', () => {
     const { clock, store, call } = setUp();
     call(leaseRpcs.grant, { id: leaseId(7), ttl: 10 });
     call(kvRpcs.put, { key: 'a', value: '1', lease: leaseId(7) });
@@ -49,7 +50,7 @@ describe('leases', () => {
     expect(store.nextExpiry()).toBeUndefined();
   });
 
-  test('have their whole time again after a refresh and after a change of the leader', () => {
+  test('have their whole TTL again after a refresh and after a change of the leader', () => {
     const { clock, store, call, open } = setUp();
     call(leaseRpcs.grant, { id: leaseId(7), ttl: 10 });
     clock.now = 4_000;
@@ -65,8 +66,8 @@ describe('leases', () => {
   });
 });
 
-describe('locks', () => {
-  test('go to those that wait, in their order', () => {
+describe('locks of the store', () => {
+  test('are acquired by the waiters in order', () => {
     const { store, open, call } = setUp();
     const first = open(lockRpcs.lock, { name: 'jobs' });
     const second = open(lockRpcs.lock, { name: 'jobs' });
@@ -79,11 +80,11 @@ describe('locks', () => {
     expect(store.revision).toBe(6);
   });
 
-  test('need a lease that exists', () => {
+  test('require a lease that exists', () => {
     expect(setUp().open(lockRpcs.lock, { name: 'jobs', lease: leaseId(7) }).ends).toMatchObject([{ reason: 'LeaseNotFound' }]);
   });
 
-  test('end the wait of an owner whose lease has ended', () => {
+  test('fail a waiting request whose lease has ended', () => {
     const { open, call } = setUp();
     const first = open(lockRpcs.lock, { name: 'jobs' });
     call(leaseRpcs.grant, { id: leaseId(7), ttl: 10 });
@@ -94,7 +95,7 @@ describe('locks', () => {
   });
 });
 
-test('elections have one leader at a time, whom others can observe', () => {
+test('elections have one leader at a time, which others can observe', () => {
   const { open, call } = setUp();
   expect(() => call(electionRpcs.leader, { name: 'e' })).toThrow('election: no leader');
   const observed = open(electionRpcs.observe, { name: 'e' });
@@ -108,7 +109,7 @@ test('elections have one leader at a time, whom others can observe', () => {
   expect(observed.answers.map(({ kv }) => kv?.value)).toEqual(['one', 'uno', 'two']);
 });
 
-test('a second campaign with the same lease changes the value, and has the revision before that', () => {
+test('a second campaign with the same lease changes the value, and keeps its revision', () => {
   const { open, call } = setUp();
   call(leaseRpcs.grant, { id: leaseId(7), ttl: 10 });
   for (const value of ['one', 'two']) {
@@ -118,7 +119,7 @@ test('a second campaign with the same lease changes the value, and has the revis
   expect(call(electionRpcs.leader, { name: 'e' })).toMatchObject({ header: { revision: 3 }, kv: { value: 'two' } });
 });
 
-test('a database over its quota refuses puts until the alarm is disarmed', () => {
+test('a database over its quota rejects puts until the alarm is disarmed', () => {
   const { store, call } = setUp({ quotaBytes: 100_000 });
   const put = () => call(kvRpcs.put, { key: 'a', value: 'x'.repeat(50_000) });
   put();
@@ -134,7 +135,7 @@ test('a database over its quota refuses puts until the alarm is disarmed', () =>
   expect(put().header.revision).toBe(4);
 });
 
-test('a long response to a watch is split into fragments if the watch asks for it', () => {
+test('a long response to a watch is split into fragments on request', () => {
   const { call, open } = setUp();
   for (const key of ['a', 'b', 'c']) call(kvRpcs.put, { key, value: 'x'.repeat(800_000) });
   const createRequest = { key: 'a', rangeEnd: 'd', startRevision: 2 };
@@ -155,7 +156,7 @@ test('a long response to a watch is split into fragments if the watch asks for i
   ]);
 });
 
-test('progress is notified to watches that had nothing else', () => {
+test('watches without events get progress notifications', () => {
   const { call, open, store } = setUp();
   const quiet = open(watchRpcs.watch, { createRequest: { key: 'a', progressNotify: true } });
   const busy = open(watchRpcs.watch, { createRequest: { key: 'b', progressNotify: true } });
@@ -178,11 +179,11 @@ test.each([
   ['3.3', 1],
   ['3.4', 1],
   ['3.5', 0],
-])('etcd %s answers a progress request without a watch %d times', (version, answers) => {
+])('etcd %s responds to a progress request without a watch %d times', (version, answers) => {
   expect(setUp({ version }).open(watchRpcs.watch, { progressRequest: {} }).answers).toHaveLength(answers);
 });
 
-test('a wipe begins an empty store of another cluster, and cancels what is in progress', () => {
+test('a wipe begins an empty store of another cluster, and cancels requests in progress', () => {
   const { call, open, store } = setUp();
   const { clusterId } = store;
   const watched = open(watchRpcs.watch, { createRequest: { key: 'a' } });
@@ -194,7 +195,7 @@ test('a wipe begins an empty store of another cluster, and cancels what is in pr
   expect(store.revision).toBe(2);
 });
 
-test('an answer without a codec is as the gateway writes it', () => {
+test('a response without a codec is encoded as the gateway does', () => {
   const { call, store } = setUp();
   call(kvRpcs.put, { key: 'a', value: '' });
   const json: Rpc<never, unknown> = {
@@ -209,7 +210,7 @@ test('an answer without a codec is as the gateway writes it', () => {
   });
 });
 
-test('the metrics count the watches that are open', () => {
+test('the metrics count the open watches', () => {
   const { open, store } = setUp();
   const counted = () => /^etcd_debugging_mvcc_watcher_total (\d+)$/m.exec(store.get('/metrics').body)?.[1];
   const watched = open(watchRpcs.watch, { createRequest: { key: 'a' } });
@@ -228,7 +229,7 @@ describe('the settings of a server', () => {
     expect(failure(() => call(kvRpcs.put, { key: 'a', value: 'x'.repeat(100) }))).toMatchObject({ reason: 'RequestTooLarge' });
   });
 
-  test('of JWT make an old token useless once users or roles have changed', () => {
+  test('invalidate JWT tokens once users or roles have changed', () => {
     const { store, call } = setUp({ jwt: true });
     call(authRpcs.userAdd, { name: 'root', password: 'r' });
     call(authRpcs.roleAdd, { name: 'root' });
@@ -241,7 +242,7 @@ describe('the settings of a server', () => {
     expect(failure(get)).toMatchObject({ reason: 'AuthOldRevision', code: 'InvalidArgument' });
   });
 
-  test('refuse writes, and no reads, while the alarm is on that data are corrupt', () => {
+  test('reject writes, and no reads, while the alarm CORRUPT is raised', () => {
     const { call } = setUp();
     call(maintenanceRpcs.alarm, { action: 'ACTIVATE', alarm: 'CORRUPT' });
     for (const refused of [
@@ -258,7 +259,7 @@ describe('the settings of a server', () => {
   });
 });
 
-describe('a response', () => {
+describe('a response of the store', () => {
   /** Lists all objects in a value. */
   const objectsIn = (value: unknown): readonly object[] =>
     typeof value === 'object' && value !== null ? [value, ...Object.values(value).flatMap(objectsIn)] : [];

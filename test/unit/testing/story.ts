@@ -3,15 +3,15 @@ import { TestScheduler } from 'rxjs/testing';
 import { isEtcdError } from '../../../src/errors/index.js';
 import { createTestEtcd, type TestEtcd, type TestEtcdOptions } from '../../../src/testing/index.js';
 
-/** The etcd of a story, and its teller. */
+/** The etcd of a story, and the functions that tell it. */
 export interface Stage extends TestEtcd {
-  /** Subscribes, and writes down what comes. */
+  /** Subscribes, and writes down the notifications. */
   readonly tell: <T>(name: string, source: Observable<T>, show?: (value: T) => string) => void;
-  /** Does something at a time. */
+  /** Runs a function at a time. */
   readonly at: (ms: number, what: () => unknown) => void;
 }
 
-/** Plays a story in virtual time until nothing waits any more, and returns its lines. */
+/** Runs a story in virtual time until no timer is left, and returns its lines. */
 export function story(play: (stage: Stage) => void, options?: TestEtcdOptions): readonly string[] {
   const lines: string[] = [];
   new TestScheduler(() => undefined).run(({ flush }) => {

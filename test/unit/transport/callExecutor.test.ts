@@ -22,7 +22,7 @@ describe('a call whose connection is refused', () => {
   test.each([
     ['read', get],
     ['write', put],
-  ] as const)('is tried on the next endpoint at once: a %s', (_, call) => {
+  ] as const)('is retried on the next endpoint at once: a %s', (_, call) => {
     const transport = scriptedTransport((request) => (request.origin === A ? unreachable : reply(200))(request));
     const [result] = settle(...[call(callerOf(transport, { endpoints: [A, B] }))]);
     expect(result?.outcome).toBe('ok');
@@ -30,7 +30,7 @@ describe('a call whose connection is refused', () => {
     expect(result?.at).toBeLessThan(20);
   });
 
-  test('ends after four tries where there is one endpoint, and says which', () => {
+  test('fails after four attempts with a single endpoint, and names it', () => {
     const transport = scriptedTransport(unreachable);
     const [result] = settle(...[put(callerOf(transport, { endpoints: ['http://e0:1'] }))]);
     expect(result).toMatchObject({ outcome: 'Unreachable', error: { message: expect.stringContaining('KV.Put at http://e0:1') } });
@@ -38,7 +38,7 @@ describe('a call whose connection is refused', () => {
   });
 
   test.each([2, 3, 6])(
-    'with %d endpoints goes on for five seconds, in which a cluster may find a leader, and says which was the last',
+    'with %d endpoints is retried for five seconds, in which a cluster may elect a leader, and names the last one',
     (count) => {
       const transport = scriptedTransport(unreachable);
       const endpoints = Array.from({ length: count }, (_, index) => `http://e${index}:1`);
@@ -50,13 +50,13 @@ describe('a call whose connection is refused', () => {
     },
   );
 
-  test('asks all endpoints in turn, though all are set aside: any of them may be back', () => {
+  test('tries all endpoints in turn, although all are set aside, as any may be back', () => {
     const transport = scriptedTransport(unreachable);
     settle(...[put(callerOf(transport, { endpoints: [A, B, 'http://c:1'] }))]);
     expect(transport.posts.slice(0, 6).map(({ origin }) => origin)).toEqual([A, B, 'http://c:1', A, B, 'http://c:1']);
   });
 
-  test('waits longer from try to try where there is no other endpoint', () => {
+  test('waits longer after each attempt if there is no other endpoint', () => {
     const transport = scriptedTransport(inTurn(unreachable, unreachable, unreachable, reply(200)));
     const [result] = settle(...[put(callerOf(transport))]);
     expect(result?.outcome).toBe('ok');
@@ -66,8 +66,8 @@ describe('a call whose connection is refused', () => {
   });
 });
 
-describe('a call after the failure of another', () => {
-  test('is not held up where the endpoint has answered since', () => {
+describe('a call after the failure of another call', () => {
+  test('is not delayed if the endpoint has responded since', () => {
     const transport = scriptedTransport(inTurn(reply(200, undefined, 3), lost(10), reply(200, undefined, 30), reply(200)));
     const caller = callerOf(transport);
     const ends = settle(...[get(caller), after(10, () => put(caller)), after(12, () => get(caller)), after(50, () => get(caller))]);
@@ -75,7 +75,7 @@ describe('a call after the failure of another', () => {
     expect(ends[3]?.at).toBeLessThan(60);
   });
 
-  test('does not wait for a dead connection to say what the server is', () => {
+  test('does not wait for the version on a dead connection', () => {
     const version = reply(200, { etcdserver: '3.5.0', etcdcluster: '3.5.0' });
     const transport = scriptedTransport(
       inTurn(reply(200), refuse('etcdserver: request timed out', 14, 503), reply(200)),
@@ -89,21 +89,21 @@ describe('a call after the failure of another', () => {
   });
 });
 
-describe('a call whose answer is lost', () => {
-  test('is repeated on the next endpoint if it reads', () => {
+describe('a call whose response is lost', () => {
+  test('is retried on the next endpoint if it reads', () => {
     const transport = scriptedTransport(inTurn(lost(), reply(200)));
     expect(settle(...[get(callerOf(transport, { endpoints: [A, B] }))])).toMatchObject([{ outcome: 'ok' }]);
     expect(transport.posts.map(({ origin }) => origin)).toEqual([A, B]);
   });
 
-  test('is never repeated if it writes: it ends in AmbiguousWrite, which tells of whom it was asked and why', () => {
+  test('is never retried if it writes, and fails with AmbiguousWrite, which names the endpoint and the cause', () => {
     const transport = scriptedTransport(inTurn(lost(), reply(200)));
     const [result] = settle(...[put(callerOf(transport, { endpoints: [A, B] }))]);
     expect(result).toMatchObject({ outcome: 'AmbiguousWrite', error: { rpc: 'KV.Put', endpoint: A, cause: { reason: 'ConnectionLost' } } });
     expect(transport.posts).toHaveLength(1);
   });
 
-  test('is repeated no more than a bounded number of times', () => {
+  test('is retried no more than a bounded number of times', () => {
     const transport = scriptedTransport(lost());
     const [result] = settle(...[get(callerOf(transport, { endpoints: [A, B] }))]);
     expect(result?.outcome).toBe('ConnectionLost');
@@ -111,7 +111,7 @@ describe('a call whose answer is lost', () => {
     expect(transport.posts.length).toBeLessThan(40);
   });
 
-  test('is repeated for as long as a cluster takes to find a leader', () => {
+  test('is retried for as long as a cluster takes to elect a leader', () => {
     const leaderless = refuse('etcdserver: leader changed', 14, 503);
     const transport = scriptedTransport((request) => defer(() => (asyncScheduler.now() < 1_500 ? leaderless : reply(200))(request)));
     const [result] = settle(...[get(callerOf(transport, { endpoints: [A, B, 'http://c:1'] }))]);
@@ -119,7 +119,7 @@ describe('a call whose answer is lost', () => {
     expect(result?.at).toBeLessThan(2_200);
   });
 
-  test('by a member that has another leader is repeated at once, and not held against the member', () => {
+  test('from a member with another leader is retried at once, and the member is not set aside', () => {
     const changed = refuse('etcdserver: leader changed', 14, 503);
     const transport = scriptedTransport(inTurn(changed, changed, reply(200)));
     const caller = callerOf(transport, { endpoints: [A, B] });
@@ -134,7 +134,7 @@ describe('a call whose answer is lost', () => {
     expect(transport.checks).toHaveLength(0);
   });
 
-  test('is not repeated without end or pause by members that cannot agree', () => {
+  test('from members that cannot agree is retried with pauses, and not forever', () => {
     const transport = scriptedTransport(refuse('etcdserver: leader changed', 14, 503));
     const [end] = settle(get(callerOf(transport, { endpoints: [A, B] })));
     expect(end).toMatchObject({ outcome: 'LeaderChanged' });
@@ -142,7 +142,21 @@ describe('a call whose answer is lost', () => {
     expect(transport.posts.length).toBeLessThan(40);
   });
 
-  test('by a server without a leader is handled alike', () => {
+  test('from a member whose leader moves is retried after a pause, a write included, as nothing was proposed', () => {
+    const dropped = refuse('raft proposal dropped', 2, 500);
+    const transport = scriptedTransport(inTurn(dropped, dropped, reply(200)));
+    const [result] = settle(...[put(callerOf(transport, { endpoints: [A, B] }))]);
+    expect(result).toMatchObject({ outcome: 'ok' });
+    expect(result?.at).toBeGreaterThan(50);
+    expect(transport.posts.map(({ origin }) => origin)).toEqual([A, A, A]);
+    const always = scriptedTransport(dropped);
+    const [end] = settle(...[put(callerOf(always, { endpoints: [A] }))]);
+    expect(end).toMatchObject({ outcome: 'ProposalDropped' });
+    expect(end?.at).toBeLessThan(5_700);
+    expect(always.posts.length).toBeLessThan(40);
+  });
+
+  test('from a server without a leader is retried in the same way', () => {
     const leaderless = refuse('etcdserver: no leader', 14, 503);
     const reads = scriptedTransport(inTurn(leaderless, reply(200)));
     const writes = scriptedTransport(inTurn(leaderless, reply(200)));
@@ -150,7 +164,7 @@ describe('a call whose answer is lost', () => {
     expect([reads.posts.length, writes.posts.length]).toEqual([2, 1]);
   });
 
-  test('if it is a txn is repeated when it only reads', () => {
+  test('is retried for a txn only if it just reads', () => {
     const [reads, writes] = [scriptedTransport(inTurn(lost(), reply(200))), scriptedTransport(inTurn(lost(), reply(200)))];
     const ok = map(() => 'ok');
     expect(settle(...[callerOf(reads).unary(kvRpcs.readTxn, {}).pipe(ok), callerOf(writes).unary(kvRpcs.txn, {}).pipe(ok)])).toMatchObject([
@@ -160,7 +174,7 @@ describe('a call whose answer is lost', () => {
   });
 });
 
-describe('an answer that is a refusal', () => {
+describe('a response with an error', () => {
   test.each([
     ['etcdserver: requested lease not found', 5, 'LeaseNotFound'],
     ['etcdserver: mvcc: required revision has been compacted', 11, 'Compacted'],
@@ -172,7 +186,7 @@ describe('an answer that is a refusal', () => {
     expect(transport.posts).toHaveLength(2);
   });
 
-  test('without sense leaves a write in doubt, and a read without an answer, tried as often as where nobody answers', () => {
+  test('without meaning fails a write with AmbiguousWrite, and a read after as many attempts as without a response', () => {
     const transport = scriptedTransport(reply(200, '<html>'));
     expect(settle(...[get(callerOf(transport)), put(callerOf(transport))])).toMatchObject([
       { outcome: 'MalformedResponse' },
@@ -182,8 +196,8 @@ describe('an answer that is a refusal', () => {
   });
 });
 
-describe('an endpoint', () => {
-  test('that fails is passed over, and asked again when its pause is over', () => {
+describe('the endpoint of a call', () => {
+  test('is skipped after it failed, and used again after its pause', () => {
     let down = true;
     const transport = scriptedTransport((request) => (request.origin === A && down ? lost() : reply(200))(request));
     const caller = callerOf(transport, { endpoints: [A, B] });
@@ -194,17 +208,17 @@ describe('an endpoint', () => {
     expect(transport.posts.slice(5).map(({ origin }) => origin)).toContain(A);
   });
 
-  test('is set aside once, not 64 times, when 64 calls break together', () => {
+  test('is set aside once, not 64 times, when 64 calls fail together', () => {
     let down = true;
     const transport = scriptedTransport((request) => (request.origin === A && down ? lost(5) : reply(200))(request));
     const caller = callerOf(transport, { endpoints: [A, B] });
     const many = Array.from({ length: 64 }, () => get(caller));
     settle(...[...many, timer(50).pipe(map(() => ((down = false), 'up'))), after(300, () => get(caller)), after(310, () => get(caller))]);
-    // 300 ms later it is asked again; 64 doublings would have set it aside for the longest time.
+    // 300 ms later it is probed again; 64 doublings would have set it aside for the longest time.
     expect(transport.posts.slice(-2).map(({ origin }) => origin)).toContain(A);
   });
 
-  test('can be asked for, as it was given to createClient', () => {
+  test('can be chosen, as it was passed to createClient', () => {
     const transport = scriptedTransport(reply(200));
     const caller = callerOf(transport, { endpoints: ['http://a:1', 'https://b'] });
     const outcomes = settle(
@@ -217,14 +231,14 @@ describe('an endpoint', () => {
     expect(transport.posts.map(({ origin }) => origin)).toEqual(['http://a:1', 'http://a:1', 'http://a:1', 'https://b']);
   });
 
-  test('that is asked for is the only one, also for a second try', () => {
+  test('is also the only one of a second attempt if it was chosen', () => {
     const transport = scriptedTransport(inTurn(lost(), reply(200)));
     expect(settle(...[get(callerOf(transport, { endpoints: [A, B] }), { endpoint: B })])).toMatchObject([{ outcome: 'ok' }]);
     expect(transport.posts.map(({ origin }) => origin)).toEqual([B, B]);
   });
 
   test.each(['http://c:1', 'hunter2', 'http://root:hunter2@c:1', ''])(
-    'that is not the client’s is InvalidArgument, and not repeated: %j',
+    'is rejected with InvalidArgument if it is not one of the client, and not retried: %j',
     (endpoint) => {
       const [result] = settle(...[get(callerOf(scriptedTransport(reply(200))), { endpoint })]);
       expect(result?.outcome).toBe('InvalidArgument');
@@ -233,13 +247,13 @@ describe('an endpoint', () => {
   );
 });
 
-test('a client that is closed ends the waiting for another try', () => {
+test('closing the client ends the wait for another attempt', () => {
   const caller = callerOf(scriptedTransport(unreachable));
   const close = timer(20).pipe(map(() => (void caller.close(), 'closed')));
   expect(settle(...[put(caller), close])).toMatchObject([{ outcome: 'ClientClosed', at: 20 }, { outcome: 'closed' }]);
 });
 
-test('a mistake in the request is found before anything is sent, and is not retried', () => {
+test('an invalid request fails before anything is sent, and is not retried', () => {
   const transport = scriptedTransport(reply(200));
   const wrong = callerOf(transport)
     .unary(kvRpcs.put, JSON.parse('{"keyy":"a"}'))
@@ -258,14 +272,14 @@ describe('the limits of the option retry', () => {
     }
   });
 
-  test('do not make a write that was sent be sent again', () => {
+  test('do not retry a write that was sent', () => {
     const transport = scriptedTransport(lost());
     const [result] = settle(...[put(callerOf(transport, { endpoints: [A, B], retryLimits: { maxAttempts: 5 } }))]);
     expect(result?.outcome).toBe('AmbiguousWrite');
     expect(transport.posts).toHaveLength(1);
   });
 
-  test('limit the attempts that a policy wants', () => {
+  test('limit the attempts that a policy requests', () => {
     const transport = scriptedTransport(lost());
     const [result] = settle(...[get(callerOf(transport, { endpoints: [A], retry: () => 'retry', retryLimits: { maxAttempts: 3 } }))]);
     expect(result?.outcome).toBe('ConnectionLost');

@@ -9,7 +9,7 @@ export class Guard {
   authenticate: Script = (request) => reply(200, { header, token: this.renew() }, 5)(request);
   private renewals = 0;
 
-  /** @param forgets whether it knows one token at a time; a real one knows all that it gave until they expire */
+  /** @param forgets whether it accepts only the newest token; a real one accepts every token until it expires */
   constructor(private readonly forgets = true) {}
 
   renew(): string {

@@ -24,18 +24,18 @@ import { NO_RETRIES, type RetryPolicy } from '../../../src/transport/retryPolicy
 import type { StreamPart } from '../../../src/transport/http/transport.js';
 import { Guard } from './guard.js';
 
-/** For the version of each of two endpoints, and the answer. */
+/** The time for the version requests to two endpoints, and the response. */
 const ASKING = 3;
 const VERSION = { etcdserver: '3.5.0' };
 const BOTH = { endpoints: [A, B] };
-/** As scripted at A; B answers. */
+/** A responds by the script; B responds normally. */
 const at =
   (script: Script): Script =>
   (request) =>
     (request.origin === A ? script : reply(200))(request);
 const originsOf = ({ posts }: { readonly posts: readonly { readonly origin: string }[] }): string[] => posts.map(({ origin }) => origin);
 
-/** Sent, and answered bit by bit: something comes each so many milliseconds. */
+/** The request is sent, and the response arrives in parts, one after each of these pauses. */
 const trickle =
   (everyMs: number, bits: number): Script =>
   ({ onSent, onReceived }) => {
@@ -49,8 +49,8 @@ const trickle =
     return concat(...comes, of({ status: 200, body: JSON.stringify({ header }) }));
   };
 
-describe('a read of which nothing is heard', () => {
-  test('goes on at the next endpoint after attemptTimeoutMs, and is given up where it was silent', () => {
+describe('a read without a response', () => {
+  test('is sent to the next endpoint after attemptTimeoutMs, and aborted on the unresponsive one', () => {
     const transport = scriptedTransport(at(silent));
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 1_500 + ASKING }]);
     expect(originsOf(transport)).toEqual([A, B]);
@@ -58,8 +58,8 @@ describe('a read of which nothing is heard', () => {
   });
 
   test.each([
-    ['is answered there, if that comes first', reply(200, { header }, 2_000), 2_000 + 1],
-    ['goes on, whatever became of the first', lost(1_800), 1_500 + 700 + ASKING - 1],
+    ['completes there, if that response is first', reply(200, { header }, 2_000), 2_000 + 1],
+    ['continues, however the first ended', lost(1_800), 1_500 + 700 + ASKING - 1],
   ])('%s', (_, script, due) => {
     const transport = scriptedTransport((request) => (request.origin === A ? script : reply(200, { header }, 700))(request));
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: due }]);
@@ -67,7 +67,7 @@ describe('a read of which nothing is heard', () => {
     expect(transport.live).toBe(0);
   });
 
-  test('that is known to be long has four times as long', () => {
+  test('that is known to be long has four times the timeout', () => {
     const transport = scriptedTransport(at(silent));
     const long = callerOf(transport, BOTH)
       .unary(kvRpcs.longRange, { key: 'a' })
@@ -76,7 +76,7 @@ describe('a read of which nothing is heard', () => {
     expect(originsOf(transport)).toEqual([A, B]);
   });
 
-  test('costs the calls after it nothing: the silent endpoint is set aside', () => {
+  test('does not delay later calls, as the unresponsive endpoint is set aside', () => {
     const transport = scriptedTransport(at(silent));
     const caller = callerOf(transport, BOTH);
     const ends = settle(
@@ -88,8 +88,8 @@ describe('a read of which nothing is heard', () => {
     expect(originsOf(transport)).toEqual([A, B, B, B]);
   });
 
-  describe('leaves its endpoint together with the others that wait there', () => {
-    /** Calls that go to A and B in turn, from when both versions are known: to A as scripted, from 100 ms on. */
+  describe('moves from its endpoint together with others that wait there', () => {
+    /** Calls that go to A and B in turn, once both versions are known: to A by the script, from 100 ms on. */
     const inTime = (script: Script, ...calls: readonly (readonly [ms: number, call: typeof get])[]) => {
       const transport = scriptedTransport(at(inTurn(reply(200), script)));
       const failures: string[] = [];
@@ -102,44 +102,45 @@ describe('a read of which nothing is heard', () => {
       return { transport, failures, origins: originsOf(transport).slice(2), ends: ends.slice(2) };
     };
 
-    test('once nothing was heard from there for so long: those of a moment ago do not find out by themselves', () => {
+    test('once nothing arrived from there for attemptTimeoutMs, without a timeout of each', () => {
       const { transport, failures, origins, ends } = inTime(silent, [1_500, get]);
       expect(ends).toMatchObject([{ at: 1_601 }, { at: 111 }, { outcome: 'ok', at: 1_601 }]);
       expect(origins).toEqual([A, B, A, B, B]);
-      expect(failures).toEqual([1_500, 100].map((ms) => expect.stringContaining(`nothing was heard for ${ms} ms`)));
+      expect(failures).toEqual([1_500, 100].map((ms) => expect.stringContaining(`no data received for ${ms} ms`)));
       expect(transport.live).toBe(0);
     });
 
-    test('but not a write that was sent', () => {
+    test('but not with a write that was sent', () => {
       const { origins, ends } = inTime(silent, [1_500, put]);
       expect(ends).toMatchObject([{ at: 1_601 }, { at: 111 }, { outcome: 'AmbiguousWrite', at: 11_500 }]);
       expect(origins).toEqual([A, B, A, B]);
     });
 
-    test('and not where that one answers others', () => {
+    test('but not if that endpoint responds to others', () => {
       const { origins, ends } = inTime(inTurn(silent, trickle(5, 2), silent), [120, get], [130, get], [1_500, get]);
       expect(ends.at(-1)).toMatchObject({ outcome: 'ok', at: 1_500 + 1_500 + 1 });
       expect(origins).toEqual([A, B, A, B, A, B, B]);
     });
   });
 
-  test('is sent in haste to the next, and four times as late to those that were asked already: what is slow comes to its end', () => {
+  test('is hedged soon on a new endpoint, and four times as late on those already tried, so that a slow one can finish', () => {
     const sentAt: number[] = [];
     const noting: Script = (request) => (sentAt.push(asyncScheduler.now()), silent(request));
     settle(get(callerOf(scriptedTransport(noting), { endpoints: [A, B], attemptTimeoutMs: 800 })));
     expect(sentAt.map((at) => Math.round(at / 100))).toEqual([0, 8, 12, 28, 44]);
   });
 
-  test('and that then is refused for now is tried as often as any other', () => {
+  test('that is hedged and then rejected temporarily is retried as often as any other', () => {
     const refused = refuse('etcdserver: request timed out', 14, 503);
     const transport = scriptedTransport(inTurn(silent, silent, silent, refused, refused, refused, reply(200)));
     expect(settle(get(callerOf(transport, { endpoints: [A, B, 'http://c:1'], attemptTimeoutMs: 800 })))).toMatchObject([{ outcome: 'ok' }]);
     expect(transport.posts).toHaveLength(7);
   });
 
-  test('is not sent again where it waits already, though that endpoint answers others', () => {
+  test('is not sent again to an endpoint where it waits, although that responds to others', () => {
     const C = 'http://c:1';
-    // A and B say that they are well, and never answer what is asked there; C is slow. By turns it would be asked for another call, and then A again.
+    // A and B pass health checks, and respond to nothing else; C is slow. In turn, C would get another call, and then A
+    // again.
     const scripts: Record<string, Script> = { [A]: silent, [B]: silent, [C]: reply(200, { header }, 900) };
     const transport = scriptedTransport((request) => (scripts[request.origin] ?? silent)(request));
     const caller = callerOf(transport, { endpoints: [A, B, C], attemptTimeoutMs: 800 });
@@ -148,7 +149,7 @@ describe('a read of which nothing is heard', () => {
     expect(originsOf(transport).slice(0, 4)).toEqual([A, B, C, C]);
   });
 
-  test('is asked anew at once by a member that has a new leader, though it waits for another', () => {
+  test('is sent again at once to a member that has a new leader, although it waits for another', () => {
     const C = 'http://c:1';
     const changed = refuse('etcdserver: leader changed', 14, 503);
     const later: Script = (request) => timer(1_300).pipe(switchMap(() => changed(request)));
@@ -160,7 +161,7 @@ describe('a read of which nothing is heard', () => {
     expect(transport.live).toBe(0);
   });
 
-  test('and that was asked anew so has not failed where it waited: that member is not set aside', () => {
+  test('that is sent again to a member has not failed there: the member is not set aside', () => {
     const C = 'http://c:1';
     const changed = refuse('etcdserver: leader changed', 14, 503);
     const later: Script = (request) => timer(1_300).pipe(switchMap(() => changed(request)));
@@ -169,14 +170,14 @@ describe('a read of which nothing is heard', () => {
     const failures: string[] = [];
     const retry: RetryPolicy = ({ error }) => (failures.push(error.message), 'default');
     const caller = callerOf(transport, { endpoints: [A, B, C], attemptTimeoutMs: 800, retry });
-    // Whoever asks has those checked that are aside, once their pause is over.
+    // Each call probes the endpoints that are set aside, once their pause is over.
     const other = after(1_500, () => get(caller, { timeoutMs: 100 }));
     expect(settle(get(caller), other)).toMatchObject([{ outcome: 'ok', at: expect.closeTo(1_300, -1) }, { outcome: 'ok' }]);
     expect(failures).toEqual([expect.stringContaining(A), expect.stringContaining(B)]);
     expect(transport.checks.map(({ origin }) => origin)).toEqual([A, B]);
   });
 
-  test('and that was asked anew so is sent no more often than any other from then on', () => {
+  test('that is sent again to a member has no further attempts than any other', () => {
     const C = 'http://c:1';
     const changed = refuse('etcdserver: leader changed', 14, 503);
     const later: Script = (request) => timer(1_300).pipe(switchMap(() => changed(request)));
@@ -191,21 +192,21 @@ describe('a read of which nothing is heard', () => {
     expect(sentAt.map((at) => Math.round(at / 100))).toEqual([0, 8, 12, 13, 29, 45, 61]);
   });
 
-  test('that all are slow to answer ends when the first does', () => {
+  test('that all endpoints delay ends with the first response', () => {
     const transport = scriptedTransport(reply(200, { header }, 5_000));
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 5_000 + 1 }]);
     expect(originsOf(transport)).toEqual([A, B, A]);
     expect(transport.live).toBe(0);
   });
 
-  test('gets no more time at the next endpoint while there is yet another: two may be silent for reasons of their own', () => {
+  test('has no longer timeout at the second endpoint while there is a third one', () => {
     const C = 'http://c:1';
     const transport = scriptedTransport((request) => (request.origin === C ? reply(200) : silent)(request));
     expect(settle(get(callerOf(transport, { endpoints: [A, B, C] })))).toMatchObject([{ outcome: 'ok', at: 1_500 + 750 + ASKING + 1 }]);
     expect(originsOf(transport)).toEqual([A, B, C]);
   });
 
-  test('begins no try where nobody is', () => {
+  test('sends no attempt after all subscribers have unsubscribed', () => {
     const C = 'http://c:1';
     const scripts: Record<string, Script> = { [A]: silent, [B]: inTurn(silent, reply(200)), [C]: inTurn(silent, reply(200)) };
     const versionOfA = inTurn(reply(200, { etcdserver: '3.5.0' }), silent);
@@ -218,19 +219,19 @@ describe('a read of which nothing is heard', () => {
     expect(originsOf(transport)).toEqual([A, B, C, B]);
   });
 
-  test('is not one whose answer is long in coming, but comes', () => {
+  test('does not include one whose response is long but arrives', () => {
     const transport = scriptedTransport(trickle(1_400, 6));
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 6 * 1_400 + 1 }]);
     expect(transport.posts).toHaveLength(1);
   });
 
-  test('in the middle of its answer goes on elsewhere, too', () => {
+  test('in the middle of its response is also hedged', () => {
     const stuck: Script = (request) => merge(trickle(1_000, 2)(request).pipe(ignoreElements()), NEVER);
     const transport = scriptedTransport(at(stuck));
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 2_000 + 1_500 + ASKING }]);
   });
 
-  test('after a try that failed is given a time of its own', () => {
+  test('after a failed attempt has a full timeout again', () => {
     const transport = scriptedTransport(inTurn(lost(1_000), silent, reply(200)));
     expect(settle(get(callerOf(transport, { endpoints: [A, B, 'http://c:1'] })))).toMatchObject([
       { outcome: 'ok', at: 1_000 + 1_500 + ASKING + 1 },
@@ -249,9 +250,9 @@ describe('a read of which nothing is heard', () => {
 
   describe.each([
     ['with one endpoint', { attemptTimeoutMs: 800 }, {}],
-    ['at an endpoint that was asked for', { ...BOTH, attemptTimeoutMs: 800 }, { endpoint: A }],
+    ['at a chosen endpoint', { ...BOTH, attemptTimeoutMs: 800 }, { endpoint: A }],
   ])('%s', (_, settings, options) => {
-    test('is repeated there on a new connection, and then only after four times as long: it may be slow', () => {
+    test('is retried there on a new connection, and then only after four times as long, as it may be slow', () => {
       const sentAt: number[] = [];
       const transport = scriptedTransport((request) => (sentAt.push(asyncScheduler.now()), silent(request)));
       expect(settle(get(callerOf(transport, settings), options))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
@@ -260,7 +261,7 @@ describe('a read of which nothing is heard', () => {
       expect(transport.live).toBe(0);
     });
 
-    test('is no failure: the first answer counts, and nothing is asked again', () => {
+    test('is no failure: the first response counts, and nothing is sent again', () => {
       const transport = scriptedTransport(inTurn(reply(200, { header }, 1_000), silent));
       const caller = callerOf(transport, settings);
       const ends = settle(
@@ -272,7 +273,7 @@ describe('a read of which nothing is heard', () => {
       expect(transport.checks).toHaveLength(0);
     });
 
-    test('is left alone if it is a write that was sent; one that was not goes on a new connection', () => {
+    test('is not hedged if it is a write that was sent; an unsent write uses a new connection', () => {
       const sent = scriptedTransport(silent);
       expect(settle(put(callerOf(sent, settings), options))).toMatchObject([{ outcome: 'AmbiguousWrite', at: 10_000 }]);
       expect(sent.posts).toHaveLength(1);
@@ -287,13 +288,13 @@ describe('a read of which nothing is heard', () => {
     const transport = scriptedTransport(silent);
     const caller = callerOf(transport, { ...BOTH, attemptTimeoutMs: 10 });
     expect(settle(get(caller))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
-    // Each round takes four times as long as the one before: they come to an end, pauses or not.
+    // Each round takes four times as long as the one before, so the rounds end even without pauses.
     expect(transport.posts.length).toBeGreaterThan(8);
     expect(transport.posts.length).toBeLessThanOrEqual(12);
     expect(transport.live).toBe(0);
   });
 
-  test('may be a stream, which is silent for as long as it likes', () => {
+  test('may be a stream, which has no timeout', () => {
     const transport = scriptedTransport(silent);
     transport.streams = ({ onSent }) => (onSent?.(), NEVER);
     const stream = callerOf(transport, BOTH).stream(electionRpcs.observe, { name: 'a' }, { timeoutMs: 8_000 });
@@ -302,7 +303,7 @@ describe('a read of which nothing is heard', () => {
   });
 });
 
-test('a stream whose connection does not come is opened elsewhere, and there alone', () => {
+test('a stream whose connection does not open is opened on another endpoint, and only there', () => {
   const transport = scriptedTransport(silent);
   const leader = (name: string): StreamPart => ({
     type: 'chunk',
@@ -322,8 +323,8 @@ test('a stream whose connection does not come is opened elsewhere, and there alo
   expect(transport.live).toBe(0);
 });
 
-describe('a write of which nothing is heard', () => {
-  test('is never repeated once it was sent, but those after it go elsewhere', () => {
+describe('a write without a response', () => {
+  test('is never retried once it was sent, but later writes use another endpoint', () => {
     const transport = scriptedTransport(at(silent));
     const caller = callerOf(transport, BOTH);
     const later = [after(1_520, () => put(caller)), after(1_530, () => put(caller))];
@@ -331,7 +332,7 @@ describe('a write of which nothing is heard', () => {
     expect(originsOf(transport)).toEqual([A, B, B]);
   });
 
-  test('goes elsewhere if it still waits for a connection: nothing was sent', () => {
+  test('uses another endpoint if it still waits for a connection, as nothing was sent', () => {
     const transport = scriptedTransport(at(queued));
     expect(settle(put(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 1_500 + ASKING }]);
     expect(originsOf(transport)).toEqual([A, B]);
@@ -342,7 +343,7 @@ describe('a write of which nothing is heard', () => {
 test.each([
   ['read', get],
   ['write', put],
-])('a %s that waits because the client is busy is not given up: its endpoint answers others', (_, call) => {
+])('a %s that waits because the client is busy is not given up, as its endpoint responds to others', (_, call) => {
   const crowded: Script = (request) => timer(4_000).pipe(switchMap(() => reply(200)(request)));
   const transport = scriptedTransport(inTurn(crowded, trickle(1_000, 6)));
   const caller = callerOf(transport, BOTH);
@@ -351,12 +352,28 @@ test.each([
   expect(originsOf(transport)).toEqual([A, A]);
 });
 
-describe('what is asked before a call is sent', () => {
+test('a read that is sent late, while its next attempt is prepared, has waited only once for a connection', () => {
+  // The endpoint responds to another call after 1 s, and responds to the waiting call after 3.5 s. Nothing else gets a
+  // response.
+  const late: Script = (request) => timer(3_500).pipe(switchMap(() => silent(request)));
+  const transport = scriptedTransport(inTurn(late, trickle(1, 1), silent), (request) =>
+    (request.origin === A ? reply(200, VERSION) : silent)(request),
+  );
+  const caller = callerOf(transport, BOTH);
+  const [end] = settle(
+    get(caller),
+    after(1_000, () => get(caller, { endpoint: A })),
+  );
+  expect(end).toMatchObject({ outcome: 'DeadlineExceeded', at: 13_500 });
+});
+
+describe('a request before a call', () => {
   test.each([
-    ['though there is always somebody who waits for the answer', {}, Array.from({ length: 14 }, (_, second) => second * 1_000)],
-    ['though it was asked behind a check', BOTH, [0, 0, 10, 1_000, 12_000, 12_000, 14_000, 14_000]],
-  ])('if the version: is asked again when it was lost, %s', (_, settings, times) => {
-    // Known at first; asked for again when the endpoint has failed, and lost; then as ever.
+    ['although there is always a waiting subscriber', {}, Array.from({ length: 14 }, (_, second) => second * 1_000)],
+    ['although it was sent after a probe', BOTH, [0, 0, 10, 1_000, 12_000, 12_000, 14_000, 14_000]],
+  ])('for the version is retried when its response is lost, %s', (_, settings, times) => {
+    // The version is known at first; it is requested again after the endpoint has failed, without a response; then as
+    // before.
     const versionOfA = inTurn(reply(200, VERSION), silent, reply(200, VERSION));
     const transport = scriptedTransport(at(inTurn(reply(200), lost(), reply(200))), (request) =>
       (request.origin === A ? versionOfA : reply(200, VERSION))(request),
@@ -370,7 +387,7 @@ describe('what is asked before a call is sent', () => {
   test.each([
     ['read', get],
     ['write', put],
-  ])('if the version: a %s goes on at the next endpoint when it does not come', (_, call) => {
+  ])('for the version is sent to the next endpoint if it has no response, before a %s', (_, call) => {
     const transport = scriptedTransport(reply(200), (request) =>
       (request.origin === A ? silent : reply(200, { etcdserver: '3.5.0' }))(request),
     );
@@ -379,7 +396,7 @@ describe('what is asked before a call is sent', () => {
     expect(transport.live).toBe(0);
   });
 
-  test('if the version, where it is slow everywhere, gets more time at the next try', () => {
+  test('for the version has a longer timeout in the next attempt if every endpoint is slow', () => {
     const transport = scriptedTransport(reply(200), reply(200, { etcdserver: '3.5.0' }, 2_000));
     expect(settle(get(callerOf(transport, BOTH)))).toMatchObject([{ outcome: 'ok', at: 5_001 }]);
   });
@@ -387,7 +404,7 @@ describe('what is asked before a call is sent', () => {
   test.each([
     ['read', get],
     ['write', put],
-  ])('if a token: the client authenticates at the next endpoint, and a %s waits for it', (_, call) => {
+  ])('for a token is sent to the next endpoint while a %s waits for it', (_, call) => {
     const guard = new Guard();
     const transport = scriptedTransport((request) => (request.origin === A ? silent : guard.script)(request));
     const caller = callerOf(transport, { ...BOTH, auth: { username: 'a', password: 'b' } });

@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { hostname } from 'node:os';
 import { identity } from '../../../src/node/nodePlatform.js';
 
-describe('the identity', () => {
-  test('names the host, within it the process, and within that the thread', () => {
+describe('the identity of a caller', () => {
+  test('contains the host, then the process, then the thread', () => {
     const { host, process: whole, thread } = identity();
     expect(host).toBe(hostname());
     expect(whole.startsWith(`${host}/`)).toBe(true);

@@ -6,7 +6,7 @@ import { type HttpRequest, type HttpResponse, lazyTransport, type Transport } fr
 const REQUEST: HttpRequest = { origin: 'http://a:1', method: 'GET', path: '/version', headers: {}, rpc: 'GET /version' };
 const OUTCOME = { read: ({ body }: HttpResponse): string => body, recover: (failure: unknown) => throwError(() => failure) };
 
-/** A transport that answers with what it was asked, and knows how often it was loaded and asked. */
+/** A transport that echoes each request, and counts how often it was loaded and called. */
 function counted() {
   const counts = { loads: 0, exchanges: 0, released: [] as string[] };
   let closed = false;
@@ -30,8 +30,8 @@ function counted() {
   return { counts, lazy: lazyTransport(load) };
 }
 
-describe('a transport that is loaded when it is used', () => {
-  test('is not loaded before something is subscribed to, and then once', async () => {
+describe('a transport that is loaded on first use', () => {
+  test('is loaded once, at the first subscription', async () => {
     const { counts, lazy } = counted();
     const first = lazy.exchange(REQUEST, OUTCOME);
     expect(counts.loads).toBe(0);
@@ -44,7 +44,7 @@ describe('a transport that is loaded when it is used', () => {
     expect(counts.loads).toBe(1);
   });
 
-  test('goes straight on when it is there', async () => {
+  test('continues synchronously once it is loaded', async () => {
     const { lazy } = counted();
     await firstValueFrom(lazy.exchange(REQUEST, OUTCOME));
     const seen: string[] = [];
@@ -52,14 +52,14 @@ describe('a transport that is loaded when it is used', () => {
     expect(seen).toEqual(['/version']);
   });
 
-  test('sends nothing of what was unsubscribed from while it was loaded', async () => {
+  test('sends no call that was unsubscribed while it was loaded', async () => {
     const { counts, lazy } = counted();
     lazy.exchange(REQUEST, OUTCOME).subscribe().unsubscribe();
     await firstValueFrom(lazy.exchange(REQUEST, OUTCOME));
     expect(counts.exchanges).toBe(1);
   });
 
-  test('closes the connections to an endpoint, where there are any', async () => {
+  test('closes the connections to an endpoint, if there are any', async () => {
     const { counts, lazy } = counted();
     lazy.release('http://a:1');
     expect(counts).toMatchObject({ loads: 0, released: [] });
@@ -68,7 +68,7 @@ describe('a transport that is loaded when it is used', () => {
     expect(counts.released).toEqual(['http://a:1']);
   });
 
-  test('is closed even if it was never used', async () => {
+  test('can be closed although it was never used', async () => {
     const { lazy } = counted();
     await lazy.close();
     await expect(firstValueFrom(lazy.exchange(REQUEST, OUTCOME))).rejects.toMatchObject({ reason: 'ClientClosed' });

@@ -7,27 +7,27 @@ import type { ClosableCaller } from '../../../src/transport/caller.js';
 import type { Transport } from '../../../src/transport/http/transport.js';
 import { A, after, B, callerOf, header, put, reply, scriptedTransport, settle, type Script } from '../../support/fakes/fakeTransport.js';
 
-/** Answers as of a revision, which may change. */
+/** Responds with a revision, which may change. */
 const at =
   (revision: () => number, afterMs = 1): Script =>
   (request) =>
     timer(afterMs).pipe(mergeMap(() => reply(200, { header: { ...header, revision: String(revision()) } }, 0)(request)));
 
-/** A member at each endpoint, at a revision of its own. */
+/** A member at each endpoint, with separate revisions. */
 function cluster(revisions: Record<string, number>) {
   const transport = scriptedTransport((request) => at(() => revisions[request.origin] ?? 0)(request));
   return { transport, revisions, caller: callerOf(transport, { endpoints: Object.keys(revisions) }) };
 }
 
-/** The revision that a read was answered at. */
+/** Resolves with the revision of the response to a read. */
 const read = (caller: Caller, options: ReadCallOptions = { monotonic: true }): Observable<string> =>
   caller.unary(kvRpcs.range, { key: 'a', serializable: true }, options).pipe(map((answer) => String(answer.header.revision)));
 
-/** Has the client see this revision, by a read. */
+/** Makes the client see this revision, by a read. */
 const see = (caller: Caller, endpoint: string): Observable<string> => read(caller, { endpoint });
 
-describe('a read that may not go back in time', () => {
-  test('is answered by the next member where one is behind, which is not held against it', () => {
+describe('a monotonic read', () => {
+  test('is retried on the next member if one lags behind, which is not set aside', () => {
     const { transport, revisions, caller } = cluster({ [A]: 5, [B]: 9 });
     expect(
       settle(
@@ -53,7 +53,7 @@ describe('a read that may not go back in time', () => {
     expect(end?.at).toBeGreaterThan(50);
   });
 
-  test('ends in StaleRead where every member stays behind, and says by how much', () => {
+  test('fails with StaleRead if every member lags behind, and reports by how much', () => {
     const { transport, revisions, caller } = cluster({ [A]: 9, [B]: 9 });
     settle(see(caller, A));
     Object.assign(revisions, { [A]: 5, [B]: 5 });
@@ -67,7 +67,7 @@ describe('a read that may not go back in time', () => {
     expect(transport.posts).toHaveLength(4);
   });
 
-  test('asks an endpoint that was asked for again and again, not all at once', () => {
+  test('retries a chosen endpoint, not every endpoint at once', () => {
     const { revisions, caller } = cluster({ [A]: 9, [B]: 9 });
     settle(see(caller, A));
     revisions[A] = 5;
@@ -77,13 +77,13 @@ describe('a read that may not go back in time', () => {
     expect(end?.at).toBeGreaterThan(340);
   });
 
-  test('may be older than what is seen while it is under way: of those at a time none is the first', () => {
+  test('may be older than a concurrent response, as concurrent calls have no order', () => {
     const transport = scriptedTransport((request) => (request.origin === A ? at(() => 5, 100) : at(() => 9))(request));
     const caller = callerOf(transport, { endpoints: [A, B] });
     expect(settle(read(caller, { monotonic: true, endpoint: A }), see(caller, B))).toMatchObject([{ outcome: '5' }, { outcome: '9' }]);
   });
 
-  test('is one that asked for it: others are given what is there', () => {
+  test('applies only to calls with the option', () => {
     const { revisions, caller } = cluster({ [A]: 9 });
     settle(see(caller, A));
     revisions[A] = 5;
@@ -98,16 +98,16 @@ describe('a read that may not go back in time', () => {
   });
 });
 
-describe('what a client has seen', () => {
+describe('the newest revision that a client has received', () => {
   const ok = map(() => 'ok');
   const say = (revision: number): object => ({ result: { header: { ...header, revision: String(revision) } } });
 
   test.each<[string, (caller: ClosableCaller) => Observable<string>]>([
-    ['the answer to a write', (caller) => put(caller)],
-    ['a read of one key, whose answer has no header to the caller', (caller) => caller.unary(kvRpcs.get, { key: 'a' }).pipe(ok)],
+    ['the response to a write', (caller) => put(caller)],
+    ['a read of one key, whose response has no header for the caller', (caller) => caller.unary(kvRpcs.get, { key: 'a' }).pipe(ok)],
     ['a message of a stream', (caller) => caller.stream(electionRpcs.observe, { name: 'a' }).pipe(ok)],
-    ['a message of a stream both ways', (caller) => caller.channel(kvRpcs.range).pipe(mergeMap(({ duplex }) => duplex ?? of()), ok)], // prettier-ignore
-  ])('is %s, too', (_, call) => {
+    ['a message of a bidirectional stream', (caller) => caller.channel(kvRpcs.range).pipe(mergeMap(({ duplex }) => duplex ?? of()), ok)], // prettier-ignore
+  ])('includes that of %s', (_, call) => {
     const { transport, revisions, caller } = cluster({ [A]: 9 });
     transport.streams = () => of({ type: 'chunk', bytes: new TextEncoder().encode(JSON.stringify(say(9))) });
     const duplex: Transport['duplex'] = () => concat(timer(1).pipe(ignoreElements()), of({ type: 'message' as const, json: say(9) }));

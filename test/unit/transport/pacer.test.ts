@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { Pacer } from '../../../src/util/time.js';
 
-test('runs a little at once, and much over several turns, in order', async () => {
+test('a little work runs at once, and much work over several turns, in order', async () => {
   const pacer = new Pacer();
   const ran: number[] = [];
   pacer.run(() => ran.push(0));
@@ -18,7 +18,7 @@ test('runs a little at once, and much over several turns, in order', async () =>
   expect(ran).toEqual(Array.from({ length: WORKS }, (_, work) => work));
 });
 
-test('what a piece of work asks for comes behind what waits', async () => {
+test('work that is added by other work runs after the waiting work', async () => {
   const pacer = new Pacer();
   const ran: string[] = [];
   for (let work = 0; work < 500; work++) pacer.run(() => undefined);
@@ -32,7 +32,7 @@ test('what a piece of work asks for comes behind what waits', async () => {
   expect(ran).toEqual(['first', 'second', 'third']);
 });
 
-test('runs at once again in a later turn', async () => {
+test('work runs at once again in a later turn', async () => {
   const pacer = new Pacer();
   for (let work = 0; work < 700; work++) pacer.run(() => undefined);
   await nextTurn();

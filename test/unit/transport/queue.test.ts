@@ -16,11 +16,15 @@ import {
   type Script,
 } from '../../support/fakes/fakeTransport.js';
 
-/** Serves one request after the other, each in so many milliseconds. After some of them it answers nothing. */
-function oneAtATime(ms: number, answers = Infinity): Script {
+/**
+ * Serves one request after the other, each in this many milliseconds, or later. After some requests it sends no
+ * response.
+ */
+function oneAtATime(ms: number, answers = Infinity, late: Readonly<Record<number, number>> = {}): Script {
   const waiting: (() => void)[] = [];
   let busy = false;
   let left = answers;
+  let served = 0;
   const next = (): void => {
     const begin = waiting.shift();
     busy = begin !== undefined;
@@ -33,7 +37,7 @@ function oneAtATime(ms: number, answers = Infinity): Script {
         onSent?.();
         if (left-- <= 0) return subscriber.add(next);
         subscriber.add(
-          timer(ms)
+          timer(late[(served += 1)] ?? ms)
             .pipe(map(() => ({ status: 200, body: JSON.stringify({ header }) })))
             .subscribe((response) => {
               onReceived?.();
@@ -60,12 +64,22 @@ describe('a call that waits for a connection', () => {
     expect(Math.max(...ends.map(({ at }) => at))).toBeGreaterThan(4_000);
   });
 
-  test('has its whole deadline from when it is sent', () => {
+  test.each([
+    ['a write', put],
+    ['a read', get],
+  ])('has its whole deadline also where the endpoint stalled for a time: %s', (_, call) => {
+    const stalling = oneAtATime(10, Infinity, { 30: 80 });
+    const caller = callerOf(scriptedTransport(stalling), { requestTimeoutMs: 100, attemptTimeoutMs: 50 });
+    const ends = settle(...many(90, () => call(caller)));
+    expect(ends.filter(({ outcome: seen }) => seen === 'ok')).toHaveLength(90);
+  });
+
+  test('has its whole deadline from its request on', () => {
     const script = oneAtATime(10, 50);
     const caller = callerOf(scriptedTransport(script), { requestTimeoutMs: 100 });
     const ends = settle(...many(51, () => put(caller)));
     expect(ends.at(-1)).toMatchObject({ outcome: 'AmbiguousWrite' });
-    // The version takes a millisecond; its own wait of half a second is none of its time.
+    // The version takes a millisecond; its wait of half a second does not count for the call.
     expect(ends.at(-1)?.at).toBeGreaterThanOrEqual(599);
     expect(ends.at(-1)?.at).toBeLessThanOrEqual(602);
   });
@@ -73,28 +87,28 @@ describe('a call that waits for a connection', () => {
   test.each([
     ['a write', put],
     ['a read', get],
-  ])('ends within two deadlines after the endpoint has served its last call, where it is not sent by then: %s', (_, call) => {
+  ])('fails within two deadlines after the last served call of the endpoint, if it was not sent by then: %s', (_, call) => {
     const caller = callerOf(scriptedTransport(oneAtATime(10, 20)), { requestTimeoutMs: 100 });
     const ends = settle(...many(300, () => call(caller)));
     const failed = ends.filter(({ outcome: seen }) => seen !== 'ok');
     expect(failed).toHaveLength(280);
-    // A connection comes free when its call ends: one more is sent each time, and has a deadline of its own.
+    // A connection becomes free when its call ends: each time one more call is sent, with a separate deadline.
     const sent = failed.filter(({ error }) => !String(error).includes('no connection was free'));
     expect(sent.length).toBeLessThanOrEqual(3);
     expect(Math.max(...sent.map(({ at }) => at))).toBeLessThanOrEqual(201 + 300);
     expect(Math.max(...failed.filter((end) => !sent.includes(end)).map(({ at }) => at))).toBeLessThanOrEqual(201 + 200);
   });
 
-  test('ends at its deadline where the endpoint serves no call, and says that it was not sent', () => {
+  test('fails at its deadline if the endpoint serves no call, and reports that it was not sent', () => {
     const caller = callerOf(scriptedTransport(queued), { requestTimeoutMs: 100 });
     const [end] = settle(put(caller));
     expect(end).toMatchObject({ outcome: 'DeadlineExceeded', at: 100 });
     expect(hasReason(end?.error, 'DeadlineExceeded') && end.error.message).toContain(
-      'no answer within 100 ms, and no connection was free to send it',
+      'no response within 100 ms, and no connection was free to send it',
     );
   });
 
-  test('ends by its signal', () => {
+  test('fails when its signal is aborted', () => {
     const caller = callerOf(scriptedTransport(oneAtATime(10)), { requestTimeoutMs: 100 });
     const controller = new AbortController();
     const ends = settle(
@@ -107,7 +121,7 @@ describe('a call that waits for a connection', () => {
 });
 
 describe('maxPendingCalls', () => {
-  test('ends one more call at once, which says how many wait, and what to do', () => {
+  test('rejects one more call at once, with the number of waiting calls and a remedy', () => {
     const transport = scriptedTransport(queued);
     const caller = callerOf(transport, { requestTimeoutMs: 100, maxPendingCalls: 10 });
     const ends = settle(...many(12, () => put(caller)));
@@ -122,7 +136,7 @@ describe('maxPendingCalls', () => {
     expect(transport.posts).toHaveLength(10);
   });
 
-  test('counts no call that was sent, answered, ended by its deadline or unsubscribed', () => {
+  test('counts no call that was sent, completed, ended by its deadline or unsubscribed', () => {
     const sent = callerOf(scriptedTransport(silent), { requestTimeoutMs: 1_000, maxPendingCalls: 1 });
     const ends = settle(...[0, 10, 20].map((ms) => after(ms, () => put(sent))));
     expect(ends.map(({ outcome: seen }) => seen)).toEqual(['AmbiguousWrite', 'AmbiguousWrite', 'AmbiguousWrite']);
@@ -139,7 +153,7 @@ describe('maxPendingCalls', () => {
     ]);
   });
 
-  test('does not keep back the call that gets a token, for which the others wait', () => {
+  test('does not reject the call that gets a token, for which the others wait', () => {
     const script: Script = (request) =>
       reply(200, request.path.endsWith('/auth/authenticate') ? { header, token: 'abc' } : { header }, 5)(request);
     const caller = callerOf(scriptedTransport(script), { maxPendingCalls: 3, auth: { username: 'a', password: 'b' } });

@@ -30,21 +30,21 @@ const always =
     decision;
 const tooMany = refuse('etcdserver: too many requests', 8, 429);
 
-describe('without retries', () => {
+describe('a client without retries', () => {
   test.each<[string, Script, string, string]>([
     ['no connection', unreachable, 'Unreachable', 'Unreachable'],
-    ['a lost answer', lost(), 'ConnectionLost', 'AmbiguousWrite'],
+    ['a lost response', lost(), 'ConnectionLost', 'AmbiguousWrite'],
     ['a server without a leader', refuse('etcdserver: no leader', 14, 503), 'NoLeader', 'AmbiguousWrite'],
     ['a path that is not there', reply(404, 'Not Found'), 'UnknownMethod', 'UnknownMethod'],
     ['a refusal', tooMany, 'TooManyRequests', 'TooManyRequests'],
-  ])('%s is given as it is, after one try', (_, script, read, write) => {
+  ])('passes on %s unchanged, after one attempt', (_, script, read, write) => {
     const transport = scriptedTransport(inTurn(script, script, reply(200)));
     const caller = callerOf(transport, { ...BOTH, retry: OFF });
     expect(settle(get(caller), put(caller))).toMatchObject([{ outcome: read }, { outcome: write }]);
     expect(transport.posts).toHaveLength(2);
   });
 
-  test('an endpoint that failed is passed over all the same, by the next call', () => {
+  test('skips an endpoint that failed, in the next call', () => {
     const transport = scriptedTransport((request) => (request.origin === A ? lost() : reply(200))(request));
     const caller = callerOf(transport, { ...BOTH, retry: OFF });
     expect(
@@ -56,7 +56,7 @@ describe('without retries', () => {
     ).toMatchObject([{ outcome: 'ConnectionLost' }, { outcome: 'ok' }, { outcome: 'ok' }]);
   });
 
-  test('a token that was refused is given out as an error, and the next call has a new one', () => {
+  test('fails a call with its rejected token, and the next call has a new one', () => {
     const guard = new Guard();
     const transport = scriptedTransport(guard.script);
     const caller = callerOf(transport, { auth: { username: 'a', password: 'b' }, retry: OFF });
@@ -66,15 +66,15 @@ describe('without retries', () => {
     expect(settle(put(caller))).toMatchObject([{ outcome: 'ok' }]);
   });
 
-  test('a silent endpoint has all the time there is: there will be no other try', () => {
+  test('waits for an unresponsive endpoint until the deadline, as there is no other attempt', () => {
     const transport = scriptedTransport(silent);
     expect(settle(get(callerOf(transport, { ...BOTH, retry: OFF })))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
     expect(transport.posts).toHaveLength(1);
   });
 });
 
-describe('a function that decides', () => {
-  test('is told what failed, how, and what the table says', () => {
+describe('a retry function', () => {
+  test('receives the call, its error, and the default decision', () => {
     const seen: RetryContext[] = [];
     const transport = scriptedTransport(inTurn(unreachable, lost()));
     const retry: RetryPolicy = (failure) => (seen.push(failure), 'default');
@@ -85,7 +85,7 @@ describe('a function that decides', () => {
     ]);
   });
 
-  test('can have a read that was refused tried again, with pauses that grow', () => {
+  test('can have a rejected read retried, with growing pauses', () => {
     const transport = scriptedTransport(inTurn(tooMany, tooMany, tooMany, tooMany, tooMany, tooMany, reply(200)));
     const [end] = settle(get(callerOf(transport, { retry: always('retry') })));
     expect(end?.outcome).toBe('ok');
@@ -94,13 +94,13 @@ describe('a function that decides', () => {
     expect(end?.at).toBeGreaterThan(3_150);
   });
 
-  test('tries until the deadline', () => {
+  test('is called until the deadline', () => {
     const transport = scriptedTransport(tooMany);
     expect(settle(get(callerOf(transport, { retry: always('retry') })))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
     expect(transport.posts.length).toBeGreaterThan(5);
   });
 
-  test('can end what would be tried again', () => {
+  test('can end a call that would be retried', () => {
     const transport = scriptedTransport(lost());
     const caller = callerOf(transport, { ...BOTH, retry: ({ attempts }) => (attempts < 2 ? 'default' : 'fail') });
     expect(settle(get(caller))).toMatchObject([{ outcome: 'ConnectionLost' }]);
@@ -112,22 +112,19 @@ describe('a function that decides', () => {
     ['without a leader', refuse('etcdserver: leader changed', 14, 503), 'AmbiguousWrite'],
     ['refused', tooMany, 'TooManyRequests'],
     ['without sense', reply(200, '<html>'), 'AmbiguousWrite'],
-  ])(
-    'cannot have a write that was sent repeated by a slip: "retry" for one whose answer is %s is no more than the table says',
-    (_, script, expected) => {
-      const transport = scriptedTransport(script);
-      const caller = callerOf(transport, { ...BOTH, retry: always('retry') });
-      expect(settle(put(caller))).toMatchObject([{ outcome: expected }]);
-      expect(transport.posts).toHaveLength(1);
-    },
-  );
+  ])('cannot have a sent write retried by mistake: "retry" for a response that is %s is limited by the table', (_, script, expected) => {
+    const transport = scriptedTransport(script);
+    const caller = callerOf(transport, { ...BOTH, retry: always('retry') });
+    expect(settle(put(caller))).toMatchObject([{ outcome: expected }]);
+    expect(transport.posts).toHaveLength(1);
+  });
 
-  test('can have a write that was not sent tried as often as it likes', () => {
+  test('can have an unsent write retried any number of times', () => {
     const transport = scriptedTransport(inTurn(unreachable, unreachable, unreachable, unreachable, unreachable, reply(200)));
     expect(settle(put(callerOf(transport, { ...BOTH, retry: always('retry') })))).toMatchObject([{ outcome: 'ok' }]);
   });
 
-  test('can have a write that was sent repeated, if it says so in as many words', () => {
+  test('can have a sent write retried with "resend"', () => {
     const transport = scriptedTransport(inTurn(lost(), reply(200)));
     expect(settle(put(callerOf(transport, { ...BOTH, retry: always('resend') })))).toMatchObject([{ outcome: 'ok' }]);
     expect(transport.posts).toHaveLength(2);
@@ -137,7 +134,7 @@ describe('a function that decides', () => {
     ['could not be sent', unreachable],
     ['waited for a connection to its deadline', queued],
     ['was refused', tooMany],
-  ])('and then a repeat that %s leaves the first in doubt', (_, second) => {
+  ])('leaves the outcome of a sent write unknown if the retry %s', (_, second) => {
     const transport = scriptedTransport(inTurn(lost(), second));
     const caller = callerOf(transport, {
       ...BOTH,
@@ -148,7 +145,7 @@ describe('a function that decides', () => {
     expect(transport.posts).toHaveLength(2);
   });
 
-  test('and then the first is in doubt as well where the client is closed before the repeat', () => {
+  test('leaves the outcome of a sent write unknown if the client is closed before the retry', () => {
     const transport = scriptedTransport(lost(10));
     const caller = callerOf(transport, { retry: always('resend') });
     const close = timer(20).pipe(map(() => (void caller.close(), 'closed')));
@@ -159,11 +156,11 @@ describe('a function that decides', () => {
     expect(transport.posts).toHaveLength(1);
   });
 
-  test('and then the first is in doubt as well where there is no token for the repeat', () => {
+  test('leaves the outcome of a sent write unknown if the retry gets no token', () => {
     const transport = scriptedTransport((request) => (request.path.endsWith('put') ? lost(10) : new Guard().refusal)(request));
     const tokens = [of('expired')];
     const caller = callerOf(transport, { auth: { token: () => tokens.pop() ?? EMPTY }, retry: always('resend') });
-    // Another call finds out meanwhile that it has expired.
+    // In the meantime another call detects that the token has expired.
     expect(
       settle(
         put(caller),
@@ -177,7 +174,7 @@ describe('a function that decides', () => {
     ['throws', () => { throw new Error('a bug'); }, /retry: its function threw/], // prettier-ignore
     ['says true', () => true, /one of default, fail, retry, resend/],
     ['says nothing', () => undefined, /one of/],
-  ])('and %s ends the call, of which it is still said that nobody knows', (_, retry, message) => {
+  ])('that %s ends the call, whose outcome is still unknown', (_, retry, message) => {
     const transport = scriptedTransport(lost());
     const caller = callerOf(transport, { ...BOTH, retry: retry as RetryPolicy });
     expect(settle(get(caller), put(caller))).toMatchObject([
@@ -189,11 +186,11 @@ describe('a function that decides', () => {
 });
 
 test.each<[string, Script, typeof get]>([
-  ['a silent read', silent, get],
+  ['an unresponsive read', silent, get],
   ['a write that waits for a connection', queued, put],
   ['a write without a connection', unreachable, put],
   ['a write that was sent', lost(), put],
-])('who unsubscribes within the function has no other try sent: %s', (_, script, call) => {
+])('unsubscribing within the retry function sends no further attempt: %s', (_, script, call) => {
   const gone = new Subject<void>();
   const transport = scriptedTransport(inTurn(reply(200), reply(200), script, reply(200)));
   const caller = callerOf(transport, { ...BOTH, retry: () => (gone.next(), 'resend') });

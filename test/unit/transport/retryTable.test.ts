@@ -4,7 +4,10 @@ import { retryAction, type RetryAction } from '../../../src/transport/retryPolic
 
 type Verdicts = [read: RetryAction, write: RetryAction];
 
-/** All that is not just the server's answer. The promise that a write is sent at most once is this table. */
+/**
+ * All failures except plain error responses of the server. The guarantee that a write is sent at most once is this
+ * table.
+ */
 const EXPECTED: Partial<Record<Reason, Verdicts>> = {
   Unreachable: ['retry', 'retry'],
   StaleRead: ['retryNewerMember', 'fail'],
@@ -16,6 +19,7 @@ const EXPECTED: Partial<Record<Reason, Verdicts>> = {
   ConnectionLost: ['retry', 'ambiguous'],
   NoLeader: ['retry', 'ambiguous'],
   LeaderChanged: ['retry', 'ambiguous'],
+  ProposalDropped: ['retry', 'retry'],
   Stopped: ['retry', 'ambiguous'],
   Timeout: ['retry', 'ambiguous'],
   TimeoutDueToLeaderFail: ['retry', 'ambiguous'],
@@ -33,7 +37,9 @@ const EXPECTED: Partial<Record<Reason, Verdicts>> = {
   Aborted: ['fail', 'ambiguous'],
   ClientClosed: ['fail', 'ambiguous'],
 };
-/** Of what was not sent, where it is not as of a read: the server did not even say what it is. */
+/**
+ * The actions for calls that were not sent, if they differ from those of a read: the server did not return an error.
+ */
 const UNSENT: Partial<Record<Reason, RetryAction>> = { MalformedResponse: 'retryOtherEndpoint' };
 const OWN: readonly Reason[] = [
   'ProxyRefused',
@@ -54,7 +60,7 @@ describe.each([...SERVER_REASONS, ...OWN])('%s', (reason) => {
   const [read, write] = EXPECTED[reason] ?? ['fail', 'fail'];
   const error = new EtcdError(reason, 'it failed');
 
-  test('decides on what was sent by the table', () => {
+  test('decides about a sent call by the table', () => {
     expect([retryAction(error, 'read', true), retryAction(error, 'write', true)]).toEqual([read, write]);
   });
 
@@ -74,7 +80,7 @@ test.each<[EtcdError['code'], RetryAction, RetryAction]>([
   ['FailedPrecondition', 'fail', 'fail'],
   ['PermissionDenied', 'fail', 'fail'],
   ['Unknown', 'fail', 'fail'],
-])('an error of the server that the table does not know is judged by its code: %s', (code, read, write) => {
+])('a server error that is not in the table is classified by its code: %s', (code, read, write) => {
   const error = new EtcdError('Unknown', 'something new', { code });
   expect([retryAction(error, 'read', true), retryAction(error, 'write', true)]).toEqual([read, write]);
 });

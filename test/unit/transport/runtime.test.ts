@@ -6,7 +6,7 @@ import { lazyTransport } from '../../../src/transport/http/transport.js';
 import { loadModule, nodePlatform } from '../../../src/node/nodePlatform.js';
 import { settingsOf } from '../../../src/options/clientOptions.js';
 
-/** The global by which a runtime is known. */
+/** The global variable that identifies a runtime. */
 const pretend = (runtime: 'Bun' | 'Deno'): void => void Object.defineProperty(globalThis, runtime, { value: {}, configurable: true });
 
 afterEach(() => {
@@ -23,7 +23,7 @@ describe('on Bun', () => {
 describe('on Deno', () => {
   const tls = { origin: 'https://a:2379', version: undefined, authenticated: false };
 
-  test('the HTTP/2 transport is refused by the option that asks for it', () => {
+  test('the HTTP/2 transport is rejected by its option', () => {
     pretend('Deno');
     const options = { endpoints: ['https://a:2379'], streams: { transport: 'http2' } } as const;
     expect(() => createClient(options)).toThrow(expect.objectContaining({ reason: 'InvalidOption', option: 'streams.transport' }));
@@ -45,7 +45,7 @@ describe('on Deno', () => {
 describe('an HTTP client that cannot be loaded', () => {
   const load = (): Promise<never> => Promise.reject(new Error('Dynamic require of "node:assert" is not supported'));
 
-  test('is UnsupportedRuntime for each call, with the cause and the remedy', async () => {
+  test('fails each call with UnsupportedRuntime, with the cause and the remedy', async () => {
     const transport = lazyTransport(() => loadModule(load));
     const request = { origin: 'http://a', method: 'POST', path: '/', headers: {}, rpc: 'GET /version' } as const;
     const outcome = { read: () => undefined, recover: (failure: unknown) => throwError(() => failure) };

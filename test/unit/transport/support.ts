@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { expect } from '@jest/globals';
 
-/** What a function throws; it is an error of the test if it does not. */
+/** Returns the error that a function throws; fails if it does not throw. */
 export function failure(run: () => unknown): unknown {
   try {
     run();
@@ -11,14 +11,14 @@ export function failure(run: () => unknown): unknown {
   throw new Error('it should have thrown');
 }
 
-/** All that a log could show of an error: nothing in it may be a secret. */
+/** Returns everything that a log could show of an error: it must not contain a secret. */
 export function expectSilentAbout(error: unknown, ...secrets: string[]): void {
   const { message, stack } = error as Error;
   const shown = [message, stack ?? '', String(error), JSON.stringify(error), inspect(error, { depth: 9, showHidden: true })].join('\n');
   for (const secret of secrets) expect(shown).not.toContain(secret);
 }
 
-/** The error that an Observable's promise rejects with; a value is an error of the test. */
+/** Returns the error of an Observable's promise; fails if it resolves. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   const settled = await promise.then(
     (value) => ({ value }),

@@ -17,7 +17,7 @@ import {
   settle,
   silent,
   unreachable,
-  virtually,
+  runInVirtualTime,
   type Script,
   type ScriptedTransport,
 } from '../../support/fakes/fakeTransport.js';
@@ -32,7 +32,7 @@ const others = ({ posts }: ScriptedTransport): number => posts.filter(({ path })
 const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
 
 describe('user and password', () => {
-  test('are shown once for a hundred calls at a time, and not again', () => {
+  test('are sent once for a hundred concurrent calls, and not again', () => {
     const transport = scriptedTransport(new Guard().script);
     const caller = callerOf(transport, { auth: AUTH });
     const results = settle(
@@ -52,7 +52,7 @@ describe('user and password', () => {
     ['etcdserver: invalid auth token', 16],
     ['etcdserver: revision of auth store is old', 3],
     ['etcdserver: user name is empty', 3],
-  ])('are shown again, once for all waiting calls, writes too, when the server says %s', (text, code) => {
+  ])('are sent again, once for all waiting calls, writes too, when the server responds %s', (text, code) => {
     const guard = new Guard();
     guard.refusal = refuse(text, code);
     const transport = scriptedTransport(guard.script);
@@ -64,7 +64,7 @@ describe('user and password', () => {
     expect(authentications(transport)).toBe(2);
   });
 
-  test('are not shown again by a call that was refused with a token that another has replaced since', () => {
+  test('are not sent again by a call whose rejected token has been replaced since', () => {
     const guard = new Guard();
     const transport = scriptedTransport(guard.script);
     const caller = callerOf(transport, { auth: AUTH });
@@ -78,7 +78,7 @@ describe('user and password', () => {
     expect(authentications(transport)).toBe(2);
   });
 
-  test('that the server goes on refusing are not shown for ever', () => {
+  test('that the server keeps rejecting are not sent forever', () => {
     const guard = new Guard();
     guard.authenticate = reply(200, { header, token: 'never right' });
     const transport = scriptedTransport(guard.script);
@@ -86,7 +86,7 @@ describe('user and password', () => {
     expect([authentications(transport), others(transport)]).toEqual([2, 2]);
   });
 
-  test('that are wrong are said to be, after one question, without being repeated in the error', () => {
+  test('that are wrong fail after one request, and are not in the error', () => {
     const guard = new Guard();
     guard.authenticate = refuse('etcdserver: authentication failed, invalid user ID or password', 3);
     const transport = scriptedTransport(guard.script);
@@ -99,7 +99,7 @@ describe('user and password', () => {
     expectSilentAbout(result?.error, 'hunter2');
   });
 
-  test('are of no use where auth is off: calls go on without a token', () => {
+  test('are not needed while auth is off: calls have no token', () => {
     const guard = new Guard();
     guard.authenticate = refuse('etcdserver: authentication is not enabled', 9);
     const transport = scriptedTransport((request) => (request.path === AUTHENTICATE ? guard.script : reply(200))(request));
@@ -109,7 +109,7 @@ describe('user and password', () => {
     expect(transport.posts.every(({ headers }) => !('authorization' in headers))).toBe(true);
   });
 
-  test('are shown when auth is turned on later', () => {
+  test('are sent when auth is enabled later', () => {
     const guard = new Guard();
     const on = guard.authenticate;
     guard.authenticate = refuse('etcdserver: authentication is not enabled', 9);
@@ -123,16 +123,16 @@ describe('user and password', () => {
     expect(settle(put(caller))).toMatchObject([{ outcome: 'ok' }]);
   });
 
-  test('that nobody answers end the call by its deadline: nothing of it was sent', () => {
+  test('without a response fail the call at its deadline: it was not sent', () => {
     const transport = scriptedTransport(silent);
     expect(settle(put(callerOf(transport, { auth: AUTH, requestTimeoutMs: 100 })))).toMatchObject([{ outcome: 'DeadlineExceeded' }]);
     expect(others(transport)).toBe(0);
     expect(transport.live).toBe(0);
   });
 
-  describe('that nobody can check for a while', () => {
+  describe('that no server can check for a while', () => {
     const backAfter = (ms: number, outage: Script = lost()): Script => {
-      // Two questions for a token may be answered at a time, as nothing was heard of the first for a while.
+      // Two token requests may run at the same time, if the first had no response for a while.
       const guard = new Guard(false);
       return (request) => defer(() => (asyncScheduler.now() < ms ? outage : guard.script)(request));
     };
@@ -140,9 +140,9 @@ describe('user and password', () => {
     test.each([
       ['every connection breaks', lost()],
       ['there is no connection', unreachable],
-      ['nothing is heard', silent],
-      ['the server says that it stops', refuse('etcdserver: server stopped', 14, 503)],
-    ])('are shown for as long as any call waits, whatever deadline others had, where %s', (_, outage) => {
+      ['no data arrive', silent],
+      ['the server stops', refuse('etcdserver: server stopped', 14, 503)],
+    ])('are sent as long as any call waits, whatever the deadlines of others, if %s', (_, outage) => {
       const transport = scriptedTransport(backAfter(24_000, outage));
       const caller = callerOf(transport, { auth: AUTH, endpoints: [A, B] });
       const ends = settle(
@@ -164,7 +164,7 @@ describe('user and password', () => {
       expect(transport.live).toBe(0);
     });
 
-    test('end each call at its own deadline, which tells what was met, and are not shown after the last', () => {
+    test('fail each call at its own deadline with the last error as the cause, and are not sent afterwards', () => {
       const transport = scriptedTransport(lost());
       const caller = callerOf(transport, { auth: AUTH });
       const [end, , later] = settle(
@@ -184,19 +184,19 @@ describe('user and password', () => {
 
     test.each<[string, RetryPolicy]>([
       ['false', NO_RETRIES],
-      ["a function that says 'fail'", () => 'fail'],
-    ])('are shown once where retry is %s', (_, retry) => {
+      ["a function that returns 'fail'", () => 'fail'],
+    ])('are sent once if retry is %s', (_, retry) => {
       const transport = scriptedTransport(lost());
       expect(settle(put(callerOf(transport, { auth: AUTH, endpoints: [A, B], retry })))).toMatchObject([{ outcome: 'ConnectionLost' }]);
       expect([authentications(transport), others(transport)]).toEqual([1, 0]);
     });
 
-    test('are shown on where the function of retry has nothing against it', () => {
+    test('are sent again as long as the retry function agrees', () => {
       const caller = callerOf(scriptedTransport(backAfter(8_000)), { auth: AUTH, retry: () => 'default' });
       expect(settle(put(caller))).toMatchObject([{ outcome: 'ok' }]);
     });
 
-    test('are shown no more when the client is closed', () => {
+    test('are not sent any more when the client is closed', () => {
       const transport = scriptedTransport(lost());
       const caller = callerOf(transport, { auth: AUTH });
       const close = timer(1_234).pipe(map(() => (void caller.close(), 'closed')));
@@ -207,10 +207,10 @@ describe('user and password', () => {
   });
 
   test.each([
-    ['of which one is silent', {}, 760],
-    ['of which one is silent, where retry is false', { retry: NO_RETRIES }, 10_000],
-    ['of which one is silent, where no try is too long', { attemptTimeoutMs: Infinity }, 10_000],
-  ])('are shown to the next endpoint, too, before a first one %s is given up', (_, settings, atMost) => {
+    ['with an unresponsive one', {}, 760],
+    ['with an unresponsive one and retry: false', { retry: NO_RETRIES }, 10_000],
+    ['with an unresponsive one and no attempt timeout', { attemptTimeoutMs: Infinity }, 10_000],
+  ])('are sent to the next endpoint, too, before a first one %s is given up', (_, settings, atMost) => {
     const guard = new Guard();
     const transport = scriptedTransport((request) => (request.origin === A ? silent : guard.script)(request));
     const [end] = settle(get(callerOf(transport, { auth: AUTH, endpoints: [A, B], ...settings }), { endpoint: B }));
@@ -219,7 +219,7 @@ describe('user and password', () => {
     expect(authentications(transport)).toBe(atMost < 1_000 ? 2 : 1);
   });
 
-  test('are waited for, and then the call does not go where others found out meanwhile that nobody is', () => {
+  test('are waited for, and then the call avoids endpoints that other calls found to be down', () => {
     const guard = new Guard();
     guard.authenticate = reply(200, { header, token: guard.token }, 500);
     const transport = scriptedTransport((request) => (request.path === '/gone' ? lost() : guard.script)(request));
@@ -234,11 +234,11 @@ describe('user and password', () => {
     expect(transport.posts.filter(({ path }) => path === '/v3/kv/range').map(({ origin }) => origin)).toEqual([B]);
   });
 
-  test('serve those who still wait when the one who came first has gone', () => {
+  test('serve the waiting calls when the first one has unsubscribed', () => {
     const transport = scriptedTransport(new Guard().script);
     const caller = callerOf(transport, { auth: AUTH });
     const results: string[] = [];
-    virtually(({ flush }) => {
+    runInVirtualTime(({ flush }) => {
       const first = put(caller).subscribe();
       put(caller).subscribe((value) => results.push(value));
       timer(3).subscribe(() => first.unsubscribe());
@@ -256,11 +256,11 @@ describe('a token', () => {
     return { transport, results: settle(put(caller), put(caller)) };
   };
 
-  test('given as text is shown as it is', () => {
+  test('passed as text is sent unchanged', () => {
     expect(withToken({ token: 'simple.0' }).results).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok' }]);
   });
 
-  test('given as text and refused is refused for good: there is no other', () => {
+  test('passed as text and rejected fails permanently, as there is no other', () => {
     const { results, transport } = withToken({ token: 'stale' });
     expect(results).toMatchObject([{ outcome: 'InvalidAuthToken' }, { outcome: 'InvalidAuthToken' }]);
     expect(others(transport)).toBe(2);
@@ -269,16 +269,16 @@ describe('a token', () => {
 
   test.each<[string, () => string | Observable<string>]>([
     ['text', () => 'simple.0'],
-    ['an Observable, of which the first value counts', () => of('simple.0', 'simple.1')],
-    ['an Observable that takes its time', () => timer(20).pipe(map(() => 'simple.0'))],
-  ])('of a function that gives %s is asked for once for all', (_, give) => {
+    ['an Observable, whose first value counts', () => of('simple.0', 'simple.1')],
+    ['a slow Observable', () => timer(20).pipe(map(() => 'simple.0'))],
+  ])('of a function that returns %s is requested once for all calls', (_, give) => {
     let asked = 0;
     const { results } = withToken({ token: () => (asked++, give()) });
     expect(results).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok' }]);
     expect(asked).toBe(1);
   });
 
-  test('of a function that gives a promise is asked for once for all', async () => {
+  test('of a function that returns a promise is requested once for all calls', async () => {
     let asked = 0;
     const caller = callerOf(scriptedTransport(new Guard().script), { auth: { token: () => (asked++, Promise.resolve('simple.0')) } });
     const ends = times(3, () => new Promise((resolve, reject) => put(caller).subscribe({ next: resolve, error: reject })));
@@ -286,7 +286,7 @@ describe('a token', () => {
     expect(asked).toBe(1);
   });
 
-  test('of a function is asked for again when it is refused', () => {
+  test('of a function is requested again when it is rejected', () => {
     const tokens = ['expired', 'simple.0'];
     const { results } = withToken({ token: () => tokens.shift() ?? 'none left' });
     expect(results).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok' }]);
@@ -300,16 +300,16 @@ describe('a token', () => {
         throw new Error('the vault is closed');
       },
     ],
-    ['gives an Observable that errors', () => throwError(() => new Error('the vault is closed'))],
-    ['gives an Observable without a value', () => EMPTY],
-    ['gives an empty text', () => ''],
-    ['gives no text', () => 7 as never],
+    ['returns an Observable that errors', () => throwError(() => new Error('the vault is closed'))],
+    ['returns an Observable without a value', () => EMPTY],
+    ['returns an empty text', () => ''],
+    ['returns no text', () => 7 as never],
     ['gives nothing', () => undefined as never],
     ['gives null', () => null as never],
-    ['gives a line break', () => 'simple.0\n'],
-    ['gives what would be another header', () => 'hunter2\r\nx-evil: 1'],
-    ['gives what HTTP cannot carry', () => 'hunter2漢'],
-  ])('function that %s is TokenUnavailable; nothing is sent, and it is not asked again and again', (_, give) => {
+    ['returns a line break', () => 'simple.0\n'],
+    ['returns text of another header', () => 'hunter2\r\nx-evil: 1'],
+    ['returns text that HTTP cannot carry', () => 'hunter2漢'],
+  ])('function that %s fails calls with TokenUnavailable; nothing is sent, and it is not called repeatedly', (_, give) => {
     let asked = 0;
     const { results, transport } = withToken({ token: () => (asked++, give()) });
     expect(results).toMatchObject([{ outcome: 'TokenUnavailable' }, { outcome: 'TokenUnavailable' }]);
@@ -318,14 +318,14 @@ describe('a token', () => {
     expectSilentAbout(results[0]?.error, 'hunter2', 'simple.0');
   });
 
-  test('function that failed is asked again by the next call', () => {
+  test('function that failed is called again by the next call', () => {
     const give = [() => throwError(() => new Error('not yet')), () => of('simple.0')];
     const caller = callerOf(scriptedTransport(new Guard().script), { auth: { token: () => give.shift()?.() ?? EMPTY } });
     expect(settle(put(caller))).toMatchObject([{ outcome: 'TokenUnavailable', error: { cause: { message: 'not yet' } } }]);
     expect(settle(put(caller))).toMatchObject([{ outcome: 'ok' }]);
   });
 
-  test('that never comes ends the call by its deadline, and nothing was sent', () => {
+  test('that never arrives fails the call at its deadline, and nothing was sent', () => {
     const { results, transport } = withToken({ token: () => NEVER });
     expect(results).toMatchObject([{ outcome: 'DeadlineExceeded' }, { outcome: 'DeadlineExceeded' }]);
     expect(transport.posts).toHaveLength(0);
@@ -334,7 +334,7 @@ describe('a token', () => {
   test.each<[string, () => PromiseLike<string> | Observable<string>]>([
     ['a promise that never settles', () => new Promise<string>(() => undefined)],
     ['an Observable that never emits', () => NEVER],
-  ])('of a function that gives %s is waited for no longer than until the client is closed', (_, token) => {
+  ])('of a function that returns %s is waited for until the client is closed at the latest', (_, token) => {
     let asked = 0;
     const transport = scriptedTransport(new Guard().script);
     const caller = callerOf(transport, { auth: { token: () => (asked++, token()) } });
@@ -357,7 +357,7 @@ describe('a token', () => {
   });
 });
 
-test('without credentials a server that wants some is believed at once', () => {
+test('without credentials an error of a server that requires some is final', () => {
   const guard = new Guard();
   guard.refusal = refuse('etcdserver: user name is empty', 3);
   const transport = scriptedTransport(guard.script);

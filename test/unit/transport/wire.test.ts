@@ -9,6 +9,7 @@ import { fetchTransport } from '../../../src/browser/fetchTransport.js';
 import type { BrowserHost } from '../../../src/browser/host.js';
 import { undiciTransport } from '../../../src/node/undiciTransport.js';
 import { jsonWire } from '../../../src/transport/json/jsonWire.js';
+import { messagesOf } from '../../../src/transport/json/streamMessages.js';
 import { TlsSource } from '../../../src/node/certificates.js';
 import type { CallAttempt, Destination, Wire } from '../../../src/transport/wire.js';
 import { WebSocket } from 'undici';
@@ -20,10 +21,12 @@ import { failure, rejection } from './support.js';
 /** The parts of a browser that Node has, with the WebSocket of undici. */
 const HOST = { fetch: (...args: Parameters<typeof fetch>) => fetch(...args), WebSocket } as unknown as BrowserHost;
 
-/** The implementations that keep the contract, and whether they know that nothing was sent. A browser never tells. */
+/**
+ * The implementations of the contract, and whether they know that a request was not sent. A browser never reports that.
+ */
 const WIRES: readonly (readonly [name: string, make: () => Wire, knowsUnsent: boolean])[] = [
-  ['JSON over undici', () => jsonWire(undiciTransport({ ...settingsOf({}), tls: new TlsSource({}) }), settingsOf({})), true],
-  ['JSON over fetch', () => jsonWire(fetchTransport(settingsOf({}), HOST), settingsOf({})), false],
+  ['JSON over undici', () => jsonWire(undiciTransport({ ...settingsOf({}), tls: new TlsSource({}) }), settingsOf({}), messagesOf), true],
+  ['JSON over fetch', () => jsonWire(fetchTransport(settingsOf({}), HOST), settingsOf({}), messagesOf), false],
 ];
 
 const RESPONSE = JSON.stringify({ header: { cluster_id: '1', member_id: '1', revision: '7', raft_term: '1' } });

@@ -17,14 +17,14 @@ describe('pauses', () => {
     expect(pauses(backoff, 2)).toEqual([50, 100]);
   });
 
-  test('are shortened by chance, by up to a half and never more', () => {
+  test('are shortened at random, by up to a half and never more', () => {
     const short = jest.spyOn(Math, 'random').mockReturnValue(0);
     expect(pauses(new Backoff(50, 1_000), 3)).toEqual([25, 50, 100]);
     short.mockReturnValue(0.5);
     expect(pauses(new Backoff(50, 1_000), 3)).toEqual([38, 75, 150]);
   });
 
-  test('are never longer than the longest, nor anything but a whole number, after however many failures', () => {
+  test('are never longer than the maximum, and always whole numbers, after any number of failures', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 10_000 }), fc.integer({ min: 1, max: 100_000 }), (initialMs, maxMs) => {
         const least = Math.min(initialMs, maxMs) / 2;

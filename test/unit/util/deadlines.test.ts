@@ -1,12 +1,12 @@
 import { expect, test } from '@jest/globals';
 import { asyncScheduler, timer } from 'rxjs';
 import { SharedTimeout } from '../../../src/util/time.js';
-import { HOUR, virtually as withClocks } from '../concurrency/support.js';
-import { virtually } from '../../support/fakes/fakeTransport.js';
+import { HOUR } from '../concurrency/support.js';
+import { runInVirtualTime } from '../../support/fakes/fakeTransport.js';
 
-test('deadlines fall due one by one, each in its time', () => {
+test('deadlines pass one by one, each in its time', () => {
   const due: number[] = [];
-  virtually(({ flush }) => {
+  runInVirtualTime(({ flush }) => {
     const deadlines = new SharedTimeout(1_000);
     const start = asyncScheduler.now();
     for (const at of [0, 1, 400, 999, 1_000, 5_000]) timer(at).subscribe(() => deadlines.set(() => due.push(asyncScheduler.now() - start)));
@@ -15,9 +15,9 @@ test('deadlines fall due one by one, each in its time', () => {
   expect(due).toEqual([1_000, 1_001, 1_400, 1_999, 2_000, 6_000]);
 });
 
-test('a deadline that was called off does not fall due, and the others do', () => {
+test('a cancelled deadline does not pass, and the others do', () => {
   const due: string[] = [];
-  virtually(({ flush }) => {
+  runInVirtualTime(({ flush }) => {
     const deadlines = new SharedTimeout(1_000);
     const off = [deadlines.set(() => due.push('first')), deadlines.set(() => due.push('second'))];
     timer(500).subscribe(() => deadlines.set(() => due.push('third')));
@@ -27,9 +27,9 @@ test('a deadline that was called off does not fall due, and the others do', () =
   expect(due).toEqual(['third']);
 });
 
-test('what a deadline does may set another, and call one off', () => {
+test('the action of a deadline may set another, and cancel one', () => {
   const due: [string, number][] = [];
-  virtually(({ flush }) => {
+  runInVirtualTime(({ flush }) => {
     const deadlines = new SharedTimeout(100);
     const start = asyncScheduler.now();
     const note = (name: string) => (): void => void due.push([name, asyncScheduler.now() - start]);
@@ -52,7 +52,7 @@ test('what a deadline does may set another, and call one off', () => {
 
 test.each([-HOUR, HOUR])('a step of the wall clock by %d ms moves no deadline', (step) => {
   const due: number[] = [];
-  withClocks(({ at, now, stepWall, flush }) => {
+  runInVirtualTime(({ at, now, stepWall, flush }) => {
     const deadlines = new SharedTimeout(1_000);
     for (const ms of [0, 100, 900]) at(ms, () => deadlines.set(() => due.push(now())));
     at(500, () => stepWall(step));
@@ -61,8 +61,8 @@ test.each([-HOUR, HOUR])('a step of the wall clock by %d ms moves no deadline', 
   expect(due).toEqual([1_000, 1_100, 1_900]);
 });
 
-test('nothing is left to wait for when all are called off', () => {
-  virtually(({ flush }) => {
+test('no timer is left when all deadlines are cancelled', () => {
+  runInVirtualTime(({ flush }) => {
     const deadlines = new SharedTimeout(3_600_000);
     const start = asyncScheduler.now();
     const off = Array.from({ length: 1_000 }, () => deadlines.set(() => undefined));

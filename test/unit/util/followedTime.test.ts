@@ -6,7 +6,7 @@ import { atEndOfTurn, followRxjsTime, isTimeVirtual, monotonicNow, SharedTimeout
 const HOUR = 3_600_000;
 const inVirtualTime = (run: (flush: () => void) => void): void => new TestScheduler(() => undefined).run(({ flush }) => run(flush));
 
-/** What the clock and a deadline of an hour show when RxJS's time has moved by an hour. */
+/** Returns how much the clock and a deadline of an hour have advanced when RxJS's time has moved by an hour. */
 function afterAnHour(pass: () => void): { elapsedMs: number; expired: boolean } {
   const begunAt = monotonicNow();
   let expired = false;
@@ -16,7 +16,7 @@ function afterAnHour(pass: () => void): { elapsedMs: number; expired: boolean } 
 }
 
 describe('the clock of the client', () => {
-  test('stays that of the machine until it is told to follow that of RxJS', () => {
+  test('is that of the machine until it follows that of RxJS', () => {
     inVirtualTime((flush) => {
       timer(HOUR).subscribe();
       const begunAt = monotonicNow();
@@ -27,18 +27,18 @@ describe('the clock of the client', () => {
   });
 
   describe('that follows RxJS', () => {
-    // From here on, in this file: nothing ever needs the way back.
+    // This is never undone: from here on, the time in this file follows RxJS.
     const follow = (): void => followRxjsTime();
     afterEach(() => void jest.useRealTimers());
 
-    test('goes on where it was', () => {
+    test('continues from its current time', () => {
       const before = monotonicNow();
       follow();
       expect(monotonicNow() - before).toBeGreaterThanOrEqual(-1);
       expect(monotonicNow() - before).toBeLessThan(HOUR);
     });
 
-    test('moves with TestScheduler.run', () => {
+    test('advances with TestScheduler.run', () => {
       follow();
       expect(isTimeVirtual()).toBe(false);
       inVirtualTime((flush) => {
@@ -48,7 +48,7 @@ describe('the clock of the client', () => {
       expect(isTimeVirtual()).toBe(false);
     });
 
-    test('moves with fake timers, those that leave performance.now alone included', () => {
+    test('advances with fake timers, also if they do not replace performance.now', () => {
       follow();
       for (const doNotFake of [[], ['performance']] as const) {
         jest.useFakeTimers({ doNotFake: [...doNotFake] });

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { firstValueFrom } from 'rxjs';
 import { LazyModule } from '../../../src/util/rx.js';
 
-test('a module is loaded when it is first needed, and emitted at once from then on', async () => {
+test('a module is loaded on first use, and emitted synchronously from then on', async () => {
   let loads = 0;
   const module = new LazyModule(() => Promise.resolve(++loads));
   expect(loads).toBe(0);
@@ -12,7 +12,7 @@ test('a module is loaded when it is first needed, and emitted at once from then 
   expect(seen).toEqual([1]);
 });
 
-test('a module that cannot be loaded is an error that says so, and is loaded by the next try', async () => {
+test('a module that cannot be loaded is an error, and the next use loads it again', async () => {
   const outcomes = [Promise.reject(new TypeError('Failed to fetch')), Promise.resolve('loaded')];
   const module = new LazyModule(() => outcomes.shift() ?? Promise.reject(new Error('a third try')));
   await expect(firstValueFrom(module.module$)).rejects.toMatchObject({

@@ -3,20 +3,20 @@ import { Subject, take, type Subscription } from 'rxjs';
 import { multicast } from '../../../src/util/rx.js';
 import { watching } from '../watch/support.js';
 
-test('tells all who are there, in the order in which they came, until they leave', () => {
+test('notifies all subscribers, in the order of their subscriptions, until they unsubscribe', () => {
   const source = multicast<number>();
-  const told: string[] = [];
-  const subscriptions = ['a', 'b', 'c'].map((name) => source.subscribe((value) => told.push(`${name}${value}`)));
+  const received: string[] = [];
+  const subscriptions = ['a', 'b', 'c'].map((name) => source.subscribe((value) => received.push(`${name}${value}`)));
   source.next(1);
   subscriptions[1]?.unsubscribe();
   source.next(2);
-  expect(told).toEqual(['a1', 'b1', 'c1', 'a2', 'c2']);
+  expect(received).toEqual(['a1', 'b1', 'c1', 'a2', 'c2']);
 });
 
-test('a subscriber that another one ends meanwhile is not told; one that comes meanwhile is told of the next value', () => {
+test('a subscriber that another one unsubscribes meanwhile is not notified; a new one gets the next value', () => {
   const source = multicast<number>();
-  const told: string[] = [];
-  const join = (name: string): Subscription => source.subscribe((value) => told.push(`${name}${value}`));
+  const received: string[] = [];
+  const join = (name: string): Subscription => source.subscribe((value) => received.push(`${name}${value}`));
   source.pipe(take(1)).subscribe(() => {
     second.unsubscribe();
     join('late');
@@ -24,10 +24,10 @@ test('a subscriber that another one ends meanwhile is not told; one that comes m
   const second = join('second');
   source.next(1);
   source.next(2);
-  expect(told).toEqual(['late2']);
+  expect(received).toEqual(['late2']);
 });
 
-test('ends late subscribers as a Subject does, with its last value first where it replays', () => {
+test('late subscribers complete as with a Subject, after the last value if it is replayed', () => {
   for (const [replay, values] of [
     [false, []],
     [true, [2]],
@@ -46,10 +46,10 @@ test('ends late subscribers as a Subject does, with its last value first where i
   }
 });
 
-/** Microseconds of CPU to leave a source that so many have subscribed to, the last to come first. */
+/** Returns the CPU time, in microseconds, to unsubscribe this many subscribers of a source, the last one first. */
 function leavingTime(source: Subject<never> | ReturnType<typeof multicast<never>>, subscribers: number): number {
   const subscriptions = Array.from({ length: subscribers }, () => source.subscribe());
-  // From the middle on: neither the first nor the last in a list are found at once.
+  // Begins in the middle: neither the first nor the last in a list can be found at once.
   const order = [...subscriptions.slice(subscribers / 2), ...subscriptions.slice(0, subscribers / 2)];
   const before = process.cpuUsage();
   for (const subscription of order) subscription.unsubscribe();
@@ -57,12 +57,12 @@ function leavingTime(source: Subject<never> | ReturnType<typeof multicast<never>
   return user + system;
 }
 
-/** The least of several runs: other work on the machine only ever adds. */
+/** Returns the lowest of several runs: other work on the machine only adds time. */
 const leastLeavingTime = (create: () => Subject<never> | ReturnType<typeof multicast<never>>, subscribers: number): number =>
   Math.min(...Array.from({ length: 5 }, () => leavingTime(create(), subscribers)));
 
-test('many leave it in time that grows with their number, not with its square', () => {
+test('many subscribers unsubscribe in linear time', () => {
   const SUBSCRIBERS = 80_000;
-  // Leaving a Subject searches its list each time: with so many it takes twenty times as long.
+  // A Subject searches its list at each unsubscribe: with this many subscribers it takes twenty times as long.
   expect(leastLeavingTime(() => multicast<never>(), SUBSCRIBERS) * 4).toBeLessThan(leavingTime(new Subject<never>(), SUBSCRIBERS));
 });

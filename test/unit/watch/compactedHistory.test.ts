@@ -3,7 +3,9 @@ import { del, put } from '../../../src/index.js';
 import { story } from '../testing/story.js';
 
 describe.each(['3.3', '3.4', '3.5.15', '3.5'])('on etcd %s, after an outage,', (version) => {
-  /** What a watch and a live range report of two changes at one revision during an outage, and of one after it. */
+  /**
+   * Returns what a watch and a live range report of two changes at one revision during an outage, and of one after it.
+   */
   const reports = (compact: 'the revision before' | 'that revision'): readonly string[] =>
     story(
       ({ etcd, server, tell, at }) => {
@@ -32,7 +34,7 @@ describe.each(['3.3', '3.4', '3.5.15', '3.5'])('on etcd %s, after an outage,', (
     else expect(watched).toEqual(expect.arrayContaining(['watch: delete a/deleted', 'watch: put a/new', 'watch: put a/last']));
   });
 
-  test('a watch goes on where the history is compacted at the last revision that it has seen', () => {
+  test('a watch resumes if the history is compacted at the last revision that it has seen', () => {
     const lines = reports('the revision before');
     expect(lines).not.toContain('watch failed: Compacted');
     expect(lines).toEqual(expect.arrayContaining(['watch: delete a/deleted', 'watch: put a/new', 'watch: put a/last']));

@@ -9,7 +9,7 @@ const part = (...events: WatchEvent[]): WatchNotification => ({ events, fragment
 const bookmark = (progress: number): WatchNotification => ({ events: [], fragment: false, progress });
 const event = (revision: number, key = 'a'): WatchEvent => put(key, '', revision);
 
-/** A batch in a line: `5: a b`, or `≤5` for a bookmark. */
+/** Formats a batch as a line: `5: a b`, or `≤5` for a progress notification. */
 const line = ({ type, revision, events }: WatchBatch): string =>
   type === 'progress' ? `≤${revision}` : `${revision}: ${events.map(({ kv }) => kv.key).join(' ')}`;
 const lines = (batches: readonly WatchBatch[]): string[] => batches.map(line);
@@ -21,11 +21,11 @@ describe('a cursor', () => {
     expect(cursor.next).toBe(8);
   });
 
-  test('resumes where it was told to begin as long as nothing came', () => {
+  test('resumes at the start revision if no event arrived', () => {
     expect(new Cursor(42).next).toBe(42);
   });
 
-  test('knows how far the store has been: what it was told, or what it passed', () => {
+  test('knows the newest revision of the store: that of its request, or of its events', () => {
     expect([new Cursor(42).seen, new Cursor(5, 4).seen]).toEqual([0, 4]);
     const cursor = new Cursor(5, 6);
     cursor.accept(whole(event(5)));
@@ -36,7 +36,7 @@ describe('a cursor', () => {
     expect(cursor.seen).toBe(9);
   });
 
-  test('drops what it has delivered, and what lies before its beginning', () => {
+  test('drops delivered events, and events before its start revision', () => {
     const cursor = new Cursor(5);
     expect(lines(cursor.accept(whole(event(4), event(5, 'a'))))).toEqual(['5: a']);
     expect(lines(cursor.accept(whole(event(4), event(5, 'a'), event(6, 'b'))))).toEqual(['6: b']);
@@ -52,7 +52,7 @@ describe('a cursor', () => {
     expect(cursor.next).toBe(10);
   });
 
-  test('holds back no more than the last revision of a part', () => {
+  test('buffers only the last revision of a fragment', () => {
     const cursor = new Cursor(5);
     expect(lines(cursor.accept(part(event(5, 'a'), event(6, 'b'), event(7, 'c'))))).toEqual(['5: a', '6: b']);
     expect(cursor.next).toBe(7);
@@ -60,13 +60,13 @@ describe('a cursor', () => {
     expect(lines(cursor.accept(whole(event(7, 'e'), event(8, 'f'))))).toEqual(['7: c d e', '8: f']);
   });
 
-  test('delivers what it held back when the next part begins with another revision', () => {
+  test('delivers the buffered revision when the next fragment starts with another revision', () => {
     const cursor = new Cursor(5);
     cursor.accept(part(event(5, 'a')));
     expect(lines(cursor.accept(part(event(6, 'b'))))).toEqual(['5: a']);
   });
 
-  test('forgets what it held back when a new stream begins, for that is sent again', () => {
+  test('discards the buffered revision when a new stream starts, which sends it again', () => {
     const cursor = new Cursor(5);
     cursor.accept(part(event(5, 'a'), event(6, 'b')));
     cursor.restart();
@@ -75,7 +75,10 @@ describe('a cursor', () => {
   });
 });
 
-/** A store's history as the number of changes a revision, and how far each lies from the one before; then what befalls a watch of it. */
+/**
+ * A store's history as the number of changes per revision, with the distance between revisions, and then the faults of
+ * a watch of it.
+ */
 const run = fc.record({
   from: fc.integer({ min: 1, max: 30 }),
   history: fc.array(fc.record({ gap: fc.integer({ min: 1, max: 3 }), changes: fc.integer({ min: 1, max: 4 }) }), { maxLength: 20 }),
@@ -86,14 +89,14 @@ const run = fc.record({
       responses: fc.array(
         fc.record({
           revisions: fc.integer({ min: 1, max: 4 }),
-          /** The lengths of its parts; the last takes the rest. */
+          /** The lengths of its parts; the last part takes the rest. */
           parts: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 6 }),
-          /** How far behind the response its bookmark lies; undefined for none. */
+          /** How far its progress notification is behind the response; undefined for none. */
           bookmark: fc.option(fc.nat(3), { nil: undefined }),
         }),
         { maxLength: 6 },
       ),
-      /** Messages before the stream is cut. */
+      /** The number of messages before the stream is cut. */
       messages: fc.nat(20),
     }),
     { maxLength: 6 },
@@ -110,7 +113,7 @@ const historyOf = ({ history }: Run): WatchEvent[][] => {
 };
 const revisionOf = ([first]: readonly WatchEvent[]): number => first?.revision ?? NaN;
 
-/** What a stream says on a watch that begins at this revision, up to its end or cut. */
+/** Returns the messages of a stream for a watch that begins at this revision, up to its end or cut. */
 function messagesOf(
   history: readonly WatchEvent[][],
   next: number,
@@ -126,14 +129,14 @@ function messagesOf(
     for (const length of parts) if (length < events.length) said.push(part(...events.splice(0, length)));
     said.push(whole(...events));
     const sent = revisionOf(sending.at(-1) ?? []);
-    // A bookmark lies before the next change: all up to it has been sent.
+    // A progress notification comes before the next change: everything up to it has been sent.
     if (far !== undefined) said.push(bookmark(Math.min(sent + far, revisionOf(coming[0] ?? [event(Infinity)]) - 1)));
   }
   return said.slice(0, messages);
 }
 
-describe('whatever streams say and wherever they are cut', () => {
-  test('what a cursor delivers is ordered, unique, whole, without a gap, and true to its bookmarks', () => {
+describe('for any responses and any cuts of streams', () => {
+  test('the batches of a cursor are ordered, unique, whole and without a gap, and agree with its bookmarks', () => {
     fc.assert(
       fc.property(run, (given) => {
         const history = historyOf(given);
@@ -146,7 +149,7 @@ describe('whatever streams say and wherever they are cut', () => {
             const before = cursor.next;
             const batches = cursor.accept(news);
             delivered.push(...batches);
-            // Where it resumes is never ahead of what it delivered.
+            // The revision at which it resumes is never above the next one after those that it delivered.
             expect(cursor.next).toBe((batches.at(-1)?.revision ?? before - 1) + 1);
           }
         }

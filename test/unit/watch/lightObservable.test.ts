@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { config, Observable, Subject, Subscription, take, type Observer } from 'rxjs';
-import { LightObservable } from '../../../src/watch/refCounted.js';
+import { LightObservable } from '../../../src/util/lightObservable.js';
 import { watching } from './support.js';
 
-/** Who is there, and what was done about them. */
+/** The subscribers, and the calls that were made for them. */
 function company<T>() {
   const members: Observer<T>[] = [];
   const left: Observer<T>[] = [];
@@ -20,7 +20,7 @@ function company<T>() {
 
 type Made = ReturnType<typeof company<number>> & { readonly source: Observable<number> };
 
-/** The same of ours and of RxJS's own: each test holds for both. */
+/** Runs the same test with ours and with RxJS's own Observable. */
 const kinds: readonly (readonly [string, () => Made])[] = [
   [
     'a LightObservable',
@@ -42,7 +42,7 @@ const kinds: readonly (readonly [string, () => Made])[] = [
   ],
 ];
 
-/** What nobody caught, as soon as there is so much of it. */
+/** Resolves with the uncaught errors, once there are this many. */
 function unhandled(count: number): Promise<unknown[]> {
   const errors: unknown[] = [];
   return new Promise((resolve) => {
@@ -56,15 +56,15 @@ afterEach(() => {
   config.onUnhandledError = null;
 });
 
-describe.each(kinds)('who subscribes to %s', (_, make) => {
-  test('is told by a function, by any functions of an observer, or by three', () => {
+describe.each(kinds)('a subscriber of %s', (_, make) => {
+  test('is notified by a function, by any functions of an observer, or by three', () => {
     const { source, members } = make();
-    const told: string[] = [];
-    const say = (what: string): void => void told.push(what);
+    const received: string[] = [];
+    const say = (what: string): void => void received.push(what);
     source.subscribe((value) => say(`function ${value}`));
     source.subscribe({ next: (value) => say(`next ${value}`) });
     source.subscribe({ complete: () => say('complete') });
-    // The form of old, with functions that may be missing.
+    // The old form of `subscribe`, with functions that may be missing.
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- programs use it all the same
     const subscribe = source.subscribe.bind(source) as (...functions: unknown[]) => Subscription;
     subscribe(
@@ -79,10 +79,10 @@ describe.each(kinds)('who subscribes to %s', (_, make) => {
     expect(members).toHaveLength(8);
     for (const member of [...members]) member.next(1);
     for (const member of [...members]) member.complete();
-    expect(told).toEqual(['function 1', 'next 1', 'first of three 1', 'complete', 'third of three', 'third alone', 'observer']);
+    expect(received).toEqual(['function 1', 'next 1', 'first of three 1', 'complete', 'third of three', 'third alone', 'observer']);
   });
 
-  test('has his observer for `this`', () => {
+  test('is called with its observer as `this`', () => {
     const { source, members } = make();
     class Sum {
       sum = 0;
@@ -100,7 +100,7 @@ describe.each(kinds)('who subscribes to %s', (_, make) => {
     expect(observer.sum).toBe(20);
   });
 
-  test('is told nothing after the end, and has left by then', () => {
+  test('receives nothing after the end, and is unsubscribed by then', () => {
     const { source, members, left } = make();
     const [completing, failing, leaving] = [watching(source), watching(source), watching(source)];
     const [first, second, third] = [...members];
@@ -121,7 +121,7 @@ describe.each(kinds)('who subscribes to %s', (_, make) => {
     expect(left).toEqual([first, second, third]);
   });
 
-  test('holds a Subscription: open until the end, with all that was added to it', () => {
+  test('has a Subscription that is open until the end, and runs the added teardowns', () => {
     const { source, members } = make();
     const ended: string[] = [];
     const open = source.subscribe();
@@ -137,7 +137,7 @@ describe.each(kinds)('who subscribes to %s', (_, make) => {
     expect([completed.closed, ended]).toEqual([true, ['with a leave', 'with the end']]);
   });
 
-  test('and errs in what he does with a value, disturbs nobody, and is told the next', async () => {
+  test('that throws for a value does not affect the others, and receives the next', async () => {
     const { source, members } = make();
     const values: number[] = [];
     const thrown = unhandled(3);
@@ -157,7 +157,7 @@ describe.each(kinds)('who subscribes to %s', (_, make) => {
     expect(await thrown).toEqual([new Error('in a function'), new Error('in error'), new Error('in complete')]);
   });
 
-  test('and does not listen for its error, has it thrown where it disturbs nobody', async () => {
+  test('without an error handler has the error thrown asynchronously, and does not affect the others', async () => {
     const { source, members } = make();
     const thrown = unhandled(2);
     source.subscribe(() => undefined);
@@ -167,7 +167,27 @@ describe.each(kinds)('who subscribes to %s', (_, make) => {
     expect(await thrown).toEqual([new Error('broken'), new Error('broken')]);
   });
 
-  test('may do so through operators, and by a Subject', () => {
+  test.each<[string, (member: Observer<number>) => void]>([
+    ['an error', (member) => member.error(new Error('broken'))],
+    ['the completion', (member) => member.complete()],
+  ])('receives nothing more once it is being notified of %s', (_end, end) => {
+    const { source, members, left } = make();
+    const seen: string[] = [];
+    const atEnd = (name: string): void => {
+      // The callback may cause another end, for example by closing the client.
+      if (seen.push(name) > 1) return;
+      for (const member of [...members]) {
+        member.next(1);
+        member.complete();
+        member.error(new Error('again'));
+      }
+    };
+    source.subscribe({ next: () => seen.push('next'), error: () => atEnd('error'), complete: () => atEnd('complete') });
+    for (const member of [...members]) end(member);
+    expect([seen.length, left.length, members.length]).toEqual([1, 1, 0]);
+  });
+
+  test('may use operators, or be a Subject', () => {
     const { source, members, left } = make();
     const subject = new Subject<number>();
     const [first, all] = [watching(source.pipe(take(1))), watching(subject)];
@@ -184,8 +204,8 @@ describe.each([
     'an Observable of RxJS',
     (attach: (member: Observer<number>) => { detach: () => void }) => new Observable<number>((subscriber) => attach(subscriber).detach),
   ],
-])('%s that is over at once', (_, make) => {
-  test('is left, whoever ended it', () => {
+])('%s that ends synchronously', (_, make) => {
+  test('is torn down, whether it completed or errored', () => {
     let left = 0;
     const source = make((member) => {
       member.next(1);
@@ -197,7 +217,7 @@ describe.each([
     expect(left).toBe(2);
   });
 
-  test('for it cannot be begun says why', () => {
+  test('because it cannot be started errors with the reason', () => {
     const broken = make(() => {
       throw new Error('broken');
     });

@@ -9,16 +9,16 @@ afterEach(async () => void (await Promise.all(opened.splice(0).map((each) => eac
 
 const streams = { initialBackoffMs: 1, maxBackoffMs: 2, maxRetries: 2 };
 
-/** Nothing listens there. */
-function lonely(): Client {
+/** An address without a listener. */
+function unreachable(): Client {
   const etcd = createClient({ endpoints: 'http://127.0.0.1:1', streams, retry: { maxAttempts: 1 } });
   opened.push(etcd);
   return etcd;
 }
 
 describe('streams.maxRetries', () => {
-  test('ends a watch that finds no server, with the cause, and a new watch tries as often again', async () => {
-    const etcd = lonely();
+  test('fails a watch without a server, with the cause, and a new watch has all attempts again', async () => {
+    const etcd = unreachable();
     for (let time = 0; time < 2; time++) {
       const error = await failureWith('RetriesExhausted', etcd.watch('a'));
       expect(error).toMatchObject({ code: 'Aborted', cause: { reason: 'Unreachable' } });
@@ -27,7 +27,7 @@ describe('streams.maxRetries', () => {
   });
 
   test('ends all watches, live ranges and the wait for a lock together', async () => {
-    const etcd = lonely();
+    const etcd = unreachable();
     const ends = [etcd.watch('a'), etcd.live({ prefix: 'b/' }), etcd.watchBatches('c')].map((each) =>
       failureWith('RetriesExhausted', each),
     );
@@ -36,7 +36,7 @@ describe('streams.maxRetries', () => {
     expect(state?.status).toBe('loading');
   });
 
-  test('counts failures in a row: a server that responds starts the count again', async () => {
+  test('counts consecutive failures: a response of the server resets the count', async () => {
     const { server } = createTestEtcd();
     opened.push(server);
     const etcd = server.createClient({ streams: { ...streams, maxRetries: 1 } });

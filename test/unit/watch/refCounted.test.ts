@@ -10,30 +10,30 @@ function member(): Member {
   return { heard, next: (value) => heard.push(value), error: noop, complete: noop };
 }
 
-/** A source that is there until its end is noted. */
+/** A source that runs until its end is recorded. */
 function sourceOf(events: string[]): Source<string> {
   return { subscribe: () => (events.push('begun'), { unsubscribe: () => events.push('ended') }) };
 }
 
-test('tells many members in the order in which they came, whoever of them left, and ends after the last', () => {
+test('notifies many subscribers in their order, although some unsubscribed, and ends after the last', () => {
   const shared = new RefCounted<string>({});
   const events: string[] = [];
-  const told: number[] = [];
-  const members = Array.from({ length: 100 }, (_, index): Member => ({ ...member(), next: () => told.push(index) }));
+  const received: number[] = [];
+  const members = Array.from({ length: 100 }, (_, index): Member => ({ ...member(), next: () => received.push(index) }));
   for (const one of members) shared.attach(one, () => sourceOf(events));
   const leaving = [0, 99, 50, 1];
   for (const index of leaving) shared.detach(members[index] as Member);
-  const late = { ...member(), next: () => told.push(100) };
+  const late = { ...member(), next: () => received.push(100) };
   shared.attach(late, () => sourceOf(events));
   shared.next('a');
-  expect(told).toEqual([...Array.from({ length: 100 }, (_, index) => index).filter((index) => !leaving.includes(index)), 100]);
+  expect(received).toEqual([...Array.from({ length: 100 }, (_, index) => index).filter((index) => !leaving.includes(index)), 100]);
   for (const one of members) shared.detach(one);
   expect(events).toEqual(['begun']);
   shared.detach(late);
   expect(events).toEqual(['begun', 'ended']);
 });
 
-test('one who is not there, or leaves twice, ends nothing', () => {
+test('an unknown subscriber, or one that unsubscribes twice, ends nothing', () => {
   const shared = new RefCounted<string>({});
   const events: string[] = [];
   const [first, second, stranger] = [member(), member(), member()] as const;
@@ -50,7 +50,7 @@ test('one who is not there, or leaves twice, ends nothing', () => {
   expect(events).toEqual(['begun', 'ended']);
 });
 
-/** Microseconds of CPU for so many members to leave, those in the middle first. */
+/** Returns the CPU time, in microseconds, to unsubscribe this many subscribers, those in the middle first. */
 function leavingTime(members: number): number {
   const shared = new RefCounted<string>({});
   const all = Array.from({ length: members }, member);
@@ -61,14 +61,14 @@ function leavingTime(members: number): number {
   return user + system;
 }
 
-test('eight times as many leave in far less than 64 times the time', () => {
+test('eight times as many unsubscribe in far less than 64 times the time', () => {
   leavingTime(80_000);
   const least = (members: number): number => Math.min(...Array.from({ length: 5 }, () => leavingTime(members)));
-  // Ten times as much, as memory is slower than caches.
+  // Allows ten times as much, as memory is slower than caches.
   expect(least(160_000)).toBeLessThan(30 * least(20_000));
 });
 
-test('many sources that all end after the same grace end over several turns, but for one that has a member again', async () => {
+test('many sources that linger equally long end over several turns, except one with a new subscriber', async () => {
   const shared = new RefCountedMap<string>(NEVER, { lingerMs: 1 });
   const events: string[] = [];
   const SOURCES = 1_200;

@@ -17,11 +17,11 @@ import {
   timer,
 } from 'rxjs';
 import { RefCountedMap } from '../../../src/watch/refCounted.js';
-import { virtually, watching, type Seen } from './support.js';
+import { runInVirtualTime, watching, type Seen } from './support.js';
 
 const GRACE_MS = 1_000;
 
-/** A sharing whose sources are subjects, made by order and counted. */
+/** A map of shared sources, which are subjects that the test creates and counts. */
 function setUp({ late: keep }: { late?: (last: string) => string } = {}) {
   const closed = new ReplaySubject<void>(1);
   const shared = new RefCountedMap<string>(closed, {
@@ -41,7 +41,7 @@ function setUp({ late: keep }: { late?: (last: string) => string } = {}) {
 }
 
 describe('one key', () => {
-  test('has one source, whoever subscribes, and another key has its own', () => {
+  test('has one source for all subscribers, and another key has its own', () => {
     const { of, made } = setUp();
     const seen = [watching(of('a')), watching(of('a')), watching(of('b'))];
     made[0]?.source.next('x');
@@ -50,8 +50,8 @@ describe('one key', () => {
     expect(seen.map(({ values }) => values)).toEqual([['x'], ['x'], ['y']]);
   });
 
-  test('tells those who are there, whoever of them leaves first, and ends after the last', () => {
-    virtually(({ flush }) => {
+  test('notifies the current subscribers, in whatever order they leave, and ends after the last', () => {
+    runInVirtualTime(({ flush }) => {
       const { of, made } = setUp();
       const seen = [watching(of('a')), watching(of('a')), watching(of('a'))];
       for (const [round, leaving] of [1, 0, 2].entries()) {
@@ -64,14 +64,14 @@ describe('one key', () => {
     });
   });
 
-  test('has no source before somebody subscribes', () => {
+  test('has no source before the first subscription', () => {
     const { of, made } = setUp();
     void of('a');
     expect(made).toEqual([]);
   });
 
-  test('goes on without a subscriber for the grace, and no longer', () => {
-    virtually(({ flush }) => {
+  test('continues without a subscriber for lingerMs, and no longer', () => {
+    runInVirtualTime(({ flush }) => {
       const { of, made } = setUp();
       const live: (boolean | undefined)[] = [];
       watching(of('a')).leave();
@@ -81,8 +81,8 @@ describe('one key', () => {
     });
   });
 
-  test('is the same for who comes within the grace, again and again', () => {
-    virtually(({ flush }) => {
+  test('is the same for subscribers within lingerMs, repeatedly', () => {
+    runInVirtualTime(({ flush }) => {
       const { of, made } = setUp();
       const visit = (at: number): void => void timer(at).subscribe(() => watching(of('a')).leave());
       for (let at = 0; at < 10 * GRACE_MS; at += GRACE_MS - 1) visit(at);
@@ -92,8 +92,8 @@ describe('one key', () => {
     });
   });
 
-  test('is another for who comes after the grace, with nothing of the one before', () => {
-    virtually(({ flush }) => {
+  test('is another after lingerMs, without state of the previous one', () => {
+    runInVirtualTime(({ flush }) => {
       const { of, made } = setUp({ late: (last) => `was ${last}` });
       const first = watching(of('a'));
       made[0]?.source.next('x');
@@ -107,21 +107,21 @@ describe('one key', () => {
     });
   });
 
-  test('is not held by ten thousand who come and go: nothing stays behind', () => {
-    virtually(({ flush }) => {
+  test('is not retained by ten thousand subscriptions that ended', () => {
+    runInVirtualTime(({ flush }) => {
       const { of, made } = setUp();
       for (let round = 0; round < 10_000; round++) watching(of(`key ${round % 10}`)).leave();
       flush();
       expect(made).toHaveLength(10);
       expect(made.filter(({ live }) => live)).toEqual([]);
-      // The timer of the last one's grace was the last thing there was.
+      // The linger timer of the last one was the only one left.
       expect(asyncScheduler.now()).toBe(GRACE_MS);
     });
   });
 });
 
-describe('who comes late', () => {
-  test('begins with what comes next where there is no word about it', () => {
+describe('a late subscriber', () => {
+  test('starts with the next value by default', () => {
     const { of, made } = setUp();
     watching(of('a'));
     made[0]?.source.next('x');
@@ -130,7 +130,7 @@ describe('who comes late', () => {
     expect(late.values).toEqual(['y']);
   });
 
-  test('begins with what is made of the last value, and has none twice', () => {
+  test('starts with a value derived from the last one, and receives none twice', () => {
     const { of, made } = setUp({ late: (last) => `was ${last}` });
     const first = watching(of('a'));
     const second = watching(of('a'));
@@ -144,7 +144,7 @@ describe('who comes late', () => {
     ]);
   });
 
-  test('in the middle of a value has it once', () => {
+  test('that subscribes during a value receives it once', () => {
     const { of, made } = setUp({ late: (last) => `was ${last}` });
     let inside: ReturnType<typeof watching<string>> | undefined;
     watching(of('a').pipe(tap(() => (inside ??= watching(of('a'))))));
@@ -153,7 +153,7 @@ describe('who comes late', () => {
     expect(inside?.values).toEqual(['was x', 'y']);
   });
 
-  test('after an end does not begin with what was before it', () => {
+  test('after an error does not start with a value from before it', () => {
     const { of, made } = setUp({ late: (last) => `was ${last}` });
     watching(of('a'));
     made[0]?.source.next('x');
@@ -165,7 +165,7 @@ describe('who comes late', () => {
 });
 
 describe('when a source fails', () => {
-  test('all who are there are told, and the next gets a new one', () => {
+  test('all subscribers are notified, and the next one gets a new source', () => {
     const { of, made } = setUp();
     const seen = [watching(of('a')), watching(of('a'))];
     made[0]?.source.error(new Error('broken'));
@@ -174,7 +174,7 @@ describe('when a source fails', () => {
     expect(made).toHaveLength(2);
   });
 
-  test('all who come back the moment they are told share one new source, from its beginning', () => {
+  test('all that subscribe again at once share one new source, from its beginning', () => {
     const { of, made } = setUp({ late: (last) => `was ${last}` });
     const seen = [watching(of('a').pipe(retry(1))), watching(of('a').pipe(retry(1)))];
     made[0]?.source.next('x');
@@ -185,7 +185,7 @@ describe('when a source fails', () => {
     expect(seen.map(({ values }) => values)).toEqual([['x', 'y'], ['x', 'y'], ['y']]);
   });
 
-  test('while it is made, nothing stays behind', () => {
+  test('on creation, nothing stays behind', () => {
     const { shared } = setUp();
     const broken = watching(shared.of('a', () => { throw new Error('broken'); })); // prettier-ignore
     expect(broken.errors).toEqual([new Error('broken')]);
@@ -193,15 +193,15 @@ describe('when a source fails', () => {
   });
 });
 
-describe('a source that emits at once', () => {
-  test('is whole for its first subscriber, and gone when it completed', () => {
+describe('a source that emits synchronously', () => {
+  test('is complete for its first subscriber, and removed when it completed', () => {
     const { shared } = setUp();
     const once = (): Observable<string> => shared.of('a', () => of('x', 'y'));
     for (const seen of [watching(once()), watching(once())]) expect([seen.values, seen.completed]).toEqual([['x', 'y'], true]);
   });
 
-  test('stops where its only subscriber has enough, after the grace', () => {
-    virtually(({ flush }) => {
+  test('stops lingerMs after its only subscriber has unsubscribed', () => {
+    runInVirtualTime(({ flush }) => {
       const { shared } = setUp();
       let stopped = false;
       const source = concat(of('x', 'y'), NEVER).pipe(finalize(() => (stopped = true)));
@@ -211,7 +211,7 @@ describe('a source that emits at once', () => {
     });
   });
 
-  test('and fails is made anew for the next', () => {
+  test('and fails is created again for the next subscriber', () => {
     const { shared } = setUp();
     let made = 0;
     const failing = shared.of('a', () => throwError(() => new Error(`broken ${++made}`)));
@@ -220,8 +220,8 @@ describe('a source that emits at once', () => {
 });
 
 describe('when the client is closed', () => {
-  test('all complete, sources end, and no grace keeps a process up', () => {
-    virtually(({ flush }) => {
+  test('all complete, sources end, and no timer keeps the process alive', () => {
+    runInVirtualTime(({ flush }) => {
       const { of, made, closed } = setUp();
       const [seen, leaving] = [watching(of('a')), watching(of('b'))];
       leaving.leave();
@@ -232,10 +232,23 @@ describe('when the client is closed', () => {
     });
   });
 
-  test('who comes then completes, and no source is made', () => {
+  test('a later subscriber completes, and no source is created', () => {
     const { of, made, closed } = setUp();
     closed.next();
     expect(watching(of('a')).completed).toBe(true);
     expect(made).toEqual([]);
+  });
+
+  test('a subscriber that comes while others complete does so as well, and no source is created', () => {
+    const { of, made, closed } = setUp();
+    const late: Seen<string>[] = [];
+    of('a').subscribe({ complete: () => late.push(watching(of('a'))) });
+    watching(of('b'));
+    closed.next();
+    expect(late.map(({ completed }) => completed)).toEqual([true]);
+    expect(made.map(({ key, live }) => [key, live])).toEqual([
+      ['a', false],
+      ['b', false],
+    ]);
   });
 });

@@ -4,7 +4,7 @@ import { EtcdError } from '../../../src/errors/index.js';
 import { type WatchTarget, RevisionReader } from '../../../src/watch/messages.js';
 import { watching, type Seen } from './support.js';
 
-/** Questions to a store that answers when the test says so. */
+/** Requests to a store that responds when the test lets it. */
 function setUp() {
   const asked: { readonly key: unknown; readonly answer: Subject<number>; left: boolean }[] = [];
   const revision = new RevisionReader(({ key }: WatchTarget): Observable<number> =>
@@ -27,7 +27,7 @@ function setUp() {
 }
 
 describe('the revision of the store', () => {
-  test('is asked for at once, and once for all who come meanwhile, when that has been answered', () => {
+  test('is requested at once, and once more for all calls made meanwhile', () => {
     const { of, keys, answer } = setUp();
     const first = of('a');
     const others = ['b', 'c', 'd'].map(of);
@@ -38,7 +38,7 @@ describe('the revision of the store', () => {
     const late = of('e');
     answer(1, 9);
     expect(others.map(({ values, completed }) => [...values, completed])).toEqual([[9, true], [9, true], [9, true]]); // prettier-ignore
-    // An answer that was on its way when somebody came is not for him.
+    // A new subscriber does not get the response to an earlier request.
     expect([keys(), late.values]).toEqual([['a', 'b', 'e'], []]);
     answer(2, 10);
     expect(late.values).toEqual([10]);
@@ -46,7 +46,7 @@ describe('the revision of the store', () => {
     expect(keys()).toEqual(['a', 'b', 'e', 'f']);
   });
 
-  test('is asked for by each for himself where he who asked for all may not read it', () => {
+  test('is requested separately for each if the user of the shared request may not read it', () => {
     const { of, keys, answer, fail } = setUp();
     of('a');
     const [denied, permitted] = [of('b'), of('c')];
@@ -57,7 +57,7 @@ describe('the revision of the store', () => {
     expect(permitted.values).toEqual([8]);
   });
 
-  test('that could not be had is an error of all who asked, and the next ask anew', () => {
+  test('that could not be read is an error for all callers, and the next call requests it again', () => {
     const { of, keys, fail, answer } = setUp();
     const first = of('a');
     const second = of('b');
@@ -70,7 +70,7 @@ describe('the revision of the store', () => {
     expect(again.values).toEqual([8]);
   });
 
-  test('is no longer asked for when all who wanted it have left', () => {
+  test('is no longer requested when all callers have unsubscribed', () => {
     const { of, keys, open, answer } = setUp();
     const seen = [of('a'), of('b'), of('c')];
     for (const { leave } of seen) leave();
@@ -80,7 +80,7 @@ describe('the revision of the store', () => {
     expect([next.values, open()]).toEqual([[8], 0]);
   });
 
-  test('is asked for though the one who asked first has left', () => {
+  test('is requested although the first caller has unsubscribed', () => {
     const { of, answer } = setUp();
     const first = of('a');
     const second = of('b');

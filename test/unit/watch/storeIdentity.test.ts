@@ -5,13 +5,16 @@ import { toBase64 } from '../../../src/model/bytes.js';
 import type { ClusterId } from '../../../src/model/ids.js';
 import { assertHasChange, assertSameCluster, UNKNOWN_CLUSTER, type ReadAt, type ClusterSnapshot } from '../../../src/watch/cursor.js';
 import { put } from '../../operators/support.js';
-import { virtually, watching } from './support.js';
+import { runInVirtualTime, watching } from './support.js';
 
 const HERE = '7' as ClusterId;
 const ELSEWHERE = '8' as ClusterId;
 const TIMEOUTS = { heartbeatMs: 1_000, responseTimeoutMs: 500, initialBackoffMs: 10, maxBackoffMs: 100 };
 
-/** Whether it is the same, or the error that says why not, and how often the cluster was asked for its revision, which is then `newest`. */
+/**
+ * Returns whether the store is the same, or the error that says why not, and how often the cluster was asked for its
+ * revision, which is then `newest`.
+ */
 function compare(before: ClusterSnapshot, now: ClusterSnapshot, newest = NaN) {
   let asked = 0;
   const newestNow = defer(() => of((asked += 1) && newest));
@@ -19,24 +22,24 @@ function compare(before: ClusterSnapshot, now: ClusterSnapshot, newest = NaN) {
   return { same: errors[0] ?? values.length === 1, asked };
 }
 
-describe('the store that a watch comes back to', () => {
-  test('is the same where it is as far as what was seen, without a question', () => {
+describe('the store at which a watch resumes', () => {
+  test('is the same if its revision is not behind, without a request', () => {
     for (const revision of [20, 21]) {
       expect(compare({ clusterId: HERE, revision: 20 }, { clusterId: HERE, revision })).toEqual({ same: true, asked: 0 });
     }
   });
 
-  test('is the same where only the member that answers is behind', () => {
+  test('is the same if only the responding member is behind', () => {
     expect(compare({ clusterId: HERE, revision: 20 }, { clusterId: HERE, revision: 19 }, 20)).toEqual({ same: true, asked: 1 });
   });
 
-  test('is another where the cluster is behind what was seen', () => {
+  test('is another if the cluster is behind the seen revision', () => {
     expect(compare({ clusterId: HERE, revision: 20 }, { clusterId: HERE, revision: 5 }, 19)).toMatchObject({
       same: { reason: 'FutureRev', rpc: 'Watch.Watch', message: expect.stringContaining('19') as unknown },
     });
   });
 
-  test('is another where the cluster is, however far it is', () => {
+  test('is another if the cluster is, at any revision', () => {
     for (const revision of [4, 500]) {
       expect(compare({ clusterId: HERE, revision: 5 }, { clusterId: ELSEWHERE, revision })).toMatchObject({
         same: { reason: 'ClusterIDMismatch' },
@@ -45,7 +48,7 @@ describe('the store that a watch comes back to', () => {
     }
   });
 
-  test('is not told by a header without a cluster, nor by one without a revision', () => {
+  test('is not known from a header without a cluster, or without a revision', () => {
     const unknown = { clusterId: UNKNOWN_CLUSTER, revision: 1 };
     for (const [before, now] of [
       [unknown, { clusterId: HERE, revision: 1 }],
@@ -60,7 +63,7 @@ describe('the store that a watch comes back to', () => {
   });
 });
 
-describe('a store that has counted on', () => {
+describe('a store with a later revision', () => {
   const kv = put('a', '1', 7).kv;
   const witness = (deleted: boolean) => ({ key64: toBase64('a'), revision: 7, deleted });
   const outcome = (deleted: boolean, readAt: ReadAt) => {
@@ -70,38 +73,35 @@ describe('a store that has counted on', () => {
   const failing = (reason: Reason) => throwError(() => new EtcdError(reason, 'scripted'));
   const wiped = { reason: 'FutureRev', rpc: 'Watch.Watch', message: expect.stringContaining('revision 7') as unknown };
 
-  test('is the same where the key was put at that revision, and another where it was not', () => {
+  test('is the same if the key was put at that revision, and another otherwise', () => {
     expect(outcome(false, (key, revision) => of(revision === 7 && String.fromCharCode(...key) === 'a' ? kv : undefined))).toBe(true);
     expect(outcome(false, () => of(put('a', '1', 3).kv))).toMatchObject(wiped);
     expect(outcome(false, () => of(undefined))).toMatchObject(wiped);
   });
 
-  test('is the same where the key was there before it was deleted, and another where it was not', () => {
+  test('is the same if the key existed before it was deleted, and another otherwise', () => {
     expect(outcome(true, (_, revision) => of(revision === 6 ? put('a', '1', 3).kv : undefined))).toBe(true);
     expect(outcome(true, () => of(undefined))).toMatchObject(wiped);
   });
 
-  test.each(['Compacted', 'PermissionDenied'] as const)('is taken for the same where it cannot be told: %s', (reason) => {
+  test.each(['Compacted', 'PermissionDenied'] as const)('is assumed to be the same if it cannot be checked: %s', (reason) => {
     expect(outcome(false, () => failing(reason))).toBe(true);
   });
 
-  test.each(['Unreachable', 'DeadlineExceeded', 'ConnectionLost'] as const)(
-    'is asked again after a failure that may pass: %s',
-    (reason) => {
-      for (const [answer, expected] of [
-        [kv, [1, []]],
-        [undefined, [0, [expect.objectContaining({ reason: 'FutureRev' })]]],
-      ] as const) {
-        virtually(({ flush }) => {
-          let reads = 0;
-          const readAt: ReadAt = () => ((reads += 1) <= 20 ? failing(reason) : of(answer));
-          const { values, errors } = watching(assertHasChange(witness(false), readAt, TIMEOUTS));
-          expect([values, errors]).toEqual([[], []]);
-          flush();
-          expect(reads).toBe(21);
-          expect([values.length, errors]).toEqual(expected);
-        });
-      }
-    },
-  );
+  test.each(['Unreachable', 'DeadlineExceeded', 'ConnectionLost'] as const)('is read again after a temporary failure: %s', (reason) => {
+    for (const [answer, expected] of [
+      [kv, [1, []]],
+      [undefined, [0, [expect.objectContaining({ reason: 'FutureRev' })]]],
+    ] as const) {
+      runInVirtualTime(({ flush }) => {
+        let reads = 0;
+        const readAt: ReadAt = () => ((reads += 1) <= 20 ? failing(reason) : of(answer));
+        const { values, errors } = watching(assertHasChange(witness(false), readAt, TIMEOUTS));
+        expect([values, errors]).toEqual([[], []]);
+        flush();
+        expect(reads).toBe(21);
+        expect([values.length, errors]).toEqual(expected);
+      });
+    }
+  });
 });

@@ -1,27 +1,21 @@
-import type { Steps } from '../../../src/watch/live/listing.js';
+import type { Steps } from '../../../src/watch/live/listAndWatch.js';
 import { LiveEntries } from '../../../src/watch/live/liveRange.js';
 import type { Source } from '../../../src/watch/refCounted.js';
 import type { KeyValue } from '../../../src/model/keyValue.js';
-import { expect } from '@jest/globals';
-import { TestScheduler, type RunHelpers } from 'rxjs/testing';
 import { Observable } from 'rxjs';
-import { withClocksInStep } from '../clocks.js';
 
-/** Runs in virtual time: hours pass in a millisecond. */
-export function virtually<T>(test: (helpers: RunHelpers) => T): T {
-  return withClocksInStep(() => new TestScheduler((actual, expected) => expect(actual).toEqual(expected)).run(test));
-}
+export { runInVirtualTime } from '../../support/virtualTime.js';
 
-/** What an Observable did so far. */
+/** The notifications of an Observable so far. */
 export interface Seen<T> {
   readonly values: T[];
   readonly errors: unknown[];
   completed: boolean;
-  /** Leaves it. */
+  /** Unsubscribes. */
   leave(): void;
 }
 
-/** Subscribes, and writes down what comes. */
+/** Subscribes, and records the notifications. */
 export function watching<T>(source: Observable<T>): Seen<T> {
   const seen: Seen<T> = { values: [], errors: [], completed: false, leave: () => subscription.unsubscribe() };
   const subscription = source.subscribe({
@@ -32,10 +26,10 @@ export function watching<T>(source: Observable<T>): Seen<T> {
   return seen;
 }
 
-/** What is subscribed to like an Observable, as one. */
+/** Converts an object with `subscribe` to an Observable. */
 export const observable = <T>(source: Source<T>): Observable<T> => new Observable((subscriber) => source.subscribe(subscriber));
 
-/** What a function throws; it is an error of the test if it does not. */
+/** Returns the error that a function throws; fails if it does not throw. */
 export function rejected(run: () => unknown): unknown {
   try {
     run();
@@ -45,14 +39,14 @@ export function rejected(run: () => unknown): unknown {
   throw new Error('it should have thrown');
 }
 
-/** The result of work that is done at once. */
+/** Returns the result of work that completes synchronously. */
 export function resultOf<T>(steps: Steps<T>): T {
   let step = steps.next();
   while (step.done !== true) step = steps.next();
   return step.value;
 }
 
-/** Entries of these pairs. */
+/** Returns the entries of these pairs. */
 export function entriesOf(kvs: Iterable<KeyValue>): LiveEntries {
   const gathering = LiveEntries.gather();
   resultOf(gathering.add(kvs));

@@ -24,21 +24,22 @@ import { Pacer } from '../../../src/util/time.js';
 import type { DuplexPart } from '../../../src/transport/http/transport.js';
 import { chunkedStream } from '../../../src/watch/streams/chunkedStream.js';
 import { createWatchStreams } from '../../../src/watch/streams/duplexStream.js';
-import type { ConnectionState } from '../../../src/watch/streams/streamManager.js';
+import type { ConnectionState } from '../../../src/watch/streams/connectionState.js';
 import { type WatcherDeps, observeWatcher } from '../../../src/watch/watcher.js';
 import type { WatchMessage } from '../../../src/watch/messages.js';
 import { put } from '../../operators/support.js';
-import { virtually, watching, type Seen } from './support.js';
+import { runInVirtualTime, watching, type Seen } from './support.js';
 import { idleActivity } from '../../support/fakes/fakeActivity.js';
 import { overJson } from '../../support/fakes/overJson.js';
 
 const settings = { heartbeatMs: 10_000, responseTimeoutMs: 5_000, initialBackoffMs: 100, maxBackoffMs: 1_600 };
 const fails = (reason: Reason): Observable<never> => throwError(() => new EtcdError(reason, 'scripted'));
-const created: WatchMessage = { type: 'created', clusterId: '1' as ClusterId, revision: 7 };
+const connected = { status: 'connected', endpoint: 'http://a:1', transport: 'websocket' } as const;
+const created = { type: 'created', clusterId: '1' as ClusterId, revision: 7, lacksDeletes: false, connected } as const;
 const served: Observable<WatchMessage> = concat(of(created), NEVER);
 const noCalls = (): never => { throw new Error('this test has no such calls'); }; // prettier-ignore
 
-/** A watch of which each try, and each read meanwhile, does as it is told; the last again and again. */
+/** A watch whose attempts, and the reads between them, follow a script; its last step repeats. */
 function setUp(tries: readonly Observable<WatchMessage>[], reads: readonly (Reason | undefined)[], readMs = 0, seen = 0) {
   const calls: string[] = [];
   const starts: number[] = [];
@@ -63,6 +64,7 @@ function setUp(tries: readonly Observable<WatchMessage>[], reads: readonly (Reas
   const streams: WatcherDeps['streams'] = {
     attach: (user) =>
       user.next({
+        requestProgress: () => undefined,
         watch: (_, startRevision) =>
           defer(() => {
             starts.push(startRevision);
@@ -84,16 +86,16 @@ function setUp(tries: readonly Observable<WatchMessage>[], reads: readonly (Reas
 const denied = fails('PermissionDenied');
 
 beforeEach(() => {
-  // Without chance, pauses are whole.
+  // Without the random part, pauses are whole numbers.
   jest.spyOn(Math, 'random').mockReturnValue(1);
 });
 afterEach(() => {
   jest.restoreAllMocks();
 });
 
-describe('a watch that is denied, as etcd 3.3 also says of a token that it has forgotten,', () => {
-  test('is made anew after a read that got another token, though that had to be tried again', () => {
-    virtually(({ flush }) => {
+describe('a watch that is denied, as etcd 3.3 also reports for a discarded token,', () => {
+  test('is created again after a read that fetched another token, even after retries', () => {
+    runInVirtualTime(({ flush }) => {
       const { calls, watch } = setUp([denied, served], ['Unreachable', 'Unreachable', undefined]);
       const seen = watch();
       timer(1_000).subscribe(() => seen.leave());
@@ -103,8 +105,8 @@ describe('a watch that is denied, as etcd 3.3 also says of a token that it has f
     });
   });
 
-  test('is made anew though no token was to be had for the read', () => {
-    virtually(({ flush }) => {
+  test('is created again although the read got no token', () => {
+    runInVirtualTime(({ flush }) => {
       const { calls, watch } = setUp([denied, served], Array(5).fill('InvalidAuthToken'));
       const seen = watch();
       timer(10_000).subscribe(() => seen.leave());
@@ -113,8 +115,8 @@ describe('a watch that is denied, as etcd 3.3 also says of a token that it has f
     });
   });
 
-  test('ends where the read is denied, too', () => {
-    virtually(({ flush }) => {
+  test('ends if the read is denied as well', () => {
+    runInVirtualTime(({ flush }) => {
       const { calls, watch } = setUp([denied], ['PermissionDenied']);
       const seen = watch();
       flush();
@@ -123,8 +125,8 @@ describe('a watch that is denied, as etcd 3.3 also says of a token that it has f
     });
   });
 
-  test('ends where it is denied time and again, whatever a read of its first key says', () => {
-    virtually(({ flush }) => {
+  test('ends if it is denied repeatedly, even if a read of its first key succeeds', () => {
+    runInVirtualTime(({ flush }) => {
       const { calls, watch } = setUp([denied], [undefined]);
       const seen = watch();
       flush();
@@ -133,8 +135,8 @@ describe('a watch that is denied, as etcd 3.3 also says of a token that it has f
     });
   });
 
-  test('has its tries anew when it was served in between', () => {
-    virtually(({ flush }) => {
+  test('has all attempts again after it was served in between', () => {
+    runInVirtualTime(({ flush }) => {
       const broken = concat(of(created), fails('Unreachable'));
       const { watch } = setUp([denied, denied, denied, broken, denied, denied, denied, served], [undefined]);
       const seen = watch();
@@ -146,16 +148,16 @@ describe('a watch that is denied, as etcd 3.3 also says of a token that it has f
   });
 });
 
-describe('a watch that the server ends for a reason that is not known', () => {
+describe('a watch that the server ends for an unknown reason', () => {
   const unknown = throwError(() => new EtcdError('Unknown', 'mvcc: the stars stand badly', { code: 'Canceled' }));
   const endedAfter = (ms: number): Observable<WatchMessage> => concat(of(created), timer(ms).pipe(switchMap(() => unknown)));
   const news: WatchMessage = { type: 'notification', events: [put('a', '', 6)], fragment: false };
 
   test.each([
-    ['as it is created', unknown],
+    ['on its creation', unknown],
     ['right after it was created', endedAfter(1)],
-  ])('%s, ends after a few tries, with pauses between them', (_, ended) => {
-    virtually(({ flush }) => {
+  ])('%s, ends after a few attempts, with pauses between them', (_, ended) => {
+    runInVirtualTime(({ flush }) => {
       const { calls, watch } = setUp([ended], [undefined]);
       const seen = watch();
       flush();
@@ -166,10 +168,10 @@ describe('a watch that the server ends for a reason that is not known', () => {
   });
 
   test.each([
-    ['it brought something in between', concat(of(created, news), unknown)],
-    ['it was there for long in between', endedAfter(60_001)],
-  ])('goes on where %s', (_, ended) => {
-    virtually(({ flush }) => {
+    ['it emitted an event in between', concat(of(created, news), unknown)],
+    ['it was open for a minute in between', endedAfter(60_001)],
+  ])('resumes if %s', (_, ended) => {
+    runInVirtualTime(({ flush }) => {
       const { calls, watch } = setUp([...Array<typeof ended>(20).fill(ended), served], [undefined]);
       const seen = watch();
       timer(40 * 60_000).subscribe(() => seen.leave());
@@ -180,7 +182,7 @@ describe('a watch that the server ends for a reason that is not known', () => {
   });
 });
 
-describe('a watch on a server that may have compacted the deletes of its next revision away', () => {
+describe('a watch on a server that may have compacted the deletes of its next revision', () => {
   const lacking = (revision: number): WatchMessage => ({ ...created, revision, lacksDeletes: true });
   const news = (...revisions: number[]): WatchMessage => ({
     type: 'notification',
@@ -188,9 +190,9 @@ describe('a watch on a server that may have compacted the deletes of its next re
     fragment: false,
   });
   const compacted = throwError(() => new CompactedError('scripted', { compactRevision: 5 }));
-  /** Runs the tries, and returns from where they began, and what the watch reported. */
+  /** Runs the attempts, and returns their start revisions, and the reports of the watch. */
   const run = (tries: readonly Observable<WatchMessage>[], seenRevision: number) =>
-    virtually(({ flush }) => {
+    runInVirtualTime(({ flush }) => {
       const { starts, watch } = setUp(tries, [undefined], 0, seenRevision);
       const seen = watch();
       timer(1_000).subscribe(() => seen.leave());
@@ -199,7 +201,7 @@ describe('a watch on a server that may have compacted the deletes of its next re
     });
   const on = (...messages: WatchMessage[]): Observable<WatchMessage> => concat(of(...messages), NEVER);
 
-  test('is created a revision earlier where the store has that revision, and reports nothing twice', () => {
+  test('is created one revision earlier if the store has that revision, and emits nothing twice', () => {
     expect(run([on(lacking(7), news(6)), on(lacking(7), news(4, 5, 6))], 4)).toEqual({
       starts: [5, 4],
       reports: ['progress 4', 'events 5', 'events 6'],
@@ -207,7 +209,7 @@ describe('a watch on a server that may have compacted the deletes of its next re
     });
   });
 
-  test('ends in Compacted where the history is compacted at that revision', () => {
+  test('fails with Compacted if the history is compacted at that revision', () => {
     const { starts, reports, errors } = run([on(lacking(7), news(6)), concat(of(lacking(7)), compacted)], 4);
     expect([starts, reports]).toEqual([[5, 4], ['progress 4']]);
     expect(errors).toMatchObject([{ reason: 'Compacted' }]);
@@ -217,11 +219,11 @@ describe('a watch on a server that may have compacted the deletes of its next re
     ['the store has not reached that revision', lacking(4), 4],
     ['the server keeps deletes', { ...created, lacksDeletes: false }, 4],
     ['its user chose that revision', lacking(7), 0],
-  ])('is created once where %s', (_, answer, seenRevision) => {
+  ])('is created once if %s', (_, answer, seenRevision) => {
     expect(run([on(answer, news(5))], seenRevision)).toEqual({ starts: [5], reports: ['progress 4', 'events 5'], errors: [] });
   });
 
-  test('is created a revision earlier when it resumes, whoever chose its first', () => {
+  test('is created one revision earlier when it resumes, for any start revision', () => {
     const broken = concat(of(lacking(7), news(5)), fails('Unreachable'));
     expect(run([broken, on(lacking(7), news(7)), on(lacking(7), news(5, 6, 7))], 0)).toEqual({
       starts: [5, 6, 5],
@@ -231,15 +233,18 @@ describe('a watch on a server that may have compacted the deletes of its next re
   });
 });
 
-describe('a watch that comes back to a store that seems to be behind', () => {
+describe('a watch that resumes at a store that seems to be behind', () => {
   const news = (revision: number): WatchMessage => ({ type: 'notification', events: [put('a', '', revision)], fragment: false });
   const behind: WatchMessage = { ...created, revision: 3 };
-  /** It has seen revision 7, and then comes to a member that is at revision 3, which has news before the cluster has said how far it is. */
+  /**
+   * It has seen revision 7, and then reaches a member at revision 3, which has an event before the cluster has reported
+   * its revision.
+   */
   const cut = concat(of(created, news(7)), fails('Unreachable'));
   const lines = ({ values }: Seen<WatchBatch>): string[] => values.map(({ type, revision }) => `${type} ${revision}`);
 
-  test('is told what comes meanwhile when it is known to be the same, in order', () => {
-    virtually(({ flush }) => {
+  test('emits the buffered events in order once the store is known to be the same', () => {
+    runInVirtualTime(({ flush }) => {
       const { watch } = setUp([cut, concat(of(behind, news(8), news(9)), timer(50).pipe(map(() => news(10))), NEVER)], [undefined], 100);
       const seen = watch();
       timer(1_000).subscribe(() => seen.leave());
@@ -249,8 +254,8 @@ describe('a watch that comes back to a store that seems to be behind', () => {
     });
   });
 
-  test('asks no more when it is left meanwhile', () => {
-    virtually(({ flush }) => {
+  test('sends no further request when it is unsubscribed meanwhile', () => {
+    runInVirtualTime(({ flush }) => {
       const { calls, watch } = setUp([cut, concat(of(behind, news(8)), NEVER)], ['Unreachable'], 100);
       const seen = watch();
       timer(150).subscribe(() => seen.leave());
@@ -264,8 +269,8 @@ describe('a watch that comes back to a store that seems to be behind', () => {
   });
 });
 
-test('a watch that comes to another cluster ends, though one in between did not say which it is', () => {
-  virtually(({ flush }) => {
+test('a watch that reaches another cluster ends, even if a cluster in between did not identify itself', () => {
+  runInVirtualTime(({ flush }) => {
     const cutIn = (clusterId: string): Observable<WatchMessage> =>
       concat(timer(1).pipe(map(() => ({ ...created, clusterId: clusterId as ClusterId }))), fails('Unreachable'));
     const { calls, watch } = setUp(['0', '1', '0', '2', '3'].map(cutIn), [undefined]);
@@ -277,7 +282,7 @@ test('a watch that comes to another cluster ends, though one in between did not 
   });
 });
 
-test('a watch that is left by the very batch that it is told cancels what it is on', () => {
+test('a watch that is unsubscribed while it emits a batch is canceled at the server', () => {
   let cancelled = 0;
   const endless = concat(of(created), NEVER).pipe(finalize(() => (cancelled += 1)));
   const { source } = setUp([endless], [undefined]);
@@ -285,17 +290,17 @@ test('a watch that is left by the very batch that it is told cancels what it is 
   expect(cancelled).toBe(1);
 });
 
-test('a watch that is left while those before it are told that their stream broke does not come back', () => {
-  virtually(({ flush }) => {
+test('a watch that is unsubscribed during the loss of its stream is not created again', () => {
+  runInVirtualTime(({ flush }) => {
     const creates: number[] = [];
     let open = 0;
     const channel: Caller['channel'] = (rpc) =>
       defer(() => {
         const nth = creates.push(0) - 1;
-        // As the user's function for tokens may, which is asked on the way to a stream.
+        // As the user's function for tokens may, which is called before a stream is opened.
         if (nth === 1) second.leave();
         const opened: DuplexPart = { type: 'open', send: () => creates.splice(nth, 1, (creates[nth] ?? 0) + 1) };
-        // The second ends all that are still there by then.
+        // The second one ends all that are still subscribed by then.
         const end =
           nth === 0 ? timer(1).pipe(switchMap(() => fails('ConnectionLost'))) : timer(100).pipe(switchMap(() => throwError(Error)));
         const duplex = defer(() => ((open += 1), concat(of(opened), end))).pipe(finalize(() => (open -= 1)));
@@ -310,7 +315,7 @@ test('a watch that is left while those before it are told that their stream brok
         });
       });
     const caller: Caller = { unary: noCalls, stream: noCalls, get: noCalls, channel };
-    // A program that was busy meanwhile finds the pause to be over.
+    // As in a program that was busy in the meantime, the pause is over.
     const means = { caller, streams: createWatchStreams(caller, { ...settings, initialBackoffMs: 0 }, chunkedStream), settings };
     const watch = (key: string): Seen<WatchBatch> => watching(observeWatcher({ key, filter: {} }, { next: 5, seen: 0 }, means));
     const first = watch('a');

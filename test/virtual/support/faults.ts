@@ -5,14 +5,16 @@ import type { Random } from '../../support/random.js';
 
 export const HOUR_MS = 3_600_000;
 
-/** Failures that pass. */
+/** Temporary failures. */
 const PASSING: readonly Reason[] = ['Unreachable', 'ConnectionLost', 'NoLeader', 'Timeout', 'LeaderChanged'];
 
-/** Asked for, and told of, what the faults do. */
+/** Applies the faults, and observes their effects. */
 interface OnChange {
   mayCompact(revision: number): boolean;
   compacted(revision: number): void;
   restarted(): void;
+  /** From here on, the store is another one. */
+  wiped(): void;
 }
 
 /** A schedule of faults of the server, the same for the same seed. */
@@ -43,6 +45,10 @@ export function faultsOf({ server, network }: MemoryEtcd, random: Random, onChan
     () => {
       server.restart();
       onChange.restarted();
+    },
+    () => {
+      if (random.chance(0.5)) return (server.restart({ wipe: true }), onChange.wiped());
+      server.breakConnections();
     },
     () => server.notifyProgress(),
     () => server.expireTokens(),

@@ -2,25 +2,29 @@ import { asyncScheduler, type Subscription } from 'rxjs';
 import type { Client } from '../../../src/index.js';
 import { Member } from '../../../src/testing/network.js';
 import { contend, type Tempo } from '../../support/chaos/contend.js';
-import { judge, type Figures, type Happened } from '../../support/chaos/judge.js';
+import { verify, type Figures, type Happened } from '../../support/chaos/verify.js';
 import type { Line } from '../../support/chaos/protocol.js';
+import { followHistory } from '../../support/memory/history.js';
 import { openMemory, type MemoryEtcd } from '../../support/memory/servers.js';
 import { randomFrom, type Random } from '../../support/random.js';
-import { followHistory, inVirtualTime } from './virtualRun.js';
+import { inVirtualTime } from './virtualRun.js';
 
 const SEATS = 3;
 const CONTENDERS = 2;
 const TTL = 15;
 const TEMPO: Tempo = { tickMs: 3_000, writeMs: 8_000, holdMs: 60_000, restMs: 20_000 };
-/** An hour would be ten thousand heartbeats and refreshes, which are the same in each run. */
+/** An hour would have ten thousand heartbeats and refreshes, which are the same in each run. */
 const LENGTH_MS = 600_000;
 
-/** Ten minutes of contenders for two locks, whose connections, processes and server fail. @throws Error with all that was wrong */
+/**
+ * Ten minutes of contenders for two locks, whose connections, processes and server fail. @throws Error with all
+ * problems
+ */
 export function lockRun(seed: number): Figures {
-  return inVirtualTime(() => new LockRun(randomFrom(seed))).judge();
+  return inVirtualTime(() => new LockRun(randomFrom(seed))).verify();
 }
 
-/** A client of contenders, with an endpoint of its own. */
+/** A client of contenders, with a separate endpoint. */
 interface Seat {
   readonly path: Member;
   readonly client: Client;
@@ -33,7 +37,7 @@ class LockRun {
   private readonly history: Happened[] = [];
   private readonly lines: Line[] = [];
   private readonly seats: Seat[] = [];
-  /** The keys of leases that were ended before their time, which their owners could not know. */
+  /** The keys of leases that were revoked, which their owners could not know. */
   private readonly revoked = new Set<string>();
   private count = 0;
 
@@ -47,8 +51,8 @@ class LockRun {
     asyncScheduler.schedule(() => this.end(), LENGTH_MS);
   }
 
-  judge(): Figures {
-    return judge(this.history, this.lines, this.revoked);
+  verify(): Figures {
+    return verify(this.history, this.lines, this.revoked);
   }
 
   private sit(index: number): void {
@@ -107,14 +111,14 @@ class LockRun {
       },
       () => {
         server.restart();
-        // All calls have ended, without a word.
+        // All calls have ended, without an error.
         this.recordHistory();
       },
     ];
     random.pick(faults)();
   }
 
-  /** Ends a process without a word, and begins another. */
+  /** Ends a process without a release, and starts another. */
   private kill(index: number): void {
     const seat = this.seats[index];
     if (seat === undefined) return;

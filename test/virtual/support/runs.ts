@@ -3,13 +3,13 @@ import { askedSeed, randomFrom } from '../../support/random.js';
 
 const trulyRandom = Math.random;
 
-/** The runs that broke a promise, and what all of them together did. */
+/** The runs that violated a guarantee, and the sums of all figures. */
 export interface Summary<F> {
   readonly failures: readonly string[];
   readonly figures: readonly F[];
 }
 
-/** Runs one seed after the other. Each failure says how it is repeated. */
+/** Runs one seed after the other. Each failure is printed with the way to repeat it. */
 export async function runAll<F>(
   kind: string,
   count: number,
@@ -31,7 +31,7 @@ export async function runAll<F>(
     } finally {
       Math.random = trulyRandom;
     }
-    // Promises of a closed client keep all of it until they are through.
+    // Promises of a closed client keep all of its memory until they are settled.
     await endOfTurn();
   }
   return { failures, figures };

@@ -1,16 +1,21 @@
 import { asyncScheduler } from 'rxjs';
-import { del, hasReason, isEtcdError, put, type Client, type Range, type WatchOptions } from '../../../src/index.js';
+import { del, hasReason, put, type Client, type KeyValue, type Range, type ViewState, type WatchOptions } from '../../../src/index.js';
 import { authRpcs } from '../../../src/codec/auth.js';
-import { requestText, type Rpc } from '../../../src/codec/descriptors.js';
+import { requestText } from '../../../src/codec/message.js';
+import type { Rpc } from '../../../src/codec/descriptors.js';
+import { followHistory } from '../../support/memory/history.js';
 import { openMemory, type MemoryEtcd } from '../../support/memory/servers.js';
 import { randomFrom, type Random } from '../../support/random.js';
-import { History, Recorder, violations, type Written } from '../../support/watchGuarantees.js';
+import { Recorder } from '../../support/watchGuarantees.js';
+import { compactRevisionOf, Era, isOvertaken, reasonOf } from './era.js';
 import { faultsOf, HOUR_MS } from './faults.js';
-import { followHistory, inVirtualTime } from './virtualRun.js';
+import { inVirtualTime } from './virtualRun.js';
 
-/** The figures of a run that kept every promise. */
+/** The figures of a run that kept every guarantee. */
 export interface WatchFigures {
   readonly faults: number;
+  /** The number of stores that were wiped. */
+  readonly wipes: number;
   readonly events: number;
   readonly watches: number;
 }
@@ -24,27 +29,27 @@ const LASTING: readonly (readonly [name: string, range: Range, options?: WatchOp
 ];
 const ROOT = { username: 'root', password: 'pw' };
 const KEYS = ['a/0', 'a/1', 'a/2', 'b/0', 'b/1'];
-/** The time after the last fault in which everything must come right, by itself. */
+/** The time after the last fault in which everything must recover. */
 const SETTLING_MS = 180_000;
 
-/** An hour of writers, watches, a live range and faults. @throws Error with all promises that were broken */
+/** An hour of writers, watches, a live range and faults. @throws Error with all violated guarantees */
 export function watchRun(seed: number): WatchFigures {
-  return inVirtualTime(() => new WatchRun(randomFrom(seed))).judge();
+  return inVirtualTime(() => new WatchRun(randomFrom(seed))).verify();
 }
 
 class WatchRun {
   private readonly etcd: MemoryEtcd;
   private readonly client: Client;
+  private readonly eras: Era[] = [];
+  private era = this.nextEra();
   private lasting: Recorder[];
-  private readonly others: Recorder[] = [];
-  private readonly written = new Map<number, Written[]>();
+  private readonly joined: Recorder[] = [];
   private readonly problems: string[] = [];
   private readonly nextFault: () => void;
   private faults = 0;
   private count = 0;
-  private compacted = 0;
   private liveKeys: readonly string[] = [];
-  private viewStatus = '';
+  private view: ViewState<ReadonlyMap<string, KeyValue>> | undefined;
 
   constructor(private readonly random: Random) {
     const members = random.pick([1, 1, 3]);
@@ -56,16 +61,22 @@ class WatchRun {
     this.client = server.createClient({ requestTimeoutMs: random.pick([2_000, 10_000]), ...(withUsers ? { auth: ROOT } : {}) });
     this.lasting = LASTING.map(([name, range, options = {}]) => this.watch(name, range, options));
     this.client.live({ prefix: 'a/' }).subscribe({
-      next: ({ state }) => (this.liveKeys = [...state.values()].map(({ key, value }) => `${key}=${value}`)),
+      next: ({ state }) => (this.liveKeys = keysIn(state.values())),
       error: (error: unknown) => this.problems.push(`live failed: ${String(error)}`),
     });
-    this.client.liveState({ prefix: 'a/' }).subscribe(({ status }) => (this.viewStatus = status));
+    this.client.liveState({ prefix: 'a/' }).subscribe((state) => (this.view = state));
     this.nextFault = faultsOf(this.etcd, random.fork('faults'), {
-      // Before 3.5 a watch that begins at the very revision of a compaction is not told of its deletions.
-      mayCompact: (revision) => (this.written.get(revision) ?? []).every(({ type }) => type === 'put'),
-      compacted: (revision) => void (this.compacted = Math.max(this.compacted, revision)),
-      // All calls have ended, without a word.
+      // Before 3.5 a watch that begins exactly at the revision of a compaction misses its deletions.
+      mayCompact: (revision) => (this.era.written.get(revision) ?? []).every(({ type }) => type === 'put'),
+      compacted: (revision) => void (this.era.compacted = Math.max(this.era.compacted, revision)),
+      // All calls have ended, without an error.
       restarted: () => this.recordHistory(),
+      wiped: () => {
+        this.era.end();
+        this.era = this.nextEra();
+        this.recordHistory();
+        if (withUsers) this.enableAuth();
+      },
     });
     this.repeat('writer', 30_000, () => this.write());
     this.repeat('faults', 120_000, () => {
@@ -78,25 +89,25 @@ class WatchRun {
     asyncScheduler.schedule(() => this.finish(), HOUR_MS + SETTLING_MS);
   }
 
-  judge(): WatchFigures {
-    const history = new History(this.written);
-    for (const watch of this.lasting) watch.through = history.last;
-    for (const watch of this.all) watch.compacted = this.compacted;
-    for (const { name, end, next } of this.all)
-      if (end !== undefined && end !== 'completed' && !isCompactedAway(end, next))
-        this.problems.push(`'${name}' ended at ${next}: ${reasonOf(end)}`);
-    for (const watch of this.all)
-      for (const { promise, watcher, revision, what } of violations(history, watch))
-        this.problems.push(`'${watcher}' is not ${promise}: at ${revision}, ${what}`);
+  verify(): WatchFigures {
+    for (const era of this.eras) this.problems.push(...era.problems(this.lasting));
     if (this.problems.length > 0) throw new Error(`${this.problems.length} problems:\n${this.problems.slice(0, 12).join('\n')}`);
-    return { faults: this.faults, events: this.all.reduce((sum, { events }) => sum + events, 0), watches: this.all.length };
+    const all = this.eras.flatMap((era) => era.all);
+    return {
+      faults: this.faults,
+      wipes: this.eras.length - 1,
+      events: all.reduce((sum, { events }) => sum + events, 0),
+      watches: all.length,
+    };
   }
 
-  private get all(): readonly Recorder[] {
-    return [...this.lasting, ...this.others];
+  private nextEra(): Era {
+    const era = new Era(this.eras.length === 0);
+    this.eras.push(era);
+    return era;
   }
 
-  /** From here on the client needs a token, which faults take from it. */
+  /** From here on the client needs a token, which faults invalidate. */
   private enableAuth(): void {
     const call = <In>(rpc: Rpc<In, unknown>, request: In): unknown =>
       this.etcd.network.store.call(rpc, requestText(rpc, request), { isTrusted: true });
@@ -109,9 +120,9 @@ class WatchRun {
   private recordHistory(): void {
     followHistory(this.etcd, (events) => {
       for (const { type, kv, revision } of events) {
-        const changes = this.written.get(revision) ?? [];
+        const changes = this.era.written.get(revision) ?? [];
         changes.push({ type, key: kv.key, value: type === 'put' ? kv.value : '' });
-        this.written.set(revision, changes);
+        this.era.written.set(revision, changes);
       }
     });
   }
@@ -127,10 +138,10 @@ class WatchRun {
   }
 
   private watch(name: string, range: Range, options: WatchOptions = {}): Recorder {
-    return new Recorder(name, range, options, this.client.watchBatches(range, options));
+    return this.era.add(new Recorder(name, range, options, this.client.watchBatches(range, options)));
   }
 
-  /** Writes some keys: as another client does, or by the client before which the faults are. */
+  /** Writes some keys: as another client, or by the client behind the faults. */
   private write(): void {
     const { server } = this.etcd;
     const burst = this.random.chance(0.2) ? this.random.int(2, 10) : 1;
@@ -146,10 +157,9 @@ class WatchRun {
     }
   }
 
-  /** A write by the client is done once at most, and its outcome is what the client says. */
+  /** The client carries out a write once at most, and reports its outcome. */
   private writeByClient(key: string, value: string): void {
-    const times = (): number[] =>
-      [...this.written].filter(([, changes]) => changes.some((change) => change.value === value)).map(([revision]) => revision);
+    const times = (): number[] => this.eras.flatMap((era) => era.revisionsOf(value));
     this.client.kv.put(key, value).subscribe({
       next: ({ header }) => {
         if (times().join() !== String(header.revision))
@@ -166,20 +176,23 @@ class WatchRun {
   }
 
   private join(): void {
-    this.others.at(-4)?.stop();
+    const oldest = this.joined.at(-4);
+    if (oldest !== undefined) for (const era of this.eras) if (era.all.includes(oldest)) era.leave(oldest);
     const range: Range = this.random.pick<Range>([{ prefix: 'a/' }, { prefix: 'b/' }, 'a/1', { all: true }]);
     const { revision } = this.etcd.server;
     const options = this.random.chance(0.5) ? { startRevision: Math.max(1, revision - this.random.int(0, 60)) } : {};
-    this.others.push(this.watch(`joined as number ${this.others.length + 1}`, range, options));
+    this.joined.push(this.watch(`joined as number ${this.joined.length + 1}`, range, options));
   }
 
-  /** One that a compaction overtook goes on as another, from where its error says that there is something left. */
+  /**
+   * A watch that ended with `Compacted` is replaced by another, from the oldest revision that its error names. A watch
+   * whose store was wiped begins again.
+   */
   private replaceOvertaken(): void {
-    this.lasting = this.lasting.map((watch) => {
-      const { end, name, range, options, next } = watch;
-      if (end === undefined || end === 'completed' || !isCompactedAway(end, next)) return watch;
-      this.others.unshift(watch);
-      return this.watch(name, range, { ...options, startRevision: compactRevisionOf(end) });
+    this.lasting = this.lasting.map((watch, index) => {
+      const [name, range, options] = LASTING[index] ?? ['', ''];
+      if (this.era.hasLost(watch)) return this.watch(name, range, options);
+      return isOvertaken(watch) ? this.watch(name, range, { ...options, startRevision: compactRevisionOf(watch) }) : watch;
     });
   }
 
@@ -188,7 +201,8 @@ class WatchRun {
     server.connect();
     server.resume();
     server.heal();
-    asyncScheduler.schedule(() => this.replaceOvertaken(), SETTLING_MS / 2);
+    // A watch that begins again after a wipe may also end with `Compacted`.
+    for (const ms of [SETTLING_MS / 3, SETTLING_MS / 2]) asyncScheduler.schedule(() => this.replaceOvertaken(), ms);
     asyncScheduler.schedule(() => server.put('a/0', 'the last'), (SETTLING_MS * 2) / 3);
     asyncScheduler.schedule(() => server.put('a/1', 'the very last'), (SETTLING_MS * 2) / 3);
     asyncScheduler.schedule(() => server.delete('a/1'), (SETTLING_MS * 2) / 3);
@@ -196,17 +210,16 @@ class WatchRun {
 
   private finish(): void {
     const { server } = this.etcd;
-    const stored = server.range({ prefix: 'a/' }).kvs.map(({ key, value }) => `${key}=${value}`);
-    this.liveKeys = [...this.liveKeys].sort();
-    if (stored.join() !== this.liveKeys.join()) this.problems.push(`live has ${this.liveKeys.join()}, and the store ${stored.join()}`);
-    if (this.viewStatus !== 'live') this.problems.push(`liveState is ${this.viewStatus} at the end`);
+    const stored = keysIn(server.range({ prefix: 'a/' }).kvs).join();
+    if (stored !== this.liveKeys.join()) this.problems.push(`live has ${this.liveKeys.join()}, and the store ${stored}`);
+    const { status = 'missing', value = new Map<string, KeyValue>() } = this.view ?? {};
+    if (status !== 'live') this.problems.push(`liveState is ${status} at the end`);
+    if (stored !== keysIn(value.values()).join())
+      this.problems.push(`liveState has ${keysIn(value.values()).join()}, and the store ${stored}`);
+    for (const watch of this.lasting) if (!this.era.all.includes(watch)) this.problems.push(`'${watch.name}' was never replaced`);
     void server.close();
   }
 }
 
-type End = { readonly error: unknown };
-
-const compactRevisionOf = ({ error }: End): number => (hasReason(error, 'Compacted') ? (error.compactRevision ?? 0) : 0);
-/** Before 3.5.16 the next revision may have lost its deletes if the history is compacted there. */
-const isCompactedAway = (end: End, next: number): boolean => hasReason(end.error, 'Compacted') && compactRevisionOf(end) >= next;
-const reasonOf = ({ error }: End): string => (isEtcdError(error) ? `${error.reason}: ${error.message}` : String(error));
+/** Returns the keys with their values, in order. */
+const keysIn = (kvs: Iterable<KeyValue>): readonly string[] => [...kvs].map(({ key, value }) => `${key}=${value}`).sort();

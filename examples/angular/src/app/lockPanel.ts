@@ -4,7 +4,7 @@ import { Subscription } from 'rxjs';
 
 type State = { readonly status: 'free' | 'waiting' } | { readonly status: 'held'; readonly token: number };
 
-/** Takes a lock, and holds it for as long as it is wanted. Open the page twice to see one wait for the other. */
+/** Acquires a lock, and releases it on request. Open the page twice to see one wait for the other. */
 @Component({
   selector: 'app-lock',
   template: `

@@ -10,7 +10,7 @@ const PREFIX = 'services/';
 /** The JSON that `services` and the resolver of gRPC write. */
 const Registered = t.type({ Addr: t.string });
 
-/** Returns what the page shows of an entry. A value that no registry wrote is shown as it is. */
+/** Returns what the page shows of an entry. A value that no registry wrote is shown unchanged. */
 function rowOf(kv: KeyValue) {
   const registered = kv.json(Registered);
   const address = isRight(registered) ? registered.right.Addr : kv.value;

@@ -19,7 +19,10 @@ export class Session {
   /** The user who signed in last. */
   credentials: UserCredentials | undefined;
 
-  /** Returns the options of the client, which asks for the credentials before its first call and after a refusal. */
+  /**
+   * Returns the options of the client, which requests the credentials before its first call and after they were
+   * rejected.
+   */
   clientOptions(): ClientOptions {
     const { endpoint, login } = this.settings;
     return { endpoints: endpoint, ...(login ? { auth: () => this.signedIn() } : {}) };

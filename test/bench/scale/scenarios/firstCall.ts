@@ -1,7 +1,7 @@
 import { bundlePackage, FIRST_GET, runAlone } from '../../alone.js';
 import type { ScaleScenario, ScaleStage } from '../scenario.js';
 
-/** The first read of a process, from the loading of the package on: by `import` and by `require`. */
+/** The first read of a process, loading the package included: by `import` and by `require`. */
 export const firstCallScenario: ScaleScenario = {
   name: 'first-call',
   of: 'calls',
@@ -14,7 +14,7 @@ export const firstCallScenario: ScaleScenario = {
     { figure: 'requireMs', unit: 'ms' },
     { figure: 'requireCpuMs', unit: 'ms' },
     { figure: 'requireHeap', unit: 'MiB', goals: { toPeer: 1 } },
-    // The index of undici loads 110, a client of etcd uses 22 of them.
+    // The index of undici loads 110 files; an etcd client uses 22 of them.
     { figure: 'undiciFiles', unit: 'files', goals: { atMost: 30 }, count: true },
   ],
   prepare: bundlePackage,

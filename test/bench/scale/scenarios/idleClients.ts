@@ -5,7 +5,7 @@ import { closePeer, peerClient } from '../../peer.js';
 import { costOf } from '../cost.js';
 import type { ScaleScenario, ScaleStage } from '../scenario.js';
 
-/** How long the clients are idle. A stream is asked after 12 s of silence, so once in that time. */
+/** How long the clients are idle. A stream sends a heartbeat after 12 s without a message, so once in that time. */
 const IDLE_MS = 15_000;
 
 /** Clients that each hold one watch, and do nothing else. */

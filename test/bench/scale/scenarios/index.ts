@@ -9,6 +9,7 @@ import { lockHandoverScenario } from './lockHandover.js';
 import { putAllScenario } from './putAll.js';
 import { putsAtOnceScenario } from './putsAtOnce.js';
 import { subscribersScenario } from './subscribers.js';
+import { waitersScenario } from './waiters.js';
 import { watchesScenario } from './watches.js';
 
 /** All scenarios, in the order of the table. One file each. */
@@ -19,6 +20,7 @@ export const scaleScenarios: readonly ScaleScenario[] = [
   watchesScenario,
   subscribersScenario,
   lockHandoverScenario,
+  waitersScenario,
   largeReadsScenario,
   largeValuesScenario,
   putsAtOnceScenario,

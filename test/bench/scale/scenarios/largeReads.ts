@@ -5,14 +5,14 @@ import { keyOf } from '../../fill.js';
 import { costOf } from '../cost.js';
 import type { ScaleScenario, ScaleStage } from '../scenario.js';
 
-/** Reads of one turn. */
+/** The number of reads in one turn. */
 const READS = 128;
 /** Few keys, so that the store stays small; each is read several times in a turn. */
 const KEYS = 8;
 const BURSTS = 5;
 const LONG_MS = 60_000;
 
-/** Gets of one turn, gathered, by the size of their values; the floor sends each by itself. */
+/** Gets of one turn, sent in batches, by the size of their values; the floor sends each one alone. */
 export const largeReadsScenario: ScaleScenario = {
   name: 'large-reads',
   of: 'bytes',
@@ -21,7 +21,7 @@ export const largeReadsScenario: ScaleScenario = {
     { figure: 'burstMs', unit: 'ms', goals: { toFloor: 1.053 } },
     { figure: 'clientCpuMs', unit: 'ms', goals: { toFloor: 1.053 } },
     { figure: 'serverCpuMs', unit: 'ms', goals: { toFloor: 1.053 } },
-    // One each, also in the first burst: nothing is refused as too large and sent again.
+    // At most one request per get, also in the first burst: no batch is rejected as too large and sent again.
     { figure: 'requests', unit: 'requests', goals: { atMost: READS }, count: true },
   ],
   prepare: async ({ endpoint, prefix, size }) => {
@@ -34,11 +34,11 @@ export const largeReadsScenario: ScaleScenario = {
 };
 
 async function bursts(stage: ScaleStage, batchReads: boolean): Promise<Record<string, number>> {
-  // On a busy machine a megabyte may take so long that a read is tried a second time, which would be counted.
+  // On a busy machine a megabyte may take so long that a read is attempted a second time, which would be counted.
   const etcd = createClient({ endpoints: stage.endpoint, batchReads, requestTimeoutMs: LONG_MS, attemptTimeoutMs: LONG_MS });
-  // Finds the version of the server.
+  // Makes the client learn the version of the server.
   await lastValueFrom(etcd.kv.count(stage.prefix));
-  // The first burst finds the sizes.
+  // The client learns the sizes of the values from the first burst.
   const first = await requestsOf(() => burst(etcd, stage));
   const start = performance.now();
   let most = first;
@@ -53,7 +53,7 @@ async function bursts(stage: ScaleStage, batchReads: boolean): Promise<Record<st
 const burst = ({ kv }: Client, { prefix }: ScaleStage): Promise<unknown> =>
   lastValueFrom(forkJoin(Array.from({ length: READS }, (_, index) => kv.get(keyOf(prefix, index % KEYS)))));
 
-/** Counts the requests that undici sends meanwhile. */
+/** Counts the requests that undici sends during some work. */
 async function requestsOf(work: () => Promise<unknown>): Promise<number> {
   let count = 0;
   const created = (): void => void count++;

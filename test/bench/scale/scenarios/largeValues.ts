@@ -7,10 +7,10 @@ import type { ScaleScenario, ScaleStage } from '../scenario.js';
 
 const KEYS = 8;
 const IN_FLIGHT = 16;
-/** Bytes that a measurement moves, besides a fixed cost for each call. */
+/** The number of bytes that a measurement moves, besides a fixed cost per call. */
 const BUDGET = 40e6;
 const CALL_BYTES = 100_000;
-/** Costs of up to 1.18 times the floor are 0.85 of its throughput. */
+/** 0.85 of the throughput of the floor is a cost of up to 1.18 times the floor. */
 const MOST = 1.18;
 
 /** Single puts and gets of large values beside bare `undici`, which encodes and decodes them. */

@@ -3,7 +3,7 @@ import { createClient } from '../../../../src/index.js';
 import { costOf } from '../cost.js';
 import type { ScaleScenario, ScaleStage } from '../scenario.js';
 
-/** Leases that are granted at once, held, and released by `close()`. */
+/** Leases that are granted together, held, and released by `close()`. */
 export const leasesClosedScenario: ScaleScenario = {
   name: 'leases-closed',
   of: 'leases',

@@ -6,15 +6,18 @@ import { closePeer, peerClient } from '../../peer.js';
 import { costOf } from '../cost.js';
 import type { ScaleScenario, ScaleStage } from '../scenario.js';
 
-/** Small values: what a page costs beside them shows. */
+/** Small values, so that the cost of the pages is visible. */
 const VALUE = 'v'.repeat(64);
 const OPS = 1_000;
-/** Nothing listens there. */
+/** An address without a listener. */
 const NOWHERE = 'http://127.0.0.1:9';
-/** The server needs long for a compaction of many revisions, and for an answer with a million keys. */
+/** The server needs long for a compaction of many revisions, and for a response with a million keys. */
 const PATIENT = { requestTimeoutMs: 120_000, attemptTimeoutMs: 60_000 };
 
-/** A live range: its list, and a resync after its history was compacted away. Beside one answer with all keys, which is the floor. */
+/**
+ * A live range: its list, and the list that follows when its history was compacted. The floor is one response with all
+ * keys.
+ */
 export const liveRangeScenario: ScaleScenario = {
   name: 'live-range',
   of: 'keys',
@@ -26,7 +29,8 @@ export const liveRangeScenario: ScaleScenario = {
     { figure: 'clientCpuMs', unit: 'ms', goals: { exponent: 1.1 } },
     { figure: 'longestStallMs', unit: 'ms', goals: { atMost: 100 } },
     { figure: 'resyncStallMs', unit: 'ms', goals: { atMost: 100 } },
-    // The server counts the rest of the range for each page: with pages of 1 000 keys it would count 50 for each of 100 000 keys.
+    // For each page, the server counts the rest of the range: with pages of 1 000 keys it would count each of 100 000 keys
+    // 50 times.
     { figure: 'countedPerKey', unit: 'keys', goals: { atMost: 20 }, count: true },
   ],
   prepare: fill,
@@ -66,7 +70,7 @@ async function ours(stage: ScaleStage): Promise<Record<string, number>> {
   return { ...cost, resyncStallMs, countedPerKey: counted / size };
 }
 
-/** Sends the watches of a client away, and compacts what follows. */
+/** Disconnects the watches of a client, and compacts the revisions that follow. */
 async function loseHistory(etcd: Client, direct: Client, key: string): Promise<void> {
   const lost = firstValueFrom(etcd.connection$.pipe(filter(({ status }) => status === 'reconnecting')));
   etcd.setEndpoints([NOWHERE]);

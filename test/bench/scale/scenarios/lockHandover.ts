@@ -5,7 +5,7 @@ import { costOf } from '../cost.js';
 
 const HANDOVERS = 200;
 
-/** A lock that clients hand over: each takes it, gives it back, and waits for it again at once. */
+/** A lock that clients hand over: each acquires it, releases it, and waits for it again at once. */
 export const lockHandoverScenario: ScaleScenario = {
   name: 'lock-handover',
   of: 'clients',
@@ -39,7 +39,7 @@ async function ours(stage: ScaleStage): Promise<Record<string, number>> {
   return { watchMessages: messages / handovers, serverCpuMs: serverCpuMs / handovers };
 }
 
-/** How many messages the server has received for watches. */
+/** Returns the number of messages that the server has received for watches. */
 async function watchMessages(etcd: Client): Promise<number> {
   const families = await firstValueFrom(etcd.metrics());
   const received = families.find(({ name }) => name === 'grpc_server_msg_received_total');

@@ -5,7 +5,7 @@ import { closePeer, peerClient } from '../../peer.js';
 import { costOf } from '../cost.js';
 import type { ScaleScenario, ScaleStage } from '../scenario.js';
 
-/** Puts that are all begun in one turn, far more than there are connections. */
+/** Puts that all begin in one turn, far more than there are connections. */
 export const putsAtOnceScenario: ScaleScenario = {
   name: 'puts-at-once',
   of: 'puts',

@@ -3,7 +3,7 @@ import { createClient } from '../../../../src/index.js';
 import { costOf } from '../cost.js';
 import type { ScaleScenario, ScaleStage } from '../scenario.js';
 
-/** Subscribers of one watch, which all leave in one turn of the event loop. */
+/** Subscribers of one watch, which all unsubscribe in one turn of the event loop. */
 export const subscribersScenario: ScaleScenario = {
   name: 'subscribers',
   of: 'subscribers',
@@ -15,7 +15,7 @@ export const subscribersScenario: ScaleScenario = {
   subjects: { ours },
 };
 
-/** As many leave once before, so that what is measured is not V8 compiling it. */
+/** As many unsubscribe once before, so that V8 has compiled the measured code. */
 async function ours(stage: ScaleStage): Promise<Record<string, number>> {
   await leaving(stage);
   return leaving(stage);

@@ -8,7 +8,7 @@ import { inTurns } from '../turns.js';
 
 const GRACE_MS = 100;
 
-/** Watches of different keys on one client: until the server has confirmed the last, and until all are left. */
+/** Watches of different keys on one client: until the server has confirmed the last, and until all are unsubscribed. */
 export const watchesScenario: ScaleScenario = {
   name: 'watches',
   of: 'watches',
@@ -30,7 +30,7 @@ async function ours(stage: ScaleStage): Promise<Record<string, number>> {
     let confirmed = 0;
     let finish: () => void;
     const finished = new Promise<void>((resolve) => (finish = resolve));
-    // The first batch of a watch says that the server has confirmed it, and nothing is written.
+    // The first batch of a watch shows that the server has confirmed it, without a write.
     const onBatch = (): void => {
       confirmed += 1;
       if (confirmed === size) finish();

@@ -1,6 +1,6 @@
 import type { Observable, Subscription } from 'rxjs';
 
-/** What an Observable has emitted so far, and how it ended. */
+/** The emissions of an Observable so far, and how it ended. */
 export interface Collected<T> {
   readonly values: readonly T[];
   readonly error: unknown;
@@ -8,7 +8,7 @@ export interface Collected<T> {
   stop(): void;
 }
 
-/** Subscribes, and keeps all that comes. */
+/** Subscribes, and records all emissions. */
 export function collect<T>(source: Observable<T>): Collected<T> {
   const values: T[] = [];
   let error: unknown;

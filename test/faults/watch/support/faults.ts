@@ -5,22 +5,25 @@ import { waitFor } from '../../../support/waitFor.js';
 
 export type Lane = 'up' | 'down';
 
-/** What goes wrong. */
+/** The kinds of faults. */
 export type Fault =
   | { readonly kind: 'cut'; readonly lane: Lane; readonly afterBytes: number }
-  /** Until the client has noticed. */
+  /** Passes nothing on until the client has noticed. */
   | { readonly kind: 'stall'; readonly lane: Lane }
   | { readonly kind: 'refuse'; readonly ms: number }
   | { readonly kind: 'kill' }
-  /** While the client is away. */
+  /** Compacts while the client is disconnected. */
   | { readonly kind: 'compact' };
 
 export type FaultKind = Fault['kind'];
 
-/** How often each, beside the others. */
+/** The weight of each kind. */
 export type Weights = Readonly<Partial<Record<FaultKind, number>>>;
 
-/** A schedule of faults, the same for the same seed. It draws from a deck, and from a new one when that is through: so every kind has its turn soon. */
+/**
+ * Returns a schedule of faults, which is the same for the same seed. It draws from a deck, and begins a new deck when
+ * that is empty, so every kind occurs soon.
+ */
 export function faultsOf(random: Random, weights: Weights): () => Fault {
   const deck: FaultKind[] = [];
   return () => {
@@ -35,7 +38,7 @@ function faultOf(kind: FaultKind, random: Random): Fault {
   switch (kind) {
     case 'cut': {
       const lane = random.chance(0.7) ? 'down' : 'up';
-      // Short ones hit the handshake and the creates, long ones the middle of messages.
+      // Small numbers hit the handshake and the creates, large ones the middle of messages.
       const most = random.pick(lane === 'down' ? [300, 3_000, 50_000] : [200, 1_200]);
       return { kind, lane, afterBytes: random.int(1, most) };
     }
@@ -49,24 +52,24 @@ function faultOf(kind: FaultKind, random: Random): Fault {
   }
 }
 
-/** What a fault needs to know of the client. */
+/** The part of the client that a fault uses. */
 export interface Witness {
-  /** How many streams it has lost. */
+  /** The number of streams that the client has lost. */
   readonly losses: () => number;
-  /** Makes it send something: a new watch. */
+  /** Makes the client send something: a new watch. */
   readonly ask: () => void;
-  /** Compacts away what some of its watches have not had yet, who get nothing meanwhile. */
+  /** Compacts events that some of its watches have not received; these receive nothing during that time. */
   readonly overtake: () => Promise<void>;
 }
 
-/** Lets it happen; resolves when it is over. */
+/** Causes the fault; resolves when it is over. */
 export async function strike(fault: Fault, { proxy, server }: Scene, { losses, ask, overtake }: Witness): Promise<void> {
   switch (fault.kind) {
     case 'cut': {
       const lane = proxy[fault.lane];
       const target = lane.bytes + fault.afterBytes;
       lane.cutAfter(fault.afterBytes);
-      // Little goes up as long as all goes well: it hits what the client says when it comes back.
+      // The client sends little as long as nothing fails, so the cut hits what it sends when it reconnects.
       if (fault.lane === 'up') proxy.cut();
       await waitFor(`cut ${fault.lane} after ${fault.afterBytes} bytes`, () => lane.bytes >= target);
       return;
@@ -86,7 +89,8 @@ export async function strike(fault: Fault, { proxy, server }: Scene, { losses, a
       await server.kill();
       return server.restart();
     case 'compact':
-      // Whether the client has noticed is not asked: on 3.3 all its watches may be waiting for a new token, and have no stream to lose.
+      // It does not wait until the client has noticed: on 3.3 all its watches may be waiting for a new token, and have no
+      // stream to lose.
       await proxy.refuse();
       await overtake();
       return proxy.accept();

@@ -5,13 +5,13 @@ import type { Written } from '../../../support/watchGuarantees.js';
 export interface FillOptions {
   readonly prefix: string;
   readonly revisions: number;
-  /** So many keys each. */
+  /** The number of keys per revision. */
   readonly keys?: number;
-  /** So many characters each. */
+  /** The number of characters per value. */
   readonly size?: number;
 }
 
-/** Writes revisions, many at a time. @returns what was written */
+/** Writes revisions, many of them concurrently. @returns what was written */
 export async function fill(
   client: Client,
   { prefix, revisions, keys = 1, size = 8 }: FillOptions,

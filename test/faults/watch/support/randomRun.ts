@@ -13,25 +13,31 @@ import { waitFor } from '../../../support/waitFor.js';
 export interface RunOptions extends SceneOptions {
   readonly transport: NonNullable<StreamOptions['transport']>;
   readonly faults: Weights;
-  /** It goes on until so much was cut and delivered, and each fault was there: half as much before 3.5. */
+  /**
+   * The run continues until this many connections were cut, this many events delivered, and each fault occurred; before
+   * 3.5 half as many.
+   */
   readonly cuts: number;
   readonly events: number;
-  /** So many revisions the slowest watch may be behind before the writers wait for it: 1 000 if left out. */
+  /** The number of revisions that the slowest watch may be behind before the writers wait for it. Default 1 000. */
   readonly lag?: number;
 }
 
-/** A run that hangs is ended then: a quiet machine takes a tenth of it, and a busy one several times as long. */
+/** The limit of a run that hangs: a quiet machine takes a tenth of it, and a busy one several times as long. */
 const LONGEST_MS = 240_000;
-/** Of the test: what is due at the end is waited for as well. In milliseconds. */
+/** The timeout of the test, in milliseconds: it includes the wait for missing events at the end. */
 export const PATIENCE_MS = LONGEST_MS + 120_000;
 
-/** So many revisions the watches miss at least before a compaction. */
+/** The minimum number of revisions that the watches miss before a compaction. */
 const MISSED = 50;
 
-/** The newest is tried the longest, so that the older ones have their turn, too. */
+/**
+ * Returns the share of the work for this server: the newest etcd gets the most, so that there is time for the older
+ * ones, too.
+ */
 const shareOf = (server: EtcdServer): number => (has(server, '3.5') ? 1 : 0.5);
 
-/** Writers, watches and faults together; throws, with the seed, where a watch broke a promise. */
+/** Runs writers, watches and faults together; throws, with the seed, if a watch violated a guarantee. */
 export async function randomRun(title: string, options: RunOptions): Promise<void> {
   const random = randomFrom(askedSeed());
   const begun = performance.now();
@@ -63,7 +69,8 @@ async function run(scene: Scene, random: Random, { transport, faults, lag = 1_00
     losses: () => losses,
     ask: () => watches.join(writers.revision, true),
     overtake: async () => {
-      // Some are further than others, but all may have had all until now. Meanwhile what was on its way to them is read, too.
+      // Some watches are ahead of others, but all may be up to date at this point. The watches also receive events that are
+      // already on their way.
       const before = writers.revision;
       await waitFor('something is missed', () => writers.revision >= before + MISSED || writers.revision >= watches.slowest() + lag);
       await watches.overtake(writers.puts, (revision) => firstValueFrom(scene.direct.kv.compact(revision)));
@@ -95,7 +102,7 @@ async function run(scene: Scene, random: Random, { transport, faults, lag = 1_00
   return `${faultsDone}; ${watches.delivered} events of ${history.revisions.length} revisions to ${watches.all.length} watches, ${watches.overtaken} of them overtaken, ${losses} streams lost`;
 }
 
-/** A line for whoever reads the run. */
+/** A summary of the run. */
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }

@@ -2,6 +2,7 @@ import { firstValueFrom } from 'rxjs';
 import { createClient, type Client, type ClientOptions, type StreamOptions } from '../../../../src/index.js';
 import { startEtcd, type EtcdServer } from '../../../support/etcd/index.js';
 import { startTcpProxy, type TcpProxy } from '../../../support/faultProxies/tcpProxy.js';
+import { PATIENT } from '../../../support/patient.js';
 import { makeTls, type Tls } from '../../../support/tls.js';
 
 export interface SceneOptions {
@@ -12,27 +13,27 @@ export interface SceneOptions {
   readonly args?: readonly string[];
 }
 
-/** A server of its own, a proxy before it that breaks things, and clients. */
+/** A separate server, a proxy in front of it that causes faults, and clients. */
 export interface Scene {
   readonly server: EtcdServer;
   readonly proxy: TcpProxy;
-  /** Reaches the server without the proxy: sees what is really there. */
+  /** Reaches the server without the proxy. */
   readonly direct: Client;
-  /** A client through the proxy, closed with the scene. It notices what is lost within a second. */
+  /** Creates a client that uses the proxy, and is closed with the scene. It detects a lost stream within a second. */
   client(streams?: StreamOptions, options?: ClientOptions): Client;
-  /** What such a client is made with. */
+  /** The options of such a client. */
   options(streams?: StreamOptions): ClientOptions;
   close(): Promise<void>;
 }
 
-/** What makes a client notice soon, and come back soon. */
+/** Options by which a client detects a loss, and reconnects, soon. */
 export const QUICK: StreamOptions = { heartbeatMs: 150, responseTimeoutMs: 500, initialBackoffMs: 5, maxBackoffMs: 100 };
 
 export const ROOT = { username: 'root', password: 'secret of root' };
 
 /**
- * For servers whose watches are counted. Where etcd 3.5 has said all that was to be said before it reads the end of a WebSocket, it notices the end by its next bookmark, which comes
- * soon with these.
+ * Options for servers whose watches are counted. If etcd 3.5 has sent everything before it reads the end of a
+ * WebSocket, it detects the end by its next progress notification, which comes soon with these.
  */
 export const SOON_NOTICED: readonly string[] =
   process.env['ETCD_VERSION']?.startsWith('3.3') === true ? [] : ['--experimental-watch-progress-notify-interval=500ms'];
@@ -55,7 +56,7 @@ export async function setScene({ tls: withTls = false, auth = false, args }: Sce
     clients.push(client);
     return client;
   };
-  const direct = make({ endpoints: server.endpoint });
+  const direct = make({ ...PATIENT, endpoints: server.endpoint });
   if (auth) await enableAuth(direct);
   const options: Scene['options'] = (streams = {}) => ({
     ...common,

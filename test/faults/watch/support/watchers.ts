@@ -2,16 +2,16 @@ import { firstValueFrom } from 'rxjs';
 import type { Scene } from './scene.js';
 import { waitFor } from '../../../support/waitFor.js';
 
-/** What the server holds for watches. */
+/** The numbers of watches and streams on the server. */
 export interface ServerWatchers {
   readonly watchers: number;
   readonly streams: number;
 }
 
-/** etcd 3.3 now and then takes a watch that ends off its count twice: it counts too few from then on, and never too many. */
+/** etcd 3.3 sometimes subtracts a watch that ends twice: from then on its count is too low, and never too high. */
 const COUNTS_TOO_FEW = process.env['ETCD_VERSION']?.startsWith('3.3') === true;
 
-/** What the server says that it holds; with `expected` it is asked until it is that. It takes a moment to notice that somebody left. */
+/** Reads the numbers of watches and streams on the server, until they are as expected: a closed stream is noticed late. */
 export function watchersOf(scene: Scene, { watchers, streams }: Partial<ServerWatchers> = {}): Promise<ServerWatchers> {
   return askedUntil(
     scene,
@@ -20,7 +20,10 @@ export function watchersOf(scene: Scene, { watchers, streams }: Partial<ServerWa
   );
 }
 
-/** The same where watches end: no more than these are left. Where the server may have taken one off its count twice it tells what it counts now. */
+/**
+ * Does the same when watches end: at most this many may be left. On servers that may have subtracted one twice, it
+ * resolves with the present count.
+ */
 export function watchersLeft(scene: Scene, { watchers, streams }: ServerWatchers): Promise<ServerWatchers> {
   return askedUntil(
     scene,

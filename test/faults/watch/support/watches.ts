@@ -14,12 +14,12 @@ const LASTING: readonly (readonly [name: string, range: Range, options?: WatchOp
   ['all from the first', { all: true }, { startRevision: 1 }],
 ];
 
-/** Watches that stay, others that come and go, and those that were overtaken by a compaction. */
+/** Watches that stay, others that come and go, and those whose events were compacted before they received them. */
 export class Watches {
   private lasting: readonly Recorder[];
   private readonly others: Recorder[] = [];
   private compacted = 0;
-  /** What they have not had yet was compacted away: they must end. */
+  /** The history after their cursor was compacted, so they must fail. */
   private readonly doomed = new Set<Recorder>();
 
   constructor(
@@ -41,18 +41,21 @@ export class Watches {
     return this.all.filter(isOvertaken).length;
   }
 
-  /** One has ended that had no reason to. */
+  /** Whether a watch ended without a reason. */
   get failed(): boolean {
     return this.all.some(isBroken);
   }
 
-  /** How far the slowest is of those that stay. One that was overtaken stays as another, from where its error says that there is something left. */
+  /**
+   * Returns the revision of the slowest remaining watch. A watch that failed with `Compacted` is replaced by another,
+   * from the oldest revision that its error names.
+   */
   slowest(): number {
     this.lasting = this.lasting.map((watch) => (isOvertaken(watch) ? this.anew(watch) : watch));
     return Math.min(...this.lasting.map(({ next }) => next - 1));
   }
 
-  /** One more, from now on or from some time ago; one of before leaves. */
+  /** Adds a watch, from now on or from some time ago; an earlier one ends. */
   join(now: number, replay = this.random.chance(0.7)): void {
     this.others[this.others.length - 1 - this.random.int(0, 4)]?.stop();
     this.others[this.others.length - 5]?.stop();
@@ -61,7 +64,10 @@ export class Watches {
     this.others.push(this.record(`joined as number ${this.others.length + 1}`, range, options));
   }
 
-  /** Compacts the store to one of these revisions that not all watches have reached. None may get anything meanwhile. */
+  /**
+   * Compacts the store to one of these revisions that not all watches have reached. No watch may receive anything
+   * during that time.
+   */
   async overtake(candidates: readonly number[], compact: (revision: number) => Promise<unknown>): Promise<void> {
     const least = this.slowest() + 1;
     const possible = candidates.filter((revision) => revision > least && revision > this.compacted);
@@ -72,7 +78,7 @@ export class Watches {
     for (const watch of this.lasting) if (watch.next > 0 && watch.next < revision) this.doomed.add(watch);
   }
 
-  /** Waits for what is due, and judges. */
+  /** Waits for all due events, and verifies them. */
   async finish(history: History): Promise<void> {
     const late = (): Recorder[] =>
       this.lasting.filter((watch) => watch.end === undefined && watch.revision < (viewOf(history, watch).due.at(-1) ?? 0));
@@ -82,7 +88,7 @@ export class Watches {
       for (const watch of this.lasting) watch.through = history.last;
       return late().length + spared().length === 0;
     };
-    // What does not come is found below, and named.
+    // Missing events are found and named below.
     await waitFor('all is delivered', settled).catch(() => undefined);
     for (const watch of this.all) watch.compacted = this.compacted;
     const problems = [
@@ -105,14 +111,14 @@ export class Watches {
   }
 }
 
-/** The oldest revision that is still there, as the error of a watch has it; 0 where it did not end so. */
+/** Returns the oldest revision that still exists, from the error of a watch; 0 if the watch ended in another way. */
 function compactRevisionOf({ end }: Recorder): number {
   return typeof end === 'object' && hasReason(end.error, 'Compacted') ? (end.error.compactRevision ?? 0) : 0;
 }
 
 /**
- * It ended as a watch must of which something was compacted away that it had not had. Before 3.5.16 the next revision may have lost its deletes if the history
- * is compacted there.
+ * Returns whether a watch failed with `Compacted`, as it must if it missed events. Before 3.5.16 the next revision may
+ * have lost its deletes if the history is compacted there.
  */
 function isOvertaken(watch: Recorder): boolean {
   const compacted = compactRevisionOf(watch);
@@ -123,7 +129,7 @@ function isBroken(watch: Recorder): boolean {
   return watch.end !== undefined && !isOvertaken(watch);
 }
 
-/** A line for each promise that was broken: how often, and the first. */
+/** Returns a line for each violated guarantee: how often, and the first violation. */
 function summary(broken: readonly Violation[]): string[] {
   const byPromise = new Map<string, Violation[]>();
   for (const violation of broken) byPromise.set(violation.promise, [...(byPromise.get(violation.promise) ?? []), violation]);

@@ -7,20 +7,20 @@ import { waitFor } from '../../../support/waitFor.js';
 const KEYS = 8;
 
 export interface WritersOptions {
-  /** How many write at a time. */
+  /** The number of concurrent writers. */
   readonly count: number;
-  /** Whether the next write may go, after the last that was carried out: how writers are held back. */
+  /** Returns whether the next write may begin, given the last committed revision: this limits the writers. */
   readonly mayGo: (revision: number) => boolean;
 }
 
 /**
- * Writers that know what they wrote. Each is the only one to write its keys, and each write puts a value that no other does: one of which nobody heard the
- * end can be looked up, once the server is there again.
+ * Writers that record their writes. Each has its own keys, and each write puts a unique value, so a write whose
+ * response was lost can be looked up later.
  */
 export class Writers {
-  /** All that was carried out, by revision. */
+  /** All committed writes, by revision. */
   readonly written = new Map<number, readonly Written[]>();
-  /** The last revision that was carried out. */
+  /** The last committed revision. */
   revision = 0;
   private running = true;
   private readonly ends: Promise<void>[];
@@ -34,8 +34,8 @@ export class Writers {
   }
 
   /**
-   * The revisions that only put keys. To these the store may be compacted: before 3.5.17 a watch that begins at the very revision that it was compacted to is not
-   * told of what that one deleted.
+   * The revisions that only put keys. The store may be compacted to these: before 3.5.17 a watch that begins at the
+   * compacted revision does not get the deletes of that revision.
    */
   get puts(): readonly number[] {
     return [...this.written].flatMap(([revision, changes]) => (changes.every(({ type }) => type === 'put') ? [revision] : []));
@@ -62,7 +62,7 @@ export class Writers {
     }
   }
 
-  /** @returns the revision; undefined where it turned out not to have been carried out */
+  /** @returns the revision; undefined if the write was not carried out */
   private async carryOut(changes: readonly Written[]): Promise<number | undefined> {
     const ops = changes.map(({ type, key, value }) => (type === 'put' ? put(key, value) : del(key)));
     try {
@@ -73,7 +73,7 @@ export class Writers {
     }
   }
 
-  /** The server was killed meanwhile: what it has when it is back is what it will ever have of this write. */
+  /** The server was killed: once it is back, it will not carry this write out any more. */
   private async lookUp(changes: readonly Written[]): Promise<number | undefined> {
     const mark = changes.find(({ type }) => type === 'put');
     if (mark === undefined) throw new Error('a write without a put cannot be looked up');
@@ -83,7 +83,7 @@ export class Writers {
   }
 }
 
-/** A put, or a txn of several keys in two trees, sometimes with deletions. */
+/** Returns a put, or a txn of several keys in two trees, sometimes with deletes. */
 function changesOf(name: string, count: number, random: Random, present: ReadonlySet<string>): Written[] {
   const value = `${name}:${count}:${'x'.repeat(random.chance(0.05) ? 2_000 : random.int(0, 200))}`;
   const mark: Written = { type: 'put', key: `m/${name}`, value };

@@ -11,25 +11,25 @@ import { waitFor } from '../../waitFor.js';
 const CLIENT_PORT = 2379;
 const PEER_PORT = 2380;
 
-/** A member on a host of its own. */
+/** A member on a separate host. */
 export interface NamespacedMember {
   readonly server: EtcdServer;
   readonly endpoint: string;
   readonly link: Link;
 }
 
-/** Members of which each is in a network namespace of its own. Ends with the process that started it. */
+/** Members of which each is in a separate network namespace. The cluster ends with the process that started it. */
 export interface NamespacedCluster {
   readonly version: string;
   readonly members: readonly NamespacedMember[];
   readonly endpoints: readonly string[];
-  /** The name of the one link that the machine itself has got. */
+  /** The name of the host's link. */
   readonly network: string;
-  /** Who leads of these members, once somebody does. */
+  /** The leader of these members, once there is one. */
   leader(among?: readonly NamespacedMember[]): Promise<NamespacedMember>;
   /** Resolves when every member runs and knows a leader. */
   settled(): Promise<void>;
-  /** Plugs all cables in. */
+  /** Reconnects all links. */
   heal(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -40,7 +40,7 @@ export interface NamespacedClusterOptions {
   readonly size?: number;
 }
 
-/** Starts one. It errors with the reason where namespaces cannot be made: see {@link namespacesRefused}. */
+/** Starts a cluster. Rejects with the reason if network namespaces cannot be created: see {@link namespacesRefused}. */
 export async function startNamespacedCluster({ version, size = 3 }: NamespacedClusterOptions = {}): Promise<NamespacedCluster> {
   const refused = namespacesRefused();
   if (refused !== undefined) throw new Error(`no network namespaces: ${refused}`);

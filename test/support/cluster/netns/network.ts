@@ -2,36 +2,39 @@ import { randomInt } from 'node:crypto';
 import { run } from '../../etcd/index.js';
 import { command, ip, makeNamespace, type Namespace } from './networkNamespace.js';
 
-/** Of a network: thirteen hosts and ourselves. */
+/** The prefix length of a network of thirteen hosts and this machine. */
 const BITS = 28;
 const OURS = 14;
-/** So many are in 198.18.0.0/15. */
+/** The number of such networks in 198.18.0.0/15. */
 const SUBNETS = 2 ** (BITS - 15);
 
-/** The way of one host to the network. */
+/** The link between one host and the network. */
 export interface Link {
-  /** Of the host. */
+  /** The address of the host. */
   readonly address: string;
-  /** What a command begins with that is to run on the host. */
+  /** The prefix of a command that runs on the host. */
   readonly within: readonly string[];
-  /** Pulls the cable: packets vanish, either way, and nobody is told. */
+  /** Takes the link down: packets are dropped in both directions, without an error. */
   down(): Promise<void>;
   up(): Promise<void>;
-  /** Delays or loses what goes to it, in the words of `tc … netem`: `delay 50ms loss 5%`; nothing ends that. */
+  /**
+   * Delays or drops packets to the host, by the arguments of `tc … netem`: `delay 50ms loss 5%`. It cannot be undone.
+   */
   impair(netem: string): Promise<void>;
 }
 
-/** Hosts on a network of their own, which this process can reach. */
+/** Hosts on a separate network, which this process can reach. */
 export interface Network {
   readonly links: readonly Link[];
-  /** Of our end. */
+  /** The name of the link at this machine's end. */
   readonly name: string;
   remove(): Promise<void>;
 }
 
 /**
- * Makes a network of so many hosts: a bridge in a namespace of its own, and a namespace for each host. All that the machine itself gets is one link, whose address is of
- * a range that is kept for tests (RFC 2544); it is gone with the namespace of the bridge.
+ * Creates a network of `size` hosts: a bridge in a separate namespace, and a namespace for each host. The machine
+ * itself gets only one link, whose address is in a range that is reserved for tests (RFC 2544). The link is deleted
+ * with the namespace of the bridge.
  */
 export async function makeNetwork(size: number): Promise<Network> {
   const namespaces: Namespace[] = [];
@@ -42,7 +45,7 @@ export async function makeNetwork(size: number): Promise<Network> {
   };
   const name = `rx${process.pid}x${randomInt(1_000)}`;
   const remove = async (): Promise<void> => {
-    // What runs in a namespace keeps it for a moment longer; our link must not be there as long.
+    // A process that runs in the namespace keeps it for a moment longer; our link must be deleted before.
     await run('ip', ['link', 'del', 'dev', name]);
     await Promise.all(namespaces.splice(0).map((namespace) => namespace.release()));
   };
@@ -66,7 +69,7 @@ function linkOf({ within }: Namespace, hub: Namespace, port: string, address: st
   return {
     address,
     within,
-    // At the bridge: the host keeps its address, and talks to itself as before.
+    // The link is taken down at the bridge, so the host keeps its address, and can still reach itself.
     down: () => hub.ip(`link set dev ${port} down`),
     up: () => hub.ip(`link set dev ${port} up`),
     impair: (netem) => command([...hub.within, 'tc', 'qdisc', 'replace', 'dev', port, 'root', 'netem', ...netem.split(' ')]),
@@ -83,7 +86,8 @@ const configured = (device: string, address: string): string[] => [
 ];
 
 /**
- * The addresses of a network of sixteen that nobody here has a way to. They go by the process that holds it: those who look at the same time must not find the same.
+ * Finds the addresses of a network of sixteen without a route from this machine. The search starts at a process id, so
+ * that processes that search at the same time find different networks.
  */
 async function freeSubnet(pid: number): Promise<(host: number) => string> {
   const { stdout } = await run('ip', ['-4', 'route', 'show', 'table', 'all']);

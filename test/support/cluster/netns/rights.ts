@@ -1,23 +1,23 @@
 import { spawnSync, type SpawnSyncOptions } from 'node:child_process';
 
-/** As whom it is tried: by default as who we are. */
+/** The user that runs the trial; by default the current one. */
 export type As = Pick<SpawnSyncOptions, 'uid' | 'gid' | 'env'>;
 
-/** What is done for a network, on a small scale: namespaces of their own, with links between them and from here, and a bridge. */
+/** Creates the parts of a network on a small scale: namespaces, with links between them and from here, and a bridge. */
 const TRIAL = `
 unshare --net sh -c 'ip link add name rxtry type bridge && ip link add name rxtry1 type veth peer name rxtry2 && ip link set dev rxtry1 master rxtry up' &&
 ip link add name "rxt$$" type veth peer name "rxu$$" && ip link del dev "rxt$$"`;
 
-/** Does nothing but what is told by its name. */
+/** A trial of `netem` within a namespace, which changes nothing outside. */
 const NETEM_TRIAL = `unshare --net sh -c 'ip link add name rxtry1 type veth peer name rxtry2 && tc qdisc add dev rxtry1 root netem delay 1ms'`;
 
-/** Why no network namespaces can be made here; undefined where they can. */
+/** Returns why network namespaces cannot be created here; undefined if they can. */
 export function namespacesRefused(as: As = {}): string | undefined {
   if (process.platform !== 'linux') return `network namespaces are Linux's, and this is ${process.platform}`;
   return missing(['ip', 'unshare', 'nsenter'], as) ?? failure(TRIAL, as);
 }
 
-/** Why packets cannot be delayed or lost by chance, where namespaces can be had; undefined where they can. */
+/** Returns why packets cannot be delayed or dropped at random, if namespaces are available; undefined if they can. */
 export function netemRefused(as: As = {}): string | undefined {
   return missing(['tc'], as) ?? failure(NETEM_TRIAL, as);
 }

@@ -2,19 +2,19 @@ import { describe, expect, test } from '@jest/globals';
 import { EMPTY, map, NEVER, Observable, of, throwError, timer } from 'rxjs';
 import { CleanupTracker, type CloseSummary } from '../../../../src/concurrency/lease/cleanup.js';
 import { leaseId, type LeaseId } from '../../../../src/model/ids.js';
-import { errorOf, ID, virtually, type VirtualTime } from '../support.js';
+import { errorOf, ID, runInVirtualTime, type VirtualTime } from '../support.js';
 
 const done = of(undefined);
 const inMs = (ms: number): Observable<unknown> => timer(ms).pipe(map(() => undefined));
 const idOf = (index: number): LeaseId => leaseId(String(index + 1));
 
-/** How long `settled` takes, and what is reported then. */
+/** How long `settled` takes, and which leases are reported then. */
 function closing(
   timeoutMs: number,
   begin: (cleanup: CleanupTracker, time: VirtualTime) => void,
 ): Promise<CloseSummary & { readonly tookMs: number }> {
   return new Promise((resolve) => {
-    virtually((time) => {
+    runInVirtualTime((time) => {
       const cleanup = new CleanupTracker();
       begin(cleanup, time);
       cleanup.settled(timeoutMs).subscribe(() => resolve({ ...cleanup.summary(), tookMs: time.now() }));
@@ -25,8 +25,8 @@ function closing(
 
 const revokeIn = (ms: number) => () => inMs(ms);
 
-describe('closing', () => {
-  test('waits for what is being released, and counts it', async () => {
+describe('closing a client', () => {
+  test('waits for releases in progress, and counts them', async () => {
     expect(
       await closing(10_000, (cleanup) => {
         cleanup.run(done, revokeIn(50), { lease: ID });
@@ -35,7 +35,7 @@ describe('closing', () => {
     ).toEqual({ released: 2, unreleased: [], tookMs: 150 });
   });
 
-  test('takes no time where nothing is held, and counts nothing that had no end of its own', async () => {
+  test('takes no time if nothing is held, and counts nothing without a release', async () => {
     expect(
       await closing(10_000, (cleanup) => {
         cleanup.run(EMPTY, revokeIn(50), { lease: ID });
@@ -49,7 +49,7 @@ describe('closing', () => {
     ).toEqual({ released: 0, unreleased: [], tookMs: 0 });
   });
 
-  test('names what failed, with its error, and what nobody knows whether it is there', async () => {
+  test('lists the failed releases with their errors, and those with an unknown outcome', async () => {
     const refused = errorOf('PermissionDenied');
     const { unreleased } = await closing(10_000, (cleanup, time) => {
       time.at(10, () => cleanup.run(done, () => throwError(() => refused), { lease: ID }));
@@ -71,9 +71,9 @@ describe('closing', () => {
     ]);
   });
 
-  test('ends when the time is over, and names all the rest', async () => {
+  test('ends at its timeout, and lists all remaining releases', async () => {
     const { tookMs, released, unreleased } = await closing(10_000, (cleanup) => {
-      // A server that does one thing a second: 512 at a time are sent.
+      // A server that takes a second for each request: 512 are sent at a time.
       for (let index = 0; index < 2_000; index++) cleanup.run(done, revokeIn(9_000 + (index % 512) * 10), { lease: idOf(index) });
     });
     expect([tookMs, released]).toEqual([2_000, 0]);
@@ -82,7 +82,7 @@ describe('closing', () => {
     expect(unreleased.every(({ error }) => error === undefined)).toBe(true);
   });
 
-  test('goes on for as long as the server confirms something, up to the time that it was given', async () => {
+  test('waits as long as the server confirms releases, up to its timeout', async () => {
     const slowly = (cleanup: CleanupTracker): void => {
       for (let index = 0; index < 100; index++) cleanup.run(done, revokeIn(1_000 * (index + 1)), { lease: idOf(index) });
     };
@@ -90,14 +90,14 @@ describe('closing', () => {
     expect(await closing(Infinity, slowly)).toMatchObject({ tookMs: 100_000, released: 100, unreleased: [] });
   });
 
-  test('ends where the server confirms nothing for 2 s, or for a fifth of a longer time', async () => {
+  test('ends if the server confirms nothing for 2 s, or for a fifth of a longer timeout', async () => {
     const silent = (cleanup: CleanupTracker): void => cleanup.run(done, () => NEVER, { lease: ID });
     expect(await closing(1_000, silent)).toMatchObject({ tookMs: 1_000 });
     expect(await closing(10_000, silent)).toMatchObject({ tookMs: 2_000 });
     expect(await closing(60_000, silent)).toMatchObject({ tookMs: 12_000, unreleased: [{ lease: ID }] });
   });
 
-  test('sends 512 at a time, each once, in their order', async () => {
+  test('sends 512 releases at a time, each once, in order', async () => {
     const sent: number[] = [];
     let open = 0;
     let most = 0;
@@ -117,7 +117,7 @@ describe('closing', () => {
     expect(sent).toEqual(Array.from({ length: 5_120 }, (_, index) => index));
   });
 
-  test('lets any number end at once', async () => {
+  test('ends any number of leases at once', async () => {
     const { released } = await closing(10_000, (cleanup) => {
       for (let index = 0; index < 512; index++) cleanup.run(done, revokeIn(10), { lease: ID });
       for (let index = 0; index < 50_000; index++) cleanup.run(done, () => EMPTY, { lease: ID });
@@ -126,8 +126,8 @@ describe('closing', () => {
   });
 });
 
-test('a place is free when its release has ended, whatever came of that', () => {
-  virtually((time) => {
+test('a slot is free when its release has ended, successful or not', () => {
+  runInVirtualTime((time) => {
     const cleanup = new CleanupTracker();
     const free: number[] = [];
     const note = (): void => void free.push(time.now());

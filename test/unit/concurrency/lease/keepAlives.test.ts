@@ -1,37 +1,40 @@
 import { describe, expect, test } from '@jest/globals';
-import { asyncScheduler } from 'rxjs';
+import { asyncScheduler, switchMap, timer } from 'rxjs';
 import { KeepAlives } from '../../../../src/concurrency/lease/keepAlives.js';
 import { LeaseKeeper } from '../../../../src/concurrency/lease/leaseKeeper.js';
 import { now } from '../../../../src/util/time.js';
-import { leaseId } from '../../../../src/model/ids.js';
+import { leaseId, type LeaseId } from '../../../../src/model/ids.js';
+import type { LeaseRpcs } from '../../../../src/services/lease.js';
 import type { Caller } from '../../../../src/transport/call.js';
-import { FakeLeases, FakeStreams, meansWith, refreshBy, SETTINGS } from '../../../support/fakes/fakeLeases.js';
-import { ID, OTHER, told, virtually, type VirtualTime } from '../support.js';
+import { createTestEtcd } from '../../../../src/testing/index.js';
+import { contextWith, FakeStreams, refreshBy, SETTINGS } from '../../../support/fakes/fakeKeepAlives.js';
+import { ID, OTHER, record, runInVirtualTime, type VirtualTime } from '../support.js';
 
 interface Scene {
   readonly time: VirtualTime;
   readonly streams: FakeStreams;
-  readonly leases: FakeLeases;
+  /** The service for unary calls. */
+  readonly lease: LeaseRpcs;
   readonly keepAlives: KeepAlives;
 }
 
 function scene(test: (scene: Scene) => void): void {
-  virtually((time) => {
+  runInVirtualTime((time) => {
     const streams = new FakeStreams();
-    const leases = new FakeLeases();
-    test({ time, streams, leases, keepAlives: new KeepAlives(streams.caller as Caller, leases.service, SETTINGS) });
+    const lease = createTestEtcd({ latencyMs: 0.5 }).etcd.lease as LeaseRpcs;
+    test({ time, streams, lease, keepAlives: new KeepAlives(streams.caller as Caller, lease, SETTINGS) });
   });
 }
 
 describe('keepalives', () => {
-  test('go over one stream, and each gets its own answer, from when it was sent', () => {
+  test('share one stream, and each gets its own response, counted from its request', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.ttl = (id) => (id === ID ? 10 : 20);
       streams.answerMs = 7;
       const [a, b, again] = [
-        told(time, refreshBy(keepAlives, ID, 1_000)),
-        told(time, refreshBy(keepAlives, OTHER, 1_000)),
-        told(time, refreshBy(keepAlives, ID, 1_000)),
+        record(time, refreshBy(keepAlives, ID, 1_000)),
+        record(time, refreshBy(keepAlives, OTHER, 1_000)),
+        record(time, refreshBy(keepAlives, ID, 1_000)),
       ];
       time.flush();
       expect([a, b, again].map(({ events }) => events.map(({ at, event: { ttl, sentAt } }) => [at, ttl, sentAt.wall]))).toEqual([
@@ -43,17 +46,17 @@ describe('keepalives', () => {
     });
   });
 
-  test('that nobody waits for any more are not taken for the answer to another', () => {
+  test('that timed out do not receive the response to another', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.answerMs = 50;
       keepAlives.retain();
-      let first: ReturnType<typeof told> | undefined;
-      let second: ReturnType<typeof told<{ sentAt: { wall: number } }>> | undefined;
-      // The stream that is kept is open by then.
-      time.at(100, () => (first = told(time, refreshBy(keepAlives, ID, 1_000))));
+      let first: ReturnType<typeof record> | undefined;
+      let second: ReturnType<typeof record<{ sentAt: { wall: number } }>> | undefined;
+      // The shared stream is open by then.
+      time.at(100, () => (first = record(time, refreshBy(keepAlives, ID, 1_000))));
       time.at(110, () => {
         first?.leave();
-        second = told(time, refreshBy(keepAlives, ID, 1_000));
+        second = record(time, refreshBy(keepAlives, ID, 1_000));
       });
       time.at(500, () => keepAlives.release());
       time.flush();
@@ -61,7 +64,7 @@ describe('keepalives', () => {
     });
   });
 
-  test('have no stream for a lease that is released soon', () => {
+  test('open no stream for a lease that is released soon', () => {
     scene(({ time, streams, keepAlives }) => {
       keepAlives.retain();
       time.at(20, () => keepAlives.release());
@@ -73,10 +76,10 @@ describe('keepalives', () => {
     });
   });
 
-  test('that find their lease gone say so, and the stream goes on', () => {
+  test('fail if their lease has ended, and the stream continues', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.ttl = (id) => (id === ID ? 0 : 10);
-      const [gone, there] = [told(time, refreshBy(keepAlives, ID, 1_000)), told(time, refreshBy(keepAlives, OTHER, 1_000))];
+      const [gone, there] = [record(time, refreshBy(keepAlives, ID, 1_000)), record(time, refreshBy(keepAlives, OTHER, 1_000))];
       time.flush();
       expect(gone.end?.reason).toBe('LeaseNotFound');
       expect(there.events).toHaveLength(1);
@@ -84,11 +87,11 @@ describe('keepalives', () => {
     });
   });
 
-  test('give a stream up that is silent, for all, as soon as the most impatient has waited', () => {
+  test('abort an unresponsive stream together, after the shortest of their timeouts', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.answerMs = Infinity;
-      const patient = told(time, refreshBy(keepAlives, ID, 4_000));
-      time.at(100, () => void told(time, refreshBy(keepAlives, OTHER, 900)));
+      const patient = record(time, refreshBy(keepAlives, ID, 4_000));
+      time.at(100, () => void record(time, refreshBy(keepAlives, OTHER, 900)));
       time.flush();
       expect(patient.end).toEqual({ at: 1_000, reason: 'ConnectionLost' });
       expect(streams.open).toBe(0);
@@ -96,22 +99,22 @@ describe('keepalives', () => {
     });
   });
 
-  test('wait no longer than an answer on a stream may take, however long the lease', () => {
+  test('wait no longer than the response timeout of the stream, however long the lease', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.answerMs = Infinity;
-      const seen = told(time, refreshBy(keepAlives, ID, 3_600_000));
+      const seen = record(time, refreshBy(keepAlives, ID, 3_600_000));
       time.flush();
       expect(seen.end).toEqual({ at: 1 + SETTINGS.responseTimeoutMs, reason: 'ConnectionLost' });
     });
   });
 
-  test('wait on for a server that is slow but answers', () => {
+  test('wait longer for a slow server that responds', () => {
     scene(({ time, streams, keepAlives }) => {
       const all = Array.from({ length: 50 }, (_, index) => {
         const id = leaseId(String(index + 1));
-        return told(time, refreshBy(keepAlives, id, 1_000));
+        return record(time, refreshBy(keepAlives, id, 1_000));
       });
-      // One after the other, half a second each.
+      // One response after the other, half a second each.
       streams.answerMs = 500;
       streams.inTurn = true;
       time.flush();
@@ -121,37 +124,37 @@ describe('keepalives', () => {
     });
   });
 
-  test('give a stream up that is not opened within half a second, for a lease may be short, and the next ones a little later', () => {
+  test('abort a stream that does not open within half a second, and later ones after a little longer', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.openMs = Infinity;
-      const first = told(time, refreshBy(keepAlives, ID, 1_000));
-      let second: ReturnType<typeof told> | undefined;
-      time.at(2_000, () => (second = told(time, refreshBy(keepAlives, ID, 1_000))));
+      const first = record(time, refreshBy(keepAlives, ID, 1_000));
+      let second: ReturnType<typeof record> | undefined;
+      time.at(2_000, () => (second = record(time, refreshBy(keepAlives, ID, 1_000))));
       time.flush();
       expect(first.end).toEqual({ at: 500, reason: 'Unreachable' });
       expect(second?.end).toEqual({ at: 3_000, reason: 'Unreachable' });
     });
   });
 
-  test('go on within half a second when the server is back, however long it was away', () => {
+  test('continue within half a second after the server is back, however long it was away', () => {
     scene(({ time, streams, keepAlives }) => {
       for (let at = 0; at < 30_000; at += 10) time.at(at, () => streams.break('ConnectionLost'));
       keepAlives.retain();
-      let back: ReturnType<typeof told<unknown>> | undefined;
-      time.at(30_000, () => (back = told(time, refreshBy(keepAlives, ID, 1_000))));
+      let back: ReturnType<typeof record<unknown>> | undefined;
+      time.at(30_000, () => (back = record(time, refreshBy(keepAlives, ID, 1_000))));
       time.at(31_000, () => keepAlives.release());
       time.flush();
       expect(back?.events[0]?.at).toBeLessThanOrEqual(30_502);
     });
   });
 
-  test('are told when the stream breaks, and the next go over another', () => {
+  test('fail when the stream breaks, and later ones use another stream', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.answerMs = 100;
-      const broken = told(time, refreshBy(keepAlives, ID, 1_000));
+      const broken = record(time, refreshBy(keepAlives, ID, 1_000));
       time.at(50, () => streams.break('ConnectionLost'));
-      let next: ReturnType<typeof told> | undefined;
-      time.at(51, () => (next = told(time, refreshBy(keepAlives, ID, 1_000))));
+      let next: ReturnType<typeof record> | undefined;
+      time.at(51, () => (next = record(time, refreshBy(keepAlives, ID, 1_000))));
       time.flush();
       expect(broken.end).toEqual({ at: 50, reason: 'ConnectionLost' });
       expect(next?.events).toHaveLength(1);
@@ -159,32 +162,33 @@ describe('keepalives', () => {
     });
   });
 
-  test('that the server answers in words of its own end the stream', () => {
+  test('end the stream if the server responds with an unknown error', () => {
     scene(({ time, streams, keepAlives }) => {
       streams.ttl = () => NaN;
-      const seen = told(time, refreshBy(keepAlives, ID, 1_000));
+      const seen = record(time, refreshBy(keepAlives, ID, 1_000));
       time.at(1, () => streams.break('NoLeader'));
       time.flush();
       expect(seen.end?.reason).toBe('NoLeader');
     });
   });
 
-  test('are single calls where no stream goes both ways', () => {
-    scene(({ time, streams, leases, keepAlives }) => {
+  test('are single calls if no bidirectional stream is available', () => {
+    scene(({ time, streams, lease, keepAlives }) => {
       streams.transport = 'chunked';
-      leases.there.add(ID);
-      const [there, gone] = [told(time, refreshBy(keepAlives, ID, 1_000)), told(time, refreshBy(keepAlives, OTHER, 1_000))];
+      lease.grant(60, { id: ID }).subscribe();
+      const refreshed = (id: LeaseId) => record(time, timer(100).pipe(switchMap(() => refreshBy(keepAlives, id, 1_000))));
+      const [there, gone] = [refreshed(ID), refreshed(OTHER)];
       keepAlives.retain();
       time.flush();
-      expect(there.events).toMatchObject([{ at: 1, event: { ttl: 60, sentAt: { wall: 0 } } }]);
+      expect(there.events).toMatchObject([{ at: 101, event: { ttl: 60, sentAt: { wall: 100 } } }]);
       expect(gone.end?.reason).toBe('LeaseNotFound');
       expect(streams.made).toBe(0);
     });
   });
 });
 
-describe('the stream of keepalives', () => {
-  test('stays open between two refreshes, whatever breaks, and closes with the last lease', () => {
+describe('the keepalive stream', () => {
+  test('stays open between two refreshes, despite failures, and closes with the last lease', () => {
     scene(({ time, streams, keepAlives }) => {
       keepAlives.retain();
       keepAlives.retain();
@@ -200,7 +204,7 @@ describe('the stream of keepalives', () => {
     });
   });
 
-  test('is held again some time after nothing seemed to help', () => {
+  test('is opened again some time after a permanent failure', () => {
     scene(({ time, streams, keepAlives }) => {
       keepAlives.retain();
       for (const at of [100, 500, 1_000, 1_500, 2_400]) time.at(at, () => streams.break('MalformedResponse'));
@@ -212,23 +216,19 @@ describe('the stream of keepalives', () => {
     });
   });
 
-  test('carries ten thousand leases with a handful of timers', () => {
-    scene(({ time, streams, leases, keepAlives }) => {
-      const means = meansWith(leases, { keepAlives });
+  test('serves ten thousand leases with a few timers', () => {
+    scene(({ time, streams, keepAlives }) => {
+      const context = contextWith(keepAlives);
       let ended = 0;
       const lives = Array.from({ length: 10_000 }, (_, index) => {
-        keepAlives.retain();
         const observer = { next: () => undefined, error: () => (ended += 1), complete: () => undefined };
         const granted = { id: leaseId(String(index + 1)), ttl: 10, sentAt: now() };
-        const keeper = new LeaseKeeper(granted, means, 'error', observer);
+        const keeper = new LeaseKeeper(granted, context, 'error', observer);
         keeper.start();
-        return () => {
-          keeper.stop();
-          keepAlives.release();
-        };
+        return () => keeper.detach();
       });
       const most: number[] = [];
-      // The answers themselves are timers of the fake.
+      // The fake uses timers for the responses.
       streams.answerMs = Infinity;
       for (let at = 0; at < 3_400; at += 50) time.at(at, () => most.push(time.timers()));
       time.at(3_450, () => {

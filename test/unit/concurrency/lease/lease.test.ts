@@ -1,37 +1,46 @@
 import { describe, expect, test } from '@jest/globals';
-import { firstValueFrom } from 'rxjs';
-import type { LeaseContext } from '../../../../src/concurrency/context.js';
+import { switchMap } from 'rxjs';
 import type { LeaseEvent } from '../../../../src/concurrency/lease/leaseKeeper.js';
-import { adoptedLease, heldLease, type LeaseOptions } from '../../../../src/concurrency/lease/lease.js';
-import { FakeLeases, meansWith, keepAlivesBy } from '../../../support/fakes/fakeLeases.js';
-import { failingAtOnce, HOUR, ID, told, virtually, type Told, type VirtualTime } from '../support.js';
+import type { LeaseOptions } from '../../../../src/concurrency/lease/lease.js';
+import type { Client } from '../../../../src/index.js';
+import { createTestEtcd, type TestClientOptions, type TestServer } from '../../../../src/testing/index.js';
+import { leaseCalls } from '../../../support/memory/leaseCalls.js';
+import { HOUR, ID, record, runInVirtualTime, type Recording, type VirtualTime } from '../support.js';
+
+const GRANT = 'Lease.LeaseGrant';
+const REVOKE = 'Lease.LeaseRevoke';
 
 interface Held {
-  readonly leases: FakeLeases;
-  readonly means: ReturnType<typeof meansWith>;
-  readonly seen: Told<LeaseEvent>;
+  readonly etcd: Client;
+  readonly server: TestServer;
+  readonly seen: Recording<LeaseEvent>;
   readonly time: VirtualTime;
 }
 
-/** Holds a lease in virtual time, does things to it, and lets time pass. */
+/** Holds a lease in virtual time, runs actions, and lets time pass. */
 function hold(
   options: LeaseOptions,
   act: (held: Held) => void,
-  more: Partial<LeaseContext> = {},
-  prepare: (leases: FakeLeases) => void = () => undefined,
+  prepare: (server: TestServer) => void = () => undefined,
+  client: TestClientOptions = {},
 ): Held {
-  return virtually((time) => {
-    const leases = new FakeLeases();
-    prepare(leases);
-    const means = meansWith(leases, more);
-    const held = { leases, means, time, seen: told(time, heldLease(options, means)) };
+  return runInVirtualTime((time) => {
+    const { etcd, server } = createTestEtcd({ client });
+    prepare(server);
+    const held = { etcd, server, time, seen: record(time, etcd.lease(options)) };
     act(held);
-    // Time ends only where nobody holds anything.
+    // Virtual time ends only if no lease is held.
     time.at(HOUR, () => held.seen.leave());
     time.flush();
     return held;
   });
 }
+
+/** The grants and revocations that have reached the server. */
+const callsOf = (server: TestServer): string[] => leaseCalls(server).filter((call) => !call.startsWith('keepAlive'));
+
+/** Revokes all leases. */
+const expireAll = (server: TestServer): void => server.leases.forEach(({ id }) => server.expireLease(id));
 
 const kinds = ({ seen }: Held): string[] => seen.events.map(({ event }) => event.type);
 const first = ({ seen }: Held): LeaseEvent => {
@@ -40,91 +49,92 @@ const first = ({ seen }: Held): LeaseEvent => {
   return one.event;
 };
 
-describe('a lease that is held', () => {
-  test('is revoked when it is unsubscribed from', () => {
-    const { leases } = hold({ ttl: 60, id: ID }, ({ seen, time }) => time.at(1_000, () => seen.leave()));
-    expect(leases.calls).toEqual(['grant 7', 'revoke 7']);
-    expect(leases.there.size).toBe(0);
+describe('a held lease', () => {
+  test('is revoked when it is unsubscribed', () => {
+    const { server } = hold({ ttl: 60, id: ID }, ({ seen, time }) => time.at(1_000, () => seen.leave()));
+    expect(callsOf(server)).toEqual(['grant 7', 'revoke 7']);
+    expect(server.leases).toEqual([]);
   });
 
-  test('is left to its time with `keep`', () => {
-    const { leases } = hold({ ttl: 60, id: ID, release: 'keep' }, ({ seen, time }) => time.at(1_000, () => seen.leave()));
-    expect(leases.calls).toEqual(['grant 7']);
+  test('is left to expire with `keep`', () => {
+    const { server } = hold({ ttl: 60, id: ID, release: 'keep' }, ({ seen, time }) => time.at(1_000, () => seen.leave()));
+    expect(callsOf(server)).toEqual(['grant 7']);
   });
 
-  test('is revoked in spite of `keep` where nobody has heard of it', () => {
-    const { leases } = hold({ ttl: 60, id: ID, release: 'keep' }, ({ seen }) => seen.leave());
-    expect(leases.calls).toEqual(['grant 7', 'revoke 7']);
+  test('is revoked despite `keep` if it was never emitted', () => {
+    const { server } = hold({ ttl: 60, id: ID, release: 'keep' }, ({ seen }) => seen.leave());
+    expect(callsOf(server)).toEqual(['grant 7', 'revoke 7']);
   });
 
-  test('is revoked though it is unsubscribed from before the grant is answered', () => {
-    const { leases } = hold({ ttl: 60, id: ID }, ({ seen }) => seen.leave());
-    expect(leases.calls).toEqual(['grant 7', 'revoke 7']);
-    expect(leases.there.size).toBe(0);
+  test('is revoked although it is unsubscribed before the response to the grant', () => {
+    const { server } = hold({ ttl: 60, id: ID }, ({ seen }) => seen.leave());
+    expect(callsOf(server)).toEqual(['grant 7', 'revoke 7']);
+    expect(server.leases).toEqual([]);
   });
 
-  test('is not revoked where it could not be granted, for it is somebody else’s', () => {
-    const { leases, seen } = hold(
+  test('is not revoked if its id was in use, as the lease belongs to another client', () => {
+    const { server, seen } = hold(
       { ttl: 60, id: ID },
       () => undefined,
-      {},
-      ({ there }) => there.add(ID),
+      (server) => void server.createClient().lease.grant(60, { id: ID }).subscribe(),
     );
     expect(seen.end?.reason).toBe('LeaseExist');
-    expect(leases.calls).toEqual(['grant 7']);
+    expect(callsOf(server)).toEqual(['grant 7', 'grant 7']);
   });
 
-  test('is revoked again where the first revocation met a cut', () => {
-    const held = hold({ ttl: 60 }, ({ seen, time, leases }) => {
-      leases.fates['revoke'] = [{ fate: 'AmbiguousWrite' }, { fate: 'Unreachable' }];
+  test('is revoked again if the connection was cut during the first revocation', () => {
+    const held = hold({ ttl: 60 }, ({ seen, time, server }) => {
+      server.fail(REVOKE, 'ConnectionLost');
+      server.fail(REVOKE, 'Unreachable');
       time.at(1_000, () => seen.leave());
     });
-    expect(held.leases.calls.slice(1)).toEqual(Array<string>(3).fill(`revoke ${first(held).id}`));
-    expect(held.leases.there.size).toBe(0);
+    // A call to a server that cannot be reached never arrives.
+    expect(callsOf(held.server).slice(1)).toEqual(Array<string>(2).fill(`revoke ${first(held).id}`));
+    expect(held.server.leases).toEqual([]);
   });
 
-  test('under an id of the caller’s own is revoked once: by then it may be another client’s', () => {
-    const { leases } = hold({ ttl: 60, id: ID }, ({ seen, time, leases }) => {
-      leases.fates['revoke'] = [{ fate: 'Unreachable' }, { fate: 'AmbiguousWrite' }];
+  test('with a chosen id is revoked once, as it may belong to another client afterwards', () => {
+    const { server } = hold({ ttl: 60, id: ID }, ({ seen, time, server }) => {
+      server.fail(REVOKE, 'Unreachable');
+      server.fail(REVOKE, 'ConnectionLost');
       time.at(1_000, () => seen.leave());
     });
-    // What was never sent is tried again.
-    expect(leases.calls.slice(1)).toEqual(['revoke 7', 'revoke 7']);
+    // A request that was not sent is retried.
+    expect(callsOf(server).slice(1)).toEqual(['revoke 7']);
   });
 
-  test('under an id of the caller’s own is not revoked once it is lost: by then it may be another client’s', () => {
-    const { leases, seen } = hold({ ttl: 60, id: ID }, ({ leases, time }) => time.at(1_000, () => leases.there.clear()));
+  test('with a chosen id is not revoked after a loss, as it may belong to another client by then', () => {
+    const { server, seen } = hold({ ttl: 60, id: ID }, ({ server, time }) => time.at(1_000, () => expireAll(server)));
     expect(seen.end?.reason).toBe('LeaseLost');
-    expect(leases.calls).toEqual(['grant 7']);
+    expect(callsOf(server)).toEqual(['grant 7']);
   });
 
-  test('under an id of the caller’s own can be had again at once, when it was left', () => {
-    virtually((time) => {
-      const leases = new FakeLeases();
-      const means = meansWith(leases);
+  test('with a chosen id can be granted again at once after it was released', () => {
+    runInVirtualTime((time) => {
+      const { etcd, server } = createTestEtcd();
       const rounds = Array.from({ length: 3 }, () => {
-        const seen = told(time, heldLease({ ttl: 60, id: ID }, means));
+        const seen = record(time, etcd.lease({ ttl: 60, id: ID }));
         seen.leave();
         return seen;
       });
-      const last = told(time, heldLease({ ttl: 60, id: ID }, means));
+      const last = record(time, etcd.lease({ ttl: 60, id: ID }));
       time.at(1_000, () => last.leave());
       time.flush();
       expect([...rounds, last].map(({ end }) => end)).toEqual([undefined, undefined, undefined, undefined]);
       expect(last.events.map(({ event }) => event.type)).toEqual(['granted']);
-      // Those that were left while they waited were never granted.
-      expect(leases.calls).toEqual(['grant 7', 'revoke 7', 'grant 7', 'revoke 7']);
+      // Leases that were unsubscribed while they waited were never granted.
+      expect(callsOf(server)).toEqual(['grant 7', 'revoke 7', 'grant 7', 'revoke 7']);
     });
   });
 
-  test('ends, and is given back, when the client is closed', async () => {
-    const { leases, seen, means } = hold({ ttl: 60, id: ID }, ({ time, means }) => time.at(1_000, () => means.closed.next()));
+  test('ends and is revoked when the client is closed', async () => {
+    const { etcd, server, seen } = hold({ ttl: 60, id: ID }, ({ time, etcd }) => time.at(1_000, () => void etcd.close()));
     expect(seen.end).toEqual({ at: 1_000, reason: 'completed' });
-    expect(leases.there.size).toBe(0);
-    await firstValueFrom(means.cleanup.settled(0));
+    expect(server.leases).toEqual([]);
+    expect(await etcd.close()).toMatchObject({ unreleased: [] });
   });
 
-  test('says how long it holds, and that it no longer does as soon as it ends', () => {
+  test('reports its remaining time, and is not alive as soon as it ends', () => {
     const asked: unknown[] = [];
     hold({ ttl: 60, id: ID }, (held) => {
       const ask = (): unknown => asked.push([first(held).lease.alive, first(held).lease.remainingMs]);
@@ -140,34 +150,34 @@ describe('a lease that is held', () => {
     ]);
   });
 
-  test('is no longer alive for one who hears of its loss', () => {
-    const { leases } = virtually((time) => {
-      const leases = new FakeLeases();
+  test('is no longer alive when its loss is emitted', () => {
+    const server = runInVirtualTime((time) => {
+      const { etcd, server } = createTestEtcd();
       let held: LeaseEvent | undefined;
       let aliveAtLoss: boolean | undefined;
-      heldLease({ ttl: 60 }, meansWith(leases)).subscribe({
+      etcd.lease({ ttl: 60 }).subscribe({
         next: (event) => (held = event),
         error: () => (aliveAtLoss = held?.lease.alive),
       });
-      time.at(1_000, () => leases.there.clear());
+      time.at(1_000, () => expireAll(server));
       time.flush();
       expect(aliveAtLoss).toBe(false);
-      return { leases };
+      return server;
     });
-    expect(leases.calls.at(-1)).toMatch(/^revoke /);
+    expect(callsOf(server).at(-1)).toMatch(/^revoke /);
   });
 
-  test.each([0, -1, 1.5, NaN, '5'])('has a TTL of whole seconds: %p is refused before anything is sent', (ttl) => {
-    const { seen, leases } = hold({ ttl: ttl as number }, () => undefined);
+  test.each([0, -1, 1.5, NaN, '5'])('has a TTL of whole seconds: %p is rejected before anything is sent', (ttl) => {
+    const { seen, server } = hold({ ttl: ttl as number }, () => undefined);
     expect(seen.end?.reason).toBe('InvalidArgument');
-    expect(leases.calls).toEqual([]);
+    expect(callsOf(server)).toEqual([]);
   });
 });
 
-describe('with regrant, a lease that is lost', () => {
-  test('is followed by another, and it says so', () => {
-    const held = hold({ ttl: 60, onLost: 'regrant' }, ({ time, leases, seen }) => {
-      time.at(5_000, () => leases.there.clear());
+describe('a lost lease with regrant', () => {
+  test('is followed by another, after the event for the loss', () => {
+    const held = hold({ ttl: 60, onLost: 'regrant' }, ({ time, server, seen }) => {
+      time.at(5_000, () => expireAll(server));
       time.at(30_000, () => seen.leave());
     });
     expect(kinds(held)).toEqual(['granted', 'lost', 'granted']);
@@ -175,26 +185,29 @@ describe('with regrant, a lease that is lost', () => {
     expect(lost).toMatchObject({ at: 20_000, event: { id: one?.event.id, remainingMs: 0, error: { reason: 'LeaseLost' } } });
     expect(other?.event.id).not.toBe(one?.event.id);
     expect((other?.at ?? 0) - 20_000).toBeLessThanOrEqual(51);
-    expect(held.leases.there.size).toBe(0);
+    expect(held.server.leases).toEqual([]);
   });
 
-  test('is followed by one of another id, lest the end of the first meet the second', () => {
-    const held = hold({ ttl: 60, id: ID, onLost: 'regrant' }, ({ time, seen }) => time.at(100_000, () => seen.leave()), {
-      keepAlives: keepAlivesBy(failingAtOnce('Unreachable')),
+  test('is followed by a lease with another id, which the release of the first cannot revoke', () => {
+    const held = hold({ ttl: 60, id: ID, onLost: 'regrant' }, ({ time, seen, server }) => {
+      time.at(1_000, () => server.disconnect());
+      time.at(90_000, () => server.connect());
+      time.at(100_000, () => seen.leave());
     });
     expect(kinds(held).filter((kind) => kind !== 'refreshFailed')).toEqual(['granted', 'lost', 'granted']);
-    expect(held.leases.calls[0]).toBe('grant 7');
-    expect(held.leases.calls[1]).toMatch(/^grant (?!7$)/);
+    expect(callsOf(held.server)[0]).toBe('grant 7');
+    expect(callsOf(held.server)[1]).toMatch(/^grant (?!7$)/);
   });
 
-  test('is asked for until it can be had, with pauses that grow', () => {
+  test('is requested until it is granted, with growing pauses', () => {
     const held = hold(
       { ttl: 60, onLost: 'regrant' },
       () => undefined,
-      {},
-      ({ fates }) => {
-        fates['grant'] = Array.from({ length: 8 }, () => ({ fate: 'Unreachable' as const }));
+      (server) => {
+        for (let times = 0; times < 8; times++) server.fail(GRANT, 'Unreachable');
       },
+      // The calls themselves are not repeated.
+      { retry: false },
     );
     expect(kinds(held)[0]).toBe('granted');
     const at = held.seen.events[0]?.at ?? 0;
@@ -202,34 +215,35 @@ describe('with regrant, a lease that is lost', () => {
     expect(at).toBeLessThan(14_000);
   });
 
-  test('is an error where the server refuses another for good', () => {
+  test('fails if the server rejects another lease permanently', () => {
     const { seen } = hold(
       { ttl: 60, onLost: 'regrant' },
       () => undefined,
-      {},
-      ({ fates }) => (fates['grant'] = [{ fate: 'PermissionDenied' }]),
+      (server) => server.fail(GRANT, 'PermissionDenied'),
     );
     expect(seen.end?.reason).toBe('PermissionDenied');
   });
 });
 
-describe('a lease that is adopted', () => {
+describe('an adopted lease', () => {
   const adopt = (release: 'revoke' | 'keep'): readonly string[] =>
-    virtually((time) => {
-      const leases = new FakeLeases();
-      leases.there.add(ID);
-      const seen = told(time, adoptedLease(ID, { release }, meansWith(leases)));
+    runInVirtualTime((time) => {
+      const { etcd, server } = createTestEtcd();
+      etcd.lease.grant(60, { id: ID }).subscribe();
+      time.at(1, () => (server.calls.length = 0));
+      const adopted = time.cold('2ms (a|)', { a: ID }).pipe(switchMap((id) => etcd.lease.adopt(id, { release })));
+      const seen = record(time, adopted);
       time.at(1_000, () => seen.leave());
       time.flush();
       expect(seen.events[0]?.event).toMatchObject({ type: 'granted', id: ID, ttl: 60 });
-      return leases.calls;
+      return leaseCalls(server);
     });
 
-  test('is refreshed from the first, and left to its time', () => {
-    expect(adopt('keep')).toEqual(['keepAliveOnce 7']);
+  test('is refreshed at once, and left to expire', () => {
+    expect(adopt('keep')).toEqual(['keepAlive 7']);
   });
 
-  test('is revoked only where that is asked for', () => {
-    expect(adopt('revoke')).toEqual(['keepAliveOnce 7', 'revoke 7']);
+  test('is revoked only if the option is set', () => {
+    expect(adopt('revoke')).toEqual(['keepAlive 7', 'revoke 7']);
   });
 });

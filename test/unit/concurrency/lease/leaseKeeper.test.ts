@@ -4,10 +4,21 @@ import { type LeaseEvent, LeaseKeeper } from '../../../../src/concurrency/lease/
 import { now } from '../../../../src/util/time.js';
 import type { EtcdError } from '../../../../src/errors/index.js';
 import { idToHex } from '../../../../src/model/ids.js';
-import { FakeLeases, keepAlivesBy, meansWith } from '../../../support/fakes/fakeLeases.js';
-import { answered, failing, failingAtOnce, HOUR, ID, told, virtually, type Answer, type Told, type VirtualTime } from '../support.js';
+import { contextWith, keepAlivesBy } from '../../../support/fakes/fakeKeepAlives.js';
+import {
+  answered,
+  failing,
+  failingAtOnce,
+  HOUR,
+  ID,
+  record,
+  runInVirtualTime,
+  type Answer,
+  type Recording,
+  type VirtualTime,
+} from '../support.js';
 
-/** An event without the lease itself. */
+/** Returns an event without the lease itself. */
 interface LifeEvent {
   readonly type: LeaseEvent['type'];
   readonly remainingMs: number;
@@ -16,14 +27,14 @@ interface LifeEvent {
 
 const withoutLease = ({ id: _id, ttl: _ttl, lease: _lease, ...event }: LeaseEvent): LifeEvent => event;
 
-interface Life extends Told<LifeEvent> {
-  /** When a refresh was asked for, and how long the server might be silent. */
+interface Life extends Recording<LifeEvent> {
+  /** The time at which a refresh was sent, and the timeout of its response. */
   readonly asked: { readonly at: number; readonly timeoutMs: number }[];
-  /** Asks for a refresh. */
+  /** Requests a refresh. */
   readonly want: () => void;
 }
 
-/** The life of a lease of so many seconds, whose refreshes come to these answers, the last again and again. */
+/** Keeps a lease with this TTL alive; the refreshes get these responses, the last one repeatedly. */
 function live(time: VirtualTime, ttl: number, first: Answer, ...others: readonly Answer[]): Life {
   const answers = [first, ...others];
   const asked: Life['asked'] = [];
@@ -33,21 +44,21 @@ function live(time: VirtualTime, ttl: number, first: Answer, ...others: readonly
   });
   let want = (): void => undefined;
   const events = new Observable<LifeEvent>((subscriber) => {
-    const keeper = new LeaseKeeper({ id: ID, ttl, sentAt: now() }, meansWith(new FakeLeases(), { keepAlives }), 'error', {
+    const keeper = new LeaseKeeper({ id: ID, ttl, sentAt: now() }, contextWith(keepAlives), 'error', {
       next: (event) => subscriber.next(withoutLease(event)),
       error: (error: unknown) => subscriber.error(error),
       complete: () => subscriber.complete(),
     });
     want = () => void keeper.refresh().subscribe();
     keeper.start();
-    return () => keeper.stop();
+    return () => keeper.detach();
   });
-  return Object.assign(told(time, events), { asked, want });
+  return Object.assign(record(time, events), { asked, want });
 }
 
-/** The same, up to its end or to a time. */
+/** Does the same, up to the end of the lease or a given time. */
 function lived(untilMs: number, ttl: number, first: Answer, ...others: readonly Answer[]): Life {
-  return virtually((time) => {
+  return runInVirtualTime((time) => {
     const life = live(time, ttl, first, ...others);
     time.at(untilMs, () => life.leave());
     time.flush();
@@ -62,7 +73,7 @@ describe('a lease', () => {
   test('is refreshed every third of its TTL, for hours', () => {
     const life = lived(24 * HOUR, 60, answered(60, 5));
     expect(life.end).toBeUndefined();
-    // Reckoned from the sending of the last.
+    // Counted from the time at which the last refresh was sent.
     expect(life.asked.map(({ at }) => at)).toEqual(Array.from({ length: (24 * HOUR) / 20_000 - 1 }, (_, index) => (index + 1) * 20_000));
     expect(life.events.slice(0, 2)).toEqual([
       { at: 0, event: { type: 'granted', remainingMs: 60_000 } },
@@ -70,25 +81,25 @@ describe('a lease', () => {
     ]);
   });
 
-  test('is refreshed by the TTL that the server grants now, should that change', () => {
+  test('is refreshed by the TTL that the server grants now, if that changes', () => {
     const life = lived(70_000, 30, answered(30), answered(90), answered(6));
     expect(life.asked.map(({ at }) => at).slice(0, 5)).toEqual([10_000, 20_000, 50_000, 52_000, 54_000]);
     expect(life.end).toBeUndefined();
   });
 
-  test('is lost by the TTL that the server grants now, should that be shorter', () => {
+  test('is lost by the TTL that the server grants now, if that is shorter', () => {
     const life = lived(HOUR, 30, answered(6), silent);
     expect(life.asked.map(({ at }) => at)).toEqual([10_000, 12_000]);
     expect(life.end).toEqual({ at: 16_000, reason: 'LeaseLost' });
   });
 
-  test('is lost when its time is over, not a millisecond later, though the server never answers', () => {
+  test('is lost when its time has passed, not a millisecond later, although the server never responds', () => {
     const { end, events } = lived(HOUR, 10, silent);
     expect(end).toEqual({ at: 10_000, reason: 'LeaseLost' });
     expect(events).toHaveLength(1);
   });
 
-  test('is lost in time where nothing can be reached, and says how long it still holds until then', () => {
+  test('is lost in time if nothing is reachable, and reports its remaining time until then', () => {
     const life = lived(HOUR, 10, failing('Unreachable'));
     expect(life.end).toEqual({ at: 10_000, reason: 'LeaseLost' });
     expect((life.error as EtcdError).cause).toMatchObject({ reason: 'Unreachable' });
@@ -98,26 +109,26 @@ describe('a lease', () => {
       expect(event).toMatchObject({ type: 'refreshFailed', remainingMs: 10_000 - at, error: { reason: 'Unreachable' } });
   });
 
-  test('holds for its TTL from the sending of the last refresh that was answered, not from the answer', () => {
-    // Sent at 3 s and answered at 4.5 s; then never again.
+  test('holds for its TTL from the request of the last successful refresh, not from the response', () => {
+    // Sent at 3 s, with a response at 4.5 s; later refreshes get none.
     const life = lived(HOUR, 9, answered(9, 1_500), silent);
     expect(life.events[1]).toEqual({ at: 4_500, event: { type: 'refreshed', remainingMs: 7_500 } });
     expect(life.asked.map(({ at }) => at)).toEqual([3_000, 6_000]);
     expect(life.end).toEqual({ at: 12_000, reason: 'LeaseLost' });
   });
 
-  test('is tried again at once when a refresh fails, and goes on as if nothing had been', () => {
+  test('is retried at once when a refresh fails, and continues as before', () => {
     const life = lived(30_000, 9, failing('ConnectionLost'), failing('Unreachable'), answered(9));
     expect(kinds(life).slice(0, 4)).toEqual(['granted', 'refreshFailed', 'refreshFailed', 'refreshed']);
     expect(life.asked.map(({ at }) => at).slice(0, 4)).toEqual([3_000, 3_251, 3_502, 6_502]);
     expect(life.end).toBeUndefined();
   });
 
-  test('is refreshed at once where that is wanted, and a third of its TTL after that', () => {
-    const life = virtually((time) => {
+  test('is refreshed at once on request, and a third of its TTL after that', () => {
+    const life = runInVirtualTime((time) => {
       const made = live(time, 60, answered(60));
       time.at(5_000, made.want);
-      // The one that is under way will do.
+      // The running refresh is enough.
       time.at(5_000, made.want);
       time.at(30_000, () => made.leave());
       time.flush();
@@ -127,29 +138,29 @@ describe('a lease', () => {
     expect(life.events[1]).toEqual({ at: 5_001, event: { type: 'refreshed', remainingMs: 59_999 } });
   });
 
-  test('of a short TTL is tried again sooner', () => {
+  test('with a short TTL is retried sooner', () => {
     const life = lived(3_000, 2, failingAtOnce('Unreachable'));
     expect(life.asked.map(({ at }) => Math.round(at)).slice(0, 3)).toEqual([667, 867, 1_067]);
     expect(life.end).toEqual({ at: 2_000, reason: 'LeaseLost' });
   });
 
-  test('leaves a refresh so much time that there is some for two others', () => {
+  test('limits the time of a refresh, so that two others can follow', () => {
     const { asked } = lived(3_000, 6, answered(6));
     expect(asked).toEqual([{ at: 2_000, timeoutMs: 1_000 }]);
   });
 
-  test('is lost at once when the server says that it is gone', () => {
+  test('is lost at once when the server reports that it has ended', () => {
     const life = lived(HOUR, 60, answered(60), failing('LeaseNotFound'));
     expect(life.end).toEqual({ at: 40_001, reason: 'LeaseLost' });
     expect((life.error as EtcdError).cause).toMatchObject({ reason: 'LeaseNotFound' });
   });
 
-  test('is lost at once when the server refuses to refresh it for good', () => {
+  test('is lost at once when the server rejects its refresh permanently', () => {
     expect(lived(HOUR, 60, failing('PermissionDenied')).end).toEqual({ at: 20_001, reason: 'LeaseLost' });
   });
 
   test.each(['Unknown', 'Canceled', 'MalformedResponse', 'AuthFailed', 'TlsFailed', 'InvalidOption', 'UnsupportedServerVersion'] as const)(
-    'goes on after %s, which proves nothing, and is lost only when its time is over',
+    'continues after %s, which proves nothing, and is lost only when its time has passed',
     (reason) => {
       const kept = lived(HOUR / 60, 60, failing(reason), answered(60));
       expect(kept.end).toBeUndefined();
@@ -160,24 +171,24 @@ describe('a lease', () => {
     },
   );
 
-  test('is tried again less often where the failure does not pass by itself', () => {
+  test('is retried less often after a failure that is not transient', () => {
     expect(lived(HOUR, 60, failing('AuthFailed')).asked.length).toBeLessThan(10);
     expect(lived(HOUR, 60, failing('ConnectionLost')).asked.length).toBeGreaterThan(100);
   });
 
-  test('is named as etcdctl shows it, too', () => {
+  test('is shown with the hexadecimal id of etcdctl, too', () => {
     const { error } = lived(HOUR, 60, failing('LeaseNotFound'));
     expect((error as EtcdError).message).toContain(`lease ${idToHex(ID)} (${ID})`);
   });
 
-  test('leaves no timer when it is unsubscribed from, in whatever state', () => {
+  test('leaves no timer when it is unsubscribed, in any state', () => {
     for (const [answer, leaveAt] of [
       [answered(9), 1],
       [silent, 3_500],
       [failing('Unreachable'), 3_100],
       [answered(9), 4_000],
     ] as const) {
-      virtually((time) => {
+      runInVirtualTime((time) => {
         const life = live(time, 9, answer);
         time.at(leaveAt, () => {
           life.leave();
@@ -190,7 +201,7 @@ describe('a lease', () => {
   });
 
   test('leaves no timer when it is lost', () => {
-    virtually((time) => {
+    runInVirtualTime((time) => {
       live(time, 9, failing('Unreachable'));
       time.flush();
       expect(time.timers()).toBe(0);
@@ -200,8 +211,8 @@ describe('a lease', () => {
 });
 
 describe('a lease, when the wall clock', () => {
-  test('is set back by an hour, is lost in time all the same', () => {
-    virtually((time) => {
+  test('is set back by an hour, is still lost in time', () => {
+    runInVirtualTime((time) => {
       const life = live(time, 10, silent);
       time.at(5_000, () => time.stepWall(-HOUR));
       time.flush();
@@ -210,7 +221,7 @@ describe('a lease, when the wall clock', () => {
   });
 
   test('is set back by an hour, is refreshed as before', () => {
-    virtually((time) => {
+    runInVirtualTime((time) => {
       const life = live(time, 9, answered(9));
       time.at(1_000, () => time.stepWall(-HOUR));
       time.at(HOUR, () => life.leave());
@@ -220,8 +231,8 @@ describe('a lease, when the wall clock', () => {
     });
   });
 
-  test('shows that the machine slept for longer than the lease, is lost within a second of the awakening', () => {
-    virtually((time) => {
+  test('shows that the machine slept for longer than the lease, is lost within a second after waking up', () => {
+    runInVirtualTime((time) => {
       const life = live(time, 60, silent);
       time.at(5_000, () => time.stepWall(HOUR));
       time.flush();
@@ -230,9 +241,9 @@ describe('a lease, when the wall clock', () => {
     });
   });
 
-  test('shows that the machine slept while an answer came, is lost by that answer rather than held', () => {
-    virtually((time) => {
-      // Sent at 3 s; the machine sleeps for a minute, and reads the answer when it awakes.
+  test('shows that the machine slept while a response arrived, is lost by that response', () => {
+    runInVirtualTime((time) => {
+      // Sent at 3 s; the machine sleeps for a minute, and reads the response when it wakes.
       const life = live(time, 9, answered(9, 100));
       time.at(3_050, () => time.stepWall(60_000));
       time.flush();

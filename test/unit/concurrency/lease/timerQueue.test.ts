@@ -2,14 +2,14 @@ import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { asyncScheduler } from 'rxjs';
 import { TimerQueue, type TimerEntry } from '../../../../src/concurrency/lease/refreshScheduler.js';
-import { HOUR, virtually, type VirtualTime } from '../support.js';
+import { HOUR, runInVirtualTime, type VirtualTime } from '../support.js';
 
-/** What was run, and when. */
+/** The functions that ran, and when. */
 function run(
   test: (queue: TimerQueue, note: (what: string | number) => () => void, time: VirtualTime) => void,
 ): [string | number, number][] {
   const notes: [string | number, number][] = [];
-  virtually((time) => {
+  runInVirtualTime((time) => {
     test(new TimerQueue(), (what) => () => notes.push([what, time.now()]), time);
     time.flush();
   });
@@ -17,7 +17,7 @@ function run(
 }
 
 describe('a queue of timers', () => {
-  test('runs each appointment at its time, whatever the order in which they were made and called off', () => {
+  test('runs each task at its time, whatever the order of scheduling and cancelling', () => {
     const step = fc.record({ afterMs: fc.nat(50), ms: fc.nat(5_000), cancelAfterMs: fc.option(fc.nat(5_000), { nil: undefined }) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -29,7 +29,7 @@ describe('a queue of timers', () => {
             if (cancelAfterMs === undefined || cancelAfterMs > ms) expected.push([index, begun + ms]);
             at(begun, () => {
               const appointment = queue.in(ms, note(index));
-              // What is called off in the very moment in which it is due may be run or not: this one is not made.
+              // A timer that is cancelled in the same moment in which it is due may run or not; none is cancelled so here.
               if (cancelAfterMs !== undefined && cancelAfterMs !== ms) at(cancelAfterMs, () => appointment.cancel());
               else if (cancelAfterMs === ms) appointment.cancel();
             });
@@ -44,8 +44,8 @@ describe('a queue of timers', () => {
     );
   });
 
-  test('has one timer set, however many appointments there are, and none when there are none', () => {
-    virtually(({ timers, flush }) => {
+  test('sets one timer for any number of tasks, and none without tasks', () => {
+    runInVirtualTime(({ timers, flush }) => {
       const queue = new TimerQueue();
       expect(timers()).toBe(0);
       const made = Array.from({ length: 1_000 }, (_, index) => queue.in(((index * 7_919) % 1_000) + 1, () => undefined));
@@ -60,7 +60,7 @@ describe('a queue of timers', () => {
     });
   });
 
-  test('is called off in vain by one that has run already', () => {
+  test('ignores the cancelling of a task that has run', () => {
     const notes = run((queue, note, { at }) => {
       const first = queue.in(10, note('first'));
       queue.in(30, note('second'));
@@ -72,7 +72,7 @@ describe('a queue of timers', () => {
     ]);
   });
 
-  test('takes and calls off appointments while it runs one', () => {
+  test('schedules and cancels tasks while it runs one', () => {
     const notes = run((queue, note) => {
       const later: TimerEntry = queue.in(20, note('never'));
       queue.in(10, () => {
@@ -87,7 +87,7 @@ describe('a queue of timers', () => {
     ]);
   });
 
-  test('waits for longer than a timer of Node can, which would fire at once', async () => {
+  test('waits for longer than the longest timer of Node, which would fire at once', async () => {
     const schedule = jest.spyOn(asyncScheduler, 'schedule');
     let ran = false;
     const appointment = new TimerQueue().in(9e12, () => (ran = true));
@@ -112,7 +112,7 @@ describe('a queue of timers, when the wall clock', () => {
     ]);
   });
 
-  test('goes ahead, or the machine has slept, runs what is due by it within a second', () => {
+  test('jumps ahead, or the machine has slept, runs due tasks within a second', () => {
     const notes = run((queue, note, { at, stepWall }) => {
       queue.in(100_000, note('due'));
       queue.in(HOUR, note('not yet due'));
@@ -122,7 +122,7 @@ describe('a queue of timers, when the wall clock', () => {
     expect(notes[1]).toEqual(['not yet due', HOUR - 100_000]);
   });
 
-  test('goes ahead and back again, neither stops nor hurries', () => {
+  test('jumps ahead and back again, neither stops nor hurries', () => {
     const notes = run((queue, note, { at, stepWall }) => {
       at(1_000, () => stepWall(HOUR));
       at(2_000, () => stepWall(-HOUR));

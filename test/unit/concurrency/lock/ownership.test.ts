@@ -4,49 +4,55 @@ import type { CleanupTracker } from '../../../../src/concurrency/lease/cleanup.j
 import type { ConcurrencyContext } from '../../../../src/concurrency/context.js';
 import { enterQueue, type HeldEntry } from '../../../../src/concurrency/lock/ownership.js';
 import type { Reason } from '../../../../src/errors/index.js';
-import { FakeLeases, meansWith } from '../../../support/fakes/fakeLeases.js';
-import { errorOf, ID, told, virtually, type Told, type VirtualTime } from '../support.js';
+import { contextWith, keepAlivesBy } from '../../../support/fakes/fakeKeepAlives.js';
+import { errorOf, ID, record, runInVirtualTime, type Recording, type VirtualTime } from '../support.js';
 
-/** What a txn comes to. */
+/** The response to a txn. */
 type Step = unknown;
 
-/** The place was made, at this revision; the owner is of that one. */
+/** The queue entry was created at this revision; the owner is the entry of revision `owner`. */
 const made = (revision: number, owner = revision): Step => ({
   succeeded: true,
   header: { revision },
   responses: [{}, { kvs: [{ createRevision: owner }] }],
 });
-/** It was there already. */
+/** The queue entry existed already. */
 const found = (createRevision: number, owner = createRevision): Step => ({
   succeeded: false,
   header: { revision: 99 },
   responses: [{ createRevision }, { kvs: [{ createRevision: owner }] }],
 });
-/** One is still in the queue, and this is before it. */
+/** The client is still in the queue, behind the entry of revision `before`. */
 const waiting = (mine: number, before?: number): Step => ({
   succeeded: true,
   header: { revision: 50 },
-  responses: [{ createRevision: mine }, { kvs: before === undefined ? [] : [{ createRevision: before, keyBytes: Uint8Array.of(before) }] }],
+  responses: [
+    { createRevision: mine },
+    { kvs: before === undefined ? [] : [{ createRevision: before, key: '\ufffd', keyBytes: Uint8Array.of(before) }] },
+  ],
 });
 const fails = (reason: Reason): Step => errorOf(reason);
 
 interface Scene {
   readonly time: VirtualTime;
-  readonly seen: Told<HeldEntry>;
-  /** The kinds of the txns that were sent. */
+  readonly seen: Recording<HeldEntry>;
+  /** The kinds of the sent txns. */
   readonly sent: string[];
-  /** The watches that there are, by key. */
+  /** The open watches, by key. */
   readonly watches: { readonly key: unknown; readonly from: number | undefined; readonly tells: Subject<never> }[];
   readonly cleanup: CleanupTracker;
 }
 
-/** Stands in a queue by a lease of one's own; the txns come to these, one after the other, a millisecond each, and then to nothing. */
+/**
+ * Waits in a queue with the caller's own lease. The txns get these responses, one after the other, a millisecond each;
+ * later ones get none.
+ */
 function stand(
   steps: readonly Step[],
   act: (scene: Scene) => void = () => undefined,
   exists: Step = { kvs: [], header: { revision: 60 } },
 ): Scene {
-  return virtually((time) => {
+  return runInVirtualTime((time) => {
     const left = [...steps];
     const sent: string[] = [];
     const watches: Scene['watches'] = [];
@@ -72,9 +78,9 @@ function stand(
       watches.push({ key: key instanceof Uint8Array ? key[0] : key, from: revision + 1, tells });
       return tells;
     };
-    const leases = meansWith(new FakeLeases());
+    const leases = contextWith(keepAlivesBy(() => NEVER));
     const context = { ...leases, kv, watchAfter } as unknown as ConcurrencyContext;
-    const scene = { time, sent, watches, cleanup: leases.cleanup, seen: told(time, enterQueue({ name: 'q' }, { lease: ID }, context)) };
+    const scene = { time, sent, watches, cleanup: leases.cleanup, seen: record(time, enterQueue({ name: 'q' }, { lease: ID }, context)) };
     act(scene);
     time.flush();
     return scene;
@@ -83,22 +89,22 @@ function stand(
 
 const steps = ({ seen }: Scene): (readonly [boolean, number])[] => seen.events.map(({ event }) => [event.isOwner, event.revision]);
 
-describe('a place in a queue', () => {
-  test('is taken again where nobody knows whether it was, until somebody does', () => {
+describe('a queue entry', () => {
+  test('is created again after an unknown outcome, until the outcome is known', () => {
     const scene = stand([fails('AmbiguousWrite'), fails('Unreachable'), fails('AmbiguousWrite'), found(7)]);
     expect(scene.sent).toEqual(['put', 'put', 'put', 'put']);
     expect(steps(scene)).toEqual([[true, 7]]);
   });
 
-  test('is refused for good where the server says so', () => {
+  test('is rejected permanently if the server rejects it', () => {
     const { seen, sent } = stand([fails('LeaseNotFound')]);
     expect([seen.end?.reason, sent]).toEqual(['LeaseNotFound', ['put']]);
   });
 
-  test('waits for the one before it alone, and looks again when that is gone, whatever fails meanwhile', () => {
+  test('waits only for its predecessor, and reads again when that is deleted, despite failures', () => {
     const scene = stand([made(9, 2), fails('Unreachable'), waiting(9, 5), fails('ConnectionLost'), waiting(9)], ({ time, watches }) => {
       time.at(1_000, () => {
-        // Of its rivals; and its own key from the first, lest it wait for a turn that cannot come.
+        // It watches the entry before it, and its own key from the start, so that it does not wait for a turn that cannot come.
         expect(watches).toMatchObject([
           { key: 'q/7', from: 10 },
           { key: 5, from: 51 },
@@ -114,16 +120,16 @@ describe('a place in a queue', () => {
     expect(scene.watches).toHaveLength(2);
   });
 
-  test('is lost as soon as its key is gone, though it still waits', () => {
+  test('is lost as soon as its key is deleted, although it still waits', () => {
     const { seen } = stand([made(9, 2), waiting(9, 5)], ({ time, watches }) => time.at(1_000, () => watches[0]?.tells.next({} as never)));
     expect(seen.end).toEqual({ at: 1_000, reason: 'LockLost' });
   });
 
-  test('is lost where its key is gone when its turn comes', () => {
+  test('is lost if its key is deleted when its turn comes', () => {
     expect(stand([made(9, 2), waiting(10)]).seen.end?.reason).toBe('LockLost');
   });
 
-  test('whose history was compacted away is lost if its key is, or is another', () => {
+  test('whose history was compacted is lost if its key was deleted or replaced', () => {
     const compacted = ({ time, watches }: Scene): void => time.at(1_000, () => watches[0]?.tells.error(errorOf('Compacted')));
     const kvs = (createRevision: number): Step => ({ kvs: [{ createRevision }], header: { revision: 60 } });
     expect(stand([made(9)], compacted).seen.end?.reason).toBe('LockLost');
@@ -133,18 +139,18 @@ describe('a place in a queue', () => {
     expect(kept.watches.at(-1)).toMatchObject({ key: 'q/7', from: 61 });
   });
 
-  test('that is owned ends in LockLost, whatever ends it; one that waits in what it was', () => {
+  test('that is owned fails with LockLost for any cause, and one that waits with the cause itself', () => {
     const denied = ({ time, watches }: Scene): void => time.at(1_000, () => watches[0]?.tells.error(errorOf('PermissionDenied')));
     expect(stand([made(9)], denied).seen).toMatchObject({ end: { reason: 'LockLost' }, error: { cause: { reason: 'PermissionDenied' } } });
     expect(stand([made(9, 2), waiting(9, 5)], denied).seen.end?.reason).toBe('PermissionDenied');
   });
 
-  test('is given up by one who leaves, though it was on its way still', () => {
+  test('is released after unsubscribing, although its request was still in progress', () => {
     const { sent } = stand([made(9), {}], ({ seen }) => seen.leave());
     expect(sent).toEqual(['put', 'delete']);
   });
 
-  test('is not taken any more by one who has left, when that fails often enough', () => {
+  test('is no longer requested after unsubscribing, if that fails often enough', () => {
     const { sent, time } = stand(
       Array.from({ length: 50 }, () => fails('AmbiguousWrite')),
       ({ seen }) => seen.leave(),
@@ -153,14 +159,14 @@ describe('a place in a queue', () => {
     expect(time.timers()).toBe(0);
   });
 
-  test('is given up again where that was not answered', () => {
+  test('is deleted again if its request had no response', () => {
     const { sent } = stand([made(9), fails('AmbiguousWrite'), fails('Unreachable'), {}], ({ time, seen }) =>
       time.at(100, () => seen.leave()),
     );
     expect(sent).toEqual(['put', 'delete', 'delete', 'delete']);
   });
 
-  test('is no longer held, for one who asks, as soon as he hears of its loss', () => {
+  test('is no longer alive as soon as its loss is emitted', () => {
     const heard: unknown[] = [];
     stand([made(9)], ({ time, watches, seen }) => {
       time.at(10, () => heard.push(seen.events.at(-1)?.event.alive(), watches.length));

@@ -3,13 +3,13 @@ import { asyncScheduler, defer, EMPTY, lastValueFrom, NEVER, of, toArray } from 
 import { EtcdError } from '../../../../src/errors/index.js';
 import { outcomeOf } from '../../../../src/util/rx.js';
 import { retryOptimistically } from '../../../../src/concurrency/transaction/update.js';
-import { virtually, watching } from '../../watch/support.js';
+import { runInVirtualTime, watching } from '../../watch/support.js';
 
 const conflict = of(undefined);
 
-describe('tries', () => {
-  test('go on until one is done, with pauses that grow', () => {
-    virtually(({ flush }) => {
+describe('optimistic attempts', () => {
+  test('are repeated until one succeeds, with growing pauses', () => {
+    runInVirtualTime(({ flush }) => {
       const at: number[] = [];
       const seen = watching(
         retryOptimistically('it', {}, (tries) => defer(() => (at.push(asyncScheduler.now()), tries === 8 ? of(tries) : conflict))),
@@ -23,8 +23,8 @@ describe('tries', () => {
     });
   });
 
-  test('end in Conflict when there were as many as there may be', () => {
-    virtually(({ flush }) => {
+  test('fail with Conflict after the maximum number', () => {
+    runInVirtualTime(({ flush }) => {
       let tried = 0;
       const seen = watching(retryOptimistically('update', { maxAttempts: 3 }, () => defer(() => ((tried += 1), conflict))));
       flush();
@@ -35,8 +35,8 @@ describe('tries', () => {
     });
   });
 
-  test('end with the first error, and with the subscriber', () => {
-    virtually(({ flush }) => {
+  test('end with the first error, and when they are unsubscribed', () => {
+    runInVirtualTime(({ flush }) => {
       const failing = watching(
         retryOptimistically('it', {}, () =>
           defer(() => {
@@ -53,10 +53,10 @@ describe('tries', () => {
   });
 });
 
-describe('what a function gives in the end', () => {
+describe('the result of a function', () => {
   const given = (give: () => unknown): Promise<unknown[]> => lastValueFrom(outcomeOf(give).pipe(toArray()));
 
-  test('is its value, that of its Promise, or the last of its Observable', async () => {
+  test('is its value, that of its Promise, or the last value of its Observable', async () => {
     expect(await given(() => 'text')).toEqual(['text']);
     expect(await given(() => undefined)).toEqual([undefined]);
     expect(await given(() => Uint8Array.of(1))).toEqual([Uint8Array.of(1)]);

@@ -19,8 +19,8 @@ const shownOps = (ops: readonly Op[]): string[] =>
     op.op === 'put' ? `put ${toText(op.key)}=${toText(op.value)}` : op.op === 'delete' ? `delete ${shownRange(op.range)}` : op.op,
   );
 
-describe('what a transaction has read', () => {
-  test('holds by the revisions of its keys, by the absence of others, and by no newer key in a range', () => {
+describe('the read set of a transaction', () => {
+  test('is valid by the revisions of its keys, by the absence of others, and by no newer key in a range', () => {
     const reads = new ReadSet();
     expect(reads.first).toBeUndefined();
     expect(reads.add(spanOf('a'), [kv('a', 5)], 10)).toBe(true);
@@ -30,7 +30,7 @@ describe('what a transaction has read', () => {
     expect(shown(reads.compares())).toEqual(['MOD a EQUAL 5', 'MOD b EQUAL 0', 'MOD c/1 EQUAL 7', 'MOD c/..c0 LESS 13']);
   });
 
-  test('is found again, key by key and range by range', () => {
+  test('returns keys and ranges that were read before', () => {
     const reads = new ReadSet();
     reads.add(spanOf({ prefix: 'c/' }), [kv('c/1', 7)], 12);
     expect(reads.find(binaryKey('c/1'))?.kv?.modRevision).toBe(7);
@@ -42,17 +42,17 @@ describe('what a transaction has read', () => {
 
   test.each([
     ['a key that has changed', [kv('c/1', 8)]],
-    ['a key that is gone', []],
-    ['a key that has come', [kv('c/1', 7), kv('c/2', 13)]],
-  ])('does not go with a later read that shows %s', (_, later) => {
+    ['a deleted key', []],
+    ['a new key', [kv('c/1', 7), kv('c/2', 13)]],
+  ])('conflicts with a later read that shows %s', (_, later) => {
     const reads = new ReadSet();
     reads.add(spanOf({ prefix: 'c' }), [kv('c/1', 7)], 12);
     expect(reads.add(spanOf({ prefix: 'c/' }), later, 13)).toBe(false);
   });
 });
 
-describe('what a transaction will write', () => {
-  test('is the last that was said of each key, and names no key twice', () => {
+describe('the write set of a transaction', () => {
+  test('has the last write of each key, and no key twice', () => {
     const writes = new WriteSet();
     writes.put('a', '1', undefined);
     writes.put('a', '2', undefined);
@@ -65,7 +65,7 @@ describe('what a transaction will write', () => {
     expect(writes.find(binaryKey('e'))).toBeUndefined();
   });
 
-  test('lies over what the store has, in the order of the keys', () => {
+  test('is merged with the store in the order of the keys', () => {
     const writes = new WriteSet();
     writes.delete(spanOf('d/1'));
     writes.put('d/0', 'new', undefined);
@@ -73,7 +73,7 @@ describe('what a transaction will write', () => {
     expect(writes.over(spanOf({ prefix: 'd/' }), [kv('d/1', 3), kv('d/9', 4)]).map(({ key }) => key)).toEqual(['d/0', 'd/9']);
   });
 
-  test('holds by no newer write, but for what was read', () => {
+  test('is valid if there is no newer write, except to keys that were read', () => {
     const writes = new WriteSet();
     writes.put('read', '1', undefined);
     writes.put('blind', '1', undefined);

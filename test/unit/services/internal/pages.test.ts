@@ -9,11 +9,11 @@ import { toKeyRange, type Range } from '../../../../src/model/range.js';
 import type { RangeResponse } from '../../../../src/model/responses.js';
 import { pages, type PagesOptions, type RangeReads } from '../../../../src/services/internal/pages.js';
 
-/** Brands are made by codecs alone; here nobody looks at the ids. */
+/** Only codecs create branded ids, and these tests do not check the ids. */
 const header = { clusterId: '1' as ClusterId, memberId: '1' as MemberId, revision: 7, raftTerm: 1 };
 const KEYS_AT_FIRST = 1_000;
 
-/** Serves keys, of which each has so many bytes of value, and refuses an answer that has more than `most` bytes of values. */
+/** Serves keys with values of this size, and rejects a response with more than `most` bytes of values. */
 function store(valueBytes: readonly number[], most = Infinity) {
   const keyOf = (index: number): string => String(index).padStart(7, '0');
   const values = new Map<number, string>();
@@ -24,7 +24,7 @@ function store(valueBytes: readonly number[], most = Infinity) {
     return new KeyValue({ key64: toBase64(keyOf(index)), value64, createRevision: 2, modRevision: 3, version: 1, lease: undefined });
   };
   const asked: number[] = [];
-  /** Keys that the server counts: those left in the range, for each page. */
+  /** The number of keys that the server counts: for each page, those left in the range. */
   let counted = 0;
   const longs: boolean[] = [];
   const readRange = (long: boolean, range: Range, { limit = 0 }: RangeOptions): Observable<RangeResponse> => {
@@ -45,7 +45,7 @@ function store(valueBytes: readonly number[], most = Infinity) {
   };
   const read = async (options?: PagesOptions, maxResponseBytes?: number): Promise<number[]> => {
     const answers = await lastValueFrom(pages(reads, { from: ' ' }, options, { maxResponseBytes }).pipe(toArray()));
-    // As text, which is compared more quickly than lists of this length.
+    // As text, which compares faster than lists of this length.
     expect(answers.flatMap(({ kvs }) => kvs.map(({ key }) => key)).join()).toBe(valueBytes.map((_, index) => keyOf(index)).join());
     return answers.map(({ kvs }) => kvs.length);
   };
@@ -60,7 +60,7 @@ describe('pages', () => {
     await few.read();
     await many.read();
     expect(few.asked[0]).toBe(KEYS_AT_FIRST);
-    // Pages of a constant size would have a hundred times as many counted.
+    // With pages of a constant size the server would count a hundred times as many.
     expect(many.counted() / few.counted()).toBeLessThan(10 ** 1.5);
     expect(many.asked.length).toBeLessThan(10);
   });
@@ -73,25 +73,25 @@ describe('pages', () => {
   test('have some megabytes, however long the values are', async () => {
     for (const bytes of [10, 1_000, 20_000]) {
       const sizes = await store(all(4_000, bytes)).read();
-      // The first is of a size that no page before it could tell.
+      // No page before the first shows the size of its values.
       for (const size of sizes.slice(1)) expect(size * bytes).toBeLessThanOrEqual(8 * 2 ** 20);
     }
   });
 
-  test('shrink where values become longer, and grow where they become shorter', async () => {
+  test('shrink if values become longer, and grow if they become shorter', async () => {
     const sizes = await store([...all(2_000, 10), ...all(4_000, 10_000), ...all(20_000, 10)]).read();
     expect(Math.min(...sizes.slice(2, -1))).toBeLessThan(1_000);
     expect(Math.max(...sizes)).toBeGreaterThan(2_000);
   });
 
-  test('stay below maxResponseBytes, without an answer that is refused', async () => {
+  test('stay below maxResponseBytes, without a rejected response', async () => {
     const most = 1_000_000;
     const sizes = await store(all(20_000, 200), most / 2).read(undefined, most);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(20_000);
     expect(Math.max(...sizes)).toBeGreaterThan(1_000);
   });
 
-  test('learn from a refusal how much the server can send, and are seldom refused afterwards', async () => {
+  test('learn from a rejection how much the server can send, and are seldom rejected afterwards', async () => {
     const { asked, read } = store(all(100_000, 200), 500_000);
     const sizes = await read();
     expect(asked.length - sizes.length).toBeLessThan(asked.length / 4);
@@ -99,30 +99,30 @@ describe('pages', () => {
     expect(sizes.reduce((sum, size) => sum + size, 0) / sizes.length).toBeGreaterThan(1_000);
   });
 
-  test('do not stay short because once a long value was among them', async () => {
+  test('do not stay short because of a single long value', async () => {
     const { read } = store([...all(1_500, 10), 400_000, ...all(100_000, 10)], 400_100);
     const sizes = await read();
     expect(sizes.length).toBeLessThan(60);
     expect(Math.max(...sizes)).toBeGreaterThan(10_000);
   });
 
-  test('have the size that is asked for, whatever their bytes', async () => {
+  test('have the requested size, whatever their bytes', async () => {
     for (const bytes of [0, 10, 20_000]) expect(await store(all(2_500, bytes)).read({ pageSize: 1_000 })).toEqual([1_000, 1_000, 500]);
   });
 
-  test('have no more keys than the size that is asked for, and that size again after a long value', async () => {
+  test('have at most the requested number of keys, and that number again after a long value', async () => {
     const sizes = await store([...all(15, 10), ...all(10, 100_000), ...all(400, 10)], 400_000).read({ pageSize: 10 });
     expect(Math.max(...sizes)).toBe(10);
     expect(sizes.slice(-5, -1)).toEqual([10, 10, 10, 10]);
   });
 
-  test('are known to be long by the page before, so that a server that works on one is not asked a second time', async () => {
+  test('are predicted to be long by the previous page, so that the server is not sent a second request meanwhile', async () => {
     const { longs, read } = store(all(40_000, 64));
     await read();
     expect(longs).toEqual([false, false, true, true]);
   });
 
-  test('without values stay shorter, as the server reads the values all the same', async () => {
+  test('without values stay shorter, as the server still reads the values', async () => {
     const sizes = await store(all(60_000, 0)).read({ keysOnly: true });
     expect(Math.max(...sizes)).toBe(10_000);
   });

@@ -5,7 +5,7 @@ import { BATCH_SIZE, ReadSizes } from '../../../../src/services/internal/getBatc
 const pairOf = (size: number): KeyValue =>
   new KeyValue({ key64: '', value64: 'A'.repeat(size), createRevision: 1, modRevision: 1, version: 1, lease: undefined });
 
-test('a pair is expected to be of some kilobytes before any was seen, and then like the others', () => {
+test('a pair is expected to have some kilobytes before the first read, and then the size of the others', () => {
   const sizes = new ReadSizes();
   expect(sizes.of('a')).toBe(BATCH_SIZE / 16);
   sizes.note('a', undefined);
@@ -27,7 +27,7 @@ test('the size of a large pair is remembered by its key, as text or as bytes, un
   expect(sizes.of('large')).toBeLessThan(100);
 });
 
-test('a thousand keys are remembered: the one that was read longest ago is forgotten', () => {
+test('the sizes of a thousand keys are remembered, and the one read longest ago is dropped', () => {
   const sizes = new ReadSizes();
   sizes.note('first', pairOf(50_000));
   sizes.note('second', pairOf(60_000));
@@ -38,14 +38,14 @@ test('a thousand keys are remembered: the one that was read longest ago is forgo
   expect(sizes.of('second')).toBeLessThan(9_000);
 });
 
-test('keys of a response that was too large are read alone from then on', () => {
+test('keys of a response that was too large are read individually from then on', () => {
   const sizes = new ReadSizes();
   sizes.note('a', pairOf(10));
   sizes.noteTooLarge('a');
   expect(sizes.of('a')).toBe(BATCH_SIZE);
 });
 
-test('an invalid key is of no known size, and is left to the codec', () => {
+test('an invalid key has an unknown size, and is left to the codec', () => {
   const sizes = new ReadSizes();
   sizes.note('a', pairOf(10));
   sizes.note('b', pairOf(10_000));

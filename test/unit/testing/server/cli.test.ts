@@ -21,7 +21,7 @@ function fileWith(name: string, text: string): string {
   return file;
 }
 
-test('rxetcd dev serves the keys of a file, prints what goes on, and ends on SIGINT', async () => {
+test('rxetcd dev loads the keys of a file, logs its work, and ends on SIGINT', async () => {
   const seed = fileWith('seed.json', '{"app/color": "red", "app/config": {"retries": 3}}');
   const dev = spawn(process.execPath, [...CLI, 'dev', '--port', '0', '--seed', seed], {
     cwd: projectRoot(),
@@ -51,19 +51,19 @@ test('rxetcd dev serves the keys of a file, prints what goes on, and ends on SIG
   expect(shown).toContain('closed; nothing was kept');
 });
 
-test('rxetcd dev refuses an address that other machines reach', async () => {
+test('rxetcd dev rejects an address that other machines can reach', async () => {
   const { stderr, code } = await run(process.execPath, [...CLI, 'dev', '--host', '0.0.0.0'], { cwd: projectRoot() });
   expect(stderr).toBe('--host: 0.0.0.0 can be reached by other machines, and there is no TLS; add --expose to allow it\n');
   expect(code).toBe(1);
 });
 
-describe('a seed', () => {
+describe('the seed file of rxetcd dev', () => {
   test.each([
     ['not JSON', '{"a": 1,', ': expected JSON: '],
     ['a list', '[]', ':1: expected an object of keys and values'],
     ['an empty key', '{\n"a": 1,\n"": 2}', ':3: key "": expected a key that is not empty'],
     ['a long value', `{"a": 1,\n"long": "${'x'.repeat(2_000_000)}"}`, ':2: key "long": expected at most 1572864 bytes'],
-  ])('is refused with its place: %s', (_, text, message) => {
+  ])('is rejected with the path of the fault: %s', (_, text, message) => {
     const file = fileWith('bad.json', text);
     expect(() => readSeed(file)).toThrow(file);
     expect(() => readSeed(file)).toThrow(message);

@@ -8,7 +8,7 @@ import { memorySide, realSide } from '../../../integration/testing/sides.js';
 /** The programs of each kind and version. Each runs over HTTP, and in memory. */
 const PROGRAMS = 15;
 
-/** One version of each dialect, and one where the token goes with a WebSocket. */
+/** One version of each dialect, and one whose WebSockets take a token. */
 describe.each(['3.3.25', '3.4.23', '3.5.30', '3.6.14'])('etcd %s in memory', (version) => {
   test.each([
     { what: 'any program', programs: program, runOn: run },

@@ -4,6 +4,7 @@ import * as t from 'io-ts';
 import { distinctUntilChanged, filter, firstValueFrom, map, take, toArray } from 'rxjs';
 import { createClient, type Client, type ClientOptions } from 'rxetcd';
 import { startTestServer, type RunningTestServer, type TestServerOptions } from 'rxetcd/testing/server';
+import { PATIENT } from '../../../support/patient.js';
 import { watching } from '../../watch/support.js';
 import { waitFor } from '../../../support/waitFor.js';
 
@@ -19,7 +20,7 @@ async function start(options?: TestServerOptions): Promise<RunningTestServer> {
 }
 
 function clientOf({ server }: RunningTestServer, options: ClientOptions = {}): Client {
-  const client = createClient({ endpoints: server.endpoints, ...options });
+  const client = createClient({ ...PATIENT, endpoints: server.endpoints, ...options });
   opened.push(async () => void (await client.close()));
   return client;
 }
@@ -30,8 +31,8 @@ const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-describe('a client of another process', () => {
-  test('reads what the test writes, and the test reads what it writes', async () => {
+describe('a client in another process', () => {
+  test('reads keys that the test writes, and the test reads those of the client', async () => {
     const running = await start();
     const etcd = clientOf(running);
     running.server.put('app/color', 'red');
@@ -45,7 +46,7 @@ describe('a client of another process', () => {
     });
   });
 
-  test.each(['websocket', 'chunked'] as const)('watches over %s, and goes on after its connections break', async (transport) => {
+  test.each(['websocket', 'chunked'] as const)('watches over %s, and resumes after its connections break', async (transport) => {
     const running = await start();
     const etcd = clientOf(running, { streams: { transport: transport, initialBackoffMs: 10 } });
     const seen = watching(etcd.watch('a', { onStart: () => running.server.put('a', '1') }));
@@ -59,7 +60,7 @@ describe('a client of another process', () => {
     await waitFor('the end of the watch at the server', () => running.server.watches.length === 0);
   });
 
-  test('authenticates, over a WebSocket as well where the version can', async () => {
+  test('authenticates, also over a WebSocket if the version supports it', async () => {
     const auth = { username: 'ann', password: 'secret' };
     const running = await start({ auth, version: '3.6' });
     const etcd = clientOf(running, { auth, streams: { transport: 'websocket' } });
@@ -77,8 +78,8 @@ describe('a client of another process', () => {
   });
 });
 
-describe('a fault', () => {
-  test('drops an answer: the write is done, and its outcome unknown', async () => {
+describe('a fault of a server over HTTP', () => {
+  test('drops a response: the write is carried out, and its outcome is unknown', async () => {
     const running = await start();
     const etcd = clientOf(running);
     running.server.dropAnswer('KV.Put');
@@ -86,14 +87,14 @@ describe('a fault', () => {
     expect(running.server.get('a')?.value).toBe('1');
   });
 
-  test('fails a call with the words of a server', async () => {
+  test('fails a call with the text of a server', async () => {
     const running = await start();
     running.server.fail('KV.Put', 'NoSpace');
     const failure = await failureOf(firstValueFrom(clientOf(running).kv.put('a', '1')));
     expect(failure).toMatchObject({ reason: 'NoSpace', code: 'ResourceExhausted' });
   });
 
-  test('refuses connections, so that a write has certainly not left', async () => {
+  test('refuses connections, so that a write was certainly not sent', async () => {
     const running = await start();
     const etcd = clientOf(running, { retry: false });
     running.server.disconnect();
@@ -103,7 +104,7 @@ describe('a fault', () => {
     expect(running.server.get('a')?.version).toBe(1);
   });
 
-  test('holds responses back until they may pass', async () => {
+  test('holds responses back until they are released', async () => {
     const running = await start();
     const etcd = clientOf(running);
     await firstValueFrom(etcd.version());
@@ -130,7 +131,7 @@ describe('a fault', () => {
   });
 });
 
-describe('the server', () => {
+describe('the test server over HTTP', () => {
   test('keeps ids whole that a number cannot hold', async () => {
     const running = await start();
     const body = '{"ID":7587870461384563291,"TTL":100}';
@@ -138,7 +139,7 @@ describe('the server', () => {
     expect(await response.json()).toMatchObject({ ID: '7587870461384563291' });
   });
 
-  test('refuses a port that is taken, and names it', async () => {
+  test('rejects a port in use, and names it', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => void other.listen(0, '127.0.0.1', resolve));
     const { port } = other.address() as { readonly port: number };
@@ -155,11 +156,11 @@ describe('the server', () => {
     [{ port: 70_000 }, 'option port: expected a whole number from 0 to 65535, received 70000'],
     [{ host: '192.0.2.1' }, 'option host: expected an address of this machine, received 192.0.2.1: '],
     [{ auth: { username: 'a' } as never }, 'option auth.password: '],
-  ])('refuses %j', async (options: TestServerOptions, message) => {
+  ])('rejects %j', async (options: TestServerOptions, message) => {
     expect(String(await failureOf(startTestServer(options)))).toContain(message);
   });
 
-  test('frees its port at the end, and breaks what is open', async () => {
+  test('frees its port when it is closed, and breaks open connections', async () => {
     const running = await startTestServer();
     const watch = await fetch(`${running.endpoint}/v3/watch`, { method: 'POST', body: '{"create_request":{"key":"YQ=="}}' });
     await running.close();

@@ -1,12 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, interval, Subject, takeUntil, timer } from 'rxjs';
-import { CallActivity, checksDue, LeaseActivity, type ActivityChange } from '../../../../src/transport/endpoints/activity.js';
-import { virtually } from '../../../support/fakes/fakeTransport.js';
+import { CallActivity } from '../../../../src/transport/endpoints/endpoint.js';
+import { checksDue, LeaseActivity, type ActivityChange } from '../../../../src/transport/endpoints/activity.js';
+import { runInVirtualTime } from '../../../support/fakes/fakeTransport.js';
 
-/** When checks were due within a minute, where things happen to a client at their times. */
+/** Returns the times at which probes were due within a minute, for a client with these events. */
 function dueWithin(act: Record<number, (client: { inUse: boolean; readonly changes: Subject<ActivityChange> }) => void> = {}): number[] {
   const due: number[] = [];
-  virtually(({ flush }) => {
+  runInVirtualTime(({ flush }) => {
     const client = { inUse: false, changes: new Subject<ActivityChange>() };
     const activity = { inUse: () => client.inUse, changes: client.changes };
     for (const [at, what] of Object.entries(act)) timer(Number(at)).subscribe(() => what(client));
@@ -23,7 +24,7 @@ describe('checks are due', () => {
     expect(dueWithin()).toEqual([20_000, 40_000]);
   });
 
-  test('more often from when it is in use, and seldom again after the next', () => {
+  test('more often from its first use, and seldom again after the next check', () => {
     const begin = dueWithin({
       5_000: (client) => {
         client.inUse = true;
@@ -45,7 +46,7 @@ describe('checks are due', () => {
   });
 });
 
-test('a client that holds leases is in use until the last of them is gone', () => {
+test('a client that holds leases is in use until the last of them ends', () => {
   const leases = new LeaseActivity();
   const changes: ActivityChange[] = [];
   leases.changes.subscribe((change) => changes.push(change));
@@ -58,10 +59,10 @@ test('a client that holds leases is in use until the last of them is gone', () =
 });
 
 describe('an endpoint', () => {
-  /** Whether one counts as in use at these times, where calls are answered every 500 ms until 3 s. */
+  /** Returns whether a client counts as active at these times, if calls get a response every 500 ms until 3 s. */
   const inUseAt = (times: readonly number[]): { readonly inUse: boolean[]; readonly changes: ActivityChange[] } => {
     const seen = { inUse: new Array<boolean>(), changes: new Array<ActivityChange>() };
-    virtually(({ flush }) => {
+    runInVirtualTime(({ flush }) => {
       const calls = new CallActivity();
       calls.changes.subscribe((change) => seen.changes.push(change));
       interval(500)
@@ -73,7 +74,7 @@ describe('an endpoint', () => {
     return seen;
   };
 
-  test('is in use when calls have been answered for a while, and for a moment after the last', () => {
+  test('is in use if calls have succeeded for a while, and for a moment after the last one', () => {
     expect(inUseAt([400, 600, 1_600, 7_900, 8_100])).toEqual({ inUse: [false, false, true, true, false], changes: ['inUse'] });
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, map, mergeMap, NEVER, of, switchMap, take, tap, timer, toArray, type Observable } from 'rxjs';
 import { kvRpcs } from '../../../../src/codec/kv.js';
 import type { ClosableCaller } from '../../../../src/transport/caller.js';
-import { Endpoint } from '../../../../src/transport/endpoints/endpointPool.js';
+import { Endpoint } from '../../../../src/transport/endpoints/endpoint.js';
 import {
   A,
   after,
@@ -20,12 +20,12 @@ import {
   type Script,
   type ScriptedTransport,
   unreachable,
-  virtually,
+  runInVirtualTime,
 } from '../../../support/fakes/fakeTransport.js';
 
 const SECONDS = 1_000;
 
-/** An endpoint A that is down as long as it is told so, beside one that works, and what it says of its health. */
+/** An endpoint A that fails while `down` is set, beside one that works, and the response of A to health checks. */
 function setUp(health: Script, whileDown: Script = lost()) {
   const state = { down: true };
   const transport = scriptedTransport((request) => (request.origin === A && state.down ? whileDown : reply(200))(request));
@@ -33,7 +33,7 @@ function setUp(health: Script, whileDown: Script = lost()) {
   return { transport, caller: callerOf(transport, { endpoints: [A, B] }), state };
 }
 
-/** A call each 100 ms, for so long; it comes to what all of them came to. */
+/** Makes a call every 100 ms, for this long; returns the outcomes of all calls. */
 const calls = (call: () => Observable<string>, forMs: number): Observable<string> =>
   timer(0, 100).pipe(
     take(forMs / 100),
@@ -49,7 +49,7 @@ describe('an endpoint that is set aside', () => {
     ['no connection', unreachable],
     ['no answer', silent],
     ['an unhealthy one', reply(503, { health: 'false' })],
-  ])('costs one call its first try, whatever its check comes to: %s', (_, health) => {
+  ])('costs one call its first attempt, whatever the result of its check: %s', (_, health) => {
     const { transport, caller } = setUp(health);
     const ends = settle(calls(() => get(caller), 60 * SECONDS));
     expect(ends).toMatchObject([{ outcome: 'ok' }]);
@@ -72,7 +72,7 @@ describe('an endpoint that is set aside', () => {
     expect(pauses.length).toBeGreaterThan(15);
   });
 
-  test('is asked in its turn again when a check went well', () => {
+  test('is used in its turn again after a successful check', () => {
     const { transport, caller, state } = setUp(unreachable);
     settle(calls(() => get(caller), 1 * SECONDS));
     const before = asked(transport, A);
@@ -81,18 +81,18 @@ describe('an endpoint that is set aside', () => {
     expect(asked(transport, A) - before).toBeGreaterThan(20);
   });
 
-  test('is not asked more and more often where its check goes well and its calls do not', () => {
+  test('is not used more and more often if its checks succeed and its calls fail', () => {
     const { transport, caller } = setUp(reply(200), silent);
     const ends = settle(calls(() => get(caller), 60 * SECONDS));
     expect(ends).toMatchObject([{ outcome: 'ok' }]);
-    // The calls of each time of silence, 1.5 s, are many: the times are counted.
+    // Each timeout of 1.5 s has many calls: they count as one failure.
     const times = transport.checks.length;
     expect(times).toBeGreaterThan(5);
-    // At pauses that did not grow they would be more than thirty.
+    // With pauses that do not grow there would be more than thirty.
     expect(times).toBeLessThan(15);
   });
 
-  test('is taken for what it was where nothing of its health is told', () => {
+  test('keeps its state if its health is unknown', () => {
     const { transport, caller, state } = setUp(reply(404, 'Not Found'));
     settle(get(caller));
     state.down = false;
@@ -100,7 +100,7 @@ describe('an endpoint that is set aside', () => {
     expect(asked(transport, A)).toBeGreaterThan(2);
   });
 
-  test('stays so for calls though a stream there goes on: a member that has lost the others answers that', () => {
+  test('stays unavailable for calls although a stream there continues, as on a member that has lost the others', () => {
     const { transport, caller } = setUp(reply(503, { health: 'false' }), silent);
     const streaming = caller.channel(kvRpcs.range).pipe(
       switchMap((channel) =>
@@ -116,7 +116,7 @@ describe('an endpoint that is set aside', () => {
         calls(() => get(caller), 20 * SECONDS),
       ),
     ).toMatchObject([{ outcome: A }, { outcome: 'ok' }]);
-    // Those of the time of silence alone.
+    // Only the calls before the timeout.
     expect(asked(transport, A)).toBeLessThan(20);
   });
 
@@ -129,14 +129,14 @@ describe('an endpoint that is set aside', () => {
     expect(transport.checks).toHaveLength(1);
   });
 
-  test('is not checked where it is all there is: the calls do so themselves', () => {
+  test('is not checked if it is the only one, as calls use it anyway', () => {
     const transport = scriptedTransport(lost());
     settle(calls(() => get(callerOf(transport)), 1 * SECONDS));
     expect(transport.checks).toEqual([]);
   });
 });
 
-test('endpoints that are all set aside are asked nevertheless, the one first whose pause is over first', () => {
+test('endpoints that are all set aside are still used, beginning with the one whose pause ends first', () => {
   let down = true;
   const transport = scriptedTransport((request) => (down ? unreachable : reply(200))(request));
   const caller = callerOf(transport, { endpoints: [A, B] });
@@ -151,7 +151,7 @@ describe('endpoints that are set at run time', () => {
   const setAt = (ms: number, caller: ClosableCaller, ...origins: string[]): Observable<string> =>
     timer(ms).pipe(map(() => (caller.setEndpoints(origins), 'set')));
 
-  test('finish what is under way at one that is gone, and use the others from then on', () => {
+  test('replace the previous ones, at which calls in progress finish', () => {
     const transport = scriptedTransport(reply(200, { header }, 100));
     const caller = callerOf(transport);
     const ends = settle(
@@ -166,7 +166,7 @@ describe('endpoints that are set at run time', () => {
     expect(caller.endpoints()).toEqual([B, C]);
   });
 
-  test('keep what is known of those that stay', () => {
+  test('keep the state of those that stay', () => {
     const transport = scriptedTransport((request) => (request.origin === A ? lost() : reply(200))(request));
     const caller = callerOf(transport, { endpoints: [A, B] });
     settle(
@@ -175,17 +175,17 @@ describe('endpoints that are set at run time', () => {
       after(20, () => get(caller)),
       after(21, () => get(caller)),
     );
-    // A is set aside as before, and B is not asked anew what it is.
+    // A is set aside as before, and the version of B is not requested again.
     expect(originsOf(transport)).toEqual([A, B, B, C]);
     expect(transport.versionRequests.map(({ origin }) => origin)).toEqual([A, B, C]);
-    // Where one connection was lost, others may be dead. Those to B stay.
+    // If one connection was lost, others may be dead as well. The connections to B stay.
     expect(new Set(transport.released)).toEqual(new Set([A]));
   });
 
   test.each<[string, Script, Script]>([
     ['for the version', reply(200), silent],
     ['for its next try', unreachable, reply(200, { etcdserver: '3.5.0' })],
-  ])('send a call that waits %s elsewhere', (_, script, version) => {
+  ])('move a call that waits %s', (_, script, version) => {
     const at =
       (atA: Script, elsewhere: Script): Script =>
       (request) =>
@@ -196,7 +196,7 @@ describe('endpoints that are set at run time', () => {
     expect([end?.outcome, originsOf(transport).at(-1)]).toEqual(['ok', B]);
   });
 
-  test('refuse a call that asks for one that is gone', () => {
+  test('reject a call to one that was removed', () => {
     const caller = callerOf(scriptedTransport(reply(200)));
     caller.setEndpoints([B]);
     expect(settle(get(caller, { endpoint: A }))).toMatchObject([
@@ -205,7 +205,7 @@ describe('endpoints that are set at run time', () => {
   });
 });
 
-test('where all are set aside, one of which nothing is heard is passed over as long as another says anything', () => {
+test('an unresponsive endpoint is skipped while another responds, although all are set aside', () => {
   const leaderless: Script = (request) => refuse('etcdserver: no leader', 14, 503)(request).pipe(tap(() => request.onReceived?.()));
   const others: Script = (request) => (asyncScheduler.now() < 2_500 ? leaderless : reply(200))(request);
   const transport = scriptedTransport((request) => (request.origin === A ? silent : others)(request));
@@ -216,19 +216,19 @@ test('where all are set aside, one of which nothing is heard is passed over as l
   expect(asked(transport, A)).toBe(1);
 });
 
-test('a member that answers no call, but says what it is, is not one that says nothing', () => {
+test('a member that responds to no call but reports its version is not unresponsive', () => {
   const endpoint = new Endpoint(A, {
-    discover: () => of({ version: undefined, prefix: '/v3' }),
+    discover: () => of({ version: undefined, prefix: '/v3', supportsAll: true }),
     check: () => NEVER,
     renew: () => undefined,
   });
   const mute: boolean[] = [];
-  virtually(({ flush }) => {
-    timer(10).subscribe(() => endpoint.failed());
-    timer(20).subscribe(() => mute.push(endpoint.isMute));
+  runInVirtualTime(({ flush }) => {
+    timer(10).subscribe(() => endpoint.markFailed());
+    timer(20).subscribe(() => mute.push(endpoint.isUnresponsive));
     timer(30)
       .pipe(switchMap(() => endpoint.discover()))
-      .subscribe(() => mute.push(endpoint.isMute));
+      .subscribe(() => mute.push(endpoint.isUnresponsive));
     flush();
   });
   expect(mute).toEqual([true, false]);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { concat, map, mergeMap, NEVER, of, take, timer, toArray, type Observable } from 'rxjs';
-import type { ClosableCaller } from '../../../../src/transport/caller.js';
+import { type ClosableCaller, discoveryModule } from '../../../../src/transport/caller.js';
+import * as memberDiscovery from '../../../../src/transport/endpoints/memberDiscovery.js';
 import {
   A,
   after,
@@ -16,6 +17,9 @@ import {
   type Script,
 } from '../../../support/fakes/fakeTransport.js';
 
+// Virtual time does not advance while modules load.
+discoveryModule.provide(memberDiscovery);
+
 const C = 'http://c:1';
 const CLUSTER = '77';
 
@@ -25,11 +29,11 @@ interface ScriptedMember {
   readonly isLearner?: boolean;
 }
 
-/** Says of itself that it is this member. */
+/** A server that reports to be this member. */
 const is = (memberId: string, clusterId = CLUSTER): Script =>
   reply(200, { header: { cluster_id: clusterId, member_id: memberId, revision: '7', raft_term: '1' } });
 
-/** A cluster by its list, and who answers where; A is member 1. */
+/** The member list of a cluster, and which member responds at which endpoint; A is member 1. */
 function cluster(members: readonly ScriptedMember[], servers: Readonly<Record<string, Script>>) {
   const state = { members, servers: { [A]: is('1'), ...servers } as Record<string, Script> };
   const transport = scriptedTransport((request) => {
@@ -42,12 +46,12 @@ function cluster(members: readonly ScriptedMember[], servers: Readonly<Record<st
 
 const member = (ID: string, ...clientURLs: string[]): ScriptedMember => ({ ID, clientURLs });
 const lists = ({ posts }: ReturnType<typeof scriptedTransport>): number => posts.filter(({ path }) => path.endsWith('/list')).length;
-/** A call each second. */
+/** Makes a call every second. */
 const calls = (caller: ClosableCaller, seconds: number): Observable<string> =>
   timer(0, 1_000).pipe(take(seconds), mergeMap(() => get(caller)), toArray(), map((ends) => [...new Set(ends)].join())); // prettier-ignore
 
 describe('the members of a cluster', () => {
-  test('are found as soon as the client is used, and used in turn with those that were given', () => {
+  test('are discovered at the first use of the client, and used in turn with the configured endpoints', () => {
     const { transport, caller } = cluster([member('1', A), member('2', B), member('3', C)], { [B]: is('2'), [C]: is('3') });
     expect(settle(calls(caller, 5))).toMatchObject([{ outcome: 'ok' }]);
     expect(caller.endpoints()).toEqual([A, B, C]);
@@ -57,16 +61,16 @@ describe('the members of a cluster', () => {
 
   test.each<[string, ScriptedMember, Script]>([
     ['of a learner', { ...member('2', B), isLearner: true }, is('2')],
-    ['where nobody answers', member('2', B), silent],
-    ['where the connection breaks', member('2', B), lost()],
-    ['where another member is', member('2', B), is('1')],
-    ['where another cluster is', member('2', B), is('2', '78')],
-    ['where something else is', member('2', B), reply(200, '<html>')],
-    ['that is not for everybody', member('2', B), refuse('etcdserver: user name is empty', 3)],
+    ['that does not respond', member('2', B), silent],
+    ['whose connection breaks', member('2', B), lost()],
+    ['of another member', member('2', B), is('1')],
+    ['of another cluster', member('2', B), is('2', '78')],
+    ['of another program', member('2', B), reply(200, '<html>')],
+    ['that requires authentication', member('2', B), refuse('etcdserver: user name is empty', 3)],
     ['of another scheme', member('2', 'https://b:1', 'unix://b:1'), is('2')],
-    ['that is none', member('2', 'b', 'http://', ''), is('2')],
+    ['that is invalid', member('2', 'b', 'http://', ''), is('2')],
     ['of a member that has not started', member('2'), is('2')],
-  ])('are not looked for at an address %s', (_, { ...other }, script) => {
+  ])('are not requested from an address %s', (_, { ...other }, script) => {
     const { caller } = cluster([member('1', A), other], { [B]: script, 'https://b:1': script });
     expect(settle(calls(caller, 20))).toMatchObject([{ outcome: 'ok' }]);
     expect(caller.endpoints()).toEqual([A]);
@@ -75,7 +79,7 @@ describe('the members of a cluster', () => {
   test.each([
     ['are found', CLUSTER, [A, B]],
     ['are not found in another cluster', '78', [A]],
-  ])('that refuse a status without a token %s, by the header of a refused watch', (_, clusterId, found) => {
+  ])('that reject a status without a token %s, by the header of a rejected watch', (_, clusterId, found) => {
     const secured: Script = (request) =>
       (request.path.endsWith('/status') ? refuse('etcdserver: user name is empty', 3) : is('2'))(request);
     const { transport, caller } = cluster([member('1', A), member('2', B)], { [B]: secured });
@@ -93,7 +97,7 @@ describe('the members of a cluster', () => {
     expect(caller.endpoints()).toEqual([A, B]);
   });
 
-  test('are looked for again after a while, and left when they are gone; those that were given stay', () => {
+  test('are requested again periodically, and dropped when they were removed; configured endpoints stay', () => {
     const { state, transport, caller } = cluster([member('2', B)], { [B]: is('2'), [C]: is('3') });
     settle(calls(caller, 50));
     expect([caller.endpoints(), lists(transport)]).toEqual([[A, B], 1]);
@@ -103,7 +107,7 @@ describe('the members of a cluster', () => {
     expect(transport.released).toContain(B);
   });
 
-  test('are looked for sooner while an endpoint fails', () => {
+  test('are requested sooner while an endpoint fails', () => {
     const { state, transport, caller } = cluster([member('2', B)], { [B]: is('2'), [C]: is('3') });
     transport.health = lost();
     settle(calls(caller, 3));
@@ -114,7 +118,7 @@ describe('the members of a cluster', () => {
     expect(lists(transport)).toBe(2);
   });
 
-  test('stay in use while their list cannot be had', () => {
+  test('stay in use while their list cannot be read', () => {
     const { state, caller } = cluster([member('2', B)], { [B]: is('2') });
     settle(calls(caller, 3));
     state.members = [{ ...member('3', C), ID: 'nonsense' }];
@@ -122,7 +126,7 @@ describe('the members of a cluster', () => {
     expect(caller.endpoints()).toEqual([A, B]);
   });
 
-  test('are shown no token and no header before they are known', () => {
+  test('receive no token and no header before they are verified', () => {
     const { transport } = cluster([member('2', B)], { [B]: is('2', '78') });
     const headers = { 'x-api-key': 'secret' };
     const caller = callerOf(transport, { discovery: { intervalMs: 60_000 }, auth: { token: 'secret' }, headers });
@@ -132,7 +136,7 @@ describe('the members of a cluster', () => {
     expect(JSON.stringify(there)).not.toContain('secret');
   });
 
-  test('are those of the endpoints that are set, from then on', () => {
+  test('are those of the new endpoints after setEndpoints', () => {
     const { state, caller } = cluster([member('2', B)], { [B]: is('2'), [C]: is('3') });
     settle(calls(caller, 3));
     caller.setEndpoints([C]);
@@ -142,7 +146,7 @@ describe('the members of a cluster', () => {
     expect(caller.endpoints()).toEqual([C, A]);
   });
 
-  test('are not looked for where that was not asked for, nor by a client that is not in use', () => {
+  test('are not requested without the option, nor by a client that is not in use', () => {
     const { transport } = cluster([member('2', B)], { [B]: is('2') });
     const caller = callerOf(transport);
     settle(calls(caller, 100));

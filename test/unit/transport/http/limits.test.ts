@@ -16,13 +16,13 @@ import {
   type Script,
 } from '../../../support/fakes/fakeTransport.js';
 
-describe('a deadline', () => {
+describe('the deadline of a call', () => {
   test.each<[string, Script, typeof get, string]>([
     ['a read that was sent', silent, get, 'DeadlineExceeded'],
     ['a read that waits for a connection', queued, get, 'DeadlineExceeded'],
     ['a write that was sent', silent, put, 'AmbiguousWrite'],
     ['a write that waits for a connection', queued, put, 'DeadlineExceeded'],
-  ])('ends %s, by the client’s option or by its own', (_, script, call, reason) => {
+  ])('ends %s, by the option of the client or of the call', (_, script, call, reason) => {
     const transport = scriptedTransport(script);
     const caller = callerOf(transport, { requestTimeoutMs: 500 });
     expect(settle(...[call(caller), call(caller, { timeoutMs: 70 }), call(caller, { timeoutMs: 900 })])).toMatchObject([
@@ -33,12 +33,12 @@ describe('a deadline', () => {
     expect(transport.live).toBe(0);
   });
 
-  test('is not set for a subscriber that has left already: nothing begins', async () => {
+  test('is not set for a subscriber that has unsubscribed: nothing is sent', async () => {
     const transport = scriptedTransport(silent);
     const caller = callerOf(transport);
     const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
     const before = timers();
-    // `expand` subscribes to what follows although `take` has enough.
+    // `expand` subscribes to the next Observable although `take` is complete.
     const pages = of<unknown>('page').pipe(
       expand(() => get(caller)),
       take(1),
@@ -48,20 +48,20 @@ describe('a deadline', () => {
     expect([...transport.posts, ...transport.checks]).toEqual([]);
   });
 
-  test('is for all tries together, and the waiting between them', () => {
+  test('covers all attempts, and the pauses between them', () => {
     const transport = scriptedTransport(unreachable);
     const caller = callerOf(transport, { requestTimeoutMs: 60 });
     expect(settle(...[put(caller)])).toMatchObject([{ outcome: 'DeadlineExceeded', at: 60 }]);
   });
 
-  test('comes while the version is being asked for: nothing was sent', () => {
+  test('may pass during the request for the version: nothing was sent', () => {
     const transport = scriptedTransport(reply(200), silent);
     expect(settle(...[put(callerOf(transport, { requestTimeoutMs: 60 }))])).toMatchObject([{ outcome: 'DeadlineExceeded', at: 60 }]);
     expect(transport.posts).toHaveLength(0);
     expect(transport.live).toBe(0);
   });
 
-  test('comes in time, also where the end of one call begins another', () => {
+  test('ends the call in time, also if the end of one call begins another', () => {
     const caller = callerOf(scriptedTransport(silent), { requestTimeoutMs: 1_000 });
     expect(settle(...[get(caller).pipe(retry(1)), after(5, () => get(caller))])).toMatchObject([
       { outcome: 'DeadlineExceeded', at: 2_000 },
@@ -69,7 +69,7 @@ describe('a deadline', () => {
     ]);
   });
 
-  test('of 24 days or more is none', () => {
+  test('of 24 days or more is ignored', () => {
     const caller = callerOf(scriptedTransport(reply(200, undefined, 60_000)));
     expect(settle(...[get(caller, { timeoutMs: 2 ** 40 }), get(caller, { timeoutMs: Infinity })])).toMatchObject([
       { outcome: 'ok' },
@@ -77,19 +77,19 @@ describe('a deadline', () => {
     ]);
   });
 
-  test.each([0, -1, NaN])('of %p is refused, and nothing is sent', (timeoutMs) => {
+  test.each([0, -1, NaN])('of %p is rejected, and nothing is sent', (timeoutMs) => {
     const transport = scriptedTransport(reply(200));
     expect(settle(...[get(callerOf(transport), { timeoutMs })])).toMatchObject([{ outcome: 'InvalidArgument' }]);
     expect(transport.posts).toHaveLength(0);
   });
 
-  test('keeps no timer when all calls have ended: virtual time stands still at once', () => {
+  test('leaves no timer when all calls have ended: virtual time stops at once', () => {
     const [result] = settle(...[get(callerOf(scriptedTransport(reply(200))))]);
     expect(result).toMatchObject({ outcome: 'ok', at: 2 });
   });
 });
 
-describe('a signal', () => {
+describe('the signal of a call', () => {
   test('that was aborted before ends the call, and nothing is sent', () => {
     const transport = scriptedTransport(reply(200));
     const caller = callerOf(transport);
@@ -98,7 +98,7 @@ describe('a signal', () => {
     expect(transport.posts).toHaveLength(0);
   });
 
-  test('aborted meanwhile ends a read, and leaves a write in doubt if it was sent', () => {
+  test('that is aborted during the call fails a read, and a sent write with AmbiguousWrite', () => {
     const controller = new AbortController();
     const { signal } = controller;
     const sent = callerOf(scriptedTransport(silent));
@@ -112,7 +112,7 @@ describe('a signal', () => {
     ]);
   });
 
-  test('is let go of when the call has ended', () => {
+  test('loses its listener when the call has ended', () => {
     const { signal } = new AbortController();
     let listeners = 0;
     const { addEventListener, removeEventListener } = signal;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { kvRpcs, RangeResponse } from '../../../../src/codec/kv.js';
 import { type LongList, type Rpc, INVALID } from '../../../../src/codec/descriptors.js';
 import { toBase64 } from '../../../../src/model/bytes.js';
-import { ListReader } from '../../../../src/transport/json/jsonWire.js';
+import { ListReader } from '../../../../src/transport/json/listReader.js';
 import { failure } from '../support.js';
 
 const list = listOf(kvRpcs.range);
@@ -26,7 +26,7 @@ function readerOf(chunks: readonly Uint8Array[], partBytes?: number): ListReader
   return reader;
 }
 
-/** A text cut before each of these offsets. */
+/** Splits a text before each of these offsets. */
 function cutAt(text: string, offsets: readonly number[]): Buffer[] {
   const whole = Buffer.from(text);
   const points = [0, ...offsets.map((offset) => offset % (whole.length + 1)).sort((a, b) => a - b), whole.length];
@@ -36,11 +36,11 @@ function cutAt(text: string, offsets: readonly number[]): Buffer[] {
 const header = { cluster_id: '1', member_id: '2', revision: '7', raft_term: '3' };
 const kvOf = (key: string, value: string): object => ({ key: toBase64(key), mod_revision: '5', value: toBase64(value) });
 const kv = fc.tuple(fc.string({ minLength: 1, maxLength: 9 }), fc.string({ maxLength: 30 })).map(([key, value]) => kvOf(key, value));
-/** As a gateway may write it: v2 puts white space where it likes. */
+/** Formats JSON as a gateway may: v2 adds white space at random places. */
 const space = fc.constantFrom('', ' ', '\n', ' \t');
 
-describe('a list that is read while it arrives', () => {
-  test('is the list of the whole answer, wherever the bytes are cut', () => {
+describe('a list that is decoded while it arrives', () => {
+  test('equals the list of the whole response, wherever the bytes are split', () => {
     fc.assert(
       fc.property(
         fc.array(kv, { maxLength: 12 }),
@@ -60,7 +60,7 @@ describe('a list that is read while it arrives', () => {
     );
   });
 
-  test('leaves for the end no more than a part, so that no turn takes as long as the answer', () => {
+  test('leaves only a part for the end, so that no turn takes as long as the response', () => {
     const elements = Array.from({ length: 20_000 }, (_, index) => kvOf(`key/${index}`, 'v'.repeat(64)));
     const text = JSON.stringify({ header, kvs: elements, more: true, count: '50000' });
     const chunks = cutAt(
@@ -73,7 +73,7 @@ describe('a list that is read while it arrives', () => {
     expect(reader.complete(decoded(reader.text))).toEqual(decoded(text));
   });
 
-  test('is read whole where an element is not as etcd has it, and the error is that of any answer', () => {
+  test('is decoded as a whole if an element has an unknown form, with the usual error', () => {
     const parts = (text: string): ListReader<Answer> => readerOf(cutAt(text, [50, 100, 150, 200]), 20);
     const good = JSON.stringify(kvOf('a', 'b'));
     const wrong = parts(`{"kvs":[${good},{"key":5},${good}]}`);
@@ -89,7 +89,7 @@ describe('a list that is read while it arrives', () => {
     }
   });
 
-  test('takes fields that a later server may add, nested and with braces in their text', () => {
+  test('accepts fields of later servers, nested and with braces in their text', () => {
     const elements = Array.from({ length: 9 }, (_, index) => ({ ...kvOf(`k${index}`, 'v'), extra: { text: '},{"a":[' } }));
     const text = JSON.stringify({ header, extra: { kvs: [1] }, kvs: elements });
     for (const each of [text, text.replace('"extra":{"kvs":[1]},', '')]) {
@@ -100,13 +100,13 @@ describe('a list that is read while it arrives', () => {
     }
   });
 
-  test('leaves an answer without it as it is', () => {
+  test('leaves a response without it unchanged', () => {
     for (const text of ['{"error":"etcdserver: x","code":5}', '{}', 'Not Found', `{"header":${JSON.stringify(header)},"count":"5"}`]) {
       expect(readerOf(cutAt(text, [1, 2, 9, 20]), 4).text).toBe(text);
     }
   });
 
-  test('looks at a long element a few times, and not at each chunk of it', () => {
+  test('scans a long element a few times, and not at each chunk', () => {
     const text = JSON.stringify({ header, kvs: [kvOf('a', 'x'.repeat(2_000_000)), kvOf('b', 'y')] });
     const whole = Buffer.from(text);
     let copied = 0;

@@ -8,7 +8,7 @@ import { waitFor } from '../../../support/waitFor.js';
 let server: FakeServer;
 const clients: Client[] = [];
 
-/** Makes a client that sends no call again while the machine is busy: calls and connections are counted here. */
+/** Makes a client that does not retry calls on a busy machine: calls and connections are counted here. */
 const clientOf = (options: ClientOptions = {}): Client => {
   const client = createClient({ endpoints: server.endpoint, attemptTimeoutMs: 60_000, requestTimeoutMs: 60_000, ...options });
   clients.push(client);
@@ -18,7 +18,7 @@ const clientOf = (options: ClientOptions = {}): Client => {
 const puts = (): number => server.at('/v3/kv/put').length;
 const ranges = (): number => server.at('/v3/kv/range').length;
 
-/** Makes the server hold its answers back; gives what lets one go. */
+/** Makes the server hold its responses back; returns a function that releases one. */
 function holdAnswers(): FakeReply[] {
   const held: FakeReply[] = [];
   server.script = (_, reply) => held.push(reply);
@@ -33,16 +33,16 @@ afterEach(async () => {
   await server.close();
 });
 
-describe('connections', () => {
-  test('are kept and used again: a hundred calls, one after the other, need two', async () => {
+describe('pooled connections', () => {
+  test('are reused: a hundred sequential calls need two', async () => {
     const { kv } = clientOf();
     for (let n = 0; n < 100; n++) await firstValueFrom(kv.put('a', 'b'));
     expect(puts()).toBe(100);
-    // One would do, but that undici tells of an answer before it sees its connection as free again.
+    // One would be enough, but undici reports a response before it treats its connection as free.
     expect(server.accepted).toBeLessThanOrEqual(2);
   });
 
-  test('are no more than maxConnections, whatever waits for them', async () => {
+  test('are at most maxConnections, however many calls wait', async () => {
     const { kv } = clientOf({ maxConnections: 3 });
     await firstValueFrom(kv.put('a', 'b'));
     const held = holdAnswers();
@@ -59,7 +59,7 @@ describe('connections', () => {
     expect(server.accepted).toBe(3);
   });
 
-  test('are closed when they have been idle for keepAliveMs', async () => {
+  test('are closed after being idle for keepAliveMs', async () => {
     const { kv } = clientOf({ keepAliveMs: 50 });
     await firstValueFrom(kv.put('a', 'b'));
     const before = server.accepted;
@@ -68,7 +68,7 @@ describe('connections', () => {
     expect(server.accepted).toBe(before + 1);
   });
 
-  test('of streams are their own: they take no place from calls', async () => {
+  test('are not used by streams, which have separate ones', async () => {
     const client = clientOf({ maxConnections: 1, streams: { transport: 'chunked' } });
     const streaming: FakeReply[] = [];
     server.script = (request, reply) => {
@@ -85,8 +85,8 @@ describe('connections', () => {
   });
 });
 
-describe('unsubscribing', () => {
-  test('in flight closes the connection, which is how the server is told', async () => {
+describe('unsubscribing from a call', () => {
+  test('in progress closes the connection, which the server detects', async () => {
     const { kv } = clientOf();
     const held = holdAnswers();
     const call = kv.put('a', 'b').subscribe();
@@ -95,7 +95,7 @@ describe('unsubscribing', () => {
     await waitFor('its connection is closed', () => held[0]?.socket.destroyed === true);
   });
 
-  test('while it waits for a connection sends nothing, and costs no connection', async () => {
+  test('that waits for a connection sends nothing, and closes no connection', async () => {
     const { kv } = clientOf({ maxConnections: 1 });
     await firstValueFrom(kv.get('a'));
     const held = holdAnswers();
@@ -112,7 +112,7 @@ describe('unsubscribing', () => {
     expect([puts(), ranges(), server.accepted]).toEqual([0, 3, 1]);
   });
 
-  test('two thousand times leaves no socket and no timer, and a client that works', async () => {
+  test('two thousand times leaves no socket and no timer, and a working client', async () => {
     const client = clientOf({ maxConnections: 8 });
     await firstValueFrom(client.kv.get('a'));
     const { signal } = new AbortController();
@@ -124,17 +124,17 @@ describe('unsubscribing', () => {
       removeEventListener.apply(signal, given)
     );
     const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
-    // undici has a clock of its own, which ticks while connections are open: what there is with an open connection is no leak.
+    // undici has an internal clock, which runs while connections are open: a timer with an open connection is no leak.
     const before = timers();
     for (let round = 0; round < 2_000; round++) {
       const call = client.kv.get('a', { signal }).subscribe();
-      // Some at once, some on their way.
+      // Some fail at once, some after they were sent.
       if (round % 5 === 0) await new Promise(setImmediate);
       call.unsubscribe();
     }
     await firstValueFrom(client.kv.get('a'));
     expect(listeners).toBe(0);
-    // A connection that is being made has a limit of time.
+    // The connect timeout limits a connection that is being opened.
     await waitFor('no timer is left', () => timers() <= before);
     await waitFor('no more connections are open than may be', () => server.open <= 8);
     await client.close();
@@ -142,8 +142,8 @@ describe('unsubscribing', () => {
   });
 });
 
-describe('what is sent', () => {
-  test('has the headers of the options, the user agent, and JSON in it', async () => {
+describe('a request', () => {
+  test('has the headers of the options, the user agent, and a JSON body', async () => {
     const { kv } = clientOf({ headers: { 'X-Tenant': 'blue' }, userAgent: 'app/1.0' });
     await firstValueFrom(kv.put('key', 'välue'));
     const [version, put] = server.requests;
@@ -156,7 +156,7 @@ describe('what is sent', () => {
     expect(put?.headers).not.toHaveProperty('authorization');
   });
 
-  test('has the token in it, in calls and streams', async () => {
+  test('has the token, in calls and streams', async () => {
     const client = clientOf({ auth: { token: 'simple.1' } });
     await firstValueFrom(client.kv.put('a', 'b'));
     const stream = client.call('/lease/keepalive', {}, { streaming: true }).subscribe({ error: () => undefined });
@@ -170,7 +170,7 @@ describe('what is sent', () => {
 });
 
 describe('close()', () => {
-  test('ends reads with ClientClosed, sent writes with AmbiguousWrite and others with ClientClosed, and closes every socket', async () => {
+  test('fails reads with ClientClosed, sent writes with AmbiguousWrite, unsent ones with ClientClosed, and closes every socket', async () => {
     // The order of the calls matters here.
     const client = clientOf({ maxConnections: 2, batchReads: false });
     await firstValueFrom(client.kv.get('a'));
@@ -189,7 +189,7 @@ describe('close()', () => {
     expect(puts()).toBe(1);
   });
 
-  test('ends streams', async () => {
+  test('fails streams with ClientClosed', async () => {
     const client = clientOf();
     server.script = (_, reply) => reply.stream().flushHeaders();
     const stream = rejection(firstValueFrom(client.call('/lease/keepalive', {}, { streaming: true, safety: 'read' })));
@@ -199,14 +199,14 @@ describe('close()', () => {
     await waitFor('none is open', () => server.open === 0);
   });
 
-  test('can be called twice, and before anything was sent; what comes after it is ClientClosed and not sent', async () => {
+  test('can be called twice, and before anything was sent; later calls fail with ClientClosed and are not sent', async () => {
     const client = clientOf();
     await Promise.all([client.close(), client.close()]);
     expect(await rejection(firstValueFrom(client.kv.put('a', 'b')))).toMatchObject({ reason: 'ClientClosed' });
     expect(server.accepted).toBe(0);
   });
 
-  test('asks no token function of a call that comes after it', async () => {
+  test('calls no token function for a later call', async () => {
     let asked = 0;
     const client = clientOf({ auth: { token: () => `t${++asked}` } });
     await client.close();

@@ -12,14 +12,14 @@ const header = { cluster_id: '1', member_id: '1', revision: '7', raft_term: '1' 
 
 const clients: Client[] = [];
 const clientOf = (options: ClientOptions): Client => {
-  // It asks no second time while the machine is busy.
+  // The client does not hedge on a busy machine.
   const client = createClient({ maxResponseBytes: LIMIT, attemptTimeoutMs: 60_000, ...options });
   clients.push(client);
   return client;
 };
 afterEach(() => Promise.all(clients.splice(0).map((client) => client.close())));
 
-describe('an answer longer than maxResponseBytes', () => {
+describe('a response longer than maxResponseBytes', () => {
   let server: FakeServer;
   beforeEach(async () => {
     server = await startFakeServer();
@@ -33,7 +33,7 @@ describe('an answer longer than maxResponseBytes', () => {
     message: expect.stringContaining('the option maxResponseBytes'),
   });
 
-  test('is an error, is not asked for again, and its connection is closed', async () => {
+  test('fails, is not retried, and its connection is closed', async () => {
     const replies: FakeReply[] = [];
     server.script = (_, reply) => {
       replies.push(reply);
@@ -45,7 +45,7 @@ describe('an answer longer than maxResponseBytes', () => {
     await waitFor('its connection is closed', () => replies[0]?.socket.destroyed === true);
   });
 
-  test('to a write leaves open whether it was carried out', async () => {
+  test('to a write leaves its outcome unknown', async () => {
     server.script = (_, reply) => reply.json(200, { header, unknown: LONG });
     expect(await rejection(firstValueFrom(clientOf({ endpoints: server.endpoint }).kv.put('a', 'b')))).toMatchObject({
       reason: 'AmbiguousWrite',
@@ -53,7 +53,7 @@ describe('an answer longer than maxResponseBytes', () => {
     });
   });
 
-  test('is an error of a call that may wait at the server, too', async () => {
+  test('fails a call that may wait on the server, too', async () => {
     server.script = (_, reply) => reply.json(200, { header, unknown: LONG });
     expect(await rejection(firstValueFrom(clientOf({ endpoints: server.endpoint }).lockService.lock('a')))).toMatchObject({
       reason: 'AmbiguousWrite',
@@ -61,14 +61,14 @@ describe('an answer longer than maxResponseBytes', () => {
     });
   });
 
-  test('is an error when it is a refusal, of a call or of a stream', async () => {
+  test('fails with ResponseTooLarge if it is an error, of a call or of a stream', async () => {
     server.script = (_, reply) => reply.text(500, LONG + LONG);
     const client = clientOf({ endpoints: server.endpoint });
     expect(await rejection(firstValueFrom(client.kv.get('a')))).toMatchObject(tooLarge('KV.Range'));
     expect(await rejection(firstValueFrom(client.maintenance.snapshot()))).toMatchObject(tooLarge('Maintenance.Snapshot'));
   });
 
-  test('is an error of all that is asked beside the gateway', async () => {
+  test('fails all requests to plain HTTP paths', async () => {
     server.version = undefined;
     server.script = (_, reply) => reply.text(200, LONG + LONG);
     const client = clientOf({ endpoints: server.endpoint });
@@ -78,7 +78,7 @@ describe('an answer longer than maxResponseBytes', () => {
     expect(await rejection(firstValueFrom(client.metricsText()))).toMatchObject(tooLarge('GET /metrics'));
   });
 
-  test('that never ends ends with it: it takes no more memory than that', async () => {
+  test('that never ends is cut off, and takes no more memory than the limit', async () => {
     const replies: FakeReply[] = [];
     server.script = (_, reply) => {
       replies.push(reply);
@@ -97,13 +97,13 @@ describe('an answer longer than maxResponseBytes', () => {
     await waitFor('their connections are closed', () => replies.length === 2 && replies.every(({ socket }) => socket.destroyed));
   });
 
-  test('is no error where it is a stream of short messages', async () => {
+  test('is allowed for a stream of short messages', async () => {
     server.script = (_, reply) => reply.stream().end(`${JSON.stringify({ result: { a: LONG.slice(0, 6_000) } })}\n`.repeat(10));
     const answers = clientOf({ endpoints: server.endpoint }).call('/watch', {}, { streaming: true, safety: 'read' });
     expect(await firstValueFrom(answers.pipe(toArray()))).toHaveLength(10);
   });
 
-  test('makes shorter pages', async () => {
+  test('makes pages shorter', async () => {
     const keys = ['a', 'b', 'c', 'd', 'e'];
     server.script = ({ body }, reply) => {
       const { key, limit } = JSON.parse(body) as { key: string; limit: number };
@@ -144,23 +144,23 @@ describe.each(['websocket', 'http2', 'chunked'] as const)('a message longer than
       stream.send(long);
     };
     expect(await rejection(lastValueFrom(client().watch('a')))).toMatchObject(tooLarge());
-    // The second was to come in fragments.
+    // The second message would have come in fragments.
     expect(server.opened).toBe(2);
     await clients[0]?.close();
     await waitFor('its connections are closed', () => server.open === 0);
   });
 
-  test('ends it before it has come', async () => {
+  test('ends the watch before it has arrived completely', async () => {
     server.script = (stream) => {
       stream.send(created);
-      // A length that is far above what is ever sent; or a beginning without an end.
+      // A length far above any that is ever sent, or a message without an end.
       if (transport === 'websocket') stream.socket.write(frame(1, Buffer.from(LONG.slice(0, 100)), LIMIT + 1));
       else stream.send(`{"result":"${LONG}${LONG}`);
     };
     expect(await rejection(lastValueFrom(client().watch('a')))).toMatchObject(tooLarge());
   });
 
-  test('and one within it is read', async () => {
+  test('fails, while a shorter one is decoded', async () => {
     server.script = (stream) => {
       stream.send(created);
       const kv = { key: btoa('a'), value: btoa('x'.repeat(7_000)), create_revision: '8', mod_revision: '8', version: '1' };

@@ -17,7 +17,7 @@ import {
   reply,
   scriptedTransport,
   silent,
-  virtually,
+  runInVirtualTime,
   type Script,
 } from '../../../support/fakes/fakeTransport.js';
 
@@ -28,12 +28,15 @@ interface Circumstances {
   readonly endpoints?: string[];
   readonly transport?: 'websocket' | 'http2';
   readonly rpc?: Rpc<never, unknown>;
-  /** The client holds a lease, from so many milliseconds on. */
+  /** The time from which the client holds a lease, in milliseconds. */
   readonly leaseFromMs?: number;
   readonly untilMs?: number;
 }
 
-/** What became of a stream within 10 s over a transport, where a member answers whether it has a leader by this script. */
+/**
+ * Returns how a stream ended within 10 s on a transport. The script decides how the member reports whether it has a
+ * leader.
+ */
 function outcomeOf(script: Script, options: Circumstances = {}) {
   const { endpoints = [A, B], transport = 'websocket', rpc = watchRpcs.watch, leaseFromMs = 0, untilMs = 10_000 } = options;
   const leases = new LeaseActivity();
@@ -45,7 +48,7 @@ function outcomeOf(script: Script, options: Circumstances = {}) {
       opened.push(request);
       return NEVER;
     });
-  virtually(({ flush }) => {
+  runInVirtualTime(({ flush }) => {
     const caller = callerOf({ ...scripted, duplex }, { endpoints, headers: { own: '1' }, streams: { transport } }, leases);
     const holding = (leaseFromMs === Infinity ? NEVER : timer(leaseFromMs)).subscribe(() => leases.begin());
     const stream = caller.channel(rpc).pipe(mergeMap((channel) => channel.duplex ?? NEVER));
@@ -68,7 +71,7 @@ test.each([
 ])('three streams of an old server that end because %s', (_, error, transport, versionRequests) => {
   const scripted = scriptedTransport(LEADER, reply(200, { etcdserver: '3.3.25', etcdcluster: '3.3.0' }));
   const transports: string[] = [];
-  virtually(({ flush }) => {
+  runInVirtualTime(({ flush }) => {
     const caller = callerOf(scripted, { endpoints: [A] });
     const next = caller.channel(watchRpcs.watch).pipe(
       tap((channel) => {
@@ -84,7 +87,7 @@ test.each([
 });
 
 describe('a watch over a WebSocket', () => {
-  test('is not begun at a member that has no leader', () => {
+  test('does not start on a member without a leader', () => {
     const { ends, opened, questions } = outcomeOf(NONE);
     expect(ends).toEqual(['NoLeader at 2']);
     expect(opened).toEqual([]);
@@ -98,35 +101,35 @@ describe('a watch over a WebSocket', () => {
     expect(outcomeOf(inTurn(LEADER, LEADER, NONE, LEADER, NONE, LEADER)).ends).toEqual([]);
   });
 
-  test('leaves it later where the client only watches', () => {
+  test('leaves the member later if the client only watches', () => {
     const idle = { leaseFromMs: Infinity, untilMs: 15_000 };
     const { ends, questions } = outcomeOf(inTurn(LEADER, NONE, NONE), idle);
     expect(ends).toEqual([expect.stringMatching(/^NoLeader at 125\d\d$/)]);
     expect(questions).toHaveLength(3);
   });
 
-  test('asks sooner from when the client holds a lease', () => {
+  test('checks for a leader sooner once the client holds a lease', () => {
     expect(outcomeOf(inTurn(LEADER, NONE, NONE), { leaseFromMs: 5_000 }).ends).toEqual([expect.stringMatching(/^NoLeader at 55\d\d$/)]);
   });
 
   test.each([
     ['forbidden', refuse('etcdserver: permission denied', 7, 403)],
     ['refused as the token is', refuse('etcdserver: invalid auth token', 16, 401)],
-    ['answered by a proxy', reply(502, '<html>')],
+    ['a response of a proxy', reply(502, '<html>')],
     ['lost', lost()],
     ['not answered', silent],
-  ])('stays where the question is %s', (_, script) => {
+  ])('stays if the check for a leader is %s', (_, script) => {
     const { ends, questions } = outcomeOf(inTurn(LEADER, script));
     expect(ends).toEqual([]);
     expect(questions.length).toBeGreaterThan(2);
   });
 
-  test('is asked nothing for where there is no other endpoint', () => {
+  test('sends no check for a leader if there is no other endpoint', () => {
     expect(outcomeOf(NONE, { endpoints: [A] })).toMatchObject({ ends: [], opened: [{ origin: A }], questions: [] });
   });
 });
 
-test('over HTTP/2 the request says itself that it needs a leader', () => {
+test('the request over HTTP/2 requires a leader itself', () => {
   const { ends, opened, questions } = outcomeOf(NONE, { transport: 'http2' });
   expect(opened).toMatchObject([{ headers: { own: '1', 'grpc-metadata-hasleader': 'true' } }]);
   expect([...ends, ...questions]).toEqual([]);

@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import { Outgoing } from '../../../../src/transport/http/transport.js';
+import { WriteBatcher } from '../../../../src/transport/http/transport.js';
 
 const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('messages for a stream', () => {
-  test('leave together when the turn is over, a line each, in their order', async () => {
+  test('are sent together at the end of the turn, one a line, in order', async () => {
     const written: string[] = [];
-    const outgoing = new Outgoing(
+    const outgoing = new WriteBatcher(
       (text) => written.push(text),
       (run) => process.nextTick(run),
     );
@@ -19,9 +19,9 @@ describe('messages for a stream', () => {
     expect(written).toEqual(['{"ID":"1"}\n{"ID":"2"}', '{"ID":"3"}']);
   });
 
-  test('leave at once where the stream is about to be closed, and not again at the end of the turn', async () => {
+  test('are sent at once if the stream is about to be closed, and not again at the end of the turn', async () => {
     const written: string[] = [];
-    const outgoing = new Outgoing(
+    const outgoing = new WriteBatcher(
       (text) => written.push(text),
       (run) => process.nextTick(run),
     );
@@ -33,9 +33,9 @@ describe('messages for a stream', () => {
     expect(written).toHaveLength(1);
   });
 
-  test('leave in several pieces where they are many, each of which is read in a moment', async () => {
+  test('are sent in several short parts if they are many', async () => {
     const written: string[] = [];
-    const outgoing = new Outgoing(
+    const outgoing = new WriteBatcher(
       (text) => written.push(text),
       (run) => process.nextTick(run),
     );

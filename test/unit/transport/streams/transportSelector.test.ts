@@ -2,18 +2,18 @@ import { describe, expect, test } from '@jest/globals';
 import { concat, concatMap, defer, range, tap, timer } from 'rxjs';
 import { watchRpcs } from '../../../../src/codec/watch.js';
 import { EtcdError } from '../../../../src/errors/index.js';
-import { TransportSelector, type StreamTransport, type Terms } from '../../../../src/transport/streams/transportSelector.js';
+import { TransportSelector, type StreamTransport, type TransportCriteria } from '../../../../src/transport/streams/transportSelector.js';
 import { parseVersion } from '../../../../src/transport/endpoints/version.js';
-import { A, B, callerOf, get, reply, scriptedTransport, virtually } from '../../../support/fakes/fakeTransport.js';
+import { A, B, callerOf, get, reply, scriptedTransport, runInVirtualTime } from '../../../support/fakes/fakeTransport.js';
 
-const terms = (version: string, { tls = false, token = false } = {}): Terms => ({
+const terms = (version: string, { tls = false, token = false } = {}): TransportCriteria => ({
   origin: tls ? 'https://a:1' : 'http://a:1',
   version: version === 'unknown' ? undefined : parseVersion(version),
   authenticated: token,
 });
 
-/** All that would be tried, in turn: each is refused. */
-function order(given: Terms): string {
+/** Returns all transports in the order in which they are tried, if each is rejected. */
+function order(given: TransportCriteria): string {
   const choice = new TransportSelector('auto');
   const tried: StreamTransport[] = [];
   for (let next = choice.choose(given); !tried.includes(next); next = choice.choose(given)) {
@@ -27,9 +27,9 @@ const ANY = 'websocket chunked';
 const FIRST = 'websocket http2 chunked';
 const SECOND = 'http2 websocket chunked';
 
-describe('the transports that are tried, in turn', () => {
+describe('the transports of a stream, in order', () => {
   test.each<[version: string, plain: string, withToken: string, tls: string, tlsWithToken: string]>([
-    // A WebSocket takes no token before 3.5.32, 3.6.13 and 3.7, and no long message before 3.4.16.
+    // WebSockets take no token before 3.5.32, 3.6.13 and 3.7, and no long messages before 3.4.16.
     ['3.3.25', ANY, 'chunked', SECOND, 'http2 chunked'],
     ['3.4.15', ANY, 'chunked', SECOND, 'http2 chunked'],
     ['3.4.16', ANY, 'chunked', FIRST, 'http2 chunked'],
@@ -49,21 +49,21 @@ describe('the transports that are tried, in turn', () => {
     }).toEqual({ plain, withToken, tls, tlsWithToken });
   });
 
-  test.each<StreamTransport>(['websocket', 'http2', 'chunked'])('are none but %s where that was asked for, refused or not', (transport) => {
+  test.each<StreamTransport>(['websocket', 'http2', 'chunked'])('are only %s if that was chosen, rejected or not', (transport) => {
     const choice = new TransportSelector(transport);
     const given = terms('3.3.25', { tls: true, token: true });
     choice.refused(given.origin, transport);
     expect(choice.choose(given)).toBe(transport);
   });
 
-  test('are those of each endpoint by itself', () => {
+  test('are those of each endpoint', () => {
     const choice = new TransportSelector('auto');
     choice.refused('http://a:1', 'websocket');
     expect(choice.choose(terms('3.5.16'))).toBe('chunked');
     expect(choice.choose({ ...terms('3.5.16'), origin: 'http://b:1' })).toBe('websocket');
   });
 
-  test('are chunked at the last, even where that was refused', () => {
+  test('end with chunked, even if that was rejected', () => {
     const choice = new TransportSelector('auto');
     const given = terms('3.5.16');
     choice.refused(given.origin, 'websocket');
@@ -72,10 +72,10 @@ describe('the transports that are tried, in turn', () => {
   });
 });
 
-describe('a WebSocket that is lost again and again', () => {
-  /** Loses it at these times; says what is chosen then. */
-  const lostAt = (given: Terms, times: readonly number[], transport: StreamTransport = 'websocket'): StreamTransport =>
-    virtually(({ flush }) => {
+describe('a WebSocket that is lost repeatedly', () => {
+  /** Loses the stream at these times; returns the transports that are chosen then. */
+  const lostAt = (given: TransportCriteria, times: readonly number[], transport: StreamTransport = 'websocket'): StreamTransport =>
+    runInVirtualTime(({ flush }) => {
       const choice = new TransportSelector('auto');
       for (const time of times) timer(time).subscribe(() => choice.lost(given, transport));
       flush();
@@ -88,28 +88,28 @@ describe('a WebSocket that is lost again and again', () => {
     expect(lostAt(terms('3.4.15'), [0, 1_000, 59_000])).toBe('chunked');
   });
 
-  test('is no suspect where that took more than a minute', () => {
+  test('is still used if that took more than a minute', () => {
     expect(lostAt(terms('3.3.25'), [0, 30_000, 60_001, 100_000])).toBe('websocket');
     expect(lostAt(terms('3.3.25'), [0, 30_000, 60_001, 80_000])).toBe('chunked');
   });
 
-  test.each(['3.4.16', '3.5.16', 'unknown'])('is no suspect on etcd %s, which takes messages of any length', (version) => {
+  test.each(['3.4.16', '3.5.16', 'unknown'])('is still used on etcd %s, which accepts messages of any length', (version) => {
     expect(lostAt(terms(version), [0, 1, 2, 3, 4])).toBe('websocket');
   });
 
-  test('is no suspect where another transport was lost', () => {
+  test('is still used if another transport was lost', () => {
     expect(lostAt(terms('3.3.25'), [0, 1, 2, 3], 'http2')).toBe('websocket');
   });
 });
 
-describe('a transport over which the server says nothing', () => {
+describe('a transport without responses', () => {
   const given = terms('3.5.16', { tls: true, token: true });
   const plain = terms('3.5.16');
 
-  test.each<[StreamTransport, Terms, number, StreamTransport]>([
+  test.each<[StreamTransport, TransportCriteria, number, StreamTransport]>([
     ['http2', given, 2, 'chunked'],
     ['websocket', plain, 3, 'chunked'],
-  ])('%s is given up after so many streams between which calls were answered', (transport, at, most, next) => {
+  ])('%s is given up after some streams, if calls succeeded meanwhile', (transport, at, most, next) => {
     const choice = new TransportSelector('auto');
     if (transport === 'chunked') throw new Error('each of its streams is a call');
     for (let failures = 1; failures <= most; failures += 1) {
@@ -119,7 +119,7 @@ describe('a transport over which the server says nothing', () => {
     expect(choice.choose(at)).toBe(next);
   });
 
-  test('is not given up while no call is answered either, nor when a stream has been answered in between', () => {
+  test('is not given up while calls fail too, nor after a stream with a response', () => {
     const choice = new TransportSelector('auto');
     for (let failures = 0; failures < 10; failures += 1) choice.unanswered(given.origin, 'http2', 7);
     expect(choice.choose(given)).toBe('http2');
@@ -128,8 +128,8 @@ describe('a transport over which the server says nothing', () => {
     expect(choice.choose(given)).toBe('http2');
   });
 
-  test('is tried again a minute or two later, and given up at once for longer where it still fails', () => {
-    const chosen = virtually(({ flush }) => {
+  test('is tried again a minute or two later, and given up for longer if it still fails', () => {
+    const chosen = runInVirtualTime(({ flush }) => {
       const choice = new TransportSelector('auto');
       const seen: [number, StreamTransport][] = [];
       const look = (at: number): void => void timer(at).subscribe(() => seen.push([at, choice.choose(given)]));
@@ -150,8 +150,8 @@ describe('a transport over which the server says nothing', () => {
     ]);
   });
 
-  test('is tried again after it was refused, and not where messages are too long for it', () => {
-    const chosen = virtually(({ flush }) => {
+  test('is tried again after it was rejected, but not if messages are too long for it', () => {
+    const chosen = runInVirtualTime(({ flush }) => {
       const choice = new TransportSelector('auto');
       const seen: StreamTransport[] = [];
       choice.refused('http://a:1', 'websocket');
@@ -166,8 +166,8 @@ describe('a transport over which the server says nothing', () => {
   });
 });
 
-test('streams count against a transport at an endpoint that the client has again', () => {
-  virtually(({ flush }) => {
+test('lost streams count against a transport of an endpoint that the client has again', () => {
+  runInVirtualTime(({ flush }) => {
     const caller = callerOf(scriptedTransport(reply(200)));
     const used: StreamTransport[] = [];
     const failing = caller.channel(watchRpcs.watch).pipe(

@@ -12,19 +12,19 @@ import { waitFor } from '../../../support/waitFor.js';
 
 const GOOD = ['upgrade: websocket', 'connection: Upgrade'];
 
-/** One stream to a server of which the test says what it does. */
+/** One stream to a server whose behaviour the test decides. */
 describe('a WebSocket', () => {
   let server: Server;
   let port: number;
   let request: IncomingMessage | undefined;
   let socket: Socket | undefined;
-  /** What the client has sent since the handshake. */
+  /** The bytes that the client has sent since the handshake. */
   let sent: Buffer;
   let streams: Subscription;
   const open = new Set<Socket>();
-  const leaving = new Set<Socket>();
+  const closing = new Set<Socket>();
 
-  /** The lines of the answer to a handshake, if there is one; a good one shows the key. */
+  /** Returns the lines of the response to a handshake, if there is one; a valid one proves the key. */
   let answer: (accept: string) => readonly string[] | undefined;
 
   beforeEach(async () => {
@@ -73,7 +73,7 @@ describe('a WebSocket', () => {
         rpc: 'Watch.Watch',
         token,
       },
-      { connect, connectHttp2: connect, maxResponseBytes: 100, leaving },
+      { connect, connectHttp2: connect, maxResponseBytes: 100, closing },
     );
     const parts: DuplexPart[] = [];
     const subscription = duplex.subscribe({
@@ -94,7 +94,7 @@ describe('a WebSocket', () => {
     return stream;
   }
 
-  /** The opcode, and the payload without its mask, of the frame that begins there and was sent last. */
+  /** Returns the opcode, and the payload without its mask, of the last frame, which begins there. */
   const lastSent = (at = 0): [number, string] => {
     const mask = sent.subarray(at + 2, at + 6);
     return [
@@ -103,7 +103,7 @@ describe('a WebSocket', () => {
     ];
   };
 
-  test('is asked for with the headers of the client, and its token as a subprotocol', async () => {
+  test('is opened with the headers of the client, and its token as a subprotocol', async () => {
     const stream = start('secret');
     await waitFor('it is open', () => stream.parts.length === 1);
     expect(request).toMatchObject({ method: 'GET', url: '/v3/watch' });
@@ -122,19 +122,19 @@ describe('a WebSocket', () => {
     ['shows another key', () => ['HTTP/1.1 101 Switching Protocols', ...GOOD, 'sec-websocket-accept: bm9uZQ==']],
     ['shows no key', () => ['HTTP/1.1 101 Switching Protocols', ...GOOD]],
     [
-      'speaks of something else',
+      'has another protocol',
       (accept) => ['HTTP/1.1 101 Other', 'upgrade: other', 'connection: Upgrade', `sec-websocket-accept: ${accept}`],
     ],
-    ['brings an extension', (accept) => ['HTTP/1.1 101 S', ...GOOD, `sec-websocket-accept: ${accept}`, 'sec-websocket-extensions: x']],
-    ['brings a subprotocol', (accept) => ['HTTP/1.1 101 S', ...GOOD, `sec-websocket-accept: ${accept}`, 'sec-websocket-protocol: x']],
+    ['has an extension', (accept) => ['HTTP/1.1 101 S', ...GOOD, `sec-websocket-accept: ${accept}`, 'sec-websocket-extensions: x']],
+    ['has a subprotocol', (accept) => ['HTTP/1.1 101 S', ...GOOD, `sec-websocket-accept: ${accept}`, 'sec-websocket-protocol: x']],
     ...[400, 405, 426, 501].map((status): [string, () => readonly string[]] => [
       `is ${status}, as where a proxy drops the header Upgrade`,
       () => [`HTTP/1.1 ${status} No WebSocket`, 'content-length: 0'],
     ]),
-    ['is a refusal that goes on for ever', () => ['HTTP/1.1 405 Method Not Allowed', 'content-length: 1000000']],
+    ['is an endless refusal', () => ['HTTP/1.1 405 Method Not Allowed', 'content-length: 1000000']],
     ['changes twice', (accept) => ['HTTP/1.1 101 S', ...GOOD, 'upgrade: websocket', `sec-websocket-accept: ${accept}`]],
     ['changes to nothing', () => ['HTTP/1.1 101 Switching Protocols']],
-  ])('is not used where the answer %s', async (_, bad) => {
+  ])('is not used if the response %s', async (_, bad) => {
     answer = bad;
     const stream = start();
     await waitFor('it failed', () => stream.error !== undefined);
@@ -144,7 +144,7 @@ describe('a WebSocket', () => {
   });
 
   test.each([200, 401, 403, 404, 429, 500, 502, 503, 504])(
-    'may be there in a moment, where a proxy before the server says %d',
+    'may be available soon if a proxy before the server responds %d',
     async (status) => {
       answer = () => [`HTTP/1.1 ${status} Not Now`, 'content-length: 0'];
       const stream = start();
@@ -153,7 +153,7 @@ describe('a WebSocket', () => {
     },
   );
 
-  test('is elsewhere, where a proxy redirects: the error names where to', async () => {
+  test('fails with the target of the redirect if a proxy redirects', async () => {
     answer = () => ['HTTP/1.1 301 Moved Permanently', 'location: https://user:hunter2@elsewhere/v3/watch?key=hunter2', 'content-length: 0'];
     const stream = start();
     await waitFor('it failed', () => stream.error !== undefined);
@@ -161,7 +161,7 @@ describe('a WebSocket', () => {
     expect(String(stream.error)).not.toContain('hunter2');
   });
 
-  test('may be there in a moment, where the handshake is cut', async () => {
+  test('may be available soon if the handshake is cut', async () => {
     answer = () => undefined;
     request = undefined;
     const cut = start();
@@ -171,7 +171,7 @@ describe('a WebSocket', () => {
     expect(cut.error).toMatchObject({ reason: 'Unreachable' });
   });
 
-  test('reads what came together with the answer to its handshake', async () => {
+  test('reads messages that arrive together with the handshake response', async () => {
     server.prependListener('upgrade', (_, upgraded: Socket) => {
       upgraded.cork();
       process.nextTick(() => {
@@ -184,14 +184,14 @@ describe('a WebSocket', () => {
     expect(stream.parts[1]).toEqual({ type: 'message', json: { a: 1 } });
   });
 
-  test('answers a ping by what it says', async () => {
+  test('responds to a ping with its payload', async () => {
     await opened();
     socket?.write(frame(9, Buffer.from('are you there?')));
     await waitFor('there is an answer', () => sent.length === 6 + 14);
     expect(lastSent()).toEqual([10, 'are you there?']);
   });
 
-  test('answers the last of many pings, of a server that reads nothing until it has asked them', async () => {
+  test('responds to the last of many pings, of a server that reads nothing until it has sent them', async () => {
     await opened();
     socket?.pause();
     const pings = Buffer.concat(
@@ -200,27 +200,27 @@ describe('a WebSocket', () => {
     await new Promise((resolve) => socket?.write(pings, resolve));
     socket?.resume();
     await waitFor('the last is answered', () => sent.length > 0 && lastSent(sent.length - 17)[1] === 'ping 099999');
-    // One for each chunk at most, of which there are some hundred.
+    // At most one for each chunk, of which there are some hundred.
     expect(sent.length / 17).toBeLessThan(10_000);
   });
 
-  test('takes its time, where the server says that it is about to answer', async () => {
+  test('waits after a provisional response to the handshake', async () => {
     const usual = answer;
     answer = (accept) => ['HTTP/1.1 103 Early Hints', '', ...(usual(accept) ?? [])];
     expect((await opened()).parts).toEqual([{ type: 'open', send: expect.any(Function) }]);
   });
 
-  test('that is left within a message says no more than the end, whatever follows', async () => {
+  test('that is closed within a message sends only the close, whatever arrives afterwards', async () => {
     const stream = start();
     await waitFor('it is open', () => stream.parts.length === 1);
     stream.onMessage = () => stream.leave();
     socket?.write(Buffer.concat([frame(1, Buffer.from('{}')), frame(1, Buffer.from('{}')), frame(3, Buffer.alloc(1))]));
-    await waitFor('its connection is closed', () => open.size === 0 && leaving.size === 0);
+    await waitFor('its connection is closed', () => open.size === 0 && closing.size === 0);
     expect(stream).toMatchObject({ parts: [{ type: 'open' }, { type: 'message' }], error: undefined });
     expect(lastSent()).toEqual([8, '']);
   });
 
-  test('says what a turn has to say in one frame', async () => {
+  test('sends all messages of a turn in one frame', async () => {
     const stream = await opened();
     const [first] = stream.parts;
     if (first?.type !== 'open') throw new Error('it is not open');
@@ -234,7 +234,7 @@ describe('a WebSocket', () => {
     [1009, 'ResponseTooLarge', frame(1, Buffer.alloc(101))],
     [1007, 'MalformedResponse', frame(1, Buffer.of(0xff))],
     [1002, 'MalformedResponse', frame(3, Buffer.alloc(1))],
-  ])('is given up with code %i and %s, and the other end is told', async (code, reason, bytes) => {
+  ])('is closed with code %i and %s, also by the server', async (code, reason, bytes) => {
     const stream = await opened();
     socket?.write(bytes);
     await waitFor('it is given up', () => stream.error !== undefined);
@@ -243,7 +243,7 @@ describe('a WebSocket', () => {
     expect(lastSent()).toEqual([8, String.fromCharCode(code >> 8, code & 0xff)]);
   });
 
-  test('is lost when the server ends it, with a code or without', async () => {
+  test('is lost when the server closes it, with a code or without', async () => {
     const stream = await opened();
     socket?.write(frame(8, Buffer.of(0x03, 0xe9)));
     await waitFor('it has ended', () => stream.error !== undefined);
@@ -258,7 +258,7 @@ describe('a WebSocket', () => {
     expect(ended.error).toMatchObject({ reason: 'ConnectionLost', message: expect.stringContaining('1006') });
   });
 
-  test('that is left says its last words and the end in one go, and tells nobody what still comes', async () => {
+  test('that is closed sends its last messages and the close at once, and emits nothing more', async () => {
     const stream = await opened();
     const [first] = stream.parts;
     if (first?.type !== 'open') throw new Error('it is not open');
@@ -268,7 +268,7 @@ describe('a WebSocket', () => {
     expect(sent[0]).toBe(0x81);
     expect(sent[6 + 10]).toBe(0x88);
     socket?.write(Buffer.concat([frame(1, Buffer.from('{}')), frame(9, Buffer.alloc(0)), frame(8, Buffer.alloc(0))]));
-    await waitFor('its connection is closed', () => open.size === 0 && leaving.size === 0);
+    await waitFor('its connection is closed', () => open.size === 0 && closing.size === 0);
     expect(stream).toMatchObject({ parts: [{ type: 'open' }], error: undefined });
     expect(sent.length).toBe(6 + 10 + 6);
   });

@@ -44,8 +44,8 @@ afterEach(async () => {
 });
 afterAll(() => tls.remove());
 
-describe('contents that cannot be used are named by their option when the client is made, and not shown:', () => {
-  /** A line of base64 out of the middle of a key. */
+describe('invalid TLS contents are rejected by their option when the client is created, and not shown:', () => {
+  /** A line of base64 from the middle of a key. */
   const secret = (): string => tls.client.key.split('\n')[1] ?? '';
 
   test.each<[string, () => TlsSettings | Promise<TlsSettings>, string, RegExp]>([
@@ -65,7 +65,7 @@ describe('contents that cannot be used are named by their option when the client
       'tls.keyFile',
       /not the key of the certificate in tls\.certFile/,
     ],
-    ['an encrypted key', () => ({ cert: tls.client.cert, keyFile: encryptedKeyFile }), 'tls.keyFile', /give the option tls\.passphrase/],
+    ['an encrypted key', () => ({ cert: tls.client.cert, keyFile: encryptedKeyFile }), 'tls.keyFile', /set the option tls\.passphrase/],
     [
       'another passphrase',
       () => ({ cert: tls.client.cert, keyFile: encryptedKeyFile, passphrase: 'wr0ng' }),
@@ -91,7 +91,7 @@ describe('contents that cannot be used are named by their option when the client
   });
 });
 
-test('a client shows nothing of its key, its passphrase or its password', () => {
+test('a client does not show its key, its passphrase or its password', () => {
   const client = createClient({
     endpoints: 'https://127.0.0.1:1',
     auth: { username: 'root', password: 'hunter2' },
@@ -102,7 +102,7 @@ test('a client shows nothing of its key, its passphrase or its password', () => 
   for (const secret of ['hunter2', PASSPHRASE, 'PRIVATE KEY', tls.client.key.split('\n')[1] ?? '']) expect(shown).not.toContain(secret);
 });
 
-/** A server of HTTPS that says that it is an etcd, and then nothing but the same. */
+/** An HTTPS server that sends the version of an etcd in response to every request. */
 async function serve({ cert, key }: Pick<Identity, 'cert' | 'key'>, demand = false): Promise<string> {
   const server = createServer({ cert, key, ca: tls.ca, requestCert: demand, rejectUnauthorized: demand }, (_, response) =>
     response.end(JSON.stringify({ etcdserver: '3.5.0', etcdcluster: '3.5.0' })),
@@ -112,13 +112,13 @@ async function serve({ cert, key }: Pick<Identity, 'cert' | 'key'>, demand = fal
 }
 const ask = (endpoint: string, settings: TlsSettings): Promise<unknown> => firstValueFrom(clientOf(settings, endpoint).version());
 
-describe('a server is trusted', () => {
-  test('by its authority, in text, bytes or a file', async () => {
+describe('a server certificate is trusted', () => {
+  test('by its authority, as text, bytes or a file', async () => {
     const endpoint = await serve(tls.server);
     for (const settings of [{ ca: tls.ca }, { ca: Buffer.from(tls.ca) }, { caFile: tls.caFile }]) await ask(endpoint, settings);
   });
 
-  test('by its own certificate, where that is self-signed', async () => {
+  test('by itself, if it is self-signed', async () => {
     const [keyFile, certFile] = [inFolder('self.key'), inFolder('self.pem')];
     const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=self', '-addext', 'subjectAltName=IP:127.0.0.1'];
     expect(await run('openssl', [...made, '-keyout', keyFile, '-out', certFile])).toMatchObject({ code: 0 });
@@ -127,7 +127,7 @@ describe('a server is trusted', () => {
     expect(await rejection(ask(endpoint, { ca: tls.ca }))).toMatchObject({ message: expect.stringContaining('it is self-signed') });
   });
 
-  test('by no setting of the environment', async () => {
+  test('without any setting of the environment', async () => {
     const endpoint = await serve(tls.server);
     const { NODE_TLS_REJECT_UNAUTHORIZED: before } = process.env;
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
@@ -139,7 +139,7 @@ describe('a server is trusted', () => {
     }
   });
 
-  test('not where its certificate has expired', async () => {
+  test('only until it expires', async () => {
     const server = await tls.issue('expired', SERVER, undefined, -1);
     expect(new Date(new X509Certificate(server.cert).validTo).getTime()).toBeLessThan(Date.now());
     expect(await rejection(ask(await serve(server), { ca: tls.ca }))).toMatchObject({
@@ -149,8 +149,8 @@ describe('a server is trusted', () => {
   });
 });
 
-describe('a server that wants a certificate', () => {
-  test('takes one whose key is encrypted', async () => {
+describe('a client certificate', () => {
+  test('may have an encrypted key', async () => {
     const endpoint = await serve(tls.server, true);
     await ask(endpoint, { ca: tls.ca, cert: tls.client.cert, keyFile: encryptedKeyFile, passphrase: PASSPHRASE });
     expect(await rejection(ask(endpoint, { ca: tls.ca }))).toMatchObject({
@@ -159,7 +159,7 @@ describe('a server that wants a certificate', () => {
     });
   });
 
-  test('is shown the next one without a restart, and none that is half written', async () => {
+  test('is used for the next connection without a restart, unless its file is half written', async () => {
     const endpoint = await serve(tls.server, true);
     const [certFile, keyFile] = [await file('rotated.pem', tls.client.cert), await file('rotated.key', tls.client.key)];
     const client = createClient({ endpoints: endpoint, keepAliveMs: 1, tls: { ca: tls.ca, certFile, keyFile } });
@@ -185,11 +185,11 @@ describe('a server that wants a certificate', () => {
   });
 });
 
-describe('what breaks later', () => {
+describe('a later TLS failure', () => {
   const coded = (code: string): Error => Object.assign(new Error('it broke'), { code });
   const where = { rpc: 'KV.Put', endpoint: 'https://a:1' };
 
-  test('is a refusal of our certificate only where it says so: a write is else in doubt', () => {
+  test('is a rejection of the certificate only if it is named: otherwise the outcome of a write is unknown', () => {
     const refused = connectionError(coded('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'), true, where);
     const broken = connectionError(coded('ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC'), true, where);
     expect([refused.reason, retryAction(refused, 'write', true)]).toEqual(['TlsFailed', 'retryOtherEndpoint']);
@@ -199,11 +199,11 @@ describe('what breaks later', () => {
   test.each([
     [true, 'Unavailable'],
     [false, 'FailedPrecondition'],
-  ])('may pass where the server was met before (%p: %s)', (met, code) => {
+  ])('may be transient if the server was reached before (%p: %s)', (met, code) => {
     expect(connectionError(coded('CERT_HAS_EXPIRED'), false, where, met)).toMatchObject({ reason: 'TlsFailed', code });
   });
 
-  test('before a connection is there is TLS that failed, whatever the words', () => {
+  test('before a connection exists is TlsFailed, whatever its text', () => {
     expect(connectionError(coded('ERR_SSL_WRONG_VERSION_NUMBER'), false, where)).toMatchObject({
       reason: 'TlsFailed',
       message: expect.stringContaining('is the endpoint http?'),

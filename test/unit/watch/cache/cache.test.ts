@@ -33,7 +33,7 @@ const reads = (): number => server.calls.filter(({ rpc }) => rpc === 'KV.Range')
 const many = (count: number): void => {
   for (let index = 0; index < count; index++) server.put(`a/${String(index).padStart(4, '0')}`, '1');
 };
-/** The reason of the error that ends an Observable. */
+/** Resolves with the reason of the error that ends an Observable. */
 const reasonOf = async (source: Observable<unknown>): Promise<unknown> => {
   const seen = watching(source);
   await waitFor('the error', () => seen.errors.length > 0);
@@ -42,7 +42,7 @@ const reasonOf = async (source: Observable<unknown>): Promise<unknown> => {
 };
 
 describe('reads of a cache', () => {
-  test('give keys and ranges as of one revision, in the order of the keys', async () => {
+  test('return keys and ranges as of one revision, in the order of the keys', async () => {
     start();
     for (const key of ['a/2', 'a/10', 'a/ä', 'a/1', 'b']) server.put(key, key);
     const cache = await held();
@@ -87,7 +87,7 @@ describe('reads of a cache', () => {
     await Promise.all(Array.from({ length: 64 }, () => now(cache.get('a/0001', LOCAL))));
     expect(reads() - before).toBe(0);
     await Promise.all(Array.from({ length: 64 }, () => now(cache.get('a/0001'))));
-    // The first begins a request at once; the others wait for the next, which begins after them.
+    // The first read sends a request at once; the others wait for the next one, which begins after them.
     expect(reads() - before).toBe(2);
   });
 
@@ -103,7 +103,7 @@ describe('reads of a cache', () => {
     expect([stale?.value, (await fresh)?.value]).toEqual(['1', '2']);
   });
 
-  test.each([3, 300])('are answered although only other keys were changed, with %i keys', async (count) => {
+  test.each([3, 300])('complete although only other keys were changed, with %i keys', async (count) => {
     start(1);
     many(count);
     const cache = await held();
@@ -125,7 +125,7 @@ describe('reads of a cache', () => {
     expect(await now(cache.get('a/0001'))).toBeUndefined();
   });
 
-  test('do not take a store with as many keys for the same: one was deleted, and another created', async () => {
+  test('detect a deleted and a created key, although the number of keys is the same', async () => {
     start(5);
     many(3);
     const cache = await held();
@@ -158,7 +158,7 @@ describe('reads of a cache', () => {
     expect(await reasonOf(cache.get('a/1'))).toMatch(/Unreachable|DeadlineExceeded|ConnectionLost/);
   });
 
-  test('are refused for keys outside of the cached range, and for unknown options', async () => {
+  test('are rejected for keys outside of the cached range, and for unknown options', async () => {
     start();
     const cache = await held();
     expect(await reasonOf(cache.get('b'))).toBe('InvalidArgument');
@@ -169,7 +169,7 @@ describe('reads of a cache', () => {
     expect(await reasonOf(etcd.cache({ prefix: 'a/' }, { historyEvents: -1 }))).toBe('InvalidArgument');
   });
 
-  test('keep what they were given, whatever the caller does with it later', async () => {
+  test('copy their arguments, which the caller may change later', async () => {
     start();
     server.put('a/1', '1');
     const cache = await held();
@@ -179,7 +179,7 @@ describe('reads of a cache', () => {
     expect((await now(read))?.value).toBe('1');
   });
 
-  test('end with the cache: when it is left, and when the client is closed', async () => {
+  test('end when the cache is unsubscribed, or the client is closed', async () => {
     start();
     const left = await held();
     await waitFor('the watch', () => server.watches.length === 1);
@@ -195,7 +195,7 @@ describe('reads of a cache', () => {
     expect(cache.seen.completed).toBe(true);
   });
 
-  test('cancel the request when none waits for it any more', async () => {
+  test('cancel their request when no read waits for it any more', async () => {
     start(50);
     const cache = await held();
     const left = watching(cache.get('a/1'));
@@ -205,7 +205,7 @@ describe('reads of a cache', () => {
 });
 
 describe('a cache', () => {
-  test('is shared by subscribers of the same range, and a late one gets it at once', async () => {
+  test('is shared by subscribers of the same range, and emitted to a late one synchronously', async () => {
     start();
     await held();
     const late = watching(etcd.cache({ prefix: 'a/' }));
@@ -249,7 +249,7 @@ describe('watches of a cache', () => {
   const lines = ({ values }: Seen<{ type: string; kv: { key: string }; revision: number; prevKv?: { value: string } }>): string[] =>
     values.map(({ type, kv, revision, prevKv }) => `${revision} ${type} ${kv.key} ${prevKv?.value ?? '-'}`);
 
-  test('begin at any revision that is held, or with the next change, and need no watch of the server', async () => {
+  test('start at any buffered revision, or with the next change, without a watch on the server', async () => {
     start();
     const cache = await held();
     server.put('a/1', '1');
@@ -272,7 +272,7 @@ describe('watches of a cache', () => {
     expect(server.watches).toHaveLength(1);
   });
 
-  test('skip and repeat nothing when a subscriber subscribes again meanwhile', async () => {
+  test('skip and repeat no event when a subscriber resubscribes meanwhile', async () => {
     start();
     const cache = await held();
     const inner: number[] = [];
@@ -285,7 +285,7 @@ describe('watches of a cache', () => {
     expect(inner).toEqual([2, 3, 4, 5, 6]);
   });
 
-  test('are refused for revisions that were dropped, with the oldest that is held', async () => {
+  test('are rejected for discarded revisions, with the oldest buffered one in the error', async () => {
     start();
     const cache = await held({ prefix: 'a/' }, { historyEvents: 3 });
     for (let index = 0; index < 500; index++) server.put('a/1', String(index));
@@ -297,7 +297,7 @@ describe('watches of a cache', () => {
     expect(lines(watching(cache.watch(undefined, { startRevision: 499 })))).toHaveLength(3);
   });
 
-  test('error when the history was lost, and begin again after it', async () => {
+  test('error when the history is lost, and can be subscribed to again afterwards', async () => {
     start();
     many(1);
     const cache = await held();

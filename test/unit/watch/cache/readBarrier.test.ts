@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { defer, delay, of, switchMap, throwError, timer, type Observable } from 'rxjs';
+import { defer, delay, Observable, of, type Subscription, switchMap, throwError, timer } from 'rxjs';
 import { hasReason } from 'rxetcd';
 import type { ClusterId } from '../../../../src/model/ids.js';
 import { ReadBarrier, type StorePosition } from '../../../../src/watch/cache/readBarrier.js';
-import { virtually } from '../support.js';
+import { runInVirtualTime } from '../support.js';
 
 const CLUSTER = '7' as ClusterId;
 const SHARE_OF_LARGE = 1_000;
@@ -25,18 +25,19 @@ function scene({ size = SHARE_OF_LARGE, timeoutMs = 5_000 } = {}) {
     of({ clusterId: store.clusterId, revision: store.revision, keys: { count: store.size, newestChange: store.newestChange } }),
   );
   const barrier = new ReadBarrier(cache, { revision, summary }, timeoutMs);
-  const read = (name: string): (() => void) =>
-    barrier.add(
-      () => seen.push(`${name} at ${cache.revision}`),
-      (error) => seen.push(`${name}: ${hasReason(error, 'DeadlineExceeded') ? 'too late' : String(error)}`),
-    );
+  const read = (name: string, answered?: () => void): Subscription =>
+    new Observable<string>((subscriber) => barrier.add(subscriber, () => `${name} at ${cache.revision}`)).subscribe({
+      next: (line) => seen.push(line),
+      error: (error: unknown) => seen.push(`${name}: ${hasReason(error, 'DeadlineExceeded') ? 'too late' : String(error)}`),
+      ...(answered && { complete: answered }),
+    });
   const move = (ms: number, run: () => void): void => void timer(ms).subscribe(run);
   return { cache, store, barrier, sent, seen, read, move };
 }
 
 describe('a read', () => {
-  test('never uses a request that was sent before it', () => {
-    virtually(({ flush }) => {
+  test('never uses a request that was sent before the read', () => {
+    runInVirtualTime(({ flush }) => {
       const { read, sent, seen, move, cache, store, barrier } = scene();
       read('first');
       move(3, () => {
@@ -56,7 +57,7 @@ describe('a read', () => {
   });
 
   test('waits until the cache has reached the revision', () => {
-    virtually(({ flush }) => {
+    runInVirtualTime(({ flush }) => {
       const { read, seen, move, cache, store, barrier } = scene();
       store.revision = 12;
       read('one');
@@ -70,8 +71,8 @@ describe('a read', () => {
     });
   });
 
-  test('is answered by a summary if no event follows, and waits on if the summary differs', () => {
-    virtually(({ flush }) => {
+  test('completes with a summary if no event follows, and keeps waiting if the summary differs', () => {
+    runInVirtualTime(({ flush }) => {
       const { read, seen, sent, move, cache, store, barrier } = scene();
       Object.assign(store, { revision: 20, size: 999 });
       read('one');
@@ -87,7 +88,7 @@ describe('a read', () => {
   });
 
   test('needs one request for few keys', () => {
-    virtually(({ flush }) => {
+    runInVirtualTime(({ flush }) => {
       const { read, seen, sent, store } = scene({ size: 3 });
       store.revision = 20;
       read('one');
@@ -101,7 +102,7 @@ describe('a read', () => {
     ['a lower revision', { revision: 5 }],
     ['another cluster', { clusterId: '8' as ClusterId, revision: 10 }],
   ])('waits for the next list if the store has %s', (_, replaced) => {
-    virtually(({ flush }) => {
+    runInVirtualTime(({ flush }) => {
       const { read, seen, sent, move, cache, store, barrier } = scene({ size: 3 });
       Object.assign(store, replaced);
       read('one');
@@ -117,7 +118,7 @@ describe('a read', () => {
   });
 
   test('errors after the timeout, and leaves no timer', () => {
-    virtually(({ flush }) => {
+    runInVirtualTime(({ flush }) => {
       const { read, seen, store, cache, barrier } = scene({ timeoutMs: 500 });
       Object.assign(store, { revision: 20, newestChange: 20 });
       read('one');
@@ -129,38 +130,49 @@ describe('a read', () => {
     });
   });
 
-  test('that another one ends is not answered', () => {
-    virtually(({ flush }) => {
-      const { barrier, seen, read } = scene();
-      const leave: (() => void)[] = [];
-      barrier.add(
-        () => {
-          seen.push('first');
-          leave.forEach((each) => each());
-          read('during');
-        },
-        () => undefined,
-      );
+  test('that another read unsubscribes does not complete', () => {
+    runInVirtualTime(({ flush }) => {
+      const { seen, read } = scene();
+      const left: Subscription[] = [];
+      read('first', () => {
+        left.forEach((each) => each.unsubscribe());
+        read('during');
+      });
       read('second');
-      leave.push(read('third'));
-      leave.push(read('fourth'));
+      left.push(read('third'), read('fourth'));
       flush();
-      expect(seen).toEqual(['first', 'second at 10', 'during at 10']);
+      expect(seen).toEqual(['first at 10', 'second at 10', 'during at 10']);
     });
   });
 
-  test('ends with the error of its request, and the next has another', () => {
-    virtually(({ flush }) => {
+  test('that starts when a completed read ends all others has its own request', () => {
+    runInVirtualTime(({ flush }) => {
+      const { seen, read, sent } = scene();
+      // The request of the first is on its way: the other two share the next one.
+      read('first');
+      read('second', () => {
+        read('during');
+        last.unsubscribe();
+      });
+      const last = read('third');
+      flush();
+      expect(seen).toEqual(['first at 10', 'second at 10', 'during at 10']);
+      expect(sent).toHaveLength(3);
+    });
+  });
+
+  test('fails with the error of its request, and the next read sends another', () => {
+    runInVirtualTime(({ flush }) => {
       const seen: string[] = [];
       const cache = { revision: 10, clusterId: CLUSTER, size: 0, newestChange: 0 };
       let failing = true;
       const request = defer(() => (failing ? throwError(() => new Error('down')) : of({ clusterId: CLUSTER, revision: 10 })));
       const barrier = new ReadBarrier(cache, { revision: request, summary: request }, 500);
       const read = (): unknown =>
-        barrier.add(
-          () => seen.push('answered'),
-          (error) => seen.push(String(error)),
-        );
+        new Observable<string>((subscriber) => barrier.add(subscriber, () => 'answered')).subscribe({
+          next: (line) => seen.push(line),
+          error: (error: unknown) => seen.push(String(error)),
+        });
       read();
       failing = false;
       read();

@@ -51,7 +51,7 @@ describe('combineLive', () => {
     expect(seen.values.map(({ revision }) => revision)).toEqual([2, 3, 5, 6]);
   });
 
-  test('keeps the objects of parts that did not change, through a new list, too', async () => {
+  test('keeps the objects of unchanged parts, also through a new list', async () => {
     const { combineLive } = made();
     server.txn({ success: [put('app/limits', '{"requests":1}'), put('app/flags/beta', 'on'), put('primary', 'a')] });
     const seen = watching(combineLive(PARTS));
@@ -130,7 +130,7 @@ describe('combineLive', () => {
     expect(seen.values[1]?.value.all.get('a/b')).toBe(seen.values[1]?.value.one);
   });
 
-  test('shares one watch among subscribers of the same parts, and gives a late one a snapshot', async () => {
+  test('shares one watch among subscribers of the same parts, and emits a snapshot to a late one', async () => {
     const { combineLive } = made();
     const first = watching(combineLive(PARTS));
     await emitted(first, 1);
@@ -142,7 +142,7 @@ describe('combineLive', () => {
     expect(server.watches).toHaveLength(1);
   });
 
-  test('gives a late subscriber what its own client was told', async () => {
+  test('emits to a late subscriber the newest state that its client has received', async () => {
     const { combineLive, kv } = made();
     const first = watching(combineLive(PARTS));
     await emitted(first, 1);
@@ -151,7 +151,7 @@ describe('combineLive', () => {
     expect(late.values[0]?.value.primary?.value).toBe('mine');
   });
 
-  test('is of its keys alone in a namespace', async () => {
+  test('contains only the keys of its namespace', async () => {
     const etcd = made();
     const seen = watching(etcd.namespace('tenant/').combineLive(PARTS));
     await emitted(seen, 1);
@@ -181,7 +181,7 @@ describe('combineLive', () => {
     [{ a: { key: 'a', codec: 'json' } }, 'part a of combineLive: expected { key, codec }'],
     [{ a: { keys: 'a' } }, 'range: expected'],
     [{ a: { from: 'b', to: 'a' } }, 'range: expected { from, to } with from below to'],
-  ])('refuses %j', async (parts, message) => {
+  ])('rejects %j', async (parts, message) => {
     const { combineLive } = made();
     const seen = watching(combineLive(parts as never));
     await waitFor('an error', () => seen.errors.length > 0);
@@ -238,7 +238,7 @@ describe('a user who may read the parts, and not the keys between them', () => {
     return { root: etcd.withAuth(root), cat: etcd.withAuth(cat) };
   }
 
-  test('sees which range to ask for, in a namespace and for a config, and never a state that is not whole', async () => {
+  test('receives the range that needs permission, in a namespace and for a config, and never a partial state', async () => {
     const { root, cat } = await users();
     const whole = watching(cat.combineLive({ a: { prefix: 'ns/p/' }, b: { prefix: 'ns/r/' } }));
     const inNamespace = watching(cat.namespace('ns/').combineLive({ a: { prefix: 'p/' }, b: { prefix: 'r/' } }));
@@ -266,7 +266,7 @@ describe('a user who may read the parts, and not the keys between them', () => {
     expect(granted.values.at(-1)?.config).toEqual({ 1: '2' });
   });
 
-  test('has the error of the list for a part that it may not read at all', async () => {
+  test('receives the error of the list for a part that it may not read at all', async () => {
     const { cat } = await users();
     const seen = watching(cat.combineLive({ a: { prefix: 'ns/p/' }, b: { key: 'other' } }));
     await waitFor('the failure', () => seen.errors.length > 0);

@@ -42,7 +42,7 @@ async function following(etcd: Client, prefix: string | readonly string[], defau
 const DB = { 'app/name': '5', 'app/db/host': 'a', 'app/db/port': '5432' };
 
 describe('liveConfig', () => {
-  test('reads keys as the codec wants them: text, numbers, booleans, JSON, and numbered keys as lists', async () => {
+  test('reads keys as the codec expects: text, numbers, booleans, JSON, and numbered keys as lists', async () => {
     const etcd = made();
     write({
       ...DB,
@@ -137,7 +137,7 @@ describe('liveConfig', () => {
     ]);
   });
 
-  test('has the defaults for what is missing, and in force while there was no valid config', async () => {
+  test('uses the defaults for missing keys, and while there has been no valid config', async () => {
     const etcd = made();
     server.put('app/db/port', 'many');
     const seen = await following(etcd, 'app/', { name: 'x', db: { host: 'a', port: 1 }, hosts: ['d'] });
@@ -166,7 +166,7 @@ describe('liveConfig', () => {
     ]);
   });
 
-  test('takes a Standard Schema, too', async () => {
+  test('accepts a Standard Schema', async () => {
     const etcd = made();
     write(DB);
     const schema: StandardSchema<number> = {
@@ -203,7 +203,7 @@ describe('liveConfig', () => {
     ]);
   });
 
-  test('takes another separator, within a namespace, and names that objects have by themselves', async () => {
+  test('accepts another separator, in a namespace, and names of built-in object properties', async () => {
     const etcd = made();
     write({ 'ns/app.__proto__.x': '1', 'ns/app.a/b': '2' });
     const codec = t.record(t.string, t.union([t.number, t.record(t.string, t.number)]));
@@ -223,7 +223,7 @@ describe('liveConfig', () => {
     ['a/', {}, 'codec of liveConfig: expected an io-ts codec or a Standard Schema'],
     ['a/', { codec: App, separator: '' }, 'separator of liveConfig: expected a string that is not empty'],
     ['a/', { codec: App, defaults: 7 }, 'defaults of liveConfig: expected an object'],
-  ])('refuses %j with %j', async (prefix, options, message) => {
+  ])('rejects %j with %j', async (prefix, options, message) => {
     const seen = watching(made().liveConfig(prefix as string, options as never));
     await waitFor('an error', () => seen.errors.length > 0);
     expect(seen.errors[0]).toMatchObject({ reason: 'InvalidArgument', message: expect.stringContaining(message) });
@@ -279,7 +279,7 @@ describe('putConfig', () => {
     ['a change', () => server.put('app/name', 'other')],
     ['a new key', () => server.put('app/new', '1')],
     ['a deletion', () => server.delete('app/hosts/0')],
-  ])('refuses to overwrite %s after the revision that it is based on', async (_, change) => {
+  ])('does not overwrite %s after the revision that it is based on', async (_, change) => {
     const etcd = made();
     const { revision } = await firstValueFrom(etcd.putConfig('app/', CONFIG));
     change();
@@ -294,7 +294,7 @@ describe('putConfig', () => {
     [{ 'a/b': 1 }, 'names without /'],
     [{ a: () => 1 }, 'a value that JSON can represent'],
     [7, 'an object'],
-  ])('refuses %j', async (config, message) => {
+  ])('rejects %j', async (config, message) => {
     const seen = watching(made().putConfig('app/', config as object));
     await waitFor('an error', () => seen.errors.length > 0);
     expect(seen.errors[0]).toMatchObject({ reason: 'InvalidArgument', message: expect.stringContaining(message) });

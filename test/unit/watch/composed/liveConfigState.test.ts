@@ -24,7 +24,7 @@ const write = (keys: Readonly<Record<string, string>>): unknown =>
 const last = <T>({ values }: Seen<T>): T | undefined => values.at(-1);
 const has = (seen: Seen<ViewState<App>>, status: string): Promise<unknown> => waitFor(status, () => last(seen)?.status === status);
 
-test('begins as loading, then shows the config in force and each change, of which the rest are the same objects', async () => {
+test('is loading at first, then shows the config in force and each change, and keeps unchanged objects', async () => {
   const etcd = made();
   write(VALID);
   const seen = watching(etcd.liveConfigState('app/', { codec: App }));
@@ -38,7 +38,7 @@ test('begins as loading, then shows the config in force and each change, of whic
   expect(last(seen)?.value?.db).not.toBe(first?.db);
 });
 
-test('shows an invalid config beside the one in force, with the keys, and never errors', async () => {
+test('shows an invalid config with its keys beside the one in force, and never errors', async () => {
   const etcd = made();
   write(VALID);
   const seen = watching(etcd.liveConfigState('app/', { codec: App }));
@@ -61,7 +61,7 @@ test.each([
   ['no config', undefined, undefined],
   ['invalid defaults', { name: 7 }, undefined],
   ['the defaults', { name: 'd', db: { host: 'h', port: 0 }, hosts: [] }, { name: 'd', db: { host: 'h', port: 0 }, hosts: [] }],
-])('has %s in force while the store never had a valid one, and goes on', async (_, defaults, inForce) => {
+])('has %s in force while the store never had a valid one, and continues', async (_, defaults, inForce) => {
   const etcd = made();
   write({ ...VALID, 'app/db/port': 'many' });
   const seen = watching(etcd.liveConfigState('app/', { codec: App, ...(defaults === undefined ? {} : { defaults }) }));
@@ -72,7 +72,7 @@ test.each([
   expect(last(seen)?.value?.db.port).toBe(3);
 });
 
-test('is stale while the connection is lost, and then has what was missed in several layers', async () => {
+test('is stale while the connection is lost, and then has the missed changes of several layers', async () => {
   const etcd = made();
   write(VALID);
   const seen = watching(etcd.liveConfigState(['app/', 'host/'], { codec: App }));
@@ -86,7 +86,7 @@ test('is stale while the connection is lost, and then has what was missed in sev
   expect(last(seen)?.value?.db).toEqual({ host: 'a', port: 7 });
 });
 
-test('shows no new state for a revision that changes nothing of the config', async () => {
+test('shows no new state for a revision that does not change the config', async () => {
   const etcd = made();
   write({ ...VALID, 'host/name': 'h' });
   const seen = watching(etcd.liveConfigState(['app/', 'host/'], { codec: App }));

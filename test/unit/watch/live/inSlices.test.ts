@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, firstValueFrom } from 'rxjs';
-import { inSlices, type Steps } from '../../../../src/watch/live/listing.js';
+import { inSlices, type Steps } from '../../../../src/watch/live/listAndWatch.js';
 import { kv } from '../../../operators/support.js';
 import { entriesOf } from '../support.js';
 
@@ -12,7 +12,7 @@ function* counting(steps: number, at: (step: number) => void): Steps<string> {
   return `${steps} steps`;
 }
 
-/** The longest run of steps between two turns of the event loop, as a timer sees them that is always due. */
+/** Returns the longest run of steps between two turns of the event loop, measured by a timer that is always due. */
 async function longestRun(work: (step: () => void) => Promise<unknown>): Promise<number> {
   let [run, longest] = [0, 0];
   const turns = asyncScheduler.schedule(function () {
@@ -45,7 +45,7 @@ describe('long work', () => {
     expect(longest).toBeLessThan(20_000);
   });
 
-  test('ends when nobody waits for it any more', async () => {
+  test('ends when no subscriber waits for it any more', async () => {
     let steps = 0;
     const working = inSlices(() => counting(1_000_000, () => (steps += 1))).subscribe();
     await new Promise<void>((resolve) => asyncScheduler.schedule(() => resolve(), 5));
@@ -56,7 +56,7 @@ describe('long work', () => {
     expect(steps).toBeLessThan(1_000_000);
   });
 
-  test('gives its error to who waits', async () => {
+  test('passes its error to the waiting subscribers', async () => {
     const failing = inSlices(() =>
       counting(5, () => {
         throw new Error('boom');
@@ -65,7 +65,7 @@ describe('long work', () => {
     await expect(firstValueFrom(failing)).rejects.toThrow('boom');
   });
 
-  test('includes what must have happened to a live range while its history was lost', async () => {
+  test('includes the changes of a live range while its history was lost', async () => {
     const many = (revision: number) => entriesOf(Array.from({ length: 50_000 }, (_, index) => kv(`k${index}`, 'v', revision)));
     const [before, later] = [many(2), many(9)];
     const changing = before.changesTo(later, 9);

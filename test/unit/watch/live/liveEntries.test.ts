@@ -12,21 +12,21 @@ const shown = ({ type, kv: { key, value }, prevKv, revision }: WatchEvent): stri
   `${type} ${key}=${value}@${revision}${prevKv === undefined ? '' : ` was ${prevKv.value}@${prevKv.modRevision}`}`;
 
 describe('entries', () => {
-  test('are what the events made of them, each told with what was there before', () => {
+  test('are the result of the events, each with the previous value', () => {
     const before = entriesOf([kv('a', '1', 2), kv('b', '1', 3)]);
     const { entries, changes } = before.apply([put('a', '2', 7), put('c', '1', 7), del('b', 7), del('x', 7)]);
     expect(valuesOf(entries.snapshot)).toEqual({ a: '2', c: '1' });
     expect(changes.map(shown)).toEqual(['put a=2@7 was 1@2', 'put c=1@7', 'delete b=@7 was 1@3', 'delete x=@7']);
   });
 
-  test('stay what they were when others are made of them', () => {
+  test('stay unchanged when others are derived from them', () => {
     const before = entriesOf([kv('a', '1', 2)]);
     const { snapshot } = before;
     before.apply([put('a', '2', 7), put('b', '1', 7)]);
     expect([valuesOf(snapshot), valuesOf(before.snapshot)]).toEqual([{ a: '1' }, { a: '1' }]);
   });
 
-  test('keep apart keys that are not UTF-8 and have the same text', () => {
+  test('distinguish keys that are not UTF-8 and have the same text', () => {
     const keys = [new Uint8Array([0x61, 0xff]), new Uint8Array([0x61, 0xfe]), new Uint8Array([0x61, 0xef, 0xbf, 0xbd])];
     const entries = entriesOf(keys.map((key, index) => kv(key, String(index), index + 2)));
     expect([...entries.snapshot.values()].map(({ keyBytes }) => [...keyBytes])).toEqual(
@@ -36,7 +36,7 @@ describe('entries', () => {
     expect(entries.apply([del(first, 9)]).entries.snapshot.size).toBe(2);
   });
 
-  test('tell, from one state to a later one, what must have happened: deletes with the revision at which they were found', () => {
+  test('derive the changes from one state to a later one: deletions have the revision at which they were found', () => {
     const before = entriesOf([kv('a', '1', 2), kv('b', '1', 3), kv('same', '1', 4)]);
     const later = entriesOf([kv('a', '2', 12), kv('c', '1', 15), kv('same', '1', 4)]);
     const changes = resultOf(before.changesTo(later, 20));
@@ -50,18 +50,18 @@ describe('entries', () => {
     });
   });
 
-  test('tell that a key was deleted and made again with the same value', () => {
+  test('detect that a key was deleted and created again with the same value', () => {
     const before = entriesOf([kv('a', '1', 2)]);
     expect(resultOf(before.changesTo(entriesOf([kv('a', '1', 9)]), 20)).map(shown)).toEqual(['put a=1@9 was 1@2']);
   });
 
-  test('tell of a key that another store has at the same revision, with another value', () => {
+  test('detect a key that another store has at the same revision with another value', () => {
     const before = entriesOf([kv('a', '1', 2), kv('same', '1', 3)]);
     const later = entriesOf([kv('a', '2', 2), kv('same', '1', 3)]);
     expect(resultOf(before.changesTo(later, 5)).map(shown)).toEqual(['put a=2@2 was 1@2']);
   });
 
-  test('become, by what must have happened, just what is there: whatever was before', () => {
+  test('become the new list by the derived changes, from any earlier state', () => {
     const states = fc.uniqueArray(fc.record({ key: fc.constantFrom('a', 'b', 'c', 'd', 'e'), revision: fc.integer({ min: 1, max: 9 }) }), {
       selector: ({ key }) => key,
     });
@@ -72,7 +72,7 @@ describe('entries', () => {
         const [before, later] = [listed(one), listed(other)];
         const changes = resultOf(before.changesTo(later, 10));
         expect(valuesOf(before.apply(changes).entries.snapshot)).toEqual(valuesOf(later.snapshot));
-        // And nothing that did not happen.
+        // It reports nothing that did not happen.
         for (const { kv: changed, prevKv } of changes) expect(changed.modRevision).not.toBe(prevKv?.modRevision);
       }),
     );
@@ -96,7 +96,7 @@ describe('a snapshot', () => {
     expect(new Map(snapshot).size).toBe(2);
   });
 
-  test('calls back with value, key and itself, and with the this that was given', () => {
+  test('calls back with value, key and itself, and with the given `this`', () => {
     const calls: unknown[] = [];
     snapshot.forEach(function (this: unknown, { value }, key, map) {
       calls.push([this, value, key, map === snapshot]);
@@ -104,7 +104,7 @@ describe('a snapshot', () => {
     expect(calls).toEqual([['me', '1', 'a', true], ['me', '2', 'b', true]]); // prettier-ignore
   });
 
-  test('can be gone through in part, and again', () => {
+  test('can be iterated in part, and again', () => {
     const [first] = snapshot.keys();
     expect([first, [...snapshot.keys()].length]).toEqual(['a', 2]);
   });

@@ -13,13 +13,13 @@ import { chunkedStream } from '../../../../src/watch/streams/chunkedStream.js';
 import { createWatchStreams } from '../../../../src/watch/streams/duplexStream.js';
 import { liveUpdates, type LiveUpdate } from '../../../../src/watch/live/liveRange.js';
 import { kv } from '../../../operators/support.js';
-import { virtually, watching, type Seen } from '../support.js';
+import { runInVirtualTime, watching, type Seen } from '../support.js';
 import { idleActivity } from '../../../support/fakes/fakeActivity.js';
 import { overJson } from '../../../support/fakes/overJson.js';
 
 const settings = { heartbeatMs: 10_000, responseTimeoutMs: 5_000, initialBackoffMs: 100, maxBackoffMs: 1_600 };
 
-/** Brands are made by codecs alone; here nobody looks at the ids. */
+/** Only codecs create branded ids, and these tests do not check the ids. */
 const ids = { clusterId: '1' as ClusterId, memberId: '1' as MemberId };
 const page = (revision: number, ...kvs: KeyValue[]): RangeResponse => ({
   header: { ...ids, revision, raftTerm: 1 },
@@ -32,10 +32,13 @@ const compacted = (): Observable<never> => throwError(() => new CompactedError('
 
 const shown = ({ type, kv: { key, value }, prevKv }: WatchEvent): string =>
   `${type} ${key}=${value}${prevKv === undefined ? '' : ` was ${prevKv.value}`}`;
-const told = ({ type, revision, state, changes }: LiveUpdate): string =>
+const lineOf = ({ type, revision, state, changes }: LiveUpdate): string =>
   [type, revision, [...state].map(([key, { value }]) => `${key}=${value}`).sort().join(' '), ...changes.map(shown)].join(' | '); // prettier-ignore
 
-/** A range whose lists are scripted, the last again and again, and a server that creates every watch and says what the test has it say. */
+/**
+ * A range whose lists follow a script, whose last entry repeats, and a server that creates every watch and sends what
+ * the test decides.
+ */
 function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
   const listedAt: number[] = [];
   const starts: unknown[] = [];
@@ -44,7 +47,7 @@ function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
   const say = (more: object): void =>
     down.next({ type: 'message', json: { result: { header: { revision: '99' }, watch_id: String(watch), ...more } } });
   const send = (message: string): void => {
-    // As `request.ts` writes it; cancels and progress requests have no such field.
+    // The form that `request.ts` writes; cancel and progress requests have no such field.
     const { create_request: create } = JSON.parse(message) as { readonly create_request?: { readonly start_revision: string } };
     if (create === undefined) return;
     starts.push(Number(create.start_revision));
@@ -83,7 +86,7 @@ function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
 const at = (ms: number, act: () => unknown): void => void timer(ms).subscribe(act);
 
 beforeEach(() => {
-  // Without chance, pauses are whole.
+  // Without the random part, pauses are whole numbers.
   jest.spyOn(Math, 'random').mockReturnValue(1);
 });
 afterEach(() => {
@@ -92,18 +95,18 @@ afterEach(() => {
 
 describe('a live range', () => {
   test('is watched from the revision after that of its first page', () => {
-    virtually(({ flush }) => {
+    runInVirtualTime(({ flush }) => {
       const { live, starts } = setUp(() => of(page(5, kv('a', '1', 2)), page(8, kv('b', '1', 3))));
       const seen = live();
       at(100, () => seen.leave());
       flush();
-      expect(seen.values.map(told)).toEqual(['snapshot | 5 | a=1 b=1']);
+      expect(seen.values.map(lineOf)).toEqual(['snapshot | 5 | a=1 b=1']);
       expect(starts).toEqual([6]);
     });
   });
 
-  test('whose list breaks in the middle is listed anew, and has nothing of the broken one', () => {
-    virtually(({ flush }) => {
+  test('whose list breaks in the middle is listed again, without the part that had arrived', () => {
+    runInVirtualTime(({ flush }) => {
       const { live, listedAt, starts } = setUp(
         () => concat(of(page(5, kv('a', '1', 2), kv('gone', '1', 3))), fails('ConnectionLost')),
         () => of(page(9, kv('a', '2', 8))),
@@ -111,13 +114,13 @@ describe('a live range', () => {
       const seen = live();
       at(1_000, () => seen.leave());
       flush();
-      expect(seen.values.map(told)).toEqual(['snapshot | 9 | a=2']);
+      expect(seen.values.map(lineOf)).toEqual(['snapshot | 9 | a=2']);
       expect([listedAt, starts]).toEqual([[0, 100], [10]]);
     });
   });
 
-  test('that is compacted while it is listed is listed anew, and begins with that', () => {
-    virtually(({ flush }) => {
+  test('that is compacted while it is listed is listed again, and begins with that list', () => {
+    runInVirtualTime(({ flush }) => {
       const { live } = setUp(
         () => concat(of(page(5, kv('gone', '1', 3))), compacted()),
         () => of(page(9, kv('a', '2', 8))),
@@ -125,12 +128,12 @@ describe('a live range', () => {
       const seen = live();
       at(1_000, () => seen.leave());
       flush();
-      expect(seen.values.map(told)).toEqual(['snapshot | 9 | a=2']);
+      expect(seen.values.map(lineOf)).toEqual(['snapshot | 9 | a=2']);
     });
   });
 
-  test('whose history is compacted away is listed again, tells what must have happened, and is watched from there', () => {
-    virtually(({ flush }) => {
+  test('whose history is compacted is listed again, emits the changes, and is watched from there', () => {
+    runInVirtualTime(({ flush }) => {
       const { live, say, starts } = setUp(
         () => of(page(5, kv('a', '1', 2), kv('b', '1', 3))),
         () => of(page(20, kv('a', '2', 15), kv('c', '1', 16))),
@@ -140,7 +143,7 @@ describe('a live range', () => {
       at(1_000, () => say({ events: [{ type: 'DELETE', kv: { key: 'YQ==', mod_revision: '21' } }] }));
       at(2_000, () => seen.leave());
       flush();
-      expect(seen.values.map(told)).toEqual([
+      expect(seen.values.map(lineOf)).toEqual([
         'snapshot | 5 | a=1 b=1',
         'resync | 20 | a=2 c=1 | delete b= was 1 | put a=2 was 1 | put c=1',
         'change | 21 | c=1 | delete a= was 2',
@@ -149,8 +152,8 @@ describe('a live range', () => {
     });
   });
 
-  test('errors where the list that is to make up for its history is too long to be had', () => {
-    virtually(({ flush }) => {
+  test('fails if the list that replaces its history is too long', () => {
+    runInVirtualTime(({ flush }) => {
       const { live, say, listedAt } = setUp(
         () => of(page(5)),
         () => fails('ResponseTooLarge'),
@@ -164,8 +167,8 @@ describe('a live range', () => {
     });
   });
 
-  test('is listed for as long as it takes where the server cannot be reached, ever more seldom', () => {
-    virtually(({ flush }) => {
+  test('is listed until it succeeds while the server cannot be reached, with growing pauses', () => {
+    runInVirtualTime(({ flush }) => {
       const { live, listedAt } = setUp(() => fails('Unreachable'));
       const seen = live();
       at(6_000, () => seen.leave());
@@ -179,11 +182,11 @@ describe('a live range', () => {
     ['PermissionDenied', 1],
     ['AuthFailed', 1],
     ['ResponseTooLarge', 1],
-    // Another token may do while auth changes, or be known soon; where there is none, it would be tried for ever.
+    // Another token may work while auth changes, or may soon be valid; without auth, it would be retried forever.
     ['InvalidAuthToken', 8],
     ['UserEmpty', 5],
-  ])('errors where it is refused by %s, after tries: %d', (reason, tries) => {
-    virtually(({ flush }) => {
+  ])('errors if its list is rejected by %s, after %d attempts', (reason, tries) => {
+    runInVirtualTime(({ flush }) => {
       const { live, listedAt } = setUp(() => fails(reason));
       const seen = live();
       at(60_000, () => seen.leave());
@@ -193,11 +196,11 @@ describe('a live range', () => {
     });
   });
 
-  test('errors where its watch is refused', () => {
-    virtually(({ flush }) => {
+  test('errors if its watch is rejected', () => {
+    runInVirtualTime(({ flush }) => {
       const { live, say, listedAt } = setUp(() => of(page(5)));
       const seen = live();
-      // Once might be a stale token, which etcd 3.3 does not tell from it.
+      // A single failure might come from an outdated token, which etcd 3.3 does not distinguish.
       for (const when of [100, 1_000]) at(when, () => say({ canceled: true, cancel_reason: 'etcdserver: permission denied' }));
       flush();
       expect(seen.errors).toMatchObject([{ reason: 'PermissionDenied' }]);
@@ -209,8 +212,8 @@ describe('a live range', () => {
     ['while it is listed', () => timer(10_000_000).pipe(map(() => page(5)))],
     ['in a pause', () => fails('Unreachable')],
     ['while it is watched', () => of(page(5))],
-  ])('that is left %s leaves nothing behind', (_, list) => {
-    virtually(({ flush }) => {
+  ])('that is unsubscribed %s leaves nothing behind', (_, list) => {
+    runInVirtualTime(({ flush }) => {
       const { live } = setUp(list);
       const seen = live();
       at(50, () => seen.leave());

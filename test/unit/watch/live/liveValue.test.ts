@@ -10,7 +10,7 @@ import { entriesOf, watching } from '../support.js';
 
 const Config = t.type({ color: t.string });
 
-/** A key whose updates the test makes: its value at a revision, or undefined for none. */
+/** A key whose updates the test makes: its value at a revision, or undefined without a value. */
 function setUp() {
   const updates = new Subject<LiveUpdate>();
   const set = (value: string | undefined, revision: number): void =>
@@ -24,7 +24,7 @@ function setUp() {
 }
 
 describe('the value of a key', () => {
-  test('comes with each change, and is undefined while there is none', () => {
+  test('is emitted with each change, and is undefined while the key is missing', () => {
     const { set, key$ } = setUp();
     const seen = watching(liveValues(key$, { codec: Config }));
     set(undefined, 1);
@@ -34,7 +34,7 @@ describe('the value of a key', () => {
     expect(seen.values).toEqual([undefined, { color: 'red' }, { color: 'red' }, undefined]);
   });
 
-  test('comes where another store has another one at the same revision', () => {
+  test('is emitted if another store has another value at the same revision', () => {
     const { set, key$ } = setUp();
     const seen = watching(liveValues(key$, { codec: Config }));
     set('{"color":"red"}', 2);
@@ -42,7 +42,7 @@ describe('the value of a key', () => {
     expect(seen.values).toEqual([{ color: 'red' }, { color: 'blue' }]);
   });
 
-  test('does not come again where a list brings what is known', () => {
+  test('is not emitted again if a list contains the known value', () => {
     const { set, key$ } = setUp();
     const seen = watching(liveValues(key$, { codec: Config }));
     set('{"color":"red"}', 2);
@@ -52,14 +52,14 @@ describe('the value of a key', () => {
     expect(seen.values).toEqual([{ color: 'red' }, undefined]);
   });
 
-  test('is an error where it is bad, and nobody wants to be told', () => {
+  test('is an error if it is invalid, without onInvalid', () => {
     const { set, key$ } = setUp();
     const seen = watching(liveValues(key$, { codec: Config }));
     set('{"color":1}', 2);
     expect(seen.errors).toMatchObject([{ reason: 'InvalidValue' }]);
   });
 
-  test('stays the last good one where a bad one is told', () => {
+  test('stays the last valid one if onInvalid receives an invalid one', () => {
     const { set, key$ } = setUp();
     const invalid: InvalidValueError[] = [];
     const seen = watching(liveValues(key$, { codec: Config, onInvalid: (error) => invalid.push(error) }));
@@ -72,7 +72,7 @@ describe('the value of a key', () => {
     expect(seen.errors).toEqual([]);
   });
 
-  test('is the fallback where the first is bad, until there is a good one', () => {
+  test('is the fallback if the first value is invalid, until there is a valid one', () => {
     const { set, key$ } = setUp();
     const invalid: InvalidValueError[] = [];
     const fallback = { color: 'none' };
@@ -85,7 +85,7 @@ describe('the value of a key', () => {
     expect(invalid).toHaveLength(3);
   });
 
-  test('takes a fallback only where bad values are told', () => {
+  test('accepts a fallback only with onInvalid', () => {
     const { key$ } = setUp();
     expect(() => liveValues(key$, { codec: Config, fallback: { color: 'none' } })).toThrow(/expected the option onInvalid beside fallback/);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { BehaviorSubject, EMPTY, of, Subject } from 'rxjs';
 import { EtcdError, InvalidValueError } from '../../../../src/errors/index.js';
-import type { ConnectionState } from '../../../../src/watch/streams/streamManager.js';
+import type { ConnectionState } from '../../../../src/watch/streams/connectionState.js';
 import { viewState, type Reading, type ViewState } from '../../../../src/watch/live/live.js';
 import { watching } from '../support.js';
 
@@ -16,18 +16,18 @@ function setUp(initial: ConnectionState = connected) {
   return { readings, connection, seen: watching(viewState(readings, connection)) };
 }
 
-/** The states since the beginning, a word and a value each. */
+/** The states since the beginning, with a word and a value each. */
 const words = ({ values }: { readonly values: readonly ViewState<string>[] }): string[] =>
   values.map(({ status, value, error }) =>
     [status, value, error instanceof EtcdError ? error.reason : error].filter((part) => part !== undefined).join(' '),
   );
 
 describe('a view', () => {
-  test('begins at once, before anything is known', () => {
+  test('is loading synchronously, before anything is known', () => {
     expect(setUp().seen.values).toEqual([{ status: 'loading', value: undefined, error: undefined }]);
   });
 
-  test('begins with the value where that is there already', () => {
+  test('starts with the value if it is known already', () => {
     expect(words(watching(viewState(of({ value: 'a' }), new BehaviorSubject(connected))))).toEqual(['live a']);
   });
 
@@ -38,7 +38,7 @@ describe('a view', () => {
     expect(words(seen)).toEqual(['loading', 'live a', 'live b']);
   });
 
-  test('is stale while the connection is lost, says by what, and is live again with the same value', () => {
+  test('is stale with the cause while the connection is lost, and then live again with the same value', () => {
     const { readings, connection, seen } = setUp();
     readings.next({ value: 'a' });
     connection.next(reconnecting(cut));
@@ -56,7 +56,16 @@ describe('a view', () => {
     expect(words(seen)).toEqual(['loading', 'live a', 'stale a ConnectionLost', 'live b']);
   });
 
-  test('is live with a value that arrives while the connection is being made', () => {
+  test('is stale with the cause while the history is lost, in any state of the connection', () => {
+    const { readings, connection, seen } = setUp();
+    readings.next({ value: 'a' });
+    readings.next({ value: 'a', cameWith: connected, lost: new EtcdError('Compacted', 'gone') });
+    for (const state of [{ status: 'idle' } as const, reconnecting(cut), connected]) connection.next(state);
+    readings.next({ value: 'b' });
+    expect(words(seen)).toEqual(['loading', 'live a', 'stale a Compacted', 'stale a ConnectionLost', 'stale a Compacted', 'live b']);
+  });
+
+  test('is live with a value that arrives while the client connects', () => {
     const { readings, connection, seen } = setUp(reconnecting(cut));
     readings.next({ value: 'a' });
     connection.next(connected);
@@ -65,14 +74,14 @@ describe('a view', () => {
     expect(words(seen)).toEqual(['loading ConnectionLost', 'live a', 'live b', 'stale b Unreachable']);
   });
 
-  test('is stale with a value that came before the connection was lost', () => {
+  test('is stale with a value from before the connection was lost', () => {
     const { readings, connection, seen } = setUp(reconnecting(cut));
     readings.next({ value: 'a', cameWith: connected });
     connection.next(connected);
     expect(words(seen)).toEqual(['loading ConnectionLost', 'stale a ConnectionLost', 'live a']);
   });
 
-  test('is never live with a value that is older than what its client knows', () => {
+  test('is never live with a value older than the newest revision that its client knows', () => {
     const { readings, connection, seen } = setUp();
     readings.next({ value: 'a', old: true });
     expect(words(seen)).toEqual(['loading']);
@@ -84,7 +93,7 @@ describe('a view', () => {
     expect(words(seen)).toEqual(['loading', 'stale a ConnectionLost', 'live c']);
   });
 
-  test('keeps the last good value beside a bad one, and says what is wrong with that', () => {
+  test('keeps the last valid value beside the error of an invalid one', () => {
     const { readings, seen } = setUp();
     readings.next({ value: 'a' });
     readings.next({ invalid: new InvalidValueError('k', ['it is not JSON']) });
@@ -92,7 +101,7 @@ describe('a view', () => {
     expect(words(seen)).toEqual(['loading', 'live a', 'invalid a InvalidValue', 'live b']);
   });
 
-  test('says why there is nothing yet, and does not call a bad value stale', () => {
+  test('is loading with the cause while there is no value, and does not call an invalid value stale', () => {
     const { readings, connection, seen } = setUp();
     connection.next(reconnecting(cut));
     connection.next(connected);
@@ -101,7 +110,7 @@ describe('a view', () => {
     expect(words(seen)).toEqual(['loading', 'loading ConnectionLost', 'loading', 'invalid InvalidValue']);
   });
 
-  test('says of a failure what it was, with the last value, in place of an error', () => {
+  test('shows a failure with its error and the last value, and does not error', () => {
     const { readings, connection, seen } = setUp();
     readings.next({ value: 'a' });
     readings.error(new EtcdError('PermissionDenied', 'no'));
@@ -110,13 +119,13 @@ describe('a view', () => {
     expect(seen.errors).toEqual([]);
   });
 
-  test('makes an error of ours of whatever fails', () => {
+  test('converts any error to an EtcdError', () => {
     const { readings, seen } = setUp();
     readings.error('oops');
     expect(seen.values.at(-1)).toMatchObject({ status: 'failed', error: { reason: 'Unknown', message: 'oops' } });
   });
 
-  test('is a new object each time, for those who compare by identity', () => {
+  test('is a new object each time, for change detection by identity', () => {
     const { readings, connection, seen } = setUp();
     readings.next({ value: 'a' });
     for (const state of [reconnecting(cut), connected, reconnecting(cut), connected]) connection.next(state);
@@ -125,7 +134,7 @@ describe('a view', () => {
     expect(seen.values).toHaveLength(7);
   });
 
-  test('is not told again what does not change it', () => {
+  test('is not emitted again without a change', () => {
     const { readings, connection, seen } = setUp();
     readings.next({ value: 'a' });
     connection.next({ ...connected, endpoint: 'http://b:1' });
@@ -133,7 +142,7 @@ describe('a view', () => {
     expect(words(seen)).toEqual(['loading', 'live a']);
   });
 
-  test('of a client that is closed begins, and completes', () => {
+  test('of a closed client emits once, and completes', () => {
     const closed = watching(viewState<string>(EMPTY, of({ status: 'closed' })));
     expect([words(closed), closed.completed]).toEqual([['loading'], true]);
   });

@@ -3,7 +3,7 @@ import type { LeaseId } from '../../../../src/model/ids.js';
 import { KeyValue } from '../../../../src/model/keyValue.js';
 import { toBase64 } from '../../../../src/model/bytes.js';
 import { spanOf, type Range } from '../../../../src/model/range.js';
-import type { ConnectionState } from '../../../../src/watch/streams/streamManager.js';
+import type { ConnectionState } from '../../../../src/watch/streams/connectionState.js';
 import { FollowedRanges } from '../../../../src/watch/ownWrites/followedRanges.js';
 
 const connected: ConnectionState = { status: 'connected', endpoint: 'http://a:1', transport: 'websocket' };
@@ -34,7 +34,7 @@ function setUp(range: Range = { prefix: 'a/' }) {
   return { all, followed };
 }
 
-describe('a state of a live range is old', () => {
+describe('a state of a live range is outdated', () => {
   test.each<[string, Range, string, boolean]>([
     ['in a prefix', { prefix: 'a/' }, 'a/1', true],
     ['outside of a prefix', { prefix: 'a/' }, 'a', false],
@@ -53,7 +53,7 @@ describe('a state of a live range is old', () => {
     if (isOld !== undefined) expect([isOld(state(6)), isOld(state(7))]).toEqual([true, false]);
   });
 
-  test('as long as it has a key of a larger range that was deleted, and until that revision at the latest', () => {
+  test('as long as it has a key of a deleted larger range, and until that revision at the latest', () => {
     const { all, followed } = setUp();
     followed.show(state(5, { 'a/1': { at: 4 } }), false, connected);
     all.cleared({ key: 'a', rangeEnd: 'b' }, 9, true);
@@ -63,7 +63,7 @@ describe('a state of a live range is old', () => {
     expect(isOld?.(state(9, { 'a/1': { at: 9 } }))).toBe(false);
   });
 
-  test('as long as it has a key that hung on a lease that was revoked', () => {
+  test('as long as it has a key of a revoked lease', () => {
     const { all, followed } = setUp();
     followed.show(state(5, { 'a/1': { at: 4, lease: '1' } }), false, connected);
     all.revoked('2' as LeaseId, 6);
@@ -72,7 +72,7 @@ describe('a state of a live range is old', () => {
     expect(followed.whetherOld()?.(state(6))).toBe(false);
   });
 
-  test('not after a list that was asked for later, though the store counts from a lower revision now', () => {
+  test('not after a later list, although the store now has a lower revision', () => {
     const { all, followed } = setUp();
     all.put('a/1', 1_000);
     const isOld = followed.whetherOld();
@@ -82,7 +82,7 @@ describe('a state of a live range is old', () => {
     expect([isOld?.(state(3)), followed.whetherOld()]).toEqual([false, undefined]);
   });
 
-  test('not after a list that was under way when it was asked, though the store counts from a lower revision now', () => {
+  test('not after a list that was in progress, although the store now has a lower revision', () => {
     const { all, followed } = setUp();
     followed.show(state(5, { 'a/1': { at: 4 } }), false, connected);
     all.put('a/1', 1_000);
@@ -95,7 +95,7 @@ describe('a state of a live range is old', () => {
     expect([isOld?.(listed), followed.whetherOld()]).toEqual([false, undefined]);
   });
 
-  test('after a list that was asked for before the write', () => {
+  test('after a list that was requested before the write', () => {
     const { all, followed } = setUp();
     followed.listing();
     all.put('a/1', 7);
@@ -112,7 +112,7 @@ describe('a state of a live range is old', () => {
   });
 });
 
-test('notes of deletions are kept in bounded number, and none where no range is followed', () => {
+test('records of deletions are bounded in number, and not kept if no range is followed', () => {
   const { all, followed } = setUp();
   for (let revision = 6; revision < 10_000; revision++) all.revoked(String(revision) as LeaseId, revision);
   expect(all.notesAfter(0, followed.span)).toHaveLength(256);

@@ -9,9 +9,9 @@ import type { LeaseId } from '../../../../src/model/ids.js';
 import type { Caller } from '../../../../src/transport/call.js';
 import type { PendingWrite } from '../../../../src/transport/caller.js';
 import { OwnWrites, ScopedOwnWrites } from '../../../../src/watch/ownWrites/ownWrites.js';
-import { virtually, watching } from '../support.js';
+import { runInVirtualTime, watching } from '../support.js';
 
-/** An answer as a server sends it, decoded. */
+/** A decoded response of a server. */
 function answer<A>({ response }: Rpc<never, A>, json: unknown): A {
   const read = response.read(json);
   if (read === INVALID) throw new Error('the test sends no valid answer');
@@ -20,7 +20,9 @@ function answer<A>({ response }: Rpc<never, A>, json: unknown): A {
 
 const at = (revision: number) => ({ header: { revision: String(revision) } });
 
-/** A client that has seen revision 5; `changed` is what the store tells of a range that it is asked for, if it can be asked. */
+/**
+ * A client that has seen revision 5. `changed` is the response of the store to a read of a range, if it can be read.
+ */
 function setUp(changed?: number, prefix = '') {
   const asked: unknown[] = [];
   const unary = ((rpc: Rpc<unknown, unknown>, request: unknown) =>
@@ -41,15 +43,15 @@ function setUp(changed?: number, prefix = '') {
   return { asked, writes, revision, sent, put, begin: (key: string) => watching(within.startOf({ key }, () => revision).find()) };
 }
 
-describe('the place where a watch begins', () => {
-  test('is behind the revision of the store where no write of its client came between', () => {
+describe('the start revision of a watch', () => {
+  test('is after the revision of the store if its client wrote nothing meanwhile', () => {
     const { begin, revision } = setUp();
     const seen = begin('a');
     revision.next(9);
     expect(seen.values).toEqual([{ next: 10, seen: 9 }]);
   });
 
-  test('is that of an own write that overtook the question', () => {
+  test('is that of an own write that was faster than the read of the revision', () => {
     const { begin, revision, put } = setUp();
     const seen = begin('a');
     put('a').answered(at(7));
@@ -68,21 +70,21 @@ describe('the place where a watch begins', () => {
     expect(seen.values).toEqual([{ next: 10, seen: 9 }]);
   });
 
-  test('is each watch’s own where writes come between several', () => {
+  test('differs between watches if writes are sent between them', () => {
     const { begin, revision, put } = setUp();
     const seen = [begin('a')];
     const first = put('a');
     seen.push(begin('a'));
     const second = put('a');
     seen.push(begin('a'));
-    // Answers need not come in the order of the revisions.
+    // Responses need not come in the order of the revisions.
     second.answered(at(8));
     first.answered(at(7));
     revision.next(9);
     expect(seen.map(({ values }) => values[0]?.next)).toEqual([7, 8, 10]);
   });
 
-  test('waits for a write that is under way, and not for one that is of other keys', () => {
+  test('waits for a pending write, but not for one of other keys', () => {
     const { begin, revision, put } = setUp();
     const [seen, other] = [begin('a'), begin('b')];
     const write = put('a');
@@ -92,7 +94,7 @@ describe('the place where a watch begins', () => {
     expect(seen.values).toEqual([{ next: 9, seen: 9 }]);
   });
 
-  test('is behind the store where the write under way was refused', () => {
+  test('is after the revision of the store if the pending write was rejected', () => {
     const { begin, revision, put, asked } = setUp(8);
     const seen = begin('a');
     const write = put('a');
@@ -103,8 +105,8 @@ describe('the place where a watch begins', () => {
 
   test.each<[string, number | undefined, number]>([
     ['at which its key was changed', 8, 8],
-    ['behind the store’s, where its key was not changed', 0, 10],
-    ['behind the store’s, where its key may not be read', undefined, 10],
+    ['after that of the store if its key was not changed', 0, 10],
+    ['after that of the store if its key may not be read', undefined, 10],
   ])('after a write of unknown outcome is the revision %s', (_, changed, next) => {
     const { begin, revision, put, asked } = setUp(changed);
     const seen = begin('a');
@@ -114,8 +116,8 @@ describe('the place where a watch begins', () => {
     expect(asked).toMatchObject([{ minModRevision: 6, maxModRevision: 9, limit: 1 }]);
   });
 
-  test('is looked for in the store when a write has no answer for a second', () => {
-    virtually(({ flush }) => {
+  test('is read from the store if a write has no response for a second', () => {
+    runInVirtualTime(({ flush }) => {
       const { begin, revision, put, asked } = setUp(8);
       const seen = begin('a');
       put('a');
@@ -126,7 +128,7 @@ describe('the place where a watch begins', () => {
     });
   });
 
-  test('counts keys by their whole names in a namespace', () => {
+  test('compares keys with their prefix in a namespace', () => {
     const { begin, revision, put } = setUp(undefined, 'ns/');
     const seen = begin('a');
     put('a');
@@ -144,7 +146,7 @@ describe('the place where a watch begins', () => {
     ['a txn that did not put', kvRpcs.txn, { success: [{ requestPut: { key: 'b', value: '' } }] }, at(7), 10],
     ['a revocation', leaseRpcs.revoke, { id: '1' as LeaseId }, at(7), 7],
     ['a revocation that deleted nothing', leaseRpcs.revoke, { id: '1' as LeaseId }, at(5), 10],
-  ])('after %s is as the answer says', (_, rpc, request, json, next) => {
+  ])('after %s is taken from the response', (_, rpc, request, json, next) => {
     const { begin, revision, sent } = setUp();
     const seen = begin('a');
     sent(rpc as Rpc<unknown, unknown>, request).answered(json);
@@ -152,7 +154,7 @@ describe('the place where a watch begins', () => {
     expect(seen.values).toEqual([{ next, seen: 9 }]);
   });
 
-  test('is that of a raw call, and a raw call that cannot be followed does no harm', () => {
+  test('is that of a raw call; raw calls that cannot be followed are ignored', () => {
     const { begin, revision, sent } = setUp();
     const seen = begin('a');
     const raw = (path: string): Rpc<string, unknown> => ({
@@ -172,7 +174,7 @@ describe('the place where a watch begins', () => {
     expect(seen.values).toEqual([{ next: 7, seen: 9 }]);
   });
 
-  test('is looked for after a lock of the server, whose answer may come long after its key was put', () => {
+  test('is read from the store after a lock of lockService, which may respond long after it put its key', () => {
     const { begin, revision, sent } = setUp(6);
     const seen = begin('l/1');
     sent<RequestOf<typeof lockRpcs.lock>, AnswerOf<typeof lockRpcs.lock>>(lockRpcs.lock, { name: 'l' }).answered({ ...at(8), key: btoa('l/1') }); // prettier-ignore
@@ -181,11 +183,11 @@ describe('the place where a watch begins', () => {
   });
 });
 
-describe('a campaign at the service of the server, of a client that has seen no revision yet', () => {
+describe('a campaign by electionService, by a client that has seen no revision yet', () => {
   test.each([
     ['put its key', 7, 7],
     ['found its key', 3, 10],
-  ])('has a watch begin behind what was there, where it %s', (_, rev, next) => {
+  ])('starts a watch after the existing events if it %s', (_, rev, next) => {
     const { begin, writes, revision } = setUp(3);
     const seen = begin('e/1');
     const request = { name: 'e', value: '' };

@@ -3,21 +3,25 @@ import { concat, defer, NEVER, of, Subject, throwError, timer, switchMap, type O
 import { EtcdError } from '../../../../src/errors/index.js';
 import type { Caller, Channel } from '../../../../src/transport/call.js';
 import { chunkedStream } from '../../../../src/watch/streams/chunkedStream.js';
+import { reconnecting } from '../../../../src/watch/streams/connectionState.js';
 import { StreamLostError } from '../../../../src/watch/streams/streamManager.js';
 import type { WatchStream } from '../../../../src/watch/messages.js';
 import { settings } from '../../../support/fakes/fakeWatchConnections.js';
-import { observable, virtually, watching } from '../support.js';
+import { observable, runInVirtualTime, watching } from '../support.js';
 import { idleActivity } from '../../../support/fakes/fakeActivity.js';
 
 const { heartbeatMs, responseTimeoutMs } = settings;
 const target = { key: new Uint8Array([1]), filter: {} };
 
-/** A server that says that a watch is there, and nothing more; and, until it falls silent, its version to who asks. */
+/**
+ * A server that confirms a watch, and sends nothing more. It responds to version requests until it becomes
+ * unresponsive.
+ */
 class Server {
   asked = 0;
   silent = false;
   private readonly removed = new Subject<never>();
-  /** What was held against the endpoint. */
+  /** The failures that count against the endpoint. */
   readonly blamed: unknown[] = [];
 
   readonly caller = {
@@ -41,33 +45,34 @@ class Server {
     failed: () => true,
   };
 
-  /** The client leaves its connections. */
+  /** The client closes its connections. */
   leave(): void {
     this.removed.error(new EtcdError('ConnectionLost', 'other connections turned out to be dead'));
   }
 
-  /** The stream over it. */
+  /** The stream on the connection. */
   stream(): WatchStream {
     let found: WatchStream | undefined;
     chunkedStream(this.caller, this.channel, settings, {
+      connected: { status: 'connected', endpoint: this.channel.endpoint, transport: 'chunked' },
       timeoutMs: () => responseTimeoutMs,
       onTimeout: () => undefined,
       onNotification: () => undefined,
       onResponse: () => undefined,
       onLost: (error) => {
         this.blamed.push(error);
-        return new StreamLostError(error, true);
+        return new StreamLostError(error, reconnecting(error, 0));
       },
-      onHarmlessEnd: (error) => new StreamLostError(error, true),
+      onHarmlessEnd: (error) => new StreamLostError(error, reconnecting(error, 0)),
     }).subscribe((stream) => (found = stream));
     if (found === undefined) throw new Error('there is no stream');
     return found;
   }
 }
 
-describe('watches over chunked answers, to which nothing can be said', () => {
-  test('are lost when the server does not answer beside them', () => {
-    virtually(({ flush }) => {
+describe('watches over chunked responses, on which nothing can be sent', () => {
+  test('are lost if the server does not respond to a separate request', () => {
+    runInVirtualTime(({ flush }) => {
       const server = new Server();
       server.silent = true;
       const seen = watching(observable(server.stream().watch(target, 1)));
@@ -79,8 +84,8 @@ describe('watches over chunked answers, to which nothing can be said', () => {
     });
   });
 
-  test('ask for all of them together, as long as one is there', () => {
-    virtually(({ flush }) => {
+  test('share one probe while any of them is open', () => {
+    runInVirtualTime(({ flush }) => {
       const server = new Server();
       const stream = server.stream();
       const all = Array.from({ length: 5 }, () => watching(observable(stream.watch(target, 1))));
@@ -94,8 +99,8 @@ describe('watches over chunked answers, to which nothing can be said', () => {
     });
   });
 
-  test('are lost when their endpoint is left, or old connections to it are, which is not held against it', () => {
-    virtually(({ flush }) => {
+  test('are lost when their endpoint or its old connections are dropped, which does not mark it as failed', () => {
+    runInVirtualTime(({ flush }) => {
       const server = new Server();
       const seen = watching(observable(server.stream().watch(target, 1)));
       server.leave();

@@ -3,7 +3,7 @@ import { NEVER, of, timer } from 'rxjs';
 import type { Channel } from '../../../../src/transport/call.js';
 import { parseVersion } from '../../../../src/transport/endpoints/version.js';
 import { CloseDetection } from '../../../../src/watch/streams/duplexStream.js';
-import { virtually, watching } from '../support.js';
+import { runInVirtualTime, watching } from '../support.js';
 import { idleActivity } from '../../../support/fakes/fakeActivity.js';
 
 function channelOf(version: string | undefined, more: Partial<Channel> = {}): Channel {
@@ -20,7 +20,7 @@ function channelOf(version: string | undefined, more: Partial<Channel> = {}): Ch
   };
 }
 
-describe('the farewell on a WebSocket', () => {
+describe('the closing sequence on a WebSocket', () => {
   test.each([
     ['3.3.25', false],
     ['3.4.23', false],
@@ -38,7 +38,7 @@ describe('the farewell on a WebSocket', () => {
     [2, true],
     [undefined, true],
   ] as const)('to a gateway of the generation %s is needed: %s', (generation, needed) => {
-    virtually(({ flush }) => {
+    runInVirtualTime(({ flush }) => {
       const closeDetection = new CloseDetection();
       const channel = channelOf('3.5.33', { gateway: of(generation) });
       watching(closeDetection.probeAfter(500, channel));
@@ -46,7 +46,7 @@ describe('the farewell on a WebSocket', () => {
       timer(499).subscribe(() => before.push(closeDetection.isMissing(channel)));
       flush();
       expect([before, closeDetection.isMissing(channel)]).toEqual([[true], needed]);
-      // The next stream to the same server knows it, and one to another server does not.
+      // The next stream to the same server uses this knowledge; one to another server does not.
       expect(closeDetection.isMissing(channelOf('3.5.33'))).toBe(needed);
       expect([
         closeDetection.isMissing(channelOf('3.5.16')),
@@ -55,8 +55,8 @@ describe('the farewell on a WebSocket', () => {
     });
   });
 
-  test('does not ask a server that is not in doubt', () => {
-    virtually(({ flush }) => {
+  test('does not probe a server that is known to be alive', () => {
+    runInVirtualTime(({ flush }) => {
       let asked = 0;
       const gateway = new CloseDetection();
       const counted = { gateway: timer(0).pipe(() => (asked++, of(1 as const))) };

@@ -1,16 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, interval, timer } from 'rxjs';
 import { Heartbeat } from '../../../../src/watch/streams/duplexStream.js';
-import { virtually } from '../support.js';
+import { runInVirtualTime } from '../support.js';
 
 const HOUR = 3_600_000;
 
-/** What a heartbeat did, each with its time. */
+/** The actions of a heartbeat, with their times. */
 class Pulse {
   readonly asked: number[] = [];
   readonly lost: string[] = [];
   lostAt: number | undefined;
-  /** How long after it was asked the other end answers; undefined for never. */
+  /** How long the other end takes to respond; undefined for never. */
   answersAfterMs: number | undefined = 1;
   watched = true;
   timeoutMs = 5_000;
@@ -32,9 +32,9 @@ class Pulse {
   });
 }
 
-/** Runs a pulse up to a time, doing things at others. The heartbeat is stopped then: virtual time ends when no timer is left. */
+/** Runs a heartbeat up to a time, with these events. Then it is stopped: virtual time ends when no timer is left. */
 function pulse(endMs: number, act: Record<number, (pulse: Pulse) => void> = {}, before?: (pulse: Pulse) => void): Pulse {
-  return virtually(({ flush }) => {
+  return runInVirtualTime(({ flush }) => {
     const made = new Pulse();
     before?.(made);
     for (const [at, what] of Object.entries(act)) timer(Number(at)).subscribe(() => what(made));
@@ -47,24 +47,24 @@ function pulse(endMs: number, act: Record<number, (pulse: Pulse) => void> = {}, 
 const silent = (made: Pulse): void => void (made.answersAfterMs = undefined);
 
 describe('a heartbeat', () => {
-  test('asks when the stream has been silent for the interval, for as long as it is answered', () => {
+  test('is sent when the stream was idle for the interval, as long as there are responses', () => {
     const { asked, lost } = pulse(24 * HOUR);
-    // In the same turn as other streams, though each answer is heard a millisecond after its question.
+    // In the same turn as other streams, although each response arrives a millisecond after its request.
     expect(asked).toEqual(Array.from({ length: 8_639 }, (_, index) => 10_000 * (index + 1)));
     expect(lost).toEqual([]);
   });
 
-  test('asks an interval after what was heard last, whenever that was, or up to a tenth sooner', () => {
+  test('is sent an interval after the last data, or up to a tenth sooner', () => {
     const { asked } = pulse(21_000, { 500: ({ heartbeat }) => heartbeat.hear(), 9_900: ({ heartbeat }) => heartbeat.hear() });
     expect(asked).toEqual([19_000]);
   });
 
-  test('waits for as long as is right at the time, not as was when it began', () => {
+  test('waits for the timeout that applies when it is sent', () => {
     const made = pulse(HOUR, { 9_000: (later) => (later.timeoutMs = 2_000) }, silent);
     expect(made.lostAt).toBe(12_000);
   });
 
-  test('does not ask while messages come', () => {
+  test('is not sent while messages arrive', () => {
     const { asked, lost } = pulse(HOUR, {}, (made) => {
       const talking = interval(7_000).subscribe(() => made.heartbeat.hear());
       timer(HOUR).subscribe(() => talking.unsubscribe());
@@ -73,19 +73,19 @@ describe('a heartbeat', () => {
     expect(lost).toEqual([]);
   });
 
-  test('gives a stream up that does not answer in time, once', () => {
+  test('ends a stream that does not respond in time, once', () => {
     const { asked, lost, lostAt } = pulse(HOUR, {}, silent);
     expect(asked).toEqual([10_000]);
     expect(lostAt).toBe(15_000);
     expect(lost).toEqual([expect.stringMatching(/no response to a heartbeat within 5000 ms/)]);
   });
 
-  test('takes whatever is heard for an answer', () => {
+  test('accepts any data as a response', () => {
     const { lost } = pulse(19_000, { 14_999: ({ heartbeat }) => heartbeat.hear() }, silent);
     expect(lost).toEqual([]);
   });
 
-  test('asks at once when something else failed, and gives the stream up where it does not answer', () => {
+  test('is sent at once after another failure, and ends the stream if there is no response', () => {
     const { asked, lostAt } = pulse(
       HOUR,
       { 3_000: ({ heartbeat }) => heartbeat.suspect(), 3_100: ({ heartbeat }) => heartbeat.suspect() },
@@ -95,12 +95,12 @@ describe('a heartbeat', () => {
     expect(lostAt).toBe(8_000);
   });
 
-  test('does not suspect a stream that was heard just now', () => {
+  test('is not sent on a stream that received data just now', () => {
     const { asked } = pulse(9_000, { 2_900: ({ heartbeat }) => heartbeat.hear(), 3_000: ({ heartbeat }) => heartbeat.suspect() });
     expect(asked).toEqual([]);
   });
 
-  test('asks sooner once the interval is shorter', () => {
+  test('is sent sooner once the interval is shorter', () => {
     const { asked } = pulse(9_900, {
       4_200: (made) => {
         made.intervalMs = 2_500;
@@ -110,24 +110,24 @@ describe('a heartbeat', () => {
     expect(asked).toEqual([4_200, 6_700, 9_200]);
   });
 
-  test('gives nothing up where there is nothing to ask for', () => {
+  test('ends no stream that has no watch', () => {
     const { asked, lost } = pulse(HOUR, {}, (made) => void (made.watched = false));
     expect(asked).toEqual([]);
     expect(lost).toEqual([]);
   });
 
-  test('gives a stream up on which a create is not answered in time', () => {
+  test('ends a stream on which a create gets no response in time', () => {
     const { lost, lostAt } = pulse(HOUR, { 2_000: ({ heartbeat }) => heartbeat.expect(true) }, (made) => void (made.watched = false));
     expect(lostAt).toBe(7_000);
     expect(lost).toEqual([expect.stringMatching(/no response to a create request/)]);
   });
 
-  test('does not give it up once the create is answered', () => {
+  test('does not end the stream once the create has a response', () => {
     const { lost } = pulse(HOUR, { 2_000: ({ heartbeat }) => heartbeat.expect(true), 6_999: ({ heartbeat }) => heartbeat.expect(false) });
     expect(lost).toEqual([]);
   });
 
-  test('waits on for a create that stands behind a long backlog, as long as that comes in', () => {
+  test('keeps waiting for a create behind a long backlog, as long as data arrive', () => {
     const backlog = (made: Pulse): void => {
       const coming = interval(4_000).subscribe(() => made.heartbeat.hear());
       timer(30_000).subscribe(() => coming.unsubscribe());
@@ -136,12 +136,12 @@ describe('a heartbeat', () => {
       made.watched = false;
       backlog(made);
     });
-    // The last of it comes at 28 s.
+    // The last part arrives at 28 s.
     expect(lostAt).toBe(33_000);
     expect(lost).toHaveLength(1);
   });
 
-  test('does not wait for ever for a create to which the stream is deaf, while its old watches go on', () => {
+  test('does not wait forever for a create that the server ignores, while older watches continue', () => {
     const { lost, lostAt } = pulse(HOUR, { 1: ({ heartbeat }) => heartbeat.expect(true) }, (made) => {
       const coming = interval(1_000).subscribe(() => made.heartbeat.hear());
       timer(HOUR).subscribe(() => coming.unsubscribe());
@@ -150,7 +150,7 @@ describe('a heartbeat', () => {
     expect(lost).toHaveLength(1);
   });
 
-  test('counts each create’s time by itself', () => {
+  test('times each create separately', () => {
     const { lost } = pulse(10_000, {
       1_000: ({ heartbeat }) => heartbeat.expect(true),
       5_000: ({ heartbeat }) => heartbeat.expect(true),
@@ -159,8 +159,8 @@ describe('a heartbeat', () => {
     expect(lost).toEqual([]);
   });
 
-  test('still knows that its question was answered when a create follows', () => {
-    // It is asked at 10 s and answers at once; a create is under way when the time for that answer is over.
+  test('remembers its response when a create follows', () => {
+    // A heartbeat at 10 s has its response at once; a create is waiting when the timeout of that response would have ended.
     const { asked, lost } = pulse(19_000, {
       14_900: ({ heartbeat }) => heartbeat.expect(true),
       15_100: ({ heartbeat }) => heartbeat.expect(false),
@@ -169,8 +169,8 @@ describe('a heartbeat', () => {
     expect(lost).toEqual([]);
   });
 
-  test('still knows what came behind a create when it is time to ask', () => {
-    // Something is heard at 9 s, and it asks itself at 10 s whether anything was.
+  test('remembers data after a create when it is due', () => {
+    // Data arrive at 9 s, and at 10 s it checks whether any did.
     const { lost } = pulse(
       13_500,
       { 8_000: ({ heartbeat }) => heartbeat.expect(true), 9_000: ({ heartbeat }) => heartbeat.hear() },
@@ -181,7 +181,7 @@ describe('a heartbeat', () => {
     expect(lost).toEqual([]);
   });
 
-  test('asks nothing while a create is to be answered, for that answer will do', () => {
+  test('is not sent while a create waits for its response, which serves as one', () => {
     const { asked, lost } = pulse(19_000, {
       9_000: ({ heartbeat }) => heartbeat.expect(true),
       13_000: ({ heartbeat }) => heartbeat.expect(false),
@@ -191,7 +191,7 @@ describe('a heartbeat', () => {
   });
 
   test('leaves no timer behind when it is stopped', () => {
-    const idleAt = virtually(({ flush }) => {
+    const idleAt = runInVirtualTime(({ flush }) => {
       const made = new Pulse();
       made.answersAfterMs = undefined;
       timer(11_000).subscribe(() => {

@@ -5,7 +5,7 @@ import type { Channel } from '../../../../src/transport/call.js';
 import { parseVersion } from '../../../../src/transport/endpoints/version.js';
 import { pageLeft } from '../../../../src/transport/wire.js';
 import { LongMessageDetector, type Received } from '../../../../src/watch/messages.js';
-import { virtually } from '../support.js';
+import { runInVirtualTime } from '../support.js';
 import { idleActivity } from '../../../support/fakes/fakeActivity.js';
 
 const channel = (version: string, transport: Channel['transport'] = 'websocket'): Channel => ({
@@ -20,7 +20,7 @@ const channel = (version: string, transport: Channel['transport'] = 'websocket')
 });
 const lost = new EtcdError('ConnectionLost', 'scripted', { rpc: 'Watch.Watch' });
 
-/** The reasons that the ends of streams have, one after the other. */
+/** The reasons of the ends of streams, in order. */
 const reasons = (along: Channel, ends: readonly Received[]): Reason[] => {
   const detector = new LongMessageDetector();
   return ends.map((received) => {
@@ -31,34 +31,34 @@ const reasons = (along: Channel, ends: readonly Received[]): Reason[] => {
 const answered = (count: number): Received[] => Array<Received>(count).fill('responses');
 const LOST = (count: number): Reason[] => Array<Reason>(count).fill('ConnectionLost');
 
-test('five streams in a row that end before there is news have met a message that is too long for an old WebSocket', () => {
+test('five consecutive streams that end before a notification indicate a message too long for an old WebSocket', () => {
   expect(reasons(channel('3.3.25'), answered(6))).toEqual([...LOST(4), 'ResponseTooLarge', ...LOST(1)]);
 });
 
-test.each<Received>(['notifications', 'nothing'])('one with %s in between breaks the row', (received) => {
+test.each<Received>(['notifications', 'nothing'])('a stream with %s in between resets the count', (received) => {
   expect(reasons(channel('3.3.25'), [...answered(4), received, ...answered(4)])).toEqual(LOST(9));
 });
 
 test.each([
   ['a newer server', channel('3.4.16')],
   ['another transport', channel('3.3.25', 'http2')],
-])('with %s they are lost and no more', (_, along) => {
+])('with %s such streams are only lost', (_, along) => {
   expect(reasons(along, answered(9))).toEqual(LOST(9));
 });
 
-test('other errors stay what they are', () => {
+test('other errors are unchanged', () => {
   const error = new EtcdError('NoLeader', 'scripted');
   expect(new LongMessageDetector().errorOf(error, 'responses', channel('3.3.25'))).toBe(error);
 });
 
-test('streams that end because their page was left have met nothing', () => {
+test('streams that end because their page was left do not count', () => {
   const detector = new LongMessageDetector();
   const left = pageLeft({ rpc: 'Watch.Watch' });
   for (let times = 0; times < 9; times++) expect(detector.errorOf(left, 'responses', channel('3.3.25'))).toBe(left);
 });
 
-test('streams that are cut now and then while nothing happens are lost and no more', () => {
-  virtually(({ flush }) => {
+test('idle streams that are cut now and then are only lost', () => {
+  runInVirtualTime(({ flush }) => {
     const detector = new LongMessageDetector();
     const found: unknown[] = [];
     for (let hour = 1; hour <= 9; hour++)

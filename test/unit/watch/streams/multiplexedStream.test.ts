@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { take } from 'rxjs';
 import { toBase64 } from '../../../../src/model/bytes.js';
-import { cancel, create, setUp, target, told } from '../../../support/fakes/fakeWatchServer.js';
+import { cancel, create, setUp, target, linesOf } from '../../../support/fakes/fakeWatchServer.js';
 import { observable, rejected, watching } from '../support.js';
 
 describe('creates', () => {
-  test('are sent at once, and each answer belongs to the first that waits', () => {
+  test('are sent at once, and each response belongs to the first waiting watch', () => {
     const { watch, sent, created, changed, expected } = setUp();
     const [a, b] = [watch('a'), watch('b')];
     expect(sent()).toEqual([create('a'), create('b')]);
@@ -15,32 +15,32 @@ describe('creates', () => {
     created(1);
     created(2);
     changed(1, 'b', 5);
-    expect([a, b, c].map(told)).toEqual([['created'], ['created', 'b@5'], ['created']]);
-    // Each is waited for from when it is the next to be answered.
+    expect([a, b, c].map(linesOf)).toEqual([['created'], ['created', 'b@5'], ['created']]);
+    // The timeout of each begins when it is the next one to get a response.
     expect(expected).toEqual([true, true, true, false]);
   });
 
-  test('ask for a number of their own where the server takes that', () => {
+  test('request a watch id of their own if the server supports it', () => {
     const { watch, sent } = setUp({ takesIds: true });
     watch('a');
     watch('b');
     expect(sent()).toMatchObject([{ create_request: { watch_id: '1' } }, { create_request: { watch_id: '2' } }]);
   });
 
-  test('take the number that the server gives, whatever it is', () => {
+  test('accept any watch id of the server', () => {
     const { watch, created, changed } = setUp();
     const [a, b] = [watch('a'), watch('b')];
     created(7);
     created(3);
     changed(3, 'b', 5);
     changed(7, 'a', 6);
-    expect([a, b].map(told)).toEqual([
+    expect([a, b].map(linesOf)).toEqual([
       ['created', 'a@6'],
       ['created', 'b@5'],
     ]);
   });
 
-  test('ask for fragments where that is wanted, and only then', () => {
+  test('request fragments only if the option is set', () => {
     const { watch, sent } = setUp();
     watch('a', 1, true);
     watch('b');
@@ -51,13 +51,16 @@ describe('creates', () => {
     { fragments: true, asked: false, maySplit: true },
     { fragments: true, asked: true, maySplit: false },
     { fragments: false, asked: false, maySplit: false },
-  ])('may have what is too long in fragments ($fragments) unless they were asked for ($asked)', ({ fragments, asked, maySplit }) => {
-    const { stream, watch } = setUp({ fragments });
-    watch('a', 1, asked);
-    expect(stream.maySplit).toBe(maySplit);
-  });
+  ])(
+    'may retry a too long message with fragments ($fragments) unless they were requested before ($asked)',
+    ({ fragments, asked, maySplit }) => {
+      const { stream, watch } = setUp({ fragments });
+      watch('a', 1, asked);
+      expect(stream.maySplit).toBe(maySplit);
+    },
+  );
 
-  test('say what is wanted and no more, fields left out that an old server does not know', () => {
+  test('contain only the requested fields, without those that an old server does not know', () => {
     const { stream, sent } = setUp({ fragments: false });
     const filter = { prevKv: true, noPut: true, noDelete: true, progressNotify: true };
     watching(observable(stream.watch({ key: 'a', rangeEnd: 'b', filter }, 12, true)));
@@ -75,7 +78,7 @@ describe('creates', () => {
     ]);
   });
 
-  test.each([-1, 0, 17])('that fail end the first that waits, be the number %d, and no other', (id) => {
+  test.each([-1, 0, 17])('that fail with the watch id %d end the first waiting watch, and no other', (id) => {
     const { watch, sent, say, created, changed } = setUp();
     const first = watch('before');
     created(0);
@@ -86,29 +89,29 @@ describe('creates', () => {
     created(1);
     changed(1, 'b', 5);
     changed(0, 'before', 5);
-    expect([first, permitted].map(told)).toEqual([
+    expect([first, permitted].map(linesOf)).toEqual([
       ['created', 'before@5'],
       ['created', 'b@5'],
     ]);
   });
 
-  test('that are answered with a number in use are a fault of the server, and end no watch', () => {
+  test('with a watch id in use are an error of the server, and end no watch', () => {
     const { watch, sent, created, changed } = setUp();
     const a = watch('a');
     created(4);
     sent();
-    // One that nobody asked for.
+    // A response without a request.
     expect(rejected(() => created(4))).toMatchObject({ reason: 'MalformedResponse', message: expect.stringContaining('number 4') });
     const b = watch('b');
     expect(rejected(() => created(4))).toMatchObject({ reason: 'MalformedResponse' });
     b.leave();
     expect(rejected(() => created(4))).toMatchObject({ reason: 'MalformedResponse' });
     changed(4, 'a', 5);
-    expect([told(a), told(b)]).toEqual([['created', 'a@5'], []]);
+    expect([linesOf(a), linesOf(b)]).toEqual([['created', 'a@5'], []]);
     expect(sent()).toEqual([create('b')]);
   });
 
-  test('that fail without a reason, as 3.3 refuses them, are denied', () => {
+  test('that fail without a reason, as on 3.3, count as denied', () => {
     const { watch, say } = setUp();
     const denied = watch('a');
     say(-1, { created: true, canceled: true });
@@ -119,17 +122,17 @@ describe('creates', () => {
     'etcdserver: invalid auth token',
     'rpc error: code = InvalidArgument desc = etcdserver: user name is empty',
     'etcdserver: revision of auth store is old',
-  ])('that are refused for the token (%s) end the whole stream: it was shown when that was made', (cancel_reason) => {
+  ])('that are rejected for the token (%s) end the stream, which was opened with that token', (cancel_reason) => {
     const { watch, say } = setUp();
     const one = watch('a');
     expect(rejected(() => say(-1, { created: true, canceled: true, cancel_reason }))).toMatchObject({ name: 'EtcdError' });
-    // The stream's end tells it, and it will be made again on the next one.
+    // The end of the stream notifies the watch, which is created again on the next stream.
     expect(one.errors).toEqual([]);
   });
 });
 
-describe('one that is unsubscribed', () => {
-  test('while its create is under way is cancelled by its number when that is known, and the answer is not another’s', () => {
+describe('a watch that is unsubscribed', () => {
+  test('while its create is pending is cancelled once its id is known, and takes no response of another', () => {
     const { watch, sent, created } = setUp();
     const [a, b] = [watch('a'), watch('b')];
     a.leave();
@@ -137,10 +140,10 @@ describe('one that is unsubscribed', () => {
     created(4);
     expect(sent()).toEqual([cancel(4)]);
     created(5);
-    expect([a, b].map(told)).toEqual([[], ['created']]);
+    expect([a, b].map(linesOf)).toEqual([[], ['created']]);
   });
 
-  test('while its create is under way, and refused, needs no cancel', () => {
+  test('while its create is pending, and then rejected, needs no cancel', () => {
     const { watch, sent, say } = setUp();
     const [a] = [watch('a'), watch('b')];
     a.leave();
@@ -149,7 +152,7 @@ describe('one that is unsubscribed', () => {
     expect(a.errors).toEqual([]);
   });
 
-  test('when it was created is cancelled at once, and hears nothing more', () => {
+  test('after it was created is cancelled at once, and receives nothing more', () => {
     const { watch, sent, created, changed, stream } = setUp();
     const a = watch('a');
     created(0);
@@ -159,10 +162,10 @@ describe('one that is unsubscribed', () => {
     expect(sent()).toEqual([cancel(0)]);
     expect(stream.watched).toBe(false);
     changed(0, 'a', 5);
-    expect(told(a)).toEqual(['created']);
+    expect(linesOf(a)).toEqual(['created']);
   });
 
-  test('by the very report that it was created is cancelled, too', () => {
+  test('during the notification of its creation is cancelled as well', () => {
     const { stream, sent, created, watch } = setUp();
     const once = watching(observable(stream.watch(target('a'), 1)).pipe(take(1)));
     watch('b');
@@ -183,19 +186,19 @@ describe('one that is unsubscribed', () => {
   });
 });
 
-describe('what the server says', () => {
-  test('to a number that nobody has is not heard', () => {
+describe('a response of the server', () => {
+  test('to an unknown watch id is ignored', () => {
     const { watch, created, changed, say, sent } = setUp();
     const a = watch('a');
     created(0);
     sent();
     changed(5, 'x', 5);
     say(5, { canceled: true });
-    expect(told(a)).toEqual(['created']);
+    expect(linesOf(a)).toEqual(['created']);
     expect([a.errors, sent()]).toEqual([[], []]);
   });
 
-  test('at the end of one watch ends that one alone', () => {
+  test('that cancels one watch ends only that watch', () => {
     const { watch, created, changed, say } = setUp();
     const [a, b] = [watch('a'), watch('b')];
     created(0);
@@ -203,31 +206,31 @@ describe('what the server says', () => {
     say(0, { canceled: true });
     changed(1, 'b', 5);
     expect(a.errors).toMatchObject([{ reason: 'WatchCanceled' }]);
-    expect(told(b)).toEqual(['created', 'b@5']);
+    expect(linesOf(b)).toEqual(['created', 'b@5']);
   });
 
-  test('of the progress of one watch is that one’s bookmark', () => {
+  test('with the progress of one watch is a bookmark of that watch', () => {
     const { watch, created, say } = setUp();
     const [a, b] = [watch('a'), watch('b')];
     created(0);
     created(1);
     say(1);
-    expect([a, b].map(told)).toEqual([['created'], ['created', '≤9']]);
+    expect([a, b].map(linesOf)).toEqual([['created'], ['created', '≤9']]);
   });
 
-  test('of the progress that was asked for is a bookmark for all that were created', () => {
+  test('to a progress request is a bookmark of all created watches', () => {
     const { stream, watch, created, say, sent } = setUp();
     const [a, b, late] = [watch('a'), watch('b'), watch('c')];
     created(0);
     created(1);
     sent();
-    stream.requestProgress();
+    stream.sendProgressRequest();
     expect(sent()).toEqual([{ progress_request: {} }]);
     say(-1);
-    expect([a, b, late].map(told)).toEqual([['created', '≤9'], ['created', '≤9'], []]);
+    expect([a, b, late].map(linesOf)).toEqual([['created', '≤9'], ['created', '≤9'], []]);
   });
 
-  test('is asked for by a create that is refused while a watch starts at a revision to come, as progress is not answered then', () => {
+  test('is requested by a rejected create while a watch starts at a future revision, as progress requests get none then', () => {
     const { stream, receive, watch, created, changed, say, sent, expected } = setUp({ takesIds: true });
     const [a, b] = [watch('a', 10), watch('b')];
     created(1);
@@ -240,7 +243,7 @@ describe('what the server says', () => {
     say(-1, { created: true, canceled: true, cancel_reason: 'etcdserver: watch ID already exists' });
     expect(expected).toEqual([true]);
     created(3);
-    expect([a, b, c].map(told)).toEqual([['created'], ['created'], ['created']]);
+    expect([a, b, c].map(linesOf)).toEqual([['created'], ['created'], ['created']]);
     expect([a, b, c].map(({ errors }) => errors)).toEqual([[], [], []]);
     changed(1, 'a', 10);
     receive({ result: { header: { revision: '10' }, watch_id: '2' } });
@@ -249,15 +252,15 @@ describe('what the server says', () => {
     expect(sent()).toEqual([{ progress_request: {} }]);
   });
 
-  test('of the progress that was asked for is no bookmark where it may overtake events', () => {
+  test('to a progress request is no bookmark if it may arrive before events', () => {
     const { watch, created, say } = setUp({ orderedProgress: false });
     const a = watch('a');
     created(0);
     say(-1);
-    expect(told(a)).toEqual(['created']);
+    expect(linesOf(a)).toEqual(['created']);
   });
 
-  test('in parts is passed on with the word that more follow', () => {
+  test('in fragments is passed on with a mark that more follow', () => {
     const { watch, created, say } = setUp();
     const a = watch('a');
     created(0);
@@ -268,8 +271,8 @@ describe('what the server says', () => {
 
   test.each([
     ['an error of the stream', { error: { grpc_code: 14, http_code: 503, message: 'etcdserver: server stopped' } }, 'Stopped'],
-    ['what is not etcd’s', { result: { watch_id: 'x' } }, 'MalformedResponse'],
-    ['nothing of it', null, 'MalformedResponse'],
+    ['not a response of etcd', { result: { watch_id: 'x' } }, 'MalformedResponse'],
+    ['null', null, 'MalformedResponse'],
   ])('that is %s ends the stream', (_, message, reason) => {
     const { receive, watch } = setUp();
     watch('a');

@@ -2,15 +2,15 @@ import { describe, expect, test } from '@jest/globals';
 import { Subject, timer } from 'rxjs';
 import { watchRpcs } from '../../../../src/codec/watch.js';
 import { toBase64 } from '../../../../src/model/bytes.js';
-import { readStreamMessage } from '../../../../src/transport/json/response.js';
+import { parseStreamMessage } from '../../../../src/transport/json/jsonWire.js';
 import { renewedWatch } from '../../../../src/watch/streams/chunkedStream.js';
-import { virtually, watching } from '../support.js';
+import { runInVirtualTime, watching } from '../support.js';
 
 const RENEW_MS = 60_000;
 const SILENT_MS = 700_000;
 
 const response = (revision: number, more: object = {}) =>
-  readStreamMessage(watchRpcs.watch.response, { result: { header: { revision: String(revision) }, ...more } }, {});
+  parseStreamMessage(watchRpcs.watch.response, { result: { header: { revision: String(revision) }, ...more } }, {});
 type Response = ReturnType<typeof response>;
 const created = (revision = 5): Response => response(revision, { created: true });
 const bookmark = (revision: number): Response => response(revision);
@@ -18,7 +18,7 @@ const changed = (revision: number, more: object = {}): Response =>
   response(99, { events: [{ kv: { key: toBase64('a'), mod_revision: String(revision) } }], ...more });
 const compacted = (): Response => response(0, { canceled: true, compact_revision: '50' });
 
-/** A connection that was opened, and what the test says on it. */
+/** A connection that was opened; the test decides its messages. */
 interface Opened extends Subject<Response> {
   readonly from: number;
   readonly isRenewal: boolean;
@@ -53,13 +53,13 @@ function setUp() {
   };
 }
 
-/** Runs what happens at which millisecond. */
+/** Runs the events at their milliseconds. */
 const at = (steps: Readonly<Record<number, () => void>>): void =>
   Object.entries(steps).forEach(([ms, step]) => timer(Number(ms)).subscribe(step));
 
-describe('a watch with a connection of its own', () => {
-  test('goes over to another when it was quiet, from the last bookmark on', () => {
-    virtually(({ flush }) => {
+describe('a watch with a separate connection', () => {
+  test('moves to another connection after it was idle, from the last bookmark on', () => {
+    runInVirtualTime(({ flush }) => {
       const { seen, opened, last, inUse } = setUp();
       last().next(created());
       at({
@@ -85,8 +85,8 @@ describe('a watch with a connection of its own', () => {
     });
   });
 
-  test('stays where it is when the old connection is heard meanwhile, and mixes no parts of a response', () => {
-    virtually(({ flush }) => {
+  test('stays on the old connection if data arrive there, and mixes no fragments of a response', () => {
+    runInVirtualTime(({ flush }) => {
       const { seen, opened, last, inUse } = setUp();
       last().next(created());
       at({
@@ -110,13 +110,13 @@ describe('a watch with a connection of its own', () => {
     });
   });
 
-  test('stays where it is when its history is compacted away, and tries again', () => {
-    virtually(({ flush }) => {
+  test('stays on the old connection if its history is compacted, and retries later', () => {
+    runInVirtualTime(({ flush }) => {
       const { seen, opened, last, refused, inUse } = setUp();
       opened[0]?.next(created());
       at({
         [RENEW_MS + 1]: () => {
-          // It is found only when it has been created.
+          // The watch is only found once it has been created.
           last().next(created(59));
           last().next(compacted());
         },
@@ -135,8 +135,8 @@ describe('a watch with a connection of its own', () => {
     });
   });
 
-  test('is lost when nothing came for so long that the server must have said something', () => {
-    virtually(({ flush }) => {
+  test('is lost when no data arrived for longer than the progress interval of the server', () => {
+    runInVirtualTime(({ flush }) => {
       const { seen, opened } = setUp();
       opened[0]?.next(created());
       timer(SILENT_MS - 1).subscribe(() => expect(seen.errors).toEqual([]));
@@ -145,8 +145,8 @@ describe('a watch with a connection of its own', () => {
     });
   });
 
-  test('is lost, and not renewed, where it fell silent within a response', () => {
-    virtually(({ flush }) => {
+  test('is lost, and not renewed, if data stop within a response', () => {
+    runInVirtualTime(({ flush }) => {
       const { seen, opened } = setUp();
       opened[0]?.next(created());
       opened[0]?.next(changed(7, { fragment: true }));
@@ -156,13 +156,13 @@ describe('a watch with a connection of its own', () => {
     });
   });
 
-  test('ends as the connection does that it went over to', () => {
-    virtually(({ flush }) => {
+  test('ends with the connection to which it moved', () => {
+    runInVirtualTime(({ flush }) => {
       const { seen, opened, last, inUse } = setUp();
       opened[0]?.next(created());
       at({
         [RENEW_MS + 1]: () => last().next(created()),
-        // An old server has no more to say.
+        // An old server sends nothing more.
         [RENEW_MS + 5_000]: () => expect(inUse()).toEqual([0, 1]),
         [RENEW_MS + 5_010]: () => {
           expect(inUse()).toEqual([1]);

@@ -14,16 +14,16 @@ import {
   setUp,
   works,
 } from '../../../support/fakes/fakeWatchConnections.js';
-import { virtually, watching, type Seen } from '../support.js';
+import { runInVirtualTime, watching, type Seen } from '../support.js';
 
-/** Runs a test up to a time; then everything is left, for virtual time to end. */
+/** Runs a test up to a time; then everything is unsubscribed, so that virtual time ends. */
 function until(endMs: number, ...watches: readonly Seen<unknown>[]): void {
   timer(endMs).subscribe(() => watches.forEach(({ leave }) => leave()));
 }
 const at = (ms: number, act: () => unknown): void => void timer(ms).subscribe(act);
 
 beforeEach(() => {
-  // Without chance, pauses are whole: 100, 200, 400 …
+  // Without the random part, pauses are whole numbers: 100, 200, 400 …
   jest.spyOn(Math, 'random').mockReturnValue(1);
 });
 afterEach(() => {
@@ -32,17 +32,17 @@ afterEach(() => {
 
 describe('pauses before another stream', () => {
   test('double with each failure in a row, up to the longest', () => {
-    virtually(({ flush }) => {
+    runInVirtualTime(({ flush }) => {
       const { openedAt, watch } = setUp([fails('Unreachable')]);
       until(7_000, watch());
       flush();
-      // Each try takes 1 ms to fail.
+      // Each attempt takes 1 ms to fail.
       expect(openedAt.slice(1).map((time, index) => time - (openedAt[index] ?? 0) - 1)).toEqual([100, 200, 400, 800, 1_600, 1_600, 1_600]);
     });
   });
 
-  test('begin again at the first when the server has answered, and not for a stream that merely opened', () => {
-    virtually(({ flush }) => {
+  test('start again at the shortest after a response of the server, but not after a mere opening', () => {
+    runInVirtualTime(({ flush }) => {
       const { openedAt, watch } = setUp([fails('Unreachable'), mute, mute, answersFor(1_000), fails('Unreachable'), works]);
       until(10_000, watch());
       flush();
@@ -53,11 +53,11 @@ describe('pauses before another stream', () => {
     });
   });
 
-  test('hold for whoever comes in the meantime', () => {
-    virtually(({ flush }) => {
+  test('apply to watches that are subscribed to meanwhile', () => {
+    runInVirtualTime(({ flush }) => {
       const { openedAt, watch } = setUp([fails('Unreachable'), fails('Unreachable'), works]);
       const first = watch();
-      // In the pause of 200 ms that begins at 102 all leave, and another comes.
+      // In the pause of 200 ms that begins at 102 all unsubscribe, and another one subscribes.
       at(150, () => first.leave());
       at(160, () => until(2_000, watch()));
       flush();
@@ -65,8 +65,8 @@ describe('pauses before another stream', () => {
     });
   });
 
-  test('are no longer a matter when they are over before somebody comes', () => {
-    virtually(({ flush }) => {
+  test('do not delay a watch after they have ended', () => {
+    runInVirtualTime(({ flush }) => {
       const { openedAt, watch } = setUp([fails('Unreachable'), works]);
       const first = watch();
       at(50, () => first.leave());
@@ -78,8 +78,8 @@ describe('pauses before another stream', () => {
 });
 
 describe('one stream', () => {
-  test('serves all, is opened with the first and closed with the last', () => {
-    virtually(({ flush }) => {
+  test('serves all watches, is opened with the first and closed with the last', () => {
+    runInVirtualTime(({ flush }) => {
       const { openedAt, closedAt, watch } = setUp([works]);
       const seen = Array.from({ length: 1_000 }, () => watch());
       seen.forEach(({ leave }, index) => at(100 + index, leave));
@@ -89,8 +89,8 @@ describe('one stream', () => {
     });
   });
 
-  test('that breaks is followed by one for all who were on it and all who wait', () => {
-    virtually(({ flush }) => {
+  test('that breaks is replaced by one for all its watches and the waiting ones', () => {
+    runInVirtualTime(({ flush }) => {
       const { openedAt, closedAt, watch } = setUp([answersFor(1_000), works]);
       const seen = Array.from({ length: 100 }, () => watch());
       at(1_050, () => seen.push(watch()));
@@ -104,8 +104,8 @@ describe('one stream', () => {
     });
   });
 
-  test('that does not open is given up after half the time of an answer', () => {
-    virtually(({ flush }) => {
+  test('that does not open is aborted after half of the response timeout', () => {
+    runInVirtualTime(({ flush }) => {
       const { openedAt, closedAt, watch, states } = setUp([hangs, works]);
       until(10_000, watch());
       flush();
@@ -116,8 +116,8 @@ describe('one stream', () => {
 });
 
 describe('the state', () => {
-  test('is told in its order to all, though one of them leaves when he hears of it', () => {
-    virtually(({ flush }) => {
+  test('is emitted in order to all, although one of them unsubscribes meanwhile', () => {
+    runInVirtualTime(({ flush }) => {
       const { connections, watch } = setUp([answersFor(1_000)]);
       const seen = watch();
       connections.state.subscribe(({ status }) => {
@@ -130,8 +130,8 @@ describe('the state', () => {
     });
   });
 
-  test('goes from idle through each step to connected, and back when the last watch leaves', () => {
-    virtually(({ flush }) => {
+  test('goes from idle through each step to connected, and back when the last watch is unsubscribed', () => {
+    runInVirtualTime(({ flush }) => {
       const { states, watch, said } = setUp([fails('Unreachable'), answersFor(1_000), works]);
       until(5_000, watch(), watch());
       flush();
@@ -139,13 +139,13 @@ describe('the state', () => {
         ...['idle', 'connecting', 'reconnecting in 100: Unreachable', 'connected'],
         ...['reconnecting in 100: ConnectionLost', 'connected', 'idle'],
       ]);
-      // Whoever chooses endpoint and transport is told, too.
+      // The selector of endpoint and transport is notified, too.
       expect(said).toEqual(['Unreachable', 'answered', 'ConnectionLost', 'answered']);
     });
   });
 
-  test('is not connected before the server has answered', () => {
-    virtually(({ flush }) => {
+  test('is not connected before the first response of the server', () => {
+    runInVirtualTime(({ flush }) => {
       const { states, watch } = setUp([() => concat(part(opened), part(progress, 3_000), NEVER)]);
       const seen = watch();
       at(2_000, () => expect([seen.values.length, ...states()]).toEqual([1, 'idle', 'connecting']));
@@ -158,10 +158,10 @@ describe('the state', () => {
   test.each([
     ['while it is opened', hangs, ['idle', 'connecting', 'idle']],
     ['in a pause', fails('Unreachable'), ['idle', 'connecting', 'reconnecting in 100: Unreachable', 'idle']],
-    ['before the server has answered', () => concat(part(opened), NEVER), ['idle', 'connecting', 'idle']],
+    ['before the server has responded', () => concat(part(opened), NEVER), ['idle', 'connecting', 'idle']],
     ['when it is connected', works, ['idle', 'connecting', 'connected', 'idle']],
-  ] as const)('is idle when the last watch leaves %s, and nothing goes on', (_, what, wanted) => {
-    virtually(({ flush }) => {
+  ] as const)('is idle when the last watch is unsubscribed %s, and nothing continues', (_, what, wanted) => {
+    runInVirtualTime(({ flush }) => {
       const { states, watch, openedAt, closedAt } = setUp([what]);
       until(50, watch());
       flush();
@@ -172,8 +172,8 @@ describe('the state', () => {
     });
   });
 
-  test('is closed at the end, whatever follows, and completes', () => {
-    virtually(({ flush }) => {
+  test('is closed at the end, and completes', () => {
+    runInVirtualTime(({ flush }) => {
       const { states, watch, connections } = setUp([works]);
       const whole = watching(connections.state);
       const seen = watch();
@@ -186,7 +186,7 @@ describe('the state', () => {
     });
   });
 
-  test('is closed for who asks after the end, and completes', () => {
+  test('is closed for subscribers after the end, and completes', () => {
     const { connections } = setUp([works]);
     connections.close();
     const late = watching(connections.state);
@@ -194,11 +194,11 @@ describe('the state', () => {
   });
 });
 
-describe('what another try may mend', () => {
+describe('a failed stream', () => {
   const lostBy = ({ errors }: Seen<unknown>): unknown => (errors[0] instanceof StreamLostError ? errors[0].error.reason : errors[0]);
 
-  test('is tried for ever where the server cannot be reached', () => {
-    virtually(({ flush }) => {
+  test('is retried forever if the server cannot be reached', () => {
+    runInVirtualTime(({ flush }) => {
       const { openedAt, watch } = setUp([fails('ConnectionLost')]);
       const seen = watch();
       until(3_600_000, seen);
@@ -212,8 +212,8 @@ describe('what another try may mend', () => {
     ['UnknownMethod', [0, 101, 302, 703, 1504]],
     // A member that lags behind may not know a new token for a while.
     ['InvalidAuthToken', [0, 101, 302, 703, 1504, 3105, 4706, 6307]],
-  ])('is tried some times where the server was there, and is the watch’s error then: %s', (reason, times) => {
-    virtually(({ flush }) => {
+  ])('is retried several times if the server responded, and then fails the watch: %s', (reason, times) => {
+    runInVirtualTime(({ flush }) => {
       const { openedAt, watch, states } = setUp([fails(reason)]);
       const seen = watch();
       flush();
@@ -223,8 +223,8 @@ describe('what another try may mend', () => {
     });
   });
 
-  test('has its tries anew when the server has answered in between', () => {
-    virtually(({ flush }) => {
+  test('has all attempts again when the server has responded in between', () => {
+    runInVirtualTime(({ flush }) => {
       const denied = fails('InvalidAuthToken');
       const few = [denied, denied, denied] as const;
       const { watch } = setUp([denied, ...few, answersFor(1_000), denied, ...few, works]);
@@ -235,8 +235,8 @@ describe('what another try may mend', () => {
     });
   });
 
-  test('has its tries anew after an outage, which makes servers forget', () => {
-    virtually(({ flush }) => {
+  test('has all attempts again after an outage, as servers lose tokens', () => {
+    runInVirtualTime(({ flush }) => {
       const denied = fails('InvalidAuthToken');
       const few = [denied, denied, denied] as const;
       const { watch } = setUp([denied, ...few, fails('ConnectionLost'), denied, ...few, works]);
@@ -247,8 +247,8 @@ describe('what another try may mend', () => {
     });
   });
 
-  test('is not tried where whoever chose the way knows of no other', () => {
-    virtually(({ flush }) => {
+  test('is not retried if the channel has no other transport', () => {
+    runInVirtualTime(({ flush }) => {
       const { openedAt, watch } = setUp([fails('TransportUnsupported')], { hopeless: ['TransportUnsupported'] });
       const seen = [watch(), watch()];
       flush();
@@ -257,8 +257,8 @@ describe('what another try may mend', () => {
     });
   });
 
-  test('is not tried where the server said no', () => {
-    virtually(({ flush }) => {
+  test('is not retried if the server rejected the stream', () => {
+    runInVirtualTime(({ flush }) => {
       const { openedAt, watch } = setUp([fails('AuthFailed')]);
       const seen = watch();
       flush();
@@ -266,8 +266,8 @@ describe('what another try may mend', () => {
     });
   });
 
-  test('is open again to who comes after a failure', () => {
-    virtually(({ flush }) => {
+  test('does not prevent another stream for a later watch', () => {
+    runInVirtualTime(({ flush }) => {
       const { watch } = setUp([fails('AuthFailed'), works]);
       watch();
       at(1_000, () => {

@@ -1,0 +1,243 @@
+import { firstValueFrom, type Subscriber, type Unsubscribable } from 'rxjs';
+import { type ErrorDetails, EtcdError, isEtcdError } from '../errors/index.js';
+import { Body, type HttpRequest, type Outcome, settle, type StreamPart } from '../transport/http/transport.js';
+import { pageLeft } from '../transport/wire.js';
+import { LazyModule } from '../util/rx.js';
+import type { BrowserHost, ChunkReader, FetchResponse } from './host.js';
+import type { SentBody, WriteBodies } from './writeBodies.js';
+
+/** A header that rxetcd adds, and that etcd's CORS configuration does not allow. */
+const LEADER_HEADER = 'grpc-metadata-hasleader';
+
+/** Returns the headers that a page may send. A browser sets `user-agent` by itself. */
+export function headersFor({ origin, headers }: Pick<HttpRequest, 'origin' | 'headers'>, page: string | undefined): Record<string, string> {
+  const { 'user-agent': _, [LEADER_HEADER]: leader, ...rest } = headers;
+  const isSameOrigin = page === undefined || page === origin;
+  return isSameOrigin && leader !== undefined ? { ...rest, [LEADER_HEADER]: leader } : rest;
+}
+
+/**
+ * Rejects headers that a caller has passed, as etcd's CORS configuration does not allow them. The error of the browser
+ * would not name the reason.
+ *
+ * @throws EtcdError `InvalidArgument`
+ */
+function refuseOwnHeaders({ origin, hasOwnHeaders }: HttpRequest, page: string | undefined, where: ErrorDetails): void {
+  if (hasOwnHeaders !== true || page === undefined || page === origin) return;
+  const problem = "expected none to another origin than the page's, where etcd's CORS refuses them";
+  throw new EtcdError('InvalidArgument', `headers and requireLeader: ${problem}; let a proxy serve etcd at the page's origin`, where);
+}
+
+const NO_REASON =
+  'the browser gives no reason; the server is away, its certificate is not trusted, or its option --cors does not allow this page';
+
+export const clientClosed = (where: ErrorDetails): EtcdError => new EtcdError('ClientClosed', 'the client is closed', where);
+
+/** Returns the call and the endpoint, for errors. */
+export const whereOf = ({ rpc, origin, endpoint = origin }: Pick<HttpRequest, 'rpc' | 'origin' | 'endpoint'>): ErrorDetails => ({
+  rpc,
+  endpoint,
+});
+
+/** Loaded on demand, as many pages write nothing, or have no TLS. */
+const writeBodies = new LazyModule(() => import('./writeBodies.js'));
+
+/** The state of a transport that its fetches share. */
+export interface FetchMeans {
+  readonly host: BrowserHost;
+  /** Makes the bodies of writes over TLS; undefined until it is loaded. */
+  bodies?: WriteBodies;
+  /** The longest response, in bytes. */
+  readonly maxResponseBytes: number;
+  /** The fetches in progress. */
+  readonly running: Set<FetchRequest>;
+}
+
+/** A fetch in progress. */
+export abstract class FetchRequest implements Unsubscribable {
+  protected readonly where: ErrorDetails;
+  /** Collects the response. For a stream it collects only the response to a rejected request. */
+  protected readonly body: Body;
+  // Private at run time as well: a log that shows a subscription must show neither the token nor the body.
+  readonly #request: HttpRequest;
+  readonly #controller = new AbortController();
+  private answered = false;
+  private ended = false;
+  /** The headers of the response that the browser shows. */
+  protected headers: Readonly<Record<string, string>> | undefined;
+
+  constructor(
+    request: HttpRequest,
+    protected readonly means: FetchMeans,
+  ) {
+    this.#request = request;
+    this.where = whereOf(request);
+    this.body = new Body(means.maxResponseBytes, this.where);
+  }
+
+  /** Takes a part of the body. */
+  protected abstract take(bytes: Uint8Array, status: number): void;
+  /** Ends the request with its complete response. */
+  protected abstract finish(status: number): void;
+  protected abstract fail(failure: unknown): void;
+
+  start(): this {
+    this.means.running.add(this);
+    this.send().catch((error: unknown) => this.end(() => this.fail(this.failureOf(error))));
+    return this;
+  }
+
+  private async send(): Promise<void> {
+    const { host } = this.means;
+    const { origin, path, method, onSent } = this.#request;
+    if (host.fetch === undefined) throw new EtcdError('UnsupportedRuntime', 'there is no fetch here, which every call needs', this.where);
+    refuseOwnHeaders(this.#request, host.location?.origin, this.where);
+    const headers = headersFor(this.#request, host.location?.origin);
+    const body = this.bodyNow(headers) ?? (await this.bodyLater(headers));
+    if (this.isOver()) return;
+    // A browser does not report when, or whether, the request is sent.
+    onSent?.();
+    const response = await host.fetch(origin + path, {
+      method,
+      headers,
+      ...body,
+      signal: this.#controller.signal,
+      // For GET only: no cache keeps the response to a POST. With this option, the browser would also send a CORS
+      // preflight request before each POST.
+      ...(method === 'GET' ? { cache: 'no-store' } : {}),
+      redirect: 'manual',
+    });
+    await this.read(response);
+  }
+
+  /** Returns the body; undefined if the body of a write has to be made first. */
+  private bodyNow(headers: HttpRequest['headers']): SentBody | undefined {
+    const { body, origin, readPath } = this.#request;
+    if (body === undefined) return {};
+    // Without TLS there is no HTTP/2, over which alone a body can be a stream.
+    if (readPath === undefined || !origin.startsWith('https:')) return { body };
+    return this.means.bodies?.at({ origin, headers, body, readPath });
+  }
+
+  private async bodyLater(headers: HttpRequest['headers']): Promise<SentBody> {
+    const { body = '', origin, readPath = '' } = this.#request;
+    const module = await firstValueFrom(writeBodies.module$);
+    const bodies = (this.means.bodies ??= new module.WriteBodies(this.means.host));
+    const write = { origin, headers, body, readPath };
+    return bodies.at(write) ?? bodies.tried(write, this.where);
+  }
+
+  /** Fails with `ClientClosed`. */
+  close(): void {
+    this.#controller.abort();
+    this.end(() => this.fail(clientClosed(this.where)));
+  }
+
+  /** Fails with `ConnectionLost`, as the page goes away. */
+  leave(): void {
+    this.#controller.abort();
+    this.end(() => this.fail(pageLeft(this.where)));
+  }
+
+  unsubscribe(): void {
+    if (this.ended) return;
+    this.end(() => undefined);
+    this.#controller.abort();
+  }
+
+  private async read(response: FetchResponse): Promise<void> {
+    const { onReceived } = this.#request;
+    // The browser hides a redirect that was not followed, even its status.
+    const status = response.type === 'opaqueredirect' ? 302 : response.status;
+    this.answered = true;
+    this.headers = Object.fromEntries(response.headers ?? []);
+    if (!this.ended) onReceived?.();
+    const reader: ChunkReader | undefined = response.body?.getReader();
+    while (reader !== undefined && !this.ended) {
+      const { done, value } = await reader.read();
+      // If the subscriber has left in the meantime, it must not be notified.
+      if (done || this.isOver()) break;
+      onReceived?.();
+      if (value !== undefined) this.take(value, status);
+    }
+    this.end(() => this.finish(status));
+  }
+
+  private isOver(): boolean {
+    return this.ended;
+  }
+
+  private failureOf(error: unknown): EtcdError {
+    this.#controller.abort();
+    this.means.bodies?.failed(this.#request.origin);
+    if (isEtcdError(error)) return error;
+    const why = error instanceof Error ? error.message : String(error);
+    // Bun reports the reason as a code.
+    const advice = (error as { code?: unknown } | null)?.code === undefined ? ` (${NO_REASON})` : '';
+    const message = this.answered ? `the response was cut off: ${why}` : `no response: ${why}${advice}`;
+    return new EtcdError('ConnectionLost', message, { ...this.where, cause: error });
+  }
+
+  private end(report: () => void): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.means.running.delete(this);
+    report();
+  }
+}
+
+/** A request with one response. */
+export class FetchExchange<A> extends FetchRequest {
+  constructor(
+    request: HttpRequest,
+    means: FetchMeans,
+    private readonly outcome: Outcome<A>,
+    private readonly subscriber: Subscriber<A>,
+  ) {
+    super(request, means);
+  }
+
+  protected take(chunk: Uint8Array, status: number): void {
+    const { parts } = this.outcome;
+    if (parts === undefined || status !== 200) return this.body.push(chunk);
+    this.body.count(chunk);
+    parts.push(chunk);
+  }
+
+  protected finish(status: number): void {
+    const { body, headers } = this;
+    const { parts } = this.outcome;
+    const text = (): string => (parts === undefined || status !== 200 ? body : parts).text;
+    settle(this.outcome, () => ({ status, body: text(), headers }), this.subscriber);
+  }
+
+  protected fail(failure: unknown): void {
+    this.outcome.recover(failure).subscribe(this.subscriber);
+  }
+}
+
+/** A request whose response is emitted as it arrives. */
+export class FetchStream extends FetchRequest {
+  constructor(
+    request: HttpRequest,
+    means: FetchMeans,
+    private readonly subscriber: Subscriber<StreamPart>,
+  ) {
+    super(request, means);
+  }
+
+  protected take(bytes: Uint8Array, status: number): void {
+    if (status === 200) this.subscriber.next({ type: 'chunk', bytes });
+    else this.body.push(bytes);
+  }
+
+  protected finish(status: number): void {
+    const { body, subscriber } = this;
+    if (status !== 200) subscriber.next({ type: 'refused', response: { status, body: body.text } });
+    subscriber.complete();
+  }
+
+  protected fail(failure: unknown): void {
+    this.subscriber.error(failure);
+  }
+}

@@ -1,0 +1,113 @@
+import { AsyncSubject, defer, EMPTY, type Observable, type Observer, of, throwError } from 'rxjs';
+import { closedSignal } from '../../util/closedSignal.js';
+import { attachTo, type Detachable, LightObservable, NOTHING_ATTACHED } from '../../util/lightObservable.js';
+import { clientClosed } from '../../util/rx.js';
+
+/**
+ * The state of an acquisition when its subscriber left: the result was still unknown, was passed to `use`, or was an
+ * error.
+ */
+export type AcquisitionState = 'pending' | 'acquired' | 'failed';
+
+/** The steps of {@link acquireWithCompensation}. */
+export interface Acquisition<T, R> {
+  /** Acquires. Its Observable emits one value, and continues after the subscriber has left. */
+  acquire(hasLeft: () => boolean): Observable<T>;
+  /** Makes the Observable that is emitted while the acquired value is held. */
+  use(acquired: T, hasLeft: () => boolean): Observable<R>;
+  /** Releases the value, usually by {@link CleanupTracker.run}. It is called once, when the subscriber has left. */
+  release(acquired: Observable<T>, state: AcquisitionState): void;
+}
+
+/**
+ * Acquires a value, and releases it when the subscriber leaves. A request that was sent may be carried out after that,
+ * so `acquire` continues until its outcome is known.
+ *
+ * @param closed completes it when the client is closed; errors with `ClientClosed` if nothing is acquired by then
+ */
+export const acquireWithCompensation = <T, R>(steps: Acquisition<T, R>, closed?: Observable<void>): Observable<R> =>
+  new LightObservable((observer) => {
+    const run = new CompensatedAcquisition(steps, observer, closed);
+    if (closed !== undefined && !closedSignal(closed).add(run)) return NOTHING_ATTACHED;
+    return run.begin();
+  });
+
+/** One run of an acquisition. It is one object, as a program may have thousands of leases. */
+class CompensatedAcquisition<T, R> implements Detachable<R> {
+  private state: AcquisitionState = 'pending';
+  private acquired: { readonly value: T } | undefined;
+  /** The outcome, if there is one and nothing was acquired. */
+  private outcome: Observable<T> | undefined;
+  private left = false;
+  /** Emits the outcome to a release that begins before it is known. */
+  private late: AsyncSubject<T> | undefined;
+  private used: Detachable<R> | undefined;
+
+  constructor(
+    private readonly steps: Acquisition<T, R>,
+    private readonly observer: Observer<R>,
+    private readonly closed: Observable<void> | undefined,
+  ) {}
+
+  begin(): this {
+    let acquired: { readonly value: T } | undefined;
+    defer(() => this.steps.acquire(() => this.left)).subscribe({
+      next: (value) => (acquired = { value }),
+      error: (error: unknown) => this.fail(error),
+      complete: () => this.finish(acquired),
+    });
+    return this;
+  }
+
+  /** Ends the acquisition, as the client is closed. */
+  complete(): void {
+    if (this.state === 'acquired') this.observer.complete();
+    else this.observer.error(clientClosed());
+  }
+
+  detach(): void {
+    const { acquired, closed, observer, state, steps } = this;
+    if (closed !== undefined) closedSignal(closed).remove(this);
+    this.left = true;
+    steps.release(acquired === undefined ? (this.outcome ?? (this.late = new AsyncSubject<T>())) : of(acquired.value), state);
+    this.used?.detach(observer);
+  }
+
+  private fail(error: unknown): void {
+    if (this.late !== undefined) return this.late.error(error);
+    this.state = 'failed';
+    this.outcome = throwError(() => error);
+    this.observer.error(error);
+  }
+
+  private finish(acquired: { readonly value: T } | undefined): void {
+    const { late } = this;
+    if (acquired === undefined) {
+      this.outcome = EMPTY;
+      return (late ?? this.observer).complete();
+    }
+    if (late !== undefined) {
+      late.next(acquired.value);
+      return late.complete();
+    }
+    this.state = 'acquired';
+    this.acquired = acquired;
+    this.use(acquired.value);
+  }
+
+  private use(value: T): void {
+    const { observer, steps } = this;
+    try {
+      // Passes on the observer itself, so that emitted values do not pass through this object.
+      const used = attachTo(
+        steps.use(value, () => this.left),
+        observer,
+      );
+      // The subscriber may have left when it received the first value.
+      if (this.left) used.detach(observer);
+      else this.used = used;
+    } catch (error) {
+      observer.error(error);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { type Subscription, VirtualTimeScheduler } from 'rxjs';
+/* eslint-disable rxjs-x/no-internal, no-restricted-imports -- the only way to the timers of a TestScheduler */
+import { dateTimestampProvider } from 'rxjs/internal/scheduler/dateTimestampProvider';
+import { intervalProvider } from 'rxjs/internal/scheduler/intervalProvider';
+/* eslint-enable rxjs-x/no-internal, no-restricted-imports -- the rest needs none of it */
+
+type Timers = NonNullable<(typeof intervalProvider)['delegate']>;
+
+const repaired = new WeakSet<Timers>();
+
+/**
+ * Makes each timer run at its own action, within `TestScheduler.run`. At the action of any timer, the `TestScheduler`
+ * of RxJS 7 runs the oldest due timer. If this timer cancels another one of the same frame, an action is left without a
+ * timer. RxJS then throws "Expected a due immediate or interval". After the run, RxJS itself removes these timers.
+ */
+export function repairTimers(): void {
+  const { delegate: timers } = intervalProvider;
+  if (timers === undefined || repaired.has(timers)) return;
+  const { delegate: scheduler } = dateTimestampProvider;
+  if (!(scheduler instanceof VirtualTimeScheduler)) return;
+  const own = timersOf(scheduler, timers);
+  repaired.add(own);
+  intervalProvider.delegate = own;
+}
+
+/** @param earlier the timers that were in use before, which can still be cleared */
+function timersOf(scheduler: VirtualTimeScheduler, earlier: Timers): Timers {
+  const actions = new Map<unknown, Subscription>();
+  // The handles of RxJS's own timers are positive.
+  let last = 0;
+  return {
+    setInterval: (handler, duration = 0) => {
+      const handle = --last;
+      const next = (): void => {
+        const run = (): void => {
+          next();
+          handler();
+        };
+        actions.set(handle, scheduler.schedule(run, duration));
+      };
+      next();
+      return handle;
+    },
+    clearInterval: (handle) => {
+      const action = actions.get(handle);
+      if (action === undefined) return earlier.clearInterval(handle);
+      action.unsubscribe();
+      actions.delete(handle);
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import { catchError, delayWhen, type Observable, of, throwError, timer } from 'rxjs';
+import { type EtcdError, hasReason, isEtcdError } from '../errors/index.js';
+import { Backoff } from '../util/time.js';
+import { ConsecutiveFailures, isTransient, type StreamTimeouts } from './retryable.js';
+import { type Reconnecting, reconnecting } from './streams/connectionState.js';
+
+/**
+ * The most times in a row that a watch may be denied while its range can be read. The server may have lost the token.
+ */
+const MAX_DENIALS = 5;
+
+/**
+ * The longest time between two unexplained ends in a row, in milliseconds. Ends that are further apart may come from
+ * servers that are stopped one after the other, and do not concern the watch.
+ */
+const UNEXPLAINED_ROW_MS = 60_000;
+
+/** The pause of a watch between a failure and the next attempt. */
+export interface ResumePause {
+  /** The state of the watch until it resumes. */
+  readonly state: Reconnecting;
+  /** Emits when the watch may continue. Errors if it cannot. */
+  readonly end: Observable<unknown>;
+}
+
+/**
+ * Decides whether a watch resumes after the server rejected or ended it, or after its start could not be found. A lost
+ * stream is decided by its `StreamManager`, for all watches of the stream.
+ */
+export class Resumption {
+  /** The number of create requests that were denied since the last that was not. */
+  private denials = 0;
+  /** Counts ends for unknown reasons. */
+  private unexplained: ConsecutiveFailures | undefined;
+  private backoff: Backoff | undefined;
+
+  /** @param readRange reads the range of the watch */
+  constructor(
+    private readonly settings: StreamTimeouts,
+    private readonly readRange: () => Observable<unknown>,
+  ) {}
+
+  /** Returns the pause after a failure; undefined if the watch cannot resume. */
+  pauseAfter(failure: unknown, wasConnected: boolean): ResumePause | undefined {
+    if (hasReason(failure, 'PermissionDenied') && !wasConnected && ++this.denials < MAX_DENIALS) {
+      const pauseMs = this.pauseMs();
+      return { state: reconnecting(failure, pauseMs), end: this.refreshToken(failure, pauseMs) };
+    }
+    // A call with a rejected token has been retried with a new one already; a stream with a rejected token errors with
+    // StreamLostError.
+    if (!isEtcdError(failure) || !isTransient(failure) || this.isPermanent(failure)) return undefined;
+    const pauseMs = this.pauseMs();
+    return { state: reconnecting(failure, pauseMs), end: timer(pauseMs) };
+  }
+
+  /**
+   * Notes that the watch was created. The backoff continues, as the server may end the watch right afterwards again.
+   */
+  onCreated(): void {
+    this.denials = 0;
+  }
+
+  onNotification(): void {
+    this.backoff = this.unexplained = undefined;
+  }
+
+  /**
+   * Returns whether an unknown error counts as permanent. Its message may mean that the server is stopping. If the
+   * server can never create such a watch, the error is repeated each time.
+   */
+  private isPermanent(failure: EtcdError): boolean {
+    if (failure.reason !== 'Unknown') return false;
+    this.unexplained ??= new ConsecutiveFailures(UNEXPLAINED_ROW_MS);
+    this.unexplained.add(failure);
+    return this.unexplained.exceeded;
+  }
+
+  /**
+   * Reads the range to replace a token that may have expired. etcd 3.3 responds to an expired token as if the
+   * permission were missing. If the token is valid, the read is denied as well.
+   */
+  private refreshToken(denial: unknown, pauseMs: number): Observable<unknown> {
+    return this.readRange().pipe(
+      catchError((error: unknown) => (hasReason(error, 'PermissionDenied') ? throwError(() => denial) : of(undefined))),
+      delayWhen(() => timer(pauseMs)),
+    );
+  }
+
+  private pauseMs(): number {
+    this.backoff ??= new Backoff(this.settings.initialBackoffMs, this.settings.maxBackoffMs, this.settings.jitter);
+    return this.backoff.next();
+  }
+}

@@ -1,0 +1,94 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { concat, firstValueFrom, lastValueFrom, range, mergeMap, type Observable } from 'rxjs';
+import { createClient, type Client, type LeaseId } from '../../../src/index.js';
+import { startEtcd, type EtcdServer } from '../../support/etcd/index.js';
+import { waitFor } from '../../support/waitFor.js';
+import { collect, type Collected } from '../watch/support/collect.js';
+import { QUICK } from '../watch/support/scene.js';
+
+/**
+ * The store is wiped while clients wait, so that their watches end with `FutureRev`. Each waiter uses a lease that was
+ * passed to it: so only the key that it waits for shows it the wipe.
+ */
+describe('after the store is wiped', () => {
+  let server: EtcdServer;
+  let etcd: Client;
+  let lease: LeaseId;
+
+  beforeEach(async () => {
+    server = await startEtcd({ own: true });
+    etcd = createClient({ endpoints: server.endpoint, streams: QUICK });
+    // The new store must have fewer revisions than the watches have seen.
+    await lastValueFrom(range(0, 20).pipe(mergeMap((n) => etcd.kv.put(`history/${n}`, ''))));
+    lease = (await firstValueFrom(etcd.lease.grant(600))).id;
+  });
+  afterEach(async () => {
+    await etcd.close();
+    await server.stop();
+  });
+
+  /** Creates the key of an owner that was there before, under another lease. */
+  const owner = async (name: string): Promise<unknown> => {
+    const { id } = await firstValueFrom(etcd.lease.grant(600));
+    return firstValueFrom(etcd.kv.put(`${name}/owner`, '', { lease: id }));
+  };
+  const wiped = async (): Promise<void> => {
+    await server.kill();
+    await server.restart({ wipe: true });
+  };
+  /** Waits until this many keys exist, and the watches that their waiters need. */
+  const entered = <T>(waiting: Observable<T>, prefix: string, keys: number): Promise<Collected<T>> => {
+    const seen = collect(waiting);
+    const there = async (): Promise<boolean> => (await firstValueFrom(etcd.kv.count({ prefix }))) === keys;
+    return waitFor('it waits', there).then(() => seen);
+  };
+
+  test('a waiter of a lock fails with LockLost, as its key was deleted', async () => {
+    await owner('lock');
+    const waiting = await entered(etcd.lock('lock', { lease }), 'lock/', 2);
+    await wiped();
+    await waitFor('the loss', () => waiting.error !== undefined);
+    expect([waiting.values, waiting.error]).toMatchObject([[], { reason: 'LockLost' }]);
+  });
+
+  test('a waiter of a permit fails with LockLost, as its key was deleted', async () => {
+    await owner('semaphore');
+    const waiting = await entered(etcd.semaphore('semaphore', 1, { lease }), 'semaphore/', 2);
+    await wiped();
+    await waitFor('the loss', () => waiting.error !== undefined);
+    expect([waiting.values, waiting.error]).toMatchObject([[], { reason: 'LockLost' }]);
+  });
+
+  test('a wait for the release of a lock ends, as there is no owner', async () => {
+    await owner('free');
+    const waiting = await entered(etcd.whenUnlocked('free'), 'free/', 1);
+    await wiped();
+    await waitFor('the end', () => waiting.completed || waiting.error !== undefined);
+    expect([waiting.values, waiting.error]).toEqual([[undefined], undefined]);
+  });
+
+  test('a wait for a barrier ends, as the barrier is not held any more', async () => {
+    await firstValueFrom(etcd.barrier('barrier').hold({ lease }));
+    const waiting = await entered(etcd.barrier('barrier').wait(), 'barrier', 1);
+    await wiped();
+    await waitFor('the end', () => waiting.completed || waiting.error !== undefined);
+    expect([waiting.values, waiting.error]).toEqual([[undefined], undefined]);
+  });
+
+  test('a double barrier that waits for others is lost, as the own key is gone', async () => {
+    const waiting = await entered(etcd.doubleBarrier('double', 2).enter({ lease }), 'double/', 1);
+    await wiped();
+    await waitFor('the loss', () => waiting.error !== undefined);
+    expect([waiting.values, waiting.error]).toMatchObject([[], { reason: 'LockLost' }]);
+  });
+
+  test('a queue emits the next item of the new store', async () => {
+    const taken = collect(concat(etcd.queue('queue').dequeue(), etcd.queue('queue').dequeue()));
+    await firstValueFrom(etcd.queue('queue').enqueue('before'));
+    await waitFor('the first item', () => taken.values.length === 1);
+    await wiped();
+    await firstValueFrom(etcd.queue('queue').enqueue('after'));
+    await waitFor('the next item', () => taken.values.length === 2 || taken.error !== undefined);
+    expect([taken.values.map(({ value }) => value), taken.error]).toEqual([['before', 'after'], undefined]);
+  });
+});

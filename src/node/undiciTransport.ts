@@ -1,6 +1,5 @@
 import { isAscii } from 'node:buffer';
-import { type buildConnector, type Dispatcher, Pool } from 'undici';
-import { type ErrorDetails, EtcdError } from '../errors/index.js';
+import type { buildConnector, Dispatcher } from 'undici';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
@@ -10,6 +9,7 @@ import { webSocketDuplex } from './websocket.js';
 import { connectionError } from './connectionError.js';
 import { locationOf } from '../transport/json/responseError.js';
 import { connectorWith } from './connection.js';
+import { clientClosed, poolsByOrigin, type ConnectionPool, type PoolMap } from './connectionPool.js';
 import type { TlsSource } from './certificates.js';
 import {
   Body,
@@ -70,7 +70,7 @@ abstract class PendingRequest implements Dispatcher.DispatchHandler, Unsubscriba
   protected headers: ResponseHeaders | undefined;
   // Private at run time as well: a log that shows a subscription must show neither the token nor the body.
   readonly #request: HttpRequest;
-  #entry: PoolEntry | undefined;
+  #pool: ConnectionPool | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   private sent = false;
   private ended = false;
@@ -85,20 +85,21 @@ abstract class PendingRequest implements Dispatcher.DispatchHandler, Unsubscriba
 
   start(pools: PoolMap): this {
     const { origin, method, path, headers, body: text, rest, rpc, endpoint = origin } = this.#request;
-    this.#entry = pools.of(origin);
-    if (this.#entry === undefined) {
+    this.#pool = pools.of(origin);
+    if (this.#pool === undefined) {
       this.fail(clientClosed({ rpc, endpoint }));
       return this;
     }
     const body = text === undefined ? null : bytesOf(text);
-    this.#entry.pool.dispatch({ method, path, headers, body: rest === undefined ? body : inTwo(body, rest) }, this);
+    this.#pool.send({ method, path, headers, body: rest === undefined ? body : inTwo(body, rest) }, this);
     return this;
   }
 
   unsubscribe(): void {
     if (this.ended) return;
     this.ended = true;
-    this.#controller?.abort(clientAbort());
+    if (this.#controller === undefined) this.#pool?.remove(this);
+    else this.#controller.abort(clientAbort());
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -115,7 +116,7 @@ abstract class PendingRequest implements Dispatcher.DispatchHandler, Unsubscriba
     this.status = status;
     if (status >= 300) this.location = locationOf(status, headers);
     this.headers = headers;
-    if (this.#entry !== undefined) this.#entry.met = true;
+    if (this.#pool !== undefined) this.#pool.met = true;
     this.#request.onReceived?.();
   }
 
@@ -133,7 +134,7 @@ abstract class PendingRequest implements Dispatcher.DispatchHandler, Unsubscriba
     if (this.ended) return;
     this.ended = true;
     const { rpc, origin, endpoint = origin } = this.#request;
-    this.fail(connectionError(error, this.sent, { rpc, endpoint }, this.#entry?.met));
+    this.fail(connectionError(error, this.sent, { rpc, endpoint }, this.#pool?.met));
   }
 }
 
@@ -216,77 +217,3 @@ class Stream extends PendingRequest {
     this.subscriber.error(failure);
   }
 }
-
-/** The pool for an endpoint. */
-export interface PoolEntry {
-  readonly pool: Pool;
-  /** Whether the other end has ever responded. */
-  met: boolean;
-}
-
-/** Pools of one kind, one for each endpoint, which are created on first use. */
-export interface PoolMap {
-  /** Returns the pool for an endpoint; undefined once the client is closed. */
-  of(origin: string): PoolEntry | undefined;
-  /** Closes the pool of an endpoint when its requests have ended. The next request gets another. */
-  release(origin: string): void;
-  destroy(): Promise<void>;
-}
-
-/** The settings that all pools of one kind share. */
-interface PoolSettings {
-  readonly connect: buildConnector.connector;
-  /** The maximum number of connections to one endpoint; null for any number. */
-  readonly connections: number | null;
-  /** How long an idle connection is kept, in milliseconds. */
-  readonly keepAliveMs: number;
-  /** The longest response as a whole, in bytes. */
-  readonly maxResponseBytes: number;
-}
-
-/** Creates pools when they are needed. */
-export function poolsByOrigin({ connect, connections, keepAliveMs, maxResponseBytes }: PoolSettings): PoolMap {
-  const entries = new Map<string, PoolEntry>();
-  /** Origins that have responded on a pool that was removed. */
-  const met = new Set<string>();
-  /** Pools that close once their requests have ended. */
-  const closing = new Set<Pool>();
-  let closed = false;
-  return {
-    of: (origin) => {
-      if (closed) return undefined;
-      const known = entries.get(origin);
-      if (known !== undefined) return known;
-      const pool = new Pool(origin, {
-        connections,
-        pipelining: 1,
-        keepAliveTimeout: keepAliveMs,
-        // The caller sets deadlines; undici's own would end an idle watch after 300 s.
-        headersTimeout: 0,
-        bodyTimeout: 0,
-        maxResponseSize: maxResponseBytes === Infinity ? -1 : maxResponseBytes,
-        connect,
-      });
-      const entry = { pool, met: met.has(origin) };
-      entries.set(origin, entry);
-      return entry;
-    },
-    release: (origin) => {
-      const entry = entries.get(origin);
-      if (entry === undefined) return;
-      const { pool } = entry;
-      if (entry.met) met.add(origin);
-      entries.delete(origin);
-      closing.add(pool);
-      const forget = (): unknown => closing.delete(pool);
-      pool.close().then(forget, forget);
-    },
-    destroy: async () => {
-      closed = true;
-      const pools = [...[...entries.values()].map(({ pool }) => pool), ...closing];
-      await Promise.all(pools.map((pool) => pool.destroy(clientClosed())));
-    },
-  };
-}
-
-const clientClosed = (where: ErrorDetails = {}): EtcdError => new EtcdError('ClientClosed', 'the client is closed', where);

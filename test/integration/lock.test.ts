@@ -175,7 +175,7 @@ describe('a lock', () => {
     const other = fixture.client();
     for (let round = 0; round < 50; round++) other.lock(`lock/early/${round}`, { lease: id }).subscribe().unsubscribe();
     // It waits for the response to the request that was sent.
-    await other.close();
+    expect((await other.close({ timeoutMs: 60_000 })).unreleased).toEqual([]);
     expect((await only(etcd.lease.timeToLive(id, { keys: true }))).keys).toEqual([]);
     await only(etcd.lease.revoke(id));
   });

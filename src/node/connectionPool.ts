@@ -1,0 +1,161 @@
+import { Client, Pool, type buildConnector, type Dispatcher } from 'undici';
+import { type ErrorDetails, EtcdError } from '../errors/index.js';
+
+/** The settings that all pools of one kind share. */
+export interface PoolSettings {
+  readonly connect: buildConnector.connector;
+  /** The maximum number of connections to one endpoint; null for any number. */
+  readonly connections: number | null;
+  /** How long an idle connection is kept, in milliseconds. */
+  readonly keepAliveMs: number;
+  /** The longest response as a whole, in bytes. */
+  readonly maxResponseBytes: number;
+}
+
+/** The handler of a request, which is told of its response or its failure. */
+type Handler = Dispatcher.DispatchHandler;
+
+/**
+ * The maximum number of connections of a pool that are made at the same time. Further requests wait for the first
+ * connection that is free. undici would make a connection for each of them: 64 TLS handshakes at once keep a busy
+ * server from responding to any of them in time.
+ */
+const MAX_CONNECTING = 8;
+
+/** The connections to one endpoint. It is undici's pool, which makes only as many connections at once as it should. */
+export class ConnectionPool {
+  /** Requests that wait for a connection, in order. */
+  private readonly waiting = new Map<Handler, Dispatcher.DispatchOptions>();
+  private readonly pool: Pool;
+  /** The number of connections that are being made. */
+  private connecting = 0;
+  private continuing = false;
+  /** Reports that no request waits any more. */
+  private emptied: (() => void) | undefined;
+
+  constructor(
+    origin: string,
+    { connect, connections, keepAliveMs, maxResponseBytes }: PoolSettings,
+    /** Whether the other end has ever responded. */
+    public met: boolean,
+  ) {
+    this.pool = new Pool(origin, {
+      connections,
+      pipelining: 1,
+      keepAliveTimeout: keepAliveMs,
+      // The caller sets deadlines; undici's own would end an idle watch after 300 s.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxResponseSize: maxResponseBytes === Infinity ? -1 : maxResponseBytes,
+      connect: (options, callback) => {
+        this.connecting += 1;
+        connect(options, (...made) => {
+          this.connecting -= 1;
+          callback(...made);
+          if (made[0] !== null && this.pool.stats.connected === 0) this.failWaiting(made[0]);
+          this.continue();
+        });
+      },
+      factory: (url, options) => new Client(url, options).on('drain', this.continue),
+    });
+  }
+
+  /** Sends a request now, or when there is a connection for it. */
+  send(request: Dispatcher.DispatchOptions, handler: Handler): void {
+    if (this.waiting.size === 0 && this.hasRoom) this.pool.dispatch(request, handler);
+    else this.waiting.set(handler, request);
+  }
+
+  /** Removes a request that still waits. */
+  remove(handler: Handler): void {
+    if (this.waiting.delete(handler)) this.reportEmpty();
+  }
+
+  /** Closes its connections when its requests have ended. */
+  async close(): Promise<void> {
+    if (this.waiting.size > 0) await new Promise<void>((resolve) => (this.emptied = resolve));
+    await this.pool.close();
+  }
+
+  /** Closes its connections, and fails its requests. */
+  async destroy(error: Error): Promise<void> {
+    this.failWaiting(error);
+    await this.pool.destroy(error);
+  }
+
+  /** Whether a request is sent on a free connection, or on one that may be made for it. */
+  private get hasRoom(): boolean {
+    return this.connecting < MAX_CONNECTING || this.pool.stats.free > 0;
+  }
+
+  /** Continues with the requests that wait, once undici counts the connection as free that it reports. */
+  private readonly continue = (): void => {
+    if (this.continuing || this.waiting.size === 0) return;
+    this.continuing = true;
+    setImmediate(() => {
+      this.continuing = false;
+      for (const [handler, request] of this.waiting) {
+        if (!this.hasRoom) return;
+        this.waiting.delete(handler);
+        this.pool.dispatch(request, handler);
+      }
+      this.reportEmpty();
+    });
+  };
+
+  private failWaiting(error: Error): void {
+    const failed = [...this.waiting.keys()];
+    this.waiting.clear();
+    for (const handler of failed) handler.onResponseError?.(undefined as never, error);
+    this.reportEmpty();
+  }
+
+  private reportEmpty(): void {
+    if (this.waiting.size === 0) this.emptied?.();
+  }
+}
+
+/** Pools of one kind, one for each endpoint, which are created on first use. */
+export interface PoolMap {
+  /** Returns the pool for an endpoint; undefined once the client is closed. */
+  of(origin: string): ConnectionPool | undefined;
+  /** Closes the pool of an endpoint when its requests have ended. The next request gets another. */
+  release(origin: string): void;
+  destroy(): Promise<void>;
+}
+
+/** Creates pools when they are needed. */
+export function poolsByOrigin(settings: PoolSettings): PoolMap {
+  const pools = new Map<string, ConnectionPool>();
+  /** Origins that have responded on a pool that was removed. */
+  const met = new Set<string>();
+  /** Pools that close once their requests have ended. */
+  const closing = new Set<ConnectionPool>();
+  let closed = false;
+  return {
+    of: (origin) => {
+      if (closed) return undefined;
+      const known = pools.get(origin);
+      if (known !== undefined) return known;
+      const pool = new ConnectionPool(origin, settings, met.has(origin));
+      pools.set(origin, pool);
+      return pool;
+    },
+    release: (origin) => {
+      const pool = pools.get(origin);
+      if (pool === undefined) return;
+      if (pool.met) met.add(origin);
+      pools.delete(origin);
+      closing.add(pool);
+      const forget = (): unknown => closing.delete(pool);
+      pool.close().then(forget, forget);
+    },
+    destroy: async () => {
+      closed = true;
+      await Promise.all([...pools.values(), ...closing].map((pool) => pool.destroy(clientClosed())));
+    },
+  };
+}
+
+/** Makes the error of a request to a closed client. */
+export const clientClosed = (where: ErrorDetails = {}): EtcdError => new EtcdError('ClientClosed', 'the client is closed', where);

@@ -55,7 +55,8 @@ const NEWEST_ONLY = [
   'integration/setEndpoints',
 ];
 /**
- * Files that mostly wait: until leases end, dead connections are found, or owners leave. They run on the newest and the oldest version only. The versions
+ * Files that mostly wait: until leases end, dead connections are found, or owners leave. They run on the newest and the
+ * oldest version only. The versions
  * between behave the same in these tests.
  */
 const NEWEST_AND_OLDEST = [

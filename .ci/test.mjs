@@ -56,8 +56,7 @@ const NEWEST_ONLY = [
 ];
 /**
  * Files that mostly wait: until leases end, dead connections are found, or owners leave. They run on the newest and the
- * oldest version only. The versions
- * between behave the same in these tests.
+ * oldest version only. The versions between behave the same in these tests.
  */
 const NEWEST_AND_OLDEST = [
   'integration/announce',

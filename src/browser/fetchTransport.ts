@@ -120,6 +120,7 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
 
     // The browser keeps the connections.
     release: () => undefined,
+    renew: () => undefined,
 
     close: async () => {
       closed = true;

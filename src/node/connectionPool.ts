@@ -52,7 +52,7 @@ export class ConnectionPool {
         connect(options, (...made) => {
           this.connecting -= 1;
           callback(...made);
-          if (made[0] !== null && this.pool.stats.connected === 0) this.failWaiting(made[0]);
+          if (made[0] !== null && !this.isOpen) this.failWaiting(made[0]);
           this.continue();
         });
       },
@@ -81,6 +81,11 @@ export class ConnectionPool {
   async destroy(error: Error): Promise<void> {
     this.failWaiting(error);
     await this.pool.destroy(error);
+  }
+
+  /** Whether it has connections that are made. */
+  get isOpen(): boolean {
+    return this.pool.stats.connected > 0;
   }
 
   /** Whether a request is sent on a free connection, or on one that may be made for it. */
@@ -121,6 +126,8 @@ export interface PoolMap {
   of(origin: string): ConnectionPool | undefined;
   /** Closes the pool of an endpoint when its requests have ended. The next request gets another. */
   release(origin: string): void;
+  /** Releases the pool of an endpoint if it has connections. */
+  renew(origin: string): void;
   destroy(): Promise<void>;
 }
 
@@ -132,6 +139,15 @@ export function poolsByOrigin(settings: PoolSettings): PoolMap {
   /** Pools that close once their requests have ended. */
   const closing = new Set<ConnectionPool>();
   let closed = false;
+  const release = (origin: string): void => {
+    const pool = pools.get(origin);
+    if (pool === undefined) return;
+    if (pool.met) met.add(origin);
+    pools.delete(origin);
+    closing.add(pool);
+    const forget = (): unknown => closing.delete(pool);
+    pool.close().then(forget, forget);
+  };
   return {
     of: (origin) => {
       if (closed) return undefined;
@@ -141,15 +157,9 @@ export function poolsByOrigin(settings: PoolSettings): PoolMap {
       pools.set(origin, pool);
       return pool;
     },
-    release: (origin) => {
-      const pool = pools.get(origin);
-      if (pool === undefined) return;
-      if (pool.met) met.add(origin);
-      pools.delete(origin);
-      closing.add(pool);
-      const forget = (): unknown => closing.delete(pool);
-      pool.close().then(forget, forget);
-    },
+    release,
+    // To begin connections anew that are being made would only be more work for a busy server.
+    renew: (origin) => void (pools.get(origin)?.isOpen === true && release(origin)),
     destroy: async () => {
       closed = true;
       await Promise.all([...pools.values(), ...closing].map((pool) => pool.destroy(clientClosed())));

@@ -50,6 +50,7 @@ export function undiciTransport(settings: TransportSettings): Transport {
     stream: (request) => new Observable((subscriber) => new Stream(request, maxResponseBytes, subscriber).start(streams)),
     duplex: (request) => (request.transport === 'http2' ? http2Duplex(request, deps) : webSocketDuplex(request, deps)),
     release: (origin) => [calls, waits, streams].forEach((pools) => pools.release(origin)),
+    renew: (origin) => [calls, waits, streams].forEach((pools) => pools.renew(origin)),
     close: async () => {
       await Promise.all([calls, waits, streams].map((pools) => pools.destroy()));
       // A pool does not close the connections that it is making. These would keep the process alive until they are

@@ -121,6 +121,8 @@ export class MemoryWire implements Wire {
   /** Does nothing: each exchange has a separate connection, which ends with it. */
   release(): void {}
 
+  renew(): void {}
+
   close(): Promise<void> {
     this.isClosed = true;
     for (const exchange of [...this.exchanges]) exchange.abort();

@@ -94,7 +94,7 @@ export function createCaller(
     {
       discover: (endpoint) => probeVersion(versionOf(endpoint), endpoint, settings.apiPrefix, withoutTls(endpoint)),
       check: (endpoint) => tries.check(probeHealth(plainGet(HEALTH, endpoint)), endpoint.address),
-      renew: ({ origin }) => wire.release(origin),
+      renew: ({ origin }) => wire.renew(origin),
       diagnostics,
       pauses: settings.retryLimits,
     },

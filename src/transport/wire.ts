@@ -165,11 +165,13 @@ export interface Wire {
   duplex<In, A>(rpc: Rpc<In, A>, attempt: DuplexAttempt): Observable<DuplexEvent<In, A>>;
   /** Sends a plain GET, and emits its response, whatever the status. */
   get(request: PlainRequest): Observable<PlainResponse>;
-  /**
-   * Closes the connections to an origin that is no longer used, or whose connections may be dead. Each closes once its
-   * requests have ended. Later requests get new ones.
-   */
+  /** Closes the connections to an origin that is no longer used. Each closes once its requests have ended. */
   release(origin: string): void;
+  /**
+   * Makes later requests to an origin use new connections, as the open ones may be dead. An open one closes once its
+   * requests have ended. A connection that is being made is not affected: it has a timeout.
+   */
+  renew(origin: string): void;
   /**
    * Aborts the requests in progress with `ClientClosed`, and resolves when every connection is closed. Later requests
    * fail with `ClientClosed`.
@@ -221,6 +223,10 @@ export class SharedWire implements Wire {
 
   release(origin: string): void {
     this.wire.release(origin);
+  }
+
+  renew(origin: string): void {
+    this.wire.renew(origin);
   }
 
   close(): Promise<void> {

@@ -175,11 +175,10 @@ export interface Transport {
    * protocol.
    */
   duplex(request: DuplexRequest): Observable<DuplexPart>;
-  /**
-   * Closes the connections to an endpoint that is no longer used, or whose connections may be dead. Each closes once
-   * its requests have ended. Later requests get new ones.
-   */
+  /** Closes the connections to an endpoint that is no longer used. Each closes once its requests have ended. */
   release(origin: string): void;
+  /** Makes later requests to an endpoint use new connections, as in `Wire.renew`. */
+  renew(origin: string): void;
   /** Aborts the requests in progress with `ClientClosed`, and resolves when every socket is closed. */
   close(): Promise<void>;
 }
@@ -201,6 +200,7 @@ export function lazyTransport(load: () => Promise<Transport>): Transport {
     duplex: (request) => through((transport) => transport.duplex(request)),
     // There are no connections before it is loaded.
     release: (origin) => loaded?.release(origin),
+    renew: (origin) => loaded?.renew(origin),
     // A transport that could not be loaded has nothing to close.
     close: () =>
       whole().then(

@@ -157,6 +157,7 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
       ),
 
     release: (origin) => http.release(origin),
+    renew: (origin) => http.renew(origin),
     close: () => http.close(),
   };
 }

@@ -108,6 +108,7 @@ export function scriptedTransport(
     stream: (request) => track(request, () => transport.streams(request)),
     duplex: () => throwError(() => new Error('this test has no streams both ways')),
     release: (origin) => void transport.released.push(origin),
+    renew: (origin) => void transport.released.push(origin),
     close: () => Promise.resolve(),
   };
   return transport;

@@ -8,7 +8,7 @@ const OUTCOME = { read: ({ body }: HttpResponse): string => body, recover: (fail
 
 /** A transport that echoes each request, and counts how often it was loaded and called. */
 function counted() {
-  const counts = { loads: 0, exchanges: 0, released: [] as string[] };
+  const counts = { loads: 0, exchanges: 0, released: [] as string[], renewed: [] as string[] };
   let closed = false;
   const transport: Transport = {
     exchange: ({ path }, { read }) =>
@@ -21,6 +21,7 @@ function counted() {
     stream: () => of({ type: 'chunk', bytes: new Uint8Array(1) }),
     duplex: () => of({ type: 'message', json: 1 }),
     release: (origin) => void counts.released.push(origin),
+    renew: (origin) => void counts.renewed.push(origin),
     close: async () => void (closed = true),
   };
   const load = async (): Promise<Transport> => {
@@ -59,13 +60,15 @@ describe('a transport that is loaded on first use', () => {
     expect(counts.exchanges).toBe(1);
   });
 
-  test('closes the connections to an endpoint, if there are any', async () => {
+  test('closes or renews the connections to an endpoint, if there are any', async () => {
     const { counts, lazy } = counted();
     lazy.release('http://a:1');
-    expect(counts).toMatchObject({ loads: 0, released: [] });
+    lazy.renew('http://a:1');
+    expect(counts).toMatchObject({ loads: 0, released: [], renewed: [] });
     await firstValueFrom(lazy.exchange(REQUEST, OUTCOME));
     lazy.release('http://a:1');
-    expect(counts.released).toEqual(['http://a:1']);
+    lazy.renew('http://b:1');
+    expect([counts.released, counts.renewed]).toEqual([['http://a:1'], ['http://b:1']]);
   });
 
   test('can be closed although it was never used', async () => {

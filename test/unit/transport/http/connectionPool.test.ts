@@ -113,6 +113,39 @@ describe('connections that are made at the same time', () => {
   });
 });
 
+describe('renewed connections', () => {
+  test('are those that are open', async () => {
+    const [first] = requests(1);
+    await settled();
+    await makeAll();
+    expect(await first).toBe(200);
+    transport.renew(server.endpoint);
+    const calls = requests(1);
+    await settled();
+    expect(attempts).toHaveLength(1);
+    await makeAll();
+    expect(await Promise.all(calls)).toEqual([200]);
+    expect(server.accepted).toBe(2);
+  });
+
+  test('are not those that are being made', async () => {
+    const calls = requests(2);
+    await settled();
+    transport.renew(server.endpoint);
+    const later = requests(1);
+    await settled();
+    expect(attempts).toHaveLength(3);
+    next().make();
+    expect(await calls[0]).toBe(200);
+    await settled();
+    // The open connection is still used.
+    expect(await Promise.all(requests(1))).toEqual([200]);
+    expect(server.accepted).toBe(1);
+    await makeAll();
+    expect(await Promise.all([...calls, ...later])).toEqual([200, 200, 200]);
+  });
+});
+
 describe('requests that wait for a connection', () => {
   test('fail with the first connection, if none is open', async () => {
     const calls = requests(MAX_CONNECTING + 40);

@@ -12,17 +12,17 @@ export interface PoolSettings {
   readonly maxResponseBytes: number;
 }
 
-/** The handler of a request, which is told of its response or its failure. */
+/** Handles the response to a request, or its failure. */
 type Handler = Dispatcher.DispatchHandler;
 
 /**
  * The maximum number of connections of a pool that are made at the same time. Further requests wait for the first
- * connection that is free. undici would make a connection for each of them: 64 TLS handshakes at once keep a busy
- * server from responding to any of them in time.
+ * connection that is free. undici would make a connection for each of them. A busy server does not complete 64 TLS
+ * handshakes in time.
  */
 const MAX_CONNECTING = 8;
 
-/** The connections to one endpoint. It is undici's pool, which makes only as many connections at once as it should. */
+/** The connections to one endpoint: a pool of undici, with a limit for the connections that are made at the same time. */
 export class ConnectionPool {
   /** Requests that wait for a connection, in order. */
   private readonly waiting = new Map<Handler, Dispatcher.DispatchOptions>();
@@ -93,7 +93,7 @@ export class ConnectionPool {
     return this.connecting < MAX_CONNECTING || this.pool.stats.free > 0;
   }
 
-  /** Continues with the requests that wait, once undici counts the connection as free that it reports. */
+  /** Sends the requests that wait. It does so in a later turn, as undici reports a connection before it is free. */
   private readonly continue = (): void => {
     if (this.continuing || this.waiting.size === 0) return;
     this.continuing = true;
@@ -158,7 +158,7 @@ export function poolsByOrigin(settings: PoolSettings): PoolMap {
       return pool;
     },
     release,
-    // To begin connections anew that are being made would only be more work for a busy server.
+    // To make other connections in place of those that are being made would only be more work for a busy server.
     renew: (origin) => void (pools.get(origin)?.isOpen === true && release(origin)),
     destroy: async () => {
       closed = true;

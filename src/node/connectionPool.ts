@@ -22,7 +22,7 @@ type Handler = Dispatcher.DispatchHandler;
  */
 const MAX_CONNECTING = 8;
 
-/** The connections to one endpoint: a pool of undici, with a limit for the connections that are made at the same time. */
+/** The connections to one endpoint: a pool of undici that limits the connections that are made at the same time. */
 export class ConnectionPool {
   /** Requests that wait for a connection, in order. */
   private readonly waiting = new Map<Handler, Dispatcher.DispatchOptions>();

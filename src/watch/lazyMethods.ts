@@ -1,5 +1,6 @@
 import { catchError, concat, defer, distinctUntilChanged, filter, map, type Observable, of } from 'rxjs';
 import { type EtcdError, isEtcdError } from '../errors/index.js';
+import { deferLight } from '../util/lightObservable.js';
 import { handOver, LazyModule } from '../util/rx.js';
 import type { BytesLike } from '../model/bytes.js';
 import type { KeyValue } from '../model/keyValue.js';
@@ -22,7 +23,8 @@ export const liveModule = new LazyModule(() => import('./live/live.js'));
 export function liveMethods(...deps: Parameters<typeof lives>) {
   let made: ReturnType<typeof lives> | undefined;
   const lives$ = liveModule.module$.pipe(map((module) => (made ??= module.lives(...deps))));
-  const living = <T>(use: (methods: ReturnType<typeof lives>) => Observable<T>): Observable<T> => handOver(lives$, use);
+  const living = <T>(use: (methods: ReturnType<typeof lives>) => Observable<T>): Observable<T> =>
+    deferLight(() => (made === undefined ? handOver(lives$, use) : use(made)));
   // A view has its first state at once, and never errors.
   const viewing = <T>(use: (methods: ReturnType<typeof lives>) => Observable<ViewState<T>>): Observable<ViewState<T>> =>
     defer(() => {

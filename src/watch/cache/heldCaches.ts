@@ -38,9 +38,9 @@ export function heldCaches(deps: WatchesDeps, { readPages, closed, lingerMs, req
       return shared.of(`${rangeIdentity(target)} ${historyEvents}`, () =>
         holdCache(new RangeCache(target, { historyEvents, requests, requestTimeoutMs }), closed, (cache) =>
           listAndWatch<ListedKeys<SortedKeys>, RangeCache>(
-            target,
             {
-              list: listKeys(() => SortedKeys.collect(), range, readPages),
+              target,
+              list: () => listKeys(() => SortedKeys.collect(), range, readPages),
               begin: (listed) => cache.takeOver(listed),
               change: (batch) => {
                 cache.apply(batch);

@@ -4,7 +4,7 @@ import type { KvService } from '../../services/kv.js';
 import { toWatchTarget } from '../messages.js';
 import { view, type ViewState } from '../live/live.js';
 import type { ReadPages } from '../live/listAndWatch.js';
-import { SharedStates, type Follower } from '../live/sharedStates.js';
+import { SharedStates } from '../live/sharedStates.js';
 import { rangeIdentity } from '../watch.js';
 import type { WatchesDeps } from '../watcher.js';
 import {
@@ -42,15 +42,7 @@ export function composition(deps: WatchesDeps, { kv, readPages, closed, lingerMs
   /** Returns a function that joins the shared updates of ranges. */
   const joint = (ranges: readonly Range[]): Parameters<SharedStates<JointUpdate>['of']> => {
     const targets = ranges.map((range) => toWatchTarget(range));
-    const run = ({ listing, lost }: Follower): Observable<JointUpdate> => {
-      const read: ReadPages = (range, revision) => {
-        // The other ranges are read as of the revision of the first.
-        if (revision === undefined) listing();
-        return readPages(range, revision);
-      };
-      return jointUpdates(ranges, read, deps, lost);
-    };
-    return [targets.map(rangeIdentity).join(','), targets, run];
+    return [targets.map(rangeIdentity).join(','), targets, (follower) => jointUpdates(ranges, readPages, deps, follower)];
   };
 
   return {

@@ -5,7 +5,7 @@ import type { KeyValue } from '../../model/keyValue.js';
 import { binaryKey, holds, keyBytes, rangeOf, spanOf, type Range, type Span } from '../../model/range.js';
 import { toWatchTarget } from '../messages.js';
 import type { KnownChange } from '../cursor.js';
-import { listAndWatch, type Listed, inSlices, type ReadPages } from '../live/listAndWatch.js';
+import { listAndWatch, type Follower, type Listed, inSlices, type ReadPages } from '../live/listAndWatch.js';
 import { listRange, type ListedRange, type LiveEntries } from '../live/liveRange.js';
 import type { WatcherDeps } from '../watcher.js';
 
@@ -31,14 +31,12 @@ interface ListedParts extends Listed {
  * Follows several ranges, and emits each revision that changes any of them, whole. All are listed at one revision. Then
  * one watch follows the smallest range that holds them all. etcd sends the events of a revision to a watch together. So
  * no state has to wait for another one, with any version and transport.
- *
- * @param lost called when the history is lost, before the next list
  */
 export function jointUpdates(
   ranges: readonly Range[],
   readPages: ReadPages,
   deps: WatcherDeps,
-  lost?: (cause: EtcdError) => void,
+  follower?: Follower<JointUpdate>,
 ): Observable<JointUpdate> {
   return defer(() => {
     const spans = ranges.map(spanOf);
@@ -47,9 +45,10 @@ export function jointUpdates(
     const statesOf = (parts: readonly Part[]) => parts.map(({ state }) => state);
 
     return listAndWatch<ListedParts, JointUpdate>(
-      toWatchTarget(rangeOf(cover)),
       {
-        list: listRanges(ranges, readPages),
+        target: toWatchTarget(rangeOf(cover)),
+        follower,
+        list: () => listRanges(ranges, readPages),
         begin: ({ parts, revision }) => {
           const before = current;
           if (before === undefined) {
@@ -74,7 +73,6 @@ export function jointUpdates(
           current = next;
           return { type: 'change', revision, states: statesOf(next) };
         },
-        lost,
       },
       deps,
     ).pipe(

@@ -1,8 +1,8 @@
-import { defer, map, Observable, type Observer, type Subscriber, asyncScheduler, concatMap, last } from 'rxjs';
+import { defer, map, Observable, type Observer, Subscription, asyncScheduler, concatMap, last, type Unsubscribable } from 'rxjs';
 import { hasReason, type EtcdError } from '../../errors/index.js';
 import type { EventsBatch, WatchBatch } from '../../model/events.js';
-import { Backoff, retryAfter } from '../../util/time.js';
-import { handOver } from '../../util/rx.js';
+import { Backoff } from '../../util/time.js';
+import { LightObservable } from '../../util/lightObservable.js';
 import type { ClusterId } from '../../model/ids.js';
 import type { KeyValue } from '../../model/keyValue.js';
 import type { Range } from '../../model/range.js';
@@ -19,98 +19,113 @@ export interface Listed {
   readonly knownChange: KnownChange | undefined;
 }
 
-/** The steps of following keys. */
+/** The keys to follow, and the steps of that. */
 export interface FollowSteps<L extends Listed, U> {
-  /** Lists the keys. It is subscribed to again if the history is lost. */
-  readonly list: Observable<L>;
+  readonly target: WatchTarget;
+  readonly follower?: Follower<U> | undefined;
+  /** Returns an Observable that lists the keys. It is called again if the history is lost. */
+  list(): Observable<L>;
   /** Applies a list, and emits one update. */
-  readonly begin: (listed: L) => Observable<U>;
+  begin(listed: L): Observable<U>;
   /** Applies a later revision. Returns undefined if it concerns none of the keys. */
-  readonly change: (batch: EventsBatch) => U | undefined;
+  change(batch: EventsBatch): U | undefined;
   /** Called with a revision up to which all changes have arrived. */
-  readonly progress?: (revision: number) => void;
-  /** Called when the history is lost: what was listed is out of date until the next list. */
-  readonly lost?: ((cause: EtcdError) => void) | undefined;
+  progress?(revision: number): void;
+}
+
+/** Receives all that happens to keys that are followed. */
+export interface Follower<U> {
+  /** Called when a list is about to be requested. */
+  listing(): void;
+  /** Called with each update before it is emitted. */
+  onUpdate(update: U): void;
+  /** Called when the history is lost: the last update is out of date until the next list. */
+  onLost(cause: EtcdError): void;
 }
 
 /**
  * Lists keys, and then watches them from the next revision on, so that no change is missed. If the history is lost,
- * they are listed again.
+ * they are listed again. It uses RxJS's operators only until the keys are listed, as a program may have thousands of
+ * live ranges.
  */
-export function listAndWatch<L extends Listed, U>(target: WatchTarget, steps: FollowSteps<L, U>, deps: WatcherDeps): Observable<U> {
-  return defer(() => {
-    const { list, begin, lost } = steps;
-    let following = false;
-    const backoff = new Backoff(deps.settings.initialBackoffMs, deps.settings.maxBackoffMs);
+export const listAndWatch = <L extends Listed, U>(steps: FollowSteps<L, U>, deps: WatcherDeps): Observable<U> =>
+  new LightObservable((observer) => {
+    const { follower } = steps;
+    const { streams, settings } = deps;
+    /** The list, the watch, or the pause before the next list. */
+    let current: Unsubscribable;
+    let left = false;
+    /** Created when the history is lost, until the next list has arrived. */
+    let backoff: Backoff | undefined;
 
-    const follow = ({ revision, knownChange }: Listed): Observable<U> =>
-      new Observable((subscriber) =>
-        watcherAt(target, { ...after(revision), knownChange }, deps).subscribe(new BatchApplier(steps, subscriber)),
-      );
-
-    const listing = defer(() => {
-      following = false;
-      // This list may be the first call to find that no endpoint can be reached.
-      return deps.streams.track(retryTransient(list, deps.settings, deps.streams.reportRetry));
-    });
+    const emit = (update: U): void => {
+      follower?.onUpdate(update);
+      observer.next(update);
+    };
 
     /**
-     * Returns whether the history is lost while the present state can still be listed. A list that is itself too long
-     * stays so.
+     * Lists again if the history is lost while the present state can still be listed. A list that is itself too long
+     * stays so. Other temporary errors are retried within the list and the watch.
      */
-    const isHistoryLost = (error: unknown): error is EtcdError =>
-      hasReason(error, 'Compacted') || (following && hasReason(error, 'ResponseTooLarge', 'FutureRev', 'ClusterIDMismatch'));
+    const listAgain = (error: unknown, isListed = false): void => {
+      const isHistoryLost =
+        hasReason(error, 'Compacted') || (isListed && hasReason(error, 'ResponseTooLarge', 'FutureRev', 'ClusterIDMismatch'));
+      if (!isHistoryLost) return observer.error(error);
+      if (isListed) follower?.onLost(error);
+      // The observer may have left while it was notified.
+      if (left) return;
+      backoff ??= new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
+      current = asyncScheduler.schedule(list, backoff.next());
+    };
 
-    const run = (listed: L): Observable<U> => {
-      backoff.reset();
-      following = true;
-      return handOver(
-        begin(listed),
-        (update) =>
-          new Observable((subscriber) => {
-            subscriber.next(update);
-            if (!subscriber.closed) follow(listed).subscribe(subscriber);
-          }),
+    const applier: Observer<WatchBatch> = {
+      next: (batch) => {
+        try {
+          if (batch.type === 'progress') return steps.progress?.(batch.revision);
+          const update = steps.change(batch);
+          if (update !== undefined) emit(update);
+        } catch (error) {
+          observer.error(error);
+        }
+      },
+      error: (error) => listAgain(error, true),
+      complete: () => undefined,
+    };
+
+    const watch = ({ revision, knownChange }: L, update: U): void => {
+      backoff = undefined;
+      emit(update);
+      if (left) return;
+      const watcher = watcherAt(steps.target, { ...after(revision), knownChange }, deps);
+      // Set before the subscription, which may fail at once.
+      current = watcher;
+      watcher.subscribe(applier);
+    };
+
+    const list = (): void => {
+      const listed$ = defer(() => {
+        follower?.listing();
+        return steps.list();
+      });
+      // It is set before the subscription, as an observer may leave at once.
+      const listing = (current = new Subscription());
+      // This list may be the first call to find that no endpoint can be reached.
+      const tracked$ = streams.track(retryTransient(listed$, settings, streams.reportRetry));
+      listing.add(
+        tracked$
+          .pipe(concatMap((listed) => steps.begin(listed).pipe(map((update) => watch(listed, update)))))
+          .subscribe({ error: listAgain }),
       );
     };
 
-    return handOver(listing, run).pipe(
-      // The history was lost during the list, or while the watch was disconnected. Other temporary errors are retried
-      // within the list and the watch.
-      retryAfter((error) => {
-        if (!isHistoryLost(error)) return undefined;
-        if (following) lost?.(error);
-        return backoff.next();
-      }),
-    );
+    list();
+    return {
+      detach: () => {
+        left = true;
+        current.unsubscribe();
+      },
+    };
   });
-}
-
-/** Applies the batches of a watch. It is one object, as a program may have thousands of live ranges. */
-class BatchApplier<U> implements Observer<WatchBatch> {
-  constructor(
-    private readonly steps: Pick<FollowSteps<Listed, U>, 'change' | 'progress'>,
-    private readonly subscriber: Subscriber<U>,
-  ) {}
-
-  next(batch: WatchBatch): void {
-    try {
-      if (batch.type === 'progress') return this.steps.progress?.(batch.revision);
-      const update = this.steps.change(batch);
-      if (update !== undefined) this.subscriber.next(update);
-    } catch (error) {
-      this.subscriber.error(error);
-    }
-  }
-
-  error(error: unknown): void {
-    this.subscriber.error(error);
-  }
-
-  complete(): void {
-    this.subscriber.complete();
-  }
-}
 
 /** Reads a range page by page, at the present revision or at an earlier one. */
 export type ReadPages = (range: Range, revision?: number) => Observable<RangeResponse>;
@@ -140,17 +155,20 @@ export function listKeys<T>(collect: () => Collector<T>, range: Range, readPages
       concatMap((page) => {
         // The header of the first page has the revision that all pages show. Later headers have the revision of their
         // time.
-        if (revision === 0) revision = page.header.revision;
+        revision ||= page.header.revision;
         for (const kv of page.kvs) if (newest === undefined || kv.modRevision > newest.modRevision) newest = kv;
         return inSlices(() => gathered.add(page.kvs)).pipe(map(() => page.header.clusterId));
       }),
       last(),
-      map((clusterId) => ({ entries: gathered.done(), revision, clusterId, knownChange: newest && toKnownChange(newest) })),
+      map((clusterId) => ({
+        entries: gathered.done(),
+        revision,
+        clusterId,
+        knownChange: newest && { key64: newest.keyBase64, revision: newest.modRevision, deleted: false },
+      })),
     );
   });
 }
-
-const toKnownChange = ({ keyBase64, modRevision }: KeyValue): KnownChange => ({ key64: keyBase64, revision: modRevision, deleted: false });
 
 /** The number of steps after which the rest waits for the next turn of the event loop: some milliseconds of work. */
 const SLICE = 4_096;

@@ -23,6 +23,7 @@ import { type LiveUpdate, liveUpdates } from './liveRange.js';
 import type { BytesLike } from '../../model/bytes.js';
 import type { Range } from '../../model/range.js';
 import { toWatchTarget } from '../messages.js';
+import { deferLight } from '../../util/lightObservable.js';
 import { mapInOrder } from '../../util/rx.js';
 import { rangeIdentity } from '../watch.js';
 import { SharedStates, type ViewedUpdate } from './sharedStates.js';
@@ -133,21 +134,14 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
     stateOf: identity,
   });
 
-  /** Subscribes to the shared updates of a range. */
-  const joined = <T>(range: Range, join: (...shared: Parameters<SharedStates<LiveUpdate>['of']>) => Observable<T>): Observable<T> =>
-    defer(() => {
-      const target = toWatchTarget(range);
-      return join(rangeIdentity(target), [target], ({ listing, lost }) => {
-        const read: ReadPages = (which) => {
-          listing();
-          return readPages(which);
-        };
-        return liveUpdates(range, target, read, deps, lost);
-      });
-    });
+  /** Returns the arguments with which the shared updates of a range are joined. */
+  const joined = (range: Range): Parameters<SharedStates<LiveUpdate>['of']> => {
+    const target = toWatchTarget(range);
+    return [rangeIdentity(target), [target], (follower) => liveUpdates(range, target, readPages, deps, follower)];
+  };
 
-  const live = (range: Range): Observable<LiveUpdate> => joined(range, (...of) => shared.of(...of));
-  const viewed = (range: Range): Observable<ViewedUpdate<LiveUpdate>> => joined(range, (...of) => shared.viewed(...of));
+  const live = (range: Range): Observable<LiveUpdate> => deferLight(() => shared.of(...joined(range)));
+  const viewed = (range: Range): Observable<ViewedUpdate<LiveUpdate>> => defer(() => shared.viewed(...joined(range)));
 
   const liveState = (range: Range): Observable<ViewState<ReadonlyMap<string, KeyValue>>> =>
     view(viewed(range).pipe(map(({ update, ...origin }) => ({ value: update.state, ...origin }))), deps);

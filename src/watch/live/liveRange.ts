@@ -4,12 +4,21 @@ import { keyId, KeyValue } from '../../model/keyValue.js';
 import { Snapshot } from '../../model/immutableMapView.js';
 import { mapKey, type MapKey, type PersistentMap } from '../../model/persistentMap.js';
 import type { WatchEvent } from '../../model/events.js';
-import type { EtcdError } from '../../errors/index.js';
-import { defer, map, type Observable, of } from 'rxjs';
+import { map, type Observable, of } from 'rxjs';
 import type { Range } from '../../model/range.js';
 import type { WatchTarget } from '../messages.js';
 import type { WatcherDeps } from '../watcher.js';
-import { listAndWatch, type Collector, inSlices, listKeys, type ListedKeys, type ReadPages, type Steps } from './listAndWatch.js';
+import { deferLight } from '../../util/lightObservable.js';
+import {
+  listAndWatch,
+  type Collector,
+  type Follower,
+  inSlices,
+  listKeys,
+  type ListedKeys,
+  type ReadPages,
+  type Steps,
+} from './listAndWatch.js';
 
 /** A state of a live range, with the changes that led to it. */
 export interface LiveUpdate {
@@ -35,24 +44,21 @@ export interface LiveUpdate {
 /** A range as it was listed. */
 export type ListedRange = ListedKeys<LiveEntries>;
 
-/**
- * Lists a range, and then watches it from the next revision on, so that no change is missed.
- *
- * @param lost called when the history is lost, before the next list
- */
-export function liveUpdates(
+/** Lists a range, and then watches it from the next revision on, so that no change is missed. */
+export const liveUpdates = (
   range: Range,
   target: WatchTarget,
   readPages: ReadPages,
   deps: WatcherDeps,
-  lost?: (cause: EtcdError) => void,
-): Observable<LiveUpdate> {
-  return defer(() => {
+  follower?: Follower<LiveUpdate>,
+): Observable<LiveUpdate> =>
+  deferLight(() => {
     let current: LiveEntries | undefined;
     return listAndWatch<ListedRange, LiveUpdate>(
-      target,
       {
-        list: listRange(range, readPages),
+        target,
+        follower,
+        list: () => listRange(range, readPages),
         begin: ({ entries, revision }) => {
           const before = current;
           current = entries;
@@ -68,12 +74,10 @@ export function liveUpdates(
           current = next.entries;
           return { type: 'change', revision, state: next.entries.snapshot, changes: next.changes };
         },
-        lost,
       },
       deps,
     );
   });
-}
 
 /** Lists a range, at the present revision or at an earlier one. */
 export const listRange = (range: Range, readPages: ReadPages, at?: number): Observable<ListedRange> =>

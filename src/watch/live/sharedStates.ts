@@ -1,8 +1,10 @@
-import { defer, identity, map, Observable, skipWhile, tap } from 'rxjs';
+import { identity, map, Observable, type Observer, skipWhile, type Unsubscribable } from 'rxjs';
 import type { EtcdError } from '../../errors/index.js';
 import type { KeyValue } from '../../model/keyValue.js';
+import { attachTo, deferLight } from '../../util/lightObservable.js';
 import type { WatchTarget } from '../messages.js';
 import { type FollowedRange, FollowedRanges } from '../ownWrites/followedRanges.js';
+import type { Follower } from './listAndWatch.js';
 import { RefCountedMap } from '../refCounted.js';
 import type { ConnectionState } from '../streams/connectionState.js';
 import type { WatchesDeps } from '../watcher.js';
@@ -30,16 +32,8 @@ export interface ViewedUpdate<U> {
   readonly lost: EtcdError | undefined;
 }
 
-/** Receives the events of a run of followed keys that are not in its updates. */
-export interface Follower {
-  /** Notes that a list is about to be requested. */
-  readonly listing: () => void;
-  /** Notes that the history is lost: the last update is out of date. */
-  readonly lost: (cause: EtcdError) => void;
-}
-
 /** Ranges that are followed now. */
-interface Running {
+interface Running<U> extends Follower<U> {
   readonly ranges: readonly FollowedRange[];
   /** The loss of the history, until the next list. */
   lost: EtcdError | undefined;
@@ -62,7 +56,7 @@ export interface StateKind<U> {
 export class SharedStates<U extends Update> {
   private readonly shared: RefCountedMap<U>;
   /** The ranges that are followed now, by their identity. */
-  private readonly running = new Map<string, Running>();
+  private readonly running = new Map<string, Running<U>>();
 
   constructor(
     private readonly deps: WatchesDeps,
@@ -78,8 +72,8 @@ export class SharedStates<U extends Update> {
    *
    * @param run starts them
    */
-  of(key: string, targets: readonly WatchTarget[], run: (follower: Follower) => Observable<U>): Observable<U> {
-    return defer(() => {
+  of(key: string, targets: readonly WatchTarget[], run: (follower: Follower<U>) => Observable<U>): Observable<U> {
+    return deferLight(() => {
       const [updates, isOld] = this.join(key, targets, run);
       if (isOld === undefined) return updates;
       return updates.pipe(
@@ -90,19 +84,19 @@ export class SharedStates<U extends Update> {
   }
 
   /** Joins the updates for a view, which itself shows whether a state is old. */
-  viewed(key: string, targets: readonly WatchTarget[], run: (follower: Follower) => Observable<U>): Observable<ViewedUpdate<U>> {
+  viewed(key: string, targets: readonly WatchTarget[], run: (follower: Follower<U>) => Observable<U>): Observable<ViewedUpdate<U>> {
     return new Observable((subscriber) => {
       const [updates, isOld] = this.join(key, targets, run);
       let old = isOld !== undefined;
+      let last: ViewedUpdate<U> | undefined;
       const viewed = updates.pipe(
-        map((update): ViewedUpdate<U> => {
+        map((update) => {
           old = old && isOld?.(update) === true;
           const { ranges, lost } = this.running.get(key) ?? {};
-          return { update, old, cameWith: ranges?.[0]?.connection, lost };
+          return (last = { update, old, cameWith: ranges?.[0]?.connection, lost });
         }),
       );
-      let last: ViewedUpdate<U> | undefined;
-      subscriber.add(viewed.pipe(tap((one) => (last = one))).subscribe(subscriber));
+      subscriber.add(viewed.subscribe(subscriber));
       const running = this.running.get(key);
       if (running === undefined || subscriber.closed) return;
       const onLost = (): void => {
@@ -117,36 +111,44 @@ export class SharedStates<U extends Update> {
   private join(
     key: string,
     targets: readonly WatchTarget[],
-    run: (follower: Follower) => Observable<U>,
+    run: (follower: Follower<U>) => Observable<U>,
   ): [Observable<U>, ((update: U) => boolean) | undefined] {
-    const updates = this.shared.of(key, () => this.begin(key, targets, run));
+    const updates = this.shared.of(key, () => ({ subscribe: (observer) => this.begin(key, targets, run, observer) }));
     return [updates, this.whetherOld(this.running.get(key)?.ranges ?? [])];
   }
 
-  private begin(key: string, targets: readonly WatchTarget[], run: (follower: Follower) => Observable<U>): Observable<U> {
-    return defer(() => {
-      const ranges = targets.map((target) => this.deps.writes.follow(target, () => new FollowedRanges()));
-      const running: Running = { ranges, lost: undefined, viewers: undefined };
-      this.running.set(key, running);
-      const show = (update: U): void => {
+  private begin(
+    key: string,
+    targets: readonly WatchTarget[],
+    run: (follower: Follower<U>) => Observable<U>,
+    observer: Observer<U>,
+  ): Unsubscribable {
+    const ranges = targets.map((target) => this.deps.writes.follow(target, () => new FollowedRanges()));
+    const running: Running<U> = {
+      ranges,
+      lost: undefined,
+      viewers: undefined,
+      listing: () => ranges.forEach((range) => range.listing()),
+      onUpdate: (update) => {
         const isListed = update.type !== 'change';
         if (isListed) running.lost = undefined;
         ranges.forEach((range, index) => range.show(this.kind.stateOf(update, index), isListed, this.deps.streams.stateNow));
-      };
-      const end = (): void => {
+      },
+      onLost: (cause) => {
+        running.lost = cause;
+        for (const tell of [...(running.viewers ?? [])]) tell();
+      },
+    };
+    this.running.set(key, running);
+    const source = attachTo(run(running), observer);
+    return {
+      unsubscribe: () => {
+        source.detach(observer);
         for (const range of ranges) range.end();
         // A subscriber that subscribed again at once may have started another run.
         if (this.running.get(key) === running) this.running.delete(key);
-      };
-      const follower: Follower = {
-        listing: () => ranges.forEach((range) => range.listing()),
-        lost: (cause) => {
-          running.lost = cause;
-          for (const tell of [...(running.viewers ?? [])]) tell();
-        },
-      };
-      return run(follower).pipe(tap({ next: show, finalize: end }));
-    });
+      },
+    };
   }
 
   /** Returns a function that decides whether an update is old; undefined if none from now on can be. */

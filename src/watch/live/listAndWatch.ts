@@ -1,7 +1,7 @@
 import { defer, map, Observable, type Observer, Subscription, asyncScheduler, concatMap, last, type Unsubscribable } from 'rxjs';
 import { hasReason, type EtcdError } from '../../errors/index.js';
 import type { EventsBatch, WatchBatch } from '../../model/events.js';
-import { Backoff } from '../../util/time.js';
+import { Backoff, monotonicNow } from '../../util/time.js';
 import { LightObservable } from '../../util/lightObservable.js';
 import type { ClusterId } from '../../model/ids.js';
 import type { KeyValue } from '../../model/keyValue.js';
@@ -172,6 +172,13 @@ export function listKeys<T>(collect: () => Collector<T>, range: Range, readPages
 
 /** The number of steps after which the rest waits for the next turn of the event loop: some milliseconds of work. */
 const SLICE = 4_096;
+/**
+ * The time after which the rest waits in any case, in milliseconds. While V8 marks a large heap, each step may take far
+ * longer.
+ */
+const SLICE_MS = 10;
+/** The number of steps between two checks of the time. */
+const CHECKED_STEPS = 8;
 
 /** Work that yields after each step, and returns its result. */
 export type Steps<T> = Generator<void, T, void>;
@@ -182,8 +189,12 @@ export function inSlices<T>(work: () => Steps<T>): Observable<T> {
     const steps = work();
     return asyncScheduler.schedule(function () {
       let step: IteratorResult<void, T> | undefined;
+      const end = monotonicNow() + SLICE_MS;
       try {
-        for (let count = 0; count < SLICE && step?.done !== true; count++) step = steps.next();
+        for (let count = 1; step?.done !== true && count <= SLICE; count++) {
+          step = steps.next();
+          if (count % CHECKED_STEPS === 0 && monotonicNow() > end) break;
+        }
       } catch (error) {
         return subscriber.error(error);
       }

@@ -45,6 +45,21 @@ describe('long work', () => {
     expect(longest).toBeLessThan(20_000);
   });
 
+  test('waits for the next turn after a few long steps', async () => {
+    const longest = await longestRun(async (step) => {
+      const result = await firstValueFrom(
+        inSlices(() =>
+          counting(200, () => {
+            step();
+            for (const end = performance.now() + 1; performance.now() < end;);
+          }),
+        ),
+      );
+      expect(result).toBe('200 steps');
+    });
+    expect(longest).toBeLessThan(50);
+  });
+
   test('ends when no subscriber waits for it any more', async () => {
     let steps = 0;
     const working = inSlices(() => counting(1_000_000, () => (steps += 1))).subscribe();

@@ -26,9 +26,12 @@ const MAX_CONNECTING = 8;
 export class ConnectionPool {
   /** Requests that wait for a connection, in order. */
   private readonly waiting = new Map<Handler, Dispatcher.DispatchOptions>();
+  /** Requests that have a connection, or one that is being made. */
+  private readonly active = new Set<Handler>();
   private readonly pool: Pool;
-  /** The number of connections that are being made. */
-  private connecting = 0;
+  private readonly connections: number;
+  /** The number of connections that are open. */
+  private open = 0;
   private continuing = false;
   /** Reports that no request waits any more. */
   private emptied: (() => void) | undefined;
@@ -39,6 +42,7 @@ export class ConnectionPool {
     /** Whether the other end has ever responded. */
     public met: boolean,
   ) {
+    this.connections = connections ?? Infinity;
     this.pool = new Pool(origin, {
       connections,
       pipelining: 1,
@@ -47,28 +51,37 @@ export class ConnectionPool {
       headersTimeout: 0,
       bodyTimeout: 0,
       maxResponseSize: maxResponseBytes === Infinity ? -1 : maxResponseBytes,
-      connect: (options, callback) => {
-        this.connecting += 1;
-        connect(options, (...made) => {
-          this.connecting -= 1;
-          callback(...made);
-          if (made[0] !== null && !this.isOpen) this.failWaiting(made[0]);
-          this.continue();
-        });
-      },
+      connect,
       factory: (url, options) => new Client(url, options).on('drain', this.continue),
-    });
+    })
+      .on('connect', () => {
+        this.open += 1;
+        this.continue();
+      })
+      .on('disconnect', () => {
+        this.open -= 1;
+        this.continue();
+      })
+      .on('connectionError', (...[, , error]) => {
+        if (!this.isOpen) this.failWaiting(error);
+        this.continue();
+      });
   }
 
   /** Sends a request now, or when there is a connection for it. */
   send(request: Dispatcher.DispatchOptions, handler: Handler): void {
-    if (this.waiting.size === 0 && this.hasRoom) this.pool.dispatch(request, handler);
+    if (this.waiting.size === 0 && this.hasRoom) this.dispatch(request, handler);
     else this.waiting.set(handler, request);
   }
 
   /** Removes a request that still waits. */
   remove(handler: Handler): void {
     if (this.waiting.delete(handler)) this.reportEmpty();
+  }
+
+  /** Records that a request has ended. Its handler must call this. Its connection is free a moment later. */
+  done(handler: Handler): void {
+    this.active.delete(handler);
   }
 
   /** Closes its connections when its requests have ended. */
@@ -83,26 +96,31 @@ export class ConnectionPool {
     await this.pool.destroy(error);
   }
 
-  /** Whether it has connections that are made. */
+  /** Whether it has connections that are open. */
   get isOpen(): boolean {
-    return this.pool.stats.connected > 0;
+    return this.open > 0;
   }
 
-  /** Whether a request is sent on a free connection, or on one that may be made for it. */
+  /** Whether a connection is free for a request, or may be made. Without that, undici would queue it itself. */
   private get hasRoom(): boolean {
-    return this.connecting < MAX_CONNECTING || this.pool.stats.free > 0;
+    return this.active.size < this.connections && this.active.size - this.open < MAX_CONNECTING;
   }
 
-  /** Sends the requests that wait. It does so in a later turn, as undici reports a connection before it is free. */
+  private dispatch(request: Dispatcher.DispatchOptions, handler: Handler): void {
+    this.active.add(handler);
+    this.pool.dispatch(request, handler);
+  }
+
+  /** Sends the requests that wait, once undici counts the connection as free that it reports. */
   private readonly continue = (): void => {
     if (this.continuing || this.waiting.size === 0) return;
     this.continuing = true;
-    setImmediate(() => {
+    queueMicrotask(() => {
       this.continuing = false;
       for (const [handler, request] of this.waiting) {
         if (!this.hasRoom) return;
         this.waiting.delete(handler);
-        this.pool.dispatch(request, handler);
+        this.dispatch(request, handler);
       }
       this.reportEmpty();
     });

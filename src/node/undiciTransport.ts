@@ -135,10 +135,12 @@ abstract class PendingRequest implements Dispatcher.DispatchHandler, Unsubscriba
 
   onResponseEnd(): void {
     this.ended = true;
+    this.#pool?.done(this);
     this.finish();
   }
 
   onResponseError(_: unknown, error: Error): void {
+    this.#pool?.done(this);
     if (this.ended) return;
     this.ended = true;
     const { rpc, origin, endpoint = origin } = this.#request;

@@ -88,6 +88,30 @@ describe('connections that are made at the same time', () => {
     expect(new Set(await Promise.all(calls))).toEqual(new Set([200]));
   });
 
+  test('are at most eight after all connections were in use, and broke', async () => {
+    const held: FakeReply[] = [];
+    server.script = (_, reply) => held.push(reply);
+    const first = requests(64);
+    await waitFor('all connections are in use', async () => {
+      await makeAll();
+      return held.length === 64;
+    });
+    const calls = requests(100);
+    await settled();
+    expect(attempts).toHaveLength(0);
+    server.script = OK;
+    for (const reply of held) reply.cut();
+    expect(new Set(await Promise.all(first))).toEqual(new Set(['ConnectionLost']));
+    await settled();
+    expect(attempts).toHaveLength(MAX_CONNECTING);
+    const settling = Promise.all(calls);
+    await waitFor('all have a response', async () => {
+      await makeAll();
+      return server.at('/v3/kv/put').length === 164;
+    });
+    expect(await settling).toEqual(calls.map(() => 200));
+  });
+
   test('do not count any more when they fail', async () => {
     const [first] = requests(1);
     await settled();

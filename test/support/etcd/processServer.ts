@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fastFlags } from './binary.js';
+import { waitFor } from '../waitFor.js';
 import { launch, readLog, START_TIMEOUT_MS, type LaunchPlan, type Running } from './launch.js';
 import type { BinarySource, EtcdOptions, EtcdServer } from './types.js';
 import { flagsFor } from './versions.js';
@@ -94,9 +95,22 @@ export async function startProcess(source: BinarySource, options: EtcdOptions, s
       if (wipe) await rm(dataDir, { recursive: true, force: true });
       running = await launch({ ...plan, args: [...plan.args, ...flagsFor(source.version, args)] }, watchdog.watch);
     },
-    pause: async () => send('SIGSTOP'),
+    pause: async () => {
+      send('SIGSTOP');
+      await waitUntilStopped(running.pid);
+    },
     resume: async () => send('SIGCONT'),
   };
+}
+
+/** Waits until no thread of a process runs any more. The kernel stops one after the other. Only on Linux. */
+async function waitUntilStopped(pid: number): Promise<void> {
+  if (process.platform !== 'linux') return;
+  const tasks = `/proc/${pid}/task`;
+  await waitFor('all threads are stopped', async () => {
+    const stats = await Promise.all((await readdir(tasks)).map((task) => readFile(`${tasks}/${task}/stat`, 'utf8').catch(() => '')));
+    return stats.every((stat) => stat === '' || /^[Tt]/.test(stat.slice(stat.lastIndexOf(')') + 2)));
+  });
 }
 
 interface Addresses extends Pick<Seat, 'name' | 'initialCluster' | 'advertise'> {

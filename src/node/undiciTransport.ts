@@ -81,8 +81,6 @@ abstract class PendingRequest implements Dispatcher.DispatchHandler, Unsubscriba
     this.#request = request;
   }
 
-  /** Whether its response is read while it arrives. */
-  protected abstract readonly readsParts: boolean;
   protected abstract take(bytes: Buffer): void;
   protected abstract finish(): void;
   protected abstract fail(failure: unknown): void;
@@ -124,13 +122,9 @@ abstract class PendingRequest implements Dispatcher.DispatchHandler, Unsubscriba
     this.#request.onReceived?.();
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, bytes: Buffer): void {
+  onResponseData(_: unknown, bytes: Buffer): void {
     this.#request.onReceived?.();
     this.take(bytes);
-    if (this.readsParts && turn.isOver) {
-      controller.pause();
-      setImmediate(() => controller.resume());
-    }
   }
 
   onResponseEnd(): void {
@@ -191,7 +185,10 @@ const turn = {
 };
 
 class Exchange<A> extends PendingRequest {
+  /** The response, or the chunks of a list that were not read yet. */
   private readonly chunks: Buffer[] = [];
+  private reading = false;
+  private finished = false;
 
   constructor(
     request: HttpRequest,
@@ -201,17 +198,14 @@ class Exchange<A> extends PendingRequest {
     super(request);
   }
 
-  protected get readsParts(): boolean {
-    return this.outcome.parts !== undefined;
-  }
-
   protected take(bytes: Buffer): void {
-    const { parts } = this.outcome;
-    if (parts === undefined || this.status !== 200) this.chunks.push(bytes);
-    else parts.push(bytes);
+    this.chunks.push(bytes);
+    if (this.outcome.parts !== undefined && this.status === 200 && !this.reading) this.readParts(this.outcome.parts);
   }
 
   protected finish(): void {
+    this.finished = true;
+    if (this.reading) return;
     const { chunks, status, location, headers } = this;
     const { parts } = this.outcome;
     const body = (): string => (parts === undefined || status !== 200 ? textOf(chunks) : parts.text);
@@ -219,12 +213,28 @@ class Exchange<A> extends PendingRequest {
   }
 
   protected fail(failure: unknown): void {
+    this.chunks.length = 0;
     this.outcome.recover(failure).subscribe(this.subscriber);
+  }
+
+  /**
+   * Reads the chunks that have arrived, as far as the turn has time for it. undici is not paused meanwhile: its parser
+   * fails an assertion, in an event, if the other end then closes the connection.
+   */
+  private readParts(parts: NonNullable<Outcome<A>['parts']>): void {
+    const { chunks } = this;
+    this.reading = false;
+    let read = 0;
+    for (; read < chunks.length && !turn.isOver; read++) parts.push(chunks[read] as Buffer);
+    chunks.splice(0, read);
+    if (chunks.length > 0) {
+      this.reading = true;
+      setImmediate(() => this.readParts(parts));
+    } else if (this.finished) this.finish();
   }
 }
 
 class Stream extends PendingRequest {
-  protected readonly readsParts = false;
   private readonly refusal: Body;
 
   constructor(

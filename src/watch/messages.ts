@@ -241,7 +241,7 @@ export class RevisionReader {
     return question;
   }
 
-  /** Passes on the response to no more subscribers than a turn of the event loop has time for. */
+  /** Passes on the response. Many subscribers get it over several turns of the event loop. */
   private paced(question: Observable<number>): Observable<number> {
     return new Observable((subscriber) => {
       let answer: number | undefined;

@@ -41,8 +41,8 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
   /** Whether the first batch was emitted. */
   private started = false;
   /**
-   * The revision from which a response was too long, so that the server has to split it. Splitting takes quadratic
-   * time, so it is requested only then.
+   * The start revision at which a response was too long. A watch from there asks the server to split long responses.
+   * Splitting takes quadratic time, so it is requested only then.
    */
   private tooLongAt = 0;
   /** Created with the first failure of the watch itself: most watches have none. */

@@ -172,9 +172,9 @@ export function unaryKeepAlives(
  */
 class ResponseTimeout {
   private pending = 0;
-  /** The shortest timeout of a request since no requests were pending. */
+  /** The shortest timeout of the requests since the last moment when none was pending. */
   private timeoutMs = Infinity;
-  /** The time since which an expected response has not arrived. */
+  /** The time of the last response, or of the request that set the timeout. The timeout counts from then. */
   private waitingSince = now();
   private timer: TimerEntry | undefined;
   private onTimeout: (ms: number) => void = () => undefined;

@@ -243,7 +243,7 @@ const TRIES = 3;
 
 /**
  * Grants a lease under an id that the client chooses, so that a grant without a response can be retried without
- * creating a second lease. If the retry fails as the lease exists, a random id proves that the first attempt was
+ * creating a second lease. If the id is random and the retry fails because the lease exists, the first attempt was
  * carried out. An id that the caller chose proves nothing: the lease may be another client's.
  */
 export function grantLease(

@@ -185,8 +185,7 @@ describe('with JSON web tokens under load', () => {
     let written = 0;
     const begun = Date.now();
     // etcd 3.3 accepts a token until the end of the second in which it expires, newer versions until its begin.
-    while (asked < 3)
-      await Promise.all(Array.from({ length: 20 }, () => firstValueFrom(client.kv.put(`app/jwt/${written++}`, ''))));
+    while (asked < 3) await Promise.all(Array.from({ length: 20 }, () => firstValueFrom(client.kv.put(`app/jwt/${written++}`, ''))));
     await waitFor('the watch has seen all', () => watch.values.length >= written || watch.error !== undefined);
     expect([watch.error, watch.values.length]).toEqual([undefined, written]);
     // One request at the beginning, and one in each second in which the last token expired. One more may be made just

@@ -1,7 +1,6 @@
 import { EtcdError } from '../errors/index.js';
 import type { Observable } from 'rxjs';
 import type { Endpoint } from './endpoints/endpoint.js';
-import type { Credential } from './tokenProvider.js';
 import type { Rpc, Safety } from '../codec/descriptors.js';
 import { findInvalidHeader, withLowerNames } from '../model/headers.js';
 import { ANYTHING, BOOLEAN, checkOptions, LONGEST_MS, MILLISECONDS, type OptionKinds, SIGNAL, STRING } from '../model/validate.js';
@@ -255,6 +254,23 @@ export function minRevision({ name, safety }: Rpc<never, unknown>, { monotonic }
 export function resolveTimeout({ timeoutMs }: CallOptions, fallback: number): number {
   if (timeoutMs === undefined) return fallback;
   return timeoutMs > LONGEST_MS ? Infinity : timeoutMs;
+}
+
+/**
+ * Holds the token that a call is sent with, if the cluster requires one. Credentials are compared by identity, which
+ * distinguishes one fetch from the next.
+ */
+export class Credential {
+  // Private at run time as well: an attempt holds its credential, and no log may show a token.
+  readonly #token: string | undefined;
+
+  constructor(token?: string) {
+    this.#token = token;
+  }
+
+  get token(): string | undefined {
+    return this.#token;
+  }
 }
 
 /** The endpoint of an attempt, what is known about it, and the credential to send. */

@@ -1,11 +1,11 @@
 import { catchError, forkJoin, map, of, race, switchAll, switchMap, tap, throwError, timer, type Observable } from 'rxjs';
 import { AmbiguousWriteError, isEtcdError, type EtcdError, type Reason } from '../errors/index.js';
 import type { Diagnostics } from '../model/diagnostics.js';
-import type { Call, Route, Send } from './call.js';
+import { Credential, type Call, type Route, type Send } from './call.js';
 import type { Endpoint } from './endpoints/endpoint.js';
 import type { EndpointPool } from './endpoints/endpointPool.js';
 import { failedBefore, type ServerInfo } from './endpoints/version.js';
-import { Credential, withAuthHint, isMissingToken, type TokenProvider } from './tokenProvider.js';
+import { withAuthHint, isMissingToken, type TokenProvider } from './tokenProvider.js';
 import { unlessUnsubscribed } from '../util/rx.js';
 import { asAmbiguous, toCallerError } from './deadline.js';
 import { decideRetry, NO_RETRIES, type RetryLimits, type RetryPolicy, retryAction, type RetryAction } from './retryPolicy.js';

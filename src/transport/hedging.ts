@@ -1,11 +1,10 @@
 import { NEVER, Observable, tap, throwError, timeout, type Observer, type Subscriber, type Unsubscribable } from 'rxjs';
 import { EtcdError, hasReason, type ErrorDetails } from '../errors/index.js';
-import { type Call, type Route, type Send, trySend } from './call.js';
+import { type Call, type Credential, type Route, type Send, trySend } from './call.js';
 import { Deadline, SharedTimeout, scheduleTimeout, monotonicNow } from '../util/time.js';
 import type { Diagnostics } from '../model/diagnostics.js';
 import type { Endpoint } from './endpoints/endpoint.js';
 import type { ServerInfo } from './endpoints/version.js';
-import type { Credential } from './tokenProvider.js';
 
 /** Multiplies the timeout each time that no endpoint has responded: they may be slow rather than dead. */
 const TIMEOUT_FACTOR = 4;

@@ -18,6 +18,7 @@ import {
 import { Backoff, retryAfter, monotonicNow } from '../util/time.js';
 import type { Diagnostics } from '../model/diagnostics.js';
 import { isHeaderText } from '../model/validate.js';
+import { Credential } from './call.js';
 import { shareUntilDone } from '../util/rx.js';
 
 /** A token, or a function that gets one whenever the server rejects the last. */
@@ -37,23 +38,6 @@ export type CredentialsSource = () => UserCredentials | PromiseLike<UserCredenti
 
 /** How a client authenticates. */
 export type Auth = UserCredentials | { readonly token: TokenSource } | CredentialsSource;
-
-/**
- * Holds the token that a call is sent with, if the cluster requires one. Credentials are compared by identity, which
- * distinguishes one fetch from the next.
- */
-export class Credential {
-  // Private at run time as well: an attempt holds its credential, and no log may show a token.
-  readonly #token: string | undefined;
-
-  constructor(token?: string) {
-    this.#token = token;
-  }
-
-  get token(): string | undefined {
-    return this.#token;
-  }
-}
 
 /** The means to request a token from the server. */
 export interface AuthDeps {
@@ -92,8 +76,8 @@ const NOTHING = new Credential();
  * not be the end of those that began later.
  */
 export class TokenProvider {
-  // Private at run time as well, as no log may show a token.
-  #current: Credential | undefined;
+  /** The current credential, if there is one. Every call but the first takes it from here. */
+  known: Credential | undefined;
   private failure: EtcdError | undefined;
   /**
    * Functions that stop removing the last tokens from errors. A request in progress may still have a replaced token.
@@ -106,7 +90,7 @@ export class TokenProvider {
   constructor(auth: Auth | undefined, { ask, goesOn, closed, diagnostics }: AuthDeps) {
     let begunAt = 0;
     this.renewable = auth !== undefined && !('token' in auth && typeof auth.token === 'string');
-    if (auth === undefined) this.#current = NOTHING;
+    if (auth === undefined) this.known = NOTHING;
     const retrying: AuthDeps['ask'] = (username, password) =>
       ask(username, password).pipe(
         retryAfter((failure) => {
@@ -129,11 +113,6 @@ export class TokenProvider {
     );
   }
 
-  /** Returns the current credential, if there is one. Every call but the first takes it from here. */
-  get known(): Credential | undefined {
-    return this.#current;
-  }
-
   /** Returns why there is no token yet, while it is being requested. */
   get trouble(): EtcdError | undefined {
     return this.failure;
@@ -141,7 +120,7 @@ export class TokenProvider {
 
   /** Emits the credential to send. All calls that wait share one request for it. */
   get(): Observable<Credential> {
-    return defer(() => (this.#current === undefined ? this.fetching : of(this.#current)));
+    return defer(() => (this.known === undefined ? this.fetching : of(this.known)));
   }
 
   /** Stops keeping tokens out of errors. */
@@ -150,7 +129,7 @@ export class TokenProvider {
   }
 
   private take(credential: Credential): void {
-    this.#current = credential;
+    this.known = credential;
     this.keep(credential.token ?? '');
   }
 
@@ -164,7 +143,7 @@ export class TokenProvider {
    * @returns whether a retry can help: with a new token, or with one that another call has fetched since
    */
   refused(credential: Credential): boolean {
-    if (this.#current === credential && this.renewable) this.#current = undefined;
+    if (this.known === credential && this.renewable) this.known = undefined;
     return this.renewable;
   }
 }

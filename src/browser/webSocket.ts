@@ -98,7 +98,7 @@ const lost = (message: string, where: ErrorDetails): EtcdError => new EtcdError(
 
 /**
  * Finds out why a WebSocket did not open, as a browser does not report the reason. If the server responds to a plain
- * request, the server or a proxy before it does not support WebSocket. But a proxy may also respond in place of a
+ * request, the server or a proxy in front of it does not support WebSocket. But a proxy may also respond in place of a
  * server that is down. The status of the response shows that only on the page's own origin. On another origin the
  * response is hidden, as it is requested without permission by CORS. There the server may have been down for a moment,
  * so WebSocket counts as unsupported only if a second one fails soon after.

@@ -115,8 +115,8 @@ const CLIENT_ERRORS = {
   /** The server does not know the requested path or method. */
   UnknownMethod: 'Unimplemented',
   /**
-   * A proxy before etcd rejected or redirected the request. The call was not carried out. The code is `Unavailable` if
-   * etcd has responded before.
+   * A proxy in front of etcd rejected or redirected the request. The call was not carried out. The code is
+   * `Unavailable` if etcd has responded before.
    */
   ProxyRefused: 'PermissionDenied',
   /**

@@ -81,7 +81,7 @@ const OF_THE_SERVER: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT: 'its authority is not among those that are trusted (tls.ca)',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its authority is not among those that are trusted (tls.ca)',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its authority is not among those that are trusted (tls.ca)',
-  INVALID_CA: 'its authority may not sign',
+  INVALID_CA: 'its certificate authority may not issue certificates',
   INVALID_PURPOSE: 'it is not for servers',
   ERR_TLS_CERT_ALTNAME_INVALID: 'it is for another name',
 };
@@ -117,7 +117,9 @@ export function tlsFailure(cause: unknown, code: string, sent: boolean, where: E
   if (ofOurs !== undefined) return failed(`the server requires another certificate of this client: ${ofOurs}`);
   if (sent || !/^(ERR_SSL_|ERR_TLS_|EPROTO$)/.test(code)) return undefined;
   return failed(
-    code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? 'the server does not speak TLS: is the endpoint http?' : `the TLS handshake failed (${code})`,
+    code === 'ERR_SSL_WRONG_VERSION_NUMBER'
+      ? 'the server does not speak TLS; if that is intended, use an http:// endpoint'
+      : `the TLS handshake failed (${code})`,
   );
 }
 

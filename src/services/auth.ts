@@ -18,8 +18,8 @@ import { serverInfoService } from './serverInfo.js';
 import type { Caller, CallOptions } from '../transport/call.js';
 
 /**
- * The authentication of a new user: by a password, by a bcrypt hash of one (etcd 3.5), or without one by a certificate
- * (etcd 3.4).
+ * How a new user authenticates: with a password, or only with a certificate (`noPassword`, since etcd 3.4). A password
+ * is given as text, or as its bcrypt hash (since etcd 3.5).
  */
 export type NewUser = { readonly password: string } | { readonly noPassword: true } | { readonly hashedPassword: string };
 

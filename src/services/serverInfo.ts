@@ -71,7 +71,7 @@ function okAnswer({ response }: PlainAnswer): PlainResponse {
   return response;
 }
 
-/** Returns the body of a JSON response. Any other response comes from a proxy before etcd. */
+/** Returns the body of a JSON response. Any other response comes from a proxy in front of etcd. */
 function jsonBody(response: PlainResponse): string {
   if (response.isPage) throw response.error();
   return response.body;

@@ -159,8 +159,8 @@ export interface Wire {
   /**
    * Opens a bidirectional stream on a separate connection. It never completes: if the server ends it, it errors with
    * `ConnectionLost`, or with the error that the server sent. It errors with `TransportUnsupported` if the server, or a
-   * proxy before it, does not speak the protocol. Requests that were sent before the end of the subscription reach the
-   * server.
+   * proxy in front of it, does not speak the protocol. Requests that were sent before the end of the subscription reach
+   * the server.
    */
   duplex<In, A>(rpc: Rpc<In, A>, attempt: DuplexAttempt): Observable<DuplexEvent<In, A>>;
   /** Sends a plain GET, and emits its response, whatever the status. */

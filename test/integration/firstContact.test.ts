@@ -23,7 +23,7 @@ describe('an https endpoint whose server uses plain HTTP', () => {
       expect(failed).toMatchObject({
         reason: 'TlsFailed',
         endpoint,
-        message: expect.stringContaining('does not speak TLS: is the endpoint http?'),
+        message: expect.stringContaining('does not speak TLS; if that is intended, use an http:// endpoint'),
       });
       expectSilentAbout(failed, 'hidden', 'secret');
     }

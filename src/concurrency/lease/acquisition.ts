@@ -23,7 +23,8 @@ export interface Acquisition<T, R> {
  * Acquires a value, and releases it when the subscriber leaves. A request that was sent may be carried out after that,
  * so `acquire` continues until its outcome is known.
  *
- * @param closed completes it when the client is closed; errors with `ClientClosed` if nothing is acquired by then
+ * @param closed emits or ends when the client closes. The result then completes, or errors with `ClientClosed` if
+ * nothing was acquired
  */
 export const acquireWithCompensation = <T, R>(steps: Acquisition<T, R>, closed?: Observable<void>): Observable<R> =>
   new LightObservable((observer) => {

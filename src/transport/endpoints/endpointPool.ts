@@ -56,16 +56,16 @@ export class EndpointPool {
   }
 
   /**
-   * Picks the next endpoint in turn that is not set aside. If all are, it picks the next that is not unresponsive, or
-   * else the next of all. It also checks those that are set aside, in the background: a client that is not in use sends
-   * no checks.
+   * Picks the next endpoint in turn that is not set aside, and checks those that are, in the background. A client that
+   * is not in use sends no checks. If all are set aside, it picks the next that is not unresponsive. If all are
+   * unresponsive, it picks the next of all, without checks.
    *
    * @param waiting the endpoints at which the call waits already: picked only if no other is responsive
    */
   pick(waiting?: ReadonlySet<Endpoint>): Endpoint {
     this.onUse();
     const responsive = (waiting && this.talkingOf((endpoint) => !waiting.has(endpoint))) ?? this.talkingOf(() => true);
-    // Every endpoint stays in use: the calls detect its state themselves.
+    // No check is needed, as every endpoint stays in use: the calls detect its state themselves.
     if (responsive === undefined) return this.nextOfAll();
     for (const endpoint of this.all) endpoint.probeIfDue();
     return responsive;

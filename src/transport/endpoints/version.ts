@@ -198,7 +198,11 @@ function handshakeCut({ rpc, cause }: EtcdError, address: string, plain: Observa
     `no connection: the TLS handshake was cut off. If the server does not speak TLS, the endpoint has to be http`,
     where,
   );
-  const notTls = new EtcdError('TlsFailed', 'no TLS connection: the server does not speak TLS: is the endpoint http?', where);
+  const notTls = new EtcdError(
+    'TlsFailed',
+    'no TLS connection: the server does not speak TLS; if that is intended, use an http:// endpoint',
+    where,
+  );
   return plain.pipe(
     take(1),
     timeout({ first: PLAIN_MS, with: () => throwError(() => unknown) }),

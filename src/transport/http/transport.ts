@@ -171,8 +171,8 @@ export interface Transport {
   stream(request: HttpRequest): Observable<StreamPart>;
   /**
    * Opens a bidirectional stream on a separate connection. It never completes: if the server ends it, it errors with
-   * `ConnectionLost`. It errors with `TransportUnsupported` if the server, or a proxy before it, does not speak the
-   * protocol.
+   * `ConnectionLost`. It errors with `TransportUnsupported` if the server, or a proxy in front of it, does not speak
+   * the protocol.
    */
   duplex(request: DuplexRequest): Observable<DuplexPart>;
   /** Closes the connections to an endpoint that is no longer used. Each closes once its requests have ended. */

@@ -72,33 +72,37 @@ function isGatewayError(json: unknown): boolean {
 const MOST_SHOWN = 200;
 
 /**
- * Returns the error for a response of a proxy before etcd. Its body is not quoted: it may be a whole page, and hold
- * secrets.
+ * Returns the error for a response of a proxy in front of etcd. Its body is not quoted: it may be a whole page, and
+ * hold secrets.
  */
 export function proxyError({ status, body, location }: HttpResponse, source: ResponseSource): EtcdError {
   const details = { ...source, status };
   const down = asDown(details);
   if (status === 413) {
-    return new EtcdError('RequestTooLarge', 'HTTP 413 from a proxy before etcd: its limit on requests is too low; raise it there', details);
+    return new EtcdError(
+      'RequestTooLarge',
+      'HTTP 413 from a proxy in front of etcd: its limit on requests is too low; raise it there',
+      details,
+    );
   }
-  if (status === 429) return new EtcdError('TooManyRequests', 'HTTP 429 from a proxy before etcd: it limits requests', details);
+  if (status === 429) return new EtcdError('TooManyRequests', 'HTTP 429 from a proxy in front of etcd: it limits requests', details);
   if (status >= 300 && status < 400) {
     const target = targetOf(location, details.endpoint);
     const where = target === undefined ? '' : ` to ${target}`;
     return new EtcdError(
       'ProxyRefused',
-      `HTTP ${status} from a proxy before etcd: it redirects${where}, and rxetcd follows no redirects; set the endpoints to where etcd is`,
+      `HTTP ${status} from a proxy in front of etcd: it redirects${where}, and rxetcd follows no redirects; set the endpoints to where etcd is`,
       down,
     );
   }
   if (status === 401 || status === 403) {
     return new EtcdError(
       'ProxyRefused',
-      `HTTP ${status} from a proxy before etcd; a header that it requires can be set by the option headers`,
+      `HTTP ${status} from a proxy in front of etcd; a header that it requires can be set by the option headers`,
       down,
     );
   }
-  if (status >= 400 && status < 500) return new EtcdError('ProxyRefused', `HTTP ${status} from a proxy before etcd`, down);
+  if (status >= 400 && status < 500) return new EtcdError('ProxyRefused', `HTTP ${status} from a proxy in front of etcd`, down);
   // The proxy does not reach the server at the moment.
   if (status >= 502 && status <= 504) {
     return new EtcdError('Unknown', `HTTP ${status}, not from etcd itself`, { ...details, code: 'Unavailable' });

@@ -53,7 +53,7 @@ export function memoryProxy(target: string): TcpProxy {
 }
 
 function noBytes(): never {
-  throw new Error('a proxy before an etcd in memory has no bytes and no sockets');
+  throw new Error('a proxy in front of an etcd in memory has no bytes and no sockets');
 }
 
 const TABLES: readonly Readonly<Record<string, Rpc<never, unknown>>>[] = [

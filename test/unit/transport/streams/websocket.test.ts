@@ -144,7 +144,7 @@ describe('a WebSocket', () => {
   });
 
   test.each([200, 401, 403, 404, 429, 500, 502, 503, 504])(
-    'may be available soon if a proxy before the server responds %d',
+    'may be available soon if a proxy in front of the server responds %d',
     async (status) => {
       answer = () => [`HTTP/1.1 ${status} Not Now`, 'content-length: 0'];
       const stream = start();

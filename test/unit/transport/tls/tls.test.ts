@@ -206,7 +206,7 @@ describe('a later TLS failure', () => {
   test('before a connection exists is TlsFailed, whatever its text', () => {
     expect(connectionError(coded('ERR_SSL_WRONG_VERSION_NUMBER'), false, where)).toMatchObject({
       reason: 'TlsFailed',
-      message: expect.stringContaining('is the endpoint http?'),
+      message: expect.stringContaining('use an http:// endpoint'),
     });
     expect(connectionError(coded('ERR_SSL_NO_SHARED_CIPHER'), false, where)).toBeInstanceOf(EtcdError);
     expect(connectionError(coded('ERR_SSL_NO_SHARED_CIPHER'), false, where).message).toContain('ERR_SSL_NO_SHARED_CIPHER');

@@ -13,7 +13,32 @@ export interface PoolSettings {
 }
 
 /** Handles the response to a request, or its failure. */
-type Handler = Dispatcher.DispatchHandler;
+export interface RequestHandler extends Dispatcher.DispatchHandler {
+  /** The state of the request in the pool. Set by the pool. */
+  slot: WaitingRequest | 'active' | undefined;
+}
+
+/**
+ * A request that waits for a connection, in a list that links the requests themselves. The outgrown tables of a Map
+ * would keep ended requests alive. With 128 calls at a time, a call took 15 us of CPU more with a Map.
+ */
+class WaitingRequest {
+  after: WaitingRequest | undefined;
+  // Private at run time as well: a log that shows a handler must show neither the token nor the body.
+  readonly #request: Dispatcher.DispatchOptions;
+
+  constructor(
+    request: Dispatcher.DispatchOptions,
+    readonly handler: RequestHandler,
+    public before: WaitingRequest | undefined,
+  ) {
+    this.#request = request;
+  }
+
+  get request(): Dispatcher.DispatchOptions {
+    return this.#request;
+  }
+}
 
 /**
  * The maximum number of connections of a pool that are made at the same time. Further requests wait for the first
@@ -24,10 +49,11 @@ const MAX_CONNECTING = 8;
 
 /** The connections to one endpoint: a pool of undici that limits the connections that are made at the same time. */
 export class ConnectionPool {
-  /** Requests that wait for a connection, in order. */
-  private readonly waiting = new Map<Handler, Dispatcher.DispatchOptions>();
-  /** Requests that have a connection, or one that is being made. */
-  private readonly active = new Set<Handler>();
+  /** The requests that wait for a connection, in order. */
+  private first: WaitingRequest | undefined;
+  private last: WaitingRequest | undefined;
+  /** The number of requests that have a connection, or one that is being made. */
+  private active = 0;
   private readonly pool: Pool;
   private readonly connections: number;
   /** The number of connections that are open. */
@@ -69,24 +95,29 @@ export class ConnectionPool {
   }
 
   /** Sends a request now, or when there is a connection for it. */
-  send(request: Dispatcher.DispatchOptions, handler: Handler): void {
-    if (this.waiting.size === 0 && this.hasRoom) this.dispatch(request, handler);
-    else this.waiting.set(handler, request);
+  send(request: Dispatcher.DispatchOptions, handler: RequestHandler): void {
+    if (this.first === undefined && this.hasRoom) this.dispatch(request, handler);
+    else this.add(new WaitingRequest(request, handler, this.last));
   }
 
   /** Removes a request that still waits. */
-  remove(handler: Handler): void {
-    if (this.waiting.delete(handler)) this.reportEmpty();
+  remove(handler: RequestHandler): void {
+    const { slot } = handler;
+    if (slot === undefined || slot === 'active') return;
+    this.take(slot);
+    this.reportEmpty();
   }
 
   /** Records that a request has ended. Its handler must call this. Its connection is free a moment later. */
-  done(handler: Handler): void {
-    this.active.delete(handler);
+  done(handler: RequestHandler): void {
+    if (handler.slot !== 'active') return;
+    handler.slot = undefined;
+    this.active -= 1;
   }
 
   /** Closes its connections when its requests have ended. */
   async close(): Promise<void> {
-    if (this.waiting.size > 0) await new Promise<void>((resolve) => (this.emptied = resolve));
+    if (this.first !== undefined) await new Promise<void>((resolve) => (this.emptied = resolve));
     await this.pool.close();
   }
 
@@ -103,38 +134,59 @@ export class ConnectionPool {
 
   /** Whether a connection is free for a request, or may be made. Without that, undici would queue it itself. */
   private get hasRoom(): boolean {
-    return this.active.size < this.connections && this.active.size - this.open < MAX_CONNECTING;
+    return this.active < this.connections && this.active - this.open < MAX_CONNECTING;
   }
 
-  private dispatch(request: Dispatcher.DispatchOptions, handler: Handler): void {
-    this.active.add(handler);
+  private dispatch(request: Dispatcher.DispatchOptions, handler: RequestHandler): void {
+    handler.slot = 'active';
+    this.active += 1;
     this.pool.dispatch(request, handler);
   }
 
   /** Sends the requests that wait, once undici counts the connection as free that it reports. */
   private readonly continue = (): void => {
-    if (this.continuing || this.waiting.size === 0) return;
+    if (this.continuing || this.first === undefined) return;
     this.continuing = true;
     queueMicrotask(() => {
       this.continuing = false;
-      for (const [handler, request] of this.waiting) {
+      for (let next = this.first; next !== undefined; next = this.first) {
         if (!this.hasRoom) return;
-        this.waiting.delete(handler);
-        this.dispatch(request, handler);
+        this.take(next);
+        this.dispatch(next.request, next.handler);
       }
       this.reportEmpty();
     });
   };
 
+  private add(entry: WaitingRequest): void {
+    entry.handler.slot = entry;
+    if (entry.before === undefined) this.first = entry;
+    else entry.before.after = entry;
+    this.last = entry;
+  }
+
+  /** Takes a request out of the list. It then points to no other request, and keeps none alive. */
+  private take(entry: WaitingRequest): void {
+    const { before, after } = entry;
+    entry.handler.slot = entry.before = entry.after = undefined;
+    if (before === undefined) this.first = after;
+    else before.after = after;
+    if (after === undefined) this.last = before;
+    else after.before = before;
+  }
+
   private failWaiting(error: Error): void {
-    const failed = [...this.waiting.keys()];
-    this.waiting.clear();
+    const failed: RequestHandler[] = [];
+    for (let next = this.first; next !== undefined; next = this.first) {
+      this.take(next);
+      failed.push(next.handler);
+    }
     for (const handler of failed) handler.onResponseError?.(undefined as never, error);
     this.reportEmpty();
   }
 
   private reportEmpty(): void {
-    if (this.waiting.size === 0) this.emptied?.();
+    if (this.first === undefined) this.emptied?.();
   }
 }
 

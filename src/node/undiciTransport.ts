@@ -9,7 +9,7 @@ import { webSocketDuplex } from './websocket.js';
 import { connectionError } from './connectionError.js';
 import { locationOf } from '../transport/json/responseError.js';
 import { connectorWith } from './connection.js';
-import { clientClosed, poolsByOrigin, type ConnectionPool, type PoolMap } from './connectionPool.js';
+import { clientClosed, poolsByOrigin, type ConnectionPool, type PoolMap, type RequestHandler } from './connectionPool.js';
 import type { TlsSource } from './certificates.js';
 import { monotonicNow } from '../util/time.js';
 import {
@@ -66,7 +66,8 @@ export function undiciTransport(settings: TransportSettings): Transport {
  * A request in progress. It is undici's handler and RxJS's teardown in one object, as a closure for each of them would
  * cost every call a kilobyte.
  */
-abstract class PendingRequest implements Dispatcher.DispatchHandler, Unsubscribable {
+abstract class PendingRequest implements RequestHandler, Unsubscribable {
+  slot: RequestHandler['slot'];
   protected status = 0;
   protected location: string | undefined;
   protected headers: ResponseHeaders | undefined;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { inspect } from 'node:util';
 import { buildConnector } from 'undici';
 import { firstValueFrom, of, type Observable } from 'rxjs';
 import { settingsOf } from '../../../../src/options/clientOptions.js';
@@ -214,4 +215,20 @@ describe('requests that wait for a connection', () => {
     expect(await Promise.all([...calls, ...later])).toEqual([...calls, ...later].map(() => 200));
     await waitFor('the connections of the released pool are closed', () => server.open === 1);
   });
+});
+
+test('a log that shows the subscription of a waiting request shows neither its token nor its body', async () => {
+  const secret = 's3cret';
+  const subscriptions = Array.from({ length: MAX_CONNECTING + 2 }, () =>
+    transport
+      .exchange<unknown>(
+        { origin: server.endpoint, method: 'POST', path: '/v3/kv/put', headers: { authorization: secret }, body: secret, rpc: 'KV.Put' },
+        { read: ({ status }) => status, recover: () => of('failed') },
+      )
+      .subscribe(),
+  );
+  await settled();
+  expect(attempts).toHaveLength(MAX_CONNECTING);
+  expect(inspect(subscriptions, { depth: 12, showHidden: true })).not.toContain(secret);
+  for (const subscription of subscriptions) subscription.unsubscribe();
 });

@@ -26,7 +26,7 @@ import type { TxnTarget } from './internal/putTarget.js';
  *
  * ## Example
  *
- * Count visits, and who came first
+ * Count visits, and record the first visitor
  *
  * ```ts
  * import { get, key, put } from 'rxetcd';

@@ -15,7 +15,7 @@ import { checkArgument, FUNCTION } from '../src/model/validate.js';
 import { keyId, type KeyValue } from '../src/model/keyValue.js';
 import type { Revisioned, WholeRevision } from './internal/revisionCursor.js';
 
-/** Any state of a key at a revision: a watch event, a decoded value. */
+/** A state of a key at a revision, such as a watch event or a decoded value. */
 export interface KeyedItem extends Revisioned {
   readonly kv: KeyValue;
 }
@@ -36,7 +36,7 @@ export interface KeyedItem extends Revisioned {
  *
  * - **Order.** Changes are in the order of their revisions. A key has the position of its newest change.
  * - **Deletions** are changes like any other, and are kept until they are projected.
- * - **Revisions are not split** where the source emits whole ones, as `watchBatches` and {@link byRevision} do. The
+ * - **Revisions are not split** if the source emits whole revisions, as `watchBatches` and {@link byRevision} do. The
  *   projected changes then add up to the store's state at `revision`, the newest that has arrived. Single events are
  *   projected as they arrive, so the first event of a transaction may be projected alone.
  * - **The end.** An error or the completion of the source is passed on after all pending changes have been projected.

@@ -5,7 +5,7 @@ import { type Compare, txn, type TxnSpec } from '../src/model/op.js';
 import { FENCED, isFenced, type Fenced, type FencedTxn } from './internal/fencedTxn.js';
 import { GUARD } from './internal/validators.js';
 
-/** A compare, or an object that has a `guard`: the ownership of a lock, a leadership. */
+/** A compare, or an object that has a `guard`, such as the ownership of a lock or a leadership. */
 export type Guard = Compare | { readonly guard: Compare };
 
 /**

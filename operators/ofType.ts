@@ -14,7 +14,7 @@ import type { WatchEvent } from '../src/model/events.js';
  *
  * ## Example
  *
- * Say which services have gone
+ * Report deleted services
  *
  * ```ts
  * etcd.watch({ prefix: 'services/' }).pipe(

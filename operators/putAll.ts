@@ -25,7 +25,7 @@ export interface PutAllOptions {
   readonly maxBytes?: number;
   /**
    * The maximum number of entries of an Observable that may wait for their txn; one more errors with `BufferOverflow`.
-   * Default 100 000; `Infinity` for no limit. From an iterable no more entries are read than there is room for.
+   * Default 100 000; `Infinity` for no limit. An iterable is only read while there is room for its entries.
    */
   readonly maxWaiting?: number;
 }
@@ -38,7 +38,7 @@ type Settings = BulkLimits & Required<PutAllOptions>;
  *
  * ```text
  * source:  -1-23456--------------|
- *          putAll(kv, { concurrency: 1, maxOps: 4 })    (each txn is answered after 7 frames)
+ *          putAll(kv, { concurrency: 1, maxOps: 4 })    (each response takes 7 frames)
  * result:  --------{1}----{2345}-{6}|
  * ```
  *
@@ -48,8 +48,8 @@ type Settings = BulkLimits & Required<PutAllOptions>;
  * the order of their responses.
  *
  * An Observable cannot wait for its consumer, so entries wait in memory, up to `maxWaiting`. If the source is an
- * iterable or async iterable, such as a generator, pass it to `putAll` itself. Then no more entries are read than the
- * next txns can hold.
+ * iterable or async iterable, such as a generator, pass it to `putAll` itself. Then only as many entries are read as
+ * the next txns can hold.
  *
  * Each txn is sent at most once. After the first failure nothing more is sent. Pending txns are awaited and emitted,
  * and then the operator errors with a {@link PutAllError}. Each entry was either emitted, or is `ambiguous` (it is

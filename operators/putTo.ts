@@ -88,6 +88,6 @@ function plainOrJson(value: unknown): BytesLike {
   if (typeof json === 'string') return json;
   throw new EtcdError(
     'InvalidArgument',
-    `value of putTo: expected one that JSON can represent, received ${typeName(value)}; say what to write with encode`,
+    `value of putTo: expected one that JSON can represent, received ${typeName(value)}; convert it with the option encode`,
   );
 }

@@ -39,10 +39,10 @@ export interface ResumeFromRevisionOptions<T> extends RetryBackoffOptions<T> {
  * ```
  *
  * Several items may have the same revision, so the last revision may be incomplete. The next stream therefore starts
- * *at* the last revision, and as many of its items as were delivered before are dropped. If each item is a whole
- * revision, set `wholeRevisions`. Then the next stream starts one revision later, which also works if the last revision
- * has been compacted since. A stream must emit in the order of revisions, and emit the same items in the same order
- * each time, as etcd does. Items of earlier revisions are dropped.
+ * *at* the last revision, and its items that were already delivered are dropped. If each item is a whole revision, set
+ * `wholeRevisions`. Then the next stream starts one revision later, which also works if the last revision has been
+ * compacted since. A stream must emit in the order of revisions, and emit the same items in the same order each time,
+ * as etcd does. Items of earlier revisions are dropped.
  *
  * `etcd.watch` does this by itself. This operator is for other streams: the watch of another client, an event store,
  * your own server.
@@ -56,7 +56,7 @@ export interface ResumeFromRevisionOptions<T> extends RetryBackoffOptions<T> {
  * resumeFromRevision(history, { startRevision: 1, maxMs: 5_000, retryIf: () => true })
  *   .subscribe(({ revision, text }) => console.log(revision, text));
  *
- * // the first answer breaks off after "1 a" and "2 b", the second begins with "2 b" and goes on
+ * // the first response ends after "1 a" and "2 b"; the second begins with "2 b", and continues
  * // Logs:
  * // 1 a
  * // 2 b

@@ -32,8 +32,8 @@ export const retryKinds = (): OptionKinds<RetryBackoffOptions<never>> => ({
 
 /**
  * Retries after a temporary error, with exponential backoff. The pauses are `initialMs`, twice that, and so on up to
- * `maxMs`, each shortened at random. It is RxJS' `retry` with a growing delay, which a *value* resets, and not a new
- * subscription.
+ * `maxMs`, each shortened at random. It is RxJS' `retry` with a growing delay, which is reset by a *value*, not by a
+ * new subscription.
  *
  * ```text
  * source:  --a--#

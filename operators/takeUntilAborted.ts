@@ -3,7 +3,7 @@ import { checkArgument, SIGNAL } from '../src/model/validate.js';
 import { onAbort } from '../src/util/rx.js';
 
 /**
- * Completes when an `AbortSignal` is aborted: it is `takeUntil` for code that is stopped by a signal. Put it last in
+ * Completes when an `AbortSignal` is aborted. It is `takeUntil` for code that is stopped by a signal. Put it last in
  * the pipe, like `takeUntil`.
  *
  * ```text

@@ -23,7 +23,7 @@ const POLICIES = ['error', 'dropOldest', 'dropNewest'] satisfies readonly Overfl
  * ```text
  * source:    --a--b--c---------|
  *            toAsyncIterable(source, { bufferSize: 1, overflow: 'dropOldest' })
- * consumer:  --a........c......done     (busy with a when b and c come)
+ * consumer:  --a........c......done     (busy with a when b and c arrive)
  * ```
  *
  * Each iteration subscribes to the source once, when its first value is requested. It is unsubscribed when the loop

@@ -164,8 +164,8 @@ const opOf = ({ op }: Item<PutEntry>): PutOp => op;
 const entryOf = <E extends PutEntry>({ entry }: Item<E>): E => entry;
 const entriesOf = <E extends PutEntry>(items: readonly Item<E>[]): readonly E[] => items.map(entryOf);
 
-/** Returns the error as one of etcd. Any other error leaves the outcome of the write unknown. */
+/** Returns an `EtcdError`. After any other error, the outcome of the write is unknown. */
 function asEtcdError(error: unknown): EtcdError {
   if (isEtcdError(error)) return error;
-  return new AmbiguousWriteError(new EtcdError('Unknown', 'the txn ended with an error that is not of etcd', { cause: error }));
+  return new AmbiguousWriteError(new EtcdError('Unknown', 'the txn ended with an error that is not from etcd', { cause: error }));
 }

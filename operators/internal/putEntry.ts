@@ -19,7 +19,7 @@ export interface Item<E extends PutEntry> {
   /** The id of the key. It is the same for text and for the bytes of that text. */
   readonly keyId: string;
   readonly op: PutOp;
-  /** The size as etcd measures it: key and value as they are, not in base64. */
+  /** The size as etcd measures it: the bytes of key and value, not their base64. */
   readonly bytes: number;
 }
 

@@ -49,8 +49,8 @@ export function injectEtcd(token: InjectionToken<Client> = ETCD): Client {
 }
 
 /**
- * Returns how to run a function outside of Angular's zone. With zone.js, a timer of a watch would otherwise run change
- * detection, and keep the app from becoming stable.
+ * Returns a function that runs another one outside of Angular's zone. With zone.js, a timer of a watch would otherwise
+ * run change detection, and keep the app from becoming stable.
  */
 export function outsideZone(): <T>(run: () => T) => T {
   const zone = inject(NgZone, { optional: true });

@@ -34,11 +34,11 @@ import { Handover, type Followed } from './transfer.js';
 export interface LiveSignalOptions {
   /** The client, or a namespace of it. The default is `injectEtcd()`. */
   readonly etcd?: Namespace;
-  /** The injector that the signal ends with. The default is that of the current injection context. */
+  /** The injector whose destruction ends the signal. The default is that of the current injection context. */
   readonly injector?: Injector;
   /**
    * The longest time that rendering on a server waits for the first value, in milliseconds. The default is 2 000. After
-   * it the page is rendered with `loading`.
+   * that the page is rendered with `loading`.
    */
   readonly serverTimeoutMs?: number;
   /**
@@ -143,7 +143,7 @@ export function combineLiveSignal<P extends LiveParts>(
 /**
  * Shows the state of `liveConfigState(prefix)` as a signal: the keys below a prefix as one checked object. It is
  * `loading` at once, never throws when it is read, and ends with its component or service. An invalid config is shown
- * as `invalid`, beside the one in force.
+ * as `invalid`, together with the config in force.
  *
  * ```ts
  * class Header {
@@ -214,8 +214,8 @@ function shownNow<T extends { readonly status: string }>(followed: Followed<T>, 
 }
 
 /**
- * Subscribes in an effect, as inputs have no values before. A state is shown only while its source is the current one,
- * as a template may read the signal before the effect runs.
+ * Subscribes in an effect, as inputs have no values before that. A state is shown only while its source is the current
+ * one, as a template may read the signal before the effect runs.
  */
 function shownReactively<A, T>(
   argument: () => A | undefined,

@@ -37,7 +37,5 @@ function limits(): OptionLimits {
 const wire = (settings: Settings): Wire =>
   jsonWire(fetchTransport(settings, hostWith(settings.tls)), settings, browserPlatform.parts.messagesOf);
 
-/**
- * The platform of The platform of Bun. It has the parts of a browser, and its `fetch` and `WebSocket` take TLS options.
- */
+/** The platform of Bun. It has the parts of a browser, and its `fetch` and `WebSocket` take TLS options. */
 export const bunPlatform: Platform = { ...browserPlatform, limits, wire };

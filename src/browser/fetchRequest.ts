@@ -133,7 +133,7 @@ export abstract class FetchRequest implements Unsubscribable {
     this.end(() => this.fail(clientClosed(this.where)));
   }
 
-  /** Fails with `ConnectionLost`, as the page goes away. */
+  /** Fails with `ConnectionLost`, as the page is left. */
   leave(): void {
     this.#controller.abort();
     this.end(() => this.fail(pageLeft(this.where)));

@@ -19,8 +19,8 @@ interface SocketMeans {
 }
 
 /**
- * Opens a bidirectional stream over a WebSocket at the path of the RPC. A browser cannot send headers with it, and the
- * token goes as a subprotocol.
+ * Opens a bidirectional stream over a WebSocket at the path of the RPC. A browser cannot send headers with it, so the
+ * token is sent as a subprotocol.
  */
 export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Observable<DuplexPart> {
   const { host, page, maxResponseBytes, closing } = means;

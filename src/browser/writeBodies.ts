@@ -10,7 +10,7 @@ interface WriteRequest {
   readonly origin: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** The path of an RPC that changes nothing, with which the server is tried. */
+  /** The path of an RPC that changes nothing, for the trial. */
   readonly readPath: string;
 }
 

@@ -115,9 +115,9 @@ export interface Client extends Namespace {
   endpoints(): readonly string[];
 
   /**
-   * Reads the members of the cluster now (`Cluster.MemberList`), and uses them beside the given endpoints. The option
-   * `discovery` does so in the background. It emits the endpoints in use. An address is used only after the member has
-   * identified itself there.
+   * Reads the members of the cluster now (`Cluster.MemberList`), and uses them in addition to the given endpoints. The
+   * option `discovery` does so in the background. It emits the endpoints in use. An address is used only after the
+   * member has identified itself there.
    *
    * ```ts
    * etcd.sync().subscribe((endpoints) => console.log(endpoints));
@@ -126,9 +126,9 @@ export interface Client extends Namespace {
   sync(): Observable<readonly string[]>;
 
   /**
-   * Returns a client of another user, or without one, which shares the connections of this one. Everything else is as
-   * with this client. Closing this client also closes it. Close it earlier to release its leases and locks. It has the
-   * endpoints of this client, also those that {@link Client.setEndpoints} replaces later.
+   * Returns a client for another user, or for no user, that shares the connections of this client. All other settings
+   * are the same. It is closed together with this client; close it earlier to release its leases and locks.
+   * {@link Client.setEndpoints} of this client also replaces its endpoints.
    *
    * ```ts
    * const reader = etcd.withAuth({ username: 'reader', password });
@@ -142,8 +142,8 @@ export interface Client extends Namespace {
 
   /**
    * Replaces the endpoints. They are checked as those of `createClient`, and must have the same scheme. Endpoints that
-   * stay keep their connections, and the state that is known of them. Calls in progress at removed endpoints finish
-   * there. Watches, leases and locks move to the other endpoints without a loss.
+   * remain keep their connections and their state. Calls in progress at removed endpoints finish there. Watches, leases
+   * and locks move to the other endpoints, and none is lost.
    *
    * ```ts
    * etcd.setEndpoints(['https://b:2379', 'https://c:2379']);
@@ -160,8 +160,8 @@ export interface Client extends Namespace {
    * resolves when all sockets are closed; a process with nothing else to do then exits.
    *
    * The result lists the leases and keys that the server may still have, until their TTL has passed. `close()` waits
-   * for at most `timeoutMs`. It waits less if the server confirms no release for a fifth of that time, and for at least
-   * 2 s. The result includes releases that began before `close()` and had not ended.
+   * for at most `timeoutMs`. It gives up earlier if no release is confirmed for a fifth of that time, or for 2 s if
+   * that is longer. The result includes releases that began before `close()` and had not ended.
    *
    * ```ts
    * const { released, unreleased } = await etcd.close({ timeoutMs: 30_000 });

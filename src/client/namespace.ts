@@ -70,9 +70,9 @@ export interface Namespace extends Coordination {
   watch(range: Range, options?: WatchOptions): Observable<WatchEvent>;
 
   /**
-   * Emits the changes as {@link Namespace.watch} does, in the units that etcd promises: all events of a revision
-   * together, and progress notifications. The first batch is a progress notification with the revision after which the
-   * watch reports everything.
+   * Emits the changes of {@link Namespace.watch} in batches: all events of a revision together, and progress
+   * notifications. The first batch is a progress notification with the revision after which the watch reports
+   * everything.
    */
   watchBatches(range: Range, options?: WatchOptions): Observable<WatchBatch>;
 
@@ -81,11 +81,11 @@ export interface Namespace extends Coordination {
    * {@link Namespace.watchBatches} then emits a batch of the type `progress`: every event up to its revision has been
    * delivered. A watch that has the newest revision already emits it again.
    *
-   * Errors with `UnsupportedServerVersion` before etcd 3.4.25 and 3.5.8: there such a notification may overtake events.
-   * A watch over chunked HTTP is renewed for it, which takes half a second. A newer server, such as 3.5.30, sends no
-   * notification while a watch of the client waits for a future revision. The client notifies that watch at once, and
-   * the others after the next write to the store. If the connection is lost before the notification arrives, it is not
-   * requested again.
+   * Errors with `UnsupportedServerVersion` before etcd 3.4.25 and 3.5.8, where such a notification may overtake events.
+   * A watch over chunked HTTP is renewed for the notification, which takes half a second. A newer server, such as
+   * 3.5.30, sends no notification while a watch of the client waits for a future revision. The client notifies that
+   * watch at once, and the others after the next write to the store. If the connection is lost before the notification
+   * arrives, it is not requested again.
    *
    * ```ts
    * etcd.watchBatches({ prefix: 'app/' }).subscribe(({ type, revision }) => console.log(type, revision));
@@ -109,9 +109,9 @@ export interface Namespace extends Coordination {
    * from the next revision on, without a gap.
    *
    * The Observable is hot, and shared by all subscribers of the same range. A late subscriber begins with the present
-   * state, which is never older than the responses that this client has received to its own writes. Each state is one
-   * that the store really had, and never changes. If the history was compacted, the range is listed again, and the next
-   * update is a `resync`, which includes the deletes.
+   * state, which includes every write of this client that the server has confirmed. Each state is one that the store
+   * really had, and never changes. If the history was compacted, the range is listed again, and the next update is a
+   * `resync`, which includes the deletes.
    *
    * ```ts
    * etcd.live({ prefix: 'services/' }).subscribe(({ type, state, changes }) => {
@@ -151,15 +151,16 @@ export interface Namespace extends Coordination {
   liveValueState<A>(key: BytesLike, options: { readonly codec: Validator<A> }): Observable<ViewState<A | undefined>>;
 
   /**
-   * Emits the state of several keys and ranges together, and each revision that changes any of them. Every part is as
-   * of that revision: a txn over several parts is shown completely or not at all. (`combineLatest` of two live values
+   * Emits the state of several keys and ranges together, and each revision that changes any of them. Every part shows
+   * that same revision: a txn over several parts is shown completely or not at all. (`combineLatest` of two live values
    * would show two states for such a txn, one of which the store never had.) Revisions grow from one emission to the
    * next, except after the store was restored. An emission never waits for a part.
    *
-   * The first emission reads all parts at one revision. Then one watch follows the smallest range that holds all parts.
-   * So choose parts whose keys are close together. The client receives all changes between the first part and the last,
-   * and its user must be allowed to read them. The Observable is hot, and shared by the subscribers of the same parts,
-   * as {@link Namespace.live} is. It errors as `live` does, and with `InvalidValueError` unless there is `onInvalid`.
+   * The first emission reads all parts at one revision. Then one watch follows the smallest range that contains all
+   * parts, so choose parts whose keys are close together. The client receives all changes between the first part and
+   * the last, and its user must be allowed to read them. The Observable is hot, and shared by the subscribers of the
+   * same parts, as {@link Namespace.live} is. It errors as `live` does, and with `InvalidValueError` unless there is
+   * `onInvalid`.
    *
    * ```ts
    * etcd
@@ -186,8 +187,8 @@ export interface Namespace extends Coordination {
    * `db.port` of the prefix `app/`. The codec decides how a value is read: as text, or else as JSON. It also decides
    * whether numbered keys (`hosts/0`, `hosts/1`) are a list.
    *
-   * Several prefixes are layers of one config, of which the later ones take precedence. A txn over several layers is
-   * shown completely.
+   * Several prefixes are the layers of one config; later layers take precedence. A txn over several layers is shown
+   * completely.
    *
    * If the codec rejects a config, the last valid one stays in force, and `rejected` names the keys. If there is none
    * yet, the defaults alone are in force. If these are not valid either, the stream errors with `InvalidValueError`.
@@ -230,14 +231,14 @@ export interface Namespace extends Coordination {
   putConfig(prefix: string, config: object, options?: PutConfigOptions): Observable<PutConfigResult>;
 
   /**
-   * Keeps a range in memory as long as the Observable is subscribed to, and emits the handle to read it once the range
-   * is listed. One watch follows the range for any number of reads. A read is linearizable by default: it reflects all
-   * writes that were confirmed before it began, by any client. The reads that wait at the same time share one small
+   * Keeps a range in memory as long as the Observable is subscribed to. Emits a handle for reads when the range is
+   * listed. One watch follows the range for any number of reads. A read is linearizable by default: it reflects all
+   * writes that were confirmed before it began, by any client. Reads that wait at the same time share one small
    * request. With `consistency: 'local'` a read returns at once, and may be older.
    *
-   * The cache continues by itself after lost connections. While the range is listed again after a lost history,
-   * linearizable reads wait, and local ones show the last state. The Observable errors as {@link Namespace.live} does.
-   * Subscribers of the same range with the same options share the cache.
+   * The cache continues by itself after lost connections. If the history is lost, the range is listed again. Meanwhile
+   * linearizable reads wait, and local reads return the last state. The Observable errors as {@link Namespace.live}
+   * does. Subscribers of the same range with the same options share the cache.
    *
    * ```ts
    * etcd.cache({ prefix: 'routes/' }).subscribe((routes) => {
@@ -255,15 +256,15 @@ export interface Namespace extends Coordination {
   readonly connection$: Observable<ConnectionState>;
 
   /**
-   * Returns a namespace: a view of the keys that begin with a prefix. Requests concern only these keys, and the keys in
-   * responses, events, locks and elections are without the prefix. The namespace shares the connections of its client,
-   * and is closed with it. End the prefix with a separator, as the prefix `a` also matches the key `ab`. Leases,
-   * revisions and `kv.compact` concern the whole store.
+   * Returns a namespace: a view of the keys that begin with a prefix. Requests concern only these keys, and responses,
+   * events, locks and elections show them without the prefix. The namespace shares the connections of its client, and
+   * is closed with it. End the prefix with a separator, as the prefix `a` also matches the key `ab`. Leases, revisions
+   * and `kv.compact` concern the whole store.
    *
    * ```ts
    * const tenant = etcd.namespace('tenants/7/');
    * tenant.kv.put('color', 'red');          // tenants/7/color
-   * tenant.watch({ all: true });            // what begins with tenants/7/
+   * tenant.watch({ all: true });            // all keys that begin with tenants/7/
    * tenant.namespace('app/').lock('jobs');  // tenants/7/app/jobs
    * ```
    *
@@ -279,7 +280,7 @@ export interface NamespaceDeps extends WatchesDeps {
   readonly settings: StreamSettings;
   /** The longest response that the client accepts. */
   readonly maxResponseBytes: number;
-  /** Set if gets of the same turn are sent as one batch. */
+  /** Whether gets of the same turn are sent as one batch. */
   readonly gather: { readonly requestTimeoutMs: number } | undefined;
   /** The longest time of a linearizable read of a cache, in milliseconds. */
   readonly requestTimeoutMs: number;

@@ -47,7 +47,7 @@ export const memberListRpc = rpc({
   safety: 'read',
 });
 
-/** Asks a member for its state, of which only the header is read. */
+/** Requests the state of a member. Only the header of the response is read. */
 export const identifyRpc = rpc({
   name: 'Maintenance.Status',
   path: '/maintenance/status',

@@ -114,7 +114,7 @@ export interface LongList<A> {
 export interface Rpc<In, A> {
   /** The name in etcd's API, such as `KV.Put`. */
   readonly name: string;
-  /** The path behind the prefix of the version, such as `/kv/put`. */
+  /** The path after the version prefix, such as `/kv/put`. */
   readonly path: string;
   readonly request: RequestCodec<In>;
   readonly response: ResponseCodec<A>;
@@ -139,7 +139,7 @@ export interface Rpc<In, A> {
   readonly anonymous?: true;
   /** Whether the RPC needs a leader, although a member without a leader would accept it. */
   readonly needsLeader?: true;
-  /** Headers of this request, beside those of the client. Their names are in lower case. */
+  /** Headers of this request, in addition to those of the client. Their names are in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Whether the response is emitted as it arrived, and each message of a stream as a whole object, both undecoded. */
   readonly raw?: true;

@@ -104,7 +104,7 @@ export const maintenanceRpcs = {
   }),
   /**
    * Hashes the whole database, for tests of etcd itself. The swagger files of 3.3 and 3.4 have HashKV at this path, as
-   * their gateway had no other for it. The build of the server decides which of the two RPCs responds. On Debian's
+   * their gateway had no other path for it. The build of the server decides which of the two RPCs responds. On Debian's
    * 3.3.25 and 3.4.23 it is this one, which ignores a revision.
    */
   hash: rpc({ name: 'Maintenance.Hash', path: '/maintenance/hash', request: Empty, response: HashResponse, safety: 'read' }),

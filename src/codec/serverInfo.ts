@@ -13,8 +13,8 @@ interface InfoField {
 }
 
 /**
- * The decoder of a response beside the RPCs, which must have its required fields. Fields that it does not know are
- * kept. It does not use io-ts's own types, so that a program need not load io-ts for its first call.
+ * The decoder of a response that is not from an RPC, which must have its required fields. Fields that it does not know
+ * are kept. It does not use io-ts's own types, so that a program need not load io-ts for its first call.
  */
 class InfoType<A> implements Decoder<unknown, A> {
   constructor(
@@ -168,5 +168,5 @@ function readNumber(text: string): number | undefined {
 const unescape = (text: string): string => text.replace(/\\(n|"|\\)/g, (_, char: string) => (char === 'n' ? '\n' : char));
 
 function malformed(index: number, where: ErrorDetails): never {
-  throw new EtcdError('MalformedResponse', `line ${index + 1} is not of Prometheus' text format`, where);
+  throw new EtcdError('MalformedResponse', `line ${index + 1} is not in Prometheus' text format`, where);
 }

@@ -10,8 +10,8 @@ export interface ServicesOptions {
 const SERVICES: OptionKinds<ServicesOptions> = { onInvalid: FUNCTION };
 
 /**
- * The most members of a round. The txn that begins it compares the key of each member and one further key; etcd accepts
- * 128 compares.
+ * The maximum number of members of a round. The txn that begins it compares the key of each member and one further key;
+ * etcd accepts 128 compares.
  */
 const MAX_MEMBERS = 127;
 

@@ -40,7 +40,7 @@ import { serviceRegistry, type Services } from './recipes/serviceRegistry.js';
 import { type StmOptions, type StmResult, type Transaction, transactions } from './transaction/stm.js';
 import { type UpdateOptions, type Updater, type UpdateResult, updates } from './transaction/update.js';
 
-/** The methods for leases, and for all that processes agree on with them or by transactions. */
+/** The methods for leases, for coordination between processes, and for transactions. */
 export interface Coordination {
   /** Leases that are refreshed automatically, and etcd's Lease service. */
   readonly lease: LeaseClient;
@@ -73,13 +73,13 @@ export interface Coordination {
   session(options?: NewSessionOptions): Observable<Session>;
 
   /**
-   * Keeps a key as long as the Observable is subscribed to, under a lease. If the lease is lost, the key is written
-   * again under another lease. So it exists again after lost connections, revocations and outages. Unsubscribing
-   * deletes the key at once. Each event is an {@link Announcement}.
+   * Keeps a key under a lease, as long as the Observable is subscribed to. If the lease is lost, the key is written
+   * again under another lease. So it is restored after lost connections, revocations and outages. Unsubscribing deletes
+   * the key at once. Each event is an {@link Announcement}.
    *
-   * The value may be an Observable: each value replaces the one before, in their order. While a value is being written,
-   * only the newest of the next ones waits. The key does not exist before the first value, and keeps the last one when
-   * the Observable completes. An error of the Observable ends the announcement.
+   * The value may be an Observable: each value replaces the previous one, in order. While a value is being written,
+   * only the newest later value is kept. The key does not exist before the first value, and keeps the last one when the
+   * Observable completes. An error of the Observable ends the announcement.
    *
    * ```ts
    * etcd.announce('nodes/node-1', load$.pipe(map(String)), { ttl: 10 }).subscribe(({ type }) => console.log(type));
@@ -116,8 +116,8 @@ export interface Coordination {
   tryLock(name: string, options?: TryLockOptions): Observable<LockHandle>;
 
   /**
-   * Lists the owner of a lock and its waiters, in the order in which they will own it. `shares` counts the callers that
-   * share a reentrant lock.
+   * Lists the owner of a lock and its waiters, in the order of their turns. `shares` counts the callers that share a
+   * reentrant lock.
    */
   lockWaiters(name: string): Observable<readonly LockWaiter[]>;
 
@@ -197,7 +197,7 @@ export interface Coordination {
 
   /**
    * Returns a queue for any number of producers and consumers. It is compatible with `Queue` of etcd's Go recipes
-   * (`<name>/<unique>`, by age), except that those take a returned item last.
+   * (`<name>/<unique>`, by age), except that the Go recipes take a returned item last.
    *
    * ```ts
    * etcd.queue('mails').dequeue().pipe(concatMap(({ value }) => send(value)), repeat()).subscribe();
@@ -254,9 +254,8 @@ export interface Coordination {
    * Reads a key, and writes the value that the function returns, unless another client has written to the key
    * meanwhile. In that case it starts again with the current value, so **the function may run several times**. The
    * function returns the new value, or an Observable or a Promise of it. Undefined deletes the key, and the given
-   * `KeyValue` leaves it unchanged. Errors with
-   * `Conflict` after `maxAttempts` attempts that failed because of other writes. Errors with `AmbiguousWrite` if the
-   * outcome of the write is unknown; it is not retried then.
+   * `KeyValue` leaves it unchanged. Errors with `Conflict` after `maxAttempts` attempts that failed because of other
+   * writes. Errors with `AmbiguousWrite` if the outcome of the write is unknown; it is not retried then.
    *
    * ```ts
    * etcd.update('counter', (kv) => String(Number(kv?.value ?? 0) + 1)).subscribe(({ kv }) => console.log(kv?.value));

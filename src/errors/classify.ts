@@ -2,11 +2,11 @@ import type { GrpcCode, Reason } from './reasons.js';
 import { isEtcdError, type EtcdError } from './etcdError.js';
 
 /**
- * The kinds of failures, by whether they pass. They decide whether an operation as a whole is repeated. A further
- * attempt of one call also depends on what was sent, and is decided by the table in `transport/retryPolicy.ts`.
- * - `temporary`: passes by itself, and nothing was carried out
- * - `interrupted`: passes by itself; only operations that may run twice are repeated
- * - `unclear`: may pass, and is believed permanent after several in a row
+ * The kinds of failures, by whether they are temporary. They decide whether an operation as a whole is repeated. A
+ * further attempt of one call also depends on what was sent, and is decided by the table in `transport/retryPolicy.ts`.
+ * - `temporary`: ends without intervention, and nothing was carried out
+ * - `interrupted`: ends without intervention; only operations that may run twice are repeated
+ * - `unclear`: may be temporary; counts as permanent after several in a row
  * - `permanent`: the request was understood and rejected
  */
 export type Persistence = 'temporary' | 'interrupted' | 'unclear' | 'permanent';
@@ -18,7 +18,7 @@ interface Row {
 
 const NEW_TOKEN: Row = { persistence: 'unclear', why: 'another call may fetch a new token' };
 
-/** The reasons that are classified by themselves, and not by their code. */
+/** The reasons that are not classified by their code. */
 const PERSISTENCE_BY_REASON: Partial<Record<Reason, Row>> = {
   TooManyRequests: { persistence: 'temporary', why: 'refused by a server that is behind, which is less busy later' },
   TooManyPending: { persistence: 'temporary', why: 'refused before it was sent, as too many calls of the client waited' },

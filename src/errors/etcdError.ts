@@ -253,8 +253,8 @@ const CUT_OFF = /^stream terminated by RST_STREAM with error code: CANCEL$/;
 const CANCELED = /(?:^|desc = )context canceled$/;
 
 /**
- * Reads an error in the server's own words, without secrets. The message decides before the code, as some services use
- * one code for all.
+ * Reads an error in the server's own words, without secrets. The message takes precedence over the code, as some
+ * services use one code for all errors.
  */
 export function serverError(said: string, code: GrpcCode, details: ErrorDetails): EtcdError {
   const reason = reasonOf(said) ?? (code === 'DeadlineExceeded' && CUT_OFF.test(said) ? 'DeadlineExceeded' : undefined);

@@ -1,5 +1,5 @@
 /**
- * The errors of etcd, by rxetcd's reason. Each has etcd's message and its gRPC code. The message is the text behind
+ * The errors of etcd, by rxetcd's reason. Each has etcd's message and its gRPC code. The message is the text after
  * `etcdserver: `, or the whole text if it has another prefix.
  *
  * The message takes precedence over the received code, as the lock and election services wrap every error in code 2
@@ -120,8 +120,8 @@ const CLIENT_ERRORS = {
    */
   ProxyRefused: 'PermissionDenied',
   /**
-   * The response is not one of etcd's API. The code is `Unavailable` if it is a web page in place of an etcd that has
-   * responded before.
+   * The response does not match etcd's API. The code is `Unavailable` if it is a web page and etcd has responded
+   * before.
    */
   MalformedResponse: 'Internal',
   /**
@@ -143,13 +143,13 @@ const CLIENT_ERRORS = {
   Locked: 'FailedPrecondition',
   /** Another client wrote meanwhile, at each attempt. No write was carried out. */
   Conflict: 'Aborted',
-  /** A bounded buffer was full, and its policy is to error. */
+  /** A bounded buffer was full, and its policy is `error`. */
   BufferOverflow: 'ResourceExhausted',
   /** Too many calls of the client wait to be sent (option `maxPendingCalls`). The call was not sent. */
   TooManyPending: 'ResourceExhausted',
   /**
-   * The attempts to open a stream failed more often in a row than the option `streams.maxRetries` allows. `cause` is
-   * the last failure.
+   * More consecutive attempts to open a stream failed than the option `streams.maxRetries` allows. `cause` is the last
+   * failure.
    */
   RetriesExhausted: 'Aborted',
   /** The client was closed. */
@@ -176,8 +176,7 @@ const BY_MESSAGE: ReadonlyMap<string, Reason> = new Map<string, Reason>([
   ['raft: stopped', 'Stopped'],
   // The text of the auth store for a user without a password, with code 2.
   ['authentication failed, password was given for no password user', 'AuthFailed'],
-  // A member that has just lost its leadership sends this for any lease, with code 2. It proves nothing about the
-  // lease.
+  // A member that has just lost its leadership sends this for any lease, with code 2. It says nothing about the lease.
   ['not a primary lessor', 'LeaderChanged'],
 ]);
 

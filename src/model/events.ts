@@ -97,6 +97,6 @@ export interface OwnershipLost {
 /**
  * Reports each ownership and each loss (`onLost: 'reacquire'`).
  * - `owned`: the lock is owned from now on, with a new `revision` and a new `guard`
- * - `lost`: it is no longer certain that it is owned: stop the work under it. Another `owned` follows
+ * - `lost`: the ownership is no longer certain: stop the work under the lock. Another `owned` follows
  */
 export type OwnershipEvent<T extends object> = (T & { readonly type: 'owned' }) | OwnershipLost;

@@ -219,7 +219,7 @@ export interface KeyComparisons {
 }
 
 /**
- * Makes conditions on a key for the `compare` of a txn. On a range, a condition must hold for every key in it.
+ * Makes conditions on a key for the `compare` of a txn. A condition on a range must hold for every key in it.
  *
  * ```ts
  * etcd.kv.txn({ compare: [key('a').version.equals(0)], success: [put('a', '1')] });

@@ -88,7 +88,7 @@ export const toSingleKey = (key: unknown): KeyRange => ({ key: nonEmpty('key', k
 
 function nonEmpty(field: string, value: unknown): BytesLike {
   if (!isBytesLike(value)) throw invalid(`${typeName(value)} as its ${field}`);
-  if (value.length === 0) throw invalid(`an empty ${field}; say { all: true } for every key`);
+  if (value.length === 0) throw invalid(`an empty ${field}; use { all: true } for all keys`);
   return value;
 }
 

@@ -119,7 +119,7 @@ export function findInvalidOption<O extends object>(
 }
 
 /**
- * Tells whether a value is a JSON object, and no array. Inherited keys need no check, as `JSON.parse` creates only
+ * Tells whether a value is a JSON object, and not an array. Inherited keys need no check, as `JSON.parse` creates only
  * plain objects.
  */
 export function isRecord(input: unknown): input is Readonly<Record<string, unknown>> {

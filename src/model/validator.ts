@@ -22,7 +22,7 @@ export interface StandardSchema<A> {
 /** The value that a schema returns, or the reasons why it rejects one. */
 export type SchemaResult<A> = { readonly value: A; readonly issues?: undefined } | { readonly issues: readonly SchemaIssue[] };
 
-/** A reason why a schema rejects a value, and where in the value. */
+/** A reason why a schema rejects a value, and the place in the value. */
 export interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
@@ -38,7 +38,7 @@ function isStandardSchema(value: unknown): value is StandardSchema<never> {
   return typeof standard === 'object' && standard !== null && typeof Reflect.get(standard, 'validate') === 'function';
 }
 
-/** Tells whether a validator is a schema, and not a codec. */
+/** Tells whether a validator is a schema rather than a codec. */
 export const isSchema = <A>(validator: Validator<A, never>): validator is StandardSchema<A> => isStandardSchema(validator);
 
 /** An io-ts codec, or any object with `decode`. */

@@ -8,8 +8,8 @@ export type TlsMaterial = Readonly<Partial<Record<Part | 'passphrase', string>>>
 
 /**
  * Holds the current certificates and keys for TLS. Files are read for each connection. Reading three small files costs
- * little beside a handshake. It is also more reliable than comparing times of change, which links and copies can hide.
- * While the contents of a file are invalid, perhaps because it is being written, the previous ones stay in use.
+ * little compared with a handshake. It is also more reliable than comparing times of change, which links and copies can
+ * hide. While the contents of a file are invalid, perhaps because it is being written, the previous ones stay in use.
  */
 export class TlsSource {
   // Private at run time as well, as no log may show a key.

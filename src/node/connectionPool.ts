@@ -132,7 +132,7 @@ export class ConnectionPool {
     return this.open > 0;
   }
 
-  /** Whether a connection is free for a request, or may be made. Without that, undici would queue it itself. */
+  /** Whether a connection is free for a request, or may be made. Otherwise undici would queue the request itself. */
   private get hasRoom(): boolean {
     return this.active < this.connections && this.active - this.open < MAX_CONNECTING;
   }
@@ -143,7 +143,7 @@ export class ConnectionPool {
     this.pool.dispatch(request, handler);
   }
 
-  /** Sends the requests that wait, once undici counts the connection as free that it reports. */
+  /** Sends the requests that wait, once undici counts the reported connection as free. */
   private readonly continue = (): void => {
     if (this.continuing || this.first === undefined) return;
     this.continuing = true;
@@ -228,7 +228,7 @@ export function poolsByOrigin(settings: PoolSettings): PoolMap {
       return pool;
     },
     release,
-    // To make other connections in place of those that are being made would only be more work for a busy server.
+    // Making other connections instead of the pending ones would only be more work for a busy server.
     renew: (origin) => void (pools.get(origin)?.isOpen === true && release(origin)),
     destroy: async () => {
       closed = true;

@@ -9,8 +9,8 @@ import { Body, PARTIAL, type DuplexPart, type DuplexRequest } from '../transport
 import { connectionFor, type DuplexDeps } from './connection.js';
 
 /**
- * Opens a bidirectional stream over one HTTP/2 request whose body stays open. In that time undici sends nothing else on
- * the connection, so the stream has a separate one.
+ * Opens a bidirectional stream over one HTTP/2 request whose body stays open. Meanwhile undici sends nothing else on
+ * the connection, so the stream has a separate connection.
  */
 export function http2Duplex(request: DuplexRequest, deps: DuplexDeps): Observable<DuplexPart> {
   return new Observable((subscriber) => {

@@ -3,17 +3,17 @@ import { randomFillSync } from 'node:crypto';
 
 /**
  * Own code instead of the library `ws` 8.23. Both were measured on the same connections, as medians of three
- * interleaved runs on a busy machine. A thousand leases take 96 ms of CPU in 10 s (`ws` 93), and a watch event takes as
- * long within the noise. An event of a replay takes 4.5 us of CPU (`ws` 3.3).
+ * interleaved runs on a busy machine. A thousand leases take 96 ms of CPU in 10 s (`ws` 93), and a watch event takes
+ * the same time, within the noise. An event of a replay takes 4.5 us of CPU (`ws` 3.3).
  *
  * The frames alone were measured in one process, medians of 15 interleaved turns. Reading a message of 250 bytes takes
  * 0.39 us (`ws` 0.48), and 0.22 us (`ws` 0.37) with many in one chunk. Reading 20 kB takes 4.9 us (`ws` 4.8). Writing
  * 60 bytes takes 0.29 us (`ws` 0.28), and writing 2 kB 4.1 us (`ws` 4.5).
  *
- * The class `WebSocket` of `ws` differs from this code in three points that the watches depend on. It rejects a server
- * that accepts no subprotocol if a token was offered as one. It does not report a part of a long message, so that a
- * slow connection would look dead. After a close frame of the server it reports the end only when the connection is
- * closed.
+ * The class `WebSocket` of `ws` differs from this code in three points that the watches depend on. If a token was
+ * offered as a subprotocol, it rejects a server that accepts no subprotocol. It does not report a part of a long
+ * message, so that a slow connection would look dead. After a close frame of the server it reports the end only when
+ * the connection is closed.
  */
 
 /** The types of WebSocket frames, as their first byte has them (RFC 6455, 5.2). */

@@ -43,16 +43,16 @@ import type { Wire } from '../transport/wire.js';
  */
 export interface ClientOptions {
   /**
-   * The URLs of the cluster: `http://127.0.0.1:2379` by default. They are all `http` or all `https`. An endpoint may
-   * have a path, if a proxy serves etcd under it: with `https://proxy/etcd` requests go to `https://proxy/etcd/version`
-   * and `https://proxy/etcd/v3/…`.
+   * The URLs of the cluster: `http://127.0.0.1:2379` by default. Use `http` for all of them, or `https` for all. An
+   * endpoint may have a path, if a proxy serves etcd under it: with `https://proxy/etcd` requests go to
+   * `https://proxy/etcd/version` and `https://proxy/etcd/v3/…`.
    */
   readonly endpoints?: EndpointsOption;
   /**
    * A user and password, or a function that returns them as a value, a Promise or an Observable. The function is called
    * before the first call, and again when the server rejects them (`AuthFailed`). So a password can be changed while
-   * the client runs. Alternatively a token, such as a JWT, or a function that returns one. Without `auth` calls carry
-   * no token.
+   * the client runs. Alternatively, pass a token, such as a JWT, or a function that returns one. Without `auth` calls
+   * carry no token.
    *
    * ```ts
    * createClient({ auth: async () => ({ username: 'app', password: await readFile('/run/secrets/etcd', 'utf8') }) });
@@ -79,15 +79,15 @@ export interface ClientOptions {
   readonly maxPendingCalls?: number;
   /**
    * The timeout of `close()` for releasing leases, locks and the like, in milliseconds: 10 000 by default; `Infinity`
-   * for no limit. It ends sooner if the server confirms no release for a fifth of that time, and for at least 2 s.
+   * for no limit. It ends earlier if no release is confirmed for a fifth of that time, or for 2 s if that is longer.
    */
   readonly closeTimeoutMs?: number;
   /**
-   * How long an attempt may go without receiving data before the call is also sent to the next endpoint. In
-   * milliseconds: 800 by default; `Infinity` for no limit. It applies to reads, and to writes that have not been sent.
-   * It is halved from the second attempt on, and multiplied by four each time that all endpoints have timed out. If
-   * there is no other endpoint, the same one is used on a new connection. A network may have dropped the old connection
-   * without closing it. The first response counts.
+   * How long an attempt may receive no data before the call is also sent to the next endpoint, in milliseconds: 800 by
+   * default; `Infinity` for no limit. It applies to reads, and to writes that have not been sent. It is halved from the
+   * second attempt on, and multiplied by four whenever all endpoints have timed out. If there is no other endpoint, the
+   * same one is used on a new connection. A network may have dropped the old connection without closing it. The first
+   * response counts.
    */
   readonly attemptTimeoutMs?: number;
   /**
@@ -143,8 +143,8 @@ export interface ClientOptions {
   /** The transport and the timeouts of watches and keepalives. */
   readonly streams?: StreamOptions;
   /**
-   * Receives what `diagnostics$` emits, by its severity: an object with `debug`, `info`, `warn` and `error`, such as
-   * `console`. There is none by default. Each method is called with a message and the event.
+   * A logger for the events of `diagnostics$`, such as `console`: an object with the methods `debug`, `info`, `warn`
+   * and `error`. Each is called with a message and an event of that severity. There is no logger by default.
    */
   readonly logger?: Logger;
 }
@@ -156,7 +156,7 @@ const LONGEST_STRING = 2 ** 29 - 24;
 export interface OptionLimits {
   /** The options that the platform does not support, each with the reason. */
   readonly refused?: Readonly<Partial<Record<keyof ClientOptions, string>>>;
-  /** The reason why the platform has no bidirectional HTTP/2 streams; undefined if it has them. */
+  /** The reason for having no bidirectional HTTP/2 streams; undefined if the platform has them. */
   readonly noHttp2?: string;
   /** The URL of the page, by which relative endpoints are resolved; undefined if there is no page. */
   readonly baseUrl?: string;

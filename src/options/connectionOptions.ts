@@ -7,8 +7,8 @@ import { IDLE_CHECK_MS } from '../transport/endpoints/activity.js';
 import type { StreamTransport } from '../transport/streams/transportSelector.js';
 
 /**
- * A string that is not empty and has no control characters. These are usually a mistake, such as the line break at the
- * end of a file.
+ * A string that is not empty and has no control characters. Control characters are usually a mistake, such as the line
+ * break at the end of a file.
  */
 export const TEXT: OptionKind = {
   what: 'a string that is not empty, without a line break or a zero character',
@@ -84,7 +84,7 @@ export function checkEndpoints(given: unknown, baseUrl?: string): readonly strin
   if (mixed > 0) {
     throw new InvalidOptionError(
       `endpoints[${mixed}]`,
-      `expected all http or all https, so that no password travels in the clear, received ${origins[mixed]} beside ${first}`,
+      `expected all http or all https, so that no password is sent unencrypted, received ${first} and ${origins[mixed]}`,
     );
   }
   return [...new Set(origins)];
@@ -127,7 +127,7 @@ function checkedAddress(endpoint: unknown, option: string, baseUrl: string | und
     url = new URL(typeof endpoint === 'string' && HOST_AND_PORT.test(endpoint) ? `http://${endpoint}` : endpoint, baseUrl);
   } catch {
     refuseComma(endpoint, option);
-    throw new InvalidOptionError(option, `expected ${A_URL}, received text that is no URL`);
+    throw new InvalidOptionError(option, `expected ${A_URL}, received text that is not a URL`);
   }
   // No error repeats the text, as it may contain a password: a parser reads `root:secret@a` as a scheme and a path.
   if (url.username !== '' || url.password !== '')
@@ -137,11 +137,11 @@ function checkedAddress(endpoint: unknown, option: string, baseUrl: string | und
     throw new InvalidOptionError(option, `expected ${A_URL}, received one that begins with neither http:// nor https://`);
   // The error does not quote them, as a query may contain a secret.
   if (url.search !== '' || url.hash !== '')
-    throw new InvalidOptionError(option, `expected a URL without a query or a fragment, received one behind ${url.origin}`);
+    throw new InvalidOptionError(option, `expected a URL without a query or a fragment, received one after ${url.origin}`);
   const address = addressOf(url);
   const path = address.slice(url.origin.length);
   if (path !== '' && !isPath(path))
-    throw new InvalidOptionError(option, `expected letters, digits and ._~- in the path, received others behind ${url.origin}`);
+    throw new InvalidOptionError(option, `expected letters, digits and ._~- in the path, received others after ${url.origin}`);
   if (/\/v3(alpha|beta)?$/.test(path))
     throw new InvalidOptionError(
       option,
@@ -215,7 +215,7 @@ const TLS_KINDS: OptionKinds<TlsSettings> = {
 export function checkTls(tls: TlsSettings, endpoints: readonly string[]): TlsSettings {
   checkGroup('tls', tls, TLS_KINDS);
   if (endpoints.some((endpoint) => endpoint.startsWith('http:')))
-    throw new InvalidOptionError('tls', 'expected https endpoints beside it, received http, which has no TLS; make them https');
+    throw new InvalidOptionError('tls', 'expected https endpoints, received http, which has no TLS');
   for (const part of PARTS)
     if (tls[part] !== undefined && tls[`${part}File`] !== undefined)
       throw new InvalidOptionError(`tls.${part}File`, `expected either it or tls.${part}, received both`);
@@ -266,10 +266,10 @@ export interface StreamOptions {
   /** The random part of these pauses, from 0 to 1, by which a pause may be shorter: 0.5 by default. */
   readonly jitter?: number;
   /**
-   * How many attempts in a row to open a stream may fail after the first: any number by default. The reads that find
-   * the start of a watch count as well. One more ends the watches with `RetriesExhausted`. It also ends everything that
-   * depends on them, such as `live` or the wait for a lock. Attempts are counted for all watches of the client
-   * together, until a server has responded. Leases are not affected: their deadline limits them.
+   * The maximum number of consecutive failures to open a stream after the first one: any number by default. Failed
+   * reads for the start of a watch count as well. One more failure ends the watches with `RetriesExhausted`, and
+   * everything that depends on them, such as `live` or the wait for a lock. Attempts are counted for all watches of the
+   * client together, until a server has responded. Leases are not affected: their deadline limits them.
    */
   readonly maxRetries?: number;
   /**
@@ -316,7 +316,7 @@ export function checkStreams(options: StreamOptions, endpoints: readonly string[
   if (transport === 'http2' && endpoints.some((endpoint) => endpoint.startsWith('http:')))
     throw new InvalidOptionError(
       'streams.transport',
-      "expected https endpoints beside 'http2', received http; etcd speaks it over TLS only, so make the endpoints https",
+      "expected https endpoints for 'http2', received http; etcd speaks it over TLS only, so make the endpoints https",
     );
   checkBackoff('streams', initialBackoffMs, maxBackoffMs);
   return { transport, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, jitter, maxRetries, lingerMs };

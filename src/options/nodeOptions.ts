@@ -84,7 +84,7 @@ function adviceOn(error: unknown): unknown {
   if (!(error instanceof InvalidOptionError)) return error;
   const own = ownOptionFor(error.option);
   const problem = error.message.slice(`option ${error.option}: `.length);
-  return own === undefined ? error : new InvalidOptionError(error.option, `${problem}; in its place give ${own}`);
+  return own === undefined ? error : new InvalidOptionError(error.option, `${problem}; use ${own} instead`);
 }
 
 /**

@@ -22,8 +22,8 @@ interface Keys {
 }
 
 /**
- * The prefix of a namespace's keys. It is added to the keys of requests, and removed from those of responses. It is
- * bytes, as a key need not be text.
+ * The prefix of a namespace's keys. It is added to the keys of requests, and removed from those of responses. It
+ * consists of bytes, as a key need not be text.
  */
 export class Prefix {
   private readonly bytes: Uint8Array;
@@ -114,7 +114,7 @@ export function prefixCaller(caller: Caller, prefix: Prefix): Caller {
   const within = <In, A>(rpc: Rpc<In, A>, request: In, call: (request: In) => Observable<A>): Observable<A> =>
     defer(() => {
       const rule = ruleOf(rpc);
-      if (rule === undefined) throw new EtcdError('InvalidArgument', 'this is not for a namespace', { rpc: rpc.name });
+      if (rule === undefined) throw new EtcdError('InvalidArgument', 'not available in a namespace', { rpc: rpc.name });
       return call(whole(rpc, request, rule)).pipe(map((answer) => understood(rpc, () => rule.answer(answer))));
     });
 

@@ -21,7 +21,7 @@ export interface Held<T> {
   /** Rejects when the loss is detected, and never resolves. It needs no handler. */
   readonly lost: Promise<never>;
   /**
-   * Releases it. Resolves when the server has confirmed that, also after a loss. Rejects if the server cannot be
+   * Releases it. Resolves when the server has confirmed the release, even after a loss. Rejects if the server cannot be
    * reached: the lease then expires by itself. Further calls return the same Promise.
    */
   release(): Promise<void>;

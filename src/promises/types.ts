@@ -87,7 +87,7 @@ interface GenericMethods {
 /** A transaction of `promises.stm`, whose reads are promises. */
 export type PromisedTransaction = PromisedMembers<Transaction, 'tx'>;
 
-/** The members of an object, of which the methods return promises. */
+/** The members of an object, whose methods return promises. */
 export type PromisedMembers<A, Path extends string> = {
   readonly [Name in keyof A as Name extends 'promises' ? never : Name]: Join<Path, Name> extends keyof GenericMethods
     ? GenericMethods[Join<Path, Name>]

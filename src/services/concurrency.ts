@@ -8,7 +8,7 @@ import { withOptions } from './internal/callOptions.js';
 import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 
 /**
- * etcd's Lock service, in which a call waits at the server. It does not report the end of the lease of a lock. For a
+ * etcd's Lock service, in which a call waits at the server. It does not report when the lease of a lock ends. For a
  * lock that reports its loss, see `etcd.lock`.
  */
 export interface LockService {

@@ -65,11 +65,11 @@ export interface KvService {
 
   /**
    * Reads a range of any size, in the order of its keys, one page at a time (one `KV.Range` a page). Pages grow up to 8
-   * MiB unless `pageSize` is set, as etcd counts the rest of the range for each. All pages show the store at the
+   * MiB unless `pageSize` is set, as etcd counts the rest of the range for each page. All pages show the store at the
    * revision of the first page. The next page is requested when the subscriber's `next` returns, or when the Observable
    * that `consume` returned for the page completes. Errors with `InvalidArgument` if `pageSize` is not a whole number
-   * from 1, and for options of {@link KvService.range} that would change the pages. Errors with `Compacted` if that
-   * revision is compacted meanwhile.
+   * from 1, and for options of {@link KvService.range} that would change the pages. Errors with `Compacted` if the
+   * revision of the first page is compacted meanwhile.
    */
   pages(range: Range, options?: PagesOptions & ReadCallOptions): Observable<RangeResponse>;
 
@@ -97,8 +97,8 @@ export interface KvService {
 
   /**
    * Runs the operations of `success` if all compares hold, otherwise those of `failure`, at one revision (`KV.Txn`). A
-   * txn has at most 128 operations. It is sent at most once, unless it only reads. The types of the results are those
-   * of the operations of the branch that ran.
+   * txn has at most 128 operations. It is sent at most once, unless it only reads. The types of the results follow from
+   * the operations of the branch that ran.
    *
    * ```ts
    * etcd.kv

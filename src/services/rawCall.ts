@@ -35,17 +35,16 @@ export interface RawCallOptions<A> extends CallOptions {
   /** Whether the RPC responds with a stream, one `{ result }` a line. */
   readonly streaming?: boolean;
   /**
-   * Emits the response as it arrived: its status, headers and body. Of a stream, each object is emitted whole, as
-   * `{ result }`. A rejection is an error as without `raw`, with `status` and `serverMessage`. It cannot be combined
-   * with `codec`.
+   * Emits the response as it arrived: its status, headers and body. For a stream, each object is emitted complete, as
+   * `{ result }`. A rejected call errors as it does without `raw`, with `status` and `serverMessage`. It cannot be
+   * combined with `codec`.
    */
   readonly raw?: boolean;
 }
 
 /**
- * Creates the method `call`, which calls any RPC of the gateway by its path behind the prefix of the version
- * (`/kv/range`). The function for the text of the body was created when the method was called, and so has read the body
- * by then.
+ * Creates the method `call`, which calls any RPC of the gateway by its path after the version prefix (`/kv/range`). The
+ * body is read when the method is called, not on subscription.
  *
  * ```ts
  * etcd.call('/kv/range', { key: btoa('a') }, { codec: t.type({ count: t.string }), safety: 'read' });
@@ -58,7 +57,7 @@ export function rawCall(caller: Caller) {
       checkArgument('call', 'path', path, PATH);
       const [{ codec, safety = 'write', streaming = false, raw = false }, call] = splitOptions(checkOptions('call', options, RAW_CALL));
       if (raw && codec !== undefined)
-        throw new EtcdError('InvalidArgument', 'raw of call: expected no codec beside it, received one; nothing is decoded');
+        throw new EtcdError('InvalidArgument', 'raw of call: expected no codec with it, received one; nothing is decoded');
       const rpc: Rpc<string, unknown> = {
         ...limitsOf(path),
         name: `POST ${path}`,
@@ -96,7 +95,9 @@ const RAW_CALL: OptionKinds<RawCallOptions<unknown>> = {
   raw: BOOLEAN,
 };
 
-/** Returns the limits of an RPC, and whether it needs a token, if a method for the RPC defines them. */
+/**
+ * Returns the limits of an RPC and whether it needs a token, as the method for the RPC defines them, if there is one.
+ */
 function limitsOf(path: string): Pick<Rpc<never, unknown>, 'unbounded' | 'bounded' | 'anonymous'> {
   const tables = [authRpcs, electionRpcs, leaseRpcs, lockRpcs, maintenanceRpcs];
   const typed = tables.flatMap((table): readonly Rpc<never, unknown>[] => Object.values(table)).find((rpc) => rpc.path === path);

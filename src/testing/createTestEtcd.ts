@@ -25,7 +25,10 @@ export interface TestEtcdOptions {
   readonly version?: string;
   /** The number of members. They share one store. The default is 1. */
   readonly members?: number;
-  /** The time of each message, each way, in milliseconds. The default is 0: a response comes in the same frame. */
+  /**
+   * The latency of each message in each direction, in milliseconds. The default is 0: a response arrives in the same
+   * frame.
+   */
   readonly latencyMs?: number;
   /** The size of the store in bytes above which writes fail with `NoSpace`. The default is 2 GiB. */
   readonly quotaBytes?: number;
@@ -33,7 +36,7 @@ export interface TestEtcdOptions {
   readonly client?: TestClientOptions;
 }
 
-/** A version that the etcd in memory knows. */
+/** A version that the etcd in memory can imitate. */
 export const TEST_VERSION: OptionKind = {
   what: 'a version of etcd from 3.3 on, such as 3.5 or 3.5.30',
   is: (value) => {
@@ -56,15 +59,15 @@ const OPTIONS: OptionKinds<TestEtcdOptions> = {
 
 /** A client and the etcd that it is connected to. */
 export interface TestEtcd {
-  /** A client as `createClient` makes it, except for its connections. */
+  /** The client. It differs from a client of `createClient` only in its connections. */
   readonly etcd: Client;
   readonly server: TestServer;
 }
 
 /**
- * Creates an etcd in memory, and a client of it. It uses only the time of RxJS, so it works in `TestScheduler.run`,
- * with fake timers, and on the real clock. Call it within `TestScheduler.run`, whose timers it repairs. With RxJS 7
- * alone, two timers of the same frame may end a run with "Expected a due immediate or interval".
+ * Creates an etcd in memory, and a client for it. It uses only the time of RxJS, so it works in `TestScheduler.run`,
+ * with fake timers, and on the real clock. Call it within `TestScheduler.run`, where it also corrects a fault of RxJS
+ * 7: two timers of the same frame may end a run with "Expected a due immediate or interval".
  *
  * @throws InvalidOptionError that names the option
  *

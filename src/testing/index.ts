@@ -1,6 +1,6 @@
 /**
- * Tests programs that use etcd, without a server. It has an etcd in memory that uses RxJS's time, faults on demand, and
- * builders of events. Start with {@link createTestEtcd}.
+ * Tests programs that use etcd, without a server. It provides an etcd in memory that uses RxJS's time, faults on
+ * demand, and builders of events. Start with {@link createTestEtcd}.
  *
  * @module rxetcd/testing
  */

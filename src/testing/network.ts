@@ -66,7 +66,7 @@ class Lane {
 
 /** A member of the cluster, with the connections of clients to it. */
 export class Member {
-  /** Called when it begins or ceases to accept new connections. */
+  /** Called when it starts or stops accepting new connections. */
   onAccepts: (accepts: boolean) => void = () => undefined;
   /** Whether the member is cut off from the others, so that it has no leader. */
   isIsolated = false;

@@ -71,7 +71,7 @@ function watchIn(request: unknown, endpoint: string): OpenWatch | undefined {
   };
 }
 
-/** Reads a response of a stream. The responses to create requests come in the order of the requests. */
+/** Reads a response of a stream. The responses to create requests arrive in the order of the requests. */
 function noteAnswer(answer: unknown, requested: OpenWatch[], watches: Map<unknown, OpenWatch>): void {
   if (!isRecord(answer)) return;
   const { watchId, created, canceled } = answer;

@@ -18,7 +18,7 @@ import { MemoryWire } from './memoryWire.js';
 import type { CallMatch, Member, Network, RecordedCall } from './network.js';
 import type { OpenWatch } from './openWatches.js';
 
-/** The options of a client of a test. It connects to the members of the test's etcd unless it is given `endpoints`. */
+/** The options of a client of a test. It connects to the members of the test's etcd unless `endpoints` are passed. */
 export type TestClientOptions = Omit<ClientOptions, 'tls'>;
 
 /** A lease that has not ended. */
@@ -72,7 +72,7 @@ export class TestServer {
   }
 
   /**
-   * Creates a further client, as another process would. {@link TestServer.close} closes it, too.
+   * Creates another client, as another process would. {@link TestServer.close} also closes it.
    *
    * @throws InvalidOptionError that names the option
    */
@@ -131,7 +131,7 @@ export class TestServer {
     this.call(leaseRpcs.revoke, { id });
   }
 
-  /** Makes all tokens of users invalid. */
+  /** Makes all tokens invalid. */
   expireTokens(): void {
     this.network.store.expireTokens();
   }

@@ -23,12 +23,12 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   /** A signal that aborts the call, which then fails with `Aborted`. Unsubscribing aborts it without an error. */
   readonly signal?: AbortSignal;
-  /** Sends the call to this endpoint only. It has to be one of the client's, as it was given. */
+  /** Sends the call to this endpoint only: the URL of one of the client's endpoints. */
   readonly endpoint?: string;
   /**
-   * Headers of the requests of this call, beside the client's `headers`; one with the same name replaces that. The same
-   * names are reserved. In a browser a call with headers to another origin fails with `InvalidArgument`, as etcd's CORS
-   * does not allow it.
+   * Headers for the requests of this call, in addition to the client's `headers`. A header with the same name replaces
+   * the client's. The same names are reserved. In a browser a call with headers to another origin fails with
+   * `InvalidArgument`, as etcd's CORS does not allow it.
    */
   readonly headers?: Readonly<Record<string, string>>;
   /**
@@ -43,8 +43,8 @@ export interface CallOptions {
 export interface ReadCallOptions extends CallOptions {
   /**
    * Rejects a response that is older than the newest revision that this client had seen when the call began, and
-   * retries on another member. It is meant above all for `serializable` reads, which a member that lags behind serves
-   * from its old state. The call fails with `StaleRead` if no member is recent enough after all attempts.
+   * retries on another member. It is mainly for `serializable` reads, as a member that lags behind responds with its
+   * old state. The call fails with `StaleRead` if no member is recent enough after all attempts.
    */
   readonly monotonic?: boolean;
 }
@@ -82,7 +82,7 @@ export interface Caller {
    * retries are left to the caller.
    */
   channel<In, A>(rpc: Rpc<In, A>): Observable<Channel<In, A>>;
-  /** Sends a plain GET beside the gateway: `/version`, `/health`, `/metrics`. */
+  /** Sends a plain GET outside of the gateway: `/version`, `/health`, `/metrics`. */
   get(path: string, options?: CallOptions): Observable<PlainAnswer>;
 }
 
@@ -129,9 +129,9 @@ export interface Call {
   readonly options: CallOptions;
   /** Whether it needs a token. */
   readonly authenticated: boolean;
-  /** Whether its response may rightly take any time, once it is sent. */
+  /** Whether its response may take any time after it was sent. */
   readonly unbounded: boolean;
-  /** Whether its response may rightly take longer than usual. */
+  /** Whether its response may take longer than usual. */
   readonly long: boolean;
   /** Whether it is a batch for several callers, each of which sends its own request if the batch is rejected. */
   readonly batched: boolean;
@@ -156,7 +156,7 @@ export interface Call {
   silentAttempts: number;
   /** The endpoints of earlier attempts whose responses may still arrive. */
   waitingAt: Set<Endpoint> | undefined;
-  /** Starts the next attempt early, beside the current one. */
+  /** Starts the next attempt early, while the current one continues. */
   hedge: (() => void) | undefined;
   /**
    * Counts the version requests without a response in time. They count separately, as a member that responds slowly to
@@ -307,7 +307,7 @@ export class Revisions {
   take(revision: number, notBefore: number, rpc: string, endpoint: string): void {
     if (revision > this.seen) this.seen = revision;
     if (revision < notBefore)
-      throw new EtcdError('StaleRead', `this member is at revision ${revision}, and ${notBefore} has been seen`, { rpc, endpoint });
+      throw new EtcdError('StaleRead', `this member is at revision ${revision}, but the client has seen ${notBefore}`, { rpc, endpoint });
   }
 }
 

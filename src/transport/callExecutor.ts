@@ -153,8 +153,8 @@ export class CallExecutor implements AttemptRunner {
     const { safety, sent, attempts } = call;
     const found = call.authenticated && isMissingToken(error, shown) ? 'reauthenticate' : retryAction(error, safety, sent);
     const renewable = this.recordFailure(found, error, endpoint, shown);
-    // A batch may be rejected because of one of its calls. Each is then sent separately: the policy decides about it
-    // alone, and delays no other.
+    // A batch may be rejected because of one of its calls. Each is then sent separately, so that the policy decides
+    // about each one without delaying the others.
     const policy = call.batched && found === 'fail' ? undefined : this.policy;
     let decision: ReturnType<typeof decideRetry>;
     try {

@@ -64,7 +64,7 @@ export interface ClosableCaller extends Caller {
   endpoints(): readonly string[];
   /** Searches for the members of the cluster now, and emits the addresses that it uses then. */
   sync(): Observable<readonly string[]>;
-  /** Uses these endpoints from now on. Calls in progress at others finish; streams move. */
+  /** Uses these endpoints from now on. Calls in progress at other endpoints finish there; streams move. */
   setEndpoints(origins: readonly string[]): void;
   /** Ends every call and closes every connection. */
   close(): Promise<void>;
@@ -74,8 +74,8 @@ export interface ClosableCaller extends Caller {
 export const discoveryModule = new LazyModule(() => import('./endpoints/memberDiscovery.js'));
 
 /**
- * Makes the caller of a client over one wire. It sends a call to an endpoint, with what is known of its version and the
- * client's token. It retries the call if that is safe.
+ * Makes the caller of a client over one wire. It sends a call to an endpoint, in the form for the version of the
+ * server, and with the client's token. It retries the call if that is safe.
  */
 export function createCaller(
   wire: Wire,

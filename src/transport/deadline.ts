@@ -19,7 +19,7 @@ export class CallDeadlines {
 
   constructor(
     private readonly usualMs: number,
-    /** Returns the error because of which calls have no token yet. */
+    /** Returns the error that explains why calls have no token yet. */
     private readonly trouble: () => EtcdError | undefined,
     readonly pending: PendingCalls,
   ) {
@@ -131,13 +131,13 @@ export function toCallerError(call: Call, error: EtcdError): EtcdError {
   return call.resentWrite || retryAction(error, call.safety, call.sent) === 'ambiguous' ? new AmbiguousWriteError(error) : error;
 }
 
-/** Returns the error of a write of which an earlier attempt was sent. */
+/** Returns the error of a write if an earlier attempt was sent. */
 export const asAmbiguous = (failure: unknown): unknown =>
   isEtcdError(failure) && failure.reason !== 'AmbiguousWrite' ? new AmbiguousWriteError(failure) : failure;
 
 const whereOf = ({ name, options }: Call) => (options.endpoint === undefined ? { rpc: name } : { rpc: name, endpoint: options.endpoint });
 
-/** Counts the calls of a client of which nothing has been sent yet, and rejects further calls above a limit. */
+/** Counts the calls of a client that have not been sent yet, and rejects further calls above a limit. */
 export class PendingCalls {
   private count = 0;
 

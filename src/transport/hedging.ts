@@ -40,8 +40,8 @@ interface Sending<T> {
 }
 
 /**
- * Starts another attempt beside an unresponsive one, so that an unresponsive endpoint or a dead connection does not
- * cost a call all its time.
+ * Starts another attempt while an unresponsive one continues. So an unresponsive endpoint or a dead connection does not
+ * use up the time of a call.
  */
 export class HedgedAttempts {
   /** The attempts at each endpoint that have the usual limit. */
@@ -58,7 +58,8 @@ export class HedgedAttempts {
    * Sends a call, and starts the next attempt when this one has received nothing for too long. `runner` recovers from
    * the failure of an attempt.
    *
-   * - A read continues beside its next attempt. The first response wins, as a slow endpoint need not begin again.
+   * - A read continues during its next attempt, and the first response wins. A slow endpoint does not have to start
+   *   again.
    * - A stream, or a write that was not sent yet, is cancelled before its next attempt.
    * - A write that was sent is not repeated. It waits, and other calls go to other endpoints.
    *
@@ -194,12 +195,12 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     const { endpoint } = route;
     if (this.subscriber.closed || call.answered || (call.sent && call.unbounded)) return;
     const lastActivity = call.sent ? call.lastActivity : Math.max(call.lastActivity, endpoint.lastActivity);
-    // A call may have waited for long before it was sent.
+    // A call may have waited for a long time before it was sent.
     const since = call.sent ? lastActivity : begunAt;
     const now = monotonicNow();
     const restMs = lastActivity + limitMs - now;
-    // Other calls use the connections that it waits for. A whole limit goes into the shared list, where a rest would
-    // take a separate timer.
+    // Other calls use the connections that it waits for. A full limit is added to the shared list, while a remaining
+    // part would need a separate timer.
     if (restMs > 0 && !early) return this.wait(call.sent ? restMs : limitMs, now);
     endpoint.renewConnections(begunAt);
     endpoint.activity.suspect();

@@ -31,22 +31,24 @@ export type RetryDecision = 'default' | 'fail' | 'retry' | 'resend';
 /** Decides about a failed attempt. */
 export type RetryPolicy = (failure: RetryContext) => RetryDecision;
 
-/** The number of attempts of a call, and the pauses between them. Each limit has its default if it is left out. */
+/** The number of attempts of a call, and the pauses between them. A limit that is left out has its default. */
 export interface CallRetryOptions {
   /** Decides about each failed attempt; by default rxetcd's table does. */
   readonly policy?: RetryPolicy;
   /**
    * The maximum number of attempts of a call, the first one included. By default four, or one more than there are
-   * endpoints, and as many as fit into five seconds while a cluster elects a leader. An attempt with a new token does
-   * not count, nor does one that is late while others wait (`attemptTimeoutMs`).
+   * endpoints, and as many as fit into five seconds while a cluster elects a leader. Attempts with a new token do not
+   * count, nor do attempts without a response within `attemptTimeoutMs`.
    */
   readonly maxAttempts?: number;
-  /** The first pause before an endpoint is used again, at most, in milliseconds: 100 by default. Each doubles it. */
+  /**
+   * The longest first pause before an endpoint is used again, in milliseconds: 100 by default. It doubles each time.
+   */
   readonly initialBackoffMs?: number;
   /** The longest of these pauses, in milliseconds: 500 by default. */
   readonly maxBackoffMs?: number;
   /**
-   * The random part of a pause, from 0 to 1, by which it may be shorter. It prevents that many clients retry at the
+   * The random part of a pause, from 0 to 1, by which it may be shorter. It prevents many clients from retrying at the
    * same time.
    */
   readonly jitter?: number;
@@ -177,7 +179,8 @@ const TABLE: Partial<Record<Reason, Row>> = {
 const INTERRUPTED: Row = { read: 'fail', write: 'ambiguous' };
 
 /**
- * Applies to `MalformedResponse` as well. In place of an etcd that is known, that has the code `Unavailable` instead.
+ * Also applies to `MalformedResponse`. If the endpoint is known to be etcd, that error has the code `Unavailable`
+ * instead.
  */
 const MALFORMED: Row = {
   // The response is not in the form of etcd, and another endpoint may be etcd.
@@ -200,7 +203,7 @@ const BY_CODE: Partial<Record<GrpcCode, Row>> = {
 /**
  * Looks up the action after a failed attempt.
  *
- * @param sent whether any of it had left: a write that never left is as harmless as a read
+ * @param sent whether a part of it was sent: a write that was not sent is as harmless as a read
  */
 export function retryAction(error: EtcdError, safety: Safety, sent: boolean): RetryAction {
   const row = TABLE[error.reason] ?? BY_CODE[error.code];

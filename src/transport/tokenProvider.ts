@@ -21,7 +21,7 @@ import { isHeaderText } from '../model/validate.js';
 import { Credential } from './call.js';
 import { shareUntilDone } from '../util/rx.js';
 
-/** A token, or a function that gets one whenever the server rejects the last. */
+/** A token, or a function that gets one whenever the server rejects the last one. */
 export type TokenSource = string | (() => string | PromiseLike<string> | Observable<string>);
 
 /** A user and the password of that user. */
@@ -73,7 +73,7 @@ const NOTHING = new Credential();
  * calls that wait.
  *
  * Requests for it are repeated for as long as any call waits. Each call has its own deadline, and the end of one must
- * not be the end of those that began later.
+ * not end those that began later.
  */
 export class TokenProvider {
   /** The current credential, if there is one. Every call but the first takes it from here. */
@@ -250,8 +250,8 @@ function fetchToken(source: TokenSource): Observable<string> {
 
 /**
  * Returns whether a call was rejected for a missing token, although the error has another reason. If clients show
- * certificates, a server with auth enabled treats such a call as one of a user. It is the user that the server's own
- * certificate names, which the server may not know. This happens to a client that began before auth was enabled.
+ * certificates, a server with auth enabled treats the call as one of the user whom its own certificate names. The
+ * server may not know that user. This happens to a client that began before auth was enabled.
  */
 export function isMissingToken({ reason }: EtcdError, shown: Credential | undefined): boolean {
   return shown !== undefined && shown.token === undefined && (reason === 'PermissionDenied' || reason === 'UserNotFound');

@@ -6,7 +6,7 @@ import { multicast } from '../util/rx.js';
 /** A transport for bidirectional streams, with many requests and responses at a time. */
 export type DuplexTransport = 'websocket' | 'http2';
 
-/** The server that a request goes to, with what a wire needs to know of it. */
+/** The server that a request goes to, with the facts that a wire needs. */
 export interface Destination {
   readonly endpoint: {
     /** The address of its connections: `https://a:2379`. */
@@ -14,8 +14,8 @@ export interface Destination {
     /** The endpoint as errors name it, with its path if it has one. */
     readonly address: string;
     /**
-     * Whether it has responded as etcd before. Any other response then means that etcd is down, not that this is
-     * something else.
+     * Whether it has responded as etcd before. Any other response then means that etcd is down, not that the endpoint
+     * is not etcd.
      */
     readonly knownEtcd: boolean;
   };
@@ -54,8 +54,8 @@ export interface Attempt extends Progress {
 }
 
 /**
- * The attempt of a call. Its functions are passed with the request, instead of as operators behind it: `map` and
- * `catchError` would cost each call more than all its encoding and decoding.
+ * The attempt of a call. Its functions are passed with the request, and not added as operators: `map` and `catchError`
+ * would cost each call more than all its encoding and decoding.
  */
 export interface CallAttempt<A> extends Attempt {
   /** Called with the response before it is emitted. An error that it throws is a failure of the request. */
@@ -85,7 +85,7 @@ export type DuplexEvent<In, A> =
   | { readonly type: 'open'; readonly send: (request: In) => void }
   | { readonly type: 'message'; readonly message: A }
   /**
-   * A part of a message arrived. A long message takes time on a slow connection, and the stream is not silent
+   * A part of a message arrived. A long message takes time on a slow connection, and the stream is not unresponsive
    * meanwhile.
    */
   | { readonly type: 'partial' };
@@ -97,7 +97,7 @@ export interface PlainRequest extends Progress {
   readonly path: string;
   /** The name of the request, for errors: `GET /version`. */
   readonly name: string;
-  /** Headers of this request, beside those of the client. Their names are in lower case. */
+  /** Headers of this request, in addition to those of the client. Their names are in lower case. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -127,17 +127,17 @@ export interface RawResponse {
 
 /**
  * Sends messages to the servers of a cluster: an RPC, a request object and decoded responses. All layers above use this
- * interface, and know neither JSON nor bytes, connections or Node. A browser's fetch, gRPC, or an etcd in memory is
- * another implementation, and nothing more.
+ * interface, and do not depend on JSON, bytes, connections or Node. A browser's fetch, gRPC, or an etcd in memory only
+ * needs another implementation.
  *
- * The contract, which test/unit/transport/wire.test.ts holds for each implementation:
+ * The contract, which test/unit/transport/wire.test.ts checks for each implementation:
  * - All Observables are cold: each subscription is a request, and unsubscribing aborts it at the server, too. Nothing
  *   is reported afterwards.
  * - A request is encoded and checked before anything is sent. An invalid one fails with `InvalidArgument`.
  * - The order of reports for a response is `onSent`, `onReceived`, `onRevision`, `onResponse`, and then the emission.
  * - Every failure is an `EtcdError` that names the RPC and the endpoint. It is the server's error, `Unreachable` if
  *   nothing was sent, `ConnectionLost` after `onSent`, or `TlsFailed`, `MalformedResponse`, `ResponseTooLarge`,
- *   `ClientClosed`. `onSent` was not called for a failure by which nothing has left.
+ *   `ClientClosed`. If nothing was sent, `onSent` was not called.
  * - A wire makes one attempt. It sets no deadline, retries nothing and chooses no endpoint.
  */
 export interface Wire {
@@ -190,7 +190,7 @@ export const pageLeft = (where: ErrorDetails): EtcdError =>
 export const isPageLeft = (error: EtcdError): boolean => error.cause === PAGE_LEFT;
 
 /**
- * A wire that shares the connections of another, for a client that is derived from another. To close it ends the
+ * A wire that shares the connections of another, for a client that is derived from another. Closing it ends the
  * requests that were sent over it, and leaves the connections open.
  */
 export class SharedWire implements Wire {

@@ -136,5 +136,7 @@ export function attachTo<T>(source: Observable<T>, observer: Observer<T>): Detac
   return { detach: () => subscription.unsubscribe() };
 }
 
-/** Makes an Observable for each subscriber, as `defer` does, and takes no memory beside that of the Observable. */
+/**
+ * Makes an Observable for each subscriber, as `defer` does, and takes no memory in addition to that of the Observable.
+ */
 export const deferLight = <T>(make: () => Observable<T>): Observable<T> => new LightObservable((observer) => attachTo(make(), observer));

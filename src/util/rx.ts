@@ -23,7 +23,7 @@ import { EtcdError } from '../errors/index.js';
 
 /**
  * Shares one run of `make()` among all that wait at the same time, such as one authentication or one version request.
- * The next to subscribe after its end starts a new run. Unsubscribing does not affect the others; when the last one
+ * The next subscriber after its end starts a new run. Unsubscribing does not affect the others; when the last one
  * unsubscribes, the run is cancelled.
  */
 export function shareUntilDone<T>(make: () => Observable<T>, onValue: (value: T) => void): Observable<T> {

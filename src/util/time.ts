@@ -4,7 +4,7 @@ import { asapScheduler, asyncScheduler, type MonoTypeOperatorFunction, retry, ty
 /** Reads the monotonic clock. A variable costs no more than a direct call. */
 // eslint-disable-next-line no-restricted-properties -- the only place that reads it
 let readMonotonic = (): number => performance.now();
-/** Reads the wall clock beside that of RxJS, which TestScheduler leaves alone. */
+/** Reads the real wall clock. Unlike RxJS's clock, it is not replaced by TestScheduler. */
 // eslint-disable-next-line no-restricted-properties -- RxJS's clock is compared with it
 const wallClock = (): number => Date.now();
 let followsRxjs = false;
@@ -31,7 +31,7 @@ export function followRxjsTime(): void {
   };
 }
 
-/** The most by which two immediate readings of the wall clock differ, in milliseconds. */
+/** The largest difference of two immediate readings of the wall clock, in milliseconds. */
 const SAME_CLOCK_MS = 1_000;
 
 /** Returns whether the time of RxJS is virtual, in a process that follows it: whether this is `TestScheduler.run`. */
@@ -254,8 +254,8 @@ export class SharedTimeout {
 }
 
 /**
- * The most pieces of work in a turn. Each takes some microseconds, so together they block the event loop for a few
- * milliseconds.
+ * The maximum number of pieces of work in a turn. Each takes some microseconds, so together they block the event loop
+ * for a few milliseconds.
  */
 const WORKS_PER_TURN = 500;
 
@@ -291,7 +291,7 @@ export interface BackoffOptions {
   /** The longest of all pauses, in milliseconds. */
   readonly maxMs: number;
   /**
-   * The random part of a pause, from 0 to 1, by which it may be shorter. It prevents that many clients retry at the
+   * The random part of a pause, from 0 to 1, by which it may be shorter. It prevents many clients from retrying at the
    * same time.
    */
   readonly jitter: number;

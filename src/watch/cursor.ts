@@ -48,7 +48,7 @@ export class Cursor {
     private seenRevision = 0,
     /**
      * The last change that was delivered. The object is created with the first change and then updated: an idle watch
-     * needs none, and a busy one needs no second.
+     * has none, and a busy watch needs only one.
      */
     private lastChange?: KnownChange,
   ) {}
@@ -161,9 +161,9 @@ export const UNKNOWN_CLUSTER = '0' as ClusterId;
 
 /**
  * Emits if the store that a watch resumes on is the one that it has seen. A store that was wiped, or restored from an
- * old backup, counts its revisions again from a lower one. A watch that resumed there would receive nothing until they
- * are as high again. It would then continue with changes of another history. Errors with `ClusterIDMismatch`, or with
- * `FutureRev` if the store has not reached the revision that was seen.
+ * old backup, counts its revisions again from a lower one. A watch that resumed there would receive nothing until the
+ * revisions are as high again, and would then continue with the changes of another history. Errors with
+ * `ClusterIDMismatch`, or with `FutureRev` if the store has not reached the revision that was seen.
  *
  * @param before the state of the store that the watch has seen
  * @param now the store that responded to the create request
@@ -171,13 +171,13 @@ export const UNKNOWN_CLUSTER = '0' as ClusterId;
  */
 export function assertSameCluster(before: ClusterSnapshot, now: ClusterSnapshot, newest: Observable<number>): Observable<unknown> {
   if (before.clusterId !== now.clusterId && ![before.clusterId, now.clusterId].includes(UNKNOWN_CLUSTER))
-    throw lost('ClusterIDMismatch', `this is cluster ${now.clusterId}, and the watch began in ${before.clusterId}`);
+    throw lost('ClusterIDMismatch', `the cluster id changed from ${before.clusterId} to ${now.clusterId}`);
   if (now.revision === 0 || now.revision >= before.revision) return of(undefined);
   // A member may lag behind; the cluster cannot.
   return newest.pipe(
     map((latest) => {
       if (latest < before.revision)
-        throw lost('FutureRev', `the store is at revision ${latest}, and the watch has seen ${before.revision}: it was wiped, or restored`);
+        throw lost('FutureRev', `the store is at revision ${latest}, but the watch has seen ${before.revision}: the store was wiped or restored`);
     }),
   );
 }
@@ -185,8 +185,8 @@ export function assertSameCluster(before: ClusterSnapshot, now: ClusterSnapshot,
 /**
  * Emits unless it is certain that a store has not had a change. Errors with `FutureRev` if the key was different at
  * that revision. The store was then wiped or restored, and its revisions have passed those that the watch had seen. The
- * read is repeated while its failure may pass. The store counts as the same if that cannot be decided, because the
- * revision is compacted or the read is rejected.
+ * read is retried while its failure may be temporary. The store counts as the same if that cannot be decided, because
+ * the revision is compacted or the read is rejected.
  */
 export function assertHasChange({ key64, revision, deleted }: KnownChange, readAt: ReadAt, timeouts: StreamTimeouts): Observable<unknown> {
   // A deleted key existed at the revision before.
@@ -196,7 +196,7 @@ export function assertHasChange({ key64, revision, deleted }: KnownChange, readA
     catchError(() => of(true)),
     map((same) => {
       if (!same)
-        throw lost('FutureRev', `the store has not had a change that the watch saw at revision ${revision}: it was wiped, or restored`);
+        throw lost('FutureRev', `a change that the watch saw at revision ${revision} is missing: the store was wiped or restored`);
     }),
   );
 }

@@ -16,7 +16,7 @@ import type { PutConfigOptions, PutConfigResult } from './composed/putConfig.js'
 import type { Cache, CacheOptions } from './cache/cache.js';
 import type { heldCaches } from './cache/heldCaches.js';
 
-/** Loaded on demand, with the library of persistent maps that not every program needs. */
+/** Loaded on demand, with the library for persistent maps, as not every program needs them. */
 export const liveModule = new LazyModule(() => import('./live/live.js'));
 
 /** Creates the methods for live ranges. Only the names are here; the rest is loaded with the first subscription. */
@@ -30,7 +30,7 @@ export function liveMethods(...deps: Parameters<typeof lives>) {
     defer(() => {
       if (made !== undefined) return use(made);
       const loaded = living(use).pipe(
-        // A first state that is the same brings nothing new.
+        // A first state that equals the emitted one is dropped.
         filter(({ status, error }, index) => index > 0 || status !== 'loading' || error !== undefined),
         catchError((error: unknown) => of(noValue<T>('failed', isEtcdError(error) ? error : undefined))),
       );

@@ -25,8 +25,8 @@ export interface WatchFilter {
   /** Leaves out the deletes. */
   readonly noDelete?: boolean;
   /**
-   * Requests progress notifications for `watchBatches` every few seconds while there are no events. Over chunked HTTP
-   * they come every ten minutes or so before etcd 3.4.25 and 3.5.8: there only the server itself can send them.
+   * Requests progress notifications for `watchBatches` every few seconds while there are no events. Over chunked HTTP,
+   * servers before etcd 3.4.25 and 3.5.8 send them only about every ten minutes.
    */
   readonly progressNotify?: boolean;
 }
@@ -146,8 +146,8 @@ export interface WatchStream {
 export type Received = 'nothing' | 'responses' | 'notifications';
 
 /**
- * The longest time between two ends of streams in a row, in milliseconds. A message that is too long ends its stream at
- * once, so ends that are further apart have other causes.
+ * The longest time between two consecutive ends of streams, in milliseconds. A message that is too long ends its stream
+ * at once, so ends that are further apart have other causes.
  */
 const LONGEST_GAP_MS = 60_000;
 
@@ -193,7 +193,7 @@ export function refusalOfProgress(version: ServerVersion | undefined, where: Err
 export const mayLackDeletes = (version: ServerVersion | undefined): boolean => version === undefined || !isAtLeast(version, '3.5.16');
 
 /**
- * Requests the store's revision by a read of the range's first key alone. To count a large range would be expensive,
+ * Requests the store's revision by a read of the range's first key alone. Counting a large range would be expensive,
  * and a user who may read the range may read that key.
  */
 export function readRevision(caller: Caller, { key }: WatchTarget): Observable<number> {
@@ -203,7 +203,7 @@ export function readRevision(caller: Caller, { key }: WatchTarget): Observable<n
 /**
  * Requests the store's revision for many subscribers at a time. No subscriber may get the response to a request that
  * was sent before it subscribed, as it would miss the changes in between. So all that subscribe during a request wait
- * for the next, which is one for all of them.
+ * for the next one, which they share.
  */
 export class RevisionReader {
   private underWay: Observable<number> | undefined;

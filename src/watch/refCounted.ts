@@ -26,7 +26,7 @@ export interface Running<S> extends Unsubscribable {
  * @typeParam K the part of the last value that is kept
  */
 export interface RefCountOptions<T, K = T> {
-  /** How long the source is kept after its last observer was detached; without it, not at all. */
+  /** How long the source is kept after its last observer was detached; not at all by default. */
   readonly lingerMs?: number;
   /** Spreads the ends of many sources over turns of the event loop. */
   readonly pacer?: Pacer;

@@ -4,13 +4,11 @@ import { Backoff } from '../util/time.js';
 import { ConsecutiveFailures, isTransient, type StreamTimeouts } from './retryable.js';
 import { type Reconnecting, reconnecting } from './streams/connectionState.js';
 
-/**
- * The most times in a row that a watch may be denied while its range can be read. The server may have lost the token.
- */
+/** The maximum number of consecutive denials of a watch whose range can be read. The server may have lost the token. */
 const MAX_DENIALS = 5;
 
 /**
- * The longest time between two unexplained ends in a row, in milliseconds. Ends that are further apart may come from
+ * The longest time between two consecutive unexplained ends, in milliseconds. Ends that are further apart may come from
  * servers that are stopped one after the other, and do not concern the watch.
  */
 const UNEXPLAINED_ROW_MS = 60_000;
@@ -28,7 +26,7 @@ export interface ResumePause {
  * stream is decided by its `StreamManager`, for all watches of the stream.
  */
 export class Resumption {
-  /** The number of create requests that were denied since the last that was not. */
+  /** The number of consecutive create requests that were denied. */
   private denials = 0;
   /** Counts ends for unknown reasons. */
   private unexplained: ConsecutiveFailures | undefined;
@@ -65,8 +63,8 @@ export class Resumption {
   }
 
   /**
-   * Returns whether an unknown error counts as permanent. Its message may mean that the server is stopping. If the
-   * server can never create such a watch, the error is repeated each time.
+   * Returns whether an unknown error counts as permanent. Its message may mean that the server is stopping. But if the
+   * server can never create the watch, the error occurs every time.
    */
   private isPermanent(failure: EtcdError): boolean {
     if (failure.reason !== 'Unknown') return false;

@@ -20,13 +20,14 @@ export function isTransient(error: EtcdError): boolean {
 }
 
 /**
- * Retries a call as long as its failure may pass. Failures that do not pass by themselves are retried a few times:
- * - a refused token, which passes while auth changes, and not if the token is invalid
- * - a malformed response, which passes while a proxy stands in for the server, and not if there is no etcd
+ * Retries a call as long as its failure may be temporary. Some failures may also be permanent, and are retried only a
+ * few times:
+ * - a rejected token: temporary while auth changes, permanent if the token is invalid
+ * - a malformed response: temporary while a proxy responds in place of the server, permanent if there is no etcd
  * - an unknown path
  *
- * @param onPause called with each failure that may pass, and the milliseconds until the next attempt. An error that it
- * throws ends the attempts
+ * @param onPause called with each failure that is retried, and the milliseconds until the next attempt. An error that
+ * it throws ends the attempts
  */
 export function retryTransient<T>(
   call: Observable<T>,
@@ -54,7 +55,7 @@ export function retryTransient<T>(
   });
 }
 
-/** The number of failures in a row after which they are believed not to pass by themselves. */
+/** The number of consecutive failures after which they count as permanent. */
 const MOST = 5;
 
 /**
@@ -64,12 +65,12 @@ const MOST = 5;
 const LAG_MS = 5_000;
 const MAY_LAG: ReadonlySet<Reason> = new Set<Reason>(['InvalidAuthToken', 'AuthOldRevision']);
 
-/** Counts failures in a row that only the server can end, and decides whether they are believed. */
+/** Counts consecutive failures that only the server can end, and decides when they count as permanent. */
 export class ConsecutiveFailures {
   private count = 0;
   private first = 0;
   private last = 0;
-  /** The earliest time at which the failures are believed. */
+  /** The earliest time at which the failures count as permanent. */
   private exceededAt = 0;
 
   /** @param longestGapMs the longest time between two failures of a row; after a longer one a new row begins */

@@ -33,8 +33,8 @@ import { BatchFlattener, observeWatcher, Watcher, type WatchesDeps } from './wat
 export interface WatchOptions extends WatchFilter {
   /**
    * The first revision to report. The history from there on is replayed, to each subscriber separately; the watch
-   * errors with `Compacted` if that history is gone. Without this option a watch reports changes from its subscription
-   * on.
+   * errors with `Compacted` if that history is gone. Without this option a watch reports the changes after its
+   * subscription.
    *
    * Before etcd 3.5.16 a watch from exactly the compacted revision on lacks the deletes of that revision.
    */
@@ -117,7 +117,7 @@ export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: n
     });
 
   const requestProgress = (): Observable<void> =>
-    // Without a watch there is nothing to request, nor a stream that would have to be opened for it.
+    // Without a watch there is nothing to request, and no stream needs to be opened.
     defer(() =>
       streams.stateNow.status === 'idle' ? of(undefined) : streams.stream().pipe(map((stream) => stream.requestProgress())),
     ).pipe(
@@ -174,7 +174,7 @@ class WatchCallbacks implements StateObserver<WatchBatch, WatchState>, Detachabl
     this.source = attach(this);
     if (options.onState === undefined) return;
     if (this.state === undefined) this.onState(CONNECTING);
-    // The request for the start is shared by many watches, and no failure of a single one.
+    // Many watches share the request for the start, so its failure is not the failure of a single watch.
     if (this.state === CONNECTING) {
       this.starting.add(startFailures.subscribe({ next: (state) => this.report(state), error: (error: unknown) => this.error(error) }));
     }

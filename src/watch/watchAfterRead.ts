@@ -16,7 +16,7 @@ export const watchesAfterReads =
   (range, revision, options) =>
     new LightObservable((observer) => new WatchAfterRead(toWatchTarget(range, options), revision, deps, closed, observer).begin());
 
-/** One watch that follows a read, for one observer. A program may have thousands of them, of which each waits. */
+/** One watch that follows a read, for one observer. It is one object, as a program may have thousands of them. */
 class WatchAfterRead implements Observer<WatchBatch>, Detachable<WatchEvent> {
   private readonly watcher: Watcher;
 

@@ -24,7 +24,7 @@ import { CONNECTING, type WatchState } from './streams/connectionState.js';
 import { StreamLostError } from './streams/streamManager.js';
 
 /**
- * Runs one watch from its start revision on, over as many streams as that takes. It emits whole revisions in order, and
+ * Runs one watch from its start revision on, over as many streams as necessary. It emits whole revisions in order, and
  * neither skips nor repeats one. The first batch is a progress notification: everything after its revision will follow.
  * It errors only if resuming cannot help.
  *
@@ -228,7 +228,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
     const { readAt, settings } = this.deps;
     const knownChange = this.cursor?.knownChange;
     const sameCluster = assertSameCluster(before, now, this.currentRevision());
-    // A watch that starts has not seen anything yet that could be of another store.
+    // A watch that starts has seen no change yet that could be compared.
     if (!this.started || knownChange === undefined || readAt === undefined) return sameCluster;
     return sameCluster.pipe(switchMap(() => assertHasChange(knownChange, readAt, settings)));
   }
@@ -362,7 +362,7 @@ export interface WatcherDeps {
   readonly streams: Pick<WatchStreams, 'attach' | 'detach' | 'retain' | 'release' | 'track' | 'state' | 'reportRetry' | 'pacer'>;
   readonly settings: StreamTimeouts;
   readonly diagnostics?: Diagnostics;
-  /** Returns a stream as it is for the watches of a namespace. */
+  /** Wraps a stream for the watches of a namespace. */
   readonly within?: (stream: WatchStream) => WatchStream;
   /**
    * Reads keys as they were at a revision. The reads of many watches that resume at the same time are batched. Without
@@ -374,6 +374,6 @@ export interface WatcherDeps {
 /** The dependencies of watches and live ranges. */
 export interface WatchesDeps extends WatcherDeps {
   readonly streams: WatcherDeps['streams'] & Pick<WatchStreams, 'stateNow' | 'stream'>;
-  /** The client's own writes, of which none is missed. */
+  /** The client's own writes. A watch misses none of them. */
   readonly writes: ScopedOwnWrites;
 }

@@ -259,8 +259,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
       retry({
         delay: (failure: unknown) => {
           if (!(failure instanceof StreamLostError)) return EMPTY;
-          // Even if another stream would not help, the keepalives still request one. Otherwise one is requested at long
-          // intervals.
+          // Keepalives request another stream even if it may not help. Otherwise one is requested at long intervals.
           return failure.again ? of(undefined) : timer(settings.maxBackoffMs);
         },
       }),

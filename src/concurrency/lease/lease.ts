@@ -238,7 +238,7 @@ export interface GrantOptions {
   readonly responseTimeoutMs: number;
 }
 
-/** The most attempts of a grant while its outcome is unknown. Each may take as long as a call. */
+/** The maximum number of attempts of a grant while its outcome is unknown. Each may take as long as a call. */
 const TRIES = 3;
 
 /**

@@ -20,7 +20,7 @@ export interface NewSessionOptions {
   readonly ttl?: number;
 }
 
-/** One lease for many locks, elections, registrations and announcements, which pass it as their option `session`. */
+/** One lease for many locks, elections, registrations and announcements. Pass it as their option `session`. */
 export interface Session {
   /** The id of the lease, for the option `lease` of a put. */
   readonly lease: LeaseId;
@@ -32,8 +32,8 @@ export interface Session {
   readonly alive: boolean;
   /**
    * Ends the session, and leaves its lease and keys to the server until the TTL has passed. The lease is refreshed no
-   * longer. The Observable of the session completes. All that is held by the session errors with `LockLost` or
-   * `LeaseLost`, and leaves its keys. Another process can continue with `lease.adopt(session.lease)`.
+   * longer. The Observable of the session completes. Everything that is held by the session errors with `LockLost` or
+   * `LeaseLost`, and its keys remain. Another process can continue with `lease.adopt(session.lease)`.
    */
   orphan(): void;
 }
@@ -48,7 +48,7 @@ const NEW_SESSION: OptionKinds<NewSessionOptions> = { ttl: WHOLE };
  */
 const STATE = Symbol('the state of a session');
 
-/** The end of a session, for all that is held by it. */
+/** The end of a session, for everything that is held by it. */
 class SessionState implements PendingRelease {
   /** Set when the session has ended. */
   error: EtcdError | undefined;
@@ -170,7 +170,7 @@ function heldSession(ttl: number, context: LeaseContext): Observable<Session> {
   });
 }
 
-/** The options of all that is held under a lease, which may be that of a session. */
+/** The options of everything that is held under a lease, which may be the lease of a session. */
 interface UnderLease {
   readonly lease?: LeaseId;
   readonly session?: Session;
@@ -187,7 +187,7 @@ export const SESSION: OptionKind = {
  * @throws EtcdError `InvalidArgument`
  */
 export function checkUnderLease(method: string, { lease, session }: UnderLease): void {
-  if (lease !== undefined && session !== undefined) throw invalidArgument(`session of ${method}`, 'none beside the option lease', session);
+  if (lease !== undefined && session !== undefined) throw invalidArgument(`session of ${method}`, 'none with the option lease', session);
 }
 
 const stateOf = (session: Session): SessionState => (session as WithState)[STATE];

@@ -22,10 +22,10 @@ export interface LockOptions extends SessionOptions {
    */
   readonly timeoutMs?: number;
   /**
-   * Lets callers that belong to the owner acquire the lock without waiting. Such callers are all on its host, in its
-   * process (worker threads included), or in its thread. The lock is released when the last of them unsubscribes. The
-   * share of a caller that crashes ends with its lease. All callers should pass the same value for a lock of this name;
-   * the `ttl` of the first counts.
+   * Lets other callers on the owner's host, in its process (worker threads included) or in its thread acquire the lock
+   * without waiting. The lock is released when the last of them unsubscribes. The share of a caller that crashes ends
+   * with its lease. All callers should pass the same value for a lock of this name; the `ttl` of the first caller is
+   * used.
    */
   readonly reentrant?: Reentrancy;
   /**
@@ -50,7 +50,7 @@ export interface LockHandle {
   /** A fencing token: a number that grows from owner to owner. Send it to protected resources outside etcd. */
   readonly revision: number;
   /**
-   * A compare that holds only as long as this ownership does. Put it into the `compare` of every txn that the lock
+   * A compare that holds only as long as the ownership lasts. Put it into the `compare` of every txn that the lock
    * protects: a txn that arrives too late then changes nothing.
    */
   readonly guard: Compare;

@@ -106,7 +106,7 @@ export function enterQueue(request: AcquireRequest, options: SessionOptions, con
  */
 const WATCH_AFTER_MS = 50;
 
-/** The most attempts to find and delete a key whose put was in progress when the caller unsubscribed. */
+/** The maximum number of attempts to find and delete a key whose put was in progress when the caller unsubscribed. */
 const LATE_ATTEMPTS = 3;
 
 /**

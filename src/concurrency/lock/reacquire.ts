@@ -20,7 +20,7 @@ import { Backoff, retryAfter } from '../../util/time.js';
 import { isRetryable, isTransient, ConsecutiveFailures, type StreamTimeouts } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';
 
-/** The option that makes an ownership be acquired again after each loss. */
+/** The option to acquire an ownership again after each loss. */
 export interface Reacquire {
   /**
    * `reacquire` continues after each loss. It emits `{ type: 'lost', error }` as soon as the ownership is uncertain,

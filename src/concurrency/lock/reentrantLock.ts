@@ -26,8 +26,8 @@ import { errorWhenDeleted, ownershipGuard, readOwner, waiterKey, type WaiterEntr
 export type Reentrancy = 'host' | 'process' | 'thread' | { readonly holder: string };
 
 /**
- * The most attempts to find out whether a share was taken, once its subscriber has left. If all fail, the lease of the
- * share has to expire.
+ * The maximum number of attempts to find out whether a share was taken, after its subscriber has left. If all fail, the
+ * lease of the share has to expire.
  */
 const LATE_SHARE_ATTEMPTS = 3;
 

@@ -169,7 +169,7 @@ class PredecessorWait extends SteppedWait<WaiterEntry> implements Observer<void>
       return observer.complete();
     }
     const { createRevision } = predecessor;
-    // If the text identifies the key, it is used, as it takes a quarter of the memory of the bytes.
+    // The text is used if it identifies the key, as it takes a quarter of the memory of the bytes.
     const key = keyId(predecessor) === predecessor.key ? predecessor.key : predecessor.keyBytes;
     this.run(() => whenDeleted(context, key, { createRevision, observedRevision }).subscribe(this));
   }

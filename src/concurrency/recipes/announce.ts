@@ -164,7 +164,7 @@ function leaseOf(session: Session, { closed }: ConcurrencyContext): Observable<L
   });
 }
 
-/** The most attempts to find out whether a write was carried out, once its subscriber has left. */
+/** The maximum number of attempts to find out whether a write was carried out, after its subscriber has left. */
 const LATE_ATTEMPTS = 3;
 
 /** Writes a key under the lease of a session, and deletes it when the subscriber has left. */

@@ -87,7 +87,7 @@ export function keyWriter(
 
 /** The reads of one txn: half of the operations that a server accepts by default. */
 const READS_OF_TXN = 64;
-/** The most revisions at which the history of a key is read. */
+/** The maximum number of revisions at which the history of a key is read. */
 const MOST_REVISIONS = 2_048;
 
 /**

@@ -89,8 +89,8 @@ function unique(): string {
 export interface PriorityQueue {
   readonly name: string;
   /**
-   * Adds an item behind those of its priority, from 0 (first) to 65 535, at most once. Errors with `AmbiguousWrite` if
-   * it is unknown whether it was added.
+   * Adds an item after the items of the same priority, from 0 (first) to 65 535, at most once. Errors with
+   * `AmbiguousWrite` if it is unknown whether it was added.
    */
   enqueue(value: BytesLike, priority: number): Observable<EnqueueResult>;
   /** Takes the first item, as `dequeue` of a queue does. */

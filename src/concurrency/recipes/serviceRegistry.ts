@@ -54,8 +54,8 @@ export interface Services {
    */
   register(id: string, options: RegisterOptions): Observable<Registration>;
   /**
-   * The current endpoints by id, emitted again after each change. It is hot; each map is immutable, and shows a state
-   * that the store had.
+   * Emits the current endpoints by id, and again after each change. It is hot. Each map is immutable, and shows a state
+   * that the store really had.
    */
   readonly endpoints$: Observable<ReadonlyMap<string, Endpoint>>;
   /** Reads the endpoints once, by id. To follow their changes, use {@link Services.endpoints$}. */
@@ -89,7 +89,7 @@ export interface ServiceUpdated {
 
 const REGISTER: OptionKinds<RegisterOptions> = { addr: required(STRING), metadata: ANYTHING, ...ANNOUNCE };
 
-/** Loaded on demand, with the library of its maps, which not every program needs. */
+/** Loaded on demand, together with a library for maps, as not every program needs them. */
 export const endpointMapModule = new LazyModule(() => import('./serviceEndpoint.js'));
 
 /** Creates the method `services`. */

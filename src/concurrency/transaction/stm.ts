@@ -174,7 +174,7 @@ export class StmAttempt implements Transaction {
  * - `serializable`: the same, but keys that it only writes may have changed
  * - `repeatableReads`: keeps the state of each key at its first read, and commits only if no key that it read has
  *   changed since
- * - `readCommitted`: each read shows the state committed by then; the commit checks no key
+ * - `readCommitted`: each read shows the state that is committed at that time; the commit checks no key
  */
 export type Isolation = 'serializableSnapshot' | 'serializable' | 'repeatableReads' | 'readCommitted';
 

@@ -13,7 +13,7 @@ const MOST_OPS = 128;
 
 /**
  * Sends reads of single keys that are requested in the same turn of the event loop as one txn. As the txn only reads,
- * etcd responds without a round of raft, and 64 reads cost both sides little more than one. A single read is sent as a
+ * etcd responds without a raft round, and 64 reads cost both sides little more than one. A single read is sent as a
  * plain `Range`. If the txn is rejected, each read is sent separately, and so has its own result. Large pairs are read
  * one by one: a batch of them would cost more, and the first would wait for the last.
  */
@@ -181,8 +181,8 @@ function answer<T>(subscriber: Subscriber<T>, value: T): void {
 }
 
 /**
- * The most that a batch of reads should return, in characters of base64. In larger batches, a read costs more than a
- * separate request.
+ * The maximum size of the response to a batch of reads, in characters of base64. In larger batches, a read costs more
+ * than a separate request.
  */
 export const BATCH_SIZE = 131_072;
 /** The largest pair that shares a batch. */

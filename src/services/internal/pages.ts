@@ -96,13 +96,17 @@ function compactedBetween(error: CompactedError, revision: number | undefined): 
 }
 
 const FIRST_KEYS = 1_000;
-/** The most keys of a page without values. The server still reads the values, and their sizes are unknown here. */
+/**
+ * The maximum number of keys of a page without values. The server still reads the values, and their sizes are unknown
+ * here.
+ */
 const MOST_KEYS_WITHOUT_VALUES = 10_000;
 const MOST_BYTES = 8 * 2 ** 20;
-/** The most by which a page may be longer than the previous one, as its values may be much longer. */
+/** The maximum growth from one page to the next, as the values of the next page may be much longer. */
 const GROWTH = 4;
 /**
- * The growth of the limit of bytes after a page was too large. It is slow, as the server reads each such page in vain.
+ * The growth of the byte limit after a page was too large. It is slow, as the server reads each page that is too large
+ * in vain.
  */
 const RECOVERY = 1.1;
 /** The size in bytes from which a page counts as long, as it takes the server longer than usual. */

@@ -121,7 +121,7 @@ export class GatewayServer implements Gateway {
     else this.webSockets.accept(this.routes.get(rpcPath), request, socket, head);
   }
 
-  /** Returns the path behind the prefix of the gateway; undefined for a path without it. */
+  /** Returns the path after the prefix of the gateway; undefined for a path without it. */
   private rpcPathIn(url: string): string | undefined {
     const [path = ''] = url.split('?');
     const prefix = this.dialect.prefixes.find((each) => path.startsWith(`${each}/`));

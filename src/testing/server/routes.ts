@@ -20,7 +20,7 @@ const STREAMS: Readonly<Record<string, Route['streams']>> = {
 /** From 3.4 on, these RPCs are at two paths. */
 const ALSO_UNDER_LEASE = /^\/kv(?=\/lease\/)/;
 
-/** Returns the RPCs of a version by their paths behind the prefix. */
+/** Returns the RPCs of a version by their paths after the prefix. */
 export function routesOf(version: ServerVersion): ReadonlyMap<string, Route> {
   const has = (least: string): boolean => isAtLeast(version, least);
   const routes = new Map<string, Route>();

@@ -52,7 +52,7 @@ export interface RunningTestServer {
 
 /**
  * Starts an etcd in memory behind etcd's JSON gateway, at a port of this machine: HTTP with chunked streams, and
- * WebSockets. It is for tests of other processes, such as a page in a browser. Nothing of it is durable.
+ * WebSockets. It is for tests of other processes, such as a page in a browser. Its data are not durable.
  *
  * @throws InvalidOptionError that names the option, also if the port is taken
  *

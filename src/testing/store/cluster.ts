@@ -47,7 +47,7 @@ export class Cluster {
 
   add(peerUrls: readonly string[], isLearner: boolean): Member {
     checkUrls(peerUrls);
-    // To a single member a second one may always be added. Otherwise a majority of the new cluster must have started.
+    // A second member may always be added to a single one. Otherwise a majority of the new cluster must have started.
     const voters = this.list.filter((member) => !member.isLearner);
     const started = voters.filter(({ name }) => name !== '').length;
     if (!isLearner && voters.length > 1 && started < majority(voters.length + 1)) throw refusal('MemberNotEnoughStarted');

@@ -28,7 +28,7 @@ export interface CallContext {
   readonly token?: string | undefined;
   /** The member that responds, whose id is in the header of each response; by default the first one. */
   readonly memberId?: MemberId | undefined;
-  /** Whether the request may do everything without a token, as one of the test itself may. */
+  /** Whether the request may do everything without a token, like a request of the test itself. */
   readonly isTrusted?: boolean | undefined;
   /** The endpoint of the request, as errors name it. */
   readonly endpoint?: string | undefined;
@@ -115,7 +115,7 @@ export interface EtcdStore {
   nextExpiry(): number | undefined;
   /** Deletes the keys of all leases whose time has passed. */
   expire(): void;
-  /** Makes all tokens invalid, as a restart or five minutes without a call do. */
+  /** Makes all tokens invalid, as a restart does, or five minutes without a call. */
   expireTokens(): void;
   /** Sends a progress notification to each watch that requested them and has received nothing since the last time. */
   notifyProgress(): void;

@@ -21,7 +21,7 @@ import { checkKey, checkPutForm, checkTxnForm } from './requestChecks.js';
 import { refusal } from './refusal.js';
 import type { DeleteRange, Put } from './writer.js';
 
-/** The bytes that etcd counts for a put, beside its key and value. */
+/** The bytes that etcd counts for a put, in addition to its key and value. */
 const PUT_OVERHEAD = 256;
 
 /** Makes the RPCs for keys. */

@@ -24,7 +24,7 @@ export interface NewValue {
   readonly lease: LeaseId | undefined;
 }
 
-/** The bytes that etcd counts for each change, beside its key and value. */
+/** The bytes that etcd counts for each change, in addition to its key and value. */
 const OVERHEAD_BYTES = 256;
 
 /** Holds all keys with their revisions: etcd's store of multiple versions. */

@@ -1,8 +1,8 @@
 import type { Key, KeySpan } from './keys.js';
 
 /**
- * The most entries of a chunk. An insertion moves at most that number, and a range reads at most that number to find
- * its beginning.
+ * The maximum number of entries of a chunk. An insertion moves at most that number, and a range reads at most that
+ * number to find its beginning.
  */
 const CHUNK = 512;
 

@@ -30,7 +30,7 @@ export interface Listener {
 interface Watch extends Listener {
   readonly id: number;
   readonly request: Create;
-  /** Whether the watch was sent anything since the last progress notification was due. */
+  /** Whether anything was sent to the watch since the last progress notification was due. */
   active: boolean;
 }
 

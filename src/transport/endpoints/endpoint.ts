@@ -30,7 +30,7 @@ export interface EndpointProbes {
 }
 
 /**
- * Returns the address by which endpoints are compared. It is the origin and the path under which a proxy has etcd,
+ * Returns the address by which endpoints are compared. It is the origin and the path under which a proxy serves etcd,
  * without a slash at its end.
  */
 export const addressOf = ({ origin, pathname }: URL): string => origin + pathname.replace(/\/+$/, '');
@@ -43,7 +43,7 @@ export class Endpoint {
   servedAt = 0;
   /** Counts the calls and version requests to which it has responded. */
   answers = 0;
-  /** Whether it has responded as etcd. Any other response from then on comes from something in its place. */
+  /** Whether it has responded as etcd. Any other response after that comes from something else in its place. */
   knownEtcd = false;
   /** Whether it has reported its version. */
   knownVersion = false;
@@ -268,7 +268,7 @@ export class CallActivity {
     if (!wasLasting && this.isLasting) this.begun.next('inUse');
   }
 
-  /** Makes the streams be checked at once. */
+  /** Requests a check of the streams at once. */
   suspect(): void {
     this.begun.next('suspected');
   }

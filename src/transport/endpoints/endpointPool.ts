@@ -7,7 +7,7 @@ export class EndpointPool {
   private next = 0;
 
   constructor(
-    /** The endpoints that the user has given. They stay, so that there is always one to pick. */
+    /** The endpoints that the user has given. They are always kept, so that there is always one to pick. */
     private given: readonly string[],
     private readonly questions: EndpointProbes,
     /** Called whenever an endpoint is picked. */
@@ -39,8 +39,8 @@ export class EndpointPool {
   }
 
   /**
-   * Uses these endpoints alone from now on, and keeps what is known of those that stay.
-   * @returns those that do not stay
+   * Uses only these endpoints from now on, and keeps the state of those that remain.
+   * @returns the endpoints that were removed
    */
   give(origins: readonly string[]): readonly Endpoint[] {
     this.given = origins;
@@ -48,8 +48,8 @@ export class EndpointPool {
   }
 
   /**
-   * Uses these endpoints beside those that were given.
-   * @returns those that were found before, and are not any more
+   * Uses these endpoints in addition to those that were given.
+   * @returns the endpoints that were discovered before, and no longer are
    */
   find(origins: readonly string[]): readonly Endpoint[] {
     return this.arrange(origins);

@@ -98,7 +98,7 @@ export class MemberDiscovery {
     this.use([...found.keys()]);
   }
 
-  /** Forgets what was found, so that the next use of the client searches again. */
+  /** Forgets the members that were found, so that the next use of the client searches again. */
   restart(): void {
     this.restarts.next();
     this.found = new Map();

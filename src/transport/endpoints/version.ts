@@ -104,7 +104,7 @@ function newerIn<In>({ name, request: { kind } }: Rpc<In, unknown>, request: In,
   }
 }
 
-/** The request that comes before the first call to an endpoint. */
+/** The request that precedes the first call to an endpoint. */
 const QUESTION = 'GET /version';
 
 /** How long a server may take to respond without TLS, in milliseconds. */
@@ -215,7 +215,7 @@ const codeOf = (cause: unknown): unknown => (cause as { code?: unknown } | null 
 const isReset = (cause: unknown): boolean => codeOf(cause) === 'ECONNRESET';
 
 /**
- * Tells whether the other side closed the connection. A browser does not tell that, and its error gives other advice.
+ * Tells whether the other side closed the connection. A browser does not report that, and its error gives other advice.
  */
 const isClosed = (cause: unknown): boolean => ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(String(codeOf(cause)));
 
@@ -226,8 +226,8 @@ function closedEarly({ reason, rpc, cause }: EtcdError, origin: string): EtcdErr
 }
 
 /**
- * Limits the time of a response that calls share. Otherwise, as each new call joins the wait, a lost response would be
- * awaited for ever.
+ * Limits the time of a response that calls share. Otherwise each new call would join the wait, and a lost response
+ * would be awaited for ever.
  */
 export function withTimeout<T>(ms: number, answer: Observable<T>, where: ErrorDetails): Observable<T> {
   if (ms === Infinity) return answer;

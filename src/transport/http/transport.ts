@@ -12,7 +12,7 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** ASCII text, of which each character is a byte. */
+  /** ASCII text: each character is a byte. */
   readonly body?: string;
   /** Whether its headers include some that the caller of one call has passed, which a browser may not send. */
   readonly hasOwnHeaders?: boolean;
@@ -22,7 +22,7 @@ export interface HttpRequest {
   readonly rpc: string;
   /**
    * Set for a write, which must not be sent twice: the path of an RPC of the same server that changes nothing. A
-   * browser finds out by it how to send the write so that it does not repeat it by itself.
+   * browser uses it to find out how to send the write without repeating it automatically.
    */
   readonly readPath?: string | undefined;
   /** Whether the request may wait at the server for long. No other request then waits for its connection. */
@@ -49,8 +49,8 @@ export interface HttpResponse {
 export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**
- * Handles the end of an exchange. It is passed with the request, instead of as operators behind it: `map` and
- * `catchError` would cost each call more than all its encoding and decoding.
+ * Handles the end of an exchange. It is passed with the request, and not added as operators: `map` and `catchError`
+ * would cost each call more than all its encoding and decoding.
  */
 export interface Outcome<A> {
   /** Reads the response. An error that it throws is a failure like any other. */
@@ -85,7 +85,7 @@ export type DuplexPart =
   | { readonly type: 'open'; readonly send: (message: string) => void }
   | { readonly type: 'message'; readonly json: unknown }
   /**
-   * A part of a message arrived. A long message takes time on a slow connection, and the stream is not silent
+   * A part of a message arrived. A long message takes time on a slow connection, and the stream is not unresponsive
    * meanwhile.
    */
   | { readonly type: 'partial' };
@@ -158,8 +158,8 @@ export interface ConnectionSettings {
 }
 
 /**
- * Sends requests over the network. All layers above use this interface, so that another way (a browser's fetch) is
- * another implementation and nothing more.
+ * Sends requests over the network. All layers above use this interface, so another way to send them (a browser's fetch)
+ * only needs another implementation.
  *
  * All streams are cold: a subscription is a request, and unsubscribing aborts it. Failures are `Unreachable` (nothing
  * was sent), `ConnectionLost`, `MalformedResponse` or `ClientClosed`.

@@ -51,7 +51,7 @@ const NEEDS_LEADER = { 'grpc-metadata-hasleader': 'true' } as const;
 /** Sent to unconfirmed servers in place of the client's own headers, which may contain secrets. */
 const PLAIN_HEADERS = { 'content-type': 'application/json', 'user-agent': 'rxetcd' } as const;
 
-/** Limits the messages of an unconfirmed server, of which a header and a few fields are expected. */
+/** Limits the messages of an unconfirmed server, which should have only a header and a few fields. */
 const MAX_UNCONFIRMED_BYTES = 64 * 1024;
 
 /** The form of an RPC that a request needs. */
@@ -215,7 +215,7 @@ export function parseResponse(response: HttpResponse, where: ResponseSource): un
   const json = jsonIn(response.body);
   if (json === undefined)
     throw isPage(response.body) ? proxyError(response, where) : new EtcdError('MalformedResponse', 'the response is not JSON', where);
-  // To a codec, which allows every field to be missing, an error with the wrong status would be an empty response.
+  // A codec allows every field to be missing, so it would accept an error with the wrong status as an empty response.
   if (isRecord(json) && (json['error'] !== undefined || json['code'] !== undefined)) {
     const error = errorInJson(json, where);
     if (error !== undefined) throw error;

@@ -7,7 +7,7 @@ import { jsonIn } from '../../model/validate.js';
  * From 128 KiB on V8 allocates each string separately: reading 256 KiB cost three times as much for each KiB.
  */
 const PART_BYTES = 2 ** 16;
-/** More bytes than a response has before its first element. */
+/** An upper limit for the bytes of a response before its first element. */
 const HEAD_BYTES = 2 ** 10;
 const CLOSING_BRACE = 0x7d;
 const FOLLOWING = /^\s*(?:,(?!\s*\])|(?=\]))/;
@@ -15,7 +15,7 @@ const FOLLOWING = /^\s*(?:,(?!\s*\])|(?=\]))/;
 /**
  * Reads the elements of a long list while the response arrives, so that no turn of the event loop takes as long as the
  * response. A part ends at a closing brace. If it is valid JSON between brackets, it consists of whole elements.
- * Otherwise all that follows waits for the end, and the rest is then read as any response is.
+ * Otherwise everything that follows is kept until the end, and is then read like any other response.
  */
 export class ListReader<A> {
   private readonly collected: ReturnType<LongList<A>['collect']>;

@@ -7,8 +7,8 @@ import type { PlainResponse } from '../wire.js';
 /** The source of a response. */
 export interface ResponseSource extends ErrorDetails {
   /**
-   * Whether the endpoint has responded as etcd before. Any other response then means that etcd is down, not that this
-   * is something else.
+   * Whether the endpoint has responded as etcd before. Any other response then means that etcd is down, not that the
+   * endpoint is not etcd.
    */
   readonly knownEtcd?: boolean | undefined;
 }
@@ -139,7 +139,7 @@ export const isPage = (beginning: string): boolean => !/^\s*\{/.test(beginning);
 
 /**
  * Refuses a streamed response that is not from etcd.
- * @throws EtcdError if a response with status 200 begins as none of etcd's does
+ * @throws EtcdError if a response with status 200 does not begin like a response of etcd
  */
 export function refusePage(beginning: Uint8Array, where: ResponseSource): void {
   const first = beginning.find((byte) => byte > SPACE);

@@ -82,8 +82,8 @@ function gatewayOf({ endpoint, info }: Route, rpc: Rpc<never, unknown>, { wire }
 }
 
 /**
- * Returns whether a stream without a response may have failed because of its transport. It did if
- * the handshake failed, or if something came in place of a response over HTTP/2.
+ * Returns whether a stream without a response may have failed because of its transport. It did if the handshake failed,
+ * or if something else arrived instead of a response over HTTP/2.
  */
 function mayBeItsFault({ reason, code }: EtcdError, transport: DuplexTransport): boolean {
   return reason === 'Unreachable' || (transport === 'http2' && code === 'Unavailable' && STANDING_IN.has(reason));
@@ -112,7 +112,7 @@ function openDuplex<In, A>(
 }
 
 /**
- * Passes on a stream as long as its endpoint is there. It uses no operators, as each message would pass through all of
+ * Passes on a stream until its endpoint is removed. It uses no operators, as each message would pass through all of
  * them.
  */
 function untilRemoved<T>(stream: Observable<T>, { removed }: Route['endpoint']): Observable<T> {
@@ -126,7 +126,7 @@ function untilRemoved<T>(stream: Observable<T>, { removed }: Route['endpoint']):
 const INTERVALS = { inUseMs: 2_000, idleMs: IDLE_CHECK_MS };
 /** The timeout of a response, in milliseconds. */
 const ANSWER_MS = 2_000;
-/** How long a member may be without a leader before it is asked again: an election is soon over. In milliseconds. */
+/** The pause, in milliseconds, before a member without a leader is asked again: an election is over soon. */
 const ELECTION_MS = 500;
 
 /** The dependencies for asking a member for its leader. */

@@ -21,7 +21,10 @@ const WHOLE_MESSAGES = '3.4.16';
 const SUSPICIOUS_LOSSES = 3;
 const SUSPICION_MS = 60_000;
 
-/** The most streams in a row without a response over a transport, while calls to the same endpoint get responses. */
+/**
+ * The maximum number of consecutive streams without a response over a transport, while calls to the same endpoint get
+ * responses.
+ */
 const MOST_UNANSWERED: Readonly<Record<DuplexTransport, number>> = { websocket: 3, http2: 2 };
 /**
  * The time for which a failed transport is not used, in milliseconds. It doubles each time, up to the longest. After

@@ -7,8 +7,8 @@ import type { Range } from '../../model/range.js';
 /** Options for a cache. */
 export interface CacheOptions {
   /**
-   * The number of events that the cache keeps at most, for watches that begin in the past. They are kept in whole
-   * revisions.
+   * The maximum number of events that the cache keeps, for watches that begin in the past. It drops whole revisions
+   * only.
    *
    * @defaultValue 1000
    */
@@ -18,9 +18,9 @@ export interface CacheOptions {
 /** Options for reading from a cache. */
 export interface CacheReadOptions {
   /**
-   * - `linearizable`: the state is not older than the read, which waits until the cache has reached the store. One
-   *   request serves all reads that wait at the time
-   * - `local`: the state that the cache has now, at once and without a request. It may be older
+   * - `linearizable`: the state is not older than the read, which waits until the cache has reached the store. Reads
+   *   that wait at the same time share one request
+   * - `local`: the current state of the cache, at once and without a request. It may be older
    *
    * @defaultValue 'linearizable'
    */
@@ -44,9 +44,9 @@ export interface CacheWatchOptions {
   readonly startRevision?: number;
 }
 
-/** The keys of a range, as a cache had them at one revision. */
+/** The keys of a range at one revision, read from a cache. */
 export interface CachedRange {
-  /** The revision of the store that has this state. */
+  /** The revision of the store that this state shows. */
   readonly revision: number;
   /** The key-values, in the order of their keys. */
   readonly kvs: readonly KeyValue[];
@@ -61,7 +61,7 @@ export interface CachedRange {
  * Later reads and watches error with `Canceled`, or with `ClientClosed` once the client is closed.
  */
 export interface Cache {
-  /** The revision of the store that has the state in memory. */
+  /** The revision of the store that the state in memory shows. */
   readonly revision: number;
   /** The first revision at which a watch can begin. */
   readonly oldestRevision: number;
@@ -86,7 +86,7 @@ export interface Cache {
    * Emits the changes of a part of the cached range, or of all of it, each with the previous key-value. It begins at
    * any revision that the cache still holds, and needs no watch of the server. Errors with `Compacted` if the cache has
    * dropped that revision, or loses the history meanwhile. Read the range again then, and watch from the next revision
-   * on. Completes when the cache is not held any more.
+   * on. Completes when the cache has no subscriber any more.
    */
   watch(range?: Range, options?: CacheWatchOptions): Observable<WatchEvent>;
 }

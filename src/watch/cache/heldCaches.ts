@@ -17,7 +17,7 @@ const CACHE: OptionKinds<CacheOptions> = { historyEvents: FROM_ZERO };
 
 const DEFAULT_HISTORY_EVENTS = 1_000;
 
-/** The dependencies of caches beside watches. */
+/** The dependencies of caches besides watches. */
 export interface CachesDeps {
   readonly readPages: ReadPages;
   readonly closed: Observable<void>;
@@ -87,7 +87,7 @@ function hasFired(source: Observable<void>): boolean {
 function positionRequests(caller: Caller, { key, rangeEnd }: WatchTarget): PositionRequests {
   const keys = rangeEnd === undefined ? { key } : { key, rangeEnd };
   return {
-    // One key is counted, as to count a large range takes longer. A user who may read the range may read that key.
+    // One key is counted, as counting a large range takes longer. A user who may read the range may read that key.
     revision: caller.unary(kvRpcs.range, { key, countOnly: true }).pipe(map(({ header }) => header)),
     summary: caller.unary(kvRpcs.range, { ...keys, limit: 1, sortTarget: 'MOD', sortOrder: 'DESCEND', keysOnly: true }).pipe(
       map(({ header: { clusterId, revision }, count, kvs }) => ({

@@ -35,7 +35,7 @@ export interface RangeCacheDeps {
   readonly requestTimeoutMs: number;
 }
 
-/** The keys of a range at a revision, with the events that led there, and the reads of both. */
+/** The keys of a range at a revision, with the events that led to it, and the reads of both. */
 export class RangeCache implements Progressing {
   revision = 0;
   clusterId = UNKNOWN_CLUSTER;
@@ -177,13 +177,13 @@ export class RangeCache implements Progressing {
       const span = range === undefined ? this.span : this.within('watch', spanOf(range));
       if (this.ended !== undefined) return subscriber.error(this.ended.error);
       let next = startRevision ?? this.revision + 1;
-      if (next < this.history.from) return subscriber.error(compacted(this.history.from, `it was asked for revision ${next}`));
+      if (next < this.history.from) return subscriber.error(compacted(this.history.from, `revision ${next} was requested`));
       const emit = ({ revision, events }: EventsBatch): void => {
         if (revision < next) return;
         next = revision + 1;
         for (const event of events) if (isWithin(span, event)) subscriber.next(event);
       };
-      // A subscriber may bring about a change, which is then added behind those that it is shown.
+      // A subscriber may cause a change, which is then added after the changes that it is receiving.
       for (let missed = this.history.since(next); missed.length > 0 && !subscriber.closed; missed = this.history.since(next))
         missed.forEach(emit);
       const live = new Subscription();
@@ -212,7 +212,7 @@ const beyond = (method: string): EtcdError =>
   new EtcdError('InvalidArgument', `range of cache.${method}: expected keys of the cached range, received others`);
 
 function compacted(oldest: number, why: string): CompactedError {
-  return new CompactedError(`cache.watch failed: ${why}, and the cache holds the events from revision ${oldest} on; read the range again`, {
+  return new CompactedError(`cache.watch failed: ${why}, but the cache holds the events from revision ${oldest} on; read the range again`, {
     compactRevision: oldest,
   });
 }

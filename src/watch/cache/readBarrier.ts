@@ -83,7 +83,7 @@ class ObservedRead<T> extends Deadline implements PendingRead, Unsubscribable {
   }
 }
 
-/** Reads whose response has come, and is newer than the cache. */
+/** Reads whose response has arrived, and is newer than the cache. */
 interface Behind {
   readonly reads: Set<PendingRead>;
   /** The revision to reach; `Infinity` if the response is of a store that the cache does not show yet. */
@@ -97,7 +97,8 @@ interface Behind {
  *
  * The header of a response shows the revision of the whole store. If only other keys were changed since the revision of
  * the cache, no event tells the cache that it has reached that revision. So the keys of the range are summarized. If
- * their number and their newest change are those of the cache, which is behind, then the cache has what the store has:
+ * their number and newest change match the older state of the cache, then the cache has the same keys and values as the
+ * store:
  * - The cache has each key of the store with its value, as the key was last changed by an event that the cache has seen
  * - It has no other keys, as the number is the same
  */
@@ -172,7 +173,7 @@ export class ReadBarrier {
       if (this.asked !== asked) return;
       // Reads that begin during this request wait for the next one.
       settle();
-      // A reader that receives its result may end the wait of all others, and so send the next request already.
+      // A reader that receives its result may end the wait of all others, which may send the next request.
       if (this.asked === asked) this.asked = undefined;
       this.ask();
     };
@@ -256,7 +257,7 @@ export class ReadBarrier {
     this.takeAll(reads, (read) => read.fail(error));
   }
 
-  /** Ends the wait of reads, of which some may end that of others. */
+  /** Ends the wait of reads. Ending one may end others. */
   private takeAll(reads: Set<PendingRead>, end: (read: PendingRead) => void): void {
     for (const read of reads) {
       reads.delete(read);

@@ -10,7 +10,7 @@ export class SortedKeys {
   /** The newest change of a key that is present; undefined if it has to be found. */
   private newest: number | undefined = 0;
 
-  /** Collects the keys of a list, which come in their order. */
+  /** Collects the keys of a list, which arrive in order. */
   static collect(): Collector<SortedKeys> {
     const keys = new SortedKeys();
     return {
@@ -46,7 +46,7 @@ export class SortedKeys {
     return type === 'put' ? this.put(kv) : this.delete(keyOf(kv));
   }
 
-  /** Returns the key-values of a span, at most `limit` of them, and how many there are in all. */
+  /** Returns the key-values of a span, at most `limit` of them, and their total number. */
   within({ from, to }: Span, limit: number): { readonly kvs: readonly KeyValue[]; readonly count: number } {
     const first = this.placeOf(from);
     const end = to === undefined ? this.order.length : this.placeOf(to);

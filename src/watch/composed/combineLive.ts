@@ -44,7 +44,7 @@ export interface CombinedUpdate<P extends LiveParts> {
    * - `resync`: the parts were listed again, as the history since the last update was lost (see {@link LiveUpdate})
    */
   readonly type: 'snapshot' | 'change' | 'resync';
-  /** The revision of the store that has this state. */
+  /** The revision of the store that this state shows. */
   readonly revision: number;
   /** The values of the parts. A part that did not change is the same object as before. */
   readonly value: CombinedValue<P>;
@@ -55,7 +55,7 @@ export interface CombinedUpdate<P extends LiveParts> {
 /** Options for combining live values. */
 export interface CombineLiveOptions<P extends LiveParts> {
   /**
-   * Called with the error of an invalid value and the name of its part. The last valid value of the part stays, or
+   * Called with the error of an invalid value and the name of its part. The part keeps its last valid value, or
    * undefined if there was none. Without it the stream errors with the `InvalidValueError`.
    */
   readonly onInvalid?: (error: InvalidValueError, part: keyof P & string) => void;
@@ -94,7 +94,7 @@ interface Combined {
   readonly revision: number;
   readonly parts: readonly PartState[];
   readonly changed: readonly string[];
-  /** The invalid values that this revision brought, by part. */
+  /** The invalid values that arrived with this revision, by part. */
   readonly refused: readonly (readonly [name: string, error: InvalidValueError])[];
 }
 
@@ -106,7 +106,7 @@ interface PartState {
   readonly invalid?: InvalidValueError;
 }
 
-/** Reads the values of an update; those of parts that did not change are kept. */
+/** Reads the values of an update; parts that did not change keep their values. */
 function combine(followed: readonly Followed[], last: Combined | undefined, update: JointUpdate): Combined | Promise<Combined> {
   const read = followed.map((part, index) => readPart(part, last?.parts[index], update.states[index] ?? new Map<string, KeyValue>()));
   // The next update waits for this one, as it is compared with it.
@@ -141,7 +141,7 @@ function readPart(
   if (state === before?.state) return before;
   if (typeof range !== 'object' || !('key' in range)) return { state, value: state };
   const kv = onlyKey({ state });
-  // A list after a compaction may bring a key-value that is known already.
+  // A list after a compaction may contain a key-value that is known already.
   if (before !== undefined && isUnchanged(onlyKey(before), kv)) return { ...before, state };
   if (codec === undefined) return { state, value: kv };
   const toState = (reading: ValueReading<unknown>): PartState =>

@@ -21,7 +21,7 @@ import { jointUpdates, type JointUpdate } from './jointRange.js';
 import { configReadings, configUpdates, layersOf, type ConfigUpdate, type LiveConfigOptions } from './liveConfig.js';
 import { putConfig, type PutConfigOptions, type PutConfigResult } from './putConfig.js';
 
-/** The dependencies of composition beside watches. */
+/** The dependencies of composition besides watches. */
 export interface CompositionDeps {
   readonly kv: KvService;
   readonly readPages: ReadPages;

@@ -4,7 +4,7 @@ import { isSchema, placedBySchema, type PlacedFailure, type Validator } from '..
 import { isObject, typeName } from '../../model/validate.js';
 import { isRight, left } from '../../util/either.js';
 
-/** A value that a config was given, with the key that it has in etcd; a default has none. */
+/** A value of a config, with its key in etcd; a default has no key. */
 export interface Leaf {
   readonly type: 'leaf';
   /** The text of a key, until the codec requires another type. */
@@ -25,7 +25,7 @@ type Node = Leaf | Branch;
 
 export const branch = (): Branch => ({ type: 'branch', children: new Map(), isList: false });
 
-/** Sets a default, and those below it if it is a plain object. */
+/** Sets a default value, and the values in it if it is a plain object. */
 export function addDefaults(into: Branch, defaults: object): void {
   for (const [name, value] of Object.entries(defaults)) {
     const given: unknown = value;
@@ -153,10 +153,9 @@ export interface ConfigChange {
 }
 
 /**
- * Returns a value in which each part that is equal to that of the value before is the same object as before. The values
- * themselves are not changed. Equal are lists and plain objects with equal parts, maps, sets, bytes, and objects that
- * JSON represents by `toJSON`, such as dates. Other objects can have contents that are not visible, and count as
- * different.
+ * Returns a value in which each part that equals the same part of the previous value is the same object. The values
+ * themselves are not changed. Lists, plain objects, maps, sets, bytes, and objects with `toJSON`, such as dates, are
+ * compared by their contents. Other objects can have contents that are not visible, and count as different.
  */
 export function keepUnchanged(before: unknown, after: unknown): unknown {
   if (Object.is(before, after)) return before;
@@ -186,8 +185,8 @@ function contentOf(value: object): unknown {
 }
 
 /**
- * Returns the differences between two configs, by the innermost places at which they differ. The parts that did not
- * change are the same objects in both.
+ * Returns the differences between two configs, each at the innermost place that differs. Parts that did not change are
+ * the same objects in both.
  */
 export function changesBetween(before: unknown, after: unknown, separator: string, path: readonly string[] = []): ConfigChange[] {
   if (Object.is(before, after)) return [];
@@ -203,7 +202,7 @@ function childrenOf(value: unknown): ReadonlyMap<string, unknown> | undefined {
   return Array.isArray(value) || isPlain(value) ? new Map(Object.entries(value)) : undefined;
 }
 
-/** Tells whether a value is an object of no class, such as an object literal, also of another realm. */
+/** Tells whether a value is a plain object, such as an object literal, of any realm. */
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);

@@ -28,9 +28,9 @@ interface ListedParts extends Listed {
 }
 
 /**
- * Follows several ranges, and emits each revision that changes any of them, whole. All are listed at one revision. Then
- * one watch follows the smallest range that holds them all. etcd sends the events of a revision to a watch together. So
- * no state has to wait for another one, with any version and transport.
+ * Follows several ranges, and emits one state for each revision that changes any of them. All are listed at one
+ * revision. Then one watch follows the smallest range that contains them all. etcd sends the events of a revision to a
+ * watch together. So no state has to wait for another one, with any version and transport.
  */
 export function jointUpdates(
   ranges: readonly Range[],

@@ -69,7 +69,10 @@ export function layersOf(method: string, prefix: string | readonly string[]): re
   });
 }
 
-/** The config in force after an update; none while neither one of the store nor the defaults alone were valid. */
+/**
+ * The config in force after an update, if there is one: neither a config of the store nor the defaults alone may have
+ * been valid yet.
+ */
 type ConfigReading<A> =
   | {
       readonly inForce: true;
@@ -80,9 +83,9 @@ type ConfigReading<A> =
   | { readonly inForce: false; readonly rejected: InvalidValueError };
 
 /**
- * Returns a function that reads the config of each update in turn. It returns the same object as before if that changes
- * neither the config nor the reasons for rejecting it. The parts of a config that did not change are the same
- * objects as before.
+ * Returns a function that reads the config of each update in turn. It returns the same object as before if neither the
+ * config nor the reasons for rejecting it have changed. The parts of a config that did not change are the same objects
+ * as before.
  */
 function configReader<A>(layers: readonly string[], options: LiveConfigOptions<A>): (states: JointUpdate['states']) => ConfigReading<A> {
   const { codec, separator = '/', defaults } = options;
@@ -116,7 +119,7 @@ function configReader<A>(layers: readonly string[], options: LiveConfigOptions<A
 const kept = <A>(before: A, after: A): A => keepUnchanged(before, after) as A;
 const byPath = (a: ConfigChange, b: ConfigChange): number => (a.path < b.path ? -1 : 1);
 
-/** Returns the tree of all layers and the defaults, and a line for each key that has no place in it. */
+/** Returns the tree of all layers and the defaults, and a line for each key that does not fit into it. */
 function treeOf(layers: readonly string[], states: JointUpdate['states'], separator: string, defaults: object = {}) {
   const root = branch();
   addDefaults(root, defaults);
@@ -127,7 +130,7 @@ function treeOf(layers: readonly string[], states: JointUpdate['states'], separa
     for (const { key, value } of kvs) {
       const path = key.slice(prefix.length).split(separator);
       if (key !== prefix && !addLeaf(root, path, { type: 'leaf', value, key, layer }))
-        misplaced.push(`${key}: expected no value above it, and a key above it has one`);
+        misplaced.push(`${key}: expected no value above it, but a key above it has one`);
     }
   }
   return { root, misplaced };

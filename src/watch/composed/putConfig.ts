@@ -19,7 +19,7 @@ export interface PutConfigOptions {
 
 /** A config that was written. */
 export interface PutConfigResult {
-  /** The revision of the store that has the config. */
+  /** The revision of the store with the written config. */
   readonly revision: number;
   /** The keys that were written. */
   readonly puts: readonly string[];

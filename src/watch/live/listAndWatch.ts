@@ -33,7 +33,7 @@ export interface FollowSteps<L extends Listed, U> {
   progress?(revision: number): void;
 }
 
-/** Receives all that happens to keys that are followed. */
+/** Receives everything that happens to followed keys. */
 export interface Follower<U> {
   /** Called when a list is about to be requested. */
   listing(): void;
@@ -64,8 +64,8 @@ export const listAndWatch = <L extends Listed, U>(steps: FollowSteps<L, U>, deps
     };
 
     /**
-     * Lists again if the history is lost while the present state can still be listed. A list that is itself too long
-     * stays so. Other temporary errors are retried within the list and the watch.
+     * Lists again if the history is lost while the present state can still be listed. If the list itself is too long,
+     * listing again would not help. Other temporary errors are retried within the list and the watch.
      */
     const listAgain = (error: unknown, isListed = false): void => {
       const isHistoryLost =
@@ -153,8 +153,8 @@ export function listKeys<T>(collect: () => Collector<T>, range: Range, readPages
     return readPages(range, at).pipe(
       // The next page is requested before this one is collected: server and client work at the same time.
       concatMap((page) => {
-        // The header of the first page has the revision that all pages show. Later headers have the revision of their
-        // time.
+        // The header of the first page has the revision that all pages show. Later headers have the store's revision at
+        // their time.
         revision ||= page.header.revision;
         for (const kv of page.kvs) if (newest === undefined || kv.modRevision > newest.modRevision) newest = kv;
         return inSlices(() => gathered.add(page.kvs)).pipe(map(() => page.header.clusterId));
@@ -170,7 +170,7 @@ export function listKeys<T>(collect: () => Collector<T>, range: Range, readPages
   });
 }
 
-/** The number of steps after which the rest waits for the next turn of the event loop: some milliseconds of work. */
+/** The number of steps in one turn of the event loop: some milliseconds of work. The rest waits for the next turn. */
 const SLICE = 4_096;
 /**
  * The time after which the rest waits in any case, in milliseconds. While V8 marks a large heap, each step may take far

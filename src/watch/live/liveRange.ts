@@ -25,12 +25,12 @@ export interface LiveUpdate {
   /**
    * - `snapshot`: the state when you subscribed; `changes` is empty
    * - `change`: one revision; `changes` are its events
-   * - `resync`: the range was listed again; `changes` are what must have happened, deletes included. The history since
-   *   the last update was compacted, is more than an old server can send, or belongs to another store (wiped, restored,
-   *   replaced).
+   * - `resync`: the range was listed again; `changes` is the difference from the last state, deletes included. The
+   *   history since the last update was compacted, is more than an old server can send, or belongs to another store
+   *   (wiped, restored, replaced).
    */
   readonly type: 'snapshot' | 'change' | 'resync';
-  /** The revision of the store that has this state. */
+  /** The revision of the store that this state shows. */
   readonly revision: number;
   /**
    * The keys with their values, by key. The map never changes: keep it, compare it, share it. A key that is not UTF-8
@@ -85,7 +85,7 @@ export const listRange = (range: Range, readPages: ReadPages, at?: number): Obse
 
 type Entries = PersistentMap<KeyValue>;
 
-/** The key-values of a range at a revision. A new state shares all that did not change with the old one. */
+/** The key-values of a range at a revision. A new state shares everything that did not change with the old one. */
 export class LiveEntries {
   private constructor(private readonly entries: Entries) {}
 

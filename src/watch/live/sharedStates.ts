@@ -21,14 +21,14 @@ interface RangeState {
   readonly state: ReadonlyMap<string, KeyValue>;
 }
 
-/** An update, with the information of a view about its age. */
+/** An update, with the facts that show its age to a view. */
 export interface ViewedUpdate<U> {
   readonly update: U;
   /** The update is older than what the client knows of its writes. */
   readonly old: boolean;
-  /** The state of the connection when the update came. */
+  /** The state of the connection when the update arrived. */
   readonly cameWith: ConnectionState | undefined;
-  /** The loss of the history since then, if the next list has not come yet. */
+  /** The loss of the history since then, until the next list arrives. */
   readonly lost: EtcdError | undefined;
 }
 

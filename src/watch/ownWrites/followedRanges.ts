@@ -129,8 +129,8 @@ export class FollowedRanges implements WriteEffects {
 }
 
 /**
- * The key range that a live range follows. It decides which state is too old for a new subscriber, which has to see all
- * that its client knows of its writes.
+ * The key range that a live range follows. It decides which state is too old for a new subscriber. A new subscriber has
+ * to see everything that its client knows about its own writes.
  */
 export class FollowedRange {
   /** The highest revision of an own write in the range since the last list was requested. */
@@ -167,7 +167,7 @@ export class FollowedRange {
     if (revision > this.needed) this.needed = revision;
   }
 
-  /** Notes that a list is requested: it will include all that is known by now. */
+  /** Notes that a list is requested: it will include everything that is known by now. */
   listing(): void {
     this.asked += 1;
     this.notedWhenAsked = this.owner.latest;
@@ -175,7 +175,7 @@ export class FollowedRange {
     this.needed = 0;
   }
 
-  /** Notes a state that a list or an event brought. */
+  /** Notes a state after a list or an event. */
   show(shown: Shown, byList: boolean, connection: ConnectionState): void {
     this.shown = shown;
     this.connectedAs = connection;

@@ -10,8 +10,8 @@ import type { PendingStart } from '../cursor.js';
 import { rangesOf, reportEffects, type WriteEffects } from './writeEffects.js';
 
 /**
- * How long a watch waits for the responses to writes of its client, in milliseconds. Then the store is asked for what
- * they wrote.
+ * How long a watch waits for the responses to writes of its client, in milliseconds. Then the client reads from the
+ * store what they wrote.
  */
 const ANSWER_MS = 1_000;
 /** The number of writes with unknown outcome that are kept for the watches that begin meanwhile. */
@@ -29,9 +29,8 @@ interface Beginning {
 }
 
 /**
- * The client's own writes, as far as its watches and live ranges have to know them. A watch reports each write that was
- * sent after it was subscribed to. A new subscriber of a live range never sees less than its client knows of these
- * writes.
+ * Tracks the client's own writes for its watches and live ranges. A watch reports each write that was sent after it was
+ * subscribed to. A new subscriber of a live range never sees less than its client knows of these writes.
  *
  * While no watch begins and no live range is followed, a write costs two comparisons.
  */
@@ -92,7 +91,7 @@ export class OwnWrites implements WriteListener {
   /**
    * Finds the first revision that a watch has to report. Usually it follows the store's revision, which was requested
    * after the watch began. If an own write overtook that request, it is the revision of that write. If the outcome of
-   * such a write is unknown, the store is asked which of its keys changed.
+   * such a write is unknown, the client reads which of its keys changed.
    */
   firstRevision(beginning: Beginning, span: Span, storeRevision: number, caller: Caller): Observable<number> {
     const first = (): number => Math.min(storeRevision + 1, beginning.first);

@@ -48,8 +48,8 @@ type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
  */
 const renewalMs = (heartbeatMs: number): number => Math.max(6 * heartbeatMs, Math.min(60 * heartbeatMs, 60_000));
 /**
- * The divisor of the time until the renewal of a watch that is to bring progress notifications. Such a watch gets them
- * by its renewals, if the server can be asked for one along with the create request.
+ * How many times sooner a watch with progress notifications is renewed. It gets them by its renewals, if the server
+ * accepts a progress request along with the create request.
  */
 const RENEWALS_FOR_PROGRESS = 6;
 
@@ -69,8 +69,8 @@ const CAUGHT_UP_MS = 400;
 export type ChunkedStream = typeof chunkedStream;
 
 /**
- * Creates watches of which each is a separate POST with a chunked response. This works everywhere, and costs one
- * connection per watch.
+ * Creates watches, each as a separate POST with a chunked response. This works everywhere, and costs one connection per
+ * watch.
  *
  * @param progressRequests the user's requests for progress notifications, which concern all watches of the client
  */
@@ -92,7 +92,7 @@ export function chunkedStream(
   const refusal = refusalOfProgress(version, where);
   const orderedProgress = refusal === undefined;
   const lacksDeletes = mayLackDeletes(version);
-  // These streams carry no heartbeat. Instead, one request beside them checks the endpoint for all of them.
+  // These streams carry no heartbeat. Instead, one separate request checks the endpoint for all of them.
   const inUseMs = Math.min(heartbeatMs, IN_USE_CHECK_MS);
   const checks = checksDue(activity, { idleMs: heartbeatMs, inUseMs }).pipe(
     exhaustMap(() => caller.get('/version', { endpoint, timeoutMs: callbacks.timeoutMs() })),
@@ -117,7 +117,7 @@ export function chunkedStream(
   const renewalOf = (target: WatchTarget): { readonly renewAfterMs: number; readonly maxQuietMs: number } => {
     const wanted = target.filter.progressNotify === true;
     const maxQuietMs = Math.max(MAX_QUIET_MS, renewalMs(heartbeatMs));
-    // On these versions a renewal brings no progress notification: the next is the one that the server sends by itself.
+    // On these versions a renewal triggers no progress notification: the server sends the next one by itself.
     if (wanted && !orderedProgress) return { renewAfterMs: maxQuietMs, maxQuietMs };
     return { renewAfterMs: renewalMs(heartbeatMs) / (wanted ? RENEWALS_FOR_PROGRESS : 1), maxQuietMs };
   };
@@ -302,7 +302,8 @@ class RenewedWatch extends Subscription {
         this.dropSuccessor();
       } else if (created === undefined) {
         created = response;
-        // Nothing has happened that the watch could lack. Newer servers send no progress notification in that case.
+        // Nothing has happened that the watch could have missed. Newer servers send no progress notification in that
+        // case.
         if (isRequested && response.header.revision < this.nextRevision) {
           replaceConnection();
           return observer.next({ ...response, created: false });

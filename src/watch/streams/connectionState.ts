@@ -42,14 +42,14 @@ export const reconnecting = (cause: EtcdError, retryInMs: number): Reconnecting 
   retryInMs: Math.round(retryInMs),
 });
 
-/** Returns whether a change from one state to another is none. */
+/** Returns whether two states are equal, so that there is no change to report. */
 export function isSameState(a: ConnectionState, b: ConnectionState): boolean {
   if (a.status !== 'connected' || b.status !== 'connected') return a.status === b.status && a.status === 'idle';
   return a.endpoint === b.endpoint && a.transport === b.transport;
 }
 
 /**
- * A state and its changes. All subscribers receive the changes in the order in which they came about, even if a
+ * A state and its changes. All subscribers receive the changes in the order in which they occurred, even if a
  * subscriber causes the next change while it is notified.
  */
 export class OrderedBehaviorSubject<T extends object> {

@@ -33,7 +33,7 @@ const MAX_CREATE_TIMEOUTS = 12;
 
 /**
  * The part of the interval by which a heartbeat may be sent early. All streams of a process then send in the same turn.
- * To wake up the process and the server costs several times as much as a heartbeat.
+ * Waking up the process and the server costs several times as much as a heartbeat.
  */
 const SLACK = 0.1;
 
@@ -71,7 +71,7 @@ export class Heartbeat {
   expect(answer: boolean): void {
     if (answer) {
       this.createSentAt = monotonicNow();
-      // A timer that is set stays: when it is due, it follows from the newest request how long to wait on.
+      // A timer that is set is kept: when it fires, the newest request determines how much longer to wait.
       if (this.createTimer === undefined) this.awaitCreate();
       return;
     }

@@ -16,7 +16,9 @@ type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
 
 /** One of the watches on a multiplexed stream. */
 class StreamWatch implements Unsubscribable {
-  /** The number of progress notifications for the whole stream that may yet arrive and were made before this watch. */
+  /**
+   * The number of progress notifications for the whole stream that were made before this watch and may still arrive.
+   */
   staleProgressCount = 0;
 
   constructor(
@@ -106,9 +108,9 @@ export class MultiplexedStream implements WatchStream {
   private unsplit = false;
   /** The newest revision of the store in any message. */
   private newest = 0;
-  /** Whether the user's request for progress notifications has yet to be sent, and why. */
+  /** Whether the user's request for progress notifications has not been sent yet, and why. */
   private progressRequest: 'none' | 'waiting' | 'ignored' = 'none';
-  /** The watches that have yet to receive a requested progress notification. */
+  /** The watches that have not received a requested progress notification yet. */
   private readonly notifying = new Set<StreamWatch>();
   /** A placeholder in {@link creating} for a create request that {@link ask} sent. */
   private readonly probe = new StreamWatch(this, undefined, undefined, 0);
@@ -120,8 +122,8 @@ export class MultiplexedStream implements WatchStream {
   }
 
   /**
-   * Returns whether a response that was too long may arrive in fragments: the server has them, and some watch did not
-   * ask for them.
+   * Returns whether a response that was too long may arrive in fragments: the server supports them, and some watch did
+   * not request them.
    */
   get maySplit(): boolean {
     return this.unsplit && this.deps.fragments;
@@ -134,7 +136,7 @@ export class MultiplexedStream implements WatchStream {
 
   /**
    * Requests a message from the server. Newer servers (measured: 3.5.30, not 3.5.16) ignore a progress request while
-   * any watch starts at a future revision. All watches do while nothing is written. In that case a create request is
+   * any watch starts at a future revision. While nothing is written, all watches do. In that case a create request is
    * sent with a number that is in use, which is rejected in any case.
    */
   ask(): void {
@@ -202,7 +204,7 @@ export class MultiplexedStream implements WatchStream {
    * Makes the server write when the stream is left. Behind a WebSocket, etcd 3.5 notices only by a write that the
    * stream has ended. Without a write it would keep the stream and its watches until their next event. One watch is
    * created, and the other requests are refused, as they have its number. The server does not write that many responses
-   * before it has read the end. If it does, the created watch brings a message within ten minutes.
+   * before it has read the end. If it does, the created watch causes a message within ten minutes.
    */
   forceServerWrite(): void {
     const bell = { createRequest: { key: '\0', watchId: ++this.lastWanted, progressNotify: true } };
@@ -265,8 +267,8 @@ export class MultiplexedStream implements WatchStream {
 
   /**
    * Handles a progress notification for the whole stream. The server may send one that it made for older watches after
-   * the response to a create request. All that the new watch missed may come after both. So a watch accepts the first
-   * notification that was requested when it existed, or that follows its own events.
+   * the response to a create request. The events that the new watch missed may arrive after both. So a watch accepts
+   * the first notification that was requested when it existed, or that follows its own events.
    */
   private onProgress({ header }: WatchResponse): void {
     this.asked = Math.max(0, this.asked - 1);

@@ -27,8 +27,8 @@ import {
 } from './connectionState.js';
 
 /**
- * The part of the response timeout that opening a stream may take once a channel was found: an endpoint that works
- * opens it at once.
+ * The part of the response timeout that opening a stream on a channel may take: an endpoint that works opens it at
+ * once.
  */
 const HANDSHAKE = 0.5;
 
@@ -37,13 +37,13 @@ export interface StreamCallbacks {
   /** The state of the connection from the first response on. */
   readonly connected: Connected;
   /**
-   * Returns how long a response may take on this stream. The time is shorter again once the stream has brought a
+   * Returns how long a response may take on this stream. The time is shorter again once the stream has delivered a
    * notification.
    */
   readonly timeoutMs: () => number;
   /** Called when the stream is given up because no response arrived. */
   onTimeout(): void;
-  /** Called when the stream brought more than the response to a create request. */
+  /** Called when the stream has delivered more than the response to a create request. */
   onNotification(): void;
   /** Called when the server has responded. */
   readonly onResponse: () => void;
@@ -103,8 +103,8 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
   }
 
   /**
-   * Emits the state of the connection and each change of it, and never errors. A subscriber that comes after the end
-   * receives the state `closed`, too.
+   * Emits the state of the connection and each change of it, and never errors. Later subscribers also receive the last
+   * state, `closed`.
    */
   get state(): Observable<ConnectionState> {
     return this.current.changes.pipe(takeWhile(({ status }) => status !== 'closed', true));
@@ -294,7 +294,7 @@ const MAX_DOUBLINGS = 5;
 /**
  * Adapts the timeout of responses to the server. A server that reads a long history for a watch sends nothing during
  * that time, and starts over on each stream. With a fixed timeout it might never finish. So each stream that was given
- * up as unresponsive doubles the timeout, until a stream brings news of a watch.
+ * up as unresponsive doubles the timeout, until a stream delivers a notification of a watch.
  */
 export class AdaptiveTimeout {
   private doublings = 0;
@@ -324,7 +324,7 @@ export class AdaptiveTimeout {
 }
 
 /**
- * Describes a stream that was opened and brought no data. A proxy may hold back the beginning of a response, or of a
+ * Describes a stream that was opened and delivered no data. A proxy may hold back the beginning of a response, or of a
  * request, until it has the rest.
  */
 export const NO_DATA = 'no data since the stream was opened; is a proxy buffering?';

@@ -111,7 +111,7 @@ describe('an option that does not exist', () => {
     const error = refused(options);
     expect(error).toMatchObject({ name: 'InvalidOptionError', option });
     expect((error as Error).message).toContain(', received an unknown one; ');
-    expect((error as Error).message).toContain(`; in its place give ${own}`);
+    expect((error as Error).message).toContain(`; use ${own} instead`);
     expectSilentAbout(error, 'secret');
   });
 

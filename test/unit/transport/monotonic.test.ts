@@ -61,7 +61,7 @@ describe('a monotonic read', () => {
     expect(settle(read(caller))).toMatchObject([
       {
         outcome: 'StaleRead',
-        error: { code: 'Unavailable', rpc: 'KV.Range', message: expect.stringMatching(/revision 5, and 9 has been seen/) },
+        error: { code: 'Unavailable', rpc: 'KV.Range', message: expect.stringMatching(/revision 5, but the client has seen 9/) },
       },
     ]);
     expect(transport.posts).toHaveLength(4);

@@ -276,7 +276,7 @@ test('a watch that reaches another cluster ends, even if a cluster in between di
     const { calls, watch } = setUp(['0', '1', '0', '2', '3'].map(cutIn), [undefined]);
     const seen = watch();
     flush();
-    const message: unknown = expect.stringContaining('this is cluster 2, and the watch began in 1');
+    const message: unknown = expect.stringContaining('the cluster id changed from 1 to 2');
     expect(seen.errors).toEqual([expect.objectContaining({ reason: 'ClusterIDMismatch', message })]);
     expect(calls).toEqual(['create', 'create', 'create', 'create']);
   });

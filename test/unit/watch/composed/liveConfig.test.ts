@@ -198,8 +198,8 @@ describe('liveConfig', () => {
     server.put('app/db', '{}');
     await emitted(seen, 2);
     expect(seen.values[1]?.rejected?.failures).toEqual([
-      'app/db/host: expected no value above it, and a key above it has one',
-      'app/db/port: expected no value above it, and a key above it has one',
+      'app/db/host: expected no value above it, but a key above it has one',
+      'app/db/port: expected no value above it, but a key above it has one',
     ]);
   });
 

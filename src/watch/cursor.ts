@@ -177,7 +177,7 @@ export function assertSameCluster(before: ClusterSnapshot, now: ClusterSnapshot,
   return newest.pipe(
     map((latest) => {
       if (latest < before.revision)
-        throw lost('FutureRev', `the store is at revision ${latest}, but the watch has seen ${before.revision}: the store was wiped or restored`);
+        throw lost('FutureRev', `the store is at revision ${latest}, but the watch has seen ${before.revision}: it was wiped or restored`);
     }),
   );
 }

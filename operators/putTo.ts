@@ -81,7 +81,7 @@ function plainOrJson(value: unknown): BytesLike {
   } catch (cause) {
     throw new EtcdError(
       'InvalidArgument',
-      'value of putTo: expected one that JSON can represent, received a circular or too deep one; say how to write it with encode',
+      'value of putTo: expected one that JSON can represent, received a circular or too deep one; convert it with the option encode',
       { cause },
     );
   }

@@ -92,8 +92,8 @@ const FLATTEN: Readonly<Record<LockStrategy, <R>() => OperatorFunction<Observabl
  * @see {@link whileLeader}
  * @see {@link guardedBy}
  *
- * @param lock A lock, which is owned from its first value until it is unsubscribed from, or a function that returns the
- * lock of a job.
+ * @param lock A lock, owned from its first value until it is unsubscribed from, or a function that returns the lock of
+ * a job.
  * @param project A function that returns the work for a job and the ownership of its lock.
  * @param options The policy for jobs that arrive while another runs.
  * @return A function that returns an Observable of the values of the jobs.

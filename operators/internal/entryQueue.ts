@@ -43,7 +43,7 @@ export class EntryQueue<E extends PutEntry> {
     this.#behind.set(keyId, behind);
   }
 
-  /** Returns the entries of the next txn: as many as allowed, but at least one, however large. */
+  /** Returns the entries of the next txn: as many as allowed, but at least one of any size. */
   take(maxOps: number, maxBytes: number): readonly Item<E>[] {
     const batch: Item<E>[] = [];
     let left = maxBytes;

@@ -11,7 +11,7 @@ const SHOWN = 3;
 export class PutAllError<E extends PutEntry = PutEntry> extends EtcdError {
   override readonly name: string = 'PutAllError';
   override readonly cause: EtcdError;
-  // The entries are behind getters, so that neither a log nor JSON shows the values.
+  // The entries are behind getters, so that no log and no JSON shows the values.
   readonly #ambiguous: readonly E[];
   readonly #unwritten: readonly E[];
 

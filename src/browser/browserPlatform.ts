@@ -39,8 +39,8 @@ const wire = (settings: Settings): Wire => jsonWire(fetchTransport(settings), se
 let known: Identity | undefined;
 
 /**
- * Creates the identity of this page or worker. A browser shows neither a host nor a process, so one name is used for
- * all three.
+ * Creates the identity of this page or worker. A browser reveals no host and no process, so one name is used for all
+ * three.
  */
 function identity(): Identity {
   if (known === undefined) {

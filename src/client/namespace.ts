@@ -46,8 +46,7 @@ export interface Namespace extends Coordination {
   /**
    * Emits the changes of a range as they happen (`Watch.Watch`). The Observable is hot: all subscribers of the same
    * range with the same options share one watch of the server. This watch ends shortly after the last subscriber has
-   * left. It resumes by itself after lost connections, restarts and expired tokens, and neither skips nor repeats a
-   * change.
+   * left. It resumes by itself after lost connections, restarts and expired tokens. No change is skipped or repeated.
    *
    * The watch errors only if it cannot continue correctly:
    * - `CompactedError`: the history that it needs is gone
@@ -59,9 +58,9 @@ export interface Namespace extends Coordination {
    * The watch reports each write that this client sends after `subscribe()` returns. Writes of other clients are
    * reported from when the server has confirmed the watch; `onStart` is called then.
    *
-   * While the server cannot be reached, as on a wrong port, the watch waits, and emits neither events nor an error.
-   * {@link Namespace.connection$} and the option `onState` have the cause. `take(1)` followed by `repeat()` skips the
-   * other events of the same revision: use `concatMap`, or {@link Namespace.watchBatches}.
+   * While the server cannot be reached, for example because of a wrong port, the watch waits, and emits no events and
+   * no error. {@link Namespace.connection$} and the option `onState` have the cause. `take(1)` followed by `repeat()`
+   * skips the other events of the same revision: use `concatMap`, or {@link Namespace.watchBatches}.
    *
    * ```ts
    * etcd.watch({ prefix: 'app/' }).subscribe(({ type, kv }) => console.log(type, kv.key));
@@ -152,9 +151,9 @@ export interface Namespace extends Coordination {
 
   /**
    * Emits the state of several keys and ranges together, and each revision that changes any of them. Every part shows
-   * that same revision: a txn over several parts is shown completely or not at all. (`combineLatest` of two live values
-   * would show two states for such a txn, one of which the store never had.) Revisions grow from one emission to the
-   * next, except after the store was restored. An emission never waits for a part.
+   * that same revision: a txn over several parts is shown completely or not at all. (For this txn, `combineLatest` of
+   * two live values would show two states, one of which never existed.) Revisions grow from one emission to the next,
+   * except after the store was restored. An emission never waits for a part.
    *
    * The first emission reads all parts at one revision. Then one watch follows the smallest range that contains all
    * parts, so choose parts whose keys are close together. The client receives all changes between the first part and
@@ -178,7 +177,7 @@ export interface Namespace extends Coordination {
 
   /**
    * Emits the values of {@link Namespace.combineLive} in a form for user interfaces: the stream never errors. While the
-   * value of a part is `invalid`, that part has its last valid value, and the others have their present ones.
+   * value of a part is `invalid`, that part has its last valid value, and the others have their current ones.
    */
   combineLiveState<P extends LiveParts>(parts: P): Observable<ViewState<CombinedValue<P>>>;
 

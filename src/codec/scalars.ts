@@ -25,8 +25,8 @@ const LONG = 96;
 /** The number of characters that are decoded at a time: a multiple of four. */
 const PART = 16_384;
 /**
- * Finds characters of which Node's decoder reads only the low byte. The search is free if V8 stores the text with one
- * byte per character.
+ * Finds characters that Node's decoder would read only in part, by their low byte. The search is free if V8 stores the
+ * text with one byte per character.
  */
 const WIDE = /[^\x00-\xff]/;
 

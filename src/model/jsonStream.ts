@@ -34,7 +34,7 @@ export class JsonStream {
   ) {}
 
   /**
-   * Takes the next chunk, and returns the objects that it completes. The chunk is kept until its last object is
+   * Takes the next chunk, and returns the objects that are complete now. The chunk is kept until its last object is
    * complete.
    *
    * @throws EtcdError `MalformedResponse` for anything that is not a sequence of JSON objects, or `ResponseTooLarge`.
@@ -49,7 +49,7 @@ export class JsonStream {
 
   /**
    * Ends the stream.
-   * @returns the last object, if no newline came after it
+   * @returns the last object, if no newline followed it
    * @throws EtcdError `MalformedResponse` if the stream ends within an object
    */
   end(): unknown[] {

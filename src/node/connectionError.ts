@@ -49,8 +49,8 @@ export function connectionError(error: unknown, sent: boolean, where: ErrorDetai
 }
 
 /**
- * Returns the first of several failures. If a host has several addresses, Node wraps the failure of each in an
- * AggregateError, of which the first failure is enough.
+ * Returns the first of several failures. If a host has several addresses, Node wraps their failures in an
+ * AggregateError. The first one is enough.
  */
 function rootOf(error: unknown): unknown {
   const errors = (error as { errors?: unknown } | null)?.errors;

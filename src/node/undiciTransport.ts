@@ -31,8 +31,8 @@ export interface TransportSettings extends ConnectionSettings {
 }
 
 /**
- * Makes the transport for Node. Each endpoint has an undici pool for calls. Requests that hold a connection for long
- * have other pools: streams, and calls that wait at the server.
+ * Makes the transport for Node. Each endpoint has an undici pool for calls. Requests that hold a connection for a long
+ * time have other pools: streams, and calls that wait at the server.
  */
 export function undiciTransport(settings: TransportSettings): Transport {
   const { maxConnections, connectTimeoutMs: timeoutMs, keepAliveMs, maxResponseBytes, tls } = settings;
@@ -172,7 +172,7 @@ const utf8Text = (bytes: Buffer): string => bytes.toString(isAscii(bytes) ? 'lat
  */
 const TURN_MS = 10;
 
-/** The present turn of the event loop, as far as it reads lists. */
+/** The current turn of the event loop, as far as it reads lists. */
 const turn = {
   endsAt: 0,
   /** Whether the rest waits for the next turn. */

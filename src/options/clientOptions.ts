@@ -91,11 +91,11 @@ export interface ClientOptions {
    */
   readonly attemptTimeoutMs?: number;
   /**
-   * Whether to discover the members of the cluster, and to use them beside `endpoints` if they can be reached: `false`
-   * by default. While the client is in use, their list is read every `intervalMs` milliseconds: 60 000 by default, and
-   * sooner while an endpoint fails. A discovered endpoint is used once its server has identified itself as that member.
-   * Before that it is sent no token, no password and none of your `headers`. The user needs permission to list members,
-   * which etcd 3.6.9 grants to root alone.
+   * Whether to discover the members of the cluster, and to use those that can be reached in addition to `endpoints`:
+   * `false` by default. While the client is in use, their list is read every `intervalMs` milliseconds: 60 000 by
+   * default, and sooner while an endpoint fails. A discovered endpoint is used once its server has identified itself as
+   * that member. Before that it receives no token, no password and none of your `headers`. The user needs permission to
+   * list members, which etcd 3.6.9 grants to root alone.
    */
   readonly discovery?: boolean | { readonly intervalMs?: number };
   /**

@@ -66,8 +66,8 @@ export interface TestEtcd {
 
 /**
  * Creates an etcd in memory, and a client for it. It uses only the time of RxJS, so it works in `TestScheduler.run`,
- * with fake timers, and on the real clock. Call it within `TestScheduler.run`, where it also corrects a fault of RxJS
- * 7: two timers of the same frame may end a run with "Expected a due immediate or interval".
+ * with fake timers, and on the real clock. Call it within `TestScheduler.run`, as it also corrects the timers of the
+ * run. With RxJS 7 alone, two timers of the same frame may end a run with "Expected a due immediate or interval".
  *
  * @throws InvalidOptionError that names the option
  *

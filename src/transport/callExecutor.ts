@@ -71,7 +71,7 @@ export class CallExecutor implements AttemptRunner {
   }
 
   private runAt<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
-    // An earlier attempt may have been sent and rejected; this one is not sent yet.
+    // An earlier attempt may have been sent and rejected; this attempt is not sent yet.
     call.sent = false;
     if (!endpoint.isPaused) return this.runIfMember(endpoint, call, send);
     return race(

@@ -63,7 +63,7 @@ export class HedgedAttempts {
    * - A stream, or a write that was not sent yet, is cancelled before its next attempt.
    * - A write that was sent is not repeated. It waits, and other calls go to other endpoints.
    *
-   * Without another endpoint the next attempt goes to the same one on a new connection, as a network may drop a
+   * Without another endpoint the next attempt uses the same one, on a new connection, as a network may drop a
    * connection without closing it. The endpoint may only be slow, so this does not count as its failure.
    *
    * For a call that waits for a connection, the time counts only while its endpoint sends nothing to other calls

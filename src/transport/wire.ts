@@ -24,8 +24,8 @@ export interface Destination {
   /** The token, if the client has one. */
   readonly credential: { readonly token: string | undefined };
   /**
-   * Whether the server is not confirmed to be one of the cluster. It is sent neither headers of the client nor a token,
-   * and its messages may only be short.
+   * Whether it is not confirmed that the server belongs to the cluster. It then receives no headers of the client and
+   * no token, and its messages may only be short.
    */
   readonly unconfirmed?: boolean;
 }
@@ -49,7 +49,7 @@ export interface Progress {
 /** One attempt to send a request. */
 export interface Attempt extends Progress {
   readonly to: Destination;
-  /** Whether the request may wait at the server for long. No other request then waits for its connection. */
+  /** Whether the request may wait at the server for a long time. No other request then waits for its connection. */
   readonly patient?: boolean;
 }
 
@@ -142,7 +142,7 @@ export interface RawResponse {
  */
 export interface Wire {
   /**
-   * Encodes a request, and returns the function that sends it: encoded once, whatever the number of attempts. The
+   * Encodes a request, and returns the function that sends it. It is encoded once for any number of attempts. The
    * Observable emits one response and completes.
    *
    * @throws EtcdError `InvalidArgument`, naming the field
@@ -163,7 +163,7 @@ export interface Wire {
    * the server.
    */
   duplex<In, A>(rpc: Rpc<In, A>, attempt: DuplexAttempt): Observable<DuplexEvent<In, A>>;
-  /** Sends a plain GET, and emits its response, whatever the status. */
+  /** Sends a plain GET, and emits its response with any status. */
   get(request: PlainRequest): Observable<PlainResponse>;
   /** Closes the connections to an origin that is no longer used. Each closes once its requests have ended. */
   release(origin: string): void;
@@ -186,7 +186,7 @@ const PAGE_LEFT = new Error('the page was left or frozen');
 export const pageLeft = (where: ErrorDetails): EtcdError =>
   new EtcdError('ConnectionLost', PAGE_LEFT.message, { ...where, cause: PAGE_LEFT });
 
-/** Returns whether a stream was ended by its page, which shows nothing about the endpoint, nor about its transport. */
+/** Returns whether a stream was ended by its page. That says nothing about the endpoint or its transport. */
 export const isPageLeft = (error: EtcdError): boolean => error.cause === PAGE_LEFT;
 
 /**
@@ -236,7 +236,7 @@ export class SharedWire implements Wire {
   }
 }
 
-/** Returns a server that is not confirmed to be one of the cluster, and is sent no secret. */
+/** Returns a server that is not confirmed to belong to the cluster, and receives no secret. */
 export const unconfirmedAt = (origin: string, prefix = ''): Destination => ({
   endpoint: { origin, address: origin, knownEtcd: false },
   info: { prefix },

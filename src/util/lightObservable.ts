@@ -114,7 +114,7 @@ class LightSubscriber<T> extends Subscription implements Observer<T> {
   }
 }
 
-/** Returns whether RxJS itself has to handle the observer, as it does those that operators create. */
+/** Returns whether RxJS itself has to handle the observer, as with the observers that operators create. */
 function isSubscriber<T>(
   destination: Partial<Observer<T>> | ((value: T) => void) | null | undefined,
 ): destination is Partial<Observer<T>> & Unsubscribable {

@@ -8,7 +8,7 @@ export interface PendingRelease {
   readonly failure: unknown;
 }
 
-/** The releases that the present teardown has begun; undefined while no teardown is watched. */
+/** The releases that the current teardown has begun; undefined while no teardown is watched. */
 let begun: PendingRelease[] | undefined;
 
 /** Reports a release that begins now. */

@@ -16,7 +16,7 @@ export interface Source<T, S = never> {
 
 /** A source that was subscribed to. */
 export interface Running<S> extends Unsubscribable {
-  /** The present state, if the source has states. */
+  /** The current state, if the source has states. */
   readonly state?: S;
 }
 
@@ -49,7 +49,7 @@ const SET_FROM = 32;
 const CONNECTING: Unsubscribable = { unsubscribe: () => undefined };
 
 /**
- * Shares a source among its present observers. The source is subscribed to with the first observer, ended after the
+ * Shares a source among its current observers. The source is subscribed to with the first observer, ended after the
  * last, and subscribed to again with the next. RxJS's `share` does the same with more objects for each subscription. A
  * program may have many watches, each of which has one subscriber.
  */
@@ -65,7 +65,7 @@ export class RefCounted<T extends string | object, K = T, S = never> implements 
   constructor(protected readonly options: RefCountOptions<T, K>) {}
 
   /**
-   * Adds an observer. A late one receives the present state and the kept value.
+   * Adds an observer. A late one receives the current state and the kept value.
    *
    * @param create creates the source if it has to be started
    */

@@ -50,7 +50,7 @@ export interface WatchOptions extends WatchFilter {
    */
   readonly onStart?: (revision: number) => void;
   /**
-   * Called with the state of this watch: the present one on subscription, and then each change of it. While the watch
+   * Called with the state of this watch: the current one on subscription, and then each change of it. While the watch
    * is `reconnecting`, `cause` has the last failure. For the state of all watches of a client see `connection$`. An
    * error that the function throws ends the watch.
    *

@@ -162,14 +162,14 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
    * Creates the watch again, one revision earlier, if it may lack deletes. The store had its first revision when it was
    * created, so that the history may be compacted at exactly that revision. In that case the earlier watch is rejected
    * as compacted. Otherwise the cursor drops the repeated revision. Not all watches are created that early, as the
-   * server delivers nothing to such a watch for up to 100 ms. Returns whether it was created again.
+   * server delivers nothing to a watch of the past for up to 100 ms. Returns whether it was created again.
    */
   private createEarlier({ revision, lacksDeletes }: CreatedWatch): boolean {
     const { current, cursor, target } = this;
     if (!lacksDeletes || target.filter.noDelete === true || this.isConnected || cursor?.followsKnown !== true || revision < cursor.next)
       return false;
     if (!(current instanceof StreamAttempt) || current.startRevision < cursor.next) return false;
-    // The new attempt comes first, so that the stream is not left.
+    // The new attempt is made before the old one ends, so that the stream stays in use.
     this.attemptFrom(cursor.next - 1);
     current.unsubscribe();
     return true;
@@ -283,7 +283,7 @@ class StreamAttempt implements Observer<WatchStream>, Unsubscribable {
     });
   }
 
-  /** Does nothing. The source of a chunked stream completes once it has emitted the stream, and the watch goes on. */
+  /** Does nothing. The source of a chunked stream completes once it has emitted the stream, and the watch continues. */
   complete(): void {}
 
   unsubscribe(): void {
@@ -366,7 +366,7 @@ export interface WatcherDeps {
   readonly within?: (stream: WatchStream) => WatchStream;
   /**
    * Reads keys as they were at a revision. The reads of many watches that resume at the same time are batched. Without
-   * it, a restored store that has overtaken the watch goes unnoticed.
+   * it, the watch does not notice a restored store whose revisions are higher than its own.
    */
   readonly readAt?: ReadAt;
 }

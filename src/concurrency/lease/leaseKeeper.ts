@@ -82,7 +82,7 @@ const PROOFS_OF_LOSS: ReadonlySet<Reason> = new Set<Reason>(['LeaseNotFound', 'P
 
 /**
  * Keeps a lease alive from its grant to its end, by a keepalive every third of the TTL that the server granted. The
- * lease counts as lost when the TTL has passed since the last successful keepalive was sent, whatever the state of the
+ * lease counts as lost when the TTL has passed since the last successful keepalive was sent, regardless of the
  * connection. The server counts from receiving the keepalive, which is later.
  */
 export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable<LeaseEvent> {

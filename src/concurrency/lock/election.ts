@@ -60,8 +60,8 @@ export interface Election {
   campaign(value: BytesLike, options: Omit<CampaignOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<Leadership>>;
   campaign(value: BytesLike, options?: CampaignOptions): Observable<Leadership>;
   /**
-   * The key and value of the current leader, and then of each later one; undefined while there is none. It is hot,
-   * continues after lost connections and compactions, and never emits an old leader after a newer one.
+   * Emits the key and value of the current leader, and then of each later one; undefined while there is none. It is
+   * hot, continues after lost connections and compactions, and never emits an old leader after a newer one.
    */
   readonly leader$: Observable<KeyValue | undefined>;
 }

@@ -183,7 +183,7 @@ function holderOf(reentrant: Reentrancy, identity: () => Identity): string {
 
 /**
  * A queue entry that several callers share. The entry is a key `<name>/<lease in hex>` like any other, so that it
- * excludes all clients that use this layout, and they exclude it. Other keys are beside it, under `<name>.shares/`:
+ * excludes all clients that use this layout, and they exclude it. There are further keys under `<name>.shares/`:
  * - `<holder>`: the pointer, created with the entry and under its lease, so that a holder has at most one entry
  * - `<holder>/<lease of the entry in hex>/<lease of the share in hex>`: a share, under a separate lease
  */
@@ -196,7 +196,7 @@ interface SharedKeys {
   readonly share: LeaseId;
 }
 
-/** A queue entry of which a share was taken. */
+/** A queue entry with a share that was taken. */
 interface SharedEntry extends WaiterEntry {
   /** The revision at which the key of the share was created. */
   readonly shareRevision: number;

@@ -117,7 +117,7 @@ abstract class SteppedWait<T> implements Detachable<T> {
   }
 
   /**
-   * Replaces the present step, which has ended. A step that ends synchronously may begin the next one during its
+   * Replaces the current step, which has ended. A step that ends synchronously may begin the next one during its
    * subscription.
    */
   protected run(begin: () => Unsubscribable): void {

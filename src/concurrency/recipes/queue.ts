@@ -175,7 +175,7 @@ export interface QueueOrder {
   readonly order: NonNullable<RangeOptions['sortTarget']>;
   /** Makes further compares, besides the compare for an unchanged item. They hold as long as the item is the first. */
   readonly isFirst?: (stored: KeyValue) => readonly Compare[];
-  /** Reads the items that come before all others, if there are any. */
+  /** Reads the items that precede all others, if there are any. */
   readonly before?: RangeOp;
   /** Returns an item as it was enqueued. */
   readonly read?: (stored: KeyValue) => KeyValue;
@@ -279,7 +279,7 @@ export function returnKey(prefix: string, item: KeyValue): Uint8Array {
   return joined(head, item.keyBytes.subarray(toBytes(prefix).length));
 }
 
-/** Makes a compare that holds as long as no item that comes before this one was put back. */
+/** Makes a compare that holds as long as no item that precedes this one was put back. */
 export function noneReturnedBefore(prefix: string, { keyBytes }: KeyValue): Compare {
   const from = returnedFolder(prefix);
   return isReturned(prefix, keyBytes) ? on({ from, to: keyBytes }).missing() : on({ prefix: from }).missing();

@@ -25,7 +25,7 @@ export function routesOf(version: ServerVersion): ReadonlyMap<string, Route> {
   const has = (least: string): boolean => isAtLeast(version, least);
   const routes = new Map<string, Route>();
   for (const rpc of RPCS) {
-    // Some RPCs occur in several forms, the first of which is the plain one.
+    // Some RPCs occur in several forms; the first one is the plain form.
     if (routes.has(rpc.path) || (rpc.since !== undefined && !has(rpc.since))) continue;
     const route: Route = { rpc, streams: STREAMS[rpc.path] ?? 'none' };
     routes.set(rpc.path, route);

@@ -28,7 +28,7 @@ export interface Traits {
   readonly raisesAlarmOfNoKind: boolean;
   /** Whether every remaining alarm still causes writes to be rejected after another one has ended. */
   readonly refusesByAllAlarms: boolean;
-  /** Whether a lock whose lease has ended in the meantime is rejected when its turn comes. */
+  /** Whether a lock is rejected at its turn if its lease has ended in the meantime. */
   readonly locksNeedTheirKey: boolean;
 }
 

@@ -43,7 +43,9 @@ export class Endpoint {
   servedAt = 0;
   /** Counts the calls and version requests to which it has responded. */
   answers = 0;
-  /** Whether it has responded as etcd. Any other response after that comes from something else in its place. */
+  /**
+   * Whether it has responded as etcd. After that, any other response means that something else responds in its place.
+   */
   knownEtcd = false;
   /** Whether it has reported its version. */
   knownVersion = false;
@@ -176,7 +178,7 @@ export class Endpoint {
   }
 
   /**
-   * Makes later requests use new connections if the present ones are older than the given time. A network may have
+   * Makes later requests use new connections if the current ones are older than the given time. A network may have
    * dropped those without closing them.
    */
   renewConnections(olderThan: number): void {
@@ -211,7 +213,7 @@ export class Endpoint {
   }
 
   /**
-   * Checks whether it works again, if it is set aside and its pause is over. No call has to find that out by failing.
+   * Checks whether it works again, if it is set aside and its pause is over. So no call has to fail to find that out.
    */
   probeIfDue(): void {
     if (!this.isSetAside || this.checking || monotonicNow() < this.retryAt) return;

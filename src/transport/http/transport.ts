@@ -25,7 +25,7 @@ export interface HttpRequest {
    * browser uses it to find out how to send the write without repeating it automatically.
    */
   readonly readPath?: string | undefined;
-  /** Whether the request may wait at the server for long. No other request then waits for its connection. */
+  /** Whether the request may wait at the server for a long time. No other request then waits for its connection. */
   readonly patient?: boolean | undefined;
   /** Whether it is a stream that replaces another, which ends soon. */
   readonly replaces?: boolean | undefined;

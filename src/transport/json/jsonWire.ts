@@ -44,7 +44,7 @@ export type ReadMessages = <A>(parts: Observable<StreamPart>, reading: Reading<A
 
 /**
  * Makes a member that has lost the others refuse a call with `NoLeader`, and end a stream with it after a while.
- * Without this header, a watch on such a member receives no events, although its heartbeats get a response.
+ * Without this header, a watch on that member receives no events, although its heartbeats get a response.
  */
 const NEEDS_LEADER = { 'grpc-metadata-hasleader': 'true' } as const;
 
@@ -57,7 +57,7 @@ const MAX_UNCONFIRMED_BYTES = 64 * 1024;
 /** The form of an RPC that a request needs. */
 type Form = Pick<Rpc<never, unknown>, 'name' | 'path' | 'safety' | 'needsLeader' | 'headers' | 'replaces'>;
 
-/** Changes nothing, whatever its request. */
+/** An RPC that changes nothing, with any request. */
 const READ_PATH = '/kv/range';
 
 /**
@@ -258,8 +258,8 @@ export function decode<A>(codec: ResponseCodec<A>, json: unknown, where: ErrorDe
 }
 
 /**
- * Returns the revision in the header of a response, or 0 if it has none. A response that was not decoded can hold
- * anything, and must not make all others look old.
+ * Returns the revision in the header of a response, or 0 if it has none. A response that was not decoded can contain
+ * any number, which must not make all other responses look old.
  */
 export function revisionOf(answer: unknown): number {
   const header = isRecord(answer) ? answer['header'] : undefined;

@@ -40,7 +40,7 @@ const GO_404 = '404 page not found';
 const NO_GATEWAY =
   'there is no JSON gateway at this path (HTTP 404): a peer port, a grpc-proxy, and a server with --enable-grpc-gateway=false have none; use a client URL of a member, and check the option apiPrefix';
 
-/** Returns the error of an HTTP response, whatever its body. */
+/** Returns the error of an HTTP response with any body. */
 export function errorInResponse(response: HttpResponse, source: ResponseSource): EtcdError {
   const { status, body } = response;
   const details = { ...source, status };

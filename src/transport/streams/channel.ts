@@ -134,7 +134,7 @@ export interface LeaderDeps {
   readonly wire: Pick<Wire, 'unary'>;
   /**
    * Returns whether there is another endpoint. Without one, leaving the member would not help. There may also be many
-   * members behind one endpoint, and the response may come from another than the stream's.
+   * members behind one endpoint, and another member than the stream's may respond.
    */
   readonly elsewhere: () => boolean;
 }

@@ -220,7 +220,7 @@ function compacted(oldest: number, why: string): CompactedError {
 /** Dropped batches are removed from the list once they are this many, and half of it. */
 const REMOVED_FROM = 64;
 
-/** The last events of a cache, in whole revisions. The oldest are dropped when there are too many events. */
+/** Holds the last events of a cache, in whole revisions. The oldest are dropped when there are too many events. */
 export class History {
   private readonly batches: EventsBatch[] = [];
   /** The place of the oldest batch that is held. */
@@ -237,7 +237,7 @@ export class History {
     private readonly most: number,
   ) {}
 
-  /** The first revision of which all events, and all later ones, are held. */
+  /** The revision from which on all events are held. */
   get from(): number {
     return this.oldest;
   }

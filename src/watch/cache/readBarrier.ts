@@ -5,7 +5,7 @@ import { LONGEST_MS } from '../../model/validate.js';
 import { Deadline, SharedTimeout } from '../../util/time.js';
 import { UNKNOWN_CLUSTER } from '../cursor.js';
 
-/** The present keys of a range, as far as the store describes them in one response. */
+/** The current keys of a range, as far as the store describes them in one response. */
 export interface RangeSummary {
   readonly count: number;
   /** The newest revision at which one of them was changed; 0 without any key. */
@@ -96,8 +96,8 @@ interface Behind {
  * serves all reads that wait for it. A read never uses a request that was sent before the read began.
  *
  * The header of a response shows the revision of the whole store. If only other keys were changed since the revision of
- * the cache, no event tells the cache that it has reached that revision. So the keys of the range are summarized. If
- * their number and newest change match the older state of the cache, then the cache has the same keys and values as the
+ * the cache, no event shows that the cache has reached that revision. So the keys of the range are summarized. If their
+ * number and newest change match the older state of the cache, then the cache has the same keys and values as the
  * store:
  * - The cache has each key of the store with its value, as the key was last changed by an event that the cache has seen
  * - It has no other keys, as the number is the same

@@ -70,8 +70,8 @@ export function layersOf(method: string, prefix: string | readonly string[]): re
 }
 
 /**
- * The config in force after an update, if there is one: neither a config of the store nor the defaults alone may have
- * been valid yet.
+ * The config in force after an update. There is none if no config of the store was valid yet, and the defaults alone
+ * are not valid.
  */
 type ConfigReading<A> =
   | {

@@ -12,7 +12,7 @@ import type { WatchTarget } from '../messages.js';
 import { retryTransient } from '../retryable.js';
 import { watcherAt, type WatcherDeps } from '../watcher.js';
 
-/** The present state of some keys, as it was listed at one revision. */
+/** The current state of some keys, as it was listed at one revision. */
 export interface Listed {
   readonly revision: number;
   /** The newest change among the keys that were listed. */
@@ -64,7 +64,7 @@ export const listAndWatch = <L extends Listed, U>(steps: FollowSteps<L, U>, deps
     };
 
     /**
-     * Lists again if the history is lost while the present state can still be listed. If the list itself is too long,
+     * Lists again if the history is lost while the current state can still be listed. If the list itself is too long,
      * listing again would not help. Other temporary errors are retried within the list and the watch.
      */
     const listAgain = (error: unknown, isListed = false): void => {
@@ -127,7 +127,7 @@ export const listAndWatch = <L extends Listed, U>(steps: FollowSteps<L, U>, deps
     };
   });
 
-/** Reads a range page by page, at the present revision or at an earlier one. */
+/** Reads a range page by page, at the current revision or at an earlier one. */
 export type ReadPages = (range: Range, revision?: number) => Observable<RangeResponse>;
 
 /** Collects the key-values of a list, page by page. */
@@ -143,7 +143,7 @@ export interface ListedKeys<T> extends Listed {
   readonly clusterId: ClusterId;
 }
 
-/** Lists a range, at the present revision or at an earlier one. */
+/** Lists a range, at the current revision or at an earlier one. */
 export function listKeys<T>(collect: () => Collector<T>, range: Range, readPages: ReadPages, at?: number): Observable<ListedKeys<T>> {
   // The collected state belongs to one subscription: a list that is read again begins with nothing.
   return defer(() => {

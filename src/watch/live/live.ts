@@ -54,14 +54,14 @@ interface Origin {
    * connection is restored.
    */
   readonly old?: boolean;
-  /** The state of the connection when the reading came from the server; by default the present one. */
+  /** The state of the connection when the reading arrived from the server; by default the current one. */
   readonly cameWith?: ConnectionState | undefined;
   /** The loss of the history after the reading arrived: it is out of date, and a newer one follows. */
   readonly lost?: EtcdError | undefined;
 }
 
 /**
- * The input of a view: a value, or the reason that there is none. An invalid reading without a value leaves the last
+ * The input of a view: a value, or the reason why there is none. An invalid reading without a value leaves the last
  * one.
  */
 export type Reading<T> =
@@ -74,7 +74,7 @@ interface Viewed<T> extends Origin {
   readonly view: ViewState<T>;
 }
 
-/** The view that is shown, and the reason that it may be out of date. */
+/** The view that is shown, and the reason why it may be out of date. */
 interface Shown<T> {
   readonly view: ViewState<T>;
   readonly cause: EtcdError | undefined;
@@ -129,7 +129,7 @@ export function viewState<T>(readings: Observable<Reading<T>>, connection: Obser
 /** Creates the live ranges of a client over its watches. */
 export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observable<void>, lingerMs: number) {
   const shared = new SharedStates<LiveUpdate>(deps, closed, lingerMs, {
-    // Each range keeps such an object: written out it has the same shape as all others, and takes less memory.
+    // Each range keeps one of these objects. Written out, they all have the same hidden class, and take less memory.
     snapshot: ({ revision, state }) => ({ type: 'snapshot', revision, state, changes: [] }),
     stateOf: identity,
   });
@@ -157,7 +157,7 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
           const { codec } = checkOptions('liveValueState', options, LIVE_VALUE_STATE);
           return viewed({ key }).pipe(
             map(({ update, ...origin }) => ({ kv: onlyKey(update), ...origin })),
-            // A list after a compaction may bring a key-value that is known already.
+            // A list after a compaction may contain a key-value that is known already.
             distinctUntilChanged((a, b) => a.old === b.old && a.lost === b.lost && isUnchanged(a.kv, b.kv)),
             mapInOrder(({ kv, ...origin }) => {
               const toReading = (reading: ValueReading<A>): Reading<A | undefined> =>
@@ -208,7 +208,7 @@ export function onlyKey({ state }: Pick<LiveUpdate, 'state'>): KeyValue | undefi
 export function liveKey(updates: Observable<LiveUpdate>): Observable<KeyValue | undefined> {
   return updates.pipe(
     map(onlyKey),
-    // A list after a compaction may bring a key-value that is known already.
+    // A list after a compaction may contain a key-value that is known already.
     distinctUntilChanged(isUnchanged),
   );
 }

@@ -79,7 +79,7 @@ export const liveUpdates = (
     );
   });
 
-/** Lists a range, at the present revision or at an earlier one. */
+/** Lists a range, at the current revision or at an earlier one. */
 export const listRange = (range: Range, readPages: ReadPages, at?: number): Observable<ListedRange> =>
   listKeys(() => LiveEntries.gather(), range, readPages, at);
 

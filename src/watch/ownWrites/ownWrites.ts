@@ -130,7 +130,7 @@ class OwnWrite implements PendingWrite, WriteEffects {
 
   constructor(
     readonly number: number,
-    /** The newest revision that the client had seen by then, below that of the write; 0 if it had seen none. */
+    /** The newest revision that the client had seen at that time, below that of the write; 0 if it had seen none. */
     private readonly newest: number,
     /** The last beginning before the write. */
     readonly after: Beginning,
@@ -167,8 +167,8 @@ class OwnWrite implements PendingWrite, WriteEffects {
 
   /**
    * Finds the lowest revision, up to the store's, at which a key of its ranges is known to have changed since it was
-   * sent. Emits infinity if there is none, or if the client had not seen any revision before. A deletion leaves nothing
-   * that could be found.
+   * sent. Emits infinity if there is none, or if the client had not seen any revision before. A deletion cannot be
+   * found in this way.
    */
   firstChange(span: Span, storeRevision: number, caller: Caller): Observable<number> {
     if (this.newest === 0) return of(Infinity);
@@ -237,7 +237,7 @@ export class ScopedOwnWrites {
   }
 
   /**
-   * Notes from now on the own writes that a watch has to report.
+   * Notes, from now on, the own writes that a watch has to report.
    *
    * @param revision requests the store's revision
    */
@@ -261,7 +261,7 @@ export class ScopedOwnWrites {
   }
 
   /**
-   * Notes from now on which own writes a live range has to show.
+   * Notes, from now on, the own writes that a live range has to show.
    *
    * @param none creates the notes. They are loaded with the live ranges
    */

@@ -61,7 +61,7 @@ const MAX_QUIET_MS = 12 * 60_000;
 
 /**
  * The pause between a create request and a progress request. A server responds to a progress request only when no watch
- * is behind. A new watch counts as behind until the server's next round, of which there is one every 100 ms.
+ * is behind. A new watch counts as behind until the server's next round; there is a round every 100 ms.
  */
 const CAUGHT_UP_MS = 400;
 
@@ -131,7 +131,7 @@ export function chunkedStream(
         post(notified, isRenewal && lacksDeletes ? Math.max(1, fromRevision - 1) : fromRevision, fragment, isRenewal),
       onRefused: (response) => {
         const refusal = toWatchError(response, where);
-        // The next stream has to show another token.
+        // The next stream has to send another token.
         if (isForToken(refusal)) channel.failed(refusal);
       },
       ...(orderedProgress ? { renewals: progressRequests } : {}),

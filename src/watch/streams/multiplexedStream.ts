@@ -101,7 +101,7 @@ export class MultiplexedStream implements WatchStream {
   private readonly creating = new Queue<StreamWatch>();
   private readonly watchers = new Map<number, StreamWatch>();
   private lastWanted = 0;
-  /** The cluster of the store: one string for all watches, each of which holds it as long as it lives. */
+  /** The cluster of the store. All watches share one string, as each of them holds it. */
   private cluster: ClusterId | undefined;
   /** The number of progress requests without a response; some may never have one. */
   private asked = 0;

@@ -110,7 +110,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     return this.current.changes.pipe(takeWhile(({ status }) => status !== 'closed', true));
   }
 
-  /** The present state of the connection. */
+  /** The current state of the connection. */
   get stateNow(): ConnectionState {
     return this.current.value;
   }
@@ -267,7 +267,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
 }
 
 /**
- * The stream of all present users, kept open for a time after the last. A stream that is still being opened is not
+ * The stream of all current users, kept open for a time after the last. A stream that is still being opened is not
  * kept.
  */
 class SharedStream<S extends object> extends RefCounted<S> {
@@ -317,7 +317,7 @@ export class AdaptiveTimeout {
     this.exhausted = true;
   }
 
-  /** Restores the usual timeout, as the present one was long enough. */
+  /** Restores the usual timeout, as the current one was long enough. */
   reset(): void {
     this.doublings = 0;
   }

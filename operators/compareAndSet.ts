@@ -56,8 +56,8 @@ export type CompareAndSetResult<C extends ConditionalPut = ConditionalPut> =
  * ```
  *
  * The result of `etcd.kv.get` can be passed as `expected`: a `KeyValue` that must be unchanged, or undefined if the key
- * must not exist. A revision is the stronger condition: a value that was changed and changed back counts as unchanged.
- * The result contains the item as `change`, with all its fields.
+ * must not exist. A revision is the stronger condition: with `{ value }`, a value that was changed and changed back
+ * counts as unchanged. The result contains the item as `change`, with all its fields.
  *
  * Values of a source that is faster than the server wait in memory. Each write is sent at most once. After
  * `AmbiguousWrite` you may send the same change again. If the first one was carried out, the second is rejected, and

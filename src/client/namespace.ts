@@ -107,7 +107,7 @@ export interface Namespace extends Coordination {
    * Emits the state of a range, and each change of it. The range is listed (in pages of one revision) and then watched
    * from the next revision on, without a gap.
    *
-   * The Observable is hot, and shared by all subscribers of the same range. A late subscriber begins with the present
+   * The Observable is hot, and shared by all subscribers of the same range. A late subscriber begins with the current
    * state, which includes every write of this client that the server has confirmed. Each state is one that the store
    * really had, and never changes. If the history was compacted, the range is listed again, and the next update is a
    * `resync`, which includes the deletes.

@@ -57,7 +57,7 @@ function readKeyValue(input: unknown): KeyValue | typeof INVALID {
 const fields: ReadonlyMap<string, Field> = KeyValueMessage.fields;
 
 /**
- * An instance that is kept for ever. When a full garbage collection finds no instance, V8 discards the hidden class,
+ * An instance that is kept forever. When a full garbage collection finds no instance, V8 discards the hidden class,
  * and all code that it has optimised for it. A program that reads keys, drops them and reads again would decode at half
  * the speed.
  */

@@ -31,8 +31,8 @@ const refreshed = {
 export const LeaseKeepAliveResponse = message('LeaseKeepAliveResponse', { header: ResponseHeader, ...refreshed });
 
 /**
- * The same response without its header, for speed: with a thousand leases, a stream of keepalives receives some hundred
- * of them a second.
+ * The same response without its header, for speed: with a thousand leases, a stream of keepalives receives several
+ * hundred a second.
  */
 export const LeaseRefreshed = message('LeaseKeepAliveResponse', refreshed);
 

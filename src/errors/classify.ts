@@ -20,7 +20,7 @@ const NEW_TOKEN: Row = { persistence: 'unclear', why: 'another call may fetch a 
 
 /** The reasons that are not classified by their code. */
 const PERSISTENCE_BY_REASON: Partial<Record<Reason, Row>> = {
-  TooManyRequests: { persistence: 'temporary', why: 'refused by a server that is behind, which is less busy later' },
+  TooManyRequests: { persistence: 'temporary', why: 'the server is overloaded for the moment' },
   TooManyPending: { persistence: 'temporary', why: 'refused before it was sent, as too many calls of the client waited' },
   DeadlineExceeded: { persistence: 'interrupted', why: 'the server was too slow this time' },
   WatchCanceled: { persistence: 'interrupted', why: 'the server ended the watch without a reason, as it does when it stops' },

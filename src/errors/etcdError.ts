@@ -47,8 +47,8 @@ function replaced(text: string, form: string): string {
 }
 
 /**
- * Returns the forms in which a secret may appear: unchanged, in a URL, in base64, and in JSON. It may be ASCII JSON, as
- * in requests, or a request quoted as JSON.
+ * Returns the forms in which a secret may appear: unchanged, in a URL, in base64, and in JSON. The JSON may be in
+ * ASCII, as in requests, and a server may quote a request as a JSON string.
  */
 function formsOf(secret: string): readonly string[] {
   const json = JSON.stringify(secret).slice(1, -1);

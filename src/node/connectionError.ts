@@ -20,7 +20,7 @@ const WORDS: Readonly<Record<string, string>> = {
 const isHttp2 = (text: unknown): boolean => typeof text === 'string' && text.startsWith('\0\0') && text.at(3) === '\u0004';
 
 /**
- * Returns a failure of a connection as an error of rxetcd.
+ * Converts a failure of a connection to an error of rxetcd.
  *
  * @param sent whether a part of the request was sent; if not, it can be repeated without harm
  * @param met whether the other end has responded before. If so, its certificates were valid, and are probably being
@@ -102,7 +102,7 @@ const OF_OURS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns a failure of TLS as an error of rxetcd; undefined for any other failure.
+ * Converts a failure of TLS to an error of rxetcd; returns undefined for any other failure.
  *
  * @param cause the error of the socket
  * @param sent whether the request was sent. After that, a failure is a broken connection. The only exception is the

@@ -7,7 +7,7 @@ import { IDLE_CHECK_MS } from '../transport/endpoints/activity.js';
 import type { StreamTransport } from '../transport/streams/transportSelector.js';
 
 /**
- * A string that is not empty and has no control characters. Control characters are usually a mistake, such as the line
+ * A string that is not empty, without line breaks and zero characters. These are usually a mistake, such as the line
  * break at the end of a file.
  */
 export const TEXT: OptionKind = {

@@ -64,12 +64,12 @@ export interface KvService {
   range(range: Range, options?: RangeOptions & ReadCallOptions): Observable<RangeResponse>;
 
   /**
-   * Reads a range of any size, in the order of its keys, one page at a time (one `KV.Range` a page). Pages grow up to 8
-   * MiB unless `pageSize` is set, as etcd counts the rest of the range for each page. All pages show the store at the
-   * revision of the first page. The next page is requested when the subscriber's `next` returns, or when the Observable
-   * that `consume` returned for the page completes. Errors with `InvalidArgument` if `pageSize` is not a whole number
-   * from 1, and for options of {@link KvService.range} that would change the pages. Errors with `Compacted` if the
-   * revision of the first page is compacted meanwhile.
+   * Reads a range of any size, in the order of its keys, one page at a time (one `KV.Range` for each page). Pages grow
+   * up to 8 MiB unless `pageSize` is set, as etcd counts the rest of the range for each page. All pages show the store
+   * at the revision of the first page. The next page is requested when the subscriber's `next` returns, or when the
+   * Observable that `consume` returned for the page completes. Errors with `InvalidArgument` if `pageSize` is not a
+   * whole number from 1, and for options of {@link KvService.range} that would change the pages. Errors with
+   * `Compacted` if the revision of the first page is compacted meanwhile.
    */
   pages(range: Range, options?: PagesOptions & ReadCallOptions): Observable<RangeResponse>;
 

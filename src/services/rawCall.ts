@@ -82,7 +82,7 @@ export function rawCall(caller: Caller) {
 
 /** Rejects paths that could lead out of the gateway. */
 const PATH: OptionKind = {
-  what: "a path like /kv/range, behind the version's prefix",
+  what: "a path such as /kv/range, without the version's prefix",
   is: (path) => typeof path === 'string' && /^(\/[\w.~-]+)+$/.test(path),
 };
 

@@ -141,7 +141,7 @@ export class Network {
   /** Runs a function in a later turn, at the same time. Functions that wait for a turn run in their order. */
   soon(run: () => void): void {
     const isFirst = this.waiting.push(run) === 1;
-    // If the turn belonged to fake timers that are no longer used, it never ends.
+    // A turn of fake timers that are no longer used never ends.
     if (isFirst || !isTimeVirtual()) atEndOfTurn(this.drain);
   }
 

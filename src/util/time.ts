@@ -303,7 +303,7 @@ export interface BackoffOptions {
 export function backoffMs(failuresBefore: number, { initialMs, maxMs, jitter, random = Math.random }: BackoffOptions): number {
   // With 2^31, any pause of a millisecond has reached the limit. The bound prevents 0 * Infinity, which is NaN.
   const longest = Math.min(maxMs, initialMs * 2 ** Math.min(failuresBefore, 31));
-  // A whole number, as a fraction of a millisecond would be awaited for ever in virtual time.
+  // A whole number, as a fraction of a millisecond would be awaited forever in virtual time.
   return Math.round(longest * (1 - jitter * random()));
 }
 

@@ -164,7 +164,7 @@ class WatchCallbacks implements StateObserver<WatchBatch, WatchState>, Detachabl
   private started = false;
   private ended = false;
 
-  /** @param startFailures emits why the starts of watches cannot be found at present */
+  /** @param startFailures emits why the starts of watches cannot be found at the moment */
   constructor(
     private readonly observer: Observer<WatchBatch>,
     private readonly options: Pick<WatchOptions, 'onStart' | 'onState'>,

@@ -89,7 +89,7 @@ function campaignOf(name: string, context: ConcurrencyContext): Election['campai
       checkArgument('campaign', 'value', value, BYTES);
       const { onLost, ...rest } = checkOptions('campaign', options, CAMPAIGN_OPTIONS);
       const once = defer(() => {
-        // Each leadership has its own: resigning a leadership that is over must not end the next one.
+        // Each leadership has a separate state: resigning a leadership that is over must not end the next one.
         const resignation = new Resignation();
         const toOwner = (entry: HeldEntry): Leadership => toLeadership(entry, context, resignation);
         return acquire(enterQueue({ name, value }, rest, context), context, toOwner).pipe(

@@ -119,7 +119,7 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
   private over = false;
   /** The time at which it entered the queue, or became the owner. */
   private since = 0;
-  /** Holds the own lease, or follows the end of the session whose lease is used. */
+  /** Holds its own lease, or follows the end of the session whose lease is used. */
   private holding: Unsubscribable | undefined;
   /** Enters the queue. With a lease of the caller it holds the entry as well. */
   private entering: Unsubscribable | undefined;
@@ -166,7 +166,7 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
     this.holding = this.unlessOver(heldLease({ ttl }, this.context).subscribe(this));
   }
 
-  /** Takes the event of the own lease. */
+  /** Handles an event of its own lease. */
   next(event: LeaseEvent): void {
     if (event.type !== 'granted') return;
     const { context, request, error } = this;

@@ -79,7 +79,7 @@ function byAge(prefix: string): QueueOrder {
   };
 }
 
-/** Returns the time, for human readers, and 64 random bits. The order of a queue is that of revisions. */
+/** Returns the time, for readability, and 64 random bits. The order of a queue is that of revisions. */
 function unique(): string {
   const chance = crypto.getRandomValues(new Uint32Array(2));
   return `${asyncScheduler.now()}-${Array.from(chance, (part) => part.toString(16).padStart(8, '0')).join('')}`;

@@ -61,8 +61,8 @@ export interface Services {
   /** Reads the endpoints once, by id. To follow their changes, use {@link Services.endpoints$}. */
   list(): Observable<ReadonlyMap<string, Endpoint>>;
   /**
-   * Adds, replaces and deletes entries in one txn, at most once. It emits the revision of the change. Entries without a
-   * lease stay until they are deleted; {@link Services.register} keeps an entry only as long as its service runs.
+   * Adds, replaces and deletes entries in one txn, at most once. It emits the revision of the change. An entry without
+   * `lease` exists until it is deleted; {@link Services.register} keeps an entry only as long as its service runs.
    *
    * ```ts
    * const shops = etcd.services('shop');

@@ -105,8 +105,7 @@ export class StmAttempt implements Transaction {
   }
 
   private checked(which: Range): Span {
-    if (this.over)
-      throw new EtcdError('InvalidArgument', 'the transaction is over: nothing can be read or written in it after its body is done');
+    if (this.over) throw new EtcdError('InvalidArgument', 'the transaction is over: it cannot read or write after its body has ended');
     return spanOf(which);
   }
 

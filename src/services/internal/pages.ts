@@ -125,8 +125,8 @@ export interface PageSizes {
 
 /**
  * Chooses the number of keys of the next page. etcd counts the rest of the range for each page. With pages of a
- * constant size the server's work would grow with the square of the number of keys. So pages grow, by the bytes of the
- * previous page, up to several MB.
+ * constant size the server's work would grow with the square of the number of keys. So pages grow up to several MB,
+ * based on the size of the previous page.
  */
 export class PageSize {
   /** The mean of the previous page; 0 before the first page. */

@@ -17,7 +17,7 @@ export interface Lease {
   readonly keys: ReadonlySet<Key>;
 }
 
-/** Holds the leases, and deletes the keys of those that end. */
+/** Holds the leases, and deletes the keys of leases that end. */
 export class Leases {
   private readonly byId = new Map<LeaseId, { -readonly [K in keyof Lease]: Lease[K] extends ReadonlySet<Key> ? Set<Key> : Lease[K] }>();
   private lastId = 7_587_000_000_000_000_000n;

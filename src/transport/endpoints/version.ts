@@ -160,7 +160,7 @@ export function probeVersion(
       if (status >= 502 && status <= 504) throw answer.error();
       if (version === undefined) {
         const { redirectsTo } = answer;
-        const advice = redirectsTo === undefined ? adviceFor(status) : `it leads to ${redirectsTo}; set the endpoints to where etcd is`;
+        const advice = redirectsTo === undefined ? adviceFor(status) : `it redirects to ${redirectsTo}; set the endpoints to etcd's URL`;
         throw new EtcdError('MalformedResponse', `HTTP ${status} without a version of etcd: ${advice}`, where);
       }
       const prefix = gatewayPrefix(version);
@@ -227,7 +227,7 @@ function closedEarly({ reason, rpc, cause }: EtcdError, origin: string): EtcdErr
 
 /**
  * Limits the time of a response that calls share. Otherwise each new call would join the wait, and a lost response
- * would be awaited for ever.
+ * would be awaited forever.
  */
 export function withTimeout<T>(ms: number, answer: Observable<T>, where: ErrorDetails): Observable<T> {
   if (ms === Infinity) return answer;

@@ -58,7 +58,7 @@ export interface Outcome<A> {
   /** Returns what follows a failure: another attempt, or the error. */
   recover(failure: unknown): Observable<A>;
   /**
-   * Takes a long response (200) while it arrives. Its text is then the body of the response. A transport that passes on
+   * Reads a long response (200) while it arrives. Its text is then the body of the response. A transport that passes on
    * the whole body need not use it.
    */
   readonly parts?: { push(chunk: Uint8Array): void; readonly text: string } | undefined;

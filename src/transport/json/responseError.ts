@@ -91,7 +91,7 @@ export function proxyError({ status, body, location }: HttpResponse, source: Res
     const where = target === undefined ? '' : ` to ${target}`;
     return new EtcdError(
       'ProxyRefused',
-      `HTTP ${status} from a proxy in front of etcd: it redirects${where}, and rxetcd follows no redirects; set the endpoints to where etcd is`,
+      `HTTP ${status} from a proxy in front of etcd: it redirects${where}, and rxetcd follows no redirects; set the endpoints to etcd's URL`,
       down,
     );
   }

@@ -101,7 +101,7 @@ function openDuplex<In, A>(
 ): Observable<DuplexEvent<In, A>> {
   const { wire, revisions } = means;
   const { name, needsLeader = false } = rpc;
-  // No caller sees the header of a keepalive response, and there may be some hundred of them a second.
+  // No caller sees the header of a keepalive response, and there may be several hundred responses a second.
   const onRevision = name === leaseRpcs.keepAlive.name ? undefined : (revision: number) => revisions.take(revision, 0, name, '');
   const duplex = wire.duplex(rpc, { to: route, transport, onRevision });
   if (!needsLeader || transport === 'http2') return duplex;

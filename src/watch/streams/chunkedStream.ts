@@ -160,7 +160,7 @@ export function chunkedStream(
           map((response) => {
             const refused = response.canceled ? toWatchError(response, where) : undefined;
             // Another token needs another stream. A rejected token does not count as a response: a server that rejects
-            // each token would otherwise be retried for ever.
+            // each token would otherwise be retried forever.
             if (refused !== undefined && isForToken(refused)) throw callbacks.onLost(refused);
             callbacks.onResponse();
             if (refused !== undefined) throw refused;
@@ -209,8 +209,8 @@ export interface Renewal {
 }
 
 /**
- * Emits the responses of a watch that has its own connection. A connection without data may be dead without having been
- * closed. So a second one is opened from time to time, from the same revision on. When the watch continues on the
+ * Emits the responses of a watch that has its own connection. A connection without data may be dead, although it was
+ * not closed. So a second one is opened from time to time, from the same revision on. When the watch continues on the
  * second connection, the first is closed.
  *
  * If the second is refused, the first stays in use: the server keeps a watch whose history is compacted, and would not

@@ -41,9 +41,9 @@ const SLACK = 0.1;
 const RECENT_MESSAGE_MS = 200;
 
 /**
- * Detects a stream that is dead without having been closed. A healthy stream also carries no message while nothing is
- * written. So a heartbeat is sent from time to time, and any message counts as the response. A message costs no timer:
- * only its time is recorded.
+ * Detects a dead stream that was not closed. A healthy stream also carries no message while nothing is written. So a
+ * heartbeat is sent from time to time, and any message counts as the response. A message costs no timer: only its time
+ * is recorded.
  */
 export class Heartbeat {
   private lastMessageAt = monotonicNow();
@@ -216,7 +216,7 @@ export function duplexStream(
               onUnwatched,
               mayCreate: () => {
                 const refused = outdated?.() === true;
-                if (refused) subscriber.error(new EtcdError('InvalidAuthToken', 'the token that the stream shows was replaced', where));
+                if (refused) subscriber.error(new EtcdError('InvalidAuthToken', 'the token of the stream was replaced', where));
                 return !refused;
               },
             });
@@ -229,7 +229,7 @@ export function duplexStream(
           try {
             const message = stream?.receive(event.message);
             // Called only after `receive`, which throws if the token is rejected. Otherwise a server that rejects the
-            // token of each stream would be retried for ever.
+            // token of each stream would be retried forever.
             callbacks.onResponse();
             if (message === 'notification') callbacks.onNotification();
             if (received !== 'notifications') received = message === 'created' ? 'responses' : 'notifications';

@@ -175,8 +175,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     const made = defer(() => {
       this.timeout.start();
       this.opening.start();
-      // Requests before the stream (for the version, a token) may use a connection that is dead without having been
-      // closed.
+      // Requests before the stream (for the version, a token) may use a dead connection that was not closed.
       return this.inTime(this.findChannel(), this.opening.ms).pipe(
         switchMap((found) => {
           used = found;
@@ -232,7 +231,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
       // token.
       if (isTransient(error)) this.refusals = undefined;
       else (this.refusals ??= new ConsecutiveFailures()).add(error);
-      // A message that cannot be read may follow the response to each create request, for ever.
+      // A message that cannot be read may follow the response to each create request, forever.
       if (error.reason === 'MalformedResponse') (this.garbled ??= new ConsecutiveFailures()).add(error);
     }
     const again = !hopeless && (isTransient(error) || !(this.refusals?.exceeded === true || this.garbled?.exceeded === true));

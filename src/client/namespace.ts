@@ -56,7 +56,7 @@ export interface Namespace extends Coordination {
    * - `ResponseTooLarge`: the history is too long for an old server to replay
    *
    * The watch reports each write that this client sends after `subscribe()` returns. Writes of other clients are
-   * reported from when the server has confirmed the watch; `onStart` is called then.
+   * reported after the server has confirmed the watch, when `onStart` is called.
    *
    * While the server cannot be reached, for example because of a wrong port, the watch waits, and emits no events and
    * no error. {@link Namespace.connection$} and the option `onState` have the cause. `take(1)` followed by `repeat()`

@@ -160,10 +160,10 @@ export type ReadAt = (key: Uint8Array, revision: number) => Observable<KeyValue 
 export const UNKNOWN_CLUSTER = '0' as ClusterId;
 
 /**
- * Emits if the store that a watch resumes on is the one that it has seen. A store that was wiped, or restored from an
- * old backup, counts its revisions again from a lower one. A watch that resumed there would receive nothing until the
- * revisions are as high again, and would then continue with the changes of another history. Errors with
- * `ClusterIDMismatch`, or with `FutureRev` if the store has not reached the revision that was seen.
+ * Emits if a watch resumes on the same store that it has seen. A store that was wiped, or restored from an old backup,
+ * counts its revisions again from a lower one. A watch that resumed there would receive nothing until the revisions are
+ * as high again, and would then continue with the changes of another history. Errors with `ClusterIDMismatch`, or with
+ * `FutureRev` if the store has not reached the revision that was seen.
  *
  * @param before the state of the store that the watch has seen
  * @param now the store that responded to the create request

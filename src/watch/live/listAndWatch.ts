@@ -173,8 +173,8 @@ export function listKeys<T>(collect: () => Collector<T>, range: Range, readPages
 /** The number of steps in one turn of the event loop: some milliseconds of work. The rest waits for the next turn. */
 const SLICE = 4_096;
 /**
- * The time after which the rest waits in any case, in milliseconds. While V8 marks a large heap, each step may take far
- * longer.
+ * The time after which the rest waits in any case, in milliseconds. While V8 marks a large heap, each step may take
+ * much longer.
  */
 const SLICE_MS = 10;
 /** The number of steps between two checks of the time. */

@@ -33,8 +33,8 @@ export interface LiveUpdate {
   /** The revision of the store that this state shows. */
   readonly revision: number;
   /**
-   * The keys with their values, by key. The map never changes: keep it, compare it, share it. A key that is not UTF-8
-   * is found under U+FFFD and its base64.
+   * The keys with their values, by key. The map never changes: keep it, compare it, share it. In the map, a key that is
+   * not UTF-8 is U+FFFD followed by its base64.
    */
   readonly state: ReadonlyMap<string, KeyValue>;
   /** The changes, each with the previous key-value if there was one. */

@@ -30,7 +30,7 @@ interface Beginning {
 
 /**
  * Tracks the client's own writes for its watches and live ranges. A watch reports each write that was sent after it was
- * subscribed to. A new subscriber of a live range never sees less than its client knows of these writes.
+ * subscribed to. A new subscriber of a live range sees at least what its client knows about these writes.
  *
  * While no watch begins and no live range is followed, a write costs two comparisons.
  */

@@ -217,7 +217,7 @@ function compacted(oldest: number, why: string): CompactedError {
   });
 }
 
-/** Dropped batches are removed from the list when they reach this number and are half of the list. */
+/** Dropped batches are removed from the list when they reach this number and are at least half of it. */
 const REMOVED_FROM = 64;
 
 /** Holds the last events of a cache, in whole revisions. The oldest are dropped when there are too many events. */

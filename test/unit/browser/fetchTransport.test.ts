@@ -213,7 +213,7 @@ describe('a call by fetch', () => {
     const request = { ...postTo(origin), headers: { 'x-id': '1' }, hasOwnHeaders: true };
     const elsewhere = makePage({ location: { href: 'http://page.test/a', origin: 'http://page.test' } });
     const failed = await rejection(firstValueFrom(transportIn(elsewhere).exchange(request, outcome)));
-    expect(failed).toMatchObject({ reason: 'InvalidArgument', message: expect.stringContaining("etcd's CORS refuses them") });
+    expect(failed).toMatchObject({ reason: 'InvalidArgument', message: expect.stringContaining("etcd's CORS rejects them") });
     expect(paths).toEqual([]);
     const own = makePage({ location: { href: `${origin}/a`, origin } });
     await firstValueFrom(transportIn(own).exchange(request, outcome));

@@ -258,7 +258,7 @@ describe('an invalid argument is rejected', () => {
       ({ lockWaiters }) => lockWaiters(given(undefined)),
       /^name of a lock: expected a string that is not empty, received nothing$/,
     ],
-    ['call', ({ call }) => call(given(5n), {}), /^path of call: expected a path like \/kv\/range, .* received bigint$/],
+    ['call', ({ call }) => call(given(5n), {}), /^path of call: expected a path such as \/kv\/range, .* received bigint$/],
     ['call', ({ call }) => call('/kv/range', given({ limit: 5n })), /^body of call: expected a value that JSON can represent, received/],
   ])('of %s', async (_, use, says) => {
     expect((await failureWith('InvalidArgument', use(etcd))).message).toMatch(says);

@@ -93,7 +93,7 @@ test.each([
 describe('an invalid range is rejected as InvalidArgument', () => {
   test.each<[string, unknown, RegExp]>([
     ['an empty key', '', /an empty key/],
-    ['an empty prefix, which would be every key', { prefix: '' }, /an empty prefix; say \{ all: true \}/],
+    ['an empty prefix, which would be every key', { prefix: '' }, /an empty prefix; use \{ all: true \}/],
     ['an empty from', { from: new Uint8Array(0) }, /an empty from/],
     ['an empty to', { from: 'a', to: '' }, /an empty to/],
     // etcd takes it as "no end": a delete of a range that holds nothing would delete all later keys.

@@ -215,7 +215,7 @@ const TLS_KINDS: OptionKinds<TlsSettings> = {
 export function checkTls(tls: TlsSettings, endpoints: readonly string[]): TlsSettings {
   checkGroup('tls', tls, TLS_KINDS);
   if (endpoints.some((endpoint) => endpoint.startsWith('http:')))
-    throw new InvalidOptionError('tls', 'expected https endpoints, received http, which has no TLS');
+    throw new InvalidOptionError('tls', 'expected https endpoints, received http, which has no TLS; make them https');
   for (const part of PARTS)
     if (tls[part] !== undefined && tls[`${part}File`] !== undefined)
       throw new InvalidOptionError(`tls.${part}File`, `expected either it or tls.${part}, received both`);

@@ -209,7 +209,7 @@ describe('the option tls', () => {
   const PEM = '-----BEGIN hunter2';
 
   test.each<[unknown, unknown, string, RegExp]>([
-    ['http://a', { ca: PEM }, 'tls', /which has no TLS/],
+    ['http://a', { ca: PEM }, 'tls', /make them https/],
     ['https://a', true, 'tls', /received boolean/],
     ['https://a', null, 'tls', /received null/],
     ['https://a', { cert: PEM }, 'tls.key', /together with its/],

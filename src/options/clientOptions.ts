@@ -231,6 +231,7 @@ function checkedSettings(options: ClientOptions, { refused = {}, noHttp2, baseUr
     maxResponseBytes,
     headers: { ...checkedHeaders(headers), 'user-agent': userAgent, 'content-type': 'application/json' },
     apiPrefix,
+    baseUrl,
     batchReads,
     streams: checkStreams(streams, endpoints, noHttp2),
     http2: noHttp2 === undefined,

@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '../errors/index.js';
 import { FROM_ZERO, findInvalidOption, mismatch, oneOf, type OptionKind, type OptionKinds, TIMER_MS, typeName } from '../model/validate.js';
-import { addressOf } from '../transport/endpoints/endpoint.js';
+import { addressOf, withScheme } from '../transport/endpoints/endpoint.js';
 import { captured } from '../model/captured.js';
 import { isRecord } from '../codec/message.js';
 import { IDLE_CHECK_MS } from '../transport/endpoints/activity.js';
@@ -124,7 +124,7 @@ function checkedAddress(endpoint: unknown, option: string, baseUrl: string | und
   if (!isAddress(endpoint)) throw invalidOption(option, A_URL, endpoint);
   let url: URL;
   try {
-    url = new URL(typeof endpoint === 'string' && HOST_AND_PORT.test(endpoint) ? `http://${endpoint}` : endpoint, baseUrl);
+    url = new URL(typeof endpoint === 'string' ? withScheme(endpoint) : endpoint, baseUrl);
   } catch {
     refuseComma(endpoint, option);
     throw new InvalidOptionError(option, `expected ${A_URL}, received text that is not a URL`);
@@ -149,9 +149,6 @@ function checkedAddress(endpoint: unknown, option: string, baseUrl: string | und
     );
   return address;
 }
-
-/** A host with a port, or an IPv6 address in brackets with a port. A parser reads its host as a scheme. */
-const HOST_AND_PORT = /^([\w.-]+|\[[\da-f:.]+\]):\d{1,5}$/i;
 
 const A_URL = 'a URL such as http://127.0.0.1:2379';
 

@@ -23,7 +23,7 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   /** A signal that aborts the call, which then fails with `Aborted`. Unsubscribing aborts it without an error. */
   readonly signal?: AbortSignal;
-  /** Sends the call to this endpoint only: the URL of one of the client's endpoints. */
+  /** Sends the call to this endpoint only. It must be one of the client's, in any form that `createClient` accepts. */
   readonly endpoint?: string;
   /**
    * Headers for the requests of this call, in addition to the client's `headers`. A header with the same name replaces

@@ -41,6 +41,8 @@ export interface CallerSettings {
   readonly endpoints: readonly string[];
   readonly auth: Auth | undefined;
   readonly apiPrefix: string | undefined;
+  /** The URL by which a relative endpoint of a call is resolved, in a page. */
+  readonly baseUrl?: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly requestTimeoutMs: number;
   /** The number of calls that may wait to be sent. */
@@ -99,6 +101,7 @@ export function createCaller(
       pauses: settings.retryLimits,
     },
     () => searchWhenDue(),
+    settings.baseUrl,
   );
   const transports = new TransportSelector(settings.streams.transport, settings.http2);
   const release = (gone: readonly Endpoint[]): void => {

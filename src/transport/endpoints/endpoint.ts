@@ -29,6 +29,12 @@ export interface EndpointProbes {
   readonly pauses?: RetryLimits | undefined;
 }
 
+/** A host with a port, or an IPv6 address in brackets with a port. A parser reads its host as a scheme. */
+const HOST_AND_PORT = /^([\w.-]+|\[[\da-f:.]+\]):\d{1,5}$/i;
+
+/** Adds `http://` to a host and port without a scheme. */
+export const withScheme = (endpoint: string): string => (HOST_AND_PORT.test(endpoint) ? `http://${endpoint}` : endpoint);
+
 /**
  * Returns the address by which endpoints are compared. It is the origin and the path under which a proxy serves etcd,
  * without a slash at its end.

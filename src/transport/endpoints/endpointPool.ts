@@ -1,5 +1,5 @@
 import { EtcdError } from '../../errors/index.js';
-import { addressOf, Endpoint, type EndpointProbes } from './endpoint.js';
+import { addressOf, Endpoint, withScheme, type EndpointProbes } from './endpoint.js';
 
 /** The endpoints of a cluster, picked in turn. An endpoint that failed is skipped while another one works. */
 export class EndpointPool {
@@ -12,6 +12,7 @@ export class EndpointPool {
     private readonly questions: EndpointProbes,
     /** Called whenever an endpoint is picked. */
     private readonly onUse: () => void = () => undefined,
+    private readonly baseUrl?: string,
   ) {
     this.arrange([]);
   }
@@ -76,7 +77,8 @@ export class EndpointPool {
    * @throws EtcdError `InvalidArgument` if it is not one of the client's
    */
   at(address: string): Endpoint {
-    const wanted = URL.canParse(address) ? addressOf(new URL(address)) : undefined;
+    const url = withScheme(address);
+    const wanted = URL.canParse(url, this.baseUrl) ? addressOf(new URL(url, this.baseUrl)) : undefined;
     const found = this.all.find((endpoint) => endpoint.address === wanted);
     // The error does not repeat the address, which may have a password in it.
     if (found === undefined)

@@ -205,6 +205,18 @@ describe('endpoints that are set at run time', () => {
   });
 });
 
+test.each([
+  ['a URL', 'http://b:1', {}],
+  ['a URL with a slash at its end', 'http://b:1/', {}],
+  ['a host and port without a scheme', 'b:1', {}],
+  ['a path on the origin of the page', '/', { baseUrl: 'http://b:1/app/' }],
+])('the option endpoint accepts the same forms as createClient: %s', (_, endpoint, settings) => {
+  const transport = scriptedTransport(reply(200));
+  const caller = callerOf(transport, { endpoints: [A, B], ...settings });
+  expect(settle(get(caller, { endpoint }), get(caller, { endpoint }))).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok' }]);
+  expect([asked(transport, A), asked(transport, B)]).toEqual([0, 2]);
+});
+
 test('an unresponsive endpoint is skipped while another responds, although all are set aside', () => {
   const leaderless: Script = (request) => refuse('etcdserver: no leader', 14, 503)(request).pipe(tap(() => request.onReceived?.()));
   const others: Script = (request) => (asyncScheduler.now() < 2_500 ? leaderless : reply(200))(request);

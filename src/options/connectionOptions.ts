@@ -313,7 +313,7 @@ export function checkStreams(options: StreamOptions, endpoints: readonly string[
   if (transport === 'http2' && endpoints.some((endpoint) => endpoint.startsWith('http:')))
     throw new InvalidOptionError(
       'streams.transport',
-      "expected https endpoints for 'http2', received http; etcd speaks it over TLS only, so make the endpoints https",
+      "expected https endpoints for 'http2', received http; etcd serves HTTP/2 over TLS only",
     );
   checkBackoff('streams', initialBackoffMs, maxBackoffMs);
   return { transport, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, jitter, maxRetries, lingerMs };

@@ -134,8 +134,8 @@ export class Network {
   /** Returns the reason why there is no connection to an endpoint. */
   whyRefused(origin: string): string {
     const endpoints = this.members.map(({ endpoint }) => endpoint);
-    if (endpoints.includes(origin)) return 'the server of the test accepts none';
-    return `the server of the test is at ${endpoints.join(', ')}`;
+    if (endpoints.includes(origin)) return 'the test server accepts no connections';
+    return `the test server is at ${endpoints.join(', ')}`;
   }
 
   /** Runs a function in a later turn, at the same time. Functions that wait for a turn run in their order. */

@@ -219,7 +219,7 @@ export class CallExecutor implements AttemptRunner {
     if (failed && !LEADER_MOVES.has(reason) && !isPageLeft(error)) endpoint.markFailed(reason === 'ConnectionLost');
     if (found === 'fail' && reason !== 'DeadlineExceeded') endpoint.servedAt = monotonicNow();
     if (found === 'reprobeVersion') endpoint.invalidate();
-    return found === 'reauthenticate' && shown !== undefined && this.tokens.refused(shown);
+    return found === 'reauthenticate' && shown !== undefined && this.tokens.discardRejected(shown);
   }
 
   /**

@@ -75,8 +75,8 @@ export class CallDeadlines {
 }
 
 /**
- * Ends a call by its deadline. The time that it waits for a connection before it is first sent does not count. Such a
- * wait lasts while the endpoint serves other calls, and ends less than two timeouts after it has served the last one.
+ * Ends a call by its deadline. The time that it waits for a connection before it is first sent does not count. The wait
+ * lasts while the endpoint serves other calls. It ends less than two timeouts after the last of them was served.
  */
 class LimitedCall extends Deadline implements Unsubscribable {
   private setAt: number;

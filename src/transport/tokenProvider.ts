@@ -124,7 +124,7 @@ export class TokenProvider {
   }
 
   /** Stops keeping tokens out of errors. */
-  forget(): void {
+  stopRedacting(): void {
     for (const end of this.kept.splice(0)) end();
   }
 
@@ -142,7 +142,7 @@ export class TokenProvider {
    * Discards a token that the server rejected, if another can be fetched.
    * @returns whether a retry can help: with a new token, or with one that another call has fetched since
    */
-  refused(credential: Credential): boolean {
+  discardRejected(credential: Credential): boolean {
     if (this.known === credential && this.renewable) this.known = undefined;
     return this.renewable;
   }

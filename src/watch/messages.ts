@@ -174,8 +174,8 @@ export class LongMessageDetector {
 }
 
 /**
- * Returns whether a requested progress notification keeps its place among the events. In older versions it could
- * overtake events on their way (etcd issue 15220).
+ * Returns whether the server sends a requested progress notification after all events up to its revision. In older
+ * versions the notification could overtake events (etcd issue 15220).
  */
 export function hasOrderedProgress(version: ServerVersion | undefined): boolean {
   if (version === undefined || isAtLeast(version, '3.6')) return true;

@@ -159,9 +159,9 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
   }
 
   /**
-   * Creates the watch again, one revision earlier, if it may lack deletes. The store had its first revision when it was
-   * created, so that the history may be compacted at exactly that revision. In that case the earlier watch is rejected
-   * as compacted. Otherwise the cursor drops the repeated revision. Not all watches are created that early, as the
+   * Creates the watch again, one revision earlier, if it may lack deletes. The history may be compacted at exactly the
+   * revision that the store had when the watch was created. In that case, the second watch is rejected as compacted.
+   * Otherwise the cursor drops the repeated revision. Not all watches are created that early, as the
    * server delivers nothing to a watch of the past for up to 100 ms. Returns whether it was created again.
    */
   private createEarlier({ revision, lacksDeletes }: CreatedWatch): boolean {

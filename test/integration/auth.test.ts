@@ -149,7 +149,7 @@ describe('a cluster while auth is on', () => {
     const parts = { a: { prefix: 'p/' }, b: { prefix: 'r/' } };
     const error = await failureWith('PermissionDenied', cat.combineLive(parts).pipe(skip(1)));
     expect(error.message).toContain(
-      'the user may not read all keys from "p/" up to "r0"; grant read permission on these keys to one of the roles of the user',
+      'the user has no permission to read all keys from "p/" up to "r0"; grant read permission on these keys to one of the roles of the user',
     );
     expect(error).toMatchObject({ rpc: 'Watch.Watch' });
 

@@ -133,7 +133,7 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
     private readonly observer: Observer<HeldEntry>,
   ) {}
 
-  readonly error = (failure: unknown): void => this.fail(failure);
+  readonly error = (failure: unknown): void => this.endAsLost(failure);
 
   start(): this {
     const { lease, session, ttl = DEFAULT_SESSION_TTL } = this.options;
@@ -227,7 +227,7 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
   private watchDeletion(entry: WaiterEntry): void {
     const { key, revision: createRevision, observedRevision } = entry;
     const deletion = whenDeleted(this.context, key, { createRevision, observedRevision });
-    this.deletion = this.unlessOver(deletion.subscribe({ next: () => this.fail(keyDeleted(entry)), error: this.error }));
+    this.deletion = this.unlessOver(deletion.subscribe({ next: () => this.endAsLost(keyDeleted(entry)), error: this.error }));
   }
 
   /** Ends a subscription that is made at, or after, the end of the session. */
@@ -254,7 +254,7 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
     if (this.since === 0 || isOwner) this.since = now;
   }
 
-  private fail(error: unknown): void {
+  private endAsLost(error: unknown): void {
     const { diagnostics } = this.context;
     if (diagnostics?.active === true && this.owned && !this.over) {
       diagnostics.emit({ type: 'lockLost', name: this.request.name, heldMs: monotonicNow() - this.since, error });

@@ -42,8 +42,8 @@ export const ENCODER: OptionKind = {
 };
 
 /**
- * Reads the body of `call` now, and returns a function that returns its text, or throws the error. If the encoder is
- * invalid, the body is unchanged, as the encoder is rejected on subscription.
+ * Encodes the body of `call` at once. The returned function returns its JSON text, or throws the error of the encoding.
+ * If the encoder is invalid, the body is unchanged, as the encoder is rejected on subscription.
  */
 export function rawBody(body: unknown, encoder: Encoder<never, Json> | undefined): () => string {
   return readNow(() => {

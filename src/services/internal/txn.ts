@@ -170,7 +170,7 @@ function resultOf<S extends readonly Op[], F extends readonly Op[]>(
 function toResult(op: OpForm, response: ResponseOpOut, header: ResponseHeader): unknown {
   const result = answerTo(op, response, header);
   if (result === undefined)
-    throw new EtcdError('MalformedResponse', `txn: expected the result of a ${op.op}, received another`, { rpc: 'KV.Txn' });
+    throw new EtcdError('MalformedResponse', `txn: expected the result of a ${op.op}, received that of another operation`, { rpc: 'KV.Txn' });
   return op.op === 'get' ? response.responseRange?.kvs[0] : result;
 }
 

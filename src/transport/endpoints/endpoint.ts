@@ -113,7 +113,7 @@ export class Endpoint {
     return this.discovery;
   }
 
-  /** Forgets the server, which may have been replaced. The next call requests its version again. */
+  /** Discards the version of the server, which may have been replaced. The next call requests it again. */
   invalidate(): void {
     this.info = undefined;
   }

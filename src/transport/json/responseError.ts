@@ -48,11 +48,15 @@ export function errorInResponse(response: HttpResponse, source: ResponseSource):
   const error = isGatewayError(json) ? errorInJson(json, details) : undefined;
   // For an unknown path, gateway v2 sends NotFound in the shape of etcd's errors.
   const unknownPath = status === 404 && (error === undefined || (error.reason === 'Unknown' && error.code === 'NotFound'));
-  if (unknownPath)
-    return new EtcdError('UnknownMethod', body.trim() === GO_404 ? NO_GATEWAY : 'the server does not know this path', details);
+  if (unknownPath) return unknownPathError(body, details);
   if (error !== undefined) return error;
   if (status === 400 && body.startsWith(COMMON_NAME)) return new EtcdError('CommonNameRefused', COMMON_NAME_ADVICE, details);
   return proxyError(response, details);
+}
+
+function unknownPathError(body: string, details: ErrorDetails): EtcdError {
+  const problem = body.trim() === GO_404 ? NO_GATEWAY : 'the server, or a proxy in front of it, does not know this path';
+  return new EtcdError('UnknownMethod', problem, details);
 }
 
 /**
@@ -98,7 +102,7 @@ export function proxyError({ status, body, location }: HttpResponse, source: Res
   if (status === 401 || status === 403) {
     return new EtcdError(
       'ProxyRefused',
-      `HTTP ${status} from a proxy in front of etcd; a header that it requires can be set by the option headers`,
+      `HTTP ${status} from a proxy in front of etcd; if it requires a header, set it with the option headers`,
       down,
     );
   }

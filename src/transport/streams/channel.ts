@@ -61,7 +61,7 @@ export function openChannel<In, A>(route: Route, rpc: Rpc<In, A>, means: Channel
       const next = retryAction(error, 'read', true);
       if (next === 'retry' || next === 'retryOtherEndpoint') endpoint.markFailed(error.reason === 'ConnectionLost');
       if (next === 'reprobeVersion') endpoint.invalidate();
-      return next !== 'reauthenticate' || tokens.refused(credential);
+      return next !== 'reauthenticate' || tokens.discardRejected(credential);
     },
     outdated: () => tokens.known !== credential,
   };

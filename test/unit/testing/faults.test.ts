@@ -273,7 +273,7 @@ describe('the faults of an etcd in memory', () => {
       at(60_000, () => server.close());
     });
     expect(lines).toEqual([
-      'KV.Put failed: no connection: the server of the test is at http://etcd-1:2379 (GET /version at http://localhost:2379)',
+      'KV.Put failed: no connection: the test server is at http://etcd-1:2379 (GET /version at http://localhost:2379)',
     ]);
   });
 

@@ -250,7 +250,7 @@ describe('a user who may read the parts, and not the keys between them', () => {
       reason: 'PermissionDenied',
       rpc: 'Watch.Watch',
       message: expect.stringContaining(
-        `the user may not read all keys ${cover}; grant read permission on these keys to one of the roles of the user, or choose ranges that are adjacent`,
+        `the user has no permission to read all keys ${cover}; grant read permission on these keys to one of the roles of the user, or choose ranges that are adjacent`,
       ),
     });
     expect(whole.errors).toMatchObject([denied('from "ns/p/" up to "ns/r0"')]);

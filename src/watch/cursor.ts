@@ -129,7 +129,7 @@ export interface WatchStart {
   readonly knownChange?: KnownChange | undefined;
 }
 
-/** Returns the start right after a revision that the store has. */
+/** Returns the start right after a revision that exists in the store. */
 export const after = (seen: number): WatchStart => ({ next: seen + 1, seen });
 
 /** The start of a watch that is yet to be found. Until then the client's own writes are recorded for the watch. */
@@ -156,14 +156,14 @@ export interface KnownChange {
 /** Reads a key as it was at a revision. */
 export type ReadAt = (key: Uint8Array, revision: number) => Observable<KeyValue | undefined>;
 
-/** Represents an unknown cluster, as a proxy or a test may omit the header. */
+/** Represents an unknown cluster. A proxy or a test may omit the header that has the id. */
 export const UNKNOWN_CLUSTER = '0' as ClusterId;
 
 /**
  * Emits if a watch resumes on the same store that it has seen. A store that was wiped, or restored from an old backup,
- * counts its revisions again from a lower one. A watch that resumed there would receive nothing until the revisions are
- * as high again, and would then continue with the changes of another history. Errors with `ClusterIDMismatch`, or with
- * `FutureRev` if the store has not reached the revision that was seen.
+ * counts its revisions again from a lower one. A watch that resumed on such a store would receive nothing until the
+ * revisions are as high as before. It would then continue with the changes of another history. Errors with
+ * `ClusterIDMismatch`, or with `FutureRev` if the store has not reached the revision that was seen.
  *
  * @param before the state of the store that the watch has seen
  * @param now the store that responded to the create request
@@ -173,7 +173,7 @@ export function assertSameCluster(before: ClusterSnapshot, now: ClusterSnapshot,
   if (before.clusterId !== now.clusterId && ![before.clusterId, now.clusterId].includes(UNKNOWN_CLUSTER))
     throw lost('ClusterIDMismatch', `the cluster id changed from ${before.clusterId} to ${now.clusterId}`);
   if (now.revision === 0 || now.revision >= before.revision) return of(undefined);
-  // A member may lag behind; the cluster cannot.
+  // A single member may lag behind; a linearizable read of the cluster does not.
   return newest.pipe(
     map((latest) => {
       if (latest < before.revision)

@@ -100,7 +100,7 @@ export function toCreated(
 
 type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
 
-/** Converts a response that ends a watch to the error that says why. */
+/** Converts a response that ends a watch to the error with the reason. */
 export function toWatchError({ compactRevision, cancelReason, created }: WatchResponse, where: ErrorDetails): EtcdError {
   if (compactRevision > 0) {
     return new CompactedError(`the history that the watch needs was compacted; the oldest revision still available is ${compactRevision}`, {
@@ -216,7 +216,8 @@ export class RevisionReader {
   of(target: WatchTarget): Observable<number> {
     return defer(() => {
       if (this.waiting === undefined) return this.paced((this.waiting = this.after(this.underWay, target)));
-      // The shared request reads the key of another watch. It may be denied although this watch may read its own key.
+      // The shared request reads the key of another watch. That read may be denied although this watch may read its own
+      // key.
       const alone = (error: unknown): Observable<number> =>
         hasReason(error, 'PermissionDenied') ? this.ask(target) : throwError(() => error);
       return this.paced(this.waiting).pipe(catchError(alone));

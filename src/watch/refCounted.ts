@@ -2,9 +2,13 @@ import { asyncScheduler, type Observable, type Observer, Subscription, type Unsu
 import { type Detachable, LightObservable } from '../util/lightObservable.js';
 import { Pacer } from '../util/time.js';
 
-// Own code because it was measured: a watch takes 678 bytes here, and 2 283 with RxJS's `share`.
+// This replaces RxJS's `share` to save memory. Measured: a watch takes 678 bytes with this code, and 2 283 with
+// `share`.
 
-/** An observer that may follow the state of its source as well. Few do, so the state is not among the values. */
+/**
+ * An observer that may also follow the state of its source. Few observers do so, and therefore states are not emitted
+ * as values.
+ */
 export interface StateObserver<T, S> extends Observer<T> {
   onState?(state: S): void;
 }
@@ -54,7 +58,10 @@ const CONNECTING: Unsubscribable = { unsubscribe: () => undefined };
  * program may have many watches, each of which has one subscriber.
  */
 export class RefCounted<T extends string | object, K = T, S = never> implements StateObserver<T, S>, Detachable<T> {
-  /** The first observer. Most sources have only one, and need no list, which would take more memory than that one. */
+  /**
+   * The first observer. Most sources have only one observer, and a list would take more memory than the observer
+   * itself.
+   */
   private first: StateObserver<T, S> | undefined;
   private others: StateObserver<T, S>[] | Set<StateObserver<T, S>> | undefined;
   /** The part of the last value that is kept for late observers. */
@@ -225,7 +232,7 @@ export class RefCountedMap<T extends string | object, K = T, S = never> {
 
   add(entry: RefCountedEntry<T, K, S>): void {
     this.entries.set(entry.key, entry);
-    // Others may be completing at the moment.
+    // Other sources may be completing at this moment.
     if (this.isOver) return entry.complete();
     if (this.entries.size > 1) return;
     this.closing = new Subscription();

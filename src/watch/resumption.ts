@@ -22,8 +22,8 @@ export interface ResumePause {
 }
 
 /**
- * Decides whether a watch resumes after the server rejected or ended it, or after its start could not be found. A lost
- * stream is decided by its `StreamManager`, for all watches of the stream.
+ * Decides whether a watch resumes after the server rejected or ended it, or after its start could not be found. After a
+ * lost stream, its `StreamManager` decides this for all watches of the stream.
  */
 export class Resumption {
   /** The number of consecutive create requests that were denied. */
@@ -44,16 +44,14 @@ export class Resumption {
       const pauseMs = this.pauseMs();
       return { state: reconnecting(failure, pauseMs), end: this.refreshToken(failure, pauseMs) };
     }
-    // A call with a rejected token has been retried with a new one already; a stream with a rejected token errors with
-    // StreamLostError.
+    // A call with a rejected token was already retried with a new token. A stream with a rejected token errors with
+    // `StreamLostError`.
     if (!isEtcdError(failure) || !isTransient(failure) || this.isPermanent(failure)) return undefined;
     const pauseMs = this.pauseMs();
     return { state: reconnecting(failure, pauseMs), end: timer(pauseMs) };
   }
 
-  /**
-   * Notes that the watch was created. The backoff continues, as the server may end the watch right afterwards again.
-   */
+  /** Notes that the watch was created. The backoff is not reset, as the server may end the watch again immediately. */
   onCreated(): void {
     this.denials = 0;
   }

@@ -6,8 +6,8 @@ import { defer, type Observable } from 'rxjs';
 export const isRetryable = (error: EtcdError): boolean => persistenceOf(error) !== 'permanent';
 
 /**
- * Returns whether another stream may succeed. If each watch has its own stream, a message that is too long ends only
- * the watch that it is for.
+ * Returns whether another stream may succeed. If each watch has a separate stream, a message that is too long ends only
+ * that watch.
  */
 export function isStreamRetryable(error: EtcdError): boolean {
   return isRetryable(error) || error.reason === 'ResponseTooLarge';
@@ -35,7 +35,7 @@ export function retryTransient<T>(
   onPause: (error: EtcdError, ms: number) => void = () => undefined,
 ): Observable<T> {
   return defer(() => {
-    // Made with the first failure: most calls have none.
+    // Created at the first failure, as most calls have none.
     let backoff: Backoff | undefined;
     let refusals: ConsecutiveFailures | undefined;
     return call.pipe(

@@ -65,7 +65,7 @@ export interface WatchOptions extends WatchFilter {
 export interface WatchOnceOptions extends WatchOptions {
   /** The time in milliseconds after which it errors with `DeadlineExceeded`; by default there is no limit. */
   readonly timeoutMs?: number;
-  /** Tells which event to wait for; by default the first one. An error that it throws is passed on. */
+  /** Tells which event to wait for; by default the first one. An error that the function throws is passed on. */
   readonly filter?: (event: WatchEvent) => boolean;
 }
 
@@ -103,7 +103,7 @@ export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: n
 
   const attach = (target: WatchTarget, options: WatchOptions, observer: Observer<WatchBatch>): Detachable<WatchBatch> => {
     const { startRevision, onStart, onState } = options;
-    // Most subscribers have no such functions, and need no extra object.
+    // Most subscribers pass no such functions, and so need no extra object.
     if (onStart === undefined && onState === undefined) return attachFrom(target, startRevision, observer);
     const from = (callbacks: WatchCallbacks): Detachable<WatchBatch> => attachFrom(target, startRevision, callbacks);
     return new WatchCallbacks(observer, options, from, startRevision === undefined ? startFailures : EMPTY);
@@ -237,8 +237,8 @@ function identityOf(target: WatchTarget): string {
 }
 
 /**
- * Returns a string that only equal ranges share. For a prefix, as most ranges are, it is short: each watch holds it as
- * long as it lives.
+ * Returns a string that only equal ranges share. Most ranges are prefixes. For these the string is short, as each watch
+ * keeps it in memory.
  */
 export function rangeIdentity({ key, rangeEnd = '' }: KeyRange): string {
   const [from, to] = [toBase64(key), toBase64(rangeEnd)];

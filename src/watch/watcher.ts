@@ -45,7 +45,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
    * Splitting takes quadratic time, so it is requested only then.
    */
   private tooLongAt = 0;
-  /** Created with the first failure of the watch itself: most watches have none. */
+  /** Created at the first failure of the watch itself, as most watches have none. */
   private resumption: Resumption | undefined;
   /** The attempt on a stream, or the wait before the next. */
   private current: Unsubscribable | undefined;
@@ -198,7 +198,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
   }
 
   private waitFor<T>(source: Observable<T>, observer: Pick<Observer<T>, 'next' | 'error'>, waiting = new Subscription()): void {
-    // Set before the subscription: the wait may end at once, and another may have replaced it by then.
+    // Set before the subscription. The wait may end at once, and another wait may already have replaced it.
     this.current = waiting;
     waiting.add(source.pipe(take(1)).subscribe(observer));
   }
@@ -209,7 +209,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
     const seen = this.cursor?.seen ?? 0;
     if (this.cluster === UNKNOWN_CLUSTER) {
       this.cluster = now.clusterId;
-      // There is nothing to compare yet, as for most watches that start.
+      // Nothing can be compared yet. This is the case for most watches that start.
       if (!this.started && now.revision >= seen) return this.markCreated(now);
     }
     const check = (this.pendingCheck = { subscription: new Subscription(), messages: [] as WatchMessage[] });

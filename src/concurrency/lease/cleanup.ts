@@ -86,7 +86,7 @@ export class CleanupTracker {
   private readonly failed: Unreleased[] = [];
 
   /**
-   * Releases something. A failure harms no other client: the lease expires by itself.
+   * Releases a lease or a key. A failure harms no other client, as the lease expires by itself.
    *
    * @param held emits what is held, once it is known; it may complete without a value, or fail, if there is nothing to
    * release
@@ -103,7 +103,7 @@ export class CleanupTracker {
       next: (value) => {
         entry.work = release(value);
       },
-      // Only a write of unknown outcome leaves something behind.
+      // Only a write of unknown outcome can leave a lease or key at the server.
       error: (error: unknown) => this.end(entry, hasReason(error, 'AmbiguousWrite') ? error : undefined),
       complete: () => (entry.work === undefined ? this.end(entry) : this.enqueue(entry)),
     });

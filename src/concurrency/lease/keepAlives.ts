@@ -197,7 +197,7 @@ class ResponseTimeout {
     if (this.pending === 0) this.cancel();
   }
 
-  /** Forgets all pending requests. */
+  /** Discards all pending requests. */
   cancel(): void {
     this.timer?.cancel();
     this.pending = 0;
@@ -235,7 +235,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   private stream: KeepAliveClient | undefined;
   /** Replaces a stream that is lost, as long as it is subscribed to. */
   private readonly kept: Observable<unknown>;
-  /** The number of leases that are held. They are counted, as a subscription of each would take 1 KB. */
+  /** The number of leases that are held. A counter is used because a subscription for each lease would take 1 KB. */
   private holders = 0;
   /** The subscription to {@link kept} for all held leases. */
   private keeping = Subscription.EMPTY;

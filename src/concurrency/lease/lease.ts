@@ -255,7 +255,7 @@ export function grantLease(
     const id = wanted ?? randomId ?? randomLeaseId();
     let tries = 0;
     let doubt: EtcdError | undefined;
-    // The lease of the earlier attempt may have ended by now.
+    // The lease that an earlier attempt granted may have ended by now.
     const onceMore = (error: unknown): Observable<GrantedLease> => {
       const ended = hasReason(error, 'LeaseNotFound');
       return ended && tries < TRIES ? attempt() : throwError(() => (ended ? doubt : error));

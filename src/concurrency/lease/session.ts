@@ -152,7 +152,7 @@ function heldSession(ttl: number, context: LeaseContext): Observable<Session> {
       end('was left by its client, which is closed');
       subscriber.complete();
     };
-    // Retries while etcd cannot be reached. After the grant, a failure is a loss.
+    // The grant is retried while etcd cannot be reached. After the grant, a failure counts as a loss.
     const granting = new Observable<never>((attempt) => {
       const error = (failure: unknown): void => {
         if (state === undefined) return attempt.error(failure);
@@ -165,7 +165,7 @@ function heldSession(ttl: number, context: LeaseContext): Observable<Session> {
       holding.add(heldLease({ ttl }, context, () => state?.orphaned === true).subscribe({ next, error, complete }));
     });
     const error = (failure: unknown): void => subscriber.error(failure);
-    // The client may be closed during a pause, when there is no lease that would complete.
+    // The client may be closed during a pause. At that time there is no lease whose Observable would complete.
     holding.add(retryTransient(granting, context.settings).pipe(takeUntilClosed(context.closed)).subscribe({ error, complete }));
   });
 }

@@ -194,7 +194,7 @@ export function readWriteLocks(context: ConcurrencyContext) {
       return defer(() => {
         checkName('a read/write lock', name);
         const { timeoutMs, onLost, ...rest } = checkOptions(`${kind}Lock`, options, READ_WRITE_LOCK_OPTIONS);
-        // A reader waits only for writers that were created before.
+        // A reader waits only for writers whose keys were created earlier.
         const folder = kind === 'read' ? `${name}/write` : name;
         const wait: WaitStrategy = (_, entry) => waitForPredecessors(context, entry, folder);
         const entries = enterQueue({ name: `${name}/${kind}`, wait }, rest, context);

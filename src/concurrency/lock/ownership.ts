@@ -43,9 +43,9 @@ export interface SessionOptions {
    */
   readonly ttl?: number;
   /**
-   * An existing lease to use instead. It is neither refreshed nor revoked here. Its end is detected when the server
-   * deletes the key, not before, and `alive` does not check its TTL. Two callers that pass the same lease for the same
-   * name share one key, and both own it.
+   * An existing lease to use instead. It is neither refreshed nor revoked here. The end of this lease is detected only
+   * when the server deletes the key, and `alive` does not check the TTL. Two callers that pass the same lease for the
+   * same name share one key, and both own it.
    */
   readonly lease?: LeaseId;
   /**
@@ -180,7 +180,9 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
     this.observer.complete();
   }
 
-  /** Uses a lease of the caller, so that the entry has to be deleted when the subscriber has left. */
+  /**
+   * Uses a lease of the caller. The entry must be deleted when the subscriber has left, as the lease is not revoked.
+   */
   private enterWithLease(lease: LeaseId): void {
     const { context, request } = this;
     const { kv, cleanup, closed } = context;
@@ -277,7 +279,10 @@ export const acquire = <T>(entries: Observable<HeldEntry>, context: ConcurrencyC
   new LightObservable((observer) => new OwnerWait(toOwner, observer).begin(entries, context));
 
 class OwnerWait<T> implements Observer<HeldEntry>, Detachable<T> {
-  /** The attempt to get the first entry. With that entry, it and its retries are released from memory. */
+  /**
+   * The attempt to get the first entry. Once the first entry has arrived, the attempt and its retries are released from
+   * memory.
+   */
   private attempt: Subscriber<never> | undefined;
   private attempts: Subscription | undefined;
   private held: Subscription | undefined;
@@ -298,7 +303,7 @@ class OwnerWait<T> implements Observer<HeldEntry>, Detachable<T> {
     });
     const error = (failure: unknown): void => this.observer.error(failure);
     const complete = (): void => {
-      // The client was closed, perhaps during a pause, when nothing else would complete.
+      // The client was closed, perhaps during a pause, in which no other Observable would complete.
       if (!this.entered) this.complete();
     };
     const attempts = retryTransient(firstEntry, settings).pipe(takeUntilClosed(closed)).subscribe({ error, complete });

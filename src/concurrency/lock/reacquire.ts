@@ -73,7 +73,7 @@ function reacquireAfterLoss<T extends object>(
       if (everOwned && awaitsRepair(error)) return true;
       if (!isRetryable(error)) return false;
       if (isTransient(error) || everOwned) return true;
-      // No etcd has responded here so far, so there may be none.
+      // No etcd has responded so far, so there may be no etcd at this endpoint.
       refusals.add(error);
       return !refusals.exceeded;
     };
@@ -118,7 +118,7 @@ export function restartAfterLoss<T>(
 }
 
 /**
- * Tells whether the store has to be repaired first. An owner that lost its lock waits for that, but a new request
+ * Tells whether the store has to be repaired first. An owner that lost its lock waits for the repair, but a new request
  * fails.
  */
 export const awaitsRepair = (error: unknown): boolean => hasReason(error, 'NoSpace');

@@ -286,8 +286,8 @@ function deletePointer(kv: KvService, keys: SharedKeys, { createRevision }: KeyV
 
 /**
  * Leaves a share, and with the last one deletes the queue entry. It may be repeated, as only keys that were created
- * here are deleted. The lease of the entry is also revoked if an earlier attempt deleted the entry and its response was
- * lost.
+ * here are deleted. The lease of the entry is also revoked if an earlier attempt deleted the entry and the response to
+ * that attempt was lost.
  */
 function leaveShared({ kv, service }: ConcurrencyContext, keys: SharedKeys, entry: SharedEntry): Observable<unknown> {
   const { lease } = entry;

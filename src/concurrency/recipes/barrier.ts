@@ -15,8 +15,8 @@ import type { LeaseId } from '../../model/ids.js';
 /** The options of `hold`. */
 export interface BarrierOptions {
   /**
-   * A lease for the key of the barrier. The barrier opens when it ends, as after a crash. Without it only `release`
-   * opens the barrier.
+   * A lease for the key of the barrier. The barrier opens when this lease ends, for example after a crash. Without a
+   * lease only `release` opens the barrier.
    */
   readonly lease?: LeaseId;
 }
@@ -56,7 +56,7 @@ export interface BarrierHandle {
   /** The key of the member in etcd. */
   readonly key: string;
   /**
-   * Waits until all members leave or their leases have ended. It then emits once, and the Observable of `enter`
+   * Waits until all members have left or their leases have ended. It then emits once, and the Observable of `enter`
    * completes.
    */
   leave(): Observable<void>;
@@ -149,8 +149,8 @@ function beginRound(kv: KvService, name: string, lastBegunAt: number, members: r
 }
 
 /**
- * Waits until all members of the round have left. The first member stays until all others have left, and they wait for
- * it. Each waits for the deletion of one key. The end of a lease deletes its key, too.
+ * Waits until all members of the round have left. The first member stays until all others have left, and the others
+ * wait for the first one. Each member waits for the deletion of one key. The end of a lease deletes its key, too.
  */
 function waitForAllToLeave(name: string, entry: WaiterEntry, context: ConcurrencyContext): Observable<void> {
   const { kv, settings } = context;
@@ -159,7 +159,7 @@ function waitForAllToLeave(name: string, entry: WaiterEntry, context: Concurrenc
     whenDeleted(context, keyBytes, { createRevision }).pipe(throwIfClosed());
   return retryTransient(kv.range({ prefix: `${waitersFolder(name)}/` }, BY_AGE), settings).pipe(
     switchMap(({ kvs }): Observable<void> => {
-      // A member that entered after the round had begun waits for the next one, or is in it already.
+      // A member that entered after the round had begun waits for the next round, or is already in the next round.
       const members = kvs.filter(({ createRevision }) => createRevision < entry.observedRevision);
       const first = members[0];
       const last = members.at(-1);

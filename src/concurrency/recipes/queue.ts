@@ -36,10 +36,10 @@ export interface Queue {
   /** Adds an item at the end, at most once. Errors with `AmbiguousWrite` if it is unknown whether it was added. */
   enqueue(value: BytesLike): Observable<EnqueueResult>;
   /**
-   * Takes the item at the front, or waits for one; emits it, and completes. Each item goes to exactly one consumer, and
-   * is deleted from the queue then. It is lost if the consumer crashes. If a consumer unsubscribes while an item is
-   * being taken for it, the item is put back where it was. Errors with `AmbiguousWrite` if it is unknown whether an
-   * item was taken. Needs etcd 3.3 or newer.
+   * Takes the item at the front, or waits for one; emits it, and completes. Each item is delivered to exactly one
+   * consumer, and deleted from the queue at that moment. If the consumer crashes, the item is lost. If a consumer
+   * unsubscribes while an item is being taken for it, the item is put back where it was. Errors with `AmbiguousWrite`
+   * if it is unknown whether an item was taken. Needs etcd 3.3 or newer.
    */
   dequeue(): Observable<KeyValue>;
 }
@@ -129,7 +129,7 @@ function byPriority(prefix: string): QueueOrder {
     prefix,
     order: 'KEY',
     // The key of an item is its position, so it is put back under the same key. Only the Go recipes reuse the number of
-    // an item that was taken. The item is then put next to the new one.
+    // an item that was taken. In that case the item is put next to the new one.
     putBack: (item) => ({
       compare: [on(item.keyBytes).missing()],
       success: [put(item.keyBytes, item.valueBytes, leaseOption(item))],

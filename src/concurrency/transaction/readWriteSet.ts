@@ -42,7 +42,7 @@ export class ReadSet {
 
   /**
    * Returns compares that hold as long as the reads are valid. Each key must have the mod revision that was read. No
-   * key of a range may have a newer mod revision, as a key that was created since would have.
+   * key of a range may have a newer mod revision. A key that was created since the read would have one.
    */
   compares(): readonly Compare[] {
     const byKey = new Map<BinaryKey, Compare>();
@@ -56,7 +56,7 @@ export class ReadSet {
   }
 }
 
-/** Tells whether a read agrees with the keys that another has found in the same range. */
+/** Tells whether the result of a read agrees with the keys that another read has found in the same range. */
 function agrees(one: Read, other: Read): boolean {
   for (const [key, { modRevision }] of one.kvs) {
     if (holds(other.span, key) && other.kvs.get(key)?.modRevision !== modRevision) return false;

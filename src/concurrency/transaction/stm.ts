@@ -128,8 +128,8 @@ export class StmAttempt implements Transaction {
   }
 
   /**
-   * Does the first read, which determines the revision. Later reads wait for it; if it fails or is cancelled, one of
-   * them replaces it.
+   * Makes the first read, which determines the revision. Later reads wait for the first one. If the first read fails or
+   * is cancelled, one of the later reads replaces it.
    */
   private readFirst(span: Span): Observable<readonly KeyValue[]> {
     return defer(() => {
@@ -173,13 +173,13 @@ export class StmAttempt implements Transaction {
  * - `serializable`: the same, but keys that it only writes may have changed
  * - `repeatableReads`: keeps the state of each key at its first read, and commits only if no key that it read has
  *   changed since
- * - `readCommitted`: each read shows the state that is committed at that time; the commit checks no key
+ * - `readCommitted`: each read shows the latest committed state; the commit checks no keys
  */
 export type Isolation = 'serializableSnapshot' | 'serializable' | 'repeatableReads' | 'readCommitted';
 
 /** The rules of an isolation level for reads and for the commit. */
 export interface IsolationRules {
-  /** Whether all reads are of the revision of the first. */
+  /** Whether all reads show the revision of the first read. */
   readonly snapshot: boolean;
   /** Whether keys are read only once, and must be unchanged at the commit. */
   readonly validateReads: boolean;

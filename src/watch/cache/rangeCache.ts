@@ -66,7 +66,7 @@ export class RangeCache implements Progressing {
     return this.keys.newestChange;
   }
 
-  /** Takes over a list. The events before it are unknown, so that watches cannot continue. */
+  /** Replaces the state by a list. The events before the list are unknown, so that watches cannot continue. */
   takeOver({ entries, revision, clusterId }: ListedKeys<SortedKeys>): Observable<this> {
     const { batches } = this;
     this.keys = entries;
@@ -223,7 +223,7 @@ const REMOVED_FROM = 64;
 /** Holds the last events of a cache, in whole revisions. The oldest are dropped when there are too many events. */
 export class History {
   private readonly batches: EventsBatch[] = [];
-  /** The place of the oldest batch that is held. */
+  /** The index of the oldest batch that is held. */
   private first = 0;
   /** The number of events that are held. */
   private size = 0;

@@ -53,7 +53,7 @@ interface PendingRead extends Deadline {
   fail(error: unknown): void;
 }
 
-/** A read for an observer. It is one object, without a closure for each of its ends. */
+/** A read for an observer. It is one object, without closures for the ways in which it can end. */
 class ObservedRead<T> extends Deadline implements PendingRead, Unsubscribable {
   batch: Set<PendingRead> | undefined;
 
@@ -196,7 +196,7 @@ export class ReadBarrier {
 
   /**
    * Returns whether a response is of the store that the cache shows. A store that was restored from a backup has lower
-   * revisions at first. The watch will find that out, too, and the range is listed again.
+   * revisions at first. The watch will detect the restored store as well, and the range is then listed again.
    */
   private isSameStore({ clusterId, revision }: StorePosition, since: number): boolean {
     const isKnown = clusterId !== UNKNOWN_CLUSTER && this.cache.clusterId !== UNKNOWN_CLUSTER;
@@ -208,7 +208,7 @@ export class ReadBarrier {
     return revision !== Infinity && keys !== undefined && keys.count === this.cache.size && keys.newestChange === this.cache.newestChange;
   }
 
-  /** Requests a summary for the reads that lack one. */
+  /** Requests a summary for the reads that need one and have none. */
   private summarize(): void {
     if (this.summarizing !== undefined || this.lackingSummary().length === 0) return;
     let lacking: readonly Behind[] = [];
@@ -257,7 +257,7 @@ export class ReadBarrier {
     this.takeAll(reads, (read) => read.fail(error));
   }
 
-  /** Ends the wait of reads. Ending one may end others. */
+  /** Ends the wait of reads. The end of one read may cause the end of other reads. */
   private takeAll(reads: Set<PendingRead>, end: (read: PendingRead) => void): void {
     for (const read of reads) {
       reads.delete(read);

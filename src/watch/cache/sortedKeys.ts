@@ -3,11 +3,14 @@ import type { WatchEvent } from '../../model/events.js';
 import { binaryKey, holds, type BinaryKey, type Span } from '../../model/range.js';
 import type { Collector } from '../live/listAndWatch.js';
 
-/** The key-values of a range, in the order of etcd. It is changed in place: a reader takes what it needs at once. */
+/**
+ * The key-values of a range, in the order of etcd. The list is changed in place, so a reader must copy what it needs at
+ * once.
+ */
 export class SortedKeys {
   private readonly byKey = new Map<BinaryKey, KeyValue>();
   private readonly order: BinaryKey[] = [];
-  /** The newest change of a key that is present; undefined if it has to be found. */
+  /** The newest change of a key that is present; undefined if it has to be computed. */
   private newest: number | undefined = 0;
 
   /** Collects the keys of a list, which arrive in order. */
@@ -82,7 +85,7 @@ export class SortedKeys {
     return before;
   }
 
-  /** Returns the place of the first key that is not below another. */
+  /** Returns the index of the first key that is not below the given key. */
   private placeOf(key: BinaryKey): number {
     let [low, high] = [0, this.order.length];
     while (low < high) {
@@ -97,7 +100,7 @@ export class SortedKeys {
 /** Returns the key of a pair, also of one whose key is not UTF-8. */
 function keyOf(kv: KeyValue): BinaryKey {
   const { key } = kv;
-  // Keys of ASCII are equal to their bytes, and share the text of the pair. Other text may have lost bytes.
+  // The text of an ASCII key identifies its bytes, so the text of the pair is shared. Other text may have lost bytes.
   const binary = binaryKey(key);
   return binary === key ? key : binaryKey(kv.keyBytes);
 }

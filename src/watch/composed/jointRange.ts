@@ -77,7 +77,7 @@ export function jointUpdates(
       deps,
     ).pipe(
       catchError((error: unknown) => {
-        // A rejected list concerns one of the ranges, and its error is clear.
+        // A rejected list concerns one of the ranges, so that its error needs no explanation.
         const isOfCover = ranges.length > 1 && hasReason(error, 'PermissionDenied') && error.rpc === 'Watch.Watch';
         return throwError(() => (isOfCover ? coverDenied(cover, deps.within !== undefined, error) : error));
       }),

@@ -70,8 +70,8 @@ export function layersOf(method: string, prefix: string | readonly string[]): re
 }
 
 /**
- * The config in force after an update. There is none if no config of the store was valid yet, and the defaults alone
- * are not valid.
+ * The config in force after an update. It is undefined as long as no config of the store was valid and the defaults
+ * alone are not valid.
  */
 type ConfigReading<A> =
   | {

@@ -19,7 +19,7 @@ export interface Listed {
   readonly knownChange: KnownChange | undefined;
 }
 
-/** The keys to follow, and the steps of that. */
+/** The keys to follow, and the functions that list them and apply changes. */
 export interface FollowSteps<L extends Listed, U> {
   readonly target: WatchTarget;
   readonly follower?: Follower<U> | undefined;
@@ -55,7 +55,7 @@ export const listAndWatch = <L extends Listed, U>(steps: FollowSteps<L, U>, deps
     /** The list, the watch, or the pause before the next list. */
     let current: Unsubscribable;
     let left = false;
-    /** Created when the history is lost, until the next list has arrived. */
+    /** Set from the loss of the history until the next list has arrived. */
     let backoff: Backoff | undefined;
 
     const emit = (update: U): void => {
@@ -180,7 +180,7 @@ const SLICE_MS = 10;
 /** The number of steps between two checks of the time. */
 const CHECKED_STEPS = 8;
 
-/** Work that yields after each step, and returns its result. */
+/** Long work that yields after each step and finally returns a result. */
 export type Steps<T> = Generator<void, T, void>;
 
 /** Does long work in slices, so that the event loop gets its turns meanwhile. Emits the result. */

@@ -103,13 +103,13 @@ export function viewState<T>(readings: Observable<Reading<T>>, connection: Obser
     scan((last: Shown<T> | undefined, [viewed, state]): Shown<T> => {
       const before = viewed === last?.of ? last : undefined;
       const cameWith = before === undefined ? (viewed.cameWith ?? state) : before.cameWith;
-      // A watch whose history is lost ends before the next list. Until then no watch is open, which does not end the
-      // loss.
+      // A watch whose history is lost ends before the next list. The connection then has no watch, which does not end
+      // the loss.
       const lost = state.status === 'reconnecting' ? state.cause : state.status === 'idle' ? before?.lost : undefined;
       const known = { of: viewed, cameWith, lost };
       const { view, old = false } = viewed;
       if (old && view.status !== 'failed') {
-        // The value was not shown as live before, and is not shown as live now.
+        // The value was not shown as `live` before, and must not be shown as `live` now.
         if (lost === undefined) return last?.view.status === 'live' ? { ...last, ...known } : { ...known, view: LOADING, cause: undefined };
         return { ...known, view: view.status === 'live' ? view : LOADING, cause: lost };
       }
@@ -134,7 +134,7 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
     stateOf: identity,
   });
 
-  /** Returns the arguments with which the shared updates of a range are joined. */
+  /** Returns the arguments for joining the shared updates of a range. */
   const joined = (range: Range): Parameters<SharedStates<LiveUpdate>['of']> => {
     const target = toWatchTarget(range);
     return [rangeIdentity(target), [target], (follower) => liveUpdates(range, target, readPages, deps, follower)];
@@ -186,8 +186,8 @@ export interface LiveValueOptions<A> {
    */
   readonly onInvalid?: (error: InvalidValueError) => void;
   /**
-   * Emitted instead of the first value if that is invalid, so that every subscriber has a value. It needs `onInvalid`.
-   * Without a fallback nothing is emitted until there is a valid value.
+   * Emitted instead of the first value if the first value is invalid, so that every subscriber has a value. It requires
+   * `onInvalid`. Without a fallback nothing is emitted until there is a valid value.
    */
   readonly fallback?: A;
 }

@@ -108,8 +108,8 @@ export class LiveEntries {
   }
 
   /**
-   * Returns the state after the events of a revision, and the events with the previous key-values. These are known
-   * here, whether the server sent them or not.
+   * Returns the state after the events of a revision, and the events with the previous key-values. The previous
+   * key-values are taken from the state, whether the server sent them or not.
    */
   apply(events: readonly WatchEvent[]): { readonly entries: LiveEntries; readonly changes: readonly WatchEvent[] } {
     const changes: WatchEvent[] = [];

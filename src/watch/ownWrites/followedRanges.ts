@@ -196,7 +196,7 @@ export class FollowedRange {
     const notes = this.owner.notesAfter(this.checked, this.span);
     const unlisted = notes.filter(({ number }) => number > notedWhenAsked);
     const isOld = (state: Shown): boolean => {
-      // A later list includes everything. The list that is being read includes all that was known when it was
+      // A later list includes all writes. The list that is being read includes all writes that were known when it was
       // requested.
       if (this.listed > asked) return false;
       const isListed = this.listed === asked;

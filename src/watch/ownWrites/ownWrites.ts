@@ -110,8 +110,8 @@ export class OwnWrites implements WriteListener {
   private settle(write: OwnWrite, unknown: boolean): void {
     if (!this.open.has(write)) return;
     if (!unknown || ++this.unknown > MOST_UNKNOWN) this.open.delete(write);
-    // Starts at the latest beginning before the write. Each beginning knows all that later ones know. A beginning that
-    // has ended leads to the ones before it.
+    // Starts at the latest beginning before the write. Each beginning records all writes that later beginnings record.
+    // A beginning that has ended refers to the one before it.
     for (let at: Beginning | undefined = write.after; at !== undefined && at.first > write.revision; at = at.previous)
       at.first = write.revision;
   }

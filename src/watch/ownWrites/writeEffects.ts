@@ -152,7 +152,7 @@ add(lockRpcs.unlock, UnlockRequest, {
 add(electionRpcs.campaign, CampaignRequest, {
   ranges: ({ name }) => placesOf(name),
   report: (_, { leader: { key, rev }, header: { revision } }, effects) => {
-    // The header is that of the txn that put the key, or found it (measured: 3.3 and 3.5).
+    // The header is that of the txn that put the key, or found the existing key (measured: 3.3 and 3.5).
     if (rev === revision) effects.put(key, revision);
     else effects.held(key, revision);
   },

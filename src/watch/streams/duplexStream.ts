@@ -41,7 +41,7 @@ const SLACK = 0.1;
 const RECENT_MESSAGE_MS = 200;
 
 /**
- * Detects a dead stream that was not closed. A healthy stream also carries no message while nothing is written. So a
+ * Detects a dead stream that was not closed. A healthy stream also carries no messages while no key is written. So a
  * heartbeat is sent from time to time, and any message counts as the response. A message costs no timer: only its time
  * is recorded.
  */
@@ -189,7 +189,7 @@ export function duplexStream(
       // closed with its client needs no response.
       asking = closeDetection.probeAfter(lingerMs / 2, channel).subscribe();
     };
-    // Runs before the connection is closed.
+    // This runs before the connection is closed.
     subscriber.add(() => {
       asking.unsubscribe();
       if (closeDetection.isMissing(channel)) stream?.forceServerWrite();
@@ -228,8 +228,8 @@ export function duplexStream(
           if (event.type === 'partial') return;
           try {
             const message = stream?.receive(event.message);
-            // Called only after `receive`, which throws if the token is rejected. Otherwise a server that rejects the
-            // token of each stream would be retried forever.
+            // This is called only after `receive`, which throws if the token is rejected. Otherwise a server that
+            // rejects the token of each stream would be retried forever.
             callbacks.onResponse();
             if (message === 'notification') callbacks.onNotification();
             if (received !== 'notifications') received = message === 'created' ? 'responses' : 'notifications';
@@ -268,7 +268,7 @@ export function createWatchStreams(
 /**
  * Decides which servers detect by themselves that a WebSocket was closed. Debian's etcd 3.5 has a gateway of the second
  * generation, which keeps the watches of a closed WebSocket. Upstream's 3.5 has a gateway of the first generation,
- * which detects the end. So do versions before 3.5 and from 3.6 on.
+ * which detects the end. The versions before 3.5 and from 3.6 on detect it as well.
  */
 export class CloseDetection {
   /** Servers with a gateway of the first generation. */

@@ -75,8 +75,8 @@ export interface MultiplexedStreamDeps {
   /** Called with true when the response to a create request is due next, and with false when none is. */
   expect(answer: boolean): void;
   /**
-   * Called before each create request. Returns false if the server would refuse it, and the stream is given up for
-   * another.
+   * Called before each create request. Returns false if the server would refuse the request. The stream is then
+   * replaced by another one.
    */
   mayCreate?(): boolean;
   /** Called when the last watch has left. */
@@ -86,8 +86,8 @@ export interface MultiplexedStreamDeps {
 const PROGRESS_ID = -1;
 
 /**
- * The number of create requests in `forceServerWrite`. Measured on two busy cores: etcd had mostly written none of a
- * hundred responses when it read the end, and once 96.
+ * The number of create requests in `forceServerWrite`. Measured on two busy cores with a hundred requests: when etcd
+ * read the end of the stream, it had usually written no response, and once 96.
  */
 const FLUSH_CREATES = 200;
 
@@ -136,8 +136,8 @@ export class MultiplexedStream implements WatchStream {
 
   /**
    * Requests a message from the server. Newer servers (measured: 3.5.30, not 3.5.16) ignore a progress request while
-   * any watch starts at a future revision. While nothing is written, all watches do. In that case a create request is
-   * sent with a number that is in use, which is rejected in any case.
+   * any watch starts at a future revision. While nothing is written, this applies to all watches. In that case a create
+   * request is sent with a number that is in use, as the server always responds with a rejection.
    */
   ask(): void {
     const id = this.deps.takesIds ? this.idAhead() : undefined;
@@ -203,8 +203,8 @@ export class MultiplexedStream implements WatchStream {
   /**
    * Makes the server write when the stream is left. Behind a WebSocket, etcd 3.5 notices only by a write that the
    * stream has ended. Without a write it would keep the stream and its watches until their next event. One watch is
-   * created, and the other requests are refused, as they have its number. The server does not write that many responses
-   * before it has read the end. If it does, the created watch causes a message within ten minutes.
+   * created, and the other requests are refused, as they have its number. The server does not write all these responses
+   * before it has read the end. If it ever does, the created watch causes a message within ten minutes.
    */
   forceServerWrite(): void {
     const bell = { createRequest: { key: '\0', watchId: ++this.lastWanted, progressNotify: true } };

@@ -227,8 +227,8 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     if (now >= this.retryAt) {
       this.failedUntil = -Infinity;
       this.retryAt = now + this.backoff.next();
-      // Only refusals in a row show that they are permanent: after an outage the server may have forgotten even a valid
-      // token.
+      // Only consecutive refusals show that the cause is permanent. After an outage even a valid token may be unknown
+      // to the server.
       if (isTransient(error)) this.refusals = undefined;
       else (this.refusals ??= new ConsecutiveFailures()).add(error);
       // A message that cannot be read may follow the response to each create request, forever.
@@ -259,7 +259,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
 
   private setState(state: ConnectionState): void {
     const { value } = this.current;
-    // Without users the state stays idle, although a stream may be kept open for the next one.
+    // Without users the state stays `idle`, although a stream may be kept open for the next user.
     if (this.users === 0 && this.tracked && (state.status === 'connected' || state.status === 'reconnecting')) return;
     if (value !== state && value.status !== 'closed' && !isSameState(value, state)) this.current.next(state);
   }
@@ -310,7 +310,9 @@ export class AdaptiveTimeout {
     this.exhausted = false;
   }
 
-  /** Doubles the timeout, as a stream was unresponsive. Many that are given up at once are one failure. */
+  /**
+   * Doubles the timeout, as a stream was unresponsive. Streams that are given up at the same time count as one failure.
+   */
   onTimeout(): void {
     if (!this.exhausted) this.doublings = Math.min(MAX_DOUBLINGS, this.doublings + 1);
     this.exhausted = true;

@@ -23,7 +23,7 @@ type Parts = Readonly<Record<string, Part>>;
 /** The values of parts, by name. */
 type Values = Readonly<Record<string, unknown>>;
 
-/** The states of parts, and the first state if it is known at once. */
+/** The states of parts, and their first state if it is available immediately. */
 export interface Followed<T> {
   readonly states: Observable<T>;
   readonly found?: T | undefined;

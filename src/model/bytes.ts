@@ -37,7 +37,7 @@ const SCRATCH_BYTES = 16_384;
 /** The maximum number of bytes of UTF-8 for a UTF-16 unit of text. */
 const MOST_BYTES_A_CHARACTER = 3;
 
-// Created on first use: jsdom has neither, and importing the package must not need them.
+// Created on first use, as importing the package must not require them: jsdom has neither class.
 let encoder: InstanceType<typeof TextEncoder> | undefined;
 let decoder: InstanceType<typeof TextDecoder> | undefined;
 

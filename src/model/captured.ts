@@ -13,7 +13,7 @@ export function captured<T>(given: T): T {
   try {
     return copyOf(given, 0, undefined) as T;
   } catch {
-    // A getter that throws, for example, throws again when its value is checked.
+    // The error is reported later: a getter that throws, for example, throws again when its value is checked.
     return given;
   }
 }
@@ -70,7 +70,7 @@ function copyOf(given: unknown, level: number, met: Map<object, unknown> | undef
   if (typeof given !== 'object' || given === null || level > MOST_LEVELS) return given;
   const known = met?.get(given);
   if (known !== undefined) return known;
-  // Most objects are of this realm, and need only half of the checks.
+  // Most objects are of this realm, and so need fewer checks.
   if (Object.getPrototypeOf(given) === Object.prototype && !(Symbol.toStringTag in given)) return recordOf(given, level, met);
   // Not `slice`, as that of a `Buffer` shares its memory.
   if (isBytes(given)) return new Uint8Array(given);

@@ -25,7 +25,7 @@ export const HEADER_TEXT = {
   is: (value: unknown): value is string => typeof value === 'string' && value !== '' && !/[\0\r\n]/.test(value) && isHeaderText(value),
 };
 
-/** The reason that a header, or the whole set of headers, cannot be sent. */
+/** The reason why a header, or the whole set of headers, cannot be sent. */
 interface InvalidHeader {
   /** The name of the header in brackets, `["a"]`; empty for the whole set. */
   readonly place: string;

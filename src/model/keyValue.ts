@@ -59,8 +59,8 @@ export class KeyValue {
   }
 
   /**
-   * The key in base64, as received. Reading it costs nothing, for a caller that may need the key later but not the
-   * pair.
+   * The key in base64, as received. Reading this property costs nothing. It is for callers that need the key later, but
+   * not the pair.
    */
   get keyBase64(): string {
     return this.key64;

@@ -29,7 +29,7 @@ export interface ReadOptions {
    */
   readonly revision?: number;
   /**
-   * Whether one member may respond from its own store, which may be behind. This is faster, and works without a quorum.
+   * Whether a member may respond from its own store, which may lag behind. This is faster, and works without a quorum.
    */
   readonly serializable?: boolean;
 }
@@ -229,7 +229,7 @@ export function key(given: Range): KeyComparisons {
   return new RangeComparisons(captured(given));
 }
 
-/** Creates the comparisons of a target on access, as a condition uses only one target. */
+/** Creates the comparisons of a target when the target is accessed, as a condition uses only one target. */
 class RangeComparisons implements KeyComparisons {
   constructor(private readonly range: Range) {}
 

@@ -8,8 +8,8 @@ export type MapKey = string | LongKey;
 
 /**
  * The length above which immutable caches the hash of a string, as a property of an object. V8 then adds the string to
- * its table of property names. With a million keys that took half of the CPU of the map. A turn of the event loop in
- * which V8 enlarged the table took up to 170 ms.
+ * its table of property names. With a million keys, this took half of the CPU time of the map. A turn of the event loop
+ * in which V8 enlarged the table took up to 170 ms.
  */
 const CACHED_ABOVE = 16;
 

@@ -31,8 +31,8 @@ export const LEASE: OptionKind = {
   is: (value) => typeof value === 'string' && /^\d+$/.test(value),
 };
 /**
- * The longest delay of Node's timers; a timer with a longer delay would fire at once. It is 24 days, which counts as no
- * limit.
+ * The longest delay of Node's timers: 24 days. A timer with a longer delay would fire at once. As a timeout, this value
+ * means no limit.
  */
 export const LONGEST_MS = 2 ** 31 - 1;
 

@@ -58,7 +58,8 @@ export class Prefix {
   readonly around = <R extends Keys>(request: R): R => {
     const { key, rangeEnd } = request;
     if (isBytesLike(key) && key.length === 0) {
-      // The error that the server would send for an empty key. With the prefix the key would not be empty any more.
+      // This is the error that the server would send for an empty key. With the prefix, the key would not be empty any
+      // more.
       throw new EtcdError('EmptyKey', 'etcdserver: key is not provided');
     }
     const whole = { ...request, key: key === undefined ? key : this.before(key) };
@@ -90,7 +91,7 @@ function isToTheEnd(rangeEnd: BytesLike): boolean {
   return rangeEnd.length === 1 && (rangeEnd === TO_THE_END || rangeEnd[0] === 0);
 }
 
-/** Wraps a shared stream for the watches of a namespace. So any number of namespaces use one connection. */
+/** Wraps a shared stream for the watches of a namespace, so that all namespaces use one connection. */
 export function prefixWatchStream(stream: WatchStream, prefix: Prefix): WatchStream {
   const inside = (report: WatchMessage): WatchMessage =>
     report.type === 'created' ? report : { ...report, events: report.events.map(prefix.insideEvent) };
@@ -178,7 +179,7 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
     // The lease may also have keys outside of the namespace.
     keys: answer.keys.filter((key) => prefix.begins(key)).map((key) => prefix.after(key)),
   }));
-  // These concern the whole store: leases have ids rather than keys, and all namespaces share one history.
+  // The following RPCs concern the whole store. Leases have ids instead of keys, and all namespaces share one history.
   for (const rpc of [leaseRpcs.grant, leaseRpcs.revoke, leaseRpcs.keepAlive, leaseRpcs.leases, kvRpcs.compact] as const)
     rules.set(rpc, { request: asItIs, answer: asItIs });
 

@@ -17,8 +17,8 @@ interface LocksOnly {
 }
 
 /**
- * Adds `promises` to a client or a namespace. It is created when it is first read, so that other programs do not pay
- * for it.
+ * Adds the property `promises` to a client or a namespace. Its value is created on first access, so that it costs
+ * nothing in programs that do not use it.
  */
 export function addPromises<A extends LocksOnly>(api: A): A & { readonly promises: Promises<A> } {
   let promises: Promises<A> | undefined;
@@ -103,7 +103,7 @@ function holdView(source: Observable<unknown>, { signal }: ViewContext): Promise
   return hold(source.pipe(map(view)), signal === undefined ? {} : { signal });
 }
 
-/** Reads pages as they are consumed: a page is requested when the consumer asks for it. */
+/** Reads pages on demand: a page is requested when the consumer calls `next`. */
 function pagesOf(read: (args: readonly unknown[]) => Observable<unknown>, args: readonly unknown[], context: ViewContext): unknown {
   return {
     [Symbol.asyncIterator]: () => {

@@ -17,7 +17,8 @@ import type { Held } from './hold.js';
  *
  * - a method with one value returns a Promise of it, and is called at once
  * - a stream is an async iterable; each iteration subscribes, and its end unsubscribes. Up to 1 024 values wait for a
- *   slow consumer; one more ends it with `BufferOverflow`. `kv.pages` reads a page only when it is requested
+ *   slow consumer; with another value the stream ends with `BufferOverflow`. `kv.pages` reads a page only when it is
+ *   requested
  * - an Observable that holds something, such as a lock, is a Promise of {@link Held}. The methods of its `value` return
  *   promises, too
  */
@@ -25,16 +26,16 @@ export type Promises<A> = PromisedMembers<A, ''> & PromisesExtras<A>;
 
 /** The options of `promises.withLock`: those of a lock, and a signal. */
 export interface WithLockPromiseOptions extends Omit<LockOptions, 'onLost'> {
-  /** Ends the wait for the lock with `Aborted`. While the work runs, this signal aborts that of the work. */
+  /** Ends the wait for the lock with `Aborted`. While the work runs, this signal aborts the signal of the work. */
   readonly signal?: AbortSignal;
 }
 
 /** The methods that only {@link Promises} has. */
 export interface PromisesExtras<A> {
   /**
-   * Returns the same methods, whose calls and streams all end when a signal aborts, with the error `Aborted`. This
-   * error does not say whether a write was carried out. The option `signal` of a write does, by `AmbiguousWrite`. It
-   * does not release what is held.
+   * Returns the same methods for calls and streams that end when a signal aborts, with the error `Aborted`. This error
+   * does not show whether a write was carried out. With the option `signal` of a write, the error is `AmbiguousWrite`
+   * if this is unknown. Locks and leases that are held are not released.
    *
    * ```ts
    * const within = etcd.promises.withSignal(AbortSignal.timeout(5_000));

@@ -44,7 +44,7 @@ export interface AuthService {
   authenticate(name: string, password: string, options?: CallOptions): Observable<AuthenticateResponse>;
   /** Adds a user (`Auth.UserAdd`). Errors: `UserAlreadyExist`, `UserEmpty`. */
   userAdd(name: string, user: NewUser, options?: CallOptions): Observable<HeaderResponse>;
-  /** Lists the roles of a user (`Auth.UserGet`). Errors with `UserNotFound` if it does not exist. */
+  /** Lists the roles of a user (`Auth.UserGet`). Errors with `UserNotFound` if the user does not exist. */
   userGet(name: string, options?: CallOptions): Observable<UserGetResponse>;
   /** Lists all users (`Auth.UserList`). */
   userList(options?: CallOptions): Observable<UserListResponse>;
@@ -106,7 +106,7 @@ export function authService(caller: Caller): AuthService {
     userGrantRole: (user, role, options) => caller.unary(authRpcs.userGrantRole, { user, role }, options),
     userRevokeRole: (user, role, options) => caller.unary(authRpcs.userRevokeRole, { name: user, role }, options),
     roleAdd: (name, options) =>
-      // etcd 3.3 detects an empty name only when it writes the role. It then crashes, and again at each start.
+      // etcd 3.3 detects an empty name only when it writes the role. It then crashes, and crashes again at each start.
       name === ''
         ? throwError(
             () =>
@@ -135,9 +135,9 @@ export function authService(caller: Caller): AuthService {
 }
 
 /**
- * Revokes a permission from etcd 3.3, which takes the range as plain text, contrary to its API description. It rejects
- * base64 as a range that it never granted, so the request is sent again with plain text. A range that is not text
- * cannot be sent that way.
+ * Revokes a permission. etcd 3.3 takes the range as plain text, contrary to its API description. It rejects base64 as a
+ * range without a permission, so the request is sent again with plain text. A range that is not text cannot be sent in
+ * this form.
  */
 function revokeAsText(
   caller: Caller,
@@ -158,7 +158,7 @@ function revokeAsText(
     );
 }
 
-/** Ensures that the errors of a call do not show the password in it. */
+/** Ensures that the errors of a call do not show the password of its request. */
 function inConfidence<A>(user: object, call: Observable<A>): Observable<A> {
   return defer(() => {
     // A caller in JavaScript can pass any value, which the call then rejects.

@@ -27,8 +27,8 @@ export interface ClusterService {
    */
   memberUpdate(id: MemberId, peerUrls: readonly string[], options?: CallOptions): Observable<MemberListResponse>;
   /**
-   * Lists all members (`Cluster.MemberList`). With `linearizable: false` the list is the one that the queried member
-   * knows, and needs no quorum (etcd 3.5; older versions always do so).
+   * Lists all members (`Cluster.MemberList`). With `linearizable: false` the member responds from its own state,
+   * without a quorum. Versions before etcd 3.5 always do so.
    */
   memberList(options?: { readonly linearizable?: boolean } & CallOptions): Observable<MemberListResponse>;
   /**

@@ -125,7 +125,10 @@ export const pagesModule = new LazyModule(() => import('./internal/pages.js'));
 /** Reads the pages of a range. Their module is loaded with the first page. */
 export const pagesOf: typeof pages = (...given) => handOver(pagesModule.module$, (module) => module.pages(...given));
 
-/** Creates the reads of ranges as in `kv.range`: one for responses that are known to be long, one for all others. */
+/**
+ * Creates two functions that read ranges as `kv.range` does: one for responses that are known to be long, one for all
+ * others.
+ */
 export function rangeReads(caller: Caller): RangeReads {
   const readBy =
     (rpc: typeof kvRpcs.range): KvService['range'] =>

@@ -31,8 +31,8 @@ export interface LeaseService {
   revoke(id: LeaseId, options?: CallOptions): Observable<LeaseRevokeResponse>;
 
   /**
-   * Reads the remaining time of a lease (`Lease.LeaseTimeToLive`), and with `keys` the keys attached to it. If the
-   * lease does not exist, that is not an error: its `ttl` is -1.
+   * Reads the remaining time of a lease (`Lease.LeaseTimeToLive`), and with `keys` the keys attached to it. A lease
+   * that does not exist is not an error: its `ttl` is -1.
    */
   timeToLive(id: LeaseId, options?: { readonly keys?: boolean } & CallOptions): Observable<LeaseTimeToLiveResponse>;
 
@@ -40,15 +40,15 @@ export interface LeaseService {
   leases(options?: CallOptions): Observable<LeaseLeasesResponse>;
 
   /**
-   * Refreshes a lease once (`Lease.LeaseKeepAlive`). Errors with `LeaseNotFound` if it does not exist. The response of
-   * the RPC itself shows that only by a missing TTL.
+   * Refreshes a lease once (`Lease.LeaseKeepAlive`). Errors with `LeaseNotFound` if the lease does not exist. The
+   * response of the RPC itself has no error in this case, but only lacks the TTL.
    */
   keepAliveOnce(id: LeaseId, options?: CallOptions): Observable<LeaseKeepAliveResponse>;
 }
 
 /** The Lease service, extended for leases that are refreshed automatically. */
 export interface LeaseRpcs extends LeaseService {
-  /** @param onSent called when the request is sent: the server counts the TTL from after that */
+  /** @param onSent called when the request is sent. The server counts the TTL from a later time */
   grant(ttl: number, options?: { readonly id?: LeaseId } & CallOptions, onSent?: () => void): Observable<LeaseGrantResponse>;
 }
 

@@ -18,12 +18,12 @@ import { mapInOrder, outcomeOf } from '../util/rx.js';
 export interface RawCallOptions<A> extends CallOptions {
   /**
    * Checks and encodes the body, such as `request` of a path of `rxetcd/swagger`. If it throws, the call errors with
-   * that error, and nothing is sent. Without it the body is sent as it is.
+   * that error, and nothing is sent. Without this option the body is sent unchanged.
    */
   readonly request?: Encoder<never, Json>;
   /**
-   * Checks the response: an io-ts codec or a Standard Schema, which may check asynchronously. Without it the response
-   * is emitted as JSON with etcd's field names. If the codec rejects the response, the call errors with
+   * Checks the response: an io-ts codec or a Standard Schema, which may check asynchronously. Without this option the
+   * response is emitted as JSON with etcd's field names. If the codec rejects the response, the call errors with
    * `MalformedResponse`, which after a write is the cause of an `AmbiguousWrite`.
    */
   readonly codec?: Validator<A>;
@@ -36,7 +36,7 @@ export interface RawCallOptions<A> extends CallOptions {
   readonly streaming?: boolean;
   /**
    * Emits the response as it arrived: its status, headers and body. For a stream, each object is emitted complete, as
-   * `{ result }`. A rejected call errors as it does without `raw`, with `status` and `serverMessage`. It cannot be
+   * `{ result }`. A rejected call errors as it does without `raw`, with `status` and `serverMessage`. `raw` cannot be
    * combined with `codec`.
    */
   readonly raw?: boolean;
@@ -67,7 +67,7 @@ export function rawCall(caller: Caller) {
         response: { read: (json) => json, explain: () => [] },
         ...(raw && { raw: true }),
       };
-      // Without a codec `A` is `unknown`, by the overloads of `Client.call`.
+      // The overloads of `Client.call` make `A` the type `unknown` if there is no codec.
       const read = (answer: unknown): A | PromiseLike<A> => (codec === undefined ? (answer as A) : checked(codec, answer, rpc.name));
       if (streaming) return caller.stream(rpc, text(), call).pipe(mapInOrder(read));
       return caller

@@ -42,7 +42,7 @@ export function serverInfoService(caller: Caller) {
   };
 }
 
-/** The first 3.5 with `/livez` and `/readyz`. 3.4.29 has them, too. */
+/** The first release of etcd 3.5 with `/livez` and `/readyz`. etcd 3.4.29 has both paths as well. */
 const CHECKS_SINCE = '3.5.11';
 
 /** Reads the lines `[+]name ok` and `[-]name failed: reason`. A failure has the status 503. */

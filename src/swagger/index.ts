@@ -1,6 +1,6 @@
 /**
- * Reads a swagger file of etcd at run time: its messages, enums and paths, with codecs for them. So an RPC that is
- * newer than this package can be called today. Start with {@link loadSwagger}.
+ * Reads a swagger file of etcd at run time: its messages, enums and paths, with codecs for them. So a program can call
+ * RPCs that are newer than this package. Start with {@link loadSwagger}.
  *
  * @module rxetcd/swagger
  */

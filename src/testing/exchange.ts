@@ -17,17 +17,17 @@ export interface ExchangeOptions<A> {
   readonly to: Pick<Destination, 'endpoint' | 'unconfirmed'> & Partial<Destination>;
   /** The first request, which is sent as soon as the connection is open. */
   readonly first?: Message;
-  /** Whether its responses depend on the changes that reach the member from the others. */
+  /** Whether its responses depend on changes that the member receives from the other members. */
   readonly isStream?: boolean;
-  /** Begins it at a member, which then receives the requests. */
+  /** Begins the exchange at a member, which then receives the requests. */
   readonly open: (member: Member, context: CallContext, observer: CallObserver<A>) => ServerCall;
 }
 
 /** Receives the events of an exchange. Nothing follows an error or the end. */
 export interface ExchangeObserver<A> {
-  /** Called when the first request is about to leave. */
+  /** Called before the first request is sent. */
   sent?: (() => void) | undefined;
-  /** Called when the connection is open, and the first request has left. */
+  /** Called when the connection is open, and the first request was sent. */
   opened?(): void;
   /** Called with a response, and the revision of the store when it was made. */
   next(answer: A, revision: number): void;
@@ -203,7 +203,7 @@ export class Exchange<A> implements CallObserver<A> {
     if (call !== undefined) this.network.serve(() => call.cancel());
   }
 
-  /** @returns false if the exchange has ended before */
+  /** @returns false if the exchange had already ended */
   private finish(state: 'closed' | 'cut'): boolean {
     if (this.state !== 'open') return false;
     this.state = state;

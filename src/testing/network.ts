@@ -72,7 +72,7 @@ export class Member {
   isIsolated = false;
   readonly requests = new Lane();
   readonly responses = new Lane();
-  /** The changes that arrive from the other members. The responses of streams depend on them. */
+  /** The changes that arrive from the other members. The responses on streams depend on these changes. */
   readonly replication = new Lane();
   readonly connections = new Set<Connected>();
   private isAccepting = true;
@@ -138,10 +138,13 @@ export class Network {
     return `the test server is at ${endpoints.join(', ')}`;
   }
 
-  /** Runs a function in a later turn, at the same time. Functions that wait for a turn run in their order. */
+  /**
+   * Runs a function in a later turn, but at the same time of the clock. Waiting functions run in the order in which
+   * they were added.
+   */
   soon(run: () => void): void {
     const isFirst = this.waiting.push(run) === 1;
-    // A turn of fake timers that are no longer used never ends.
+    // If fake timers were replaced by real ones, a turn that they had scheduled never ends.
     if (isFirst || !isTimeVirtual()) atEndOfTurn(this.drain);
   }
 

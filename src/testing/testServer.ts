@@ -63,7 +63,7 @@ export class TestServer {
     return this.network.watches.all;
   }
 
-  /** The leases that have not ended. */
+  /** The leases that have not expired and were not revoked. */
   get leases(): readonly TestLease[] {
     return this.call(leaseRpcs.leases, {}).leases.map(({ id }) => {
       const { grantedTtl, keys } = this.call(leaseRpcs.timeToLive, { id, keys: true });
@@ -146,7 +146,10 @@ export class TestServer {
     this.network.serve(() => this.network.store.changeLeader(endpoint === undefined ? undefined : this.membersAt(endpoint)[0]?.id));
   }
 
-  /** Restarts the cluster: connections break and tokens end. With `wipe` it is another cluster, with an empty store. */
+  /**
+   * Restarts the cluster: connections break and tokens become invalid. With `wipe` it becomes another cluster, with an
+   * empty store.
+   */
   restart(options: { readonly wipe?: boolean } = {}): void {
     this.breakConnections();
     this.network.serve(() => this.network.store.restart(options));
@@ -217,8 +220,8 @@ export class TestServer {
   }
 
   /**
-   * Fails the next call that matches, without carrying it out. `Unreachable` refuses its connection, and
-   * `ConnectionLost` breaks it; any other reason is the server's.
+   * Fails the next call that matches, without carrying it out. With `Unreachable` its connection is refused, and with
+   * `ConnectionLost` its connection breaks. With any other reason the server rejects the call.
    *
    * @throws EtcdError `InvalidArgument` if no RPC has the name of the match
    */

@@ -9,9 +9,10 @@ type Timers = NonNullable<(typeof intervalProvider)['delegate']>;
 const repaired = new WeakSet<Timers>();
 
 /**
- * Makes each timer run at its own action, within `TestScheduler.run`. At the action of any timer, the `TestScheduler`
- * of RxJS 7 runs the oldest due timer. If this timer cancels another one of the same frame, an action is left without a
- * timer. RxJS then throws "Expected a due immediate or interval". After the run, RxJS itself removes these timers.
+ * Makes each timer run at the action that was scheduled for it, within `TestScheduler.run`. At the action of any timer,
+ * the `TestScheduler` of RxJS 7 runs the oldest due timer. If this timer cancels another one of the same frame, an
+ * action is left without a timer. RxJS then throws "Expected a due immediate or interval". After the run, RxJS itself
+ * removes these timers.
  */
 export function repairTimers(): void {
   const { delegate: timers } = intervalProvider;

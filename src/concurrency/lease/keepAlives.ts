@@ -259,7 +259,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
       retry({
         delay: (failure: unknown) => {
           if (!(failure instanceof StreamLostError)) return EMPTY;
-          // Keepalives request another stream even if it may not help. Otherwise one is requested at long intervals.
+          // Leases always need another stream. If it is not likely to succeed, it is requested after a longer pause.
           return failure.again ? of(undefined) : timer(settings.maxBackoffMs);
         },
       }),

@@ -181,7 +181,8 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
   }
 
   /**
-   * Uses a lease of the caller. The entry must be deleted when the subscriber has left, as the lease is not revoked.
+   * Uses a lease of the caller. The entry must be deleted when the subscriber has left, as the lease may outlive the
+   * ownership.
    */
   private enterWithLease(lease: LeaseId): void {
     const { context, request } = this;

@@ -93,7 +93,7 @@ export class GatheredReads {
   }
 
   private sendTogether(reads: readonly Read[]): void {
-    // The time of waiting for a connection does not count towards the timeout of the reads.
+    // The time for which the txn waits for a connection does not count towards the timeout of the reads.
     let sentAt: number | undefined;
     const call = new Subscription();
     let left = reads.length;
@@ -170,7 +170,7 @@ class Read implements Unsubscribable {
   }
 }
 
-/** Both are copies already, which the function `get` would copy again. */
+/** Key and options were already copied. The function `get` would copy them again. */
 const toOp = ({ key, options }: Read): GetOp => ({ op: 'get', key, options });
 
 const isWanted = ({ subscriber }: Read): boolean => !subscriber.closed;
@@ -189,7 +189,8 @@ export const BATCH_SIZE = 131_072;
 export const MOST_IN_BATCH = BATCH_SIZE / 4;
 
 /**
- * The assumed size of a pair before any was read. So the first batch has 16 reads, as each pair may have a megabyte.
+ * The assumed size of a pair before any pair was read. It limits the first batch to 16 reads, as each pair may have a
+ * megabyte.
  */
 const UNSEEN = BATCH_SIZE / 16;
 /** The smallest size that is recorded for its key, as a batch can hold dozens of smaller pairs. */

@@ -15,7 +15,7 @@ export interface PagesOptions extends Pick<
   /**
    * Sets the number of keys per page. By default pages grow: the first has 1 000 keys, the next up to four times as
    * many as the page before. They stay below 8 MiB and below half of `maxResponseBytes`. If a server cannot send a page
-   * of that size (3.3: 4 MiB), it is halved until the server can.
+   * of that size (etcd 3.3: 4 MiB), the page is halved until the server can send it.
    */
   readonly pageSize?: number;
   /** Processes a page asynchronously: the next page is requested when the result completes. Its values are ignored. */
@@ -105,8 +105,8 @@ const MOST_BYTES = 8 * 2 ** 20;
 /** The maximum growth from one page to the next, as the values of the next page may be much longer. */
 const GROWTH = 4;
 /**
- * The growth of the byte limit after a page was too large. It is slow, as the server reads each page that is too large
- * in vain.
+ * The growth of the byte limit after a page was too large. The growth is slow, because the work of the server for each
+ * page that is too large is wasted.
  */
 const RECOVERY = 1.1;
 /** The size in bytes from which a page counts as long, as it takes the server longer than usual. */

@@ -25,7 +25,7 @@ export interface Gateway {
   call(route: Route, authorization: string | undefined, reader: CallReader): GatewayCall;
 }
 
-/** Passes the response on as the gateway writes it. */
+/** Passes on the response in the form in which the gateway writes it. */
 const AS_JSON: ResponseCodec<Json> = { read: (json) => json as Json, explain: () => [] };
 
 /** A call from another process. It passes JSON requests to a member, and JSON responses back. */
@@ -119,7 +119,7 @@ export class GatewayCall {
   private readonly open: ExchangeOptions<Json>['open'] = (member, context, observer) => {
     const { rpc } = this.route;
     if (rpc.path !== watchRpcs.watch.path) return this.network.open<Json>(asJson(rpc), member, context, observer);
-    // The network reads the responses, and so needs them decoded.
+    // The network reads the responses, so it needs them in decoded form.
     return this.network.open(watchRpcs.watch, member, context, {
       next: (answer) => observer.next(gatewayJson(WatchResponse, answer)),
       error: (error, refused) => observer.error(error, refused),
@@ -127,7 +127,7 @@ export class GatewayCall {
     });
   };
 
-  /** Keeps the original text of the server's error, which the error object lacks. */
+  /** Stores the original text of the server's error, as the error object does not contain it. */
   private noting(observer: CallObserver<Json>): CallObserver<Json> {
     return {
       next: (answer) => observer.next(answer),
@@ -148,7 +148,7 @@ export class GatewayCall {
 }
 
 /**
- * Returns an error in the form that the gateway receives. Some services lose the code, and one of them also loses the
+ * Returns an error in the form that the gateway receives. Some services omit the code, and one of them also omits the
  * prefix of the text.
  */
 function asPassedOn(path: string, { text, code }: RefusedCall): RefusedCall {

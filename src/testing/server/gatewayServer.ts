@@ -30,14 +30,14 @@ export class GatewayServer implements Gateway {
   constructor(version: ServerVersion) {
     this.dialect = dialectOf(version);
     this.routes = routesOf(version);
-    // Like etcd, the server closes no idle connection, as a request that arrives at that moment would be lost.
+    // Like etcd, the server does not close idle connections, as a request that arrives at that moment would be lost.
     this.http = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (request, response) => this.handle(request, response));
     this.http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
     this.http.on('connection', (socket) => this.follow(socket));
   }
 
   /**
-   * Listens, and returns the endpoint.
+   * Starts to listen, and returns the endpoint.
    *
    * @throws InvalidOptionError if it cannot
    */

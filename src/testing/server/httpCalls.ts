@@ -53,7 +53,7 @@ export function answerStream(gateway: Gateway, route: Route, request: IncomingMe
   });
 }
 
-/** The response of a stream, a line for each message. None is written before the end of the request. */
+/** The response of a stream, with one line for each message. No line is written before the end of the request. */
 class ChunkedStream implements CallReader {
   private readonly messages = new JsonStream(MAX_BYTES);
   /** The writes that wait for the end of the request. */
@@ -81,7 +81,7 @@ class ChunkedStream implements CallReader {
     }
   }
 
-  /** Writes all that waits, at the end of the request. */
+  /** Writes all waiting lines at the end of the request. */
   release(call: GatewayCall): void {
     const { held = [] } = this;
     this.held = undefined;

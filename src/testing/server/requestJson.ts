@@ -8,8 +8,8 @@ import type { Dialect } from './dialect.js';
 export class BadRequest extends Error {}
 
 /**
- * Matches text in quotes, or an integer that a number may not hold exactly. Ids of leases and members have up to 20
- * digits.
+ * Matches text in quotes, or an integer that a `number` may not represent exactly. Ids of leases and members have up to
+ * 20 digits.
  */
 const LONG_INTEGERS = /"(?:[^"\\]|\\.)*"|-?\b\d{16,20}\b(?![.eE\d])/g;
 

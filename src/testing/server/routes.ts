@@ -6,7 +6,7 @@ import { RPCS } from '../network.js';
 /** An RPC at its path. */
 export interface Route {
   readonly rpc: Rpc<never, unknown>;
-  /** Whether the RPC has several responses, or several requests as well. */
+  /** The kind of stream: none, several responses, or several requests and several responses. */
   readonly streams: 'none' | 'responses' | 'both';
 }
 
@@ -17,7 +17,7 @@ const STREAMS: Readonly<Record<string, Route['streams']>> = {
   '/maintenance/snapshot': 'responses',
 };
 
-/** From 3.4 on, these RPCs are at two paths. */
+/** From etcd 3.4 on, each of these RPCs has two paths. */
 const ALSO_UNDER_LEASE = /^\/kv(?=\/lease\/)/;
 
 /** Returns the RPCs of a version by their paths after the prefix. */

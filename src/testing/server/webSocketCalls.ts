@@ -27,7 +27,7 @@ export class WebSocketCalls {
   /** Accepts a WebSocket for a path; the route is undefined for a path that the gateway does not have. */
   accept(route: Route | undefined, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      // If a client disconnects in the middle of a frame, this is an error. It is enough to end the connection.
+      // A client that disconnects in the middle of a frame causes an error. Ending the connection is enough.
       webSocket.on('error', () => webSocket.terminate());
       if (route === undefined) this.refuse(webSocket, this.gateway.dialect.notFound.body.trim());
       else this.serve(webSocket, route, tokenIn(request));

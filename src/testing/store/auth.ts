@@ -4,7 +4,9 @@ import { type Key, type KeySpan, keyOf, spanOf } from './keys.js';
 import { refusal } from './refusal.js';
 import type { Traits } from './traits.js';
 
-/** The rights of the client of a call. Each function throws the server's error if the client lacks the right. */
+/**
+ * The rights of the client that makes a call. Each function throws the server's error if the client lacks the right.
+ */
 export interface Access {
   /** The name of the user; undefined while auth is disabled. */
   readonly user: string | undefined;
@@ -246,7 +248,7 @@ function covers(spans: readonly KeySpan[], { from, to }: KeySpan): boolean {
   return reached === undefined || isBelow(to, reached);
 }
 
-/** The time that a token lives without a call, in milliseconds. */
+/** The time after which an unused token expires, in milliseconds. */
 const TTL_MS = 300_000;
 
 interface Token {
@@ -256,7 +258,7 @@ interface Token {
   expiry: number;
 }
 
-/** Holds etcd's simple tokens, which live for five minutes from their last use. */
+/** Holds etcd's simple tokens, which expire five minutes after their last use. */
 export class Tokens {
   private readonly byText = new Map<string, Token>();
   private last = 0;
@@ -270,7 +272,7 @@ export class Tokens {
     return text;
   }
 
-  /** Returns a token, whose time then begins again; undefined if it is not valid. */
+  /** Returns a token and restarts its lifetime; returns undefined if the token is not valid. */
   use(text: string): Pick<Token, 'user' | 'revision'> | undefined {
     const token = this.byText.get(text);
     if (token === undefined || token.expiry <= this.now()) return undefined;

@@ -47,7 +47,8 @@ export class Cluster {
 
   add(peerUrls: readonly string[], isLearner: boolean): Member {
     checkUrls(peerUrls);
-    // A second member may always be added to a single one. Otherwise a majority of the new cluster must have started.
+    // A second member may always be added to a cluster of one member. Otherwise a majority of the new cluster must have
+    // started.
     const voters = this.list.filter((member) => !member.isLearner);
     const started = voters.filter(({ name }) => name !== '').length;
     if (!isLearner && voters.length > 1 && started < majority(voters.length + 1)) throw refusal('MemberNotEnoughStarted');
@@ -71,10 +72,10 @@ export class Cluster {
 
   update(id: MemberId, peerUrls: readonly string[]): void {
     const updated = this.get(id);
-    // etcd would accept any text here, and crash.
+    // etcd itself would accept any text here, and then crash.
     checkUrls(peerUrls);
     this.checkNew(peerUrls.filter((url) => !updated.peerUrls.includes(url)));
-    // etcd loses the learner state of the member here.
+    // As in etcd, the member is no longer a learner after this update.
     this.replace({ ...updated, peerUrls, isLearner: false });
   }
 

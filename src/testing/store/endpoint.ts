@@ -40,7 +40,7 @@ export interface OpenCall<In> {
   receive(request: In): void;
   /** Receives the end of the requests. */
   end?(): void;
-  /** Releases what the call holds, after its end or its cancellation. */
+  /** Releases the resources of the call after it has ended or was cancelled. */
   close?(): void;
 }
 
@@ -99,7 +99,7 @@ function decoded<In>(codec: Codec<In>, body: string): In {
 /** Most clients decode a response as the server encodes it, so that a copy is enough. */
 function converter<T>(own: Codec<T>): Endpoint['answer'] {
   return <A>(response: ResponseCodec<A>, answer: unknown): A => {
-    // The types of responses are not in the table of RPCs. Here the type follows from the codec.
+    // The table of RPCs does not contain the types of responses. The codec determines the type here.
     if (response === (own as unknown)) return copyOf(answer) as A;
     if (response === (OneKeyResponse as unknown)) return copyOf((answer as { readonly kvs: readonly KeyValue[] }).kvs[0]) as A;
     const read = response.read(gatewayJson(own, answer));

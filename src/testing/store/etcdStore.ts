@@ -37,7 +37,7 @@ export interface CallContext {
 /** An error of the server, with its original text. */
 export interface RefusedCall {
   readonly text: string;
-  /** The code that the gateway passes on. Some services have the same one for all their errors. */
+  /** The code that the gateway passes on. Some services use the same code for all their errors. */
   readonly code: GrpcCode;
 }
 
@@ -105,7 +105,7 @@ export interface EtcdStore {
   call<A>(rpc: Rpc<never, A>, body: string, context?: CallContext): A;
   /**
    * Opens any call: one response, a delayed one (`Lock`, `Campaign`), a stream of responses (`Observe`, `Snapshot`) or
-   * a bidirectional stream (`Watch`, `LeaseKeepAlive`). A call with one response completes after it.
+   * a bidirectional stream (`Watch`, `LeaseKeepAlive`). A call with one response completes after that response.
    */
   open<A>(rpc: Rpc<never, A>, context: CallContext, observer: CallObserver<A>): ServerCall;
   /** Responds to a plain GET: `/version`, `/health`, `/livez`, `/readyz` or `/metrics`. Any other path is a 404. */

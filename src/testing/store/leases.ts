@@ -97,7 +97,7 @@ export class Leases {
     for (const { expiry } of this.byId.values()) this.earliest = Math.min(this.earliest, expiry);
   }
 
-  /** Gives each lease its whole TTL again, as a new leader does. */
+  /** Resets the remaining time of each lease to its TTL, as a new leader does. */
   extendAll(): void {
     for (const lease of this.byId.values()) lease.expiry = this.now() + lease.ttl * 1000;
   }

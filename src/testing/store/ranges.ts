@@ -15,7 +15,7 @@ export function readRange(mvcc: Mvcc, request: Range): RangeResult {
   let count = 0;
   let kvs: KeyValue[] = [];
   const isSorted = request.sortOrder !== 'NONE' || request.sortTarget !== 'KEY';
-  // A range that is neither filtered nor sorted needs no more than one pair beyond its limit.
+  // For a range that is neither filtered nor sorted, it is enough to read one pair more than its limit.
   const most = countOnly ? 0 : limit > 0 && !isSorted && !isFiltered(request) ? limit + 1 : Infinity;
   mvcc.forEach(spanOf(request), revision, (kv) => {
     count += 1;

@@ -2,7 +2,7 @@
 export interface Traits {
   /** Whether a watch may have the id that its client chose. */
   readonly watchIdsOfClients: boolean;
-  /** Whether long responses are split if the client asks for it. */
+  /** Whether long responses are split if the client requests fragments. */
   readonly fragments: boolean;
   /** Whether a progress request gets a response on a stream without watches. */
   readonly progressWithoutWatch: boolean;
@@ -26,7 +26,7 @@ export interface Traits {
   readonly alarmsHaveRevision: boolean;
   /** Whether an alarm of the kind `NONE` can be raised, which has no effect. */
   readonly raisesAlarmOfNoKind: boolean;
-  /** Whether every remaining alarm still causes writes to be rejected after another one has ended. */
+  /** Whether writes are still rejected because of the remaining alarms after another alarm has ended. */
   readonly refusesByAllAlarms: boolean;
   /** Whether a lock is rejected at its turn if its lease has ended in the meantime. */
   readonly locksNeedTheirKey: boolean;

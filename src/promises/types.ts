@@ -33,9 +33,9 @@ export interface WithLockPromiseOptions extends Omit<LockOptions, 'onLost'> {
 /** The methods that only {@link Promises} has. */
 export interface PromisesExtras<A> {
   /**
-   * Returns the same methods for calls and streams that end when a signal aborts, with the error `Aborted`. This error
-   * does not show whether a write was carried out. With the option `signal` of a write, the error is `AmbiguousWrite`
-   * if this is unknown. Locks and leases that are held are not released.
+   * Returns the same methods. When the signal aborts, all their calls and streams end with the error `Aborted`. This
+   * error does not show whether a write was carried out. With the option `signal` of a write, the error is
+   * `AmbiguousWrite` if this is unknown. Locks and leases that are held are not released.
    *
    * ```ts
    * const within = etcd.promises.withSignal(AbortSignal.timeout(5_000));

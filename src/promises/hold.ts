@@ -21,8 +21,8 @@ export interface Held<T> {
   /** Rejects when the loss is detected, and never resolves. It needs no handler. */
   readonly lost: Promise<never>;
   /**
-   * Releases it. Resolves when the server has confirmed the release, even after a loss. Rejects if the server cannot be
-   * reached: the lease then expires by itself. Further calls return the same Promise.
+   * Releases the lock or lease. Resolves when the server has confirmed the release, even after a loss. Rejects if the
+   * server cannot be reached: the lease then expires by itself. Further calls return the same Promise.
    */
   release(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -37,8 +37,8 @@ export interface Held<T> {
  * await firstValueFrom(etcd.kv.txn({ compare: [held.value.guard], success: [put('jobs/last', 'done')] }));
  * ```
  *
- * It counts as lost when the Observable errors or completes. So do not use `onLost: 'reacquire'` here: that Observable
- * reports a loss as a value.
+ * The lock or lease counts as lost when the Observable errors or completes. So do not use `onLost: 'reacquire'` here,
+ * as a loss is then reported as a value.
  */
 export function hold<T>(source: Observable<T>, options: HoldOptions = {}): Promise<Held<T>> {
   return new Promise((resolve, reject) => {

@@ -13,7 +13,7 @@ export type AcquisitionState = 'pending' | 'acquired' | 'failed';
 export interface Acquisition<T, R> {
   /** Acquires. Its Observable emits one value, and continues after the subscriber has left. */
   acquire(hasLeft: () => boolean): Observable<T>;
-  /** Makes the Observable that is emitted while the acquired value is held. */
+  /** Makes the Observable whose values are emitted while the acquired value is held. */
   use(acquired: T, hasLeft: () => boolean): Observable<R>;
   /** Releases the value, usually by {@link CleanupTracker.run}. It is called once, when the subscriber has left. */
   release(acquired: Observable<T>, state: AcquisitionState): void;
@@ -37,7 +37,7 @@ export const acquireWithCompensation = <T, R>(steps: Acquisition<T, R>, closed?:
 class CompensatedAcquisition<T, R> implements Detachable<R> {
   private state: AcquisitionState = 'pending';
   private acquired: { readonly value: T } | undefined;
-  /** The outcome, if there is one and nothing was acquired. */
+  /** The outcome, once it is known that nothing was acquired. */
   private outcome: Observable<T> | undefined;
   private left = false;
   /** Emits the outcome to a release that begins before it is known. */

@@ -34,7 +34,7 @@ import { awaitsRepair, restartAfterLoss } from '../lock/reacquire.js';
 /** The options for the lease of an announced key. */
 export interface AnnounceOptions {
   /**
-   * The TTL of the lease of the key, in seconds: 15 by default. The key of a process that crashes exists for that time.
+   * The TTL of the lease of the key, in seconds: 15 by default. If the process crashes, the key exists for that time.
    */
   readonly ttl?: number;
   /**

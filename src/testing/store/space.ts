@@ -65,7 +65,7 @@ export class Space {
     if (isFull || this.refusing === 'NOSPACE') throw refusal('NoSpace');
   }
 
-  /** Raises an alarm. The first alarm of a kind replaces the one for which writes were rejected before. */
+  /** Raises an alarm. The first alarm of a kind replaces the kind for which writes were rejected before. */
   raise(raised: Alarm): Alarm {
     const isFirst = !this.has(raised.alarm);
     if (!this.alarms.some((alarm) => isSame(alarm, raised))) this.alarms = [...this.alarms, raised];
@@ -85,7 +85,7 @@ export class Space {
     return true;
   }
 
-  /** Rejects writes for the alarms that remain, as a starting server does. */
+  /** Rejects writes because of the alarms that remain, as a server does after its start. */
   restart(): void {
     this.refusing = (['CORRUPT', 'NOSPACE'] as const).find((alarm) => this.has(alarm));
   }

@@ -215,7 +215,7 @@ export class WatchStream {
       part.push(event);
     });
     this.deliver(watch, part);
-    // The client may have canceled the watch in reaction to the history.
+    // The client may have canceled the watch when it received the history.
     if (this.watches.get(watch.id) === watch) this.all.index.add(watch);
   }
 

@@ -83,7 +83,7 @@ export class SharedStates<U extends Update> {
     });
   }
 
-  /** Joins the updates for a view, which itself shows whether a state is old. */
+  /** Joins the updates for a view. The view itself shows whether a state is old. */
   viewed(key: string, targets: readonly WatchTarget[], run: (follower: Follower<U>) => Observable<U>): Observable<ViewedUpdate<U>> {
     return new Observable((subscriber) => {
       const [updates, isOld] = this.join(key, targets, run);
@@ -151,7 +151,7 @@ export class SharedStates<U extends Update> {
     };
   }
 
-  /** Returns a function that decides whether an update is old; undefined if none from now on can be. */
+  /** Returns a function that decides whether an update is old; undefined if no later update can be old. */
   private whetherOld(followed: readonly FollowedRange[]): ((update: U) => boolean) | undefined {
     const checks = followed.flatMap((range, index) => {
       const isOld = range.whetherOld();

@@ -48,14 +48,14 @@ type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
  */
 const renewalMs = (heartbeatMs: number): number => Math.max(6 * heartbeatMs, Math.min(60 * heartbeatMs, 60_000));
 /**
- * How many times sooner a watch with progress notifications is renewed. It gets them by its renewals, if the server
- * accepts a progress request along with the create request.
+ * How many times sooner a watch with progress notifications is renewed. A renewal triggers a progress notification if
+ * the server accepts a progress request along with the create request.
  */
 const RENEWALS_FOR_PROGRESS = 6;
 
 /**
- * The longest time without data on a live connection. A server sends a progress notification after ten minutes without
- * events by default, and takes up to a tenth more.
+ * The longest time without data on a live connection. By default a server sends a progress notification after ten
+ * minutes without events, or up to a tenth later.
  */
 const MAX_QUIET_MS = 12 * 60_000;
 
@@ -126,12 +126,12 @@ export function chunkedStream(
     const notified = { ...target, filter: { ...target.filter, progressNotify: true } };
     return renewedWatch(startRevision, {
       ...renewalOf(target),
-      // The first connection may be dead. The watch drops a revision that it has delivered.
+      // The first connection may be dead. If a revision arrives twice, the watch drops the second one.
       open: (fromRevision, isRenewal) =>
         post(notified, isRenewal && lacksDeletes ? Math.max(1, fromRevision - 1) : fromRevision, fragment, isRenewal),
       onRefused: (response) => {
         const refusal = toWatchError(response, where);
-        // The next stream has to send another token.
+        // The next stream must be opened with another token.
         if (isForToken(refusal)) channel.failed(refusal);
       },
       ...(orderedProgress ? { renewals: progressRequests } : {}),
@@ -221,7 +221,7 @@ export function renewedWatch(startRevision: number, renewal: Renewal): Observabl
 }
 
 class RenewedWatch extends Subscription {
-  /** The connection that carries the watch, and the one that is to replace it. */
+  /** The connection that carries the watch, and the connection that may replace it. */
   private connection = new Subscription();
   private successor: Subscription | undefined;
   private timer: Subscription | undefined;
@@ -302,8 +302,7 @@ class RenewedWatch extends Subscription {
         this.dropSuccessor();
       } else if (created === undefined) {
         created = response;
-        // Nothing has happened that the watch could have missed. Newer servers send no progress notification in that
-        // case.
+        // The watch cannot have missed an event. Newer servers send no progress notification in this case.
         if (isRequested && response.header.revision < this.nextRevision) {
           replaceConnection();
           return observer.next({ ...response, created: false });

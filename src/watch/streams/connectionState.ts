@@ -32,10 +32,10 @@ export type Reconnecting = Extract<ConnectionState, { readonly status: 'reconnec
  */
 export type WatchState = Exclude<ConnectionState, { readonly status: 'idle' | 'closed' }>;
 
-/** The state of a watch at first. All watches share one object. */
+/** The initial state of a watch. All watches share one object. */
 export const CONNECTING: WatchState = { status: 'connecting' };
 
-/** Returns the state of a watch or a connection that failed, and is tried again. */
+/** Returns the state of a watch or a connection that failed and is retried. */
 export const reconnecting = (cause: EtcdError, retryInMs: number): Reconnecting => ({
   status: 'reconnecting',
   cause,
@@ -54,7 +54,7 @@ export function isSameState(a: ConnectionState, b: ConnectionState): boolean {
  */
 export class OrderedBehaviorSubject<T extends object> {
   private readonly emitted$ = multicast<T>({ replay: true });
-  /** States that are not completely emitted. The first is being emitted. */
+  /** States that have not reached all subscribers yet. The first of these states is being emitted. */
   private readonly pending: T[] = [];
 
   /** @param value the first state; later the newest one, which some subscribers may not have received yet */

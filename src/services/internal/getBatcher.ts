@@ -129,7 +129,7 @@ export class GatheredReads {
   }
 
   private settle(reads: readonly Read[], error: unknown, timeLeftMs: number): void {
-    // The txn was not rejected: no server responded, or the time is over. This is the same for each read.
+    // The failure concerns all reads alike: it does not depend on the keys, or the time is over.
     if (hasReason(error, ...FOR_ALL) || timeLeftMs <= 0) {
       for (const { subscriber } of reads) subscriber.error(error);
       return;

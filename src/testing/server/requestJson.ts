@@ -92,7 +92,7 @@ function readBase64(text: string, isV2: boolean): string | undefined {
   return isBase64(padded) ? padded : undefined;
 }
 
-/** Returns a message as a record of calls has it: in camelCase, with text in place of base64. */
+/** Returns a message in the form of a recorded call: in camelCase, with text instead of base64. */
 export function recorded(kind: WireKind, json: Json | undefined): unknown {
   switch (kind.is) {
     case 'message': {

@@ -7,8 +7,8 @@ import { toBase64 } from '../../model/bytes.js';
 export type Key = string;
 
 /**
- * A local constant, as jest looks up a global at each use. For each byte of each key, that takes most of the time of a
- * put.
+ * A local constant, as jest looks up a global at each use. Such a look-up for each byte of a key would take most of the
+ * time of a put.
  */
 const { fromCharCode } = String;
 

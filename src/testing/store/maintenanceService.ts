@@ -20,7 +20,7 @@ import type { Mvcc } from './mvcc.js';
 /** The size of the parts of a snapshot. */
 const PART_BYTES = 32 * 1024;
 
-/** Writes an alarm as the status does, without the fields that have their defaults. */
+/** Writes an alarm in the form of the status response, without the fields that have their default values. */
 const textOf = ({ memberId, alarm }: Alarm): string =>
   `${memberId === '0' ? '' : `memberID:${memberId} `}${alarm === 'NONE' ? '' : `alarm:${alarm} `}`;
 

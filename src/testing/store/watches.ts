@@ -14,7 +14,7 @@ type Response = DecodedBy<typeof WatchResponse>;
 const MAX_REVISIONS = 1_000;
 /** The bytes above which a response is split into fragments. */
 const FRAGMENT_BYTES = 1.5 * 2 ** 20;
-/** The id of responses that belong to no watch. */
+/** The watch id in responses that belong to no watch. */
 const NO_WATCH = -1;
 
 /** Receives the changes of a span of keys. */

@@ -98,7 +98,7 @@ function readRaw<T>(codec: { read(json: unknown): T | typeof INVALID }, raw: unk
     const read = codec.read(typeof raw === 'string' ? JSON.parse(raw) : raw);
     return read === INVALID ? undefined : read;
   } catch {
-    // The txn is nested too deeply.
+    // The request is a txn that is nested too deeply.
     return undefined;
   }
 }

@@ -144,7 +144,7 @@ export class Exchange<A> implements CallObserver<A> {
   }
 
   private arrive(member: Member, call: RecordedCall, { request, body }: Message, fault: Fault | undefined): void {
-    // A request in transit is lost when its connection breaks.
+    // A request that has not arrived is lost when its connection breaks.
     if (this.state === 'cut') return;
     this.network.calls.push(call);
     if (fault?.type === 'fail') return this.refuse(fault.reason);

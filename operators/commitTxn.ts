@@ -82,7 +82,7 @@ function commit(kv: TxnTarget, spec: TxnSpec): Observable<unknown> {
   if (!isFenced(spec)) return kv.txn(spec);
   return kv.txn(spec).pipe(
     map(({ succeeded, responses }) => {
-      if (!succeeded) throw new EtcdError('LockLost', 'the guard of a txn no longer holds: nothing was done');
+      if (!succeeded) throw new EtcdError('LockLost', 'the txn was not carried out: its guard is no longer true');
       return responses[0];
     }),
   );

@@ -81,13 +81,13 @@ function plainOrJson(value: unknown): BytesLike {
   } catch (cause) {
     throw new EtcdError(
       'InvalidArgument',
-      'value of putTo: expected one that JSON can represent, received a circular or too deep one; convert it with the option encode',
+      'value of putTo: expected a value that JSON can represent, received a circular or too deep value; set the option encode',
       { cause },
     );
   }
   if (typeof json === 'string') return json;
   throw new EtcdError(
     'InvalidArgument',
-    `value of putTo: expected one that JSON can represent, received ${typeName(value)}; convert it with the option encode`,
+    `value of putTo: expected a value that JSON can represent, received ${typeName(value)}; set the option encode`,
   );
 }

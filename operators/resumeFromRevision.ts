@@ -119,6 +119,6 @@ function revisionField(item: unknown): number {
   if (typeof item === 'object' && item !== null && 'revision' in item && typeof item.revision === 'number') return item.revision;
   throw new EtcdError(
     'InvalidArgument',
-    'item of resumeFromRevision: expected a field revision, received none; say where it is with revisionOf',
+    'item of resumeFromRevision: expected a field revision, received an item without it; set the option revisionOf',
   );
 }

@@ -118,5 +118,5 @@ export function withLock<J, W extends object, O extends ObservableInput<unknown>
 }
 
 function ended(): EtcdError {
-  return new EtcdError('LockLost', 'the lock ended before the work that it was acquired for');
+  return new EtcdError('LockLost', 'the lock was lost or released before the work was complete');
 }

@@ -18,12 +18,12 @@ export const PUT_TARGET = withMethod('put');
 export const OBSERVABLE: OptionKind = { what: 'an Observable', is: isObservable };
 
 export const OBSERVABLE_OR_FUNCTION: OptionKind = {
-  what: 'an Observable or a function that returns one',
+  what: 'an Observable or a function that returns an Observable',
   is: (value) => isObservable(value) || FUNCTION.is(value),
 };
 
 export const KEY_OR_FUNCTION: OptionKind = {
-  what: 'a string, a Uint8Array or a function that returns one',
+  what: 'a string, a Uint8Array or a function that returns a string or a Uint8Array',
   is: (value) => isBytesLike(value) || FUNCTION.is(value),
 };
 
@@ -42,7 +42,7 @@ export const KEY_VALUE: OptionKind = { what: 'a KeyValue', is: (value) => has(va
 const isCompare = (value: unknown): boolean => has(value, 'target', 'range', 'result');
 
 export const GUARD: OptionKind = {
-  what: 'a condition made by key(…), or an object with one as its guard',
+  what: 'a condition made with key(…), or an object with such a condition in the field guard',
   is: (value) => isCompare(value) || (has(value, 'guard') && isCompare(Reflect.get(value, 'guard'))),
 };
 

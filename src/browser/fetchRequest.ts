@@ -24,12 +24,12 @@ export function headersFor({ origin, headers }: Pick<HttpRequest, 'origin' | 'he
  */
 function refuseOwnHeaders({ origin, hasOwnHeaders }: HttpRequest, page: string | undefined, where: ErrorDetails): void {
   if (hasOwnHeaders !== true || page === undefined || page === origin) return;
-  const problem = "expected none for another origin than the page's, as etcd's CORS rejects them";
+  const problem = "expected neither for another origin than the page's, as etcd's CORS rejects them";
   throw new EtcdError('InvalidArgument', `headers and requireLeader: ${problem}; let a proxy serve etcd at the page's origin`, where);
 }
 
 const NO_REASON =
-  'the browser gives no reason; the server is down, its certificate is not trusted, or its option --cors does not allow this page';
+  'the browser gives no reason; the server may be down, its certificate untrusted, or this page not allowed by its option --cors';
 
 export const clientClosed = (where: ErrorDetails): EtcdError => new EtcdError('ClientClosed', 'the client is closed', where);
 
@@ -90,7 +90,7 @@ export abstract class FetchRequest implements Unsubscribable {
   private async send(): Promise<void> {
     const { host } = this.means;
     const { origin, path, method, onSent } = this.#request;
-    if (host.fetch === undefined) throw new EtcdError('UnsupportedRuntime', 'every call needs fetch, which is missing here', this.where);
+    if (host.fetch === undefined) throw new EtcdError('UnsupportedRuntime', 'this runtime has no fetch, which rxetcd requires', this.where);
     refuseOwnHeaders(this.#request, host.location?.origin, this.where);
     const headers = headersFor(this.#request, host.location?.origin);
     const body = this.bodyNow(headers) ?? (await this.bodyLater(headers));

@@ -62,7 +62,7 @@ class StreamSlots {
 const tooMany = (open: number, where: ErrorDetails): EtcdError =>
   new EtcdError(
     'TooManyPending',
-    `${open} streams or waiting calls are open, of a browser's six connections over HTTP/1.1; use https, or WebSocket, or fewer of them`,
+    `streams or waiting calls use ${open} of the browser's six HTTP/1.1 connections; use https, WebSocket, or fewer streams`,
     where,
   );
 

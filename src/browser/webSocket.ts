@@ -89,7 +89,7 @@ function messageIn(data: unknown, maxBytes: number, where: ErrorDetails): unknow
 }
 
 const REFUSED =
-  'the browser refuses to open a WebSocket; is the page https and the endpoint http, or does the token contain a character that a subprotocol cannot have?';
+  'the browser refuses to open a WebSocket; possible causes: an http endpoint on an https page, or a character in the token that a subprotocol cannot have';
 
 /** The time within which a second WebSocket has to fail for the first failure to count, in milliseconds. */
 const SUSPICION_MS = 10_000;
@@ -130,7 +130,7 @@ async function whyRefused(
   const now = monotonicNow();
   if (status === 0 && now - (failedSockets.get(origin) ?? -Infinity) > SUSPICION_MS) {
     failedSockets.set(origin, now);
-    return new EtcdError('Unreachable', 'the WebSocket was not opened, and the server responds now; another one is opened', where);
+    return new EtcdError('Unreachable', 'the WebSocket was not opened, but the server responds; the client tries again', where);
   }
   if (status !== 0 && !NO_WEBSOCKET.has(status)) return new EtcdError('Unreachable', `HTTP ${status} in place of a WebSocket`, where);
   return new EtcdError(

@@ -174,7 +174,7 @@ function writeMessage({ name, slots, required }: Form, value: object): string {
     if (slot === undefined)
       throw new EtcdError(
         'InvalidArgument',
-        `${name}.${key}: expected one of the fields ${[...slots.keys()].join(', ')}, received an unknown one`,
+        `${name}.${key}: expected one of the fields ${[...slots.keys()].join(', ')}, received an unknown field`,
       );
     if (given === undefined) continue;
     const json = slot.type.write(given);

@@ -15,7 +15,7 @@ const OWN_HEADERS: ReadonlyMap<string, string> = new Map([
   ['content-encoding', 'rxetcd does not compress requests'],
   ['range', 'rxetcd reads whole responses'],
   ...['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'].map(
-    (name) => [name, 'a response without a body cannot be read'] as const,
+    (name) => [name, 'rxetcd cannot read a response without a body'] as const,
   ),
 ]);
 
@@ -48,10 +48,10 @@ export function findInvalidHeader(headers: unknown): InvalidHeader | undefined {
 }
 
 function problemOf(lower: string, value: unknown, seen: Set<string>): string | undefined {
-  if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lower)) return 'expected a name that HTTP allows, received another';
+  if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(lower)) return 'expected a name that HTTP allows, received another name';
   const reason = OWN_HEADERS.get(lower);
-  if (reason !== undefined) return `expected no reserved header, received one; ${reason}`;
-  if (seen.has(lower)) return 'expected each header once, received it twice';
+  if (reason !== undefined) return `expected a header that is not reserved, received a reserved one; ${reason}`;
+  if (seen.has(lower)) return 'expected each header once, received this header twice';
   seen.add(lower);
   return HEADER_TEXT.is(value) ? undefined : mismatch(HEADER_TEXT, value);
 }

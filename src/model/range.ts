@@ -87,7 +87,7 @@ export function prefixEnd(prefix: BytesLike): BytesLike {
 export const toSingleKey = (key: unknown): KeyRange => ({ key: nonEmpty('key', key) });
 
 function nonEmpty(field: string, value: unknown): BytesLike {
-  if (!isBytesLike(value)) throw invalid(`${typeName(value)} as its ${field}`);
+  if (!isBytesLike(value)) throw invalid(`${typeName(value)} in the field ${field}`);
   if (value.length === 0) throw invalid(`an empty ${field}; use { all: true } for all keys`);
   return value;
 }
@@ -98,7 +98,7 @@ function nonEmpty(field: string, value: unknown): BytesLike {
  */
 function checkEnd(to: BytesLike): BytesLike {
   if (to.length === 1 && (to === ZERO || to[0] === 0))
-    throw invalid('a zero byte as its to, below which no key is; leave out to for all keys from one on');
+    throw invalid('a zero byte in the field to, and no key is below a zero byte; omit to for all keys from that key on');
   return to;
 }
 

@@ -108,7 +108,7 @@ export function findInvalidOption<O extends object>(
   for (const name of Object.keys(options)) {
     if (Object.hasOwn(known, name)) continue;
     const names = Object.keys(known).map((key) => path + key);
-    return { name: path + name, problem: `expected one of the options ${names.join(', ')}, received an unknown one` };
+    return { name: path + name, problem: `expected one of the options ${names.join(', ')}, received an unknown option` };
   }
   for (const name in known) {
     const kind = known[name] ?? ANYTHING;
@@ -169,7 +169,7 @@ export function jsonOf(what: string, value: unknown): string {
   }
   throw new EtcdError(
     'InvalidArgument',
-    `${what}: expected a value that JSON can represent, received one with undefined, a function, a bigint, a circular reference or too deep nesting`,
+    `${what}: expected a value that JSON can represent, received a value with undefined, a function, a bigint, a circular reference or too deep nesting`,
     {
       cause,
     },

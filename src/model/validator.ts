@@ -97,7 +97,7 @@ export function settledNow<T extends object>(result: T | PromiseLike<T>): T {
   result.then(undefined, () => undefined);
   throw new EtcdError(
     'InvalidArgument',
-    'schema: expected one that checks synchronously, received one with a Promise; decodeJson, tryDecode, liveValue and combineLive wait for it',
+    'schema: expected a synchronous schema, received a schema that returns a Promise; decodeJson, tryDecode, liveValue and combineLive accept it',
   );
 }
 

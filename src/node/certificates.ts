@@ -72,7 +72,7 @@ function contentsOf(file: string, option: string): string {
     return readFileSync(file, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new InvalidOptionError(option, `${file} cannot be read (${code ?? 'no reason given'})`);
+    throw new InvalidOptionError(option, `expected a file that can be read, received ${file} (${code ?? 'no reason given'})`);
   }
 }
 
@@ -95,7 +95,7 @@ export function checkPem({ ca, cert, key }: Pem, passphrase: string | undefined)
   if (cert === undefined || key === undefined) return;
   const [leaf] = certificatesIn(cert);
   if (leaf?.checkPrivateKey(keyIn(key, passphrase)) !== true)
-    throw new InvalidOptionError(key.option, `it is not the key of the certificate in ${cert.option}`);
+    throw new InvalidOptionError(key.option, `expected the key of the certificate in ${cert.option}, received another key`);
 }
 
 type Given = NonNullable<Pem['ca']>;
@@ -103,13 +103,14 @@ type Given = NonNullable<Pem['ca']>;
 function certificatesIn({ option, text }: Given): readonly X509Certificate[] {
   const blocks = text.match(CERTIFICATE) ?? [];
   if (blocks.length === 0)
-    throw new InvalidOptionError(option, 'there is no certificate in it; PEM begins with -----BEGIN CERTIFICATE-----');
-  if (blocks.length !== text.match(BEGIN)?.length) throw new InvalidOptionError(option, 'a certificate in it has no end');
+    throw new InvalidOptionError(option, 'expected a certificate that begins with -----BEGIN CERTIFICATE-----, received no certificate');
+  if (blocks.length !== text.match(BEGIN)?.length)
+    throw new InvalidOptionError(option, 'expected complete certificates, received a certificate without its end');
   return blocks.map((block, index) => {
     try {
       return new X509Certificate(block);
     } catch {
-      throw new InvalidOptionError(option, `certificate ${index + 1} in it cannot be read`);
+      throw new InvalidOptionError(option, `expected valid certificates, received an invalid certificate (number ${index + 1})`);
     }
   });
 }
@@ -120,10 +121,10 @@ function keyIn({ option, text }: Given, passphrase: string | undefined): KeyObje
   } catch {
     // OpenSSL's message depends on its version.
     if (!text.includes('ENCRYPTED'))
-      throw new InvalidOptionError(option, 'there is no private key in it; PEM begins with -----BEGIN PRIVATE KEY-----');
+      throw new InvalidOptionError(option, 'expected a private key that begins with -----BEGIN PRIVATE KEY-----, received no private key');
     throw passphrase === undefined
-      ? new InvalidOptionError(option, 'it is encrypted: set the option tls.passphrase')
-      : new InvalidOptionError('tls.passphrase', `it does not open the key in ${option}`);
+      ? new InvalidOptionError(option, 'expected a passphrase for the encrypted key, received no passphrase; set the option tls.passphrase')
+      : new InvalidOptionError('tls.passphrase', `expected the passphrase of the key in ${option}, received another passphrase`);
   }
 }
 

@@ -6,10 +6,10 @@ import { responseTooLarge } from '../transport/http/transport.js';
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was reset',
-  ENOTFOUND: 'its host name is not known',
-  EAI_AGAIN: 'its host name could not be looked up',
-  EHOSTUNREACH: 'its host cannot be reached',
-  ENETUNREACH: 'its network cannot be reached',
+  ENOTFOUND: 'the host name is not known',
+  EAI_AGAIN: 'the DNS lookup of the host name failed',
+  EHOSTUNREACH: 'the host cannot be reached',
+  ENETUNREACH: 'the network cannot be reached',
   ETIMEDOUT: 'connecting timed out',
   EPIPE: 'the connection was closed',
   UND_ERR_CONNECT_TIMEOUT: 'connecting timed out',
@@ -38,7 +38,7 @@ export function connectionError(error: unknown, sent: boolean, where: ErrorDetai
     return new EtcdError('MalformedResponse', problem, where);
   }
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return responseTooLarge(where);
-  if (code === 'UND_ERR_HEADERS_OVERFLOW') return new EtcdError('MalformedResponse', 'the head of the response is too long', where);
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') return new EtcdError('MalformedResponse', 'the headers of the response are too long', where);
   const details = { ...where, cause };
   const failure = code === undefined ? undefined : tlsFailure(cause, code, sent, met ? { ...where, code: 'Unavailable' } : where);
   if (failure !== undefined) return failure;
@@ -73,14 +73,14 @@ const OF_THE_SERVER: Readonly<Record<string, string>> = {
   CERT_NOT_YET_VALID: 'it is not valid yet',
   CERT_REVOKED: 'it was revoked',
   CERT_SIGNATURE_FAILURE: 'its signature is wrong',
-  CERT_UNTRUSTED: 'its authority is not among those that are trusted (tls.ca)',
+  CERT_UNTRUSTED: 'its authority is not trusted; set the option tls.ca',
   CERT_REJECTED: 'its authority rejects it',
   CERT_CHAIN_TOO_LONG: 'its chain is too long',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'it is self-signed, and not among those that are trusted (tls.ca)',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its authority is not among those that are trusted (tls.ca)',
-  UNABLE_TO_GET_ISSUER_CERT: 'its authority is not among those that are trusted (tls.ca)',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its authority is not among those that are trusted (tls.ca)',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its authority is not among those that are trusted (tls.ca)',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'it is self-signed and not trusted; set the option tls.ca',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its authority is not trusted; set the option tls.ca',
+  UNABLE_TO_GET_ISSUER_CERT: 'its authority is not trusted; set the option tls.ca',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its authority is not trusted; set the option tls.ca',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its authority is not trusted; set the option tls.ca',
   INVALID_CA: 'its certificate authority may not issue certificates',
   INVALID_PURPOSE: 'it is not for servers',
   ERR_TLS_CERT_ALTNAME_INVALID: 'it is for another name',
@@ -91,14 +91,14 @@ const OF_THE_SERVER: Readonly<Record<string, string>> = {
  * before it reads any request.
  */
 const OF_OURS: Readonly<Record<string, string>> = {
-  CERTIFICATE_REQUIRED: 'none was sent: set tls.cert and tls.key',
-  BAD_CERTIFICATE: 'it rejects this one, or requires one where none is set (tls.cert, tls.key)',
-  UNKNOWN_CA: 'it does not trust the authority of this one',
-  CERTIFICATE_EXPIRED: 'this one has expired',
-  CERTIFICATE_REVOKED: 'this one was revoked',
-  CERTIFICATE_UNKNOWN: 'it rejects this one',
-  UNSUPPORTED_CERTIFICATE: 'it does not support the type of this one',
-  ACCESS_DENIED: 'it rejects this one',
+  CERTIFICATE_REQUIRED: 'no certificate was sent; set tls.cert and tls.key',
+  BAD_CERTIFICATE: 'the certificate is invalid or missing; set tls.cert and tls.key',
+  UNKNOWN_CA: 'the authority of the certificate is not trusted',
+  CERTIFICATE_EXPIRED: 'the certificate has expired',
+  CERTIFICATE_REVOKED: 'the certificate was revoked',
+  CERTIFICATE_UNKNOWN: 'the certificate was rejected',
+  UNSUPPORTED_CERTIFICATE: 'the type of the certificate is not supported',
+  ACCESS_DENIED: 'the certificate was rejected',
 };
 
 /**
@@ -114,7 +114,7 @@ export function tlsFailure(cause: unknown, code: string, sent: boolean, where: E
   const ofTheServer = OF_THE_SERVER[code];
   if (ofTheServer !== undefined) return failed(`the server's certificate is rejected: ${ofTheServer}${detailsOf(cause)}`);
   const ofOurs = OF_OURS[/_ALERT_(\w+)$/.exec(code)?.[1] ?? ''];
-  if (ofOurs !== undefined) return failed(`the server requires another certificate of this client: ${ofOurs}`);
+  if (ofOurs !== undefined) return failed(`the server requires a valid client certificate: ${ofOurs}`);
   if (sent || !/^(ERR_SSL_|ERR_TLS_|EPROTO$)/.test(code)) return undefined;
   return failed(
     code === 'ERR_SSL_WRONG_VERSION_NUMBER'

@@ -18,7 +18,7 @@ const runsOn = (name: 'Bun' | 'Deno'): boolean => name in globalThis;
 
 function limits(): OptionLimits {
   if (runsOn('Bun'))
-    throw unsupported('Bun replaces the HTTP client undici by its own, which rxetcd cannot use; run it on Node 20.18.1 or newer');
+    throw unsupported('Bun replaces the HTTP client undici with another one that rxetcd cannot use; use Node 20.18.1 or newer');
   // On Deno, a request that stays open in both directions never gets a response.
   return runsOn('Deno') ? { ...nodeOptions, noHttp2: 'Deno does not support HTTP/2 streams both ways' } : nodeOptions;
 }

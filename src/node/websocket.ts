@@ -126,7 +126,7 @@ function refusal(status: number, answer: Parameters<typeof locationOf>[1], where
   // A proxy responds in place of the server, temporarily or permanently. After several such responses in a row it
   // counts as permanent.
   const target = targetOf(locationOf(status, answer), where.endpoint);
-  const whereTo = target === undefined ? '' : `, which leads to ${target}`;
+  const whereTo = target === undefined ? '' : `, with a redirect to ${target}`;
   return new EtcdError('Unreachable', `HTTP ${status} in place of a WebSocket${whereTo}`, where);
 }
 

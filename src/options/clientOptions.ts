@@ -243,7 +243,7 @@ const KINDS: OptionKinds<ClientOptions> = {
   // Options with parts are checked separately, as their errors name the invalid part.
   endpoints: ANYTHING,
   auth: {
-    what: '{ username, password }, a function that returns them, or { token }',
+    what: '{ username, password }, a function that returns this object, or { token }',
     is: (value) => isRecord(value) || FUNCTION.is(value),
   },
   tls: ANYTHING,

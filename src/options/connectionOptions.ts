@@ -84,7 +84,7 @@ export function checkEndpoints(given: unknown, baseUrl?: string): readonly strin
   if (mixed > 0) {
     throw new InvalidOptionError(
       `endpoints[${mixed}]`,
-      `expected all http or all https, so that no password is sent unencrypted, received ${first} and ${origins[mixed]}`,
+      `expected only http or only https URLs, so that no password is sent unencrypted, received ${first} and ${origins[mixed]}`,
     );
   }
   return [...new Set(origins)];
@@ -100,7 +100,7 @@ export function checkNewEndpoints(given: unknown, before: readonly string[], bas
   const [scheme, wanted] = [origins, before].map(([first = '']) => schemeOf(first));
   // TLS and streams are configured for one scheme, and a password must not be sent over the other.
   if (scheme !== wanted)
-    throw new InvalidOptionError('endpoints', `expected ${wanted}, as a client stays with ${wanted}, received ${origins[0]}`);
+    throw new InvalidOptionError('endpoints', `expected an ${wanted} URL, as the scheme of a client cannot change, received ${origins[0]}`);
   return origins;
 }
 
@@ -131,21 +131,21 @@ function checkedAddress(endpoint: unknown, option: string, baseUrl: string | und
   }
   // No error repeats the text, as it may contain a password: a parser reads `root:secret@a` as a scheme and a path.
   if (url.username !== '' || url.password !== '')
-    throw new InvalidOptionError(option, 'expected a URL without a user or password, received one with them; set them in the option auth');
+    throw new InvalidOptionError(option, 'expected a URL without a user or password, received a URL with them; use the option auth');
   refuseComma(endpoint, option);
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw new InvalidOptionError(option, `expected ${A_URL}, received one that begins with neither http:// nor https://`);
+    throw new InvalidOptionError(option, `expected ${A_URL}, received a URL that begins with neither http:// nor https://`);
   // The error does not quote them, as a query may contain a secret.
   if (url.search !== '' || url.hash !== '')
-    throw new InvalidOptionError(option, `expected a URL without a query or a fragment, received one after ${url.origin}`);
+    throw new InvalidOptionError(option, `expected a URL without a query or a fragment, received a query or fragment after ${url.origin}`);
   const address = addressOf(url);
   const path = address.slice(url.origin.length);
   if (path !== '' && !isPath(path))
-    throw new InvalidOptionError(option, `expected letters, digits and ._~- in the path, received others after ${url.origin}`);
+    throw new InvalidOptionError(option, `expected letters, digits and ._~- in the path, received other characters after ${url.origin}`);
   if (/\/v3(alpha|beta)?$/.test(path))
     throw new InvalidOptionError(
       option,
-      `expected a path to end before /v3, received one with it; rxetcd adds it by the server's version, or by the option apiPrefix`,
+      'expected a path without /v3 at its end, received a path with it; rxetcd adds /v3, or the value of apiPrefix',
     );
   return address;
 }
@@ -212,20 +212,20 @@ const TLS_KINDS: OptionKinds<TlsSettings> = {
 export function checkTls(tls: TlsSettings, endpoints: readonly string[]): TlsSettings {
   checkGroup('tls', tls, TLS_KINDS);
   if (endpoints.some((endpoint) => endpoint.startsWith('http:')))
-    throw new InvalidOptionError('tls', 'expected https endpoints, received http, which has no TLS; make them https');
+    throw new InvalidOptionError('tls', 'expected https endpoints, received http endpoints; use https URLs, or omit the option tls');
   for (const part of PARTS)
     if (tls[part] !== undefined && tls[`${part}File`] !== undefined)
-      throw new InvalidOptionError(`tls.${part}File`, `expected either it or tls.${part}, received both`);
+      throw new InvalidOptionError(`tls.${part}File`, `expected either tls.${part}File or tls.${part}, received both`);
   const [cert, key] = [givenAs('cert', tls), givenAs('key', tls)];
   if (cert === undefined && key !== undefined)
     throw new InvalidOptionError(
       `tls.${key.replace('key', 'cert')}`,
-      'expected a certificate together with its key, received the key alone',
+      'expected a certificate together with its key, received only the key',
     );
   if (cert !== undefined && key === undefined)
     throw new InvalidOptionError(
       `tls.${cert.replace('cert', 'key')}`,
-      'expected a key together with its certificate, received the certificate alone',
+      'expected a key together with its certificate, received only the certificate',
     );
   return captured({ ...tls });
 }
@@ -313,7 +313,7 @@ export function checkStreams(options: StreamOptions, endpoints: readonly string[
   if (transport === 'http2' && endpoints.some((endpoint) => endpoint.startsWith('http:')))
     throw new InvalidOptionError(
       'streams.transport',
-      "expected https endpoints for 'http2', received http; etcd serves HTTP/2 over TLS only",
+      "expected https endpoints for 'http2', received http endpoints; etcd serves HTTP/2 only over TLS",
     );
   checkBackoff('streams', initialBackoffMs, maxBackoffMs);
   return { transport, heartbeatMs, responseTimeoutMs, initialBackoffMs, maxBackoffMs, jitter, maxRetries, lingerMs };
@@ -328,6 +328,6 @@ export function checkBackoff(group: string, initialBackoffMs: number, maxBackoff
   if (initialBackoffMs > maxBackoffMs)
     throw new InvalidOptionError(
       `${group}.initialBackoffMs`,
-      `expected at most ${group}.maxBackoffMs, which is ${maxBackoffMs}, received ${initialBackoffMs}`,
+      `expected at most ${maxBackoffMs}, the value of ${group}.maxBackoffMs, received ${initialBackoffMs}`,
     );
 }

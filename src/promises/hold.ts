@@ -65,7 +65,7 @@ export function hold<T>(source: Observable<T>, options: HoldOptions = {}): Promi
         else resolve((holding = new Holding(value, () => subscription.unsubscribe())));
       },
       error: fail,
-      complete: () => fail(clientClosed(), new EtcdError('LockLost', 'it is no longer held: it was released, or the client was closed')),
+      complete: () => fail(clientClosed(), new EtcdError('LockLost', 'the resource was released, or the client was closed')),
     };
     subscription.add(source.subscribe(observer));
   });

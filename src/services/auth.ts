@@ -180,5 +180,5 @@ const newUser = (given: NewUser) => {
 function oneWay<U extends object>(method: string, user: U, ways: Readonly<Record<string, OptionKind>>): U {
   const given = Object.values(checkOptions<object>(method, user, ways)).filter((way) => way !== undefined).length;
   if (given === 1) return user;
-  throw new EtcdError('InvalidArgument', `user of ${method}: expected one of ${Object.keys(ways).join(', ')}, received ${given} of them`);
+  throw new EtcdError('InvalidArgument', `user of ${method}: expected exactly one of ${Object.keys(ways).join(', ')}, received ${given}`);
 }

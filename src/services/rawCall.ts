@@ -57,7 +57,7 @@ export function rawCall(caller: Caller) {
       checkArgument('call', 'path', path, PATH);
       const [{ codec, safety = 'write', streaming = false, raw = false }, call] = splitOptions(checkOptions('call', options, RAW_CALL));
       if (raw && codec !== undefined)
-        throw new EtcdError('InvalidArgument', 'raw of call: expected no codec with it, received one; nothing is decoded');
+        throw new EtcdError('InvalidArgument', 'raw of call: expected no codec together with raw, received a codec; nothing is decoded');
       const rpc: Rpc<string, unknown> = {
         ...limitsOf(path),
         name: `POST ${path}`,

@@ -116,7 +116,7 @@ function found<T>(among: ReadonlyMap<string, T>, what: string, name: string): T 
   if (value !== undefined) return value;
   throw new EtcdError(
     'InvalidArgument',
-    `${what} of a swagger document: expected one of its ${among.size}, received ${JSON.stringify(name)}`,
+    `${what} of a swagger document: expected one of ${among.size} names, received ${JSON.stringify(name)}`,
   );
 }
 
@@ -130,7 +130,7 @@ function pathOf(path: string, place: string, operation: Operation, { resolver, c
   const parameters = operation.parameters ?? [];
   const body = parameters.findIndex((parameter) => parameter.in === 'body');
   const given = parameters[body]?.schema;
-  if (given === undefined) throw invalidDocument(`${place}.parameters`, 'expected a body with a schema, received none');
+  if (given === undefined) throw invalidDocument(`${place}.parameters`, 'expected a body with a schema, received no body');
   const response = operation.responses?.['200'];
   const at = `${place}.responses.200.schema`;
   if (response?.schema === undefined) throw invalidDocument(at, 'expected a schema, received nothing');

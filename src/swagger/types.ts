@@ -135,7 +135,7 @@ export class TypeResolver {
       return type;
     };
     if (schema.enum !== undefined) {
-      if (schema.enum.length === 0) throw invalidDocument(`${place}.enum`, 'expected at least one value, received none');
+      if (schema.enum.length === 0) throw invalidDocument(`${place}.enum`, 'expected at least one value, received no value');
       return known({ is: 'enum', name, values: schema.enum });
     }
     if (schema.type === 'array') {

@@ -246,7 +246,7 @@ export function checkedHeaders(rpc: string, headers: Readonly<Record<string, str
 export function minRevision({ name, safety }: Rpc<never, unknown>, { monotonic }: ReadCallOptions, newest: number): number {
   if (monotonic !== true) return 0;
   if (safety === 'write')
-    throw new EtcdError('InvalidArgument', `monotonic of call: expected an RPC that only reads, received one that writes`, { rpc: name });
+    throw new EtcdError('InvalidArgument', 'monotonic of call: expected an RPC that reads, received an RPC that writes', { rpc: name });
   return newest;
 }
 

@@ -224,7 +224,7 @@ export function createCaller(
       const call = newCall({ name, safety: 'read', anonymous: true }, options);
       const headers = options.headers && checkedHeaders(name, options.headers);
       if (options.requireLeader === true)
-        throw new EtcdError('InvalidArgument', `requireLeader is for RPCs only, and ${name} is a plain HTTP request`, { rpc: name });
+        throw new EtcdError('InvalidArgument', `requireLeader: only RPCs accept this option, and ${name} is not an RPC`, { rpc: name });
       const send = (to: Route, recover: Recover<PlainAnswer>): Observable<PlainAnswer> => {
         const { endpoint, info } = to;
         return wire.get({ ...plainRequest(path, to), headers, ...reportsOf(call, endpoint, false, firstSent) }).pipe(

@@ -112,7 +112,7 @@ class LimitedCall extends Deadline implements Unsubscribable {
       this.timer = this.limits.schedule(this, restMs, now);
       return;
     }
-    const waited = !call.begun && call.queue !== undefined ? ', and no connection was free to send it' : '';
+    const waited = !call.begun && call.queue !== undefined ? ', and no connection was free to send the call' : '';
     this.subscriber.error(this.limits.ended(call, 'DeadlineExceeded', `no response within ${timeoutMs} ms${waited}`));
   }
 
@@ -151,7 +151,7 @@ export class PendingCalls {
     if (!call.authenticated) return;
     const { count, limit } = this;
     if (count >= limit) {
-      const remedy = 'begin fewer calls at a time, or raise maxPendingCalls';
+      const remedy = 'start fewer calls at a time, or raise maxPendingCalls';
       throw new EtcdError('TooManyPending', `${count} calls wait to be sent, and maxPendingCalls is ${limit}; ${remedy}`, {
         rpc: call.name,
       });

@@ -82,10 +82,10 @@ function policyDecision(policy: RetryPolicy, failure: RetryContext): RetryDecisi
   try {
     decision = policy(failure);
   } catch (cause) {
-    throw new InvalidOptionError('retry', 'its function threw an error', { ...where, cause });
+    throw new InvalidOptionError('retry', 'the function threw an error', { ...where, cause });
   }
   if (isDecision(decision)) return decision;
-  throw new InvalidOptionError('retry', `its function must return one of ${[...DECISIONS].join(', ')}`, where);
+  throw new InvalidOptionError('retry', `expected a function that returns one of ${[...DECISIONS].join(', ')}`, where);
 }
 
 const isDecision = (decision: unknown): decision is RetryDecision => DECISIONS.has(decision);

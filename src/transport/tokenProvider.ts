@@ -184,7 +184,7 @@ class User {
         if (!isCredentials(given)) {
           throw new EtcdError(
             'TokenUnavailable',
-            'the auth function: expected { username, password }, two strings of one line that are not empty',
+            'the auth function: expected { username, password }, each a string of one line that is not empty',
           );
         }
         this.keep(given.password);
@@ -238,7 +238,7 @@ function fetchToken(source: TokenSource): Observable<string> {
       if (!isHeaderText(token))
         throw new EtcdError(
           'TokenUnavailable',
-          'the token has a line break or another character in it that HTTP does not allow in a header',
+          'the token contains a line break or another character that HTTP does not allow in a header',
         );
       return token;
     }),

@@ -51,7 +51,7 @@ export function toWatchTarget(
   const { key, rangeEnd } = keys;
   // Only a range of this form can be empty.
   if (typeof range === 'object' && 'to' in range && isEmpty(spanBetween(keys)))
-    throw new EtcdError('InvalidArgument', 'range: expected { from, to } with from below to, received one that holds no key', {
+    throw new EtcdError('InvalidArgument', 'range: expected { from, to } with from below to, received a range without keys', {
       rpc: watchRpcs.watch.name,
     });
   const isPlain = !prevKv && !noDelete && !progressNotify;

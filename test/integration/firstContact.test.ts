@@ -36,7 +36,7 @@ test('an https endpoint that accepts and closes connections may be down, and is 
   const client = clients.make({ endpoints: `https://127.0.0.1:${port}` });
   expect(await rejection(firstValueFrom(client.kv.get('a')))).toMatchObject({
     reason: 'Unreachable',
-    message: expect.stringContaining('If the server does not speak TLS, the endpoint has to be http'),
+    message: expect.stringContaining('If the server does not use TLS, use an http:// endpoint'),
   });
   server.close();
 });

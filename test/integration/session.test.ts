@@ -239,7 +239,7 @@ describe('a session', () => {
     const session = (await openSession()).value;
     for (const reentrant of [{}, { reentrant: 'thread' } as const]) {
       const error = await failureWith('InvalidArgument', etcd.lock('session/bad', { ...reentrant, session, lease: session.lease }));
-      expect(error.message).toContain('none with the option lease');
+      expect(error.message).toContain('no session together with the option lease');
     }
     await failureWith('InvalidArgument', etcd.lock('session/bad', { session: { lease: session.lease, alive: true } as never }));
     await failureWith('InvalidArgument', etcd.session({ ttl: 0 }));

@@ -113,5 +113,5 @@ test('the example', () => {
       error: (error: Error) => console.log(error.message),
     });
 
-  expect(console.lines).toEqual(['done at 3', 'the guard of a txn no longer holds: nothing was done']);
+  expect(console.lines).toEqual(['done at 3', 'the txn was not carried out: its guard is no longer true']);
 });

@@ -278,8 +278,8 @@ export function grantLease(
               return throwError(() => (hasReason(error, 'ClientClosed') ? (doubt ?? error) : error));
             if (wanted === undefined) return refreshLease(leases, id, responseTimeoutMs).pipe(catchError(onceMore));
             const problem =
-              'was granted to another client, or by an earlier attempt whose response was lost; adopt it if only you use this id';
-            return throwError(() => new EtcdError('LeaseExist', `${leaseName(id)} exists: it ${problem}`, { cause: doubt }));
+              'was granted to another client, or by an earlier attempt whose response was lost; adopt the lease if no other program uses this id';
+            return throwError(() => new EtcdError('LeaseExist', `${leaseName(id)} exists: the lease ${problem}`, { cause: doubt }));
           }),
         );
     };

@@ -177,7 +177,7 @@ interface UnderLease {
 }
 
 export const SESSION: OptionKind = {
-  what: 'a session, as etcd.session() emits it',
+  what: 'a session that etcd.session() emitted',
   is: (value) => typeof value === 'object' && value !== null && STATE in value,
 };
 
@@ -187,7 +187,8 @@ export const SESSION: OptionKind = {
  * @throws EtcdError `InvalidArgument`
  */
 export function checkUnderLease(method: string, { lease, session }: UnderLease): void {
-  if (lease !== undefined && session !== undefined) throw invalidArgument(`session of ${method}`, 'none with the option lease', session);
+  if (lease !== undefined && session !== undefined)
+    throw invalidArgument(`session of ${method}`, 'no session together with the option lease', session);
 }
 
 const stateOf = (session: Session): SessionState => (session as WithState)[STATE];

@@ -105,7 +105,7 @@ export class StmAttempt implements Transaction {
   }
 
   private checked(which: Range): Span {
-    if (this.over) throw new EtcdError('InvalidArgument', 'the transaction is over: it cannot read or write after its body has ended');
+    if (this.over) throw new EtcdError('InvalidArgument', 'the transaction is over: read and write only until its body ends');
     return spanOf(which);
   }
 
@@ -149,7 +149,7 @@ export class StmAttempt implements Transaction {
     const { revision } = this;
     return this.kv.range(rangeOf(span), revision === undefined ? {} : { revision }).pipe(
       catchError((error: unknown) =>
-        throwError(() => (hasReason(error, 'Compacted') ? this.fail('the revision that it reads was compacted') : error)),
+        throwError(() => (hasReason(error, 'Compacted') ? this.fail('its revision was compacted') : error)),
       ),
       map(({ kvs, header }) => {
         if (this.rules.snapshot) this.revision ??= header.revision;

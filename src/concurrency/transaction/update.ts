@@ -100,7 +100,9 @@ function valueOf(change: Updater, current: KeyValue | undefined): Observable<Byt
   return outcomeOf(() => change(current)).pipe(
     take(1),
     // An Observable without a value does not delete the key: that needs an explicit undefined.
-    throwIfEmpty(() => new EtcdError('InvalidArgument', 'result of update: expected one value, received none; undefined deletes the key')),
+    throwIfEmpty(
+      () => new EtcdError('InvalidArgument', 'result of update: expected one value, received no value; undefined deletes the key'),
+    ),
     map((value: unknown) => {
       if (value === undefined || isBytesLike(value)) return capturedBytes(value);
       if (value === current) return current;

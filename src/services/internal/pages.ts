@@ -89,7 +89,7 @@ function keyAfter({ keyBytes }: KeyValue): Uint8Array {
 
 function compactedBetween(error: CompactedError, revision: number | undefined): CompactedError {
   if (revision === undefined) return error;
-  return new CompactedError(`revision ${revision}, which the pages show, was compacted while they were read; start again`, {
+  return new CompactedError(`kv.pages failed: revision ${revision} of the pages was compacted during the read; start again`, {
     rpc: 'KV.Range',
     cause: error,
   });

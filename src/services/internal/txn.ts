@@ -96,7 +96,7 @@ function listed<T, R>(list: string, items: readonly T[], toField: (item: T) => R
       fields[index] = field;
       continue;
     }
-    const what = list === 'compare' ? 'a condition made by key(…)' : 'an operation made by put, get, range, del or txn';
+    const what = list === 'compare' ? 'a condition made with key(…)' : 'an operation made with put, get, range, del or txn';
     throw invalidArgument(`${list}[${index}] of a txn`, what, given);
   }
   return fields;
@@ -170,7 +170,7 @@ function resultOf<S extends readonly Op[], F extends readonly Op[]>(
 function toResult(op: OpForm, response: ResponseOpOut, header: ResponseHeader): unknown {
   const result = answerTo(op, response, header);
   if (result === undefined)
-    throw new EtcdError('MalformedResponse', `txn: expected the result of a ${op.op}, received that of another operation`, { rpc: 'KV.Txn' });
+    throw new EtcdError('MalformedResponse', `txn: expected the result of a ${op.op}, received another result`, { rpc: 'KV.Txn' });
   return op.op === 'get' ? response.responseRange?.kvs[0] : result;
 }
 

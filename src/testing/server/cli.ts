@@ -28,7 +28,7 @@ async function dev(args: readonly string[]): Promise<void> {
   const { port, host, expose, version, seed, help } = optionsIn(args);
   if (help) return print(USAGE.trimEnd());
   if (!expose && !isLoopback(host)) {
-    throw new UsageError(`--host: ${host} can be reached by other machines, and there is no TLS; add --expose to allow it`);
+    throw new UsageError(`--host: ${host} can be reached from other machines, and the server has no TLS; add --expose to allow this`);
   }
   const keys = seed === undefined ? new Map<string, string>() : readSeed(seed);
   const running = await startTestServer({ port: portIn(port), host, version });

@@ -210,7 +210,7 @@ export class Endpoint {
 
   /** Records that it was removed from the client. */
   remove(): void {
-    this.removal.error(new EtcdError('Unreachable', "this endpoint is no longer one of the client's", { endpoint: this.address }));
+    this.removal.error(new EtcdError('Unreachable', 'the endpoint was removed from the client', { endpoint: this.address }));
   }
 
   /** Errors when the endpoint is removed, or if it is removed already. Streams and waiting calls then leave it. */

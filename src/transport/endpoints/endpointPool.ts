@@ -82,7 +82,7 @@ export class EndpointPool {
     const found = this.all.find((endpoint) => endpoint.address === wanted);
     // The error does not repeat the address, which may have a password in it.
     if (found === undefined)
-      throw new EtcdError('InvalidArgument', `option endpoint: expected one of ${this.addresses.join(', ')}, received another`);
+      throw new EtcdError('InvalidArgument', `option endpoint: expected one of ${this.addresses.join(', ')}, received another endpoint`);
     return found;
   }
 

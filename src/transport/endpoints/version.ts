@@ -160,7 +160,8 @@ export function probeVersion(
       if (status >= 502 && status <= 504) throw answer.error();
       if (version === undefined) {
         const { redirectsTo } = answer;
-        const advice = redirectsTo === undefined ? adviceFor(status) : `it redirects to ${redirectsTo}; set the endpoints to etcd's URL`;
+        const advice =
+          redirectsTo === undefined ? adviceFor(status) : `the server redirects to ${redirectsTo}; set the endpoints to etcd's URL`;
         throw new EtcdError('MalformedResponse', `HTTP ${status} without a version of etcd: ${advice}`, where);
       }
       const prefix = gatewayPrefix(version);
@@ -171,13 +172,14 @@ export function probeVersion(
 }
 
 const NOT_A_CLIENT_PORT =
-  'a grpc-proxy or a port for metrics has none, and no JSON gateway either; use a client URL of a member. If a proxy hides the version, set apiPrefix';
+  'a grpc-proxy and a metrics port have no version and no JSON gateway; use a client URL of a member. If a proxy hides the version, set apiPrefix';
 
 /**
  * Returns advice for a response without a version. A grpc-proxy and a port for metrics have metrics and health, but
  * neither a version nor a gateway.
  */
-const adviceFor = (status: number): string => (status === 404 ? NOT_A_CLIENT_PORT : 'is this an etcd? If it is, set apiPrefix');
+const adviceFor = (status: number): string =>
+  status === 404 ? NOT_A_CLIENT_PORT : 'check that the server is etcd. If a proxy hides the version, set apiPrefix';
 
 /** Adds the name of the call to the failure of the version request that came before it. */
 export function failedBefore(rpc: string, error: unknown): unknown {
@@ -195,7 +197,7 @@ function handshakeCut({ rpc, cause }: EtcdError, address: string, plain: Observa
   const where = { rpc, endpoint: address, cause };
   const unknown = new EtcdError(
     'Unreachable',
-    `no connection: the TLS handshake was cut off. If the server does not speak TLS, the endpoint has to be http`,
+    `no connection: the TLS handshake was cut off. If the server does not use TLS, use an http:// endpoint`,
     where,
   );
   const notTls = new EtcdError(
@@ -221,7 +223,7 @@ const isClosed = (cause: unknown): boolean => ['ECONNRESET', 'EPIPE', 'UND_ERR_S
 
 /** Adds advice to the failure of a connection that was closed at the first request. */
 function closedEarly({ reason, rpc, cause }: EtcdError, origin: string): EtcdError {
-  const advice = origin.startsWith('http:') ? 'If the server speaks TLS, the endpoint has to be https' : `If this port serves ${GRPC_ONLY}`;
+  const advice = origin.startsWith('http:') ? 'If the server uses TLS, use an https:// endpoint' : `If this port serves ${GRPC_ONLY}`;
   return new EtcdError(reason, `no response: the connection was closed. ${advice}`, { rpc, endpoint: origin, cause });
 }
 

@@ -33,12 +33,12 @@ export function errorInJson(json: unknown, details: ErrorDetails): EtcdError | u
  */
 const COMMON_NAME = 'CommonName of client sending a request against gateway';
 const COMMON_NAME_ADVICE =
-  'while auth is enabled, the server rejects a client certificate with a common name (CN), and nothing was done; use a certificate without one, and authenticate by the option auth';
+  'while auth is enabled, the server rejects a client certificate with a common name (CN), and nothing was done; use a certificate without a CN, and set the option auth';
 
 /** The default response of Go's HTTP server. A gateway sends another response to an unknown path. */
 const GO_404 = '404 page not found';
 const NO_GATEWAY =
-  'there is no JSON gateway at this path (HTTP 404): a peer port, a grpc-proxy, and a server with --enable-grpc-gateway=false have none; use a client URL of a member, and check the option apiPrefix';
+  'there is no JSON gateway at this path (HTTP 404): a peer port, a grpc-proxy and a server with --enable-grpc-gateway=false have no gateway; use a client URL of a member, and check the option apiPrefix';
 
 /** Returns the error of an HTTP response with any body. */
 export function errorInResponse(response: HttpResponse, source: ResponseSource): EtcdError {
@@ -85,24 +85,24 @@ export function proxyError({ status, body, location }: HttpResponse, source: Res
   if (status === 413) {
     return new EtcdError(
       'RequestTooLarge',
-      'HTTP 413 from a proxy in front of etcd: its limit on requests is too low; raise it there',
+      'HTTP 413 from a proxy in front of etcd: its limit for request bodies is too low; raise this limit',
       details,
     );
   }
-  if (status === 429) return new EtcdError('TooManyRequests', 'HTTP 429 from a proxy in front of etcd: it limits requests', details);
+  if (status === 429) return new EtcdError('TooManyRequests', 'HTTP 429 from a proxy in front of etcd: the proxy limits requests', details);
   if (status >= 300 && status < 400) {
     const target = targetOf(location, details.endpoint);
     const where = target === undefined ? '' : ` to ${target}`;
     return new EtcdError(
       'ProxyRefused',
-      `HTTP ${status} from a proxy in front of etcd: it redirects${where}, and rxetcd follows no redirects; set the endpoints to etcd's URL`,
+      `HTTP ${status} from a proxy in front of etcd: the proxy redirects${where}, and rxetcd follows no redirects; set the endpoints to etcd's URL`,
       down,
     );
   }
   if (status === 401 || status === 403) {
     return new EtcdError(
       'ProxyRefused',
-      `HTTP ${status} from a proxy in front of etcd; if it requires a header, set it with the option headers`,
+      `HTTP ${status} from a proxy in front of etcd; if the proxy requires a header, set the option headers`,
       down,
     );
   }
@@ -111,7 +111,7 @@ export function proxyError({ status, body, location }: HttpResponse, source: Res
   if (status >= 502 && status <= 504) {
     return new EtcdError('Unknown', `HTTP ${status}, not from etcd itself`, { ...details, code: 'Unavailable' });
   }
-  return malformed(status, `a body of ${body.length} characters that is not etcd's`, down);
+  return malformed(status, `a body of ${body.length} characters that is not from etcd`, down);
 }
 
 /** Marks a response in place of a known etcd as `Unavailable`: etcd is down. */

@@ -112,7 +112,7 @@ export class RangeCache implements Progressing {
     if (this.ended !== undefined) return;
     const error = isClosed
       ? clientClosed()
-      : new EtcdError('Canceled', 'the cache has no subscriber any more: stay subscribed to it while you read');
+      : new EtcdError('Canceled', 'a read of the cache failed: the cache has no subscriber; stay subscribed to the cache during reads');
     this.ended = { error };
     this.barrier.end(error);
     this.batches.complete();
@@ -209,7 +209,7 @@ export class RangeCache implements Progressing {
 }
 
 const beyond = (method: string): EtcdError =>
-  new EtcdError('InvalidArgument', `range of cache.${method}: expected keys of the cached range, received others`);
+  new EtcdError('InvalidArgument', `range of cache.${method}: expected keys of the cached range, received other keys`);
 
 function compacted(oldest: number, why: string): CompactedError {
   return new CompactedError(`cache.watch failed: ${why}, but the cache holds the events from revision ${oldest} on; read the range again`, {

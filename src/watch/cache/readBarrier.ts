@@ -295,7 +295,7 @@ export class ReadBarrier {
     read.fail(
       new EtcdError(
         'DeadlineExceeded',
-        `a read of the cache failed: it has not reached the revision of the store within ${this.timeoutMs} ms; is the watch connected?`,
+        `a read of the cache failed: the cache has not reached the revision of the store within ${this.timeoutMs} ms; check the connection of the watch`,
       ),
     );
   }

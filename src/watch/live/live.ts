@@ -222,7 +222,7 @@ export function valueReading<A>(kv: KeyValue | undefined, codec: Validator<A>): 
 export function liveValues<A>(kvs: Observable<KeyValue | undefined>, options: LiveValueOptions<A>): Observable<A | undefined> {
   const { codec, onInvalid, fallback } = options;
   if (fallback !== undefined && onInvalid === undefined)
-    throw new EtcdError('InvalidArgument', 'liveValue: expected the option onInvalid with fallback, received fallback alone');
+    throw new EtcdError('InvalidArgument', 'liveValue: expected the option onInvalid together with fallback, received only fallback');
   return kvs.pipe(
     mapInOrder((kv) => valueReading(kv, codec)),
     concatMap((reading, index) => {

@@ -61,7 +61,7 @@ describe.each(LIBRARIES)('schemas of %s', (_, now, later) => {
   test('are checked synchronously by KeyValue.json, which rejects asynchronous ones', () => {
     const { kv } = put('a', '{"on":true}', 1);
     expect(kv.json(now)).toEqual(E.right({ on: true }));
-    expect(() => kv.json(later)).toThrow('decodeJson, tryDecode, liveValue and combineLive wait for it');
+    expect(() => kv.json(later)).toThrow('decodeJson, tryDecode, liveValue and combineLive accept it');
   });
 
   test.each([
@@ -157,7 +157,7 @@ describe('an asynchronous check', () => {
     await expect(firstValueFrom(of(put('a', '1', 1)).pipe(tryDecode(broken)))).rejects.toThrow('the directory is down');
     await expect(firstValueFrom(of(put('a', '1', 1)).pipe(decodeWith(broken)))).rejects.toThrow('the directory is down');
     // Its Promise is not awaited, and must not end the process.
-    expect(() => put('a', '1', 1).kv.json(broken)).toThrow('expected one that checks synchronously');
+    expect(() => put('a', '1', 1).kv.json(broken)).toThrow('expected a synchronous schema');
   });
 
   test('of a shared live value has the same result for each subscriber', async () => {

@@ -61,7 +61,7 @@ test('an issue of a schema may have no path, or one in a list', () => {
 
 test('a schema that checks asynchronously is rejected', () => {
   const slow = schemaOf<string>(() => Promise.resolve({ value: 'a' }));
-  expect(() => kvOf('1').json(slow)).toThrow('expected one that checks synchronously');
+  expect(() => kvOf('1').json(slow)).toThrow('expected a synchronous schema');
 });
 
 test('without a codec, the value is parsed JSON', () => {

@@ -72,7 +72,7 @@ describe('an option that does not exist', () => {
   ])('is rejected with the existing ones: %j', (options, option) => {
     expect(refused(options)).toMatchObject({
       option,
-      message: expect.stringMatching(/expected one of the options \w.*, received an unknown one/),
+      message: expect.stringMatching(/expected one of the options \w.*, received an unknown option/),
     });
   });
 
@@ -80,37 +80,37 @@ describe('an option that does not exist', () => {
     [{ hosts: 'http://a:1' }, 'hosts', 'endpoints, URLs such as http://127.0.0.1:2379'],
     [{ hosts: ['http://a:1'], credentials: {} }, 'hosts', 'endpoints, URLs such as http://127.0.0.1:2379'],
     [{ endpoints: 'https://a:1', credentials: { rootCertificate: 'secret' } }, 'credentials', 'tls.ca, tls.cert and tls.key'],
-    [{ dialTimeout: 5 }, 'dialTimeout', 'connectTimeoutMs, in milliseconds'],
-    [{ DialTimeout: 5 }, 'DialTimeout', 'connectTimeoutMs, in milliseconds'],
+    [{ dialTimeout: 5 }, 'dialTimeout', 'connectTimeoutMs (in milliseconds)'],
+    [{ DialTimeout: 5 }, 'DialTimeout', 'connectTimeoutMs (in milliseconds)'],
     [{ defaultCallOptions: {} }, 'defaultCallOptions', 'requestTimeoutMs, or options of each call'],
     [{ faultHandling: {} }, 'faultHandling', 'retry and attemptTimeoutMs'],
     [{ backoffStrategy: {} }, 'backoffStrategy', 'retry, and streams.initialBackoffMs and streams.maxBackoffMs'],
     [{ host: 'a', port: 2379 }, 'host', 'endpoints, a URL such as http://127.0.0.1:2379'],
     [{ port: 2379 }, 'port', 'endpoints, a URL such as http://127.0.0.1:2379'],
     [{ protocol: 'https' }, 'protocol', 'endpoints, a URL such as https://127.0.0.1:2379'],
-    [{ verify: false }, 'verify', 'tls.ca and tls.serverName; certificates are always verified'],
+    [{ verify: false }, 'verify', 'tls.ca and tls.serverName (certificates are always verified)'],
     [{ ca_cert: 'ca.pem' }, 'ca_cert', 'tls.caFile'],
     [{ cert_key: 'key.pem' }, 'cert_key', 'tls.keyFile'],
     [{ cert_cert: 'cert.pem' }, 'cert_cert', 'tls.certFile'],
     [{ cert: ['cert.pem', 'key.pem'] }, 'cert', 'tls.cert and tls.key, or tls.certFile and tls.keyFile'],
-    [{ timeout: 5 }, 'timeout', 'requestTimeoutMs, in milliseconds'],
+    [{ timeout: 5 }, 'timeout', 'requestTimeoutMs (in milliseconds)'],
     [{ username: 'ann', password: 'secret' }, 'username', 'auth.username'],
     [{ user: 'ann' }, 'user', 'auth.username'],
     [{ password: 'secret' }, 'password', 'auth.password'],
     [{ max_retries: 3 }, 'max_retries', 'retry and requestTimeoutMs'],
     [{ pool_size: 3 }, 'pool_size', 'maxConnections'],
-    [{ grpcOptions: {} }, 'grpcOptions', 'nothing: rxetcd speaks to the JSON gateway, which has no gRPC options'],
+    [{ grpcOptions: {} }, 'grpcOptions', 'no gRPC options (rxetcd uses the JSON gateway)'],
     [{ auth: { user: 'ann', password: 'secret' } }, 'auth.user', 'auth.username'],
     [{ endpoints: 'https://a:1', tls: { rootCertificate: 'secret' } }, 'tls.rootCertificate', 'tls.ca'],
     [
       { endpoints: 'https://a:1', tls: { rejectUnauthorized: false } },
       'tls.rejectUnauthorized',
-      'tls.ca and tls.serverName; certificates are always verified',
+      'tls.ca and tls.serverName (certificates are always verified)',
     ],
   ])('of another client is rejected with its name in rxetcd: %j', (options, option, own) => {
     const error = refused(options);
     expect(error).toMatchObject({ name: 'InvalidOptionError', option });
-    expect((error as Error).message).toContain(', received an unknown one; ');
+    expect((error as Error).message).toContain(', received an unknown option; ');
     expect((error as Error).message).toContain(`; use ${own} instead`);
     expectSilentAbout(error, 'secret');
   });
@@ -124,7 +124,7 @@ describe('an option that does not exist', () => {
     for (const own of Object.values(FOREIGN).flatMap((advice) => advice.match(/\b(?:tls|auth|streams|discovery)\.\w+/g) ?? [])) {
       const [group = '', name = ''] = own.split('.');
       expect(refused({ endpoints: 'https://a:1', [group]: { [name]: Symbol('wrong') } })).toMatchObject({
-        message: expect.not.stringContaining('an unknown one'),
+        message: expect.not.stringContaining('an unknown option'),
       });
     }
   });
@@ -209,7 +209,7 @@ describe('the option tls', () => {
   const PEM = '-----BEGIN hunter2';
 
   test.each<[unknown, unknown, string, RegExp]>([
-    ['http://a', { ca: PEM }, 'tls', /make them https/],
+    ['http://a', { ca: PEM }, 'tls', /use https URLs/],
     ['https://a', true, 'tls', /received boolean/],
     ['https://a', null, 'tls', /received null/],
     ['https://a', { cert: PEM }, 'tls.key', /together with its/],
@@ -268,7 +268,7 @@ describe('the option headers', () => {
     [{ 'content-encoding': 'gzip' }, 'headers["content-encoding"]', /does not compress/],
     [{ 'If-None-Match': '*' }, 'headers["If-None-Match"]', /without a body/],
     [{ Range: 'bytes=0-1' }, 'headers["Range"]', /whole responses/],
-    [{ 'X-A': '1', 'x-a': '2' }, 'headers["x-a"]', /received it twice/],
+    [{ 'X-A': '1', 'x-a': '2' }, 'headers["x-a"]', /received this header twice/],
   ])('rejects %j by name', (headers, option, message) => {
     const error = refused({ headers });
     expect(error).toMatchObject({ option, message: expect.stringMatching(message) });
@@ -313,7 +313,7 @@ describe('the option discovery', () => {
     [null, 'discovery', /true, false or/],
     ['on', 'discovery', /received string/],
     [{ intervalMs: 0 }, 'discovery.intervalMs', /milliseconds above 0/],
-    [{ interval: 1 }, 'discovery.interval', /received an unknown one/],
+    [{ interval: 1 }, 'discovery.interval', /received an unknown option/],
   ])('rejects %j by name', (discovery, option, message) => {
     expect(refused({ discovery })).toMatchObject({ option, message: expect.stringMatching(message) });
   });
@@ -330,14 +330,14 @@ describe('the option streams', () => {
     ['chunked', 'streams', /received string/],
     [{ transport: 'pigeon' }, 'streams.transport', /one of auto, /],
     [{ transport: null }, 'streams.transport', /one of/],
-    [{ transport: 'http2' }, 'streams.transport', /make the endpoints https/],
+    [{ transport: 'http2' }, 'streams.transport', /expected https endpoints for 'http2'/],
     [{ heartbeatMs: 0 }, 'streams.heartbeatMs', /milliseconds above 0/],
     [{ responseTimeoutMs: -1 }, 'streams.responseTimeoutMs', /milliseconds above 0/],
     [{ maxBackoffMs: NaN }, 'streams.maxBackoffMs', /milliseconds above 0/],
     [{ jitter: -1 }, 'streams.jitter', /from 0 to 1, received -1/],
     [{ maxRetries: 1.5 }, 'streams.maxRetries', /from 0, or Infinity, received 1.5/],
-    [{ initialBackoffMs: 60, maxBackoffMs: 50 }, 'streams.initialBackoffMs', /at most streams.maxBackoffMs, which is 50, received 60/],
-    [{ initialBackoffMs: 3_000 }, 'streams.initialBackoffMs', /at most streams.maxBackoffMs, which is 2000, received 3000/],
+    [{ initialBackoffMs: 60, maxBackoffMs: 50 }, 'streams.initialBackoffMs', /at most 50, the value of streams.maxBackoffMs, received 60/],
+    [{ initialBackoffMs: 3_000 }, 'streams.initialBackoffMs', /at most 2000, the value of streams.maxBackoffMs, received 3000/],
   ])('rejects %j by name', (streams, option, message) => {
     expect(refused({ streams })).toMatchObject({ option, message: expect.stringMatching(message) });
   });

@@ -45,8 +45,8 @@ describe('an endpoint of createClient', () => {
     ['a port too high', ['http://a:99999'], 'endpoints[0]', /received text that is not a URL/],
     ['undefined in the list', ['http://a:1', undefined], 'endpoints[1]', /received nothing/],
     ['a hole in the list', [, 'http://a:1'], 'endpoints[0]', /received nothing/],
-    ['the path of the gateway', 'http://a:1/v3', 'endpoints', /end before \/v3.*apiPrefix/],
-    ['the path of the gateway under another', 'http://a:1/etcd/v3beta/', 'endpoints', /end before \/v3/],
+    ['the path of the gateway', 'http://a:1/v3', 'endpoints', /without \/v3 at its end.*apiPrefix/],
+    ['the path of the gateway under another', 'http://a:1/etcd/v3beta/', 'endpoints', /without \/v3 at its end/],
     ['a path with a space', 'http://a:1/a b', 'endpoints', /letters, digits and \._~- in the path/],
     ['a path with an empty part', 'http://a:1/a//b', 'endpoints', /letters, digits and \._~- in the path/],
     ['a query', 'http://a:1?x=y', 'endpoints', /a query or a fragment/],
@@ -54,7 +54,7 @@ describe('an endpoint of createClient', () => {
     ['several without ports', 'http://a,http://b', 'endpoints', /give several endpoints as a list/],
     ['several hosts', ['http://a,b:1'], 'endpoints[0]', /give several endpoints as a list/],
     ['not an address', new Map(), 'endpoints', /a URL or a list of URLs, received Map/],
-    ['http beside https', ['https://a:1', 'https://b:1', 'http://c:1'], 'endpoints[2]', /all http or all https/],
+    ['http beside https', ['https://a:1', 'https://b:1', 'http://c:1'], 'endpoints[2]', /only http or only https/],
   ])('that is invalid is named: %s', (_, endpoints, option, message) => {
     expect(refused({ endpoints })).toMatchObject({ option, message: expect.stringMatching(message) });
   });
@@ -83,7 +83,7 @@ describe('setEndpoints', () => {
   afterAll(() => etcd.close());
 
   test('checks its endpoints like those of createClient, with the same scheme', () => {
-    const cases = [[[], 'endpoints', /empty/], ['ftp://c:1', 'endpoints', /neither/], [['https://c:1', 'http://d:1'], 'endpoints[1]', /all http/], ['http://c:1', 'endpoints', /stays with https/]] as const; // prettier-ignore
+    const cases = [[[], 'endpoints', /empty/], ['ftp://c:1', 'endpoints', /neither/], [['https://c:1', 'http://d:1'], 'endpoints[1]', /only http or/], ['http://c:1', 'endpoints', /expected an https URL/]] as const; // prettier-ignore
     for (const [given, option, message] of cases) {
       expect(failure(() => etcd.setEndpoints(given))).toMatchObject({
         reason: 'InvalidOption',

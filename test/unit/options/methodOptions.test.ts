@@ -18,7 +18,7 @@ describe('an invalid option is rejected', () => {
     [
       'watch',
       ({ watch }) => watch('a', given({ startRevison: 10 })),
-      /^startRevison of watch: expected one of the options prevKv, .*startRevision, received an unknown one$/,
+      /^startRevison of watch: expected one of the options prevKv, .*startRevision, received an unknown option$/,
     ],
     ['watch', ({ watch }) => watch('a', given({ prevKv: 1 })), /^prevKv of watch: expected true or false, received number$/],
     [
@@ -40,7 +40,7 @@ describe('an invalid option is rejected', () => {
     [
       'lock',
       ({ lock }) => lock('l', given({ timeout: 5 })),
-      /^timeout of lock: expected one of the options ttl, lease, session, reentrant, timeoutMs, onLost, received an unknown one$/,
+      /^timeout of lock: expected one of the options ttl, lease, session, reentrant, timeoutMs, onLost, received an unknown option$/,
     ],
     [
       'lock',
@@ -50,13 +50,17 @@ describe('an invalid option is rejected', () => {
     [
       'lock',
       ({ lock }) => lock('l', given({ session: '7' })),
-      /^session of lock: expected a session, as etcd\.session\(\) emits it, received string$/,
+      /^session of lock: expected a session that etcd\.session\(\) emitted, received string$/,
     ],
-    ['session', ({ session }) => session(given({ TTL: 5 })), /^TTL of session: expected one of the options ttl, received an unknown one$/],
+    [
+      'session',
+      ({ session }) => session(given({ TTL: 5 })),
+      /^TTL of session: expected one of the options ttl, received an unknown option$/,
+    ],
     [
       'announce',
       ({ announce }) => announce('a', 'b', given({ lease: '7' })),
-      /^lease of announce: expected one of the options ttl, session, received an unknown one$/,
+      /^lease of announce: expected one of the options ttl, session, received an unknown option$/,
     ],
     ['tryLock', ({ tryLock }) => tryLock('l', given({ timeoutMs: 5 })), /^timeoutMs of tryLock: expected one of the options/],
     [
@@ -77,7 +81,7 @@ describe('an invalid option is rejected', () => {
     [
       'txn',
       ({ kv }) => kv.txn(given({ then: [put('a', 'b')] })),
-      /^then of txn: expected one of the options compare, success, failure, received an unknown one$/,
+      /^then of txn: expected one of the options compare, success, failure, received an unknown option$/,
     ],
     ['txn', ({ kv }) => kv.txn(given({ success: put('a', 'b') })), /^success of txn: expected an array, received object$/],
     ['a txn in a txn', ({ kv }) => kv.txn({ success: [txn(given({ else: [] }))] }), /^else of txn: expected one of the options/],
@@ -100,13 +104,13 @@ describe('an invalid option is rejected', () => {
     [
       'kv.pages',
       ({ kv }) => kv.pages('a', given({ limit: 5 })),
-      /^limit of kv.pages: expected one of the options .*pageSize, consume, received an unknown one$/,
+      /^limit of kv.pages: expected one of the options .*pageSize, consume, received an unknown option$/,
     ],
     ['kv.exists', ({ kv }) => kv.exists('a', given({ keysOnly: true })), /^keysOnly of kv.exists: expected one of the options/],
     [
       'stm',
       ({ stm }) => stm(() => 1, given({ maxTry: 1 })),
-      /^maxTry of stm: expected one of the options maxAttempts, isolation, prefetch, received an unknown one$/,
+      /^maxTry of stm: expected one of the options maxAttempts, isolation, prefetch, received an unknown option$/,
     ],
     [
       'stm',
@@ -117,7 +121,7 @@ describe('an invalid option is rejected', () => {
     [
       'update',
       ({ update }) => update('a', () => 'b', given({ leases: '5' })),
-      /^leases of update: expected one of the options maxAttempts, lease, received an unknown one$/,
+      /^leases of update: expected one of the options maxAttempts, lease, received an unknown option$/,
     ],
     [
       'update',
@@ -149,7 +153,7 @@ describe('an invalid option is rejected', () => {
     [
       'raw',
       ({ call }) => call('/kv/range', {}, given({ stream: true })),
-      /^stream of call: expected one of the options .*streaming, raw, received an unknown one$/,
+      /^stream of call: expected one of the options .*streaming, raw, received an unknown option$/,
     ],
     [
       'raw',
@@ -183,13 +187,13 @@ describe('an invalid argument is rejected', () => {
     ['put', ({ kv }) => kv.put('\ud800', 'v'), /^PutRequest.key: expected bytes .* received text with half of a surrogate pair/],
     ['put', ({ kv }) => kv.put('k', 'v\ud800'), /^PutRequest.value: expected bytes .* received text with half of a surrogate pair/],
     ['get', ({ kv }) => kv.get('\udc00'), /^RangeRequest.key: expected bytes .* received text with half of a surrogate pair/],
-    ['watch', ({ watch }) => watch({ prefix: '\ud800' }), /received text with half of a surrogate pair, .* as its prefix/],
+    ['watch', ({ watch }) => watch({ prefix: '\ud800' }), /received text with half of a surrogate pair, .* in the field prefix/],
     [
       'lock',
       ({ lock }) => lock('\ud800'),
       /^name of a lock: expected a string that is not empty, received text with half of a surrogate pair/,
     ],
-    ['tx.get', ({ stm }) => stm((tx) => tx.get('\ud800')), /received text with half of a surrogate pair, .* as its key/],
+    ['tx.get', ({ stm }) => stm((tx) => tx.get('\ud800')), /received text with half of a surrogate pair, .* in the field key/],
     [
       'authenticate',
       ({ auth }) => auth.authenticate('u', 'p\ud800'),
@@ -211,7 +215,7 @@ describe('an invalid argument is rejected', () => {
     [
       'txn',
       ({ kv }) => kv.txn({ compare: [given(null)] }),
-      /^compare\[0\] of a txn: expected a condition made by key\(…\), received null$/,
+      /^compare\[0\] of a txn: expected a condition made with key\(…\), received null$/,
     ],
     [
       'txn',

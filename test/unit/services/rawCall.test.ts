@@ -64,7 +64,7 @@ describe('the headers of one call', () => {
   });
 
   test.each([
-    ['a reserved name', { Authorization: 'x' }, 'headers["Authorization"] of KV.Put: expected no reserved header'],
+    ['a reserved name', { Authorization: 'x' }, 'headers["Authorization"] of KV.Put: expected a header that is not reserved'],
     ['a line break', { a: 'x\ny' }, 'headers["a"] of KV.Put: expected a string that is not empty'],
     ['a name twice', { a: 'x', A: 'y' }, 'headers["A"] of KV.Put: expected each header once'],
     ['no object', new Map(), 'headers of KV.Put: expected an object of strings'],

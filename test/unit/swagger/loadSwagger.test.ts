@@ -88,7 +88,7 @@ describe('loadSwagger', () => {
   });
 
   it.each([
-    [{ nme: 'a' }, 'treepbGrowRequest.nme: expected one of the fields name, kind, age, received an unknown one'],
+    [{ nme: 'a' }, 'treepbGrowRequest.nme: expected one of the fields name, kind, age, received an unknown field'],
     [{ age: 1.5 }, 'treepbGrowRequest.age: expected int64, received number'],
     [{ kind: 'ROOT' }, 'treepbGrowRequest.kind: expected treepbKind (LEAF, BRANCH, TRUNK), received string'],
   ])('rejects the body %j', (body, message) => {
@@ -104,8 +104,8 @@ describe('loadSwagger', () => {
   });
 
   it('rejects a path and a definition that the document lacks', () => {
-    expect(() => spec.path('/tree/fell')).toThrow('path of a swagger document: expected one of its 2, received "/tree/fell"');
-    expect(() => spec.codec('treepbLeaf')).toThrow('definition of a swagger document: expected one of its 4, received "treepbLeaf"');
+    expect(() => spec.path('/tree/fell')).toThrow('path of a swagger document: expected one of 2 names, received "/tree/fell"');
+    expect(() => spec.codec('treepbLeaf')).toThrow('definition of a swagger document: expected one of 4 names, received "treepbLeaf"');
     expect(spec.codec('treepbKind').decode(1)).toMatchObject({ right: 'BRANCH' });
   });
 });
@@ -156,7 +156,7 @@ describe('a broken document', () => {
       'definitions.treepbGrowRequest.enum: expected at least one value',
     ],
     ['a name with a quote', withDefinition({ properties: { 'a"b': {} } }), 'definitions.treepbGrowRequest.properties.a"b: expected'],
-    ['no body', withPost({ ...grow, parameters: [] }), 'paths./v3/a.post.parameters: expected a body with a schema, received none'],
+    ['no body', withPost({ ...grow, parameters: [] }), 'paths./v3/a.post.parameters: expected a body with a schema, received no body'],
     ['no response', withPost({ ...grow, responses: {} }), 'paths./v3/a.post.responses.200.schema: expected a schema, received nothing'],
     [
       'a response that is no message',

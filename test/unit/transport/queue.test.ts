@@ -104,7 +104,7 @@ describe('a call that waits for a connection', () => {
     const [end] = settle(put(caller));
     expect(end).toMatchObject({ outcome: 'DeadlineExceeded', at: 100 });
     expect(hasReason(end?.error, 'DeadlineExceeded') && end.error.message).toContain(
-      'no response within 100 ms, and no connection was free to send it',
+      'no response within 100 ms, and no connection was free to send the call',
     );
   });
 
@@ -131,7 +131,7 @@ describe('maxPendingCalls', () => {
       { outcome: 'TooManyPending', at: 0 },
     ]);
     expect(String(ends[11]?.error)).toContain(
-      '10 calls wait to be sent, and maxPendingCalls is 10; begin fewer calls at a time, or raise maxPendingCalls',
+      '10 calls wait to be sent, and maxPendingCalls is 10; start fewer calls at a time, or raise maxPendingCalls',
     );
     expect(transport.posts).toHaveLength(10);
   });

@@ -171,7 +171,7 @@ describe('a retry function', () => {
   });
 
   test.each<[string, () => unknown, RegExp]>([
-    ['throws', () => { throw new Error('a bug'); }, /retry: its function threw/], // prettier-ignore
+    ['throws', () => { throw new Error('a bug'); }, /retry: the function threw/], // prettier-ignore
     ['says true', () => true, /one of default, fail, retry, resend/],
     ['says nothing', () => undefined, /one of/],
   ])('that %s ends the call, whose outcome is still unknown', (_, retry, message) => {

@@ -53,7 +53,7 @@ test('rxetcd dev loads the keys of a file, logs its work, and ends on SIGINT', a
 
 test('rxetcd dev rejects an address that other machines can reach', async () => {
   const { stderr, code } = await run(process.execPath, [...CLI, 'dev', '--host', '0.0.0.0'], { cwd: projectRoot() });
-  expect(stderr).toBe('--host: 0.0.0.0 can be reached by other machines, and there is no TLS; add --expose to allow it\n');
+  expect(stderr).toBe('--host: 0.0.0.0 can be reached from other machines, and the server has no TLS; add --expose to allow this\n');
   expect(code).toBe(1);
 });
 

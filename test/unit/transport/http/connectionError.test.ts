@@ -8,7 +8,7 @@ const coded = (code: string, message = 'it broke'): Error => Object.assign(new E
 
 test.each([
   ['ECONNREFUSED', 'the connection was refused'],
-  ['ENOTFOUND', 'its host name is not known'],
+  ['ENOTFOUND', 'the host name is not known'],
   ['UND_ERR_CONNECT_TIMEOUT', 'connecting timed out'],
 ])('%s before anything was sent is Unreachable, with a description', (code, words) => {
   const cause = coded(code);

@@ -144,12 +144,12 @@ describe('a response of a proxy', () => {
     ['https://user:hunter2@b/x?token=hunter2#hunter2', 'https://b/x'],
   ])('that redirects to %s names the target, without secrets', (location, named) => {
     const error = page(301, { location });
-    expect(error.message).toContain(`it redirects to ${named}, `);
+    expect(error.message).toContain(`the proxy redirects to ${named}, `);
     expectSilentAbout(error, 'hunter2');
   });
 
   test.each([undefined, 'http://', 'not a \u0000 URL://'])('that redirects to %j reports the redirect', (location) => {
-    expect(page(301, location === undefined ? {} : { location }).message).toContain('it redirects');
+    expect(page(301, location === undefined ? {} : { location }).message).toContain('the proxy redirects');
   });
 
   test.each([

@@ -87,7 +87,9 @@ describe('the value of a key', () => {
 
   test('accepts a fallback only with onInvalid', () => {
     const { key$ } = setUp();
-    expect(() => liveValues(key$, { codec: Config, fallback: { color: 'none' } })).toThrow(/expected the option onInvalid with fallback/);
+    expect(() => liveValues(key$, { codec: Config, fallback: { color: 'none' } })).toThrow(
+      /expected the option onInvalid together with fallback/,
+    );
   });
 });
 

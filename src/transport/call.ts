@@ -10,36 +10,39 @@ import { monotonicNow } from '../util/time.js';
 import type { DuplexEvent, Later, PlainResponse } from './wire.js';
 import type { ServerInfo, ServerVersion } from './endpoints/version.js';
 
-/** Options that every call takes besides its request. */
+/** The options of every call. */
 export interface CallOptions {
   /**
    * How long the call may take from when it is first sent, all retries included, in milliseconds. `Infinity` means no
    * limit. The default is the client's `requestTimeoutMs`, or no limit for an RPC that may take long (the lock service,
    * a snapshot). A read fails with `DeadlineExceeded`, a write that was sent with `AmbiguousWrite`.
    *
-   * While all connections are in use, a call waits for one. The wait does not count while the endpoint completes other
-   * calls; otherwise the call fails with `DeadlineExceeded`.
+   * While all connections are in use, a call waits for a free one. The waiting time does not count as long as the
+   * endpoint completes other calls. If the endpoint completes no calls, the waiting call fails with `DeadlineExceeded`.
    */
   readonly timeoutMs?: number;
   /** A signal that aborts the call, which then fails with `Aborted`. Unsubscribing aborts it without an error. */
   readonly signal?: AbortSignal;
-  /** Sends the call to this endpoint only. It must be one of the client's, in any form that `createClient` accepts. */
+  /**
+   * Sends the call to this endpoint only. The endpoint must belong to the client, in any form that `createClient`
+   * accepts.
+   */
   readonly endpoint?: string;
   /**
-   * Headers for the requests of this call, in addition to the client's `headers`. A header with the same name replaces
-   * the client's. The same names are reserved. In a browser a call with headers to another origin fails with
-   * `InvalidArgument`, as etcd's CORS does not allow it.
+   * Headers for the requests of this call, in addition to the client's `headers`. A header replaces the client's header
+   * of the same name. The same names are reserved as for the client's `headers`. In a browser a call with headers to
+   * another origin fails with `InvalidArgument`, as etcd's CORS does not allow it.
    */
   readonly headers?: Readonly<Record<string, string>>;
   /**
    * Makes a member without a leader reject the call with `NoLeader` at once. Otherwise the call waits there until
    * `attemptTimeoutMs` has passed, and a serializable read returns an old state. Watches always require a leader. In a
-   * browser it works on the page's own origin only, as with `headers`.
+   * browser this option works only on the page's own origin, as `headers` does.
    */
   readonly requireLeader?: boolean;
 }
 
-/** Options that a read takes besides its request. */
+/** The options of a read. */
 export interface ReadCallOptions extends CallOptions {
   /**
    * Rejects a response that is older than the newest revision that this client had seen when the call began, and
@@ -75,11 +78,11 @@ export interface Caller {
    * @param onSent called when the first request is sent, which may be long after the subscription
    */
   unary<In, A>(rpc: Rpc<In, A>, request: In, options?: ReadCallOptions, onSent?: () => void): Observable<A>;
-  /** Sends one request, and emits the responses as they arrive. It retries only until the first of them. */
+  /** Sends one request, and emits the responses as they arrive. Retries only before the first response. */
   stream<In, A>(rpc: Rpc<In, A>, request: In, options?: CallOptions, later?: Later<In>): Observable<A>;
   /**
-   * Makes a channel to the next endpoint in turn, with the stream transport that works there. It makes one attempt;
-   * retries are left to the caller.
+   * Makes a channel to the next endpoint in turn, with the stream transport that works there. Makes one attempt; the
+   * caller has to retry.
    */
   channel<In, A>(rpc: Rpc<In, A>): Observable<Channel<In, A>>;
   /** Sends a plain GET outside of the gateway: `/version`, `/health`, `/metrics`. */
@@ -127,26 +130,28 @@ export interface Call {
   readonly name: string;
   readonly safety: Safety;
   readonly options: CallOptions;
-  /** Whether it needs a token. */
+  /** Whether the call needs a token. */
   readonly authenticated: boolean;
-  /** Whether its response may take any time after it was sent. */
+  /** Whether the response may take any time after the call was sent. */
   readonly unbounded: boolean;
-  /** Whether its response may take longer than usual. */
+  /** Whether the response may take longer than usual. */
   readonly long: boolean;
-  /** Whether it is a batch for several callers, each of which sends its own request if the batch is rejected. */
+  /**
+   * Whether the call is a batch for several callers. If the batch is rejected, each caller sends a separate request.
+   */
   readonly batched: boolean;
   /** The time of the first attempt. */
   readonly startedAt: number;
   /** Whether the call was ever sent. */
   begun: boolean;
-  /** The endpoint at which its request was last queued, and when. */
+  /** The endpoint at which the request was last queued, and the time. */
   queue: Endpoint | undefined;
   queuedAt: number;
   /** The time that the call waited for a connection before it was first sent, in milliseconds. */
   queuedMs: number;
   /** Whether the call counts towards `maxPendingCalls`, as nothing of it has been sent yet. */
   pending: boolean;
-  /** Called when its first request is sent. */
+  /** Called when the first request of the call is sent. */
   readonly onSent: (() => void) | undefined;
   /** Whether the current attempt has been sent. */
   sent: boolean;
@@ -257,8 +262,8 @@ export function resolveTimeout({ timeoutMs }: CallOptions, fallback: number): nu
 }
 
 /**
- * Holds the token that a call is sent with, if the cluster requires one. Credentials are compared by identity, which
- * distinguishes one fetch from the next.
+ * Holds the token that a call is sent with, if the cluster requires a token. Credentials are compared by identity,
+ * which distinguishes one fetch from the next.
  */
 export class Credential {
   // Private at run time as well: an attempt holds its credential, and no log may show a token.

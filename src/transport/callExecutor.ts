@@ -87,7 +87,7 @@ export class CallExecutor implements AttemptRunner {
 
   private attempt<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
     call.attempts += 1;
-    // Both are known for every call but the first, so only the first needs a preparation.
+    // The version and the token are unknown only for the first call, so only that call needs a preparation.
     const info = endpoint.known;
     const credential = call.authenticated ? this.tokens.known : ANONYMOUS;
     if (info !== undefined && credential !== undefined) return this.begin({ endpoint, info, credential }, call, send);
@@ -134,8 +134,8 @@ export class CallExecutor implements AttemptRunner {
     return forkJoin({
       endpoint: of(endpoint),
       info: endpoint.known === undefined ? this.discover(endpoint, call) : of(endpoint.known),
-      // Authenticating is a call with its own attempts, at any endpoint. Its failure is final, and not the fault of
-      // this endpoint.
+      // Authentication is a separate call with its own attempts at any endpoint. Its failure is final, and does not
+      // count against this endpoint.
       credential: credential === undefined ? this.tokens.get().pipe(tap({ error: () => call && (call.final = true) })) : of(credential),
     });
   }
@@ -209,7 +209,7 @@ export class CallExecutor implements AttemptRunner {
   }
 
   /**
-   * Records the information of a failure about its endpoint and its token, regardless of the outcome of the call.
+   * Records a failure at its endpoint and for its token, regardless of the outcome of the call.
    * @returns whether another token can be fetched
    */
   private recordFailure(found: RetryAction, error: EtcdError, endpoint: Endpoint, shown: Credential | undefined): boolean {
@@ -247,7 +247,7 @@ export class CallExecutor implements AttemptRunner {
 
   /**
    * Makes the next attempt. An endpoint that failed has its own pause. An endpoint that reported a change of leader has
-   * none, so the pause is here.
+   * no pause, so the pause is made here.
    */
   private retryOnce<T>({ reason }: EtcdError, call: Call, next: () => Observable<T>): Observable<T> {
     return reason === 'LeaderChanged' ? this.retryWithBackoff(call, next, FEW_DOUBLINGS) : next();

@@ -41,7 +41,7 @@ export interface CallerSettings {
   readonly endpoints: readonly string[];
   readonly auth: Auth | undefined;
   readonly apiPrefix: string | undefined;
-  /** The URL by which a relative endpoint of a call is resolved, in a page. */
+  /** The base URL for a relative endpoint of a call, in a page. */
   readonly baseUrl?: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly requestTimeoutMs: number;
@@ -125,7 +125,7 @@ export function createCaller(
   const searchWhenDue = (): void => {
     if (settings.discovery === undefined) return;
     if (search !== undefined) return search.whenDue(endpoints);
-    // Without the module, the given endpoints are used. The next use of the client tries again.
+    // Without the module, the given endpoints are used. The next use of the client tries to load it again.
     search$.subscribe({ next: (loaded) => loaded.whenDue(endpoints), error: () => undefined });
   };
   // A member without a leader sends no response, so all calls would wait for a token until that attempt times out.

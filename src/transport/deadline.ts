@@ -61,7 +61,7 @@ export class CallDeadlines {
     return undefined;
   }
 
-  /** Takes a call from the list of usual deadlines. */
+  /** Removes a call from the list of usual deadlines. */
   cancel(call: LimitedCall): void {
     this.usual.delete(call);
   }
@@ -75,8 +75,8 @@ export class CallDeadlines {
 }
 
 /**
- * Ends a call by its deadline. The time that it waits for a connection before it is first sent does not count. The wait
- * lasts while the endpoint serves other calls. It ends less than two timeouts after the last of them was served.
+ * Ends a call by its deadline. The time that it waits for a connection before it is first sent does not count. The call
+ * may wait as long as the endpoint serves other calls. The wait ends less than two timeouts after the last served call.
  */
 class LimitedCall extends Deadline implements Unsubscribable {
   private setAt: number;
@@ -144,7 +144,7 @@ export class PendingCalls {
   constructor(private readonly limit: number) {}
 
   /**
-   * Adds a call. Calls without a token do not count: others may wait for the token that one of them gets.
+   * Adds a call. A call that needs no token does not count, as other calls may wait for the token that it requests.
    * @throws EtcdError `TooManyPending`
    */
   add(call: Call): void {

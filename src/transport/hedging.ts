@@ -14,7 +14,8 @@ const TIMEOUT_FACTOR = 4;
  */
 const HEDGE_FACTOR = 0.5;
 /**
- * Extends the limit for a long response. A second attempt would only double the work of a server that is busy with it.
+ * Extends the limit for a long response. A second attempt would only double the work of a server that is still
+ * preparing the response.
  */
 const LONGER = 4;
 /** Limits a health check, even if the limit of an attempt is longer. */
@@ -112,7 +113,7 @@ export class HedgedAttempts {
     const giveUp = (): Observable<never> => {
       if (call !== undefined) {
         call.probeTimeouts += 1;
-        // Only the version was requested: this was no attempt.
+        // Only the version was requested, so this does not count as an attempt.
         call.attempts -= 1;
       }
       return throwError(() => timeoutError(false, limitMs, { rpc: 'GET /version', endpoint: endpoint.address }));
@@ -181,7 +182,7 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     this.subscriber.complete();
   }
 
-  /** Cancels its limit. */
+  /** Cancels the limit of the attempt. */
   unsubscribe(): void {
     const { call, route } = this.sending;
     call.hedge = undefined;
@@ -265,8 +266,8 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
 }
 
 /**
- * Ignores the failure of an attempt whose next one has begun. After a change of leader another attempt starts at once,
- * as the one in progress may wait at a member without a leader.
+ * Ignores the failure of an attempt if the next attempt has begun. After a change of leader the next attempt starts at
+ * once, as the current attempt may wait at a member without a leader.
  */
 function onLateFailure({ waitingAt, hedge }: Call, endpoint: Endpoint, failure: unknown): Observable<never> {
   waitingAt?.delete(endpoint);

@@ -7,7 +7,7 @@ export interface RetryContext {
   readonly rpc: string;
   /** Whether the call changes anything. */
   readonly safety: Safety;
-  /** Whether the client had begun to send the attempt: a write may then have been carried out. */
+  /** Whether the client has begun to send the attempt. If so, a write may have been carried out. */
   readonly sent: boolean;
   readonly error: EtcdError;
   /** The number of attempts so far, including this one. */
@@ -31,9 +31,9 @@ export type RetryDecision = 'default' | 'fail' | 'retry' | 'resend';
 /** Decides about a failed attempt. */
 export type RetryPolicy = (failure: RetryContext) => RetryDecision;
 
-/** The number of attempts of a call, and the pauses between them. A limit that is left out has its default. */
+/** The limits for the attempts of a call, and for the pauses between attempts. An omitted limit has its default. */
 export interface CallRetryOptions {
-  /** Decides about each failed attempt; by default rxetcd's table does. */
+  /** Decides about each failed attempt. The default is rxetcd's own table. */
   readonly policy?: RetryPolicy;
   /**
    * The maximum number of attempts of a call, the first one included. By default four, or one more than there are
@@ -42,14 +42,15 @@ export interface CallRetryOptions {
    */
   readonly maxAttempts?: number;
   /**
-   * The longest first pause before an endpoint is used again, in milliseconds: 100 by default. It doubles each time.
+   * The longest first pause before an endpoint is used again, in milliseconds: 100 by default. The pause doubles with
+   * each failure.
    */
   readonly initialBackoffMs?: number;
-  /** The longest of these pauses, in milliseconds: 500 by default. */
+  /** The longest pause, in milliseconds: 500 by default. */
   readonly maxBackoffMs?: number;
   /**
-   * The random part of a pause, from 0 to 1, by which it may be shorter. It prevents many clients from retrying at the
-   * same time.
+   * The maximum share, from 0 to 1, by which a pause is shortened at random. Random pauses prevent many clients from
+   * retrying at the same time.
    */
   readonly jitter?: number;
 }
@@ -63,14 +64,14 @@ const DECISIONS: ReadonlySet<unknown> = new Set<RetryDecision>(['default', 'fail
 export const NO_RETRIES: RetryPolicy = () => 'fail';
 
 /**
- * Returns the decision of a policy: one of the table's, or `retryByPolicy` for another attempt.
+ * Returns the decision of a policy: an action of the table, or `retryByPolicy` for another attempt.
  * @throws InvalidOptionError if the policy throws, or returns anything but a decision
  */
 export function decideRetry(policy: RetryPolicy | undefined, failure: RetryContext): RetryAction | 'retryByPolicy' {
   if (policy === undefined) return failure.action;
   const decision = policyDecision(policy, failure);
   if (decision === 'fail') return failure.action === 'ambiguous' ? 'ambiguous' : 'fail';
-  // A mistake in a policy must not break the guarantee of at most once.
+  // A mistake in a policy must not break the at-most-once guarantee.
   const mayRepeat = decision === 'resend' || (decision === 'retry' && !(failure.sent && failure.safety === 'write'));
   return mayRepeat ? 'retryByPolicy' : failure.action;
 }
@@ -94,22 +95,23 @@ const isDecision = (decision: unknown): decision is RetryDecision => DECISIONS.h
  * The action after a failed attempt:
  * - `fail`: the call fails with the error
  * - `retry`: another attempt on the next endpoint
- * - `retryOtherEndpoint`: another attempt on the next endpoint, but none on the same one twice
- * - `retryNewerMember`: another attempt on the next endpoint; this one works, but is too far behind for the request
+ * - `retryOtherEndpoint`: another attempt on the next endpoint, with at most one attempt on each endpoint
+ * - `retryNewerMember`: another attempt on the next endpoint; this endpoint works, but its data are too old for the
+ *   request
  * - `reauthenticate`: another attempt with a new token
  * - `reprobeVersion`: another attempt after requesting the version of the server
- * - `ambiguous`: the call fails with `AmbiguousWrite`, as the server may have carried it out
+ * - `ambiguous`: the call fails with `AmbiguousWrite`, as the server may have carried out the write
  */
 export type RetryAction = 'fail' | 'retry' | 'retryOtherEndpoint' | 'retryNewerMember' | 'reauthenticate' | 'reprobeVersion' | 'ambiguous';
 
 interface Row {
   readonly read: RetryAction;
   readonly write: RetryAction;
-  /** The decision if nothing was sent except a version request; by default that for a read. */
+  /** The decision if only a version request was sent. The default is the decision for a read. */
   readonly unsent?: RetryAction;
 }
 
-// Nothing was sent, so that a retry is safe.
+// Nothing was sent, so a retry is safe.
 const NOT_SENT: Row = { read: 'retry', write: 'retry' };
 // The server checks the token before it does anything.
 const TOKEN_REFUSED: Row = { read: 'reauthenticate', write: 'reauthenticate' };
@@ -118,11 +120,11 @@ const NO_TLS: Row = {
   read: 'retryOtherEndpoint',
   write: 'retryOtherEndpoint',
 };
-// The server may have carried it out, or may still do so.
+// The server may have carried out the write, or may still do so.
 const NO_RESPONSE: Row = { read: 'retry', write: 'ambiguous' };
 
 const PROXY_REFUSED: Row = {
-  // A proxy responded in place of etcd, which did nothing; etcd may be back soon, or be reached at another endpoint.
+  // A proxy responded in place of etcd, so etcd did nothing. etcd may recover soon, or another endpoint may work.
   read: 'retry',
   write: 'retryOtherEndpoint',
 };
@@ -130,11 +132,11 @@ const PROXY_REFUSED: Row = {
 // The cluster refuses the request before it does anything.
 const CLUSTER_REFUSED: Row = { read: 'fail', write: 'fail' };
 
-/** Other reasons fail, unless `BY_CODE` lists their code: the server understood the call, and rejected it. */
+/** A reason that is missing here means that the server rejected the call, unless `BY_CODE` lists its code. */
 const TABLE: Partial<Record<Reason, Row>> = {
   Unreachable: NOT_SENT,
   TlsFailed: NO_TLS,
-  // Another member may be newer, or this one a moment later.
+  // Another member may have newer data, or this member may have them a moment later.
   StaleRead: { read: 'retryNewerMember', write: 'fail' },
   InvalidAuthToken: TOKEN_REFUSED,
   AuthOldRevision: TOKEN_REFUSED,
@@ -189,7 +191,9 @@ const MALFORMED: Row = {
   unsent: 'retryOtherEndpoint',
 };
 
-/** Decisions about errors whose message is in no table. Other codes mean a rejection, for any reason. */
+/**
+ * The decisions for errors whose message is not in any table. Any other code means that the server rejected the call.
+ */
 const BY_CODE: Partial<Record<GrpcCode, Row>> = {
   Unavailable: NO_RESPONSE,
   // A stopping server cancels its calls in progress, in gRPC's own words.

@@ -21,7 +21,7 @@ import { isHeaderText } from '../model/validate.js';
 import { Credential } from './call.js';
 import { shareUntilDone } from '../util/rx.js';
 
-/** A token, or a function that gets one whenever the server rejects the last one. */
+/** A token, or a function that returns a new token whenever the server rejects the current one. */
 export type TokenSource = string | (() => string | PromiseLike<string> | Observable<string>);
 
 /** A user and the password of that user. */
@@ -53,10 +53,10 @@ export interface AuthDeps {
   readonly diagnostics?: Diagnostics;
 }
 
-/** The pause between two calls that request a token; the attempts of each have their own pauses. */
+/** The pause between two calls that request a token. The attempts within a call have separate pauses. */
 const PAUSE_MS = 100;
 
-/** How many tokens, and passwords from a function, are kept out of errors: the current one and those before it. */
+/** How many tokens, and passwords from a function, are kept out of errors: the current and the previous ones. */
 const MOST_KEPT = 4;
 
 /**
@@ -69,14 +69,14 @@ const LONGEST_ASK_PAUSE_MS = 2_000;
 const NOTHING = new Credential();
 
 /**
- * Holds the token of a client. It is fetched before the first call, and again when the server refuses it, once for all
- * calls that wait.
+ * Holds the token of a client. The token is requested before the first call, and again when the server rejects it. All
+ * waiting calls share one request.
  *
- * Requests for it are repeated for as long as any call waits. Each call has its own deadline, and the end of one must
- * not end those that began later.
+ * The request is repeated as long as any call waits. Each call has its own deadline, and the end of one call must not
+ * end the request for later calls.
  */
 export class TokenProvider {
-  /** The current credential, if there is one. Every call but the first takes it from here. */
+  /** The current credential, if there is one. All calls after the first use it. */
   known: Credential | undefined;
   private failure: EtcdError | undefined;
   /**
@@ -113,7 +113,7 @@ export class TokenProvider {
     );
   }
 
-  /** Returns why there is no token yet, while it is being requested. */
+  /** Returns the reason for a missing token while the token is being requested. */
   get trouble(): EtcdError | undefined {
     return this.failure;
   }

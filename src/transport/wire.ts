@@ -14,8 +14,8 @@ export interface Destination {
     /** The endpoint as errors name it, with its path if it has one. */
     readonly address: string;
     /**
-     * Whether it has responded as etcd before. Any other response then means that etcd is down, not that the endpoint
-     * is not etcd.
+     * Whether etcd has responded at the endpoint before. If so, a response that is not from etcd means that etcd is
+     * down.
      */
     readonly knownEtcd: boolean;
   };
@@ -24,8 +24,8 @@ export interface Destination {
   /** The token, if the client has one. */
   readonly credential: { readonly token: string | undefined };
   /**
-   * Whether it is not confirmed that the server belongs to the cluster. It then receives no headers of the client and
-   * no token, and its messages may only be short.
+   * Whether the server is not yet confirmed as a member of the cluster. If so, it receives no token and no headers of
+   * the client, and may send only short messages.
    */
   readonly unconfirmed?: boolean;
 }
@@ -79,8 +79,8 @@ export interface DuplexAttempt extends Pick<Progress, 'onRevision'> {
 /** An event of a bidirectional stream. */
 export type DuplexEvent<In, A> =
   /**
-   * The stream is open, which is its first event. It takes requests as long as it is subscribed to. Responses arrive
-   * later, never while `send` runs, which throws `InvalidArgument` for a request that cannot be sent.
+   * The stream is open, which is its first event. The stream accepts requests as long as it is subscribed to. `send`
+   * throws `InvalidArgument` for an invalid request. Responses never arrive while `send` runs.
    */
   | { readonly type: 'open'; readonly send: (request: In) => void }
   | { readonly type: 'message'; readonly message: A }
@@ -119,7 +119,7 @@ export interface PlainResponse {
 export interface RawResponse {
   /** The HTTP status: 200, as any other response is an error. */
   readonly status: number;
-  /** The headers, by their names in lower case. The values of one that occurs several times are joined by commas. */
+  /** The headers, by their names in lower case. The values of a repeated header are joined by commas. */
   readonly headers: Readonly<Record<string, string>>;
   /** The text of the body. */
   readonly body: string;
@@ -133,7 +133,7 @@ export interface RawResponse {
  * The contract, which test/unit/transport/wire.test.ts checks for each implementation:
  * - All Observables are cold: each subscription is a request, and unsubscribing aborts it at the server, too. Nothing
  *   is reported afterwards.
- * - A request is encoded and checked before anything is sent. An invalid one fails with `InvalidArgument`.
+ * - A request is encoded and checked before anything is sent. An invalid request fails with `InvalidArgument`.
  * - The order of reports for a response is `onSent`, `onReceived`, `onRevision`, `onResponse`, and then the emission.
  * - Every failure is an `EtcdError` that names the RPC and the endpoint. It is the server's error, `Unreachable` if
  *   nothing was sent, `ConnectionLost` after `onSent`, or `TlsFailed`, `MalformedResponse`, `ResponseTooLarge`,
@@ -168,8 +168,8 @@ export interface Wire {
   /** Closes the connections to an origin that is no longer used. Each closes once its requests have ended. */
   release(origin: string): void;
   /**
-   * Makes later requests to an origin use new connections, as the open ones may be dead. An open one closes once its
-   * requests have ended. A connection that is being made is not affected: it has a timeout.
+   * Makes later requests to an origin use new connections, as the open ones may be dead. An open connection closes once
+   * its requests have ended. A connection that is being made is not affected, as it has a timeout.
    */
   renew(origin: string): void;
   /**
@@ -190,8 +190,8 @@ export const pageLeft = (where: ErrorDetails): EtcdError =>
 export const isPageLeft = (error: EtcdError): boolean => error.cause === PAGE_LEFT;
 
 /**
- * A wire that shares the connections of another, for a client that is derived from another. Closing it ends the
- * requests that were sent over it, and leaves the connections open.
+ * A wire that shares the connections of another wire, for a derived client. Closing it ends the requests that were sent
+ * over it, and leaves the connections open.
  */
 export class SharedWire implements Wire {
   /** Errors when the wire is closed, and for later subscribers as well. */

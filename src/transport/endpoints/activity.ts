@@ -16,16 +16,14 @@ export const IN_USE_CHECK_MS = 2_500;
 /** The shortest time between two checks, for any number of failures, in milliseconds. */
 const SHORTEST_CHECK_MS = 500;
 
-/**
- * The reason for which streams are checked earlier: the client began to use the endpoint, or something failed there.
- */
+/** The reason to check streams earlier: the client began to use the endpoint, or something failed there. */
 export type ActivityChange = 'inUse' | 'suspected';
 
 /** Determines how often the streams at an endpoint are checked. */
 export interface Activity {
   /**
-   * Returns whether the client holds leases, or called the endpoint a moment ago: its streams are checked more often
-   * then.
+   * Returns whether the client holds leases, or called the endpoint a moment ago. If so, its streams are checked more
+   * often.
    */
   readonly inUse: () => boolean;
   readonly changes: Observable<ActivityChange>;

@@ -10,19 +10,19 @@ import type { ServerInfo } from './version.js';
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 /**
- * The pause between two contacts with an endpoint that fails, in milliseconds. It is short, as calls wait for it, and
- * shared, as there may be thousands of them.
+ * The pause between two contacts with an endpoint that fails, in milliseconds. The pause is short, as calls wait for
+ * it. It is shared, as thousands of calls may wait.
  */
 const FIRST_CONTACT_PAUSE_MS = 100;
 export const LONGEST_CONTACT_PAUSE_MS = 500;
 
-/** Requests to a server besides calls. */
+/** The requests to a server that are not calls. */
 export interface EndpointProbes {
-  /** Requests its version. */
+  /** Requests the version of the server. */
   readonly discover: (endpoint: Endpoint) => Observable<ServerInfo>;
-  /** Checks whether it serves, and errors if it does not. */
+  /** Checks whether the server serves requests, and errors if it does not. */
   readonly check: (endpoint: Endpoint) => Observable<unknown>;
-  /** Closes the connections to it, each once its requests have ended; later requests get new ones. */
+  /** Makes later requests use new connections. An old connection closes once its requests have ended. */
   readonly renew: (endpoint: Endpoint) => void;
   readonly diagnostics?: Diagnostics;
   /** The pauses between contacts that differ from the defaults. */
@@ -45,26 +45,24 @@ export const addressOf = ({ origin, pathname }: URL): string => origin + pathnam
 export class Endpoint {
   /** The time at which the endpoint last sent anything. */
   lastActivity = 0;
-  /** The time at which it last completed a call, or rejected one itself. A waiting call then gets the connection. */
+  /** The time at which the endpoint last completed or rejected a call. A waiting call then gets the connection. */
   servedAt = 0;
   /** Counts the calls and version requests to which it has responded. */
   answers = 0;
-  /**
-   * Whether it has responded as etcd. After that, any other response means that something else responds in its place.
-   */
+  /** Whether etcd has responded at this endpoint. If so, any other response comes from something else in its place. */
   knownEtcd = false;
-  /** Whether it has reported its version. */
+  /** Whether the endpoint has reported its version. */
   knownVersion = false;
-  /** Decides how closely its streams are checked. */
+  /** Decides how often its streams are checked. */
   readonly activity = new CallActivity();
   private failedAt = 0;
   private readonly backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
-  /** The time at which it may be used again; 0 if it works. */
+  /** The time at which the endpoint may be used again; 0 if it works. */
   private retryAt = 0;
   private readonly contactBackoff: Backoff;
-  /** The time at which it may be contacted again. */
+  /** The time at which the endpoint may be contacted again. */
   private contactAt = 0;
-  /** The rest of the pause before the next contact. One timer serves all that wait. */
+  /** The rest of the pause before the next contact. One timer serves all waiting calls and streams. */
   private readonly contactPause = shareUntilDone(
     () => timer(Math.max(0, this.contactAt - monotonicNow())),
     () => undefined,
@@ -97,13 +95,13 @@ export class Endpoint {
         this.info = info;
         this.answers += 1;
         if (info.version !== undefined) this.knownEtcd = this.knownVersion = true;
-        // A member without a leader responds to this, although it responds to no call.
+        // A member without a leader responds to this request, but not to calls.
         this.lastActivity = monotonicNow();
       },
     );
   }
 
-  /** Returns what is known of the server. Every call but the first takes it from here. */
+  /** Returns the known facts about the server. All calls after the first use them. */
   get known(): ServerInfo | undefined {
     return this.info;
   }
@@ -118,25 +116,25 @@ export class Endpoint {
     this.info = undefined;
   }
 
-  /** Whether it is set aside: it failed, and has not been seen to work since. */
+  /** Whether the endpoint is set aside: it failed, and has not worked since. */
   get isSetAside(): boolean {
     return this.retryAt > 0;
   }
 
-  /** Whether it is unresponsive: it failed, and has sent nothing since. */
+  /** Whether the endpoint is unresponsive: it failed, and has sent nothing since. */
   get isUnresponsive(): boolean {
     return this.lastActivity < this.failedAt;
   }
 
-  /** Whether a contact has to wait, because the last ones failed. */
+  /** Whether a contact has to wait, because the previous contacts failed. */
   get isPaused(): boolean {
     return this.contactAt > 0 && monotonicNow() < this.contactAt;
   }
 
   /**
-   * Runs a contact with the server after the pause that follows a failure. All that wait continue in the same turn: the
-   * first requests the version, and the others share the response. An endpoint that fails therefore gets one connection
-   * per pause, for any number of calls and streams.
+   * Runs a contact with the server after the pause that follows a failure. All waiting calls continue in the same turn.
+   * The first call requests the version, and the other calls share the response. An endpoint that fails therefore gets
+   * one connection per pause, for any number of calls and streams.
    */
   afterPause<T>(contact: () => Observable<T>): Observable<T> {
     return this.isPaused ? this.contactPause.pipe(switchMap(contact)) : contact();
@@ -185,7 +183,7 @@ export class Endpoint {
 
   /**
    * Makes later requests use new connections if the current ones are older than the given time. A network may have
-   * dropped those without closing them.
+   * dropped the old connections without closing them.
    */
   renewConnections(olderThan: number): void {
     if (this.renewedAt > olderThan) return;
@@ -208,7 +206,7 @@ export class Endpoint {
     return this.connectionLoss;
   }
 
-  /** Records that it was removed from the client. */
+  /** Records that the endpoint was removed from the client. */
   remove(): void {
     this.removal.error(new EtcdError('Unreachable', 'the endpoint was removed from the client', { endpoint: this.address }));
   }
@@ -219,7 +217,7 @@ export class Endpoint {
   }
 
   /**
-   * Checks whether it works again, if it is set aside and its pause is over. So no call has to fail to find that out.
+   * Checks whether the endpoint works again, if it is set aside and its pause is over. So no call has to fail first.
    */
   probeIfDue(): void {
     if (!this.isSetAside || this.checking || monotonicNow() < this.retryAt) return;
@@ -237,7 +235,7 @@ export class Endpoint {
           probed(false);
           this.markFailed();
         },
-        // The backoff continues where it was, until a call has succeeded as well.
+        // The backoff does not start over until a call has succeeded as well.
         complete: () => {
           probed(true);
           this.back();

@@ -7,7 +7,9 @@ export class EndpointPool {
   private next = 0;
 
   constructor(
-    /** The endpoints that the user has given. They are always kept, so that there is always one to pick. */
+    /**
+     * The endpoints that the user has given. These endpoints are always kept, so that an endpoint can always be picked.
+     */
     private given: readonly string[],
     private readonly questions: EndpointProbes,
     /** Called whenever an endpoint is picked. */
@@ -57,9 +59,9 @@ export class EndpointPool {
   }
 
   /**
-   * Picks the next endpoint in turn that is not set aside, and checks those that are, in the background. A client that
-   * is not in use sends no checks. If all are set aside, it picks the next that is not unresponsive. If all are
-   * unresponsive, it picks the next of all, without checks.
+   * Picks the next endpoint in turn that is not set aside. Endpoints that are set aside are checked in the background.
+   * A client that is not in use sends no checks. If all endpoints are set aside, the next one that is not unresponsive
+   * is picked. If all are unresponsive, the next of all endpoints is picked, without checks.
    *
    * @param waiting the endpoints at which the call waits already: picked only if no other is responsive
    */
@@ -80,7 +82,7 @@ export class EndpointPool {
     const url = withScheme(address);
     const wanted = URL.canParse(url, this.baseUrl) ? addressOf(new URL(url, this.baseUrl)) : undefined;
     const found = this.all.find((endpoint) => endpoint.address === wanted);
-    // The error does not repeat the address, which may have a password in it.
+    // The error does not repeat the address, which may contain a password.
     if (found === undefined)
       throw new EtcdError('InvalidArgument', `option endpoint: expected one of ${this.addresses.join(', ')}, received another endpoint`);
     return found;

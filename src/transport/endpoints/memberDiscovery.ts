@@ -49,9 +49,9 @@ export interface DiscoveryRequests {
 type Found = readonly [origin: string, id: MemberId];
 
 /**
- * Finds the members of a cluster by its own list. A listed address may be reachable only from other members, or belong
- * to another server here (`localhost`). It is therefore used only once this member, of this cluster, has responded
- * there. Learners do not serve, and members that have not started have no address.
+ * Finds the members of a cluster by its own list. A listed address may be reachable only from other members, or may
+ * belong to another server on this host (`localhost`). The address is therefore used only after this member of this
+ * cluster has responded there. Learners do not serve, and members that have not started have no address.
  */
 export class MemberDiscovery {
   private found: ReadonlyMap<string, MemberId> = new Map();
@@ -98,7 +98,7 @@ export class MemberDiscovery {
     this.use([...found.keys()]);
   }
 
-  /** Forgets the members that were found, so that the next use of the client searches again. */
+  /** Discards the members that were found. The next use of the client then starts a search. */
   restart(): void {
     this.restarts.next();
     this.found = new Map();
@@ -116,7 +116,7 @@ export class MemberDiscovery {
 
   /**
    * Emits the first address at which a member is reached; undefined if there is none. An address that was found before
-   * stays, as calls detect whether it still works.
+   * stays in use, as calls detect whether it still works.
    */
   private wayTo(member: Member, clusterId: ClusterId, scheme: string): Observable<Found | undefined> {
     const origins = member.clientUrls.filter((url) => URL.canParse(url)).map((url) => new URL(url).origin);

@@ -5,7 +5,7 @@ import { type ErrorDetails, EtcdError, hasReason, isEtcdError, UnsupportedServer
 import { jsonIn, tooDeep } from '../../model/validate.js';
 import type { PlainResponse } from '../wire.js';
 
-/** A version of etcd, as far as rxetcd depends on it. */
+/** The part of a version of etcd that rxetcd uses. */
 export interface ServerVersion {
   readonly major: number;
   readonly minor: number;
@@ -43,7 +43,7 @@ export function isAtLeast(version: ServerVersion, atLeast: string): boolean {
 /** The oldest etcd whose gateway rxetcd speaks. */
 export const OLDEST = '3.2';
 
-/** Names a port without the gateway. etcd has one if HTTP is served on a separate port. */
+/** Describes a port without the gateway, which exists if etcd serves HTTP on a separate port. */
 export const GRPC_ONLY = 'gRPC only, use the address of --listen-client-http-urls';
 
 /** Returns the path before `/version`, `/health` and `/metrics` for a gateway at this path: `/etcd` for `/etcd/v3`. */
@@ -68,7 +68,7 @@ export interface ServerInfo {
   readonly supportsAll: boolean;
 }
 
-/** Returns what the version of a server determines, for a gateway with this prefix. */
+/** Returns the facts that follow from the version of a server, for a gateway with this prefix. */
 const infoOf = (version: ServerVersion | undefined, prefix: string): ServerInfo => ({
   version,
   prefix,
@@ -114,7 +114,7 @@ const PLAIN_MS = 1_000;
 interface ProbedEndpoint {
   readonly address: string;
   readonly basePath: string;
-  /** Whether it has reported its version before. */
+  /** Whether the server has reported its version before. */
   readonly knownVersion: boolean;
 }
 
@@ -239,8 +239,8 @@ export function withTimeout<T>(ms: number, answer: Observable<T>, where: ErrorDe
 }
 
 /**
- * Checks by `GET /health` whether a server serves. The server reads with a quorum for that, which it does not do for
- * `GET /version`. A server without that path passes the check as well.
+ * Checks by `GET /health` whether a server serves. For this request the server reads with a quorum, unlike for `GET
+ * /version`. A server without this path passes the check as well.
  */
 export function probeHealth(response: Observable<PlainResponse>): Observable<void> {
   return response.pipe(

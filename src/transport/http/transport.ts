@@ -12,11 +12,14 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** ASCII text: each character is a byte. */
+  /** The body as ASCII text, in which each character is a byte. */
   readonly body?: string;
-  /** Whether its headers include some that the caller of one call has passed, which a browser may not send. */
+  /** Whether the headers include headers of a single call, which a browser may not send. */
   readonly hasOwnHeaders?: boolean;
-  /** The rest of the body, and the delay in milliseconds after which it is sent. A browser cannot send it. */
+  /**
+   * The rest of the body, and the delay in milliseconds after which the rest is sent. A browser cannot send a body in
+   * two parts.
+   */
   readonly rest?: { readonly body: string; readonly afterMs: number };
   /** The name of the RPC, for errors: `KV.Put`. */
   readonly rpc: string;
@@ -27,7 +30,7 @@ export interface HttpRequest {
   readonly readPath?: string | undefined;
   /** Whether the request may wait at the server for a long time. No other request then waits for its connection. */
   readonly patient?: boolean | undefined;
-  /** Whether it is a stream that replaces another, which ends soon. */
+  /** Whether the request is for a stream that replaces another stream, which ends soon. */
   readonly replaces?: boolean | undefined;
   /** Called when the first byte is about to leave. From then on, a failure does not show what the server did. */
   readonly onSent?: (() => void) | undefined;
@@ -59,7 +62,7 @@ export interface Outcome<A> {
   recover(failure: unknown): Observable<A>;
   /**
    * Reads a long response (200) while it arrives. Its text is then the body of the response. A transport that passes on
-   * the whole body need not use it.
+   * the whole body need not use this function.
    */
   readonly parts?: { push(chunk: Uint8Array): void; readonly text: string } | undefined;
 }
@@ -67,7 +70,7 @@ export interface Outcome<A> {
 /** A part of a streamed response: a chunk, or a refusal in place of all chunks. */
 export type StreamPart =
   | { readonly type: 'chunk'; readonly bytes: Uint8Array }
-  /** The status is not 200. It is the last part. */
+  /** The response to a refused request: its status is not 200. No part follows. */
   | { readonly type: 'refused'; readonly response: HttpResponse };
 
 /** A request for a bidirectional stream. */
@@ -81,7 +84,7 @@ export interface DuplexRequest extends Pick<HttpRequest, 'origin' | 'endpoint' |
 
 /** A part of a bidirectional stream. */
 export type DuplexPart =
-  /** The stream is open. It takes messages, each JSON in ASCII, as long as it is subscribed to. */
+  /** The stream is open. It accepts messages as long as it is subscribed to. Each message is JSON in ASCII. */
   | { readonly type: 'open'; readonly send: (message: string) => void }
   | { readonly type: 'message'; readonly json: unknown }
   /**
@@ -90,7 +93,7 @@ export type DuplexPart =
    */
   | { readonly type: 'partial' };
 
-/** Shared by all streams, as nothing differs between them. */
+/** The event of a partial message: one object for all streams, as it contains no data. */
 export const PARTIAL = { type: 'partial' } as const;
 
 /**
@@ -134,7 +137,10 @@ export class Body {
   }
 }
 
-/** Ends an exchange whose response has arrived: emits what the outcome reads in it, or what follows a failure. */
+/**
+ * Ends an exchange whose response has arrived. Emits the result that the outcome reads, or continues as after a
+ * failure.
+ */
 export function settle<A>(outcome: Outcome<A>, response: () => HttpResponse, subscriber: Subscriber<A>): void {
   let answer: A;
   try {
@@ -148,7 +154,7 @@ export function settle<A>(outcome: Outcome<A>, response: () => HttpResponse, sub
 
 /** The settings for making and keeping connections. */
 export interface ConnectionSettings {
-  /** The number of connections to one endpoint, without those of streams and of requests that wait at the server. */
+  /** The maximum number of connections to one endpoint. Connections of streams and of waiting requests do not count. */
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
   /** How long an idle connection is kept, in milliseconds. */
@@ -184,8 +190,8 @@ export interface Transport {
 }
 
 /**
- * Makes a transport that is loaded when it is first used. The modules below it take several times as long to load as
- * all the rest. A program that only wants a type, an error or an operation need not wait for them.
+ * Makes a transport that is loaded when it is first used. Loading the modules of the transport takes several times as
+ * long as loading all other modules. A program that uses only types, errors or operations need not wait for that.
  */
 export function lazyTransport(load: () => Promise<Transport>): Transport {
   let loaded: Transport | undefined;
@@ -198,7 +204,7 @@ export function lazyTransport(load: () => Promise<Transport>): Transport {
     exchange: (request, outcome) => through((transport) => transport.exchange(request, outcome)),
     stream: (request) => through((transport) => transport.stream(request)),
     duplex: (request) => through((transport) => transport.duplex(request)),
-    // There are no connections before it is loaded.
+    // There are no connections before the transport is loaded.
     release: (origin) => loaded?.release(origin),
     renew: (origin) => loaded?.renew(origin),
     // A transport that could not be loaded has nothing to close.
@@ -239,7 +245,7 @@ export class WriteBatcher {
     if (this.lines.length >= LONG) this.flush();
   };
 
-  /** Sends the messages that wait. A caller that is about to close the stream must not wait for the end of the turn. */
+  /** Sends the waiting messages. A caller that is about to close the stream must not wait for the end of the turn. */
   flush(): void {
     const { lines } = this;
     this.lines = '';

@@ -43,7 +43,7 @@ export interface Reading<A> {
 export type ReadMessages = <A>(parts: Observable<StreamPart>, reading: Reading<A>) => Observable<A>;
 
 /**
- * Makes a member that has lost the others refuse a call with `NoLeader`, and end a stream with it after a while.
+ * Makes a member without a leader reject a call with `NoLeader`, and end a stream with `NoLeader` after a while.
  * Without this header, a watch on that member receives no events, although its heartbeats get a response.
  */
 const NEEDS_LEADER = { 'grpc-metadata-hasleader': 'true' } as const;
@@ -131,7 +131,7 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
           origin: to.endpoint.origin,
           endpoint: to.endpoint.address,
           path: to.info.prefix + rpc.path,
-          // etcd's proxy for WebSockets does not pass on such a header.
+          // etcd's proxy for WebSockets does not pass on this header.
           headers: rpc.needsLeader === true && transport === 'http2' ? leaderHeaders : headers,
           token: to.credential.token,
           rpc: rpc.name,
@@ -224,7 +224,7 @@ export function parseResponse(response: HttpResponse, where: ResponseSource): un
   return json;
 }
 
-/** Returns whether a response has an error of any form. Some gateways write `null` if there is none. */
+/** Returns whether a response has an error of any form. Some gateways write `null` if there is no error. */
 const hasError = ({ error }: Readonly<Record<string, unknown>>): boolean => error !== undefined && error !== null;
 
 const unreadableError = (where: ErrorDetails): EtcdError =>

@@ -3,7 +3,7 @@ import { isAscii, joinBytes, longText } from '../../model/bytes.js';
 import { jsonIn } from '../../model/validate.js';
 
 /**
- * The length of a part, in bytes. Shorter parts are not worth it; longer ones would make a turn of the event loop long.
+ * The length of a part, in bytes. Shorter parts gain nothing, and longer parts would block the event loop for too long.
  * From 128 KiB on V8 allocates each string separately: reading 256 KiB cost three times as much for each KiB.
  */
 const PART_BYTES = 2 ** 16;
@@ -14,7 +14,7 @@ const FOLLOWING = /^\s*(?:,(?!\s*\])|(?=\]))/;
 
 /**
  * Reads the elements of a long list while the response arrives, so that no turn of the event loop takes as long as the
- * response. A part ends at a closing brace. If it is valid JSON between brackets, it consists of whole elements.
+ * response. A part ends at a closing brace. A part that is valid JSON between brackets consists of whole elements.
  * Otherwise everything that follows is kept until the end, and is then read like any other response.
  */
 export class ListReader<A> {
@@ -25,7 +25,7 @@ export class ListReader<A> {
   private enoughBytes: number;
   /** The text before the first element, once it has arrived. */
   private head = '';
-  /** Set when an element was read: a comma follows it, or the end of the list. */
+  /** Whether an element was read. A comma or the end of the list follows that element. */
   private begun = false;
 
   constructor(
@@ -60,7 +60,7 @@ export class ListReader<A> {
       bytes = bytes.subarray(head.length);
     }
     const end = bytes.lastIndexOf(CLOSING_BRACE) + 1;
-    // A single element has begun, and is longer than this. Looking again at each chunk of it would take quadratic time.
+    // A single element is longer than a part. Searching it again after each chunk would take quadratic time.
     if (end === 0) return this.wait(bytes, 2 * bytes.length);
     const elements = jsonIn(`[${this.withoutComma(longText(bytes.subarray(0, end)))}]`);
     if (elements === undefined || !this.collected.add(elements)) return this.wait(bytes, Infinity);

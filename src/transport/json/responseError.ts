@@ -7,8 +7,7 @@ import type { PlainResponse } from '../wire.js';
 /** The source of a response. */
 export interface ResponseSource extends ErrorDetails {
   /**
-   * Whether the endpoint has responded as etcd before. Any other response then means that etcd is down, not that the
-   * endpoint is not etcd.
+   * Whether etcd has responded at the endpoint before. If so, a response that is not from etcd means that etcd is down.
    */
   readonly knownEtcd?: boolean | undefined;
 }
@@ -28,8 +27,8 @@ export function errorInJson(json: unknown, details: ErrorDetails): EtcdError | u
 }
 
 /**
- * A gateway from 3.4 on sends this as plain text, before it looks at anything else. Otherwise it would use the name in
- * the certificate as a user name, as etcd itself does.
+ * A gateway of etcd 3.4 or newer sends this error as plain text, before it reads the request. Otherwise the gateway
+ * would use the name in the certificate as a user name, as etcd does.
  */
 const COMMON_NAME = 'CommonName of client sending a request against gateway';
 const COMMON_NAME_ADVICE =
@@ -72,12 +71,12 @@ function isGatewayError(json: unknown): boolean {
   return typeof text === 'string' && reasonOf(text) !== undefined;
 }
 
-/** Limits the URL in an error. It may be long, and a server chooses it. */
+/** Limits the length of a URL in an error, as a server chooses the URL. */
 const MOST_SHOWN = 200;
 
 /**
- * Returns the error for a response of a proxy in front of etcd. Its body is not quoted: it may be a whole page, and
- * hold secrets.
+ * Returns the error for a response of a proxy in front of etcd. The error does not quote the body, which may be a whole
+ * page and may contain secrets.
  */
 export function proxyError({ status, body, location }: HttpResponse, source: ResponseSource): EtcdError {
   const details = { ...source, status };
@@ -120,7 +119,7 @@ const asDown = (details: ResponseSource): ErrorDetails => (details.knownEtcd ===
 const malformed = (status: number, what: string, details: ErrorDetails): EtcdError =>
   new EtcdError('MalformedResponse', `HTTP ${status} with ${what}`, details);
 
-/** Returns the target of a redirect as its header gives it. */
+/** Returns the target of a redirect, unchanged from the header. */
 export function locationOf(
   status: number,
   { location }: Readonly<Record<string, string | readonly string[] | undefined>>,

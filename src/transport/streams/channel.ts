@@ -40,7 +40,7 @@ export function openChannel<In, A>(route: Route, rpc: Rpc<In, A>, means: Channel
     activity,
     duplex: transport === 'chunked' ? undefined : untilRemoved(openDuplex(route, rpc, transport, activity, means), endpoint),
     answered: () => {
-      // Only the first time: a member that has lost the others still responds on a stream, but to no call.
+      // Only the first time: a member without a leader still responds on a stream, but not to calls.
       if (!answered) {
         endpoint.markHealthy();
         transports.answered(origin, transport);
@@ -67,7 +67,7 @@ export function openChannel<In, A>(route: Route, rpc: Rpc<In, A>, means: Channel
   };
 }
 
-/** The generation of a gateway, by the status with which it refuses a GET where only a POST is allowed. */
+/** The generation of a gateway, by its status for a GET request where only POST is allowed. */
 const GENERATIONS: ReadonlyMap<number, 1 | 2> = new Map([
   [405, 1],
   [501, 2],
@@ -105,8 +105,9 @@ function openDuplex<In, A>(
   const onRevision = name === leaseRpcs.keepAlive.name ? undefined : (revision: number) => revisions.take(revision, 0, name, '');
   const duplex = wire.duplex(rpc, { to: route, transport, onRevision });
   if (!needsLeader || transport === 'http2') return duplex;
-  // etcd's proxy for WebSockets passes on no headers that show this, so the client asks the member. It also does so
-  // before the stream opens: otherwise a cluster without a leader would look connected for a while, again and again.
+  // etcd's proxy for WebSockets passes on no headers that show this, so the client asks the member. The client also
+  // asks before the stream opens. Otherwise a cluster without a leader would repeatedly appear connected for a short
+  // time.
   const question = requireLeader(route, means);
   return concat(question, merge(duplex, watchForLeaderLoss(question, activity)));
 }

@@ -28,7 +28,7 @@ const SUSPICION_MS = 60_000;
 const MOST_UNANSWERED: Readonly<Record<DuplexTransport, number>> = { websocket: 3, http2: 2 };
 /**
  * The time for which a failed transport is not used, in milliseconds. It doubles each time, up to the longest. After
- * it, the proxy may have been reconfigured.
+ * that time, the proxy may have been reconfigured.
  */
 const FIRST_REST_MS = 120_000;
 const LONGEST_REST_MS = 3_600_000;
@@ -45,8 +45,8 @@ interface Experience {
 }
 
 /**
- * Chooses the transport for the streams of each endpoint. A transport that does not work there is not used there for a
- * while. A transport that cannot carry the long messages there is never used there again.
+ * Chooses the transport for the streams of each endpoint. A transport that does not work at an endpoint is not used
+ * there for a while. A transport that cannot carry long messages is never used there again.
  */
 export class TransportSelector {
   private readonly records = new Map<string, Map<StreamTransport, Experience>>();
@@ -65,7 +65,7 @@ export class TransportSelector {
     return candidates(terms, this.http2).find((transport) => !((records?.get(transport)?.restsUntil ?? 0) > now)) ?? 'chunked';
   }
 
-  /** Records that the endpoint does not speak it. */
+  /** Records that the endpoint does not support the transport. */
   refused(origin: string, transport: StreamTransport): void {
     const record = this.recordOf(origin, transport);
     record.restsUntil = monotonicNow() + record.rests.next();
@@ -98,7 +98,7 @@ export class TransportSelector {
 
   /**
    * Records that a stream broke. An old server closes the connection on a message that is too long. Several broken
-   * connections within a short time therefore count as that.
+   * connections within a short time therefore count as a message that is too long.
    */
   lost({ origin, version }: TransportCriteria, transport: StreamTransport): void {
     if (carriesLongMessages(transport, version)) return;
@@ -108,7 +108,7 @@ export class TransportSelector {
     if (recent.length >= SUSPICIOUS_LOSSES) this.outgrown(origin, transport);
   }
 
-  /** Forgets an endpoint that the client no longer has. */
+  /** Removes the records of an endpoint that was removed from the client. */
   forget(origin: string): void {
     this.records.delete(origin);
     this.losses.delete(origin);
@@ -127,7 +127,9 @@ export class TransportSelector {
   }
 }
 
-/** Returns whether a transport carries messages of any length. All do except the WebSocket of an old server. */
+/**
+ * Returns whether a transport carries messages of any length. All transports do, except the WebSocket of an old server.
+ */
 export function carriesLongMessages(transport: StreamTransport, version: ServerVersion | undefined): boolean {
   return transport !== 'websocket' || version === undefined || isAtLeast(version, WHOLE_MESSAGES);
 }
@@ -142,8 +144,8 @@ function candidates({ origin, version, authenticated }: TransportCriteria, hasHt
 }
 
 /**
- * Returns whether etcd's proxy passes the subprotocol on in the form that its auth accepts. It does so from these patch
- * releases on.
+ * Returns whether etcd's proxy passes the subprotocol on in the form that its auth accepts. The proxy does this from
+ * these patch releases on.
  */
 function takesTokenOverWebSocket(version: ServerVersion | undefined): boolean {
   if (version === undefined || isAtLeast(version, '3.7')) return true;

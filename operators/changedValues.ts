@@ -13,8 +13,8 @@ import type { WatchEvent } from '../src/model/events.js';
  * result:  --P(a=1)--P(b=1)----------D(a)--P(a=1)--|
  * ```
  *
- * Deletes pass. A key that was created again passes with any value, even if its delete was filtered out. The first put
- * of a key passes, unless the watch has the option `prevKv` and the value is the same as before.
+ * Deletes are passed on. A key that was created again passes with any value, even if its delete was filtered out. The
+ * first put of a key passes, unless the watch has the option `prevKv` and the value is the same as before.
  *
  * It keeps the last `KeyValue` of each key in memory until that key is deleted, so put it before {@link puts}.
  *

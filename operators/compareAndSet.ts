@@ -34,7 +34,7 @@ export type CompareAndSetResult<C extends ConditionalPut = ConditionalPut> =
       readonly succeeded: true;
       readonly header: ResponseHeader;
       readonly change: C;
-      /** The key's `modRevision` after the write: the next write may expect it. */
+      /** The key's `modRevision` after the write: a later write can use it as `expected`. */
       readonly modRevision: number;
     }
   | {

@@ -23,8 +23,8 @@ export type KeyMatcher<E extends WatchEvent = WatchEvent> =
  *
  * Keys are matched as text. For keys that are not UTF-8, pass a function that checks `event.kv.keyBytes`.
  *
- * The server sends all events of the watch. To receive one key or prefix, watch only that. This operator is for
- * conditions that a range cannot express, or to split one shared watch into several streams.
+ * The server sends all events of the watch. To receive one key or prefix, watch only that key or prefix. This operator
+ * is for conditions that a range cannot express, or to split one shared watch into several streams.
  *
  * ## Example
  *

@@ -23,7 +23,7 @@ const DEFAULT_MAX_BYTES = 128 * 2 ** 20;
  * ```
  *
  * Input that is not a sequence of JSON objects errors with `MalformedResponse`, whose `bytes` are the unreadable part.
- * A source that completes within an object errors with it, too.
+ * A source that completes within an object causes the same error.
  *
  * ## Example
  *

@@ -24,8 +24,9 @@ export interface PutAllOptions {
    */
   readonly maxBytes?: number;
   /**
-   * The maximum number of entries of an Observable that may wait for their txn; one more errors with `BufferOverflow`.
-   * Default 100 000; `Infinity` for no limit. An iterable is only read while there is room for its entries.
+   * The maximum number of entries of an Observable that may wait for their txn; a further entry causes the error
+   * `BufferOverflow`. Default 100 000; `Infinity` for no limit. An iterable is only read while there is room for its
+   * entries.
    */
   readonly maxWaiting?: number;
 }

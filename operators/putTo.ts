@@ -24,8 +24,8 @@ export interface PutToOptions<T> extends Pick<PutOptions, 'lease' | 'prevKv'> {
  * ```
  *
  * Strings and bytes are written unchanged, other values as JSON. To read a string with {@link decodeJson}, pass
- * `encode: JSON.stringify`. A value without JSON (undefined, a function, a circular structure) errors with
- * `InvalidArgument`.
+ * `encode: JSON.stringify`. A value that JSON cannot represent (undefined, a function, a circular structure) errors
+ * with `InvalidArgument`.
  *
  * Each write is sent at most once. If its outcome is unknown, the stream errors with `AmbiguousWrite`. Values of a
  * source that is faster than the server wait in memory. If only the newest value matters, put `throttleTime` or

@@ -5,8 +5,8 @@ import { RevisionCursor, type Revisioned } from './internal/revisionCursor.js';
 import { retryBackoff, retryKinds, type RetryBackoffOptions } from './retryBackoff.js';
 
 /**
- * The options of {@link retryBackoff}, and those of resuming. Only new items reset the count of retries, not repeated
- * ones.
+ * The options of {@link retryBackoff}, and those of resuming. New items reset the count of retries; repeated items do
+ * not.
  */
 export interface ResumeFromRevisionOptions<T> extends RetryBackoffOptions<T> {
   /**

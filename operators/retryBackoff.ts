@@ -17,7 +17,7 @@ export interface RetryBackoffOptions<T> extends BackoffOptions {
   readonly retryIf?: (error: unknown) => boolean;
   /**
    * Tells whether a value resets the count of failures. The pause after the next failure is then `initialMs` again. By
-   * default any value does.
+   * default every value resets the count.
    */
   readonly resetOn?: (value: T) => boolean;
 }

@@ -18,7 +18,7 @@ const POLICIES = ['error', 'dropOldest', 'dropNewest'] satisfies readonly Overfl
 
 /**
  * Converts an Observable to an async iterable for `for await`. An Observable does not wait for its consumer, so values
- * wait in a bounded buffer. The option `overflow` is the policy for values that find it full.
+ * wait in a bounded buffer. The option `overflow` is the policy for values that arrive while the buffer is full.
  *
  * ```text
  * source:    --a--b--c---------|

@@ -24,7 +24,8 @@ export interface LeaseEventLike<L extends object> {
  * completes, which revokes the lease.
  *
  * A failed refresh is retried. Meanwhile the lease is still held, and its work continues. An error of the source stops
- * the work before it is passed on. Completion stops it, too: the client was closed, and the lease is no longer held.
+ * the work before it is passed on. Completion of the source stops the work, too, as the client was closed and the lease
+ * is no longer held.
  *
  * An error of the work is passed on, and releases the lease. With `onLost: 'regrant'` the work is run again under the
  * same lease, after a pause, when its error is temporary. Temporary errors are a lost connection, a slow server, a

@@ -65,7 +65,7 @@ export const browserHost = globalThis as unknown as BrowserHost;
 
 /** The events of a window, and those of a document, after which a page may run no code for a long time. */
 const AWAY = { window: 'pagehide', document: 'freeze' } as const;
-/** The events after which it runs again. */
+/** The events after which the page runs code again. */
 const BACK = { window: 'pageshow', document: 'resume' } as const;
 
 /**

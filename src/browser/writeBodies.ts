@@ -15,7 +15,7 @@ interface WriteRequest {
 }
 
 /**
- * The time for which an origin counts as one without HTTP/2, in milliseconds. After it, the proxy may have been
+ * The time for which an origin counts as one without HTTP/2, in milliseconds. After that time, the proxy may have been
  * reconfigured.
  */
 const WITHOUT_MS = 60_000;
@@ -24,8 +24,9 @@ const TRIAL_MS = 5_000;
 
 /**
  * Makes the bodies of writes. A browser repeats a request by itself if a connection that was used before is lost before
- * the response. It cannot repeat one whose body is a stream, as it has not kept what was read. Such a body needs
- * HTTP/2, and a page cannot see whether the server supports it. So the first write to an origin waits for a trial.
+ * the response. A browser cannot repeat a request whose body is a stream, as it does not keep the data that it has
+ * read. A stream as a body needs HTTP/2, and a page cannot see whether the server supports it. So the first write to an
+ * origin waits for a trial.
  */
 export class WriteBodies {
   /** Whether each origin accepts streams, and until when this result is valid. */
@@ -37,7 +38,7 @@ export class WriteBodies {
 
   /**
    * Returns the body of a write at once if the result for its origin is known. Returns undefined if {@link tried} has
-   * to find it out.
+   * to determine the result.
    */
   at(request: WriteRequest): SentBody | undefined {
     const { origin, body } = request;
@@ -48,8 +49,8 @@ export class WriteBodies {
   }
 
   /**
-   * Tries the server, and resolves with the body. Rejects with `Unreachable` if it does not respond: the write was not
-   * sent then.
+   * Tries the server, and resolves with the body. Rejects with `Unreachable` if the server does not respond. In that
+   * case the write was not sent.
    */
   async tried(request: WriteRequest, where: ErrorDetails): Promise<SentBody> {
     const { origin, body } = request;

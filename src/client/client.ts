@@ -44,13 +44,13 @@ export interface Client extends Namespace {
   /** Reads the version of a server and of its cluster (`GET /version`). */
   version(options?: CallOptions): Observable<ServerVersion>;
   /**
-   * Reads whether a server is healthy (`GET /health`). For an unhealthy one it does not error, but emits
-   * `{ health: false, reason }`.
+   * Reads whether a server is healthy (`GET /health`). For an unhealthy server the Observable does not error,
+   * but emits `{ health: false, reason }`.
    */
   health(options?: CallOptions): Observable<ServerHealth>;
   /**
    * Checks whether a server works by itself (`GET /livez`, etcd 3.5.11 and newer). A server that fails may have to be
-   * restarted. A failed check is not an error: it emits `ok: false`.
+   * restarted. A failed check is not an error: the Observable emits `ok: false`.
    *
    * ```ts
    * etcd.livez({ endpoint }).subscribe(({ ok, checks }) => console.log(ok, checks));
@@ -62,8 +62,8 @@ export interface Client extends Namespace {
   livez(options?: CallOptions): Observable<HealthChecks>;
   /**
    * Checks whether a server can serve clients now (`GET /readyz`, etcd 3.5.11 and newer). A ready server has a leader,
-   * its data are not corrupt, and it is not a learner. A failed check is not an error: it emits `ok: false` with the
-   * `reason`. Errors with `UnsupportedServerVersion` on older servers.
+   * its data are not corrupt, and it is not a learner. A failed check is not an error: the Observable emits `ok: false`
+   * with the `reason`. Errors with `UnsupportedServerVersion` on older servers.
    */
   readyz(options?: CallOptions): Observable<HealthChecks>;
   /** Reads a server's metrics (`GET /metrics`), and parses them. */
@@ -100,8 +100,8 @@ export interface Client extends Namespace {
 
   /**
    * Emits what happens inside of the client, with durations. The events concern attempts, endpoints, tokens, streams,
-   * leases and locks. No event contains a value of a key or a secret. It is hot, never errors, and completes when the
-   * client is closed. Without a subscriber no event is created.
+   * leases and locks. No event contains a value of a key or a secret. The Observable is hot, never errors, and
+   * completes when the client is closed. Without a subscriber no event is created.
    *
    * ```ts
    * etcd.diagnostics$.subscribe((event) => {
@@ -116,8 +116,8 @@ export interface Client extends Namespace {
 
   /**
    * Reads the members of the cluster now (`Cluster.MemberList`), and uses them in addition to the given endpoints. The
-   * option `discovery` does so in the background. It emits the endpoints in use. An address is used only after the
-   * member has identified itself there.
+   * option `discovery` does so in the background. Emits the endpoints in use. An address is used only after the member
+   * has identified itself there.
    *
    * ```ts
    * etcd.sync().subscribe((endpoints) => console.log(endpoints));
@@ -127,7 +127,7 @@ export interface Client extends Namespace {
 
   /**
    * Returns a client for another user, or for no user, that shares the connections of this client. All other settings
-   * are the same. It is closed together with this client; close it earlier to release its leases and locks.
+   * are the same. The new client is closed together with this client; close it earlier to release its leases and locks.
    * {@link Client.setEndpoints} of this client also replaces its endpoints.
    *
    * ```ts
@@ -143,7 +143,7 @@ export interface Client extends Namespace {
   /**
    * Replaces the endpoints. They are checked as those of `createClient`, and must have the same scheme. Endpoints that
    * remain keep their connections and their state. Calls in progress at removed endpoints finish there. Watches, leases
-   * and locks move to the other endpoints, and none is lost.
+   * and locks move to the other endpoints without a loss.
    *
    * ```ts
    * etcd.setEndpoints(['https://b:2379', 'https://c:2379']);

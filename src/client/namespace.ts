@@ -59,7 +59,7 @@ export interface Namespace extends Coordination {
    * reported after the server has confirmed the watch, when `onStart` is called.
    *
    * While the server cannot be reached, for example because of a wrong port, the watch waits, and emits no events and
-   * no error. {@link Namespace.connection$} and the option `onState` have the cause. `take(1)` followed by `repeat()`
+   * no error. {@link Namespace.connection$} and the option `onState` report the cause. `take(1)` followed by `repeat()`
    * skips the other events of the same revision: use `concatMap`, or {@link Namespace.watchBatches}.
    *
    * ```ts
@@ -83,8 +83,8 @@ export interface Namespace extends Coordination {
    * Errors with `UnsupportedServerVersion` before etcd 3.4.25 and 3.5.8, where such a notification may overtake events.
    * A watch over chunked HTTP is renewed for the notification, which takes half a second. A newer server, such as
    * 3.5.30, sends no notification while a watch of the client waits for a future revision. The client notifies that
-   * watch at once, and the others after the next write to the store. If the connection is lost before the notification
-   * arrives, it is not requested again.
+   * watch at once, and the other watches after the next write to the store. If the connection is lost before the
+   * notification arrives, the client does not repeat the request.
    *
    * ```ts
    * etcd.watchBatches({ prefix: 'app/' }).subscribe(({ type, revision }) => console.log(type, revision));
@@ -177,7 +177,7 @@ export interface Namespace extends Coordination {
 
   /**
    * Emits the values of {@link Namespace.combineLive} in a form for user interfaces: the stream never errors. While the
-   * value of a part is `invalid`, that part has its last valid value, and the others have their current ones.
+   * value of a part is `invalid`, that part has its last valid value, and the other parts have their current values.
    */
   combineLiveState<P extends LiveParts>(parts: P): Observable<ViewState<CombinedValue<P>>>;
 
@@ -189,9 +189,9 @@ export interface Namespace extends Coordination {
    * Several prefixes are the layers of one config; later layers take precedence. A txn over several layers is shown
    * completely.
    *
-   * If the codec rejects a config, the last valid one stays in force, and `rejected` names the keys. If there is none
-   * yet, the defaults alone are in force. If these are not valid either, the stream errors with `InvalidValueError`.
-   * Otherwise it errors as {@link Namespace.combineLive} does.
+   * If the codec rejects a config, the last valid one stays in force, and `rejected` names the keys. If there is no
+   * valid config yet, only the defaults are in force. If the defaults are not valid either, the stream errors with
+   * `InvalidValueError`. Otherwise it errors as {@link Namespace.combineLive} does.
    *
    * ```ts
    * const App = t.type({ db: t.type({ host: t.string, port: t.number }), hosts: t.array(t.string) });
@@ -217,8 +217,8 @@ export interface Namespace extends Coordination {
 
   /**
    * Writes a config as the keys below a prefix, in the form that {@link Namespace.liveConfig} reads. One txn puts the
-   * keys that differ, and deletes those that the config does not have. Errors with `Conflict` if a key below the prefix
-   * was changed meanwhile, and with `TooManyOps` if more than about 120 keys differ or exist.
+   * keys that differ, and deletes the keys that the config does not have. Errors with `Conflict` if a key below the
+   * prefix was changed meanwhile, and with `TooManyOps` if more than about 120 keys differ or exist.
    *
    * ```ts
    * etcd

@@ -12,7 +12,7 @@ export const PermissionType = enumeration('PermissionType', enums.PermissionType
 
 /** The access of a role to a range of keys. */
 export const Permission = message('Permission', {
-  /** Required, as etcd would otherwise take it for `READ`. */
+  /** Required, as etcd would otherwise use `READ`. */
   permType: field(PermissionType, { wire: 'permType', required: true }),
   key: field(bytes, { required: true }),
   /** Empty for one key; one zero byte for all keys from `key` on. */

@@ -5,7 +5,7 @@ import { bytes, leaseIdCodec, int64, maybe } from './scalars.js';
 
 export const LockRequest = message('LockRequest', {
   name: field(bytes, { required: true }),
-  /** The lease of the lock. By default the server grants one of 60 seconds, which is not refreshed. */
+  /** The lease of the lock. By default the server grants a lease of 60 seconds, which is not refreshed. */
   lease: leaseIdCodec,
 });
 
@@ -36,7 +36,7 @@ export const LeaderKey = message('LeaderKey', {
 
 export const CampaignRequest = message('CampaignRequest', {
   name: field(bytes, { required: true }),
-  /** The lease of the leadership. By default the server grants one of 60 seconds, which is not refreshed. */
+  /** The lease of the leadership. By default the server grants a lease of 60 seconds, which is not refreshed. */
   lease: leaseIdCodec,
   value: field(bytes, { required: true }),
 });

@@ -68,7 +68,7 @@ export interface Field {
   readonly wire: string;
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a field of whatever type; nothing is ever passed through this one
   readonly type: WireType<any, any>;
-  /** The first version of etcd (`3.4`) with this field; undefined if all have it. */
+  /** The first version of etcd (`3.4`) with this field; undefined if all versions have it. */
   readonly since: string | undefined;
   /** Whether a request must have it. */
   readonly required: boolean;
@@ -121,7 +121,7 @@ export interface Rpc<In, A> {
   /** The list that makes its response long. */
   readonly list?: LongList<A>;
   readonly safety: Safety;
-  /** The first version of etcd (`3.4`) with the RPC; undefined if all have it. */
+  /** The first version of etcd (`3.4`) with the RPC; undefined if all versions have it. */
   readonly since?: string;
   /**
    * Whether the RPC may take any time, such as waiting for a lock or defragmenting. Without `timeoutMs` it has no

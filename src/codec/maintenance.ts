@@ -55,7 +55,7 @@ export const HashKvRequest = message('HashKVRequest', {
 export const HashKvResponse = message('HashKVResponse', {
   header: field(ResponseHeader, { since: '3.3' }),
   hash: field(int32, { since: '3.3' }),
-  /** Hashes of two members can be compared only if these are equal. */
+  /** Hashes of two members can be compared only if their compact revisions are equal. */
   compactRevision: field(int64, { since: '3.3' }),
   /** The revision up to which keys were hashed. */
   hashRevision: field(int64, { since: '3.6' }),
@@ -104,8 +104,8 @@ export const maintenanceRpcs = {
   }),
   /**
    * Hashes the whole database, for tests of etcd itself. The swagger files of 3.3 and 3.4 have HashKV at this path, as
-   * their gateway had no other path for it. The build of the server decides which of the two RPCs responds. On Debian's
-   * 3.3.25 and 3.4.23 it is this one, which ignores a revision.
+   * their gateway had no other path for it. The build of the server decides which of the two RPCs responds. Debian's
+   * 3.3.25 and 3.4.23 respond with this RPC, which ignores a revision.
    */
   hash: rpc({ name: 'Maintenance.Hash', path: '/maintenance/hash', request: Empty, response: HashResponse, safety: 'read' }),
   /** Hashes the keys up to a revision, in order to compare members. */

@@ -49,7 +49,7 @@ export type AnswerMessage<A> = MessageType<A, any>;
 interface FieldOptions {
   /** The name on the wire, if it is not the name in snake_case: `ID`, `TTL`, `peerURLs`. */
   readonly wire?: string;
-  /** The first version of etcd with the field; undefined if all have it. */
+  /** The first version of etcd with the field; undefined if all versions have it. */
   readonly since?: string;
   /** Whether a request must have it, as etcd would otherwise use the default and, for example, store an empty value. */
   readonly required?: boolean;

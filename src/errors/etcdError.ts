@@ -3,7 +3,9 @@ import { codeOf, GRPC_CODES, type GrpcCode, grpcCode, type Reason, reasonOf } fr
 /** Replaces a secret. */
 const REDACTED = '[redacted]';
 
-/** The shortest secret that is also searched for within words. A shorter one, such as `a`, is in too many words. */
+/**
+ * The shortest secret that is also searched for within words. A shorter secret, such as `a`, occurs in too many words.
+ */
 const SHORTEST_WITHIN_WORDS = 4;
 
 /** The forms of each secret, and its reference count. */
@@ -93,9 +95,9 @@ export interface ErrorDetails {
 }
 
 /**
- * The base class of every error that rxetcd emits or throws. `reason` is the name of the error, usually etcd's own, and
- * `code` its gRPC code, which is `codeNumber` as a number. `rpc` and `endpoint` describe the failed request. No error
- * contains a password, a token, the value of a key or a header.
+ * The base class of every error that rxetcd emits or throws. `reason` is the name of the error, usually etcd's own
+ * name. `code` is its gRPC code, and `codeNumber` is the number of that code. `rpc` and `endpoint` describe the failed
+ * request. No error contains a password, a token, the value of a key or a header.
  *
  * ```ts
  * etcd.kv.get('a', { revision: 1 }).subscribe({
@@ -170,8 +172,9 @@ export class CompactedError extends EtcdError<'Compacted'> {
 }
 
 /**
- * A write was sent, and its outcome is unknown: it may have been carried out, or may still be. rxetcd does not retry
- * it. Read the key (or write with a compare on its revision) to find out. `cause` is the failure of the request.
+ * A write was sent, and its outcome is unknown: it may have been carried out, or may still be carried out. rxetcd does
+ * not retry it. Read the key (or write with a compare on its revision) to find out. `cause` is the failure of the
+ * request.
  */
 export class AmbiguousWriteError extends EtcdError<'AmbiguousWrite'> {
   override readonly name: string = 'AmbiguousWriteError';
@@ -214,7 +217,7 @@ export class InvalidOptionError extends EtcdError<'InvalidOption'> {
   }
 }
 
-/** The codec rejected the value of `key`. `failures` names the places and reasons, a line each, without the value. */
+/** The codec rejected the value of `key`. `failures` names the places and reasons, one line each, without the value. */
 export class InvalidValueError extends EtcdError<'InvalidValue'> {
   override readonly name: string = 'InvalidValueError';
   readonly key: string;

@@ -135,7 +135,9 @@ const CLIENT_ERRORS = {
   TokenUnavailable: 'Unauthenticated',
   /** The other end does not support the transport of a stream (WebSocket, HTTP/2). */
   TransportUnsupported: 'Unimplemented',
-  /** A lease was not refreshed before its TTL had passed, or was revoked. Its keys are deleted, or may be. */
+  /**
+   * A lease was not refreshed before its TTL had passed, or was revoked. Its keys are deleted, or may be deleted later.
+   */
   LeaseLost: 'NotFound',
   /** A lock or a leadership is no longer held, or no longer certain to be held. */
   LockLost: 'Aborted',

@@ -194,7 +194,7 @@ export class ConnectionPool {
 export interface PoolMap {
   /** Returns the pool for an endpoint; undefined once the client is closed. */
   of(origin: string): ConnectionPool | undefined;
-  /** Closes the pool of an endpoint when its requests have ended. The next request gets another. */
+  /** Closes the pool of an endpoint when its requests have ended. The next request gets a new pool. */
   release(origin: string): void;
   /** Releases the pool of an endpoint if it has connections. */
   renew(origin: string): void;

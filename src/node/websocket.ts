@@ -65,7 +65,7 @@ export interface UpgradeObserver {
   opened(socket: Duplex): void;
   /**
    * Called when the handshake failed. The error is `TransportUnsupported` if the other end does not support WebSocket,
-   * and another one if a later handshake may succeed.
+   * and has another reason if a later handshake may succeed.
    */
   failed(error: unknown): void;
 }
@@ -123,8 +123,8 @@ function refusal(status: number, answer: Parameters<typeof locationOf>[1], where
       where,
     );
   }
-  // A proxy responds in place of the server, temporarily or permanently. After several such responses in a row it
-  // counts as permanent.
+  // A proxy responds in place of the server, temporarily or permanently. After several responses of this kind in a row,
+  // the proxy counts as permanent.
   const target = targetOf(locationOf(status, answer), where.endpoint);
   const whereTo = target === undefined ? '' : `, with a redirect to ${target}`;
   return new EtcdError('Unreachable', `HTTP ${status} in place of a WebSocket${whereTo}`, where);

@@ -109,8 +109,8 @@ export interface ClientOptions {
    */
   readonly retry?: boolean | RetryPolicy | CallRetryOptions;
   /**
-   * The maximum number of connections to each endpoint: 64 by default. Further calls wait for one. Streams have
-   * separate connections, and so do calls that wait at the server, such as for a lock.
+   * The maximum number of connections to each endpoint: 64 by default. Further calls wait for a free connection.
+   * Streams have separate connections, and so do calls that wait at the server, such as for a lock.
    */
   readonly maxConnections?: number;
   /** How long an idle connection is kept open, in milliseconds: 30 000 by default. */
@@ -131,7 +131,7 @@ export interface ClientOptions {
   readonly userAgent?: string;
   /**
    * The path of the gateway, after the path of the endpoint. By default it follows from the server's version: `/v3`,
-   * `/v3beta` or `/v3alpha`. A path before that, as in `/etcd/v3`, is also put before `/version`, `/health` and
+   * `/v3beta` or `/v3alpha`. A path before `/v3`, as in `/etcd/v3`, is also put before `/version`, `/health` and
    * `/metrics`.
    */
   readonly apiPrefix?: string;
@@ -144,7 +144,7 @@ export interface ClientOptions {
   readonly streams?: StreamOptions;
   /**
    * A logger for the events of `diagnostics$`, such as `console`: an object with the methods `debug`, `info`, `warn`
-   * and `error`. Each is called with a message and an event of that severity. There is no logger by default.
+   * and `error`. Each method is called with a message and an event of its severity. There is no logger by default.
    */
   readonly logger?: Logger;
 }

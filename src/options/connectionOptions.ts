@@ -7,7 +7,7 @@ import { IDLE_CHECK_MS } from '../transport/endpoints/activity.js';
 import type { StreamTransport } from '../transport/streams/transportSelector.js';
 
 /**
- * A string that is not empty, without line breaks and zero characters. These are usually a mistake, such as the line
+ * A string that is not empty, without line breaks and zero characters. Both are usually a mistake, such as the line
  * break at the end of a file.
  */
 export const TEXT: OptionKind = {
@@ -15,7 +15,7 @@ export const TEXT: OptionKind = {
   is: (value) => typeof value === 'string' && value !== '' && !/[\0\r\n]/.test(value),
 };
 
-/** The random part of a pause, by which it may be shorter. */
+/** The maximum share by which a pause is shortened at random. */
 export const JITTER: OptionKind = {
   what: 'a number from 0 to 1',
   is: (value) => typeof value === 'number' && value >= 0 && value <= 1,
@@ -29,7 +29,7 @@ const RETRIES: OptionKind = {
   numeric: true,
 };
 
-/** A time that a timer can wait, or none. */
+/** A time that a timer can wait, or `Infinity` for no limit. */
 export const TIMEOUT: OptionKind = {
   what: `${TIMER_MS.what}, or Infinity`,
   is: (value) => value === Infinity || TIMER_MS.is(value),
@@ -43,7 +43,7 @@ export const TIMEOUT: OptionKind = {
 export const isPath = (path: string): boolean => /^(\/(?!\.+(\/|$))[A-Za-z0-9._~-]+)+$/.test(path);
 
 /**
- * Checks the options of a client, or a group of them, such as `streams`. Returns them.
+ * Checks and returns the options of a client, or one group of options, such as `streams`.
  *
  * @param group the name of the group; empty for all options
  * @throws InvalidOptionError that names the first invalid option
@@ -135,7 +135,7 @@ function checkedAddress(endpoint: unknown, option: string, baseUrl: string | und
   refuseComma(endpoint, option);
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new InvalidOptionError(option, `expected ${A_URL}, received a URL that begins with neither http:// nor https://`);
-  // The error does not quote them, as a query may contain a secret.
+  // The error does not quote the query and the fragment, which may contain secrets.
   if (url.search !== '' || url.hash !== '')
     throw new InvalidOptionError(option, `expected a URL without a query or a fragment, received a query or fragment after ${url.origin}`);
   const address = addressOf(url);
@@ -171,8 +171,8 @@ export interface TlsSettings {
   readonly ca?: string | Uint8Array;
   readonly caFile?: string;
   /**
-   * The client certificate, for a server that requires one, followed by its intermediate certificates. It requires a
-   * key.
+   * The client certificate, for a server that requires one, followed by its intermediate certificates. The private key
+   * is then required as well.
    */
   readonly cert?: string | Uint8Array;
   readonly certFile?: string;
@@ -180,7 +180,7 @@ export interface TlsSettings {
   readonly keyFile?: string;
   /** The passphrase of an encrypted key. */
   readonly passphrase?: string;
-  /** The name that the server's certificate must be for, if it is not the endpoint's host. */
+  /** The name in the server's certificate, if it differs from the endpoint's host. */
   readonly serverName?: string;
 }
 
@@ -230,7 +230,7 @@ export function checkTls(tls: TlsSettings, endpoints: readonly string[]): TlsSet
   return captured({ ...tls });
 }
 
-/** Returns the name of the option that sets a part; undefined if none does. */
+/** Returns the name of the option that sets a part; undefined if no option does. */
 const givenAs = (part: 'cert' | 'key', tls: TlsSettings): string | undefined =>
   ([part, `${part}File`] as const).find((name) => tls[name] !== undefined);
 
@@ -250,17 +250,17 @@ export interface StreamOptions {
   readonly heartbeatMs?: number;
   /**
    * The timeout of a response on a stream, such as to a heartbeat or a new watch: 2 000 by default. The stream is then
-   * replaced. The timeout for opening a stream is half of it.
+   * replaced. The timeout for opening a stream is half of this time.
    */
   readonly responseTimeoutMs?: number;
   /**
-   * The first pause before a lost stream is opened again: 50 by default. It doubles each time, up to `maxBackoffMs`,
-   * until the server has responded.
+   * The first pause before a lost stream is opened again: 50 by default. The pause doubles each time, up to
+   * `maxBackoffMs`, until the server has responded.
    */
   readonly initialBackoffMs?: number;
   /** The longest pause before a lost stream is opened again: 2 000 by default. */
   readonly maxBackoffMs?: number;
-  /** The random part of these pauses, from 0 to 1, by which a pause may be shorter: 0.5 by default. */
+  /** The maximum share, from 0 to 1, by which these pauses are shortened at random: 0.5 by default. */
   readonly jitter?: number;
   /**
    * The maximum number of consecutive failures to open a stream after the first one: any number by default. Failed

@@ -67,7 +67,7 @@ export function completeWhenReleased<T>(source: Observable<T>): Observable<T> {
     subscriber.add(() => stopped.next());
     const released = tearDownAndRelease(() => subscription.add(source.pipe(takeUntil(stopped)).subscribe(observer)));
     state.started = true;
-    // It ended before its subscription was known, and so has begun its releases.
+    // The source ended before its subscription was known, so its releases have begun.
     if (state.completed) whenDone(released);
   });
 }

@@ -22,9 +22,9 @@ import {
 import { EtcdError } from '../errors/index.js';
 
 /**
- * Shares one run of `make()` among all that wait at the same time, such as one authentication or one version request.
- * The next subscriber after its end starts a new run. Unsubscribing does not affect the others; when the last one
- * unsubscribes, the run is cancelled.
+ * Shares one run of `make()` among all subscribers that wait at the same time, such as one authentication or one
+ * version request. The next subscriber after its end starts a new run. If a
+ * subscriber leaves, the run continues for the others. When the last subscriber leaves, the run is cancelled.
  */
 export function shareUntilDone<T>(make: () => Observable<T>, onValue: (value: T) => void): Observable<T> {
   return defer(make).pipe(
@@ -41,7 +41,7 @@ export const unlessUnsubscribed = <T>(next: () => Observable<T>): Observable<T> 
   new Observable((subscriber) => (subscriber.closed ? undefined : next().subscribe(subscriber)));
 
 /**
- * Emits the first value of two runs. The second begins when the first has emitted nothing for a while. It is only for
+ * Emits the first value of two runs. The second begins when the first has emitted nothing for a while. Use it only for
  * requests that may be sent twice.
  */
 export function hedged<T>(run: () => Observable<T>, afterMs: number): Observable<T> {

@@ -17,7 +17,8 @@ export const monotonicNow = (): number => readMonotonic();
 
 /**
  * Makes every client of this process measure time by RxJS's clock alone. `TestScheduler.run` moves that clock and the
- * timers of RxJS, but not `performance.now`. Fake timers always replace `Date`, and some of them nothing else.
+ * timers of RxJS, but not `performance.now`. Fake timers always replace `Date`, and some libraries replace nothing
+ * else.
  */
 export function followRxjsTime(): void {
   if (followsRxjs) return;
@@ -62,8 +63,8 @@ export function elapsedSince(then: Timestamp): number {
 const JITTER_MS = 5;
 
 /**
- * Measures time as {@link elapsedSince} does, for repeated comparisons. It never goes back. If the wall clock is set
- * forward and back again, that counts once.
+ * Measures time as {@link elapsedSince} does, for repeated comparisons. The measured time never goes back. If the wall
+ * clock is set forward and back again, that counts once.
  */
 export class Clock {
   private origin = now();
@@ -139,10 +140,10 @@ function byMessage(): (run: () => void) => void {
   };
 }
 
-/** Called when a deadline expires. `early` means before its time, with all the others. */
+/** Called when a deadline expires. `early` means that all deadlines expire before their time. */
 type Expire = (early: boolean) => void;
 
-/** Expires at a time that {@link SharedTimeout} sets. It is itself the entry in their list. */
+/** A deadline at a time that {@link SharedTimeout} sets. The object is also its own entry in the list of deadlines. */
 export abstract class Deadline {
   dueAt = 0;
   list: SharedTimeout | undefined;
@@ -214,8 +215,8 @@ export class SharedTimeout {
       const now = monotonicNow();
       const due = this.takeDue(now);
       // Many deadlines were cancelled since the timer was set, so it is set again for the oldest that is left. This is
-      // done before anything expires, as the end of one call may begin another. Otherwise the new call would find no
-      // timer, and set its own.
+      // done before anything expires, as the end of one call may begin another call. Otherwise the new call would find
+      // no timer, and set a second one.
       this.timer = this.first === undefined ? undefined : this.arm(this.first.dueAt - now);
       for (const entry of due) entry.expire(false);
     });
@@ -241,7 +242,7 @@ export class SharedTimeout {
 
   /**
    * Removes an entry, which then points to no other. An old entry that awaits garbage collection would keep alive all
-   * that follow it.
+   * entries that follow it.
    */
   private remove(entry: Deadline): void {
     const { before, after } = entry;
@@ -284,15 +285,15 @@ export class Pacer {
   };
 }
 
-/** The pauses between attempts: they double up to a limit. */
+/** The pauses between attempts, which double up to a limit. */
 export interface BackoffOptions {
   /** The longest first pause, in milliseconds. */
   readonly initialMs: number;
   /** The longest of all pauses, in milliseconds. */
   readonly maxMs: number;
   /**
-   * The random part of a pause, from 0 to 1, by which it may be shorter. It prevents many clients from retrying at the
-   * same time.
+   * The maximum share, from 0 to 1, by which a pause is shortened at random. Random pauses prevent many clients from
+   * retrying at the same time.
    */
   readonly jitter: number;
   /** Returns a number from 0 to 1; `Math.random` by default. */

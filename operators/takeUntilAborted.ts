@@ -14,8 +14,8 @@ import { onAbort } from '../src/util/rx.js';
  * ```
  *
  * If the signal is aborted already, the result completes at once, and the source is not subscribed to. All subscribers
- * of a signal share one listener on it. The listener is removed when the last of them ends, so that one signal can be
- * used as long as the process runs.
+ * of a signal share one listener on it. The listener is removed when the last subscriber ends, so that one signal can
+ * be used as long as the process runs.
  *
  * ## Example
  *

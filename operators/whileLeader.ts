@@ -22,8 +22,8 @@ import { unlessLost, runWhile, runWhileKinds, type RunWhileOptions } from './int
  *
  * An error of the work is passed on, and ends the leadership. With `onLost: 'reacquire'` the work is run again, after a
  * pause, when its error is temporary. Temporary errors are a lost connection, a slow server, a write of unknown
- * outcome, and a loss that was not reported yet. Such work must tolerate a second run: it should first check which part
- * is done already.
+ * outcome, and a loss that was not reported yet. The work must therefore tolerate a second run, and should first check
+ * which part is done already.
  *
  * Until the loss is detected, a pending call may still be carried out. So let the work use {@link guardedBy} for its
  * writes.

@@ -68,7 +68,7 @@ export function runWhile<H extends object, O extends ObservableInput<unknown>>(
 
 /**
  * Tells whether the source reacquires after a loss: a lease with `regrant`, or an ownership with `reacquire`. The work
- * of such a source has to tolerate several runs anyway.
+ * of this kind of source has to tolerate several runs anyway.
  */
 function comesBack(held: object): boolean {
   return ('type' in held && held.type === 'owned') || ('onLost' in held && held.onLost === 'regrant');

@@ -12,7 +12,7 @@ const { module$ } = new LazyModule(() => import('../options/parts.js'));
 
 const NOTHING_HELD: CloseSummary = { released: 0, unreleased: [] };
 
-/** Creates the methods for leases, locks and the like, which are loaded on their first use. */
+/** Creates the methods for leases, locks and similar objects, which are loaded on their first use. */
 const holding: Parts['holding'] = (means) => {
   let held: Holding | undefined;
   const held$ = module$.pipe(map(({ parts }) => (held ??= parts.holding({ ...means, hurry: visibility$ }))));

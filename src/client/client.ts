@@ -80,7 +80,7 @@ export interface Client extends Namespace {
     body: In,
     options: Omit<RawCallOptions<A>, 'request'> & { readonly request: Encoder<In, Json>; readonly codec: Validator<A> },
   ): Observable<A>;
-  /** Calls any RPC of the gateway, such as one that rxetcd has no method for. `codec` checks the response. */
+  /** Calls any RPC of the gateway, such as an RPC that rxetcd has no method for. `codec` checks the response. */
   call<A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Validator<A> }): Observable<A>;
   /**
    * Calls any RPC of the gateway, and emits its response as it arrived: `status`, `headers` and `body`.

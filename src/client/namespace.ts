@@ -80,11 +80,11 @@ export interface Namespace extends Coordination {
    * {@link Namespace.watchBatches} then emits a batch of the type `progress`: every event up to its revision has been
    * delivered. A watch that has the newest revision already emits it again.
    *
-   * Errors with `UnsupportedServerVersion` before etcd 3.4.25 and 3.5.8, where such a notification may overtake events.
-   * A watch over chunked HTTP is renewed for the notification, which takes half a second. A newer server, such as
-   * 3.5.30, sends no notification while a watch of the client waits for a future revision. The client notifies that
-   * watch at once, and the other watches after the next write to the store. If the connection is lost before the
-   * notification arrives, the client does not repeat the request.
+   * Errors with `UnsupportedServerVersion` before etcd 3.4.25 and 3.5.8, where this notification may overtake events. A
+   * watch over chunked HTTP is renewed for the notification, which takes half a second. A newer server, such as 3.5.30,
+   * sends no notification while a watch of the client waits for a future revision. The client notifies that watch at
+   * once, and the other watches after the next write to the store. If the connection is lost before the notification
+   * arrives, the client does not repeat the request.
    *
    * ```ts
    * etcd.watchBatches({ prefix: 'app/' }).subscribe(({ type, revision }) => console.log(type, revision));
@@ -231,7 +231,7 @@ export interface Namespace extends Coordination {
 
   /**
    * Keeps a range in memory as long as the Observable is subscribed to. Emits a handle for reads when the range is
-   * listed. One watch follows the range for any number of reads. A read is linearizable by default: it reflects all
+   * listed. One watch follows the range for any number of reads. A read is linearizable by default. It reflects all
    * writes that were confirmed before it began, by any client. Reads that wait at the same time share one small
    * request. With `consistency: 'local'` a read returns at once, and may be older.
    *

@@ -29,7 +29,7 @@ export const StatusResponse = message('StatusResponse', {
   version: string,
   /** The size on disk in bytes, including free pages. */
   dbSize: field(int64, { wire: 'dbSize' }),
-  /** The leader as this member knows it; `'0'` if it knows none. */
+  /** The leader as this member knows it; `'0'` if it knows no leader. */
   leader: memberIdCodec,
   raftIndex: field(uint64, { wire: 'raftIndex' }),
   raftTerm: field(uint64, { wire: 'raftTerm' }),

@@ -45,7 +45,7 @@ export class MessageType<A, In> extends WireType<A, In> {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- no code uses the type that it would be encoded from
 export type AnswerMessage<A> = MessageType<A, any>;
 
-/** The properties of a field besides its type. */
+/** The properties of a field, apart from its type. */
 interface FieldOptions {
   /** The name on the wire, if it is not the name in snake_case: `ID`, `TTL`, `peerURLs`. */
   readonly wire?: string;
@@ -116,7 +116,7 @@ interface Layout {
   /** The message with all fields at their defaults. */
   readonly blank: Readonly<Record<string, unknown>>;
   readonly byWire: ReadonlyMap<string, Place>;
-  /** Messages and lists, whose defaults are created for each response, so that none are shared. */
+  /** Messages and lists, whose defaults are created for each response, so that responses share no objects. */
   readonly built: readonly Place[];
 }
 

@@ -41,7 +41,7 @@ function readEvent(input: unknown): WatchEvent | typeof INVALID {
   if (!isRecord(input)) return INVALID;
   const wireType = input['type'];
   const type = wireType === undefined || wireType === null ? 'PUT' : EventType.read(wireType);
-  // An event without a key is invalid: it would have no revision to resume from.
+  // An event without a key is invalid: it has no revision from which the watch could resume.
   const kv = KeyValueCodec.read(input['kv']);
   if (type === INVALID || kv === INVALID) return INVALID;
   const revision = kv.modRevision;

@@ -113,7 +113,9 @@ export class EtcdError<R extends Reason = Reason> extends Error {
   readonly endpoint: string | undefined;
   /** The HTTP status, if a response with a status other than 200 is the cause. */
   readonly status: number | undefined;
-  /** The text of the server's error, as it was sent; secrets in it are replaced. Undefined if the server sent none. */
+  /**
+   * The text of the server's error, as it was sent; secrets in it are replaced. Undefined if the server sent no text.
+   */
   readonly serverMessage: string | undefined;
   /**
    * The bytes of a stream that could not be read, for `MalformedResponse`. They may hold values, so no log shows them:
@@ -173,8 +175,8 @@ export class CompactedError extends EtcdError<'Compacted'> {
 
 /**
  * A write was sent, and its outcome is unknown: it may have been carried out, or may still be carried out. rxetcd does
- * not retry it. Read the key (or write with a compare on its revision) to find out. `cause` is the failure of the
- * request.
+ * not retry the write. Read the key (or write with a compare on its revision) to find out. `cause` is the failure of
+ * the request.
  */
 export class AmbiguousWriteError extends EtcdError<'AmbiguousWrite'> {
   override readonly name: string = 'AmbiguousWriteError';

@@ -41,7 +41,7 @@ export function undiciTransport(settings: TransportSettings): Transport {
   const { connect = connectorWith(tls, { timeoutMs, allowH2: false, connecting }) } = settings;
   const deps = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true, connecting }), maxResponseBytes, closing };
   const calls = poolsByOrigin({ connect, connections: maxConnections, keepAliveMs, maxResponseBytes });
-  // A request that waits may wait for another call, such as an unlock. With a limit, neither might ever continue.
+  // A request at the server may wait for another call, such as an unlock. With a limit, that call might never be sent.
   const waits = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes });
   // In streams, the limit applies to each message, not to the whole response.
   const streams = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes: Infinity });

@@ -86,7 +86,7 @@ const headBytes = (length: number): number => (length === LENGTH_16 ? 4 : length
 export interface FrameObserver {
   message(text: string): void;
   ping(payload: Uint8Array): void;
-  /** Called when the server ends the WebSocket, with `CODE.none` if it gives no code. */
+  /** Called when the server ends the WebSocket, with `CODE.none` if the server gives no code. */
   close(code: number): void;
 }
 

@@ -91,7 +91,7 @@ export interface ClientOptions {
    */
   readonly attemptTimeoutMs?: number;
   /**
-   * Whether to discover the members of the cluster, and to use those that can be reached in addition to `endpoints`:
+   * Whether to discover the members of the cluster, and to use the reachable members in addition to `endpoints`:
    * `false` by default. While the client is in use, their list is read every `intervalMs` milliseconds: 60 000 by
    * default, and sooner while an endpoint fails. A discovered endpoint is used once its server has identified itself as
    * that member. Before that it receives no token, no password and none of your `headers`. The user needs permission to
@@ -123,8 +123,8 @@ export interface ClientOptions {
   readonly maxResponseBytes?: number;
   /**
    * Headers of every request, except to an endpoint that `discovery` has not confirmed yet. `authorization`,
-   * `content-type`, `content-length`, `host` and the like are reserved, as rxetcd sets them. `accept-encoding` and
-   * other headers that change the form of a response are rejected.
+   * `content-type`, `content-length`, `host` and similar headers are reserved, as rxetcd sets them. `accept-encoding`
+   * and other headers that change the form of a response are rejected.
    */
   readonly headers?: Readonly<Record<string, string>>;
   /** The header `user-agent` of requests: `rxetcd` by default. */

@@ -91,7 +91,7 @@ export function checkEndpoints(given: unknown, baseUrl?: string): readonly strin
 }
 
 /**
- * Checks endpoints that replace others.
+ * Checks endpoints that replace the current ones.
  *
  * @throws InvalidOptionError as {@link checkEndpoints}, and if their scheme is another
  */

@@ -66,7 +66,7 @@ export const READ_CALL: OptionKinds<ReadCallOptions> = { ...CALL, monotonic: BOO
 export interface PlainAnswer {
   readonly response: PlainResponse;
   readonly endpoint: string;
-  /** The version of the server; undefined if it reports none. */
+  /** The version of the server; undefined if the server reports no version. */
   readonly version: ServerVersion | undefined;
 }
 

@@ -37,7 +37,7 @@ const ELECTION_MS = 5_000;
 export class CallExecutor implements AttemptRunner {
   /** Whether a call may be sent more than once. */
   readonly repeatable: boolean;
-  /** Errors of calls for which a further attempt might have helped. */
+  /** The errors of calls that could have succeeded with a further attempt. */
   private readonly ranOut = new WeakSet<EtcdError>();
 
   constructor(
@@ -154,7 +154,7 @@ export class CallExecutor implements AttemptRunner {
     const found = call.authenticated && isMissingToken(error, shown) ? 'reauthenticate' : retryAction(error, safety, sent);
     const renewable = this.recordFailure(found, error, endpoint, shown);
     // A batch may be rejected because of one of its calls. Each is then sent separately, so that the policy decides
-    // about each one without delaying the others.
+    // about each one without delaying the other calls.
     const policy = call.batched && found === 'fail' ? undefined : this.policy;
     let decision: ReturnType<typeof decideRetry>;
     try {

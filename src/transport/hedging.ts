@@ -135,7 +135,7 @@ export class HedgedAttempts {
 
 /**
  * Limits an attempt that is being sent. Every call has one, so it is a single object, without a closure for each of its
- * parts. It observes its own response if it may have to unsubscribe from it.
+ * parts. If it may have to unsubscribe from its response, it observes the response itself.
  */
 class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
   private readonly begunAt = monotonicNow();

@@ -38,7 +38,7 @@ export interface CallRetryOptions {
   /**
    * The maximum number of attempts of a call, the first one included. By default four, or one more than there are
    * endpoints, and as many as fit into five seconds while a cluster elects a leader. Attempts with a new token do not
-   * count, nor do attempts without a response within `attemptTimeoutMs`.
+   * count, and neither do attempts without a response within `attemptTimeoutMs`.
    */
   readonly maxAttempts?: number;
   /**

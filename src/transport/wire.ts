@@ -40,8 +40,8 @@ export interface Progress {
   /** Called whenever a part of the response arrives. */
   readonly onReceived?: (() => void) | undefined;
   /**
-   * Called with the revision in the header of each response, or 0 if it has none, before the response is decoded. An
-   * error that it throws is a failure of the request.
+   * Called with the revision in the header of each response, or 0 if there is no revision, before the response is
+   * decoded. An error that it throws is a failure of the request.
    */
   readonly onRevision?: ((revision: number) => void) | undefined;
 }

@@ -42,7 +42,7 @@ export class LightObservable<T> extends Observable<T> {
   }
 }
 
-/** Separate from its use, as a closure there would keep `attach` and all that it refers to. */
+/** Separate from its use, as a closure there would keep `attach` and everything that `attach` refers to. */
 const teardownOf =
   <T>(source: Detachable<T>, observer: Observer<T>) =>
   (): void =>

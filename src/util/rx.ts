@@ -23,8 +23,8 @@ import { EtcdError } from '../errors/index.js';
 
 /**
  * Shares one run of `make()` among all subscribers that wait at the same time, such as one authentication or one
- * version request. The next subscriber after its end starts a new run. If a
- * subscriber leaves, the run continues for the others. When the last subscriber leaves, the run is cancelled.
+ * version request. The next subscriber after its end starts a new run. If a subscriber leaves, the run continues for
+ * the other subscribers. When the last subscriber leaves, the run is cancelled.
  */
 export function shareUntilDone<T>(make: () => Observable<T>, onValue: (value: T) => void): Observable<T> {
   return defer(make).pipe(

@@ -261,7 +261,7 @@ export class SharedTimeout {
 const WORKS_PER_TURN = 500;
 
 /**
- * Spreads work over turns of the event loop. Work that fits into the current turn runs at once; the rest follows in
+ * Spreads work over turns of the event loop. Work that fits into the current turn runs at once; other work follows in
  * later turns, in the order in which it was given. One event can concern all watches of a client, and would block the
  * loop for seconds otherwise.
  */

@@ -42,7 +42,7 @@ export class EndpointPool {
   }
 
   /**
-   * Uses only these endpoints from now on, and keeps the state of those that remain.
+   * Uses only these endpoints from now on, and keeps the state of the remaining ones.
    * @returns the endpoints that were removed
    */
   give(origins: readonly string[]): readonly Endpoint[] {
@@ -117,8 +117,8 @@ export class EndpointPool {
   }
 
   /**
-   * Picks from all endpoints in turn. The endpoint that was set aside last may be down, while the others are back
-   * without having been checked.
+   * Picks from all endpoints in turn. The endpoint that was set aside last may be down, while the other endpoints work
+   * again without having been checked.
    */
   private nextOfAll(): Endpoint {
     const index = this.next % this.all.length;

@@ -115,8 +115,8 @@ export class MemberDiscovery {
   }
 
   /**
-   * Emits the first address at which a member is reached; undefined if there is none. An address that was found before
-   * stays in use, as calls detect whether it still works.
+   * Emits the first address at which a member is reached; undefined if there is no address. An address that was found
+   * before stays in use, as calls detect whether it still works.
    */
   private wayTo(member: Member, clusterId: ClusterId, scheme: string): Observable<Found | undefined> {
     const origins = member.clientUrls.filter((url) => URL.canParse(url)).map((url) => new URL(url).origin);

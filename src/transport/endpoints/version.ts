@@ -239,8 +239,8 @@ export function withTimeout<T>(ms: number, answer: Observable<T>, where: ErrorDe
 }
 
 /**
- * Checks by `GET /health` whether a server serves. For this request the server reads with a quorum, unlike for `GET
- * /version`. A server without this path passes the check as well.
+ * Checks with `GET /health` whether a server serves requests. For this request the server reads with a quorum, unlike
+ * for `GET /version`. A server without this path passes the check as well.
  */
 export function probeHealth(response: Observable<PlainResponse>): Observable<void> {
   return response.pipe(

@@ -258,8 +258,8 @@ export function decode<A>(codec: ResponseCodec<A>, json: unknown, where: ErrorDe
 }
 
 /**
- * Returns the revision in the header of a response, or 0 if it has none. A response that was not decoded can contain
- * any number, which must not make all other responses look old.
+ * Returns the revision in the header of a response, or 0 if the header has no revision. A response that was not decoded
+ * can contain any number, which must not make all other responses look old.
  */
 export function revisionOf(answer: unknown): number {
   const header = isRecord(answer) ? answer['header'] : undefined;

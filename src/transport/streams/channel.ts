@@ -141,9 +141,9 @@ export interface LeaderDeps {
 }
 
 /**
- * Asks a member whether it has a leader, for a stream that cannot carry the header. Completes if it has one, and errors
- * with `NoLeader` if it has none. Any other failure comes from a member with a leader, and completes as well: perhaps
- * the request is not allowed.
+ * Asks a member whether it has a leader, for a stream that cannot carry the header. Completes if there is a leader, and
+ * errors with `NoLeader` if there is none. Any other failure comes from a member with a leader, and completes as well:
+ * perhaps the request is not allowed.
  */
 export function requireLeader(to: Route, { wire, elsewhere }: LeaderDeps): Observable<never> {
   const ask = wire.unary({ ...identifyRpc, needsLeader: true }, {});

@@ -78,7 +78,7 @@ export class TransportSelector {
 
   /**
    * Records that a stream ended before the server had responded on it. A server that is down responds to no calls
-   * either. A stream therefore counts only if calls have got a response since the last one.
+   * either. A stream therefore counts only if calls have received a response since the previous failed stream.
    *
    * @param answers how many calls the endpoint has responded to
    */

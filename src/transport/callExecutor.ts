@@ -230,7 +230,7 @@ export class CallExecutor implements AttemptRunner {
     return attempts - silentAttempts < (this.given.maxAttempts ?? defaultLimit);
   }
 
-  /** The number of attempts that the table allows: four, or one more than there are endpoints. */
+  /** The number of attempts that the table allows: the number of endpoints plus one, and at least four. */
   private get usualAttempts(): number {
     return Math.max(MIN_ATTEMPTS, this.endpoints.size + 1);
   }

@@ -36,9 +36,9 @@ export interface CallRetryOptions {
   /** Decides about each failed attempt. The default is rxetcd's own table. */
   readonly policy?: RetryPolicy;
   /**
-   * The maximum number of attempts of a call, the first one included. By default four, or one more than there are
-   * endpoints, and as many as fit into five seconds while a cluster elects a leader. Attempts with a new token do not
-   * count, and neither do attempts without a response within `attemptTimeoutMs`.
+   * The maximum number of attempts of a call, the first one included. The default is the number of endpoints plus one,
+   * and at least four. While a cluster elects a leader, the default is as many attempts as fit into five seconds.
+   * Attempts with a new token do not count, and neither do attempts without a response within `attemptTimeoutMs`.
    */
   readonly maxAttempts?: number;
   /**

@@ -186,7 +186,7 @@ const PAGE_LEFT = new Error('the page was left or frozen');
 export const pageLeft = (where: ErrorDetails): EtcdError =>
   new EtcdError('ConnectionLost', PAGE_LEFT.message, { ...where, cause: PAGE_LEFT });
 
-/** Returns whether a stream was ended by its page. That says nothing about the endpoint or its transport. */
+/** Returns whether a stream was ended by its page, which says nothing about the endpoint or its transport. */
 export const isPageLeft = (error: EtcdError): boolean => error.cause === PAGE_LEFT;
 
 /**

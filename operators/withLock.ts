@@ -80,8 +80,8 @@ const FLATTEN: Readonly<Record<LockStrategy, <R>() => OperatorFunction<Observabl
  * // cleanup is done under 4
  * ```
  *
- * A lock for each order: in the whole cluster, jobs of the same order run one after the other, and jobs of different
- * orders in parallel
+ * A lock for each order. In the whole cluster, jobs of the same order run one after the other, and jobs of different
+ * orders run in parallel
  *
  * ```ts
  * orders$.pipe(

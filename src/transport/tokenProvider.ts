@@ -250,7 +250,7 @@ function fetchToken(source: TokenSource): Observable<string> {
 
 /**
  * Returns whether a call was rejected for a missing token, although the error has another reason. If clients show
- * certificates, a server with auth enabled treats the call as one of the user whom its own certificate names. The
+ * certificates, a server with auth enabled treats the call as one of the user in its own certificate. The
  * server may not know that user. This happens to a client that began before auth was enabled.
  */
 export function isMissingToken({ reason }: EtcdError, shown: Credential | undefined): boolean {

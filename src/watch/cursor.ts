@@ -195,8 +195,7 @@ export function assertHasChange({ key64, revision, deleted }: KnownChange, readA
     map((kv) => (deleted ? kv !== undefined : kv?.modRevision === revision)),
     catchError(() => of(true)),
     map((same) => {
-      if (!same)
-        throw lost('FutureRev', `a change that the watch saw at revision ${revision} is missing: the store was wiped or restored`);
+      if (!same) throw lost('FutureRev', `a change that the watch saw at revision ${revision} is missing: the store was wiped or restored`);
     }),
   );
 }

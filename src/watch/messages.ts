@@ -216,8 +216,7 @@ export class RevisionReader {
   of(target: WatchTarget): Observable<number> {
     return defer(() => {
       if (this.waiting === undefined) return this.paced((this.waiting = this.after(this.underWay, target)));
-      // The shared request reads the key of another watch. That read may be denied although this watch may read its own
-      // key.
+      // The shared request reads the key of another watch, and may be denied although this watch may read its own key.
       const alone = (error: unknown): Observable<number> =>
         hasReason(error, 'PermissionDenied') ? this.ask(target) : throwError(() => error);
       return this.paced(this.waiting).pipe(catchError(alone));

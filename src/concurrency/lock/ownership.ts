@@ -166,7 +166,7 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
     this.holding = this.unlessOver(heldLease({ ttl }, this.context).subscribe(this));
   }
 
-  /** Handles an event of its own lease. */
+  /** Handles an event of the lease of this session. */
   next(event: LeaseEvent): void {
     if (event.type !== 'granted') return;
     const { context, request, error } = this;

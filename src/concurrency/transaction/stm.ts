@@ -148,9 +148,7 @@ export class StmAttempt implements Transaction {
   private fetch(span: Span): Observable<readonly KeyValue[]> {
     const { revision } = this;
     return this.kv.range(rangeOf(span), revision === undefined ? {} : { revision }).pipe(
-      catchError((error: unknown) =>
-        throwError(() => (hasReason(error, 'Compacted') ? this.fail('its revision was compacted') : error)),
-      ),
+      catchError((error: unknown) => throwError(() => (hasReason(error, 'Compacted') ? this.fail('its revision was compacted') : error))),
       map(({ kvs, header }) => {
         if (this.rules.snapshot) this.revision ??= header.revision;
         // The header of a snapshot read has the current revision of the store, not the revision that the read shows.

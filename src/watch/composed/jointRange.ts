@@ -90,11 +90,15 @@ function coverDenied({ from, to }: Span, inNamespace: boolean, cause: EtcdError)
   const text = (key: string): string => JSON.stringify(toText(keyBytes(key)));
   const cover = `from ${text(from)} ${to === undefined ? 'on' : `up to ${text(to)}`}${inNamespace ? ' of the namespace' : ''}`;
   const remedy = 'grant read permission on these keys to one of the roles of the user, or choose ranges that are adjacent';
-  return new EtcdError('PermissionDenied', `following several ranges together failed: the user has no permission to read all keys ${cover}; ${remedy}`, {
-    rpc: cause.rpc,
-    endpoint: cause.endpoint,
-    cause,
-  });
+  return new EtcdError(
+    'PermissionDenied',
+    `following several ranges together failed: the user has no permission to read all keys ${cover}; ${remedy}`,
+    {
+      rpc: cause.rpc,
+      endpoint: cause.endpoint,
+      cause,
+    },
+  );
 }
 
 /** Lists ranges at one revision, which the first of them determines. */

@@ -86,8 +86,8 @@ export interface MultiplexedStreamDeps {
 const PROGRESS_ID = -1;
 
 /**
- * The number of create requests in `forceServerWrite`. Measured on two busy cores with a hundred requests: when etcd
- * read the end of the stream, it had usually written no response, and once 96.
+ * The number of create requests in `forceServerWrite`. With a hundred requests on two busy cores, etcd had usually
+ * written no response when it read the end of the stream. Once it had written 96.
  */
 const FLUSH_CREATES = 200;
 

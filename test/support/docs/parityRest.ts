@@ -267,8 +267,10 @@ export const GO_REST: readonly Row[] = [
     (etcd) => etcd.services('parity/s3').endpoints$,
   ),
   row('mirror.NewSyncer', '`live(range)`', (etcd) => etcd.live({ prefix: 'parity/' })),
-  row('ordering.NewKV: Get, GetStream, Txn, If, Then, Else, Commit', 'the option `{ monotonic: true }` of reads, including `kv.pages`', (etcd) =>
-    etcd.kv.pages({ prefix: 'parity/' }, { monotonic: true }),
+  row(
+    'ordering.NewKV: Get, GetStream, Txn, If, Then, Else, Commit',
+    'the option `{ monotonic: true }` of reads, including `kv.pages`',
+    (etcd) => etcd.kv.pages({ prefix: 'parity/' }, { monotonic: true }),
   ),
   row('ordering.OrderViolationFunc, ErrNoGreaterRev', '`StaleRead`', (etcd) => etcd.kv.get('parity/a', { monotonic: true })),
 ];

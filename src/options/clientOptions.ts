@@ -84,10 +84,10 @@ export interface ClientOptions {
   readonly closeTimeoutMs?: number;
   /**
    * How long an attempt may receive no data before the call is also sent to the next endpoint, in milliseconds. The
-   * default is 800; `Infinity` means no limit. It applies to reads, and to writes that have not been sent. It is halved from the
-   * second attempt on, and multiplied by four whenever all endpoints have timed out. If there is no other endpoint, the
-   * same one is used on a new connection. A network may have dropped the old connection without closing it. The first
-   * response counts.
+   * default is 800; `Infinity` means no limit. It applies to reads, and to writes that have not been sent. It is halved
+   * from the second attempt on, and multiplied by four whenever all endpoints have timed out. If there is no other
+   * endpoint, the same one is used on a new connection. A network may have dropped the old connection without closing
+   * it. The first response counts.
    */
   readonly attemptTimeoutMs?: number;
   /**

@@ -226,18 +226,18 @@ describe('an invalid argument is rejected', () => {
     [
       'userAdd',
       ({ auth }) => auth.userAdd('u', given({})),
-      /^user of auth.userAdd: expected one of password, hashedPassword, noPassword, received 0/,
+      /^user of auth.userAdd: expected exactly one of password, hashedPassword, noPassword, received 0/,
     ],
     [
       'userAdd',
       ({ auth }) => auth.userAdd('u', given({ password: 'a', noPassword: true })),
-      /^user of auth.userAdd: expected one of .*, received 2/,
+      /^user of auth.userAdd: expected exactly one of .*, received 2/,
     ],
     ['userChangePassword', ({ auth }) => auth.userChangePassword('u', given(undefined)), /^options of auth.userChangePassword: expected/],
     [
       'userChangePassword',
       ({ auth }) => auth.userChangePassword('u', given({ password: undefined })),
-      /^user of auth.userChangePassword: expected one of password, hashedPassword, received 0/,
+      /^user of auth.userChangePassword: expected exactly one of password, hashedPassword, received 0/,
     ],
     [
       'a permission',

@@ -45,7 +45,7 @@ function fateOf(entries: readonly PutEntry[], fate: string): string {
   return `${entries.length} ${entries.length === 1 ? 'entry' : 'entries'} ${fate} (${keys.join(', ')}${more > 0 ? ` and ${more} more` : ''})`;
 }
 
-/** Tells whether an error is a {@link PutAllError}, of any copy of the package. */
+/** Returns whether an error is a {@link PutAllError}, also if it is from another copy of the package. */
 export function isPutAllError(error: unknown): error is PutAllError {
   return isEtcdError(error) && 'ambiguous' in error && 'unwritten' in error;
 }

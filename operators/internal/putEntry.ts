@@ -31,12 +31,12 @@ export interface Item<E extends PutEntry> {
 export function toItem<E extends PutEntry>(entry: E, index: number): Item<E> {
   // A program in JavaScript can pass any value.
   const given: unknown = entry;
-  if (typeof given !== 'object' || given === null) throw invalidArgument(`entry ${index} (from 0) of putAll`, '{ key, value }', given);
+  if (typeof given !== 'object' || given === null) throw invalidArgument(`the entry at index ${index} of putAll`, '{ key, value }', given);
   const { key, value, lease } = entry;
-  if (!isBytesLike(key)) throw invalidArgument(`key of entry ${index} (from 0) of putAll`, BYTES.what, key);
-  if (key.length === 0) throw invalidArgument(`key of entry ${index} (from 0) of putAll`, `${BYTES.what} that is not empty`, '');
+  if (!isBytesLike(key)) throw invalidArgument(`key of the entry at index ${index} of putAll`, BYTES.what, key);
+  if (key.length === 0) throw invalidArgument(`key of the entry at index ${index} of putAll`, `${BYTES.what} that is not empty`, '');
   if (!isBytesLike(value))
-    throw invalidArgument(`value of entry ${index} (from 0) of putAll, with the key ${keyText(key)}`, BYTES.what, value);
+    throw invalidArgument(`value of the entry at index ${index} of putAll, with the key ${keyText(key)}`, BYTES.what, value);
   const options = lease === undefined ? NO_OPTIONS : { lease };
   // A plain object is a copy already, so that its bytes need not be copied again by `put`.
   const isCopy = Object.getPrototypeOf(entry) === Object.prototype;

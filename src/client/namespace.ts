@@ -55,8 +55,8 @@ export interface Namespace extends Coordination {
    * - `ClusterIDMismatch`: the store belongs to another cluster
    * - `ResponseTooLarge`: the history is too long for an old server to replay
    *
-   * The watch reports each write that this client sends after `subscribe()` returns. Writes of other clients are
-   * reported after the server has confirmed the watch, when `onStart` is called.
+   * The watch reports each write that this client sends after `subscribe()` returns. It reports the
+   * writes that other clients make after the server has confirmed the watch. `onStart` is called at the confirmation.
    *
    * While the server cannot be reached, for example because of a wrong port, the watch waits, and emits no events and
    * no error. {@link Namespace.connection$} and the option `onState` report the cause. `take(1)` followed by `repeat()`

@@ -114,8 +114,8 @@ export const int32 = new WireType<number>(
 );
 
 /**
- * Compares integers by their text. Every response has two ids, and `BigInt` would take longer than the rest of its
- * header.
+ * Compares integers by their text. The header of every response has two ids. Comparing them with `BigInt` would take
+ * longer than reading the rest of the header.
  */
 const atMost = (digits: string, most: string): boolean => digits.length < most.length || (digits.length === most.length && digits <= most);
 

@@ -36,7 +36,7 @@ export const LEASE: OptionKind = {
  */
 export const LONGEST_MS = 2 ** 31 - 1;
 
-/** A time that a timer can wait. */
+/** A delay that a timer supports, in milliseconds. */
 export const TIMER_MS: OptionKind = {
   what: `a number of milliseconds above 0, and at most ${LONGEST_MS}`,
   is: (value) => typeof value === 'number' && value > 0 && value <= LONGEST_MS,

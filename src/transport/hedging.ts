@@ -94,7 +94,7 @@ export class HedgedAttempts {
     return undefined;
   }
 
-  /** Returns the deadlines of the attempts at an endpoint that have the usual limit. */
+  /** Returns the shared timeout of the attempts at an endpoint. It is for attempts with the usual limit only. */
   at(endpoint: Endpoint): SharedTimeout {
     const known = this.deadlines.get(endpoint);
     if (known !== undefined) return known;

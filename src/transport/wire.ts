@@ -180,7 +180,7 @@ export interface Wire {
 }
 
 /** The cause by which {@link isPageLeft} knows its errors. */
-const PAGE_LEFT = new Error('the page was left or frozen');
+const PAGE_LEFT = new Error('the user left the page, or the browser froze it');
 
 /** Creates the error of a stream that its page ended. */
 export const pageLeft = (where: ErrorDetails): EtcdError =>

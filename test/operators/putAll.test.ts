@@ -335,19 +335,19 @@ describe('entries before the end of the source are written first', () => {
   });
 
   test.each<[string, unknown, string]>([
-    ['a wrong key', { key: 7, value: 'secret' }, 'key of entry 2 (from 0) of putAll: expected a string or a Uint8Array, received number'],
+    ['a wrong key', { key: 7, value: 'secret' }, 'key of the entry at index 2 of putAll: expected a string or a Uint8Array, received number'],
     [
       'an empty key',
       { key: '', value: 'secret' },
-      'key of entry 2 (from 0) of putAll: expected a string or a Uint8Array that is not empty, received an empty string',
+      'key of the entry at index 2 of putAll: expected a string or a Uint8Array that is not empty, received an empty string',
     ],
     [
       'a wrong value',
       { key: 'k', value: 7 },
-      'value of entry 2 (from 0) of putAll, with the key "k": expected a string or a Uint8Array, received number',
+      'value of the entry at index 2 of putAll, with the key "k": expected a string or a Uint8Array, received number',
     ],
-    ['no object', 'secret', 'entry 2 (from 0) of putAll: expected { key, value }, received string'],
-    ['nothing', undefined, 'entry 2 (from 0) of putAll: expected { key, value }, received nothing'],
+    ['no object', 'secret', 'the entry at index 2 of putAll: expected { key, value }, received string'],
+    ['nothing', undefined, 'the entry at index 2 of putAll: expected { key, value }, received nothing'],
   ])('if an entry is InvalidArgument: %s', (_, bad, message) => {
     expect(ended(concat(of(bad as PutEntry), NEVER)).error).toMatchObject({ reason: 'InvalidArgument', message });
   });

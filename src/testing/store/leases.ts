@@ -66,7 +66,7 @@ export class Leases {
     return this.byId.get(id);
   }
 
-  /** Returns all leases, the first to expire first. */
+  /** Returns all leases, sorted by expiry. */
   all(): readonly Lease[] {
     return [...this.byId.values()].sort((a, b) => a.expiry - b.expiry);
   }

@@ -92,7 +92,7 @@ function coverDenied({ from, to }: Span, inNamespace: boolean, cause: EtcdError)
   const remedy = 'grant read permission on these keys to one of the roles of the user, or choose ranges that are adjacent';
   return new EtcdError(
     'PermissionDenied',
-    `following several ranges together failed: the user has no permission to read all keys ${cover}; ${remedy}`,
+    `several ranges cannot be followed together: the user has no permission to read all keys ${cover}; ${remedy}`,
     {
       rpc: cause.rpc,
       endpoint: cause.endpoint,

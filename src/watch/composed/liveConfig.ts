@@ -1,6 +1,6 @@
 import type { Either } from 'fp-ts/lib/Either.js';
 import { concatMap, defer, distinctUntilChanged, map, type Observable } from 'rxjs';
-import { InvalidValueError } from '../../errors/index.js';
+import { EtcdError, InvalidValueError } from '../../errors/index.js';
 import { checkOptions, invalidArgument, isObject, required, STRING, type OptionKind, type OptionKinds } from '../../model/validate.js';
 import { VALIDATOR, type Validator } from '../../model/validator.js';
 import { isLeft, isRight, left } from '../../util/either.js';
@@ -62,7 +62,7 @@ const LIVE_CONFIG: OptionKinds<LiveConfigOptions<unknown>> = {
 export function layersOf(method: string, prefix: string | readonly string[]): readonly string[] {
   // A copy, in which a hole is undefined, as `map` would skip it.
   const layers: readonly unknown[] = Array.isArray(prefix) ? Array.from(prefix) : [prefix];
-  if (layers.length === 0) throw invalidArgument(`prefix of ${method}`, 'at least one prefix', prefix);
+  if (layers.length === 0) throw new EtcdError('InvalidArgument', `prefix of ${method}: expected at least one prefix, received an empty list`);
   return layers.map((layer) => {
     if (typeof layer === 'string' && layer !== '') return layer;
     throw invalidArgument(`prefix of ${method}`, FILLED.what, layer);

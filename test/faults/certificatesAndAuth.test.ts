@@ -110,7 +110,7 @@ describe('a certificate with a common name', () => {
         reason: 'CommonNameRefused',
         code: 'FailedPrecondition',
         endpoint: server.endpoint,
-        message: expect.stringMatching(/common name \(CN\), and nothing was done; use a certificate without one/),
+        message: expect.stringMatching(/common name \(CN\), and nothing was done; use a certificate without a CN/),
       });
       expectSilentAbout(error, auth.password);
     }

@@ -335,7 +335,11 @@ describe('entries before the end of the source are written first', () => {
   });
 
   test.each<[string, unknown, string]>([
-    ['a wrong key', { key: 7, value: 'secret' }, 'key of the entry at index 2 of putAll: expected a string or a Uint8Array, received number'],
+    [
+      'a wrong key',
+      { key: 7, value: 'secret' },
+      'key of the entry at index 2 of putAll: expected a string or a Uint8Array, received number',
+    ],
     [
       'an empty key',
       { key: '', value: 'secret' },

@@ -178,7 +178,11 @@ function holderOf(reentrant: Reentrancy, identity: () => Identity): string {
   if (given === 'host' || given === 'process' || given === 'thread') return `${given}:${identity()[given]}`;
   if (typeof given === 'object' && given !== null && 'holder' in given && typeof given.holder === 'string' && given.holder !== '')
     return given.holder;
-  throw invalidArgument('reentrant of lock', "'host', 'process', 'thread' or { holder }, where holder is a string that is not empty", given);
+  throw invalidArgument(
+    'reentrant of lock',
+    "'host', 'process', 'thread' or { holder }, where holder is a string that is not empty",
+    given,
+  );
 }
 
 /**

@@ -62,7 +62,8 @@ const LIVE_CONFIG: OptionKinds<LiveConfigOptions<unknown>> = {
 export function layersOf(method: string, prefix: string | readonly string[]): readonly string[] {
   // A copy, in which a hole is undefined, as `map` would skip it.
   const layers: readonly unknown[] = Array.isArray(prefix) ? Array.from(prefix) : [prefix];
-  if (layers.length === 0) throw new EtcdError('InvalidArgument', `prefix of ${method}: expected at least one prefix, received an empty list`);
+  if (layers.length === 0)
+    throw new EtcdError('InvalidArgument', `prefix of ${method}: expected at least one prefix, received an empty list`);
   return layers.map((layer) => {
     if (typeof layer === 'string' && layer !== '') return layer;
     throw invalidArgument(`prefix of ${method}`, FILLED.what, layer);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { asyncScheduler, map, mergeMap, NEVER, of, switchMap, take, tap, timer, toArray, type Observable } from 'rxjs';
 import { kvRpcs } from '../../../../src/codec/kv.js';
+import { settingsOf } from '../../../../src/options/clientOptions.js';
 import type { ClosableCaller } from '../../../../src/transport/caller.js';
 import { Endpoint } from '../../../../src/transport/endpoints/endpoint.js';
 import {
@@ -209,10 +210,11 @@ test.each([
   ['a URL', 'http://b:1', {}],
   ['a URL with a slash at its end', 'http://b:1/', {}],
   ['a host and port without a scheme', 'b:1', {}],
-  ['a path on the origin of the page', '/', { baseUrl: 'http://b:1/app/' }],
+  ['a path on the origin of the page', '/', settingsOf({ endpoints: [A, '/'] }, { baseUrl: 'http://b:1/app/' })],
 ])('the option endpoint accepts the same forms as createClient: %s', (_, endpoint, settings) => {
   const transport = scriptedTransport(reply(200));
   const caller = callerOf(transport, { endpoints: [A, B], ...settings });
+  expect(caller.endpoints()).toEqual([A, B]);
   expect(settle(get(caller, { endpoint }), get(caller, { endpoint }))).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok' }]);
   expect([asked(transport, A), asked(transport, B)]).toEqual([0, 2]);
 });

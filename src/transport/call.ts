@@ -17,8 +17,8 @@ export interface CallOptions {
    * limit. The default is the client's `requestTimeoutMs`, or no limit for an RPC that may take long (the lock service,
    * a snapshot). A read fails with `DeadlineExceeded`, a write that was sent with `AmbiguousWrite`.
    *
-   * While all connections are in use, a call waits for a free one. The waiting time does not count as long as the
-   * endpoint completes other calls. If the endpoint completes no calls, the waiting call fails with `DeadlineExceeded`.
+   * While all connections are in use, a call waits for a free one. The waiting time does not count. If the endpoint
+   * completes no calls for this long, the waiting call fails with `DeadlineExceeded`.
    */
   readonly timeoutMs?: number;
   /** A signal that aborts the call, which then fails with `Aborted`. Unsubscribing aborts it without an error. */

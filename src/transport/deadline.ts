@@ -75,8 +75,8 @@ export class CallDeadlines {
 }
 
 /**
- * Ends a call by its deadline. The time that it waits for a connection before it is first sent does not count. The call
- * may wait as long as the endpoint serves other calls. The wait ends less than two timeouts after the last served call.
+ * Ends a call by its deadline. The time that it waits for a connection before it is first sent does not count: a call
+ * that is sent has its whole timeout. The call may wait as long as the endpoint serves other calls. The wait ends less than two timeouts after the last served call.
  */
 class LimitedCall extends Deadline implements Unsubscribable {
   private setAt: number;

@@ -225,8 +225,8 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
   private hedgeWith(begin: () => Observable<T>): void {
     const { call, route } = this.sending;
     this.hedged = true;
-    // The call has waited while the endpoint served other calls, and continues to wait in its next attempt.
-    if (!call.begun && route.endpoint.servedAt > call.queuedAt) {
+    // The call continues to wait in its next attempt.
+    if (!call.begun) {
       const now = monotonicNow();
       call.queuedMs += now - call.queuedAt;
       // This attempt may be sent before the next one is queued.

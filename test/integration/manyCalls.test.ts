@@ -97,7 +97,7 @@ describe('many concurrent calls', () => {
     expect(sinceStall().awakeMs).toBeLessThan(4 * TIMEOUT_MS + 5_000);
     expect(ok + DeadlineExceeded + AmbiguousWrite).toBe(1_000);
     expect(DeadlineExceeded).toBeGreaterThan(900);
-    // One connection, which becomes free with each deadline, and a new one beside it when the old one is unresponsive.
+    // There is one connection, and a new one beside it once the old one is unresponsive. Each becomes free with a deadline.
     expect(AmbiguousWrite).toBeLessThanOrEqual(8);
   });
 });

@@ -84,6 +84,17 @@ describe('a call that waits for a connection', () => {
     expect(ends.at(-1)?.at).toBeLessThanOrEqual(602);
   });
 
+  test('has its whole deadline if it is sent when the deadlines of the other calls expire', () => {
+    const caller = callerOf(scriptedTransport(oneAtATime(10, 20)), { requestTimeoutMs: 100, attemptTimeoutMs: 12 });
+    // The calls begin one after the other, so that their deadlines expire in different turns.
+    const ends = settle(...Array.from({ length: 300 }, (_, index) => after(index / 10, () => put(caller))));
+    const sent = ends.filter(({ outcome: seen }) => seen === 'AmbiguousWrite').map(({ at }) => at);
+    expect(sent.length).toBeGreaterThan(1);
+    // There is one connection: each of them is sent when the one before has ended.
+    const gaps = sent.slice(1).map((at, index) => at - (sent[index] ?? NaN));
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(100);
+  });
+
   test.each([
     ['a write', put],
     ['a read', get],

@@ -2,8 +2,8 @@ import { concat, defer, EMPTY, filter, map, of, type Observable, type OperatorFu
 import type { Revisioned, WholeRevision } from './internal/revisionCursor.js';
 
 /**
- * Groups the events of each revision, so that the changes of a transaction are emitted together. The source must emit
- * in the order of revisions, as a watch does.
+ * Groups the events of each revision, so that the changes of a txn are emitted together. The source must emit in the
+ * order of revisions, as a watch does.
  *
  * ```text
  * source:  --P(a)@5--P(b)@5--D(a)@6-----------|

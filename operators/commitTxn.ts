@@ -55,7 +55,8 @@ import type { TxnTarget } from './internal/putTarget.js';
  */
 export function commitTxn<X extends TxnSpec>(kv: TxnTarget): OperatorFunction<X, Committed<X>>;
 /**
- * Builds a txn for each value and commits it, one after the other. The other signature takes values that are txns.
+ * Builds a txn for each value and commits it, one after the other. The other signature expects values that are txns
+ * already.
  *
  * @param kv The target of the commits: `etcd.kv`.
  * @param build A function that returns the txn for a value.

@@ -21,7 +21,7 @@ export type ExpectedState = { readonly modRevision: number } | { readonly value:
 /** A write that is carried out only if the key is in the expected state. */
 export interface ConditionalPut {
   readonly key: BytesLike;
-  /** The expected state. */
+  /** The state that the key must have before the write. */
   readonly expected: ExpectedState;
   readonly value: BytesLike;
   /** The lease that the key is attached to from now on; by default none. */
@@ -56,8 +56,8 @@ export type CompareAndSetResult<C extends ConditionalPut = ConditionalPut> =
  * ```
  *
  * The result of `etcd.kv.get` can be passed as `expected`: a `KeyValue` that must be unchanged, or undefined if the key
- * must not exist. A revision is the stronger condition: with `{ value }`, a value that was changed and changed back
- * counts as unchanged. The result contains the item as `change`, with all its fields.
+ * must not exist. A revision is the stronger condition: with `{ value }`, a value counts as unchanged even if it was
+ * changed and then changed back. The result contains the item as `change`, with all its fields.
  *
  * Values of a source that is faster than the server wait in memory. Each write is sent at most once. After
  * `AmbiguousWrite` you may send the same change again. If the first one was carried out, the second is rejected, and
@@ -104,6 +104,6 @@ export function compareAndSet<C extends ConditionalPut>(kv: TxnTarget): Operator
 
 function conditionOf(key: BytesLike, expected: ExpectedState): Compare {
   if (expected === undefined) return on({ key }).missing();
-  // A KeyValue has both fields; its revision is compared.
+  // A `KeyValue` has both a revision and a value. Only its revision is compared.
   return 'modRevision' in expected ? on({ key }).modRevision.equals(expected.modRevision) : on({ key }).value.equals(expected.value);
 }

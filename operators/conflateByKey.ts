@@ -38,7 +38,7 @@ export interface KeyedItem extends Revisioned {
  * - **Deletions** are changes like any other, and are kept until they are projected.
  * - **Revisions are not split** if the source emits whole revisions, as `watchBatches` and {@link byRevision} do. The
  *   projected changes then add up to the store's state at `revision`, the newest that has arrived. Single events are
- *   projected as they arrive, so the first event of a transaction may be projected alone.
+ *   projected as they arrive, so the first event of a txn may be projected alone.
  * - **The end.** An error or the completion of the source is passed on after all pending changes have been projected.
  *   An error of an inner Observable, or of `project`, ends the stream at once.
  * - `prevKv` is the value before the newest change, which may never have been projected.
@@ -94,7 +94,7 @@ export function conflateByKey<E extends KeyedItem, R>(
     });
 }
 
-/** The newest change of each key. */
+/** Collects the newest change of each key until the next projection. */
 class Pending<E extends KeyedItem> {
   private readonly newest = new Map<string, E>();
   private revision = 0;
@@ -108,7 +108,7 @@ class Pending<E extends KeyedItem> {
     const events = 'events' in item ? item.events : [item];
     for (const event of events) {
       const id = keyId(event.kv);
-      // Without the delete, a key that is set again would keep its old position.
+      // The entry is deleted first. A key that is only set again would keep its old position in the map.
       this.newest.delete(id);
       this.newest.set(id, event);
     }

@@ -34,9 +34,9 @@ export interface FoldEventsOptions {
  *
  * An event is ignored if it is not newer than the state of its key. The delete of a missing key is ignored, too.
  * Deleted keys are not remembered, so an older put of a deleted key would add the key again. Start after the revision
- * of the seed, with {@link afterRevision} or the `startRevision` of a watch. A state between two events of one
- * transaction never existed in etcd. To avoid such states, fold whole revisions, from `watchBatches` or
- * {@link byRevision}. `etcd.live(range)` combines the list, the watch and the state.
+ * of the seed, with {@link afterRevision} or the `startRevision` of a watch. A state between two events of one txn
+ * never existed in etcd. To avoid such states, fold whole revisions, from `watchBatches` or {@link byRevision}.
+ * `etcd.live(range)` combines the list, the watch and the state.
  *
  * A key that is not UTF-8 appears in the map as U+FFFD followed by its bytes in base64, so that it is unique.
  *

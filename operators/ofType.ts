@@ -3,8 +3,8 @@ import { checkArgument, oneOf } from '../src/model/validate.js';
 import type { WatchEvent } from '../src/model/events.js';
 
 /**
- * Passes events of one type, and narrows their TypeScript type with it. Named after the operator of NgRx and
- * redux-observable that does the same for actions.
+ * Passes events of one type, and narrows their TypeScript type with it. The name is that of an operator of NgRx and
+ * redux-observable, which does the same for actions.
  *
  * ```text
  * source:  --P(a)--D(a)--P(b)--|

@@ -97,7 +97,7 @@ export function putAll<E extends PutEntry>(
   second?: PutAllOptions,
 ): OperatorFunction<E, PutAllResult<E>> | Observable<PutAllResult<E>> {
   checkArgument('putAll', 'kv', kv, TXN_TARGET);
-  // With options behind it, this argument must be the entries.
+  // If there is a second argument, the first one must be the entries.
   if (second !== undefined) checkArgument('putAll', 'entries', first, ANY_ITERABLE);
   if (!isIterable(first)) {
     const settings = checked(first);

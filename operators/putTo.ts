@@ -73,7 +73,7 @@ export function putTo<T>(
 }
 
 function plainOrJson(value: unknown): BytesLike {
-  // Text that cannot be sent is not converted to JSON, so that the put rejects it.
+  // Text that cannot be sent is passed on unchanged, too. The put then rejects it.
   if (typeof value === 'string' || isBytesLike(value)) return value;
   let json: unknown;
   try {

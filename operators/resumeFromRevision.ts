@@ -10,12 +10,12 @@ import { retryBackoff, retryKinds, type RetryBackoffOptions } from './retryBacko
  */
 export interface ResumeFromRevisionOptions<T> extends RetryBackoffOptions<T> {
   /**
-   * The first revision to deliver. Without it, the factory decides where a stream starts until a first item has
-   * arrived, and changes between two such streams are lost. So pass the current revision for a stream that starts
+   * The first revision to deliver. Without it, the factory decides where each stream starts, until the first item has
+   * arrived. Changes between two of these streams are then lost. So pass the current revision for a stream that starts
    * "now".
    */
   readonly startRevision?: number;
-  /** The revision of an item. Default: its `revision`. */
+  /** Returns the revision of an item. Default: the property `revision` of the item. */
   readonly revisionOf?: (item: T) => number;
   /** Whether each item is a whole revision, as those of `watchBatches` and {@link byRevision} are. Default false. */
   readonly wholeRevisions?: boolean;

@@ -32,8 +32,8 @@ export const retryKinds = (): OptionKinds<RetryBackoffOptions<never>> => ({
 
 /**
  * Retries after a temporary error, with exponential backoff. The pauses are `initialMs`, twice that, and so on up to
- * `maxMs`, each shortened at random. It is RxJS' `retry` with a growing delay, which is reset by a *value*, not by a
- * new subscription.
+ * `maxMs`, each shortened at random. It is RxJS' `retry` with a growing delay. A *value* resets the delay; a new
+ * subscription does not.
  *
  * ```text
  * source:  --a--#
@@ -44,8 +44,8 @@ export const retryKinds = (): OptionKinds<RetryBackoffOptions<never>> => ({
  * result:  --a---------------b-------c--|
  * ```
  *
- * Values that the source emits again after an error are passed on again: for a watch use {@link resumeFromRevision}.
- * After the last retry the error is passed on.
+ * If the source emits the same values again after an error, they are passed on again. So use {@link resumeFromRevision}
+ * for a watch. After the last retry the error is passed on.
  *
  * ## Example
  *
@@ -70,7 +70,8 @@ export function retryBackoff<T>(options: RetryBackoffOptions<T> = {}): MonoTypeO
   const waitMs = backoff(options);
   return (source) =>
     defer(() => {
-      // The number of failures in a row. The count of `retry` itself could be reset only by every value or by none.
+      // The number of failures in a row. The count of `retry` cannot be used, as it can be reset only by every value or
+      // by none.
       let failures = 0;
       return source.pipe(
         tap((value) => {

@@ -43,7 +43,7 @@ import { onAbort } from '../src/util/rx.js';
 export function takeUntilAborted<T>(signal: AbortSignal): MonoTypeOperatorFunction<T> {
   checkArgument('takeUntilAborted', 'signal', signal, SIGNAL);
   return (source) =>
-    // A signal that is aborted already emits no further event, so it is checked first.
+    // A signal that is aborted already fires no event, so this case is checked first.
     defer(() => (signal.aborted ? EMPTY : source.pipe(takeUntil(aborted(signal)))));
 }
 

@@ -62,7 +62,7 @@ export function toAsyncIterable<T>(
   first: Observable<T> | ToAsyncIterableOptions = {},
   second?: ToAsyncIterableOptions,
 ): AsyncIterable<T> | ((source: Observable<T>) => AsyncIterable<T>) {
-  // With a second argument, the first is the source.
+  // If there is a second argument, the first one must be the source.
   if (second !== undefined) checkArgument('toAsyncIterable', 'source', first, OBSERVABLE);
   if (isObservable(first)) return iterable(first, checked(second));
   const options = checked(first);

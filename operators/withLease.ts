@@ -4,7 +4,10 @@ import { runWhile, runWhileKinds, type RunWhileOptions } from './internal/runWhi
 
 /** The part of a lease event that {@link withLease} uses; the events of `etcd.lease` have more fields. */
 export interface LeaseEventLike<L extends object> {
-  /** `granted` starts the work, and `lost` stops it. Other types (`refreshed`, `refreshFailed`) have no effect. */
+  /**
+   * The type of the event: `granted` starts the work, and `lost` stops it. Other types (`refreshed`, `refreshFailed`)
+   * have no effect.
+   */
   readonly type: string;
   readonly lease: L;
 }

@@ -26,8 +26,8 @@ export const backoffKinds = (): OptionKinds<BackoffOptions> => ({
 });
 
 /**
- * Returns a function that maps the number of earlier failures in a row (0 at the first failure) to the pause in
- * milliseconds.
+ * Returns a function that calculates a pause in milliseconds. Its argument is the number of earlier failures in a row:
+ * 0 at the first failure.
  */
 export function backoff(options: BackoffOptions): (failuresBefore: number) => number {
   const { initialMs = 100, maxMs = 10_000, jitter = 0.2, random = Math.random } = options;

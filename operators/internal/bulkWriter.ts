@@ -48,7 +48,8 @@ export class BulkWriter<E extends PutEntry> {
   #underWay = 0;
   #end: Completion | undefined;
   /**
-   * Whether {@link send} is running. Otherwise each response that arrives synchronously would make the stack deeper.
+   * Whether {@link send} is running. A response that arrives synchronously must not call it again, as the stack would
+   * grow with each response.
    */
   #sending = false;
 
@@ -69,7 +70,7 @@ export class BulkWriter<E extends PutEntry> {
     return this.#waiting.size;
   }
 
-  /** Whether the waiting entries do not fill all the txns that may be in progress at a time. */
+  /** Whether the txns that may be in progress at a time have room for more entries. */
   get hasRoom(): boolean {
     const { concurrency, maxOps, maxBytes } = this.#limits;
     return this.#waiting.size < concurrency * maxOps && this.#waiting.bytes < concurrency * maxBytes;
@@ -80,7 +81,7 @@ export class BulkWriter<E extends PutEntry> {
     return this.#waiting.ready >= this.#limits.maxOps;
   }
 
-  /** Adds an entry, which is a copy. The caller then calls {@link send}, when no further entry is expected at once. */
+  /** Adds an entry, which must be a copy. The caller calls {@link send} after the last of several entries. */
   add(entry: E): void {
     try {
       this.#waiting.add(toItem(entry, this.#count++));
@@ -97,7 +98,7 @@ export class BulkWriter<E extends PutEntry> {
     this.#finish();
   }
 
-  /** Sends what can be sent now. */
+  /** Sends txns as long as entries wait and another txn may be in progress. */
   send(): void {
     if (this.#sending) return;
     this.#sending = true;
@@ -132,7 +133,10 @@ export class BulkWriter<E extends PutEntry> {
     this.#finish();
   }
 
-  /** Sends no further txn. Waits for the pending ones, as their outcomes must be known. */
+  /**
+   * Handles a failed txn: no further txn is sent. The operator errors after the pending txns, as their outcomes must be
+   * known.
+   */
   #failed(batch: readonly Item<E>[], error: unknown): void {
     this.#underWay--;
     this.#failures.push({ batch, error: asEtcdError(error) });

@@ -12,7 +12,7 @@ export interface Decoded<A> {
   readonly value: A;
   /** The revision of the key's last change, `modRevision`. */
   readonly revision: number;
-  /** The source of the decoded value. */
+  /** The key-value that was decoded. */
   readonly kv: KeyValue;
 }
 
@@ -21,7 +21,7 @@ export type Decodable = KeyValue | PutEvent;
 
 const kvOf = (item: Decodable): KeyValue => ('kv' in item ? item.kv : item);
 
-/** The result of reading a value; a Promise of it if the schema checks asynchronously. */
+/** The result of reading a value, or a Promise of the result if the schema checks asynchronously. */
 type Read<A> = Either<InvalidValueError, A> | PromiseLike<Either<InvalidValueError, A>>;
 
 /** Decodes values in their order, each to a result. */

@@ -2,13 +2,13 @@ import type { Item, PutEntry } from './putEntry.js';
 import { Queue } from '../../src/util/queue.js';
 
 /**
- * Holds the entries that wait to be written. At most one entry of a key is free or in progress, and later entries of
- * the key wait for it. etcd rejects a txn that puts a key twice, and two txns may run in any order.
+ * Holds the entries that wait to be written. etcd rejects a txn that puts a key twice, and two txns may run in any
+ * order. So an entry waits until all earlier entries of its key have been written.
  */
 export class EntryQueue<E extends PutEntry> {
   /** The entries that may be taken, in this order. */
   readonly #free = new Queue<Item<E>>();
-  /** The keys that have an entry that is free or in progress. */
+  /** The keys that have an entry in {@link #free} or in a pending txn. */
   readonly #taken = new Set<string>();
   /** The entries that wait for an earlier entry of the same key, by key. */
   readonly #behind = new Map<string, Queue<Item<E>>>();
@@ -35,7 +35,7 @@ export class EntryQueue<E extends PutEntry> {
     this.#size++;
     this.#bytes += bytes;
     const before = this.#taken.size;
-    // Adding an existing element leaves the size unchanged, which takes half the time of checking first.
+    // `add` leaves the size unchanged if the element exists. This takes half the time of a check with `has`.
     this.#taken.add(keyId);
     if (this.#taken.size > before) return this.#free.add(item);
     const behind = this.#behind.get(keyId) ?? new Queue();

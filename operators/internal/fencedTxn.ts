@@ -2,13 +2,13 @@ import { isObject } from '../../src/model/validate.js';
 import type { Op, TxnOp, TxnResult, TxnSpec } from '../../src/model/op.js';
 
 /**
- * Marks a fenced txn, which a caller could also write by hand. It is a symbol, so that the server and `kv.txn` see an
- * ordinary txn. All copies of the package share it.
+ * Marks a txn that `guardedBy` has made, as a caller could write an equal txn by hand. The mark is a symbol, so that
+ * the server and `kv.txn` see an ordinary txn. All copies of the package share the symbol.
  */
 export const FENCED: unique symbol = Symbol.for('rxetcd.fencedTxn');
 
 /**
- * A txn behind a fence. The compares are the guards, and the inner txn is the only operation of the success branch. So
+ * A guarded txn. Its compares are the guards, and the inner txn is the only operation of its success branch. So
  * `succeeded: false` means that a guard did not hold, and that nothing was done. The result of the inner txn says
  * whether its own compares held.
  */
@@ -32,11 +32,11 @@ type Branch<X extends TxnSpec, K extends 'success' | 'failure'> = K extends keyo
     : readonly []
   : readonly [];
 
-/** A txn behind a fence. A txn that is fenced already is unchanged. */
+/** The type of a guarded txn. A txn that is guarded already keeps its type. */
 export type Fenced<X extends TxnSpec> = X extends FencedTxn ? X : FencedTxn<Branch<X, 'success'>, Branch<X, 'failure'>>;
 
 /**
- * The result of a committed txn, with the results of the branch that ran. For a fenced txn it is the result of the
+ * The result of a committed txn, with the results of the branch that ran. For a guarded txn it is the result of the
  * inner txn.
  */
 export type Committed<X extends TxnSpec> =

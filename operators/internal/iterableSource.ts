@@ -5,7 +5,7 @@ import type { PutEntry } from './putEntry.js';
 export class IterableSource<E extends PutEntry> implements EntrySource {
   readonly #bulk: BulkWriter<E>;
   readonly #iterator: Iterator<E> | AsyncIterator<E>;
-  /** Whether the iterable is asynchronous. */
+  /** Whether the iterable is asynchronous, and may therefore be slow. */
   readonly #slow: boolean;
   /** Whether the iterator is computing the next entry. */
   #busy = false;
@@ -31,7 +31,7 @@ export class IterableSource<E extends PutEntry> implements EntrySource {
     void this.#leave();
   }
 
-  /** Takes the entries that are ready without sending between them, so that the first txns are full. */
+  /** Takes all entries that are ready, and sends them afterwards, so that the first txns are full. */
   async #pull(): Promise<void> {
     this.#busy = true;
     try {
@@ -56,9 +56,9 @@ export class IterableSource<E extends PutEntry> implements EntrySource {
   }
 
   /**
-   * Whether another entry should be taken. A synchronous iterable fills only the next txn, as entries that wait for
-   * long cost more to collect as garbage. An asynchronous one, which may be slow, fills all txns that may be in
-   * progress.
+   * Whether another entry should be taken. A synchronous iterable fills only the next txn, as the garbage collector
+   * needs more time for entries that wait for long. An asynchronous iterable may be slow, and fills all txns that may
+   * be in progress.
    */
   get #hasRoom(): boolean {
     return this.#bulk.hasRoom && (this.#slow || !this.#bulk.hasTxn);
@@ -73,7 +73,7 @@ export class IterableSource<E extends PutEntry> implements EntrySource {
     try {
       await this.#iterator.return?.();
     } catch {
-      // No subscriber is left to receive it.
+      // The error of the iterator is ignored, as no subscriber is left to receive it.
     }
   }
 }

@@ -11,7 +11,7 @@ const SHOWN = 3;
 export class PutAllError<E extends PutEntry = PutEntry> extends EtcdError {
   override readonly name: string = 'PutAllError';
   override readonly cause: EtcdError;
-  // The entries are behind getters, so that no log and no JSON shows the values.
+  // The entries are read through getters, so that logs and JSON do not show the values.
   readonly #ambiguous: readonly E[];
   readonly #unwritten: readonly E[];
 
@@ -25,8 +25,8 @@ export class PutAllError<E extends PutEntry = PutEntry> extends EtcdError {
   }
 
   /**
-   * The entries whose txn was sent with an unknown outcome, in the order of the source. They may have been written, or
-   * may still be.
+   * The entries whose txn was sent with an unknown outcome, in the order of the source. They may have been written
+   * already, or may be written later.
    */
   get ambiguous(): readonly E[] {
     return this.#ambiguous;

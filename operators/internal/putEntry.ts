@@ -38,7 +38,7 @@ export function toItem<E extends PutEntry>(entry: E, index: number): Item<E> {
   if (!isBytesLike(value))
     throw invalidArgument(`value of the entry at index ${index} of putAll, with the key ${keyText(key)}`, BYTES.what, value);
   const options = lease === undefined ? NO_OPTIONS : { lease };
-  // A plain object is a copy already, so that its bytes need not be copied again by `put`.
+  // `captured` has copied a plain object already, so `put` need not copy its bytes again.
   const isCopy = Object.getPrototypeOf(entry) === Object.prototype;
   const op: PutOp = isCopy ? { op: 'put', key, value, options } : put(key, value, options);
   const keyBytes = byteLength(key);

@@ -1,7 +1,7 @@
 /** Tracks the position of a stream over all its attempts: the revision to request next, and which items are new. */
 export class RevisionCursor {
   readonly #wholeRevisions: boolean;
-  /** The revision at which the caller wants to start. It is used until an item has arrived. */
+  /** The revision from which the caller wants items. It is used until the first item has arrived. */
   readonly #startRevision: number | undefined;
   /** The revision of the last delivered item, and the number of delivered items of that revision. */
   #last: { readonly revision: number; readonly count: number } | undefined;
@@ -17,12 +17,12 @@ export class RevisionCursor {
   }
 
   /**
-   * Begins another stream from {@link fromRevision}. Returns a function to call with the revision of each item of that
-   * stream. It returns whether the item is new, and counts a new item as delivered.
+   * Begins another stream from {@link fromRevision}. Returns a function that is called with the revision of each item
+   * of that stream. The function returns whether the item is new, and counts it if it is.
    */
   attempt(): (revision: number) => boolean {
-    // The number of items of the last delivered revision that this stream has shown. Those that were delivered before
-    // are repeats.
+    // The number of items with the last delivered revision that this stream has emitted. The items that were delivered
+    // before are repeated first.
     let shown = 0;
     return (revision) => {
       const last = this.#last;

@@ -19,7 +19,7 @@ import { completeWhenReleased } from '../../src/util/releases.js';
 import { backoff } from './backoff.js';
 import { mayRunAgain } from './transient.js';
 
-/** The end of the work: whether the ownership or lease is kept or released. */
+/** The option that decides what follows the completion of the work. */
 export interface RunWhileOptions {
   /**
    * - `hold` (the default) keeps the ownership or lease, and the stream stays open
@@ -48,7 +48,7 @@ export function runWhile<H extends object, O extends ObservableInput<unknown>>(
     // Teardowns run in the order in which they were added. So the work is stopped before the lease or lock is released.
     subscriber.add(stop);
     const release = onComplete === 'hold' ? {} : { complete: () => subscriber.complete() };
-    // The number of leases or locks so far.
+    // The number of leases or ownerships so far.
     let index = 0;
     const run = (held: H): Observable<ObservedValueOf<O>> => {
       const number = index++;
@@ -57,7 +57,7 @@ export function runWhile<H extends object, O extends ObservableInput<unknown>>(
     };
     source
       .pipe(
-        // The work is stopped before the end is emitted.
+        // The work is stopped before an error or a completion is emitted.
         tap({ error: stop, complete: stop }),
         switchMap((held): Observable<ObservedValueOf<O>> => (held === undefined ? EMPTY : run(held).pipe(tap(release), takeUntil(ended)))),
       )
@@ -67,14 +67,14 @@ export function runWhile<H extends object, O extends ObservableInput<unknown>>(
 }
 
 /**
- * Tells whether the source reacquires after a loss: a lease with `regrant`, or an ownership with `reacquire`. The work
- * of this kind of source has to tolerate several runs anyway.
+ * Tells whether the source reacquires after a loss: a lease with `regrant`, or an ownership with `reacquire`. Work
+ * under such a source must tolerate several runs in any case.
  */
 function comesBack(held: object): boolean {
   return ('type' in held && held.type === 'owned') || ('onLost' in held && held.onLost === 'regrant');
 }
 
-/** Runs work again after a temporary error, with pauses that grow until it emits. */
+/** Runs work again after temporary errors. The pauses grow until the work emits a value. */
 function runAgain<T>(): MonoTypeOperatorFunction<T> {
   return (work) =>
     defer(() => {
@@ -87,7 +87,7 @@ function runAgain<T>(): MonoTypeOperatorFunction<T> {
     });
 }
 
-/** Maps the report of a loss to `undefined`, and leaves other values unchanged. */
+/** Converts the event of a loss to `undefined`, and returns other values unchanged. */
 export const unlessLost = <H extends object>(held: H | { readonly type: 'lost' }): H | undefined => (isLost(held) ? undefined : held);
 
 const isLost = (held: object): held is { readonly type: 'lost' } => 'type' in held && held.type === 'lost';

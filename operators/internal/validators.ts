@@ -2,8 +2,6 @@ import { isObservable } from 'rxjs';
 import { FUNCTION, type OptionKind } from '../../src/model/validate.js';
 import { isBytesLike } from '../../src/model/bytes.js';
 
-/** The kinds of arguments that only operators have. Others are shared with the methods of a client. */
-
 const has = (value: unknown, ...fields: readonly string[]): value is object =>
   typeof value === 'object' && value !== null && fields.every((field) => field in value);
 

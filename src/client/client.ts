@@ -28,7 +28,8 @@ import { createWatchStreams } from '../watch/streams/duplexStream.js';
 import { OwnWrites, ScopedOwnWrites } from '../watch/ownWrites/ownWrites.js';
 
 declare global {
-  // Declared here for compilers that lack it, and for browser apps without the types of Node.
+  // Declares `Symbol.asyncDispose` for compilers whose libraries lack it, and for browser apps without the types of
+  // Node.
   interface SymbolConstructor {
     readonly asyncDispose: unique symbol;
   }
@@ -49,8 +50,9 @@ export interface Client extends Namespace {
    */
   health(options?: CallOptions): Observable<ServerHealth>;
   /**
-   * Checks whether a server works by itself (`GET /livez`, etcd 3.5.11 and newer). A server that fails may have to be
-   * restarted. A failed check is not an error: the Observable emits `ok: false`.
+   * Checks whether a server itself works, whatever the state of its cluster (`GET /livez`, etcd 3.5.11 and newer). A
+   * server that fails this check may have to be restarted. A failed check is not an error: the Observable emits
+   * `ok: false`.
    *
    * ```ts
    * etcd.livez({ endpoint }).subscribe(({ ok, checks }) => console.log(ok, checks));
@@ -95,13 +97,13 @@ export interface Client extends Namespace {
     body: Json,
     options: Omit<RawCallOptions<never>, 'codec' | 'streaming'> & { readonly raw: true; readonly streaming?: false },
   ): Observable<RawResponse>;
-  /** Calls any RPC of the gateway, and emits its response unchecked. */
+  /** Calls any RPC of the gateway, and emits its response without checking it. */
   call(path: string, body: Json, options?: RawCallOptions<unknown>): Observable<unknown>;
 
   /**
    * Emits what happens inside of the client, with durations. The events concern attempts, endpoints, tokens, streams,
    * leases and locks. No event contains a value of a key or a secret. The Observable is hot, never errors, and
-   * completes when the client is closed. Without a subscriber no event is created.
+   * completes when the client is closed. While nobody subscribes, no event is created.
    *
    * ```ts
    * etcd.diagnostics$.subscribe((event) => {
@@ -159,9 +161,9 @@ export interface Client extends Namespace {
    * `ClientClosed`, and so do calls in progress. A write that was already sent fails with `AmbiguousWrite`. The Promise
    * resolves when all sockets are closed; a process with nothing else to do then exits.
    *
-   * The result lists the leases and keys that the server may still have, until their TTL has passed. `close()` waits
-   * for at most `timeoutMs`. It gives up earlier if no release is confirmed for a fifth of that time, or for 2 s if
-   * that is longer. The result includes releases that began before `close()` and had not ended.
+   * The result lists the leases and keys that may still exist on the server, until their TTL has passed. `close()`
+   * waits for at most `timeoutMs`. It gives up earlier if no release is confirmed for a fifth of that time, or for 2 s
+   * if that is longer. The result includes releases that began before `close()` and had not ended.
    *
    * ```ts
    * const { released, unreleased } = await etcd.close({ timeoutMs: 30_000 });
@@ -177,7 +179,7 @@ export interface Client extends Namespace {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** The options of `close`, which limit its time. */
+/** The time limit of `close`. */
 export interface CloseOptions {
   /**
    * The timeout for releasing leases, locks and the like, in milliseconds; `Infinity` for no limit. The default is the
@@ -199,7 +201,10 @@ export function openClient(platform: Platform, options: ClientOptions): Client {
   return clientOver(platform.wire(settings), settings, platform, limits);
 }
 
-/** Creates a client over a wire. A derived client has the wire of another client, and settings with another user. */
+/**
+ * Creates a client over a wire. A client that {@link Client.withAuth} derives uses the wire of the first client, and
+ * settings with another user.
+ */
 function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: OptionLimits): Client {
   const derived = new Set<Client>();
   const { parts } = platform;
@@ -208,7 +213,7 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
   const diagnostics = new Diagnostics();
   const caller = createCaller(wire, settings, writes, leases, diagnostics);
   const streams = createWatchStreams(caller, settings.streams, parts.chunkedStream);
-  // It replays, so that an Observable completes even if it is subscribed to after `close()`.
+  // The value is replayed, so that an Observable completes even if it is subscribed to after `close()`.
   const closed: Multicast<void> = multicast({ replay: true });
   const holding = parts.holding({ caller, settings: settings.streams, activity: leases, closed, diagnostics });
   const { call, ...administration } = parts.administration(caller);
@@ -225,7 +230,7 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
     const { timeoutMs = settings.closeTimeoutMs } = checkOptions('close', given, CLOSE);
     if (closing !== undefined) return closing;
     let settle: (summary: Promise<CloseSummary>) => void = () => undefined;
-    // Set first: a subscriber that is completed may call this again, before it releases what it holds.
+    // The Promise is set before `closed` emits: a subscriber that completes may call `close` again.
     closing = new Promise((resolve) => (settle = resolve));
     closed.next();
     streams.close();
@@ -240,8 +245,8 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
       identity: platform.identity,
       settings: settings.streams,
       diagnostics,
-      // Only some settings are passed on. Each watch keeps a reference to them, and must not show a password if it is
-      // logged.
+      // Only these settings are passed on. Each watch keeps a reference to them, and a log of that watch must not show
+      // a password.
       maxResponseBytes: settings.maxResponseBytes,
       requestTimeoutMs: settings.requestTimeoutMs,
       gather: settings.batchReads ? { requestTimeoutMs: settings.requestTimeoutMs } : undefined,
@@ -252,7 +257,7 @@ function clientOver(wire: Wire, settings: Settings, platform: Platform, limits: 
     ...administration,
     call: capturesItself(<A>(path: string, body: unknown, callOptions: RawCallOptions<A> = {}) => {
       const options = captured(callOptions);
-      // Options that are not an object have no properties to read; the call rejects them.
+      // Options that are not an object have no property `request`. The call itself rejects them.
       return call(path, rawBody(body, isObject(options) ? options.request : undefined), options);
     }),
     diagnostics$,

@@ -29,7 +29,7 @@ import type { WatcherDeps, WatchesDeps } from '../watch/watcher.js';
 /**
  * The operations on keys, and everything that is built on keys, of a client or a namespace. Operations on the cluster
  * (users, members, maintenance) concern no keys, and only a client has them. Only a client has `close`, as the
- * connections belong to it.
+ * connections belong to the client.
  */
 export interface Namespace extends Coordination {
   readonly kv: KvService;
@@ -49,7 +49,7 @@ export interface Namespace extends Coordination {
    * left. It resumes by itself after lost connections, restarts and expired tokens. No change is skipped or repeated.
    *
    * The watch errors only if it cannot continue correctly:
-   * - `CompactedError`: the history that it needs is gone
+   * - `CompactedError`: the history that the watch needs was compacted
    * - `PermissionDenied`: the user may not read the range
    * - `FutureRev`: the store was wiped or restored
    * - `ClusterIDMismatch`: the store belongs to another cluster
@@ -121,9 +121,9 @@ export interface Namespace extends Coordination {
   live(range: Range): Observable<LiveUpdate>;
 
   /**
-   * Emits the value of a key, read as JSON and checked, and each later value; undefined while the key does not exist.
-   * An invalid value errors with `InvalidValueError`. With `onInvalid` it is reported to that function, and the last
-   * valid value stays in force.
+   * Emits the value of a key, and each later value; undefined while the key does not exist. The value is read as JSON,
+   * and checked by the codec. An invalid value errors with `InvalidValueError`. With `onInvalid` it is reported to that
+   * function, and the last valid value stays in force.
    *
    * ```ts
    * etcd.liveValue('app/config', { codec: AppConfig }).subscribe((config) => apply(config ?? DEFAULTS));
@@ -158,8 +158,8 @@ export interface Namespace extends Coordination {
    * The first emission reads all parts at one revision. Then one watch follows the smallest range that contains all
    * parts, so choose parts whose keys are close together. The client receives all changes between the first part and
    * the last, and its user must be allowed to read them. The Observable is hot, and shared by the subscribers of the
-   * same parts, as {@link Namespace.live} is. It errors as `live` does, and with `InvalidValueError` unless there is
-   * `onInvalid`.
+   * same parts, as {@link Namespace.live} is. It errors as `live` does. An invalid value errors with
+   * `InvalidValueError`, unless the option `onInvalid` is set.
    *
    * ```ts
    * etcd
@@ -182,9 +182,9 @@ export interface Namespace extends Coordination {
   combineLiveState<P extends LiveParts>(parts: P): Observable<ViewState<CombinedValue<P>>>;
 
   /**
-   * Emits the keys below a prefix as one typed object, and each revision that changes it. The key `app/db/port` is
-   * `db.port` of the prefix `app/`. The codec decides how a value is read: as text, or else as JSON. It also decides
-   * whether numbered keys (`hosts/0`, `hosts/1`) are a list.
+   * Emits the keys below a prefix as one typed object, and each revision that changes it. With the prefix `app/`, the
+   * key `app/db/port` is the field `db.port` of the object. The codec decides how a value is read: as text, or else as
+   * JSON. It also decides whether numbered keys (`hosts/0`, `hosts/1`) are a list.
    *
    * Several prefixes are the layers of one config; later layers take precedence. A txn over several layers is shown
    * completely.
@@ -279,7 +279,7 @@ export interface NamespaceDeps extends WatchesDeps {
   readonly settings: StreamSettings;
   /** The longest response that the client accepts. */
   readonly maxResponseBytes: number;
-  /** Whether gets of the same turn are sent as one batch. */
+  /** Set if gets of the same turn are sent as one batch. */
   readonly gather: { readonly requestTimeoutMs: number } | undefined;
   /** The longest time of a linearizable read of a cache, in milliseconds. */
   readonly requestTimeoutMs: number;
@@ -290,7 +290,7 @@ export interface NamespaceDeps extends WatchesDeps {
 }
 
 /**
- * The number of keys of the first page when a range is listed in order to be watched. It is large, as each page is a
+ * The maximum number of keys in the first page of a list that precedes a watch. It is large, as each page is a separate
  * call.
  */
 const FIRST_KEYS = 5_000;
@@ -309,7 +309,7 @@ export function namespace(given: NamespaceDeps): Namespace {
   const coordination = holding.over({ caller, kv, identity, watching: means, live: living.live });
 
   const api = capturing<Omit<Namespace, 'promises'>>({
-    // It is not wrapped like the other methods, as wrapping would make its calls slower.
+    // `kv` copies its arguments itself. The general wrapper would make its calls slower.
     kv: capturesItself(kv),
     ...watching,
     ...living,

@@ -38,8 +38,8 @@ import type { Parts } from './parts.js';
 import type { Wire } from '../transport/wire.js';
 
 /**
- * The options of `createClient`. They are checked when the client is created; an `InvalidOptionError` names the invalid
- * one.
+ * The options of `createClient`. They are checked when the client is created. If an option is invalid, the
+ * `InvalidOptionError` names it.
  */
 export interface ClientOptions {
   /**
@@ -87,7 +87,7 @@ export interface ClientOptions {
    * default is 800; `Infinity` means no limit. It applies to reads, and to writes that have not been sent. It is halved
    * from the second attempt on, and multiplied by four whenever all endpoints have timed out. If there is no other
    * endpoint, the same one is used on a new connection. A network may have dropped the old connection without closing
-   * it. The first response counts.
+   * it. The client uses the first response that arrives.
    */
   readonly attemptTimeoutMs?: number;
   /**
@@ -137,7 +137,7 @@ export interface ClientOptions {
   readonly apiPrefix?: string;
   /**
    * Whether plain gets (`kv.get(key)`) of the same turn of the event loop are sent as one read-only txn: true by
-   * default. Batching adds no latency, and each get has the result that it would have alone.
+   * default. Batching adds no latency, and does not change the result of any get.
    */
   readonly batchReads?: boolean;
   /** The transport and the timeouts of watches and keepalives. */
@@ -149,7 +149,7 @@ export interface ClientOptions {
   readonly logger?: Logger;
 }
 
-/** The longest string of V8: a response becomes a string before it is parsed. */
+/** The length of the longest string in V8. Each response is converted to one string before it is parsed. */
 const LONGEST_STRING = 2 ** 29 - 24;
 
 /** The limits of a platform. */
@@ -240,7 +240,7 @@ function checkedSettings(options: ClientOptions, { refused = {}, noHttp2, baseUr
 }
 
 const KINDS: OptionKinds<ClientOptions> = {
-  // Options with parts are checked separately, as their errors name the invalid part.
+  // Options that have parts are checked separately, so that their errors name the invalid part.
   endpoints: ANYTHING,
   auth: {
     what: '{ username, password }, a function that returns this object, or { token }',
@@ -253,7 +253,7 @@ const KINDS: OptionKinds<ClientOptions> = {
   closeTimeoutMs: TIMEOUT,
   attemptTimeoutMs: TIMEOUT,
   discovery: { what: 'true, false or { intervalMs }', is: (value) => BOOLEAN.is(value) || isRecord(value) },
-  // If this is a function, its result is checked when it is called.
+  // If the policy is a function, its result is checked at each call.
   retry: {
     what: 'true, false, a function or an object of limits',
     is: (value) => BOOLEAN.is(value) || FUNCTION.is(value) || isRecord(value),
@@ -298,7 +298,7 @@ const LOG_LEVELS = ['debug', 'info', 'warn', 'error'];
  * @throws InvalidOptionError
  */
 export function checkAuth(auth: Auth): Auth {
-  // Its result is checked when it is called.
+  // The result of the function is checked when the function is called.
   if (typeof auth === 'function') return auth;
   if ('token' in auth) return { token: checkGroup('auth', auth, { token: required(TOKEN) }).token };
   const { username, password } = checkGroup('auth', auth, { username: required(TEXT), password: required(TEXT) });

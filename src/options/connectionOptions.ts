@@ -7,22 +7,22 @@ import { IDLE_CHECK_MS } from '../transport/endpoints/activity.js';
 import type { StreamTransport } from '../transport/streams/transportSelector.js';
 
 /**
- * A string that is not empty, without line breaks and zero characters. Both are usually a mistake, such as the line
- * break at the end of a file.
+ * A string that is not empty, and has no line breaks and no zero characters. Such characters are usually a mistake,
+ * such as the line break at the end of a file.
  */
 export const TEXT: OptionKind = {
   what: 'a string that is not empty, without a line break or a zero character',
   is: (value) => typeof value === 'string' && value !== '' && !/[\0\r\n]/.test(value),
 };
 
-/** The maximum share by which a pause is shortened at random. */
+/** The largest part of a pause, from 0 to 1, by which the pause may be shortened at random. */
 export const JITTER: OptionKind = {
   what: 'a number from 0 to 1',
   is: (value) => typeof value === 'number' && value >= 0 && value <= 1,
   numeric: true,
 };
 
-/** A number of further attempts. */
+/** A number of retries. */
 const RETRIES: OptionKind = {
   what: `${FROM_ZERO.what}, or Infinity`,
   is: (value) => value === Infinity || FROM_ZERO.is(value),
@@ -37,8 +37,8 @@ export const TIMEOUT: OptionKind = {
 };
 
 /**
- * Tells whether a path is like `/v3`, without a slash at its end. No segment may consist of dots, as it would change
- * the path.
+ * Tells whether a path is like `/v3`, without a slash at its end. The segments `.` and `..` are not allowed, as they
+ * would change the path.
  */
 export const isPath = (path: string): boolean => /^(\/(?!\.+(\/|$))[A-Za-z0-9._~-]+)+$/.test(path);
 
@@ -62,7 +62,7 @@ export const invalidOption = (option: string, what: string, value: unknown): Inv
 /** One endpoint of a cluster, or several. */
 export type EndpointsOption = string | URL | readonly (string | URL)[];
 
-/** Whether members are discovered, and how often. */
+/** The option `discovery`: whether members are discovered, and how often. */
 type DiscoveryOption = boolean | { readonly intervalMs?: number } | undefined;
 
 /**
@@ -98,7 +98,7 @@ export function checkEndpoints(given: unknown, baseUrl?: string): readonly strin
 export function checkNewEndpoints(given: unknown, before: readonly string[], baseUrl?: string): readonly string[] {
   const origins = checkEndpoints(given, baseUrl);
   const [scheme, wanted] = [origins, before].map(([first = '']) => schemeOf(first));
-  // TLS and streams are configured for one scheme, and a password must not be sent over the other.
+  // TLS and streams are configured for one scheme. A password for `https` must not be sent over `http`.
   if (scheme !== wanted)
     throw new InvalidOptionError('endpoints', `expected an ${wanted} URL, as the scheme of a client cannot change, received ${origins[0]}`);
   return origins;
@@ -117,7 +117,10 @@ export function checkDiscovery(given: DiscoveryOption): { readonly intervalMs: n
 
 const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':'));
 
-/** Uses the name of the type, as `instanceof` would reject a URL of another realm. */
+/**
+ * Tells whether an endpoint is text or a URL. It compares the name of the type, as `instanceof` would reject a URL of
+ * another realm.
+ */
 const isAddress = (given: unknown): given is string | URL => typeof given === 'string' || typeName(given) === 'URL';
 
 function checkedAddress(endpoint: unknown, option: string, baseUrl: string | undefined): string {
@@ -129,7 +132,8 @@ function checkedAddress(endpoint: unknown, option: string, baseUrl: string | und
     refuseComma(endpoint, option);
     throw new InvalidOptionError(option, `expected ${A_URL}, received text that is not a URL`);
   }
-  // No error repeats the text, as it may contain a password: a parser reads `root:secret@a` as a scheme and a path.
+  // No error repeats the text, as it may contain a password. For example, a parser reads `root:secret@a` as a scheme
+  // and a path.
   if (url.username !== '' || url.password !== '')
     throw new InvalidOptionError(option, 'expected a URL without a user or password, received a URL with them; use the option auth');
   refuseComma(endpoint, option);
@@ -152,7 +156,9 @@ function checkedAddress(endpoint: unknown, option: string, baseUrl: string | und
 
 const A_URL = 'a URL such as http://127.0.0.1:2379';
 
-/** Rejects a list with commas, as `etcdctl` accepts it. A parser reads `http://a,b` as a URL with the host `a,b`. */
+/**
+ * Rejects a list with commas, which `etcdctl` accepts. A parser would read `http://a,b` as a URL with the host `a,b`.
+ */
 function refuseComma(endpoint: string | URL, option: string): void {
   if (String(endpoint).includes(','))
     throw new InvalidOptionError(
@@ -184,7 +190,7 @@ export interface TlsSettings {
   readonly serverName?: string;
 }
 
-/** The three parts that can be given in two ways. */
+/** The parts of the option `tls` that can be given as PEM or as a file. */
 export type Part = 'ca' | 'cert' | 'key';
 export const PARTS: readonly Part[] = ['ca', 'cert', 'key'];
 
@@ -205,7 +211,7 @@ const TLS_KINDS: OptionKinds<TlsSettings> = {
 };
 
 /**
- * Checks the form of the option `tls`. The contents of certificates and files are checked when they are used.
+ * Checks the form of the option `tls`. The contents of certificates and files are checked only when they are used.
  *
  * @throws InvalidOptionError
  */

@@ -3,9 +3,8 @@ import type { OptionLimits } from './clientOptions.js';
 import { checkTls } from './connectionOptions.js';
 
 /**
- * The options of other clients, by their paths, each with rxetcd's equivalent. The clients are npm's `etcd3` (`hosts`,
- * `credentials` …), python's `etcd3` and `etcd3-py` (`host`, `ca_cert`, `verify` …), Go's `clientv3` in camelCase, and
- * Node's TLS.
+ * Maps the options of other clients to rxetcd's options. The other clients are npm's `etcd3` (`hosts`, `credentials`
+ * …), python's `etcd3` and `etcd3-py` (`host`, `ca_cert`, `verify` …), Go's `clientv3` in camelCase, and Node's TLS.
  */
 export const FOREIGN: Readonly<Record<string, string>> = {
   hosts: 'endpoints, URLs such as http://127.0.0.1:2379',
@@ -79,7 +78,7 @@ function ownOptionFor(path: string): string | undefined {
   return [path, camelCase].filter((name) => Object.hasOwn(FOREIGN, name)).map((name) => FOREIGN[name])[0];
 }
 
-/** Names rxetcd's equivalent in the error for another client's option. */
+/** Adds rxetcd's equivalent to the error for another client's option. */
 function adviceOn(error: unknown): unknown {
   if (!(error instanceof InvalidOptionError)) return error;
   const own = ownOptionFor(error.option);
@@ -88,7 +87,7 @@ function adviceOn(error: unknown): unknown {
 }
 
 /**
- * Extends the check of options on servers. It is separate from the check for pages, which do not need most of its text
- * and would have to load it.
+ * Extends the check of options outside of browsers. It is a separate module, so that a page need not load text which it
+ * hardly ever needs.
  */
 export const nodeOptions: Pick<OptionLimits, 'checkTls' | 'adviceOn'> = { checkTls, adviceOn };

@@ -23,10 +23,10 @@ export function administration(caller: Caller) {
 }
 
 /**
- * The parts of a client that most pages never use. A browser loads this module when one of them is first used. Every
- * other platform has it from the start.
+ * The parts of a client that most pages never use. A browser loads this module when one of them is first used. Other
+ * platforms load it at the start.
  */
 export const parts = { holding, administration, chunkedStream, messagesOf };
 
-/** These parts, as a platform passes them to a client. */
+/** The type of {@link parts}. Each platform passes them to its clients. */
 export type Parts = typeof parts;

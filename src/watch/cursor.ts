@@ -23,8 +23,8 @@ export interface WatchNotification {
 }
 
 /**
- * Converts a later response of a watch. One without events is a progress notification: all events up to its revision
- * have been sent.
+ * Converts a later response of a watch. A response without events is a progress notification: all events up to its
+ * revision have been sent.
  */
 export function toNotification(
   { header, events, fragment }: AnswerOf<typeof watchRpcs.watch>,
@@ -36,24 +36,24 @@ export function toNotification(
 
 /**
  * Keeps the position of a watch: the revision after the last one that was delivered as a whole. Delivered events and
- * progress notifications move it. The revision of a header never does, as it is the store's and may be far ahead.
- * Events that arrive a second time after a resume are dropped here.
+ * progress notifications move the position. The revision of a header never moves it, as the store may be far ahead of
+ * the watch. The cursor drops events that arrive a second time after a resume.
  */
 export class Cursor {
-  /** Events of a revision that the next part of a fragmented response may continue. */
+  /** The events of the last revision, if the next part of a fragmented response may continue them. */
   private held: WatchEvent[] | undefined;
 
   constructor(
     private nextRevision: number,
     private seenRevision = 0,
     /**
-     * The last change that was delivered. The object is created with the first change and then updated: an idle watch
-     * has none, and a busy watch needs only one.
+     * The last change that was delivered. The object is created with the first change, and updated by later ones. So an
+     * idle watch has no such object, and a busy watch has only one.
      */
     private lastChange?: KnownChange,
   ) {}
 
-  /** The last change that was delivered, by which the store is recognized; undefined if there is none. */
+  /** The last change that was delivered, by which the store is recognized; undefined if no change was delivered. */
   get knownChange(): KnownChange | undefined {
     return this.lastChange;
   }
@@ -68,12 +68,15 @@ export class Cursor {
     return this.seenRevision;
   }
 
-  /** Whether the revision before {@link next} exists, and none of its events is to be reported. */
+  /**
+   * Whether the watch resumes right after a revision that exists in the store, and none of whose events has to be
+   * reported.
+   */
   get followsKnown(): boolean {
     return this.nextRevision > 1 && this.seenRevision >= this.nextRevision - 1;
   }
 
-  /** Prepares for a new stream, which sends a response again if the old stream did not finish it. */
+  /** Prepares for a new stream. If the old stream did not finish a response, the new stream sends it again. */
   restart(): void {
     this.held = undefined;
   }
@@ -95,7 +98,7 @@ export class Cursor {
       if (open[0] !== undefined && open[0].revision !== event.revision) close();
       if (event.revision >= this.nextRevision) open.push(event);
     }
-    // Only the end of a part can cut a revision; all revisions before it are whole.
+    // If more parts follow, the last revision of this part may be incomplete. All earlier revisions are complete.
     if (fragment) this.held = open;
     else close();
     if (progress !== undefined && progress >= this.nextRevision - (requested === true ? 1 : 0)) {
@@ -119,28 +122,28 @@ export class Cursor {
   }
 }
 
-/** The position from which a watch reports. */
+/** The position from which a watch reports changes. */
 export interface WatchStart {
   /** The first revision to report. */
   readonly next: number;
   /** The highest revision that the store is known to have had; 0 if unknown. */
   readonly seen: number;
-  /** The newest known change of the store. */
+  /** The newest change that the store is known to have had. */
   readonly knownChange?: KnownChange | undefined;
 }
 
 /** Returns the start right after a revision that exists in the store. */
 export const after = (seen: number): WatchStart => ({ next: seen + 1, seen });
 
-/** The start of a watch that is yet to be found. Until then the client's own writes are recorded for the watch. */
+/** The start of a watch, which has to be found. Until then the client's own writes are recorded for the watch. */
 export interface PendingStart {
   /** Finds the start of the watch. */
   find(): Observable<WatchStart>;
-  /** Stops recording writes, as the end of {@link find} does. */
+  /** Stops recording writes. The end of {@link find} does the same. */
   end(): void;
 }
 
-/** A store as it was seen. The revision is the highest that it is known to have had; 0 if unknown. */
+/** A store as a watch has seen it. The revision is the highest that the store is known to have had; 0 if unknown. */
 export interface ClusterSnapshot {
   readonly clusterId: ClusterId;
   readonly revision: number;
@@ -160,10 +163,10 @@ export type ReadAt = (key: Uint8Array, revision: number) => Observable<KeyValue 
 export const UNKNOWN_CLUSTER = '0' as ClusterId;
 
 /**
- * Emits if a watch resumes on the same store that it has seen. A store that was wiped, or restored from an old backup,
- * counts its revisions again from a lower one. A watch that resumed on such a store would receive nothing until the
- * revisions are as high as before. It would then continue with the changes of another history. Errors with
- * `ClusterIDMismatch`, or with `FutureRev` if the store has not reached the revision that was seen.
+ * Emits if a watch resumes on the same store as before. A store that was wiped, or restored from an old backup, counts
+ * its revisions again from a lower one. A watch that resumed on such a store would receive nothing until the revisions
+ * are as high as before. It would then continue with the changes of another history. Errors with `ClusterIDMismatch`,
+ * or with `FutureRev` if the store has not reached the revision that was seen.
  *
  * @param before the state of the store that the watch has seen
  * @param now the store that responded to the create request
@@ -183,13 +186,13 @@ export function assertSameCluster(before: ClusterSnapshot, now: ClusterSnapshot,
 }
 
 /**
- * Emits unless it is certain that a store has not had a change. Errors with `FutureRev` if the key was different at
- * that revision. The store was then wiped or restored, and its revisions have passed those that the watch had seen. The
- * read is retried while its failure may be temporary. The store counts as the same if that cannot be decided, because
- * the revision is compacted or the read is rejected.
+ * Checks that a store has had a change, by a read of the key at the revision of the change. Errors with `FutureRev` if
+ * the key was different at that revision. The store was then wiped or restored, and its revisions are higher now than
+ * those that the watch had seen. The read is retried while its failure may be temporary. Emits if the store had the
+ * change. Also emits if that cannot be decided, because the revision is compacted or the read is rejected.
  */
 export function assertHasChange({ key64, revision, deleted }: KnownChange, readAt: ReadAt, timeouts: StreamTimeouts): Observable<unknown> {
-  // A deleted key existed at the revision before.
+  // A deleted key still existed at the revision before its deletion.
   const read = defer(() => readAt(fromBase64(key64), deleted ? revision - 1 : revision));
   return retryTransient(read, timeouts).pipe(
     map((kv) => (deleted ? kv !== undefined : kv?.modRevision === revision)),

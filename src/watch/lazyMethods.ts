@@ -16,21 +16,24 @@ import type { PutConfigOptions, PutConfigResult } from './composed/putConfig.js'
 import type { Cache, CacheOptions } from './cache/cache.js';
 import type { heldCaches } from './cache/heldCaches.js';
 
-/** Loaded on demand, with the library for persistent maps, as not every program needs them. */
+/** Loads live ranges, and the library for persistent maps, on demand. Many programs do not need them. */
 export const liveModule = new LazyModule(() => import('./live/live.js'));
 
-/** Creates the methods for live ranges. Only the names are here; the rest is loaded with the first subscription. */
+/**
+ * Creates the methods for live ranges. This module has only their names; the code is loaded with the first
+ * subscription.
+ */
 export function liveMethods(...deps: Parameters<typeof lives>) {
   let made: ReturnType<typeof lives> | undefined;
   const lives$ = liveModule.module$.pipe(map((module) => (made ??= module.lives(...deps))));
   const living = <T>(use: (methods: ReturnType<typeof lives>) => Observable<T>): Observable<T> =>
     deferLight(() => (made === undefined ? handOver(lives$, use) : use(made)));
-  // A view has its first state at once, and never errors.
+  // A view emits its first state at once, before the code is loaded, and never errors.
   const viewing = <T>(use: (methods: ReturnType<typeof lives>) => Observable<ViewState<T>>): Observable<ViewState<T>> =>
     defer(() => {
       if (made !== undefined) return use(made);
       const loaded = living(use).pipe(
-        // A first state that equals the emitted one is dropped.
+        // The first state of the loaded code is dropped if it equals the state that was emitted already.
         filter(({ status, error }, index) => index > 0 || status !== 'loading' || error !== undefined),
         catchError((error: unknown) => of(noValue<T>('failed', isEtcdError(error) ? error : undefined))),
       );
@@ -45,7 +48,8 @@ export function liveMethods(...deps: Parameters<typeof lives>) {
     liveState,
     liveReady: (range: Range): Observable<boolean> =>
       defer(() => {
-        // An invalid range is a mistake of the program, and not a state of a view.
+        // Checks the range at the call. An invalid range is a mistake in the program, so it is not shown as a state of
+        // the view.
         toWatchTarget(range);
         return liveState(range).pipe(
           map(({ status }) => status === 'live'),
@@ -59,11 +63,11 @@ export function liveMethods(...deps: Parameters<typeof lives>) {
 
 const noValue = <T>(status: 'loading' | 'failed', error?: EtcdError): ViewState<T> => ({ status, value: undefined, error });
 
-/** Loaded on demand, as not every program composes live ranges. */
+/** Loads the code that composes live ranges on demand. Many programs do not need it. */
 export const compositionModule = new LazyModule(() => import('./composed/composition.js'));
 
 /**
- * Creates the methods that compose live ranges. Only the names are here; the rest is loaded with the first
+ * Creates the methods that compose live ranges. This module has only their names; the code is loaded with the first
  * subscription.
  */
 export function composedMethods(...deps: Parameters<typeof composition>) {
@@ -85,10 +89,10 @@ export function composedMethods(...deps: Parameters<typeof composition>) {
   };
 }
 
-/** Loaded on demand, as not every program has a cache. */
+/** Loads the cache on demand. Many programs do not need it. */
 export const cacheModule = new LazyModule(() => import('./cache/heldCaches.js'));
 
-/** Creates the method for caches. Only the name is here; the rest is loaded with the first subscription. */
+/** Creates the method for caches. This module has only its name; the code is loaded with the first subscription. */
 export function caches(...deps: Parameters<typeof heldCaches>) {
   let made: ReturnType<typeof heldCaches> | undefined;
   return {

@@ -33,36 +33,40 @@ export interface WatchFilter {
 
 export const WATCH_FILTER: OptionKinds<WatchFilter> = { prevKv: BOOLEAN, noPut: BOOLEAN, noDelete: BOOLEAN, progressNotify: BOOLEAN };
 
-/** A watch as it is requested on a stream. */
+/** The range and the filter of a watch. */
 export interface WatchTarget extends KeyRange {
   readonly filter: WatchFilter;
 }
 
-/** The filter of most watches, and of those that wait for a delete. Many watches share one object. */
+/**
+ * The two usual filters: that of most watches, and that of watches which wait for a delete. All these watches share the
+ * two objects.
+ */
 const NOTHING: WatchFilter = {};
 const DELETES: WatchFilter = { prevKv: false, noPut: true, noDelete: false, progressNotify: false };
 
-/** Returns the target of a range and options. It is a copy, as the caller may change the options. */
+/** Returns the target of a range and options. The target is a copy, as the caller may change the options. */
 export function toWatchTarget(
   range: Range,
   { prevKv = false, noPut = false, noDelete = false, progressNotify = false }: WatchFilter = {},
 ): WatchTarget {
   const keys = toKeyRange(range);
   const { key, rangeEnd } = keys;
-  // Only a range of this form can be empty.
+  // Only a range with `to` can be empty.
   if (typeof range === 'object' && 'to' in range && isEmpty(spanBetween(keys)))
     throw new EtcdError('InvalidArgument', 'range: expected { from, to } with from below to, received a range without keys', {
       rpc: watchRpcs.watch.name,
     });
   const isPlain = !prevKv && !noDelete && !progressNotify;
   const filter = isPlain ? (noPut ? DELETES : NOTHING) : { prevKv, noPut, noDelete, progressNotify };
-  // No spread is used, as V8 may create a separate hidden class for each such object, which is larger than the object.
+  // The object is not built with a spread. V8 may then create a separate hidden class for each object, which takes more
+  // memory than the object.
   return rangeEnd === undefined ? { key, filter } : { key, rangeEnd, filter };
 }
 
 type WatchRequest = RequestOf<typeof watchRpcs.watch>;
 
-/** Options of a create request, for a server that is new enough. */
+/** Options of a create request, each of which needs a server that supports it. */
 interface CreateOptions {
   /** Lets the server split responses that are too long. */
   readonly fragment: boolean;
@@ -71,8 +75,7 @@ interface CreateOptions {
 }
 
 /**
- * Returns the request that creates a watch. Fields that are not set are left out: a server that does not know them must
- * not receive them.
+ * Returns the request that creates a watch. Fields that are not set are left out, as an older server may not know them.
  */
 export function createRequest({ filter, ...keys }: WatchTarget, startRevision: number, { fragment, watchId }: CreateOptions): WatchRequest {
   const filters = [...(filter.noPut === true ? (['NOPUT'] as const) : []), ...(filter.noDelete === true ? (['NODELETE'] as const) : [])];
@@ -109,27 +112,28 @@ export function toWatchError({ compactRevision, cancelReason, created }: WatchRe
     });
   }
   if (cancelReason !== '') return serverError(cancelReason, 'Canceled', where);
-  // etcd 3.3 sends no reason. It rejects a watch before its start only for lack of permission.
+  // etcd 3.3 sends no reason. It only rejects a new watch if the user lacks the permission.
   if (created) return new EtcdError('PermissionDenied', 'the watch was refused', where);
   return new EtcdError('WatchCanceled', 'the server ended the watch', where);
 }
 
 /** The store on which a watch was created. */
 export interface CreatedWatch extends ClusterSnapshot {
-  /** Whether a watch from exactly the compacted revision on may lack the deletes of that revision. */
+  /** Whether a watch that starts at exactly the compacted revision may lack the deletes of that revision. */
   readonly lacksDeletes: boolean;
-  /** The connection of its stream: one object for all watches of the stream. */
+  /** The connection of the stream. All watches of the stream share one object. */
   readonly connected: Connected;
 }
 
-/** A message of the server about a watch: first that it was created, then its notifications. */
+/** A message of the server about a watch. The first message says that the watch was created; notifications follow. */
 export type WatchMessage = ({ readonly type: 'created' } & CreatedWatch) | ({ readonly type: 'notification' } & WatchNotification);
 
 /** A stream on which watches can be created. */
 export interface WatchStream {
   /**
    * Creates a watch; unsubscribing cancels it. Errors with an `EtcdError` if the server refuses or ends this watch. A
-   * broken stream is reported as `StreamLostError`: by the stream itself if it carries many watches.
+   * broken stream is reported as `StreamLostError`. If a stream carries many watches, the stream reports it, and not
+   * the watch.
    *
    * @param fragment lets the server split responses that are too long, if it can
    */
@@ -142,12 +146,12 @@ export interface WatchStream {
   requestProgress(): void;
 }
 
-/** The messages that a server has sent on a stream so far. */
+/** The kinds of messages that a server has sent on a stream so far. Responses are those to create requests. */
 export type Received = 'nothing' | 'responses' | 'notifications';
 
 /**
  * The longest time between two consecutive ends of streams, in milliseconds. A message that is too long ends its stream
- * at once, so ends that are further apart have other causes.
+ * at once. If more time passes between two ends, they have other causes.
  */
 const LONGEST_GAP_MS = 60_000;
 
@@ -155,9 +159,10 @@ const TOO_LONG =
   'a message of more than 64 KiB is too long for the WebSocket of this server: use streams.transport "chunked", "auto", or "http2" over TLS';
 
 /**
- * Counts streams in a row that ended between the response to a create request and the first message after it. An old
- * server closes a WebSocket without a reason on a message that is too long for it, and would do so again. By then
- * another transport is in use if the options allow one.
+ * Detects streams that end because a message is too long. An old server closes a WebSocket without a reason on such a
+ * message, and would do so again. So the detector counts consecutive streams that ended between the response to a
+ * create request and the next message. If the options allow another transport, the client has changed to it before the
+ * limit is reached.
  */
 export class LongMessageDetector {
   private readonly inARow = new ConsecutiveFailures(LONGEST_GAP_MS);
@@ -174,7 +179,7 @@ export class LongMessageDetector {
 }
 
 /**
- * Returns whether the server sends a requested progress notification after all events up to its revision. In older
+ * Returns whether the server sends a requested progress notification only after all events up to its revision. In older
  * versions the notification could overtake events (etcd issue 15220).
  */
 export function hasOrderedProgress(version: ServerVersion | undefined): boolean {
@@ -182,28 +187,30 @@ export function hasOrderedProgress(version: ServerVersion | undefined): boolean 
   return isAtLeast(version, '3.5') ? isAtLeast(version, '3.5.8') : isAtLeast(version, '3.4.25');
 }
 
-/** Returns the error of a request for progress notifications; undefined if the server orders them. */
+/** Returns the error for a request for progress notifications; undefined if the server sends them after the events. */
 export function refusalOfProgress(version: ServerVersion | undefined, where: ErrorDetails): UnsupportedServerVersionError | undefined {
   if (version === undefined || hasOrderedProgress(version)) return undefined;
   const required = isAtLeast(version, '3.5') ? '3.5.8' : '3.4.25';
   return new UnsupportedServerVersionError('a requested progress notification', { ...where, required, found: version.text });
 }
 
-/** Returns whether a compaction may remove the deletes of exactly its revision. With an unknown version, it may. */
+/**
+ * Returns whether a compaction may remove the deletes of the compacted revision itself. This is true if the version is
+ * unknown.
+ */
 export const mayLackDeletes = (version: ServerVersion | undefined): boolean => version === undefined || !isAtLeast(version, '3.5.16');
 
 /**
- * Requests the store's revision by a read of the range's first key alone. Counting a large range would be expensive,
- * and a user who may read the range may read that key.
+ * Requests the store's revision by a read of the first key of the range. Counting a large range would be expensive. A
+ * user who may read the range may also read its first key.
  */
 export function readRevision(caller: Caller, { key }: WatchTarget): Observable<number> {
   return caller.unary(kvRpcs.range, { key, countOnly: true }).pipe(map(({ header }) => header.revision));
 }
 
 /**
- * Requests the store's revision for many subscribers at a time. No subscriber may get the response to a request that
- * was sent before it subscribed, as it would miss the changes in between. So all that subscribe during a request wait
- * for the next one, which they share.
+ * Requests the store's revision for many subscribers at a time. A request that was sent before a subscription is too
+ * old for it: the changes in between would be missed. So all that subscribe during a request share the next request.
  */
 export class RevisionReader {
   private underWay: Observable<number> | undefined;
@@ -216,7 +223,8 @@ export class RevisionReader {
   of(target: WatchTarget): Observable<number> {
     return defer(() => {
       if (this.waiting === undefined) return this.paced((this.waiting = this.after(this.underWay, target)));
-      // The shared request reads the key of another watch, and may be denied although this watch may read its own key.
+      // The shared request reads the key of another watch. If that read is denied, this watch may still read its own
+      // key.
       const alone = (error: unknown): Observable<number> =>
         hasReason(error, 'PermissionDenied') ? this.ask(target) : throwError(() => error);
       return this.paced(this.waiting).pipe(catchError(alone));
@@ -241,7 +249,7 @@ export class RevisionReader {
     return question;
   }
 
-  /** Passes on the response. Many subscribers get it over several turns of the event loop. */
+  /** Passes on the response. If there are many subscribers, they receive it over several turns of the event loop. */
   private paced(question: Observable<number>): Observable<number> {
     return new Observable((subscriber) => {
       let answer: number | undefined;

@@ -6,19 +6,18 @@ import { Pacer } from '../util/time.js';
 // `share`.
 
 /**
- * An observer that may also follow the state of its source. Few observers do so, and therefore states are not emitted
- * as values.
+ * An observer that can also receive the states of its source. Few observers do, so states are not emitted as values.
  */
 export interface StateObserver<T, S> extends Observer<T> {
   onState?(state: S): void;
 }
 
-/** A source that can be subscribed to: an Observable, or an object that takes less memory. */
+/** A source of values: an Observable, or an object that takes less memory. */
 export interface Source<T, S = never> {
   subscribe(observer: StateObserver<T, S>): Running<S>;
 }
 
-/** A source that was subscribed to. */
+/** The subscription to a source. */
 export interface Running<S> extends Unsubscribable {
   /** The current state, if the source has states. */
   readonly state?: S;
@@ -30,32 +29,32 @@ export interface Running<S> extends Unsubscribable {
  * @typeParam K the part of the last value that is kept
  */
 export interface RefCountOptions<T, K = T> {
-  /** How long the source is kept after its last observer was detached; not at all by default. */
+  /** How long the source is kept after its last observer has left. By default it is not kept. */
   readonly lingerMs?: number;
   /** Spreads the ends of many sources over turns of the event loop. */
   readonly pacer?: Pacer;
   /** Replays a value to each late observer; without it, a late observer begins with the next value. */
   readonly replay?: {
-    /** Returns the part of a value that is kept until the next one. */
+    /** Returns the part of a value that is kept for late observers, until the next value. */
     readonly keep: (last: T) => K;
-    /** Returns the first value of a late observer. */
+    /** Converts the kept part to the first value of a late observer. */
     readonly toFirst: (kept: K) => T;
   };
 }
 
 /**
- * Above this number of observers they are kept in a Set, where one is found faster. A Set takes more memory than a
- * list, so it is created only when an observer is detached.
+ * The number of observers from which on they are kept in a Set. A Set finds an observer faster than a list, but takes
+ * more memory. So it is created only when an observer leaves.
  */
 const SET_FROM = 32;
 
-/** Represents a source that is being subscribed to: it cannot be unsubscribed from yet. */
+/** Represents the subscription to a source until `subscribe` has returned. It cannot be unsubscribed from yet. */
 const CONNECTING: Unsubscribable = { unsubscribe: () => undefined };
 
 /**
- * Shares a source among its current observers. The source is subscribed to with the first observer, ended after the
- * last, and subscribed to again with the next. RxJS's `share` does the same with more objects for each subscription. A
- * program may have many watches, each of which has one subscriber.
+ * Shares a source among its current observers. The first observer subscribes to the source, and the last one ends it;
+ * the next observer subscribes again. RxJS's `share` does the same with more objects for each subscription. A program
+ * may have many watches with one subscriber each.
  */
 export class RefCounted<T extends string | object, K = T, S = never> implements StateObserver<T, S>, Detachable<T> {
   /**
@@ -72,7 +71,7 @@ export class RefCounted<T extends string | object, K = T, S = never> implements 
   constructor(protected readonly options: RefCountOptions<T, K>) {}
 
   /**
-   * Adds an observer. A late one receives the current state and the kept value.
+   * Adds an observer. A late observer first receives the current state and the kept value.
    *
    * @param create creates the source if it has to be started
    */
@@ -106,7 +105,8 @@ export class RefCounted<T extends string | object, K = T, S = never> implements 
 
   next(value: T): void {
     this.kept = this.options.replay?.keep(value);
-    // Observers that are attached or detached during a notification do not change which observers receive it.
+    // A copy of the observers is notified. Observers that join or leave meanwhile do not change who receives this
+    // value.
     for (const observer of this.observers()) observer.next(value);
   }
 
@@ -114,7 +114,8 @@ export class RefCounted<T extends string | object, K = T, S = never> implements 
     for (const observer of this.observers()) observer.onState?.(state);
   }
 
-  // The source has ended before its observers are notified: one that subscribes again at once gets a new source.
+  // The source is ended before its observers are notified. An observer that subscribes again at once then starts a new
+  // source.
   error(error: unknown): void {
     for (const observer of this.reset()) observer.error(error);
   }
@@ -123,7 +124,7 @@ export class RefCounted<T extends string | object, K = T, S = never> implements 
     for (const observer of this.reset()) observer.complete();
   }
 
-  /** Called when the source is about to start. It can be ended here. */
+  /** Called when the source is about to start. A subclass may end the source here. */
   protected onConnect(): void {}
   protected onReset(): void {}
 
@@ -137,7 +138,7 @@ export class RefCounted<T extends string | object, K = T, S = never> implements 
     if (this.connection !== CONNECTING) return;
     try {
       const connection = create().subscribe(this);
-      // The source may have ended by now, and may even have been started again.
+      // The source may have ended during `subscribe`, and may even have been started again.
       if (this.connection === CONNECTING) this.connection = connection;
       else connection.unsubscribe();
     } catch (error) {
@@ -165,7 +166,7 @@ export class RefCounted<T extends string | object, K = T, S = never> implements 
     return this.first === undefined && this.others === undefined;
   }
 
-  /** Removes an observer. Returns false if there is no such observer. */
+  /** Removes an observer that is not the first one. Returns false if there is no such observer. */
   private removeFromOthers(observer: Observer<T>): boolean {
     if (Array.isArray(this.others) && this.others.length >= SET_FROM) this.others = new Set(this.others);
     const { others } = this;
@@ -177,7 +178,7 @@ export class RefCounted<T extends string | object, K = T, S = never> implements 
   private resetAfter(lingerMs: number): Unsubscribable {
     const grace = asyncScheduler.schedule(() => {
       const end = (): void => {
-        // An observer may have been attached before the pacer runs this.
+        // An observer may have joined before the pacer runs this function.
         if (this.grace === grace) this.reset();
       };
       if (this.options.pacer === undefined) end();
@@ -195,8 +196,8 @@ function removeFrom<T>(observers: T[] | Set<T>, observer: T): boolean {
 }
 
 /**
- * Shares sources by key. A source is created with the first observer of its key, and ends a short time after its last
- * observer was detached.
+ * Shares sources by key. A source is created for the first observer of its key, and ends a short time after the last
+ * observer has left.
  *
  * @typeParam K the part of the last value that is kept
  * @typeParam S the state of a source
@@ -204,7 +205,7 @@ function removeFrom<T>(observers: T[] | Set<T>, observer: T): boolean {
 export class RefCountedMap<T extends string | object, K = T, S = never> {
   readonly options: RefCountOptions<T, K>;
   private readonly entries = new Map<string, RefCountedEntry<T, K, S>>();
-  /** The subscription to the end of the client: one for all sources, as long as there are any. */
+  /** The subscription to the end of the client. All sources share it, as long as there are any. */
   private closing: Subscription | undefined;
   private isOver = false;
 
@@ -216,8 +217,8 @@ export class RefCountedMap<T extends string | object, K = T, S = never> {
   }
 
   /**
-   * Returns an Observable of the source of a key. The source is looked up at each subscription, as an earlier one may
-   * have ended.
+   * Returns an Observable of the source of a key. The source is looked up at each subscription, as the source of an
+   * earlier subscription may have ended.
    */
   of(key: string, create: () => Source<T, S>): Observable<T> {
     return new LightObservable((observer) => this.attach(key, create, observer));
@@ -232,7 +233,7 @@ export class RefCountedMap<T extends string | object, K = T, S = never> {
 
   add(entry: RefCountedEntry<T, K, S>): void {
     this.entries.set(entry.key, entry);
-    // Other sources may be completing at this moment.
+    // If the client is closed, other sources may be completing at this moment.
     if (this.isOver) return entry.complete();
     if (this.entries.size > 1) return;
     this.closing = new Subscription();
@@ -250,7 +251,7 @@ export class RefCountedMap<T extends string | object, K = T, S = never> {
   }
 }
 
-/** The source of a key. It is an entry of the map as long as it runs. */
+/** The source of a key. The map has this entry as long as the source runs. */
 class RefCountedEntry<T extends string | object, K, S> extends RefCounted<T, K, S> {
   constructor(
     private readonly map: RefCountedMap<T, K, S>,

@@ -4,12 +4,15 @@ import { Backoff } from '../util/time.js';
 import { ConsecutiveFailures, isTransient, type StreamTimeouts } from './retryable.js';
 import { type Reconnecting, reconnecting } from './streams/connectionState.js';
 
-/** The maximum number of consecutive denials of a watch whose range can be read. The server may have lost the token. */
+/**
+ * The maximum number of consecutive denials of a watch although its range can be read. The server may have lost the
+ * token of the stream.
+ */
 const MAX_DENIALS = 5;
 
 /**
- * The longest time between two consecutive unexplained ends, in milliseconds. Ends that are further apart may come from
- * servers that are stopped one after the other, and do not concern the watch.
+ * The longest time between two consecutive unexplained ends, in milliseconds. If more time passes, several servers may
+ * have been stopped one after the other, and the watch is not the cause.
  */
 const UNEXPLAINED_ROW_MS = 60_000;
 
@@ -22,13 +25,13 @@ export interface ResumePause {
 }
 
 /**
- * Decides whether a watch resumes after the server rejected or ended it, or after its start could not be found. After a
- * lost stream, its `StreamManager` decides this for all watches of the stream.
+ * Decides whether a watch resumes after the server rejected or ended it, or after its start could not be found. After
+ * the loss of a stream, the `StreamManager` decides this for all watches of the stream.
  */
 export class Resumption {
   /** The number of consecutive create requests that were denied. */
   private denials = 0;
-  /** Counts ends for unknown reasons. */
+  /** Counts the times that the server ended the watch for an unknown reason. */
   private unexplained: ConsecutiveFailures | undefined;
   private backoff: Backoff | undefined;
 
@@ -44,7 +47,7 @@ export class Resumption {
       const pauseMs = this.pauseMs();
       return { state: reconnecting(failure, pauseMs), end: this.refreshToken(failure, pauseMs) };
     }
-    // A call with a rejected token was already retried with a new token. A stream with a rejected token errors with
+    // A rejected token is not handled here. A call has already been retried with a new token, and a stream errors with
     // `StreamLostError`.
     if (!isEtcdError(failure) || !isTransient(failure) || this.isPermanent(failure)) return undefined;
     const pauseMs = this.pauseMs();
@@ -61,8 +64,8 @@ export class Resumption {
   }
 
   /**
-   * Returns whether an unknown error counts as permanent. Its message may mean that the server is stopping. But if the
-   * server can never create the watch, the error occurs every time.
+   * Returns whether an error of unknown reason counts as permanent. The error may only mean that the server is
+   * stopping. But if the server can never create the watch, the error occurs at each attempt.
    */
   private isPermanent(failure: EtcdError): boolean {
     if (failure.reason !== 'Unknown') return false;
@@ -72,8 +75,8 @@ export class Resumption {
   }
 
   /**
-   * Reads the range to replace a token that may have expired. etcd 3.3 responds to an expired token as if the
-   * permission were missing. If the token is valid, the read is denied as well.
+   * Reads the range, so that a token that has expired is replaced. etcd 3.3 responds to an expired token as if the user
+   * lacked the permission. If the token is valid, the read is denied as well.
    */
   private refreshToken(denial: unknown, pauseMs: number): Observable<unknown> {
     return this.readRange().pipe(

@@ -2,12 +2,12 @@ import { type EtcdError, isEtcdError, persistenceOf, type Reason } from '../erro
 import { Backoff, retryAfter, monotonicNow } from '../util/time.js';
 import { defer, type Observable } from 'rxjs';
 
-/** Returns whether an operation that restarts automatically, such as a watch, is repeated after this error. */
+/** Returns whether an operation that restarts automatically, such as a watch, may be repeated after this error. */
 export const isRetryable = (error: EtcdError): boolean => persistenceOf(error) !== 'permanent';
 
 /**
- * Returns whether another stream may succeed. If each watch has a separate stream, a message that is too long ends only
- * that watch.
+ * Returns whether another stream may succeed. A message that is too long is permanent for one watch only, so other
+ * watches may continue.
  */
 export function isStreamRetryable(error: EtcdError): boolean {
   return isRetryable(error) || error.reason === 'ResponseTooLarge';
@@ -20,8 +20,8 @@ export function isTransient(error: EtcdError): boolean {
 }
 
 /**
- * Retries a call as long as its failure may be temporary. Some failures may also be permanent, and are retried only a
- * few times:
+ * Retries a call as long as its failure may be temporary. Some failures may be temporary or permanent, so they are
+ * retried only a few times:
  * - a rejected token: temporary while auth changes, permanent if the token is invalid
  * - a malformed response: temporary while a proxy responds in place of the server, permanent if there is no etcd
  * - an unknown path
@@ -35,7 +35,7 @@ export function retryTransient<T>(
   onPause: (error: EtcdError, ms: number) => void = () => undefined,
 ): Observable<T> {
   return defer(() => {
-    // Created at the first failure, as most calls have none.
+    // The backoff is created at the first failure, as most calls do not fail.
     let backoff: Backoff | undefined;
     let refusals: ConsecutiveFailures | undefined;
     return call.pipe(
@@ -60,12 +60,12 @@ const MOST = 5;
 
 /**
  * How long a token must be rejected until it counts as invalid, in milliseconds. A member that lags behind may not know
- * a token yet that the others know.
+ * a token yet, although the other members know it.
  */
 const LAG_MS = 5_000;
 const MAY_LAG: ReadonlySet<Reason> = new Set<Reason>(['InvalidAuthToken', 'AuthOldRevision']);
 
-/** Counts consecutive failures that only the server can end, and decides when they count as permanent. */
+/** Counts consecutive failures that only a change at the server can end, and decides when they count as permanent. */
 export class ConsecutiveFailures {
   private count = 0;
   private first = 0;
@@ -73,7 +73,7 @@ export class ConsecutiveFailures {
   /** The earliest time at which the failures count as permanent. */
   private exceededAt = 0;
 
-  /** @param longestGapMs the longest time between two failures of a row; after a longer one a new row begins */
+  /** @param longestGapMs the longest time between two failures of a row; after a longer time a new row begins */
   constructor(private readonly longestGapMs = Infinity) {}
 
   add({ reason }: EtcdError): void {
@@ -85,7 +85,7 @@ export class ConsecutiveFailures {
     this.exceededAt = this.first + (MAY_LAG.has(reason) ? LAG_MS : 0);
   }
 
-  /** Ends the row. */
+  /** Ends the row, so that the next failure counts as the first. */
   reset(): void {
     this.count = 0;
   }
@@ -101,8 +101,8 @@ export interface StreamTimeouts {
   readonly responseTimeoutMs: number;
   readonly initialBackoffMs: number;
   readonly maxBackoffMs: number;
-  /** The random part of a pause, by which it may be shorter; half of it by default. */
+  /** The random part of a pause, from 0 to 1, by which the pause may be shorter. Default: half of the pause. */
   readonly jitter?: number;
-  /** How long an unused stream is kept open; by default not at all. */
+  /** How long an unused stream is kept open. By default it is closed at once. */
   readonly lingerMs?: number;
 }

@@ -32,17 +32,17 @@ import { BatchFlattener, observeWatcher, Watcher, type WatchesDeps } from './wat
 /** Options for the content and the start of a watch. */
 export interface WatchOptions extends WatchFilter {
   /**
-   * The first revision to report. The history from there on is replayed, to each subscriber separately; the watch
-   * errors with `Compacted` if that history is gone. Without this option a watch reports the changes after its
-   * subscription.
+   * The first revision to report. The server replays the history from there on for each subscriber separately. The
+   * watch errors with `Compacted` if that history was compacted. Without this option a watch reports the changes after
+   * its subscription.
    *
-   * Before etcd 3.5.16 a watch from exactly the compacted revision on lacks the deletes of that revision.
+   * Before etcd 3.5.16, a watch that starts at exactly the compacted revision lacks the deletes of that revision.
    */
   readonly startRevision?: number;
   /**
    * Called once, when the server has confirmed the watch. The watch reports every change after this revision, by any
-   * client. A subscriber that joins a shared watch may be called at once. An error that the function throws ends the
-   * watch.
+   * client. If the subscriber shares a watch that runs already, the function may be called at once. An error that the
+   * function throws ends the watch.
    *
    * ```ts
    * etcd.watch('color', { onStart: () => thirdParty.setColor() }).subscribe(({ kv }) => console.log(kv.value));
@@ -63,7 +63,9 @@ export interface WatchOptions extends WatchFilter {
 
 /** Options for waiting for a single event. */
 export interface WatchOnceOptions extends WatchOptions {
-  /** The time in milliseconds after which it errors with `DeadlineExceeded`; by default there is no limit. */
+  /**
+   * The time in milliseconds after which the Observable errors with `DeadlineExceeded`; by default there is no limit.
+   */
   readonly timeoutMs?: number;
   /** Tells which event to wait for; by default the first one. An error that the function throws is passed on. */
   readonly filter?: (event: WatchEvent) => boolean;
@@ -72,18 +74,20 @@ export interface WatchOnceOptions extends WatchOptions {
 /** Creates the watches of a client over its streams. */
 export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: number) {
   const { caller, writes, settings, streams } = deps;
-  /** The failure of the request for the revision at which watches start; undefined while there is none. */
+  /** The failure of the request for the start revision of watches; undefined if it did not fail. */
   const startFailures = multicast<Reconnecting | undefined>({ replay: true });
   const onRetry = (cause: EtcdError, retryInMs: number): void => {
     streams.reportRetry(cause, retryInMs);
     startFailures.next(reconnecting(cause, retryInMs));
   };
-  // The request that many watches share is retried, not the wait of each: most of them never fail.
+  // The shared request is retried, and not the wait of each watch. Most watches then need no objects for retries.
   const revision = new RevisionReader((target) =>
     retryTransient(readRevision(caller, target), settings, onRetry).pipe(finalize(() => startFailures.next(undefined))),
   );
   const startNow = (target: WatchTarget): PendingStart => writes.startOf(target, () => revision.of(target));
-  /** The server watches, one for each range and filter. A late observer begins with a progress notification. */
+  /**
+   * The watches of the server, one for each range and filter. A late observer first receives a progress notification.
+   */
   const shared = new RefCountedMap<WatchBatch, number, WatchState>(closed, {
     lingerMs,
     replay: { keep: lastRevision, toFirst: progress },
@@ -103,7 +107,7 @@ export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: n
 
   const attach = (target: WatchTarget, options: WatchOptions, observer: Observer<WatchBatch>): Detachable<WatchBatch> => {
     const { startRevision, onStart, onState } = options;
-    // Most subscribers pass no such functions, and so need no extra object.
+    // Most subscribers pass neither function, and need no extra object.
     if (onStart === undefined && onState === undefined) return attachFrom(target, startRevision, observer);
     const from = (callbacks: WatchCallbacks): Detachable<WatchBatch> => attachFrom(target, startRevision, callbacks);
     return new WatchCallbacks(observer, options, from, startRevision === undefined ? startFailures : EMPTY);
@@ -117,7 +121,7 @@ export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: n
     });
 
   const requestProgress = (): Observable<void> =>
-    // Without a watch there is nothing to request, and no stream needs to be opened.
+    // If there is no watch, no stream is opened, as there is nothing to request.
     defer(() =>
       streams.stateNow.status === 'idle' ? of(undefined) : streams.stream().pipe(map((stream) => stream.requestProgress())),
     ).pipe(
@@ -156,7 +160,10 @@ export function watches(deps: WatchesDeps, closed: Observable<void>, lingerMs: n
   };
 }
 
-/** Calls the functions of a subscriber's options. It stands between a watch and the subscriber. */
+/**
+ * Calls the functions in the options of a subscriber. It receives everything that the watch emits, and passes it on to
+ * the subscriber.
+ */
 class WatchCallbacks implements StateObserver<WatchBatch, WatchState>, Detachable<WatchBatch> {
   private readonly source: Detachable<WatchBatch>;
   private readonly starting = new Subscription();
@@ -164,7 +171,7 @@ class WatchCallbacks implements StateObserver<WatchBatch, WatchState>, Detachabl
   private started = false;
   private ended = false;
 
-  /** @param startFailures emits why the starts of watches cannot be found at the moment */
+  /** @param startFailures emits the reason why the start of watches cannot be found now */
   constructor(
     private readonly observer: Observer<WatchBatch>,
     private readonly options: Pick<WatchOptions, 'onStart' | 'onState'>,
@@ -174,7 +181,8 @@ class WatchCallbacks implements StateObserver<WatchBatch, WatchState>, Detachabl
     this.source = attach(this);
     if (options.onState === undefined) return;
     if (this.state === undefined) this.onState(CONNECTING);
-    // Many watches share the request for the start, so its failure is not the failure of a single watch.
+    // Many watches share the request for the start revision. So its failure is shown only by watches that still wait
+    // for it.
     if (this.state === CONNECTING) {
       this.starting.add(startFailures.subscribe({ next: (state) => this.report(state), error: (error: unknown) => this.error(error) }));
     }
@@ -230,15 +238,15 @@ class WatchCallbacks implements StateObserver<WatchBatch, WatchState>, Detachabl
 const WATCH: OptionKinds<WatchOptions> = { ...WATCH_FILTER, onStart: FUNCTION, onState: FUNCTION, startRevision: WHOLE };
 const WATCH_ONCE: OptionKinds<WatchOnceOptions> = { ...WATCH, timeoutMs: MILLISECONDS, filter: FUNCTION };
 
-/** Returns a string that only equal targets share. */
+/** Returns a string that identifies a target: equal targets have the same string. */
 function identityOf(target: WatchTarget): string {
   const filters = Object.entries(target.filter).flatMap(([name, set]) => (set === true ? [name] : []));
   return [rangeIdentity(target), ...filters].join(' ');
 }
 
 /**
- * Returns a string that only equal ranges share. Most ranges are prefixes. For these the string is short, as each watch
- * keeps it in memory.
+ * Returns a string that identifies a range. Most ranges are prefixes. Their strings are short, as each watch keeps its
+ * string in memory.
  */
 export function rangeIdentity({ key, rangeEnd = '' }: KeyRange): string {
   const [from, to] = [toBase64(key), toBase64(rangeEnd)];

@@ -7,16 +7,16 @@ import { toWatchTarget, type WatchFilter, type WatchTarget } from './messages.js
 import { type Detachable, LightObservable } from '../util/lightObservable.js';
 import { type Watcher, watcherAt, type WatcherDeps, type WatchesDeps } from './watcher.js';
 
-/** Reports the events of a range after a revision at which it was read. */
+/** Emits the events of a range after the revision at which the range was read. */
 export type WatchAfter = (range: Range, revision: number, filter?: WatchFilter) => Observable<WatchEvent>;
 
-/** Creates the function for watches that follow a read. */
+/** Creates the function that starts a watch after a read. */
 export const watchesAfterReads =
   (deps: WatchesDeps, closed: Observable<void>): WatchAfter =>
   (range, revision, options) =>
     new LightObservable((observer) => new WatchAfterRead(toWatchTarget(range, options), revision, deps, closed, observer).begin());
 
-/** One watch that follows a read, for one observer. It is one object, as a program may have thousands of them. */
+/** A watch after a read, for one observer. It consists of one object, as a program may have thousands of them. */
 class WatchAfterRead implements Observer<WatchBatch>, Detachable<WatchEvent> {
   private readonly watcher: Watcher;
 

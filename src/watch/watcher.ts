@@ -25,34 +25,34 @@ import { StreamLostError } from './streams/streamManager.js';
 
 /**
  * Runs one watch from its start revision on, over as many streams as necessary. It emits whole revisions in order, and
- * neither skips nor repeats one. The first batch is a progress notification: everything after its revision will follow.
- * It errors only if resuming cannot help.
+ * neither skips nor repeats one. The first batch is a progress notification: all changes after its revision will
+ * follow. The watch errors only if resuming cannot help.
  *
- * A program may have thousands of watchers, most of which are idle. So a watcher is not a pipeline, in which each
- * operator would hold several objects for each of them. It uses Observables only while it waits for something.
+ * A program may have thousands of watchers, most of which are idle. So a watcher is not a pipeline of operators: each
+ * operator would need several objects for each watcher. A watcher uses Observables only while it waits for something.
  */
 export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchState>, Observer<WatchMessage> {
-  /** It is `connected` if the server has confirmed the watch on this stream. */
+  /** The state of the watch: `connected` once the server has confirmed the watch on the current stream. */
   state = CONNECTING;
   private observer: StateObserver<WatchBatch, WatchState> | undefined;
   private cursor: Cursor | undefined;
-  /** The cluster of the store. */
+  /** The cluster of the store that the watch has seen. */
   private cluster = UNKNOWN_CLUSTER;
   /** Whether the first batch was emitted. */
   private started = false;
   /**
-   * The start revision at which a response was too long. A watch from there asks the server to split long responses.
-   * Splitting takes quadratic time, so it is requested only then.
+   * The revision at which a response was too long. A watch that starts there asks the server to split long responses.
+   * Splitting takes quadratic time, so it is not requested otherwise.
    */
   private tooLongAt = 0;
-  /** Created at the first failure of the watch itself, as most watches have none. */
+  /** Created at the first failure that is not the loss of a stream, as most watches have none. */
   private resumption: Resumption | undefined;
-  /** The attempt on a stream, or the wait before the next. */
+  /** The attempt on a stream, or the wait before the next attempt. */
   private current: Unsubscribable | undefined;
-  /** The check that this is still the same store, and the messages that arrived during the check. */
+  /** The check that the store is still the same, and the messages that arrived during the check. */
   private pendingCheck: { readonly subscription: Subscription; readonly messages: WatchMessage[] } | undefined;
 
-  /** @param start called when the watch starts, again if that fails, and not kept */
+  /** @param start finds the start of the watch. It is called again after a failure, and released after a success */
   constructor(
     private readonly target: WatchTarget,
     private start: ((target: WatchTarget) => PendingStart) | undefined,
@@ -82,7 +82,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
   }
 
   error(failure: unknown): void {
-    // A stream that broke notifies its watches one by one. The reaction of one of them may end another.
+    // A stream that breaks notifies its watches one by one. The reaction of one subscriber may have ended this watch.
     if (this.observer !== undefined) this.resumeOrFail(failure);
   }
 
@@ -99,7 +99,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
     return (this.deps.within?.(stream) ?? stream).watch(this.target, startRevision, fragment).subscribe(this);
   }
 
-  /** Returns whether the attempt is the current one: false once the watch has given it up. */
+  /** Returns whether the attempt is the current one. It is not if the watch has given it up. */
   isOn(attempt: StreamAttempt): boolean {
     return this.current === attempt;
   }
@@ -125,7 +125,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
 
   private resume(state: WatchState, next: () => void): void {
     this.setState(state);
-    // The subscriber may have left while it was notified.
+    // The subscriber may have unsubscribed when it received the state.
     if (this.observer !== undefined) next();
   }
 
@@ -159,25 +159,25 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
   }
 
   /**
-   * Creates the watch again, one revision earlier, if it may lack deletes. The history may be compacted at exactly the
-   * revision that the store had when the watch was created. In that case, the second watch is rejected as compacted.
-   * Otherwise the cursor drops the repeated revision. Not all watches are created that early, as the
-   * server delivers nothing to a watch of the past for up to 100 ms. Returns whether it was created again.
+   * Creates the watch again, one revision earlier, if the first one may lack deletes. The history may be compacted at
+   * exactly the revision that the store had when the watch was created. In that case, the second watch is rejected as
+   * compacted. Otherwise the cursor drops the repeated revision. Other watches are not created one revision earlier:
+   * the server delivers nothing to a watch of the past for up to 100 ms. Returns whether the watch was created again.
    */
   private createEarlier({ revision, lacksDeletes }: CreatedWatch): boolean {
     const { current, cursor, target } = this;
     if (!lacksDeletes || target.filter.noDelete === true || this.isConnected || cursor?.followsKnown !== true || revision < cursor.next)
       return false;
     if (!(current instanceof StreamAttempt) || current.startRevision < cursor.next) return false;
-    // The new attempt is made before the old one ends, so that the stream stays in use.
+    // The new attempt begins before the old one ends, so that the stream always has a user.
     this.attemptFrom(cursor.next - 1);
     current.unsubscribe();
     return true;
   }
 
   /**
-   * Finds the start of the watch. Without a revision to resume from, a stream that is lost before the first event would
-   * lose the changes of that time.
+   * Finds the start of the watch. Without a start revision, a watch could not resume after the loss of a stream before
+   * its first event. It would lose the changes of that time.
    */
   private resolveStart(): void {
     const onStart = ({ next, seen, knownChange }: WatchStart): void => {
@@ -198,18 +198,19 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
   }
 
   private waitFor<T>(source: Observable<T>, observer: Pick<Observer<T>, 'next' | 'error'>, waiting = new Subscription()): void {
-    // Set before the subscription. The wait may end at once, and another wait may already have replaced it.
+    // `current` is set before the subscription. The wait may end during the subscription, and another wait may then
+    // replace this one.
     this.current = waiting;
     waiting.add(source.pipe(take(1)).subscribe(observer));
   }
 
-  /** Checks that the store on which the watch was created is the one that the watch has seen before. */
+  /** Checks that the new watch is on the same store as before. */
   private verifyCluster(now: CreatedWatch): void {
     if (this.createEarlier(now)) return;
     const seen = this.cursor?.seen ?? 0;
     if (this.cluster === UNKNOWN_CLUSTER) {
       this.cluster = now.clusterId;
-      // Nothing can be compared yet. This is the case for most watches that start.
+      // Most watches that start have nothing to compare yet. The store is not behind the revision that was seen.
       if (!this.started && now.revision >= seen) return this.markCreated(now);
     }
     const check = (this.pendingCheck = { subscription: new Subscription(), messages: [] as WatchMessage[] });
@@ -228,7 +229,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
     const { readAt, settings } = this.deps;
     const knownChange = this.cursor?.knownChange;
     const sameCluster = assertSameCluster(before, now, this.currentRevision());
-    // A watch that starts has seen no change yet that could be compared.
+    // A watch that starts has not seen a change that could be compared.
     if (!this.started || knownChange === undefined || readAt === undefined) return sameCluster;
     return sameCluster.pipe(switchMap(() => assertHasChange(knownChange, readAt, settings)));
   }
@@ -263,7 +264,7 @@ export class Watcher implements Source<WatchBatch, WatchState>, Running<WatchSta
   }
 }
 
-/** An attempt of a watch on one stream: it waits for the stream, and then holds the watch that was created on it. */
+/** An attempt to create a watch on a stream. It waits for the stream, and then holds the created watch. */
 class StreamAttempt implements Observer<WatchStream>, Unsubscribable {
   private created: Unsubscribable | undefined;
 
@@ -272,7 +273,8 @@ class StreamAttempt implements Observer<WatchStream>, Unsubscribable {
     readonly startRevision: number,
   ) {}
 
-  // A stream that opens or breaks concerns many watches at once, so their work is spread over turns of the event loop.
+  // A stream that opens or breaks concerns many watches at the same time, so their work is spread over turns of the
+  // event loop.
   next(stream: WatchStream): void {
     this.watcher.deps.streams.pacer.run(() => this.createOn(stream));
   }
@@ -283,7 +285,9 @@ class StreamAttempt implements Observer<WatchStream>, Unsubscribable {
     });
   }
 
-  /** Does nothing. The source of a chunked stream completes once it has emitted the stream, and the watch continues. */
+  /**
+   * Does nothing. The source of a chunked stream completes after it has emitted the stream, but the watch continues.
+   */
   complete(): void {}
 
   unsubscribe(): void {
@@ -292,23 +296,23 @@ class StreamAttempt implements Observer<WatchStream>, Unsubscribable {
   }
 
   private createOn(stream: WatchStream): void {
-    // The watch may have given up this attempt, or the stream may have been lost, before its turn came.
+    // Before this function runs, the watch may have given up this attempt, or the stream may have been lost.
     if (!this.watcher.isOn(this)) return;
     const created = this.watcher.createOn(stream, this.startRevision);
-    // The server may have rejected the watch at once.
+    // The server may have rejected the watch during the call.
     if (this.watcher.isOn(this)) this.created = created;
     else created.unsubscribe();
   }
 }
 
-/** Creates a {@link Watcher} whose start is known. */
+/** Creates a {@link Watcher} with a known start. */
 export const watcherAt = (target: WatchTarget, start: WatchStart, deps: WatcherDeps): Watcher =>
   new Watcher(target, () => ({ find: () => of(start), end: () => undefined }), deps);
 
 /**
- * Returns an Observable of a {@link Watcher} whose start is known.
+ * Returns an Observable of a {@link Watcher} with a known start.
  *
- * @param onState called with each change of its state
+ * @param onState called with each change of the state of the watch
  */
 export function observeWatcher(
   target: WatchTarget,
@@ -328,7 +332,7 @@ export function observeWatcher(
   });
 }
 
-/** Passes the events of batches to an observer one by one. */
+/** Receives batches, and passes their events to an observer one by one. */
 export class BatchFlattener implements Observer<WatchBatch>, Detachable<WatchEvent> {
   private readonly batches: Detachable<WatchBatch>;
 
@@ -362,7 +366,7 @@ export interface WatcherDeps {
   readonly streams: Pick<WatchStreams, 'attach' | 'detach' | 'retain' | 'release' | 'track' | 'state' | 'reportRetry' | 'pacer'>;
   readonly settings: StreamTimeouts;
   readonly diagnostics?: Diagnostics;
-  /** Wraps a stream for the watches of a namespace. */
+  /** Wraps a stream, so that the watches of a namespace see keys without the prefix. */
   readonly within?: (stream: WatchStream) => WatchStream;
   /**
    * Reads keys as they were at a revision. The reads of many watches that resume at the same time are batched. Without
@@ -374,6 +378,6 @@ export interface WatcherDeps {
 /** The dependencies of watches and live ranges. */
 export interface WatchesDeps extends WatcherDeps {
   readonly streams: WatcherDeps['streams'] & Pick<WatchStreams, 'stateNow' | 'stream'>;
-  /** The client's own writes. A watch misses none of them. */
+  /** The client's own writes, each of which is reported by the watches that were subscribed to before it. */
   readonly writes: ScopedOwnWrites;
 }

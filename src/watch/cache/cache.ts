@@ -7,8 +7,8 @@ import type { Range } from '../../model/range.js';
 /** Options for a cache. */
 export interface CacheOptions {
   /**
-   * The maximum number of events that the cache keeps, for watches that begin in the past. It drops whole revisions
-   * only.
+   * The maximum number of events that the cache keeps for watches that begin in the past. The cache always drops whole
+   * revisions.
    *
    * @defaultValue 1000
    */
@@ -18,9 +18,10 @@ export interface CacheOptions {
 /** Options for reading from a cache. */
 export interface CacheReadOptions {
   /**
-   * - `linearizable`: the state is not older than the read, which waits until the cache has reached the store. Reads
-   *   that wait at the same time share one request
-   * - `local`: the current state of the cache, at once and without a request. It may be older
+   * - `linearizable`: the state is not older than the read. The read waits until the cache has reached the revision of
+   *   the store. Reads that wait at the same time share one request
+   * - `local`: the current state of the cache, at once and without a request. The state may be older than that of the
+   *   store
    *
    * @defaultValue 'linearizable'
    */
@@ -44,7 +45,7 @@ export interface CacheWatchOptions {
   readonly startRevision?: number;
 }
 
-/** The keys of a range at one revision, read from a cache. */
+/** The keys of a range at one revision, as they were read from a cache. */
 export interface CachedRange {
   /** The revision of the store that this state shows. */
   readonly revision: number;
@@ -63,7 +64,7 @@ export interface CachedRange {
 export interface Cache {
   /** The revision of the store that the state in memory shows. */
   readonly revision: number;
-  /** The first revision at which a watch can begin. */
+  /** The first revision that the cache still has, at which a watch can begin. */
   readonly oldestRevision: number;
   /** The number of keys in memory. */
   readonly size: number;
@@ -72,21 +73,20 @@ export interface Cache {
    * Reads a key of the cached range. Emits undefined if the key does not exist.
    *
    * A linearizable read takes at most the client's `requestTimeoutMs`, after which it errors with `DeadlineExceeded`.
-   * If the store cannot be reached, it errors as `kv.get` does.
+   * If the store cannot be reached, the read errors as `kv.get` does.
    */
   get(key: BytesLike, options?: CacheReadOptions): Observable<KeyValue | undefined>;
 
   /**
-   * Reads the keys of a part of the cached range, or all of them, as of one revision. It errors as {@link Cache.get}
-   * does.
+   * Reads the keys of a part of the cached range, or all of them, as of one revision. Errors as {@link Cache.get} does.
    */
   range(range?: Range, options?: CacheRangeOptions): Observable<CachedRange>;
 
   /**
-   * Emits the changes of a part of the cached range, or of all of it, each with the previous key-value. It begins at
-   * any revision that the cache still holds, and needs no watch of the server. Errors with `Compacted` if the cache has
-   * dropped that revision, or loses the history meanwhile. Read the range again then, and watch from the next revision
-   * on. Completes when the cache has no subscriber any more.
+   * Emits the changes of a part of the cached range, or of all of it, each with the previous key-value. The watch can
+   * begin at any revision that the cache still has, and needs no watch of the server. Errors with `Compacted` if the
+   * cache has dropped that revision, or loses the history later. In that case, read the range again, and watch from the
+   * next revision on. Completes when the cache has no subscriber any more.
    */
   watch(range?: Range, options?: CacheWatchOptions): Observable<WatchEvent>;
 }

@@ -17,7 +17,7 @@ const CACHE: OptionKinds<CacheOptions> = { historyEvents: FROM_ZERO };
 
 const DEFAULT_HISTORY_EVENTS = 1_000;
 
-/** The dependencies of caches besides watches. */
+/** The dependencies of caches, in addition to those of watches. */
 export interface CachesDeps {
   readonly readPages: ReadPages;
   readonly closed: Observable<void>;
@@ -26,7 +26,7 @@ export interface CachesDeps {
   readonly requestTimeoutMs: number;
 }
 
-/** Creates caches over the watches of a client. Subscribers of the same range share one. */
+/** Creates caches over the watches of a client. Subscribers of the same range share one cache. */
 export function heldCaches(deps: WatchesDeps, { readPages, closed, lingerMs, requestTimeoutMs }: CachesDeps) {
   const shared = new RefCountedMap<Cache>(closed, { lingerMs, replay: { keep: identity, toFirst: identity } });
 
@@ -83,11 +83,12 @@ function hasFired(source: Observable<void>): boolean {
   return fired;
 }
 
-/** Makes the linearizable requests that find the position of the store. */
+/** Creates the linearizable requests for the revision of the store. */
 function positionRequests(caller: Caller, { key, rangeEnd }: WatchTarget): PositionRequests {
   const keys = rangeEnd === undefined ? { key } : { key, rangeEnd };
   return {
-    // One key is counted, as counting a large range takes longer. A user who may read the range may read that key.
+    // The request counts one key, as counting a large range takes longer. A user who may read the range may also read
+    // its first key.
     revision: caller.unary(kvRpcs.range, { key, countOnly: true }).pipe(map(({ header }) => header)),
     summary: caller.unary(kvRpcs.range, { ...keys, limit: 1, sortTarget: 'MOD', sortOrder: 'DESCEND', keysOnly: true }).pipe(
       map(({ header: { clusterId, revision }, count, kvs }) => ({

@@ -35,11 +35,13 @@ export interface RangeCacheDeps {
   readonly requestTimeoutMs: number;
 }
 
-/** The keys of a range at a revision, with the events that led to it, and the reads of both. */
+/**
+ * The keys of a range at a revision, and the events that led to this state. It carries out reads and watches of both.
+ */
 export class RangeCache implements Progressing {
   revision = 0;
   clusterId = UNKNOWN_CLUSTER;
-  /** The methods for users. */
+  /** The object through which users read the cache. */
   readonly handle: Cache;
   private keys = new SortedKeys();
   private history: History;
@@ -66,7 +68,7 @@ export class RangeCache implements Progressing {
     return this.keys.newestChange;
   }
 
-  /** Replaces the state by a list. The events before the list are unknown, so that watches cannot continue. */
+  /** Replaces the state by a list. The events before the list are unknown, so existing watches end with an error. */
   takeOver({ entries, revision, clusterId }: ListedKeys<SortedKeys>): Observable<this> {
     const { batches } = this;
     this.keys = entries;
@@ -92,14 +94,14 @@ export class RangeCache implements Progressing {
     this.barrier.advance();
   }
 
-  /** Notes that there are no further events up to a revision. */
+  /** Called when all events up to a revision have arrived. */
   progress(revision: number): void {
     if (revision <= this.revision) return;
     this.revision = revision;
     this.barrier.advance();
   }
 
-  /** Ends all reads and watches by an error. */
+  /** Ends all reads and watches with an error. */
   fail(error: unknown): void {
     if (this.ended !== undefined) return;
     this.ended = { error };
@@ -107,7 +109,7 @@ export class RangeCache implements Progressing {
     this.batches.error(error);
   }
 
-  /** Ends the cache, as it is no longer held, or as the client was closed. */
+  /** Ends the cache, as it has no subscriber any more or the client was closed. */
   release(isClosed: boolean): void {
     if (this.ended !== undefined) return;
     const error = isClosed
@@ -160,7 +162,7 @@ export class RangeCache implements Progressing {
     });
   }
 
-  /** Reads from the cache, at once or when it is new enough. */
+  /** Reads from the cache: at once, or when the cache is new enough. */
   private read<T>(subscriber: Subscriber<T>, consistency: CacheReadOptions['consistency'], find: () => T): Unsubscribable | undefined {
     if (this.ended !== undefined) return void subscriber.error(this.ended.error);
     if (consistency !== 'local') return this.barrier.add(subscriber, find);
@@ -183,7 +185,8 @@ export class RangeCache implements Progressing {
         next = revision + 1;
         for (const event of events) if (isWithin(span, event)) subscriber.next(event);
       };
-      // A subscriber may cause a change, which is then added after the changes that it is receiving.
+      // A subscriber may cause a change while it receives this one. The loop delivers such a change as well, in the
+      // right order.
       for (let missed = this.history.since(next); missed.length > 0 && !subscriber.closed; missed = this.history.since(next))
         missed.forEach(emit);
       const live = new Subscription();
@@ -217,27 +220,31 @@ function compacted(oldest: number, why: string): CompactedError {
   });
 }
 
-/** Dropped batches are removed from the list when they reach this number and are at least half of it. */
+/**
+ * The minimum number of dropped batches that are removed from the list together. They must also be half of the list.
+ */
 const REMOVED_FROM = 64;
 
-/** Holds the last events of a cache, in whole revisions. The oldest are dropped when there are too many events. */
+/**
+ * Holds the last events of a cache, in whole revisions. If there are too many events, the oldest revisions are dropped.
+ */
 export class History {
   private readonly batches: EventsBatch[] = [];
-  /** The index of the oldest batch that is held. */
+  /** The index of the oldest batch that is still held. */
   private first = 0;
   /** The number of events that are held. */
   private size = 0;
 
   /**
-   * @param oldest the first revision that it holds; there may be no events of it
-   * @param most the highest number of events
+   * @param oldest the first revision that the history covers, even if it has no events
+   * @param most the maximum number of events
    */
   constructor(
     private oldest: number,
     private readonly most: number,
   ) {}
 
-  /** The revision from which on all events are held. */
+  /** The first revision that the history covers. */
   get from(): number {
     return this.oldest;
   }
@@ -265,7 +272,7 @@ export class History {
     this.first += 1;
     this.size -= batch.events.length;
     this.oldest = batch.revision + 1;
-    // Each batch is moved once on average.
+    // On average, each batch is moved once.
     if (this.first < REMOVED_FROM || this.first * 2 < this.batches.length) return;
     this.batches.splice(0, this.first);
     this.first = 0;

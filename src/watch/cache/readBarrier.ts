@@ -5,14 +5,14 @@ import { LONGEST_MS } from '../../model/validate.js';
 import { Deadline, SharedTimeout } from '../../util/time.js';
 import { UNKNOWN_CLUSTER } from '../cursor.js';
 
-/** The current keys of a range, as far as the store describes them in one response. */
+/** The facts about the current keys of a range that the store can send in one response. */
 export interface RangeSummary {
   readonly count: number;
-  /** The newest revision at which one of them was changed; 0 without any key. */
+  /** The newest revision at which one of the current keys was changed; 0 if there is no key. */
   readonly newestChange: number;
 }
 
-/** The store as a linearizable request saw it. */
+/** The state of the store that a linearizable request has found. */
 export interface StorePosition {
   readonly clusterId: ClusterId;
   readonly revision: number;
@@ -28,32 +28,32 @@ export interface Progressing {
   readonly newestChange: number;
 }
 
-/** The requests of a barrier, both linearizable. */
+/** The two linearizable requests of a barrier. */
 export interface PositionRequests {
-  /** Reads the revision of the store, which costs the server little. */
+  /** Reads the revision of the store. This costs the server little. */
   readonly revision: Observable<StorePosition>;
-  /** Reads the revision with a summary of the keys, for which the server reads the whole range. */
+  /** Reads the revision and a summary of the keys. For this the server reads the whole range. */
   readonly summary: Observable<StorePosition>;
 }
 
-/** The number of keys up to which a summary costs the server hardly more than a revision. */
+/** The number of keys up to which a summary costs the server hardly more than the revision alone. */
 const FEW_KEYS = 128;
 
 /**
- * The pause before the summary of a larger range, in milliseconds. Most changes that the cache lacks arrive within it,
- * and no summary is needed then.
+ * The pause before the summary of a larger range is requested, in milliseconds. Most missing changes arrive within this
+ * time, and no summary is needed.
  */
 const SUMMARY_AFTER_MS = 10;
 
 /** A read that waits until the cache has reached the store's revision. */
 interface PendingRead extends Deadline {
-  /** The reads that wait for the same response. */
+  /** The set of reads that wait for the same response as this one. */
   batch: Set<PendingRead> | undefined;
   answer(): void;
   fail(error: unknown): void;
 }
 
-/** A read for an observer. It is one object, without closures for the ways in which it can end. */
+/** A read for one observer. It is one object, so that no closures are needed for the ways in which it can end. */
 class ObservedRead<T> extends Deadline implements PendingRead, Unsubscribable {
   batch: Set<PendingRead> | undefined;
 
@@ -83,10 +83,13 @@ class ObservedRead<T> extends Deadline implements PendingRead, Unsubscribable {
   }
 }
 
-/** Reads whose response has arrived, and is newer than the cache. */
+/** Reads that have a response with a higher revision than the cache. */
 interface Behind {
   readonly reads: Set<PendingRead>;
-  /** The revision to reach; `Infinity` if the response is of a store that the cache does not show yet. */
+  /**
+   * The revision that the cache has to reach. It is `Infinity` if the response is of a store that the cache does not
+   * show yet.
+   */
   revision: number;
   keys: RangeSummary | undefined;
 }
@@ -96,11 +99,11 @@ interface Behind {
  * serves all reads that wait for it. A read never uses a request that was sent before the read began.
  *
  * The header of a response shows the revision of the whole store. If only other keys were changed since the revision of
- * the cache, no event shows that the cache has reached that revision. So the keys of the range are summarized. If their
- * number and newest change match the older state of the cache, then the cache has the same keys and values as the
- * store:
- * - The cache has each key of the store with its value, as the key was last changed by an event that the cache has seen
- * - It has no other keys, as the number is the same
+ * the cache, no event shows that the cache has reached that revision. So a summary of the keys in the range is
+ * requested. If their number and their newest change are the same in the cache, the cache has the same keys and values
+ * as the store:
+ * - Each key of the store is in the cache with the same value, as the cache has received the last event of the key
+ * - The cache has no other keys, as the number of keys is the same
  */
 export class ReadBarrier {
   private waiting = new Set<PendingRead>();
@@ -121,8 +124,8 @@ export class ReadBarrier {
   /**
    * Lets a read wait.
    *
-   * @param find reads from the cache, once it is new enough
-   * @returns its wait, which ends when it is unsubscribed from
+   * @param find reads from the cache; called when the cache is new enough
+   * @returns the waiting read; unsubscribing from it ends the wait
    */
   add<T>(observer: Observer<T>, find: () => T): Unsubscribable | undefined {
     if (this.ended !== undefined) return void observer.error(this.ended.error);
@@ -142,16 +145,13 @@ export class ReadBarrier {
     for (const { reads } of reached) this.answer(reads);
   }
 
-  /**
-   * Repeats the requests of all reads. The cache has listed the range again, perhaps from a store that counts its
-   * revisions from a lower one.
-   */
+  /** Repeats the requests of all reads. The range was listed again, perhaps from a store whose revisions are lower. */
   restart(): void {
     for (const read of this.cancelRequests()) this.enqueue(read);
     this.ask();
   }
 
-  /** Fails all reads, now and from now on. */
+  /** Fails all waiting reads and all later ones. */
   end(error: unknown): void {
     this.ended ??= { error };
     for (const read of this.cancelRequests()) this.enqueue(read);
@@ -171,9 +171,10 @@ export class ReadBarrier {
     const { revision: since, size } = this.cache;
     const done = (settle: () => void): void => {
       if (this.asked !== asked) return;
-      // Reads that begin during this request wait for the next one.
+      // Reads that begin during this request wait for the next request.
       settle();
-      // A reader that receives its result may end the wait of all others, which may send the next request.
+      // An observer that receives its result may end the other waiting reads, and may begin another read, which sends
+      // the next request.
       if (this.asked === asked) this.asked = undefined;
       this.ask();
     };
@@ -195,8 +196,9 @@ export class ReadBarrier {
   }
 
   /**
-   * Returns whether a response is of the store that the cache shows. A store that was restored from a backup has lower
-   * revisions at first. The watch will detect the restored store as well, and the range is then listed again.
+   * Returns whether a response came from the same store as the state of the cache. A store that was restored from a
+   * backup has lower revisions at first. The watch will detect the restored store as well, and the range is then listed
+   * again.
    */
   private isSameStore({ clusterId, revision }: StorePosition, since: number): boolean {
     const isKnown = clusterId !== UNKNOWN_CLUSTER && this.cache.clusterId !== UNKNOWN_CLUSTER;
@@ -208,7 +210,7 @@ export class ReadBarrier {
     return revision !== Infinity && keys !== undefined && keys.count === this.cache.size && keys.newestChange === this.cache.newestChange;
   }
 
-  /** Requests a summary for the reads that need one and have none. */
+  /** Requests a summary for the waiting reads, if there is no request for one yet. */
   private summarize(): void {
     if (this.summarizing !== undefined || this.lackingSummary().length === 0) return;
     let lacking: readonly Behind[] = [];
@@ -257,7 +259,7 @@ export class ReadBarrier {
     this.takeAll(reads, (read) => read.fail(error));
   }
 
-  /** Ends the wait of reads. The end of one read may cause the end of other reads. */
+  /** Ends the wait of each read in a set. Ending one read may end other reads of the set. */
   private takeAll(reads: Set<PendingRead>, end: (read: PendingRead) => void): void {
     for (const read of reads) {
       reads.delete(read);

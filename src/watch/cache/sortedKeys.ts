@@ -4,13 +4,13 @@ import { binaryKey, holds, type BinaryKey, type Span } from '../../model/range.j
 import type { Collector } from '../live/listAndWatch.js';
 
 /**
- * The key-values of a range, in the order of etcd. The list is changed in place, so a reader must copy what it needs at
+ * The key-values of a range, in the order of etcd. The list is changed in place, so a reader must copy its result at
  * once.
  */
 export class SortedKeys {
   private readonly byKey = new Map<BinaryKey, KeyValue>();
   private readonly order: BinaryKey[] = [];
-  /** The newest change of a key that is present; undefined if it has to be computed. */
+  /** The newest revision at which an existing key was changed; undefined if it must be computed again. */
   private newest: number | undefined = 0;
 
   /** Collects the keys of a list, which arrive in order. */
@@ -31,7 +31,7 @@ export class SortedKeys {
     return this.order.length;
   }
 
-  /** The newest revision at which a key was changed that is still present; 0 without any key. */
+  /** The newest revision at which an existing key was changed; 0 if there is no key. */
   get newestChange(): number {
     if (this.newest === undefined) {
       this.newest = 0;
@@ -85,7 +85,7 @@ export class SortedKeys {
     return before;
   }
 
-  /** Returns the index of the first key that is not below the given key. */
+  /** Returns the index of the first key that is not below a given key. */
   private placeOf(key: BinaryKey): number {
     let [low, high] = [0, this.order.length];
     while (low < high) {
@@ -97,18 +97,18 @@ export class SortedKeys {
   }
 }
 
-/** Returns the key of a pair, also of one whose key is not UTF-8. */
+/** Returns the key of a key-value in its binary form, even if the key is not UTF-8. */
 function keyOf(kv: KeyValue): BinaryKey {
   const { key } = kv;
-  // The text of an ASCII key identifies its bytes, so the text of the pair is shared. Other text may have lost bytes.
+  // The text of an ASCII key identifies its bytes, so the text is used. Other keys may have lost bytes in their text.
   const binary = binaryKey(key);
   return binary === key ? key : binaryKey(kv.keyBytes);
 }
 
-/** Tells whether an event is of a key in a span. */
+/** Tells whether the key of an event is in a span. */
 export const isWithin = (span: Span, { kv }: WatchEvent): boolean => holds(span, keyOf(kv));
 
-/** Returns a pair as `keysOnly` shows it. */
+/** Returns a key-value without its value, as `keysOnly` returns it. */
 export function withoutValue({ keyBase64, createRevision, modRevision, version, lease }: KeyValue): KeyValue {
   return new KeyValue({ key64: keyBase64, value64: '', createRevision, modRevision, version, lease });
 }

@@ -13,8 +13,8 @@ import type { JointUpdate } from './jointRange.js';
 
 /**
  * A part of a combined state, in one of these forms:
- * - `{ key, codec }`: the value of a key, read as JSON and checked; undefined while there is none
- * - `{ key }`: a key with its value; undefined while there is none
+ * - `{ key, codec }`: the value of a key, read as JSON and checked; undefined while the key does not exist
+ * - `{ key }`: a key with its value; undefined while the key does not exist
  * - `{ prefix }`, `{ from, to }`, `{ from }`, `{ all: true }`: the keys with their values
  */
 export type LivePart =
@@ -56,21 +56,21 @@ export interface CombinedUpdate<P extends LiveParts> {
 export interface CombineLiveOptions<P extends LiveParts> {
   /**
    * Called with the error of an invalid value and the name of its part. The part keeps its last valid value, or
-   * undefined if there was none. Without it the stream errors with the `InvalidValueError`.
+   * undefined if there was none. Without this function the stream errors with the `InvalidValueError`.
    */
   readonly onInvalid?: (error: InvalidValueError, part: keyof P & string) => void;
 }
 
 const COMBINE_LIVE: OptionKinds<CombineLiveOptions<LiveParts>> = { onInvalid: FUNCTION };
 
-/** A followed part: its range, and how its value is read. */
+/** The range of a part, and how the value of the part is read. */
 export interface Followed {
   readonly name: string;
   readonly range: Range;
   readonly codec: Validator<unknown> | undefined;
 }
 
-/** Checks parts, and returns them in their order. */
+/** Checks the parts, and returns them in their order. */
 export function followedParts(method: string, parts: LiveParts): readonly Followed[] {
   const given: unknown = parts;
   if (!isObject(given) || Object.keys(given).length === 0)
@@ -98,7 +98,7 @@ interface Combined {
   readonly refused: readonly (readonly [name: string, error: InvalidValueError])[];
 }
 
-/** A part as it was read last. */
+/** A part as it was last read. */
 interface PartState {
   readonly state: ReadonlyMap<string, KeyValue>;
   readonly value: unknown;
@@ -106,10 +106,10 @@ interface PartState {
   readonly invalid?: InvalidValueError;
 }
 
-/** Reads the values of an update; parts that did not change keep their values. */
+/** Reads the values of an update. Parts that did not change keep their values. */
 function combine(followed: readonly Followed[], last: Combined | undefined, update: JointUpdate): Combined | Promise<Combined> {
   const read = followed.map((part, index) => readPart(part, last?.parts[index], update.states[index] ?? new Map<string, KeyValue>()));
-  // The next update waits for this one, as it is compared with it.
+  // The next update waits until this one is read, as the two are compared.
   if (read.some((part) => 'then' in part))
     return Promise.all(read.map((part) => Promise.resolve(part))).then((parts) => combined(followed, last, update, parts));
   return combined(followed, last, update, read as readonly PartState[]);
@@ -141,7 +141,7 @@ function readPart(
   if (state === before?.state) return before;
   if (typeof range !== 'object' || !('key' in range)) return { state, value: state };
   const kv = onlyKey({ state });
-  // A list after a compaction may contain a key-value that is known already.
+  // A list after a compaction may contain a key-value that was emitted before.
   if (before !== undefined && isUnchanged(onlyKey(before), kv)) return { ...before, state };
   if (codec === undefined) return { state, value: kv };
   const toState = (reading: ValueReading<unknown>): PartState =>
@@ -157,7 +157,10 @@ function valueOf<P extends LiveParts>(followed: readonly Followed[], { parts }: 
   return value as CombinedValue<P>;
 }
 
-/** Emits the values of the parts for each update that changes any; the options decide about invalid values. */
+/**
+ * Emits the values of the parts for each update that changes any of them. The options decide what follows an invalid
+ * value.
+ */
 export function combinedUpdates<P extends LiveParts>(
   followed: readonly Followed[],
   updates: Observable<JointUpdate>,

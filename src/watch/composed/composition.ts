@@ -21,7 +21,7 @@ import { jointUpdates, type JointUpdate } from './jointRange.js';
 import { configReadings, configUpdates, layersOf, type ConfigUpdate, type LiveConfigOptions } from './liveConfig.js';
 import { putConfig, type PutConfigOptions, type PutConfigResult } from './putConfig.js';
 
-/** The dependencies of composition besides watches. */
+/** The dependencies of composition, in addition to those of watches. */
 export interface CompositionDeps {
   readonly kv: KvService;
   readonly readPages: ReadPages;
@@ -39,7 +39,7 @@ export function composition(deps: WatchesDeps, { kv, readPages, closed, lingerMs
     stateOf: ({ revision, states }, index) => ({ revision, state: states[index] ?? new Map() }),
   });
 
-  /** Returns a function that joins the shared updates of ranges. */
+  /** Returns the arguments with which {@link SharedStates} shares the updates of ranges. */
   const joint = (ranges: readonly Range[]): Parameters<SharedStates<JointUpdate>['of']> => {
     const targets = ranges.map((range) => toWatchTarget(range));
     return [targets.map(rangeIdentity).join(','), targets, (follower) => jointUpdates(ranges, readPages, deps, follower)];

@@ -4,20 +4,20 @@ import { isSchema, placedBySchema, type PlacedFailure, type Validator } from '..
 import { isObject, typeName } from '../../model/validate.js';
 import { isRight, left } from '../../util/either.js';
 
-/** A value of a config, with its key in etcd; a default has no key. */
+/** A value of a config, with its key in etcd. A default value has no key. */
 export interface Leaf {
   readonly type: 'leaf';
-  /** The text of a key, until the codec requires another type. */
+  /** The text of the key's value, or the JSON value of that text if the codec requires it. */
   value: unknown;
   readonly key: string | undefined;
   readonly layer: number;
 }
 
-/** The part of a config below a name. */
+/** The values of a config below a name. */
 export interface Branch {
   readonly type: 'branch';
   readonly children: Map<string, Leaf | Branch>;
-  /** Whether the codec requires a list of the children, which are numbered. */
+  /** Whether the codec requires a list. The names of the children are then numbers. */
   isList: boolean;
 }
 
@@ -25,7 +25,7 @@ type Node = Leaf | Branch;
 
 export const branch = (): Branch => ({ type: 'branch', children: new Map(), isList: false });
 
-/** Sets a default value, and the values in it if it is a plain object. */
+/** Adds default values to a branch. A plain object is added as a branch with its own values. */
 export function addDefaults(into: Branch, defaults: object): void {
   for (const [name, value] of Object.entries(defaults)) {
     const given: unknown = value;
@@ -36,8 +36,8 @@ export function addDefaults(into: Branch, defaults: object): void {
 }
 
 /**
- * Adds the key of a layer to a tree. It replaces what lower layers have at its path, above it or below it. The keys of
- * a layer are added in their order.
+ * Adds the key of a layer to a tree. The key replaces the values of lower layers at its path, above it and below it.
+ * The keys of a layer must be added in their order.
  *
  * @returns false if the layer has a value above the path already
  */
@@ -54,7 +54,7 @@ export function addLeaf(root: Branch, path: readonly string[], leaf: Leaf): bool
   return true;
 }
 
-/** Returns the plain value of a tree. */
+/** Converts a tree to a plain value. */
 export function valueOf(node: Node): unknown {
   if (node.type === 'leaf') return node.value;
   const entries = [...node.children].map(([name, child]): [string, unknown] => [name, valueOf(child)]);
@@ -63,8 +63,8 @@ export function valueOf(node: Node): unknown {
 }
 
 /**
- * Decodes a tree. All its values are text at first, and lists are numbered names. A value that the codec rejects as
- * text is read as JSON. An object of numbered names that it rejects is converted to a list.
+ * Decodes a tree. At first all values are text, and lists are objects with numbered names. If the codec rejects a text,
+ * the text is read as JSON. If it rejects an object with numbered names, the object is converted to a list.
  *
  * @param keyAt names the key at a path
  */
@@ -80,14 +80,17 @@ export function decodeTree<A>(root: Branch, codec: Validator<A>, keyAt: (path: r
   }
 }
 
-/** Decodes a value, or returns the reasons for rejecting it, each with its place. */
+/** Decodes a value, or returns the reasons for rejecting it, each with its path. */
 function placed<A>(codec: Validator<A>, value: unknown): Either<readonly PlacedFailure[], A> {
   if (isSchema(codec)) return placedBySchema(codec, value);
   const decoded = codec.decode(value);
   return isRight(decoded) ? decoded : left(failuresOf(decoded.left));
 }
 
-/** Returns the node at a path that may be read in another way. */
+/**
+ * Returns the node at a path if it can be converted. A text can be converted to a JSON value, and an object with
+ * numbered names to a list.
+ */
 function adaptableAt(root: Branch, path: readonly string[]): Node | undefined {
   const node = nodeAt(root, path);
   if (node?.type === 'branch') return !node.isList && isNumbered(node) ? node : undefined;
@@ -99,7 +102,7 @@ function adapt(node: Node): void {
   else if (typeof node.value === 'string') node.value = jsonIn(node.value);
 }
 
-/** Returns the JSON value of a text; undefined if it is a string, or if the text is not JSON. */
+/** Returns the JSON value of a text; undefined if that value is a string, or if the text is not JSON. */
 function jsonIn(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);
@@ -111,7 +114,7 @@ function jsonIn(text: string): unknown {
 
 const isNumbered = ({ children }: Branch): boolean => children.size > 0 && [...children.keys()].every((name) => /^\d+$/.test(name));
 
-/** Returns the node at a path, or the leaf above it. */
+/** Returns the node at a path. If the path ends at a leaf, returns that leaf. */
 function nodeAt(root: Branch, path: readonly string[]): Node | undefined {
   let node: Node | undefined = root;
   for (const name of path) {
@@ -127,12 +130,12 @@ function leafAt(root: Branch, path: readonly string[]): Leaf | undefined {
   return node?.type === 'leaf' ? node : undefined;
 }
 
-/** The codecs whose members have a number in the path of a failure, which is not a name in the value. */
+/** The types of codecs whose members have a number in the path of a failure. The number is not a name in the value. */
 const COMPOSED: readonly unknown[] = ['IntersectionType', 'UnionType'];
 
 /**
- * Lists the invalid values that a codec of io-ts has found, each with its path. Only the type of an invalid value is
- * shown.
+ * Lists the invalid values that a codec of io-ts has found, each with its path. The messages show only the type of an
+ * invalid value.
  */
 function failuresOf(errors: Errors): readonly PlacedFailure[] {
   return errors.map(({ context, value, message }) => {
@@ -155,7 +158,7 @@ export interface ConfigChange {
 /**
  * Returns a value in which each part that equals the same part of the previous value is the same object. The values
  * themselves are not changed. Lists, plain objects, maps, sets, bytes, and objects with `toJSON`, such as dates, are
- * compared by their contents. Other objects can have contents that are not visible, and count as different.
+ * compared by their contents. Other objects may have contents that cannot be read, and always count as different.
  */
 export function keepUnchanged(before: unknown, after: unknown): unknown {
   if (Object.is(before, after)) return before;
@@ -177,7 +180,9 @@ function isSameContent(before: unknown, after: unknown): boolean {
   return inside !== undefined && keepUnchanged(inside, now) === inside;
 }
 
-/** Returns the content of an object that is neither a list nor plain; undefined if it is not known. */
+/**
+ * Returns the content of an object that is neither a list nor a plain object; undefined if the content is not known.
+ */
 function contentOf(value: object): unknown {
   if (value instanceof Map || value instanceof Set || value instanceof Uint8Array) return [...value];
   const toJson: unknown = Reflect.get(value, 'toJSON');
@@ -202,7 +207,7 @@ function childrenOf(value: unknown): ReadonlyMap<string, unknown> | undefined {
   return Array.isArray(value) || isPlain(value) ? new Map(Object.entries(value)) : undefined;
 }
 
-/** Tells whether a value is a plain object, such as an object literal, of any realm. */
+/** Tells whether a value is a plain object, such as an object literal. Plain objects of other realms count, too. */
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);

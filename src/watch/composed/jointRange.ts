@@ -9,7 +9,10 @@ import { listAndWatch, type Follower, type Listed, inSlices, type ReadPages } fr
 import { listRange, type ListedRange, type LiveEntries } from '../live/liveRange.js';
 import type { WatcherDeps } from '../watcher.js';
 
-/** A state of several ranges as of one revision. The states of ranges that did not change are the same objects. */
+/**
+ * A state of several ranges as of one revision. The states of ranges that did not change are the same objects as
+ * before.
+ */
 export interface JointUpdate {
   readonly type: 'snapshot' | 'change' | 'resync';
   readonly revision: number;
@@ -17,7 +20,7 @@ export interface JointUpdate {
   readonly states: readonly ReadonlyMap<string, KeyValue>[];
 }
 
-/** A range with its state at some revision. */
+/** One of the ranges, with its state at a revision. */
 interface Part {
   readonly entries: LiveEntries;
   readonly state: ReadonlyMap<string, KeyValue>;
@@ -28,9 +31,9 @@ interface ListedParts extends Listed {
 }
 
 /**
- * Follows several ranges, and emits one state for each revision that changes any of them. All are listed at one
- * revision. Then one watch follows the smallest range that contains them all. etcd sends the events of a revision to a
- * watch together. So no state has to wait for another one, with any version and transport.
+ * Follows several ranges, and emits one state for each revision that changes any of them. All ranges are listed at one
+ * revision. Then one watch follows the smallest range that contains them all. etcd sends all events of a revision to a
+ * watch together. So no state has to wait for another one. This is true for all versions and transports.
  */
 export function jointUpdates(
   ranges: readonly Range[],
@@ -77,7 +80,7 @@ export function jointUpdates(
       deps,
     ).pipe(
       catchError((error: unknown) => {
-        // A rejected list concerns one of the ranges, so that its error needs no explanation.
+        // If a list is rejected, the error concerns one of the given ranges, and needs no explanation.
         const isOfCover = ranges.length > 1 && hasReason(error, 'PermissionDenied') && error.rpc === 'Watch.Watch';
         return throwError(() => (isOfCover ? coverDenied(cover, deps.within !== undefined, error) : error));
       }),
@@ -85,7 +88,7 @@ export function jointUpdates(
   });
 }
 
-/** Returns the error for a range that holds all ranges, which the user may not read. */
+/** Returns the error for the smallest range that contains all ranges, if the user may not read it. */
 function coverDenied({ from, to }: Span, inNamespace: boolean, cause: EtcdError): EtcdError {
   const text = (key: string): string => JSON.stringify(toText(keyBytes(key)));
   const cover = `from ${text(from)} ${to === undefined ? 'on' : `up to ${text(to)}`}${inNamespace ? ' of the namespace' : ''}`;
@@ -101,7 +104,7 @@ function coverDenied({ from, to }: Span, inNamespace: boolean, cause: EtcdError)
   );
 }
 
-/** Lists ranges at one revision, which the first of them determines. */
+/** Lists ranges at one revision: the revision of the first list. */
 function listRanges(ranges: readonly Range[], readPages: ReadPages): Observable<ListedParts> {
   const [first, ...others] = ranges;
   if (first === undefined) throw new TypeError('there is no range to list');
@@ -120,7 +123,7 @@ function newestOf(all: readonly ListedRange[]): KnownChange | undefined {
 
 const partOf = (entries: LiveEntries): Part => ({ entries, state: entries.snapshot });
 
-/** Emits the existing part if a new list shows no change of it. */
+/** Emits the old part if a new list shows that the part did not change. */
 function keptIfEqual(before: Part | undefined, listed: Part, revision: number): Observable<Part> {
   if (before === undefined) return of(listed);
   return inSlices(() => before.entries.changesTo(listed.entries, revision)).pipe(

@@ -39,8 +39,8 @@ export interface ConfigUpdate<A> {
   readonly type: 'snapshot' | 'change' | 'resync';
   readonly revision: number;
   /**
-   * The config in force: that of this revision, or the last valid one if it was rejected. Unchanged objects and
-   * lists in it are the same objects as in the last update.
+   * The config in force: the config of this revision, or the last valid one if this one was rejected. Objects and lists
+   * that did not change are the same objects as in the last update.
    */
   readonly config: A;
   /**
@@ -60,7 +60,7 @@ const LIVE_CONFIG: OptionKinds<LiveConfigOptions<unknown>> = {
 
 /** Checks the prefix of a config, or the prefixes of its layers, and returns them in the order of their precedence. */
 export function layersOf(method: string, prefix: string | readonly string[]): readonly string[] {
-  // A copy, in which a hole is undefined, as `map` would skip it.
+  // The list is copied with `Array.from`, which converts a hole to undefined. `map` would skip a hole.
   const layers: readonly unknown[] = Array.isArray(prefix) ? Array.from(prefix) : [prefix];
   if (layers.length === 0)
     throw new EtcdError('InvalidArgument', `prefix of ${method}: expected at least one prefix, received an empty list`);
@@ -71,8 +71,8 @@ export function layersOf(method: string, prefix: string | readonly string[]): re
 }
 
 /**
- * The config in force after an update. It is undefined as long as no config of the store was valid and the defaults
- * alone are not valid.
+ * The config in force after an update. There is none if no config of the store was valid yet and the defaults alone are
+ * not valid.
  */
 type ConfigReading<A> =
   | {
@@ -84,15 +84,15 @@ type ConfigReading<A> =
   | { readonly inForce: false; readonly rejected: InvalidValueError };
 
 /**
- * Returns a function that reads the config of each update in turn. It returns the same object as before if neither the
- * config nor the reasons for rejecting it have changed. The parts of a config that did not change are the same objects
- * as before.
+ * Returns a function that reads the config of one update after the other. The function returns the same object as
+ * before if neither the config nor the reasons for rejecting it have changed. The parts of a config that did not change
+ * are the same objects as before.
  */
 function configReader<A>(layers: readonly string[], options: LiveConfigOptions<A>): (states: JointUpdate['states']) => ConfigReading<A> {
   const { codec, separator = '/', defaults } = options;
   const decode = (root: Branch): Either<readonly string[], A> =>
     decodeTree(root, codec, (path) => `${layers.at(-1) ?? ''}${path.join(separator)}`);
-  /** The values of the last config that was valid, before they were decoded. */
+  /** The last valid config before it was decoded. */
   let given: unknown;
   let last: ConfigReading<A> | undefined;
 
@@ -120,7 +120,7 @@ function configReader<A>(layers: readonly string[], options: LiveConfigOptions<A
 const kept = <A>(before: A, after: A): A => keepUnchanged(before, after) as A;
 const byPath = (a: ConfigChange, b: ConfigChange): number => (a.path < b.path ? -1 : 1);
 
-/** Returns the tree of all layers and the defaults, and a line for each key that does not fit into it. */
+/** Returns the tree of all layers and the defaults, and a message for each key that does not fit into the tree. */
 function treeOf(layers: readonly string[], states: JointUpdate['states'], separator: string, defaults: object = {}) {
   const root = branch();
   addDefaults(root, defaults);
@@ -137,7 +137,7 @@ function treeOf(layers: readonly string[], states: JointUpdate['states'], separa
   return { root, misplaced };
 }
 
-/** Returns the config of the defaults alone, which are in force until there is a valid config. */
+/** Decodes the defaults alone. They are in force until there is a valid config. */
 function alone<A>(
   defaults: object | undefined,
   decode: (root: Branch) => Either<readonly string[], A>,
@@ -149,7 +149,7 @@ function alone<A>(
   return isRight(config) ? { inForce: true, config: config.right, changes: [], rejected } : { inForce: false, rejected };
 }
 
-/** Emits the config of each update that changes it, or is rejected. */
+/** Emits the config for each update that changes the config, or for which it is rejected. */
 export function configUpdates<A>(
   layers: readonly string[],
   updates: Observable<JointUpdate>,

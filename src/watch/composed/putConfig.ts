@@ -11,8 +11,8 @@ export interface PutConfigOptions {
   /** The separator between the names in a key. The default is `/`. */
   readonly separator?: string;
   /**
-   * The revision of the config on which the new one is based, such as that of an update of `liveConfig`. Errors with
-   * `Conflict` if a key was changed since. The default is the revision at the call.
+   * The revision of the config on which the new one is based, such as the `revision` of an update of `liveConfig`.
+   * Errors with `Conflict` if a key was changed after it. By default it is the revision at the time of the call.
    */
   readonly revision?: number;
 }
@@ -59,13 +59,15 @@ export function putConfig(kv: KvService, prefix: string, config: object, options
   });
 }
 
-/** The conditions that no key below a prefix was written, created or deleted since. */
+/** Returns compares that fail if a key below the prefix was written, created or deleted after the revision. */
 const unchanged = (prefix: string, kvs: readonly KeyValue[], revision: number) => [
   key({ prefix }).modRevision.less(revision + 1),
   ...kvs.map((kv) => key(kv.key).modRevision.equals(kv.modRevision)),
 ];
 
-/** Returns the keys of a config with their values. An empty object or list has no names, and is one value. */
+/**
+ * Returns the keys of a config with their values. An empty object or list has no names, so it is written as one value.
+ */
 function leavesOf(value: unknown, separator: string, prefix: string, path: readonly string[] = []): [string, string][] {
   const inside = Array.isArray(value) || isObject(value) ? Object.entries(value).filter(([, each]) => each !== undefined) : [];
   if (inside.length > 0 || path.length === 0)

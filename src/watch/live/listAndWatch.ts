@@ -12,7 +12,7 @@ import type { WatchTarget } from '../messages.js';
 import { retryTransient } from '../retryable.js';
 import { watcherAt, type WatcherDeps } from '../watcher.js';
 
-/** The current state of some keys, as it was listed at one revision. */
+/** The state of some keys, as they were listed at one revision. */
 export interface Listed {
   readonly revision: number;
   /** The newest change among the keys that were listed. */
@@ -29,7 +29,7 @@ export interface FollowSteps<L extends Listed, U> {
   begin(listed: L): Observable<U>;
   /** Applies a later revision. Returns undefined if it concerns none of the keys. */
   change(batch: EventsBatch): U | undefined;
-  /** Called with a revision up to which all changes have arrived. */
+  /** Called with a revision when all changes up to it have arrived. */
   progress?(revision: number): void;
 }
 
@@ -44,18 +44,18 @@ export interface Follower<U> {
 }
 
 /**
- * Lists keys, and then watches them from the next revision on, so that no change is missed. If the history is lost,
- * they are listed again. It uses RxJS's operators only until the keys are listed, as a program may have thousands of
+ * Lists keys, and then watches them from the next revision on, so that no change is missed. If the history is lost, the
+ * keys are listed again. RxJS's operators are used only until the keys are listed, as a program may have thousands of
  * live ranges.
  */
 export const listAndWatch = <L extends Listed, U>(steps: FollowSteps<L, U>, deps: WatcherDeps): Observable<U> =>
   new LightObservable((observer) => {
     const { follower } = steps;
     const { streams, settings } = deps;
-    /** The list, the watch, or the pause before the next list. */
+    /** The subscription to the list or to the watch, or the pause before the next list. */
     let current: Unsubscribable;
     let left = false;
-    /** Set from the loss of the history until the next list has arrived. */
+    /** The backoff between lists. It is kept from the loss of the history until the next list has arrived. */
     let backoff: Backoff | undefined;
 
     const emit = (update: U): void => {
@@ -64,15 +64,15 @@ export const listAndWatch = <L extends Listed, U>(steps: FollowSteps<L, U>, deps
     };
 
     /**
-     * Lists again if the history is lost while the current state can still be listed. If the list itself is too long,
-     * listing again would not help. Other temporary errors are retried within the list and the watch.
+     * Lists again if the history is lost, and the current state can still be listed. If the list itself is too long,
+     * another list would be too long as well. The list and the watch retry other temporary errors themselves.
      */
     const listAgain = (error: unknown, isListed = false): void => {
       const isHistoryLost =
         hasReason(error, 'Compacted') || (isListed && hasReason(error, 'ResponseTooLarge', 'FutureRev', 'ClusterIDMismatch'));
       if (!isHistoryLost) return observer.error(error);
       if (isListed) follower?.onLost(error);
-      // The observer may have left while it was notified.
+      // The observer may have left when the follower was notified.
       if (left) return;
       backoff ??= new Backoff(settings.initialBackoffMs, settings.maxBackoffMs);
       current = asyncScheduler.schedule(list, backoff.next());
@@ -97,7 +97,7 @@ export const listAndWatch = <L extends Listed, U>(steps: FollowSteps<L, U>, deps
       emit(update);
       if (left) return;
       const watcher = watcherAt(steps.target, { ...after(revision), knownChange }, deps);
-      // Set before the subscription, which may fail at once.
+      // `current` is set before the subscription, which may fail at once.
       current = watcher;
       watcher.subscribe(applier);
     };
@@ -107,9 +107,10 @@ export const listAndWatch = <L extends Listed, U>(steps: FollowSteps<L, U>, deps
         follower?.listing();
         return steps.list();
       });
-      // It is set before the subscription, as an observer may leave at once.
+      // `current` is set before the subscription, as the observer may leave during it.
       const listing = (current = new Subscription());
-      // This list may be the first call to find that no endpoint can be reached.
+      // The list may be the first call that finds no reachable endpoint. So its failures are shown in the state of the
+      // connection.
       const tracked$ = streams.track(retryTransient(listed$, settings, streams.reportRetry));
       listing.add(
         tracked$
@@ -145,16 +146,17 @@ export interface ListedKeys<T> extends Listed {
 
 /** Lists a range, at the current revision or at an earlier one. */
 export function listKeys<T>(collect: () => Collector<T>, range: Range, readPages: ReadPages, at?: number): Observable<ListedKeys<T>> {
-  // The collected state belongs to one subscription: a list that is read again begins with nothing.
+  // The collected state belongs to one subscription. If the list is retried, it begins with an empty state.
   return defer(() => {
     const gathered = collect();
     let revision = at ?? 0;
     let newest: KeyValue | undefined;
     return readPages(range, at).pipe(
-      // The next page is requested before this one is collected: server and client work at the same time.
+      // The next page is requested before this page is collected, so that the server and the client work at the same
+      // time.
       concatMap((page) => {
-        // The header of the first page has the revision that all pages show. Later headers have the store's revision at
-        // their time.
+        // All pages show the revision in the header of the first page. Later headers have the revision that the store
+        // has at that time.
         revision ||= page.header.revision;
         for (const kv of page.kvs) if (newest === undefined || kv.modRevision > newest.modRevision) newest = kv;
         return inSlices(() => gathered.add(page.kvs)).pipe(map(() => page.header.clusterId));
@@ -170,20 +172,23 @@ export function listKeys<T>(collect: () => Collector<T>, range: Range, readPages
   });
 }
 
-/** The number of steps in one turn of the event loop: some milliseconds of work. The rest waits for the next turn. */
+/**
+ * The number of steps in one turn of the event loop, which take some milliseconds. The other steps wait for the next
+ * turn.
+ */
 const SLICE = 4_096;
 /**
- * The time after which the rest waits in any case, in milliseconds. While V8 marks a large heap, each step may take
- * much longer.
+ * The longest time of the steps in one turn, in milliseconds. While V8 marks a large heap, each step may take much
+ * longer.
  */
 const SLICE_MS = 10;
 /** The number of steps between two checks of the time. */
 const CHECKED_STEPS = 8;
 
-/** Long work that yields after each step and finally returns a result. */
+/** Work that is divided into steps. It yields after each step, and finally returns a result. */
 export type Steps<T> = Generator<void, T, void>;
 
-/** Does long work in slices, so that the event loop gets its turns meanwhile. Emits the result. */
+/** Runs divided work in slices, so that the event loop can do other work between them. Emits the result. */
 export function inSlices<T>(work: () => Steps<T>): Observable<T> {
   return new Observable<T>((subscriber) => {
     const steps = work();

@@ -37,7 +37,7 @@ import { isRight, right } from '../../util/either.js';
  * - `loading`: nothing is known yet; `error` says why if the server cannot be reached
  * - `live`: `value` is the current value in the store. Right after `stale`, missed changes follow as soon as the server
  *   has sent them.
- * - `stale`: the connection or the history was lost after `value` had arrived, so it may be old (`error` says why)
+ * - `stale`: the connection or the history was lost after `value` had arrived, so `value` may be old (`error` says why)
  * - `invalid`: the codec rejects the store's value (`error` says where), and `value` is the last valid one
  * - `failed`: the stream cannot continue (`error` says why), and this is the last state
  */
@@ -47,29 +47,32 @@ export interface ViewState<T> {
   readonly error: EtcdError | undefined;
 }
 
-/** The age of a reading. */
+/** The facts that show how old a reading may be. */
 interface Origin {
   /**
-   * The reading is older than what the client knows of its writes. A newer one follows, at the latest when the
-   * connection is restored.
+   * Whether the reading lacks a write of this client that the server has confirmed. A newer reading follows, at the
+   * latest when the connection is restored.
    */
   readonly old?: boolean;
-  /** The state of the connection when the reading arrived from the server; by default the current one. */
+  /** The state of the connection when the reading arrived from the server. Default: the current state. */
   readonly cameWith?: ConnectionState | undefined;
-  /** The loss of the history after the reading arrived: it is out of date, and a newer one follows. */
+  /**
+   * The error if the history was lost after the reading had arrived. The reading is then out of date, and a newer one
+   * follows.
+   */
   readonly lost?: EtcdError | undefined;
 }
 
 /**
- * The input of a view: a value, or the reason why there is none. An invalid reading without a value leaves the last
- * one.
+ * The input of a view: a value, or the reason why there is no valid value. If an invalid reading has no value, the view
+ * keeps the last value.
  */
 export type Reading<T> =
   ({ readonly value: T } & Origin) | ({ readonly invalid: EtcdError; readonly value?: T } & Origin) | { readonly failed: EtcdError };
 
 const LOADING = { status: 'loading', value: undefined, error: undefined } as const;
 
-/** A reading as a view shows it while the connection works. */
+/** A reading, with the state that the view has while the connection works. */
 interface Viewed<T> extends Origin {
   readonly view: ViewState<T>;
 }
@@ -78,7 +81,7 @@ interface Viewed<T> extends Origin {
 interface Shown<T> {
   readonly view: ViewState<T>;
   readonly cause: EtcdError | undefined;
-  /** The loss of the connection that no later connection or reading has ended. */
+  /** The error if the connection was lost, until the connection is restored or a newer reading arrives. */
   readonly lost: EtcdError | undefined;
   readonly of: Viewed<T>;
   readonly cameWith: ConnectionState | undefined;
@@ -103,17 +106,17 @@ export function viewState<T>(readings: Observable<Reading<T>>, connection: Obser
     scan((last: Shown<T> | undefined, [viewed, state]): Shown<T> => {
       const before = viewed === last?.of ? last : undefined;
       const cameWith = before === undefined ? (viewed.cameWith ?? state) : before.cameWith;
-      // A watch whose history is lost ends before the next list. The connection then has no watch, which does not end
-      // the loss.
+      // If the history is lost, the watch ends before the next list begins. The state of the connection is then `idle`
+      // for a moment, which does not end the loss.
       const lost = state.status === 'reconnecting' ? state.cause : state.status === 'idle' ? before?.lost : undefined;
       const known = { of: viewed, cameWith, lost };
       const { view, old = false } = viewed;
       if (old && view.status !== 'failed') {
-        // The value was not shown as `live` before, and must not be shown as `live` now.
+        // An old value was not shown as `live` before, and must not be shown as `live` now.
         if (lost === undefined) return last?.view.status === 'live' ? { ...last, ...known } : { ...known, view: LOADING, cause: undefined };
         return { ...known, view: view.status === 'live' ? view : LOADING, cause: lost };
       }
-      // A value that arrived after the connection was lost, as by a list, is not older than that loss.
+      // A value may arrive after the connection was lost, for example by a list. The loss does not make that value old.
       const outdates = view.status === 'loading' || (view.status === 'live' && state !== cameWith);
       return { ...known, view, cause: (outdates ? lost : undefined) ?? (view.status === 'live' ? viewed.lost : undefined) };
     }, undefined),
@@ -129,12 +132,13 @@ export function viewState<T>(readings: Observable<Reading<T>>, connection: Obser
 /** Creates the live ranges of a client over its watches. */
 export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observable<void>, lingerMs: number) {
   const shared = new SharedStates<LiveUpdate>(deps, closed, lingerMs, {
-    // Each range keeps one of these objects. Written out, they all have the same hidden class, and take less memory.
+    // Each range keeps one of these objects. An object literal gives all of them the same hidden class, so that they
+    // take less memory.
     snapshot: ({ revision, state }) => ({ type: 'snapshot', revision, state, changes: [] }),
     stateOf: identity,
   });
 
-  /** Returns the arguments for joining the shared updates of a range. */
+  /** Returns the arguments with which {@link SharedStates} shares the updates of a range. */
   const joined = (range: Range): Parameters<SharedStates<LiveUpdate>['of']> => {
     const target = toWatchTarget(range);
     return [rangeIdentity(target), [target], (follower) => liveUpdates(range, target, readPages, deps, follower)];
@@ -157,7 +161,7 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
           const { codec } = checkOptions('liveValueState', options, LIVE_VALUE_STATE);
           return viewed({ key }).pipe(
             map(({ update, ...origin }) => ({ kv: onlyKey(update), ...origin })),
-            // A list after a compaction may contain a key-value that is known already.
+            // A list after a compaction may contain a key-value that was emitted before.
             distinctUntilChanged((a, b) => a.old === b.old && a.lost === b.lost && isUnchanged(a.kv, b.kv)),
             mapInOrder(({ kv, ...origin }) => {
               const toReading = (reading: ValueReading<A>): Reading<A | undefined> =>
@@ -172,7 +176,9 @@ export function lives(deps: WatchesDeps, readPages: ReadPages, closed: Observabl
   };
 }
 
-/** Shows readings as states of a view. No state follows a failure, even if the state of the connection changes. */
+/**
+ * Converts readings to the states of a view. A failure is the last state, even if the state of the connection changes.
+ */
 export const view = <T>(readings: Observable<Reading<T>>, { streams }: WatchesDeps): Observable<ViewState<T>> =>
   viewState(readings, streams.state).pipe(takeWhile(({ status }) => status !== 'failed', true));
 
@@ -181,8 +187,8 @@ export interface LiveValueOptions<A> {
   /** The codec of the value, which is read as JSON. */
   readonly codec: Validator<A>;
   /**
-   * Called with the error of an invalid value; the last valid value stays. Without it the stream errors with the
-   * `InvalidValueError`.
+   * Called with the error of an invalid value. The last valid value stays in force. Without this function the stream
+   * errors with the `InvalidValueError`.
    */
   readonly onInvalid?: (error: InvalidValueError) => void;
   /**
@@ -208,7 +214,7 @@ export function onlyKey({ state }: Pick<LiveUpdate, 'state'>): KeyValue | undefi
 export function liveKey(updates: Observable<LiveUpdate>): Observable<KeyValue | undefined> {
   return updates.pipe(
     map(onlyKey),
-    // A list after a compaction may contain a key-value that is known already.
+    // A list after a compaction may contain a key-value that was emitted before.
     distinctUntilChanged(isUnchanged),
   );
 }
@@ -218,7 +224,7 @@ export function valueReading<A>(kv: KeyValue | undefined, codec: Validator<A>): 
   return kv === undefined ? right(undefined) : jsonLater(kv, codec);
 }
 
-/** Emits the valid values of a key; the options decide about invalid ones. */
+/** Emits the valid values of a key. The options decide what follows an invalid value. */
 export function liveValues<A>(kvs: Observable<KeyValue | undefined>, options: LiveValueOptions<A>): Observable<A | undefined> {
   const { codec, onInvalid, fallback } = options;
   if (fallback !== undefined && onInvalid === undefined)

@@ -26,15 +26,15 @@ export interface LiveUpdate {
    * - `snapshot`: the state when you subscribed; `changes` is empty
    * - `change`: one revision; `changes` are its events
    * - `resync`: the range was listed again; `changes` is the difference from the last state, deletes included. The
-   *   history since the last update was compacted, is more than an old server can send, or belongs to another store
-   *   (wiped, restored, replaced).
+   *   history since the last update was compacted, or is too long for an old server. Or the store was wiped, restored
+   *   or replaced.
    */
   readonly type: 'snapshot' | 'change' | 'resync';
   /** The revision of the store that this state shows. */
   readonly revision: number;
   /**
-   * The keys with their values, by key. The map never changes: keep it, compare it, share it. In the map, a key that is
-   * not UTF-8 is U+FFFD followed by its base64.
+   * The keys with their values, by key. The map never changes: keep it, compare it, share it. A key that is not UTF-8
+   * is in the map as U+FFFD followed by the base64 of its bytes.
    */
   readonly state: ReadonlyMap<string, KeyValue>;
   /** The changes, each with the previous key-value if there was one. */
@@ -85,11 +85,11 @@ export const listRange = (range: Range, readPages: ReadPages, at?: number): Obse
 
 type Entries = PersistentMap<KeyValue>;
 
-/** The key-values of a range at a revision. A new state shares everything that did not change with the old one. */
+/** The key-values of a range at a revision. A new state shares all unchanged parts with the old state. */
 export class LiveEntries {
   private constructor(private readonly entries: Entries) {}
 
-  /** Collects entries that arrive in parts. */
+  /** Collects key-values that arrive in pages. */
   static gather(): Collector<LiveEntries> {
     const draft = ImmutableMap<MapKey, KeyValue>().asMutable();
     return {
@@ -109,11 +109,11 @@ export class LiveEntries {
 
   /**
    * Returns the state after the events of a revision, and the events with the previous key-values. The previous
-   * key-values are taken from the state, whether the server sent them or not.
+   * key-values are always taken from the state, even if the server has sent them.
    */
   apply(events: readonly WatchEvent[]): { readonly entries: LiveEntries; readonly changes: readonly WatchEvent[] } {
     const changes: WatchEvent[] = [];
-    // A single change of a persistent map costs less than creating a draft of it.
+    // For one change, a persistent map costs less than a mutable draft of it.
     let entries = events.length === 1 ? this.entries : this.entries.asMutable();
     for (const event of events) {
       const id = mapKey(keyId(event.kv));
@@ -125,8 +125,8 @@ export class LiveEntries {
   }
 
   /**
-   * Returns the events that must have happened between this state and a later one if the history is lost. Keys that are
-   * missing were deleted.
+   * Returns the events that must have happened between this state and a later one, as the history is lost. Keys that
+   * the later state lacks were deleted.
    */
   *changesTo(later: LiveEntries, revision: number): Steps<readonly WatchEvent[]> {
     const changes: WatchEvent[] = [];

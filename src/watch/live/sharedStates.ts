@@ -9,49 +9,49 @@ import { RefCountedMap } from '../refCounted.js';
 import type { ConnectionState } from '../streams/connectionState.js';
 import type { WatchesDeps } from '../watcher.js';
 
-/** An update of followed keys. */
+/** An update of the keys that are followed. */
 interface Update {
   readonly type: 'snapshot' | 'change' | 'resync';
   readonly revision: number;
 }
 
-/** The state of one of the ranges that an update shows. */
+/** The state of one of the ranges in an update. */
 interface RangeState {
   readonly revision: number;
   readonly state: ReadonlyMap<string, KeyValue>;
 }
 
-/** An update, with the facts that show its age to a view. */
+/** An update, with the facts from which a view decides whether the update is old. */
 export interface ViewedUpdate<U> {
   readonly update: U;
-  /** The update is older than what the client knows of its writes. */
+  /** Whether the update lacks a write of this client that the server has confirmed. */
   readonly old: boolean;
   /** The state of the connection when the update arrived. */
   readonly cameWith: ConnectionState | undefined;
-  /** The loss of the history since then, until the next list arrives. */
+  /** The error if the history was lost after the update had arrived; undefined once the next list has arrived. */
   readonly lost: EtcdError | undefined;
 }
 
-/** Ranges that are followed now. */
+/** The run that follows some ranges. */
 interface Running<U> extends Follower<U> {
   readonly ranges: readonly FollowedRange[];
-  /** The loss of the history, until the next list. */
+  /** The error if the history is lost; undefined once the next list has arrived. */
   lost: EtcdError | undefined;
-  /** Called when the history is lost. */
+  /** The functions that are called when the history is lost. */
   viewers: Set<() => void> | undefined;
 }
 
-/** Describes a kind of updates. */
+/** The functions for one type of updates. */
 export interface StateKind<U> {
   /** Returns the update with which a late subscriber begins. */
   readonly snapshot: (update: U) => U;
-  /** Returns the state of the range at an index. */
+  /** Returns the state of the range with this index. */
   readonly stateOf: (update: U, index: number) => RangeState;
 }
 
 /**
- * Shares the updates of followed ranges among their subscribers. No subscriber may begin with a state that is older
- * than what the client knows of its writes.
+ * Shares the updates of followed ranges among their subscribers. The first state of each subscriber includes all writes
+ * of this client that the server has confirmed.
  */
 export class SharedStates<U extends Update> {
   private readonly shared: RefCountedMap<U>;
@@ -68,9 +68,10 @@ export class SharedStates<U extends Update> {
   }
 
   /**
-   * Joins the updates of the ranges with an identity.
+   * Subscribes to the shared updates of some ranges.
    *
-   * @param run starts them
+   * @param key identifies the ranges
+   * @param run starts to follow the ranges
    */
   of(key: string, targets: readonly WatchTarget[], run: (follower: Follower<U>) => Observable<U>): Observable<U> {
     return deferLight(() => {
@@ -83,7 +84,7 @@ export class SharedStates<U extends Update> {
     });
   }
 
-  /** Joins the updates for a view. The view itself shows whether a state is old. */
+  /** Subscribes to the shared updates of some ranges for a view. The view itself shows whether a state is old. */
   viewed(key: string, targets: readonly WatchTarget[], run: (follower: Follower<U>) => Observable<U>): Observable<ViewedUpdate<U>> {
     return new Observable((subscriber) => {
       const [updates, isOld] = this.join(key, targets, run);
@@ -145,13 +146,16 @@ export class SharedStates<U extends Update> {
       unsubscribe: () => {
         source.detach(observer);
         for (const range of ranges) range.end();
-        // A subscriber that subscribed again at once may have started another run.
+        // A subscriber may have subscribed again at once, which has started another run.
         if (this.running.get(key) === running) this.running.delete(key);
       },
     };
   }
 
-  /** Returns a function that decides whether an update is old; undefined if no later update can be old. */
+  /**
+   * Returns a function that decides whether an update is old; undefined if neither this update nor a later one can be
+   * old.
+   */
   private whetherOld(followed: readonly FollowedRange[]): ((update: U) => boolean) | undefined {
     const checks = followed.flatMap((range, index) => {
       const isOld = range.whetherOld();

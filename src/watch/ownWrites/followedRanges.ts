@@ -18,25 +18,25 @@ import type { ConnectionState } from '../streams/connectionState.js';
 import type { WriteEffects } from './writeEffects.js';
 
 /**
- * The highest number of notes that are kept; older ones are dropped. A note is a fact that concerns a live range or
- * not, depending on its state.
+ * The maximum number of notes that are kept; older notes are dropped. A note is a fact about the store which may or may
+ * not concern a live range. This depends on the state of the range.
  */
 const MOST_NOTES = 256;
 
-/** A state that a live range shows. */
+/** A state that a live range has emitted. */
 interface Shown {
   readonly revision: number;
   readonly state: ReadonlyMap<string, KeyValue>;
 }
 
-/** A fact about the store as of a revision. */
+/** A fact that was true for the store at a revision. */
 type Note = { readonly number: number; readonly revision: number } & (
   { readonly type: 'cleared' | 'held'; readonly span: Span } | { readonly type: 'revoked'; readonly lease: LeaseId }
 );
 
 /**
- * The key ranges that a client's live ranges follow, each with the highest revision of an own write that it has to
- * show. Most writes put or delete single keys, whose ranges are found in a map of points and one of prefixes.
+ * The key ranges that a client's live ranges follow. Each has the highest revision of an own write that it has to show.
+ * Most writes put or delete a single key. Its ranges are found in two maps: one of single keys, and one of prefixes.
  */
 export class FollowedRanges implements WriteEffects {
   private readonly all = new Set<FollowedRange>();
@@ -106,7 +106,7 @@ export class FollowedRanges implements WriteEffects {
     if (this.anyWith(span.from)) this.note({ type: 'held', span, revision, number: ++this.noted });
   }
 
-  /** Returns the notes with a higher number that may concern a span. */
+  /** Returns the notes with a higher number that may concern keys of a span. */
   notesAfter(number: number, span: Span): readonly Note[] {
     return this.notes.filter((note) => note.number > number && (note.type === 'revoked' || intersection(note.span, span) !== undefined));
   }
@@ -129,22 +129,25 @@ export class FollowedRanges implements WriteEffects {
 }
 
 /**
- * The key range that a live range follows. It decides which state is too old for a new subscriber. A new subscriber has
- * to see everything that its client knows about its own writes.
+ * A key range that a live range follows. It decides whether a state is too old for a new subscriber. The first state of
+ * a subscriber must include all writes of this client that the server has confirmed.
  */
 export class FollowedRange {
   /** The highest revision of an own write in the range since the last list was requested. */
   private needed = 0;
   /**
-   * The same for writes before that request. The list includes them, even if the store was restored and has lower
-   * revisions.
+   * The highest revision of an own write before that request. The list includes the write, even if the store was
+   * restored and now has lower revisions.
    */
   private neededBefore = 0;
   /** The number of lists that were requested, and the number of the last one that arrived. */
   private asked = 0;
   private listed = 0;
   private notedWhenAsked = 0;
-  /** Notes up to this number concern neither the state that is shown nor the next list. */
+  /**
+   * The number of the last note that was checked. Notes up to this number do not concern the current state or the next
+   * list.
+   */
   private checked: number;
   private shown: Shown | undefined;
   private connectedAs: ConnectionState | undefined;
@@ -162,12 +165,15 @@ export class FollowedRange {
     return this.connectedAs;
   }
 
-  /** Notes that an own write put or deleted a key of the range at this revision, so that an event of it follows. */
+  /**
+   * Called when an own write has put or deleted a key of the range at this revision. An event of the change will
+   * follow.
+   */
   expect(revision: number): void {
     if (revision > this.needed) this.needed = revision;
   }
 
-  /** Notes that a list is requested: it will include everything that is known by now. */
+  /** Called when a list is requested. The list will include all writes that are known now. */
   listing(): void {
     this.asked += 1;
     this.notedWhenAsked = this.owner.latest;
@@ -175,7 +181,7 @@ export class FollowedRange {
     this.needed = 0;
   }
 
-  /** Notes a state after a list or an event. */
+  /** Called with each state, after a list or an event. */
   show(shown: Shown, byList: boolean, connection: ConnectionState): void {
     this.shown = shown;
     this.connectedAs = connection;
@@ -186,8 +192,8 @@ export class FollowedRange {
   }
 
   /**
-   * Returns a function that decides whether a state is older than what the client knows now. Returns undefined if no
-   * state from now on can be older.
+   * Returns a function that decides whether a state is older than what the client knows now. Returns undefined if
+   * neither the current state nor a later one can be older.
    */
   whetherOld(): ((state: Shown) => boolean) | undefined {
     const { asked, needed, notedWhenAsked } = this;
@@ -196,8 +202,8 @@ export class FollowedRange {
     const notes = this.owner.notesAfter(this.checked, this.span);
     const unlisted = notes.filter(({ number }) => number > notedWhenAsked);
     const isOld = (state: Shown): boolean => {
-      // A later list includes all writes. The list that is being read includes all writes that were known when it was
-      // requested.
+      // A list that was requested later includes all writes. A list that was requested before includes the writes that
+      // were known at its request.
       if (this.listed > asked) return false;
       const isListed = this.listed === asked;
       return state.revision < (isListed ? needed : neededByList) || this.contradicts(state, isListed ? unlisted : notes);
@@ -213,8 +219,8 @@ export class FollowedRange {
   }
 
   /**
-   * Returns whether a state has a key that is known to be deleted later, or lacks one that is known to exist. In both
-   * cases an event of that change is on its way.
+   * Returns whether a state contradicts notes of later revisions: it has a key that was deleted later, or lacks a key
+   * that existed later. In both cases an event of that change will arrive.
    */
   private contradicts({ revision, state }: Shown, notes: readonly Note[]): boolean {
     const later = notes.filter((note) => note.revision > revision);
@@ -269,7 +275,7 @@ class RangesByKey {
   }
 }
 
-/** Returns whether a span has every key: as no key is empty, none is below a zero byte. */
+/** Returns whether a span includes every key. No key is empty, so no key is below a zero byte. */
 const isAll = ({ from, to }: Span): boolean => from === '\0' && to === undefined;
 
 const isPrefix = ({ from, to }: Span): boolean => binaryKey(prefixEnd(keyBytes(from))) === (to ?? '\0');

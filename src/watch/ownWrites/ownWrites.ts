@@ -10,18 +10,18 @@ import type { PendingStart } from '../cursor.js';
 import { rangesOf, reportEffects, type WriteEffects } from './writeEffects.js';
 
 /**
- * How long a watch waits for the responses to writes of its client, in milliseconds. Then the client reads from the
- * store what they wrote.
+ * How long a watch waits for the responses to writes of its client, in milliseconds. After that time, the client reads
+ * the written keys from the store.
  */
 const ANSWER_MS = 1_000;
-/** The number of writes with unknown outcome that are kept for the watches that begin meanwhile. */
+/** The maximum number of writes with unknown outcome that are kept while a watch begins. */
 const MOST_UNKNOWN = 1_000;
 
-/** Watches that begin with no write between them, until each knows its first revision. */
+/** Watches that began with no own write between them. The entry is kept until each of them knows its first revision. */
 interface Beginning {
-  /** Writes with a higher number were sent after these watches began. */
+  /** The number of the last own write before these watches began. */
   readonly number: number;
-  /** The lowest revision of those later writes, as far as they have a response. */
+  /** The lowest revision of the later writes that have a response. */
   first: number;
   watches: number;
   previous: Beginning | undefined;
@@ -29,13 +29,14 @@ interface Beginning {
 }
 
 /**
- * Tracks the client's own writes for its watches and live ranges. A watch reports each write that was sent after it was
- * subscribed to. A new subscriber of a live range sees at least what its client knows about these writes.
+ * Tracks the client's own writes for its watches and live ranges. A watch reports each own write that is sent after the
+ * subscription to the watch. A new subscriber of a live range first receives a state with all own writes that the
+ * server has confirmed.
  *
  * While no watch begins and no live range is followed, a write costs two comparisons.
  */
 export class OwnWrites implements WriteListener {
-  /** The ranges of live ranges; undefined before there is one. */
+  /** The ranges that live ranges follow; undefined until there is a live range. */
   followed: FollowedRanges | undefined;
   private count = 0;
   /** The last entry of a linked list, which is ordered by number. */
@@ -62,7 +63,7 @@ export class OwnWrites implements WriteListener {
     pending.ended(pending.unclear);
   }
 
-  /** Begins a watch, which is to report all writes that follow. */
+  /** Begins a watch, which has to report all own writes from now on. */
   begin(): Beginning {
     const previous = this.last;
     if (previous?.number === this.count) {
@@ -75,7 +76,7 @@ export class OwnWrites implements WriteListener {
     return beginning;
   }
 
-  /** Ends the beginning of a watch: it knows its first revision, or is no longer needed. */
+  /** Ends the beginning of a watch. The watch knows its first revision, or was unsubscribed from. */
   end(beginning: Beginning): void {
     beginning.watches -= 1;
     if (beginning.watches > 0) return;
@@ -89,9 +90,9 @@ export class OwnWrites implements WriteListener {
   }
 
   /**
-   * Finds the first revision that a watch has to report. Usually it follows the store's revision, which was requested
-   * after the watch began. If an own write overtook that request, it is the revision of that write. If the outcome of
-   * such a write is unknown, the client reads which of its keys changed.
+   * Finds the first revision that a watch has to report. Usually this is the revision after the store's revision, which
+   * was requested when the watch began. If an own write was carried out before that request, it is the revision of that
+   * write. If the outcome of such a write is unknown, the client reads which of its keys changed.
    */
   firstRevision(beginning: Beginning, span: Span, storeRevision: number, caller: Caller): Observable<number> {
     const first = (): number => Math.min(storeRevision + 1, beginning.first);
@@ -110,8 +111,9 @@ export class OwnWrites implements WriteListener {
   private settle(write: OwnWrite, unknown: boolean): void {
     if (!this.open.has(write)) return;
     if (!unknown || ++this.unknown > MOST_UNKNOWN) this.open.delete(write);
-    // Starts at the latest beginning before the write. Each beginning records all writes that later beginnings record.
-    // A beginning that has ended refers to the one before it.
+    // The revision is recorded for the beginnings before the write, from the latest to the earliest. Each beginning has
+    // recorded all writes that later beginnings have recorded, so the loop may stop early. A beginning that has ended
+    // still refers to the one before it.
     for (let at: Beginning | undefined = write.after; at !== undefined && at.first > write.revision; at = at.previous)
       at.first = write.revision;
   }
@@ -124,13 +126,13 @@ class OwnWrite implements PendingWrite, WriteEffects {
   /** Whether the write may have changed a key at a revision that its response does not contain. */
   unclear = false;
   pending = true;
-  /** Called when the write has ended. */
+  /** The functions that are called when the write has ended. */
   readonly waiting = new Set<(write: OwnWrite) => void>();
   private cachedSpans: readonly Span[] | undefined;
 
   constructor(
     readonly number: number,
-    /** The newest revision that the client had seen at that time, below that of the write; 0 if it had seen none. */
+    /** The newest revision that the client had seen when it sent the write; 0 if it had seen none. */
     private readonly newest: number,
     /** The last beginning before the write. */
     readonly after: Beginning,
@@ -166,9 +168,9 @@ class OwnWrite implements PendingWrite, WriteEffects {
   }
 
   /**
-   * Finds the lowest revision, up to the store's, at which a key of its ranges is known to have changed since it was
-   * sent. Emits infinity if there is none, or if the client had not seen any revision before. A deletion cannot be
-   * found in this way.
+   * Finds the first change of a key in the ranges of the write since the write was sent. Emits the lowest revision of
+   * such a change, up to the store's revision. Emits infinity if no change is found, or if the client had seen no
+   * revision before the write. A deletion cannot be found in this way.
    */
   firstChange(span: Span, storeRevision: number, caller: Caller): Observable<number> {
     if (this.newest === 0) return of(Infinity);
@@ -191,12 +193,15 @@ class OwnWrite implements PendingWrite, WriteEffects {
     } as const;
     return caller.unary(kvRpcs.range, request).pipe(
       map(({ kvs }) => kvs[0]?.modRevision ?? Infinity),
-      // A user with the permission to write need not have the permission to read.
+      // A user who may write a key may lack the permission to read it.
       catchError(() => of(Infinity)),
     );
   }
 
-  /** The spans of the write, computed once, as each watch that begins meanwhile compares them. */
+  /**
+   * The spans of the write. They are computed once, as each watch that begins meanwhile compares them with its own
+   * span.
+   */
   private get spans(): readonly Span[] {
     return (this.cachedSpans ??= this.ranges().map(spanBetween));
   }
@@ -237,7 +242,7 @@ export class ScopedOwnWrites {
   }
 
   /**
-   * Notes, from now on, the own writes that a watch has to report.
+   * Starts to record the own writes that a watch has to report.
    *
    * @param revision requests the store's revision
    */
@@ -261,9 +266,9 @@ export class ScopedOwnWrites {
   }
 
   /**
-   * Notes, from now on, the own writes that a live range has to show.
+   * Starts to record the own writes that a live range has to show.
    *
-   * @param none creates the notes. They are loaded with the live ranges
+   * @param none creates the object for the records, whose code is loaded together with the live ranges
    */
   follow(range: KeyRange, none: () => FollowedRanges): FollowedRange {
     return (this.writes.followed ??= none()).follow(this.spanOf(range), this.prefix);
@@ -276,7 +281,7 @@ export class ScopedOwnWrites {
   }
 }
 
-/** Returns the first key after all that begin with a prefix; undefined if there is none. */
+/** Returns the first key after all keys that begin with a prefix; undefined if there is no such key. */
 function endOf(prefix: BinaryKey): BinaryKey | undefined {
   const end = binaryKey(prefixEnd(keyBytes(prefix)));
   return end === '\0' ? undefined : end;

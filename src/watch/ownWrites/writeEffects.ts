@@ -24,20 +24,21 @@ import type { LeaseId } from '../../model/ids.js';
 import { prefixEnd, type KeyRange, binaryKey, keyBytes } from '../../model/range.js';
 
 /**
- * Receives the effects of a write on the keys of the store, once the write has a response: one call for each effect.
+ * Receives the effects of a write on the keys of the store, after the response to the write. Each effect is one call.
  */
 export interface WriteEffects {
-  /** Reports that the key was put: its event has this revision. */
+  /** Reports that the key was put. The event of the put has this revision. */
   put(key: BytesLike, revision: number): void;
   /**
    * Reports that the range had no key at this revision.
    *
-   * @param deleted whether the write deleted keys of the range, whose events have this revision; undefined if unknown
+   * @param deleted whether the write deleted keys of the range; undefined if unknown. Events of these keys have this
+   * revision
    */
   cleared(range: KeyRange, revision: number, deleted: boolean | undefined): void;
   /** Reports that no key was attached to the lease at this revision. */
   revoked(lease: LeaseId, revision: number): void;
-  /** Reports that the key exists, and was put at this revision or before. */
+  /** Reports that the key exists, and was put at this revision or an earlier one. */
   held(key: BytesLike, revision: number): void;
 }
 
@@ -50,7 +51,7 @@ interface WritingRpc<In, A> {
 
 const EVERYTHING: KeyRange = { key: '\0', rangeEnd: '\0' };
 
-/** Returns the range of the keys of a lock or an election: the name, a slash and a lease. */
+/** Returns the range of the keys of a lock or an election. These keys consist of the name, a slash and a lease. */
 function placesOf(name: BytesLike | undefined): readonly KeyRange[] {
   if (name === undefined) return [];
   const prefix = keyBytes(`${binaryKey(name)}/`);
@@ -60,11 +61,11 @@ function placesOf(name: BytesLike | undefined): readonly KeyRange[] {
 const keyRange = (key: BytesLike, rangeEnd: BytesLike | undefined): KeyRange =>
   rangeEnd === undefined || rangeEnd.length === 0 ? { key } : { key, rangeEnd };
 
-/** Applies `use` to a field that the codec of the request requires. */
+/** Applies `use` to a field that may be missing by its type. The codec of the request requires the field. */
 const given = <T, R>(field: T | undefined, use: (field: T) => R, otherwise: R): R => (field === undefined ? otherwise : use(field));
 
 const byRpc = new Map<object, unknown>();
-/** Finds the RPCs that write keys by their path, for raw calls. */
+/** The RPCs that write keys, by their path. They are used for raw calls. */
 const byPath = new Map<string, WritingRpc<string, unknown>>();
 
 /**
@@ -91,14 +92,15 @@ function add<In, A>(
 }
 
 /**
- * Reads the request or the response of a raw call if a codec understands it. The call itself does not depend on that.
+ * Reads the request or the response of a raw call, if the codec can read it. The call does not fail if the codec
+ * cannot.
  */
 function readRaw<T>(codec: { read(json: unknown): T | typeof INVALID }, raw: unknown): T | undefined {
   try {
     const read = codec.read(typeof raw === 'string' ? JSON.parse(raw) : raw);
     return read === INVALID ? undefined : read;
   } catch {
-    // The request is a txn that is nested too deeply.
+    // The request is a txn with too many levels of nested txns.
     return undefined;
   }
 }
@@ -117,7 +119,7 @@ add(kvRpcs.deleteRange, DeleteRangeRequest, {
   },
 });
 
-// The codec of a txn refers to itself, which hides the type that it reads.
+// The codec of a txn refers to itself, so that TypeScript cannot derive the type that it reads.
 const txnRequest = { read: (json: unknown) => TxnRequest.read(json) as TxnRequestIn | typeof INVALID };
 
 add(kvRpcs.txn, txnRequest, {
@@ -152,7 +154,8 @@ add(lockRpcs.unlock, UnlockRequest, {
 add(electionRpcs.campaign, CampaignRequest, {
   ranges: ({ name }) => placesOf(name),
   report: (_, { leader: { key, rev }, header: { revision } }, effects) => {
-    // The header is that of the txn that put the key, or found the existing key (measured: 3.3 and 3.5).
+    // The header has the revision of the txn that put the key or found an existing key (measured: 3.3 and 3.5). If the
+    // key was put, it is also the revision of the key.
     if (rev === revision) effects.put(key, revision);
     else effects.held(key, revision);
   },
@@ -203,12 +206,12 @@ function reportOp(op: RequestOpIn | undefined, result: ResponseOpOut | undefined
 
 /** Looks up an RPC. Returns undefined if it writes no keys. */
 function writingOf<In, A>(rpc: Rpc<In, A>): WritingRpc<In, A> | undefined {
-  // `add` files each description under the RPC whose types it has. The request of a raw call is the text that it sends,
-  // which `add` reads.
+  // `add` stores each description under the RPC with the same types. The request of a raw call is the text that is
+  // sent, and `add` reads that text.
   return (byRpc.get(rpc) ?? byPath.get(rpc.path)) as WritingRpc<In, A> | undefined;
 }
 
-/** Returns the ranges that a write may write to. */
+/** Returns the ranges in which an RPC may write keys. */
 export function rangesOf<In>(rpc: Rpc<In, unknown>, request: In): readonly KeyRange[] {
   return writingOf(rpc)?.ranges(request) ?? [];
 }

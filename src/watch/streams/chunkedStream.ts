@@ -43,25 +43,25 @@ import { NO_DATA, type StreamCallbacks } from './streamManager.js';
 type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
 
 /**
- * Returns how long a watch may receive nothing until it is renewed, as its connection may be dead. With the default
- * heartbeat of 12 s that is 72 s.
+ * Returns how long a watch may receive nothing until its connection is renewed, as it may be dead. With the default
+ * heartbeat of 12 s this time is 72 s.
  */
 const renewalMs = (heartbeatMs: number): number => Math.max(6 * heartbeatMs, Math.min(60 * heartbeatMs, 60_000));
 /**
- * How many times sooner a watch with progress notifications is renewed. A renewal triggers a progress notification if
- * the server accepts a progress request along with the create request.
+ * The factor by which a watch with progress notifications is renewed sooner. If the server accepts a progress request
+ * together with the create request, a renewal triggers a progress notification.
  */
 const RENEWALS_FOR_PROGRESS = 6;
 
 /**
  * The longest time without data on a live connection. By default a server sends a progress notification after ten
- * minutes without events, or up to a tenth later.
+ * minutes without events. It may be late by a tenth of that time.
  */
 const MAX_QUIET_MS = 12 * 60_000;
 
 /**
  * The pause between a create request and a progress request. A server responds to a progress request only when no watch
- * is behind. A new watch counts as behind until the server's next round; there is a round every 100 ms.
+ * is behind. A new watch counts as behind until the server's next check, which takes place every 100 ms.
  */
 const CAUGHT_UP_MS = 400;
 
@@ -92,7 +92,7 @@ export function chunkedStream(
   const refusal = refusalOfProgress(version, where);
   const orderedProgress = refusal === undefined;
   const lacksDeletes = mayLackDeletes(version);
-  // These streams carry no heartbeat. Instead, one separate request checks the endpoint for all of them.
+  // These streams carry no heartbeat. Instead, one separate request checks the endpoint for all watches.
   const inUseMs = Math.min(heartbeatMs, IN_USE_CHECK_MS);
   const checks = checksDue(activity, { idleMs: heartbeatMs, inUseMs }).pipe(
     exhaustMap(() => caller.get('/version', { endpoint, timeoutMs: callbacks.timeoutMs() })),
@@ -101,8 +101,8 @@ export function chunkedStream(
   );
 
   /**
-   * Opens a watch. The server withholds its response until the request body has ended. So only a renewal requests a
-   * progress notification, as the watch continues on the old connection until then.
+   * Opens a watch. The server sends no response until the request body has ended, and a body with a progress request
+   * ends later. So only a renewal contains a progress request: the watch continues on the old connection until then.
    */
   const post = (target: WatchTarget, fromRevision: number, fragment: boolean, isRenewal: boolean): Observable<WatchResponse> => {
     const withProgress = isRenewal && orderedProgress;
@@ -117,7 +117,8 @@ export function chunkedStream(
   const renewalOf = (target: WatchTarget): { readonly renewAfterMs: number; readonly maxQuietMs: number } => {
     const wanted = target.filter.progressNotify === true;
     const maxQuietMs = Math.max(MAX_QUIET_MS, renewalMs(heartbeatMs));
-    // On these versions a renewal triggers no progress notification: the server sends the next one by itself.
+    // On these versions a renewal does not trigger a progress notification. The server sends the next one without a
+    // request.
     if (wanted && !orderedProgress) return { renewAfterMs: maxQuietMs, maxQuietMs };
     return { renewAfterMs: renewalMs(heartbeatMs) / (wanted ? RENEWALS_FOR_PROGRESS : 1), maxQuietMs };
   };
@@ -131,7 +132,7 @@ export function chunkedStream(
         post(notified, isRenewal && lacksDeletes ? Math.max(1, fromRevision - 1) : fromRevision, fragment, isRenewal),
       onRefused: (response) => {
         const refusal = toWatchError(response, where);
-        // The next stream must be opened with another token.
+        // The next stream then uses another token.
         if (isForToken(refusal)) channel.failed(refusal);
       },
       ...(orderedProgress ? { renewals: progressRequests } : {}),
@@ -159,8 +160,8 @@ export function chunkedStream(
           }),
           map((response) => {
             const refused = response.canceled ? toWatchError(response, where) : undefined;
-            // Another token needs another stream. A rejected token does not count as a response: a server that rejects
-            // each token would otherwise be retried forever.
+            // Another token needs another stream. A rejected token does not count as a response. Otherwise, a server
+            // that rejects every token would be retried forever.
             if (refused !== undefined && isForToken(refused)) throw callbacks.onLost(refused);
             callbacks.onResponse();
             if (refused !== undefined) throw refused;
@@ -181,18 +182,18 @@ const isForToken = (refusal: EtcdError): boolean => retryAction(refusal, 'read',
 function asLost(error: EtcdError, where: ErrorDetails, callbacks: StreamCallbacks): EtcdError {
   if (error.reason !== 'DeadlineExceeded') return error;
   callbacks.onTimeout();
-  // Responses to other requests are short, and no proxy holds them back.
+  // Only the watch gets this advice. The responses to other requests are short, and no proxy holds them back.
   const message = error.rpc === watchRpcs.watch.name ? `${NO_DATA} (${error.message})` : error.message;
   return new EtcdError('ConnectionLost', message, { ...where, cause: error });
 }
 
 /**
- * How long a new connection has to last without a refusal, in milliseconds. A server creates a watch first, and finds a
- * compacted history only at its next check of watches that are behind: every 100 ms.
+ * How long a new connection must last without a refusal, in milliseconds. A server creates a watch first, and checks
+ * only later whether its history is compacted. It checks the watches that are behind every 100 ms.
  */
 const REFUSED_WITHIN_MS = 5_000;
 
-/** Settings and functions for renewing a watch that receives nothing. */
+/** The settings and functions with which a watch is renewed that receives nothing. */
 export interface Renewal {
   /** Opens a connection for the watch from a revision on. */
   readonly open: (fromRevision: number, isRenewal: boolean) => Observable<WatchResponse>;
@@ -200,7 +201,7 @@ export interface Renewal {
   readonly renewAfterMs: number;
   /** The longest time without a response. */
   readonly maxQuietMs: number;
-  /** Requests another connection at once, with a progress notification. */
+  /** Emits when another connection with a progress notification is requested at once. */
   readonly renewals?: Observable<void>;
   /** Called when the server rejected the watch on another connection. */
   readonly onRefused: (response: WatchResponse) => void;
@@ -210,11 +211,12 @@ export interface Renewal {
 
 /**
  * Emits the responses of a watch that has its own connection. A connection without data may be dead, although it was
- * not closed. So a second one is opened from time to time, from the same revision on. When the watch continues on the
- * second connection, the first is closed.
+ * not closed. So a second connection is opened from time to time, from the same revision on. When the watch continues
+ * on the second connection, the first one is closed.
  *
- * If the second is refused, the first stays in use: the server keeps a watch whose history is compacted, and would not
- * create it again. The first also stays in use if it receives a response meanwhile.
+ * If the server refuses the watch on the second connection, the first one stays in use. The server keeps an existing
+ * watch whose history is compacted, but would not create it again. The first connection also stays in use if it
+ * receives a response meanwhile.
  */
 export function renewedWatch(startRevision: number, renewal: Renewal): Observable<WatchResponse> {
   return new Observable((subscriber) => new RenewedWatch(startRevision, renewal, subscriber));
@@ -226,7 +228,7 @@ class RenewedWatch extends Subscription {
   private successor: Subscription | undefined;
   private timer: Subscription | undefined;
   private lastResponseAt = monotonicNow();
-  /** More parts of a response follow, which arrive only on the connection of the first parts. */
+  /** Whether more parts of a response follow. They arrive only on the connection of the first parts. */
   private withinResponse = false;
 
   constructor(
@@ -253,7 +255,8 @@ class RenewedWatch extends Subscription {
   private onResponse(response: WatchResponse): void {
     const { created, canceled, events, header, fragment } = response;
     this.lastResponseAt = monotonicNow();
-    // The connection is alive. Parts of one response must not arrive over two connections: events would be repeated.
+    // The connection is alive, so the second one is closed. Parts of one response must not arrive over two connections,
+    // as events would be repeated.
     this.dropSuccessor();
     this.withinResponse = fragment;
     if (!created && !canceled && !fragment)
@@ -275,7 +278,8 @@ class RenewedWatch extends Subscription {
   }
 
   private renewNow(): void {
-    // The rest of a response arrives only here. Its end serves as a progress notification.
+    // The rest of the response arrives only on this connection. The end of the response serves as a progress
+    // notification.
     if (this.withinResponse) return;
     this.dropSuccessor();
     this.renew(true);
@@ -302,7 +306,8 @@ class RenewedWatch extends Subscription {
         this.dropSuccessor();
       } else if (created === undefined) {
         created = response;
-        // The watch cannot have missed an event. Newer servers send no progress notification in this case.
+        // No event was missed, as the store has no newer revision. Newer servers send no progress notification in this
+        // case.
         if (isRequested && response.header.revision < this.nextRevision) {
           replaceConnection();
           return observer.next({ ...response, created: false });

@@ -10,8 +10,8 @@ export type ConnectionState =
   /** The first stream is being opened. */
   | { readonly status: 'connecting' }
   /**
-   * The server has responded on a stream. With `chunked` each watch has its own connection, and this describes the one
-   * that was opened last.
+   * The server has responded on a stream. With `chunked` each watch has its own connection, and the state describes the
+   * connection that was opened last.
    */
   | { readonly status: 'connected'; readonly endpoint: string; readonly transport: StreamTransport }
   /** A stream was lost, or could not be opened. The next attempt follows after `retryInMs` milliseconds. */
@@ -27,8 +27,8 @@ export type Reconnecting = Extract<ConnectionState, { readonly status: 'reconnec
 /**
  * The state of a single watch. Its end is not a state: the Observable errors or completes.
  * - `connecting`: the server has not confirmed the watch yet
- * - `connected`: the server has confirmed it, and sends its events
- * - `reconnecting`: it was interrupted, and resumes after `retryInMs` milliseconds or more
+ * - `connected`: the server has confirmed the watch, and sends its events
+ * - `reconnecting`: the watch was interrupted, and resumes after `retryInMs` milliseconds or more
  */
 export type WatchState = Exclude<ConnectionState, { readonly status: 'idle' | 'closed' }>;
 
@@ -42,7 +42,7 @@ export const reconnecting = (cause: EtcdError, retryInMs: number): Reconnecting 
   retryInMs: Math.round(retryInMs),
 });
 
-/** Returns whether two states are equal, so that there is no change to report. */
+/** Returns whether two states are equal, so that there is nothing to report. */
 export function isSameState(a: ConnectionState, b: ConnectionState): boolean {
   if (a.status !== 'connected' || b.status !== 'connected') return a.status === b.status && a.status === 'idle';
   return a.endpoint === b.endpoint && a.transport === b.transport;
@@ -54,10 +54,13 @@ export function isSameState(a: ConnectionState, b: ConnectionState): boolean {
  */
 export class OrderedBehaviorSubject<T extends object> {
   private readonly emitted$ = multicast<T>({ replay: true });
-  /** States that have not reached all subscribers yet. The first of these states is being emitted. */
+  /** The states that have not reached all subscribers yet. The first of them is being emitted. */
   private readonly pending: T[] = [];
 
-  /** @param value the first state; later the newest one, which some subscribers may not have received yet */
+  /**
+   * @param value the first state. Later, the field has the newest state, which some subscribers may not have received
+   * yet
+   */
   constructor(public value: T) {
     this.emitted$.next(value);
   }

@@ -14,48 +14,48 @@ import { scheduleTimeout, monotonicNow } from '../../util/time.js';
 
 /** Settings and functions for the heartbeat of a stream. */
 export interface HeartbeatSettings {
-  /** Returns how long the stream may receive nothing at present before a heartbeat is sent. */
+  /** Returns how long the stream may now receive nothing before a heartbeat is sent. */
   readonly intervalMs: () => number;
   /** Returns how long a response may take. */
   readonly timeoutMs: () => number;
-  /** Sends a heartbeat. Returns false if the stream has no watch, as the server would not respond then. */
+  /** Sends a heartbeat. Returns false if the stream has no watch, as the server would then not respond. */
   readonly ask: () => boolean;
   /** Called when no response arrived in time. */
   readonly onLost: (what: string) => void;
 }
 
 /**
- * Limits how long the response to a create request may take, as a multiple of the usual timeout. While other messages
- * arrive, the response may be queued behind many of them. But a stream may also ignore new watches and continue with
- * the old ones.
+ * The longest time for the response to a create request, as a multiple of the usual timeout. While other messages
+ * arrive, the response may be queued behind many of them. But a server may also ignore new watches, and continue to
+ * send events of the old ones.
  */
 const MAX_CREATE_TIMEOUTS = 12;
 
 /**
- * The part of the interval by which a heartbeat may be sent early. All streams of a process then send in the same turn.
- * Waking up the process and the server costs several times as much as a heartbeat.
+ * The part of the interval by which a heartbeat may be sent early. This lets all streams of a process send in the same
+ * turn. It costs several times more to wake the process and the server than to send a heartbeat.
  */
 const SLACK = 0.1;
 
-/** The time after a message, in milliseconds, in which a failure elsewhere triggers no heartbeat. */
+/** The time after a message, in milliseconds, during which a failure elsewhere does not trigger a heartbeat. */
 const RECENT_MESSAGE_MS = 200;
 
 /**
  * Detects a dead stream that was not closed. A healthy stream also carries no messages while no key is written. So a
- * heartbeat is sent from time to time, and any message counts as the response. A message costs no timer: only its time
+ * heartbeat is sent from time to time, and any message counts as its response. A message sets no timer: only its time
  * is recorded.
  */
 export class Heartbeat {
   private lastMessageAt = monotonicNow();
   private heartbeatSentAt = -Infinity;
-  /** The timeout of the last heartbeat. */
+  /** The timeout that applies to the last heartbeat. */
   private dueWithinMs = 0;
   /** The time at which a heartbeat was last due and could not be sent. */
   private skippedAt = -Infinity;
   private timer: Subscription | undefined;
   /** Set while the response to a create request is due. */
   private createTimer: Subscription | undefined;
-  /** The time from which that response is awaited. */
+  /** The time at which the last create request was sent. */
   private createSentAt = -Infinity;
 
   constructor(private readonly settings: HeartbeatSettings) {
@@ -67,11 +67,12 @@ export class Heartbeat {
     this.lastMessageAt = monotonicNow();
   }
 
-  /** Starts to wait for the response to a create request; with false, stops waiting. */
+  /** Starts to wait for the response to a create request. With `false` it stops waiting. */
   expect(answer: boolean): void {
     if (answer) {
       this.createSentAt = monotonicNow();
-      // A timer that is set is kept: when it fires, the newest request determines how much longer to wait.
+      // A timer that is set already is kept. When it fires, the time of the newest request decides how much longer to
+      // wait.
       if (this.createTimer === undefined) this.awaitCreate();
       return;
     }
@@ -79,14 +80,14 @@ export class Heartbeat {
     this.createTimer = undefined;
   }
 
-  /** Sends a heartbeat at once, as something else failed at the same endpoint. */
+  /** Sends a heartbeat at once, as another request to the same endpoint has failed or is late. */
   suspect(): void {
     if (monotonicNow() - this.lastMessageAt < RECENT_MESSAGE_MS || this.isAwaitingResponse) return;
     this.ask();
     this.scheduleCheck();
   }
 
-  /** Applies an interval that became shorter. */
+  /** Sets the timer again, as the interval is shorter now. */
   hurry(): void {
     this.scheduleCheck();
   }
@@ -127,13 +128,14 @@ export class Heartbeat {
   private scheduleCheck(): void {
     this.timer?.unsubscribe();
     const restMs = Math.max(0, Math.ceil(this.dueAt() - monotonicNow()));
-    // A response does not move the timer.
+    // A response does not change the timer.
     this.timer = scheduleTimeout(this.isAwaitingResponse ? Math.min(restMs, this.settings.intervalMs()) : restMs, () => this.check());
   }
 
   private ask(): void {
     const now = monotonicNow();
-    // One request at a time: a busy server handles them in turn, and the client's real work would queue behind them.
+    // No heartbeat is sent while a create request is pending. A busy server handles requests one by one, and the
+    // client's other requests would wait behind the heartbeat.
     if (this.createTimer === undefined && this.settings.ask()) {
       this.heartbeatSentAt = now;
       this.dueWithinMs = this.settings.timeoutMs();
@@ -146,8 +148,8 @@ export class Heartbeat {
 type WatchChannel = ChannelOf<typeof watchRpcs.watch>;
 
 /**
- * Opens a stream of many watches over a transport that sends in both directions. Emits the stream when it is open, and
- * errors when it breaks.
+ * Opens a stream of many watches over a bidirectional transport. Emits the stream when it is open, and errors when it
+ * breaks.
  */
 export function duplexStream(
   events: NonNullable<WatchChannel['duplex']>,
@@ -183,13 +185,13 @@ export function duplexStream(
     let asking = Subscription.EMPTY;
     const onUnwatched = (): void => {
       asking.unsubscribe();
-      // The watches of a lost stream leave it after it has ended.
+      // The watches of a lost stream unsubscribe after the stream has ended.
       if (subscriber.closed) return;
-      // The request is delayed. A client that starts and stops watches soon has another one, and a stream that is
-      // closed with its client needs no response.
+      // The request is delayed. A client that starts and stops watches soon has another watch. If the client is closed,
+      // no request is needed.
       asking = closeDetection.probeAfter(lingerMs / 2, channel).subscribe();
     };
-    // This runs before the connection is closed.
+    // This teardown runs before the connection is closed.
     subscriber.add(() => {
       asking.unsubscribe();
       if (closeDetection.isMissing(channel)) stream?.forceServerWrite();
@@ -228,8 +230,8 @@ export function duplexStream(
           if (event.type === 'partial') return;
           try {
             const message = stream?.receive(event.message);
-            // This is called only after `receive`, which throws if the token is rejected. Otherwise a server that
-            // rejects the token of each stream would be retried forever.
+            // The call follows `receive`, which throws if the token is rejected. Otherwise, a server that rejects every
+            // token would be retried forever.
             callbacks.onResponse();
             if (message === 'notification') callbacks.onNotification();
             if (received !== 'notifications') received = message === 'created' ? 'responses' : 'notifications';
@@ -243,10 +245,12 @@ export function duplexStream(
   });
 }
 
-/** The streams under the watches of a client. */
+/** The manager of the streams that carry the watches of a client. */
 export type WatchStreams = StreamManager<WatchStream, WatchChannel>;
 
-/** Creates the manager of a client's watch streams. Without a bidirectional transport each watch is a separate call. */
+/**
+ * Creates the manager of a client's watch streams. Without a bidirectional transport, each watch is a separate call.
+ */
 export function createWatchStreams(
   caller: Caller,
   timeouts: StreamTimeouts & { readonly maxRetries?: number },
@@ -267,14 +271,14 @@ export function createWatchStreams(
 
 /**
  * Decides which servers detect by themselves that a WebSocket was closed. Debian's etcd 3.5 has a gateway of the second
- * generation, which keeps the watches of a closed WebSocket. Upstream's 3.5 has a gateway of the first generation,
- * which detects the end. The versions before 3.5 and from 3.6 on detect it as well.
+ * generation, which keeps the watches of a closed WebSocket. The 3.5 of the etcd project has a gateway of the first
+ * generation, which detects that a WebSocket was closed. The versions before 3.5 and from 3.6 on detect it as well.
  */
 export class CloseDetection {
-  /** Servers with a gateway of the first generation. */
+  /** The servers that are known to have a gateway of the first generation. */
   private readonly detecting = new Set<string>();
 
-  /** Returns whether the server may keep the watches of a closed stream, unless it writes to that stream. */
+  /** Returns whether the server may keep the watches of a closed stream until it writes to that stream. */
   isMissing(channel: Channel): boolean {
     const { transport, version } = channel;
     if (transport !== 'websocket' || this.detecting.has(nameOf(channel))) return false;

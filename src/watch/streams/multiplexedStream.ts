@@ -17,20 +17,21 @@ type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
 /** One of the watches on a multiplexed stream. */
 class StreamWatch implements Unsubscribable {
   /**
-   * The number of progress notifications for the whole stream that were made before this watch and may still arrive.
+   * The number of progress notifications for the whole stream that were requested before this watch was created, and
+   * may still arrive.
    */
   staleProgressCount = 0;
 
   constructor(
     private readonly stream: MultiplexedStream,
     /**
-     * The number of the watch. At first it is the requested one if the server accepts that; after the server's response
-     * it is the server's.
+     * The number of the watch. If the server accepts numbers, this is the requested number at first. After the server's
+     * response it is the number in the response.
      */
     public id: number | undefined,
     /** The observer of the watch; undefined after it has unsubscribed. */
     private observer: Observer<WatchMessage> | undefined,
-    /** The first revision that it reports. */
+    /** The first revision that the watch reports. */
     readonly startRevision: number,
   ) {}
 
@@ -63,54 +64,54 @@ export interface MultiplexedStreamDeps {
   readonly where: ErrorDetails;
   /** The state of the connection. */
   readonly connected: Connected;
-  /** The server can split responses that are too long. */
+  /** Whether the server can split responses that are too long. */
   readonly fragments: boolean;
-  /** The server accepts the client's numbers for watches. */
+  /** Whether the server accepts the client's numbers for watches. */
   readonly takesIds: boolean;
-  /** Set if a requested progress notification may overtake events: the error of a request for one. */
+  /** The error for a request for a progress notification, if the notification may overtake events. */
   readonly unorderedProgress?: UnsupportedServerVersionError | undefined;
-  /** A watch from exactly the compacted revision on may lack the deletes of that revision. */
+  /** Whether a watch that starts at exactly the compacted revision may lack the deletes of that revision. */
   readonly lacksDeletes: boolean;
   send(request: WatchRequest): void;
-  /** Called with true when the response to a create request is due next, and with false when none is. */
+  /** Called with true when the next response to a create request is expected, and with false when none is expected. */
   expect(answer: boolean): void;
   /**
-   * Called before each create request. Returns false if the server would refuse the request. The stream is then
-   * replaced by another one.
+   * Called before each create request. Returns false if the server would refuse the request. Another stream then
+   * replaces this one.
    */
   mayCreate?(): boolean;
-  /** Called when the last watch has left. */
+  /** Called when the last watch has unsubscribed. */
   onUnwatched?(): void;
 }
 
 const PROGRESS_ID = -1;
 
 /**
- * The number of create requests in `forceServerWrite`. With a hundred requests on two busy cores, etcd had usually
- * written no response when it read the end of the stream. Once it had written 96.
+ * The number of create requests in `forceServerWrite`. In tests with 100 requests on two busy cores, etcd had usually
+ * written no response when it read the end of the stream. In one test it had written 96.
  */
 const FLUSH_CREATES = 200;
 
 /**
- * Carries many watches on one stream. An old server chooses the numbers of watches, and may not number a rejected watch
- * at all. So the response to a create request is recognized only by its position. The server responds to create
- * requests in the order in which they were sent, once each. Every other message is found by the number of its watch.
+ * Carries many watches on one stream. The server responds once to each create request, in the order of the requests. An
+ * old server chooses the numbers of watches, and may send no number for a rejected watch. So the response to a create
+ * request is found by its position, and every other message by the number of its watch.
  */
 export class MultiplexedStream implements WatchStream {
-  /** Watches whose create requests have been sent. The responses arrive in this order. */
+  /** The watches whose create requests have been sent. The responses arrive in the same order. */
   private readonly creating = new Queue<StreamWatch>();
   private readonly watchers = new Map<number, StreamWatch>();
   private lastWanted = 0;
-  /** The cluster of the store. All watches share one string, as each of them holds it. */
+  /** The cluster of the store. It is stored once here, so that all watches share one string. */
   private cluster: ClusterId | undefined;
-  /** The number of progress requests without a response; some may never have one. */
+  /** The number of progress requests without a response. The server may never respond to some of them. */
   private asked = 0;
   private unsplit = false;
-  /** The newest revision of the store in any message. */
+  /** The newest revision of the store that any message has shown. */
   private newest = 0;
-  /** Whether the user's request for progress notifications has not been sent yet, and why. */
+  /** Whether the user's request for progress notifications is not sent yet, and why. */
   private progressRequest: 'none' | 'waiting' | 'ignored' = 'none';
-  /** The watches that have not received a requested progress notification yet. */
+  /** The watches that have not yet received the progress notification that the user has requested. */
   private readonly notifying = new Set<StreamWatch>();
   /** A placeholder in {@link creating} for a create request that {@link ask} sent. */
   private readonly probe = new StreamWatch(this, undefined, undefined, 0);
@@ -122,22 +123,22 @@ export class MultiplexedStream implements WatchStream {
   }
 
   /**
-   * Returns whether a response that was too long may arrive in fragments: the server supports them, and some watch did
-   * not request them.
+   * Returns whether a response that was too long may arrive in fragments on another stream. The server must support
+   * fragments, and at least one watch must not have requested them.
    */
   get maySplit(): boolean {
     return this.unsplit && this.deps.fragments;
   }
 
-  /** Returns whether there is a watch: without one the server does not respond to a progress request. */
+  /** Returns whether the stream has a watch. Without a watch the server does not respond to a progress request. */
   get watched(): boolean {
     return this.watchers.size > 0;
   }
 
   /**
    * Requests a message from the server. Newer servers (measured: 3.5.30, not 3.5.16) ignore a progress request while
-   * any watch starts at a future revision. While nothing is written, this applies to all watches. In that case a create
-   * request is sent with a number that is in use, as the server always responds with a rejection.
+   * any watch starts at a future revision. While nothing is written, every new watch starts at a future revision. In
+   * that case a create request is sent with a number that is in use, as the server always rejects it with a response.
    */
   ask(): void {
     const id = this.deps.takesIds ? this.idAhead() : undefined;
@@ -157,15 +158,16 @@ export class MultiplexedStream implements WatchStream {
     if (this.deps.unorderedProgress !== undefined) throw this.deps.unorderedProgress;
     this.progressRequest = 'waiting';
     if (this.creating.size > 0 || !this.watched) return;
-    // The response to the probe has the newest revision.
+    // If a watch starts at a future revision, a probe is sent first. Its response has the newest revision.
     if (this.idAhead() === undefined) this.sendDueRequest();
     else this.ask();
   }
 
   /**
-   * Sends the progress request that is due. While the server would ignore it, the watches that are the reason are
-   * notified here: nothing has happened since they began. The request follows when the store has advanced. If the
-   * server does not respond for another reason, the next heartbeat is another request.
+   * Sends a progress request if one is due. The server ignores the request while a watch starts at a future revision.
+   * In that case such watches are notified here, as nothing has happened since their start. The request is sent when
+   * the store has advanced. If the server does not respond for another reason, the next heartbeat requests a
+   * notification as well.
    */
   private sendDueRequest(header?: ResponseHeader): void {
     if (this.progressRequest === 'none' || this.creating.size > 0) return;
@@ -201,27 +203,29 @@ export class MultiplexedStream implements WatchStream {
   }
 
   /**
-   * Makes the server write when the stream is left. Behind a WebSocket, etcd 3.5 notices only by a write that the
-   * stream has ended. Without a write it would keep the stream and its watches until their next event. One watch is
-   * created, and the other requests are refused, as they have its number. The server does not write all these responses
-   * before it has read the end. If it ever does, the created watch causes a message within ten minutes.
+   * Makes the server write to a stream that is about to be closed. Behind a WebSocket, etcd 3.5 notices the end of a
+   * stream only when it writes to it. Without a write it would keep the stream and its watches until their next event.
+   * The first request creates a watch, and the server refuses the others, which have the same number. Usually the
+   * server reads the end of the stream before it has written all these responses. Otherwise the created watch causes a
+   * message within ten minutes.
    */
   forceServerWrite(): void {
     const bell = { createRequest: { key: '\0', watchId: ++this.lastWanted, progressNotify: true } };
-    // All requests of a turn are sent together, or the server would take as long to read them as to respond.
+    // All requests are sent in one turn. Otherwise the server would write its responses as fast as it reads the
+    // requests.
     for (let count = 0; count < FLUSH_CREATES; count++) this.deps.send(bell);
   }
 
   /**
-   * Cancels a watch. If its create request has no response yet, it is cancelled after the response: only then is its
-   * number certain.
+   * Cancels a watch. If the server has not responded to its create request yet, the watch is cancelled after the
+   * response, when its number is certain.
    */
   leave(watch: StreamWatch): void {
     if (watch.id !== undefined && this.watchers.get(watch.id) === watch) this.cancel(watch.id);
   }
 
   private create(target: WatchTarget, startRevision: number, fragment: boolean, observer: Observer<WatchMessage>): StreamWatch {
-    // Counted from 1, as with 0 the server would choose the number.
+    // The numbers begin at 1. For 0 the server would choose a number.
     const wanted = this.deps.takesIds ? ++this.lastWanted : undefined;
     const request = createRequest(target, startRevision, {
       fragment,
@@ -237,7 +241,7 @@ export class MultiplexedStream implements WatchStream {
   }
 
   private onCreated(response: WatchResponse): void {
-    // A cancel request for this watch would end the other one, which has the number.
+    // The number belongs to another watch, too. A cancel request for this watch would end the other one.
     if (!response.canceled && this.watchers.has(response.watchId))
       throw new EtcdError(
         'MalformedResponse',
@@ -260,14 +264,14 @@ export class MultiplexedStream implements WatchStream {
 
   private refuse(watch: StreamWatch, response: WatchResponse): void {
     const refusal = toWatchError(response, this.deps.where);
-    // The token was sent when the stream was opened: another token needs another stream.
+    // The stream sent its token when it was opened, so another token needs another stream.
     if (retryAction(refusal, 'read', true) === 'reauthenticate') throw refusal;
     watch.refuse(refusal);
   }
 
   /**
-   * Handles a progress notification for the whole stream. The server may send one that it made for older watches after
-   * the response to a create request. The events that the new watch missed may arrive after both. So a watch accepts
+   * Handles a progress notification for the whole stream. The server may create a watch, and then send a notification
+   * that it made before for the older watches. The first events of the new watch may arrive later. So a watch accepts
    * the first notification that was requested when it existed, or that follows its own events.
    */
   private onProgress({ header }: WatchResponse): void {

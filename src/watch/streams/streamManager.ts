@@ -27,39 +27,40 @@ import {
 } from './connectionState.js';
 
 /**
- * The part of the response timeout that opening a stream on a channel may take: an endpoint that works opens it at
- * once.
+ * The part of the response timeout in which a stream has to open on a channel. An endpoint that works opens it at once.
  */
 const HANDSHAKE = 0.5;
 
 /** Receives the outcomes of a stream over a channel. */
 export interface StreamCallbacks {
-  /** The state of the connection from the first response on. */
+  /** The state of the connection from the server's first response on. */
   readonly connected: Connected;
   /**
-   * Returns how long a response may take on this stream. The time is shorter again once the stream has delivered a
-   * notification.
+   * Returns how long a response may take on this stream. The timeout returns to its usual value when the stream has
+   * delivered a notification.
    */
   readonly timeoutMs: () => number;
   /** Called when the stream is given up because no response arrived. */
   onTimeout(): void;
-  /** Called when the stream has delivered more than the response to a create request. */
+  /** Called when the stream has delivered a message other than the response to a create request. */
   onNotification(): void;
   /** Called when the server has responded. */
   readonly onResponse: () => void;
   /** Called when the stream of one user broke, while other users continue. Returns the error for that user. */
   readonly onLost: (error: EtcdError) => StreamLostError;
   /**
-   * Called when a stream ended through no fault of the transport or the endpoint. Either the client left it, or a
-   * message was too long that may arrive in fragments on another. Returns the error for its users.
+   * Called when neither the transport nor the endpoint has caused the end of a stream. Either the client has closed the
+   * stream, or a message was too long and may arrive in fragments on another stream. Returns the error for the users of
+   * the stream.
    */
   readonly onHarmlessEnd: (error: EtcdError) => StreamLostError;
 }
 
 /**
- * Keeps the streams of a client for one kind of work. One stream serves all users if the transport can do that. It is
- * opened when it is first needed, and closed after the last user. When it breaks, every user is notified. All users
- * that need another stream wait together for the next one, after a pause that grows until a server has responded.
+ * Keeps the streams of a client for one kind of work. One stream serves all users if the transport can do that. The
+ * stream is opened when it is first needed, and closed after the last user has left. When it breaks, every user is
+ * notified. All users that need another stream wait together for the next one, after a pause that grows until a server
+ * has responded.
  *
  * @typeParam S the type of a stream
  * @typeParam C the type of the channels that carry it
@@ -69,31 +70,31 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
   private readonly backoff: Backoff;
   private readonly timeout: AdaptiveTimeout;
   /**
-   * The timeout for opening a stream. It is separate, as a slow response of one member does not concern the next
-   * member.
+   * The timeout for opening a stream. It is separate from the timeout of responses: if one member responds slowly, the
+   * next member need not.
    */
   private readonly opening: AdaptiveTimeout;
-  /** Spreads the work of all users when a stream is opened or lost. */
+  /** Spreads the work of all users over turns of the event loop when a stream is opened or lost. */
   readonly pacer = new Pacer();
   private users = 0;
-  /** Whether any user has been counted, as some kinds of users are not. */
+  /** Whether any user has been counted. Some kinds of users are never counted. */
   private tracked = false;
   private retryAt = 0;
-  /** Counts refusals since a server last responded. */
+  /** Counts refusals since the last response of a server. */
   private refusals: ConsecutiveFailures | undefined;
   /** Counts malformed messages since the last notification of a watch. */
   private garbled: ConsecutiveFailures | undefined;
   private readonly shared: SharedStream<S>;
-  /** The number of failures since a server last responded. Failures before `failedUntil` count as the same one. */
+  /** The number of failures since the last response of a server. Failures before `failedUntil` count as one failure. */
   private failures = 0;
   private failedUntil = -Infinity;
 
   constructor(
     private readonly findChannel: () => Observable<C>,
     settings: Omit<StreamTimeouts, 'heartbeatMs'>,
-    /** Opens a stream over a channel; it errors when it breaks. */
+    /** Opens a stream over a channel. The stream errors when it breaks. */
     private readonly openStream: (channel: C, outcomes: StreamCallbacks) => Observable<S>,
-    /** The number of failures in a row that are followed by another attempt. */
+    /** The maximum number of retries after failures in a row. */
     private readonly maxRetries = Infinity,
   ) {
     this.backoff = new Backoff(settings.initialBackoffMs, settings.maxBackoffMs, settings.jitter);
@@ -123,7 +124,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     });
   }
 
-  /** Adds a user as {@link stream} does, without a subscription. */
+  /** Adds a user as {@link stream} does, but without an RxJS subscription. */
   attach(user: Observer<S>): void {
     this.shared.attach(user, () => this.open());
   }
@@ -140,7 +141,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     });
   }
 
-  /** Counts a user as {@link track} does, for one that is not an Observable. */
+  /** Counts a user that is not an Observable. For an Observable, {@link track} does the same. */
   retain(): void {
     this.users += 1;
     this.tracked = true;
@@ -154,7 +155,8 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
   }
 
   /**
-   * Reports that a step before a stream failed, and is retried after a pause. The state stays if there is a connection.
+   * Reports that a step before a stream failed, and is retried after a pause. The state does not change if there is a
+   * connection.
    * @throws EtcdError `RetriesExhausted`
    */
   readonly reportRetry = (cause: EtcdError, retryInMs: number): void => {
@@ -175,7 +177,8 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     const made = defer(() => {
       this.timeout.start();
       this.opening.start();
-      // Requests before the stream (for the version, a token) may use a dead connection that was not closed.
+      // The requests before the stream (for the version or a token) may use a connection that is dead but was not
+      // closed.
       return this.inTime(this.findChannel(), this.opening.ms).pipe(
         switchMap((found) => {
           used = found;
@@ -223,15 +226,15 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
   private lost(error: EtcdError, channel: Channel | undefined): StreamLostError {
     const hopeless = channel?.failed(error) === false || !isStreamRetryable(error);
     const now = monotonicNow();
-    // Many watches with their own connections may be lost at once, which is one failure.
+    // Many watches with their own connections may be lost at the same time. This counts as one failure.
     if (now >= this.retryAt) {
       this.failedUntil = -Infinity;
       this.retryAt = now + this.backoff.next();
-      // Only consecutive refusals show that the cause is permanent. After an outage even a valid token may be unknown
-      // to the server.
+      // Only refusals in a row show that the cause is permanent. After an outage, a server may not know even a valid
+      // token yet.
       if (isTransient(error)) this.refusals = undefined;
       else (this.refusals ??= new ConsecutiveFailures()).add(error);
-      // A message that cannot be read may follow the response to each create request, forever.
+      // The server may send an unreadable message after the response to every create request.
       if (error.reason === 'MalformedResponse') (this.garbled ??= new ConsecutiveFailures()).add(error);
     }
     const again = !hopeless && (isTransient(error) || !(this.refusals?.exceeded === true || this.garbled?.exceeded === true));
@@ -243,7 +246,7 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
     return new StreamLostError(error, state);
   }
 
-  /** Counts a failure, unless it is one of several at the same time. */
+  /** Counts a failure, unless another one was counted shortly before. */
   private count(pauseMs: number): void {
     const now = monotonicNow();
     if (now < this.failedUntil) return;
@@ -259,15 +262,15 @@ export class StreamManager<S extends object, C extends Channel = Channel> {
 
   private setState(state: ConnectionState): void {
     const { value } = this.current;
-    // Without users the state stays `idle`, although a stream may be kept open for the next user.
+    // Without users the state stays `idle`, even if a stream is kept open for the next user.
     if (this.users === 0 && this.tracked && (state.status === 'connected' || state.status === 'reconnecting')) return;
     if (value !== state && value.status !== 'closed' && !isSameState(value, state)) this.current.next(state);
   }
 }
 
 /**
- * The stream of all current users, kept open for a time after the last. A stream that is still being opened is not
- * kept.
+ * The stream that all current users share. It is kept open for a time after the last user, unless it is still being
+ * opened.
  */
 class SharedStream<S extends object> extends RefCounted<S> {
   private closed = false;
@@ -287,13 +290,13 @@ class SharedStream<S extends object> extends RefCounted<S> {
   }
 }
 
-/** The highest number of doublings: 32 times the usual timeout. */
+/** The maximum number of doublings. The longest timeout is 32 times the usual one. */
 const MAX_DOUBLINGS = 5;
 
 /**
- * Adapts the timeout of responses to the server. A server that reads a long history for a watch sends nothing during
- * that time, and starts over on each stream. With a fixed timeout it might never finish. So each stream that was given
- * up as unresponsive doubles the timeout, until a stream delivers a notification of a watch.
+ * Adapts the timeout of responses to the server. A server sends nothing while it reads a long history for a watch, and
+ * begins again on each stream. With a fixed timeout it might never finish. So each stream that was given up as
+ * unresponsive doubles the timeout, until a stream delivers a notification of a watch.
  */
 export class AdaptiveTimeout {
   private doublings = 0;
@@ -305,7 +308,7 @@ export class AdaptiveTimeout {
     return this.usualMs * 2 ** this.doublings;
   }
 
-  /** Notes that another stream is about to be opened. */
+  /** Called when another stream is about to be opened. */
   start(): void {
     this.exhausted = false;
   }
@@ -318,21 +321,21 @@ export class AdaptiveTimeout {
     this.exhausted = true;
   }
 
-  /** Restores the usual timeout, as the current one was long enough. */
+  /** Restores the usual timeout, as the server has responded in time. */
   reset(): void {
     this.doublings = 0;
   }
 }
 
 /**
- * Describes a stream that was opened and delivered no data. A proxy may hold back the beginning of a response, or of a
- * request, until it has the rest.
+ * The message for a stream that was opened and delivered no data. A proxy may hold back the beginning of a request or a
+ * response until it has all of it.
  */
 export const NO_DATA = 'no data since the stream was opened; is a proxy buffering?';
 
 /**
- * The stream under a watch broke, or could not be opened. This error passes between the stream and its watches, and
- * never reaches a user.
+ * The error of a watch whose stream broke, or could not be opened. Only the stream and its watches use this error. A
+ * user of the client never receives it.
  */
 export class StreamLostError extends Error {
   constructor(

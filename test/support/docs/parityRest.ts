@@ -46,7 +46,7 @@ export const PY_REST: readonly Row[] = [
     Promise.resolve(etcd.endpoints()),
   ),
   row('BaseClient.cluster_version, server_version', '`version()`: `etcdcluster`, `etcdserver`', (etcd) => etcd.version()),
-  row('BaseClient.api_prefix', 'found from the version of the server; `call` takes the path after it', (etcd) =>
+  row('BaseClient.api_prefix', 'derived from the version of the server; `call` takes the path without this prefix', (etcd) =>
     etcd.call('/kv/range', { key: 'YQ==' }, { safety: 'read' }),
   ),
   row(
@@ -136,12 +136,12 @@ export const PY_REST: readonly Row[] = [
   row('EtcdModel, name_to_model, SwaggerNode.getModel', 'the codecs and types of `loadSwagger`', () => Promise.resolve(swagger())),
   row('SwaggerSpec.ref, get', '`definitions` and `path(path)`, with each `$ref` resolved', () => Promise.resolve(swagger().path('/a'))),
   row('swagger_escape, PROP_ENCODERS, PROP_DECODERS', 'done by `loadSwagger`', () => Promise.resolve(swagger())),
-  row('enum_value', 'enums are their names', range({ sortOrder: 'ASCEND' })),
+  row('enum_value', 'enum values are their names', range({ sortOrder: 'ASCEND' })),
   row('log, Etcd3Warning', 'the option `logger`', (etcd) => configured(etcd, { logger: SILENT })),
   row('retry_all_hosts', 'reads are retried on each endpoint', (etcd) => etcd.kv.get('parity/a')),
   refused(
     'lru_cache, memoize_in_object, merge_two_dicts, run_coro, exec_cmd, find_executable, OrderedDictEx',
-    'They concern Python alone.',
+    'They are only useful in Python.',
   ),
 ];
 
@@ -151,7 +151,7 @@ export const GO_REST: readonly Row[] = [
   row('ErrNoAvailableEndpoints', '`InvalidOption`', () =>
     refusal('InvalidOption', of([]).pipe(mergeMap((endpoints) => createClient({ endpoints }).kv.get('a')))),
   ),
-  row('ErrOldCluster', '`UnsupportedServerVersion`, for what a server lacks', (etcd) => etcd.version()),
+  row('ErrOldCluster', '`UnsupportedServerVersion`, for an RPC or field that the server does not have', (etcd) => etcd.version()),
   row('WithZapLogger, WithLogger, GetLogger', 'the option `logger`; `diagnostics$`', (etcd) => configured(etcd, { logger: SILENT })),
   row('IsConnCanceled', '`isEtcdError(error)` and `error.reason`: `ClientClosed`, `ConnectionLost`', (etcd) =>
     failing(etcd).pipe(map((reason) => isEtcdError(reason))),
@@ -159,7 +159,7 @@ export const GO_REST: readonly Row[] = [
   row('Config.DialTimeout, Context', 'the option `connectTimeoutMs`; the option `signal` of each call', (etcd) =>
     configured(etcd, { connectTimeoutMs: 1_000 }),
   ),
-  refused('SecureConfig, AuthConfig, NewClientConfig', 'The options `tls` and `auth` are plain objects already.'),
+  refused('SecureConfig, AuthConfig, NewClientConfig', 'The options `tls` and `auth` are plain objects, so they need no constructor.'),
   refused('InsecureSkipVerify', 'Certificates are always verified.'),
   row('KV.GetStream, GetStreamChan, RangeStreamResponse, GetStreamToGetResponse', '`kv.pages(range)`', (etcd) =>
     etcd.kv.pages({ prefix: 'parity/' }),
@@ -186,19 +186,19 @@ export const GO_REST: readonly Row[] = [
   ),
   row(
     'Op, Cmp: KeyBytes, RangeBytes, ValueBytes, WithKeyBytes, WithRangeBytes, WithValueBytes',
-    'keys and values are texts or `Uint8Array`',
+    'keys and values are strings or `Uint8Array`s',
     (etcd) => etcd.kv.put(new TextEncoder().encode('parity/bytes'), new Uint8Array([0, 255])),
   ),
-  row('IsOptsWithPrefix, IsOptsWithFromKey', 'a range has one form, which the types check', range({})),
+  row('IsOptsWithPrefix, IsOptsWithFromKey', 'the types allow only valid ranges', range({})),
   row(
     'SortOption, SortTarget, SortOrder, IsSortOptionValid',
-    '`SortTarget`, `SortOrder`; other names are `InvalidArgument`',
+    '`SortTarget`, `SortOrder`; other names cause `InvalidArgument`',
     range({ sortTarget: 'VALUE', sortOrder: 'ASCEND' }),
   ),
   row('CompareTarget, CompareResult: =, !=, >, <', '`equals`, `notEquals`, `greater`, `less`', compare('version')),
   row('WatchChan, NewWatcher, Watcher.Close', 'the Observable of `watch`; unsubscribe', watched),
   row('WatchResponse: Header, Events', 'a batch of `watchBatches`: `header`, `events`', (etcd) => etcd.watchBatches('parity/a')),
-  row('WatchResponse: IsProgressNotify, Created', 'a batch with `type: "progress"`; the first one', (etcd) =>
+  row('WatchResponse: IsProgressNotify, Created', 'a batch with `type: "progress"`; the first batch', (etcd) =>
     etcd.watchBatches('parity/a'),
   ),
   row(
@@ -215,10 +215,10 @@ export const GO_REST: readonly Row[] = [
       .watch('parity/d', { onStart: () => void etcd.promises.kv.put('parity/d', '').then(() => etcd.promises.kv.delete('parity/d')) })
       .pipe(deletes()),
   ),
-  refused('AutoWatchID, InvalidWatchID', 'The ids of watches are not shown: a watch is an Observable.'),
-  row('LeaseID, LeaseStatus, NoLease', '`LeaseId`, a string; `lease.leases()`; left out', (etcd) => etcd.lease.leases()),
+  refused('AutoWatchID, InvalidWatchID', 'The ids of watches are internal: a watch is an Observable.'),
+  row('LeaseID, LeaseStatus, NoLease', '`LeaseId`, a string; `lease.leases()`; without the option', (etcd) => etcd.lease.leases()),
   row('ErrKeepAliveHalted', '`LeaseNotFound`, `LeaseLost`', (etcd) => refusal('LeaseNotFound', etcd.lease.adopt(NO_LEASE))),
-  refused('LeaseResponseChSize', 'A lease has no channel that fills: it emits once.'),
+  refused('LeaseResponseChSize', 'Responses to keepalives are not buffered in a channel.'),
   row('PermissionType, PermRead, PermWrite, PermReadWrite, StrToPermissionType', '`READ`, `WRITE`, `READWRITE`; `PermissionType`', () =>
     Promise.resolve(PermissionType),
   ),
@@ -232,9 +232,9 @@ export const GO_REST: readonly Row[] = [
   ),
   refused(
     'NewKV, NewLease, NewAuth, NewCluster, NewMaintenance, RetryKVClient, and the like for other services',
-    'A client has its services already. A test takes `createTestEtcd` of `rxetcd/testing` in their place.',
+    'A client already has all its services. For tests, use `createTestEtcd` of `rxetcd/testing`.',
   ),
-  row('concurrency.Session.Client, SessionOption, WithContext', 'the client that made it; options; unsubscribe', (etcd) =>
+  row('concurrency.Session.Client, SessionOption, WithContext', 'the client that created it; options; unsubscribe', (etcd) =>
     etcd.session(TTL),
   ),
   row('concurrency.NewMutex, ErrSessionExpired', '`lock(name, { session })`, `LockLost`', (etcd) =>
@@ -242,7 +242,7 @@ export const GO_REST: readonly Row[] = [
   ),
   row(
     'concurrency.NewElection, ErrElectionNoLeader, ErrElectionNotLeader',
-    '`election(name)`; `leader$` emits no leader; `LockLost`',
+    '`election(name)`; `leader$` emits undefined if there is no leader; `LockLost`',
     (etcd) => etcd.election('parity/e4').leader$,
   ),
   row(

@@ -104,7 +104,7 @@ export const GO_OPTIONS: readonly Row[] = [
   row('WithProgressNotify', '`{ progressNotify: true }`', (etcd) => etcd.watchBatches('parity/a', { progressNotify: true })),
   row('WithCreatedNotify', '`{ onStart }`, and the first batch of `watchBatches`', (etcd) => etcd.watchBatches('parity/a')),
   row('WithFilterPut, WithFilterDelete', '`{ noPut }`, `{ noDelete }`', (etcd) => etcd.watchBatches('parity/a', { noPut: true })),
-  row('WithFragment', 'responses are split by themselves if they are too long', (etcd) => etcd.watchBatches('parity/a')),
+  row('WithFragment', 'the client requests fragments automatically when a response is too long', (etcd) => etcd.watchBatches('parity/a')),
   row('WithCompactPhysical', '`kv.compact(revision, { physical: true })`', ({ kv }) => kv.compact(1, { physical: true })),
   row('WithAttachedKeys', '`lease.timeToLive(id, { keys: true })`', (etcd) => etcd.lease.timeToLive(NO_LEASE, { keys: true })),
   row('Compare(Version)', '`key(k).version.equals(…)`', compare('version')),
@@ -112,9 +112,7 @@ export const GO_OPTIONS: readonly Row[] = [
   row('Compare(ModRevision)', '`key(k).modRevision.less(…)`', compare('modRevision')),
   row('Compare(Value)', '`key(k).value.notEquals(…)`', ({ kv }) => kv.txn({ compare: [key('parity/a').value.notEquals('x')] })),
   row('Compare(LeaseValue)', '`key(k).lease.equals(…)`', ({ kv }) => kv.txn({ compare: [key('parity/a').lease.notEquals(NO_LEASE)] })),
-  row('Cmp.WithRange, WithPrefix', '`key({ prefix })`, and each other range', ({ kv }) =>
-    kv.txn({ compare: [key(ALL).version.greater(0)] }),
-  ),
+  row('Cmp.WithRange, WithPrefix', '`key({ prefix })`, or any other range', ({ kv }) => kv.txn({ compare: [key(ALL).version.greater(0)] })),
   row('clientv3util.KeyExists, KeyMissing', '`key(k).exists()`, `key(k).missing()`', ({ kv }) =>
     kv.txn({ compare: [key('parity/none').missing()] }),
   ),
@@ -192,7 +190,7 @@ export const GO_METHODS: readonly Row[] = [
     'Client.ActiveConnection, Dial, DialOptions',
     'There is no gRPC connection to configure. The options `tls`, `keepAliveMs` and `streams.transport` configure connections.',
   ),
-  row('Config.RejectOldCluster', 'an RPC or field that a server lacks is `UnsupportedServerVersion`; `version()`', (etcd) =>
+  row('Config.RejectOldCluster', 'an RPC or field that the server does not have causes `UnsupportedServerVersion`; `version()`', (etcd) =>
     etcd.version(),
   ),
   row('Config.MaxCallSendMsgSize, MaxCallRecvMsgSize', 'the server’s limit (`RequestTooLarge`); the option `maxResponseBytes`', (etcd) =>
@@ -200,7 +198,7 @@ export const GO_METHODS: readonly Row[] = [
   ),
   refused(
     'NewFromURL, NewFromURLs, NewCtxClient, yaml.NewConfig, ConfigSpec',
-    '`createClient({ endpoints })` is the one way. A file of options is read by the program, and checked by `createClient`.',
+    'The only constructor is `createClient({ endpoints })`. Your program can read options from a file; `createClient` validates them.',
   ),
 ];
 
@@ -227,7 +225,7 @@ export const GO_PACKAGES: readonly Row[] = [
   row('concurrency.ResumeElection', 'the option `lease` or `session` of `campaign`', (etcd) =>
     etcd.lease.grant(30).pipe(switchMap(({ id }) => etcd.election('parity/e3').campaign('me', { lease: id }))),
   ),
-  row('concurrency.STM: Get, Put, Rev, Del', '`tx.get`, `tx.put`, `tx.delete`; `modRevision` of what `tx.get` emits', (etcd) =>
+  row('concurrency.STM: Get, Put, Rev, Del', '`tx.get`, `tx.put`, `tx.delete`; `modRevision` of the `KeyValue` from `tx.get`', (etcd) =>
     etcd.stm((tx) => (tx.put('parity/stm', '1'), tx.get('parity/stm'))),
   ),
   row(
@@ -260,14 +258,16 @@ export const GO_PACKAGES: readonly Row[] = [
   row('endpoints.Manager.NewWatchChannel', '`services(target).endpoints$`', (etcd) => etcd.services('parity/s1').endpoints$),
   refused(
     'resolver.NewBuilder: Build, Scheme, ResolveNow, Close; grpcproxy',
-    'There is no gRPC here. `services(target).endpoints$` has the addresses for any balancer.',
+    'rxetcd does not use gRPC. `services(target).endpoints$` emits the addresses for a load balancer.',
   ),
   row('mirror.Syncer.SyncBase', '`kv.pages(range)`, at one revision', (etcd) => etcd.kv.pages(ALL)),
-  row('mirror.Syncer.SyncUpdates', '`watch(range, { startRevision })`, or `live(range)` for both', (etcd) =>
+  row('mirror.Syncer.SyncUpdates', '`watch(range, { startRevision })`; `live(range)` does both steps', (etcd) =>
     etcd.watch('parity/a', { startRevision: 2 }).pipe(filter(isCreate)),
   ),
-  row('ordering.NewKV, NewOrderViolationSwitchEndpointClosure', '`{ monotonic: true }`, which moves to another member', (etcd) =>
-    etcd.kv.get('parity/a', { monotonic: true }),
+  row(
+    'ordering.NewKV, NewOrderViolationSwitchEndpointClosure',
+    '`{ monotonic: true }`: an older response is rejected, and the read is sent to another member',
+    (etcd) => etcd.kv.get('parity/a', { monotonic: true }),
   ),
   row('namespace.NewKV, NewWatcher, NewLease', '`namespace(prefix)`, with locks and recipes', (etcd) =>
     etcd.namespace('parity/').kv.range({ all: true }),
@@ -308,8 +308,10 @@ export const PY_MEMBERS: readonly Row[] = [
     etcd.watchBatches('parity/a', { prevKv: true, noDelete: true }),
   ),
   row('Watcher.run, runDaemon, stop, cancel', 'subscribe, unsubscribe', (etcd) => etcd.watchBatches('parity/a')),
-  row('Watcher.revision, clear_revision, request_create', 'a watch resumes by itself; `resumeFromRevision` over programs', (etcd) =>
-    etcd.watchBatches('parity/a'),
+  row(
+    'Watcher.revision, clear_revision, request_create',
+    'a watch resumes automatically; `resumeFromRevision` resumes a stream that does not',
+    (etcd) => etcd.watchBatches('parity/a'),
   ),
   row('Watcher.watching, errors, retries', '`onState` of a watch; `connection$`, `diagnostics$`', (etcd) =>
     etcd.watchBatches('parity/a', { onState: () => undefined }),
@@ -348,7 +350,7 @@ export const PY_MEMBERS: readonly Row[] = [
     '`kv.txn`, `key(k).version`, `.createRevision`, `.modRevision`, `.value`',
     compare('version'),
   ),
-  row('Txn.clear', 'a txn is a value: make another', ({ kv }) => kv.txn({ success: [get('parity/a')] })),
+  row('Txn.clear', 'a txn is a plain value: create another txn', ({ kv }) => kv.txn({ success: [get('parity/a')] })),
   row('auth_enable, auth_disable, authenticate', '`auth.enable`, `auth.disable`, `auth.authenticate`', (etcd) => etcd.auth.disable()),
   row('user_add, user_get, user_list, user_delete, user_change_password, user_grant_role, user_revoke_role', '`auth.userAdd`, …', (etcd) =>
     etcd.auth.userList(),
@@ -364,8 +366,8 @@ export const PY_MEMBERS: readonly Row[] = [
   row('lock(name, lease), unlock(key): the Lock service', '`lockService.lock`, `lockService.unlock`', (etcd) =>
     etcd.lockService.lock('parity/py7'),
   ),
-  row('check_param, at_least_one_of', 'arguments are checked at the call: `InvalidArgument`', (etcd) =>
+  row('check_param, at_least_one_of', 'the method checks its arguments: `InvalidArgument`', (etcd) =>
     refusal('InvalidArgument', etcd.kv.delete({ prefix: '' })),
   ),
-  refused('py-only helpers: log, memoize, retry, get_ident, cached_property, OptionalKwargs', 'They concern Python alone.'),
+  refused('py-only helpers: log, memoize, retry, get_ident, cached_property, OptionalKwargs', 'They are only useful in Python.'),
 ];

@@ -103,7 +103,7 @@ export interface Client extends Namespace {
   /**
    * Emits what happens inside of the client, with durations. The events concern attempts, endpoints, tokens, streams,
    * leases and locks. No event contains a value of a key or a secret. The Observable is hot, never errors, and
-   * completes when the client is closed. While nobody subscribes, no event is created.
+   * completes when the client is closed. Without a subscriber no event is created.
    *
    * ```ts
    * etcd.diagnostics$.subscribe((event) => {

@@ -1,7 +1,7 @@
 import type { InvalidValueError } from '../errors/index.js';
 import { checkArgument, checkName, checkOptions, FUNCTION, type OptionKinds, wholeNumber } from '../model/validate.js';
 
-/** The options of `services`, for entries that are not endpoints. */
+/** The options of `services`, which decide about entries that are not valid endpoints. */
 export interface ServicesOptions {
   /** Called for each entry that is not a valid endpoint. The entry is left out in any case. */
   readonly onInvalid?: (error: InvalidValueError) => void;
@@ -10,14 +10,14 @@ export interface ServicesOptions {
 const SERVICES: OptionKinds<ServicesOptions> = { onInvalid: FUNCTION };
 
 /**
- * The maximum number of members of a round. The txn that begins it compares the key of each member and one further key;
- * etcd accepts 128 compares.
+ * The maximum number of members of a round. The txn that begins a round compares the key of each member and one further
+ * key. etcd accepts 128 compares.
  */
 const MAX_MEMBERS = 127;
 
 /**
- * The checks of methods that return an object, and so throw at once. They are in a separate module, because a browser
- * makes the checks before it has loaded the methods.
+ * Checks the arguments of methods that return an object, and throws at once. The checks are in a separate module, as a
+ * browser makes them before it has loaded the methods.
  *
  * @throws EtcdError `InvalidArgument`
  */

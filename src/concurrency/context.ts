@@ -8,12 +8,12 @@ import type { CleanupTracker } from './lease/cleanup.js';
 import type { KeepAlives } from './lease/keepAlives.js';
 import type { RefreshScheduler } from './lease/refreshScheduler.js';
 
-/** The identity of this thread in a cluster: names that no two hosts, processes or threads share. */
+/** The names of the host, process and thread of this client. Each name is unique in the cluster. */
 export interface Identity {
   readonly host: string;
-  /** Names the process: the same for all its threads. */
+  /** The name of the process. All threads of the process have the same name here. */
   readonly process: string;
-  /** Names a worker, or the main thread. */
+  /** The name of the thread: a worker, or the main thread. */
   readonly thread: string;
 }
 

@@ -42,7 +42,7 @@ import { type UpdateOptions, type Updater, type UpdateResult, updates } from './
 
 /** The methods for leases, for coordination between processes, and for transactions. */
 export interface Coordination {
-  /** Leases that are refreshed automatically, and etcd's Lease service. */
+  /** Leases that are refreshed automatically, and the methods of etcd's Lease service. */
   readonly lease: LeaseClient;
   readonly lockService: LockService;
   readonly electionService: ElectionService;
@@ -50,8 +50,8 @@ export interface Coordination {
   /**
    * Grants one lease for many locks, elections, registrations and announcements, and keeps it alive as long as the
    * Observable is subscribed to. Pass the session to them as the option `session`. The Observable emits the session
-   * once. It errors with `LeaseLost` when the lease is lost, and everything that is held by it errors as well.
-   * Unsubscribing revokes the lease, which deletes all its keys at once.
+   * once. It errors with `LeaseLost` when the lease is lost, and everything that is held under the lease errors as
+   * well. Unsubscribing revokes the lease, which deletes all its keys at once.
    *
    * ```ts
    * etcd
@@ -68,7 +68,8 @@ export interface Coordination {
    *   .subscribe();
    * ```
    *
-   * While etcd cannot be reached, it waits. See {@link Session.orphan} for a lease that must outlive its session.
+   * While etcd cannot be reached, the Observable waits. See {@link Session.orphan} for a lease that must outlive its
+   * session.
    */
   session(options?: NewSessionOptions): Observable<Session>;
 
@@ -86,19 +87,19 @@ export interface Coordination {
    * ```
    *
    * An existing key is replaced. If another client deletes or replaces the key, the key is written again only with the
-   * next value. It completes when the client is closed.
+   * next value. The Observable completes when the client is closed.
    *
    * If another client revokes the lease, this is detected at the next keepalive, within a third of the TTL. The key is
-   * missing until then. Detecting it at once would need a watch for each key.
+   * missing until then. To detect the revocation at once, a watch for each key would be needed.
    */
   announce(key: BytesLike, value: BytesLike | Observable<BytesLike>, options?: AnnounceOptions): Observable<Announcement>;
 
   /**
-   * Acquires a lock, and holds it as long as the Observable is subscribed to. It emits when the lock is owned. It
-   * errors with `LockLost` as soon as the ownership is no longer certain. The causes are a lease that was not refreshed
-   * in time, and a deleted key. Unsubscribing releases the lock, or leaves the queue. The lock is fair: waiters own it
-   * in the order of their arrival. It excludes `etcdctl lock` and the locks of etcd's Go client, and they exclude it.
-   * The locks of npm's `etcd3` and of Python's `etcd3-py` use other keys, and do not exclude it.
+   * Acquires a lock, and holds it as long as the Observable is subscribed to. The Observable emits when the lock is
+   * owned. It errors with `LockLost` as soon as the ownership is no longer certain. The causes are a lease that was not
+   * refreshed in time, and a deleted key. Unsubscribing releases the lock, or leaves the queue. The lock is fair:
+   * waiters own it in the order of their arrival. It also excludes `etcdctl lock` and the locks of etcd's Go client, as
+   * they use the same keys. The locks of npm's `etcd3` and of Python's `etcd3-py` use other keys, and are not excluded.
    *
    * Stay subscribed while you work. `firstValueFrom(lock)` releases the lock at once, and
    * `lock.pipe(take(1), mergeMap(work))` releases it before the work runs: put `take(1)` after the work.
@@ -107,23 +108,26 @@ export interface Coordination {
    * etcd.lock('jobs/nightly', { ttl: 15 }).pipe(switchMap(({ guard }) => work(guard)), take(1)).subscribe();
    * ```
    *
-   * With `onLost: 'reacquire'` it acquires the lock again after each loss, and emits each {@link OwnershipEvent}.
+   * With `onLost: 'reacquire'` the Observable acquires the lock again after each loss, and emits each
+   * {@link OwnershipEvent}.
    */
   lock(name: string, options: Omit<LockOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<LockHandle>>;
   lock(name: string, options?: LockOptions): Observable<LockHandle>;
 
-  /** Acquires a lock as {@link Coordination.lock} does, but errors with `Locked` at once if it has another owner. */
+  /**
+   * Acquires a lock as {@link Coordination.lock} does, but errors with `Locked` at once if the lock has another owner.
+   */
   tryLock(name: string, options?: TryLockOptions): Observable<LockHandle>;
 
   /**
-   * Lists the owner of a lock and its waiters, in the order of their turns. `shares` counts the callers that share a
-   * reentrant lock.
+   * Lists the owner of a lock and its waiters, in the order in which they own the lock. `shares` counts the callers
+   * that share a reentrant lock.
    */
   lockWaiters(name: string): Observable<readonly LockWaiter[]>;
 
   /**
-   * Waits until a lock has neither an owner nor waiters, emits once and completes. It does not acquire the lock, so
-   * another client may own it again by then. Errors with `DeadlineExceeded` after `timeoutMs`.
+   * Waits until a lock has neither an owner nor waiters, then emits once and completes. It does not acquire the lock,
+   * so another client may already own it when the Observable emits. Errors with `DeadlineExceeded` after `timeoutMs`.
    *
    * ```ts
    * etcd.whenUnlocked('jobs/nightly', { timeoutMs: 60_000 }).subscribe(() => console.log('the job is over'));
@@ -140,29 +144,30 @@ export interface Coordination {
   election(name: string): Election;
 
   /**
-   * Acquires a lock that several readers may own at a time. It waits for the owner of the
-   * {@link Coordination.writeLock} of the same name, and for writers that waited before it. It is held as long as the
-   * Observable is subscribed to, like a lock. It is compatible with `RWMutex` of etcd's Go recipes (`<name>/read/…`,
+   * Acquires a lock that several readers may own at a time. A reader waits for the owner of the
+   * {@link Coordination.writeLock} of the same name, and for writers that were waiting before. The read lock is held as
+   * long as the Observable is subscribed to. It is compatible with `RWMutex` of etcd's Go recipes (`<name>/read/…`,
    * `<name>/write/…`).
    *
    * ```ts
    * etcd.readLock('catalogue').pipe(switchMap(() => readCatalogue()), take(1)).subscribe();
    * ```
    *
-   * With `onLost: 'reacquire'` it acquires the lock again after each loss, and emits each {@link OwnershipEvent}.
+   * With `onLost: 'reacquire'` the Observable acquires the lock again after each loss, and emits each
+   * {@link OwnershipEvent}.
    */
   readLock: ReadWriteLock;
   /**
-   * Acquires a lock that excludes all other readers and writers of the same name. It waits for all earlier readers and
-   * writers.
+   * Acquires a lock that excludes all other readers and writers of the same name. A writer waits for all earlier
+   * readers and writers.
    */
   writeLock: ReadWriteLock;
 
   /**
-   * Acquires one of the permits, and holds it as long as the Observable is subscribed to. It emits when the permit is
-   * acquired, and errors with `LockLost` as soon as that is no longer certain. Unsubscribing releases the permit, or
-   * leaves the queue. The semaphore is fair: waiters acquire permits in the order of their arrival. All users of a
-   * semaphore must pass the same number of permits.
+   * Acquires one of the permits, and holds it as long as the Observable is subscribed to. The Observable emits when the
+   * permit is acquired, and errors with `LockLost` as soon as the permit is no longer certain. Unsubscribing releases
+   * the permit, or leaves the queue. The semaphore is fair: waiters acquire permits in the order of their arrival. All
+   * users of a semaphore must pass the same number of permits.
    *
    * The keys are those of a lock (`<name>/<lease in hex>`); etcd's Go client has no semaphore.
    *
@@ -170,13 +175,15 @@ export interface Coordination {
    * etcd.semaphore('imports', 3, { ttl: 15 }).pipe(switchMap(() => runImport()), take(1)).subscribe();
    * ```
    *
-   * With `onLost: 'reacquire'` it acquires a permit again after each loss, and emits each {@link OwnershipEvent}.
+   * With `onLost: 'reacquire'` the Observable acquires a permit again after each loss, and emits each
+   * {@link OwnershipEvent}.
    */
   semaphore(name: string, permits: number, options: Omit<SemaphoreOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<LockHandle>>;
   semaphore(name: string, permits: number, options?: SemaphoreOptions): Observable<LockHandle>;
 
   /**
-   * Returns a barrier, which is the key of that name. It is compatible with `Barrier` of etcd's Go recipes.
+   * Returns a barrier. It is closed while the key with its name exists. It is compatible with `Barrier` of etcd's Go
+   * recipes.
    *
    * ```ts
    * const barrier = etcd.barrier('migration');
@@ -197,7 +204,7 @@ export interface Coordination {
 
   /**
    * Returns a queue for any number of producers and consumers. It is compatible with `Queue` of etcd's Go recipes
-   * (`<name>/<unique>`, by age), except that the Go recipes take a returned item last.
+   * (`<name>/<unique>`, by age). There is one exception: the Go recipes take an item last if it was put back.
    *
    * ```ts
    * etcd.queue('mails').dequeue().pipe(concatMap(({ value }) => send(value)), repeat()).subscribe();
@@ -206,7 +213,7 @@ export interface Coordination {
   queue(name: string): Queue;
 
   /**
-   * Returns a queue by priority. It is compatible with `PriorityQueue` of etcd's Go recipes
+   * Returns a queue that is ordered by priority. It is compatible with `PriorityQueue` of etcd's Go recipes
    * (`<name>/<priority, 5 digits>/<number, 16 digits>`).
    *
    * ```ts
@@ -229,12 +236,12 @@ export interface Coordination {
   services(target: string, options?: ServicesOptions): Services;
 
   /**
-   * Runs a transaction. The body reads and writes through `tx`; its writes are then committed in one txn, if its reads
-   * are still valid. If they are not, the body runs again. So **the body may run several times**, and must have no side
-   * effects that cannot be repeated. It returns a value, or an Observable or a Promise of one. If the body fails,
+   * Runs a transaction. The body reads and writes through `tx`. If all its reads are still valid afterwards, its writes
+   * are committed in one txn. Otherwise the body runs again. So **the body may run several times**, and must have no
+   * side effects that cannot be repeated. It returns a value, or an Observable or a Promise of one. If the body fails,
    * nothing is written, and its error is passed on. Errors with `Conflict` after `maxAttempts` attempts that failed
-   * because of other writes. Errors with `AmbiguousWrite` if it is unknown whether the transaction was committed; it is
-   * not retried then.
+   * because of other writes. Errors with `AmbiguousWrite` if it is unknown whether the transaction was committed. It is
+   * not retried in that case.
    *
    * ```ts
    * const transfer = etcd.stm((tx) =>
@@ -252,10 +259,11 @@ export interface Coordination {
 
   /**
    * Reads a key, and writes the value that the function returns, unless another client has written to the key
-   * meanwhile. In that case it starts again with the current value, so **the function may run several times**. The
-   * function returns the new value, or an Observable or a Promise of it. Undefined deletes the key, and the given
+   * meanwhile. In that case the update starts again with the current value, so **the function may run several times**.
+   * The function returns the new value, or an Observable or a Promise of it. Undefined deletes the key, and the given
    * `KeyValue` leaves it unchanged. Errors with `Conflict` after `maxAttempts` attempts that failed because of other
-   * writes. Errors with `AmbiguousWrite` if the outcome of the write is unknown; it is not retried then.
+   * writes. Errors with `AmbiguousWrite` if the outcome of the write is unknown. The update is not retried in that
+   * case.
    *
    * ```ts
    * etcd.update('counter', (kv) => String(Number(kv?.value ?? 0) + 1)).subscribe(({ kv }) => console.log(kv?.value));
@@ -268,16 +276,16 @@ export interface Coordination {
 export interface HoldingMeans {
   readonly caller: Caller;
   readonly settings: StreamTimeouts;
-  /** Records whether leases are held, as streams then send heartbeats more often. */
+  /** Records whether leases are held, as streams send heartbeats more often in that case. */
   readonly activity: LeaseActivity;
   /** Fires when the client is closed. */
   readonly closed: Observable<void>;
-  /** Emits when all leases are to be refreshed at once. */
+  /** Emits when all leases have to be refreshed at once. */
   readonly hurry?: Observable<void>;
   readonly diagnostics: Diagnostics;
 }
 
-/** The keys that the methods use: those of a client, or of a namespace. */
+/** The keys on which the methods work: those of a client, or of a namespace. */
 export interface KeySpace extends Pick<ConcurrencyContext, 'kv' | 'identity'> {
   readonly caller: Caller;
   readonly watching: WatchesDeps;
@@ -286,7 +294,7 @@ export interface KeySpace extends Pick<ConcurrencyContext, 'kv' | 'identity'> {
 
 /** The leases, locks and the like that a client holds. */
 export interface Holding {
-  /** Creates the methods over the keys of a client or a namespace. */
+  /** Creates the methods, which work on the keys of a client or a namespace. */
   over(keys: KeySpace): Coordination;
   /** Follows the releases, for which `close()` waits. */
   readonly cleanup: Pick<CleanupTracker, 'settled' | 'summary'>;

@@ -4,24 +4,24 @@ import { attachTo, type Detachable, LightObservable, NOTHING_ATTACHED } from '..
 import { clientClosed } from '../../util/rx.js';
 
 /**
- * The state of an acquisition when its subscriber left: the result was still unknown, was passed to `use`, or was an
- * error.
+ * The state of an acquisition when the subscriber left. `pending`: the result was not known yet. `acquired`: the value
+ * was passed to `use`. `failed`: the acquisition ended with an error.
  */
 export type AcquisitionState = 'pending' | 'acquired' | 'failed';
 
 /** The steps of {@link acquireWithCompensation}. */
 export interface Acquisition<T, R> {
-  /** Acquires. Its Observable emits one value, and continues after the subscriber has left. */
+  /** Acquires the value. The Observable emits one value. It continues after the subscriber has left. */
   acquire(hasLeft: () => boolean): Observable<T>;
-  /** Makes the Observable whose values are emitted while the acquired value is held. */
+  /** Returns the Observable that emits the results while the acquired value is held. */
   use(acquired: T, hasLeft: () => boolean): Observable<R>;
-  /** Releases the value, usually by {@link CleanupTracker.run}. It is called once, when the subscriber has left. */
+  /** Releases the value, usually by {@link CleanupTracker.run}. Called once, when the subscriber has left. */
   release(acquired: Observable<T>, state: AcquisitionState): void;
 }
 
 /**
- * Acquires a value, and releases it when the subscriber leaves. A request that was sent may be carried out after that,
- * so `acquire` continues until its outcome is known.
+ * Acquires a value, and releases it when the subscriber leaves. A request that was sent may still be carried out after
+ * the subscriber has left. So `acquire` continues until the outcome of the request is known.
  *
  * @param closed emits or ends when the client closes. The result then completes, or errors with `ClientClosed` if
  * nothing was acquired
@@ -37,10 +37,10 @@ export const acquireWithCompensation = <T, R>(steps: Acquisition<T, R>, closed?:
 class CompensatedAcquisition<T, R> implements Detachable<R> {
   private state: AcquisitionState = 'pending';
   private acquired: { readonly value: T } | undefined;
-  /** The outcome, once it is known that nothing was acquired. */
+  /** The outcome if nothing was acquired: an error, or a completion. */
   private outcome: Observable<T> | undefined;
   private left = false;
-  /** Emits the outcome to a release that begins before it is known. */
+  /** Emits the outcome to a release that began before the outcome was known. */
   private late: AsyncSubject<T> | undefined;
   private used: Detachable<R> | undefined;
 
@@ -99,7 +99,7 @@ class CompensatedAcquisition<T, R> implements Detachable<R> {
   private use(value: T): void {
     const { observer, steps } = this;
     try {
-      // Passes on the observer itself, so that emitted values do not pass through this object.
+      // The observer itself is passed on, so that emitted values do not pass through this object.
       const used = attachTo(
         steps.use(value, () => this.left),
         observer,

@@ -6,40 +6,40 @@ import { noteRelease, type PendingRelease } from '../../util/releases.js';
 import { isRetryable } from '../../watch/retryable.js';
 
 /**
- * A lease or a key that `close()` could not release. A key under a lease is deleted with that lease, after its TTL at
- * the latest.
+ * A lease or a key that `close()` could not release. A key under a lease is deleted together with the lease, at the
+ * latest when the TTL has passed.
  */
 export interface Unreleased {
-  /** The lease that the server may still have; undefined for a key that is under no lease of this client. */
+  /** The lease that may still exist on the server; undefined for a key that is under no lease of this client. */
   readonly lease: LeaseId | undefined;
   /** The key that may still exist (such as the queue entry of a lock), or that may be missing (the item of a queue). */
   readonly key: string | undefined;
-  /** The cause of the failure; undefined if the timeout of `close()` had passed. */
+  /** The cause of the failure; undefined if the release had not ended when the timeout of `close()` had passed. */
   readonly error: EtcdError | undefined;
 }
 
 /** The result of `close()`. */
 export interface CloseSummary {
   /**
-   * The number of leases, and of keys under leases that the caller passed, that were released since `close()` was
-   * called.
+   * The number of leases that were released since `close()` was called. It includes keys under leases that the caller
+   * passed.
    */
   readonly released: number;
   /**
-   * The leases and keys that may be left at the server. It includes releases that began before `close()` and had not
-   * ended.
+   * The leases and keys that may still exist on the server. They include those whose release began before `close()` and
+   * had not ended.
    */
   readonly unreleased: readonly Unreleased[];
 }
 
-/** The lease or key that is released. */
+/** The lease or key that a release concerns. */
 export type ReleaseTarget = Partial<Pick<Unreleased, 'lease' | 'key'>>;
 
-/** The maximum number of releases that are sent at a time: enough for all connections to several endpoints. */
+/** The maximum number of releases that are sent at a time. It is enough to use all connections to several endpoints. */
 const MOST_AT_A_TIME = 512;
 /**
- * The longest time without a confirmed release before `close()` gives up, or `QUIET_PART` of the timeout if that is
- * longer.
+ * The minimum time without a confirmed release after which `close()` gives up, in milliseconds. The time is
+ * `QUIET_PART` of the timeout if that is longer.
  */
 const LEAST_QUIET_MS = 2_000;
 const QUIET_PART = 1 / 5;
@@ -48,7 +48,7 @@ const QUIET_PART = 1 / 5;
 class Release implements PendingRelease {
   failure: EtcdError | undefined;
   work: Observable<unknown> | undefined;
-  /** The next one that waits to be sent. */
+  /** The next release that waits to be sent. */
   next: Release | undefined;
   private readonly over = new AsyncSubject<void>();
 
@@ -69,8 +69,8 @@ class Release implements PendingRelease {
 }
 
 /**
- * Releases leases, locks and the like at the cluster after their subscriber has left. Releases are sent in parallel, up
- * to a limit. A client waits for them when it is closed.
+ * Releases leases, locks and the like on the server after their subscriber has left. Releases are sent in parallel, up
+ * to a limit. A client that is closed waits for them.
  */
 export class CleanupTracker {
   private readonly pending = new Set<Release>();
@@ -88,10 +88,10 @@ export class CleanupTracker {
   /**
    * Releases a lease or a key. A failure harms no other client, as the lease expires by itself.
    *
-   * @param held emits what is held, once it is known; it may complete without a value, or fail, if there is nothing to
+   * @param held emits the lease or key when it is known. It completes without a value, or fails, if there is nothing to
    * release
-   * @param release gives the call that releases it; undefined if there is nothing to release
-   * @param place names what may be acquired again, and has to be released before that
+   * @param release returns the call that releases the lease or key; undefined if there is nothing to release
+   * @param place names the lease or key, if it may be acquired again, and must be released before that
    */
   run<T>(held: Observable<T>, release: (held: T) => Observable<unknown> | undefined, target: ReleaseTarget, place?: string): void {
     const entry = new Release(target, place);
@@ -103,20 +103,20 @@ export class CleanupTracker {
       next: (value) => {
         entry.work = release(value);
       },
-      // Only a write of unknown outcome can leave a lease or key at the server.
+      // Only a write of unknown outcome can leave a lease or key on the server.
       error: (error: unknown) => this.end(entry, hasReason(error, 'AmbiguousWrite') ? error : undefined),
       complete: () => (entry.work === undefined ? this.end(entry) : this.enqueue(entry)),
     });
   }
 
-  /** Emits once when no release of a place is in progress, whether the last one succeeded or not. */
+  /** Emits once when no release under this name is in progress, whether the last one succeeded or failed. */
   whenReleased(place: string): Observable<void> {
     return this.byPlace.get(place)?.ended ?? of(undefined);
   }
 
   /**
    * Emits once when everything is released, when the timeout has passed, or when the server stops confirming releases.
-   * The summary counts releases that end after the subscription.
+   * The summary counts the releases that end after the subscription to it.
    */
   settled(timeoutMs: number): Observable<unknown> {
     return defer(() => {
@@ -152,7 +152,10 @@ export class CleanupTracker {
     this.send();
   }
 
-  /** Sends waiting releases, up to the limit. It is a loop, as a release that ends at once starts the next one. */
+  /**
+   * Sends waiting releases, up to the limit. It uses a loop, as a release that ends during its subscription starts the
+   * next one.
+   */
   private send(): void {
     if (this.isSending) return;
     this.isSending = true;
@@ -195,20 +198,20 @@ export class CleanupTracker {
 const unreleased = ({ lease, key }: ReleaseTarget, error?: EtcdError): Unreleased => ({ lease, key, error });
 
 const MAX_ATTEMPTS = 5;
-/** The pauses are not random, as `close()` waits for the releases. */
+/** The pauses have no random part, as `close()` waits for the releases. */
 const PAUSES = { initialMs: 100, maxMs: Infinity, jitter: 0 };
 
 /**
- * Retries a release that may be carried out twice. Without it, a lost connection would make the next waiter wait until
- * the lease expires.
+ * Retries a release that may be carried out twice. Without a retry, the next waiter would have to wait until the lease
+ * expires if a connection is lost.
  */
 export function retryCleanup<T>(release: Observable<T>): Observable<T> {
   return repeatedWhile(isRetryable, release);
 }
 
 /**
- * Retries a release that could harm another client if it were carried out twice. It is retried only while it certainly
- * was not carried out.
+ * Retries a release that could harm another client if it were carried out twice. So it is retried only while it is
+ * certain that it was not carried out.
  */
 export function sentOnce<T>(release: Observable<T>): Observable<T> {
   return repeatedWhile((error) => isRetryable(error) && error.reason !== 'AmbiguousWrite', release);

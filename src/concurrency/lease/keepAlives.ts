@@ -12,7 +12,9 @@ import type { AnswerOf, RequestOf } from '../../codec/descriptors.js';
 import { type ErrorDetails, EtcdError } from '../../errors/index.js';
 import type { DuplexEvent } from '../../transport/wire.js';
 
-/** The result of a grant or keepalive. The lease is valid for `ttl` seconds from when the request was sent. */
+/**
+ * The result of a grant or keepalive. The lease is valid for `ttl` seconds from the time at which the request was sent.
+ */
 export interface KeepAliveResult {
   readonly ttl: number;
   readonly sentAt: Timestamp;
@@ -21,7 +23,7 @@ export interface KeepAliveResult {
 /** A lease that requests a keepalive, and receives its result. */
 export interface KeepAliveRequest {
   readonly id: LeaseId;
-  /** The timeout of the response, after which the stream is given up. */
+  /** The timeout of the response, in milliseconds. After it, the stream is given up. */
   readonly timeoutMs: number;
   refreshed(result: KeepAliveResult): void;
   /** Called with the error of the keepalive: `LeaseNotFound` if the lease does not exist. */
@@ -32,19 +34,19 @@ export interface KeepAliveRequest {
 export interface KeepAliveClient {
   /** Sends the keepalive of a lease, and reports its result once. */
   send(request: KeepAliveRequest): void;
-  /** Ignores the result of a pending keepalive. */
+  /** Cancels a pending keepalive, so that its result is ignored. */
   cancel(request: KeepAliveRequest): void;
 }
 
-/** The context of a stream of keepalives. */
+/** The settings and functions for a stream of keepalives. */
 export interface KeepAliveStreamContext {
   readonly timers: TimerQueue;
-  /** The longest timeout of a response, even if the TTL of the lease would allow more. */
+  /** The maximum timeout of a response, even if the TTL of the lease would allow more time. */
   readonly responseTimeoutMs: number;
   /** Called with each response of the server. */
   readonly onResponse: () => void;
   /**
-   * Called before a result is reported. Returns false if the lease has been released, so that no result is reported.
+   * Called before a result is reported. Returns false if the lease was released, and the result must not be reported.
    */
   readonly settle: (request: KeepAliveRequest) => boolean;
 }
@@ -52,7 +54,7 @@ export interface KeepAliveStreamContext {
 type RefreshRequest = RequestOf<typeof refreshRpc>;
 type Refreshed = AnswerOf<typeof refreshRpc>;
 
-/** Opens a stream for the keepalives of all leases. Emits it when it is open, and errors when it is lost. */
+/** Opens a stream for the keepalives of all leases. Emits the stream when it is open, and errors when it is lost. */
 export function duplexKeepAlives(
   events: Observable<DuplexEvent<RefreshRequest, Refreshed>>,
   { endpoint }: Channel,
@@ -82,7 +84,7 @@ interface Pending {
 }
 
 class DuplexKeepAlives implements KeepAliveClient {
-  /** The pending requests by lease. Responses arrive in the order of the requests. */
+  /** The pending requests by lease. For each lease, responses arrive in the order of the requests. */
   private readonly pending = new Map<LeaseId, Pending[]>();
   private readonly timeout: ResponseTimeout;
 
@@ -106,8 +108,8 @@ class DuplexKeepAlives implements KeepAliveClient {
   }
 
   /**
-   * Does nothing. The request stays in the queue, as its response still arrives, and must not be matched with another
-   * request.
+   * Does nothing. The response to the request still arrives, so the request stays in the queue. Otherwise its response
+   * would be matched with another request.
    */
   cancel(): void {}
 
@@ -129,7 +131,7 @@ class DuplexKeepAlives implements KeepAliveClient {
     else request.failed(new EtcdError('LeaseNotFound', `${leaseName(id)} no longer exists`, where));
   }
 
-  /** Fails the stream for all leases. The server should respond at once, so the connection is lost. */
+  /** Fails the stream for all leases. The server should respond at once, so the connection is considered lost. */
   private readonly onTimeout = (ms: number): void =>
     this.subscriber.error(new EtcdError('ConnectionLost', `no response to a keepalive within ${Math.round(ms)} ms`, this.where));
 }
@@ -166,22 +168,22 @@ export function unaryKeepAlives(
 }
 
 /**
- * Detects that a stream with pending requests receives no responses, as opposed to one that is slow. There is one timer
- * for all requests. A response only records its time, as a timer for each of thousands of responses would cost more
- * than the rest of their handling.
+ * Detects that no response arrives on a stream with pending requests. A slow stream is not affected, as each response
+ * counts. There is one timer for all requests. A response only records its time: with thousands of responses, a timer
+ * for each would cost more than the rest of their handling.
  */
 class ResponseTimeout {
   private pending = 0;
-  /** The shortest timeout of the requests since the last moment when none was pending. */
+  /** The shortest timeout of all requests since no request was pending. */
   private timeoutMs = Infinity;
-  /** The time of the last response, or of the request that set the timeout. The timeout counts from then. */
+  /** The time from which the timeout counts: the time of the last response, or of the request that set the timeout. */
   private waitingSince = now();
   private timer: TimerEntry | undefined;
   private onTimeout: (ms: number) => void = () => undefined;
 
   constructor(private readonly timers: TimerQueue) {}
 
-  /** Records a request. A response to it, or to another request, is expected within the timeout. */
+  /** Records a request. Within the timeout, a response to this request or to another one must arrive. */
   requestSent(timeoutMs: number, onTimeout: (ms: number) => void): void {
     this.pending += 1;
     this.onTimeout = onTimeout;
@@ -215,27 +217,27 @@ class ResponseTimeout {
 }
 
 /**
- * Upper limits in milliseconds. A TTL may be two seconds, so the stream of keepalives must recover sooner than a stream
- * of watches.
+ * The maximum values, in milliseconds. A TTL may be two seconds, so the stream of keepalives must recover sooner than a
+ * stream of watches.
  */
 const MOST = { responseTimeoutMs: 1_000, maxBackoffMs: 500 };
 
 /**
- * The time for which leases are held before a stream is opened for them, in milliseconds. So a lock that is released
- * before that needs no stream. The first keepalive of the shortest TTL is due after 300 ms.
+ * How long leases are held before a stream is opened for them, in milliseconds. A lock that is released earlier needs
+ * no stream. With the shortest TTL, the first keepalive is due after 300 ms.
  */
 const KEEP_AFTER_MS = 50;
 
-/** Sends the keepalives of all leases of a client, on one stream if the transport supports that. */
+/** Sends the keepalives of all leases of a client, on one stream if the transport supports this. */
 export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   private readonly connections: StreamManager<KeepAliveClient, ChannelOf<typeof refreshRpc>>;
   private readonly timers = new TimerQueue();
-  /** The leases that wait for a response. While there are any, a stream is requested. */
+  /** The leases that wait for a response. As long as there are any, a stream is in use. */
   private readonly pending = new Set<KeepAliveRequest>();
   private stream: KeepAliveClient | undefined;
-  /** Replaces a stream that is lost, as long as it is subscribed to. */
+  /** Keeps a stream open while it is subscribed to. A stream that is lost is replaced. */
   private readonly kept: Observable<unknown>;
-  /** The number of leases that are held. A counter is used because a subscription for each lease would take 1 KB. */
+  /** The number of leases that are held. It is a counter, as a subscription for each lease would take 1 KB. */
   private holders = 0;
   /** The subscription to {@link kept} for all held leases. */
   private keeping = Subscription.EMPTY;
@@ -259,7 +261,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
       retry({
         delay: (failure: unknown) => {
           if (!(failure instanceof StreamLostError)) return EMPTY;
-          // Leases always need another stream. If it is not likely to succeed, it is requested after a longer pause.
+          // Leases always need another stream. If an attempt is not likely to succeed, it is made after a longer pause.
           return failure.again ? of(undefined) : timer(settings.maxBackoffMs);
         },
       }),
@@ -268,7 +270,8 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   }
 
   /**
-   * Sends a keepalive on the current stream. It fails when that stream is lost; the next attempt uses another one.
+   * Sends a keepalive on the current stream. If the stream is lost, the keepalive fails, and the next attempt uses
+   * another stream.
    */
   send(request: KeepAliveRequest): void {
     this.pending.add(request);
@@ -282,8 +285,8 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   }
 
   /**
-   * Keeps a stream open for one more lease, until {@link release} is called. Otherwise it would be closed between two
-   * keepalives. Without bidirectional streams there is nothing to keep open, but the lease is still counted.
+   * Keeps a stream open for one more lease, until {@link release} is called. Otherwise the stream would be closed
+   * between two keepalives. If the transport has no bidirectional streams, the lease is only counted.
    */
   retain(): void {
     this.leases.begin();
@@ -320,7 +323,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
       timers: this.timers,
       responseTimeoutMs: this.settings.responseTimeoutMs,
       onResponse: () => {
-        // Only the first response shows that the stream works.
+        // The first response shows that the stream works. Later responses show nothing new.
         if (responded) return;
         responded = true;
         callbacks.onResponse();
@@ -332,9 +335,9 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   }
 
   /**
-   * Removes a lease whose response has arrived, or that needs no response any more.
+   * Removes a lease from the waiting ones, as its response has arrived or is no longer needed.
    *
-   * @returns false if it was removed before
+   * @returns false if the lease was removed before
    */
   private settle(request: KeepAliveRequest): boolean {
     if (!this.pending.delete(request)) return false;

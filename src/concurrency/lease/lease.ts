@@ -23,19 +23,19 @@ export interface LeaseOptions {
   readonly ttl: number;
   /**
    * The id of the lease: 63 random bits by default. With `regrant` only the first lease has this id. Errors with
-   * `LeaseExist` if the id is taken, by another client or by an earlier grant whose response was lost. A lease of a
-   * chosen id is revoked at most once.
+   * `LeaseExist` if a lease with this id exists. It may belong to another client, or to an earlier grant whose response
+   * was lost. A lease with a chosen id is revoked at most once.
    */
   readonly id?: LeaseId;
   /**
-   * How the loss of the lease is handled. `error`, the default, errors with `LeaseLost`. `regrant` emits `lost`, and
-   * continues with another lease. With `regrant` the Observable completes when the client is closed, even if no lease
-   * was granted yet.
+   * The behavior after the loss of the lease. With `error`, the default, the Observable errors with `LeaseLost`. With
+   * `regrant` it emits `lost`, and continues with another lease. With `regrant` the Observable completes when the
+   * client is closed, even if no lease was granted yet.
    */
   readonly onLost?: 'error' | 'regrant';
   /**
-   * How unsubscribing affects the lease. `revoke`, the default, revokes it and so deletes its keys at once. `keep`
-   * leaves it to expire, if it was granted by then.
+   * The effect of unsubscribing. `revoke`, the default, revokes the lease, which deletes its keys at once. With `keep`,
+   * a lease that was granted is not revoked, and expires later.
    */
   readonly release?: 'revoke' | 'keep';
 }
@@ -51,7 +51,7 @@ const LEASE_OPTIONS: OptionKinds<LeaseOptions> = {
 /**
  * Grants a lease, and holds it as long as the Observable is subscribed to.
  *
- * @param isKept called when the subscriber has left; returns whether the lease is left to expire
+ * @param isKept called when the subscriber has left; returns true if the lease must not be revoked
  */
 export function heldLease(options: LeaseOptions, context: LeaseContext, isKept?: () => boolean): Observable<LeaseEvent> {
   return deferLight(() => {
@@ -60,36 +60,38 @@ export function heldLease(options: LeaseOptions, context: LeaseContext, isKept?:
     if (onLost === 'error') return grantedLease(kind, context, context.closed);
     let wanted = id;
     const once = defer(() => grantedLease({ ...kind, id: wanted }, context)).pipe(
-      // The next lease has another id. The lost lease may still end at the server later, and this must not end the next
-      // one.
+      // The next lease gets another id. The server may end the lost lease later, which must not end the next lease.
       tap(() => (wanted = undefined)),
     );
-    // It completes at close() even if no lease was granted yet.
+    // The Observable completes when the client is closed, even if no lease was granted yet.
     return regranted(once, context).pipe(takeUntilClosed(context.closed));
   });
 }
 
-// One function for all leases, as a closure would keep the options of each lease in memory.
+// All leases share one function, as a closure would keep the options of each lease in memory.
 const KEEPS = (): boolean => true;
 const REVOKES = (): boolean => false;
 
-/** The kind of a lease that is granted. */
+/** The options of a lease that is granted. */
 interface GrantedKind {
   readonly ttl: number;
   /** The id that the caller chose. */
   readonly id: LeaseId | undefined;
   readonly onLost: 'error' | 'regrant';
-  /** Called when the subscriber has left. Returns whether the lease is left to expire. */
+  /** Called when the subscriber has left. Returns true if the lease must not be revoked. */
   readonly isKept: () => boolean;
 }
 
-/** Grants one lease, holds it, and revokes it when the subscriber has left. It may be subscribed to once. */
+/**
+ * Grants one lease, holds it, and revokes it when the subscriber has left. The Observable may be subscribed to only
+ * once.
+ */
 const grantedLease = (kind: GrantedKind, context: LeaseContext, closed?: Observable<void>): Observable<LeaseEvent> =>
   acquireWithCompensation(new LeaseAcquisition(kind, context), closed);
 
 /** The steps of a granted lease. They are methods of one object, as a program may have thousands of leases. */
 class LeaseAcquisition implements Acquisition<GrantedLease, LeaseEvent> {
-  /** Known before the response to the grant, as `close()` also reports a lease that may exist. */
+  /** The id is chosen before the grant, as `close()` also reports a lease that may exist without a response. */
   private readonly randomId = randomLeaseId();
   private readonly revocation: Revocation;
 
@@ -113,13 +115,14 @@ class LeaseAcquisition implements Acquisition<GrantedLease, LeaseEvent> {
 
   release(granted: Observable<GrantedLease>, state: AcquisitionState): void {
     const { context, kind, place, randomId, revocation } = this;
-    // With `keep`, a lease is revoked if the subscriber has never received its id.
+    // With `keep`, the lease is revoked only if the subscriber has never received its id.
     if (kind.isKept() && state === 'acquired') return;
     context.cleanup.run(granted, (lease) => revocation.of(lease), { lease: kind.id ?? randomId }, place);
   }
 
   /**
-   * Names a lease whose id the caller chose, as an earlier lease with this id may still be in the process of release.
+   * The name of the release of a lease whose id the caller chose. An earlier lease with the same id may still be in
+   * release.
    */
   private get place(): string | undefined {
     const { id } = this.kind;
@@ -145,9 +148,9 @@ export function adoptedLease(id: LeaseId, options: Pick<LeaseOptions, 'release'>
 }
 
 /**
- * Revokes a lease. No other client uses a random id, so its revocation is retried if need be. A lost lease is revoked,
- * too, as the server may still have it. A chosen id may be granted to another client as soon as the lease has ended.
- * Such a lease is revoked at most once, and not if it was lost.
+ * Revokes a lease. No other client uses a random id, so the revocation is retried if necessary. A lost lease is
+ * revoked, too, as it may still exist on the server. A chosen id may be granted to another client as soon as the lease
+ * has ended. Such a lease is revoked at most once, and not if it was lost.
  */
 class Revocation {
   private lost = false;
@@ -198,14 +201,14 @@ function regranted(once: Observable<LeaseEvent>, { settings }: LeaseContext): Ob
   });
 }
 
-/** Grants and refreshes leases; its methods are those of etcd's Lease service. */
+/** Grants and refreshes leases. It also has the methods of etcd's Lease service. */
 export interface LeaseClient extends LeaseService {
   /**
    * Grants a lease, and keeps it alive as long as the Observable is subscribed to. The lease is refreshed every third
-   * of its TTL; all leases of a client share one stream. It errors with `LeaseLost` when the TTL has passed by the
-   * local clock, regardless of the connection. It also does so as soon as the server reports that the lease does not
-   * exist or that this user may not refresh it. Any other failed refresh is emitted as `refreshFailed`, and retried.
-   * Unsubscribing revokes the lease.
+   * of its TTL; all leases of a client share one stream. The Observable errors with `LeaseLost` when the TTL has passed
+   * by the local clock, whatever the state of the connection. It also errors as soon as the server reports that the
+   * lease does not exist or that this user may not refresh it. Any other failed refresh is emitted as `refreshFailed`,
+   * and retried. Unsubscribing revokes the lease.
    *
    * ```ts
    * etcd
@@ -216,8 +219,8 @@ export interface LeaseClient extends LeaseService {
    */
   (options: LeaseOptions): Observable<LeaseEvent>;
   /**
-   * Keeps a lease alive that was granted elsewhere, as long as the Observable is subscribed to. Unsubscribing does not
-   * revoke it by default. Errors with `LeaseNotFound` if it does not exist.
+   * Keeps a lease alive that was granted elsewhere, as long as the Observable is subscribed to. By default,
+   * unsubscribing does not revoke the lease. Errors with `LeaseNotFound` if the lease does not exist.
    */
   adopt(id: LeaseId, options?: Pick<LeaseOptions, 'release'>): Observable<LeaseEvent>;
 }
@@ -232,19 +235,19 @@ export function leaseClient(context: LeaseContext): LeaseClient {
 export interface GrantOptions {
   /** The id to request; a random one by default. */
   readonly id?: LeaseId | undefined;
-  /** The random id of a lease without an `id`, if the caller needs it before the grant. */
+  /** The random id to use if there is no `id`, for a caller that needs to know it before the grant. */
   readonly randomId?: LeaseId;
-  /** The timeout of the refresh of a lease that exists already. */
+  /** The timeout for refreshing a lease that exists already, in milliseconds. */
   readonly responseTimeoutMs: number;
 }
 
-/** The maximum number of attempts of a grant while its outcome is unknown. Each may take as long as a call. */
+/** The maximum number of attempts of a grant while its outcome is unknown. Each attempt may take as long as a call. */
 const TRIES = 3;
 
 /**
  * Grants a lease under an id that the client chooses, so that a grant without a response can be retried without
  * creating a second lease. If the id is random and the retry fails because the lease exists, the first attempt was
- * carried out. An id that the caller chose proves nothing: the lease may be another client's.
+ * carried out. If the caller chose the id, this is not certain: the lease may belong to another client.
  */
 export function grantLease(
   leases: LeaseRpcs,
@@ -255,13 +258,13 @@ export function grantLease(
     const id = wanted ?? randomId ?? randomLeaseId();
     let tries = 0;
     let doubt: EtcdError | undefined;
-    // The lease that an earlier attempt granted may have ended by now.
+    // The lease of an earlier attempt may have ended by now.
     const onceMore = (error: unknown): Observable<GrantedLease> => {
       const ended = hasReason(error, 'LeaseNotFound');
       return ended && tries < TRIES ? attempt() : throwError(() => (ended ? doubt : error));
     };
     const attempt = (): Observable<GrantedLease> => {
-      // The request may have to wait for a connection first, behind thousands of others.
+      // The time is set when the request is sent, as the request may first wait for a connection.
       let sentAt = now();
       tries += 1;
       return leases
@@ -274,7 +277,7 @@ export function grantLease(
               if (tries < TRIES) return attempt();
             }
             if (!hasReason(error, 'LeaseExist') || doubt === undefined)
-              // After `ClientClosed` the outcome of an earlier attempt is still unknown.
+              // After `ClientClosed` the outcome of an earlier attempt is still unknown, so its error is reported.
               return throwError(() => (hasReason(error, 'ClientClosed') ? (doubt ?? error) : error));
             if (wanted === undefined) return refreshLease(leases, id, responseTimeoutMs).pipe(catchError(onceMore));
             const problem =
@@ -287,7 +290,7 @@ export function grantLease(
   });
 }
 
-/** Refreshes a lease that exists. It is valid for its TTL from then on. */
+/** Refreshes a lease that exists. The lease is then valid for its TTL from the time of the request. */
 export function refreshLease(leases: LeaseService, id: LeaseId, timeoutMs: number): Observable<GrantedLease> {
   return defer(() => {
     const sentAt = now();
@@ -295,7 +298,10 @@ export function refreshLease(leases: LeaseService, id: LeaseId, timeoutMs: numbe
   });
 }
 
-/** Random bits for the next ids. Drawing them separately for each id took 4 % of the CPU time of a lock cycle. */
+/**
+ * The random bits of the next ids. If each id drew its bits separately, this would take 4 % of the CPU time of a lock
+ * cycle.
+ */
 const randomBits = new BigUint64Array(64);
 let idsLeft = 0;
 
@@ -303,6 +309,6 @@ let idsLeft = 0;
 export function randomLeaseId(): LeaseId {
   if (idsLeft === 0) idsLeft = crypto.getRandomValues(randomBits).length;
   idsLeft -= 1;
-  // With the id 0 etcd would choose an id by itself.
+  // For the id 0 etcd would choose an id itself.
   return leaseId(BigInt.asUintN(63, randomBits[idsLeft] ?? 0n) || 1n);
 }

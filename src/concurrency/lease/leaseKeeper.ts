@@ -14,16 +14,19 @@ export interface HeldLease {
   readonly id: LeaseId;
   /** The TTL that the server granted, in seconds. */
   readonly ttl: number;
-  /** The milliseconds for which the lease is certainly still valid without a further refresh; 0 when it is lost. */
+  /**
+   * The milliseconds for which the lease is certainly still valid without another refresh; 0 when the lease is lost.
+   */
   readonly remainingMs: number;
-  /** Whether it is certainly valid, by the local clock. */
+  /** Whether the lease is certainly valid, by the local clock. */
   readonly alive: boolean;
-  /** The option `onLost` of its Observable: `regrant` continues with another lease after a loss. */
+  /** The option `onLost` of the Observable. With `regrant` another lease follows after a loss. */
   readonly onLost: 'error' | 'regrant';
   /**
-   * Refreshes the lease now, rather than at the next third of its TTL (`Lease.LeaseKeepAlive`). Emits the milliseconds
-   * for which the lease is then valid, and completes. Errors with `LeaseLost` if the lease does not exist any more,
-   * which also ends its Observable. Any other error concerns this attempt only; the next refresh follows automatically.
+   * Refreshes the lease now (`Lease.LeaseKeepAlive`), and does not wait for the next third of its TTL. Emits the
+   * milliseconds for which the lease is then valid, and completes. Errors with `LeaseLost` if the lease does not exist
+   * any more. The Observable of the lease then ends as well. Any other error concerns this attempt only; the next
+   * refresh follows automatically.
    */
   refresh(): Observable<number>;
   /** Reads the keys that are attached to the lease (`Lease.LeaseTimeToLive`). */
@@ -43,20 +46,20 @@ interface OfLease {
 /**
  * An event of a held lease.
  * - `granted`: the lease was granted; with `regrant` once for each lease
- * - `refreshed`: it is valid for its TTL again
- * - `refreshFailed`: a refresh failed with `error`, and is retried for another `remainingMs`
+ * - `refreshed`: the lease is valid for its whole TTL again
+ * - `refreshFailed`: a refresh failed with `error`. It is retried until the lease expires in `remainingMs`
  * - `lost`: the lease was lost, and another one follows; only with `regrant`
  */
 export type LeaseEvent =
   | (OfLease & { readonly type: 'granted' | 'refreshed' })
   | (OfLease & { readonly type: 'refreshFailed' | 'lost'; readonly error: EtcdError });
 
-/** A lease that was granted, and how long it is valid. */
+/** A lease that was granted, with its TTL and the time of the request. */
 export interface GrantedLease extends KeepAliveResult {
   readonly id: LeaseId;
 }
 
-/** Keeps a granted lease alive, and emits its events, each with the lease itself. */
+/** Keeps a granted lease alive, and emits its events. Each event has the lease itself. */
 export const keepLease = (granted: GrantedLease, context: LeaseContext, onLost: 'error' | 'regrant' = 'error'): Observable<LeaseEvent> =>
   new LightObservable((observer) => {
     const keeper = new LeaseKeeper(granted, context, onLost, observer);
@@ -64,35 +67,38 @@ export const keepLease = (granted: GrantedLease, context: LeaseContext, onLost: 
     return keeper;
   });
 
-/** The longest pause before a transient failure is retried, as a short TTL leaves little time. */
+/**
+ * The longest pause before a refresh is retried after a temporary error. It is short, as a short TTL leaves little
+ * time.
+ */
 const RETRY_MS = 250;
-/** The part of the TTL by which a keepalive may be sent earlier, to be batched with others. */
+/** The part of the TTL by which a keepalive may be sent earlier, so that it is sent together with others. */
 const BATCH_PART = 1 / 30;
 /**
  * The timeout of a keepalive, as a part of the TTL. A keepalive is sent after a third of the TTL, and so times out
- * after half of it, which leaves time for further ones.
+ * after half of the TTL. The rest of the TTL is left for further attempts.
  */
 const TIMEOUT_PART = 1 / 6;
 
 /**
- * Errors that prove a lease lost, or end its keepalives. After any other error the server may still have it until its
- * TTL has passed.
+ * The errors after which the lease is certainly lost, or is no longer refreshed. After any other error the lease may
+ * still exist until its TTL has passed.
  */
 const PROOFS_OF_LOSS: ReadonlySet<Reason> = new Set<Reason>(['LeaseNotFound', 'PermissionDenied', 'ClientClosed']);
 
 /**
  * Keeps a lease alive from its grant to its end, by a keepalive every third of the TTL that the server granted. The
- * lease counts as lost when the TTL has passed since the last successful keepalive was sent, regardless of the
- * connection. The server counts from receiving the keepalive, which is later.
+ * lease counts as lost when the TTL has passed since the last successful keepalive was sent, whatever the state of the
+ * connection. The server counts from the time at which it receives the keepalive, which is later.
  */
 export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable<LeaseEvent> {
   readonly id: LeaseId;
-  /** The public view of the lease, whose properties read the current values. */
+  /** The lease as users see it. Its properties read the current values. */
   private readonly lease: HeldLease;
   private result: KeepAliveResult;
-  /** Whether a keepalive is pending: it was sent, and has no result yet. */
+  /** Whether a keepalive was sent and has no result yet. */
   private isPending = false;
-  /** Makes the error of later refreshes, once the lease has ended. */
+  /** Creates the error for later refreshes. It is set when the lease has ended. */
   private endError: (() => unknown) | undefined;
   /** The batch of the next keepalive, or of the pending one. */
   private batch: RefreshBatch | undefined;
@@ -128,7 +134,7 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable
     return this.result.ttl;
   }
 
-  /** 0 when the lease has ended. */
+  /** The milliseconds for which the lease is certainly still valid; 0 when the lease has ended. */
   get remainingMs(): number {
     return this.endError === undefined ? Math.max(0, this.ttlMs - elapsedSince(this.result.sentAt)) : 0;
   }
@@ -161,7 +167,8 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable
     this.isPending = false;
     this.result = result;
     this.lastError = undefined;
-    // A process that was suspended first reads the responses that arrived before, and runs its timers only afterwards.
+    // The TTL may have passed. A process that was suspended reads responses that arrived earlier before it runs its
+    // timers.
     if (this.remainingMs === 0) return this.onExpired();
     this.hold('refreshed');
   }
@@ -172,9 +179,9 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable
     if (!isEtcdError(error)) return this.fail(error);
     if (PROOFS_OF_LOSS.has(error.reason)) return this.lose(error);
     this.lastError = error;
-    // After an error that is not transient, such as a changed password, there are fewer attempts.
+    // After an error that is not temporary, such as a changed password, the pauses are longer.
     const pauseMs = Math.min(isRetryable(error) ? RETRY_MS : Infinity, this.ttlMs / 10);
-    // The retry is not later than the end of the TTL, which only the batch detects.
+    // The retry is scheduled before the end of the TTL, as only the batch detects that the TTL has passed.
     this.scheduleKeepAlive(Math.min(pauseMs, this.remainingMs), pauseMs * BATCH_PART);
     const { id, lease, ttl, remainingMs } = this;
     this.failRefreshes(error);
@@ -232,7 +239,7 @@ export class LeaseKeeper implements KeepAliveRequest, ScheduledLease, Detachable
   }
 }
 
-/** The public view of a lease. Its methods are own properties, by which `etcd.promises` finds them. */
+/** The lease as users see it. Its methods are own properties, as `etcd.promises` looks for own properties. */
 class LeaseView implements HeldLease {
   readonly #keeper: LeaseKeeper;
   readonly id: LeaseId;

@@ -1,20 +1,21 @@
 import { asyncScheduler, type Subscription } from 'rxjs';
 import { Clock } from '../../util/time.js';
 
-/** A lease whose keepalives are scheduled until it expires. */
+/** A lease whose keepalives are scheduled. */
 export interface ScheduledLease {
-  /** The milliseconds until it expires; 0 after that. */
+  /** The milliseconds until the lease expires; 0 when it has expired. */
   readonly remainingMs: number;
-  /** Called when its keepalive is due. */
+  /** Called when the keepalive of the lease is due. */
   onDue(): void;
-  /** Called when the lease has expired in its batch. */
+  /** Called when the lease has expired while it was in a batch. */
   onExpired(): void;
 }
 
 /**
  * Schedules the keepalives of leases. Leases that are due at about the same time are refreshed in one turn, as a batch.
- * This costs less, and they stay together in later batches. A batch has one timer for all its leases: for when it is
- * due, and then for the first lease that expires. A timer for each lease would cost as much as the rest of a refresh.
+ * This costs less, and these leases stay together in later batches. A batch has one timer for all its leases. The timer
+ * is set for the time at which the batch is due, and then for the first lease that expires. A timer for each lease
+ * would cost as much as the rest of a refresh.
  */
 export class RefreshScheduler {
   /** The latest batch for each tolerance, in milliseconds. */
@@ -27,7 +28,7 @@ export class RefreshScheduler {
   /**
    * Adds a lease to a batch that is due in `ms` milliseconds.
    *
-   * @param earlyMs the tolerance: a batch that is due up to this much earlier is used if there is one
+   * @param earlyMs the tolerance in milliseconds: a batch that is due earlier, up to this time, is used if there is one
    */
   schedule(ms: number, earlyMs: number, lease: ScheduledLease): RefreshBatch {
     const at = this.timers.now() + ms;
@@ -44,18 +45,18 @@ export class RefreshScheduler {
     return batch;
   }
 
-  /** Makes all leases due now, as later timers might run late. */
+  /** Refreshes all waiting leases now, as their timers might run late. */
   hurry(): void {
     for (const batch of [...this.waiting]) batch.hurry();
   }
 }
 
-/** Leases whose keepalives are sent in one turn. A lease leaves when it is refreshed or lost. */
+/** The leases whose keepalives are sent in one turn. A lease leaves the batch when it is refreshed or lost. */
 export class RefreshBatch {
   private readonly leases = new Set<ScheduledLease>();
   private timer: TimerEntry;
 
-  /** @param onClosed called when no lease can join the batch any more */
+  /** @param onClosed called when no more leases can join the batch */
   constructor(
     private readonly timers: TimerQueue,
     private readonly at: number,
@@ -65,7 +66,10 @@ export class RefreshBatch {
     this.timer = timers.in(ms, () => this.run());
   }
 
-  /** Tells whether a lease that is due at a given time may join: the batch is due then, or up to `earlyMs` before. */
+  /**
+   * Tells whether a lease that is due at a given time may join the batch. The batch must be due at that time, or up to
+   * `earlyMs` earlier.
+   */
   suits(at: number, earlyMs: number): boolean {
     return at - earlyMs <= this.at && this.at <= at;
   }
@@ -80,7 +84,7 @@ export class RefreshBatch {
     this.timer.cancel();
   }
 
-  /** Makes the leases due now. */
+  /** Sends the keepalives of the batch now. */
   hurry(): void {
     this.timer.cancel();
     this.run();
@@ -124,23 +128,23 @@ class Entry implements TimerEntry {
 }
 
 /**
- * The longest interval between two readings of the clocks, as a timer stands still while the machine sleeps. It is also
- * below the longest delay of Node's timers.
+ * The longest time for which the timer is set, in milliseconds. A timer stands still while the machine sleeps, so the
+ * clock is read this often. The time is also below the longest delay of Node's timers.
  */
 const LONGEST_SLEEP_MS = 1_000;
 
 /**
- * Schedules any number of functions with one timer, which is set for the earliest one. A sorted array is enough. With
- * eight TTLs, 1 000 to 40 000 leases have 50 to 66 batches, and a refresh takes no longer than with a heap. With 300
- * TTLs they have 700 to 2 500, and it takes up to 0.1 us more.
+ * Schedules any number of functions with one timer, which is set for the earliest function. The entries are a sorted
+ * array, as a heap is hardly faster. With eight TTLs, 1 000 to 40 000 leases have 50 to 66 batches, and a refresh takes
+ * no longer than with a heap. With 300 TTLs they have 700 to 2 500 batches, and a refresh takes up to 0.1 us more.
  */
 export class TimerQueue {
-  /** The entries, the next one first. */
+  /** The entries, the earliest one first. */
   private readonly entries: Entry[] = [];
   private readonly clock = new Clock();
   private timer: Subscription | undefined;
   private timerAt = Infinity;
-  /** Set while functions run: the timer is set only after all of them. */
+  /** Whether functions are running. The timer is set again after all of them. */
   private running = false;
 
   /** Returns the milliseconds since the queue was created. */
@@ -174,7 +178,10 @@ export class TimerQueue {
     return low;
   }
 
-  /** Sets the timer for the first entry. Without entries there is no timer, as it would keep the process alive. */
+  /**
+   * Sets the timer for the first entry. If there are no entries, no timer is set, as a timer would keep the process
+   * alive.
+   */
   private setTimer(): void {
     const at = this.entries[0]?.at ?? Infinity;
     if (at === this.timerAt || this.running) return;

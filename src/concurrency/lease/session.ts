@@ -11,29 +11,36 @@ import type { LeaseContext } from '../context.js';
 import { heldLease } from './lease.js';
 import type { HeldLease, LeaseEvent } from './leaseKeeper.js';
 
-/** The TTL of a new session. */
+/** The options of `session`, which set the TTL of its lease. */
 export interface NewSessionOptions {
   /**
-   * The TTL of the lease of the session, in seconds: 60 by default, as in etcd's Go client. If the process crashes, all
-   * keys of the session exist for that time.
+   * The TTL of the lease of the session, in seconds: 60 by default, as in etcd's Go client. If the process crashes, the
+   * keys of the session still exist for that time.
    */
   readonly ttl?: number;
 }
 
-/** One lease for many locks, elections, registrations and announcements. Pass it as their option `session`. */
+/**
+ * A lease that many locks, elections, registrations and announcements share. Pass the session as their option
+ * `session`.
+ */
 export interface Session {
   /** The id of the lease, for the option `lease` of a put. */
   readonly lease: LeaseId;
   /** The TTL that the server granted, in seconds. */
   readonly ttl: number;
-  /** The milliseconds for which the lease is certainly still valid without a further refresh; 0 after the end. */
+  /**
+   * The milliseconds for which the lease is certainly still valid without another refresh; 0 when the session has
+   * ended.
+   */
   readonly remainingMs: number;
-  /** Whether the session has not ended, and its lease is certainly valid by the local clock. */
+  /** Whether the lease is certainly valid by the local clock, and the session has not ended. */
   readonly alive: boolean;
   /**
-   * Ends the session, and leaves its lease and keys to the server until the TTL has passed. The lease is refreshed no
-   * longer. The Observable of the session completes. Everything that is held by the session errors with `LockLost` or
-   * `LeaseLost`, and its keys remain. Another process can continue with `lease.adopt(session.lease)`.
+   * Ends the session, but does not revoke its lease. The lease and its keys exist until the TTL has passed, as the
+   * lease is no longer refreshed. The Observable of the session completes. Everything that is held by the session
+   * errors with `LockLost` or `LeaseLost`, and its keys remain. Another process can continue with
+   * `lease.adopt(session.lease)`.
    */
   orphan(): void;
 }
@@ -43,24 +50,24 @@ export const DEFAULT_SESSION_TTL = 60;
 const NEW_SESSION: OptionKinds<NewSessionOptions> = { ttl: WHOLE };
 
 /**
- * Names the internal state of a session. It is a symbol, as the views of `etcd.promises` return members with symbols as
- * names unchanged.
+ * The name of the property that holds the internal state of a session. It is a symbol, so that the wrappers of
+ * `etcd.promises` return this property unchanged.
  */
 const STATE = Symbol('the state of a session');
 
-/** The end of a session, for everything that is held by it. */
+/** The internal state of a session. It notifies everything that is held under the session when the session ends. */
 class SessionState implements PendingRelease {
-  /** Set when the session has ended. */
+  /** The error for everything under the session; set when the session has ended. */
   error: EtcdError | undefined;
   orphaned = false;
   failure: unknown;
-  /** The observers of the end. */
+  /** The observers that are notified when the session ends. */
   readonly observers = new Set<EndObserver>();
   private readonly released = new AsyncSubject<void>();
 
   constructor(readonly heldLease: HeldLease) {}
 
-  /** Emits once when the lease is revoked, or the revocation has failed. */
+  /** Emits once when the lease was revoked, or the revocation has failed. */
   get ended(): Observable<void> {
     return this.released;
   }
@@ -143,7 +150,7 @@ function heldSession(ttl: number, context: LeaseContext): Observable<Session> {
       subscriber.next(new LeaseSession(begun, orphan));
     };
     subscriber.add(() => {
-      // Owners stop before the lease is revoked, as others may own their locks after that.
+      // Owners stop before the lease is revoked, as another client may own their locks afterwards.
       end('was left');
       const released = tearDownAndRelease(() => holding.unsubscribe());
       state?.follow(released);
@@ -165,12 +172,13 @@ function heldSession(ttl: number, context: LeaseContext): Observable<Session> {
       holding.add(heldLease({ ttl }, context, () => state?.orphaned === true).subscribe({ next, error, complete }));
     });
     const error = (failure: unknown): void => subscriber.error(failure);
-    // The client may be closed during a pause. At that time there is no lease whose Observable would complete.
+    // The client may be closed during a pause before a retry. There is no lease at that time whose Observable would
+    // complete.
     holding.add(retryTransient(granting, context.settings).pipe(takeUntilClosed(context.closed)).subscribe({ error, complete }));
   });
 }
 
-/** The options of everything that is held under a lease, which may be the lease of a session. */
+/** The options that choose the lease of a lock, an election or another recipe. */
 interface UnderLease {
   readonly lease?: LeaseId;
   readonly session?: Session;
@@ -193,17 +201,17 @@ export function checkUnderLease(method: string, { lease, session }: UnderLease):
 
 const stateOf = (session: Session): SessionState => (session as WithState)[STATE];
 
-/** Returns the error of a session that has ended; undefined for one that has not. */
+/** Returns the error of a session that has ended; undefined if the session has not ended. */
 export const endOf = (session: Session): EtcdError | undefined => stateOf(session).error;
 
 /**
- * Errors with `LeaseLost` when a session ends. It emits nothing. When the client is closed it does not error:
- * held locks and leases complete then.
+ * Emits nothing, and errors with `LeaseLost` when a session ends. If the session ends because the client is closed,
+ * there is no error: locks and leases then complete.
  */
 export const errorAtEnd = (session: Session, closed: Observable<void>): Observable<never> =>
   new LightObservable((observer) => new EndObserver(stateOf(session), closed, observer).begin());
 
-/** An observer of the end of a session. A session may hold thousands of locks. */
+/** An observer of the end of a session. It is one object, as a session may hold thousands of locks. */
 class EndObserver implements Detachable<never> {
   constructor(
     private readonly session: SessionState,
@@ -227,7 +235,7 @@ class EndObserver implements Detachable<never> {
   }
 }
 
-/** Tells whether an Observable that replays has emitted. It never errors. */
+/** Tells whether an Observable that replays its value has emitted already. */
 function hasFired(source: Observable<void>): boolean {
   let fired = false;
   source.subscribe({ next: () => (fired = true), error: () => undefined }).unsubscribe();
@@ -235,8 +243,8 @@ function hasFired(source: Observable<void>): boolean {
 }
 
 /**
- * Tells whether the end of a session has deleted all keys under its lease, or left them to expire. No key has to be
- * released separately then. `hold` waits for the revocation.
+ * Tells whether a session has ended. Its end has deleted all keys under the lease, or has left them to expire. So no
+ * key has to be released separately. In the first case, `hold` waits for the revocation.
  */
 export function isReleasedWith(session: Session | undefined): boolean {
   if (session === undefined || endOf(session) === undefined) return false;

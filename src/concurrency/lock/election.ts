@@ -18,8 +18,8 @@ import { dequeue, ownershipGuard } from './waiterQueue.js';
 /** The options of a campaign. */
 export interface CampaignOptions extends SessionOptions {
   /**
-   * `error`, the default, ends the campaign with `LockLost` when the leadership is lost; for `reacquire` see
-   * {@link Reacquire}.
+   * The behavior after the loss of the leadership. With `error`, the default, the campaign errors with `LockLost`. For
+   * `reacquire` see {@link Reacquire}.
    */
   readonly onLost?: 'error';
 }
@@ -28,9 +28,9 @@ const CAMPAIGN_OPTIONS: OptionKinds<AnyOnLost<CampaignOptions>> = { ...SESSION_O
 
 /** A leadership that was won in an election. */
 export interface Leadership extends LockHandle {
-  /** Replaces the value that the leader proclaims. Errors with `LockLost` if the leadership is over. */
+  /** Replaces the value that the leader proclaims. Errors with `LockLost` if the leadership has ended. */
   proclaim(value: BytesLike): Observable<void>;
-  /** Resigns the leadership; the campaign then completes. Unsubscribing from the campaign resigns, too. */
+  /** Resigns the leadership. The campaign then completes. Unsubscribing from the campaign also resigns. */
   resign(): Observable<void>;
 }
 
@@ -38,17 +38,17 @@ export interface Leadership extends LockHandle {
 export interface Election {
   readonly name: string;
   /**
-   * Campaigns for the leadership, and holds it as long as the Observable is subscribed to. It emits the leadership when
-   * it is won, and errors with `LockLost` as soon as the leadership is no longer certain. A `switchMap` on it starts
-   * and stops the work of the leader. Campaigns are compatible with `etcdctl elect` and etcd's Go client. If the lease
-   * of the option `lease` already has a key in the election, the value of the key is replaced. The key keeps its
-   * position in the queue.
+   * Campaigns for the leadership, and holds it as long as the Observable is subscribed to. The Observable emits the
+   * leadership when the election is won, and errors with `LockLost` as soon as the leadership is no longer certain.
+   * With `switchMap` it starts and stops the work of the leader. Campaigns are compatible with `etcdctl elect` and
+   * etcd's Go client. If the lease of the option `lease` already has a key in the election, the value of the key is
+   * replaced. The key keeps its position in the queue.
    *
-   * With `onLost: 'reacquire'` it campaigns again after each loss, with the same value, and emits each
+   * With `onLost: 'reacquire'` the Observable campaigns again after each loss, with the same value, and emits each
    * {@link OwnershipEvent}. `whileLeader` then stops the work at a loss.
    *
-   * While etcd cannot be reached, it waits. It completes when the leader resigns, and when the client is closed, even
-   * while it waits.
+   * While etcd cannot be reached, the campaign waits. The Observable completes when the leader resigns. It also
+   * completes when the client is closed, even while the campaign waits.
    *
    * ```ts
    * etcd.election('scheduler')
@@ -60,8 +60,9 @@ export interface Election {
   campaign(value: BytesLike, options: Omit<CampaignOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<Leadership>>;
   campaign(value: BytesLike, options?: CampaignOptions): Observable<Leadership>;
   /**
-   * Emits the key and value of the current leader, and then of each later one; undefined while there is none. It is
-   * hot, continues after lost connections and compactions, and never emits an old leader after a newer one.
+   * Emits the key and value of the current leader, and then of each later leader; undefined while there is no leader.
+   * The Observable is hot, continues after lost connections and compactions, and never emits an old leader after a
+   * newer one.
    */
   readonly leader$: Observable<KeyValue | undefined>;
 }
@@ -89,23 +90,23 @@ function campaignOf(name: string, context: ConcurrencyContext): Election['campai
       checkArgument('campaign', 'value', value, BYTES);
       const { onLost, ...rest } = checkOptions('campaign', options, CAMPAIGN_OPTIONS);
       const once = defer(() => {
-        // Each leadership has a separate state: resigning a leadership that is over must not end the next one.
+        // Each leadership has a separate state. If a leadership that has ended is resigned, the next one must not end.
         const resignation = new Resignation();
         const toOwner = (entry: HeldEntry): Leadership => toLeadership(entry, context, resignation);
         return acquire(enterQueue({ name, value }, rest, context), context, toOwner).pipe(
-          // The watch may report the deletion of the key before the response to the call that deletes it arrives.
+          // The watch may report that the key was deleted before the response to the delete arrives.
           catchError((error: unknown) => (resignation.begun && hasReason(error, 'LockLost') ? EMPTY : throwError(() => error))),
           takeUntil(resignation.done),
         );
       });
-      // When an app stops, all its replicas but one are still waiting. Closing their clients is not an error.
+      // When an app stops, most of its replicas are still waiting. Closing their clients is not an error.
       return acquireOnceOrAgain(once, onLost, context).pipe(takeUntilClosed(context.closed));
     });
   }
   return campaign;
 }
 
-/** Finds the candidate with the lowest create revision. */
+/** Returns the candidate with the lowest create revision. */
 function oldestCandidate(candidates: Iterable<KeyValue>): KeyValue | undefined {
   let leader: KeyValue | undefined;
   for (const candidate of candidates) if (leader === undefined || candidate.createRevision < leader.createRevision) leader = candidate;

@@ -14,7 +14,7 @@ import { ownershipGuard, waitForPredecessors, keyDeleted, rereadIfCompacted, whe
 import { keyId } from '../../model/keyValue.js';
 import { retryTransient } from '../../watch/retryable.js';
 
-/** The options of `lock`: the session behind it, the wait, and the behavior after a loss. */
+/** The options of `lock`: its lease or session, the wait, and the behavior after a loss. */
 export interface LockOptions extends SessionOptions {
   /**
    * How long to wait for the lock, in milliseconds, before the Observable errors with `DeadlineExceeded`. There is no
@@ -23,19 +23,19 @@ export interface LockOptions extends SessionOptions {
   readonly timeoutMs?: number;
   /**
    * Lets other callers on the owner's host, in its process (worker threads included) or in its thread acquire the lock
-   * without waiting. The lock is released when the last of them unsubscribes. The share of a caller that crashes ends
-   * with its lease. All callers should pass the same value for a lock of this name; the `ttl` of the first caller is
-   * used.
+   * without waiting. The lock is released when the last of these callers unsubscribes. If a caller crashes, its share
+   * ends when its lease expires. All callers of a lock should pass the same value here. The `ttl` of the first caller
+   * is used.
    */
   readonly reentrant?: Reentrancy;
   /**
-   * `error`, the default, ends the Observable with `LockLost` when the lock is lost. For `reacquire` see
-   * {@link Reacquire}; `timeoutMs` then limits the wait for the first ownership only.
+   * The behavior after the loss of the lock. With `error`, the default, the Observable errors with `LockLost`. For
+   * `reacquire` see {@link Reacquire}; `timeoutMs` then limits the wait for the first ownership only.
    */
   readonly onLost?: 'error';
 }
 
-/** The options of `tryLock`, which does not wait. */
+/** The options of `tryLock`. It does not wait, so it has no `timeoutMs`. */
 export type TryLockOptions = Omit<LockOptions, 'timeoutMs' | 'onLost'>;
 
 const TRY_LOCK_OPTIONS: OptionKinds<TryLockOptions> = { ...SESSION_OPTIONS, reentrant: ANYTHING };
@@ -47,16 +47,16 @@ export interface LockHandle {
   /** The key of the ownership in etcd. */
   readonly key: string;
   readonly lease: LeaseId;
-  /** A fencing token: a number that grows from owner to owner. Send it to protected resources outside etcd. */
+  /** The fencing token: a number that grows with each owner. Send it to protected resources outside etcd. */
   readonly revision: number;
   /**
    * A compare that holds only as long as the ownership lasts. Put it into the `compare` of every txn that the lock
-   * protects: a txn that arrives too late then changes nothing.
+   * protects. A txn that arrives too late then changes nothing.
    */
   readonly guard: Compare;
   /**
-   * Whether the ownership is certain, by the local clock at this moment. Read it after the process may have been
-   * suspended, as its timers may not have reported the loss yet.
+   * Whether the ownership is certain, by the local clock at this moment. Check it if the process may have been
+   * suspended: its timers may not have reported the loss yet.
    */
   readonly alive: boolean;
 }
@@ -66,11 +66,11 @@ export interface LockWaiter {
   readonly key: string;
   readonly lease: LeaseId | undefined;
   readonly revision: number;
-  /** The number of callers that share it; 1 unless the lock is reentrant. */
+  /** The number of callers that share the ownership or the position in the queue; 1 unless the lock is reentrant. */
   readonly shares: number;
 }
 
-/** The options of `whenUnlocked`, which limit the wait. */
+/** The time limit of `whenUnlocked`. */
 export interface WhenUnlockedOptions {
   /** How long to wait, in milliseconds, before it errors with `DeadlineExceeded`. There is no limit by default. */
   readonly timeoutMs?: number;
@@ -113,7 +113,7 @@ export function locks(context: ConcurrencyContext) {
         return context.kv.range({ prefix: `${name}/` }, { sortTarget: 'CREATE', sortOrder: 'ASCEND' });
       }).pipe(
         switchMap(({ kvs, header: { revision } }) => {
-          // The value of a shared entry names its holder.
+          // The key of a shared entry has a value, which names the holder.
           const isShared = kvs.some(({ valueBytes }) => valueBytes.length > 0);
           const shares = isShared ? countShares(context.kv, name, revision) : of(new Map<string, number>());
           return shares.pipe(
@@ -141,8 +141,8 @@ export function locks(context: ConcurrencyContext) {
 }
 
 /**
- * Emits once when a queue has neither owner nor waiters. It waits for the deletion of the newest key, and then reads
- * again.
+ * Emits once when a queue has neither an owner nor waiters. It waits for the deletion of the newest key, and then reads
+ * the queue again.
  */
 function untilEmpty(context: ConcurrencyContext, name: string): Observable<void> {
   const newest = { limit: 1, sortTarget: 'CREATE', sortOrder: 'DESCEND', keysOnly: true } as const;
@@ -155,7 +155,7 @@ function untilEmpty(context: ConcurrencyContext, name: string): Observable<void>
   );
 }
 
-/** Makes the handle of an entry that owns. */
+/** Creates the handle of an entry that owns the lock. */
 export function toLockHandle(entry: HeldEntry): LockHandle {
   const { name, key, lease, revision } = entry;
   return {
@@ -179,7 +179,7 @@ const READ_WRITE_LOCK_OPTIONS: OptionKinds<AnyOnLost<ReadWriteLockOptions>> = {
   onLost: ON_LOST,
 };
 
-/** Acquires a read or a write lock. */
+/** The type of the methods `readLock` and `writeLock`. */
 export interface ReadWriteLock {
   (name: string, options: Omit<ReadWriteLockOptions, 'onLost'> & Reacquire): Observable<OwnershipEvent<LockHandle>>;
   (name: string, options?: ReadWriteLockOptions): Observable<LockHandle>;
@@ -194,7 +194,7 @@ export function readWriteLocks(context: ConcurrencyContext) {
       return defer(() => {
         checkName('a read/write lock', name);
         const { timeoutMs, onLost, ...rest } = checkOptions(`${kind}Lock`, options, READ_WRITE_LOCK_OPTIONS);
-        // A reader waits only for writers whose keys were created earlier.
+        // A reader waits only for earlier writers, a writer for all earlier keys.
         const folder = kind === 'read' ? `${name}/write` : name;
         const wait: WaitStrategy = (_, entry) => waitForPredecessors(context, entry, folder);
         const entries = enterQueue({ name: `${name}/${kind}`, wait }, rest, context);
@@ -208,7 +208,7 @@ export function readWriteLocks(context: ConcurrencyContext) {
   return { readLock: lockOf('read'), writeLock: lockOf('write') };
 }
 
-/** The options of `semaphore`, which are those of a lock. */
+/** The options of `semaphore`, which are those of `lock` except for `reentrant`. */
 export type SemaphoreOptions = Omit<LockOptions, 'reentrant'>;
 
 const SEMAPHORE_OPTIONS: OptionKinds<AnyOnLost<SemaphoreOptions>> = { ...SESSION_OPTIONS, timeoutMs: MILLISECONDS, onLost: ON_LOST };
@@ -239,7 +239,7 @@ export function semaphores(context: ConcurrencyContext) {
 
 /**
  * Waits until fewer than `permits` entries are before an entry. The earlier entries are read once, and then their
- * deletions are counted. Later entries are behind this one. So the release of a permit causes no further requests.
+ * deletions are counted. Later entries do not matter. So the release of a permit causes no further requests.
  */
 function waitForPermit(permits: number): WaitStrategy {
   return function wait(context, entry) {

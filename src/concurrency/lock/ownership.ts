@@ -35,23 +35,23 @@ import {
   whenDeleted,
 } from './waiterQueue.js';
 
-/** The lease behind an ownership. */
+/** The options for the lease of an ownership. */
 export interface SessionOptions {
   /**
-   * The TTL of the lease behind the ownership, in seconds: 60 by default, as with `etcdctl`. An owner that crashes
-   * keeps the ownership for that time.
+   * The TTL of the lease behind the ownership, in seconds: 60 by default, as with `etcdctl`. If the owner crashes, it
+   * remains the owner for that time.
    */
   readonly ttl?: number;
   /**
-   * An existing lease to use instead. It is neither refreshed nor revoked here. The end of this lease is detected only
-   * when the server deletes the key, and `alive` does not check the TTL. Two callers that pass the same lease for the
-   * same name share one key, and both own it.
+   * An existing lease that is used instead. The client neither refreshes nor revokes it. The end of this lease is
+   * detected only when the server deletes the key, and `alive` does not check the TTL. Two callers that pass the same
+   * lease for the same name share one key, and both own it.
    */
   readonly lease?: LeaseId;
   /**
-   * A session whose lease is used instead, for many ownerships under one lease. The ownership errors with `LockLost` as
-   * soon as the session ends or is lost, and with `LeaseLost` if it had ended before. Two callers that pass the same
-   * session for the same name share one key, and both own it.
+   * A session whose lease is used instead. Many ownerships can share the lease of a session. The ownership errors with
+   * `LockLost` as soon as the session ends or is lost, and with `LeaseLost` if the session had ended before. Two
+   * callers that pass the same session for the same name share one key, and both own it.
    */
   readonly session?: Session;
 }
@@ -61,35 +61,35 @@ export const SESSION_OPTIONS: OptionKinds<SessionOptions> = { ttl: WHOLE, lease:
 /** The entry of a waiter or an owner that is held. */
 export interface HeldEntry extends WaiterEntry {
   /**
-   * Returns whether the entry certainly exists. It also checks the clock, as a process that was suspended may call it
+   * Returns whether the entry certainly exists. It also reads the clock, as a process that was suspended may call it
    * before its timers run.
    */
   readonly alive: () => boolean;
 }
 
 /**
- * Emits an entry, with `isOwner`, when it owns the lock. Errors with `LockLost` if its key was deleted by then. Each
- * recipe decides which keys an entry waits for.
+ * Emits an entry with `isOwner` when the entry owns the lock. Errors with `LockLost` if the key of the entry was
+ * deleted meanwhile. Each recipe decides for which keys an entry waits.
  */
 export type WaitStrategy = (context: ConcurrencyContext, entry: WaiterEntry) => Observable<WaiterEntry>;
 
-/** The queue to enter, the value of the entry, and the condition for owning. */
+/** The queue to enter, the value of the entry, and the condition for the ownership. */
 export interface AcquireRequest {
   /** The name of the queue: the prefix of its keys, without the slash. */
   readonly name: string;
   /**
-   * The value of the key. If the key exists already, as with a lease that the caller passed, its value is replaced.
-   * etcd's Go client proclaims the value then. Without `value` the key is created empty, and an existing one is left
-   * unchanged.
+   * The value of the key. If the caller passed a lease, the key may exist already. Its value is then replaced, as by
+   * etcd's Go client, which proclaims the value in this case. Without `value` the key is created without a value, and
+   * an existing key is left unchanged.
    */
   readonly value?: BytesLike;
-  /** The default is the condition of a lock: no earlier entry is left in the queue. */
+  /** The condition for the ownership. By default it is that of a lock: the queue has no earlier entry. */
   readonly wait?: WaitStrategy;
 }
 
 /**
  * Enters a queue. Emits the entry when it has to wait, and again (with `isOwner`) when it owns the lock. Errors with
- * `LockLost` as soon as that is no longer certain. Unsubscribing deletes the entry.
+ * `LockLost` as soon as the entry is no longer certain to exist. Unsubscribing deletes the entry.
  */
 export function enterQueue(request: AcquireRequest, options: SessionOptions, context: ConcurrencyContext): Observable<HeldEntry> {
   return new LightObservable((observer) => {
@@ -102,26 +102,26 @@ export function enterQueue(request: AcquireRequest, options: SessionOptions, con
 /**
  * The time for which an ownership that was acquired without a wait is held before its key is watched, in milliseconds.
  * The watch begins at the revision of the entry, so that it also reports a deletion in the meantime. Most locks are
- * released sooner, and so cost only a grant, a txn and a revoke.
+ * released sooner, and need only a grant, a txn and a revoke.
  */
 const WATCH_AFTER_MS = 50;
 
-/** The maximum number of attempts to find and delete a key whose put was in progress when the caller unsubscribed. */
+/** The maximum number of attempts to find and delete a key whose put was pending when the caller unsubscribed. */
 const LATE_ATTEMPTS = 3;
 
 /**
- * Holds one entry of a queue from the grant of its lease to its release. It is not a pipeline of operators, each of
- * which would hold several objects, as a program may have thousands of waiters.
+ * Holds one entry of a queue from the grant of its lease until its release. A program may have thousands of waiters. So
+ * this is one object, and not a pipeline of operators, each of which would need several objects.
  */
 class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
   private lease: Pick<HeldLease, 'alive'> | undefined;
   private owned = false;
   private over = false;
-  /** The time at which it entered the queue, or became the owner. */
+  /** The time at which the waiter entered the queue, or became the owner. */
   private since = 0;
-  /** Holds its own lease, or follows the end of the session whose lease is used. */
+  /** The subscription to the lease of this waiter, or to the end of the session whose lease is used. */
   private holding: Unsubscribable | undefined;
-  /** Enters the queue. With a lease of the caller it holds the entry as well. */
+  /** The subscription that enters the queue. With a lease of the caller it also holds the entry. */
   private entering: Unsubscribable | undefined;
   private waiting: Unsubscribable | undefined;
   private deletion: Unsubscribable | undefined;
@@ -151,7 +151,7 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
     this.deletion?.unsubscribe();
   }
 
-  /** Uses the lease of a session. The ownership ends with the session. */
+  /** Uses the lease of a session. The ownership ends when the session ends. */
   private enterWithSession(session: Session): void {
     const { observer, context } = this;
     const end = endOf(session);
@@ -161,12 +161,12 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
     this.enterWithLease(session.lease);
   }
 
-  /** Grants a lease, whose end ends the session. Revoking it deletes the entry. */
+  /** Grants a lease. The ownership ends when the lease ends. Revoking the lease deletes the entry. */
   private enterWithOwnLease(ttl: number): void {
     this.holding = this.unlessOver(heldLease({ ttl }, this.context).subscribe(this));
   }
 
-  /** Handles an event of the lease of this session. */
+  /** Handles an event of the lease that was granted here. */
   next(event: LeaseEvent): void {
     if (event.type !== 'granted') return;
     const { context, request, error } = this;
@@ -175,21 +175,22 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
     this.entering = this.unlessOver(entering.subscribe({ next: (entry) => this.hold(entry), error }));
   }
 
-  /** Completes with its own lease or with the caller's entry, which complete when the client is closed. */
+  /** Completes the ownership, as the client is closed. The lease or the entry has completed for the same reason. */
   complete(): void {
     this.observer.complete();
   }
 
   /**
-   * Uses a lease of the caller. The entry must be deleted when the subscriber has left, as the lease may outlive the
-   * ownership.
+   * Uses a lease of the caller. The entry must be deleted when the subscriber has left, as the lease may exist longer
+   * than the ownership.
    */
   private enterWithLease(lease: LeaseId): void {
     const { context, request } = this;
     const { kv, cleanup, closed } = context;
     const key = waiterKey(request.name, lease);
     const entering = acquireWithCompensation<WaiterEntry, never>({
-      // An earlier release of the key may still be in progress. The key would be found and owned, and then deleted.
+      // An earlier release of the same key may still be pending. Without the wait, the key would be found and owned,
+      // and then deleted by that release.
       acquire: (hasLeft) => cleanup.whenReleased(key).pipe(switchMap(() => this.put(lease, hasLeft))),
       use: (entry) => {
         this.hold(entry);
@@ -216,7 +217,7 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
     return retryTransient(attempt, settings);
   }
 
-  /** Waits for the ownership, and for the loss of the entry, wherever it is in the queue. */
+  /** Waits until the entry owns the lock, and detects at any time that the entry is lost. */
   private hold(entry: WaiterEntry): void {
     const { context, error, request } = this;
     const { wait = waitForOwnership } = request;
@@ -233,7 +234,7 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
     this.deletion = this.unlessOver(deletion.subscribe({ next: () => this.endAsLost(keyDeleted(entry)), error: this.error }));
   }
 
-  /** Ends a subscription that is made at, or after, the end of the session. */
+  /** Unsubscribes if this waiter has already ended. It may have ended before the subscription was returned. */
   private unlessOver(subscription: Unsubscribable): Unsubscribable {
     if (this.over) subscription.unsubscribe();
     return subscription;
@@ -262,7 +263,7 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
     if (diagnostics?.active === true && this.owned && !this.over) {
       diagnostics.emit({ type: 'lockLost', name: this.request.name, heldMs: monotonicNow() - this.since, error });
     }
-    // Set before the error is passed on, as a subscriber may read `alive` when it receives the error.
+    // `over` is set before the error is passed on, as a subscriber may read `alive` when it receives the error.
     this.over = true;
     // If a lease of the caller does not exist, `LeaseNotFound` is reported unchanged.
     const losses: readonly Reason[] = this.options.lease === undefined ? ['LeaseLost', 'LeaseNotFound'] : [];
@@ -271,8 +272,9 @@ class QueueSession implements Observer<LeaseEvent>, Detachable<HeldEntry> {
 }
 
 /**
- * Emits the owner of each entry that owns the lock. If etcd cannot be reached at first, it waits; a failure after the
- * first entry is passed on unchanged. Errors with `ClientClosed` if it completes without an owner.
+ * Emits the owner when an entry owns the lock. If etcd cannot be reached at first, the attempt is repeated. A failure
+ * after the first entry is passed on unchanged. Errors with `ClientClosed` if the entries complete before there is an
+ * owner.
  *
  * @param entries the entries of {@link enterQueue}; subscribed to again after each failure
  */
@@ -281,7 +283,7 @@ export const acquire = <T>(entries: Observable<HeldEntry>, context: ConcurrencyC
 
 class OwnerWait<T> implements Observer<HeldEntry>, Detachable<T> {
   /**
-   * The attempt to get the first entry. Once the first entry has arrived, the attempt and its retries are released from
+   * The attempt to get the first entry. When the first entry has arrived, the attempt and its retries are released from
    * memory.
    */
   private attempt: Subscriber<never> | undefined;
@@ -304,7 +306,7 @@ class OwnerWait<T> implements Observer<HeldEntry>, Detachable<T> {
     });
     const error = (failure: unknown): void => this.observer.error(failure);
     const complete = (): void => {
-      // The client was closed, perhaps during a pause, in which no other Observable would complete.
+      // The client was closed, perhaps during a pause before a retry. No other Observable completes in that case.
       if (!this.entered) this.complete();
     };
     const attempts = retryTransient(firstEntry, settings).pipe(takeUntilClosed(closed)).subscribe({ error, complete });
@@ -340,10 +342,10 @@ class OwnerWait<T> implements Observer<HeldEntry>, Detachable<T> {
 }
 
 /**
- * Turns an error of an ownership into `LockLost`. If the watch of the key is denied, for example, the deletion of the
- * key would go unnoticed. Errors before the ownership are returned unchanged.
+ * Converts an error of an ownership to `LockLost`. Any error is a loss: if the watch of the key is denied, for example,
+ * the client would not notice the deletion of the key. Errors before the ownership are returned unchanged.
  *
- * @param losses the reasons that are a loss even before the ownership
+ * @param losses the reasons that count as a loss even before the ownership
  */
 export function toLockLost(name: string, owned: boolean, losses: readonly Reason[], error: unknown): unknown {
   if (!isEtcdError(error) || error.reason === 'LockLost' || !(owned || hasReason(error, ...losses))) return error;

@@ -23,21 +23,22 @@ import type { ConcurrencyContext } from '../context.js';
 /** The option to acquire an ownership again after each loss. */
 export interface Reacquire {
   /**
-   * `reacquire` continues after each loss. It emits `{ type: 'lost', error }` as soon as the ownership is uncertain,
-   * waits for its turn again, and emits `{ type: 'owned', … }`. It also waits if etcd cannot be reached at the start.
-   * It errors only with a permanent failure (`PermissionDenied`, for example), and completes when the client is closed.
-   * Run the work with `whileLeader` or `withLock`, which stop it at each loss. A `switchMap` has to check `type`.
+   * `reacquire` continues after each loss. The Observable emits `{ type: 'lost', error }` as soon as the ownership is
+   * uncertain. It then waits in the queue again, and emits `{ type: 'owned', … }`. It also waits if etcd cannot be
+   * reached at the start. It errors only with a permanent failure, such as `PermissionDenied`, and completes when the
+   * client is closed. Run the work with `whileLeader` or `withLock`, which stop it at each loss. A `switchMap` has to
+   * check `type`.
    */
   readonly onLost: 'reacquire';
 }
 
-/** The options of a method whose result type depends on `onLost`. */
+/** The options of a method whose result type depends on the value of `onLost`. */
 export type AnyOnLost<O extends { readonly onLost?: 'error' }> = Omit<O, 'onLost'> & { readonly onLost?: 'error' | 'reacquire' };
 
-/** The values of the option `onLost`. */
+/** The valid values of the option `onLost`. */
 export const ON_LOST = oneOf('error', 'reacquire');
 
-/** Acquires an ownership once, or again after each loss. */
+/** Acquires an ownership once, or acquires it again after each loss. The option `onLost` decides. */
 export function acquireOnceOrAgain<T extends object>(
   once: Observable<T>,
   onLost: 'error' | 'reacquire' = 'error',
@@ -56,8 +57,8 @@ export function timeoutAcquire<T>(what: string, timeoutMs: number | undefined): 
 }
 
 /**
- * Acquires an ownership again after each loss, and emits each event. It completes when the source does, and when the
- * client is closed.
+ * Acquires an ownership again after each loss, and emits each event. It completes when the source completes, and when
+ * the client is closed.
  */
 function reacquireAfterLoss<T extends object>(
   once: Observable<T>,
@@ -73,7 +74,7 @@ function reacquireAfterLoss<T extends object>(
       if (everOwned && awaitsRepair(error)) return true;
       if (!isRetryable(error)) return false;
       if (isTransient(error) || everOwned) return true;
-      // No etcd has responded so far, so there may be no etcd at this endpoint.
+      // No etcd has ever responded, so the endpoint may not be an etcd server. Such failures are therefore counted.
       refusals.add(error);
       return !refusals.exceeded;
     };
@@ -94,7 +95,8 @@ function reacquireAfterLoss<T extends object>(
 /**
  * Subscribes to a source again after an error, with pauses that grow until it emits.
  *
- * @param lossOf returns the values to emit before the new subscription; undefined for an error that is passed on
+ * @param lossOf returns the values that are emitted before the next subscription; undefined for an error that is passed
+ * on
  */
 export function restartAfterLoss<T>(
   source: Observable<T>,
@@ -118,8 +120,8 @@ export function restartAfterLoss<T>(
 }
 
 /**
- * Tells whether the store has to be repaired first. An owner that lost its lock waits for the repair, but a new request
- * fails.
+ * Tells whether an error lasts until the store is repaired. An owner that lost its lock waits for the repair. A new
+ * request fails.
  */
 export const awaitsRepair = (error: unknown): boolean => hasReason(error, 'NoSpace');
 

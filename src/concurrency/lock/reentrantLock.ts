@@ -19,26 +19,26 @@ import { type HeldEntry, type SessionOptions, toLockLost } from './ownership.js'
 import { errorWhenDeleted, ownershipGuard, readOwner, waiterKey, type WaiterEntry, waitForOwnership } from './waiterQueue.js';
 
 /**
- * The callers that count as one owner of a lock, and may acquire it again without waiting. They are all callers on the
- * same host, in the same process (all its threads), or in one thread (the main thread or a worker). With `holder` they
- * are all callers that pass the same name.
+ * The callers that count as one owner of a lock, and may acquire it again without waiting. These are all callers on the
+ * same host, in the same process, or in the same thread. A process includes all its threads; a thread is the main
+ * thread or a worker. With `holder` these are all callers that pass the same name.
  */
 export type Reentrancy = 'host' | 'process' | 'thread' | { readonly holder: string };
 
 /**
- * The maximum number of attempts to find out whether a share was taken, after its subscriber has left. If all fail, the
- * lease of the share has to expire.
+ * The maximum number of attempts to find out whether a share was created, after its subscriber has left. If all of them
+ * fail, the share exists until its lease expires.
  */
 const LATE_SHARE_ATTEMPTS = 3;
 
-/** Signals that the state has changed between two steps of acquiring, which are then repeated. */
+/** Signals that the state of the lock has changed between two steps of acquiring. The steps are then repeated. */
 const STATE_CHANGED = new Error('the state of the lock has changed');
 
 /**
- * Enters the queue of a lock as `enterQueue` does, for one of several callers that share an entry. Each caller has a
- * share under a separate lease. If the holder has an entry already, the caller gets a share of that entry, and is the
- * owner if the entry owns the lock. Each caller keeps the lease of the entry alive. The last caller to leave deletes
- * the entry. The share of a caller that crashes ends with its lease.
+ * Enters the queue of a lock as `enterQueue` does, for one of several callers that share an entry. The callers that
+ * count as one owner are called a holder. Each caller has a share of the holder's entry, under a separate lease. The
+ * caller is an owner if the entry owns the lock. Each caller keeps the lease of the entry alive. The last caller that
+ * leaves deletes the entry. If a caller crashes, its share ends when its lease expires.
  */
 export function enterSharedQueue(
   name: string,
@@ -47,7 +47,7 @@ export function enterSharedQueue(
   context: ConcurrencyContext,
 ): Observable<HeldEntry> {
   const { ttl = DEFAULT_SESSION_TTL, lease, session } = options;
-  // If the lease that the caller passed does not exist, its `LeaseNotFound` is passed on unchanged.
+  // If the caller passed a lease that does not exist, the error `LeaseNotFound` is passed on unchanged.
   const losses: readonly Reason[] = lease === undefined ? ['LeaseLost', 'LeaseNotFound'] : ['LeaseLost'];
   return defer(() => {
     checkName('a lock', name);
@@ -107,13 +107,13 @@ function createEntry(keys: SharedKeys, ttl: number, context: ConcurrencyContext)
 }
 
 /**
- * Keeps the lease of the queue entry alive, and then takes a share. In the opposite order the entry could expire
+ * Keeps the lease of the queue entry alive, and then creates a share. In the opposite order, the entry could expire
  * between the two steps.
  */
 function joinEntry(keys: SharedKeys, pointer: KeyValue, context: ConcurrencyContext): Observable<HeldEntry> {
   const { kv } = context;
   const { lease: id } = pointer;
-  // A key of this name without a lease was not created by rxetcd.
+  // A key with this name but without a lease was not created by rxetcd.
   if (id === undefined) return throwError(() => new EtcdError('LockLost', `the key ${JSON.stringify(pointer.key)} has no lease`));
   return adoptedLease(id, { release: 'keep' }, context).pipe(
     catchError((error: unknown) => throwError(() => (hasReason(error, 'LeaseNotFound') ? STATE_CHANGED : error))),
@@ -124,18 +124,18 @@ function joinEntry(keys: SharedKeys, pointer: KeyValue, context: ConcurrencyCont
   );
 }
 
-/** The steps of taking a share. */
+/** The steps for creating a share. */
 interface ShareSteps {
   readonly keys: SharedKeys;
   /** The lease of the queue entry. */
   readonly lease: HeldLease;
-  /** Emits the queue entry, or undefined if no share could be taken. */
+  /** Emits the queue entry, or undefined if no share could be created. */
   readonly take: Observable<SharedEntry | undefined>;
-  /** Cleans up if no share could be taken. */
+  /** Cleans up if no share could be created. */
   readonly cleanUp: () => Observable<unknown>;
 }
 
-/** Takes a share, and cleans it up when the subscriber has left. */
+/** Creates a share, and releases it when the subscriber has left. */
 function holdShare({ keys, lease, take, cleanUp }: ShareSteps, context: ConcurrencyContext): Observable<HeldEntry> {
   return defer(() => {
     const { cleanup, settings } = context;
@@ -149,7 +149,7 @@ function holdShare({ keys, lease, take, cleanUp }: ShareSteps, context: Concurre
       use: (entry, hasLeft) => {
         if (entry === undefined) return throwError(() => STATE_CHANGED);
         const turn = entry.isOwner ? of(entry) : waitForOwnership(context, entry).pipe(startWith(entry));
-        // The share has a separate lease, which may end while the queue entry remains.
+        // The share has a separate lease. It may end although the queue entry still exists.
         const share = { ...entry, key: shareKey(keys, entry.lease), revision: entry.shareRevision };
         return merge(errorWhenDeleted(context, entry), errorWhenDeleted(context, share), turn).pipe(
           map((held) => ({ ...held, alive: () => !hasLeft() && lease.alive })),
@@ -168,8 +168,8 @@ function holdShare({ keys, lease, take, cleanUp }: ShareSteps, context: Concurre
 }
 
 /**
- * Names the release of a share. A caller that acquires again at once with the same lease waits for it. Otherwise it
- * would find its old share, and lose it when the earlier release is carried out.
+ * Names the release of a share. A caller that acquires again with the same lease waits for this release. Otherwise it
+ * would find its old share, and lose it when the release is carried out.
  */
 const releaseName = (keys: SharedKeys): string => `${pointerKey(keys)}/${keys.share}`;
 
@@ -200,7 +200,7 @@ interface SharedKeys {
   readonly share: LeaseId;
 }
 
-/** A queue entry with a share that was taken. */
+/** A queue entry, with the share of one caller. */
 interface SharedEntry extends WaiterEntry {
   /** The revision at which the key of the share was created. */
   readonly shareRevision: number;
@@ -216,7 +216,7 @@ const sharesPrefix = (keys: SharedKeys, lease: LeaseId): string => `${pointerKey
 
 const shareKey = (keys: SharedKeys, lease: LeaseId): string => sharesPrefix(keys, lease) + idToHex(keys.share);
 
-/** Counts the shares of each entry of a lock, by the lease of the entry in hex. */
+/** Counts the shares of each entry of a lock. Returns a map whose keys are the leases of the entries in hex. */
 export function countShares(kv: KvService, name: string, revision: number): Observable<ReadonlyMap<string, number>> {
   return kv.range({ prefix: `${name}.shares/` }, { keysOnly: true, revision }).pipe(
     map(({ kvs }) => {
@@ -231,8 +231,8 @@ export function countShares(kv: KvService, name: string, revision: number): Obse
 }
 
 /**
- * Creates the queue entry with a first share. Emits undefined if the holder has another entry already. It may be
- * repeated, as it finds an entry that an earlier attempt created.
+ * Creates the queue entry with a first share. Emits undefined if the holder has another entry already. The attempt may
+ * be repeated: it finds an entry that an earlier attempt has created.
  */
 function createShared(kv: KvService, keys: SharedKeys, lease: LeaseId): Observable<SharedEntry | undefined> {
   const pointer = pointerKey(keys);
@@ -260,7 +260,7 @@ function createShared(kv: KvService, keys: SharedKeys, lease: LeaseId): Observab
   );
 }
 
-/** Takes a share of the queue entry behind a pointer. Emits undefined if the entry was deleted. */
+/** Creates a share of the queue entry to which a pointer refers. Emits undefined if the entry was deleted. */
 function joinShared(kv: KvService, keys: SharedKeys, { createRevision }: KeyValue, lease: LeaseId): Observable<SharedEntry | undefined> {
   const compare = [pointerKey(keys), entryKey(keys, lease)].map((key) => on(key).createRevision.equals(createRevision));
   const share = shareKey(keys, lease);
@@ -289,9 +289,9 @@ function deletePointer(kv: KvService, keys: SharedKeys, { createRevision }: KeyV
 }
 
 /**
- * Leaves a share, and with the last one deletes the queue entry. It may be repeated, as only keys that were created
- * here are deleted. The lease of the entry is also revoked if an earlier attempt deleted the entry and the response to
- * that attempt was lost.
+ * Deletes a share, and also the queue entry if this was the last share. The attempt may be repeated, as it deletes only
+ * keys that were created here. The lease of the entry is also revoked if an earlier attempt deleted the entry and the
+ * response to that attempt was lost.
  */
 function leaveShared({ kv, service }: ConcurrencyContext, keys: SharedKeys, entry: SharedEntry): Observable<unknown> {
   const { lease } = entry;
@@ -303,7 +303,7 @@ function leaveShared({ kv, service }: ConcurrencyContext, keys: SharedKeys, entr
   return retryCleanup(kv.txn({ compare: [ownershipGuard(entry), ...alone], success: last, failure: [share, get(entry.key)] })).pipe(
     switchMap((result) => {
       const over = result.succeeded || result.responses[1]?.createRevision !== entry.revision;
-      // The lease has no keys any more.
+      // The lease has no keys any more, so it is revoked.
       return over ? retryCleanup(service.revoke(lease)) : of(undefined);
     }),
   );

@@ -22,15 +22,15 @@ export interface WaiterEntry {
   readonly name: string;
   readonly key: string;
   readonly lease: LeaseId;
-  /** The create revision of the key. It grows from owner to owner: a fencing token. */
+  /** The create revision of the key. It is the fencing token, as it grows with each owner. */
   readonly revision: number;
   /** The revision of the store at which this state was read. */
   readonly observedRevision: number;
-  /** Whether no earlier entry was in the queue, so that this one owns the lock. */
+  /** Whether this entry owns the lock, as the queue had no earlier entry. */
   readonly isOwner: boolean;
 }
 
-/** Makes a compare that holds as long as the entry exists. */
+/** Creates a compare that holds as long as the entry exists. */
 export const ownershipGuard = ({ key, revision }: Pick<WaiterEntry, 'key' | 'revision'>): Compare =>
   on(key).createRevision.equals(revision);
 
@@ -39,7 +39,7 @@ export const waiterKey = (name: string, lease: LeaseId): string => `${name}/${id
 /** Reads the key with the lowest create revision of a queue. */
 export const readOwner = (name: string) => range({ prefix: `${name}/` }, { limit: 1, sortTarget: 'CREATE', sortOrder: 'ASCEND' });
 
-/** Adds an entry to a queue, or finds the entry of the same lease. This is one attempt, which may be repeated. */
+/** Adds an entry to a queue, or finds the entry of the same lease. Makes one attempt, which may be repeated. */
 export function enqueue(kv: KvService, name: string, lease: LeaseId, value: BytesLike): Observable<WaiterEntry> {
   const key = waiterKey(name, lease);
   const owner = readOwner(name);
@@ -59,8 +59,8 @@ export function enqueue(kv: KvService, name: string, lease: LeaseId, value: Byte
 }
 
 /**
- * Adds an entry as {@link enqueue} does, for a lease that may have an entry with another value. The value is replaced,
- * as by etcd's Go client. Errors with `LockLost` if the key was deleted meanwhile.
+ * Adds an entry as {@link enqueue} does. If the lease already has an entry, its value is replaced, as by etcd's Go
+ * client. Errors with `LockLost` if the key was deleted meanwhile.
  */
 export function enqueueOrReplace(kv: KvService, name: string, lease: LeaseId, value: BytesLike): Observable<WaiterEntry> {
   const key = waiterKey(name, lease);
@@ -72,19 +72,19 @@ export function enqueueOrReplace(kv: KvService, name: string, lease: LeaseId, va
   );
 }
 
-/** Deletes the key of an entry, unless it has been created again. */
+/** Deletes the key of an entry, unless the key was created again. */
 export function dequeue(kv: KvService, entry: WaiterEntry): Observable<unknown> {
   return retryCleanup(kv.txn({ compare: [ownershipGuard(entry)], success: [del(entry.key)] as readonly Op[] }));
 }
 
-/** Emits the entry once it owns the lock. Errors with `LockLost` if its key was deleted by then. */
+/** Emits the entry when it owns the lock. Errors with `LockLost` if its key was deleted meanwhile. */
 export function waitForOwnership(context: ConcurrencyContext, entry: WaiterEntry): Observable<WaiterEntry> {
   return entry.isOwner ? of(entry) : waitForPredecessors(context, entry, entry.name);
 }
 
 /**
- * Emits the entry once no earlier key is left in a folder. It waits for the deletion of the last of these keys, and
- * then reads again. Errors with `LockLost` if the key of the entry was deleted by then.
+ * Emits the entry when a folder has no earlier keys. It waits for the deletion of the last of these keys, and then
+ * reads the folder again. Errors with `LockLost` if the key of the entry was deleted meanwhile.
  */
 export const waitForPredecessors = (context: ConcurrencyContext, entry: WaiterEntry, folder: string): Observable<WaiterEntry> =>
   new LightObservable((observer) => {
@@ -94,8 +94,8 @@ export const waitForPredecessors = (context: ConcurrencyContext, entry: WaiterEn
   });
 
 /**
- * A wait that consists of steps, one at a time. It is one object instead of a pipeline, as a program may have many
- * waiters.
+ * A wait that consists of steps, one after the other. It is one object, and not a pipeline of operators, as a program
+ * may have many waiters.
  */
 abstract class SteppedWait<T> implements Detachable<T> {
   private step: Unsubscribable | undefined;
@@ -117,8 +117,8 @@ abstract class SteppedWait<T> implements Detachable<T> {
   }
 
   /**
-   * Replaces the current step, which has ended. A step that ends synchronously may begin the next one during its
-   * subscription.
+   * Begins a step after the current one has ended. A step may end during its subscription, and may then begin the next
+   * step.
    */
   protected run(begin: () => Unsubscribable): void {
     const count = ++this.count;
@@ -138,7 +138,7 @@ class PredecessorWait extends SteppedWait<WaiterEntry> implements Observer<void>
     super(context, observer);
   }
 
-  /** Reads the predecessor, at first and after the deletion of the last one. */
+  /** Reads the predecessor. Called at first, and after the predecessor was deleted. */
   next(): void {
     const { context, entry, folder } = this;
     const before = {
@@ -148,7 +148,7 @@ class PredecessorWait extends SteppedWait<WaiterEntry> implements Observer<void>
       maxCreateRevision: entry.revision - 1,
       keysOnly: true,
     } as const;
-    // One txn reads both at the same revision: the predecessor, and whether the entry's own key exists.
+    // One txn reads the predecessor and the entry's own key at the same revision.
     const read = context.kv.txn({ success: [get(entry.key), range({ prefix: `${folder}/` }, before)] });
     this.run(() =>
       retryTransient(read, context.settings).subscribe({
@@ -158,7 +158,7 @@ class PredecessorWait extends SteppedWait<WaiterEntry> implements Observer<void>
     );
   }
 
-  /** Does nothing, as the client is closed. */
+  /** Does nothing. The watch completes only when the client is closed. */
   complete(): void {}
 
   private onRead(observedRevision: number, own: KeyValue | undefined, predecessor: KeyValue | undefined): void {
@@ -169,13 +169,13 @@ class PredecessorWait extends SteppedWait<WaiterEntry> implements Observer<void>
       return observer.complete();
     }
     const { createRevision } = predecessor;
-    // The text is used if it identifies the key, as it takes a quarter of the memory of the bytes.
+    // If the text identifies the key, it is used instead of the bytes, as it takes a quarter of the memory.
     const key = keyId(predecessor) === predecessor.key ? predecessor.key : predecessor.keyBytes;
     this.run(() => whenDeleted(context, key, { createRevision, observedRevision }).subscribe(this));
   }
 }
 
-/** The state in which a key was read. */
+/** A key as it was read at a revision. */
 interface ReadKey {
   readonly createRevision: number;
   /** The revision of the store at which the key was read. */
@@ -183,10 +183,10 @@ interface ReadKey {
 }
 
 /**
- * Emits once, and completes, when a key does not exist any more. A key that was created again counts as deleted. It
- * completes without a value when the client is closed.
+ * Emits once, and completes, when a key does not exist any more. A key that was created again counts as deleted.
+ * Completes without a value when the client is closed.
  *
- * @param known the state in which the key was read; without it, the key is read first, and may not exist
+ * @param known the key as it was read before. If this is omitted, the key is read first, and need not exist
  */
 export const whenDeleted = (context: ConcurrencyContext, key: BytesLike, known: Partial<ReadKey> = {}): Observable<void> =>
   new LightObservable((observer) => {
@@ -231,7 +231,7 @@ class DeletionWait extends SteppedWait<void> implements Observer<unknown> {
   }
 
   override error(error: unknown): void {
-    // The history that the watch needs is lost, so that the key is read instead.
+    // The history that the watch needs is lost, so the key is read instead.
     if (isHistoryLost(error)) this.read();
     else super.error(error);
   }
@@ -241,7 +241,7 @@ class DeletionWait extends SteppedWait<void> implements Observer<unknown> {
   }
 }
 
-/** Errors with `LockLost` when the key of the entry is deleted; emits nothing. */
+/** Emits nothing, and errors with `LockLost` when the key of an entry is deleted. */
 export function errorWhenDeleted(context: ConcurrencyContext, entry: WaiterEntry): Observable<never> {
   const { key, revision: createRevision, observedRevision } = entry;
   return new Observable((subscriber) =>
@@ -252,30 +252,30 @@ export function errorWhenDeleted(context: ConcurrencyContext, entry: WaiterEntry
   );
 }
 
-/** The error of an entry whose key was deleted. */
+/** Creates the error of an entry whose key was deleted. */
 export const keyDeleted = ({ key }: Pick<WaiterEntry, 'key'>): EtcdError =>
   new EtcdError('LockLost', `the lock key ${JSON.stringify(key)} was deleted`);
 
-/** Reads again if the history that a watch needs was compacted, or the store was wiped. */
+/** Reads again if the history that a watch needs was compacted, or the store was wiped or restored. */
 export function rereadIfCompacted<T>(source: Observable<T>, reread: () => Observable<T>): Observable<T> {
   return source.pipe(catchError((error: unknown) => (isHistoryLost(error) ? reread() : throwError(() => error))));
 }
 
 const isHistoryLost = (error: unknown): boolean => hasReason(error, 'Compacted', 'FutureRev');
 
-/** The state of a key at a revision of the store; `kv` is undefined if the key does not exist. */
+/** A key as it was at a revision of the store; `kv` is undefined if the key did not exist. */
 export interface Seen {
   readonly header: ResponseHeader;
   readonly kv: KeyValue | undefined;
 }
 
 /**
- * Replaces the value of a key, at most once, and emits the key after that. The put is a txn that compares the key's mod
- * revision with the one that was read before. So a repeated put does nothing if the first attempt was carried out, or
- * if another client has written to the key since.
+ * Replaces the value of a key, at most once. Emits the key as it is afterwards. The put is a txn that compares the
+ * key's mod revision with the one that was read before. So a repeated put does nothing if the first attempt was carried
+ * out, or if another client has written to the key since.
  *
- * @returns one attempt, which may be repeated: it remembers the results of the attempts before it. Call this function
- * once per write.
+ * @returns one attempt, which may be repeated, as it remembers the results of earlier attempts. Call this function once
+ * for each write.
  */
 export function overwrite(kv: KvService, key: BytesLike, value: BytesLike, lease: LeaseId): Observable<Seen> {
   let seen: Seen | undefined;
@@ -296,10 +296,11 @@ export function overwrite(kv: KvService, key: BytesLike, value: BytesLike, lease
             tap({ error: (error: unknown) => (inDoubt ||= hasReason(error, 'AmbiguousWrite')) }),
             switchMap(({ header, ...result }): Observable<Seen> => {
               if (result.succeeded) return of({ header, kv: result.responses[1] });
-              // This write was carried out, or another client has written since. In both cases it is not sent again.
+              // Either this write was carried out, or another client has written. In both cases the write is not sent
+              // again.
               if (inDoubt) return of({ header, kv: result.responses[0] });
-              // Another client wrote after the read. No earlier attempt of this write is in doubt, so it is sent again,
-              // as the later write.
+              // Another client has written after the read. All earlier attempts certainly failed, so the write is sent
+              // again, and then follows the other one.
               seen = undefined;
               return once;
             }),

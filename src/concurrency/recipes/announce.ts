@@ -38,15 +38,16 @@ export interface AnnounceOptions {
    */
   readonly ttl?: number;
   /**
-   * A session whose lease is used instead. When the session ends or is lost, the Observable emits `lost`, and errors
-   * with `LeaseLost`.
+   * A session whose lease is used instead. When the session ends or is lost, the Observable emits `lost`, and then
+   * errors with `LeaseLost`.
    */
   readonly session?: Session;
 }
 
 /**
  * An event of an announced key:
- * - `announced`: a value was written. It is emitted for the first value, for later ones, and after each `lost`
+ * - `announced`: a value was written. This event is emitted for the first value, for later values, and after each
+ *   `lost`
  * - `lost`: the lease and the key were lost, or may have been. `error` is the cause, and the key is written again. With
  *   `AmbiguousWrite` the lease is revoked, as it is unknown whether the write was carried out
  */
@@ -70,8 +71,8 @@ export function announcements(context: ConcurrencyContext) {
 }
 
 /**
- * Keeps a key with the newest of its values under a lease, as long as it is subscribed to. If the lease is lost, or an
- * outcome is unknown, another lease and another write follow.
+ * Keeps a key under a lease as long as the Observable is subscribed to. The key has the newest of the values. After a
+ * loss of the lease, or a write with unknown outcome, the key is written again under another lease.
  */
 export function announced(
   key: BytesLike,
@@ -102,7 +103,7 @@ function checkedValue(value: BytesLike): BytesLike {
   return capturedBytes(value);
 }
 
-/** The state of a lease for the key that is announced under it. */
+/** An event of the lease under which a key is announced. */
 type LeaseLife = { readonly type: 'granted'; readonly id: LeaseId } | { readonly type: 'lost'; readonly error: EtcdError };
 
 function kept(
@@ -115,7 +116,7 @@ function kept(
   const leases: Observable<LeaseLife> =
     session === undefined
       ? heldLease({ ttl, onLost: 'regrant' }, context).pipe(
-          // Other events would make `switchMap` cancel the write of their lease if it is still in progress.
+          // Other events are dropped: they would make `switchMap` cancel a pending write under the same lease.
           filter((event): event is LeaseEvent & LeaseLife => event.type === 'granted' || event.type === 'lost'),
         )
       : leaseOf(session, context);
@@ -130,7 +131,7 @@ function kept(
           session === undefined ? newest$.pipe(mapNewest(keyWriter(key, lease, context))) : inSession(session, key, newest$, context);
         return written.pipe(
           map((revision): Announcement => ({ type: 'announced', key: name, lease, revision })),
-          // The lease has ended already: `lost` and another lease follow.
+          // The lease has already ended. The event `lost` and another lease follow.
           catchError((error: unknown) => (hasReason(error, 'LeaseNotFound') ? EMPTY : throwError(() => error))),
         );
       }),
@@ -141,7 +142,7 @@ function kept(
     );
     const lossOf = (error: unknown): Observable<Announcement> | undefined => {
       if (!isEtcdError(error) || !(isTransient(error) || (everThere && awaitsRepair(error)))) return undefined;
-      // A write of unknown outcome may have been carried out: its lease is revoked, and another follows.
+      // A write with unknown outcome may have been carried out. So its lease is revoked, and another one follows.
       const mayBeThere = isThere || hasReason(error, 'AmbiguousWrite');
       isThere = false;
       return mayBeThere ? of({ type: 'lost', key: name, error }) : EMPTY;
@@ -150,7 +151,7 @@ function kept(
   });
 }
 
-/** Emits the lease of a session. At its end it emits `lost`, and errors. */
+/** Emits the lease of a session. When the session ends, it emits `lost`, and then errors. */
 function leaseOf(session: Session, { closed }: ConcurrencyContext): Observable<LeaseLife> {
   return new Observable((subscriber) => {
     const end = endOf(session);
@@ -164,7 +165,7 @@ function leaseOf(session: Session, { closed }: ConcurrencyContext): Observable<L
   });
 }
 
-/** The maximum number of attempts to find out whether a write was carried out, after its subscriber has left. */
+/** The maximum number of attempts to find out whether a write was carried out, after the subscriber has left. */
 const LATE_ATTEMPTS = 3;
 
 /** Writes a key under the lease of a session, and deletes it when the subscriber has left. */
@@ -177,7 +178,8 @@ function inSession(session: Session, key: BytesLike, newest$: Observable<BytesLi
     let lateAttempts = LATE_ATTEMPTS;
     let pending: Observable<unknown> = of(undefined);
     const write = keyWriter(key, lease, context, () => left && lateAttempts-- <= 0);
-    // A write that was sent may be carried out after its subscriber has left: the deletion waits for its outcome.
+    // A write that was sent may be carried out after the subscriber has left. So the deletion waits for the outcome of
+    // the write.
     const untilKnown = (value: BytesLike): Observable<number> => {
       const outcome = new AsyncSubject<number>();
       pending = outcome;
@@ -194,15 +196,15 @@ function inSession(session: Session, key: BytesLike, newest$: Observable<BytesLi
       );
       cleanup.run(over, () => retryCleanup(kv.txn(remove)), { key: toText(key) }, place);
     });
-    // An earlier deletion of the key may still be in progress.
+    // An earlier deletion of the same key may still be pending.
     const begun = cleanup.whenReleased(place).pipe(switchMap(() => newest$.pipe(mapNewest(untilKnown))));
     subscriber.add(begun.subscribe(subscriber));
   });
 }
 
 /**
- * Maps one value after the other. While a value is in progress, only the newest of the values that arrive is kept and
- * mapped next.
+ * Maps one value after the other. While a value is being processed, only the newest value that arrives is kept, and is
+ * processed next.
  */
 function mapNewest<T, R>(project: (value: T) => Observable<R>): OperatorFunction<T, R> {
   return (source) =>

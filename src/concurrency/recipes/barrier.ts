@@ -15,20 +15,20 @@ import type { LeaseId } from '../../model/ids.js';
 /** The options of `hold`. */
 export interface BarrierOptions {
   /**
-   * A lease for the key of the barrier. The barrier opens when this lease ends, for example after a crash. Without a
-   * lease only `release` opens the barrier.
+   * A lease for the key of the barrier. The barrier opens when the lease ends, for example after a crash. Without a
+   * lease, only `release` opens the barrier.
    */
   readonly lease?: LeaseId;
 }
 
-/** A barrier. All waiters wait while it is held. */
+/** A barrier. While it is closed, all callers of `wait` wait. */
 export interface Barrier {
   readonly name: string;
-  /** Closes the barrier. Emits false if it was closed already. */
+  /** Closes the barrier. Emits false if the barrier was closed already. */
   hold(options?: BarrierOptions): Observable<boolean>;
-  /** Opens the barrier for all waiters. Emits false if it was open already. */
+  /** Opens the barrier, so that all waiting callers continue. Emits false if the barrier was open already. */
   release(): Observable<boolean>;
-  /** Emits once, and completes, when the barrier is open. It emits at once if the barrier is not held. */
+  /** Emits once and completes when the barrier is open. If the barrier is open already, it emits at once. */
   wait(): Observable<void>;
 }
 
@@ -50,26 +50,26 @@ export function barriers(context: ConcurrencyContext): (name: string) => Barrier
   };
 }
 
-/** A member that has entered a double barrier together with all others. */
+/** The membership in a round of a double barrier, which begins when all members have entered. */
 export interface BarrierHandle {
   readonly name: string;
   /** The key of the member in etcd. */
   readonly key: string;
   /**
-   * Waits until all members have left or their leases have ended. It then emits once, and the Observable of `enter`
+   * Waits until all members have left, or their leases have ended. It then emits once, and the Observable of `enter`
    * completes.
    */
   leave(): Observable<void>;
 }
 
-/** A double barrier, whose members begin together and end together. */
+/** A double barrier. Its members begin a round together, and end it together. */
 export interface DoubleBarrier {
   readonly name: string;
   readonly count: number;
   /**
    * Enters the barrier, and emits when `count` members have entered. The membership lasts as long as the Observable is
-   * subscribed to; unsubscribing leaves without waiting for the others. Errors with `Locked` if there are `count`
-   * members already. Errors with `LockLost` as soon as the membership is no longer certain.
+   * subscribed to. Unsubscribing leaves the barrier at once, without waiting for the others. Errors with `Locked` if
+   * there are `count` members already. Errors with `LockLost` as soon as the membership is no longer certain.
    */
   enter(options?: SessionOptions): Observable<BarrierHandle>;
 }
@@ -97,18 +97,19 @@ function enterBarrier(name: string, count: number, options: SessionOptions, cont
     const request = { name: waitersFolder(name), wait: waitForAll(name, count) };
     const toHandle = (entry: HeldEntry): BarrierHandle => ({ name, key: entry.key, leave: () => leave(entry) });
     return acquire(enterQueue(request, checkOptions('enter', options, SESSION_OPTIONS), context), context, toHandle).pipe(
-      // The key of this member is deleted before the last member has left, so its loss is not an error.
+      // The key of a member is deleted before the last member has left. While this member leaves, the loss of its key
+      // is not an error.
       catchError((error: unknown) => (leaving && hasReason(error, 'LockLost') ? EMPTY : throwError(() => error))),
       takeUntil(left),
     );
   });
 }
 
-/** Sorts members by the order in which they entered. */
+/** The options that sort members by the order in which they entered. */
 const BY_AGE = { sortTarget: 'CREATE', sortOrder: 'ASCEND', keysOnly: true } as const;
 
 /**
- * Waits until all members have entered. The last one to enter writes the key `ready`, after the keys of all members.
+ * Waits until all members have entered. The last member to enter writes the key `ready`, after the keys of all members.
  * The `observedRevision` of the emitted entry is the revision at which the round began.
  */
 function waitForAll(name: string, count: number): WaitStrategy {
@@ -125,7 +126,7 @@ function waitForAll(name: string, count: number): WaitStrategy {
         if (begunAt > entry.revision) return of(begun(begunAt));
         if (!kvs.some(({ createRevision }) => createRevision === entry.revision))
           return throwError(() => new EtcdError('Locked', `the double barrier ${JSON.stringify(name)} has ${count} members already`));
-        // A member that entered before the last round began belongs to that round, and is about to leave.
+        // A member that entered before the last round began belongs to that round, and will leave soon.
         const isComplete = kvs.length === count && kvs.every(({ createRevision }) => createRevision > begunAt);
         if (isComplete && kvs.at(-1)?.createRevision === entry.revision) {
           return retryTransient(beginRound(kv, name, begunAt, kvs), settings).pipe(
@@ -140,8 +141,8 @@ function waitForAll(name: string, count: number): WaitStrategy {
 }
 
 /**
- * Begins a round, if all members still exist and it has not begun yet. A repeat after the round, or after a member has
- * left, has no effect.
+ * Begins a round, if all members still exist and the round has not begun yet. If it is repeated after the round, or
+ * after a member has left, it has no effect.
  */
 function beginRound(kv: KvService, name: string, lastBegunAt: number, members: readonly KeyValue[]) {
   const allExist = members.map(({ keyBytes, createRevision }) => on(keyBytes).createRevision.equals(createRevision));
@@ -150,7 +151,7 @@ function beginRound(kv: KvService, name: string, lastBegunAt: number, members: r
 
 /**
  * Waits until all members of the round have left. The first member stays until all others have left, and the others
- * wait for the first one. Each member waits for the deletion of one key. The end of a lease deletes its key, too.
+ * wait for the first one. So each member waits for the deletion of one key. A key is also deleted when its lease ends.
  */
 function waitForAllToLeave(name: string, entry: WaiterEntry, context: ConcurrencyContext): Observable<void> {
   const { kv, settings } = context;
@@ -159,7 +160,7 @@ function waitForAllToLeave(name: string, entry: WaiterEntry, context: Concurrenc
     whenDeleted(context, keyBytes, { createRevision }).pipe(throwIfClosed());
   return retryTransient(kv.range({ prefix: `${waitersFolder(name)}/` }, BY_AGE), settings).pipe(
     switchMap(({ kvs }): Observable<void> => {
-      // A member that entered after the round had begun waits for the next round, or is already in the next round.
+      // A member that entered after the round had begun belongs to the next round.
       const members = kvs.filter(({ createRevision }) => createRevision < entry.observedRevision);
       const first = members[0];
       const last = members.at(-1);

@@ -8,7 +8,7 @@ import type { KvService } from '../../services/kv.js';
 import { retryTransient } from '../../watch/retryable.js';
 import type { ConcurrencyContext } from '../context.js';
 
-/** The state of a key, as of a revision of the store. */
+/** The state of a key, as it was read at a revision of the store. */
 interface ReadState {
   /** The mod revision of the key; 0 if it does not exist. */
   readonly modRevision: number;
@@ -18,12 +18,12 @@ interface ReadState {
 const stateOf = (kv: KeyValue | undefined, asOf: number): ReadState => ({ modRevision: kv?.modRevision ?? 0, asOf });
 
 /**
- * Creates a function that writes one value after the other to a key, each exactly once, over any existing value. It
- * emits the revision of the write.
+ * Creates a function that writes values to a key, one after the other. Each value is written exactly once, and replaces
+ * any existing value. The function emits the revision of the write.
  *
- * A put compares the mod revision that was read. If the outcome of an attempt is unknown, the history of the key is
- * read. It shows whether the put was carried out, even if the key was overwritten or deleted meanwhile. Errors with
- * `AmbiguousWrite` if the history is compacted, or too long.
+ * Each put compares the mod revision that was read before. If the outcome of an attempt is unknown, the history of the
+ * key is read. The history shows whether the put was carried out, even if the key was overwritten or deleted later.
+ * Errors with `AmbiguousWrite` if the history is compacted, or too long.
  */
 export function keyWriter(
   key: BytesLike,
@@ -56,7 +56,7 @@ export function keyWriter(
         readNow.pipe(
           switchMap((now) =>
             writtenBetween(before, now, key, lease, kv).pipe(
-              // An outcome that stays unknown is emitted, as an error would be retried.
+              // If the outcome stays unknown, it is emitted as a value, as an error would cause a retry.
               map((found) => (found === 'unknown' ? uncertain : found)),
               switchMap((found) => {
                 known = now;
@@ -75,7 +75,7 @@ export function keyWriter(
           if (isEtcdError(outcome)) throw outcome;
           return outcome;
         }),
-        // The user may write the key but not read it. The put is then sent at most once.
+        // A user may have permission to write the key, but not to read it. In that case the put is sent at most once.
         catchError((error: unknown) =>
           hasReason(error, 'PermissionDenied')
             ? kv.put(key, value, { lease }).pipe(map(({ header }) => header.revision))
@@ -85,14 +85,14 @@ export function keyWriter(
     });
 }
 
-/** The reads of one txn: half of the operations that a server accepts by default. */
+/** The number of reads in one txn: half of the operations that a server accepts by default. */
 const READS_OF_TXN = 64;
-/** The maximum number of revisions at which the history of a key is read. */
+/** The maximum number of revisions at which a key is read to find its history. */
 const MOST_REVISIONS = 2_048;
 
 /**
- * Finds a put under this lease in the history of a key between two reads, and emits its revision. Emits undefined if
- * there is none, and `unknown` if the history is compacted or too long.
+ * Finds a put under this lease in the history of a key between two reads, and emits the revision of the put. Emits
+ * undefined if there was no such put, and `unknown` if the history is compacted or too long.
  */
 function writtenBetween(
   before: ReadState,
@@ -101,7 +101,7 @@ function writtenBetween(
   lease: LeaseId,
   kv: KvService,
 ): Observable<number | undefined | 'unknown'> {
-  // A key that does not exist may have been written and deleted.
+  // If the key does not exist now, it may still have been written and then deleted.
   if (now.modRevision === before.modRevision && now.modRevision !== 0) return of(undefined);
   const search = (from: number): Observable<number | undefined | 'unknown'> => {
     if (from > now.asOf) return of(undefined);

@@ -24,7 +24,7 @@ import { acquireWithCompensation } from '../lease/acquisition.js';
 import { sentOnce } from '../lease/cleanup.js';
 import { rereadIfCompacted } from '../lock/waiterQueue.js';
 
-/** An item that was put into a queue. */
+/** The key and the revision of an item that was added to a queue. */
 export interface EnqueueResult {
   readonly key: string;
   readonly revision: number;
@@ -36,10 +36,10 @@ export interface Queue {
   /** Adds an item at the end, at most once. Errors with `AmbiguousWrite` if it is unknown whether it was added. */
   enqueue(value: BytesLike): Observable<EnqueueResult>;
   /**
-   * Takes the item at the front, or waits for one; emits it, and completes. Each item is delivered to exactly one
-   * consumer, and deleted from the queue at that moment. If the consumer crashes, the item is lost. If a consumer
-   * unsubscribes while an item is being taken for it, the item is put back where it was. Errors with `AmbiguousWrite`
-   * if it is unknown whether an item was taken. Needs etcd 3.3 or newer.
+   * Takes the first item, or waits for an item. Emits the item, and completes. Each item is delivered to exactly one
+   * consumer, and is deleted from the queue at that moment. If the consumer crashes, the item is lost. If a consumer
+   * unsubscribes while an item is being taken for it, the item is put back at its old position. Errors with
+   * `AmbiguousWrite` if it is unknown whether an item was taken. Needs etcd 3.3 or newer.
    */
   dequeue(): Observable<KeyValue>;
 }
@@ -79,7 +79,10 @@ function byAge(prefix: string): QueueOrder {
   };
 }
 
-/** Returns the time, for readability, and 64 random bits. The order of a queue is that of revisions. */
+/**
+ * Returns a part of a key that is unique: the time, for readability, and 64 random bits. It does not affect the order
+ * of a queue, which is that of revisions.
+ */
 function unique(): string {
   const chance = crypto.getRandomValues(new Uint32Array(2));
   return `${asyncScheduler.now()}-${Array.from(chance, (part) => part.toString(16).padStart(8, '0')).join('')}`;
@@ -89,8 +92,8 @@ function unique(): string {
 export interface PriorityQueue {
   readonly name: string;
   /**
-   * Adds an item after the items of the same priority, from 0 (first) to 65 535, at most once. Errors with
-   * `AmbiguousWrite` if it is unknown whether it was added.
+   * Adds an item after the items of the same priority, at most once. The priority is a number from 0 (first) to 65 535.
+   * Errors with `AmbiguousWrite` if it is unknown whether it was added.
    */
   enqueue(value: BytesLike, priority: number): Observable<EnqueueResult>;
   /** Takes the first item, as `dequeue` of a queue does. */
@@ -101,8 +104,8 @@ const MAX_PRIORITY = 65_535;
 const PRIORITY = wholeNumber(0, MAX_PRIORITY);
 
 /**
- * The maximum number of attempts to enqueue. In each round one of the competing clients succeeds, so this limit is
- * never reached in practice.
+ * The maximum number of attempts to enqueue. In each round, one of the competing clients succeeds. So this number is
+ * not reached in practice.
  */
 const MAX_ENQUEUE_ATTEMPTS = 10_000;
 
@@ -128,8 +131,8 @@ function byPriority(prefix: string): QueueOrder {
   return {
     prefix,
     order: 'KEY',
-    // The key of an item is its position, so it is put back under the same key. Only the Go recipes reuse the number of
-    // an item that was taken. In that case the item is put next to the new one.
+    // The key of an item decides its position, so the item is put back under the same key. Only the Go recipes use the
+    // number of a taken item again. In that case the item is put next to the new one.
     putBack: (item) => ({
       compare: [on(item.keyBytes).missing()],
       success: [put(item.keyBytes, item.valueBytes, leaseOption(item))],
@@ -139,10 +142,10 @@ function byPriority(prefix: string): QueueOrder {
 }
 
 /**
- * Creates the key with the next number. Emits undefined if another client has created one meanwhile. Each enqueue also
- * writes the key `__<folder>`, and the txn compares that it was not written since. Comparing the last key alone would
- * not be enough: if it was taken in between, its number would be used twice. The value of `__<folder>` is the last
- * number. So no number is used again while its item may still be put back.
+ * Creates the key with the next number. Emits undefined if another client has created a key meanwhile. Each enqueue
+ * also writes the key `__<folder>`, and the txn compares that this key was not written since the read. It would not be
+ * enough to compare the last item: if it was taken meanwhile, its number would be used twice. The value of `__<folder>`
+ * is the last number. So the number of a taken item is not used again, and the item can still be put back.
  */
 function append(folder: string, value: BytesLike, { kv, settings }: ConcurrencyContext): Observable<EnqueueResult | undefined> {
   const base = `__${folder}`;
@@ -166,26 +169,29 @@ function numberAfter(last: KeyValue | undefined): number {
   return Number(digits) + 1;
 }
 
-/** Returns the number after the counter's; 0 if it is empty, as the Go recipes leave it. */
+/** Returns the number after that of the counter. The Go recipes leave the counter empty; it is then 0. */
 const numberAfterCounter = (counter: KeyValue | undefined): number => (/^\d+$/.test(counter?.value ?? '') ? Number(counter?.value) + 1 : 0);
 
-/** The order of a queue, and how an item is taken and put back where it was. */
+/** Describes the order of a queue, and how an item is put back at its old position. */
 export interface QueueOrder {
   readonly prefix: string;
   readonly order: NonNullable<RangeOptions['sortTarget']>;
-  /** Makes further compares, besides the compare for an unchanged item. They hold as long as the item is the first. */
+  /**
+   * Returns further compares for taking an item, besides the one that the item is unchanged. They hold as long as the
+   * item is the first one.
+   */
   readonly isFirst?: (stored: KeyValue) => readonly Compare[];
-  /** Reads the items that precede all others, if there are any. */
+  /** Reads the items that come before all others, if there are such items. */
   readonly before?: RangeOp;
-  /** Returns an item as it was enqueued. */
+  /** Returns an item as it was added to the queue. */
   readonly read?: (stored: KeyValue) => KeyValue;
-  /** Makes the txn that puts an item back, and does nothing if the item exists. */
+  /** Returns the txn that puts an item back. */
   readonly putBack: (item: KeyValue) => TxnSpec;
 }
 
 /**
- * Takes the first item of a queue, or waits for one; emits it, and completes. A txn deletes the item only if it is
- * unchanged since it was read, so that only one consumer takes it.
+ * Takes the first item of a queue, or waits for an item. Emits the item, and completes. A txn deletes the item only if
+ * it is unchanged since it was read, so that only one consumer takes it.
  */
 export function takeFirst(queue: QueueOrder, context: ConcurrencyContext): Observable<KeyValue> {
   const { prefix, order, isFirst = () => [], before, read = identity } = queue;
@@ -193,7 +199,7 @@ export function takeFirst(queue: QueueOrder, context: ConcurrencyContext): Obser
     const { kv, watchAfter, settings } = context;
     const head = { limit: 1, sortTarget: order, sortOrder: 'ASCEND' } as const;
     const heads = before === undefined ? [range({ prefix }, head)] : [before, range({ prefix }, head)];
-    // After a conflict, the response of the txn has the item that is the first now.
+    // After a conflict, the response of the txn contains the item that is the first one now.
     let known: { readonly item: KeyValue | undefined; readonly revision: number } | undefined;
 
     const takeIfFirst = (stored: KeyValue): Observable<KeyValue | undefined> =>
@@ -238,8 +244,8 @@ export function takeFirst(queue: QueueOrder, context: ConcurrencyContext): Obser
 }
 
 /**
- * Takes an item, and puts it back if the consumer has unsubscribed by then. The put is sent at most once: a repeat
- * could add an item again that another consumer has taken since.
+ * Takes an item, and puts it back if the consumer has unsubscribed meanwhile. The put is sent at most once: a second
+ * put could add an item again that another consumer has already taken.
  */
 function takeOrPutBack(
   take: Observable<KeyValue | undefined>,
@@ -251,26 +257,26 @@ function takeOrPutBack(
     acquire: () => take,
     use: (taken) => of(taken),
     release: (takenItem, state) => {
-      // After a failure it is unknown whether the item was taken: putting it back could duplicate it.
+      // After a failure it is unknown whether the item was taken. If it was not, putting it back would duplicate it.
       if (state !== 'pending') return;
       cleanup.run(takenItem, (taken) => (taken === undefined ? undefined : sentOnce(kv.txn(putBack(taken)))), { key });
     },
   });
 }
 
-/** Returns the options that put an item back under the lease that it had. */
+/** Returns the options for putting an item back under its old lease. */
 export const leaseOption = ({ lease }: KeyValue): PutOptions => (lease === undefined ? {} : { lease });
 
 /**
  * The folder of items that were put back, because their consumer had unsubscribed when they were taken. A queue is
- * ordered by revisions, and an item that is written again gets a new one. So these items go into a separate folder,
- * `<name>/.returned/<revision, 16 digits>/<rest of the key>`, from which items are taken first. This keeps the order:
- * an item that was taken was the first, and all items that are in the queue now were added after it.
+ * ordered by revisions, and an item that is written again gets a new revision. So these items go into a separate
+ * folder, `<name>/.returned/<revision, 16 digits>/<rest of the key>`. Items are taken from this folder first. This
+ * keeps the order, as an item that was taken was older than all items that are still in the queue.
  */
 const FOLDER = '.returned/';
 const DIGITS = 16;
 
-/** Returns the folder of a queue with this prefix. */
+/** Returns the folder of returned items for a queue with this prefix. */
 export const returnedFolder = (prefix: string): string => prefix + FOLDER;
 
 /** Returns the key under which an item is put back. */
@@ -279,13 +285,13 @@ export function returnKey(prefix: string, item: KeyValue): Uint8Array {
   return joined(head, item.keyBytes.subarray(toBytes(prefix).length));
 }
 
-/** Makes a compare that holds as long as no item that precedes this one was put back. */
+/** Returns a compare that holds as long as no item that comes before this one was put back. */
 export function noneReturnedBefore(prefix: string, { keyBytes }: KeyValue): Compare {
   const from = returnedFolder(prefix);
   return isReturned(prefix, keyBytes) ? on({ from, to: keyBytes }).missing() : on({ prefix: from }).missing();
 }
 
-/** Returns an item as it was enqueued, even if it was put back since. */
+/** Returns an item as it was added to the queue, even if it was put back later. */
 export function asEnqueued(prefix: string, stored: KeyValue): KeyValue {
   const { keyBytes } = stored;
   if (!isReturned(prefix, keyBytes)) return stored;
@@ -301,7 +307,7 @@ export function asEnqueued(prefix: string, stored: KeyValue): KeyValue {
   });
 }
 
-/** Tells whether a key was made by {@link returnKey}. */
+/** Tells whether a key is one that {@link returnKey} has made. */
 function isReturned(prefix: string, key: Uint8Array): boolean {
   const folder = toBytes(returnedFolder(prefix));
   const isBelow = key.length > folder.length && folder.every((byte, index) => key[index] === byte);

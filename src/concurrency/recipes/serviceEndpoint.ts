@@ -15,13 +15,13 @@ export interface Endpoint {
   readonly key: string;
   /** The address of the service, such as `10.0.0.7:8080`. */
   readonly addr: string;
-  /** The metadata that was registered with it; null if there is none. */
+  /** The metadata that was registered with the endpoint; null if there is none. */
   readonly metadata: unknown;
 }
 
 /**
- * The value as the `endpoints` package of etcd's Go client writes it, with further fields for compatibility with
- * earlier versions.
+ * The codec for a value of the `endpoints` package of etcd's Go client. The package also writes other fields, for
+ * compatibility with its earlier versions.
  */
 const Stored = t.intersection([t.type({ Addr: t.string }), t.partial({ Metadata: t.unknown })], 'Endpoint');
 
@@ -36,7 +36,7 @@ export function endpointOf(prefix: string, kv: KeyValue): Either<InvalidValueErr
   return mapRight(kv.json(Stored), toEndpoint);
 }
 
-/** Returns the endpoints in a list of entries by their ids. */
+/** Returns the endpoints in a list of entries. The result is a map by id. */
 export function endpointsIn(
   prefix: string,
   kvs: readonly KeyValue[],
@@ -52,8 +52,8 @@ export function endpointsIn(
 }
 
 /**
- * Maps a live range to the endpoints of a service by their ids. The cost of a change depends on its size, not on the
- * number of endpoints.
+ * Converts a live range to the endpoints of a service, as a map by id. The cost of a change depends on the size of the
+ * change, and not on the number of endpoints.
  */
 export function endpointsOf(
   prefix: string,

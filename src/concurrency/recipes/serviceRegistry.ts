@@ -23,11 +23,11 @@ import type { ConcurrencyContext } from '../context.js';
 import { ANNOUNCE, type AnnounceOptions, announced } from './announce.js';
 import type { Endpoint } from './serviceEndpoint.js';
 
-/** The entry that is registered for a service. */
+/** The content of a service's entry. */
 export interface EndpointOptions {
   /** The address of the service, such as `10.0.0.7:8080`. */
   readonly addr: string;
-  /** Any value that JSON can represent. */
+  /** The metadata of the endpoint: any value that JSON can represent. */
   readonly metadata?: unknown;
 }
 
@@ -36,7 +36,7 @@ export interface RegisterOptions extends EndpointOptions, AnnounceOptions {}
 
 /**
  * An event of a registration:
- * - `registered`: the entry exists; emitted again, with another lease, after each `lost`
+ * - `registered`: the entry exists. After each `lost` it is emitted again, with another lease
  * - `lost`: the lease and its entry were lost, or may have been; `error` is the cause, and another registration
  *   follows. With `AmbiguousWrite` the lease is revoked, as it is unknown whether the put was carried out
  */
@@ -48,20 +48,20 @@ export type Registration =
 export interface Services {
   readonly target: string;
   /**
-   * Registers an entry as long as the Observable is subscribed to, and again if its lease is lost. If another client
-   * revokes the lease, this is detected at the next keepalive, within a third of its TTL. Unsubscribing removes the
-   * entry at once.
+   * Registers an entry, and keeps it as long as the Observable is subscribed to. If its lease is lost, the entry is
+   * registered again. If another client revokes the lease, this is detected at the next keepalive, within a third of
+   * its TTL. Unsubscribing removes the entry at once.
    */
   register(id: string, options: RegisterOptions): Observable<Registration>;
   /**
-   * Emits the current endpoints by id, and again after each change. It is hot. Each map is immutable, and shows a state
-   * that the store really had.
+   * Emits the current endpoints by id, and emits them again after each change. The Observable is hot. Each map is
+   * immutable, and shows a state that the store really had.
    */
   readonly endpoints$: Observable<ReadonlyMap<string, Endpoint>>;
   /** Reads the endpoints once, by id. To follow their changes, use {@link Services.endpoints$}. */
   list(): Observable<ReadonlyMap<string, Endpoint>>;
   /**
-   * Adds, replaces and deletes entries in one txn, at most once. It emits the revision of the change. An entry without
+   * Adds, replaces and deletes entries in one txn, at most once. Emits the revision of the change. An entry without
    * `lease` exists until it is deleted; {@link Services.register} keeps an entry only as long as its service runs.
    *
    * ```ts
@@ -73,7 +73,10 @@ export interface Services {
    * ```
    */
   update(changes: readonly ServiceChange[]): Observable<ServiceUpdated>;
-  /** Deletes an entry, at most once. It emits the revision of the deletion, or of the store if there was none. */
+  /**
+   * Deletes an entry, at most once. Emits the revision of the deletion. If there was no entry, emits the revision of
+   * the store.
+   */
   delete(id: string): Observable<ServiceUpdated>;
 }
 
@@ -89,7 +92,7 @@ export interface ServiceUpdated {
 
 const REGISTER: OptionKinds<RegisterOptions> = { addr: required(STRING), metadata: ANYTHING, ...ANNOUNCE };
 
-/** Loaded on demand, together with a library for maps, as not every program needs them. */
+/** Loads the code for endpoints, and its library for maps, on demand. Many programs do not need it. */
 export const endpointMapModule = new LazyModule(() => import('./serviceEndpoint.js'));
 
 /** Creates the method `services`. */
@@ -118,7 +121,7 @@ export function serviceRegistry(
   };
 }
 
-/** Makes the operation of a change. Its fields are checked here, as a program in JavaScript can pass any value. */
+/** Returns the operation for a change. The fields are checked here, as a program in JavaScript can pass any value. */
 function operationOf(prefix: string, change: ServiceChange): Op {
   checkArgument('update', 'type', change.type, oneOf('put', 'delete'));
   checkName('a service', change.id);
@@ -129,7 +132,7 @@ function operationOf(prefix: string, change: ServiceChange): Op {
 }
 
 function registration(target: string, id: string, options: RegisterOptions, context: ConcurrencyContext): Observable<Registration> {
-  // Converted to JSON at once, as the caller may change the metadata afterwards.
+  // The entry is converted to JSON at once, as the caller may change the metadata afterwards.
   const written = readNow(() => endpointValue(options));
   return defer(() => {
     checkName('a service', id);
@@ -140,7 +143,7 @@ function registration(target: string, id: string, options: RegisterOptions, cont
   });
 }
 
-/** Returns the value of an entry, as the `endpoints` package of etcd's Go client writes it. */
+/** Returns the value of an entry, in the format of the `endpoints` package of etcd's Go client. */
 export function endpointValue({ addr, metadata = null }: EndpointOptions): string {
   if (typeof addr !== 'string' || addr === '')
     throw invalidArgument('addr of register', 'a string that is not empty, such as 10.0.0.7:8080', addr);

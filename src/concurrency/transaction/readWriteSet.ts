@@ -11,11 +11,11 @@ interface Read {
   readonly revision: number;
 }
 
-/** The reads of a transaction, including keys that did not exist. */
+/** The reads of a transaction. They include keys that did not exist. */
 export class ReadSet {
   private readonly reads: Read[] = [];
 
-  /** The revision of the first read. */
+  /** The revision of the first read; undefined if there is none. */
   get first(): number | undefined {
     return this.reads[0]?.revision;
   }
@@ -26,13 +26,13 @@ export class ReadSet {
     return read && { kv: read.kvs.get(key) };
   }
 
-  /** Returns the keys that the read of a range found; undefined if it was not read. */
+  /** Returns the keys that a read of the range has found; undefined if the range was not read. */
   findAll({ from, to }: Span): readonly KeyValue[] | undefined {
     const read = this.reads.find(({ span }) => span.from === from && span.to === to);
     return read && [...read.kvs.values()];
   }
 
-  /** Adds a read. Returns false if it contradicts an earlier one, as a key has changed in between. */
+  /** Adds a read. Returns false if it contradicts an earlier read, as a key has changed between the two. */
   add(span: Span, found: readonly KeyValue[], revision: number): boolean {
     const read: Read = { span, kvs: new Map(found.map((kv) => [binaryKey(kv.keyBytes), kv])), revision };
     const agreed = this.reads.every((earlier) => agrees(earlier, read) && agrees(read, earlier));
@@ -42,7 +42,7 @@ export class ReadSet {
 
   /**
    * Returns compares that hold as long as the reads are valid. Each key must have the mod revision that was read. No
-   * key of a range may have a newer mod revision. A key that was created since the read would have one.
+   * key of a range may have a newer mod revision, which also excludes keys that were created since the read.
    */
   compares(): readonly Compare[] {
     const byKey = new Map<BinaryKey, Compare>();
@@ -56,7 +56,7 @@ export class ReadSet {
   }
 }
 
-/** Tells whether the result of a read agrees with the keys that another read has found in the same range. */
+/** Tells whether two reads agree on the keys that both have read. */
 function agrees(one: Read, other: Read): boolean {
   for (const [key, { modRevision }] of one.kvs) {
     if (holds(other.span, key) && other.kvs.get(key)?.modRevision !== modRevision) return false;
@@ -69,10 +69,10 @@ interface Pending {
   readonly lease: LeaseId | undefined;
 }
 
-/** The writes of a transaction that are pending until its commit. The last write of a key counts. */
+/** The writes of a transaction before its commit. If a key is written several times, only the last write counts. */
 export class WriteSet {
   private readonly puts = new Map<BinaryKey, Pending>();
-  /** The deleted ranges. A put after one of them is in `puts`, and takes precedence. */
+  /** The deleted ranges. If a key was put after its range was deleted, the put is in `puts`, and takes precedence. */
   private readonly deletes: Span[] = [];
 
   put(key: BytesLike, value: BytesLike, lease: LeaseId | undefined): void {
@@ -84,14 +84,14 @@ export class WriteSet {
     this.deletes.push(span);
   }
 
-  /** Returns the pending state of a key; undefined if it is not written. */
+  /** Returns the state of a key after the commit; undefined if the transaction does not write it. */
   find(key: BinaryKey): { readonly kv: KeyValue | undefined } | undefined {
     const pending = this.puts.get(key);
     if (pending !== undefined) return { kv: toKeyValue(key, pending) };
     return this.deletes.some((span) => holds(span, key)) ? { kv: undefined } : undefined;
   }
 
-  /** Applies the writes to the stored keys of a range. Returns them in the order of the keys. */
+  /** Applies the writes to the stored keys of a range, and returns the result in the order of the keys. */
   over(span: Span, stored: readonly KeyValue[]): readonly KeyValue[] {
     const all = new Map<BinaryKey, KeyValue>();
     for (const kv of stored) {
@@ -103,8 +103,8 @@ export class WriteSet {
   }
 
   /**
-   * Returns the operations of the commit. A txn may write no key twice, so keys that are put are cut out of the deleted
-   * ranges.
+   * Returns the operations of the commit. A txn may not write a key twice, so keys that are put are excluded from the
+   * deleted ranges.
    */
   ops(): readonly Op[] {
     const puts = [...this.puts].map(([key, { value, lease }]) => put(keyBytes(key), value, lease === undefined ? {} : { lease }));
@@ -112,8 +112,8 @@ export class WriteSet {
   }
 
   /**
-   * Returns compares that hold as long as no written key has changed since a revision. Keys that were read have
-   * stricter compares already.
+   * Returns compares that hold as long as no written key has changed since a revision. Keys that were also read are
+   * left out, as they have stricter compares already.
    */
   compares(revision: number, isRead: (key: BinaryKey) => boolean): readonly Compare[] {
     const keys = [...this.puts.keys()].filter((key) => !isRead(key));
@@ -126,7 +126,7 @@ export class WriteSet {
   }
 }
 
-/** Makes the key of a pending write, whose revisions and version are still 0. */
+/** Creates the key-value of a write before its commit. Its revisions and its version are 0. */
 function toKeyValue(key: BinaryKey, { value, lease }: Pending): KeyValue {
   return new KeyValue({ key64: toBase64(keyBytes(key)), value64: toBase64(value), createRevision: 0, modRevision: 0, version: 0, lease });
 }

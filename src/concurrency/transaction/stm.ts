@@ -26,15 +26,18 @@ import { captured } from '../../model/captured.js';
 import { range as rangeOp } from '../../model/op.js';
 import { ReadSet, WriteSet } from './readWriteSet.js';
 
-/** One attempt of a transaction: its reads, its pending writes, and the commit, which checks that they fit together. */
+/**
+ * One attempt of a transaction: its reads, its writes before the commit, and the commit. The commit checks that the
+ * reads are still valid.
+ */
 export class StmAttempt implements Transaction {
   private readonly reads = new ReadSet();
   private readonly writes = new WriteSet();
-  /** The revision that all reads show, once it is known. */
+  /** The revision that all reads show; undefined until it is known. */
   private revision: number | undefined;
-  /** Completes when the read that determines this revision has ended. */
+  /** Completes when the read that determines the revision has ended. */
   private pinning: Observable<void> | undefined;
-  /** Set when a read has shown that this attempt cannot be committed any more. */
+  /** The conflict that a read has found. This attempt cannot be committed any more. */
   private stale: EtcdError | undefined;
   private over = false;
 
@@ -71,7 +74,7 @@ export class StmAttempt implements Transaction {
     this.writes.delete(this.checked(which));
   }
 
-  /** Reads keys in one call, so that the body needs no calls for them. */
+  /** Reads keys in one call, so that the body need not send a request for each. */
   prefetch(keys: readonly BytesLike[]): Observable<unknown> {
     return defer(() => {
       const spans = keys.map((key) => spanOf({ key }));
@@ -89,7 +92,7 @@ export class StmAttempt implements Transaction {
     this.over = true;
     if (this.stale !== undefined) return of(undefined);
     const success = this.writes.ops();
-    // Reads of one revision without writes need no commit: they are valid as of that revision.
+    // If all reads show one revision and nothing is written, no commit is needed: the reads are valid at that revision.
     if (success.length === 0 && this.revision !== undefined) return of(this.revision);
     const { first } = this.reads;
     const compare = [
@@ -99,7 +102,7 @@ export class StmAttempt implements Transaction {
     return this.kv.txn({ compare, success }).pipe(map(({ succeeded, header }) => (succeeded ? header.revision : undefined)));
   }
 
-  /** Tells whether an error reports a conflict that a read has found. Otherwise it is an error of the body. */
+  /** Tells whether an error is the conflict that a read has found. Any other error is an error of the body. */
   isStale(error: unknown): boolean {
     return this.stale !== undefined && error === this.stale;
   }
@@ -128,8 +131,8 @@ export class StmAttempt implements Transaction {
   }
 
   /**
-   * Makes the first read, which determines the revision. Later reads wait for the first one. If the first read fails or
-   * is cancelled, one of the later reads replaces it.
+   * Sends the first read, which determines the revision. Later reads wait for it. If the first read fails or is
+   * cancelled, one of the later reads replaces it.
    */
   private readFirst(span: Span): Observable<readonly KeyValue[]> {
     return defer(() => {
@@ -151,7 +154,8 @@ export class StmAttempt implements Transaction {
       catchError((error: unknown) => throwError(() => (hasReason(error, 'Compacted') ? this.fail('its revision was compacted') : error))),
       map(({ kvs, header }) => {
         if (this.rules.snapshot) this.revision ??= header.revision;
-        // The header of a snapshot read has the current revision of the store, not the revision that the read shows.
+        // The header of a snapshot read has the current revision of the store, and not the revision that the read
+        // shows.
         const agreed = this.reads.add(span, kvs, this.revision ?? header.revision);
         if (this.rules.validateReads && !agreed) throw this.fail('a key that it read has changed');
         return kvs;
@@ -168,7 +172,7 @@ export class StmAttempt implements Transaction {
  * The isolation level of a transaction, by the names of etcd's Go client.
  * - `serializableSnapshot`: reads the store at one revision, and commits only if no key that it read or writes has
  *   changed since
- * - `serializable`: the same, but keys that it only writes may have changed
+ * - `serializable`: as `serializableSnapshot`, but keys that the transaction only writes may have changed
  * - `repeatableReads`: keeps the state of each key at its first read, and commits only if no key that it read has
  *   changed since
  * - `readCommitted`: each read shows the latest committed state; the commit checks no keys
@@ -179,9 +183,9 @@ export type Isolation = 'serializableSnapshot' | 'serializable' | 'repeatableRea
 export interface IsolationRules {
   /** Whether all reads show the revision of the first read. */
   readonly snapshot: boolean;
-  /** Whether keys are read only once, and must be unchanged at the commit. */
+  /** Whether a key is read only once, and must be unchanged at the commit. */
   readonly validateReads: boolean;
-  /** Whether the keys that are written must be unchanged since the first read. */
+  /** Whether the written keys must be unchanged since the first read. */
   readonly validateWrites: boolean;
 }
 
@@ -192,18 +196,18 @@ export const ISOLATION_RULES: Readonly<Record<Isolation, IsolationRules>> = {
   readCommitted: { snapshot: false, validateReads: false, validateWrites: false },
 };
 
-/** The reads and writes of the body of a transaction. Nothing is written before the body has ended. */
+/** The reads and writes of a transaction. Nothing is written before the body has ended. */
 export interface Transaction {
   /**
-   * Reads a key with its value, or undefined. A value that this transaction wrote takes precedence over the store's;
-   * its revisions and its version are still 0.
+   * Reads a key with its value; undefined if the key does not exist. A value that this transaction has written takes
+   * precedence over that of the store. Its revisions and its version are still 0.
    */
   get(key: BytesLike): Observable<KeyValue | undefined>;
   /**
    * Reads the keys of a range with their values, in the order of the keys. Writes of this transaction are applied to
-   * the result. At the commit, keys that were created or deleted since count as conflicts, too. The commit needs a
-   * compare for each key and one for the range. A server accepts 128 compares in all unless it is configured for more
-   * (`TooManyOps`).
+   * the result. At the commit, keys of the range that were created or deleted since the read also count as conflicts.
+   * The commit needs a compare for each key and one for the range. A server accepts 128 compares in a txn, unless it is
+   * configured for more. Otherwise it rejects the commit with `TooManyOps`.
    */
   range(range: Range): Observable<readonly KeyValue[]>;
   /** Writes a key at the commit. Without `lease` the key is attached to no lease. */
@@ -216,7 +220,7 @@ export interface Transaction {
 export interface StmOptions extends RetryOptions {
   /** The isolation level: `serializableSnapshot` by default. */
   readonly isolation?: Isolation;
-  /** Keys that the body will certainly read. They are read in one call before it runs. */
+  /** Keys that the body will certainly read. They are read in one call before the body runs. */
   readonly prefetch?: readonly BytesLike[];
 }
 
@@ -226,9 +230,12 @@ const STM: OptionKinds<StmOptions> = { ...RETRY_OPTIONS, isolation: oneOf(...Obj
 export interface StmResult<T> {
   /** The result of the body. */
   readonly result: T;
-  /** The revision at which it was committed. For a read-only transaction, the revision that its reads show. */
+  /**
+   * The revision at which the transaction was committed. If nothing was written, it is the revision that the reads
+   * show.
+   */
   readonly revision: number;
-  /** The number of attempts: how often the body ran. */
+  /** The number of attempts, which is the number of times that the body ran. */
   readonly attempts: number;
 }
 
@@ -254,7 +261,7 @@ export function transactions(
     });
 }
 
-/** Runs the body. An Observable that completes without a value is a result, too: undefined. */
+/** Runs the body. If the body returns an Observable that completes without a value, the result is undefined. */
 function bodyOf<T>(body: (tx: Transaction) => MaybeAsync<T>, tx: Transaction): Observable<T> {
   return outcomeOf(() => body(tx)).pipe(defaultIfEmpty(undefined as T));
 }

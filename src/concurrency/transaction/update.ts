@@ -12,10 +12,7 @@ import { Backoff } from '../../util/time.js';
 
 /** The options of retries after conflicts. */
 export interface RetryOptions {
-  /**
-   * The maximum number of attempts, a whole number: 16 by default. Errors with `Conflict` if other writes made all of
-   * them fail.
-   */
+  /** The maximum number of attempts: 16 by default. Errors with `Conflict` if other writes made all attempts fail. */
   readonly maxAttempts?: number;
 }
 
@@ -23,13 +20,16 @@ export const RETRY_OPTIONS: OptionKinds<RetryOptions> = { maxAttempts: WHOLE };
 
 const DEFAULT_MAX_ATTEMPTS = 16;
 
-/** The first pause takes about as long as a round trip. The longest pause spreads the attempts of many clients. */
+/**
+ * The first and the longest pause, in milliseconds. The first pause is about as long as a round trip. The longest pause
+ * spreads the attempts of many clients.
+ */
 const INITIAL_MS = 5;
 const MAX_MS = 500;
 
 /**
- * Repeats an attempt after each conflict, which it reports by emitting undefined, with a growing pause. Errors are not
- * retried.
+ * Repeats an attempt after each conflict, with a growing pause. An attempt reports a conflict by emitting undefined.
+ * Errors are not retried.
  */
 export function retryOptimistically<T>(
   what: string,
@@ -53,7 +53,7 @@ export function retryOptimistically<T>(
 
 /** The options of `update`: the lease of the key, and retries. */
 export interface UpdateOptions extends RetryOptions {
-  /** The lease to attach the key to. By default the key keeps the lease that it has; `leaseId(0)` detaches it. */
+  /** The lease that the key is attached to. By default the key keeps its lease; `leaseId(0)` detaches the key. */
   readonly lease?: LeaseId;
 }
 
@@ -62,15 +62,18 @@ const UPDATE: OptionKinds<UpdateOptions> = { ...RETRY_OPTIONS, lease: LEASE };
 /** An update that was carried out. */
 export interface UpdateResult {
   readonly header: ResponseHeader;
-  /** The key after the update; undefined if it was deleted. */
+  /** The key after the update; undefined if the key does not exist. */
   readonly kv: KeyValue | undefined;
-  /** The key before the update, as the function received it. */
+  /** The key before the update, as the function received it; undefined if the key did not exist. */
   readonly prevKv: KeyValue | undefined;
-  /** The number of attempts: how often the function ran. */
+  /** The number of attempts, which is the number of times that the function ran. */
   readonly attempts: number;
 }
 
-/** Returns the new value of a key. Undefined deletes the key, and `current` itself leaves it unchanged. */
+/**
+ * A function that returns the new value of a key. Undefined deletes the key, and `current` itself leaves the key
+ * unchanged.
+ */
 export type Updater = (current: KeyValue | undefined) => MaybeAsync<BytesLike | KeyValue | undefined>;
 
 interface Seen {
@@ -99,7 +102,7 @@ const read = (kv: KvService, key: BytesLike): Observable<Seen> =>
 function valueOf(change: Updater, current: KeyValue | undefined): Observable<BytesLike | KeyValue | undefined> {
   return outcomeOf(() => change(current)).pipe(
     take(1),
-    // An Observable without a value does not delete the key: that needs an explicit undefined.
+    // If an Observable completes without a value, the key is not deleted. Only an explicit undefined deletes it.
     throwIfEmpty(
       () => new EtcdError('InvalidArgument', 'result of update: expected one value, received no value; undefined deletes the key'),
     ),
@@ -111,7 +114,7 @@ function valueOf(change: Updater, current: KeyValue | undefined): Observable<Byt
   );
 }
 
-/** The result of an attempt; undefined if another client has written first. */
+/** The result of an attempt; undefined after a conflict. */
 type Written = Omit<UpdateResult, 'attempts'> | undefined;
 
 function write(
@@ -121,7 +124,7 @@ function write(
   { header, kv: prevKv }: Seen,
   wanted: LeaseId | undefined,
 ): Observable<Written> {
-  // The key did not exist when it was read, so there is nothing to delete.
+  // The key did not exist when it was read, so nothing has to be deleted.
   if (value === undefined && prevKv === undefined) return of({ header, kv: undefined, prevKv });
   if (value instanceof KeyValue) return of({ header, kv: prevKv, prevKv });
   const lease = wanted ?? prevKv?.lease;
@@ -138,7 +141,7 @@ function write(
   );
 }
 
-/** Returns the key as etcd has it after the put. The compare of the txn guarantees that. */
+/** Returns the key as it is after the put. The compare of the txn ensures that the result is correct. */
 function after(key: BytesLike, value: BytesLike, lease: LeaseId | undefined, prevKv: KeyValue | undefined, revision: number): KeyValue {
   return new KeyValue({
     key64: toBase64(key),

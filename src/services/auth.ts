@@ -18,8 +18,8 @@ import { serverInfoService } from './serverInfo.js';
 import type { Caller, CallOptions } from '../transport/call.js';
 
 /**
- * How a new user authenticates: with a password, or only with a certificate (`noPassword`, since etcd 3.4). A password
- * is given as text, or as its bcrypt hash (since etcd 3.5).
+ * The ways in which a new user can authenticate: with a password, or only with a certificate (`noPassword`, since etcd
+ * 3.4). A password is given as text, or as its bcrypt hash (since etcd 3.5).
  */
 export type NewUser = { readonly password: string } | { readonly noPassword: true } | { readonly hashedPassword: string };
 
@@ -50,7 +50,9 @@ export interface AuthService {
   userList(options?: CallOptions): Observable<UserListResponse>;
   /** Removes a user (`Auth.UserDelete`). Errors: `UserNotFound`, `InvalidAuthMgmt` for root while auth is enabled. */
   userDelete(name: string, options?: CallOptions): Observable<HeaderResponse>;
-  /** Changes the password of a user, or its hash (`Auth.UserChangePassword`). Errors: `UserNotFound`. */
+  /**
+   * Changes the password of a user, given as text or as its hash (`Auth.UserChangePassword`). Errors: `UserNotFound`.
+   */
   userChangePassword(
     name: string,
     user: { readonly password: string } | { readonly hashedPassword: string },
@@ -77,8 +79,8 @@ export interface AuthService {
    */
   roleGrantPermission(role: string, permType: PermissionType, range: Range, options?: CallOptions): Observable<HeaderResponse>;
   /**
-   * Revokes the permission on exactly this range from a role (`Auth.RoleRevokePermission`). Errors: `RoleNotFound`,
-   * `PermissionNotGranted`.
+   * Revokes a permission from a role (`Auth.RoleRevokePermission`). The range must be exactly that of the permission.
+   * Errors: `RoleNotFound`, `PermissionNotGranted`.
    */
   roleRevokePermission(role: string, range: Range, options?: CallOptions): Observable<HeaderResponse>;
 }
@@ -106,7 +108,7 @@ export function authService(caller: Caller): AuthService {
     userGrantRole: (user, role, options) => caller.unary(authRpcs.userGrantRole, { user, role }, options),
     userRevokeRole: (user, role, options) => caller.unary(authRpcs.userRevokeRole, { name: user, role }, options),
     roleAdd: (name, options) =>
-      // etcd 3.3 detects an empty name only when it writes the role. It then crashes, and crashes again at each start.
+      // etcd 3.3 detects an empty name only when it writes the role. It then crashes, and does so again at each start.
       name === ''
         ? throwError(
             () =>
@@ -135,9 +137,9 @@ export function authService(caller: Caller): AuthService {
 }
 
 /**
- * Revokes a permission. etcd 3.3 takes the range as plain text, contrary to its API description. It rejects base64 as a
- * range without a permission, so the request is sent again with plain text. A range that is not text cannot be sent in
- * this form.
+ * Revokes a permission. etcd 3.3 reads the range as plain text, and not as base64 as its API description says. So it
+ * rejects base64 with `PermissionNotGranted`, and the request is sent again with plain text. A range that is not text
+ * cannot be sent in this form.
  */
 function revokeAsText(
   caller: Caller,
@@ -158,10 +160,10 @@ function revokeAsText(
     );
 }
 
-/** Ensures that the errors of a call do not show the password of its request. */
+/** Runs a call whose request contains a password, and keeps the password out of its errors. */
 function inConfidence<A>(user: object, call: Observable<A>): Observable<A> {
   return defer(() => {
-    // A caller in JavaScript can pass any value, which the call then rejects.
+    // A program in JavaScript can pass any value. The call then rejects it.
     const given: readonly unknown[] = Object.values(Object(user) as object);
     const kept = given.map((secret) => keepSecret(typeof secret === 'string' ? secret : ''));
     return call.pipe(finalize(() => kept.forEach((end) => end())));
@@ -176,7 +178,7 @@ const newUser = (given: NewUser) => {
   return 'noPassword' in user ? { options: { noPassword: true } } : user;
 };
 
-/** Checks that exactly one way of authentication is given. Otherwise etcd would set an empty password. */
+/** Checks that exactly one way of authentication is given. If none was given, etcd would set an empty password. */
 function oneWay<U extends object>(method: string, user: U, ways: Readonly<Record<string, OptionKind>>): U {
   const given = Object.values(checkOptions<object>(method, user, ways)).filter((way) => way !== undefined).length;
   if (given === 1) return user;

@@ -27,8 +27,8 @@ export interface ClusterService {
    */
   memberUpdate(id: MemberId, peerUrls: readonly string[], options?: CallOptions): Observable<MemberListResponse>;
   /**
-   * Lists all members (`Cluster.MemberList`). With `linearizable: false` the member responds from its own state,
-   * without a quorum. Versions before etcd 3.5 always do so.
+   * Lists all members (`Cluster.MemberList`). With `linearizable: false` the member responds with its own state,
+   * without a quorum. Before etcd 3.5, members always respond in this way.
    */
   memberList(options?: { readonly linearizable?: boolean } & CallOptions): Observable<MemberListResponse>;
   /**

@@ -8,16 +8,16 @@ import { withOptions } from './internal/callOptions.js';
 import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 
 /**
- * etcd's Lock service, in which a call waits at the server. It does not report when the lease of a lock ends. For a
- * lock that reports its loss, see `etcd.lock`.
+ * etcd's Lock service. A call waits at the server until the lock is acquired. The service does not report when the
+ * lease of a lock ends. For a lock that reports its loss, see `etcd.lock`.
  */
 export interface LockService {
   /**
-   * Acquires a lock (`Lock.Lock`). It waits without a limit unless `timeoutMs` is set. Unsubscribing while it waits
-   * leaves the queue.
+   * Acquires a lock (`Lock.Lock`). The call waits without a limit unless `timeoutMs` is set. Unsubscribing while the
+   * call waits leaves the queue.
    *
    * @param options.lease the lease of the lock, whose end releases it; `LeaseNotFound` if it does not exist. By default
-   * the server grants one of 60 s, which is not refreshed
+   * the server grants a lease of 60 s, which is not refreshed
    */
   lock(name: BytesLike, options?: { readonly lease?: LeaseId } & CallOptions): Observable<LockResponse>;
   /** Releases a lock by its key (`Lock.Unlock`). */
@@ -36,26 +36,26 @@ export function lockService(caller: Caller): LockService {
 }
 
 /**
- * etcd's Election service, in which a call waits at the server. For a leadership that reports its loss, see
- * `etcd.election`.
+ * etcd's Election service. A call waits at the server until the election is won. For a leadership that reports its
+ * loss, see `etcd.election`.
  */
 export interface ElectionService {
   /**
-   * Waits to be elected (`Election.Campaign`), without a limit unless `timeoutMs` is set. Unsubscribing while it waits
-   * withdraws the candidacy.
+   * Waits to be elected (`Election.Campaign`), without a limit unless `timeoutMs` is set. Unsubscribing while the call
+   * waits ends the candidacy.
    *
    * @param options.lease the lease of the leadership; `LeaseNotFound` if it does not exist. By default the server
-   * grants one of 60 s, which is not refreshed
+   * grants a lease of 60 s, which is not refreshed
    */
   campaign(name: BytesLike, value: BytesLike, options?: { readonly lease?: LeaseId } & CallOptions): Observable<CampaignResponse>;
   /**
    * Replaces the value that the leader proclaims (`Election.Proclaim`). Errors with `ElectionNotLeader` if the
-   * leadership is over.
+   * leadership has ended.
    */
   proclaim(leader: LeaderKey, value: BytesLike, options?: CallOptions): Observable<HeaderResponse>;
-  /** Reads the current leader (`Election.Leader`). Errors with `ElectionNoLeader` if there is none. */
+  /** Reads the current leader (`Election.Leader`). Errors with `ElectionNoLeader` if there is no leader. */
   leader(name: BytesLike, options?: CallOptions): Observable<LeaderResponse>;
-  /** Emits the current leader and each later one (`Election.Observe`), until the server ends the stream. */
+  /** Emits the current leader and each later leader (`Election.Observe`), until the server ends the stream. */
   observe(name: BytesLike, options?: CallOptions): Observable<LeaderResponse>;
   /** Resigns the leadership (`Election.Resign`). */
   resign(leader: LeaderKey, options?: CallOptions): Observable<HeaderResponse>;

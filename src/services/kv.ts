@@ -34,8 +34,8 @@ export interface CompactionResponse {
 }
 
 /**
- * etcd's KV service. Every method returns a cold Observable. All but `pages` send one call and emit one value for each
- * subscription.
+ * etcd's KV service. Every method returns a cold Observable. All methods except `pages` send one call and emit one
+ * value for each subscription.
  */
 export interface KvService {
   /**
@@ -64,12 +64,12 @@ export interface KvService {
   range(range: Range, options?: RangeOptions & ReadCallOptions): Observable<RangeResponse>;
 
   /**
-   * Reads a range of any size, in the order of its keys, one page at a time (one `KV.Range` for each page). Pages grow
-   * up to 8 MiB unless `pageSize` is set, as etcd counts the rest of the range for each page. All pages show the store
-   * at the revision of the first page. The next page is requested when the subscriber's `next` returns, or when the
-   * Observable that `consume` returned for the page completes. Errors with `InvalidArgument` if `pageSize` is not a
+   * Reads a range of any size, in the order of its keys, one page at a time (one `KV.Range` for each page). Unless
+   * `pageSize` is set, pages grow up to 8 MiB, as etcd counts the rest of the range for each page. All pages show the
+   * store at the revision of the first page. The next page is requested when the subscriber's `next` returns, or when
+   * the Observable that `consume` returned for the page completes. Errors with `InvalidArgument` if `pageSize` is not a
    * whole number from 1, and for options of {@link KvService.range} that would change the pages. Errors with
-   * `Compacted` if the revision of the first page is compacted meanwhile.
+   * `Compacted` if the revision of the first page is compacted before the last page is read.
    */
   pages(range: Range, options?: PagesOptions & ReadCallOptions): Observable<RangeResponse>;
 
@@ -97,8 +97,8 @@ export interface KvService {
 
   /**
    * Runs the operations of `success` if all compares hold, otherwise those of `failure`, at one revision (`KV.Txn`). A
-   * txn has at most 128 operations. It is sent at most once, unless it only reads. The types of the results follow from
-   * the operations of the branch that ran.
+   * txn has at most 128 operations. It is sent at most once, unless it only reads. The type of each result follows from
+   * its operation.
    *
    * ```ts
    * etcd.kv
@@ -112,22 +112,22 @@ export interface KvService {
   ): Observable<TxnResult<S, F>>;
 
   /**
-   * Discards the history before a revision (`KV.Compact`), at most once. With `physical` the response is sent when the
-   * space is free. Errors with `Compacted` if that revision is compacted already, and with `FutureRev` if the store has
-   * not reached it.
+   * Discards the history before a revision (`KV.Compact`), at most once. With `physical` the server responds only after
+   * it has freed the space. Errors with `Compacted` if that revision is compacted already, and with `FutureRev` if the
+   * store has not reached it.
    */
   compact(revision: number, options?: { readonly physical?: boolean } & CallOptions): Observable<CompactionResponse>;
 }
 
-/** Loaded on demand, as not every program reads ranges page by page. */
+/** Loads the code for pages on demand. Many programs do not need it. */
 export const pagesModule = new LazyModule(() => import('./internal/pages.js'));
 
-/** Reads the pages of a range. Their module is loaded with the first page. */
+/** Reads the pages of a range. The module with the code is loaded when the first page is read. */
 export const pagesOf: typeof pages = (...given) => handOver(pagesModule.module$, (module) => module.pages(...given));
 
 /**
- * Creates two functions that read ranges as `kv.range` does: one for responses that are known to be long, one for all
- * others.
+ * Creates two functions that read ranges as `kv.range` does: one for responses that are known to be long, and one for
+ * all other responses.
  */
 export function rangeReads(caller: Caller): RangeReads {
   const readBy =
@@ -142,8 +142,8 @@ export function rangeReads(caller: Caller): RangeReads {
 /**
  * Creates the KV service over a caller.
  *
- * @param gather sends gets of the same turn as one batch, within `requestTimeoutMs`; without it each get is sent alone
- * @param maxResponseBytes the longest response that the client accepts; pages stay below it
+ * @param gather the timeout of gets that are sent together in a batch; undefined if each get is sent alone
+ * @param maxResponseBytes the longest response that the client accepts; pages are shorter
  */
 export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: number }, maxResponseBytes?: number): KvService {
   const sizes = new ReadSizes();
@@ -166,7 +166,7 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
       if (gathered !== undefined && isPlain(options)) {
         return (options.serializable === true ? gathered.serializable : gathered.linearizable).get(key);
       }
-      // In the usual case there are no options. Splitting them would cost more than encoding the request.
+      // Most gets have no options. Splitting the options would cost more than encoding the request.
       if (options === NONE) return caller.unary(kvRpcs.get, { key });
       return withOptions('kv.get', options, READ, (request, call) => caller.unary(kvRpcs.get, { key, ...request }, call));
     },
@@ -198,7 +198,8 @@ export function kvService(caller: Caller, gather?: { readonly requestTimeoutMs: 
 
     txn: (spec, options) => {
       const call = captured(options);
-      // Compiled at once rather than copied and compiled later: a txn may have thousands of operations.
+      // The txn is compiled at once, and not on subscription, so that it need not be copied. It may have thousands of
+      // operations.
       const compiled = readNow(() => compileTxn(spec));
       return defer(() => {
         const { request, readOnly, resultOf } = compiled();
@@ -219,13 +220,13 @@ const RANGE: OptionKinds<RangeOptions & ReadCallOptions> = { ...READ_CALL, ...RA
 const PUT: OptionKinds<PutOptions & CallOptions> = { ...CALL, ...PUT_OPTIONS };
 const DELETE: OptionKinds<DeleteOptions & CallOptions> = { ...CALL, ...DELETE_OPTIONS };
 
-/** The default of `options`. */
+/** The options of a get that has none. */
 const NONE: CallOptions = Object.freeze({});
 
-/** Tells whether the options of a get allow it to share a batch with others. */
+/** Tells whether a get with these options may be sent together with others. */
 function isPlain(options: ReadOptions & ReadCallOptions): boolean {
   if (options === NONE) return true;
-  // Options that are not an object have no properties to check; the call rejects them.
+  // Options that are not an object have no properties to check. The call itself rejects them.
   if (!isObject(options)) return false;
   for (const name in options) {
     if (name !== 'serializable' && (options[name as keyof typeof options] !== undefined || !Object.hasOwn(READ, name))) return false;

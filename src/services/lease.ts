@@ -25,8 +25,8 @@ export interface LeaseService {
   grant(ttl: number, options?: { readonly id?: LeaseId } & CallOptions): Observable<LeaseGrantResponse>;
 
   /**
-   * Revokes a lease and deletes its keys (`Lease.LeaseRevoke`), at most once. Errors with `LeaseNotFound` if it does
-   * not exist.
+   * Revokes a lease and deletes its keys (`Lease.LeaseRevoke`), at most once. Errors with `LeaseNotFound` if the lease
+   * does not exist.
    */
   revoke(id: LeaseId, options?: CallOptions): Observable<LeaseRevokeResponse>;
 
@@ -40,15 +40,15 @@ export interface LeaseService {
   leases(options?: CallOptions): Observable<LeaseLeasesResponse>;
 
   /**
-   * Refreshes a lease once (`Lease.LeaseKeepAlive`). Errors with `LeaseNotFound` if the lease does not exist. The
-   * response of the RPC itself has no error in this case, but only lacks the TTL.
+   * Refreshes a lease once (`Lease.LeaseKeepAlive`). Errors with `LeaseNotFound` if the lease does not exist. In this
+   * case, the response of the RPC has no error; only the TTL is missing.
    */
   keepAliveOnce(id: LeaseId, options?: CallOptions): Observable<LeaseKeepAliveResponse>;
 }
 
-/** The Lease service, extended for leases that are refreshed automatically. */
+/** The Lease service, with a parameter that leases need which are refreshed automatically. */
 export interface LeaseRpcs extends LeaseService {
-  /** @param onSent called when the request is sent. The server counts the TTL from a later time */
+  /** @param onSent called when the request is sent. The server starts to count the TTL later */
   grant(ttl: number, options?: { readonly id?: LeaseId } & CallOptions, onSent?: () => void): Observable<LeaseGrantResponse>;
 }
 

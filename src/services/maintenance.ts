@@ -23,15 +23,15 @@ export interface Alarm {
   readonly memberId?: MemberId;
 }
 
-/** Selects the alarms of a method. */
+/** The options that select alarms. */
 export interface AlarmFilter {
-  /** The kind of alarm; `NONE` means any kind. */
+  /** The type of the alarm; `NONE` means any type. */
   readonly alarm?: AlarmType;
   /** The member of the alarm; any member by default. */
   readonly memberId?: MemberId;
 }
 
-/** `alarm` is required, as etcd would otherwise select all alarms. The codec checks the id. */
+/** `alarm` is required, as etcd would select all alarms without it. The codec checks the id. */
 const ALARM: OptionKinds<Alarm> = { alarm: required(oneOf('NOSPACE', 'CORRUPT')), memberId: ANYTHING };
 const ALARM_KIND = oneOf(...AlarmTypes);
 const DEACTIVATE: OptionKinds<AlarmFilter> = { alarm: required(ALARM_KIND), memberId: ANYTHING };
@@ -39,12 +39,12 @@ const ALARMS: OptionKinds<AlarmFilter & CallOptions> = { ...CALL, alarm: ALARM_K
 
 /**
  * etcd's Maintenance service. Every method returns a cold Observable: one subscription, one call. Calls that concern a
- * single member (`status`, `defragment`, `hash`, `hashKv`, `snapshot`) go to the endpoint of the option `endpoint`, or
- * to the next in turn.
+ * single member (`status`, `defragment`, `hash`, `hashKv`, `snapshot`) go to the endpoint in the option `endpoint`, or
+ * to the next endpoint in turn.
  */
 export interface MaintenanceService {
   /**
-   * Lists the active alarms (`Maintenance.Alarm`, `GET`), all of them, or those of one kind or one member.
+   * Lists the active alarms (`Maintenance.Alarm`, `GET`): all of them, or those of one type or one member.
    *
    * ```ts
    * etcd.maintenance.alarms({ alarm: 'NOSPACE' }).subscribe(({ alarms }) => console.log(alarms.length));
@@ -57,8 +57,8 @@ export interface MaintenanceService {
    */
   alarmActivate(alarm: Alarm, options?: CallOptions): Observable<AlarmResponse>;
   /**
-   * Clears an alarm (`Maintenance.Alarm`, `DEACTIVATE`), at most once. With `NONE` it lists the alarms and clears each,
-   * of all members or of the given one. The response has the cleared alarms.
+   * Clears an alarm (`Maintenance.Alarm`, `DEACTIVATE`), at most once. With `NONE` it lists the alarms, of all members
+   * or of the given member, and clears each of them. The response has the cleared alarms.
    *
    * ```ts
    * const cleared = etcd.maintenance.alarmDeactivate({ alarm: 'NONE' });
@@ -66,24 +66,24 @@ export interface MaintenanceService {
    * ```
    */
   alarmDeactivate(alarm: AlarmFilter & { readonly alarm: AlarmType }, options?: CallOptions): Observable<AlarmResponse>;
-  /** Reads a member's version, sizes, leader and position in the log (`Maintenance.Status`). */
+  /** Reads the version, the sizes, the leader and the position in the log of a member (`Maintenance.Status`). */
   status(options?: CallOptions): Observable<StatusResponse>;
   /**
-   * Releases a member's free space to its disk (`Maintenance.Defragment`). The call has no deadline by default. The
-   * member responds to no other requests meanwhile.
+   * Returns the free space of a member's database to its disk (`Maintenance.Defragment`). By default the call has no
+   * deadline. The member responds to no other requests during the call.
    */
   defragment(options?: CallOptions): Observable<HeaderResponse>;
-  /** Reads the hash of a member's whole database (`Maintenance.Hash`), for tests of etcd itself. */
+  /** Reads the hash of a member's whole database (`Maintenance.Hash`). This RPC is for tests of etcd itself. */
   hash(options?: CallOptions): Observable<HashResponse>;
   /**
-   * Reads the hash of a member's keys up to a revision, 0 for the newest (`Maintenance.HashKV`; in the gateway since
-   * etcd 3.5). Errors: `Compacted`, `FutureRev`.
+   * Reads the hash of a member's keys up to a revision (`Maintenance.HashKV`, in the gateway since etcd 3.5). The
+   * revision 0 is the newest one. Errors: `Compacted`, `FutureRev`.
    */
   hashKv(options?: { readonly revision?: number } & CallOptions): Observable<HashKvResponse>;
   /**
-   * Reads a member's whole database in its current state, in parts (`Maintenance.Snapshot`). Joined in their order, the
-   * parts are the file that `etcdutl snapshot restore` accepts, checksum included. The Observable completes only after
-   * all parts, and errors with `ConnectionLost` otherwise.
+   * Reads a member's whole database in its current state, in parts (`Maintenance.Snapshot`). Join the parts in their
+   * order to get the file, with its checksum, that `etcdutl snapshot restore` accepts. The Observable completes after
+   * the last part. If the stream ends earlier, it errors with `ConnectionLost`.
    *
    * ```ts
    * etcd.maintenance.snapshot().subscribe(({ blob, bytesSent, remainingBytes }) => {
@@ -131,7 +131,7 @@ export function maintenanceService(caller: Caller): MaintenanceService {
   };
 }
 
-/** Lists alarms. etcd itself filters by the kind alone. */
+/** Lists alarms. etcd filters them only by type, so the client filters them by member. */
 const alarms = (caller: Caller, { alarm = 'NONE', memberId }: AlarmFilter, options?: CallOptions): Observable<AlarmResponse> =>
   caller
     .unary(maintenanceRpcs.alarms, { action: 'GET', alarm }, options)
@@ -144,7 +144,7 @@ const alarms = (caller: Caller, { alarm = 'NONE', memberId }: AlarmFilter, optio
 const deactivate = (caller: Caller, alarm: AlarmFilter, options?: CallOptions): Observable<AlarmResponse> =>
   caller.unary(maintenanceRpcs.alarm, { action: 'DEACTIVATE', ...alarm }, options);
 
-/** Clears alarms one by one, as etcd has no request for several. */
+/** Clears alarms one by one, as etcd has no request that clears several. */
 const deactivateAll = (caller: Caller, wanted: AlarmFilter, options?: CallOptions): Observable<AlarmResponse> =>
   alarms(caller, wanted, options).pipe(
     switchMap((listed) =>
@@ -163,15 +163,18 @@ const NO_ALARMS: AlarmResponse['alarms'] = [];
 /** A part of a snapshot, and the progress of the transfer. */
 export interface SnapshotPart {
   readonly blob: Uint8Array;
-  /** The bytes received so far, including this part. */
+  /** The number of bytes that were received so far, including this part. */
   readonly bytesSent: number;
-  /** The bytes that are still to be received; 0 in the last part. */
+  /** The number of bytes that are still missing; 0 in the last part. */
   readonly remainingBytes: number;
-  /** The storage version of the database (`3.6.0`), from etcd 3.6 on; empty before. */
+  /** The storage version of the database, such as `3.6.0`. It is empty before etcd 3.6. */
   readonly version: string;
 }
 
-/** Reads a member's database in parts. A stream that ends early causes an error, never a short file. */
+/**
+ * Reads a member's database in parts. If the stream ends early, the Observable errors, so that no incomplete file is
+ * written.
+ */
 export function snapshot(caller: Caller, options?: CallOptions): Observable<SnapshotPart> {
   return defer(() => {
     let bytesSent = 0;

@@ -14,17 +14,17 @@ import { CALL, type Caller, type CallOptions } from '../transport/call.js';
 import { isRight } from '../util/either.js';
 import { mapInOrder, outcomeOf } from '../util/rx.js';
 
-/** The options of `call`, for an RPC that rxetcd has no method for. */
+/** The options of `call`, for an RPC for which rxetcd has no method. */
 export interface RawCallOptions<A> extends CallOptions {
   /**
-   * Checks and encodes the body, such as `request` of a path of `rxetcd/swagger`. If it throws, the call errors with
-   * that error, and nothing is sent. Without this option the body is sent unchanged.
+   * Checks and encodes the body. `rxetcd/swagger` provides such an encoder as `request` of each path. If it throws, the
+   * call errors with that error, and nothing is sent. Without this option the body is sent unchanged.
    */
   readonly request?: Encoder<never, Json>;
   /**
    * Checks the response: an io-ts codec or a Standard Schema, which may check asynchronously. Without this option the
-   * response is emitted as JSON with etcd's field names. If the codec rejects the response, the call errors with
-   * `MalformedResponse`, which after a write is the cause of an `AmbiguousWrite`.
+   * response is emitted as JSON with etcd's field names. If the codec rejects the response, a read errors with
+   * `MalformedResponse`. A write errors with `AmbiguousWrite`, and `MalformedResponse` is its cause.
    */
   readonly codec?: Validator<A>;
   /**
@@ -32,19 +32,19 @@ export interface RawCallOptions<A> extends CallOptions {
    * most once.
    */
   readonly safety?: Safety;
-  /** Whether the RPC responds with a stream, one `{ result }` a line. */
+  /** Whether the RPC responds with a stream, in which each line is a `{ result }`. */
   readonly streaming?: boolean;
   /**
    * Emits the response as it arrived: its status, headers and body. For a stream, each object is emitted complete, as
-   * `{ result }`. A rejected call errors as it does without `raw`, with `status` and `serverMessage`. `raw` cannot be
-   * combined with `codec`.
+   * `{ result }`. If the server rejects the call, it errors as without `raw`. The error has `status` and
+   * `serverMessage`. `raw` cannot be combined with `codec`.
    */
   readonly raw?: boolean;
 }
 
 /**
- * Creates the method `call`, which calls any RPC of the gateway by its path after the version prefix (`/kv/range`). The
- * body is read when the method is called, not on subscription.
+ * Creates the method `call`, which calls any RPC of the gateway. The path is the part after the version prefix, such as
+ * `/kv/range`. The body is read when the method is called, not on subscription.
  *
  * ```ts
  * etcd.call('/kv/range', { key: btoa('a') }, { codec: t.type({ count: t.string }), safety: 'read' });
@@ -67,7 +67,7 @@ export function rawCall(caller: Caller) {
         response: { read: (json) => json, explain: () => [] },
         ...(raw && { raw: true }),
       };
-      // The overloads of `Client.call` make `A` the type `unknown` if there is no codec.
+      // Without a codec, the overloads of `Client.call` set `A` to `unknown`.
       const read = (answer: unknown): A | PromiseLike<A> => (codec === undefined ? (answer as A) : checked(codec, answer, rpc.name));
       if (streaming) return caller.stream(rpc, text(), call).pipe(mapInOrder(read));
       return caller
@@ -96,7 +96,8 @@ const RAW_CALL: OptionKinds<RawCallOptions<unknown>> = {
 };
 
 /**
- * Returns the limits of an RPC and whether it needs a token, as the method for the RPC defines them, if there is one.
+ * Returns properties of an RPC that affect a call: its limits, and whether it needs a token. They are known if rxetcd
+ * has a method for the RPC.
  */
 function limitsOf(path: string): Pick<Rpc<never, unknown>, 'unbounded' | 'bounded' | 'anonymous'> {
   const tables = [authRpcs, electionRpcs, leaseRpcs, lockRpcs, maintenanceRpcs];

@@ -14,7 +14,7 @@ export interface HealthCheck {
   /** The name that etcd uses, such as `linearizable_read`. */
   readonly name: string;
   readonly ok: boolean;
-  /** The cause of a failure. */
+  /** The cause, if the check has failed. */
   readonly reason?: string;
 }
 
@@ -32,7 +32,7 @@ export function serverInfoService(caller: Caller) {
   return {
     version: (options?: CallOptions) =>
       ask('/version', (answer, where) => decodeJson(ServerVersion, jsonBody(okAnswer(answer)), where), options),
-    // The response of an unhealthy server has the status 503, and the same JSON.
+    // The response of an unhealthy server has the status 503, but the same form.
     health: (options?: CallOptions) =>
       ask('/health', (answer, where) => decodeJson(ServerHealth, jsonBody(existing(answer)), where), options),
     livez: (options?: CallOptions) => ask('/livez?verbose', checksIn, options),
@@ -42,7 +42,7 @@ export function serverInfoService(caller: Caller) {
   };
 }
 
-/** The first release of etcd 3.5 with `/livez` and `/readyz`. etcd 3.4.29 has both paths as well. */
+/** The first release of etcd 3.5 that has `/livez` and `/readyz`. etcd 3.4.29 has both paths as well. */
 const CHECKS_SINCE = '3.5.11';
 
 /** Reads the lines `[+]name ok` and `[-]name failed: reason`. A failure has the status 503. */
@@ -55,12 +55,16 @@ function checksIn({ response, version }: PlainAnswer, where: ErrorDetails): Heal
     ok: sign === '+',
     ...(reason === undefined ? {} : { reason }),
   }));
-  // A response of etcd names at least one check, whatever its status.
+  // A response of etcd names at least one check, whatever its status is.
   if (checks.length === 0) throw response.error();
   return { ok: status === 200, checks };
 }
 
-/** @throws EtcdError that names the port to use, if the server lacks the path because its port is not for clients */
+/**
+ * Returns a response, unless the server lacks the path because its port is not for clients.
+ *
+ * @throws EtcdError that names the port to use
+ */
 function existing({ response }: PlainAnswer): PlainResponse {
   if (response.status === 404) throw response.error();
   return response;
@@ -71,7 +75,7 @@ function okAnswer({ response }: PlainAnswer): PlainResponse {
   return response;
 }
 
-/** Returns the body of a JSON response. Any other response comes from a proxy in front of etcd. */
+/** Returns the body of a response if it is JSON. Any other response comes from a proxy in front of etcd. */
 function jsonBody(response: PlainResponse): string {
   if (response.isPage) throw response.error();
   return response.body;

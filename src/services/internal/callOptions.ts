@@ -6,9 +6,9 @@ import { checkOptions, jsonOf, type OptionKind, type OptionKinds } from '../../m
 import type { ReadCallOptions } from '../../transport/call.js';
 
 /**
- * Calls a method some of whose options are fields of the request. The options are copied now, and checked and split on
- * subscription. An unknown name would become a field of the request: `rangeEnd`, for example, would turn the delete of
- * a key into a delete of many.
+ * Calls a method whose options include fields of the request. The options are copied at the call, and are checked and
+ * split on subscription. An unknown name must be rejected, as it would become a field of the request. For example,
+ * `rangeEnd` would make a delete of one key delete many keys.
  */
 export function withOptions<O extends ReadCallOptions, A>(
   method: string,
@@ -20,7 +20,9 @@ export function withOptions<O extends ReadCallOptions, A>(
   return defer(() => call(...splitOptions(checkOptions(method, given, kinds))));
 }
 
-/** Splits the options of a method into fields of the request and options of the call. Users pass both in one object. */
+/**
+ * Splits the options of a method into fields of the request and options of the call, as users pass both in one object.
+ */
 export function splitOptions<T extends ReadCallOptions>(options: T): [request: Omit<T, keyof ReadCallOptions>, call: ReadCallOptions] {
   const { timeoutMs, signal, endpoint, headers, requireLeader, monotonic, ...request } = options;
   return [
@@ -42,12 +44,12 @@ export const ENCODER: OptionKind = {
 };
 
 /**
- * Encodes the body of `call` at once. The returned function returns its JSON text, or throws the error of the encoding.
- * If the encoder is invalid, the body is unchanged, as the encoder is rejected on subscription.
+ * Encodes the body of `call` at once. Returns a function that returns the JSON text, or throws the error of the
+ * encoding. If the encoder is invalid, the body is not encoded, and the call rejects the encoder on subscription.
  */
 export function rawBody(body: unknown, encoder: Encoder<never, Json> | undefined): () => string {
   return readNow(() => {
-    // By the overloads of `Client.call` the body fits its encoder.
+    // The overloads of `Client.call` ensure that the encoder accepts the body.
     const json = encoder !== undefined && ENCODER.is(encoder) ? (encoder as Encoder<unknown, Json>).encode(body) : body;
     return ascii(jsonOf('body of call', json));
   });

@@ -8,21 +8,21 @@ import type { Caller, CallOptions } from '../../transport/call.js';
 import { atEndOfTurn, monotonicNow } from '../../util/time.js';
 import { compileTxn } from './txn.js';
 
-/** etcd's default limit of operations in a txn. A server may be configured with a lower one. */
+/** The maximum number of operations in a txn, by etcd's default. A server may be configured with a lower maximum. */
 const MOST_OPS = 128;
 
 /**
- * Sends reads of single keys that are requested in the same turn of the event loop as one txn. As the txn only reads,
- * etcd responds without a raft round, and 64 reads cost both sides little more than one. A single read is sent as a
- * plain `Range`. If the txn is rejected, each read is sent separately, and so has its own result. Large pairs are read
- * one by one: a batch of them would cost more, and the first would wait for the last.
+ * Sends reads of single keys that are requested in the same turn of the event loop as one txn. The txn only reads, so
+ * etcd responds without a raft round. For client and server, 64 reads cost little more than one. A single read is sent
+ * as a plain `Range`. If the txn is rejected, each read is sent separately, so that each has the right result. Large
+ * key-values are read one by one: a batch of them would cost more, and the first one would wait for the last.
  */
 export class GatheredReads {
   private waiting: Read[] = [];
   private most = MOST_OPS;
 
   /**
-   * @param options the options of all reads. A txn is either linearizable or serializable as a whole
+   * @param options the options of all reads. A whole txn is either linearizable or serializable
    * @param requestTimeoutMs the timeout of a read with all its attempts
    */
   constructor(
@@ -32,7 +32,7 @@ export class GatheredReads {
     private readonly sizes: ReadSizes = new ReadSizes(),
   ) {}
 
-  /** @param revision the revision to read at; the current one by default */
+  /** @param revision the revision to read at; by default the current one */
   get(given: BytesLike, revision?: number): Observable<KeyValue | undefined> {
     const key = capturedBytes(given);
     const options = revision === undefined ? this.options : { ...this.options, revision };
@@ -55,7 +55,7 @@ export class GatheredReads {
     }
   }
 
-  /** Splits reads by the number of operations that a txn may have, and by the size of its response. */
+  /** Splits reads into batches. The number of operations in a txn is limited, and so is the size of the response. */
   private batchesOf(reads: readonly Read[]): readonly (readonly Read[])[] {
     const batches: Read[][] = [];
     let batch: Read[] = [];
@@ -80,7 +80,7 @@ export class GatheredReads {
     read.call = this.caller.unary(kvRpcs.get, { key: read.key, ...read.options }, options).subscribe(observer);
   }
 
-  /** Passes on the result of a read, and records its size. */
+  /** Returns an observer that passes on the result of a read, and records its size. */
   private noting({ key, subscriber }: Read): Observer<KeyValue | undefined> {
     return {
       next: (kv) => {
@@ -93,7 +93,7 @@ export class GatheredReads {
   }
 
   private sendTogether(reads: readonly Read[]): void {
-    // The time for which the txn waits for a connection does not count towards the timeout of the reads.
+    // The timeout of the reads begins when the txn is sent, and not while it waits for a connection.
     let sentAt: number | undefined;
     const call = new Subscription();
     let left = reads.length;
@@ -119,7 +119,8 @@ export class GatheredReads {
       const { request, resultOf } = compileTxn<readonly GetOp[], []>({ success: reads.map(toOp) });
       return this.caller.unary(kvRpcs.gets, request, undefined, onSent).pipe(
         map((given) => {
-          // The txn has no compare that could fail. Such a response is not etcd's, and would show every key as missing.
+          // The txn has no compare that could be false, so this response is not from etcd. It would show every key as
+          // missing.
           if (!given.succeeded)
             throw new EtcdError('MalformedResponse', 'a txn without a condition did not succeed', { rpc: kvRpcs.gets.name });
           return resultOf(given).responses;
@@ -129,7 +130,7 @@ export class GatheredReads {
   }
 
   private settle(reads: readonly Read[], error: unknown, timeLeftMs: number): void {
-    // The failure concerns all reads alike: it does not depend on the keys, or the time is over.
+    // The failure concerns all reads: it does not depend on their keys, or no time is left.
     if (hasReason(error, ...FOR_ALL) || timeLeftMs <= 0) {
       for (const { subscriber } of reads) subscriber.error(error);
       return;
@@ -141,7 +142,7 @@ export class GatheredReads {
 }
 
 /**
- * Failures that do not depend on the keys. A proxy that limits or rejects requests would otherwise receive another
+ * The failures that do not depend on the keys. If a proxy limits or rejects requests, it must not receive another
  * request for each read.
  */
 const FOR_ALL = [
@@ -154,9 +155,9 @@ const FOR_ALL = [
   'ProxyRefused',
 ] as const;
 
-/** A subscriber that waits for a key. */
+/** A read of a key for one subscriber. */
 class Read implements Unsubscribable {
-  /** The call that is in progress for it. */
+  /** The pending call that reads the key. */
   call: Unsubscribable | undefined;
 
   constructor(
@@ -170,7 +171,7 @@ class Read implements Unsubscribable {
   }
 }
 
-/** Key and options were already copied. The function `get` would copy them again. */
+/** Creates the operation from a key and options that were copied already. The function `get` would copy them again. */
 const toOp = ({ key, options }: Read): GetOp => ({ op: 'get', key, options });
 
 const isWanted = ({ subscriber }: Read): boolean => !subscriber.closed;
@@ -181,43 +182,43 @@ function answer<T>(subscriber: Subscriber<T>, value: T): void {
 }
 
 /**
- * The maximum size of the response to a batch of reads, in characters of base64. In larger batches, a read costs more
- * than a separate request.
+ * The maximum size of the response to a batch of reads, in characters of base64. In a larger response, a read costs
+ * more than a separate request.
  */
 export const BATCH_SIZE = 131_072;
-/** The largest pair that shares a batch. */
+/** The size of the largest key-value that shares a batch. */
 export const MOST_IN_BATCH = BATCH_SIZE / 4;
 
 /**
- * The assumed size of a pair before any pair was read. It limits the first batch to 16 reads, as each pair may have a
- * megabyte.
+ * The assumed size of a key-value before any was read. It limits the first batch to 16 reads, as each key-value may be
+ * a megabyte long.
  */
 const UNSEEN = BATCH_SIZE / 16;
-/** The smallest size that is recorded for its key, as a batch can hold dozens of smaller pairs. */
+/** The minimum size that is recorded for its key. A batch can hold dozens of smaller key-values. */
 const LARGE = BATCH_SIZE / 32;
-/** The number of keys whose sizes are recorded. */
+/** The maximum number of keys whose sizes are recorded. */
 const MOST_KEYS = 1_000;
-/** The share of the newest size in the average. */
+/** The part of the average that the newest size contributes. */
 const WEIGHT = 1 / 16;
 
-/** Estimates the sizes of pairs by those that were read before, in characters of base64. */
+/** Estimates the sizes of key-values from those that were read before, in characters of base64. */
 export class ReadSizes {
-  /** The sizes of large pairs by their keys, the newest last. */
+  /** The sizes of large key-values by key. The newest is last. */
   private readonly large = new Map<BytesLike, number>();
-  /** The average size of all other pairs. */
+  /** The average size of all other key-values. */
   private average: number | undefined;
 
-  /** Returns the expected size of a key's pair. */
+  /** Returns the expected size of the key-value of a key. */
   of(key: BytesLike): number {
     return this.remembered(key) ?? this.average ?? UNSEEN;
   }
 
-  /** Records the pair that was read for a key. */
+  /** Records the size of the key-value that was read for a key. */
   note(key: BytesLike, kv: KeyValue | undefined): void {
     this.noteSize(key, kv?.base64Length ?? 0);
   }
 
-  /** Records a key of a batch whose response was too large. */
+  /** Records that the response to a batch with this key was too large. */
   noteTooLarge(key: BytesLike): void {
     this.noteSize(key, BATCH_SIZE);
   }
@@ -241,6 +242,7 @@ export class ReadSizes {
 }
 
 /**
- * Converts bytes to text, so that the same key has one id. An invalid key is unchanged, as the codec rejects it later.
+ * Converts bytes to text, so that a key has the same id in both forms. An invalid key is returned unchanged, as the
+ * codec rejects it later.
  */
 const idOf = (key: BytesLike): BytesLike => (isBytes(key) ? toText(key) : key);

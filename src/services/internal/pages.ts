@@ -13,20 +13,25 @@ export interface PagesOptions extends Pick<
   'revision' | 'serializable' | 'keysOnly' | 'minModRevision' | 'maxModRevision' | 'minCreateRevision' | 'maxCreateRevision'
 > {
   /**
-   * Sets the number of keys per page. By default pages grow: the first has 1 000 keys, the next up to four times as
-   * many as the page before. They stay below 8 MiB and below half of `maxResponseBytes`. If a server cannot send a page
-   * of that size (etcd 3.3: 4 MiB), the page is halved until the server can send it.
+   * The number of keys in each page. By default pages grow. The first page has 1 000 keys, and each further page has up
+   * to four times as many as the page before. Pages stay below 8 MiB and below half of `maxResponseBytes`. If a page is
+   * too large for a server, it is halved until the server can send it. The limit of etcd 3.3 is 4 MiB.
    */
   readonly pageSize?: number;
-  /** Processes a page asynchronously: the next page is requested when the result completes. Its values are ignored. */
+  /**
+   * Processes a page asynchronously. The next page is requested when the returned Observable or Promise completes. Its
+   * values are ignored.
+   */
   readonly consume?: (page: RangeResponse) => ObservableInput<unknown>;
 }
 
-/** The options of `kv.range` except for limit and order, which the pages use themselves. */
+/**
+ * The options of `kv.range` that pages accept: all except those for limit and order, which the pages set themselves.
+ */
 const { limit: _limit, sortOrder: _sortOrder, sortTarget: _sortTarget, countOnly: _countOnly, ...OF_PAGES } = RANGE_OPTIONS;
 const PAGES: OptionKinds<PagesOptions & ReadCallOptions> = { ...READ_CALL, ...OF_PAGES, pageSize: WHOLE, consume: FUNCTION };
 
-/** Reads of ranges: one for responses that are known to be long, one for all others. */
+/** The functions that read ranges: one for responses that are known to be long, and one for all other responses. */
 export interface RangeReads {
   readonly usual: ReadRange;
   readonly long: ReadRange;
@@ -34,7 +39,7 @@ export interface RangeReads {
 
 type ReadRange = (range: Range, options: RangeOptions & ReadCallOptions) => Observable<RangeResponse>;
 
-/** Reads the pages of a range, each one after the previous page was processed. */
+/** Reads the pages of a range. Each page is read after the previous one was processed. */
 export function pages(
   reads: RangeReads,
   which: Range,
@@ -44,7 +49,7 @@ export function pages(
   return defer(() => {
     const { pageSize, consume, ...options } = checkOptions('kv.pages', given, PAGES);
     const { key, rangeEnd } = toKeyRange(which);
-    // All pages are read at the revision of the first.
+    // All pages are read at the revision of the first page.
     let revision = options.revision;
     const size = pageSize === undefined ? PageSize.growing({ ...sizes, keysOnly: options.keysOnly }) : PageSize.fixed(pageSize);
 
@@ -74,13 +79,13 @@ export function pages(
   });
 }
 
-/** Returns the rest of a range from a key on. */
+/** Returns the part of a range that begins at a key. */
 function rangeFrom(start: KeyRange['key'], rangeEnd: KeyRange['rangeEnd']): Range {
   if (rangeEnd === undefined) return { key: start };
   return rangeEnd === '\0' ? { from: start } : { from: start, to: rangeEnd };
 }
 
-/** Returns the lowest key above a key. */
+/** Returns the lowest key that is above a key. */
 function keyAfter({ keyBytes }: KeyValue): Uint8Array {
   const next = new Uint8Array(keyBytes.length + 1);
   next.set(keyBytes);
@@ -97,24 +102,27 @@ function compactedBetween(error: CompactedError, revision: number | undefined): 
 
 const FIRST_KEYS = 1_000;
 /**
- * The maximum number of keys of a page without values. The server still reads the values, and their sizes are unknown
- * here.
+ * The maximum number of keys in a page without values. The server still reads the values, and the client does not know
+ * their sizes.
  */
 const MOST_KEYS_WITHOUT_VALUES = 10_000;
 const MOST_BYTES = 8 * 2 ** 20;
-/** The maximum growth from one page to the next, as the values of the next page may be much longer. */
+/**
+ * The maximum factor by which the next page is larger. It is limited, as the values of the next page may be much
+ * longer.
+ */
 const GROWTH = 4;
 /**
- * The growth of the byte limit after a page was too large. The growth is slow, because the work of the server for each
+ * The factor by which the byte limit grows again after a page was too large. It is small, as the server's work for a
  * page that is too large is wasted.
  */
 const RECOVERY = 1.1;
-/** The size in bytes from which a page counts as long, as it takes the server longer than usual. */
+/** The size in bytes from which a page counts as long. The server takes longer than usual for such a page. */
 const LONG_BYTES = 2 ** 20;
-/** The bytes of the JSON of a pair besides its key and value: field names, revisions, version, lease. */
+/** The bytes in the JSON of a key-value besides its key and value: field names, revisions, version and lease. */
 const OTHER_BYTES = 110;
 
-/** Limits the size of growing pages. */
+/** The limits for the size of growing pages. */
 export interface PageSizes {
   /** The number of keys of the first page. */
   readonly first?: number | undefined;
@@ -125,13 +133,13 @@ export interface PageSizes {
 
 /**
  * Chooses the number of keys of the next page. etcd counts the rest of the range for each page. With pages of a
- * constant size the server's work would grow with the square of the number of keys. So pages grow up to several MB,
- * based on the size of the previous page.
+ * constant size, the server's work would grow with the square of the number of keys. So pages grow up to several MB.
+ * The size of the previous page decides how much they grow.
  */
 export class PageSize {
-  /** The mean of the previous page; 0 before the first page. */
+  /** The average size of a key-value in the previous page; 0 before the first page. */
   private bytesPerKey = 0;
-  /** Set after a page was too large, until the next page has arrived. */
+  /** Whether the last page was too large. It is reset when a page has arrived. */
   private refused = false;
 
   private constructor(
@@ -146,17 +154,17 @@ export class PageSize {
     return new PageSize(first, keysOnly ? MOST_KEYS_WITHOUT_VALUES : Infinity, mostBytes, mostBytes);
   }
 
-  /** Creates pages with this number of keys. They are shorter only after a page was too large. */
+  /** Creates pages with this number of keys. They have fewer keys only after a page was too large. */
   static fixed(keys: number): PageSize {
     return new PageSize(keys, keys, Infinity, Infinity);
   }
 
-  /** The number of keys to request. */
+  /** The number of keys to request for the next page. */
   get keys(): number {
     return this.next;
   }
 
-  /** Whether the next page is known to be long. */
+  /** Whether the next page is expected to be long. */
   get isLong(): boolean {
     return this.next * this.bytesPerKey > LONG_BYTES;
   }
@@ -175,7 +183,7 @@ export class PageSize {
   /**
    * Halves the page after a response that was too large.
    *
-   * @returns false if it cannot be any shorter
+   * @returns false if the page cannot be any shorter
    */
   halve(): boolean {
     if (this.next === 1) return false;

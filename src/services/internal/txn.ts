@@ -19,7 +19,7 @@ import {
 import { toKeyRange, toSingleKey, type KeyRange, type Range } from '../../model/range.js';
 import type { ResponseHeader } from '../../model/responses.js';
 
-/** The kinds of a txn's operations, in their order. They are enough to read its response. */
+/** The types of a txn's operations, in their order. A response is read with these types alone. */
 interface Form {
   readonly success: readonly OpForm[];
   readonly failure: readonly OpForm[];
@@ -31,7 +31,7 @@ interface OpForm {
   readonly form?: Form;
 }
 
-/** A txn that is ready to be sent. It refers to no object of the caller. */
+/** A txn that is ready to be sent. It contains no object of the caller. */
 interface CompiledTxn<S extends readonly Op[], F extends readonly Op[]> {
   readonly request: TxnRequestIn;
   /** Whether the txn only reads. */
@@ -65,7 +65,7 @@ function formOf({ success = [], failure = [] }: TxnSpec): Form {
 
 const opFormOf = (op: Op): OpForm => (op.op === 'txn' ? { op: 'txn', form: formOf(op) } : FORMS[op.op]);
 
-/** One object for all operations of a kind: a txn may have thousands. */
+/** The forms of operations. All operations of a type share one object, as a txn may have thousands of operations. */
 const FORMS = { put: { op: 'put' }, get: { op: 'get' }, range: { op: 'range' }, delete: { op: 'delete' } } as const;
 
 /** Converts a txn to etcd's request, with copies of all bytes. */
@@ -78,16 +78,16 @@ function toTxnRequest(spec: TxnSpec | TxnOp): TxnRequestIn {
   };
 }
 
-/** Returns a txn without the mark of an operation, which the function `txn` adds. */
+/** Returns a txn without the property `op`, which the function `txn` adds. */
 function withoutMark(spec: TxnSpec | TxnOp): TxnSpec {
   if (!isObject(spec) || Reflect.get(spec, 'op') !== 'txn') return spec;
   const { op: _, ...unmarked } = spec as TxnOp;
   return unmarked;
 }
 
-/** Converts the items of a list. The error for an invalid one names its index. */
+/** Converts the items of a list. If an item is invalid, the error names its index. */
 function listed<T, R>(list: string, items: readonly T[], toField: (item: T) => R | undefined): R[] {
-  // A loop over the indexes, as `map` would skip holes.
+  // The loop uses indexes, as `map` would skip holes.
   const fields = new Array<R>(items.length);
   for (let index = 0; index < items.length; index++) {
     const given: unknown = items[index];
@@ -104,11 +104,11 @@ function listed<T, R>(list: string, items: readonly T[], toField: (item: T) => R
 
 const TXN: OptionKinds<TxnSpec> = { compare: ARRAY, success: ARRAY, failure: ARRAY };
 
-/** Converts a compare; returns undefined for another value. */
+/** Converts a compare; returns undefined if the value is not a compare. */
 function toCompare(condition: Compare): NonNullable<TxnRequestIn['compare']>[number] | undefined {
   const { result, value } = condition;
   const given: unknown = value;
-  // Without a value etcd would compare with 0.
+  // If the value is missing, etcd would compare with 0.
   if (given === undefined) throw invalidArgument(`condition on ${condition.target}`, 'a value to compare it with', given);
   const base = { ...ownRange(condition.range), result, target: condition.target };
   switch (condition.target) {
@@ -125,7 +125,7 @@ function toCompare(condition: Compare): NonNullable<TxnRequestIn['compare']>[num
   }
 }
 
-/** Converts an operation; returns undefined for another value. */
+/** Converts an operation; returns undefined if the value is not an operation. */
 function toRequestOp(op: Op): RequestOpIn | undefined {
   switch (op.op) {
     case 'put': {
@@ -150,7 +150,11 @@ function toRequestOp(op: Op): RequestOpIn | undefined {
 
 const ownRange = (range: Range): KeyRange => toKeyRange(captured(range));
 
-/** @param header the header of the outer txn, as etcd sends an empty one for a nested txn */
+/**
+ * Returns the results of a txn.
+ *
+ * @param header the header of the outer txn, as etcd sends an empty header for a nested txn
+ */
 function resultOf<S extends readonly Op[], F extends readonly Op[]>(
   form: Form,
   answer: TxnResponseOut,
@@ -163,7 +167,7 @@ function resultOf<S extends readonly Op[], F extends readonly Op[]>(
     });
   }
   const responses = answer.responses.map((response, index) => toResult(ops[index] as OpForm, response, header));
-  // `succeeded` decides the branch, and so the types of the results. The type checker cannot follow that.
+  // `succeeded` decides the branch, and with it the types of the results. TypeScript cannot derive this.
   return { header, succeeded: answer.succeeded, responses } as TxnResult<S, F>;
 }
 

@@ -17,8 +17,8 @@ export interface CallOptions {
    * limit. The default is the client's `requestTimeoutMs`, or no limit for an RPC that may take long (the lock service,
    * a snapshot). A read fails with `DeadlineExceeded`, a write that was sent with `AmbiguousWrite`.
    *
-   * While all connections are in use, a call waits for a free one. The waiting time does not count. If the endpoint
-   * completes no calls for this long, the waiting call fails with `DeadlineExceeded`.
+   * While all connections are in use, a call waits for a free one. This time does not count towards the timeout. If the
+   * endpoint completes no calls for `timeoutMs`, the waiting call fails with `DeadlineExceeded`.
    */
   readonly timeoutMs?: number;
   /** A signal that aborts the call, which then fails with `Aborted`. Unsubscribing aborts it without an error. */
@@ -35,9 +35,9 @@ export interface CallOptions {
    */
   readonly headers?: Readonly<Record<string, string>>;
   /**
-   * Makes a member without a leader reject the call with `NoLeader` at once. Otherwise the call waits there until
-   * `attemptTimeoutMs` has passed, and a serializable read returns an old state. Watches always require a leader. In a
-   * browser this option works only on the page's own origin, as `headers` does.
+   * Makes a member without a leader reject the call with `NoLeader` at once. Without this option, the call waits at the
+   * member until `attemptTimeoutMs` has passed, and a serializable read returns an old state. Watches always require a
+   * leader. In a browser this option works only on the page's own origin, as `headers` does.
    */
   readonly requireLeader?: boolean;
 }
@@ -45,9 +45,9 @@ export interface CallOptions {
 /** The options of a read. */
 export interface ReadCallOptions extends CallOptions {
   /**
-   * Rejects a response that is older than the newest revision that this client had seen when the call began, and
-   * retries on another member. It is mainly for `serializable` reads, as a member that lags behind responds with its
-   * old state. The call fails with `StaleRead` if no member is recent enough after all attempts.
+   * Rejects a response that is older than the newest revision which the client had seen before the call, and retries on
+   * another member. It is mainly for `serializable` reads, as a member that lags behind responds with its old state.
+   * The call fails with `StaleRead` if no member is recent enough after all attempts.
    */
   readonly monotonic?: boolean;
 }
@@ -56,13 +56,13 @@ export const CALL: OptionKinds<CallOptions> = {
   timeoutMs: MILLISECONDS,
   signal: SIGNAL,
   endpoint: STRING,
-  // The headers are checked by `requestWith`, whose errors name the header.
+  // `requestWith` checks the headers. Its errors name the invalid header.
   headers: ANYTHING,
   requireLeader: BOOLEAN,
 };
 export const READ_CALL: OptionKinds<ReadCallOptions> = { ...CALL, monotonic: BOOLEAN };
 
-/** A response to a request other than an RPC, with its source. */
+/** A response to a request that is not an RPC, with its source. */
 export interface PlainAnswer {
   readonly response: PlainResponse;
   readonly endpoint: string;
@@ -70,18 +70,20 @@ export interface PlainAnswer {
   readonly version: ServerVersion | undefined;
 }
 
-/** Sends the calls of services: the only part of the transport that they need. */
+/** Sends the calls of services. Services need no other part of the transport. */
 export interface Caller {
   /**
-   * Sends one request, and emits its response. It is cold: each subscription is a call.
+   * Sends one request, and emits its response. The Observable is cold: each subscription is a call.
    *
    * @param onSent called when the first request is sent, which may be long after the subscription
    */
   unary<In, A>(rpc: Rpc<In, A>, request: In, options?: ReadCallOptions, onSent?: () => void): Observable<A>;
-  /** Sends one request, and emits the responses as they arrive. Retries only before the first response. */
+  /**
+   * Sends one request, and emits the responses as they arrive. The request is retried only before the first response.
+   */
   stream<In, A>(rpc: Rpc<In, A>, request: In, options?: CallOptions, later?: Later<In>): Observable<A>;
   /**
-   * Makes a channel to the next endpoint in turn, with the stream transport that works there. Makes one attempt; the
+   * Creates a channel to the next endpoint in turn, with a stream transport that works there. It makes one attempt; the
    * caller has to retry.
    */
   channel<In, A>(rpc: Rpc<In, A>): Observable<Channel<In, A>>;
@@ -90,87 +92,88 @@ export interface Caller {
 }
 
 /**
- * A channel to a server for a bidirectional stream. Its user reports the outcome of the stream, which improves the next
- * choice.
+ * A channel to a server, for a bidirectional stream. The user of the channel reports the outcome of the stream, which
+ * improves the next choice of a transport.
  */
 export interface Channel<In = never, A = unknown> {
   readonly transport: StreamTransport;
   readonly endpoint: string;
   readonly version: ServerVersion | undefined;
   /**
-   * Errors when the endpoint is removed from the client, as the stream does, or when its connections turn out to be
-   * dead.
+   * Errors when the endpoint is removed from the client, or when its connections turn out to be dead. The stream errors
+   * in the same cases.
    */
   readonly removed: Observable<never>;
-  /** Determines how often the stream is checked. */
+  /** Decides how often the stream is checked. */
   readonly activity: Activity;
   /** The stream. Undefined if the transport is `chunked`, where each request is a separate {@link Caller.stream}. */
   readonly duplex: Observable<DuplexEvent<In, A>> | undefined;
   /**
-   * Emits once the generation of the server's gateway, which its version does not show: 1 or 2. Emits undefined if
-   * something else responds. It sends a plain GET, and sets no deadline for it.
+   * Emits once the generation of the server's gateway, which its version does not show: 1 or 2. Emits undefined if the
+   * response is not from a gateway. The request is a plain GET without a deadline.
    */
   readonly gateway?: Observable<1 | 2 | undefined>;
   /** Records that the server has responded. */
   answered(): void;
   /**
    * Records that the stream broke, or could not be opened.
-   * @returns false if a further attempt would fail in the same way, with the same token or the same transport
+   * @returns false if another attempt would fail in the same way, as its token and transport would be the same
    */
   failed(error: EtcdError): boolean;
   /** Returns whether the token of the channel has been replaced. */
   readonly outdated?: () => boolean;
 }
 
-/** The channel for the streams of an RPC. */
+/** The type of the channel for the streams of an RPC. */
 export type ChannelOf<R> = R extends Rpc<infer In, infer A> ? Channel<In, A> : never;
 
-/** The state of one subscription to a call. */
+/** The state of a call for one subscription. */
 export interface Call {
   readonly name: string;
   readonly safety: Safety;
   readonly options: CallOptions;
   /** Whether the call needs a token. */
   readonly authenticated: boolean;
-  /** Whether the response may take any time after the call was sent. */
+  /** Whether the response may take any time after the request was sent. */
   readonly unbounded: boolean;
   /** Whether the response may take longer than usual. */
   readonly long: boolean;
   /**
-   * Whether the call is a batch for several callers. If the batch is rejected, each caller sends a separate request.
+   * Whether the call is a batch of several callers' requests. If the batch is rejected, each caller sends a separate
+   * request.
    */
   readonly batched: boolean;
-  /** The time of the first attempt. */
+  /** The time at which the call began. */
   readonly startedAt: number;
-  /** Whether the call was ever sent. */
+  /** Whether any attempt of the call was sent. */
   begun: boolean;
-  /** The endpoint at which the request was last queued, and the time. */
+  /** The endpoint at which the call last waited for a connection, and the time at which the wait began. */
   queue: Endpoint | undefined;
   queuedAt: number;
-  /** The time that the call waited for a connection before it was first sent, in milliseconds. */
+  /** The time that the call waited for a connection before its first request was sent, in milliseconds. */
   queuedMs: number;
-  /** Whether the call counts towards `maxPendingCalls`, as nothing of it has been sent yet. */
+  /** Whether the call counts towards `maxPendingCalls`. It counts until its first request is sent. */
   pending: boolean;
   /** Called when the first request of the call is sent. */
   readonly onSent: (() => void) | undefined;
-  /** Whether the current attempt has been sent. */
+  /** Whether the request of the current attempt was sent. */
   sent: boolean;
-  /** The time at which the current attempt last received something, or began. */
+  /** The time at which the current attempt last received data, or began. */
   lastActivity: number;
-  /** Counts the attempts that received nothing in time. */
+  /** The number of attempts that received no data within their timeout. */
   silentAttempts: number;
   /** The endpoints of earlier attempts whose responses may still arrive. */
   waitingAt: Set<Endpoint> | undefined;
   /** Starts the next attempt early, while the current one continues. */
   hedge: (() => void) | undefined;
   /**
-   * Counts the version requests without a response in time. They count separately, as a member that responds slowly to
-   * calls still reports its version quickly.
+   * The number of version requests without a response within the timeout. They are counted separately, as a member that
+   * responds slowly to calls still reports its version quickly.
    */
   probeTimeouts: number;
-  /** Whether a response has arrived: a stream cannot start again unnoticed after that. */
+  /** Whether a response has arrived. After that, a stream must not start again, as its responses would be repeated. */
   answered: boolean;
-  /** Whether no further attempt can help. */
+  /** Whether no other attempt can help. */
   final: boolean;
   /**
    * Whether a write was sent again, as the retry policy decided. Even if that attempt fails, the first one may have
@@ -182,16 +185,16 @@ export interface Call {
   rediscovered: boolean;
 }
 
-/** Returns what follows a failed attempt: another attempt, or the error. */
+/** Returns what follows a failed attempt: another attempt, or an error. */
 export type Recover<T> = (failure: unknown) => Observable<T>;
 
-/** The options of a call without options. */
+/** The options of a call that has none. */
 export const NO_OPTIONS: ReadCallOptions = Object.freeze({});
 
-/** The properties of a call that depend on its RPC. */
+/** The properties of an RPC that its calls depend on. */
 type Kind = Pick<Rpc<never, unknown>, 'name' | 'safety' | 'anonymous' | 'unbounded' | 'long' | 'joint'>;
 
-/** Checks the options of a call, and makes its initial state. */
+/** Checks the options of a call, and creates its initial state. */
 export function newCall({ name, safety, anonymous, unbounded, long, joint }: Kind, options: ReadCallOptions, onSent?: () => void): Call {
   if (options !== NO_OPTIONS) checkOptions(name, options, READ_CALL);
   return {
@@ -225,13 +228,13 @@ export function newCall({ name, safety, anonymous, unbounded, long, joint }: Kin
 }
 
 /**
- * Returns the RPC with the headers of one call.
+ * Returns a copy of an RPC with the headers of a single call.
  *
  * @throws EtcdError `InvalidArgument` that names the header
  */
 export function requestWith<In, A>(rpc: Rpc<In, A>, { headers, requireLeader }: CallOptions): Rpc<In, A> {
   if (headers === undefined && requireLeader !== true) return rpc;
-  // Set even without headers, as a browser has to know that the caller passed the option.
+  // The headers are set even if they are empty, as a browser has to know that the caller passed an option.
   const own = headers === undefined ? {} : checkedHeaders(rpc.name, headers);
   return { ...rpc, headers: own, ...(requireLeader === true && { needsLeader: true }) };
 }
@@ -247,7 +250,7 @@ export function checkedHeaders(rpc: string, headers: Readonly<Record<string, str
   return withLowerNames(headers);
 }
 
-/** Returns the oldest revision that a response may have; 0 if any is allowed. */
+/** Returns the oldest revision that a response may have; 0 if any revision is allowed. */
 export function minRevision({ name, safety }: Rpc<never, unknown>, { monotonic }: ReadCallOptions, newest: number): number {
   if (monotonic !== true) return 0;
   if (safety === 'write')
@@ -262,11 +265,11 @@ export function resolveTimeout({ timeoutMs }: CallOptions, fallback: number): nu
 }
 
 /**
- * Holds the token that a call is sent with, if the cluster requires a token. Credentials are compared by identity,
- * which distinguishes one fetch from the next.
+ * Holds the token of a call, if the cluster requires a token. Two credentials with the same token are different
+ * objects, which shows whether the token was requested again.
  */
 export class Credential {
-  // Private at run time as well: an attempt holds its credential, and no log may show a token.
+  // The field is private at run time as well. An attempt holds its credential, and no log may show a token.
   readonly #token: string | undefined;
 
   constructor(token?: string) {
@@ -278,7 +281,7 @@ export class Credential {
   }
 }
 
-/** The endpoint of an attempt, what is known about it, and the credential to send. */
+/** The endpoint of an attempt, the known facts about its server, and the credential to send. */
 export interface Route {
   readonly endpoint: Endpoint;
   readonly info: ServerInfo;
@@ -288,7 +291,7 @@ export interface Route {
 /** Sends a call along a route, and recovers from failures. */
 export type Send<T> = (route: Route, recover: Recover<T>) => Observable<T>;
 
-/** Sends a call, and recovers as well from an error that is thrown at once. */
+/** Sends a call. An error that is thrown at once is handled like a later failure. */
 export function trySend<T>(send: Send<T>, route: Route, recover: Recover<T>): Observable<T> {
   try {
     return send(route, recover);
@@ -307,7 +310,7 @@ export class Revisions {
 
   /**
    * Records the revision in a response.
-   * @throws EtcdError `StaleRead` if the response is older than it may be
+   * @throws EtcdError `StaleRead` if the revision of the response is too old
    */
   take(revision: number, notBefore: number, rpc: string, endpoint: string): void {
     if (revision > this.seen) this.seen = revision;
@@ -323,10 +326,10 @@ interface AttemptReports {
 }
 
 /**
- * Records the progress of an attempt in its call and its endpoint. Later decisions depend on both. The attempt begins
- * in this turn of the event loop.
+ * Records the progress of an attempt in its call and in its endpoint, as later decisions depend on both. The attempt
+ * must begin in this turn of the event loop.
  *
- * @param isUse whether the endpoint counts as in use by it
+ * @param isUse whether the attempt counts as a use of the endpoint
  * @param onFirstSent called when the call is sent for the first time
  */
 export function reportsOf(call: Call, endpoint: Endpoint, isUse: boolean, onFirstSent: (call: Call) => void): AttemptReports {
@@ -335,7 +338,7 @@ export function reportsOf(call: Call, endpoint: Endpoint, isUse: boolean, onFirs
   return {
     onSent: () => {
       call.sent = true;
-      // The wait for a connection does not count as time without a response.
+      // The time that the call waits for a connection does not count as time without a response.
       call.lastActivity = monotonicNow();
       if (!call.begun) {
         call.begun = true;

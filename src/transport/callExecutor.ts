@@ -14,30 +14,36 @@ import { isPageLeft } from './wire.js';
 import type { AttemptRunner, HedgedAttempts } from './hedging.js';
 
 const ANONYMOUS = new Credential();
-/** The decisions that `maxAttempts` limits. A new token, and the version of the server, are requested once each. */
+/**
+ * The decisions that `maxAttempts` limits. A new token and the version of the server are not limited: each is requested
+ * only once.
+ */
 const REPEATS: ReadonlySet<unknown> = new Set(['retry', 'retryOtherEndpoint', 'retryNewerMember', 'retryByPolicy']);
-/** The first pause is from 25 to 75 ms, and pauses double with each attempt. */
+/** The pauses before attempts. The first pause is between 25 and 75 ms. Each further pause is twice as long. */
 const PAUSES = { initialMs: 75, maxMs: Infinity, jitter: 2 / 3 };
 const MAX_DOUBLINGS = 6;
-/** Limits the pause to 400 ms, before jitter, after a change of leader: an election is over soon. */
+/**
+ * The number of doublings of the pause after a change of leader. It limits the pause to 400 ms, before jitter, as an
+ * election takes only a short time.
+ */
 const FEW_DOUBLINGS = 3;
-/** Errors of healthy members while the leadership moves to another member. */
+/** The reasons of errors that healthy members send while the leadership moves to another member. */
 const LEADER_MOVES: ReadonlySet<Reason> = new Set<Reason>(['LeaderChanged', 'ProposalDropped']);
 const MIN_ATTEMPTS = 4;
 /**
- * The time for which a cluster without a leader may reject calls at once. An election takes longer if it needs a second
- * vote, or if the cluster is busy.
+ * The time for which a cluster without a leader may reject calls at once, in milliseconds. An election takes this long
+ * if it needs a second vote, or if the cluster is busy.
  */
 const ELECTION_MS = 5_000;
 
 /**
- * Makes the attempts of a call, from the first to the last. Picks the endpoint, makes sure that its version and the
- * token are known, and applies the retry table.
+ * Makes the attempts of a call, from the first to the last. It picks the endpoint, requests its version and the token
+ * if they are not known, and applies the retry table.
  */
 export class CallExecutor implements AttemptRunner {
   /** Whether a call may be sent more than once. */
   readonly repeatable: boolean;
-  /** The errors of calls that could have succeeded with a further attempt. */
+  /** The errors of calls that could have succeeded with another attempt. */
   private readonly ranOut = new WeakSet<EtcdError>();
 
   constructor(
@@ -48,21 +54,24 @@ export class CallExecutor implements AttemptRunner {
     /** Errors when the client is closed, so that no call waits for its next attempt. */
     private readonly closed: Observable<never>,
     private readonly diagnostics: Diagnostics,
-    /** The limits that differ from the defaults. */
+    /** The limits that the user has set. Other limits have their defaults. */
     private readonly given: RetryLimits = {},
   ) {
     this.repeatable = policy !== NO_RETRIES;
   }
 
-  /** Makes the next attempt of a call. It picks the endpoint at once: call it on subscription, not before. */
+  /**
+   * Makes the next attempt of a call. The endpoint is picked at once, so this must be called on subscription, not
+   * before.
+   */
   run<T>(call: Call, send: Send<T>): Observable<T> {
     const pinned = call.options.endpoint;
     return this.runAt(pinned === undefined ? this.pickEndpoint(call) : this.endpoints.at(pinned), call, send);
   }
 
   /**
-   * Picks an endpoint at which the call does not wait for a response yet, if there is one. Otherwise every endpoint may
-   * be used again.
+   * Picks an endpoint at which the call is not waiting for a response, if there is one. Otherwise any endpoint may be
+   * used again.
    */
   private pickEndpoint(call: Call): Endpoint {
     const endpoint = this.endpoints.pick(call.waitingAt);
@@ -71,7 +80,7 @@ export class CallExecutor implements AttemptRunner {
   }
 
   private runAt<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
-    // An earlier attempt may have been sent and rejected; this attempt is not sent yet.
+    // An earlier attempt may have been sent and rejected. This attempt is not sent yet.
     call.sent = false;
     if (!endpoint.isPaused) return this.runIfMember(endpoint, call, send);
     return race(
@@ -80,14 +89,17 @@ export class CallExecutor implements AttemptRunner {
     );
   }
 
-  /** Makes the attempt at this endpoint, or at another one if it was removed from the client while the call waited. */
+  /**
+   * Makes the attempt at this endpoint. If the endpoint was removed from the client while the call waited, makes it at
+   * another one.
+   */
   private runIfMember<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
     return this.endpoints.has(endpoint) ? this.attempt(endpoint, call, send) : this.run(call, send);
   }
 
   private attempt<T>(endpoint: Endpoint, call: Call, send: Send<T>): Observable<T> {
     call.attempts += 1;
-    // The version and the token are unknown only for the first call, so only that call needs a preparation.
+    // Usually only the first call has to wait for the version and the token.
     const info = endpoint.known;
     const credential = call.authenticated ? this.tokens.known : ANONYMOUS;
     if (info !== undefined && credential !== undefined) return this.begin({ endpoint, info, credential }, call, send);
@@ -95,11 +107,11 @@ export class CallExecutor implements AttemptRunner {
     return this.prepare(endpoint, credential, call).pipe(
       map((route) => {
         const fellSilent = !isSetAside && endpoint.isSetAside && call.options.endpoint === undefined;
-        // The endpoint was set aside while this call was prepared: that does not count as an attempt.
+        // If the endpoint was set aside while this call was prepared, this does not count as an attempt.
         if (fellSilent) call.attempts -= 1;
         return this.endpoints.has(endpoint) && !fellSilent ? this.begin(route, call, send) : this.run(call, send);
       }),
-      // Recovers from a failed preparation only; a request that was sent has its own recovery.
+      // This handles only a failed preparation. The failure of a request that was sent is handled elsewhere.
       catchError((failure: unknown) => of(this.recover(failedBefore(call.name, failure), endpoint, undefined, call, send))),
       switchAll(),
     );
@@ -112,12 +124,14 @@ export class CallExecutor implements AttemptRunner {
     return this.limits.withHedging(this, { call, route, send });
   }
 
-  /** Returns whether a call that failed with this error, and may be repeated, only ran out of time or attempts. */
+  /**
+   * Returns whether a failed call only ran out of time or attempts. Such a call may be made again if calls are retried.
+   */
   isWorthRetrying(failure: EtcdError): boolean {
     return this.ranOut.has(failure) || (failure.reason === 'DeadlineExceeded' && this.repeatable);
   }
 
-  /** Prepares a route to the next endpoint in turn, for a caller with its own retries. */
+  /** Prepares a route to the next endpoint in turn, for a caller that retries by itself. */
   route(rpc: string, attempt = 1): Observable<Route> {
     const endpoint = this.endpoints.pick();
     const prepared = endpoint.afterPause(() => this.prepare(endpoint, this.tokens.known));
@@ -134,8 +148,8 @@ export class CallExecutor implements AttemptRunner {
     return forkJoin({
       endpoint: of(endpoint),
       info: endpoint.known === undefined ? this.discover(endpoint, call) : of(endpoint.known),
-      // Authentication is a separate call with its own attempts at any endpoint. Its failure is final, and does not
-      // count against this endpoint.
+      // Authentication is a separate call, which has its own attempts at any endpoint. Its failure is final, and does
+      // not count as a failure of this endpoint.
       credential: credential === undefined ? this.tokens.get().pipe(tap({ error: () => call && (call.final = true) })) : of(credential),
     });
   }
@@ -147,20 +161,20 @@ export class CallExecutor implements AttemptRunner {
 
   /** Returns what follows a failed attempt: another attempt, or its error. */
   recover<T>(error: unknown, endpoint: Endpoint, shown: Credential | undefined, call: Call, send: Send<T>): Observable<T> {
-    // Errors of rxetcd's own code, or of a function of the caller, are passed on unchanged.
+    // Errors of rxetcd's code, or of a function that the user passed, are passed on unchanged.
     if (!isEtcdError(error) || call.answered || call.final) return throwError(() => error);
     const fail = (failure = error): Observable<T> => throwError(() => toCallerError(call, failure));
     const { safety, sent, attempts } = call;
     const found = call.authenticated && isMissingToken(error, shown) ? 'reauthenticate' : retryAction(error, safety, sent);
     const renewable = this.recordFailure(found, error, endpoint, shown);
-    // A batch may be rejected because of one of its calls. Each is then sent separately, so that the policy decides
-    // about each one without delaying the other calls.
+    // A batch may be rejected because of one of its calls. Each call is then sent separately. So the policy decides
+    // about each call, and does not delay the others.
     const policy = call.batched && found === 'fail' ? undefined : this.policy;
     let decision: ReturnType<typeof decideRetry>;
     try {
       decision = decideRetry(policy, { rpc: call.name, safety, sent, error, attempts, action: found });
     } catch (fault) {
-      // The outcome of a write stays unknown if the function throws.
+      // If the policy throws, the outcome of the write is still unknown.
       if (isEtcdError(fault)) return found === 'ambiguous' ? throwError(() => new AmbiguousWriteError(fault)) : fail(fault);
       throw fault;
     }
@@ -181,7 +195,8 @@ export class CallExecutor implements AttemptRunner {
         return fail();
       case 'retry':
         if (this.hasAttemptsLeft(call, this.usualAttempts) || this.mayBeElecting(call, error)) {
-          // A member that still follows the former leader would forward the request to it, and get no response.
+          // The attempt goes to the same member. A member that still follows the former leader would forward the
+          // request to that leader, and get no response.
           if (error.reason === 'ProposalDropped') return this.afterPause(call, again, FEW_DOUBLINGS);
           return this.retryOnce(error, call, next);
         }
@@ -194,7 +209,8 @@ export class CallExecutor implements AttemptRunner {
       case 'retryByPolicy':
         if (!sent || safety === 'read') return this.retryWithBackoff(call, next);
         call.resentWrite = true;
-        // Applies also if no further attempt is made: the client may be closed, or the token function may fail.
+        // The error is ambiguous even if no other attempt is made: the client may be closed, or the token function may
+        // fail.
         return this.retryWithBackoff(call, next).pipe(catchError((last: unknown) => throwError(() => asAmbiguous(last))));
       case 'reauthenticate':
         if (call.reauthenticated || !renewable) return fail(withAuthHint(error, shown));
@@ -203,19 +219,21 @@ export class CallExecutor implements AttemptRunner {
       case 'reprobeVersion':
         if (call.rediscovered) return fail();
         call.rediscovered = true;
-        // The attempt goes to the same endpoint, as the next one may have been upgraded as well.
+        // The attempt goes to the same endpoint, as the server of the next one may have been upgraded as well.
         return again();
     }
   }
 
   /**
-   * Records a failure at its endpoint and for its token, regardless of the outcome of the call.
-   * @returns whether another token can be fetched
+   * Records a failure for its endpoint and its token, whatever the outcome of the call is.
+   *
+   * @returns whether another token can be requested
    */
   private recordFailure(found: RetryAction, error: EtcdError, endpoint: Endpoint, shown: Credential | undefined): boolean {
     const { reason } = error;
     const failed = found === 'retry' || found === 'retryOtherEndpoint' || found === 'ambiguous';
-    // A member that reports a change of leader knows the new one, or soon will: no other endpoint is a better choice.
+    // A member that reports a change of leader knows the new leader, or will know it soon. So no other endpoint is a
+    // better choice.
     if (failed && !LEADER_MOVES.has(reason) && !isPageLeft(error)) endpoint.markFailed(reason === 'ConnectionLost');
     if (found === 'fail' && reason !== 'DeadlineExceeded') endpoint.servedAt = monotonicNow();
     if (found === 'reprobeVersion') endpoint.invalidate();
@@ -223,14 +241,14 @@ export class CallExecutor implements AttemptRunner {
   }
 
   /**
-   * Returns whether another attempt is allowed: by the option `maxAttempts`, or by the given limit if it is not set.
-   * Attempts that got no response in time do not count, as they have not failed.
+   * Returns whether another attempt is allowed. The limit is the option `maxAttempts`, or the given limit if the option
+   * is not set. Attempts without a response within their timeout do not count, as they have not failed.
    */
   private hasAttemptsLeft({ attempts, silentAttempts }: Call, defaultLimit: number): boolean {
     return attempts - silentAttempts < (this.given.maxAttempts ?? defaultLimit);
   }
 
-  /** The number of attempts that the table allows: the number of endpoints plus one, and at least four. */
+  /** The default limit of attempts: the number of endpoints plus one, and at least four. */
   private get usualAttempts(): number {
     return Math.max(MIN_ATTEMPTS, this.endpoints.size + 1);
   }
@@ -246,14 +264,14 @@ export class CallExecutor implements AttemptRunner {
   }
 
   /**
-   * Makes the next attempt. An endpoint that failed has its own pause. An endpoint that reported a change of leader has
-   * no pause, so the pause is made here.
+   * Makes the next attempt. There is usually no pause here, as an endpoint that failed has its own pause. An endpoint
+   * that reported a change of leader has no such pause.
    */
   private retryOnce<T>({ reason }: EtcdError, call: Call, next: () => Observable<T>): Observable<T> {
     return reason === 'LeaderChanged' ? this.retryWithBackoff(call, next, FEW_DOUBLINGS) : next();
   }
 
-  /** Makes the next attempt without a pause until each endpoint has had one; pauses before further ones. */
+  /** Makes the next attempt. There is no pause until each endpoint has had one attempt. */
   private retryWithBackoff<T>(call: Call, next: () => Observable<T>, doublings?: number): Observable<T> {
     const round = call.options.endpoint === undefined ? this.endpoints.size : 1;
     return call.attempts < round ? next() : this.afterPause(call, next, doublings);

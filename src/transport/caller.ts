@@ -41,43 +41,43 @@ export interface CallerSettings {
   readonly endpoints: readonly string[];
   readonly auth: Auth | undefined;
   readonly apiPrefix: string | undefined;
-  /** The base URL for a relative endpoint of a call, in a page. */
+  /** The URL of the page, by which the option `endpoint` of a call is resolved; undefined if there is no page. */
   readonly baseUrl?: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly requestTimeoutMs: number;
-  /** The number of calls that may wait to be sent. */
+  /** The maximum number of calls that may wait to be sent. */
   readonly maxPendingCalls: number;
   readonly maxResponseBytes: number;
   readonly attemptTimeoutMs: number;
   /** The interval of member discovery; undefined if only the given endpoints are used. */
   readonly discovery: { readonly intervalMs: number } | undefined;
-  /** The retry policy; undefined if the retry table alone decides. */
+  /** The retry policy; undefined if only the retry table decides. */
   readonly retry: RetryPolicy | undefined;
-  /** The limits of attempts and pauses that differ from the defaults. */
+  /** The limits of attempts and pauses that the user has set. Other limits have their defaults. */
   readonly retryLimits?: RetryLimits | undefined;
   readonly streams: { readonly transport: StreamTransport | 'auto' };
-  /** Whether the wire has HTTP/2 streams in both directions. */
+  /** Whether the wire has bidirectional HTTP/2 streams. */
   readonly http2?: boolean;
 }
 
-/** A caller that can be closed, and whose endpoints can be replaced. */
+/** A caller that can be closed, and whose endpoints can be changed. */
 export interface ClosableCaller extends Caller {
-  /** Returns the addresses that it uses. */
+  /** Returns the addresses of the endpoints in use. */
   endpoints(): readonly string[];
-  /** Searches for the members of the cluster now, and emits the addresses that it uses then. */
+  /** Discovers the members of the cluster now, and emits the addresses of the endpoints that are in use afterwards. */
   sync(): Observable<readonly string[]>;
-  /** Uses these endpoints from now on. Calls in progress at other endpoints finish there; streams move. */
+  /** Replaces the endpoints. Calls in progress at removed endpoints finish there; streams move to other endpoints. */
   setEndpoints(origins: readonly string[]): void;
-  /** Ends every call and closes every connection. */
+  /** Ends all calls, and closes all connections. */
   close(): Promise<void>;
 }
 
-/** Loaded on demand, as not every program searches for members. */
+/** Loads the code for discovery on demand. Many programs do not need it. */
 export const discoveryModule = new LazyModule(() => import('./endpoints/memberDiscovery.js'));
 
 /**
- * Makes the caller of a client over one wire. It sends a call to an endpoint, in the form for the version of the
- * server, and with the client's token. It retries the call if that is safe.
+ * Creates the caller of a client over one wire. The caller sends each call to an endpoint, in the form for the version
+ * of its server, and with the client's token. It retries the call if a retry is safe.
  */
 export function createCaller(
   wire: Wire,
@@ -125,10 +125,12 @@ export function createCaller(
   const searchWhenDue = (): void => {
     if (settings.discovery === undefined) return;
     if (search !== undefined) return search.whenDue(endpoints);
-    // Without the module, the given endpoints are used. The next use of the client tries to load it again.
+    // If the module cannot be loaded, only the given endpoints are used. The next use of the client tries to load it
+    // again.
     search$.subscribe({ next: (loaded) => loaded.whenDue(endpoints), error: () => undefined });
   };
-  // A member without a leader sends no response, so all calls would wait for a token until that attempt times out.
+  // A member without a leader sends no response. All calls would wait for a token until this attempt times out, so the
+  // request is hedged.
   const asked = <T>(run: () => Observable<T>): Observable<T> =>
     endpoints.size > 1 && settings.retry !== NO_RETRIES ? hedged(run, settings.attemptTimeoutMs / 2) : run();
   const tokens = new TokenProvider(settings.auth, {
@@ -187,7 +189,7 @@ export function createCaller(
 
   function stream<In, A>(rpc: Rpc<In, A>, request: In, options: CallOptions = {}, later?: Later<In>): Observable<A> {
     return limits.withDeadline(() => {
-      // The time until the first message depends on the size of the store.
+      // The call has no deadline by default, as the time until the first message depends on the size of the store.
       const call = newCall({ ...rpc, unbounded: true }, options);
       const attemptTo = wire.stream(requestWith(rpc, options), request, later);
       const send = (to: Route, recover: Recover<A>): Observable<A> => {
@@ -211,7 +213,7 @@ export function createCaller(
     });
   }
 
-  /** Makes a request other than an RPC. */
+  /** Returns a request that is not an RPC. */
   const plainRequest = (path: string, to: PlainRequest['to'] & { readonly endpoint: Endpoint }): PlainRequest => ({
     to,
     path: to.endpoint.basePath + basePath + path,
@@ -239,7 +241,8 @@ export function createCaller(
   const plainGet = (path: string, endpoint: Endpoint): Observable<PlainResponse> => wire.get(plainRequest(path, { endpoint }));
 
   function versionOf(endpoint: Endpoint): Observable<PlainResponse> {
-    // The pool may hold connections that a network dropped without closing them, and all calls wait for this response.
+    // The connection pool may have connections that a network dropped without closing them. All calls wait for this
+    // response, so the request is hedged on a new connection.
     const asked = defer(() => {
       const begunAt = monotonicNow();
       let count = 0;
@@ -252,7 +255,8 @@ export function createCaller(
   }
 
   /**
-   * Requests the version without TLS, which shows whether a server responds there. It sends no secret.
+   * Requests the version without TLS, to find out whether a server without TLS responds. The request contains no
+   * secret.
    */
   function withoutTls({ origin }: Endpoint): Observable<unknown> {
     const plain = origin.replace(/^https:/, 'http:');
@@ -285,7 +289,7 @@ export function createCaller(
   };
 }
 
-/** Removes the headers of a call from error messages while the call runs. */
+/** Keeps the headers of a call out of error messages while the call runs. */
 function keepingSecrets<T>({ headers }: CallOptions, answer: Observable<T>): Observable<T> {
   if (headers === undefined) return answer;
   return defer(() => {
@@ -294,7 +298,7 @@ function keepingSecrets<T>({ headers }: CallOptions, answer: Observable<T>): Obs
   });
 }
 
-/** Reports how a write ended: with an error, or because its subscriber unsubscribed. */
+/** Reports that a write ended without a response: with an error, or because its subscriber unsubscribed. */
 function untilEnded<T>(answer: Observable<T>, call: Call, pending: PendingWrite): Observable<T> {
   return answer.pipe(
     tap({ error: (error: unknown) => pending.ended(hasReason(error, 'AmbiguousWrite')) }),
@@ -302,36 +306,38 @@ function untilEnded<T>(answer: Observable<T>, call: Call, pending: PendingWrite)
   );
 }
 
-/** The path of the health check. A store that is out of space still serves reads, so its alarm is excluded. */
+/**
+ * The path of the health check. The alarm `NOSPACE` is excluded, as a store that is out of space still serves reads.
+ */
 const HEALTH = '/health?exclude=NOSPACE';
 
-/** Collects the secrets that requests carry. Tokens are added when they arrive. */
+/** Returns the secrets that requests contain. Tokens are added later, when they arrive. */
 function secretsIn({ auth, headers }: CallerSettings): readonly string[] {
   const given = Object.entries(headers).flatMap(([name, value]) => (PUBLIC_HEADERS.has(name) ? [] : [value]));
   return auth !== undefined && 'password' in auth ? [...given, auth.password] : given;
 }
 
-/** Headers that rxetcd sets by itself. */
+/** The headers that rxetcd sets itself. They contain no secrets. */
 const PUBLIC_HEADERS: ReadonlySet<string> = new Set(['user-agent', 'content-type']);
 
-/** Receives the writes of a client. Each response is reported before the caller receives it. */
+/** Receives the writes of a client. A response is reported before the caller receives it. */
 export interface WriteListener {
   /**
    * Called when a write begins.
    *
    * @param newest the newest revision that the client has seen; 0 before it has seen any
-   * @returns an object to notify when it ends; undefined if none is needed
+   * @returns an object that is notified when the write ends without a response; undefined if this is not needed
    */
   begun<In>(rpc: Rpc<In, unknown>, request: In, newest: number): PendingWrite | undefined;
-  /** Called when a write was carried out. */
+  /** Called when the response to a write has arrived. */
   answered<In, A>(rpc: Rpc<In, A>, request: In, answer: A, pending: PendingWrite | undefined): void;
 }
 
 /** A write that has no response yet. */
 export interface PendingWrite {
   /**
-   * Records its end without a response. `unknown` means that the server may have carried it out. Does nothing after a
-   * response.
+   * Records that the write ended without a response. `unknown` means that the server may have carried it out. Does
+   * nothing after a response.
    */
   ended(unknown: boolean): void;
 }

@@ -5,21 +5,21 @@ import { onAbort } from '../util/rx.js';
 import { Deadline, SharedTimeout, scheduleTimeout, monotonicNow } from '../util/time.js';
 import { retryAction } from './retryPolicy.js';
 
-/** A call that is about to begin. */
+/** A call that is about to begin, and its timeout. */
 interface Beginning<T> {
   readonly call: Call;
-  /** Milliseconds, or `Infinity`. */
+  /** The timeout of the call in milliseconds, or `Infinity`. */
   readonly timeoutMs: number;
   readonly run: () => Observable<T>;
 }
 
-/** Ends calls by their deadlines and signals, and limits how many wait. */
+/** Ends calls at their deadlines or by their signals, and limits how many calls wait. */
 export class CallDeadlines {
   private readonly usual: SharedTimeout;
 
   constructor(
     private readonly usualMs: number,
-    /** Returns the error that explains why calls have no token yet. */
+    /** Returns the error that explains why calls are still waiting for a token. */
     private readonly trouble: () => EtcdError | undefined,
     readonly pending: PendingCalls,
   ) {
@@ -27,19 +27,19 @@ export class CallDeadlines {
   }
 
   /**
-   * Runs a call within its limits, from the start for each subscription.
+   * Runs a call, and ends it at its deadline or by its signal. Each subscription is a separate call.
    *
-   * @param begin returns the call and the function that runs it; an error that it throws is the call's error
+   * @param begin returns the call and the function that runs it. If it throws, the call fails with that error
    */
   withDeadline<T>(begin: () => Beginning<T>): Observable<T> {
     return new Observable((subscriber) => {
-      // `expand`, for example, subscribes to a call even if its subscriber has left.
+      // Operators such as `expand` subscribe to a call even if their subscriber has left.
       if (subscriber.closed) return;
       const { call, timeoutMs, run } = begin();
       const { signal } = call.options;
       if (signal !== undefined) {
         const giveUp = (): void => subscriber.error(this.ended(call, 'Aborted', 'the signal was aborted'));
-        // A signal that has fired already never fires again.
+        // A signal that is aborted already fires no event, so this case is checked first.
         if (signal.aborted) return giveUp();
         subscriber.add(onAbort(signal, giveUp));
       }
@@ -52,8 +52,8 @@ export class CallDeadlines {
   }
 
   /**
-   * Schedules the expiry of a call in a number of milliseconds.
-   * @returns a handle that cancels this; undefined if the call is in the list of usual deadlines
+   * Schedules the deadline of a call, `ms` milliseconds from now.
+   * @returns a handle that cancels the deadline; undefined if the call is in the list of usual deadlines
    */
   schedule(call: LimitedCall, ms: number, now: number): Unsubscribable | undefined {
     if (ms !== this.usualMs) return scheduleTimeout(ms, () => call.expire());
@@ -68,15 +68,16 @@ export class CallDeadlines {
 
   /** Returns the error of a call that ends before its response. */
   ended(call: Call, reason: 'DeadlineExceeded' | 'Aborted', problem: string): EtcdError {
-    // A call that was not sent may have waited for a token.
+    // If the call was not sent, it may be waiting for a token. The failed request for the token is then the cause.
     const cause = call.authenticated && !call.sent ? this.trouble() : undefined;
     return toCallerError(call, new EtcdError(reason, problem, { ...whereOf(call), cause }));
   }
 }
 
 /**
- * Ends a call by its deadline. The time that it waits for a connection before it is first sent does not count: a call
- * that is sent has its whole timeout. The call may wait as long as the endpoint serves other calls. The wait ends less than two timeouts after the last served call.
+ * Ends a call at its deadline. A call that is sent has its whole timeout: the time that it waited for a connection
+ * before does not count. The call may wait as long as the endpoint serves other calls. The wait ends less than two
+ * timeouts after the last served call.
  */
 class LimitedCall extends Deadline implements Unsubscribable {
   private setAt: number;
@@ -104,7 +105,7 @@ class LimitedCall extends Deadline implements Unsubscribable {
 
   expire(): void {
     const { call, timeoutMs } = this;
-    // The deadline of a stream is for its first message.
+    // The deadline of a stream concerns only its first message.
     if (call.answered) return;
     const now = monotonicNow();
     const restMs = this.restMs(now);
@@ -126,25 +127,26 @@ class LimitedCall extends Deadline implements Unsubscribable {
   }
 }
 
-/** Returns a failure as the caller sees it: a write with an unknown outcome fails with `AmbiguousWrite`. */
+/** Returns a failure as the caller receives it: a write with an unknown outcome fails with `AmbiguousWrite`. */
 export function toCallerError(call: Call, error: EtcdError): EtcdError {
   return call.resentWrite || retryAction(error, call.safety, call.sent) === 'ambiguous' ? new AmbiguousWriteError(error) : error;
 }
 
-/** Returns the error of a write if an earlier attempt was sent. */
+/** Converts an error to `AmbiguousWrite`, for a write of which an earlier attempt was sent. */
 export const asAmbiguous = (failure: unknown): unknown =>
   isEtcdError(failure) && failure.reason !== 'AmbiguousWrite' ? new AmbiguousWriteError(failure) : failure;
 
 const whereOf = ({ name, options }: Call) => (options.endpoint === undefined ? { rpc: name } : { rpc: name, endpoint: options.endpoint });
 
-/** Counts the calls of a client that have not been sent yet, and rejects further calls above a limit. */
+/** Counts the calls of a client that have not been sent yet. Rejects further calls if there are too many. */
 export class PendingCalls {
   private count = 0;
 
   constructor(private readonly limit: number) {}
 
   /**
-   * Adds a call. A call that needs no token does not count, as other calls may wait for the token that it requests.
+   * Adds a call. A call that needs no token does not count: it may be the call that requests a token, for which other
+   * calls wait.
    * @throws EtcdError `TooManyPending`
    */
   add(call: Call): void {

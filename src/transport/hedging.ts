@@ -6,22 +6,25 @@ import type { Diagnostics } from '../model/diagnostics.js';
 import type { Endpoint } from './endpoints/endpoint.js';
 import type { ServerInfo } from './endpoints/version.js';
 
-/** Multiplies the timeout each time that no endpoint has responded: they may be slow rather than dead. */
+/**
+ * The factor by which the timeout grows each time that no endpoint has responded. The endpoints may be slow, and not
+ * dead.
+ */
 const TIMEOUT_FACTOR = 4;
 /**
- * Shortens the timeout of an attempt at another endpoint after an unresponsive one. A request to a second endpoint
- * costs little.
+ * The factor for the timeout of an attempt at another endpoint, after an endpoint did not respond. It is short, as a
+ * request to a further endpoint costs little.
  */
 const HEDGE_FACTOR = 0.5;
 /**
- * Extends the limit for a long response. A second attempt would only double the work of a server that is still
+ * The factor for the timeout of a long response. A second attempt would only double the work of a server that is still
  * preparing the response.
  */
 const LONGER = 4;
-/** Limits a health check, even if the limit of an attempt is longer. */
+/** The maximum timeout of a health check, in milliseconds. */
 const LONGEST_CHECK_MS = 5_000;
 
-/** Starts attempts, and decides about the next one after a failure. */
+/** Starts attempts, and decides what follows a failed one. */
 export interface AttemptRunner {
   /** Whether a call may be sent more than once. */
   readonly repeatable: boolean;
@@ -43,32 +46,35 @@ interface Sending<T> {
 /**
  * Starts another attempt while an unresponsive one continues. So an unresponsive endpoint or a dead connection does not
  * use up the time of a call.
+ *
+ * Each attempt has a time limit: the time for which it may receive no data before the next attempt starts.
  */
 export class HedgedAttempts {
-  /** The attempts at each endpoint that have the usual limit. */
+  /** The attempts with the usual limit, for each endpoint. */
   private readonly deadlines = new WeakMap<Endpoint, SharedTimeout>();
 
   constructor(
     private readonly usualMs: number,
-    /** Counts the other endpoints. */
+    /** Returns the number of other endpoints. */
     private readonly alternatives: () => number,
     readonly diagnostics?: Diagnostics,
   ) {}
 
   /**
-   * Sends a call, and starts the next attempt when this one has received nothing for too long. `runner` recovers from
-   * the failure of an attempt.
+   * Sends a call, and starts the next attempt when this one has received no data within its limit. `runner` decides
+   * what follows a failed attempt.
    *
-   * - A read continues during its next attempt, and the first response wins. A slow endpoint does not have to start
-   *   again.
+   * - A read continues during its next attempt, and the first response is used. So a slow endpoint does not have to
+   *   start again.
    * - A stream, or a write that was not sent yet, is cancelled before its next attempt.
    * - A write that was sent is not repeated. It waits, and other calls go to other endpoints.
    *
-   * Without another endpoint the next attempt uses the same one, on a new connection, as a network may drop a
-   * connection without closing it. The endpoint may only be slow, so this does not count as its failure.
+   * If there is no other endpoint, the next attempt uses the same one, on a new connection. A network may have dropped
+   * the old connection without closing it. The endpoint may only be slow, so this does not count as a failure of the
+   * endpoint.
    *
-   * For a call that waits for a connection, the time counts only while its endpoint sends nothing to other calls
-   * either. Otherwise the client itself may be busy. All attempts at an endpoint that sends nothing expire together.
+   * While a call waits for a connection, the time counts only if the endpoint sends no data to other calls either.
+   * Otherwise the client itself may be busy. The attempts at an endpoint that sends no data all end together.
    */
   withHedging<T>(runner: AttemptRunner, sending: Sending<T>): Observable<T> {
     const { call } = sending;
@@ -85,8 +91,8 @@ export class HedgedAttempts {
   }
 
   /**
-   * Schedules the expiry of an attempt in a number of milliseconds.
-   * @returns its timer, unless it joined the deadlines of {@link at}
+   * Schedules the end of the limit of an attempt, in `ms` milliseconds.
+   * @returns the timer; undefined if the attempt was added to the shared timeout of {@link at}
    */
   schedule<T>(trial: HedgedAttempt<T>, ms: number, endpoint: Endpoint, now: number): Unsubscribable | undefined {
     if (ms !== this.usualMs) return scheduleTimeout(ms, () => trial.expire(false));
@@ -94,7 +100,7 @@ export class HedgedAttempts {
     return undefined;
   }
 
-  /** Returns the shared timeout of the attempts at an endpoint. It is for attempts with the usual limit only. */
+  /** Returns the timeout that the attempts with the usual limit share at an endpoint. */
   at(endpoint: Endpoint): SharedTimeout {
     const known = this.deadlines.get(endpoint);
     if (known !== undefined) return known;
@@ -104,8 +110,8 @@ export class HedgedAttempts {
   }
 
   /**
-   * Requests the version of a server, before anything else is sent to it. Calls share the request, which continues when
-   * one of them stops waiting.
+   * Requests the version of a server before any other request to it. Calls share this request. It continues if one of
+   * them stops waiting.
    */
   probe(endpoint: Endpoint, call: Call | undefined): Observable<ServerInfo> {
     const limitMs = this.limitAfter(call?.probeTimeouts ?? 0, true);
@@ -113,7 +119,7 @@ export class HedgedAttempts {
     const giveUp = (): Observable<never> => {
       if (call !== undefined) {
         call.probeTimeouts += 1;
-        // Only the version was requested, so this does not count as an attempt.
+        // Only the version was requested, so this does not count as an attempt of the call.
         call.attempts -= 1;
       }
       return throwError(() => timeoutError(false, limitMs, { rpc: 'GET /version', endpoint: endpoint.address }));
@@ -121,7 +127,7 @@ export class HedgedAttempts {
     return endpoint.discover().pipe(timeout({ first: limitMs, with: giveUp }));
   }
 
-  /** Limits a health check that runs in the background. */
+  /** Limits the time of a health check that runs in the background. */
   check<T>(answer: Observable<T>, origin: string): Observable<T> {
     const limitMs = Math.min(this.usualMs, LONGEST_CHECK_MS);
     const giveUp = (): Observable<never> => throwError(() => timeoutError(true, limitMs, { rpc: 'GET /health', endpoint: origin }));
@@ -134,14 +140,14 @@ export class HedgedAttempts {
 }
 
 /**
- * Limits an attempt that is being sent. Every call has one, so it is a single object, without a closure for each of its
- * parts. If it may have to unsubscribe from its response, it observes the response itself.
+ * Limits the time of an attempt. Every call has such an object, so it is a single object without closures. If the
+ * response may have to be unsubscribed from, this object observes the response itself.
  */
 class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
   private readonly begunAt = monotonicNow();
   private hedged = false;
   private timer: Unsubscribable | undefined;
-  /** The subscription to an attempt that is cancelled before its next one. */
+  /** The subscription to the response, if the attempt is cancelled before the next one. */
   private answer: Unsubscribable | undefined;
 
   constructor(
@@ -160,7 +166,7 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     const { subscriber, begunAt } = this;
     const { call, route, send } = this.sending;
     call.lastActivity = begunAt;
-    // An attempt that is started early does not count as a failure of the endpoint, which had no time to respond.
+    // If the next attempt starts early, this does not count as a failure of the endpoint, which had no time to respond.
     if (this.elsewhere) call.hedge = () => void (subscriber.closed || call.answered || this.hedgeWith(() => this.runNext()));
     this.wait(this.limitMs, begunAt);
     subscriber.add(this);
@@ -196,12 +202,12 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     const { endpoint } = route;
     if (this.subscriber.closed || call.answered || (call.sent && call.unbounded)) return;
     const lastActivity = call.sent ? call.lastActivity : Math.max(call.lastActivity, endpoint.lastActivity);
-    // A call may have waited for a long time before it was sent.
+    // A call may wait for a connection for a long time before it is sent.
     const since = call.sent ? lastActivity : begunAt;
     const now = monotonicNow();
     const restMs = lastActivity + limitMs - now;
-    // Other calls use the connections that it waits for. A full limit is added to the shared list, while a remaining
-    // part would need a separate timer.
+    // While the call waits for a connection, other calls use the connections. The limit is set again in full, as the
+    // shared timeout has only full limits. For the remaining time, a separate timer would be needed.
     if (restMs > 0 && !early) return this.wait(call.sent ? restMs : limitMs, now);
     endpoint.renewConnections(begunAt);
     endpoint.activity.suspect();
@@ -212,7 +218,7 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
       this.hedgeWith(() => this.recover(timeoutError(call.sent, Math.round(now - lastActivity), where)));
     } else {
       const { sent } = call;
-      // A new connection that gets a response before the old one shows that all old ones are dead.
+      // If a new connection gets a response before the old one, all old connections are considered dead.
       this.hedgeWith(() => (sent ? this.runNext().pipe(tap(() => endpoint.loseConnections())) : this.runNext()));
     }
     if (!early && endpoint.lastActivity < since) limits.at(endpoint).expireAll();
@@ -225,15 +231,15 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
   private hedgeWith(begin: () => Observable<T>): void {
     const { call, route } = this.sending;
     this.hedged = true;
-    // The call continues to wait in its next attempt.
+    // The next attempt continues the wait for a connection.
     if (!call.begun) {
       const now = monotonicNow();
       call.queuedMs += now - call.queuedAt;
-      // This attempt may be sent before the next one is queued.
+      // The wait is counted from now, as this attempt may still be sent before the next one waits.
       call.queuedAt = now;
     }
     this.unsubscribe();
-    // The messages of two streams would be mixed.
+    // The attempt is cancelled, as the messages of two streams would be mixed.
     this.answer?.unsubscribe();
     call.silentAttempts += 1;
     const { diagnostics } = this.limits;
@@ -246,11 +252,11 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     begin().subscribe(this.subscriber);
   }
 
-  /** Returns what follows a failure of this attempt: nothing, if the next attempt has begun already. */
+  /** Returns what follows a failure of this attempt. Nothing follows if the next attempt has already begun. */
   private recovered(failure: unknown): Observable<T> {
     const { call, route } = this.sending;
     if (this.hedged) return onLateFailure(call, route.endpoint, failure);
-    // The next attempt has a separate limit.
+    // The next attempt has a separate limit, so this one is cancelled.
     this.unsubscribe();
     return this.recover(failure);
   }
@@ -266,8 +272,8 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
 }
 
 /**
- * Ignores the failure of an attempt if the next attempt has begun. After a change of leader the next attempt starts at
- * once, as the current attempt may wait at a member without a leader.
+ * Ignores the failure of an attempt, as the next attempt has begun. After a change of leader, the attempt after that
+ * starts at once: the current one may be waiting at a member without a leader.
  */
 function onLateFailure({ waitingAt, hedge }: Call, endpoint: Endpoint, failure: unknown): Observable<never> {
   waitingAt?.delete(endpoint);
@@ -275,6 +281,9 @@ function onLateFailure({ waitingAt, hedge }: Call, endpoint: Endpoint, failure: 
   return NEVER;
 }
 
-/** Makes the error of an attempt without a response. A call that was not sent fails as without a connection. */
+/**
+ * Creates the error of an attempt without a response. If the attempt was not sent, the error is that of a missing
+ * connection.
+ */
 const timeoutError = (sent: boolean, ms: number, where: ErrorDetails): EtcdError =>
   new EtcdError(sent ? 'ConnectionLost' : 'Unreachable', `no data received for ${ms} ms`, where);

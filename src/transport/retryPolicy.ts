@@ -1,18 +1,18 @@
 import type { Safety } from '../codec/descriptors.js';
 import { type EtcdError, type GrpcCode, InvalidOptionError, type Reason } from '../errors/index.js';
 
-/** A failed attempt, as the function of the option `retry` receives it. */
+/** The facts about a failed attempt, which are passed to the function of the option `retry`. */
 export interface RetryContext {
-  /** The RPC, as etcd names it: `KV.Put`. */
+  /** The RPC, by its name in etcd: `KV.Put`. */
   readonly rpc: string;
-  /** Whether the call changes anything. */
+  /** Whether the call only reads, or may write. */
   readonly safety: Safety;
   /** Whether the client has begun to send the attempt. If so, a write may have been carried out. */
   readonly sent: boolean;
   readonly error: EtcdError;
   /** The number of attempts so far, including this one. */
   readonly attempts: number;
-  /** The action of rxetcd's own table. */
+  /** The action that rxetcd's own table suggests. */
   readonly action: RetryAction;
 }
 
@@ -21,19 +21,19 @@ export interface RetryContext {
  * - `default`: the action of rxetcd's own table
  * - `fail`: the call fails with the error. A write that was sent, and whose outcome is unknown, fails with
  *   `AmbiguousWrite`
- * - `retry`: another attempt on the next endpoint, as often as the function returns this and the deadline allows. For a
- *   write that was sent it means `default`
- * - `resend`: `retry`, also for a write that was sent, **which may then be carried out twice**. Use it only for writes
- *   that may be carried out twice
+ * - `retry`: another attempt on the next endpoint. The deadline of the call limits the attempts, but their number is
+ *   not limited. For a write that was sent, this means `default`
+ * - `resend`: like `retry`, but also for a write that was sent, **which may then be carried out twice**. Use it only
+ *   for writes where this does no harm
  */
 export type RetryDecision = 'default' | 'fail' | 'retry' | 'resend';
 
-/** Decides about a failed attempt. */
+/** A function that decides what follows a failed attempt. */
 export type RetryPolicy = (failure: RetryContext) => RetryDecision;
 
-/** The limits for the attempts of a call, and for the pauses between attempts. An omitted limit has its default. */
+/** The limits for the attempts of a call, and for the pauses between them. A limit that is omitted has its default. */
 export interface CallRetryOptions {
-  /** Decides about each failed attempt. The default is rxetcd's own table. */
+  /** Decides what follows each failed attempt. The default is rxetcd's own table. */
   readonly policy?: RetryPolicy;
   /**
    * The maximum number of attempts of a call, the first one included. The default is the number of endpoints plus one,
@@ -49,13 +49,13 @@ export interface CallRetryOptions {
   /** The longest pause, in milliseconds: 500 by default. */
   readonly maxBackoffMs?: number;
   /**
-   * The maximum share, from 0 to 1, by which a pause is shortened at random. Random pauses prevent many clients from
-   * retrying at the same time.
+   * The largest part of a pause, from 0 to 1, by which it is shortened at random. Random pauses prevent many clients
+   * from retrying at the same time.
    */
   readonly jitter?: number;
 }
 
-/** The parts of {@link CallRetryOptions} that are numbers. */
+/** The limits in {@link CallRetryOptions}. */
 export type RetryLimits = Omit<CallRetryOptions, 'policy'>;
 
 const DECISIONS: ReadonlySet<unknown> = new Set<RetryDecision>(['default', 'fail', 'retry', 'resend']);
@@ -107,32 +107,36 @@ export type RetryAction = 'fail' | 'retry' | 'retryOtherEndpoint' | 'retryNewerM
 interface Row {
   readonly read: RetryAction;
   readonly write: RetryAction;
-  /** The decision if only a version request was sent. The default is the decision for a read. */
+  /** The action if only the version was requested so far. By default it is the action for a read. */
   readonly unsent?: RetryAction;
 }
 
-// Nothing was sent, so a retry is safe.
+// The call was not sent, so a retry is safe.
 const NOT_SENT: Row = { read: 'retry', write: 'retry' };
-// The server checks the token before it does anything.
+// The server checks the token before it processes the request.
 const TOKEN_REFUSED: Row = { read: 'reauthenticate', write: 'reauthenticate' };
 const NO_TLS: Row = {
-  // The server read nothing, and would refuse the next attempt as well; another endpoint may accept it.
+  // The server did not process the request, and would refuse the next attempt as well. Another endpoint may accept it.
   read: 'retryOtherEndpoint',
   write: 'retryOtherEndpoint',
 };
-// The server may have carried out the write, or may still do so.
+// The server may have carried out the write, or may carry it out later.
 const NO_RESPONSE: Row = { read: 'retry', write: 'ambiguous' };
 
 const PROXY_REFUSED: Row = {
-  // A proxy responded in place of etcd, so etcd did nothing. etcd may recover soon, or another endpoint may work.
+  // A proxy responded in place of etcd, so etcd did not process the request. etcd may recover soon, or another endpoint
+  // may work.
   read: 'retry',
   write: 'retryOtherEndpoint',
 };
 
-// The cluster refuses the request before it does anything.
+// The cluster refuses the request before it processes it.
 const CLUSTER_REFUSED: Row = { read: 'fail', write: 'fail' };
 
-/** A reason that is missing here means that the server rejected the call, unless `BY_CODE` lists its code. */
+/**
+ * The action for each reason. If a reason is missing here, the server has rejected the call, unless `BY_CODE` has its
+ * code.
+ */
 const TABLE: Partial<Record<Reason, Row>> = {
   Unreachable: NOT_SENT,
   TlsFailed: NO_TLS,
@@ -140,15 +144,17 @@ const TABLE: Partial<Record<Reason, Row>> = {
   StaleRead: { read: 'retryNewerMember', write: 'fail' },
   InvalidAuthToken: TOKEN_REFUSED,
   AuthOldRevision: TOKEN_REFUSED,
-  // The response to a call without a token, from a client that has credentials: auth was enabled in the meantime.
+  // The server responds like this to a call without a token. The client has credentials, so auth was enabled in the
+  // meantime.
   UserEmpty: TOKEN_REFUSED,
   UnsupportedServerVersion: {
-    // Nothing was sent, and the server may have been upgraded since its version was read.
+    // The call was not sent. The server may have been upgraded since its version was requested.
     read: 'reprobeVersion',
     write: 'reprobeVersion',
   },
   UnknownMethod: {
-    // The server did nothing, and may have been replaced by another version since its version was read.
+    // The server did not process the request. It may have been replaced by another version since its version was
+    // requested.
     read: 'reprobeVersion',
     write: 'reprobeVersion',
   },
@@ -156,7 +162,7 @@ const TABLE: Partial<Record<Reason, Row>> = {
   ConnectionLost: NO_RESPONSE,
   NoLeader: NO_RESPONSE,
   LeaderChanged: NO_RESPONSE,
-  // Raft refuses a proposal as a whole, before it appends or forwards any of it.
+  // Raft refuses a proposal as a whole, before any part of it is appended or forwarded.
   ProposalDropped: { read: 'retry', write: 'retry' },
   Stopped: NO_RESPONSE,
   Timeout: NO_RESPONSE,
@@ -169,7 +175,7 @@ const TABLE: Partial<Record<Reason, Row>> = {
   // A proxy or the gateway canceled the call.
   Canceled: { read: 'fail', write: 'ambiguous' },
   Corrupt: CLUSTER_REFUSED,
-  // The server responded, and the next response would be as long.
+  // The server has sent a response, and the next response would be as long.
   ResponseTooLarge: { read: 'fail', write: 'ambiguous' },
   // The caller aborted the call after it was sent.
   Aborted: { read: 'fail', write: 'ambiguous' },
@@ -177,26 +183,27 @@ const TABLE: Partial<Record<Reason, Row>> = {
   ClientClosed: { read: 'fail', write: 'ambiguous' },
 };
 
-// The call was interrupted, perhaps after the write.
+// The call was interrupted, perhaps after the write was carried out.
 const INTERRUPTED: Row = { read: 'fail', write: 'ambiguous' };
 
 /**
- * Also applies to `MalformedResponse`. If the endpoint is known to be etcd, that error has the code `Unavailable`
- * instead.
+ * The row is also used for `MalformedResponse`. If the endpoint is known to be etcd, that error has the code
+ * `Unavailable` instead, which has another row.
  */
 const MALFORMED: Row = {
-  // The response is not in the form of etcd, and another endpoint may be etcd.
+  // The response does not have the form of etcd's responses. Another endpoint may be etcd.
   read: 'fail',
   write: 'ambiguous',
   unsent: 'retryOtherEndpoint',
 };
 
 /**
- * The decisions for errors whose message is not in any table. Any other code means that the server rejected the call.
+ * The action for errors whose reason is not in `TABLE`, by their code. Any other code means that the server rejected
+ * the call.
  */
 const BY_CODE: Partial<Record<GrpcCode, Row>> = {
   Unavailable: NO_RESPONSE,
-  // A stopping server cancels its calls in progress, in gRPC's own words.
+  // A server that stops cancels its calls in progress, with gRPC's own message.
   Canceled: NO_RESPONSE,
   DeadlineExceeded: INTERRUPTED,
   Aborted: INTERRUPTED,
@@ -207,7 +214,7 @@ const BY_CODE: Partial<Record<GrpcCode, Row>> = {
 /**
  * Looks up the action after a failed attempt.
  *
- * @param sent whether a part of it was sent: a write that was not sent is as harmless as a read
+ * @param sent whether a part of the request was sent. A write that was not sent can be retried like a read
  */
 export function retryAction(error: EtcdError, safety: Safety, sent: boolean): RetryAction {
   const row = TABLE[error.reason] ?? BY_CODE[error.code];

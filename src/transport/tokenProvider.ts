@@ -31,37 +31,37 @@ export interface UserCredentials {
 }
 
 /**
- * Gets the credentials of a user. Called before the first call, and again whenever the server rejects them
- * (`AuthFailed`).
+ * Returns the credentials of a user. It is called before the first call, and again when the server rejects the
+ * credentials (`AuthFailed`).
  */
 export type CredentialsSource = () => UserCredentials | PromiseLike<UserCredentials> | Observable<UserCredentials>;
 
-/** How a client authenticates. */
+/** The ways in which a client can authenticate. */
 export type Auth = UserCredentials | { readonly token: TokenSource } | CredentialsSource;
 
-/** The means to request a token from the server. */
+/** The functions and settings with which a token is requested from the server. */
 export interface AuthDeps {
-  /** Requests the token of a user, in a call with separate attempts and a separate deadline. */
+  /** Requests a token for a user. The request is a separate call with its own attempts and its own deadline. */
   readonly ask: (username: string, password: string) => Observable<string>;
-  /** Returns whether another request may help after this failure. */
+  /** Returns whether the token may be requested again after this failure. */
   readonly goesOn: (failure: EtcdError) => boolean;
   /**
-   * Errors when the client is closed, or if it is closed already. No call then waits for the next request, or for a
+   * Errors when the client is closed, or if it is closed already. So no call waits for another request, or for a
    * function that never returns a token.
    */
   readonly closed: Observable<never>;
   readonly diagnostics?: Diagnostics;
 }
 
-/** The pause between two calls that request a token. The attempts within a call have separate pauses. */
+/** The pause between two calls that request a token, in milliseconds. The attempts of a call have other pauses. */
 const PAUSE_MS = 100;
 
-/** How many tokens, and passwords from a function, are kept out of errors: the current and the previous ones. */
+/** The number of tokens and passwords that are kept out of errors: the current ones and those before. */
 const MOST_KEPT = 4;
 
 /**
- * How often the credentials function is called again after a refusal, if its credentials worked before. A server and a
- * vault do not change a password at the same moment.
+ * The maximum number of calls of the credentials function, if its earlier credentials worked. A server and a vault do
+ * not change a password at the same moment.
  */
 const MOST_ASKS = 6;
 const LONGEST_ASK_PAUSE_MS = 2_000;
@@ -72,19 +72,20 @@ const NOTHING = new Credential();
  * Holds the token of a client. The token is requested before the first call, and again when the server rejects it. All
  * waiting calls share one request.
  *
- * The request is repeated as long as any call waits. Each call has its own deadline, and the end of one call must not
- * end the request for later calls.
+ * The request is repeated as long as any call waits. Each call has its own deadline. When one call ends, the request
+ * continues for the other calls.
  */
 export class TokenProvider {
-  /** The current credential, if there is one. All calls after the first use it. */
+  /** The current credential; undefined until it has been requested. After the first call it is usually known. */
   known: Credential | undefined;
   private failure: EtcdError | undefined;
   /**
-   * Functions that stop removing the last tokens from errors. A request in progress may still have a replaced token.
+   * Functions that stop keeping secrets out of errors, for the last tokens and passwords. A replaced token is still
+   * kept out, as a request in progress may contain it.
    */
   private readonly kept: (() => void)[] = [];
   private readonly fetching: Observable<Credential>;
-  /** Whether another request can help. A token that was given as a string never changes. */
+  /** Whether another token can be requested. A token that was given as a string never changes. */
   private readonly renewable: boolean;
 
   constructor(auth: Auth | undefined, { ask, goesOn, closed, diagnostics }: AuthDeps) {
@@ -113,17 +114,17 @@ export class TokenProvider {
     );
   }
 
-  /** Returns the reason for a missing token while the token is being requested. */
+  /** Returns the last failure to get a token, while the token is being requested. */
   get trouble(): EtcdError | undefined {
     return this.failure;
   }
 
-  /** Emits the credential to send. All calls that wait share one request for it. */
+  /** Emits the credential to send. All waiting calls share one request for it. */
   get(): Observable<Credential> {
     return defer(() => (this.known === undefined ? this.fetching : of(this.known)));
   }
 
-  /** Stops keeping tokens out of errors. */
+  /** Stops keeping tokens and passwords out of errors. */
   stopRedacting(): void {
     for (const end of this.kept.splice(0)) end();
   }
@@ -139,8 +140,9 @@ export class TokenProvider {
   }
 
   /**
-   * Discards a token that the server rejected, if another can be fetched.
-   * @returns whether a retry can help: with a new token, or with one that another call has fetched since
+   * Discards a token that the server rejected, if another token can be requested.
+   *
+   * @returns whether a retry can help: with a new token, or with one that another call has requested meanwhile
    */
   discardRejected(credential: Credential): boolean {
     if (this.known === credential && this.renewable) this.known = undefined;
@@ -148,11 +150,11 @@ export class TokenProvider {
   }
 }
 
-/** A user whose credentials come from a function, and may change. */
+/** A user with credentials from a function, which may return others later. */
 class User {
-  // Private at run time as well, as no log may show a password.
+  // The field is private at run time as well, as no log may show a password.
   #current: UserCredentials | undefined;
-  /** Whether the server has accepted what the function returned. */
+  /** Whether the server has ever accepted credentials of the function. */
   private known = false;
 
   constructor(
@@ -161,7 +163,7 @@ class User {
     private readonly keep: (password: string) => void,
   ) {}
 
-  /** Authenticates with the stored credentials. If they are rejected, it calls the function for new ones. */
+  /** Authenticates with the stored credentials. If the server rejects them, the function is called for new ones. */
   authenticate(ask: AuthDeps['ask']): Observable<string> {
     return defer(() => {
       const backoff = new Backoff(PAUSE_MS, LONGEST_ASK_PAUSE_MS);
@@ -205,7 +207,7 @@ function isCredentials(given: unknown): given is UserCredentials {
 
 const isLine = (text: unknown): text is string => typeof text === 'string' && text !== '' && !/[\0\r\n]/.test(text);
 
-/** Returns the first value of a function's result: a value, a promise or an Observable. */
+/** Returns the first value of a function's result, which may be a value, a Promise or an Observable. */
 function firstOf<T>(source: () => T | PromiseLike<T> | Observable<T>): Observable<T> {
   return defer(() => {
     const given = source();
@@ -220,7 +222,7 @@ function fetchCredential(auth: Exclude<Auth, CredentialsSource> | User | undefin
   const token = auth instanceof User ? auth.authenticate(ask) : ask(auth.username, auth.password);
   return token.pipe(
     map((token) => new Credential(token)),
-    // A cluster without auth rejects authentication, and requires no token.
+    // A cluster without auth rejects authentication. Its calls need no token.
     catchError((error: unknown) => (hasReason(error, 'AuthNotEnabled') ? of(new Credential()) : throwError(() => error))),
   );
 }
@@ -249,22 +251,22 @@ function fetchToken(source: TokenSource): Observable<string> {
 }
 
 /**
- * Returns whether a call was rejected for a missing token, although the error has another reason. If clients show
- * certificates, a server with auth enabled treats the call as one of the user in its own certificate. The
- * server may not know that user. This happens to a client that began before auth was enabled.
+ * Returns whether a call was rejected because it had no token, although the error has another reason. If clients use
+ * certificates and auth is enabled, the gateway passes on the call with the name in its own certificate as the user.
+ * Such a user may not exist, or may lack the permission. This happens to a client that began before auth was enabled.
  */
 export function isMissingToken({ reason }: EtcdError, shown: Credential | undefined): boolean {
   return shown !== undefined && shown.token === undefined && (reason === 'PermissionDenied' || reason === 'UserNotFound');
 }
 
-/** The messages for errors of calls without a token. */
+/** The first part of the messages for errors of calls without a token. */
 const WORDS: Partial<Record<Reason, string>> = { PermissionDenied: 'permission denied', UserEmpty: 'user name is empty' };
 
-/** Returns the same error with advice, for a client that has no token to send. */
+/** Adds advice to an error, if the client has no token to send. */
 export function withAuthHint(error: EtcdError, shown: Credential | undefined): EtcdError {
   const { reason, rpc, endpoint } = error;
   const words = WORDS[reason];
-  // An error of the service Auth may be about the user in the request.
+  // An error of the service Auth may concern the user in the request, and not the user of the call.
   if (words === undefined || shown === undefined || shown.token !== undefined || rpc?.startsWith('Auth.') === true) return error;
   return new EtcdError(reason, `${words}: auth is enabled, and the request has no token; set the option auth`, {
     rpc,

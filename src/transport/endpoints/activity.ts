@@ -2,28 +2,31 @@ import { defer, repeat, startWith, Subject, switchMap, tap, timer, type Observab
 import { monotonicNow } from '../../util/time.js';
 
 /**
- * The time without data after which a stream is checked while its client is idle, in milliseconds. With the timeout of
- * the response, a dead stream is detected within 15 s.
+ * The time without data after which a stream is checked while the client is idle, in milliseconds. Together with the
+ * timeout of the response, a dead stream is detected within 15 s.
  */
 export const IDLE_CHECK_MS = 12_000;
 
 /**
- * The time without data after which a stream is checked while its client is in use, in milliseconds. With the timeout
- * of the response, a dead stream is detected within 5 s.
+ * The time without data after which a stream is checked while the client is in use, in milliseconds. Together with the
+ * timeout of the response, a dead stream is detected within 5 s.
  */
 export const IN_USE_CHECK_MS = 2_500;
 
-/** The shortest time between two checks, for any number of failures, in milliseconds. */
+/** The minimum time between two checks, in milliseconds, even if there are many failures. */
 const SHORTEST_CHECK_MS = 500;
 
-/** The reason to check streams earlier: the client began to use the endpoint, or something failed there. */
+/**
+ * The reason for an earlier check of the streams. `inUse`: the client began to use the endpoint. `suspected`: a request
+ * to the endpoint failed or is late.
+ */
 export type ActivityChange = 'inUse' | 'suspected';
 
-/** Determines how often the streams at an endpoint are checked. */
+/** Decides how often the streams at an endpoint are checked. */
 export interface Activity {
   /**
-   * Returns whether the client holds leases, or called the endpoint a moment ago. If so, its streams are checked more
-   * often.
+   * Returns whether the client holds leases, or has called the endpoint shortly before. If so, its streams are checked
+   * more often.
    */
   readonly inUse: () => boolean;
   readonly changes: Observable<ActivityChange>;
@@ -53,8 +56,8 @@ export class LeaseActivity {
 }
 
 /**
- * Emits whenever a check is due: seldom while the client is idle, more often while it is in use, and at once when
- * something failed.
+ * Emits when a check is due: seldom while the client is idle, more often while it is in use, and at once after a
+ * failure.
  *
  * @param times the time between two checks, in milliseconds
  */

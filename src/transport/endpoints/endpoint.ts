@@ -10,59 +10,66 @@ import type { ServerInfo } from './version.js';
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 /**
- * The pause between two contacts with an endpoint that fails, in milliseconds. The pause is short, as calls wait for
- * it. It is shared, as thousands of calls may wait.
+ * The first pause between two contacts with an endpoint that fails, in milliseconds. It is short, as calls wait for it.
+ * Thousands of calls may wait, so all of them share one pause.
  */
 const FIRST_CONTACT_PAUSE_MS = 100;
 export const LONGEST_CONTACT_PAUSE_MS = 500;
 
-/** The requests to a server that are not calls. */
+/** The requests to a server that are not calls of the user. */
 export interface EndpointProbes {
-  /** Requests the version of the server. */
+  /** Requests the version of the server at an endpoint. */
   readonly discover: (endpoint: Endpoint) => Observable<ServerInfo>;
-  /** Checks whether the server serves requests, and errors if it does not. */
+  /** Checks whether the server serves requests. Errors if it does not. */
   readonly check: (endpoint: Endpoint) => Observable<unknown>;
-  /** Makes later requests use new connections. An old connection closes once its requests have ended. */
+  /** Makes later requests use new connections. An old connection is closed when its requests have ended. */
   readonly renew: (endpoint: Endpoint) => void;
   readonly diagnostics?: Diagnostics;
-  /** The pauses between contacts that differ from the defaults. */
+  /** The pauses between contacts that the user has set. Other pauses have their defaults. */
   readonly pauses?: RetryLimits | undefined;
 }
 
-/** A host with a port, or an IPv6 address in brackets with a port. A parser reads its host as a scheme. */
+/**
+ * Matches a host with a port, or an IPv6 address in brackets with a port. A parser would read such a host as a scheme.
+ */
 const HOST_AND_PORT = /^([\w.-]+|\[[\da-f:.]+\]):\d{1,5}$/i;
 
 /** Adds `http://` to a host and port without a scheme. */
 export const withScheme = (endpoint: string): string => (HOST_AND_PORT.test(endpoint) ? `http://${endpoint}` : endpoint);
 
 /**
- * Returns the address by which endpoints are compared. It is the origin and the path under which a proxy serves etcd,
- * without a slash at its end.
+ * Returns the address by which endpoints are compared: the origin, and the path under which a proxy serves etcd. It has
+ * no slash at its end.
  */
 export const addressOf = ({ origin, pathname }: URL): string => origin + pathname.replace(/\/+$/, '');
 
-/** One endpoint of the cluster: what is known about it, and whether calls should use it. */
+/**
+ * One endpoint of the cluster, with the known facts about it. It also decides whether calls should use the endpoint.
+ */
 export class Endpoint {
-  /** The time at which the endpoint last sent anything. */
+  /** The time at which data last arrived from the endpoint. */
   lastActivity = 0;
-  /** The time at which the endpoint last completed or rejected a call. A waiting call then gets the connection. */
+  /** The time at which the endpoint last completed or rejected a call. A waiting call can then use the connection. */
   servedAt = 0;
-  /** Counts the calls and version requests to which it has responded. */
+  /** The number of calls and version requests to which the endpoint has responded. */
   answers = 0;
-  /** Whether etcd has responded at this endpoint. If so, any other response comes from something else in its place. */
+  /**
+   * Whether etcd has responded at this endpoint. If so, a response that is not from etcd was sent by a proxy in its
+   * place.
+   */
   knownEtcd = false;
   /** Whether the endpoint has reported its version. */
   knownVersion = false;
-  /** Decides how often its streams are checked. */
+  /** Decides how often the streams at the endpoint are checked. */
   readonly activity = new CallActivity();
   private failedAt = 0;
   private readonly backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
-  /** The time at which the endpoint may be used again; 0 if it works. */
+  /** The time at which the endpoint may be used again; 0 if it is not set aside. */
   private retryAt = 0;
   private readonly contactBackoff: Backoff;
   /** The time at which the endpoint may be contacted again. */
   private contactAt = 0;
-  /** The rest of the pause before the next contact. One timer serves all waiting calls and streams. */
+  /** Ends when the next contact is allowed. All waiting calls and streams share one timer. */
   private readonly contactPause = shareUntilDone(
     () => timer(Math.max(0, this.contactAt - monotonicNow())),
     () => undefined,
@@ -72,12 +79,12 @@ export class Endpoint {
   private readonly discovery: Observable<ServerInfo>;
   private readonly removal = multicast<never>();
   private connectionLoss = multicast<never>();
-  /** The time at which its connections were last renewed. */
+  /** The time at which the connections were last renewed. */
   private renewedAt = 0;
 
   /** `https://a:2379`. */
   readonly origin: string;
-  /** The prefix of all paths at the origin: `/etcd`, or empty. */
+  /** The path before all other paths at the origin: `/etcd`, or empty. */
   readonly basePath: string;
 
   constructor(
@@ -95,23 +102,24 @@ export class Endpoint {
         this.info = info;
         this.answers += 1;
         if (info.version !== undefined) this.knownEtcd = this.knownVersion = true;
-        // A member without a leader responds to this request, but not to calls.
+        // This response does not make the endpoint healthy: a member without a leader sends it, but does not respond to
+        // calls.
         this.lastActivity = monotonicNow();
       },
     );
   }
 
-  /** Returns the known facts about the server. All calls after the first use them. */
+  /** Returns the known facts about the server; undefined until its version was requested. */
   get known(): ServerInfo | undefined {
     return this.info;
   }
 
-  /** Requests the version of the server; all calls that wait share one request. */
+  /** Requests the version of the server. All waiting calls share one request. */
   discover(): Observable<ServerInfo> {
     return this.discovery;
   }
 
-  /** Discards the version of the server, which may have been replaced. The next call requests it again. */
+  /** Discards the version of the server, as the server may have been replaced. The next call requests it again. */
   invalidate(): void {
     this.info = undefined;
   }
@@ -121,26 +129,26 @@ export class Endpoint {
     return this.retryAt > 0;
   }
 
-  /** Whether the endpoint is unresponsive: it failed, and has sent nothing since. */
+  /** Whether the endpoint is unresponsive: it failed, and no data has arrived since. */
   get isUnresponsive(): boolean {
     return this.lastActivity < this.failedAt;
   }
 
-  /** Whether a contact has to wait, because the previous contacts failed. */
+  /** Whether the next contact has to wait, because earlier contacts failed. */
   get isPaused(): boolean {
     return this.contactAt > 0 && monotonicNow() < this.contactAt;
   }
 
   /**
-   * Runs a contact with the server after the pause that follows a failure. All waiting calls continue in the same turn.
-   * The first call requests the version, and the other calls share the response. An endpoint that fails therefore gets
-   * one connection per pause, for any number of calls and streams.
+   * Runs a function that contacts the server, after the pause that follows a failure. All waiting calls continue in the
+   * same turn. The first call requests the version, and the other calls share the response. So only one connection is
+   * opened after each pause, for any number of calls and streams.
    */
   afterPause<T>(contact: () => Observable<T>): Observable<T> {
     return this.isPaused ? this.contactPause.pipe(switchMap(contact)) : contact();
   }
 
-  /** Records a response. The backoff starts over, and calls that begin now do not wait. */
+  /** Records a response to a call. The backoff is reset, and later calls do not wait. */
   markHealthy(): void {
     this.answers += 1;
     this.servedAt = this.lastActivity;
@@ -151,7 +159,7 @@ export class Endpoint {
     this.contactAt = 0;
   }
 
-  /** Uses the endpoint again. */
+  /** Allows calls to use the endpoint again. */
   private back(): void {
     const { diagnostics } = this.questions;
     if (diagnostics?.active === true && this.isSetAside) diagnostics.emit({ type: 'endpointBack', endpoint: this.address });
@@ -159,17 +167,17 @@ export class Endpoint {
   }
 
   /**
-   * Records a failure. The endpoint is set aside for a time that doubles with each failure, and may be another server
-   * afterwards.
+   * Records a failure. The endpoint is set aside for a time that doubles with each failure. Its version is discarded,
+   * as another server may respond there later.
    *
-   * @param connectionLost whether a connection broke, so that others may be dead as well
+   * @param connectionLost whether a connection broke, as other connections may then be dead as well
    */
   markFailed(connectionLost = false): void {
     const now = monotonicNow();
     this.failedAt = now;
     this.invalidate();
     this.activity.suspect();
-    // All the calls on a connection that breaks count as one failure.
+    // When a connection breaks, all its calls fail, but they count as one failure.
     if (now >= this.contactAt) {
       this.contactAt = now + this.contactBackoff.next();
       if (connectionLost) this.renewConnections(now);
@@ -192,8 +200,8 @@ export class Endpoint {
   }
 
   /**
-   * Ends idle streams after a request on a new connection got a response, and a request on an old connection did not.
-   * Nothing else shows whether the connections of such streams are alive.
+   * Ends idle streams. It is called when a request on a new connection got a response, while one on an old connection
+   * got none. No other sign shows that the connections of idle streams are dead.
    */
   loseConnections(): void {
     const lost = this.connectionLoss;
@@ -201,7 +209,7 @@ export class Endpoint {
     lost.error(new EtcdError('ConnectionLost', 'other connections to the endpoint turned out to be dead', { endpoint: this.address }));
   }
 
-  /** Errors when connections that are open now turn out to be dead. */
+  /** Errors when the connections that are open now are considered dead. */
   get connectionsLost(): Observable<never> {
     return this.connectionLoss;
   }
@@ -211,13 +219,17 @@ export class Endpoint {
     this.removal.error(new EtcdError('Unreachable', 'the endpoint was removed from the client', { endpoint: this.address }));
   }
 
-  /** Errors when the endpoint is removed, or if it is removed already. Streams and waiting calls then leave it. */
+  /**
+   * Errors when the endpoint is removed, or if it was removed already. Streams and waiting calls then use another
+   * endpoint.
+   */
   get removed(): Observable<never> {
     return this.removal;
   }
 
   /**
-   * Checks whether the endpoint works again, if it is set aside and its pause is over. So no call has to fail first.
+   * Checks whether the endpoint works again, if it is set aside and its pause has ended. So no call has to fail to find
+   * this out.
    */
   probeIfDue(): void {
     if (!this.isSetAside || this.checking || monotonicNow() < this.retryAt) return;
@@ -235,7 +247,7 @@ export class Endpoint {
           probed(false);
           this.markFailed();
         },
-        // The backoff does not start over until a call has succeeded as well.
+        // The backoff is not reset before a call has succeeded.
         complete: () => {
           probed(true);
           this.back();
@@ -244,15 +256,15 @@ export class Endpoint {
   }
 }
 
-/** How long an endpoint counts as in use after it has responded to a call, in milliseconds. */
+/** How long an endpoint counts as in use after its last response to a call, in milliseconds. */
 const RECENT_MS = 5_000;
 /**
- * How long an endpoint must have responded to calls before it counts as in use, in milliseconds. The requests at the
- * beginning of a watch do not make it count as in use.
+ * How long an endpoint must have responded to calls until it counts as in use, in milliseconds. The few requests at the
+ * start of a watch do not count as use.
  */
 const LASTING_MS = 1_000;
 
-/** Tracks whether an endpoint is responding to calls. */
+/** Tracks whether an endpoint has responded to calls in the last seconds. */
 export class CallActivity {
   private usedSince = -Infinity;
   private usedAt = -Infinity;
@@ -274,7 +286,7 @@ export class CallActivity {
     if (!wasLasting && this.isLasting) this.begun.next('inUse');
   }
 
-  /** Requests a check of the streams at once. */
+  /** Requests an immediate check of the streams. */
   suspect(): void {
     this.begun.next('suspected');
   }

@@ -1,14 +1,15 @@
 import { EtcdError } from '../../errors/index.js';
 import { addressOf, Endpoint, withScheme, type EndpointProbes } from './endpoint.js';
 
-/** The endpoints of a cluster, picked in turn. An endpoint that failed is skipped while another one works. */
+/** The endpoints of a cluster. They are picked in turn. An endpoint that failed is skipped while another one works. */
 export class EndpointPool {
   private all: readonly Endpoint[] = [];
   private next = 0;
 
   constructor(
     /**
-     * The endpoints that the user has given. These endpoints are always kept, so that an endpoint can always be picked.
+     * The endpoints that the user has given. They are never removed by discovery, so there is always an endpoint to
+     * pick.
      */
     private given: readonly string[],
     private readonly questions: EndpointProbes,
@@ -27,7 +28,7 @@ export class EndpointPool {
     return this.all.map(({ origin }) => origin);
   }
 
-  /** The origins, each with its path if it has one. */
+  /** The addresses of all endpoints: the origin of each, with its path if it has one. */
   get addresses(): readonly string[] {
     return this.all.map(({ address }) => address);
   }
@@ -36,13 +37,14 @@ export class EndpointPool {
     return this.all.some(({ isSetAside }) => isSetAside);
   }
 
-  /** Returns whether an endpoint is still one of the client's. */
+  /** Returns whether an endpoint still belongs to the client. */
   has(endpoint: Endpoint): boolean {
     return this.all.includes(endpoint);
   }
 
   /**
-   * Uses only these endpoints from now on, and keeps the state of the remaining ones.
+   * Replaces the given endpoints. Endpoints that remain keep their state.
+   *
    * @returns the endpoints that were removed
    */
   give(origins: readonly string[]): readonly Endpoint[] {
@@ -51,8 +53,9 @@ export class EndpointPool {
   }
 
   /**
-   * Uses these endpoints in addition to those that were given.
-   * @returns the endpoints that were discovered before, and no longer are
+   * Uses discovered endpoints in addition to the given ones.
+   *
+   * @returns the endpoints that were discovered before, and were removed now
    */
   find(origins: readonly string[]): readonly Endpoint[] {
     return this.arrange(origins);
@@ -60,15 +63,17 @@ export class EndpointPool {
 
   /**
    * Picks the next endpoint in turn that is not set aside. Endpoints that are set aside are checked in the background.
-   * A client that is not in use sends no checks. If all endpoints are set aside, the next one that is not unresponsive
-   * is picked. If all are unresponsive, the next of all endpoints is picked, without checks.
+   * The checks are sent only when an endpoint is picked, so an idle client sends none. If all endpoints are set aside,
+   * the next one that is not unresponsive is picked. If all are unresponsive, the next one of all endpoints is picked,
+   * without checks.
    *
-   * @param waiting the endpoints at which the call waits already: picked only if no other is responsive
+   * @param waiting the endpoints at which the call already waits. They are picked only if no other endpoint is
+   * responsive
    */
   pick(waiting?: ReadonlySet<Endpoint>): Endpoint {
     this.onUse();
     const responsive = (waiting && this.talkingOf((endpoint) => !waiting.has(endpoint))) ?? this.talkingOf(() => true);
-    // No check is needed, as every endpoint stays in use: the calls detect its state themselves.
+    // No check is needed: calls use every endpoint in turn, and detect whether it works.
     if (responsive === undefined) return this.nextOfAll();
     for (const endpoint of this.all) endpoint.probeIfDue();
     return responsive;
@@ -76,13 +81,13 @@ export class EndpointPool {
 
   /**
    * Returns the endpoint at this address.
-   * @throws EtcdError `InvalidArgument` if it is not one of the client's
+   * @throws EtcdError `InvalidArgument` if the client has no such endpoint
    */
   at(address: string): Endpoint {
     const url = withScheme(address);
     const wanted = URL.canParse(url, this.baseUrl) ? addressOf(new URL(url, this.baseUrl)) : undefined;
     const found = this.all.find((endpoint) => endpoint.address === wanted);
-    // The error does not repeat the address, which may contain a password.
+    // The error does not show the address, which may contain a password.
     if (found === undefined)
       throw new EtcdError('InvalidArgument', `option endpoint: expected one of ${this.addresses.join(', ')}, received another endpoint`);
     return found;
@@ -117,8 +122,8 @@ export class EndpointPool {
   }
 
   /**
-   * Picks from all endpoints in turn. The endpoint that was set aside last may be down, while the other endpoints work
-   * again without having been checked.
+   * Picks the next one of all endpoints. No endpoint is preferred: the one that failed last may be down, while the
+   * others may work again.
    */
   private nextOfAll(): Endpoint {
     const index = this.next % this.all.length;

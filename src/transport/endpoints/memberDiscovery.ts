@@ -26,7 +26,7 @@ import { basePathOf, probeVersion, withTimeout } from './version.js';
 import type { ClusterId, MemberId } from '../../model/ids.js';
 import { monotonicNow } from '../../util/time.js';
 
-/** While an endpoint is set aside, members are searched for at least this often, in milliseconds. */
+/** The maximum time between two discoveries while an endpoint is set aside, in milliseconds. */
 const HURRY_MS = 5_000;
 
 type MemberList = AnswerOf<typeof memberListRpc>;
@@ -38,10 +38,10 @@ export interface Identification {
   readonly memberId: MemberId;
 }
 
-/** The requests of a search. */
+/** The requests of a discovery. */
 export interface DiscoveryRequests {
   members(): Observable<MemberList>;
-  /** Identifies the server at an address, if there is one, without sending it a token. */
+  /** Requests the ids of the server at an address. The request contains no token. */
   identify(origin: string): Observable<Identification>;
 }
 
@@ -49,9 +49,10 @@ export interface DiscoveryRequests {
 type Found = readonly [origin: string, id: MemberId];
 
 /**
- * Finds the members of a cluster by its own list. A listed address may be reachable only from other members, or may
- * belong to another server on this host (`localhost`). The address is therefore used only after this member of this
- * cluster has responded there. Learners do not serve, and members that have not started have no address.
+ * Discovers the members of a cluster from its member list. A listed address may be reachable only from other members,
+ * or may belong to another server on this host (`localhost`). So an address is used only after the same member of the
+ * same cluster has responded there. Learners are not used, as they do not serve most requests. Members that have not
+ * started have no address.
  */
 export class MemberDiscovery {
   private found: ReadonlyMap<string, MemberId> = new Map();
@@ -62,11 +63,11 @@ export class MemberDiscovery {
   constructor(
     private readonly questions: DiscoveryRequests,
     private readonly intervalMs: number,
-    /** Called with the addresses that were found. */
+    /** Called with the addresses at which members were reached. */
     private readonly use: (origins: readonly string[]) => void,
   ) {}
 
-  /** Starts a search if one is due. There is no timer: this is called whenever the client is used. */
+  /** Starts a discovery if one is due. There is no timer: this method is called whenever the client is used. */
   whenDue({ origins, anySetAside }: { readonly origins: readonly string[]; readonly anySetAside: boolean }): void {
     const now = monotonicNow();
     const pauseMs = anySetAside ? Math.min(HURRY_MS, this.intervalMs) : this.intervalMs;
@@ -80,12 +81,12 @@ export class MemberDiscovery {
       )
       .subscribe({
         next: (found) => this.take(found),
-        // The addresses that were found before are used until the next search.
+        // After a failure, the addresses from before are used until the next discovery.
         error: () => undefined,
       });
   }
 
-  /** Searches now, even if no search is due. Emits once, when the discovered addresses are in use. */
+  /** Starts a discovery now, even if none is due. Emits once, when the discovered addresses are in use. */
   searchNow(origins: readonly string[]): Observable<void> {
     return defer(() => this.search(schemeOf(origins[0] ?? ''))).pipe(
       map((found) => this.take(found)),
@@ -98,7 +99,7 @@ export class MemberDiscovery {
     this.use([...found.keys()]);
   }
 
-  /** Discards the members that were found. The next use of the client then starts a search. */
+  /** Discards the discovered members. The next use of the client then starts a discovery. */
   restart(): void {
     this.restarts.next();
     this.found = new Map();
@@ -115,8 +116,8 @@ export class MemberDiscovery {
   }
 
   /**
-   * Emits the first address at which a member is reached; undefined if there is no address. An address that was found
-   * before stays in use, as calls detect whether it still works.
+   * Emits the first address at which a member is reached; undefined if there is no such address. An address from an
+   * earlier discovery stays in use, as calls detect whether it still works.
    */
   private wayTo(member: Member, clusterId: ClusterId, scheme: string): Observable<Found | undefined> {
     const origins = member.clientUrls.filter((url) => URL.canParse(url)).map((url) => new URL(url).origin);
@@ -136,7 +137,9 @@ export class MemberDiscovery {
 
 const schemeOf = (origin: string): string => origin.slice(0, origin.indexOf(':'));
 
-/** How long a response may take, in milliseconds. An address that cannot be reached may never send one. */
+/**
+ * How long a response may take, in milliseconds. From an address that cannot be reached, no response may ever arrive.
+ */
 const PATIENCE_MS = 5_000;
 
 interface DiscoveryDeps {
@@ -145,8 +148,8 @@ interface DiscoveryDeps {
 }
 
 /**
- * Makes the requests that find members: their list as a normal call, and the identification of an address without any
- * secret.
+ * Creates the requests that discover members. The member list is requested with a normal call. The request that
+ * identifies an address contains no secret.
  */
 export function memberQuestions(unary: Caller['unary'], { wire, apiPrefix }: DiscoveryDeps): DiscoveryRequests {
   return {
@@ -167,8 +170,8 @@ export function memberQuestions(unary: Caller['unary'], { wire, apiPrefix }: Dis
 }
 
 /**
- * Requests the cluster and member id of a server. From 3.5.28 and 3.6.9, `Status` needs a token once auth is on. A
- * watch is rejected then as well, but in a message that has the header.
+ * Requests the ids of a cluster and a member. Since 3.5.28 and 3.6.9, `Status` needs a token if auth is enabled. A
+ * watch then needs a token as well, but the message that rejects it has a header with the ids.
  */
 function headerOf(wire: Wire, to: Destination): Observable<Header> {
   return wire
@@ -182,7 +185,7 @@ function headerOf(wire: Wire, to: Destination): Observable<Header> {
     );
 }
 
-/** The reasons of a rejection for lack of a token or a permission. */
+/** The codes of a rejection because of a missing token or permission. */
 const REFUSED: ReadonlySet<string> = new Set(['InvalidArgument', 'Unauthenticated', 'PermissionDenied']);
 
 function headerOfWatch(wire: Wire, to: Destination): Observable<Header> {

@@ -5,7 +5,7 @@ import { type ErrorDetails, EtcdError, hasReason, isEtcdError, UnsupportedServer
 import { jsonIn, tooDeep } from '../../model/validate.js';
 import type { PlainResponse } from '../wire.js';
 
-/** The part of a version of etcd that rxetcd uses. */
+/** The parts of etcd's version that rxetcd uses. */
 export interface ServerVersion {
   readonly major: number;
   readonly minor: number;
@@ -14,13 +14,16 @@ export interface ServerVersion {
   readonly text: string;
 }
 
-/** Parses `3.5.30`, `3.5` or `3.6.0-alpha.0`; returns undefined for a text that does not begin with two numbers. */
+/**
+ * Parses a version such as `3.5.30`, `3.5` or `3.6.0-alpha.0`. Returns undefined for a text that does not begin with
+ * two numbers.
+ */
 export function parseVersion(text: string): ServerVersion | undefined {
   const match = /^(\d+)\.(\d+)(?:\.(\d+))?(?:[.+-]|$)/.exec(text);
   return match === null ? undefined : { major: Number(match[1]), minor: Number(match[2]), patch: Number(match[3] ?? 0), text };
 }
 
-/** The versions that calls require, which are the same few in every call. */
+/** The parsed versions that RPCs and fields require. There are few of them, and they are needed for every call. */
 const parsed = new Map<string, ServerVersion | undefined>();
 
 function required(text: string): ServerVersion | undefined {
@@ -28,10 +31,7 @@ function required(text: string): ServerVersion | undefined {
   return parsed.get(text);
 }
 
-/**
- * Returns whether `version` is `atLeast` (`3.4`, `3.4.16`) or newer. A pre-release counts as the release that it
- * precedes.
- */
+/** Returns whether `version` is at least `atLeast`, such as `3.4` or `3.4.16`. A pre-release counts as its release. */
 export function isAtLeast(version: ServerVersion, atLeast: string): boolean {
   const least = required(atLeast);
   if (least === undefined) return true;
@@ -40,16 +40,19 @@ export function isAtLeast(version: ServerVersion, atLeast: string): boolean {
   return version.patch >= least.patch;
 }
 
-/** The oldest etcd whose gateway rxetcd speaks. */
+/** The oldest version of etcd whose gateway rxetcd supports. */
 export const OLDEST = '3.2';
 
-/** Describes a port without the gateway, which exists if etcd serves HTTP on a separate port. */
+/** Describes a port without a gateway. Such a port exists if etcd serves HTTP on a separate port. */
 export const GRPC_ONLY = 'gRPC only, use the address of --listen-client-http-urls';
 
-/** Returns the path before `/version`, `/health` and `/metrics` for a gateway at this path: `/etcd` for `/etcd/v3`. */
+/**
+ * Returns the path before `/version`, `/health` and `/metrics`, for a gateway with this path. For `/etcd/v3` it is
+ * `/etcd`.
+ */
 export const basePathOf = (apiPrefix: string): string => /^(.*)\/v3(?:alpha|beta)?$/.exec(apiPrefix)?.[1] ?? '';
 
-/** Returns the path prefix of the RPCs of a gateway; undefined for a version older than {@link OLDEST}. */
+/** Returns the path prefix of a gateway's RPCs; undefined if the version is older than {@link OLDEST}. */
 export function gatewayPrefix(version: ServerVersion): string | undefined {
   if (!isAtLeast(version, OLDEST)) return undefined;
   if (isAtLeast(version, '3.4')) return '/v3';
@@ -57,32 +60,36 @@ export function gatewayPrefix(version: ServerVersion): string | undefined {
 }
 
 /**
- * Facts about the server behind an endpoint. The version is undefined if an `apiPrefix` is set and the server hides its
- * version.
+ * The known facts about the server behind an endpoint. The version is undefined if the server hides it and the user has
+ * set `apiPrefix`.
  */
 export interface ServerInfo {
   readonly version: ServerVersion | undefined;
-  /** The path prefix of its RPCs: `/v3`. */
+  /** The path prefix of the gateway's RPCs: `/v3`. */
   readonly prefix: string;
-  /** Whether it has all RPCs and fields that rxetcd knows, so that no request needs {@link assertSupported}. */
+  /**
+   * Whether the server has all RPCs and fields that rxetcd knows. If so, {@link assertSupported} need not check
+   * requests.
+   */
   readonly supportsAll: boolean;
 }
 
-/** Returns the facts that follow from the version of a server, for a gateway with this prefix. */
+/** Returns the facts that follow from a server's version, for a gateway with this prefix. */
 const infoOf = (version: ServerVersion | undefined, prefix: string): ServerInfo => ({
   version,
   prefix,
   supportsAll: version === undefined || isAtLeast(version, NEWEST_SINCE),
 });
 
-/** A route to a server whose version is known, or hidden by a proxy. */
+/** A route to a server. The version of the server is known, unless a proxy hides it. */
 interface VersionedRoute {
   readonly info: { readonly version: ServerVersion | undefined };
   readonly endpoint: { readonly address: string };
 }
 
 /**
- * Refuses a request that the server does not support.
+ * Rejects a request that the server does not support.
+ *
  * @throws EtcdError `UnsupportedServerVersion` if the server lacks the RPC, or would ignore a field of the request
  */
 export function assertSupported<In>(rpc: Rpc<In, unknown>, request: In, { info: { version }, endpoint }: VersionedRoute): void {
@@ -104,7 +111,7 @@ function newerIn<In>({ name, request: { kind } }: Rpc<In, unknown>, request: In,
   }
 }
 
-/** The request that precedes the first call to an endpoint. */
+/** The request for the version, which precedes the first call to an endpoint. */
 const QUESTION = 'GET /version';
 
 /** How long a server may take to respond without TLS, in milliseconds. */
@@ -119,11 +126,11 @@ interface ProbedEndpoint {
 }
 
 /**
- * Reads the response of a server to `GET /version`.
+ * Reads the version in the response to `GET /version`, and returns the facts that follow from it.
  *
- * @param plain requests the same without TLS, and sends no secret
- * @param apiPrefix the path of the gateway, if the user set it. A server that hides its version, perhaps behind a
- * proxy, then counts as a new one.
+ * @param plain sends the same request without TLS, and without a secret
+ * @param apiPrefix the path of the gateway, if the user set it. If it is set and the version is hidden, for example by
+ * a proxy, the server counts as a new one
  */
 export function probeVersion(
   response: Observable<PlainResponse>,
@@ -150,13 +157,13 @@ export function probeVersion(
       const { status, body } = answer;
       const text = status === 200 ? versionIn(body) : undefined;
       const version = text === undefined ? undefined : parseVersion(text);
-      // The server reported its version before, so a proxy responds in its place.
+      // The server has reported its version before, so a proxy responds in its place now.
       if (version === undefined && endpoint.knownVersion) {
         const cause = answer.errorOfProxy();
         throw new EtcdError('Unreachable', `etcd cannot be reached: ${cause.message}`, { ...where, cause });
       }
       if (apiPrefix !== undefined) return infoOf(version, basePath + apiPrefix);
-      // This may be a proxy that does not reach the server: the next endpoint may work.
+      // A proxy may have sent this status because it does not reach the server. The next endpoint may work.
       if (status >= 502 && status <= 504) throw answer.error();
       if (version === undefined) {
         const { redirectsTo } = answer;
@@ -175,23 +182,22 @@ const NOT_A_CLIENT_PORT =
   'a grpc-proxy and a metrics port have no version and no JSON gateway; use a client URL of a member. If a proxy hides the version, set apiPrefix';
 
 /**
- * Returns advice for a response without a version. A grpc-proxy and a port for metrics have metrics and health, but
- * neither a version nor a gateway.
+ * Returns advice for a response without a version. A grpc-proxy and a port for metrics have no version and no gateway.
  */
 const adviceFor = (status: number): string =>
   status === 404 ? NOT_A_CLIENT_PORT : 'check that the server is etcd. If a proxy hides the version, set apiPrefix';
 
-/** Adds the name of the call to the failure of the version request that came before it. */
+/** Adds the name of a call to the failure of the version request that preceded the call. */
 export function failedBefore(rpc: string, error: unknown): unknown {
   if (!isEtcdError(error) || error.rpc !== QUESTION || rpc === QUESTION || error.reason === 'UnsupportedServerVersion') return error;
   return new EtcdError(error.reason, `${rpc} failed: ${error.message}`, error);
 }
 
 /**
- * Errors after a TLS handshake that the server cut off. A server without TLS does this, and also a proxy whose server
- * is down. Only a server without TLS responds to a plain request.
+ * Returns the error for a TLS handshake that the server has aborted. A server without TLS aborts a handshake, and so
+ * does a proxy whose server is down. Only a server without TLS responds to a plain request.
  *
- * @param plain requests the version without TLS, and sends no secret
+ * @param plain requests the version without TLS, and without a secret
  */
 function handshakeCut({ rpc, cause }: EtcdError, address: string, plain: Observable<unknown>): Observable<never> {
   const where = { rpc, endpoint: address, cause };
@@ -216,20 +222,18 @@ function handshakeCut({ rpc, cause }: EtcdError, address: string, plain: Observa
 const codeOf = (cause: unknown): unknown => (cause as { code?: unknown } | null | undefined)?.code;
 const isReset = (cause: unknown): boolean => codeOf(cause) === 'ECONNRESET';
 
-/**
- * Tells whether the other side closed the connection. A browser does not report that, and its error gives other advice.
- */
+/** Tells whether the server closed the connection. A browser does not report this, and its errors have other advice. */
 const isClosed = (cause: unknown): boolean => ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(String(codeOf(cause)));
 
-/** Adds advice to the failure of a connection that was closed at the first request. */
+/** Adds advice to the error of a connection that the server closed at the first request. */
 function closedEarly({ reason, rpc, cause }: EtcdError, origin: string): EtcdError {
   const advice = origin.startsWith('http:') ? 'If the server uses TLS, use an https:// endpoint' : `If this port serves ${GRPC_ONLY}`;
   return new EtcdError(reason, `no response: the connection was closed. ${advice}`, { rpc, endpoint: origin, cause });
 }
 
 /**
- * Limits the time of a response that calls share. Otherwise each new call would join the wait, and a lost response
- * would be awaited forever.
+ * Limits the time of a response that calls share. Otherwise each new call would wait for the same response, even if it
+ * never arrives.
  */
 export function withTimeout<T>(ms: number, answer: Observable<T>, where: ErrorDetails): Observable<T> {
   if (ms === Infinity) return answer;
@@ -239,8 +243,8 @@ export function withTimeout<T>(ms: number, answer: Observable<T>, where: ErrorDe
 }
 
 /**
- * Checks with `GET /health` whether a server serves requests. For this request the server reads with a quorum, unlike
- * for `GET /version`. A server without this path passes the check as well.
+ * Checks with `GET /health` whether a server serves requests. The server then reads with a quorum, which it does not
+ * for `GET /version`. A server without this path passes the check.
  */
 export function probeHealth(response: Observable<PlainResponse>): Observable<void> {
   return response.pipe(

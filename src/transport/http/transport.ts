@@ -5,34 +5,37 @@ import type { DuplexTransport } from '../wire.js';
 
 /** An HTTP request to one endpoint. */
 export interface HttpRequest {
-  /** `https://a:2379`. */
+  /** The origin of the endpoint, such as `https://a:2379`. */
   readonly origin: string;
-  /** The endpoint, for errors, if it is more than the origin. */
+  /** The address of the endpoint in errors, if it is not just the origin. */
   readonly endpoint?: string;
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** The body as ASCII text, in which each character is a byte. */
+  /** The body, as ASCII text. */
   readonly body?: string;
-  /** Whether the headers include headers of a single call, which a browser may not send. */
+  /** Whether there are headers of a single call, which a browser may not send to another origin. */
   readonly hasOwnHeaders?: boolean;
   /**
-   * The rest of the body, and the delay in milliseconds after which the rest is sent. A browser cannot send a body in
-   * two parts.
+   * The second part of the body, and the delay in milliseconds before it is sent. A browser cannot send a body in two
+   * parts.
    */
   readonly rest?: { readonly body: string; readonly afterMs: number };
-  /** The name of the RPC, for errors: `KV.Put`. */
+  /** The name of the RPC in errors: `KV.Put`. */
   readonly rpc: string;
   /**
-   * Set for a write, which must not be sent twice: the path of an RPC of the same server that changes nothing. A
-   * browser uses it to find out how to send the write without repeating it automatically.
+   * The path of an RPC of the same server that only reads. It is set for a write, which must not be sent twice. With a
+   * request to this path, a page finds out how to send the write so that the browser does not repeat it automatically.
    */
   readonly readPath?: string | undefined;
-  /** Whether the request may wait at the server for a long time. No other request then waits for its connection. */
+  /** Whether the request may wait at the server for a long time. If so, no other request waits for its connection. */
   readonly patient?: boolean | undefined;
-  /** Whether the request is for a stream that replaces another stream, which ends soon. */
+  /** Whether the request is for a stream that replaces another stream, which will end soon. */
   readonly replaces?: boolean | undefined;
-  /** Called when the first byte is about to leave. From then on, a failure does not show what the server did. */
+  /**
+   * Called when the first byte is about to be sent. After a later failure, it is unknown whether the server did
+   * anything.
+   */
   readonly onSent?: (() => void) | undefined;
   /** Called whenever a part of the response arrives. */
   readonly onReceived?: (() => void) | undefined;
@@ -42,9 +45,9 @@ export interface HttpRequest {
 export interface HttpResponse {
   readonly status: number;
   readonly body: string;
-  /** The target of a redirect, as the header gives it. */
+  /** The target of a redirect, as the header contains it. */
   readonly location?: string | undefined;
-  /** All headers, by their names in lower case. A header that occurs several times is a list. */
+  /** All headers, by their names in lower case. If a header occurs several times, its value is a list. */
   readonly headers?: ResponseHeaders | undefined;
 }
 
@@ -52,62 +55,62 @@ export interface HttpResponse {
 export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**
- * Handles the end of an exchange. It is passed with the request, and not added as operators: `map` and `catchError`
- * would cost each call more than all its encoding and decoding.
+ * Handles the end of a request. The functions are passed together with the request. If they were added as operators,
+ * `map` and `catchError` would cost each call more than its encoding and decoding.
  */
 export interface Outcome<A> {
-  /** Reads the response. An error that it throws is a failure like any other. */
+  /** Reads the response. If it throws, the request fails with that error. */
   read(response: HttpResponse): A;
-  /** Returns what follows a failure: another attempt, or the error. */
+  /** Returns what follows a failure: another attempt, or an error. */
   recover(failure: unknown): Observable<A>;
   /**
-   * Reads a long response (200) while it arrives. Its text is then the body of the response. A transport that passes on
-   * the whole body need not use this function.
+   * Reads a long response with status 200 while it arrives. `text` is then used as the body of the response. A
+   * transport that passes on the whole body need not use this object.
    */
   readonly parts?: { push(chunk: Uint8Array): void; readonly text: string } | undefined;
 }
 
-/** A part of a streamed response: a chunk, or a refusal in place of all chunks. */
+/** A part of a streamed response: a chunk, or the response to a refused request. */
 export type StreamPart =
   | { readonly type: 'chunk'; readonly bytes: Uint8Array }
-  /** The response to a refused request: its status is not 200. No part follows. */
+  /** The response to a refused request, whose status is not 200. No other part follows. */
   | { readonly type: 'refused'; readonly response: HttpResponse };
 
 /** A request for a bidirectional stream. */
 export interface DuplexRequest extends Pick<HttpRequest, 'origin' | 'endpoint' | 'path' | 'headers' | 'rpc'> {
   readonly transport: DuplexTransport;
-  /** Whether the endpoint has responded as etcd before. */
+  /** Whether etcd has responded at the endpoint before. */
   readonly knownEtcd?: boolean;
-  /** The token, which each transport sends in its own way. */
+  /** The token. Each transport sends it in a different way. */
   readonly token: string | undefined;
 }
 
 /** A part of a bidirectional stream. */
 export type DuplexPart =
-  /** The stream is open. It accepts messages as long as it is subscribed to. Each message is JSON in ASCII. */
+  /** The stream is open. It accepts messages as long as it is subscribed to. A message is JSON in ASCII. */
   | { readonly type: 'open'; readonly send: (message: string) => void }
   | { readonly type: 'message'; readonly json: unknown }
   /**
-   * A part of a message arrived. A long message takes time on a slow connection, and the stream is not unresponsive
-   * meanwhile.
+   * A part of a message has arrived. A long message takes time on a slow connection. During this time, the stream is
+   * not unresponsive.
    */
   | { readonly type: 'partial' };
 
-/** The event of a partial message: one object for all streams, as it contains no data. */
+/** The event for a part of a message. It has no data, so all streams share one object. */
 export const PARTIAL = { type: 'partial' } as const;
 
 /**
- * Statuses that mean "no WebSocket here". A proxy that drops the header `Upgrade` passes on a plain GET. etcd's gateway
- * responds to that with 405 (v1) or 501 (v2). Servers that look at the handshake themselves respond with 400 or 426. A
- * 101 without a switch of protocols is not a valid response either.
+ * The statuses that mean that the server does not support WebSockets. A proxy that drops the header `Upgrade` passes on
+ * a plain GET. etcd's gateway responds to a plain GET with 405 (v1) or 501 (v2). Servers that check the handshake
+ * respond with 400 or 426. A 101 without a change of the protocol is not a valid response either.
  */
 export const NO_WEBSOCKET: ReadonlySet<number> = new Set([101, 400, 405, 426, 501]);
 
-/** Returns the error of a response, or of a message of a stream, that is too long. */
+/** Returns the error for a response, or a message of a stream, that is too long. */
 export const responseTooLarge = (where: ErrorDetails): EtcdError =>
   new EtcdError('ResponseTooLarge', 'the response is longer than the option maxResponseBytes allows', where);
 
-/** Collects a body, up to a length. */
+/** Collects the chunks of a body, up to a maximum length. */
 export class Body {
   private readonly chunks: Uint8Array[] = [];
   private bytes = 0;
@@ -117,14 +120,19 @@ export class Body {
     private readonly where: ErrorDetails,
   ) {}
 
-  /** @throws EtcdError `ResponseTooLarge` */
+  /**
+   * Adds a chunk.
+   *
+   * @throws EtcdError `ResponseTooLarge`
+   */
   push(chunk: Uint8Array): void {
     this.count(chunk);
     this.chunks.push(chunk);
   }
 
   /**
-   * Counts a chunk that is not collected here.
+   * Counts the bytes of a chunk that is not collected here.
+   *
    * @throws EtcdError `ResponseTooLarge`
    */
   count({ length }: Uint8Array): void {
@@ -138,8 +146,7 @@ export class Body {
 }
 
 /**
- * Ends an exchange whose response has arrived. Emits the result that the outcome reads, or continues as after a
- * failure.
+ * Ends a request whose response has arrived. Emits the result of `read`, or continues with `recover` if `read` throws.
  */
 export function settle<A>(outcome: Outcome<A>, response: () => HttpResponse, subscriber: Subscriber<A>): void {
   let answer: A;
@@ -152,46 +159,55 @@ export function settle<A>(outcome: Outcome<A>, response: () => HttpResponse, sub
   subscriber.complete();
 }
 
-/** The settings for making and keeping connections. */
+/** The settings for opening and keeping connections. */
 export interface ConnectionSettings {
-  /** The maximum number of connections to one endpoint. Connections of streams and of waiting requests do not count. */
+  /**
+   * The maximum number of connections to one endpoint. The connections of streams and of requests that wait at the
+   * server are not counted.
+   */
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
-  /** How long an idle connection is kept, in milliseconds. */
+  /** How long an idle connection is kept open, in milliseconds. */
   readonly keepAliveMs: number;
   /** The longest response, or message of a stream, in bytes. */
   readonly maxResponseBytes: number;
 }
 
 /**
- * Sends requests over the network. All layers above use this interface, so another way to send them (a browser's fetch)
- * only needs another implementation.
+ * Sends requests over the network. All layers above use this interface, so that other implementations can send requests
+ * in another way, such as with a browser's fetch.
  *
- * All streams are cold: a subscription is a request, and unsubscribing aborts it. Failures are `Unreachable` (nothing
- * was sent), `ConnectionLost`, `MalformedResponse` or `ClientClosed`.
+ * All Observables are cold: a subscription is a request, and unsubscribing aborts it. Failures are `Unreachable`
+ * (nothing was sent), `ConnectionLost`, `MalformedResponse` or `ClientClosed`.
  */
 export interface Transport {
-  /** Sends one request, and reads its response. */
+  /** Sends one request, and reads its response with `outcome`. */
   exchange<A>(request: HttpRequest, outcome: Outcome<A>): Observable<A>;
-  /** Sends one request, and emits its response as it arrives. It uses a separate connection, and has no timeout. */
+  /**
+   * Sends one request, and emits its response as it arrives. The request uses a separate connection, and has no
+   * timeout.
+   */
   stream(request: HttpRequest): Observable<StreamPart>;
   /**
-   * Opens a bidirectional stream on a separate connection. It never completes: if the server ends it, it errors with
-   * `ConnectionLost`. It errors with `TransportUnsupported` if the server, or a proxy in front of it, does not speak
-   * the protocol.
+   * Opens a bidirectional stream on a separate connection. The Observable never completes. If the server ends the
+   * stream, it errors with `ConnectionLost`. It errors with `TransportUnsupported` if the server, or a proxy in front
+   * of it, does not support the protocol.
    */
   duplex(request: DuplexRequest): Observable<DuplexPart>;
-  /** Closes the connections to an endpoint that is no longer used. Each closes once its requests have ended. */
+  /**
+   * Closes the connections to an endpoint that is no longer used. Each connection is closed when its requests have
+   * ended.
+   */
   release(origin: string): void;
-  /** Makes later requests to an endpoint use new connections, as in `Wire.renew`. */
+  /** Makes later requests to an endpoint use new connections. `Wire.renew` describes this. */
   renew(origin: string): void;
-  /** Aborts the requests in progress with `ClientClosed`, and resolves when every socket is closed. */
+  /** Aborts the requests in progress with `ClientClosed`, and resolves when every connection is closed. */
   close(): Promise<void>;
 }
 
 /**
- * Makes a transport that is loaded when it is first used. Loading the modules of the transport takes several times as
- * long as loading all other modules. A program that uses only types, errors or operations need not wait for that.
+ * Creates a transport whose code is loaded when it is first used. Loading the modules of the transport takes several
+ * times as long as loading all other modules. A program that uses only types, errors or operations need not load it.
  */
 export function lazyTransport(load: () => Promise<Transport>): Transport {
   let loaded: Transport | undefined;
@@ -204,10 +220,10 @@ export function lazyTransport(load: () => Promise<Transport>): Transport {
     exchange: (request, outcome) => through((transport) => transport.exchange(request, outcome)),
     stream: (request) => through((transport) => transport.stream(request)),
     duplex: (request) => through((transport) => transport.duplex(request)),
-    // There are no connections before the transport is loaded.
+    // Before the transport is loaded, there are no connections.
     release: (origin) => loaded?.release(origin),
     renew: (origin) => loaded?.renew(origin),
-    // A transport that could not be loaded has nothing to close.
+    // If the transport could not be loaded, there is nothing to close.
     close: () =>
       whole().then(
         (transport) => transport.close(),
@@ -217,15 +233,15 @@ export function lazyTransport(load: () => Promise<Transport>): Transport {
 }
 
 /**
- * The length, in characters, at which messages are sent without waiting for more. A server reads a frame to its end
- * before it looks at the first message in it.
+ * The number of characters from which on the waiting messages are sent at once. A server reads a whole frame before it
+ * processes the first message in it.
  */
 const LONG = 32_768;
 
 /**
- * Sends the messages of a turn together, one on each line. The frame around a message, and the write to the socket,
- * cost several times as much as the message. The server's proxy reads all frames as one text of JSON values, which may
- * be cut anywhere.
+ * Sends all messages of a turn of the event loop in one frame, one message in each line. A frame and a write to the
+ * socket cost several times more than a message. The server's proxy reads all frames as one text with JSON values, so a
+ * frame may contain several messages.
  */
 export class WriteBatcher {
   private lines = '';
@@ -245,7 +261,7 @@ export class WriteBatcher {
     if (this.lines.length >= LONG) this.flush();
   };
 
-  /** Sends the waiting messages. A caller that is about to close the stream must not wait for the end of the turn. */
+  /** Sends the waiting messages now. A caller that is about to close the stream cannot wait for the end of the turn. */
   flush(): void {
     const { lines } = this;
     this.lines = '';

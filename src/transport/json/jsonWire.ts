@@ -28,10 +28,10 @@ export interface JsonWireSettings {
   readonly maxResponseBytes: number;
 }
 
-/** The settings for reading a streamed response. */
+/** The settings with which a streamed response is read. */
 export interface Reading<A> {
   readonly codec: ResponseCodec<A>;
-  /** Whether the objects are emitted whole, `result` included. */
+  /** Whether whole objects are emitted, and not only their `result`. */
   readonly raw?: boolean | undefined;
   /** The longest message, in bytes. */
   readonly maxBytes: number;
@@ -43,27 +43,31 @@ export interface Reading<A> {
 export type ReadMessages = <A>(parts: Observable<StreamPart>, reading: Reading<A>) => Observable<A>;
 
 /**
- * Makes a member without a leader reject a call with `NoLeader`, and end a stream with `NoLeader` after a while.
- * Without this header, a watch on that member receives no events, although its heartbeats get a response.
+ * The header with which a member without a leader rejects a call with `NoLeader`. It ends a stream with `NoLeader`
+ * after a while. Without this header, a watch on such a member receives no events, although its heartbeats get
+ * responses.
  */
 const NEEDS_LEADER = { 'grpc-metadata-hasleader': 'true' } as const;
 
-/** Sent to unconfirmed servers in place of the client's own headers, which may contain secrets. */
+/** The headers for unconfirmed servers. The client's own headers are not sent to them, as they may contain secrets. */
 const PLAIN_HEADERS = { 'content-type': 'application/json', 'user-agent': 'rxetcd' } as const;
 
-/** Limits the messages of an unconfirmed server, which should have only a header and a few fields. */
+/**
+ * The maximum length of a message from an unconfirmed server. Such a message should have only a header and a few
+ * fields.
+ */
 const MAX_UNCONFIRMED_BYTES = 64 * 1024;
 
-/** The form of an RPC that a request needs. */
+/** The properties of an RPC that a request needs. */
 type Form = Pick<Rpc<never, unknown>, 'name' | 'path' | 'safety' | 'needsLeader' | 'headers' | 'replaces'>;
 
-/** An RPC that changes nothing, with any request. */
+/** The path of an RPC that changes nothing, whatever the request is. */
 const READ_PATH = '/kv/range';
 
 /**
- * Makes the wire that speaks to etcd's JSON gateway, over a transport for HTTP.
+ * Creates the wire for etcd's JSON gateway, over a transport for HTTP.
  *
- * @param readMessages reads streamed responses; a page loads it with the parts that need it
+ * @param readMessages reads streamed responses. A page loads this function together with the code that needs it
  */
 export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWireSettings, readMessages: ReadMessages): Wire {
   const leaderHeaders = { ...headers, ...NEEDS_LEADER };
@@ -162,7 +166,7 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
   };
 }
 
-/** Returns a response as it arrived. */
+/** Returns a response as it arrived, without decoding it. */
 const rawResponse = ({ status, headers = {}, body }: HttpResponse): RawResponse => ({
   status,
   headers: Object.fromEntries(
@@ -171,7 +175,7 @@ const rawResponse = ({ status, headers = {}, body }: HttpResponse): RawResponse 
   body,
 });
 
-/** Returns an observer that encodes the requests and decodes the responses of a bidirectional stream. */
+/** Creates an observer for the parts of a bidirectional stream. It encodes the requests and decodes the responses. */
 function eventsTo<In, A>(
   observer: Observer<DuplexEvent<In, A>>,
   rpc: Rpc<In, A>,
@@ -208,14 +212,14 @@ const rethrow = (failure: unknown): Observable<never> => throwError(() => failur
 
 /**
  * Reads a unary response as JSON, without decoding it.
- * @throws EtcdError the error that the server sent instead, or `MalformedResponse`
+ * @throws EtcdError with the error that the server sent, or `MalformedResponse`
  */
 export function parseResponse(response: HttpResponse, where: ResponseSource): unknown {
   if (response.status !== 200) throw errorInResponse(response, where);
   const json = jsonIn(response.body);
   if (json === undefined)
     throw isPage(response.body) ? proxyError(response, where) : new EtcdError('MalformedResponse', 'the response is not JSON', where);
-  // A codec allows every field to be missing, so it would accept an error with the wrong status as an empty response.
+  // In a codec every field may be missing. So it would accept an error that has the status 200 as an empty response.
   if (isRecord(json) && (json['error'] !== undefined || json['code'] !== undefined)) {
     const error = errorInJson(json, where);
     if (error !== undefined) throw error;
@@ -224,7 +228,7 @@ export function parseResponse(response: HttpResponse, where: ResponseSource): un
   return json;
 }
 
-/** Returns whether a response has an error of any form. Some gateways write `null` if there is no error. */
+/** Returns whether a response has an error, in any form. Some gateways write `null` if there is no error. */
 const hasError = ({ error }: Readonly<Record<string, unknown>>): boolean => error !== undefined && error !== null;
 
 const unreadableError = (where: ErrorDetails): EtcdError =>
@@ -233,7 +237,7 @@ const unreadableError = (where: ErrorDetails): EtcdError =>
 /**
  * Decodes the response in a message of a stream, `{ result }` or `{ error }`.
  *
- * @param raw whether the whole object is decoded, instead of its `result`
+ * @param raw whether the whole object is decoded, and not only its `result`
  * @throws EtcdError as {@link parseResponse} does
  */
 export function parseStreamMessage<A>(codec: ResponseCodec<A>, json: unknown, where: ErrorDetails, raw = false): A {
@@ -258,8 +262,8 @@ export function decode<A>(codec: ResponseCodec<A>, json: unknown, where: ErrorDe
 }
 
 /**
- * Returns the revision in the header of a response, or 0 if the header has no revision. A response that was not decoded
- * can contain any number, which must not make all other responses look old.
+ * Returns the revision in the header of a response, or 0 if the header has no revision. The response was not checked
+ * yet, so it may contain any number. An invalid number must not make all later responses look old.
  */
 export function revisionOf(answer: unknown): number {
   const header = isRecord(answer) ? answer['header'] : undefined;

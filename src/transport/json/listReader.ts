@@ -3,29 +3,31 @@ import { isAscii, joinBytes, longText } from '../../model/bytes.js';
 import { jsonIn } from '../../model/validate.js';
 
 /**
- * The length of a part, in bytes. Shorter parts gain nothing, and longer parts would block the event loop for too long.
- * From 128 KiB on V8 allocates each string separately: reading 256 KiB cost three times as much for each KiB.
+ * The length of a part, in bytes. Shorter parts bring no advantage, and longer parts would block the event loop for too
+ * long. V8 allocates each string of 128 KiB or more separately: with 256 KiB, reading cost three times as much for each
+ * KiB.
  */
 const PART_BYTES = 2 ** 16;
-/** An upper limit for the bytes of a response before its first element. */
+/** The maximum number of bytes before the first element of the list. */
 const HEAD_BYTES = 2 ** 10;
 const CLOSING_BRACE = 0x7d;
 const FOLLOWING = /^\s*(?:,(?!\s*\])|(?=\]))/;
 
 /**
- * Reads the elements of a long list while the response arrives, so that no turn of the event loop takes as long as the
- * response. A part ends at a closing brace. A part that is valid JSON between brackets consists of whole elements.
- * Otherwise everything that follows is kept until the end, and is then read like any other response.
+ * Reads the elements of a long list while the response arrives. So no turn of the event loop has to read the whole
+ * response. The bytes are divided into parts, each of which ends at a closing brace. A part that is valid JSON between
+ * brackets consists of whole elements. If a part is not valid, it is kept with everything that follows, and is read at
+ * the end like any other response.
  */
 export class ListReader<A> {
   private readonly collected: ReturnType<LongList<A>['collect']>;
-  /** Bytes that were not read yet. */
+  /** The bytes that were not read yet. */
   private pending: Uint8Array[] = [];
   private pendingBytes = 0;
   private enoughBytes: number;
   /** The text before the first element, once it has arrived. */
   private head = '';
-  /** Whether an element was read. A comma or the end of the list follows that element. */
+  /** Whether any element was read. If so, a comma or the end of the list follows. */
   private begun = false;
 
   constructor(
@@ -47,7 +49,7 @@ export class ListReader<A> {
     return this.head + this.withoutComma(longText(joinBytes(this.pending)));
   }
 
-  /** Adds the elements that were read to the response in that text. */
+  /** Returns the response, completed by the elements that were read before. */
   complete(answer: A): A {
     return this.begun ? this.collected.complete(answer) : answer;
   }
@@ -60,7 +62,8 @@ export class ListReader<A> {
       bytes = bytes.subarray(head.length);
     }
     const end = bytes.lastIndexOf(CLOSING_BRACE) + 1;
-    // A single element is longer than a part. Searching it again after each chunk would take quadratic time.
+    // One element is longer than a part. The next search waits for twice as many bytes, as a search after each chunk
+    // would take quadratic time.
     if (end === 0) return this.wait(bytes, 2 * bytes.length);
     const elements = jsonIn(`[${this.withoutComma(longText(bytes.subarray(0, end)))}]`);
     if (elements === undefined || !this.collected.add(elements)) return this.wait(bytes, Infinity);
@@ -76,8 +79,8 @@ export class ListReader<A> {
   }
 
   /**
-   * Removes the comma after the elements that were read: another element follows it, or the end of the list. Anything
-   * else is left invalid as JSON.
+   * Removes the comma after the elements that were read. If neither another element nor the end of the list follows,
+   * the text stays invalid as JSON.
    */
   private withoutComma(text: string): string {
     if (!this.begun) return text;

@@ -13,9 +13,9 @@ export interface ResponseSource extends ErrorDetails {
 }
 
 /**
- * Reads the error in the JSON of a response. It recognizes the error by its shape, as distributions replace gateways. A
- * unary response has `{error, code}`, `{error, message, code}` or `{code, message}`, and a stream has `{error:
- * {grpc_code | code, message}}`. Returns undefined for anything that is not an error.
+ * Reads the error in the JSON of a response. The error is recognized by its form, as some distributions use other
+ * gateways. A unary response has `{error, code}`, `{error, message, code}` or `{code, message}`, and a stream has
+ * `{error: {grpc_code | code, message}}`. Returns undefined for anything that is not an error.
  */
 export function errorInJson(json: unknown, details: ErrorDetails): EtcdError | undefined {
   if (!isRecord(json)) return undefined;
@@ -27,25 +27,25 @@ export function errorInJson(json: unknown, details: ErrorDetails): EtcdError | u
 }
 
 /**
- * A gateway of etcd 3.4 or newer sends this error as plain text, before it reads the request. Otherwise the gateway
- * would use the name in the certificate as a user name, as etcd does.
+ * The beginning of an error that a gateway of etcd 3.4 or newer sends as plain text, before it reads the request. The
+ * gateway refuses a client certificate with a common name, as etcd would use that name as a user name.
  */
 const COMMON_NAME = 'CommonName of client sending a request against gateway';
 const COMMON_NAME_ADVICE =
   'while auth is enabled, the server rejects a client certificate with a common name (CN), and nothing was done; use a certificate without a CN, and set the option auth';
 
-/** The default response of Go's HTTP server. A gateway sends another response to an unknown path. */
+/** The default response of Go's HTTP server for an unknown path. A gateway sends another response. */
 const GO_404 = '404 page not found';
 const NO_GATEWAY =
   'there is no JSON gateway at this path (HTTP 404): a peer port, a grpc-proxy and a server with --enable-grpc-gateway=false have no gateway; use a client URL of a member, and check the option apiPrefix';
 
-/** Returns the error of an HTTP response with any body. */
+/** Returns the error for an HTTP response, whatever its body is. */
 export function errorInResponse(response: HttpResponse, source: ResponseSource): EtcdError {
   const { status, body } = response;
   const details = { ...source, status };
   const json = jsonIn(body);
   const error = isGatewayError(json) ? errorInJson(json, details) : undefined;
-  // For an unknown path, gateway v2 sends NotFound in the shape of etcd's errors.
+  // For an unknown path, gateway v2 sends `NotFound` in the form of etcd's errors.
   const unknownPath = status === 404 && (error === undefined || (error.reason === 'Unknown' && error.code === 'NotFound'));
   if (unknownPath) return unknownPathError(body, details);
   if (error !== undefined) return error;
@@ -59,8 +59,8 @@ function unknownPathError(body: string, details: ErrorDetails): EtcdError {
 }
 
 /**
- * Returns whether JSON is an error in the shape of etcd's gateways, which give a gRPC code. API gateways send
- * `{"message":"…"}` alone, or give an HTTP status as the code.
+ * Returns whether JSON is an error in the form of etcd's gateways, which contains a gRPC code. API gateways send only
+ * `{"message":"…"}`, or an HTTP status as the code.
  */
 function isGatewayError(json: unknown): boolean {
   if (!isRecord(json)) return false;
@@ -71,11 +71,11 @@ function isGatewayError(json: unknown): boolean {
   return typeof text === 'string' && reasonOf(text) !== undefined;
 }
 
-/** Limits the length of a URL in an error, as a server chooses the URL. */
+/** The maximum length of a URL in an error. The length must be limited, as the server chooses the URL. */
 const MOST_SHOWN = 200;
 
 /**
- * Returns the error for a response of a proxy in front of etcd. The error does not quote the body, which may be a whole
+ * Returns the error for a response of a proxy in front of etcd. The error does not show the body, which may be a whole
  * page and may contain secrets.
  */
 export function proxyError({ status, body, location }: HttpResponse, source: ResponseSource): EtcdError {
@@ -106,20 +106,20 @@ export function proxyError({ status, body, location }: HttpResponse, source: Res
     );
   }
   if (status >= 400 && status < 500) return new EtcdError('ProxyRefused', `HTTP ${status} from a proxy in front of etcd`, down);
-  // The proxy does not reach the server at the moment.
+  // The proxy cannot reach the server now.
   if (status >= 502 && status <= 504) {
     return new EtcdError('Unknown', `HTTP ${status}, not from etcd itself`, { ...details, code: 'Unavailable' });
   }
   return malformed(status, `a body of ${body.length} characters that is not from etcd`, down);
 }
 
-/** Marks a response in place of a known etcd as `Unavailable`: etcd is down. */
+/** Adds the code `Unavailable` if the endpoint is known to be etcd: then etcd is down. */
 const asDown = (details: ResponseSource): ErrorDetails => (details.knownEtcd === true ? { ...details, code: 'Unavailable' } : details);
 
 const malformed = (status: number, what: string, details: ErrorDetails): EtcdError =>
   new EtcdError('MalformedResponse', `HTTP ${status} with ${what}`, details);
 
-/** Returns the target of a redirect, unchanged from the header. */
+/** Returns the target of a redirect as the header contains it. */
 export function locationOf(
   status: number,
   { location }: Readonly<Record<string, string | readonly string[] | undefined>>,
@@ -127,7 +127,7 @@ export function locationOf(
   return status >= 300 && status < 400 && typeof location === 'string' ? location : undefined;
 }
 
-/** Returns the target of a redirect without user and query, which may be secret. */
+/** Returns the target of a redirect without user and query, as these may contain secrets. */
 export function targetOf(location: string | undefined, endpoint: string | undefined): string | undefined {
   if (location === undefined || !URL.canParse(location, endpoint)) return undefined;
   const { protocol, host, pathname } = new URL(location, endpoint);
@@ -137,11 +137,12 @@ export function targetOf(location: string | undefined, endpoint: string | undefi
 const SPACE = 0x20;
 const BRACE = 0x7b;
 
-/** Returns whether a response with status 200 is not from etcd, whose responses begin with `{`. */
+/** Returns whether a response with status 200 is not from etcd. The responses of etcd begin with `{`. */
 export const isPage = (beginning: string): boolean => !/^\s*\{/.test(beginning);
 
 /**
- * Refuses a streamed response that is not from etcd.
+ * Rejects a streamed response that is not from etcd.
+ *
  * @throws EtcdError if a response with status 200 does not begin like a response of etcd
  */
 export function refusePage(beginning: Uint8Array, where: ResponseSource): void {

@@ -19,7 +19,7 @@ interface ChannelDeps extends LeaderDeps {
   readonly leases: LeaseActivity;
 }
 
-/** Makes the channel along a route, over the stream transport that works there. */
+/** Creates the channel for a route, with a stream transport that works there. */
 export function openChannel<In, A>(route: Route, rpc: Rpc<In, A>, means: ChannelDeps): Channel<In, A> {
   const { endpoint, info, credential } = route;
   const { tokens, transports, leases } = means;
@@ -40,7 +40,8 @@ export function openChannel<In, A>(route: Route, rpc: Rpc<In, A>, means: Channel
     activity,
     duplex: transport === 'chunked' ? undefined : untilRemoved(openDuplex(route, rpc, transport, activity, means), endpoint),
     answered: () => {
-      // Only the first time: a member without a leader still responds on a stream, but not to calls.
+      // Only the first response counts. After it, a member that has lost its leader still responds on the stream, but
+      // not to calls.
       if (!answered) {
         endpoint.markHealthy();
         transports.answered(origin, transport);
@@ -51,7 +52,7 @@ export function openChannel<In, A>(route: Route, rpc: Rpc<In, A>, means: Channel
       if (isPageLeft(error)) return true;
       if (error.reason === 'TransportUnsupported' || error.reason === 'ResponseTooLarge') {
         if (error.reason === 'TransportUnsupported') transports.refused(origin, transport);
-        // A stream of many watches that fails because of a message to one of them would fail again.
+        // A message that is too long for the transport would end the stream again, with all its watches.
         else transports.outgrown(origin, transport);
         return transports.choose(terms) !== transport;
       }
@@ -67,7 +68,7 @@ export function openChannel<In, A>(route: Route, rpc: Rpc<In, A>, means: Channel
   };
 }
 
-/** The generation of a gateway, by its status for a GET request where only POST is allowed. */
+/** The generation of a gateway, by the status of its response to a GET request where only POST is allowed. */
 const GENERATIONS: ReadonlyMap<number, 1 | 2> = new Map([
   [405, 1],
   [501, 2],
@@ -82,8 +83,8 @@ function gatewayOf({ endpoint, info }: Route, rpc: Rpc<never, unknown>, { wire }
 }
 
 /**
- * Returns whether a stream without a response may have failed because of its transport. It did if the handshake failed,
- * or if something else arrived instead of a response over HTTP/2.
+ * Returns whether the transport may be the reason why a stream received no response. This is so if the handshake
+ * failed. It is also so if something else than a response arrived over HTTP/2.
  */
 function mayBeItsFault({ reason, code }: EtcdError, transport: DuplexTransport): boolean {
   return reason === 'Unreachable' || (transport === 'http2' && code === 'Unavailable' && STANDING_IN.has(reason));
@@ -91,7 +92,7 @@ function mayBeItsFault({ reason, code }: EtcdError, transport: DuplexTransport):
 
 const STANDING_IN: ReadonlySet<Reason> = new Set<Reason>(['ConnectionLost', 'ProxyRefused', 'MalformedResponse', 'Unknown']);
 
-/** Opens a bidirectional stream, which ends if the member has no leader and the RPC needs one. */
+/** Opens a bidirectional stream. The stream ends if the RPC needs a leader and the member has none. */
 function openDuplex<In, A>(
   route: Route,
   rpc: Rpc<In, A>,
@@ -101,19 +102,19 @@ function openDuplex<In, A>(
 ): Observable<DuplexEvent<In, A>> {
   const { wire, revisions } = means;
   const { name, needsLeader = false } = rpc;
-  // No caller sees the header of a keepalive response, and there may be several hundred responses a second.
+  // The header of a keepalive's response is not used, and several hundred of these responses may arrive in a second.
   const onRevision = name === leaseRpcs.keepAlive.name ? undefined : (revision: number) => revisions.take(revision, 0, name, '');
   const duplex = wire.duplex(rpc, { to: route, transport, onRevision });
   if (!needsLeader || transport === 'http2') return duplex;
-  // etcd's proxy for WebSockets passes on no headers that show this, so the client asks the member. The client also
-  // asks before the stream opens. Otherwise a cluster without a leader would repeatedly appear connected for a short
-  // time.
+  // etcd's proxy for WebSockets does not pass on the header that requires a leader. So the client asks the member
+  // whether it has a leader, also before the stream opens. Otherwise, a cluster without a leader would repeatedly
+  // appear connected for a short time.
   const question = requireLeader(route, means);
   return concat(question, merge(duplex, watchForLeaderLoss(question, activity)));
 }
 
 /**
- * Passes on a stream until its endpoint is removed. It uses no operators, as each message would pass through all of
+ * Passes on a stream until its endpoint is removed. No operators are used, as each message would pass through all of
  * them.
  */
 function untilRemoved<T>(stream: Observable<T>, { removed }: Route['endpoint']): Observable<T> {
@@ -123,27 +124,30 @@ function untilRemoved<T>(stream: Observable<T>, { removed }: Route['endpoint']):
   });
 }
 
-/** The intervals between requests to a member, while the client is in use and while it is idle, in milliseconds. */
+/**
+ * The intervals between requests to a member for its leader, in milliseconds: while the client is in use, and while it
+ * is idle.
+ */
 const INTERVALS = { inUseMs: 2_000, idleMs: IDLE_CHECK_MS };
 /** The timeout of a response, in milliseconds. */
 const ANSWER_MS = 2_000;
-/** The pause, in milliseconds, before a member without a leader is asked again: an election is over soon. */
+/** The pause before a member without a leader is asked again, in milliseconds. An election takes only a short time. */
 const ELECTION_MS = 500;
 
-/** The dependencies for asking a member for its leader. */
+/** The dependencies of the functions that ask a member for its leader. */
 export interface LeaderDeps {
   readonly wire: Pick<Wire, 'unary'>;
   /**
-   * Returns whether there is another endpoint. Without one, leaving the member would not help. There may also be many
-   * members behind one endpoint, and another member than the stream's may respond.
+   * Returns whether there is another endpoint. If there is none, it does not help to leave the member. Also, several
+   * members may be behind one endpoint, so that another member may respond.
    */
   readonly elsewhere: () => boolean;
 }
 
 /**
  * Asks a member whether it has a leader, for a stream that cannot carry the header. Completes if there is a leader, and
- * errors with `NoLeader` if there is none. Any other failure comes from a member with a leader, and completes as well:
- * perhaps the request is not allowed.
+ * errors with `NoLeader` if there is none. Also completes after any other failure, as only a member with a leader fails
+ * in another way. For example, the user may lack the permission.
  */
 export function requireLeader(to: Route, { wire, elsewhere }: LeaderDeps): Observable<never> {
   const ask = wire.unary({ ...identifyRpc, needsLeader: true }, {});
@@ -153,7 +157,7 @@ export function requireLeader(to: Route, { wire, elsewhere }: LeaderDeps): Obser
 
 /** Errors when a member has been without a leader for longer than an election takes. */
 export function watchForLeaderLoss(question: Observable<never>, activity: Activity): Observable<never> {
-  // A missing response does not show a lost leader. The stream itself detects an unresponsive member.
+  // A missing response does not mean that the leader is lost. The stream itself detects an unresponsive member.
   const asked = question.pipe(timeout({ each: ANSWER_MS, with: () => EMPTY }), retry({ count: 1, delay: ELECTION_MS }));
   return checksDue(activity, INTERVALS).pipe(exhaustMap(() => asked));
 }

@@ -3,56 +3,59 @@ import { isAtLeast, type ServerVersion } from '../endpoints/version.js';
 import type { DuplexTransport } from '../wire.js';
 
 /**
- * A transport for streams: bidirectional, with many requests at a time, or one POST for each stream, whose response
- * arrives in chunks.
+ * A transport for streams. `websocket` and `http2` are bidirectional, and carry many requests. With `chunked`, each
+ * stream is a POST whose response arrives in chunks.
  */
 export type StreamTransport = DuplexTransport | 'chunked';
 
-/** The facts on which a choice depends. */
+/** The facts on which the choice of a transport depends. */
 export interface TransportCriteria {
   readonly origin: string;
   readonly version: ServerVersion | undefined;
-  /** Whether a token has to be sent. */
+  /** Whether the stream needs a token. */
   readonly authenticated: boolean;
 }
 
-/** Before this version, the proxy of etcd closes a WebSocket on a message of more than 64 KiB. */
+/**
+ * The first version whose WebSocket carries messages of any length. Before it, etcd's proxy closes a WebSocket on a
+ * message of more than 64 KiB.
+ */
 const WHOLE_MESSAGES = '3.4.16';
 const SUSPICIOUS_LOSSES = 3;
 const SUSPICION_MS = 60_000;
 
 /**
- * The maximum number of consecutive streams without a response over a transport, while calls to the same endpoint get
- * responses.
+ * The maximum number of consecutive streams without a response over a transport, if calls to the same endpoint get
+ * responses meanwhile.
  */
 const MOST_UNANSWERED: Readonly<Record<DuplexTransport, number>> = { websocket: 3, http2: 2 };
 /**
- * The time for which a failed transport is not used, in milliseconds. It doubles each time, up to the longest. After
- * that time, the proxy may have been reconfigured.
+ * The time for which a failed transport is not used, in milliseconds. The time doubles with each failure, up to the
+ * longest one. After it the transport is tried again, as the proxy may have been reconfigured.
  */
 const FIRST_REST_MS = 120_000;
 const LONGEST_REST_MS = 3_600_000;
 
-/** The record of a transport at an endpoint where it has failed. */
+/** The failures of a transport at an endpoint. */
 interface Experience {
   /** The number of streams in a row without a response. */
   unanswered: number;
-  /** The number of calls to which the endpoint had responded when the last of these streams failed. */
+  /** The number of calls to which the endpoint had responded before the last of these streams failed. */
   answers: number;
-  /** The time until which the transport is not used. */
+  /** The time until which the transport is not used at the endpoint. */
   restsUntil: number;
   readonly rests: Backoff;
 }
 
 /**
  * Chooses the transport for the streams of each endpoint. A transport that does not work at an endpoint is not used
- * there for a while. A transport that cannot carry long messages is never used there again.
+ * there for some time. A transport that cannot carry long messages is never used there again.
  */
 export class TransportSelector {
   private readonly records = new Map<string, Map<StreamTransport, Experience>>();
   private readonly losses = new Map<string, readonly number[]>();
 
-  /** @param http2 whether the wire has HTTP/2 streams in both directions */
+  /** @param http2 whether the wire has bidirectional HTTP/2 streams */
   constructor(
     private readonly preferred: StreamTransport | 'auto',
     private readonly http2 = true,
@@ -71,16 +74,16 @@ export class TransportSelector {
     record.restsUntil = monotonicNow() + record.rests.next();
   }
 
-  /** Records that the messages are too long for a transport. It is never used there again. */
+  /** Records that the messages at an endpoint are too long for a transport. The transport is never used there again. */
   outgrown(origin: string, transport: StreamTransport): void {
     this.recordOf(origin, transport).restsUntil = Infinity;
   }
 
   /**
-   * Records that a stream ended before the server had responded on it. A server that is down responds to no calls
-   * either. A stream therefore counts only if calls have received a response since the previous failed stream.
+   * Records that a stream ended before the server had responded on it. If the server is down, it does not respond to
+   * calls either. So the failure counts only if the server has responded to calls since the previous failed stream.
    *
-   * @param answers how many calls the endpoint has responded to
+   * @param answers the number of calls to which the endpoint has responded
    */
   unanswered(origin: string, transport: DuplexTransport, answers: number): void {
     const record = this.recordOf(origin, transport);
@@ -97,8 +100,8 @@ export class TransportSelector {
   }
 
   /**
-   * Records that a stream broke. An old server closes the connection on a message that is too long. Several broken
-   * connections within a short time therefore count as a message that is too long.
+   * Records that a stream broke. An old server closes the connection on a message that is too long. So several broken
+   * connections within a short time count as such a message.
    */
   lost({ origin, version }: TransportCriteria, transport: StreamTransport): void {
     if (carriesLongMessages(transport, version)) return;
@@ -108,7 +111,7 @@ export class TransportSelector {
     if (recent.length >= SUSPICIOUS_LOSSES) this.outgrown(origin, transport);
   }
 
-  /** Removes the records of an endpoint that was removed from the client. */
+  /** Removes the records of an endpoint, as it was removed from the client. */
   forget(origin: string): void {
     this.records.delete(origin);
     this.losses.delete(origin);
@@ -144,8 +147,8 @@ function candidates({ origin, version, authenticated }: TransportCriteria, hasHt
 }
 
 /**
- * Returns whether etcd's proxy passes the subprotocol on in the form that its auth accepts. The proxy does this from
- * these patch releases on.
+ * Returns whether etcd's proxy passes on the subprotocol, which carries the token, in the form that etcd's auth
+ * accepts. The proxy does this since certain patch releases.
  */
 function takesTokenOverWebSocket(version: ServerVersion | undefined): boolean {
   if (version === undefined || isAtLeast(version, '3.7')) return true;

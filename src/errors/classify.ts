@@ -2,12 +2,12 @@ import type { GrpcCode, Reason } from './reasons.js';
 import { isEtcdError, type EtcdError } from './etcdError.js';
 
 /**
- * The kinds of failures, by whether they are temporary. They decide whether an operation as a whole is repeated. A
- * further attempt of one call also depends on what was sent, and is decided by the table in `transport/retryPolicy.ts`.
+ * The kinds of failures. They decide whether an operation as a whole is repeated, such as a watch. For the attempts of
+ * one call it also matters what was sent, so the table in `transport/retryPolicy.ts` decides about them.
  * - `temporary`: ends without intervention, and nothing was carried out
  * - `interrupted`: ends without intervention; only operations that may run twice are repeated
  * - `unclear`: may be temporary; counts as permanent after several in a row
- * - `permanent`: the request was understood and rejected
+ * - `permanent`: the server understood the request, and rejected it
  */
 export type Persistence = 'temporary' | 'interrupted' | 'unclear' | 'permanent';
 
@@ -36,7 +36,8 @@ const PERSISTENCE_BY_REASON: Partial<Record<Reason, Row>> = {
 
 /** Returns the kind of a failure. */
 export function persistenceOf({ reason, code }: EtcdError): Persistence {
-  // No connection, no leader, or a server that stops or starts. An ambiguous write has the code of its cause.
+  // The code means that there is no connection or no leader, or that a server stops or starts. An ambiguous write has
+  // the code of its cause.
   if (code === 'Unavailable') return reason === 'AmbiguousWrite' ? 'interrupted' : 'temporary';
   // A server that is stopping cancels its calls, or interrupts them, with messages of gRPC.
   if (reason === 'Unknown' && (code === 'Canceled' || code === 'Internal')) return 'interrupted';
@@ -66,13 +67,13 @@ const STATUS_BY_CODE: Readonly<Record<GrpcCode, number>> = {
 
 /** Reasons for which HTTP has a better status than the one of their gRPC code. */
 const STATUS_BY_REASON: Readonly<Partial<Record<Reason, number>>> = {
-  // Not 502, 503 or 504: proxies and clients retry these automatically, and so would repeat the write.
+  // The status is not 502, 503 or 504: proxies and clients automatically retry after these, and would repeat the write.
   AmbiguousWrite: 500,
-  // Errors of the service, not of its client.
+  // The service itself has made the mistake, and not its client.
   InvalidOption: 500,
   UnsupportedRuntime: 500,
   TokenUnavailable: 503,
-  // The service lost what it held; the same request can succeed later.
+  // The service has lost a lease or a lock. The same request may succeed later.
   LeaseLost: 503,
   LockLost: 503,
   ClientClosed: 503,

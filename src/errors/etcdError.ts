@@ -1,20 +1,21 @@
 import { codeOf, GRPC_CODES, type GrpcCode, grpcCode, type Reason, reasonOf } from './reasons.js';
 
-/** Replaces a secret. */
+/** Replaces a secret in messages. */
 const REDACTED = '[redacted]';
 
 /**
- * The shortest secret that is also searched for within words. A shorter secret, such as `a`, occurs in too many words.
+ * The minimum length of secrets that are also replaced within words. A shorter secret, such as `a`, occurs in too many
+ * words.
  */
 const SHORTEST_WITHIN_WORDS = 4;
 
-/** The forms of each secret, and its reference count. */
+/** The forms of each secret in which it may appear, and the reference count of the secret. */
 const held = new Map<string, { readonly forms: readonly string[]; holders: number }>();
 
 /**
  * Removes a secret (a password, a token, the value of a header) from error messages that quote a server. A server may
- * echo the request. This applies to all clients of the process, as an error does not know to which client its request
- * belongs.
+ * quote the request in its error. The secret is removed from the errors of all clients of the process, as an error does
+ * not know its client.
  *
  * @returns a function that stops this; calling it again has no effect
  */
@@ -32,11 +33,11 @@ export function keepSecret(secret: string): () => void {
   };
 }
 
-/** Removes secrets from the text of a server. */
+/** Removes secrets from a text that a server has sent. */
 export function withoutSecrets(text: string): string {
   if (held.size === 0) return text;
   const forms = [...held.values()].flatMap((entry) => entry.forms);
-  // The longest first, as a secret may be part of another.
+  // The longest form is replaced first, as one secret may be part of another.
   forms.sort((a, b) => b.length - a.length);
   return forms.reduce(replaced, text);
 }
@@ -72,12 +73,12 @@ function formsOf(secret: string): readonly string[] {
 }
 
 /**
- * Marks errors of rxetcd. Unlike `instanceof` it works across two copies of the package (ESM and CommonJS) and across
- * jest's realms.
+ * Marks errors of rxetcd. A check of this mark works across two copies of the package (ESM and CommonJS) and across
+ * jest's realms, while `instanceof` does not.
  */
 const BRAND = Symbol.for('rxetcd.EtcdError');
 
-/** The origin of an error. */
+/** The details of an error: its code, the failed request, and the response. */
 export interface ErrorDetails {
   /** The gRPC code; by default the code of the reason. */
   readonly code?: GrpcCode;
@@ -113,19 +114,17 @@ export class EtcdError<R extends Reason = Reason> extends Error {
   readonly endpoint: string | undefined;
   /** The HTTP status, if a response with a status other than 200 is the cause. */
   readonly status: number | undefined;
-  /**
-   * The text of the server's error, as it was sent; secrets in it are replaced. Undefined if the server sent no text.
-   */
+  /** The text of the server's error as it was sent, but without secrets. Undefined if the server sent no text. */
   readonly serverMessage: string | undefined;
   /**
-   * The bytes of a stream that could not be read, for `MalformedResponse`. They may hold values, so no log shows them:
-   * the property is not enumerable.
+   * The bytes of a stream that could not be read, for `MalformedResponse`. The bytes may contain values of keys. The
+   * property is not enumerable, so that no log shows them.
    */
   declare readonly bytes: Uint8Array | undefined;
 
   constructor(reason: R, message: string, details: ErrorDetails = {}) {
     const where = whereOf(details);
-    // A message that quotes another error may already end with this text.
+    // If the message quotes another error, it may already end with this text.
     super(message.endsWith(where) ? message : message + where, details.cause === undefined ? undefined : { cause: details.cause });
     this.reason = reason;
     this.code = details.code ?? codeOf(reason);
@@ -137,12 +136,12 @@ export class EtcdError<R extends Reason = Reason> extends Error {
     Object.defineProperty(this, BRAND, { value: true });
   }
 
-  /** The number of {@link code}, as gRPC has it: 0 to 16. */
+  /** The gRPC number of {@link code}: 0 to 16. */
   get codeNumber(): number {
     return GRPC_CODES.indexOf(this.code);
   }
 
-  /** Returns the form for logs. Without it, an `Error` would be serialised without its message. */
+  /** Returns the form for logs. Without this method, JSON of an `Error` would lack its message. */
   toJSON(): object {
     return Object.assign({}, this, { message: this.message });
   }
@@ -219,7 +218,10 @@ export class InvalidOptionError extends EtcdError<'InvalidOption'> {
   }
 }
 
-/** The codec rejected the value of `key`. `failures` names the places and reasons, one line each, without the value. */
+/**
+ * The codec rejected the value of `key`. `failures` has a line for each invalid place with the reason, but without the
+ * value.
+ */
 export class InvalidValueError extends EtcdError<'InvalidValue'> {
   override readonly name: string = 'InvalidValueError';
   readonly key: string;
@@ -240,7 +242,7 @@ interface Kinds {
   InvalidValue: InvalidValueError;
 }
 
-/** The class of the errors with a reason. */
+/** The class of the errors that have a given reason. */
 export type EtcdErrorOf<R extends Reason> = R extends keyof Kinds ? Kinds[R] : EtcdError<R>;
 
 /**
@@ -251,19 +253,19 @@ export function hasReason<R extends Reason>(error: unknown, ...reasons: readonly
 }
 
 /**
- * gRPC's message for a call that was interrupted. With the code `DeadlineExceeded` it means that the gateway's deadline
- * passed before etcd's (seen on 3.5.30, in one call of ten).
+ * gRPC's message for a call that was interrupted. With the code `DeadlineExceeded` it means that the deadline passed at
+ * the gateway before it passed at etcd. This was seen on 3.5.30, in one call of ten.
  */
 const CUT_OFF = /^stream terminated by RST_STREAM with error code: CANCEL$/;
 const CANCELED = /(?:^|desc = )context canceled$/;
 
 /**
- * Reads an error in the server's own words, without secrets. The message takes precedence over the code, as some
- * services use one code for all errors.
+ * Creates an error from the text that a server has sent, without secrets. The text takes precedence over the code, as
+ * some services use one code for all errors.
  */
 export function serverError(said: string, code: GrpcCode, details: ErrorDetails): EtcdError {
   const reason = reasonOf(said) ?? (code === 'DeadlineExceeded' && CUT_OFF.test(said) ? 'DeadlineExceeded' : undefined);
-  // A known message of etcd quotes nothing of the request. It is kept whole, although a password may equal one of its
+  // A known message of etcd contains nothing of the request. So it is not changed, even if a password equals one of its
   // words.
   const text = reason === undefined || reason === 'Stopped' ? withoutSecrets(said) : said;
   const withText = { ...details, serverMessage: text };
@@ -271,14 +273,14 @@ export function serverError(said: string, code: GrpcCode, details: ErrorDetails)
   if (reason !== undefined) return new EtcdError(reason, text, withText);
   return new EtcdError(code === 'Unimplemented' ? 'UnknownMethod' : 'Unknown', text === '' ? `gRPC code ${code}` : text, {
     ...withText,
-    // Go's own words, which some services of etcd send with code 2. They mean the same as code 1.
+    // Some services of etcd send this message of Go's `context` with code 2. It has the same meaning as code 1.
     code: CANCELED.test(text) ? 'Canceled' : code,
   });
 }
 
 /**
- * Returns the error for a server's text and code, by rxetcd's table. It is for responses that reach a program in
- * another way, such as from a proxy's log. A text that the table lacks has the reason `Unknown`.
+ * Returns the error for a server's text and code, by rxetcd's table. Use it for errors that a program receives in
+ * another way, such as from a proxy's log. If the table does not have the text, the reason is `Unknown`.
  *
  * ```ts
  * import { errorFrom } from 'rxetcd';

@@ -174,17 +174,18 @@ const BY_MESSAGE: ReadonlyMap<string, Reason> = new Map<string, Reason>([
   ['revision in header is old', 'AuthOldRevision'],
   // Sent by the gateway of a server that is stopping, as it closes its connection to the server.
   ['grpc: the client connection is closing', 'Stopped'],
-  // Raft's own text. The member stops, perhaps after it accepted the request.
+  // This is Raft's message. The member stops, perhaps after it has accepted the request.
   ['raft: stopped', 'Stopped'],
-  // The text of the auth store for a user without a password, with code 2.
+  // The auth store sends this message, with code 2, for a user without a password.
   ['authentication failed, password was given for no password user', 'AuthFailed'],
-  // A member that has just lost its leadership sends this for any lease, with code 2. It says nothing about the lease.
+  // A member that has just lost its leadership sends this message, with code 2, for any lease. The lease itself may be
+  // valid.
   ['not a primary lessor', 'LeaderChanged'],
 ]);
 
 /**
- * Matches gRPC's error for a message that is too large, with the limit. Old servers pass responses to their gateway
- * over gRPC, with a limit of 4 MiB. Any other limit is the server's, and applies to requests.
+ * Matches gRPC's error for a message that is too large, with the limit. Old servers send responses to their gateway
+ * over gRPC, with a limit of 4 MiB. Any other limit is that of the server for requests.
  */
 const ABOVE_LIMIT = /^grpc: received message larger than max \(\d+ vs\. (\d+)\)$/;
 const LIMIT_OF_ANSWERS = String(4 * 2 ** 20);
@@ -192,27 +193,27 @@ const LIMIT_OF_ANSWERS = String(4 * 2 ** 20);
 /** Matches the error that the gateway of a TLS server sends for calls that were in progress when the server stopped. */
 const BROKEN_OFF = /malformed header: missing HTTP content-type|transport: missing content-type field/;
 
-/** Returns the gRPC code of a reason, regardless of the code that the gateway wrapped it in. */
+/** Returns the gRPC code of a reason, whatever code the gateway has sent. */
 export function codeOf(reason: Reason): GrpcCode {
   return reason in SERVER_ERRORS
     ? SERVER_ERRORS[reason as keyof typeof SERVER_ERRORS][1]
     : CLIENT_ERRORS[reason as keyof typeof CLIENT_ERRORS];
 }
 
-/** Returns the message of a server for a reason, without `etcdserver: `. */
+/** Returns the server's message for a reason, without `etcdserver: `. */
 export function messageOf(reason: (typeof SERVER_REASONS)[number]): string {
   return SERVER_ERRORS[reason][0];
 }
 
 /**
- * Returns the reason for a server's message, or undefined if the table does not have it. The message may be bare, or of
- * the form `rpc error: code = X desc = …`.
+ * Returns the reason for a server's message, or undefined if the table does not have it. The message may be alone, or
+ * in the form `rpc error: code = X desc = …`.
  */
 export function reasonOf(text: string): Reason | undefined {
   const message = text
     .trim()
     .replace(/^rpc error: code = \w+ desc = /, '')
-    // Some errors of the auth store are passed on unchanged.
+    // Some errors of the auth store have the prefix `auth: `.
     .replace(/^(?:etcdserver|auth): /, '');
   const limit = ABOVE_LIMIT.exec(message)?.[1];
   if (limit !== undefined) return limit === LIMIT_OF_ANSWERS ? 'ResponseTooLarge' : 'RequestTooLarge';
@@ -220,7 +221,7 @@ export function reasonOf(text: string): Reason | undefined {
   return BY_MESSAGE.get(message);
 }
 
-/** The names of the gRPC status codes in etcd's Go code. The index of each is its number. */
+/** The names of the gRPC status codes in etcd's Go code. The index of a name is the number of the code. */
 export const GRPC_CODES = [
   'OK',
   'Canceled',

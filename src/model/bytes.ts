@@ -1,7 +1,7 @@
 /**
- * Converts bytes, UTF-8 and base64 on any JavaScript runtime. Node's `Buffer` is several times faster than anything
- * else that Node 20 to 24 have, so it is used if it exists; browsers use `atob` and `btoa`. In both cases the result is
- * a plain `Uint8Array` that owns its memory: a `Buffer` from the pool would expose other buffers through `.buffer`.
+ * Converts bytes, UTF-8 and base64 on any JavaScript runtime. `Buffer` is used if it exists, as it is several times
+ * faster than all other functions of Node 20 to 24. Browsers use `atob` and `btoa`. In both cases the result is a plain
+ * `Uint8Array` with its own memory. A `Buffer` from Node's pool would expose other buffers through `.buffer`.
  */
 
 /** A key or a value: text, which is sent as UTF-8, or bytes. */
@@ -30,19 +30,19 @@ interface NodeBuffer {
 }
 
 /**
- * The size of scratch memory. Values that fit are encoded and decoded there, which saves an allocation for each. For
- * short bytes, creating a view would take several times as long as copying them.
+ * The size of the scratch memory. Values that fit are encoded and decoded there, which saves an allocation for each
+ * value. For short bytes, copying is several times faster than creating a view.
  */
 const SCRATCH_BYTES = 16_384;
-/** The maximum number of bytes of UTF-8 for a UTF-16 unit of text. */
+/** The maximum number of UTF-8 bytes for one UTF-16 unit of text. */
 const MOST_BYTES_A_CHARACTER = 3;
 
-// Created on first use, as importing the package must not require them: jsdom has neither class.
+// These are created on first use, as importing the package must not require the classes: jsdom has neither of them.
 let encoder: InstanceType<typeof TextEncoder> | undefined;
 let decoder: InstanceType<typeof TextDecoder> | undefined;
 
 const encodeUtf8 = (text: string): Uint8Array => (encoder ??= new TextEncoder()).encode(text);
-// ignoreBOM: a byte order mark at the start of a value is part of the value.
+// `ignoreBOM` keeps a byte order mark at the start of a value, as it is part of the value.
 const decodeUtf8 = (bytes: Uint8Array): string => (decoder ??= new TextDecoder('utf-8', { ignoreBOM: true })).decode(bytes);
 
 function withBuffer(buffer: NodeBuffer): ByteCodec {
@@ -102,10 +102,10 @@ export function toBase64(value: BytesLike): string {
   return typeof value === 'string' ? codec.encodeText(value) : codec.encode(value);
 }
 
-/** Decodes padded standard base64, which the codecs have checked, to bytes. */
+/** Decodes padded standard base64 to bytes. The codecs have already checked the text. */
 export const fromBase64 = codec.decode;
 
-/** Decodes padded standard base64 to UTF-8 text; bytes that are not UTF-8 become U+FFFD. */
+/** Decodes padded standard base64 to UTF-8 text. Bytes that are not UTF-8 become U+FFFD. */
 export const textFromBase64 = codec.decodeText;
 
 /** Returns the UTF-8 form of text; bytes are returned as they are. */
@@ -118,7 +118,7 @@ export function byteLength(value: BytesLike): number {
   return typeof value === 'string' ? codec.lengthOf(value) : value.length;
 }
 
-/** Tells whether text is ASCII: each character is then one byte of UTF-8. */
+/** Tells whether text is ASCII. Each character is then one byte in UTF-8. */
 export const isAscii = (text: string): boolean => byteLength(text) === text.length;
 
 /** Reads bytes as UTF-8 text; bytes that are not UTF-8 become U+FFFD. */
@@ -129,7 +129,7 @@ export function toText(value: BytesLike): string {
 /** Decodes UTF-8 that may be long. On Node it takes half the time of {@link toText}. */
 export const longText = codec.decodeLong;
 
-/** Joins parts, which are copied once. */
+/** Joins parts. Each part is copied once. */
 export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
   const [first] = parts;
   if (parts.length === 1 && first !== undefined) return first;
@@ -143,8 +143,8 @@ export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * Tells whether a value can be sent as a key or value: text that has a UTF-8 form, or bytes. Half of a surrogate pair
- * has none. It would be sent as U+FFFD, so that all such keys would be the same.
+ * Tells whether a value can be sent as a key or value: text that has a UTF-8 form, or bytes. Text with half of a
+ * surrogate pair has no such form. It would be sent with U+FFFD, so that different keys would become the same key.
  */
 export function isBytesLike(value: unknown): value is BytesLike {
   return typeof value === 'string' ? value.isWellFormed() : isBytes(value);
@@ -158,8 +158,8 @@ export const isBytes = (value: unknown): value is Uint8Array =>
   value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
 
 /**
- * Copies bytes, so that later changes by the caller have no effect. Anything else is returned as it is. It never
- * throws: invalid values are rejected later, when they are checked.
+ * Copies bytes, so that later changes by the caller have no effect. Any other value is returned as it is. The function
+ * never throws: invalid values are rejected later, when they are checked.
  */
 export function capturedBytes<T>(given: T): T | Uint8Array {
   if (typeof given !== 'object') return given;

@@ -1,26 +1,26 @@
 import { isBytes } from './bytes.js';
 
-/** The depth at which copying stops. Options and ranges are flat, and `kv.txn` reads deep txns itself. */
+/** The maximum depth of a copy. Options and ranges are flat, and `kv.txn` copies nested txns itself. */
 const MOST_LEVELS = 50;
 
 /**
  * Copies an argument, so that later changes by the caller have no effect. Byte arrays, arrays and plain objects are
- * copied with their contents. Functions and instances of classes (a signal, a codec, a `KeyValue`) are not copied. It
- * never throws: invalid values are rejected later, when they are checked.
+ * copied with their contents. Functions and instances of classes (a signal, a codec, a `KeyValue`) are not copied. The
+ * function never throws: invalid values are rejected later, when they are checked.
  */
 export function captured<T>(given: T): T {
   if (typeof given !== 'object' || given === null) return given;
   try {
     return copyOf(given, 0, undefined) as T;
   } catch {
-    // The error is reported later: a getter that throws, for example, throws again when its value is checked.
+    // The error is not lost: a getter that throws, for example, throws again when its value is checked.
     return given;
   }
 }
 
 /**
- * Calls a function now, and returns a function that returns its result or throws its error. So an argument is read at
- * once, but rejected on subscription.
+ * Calls a function now. Returns a function that returns the result, or throws the error. So an argument is read at the
+ * call, but rejected on subscription.
  */
 export function readNow<T>(read: () => T): () => T {
   try {
@@ -34,21 +34,21 @@ export function readNow<T>(read: () => T): () => T {
 }
 
 /**
- * Wraps all methods of an object, so that they copy their arguments first. It does the same for the methods of plain
- * objects in it, and of those that methods return (`election('a').campaign`). So new methods of a client are wrapped,
- * too.
+ * Wraps all methods of an object, so that they copy their arguments first. Methods of plain objects in it are wrapped
+ * as well, and so are those of objects that its methods return, as in `election('a').campaign`. So all methods of a
+ * client are wrapped, including new ones.
  */
 export function capturing<A extends object>(api: A): A {
   if (ALREADY.has(api)) return api;
   const copying: object = typeof api === 'function' ? copyingFirst(api) : {};
   for (const name of Reflect.ownKeys({ ...api })) Reflect.set(copying, name, methodsIn(Reflect.get(api, name)));
-  // It has the same members, of the same types.
+  // The copy has the same members as the original, with the same types.
   return capturesItself(copying) as A;
 }
 
 /**
- * Marks a method, or all methods of an object, as copying the arguments themselves. It is for cases in which
- * {@link capturing} would cost too much, or could not copy enough.
+ * Marks a method, or all methods of an object, as copying the arguments themselves. It is used where {@link capturing}
+ * would cost too much, or would not copy enough.
  */
 export function capturesItself<A extends object>(api: A): A {
   ALREADY.add(api);
@@ -65,14 +65,14 @@ const copyingFirst =
 
 const methodsIn = (value: unknown): unknown => (typeof value === 'function' || isPlain(value) ? capturing(value) : value);
 
-/** @param met the copies so far, keyed by their originals, as an object may occur several times, or contain itself */
+/** @param met the copies so far, by their originals. An object may occur several times, or may contain itself */
 function copyOf(given: unknown, level: number, met: Map<object, unknown> | undefined): unknown {
   if (typeof given !== 'object' || given === null || level > MOST_LEVELS) return given;
   const known = met?.get(given);
   if (known !== undefined) return known;
-  // Most objects are of this realm, and so need fewer checks.
+  // Most objects belong to this realm, and need fewer checks.
   if (Object.getPrototypeOf(given) === Object.prototype && !(Symbol.toStringTag in given)) return recordOf(given, level, met);
-  // Not `slice`, as that of a `Buffer` shares its memory.
+  // `slice` is not used, as the `slice` of a `Buffer` shares its memory.
   if (isBytes(given)) return new Uint8Array(given);
   if (Array.isArray(given)) return listOf(given, level, met);
   return isPlain(given) ? recordOf(given, level, met) : given;
@@ -97,7 +97,7 @@ function recordOf(given: object, level: number, met: Map<object, unknown> | unde
   let nested = false;
   for (const name in copy) {
     const type = typeof copy[name];
-    // An object with methods, such as a codec without a class, may depend on its identity.
+    // An object with methods, such as a codec without a class, may depend on its identity, so it is not copied.
     if (type === 'function' && level > 0) return given;
     nested ||= type === 'object';
   }

@@ -7,7 +7,7 @@ import type { LeaseId } from './ids.js';
 /** An event of a call or of one of its attempts. `elapsedMs` counts from the first attempt of the call. */
 export type CallDiagnostic =
   | { readonly type: 'attemptBegun'; readonly rpc: string; readonly endpoint: string; readonly attempt: number }
-  /** `action` is the action that follows: `fail`, `ambiguous`, or a kind of retry. */
+  /** The attempt failed. `action` is the action that follows: `fail`, `ambiguous`, or a kind of retry. */
   | {
       readonly type: 'attemptFailed';
       readonly rpc: string;
@@ -17,7 +17,7 @@ export type CallDiagnostic =
       readonly action: string;
       readonly error: EtcdError;
     }
-  /** The attempt received nothing for `silentMs`, and another one begins. */
+  /** The attempt received no data for `silentMs`, and another attempt begins. */
   | {
       readonly type: 'attemptHedged';
       readonly rpc: string;
@@ -35,7 +35,7 @@ export type CallDiagnostic =
 
 /** An event of an endpoint, or of the token. */
 export type EndpointDiagnostic =
-  /** The endpoint failed, and is not used for `pauseMs` while another one works. */
+  /** The endpoint failed. It is not used for `pauseMs`, unless no other endpoint works. */
   | { readonly type: 'endpointQuarantined'; readonly endpoint: string; readonly pauseMs: number }
   /** The endpoint was checked in the background. */
   | { readonly type: 'endpointProbed'; readonly endpoint: string; readonly ok: boolean; readonly elapsedMs: number }
@@ -44,9 +44,9 @@ export type EndpointDiagnostic =
 
 /** An event of a stream for watches. */
 export type StreamDiagnostic =
-  /** `elapsedMs` is the time that it took to open. */
+  /** A stream was opened. `elapsedMs` is the time that this took. */
   | { readonly type: 'streamOpened'; readonly endpoint: string; readonly transport: string; readonly elapsedMs: number }
-  /** `elapsedMs` is the time that it was open. */
+  /** A stream was lost, or could not be opened. `elapsedMs` is the time since the connection state last changed. */
   | { readonly type: 'streamLost'; readonly error: EtcdError; readonly retryInMs: number; readonly elapsedMs: number }
   /** A watch resumes at a revision, on another stream. */
   | { readonly type: 'watchResumed'; readonly revision: number };
@@ -61,10 +61,10 @@ export type OwnershipDiagnostic =
   | { readonly type: 'lockAcquired'; readonly name: string; readonly key: string; readonly waitedMs: number }
   | { readonly type: 'lockLost'; readonly name: string; readonly heldMs: number; readonly error: unknown };
 
-/** An event inside of a client. It never contains a value of a key, a password or a token. */
+/** An event inside of a client. It never contains the value of a key, a password or a token. */
 export type Diagnostic = CallDiagnostic | EndpointDiagnostic | StreamDiagnostic | OwnershipDiagnostic;
 
-/** Receives the events of a client by their severity. `console` is one. */
+/** Receives the events of a client by their severity, as `console` does. */
 export interface Logger {
   debug(message: string, event: Diagnostic): void;
   info(message: string, event: Diagnostic): void;
@@ -73,8 +73,8 @@ export interface Logger {
 }
 
 /**
- * Collects the events of a client. Without a subscriber `active` is false, and no event is made: each place checks one
- * property.
+ * Collects the events of a client. Without a subscriber `active` is false, and no event is created. So an unused event
+ * costs only the check of one property.
  */
 export class Diagnostics {
   active = false;
@@ -101,7 +101,10 @@ export class Diagnostics {
   }
 }
 
-/** The states of a connection that concern a stream, by their shape. */
+/**
+ * The part of a connection state that concerns a stream. It is described by its properties, so that this module does
+ * not depend on watches.
+ */
 interface StreamState {
   readonly status: string;
   readonly endpoint?: string;
@@ -110,7 +113,7 @@ interface StreamState {
   readonly retryInMs?: number;
 }
 
-/** Emits the events of a client, with those that follow from the state of the connection of its watches. */
+/** Emits the events of a client. The events of streams are derived from the connection state of its watches. */
 export function diagnosticsOf(diagnostics: Diagnostics, states: Observable<StreamState>): Observable<Diagnostic> {
   return merge(diagnostics.events, states.pipe(toStreamEvents));
 }
@@ -159,7 +162,7 @@ const LEVELS: Readonly<Record<Diagnostic['type'], keyof Logger>> = {
   lockLost: 'error',
 };
 
-/** Makes an observer that passes each event to a logger, with its type as the message. */
+/** Creates an observer that passes each event to a logger. The message is the type of the event. */
 export const toLogger = (logger: Logger): Partial<Observer<Diagnostic>> => ({
   next: (event) => logger[LEVELS[event.type]](`rxetcd: ${event.type}`, event),
 });

@@ -6,18 +6,21 @@ import type { ResponseHeader } from './responses.js';
 export interface PutEvent {
   readonly type: 'put';
   readonly kv: KeyValue;
-  /** The key before the change: only with `prevKv`, and missing if the key is new or its history was compacted. */
+  /**
+   * The key before the change. It is only present with `prevKv`, and if the key existed and its history was not
+   * compacted.
+   */
   readonly prevKv?: KeyValue;
   /** The revision of the change. */
   readonly revision: number;
 }
 
-/** A key was deleted, or its lease ended. */
+/** A key was deleted, also if this was because its lease ended. */
 export interface DeleteEvent {
   readonly type: 'delete';
-  /** The key and the revision of the deletion; the value is empty. */
+  /** The deleted key with the revision of the deletion. Its value is empty. */
   readonly kv: KeyValue;
-  /** The key before the deletion: only with `prevKv`, and missing if its history was compacted. */
+  /** The key before the deletion. It is only present with `prevKv`, and if its history was not compacted. */
   readonly prevKv?: KeyValue;
   /** The revision of the deletion. */
   readonly revision: number;
@@ -51,7 +54,10 @@ export interface EventsBatch {
   readonly revision: number;
   /** At least one event. */
   readonly events: readonly WatchEvent[];
-  /** The header of the server's message: the member that sent it, its raft term, and the store's revision then. */
+  /**
+   * The header of the server's message. It has the member that sent the message, the raft term of the member, and the
+   * revision of the store at that time.
+   */
   readonly header?: ResponseHeader;
 }
 
@@ -61,7 +67,7 @@ export interface ProgressBatch {
   readonly revision: number;
   /** Always empty. */
   readonly events: readonly WatchEvent[];
-  /** The header of the server's message; the notification with which a subscription begins has none. */
+  /** The header of the server's message. The first notification of a subscription has no header. */
   readonly header?: ResponseHeader;
 }
 
@@ -71,32 +77,32 @@ export type WatchBatch = EventsBatch | ProgressBatch;
 /** Returns the revision up to which everything has been delivered with a batch. */
 export const lastRevision = ({ revision }: WatchBatch): number => revision;
 
-/** Makes the batch of a revision. */
+/** Creates the batch of a revision. */
 export function eventsBatch(events: readonly WatchEvent[], revision: number, header?: ResponseHeader): EventsBatch {
   return header === undefined ? { type: 'events', revision, events } : { type: 'events', revision, events, header };
 }
 
-/** One array for all progress notifications, as each watch keeps its last one. */
+/** All progress notifications share one empty list, as each watch keeps its last notification. */
 const NONE: readonly WatchEvent[] = Object.freeze([]);
 
-/** Makes a progress notification. */
+/** Creates a progress notification. */
 export function progress(revision: number, header?: ResponseHeader): ProgressBatch {
   return header === undefined ? { type: 'progress', revision, events: NONE } : { type: 'progress', revision, events: NONE, header };
 }
 
 /**
- * Reports that an ownership was lost and that the next one is awaited. It has no field of an ownership, so that code
- * which confuses the two types does not compile.
+ * Reports that an ownership was lost and that the next one is awaited. It has no property of an ownership. So code that
+ * confuses the two types does not compile.
  */
 export interface OwnershipLost {
   readonly type: 'lost';
-  /** The reason of the loss. */
+  /** The cause of the loss. */
   readonly error: EtcdError;
 }
 
 /**
- * Reports each ownership and each loss (`onLost: 'reacquire'`).
+ * An event of a lock or an election with the option `onLost: 'reacquire'`.
  * - `owned`: the lock is owned from now on, with a new `revision` and a new `guard`
- * - `lost`: the ownership is no longer certain: stop the work under the lock. Another `owned` follows
+ * - `lost`: the ownership is no longer certain, so stop the work under the lock. Another `owned` follows
  */
 export type OwnershipEvent<T extends object> = (T & { readonly type: 'owned' }) | OwnershipLost;

@@ -2,7 +2,10 @@ import { isHeaderText, isObject, mismatch } from './validate.js';
 
 const BY_ITSELF = 'rxetcd sets it by itself';
 
-/** Headers that HTTP or rxetcd sets, and headers that request a form of response that rxetcd cannot read. */
+/**
+ * The headers that users must not set. HTTP or rxetcd sets them, or they request a form of response that rxetcd cannot
+ * read.
+ */
 const OWN_HEADERS: ReadonlyMap<string, string> = new Map([
   ...['authorization', 'content-type', 'content-length', 'host', 'user-agent', 'http2-settings'].map((name) => [name, BY_ITSELF] as const),
   ...['connection', 'proxy-connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'expect', 'te', 'trailer'].map(
@@ -25,9 +28,9 @@ export const HEADER_TEXT = {
   is: (value: unknown): value is string => typeof value === 'string' && value !== '' && !/[\0\r\n]/.test(value) && isHeaderText(value),
 };
 
-/** The reason why a header, or the whole set of headers, cannot be sent. */
+/** The reason why a header, or a whole set of headers, cannot be sent. */
 interface InvalidHeader {
-  /** The name of the header in brackets, `["a"]`; empty for the whole set. */
+  /** The name of the header in brackets, such as `["a"]`; empty for the whole set. */
   readonly place: string;
   readonly problem: string;
 }
@@ -37,7 +40,7 @@ interface InvalidHeader {
  * Returns undefined if all can be sent.
  */
 export function findInvalidHeader(headers: unknown): InvalidHeader | undefined {
-  // A `Map` or a `Headers` is iterable, and has no properties to read.
+  // A `Map` or a `Headers` is not accepted, as its headers are not properties.
   if (!isObject(headers)) return { place: '', problem: mismatch({ what: 'an object of strings, { name: value }' }, headers) };
   const seen = new Set<string>();
   for (const [name, value] of Object.entries(headers)) {
@@ -56,6 +59,6 @@ function problemOf(lower: string, value: unknown, seen: Set<string>): string | u
   return HEADER_TEXT.is(value) ? undefined : mismatch(HEADER_TEXT, value);
 }
 
-/** Returns checked headers with their names in lower case. */
+/** Returns headers with their names in lower case. The headers were checked before. */
 export const withLowerNames = (headers: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));

@@ -2,7 +2,7 @@ import { EtcdError } from '../errors/index.js';
 
 declare const brand: unique symbol;
 
-/** A 64-bit id as a decimal string, as in JSON. A `number` would round it. */
+/** A 64-bit id as decimal text, as in JSON. A `number` would round the id. */
 type Id<Name extends string> = string & { readonly [brand]: Name };
 
 /** The id of a lease: a signed 64-bit integer in decimal. */
@@ -50,7 +50,10 @@ export function idToHex(id: LeaseId | MemberId | ClusterId): string {
   return BigInt.asUintN(64, BigInt(id)).toString(16);
 }
 
-/** Names a lease in error messages: in hexadecimal, as `etcdctl` shows it, and in decimal, as this package does. */
+/**
+ * Returns the name of a lease for error messages: in hexadecimal, as `etcdctl` shows it, and in decimal, as rxetcd
+ * shows it.
+ */
 export function leaseName(id: LeaseId): string {
   return `lease ${idToHex(id)} (${id})`;
 }

@@ -2,8 +2,8 @@ import { mapKey, textOfKey, type PersistentMap } from './persistentMap.js';
 
 /**
  * An immutable state, as a `ReadonlyMap`. The persistent map behind it shares all but O(log n) of its memory with the
- * previous state. It is wrapped because its iterators differ from JavaScript's, and so that its methods do not become
- * part of our API.
+ * previous state. The persistent map is wrapped, as its iterators differ from those of JavaScript. Also, its other
+ * methods must not become part of our API.
  */
 export class Snapshot<V> implements ReadonlyMap<string, V> {
   readonly #entries: PersistentMap<V>;
@@ -49,7 +49,10 @@ export class Snapshot<V> implements ReadonlyMap<string, V> {
     return Object.fromEntries(this);
   }
 
-  /** Returns the form for Node's `console.log`. The symbol is registered, so that no import depends on Node. */
+  /**
+   * Returns the form for Node's `console.log`. The symbol comes from the global registry, so that nothing has to be
+   * imported from Node.
+   */
   [Symbol.for('nodejs.util.inspect.custom')](): unknown {
     return new Map(this);
   }

@@ -4,24 +4,24 @@ import { isRecord } from './validate.js';
 
 const NEWLINE = 0x0a;
 
-// Created on first use, as importing the package must not need it.
+// The decoder is created on first use, as importing the package must not require the class.
 let decoder: InstanceType<typeof TextDecoder> | undefined;
 
 /**
  * Splits a stream of bytes into the JSON objects in it. The chunks may be cut anywhere, even within an escape or a
  * character of several bytes.
  *
- * etcd from 3.3 on ends each object with a newline; 3.2 puts nothing between objects. Once a newline was seen after an
- * object, the stream is split at newlines. The engine finds newlines many times faster than this code can track braces
- * and quotes. If a line is not one whole object, as with JSON on several lines, the stream is split by braces from
- * there on. Each byte is copied at most once, so that 22 MB in a thousand chunks take linear time.
+ * Since version 3.3, etcd ends each object with a newline; etcd 3.2 puts nothing between objects. If a newline follows
+ * the first object, the stream is split at newlines. JavaScript engines find newlines many times faster than this code
+ * can count braces and quotes. If a line is not one whole object, as with JSON on several lines, the rest of the stream
+ * is split by braces. Each byte is copied at most once. So the time is linear, even for 22 MB in a thousand chunks.
  */
 export class JsonStream {
   /** The chunks of an incomplete object, and their length. */
   private pending: Uint8Array[] = [];
   private pendingBytes = 0;
   private readonly ends = new ObjectScanner();
-  /** `unknown` until the first object is complete and something follows it. */
+  /** The way in which the stream is split. It is unknown until data follows the first complete object. */
   private mode: 'unknown' | 'lines' | 'braces' = 'unknown';
 
   /**
@@ -37,8 +37,8 @@ export class JsonStream {
    * Takes the next chunk, and returns the objects that are complete now. The chunk is kept until its last object is
    * complete.
    *
-   * @throws EtcdError `MalformedResponse` for anything that is not a sequence of JSON objects, or `ResponseTooLarge`.
-   * Do not use the stream afterwards.
+   * @throws EtcdError `MalformedResponse` if the stream is not a sequence of JSON objects, or `ResponseTooLarge`. Do
+   * not use this object afterwards.
    */
   push(chunk: Uint8Array): unknown[] {
     const complete: unknown[] = [];
@@ -49,7 +49,7 @@ export class JsonStream {
 
   /**
    * Ends the stream.
-   * @returns the last object, if no newline followed it
+   * @returns the last object, if no newline has followed it
    * @throws EtcdError `MalformedResponse` if the stream ends within an object
    */
   end(): unknown[] {
@@ -76,7 +76,8 @@ export class JsonStream {
   }
 
   /**
-   * Splits by braces from a line on that is not one whole object: newlines do not separate the objects of this stream.
+   * Splits the stream by braces from a given line on. The line is not one whole object, so newlines do not separate the
+   * objects of this stream.
    */
   private unline(line: Uint8Array, complete: unknown[]): void {
     this.mode = 'braces';
@@ -96,7 +97,7 @@ export class JsonStream {
           index += 1;
           continue;
         }
-        // No newline precedes this object: newlines do not separate the objects of this stream.
+        // There is no newline before this object, so newlines do not separate the objects of this stream.
         if (this.ends.seen > 0) this.mode = 'braces';
         if (byte !== OPEN_BRACE) throw this.malformed('it is not JSON', chunk.subarray(index));
       }
@@ -115,7 +116,7 @@ export class JsonStream {
     this.pending.push(part);
   }
 
-  /** Returns the parts that were kept, with the last one. */
+  /** Returns the kept parts, and the last part, as one array. */
   private take(last?: Uint8Array): Uint8Array {
     if (this.pendingBytes + (last?.length ?? 0) > this.maxBytes) throw this.tooLarge();
     if (this.pending.length === 0) return last ?? new Uint8Array(0);
@@ -127,7 +128,8 @@ export class JsonStream {
 
   /**
    * Parses a complete object.
-   * @throws EtcdError without the engine's message, which quotes text that may be secret
+   *
+   * @throws EtcdError without the engine's message, as that message quotes text which may be secret
    */
   private parseWhole(bytes: Uint8Array): unknown {
     const value = parse(bytes);
@@ -136,7 +138,7 @@ export class JsonStream {
   }
 
   private malformed(problem: string, bytes: Uint8Array): EtcdError {
-    // A copy, as the owner of a chunk may reuse its memory.
+    // The bytes are copied, as the owner of a chunk may reuse its memory.
     return new EtcdError('MalformedResponse', `the response cannot be read: ${problem}`, { ...this.where, bytes: new Uint8Array(bytes) });
   }
 
@@ -148,7 +150,7 @@ export class JsonStream {
 const SPACE = 0x20;
 const OPEN_BRACE = 0x7b;
 
-/** Parses JSON; returns undefined for anything else. */
+/** Parses JSON. Returns undefined if the text is not JSON. */
 function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse((decoder ??= new TextDecoder('utf-8', { fatal: true })).decode(bytes));
@@ -162,8 +164,8 @@ const BACKSLASH = 0x5c;
 const CLOSE_BRACE = 0x7d;
 
 /**
- * Finds where JSON objects end, by their braces and strings, chunk after chunk. It does not check the content of the
- * objects.
+ * Finds the ends of JSON objects by their braces and strings, in one chunk after the other. It does not check the
+ * content of the objects.
  */
 export class ObjectScanner {
   /** The number of objects that have ended. */
@@ -172,14 +174,14 @@ export class ObjectScanner {
   private inString = false;
   private escaped = false;
 
-  /** Whether the bytes so far end within an object. */
+  /** Whether the bytes so far end inside of an object. */
   get within(): boolean {
     return this.depth > 0;
   }
 
   /**
-   * Returns the index after the object that begins or continues at `from`, or the end of the chunk if the object ends
-   * later.
+   * Returns the index after the object that begins or continues at `from`. If the object does not end in this chunk,
+   * returns the length of the chunk.
    */
   next(chunk: Uint8Array, from: number): number {
     let index = from;
@@ -204,8 +206,8 @@ export class ObjectScanner {
   }
 
   /**
-   * Returns the index after the string's closing quote, or the end of the chunk. Most bytes of a response are base64,
-   * so the speed of this loop matters most.
+   * Returns the index after the string's closing quote, or the length of the chunk. Most bytes of a response are base64
+   * in strings, so the speed of this loop matters most.
    */
   private skipString(chunk: Uint8Array, from: number): number {
     let index = from;

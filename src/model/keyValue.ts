@@ -4,7 +4,7 @@ import { settledNow, type Validator, jsonLater, parsedValue } from './validator.
 import type { InvalidValueError } from '../errors/index.js';
 import type { LeaseId } from './ids.js';
 
-/** The parts of a key-value pair: the base64 and the numbers of the response, after they were checked. */
+/** The base64 and the numbers of a key-value, as a response contains them. They were checked before. */
 export interface KeyValueParts {
   readonly key64: string;
   readonly value64: string;
@@ -15,18 +15,18 @@ export interface KeyValueParts {
 }
 
 /**
- * A key with its value, as etcd stores it. It keeps the base64 of the response and decodes it on first access, so that
- * many pairs cost little until they are read. Keys and values may be any bytes: `key` and `value` are their UTF-8 text,
- * `keyBytes` and `valueBytes` the bytes themselves.
+ * A key with its value, as etcd stores it. It keeps the base64 of the response, and decodes it on first access. A large
+ * number of key-values costs little until they are read. Keys and values may be any bytes. `key` and `value` are their
+ * UTF-8 text, and `keyBytes` and `valueBytes` are the bytes.
  */
 export class KeyValue {
   private readonly key64: string;
   private readonly value64: string;
-  /** The revision at which the key was created, since its last deletion. */
+  /** The revision at which the key was created, after its last deletion if it was deleted before. */
   readonly createRevision: number;
-  /** The revision of its last change. */
+  /** The revision of the last change of the key. */
   readonly modRevision: number;
-  /** The number of changes since it was created; 1 for a new key, 0 for one that was deleted. */
+  /** The number of changes since the key was created: 1 for a new key, and 0 in the event of a deletion. */
   readonly version: number;
   /** The lease that the key is attached to; undefined if there is none. */
   readonly lease: LeaseId | undefined;
@@ -59,19 +59,19 @@ export class KeyValue {
   }
 
   /**
-   * The key in base64, as received. Reading this property costs nothing. It is for callers that need the key later, but
-   * not the pair.
+   * The key in base64, as it was received. Reading this property costs nothing. A caller that needs only the key later
+   * can keep this text instead of the whole object.
    */
   get keyBase64(): string {
     return this.key64;
   }
 
-  /** The value in base64, as received. */
+  /** The value in base64, as it was received. */
   get valueBase64(): string {
     return this.value64;
   }
 
-  /** The length of key and value in base64, as received. It shows the size of the pair without decoding it. */
+  /** The length of key and value in base64. It shows the size of the key-value without decoding it. */
   get base64Length(): number {
     return this.key64.length + this.value64.length;
   }
@@ -82,9 +82,9 @@ export class KeyValue {
   }
 
   /**
-   * Parses the value as JSON, unchecked.
+   * Parses the value as JSON, without checking it.
    *
-   * @returns `right(value)`, or `left(InvalidValueError)` if it is not JSON
+   * @returns `right(value)`, or `left(InvalidValueError)` if the value is not JSON
    */
   json(): Either<InvalidValueError, unknown>;
   /**
@@ -103,13 +103,16 @@ export class KeyValue {
     return codec === undefined ? parsedValue(this) : settledNow(jsonLater(this, codec));
   }
 
-  /** Tells whether the key is unchanged. It compares more than revisions, as another store may have equal revisions. */
+  /**
+   * Tells whether the key is unchanged. All fields are compared, and not only the revisions, as another store may have
+   * the same revisions.
+   */
   isUnchangedSince({ value64, createRevision, modRevision, version, lease }: KeyValue): boolean {
     const sameRevisions = this.modRevision === modRevision && this.createRevision === createRevision && this.version === version;
     return sameRevisions && this.lease === lease && this.value64 === value64;
   }
 
-  /** Returns the pair with the first `length` bytes of its key removed, as a namespace shows it. */
+  /** Returns the key-value with the first `length` bytes of its key removed, as a namespace shows it. */
   withoutPrefix(length: number): KeyValue {
     const { key64, value64, createRevision, modRevision, version, lease } = this;
     return new KeyValue({ key64: withoutBytes(key64, length), value64, createRevision, modRevision, version, lease });
@@ -121,26 +124,28 @@ export class KeyValue {
     return { key, value, createRevision, modRevision, version, ...(lease === undefined ? {} : { lease }) };
   }
 
-  /** Returns the form for Node's `console.log`. The symbol is registered, so that no import depends on Node. */
+  /**
+   * Returns the form for Node's `console.log`. The symbol comes from the global registry, so that nothing has to be
+   * imported from Node.
+   */
   [Symbol.for('nodejs.util.inspect.custom')](): unknown {
     return this.toJSON();
   }
 }
 
-/** Removes the first bytes from base64. Each three bytes are four characters, which are removed without decoding. */
+/** Removes the first bytes from base64. Three bytes are four characters, so most of the text need not be decoded. */
 function withoutBytes(base64: string, count: number): string {
   const rest = base64.slice(Math.floor(count / 3) * 4);
   const over = count % 3;
-  // These two functions take a tenth of a microsecond for a key, which is less than any conversion to an array of
-  // bytes.
+  // `atob` and `btoa` take a tenth of a microsecond for a key. Any conversion to an array of bytes takes longer.
   return over === 0 ? rest : btoa(atob(rest).slice(over));
 }
 
 const NOT_UTF8 = '\uFFFD';
 
 /**
- * Returns a string that identifies a key: its text or, if reading it as UTF-8 may have lost bytes, U+FFFD and its
- * base64. Two keys that are not UTF-8 can have the same text, but they never have the same id.
+ * Returns a string that identifies a key: its text or, if bytes may be lost in the text, U+FFFD and the base64. Two
+ * keys that are not UTF-8 may have the same text, but they never have the same id.
  */
 export function keyId(kv: KeyValue): string {
   const { key } = kv;
@@ -148,8 +153,8 @@ export function keyId(kv: KeyValue): string {
 }
 
 /**
- * Tells whether a key is the same and unchanged. Its revision alone does not show that, as a store that was wiped
- * counts from the beginning again.
+ * Tells whether a key is the same and unchanged. Comparing its revision would not be enough, as a store that was wiped
+ * counts its revisions from the beginning again.
  */
 export function isUnchanged(before: KeyValue | undefined, now: KeyValue | undefined): boolean {
   if (before === undefined || now === undefined) return before === now;

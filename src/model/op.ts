@@ -8,13 +8,13 @@ import type { DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader } 
 
 /** The options of a put. */
 export interface PutOptions {
-  /** The lease to attach the key to; none by default. */
+  /** The lease that the key is attached to; by default none. */
   readonly lease?: LeaseId;
   /** Whether to return the previous key and value. */
   readonly prevKv?: boolean;
   /**
-   * Whether to keep the value, and change only the lease; the passed value must be empty. Errors with `KeyNotFound` if
-   * the key does not exist.
+   * Whether to keep the value, and change only the lease. The value that is passed must be empty. Errors with
+   * `KeyNotFound` if the key does not exist.
    */
   readonly ignoreValue?: boolean;
   /** Whether to keep the lease. Errors with `KeyNotFound` if the key does not exist. */
@@ -24,13 +24,11 @@ export interface PutOptions {
 /** The options of a read. */
 export interface ReadOptions {
   /**
-   * The revision to read at; the newest by default. Errors with `Compacted` if it is compacted, and with `FutureRev` if
-   * the store has not reached it.
+   * The revision to read at; by default the newest one. Errors with `Compacted` if the revision is compacted, and with
+   * `FutureRev` if the store has not reached it.
    */
   readonly revision?: number;
-  /**
-   * Whether a member may respond from its own store, which may lag behind. This is faster, and works without a quorum.
-   */
+  /** Whether a member may respond with its own state, which may be old. This is faster, and works without a quorum. */
   readonly serializable?: boolean;
 }
 
@@ -86,11 +84,11 @@ export interface DeleteOp {
 }
 
 /**
- * A txn. It runs the operations of `success` if every compare holds, otherwise those of `failure`. Either all of them
- * are carried out at one revision, or none.
+ * A txn. If all compares hold, it runs the operations of `success`, and otherwise those of `failure`. All operations of
+ * a branch are carried out at one revision, or none.
  */
 export interface TxnSpec<S extends readonly Op[] = readonly Op[], F extends readonly Op[] = readonly Op[]> {
-  /** The conditions for `success`, which must all hold. Without conditions, `success` runs. */
+  /** The compares, which must all hold for `success` to run. If there are none, `success` runs. */
   readonly compare?: readonly Compare[];
   readonly success?: S;
   readonly failure?: F;
@@ -100,7 +98,9 @@ export interface TxnOp<S extends readonly Op[] = readonly Op[], F extends readon
   readonly op: 'txn';
 }
 
-/** An operation of a txn, as {@link put}, {@link get}, {@link range}, {@link del} and {@link txn} make it. */
+/**
+ * An operation of a txn. The functions {@link put}, {@link get}, {@link range}, {@link del} and {@link txn} create it.
+ */
 export type Op = PutOp | GetOp | RangeOp | DeleteOp | TxnOp;
 
 /** The result of an operation. */
@@ -119,50 +119,53 @@ export type ResultOf<O> = O extends PutOp
 /** The results of a branch: one for each of its operations, in their order. */
 export type ResultsOf<Ops extends readonly Op[]> = { readonly [I in keyof Ops]: ResultOf<Ops[I]> };
 
-/** The result of a txn. `succeeded` tells which branch ran, and `responses` has the types of that branch. */
+/** The result of a txn. `succeeded` shows which branch ran, and `responses` has the types of that branch. */
 export type TxnResult<S extends readonly Op[], F extends readonly Op[]> =
   | { readonly header: ResponseHeader; readonly succeeded: true; readonly responses: ResultsOf<S> }
   | { readonly header: ResponseHeader; readonly succeeded: false; readonly responses: ResultsOf<F> };
 
-/** The default of `options`. Comparing with it saves reading the options of thousands of operations. */
+/**
+ * The default of `options`. The code compares with this object, which saves reading the options of thousands of
+ * operations.
+ */
 export const NO_OPTIONS: PutOptions & ReadOptions = Object.freeze({});
 
 const ownOptions = <O>(options: O): O => (options === NO_OPTIONS ? options : captured(options));
 
-/** Makes an operation of a txn that writes a key. */
+/** Creates an operation of a txn that writes a key. */
 export function put(key: BytesLike, value: BytesLike, options: PutOptions = NO_OPTIONS): PutOp {
   return { op: 'put', key: capturedBytes(key), value: capturedBytes(value), options: ownOptions(options) };
 }
 
-/** Makes an operation of a txn that reads a key. Its result is the key with its value, or undefined. */
+/** Creates an operation of a txn that reads a key. Its result is the key with its value, or undefined. */
 export function get(key: BytesLike, options: ReadOptions = NO_OPTIONS): GetOp {
   return { op: 'get', key: capturedBytes(key), options: ownOptions(options) };
 }
 
-/** Makes an operation of a txn that reads a range. */
+/** Creates an operation of a txn that reads a range. */
 export function range(which: Range, options: RangeOptions = {}): RangeOp {
   return { op: 'range', range: captured(which), options: captured(options) };
 }
 
-/** Makes an operation of a txn that deletes a range. (`delete` is a reserved word.) */
+/** Creates an operation of a txn that deletes a range. (`delete` is a reserved word.) */
 export function del(which: Range, options: DeleteOptions = {}): DeleteOp {
   return { op: 'delete', range: captured(which), options: captured(options) };
 }
 
-/** Makes a nested txn (etcd 3.3 and newer). */
+/** Creates a nested txn (etcd 3.3 and newer). */
 export function txn<const S extends readonly Op[] = readonly [], const F extends readonly Op[] = readonly []>(
   spec: TxnSpec<S, F>,
 ): TxnOp<S, F> {
   return { op: 'txn', ...captured(spec) };
 }
 
-/** Tells whether a txn only reads, so that it may be retried like any read. */
+/** Tells whether a txn only reads. If so, it may be retried like any read. */
 export function isReadOnly(spec: TxnSpec): boolean {
   const reads = (op: Op): boolean => op.op === 'get' || op.op === 'range' || (op.op === 'txn' && isReadOnly(op));
   return (spec.success ?? []).every(reads) && (spec.failure ?? []).every(reads);
 }
 
-/** The permitted options of reads and writes, alone and in a txn. */
+/** The permitted options of reads and writes, both for separate calls and in a txn. */
 
 export const PUT_OPTIONS: OptionKinds<PutOptions> = { lease: LEASE, prevKv: BOOLEAN, ignoreValue: BOOLEAN, ignoreLease: BOOLEAN };
 
@@ -185,14 +188,16 @@ export const RANGE_OPTIONS: OptionKinds<RangeOptions> = {
 
 type Result = 'EQUAL' | 'NOT_EQUAL' | 'GREATER' | 'LESS';
 
-/** A compare of a txn: a condition on a key, or on every key of a range (etcd 3.3 and newer). Made by {@link key}. */
+/**
+ * A compare of a txn: a condition on a key, or on every key of a range (etcd 3.3 and newer). {@link key} creates it.
+ */
 export type Compare = { readonly range: Range; readonly result: Result } & (
   | { readonly target: 'VERSION' | 'CREATE' | 'MOD'; readonly value: number }
   | { readonly target: 'VALUE'; readonly value: BytesLike }
   | { readonly target: 'LEASE'; readonly value: LeaseId }
 );
 
-/** The comparisons of a number, a value or a lease. */
+/** The ways in which a number, a value or a lease can be compared. */
 export interface Comparison<V> {
   equals(value: V): Compare;
   notEquals(value: V): Compare;
@@ -200,7 +205,7 @@ export interface Comparison<V> {
   less(value: V): Compare;
 }
 
-/** The compares of a key. */
+/** The properties of a key that can be compared. */
 export interface KeyComparisons {
   /** The number of changes since the key was created; 0 if it does not exist. */
   readonly version: Comparison<number>;
@@ -219,7 +224,7 @@ export interface KeyComparisons {
 }
 
 /**
- * Makes conditions on a key for the `compare` of a txn. A condition on a range must hold for every key in it.
+ * Creates compares on a key, for the `compare` of a txn. A compare on a range must hold for every key in the range.
  *
  * ```ts
  * etcd.kv.txn({ compare: [key('a').version.equals(0)], success: [put('a', '1')] });
@@ -229,7 +234,7 @@ export function key(given: Range): KeyComparisons {
   return new RangeComparisons(captured(given));
 }
 
-/** Creates the comparisons of a target when the target is accessed, as a condition uses only one target. */
+/** Creates the comparisons of a property when the property is accessed, as a compare uses only one of them. */
 class RangeComparisons implements KeyComparisons {
   constructor(private readonly range: Range) {}
 

@@ -6,7 +6,7 @@ import { typeName } from './validate.js';
  * A set of keys, in one of these forms:
  * - one key: `'a'` or `{ key: 'a' }`
  * - the keys with a prefix: `{ prefix: 'app/' }`
- * - the keys from one key up to another, which is not included: `{ from: 'a', to: 'b' }`
+ * - the keys from one key to another, which is not included: `{ from: 'a', to: 'b' }`
  * - the keys from one key on: `{ from: 'a' }`
  * - all keys: `{ all: true }`
  */
@@ -18,8 +18,8 @@ export type Range =
   | { readonly all: true };
 
 /**
- * A range as in etcd's requests. Without `rangeEnd` it is one key; a `rangeEnd` of one zero byte means all keys from
- * `key` on.
+ * A range in the form of etcd's requests. Without `rangeEnd` it is one key. A `rangeEnd` of one zero byte means all
+ * keys from `key` on.
  */
 export interface KeyRange {
   readonly key: BytesLike;
@@ -30,13 +30,13 @@ const ZERO = '\0';
 const LAST_OF_ASCII = 0x7f;
 
 /**
- * Converts a range to etcd's key and range_end.
+ * Converts a range to `key` and `rangeEnd` of etcd's requests.
  *
  * @throws EtcdError `InvalidArgument` if it has none of the forms of {@link Range}, or its key is empty. An empty
  * prefix would mean every key, for which `{ all: true }` is required.
  */
 export function toKeyRange(range: Range): KeyRange {
-  // A caller in JavaScript can pass any value, and a wrong range could delete the wrong keys.
+  // A program in JavaScript can pass any value, and an invalid range could delete the wrong keys.
   const given: unknown = range;
   if (isBytesLike(given)) return { key: nonEmpty('key', given) };
   if (typeof given !== 'object' || given === null) throw invalid(typeName(given));
@@ -48,7 +48,7 @@ export function toKeyRange(range: Range): KeyRange {
   }
   if ('from' in given && (forms === 'from' || forms === 'from,to' || forms === 'to,from')) {
     const from = nonEmpty('from', given.from);
-    // A `to` that is undefined is a mistake, and must not mean all keys from `from` on.
+    // If `to` is given but undefined, this is a mistake. It must not mean all keys from `from` on.
     return { key: from, rangeEnd: 'to' in given ? checkEnd(nonEmpty('to', given.to)) : ZERO };
   }
   if ('all' in given && forms === 'all' && given.all === true) return { key: ZERO, rangeEnd: ZERO };
@@ -56,21 +56,21 @@ export function toKeyRange(range: Range): KeyRange {
 }
 
 /**
- * Returns the first key after all those with a prefix. The last byte below 0xff is incremented, and the bytes after it
+ * Returns the first key after all keys with a prefix. The last byte below 0xff is incremented, and the bytes after it
  * are removed.
  */
 export function prefixEnd(prefix: BytesLike): BytesLike {
   if (typeof prefix === 'string') {
     const last = prefix.charCodeAt(prefix.length - 1);
-    // Text if possible: a watch keeps it, and a small byte array takes five times the memory. `join` makes one flat
-    // string rather than a rope.
+    // The end is text if possible, as a watch keeps it, and a small byte array takes five times as much memory. `join`
+    // creates one flat string, and not a rope.
     if (last < LAST_OF_ASCII) return [prefix.slice(0, -1), String.fromCharCode(last + 1)].join('');
   }
   const bytes = toBytes(prefix);
   for (let last = bytes.length - 1; last >= 0; last--) {
     const byte = bytes[last];
     if (byte !== undefined && byte < 0xff) {
-      // A copy, as the `slice` of a `Buffer` would share its memory.
+      // The bytes are copied, as the `slice` of a `Buffer` would share its memory.
       const end = new Uint8Array(bytes.subarray(0, last + 1));
       end[last] = byte + 1;
       return end;
@@ -93,8 +93,8 @@ function nonEmpty(field: string, value: unknown): BytesLike {
 }
 
 /**
- * Rejects an end of one zero byte, which for etcd means no end. An empty range would become all keys from `from` on,
- * and a delete would delete them.
+ * Rejects an end of one zero byte, as this means no end in etcd. An empty range would become all keys from `from` on,
+ * and a delete would delete these keys.
  */
 function checkEnd(to: BytesLike): BytesLike {
   if (to.length === 1 && (to === ZERO || to[0] === 0))
@@ -109,22 +109,25 @@ function invalid(received: string): EtcdError {
   );
 }
 
-/** A key as a string with a character for each of its bytes. Such strings compare and sort as etcd's keys do. */
+/**
+ * A key as a string that has one character for each byte of the key. These strings are sorted in the same order as keys
+ * in etcd.
+ */
 export type BinaryKey = string;
 
-/** The keys from `from` up to `to`, which is excluded; an undefined `to` means no end. */
+/** The keys from `from` to `to`. `to` is not included; if it is undefined, the span has no end. */
 export interface Span {
   readonly from: BinaryKey;
   readonly to: BinaryKey | undefined;
 }
 
-/** Returns the next possible key; no key is between the two. */
+/** Returns the next possible key. No key is between the two. */
 const successor = (key: BinaryKey): BinaryKey => `${key}\0`;
 
 const ASCII = /^[\x00-\x7f]*$/;
 
 export function binaryKey(key: BytesLike): BinaryKey {
-  // The usual case: ASCII text has the same characters as bytes.
+  // Most keys are ASCII text, in which the characters are the same as the bytes.
   if (typeof key === 'string' && ASCII.test(key)) return key;
   let binary = '';
   for (const byte of toBytes(key)) binary += String.fromCharCode(byte);
@@ -136,15 +139,15 @@ export function keyBytes(key: BinaryKey): Uint8Array {
 }
 
 /**
- * Converts a range.
+ * Converts a range to a span.
  *
- * @throws EtcdError `InvalidArgument` if it is invalid
+ * @throws EtcdError `InvalidArgument` if the range is invalid
  */
 export function spanOf(range: Range): Span {
   return spanBetween(toKeyRange(range));
 }
 
-/** Converts the range of a request. An empty `rangeEnd` counts as none, as on the wire. */
+/** Converts the range of a request to a span. An empty `rangeEnd` counts as none, as etcd does not distinguish them. */
 export function spanBetween({ key, rangeEnd = '' }: KeyRange): Span {
   const from = binaryKey(key);
   if (rangeEnd.length === 0) return { from, to: successor(from) };
@@ -152,7 +155,7 @@ export function spanBetween({ key, rangeEnd = '' }: KeyRange): Span {
   return { from, to: to === '\0' ? undefined : to };
 }
 
-/** Returns the keys that two spans have in common; undefined if there are none. */
+/** Returns the keys that two spans have in common; undefined if there are no such keys. */
 export function intersection(a: Span, b: Span): Span | undefined {
   const from = a.from > b.from ? a.from : b.from;
   const to = b.to === undefined || (a.to !== undefined && a.to < b.to) ? a.to : b.to;
@@ -163,7 +166,7 @@ export function intersection(a: Span, b: Span): Span | undefined {
 export const covers = (outer: Span, inner: Span): boolean =>
   outer.from <= inner.from && (outer.to === undefined || (inner.to !== undefined && inner.to <= outer.to));
 
-/** Tells whether a span has no keys, as its end is not above its beginning. */
+/** Tells whether a span has no keys. Its end is then not above its beginning. */
 export const isEmpty = ({ from, to }: Span): boolean => to !== undefined && to <= from;
 
 /** Tells whether a span is a single key. */
@@ -177,7 +180,7 @@ export function rangeOf(span: Span): Range {
   return span.to === undefined ? { from } : { from, to: keyBytes(span.to) };
 }
 
-/** Returns the parts of a span that remain without some keys. */
+/** Returns the parts of a span that remain without the given keys. */
 export function without(span: Span, keys: Iterable<BinaryKey>): readonly Span[] {
   const rest: Span[] = [];
   let { from } = span;

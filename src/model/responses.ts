@@ -55,14 +55,14 @@ export interface AuthStatusResponse {
   readonly header: ResponseHeader;
   /** Whether auth is on. */
   readonly enabled: boolean;
-  /** Counts the changes to users and roles. */
+  /** The number of changes to users and roles so far. */
   readonly authRevision: number;
 }
 
 /** The result of the RPC `Auth.Authenticate`. */
 export interface AuthenticateResponse {
   readonly header: ResponseHeader;
-  /** A secret: do not log it. */
+  /** The token. It is a secret, so do not log it. */
   readonly token: string;
 }
 
@@ -85,7 +85,7 @@ export interface Permission {
   readonly permType: PermissionType;
   /** The key, or the first key of the range. */
   readonly key: Uint8Array;
-  /** The first key after the range. Empty for a single key; one zero byte for all keys from `key` on. */
+  /** The first key after the range. It is empty for a single key, and one zero byte for all keys from `key` on. */
   readonly rangeEnd: Uint8Array;
 }
 
@@ -108,13 +108,13 @@ export interface RoleListResponse {
 /** A member of the cluster. */
 export interface Member {
   readonly id: MemberId;
-  /** Empty until the member has started. */
+  /** The name of the member; empty until the member has started. */
   readonly name: string;
   /** The URLs at which other members reach it. */
   readonly peerUrls: readonly string[];
   /** The URLs at which clients reach it; empty until the member has started. */
   readonly clientUrls: readonly string[];
-  /** Whether the member follows the log without a vote. Always false before etcd 3.4. */
+  /** Whether the member is a learner, which receives the log but has no vote. Always false before etcd 3.4. */
   readonly isLearner: boolean;
 }
 
@@ -153,7 +153,7 @@ export type LeaseRevokeResponse = HeaderResponse;
 export interface LeaseKeepAliveResponse {
   readonly header: ResponseHeader;
   readonly id: LeaseId;
-  /** Seconds to live from now on; 0 if the lease has expired. */
+  /** The seconds for which the lease is valid from now on; 0 if the lease has expired. */
   readonly ttl: number;
 }
 
@@ -161,9 +161,9 @@ export interface LeaseKeepAliveResponse {
 export interface LeaseTimeToLiveResponse {
   readonly header: ResponseHeader;
   readonly id: LeaseId;
-  /** Seconds that are left; -1 if the lease has expired or never existed. */
+  /** The seconds that are left; -1 if the lease has expired or never existed. */
   readonly ttl: number;
-  /** Seconds to live, as granted. */
+  /** The TTL in seconds, as the server granted it. */
   readonly grantedTtl: number;
   /** The keys attached to the lease; empty unless requested. */
   readonly keys: readonly Uint8Array[];
@@ -186,15 +186,15 @@ export interface LeaseLeasesResponse {
 /** The result of the RPC `Lock.Lock`. */
 export interface LockResponse {
   readonly header: ResponseHeader;
-  /** The key of the ownership, to unlock with; it exists for as long as the lock is held. */
+  /** The key of the ownership. Pass it to `unlock`. It exists as long as the lock is held. */
   readonly key: Uint8Array;
 }
 
-/** A leadership: the proof to proclaim and resign with. */
+/** A leadership. It is passed to `proclaim` and `resign`. */
 export interface LeaderKey {
   /** The name of the election. */
   readonly name: Uint8Array;
-  /** The key of the leadership; it exists for as long as the leadership lasts. */
+  /** The key of the leadership. It exists as long as the leadership lasts. */
   readonly key: Uint8Array;
   /** The revision at which that key was created. */
   readonly rev: number;
@@ -244,21 +244,21 @@ export interface StatusResponse {
   readonly version: string;
   /** Size of the database file, free pages included. */
   readonly dbSize: number;
-  /** The leader as this member knows it; `'0'` if it knows none. */
+  /** The leader that this member knows; `'0'` if it knows no leader. */
   readonly leader: MemberId;
   readonly raftIndex: number;
   readonly raftTerm: number;
   readonly raftAppliedIndex: number;
   /** Alarms and other faults, as text. */
   readonly errors: readonly string[];
-  /** The size of the part of the database that holds data: the size after a defragmentation. */
+  /** The size of the part of the database that contains data. After a defragmentation, the file has this size. */
   readonly dbSizeInUse: number;
   readonly isLearner: boolean;
-  /** The version of the database's format, from etcd 3.6 on; empty before. */
+  /** The version of the database's format; empty before etcd 3.6. */
   readonly storageVersion: string;
-  /** The size at which the member raises `NOSPACE`, from etcd 3.6 on; 0 before. */
+  /** The size at which the member raises the alarm `NOSPACE`; 0 before etcd 3.6. */
   readonly dbSizeQuota: number;
-  /** The downgrade that is in progress, from etcd 3.6 on. */
+  /** The downgrade that is in progress; undefined before etcd 3.6. */
   readonly downgradeInfo: DowngradeInfo | undefined;
 }
 
@@ -272,9 +272,9 @@ export interface HashResponse {
 export interface HashKvResponse {
   readonly header: ResponseHeader;
   readonly hash: number;
-  /** Hashes of two members can be compared only if these are equal. */
+  /** The revision of the last compaction. The hashes of two members can be compared only if it is equal. */
   readonly compactRevision: number;
-  /** The revision up to which keys were hashed, from etcd 3.6 on; 0 before. */
+  /** The revision up to which keys were hashed; 0 before etcd 3.6. */
   readonly hashRevision: number;
 }
 
@@ -289,7 +289,7 @@ export interface DowngradeResponse {
 export interface ResponseHeader {
   readonly clusterId: ClusterId;
   readonly memberId: MemberId;
-  /** The revision of the store when the response was made, not the revision of the keys in it. */
+  /** The revision of the store at the time of the response. It is not the revision of the keys in the response. */
   readonly revision: number;
   readonly raftTerm: number;
 }
@@ -307,7 +307,7 @@ export interface RangeResponse {
 /** The response to a put. */
 export interface PutResponse {
   readonly header: ResponseHeader;
-  /** The key before the put: only with `prevKv`, and undefined for a new key. */
+  /** The key before the put. It is only present with `prevKv`, and if the key existed. */
   readonly prevKv: KeyValue | undefined;
 }
 
@@ -316,6 +316,6 @@ export interface DeleteRangeResponse {
   readonly header: ResponseHeader;
   /** The number of deleted keys. */
   readonly deleted: number;
-  /** The deleted keys: only with `prevKv`. */
+  /** The deleted keys. They are only present with `prevKv`. */
   readonly prevKvs: readonly KeyValue[];
 }

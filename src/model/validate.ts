@@ -7,11 +7,11 @@ export interface OptionKind {
   readonly what: string;
   readonly is: (value: unknown) => boolean;
   readonly required?: true;
-  /** Whether messages show an invalid number. They show no other value, as it may be a secret. */
+  /** Whether messages show an invalid number. They show no other invalid value, as it may be a secret. */
   readonly numeric?: true;
 }
 
-/** The permitted values of each option of a method. It is a record, so that the compiler reports a missing option. */
+/** The permitted values of each option of a method. It is a record, so that TypeScript reports a missing option. */
 export type OptionKinds<O> = Readonly<Record<keyof O, OptionKind>>;
 
 export const BOOLEAN: OptionKind = { what: 'true or false', is: (value) => typeof value === 'boolean' };
@@ -31,8 +31,8 @@ export const LEASE: OptionKind = {
   is: (value) => typeof value === 'string' && /^\d+$/.test(value),
 };
 /**
- * The longest delay of Node's timers: 24 days. A timer with a longer delay would fire at once. As a timeout, this value
- * means no limit.
+ * The longest delay of Node's timers: 24 days. A timer with a longer delay would fire at once, so a timeout above this
+ * value means no limit.
  */
 export const LONGEST_MS = 2 ** 31 - 1;
 
@@ -43,7 +43,7 @@ export const TIMER_MS: OptionKind = {
   numeric: true,
 };
 
-/** An `AbortSignal`, of any realm. */
+/** An `AbortSignal`. It may belong to another realm. */
 export const SIGNAL: OptionKind = {
   what: 'an AbortSignal',
   is: (value) =>
@@ -79,15 +79,15 @@ export const invalidArgument = (subject: string, what: string, value: unknown): 
 /**
  * Checks an argument of a method or an operator.
  *
- * @throws EtcdError `InvalidArgument` that names both
+ * @throws EtcdError `InvalidArgument` that names the method and the argument
  */
 export function checkArgument(method: string, name: string, value: unknown, kind: OptionKind): void {
   if (!kind.is(value)) throw new EtcdError('InvalidArgument', `${name} of ${method}: ${mismatch(kind, value)}`);
 }
 
 /**
- * Checks the options of a method or an operator, and returns them. An option with an unknown name is an error, as
- * ignoring it would change the effect of the call.
+ * Checks the options of a method or an operator, and returns them. An option with an unknown name is an error: a call
+ * that ignores the option would have another effect than expected.
  *
  * @throws EtcdError `InvalidArgument` that names the method and the option
  */
@@ -98,7 +98,10 @@ export function checkOptions<O extends object>(method: string, options: O, kinds
   return options;
 }
 
-/** Returns the first unknown name among options, or else the first invalid value. Undefined if all are valid. */
+/**
+ * Returns the first unknown name among options. If there is none, returns the first option with an invalid value;
+ * undefined if all are valid.
+ */
 export function findInvalidOption<O extends object>(
   options: O,
   kinds: OptionKinds<O>,
@@ -130,8 +133,8 @@ export function isRecord(input: unknown): input is Readonly<Record<string, unkno
 export const isObject = (value: unknown): value is object => Object.prototype.toString.call(value) === '[object Object]';
 
 /**
- * Describes the engine's `RangeError` of a recursive function that reads data from outside. It is thrown if data is
- * nested too deeply for the stack, or if text would be longer than a string can be.
+ * Describes a `RangeError` of a function that reads data of a user or a server. JavaScript throws this error if data is
+ * nested too deeply for the stack, or if text would be too long for a string.
  *
  * @throws any other error unchanged
  */
@@ -140,15 +143,15 @@ export function tooDeep(error: unknown): string {
   throw error;
 }
 
-/** Names the type of a value, for messages that must not show it. */
+/** Returns the name of a value's type, for messages that must not show the value. */
 export function typeName(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (typeof value === 'string' && !value.isWellFormed()) return 'text with half of a surrogate pair, which UTF-8 cannot represent';
   if (typeof value !== 'object') return typeof value;
   if (Array.isArray(value)) return 'an array';
-  // The tag is `[object Map]`, for example. If a plain object is expected, `an object` would be a confusing description
-  // of a `Map`.
+  // The tag of a `Map`, for example, is `[object Map]`. If a plain object is expected, it would be confusing to
+  // describe a `Map` as `an object`.
   const name = Object.prototype.toString.call(value).slice(8, -1);
   return name === 'Object' ? 'object' : name;
 }
@@ -161,7 +164,7 @@ export function typeName(value: unknown): string {
 export function jsonOf(what: string, value: unknown): string {
   let cause: unknown;
   try {
-    // Contrary to its type, the result is undefined for undefined and for a function.
+    // Contrary to its type, `JSON.stringify` returns undefined for undefined and for a function.
     const json: unknown = JSON.stringify(value);
     if (typeof json === 'string') return json;
   } catch (error) {
@@ -178,7 +181,7 @@ export function jsonOf(what: string, value: unknown): string {
 
 /**
  * Parses JSON.
- * @throws EtcdError `MalformedResponse`, without the engine's message, which quotes text that may be secret
+ * @throws EtcdError `MalformedResponse`, without the engine's message, as that message quotes text which may be secret
  */
 export function parseJson(text: string, where: ErrorDetails): unknown {
   const json = jsonIn(text);
@@ -186,7 +189,7 @@ export function parseJson(text: string, where: ErrorDetails): unknown {
   return json;
 }
 
-/** Parses JSON; returns undefined for any other text. */
+/** Parses JSON. Returns undefined if the text is not JSON. */
 export function jsonIn(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -196,10 +199,10 @@ export function jsonIn(text: string): unknown {
 }
 
 /**
- * Checks a name.
+ * Checks the name of a lock, a queue or the like.
  *
- * @throws EtcdError `InvalidArgument` if it cannot be a prefix of keys. With an empty name the prefix would be `/`,
- * which other programs may use, too.
+ * @throws EtcdError `InvalidArgument` if the name cannot be a prefix of keys. With an empty name the prefix would be
+ * `/`, which other programs may use, too.
  */
 export function checkName(what: string, name: unknown): void {
   if (typeof name !== 'string' || name === '' || !isBytesLike(name))
@@ -207,7 +210,7 @@ export function checkName(what: string, name: unknown): void {
 }
 
 /**
- * Returns whether a text can be the value of a header. Any other text would begin another header, or be rejected when
+ * Tells whether a text can be the value of a header. Any other text could add another header, or would be rejected when
  * it is sent.
  */
 export const isHeaderText = (value: string): boolean => /^[\t\x20-\x7e\x80-\xff]*$/.test(value);

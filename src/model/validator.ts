@@ -5,8 +5,8 @@ import { isRight, left, right } from '../util/either.js';
 import { jsonIn, type OptionKind, tooDeep, typeName } from './validate.js';
 
 /**
- * The part of the Standard Schema specification that is used here: a schema of zod, valibot, ArkType and others. It may
- * check asynchronously if the values are emitted by an Observable.
+ * A schema of zod, valibot, ArkType or another library, as the Standard Schema specification describes it. It may check
+ * asynchronously where the result is an Observable.
  *
  * @see https://standardschema.dev
  */
@@ -22,7 +22,7 @@ export interface StandardSchema<A> {
 /** The value that a schema returns, or the reasons why it rejects one. */
 export type SchemaResult<A> = { readonly value: A; readonly issues?: undefined } | { readonly issues: readonly SchemaIssue[] };
 
-/** A reason why a schema rejects a value, and the place in the value. */
+/** A reason why a schema rejects a value, with its place in the value. */
 export interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
@@ -31,14 +31,14 @@ export interface SchemaIssue {
 /** Checks and converts a value: an io-ts codec, or a schema of zod, valibot and others. */
 export type Validator<A, I = unknown> = Decoder<I, A> | StandardSchema<A>;
 
-/** Tells whether a value is a Standard Schema. ArkType's schemas are functions. */
+/** Tells whether a value is a Standard Schema. It may be a function, as ArkType's schemas are. */
 function isStandardSchema(value: unknown): value is StandardSchema<never> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   const standard: unknown = Reflect.get(value, '~standard');
   return typeof standard === 'object' && standard !== null && typeof Reflect.get(standard, 'validate') === 'function';
 }
 
-/** Tells whether a validator is a schema rather than a codec. */
+/** Tells whether a validator is a schema, and not a codec. */
 export const isSchema = <A>(validator: Validator<A, never>): validator is StandardSchema<A> => isStandardSchema(validator);
 
 /** An io-ts codec, or any object with `decode`. */
@@ -53,7 +53,7 @@ export const VALIDATOR: OptionKind = {
   is: (value) => CODEC.is(value) || isStandardSchema(value),
 };
 
-/** The reasons for rejecting a value, a line each, or the value. */
+/** The value of a successful check, or the reasons for rejecting it, each as one line. */
 export type Checked<A> = Either<readonly string[], A>;
 
 /** The place of a value that a validator rejects, and the reason. */
@@ -63,8 +63,8 @@ export interface PlacedFailure {
 }
 
 /**
- * Checks a value with a schema. Returns the reasons for rejecting it, with the path. A schema that checks
- * asynchronously returns a Promise of it.
+ * Checks a value with a schema. Returns the value, or the reasons for rejecting it with their paths. If the schema
+ * checks asynchronously, returns a Promise of the result.
  */
 function checkedBySchema<A>(schema: StandardSchema<A>, value: unknown): Checked<A> | PromiseLike<Checked<A>> {
   const result = schema['~standard'].validate(value);
@@ -78,7 +78,7 @@ function checkedBySchema<A>(schema: StandardSchema<A>, value: unknown): Checked<
 }
 
 /**
- * Checks a value with a schema. Returns each reason for rejecting it with its path.
+ * Checks a value with a schema. Returns the value, or each reason for rejecting it with its path.
  *
  * @throws EtcdError `InvalidArgument` if the schema checks asynchronously
  */
@@ -89,11 +89,11 @@ export function placedBySchema<A>(schema: StandardSchema<A>, value: unknown): Ei
 /**
  * Returns the result of a schema that checks synchronously.
  *
- * @throws EtcdError `InvalidArgument` for a Promise
+ * @throws EtcdError `InvalidArgument` if the result is a Promise
  */
 export function settledNow<T extends object>(result: T | PromiseLike<T>): T {
   if (!('then' in result)) return result;
-  // Nothing else handles the Promise, and its failure must not end the process.
+  // The Promise is not used. If it is rejected, this must not end the process.
   result.then(undefined, () => undefined);
   throw new EtcdError(
     'InvalidArgument',
@@ -111,7 +111,7 @@ function failureOf({ message, path = [] }: SchemaIssue, value: unknown): PlacedF
     (inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined),
     value,
   );
-  // Some libraries quote the value in their message, and it may be a secret.
+  // The messages of some libraries quote the value, which may be a secret.
   const problem = quotes(message, at) ? `expected another value, received ${typeName(at)}` : message;
   return { path: keys.map(String), problem };
 }
@@ -120,8 +120,8 @@ const quotes = (message: string, value: unknown): boolean =>
   (typeof value === 'string' || typeof value === 'number') && value !== '' && message.includes(String(value));
 
 /**
- * Describes io-ts's validation errors, one line each, with the path and the expected type. Only the type of an invalid
- * value is shown, as the value may be a secret.
+ * Describes io-ts's validation errors. Each line has a path and the expected type. Only the type of an invalid value is
+ * shown, as the value may be a secret.
  */
 export function failuresOf(errors: Errors): string[] {
   return errors.map(({ context, message, value }) => {
@@ -141,7 +141,7 @@ export function failuresOf(errors: Errors): string[] {
  */
 export const validated = <I, A>(codec: Validator<A, I>, value: I): Checked<A> => settledNow(validatedLater(codec, value));
 
-/** Decodes a value as {@link validated} does. A schema that checks asynchronously returns a Promise of the result. */
+/** Decodes a value as {@link validated} does. If the schema checks asynchronously, returns a Promise of the result. */
 export function validatedLater<I, A>(codec: Validator<A, I>, value: I): Checked<A> | PromiseLike<Checked<A>> {
   try {
     if (isSchema(codec)) return checkedBySchema(codec, value);
@@ -152,7 +152,7 @@ export function validatedLater<I, A>(codec: Validator<A, I>, value: I): Checked<
   }
 }
 
-/** The parts of a key-value that are read. */
+/** The parts of a key-value that are needed to decode its value. */
 interface Stored {
   readonly key: string;
   readonly value: string;
@@ -165,13 +165,13 @@ export function parsedValue({ key, value }: Stored): Either<InvalidValueError, u
   return parsed === undefined ? left(new InvalidValueError(key, ['it is not JSON'])) : right(parsed);
 }
 
-/** Reads a value as `KeyValue.json` does. A schema that checks asynchronously returns a Promise of the result. */
+/** Reads a value as `KeyValue.json` does. If the schema checks asynchronously, returns a Promise of the result. */
 export function jsonLater<A>(kv: Stored, codec: Validator<A>): Either<InvalidValueError, A> | PromiseLike<Either<InvalidValueError, A>> {
   const parsed = parsedValue(kv);
   return isRight(parsed) ? checkedLater(kv, codec, parsed.right) : parsed;
 }
 
-/** Checks the result of parsing a value. A schema that checks asynchronously returns a Promise of the result. */
+/** Checks a value that was parsed as JSON. If the schema checks asynchronously, returns a Promise of the result. */
 export function checkedLater<A, I>(
   { key }: Pick<Stored, 'key'>,
   codec: Validator<A, I>,

@@ -5,8 +5,8 @@ type Completed = Pick<Observer<never>, 'complete'>;
 
 /**
  * Completes observers when the client is closed, in the order in which they were added. So an outer Observable
- * completes before an inner one. One subscription serves all of them, as long as there are any: `takeUntil` would take
- * 500 bytes for each of thousands of leases and watches.
+ * completes before an inner one. All observers share one subscription to the end of the client. With `takeUntil`, each
+ * of thousands of leases and watches would take 500 bytes.
  */
 class ClosedSignal {
   private readonly observers = new Set<Completed>();
@@ -15,14 +15,14 @@ class ClosedSignal {
 
   constructor(private readonly closed: Observable<void>) {}
 
-  /** Adds an observer. Returns false if the client is closed already, in which case the observer was completed. */
+  /** Adds an observer. If the client is closed already, completes the observer, and returns false. */
   add(observer: Completed): boolean {
     if (this.fired) {
       observer.complete();
       return false;
     }
     const isFirst = this.observers.size === 0;
-    // A subscriber that is passed through two levels is added twice.
+    // If a subscriber is passed on through two levels, it is added twice.
     this.observers.add(observer);
     if (isFirst) this.listen();
     return this.observers.has(observer);
@@ -41,14 +41,14 @@ class ClosedSignal {
   private fire(): void {
     this.fired = true;
     this.subscription?.unsubscribe();
-    // A subscriber that an earlier one has ended during this loop is removed.
+    // If an earlier observer has ended this one during the loop, this one was removed from the set.
     for (const observer of [...this.observers]) if (this.observers.delete(observer)) observer.complete();
   }
 }
 
 const byClosed = new WeakMap<Observable<void>, ClosedSignal>();
 
-/** Returns the signal of the Observable that fires when a client is closed. */
+/** Returns the signal for the end of a client. */
 export function closedSignal(closed: Observable<void>): ClosedSignal {
   const known = byClosed.get(closed);
   if (known !== undefined) return known;
@@ -64,7 +64,7 @@ export const takeUntilClosed =
     new LightObservable((observer) => {
       const signal = closedSignal(closed);
       if (!signal.add(observer)) return NOTHING_ATTACHED;
-      // Passes on the observer itself, so that emitted values do not pass through this object.
+      // The observer itself is passed on, so that emitted values do not pass through this object.
       return new ClosedWithClient(signal, attachTo(source, observer));
     });
 

@@ -1,6 +1,6 @@
 /**
- * A first-in, first-out queue. Taking an item costs the same at any length, while `Array.prototype.shift` moves all
- * remaining items.
+ * A first-in, first-out queue. Taking an item takes the same time at any length, while `Array.prototype.shift` moves
+ * all remaining items.
  */
 export class Queue<T extends object> {
   #items: (T | undefined)[] = [];
@@ -23,7 +23,7 @@ export class Queue<T extends object> {
     const item = this.first;
     if (item === undefined) return undefined;
     this.#items[this.#head++] = undefined;
-    // Half of the array is empty. Moving the rest now costs one step per take on average.
+    // Half of the array is unused. If the items are moved only now, each `take` moves one item on average.
     if (this.#head * 2 >= this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;

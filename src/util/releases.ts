@@ -4,21 +4,23 @@ import { merge, Observable, Subject, Subscription, takeUntil } from 'rxjs';
 export interface PendingRelease {
   /** Emits once, and completes, when the release has ended. */
   readonly ended: Observable<unknown>;
-  /** The cause of a release that failed. */
+  /** The error of a release that failed; undefined if it succeeded. */
   readonly failure: unknown;
 }
 
-/** The releases that the current teardown has begun; undefined while no teardown is watched. */
+/**
+ * The releases that the current teardown has begun; undefined while no teardown runs under {@link tearDownAndRelease}.
+ */
 let begun: PendingRelease[] | undefined;
 
-/** Reports a release that begins now. */
+/** Records a release that begins now. */
 export function noteRelease(release: PendingRelease): void {
   begun?.push(release);
 }
 
 /**
- * Runs a teardown now. Completes when the server has confirmed all releases that the teardown began, and errors with
- * the failure of one. A teardown runs synchronously, through any operators, so that all these releases are known then.
+ * Runs a teardown now. Completes when the server has confirmed all releases that the teardown has begun. Errors if one
+ * of them failed. A teardown runs synchronously through all operators, so all these releases are known when it returns.
  */
 export function tearDownAndRelease(teardown: () => void): Observable<never> {
   const outer = begun;
@@ -42,8 +44,8 @@ const confirmed = (release: PendingRelease): Observable<never> =>
   );
 
 /**
- * Passes a source on, and completes when the server has confirmed the releases that the end of the source begins. A
- * release that failed does not matter here, as its lease expires by itself.
+ * Emits the values of a source. The end of the source may begin releases, so the result completes when the server has
+ * confirmed them. A failed release is ignored, as its lease expires by itself.
  */
 export function completeWhenReleased<T>(source: Observable<T>): Observable<T> {
   return new Observable((subscriber) => {
@@ -62,12 +64,12 @@ export function completeWhenReleased<T>(source: Observable<T>): Observable<T> {
       },
     };
     subscriber.add(subscription);
-    // A source that emits synchronously is stopped before its subscription is known.
+    // A source that emits synchronously must be stopped before its subscription is known.
     const stopped = new Subject<void>();
     subscriber.add(() => stopped.next());
     const released = tearDownAndRelease(() => subscription.add(source.pipe(takeUntil(stopped)).subscribe(observer)));
     state.started = true;
-    // The source ended before its subscription was known, so its releases have begun.
+    // The source completed before its subscription was known. Its releases have already begun.
     if (state.completed) whenDone(released);
   });
 }

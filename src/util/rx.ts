@@ -23,8 +23,8 @@ import { EtcdError } from '../errors/index.js';
 
 /**
  * Shares one run of `make()` among all subscribers that wait at the same time, such as one authentication or one
- * version request. The next subscriber after its end starts a new run. If a subscriber leaves, the run continues for
- * the other subscribers. When the last subscriber leaves, the run is cancelled.
+ * version request. When the run has ended, the next subscriber starts a new run. If a subscriber leaves, the run
+ * continues for the other subscribers. When the last subscriber leaves, the run is cancelled.
  */
 export function shareUntilDone<T>(make: () => Observable<T>, onValue: (value: T) => void): Observable<T> {
   return defer(make).pipe(
@@ -34,23 +34,23 @@ export function shareUntilDone<T>(make: () => Observable<T>, onValue: (value: T)
 }
 
 /**
- * Subscribes to the next Observable, unless the subscriber has left while the user's code ran. RxJS would start the
- * next Observable even then, and end it at once.
+ * Subscribes to the next Observable, unless the subscriber has left while the user's code ran. In that case RxJS would
+ * start the next Observable, and end it at once.
  */
 export const unlessUnsubscribed = <T>(next: () => Observable<T>): Observable<T> =>
   new Observable((subscriber) => (subscriber.closed ? undefined : next().subscribe(subscriber)));
 
 /**
- * Emits the first value of two runs. The second begins when the first has emitted nothing for a while. Use it only for
- * requests that may be sent twice.
+ * Emits the first value of two runs. The second run begins if the first one has emitted nothing for `afterMs`
+ * milliseconds. Use it only for requests that may be sent twice.
  */
 export function hedged<T>(run: () => Observable<T>, afterMs: number): Observable<T> {
-  // Timers of Node with an infinite delay fire at once.
+  // A timer of Node with an infinite delay would fire at once.
   if (afterMs === Infinity) return run();
   return merge(defer(run), timer(afterMs).pipe(switchMap(run))).pipe(take(1));
 }
 
-/** A value, or a Promise or an Observable of it. The last value of an Observable counts. */
+/** A value, or a Promise or an Observable of it. The last value of an Observable is used. */
 export type MaybeAsync<T> = T | PromiseLike<T> | Observable<T>;
 
 /** Calls a function of the user, and emits its final value. */
@@ -68,8 +68,8 @@ const isPromise = <T>(given: T | PromiseLike<T>): given is PromiseLike<T> =>
   typeof given === 'object' && given !== null && 'then' in given && typeof given.then === 'function';
 
 /**
- * Converts each value, and emits the results in the order of the values. A result that is a Promise delays the results
- * after it; other results are emitted at once.
+ * Converts each value, and emits the results in the order of the values. If a result is a Promise, the results after it
+ * wait. Otherwise a result is emitted at once.
  */
 export const mapInOrder = <T, R>(convert: (value: T) => R | PromiseLike<R>): OperatorFunction<T, R> =>
   concatMap((value) => {
@@ -78,9 +78,9 @@ export const mapInOrder = <T, R>(convert: (value: T) => R | PromiseLike<R>): Ope
   });
 
 /**
- * Subscribes to the Observable that `next` returns for the only value of a source, as `switchMap` does. It passes on
- * the subscriber itself, so that nothing of the source is kept in memory. `switchMap` would keep 1 KB for each of
- * thousands of ranges.
+ * Subscribes to the Observable that `next` returns for the only value of a source, as `switchMap` does. The subscriber
+ * itself is passed on, so that nothing of the source is kept in memory. With `switchMap`, each of thousands of ranges
+ * would keep 1 KB.
  */
 export function handOver<T, R>(source: Observable<T>, next: (value: T) => Observable<R>): Observable<R> {
   return new Observable((subscriber) => {
@@ -105,10 +105,10 @@ export function handOver<T, R>(source: Observable<T>, next: (value: T) => Observ
 export type Multicast<T> = Observable<T> & Observer<T>;
 
 /**
- * Makes a Subject from which unsubscribing takes constant time. A Subject of RxJS searches the list of all subscribers,
- * so unsubscribing all of many takes quadratic time.
+ * Creates a Subject from which unsubscribing takes constant time. A Subject of RxJS searches its list of subscribers.
+ * So it takes quadratic time to unsubscribe many of them.
  *
- * @param replay begins with the last value for each new subscriber, as a `ReplaySubject` of one value does
+ * @param replay whether each new subscriber first receives the last value, as with a `ReplaySubject` of one value
  */
 export function multicast<T>({ replay = false } = {}): Multicast<T> {
   const subscribers = new Set<Subscriber<T>>();
@@ -141,20 +141,20 @@ export function multicast<T>({ replay = false } = {}): Multicast<T> {
 export const clientClosed = (): EtcdError => new EtcdError('ClientClosed', 'the client is closed');
 
 /**
- * Errors with `ClientClosed` if the source completes without a value. An Observable that promises a value (a lock, a
- * lease, the next change) completes without one only when the client is closed. A subscriber must not interpret that as
- * success.
+ * Errors with `ClientClosed` if the source completes without a value. Use it for an Observable that should emit a
+ * value, such as a lock, a lease or the next change. It completes without a value only when the client is closed. A
+ * subscriber must not interpret this as success.
  */
 export function throwIfClosed<T>(): MonoTypeOperatorFunction<T> {
   return throwIfEmpty(clientClosed);
 }
 
-/** Completes when the client is closed, or errors as {@link throwIfClosed} does if there was no value by then. */
+/** Completes when the client is closed. If there was no value before, errors as {@link throwIfClosed} does. */
 export function untilClosed<T>(closed: Observable<void>): MonoTypeOperatorFunction<T> {
   return (source) => throwIfClosed<T>()(source.pipe(takeUntil(closed)));
 }
 
-/** All functions that wait for one signal, with one listener. */
+/** The functions that wait for one signal. They share one listener. */
 class AbortListeners {
   private readonly entries = new Set<() => void>();
 
@@ -180,28 +180,34 @@ const bySignal = new WeakMap<AbortSignal, AbortListeners>();
  * Calls a function when a signal is aborted. All functions share one listener, as Node warns of a leak if a signal has
  * more than ten. The listener is removed with the last function.
  *
- * @param signal a signal that is not aborted yet, as an aborted one never fires again
- * @returns a function that cancels it
+ * @param signal a signal that is not aborted yet, as an aborted signal fires no event
+ * @returns a function that cancels the call
  */
 export function onAbort(signal: AbortSignal, run: () => void): () => void {
   const waiting = bySignal.get(signal) ?? new AbortListeners(signal);
   bySignal.set(signal, waiting);
-  // A new function, as the same one may be passed twice.
+  // The function is wrapped, as the same function may be passed twice.
   const entry = (): void => run();
   waiting.add(entry);
   return () => waiting.remove(entry);
 }
 
-/** A module that is loaded when it is first needed, as not every program needs it. */
+/** A module that is loaded when it is first needed. Many programs do not need it. */
 export class LazyModule<T> {
   private loaded: T | undefined;
 
   constructor(private readonly load: () => Promise<T>) {}
 
-  /** Emits the module: at once if it is loaded. Errors with `Unreachable` if it cannot be loaded. */
+  /**
+   * Emits the module. If the module is loaded already, it is emitted at once. Errors with `Unreachable` if the module
+   * cannot be loaded.
+   */
   readonly module$: Observable<T> = defer(() => (this.loaded === undefined ? this.loadOnce() : of(this.loaded)));
 
-  /** Makes the module be emitted at once. Virtual time cannot wait for a Promise. */
+  /**
+   * Provides the module, so that it is emitted at once. Tests with virtual time need this, as virtual time cannot wait
+   * for a Promise.
+   */
   provide(module: T): void {
     this.loaded = module;
   }
@@ -211,7 +217,7 @@ export class LazyModule<T> {
       return (this.loaded = await this.load());
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      // Nothing was sent to etcd, and the next attempt may succeed, for example if a page was offline for a moment.
+      // No request was sent to etcd. The next attempt may succeed, for example if a page was offline for a short time.
       throw new EtcdError('Unreachable', `a part of rxetcd cannot be loaded: ${why}; are all files of the bundle served?`, { cause });
     }
   }

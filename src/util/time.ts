@@ -10,21 +10,21 @@ const wallClock = (): number => Date.now();
 let followsRxjs = false;
 
 /**
- * Returns milliseconds since a fixed moment, by a clock that is never set. If the wall clock were set forward, a
- * deadline or a pause would be over at once. If it were set back by an hour, they would last an hour longer.
+ * Returns the milliseconds since a fixed time, by a clock that is never set. The wall clock is not used: if it is set
+ * forward, a deadline or a pause would end at once. If it is set back by an hour, they would last an hour longer.
  */
 export const monotonicNow = (): number => readMonotonic();
 
 /**
- * Makes every client of this process measure time by RxJS's clock alone. `TestScheduler.run` moves that clock and the
- * timers of RxJS, but not `performance.now`. Fake timers always replace `Date`, and some libraries replace nothing
- * else.
+ * Makes all clients of this process measure time only by RxJS's clock. `TestScheduler.run` controls that clock and the
+ * timers of RxJS, but not `performance.now`. Fake timers always replace `Date`, but some libraries do not replace
+ * `performance`.
  */
 export function followRxjsTime(): void {
   if (followsRxjs) return;
   followsRxjs = true;
-  // The clock continues from its current time, so that no pending timer becomes due. The frames of a TestScheduler
-  // begin with 0, and are used unchanged.
+  // The clock continues from its current time, so that no timer becomes due. The frames of a TestScheduler begin with
+  // 0, and are not changed.
   const origin = Math.round(wallClock() - readMonotonic());
   readMonotonic = () => {
     const wall = asyncScheduler.now();
@@ -32,15 +32,18 @@ export function followRxjsTime(): void {
   };
 }
 
-/** The largest difference of two immediate readings of the wall clock, in milliseconds. */
+/** The largest difference between two readings of the wall clock, one right after the other, in milliseconds. */
 const SAME_CLOCK_MS = 1_000;
 
-/** Returns whether the time of RxJS is virtual, in a process that follows it: whether this is `TestScheduler.run`. */
+/**
+ * Returns whether the time of RxJS is virtual, as in `TestScheduler.run`. It can be virtual only after
+ * {@link followRxjsTime}.
+ */
 export function isTimeVirtual(): boolean {
   return followsRxjs && Math.abs(asyncScheduler.now() - wallClock()) > SAME_CLOCK_MS;
 }
 
-/** A time by the wall clock and by the monotonic clock. */
+/** A time, by both the wall clock and the monotonic clock. */
 export interface Timestamp {
   readonly wall: number;
   readonly monotonic: number;
@@ -52,19 +55,23 @@ export function now(): Timestamp {
 }
 
 /**
- * Returns the milliseconds since a timestamp, by the clock that shows more. The wall clock may be set back, and the
- * monotonic one stands still while a machine sleeps. Neither must make a lease seem valid for longer than it is.
+ * Returns the milliseconds since a timestamp, by the clock that shows the longer time. The wall clock may be set back,
+ * and the monotonic clock stands still while a machine sleeps. Neither must make a lease seem valid for longer than it
+ * is.
  */
 export function elapsedSince(then: Timestamp): number {
   return Math.max(asyncScheduler.now() - then.wall, monotonicNow() - then.monotonic);
 }
 
-/** The normal difference of the clocks, as one shows whole milliseconds and they are read one after the other. */
+/**
+ * The difference of the clocks that is normal, in milliseconds. One of them shows only whole milliseconds, and they are
+ * read one after the other.
+ */
 const JITTER_MS = 5;
 
 /**
  * Measures time as {@link elapsedSince} does, for repeated comparisons. The measured time never goes back. If the wall
- * clock is set forward and back again, that counts once.
+ * clock is set forward and then back, only the first step counts.
  */
 export class Clock {
   private origin = now();
@@ -76,7 +83,7 @@ export class Clock {
     const byWall = wall - this.origin.wall;
     const byMonotonic = monotonic - this.origin.monotonic;
     const total = this.passed + Math.max(byWall, byMonotonic);
-    // One clock was set or stood still. The larger time counts, and both clocks count again from here on.
+    // One clock was set, or stood still. The longer time is used, and both clocks are compared from now on.
     if (Math.abs(byWall - byMonotonic) > JITTER_MS) {
       this.origin = { wall, monotonic };
       this.passed = total;
@@ -85,13 +92,12 @@ export class Clock {
   }
 }
 
-/** The lateness of a timer above which the process was busy with something else, in milliseconds. */
+/** The delay of a timer, in milliseconds, above which the process was busy with other work. */
 const LATE_MS = 10;
 
 /**
- * Runs `giveUp` when nothing has arrived for this many milliseconds. While a program computes, sockets and timers wait,
- * and timers run first. So after a late timer, the data that has arrived is read before the other end counts as
- * unresponsive.
+ * Runs `giveUp` after `ms` milliseconds. While a program computes, timers and arriving data wait, and timers run first.
+ * So if the timer is late, the data that has arrived is read first, before the server counts as unresponsive.
  */
 export function scheduleTimeout(ms: number, giveUp: () => void): Subscription {
   const dueAt = monotonicNow() + ms;
@@ -105,18 +111,23 @@ export function scheduleTimeout(ms: number, giveUp: () => void): Subscription {
   );
 }
 
-/** The parts of a host that end a turn: Node has the first, a browser the second, jsdom neither. */
+/**
+ * The functions with which a host can end a turn of the event loop. Node has the first, a browser the second, and jsdom
+ * none.
+ */
 const host = globalThis as { readonly setImmediate?: (run: () => void) => unknown; readonly MessageChannel?: unknown };
 
-/** A channel of messages to oneself, as browsers have it. */
+/** A browser's channel, through which a page sends messages to itself. */
 type OwnChannel = new () => { readonly port1: { onmessage: () => void }; readonly port2: { postMessage(message: unknown): void } };
 
 /**
- * Runs a function once all events of this turn of the event loop have been handled. It runs after the responses that
- * arrived together, before any later response, and without a pause. In virtual time it runs in the same frame.
+ * Runs a function once all events of this turn of the event loop have been handled. The function runs after the
+ * responses that arrived together, and before any later response, without a pause. In virtual time it runs in the same
+ * frame.
  */
 export function atEndOfTurn(run: () => void): void {
-  // Not asapScheduler: a TestScheduler fails if one of its tasks cancels a timer that is due in the same frame.
+  // `asapScheduler` is not used, as a TestScheduler fails if one of its tasks cancels a timer that is due in the same
+  // frame.
   if (isTimeVirtual()) asyncScheduler.schedule(run);
   else if (host.setImmediate !== undefined) host.setImmediate(run);
   else if (host.MessageChannel !== undefined) afterMessages(run);
@@ -125,7 +136,7 @@ export function atEndOfTurn(run: () => void): void {
 
 const afterMessages = byMessage();
 
-/** Runs each function in a separate task. In a browser only messages are such tasks without a pause. */
+/** Runs each function in a separate task. In a browser, only messages cause such a task without a pause. */
 function byMessage(): (run: () => void) => void {
   const waiting: (() => void)[] = [];
   let port: { postMessage(message: unknown): void } | undefined;
@@ -140,10 +151,10 @@ function byMessage(): (run: () => void) => void {
   };
 }
 
-/** Called when a deadline expires. `early` means that all deadlines expire before their time. */
+/** Called when a deadline expires. `early` is true if all deadlines are made to expire before their time. */
 type Expire = (early: boolean) => void;
 
-/** A deadline at a time that {@link SharedTimeout} sets. The object is also its own entry in the list of deadlines. */
+/** A deadline, whose time {@link SharedTimeout} sets. The object is also its own entry in the list of deadlines. */
 export abstract class Deadline {
   dueAt = 0;
   list: SharedTimeout | undefined;
@@ -161,14 +172,15 @@ class Expiry extends Deadline {
 }
 
 /**
- * Keeps deadlines of calls that all get the same time. They are due in the order in which they were set, so that one
- * timer, for the oldest, is enough for all. A separate timer for each call would cost 0.35 us more. There is no timer
- * while no call is in progress, so it keeps no process alive.
+ * Keeps the deadlines of calls that have the same timeout. They are due in the order in which they were set, so one
+ * timer for the oldest deadline is enough. A separate timer for each call would take 0.35 us more. There is no timer
+ * while no call is in progress, so that a process can end.
  */
 export class SharedTimeout {
   /**
-   * A list that links the entries themselves. The outgrown tables of a Set would keep entries alive until the tables
-   * are collected. Measured at 64 calls at a time, garbage collection took 3 us a call more with a Set.
+   * The deadlines are a list in which each entry refers to the next. With a Set, the garbage collection for a call took
+   * 3 us more (measured with 64 calls at a time). A Set replaces its tables when it grows, and the old tables keep
+   * ended entries alive.
    */
   private first: Deadline | undefined;
   private last: Deadline | undefined;
@@ -177,8 +189,9 @@ export class SharedTimeout {
   constructor(private readonly timeoutMs: number) {}
 
   /**
-   * Runs `expire` when the time is over.
-   * @returns a function that cancels it
+   * Runs `expire` when the timeout has passed.
+   *
+   * @returns a function that cancels the deadline
    */
   set(expire: Expire): () => void {
     const entry = new Expiry(expire);
@@ -186,7 +199,7 @@ export class SharedTimeout {
     return () => this.delete(entry);
   }
 
-  /** Does the same as {@link set} without a closure for each call. */
+  /** Adds a deadline as {@link set} does, but without a closure for each call. */
   add(entry: Deadline, now = monotonicNow()): void {
     entry.dueAt = now + this.timeoutMs;
     this.append(entry);
@@ -202,7 +215,7 @@ export class SharedTimeout {
     this.timer = undefined;
   }
 
-  /** Expires all deadlines, before their time. */
+  /** Makes all deadlines expire now, before their time. */
   expireAll(): void {
     const entries = this.takeDue(Infinity);
     this.timer?.unsubscribe();
@@ -214,15 +227,15 @@ export class SharedTimeout {
     return scheduleTimeout(ms, () => {
       const now = monotonicNow();
       const due = this.takeDue(now);
-      // Many deadlines were cancelled since the timer was set, so it is set again for the oldest that is left. This is
-      // done before anything expires, as the end of one call may begin another call. Otherwise the new call would find
-      // no timer, and set a second one.
+      // The timer was set for a deadline that was cancelled meanwhile, so it is set for the oldest one that is left.
+      // This is done before any deadline expires: the end of a call may begin another call, which must find the timer.
+      // Otherwise it would set a second timer.
       this.timer = this.first === undefined ? undefined : this.arm(this.first.dueAt - now);
       for (const entry of due) entry.expire(false);
     });
   }
 
-  /** Takes out the entries that are due, the oldest first. */
+  /** Removes the deadlines that are due, and returns them, the oldest first. */
   private takeDue(now: number): readonly Deadline[] {
     const due: Deadline[] = [];
     for (let entry = this.first; entry !== undefined && entry.dueAt <= now; entry = this.first) {
@@ -241,8 +254,8 @@ export class SharedTimeout {
   }
 
   /**
-   * Removes an entry, which then points to no other. An old entry that awaits garbage collection would keep alive all
-   * entries that follow it.
+   * Removes an entry, and its references to other entries. Otherwise an old entry that awaits garbage collection would
+   * keep all later entries alive.
    */
   private remove(entry: Deadline): void {
     const { before, after } = entry;
@@ -255,19 +268,19 @@ export class SharedTimeout {
 }
 
 /**
- * The maximum number of pieces of work in a turn. Each takes some microseconds, so together they block the event loop
- * for a few milliseconds.
+ * The maximum number of functions in a turn. Each takes some microseconds, so together they block the event loop for a
+ * few milliseconds.
  */
 const WORKS_PER_TURN = 500;
 
 /**
- * Spreads work over turns of the event loop. Work that fits into the current turn runs at once; other work follows in
- * later turns, in the order in which it was given. One event can concern all watches of a client, and would block the
- * loop for seconds otherwise.
+ * Spreads work over turns of the event loop. Work that fits into the current turn runs at once. Other work follows in
+ * later turns, in the order in which it was given. One event can concern all watches of a client. Without the spread,
+ * it could block the event loop for seconds.
  */
 export class Pacer {
   private readonly waiting = new Queue<() => void>();
-  /** Counts what was run in this turn. */
+  /** The number of functions that have run in this turn. */
   private count = 0;
 
   run(work: () => void): void {
@@ -285,15 +298,15 @@ export class Pacer {
   };
 }
 
-/** The pauses between attempts, which double up to a limit. */
+/** The options for the pauses between attempts. The pauses double up to a limit. */
 export interface BackoffOptions {
   /** The longest first pause, in milliseconds. */
   readonly initialMs: number;
   /** The longest of all pauses, in milliseconds. */
   readonly maxMs: number;
   /**
-   * The maximum share, from 0 to 1, by which a pause is shortened at random. Random pauses prevent many clients from
-   * retrying at the same time.
+   * The largest part of a pause, from 0 to 1, by which it is shortened at random. Random pauses prevent many clients
+   * from retrying at the same time.
    */
   readonly jitter: number;
   /** Returns a number from 0 to 1; `Math.random` by default. */
@@ -302,13 +315,14 @@ export interface BackoffOptions {
 
 /** Returns the pause after a failure, in milliseconds. `failuresBefore` is 0 for the first failure in a row. */
 export function backoffMs(failuresBefore: number, { initialMs, maxMs, jitter, random = Math.random }: BackoffOptions): number {
-  // With 2^31, any pause of a millisecond has reached the limit. The bound prevents 0 * Infinity, which is NaN.
+  // After 31 doublings, a pause of one millisecond has reached any limit. Without this bound, 0 * Infinity would be
+  // NaN.
   const longest = Math.min(maxMs, initialMs * 2 ** Math.min(failuresBefore, 31));
-  // A whole number, as a fraction of a millisecond would be awaited forever in virtual time.
+  // The pause is a whole number, as virtual time never reaches a fraction of a millisecond.
   return Math.round(longest * (1 - jitter * random()));
 }
 
-/** Counts failures in a row, and computes the pause after each with {@link backoffMs}, shortened by `jitter`. */
+/** Counts failures in a row, and calculates the pause after each failure with {@link backoffMs}. */
 export class Backoff {
   private failures = 0;
 
@@ -324,7 +338,7 @@ export class Backoff {
     return backoffMs(this.failures++, { initialMs, maxMs, jitter, random: () => 1 - Math.random() });
   }
 
-  /** Starts over after a success: the next pause is the first again. */
+  /** Resets the count after a success. The next pause is then the first one again. */
   reset(): void {
     this.failures = 0;
   }
@@ -333,8 +347,8 @@ export class Backoff {
 /**
  * Subscribes to the source again after an error.
  *
- * @param pauseMs returns the pause before that, in milliseconds; undefined for an error that is passed on. `attempts`
- * is the number of failed attempts, from 1
+ * @param pauseMs returns the pause before the next attempt, in milliseconds; undefined for an error that is passed on.
+ * `attempts` is the number of failed attempts, from 1
  */
 export function retryAfter<T>(pauseMs: (error: unknown, attempts: number) => number | undefined): MonoTypeOperatorFunction<T> {
   return retry({

@@ -8,7 +8,7 @@ import { lazyParts } from './lazyParts.js';
 
 const BY_BROWSER = 'not in a browser or on Bun, which decide this by themselves';
 
-/** The options that a browser does not support. */
+/** The options that a browser does not support, each with the reason. */
 const REFUSED: NonNullable<OptionLimits['refused']> = {
   tls: 'not in a browser, which has its own certificates; import the authority there',
   connectTimeoutMs: BY_BROWSER,
@@ -27,8 +27,8 @@ function limits(): OptionLimits {
 }
 
 /**
- * Returns the base URL of relative endpoints. A worker that was created from text has a `blob:` URL. It cannot be a
- * base URL, but contains the origin of the page that created the worker.
+ * Returns the base URL of relative endpoints. A worker that was created from text has a `blob:` URL. Such a URL cannot
+ * be a base URL, but it contains the origin of the page that created the worker.
  */
 export function baseUrlOf(location: BrowserHost['location']): string | undefined {
   return [location?.href, location?.origin].find((url) => url !== undefined && /^https?:/.test(url));
@@ -39,8 +39,8 @@ const wire = (settings: Settings): Wire => jsonWire(fetchTransport(settings), se
 let known: Identity | undefined;
 
 /**
- * Creates the identity of this page or worker. A browser reveals no host and no process, so one name is used for all
- * three.
+ * Creates the identity of this page or worker. A page does not know its host and process, so all three names are the
+ * same.
  */
 function identity(): Identity {
   if (known === undefined) {

@@ -7,13 +7,13 @@ import { browserPlatform } from './browserPlatform.js';
 import { fetchTransport } from './fetchTransport.js';
 import { browserHost, type BrowserHost, type BrowserSocket, type FetchInit, type FetchResponse } from './host.js';
 
-/** The parts of Bun that take TLS options, by the names that rxetcd has for them. */
+/** The functions of Bun that take TLS options. The names are those that rxetcd uses. */
 interface Bun {
   fetch(url: string, init: FetchInit & { readonly tls: TlsSettings }): Promise<FetchResponse>;
   readonly WebSocket: new (url: string, options: { readonly protocols: string[]; readonly tls: TlsSettings }) => BrowserSocket;
 }
 
-/** Returns the host whose requests and WebSockets have these TLS options. */
+/** Returns a host whose requests and WebSockets use these TLS options. */
 export function hostWith(tls: TlsSettings, host: BrowserHost = browserHost): BrowserHost {
   const { Request, ReadableStream } = host;
   const bun = host as unknown as Bun;
@@ -37,5 +37,7 @@ function limits(): OptionLimits {
 const wire = (settings: Settings): Wire =>
   jsonWire(fetchTransport(settings, hostWith(settings.tls)), settings, browserPlatform.parts.messagesOf);
 
-/** The platform of Bun. It has the parts of a browser, and its `fetch` and `WebSocket` take TLS options. */
+/**
+ * The platform of Bun. It has the parts of the browser's platform, but its `fetch` and `WebSocket` take TLS options.
+ */
 export const bunPlatform: Platform = { ...browserPlatform, limits, wire };

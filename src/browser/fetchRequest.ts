@@ -6,10 +6,10 @@ import { LazyModule } from '../util/rx.js';
 import type { BrowserHost, ChunkReader, FetchResponse } from './host.js';
 import type { SentBody, WriteBodies } from './writeBodies.js';
 
-/** A header that rxetcd adds, and that etcd's CORS configuration does not allow. */
+/** The header that requires a leader. etcd's CORS configuration does not allow it. */
 const LEADER_HEADER = 'grpc-metadata-hasleader';
 
-/** Returns the headers that a page may send. A browser sets `user-agent` by itself. */
+/** Returns the headers that a page may send. The browser sets `user-agent` itself. */
 export function headersFor({ origin, headers }: Pick<HttpRequest, 'origin' | 'headers'>, page: string | undefined): Record<string, string> {
   const { 'user-agent': _, [LEADER_HEADER]: leader, ...rest } = headers;
   const isSameOrigin = page === undefined || page === origin;
@@ -17,8 +17,8 @@ export function headersFor({ origin, headers }: Pick<HttpRequest, 'origin' | 'he
 }
 
 /**
- * Rejects headers that a caller has passed, as etcd's CORS configuration does not allow them. The error of the browser
- * would not name the reason.
+ * Rejects the headers of a single call on another origin, as etcd's CORS configuration does not allow them. The error
+ * of the browser would not name the reason.
  *
  * @throws EtcdError `InvalidArgument`
  */
@@ -33,37 +33,37 @@ const NO_REASON =
 
 export const clientClosed = (where: ErrorDetails): EtcdError => new EtcdError('ClientClosed', 'the client is closed', where);
 
-/** Returns the call and the endpoint, for errors. */
+/** Returns the RPC and the endpoint of a request, for errors. */
 export const whereOf = ({ rpc, origin, endpoint = origin }: Pick<HttpRequest, 'rpc' | 'origin' | 'endpoint'>): ErrorDetails => ({
   rpc,
   endpoint,
 });
 
-/** Loaded on demand, as many pages write nothing, or have no TLS. */
+/** Loads the code for bodies of writes on demand. Many pages write nothing, or do not use TLS. */
 const writeBodies = new LazyModule(() => import('./writeBodies.js'));
 
-/** The state of a transport that its fetches share. */
+/** The state of a transport that all its requests share. */
 export interface FetchMeans {
   readonly host: BrowserHost;
-  /** Makes the bodies of writes over TLS; undefined until it is loaded. */
+  /** Creates the bodies of writes over TLS; undefined until its code is loaded. */
   bodies?: WriteBodies;
   /** The longest response, in bytes. */
   readonly maxResponseBytes: number;
-  /** The fetches in progress. */
+  /** The requests in progress. */
   readonly running: Set<FetchRequest>;
 }
 
-/** A fetch in progress. */
+/** A request in progress, which uses `fetch`. */
 export abstract class FetchRequest implements Unsubscribable {
   protected readonly where: ErrorDetails;
-  /** Collects the response. For a stream it collects only the response to a rejected request. */
+  /** Collects the body of the response. For a stream, it collects only the body of a rejected request. */
   protected readonly body: Body;
-  // Private at run time as well: a log that shows a subscription must show neither the token nor the body.
+  // The field is private at run time as well. A log that shows a subscription must show neither the token nor the body.
   readonly #request: HttpRequest;
   readonly #controller = new AbortController();
   private answered = false;
   private ended = false;
-  /** The headers of the response that the browser shows. */
+  /** The headers of the response, as far as the browser shows them. */
   protected headers: Readonly<Record<string, string>> | undefined;
 
   constructor(
@@ -75,9 +75,9 @@ export abstract class FetchRequest implements Unsubscribable {
     this.body = new Body(means.maxResponseBytes, this.where);
   }
 
-  /** Takes a part of the body. */
+  /** Called with a part of the body. */
   protected abstract take(bytes: Uint8Array, status: number): void;
-  /** Ends the request with its complete response. */
+  /** Ends the request. Called when the response is complete. */
   protected abstract finish(status: number): void;
   protected abstract fail(failure: unknown): void;
 
@@ -95,26 +95,26 @@ export abstract class FetchRequest implements Unsubscribable {
     const headers = headersFor(this.#request, host.location?.origin);
     const body = this.bodyNow(headers) ?? (await this.bodyLater(headers));
     if (this.isOver()) return;
-    // A browser does not report when, or whether, the request is sent.
+    // The browser does not report when the request is sent, or whether it was sent.
     onSent?.();
     const response = await host.fetch(origin + path, {
       method,
       headers,
       ...body,
       signal: this.#controller.signal,
-      // For GET only: no cache keeps the response to a POST. With this option, the browser would also send a CORS
-      // preflight request before each POST.
+      // The option is set only for GET, as no cache keeps the response to a POST. With this option, the browser would
+      // also send a CORS preflight request before each POST.
       ...(method === 'GET' ? { cache: 'no-store' } : {}),
       redirect: 'manual',
     });
     await this.read(response);
   }
 
-  /** Returns the body; undefined if the body of a write has to be made first. */
+  /** Returns the body; undefined if the body of a write must be created first. */
   private bodyNow(headers: HttpRequest['headers']): SentBody | undefined {
     const { body, origin, readPath } = this.#request;
     if (body === undefined) return {};
-    // Without TLS there is no HTTP/2, over which alone a body can be a stream.
+    // Without TLS a browser does not use HTTP/2, and only over HTTP/2 a body can be a stream.
     if (readPath === undefined || !origin.startsWith('https:')) return { body };
     return this.means.bodies?.at({ origin, headers, body, readPath });
   }
@@ -127,13 +127,13 @@ export abstract class FetchRequest implements Unsubscribable {
     return bodies.at(write) ?? bodies.tried(write, this.where);
   }
 
-  /** Fails with `ClientClosed`. */
+  /** Ends the request with `ClientClosed`. */
   close(): void {
     this.#controller.abort();
     this.end(() => this.fail(clientClosed(this.where)));
   }
 
-  /** Fails with `ConnectionLost`, as the page is left. */
+  /** Ends the request with `ConnectionLost`, as the user leaves the page. */
   leave(): void {
     this.#controller.abort();
     this.end(() => this.fail(pageLeft(this.where)));
@@ -155,7 +155,7 @@ export abstract class FetchRequest implements Unsubscribable {
     const reader: ChunkReader | undefined = response.body?.getReader();
     while (reader !== undefined && !this.ended) {
       const { done, value } = await reader.read();
-      // If the subscriber has left in the meantime, it must not be notified.
+      // If the subscriber has left meanwhile, it must not be notified.
       if (done || this.isOver()) break;
       onReceived?.();
       if (value !== undefined) this.take(value, status);
@@ -172,7 +172,7 @@ export abstract class FetchRequest implements Unsubscribable {
     this.means.bodies?.failed(this.#request.origin);
     if (isEtcdError(error)) return error;
     const why = error instanceof Error ? error.message : String(error);
-    // Bun reports the reason as a code.
+    // Bun reports the cause as a code.
     const advice = (error as { code?: unknown } | null)?.code === undefined ? ` (${NO_REASON})` : '';
     const message = this.answered ? `the response was cut off: ${why}` : `no response: ${why}${advice}`;
     return new EtcdError('ConnectionLost', message, { ...this.where, cause: error });

@@ -6,23 +6,28 @@ import { browserHost, type BrowserHost, PagePresence } from './host.js';
 import { webSocketDuplex } from './webSocket.js';
 
 /**
- * The maximum number of streams to a host over HTTP/1.1. A browser has six connections to a host, and two are left for
- * calls. Over TLS etcd speaks HTTP/2, which has no such limit.
+ * The maximum number of streams to a host over HTTP/1.1. A browser opens at most six connections to a host, so two are
+ * left for calls. Over TLS, etcd uses HTTP/2, which has no such limit.
  */
 const MOST_STREAMS = 4;
-/** One more stream is allowed while it replaces another one. Otherwise a stream could not be replaced at the limit. */
+/**
+ * The maximum number of streams while one of them replaces another one. Without this extra stream, no stream could be
+ * replaced at the limit.
+ */
 const MOST_WITH_REPLACEMENTS = MOST_STREAMS + 1;
 
-/** How long a stream waits for another to end, in milliseconds: less than the timeout of its first response. */
+/**
+ * How long a stream waits until another one ends, in milliseconds. It is less than the timeout of the first response.
+ */
 const WAIT_MS = 1_000;
 
-/** Limits the streams to each host, and the calls that wait at the server, so that other calls have connections. */
+/** Limits the streams to each host, and the calls that wait at the server. So connections are left for other calls. */
 class StreamSlots {
   private readonly hosts = new Map<string, { open: number; readonly waiting: Set<() => void> }>();
 
   /**
-   * Runs `start` when the host may have one more stream, or `refuse` when no stream has ended for a while. The slot is
-   * released when the returned Subscription ends.
+   * Runs `start` when the host may have another stream. Runs `refuse` if no stream ends within {@link WAIT_MS}. The
+   * slot is released when the returned Subscription ends.
    */
   take(request: HttpRequest, start: () => void, refuse: (error: EtcdError) => void): Subscription {
     const { origin, replaces = false } = request;
@@ -66,13 +71,15 @@ const tooMany = (open: number, where: ErrorDetails): EtcdError =>
     where,
   );
 
-/** How long closing waits for the sockets, in milliseconds. */
+/** How long `close` waits until the sockets are closed, in milliseconds. */
 const FAREWELL_MS = 1_000;
 
-/** Shared by all clients of a page or worker, as the browser counts their connections together. */
+/**
+ * The limits of streams. All clients of a page or worker share them, as the browser counts their connections together.
+ */
 const slots = new StreamSlots();
 
-/** Makes the transport for browsers, over `fetch` and `WebSocket`. */
+/** Creates the transport for browsers, over `fetch` and `WebSocket`. */
 export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes: number }, host: BrowserHost = browserHost): Transport {
   const running = new Set<FetchRequest>();
   const means: FetchMeans = { host, maxResponseBytes, running };
@@ -89,7 +96,7 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
           if (closed) return refuse(clientClosed(whereOf(request)));
           subscriber.add(new FetchExchange(request, means, outcome, subscriber).start());
         };
-        // A call that waits at the server, as for a lock, holds its connection as a stream does.
+        // A call that waits at the server, such as for a lock, needs its connection for as long as a stream does.
         if (request.patient === true) subscriber.add(slots.take(request, start, refuse));
         else start();
       }),
@@ -103,7 +110,7 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
           subscriber.add(page.onLeave(() => stream.leave()));
           subscriber.add(stream.start());
         };
-        // The slot may be that of a stream which has just ended because the page was left, or the client closed.
+        // The stream that used the slot may just have ended because the user left the page, or the client was closed.
         const startWhenHere = (): void => subscriber.add(page.whenHere(start));
         subscriber.add(slots.take(request, startWhenHere, (error) => subscriber.error(error)));
       }),
@@ -118,7 +125,7 @@ export function fetchTransport({ maxResponseBytes }: { readonly maxResponseBytes
         );
       }),
 
-    // The browser keeps the connections.
+    // There is nothing to do, as the browser manages the connections.
     release: () => undefined,
     renew: () => undefined,
 

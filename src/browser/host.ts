@@ -1,11 +1,11 @@
 import { Observable } from 'rxjs';
 /**
- * The parts of a browser that rxetcd uses. A page has all of them, a worker all but `document`. Bun and newer Nodes
- * have the first two. jsdom has no `fetch`.
+ * The parts of a browser that rxetcd uses. A page has all of them, and a worker has all except `document`. Bun and
+ * newer versions of Node have the first two. jsdom has no `fetch`.
  */
 export interface BrowserHost {
   readonly fetch?: ((url: string, init: FetchInit) => Promise<FetchResponse>) | undefined;
-  /** Used for bodies that are streams. */
+  /** Shows whether a body can be a stream. */
   readonly Request?: (new (url: string, init: object) => { readonly headers: { has(name: string): boolean } }) | undefined;
   readonly ReadableStream?: (new (source: StreamSource) => object) | undefined;
   readonly WebSocket: new (url: string, protocols: string[]) => BrowserSocket;
@@ -15,7 +15,7 @@ export interface BrowserHost {
   readonly removeEventListener?: EventSource['removeEventListener'];
 }
 
-/** Fills a stream when it is created. */
+/** The source of a stream, which fills the stream when it is created. */
 export interface StreamSource {
   start?(controller: { enqueue(bytes: Uint8Array): void; close(): void }): void;
 }
@@ -25,7 +25,7 @@ export interface FetchInit {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | object;
-  /** Set with a body that is a stream. */
+  /** Must be set if the body is a stream. */
   readonly duplex?: 'half';
   readonly signal: AbortSignal;
   readonly cache?: 'no-store';
@@ -33,7 +33,7 @@ export interface FetchInit {
   readonly mode?: 'no-cors';
 }
 
-/** The response of a fetch, as far as it is read. */
+/** The parts of a response that are used. */
 export interface FetchResponse {
   readonly status: number;
   readonly type: string;
@@ -60,17 +60,17 @@ interface EventSource {
   removeEventListener(type: string, listener: () => void): void;
 }
 
-/** The host that this code runs on. */
+/** The host on which this code runs. */
 export const browserHost = globalThis as unknown as BrowserHost;
 
-/** The events of a window, and those of a document, after which a page may run no code for a long time. */
+/** The events of a window and of a document after which a page may run no code for a long time. */
 const AWAY = { window: 'pagehide', document: 'freeze' } as const;
 /** The events after which the page runs code again. */
 const BACK = { window: 'pageshow', document: 'resume' } as const;
 
 /**
  * Tracks whether a page can run. A page that the user leaves may be kept in the back/forward cache, and a hidden page
- * may be frozen. Its streams are closed before that, so that nothing is left at the server, and are opened again
+ * may be frozen. The streams are closed before, so that nothing is left at the server. They are opened again
  * afterwards.
  */
 export class PagePresence {
@@ -85,7 +85,7 @@ export class PagePresence {
     host.document?.addEventListener?.(BACK.document, this.comeBack);
   }
 
-  /** Runs `open` now, or when the page is back. Returns a function that cancels it. */
+  /** Runs `open` now, or when the user is back on the page. Returns a function that cancels it. */
   whenHere(open: () => void): () => void {
     if (!this.away) {
       open();
@@ -95,13 +95,13 @@ export class PagePresence {
     return () => this.waiting.delete(open);
   }
 
-  /** Runs `end` when the page is left or frozen. Returns a function that cancels it. */
+  /** Runs `end` when the user leaves the page, or the browser freezes it. Returns a function that cancels it. */
   onLeave(end: () => void): () => void {
     this.streams.add(end);
     return () => this.streams.delete(end);
   }
 
-  /** Stops following the page. */
+  /** Stops listening to the events of the page. */
   close(): void {
     const { host } = this;
     host.removeEventListener?.(AWAY.window, this.leave);

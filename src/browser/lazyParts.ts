@@ -6,13 +6,13 @@ import type { Parts, Administration } from '../options/parts.js';
 import { handOver, LazyModule } from '../util/rx.js';
 import { visibility$ } from './host.js';
 
-// Most pages read and watch keys, and need neither locks nor the list of members. These parts are a quarter of the
-// package. They are one module, as further small files would cost more than they save.
+// Most pages only read and watch keys. They need neither locks nor the list of members. These parts are a quarter of
+// the package. They are in one module, as several small files would cost more than they save.
 const { module$ } = new LazyModule(() => import('../options/parts.js'));
 
 const NOTHING_HELD: CloseSummary = { released: 0, unreleased: [] };
 
-/** Creates the methods for leases, locks and similar objects, which are loaded on their first use. */
+/** Creates the methods for leases, locks and the like. Their code is loaded on first use. */
 const holding: Parts['holding'] = (means) => {
   let held: Holding | undefined;
   const held$ = module$.pipe(map(({ parts }) => (held ??= parts.holding({ ...means, hurry: visibility$ }))));
@@ -84,7 +84,7 @@ function coordinationOf(loaded$: Observable<Coordination>): Coordination {
   };
 }
 
-/** Creates the methods that concern servers and users, which are loaded on their first use. */
+/** Creates the methods that concern servers and users. Their code is loaded on first use. */
 const administration: Parts['administration'] = (caller) => {
   let methods: Administration | undefined;
   const loaded$ = module$.pipe(map(({ parts }) => (methods ??= parts.administration(caller))));
@@ -110,8 +110,8 @@ const administration: Parts['administration'] = (caller) => {
 };
 
 /**
- * Creates methods with the names of those of an object that is not loaded yet. They all return Observables, and load
- * the object on subscription. The arguments are copies already, which the client has made.
+ * Creates methods with the names of those of an object that is not loaded yet. All of them return Observables, and load
+ * the object on subscription. The client has already copied their arguments.
  */
 function methodsOf<T extends object, K extends keyof T>(loaded$: Observable<T>, ...names: readonly (K & Returning<T>)[]): Pick<T, K> {
   const methods = names.map((name) => [
@@ -121,16 +121,16 @@ function methodsOf<T extends object, K extends keyof T>(loaded$: Observable<T>, 
         Reflect.apply(loaded[name] as (...given: unknown[]) => Observable<unknown>, undefined, args),
       ),
   ]);
-  // Each method passes on its arguments and its result, so it has the type of the method of the loaded object.
+  // Each method passes on its arguments and its result. So it has the type of the method with its name.
   return Object.fromEntries(methods) as Pick<T, K>;
 }
 
-/** The names of the methods that return an Observable. */
+/** The names of the methods of a type that return an Observable. */
 type Returning<T> = { [K in keyof T]: T[K] extends (...args: never) => Observable<unknown> ? K : never }[keyof T];
 
 const messagesOf: Parts['messagesOf'] = (...given) => handOver(module$, ({ parts }) => parts.messagesOf(...given));
 
 const chunkedStream: Parts['chunkedStream'] = (...given) => handOver(module$, ({ parts }) => parts.chunkedStream(...given));
 
-/** The parts, which are loaded on subscription. */
+/** The parts of a client in a browser. Their code is loaded on subscription. */
 export const lazyParts: Parts = { holding, administration, chunkedStream, messagesOf };

@@ -12,15 +12,15 @@ interface SocketMeans {
   readonly page: PagePresence;
   /** The longest message, in bytes. */
   readonly maxResponseBytes: number;
-  /** Sockets without a subscriber that are not closed yet. */
+  /** The sockets without a subscriber that are not closed yet. */
   readonly closing: Set<Promise<void>>;
-  /** The time at which the last WebSocket failed, for each origin whose responses are hidden. */
+  /** The time at which the last WebSocket failed, for each origin on which a page cannot see the responses. */
   readonly failedSockets: Map<string, number>;
 }
 
 /**
- * Opens a bidirectional stream over a WebSocket at the path of the RPC. A browser cannot send headers with it, so the
- * token is sent as a subprotocol.
+ * Opens a bidirectional stream over a WebSocket at the path of the RPC. A browser cannot send headers in the handshake,
+ * so the token is sent as a subprotocol.
  */
 export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Observable<DuplexPart> {
   const { host, page, maxResponseBytes, closing } = means;
@@ -32,10 +32,11 @@ export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Obs
     try {
       socket = new host.WebSocket(origin.replace(/^http/, 'ws') + path, token === undefined ? [] : ['Bearer', token]);
     } catch {
-      // The error of the browser is omitted, as it quotes a token that is not a valid subprotocol.
+      // The browser's error is omitted: if the token is not a valid subprotocol, the error quotes it.
       return subscriber.error(new EtcdError('TransportUnsupported', REFUSED, where));
     }
-    // Called as a global function: a browser does not allow its functions to be called as methods of another object.
+    // The function is called as a global function, as a browser does not allow it to be called as a method of another
+    // object.
     const outgoing = new WriteBatcher(
       (text) => socket.send(text),
       (run) => queueMicrotask(run),
@@ -67,13 +68,14 @@ export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Obs
       cancel();
       probe.abort();
       if (over) return;
-      // Sent together with the close frame, as etcd must receive the end before it has responded to the last message.
+      // The messages are sent together with the close frame. etcd must receive the end before it has responded to the
+      // last message.
       outgoing.flush();
       closing.add(closed(socket));
     };
   });
 
-  /** Closes a socket. The browser sends the messages that wait before the close frame. */
+  /** Closes a socket. The browser sends the waiting messages before the close frame. */
   function closed(socket: BrowserSocket): Promise<void> {
     socket.onopen = socket.onmessage = null;
     const done = new Promise<void>((resolve) => (socket.onclose = () => resolve())).then(() => void closing.delete(done));
@@ -91,17 +93,17 @@ function messageIn(data: unknown, maxBytes: number, where: ErrorDetails): unknow
 const REFUSED =
   'the browser refuses to open a WebSocket; possible causes: an http endpoint on an https page, or a character in the token that a subprotocol cannot have';
 
-/** The time within which a second WebSocket has to fail for the first failure to count, in milliseconds. */
+/** The time between two failures of WebSockets, in milliseconds, within which the failures count as permanent. */
 const SUSPICION_MS = 10_000;
 
 const lost = (message: string, where: ErrorDetails): EtcdError => new EtcdError('ConnectionLost', message, where);
 
 /**
  * Finds out why a WebSocket did not open, as a browser does not report the reason. If the server responds to a plain
- * request, the server or a proxy in front of it does not support WebSocket. But a proxy may also respond in place of a
- * server that is down. The status of the response shows that only on the page's own origin. On another origin the
- * response is hidden, as it is requested without permission by CORS. There the server may have been down for a moment,
- * so WebSocket counts as unsupported only if a second one fails soon after.
+ * request, the server or a proxy in front of it does not support WebSockets. But a proxy may also respond in place of a
+ * server that is down. The status shows this, but a page can read the status only on its own origin. On another origin,
+ * the request is sent without permission by CORS, and the response is hidden. The server may have been down for a
+ * moment. So on another origin, WebSockets count as unsupported only if a second one fails soon after the first.
  */
 async function whyRefused(
   { host, failedSockets }: SocketMeans,
@@ -126,7 +128,7 @@ async function whyRefused(
       cause,
     });
   }
-  // A hidden status is 0.
+  // The status of a hidden response is 0.
   const now = monotonicNow();
   if (status === 0 && now - (failedSockets.get(origin) ?? -Infinity) > SUSPICION_MS) {
     failedSockets.set(origin, now);

@@ -5,41 +5,38 @@ import type { BrowserHost, FetchInit, StreamSource } from './host.js';
 /** A body in the form that a fetch takes. */
 export type SentBody = Pick<FetchInit, 'body' | 'duplex'>;
 
-/** The parts of a write request that decide how its body is sent. */
+/** The properties of a write request that decide how its body is sent. */
 interface WriteRequest {
   readonly origin: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** The path of an RPC that changes nothing, for the trial. */
+  /** The path of an RPC that only reads, to which a trial request is sent. */
   readonly readPath: string;
 }
 
 /**
- * The time for which an origin counts as one without HTTP/2, in milliseconds. After that time, the proxy may have been
- * reconfigured.
+ * How long an origin counts as one without HTTP/2, in milliseconds. After this time it is tried again, as the proxy may
+ * have been reconfigured.
  */
 const WITHOUT_MS = 60_000;
-/** How long a trial may take, in milliseconds. */
+/** The timeout of a trial request, in milliseconds. */
 const TRIAL_MS = 5_000;
 
 /**
- * Makes the bodies of writes. A browser repeats a request by itself if a connection that was used before is lost before
- * the response. A browser cannot repeat a request whose body is a stream, as it does not keep the data that it has
- * read. A stream as a body needs HTTP/2, and a page cannot see whether the server supports it. So the first write to an
- * origin waits for a trial.
+ * Creates the bodies of writes. If a connection that was used before is lost before the response, a browser
+ * automatically repeats the request. It cannot repeat a request whose body is a stream, as it does not keep the data
+ * that it has read. A stream as a body needs HTTP/2, and a page cannot see whether the server supports HTTP/2. So the
+ * first write to an origin waits for a trial request.
  */
 export class WriteBodies {
-  /** Whether each origin accepts streams, and until when this result is valid. */
+  /** Whether an origin accepts streams as bodies, and until when this result is valid. The keys are origins. */
   private readonly known = new Map<string, { readonly takes: boolean; readonly until: number }>();
   private readonly trials = new Map<string, Promise<boolean>>();
   private able: boolean | undefined;
 
   constructor(private readonly host: BrowserHost) {}
 
-  /**
-   * Returns the body of a write at once if the result for its origin is known. Returns undefined if {@link tried} has
-   * to determine the result.
-   */
+  /** Returns the body of a write; undefined if it depends on a trial request. In that case, use {@link tried}. */
   at(request: WriteRequest): SentBody | undefined {
     const { origin, body } = request;
     if (!(this.able ??= sendsStreams(this.host))) return { body };
@@ -49,8 +46,8 @@ export class WriteBodies {
   }
 
   /**
-   * Tries the server, and resolves with the body. Rejects with `Unreachable` if the server does not respond. In that
-   * case the write was not sent.
+   * Sends a trial request, unless one is in progress, and resolves with the body. Rejects with `Unreachable` if the
+   * server does not respond. The write was not sent in that case.
    */
   async tried(request: WriteRequest, where: ErrorDetails): Promise<SentBody> {
     const { origin, body } = request;
@@ -61,7 +58,10 @@ export class WriteBodies {
     return takes ? this.stream(body) : { body };
   }
 
-  /** Records that a write failed. The server may no longer support HTTP/2, so the next write tries it again. */
+  /**
+   * Records that a write failed. The server may no longer support HTTP/2, so another trial request precedes the next
+   * write.
+   */
   failed(origin: string): void {
     this.known.delete(origin);
   }
@@ -75,13 +75,13 @@ export class WriteBodies {
 
   private async takesStreams(request: WriteRequest): Promise<boolean> {
     const takes = await this.responds(request, this.stream('{}')).catch(() => false);
-    // Either the server has no HTTP/2, or it does not respond at all.
+    // Either the server does not support HTTP/2, or it does not respond at all.
     if (!takes) await this.responds(request, { body: '{}' });
     this.known.set(request.origin, { takes, until: takes ? Infinity : monotonicNow() + WITHOUT_MS });
     return takes;
   }
 
-  /** Resolves when there is any response. The server refuses the request, which lacks a key. */
+  /** Resolves when any response arrives. The server rejects the request, as it has no key. */
   private async responds({ origin, readPath, headers }: WriteRequest, body: SentBody): Promise<true> {
     const { fetch } = this.host;
     const signal = AbortSignal.timeout(TRIAL_MS);
@@ -103,8 +103,8 @@ export class WriteBodies {
 }
 
 /**
- * Tells whether a browser sends bodies that are streams. A browser without support sends the name of the stream's class
- * as text, with a content type; it never reads `duplex`.
+ * Tells whether a browser sends bodies that are streams. A browser that cannot do this sends the name of the stream's
+ * class as text, with a content type. It never reads `duplex`.
  */
 function sendsStreams({ Request, ReadableStream }: BrowserHost): boolean {
   if (Request === undefined || ReadableStream === undefined) return false;

@@ -3,16 +3,17 @@ import { InvalidOptionError } from '../errors/index.js';
 import { type Part, PARTS, type TlsSettings } from '../options/connectionOptions.js';
 import { readFileSync } from 'node:fs';
 
-/** The certificates and keys, by Node's names. */
+/** The current certificates and keys, by the names that Node uses for them. */
 export type TlsMaterial = Readonly<Partial<Record<Part | 'passphrase', string>>>;
 
 /**
  * Holds the current certificates and keys for TLS. Files are read for each connection. Reading three small files costs
- * little compared with a handshake. It is also more reliable than comparing times of change, which links and copies can
- * hide. While the contents of a file are invalid, perhaps because it is being written, the previous ones stay in use.
+ * little compared with a handshake. Comparing the times of the last change would be less reliable, as links and copies
+ * can hide a change. While the contents of a file are invalid, perhaps because it is being written, the previous ones
+ * stay in use.
  */
 export class TlsSource {
-  // Private at run time as well, as no log may show a key.
+  // The field is private at run time as well, as no log may show a key.
   readonly #settings: TlsSettings;
   #pem: Pem;
   #material: TlsMaterial;
@@ -29,7 +30,7 @@ export class TlsSource {
     return this.#settings.serverName;
   }
 
-  /** Returns the same object as before as long as nothing has changed. */
+  /** The current certificates and keys. As long as nothing has changed, this is the same object. */
   get current(): TlsMaterial {
     const pem = this.changed();
     if (pem !== undefined) {
@@ -52,8 +53,9 @@ export class TlsSource {
 }
 
 /**
- * Reads the given parts.
- * @throws InvalidOptionError for a file that cannot be read
+ * Reads the parts that are given.
+ *
+ * @throws InvalidOptionError if a file cannot be read
  */
 function read(settings: TlsSettings): Pem {
   return Object.fromEntries(
@@ -86,9 +88,9 @@ const CERTIFICATE = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----.*?-----END
 
 /**
  * Checks certificates and keys. Node would accept a file without a certificate, and then trust no server. For a key
- * that belongs to another certificate it would report only OpenSSL's message.
+ * that does not belong to the certificate, Node would report only OpenSSL's message.
  *
- * @throws InvalidOptionError that names the option, and quotes nothing of its value
+ * @throws InvalidOptionError that names the option, and shows nothing of its value
  */
 export function checkPem({ ca, cert, key }: Pem, passphrase: string | undefined): void {
   if (ca !== undefined) certificatesIn(ca);
@@ -119,7 +121,7 @@ function keyIn({ option, text }: Given, passphrase: string | undefined): KeyObje
   try {
     return createPrivateKey({ key: text, ...(passphrase === undefined ? {} : { passphrase }) });
   } catch {
-    // OpenSSL's message depends on its version.
+    // The text is checked, as OpenSSL's message is not the same in all versions.
     if (!text.includes('ENCRYPTED'))
       throw new InvalidOptionError(option, 'expected a private key that begins with -----BEGIN PRIVATE KEY-----, received no private key');
     throw passphrase === undefined
@@ -128,5 +130,5 @@ function keyIn({ option, text }: Given, passphrase: string | undefined): KeyObje
   }
 }
 
-/** The given parts, each with the option that sets it. */
+/** The parts that are given. Each has the name of the option that sets it. */
 export type Pem = Readonly<Partial<Record<Part, { readonly option: string; readonly text: string }>>>;

@@ -7,26 +7,26 @@ import type { TlsMaterial, TlsSource } from './certificates.js';
 
 /**
  * The time without data after which the kernel probes the other end of a connection, in milliseconds. It then probes
- * once a second, and after ten probes the connection is lost. This detects a lost host or route without any work of
- * this process.
+ * once a second, and closes the connection after ten probes without a response. So a lost host or route is detected
+ * without any work of this process.
  */
 const TCP_KEEPALIVE_MS = 5_000;
 
-/** The settings for making connections. */
+/** The settings for opening connections. */
 interface ConnectorSettings {
   readonly timeoutMs: number;
   /** Whether HTTP/2 may be negotiated. */
   readonly allowH2: boolean;
-  /** The connections that are being made. */
+  /** The connections that are being opened. */
   readonly connecting: Set<Socket>;
 }
 
 /**
- * Makes connections, each with the current certificates and keys. Certificates are always verified, regardless of
- * environment variables.
+ * Opens connections, each with the current certificates and keys. Certificates are always verified, whatever the
+ * environment variables are.
  */
 export function connectorWith(tls: TlsSource, { timeoutMs, allowH2, connecting }: ConnectorSettings): buildConnector.connector {
-  // undici checks its own timeout only once a second, so that a timeout of 400 ms would fire after more than 1 000 ms.
+  // undici checks its own timeout only once a second. A timeout of 400 ms would fire after more than 1 000 ms.
   const common = { timeout: 0, allowH2, keepAliveInitialDelay: TCP_KEEPALIVE_MS };
   const deadlines = new SharedTimeout(timeoutMs);
   const plain = inTime(buildConnector(common), deadlines, connecting);
@@ -38,7 +38,8 @@ export function connectorWith(tls: TlsSource, { timeoutMs, allowH2, connecting }
     const { current } = tls;
     if (used !== current) {
       used = current;
-      // A new connector, as each one keeps TLS sessions, and a resumed session would use the old certificate.
+      // Changed certificates need another connector. Each connector keeps TLS sessions, and a resumed session would use
+      // the old certificate.
       const connect = buildConnector({
         ...common,
         secureContext: createSecureContext(current),
@@ -49,8 +50,8 @@ export function connectorWith(tls: TlsSource, { timeoutMs, allowH2, connecting }
     }
     secure(options, (...[error, socket]) => {
       if (error !== null) return callback(error, null);
-      // A server that rejects the certificate reports it after the handshake, and closes. undici would report only the
-      // close.
+      // If a server rejects the certificate, it reports this after the handshake, and closes the connection. undici
+      // would report only that the connection was closed.
       socket.once('error', (refusal: Error) => socket.destroy(refusal));
       callback(null, socket);
     });
@@ -58,8 +59,8 @@ export function connectorWith(tls: TlsSource, { timeoutMs, allowH2, connecting }
 }
 
 /**
- * Limits the time for making a connection, and records the connection during that time. undici's connectors return
- * their socket at once, although their type does not say so.
+ * Limits the time for opening a connection, and records the connection during this time. undici's connectors return
+ * their socket at once, although their type does not show this.
  */
 function inTime(connect: buildConnector.connector, deadlines: SharedTimeout, connecting: Set<Socket>): buildConnector.connector {
   return (options, callback) => {
@@ -78,41 +79,39 @@ function inTime(connect: buildConnector.connector, deadlines: SharedTimeout, con
   };
 }
 
-/** The dependencies for making connections for bidirectional streams. */
+/** The dependencies for bidirectional streams. */
 export interface DuplexDeps {
   readonly connect: buildConnector.connector;
-  /** Makes connections that offer HTTP/2 to the other end. */
+  /** Opens connections that offer HTTP/2 to the server. */
   readonly connectHttp2: buildConnector.connector;
   /** The longest message, in bytes. */
   readonly maxResponseBytes: number;
-  /** The sockets of streams without a subscriber, which wait for the other end to close. */
+  /** The sockets that have no subscriber any more, and wait until the server closes the connection. */
   readonly closing: Set<Socket>;
 }
 
-/** A connection for one stream alone. */
+/** A connection that only one stream uses. */
 export interface Connection {
   readonly client: Client;
-  /** Closes the connection at once, even if requests are in progress. This shows the server that the stream is over. */
+  /** Closes the connection at once, even if requests are in progress. So the server notices the end of the stream. */
   destroy(): void;
   /**
-   * Calls `say`, which sends the last messages and the end of the stream, as one write. Then it reads until the other
-   * end closes the connection, or until that takes too long, and destroys the connection.
+   * Calls `say`, which sends the last messages and the end of the stream in one write. Then it reads until the server
+   * closes the connection. If this takes too long, it destroys the connection.
    */
   leave(say: () => void): void;
 }
 
-/**
- * The longest time that the other end may take to close a connection after {@link Connection.leave}, in milliseconds.
- */
+/** How long the server may take to close a connection after {@link Connection.leave}, in milliseconds. */
 const FAREWELL_MS = 1_000;
 
 /**
- * Makes a connection for one stream. undici no longer tracks a socket that was upgraded, and would leave it open when
- * its client is closed. So the socket is destroyed here. An HTTP/2 socket stays with undici, which must close it
- * itself. If it is destroyed without an error, undici throws from an event, where the error cannot be caught.
+ * Opens a connection for one stream. After an upgrade, undici no longer tracks the socket, and does not close it with
+ * the client. So the socket is destroyed here. In contrast, undici still uses an HTTP/2 socket, and must close it
+ * itself. If such a socket is destroyed without an error, undici throws in an event, where the error cannot be caught.
  *
- * @param http2 whether HTTP/2 is required; the connection fails with `TransportUnsupported` if the other end does not
- * support it
+ * @param http2 whether HTTP/2 is required. If the server does not support it, the connection fails with
+ * `TransportUnsupported`
  */
 export function connectionFor(origin: string, { connect, connectHttp2, closing }: DuplexDeps, http2: boolean): Connection {
   let socket: Socket | undefined;

@@ -2,7 +2,7 @@ import { type ErrorDetails, EtcdError, isEtcdError } from '../errors/index.js';
 import { GRPC_ONLY } from '../transport/endpoints/version.js';
 import { responseTooLarge } from '../transport/http/transport.js';
 
-/** The descriptions of the codes of undici and Node. Other failures are described by their code. */
+/** The texts for the codes of undici and Node. Any other code is shown unchanged. */
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was reset',
@@ -16,23 +16,24 @@ const WORDS: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: 'the connection was closed by the other side',
 };
 
-/** Recognises the frame that an HTTP/2 server begins with: three bytes of length, then type 4 (SETTINGS). */
+/** Recognizes the first frame of an HTTP/2 server: three bytes with the length, then the type 4 (SETTINGS). */
 const isHttp2 = (text: unknown): boolean => typeof text === 'string' && text.startsWith('\0\0') && text.at(3) === '\u0004';
 
 /**
  * Converts a failure of a connection to an error of rxetcd.
  *
- * @param sent whether a part of the request was sent; if not, it can be repeated without harm
- * @param met whether the other end has responded before. If so, its certificates were valid, and are probably being
- * replaced. Otherwise the configuration is probably wrong.
+ * @param sent whether a part of the request was sent. If not, the request can be repeated without harm
+ * @param met whether the server has responded before. If so, its certificates were valid, and are probably being
+ * replaced. Otherwise the configuration is probably wrong
  */
 export function connectionError(error: unknown, sent: boolean, where: ErrorDetails, met = true): EtcdError {
-  // One error ends all calls in progress when the client is closed; each of them gets its own details.
+  // When the client is closed, all calls in progress end with the same error. Each call gets a copy with its own
+  // details.
   if (isEtcdError(error)) return new EtcdError(error.reason, error.message, where);
   const cause = rootOf(error);
   const code = codeOf(cause);
-  // undici's error is omitted, as it quotes bytes of the response that may be secret. It has no fixed code, only a
-  // name.
+  // undici's error is omitted, as it quotes bytes of the response, which may be secret. It is recognized by its name,
+  // as its code varies.
   if (cause instanceof Error && cause.name === 'HTTPParserError') {
     const problem = 'data' in cause && isHttp2(cause.data) ? `this port serves ${GRPC_ONLY}` : `the response is not HTTP: ${cause.message}`;
     return new EtcdError('MalformedResponse', problem, where);
@@ -50,7 +51,7 @@ export function connectionError(error: unknown, sent: boolean, where: ErrorDetai
 
 /**
  * Returns the first of several failures. If a host has several addresses, Node wraps their failures in an
- * AggregateError. The first one is enough.
+ * `AggregateError`. The first failure is used.
  */
 function rootOf(error: unknown): unknown {
   const errors = (error as { errors?: unknown } | null)?.errors;
@@ -67,7 +68,7 @@ function describe(error: unknown, code: string | undefined): string {
   return code === undefined ? message : `${message} (${code})`;
 }
 
-/** The descriptions of OpenSSL's codes for problems of the server's certificate. */
+/** The texts for OpenSSL's codes that concern the server's certificate. */
 const OF_THE_SERVER: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'it has expired',
   CERT_NOT_YET_VALID: 'it is not valid yet',
@@ -87,7 +88,7 @@ const OF_THE_SERVER: Readonly<Record<string, string>> = {
 };
 
 /**
- * The descriptions of the TLS alerts by which a server rejects the client's certificate. Such a server sends the alert
+ * The texts for the TLS alerts with which a server rejects the client's certificate. Such a server sends the alert
  * before it reads any request.
  */
 const OF_OURS: Readonly<Record<string, string>> = {
@@ -105,9 +106,9 @@ const OF_OURS: Readonly<Record<string, string>> = {
  * Converts a failure of TLS to an error of rxetcd; returns undefined for any other failure.
  *
  * @param cause the error of the socket
- * @param sent whether the request was sent. After that, a failure is a broken connection. The only exception is the
- * rejection of the client's certificate, which may arrive that late.
- * @param where includes the code `Unavailable` for a failure that may pass
+ * @param sent whether the request was sent. If so, a failure means a broken connection, with one exception: the
+ * rejection of the client's certificate may arrive late
+ * @param where includes the code `Unavailable` if the failure may be temporary
  */
 export function tlsFailure(cause: unknown, code: string, sent: boolean, where: ErrorDetails): EtcdError | undefined {
   const failed = (problem: string): EtcdError => new EtcdError('TlsFailed', `no TLS connection: ${problem}`, { ...where, cause });
@@ -123,7 +124,7 @@ export function tlsFailure(cause: unknown, code: string, sent: boolean, where: E
   );
 }
 
-/** Returns the names that the certificate is for, as Node reports them. */
+/** Returns the names for which the certificate is valid, as Node reports them. */
 function detailsOf(cause: unknown): string {
   const { reason } = cause as { reason?: unknown };
   return typeof reason === 'string' ? `. ${reason}` : '';

@@ -4,27 +4,28 @@ import { type ErrorDetails, EtcdError } from '../errors/index.js';
 /** The settings that all pools of one kind share. */
 export interface PoolSettings {
   readonly connect: buildConnector.connector;
-  /** The maximum number of connections to one endpoint; null for any number. */
+  /** The maximum number of connections to one endpoint; null for no limit. */
   readonly connections: number | null;
   /** How long an idle connection is kept, in milliseconds. */
   readonly keepAliveMs: number;
-  /** The longest response as a whole, in bytes. */
+  /** The maximum length of a whole response, in bytes. */
   readonly maxResponseBytes: number;
 }
 
 /** Handles the response to a request, or its failure. */
 export interface RequestHandler extends Dispatcher.DispatchHandler {
-  /** The state of the request in the pool. Set by the pool. */
+  /** The state of the request in the pool. The pool sets it. */
   slot: WaitingRequest | 'active' | undefined;
 }
 
 /**
- * A request that waits for a connection, in a list that links the requests themselves. The outgrown tables of a Map
- * would keep ended requests alive. With 128 calls at a time, a call took 15 us of CPU more with a Map.
+ * A request that waits for a connection. The requests form a list in which each refers to the next. With a Map, the CPU
+ * time of a call was 15 us longer (at 128 calls at a time). A Map replaces its tables when it grows, and the old tables
+ * keep ended requests alive.
  */
 class WaitingRequest {
   after: WaitingRequest | undefined;
-  // Private at run time as well: a log that shows a handler must show neither the token nor the body.
+  // The field is private at run time as well. A log that shows a handler must show neither the token nor the body.
   readonly #request: Dispatcher.DispatchOptions;
 
   constructor(
@@ -41,31 +42,34 @@ class WaitingRequest {
 }
 
 /**
- * The maximum number of connections of a pool that are made at the same time. Further requests wait for the first
- * connection that is free. undici would make a connection for each of them. A busy server does not complete 64 TLS
- * handshakes in time.
+ * The maximum number of connections that a pool opens at the same time. Other requests wait for the first connection
+ * that is free. undici would open a connection for each request, and a busy server does not complete 64 TLS handshakes
+ * in time.
  */
 const MAX_CONNECTING = 8;
 
-/** The connections to one endpoint: a pool of undici that limits the connections that are made at the same time. */
+/**
+ * The connections to one endpoint. It is a pool of undici with a limit for the connections that are opened at the same
+ * time.
+ */
 export class ConnectionPool {
-  /** The requests that wait for a connection, in order. */
+  /** The first and the last of the requests that wait for a connection. */
   private first: WaitingRequest | undefined;
   private last: WaitingRequest | undefined;
-  /** The number of requests that have a connection, or one that is being made. */
+  /** The number of requests that have a connection, or whose connection is being opened. */
   private active = 0;
   private readonly pool: Pool;
   private readonly connections: number;
   /** The number of connections that are open. */
   private open = 0;
   private continuing = false;
-  /** Reports that no request waits any more. */
+  /** Called when no request waits any more. */
   private emptied: (() => void) | undefined;
 
   constructor(
     origin: string,
     { connect, connections, keepAliveMs, maxResponseBytes }: PoolSettings,
-    /** Whether the other end has ever responded. */
+    /** Whether the server has ever responded. */
     public met: boolean,
   ) {
     this.connections = connections ?? Infinity;
@@ -73,7 +77,7 @@ export class ConnectionPool {
       connections,
       pipelining: 1,
       keepAliveTimeout: keepAliveMs,
-      // The caller sets deadlines; undici's own would end an idle watch after 300 s.
+      // The caller sets deadlines. undici's own timeout would end an idle watch after 300 s.
       headersTimeout: 0,
       bodyTimeout: 0,
       maxResponseSize: maxResponseBytes === Infinity ? -1 : maxResponseBytes,
@@ -100,7 +104,7 @@ export class ConnectionPool {
     else this.add(new WaitingRequest(request, handler, this.last));
   }
 
-  /** Removes a request that still waits. */
+  /** Removes a request that is still waiting. */
   remove(handler: RequestHandler): void {
     const { slot } = handler;
     if (slot === undefined || slot === 'active') return;
@@ -108,31 +112,34 @@ export class ConnectionPool {
     this.reportEmpty();
   }
 
-  /** Records that a request has ended. Its handler must call this. Its connection is free a moment later. */
+  /**
+   * Records that a request has ended. The handler of the request must call this method. The connection is free a moment
+   * later.
+   */
   done(handler: RequestHandler): void {
     if (handler.slot !== 'active') return;
     handler.slot = undefined;
     this.active -= 1;
   }
 
-  /** Closes its connections when its requests have ended. */
+  /** Closes the connections when their requests have ended. */
   async close(): Promise<void> {
     if (this.first !== undefined) await new Promise<void>((resolve) => (this.emptied = resolve));
     await this.pool.close();
   }
 
-  /** Closes its connections, and fails its requests. */
+  /** Closes the connections now, and fails their requests. */
   async destroy(error: Error): Promise<void> {
     this.failWaiting(error);
     await this.pool.destroy(error);
   }
 
-  /** Whether it has connections that are open. */
+  /** Whether the pool has open connections. */
   get isOpen(): boolean {
     return this.open > 0;
   }
 
-  /** Whether a connection is free for a request, or may be made. Otherwise undici would queue the request itself. */
+  /** Whether a connection is free for a request, or may be opened. If not, undici would queue the request itself. */
   private get hasRoom(): boolean {
     return this.active < this.connections && this.active - this.open < MAX_CONNECTING;
   }
@@ -143,7 +150,7 @@ export class ConnectionPool {
     this.pool.dispatch(request, handler);
   }
 
-  /** Sends the requests that wait, once undici counts the reported connection as free. */
+  /** Sends waiting requests. It runs when undici counts the connection that became free. */
   private readonly continue = (): void => {
     if (this.continuing || this.first === undefined) return;
     this.continuing = true;
@@ -165,7 +172,7 @@ export class ConnectionPool {
     this.last = entry;
   }
 
-  /** Takes a request out of the list. It then points to no other request, and keeps none alive. */
+  /** Removes a request from the list. The request then refers to no other request, and keeps none alive. */
   private take(entry: WaitingRequest): void {
     const { before, after } = entry;
     entry.handler.slot = entry.before = entry.after = undefined;
@@ -190,13 +197,13 @@ export class ConnectionPool {
   }
 }
 
-/** Pools of one kind, one for each endpoint, which are created on first use. */
+/** The pools of one kind, one for each endpoint. A pool is created on first use. */
 export interface PoolMap {
-  /** Returns the pool for an endpoint; undefined once the client is closed. */
+  /** Returns the pool of an endpoint; undefined if the client is closed. */
   of(origin: string): ConnectionPool | undefined;
   /** Closes the pool of an endpoint when its requests have ended. The next request gets a new pool. */
   release(origin: string): void;
-  /** Releases the pool of an endpoint if it has connections. */
+  /** Closes the pool of an endpoint as {@link release} does, if it has open connections. */
   renew(origin: string): void;
   destroy(): Promise<void>;
 }
@@ -204,9 +211,9 @@ export interface PoolMap {
 /** Creates pools when they are needed. */
 export function poolsByOrigin(settings: PoolSettings): PoolMap {
   const pools = new Map<string, ConnectionPool>();
-  /** Origins that have responded on a pool that was removed. */
+  /** The origins that have responded to a pool which was removed. */
   const met = new Set<string>();
-  /** Pools that close once their requests have ended. */
+  /** The pools that will close when their requests have ended. */
   const closing = new Set<ConnectionPool>();
   let closed = false;
   const release = (origin: string): void => {
@@ -228,7 +235,7 @@ export function poolsByOrigin(settings: PoolSettings): PoolMap {
       return pool;
     },
     release,
-    // Making other connections instead of the pending ones would only be more work for a busy server.
+    // If connections are being opened, they are kept. Opening others instead would mean more work for a busy server.
     renew: (origin) => void (pools.get(origin)?.isOpen === true && release(origin)),
     destroy: async () => {
       closed = true;
@@ -237,5 +244,5 @@ export function poolsByOrigin(settings: PoolSettings): PoolMap {
   };
 }
 
-/** Makes the error of a request to a closed client. */
+/** Creates the error for a request on a closed client. */
 export const clientClosed = (where: ErrorDetails = {}): EtcdError => new EtcdError('ClientClosed', 'the client is closed', where);

@@ -9,8 +9,8 @@ import { Body, PARTIAL, type DuplexPart, type DuplexRequest } from '../transport
 import { connectionFor, type DuplexDeps } from './connection.js';
 
 /**
- * Opens a bidirectional stream over one HTTP/2 request whose body stays open. Meanwhile undici sends nothing else on
- * the connection, so the stream has a separate connection.
+ * Opens a bidirectional stream over one HTTP/2 request whose body stays open. During such a request, undici sends
+ * nothing else on the connection. So the stream has a separate connection.
  */
 export function http2Duplex(request: DuplexRequest, deps: DuplexDeps): Observable<DuplexPart> {
   return new Observable((subscriber) => {
@@ -52,21 +52,21 @@ export function http2Duplex(request: DuplexRequest, deps: DuplexDeps): Observabl
       onResponseEnd: () => {
         const refused = status !== 200 && errorInResponse({ status, body: refusal.text, location }, where);
         try {
-          // The last message contains the reason for which the server ended the stream, and no newline follows it.
+          // The last message contains the reason for the end of the stream. No newline follows it.
           for (const message of json.end()) subscriber.next({ type: 'message', json: message });
         } catch {
-          // The message is incomplete: the connection is lost, as below.
+          // The message is incomplete, so the connection is considered lost, as below.
         }
         subscriber.error(refused || new EtcdError('ConnectionLost', 'the server ended the stream', where));
       },
-      // A server that rejects a request while its body is open accepts no more of the body. undici reports that as an
+      // If a server rejects a request while its body is open, it accepts no more of the body. undici reports this as an
       // error, although the response is complete.
       onResponseError: (_, error) =>
         subscriber.error(
           refusal.text === '' ? connectionError(error, sent, where) : errorInResponse({ status, body: refusal.text, location }, where),
         ),
     };
-    // The client may have failed to connect already. Then writing to a stream without a reader must not be reported.
+    // The connection may already have failed. Writing to a stream that is no longer read must then not be reported.
     body.on('error', () => undefined);
     connection.client.dispatch(
       { method: 'POST', path, headers: token === undefined ? headers : { ...headers, authorization: token }, body },

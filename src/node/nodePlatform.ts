@@ -11,7 +11,7 @@ import type { Wire } from '../transport/wire.js';
 import { TlsSource } from './certificates.js';
 import type { Identity } from '../concurrency/context.js';
 
-/** Node, with undici. Deno runs the same code. */
+/** The platform of Node, with undici. Deno runs the same code. */
 export const nodePlatform: Platform = { identity, limits, wire, parts };
 
 const runsOn = (name: 'Bun' | 'Deno'): boolean => name in globalThis;
@@ -19,12 +19,12 @@ const runsOn = (name: 'Bun' | 'Deno'): boolean => name in globalThis;
 function limits(): OptionLimits {
   if (runsOn('Bun'))
     throw unsupported('Bun replaces the HTTP client undici with another one that rxetcd cannot use; use Node 20.18.1 or newer');
-  // On Deno, a request that stays open in both directions never gets a response.
+  // On Deno, a request with an open body never gets a response.
   return runsOn('Deno') ? { ...nodeOptions, noHttp2: 'Deno does not support HTTP/2 streams both ways' } : nodeOptions;
 }
 
 function wire(settings: Settings): Wire {
-  // Checked now, so that an error is reported here and not by the first call.
+  // The certificates are checked now, so that an error is thrown here, and not by the first call.
   const tls = new TlsSource(settings.tls);
   const transport = lazyTransport(async () => {
     const { undiciTransport } = await loadModule(() => import('./undiciTransport.js'));
@@ -34,7 +34,8 @@ function wire(settings: Settings): Wire {
 }
 
 /**
- * Loads the modules below the transport, which may be missing in a bundle.
+ * Loads a module below the transport. A bundle may lack the module.
+ *
  * @throws EtcdError `UnsupportedRuntime`
  */
 export async function loadModule<T>(load: () => Promise<T>): Promise<T> {
@@ -49,7 +50,7 @@ export async function loadModule<T>(load: () => Promise<T>): Promise<T> {
 
 const unsupported = (message: string, cause?: unknown): EtcdError => new EtcdError('UnsupportedRuntime', message, { cause });
 
-/** Returns the identity of the current thread. */
+/** Returns the names of the current host, process and thread. */
 export function identity(): Identity {
   const host = hostname();
   const one = [host, ...birthOfProcess(), process.pid].join('/');
@@ -58,13 +59,13 @@ export function identity(): Identity {
 
 /**
  * Returns texts that distinguish this process from others with the same process id. Two containers may have the same
- * host name, and each has a process 1. A process id is also used again. Only Linux provides this information; elsewhere
- * the id alone is used.
+ * host name, and each of them has a process 1. Also, an operating system uses a process id again. Only Linux provides
+ * this information. On other systems only the id is used.
  */
 function birthOfProcess(): readonly string[] {
   try {
     const namespace = readlinkSync('/proc/self/ns/pid');
-    // The 20th field after the program's name is the start time. The name itself may contain any character.
+    // The start time is the 20th field after the program's name. The name may contain any character.
     const started =
       readFileSync('/proc/self/stat', 'utf8')
         .replace(/^.*\) /s, '')

@@ -23,16 +23,16 @@ import {
   type Transport,
 } from '../transport/http/transport.js';
 
-/** The settings for making and keeping connections on Node. */
+/** The settings for opening and keeping connections on Node. */
 export interface TransportSettings extends ConnectionSettings {
   readonly tls: TlsSource;
-  /** Makes connections in place of the usual ones over TCP and TLS. */
+  /** Opens connections. By default, these are connections over TCP and TLS. */
   readonly connect?: buildConnector.connector;
 }
 
 /**
- * Makes the transport for Node. Each endpoint has an undici pool for calls. Requests that hold a connection for a long
- * time have other pools: streams, and calls that wait at the server.
+ * Creates the transport for Node. For each endpoint, calls use one undici pool. Requests that use a connection for a
+ * long time have separate pools: streams, and calls that wait at the server.
  */
 export function undiciTransport(settings: TransportSettings): Transport {
   const { maxConnections, connectTimeoutMs: timeoutMs, keepAliveMs, maxResponseBytes, tls } = settings;
@@ -41,9 +41,10 @@ export function undiciTransport(settings: TransportSettings): Transport {
   const { connect = connectorWith(tls, { timeoutMs, allowH2: false, connecting }) } = settings;
   const deps = { connect, connectHttp2: connectorWith(tls, { timeoutMs, allowH2: true, connecting }), maxResponseBytes, closing };
   const calls = poolsByOrigin({ connect, connections: maxConnections, keepAliveMs, maxResponseBytes });
-  // A request at the server may wait for another call, such as an unlock. With a limit, that call might never be sent.
+  // There is no limit, as a waiting call may depend on another call, such as an unlock. With a limit, that call might
+  // never be sent.
   const waits = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes });
-  // In streams, the limit applies to each message, not to the whole response.
+  // For a stream, the length of each message is limited, and not that of the whole response.
   const streams = poolsByOrigin({ connect, connections: null, keepAliveMs, maxResponseBytes: Infinity });
   return {
     exchange: (request, outcome) =>
@@ -54,7 +55,7 @@ export function undiciTransport(settings: TransportSettings): Transport {
     renew: (origin) => [calls, waits, streams].forEach((pools) => pools.renew(origin)),
     close: async () => {
       await Promise.all([calls, waits, streams].map((pools) => pools.destroy()));
-      // A pool does not close the connections that it is making. These would keep the process alive until they are
+      // A pool does not close the connections that it is opening. They would keep the process alive until they are
       // open, or time out.
       for (const socket of connecting) socket.destroy(new Error('the client is closed'));
       await Promise.all([...closing].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
@@ -63,15 +64,15 @@ export function undiciTransport(settings: TransportSettings): Transport {
 }
 
 /**
- * A request in progress. It is undici's handler and RxJS's teardown in one object, as a closure for each of them would
- * cost every call a kilobyte.
+ * A request in progress. The same object is undici's handler and RxJS's teardown, as separate closures would cost every
+ * call a kilobyte.
  */
 abstract class PendingRequest implements RequestHandler, Unsubscribable {
   slot: RequestHandler['slot'];
   protected status = 0;
   protected location: string | undefined;
   protected headers: ResponseHeaders | undefined;
-  // Private at run time as well: a log that shows a subscription must show neither the token nor the body.
+  // The field is private at run time as well. A log that shows a subscription must show neither the token nor the body.
   readonly #request: HttpRequest;
   #pool: ConnectionPool | undefined;
   #controller: Dispatcher.DispatchController | undefined;
@@ -107,9 +108,8 @@ abstract class PendingRequest implements RequestHandler, Unsubscribable {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // The request was unsubscribed while it waited for a connection, and must not be sent any more. Throwing skips only
-    // this request. Aborting would also close the connection, and the next request in the queue would have to make
-    // another one.
+    // The subscriber has left while the request waited for a connection, so the request must not be sent. Throwing
+    // skips only this request. Aborting would also close the connection, and the next request would need another one.
     if (this.ended) throw clientAbort();
     this.sent = true;
     this.#request.onSent?.();
@@ -143,10 +143,10 @@ abstract class PendingRequest implements RequestHandler, Unsubscribable {
   }
 }
 
-/** Encodes ASCII text. Encoding it as UTF-8 would take three times as long, with the same result. */
+/** Encodes ASCII text. UTF-8 encoding would take three times as long, with the same result. */
 const bytesOf = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
-/** Makes a body whose second part is sent later. */
+/** Creates a body whose second part is sent later. */
 function inTwo(body: Uint8Array | null, { body: rest, afterMs }: NonNullable<HttpRequest['rest']>): Readable {
   async function* parts(): AsyncGenerator<Uint8Array> {
     if (body !== null) yield body;
@@ -156,26 +156,28 @@ function inTwo(body: Uint8Array | null, { body: rest, afterMs }: NonNullable<Htt
   return Readable.from(parts());
 }
 
-/** The reason that undici requires, although no subscriber is left to see it. */
+/** Creates the error that undici requires for an aborted request. No subscriber receives it. */
 const clientAbort = (): Error => new Error('unsubscribed');
 
-/** Returns chunks as text. Nearly every response is one chunk. */
+/** Joins chunks to a text. Nearly every response is one chunk. */
 const textOf = (chunks: readonly Buffer[]): string =>
   utf8Text(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
 
-/** Decodes UTF-8. Nearly every response is in ASCII, which is checked and copied in half the time of decoding it. */
+/**
+ * Decodes UTF-8. Nearly every response is ASCII, and checking and copying ASCII takes half the time of decoding UTF-8.
+ */
 const utf8Text = (bytes: Buffer): string => bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
 
 /**
- * The time for which one turn of the event loop reads lists, in milliseconds. Node calls back up to 32 times in a turn
- * while more data has arrived. While V8 marks a large heap, reading all of that took up to 350 ms.
+ * The time for which one turn of the event loop reads lists, in milliseconds. In one turn, Node delivers up to 32 parts
+ * of data that has arrived. While V8 marks a large heap, reading all these parts took up to 350 ms.
  */
 const TURN_MS = 10;
 
-/** The current turn of the event loop, as far as it reads lists. */
+/** The current turn of the event loop, with the time until which it may read lists. */
 const turn = {
   endsAt: 0,
-  /** Whether the rest waits for the next turn. */
+  /** Whether the other chunks have to wait for the next turn. */
   get isOver(): boolean {
     const now = monotonicNow();
     if (this.endsAt > 0) return now > this.endsAt;
@@ -219,8 +221,8 @@ class Exchange<A> extends PendingRequest {
   }
 
   /**
-   * Reads the chunks that have arrived, as far as the turn has time for it. undici is not paused meanwhile: its parser
-   * fails an assertion, in an event, if the other end then closes the connection.
+   * Reads the chunks that have arrived, as long as the turn has time for them. undici is not paused during this time:
+   * if the server closed the connection, an assertion of undici's parser would fail, in an event.
    */
   private readParts(parts: NonNullable<Outcome<A>['parts']>): void {
     const { chunks } = this;

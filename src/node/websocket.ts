@@ -12,12 +12,12 @@ import { connectionError } from './connectionError.js';
 import { locationOf, targetOf } from '../transport/json/responseError.js';
 import { connectionFor, type DuplexDeps } from './connection.js';
 
-/** Headers that a handshake does not need. */
+/** The headers of a request that a handshake does not need. */
 const OWN_HEADERS = new Set(['content-type']);
 
 /**
- * Opens a bidirectional stream over a WebSocket at the path of the RPC, with JSON messages in frames. etcd's proxy
- * accepts the token as a subprotocol, from 3.5.32 on.
+ * Opens a bidirectional stream over a WebSocket at the path of the RPC. Its frames contain messages in JSON. Since
+ * version 3.5.32, etcd's proxy accepts the token as a subprotocol.
  */
 export function webSocketDuplex(
   { origin, endpoint = origin, path, headers, token, rpc }: DuplexRequest,
@@ -55,27 +55,27 @@ export function webSocketDuplex(
 export interface UpgradeRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** The subprotocols that are offered. */
+  /** The subprotocols that the client offers. */
   readonly protocols: readonly string[];
 }
 
-/** Receives the outcome of a handshake, once. */
+/** Receives the outcome of a handshake. One of the functions is called, once. */
 export interface UpgradeObserver {
   /** Called when the connection has become a WebSocket. */
   opened(socket: Duplex): void;
   /**
-   * Called when the handshake failed. The error is `TransportUnsupported` if the other end does not support WebSocket,
-   * and has another reason if a later handshake may succeed.
+   * Called when the handshake failed. The error is `TransportUnsupported` if the server does not support WebSockets. It
+   * has another reason if a later handshake may succeed.
    */
   failed(error: unknown): void;
 }
 
-/** A constant of the protocol, by which the server proves that it understood the request (RFC 6455, 1.3). */
+/** A constant of the protocol. With it, the server proves that it has understood the request (RFC 6455, 1.3). */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 /**
- * Requests a WebSocket from a server (RFC 6455, 4.1). It offers no extensions, as decompressing a message takes longer
- * than sending it uncompressed.
+ * Requests a WebSocket from a server (RFC 6455, 4.1). It offers no extensions, as decompressing a message would take
+ * longer than sending it uncompressed.
  */
 export function upgrade(client: Dispatcher, wanted: UpgradeRequest, where: ErrorDetails, observer: UpgradeObserver): void {
   const { path, headers, protocols } = wanted;
@@ -92,9 +92,9 @@ export function upgrade(client: Dispatcher, wanted: UpgradeRequest, where: Error
         observer.failed(new EtcdError('TransportUnsupported', 'the response to the WebSocket handshake is not valid', where));
       },
       onResponseStart: (_, status, answer) => {
-        // An interim response: the final one follows.
+        // This is an interim response. The final response follows.
         if (status < 200 && status !== 101) return;
-        // The rest of the response is not needed, and might never end.
+        // The rest of the response is not needed, and may never end.
         observer.failed(refusal(status, answer, where));
       },
       onResponseError: (_, error) => observer.failed(connectionError(error, false, where)),
@@ -123,8 +123,8 @@ function refusal(status: number, answer: Parameters<typeof locationOf>[1], where
       where,
     );
   }
-  // A proxy responds in place of the server, temporarily or permanently. After several responses of this kind in a row,
-  // the proxy counts as permanent.
+  // A proxy responded in place of the server. This may be temporary or permanent: after several such responses in a
+  // row, it counts as permanent.
   const target = targetOf(locationOf(status, answer), where.endpoint);
   const whereTo = target === undefined ? '' : `, with a redirect to ${target}`;
   return new EtcdError('Unreachable', `HTTP ${status} in place of a WebSocket${whereTo}`, where);
@@ -132,19 +132,19 @@ function refusal(status: number, answer: Parameters<typeof locationOf>[1], where
 
 const NOTHING = new Uint8Array(0);
 
-/** Runs a WebSocket after its handshake. undici no longer controls the connection. */
+/** A WebSocket after its handshake. undici no longer controls the connection. */
 export class WebSocketStream implements FrameObserver {
   private readonly outgoing = new WriteBatcher(
     (text) => {
       if (this.state === 'open') this.write(OPCODE.text, Buffer.from(text, 'latin1'));
     },
-    // It does not use process.nextTick, which Node runs after each timer: leaving many watches would then send a frame
-    // for each.
+    // `process.nextTick` is not used, as Node runs it after each timer. Many watches that are unsubscribed from would
+    // then cause one frame each.
     atEndOfTurn,
   );
   private readonly frames: FrameReader;
   private state: 'open' | 'left' | 'over' = 'open';
-  /** The payload of the last ping, until the pong is sent. */
+  /** The payload of the last ping; undefined when its pong was sent. */
   private pinged: Uint8Array | undefined;
 
   constructor(
@@ -158,24 +158,25 @@ export class WebSocketStream implements FrameObserver {
 
   begin(): void {
     const { socket } = this;
-    // An error is followed by the event `close`, which ends the stream.
+    // After an error, the event `close` follows, which ends the stream.
     socket.on('error', () => undefined);
     socket.on('close', () => this.end(lost(CODE.unclean, this.where)));
-    // A server that stops sending without a close frame has ended the stream.
+    // If a server ends the connection without a close frame, the stream has ended.
     socket.on('end', () => socket.destroy());
     socket.on('drain', () => this.pong());
     socket.on('data', (chunk: Buffer) => this.read(chunk));
     this.observer.next({ type: 'open', send: this.outgoing.send });
   }
 
-  /** Whether the stream is over, so that nothing can be sent any more. */
+  /** Whether the stream has ended, so that nothing can be sent. */
   get isOver(): boolean {
     return this.state !== 'open' || this.socket.destroyed;
   }
 
-  /** Sends the messages that wait, and a close frame. Later messages are read, but not emitted. */
+  /** Sends the waiting messages and a close frame. Later messages are read, but not emitted. */
   leave(): void {
-    // Sent together with the close frame, as etcd must receive the end before it has responded to the last message.
+    // The messages are sent together with the close frame. etcd must receive the end before it has responded to the
+    // last message.
     this.outgoing.flush();
     this.state = 'left';
     this.write(OPCODE.close, NOTHING);
@@ -208,8 +209,8 @@ export class WebSocketStream implements FrameObserver {
   }
 
   /**
-   * Sends a pong for the last ping only, as the standard allows, and only while the other end reads. Otherwise a server
-   * that only sends pings could fill the memory with responses.
+   * Sends a pong only for the last ping, which the standard allows, and only while the server reads. Otherwise, a
+   * server that sends only pings could fill the memory with pongs.
    */
   private pong(): void {
     const { pinged } = this;
@@ -220,7 +221,7 @@ export class WebSocketStream implements FrameObserver {
 
   private giveUp(error: unknown): void {
     if (this.state === 'left') {
-      // The last messages may still be in transit.
+      // The last messages may still be on their way.
       this.state = 'over';
       this.socket.end();
       return;
@@ -234,7 +235,7 @@ export class WebSocketStream implements FrameObserver {
 
   private end(error: unknown): void {
     this.state = 'over';
-    // Has no effect without a subscriber.
+    // Without a subscriber this has no effect.
     this.observer.error(error);
   }
 

@@ -4,7 +4,7 @@ import type { LeaseId } from '../model/ids.js';
 import { KeyValue } from '../model/keyValue.js';
 import type { DeleteEvent, EventsBatch, PutEvent, WatchEvent } from '../model/events.js';
 
-/** The fields of a {@link KeyValue}. All but the key have defaults. */
+/** The fields of a {@link KeyValue}. All fields except the key have defaults. */
 export interface KeyValueFields {
   readonly key: BytesLike;
   /** The value; empty by default. */
@@ -13,14 +13,17 @@ export interface KeyValueFields {
   readonly modRevision?: number;
   /** The number of changes since the key was created; 1 by default. */
   readonly version?: number;
-  /** The revision of the creation; by default that of the last change if the version is 1, and otherwise 1. */
+  /**
+   * The revision at which the key was created. If the version is 1, the default is that of the last change; otherwise
+   * it is 1.
+   */
   readonly createRevision?: number;
   readonly lease?: LeaseId;
 }
 
 /** The fields of a put event. */
 export interface PutEventFields extends KeyValueFields {
-  /** The key before the change. Its key is the same by default. */
+  /** The key before the change. By default it has the same name. */
   readonly prevKv?: KeyValue | Partial<KeyValueFields>;
 }
 
@@ -29,12 +32,12 @@ export interface DeleteEventFields {
   readonly key: BytesLike;
   /** The revision of the deletion; 1 by default. */
   readonly modRevision?: number;
-  /** The key before the deletion. Its key is the same by default. */
+  /** The key before the deletion. By default it has the same name. */
   readonly prevKv?: KeyValue | Partial<KeyValueFields>;
 }
 
 /**
- * Makes a key with its value, as a read or an event has it. Two results with the same fields are deeply equal.
+ * Creates a key with its value, as a read or an event contains it. Two results with the same fields are deeply equal.
  *
  * ```ts
  * console.log(keyValue({ key: 'app/color', value: 'red' }).value);
@@ -53,7 +56,7 @@ export function keyValue({ key, value = '', modRevision = 1, version = 1, create
 }
 
 /**
- * Makes the event of a put. Its revision is the `modRevision` of the key.
+ * Creates the event of a put. Its revision is the `modRevision` of the key.
  *
  * ```ts
  * of(putEvent({ key: 'a', value: '1' })).pipe(puts()).subscribe(({ kv }) => console.log(kv.value));
@@ -65,16 +68,16 @@ export function putEvent({ prevKv, ...fields }: PutEventFields): PutEvent {
   return { type: 'put', kv, revision: kv.modRevision, ...previous(fields.key, prevKv) };
 }
 
-/** Makes the event of a deletion, whose key has no value any more. */
+/** Creates the event of a deletion. Its key has no value. */
 export function deleteEvent({ key, modRevision = 1, prevKv }: DeleteEventFields): DeleteEvent {
   const kv = keyValue({ key, modRevision, createRevision: 0, version: 0 });
   return { type: 'delete', kv, revision: modRevision, ...previous(key, prevKv) };
 }
 
 /**
- * Makes the batch of all events of one revision.
+ * Creates the batch of all events of one revision.
  *
- * @throws EtcdError `InvalidArgument` if their revisions differ, as those of a batch never do
+ * @throws EtcdError `InvalidArgument` if the events have different revisions, as a batch never does
  */
 export function batch(...events: readonly [WatchEvent, ...WatchEvent[]]): EventsBatch {
   const [{ revision }] = events;

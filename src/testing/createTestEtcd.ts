@@ -26,8 +26,8 @@ export interface TestEtcdOptions {
   /** The number of members. They share one store. The default is 1. */
   readonly members?: number;
   /**
-   * The latency of each message in each direction, in milliseconds. The default is 0: a response arrives in the same
-   * frame.
+   * The latency of each message in each direction, in milliseconds. The default is 0; a response then arrives in the
+   * same frame.
    */
   readonly latencyMs?: number;
   /** The size of the store in bytes above which writes fail with `NoSpace`. The default is 2 GiB. */
@@ -57,7 +57,7 @@ const OPTIONS: OptionKinds<TestEtcdOptions> = {
   client: ANYTHING,
 };
 
-/** A client and the etcd that it is connected to. */
+/** A client, and the etcd in memory to which it is connected. */
 export interface TestEtcd {
   /** The client. It differs from a client of `createClient` only in its connections. */
   readonly etcd: Client;
@@ -66,8 +66,9 @@ export interface TestEtcd {
 
 /**
  * Creates an etcd in memory, and a client for it. It uses only the time of RxJS, so it works in `TestScheduler.run`,
- * with fake timers, and on the real clock. Call it within `TestScheduler.run`, as it also corrects the timers of the
- * run. With RxJS 7 alone, two timers of the same frame may end a run with "Expected a due immediate or interval".
+ * with fake timers, and on the real clock. If you use `TestScheduler.run`, call this function within it, as the
+ * function also corrects the timers of the run. Without that, two timers of the same frame may end a run of RxJS 7 with
+ * "Expected a due immediate or interval".
  *
  * @throws InvalidOptionError that names the option
  *
@@ -93,7 +94,7 @@ export function createTestEtcd(options: TestEtcdOptions = {}): TestEtcd {
   return { etcd: server.createClient(client), server };
 }
 
-/** Provides the modules that a client otherwise loads on demand, for which virtual time cannot wait. */
+/** Provides the modules that a client loads on demand. Virtual time cannot wait until they are loaded. */
 export function preload(): void {
   endpointMapModule.provide(endpointMap);
   liveModule.provide(live);

@@ -5,49 +5,49 @@ import type { Destination } from '../transport/wire.js';
 import type { Fault, Member, Network, RecordedCall } from './network.js';
 import type { CallContext, CallObserver, ServerCall } from './store/index.js';
 
-/** A request as its client made it, and as it is sent. */
+/** A request as the client has created it, and the text that is sent. */
 export interface Message {
   readonly request: unknown;
   readonly body: string;
 }
 
-/** A request, or a stream of them, that a client makes. */
+/** A request of a client, or a stream of requests. */
 export interface ExchangeOptions<A> {
   readonly rpc: Pick<Rpc<never, A>, 'name' | 'safety' | 'needsLeader'>;
   readonly to: Pick<Destination, 'endpoint' | 'unconfirmed'> & Partial<Destination>;
   /** The first request, which is sent as soon as the connection is open. */
   readonly first?: Message;
-  /** Whether its responses depend on changes that the member receives from the other members. */
+  /** Whether the responses depend on changes that the member receives from other members. */
   readonly isStream?: boolean;
-  /** Begins the exchange at a member, which then receives the requests. */
+  /** Begins the call at a member, which then receives the requests. */
   readonly open: (member: Member, context: CallContext, observer: CallObserver<A>) => ServerCall;
 }
 
-/** Receives the events of an exchange. Nothing follows an error or the end. */
+/** Receives the events of an exchange. After an error or the end there are no more events. */
 export interface ExchangeObserver<A> {
   /** Called before the first request is sent. */
   sent?: (() => void) | undefined;
   /** Called when the connection is open, and the first request was sent. */
   opened?(): void;
-  /** Called with a response, and the revision of the store when it was made. */
+  /** Called with a response, and the revision of the store at that time. */
   next(answer: A, revision: number): void;
   error(error: unknown): void;
   complete?(): void;
 }
 
-/** The time after which an isolated member fails a call, as etcd does, in milliseconds. */
+/** The time after which an isolated member fails a call, in milliseconds. etcd has the same timeout. */
 const QUORUM_MS = 7_000;
 
-/** The reasons that a server can have for a failure. */
+/** The reasons of errors that a server can send. */
 const OF_SERVER: ReadonlySet<Reason> = new Set(SERVER_REASONS);
 const isOfServer = (reason: Reason): reason is (typeof SERVER_REASONS)[number] => OF_SERVER.has(reason);
 
-/** A request, or a stream of them, on a separate connection to a member. */
+/** A request, or a stream of requests, on a separate connection to a member. */
 export class Exchange<A> implements CallObserver<A> {
   private state: 'open' | 'closed' | 'cut' = 'open';
   private member: Member | undefined;
   private call: ServerCall | undefined;
-  /** Whether the connection breaks instead of the next response. */
+  /** Whether the connection breaks in place of the next response. */
   private isDropping = false;
   private timer = Subscription.EMPTY;
   private readonly where: ErrorDetails;
@@ -72,26 +72,26 @@ export class Exchange<A> implements CallObserver<A> {
     this.network.toServer(member.requests, () => this.arrive(member, call, message, fault));
   }
 
-  /** Ends the requests. Responses still arrive. */
+  /** Ends the requests. Responses still arrive after that. */
   end(): void {
     const { member } = this;
     if (member !== undefined) this.network.toServer(member.requests, () => this.call?.end());
   }
 
-  /** Closes the connection. Earlier requests still reach the server, which then cancels the call. */
+  /** Closes the connection. Requests that were sent before still reach the server, which then cancels the call. */
   unsubscribe(): void {
     const { member } = this;
     if (this.finish('closed') && member !== undefined) this.network.toServer(member.requests, () => this.cancel());
   }
 
-  /** Closes the connection as the client is closed. */
+  /** Closes the connection, as the client is closed. */
   abort(): void {
     if (this.state !== 'open') return;
     this.unsubscribe();
     this.observer.error(closedError(this.where));
   }
 
-  /** Breaks the connection: the server cancels the call, and the client loses it. */
+  /** Breaks the connection: the server cancels the call, and the client loses the connection. */
   cut(): void {
     if (!this.finish('cut')) return;
     this.cancel();
@@ -144,7 +144,7 @@ export class Exchange<A> implements CallObserver<A> {
   }
 
   private arrive(member: Member, call: RecordedCall, { request, body }: Message, fault: Fault | undefined): void {
-    // A request that has not arrived is lost when its connection breaks.
+    // If a connection breaks, a request that has not arrived is lost.
     if (this.state === 'cut') return;
     this.network.calls.push(call);
     if (fault?.type === 'fail') return this.refuse(fault.reason);
@@ -155,7 +155,7 @@ export class Exchange<A> implements CallObserver<A> {
         const opened = (this.call ??= this.open(member));
         opened.send(body);
       } catch (error) {
-        // The server does not have the RPC.
+        // The server does not have this RPC.
         if (!isEtcdError(error)) throw error;
         this.error(error);
       }
@@ -179,7 +179,7 @@ export class Exchange<A> implements CallObserver<A> {
     else this.timer = asyncScheduler.schedule(() => this.refuse('Timeout'), QUORUM_MS);
   }
 
-  /** Delivers a response, unless a fault breaks the connection instead. */
+  /** Delivers a response, unless a fault breaks the connection in its place. */
   private answer(deliver: () => void): void {
     this.toClient(() => (this.isDropping ? this.cut() : deliver()));
   }
@@ -214,10 +214,10 @@ export class Exchange<A> implements CallObserver<A> {
   }
 }
 
-/** Returns the error of a request on a closed client. */
+/** Creates the error of a request on a closed client. */
 export const closedError = (where: ErrorDetails): EtcdError => new EtcdError('ClientClosed', 'the client is closed', where);
 
-/** Returns whether a member needs the other members to carry out a request. */
+/** Returns whether a member needs a quorum to carry out a request. */
 function needsQuorum({ name, safety, needsLeader }: ExchangeOptions<unknown>['rpc'], request: unknown): boolean {
   if (needsLeader === true) return true;
   if (name.startsWith('GET ')) return false;

@@ -118,7 +118,7 @@ export class MemoryWire implements Wire {
     );
   }
 
-  /** Does nothing: each exchange has a separate connection, which ends with it. */
+  /** Does nothing. Each exchange has a separate connection, which is closed with the exchange. */
   release(): void {}
 
   renew(): void {}
@@ -134,7 +134,7 @@ export class MemoryWire implements Wire {
     return { rpc, to, ...rest, open: (member, context, observer) => network.open(rpc, member, context, observer) };
   }
 
-  /** Begins an exchange, which ends when the returned object is unsubscribed from. */
+  /** Begins an exchange. It ends when the returned object is unsubscribed from. */
   private begin<A>(options: ExchangeOptions<A>, observer: ExchangeObserver<A>): Exchange<A> | undefined {
     if (this.isClosed) {
       observer.error(closedError({ rpc: options.rpc.name, endpoint: options.to.endpoint.address }));
@@ -146,20 +146,20 @@ export class MemoryWire implements Wire {
   }
 }
 
-/** Returns a raw response as a gateway would send it. The response of such an RPC is JSON already. */
+/** Returns a raw response as a gateway would send it. The response of such an RPC is already JSON. */
 const rawResponse = (answer: unknown): RawResponse => ({
   status: 200,
   headers: { 'content-type': 'application/json' },
   body: JSON.stringify(answer),
 });
 
-/** Encodes a request, and keeps the original for the record of calls. */
+/** Encodes a request. The original request is kept for the record of calls. */
 const messageOf = <In>(rpc: Rpc<In, unknown>, request: In): Message => ({ request, body: requestText(rpc, request) });
 
 const endedError = ({ name: rpc }: Rpc<never, unknown>, { endpoint: { address: endpoint } }: Attempt['to']): EtcdError =>
   new EtcdError('ConnectionLost', 'the server ended the stream', { rpc, endpoint });
 
-/** Describes the exchange of a plain GET with a member. */
+/** Returns the exchange for a plain GET from a member. */
 export function plainGet(network: Network, path: string, name: string): Pick<ExchangeOptions<StoreResponse>, 'rpc' | 'first' | 'open'> {
   return {
     rpc: { name, safety: 'read' },
@@ -177,8 +177,8 @@ function answerTo({ store }: Network, path: string, isIsolated: boolean): StoreR
   return isIsolated && READS_A_QUORUM.test(path) ? NO_LEADER : store.get(path);
 }
 
-/** The response of the gateway, by which a client knows its generation. */
+/** The response to a GET request at the path of an RPC. It shows a client the generation of the gateway. */
 const NOT_A_POST: StoreResponse = { status: 405, body: '{"code":12,"message":"Method Not Allowed"}' };
-/** The paths of checks that fail on an isolated member. */
+/** The paths of the checks that need a quorum, and fail on an isolated member. */
 const READS_A_QUORUM = /^\/(health|readyz)\b/;
 const NO_LEADER: StoreResponse = { status: 503, body: '{"health":"false","reason":"RAFT NO LEADER"}' };

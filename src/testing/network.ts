@@ -13,37 +13,37 @@ import { maintenanceRpcs } from '../codec/maintenance.js';
 import { OpenWatches } from './openWatches.js';
 import type { CallContext, CallObserver, EtcdStore, ServerCall } from './store/index.js';
 
-/** A request that has arrived at the server: a call, a message of a stream, or a plain GET. */
+/** A request that has arrived at a server: that of a call, a message of a stream, or a plain GET. */
 export interface RecordedCall {
-  /** The RPC by etcd's name, such as `KV.Put`, or a plain request such as `GET /version`. */
+  /** The RPC, by its name in etcd, such as `KV.Put`. For a plain request it is a name such as `GET /version`. */
   readonly rpc: string;
   /** The endpoint that received it. */
   readonly endpoint: string;
-  /** The request as the client made it, with fields in camelCase. */
+  /** The request as the client created it. The names of its fields are in camelCase. */
   readonly request: unknown;
-  /** The time of its arrival by RxJS's clock, in milliseconds: a frame of `TestScheduler.run`. */
+  /** The time of its arrival by RxJS's clock, in milliseconds. In `TestScheduler.run` this is the frame. */
   readonly at: number;
 }
 
 /**
- * Selects calls: the name of an RPC as {@link RecordedCall} has it, or a function that returns true for them. By
- * default every RPC matches.
+ * Selects calls. It is the name of an RPC, as in {@link RecordedCall}, or a function that returns true for the calls.
+ * By default all calls match.
  */
 export type CallMatch = string | ((call: RecordedCall) => boolean);
 
-/** The fault of one call. */
+/** A fault, which concerns one call. */
 export type Fault =
-  /** The call is carried out, and its connection breaks instead of a response. */
+  /** The call is carried out, but its connection breaks in place of the response. */
   | { readonly type: 'drop' }
   /** The call is not carried out, and fails. */
   | { readonly type: 'fail'; readonly reason: Reason };
 
-/** An exchange or request that ends with its connection. */
+/** An exchange or a request, which ends when its connection breaks. */
 interface Connected {
   cut(): void;
 }
 
-/** One direction of all connections to a member, whose messages can be held back. */
+/** The messages in one direction, on all connections to a member. They can be held back. */
 class Lane {
   private held: (() => void)[] | undefined;
 
@@ -51,7 +51,7 @@ class Lane {
     this.held ??= [];
   }
 
-  /** Passes on a message, or holds it back behind the messages that wait. */
+  /** Passes on a message. If messages are held back, it waits behind them. */
   pass(arrive: () => void): void {
     if (this.held === undefined) arrive();
     else this.held.push(arrive);
@@ -64,15 +64,15 @@ class Lane {
   }
 }
 
-/** A member of the cluster, with the connections of clients to it. */
+/** A member of the cluster, and the connections of clients to it. */
 export class Member {
-  /** Called when it starts or stops accepting new connections. */
+  /** Called when the member starts or stops accepting connections. */
   onAccepts: (accepts: boolean) => void = () => undefined;
-  /** Whether the member is cut off from the others, so that it has no leader. */
+  /** Whether the member cannot reach the others. It has no leader then. */
   isIsolated = false;
   readonly requests = new Lane();
   readonly responses = new Lane();
-  /** The changes that arrive from the other members. The responses on streams depend on these changes. */
+  /** The changes that arrive from other members. Responses on streams depend on these changes. */
   readonly replication = new Lane();
   readonly connections = new Set<Connected>();
   private isAccepting = true;
@@ -88,7 +88,7 @@ export class Member {
     return this.store.members.find(({ name }) => name === this.name)?.id;
   }
 
-  /** Whether it accepts new connections. */
+  /** Whether the member accepts new connections. */
   get accepts(): boolean {
     return this.isAccepting;
   }
@@ -105,11 +105,11 @@ export class Member {
 }
 
 /**
- * The network between the clients of a test and the members of its etcd. It delivers messages in their order, each
- * after its latency, and applies the faults of a test.
+ * The network between the clients of a test and the members of its etcd. It delivers messages in order, each after its
+ * latency, and applies the faults that a test has requested.
  */
 export class Network {
-  /** The members by their endpoints. A test may add further endpoints of a member, which have separate faults. */
+  /** The members by their endpoints. A test may add other endpoints for a member, which have separate faults. */
   readonly members: Member[];
   readonly calls: RecordedCall[] = [];
   readonly watches = new OpenWatches();
@@ -118,7 +118,7 @@ export class Network {
   private expiry: { readonly at: number; readonly timer: Subscription } | undefined;
   private isClosed = false;
 
-  /** @param latencyMs the time of each message, each way */
+  /** @param latencyMs the latency of each message, in each direction, in milliseconds */
   constructor(
     readonly store: EtcdStore,
     private readonly latencyMs: number,
@@ -126,12 +126,12 @@ export class Network {
     this.members = store.members.flatMap(({ name, clientUrls }) => clientUrls.map((url) => new Member(url, store, name)));
   }
 
-  /** Returns the member at an endpoint, if it accepts a connection. */
+  /** Returns the member at an endpoint if it accepts connections. */
   accepting(origin: string): Member | undefined {
     return this.members.find(({ endpoint, accepts }) => accepts && endpoint === origin);
   }
 
-  /** Returns the reason why there is no connection to an endpoint. */
+  /** Returns the reason why an endpoint accepts no connection. */
   whyRefused(origin: string): string {
     const endpoints = this.members.map(({ endpoint }) => endpoint);
     if (endpoints.includes(origin)) return 'the test server accepts no connections';
@@ -144,24 +144,25 @@ export class Network {
    */
   soon(run: () => void): void {
     const isFirst = this.waiting.push(run) === 1;
-    // If fake timers were replaced by real ones, a turn that they had scheduled never ends.
+    // A turn that was scheduled with fake timers never comes if these were replaced by real timers.
     if (isFirst || !isTimeVirtual()) atEndOfTurn(this.drain);
   }
 
-  /** Carries a message to the server. Without latency it arrives at once. */
+  /** Delivers a message to the server. Without latency it arrives at once. */
   toServer(lane: Lane, arrive: () => void): void {
     if (this.latencyMs === 0) lane.pass(arrive);
     else asyncScheduler.schedule(() => lane.pass(arrive), this.latencyMs);
   }
 
-  /** Carries a message to a client. It never arrives in the same turn. */
+  /** Delivers a message to a client. It never arrives in the same turn. */
   toClient(lane: Lane, arrive: () => void): void {
     if (this.latencyMs === 0) this.soon(() => lane.pass(arrive));
     else asyncScheduler.schedule(() => lane.pass(arrive), this.latencyMs);
   }
 
   /**
-   * Runs an operation of the store. Expired leases are ended before it, and a timer for the next one is set afterwards.
+   * Runs an operation of the store. Before it, leases that have expired are ended. After it, a timer is set for the
+   * next lease.
    */
   serve<T>(run: () => T): T {
     if (this.expiry !== undefined && asyncScheduler.now() >= this.expiry.at) this.store.expire();
@@ -178,7 +179,11 @@ export class Network {
     return rpc.path === watchRpcs.watch.path ? this.watches.follow(open, observer, member.endpoint) : open(observer);
   }
 
-  /** @throws EtcdError `InvalidArgument` if a match is not the name of an RPC, as no call would ever match */
+  /**
+   * Adds a fault.
+   *
+   * @throws EtcdError `InvalidArgument` if a match is not the name of an RPC, as no call would match
+   */
   addFault(match: CallMatch | undefined, fault: Fault): void {
     if (typeof match === 'string' && !RPC_NAMES.has(match) && !PLAIN_NAME.test(match)) {
       const what = 'the name of an RPC, such as KV.Put or Lease.LeaseGrant';
@@ -187,14 +192,14 @@ export class Network {
     this.faults.push({ match, fault });
   }
 
-  /** Returns the fault of a call, and removes it, so that it applies to no other call. */
+  /** Returns the fault of a call, and removes it, so that it concerns no other call. */
   takeFault(call: RecordedCall): Fault | undefined {
     if (this.faults.length === 0) return undefined;
     const index = this.faults.findIndex(({ match }) => matches(match, call));
     return index < 0 ? undefined : this.faults.splice(index, 1)[0]?.fault;
   }
 
-  /** Stops the timer of the leases. */
+  /** Stops the timer for leases. */
   close(): void {
     this.isClosed = true;
     this.awaitExpiry();
@@ -220,24 +225,24 @@ export class Network {
 
   private expireAt(at: number): void {
     this.expiry = undefined;
-    // A timer may fire slightly too early, and is then set again.
+    // If a timer fires slightly too early, it is set again.
     if (asyncScheduler.now() >= at) this.store.expire();
     this.awaitExpiry();
   }
 }
 
-/** The longest delay of a timer: 2³¹ − 1 ms. */
+/** The longest delay of a timer, in milliseconds. */
 const LONGEST_MS = 2_147_483_647;
 
 type RpcTable = Readonly<Record<string, Rpc<never, unknown>>>;
 
 const TABLES: readonly RpcTable[] = [kvRpcs, leaseRpcs, watchRpcs, lockRpcs, electionRpcs, authRpcs, clusterRpcs, maintenanceRpcs];
 
-/** The RPCs that a client can call by its methods. Some RPCs occur in several forms. */
+/** The RPCs that the methods of a client call. Some RPCs occur in several forms. */
 export const RPCS: readonly Rpc<never, unknown>[] = TABLES.flatMap((rpcs) => Object.values(rpcs));
 
 const RPC_NAMES: ReadonlySet<string> = new Set(RPCS.map(({ name }) => name));
-/** The name of a plain request, or of one that a client makes by `call`. */
+/** Matches the name of a plain request, or of a request that a client makes with `call`. */
 const PLAIN_NAME = /^(GET|POST) \//;
 
 const matches = (match: CallMatch | undefined, call: RecordedCall): boolean => {

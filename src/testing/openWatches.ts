@@ -6,9 +6,9 @@ import type { CallObserver, ServerCall } from './store/index.js';
 export interface OpenWatch {
   /** The key, or the first key of the range. */
   readonly key: string;
-  /** The key after the range, as etcd has it; undefined for one key. */
+  /** The first key after the range, in the form that etcd has; undefined for one key. */
   readonly rangeEnd: string | undefined;
-  /** The requested start revision; undefined if the watch began with the next change. */
+  /** The start revision in the request; undefined if the watch began with the next change. */
   readonly startRevision: number | undefined;
   /** The endpoint of its stream. */
   readonly endpoint: string;
@@ -71,7 +71,7 @@ function watchIn(request: unknown, endpoint: string): OpenWatch | undefined {
   };
 }
 
-/** Reads a response of a stream. The responses to create requests arrive in the order of the requests. */
+/** Reads a response on a stream. The responses to create requests arrive in the order of these requests. */
 function noteAnswer(answer: unknown, requested: OpenWatch[], watches: Map<unknown, OpenWatch>): void {
   if (!isRecord(answer)) return;
   const { watchId, created, canceled } = answer;

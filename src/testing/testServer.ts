@@ -18,7 +18,10 @@ import { MemoryWire } from './memoryWire.js';
 import type { CallMatch, Member, Network, RecordedCall } from './network.js';
 import type { OpenWatch } from './openWatches.js';
 
-/** The options of a client of a test. It connects to the members of the test's etcd unless `endpoints` are passed. */
+/**
+ * The options of a client in a test. The client connects to the members of the test's etcd unless `endpoints` are
+ * passed.
+ */
 export type TestClientOptions = Omit<ClientOptions, 'tls'>;
 
 /** A lease that has not ended. */
@@ -30,12 +33,13 @@ export interface TestLease {
   readonly keys: readonly string[];
 }
 
-/** The direction in which messages are held back. */
+/** The direction of messages that are held back. */
 export type Direction = 'requests' | 'responses';
 
 /**
  * An etcd in memory that a test controls. It reads and writes synchronously, as another client would, and can cause
- * faults. A method with `endpoint` concerns that member, or all members without it.
+ * faults. A method with the parameter `endpoint` concerns the member at that endpoint. Without the argument it concerns
+ * all members.
  */
 export class TestServer {
   private readonly clients: Client[] = [];
@@ -53,7 +57,7 @@ export class TestServer {
     return this.network.store.revision;
   }
 
-  /** All requests that have arrived, the oldest first. Set its length to 0 to begin again. */
+  /** All requests that have arrived, the oldest first. Set its length to 0 to empty the list. */
   get calls(): RecordedCall[] {
     return this.network.calls;
   }
@@ -72,7 +76,7 @@ export class TestServer {
   }
 
   /**
-   * Creates another client, as another process would. {@link TestServer.close} also closes it.
+   * Creates another client, as if it were in another process. {@link TestServer.close} also closes this client.
    *
    * @throws InvalidOptionError that names the option
    */
@@ -111,7 +115,7 @@ export class TestServer {
     return this.call(kvRpcs.deleteRange, { ...toKeyRange(range), ...options });
   }
 
-  /** Runs a transaction, as `kv.txn` does. */
+  /** Runs a txn, as `kv.txn` does. */
   txn<const S extends readonly Op[] = readonly [], const F extends readonly Op[] = readonly []>(spec: TxnSpec<S, F>): TxnResult<S, F> {
     const { request, resultOf } = compileTxn(spec);
     return resultOf(this.call(kvRpcs.txn, request));
@@ -125,7 +129,7 @@ export class TestServer {
   /**
    * Ends a lease now, before its TTL has passed.
    *
-   * @throws EtcdError `LeaseNotFound` if there is none, or it has ended
+   * @throws EtcdError `LeaseNotFound` if the lease does not exist, or has ended already
    */
   expireLease(id: LeaseId): void {
     this.call(leaseRpcs.revoke, { id });
@@ -136,7 +140,7 @@ export class TestServer {
     this.network.store.expireTokens();
   }
 
-  /** Sends a progress notification to the watches that request them. A real etcd does so every ten minutes. */
+  /** Sends a progress notification to the watches that have requested them. A real etcd does so every ten minutes. */
   notifyProgress(): void {
     this.network.store.notifyProgress();
   }
@@ -147,26 +151,26 @@ export class TestServer {
   }
 
   /**
-   * Restarts the cluster: connections break and tokens become invalid. With `wipe` it becomes another cluster, with an
-   * empty store.
+   * Restarts the cluster: connections break, and tokens become invalid. With `wipe` the store is empty afterwards, and
+   * belongs to another cluster.
    */
   restart(options: { readonly wipe?: boolean } = {}): void {
     this.breakConnections();
     this.network.serve(() => this.network.store.restart(options));
   }
 
-  /** Breaks the connections to a member. New ones are accepted. */
+  /** Breaks the connections to a member. The member accepts new connections. */
   breakConnections(endpoint?: string): void {
     for (const member of this.membersAt(endpoint)) member.cut();
   }
 
-  /** Breaks the connections to a member, and refuses new ones until {@link TestServer.connect}. */
+  /** Breaks the connections to a member. The member refuses new connections until {@link TestServer.connect}. */
   disconnect(endpoint?: string): void {
     this.refuse(endpoint);
     this.breakConnections(endpoint);
   }
 
-  /** Refuses new connections, until {@link TestServer.connect}. Open streams continue. */
+  /** Refuses new connections until {@link TestServer.connect}. Open streams are not affected. */
   refuse(endpoint?: string): void {
     for (const member of this.membersAt(endpoint)) member.accepts = false;
   }
@@ -181,7 +185,7 @@ export class TestServer {
     for (const member of this.membersAt(endpoint)) member[direction].stall();
   }
 
-  /** Delivers the messages that were held back, in their order, and all further ones. */
+  /** Delivers the messages that were held back, in their order. Later messages are no longer held back. */
   resume(endpoint?: string): void {
     for (const member of this.membersAt(endpoint)) {
       member.requests.resume();
@@ -190,8 +194,8 @@ export class TestServer {
   }
 
   /**
-   * Cuts a member off from the others, until {@link TestServer.heal}. Its clients still reach it: requests that need a
-   * leader fail, and its watches receive nothing. If it was the leader, the next member becomes the leader.
+   * Cuts a member off from the others, until {@link TestServer.heal}. Clients can still reach the member, but requests
+   * that need a leader fail, and its watches receive nothing. If it was the leader, the next member becomes the leader.
    */
   isolate(endpoint: string): void {
     for (const member of this.membersAt(endpoint)) {
@@ -201,7 +205,7 @@ export class TestServer {
     }
   }
 
-  /** Reconnects the members with each other. */
+  /** Ends {@link TestServer.isolate}: the members can reach each other again. */
   heal(): void {
     for (const member of this.network.members) {
       member.isIsolated = false;
@@ -210,8 +214,8 @@ export class TestServer {
   }
 
   /**
-   * Carries out the next call that matches, and breaks its connection before the response is sent. The outcome of a
-   * write is then unknown to its client: `AmbiguousWrite`.
+   * Carries out the next call that matches, and breaks its connection before the response is sent. A client then does
+   * not know the outcome of a write, and gets `AmbiguousWrite`.
    *
    * @throws EtcdError `InvalidArgument` if no RPC has the name of the match
    */
@@ -229,7 +233,7 @@ export class TestServer {
     this.network.addFault(match, { type: 'fail', reason });
   }
 
-  /** Closes all clients of the test, and stops the timer of the leases. */
+  /** Closes all clients of the test, and stops the timer for leases. */
   async close(): Promise<void> {
     const closing = this.clients.map((client) => client.close());
     try {

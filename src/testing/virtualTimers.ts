@@ -9,10 +9,11 @@ type Timers = NonNullable<(typeof intervalProvider)['delegate']>;
 const repaired = new WeakSet<Timers>();
 
 /**
- * Makes each timer run at the action that was scheduled for it, within `TestScheduler.run`. At the action of any timer,
- * the `TestScheduler` of RxJS 7 runs the oldest due timer. If this timer cancels another one of the same frame, an
- * action is left without a timer. RxJS then throws "Expected a due immediate or interval". After the run, RxJS itself
- * removes these timers.
+ * Corrects the timers within `TestScheduler.run`. The scheduler has an action for each timer. But at each action, the
+ * `TestScheduler` of RxJS 7 runs the oldest due timer, which need not be the timer of that action. If this timer
+ * cancels another one of the same frame, an action is left without a timer. RxJS then throws "Expected a due immediate
+ * or interval". With the correction, each timer runs at its own action. After the run, RxJS itself removes these
+ * timers.
  */
 export function repairTimers(): void {
   const { delegate: timers } = intervalProvider;
@@ -24,10 +25,14 @@ export function repairTimers(): void {
   intervalProvider.delegate = own;
 }
 
-/** @param earlier the timers that were in use before, which can still be cleared */
+/**
+ * Returns timers that run at their own actions.
+ *
+ * @param earlier the timers that were in use before, which can still be cleared
+ */
 function timersOf(scheduler: VirtualTimeScheduler, earlier: Timers): Timers {
   const actions = new Map<unknown, Subscription>();
-  // The handles of RxJS's own timers are positive.
+  // The handles of RxJS's own timers are positive, so these are negative.
   let last = 0;
   return {
     setInterval: (handler, duration = 0) => {

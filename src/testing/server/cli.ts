@@ -87,7 +87,7 @@ function fail(error: unknown): void {
 const LOOK_MS = 250;
 
 /**
- * Emits lines about the watches and leases that began and ended. It also empties the record of calls, which would
+ * Emits lines about watches and leases that have begun or ended. It also empties the record of calls, which would
  * otherwise grow without a limit.
  */
 export function activityOf(server: TestServer): Observable<readonly string[]> {

@@ -8,20 +8,19 @@ export interface Page {
   readonly body: string;
 }
 
-/** The behavior of the gateway of a version. */
+/** The behavior of a gateway, which depends on the version. */
 export interface Dialect {
   /** The path prefixes of the RPCs. */
   readonly prefixes: readonly string[];
-  /** The headers for pages of other origins, which all responses have. */
+  /** The headers that allow pages of other origins. All responses have them. */
   readonly cors: Readonly<Record<string, string>> | undefined;
   /**
-   * Whether this is the second generation of the gateway, which is stricter in some respects, and more tolerant in
-   * others.
+   * Whether this is the second generation of the gateway. It is stricter in some respects, and more tolerant in others.
    */
   readonly isV2: boolean;
-  /** Whether a call without a body counts as a request without fields. */
+  /** Whether a call may have no body. It is then a request without fields. */
   readonly takesNothing: boolean;
-  /** Whether a token may have the word `Bearer` before it, as a WebSocket of a browser sends it. */
+  /** Whether the word `Bearer` may precede a token. A browser sends the token of a WebSocket in this form. */
   readonly knowsBearer: boolean;
   /** Whether the gateway closes a WebSocket on a message of more than 64 KiB. */
   readonly hasShortMessages: boolean;
@@ -29,9 +28,9 @@ export interface Dialect {
   readonly notFound: Page;
   /** The response to a method other than POST. */
   readonly notAllowed: Page;
-  /** Writes the error of a call. */
+  /** Returns the page for the error of a call. */
   readonly error: (text: string, code: GrpcCode) => Page;
-  /** Writes the error of a stream, which is sent as a message. */
+  /** Returns the page for the error of a stream, whose body is sent as a message. */
   readonly streamError: (text: string, code: GrpcCode) => Page;
 }
 
@@ -43,7 +42,7 @@ const CORS = {
 
 const JSON_TYPE = { 'content-type': 'application/json' } as const;
 
-/** Makes a page of text, as Go's HTTP server writes its errors. */
+/** Creates a page of text, in the form in which Go's HTTP server writes errors. */
 export const textPage = (status: number, body: string, headers: Page['headers'] = {}): Page => ({
   status,
   headers: { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff', ...headers },
@@ -60,8 +59,8 @@ export const jsonPage = (status: number, json: object, headers: Page['headers'] 
 export const NOT_FOUND = textPage(404, '404 page not found\n');
 
 /**
- * Returns the behavior of the gateway of a version. For 3.5 it is Debian's build, with the second generation of the
- * gateway.
+ * Returns the behavior of the gateway of a version. For 3.5 it is that of Debian's build, which has the second
+ * generation of the gateway.
  */
 export function dialectOf(version: ServerVersion): Dialect {
   const has = (least: string): boolean => isAtLeast(version, least);
@@ -103,7 +102,7 @@ const V1: typeof V2 = {
   },
 };
 
-/** The names of the HTTP statuses to which codes are mapped. */
+/** The names of the HTTP statuses that gRPC codes are mapped to. */
 const STATUS_TEXTS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',

@@ -8,7 +8,7 @@ import type { Dialect } from './dialect.js';
 import { readMessage, recorded } from './requestJson.js';
 import type { Route } from './routes.js';
 
-/** Receives the events of a call. Nothing follows an error or the end. */
+/** Receives the events of a call. After an error or the end there are no more events. */
 export interface CallReader {
   next(response: Json): void;
   /** Called with the error of the server. */
@@ -18,17 +18,17 @@ export interface CallReader {
   complete(): void;
 }
 
-/** The part of a member's gateway that the transports of calls use. */
+/** The part of a member's gateway that HTTP and WebSocket calls use. */
 export interface Gateway {
   readonly dialect: Dialect;
-  /** Begins a call, which sends nothing yet. */
+  /** Begins a call. It sends no request yet. */
   call(route: Route, authorization: string | undefined, reader: CallReader): GatewayCall;
 }
 
-/** Passes on the response in the form in which the gateway writes it. */
+/** Passes on a response in the form in which the gateway writes it. */
 const AS_JSON: ResponseCodec<Json> = { read: (json) => json as Json, explain: () => [] };
 
-/** A call from another process. It passes JSON requests to a member, and JSON responses back. */
+/** A call from another process. It passes JSON requests on to a member, and passes JSON responses back. */
 export class GatewayCall {
   private exchange: Exchange<Json> | undefined;
   private refusedBy: RefusedCall | undefined;
@@ -119,7 +119,7 @@ export class GatewayCall {
   private readonly open: ExchangeOptions<Json>['open'] = (member, context, observer) => {
     const { rpc } = this.route;
     if (rpc.path !== watchRpcs.watch.path) return this.network.open<Json>(asJson(rpc), member, context, observer);
-    // The network reads the responses, so it needs them in decoded form.
+    // The network needs the decoded responses, as it reads them.
     return this.network.open(watchRpcs.watch, member, context, {
       next: (answer) => observer.next(gatewayJson(WatchResponse, answer)),
       error: (error, refused) => observer.error(error, refused),
@@ -127,7 +127,7 @@ export class GatewayCall {
     });
   };
 
-  /** Stores the original text of the server's error, as the error object does not contain it. */
+  /** Records the original text of the server's error, as the error object does not contain it. */
   private noting(observer: CallObserver<Json>): CallObserver<Json> {
     return {
       next: (answer) => observer.next(answer),
@@ -148,8 +148,8 @@ export class GatewayCall {
 }
 
 /**
- * Returns an error in the form that the gateway receives. Some services omit the code, and one of them also omits the
- * prefix of the text.
+ * Returns an error in the form in which the gateway receives it. Some services omit the code. One of these also omits
+ * the prefix of the text.
  */
 function asPassedOn(path: string, { text, code }: RefusedCall): RefusedCall {
   if (path === '/maintenance/snapshot') return { text: text.replace(OF_AUTH_STORE, 'auth:'), code: 'Unknown' };
@@ -163,5 +163,5 @@ const asJson = (rpc: Rpc<never, unknown>): Rpc<never, Json> => {
   return { ...rest, response: AS_JSON };
 };
 
-/** Returns the text of an error that a test has requested, without the endpoint in it. */
+/** Returns the text of an error that a test has requested. The endpoint in it is removed. */
 const wantedByTest = ({ message, code }: EtcdError): RefusedCall => ({ text: message.replace(/ \([^()]*\)$/, ''), code });

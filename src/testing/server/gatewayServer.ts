@@ -13,13 +13,13 @@ import { answerStream, answerUnary, writePage } from './httpCalls.js';
 import { type Route, routesOf } from './routes.js';
 import { WebSocketCalls } from './webSocketCalls.js';
 
-/** The address that a server listens on. */
+/** The address on which a server listens. */
 export interface Address {
   readonly host: string;
   readonly port: number;
 }
 
-/** The JSON gateway of a member, at a port of this machine. */
+/** The JSON gateway of a member, on a port of this machine. */
 export class GatewayServer implements Gateway {
   readonly dialect: Dialect;
   private readonly routes: ReadonlyMap<string, Route>;
@@ -30,7 +30,8 @@ export class GatewayServer implements Gateway {
   constructor(version: ServerVersion) {
     this.dialect = dialectOf(version);
     this.routes = routesOf(version);
-    // Like etcd, the server does not close idle connections, as a request that arrives at that moment would be lost.
+    // The server does not close idle connections, as etcd does not either: a request that arrives at that moment would
+    // be lost.
     this.http = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (request, response) => this.handle(request, response));
     this.http.on('upgrade', (request, socket, head) => this.upgrade(request, socket, head));
     this.http.on('connection', (socket) => this.follow(socket));
@@ -39,7 +40,7 @@ export class GatewayServer implements Gateway {
   /**
    * Starts to listen, and returns the endpoint.
    *
-   * @throws InvalidOptionError if it cannot
+   * @throws InvalidOptionError if the server cannot listen there
    */
   async listen({ host, port }: Address): Promise<string> {
     await new Promise<void>((resolve, reject) => {
@@ -53,7 +54,7 @@ export class GatewayServer implements Gateway {
     return `http://${hostIn(this.address)}:${this.address.port}`;
   }
 
-  /** Begins to serve a member. Connections are refused whenever the member refuses them. */
+  /** Begins to serve a member. The gateway refuses connections while the member refuses them. */
   serve(network: Network, at: Member): void {
     this.member = { network, at };
     const { address, port } = this.address;
@@ -89,7 +90,7 @@ export class GatewayServer implements Gateway {
     return this.member;
   }
 
-  /** Breaks a connection when the member's connections break. */
+  /** Breaks a connection when the connections of the member break. */
   private follow(socket: Socket): void {
     if (this.member === undefined) return void socket.destroy();
     const { connections } = this.member.at;
@@ -121,7 +122,7 @@ export class GatewayServer implements Gateway {
     else this.webSockets.accept(this.routes.get(rpcPath), request, socket, head);
   }
 
-  /** Returns the path after the prefix of the gateway; undefined for a path without it. */
+  /** Returns the path after the prefix of the gateway; undefined if the path does not have the prefix. */
   private rpcPathIn(url: string): string | undefined {
     const [path = ''] = url.split('?');
     const prefix = this.dialect.prefixes.find((each) => path.startsWith(`${each}/`));
@@ -152,7 +153,7 @@ export class GatewayServer implements Gateway {
 const IS_READ_ONLY = /^\/(version|health)\b/;
 const NOT_GET = textPage(405, 'Method Not Allowed\n', { allow: 'GET' });
 
-/** Writes a plain response with the type that etcd gives it. */
+/** Creates a plain response with the content type that etcd would set. */
 function plainPage(url: string, status: number, body: string): Page {
   if (status === 404) return NOT_FOUND;
   if (url.startsWith('/version')) return { status, headers: { 'content-type': 'application/json' }, body };
@@ -161,7 +162,7 @@ function plainPage(url: string, status: number, body: string): Page {
   return textPage(status, body);
 }
 
-/** Returns the host of an endpoint. A server that listens at all addresses is reached at the loopback address. */
+/** Returns the host of an endpoint. If the server listens on all addresses, it is the loopback address. */
 function hostIn({ address, family }: AddressInfo): string {
   if (address === '0.0.0.0') return '127.0.0.1';
   if (address === '::') return '[::1]';

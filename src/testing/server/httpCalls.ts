@@ -8,9 +8,9 @@ import type { CallReader, Gateway, GatewayCall } from './gatewayCall.js';
 import { BadRequest, parseRequest } from './requestJson.js';
 import type { Route } from './routes.js';
 
-/** The headers of a response that the gateway passes on from the server. */
+/** The headers of a response that the gateway has received from the server. */
 const FROM_SERVER = { 'content-type': 'application/json', 'grpc-metadata-content-type': 'application/grpc' } as const;
-/** The longest message of a stream. */
+/** The longest message of a stream, in bytes. */
 const MAX_BYTES = 64 * 2 ** 20;
 
 /** Writes a whole response. */
@@ -41,7 +41,7 @@ export function answerUnary(gateway: Gateway, route: Route, request: IncomingMes
   });
 }
 
-/** Handles a stream over one POST. */
+/** Handles a stream, which is a single POST. */
 export function answerStream(gateway: Gateway, route: Route, request: IncomingMessage, response: ServerResponse): void {
   const stream = new ChunkedStream(gateway, response);
   const call = gateway.call(route, request.headers.authorization, stream);
@@ -53,12 +53,12 @@ export function answerStream(gateway: Gateway, route: Route, request: IncomingMe
   });
 }
 
-/** The response of a stream, with one line for each message. No line is written before the end of the request. */
+/** The response of a stream. It has one line for each message. No line is written before the request has ended. */
 class ChunkedStream implements CallReader {
   private readonly messages = new JsonStream(MAX_BYTES);
-  /** The writes that wait for the end of the request. */
+  /** The writes that wait until the request has ended. */
   private held: (() => void)[] | undefined = [];
-  /** Set when a request could not be read. The gateway then reads no further requests, and sends no error. */
+  /** Whether a request could not be read. The gateway then reads no other requests, and sends no error. */
   private isDeaf = false;
 
   constructor(
@@ -81,7 +81,7 @@ class ChunkedStream implements CallReader {
     }
   }
 
-  /** Writes all waiting lines at the end of the request. */
+  /** Writes all waiting lines when the request has ended. */
   release(call: GatewayCall): void {
     const { held = [] } = this;
     this.held = undefined;

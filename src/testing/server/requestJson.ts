@@ -4,17 +4,17 @@ import type { Json, WireKind } from '../../codec/descriptors.js';
 import { textFromBase64 } from '../../model/bytes.js';
 import type { Dialect } from './dialect.js';
 
-/** A request that the gateway cannot read. */
+/** The error for a request that the gateway cannot read. */
 export class BadRequest extends Error {}
 
 /**
- * Matches text in quotes, or an integer that a `number` may not represent exactly. Ids of leases and members have up to
- * 20 digits.
+ * Matches text in quotes, or an integer that a `number` may not represent exactly. The ids of leases and members have
+ * up to 20 digits.
  */
 const LONG_INTEGERS = /"(?:[^"\\]|\\.)*"|-?\b\d{16,20}\b(?![.eE\d])/g;
 
 /**
- * Parses the JSON of a request, and keeps long integers as text, without loss.
+ * Parses the JSON of a request. Long integers become text, so that they are not rounded.
  *
  * @throws BadRequest
  */
@@ -31,8 +31,8 @@ export function parseRequest(text: string, { takesNothing }: Pick<Dialect, 'take
 }
 
 /**
- * Reads a message as the gateway does, and returns it in the form that the store takes. Fields may be in snake_case or
- * camelCase, integers may be numbers, and unknown fields are ignored.
+ * Reads a message as the gateway does, and returns it in the form that the store accepts. Fields may be in snake_case
+ * or camelCase, integers may be numbers, and unknown fields are ignored.
  *
  * @throws BadRequest
  */
@@ -40,7 +40,7 @@ export function readMessage(kind: WireKind, json: unknown, isV2: boolean): Json 
   return readField(kind, 'request', json, isV2) ?? {};
 }
 
-/** Returns undefined for a value that counts as missing. */
+/** Reads a field. Returns undefined if its value counts as missing. */
 function readField(kind: WireKind, name: string, json: unknown, isV2: boolean): Json | undefined {
   const invalid = (): never => {
     throw new BadRequest(`proto: invalid value for ${kind.is} field ${name}: ${JSON.stringify(json)}`);
@@ -63,7 +63,7 @@ function readField(kind: WireKind, name: string, json: unknown, isV2: boolean): 
     case 'uint64':
     case 'int32':
       return isInteger(json) ? String(json) : invalid();
-    // No request of etcd has such a field.
+    // No request of etcd has a field of this kind.
     case 'number':
     case 'json':
       return invalid();
@@ -85,14 +85,14 @@ const isInteger = (json: unknown): boolean => Number.isSafeInteger(json) || (typ
 const readEnum = (values: readonly string[], json: unknown): string | undefined =>
   typeof json === 'number' ? values[json] : values.find((value) => value === json);
 
-/** The second generation also accepts the alphabet for URLs, and text without padding. */
+/** Reads base64. The second generation of the gateway also accepts the URL-safe alphabet, and text without padding. */
 function readBase64(text: string, isV2: boolean): string | undefined {
   const standard = isV2 ? text.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '') : text;
   const padded = isV2 ? standard.padEnd(Math.ceil(standard.length / 4) * 4, '=') : standard;
   return isBase64(padded) ? padded : undefined;
 }
 
-/** Returns a message in the form of a recorded call: in camelCase, with text instead of base64. */
+/** Returns a message in the form of a recorded call: with names in camelCase, and with text in place of base64. */
 export function recorded(kind: WireKind, json: Json | undefined): unknown {
   switch (kind.is) {
     case 'message': {

@@ -3,10 +3,12 @@ import type { Rpc } from '../../codec/descriptors.js';
 import { isAtLeast, type ServerVersion } from '../../transport/endpoints/version.js';
 import { RPCS } from '../network.js';
 
-/** An RPC at its path. */
+/** An RPC with its path. */
 export interface Route {
   readonly rpc: Rpc<never, unknown>;
-  /** The kind of stream: none, several responses, or several requests and several responses. */
+  /**
+   * The kind of stream. `responses` means several responses, and `both` means several requests and several responses.
+   */
   readonly streams: 'none' | 'responses' | 'both';
 }
 
@@ -17,7 +19,7 @@ const STREAMS: Readonly<Record<string, Route['streams']>> = {
   '/maintenance/snapshot': 'responses',
 };
 
-/** From etcd 3.4 on, each of these RPCs has two paths. */
+/** Matches the paths of RPCs that have two paths since etcd 3.4. */
 const ALSO_UNDER_LEASE = /^\/kv(?=\/lease\/)/;
 
 /** Returns the RPCs of a version by their paths after the prefix. */
@@ -25,7 +27,7 @@ export function routesOf(version: ServerVersion): ReadonlyMap<string, Route> {
   const has = (least: string): boolean => isAtLeast(version, least);
   const routes = new Map<string, Route>();
   for (const rpc of RPCS) {
-    // Some RPCs occur in several forms; the first one is the plain form.
+    // Some RPCs occur in several forms. The first form is the plain one.
     if (routes.has(rpc.path) || (rpc.since !== undefined && !has(rpc.since))) continue;
     const route: Route = { rpc, streams: STREAMS[rpc.path] ?? 'none' };
     routes.set(rpc.path, route);

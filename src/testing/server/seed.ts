@@ -3,12 +3,12 @@ import { EtcdError } from '../../errors/index.js';
 import { isRecord } from '../../codec/message.js';
 import { byteLength } from '../../model/bytes.js';
 
-/** The longest request, and so the longest value. */
+/** The maximum length of a request, and therefore of a value, in bytes. */
 const MAX_BYTES = 1.5 * 2 ** 20;
 
 /**
- * Reads the keys of a file: one JSON object of keys and values. A value that is a string is written as it is, and any
- * other one as JSON.
+ * Reads keys from a file, which is one JSON object of keys and values. A value that is a string is stored unchanged,
+ * and any other value is stored as JSON.
  *
  * @throws EtcdError `InvalidArgument` that names the file, the line and the key
  */
@@ -39,7 +39,7 @@ function objectIn(file: string, text: string): Readonly<Record<string, unknown>>
   try {
     json = JSON.parse(text);
   } catch (error) {
-    // Not every message of the parser has a position.
+    // Some messages of the JSON parser have no position.
     const at = /position (\d+)/.exec(messageOf(error))?.[1];
     throw invalid(`${file}${at === undefined ? '' : `:${lineOf(text, Number(at))}`}: expected JSON: ${messageOf(error)}`);
   }

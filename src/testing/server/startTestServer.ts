@@ -13,17 +13,17 @@ import { GatewayServer } from './gatewayServer.js';
 
 /** The options of {@link startTestServer}. */
 export interface TestServerOptions {
-  /** The port. The default is 0, which chooses a free one. Further members have the ports after it. */
+  /** The port. The default is 0, which chooses a free port. Other members have the ports after it. */
   readonly port?: number;
-  /** The address to listen on. The default is `127.0.0.1`: no other machine reaches it. */
+  /** The address on which the server listens. The default is `127.0.0.1`, which no other machine can reach. */
   readonly host?: string;
-  /** The version that the server emulates, such as `3.4` or `3.5.30`. The default is `3.5`. */
+  /** The version of etcd to imitate, such as `3.4` or `3.5.30`. The default is `3.5`. */
   readonly version?: string;
   /** The number of members. They share one store. The default is 1. */
   readonly members?: number;
   /** The size of the store in bytes above which writes fail with `NoSpace`. The default is 2 GiB. */
   readonly quotaBytes?: number;
-  /** Enables auth, with this user as an administrator. It is off by default. */
+  /** A user who becomes an administrator. If it is set, auth is enabled. By default auth is disabled. */
   readonly auth?: { readonly username: string; readonly password: string };
 }
 
@@ -37,12 +37,12 @@ const OPTIONS: OptionKinds<TestServerOptions> = {
   auth: ANYTHING,
 };
 
-/** An etcd in memory, which other processes reach. */
+/** An etcd in memory that other processes can reach. */
 export interface RunningTestServer {
   /** The endpoint of the first member, such as `http://127.0.0.1:45127`. */
   readonly endpoint: string;
   /**
-   * The etcd under the control of the test: reads, writes and faults. `server.endpoints` has the endpoints of all
+   * The object with which a test controls etcd: reads, writes and faults. `server.endpoints` has the endpoints of all
    * members.
    */
   readonly server: TestServer;
@@ -51,8 +51,8 @@ export interface RunningTestServer {
 }
 
 /**
- * Starts an etcd in memory behind etcd's JSON gateway, at a port of this machine: HTTP with chunked streams, and
- * WebSockets. It is for tests of other processes, such as a page in a browser. Its data are not durable.
+ * Starts an etcd in memory with etcd's JSON gateway, on a port of this machine. The gateway supports HTTP with chunked
+ * streams, and WebSockets. It is for tests of other processes, such as a page in a browser. Its data are not durable.
  *
  * @throws InvalidOptionError that names the option, also if the port is taken
  *
@@ -67,7 +67,7 @@ export interface RunningTestServer {
 export async function startTestServer(options: TestServerOptions = {}): Promise<RunningTestServer> {
   const { port = 0, host = '127.0.0.1', version = '3.5', members = 1, quotaBytes, auth } = checkGroup('', options, OPTIONS);
   const login = auth && checkGroup('auth', auth, { username: NEEDED_TEXT, password: NEEDED_TEXT });
-  // A minor version means one of its patch releases. The option is a valid version, as it was checked.
+  // A minor version stands for one of its patch releases. The option was checked, so it is a valid version.
   const full = parseVersion(storeVersion(version).text);
   if (full === undefined) throw new Error(`${version} is not a version`);
   const gateways: GatewayServer[] = [];
@@ -107,7 +107,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   };
 }
 
-/** Creates a user that may do everything, and enables auth. etcd requires a user `root` for that. */
+/** Creates a user with all permissions, and enables auth. For this, etcd also requires a user `root`. */
 function enableAuth(store: EtcdStore, { username, password }: NonNullable<TestServerOptions['auth']>): void {
   const call = <In>(rpc: Rpc<In, unknown>, request: In): void => void store.call(rpc, requestText(rpc, request), { isTrusted: true });
   call(authRpcs.roleAdd, { name: 'root' });

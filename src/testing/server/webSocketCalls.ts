@@ -7,14 +7,14 @@ import type { Gateway, GatewayCall } from './gatewayCall.js';
 import { BadRequest } from './requestJson.js';
 import type { Route } from './routes.js';
 
-/** The longest message that an older gateway passes on. */
+/** The longest message that an older gateway passes on, in bytes. */
 const SHORT_BYTES = 64 * 1024;
-/** The longest request of a stream. */
+/** The longest request of a stream, in bytes. */
 const MAX_BYTES = 64 * 2 ** 20;
 const NEWLINE = Buffer.from('\n');
 const BEARER = 'Bearer';
 
-/** Carries calls over WebSockets, a message of JSON in each frame. */
+/** Handles calls over WebSockets. Each frame has a message in JSON. */
 export class WebSocketCalls {
   private readonly sockets = new WebSocketServer({
     noServer: true,
@@ -24,10 +24,10 @@ export class WebSocketCalls {
 
   constructor(private readonly gateway: Gateway) {}
 
-  /** Accepts a WebSocket for a path; the route is undefined for a path that the gateway does not have. */
+  /** Accepts a WebSocket for a path. The route is undefined if the gateway does not have the path. */
   accept(route: Route | undefined, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      // A client that disconnects in the middle of a frame causes an error. Ending the connection is enough.
+      // If a client disconnects in the middle of a frame, this causes an error. It is enough to close the connection.
       webSocket.on('error', () => webSocket.terminate());
       if (route === undefined) this.refuse(webSocket, this.gateway.dialect.notFound.body.trim());
       else this.serve(webSocket, route, tokenIn(request));
@@ -56,7 +56,7 @@ export class WebSocketCalls {
     this.listen(webSocket, call, isStream);
   }
 
-  /** Receives requests. A frame may hold several, and a request may be in several frames. */
+  /** Receives requests. A frame may contain several requests, and a request may consist of several frames. */
   private listen(webSocket: WebSocket, call: GatewayCall, isStream: boolean): void {
     const requests = new JsonStream(MAX_BYTES);
     webSocket.on('message', (data: Buffer) => {
@@ -65,7 +65,7 @@ export class WebSocketCalls {
         for (const json of [...requests.push(data), ...requests.push(NEWLINE)]) if (isStream || !call.hasBegun) call.send(json);
       } catch (error) {
         if (!(error instanceof BadRequest || isEtcdError(error))) throw error;
-        // The gateway reads no further requests, and sends no error.
+        // The gateway reads no other requests, and sends no error.
         webSocket.removeAllListeners('message');
       }
     });
@@ -86,12 +86,12 @@ export class WebSocketCalls {
   }
 }
 
-/** Ends a connection as the gateway does: without a closing frame, once everything is sent. */
+/** Ends a connection as the gateway does: without a close frame, after everything was sent. */
 function end(webSocket: WebSocket): void {
   webSocket.ping('', false, () => webSocket.terminate());
 }
 
-/** Returns the token in the subprotocols of a handshake, the only part of it that the gateway passes on. */
+/** Returns the token in the subprotocols of a handshake. The gateway passes on only this part of the handshake. */
 function tokenIn({ headers }: IncomingMessage): string | undefined {
   return headers['sec-websocket-protocol']?.replace(/^Bearer\s*,\s*/, `${BEARER} `);
 }

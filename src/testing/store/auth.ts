@@ -5,12 +5,13 @@ import { refusal } from './refusal.js';
 import type { Traits } from './traits.js';
 
 /**
- * The rights of the client that makes a call. Each function throws the server's error if the client lacks the right.
+ * The permissions of the client that makes a call. Each function throws the server's error if the client lacks the
+ * permission.
  */
 export interface Access {
   /** The name of the user; undefined while auth is disabled. */
   readonly user: string | undefined;
-  /** Checks that a token, if the client has one, is valid. */
+  /** Checks that the token of the client is valid, if the client has one. */
   known(): void;
   /** Checks that the client has a valid token. */
   identified(): void;
@@ -22,16 +23,16 @@ export interface Access {
 
 export type Permission = DecodedBy<typeof PermissionCodec>;
 
-/** The user and the role that may do everything. */
+/** The name of the user and of the role that have all permissions. */
 const ROOT = 'root';
 
 interface User {
-  /** Undefined for a user without a password, or one whose password is known only as a hash. */
+  /** The password; undefined for a user without a password, or with a password of which only the hash is known. */
   password: string | undefined;
   readonly roles: Set<string>;
 }
 
-/** Holds users, roles and permissions, and decides what a client may do. */
+/** Holds users, roles and permissions, and decides what a client is allowed to do. */
 export class Auth {
   readonly tokens: Tokens;
   private readonly users = new Map<string, User>();
@@ -71,7 +72,7 @@ export class Auth {
     this.tokens.clear();
   }
 
-  /** Returns a token for a user. */
+  /** Creates a token for a user. */
   authenticate(name: string, password: string): string {
     if (!this.on) throw refusal('AuthNotEnabled');
     const user = this.users.get(name);
@@ -79,7 +80,7 @@ export class Auth {
     return this.tokens.create(name, this.changes);
   }
 
-  /** Returns what the client with a token may do. */
+  /** Returns the permissions of a client that has this token. */
   access(token: string | undefined, isTrusted = false): Access {
     if (!this.on || isTrusted) {
       return { user: undefined, known: allowed, identified: allowed, read: allowed, write: allowed, admin: allowed };
@@ -90,7 +91,7 @@ export class Auth {
       if (found === undefined) throw refusal('InvalidAuthToken');
       return found.user;
     };
-    /** A JWT token itself contains the revision of users and roles. */
+    /** A JWT token contains the revision of users and roles at its creation. */
     const current = (): string | undefined => {
       const user = known();
       const isOld = this.jwt && token !== undefined && (this.tokens.use(token)?.revision ?? 0) < this.changes;
@@ -150,7 +151,7 @@ export class Auth {
     return [...this.users.keys()].sort();
   }
 
-  /** Returns the roles of a user, in order. */
+  /** Returns the roles of a user, sorted. */
   rolesOf(name: string): readonly string[] {
     return [...this.user(name).roles].sort();
   }
@@ -191,7 +192,7 @@ export class Auth {
     return this.role(role);
   }
 
-  /** Sets the permission of a role for a range. The permissions of a role are in the order of their keys. */
+  /** Sets the permission of a role for a range. The permissions of a role are sorted by key. */
   grantPermission(name: string, granted: Permission): void {
     const { from, to } = spanOf(granted);
     if (this.traits.checksPermissionRange && to !== undefined && from >= to) throw refusal('InvalidAuthMgmt');
@@ -233,7 +234,10 @@ const allowed = (): void => undefined;
 const isSameRange = (a: Pick<Permission, 'key' | 'rangeEnd'>, b: Pick<Permission, 'key' | 'rangeEnd'>): boolean =>
   keyOf(a.key) === keyOf(b.key) && keyOf(a.rangeEnd) === keyOf(b.rangeEnd);
 
-/** Returns whether spans together contain all keys of another span. An empty range follows the rule of etcd. */
+/**
+ * Returns whether several spans together contain all keys of another span. For an empty range, the result is the same
+ * as in etcd.
+ */
 function covers(spans: readonly KeySpan[], { from, to }: KeySpan): boolean {
   const isBelow = (end: Key | undefined, key: Key): boolean => end !== undefined && end <= key;
   const meeting = spans.filter((span) => !(from < span.from && isBelow(to, span.from)) && !isBelow(span.to, from));
@@ -248,7 +252,7 @@ function covers(spans: readonly KeySpan[], { from, to }: KeySpan): boolean {
   return reached === undefined || isBelow(to, reached);
 }
 
-/** The time after which an unused token expires, in milliseconds. */
+/** The time after the last use at which a token expires, in milliseconds. */
 const TTL_MS = 300_000;
 
 interface Token {
@@ -258,7 +262,7 @@ interface Token {
   expiry: number;
 }
 
-/** Holds etcd's simple tokens, which expire five minutes after their last use. */
+/** Holds etcd's simple tokens. A token expires five minutes after its last use. */
 export class Tokens {
   private readonly byText = new Map<string, Token>();
   private last = 0;
@@ -272,7 +276,7 @@ export class Tokens {
     return text;
   }
 
-  /** Returns a token and restarts its lifetime; returns undefined if the token is not valid. */
+  /** Returns a token, and extends its time. Returns undefined if the token is not valid. */
   use(text: string): Pick<Token, 'user' | 'revision'> | undefined {
     const token = this.byText.get(text);
     if (token === undefined || token.expiry <= this.now()) return undefined;

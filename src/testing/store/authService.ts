@@ -24,8 +24,8 @@ import type { Core } from './core.js';
 import { type Codec, type Endpoint, type Header, type Session, unary } from './endpoint.js';
 
 /**
- * Makes the RPCs for users and roles. All of them require an administrator, except authentication, and reading one's
- * own user and roles.
+ * Creates the RPCs for users and roles. All of them need an administrator, with two exceptions: authentication, and
+ * reading one's own user and roles.
  */
 export function authService({ auth, version }: Core): Readonly<Record<string, Endpoint>> {
   const admin = <In, A>(request: Codec<In>, response: Codec<A & { header: Header }>, run: (request: In) => A): Endpoint =>
@@ -39,7 +39,7 @@ export function authService({ auth, version }: Core): Readonly<Record<string, En
       run(given);
       return {};
     });
-  /** Users may read their own data. */
+  /** Checks that the client is an administrator, or that the data are its own. */
   const adminOr = (session: Session, isOwn: (user: string) => boolean): void => {
     const { user } = session.access();
     if (user === undefined || !isOwn(user)) session.access().admin();
@@ -82,7 +82,7 @@ export function authService({ auth, version }: Core): Readonly<Record<string, En
     '/auth/role/grant': change(RoleGrantPermissionRequest, ({ name, perm }) => {
       auth.grantPermission(name, perm);
     }),
-    // etcd 3.3 has the range as text, contrary to its own API description.
+    // etcd 3.3 receives the range as plain text, and not in base64 as its API description says.
     '/auth/role/revoke': version.has('3.4')
       ? change(RoleRevokePermissionRequest, ({ role, ...range }) => auth.revokePermission(role, range))
       : change(roleRevokePermissionAsText.request, ({ role, key, rangeEnd }) =>

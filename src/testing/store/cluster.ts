@@ -5,7 +5,7 @@ import { refusal } from './refusal.js';
 
 export type Member = DecodedBy<typeof MemberCodec>;
 
-/** Holds the members of the cluster, its ids, and the term of its leader. */
+/** Holds the members of the cluster, their ids, and the term of the leader. */
 export class Cluster {
   readonly id: ClusterId;
   term = 2;
@@ -14,7 +14,7 @@ export class Cluster {
   private lastId: bigint;
 
   /**
-   * @param generation the number of clusters before this one, which have other ids
+   * @param generation the number of earlier clusters, all of which have other ids
    * @param endpoints the URLs of the members for clients
    */
   constructor(members: number, generation: number, endpoints: readonly string[] = []) {
@@ -47,7 +47,7 @@ export class Cluster {
 
   add(peerUrls: readonly string[], isLearner: boolean): Member {
     checkUrls(peerUrls);
-    // A second member may always be added to a cluster of one member. Otherwise a majority of the new cluster must have
+    // A cluster of one member may always get a second member. In other cases, a majority of the new cluster must have
     // started.
     const voters = this.list.filter((member) => !member.isLearner);
     const started = voters.filter(({ name }) => name !== '').length;
@@ -72,10 +72,10 @@ export class Cluster {
 
   update(id: MemberId, peerUrls: readonly string[]): void {
     const updated = this.get(id);
-    // etcd itself would accept any text here, and then crash.
+    // etcd itself would accept any text here, and would crash later.
     checkUrls(peerUrls);
     this.checkNew(peerUrls.filter((url) => !updated.peerUrls.includes(url)));
-    // As in etcd, the member is no longer a learner after this update.
+    // After this update, the member is no longer a learner. etcd does the same.
     this.replace({ ...updated, peerUrls, isLearner: false });
   }
 
@@ -108,7 +108,7 @@ export class Cluster {
 
 const majority = (members: number): number => Math.floor(members / 2) + 1;
 
-/** A URL of a member: scheme, host and port, and nothing else. */
+/** Matches a URL of a member, which has only a scheme, a host and a port. */
 const MEMBER_URL = /^https?:\/\/(?:\[[\da-fA-F:.]+\]|[^/:?#[\]@\s]+):\d+$/;
 
 function checkUrls(urls: readonly string[]): void {

@@ -12,7 +12,7 @@ import {
 import type { Core } from './core.js';
 import { type Endpoint, unary } from './endpoint.js';
 
-/** Makes the RPCs for the members of the cluster. Their headers have no revision. */
+/** Creates the RPCs for the members of the cluster. The headers of their responses have no revision. */
 export function clusterService({ cluster, version }: Core): Readonly<Record<string, Endpoint>> {
   return {
     '/cluster/member/add': unary(MemberAddRequest, MemberAddResponse, ({ peerUrls, isLearner }, { header, access }) => {

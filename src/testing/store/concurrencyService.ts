@@ -21,7 +21,7 @@ import { bytesOf, keyOf, keySpan, type Key, type KeySpan, withPrefix } from './k
 import { Refusal } from './refusal.js';
 import { checkKey } from './requestChecks.js';
 
-/** Makes the RPCs for locks. */
+/** Creates the RPCs for locks. */
 export function lockService(core: Core): Readonly<Record<string, Endpoint>> {
   const { mvcc, writer, space, traits } = core;
   return {
@@ -62,7 +62,7 @@ export function lockService(core: Core): Readonly<Record<string, Endpoint>> {
   };
 }
 
-/** Makes the RPCs for elections. */
+/** Creates the RPCs for elections. */
 export function electionService(core: Core): Readonly<Record<string, Endpoint>> {
   const { mvcc, leases, writer, watches, space } = core;
 
@@ -82,7 +82,7 @@ export function electionService(core: Core): Readonly<Record<string, Endpoint>> 
           const value64 = toBase64(value);
           const rev = enter(core, place, value64);
           const entered = header();
-          // A second campaign with the same lease changes the value.
+          // A second campaign with the same lease replaces the value.
           const known = mvcc.get(key);
           if (known !== undefined && toBase64(known.valueBytes) !== value64) {
             mvcc.transaction(() => writer.set(key, { value64, lease: place.lease }));
@@ -153,29 +153,29 @@ export function electionService(core: Core): Readonly<Record<string, Endpoint>> 
   };
 }
 
-/** The TTL of a lease that the server grants by itself, in seconds. */
+/** The TTL of a lease that the server grants without a request, in seconds. */
 const OWN_TTL = 60;
 
-/** A queue entry for a lock or an election. */
+/** A queue entry of a lock or an election. */
 export interface Place {
   readonly prefix: KeySpan;
   readonly key: Key;
   readonly lease: LeaseId;
 }
 
-/** Returns the span of the keys that wait for a name. */
+/** Returns the span of the queue entries for a name. */
 export const queueOf = (name: Uint8Array): KeySpan => withPrefix(`${keyOf(name)}/`);
 
-/** Returns the queue entry of a lease for a name. Without a lease the server grants one. */
+/** Returns the queue entry of a lease for a name. If there is no lease, the server grants one. */
 export function placeIn({ leases }: Core, name: Uint8Array, lease: LeaseId): Place {
   const id = lease === '0' ? leases.grant(lease, OWN_TTL).id : lease;
   const prefix = queueOf(name);
   return { prefix, key: prefix.from + idToHex(id), lease: id };
 }
 
-/** Puts the key of a queue entry, unless it exists, and returns its create revision. */
+/** Puts the key of a queue entry, unless the key exists. Returns its create revision. */
 export function enter({ mvcc, leases, writer, space }: Core, { key, lease }: Place, value64: string): number {
-  // A txn needs the space of its put, even if the key exists.
+  // A txn needs the space for its put, even if the key exists.
   space.reserve(key.length + value64.length);
   leases.check(lease);
   if (mvcc.get(key) === undefined) mvcc.transaction(() => writer.set(key, { value64, lease }));
@@ -187,10 +187,10 @@ export function leave({ mvcc, writer, space }: Core, { key }: Place): void {
   if (!space.isCorrupt) mvcc.transaction(() => writer.delete(keySpan(key)));
 }
 
-/** Returns the key of a span that was created first; undefined if the span has no key. */
+/** Returns the key of a span that was created first; undefined if the span has no keys. */
 export const firstOf = ({ mvcc }: Core, span: KeySpan): KeyValue | undefined => lowest(mvcc, span, ({ createRevision }) => createRevision);
 
-/** Returns the key of a span that was created last before a revision. */
+/** Returns the key of a span that was created last before a revision; undefined if there is no such key. */
 export const lastBefore = ({ mvcc }: Core, span: KeySpan, revision: number): KeyValue | undefined =>
   lowest(mvcc, span, ({ createRevision }) => (createRevision < revision ? -createRevision : undefined));
 
@@ -209,7 +209,7 @@ function lowest(mvcc: Core['mvcc'], span: KeySpan, rank: (kv: KeyValue) => numbe
 /**
  * Waits until no key of a queue was created before a revision.
  *
- * @param then called once; at once if there is no such key
+ * @param then called once, when there is no such key, which may be at once
  * @returns a function that ends the wait
  */
 export function whenFirst(core: Core, span: KeySpan, revision: number, then: () => void): () => void {

@@ -8,7 +8,7 @@ import { Refusal } from './refusal.js';
 
 export type Header = DecodedBy<typeof ResponseHeader>;
 
-/** The codec of a message, which both sides can read and write. */
+/** The codec of a message that clients and servers read and write. */
 export interface Codec<A> {
   readonly name: string;
   readonly kind: WireKind;
@@ -16,7 +16,7 @@ export interface Codec<A> {
   write(message: unknown): string | typeof INVALID;
 }
 
-/** The call that a service handles. */
+/** A call, as a service sees it. */
 export interface Session {
   /**
    * Returns the header of a response.
@@ -24,32 +24,32 @@ export interface Session {
    * @param revision by default the current one
    */
   readonly header: (revision?: number) => Header;
-  /** Returns what the client may do now. Rights may change during a stream. */
+  /** Returns the permissions that the client has now. They may change during a stream. */
   readonly access: () => Access;
 }
 
-/** Receives the responses of a call that may wait. */
+/** Receives the responses to a call that may wait. */
 export interface Sink<A> {
   readonly next: (answer: A) => void;
   readonly error: (refusal: Refusal) => void;
   readonly complete: () => void;
 }
 
-/** A call that may wait, as a service handles it. */
+/** A call that may wait, with the functions of its service. */
 export interface OpenCall<In> {
   receive(request: In): void;
-  /** Receives the end of the requests. */
+  /** Called when the client sends no more requests. */
   end?(): void;
-  /** Releases the resources of the call after it has ended or was cancelled. */
+  /** Releases the resources of the call. Called when the call has ended or was cancelled. */
   close?(): void;
 }
 
-/** An RPC of the server, from the JSON of its request to its decoded response. */
+/** An RPC of the server. It reads the JSON of a request, and returns a decoded response. */
 export interface Endpoint {
-  /** Responds at once; undefined for an RPC that may wait. */
+  /** Carries out a call with an immediate response; undefined for an RPC that may wait. */
   readonly call: ((body: string, session: Session) => unknown) | undefined;
   readonly open: (session: Session, sink: Sink<unknown>) => OpenCall<string>;
-  /** Converts a response to the type that an RPC of a client decodes. */
+  /** Converts a response to the type that a client's codec decodes to. */
   readonly answer: <A>(response: ResponseCodec<A>, answer: unknown) => A;
 }
 
@@ -68,7 +68,7 @@ export function unary<In, A>(request: Codec<In>, response: Codec<A>, run: (reque
   };
 }
 
-/** Defines an RPC that waits before it responds, or responds with a stream. */
+/** Defines an RPC that may wait before it responds, or that responds with a stream. */
 export function streaming<In, A>(
   request: Codec<In>,
   response: Codec<A>,
@@ -96,10 +96,10 @@ function decoded<In>(codec: Codec<In>, body: string): In {
   return request;
 }
 
-/** Most clients decode a response as the server encodes it, so that a copy is enough. */
+/** Most clients decode a response to the form that the server has, so a copy of it is enough. */
 function converter<T>(own: Codec<T>): Endpoint['answer'] {
   return <A>(response: ResponseCodec<A>, answer: unknown): A => {
-    // The table of RPCs does not contain the types of responses. The codec determines the type here.
+    // TypeScript does not know the types of the responses in the table of RPCs. The codec determines the type here.
     if (response === (own as unknown)) return copyOf(answer) as A;
     if (response === (OneKeyResponse as unknown)) return copyOf((answer as { readonly kvs: readonly KeyValue[] }).kvs[0]) as A;
     const read = response.read(gatewayJson(own, answer));
@@ -109,7 +109,8 @@ function converter<T>(own: Codec<T>): Endpoint['answer'] {
 }
 
 /**
- * Copies a response. So it shares no object with another response or with the store, as if it were decoded from JSON.
+ * Copies a response. Like a response that was decoded from JSON, the copy shares no object with other responses or the
+ * store.
  */
 function copyOf(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
@@ -121,7 +122,7 @@ function copyOf(value: unknown): unknown {
   return copy;
 }
 
-/** Writes a response as etcd's gateway does, without the fields that have their defaults. */
+/** Writes a response as etcd's gateway does, which omits fields that have their defaults. */
 export function gatewayJson(codec: Codec<unknown>, answer: unknown): Json {
   const text = codec.write(answer);
   if (text === INVALID) throw new Error(`not a valid ${codec.name}`);

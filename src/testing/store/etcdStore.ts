@@ -4,44 +4,46 @@ import type { ClusterId, MemberId } from '../../model/ids.js';
 
 /** The settings of an etcd in memory. */
 export interface StoreOptions {
-  /** The version of etcd that the store behaves as, such as `3.4` or `3.5.30`; by default `3.5`. */
+  /** The version of etcd to imitate, such as `3.4` or `3.5.30`; by default `3.5`. */
   readonly version?: string;
-  /** Returns the time in milliseconds. Leases and tokens end by this clock alone. */
+  /** Returns the time in milliseconds. Leases and tokens expire only by this clock. */
   readonly now: () => number;
   /** The size in bytes above which writes fail with `NoSpace`; by default 2 GiB. */
   readonly quotaBytes?: number;
-  /** The maximum number of operations of a txn, and of compares; by default 128. */
+  /** The maximum number of operations in a txn, and of compares; by default 128. */
   readonly maxTxnOps?: number;
   /** The maximum number of bytes of a request; by default 1.5 MiB. */
   readonly maxRequestBytes?: number;
   /** Whether tokens behave as with `--auth-token jwt`: any change of users or roles makes them invalid. */
   readonly jwt?: boolean;
-  /** The number of members of the cluster, by default 1. They share one state, and the first one leads. */
+  /** The number of members of the cluster; by default 1. They share one state, and the first one is the leader. */
   readonly members?: number;
   /** The URLs of the members for clients, by default `http://etcd-1:2379` and so on. */
   readonly endpoints?: readonly string[];
 }
 
-/** The origin of a request. */
+/** The source of a request: its token, and the member that receives it. */
 export interface CallContext {
   /** The token of the client, if it sent one. */
   readonly token?: string | undefined;
-  /** The member that responds, whose id is in the header of each response; by default the first one. */
+  /** The member that responds. Its id is in the header of each response. By default it is the first member. */
   readonly memberId?: MemberId | undefined;
-  /** Whether the request may do everything without a token, like a request of the test itself. */
+  /** Whether the request has all permissions without a token, such as a request of the test itself. */
   readonly isTrusted?: boolean | undefined;
-  /** The endpoint of the request, as errors name it. */
+  /** The endpoint of the request in errors. */
   readonly endpoint?: string | undefined;
 }
 
-/** An error of the server, with its original text. */
+/** An error of the server, with the original text. */
 export interface RefusedCall {
   readonly text: string;
   /** The code that the gateway passes on. Some services use the same code for all their errors. */
   readonly code: GrpcCode;
 }
 
-/** Receives the responses of a call. No function is called after `error`, `complete`, or the call was canceled. */
+/**
+ * Receives the responses to a call. No function is called after `error` or `complete`, or after the call was cancelled.
+ */
 export interface CallObserver<A> {
   next(answer: A): void;
   error(error: EtcdError, refused: RefusedCall): void;
@@ -51,16 +53,16 @@ export interface CallObserver<A> {
 /** A call in progress. */
 export interface ServerCall {
   /**
-   * Receives a request, as JSON with etcd's field names. The responses that are ready are delivered before it returns.
-   * A call with one request ignores further requests.
+   * Receives a request, as JSON with etcd's field names. Responses that are ready are delivered before this function
+   * returns. If the call has only one request, later requests are ignored.
    */
   send(body: string): void;
   /**
-   * Receives the end of the requests. A stream of keepalives then completes. A watch continues, as its client still
-   * reads responses.
+   * Called when the client sends no more requests. A stream of keepalives then completes. A watch continues, as the
+   * client still reads responses.
    */
   end(): void;
-  /** Cancels the call, as a lost connection does. A waiting lock leaves its queue. */
+  /** Cancels the call, as the loss of a connection does. A lock that is waiting leaves its queue. */
   cancel(): void;
 }
 
@@ -79,17 +81,17 @@ export interface StoreResponse {
 }
 
 /**
- * An etcd in memory. It behaves as an etcd for a client, without connections, delays or timers. It does everything
- * synchronously, in the order of the calls. A wire adds time and faults.
+ * An etcd in memory. To a client it behaves like an etcd, but it has no connections, delays or timers. It does
+ * everything synchronously, in the order of the calls. The wire of the client adds latency and faults.
  *
- * A request is JSON text, as `requestText` of the codecs writes it. A response is decoded as `rpc.response` would
- * decode it.
+ * A request is JSON text, in the form that `requestText` of the codecs writes. A response has the form to which
+ * `rpc.response` would decode it.
  */
 export interface EtcdStore {
   /** The whole version, such as `3.5.30`. */
   readonly version: string;
   readonly clusterId: ClusterId;
-  /** The current members; the first one leads. */
+  /** The current members. The first one is the leader. */
   readonly members: readonly StoreMember[];
   /** The current revision. */
   readonly revision: number;
@@ -99,8 +101,8 @@ export interface EtcdStore {
   /**
    * Carries out a call with one immediate response.
    *
-   * @throws EtcdError the server's error, or `UnknownMethod` if this version lacks the RPC
-   * @throws Error if the RPC waits or responds with a stream; use {@link open} for it
+   * @throws EtcdError with the server's error, or `UnknownMethod` if this version does not have the RPC
+   * @throws Error if the RPC may wait, or responds with a stream; use {@link open} for such an RPC
    */
   call<A>(rpc: Rpc<never, A>, body: string, context?: CallContext): A;
   /**
@@ -108,26 +110,32 @@ export interface EtcdStore {
    * a bidirectional stream (`Watch`, `LeaseKeepAlive`). A call with one response completes after that response.
    */
   open<A>(rpc: Rpc<never, A>, context: CallContext, observer: CallObserver<A>): ServerCall;
-  /** Responds to a plain GET: `/version`, `/health`, `/livez`, `/readyz` or `/metrics`. Any other path is a 404. */
+  /**
+   * Responds to a plain GET: `/version`, `/health`, `/livez`, `/readyz` or `/metrics`. The response for any other path
+   * is 404.
+   */
   get(path: string): StoreResponse;
 
-  /** Returns a time, in milliseconds, before which no lease expires; undefined without leases. */
+  /** Returns a time in milliseconds before which no lease expires; undefined if there are no leases. */
   nextExpiry(): number | undefined;
-  /** Deletes the keys of all leases whose time has passed. */
+  /** Ends all leases whose TTL has passed, and deletes their keys. */
   expire(): void;
-  /** Makes all tokens invalid, as a restart does, or five minutes without a call. */
+  /** Makes all tokens invalid, as a restart does, or a time of five minutes without calls. */
   expireTokens(): void;
-  /** Sends a progress notification to each watch that requested them and has received nothing since the last time. */
+  /**
+   * Sends a progress notification to each watch that has requested them, and has received nothing since the last one
+   * was due.
+   */
   notifyProgress(): void;
   /**
-   * Changes the leader. The term rises, and each lease has its whole TTL again.
+   * Changes the leader. The term grows, and each lease gets its whole TTL again.
    *
-   * @param id the new leader, by default the next member
+   * @param id the new leader; by default the next member
    */
   changeLeader(id?: MemberId): void;
   /**
-   * Restarts the server: all calls in progress are canceled without an error, tokens are lost, and the leader changes.
-   * With `wipe` it begins with an empty store and a new cluster id.
+   * Restarts the server: all calls in progress are cancelled without an error, tokens become invalid, and the leader
+   * changes. With `wipe` the server begins with an empty store and a new cluster id.
    */
   restart(options?: { readonly wipe?: boolean }): void;
 }

@@ -1,14 +1,14 @@
 import { toBase64 } from '../../model/bytes.js';
 
 /**
- * A key as text with one character for each byte. Such texts can be keys of a `Map`, and JavaScript compares them in
- * the order of their bytes, faster than byte arrays.
+ * A key as text that has one character for each byte of the key. Such texts can be the keys of a `Map`. JavaScript
+ * compares them in the order of their bytes, faster than byte arrays.
  */
 export type Key = string;
 
 /**
- * A local constant, as jest looks up a global at each use. Such a look-up for each byte of a key would take most of the
- * time of a put.
+ * The function is a local constant, as jest looks up a global at each use. A look-up for each byte of a key would take
+ * most of the time of a put.
  */
 const { fromCharCode } = String;
 
@@ -29,18 +29,18 @@ export function bytesOf(key: Key): Uint8Array {
 /** Returns the base64 of a key. */
 export const base64Of = (key: Key): string => toBase64(bytesOf(key));
 
-/** The keys from `from` up to `to`, which is excluded; without `to` all keys from `from` on. */
+/** The keys from `from` to `to`, which is not included. Without `to`, these are all keys from `from` on. */
 export interface KeySpan {
   readonly from: Key;
   readonly to: Key | undefined;
-  /** Whether the span was given as one key, and not as a range. */
+  /** Whether the span was requested as one key, and not as a range. */
   readonly single: boolean;
 }
 
 /** Returns the span of one key. */
 export const keySpan = (key: Key): KeySpan => ({ from: key, to: `${key}\0`, single: true });
 
-/** Reads the key and range end of a request. */
+/** Returns the span for the key and the range end of a request. */
 export function spanOf({ key, rangeEnd }: { readonly key: Uint8Array; readonly rangeEnd: Uint8Array }): KeySpan {
   const from = keyOf(key);
   if (rangeEnd.length === 0) return keySpan(from);

@@ -21,15 +21,18 @@ import { checkKey, checkPutForm, checkTxnForm } from './requestChecks.js';
 import { refusal } from './refusal.js';
 import type { DeleteRange, Put } from './writer.js';
 
-/** The bytes that etcd counts for a put, in addition to its key and value. */
+/** The number of bytes that etcd counts for a put, in addition to its key and value. */
 const PUT_OVERHEAD = 256;
 
-/** Makes the RPCs for keys. */
+/** Creates the RPCs for keys. */
 export function kvService({ mvcc, writer, leases, space, traits, limits }: Core): Readonly<Record<string, Endpoint>> {
   const checkSize = (bytes: number): void => {
     if (bytes > limits.maxRequestBytes) throw refusal('RequestTooLarge');
   };
-  /** A put also needs the right to write all keys of its lease. */
+  /**
+   * Checks the permission for a put. If the put has a lease, the client also needs permission to write all keys of the
+   * lease.
+   */
   const mayPut = (access: Access, { key, lease, prevKv }: Put): void => {
     const span = keySpan(keyOf(key));
     access.write(span);
@@ -64,7 +67,7 @@ export function kvService({ mvcc, writer, leases, space, traits, limits }: Core)
       access().known();
       space.reserve(putCost(request));
       mayPut(access(), request);
-      // In a txn the lease is checked last.
+      // A separate put checks the lease before the key. In a txn the lease is checked last.
       leases.check(request.lease);
       writer.checkPut(request);
       const before = mvcc.transaction(() => writer.put(request));
@@ -99,14 +102,17 @@ export function kvService({ mvcc, writer, leases, space, traits, limits }: Core)
   };
 }
 
-/** Reads continue while data are corrupt. A nested txn counts as a write. */
+/**
+ * Returns whether a txn only reads. Such txns are carried out even while data are corrupt. A nested txn counts as a
+ * write.
+ */
 const isReadOnly = ({ success, failure }: TxnRequestOut): boolean =>
   [...success, ...failure].every(({ requestRange }) => requestRange !== undefined);
 
 const putSize = ({ key, value }: Put): number => key.length + value.length;
 const putCost = (put: Put): number => PUT_OVERHEAD + putSize(put);
 
-/** Adds up the puts of both branches. */
+/** Returns the sum of a number over the puts of both branches. */
 const txnSum = ({ success, failure }: TxnRequestOut, of: (put: Put) => number): number =>
   [...success, ...failure].reduce(
     (sum, { requestPut, requestTxn }) =>

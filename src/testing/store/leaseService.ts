@@ -14,10 +14,10 @@ import type { Core } from './core.js';
 import { type Endpoint, streaming, unary } from './endpoint.js';
 import { bytesOf, keySpan } from './keys.js';
 
-/** The bytes that etcd counts for a lease. */
+/** The number of bytes that etcd counts for a lease. */
 const LEASE_BYTES = 64;
 
-/** Makes the RPCs for leases. */
+/** Creates the RPCs for leases. */
 export function leaseService({ leases, space, now, version, traits }: Core): Readonly<Record<string, Endpoint>> {
   const check = (access: Access): void => (traits.needsUser ? access.identified() : access.known());
 
@@ -30,7 +30,7 @@ export function leaseService({ leases, space, now, version, traits }: Core): Rea
   });
 
   const timeToLive = unary(LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, ({ id, keys }, { header, access }) => {
-    // Older versions check the token only if the keys are requested.
+    // Older versions check the token only if the request asks for keys.
     if (traits.needsUser || (keys && traits.checksTokenForLeaseKeys)) access().identified();
     const lease = leases.get(id);
     if (lease === undefined || lease.expiry <= now()) return { header: header(), id, ttl: -1, grantedTtl: 0, keys: [] };

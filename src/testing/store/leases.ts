@@ -3,7 +3,7 @@ import type { Key } from './keys.js';
 import type { Mvcc } from './mvcc.js';
 import { refusal } from './refusal.js';
 
-/** The shortest TTL that etcd grants with its default settings, in seconds. */
+/** The minimum TTL that etcd grants with its default settings, in seconds. */
 const MIN_TTL = 2;
 const MAX_TTL = 9_000_000_000;
 
@@ -12,16 +12,19 @@ export interface Lease {
   readonly id: LeaseId;
   /** The granted TTL in seconds. */
   readonly ttl: number;
-  /** The time of its end, in milliseconds. */
+  /** The time at which the lease expires, in milliseconds. */
   readonly expiry: number;
   readonly keys: ReadonlySet<Key>;
 }
 
-/** Holds the leases, and deletes the keys of leases that end. */
+/** Holds the leases. If a lease ends, its keys are deleted. */
 export class Leases {
   private readonly byId = new Map<LeaseId, { -readonly [K in keyof Lease]: Lease[K] extends ReadonlySet<Key> ? Set<Key> : Lease[K] }>();
   private lastId = 7_587_000_000_000_000_000n;
-  /** A time before which no lease ends. Finding the exact time at each refresh would take a pass over all leases. */
+  /**
+   * A time before which no lease expires. It is not exact, as the exact time would need a pass over all leases at each
+   * refresh.
+   */
   private earliest = Infinity;
 
   constructor(
@@ -71,7 +74,11 @@ export class Leases {
     return [...this.byId.values()].sort((a, b) => a.expiry - b.expiry);
   }
 
-  /** @throws Refusal if a lease does not exist; `'0'` means none */
+  /**
+   * Checks that a lease exists.
+   *
+   * @throws Refusal if it does not; `'0'` means no lease
+   */
   check(id: LeaseId): void {
     if (id !== '0' && !this.byId.has(id)) throw refusal('LeaseNotFound');
   }
@@ -82,13 +89,15 @@ export class Leases {
     if (after !== undefined) this.byId.get(after)?.keys.add(key);
   }
 
-  /** Returns a time before which no lease ends; undefined without leases. {@link expire} updates it. */
+  /**
+   * Returns a time before which no lease expires; undefined if there are no leases. {@link expire} updates this time.
+   */
   nextExpiry(): number | undefined {
     if (this.byId.size === 0) this.earliest = Infinity;
     return this.byId.size === 0 ? undefined : this.earliest;
   }
 
-  /** Revokes the leases whose time has passed, the first to expire first. */
+  /** Revokes the leases whose TTL has passed, in the order in which they expired. */
   expire(): void {
     const now = this.now();
     if (now < this.earliest) return;
@@ -97,7 +106,7 @@ export class Leases {
     for (const { expiry } of this.byId.values()) this.earliest = Math.min(this.earliest, expiry);
   }
 
-  /** Resets the remaining time of each lease to its TTL, as a new leader does. */
+  /** Gives each lease its whole TTL again, as a new leader does. */
   extendAll(): void {
     for (const lease of this.byId.values()) lease.expiry = this.now() + lease.ttl * 1000;
   }

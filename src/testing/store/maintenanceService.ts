@@ -17,14 +17,14 @@ import { refusal } from './refusal.js';
 import type { Alarm } from './space.js';
 import type { Mvcc } from './mvcc.js';
 
-/** The size of the parts of a snapshot. */
+/** The size of the parts of a snapshot, in bytes. */
 const PART_BYTES = 32 * 1024;
 
-/** Writes an alarm in the form of the status response, without the fields that have their default values. */
+/** Writes an alarm in the form that the status response contains. Fields with their defaults are omitted. */
 const textOf = ({ memberId, alarm }: Alarm): string =>
   `${memberId === '0' ? '' : `memberID:${memberId} `}${alarm === 'NONE' ? '' : `alarm:${alarm} `}`;
 
-/** Makes the RPCs for the state of the server itself. */
+/** Creates the RPCs for the state of the server itself. */
 export function maintenanceService({ mvcc, cluster, space, version, traits }: Core): Readonly<Record<string, Endpoint>> {
   let downgradeTo = '';
   const minor = version.cluster.split('.').slice(0, 2).join('.');
@@ -130,8 +130,8 @@ const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
 /**
- * Hashes the history up to a revision. Two stores with the same history have the same hash. It is not the hash of etcd,
- * which depends on the format of its database.
+ * Calculates a hash of the history up to a revision. Two stores with the same history have the same hash. It is not the
+ * hash of etcd, which depends on the format of its database.
  */
 export function hashOf(mvcc: Mvcc, revision: number): number {
   let hash = FNV_OFFSET;

@@ -22,7 +22,7 @@ import { Watches } from './watches.js';
 import { watchService } from './watchService.js';
 import { Writer } from './writer.js';
 
-/** Makes an etcd in memory. */
+/** Creates an etcd in memory. */
 export const createStore = (options: StoreOptions): EtcdStore => new MemoryStore(options);
 
 class MemoryStore implements EtcdStore {
@@ -168,7 +168,7 @@ class MemoryStore implements EtcdStore {
   }
 }
 
-/** The limits that etcd has by default. */
+/** The default limits of etcd. */
 const LIMITS: Limits = { maxTxnOps: 128, maxRequestBytes: 1.5 * 2 ** 20 };
 
 function createCore(

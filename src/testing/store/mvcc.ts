@@ -11,7 +11,7 @@ export interface Change {
   readonly event: WatchEvent;
 }
 
-/** A key with all its changes that were not compacted, the oldest first. */
+/** A key with all its changes that are not compacted, the oldest first. */
 interface History {
   readonly key: Key;
   readonly key64: string;
@@ -24,24 +24,24 @@ export interface NewValue {
   readonly lease: LeaseId | undefined;
 }
 
-/** The bytes that etcd counts for each change, in addition to its key and value. */
+/** The number of bytes that etcd counts for each change, in addition to its key and value. */
 const OVERHEAD_BYTES = 256;
 
-/** Holds all keys with their revisions: etcd's store of multiple versions. */
+/** Holds all keys with their revisions, as etcd's store does. */
 export class Mvcc {
   private readonly keys = new OrderedMap<History>();
-  /** All changes from the compacted revision on, in their order. */
+  /** All changes from the compacted revision on, in order. */
   private log: Change[] = [];
   private current = 1;
   private compacted = -1;
   /** The changes of the transaction in progress. */
   private pending: Change[] = [];
-  /** The size of all versions in bytes. */
+  /** The size of all versions of the keys, in bytes. */
   private used = 0;
   private putCount = 0;
 
   /**
-   * @param onCommit called with the changes of each transaction that has any
+   * @param onCommit called with the changes of each transaction that has changes
    * @param keepsTombstones whether a compaction keeps the deletions of exactly its revision
    */
   constructor(
@@ -49,7 +49,7 @@ export class Mvcc {
     private readonly keepsTombstones: boolean,
   ) {}
 
-  /** The revision of the store, within a transaction including its changes so far. */
+  /** The revision of the store. Within a transaction with changes, it is the revision of the transaction. */
   get revision(): number {
     return this.pending.length === 0 ? this.current : this.current + 1;
   }
@@ -59,7 +59,7 @@ export class Mvcc {
     return this.compacted;
   }
 
-  /** The number of puts, whether or not their keys still exist. */
+  /** The number of puts. Puts of keys that were deleted later are counted, too. */
   get puts(): number {
     return this.putCount;
   }
@@ -68,7 +68,7 @@ export class Mvcc {
     return this.used;
   }
 
-  /** Runs a transaction: all its changes get one revision. */
+  /** Runs a transaction. All its changes have one revision. */
   transaction<A>(work: () => A): A {
     const answer = work();
     const changes = this.pending;
@@ -92,7 +92,7 @@ export class Mvcc {
     this.putCount += 1;
   }
 
-  /** Deletes the keys of a span within a transaction, and returns their previous state. */
+  /** Deletes the keys of a span within a transaction. Returns the keys as they were before. */
   delete(span: KeySpan): readonly KeyValue[] {
     const deleted: KeyValue[] = [];
     this.keys.forEach(span, (history) => {
@@ -118,7 +118,7 @@ export class Mvcc {
     return live(this.keys.get(key)?.changes.at(-1));
   }
 
-  /** Returns a key as it was at a revision; undefined if it did not exist, or the revision was compacted. */
+  /** Returns a key as it was at a revision; undefined if the key did not exist, or the revision is compacted. */
   getAt(key: Key, revision: number): KeyValue | undefined {
     const history = this.keys.get(key);
     return history === undefined || revision < this.compacted ? undefined : live(changeAt(history, revision));
@@ -127,7 +127,7 @@ export class Mvcc {
   /**
    * Calls a function with each key of a span that existed at a revision, in order.
    *
-   * @param revision 0 or less for the current one
+   * @param revision the revision; 0 or less for the current one
    */
   forEach(span: KeySpan, revision: number, visit: (kv: KeyValue) => void): void {
     this.checkRevision(revision);
@@ -138,13 +138,17 @@ export class Mvcc {
     });
   }
 
-  /** @throws Refusal if a revision is not reached yet, or compacted */
+  /**
+   * Checks that a revision can be read.
+   *
+   * @throws Refusal if the store has not reached it, or it is compacted
+   */
   checkRevision(revision: number): void {
     if (revision > this.revision) throw refusal('FutureRev');
     if (revision > 0 && revision < this.compacted) throw refusal('Compacted');
   }
 
-  /** Calls a function with each change from a revision on that was not compacted. */
+  /** Calls a function with each change from a revision on, except compacted changes. */
   forEachChange(from: number, visit: (change: Change) => void): void {
     let low = 0;
     for (let high = this.log.length; low < high;) {
@@ -158,7 +162,7 @@ export class Mvcc {
     }
   }
 
-  /** Removes the history before a revision. */
+  /** Discards the history before a revision. */
   compact(revision: number): void {
     if (revision <= this.compacted) throw refusal('Compacted');
     if (revision > this.current) throw refusal('FutureRev');

@@ -1,18 +1,18 @@
 import type { Key, KeySpan } from './keys.js';
 
 /**
- * The maximum number of entries of a chunk. An insertion moves at most that number, and a range reads at most that
- * number to find its beginning.
+ * The maximum number of entries in a chunk. An insertion moves at most this number of entries, and a range reads at
+ * most this number to find its beginning.
  */
 const CHUNK = 512;
 
 /**
- * Holds entries in the order of their keys. The entries are in sorted chunks, so that an insertion among 100 000 keys
- * moves at most 512 of them.
+ * Holds entries in the order of their keys. The entries are in sorted chunks. So an insertion among 100 000 keys moves
+ * at most 512 of them.
  */
 export class OrderedMap<E extends { readonly key: Key }> {
   private readonly byKey = new Map<Key, E>();
-  /** The chunks in order; only the first may be empty. */
+  /** The chunks, in order. Only the first chunk may be empty. */
   private readonly chunks: E[][] = [[]];
 
   get size(): number {
@@ -23,7 +23,7 @@ export class OrderedMap<E extends { readonly key: Key }> {
     return this.byKey.get(key);
   }
 
-  /** Adds an entry whose key is new. */
+  /** Adds an entry. There must be no entry with the same key. */
   add(entry: E): void {
     this.byKey.set(entry.key, entry);
     const place = this.chunkOf(entry.key);

@@ -15,7 +15,7 @@ export function readRange(mvcc: Mvcc, request: Range): RangeResult {
   let count = 0;
   let kvs: KeyValue[] = [];
   const isSorted = request.sortOrder !== 'NONE' || request.sortTarget !== 'KEY';
-  // For a range that is neither filtered nor sorted, it is enough to read one pair more than its limit.
+  // If a range is neither filtered nor sorted, it is enough to read one key more than the limit.
   const most = countOnly ? 0 : limit > 0 && !isSorted && !isFiltered(request) ? limit + 1 : Infinity;
   mvcc.forEach(spanOf(request), revision, (kv) => {
     count += 1;
@@ -43,7 +43,10 @@ function matches(
   );
 }
 
-/** Sorts pairs that are in the order of their keys. Any other target than the key is ascending by default. */
+/**
+ * Sorts key-values, which are in the order of their keys before. If they are sorted by another field than the key, the
+ * default order is ascending.
+ */
 function sorted(kvs: readonly KeyValue[], { sortOrder, sortTarget }: Range): KeyValue[] {
   const sign = sortOrder === 'DESCEND' ? -1 : 1;
   const by = (of: (kv: KeyValue) => number | string): KeyValue[] => {
@@ -64,7 +67,9 @@ function sorted(kvs: readonly KeyValue[], { sortOrder, sortTarget }: Range): Key
   }
 }
 
-/** Returns the value as text with one character for each byte, which compares as its bytes do. */
+/**
+ * Returns the value as text that has one character for each byte. Such texts are compared in the order of their bytes.
+ */
 export const valueOf = (kv: KeyValue): Key => keyOf(kv.valueBytes);
 
 function withoutValue({ keyBase64, createRevision, modRevision, version, lease }: KeyValue): KeyValue {

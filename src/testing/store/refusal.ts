@@ -8,7 +8,7 @@ import {
   type SERVER_REASONS,
 } from '../../errors/index.js';
 
-/** An error of the server that is not assigned to a call of a client yet. */
+/** An error of the server before it is assigned to a client's call. */
 export class Refusal extends Error {
   constructor(
     /** The text of the server. */

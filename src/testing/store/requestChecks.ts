@@ -3,7 +3,7 @@ import { contains, type Key, type KeySpan, keyOf, spanOf } from './keys.js';
 import { refusal } from './refusal.js';
 import type { Put } from './writer.js';
 
-/** Checks a put, independently of the store. */
+/** Checks a put without the store. */
 export function checkPutForm({ key, value, lease, ignoreValue, ignoreLease }: Put): void {
   checkKey(key);
   if (ignoreValue && value.length > 0) throw refusal('ValueProvided');
@@ -15,7 +15,7 @@ export function checkKey(key: Uint8Array): void {
   if (key.length === 0) throw refusal('EmptyKey');
 }
 
-/** Checks a txn before the store is read. */
+/** Checks a txn without the store. */
 export function checkTxnForm(request: TxnRequestOut, maxOps: number): void {
   checkOps(request, maxOps);
   writesOf(request.success);
@@ -44,8 +44,8 @@ interface Writes {
 }
 
 /**
- * Collects the writes of operations. One key may be put once, and must not be deleted as well. Like etcd, this ignores
- * deletions of all keys from one key on.
+ * Collects the writes of operations. One key may be put once, and must not be deleted as well. Deletions of all keys
+ * from one key on are ignored, as etcd ignores them.
  */
 function writesOf(ops: readonly RequestOpOut[]): Writes {
   const puts = new Set<Key>();

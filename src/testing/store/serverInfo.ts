@@ -51,7 +51,7 @@ function checks({ space, version }: Core, path: string, isVerbose: boolean): Sto
   return { status: isOk ? 200 : 503, body: `${[...lines, isOk ? 'ok' : `${path.slice(1)} check failed`].join('\n')}\n` };
 }
 
-/** The metrics that a client may depend on, in the text format of Prometheus. */
+/** Returns the metrics that a client may need, in the text format of Prometheus. */
 function metrics({ cluster, space, version, mvcc, watches }: Core): string {
   const metric = (type: string, name: string, help: string, value: number, labels = ''): string =>
     `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name}${labels} ${value}\n`;

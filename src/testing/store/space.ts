@@ -8,9 +8,9 @@ import type { Traits } from './traits.js';
 export type Alarm = DecodedBy<typeof AlarmMember>;
 type Kind = Exclude<Alarm['alarm'], 'NONE'>;
 
-/** The quota that etcd has by default, in bytes. */
+/** The default quota of etcd, in bytes. */
 const QUOTA = 2 * 2 ** 30;
-/** The size of an empty database. */
+/** The size of an empty database, in bytes. */
 const EMPTY_BYTES = 20 * 1024;
 const PAGE = 4096;
 
@@ -18,7 +18,7 @@ const PAGE = 4096;
 export class Space {
   readonly quota: number;
   private alarms: readonly Alarm[] = [];
-  /** The kind of alarm for which writes are rejected. It is the kind of a raised alarm, or undefined. */
+  /** The kind of alarm because of which writes are rejected; undefined if writes are accepted. */
   private refusing: Kind | undefined;
   /** The largest size since the last defragmentation. */
   private high = 0;
@@ -32,7 +32,7 @@ export class Space {
     this.quota = quota ?? QUOTA;
   }
 
-  /** The size on disk, which only a defragmentation reduces. */
+  /** The size on disk. Only a defragmentation reduces it. */
   get size(): number {
     this.high = Math.max(this.high, this.inUse);
     return this.high;
@@ -51,12 +51,20 @@ export class Space {
     return this.refusing === 'CORRUPT';
   }
 
-  /** @throws Refusal while writes are rejected because of corrupt data */
+  /**
+   * Checks that the data are not corrupt.
+   *
+   * @throws Refusal if writes are rejected because of corrupt data
+   */
   checkCorrupt(): void {
     if (this.isCorrupt) throw refusal('Corrupt');
   }
 
-  /** @throws Refusal if there is no space for a write of some bytes, which raises the alarm */
+  /**
+   * Checks that there is space for a write. If there is not, raises the alarm.
+   *
+   * @throws Refusal if there is no space
+   */
   reserve(bytes: number): void {
     this.checkCorrupt();
     if (bytes === 0) return;
@@ -65,7 +73,7 @@ export class Space {
     if (isFull || this.refusing === 'NOSPACE') throw refusal('NoSpace');
   }
 
-  /** Raises an alarm. The first alarm of a kind replaces the kind for which writes were rejected before. */
+  /** Raises an alarm. If it is the first of its kind, writes are now rejected because of this kind. */
   raise(raised: Alarm): Alarm {
     const isFirst = !this.has(raised.alarm);
     if (!this.alarms.some((alarm) => isSame(alarm, raised))) this.alarms = [...this.alarms, raised];
@@ -74,8 +82,8 @@ export class Space {
   }
 
   /**
-   * Ends an alarm, and returns whether it was raised. After the last alarm of a kind has ended, writes are accepted
-   * until the next alarm, even if alarms of another kind remain.
+   * Clears an alarm, and returns whether it was raised. Without the trait `refusesByAllAlarms`, writes are accepted
+   * after the last alarm of a kind was cleared, even if alarms of another kind remain.
    */
   disarm(ended: Alarm): boolean {
     const before = this.alarms.length;
@@ -85,7 +93,7 @@ export class Space {
     return true;
   }
 
-  /** Rejects writes because of the alarms that remain, as a server does after its start. */
+  /** Rejects writes if alarms are raised. A server does this at its start. */
   restart(): void {
     this.refusing = (['CORRUPT', 'NOSPACE'] as const).find((alarm) => this.has(alarm));
   }

@@ -6,33 +6,33 @@ export interface Traits {
   readonly fragments: boolean;
   /** Whether a progress request gets a response on a stream without watches. */
   readonly progressWithoutWatch: boolean;
-  /** Whether the response to a rejected watch has the id of the request, instead of -1. */
+  /** Whether the response to a rejected watch has the id of the request, and not -1. */
   readonly refusedWatchHasOwnId: boolean;
-  /** Whether a watch with an invalid token is rejected with that cause, instead of a denied permission. */
+  /** Whether a watch with an invalid token is rejected with that reason, and not with a denied permission. */
   readonly watchRefusalHasCause: boolean;
-  /** Whether the rejection of a watch over no keys has a reason. */
+  /** Whether a watch over no keys is rejected with a reason. */
   readonly emptyWatchHasReason: boolean;
-  /** Whether a watch from a negative revision is rejected. */
+  /** Whether a watch that starts at a negative revision is rejected. */
   readonly refusesNegativeStart: boolean;
   /** Whether calls for leases, compactions and the status need a token while auth is enabled. */
   readonly needsUser: boolean;
-  /** Whether the keys of a lease are only listed for a client with a valid token. */
+  /** Whether the server lists the keys of a lease only for a client with a valid token. */
   readonly checksTokenForLeaseKeys: boolean;
   /** Whether a permission for a range without keys is rejected. */
   readonly checksPermissionRange: boolean;
-  /** Whether a compaction keeps the deletions of exactly its revision for watches. */
+  /** Whether a compaction keeps the deletions of the compacted revision for watches. */
   readonly keepsTombstones: boolean;
   /** Whether the headers of responses about alarms have the revision of the store. */
   readonly alarmsHaveRevision: boolean;
-  /** Whether an alarm of the kind `NONE` can be raised, which has no effect. */
+  /** Whether an alarm of the kind `NONE` can be raised. Such an alarm has no effect. */
   readonly raisesAlarmOfNoKind: boolean;
-  /** Whether writes are still rejected because of the remaining alarms after another alarm has ended. */
+  /** Whether writes are still rejected after an alarm was cleared, if other alarms remain. */
   readonly refusesByAllAlarms: boolean;
-  /** Whether a lock is rejected at its turn if its lease has ended in the meantime. */
+  /** Whether a lock is rejected if its lease has ended before its turn. */
   readonly locksNeedTheirKey: boolean;
 }
 
-/** The patch release of a minor version. */
+/** The patch release that is imitated for each minor version. */
 const PATCHES: Readonly<Record<string, string>> = { '3.3': '3.3.25', '3.4': '3.4.23', '3.5': '3.5.30', '3.6': '3.6.14', '3.7': '3.7.1' };
 
 /** A version as numbers. */
@@ -41,11 +41,11 @@ export interface StoreVersion {
   readonly text: string;
   /** The version of the cluster, such as `3.5.0`. */
   readonly cluster: string;
-  /** Returns whether the version is this one (`3.4`) or newer. */
+  /** Returns whether the version is at least this one, such as `3.4`. */
   readonly has: (version: string) => boolean;
 }
 
-/** Reads a version. A minor version is completed by its patch release. */
+/** Reads a version. A minor version stands for one of its patch releases. */
 export function storeVersion(wanted: string): StoreVersion {
   const text = PATCHES[wanted] ?? wanted;
   const number = numberOf(text);

@@ -1,20 +1,20 @@
 import { contains, type Key, type KeySpan } from './keys.js';
 
-/** A part of the keys, from `from` to the next part, with the watches of ranges that cover it. */
+/** A segment of the keys, up to the next segment, with the watches of all ranges that contain it. */
 interface Segment<W> {
   readonly from: Key;
   readonly watches: Set<W>;
-  /** The number of ranges that begin or end here. */
+  /** The number of ranges that begin or end at `from`. */
   edges: number;
 }
 
 /**
- * Finds the watches of a key. Watches of one key are in a map. Watches of ranges are in the segments between the ends
- * of all ranges. So a change visits only the watches that cover it.
+ * Finds the watches of a key. The watches of single keys are in a map. The other watches are in segments: each end of a
+ * range begins a new segment. So a change visits only the watches that include its key.
  */
 export class WatchIndex<W extends { readonly span: KeySpan }> {
   private readonly single = new Map<Key, Set<W>>();
-  /** The segments in order; the first one begins with the empty key. */
+  /** The segments, in order. The first one begins with the empty key. */
   private readonly segments: Segment<W>[] = [{ from: '', watches: new Set(), edges: 1 }];
 
   add(watch: W): void {
@@ -56,7 +56,7 @@ export class WatchIndex<W extends { readonly span: KeySpan }> {
     return this.segments.slice(begin, end);
   }
 
-  /** Makes a segment begin at a key. */
+  /** Splits a segment, so that a segment begins at this key. */
   private edge(from: Key): void {
     const place = this.placeOf(from);
     const segment = this.segments[place];
@@ -65,7 +65,7 @@ export class WatchIndex<W extends { readonly span: KeySpan }> {
     else this.segments.splice(place + 1, 0, { from, watches: new Set(segment.watches), edges: 1 });
   }
 
-  /** Joins a segment with the one before it, once no range begins or ends between them. */
+  /** Joins a segment with the one before it if no range begins or ends between them. */
   private dropEdge(from: Key): void {
     const place = this.placeOf(from);
     const segment = this.segments[place];

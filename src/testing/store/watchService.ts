@@ -3,7 +3,7 @@ import type { Core } from './core.js';
 import { type Endpoint, streaming } from './endpoint.js';
 import { WatchStream } from './watches.js';
 
-/** Makes the RPC for watches. */
+/** Creates the RPC for watches. */
 export function watchService({ watches, mvcc, traits }: Core): Readonly<Record<string, Endpoint>> {
   return {
     '/watch': streaming(WatchRequest, WatchResponse, ({ header, access }, { next }) => {

@@ -14,7 +14,7 @@ type Response = DecodedBy<typeof WatchResponse>;
 const MAX_REVISIONS = 1_000;
 /** The bytes above which a response is split into fragments. */
 const FRAGMENT_BYTES = 1.5 * 2 ** 20;
-/** The watch id in responses that belong to no watch. */
+/** The watch id in a response that belongs to no watch. */
 const NO_WATCH = -1;
 
 /** Receives the changes of a span of keys. */
@@ -22,15 +22,15 @@ export interface Listener {
   readonly span: KeySpan;
   /** The first revision to report. */
   readonly from: number;
-  /** Called with the changes of one transaction. */
+  /** Called with the changes of each transaction. */
   readonly notify: (events: readonly WatchEvent[]) => void;
 }
 
-/** A watch of one stream. */
+/** A watch on a stream. */
 interface Watch extends Listener {
   readonly id: number;
   readonly request: Create;
-  /** Whether anything was sent to the watch since the last progress notification was due. */
+  /** Whether the watch has received anything since the last progress notification was due. */
   active: boolean;
 }
 
@@ -40,7 +40,7 @@ export class Watches {
   private readonly streams = new Set<WatchStream>();
   /** The watches of the services for locks and elections. */
   private readonly listeners = new Set<Listener>();
-  /** The number of events that were sent to watches. */
+  /** The number of events that were sent to watches so far. */
   sent = 0;
 
   /** Delivers the changes of a transaction. */
@@ -57,7 +57,7 @@ export class Watches {
     for (const [{ notify }, events] of found) notify(events);
   }
 
-  /** Calls a function with all further changes of a span, until the returned function is called. */
+  /** Calls a function with all later changes of a span, until the returned function is called. */
   listen(span: KeySpan, notify: Listener['notify']): () => void {
     const listener: Listener = { span, from: 0, notify };
     this.index.add(listener);
@@ -91,15 +91,19 @@ export class Watches {
   }
 }
 
-/** The call of a stream of watches. */
+/** The call behind a stream of watches. */
 export interface WatchCall {
   readonly send: (response: Response) => void;
   readonly header: (revision: number) => Response['header'];
-  /** @throws Refusal if the client may not read a range */
+  /**
+   * Checks the permission to watch a span.
+   *
+   * @throws Refusal if the client may not read the range
+   */
   readonly mayWatch: (span: KeySpan) => void;
 }
 
-/** A stream of watches: it creates and cancels them, and writes their responses. */
+/** A stream of watches. It creates and cancels watches, and writes their responses. */
 export class WatchStream {
   private readonly watches = new Map<number, Watch>();
   private nextId = 0;
@@ -180,8 +184,8 @@ export class WatchStream {
   }
 
   /**
-   * The error of a rejected watch has its code in its text. For a watch of all keys from one key on, etcd requires only
-   * the right to read that key.
+   * Checks that the client may watch a span. For a watch of all keys from one key on, etcd requires only the permission
+   * to read that key. The error of a rejected watch has its code in the text.
    */
   private checkAccess(span: KeySpan): void {
     try {
@@ -193,7 +197,7 @@ export class WatchStream {
     }
   }
 
-  /** Sends the history from the start revision, in parts of at most 1 000 revisions. */
+  /** Sends the history from the start revision on, in parts of at most 1 000 revisions. */
   private replay(watch: Watch): void {
     const { compactRevision } = this.mvcc;
     if (watch.from < compactRevision) {
@@ -215,7 +219,7 @@ export class WatchStream {
       part.push(event);
     });
     this.deliver(watch, part);
-    // The client may have canceled the watch when it received the history.
+    // The client may have cancelled the watch when it received the history.
     if (this.watches.get(watch.id) === watch) this.all.index.add(watch);
   }
 
@@ -227,7 +231,7 @@ export class WatchStream {
     this.send(id, { canceled: true });
   }
 
-  /** Adds the key before a change, unless it is new or its history was compacted. */
+  /** Adds the previous key-value to an event, unless the key is new or its history was compacted. */
   private withPrevKv(event: WatchEvent): WatchEvent {
     if (event.type === 'put' && event.kv.createRevision === event.revision) return event;
     const prevKv = this.mvcc.getAt(keyOf(event.kv.keyBytes), event.revision - 1);
@@ -257,7 +261,7 @@ export class WatchStream {
   }
 }
 
-/** Splits events into parts below the limit, if possible. */
+/** Splits events into parts that are below the size limit, if possible. */
 function fragmentsOf(events: readonly WatchEvent[]): readonly (readonly WatchEvent[])[] {
   const parts: WatchEvent[][] = [];
   let size = Infinity;

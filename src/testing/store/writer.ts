@@ -20,7 +20,7 @@ export type Put = DecodedBy<typeof PutRequest>;
 export type DeleteRange = DecodedBy<typeof DeleteRangeRequest>;
 type Comparison = DecodedBy<typeof Compare>;
 
-/** The header within a txn, which has the revision alone. */
+/** Creates the header of a response within a txn. It has only the revision. */
 const innerHeader = (revision: number): TxnResponseOut['header'] => ({
   clusterId: '0' as TxnResponseOut['header']['clusterId'],
   memberId: '0' as TxnResponseOut['header']['memberId'],
@@ -28,20 +28,20 @@ const innerHeader = (revision: number): TxnResponseOut['header'] => ({
   raftTerm: 0,
 });
 
-/** Carries out the writes of requests, alone or in a txn, within a transaction of the store. */
+/** Carries out the writes of requests. A transaction of the store must be in progress. */
 export class Writer {
   constructor(
     private readonly mvcc: Mvcc,
     private readonly leases: Leases,
   ) {}
 
-  /** Checks the preconditions of a put in the store. */
+  /** Checks that the store allows a put. */
   checkPut({ key, ignoreValue, ignoreLease, lease }: Put): void {
     if ((ignoreValue || ignoreLease) && this.mvcc.get(keyOf(key)) === undefined) throw refusal('KeyNotFound');
     this.leases.check(lease);
   }
 
-  /** Stores a key, and returns its previous state. */
+  /** Puts a key, and returns it as it was before. */
   put({ key, value, lease, ignoreValue, ignoreLease }: Put): KeyValue | undefined {
     const at = keyOf(key);
     const before = this.mvcc.get(at);
@@ -50,14 +50,14 @@ export class Writer {
     return before;
   }
 
-  /** Stores a key, and moves it to its lease. */
+  /** Puts a key, and attaches it to its lease. */
   set(key: Key, value: NewValue): void {
     const before = this.mvcc.get(key);
     this.mvcc.put(key, value);
     this.leases.attach(key, before?.lease, value.lease);
   }
 
-  /** Deletes the keys of a span, and returns them. */
+  /** Deletes the keys of a span, and returns them as they were before. */
   delete(span: KeySpan): readonly KeyValue[] {
     const deleted = this.mvcc.delete(span);
     for (const kv of deleted) if (kv.lease !== undefined) this.leases.attach(keyOf(kv.keyBytes), kv.lease, undefined);
@@ -65,7 +65,8 @@ export class Writer {
   }
 
   /**
-   * Carries out a txn: evaluates all compares first, checks the operations of the chosen branches, and then runs them.
+   * Carries out a txn. It evaluates all compares first, then checks the operations of the chosen branches, and then
+   * runs them.
    */
   txn(request: TxnRequestOut): Omit<TxnResponseOut, 'header'> {
     const decided = this.decide(request);
@@ -78,7 +79,7 @@ export class Writer {
     return this.run(decided);
   }
 
-  /** Nested compares read the state of the store before the txn. */
+  /** Evaluates the compares. Those of nested txns read the state of the store before the outer txn. */
   private decide({ compare, success, failure }: TxnRequestOut): Decided {
     const succeeded = compare.every((comparison) => holds(this.mvcc, comparison));
     const ops = (succeeded ? success : failure).map((op): DecidedOp => ({ op, txn: op.requestTxn && this.decide(op.requestTxn) }));
@@ -135,13 +136,13 @@ const NO_RESPONSE: ResponseOpOut = {
 };
 
 /**
- * Returns whether a compare holds for all keys of its range. If the range has no keys, a key with zero values is
- * compared.
+ * Returns whether a compare holds for all keys of its range. If the range has no keys, the compare is applied to a key
+ * whose numbers are all 0.
  */
 function holds(mvcc: Mvcc, comparison: Comparison): boolean {
   const kvs: KeyValue[] = [];
   mvcc.forEach(spanOf(comparison), 0, (kv) => void kvs.push(kv));
-  // A compare of a missing value never holds, not even with an empty value.
+  // A compare of the value never holds for a missing key, even if the value in the compare is empty.
   if (kvs.length === 0) return comparison.target !== 'VALUE' && holdsFor(comparison, undefined);
   return kvs.every((kv) => holdsFor(comparison, kv));
 }
@@ -160,7 +161,7 @@ function holdsFor(comparison: Comparison, kv: KeyValue | undefined): boolean {
   }
 }
 
-/** Compares the target of a key with that of a compare. Returns a negative number, 0 or a positive number. */
+/** Compares a property of a key with the value in a compare. Returns a negative number, 0 or a positive number. */
 function orderOf({ target, version, createRevision, modRevision, value, lease }: Comparison, kv: KeyValue | undefined): number {
   switch (target) {
     case 'VERSION':

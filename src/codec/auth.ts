@@ -5,17 +5,17 @@ import { field, message } from './message.js';
 import { rpc } from './descriptors.js';
 import { array, bool, bytes, enumeration, maybe, string, uint64 } from './scalars.js';
 
-/** A required name or password. A role without a name makes etcd 3.3 crash, and crash again at each start. */
+/** A required name or password. etcd 3.3 crashes if a role has no name, and crashes again at each start. */
 const needed = field(string, { required: true });
 
 export const PermissionType = enumeration('PermissionType', enums.PermissionType);
 
 /** The access of a role to a range of keys. */
 export const Permission = message('Permission', {
-  /** Required, as etcd would otherwise use `READ`. */
+  /** The type is required, as etcd would otherwise use `READ`. */
   permType: field(PermissionType, { wire: 'permType', required: true }),
   key: field(bytes, { required: true }),
-  /** Empty for one key; one zero byte for all keys from `key` on. */
+  /** The first key after the range. It is empty for one key, and one zero byte for all keys from `key` on. */
   rangeEnd: bytes,
 });
 
@@ -35,7 +35,7 @@ export const UserAddRequest = message('UserAddRequest', {
   name: needed,
   password: string,
   options: field(maybe(UserAddOptions), { since: '3.4' }),
-  /** The base64 of a bcrypt hash, instead of the password. */
+  /** The base64 of a bcrypt hash. It is used instead of a password. */
   hashedPassword: field(string, { wire: 'hashedPassword', since: '3.5' }),
 });
 
@@ -47,7 +47,7 @@ export const UserDeleteRequest = message('UserDeleteRequest', { name: needed });
 export const UserChangePasswordRequest = message('UserChangePasswordRequest', {
   name: needed,
   password: string,
-  /** The base64 of a bcrypt hash, instead of the password. */
+  /** The base64 of a bcrypt hash. It is used instead of a password. */
   hashedPassword: field(string, { wire: 'hashedPassword', since: '3.5' }),
 });
 
@@ -64,7 +64,10 @@ export const RoleGrantPermissionRequest = message('RoleGrantPermissionRequest', 
   perm: field(Permission, { required: true }),
 });
 
-/** `key` and `rangeEnd` are bytes since 3.3. etcd 3.2 has them as plain text, and would treat base64 as a name. */
+/**
+ * The request that revokes a permission. Since etcd 3.3, `key` and `rangeEnd` are bytes. In etcd 3.2 they are plain
+ * text, and base64 would be read as a name.
+ */
 export const RoleRevokePermissionRequest = message('RoleRevokePermissionRequest', {
   role: needed,
   key: field(bytes, { since: '3.3' }),
@@ -143,7 +146,7 @@ export const authRpcs = {
 const RevokePermissionAsText = message('RoleRevokePermissionRequest', { role: string, key: string, rangeEnd: string });
 
 /**
- * The request as etcd 3.3 really accepts it, contrary to its swagger file. It is not in `authRpcs`, as a test compares
- * that with the swagger files.
+ * The RPC with the request that etcd 3.3 really accepts, which its swagger file describes differently. It is not in
+ * `authRpcs`, as a test compares that object with the swagger files.
  */
 export const roleRevokePermissionAsText = { ...authRpcs.roleRevokePermission, request: RevokePermissionAsText };

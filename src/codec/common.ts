@@ -13,7 +13,7 @@ export const ResponseHeader = message('ResponseHeader', {
   raftTerm: uint64,
 });
 
-/** The fields of a key-value pair; {@link KeyValueCodec} reads the same fields into a {@link KeyValue}. */
+/** The fields of a key-value. {@link KeyValueCodec} reads the same fields into a {@link KeyValue}. */
 const KeyValueMessage = message('KeyValue', {
   key: bytes,
   createRevision: natural,
@@ -23,7 +23,7 @@ const KeyValueMessage = message('KeyValue', {
   lease: leaseIdCodec,
 });
 
-// As in every message, a field that is null counts as missing.
+// A field that is null counts as missing, as in every message.
 const readBase64 = (input: unknown): string | typeof INVALID => {
   if (typeof input === 'string') return isBase64(input) ? input : INVALID;
   return input === undefined || input === null ? '' : INVALID;
@@ -32,7 +32,10 @@ const readNumber = (input: unknown): number | typeof INVALID => (input === undef
 const readLease = (input: unknown): LeaseId | undefined | typeof INVALID =>
   input === undefined || input === null || input === '0' ? undefined : leaseIdCodec.read(input);
 
-/** Written by hand for speed, as it runs once for each key. Base64 is checked here, and decoded on first access. */
+/**
+ * Reads a key-value. The code is written by hand for speed, as it runs once for each key. Base64 is checked here, and
+ * decoded on first access.
+ */
 function readKeyValue(input: unknown): KeyValue | typeof INVALID {
   if (!isRecord(input)) return INVALID;
   const key64 = readBase64(input['key']);
@@ -57,9 +60,9 @@ function readKeyValue(input: unknown): KeyValue | typeof INVALID {
 const fields: ReadonlyMap<string, Field> = KeyValueMessage.fields;
 
 /**
- * An instance that is kept forever. When a full garbage collection finds no instance, V8 discards the hidden class,
- * and all code that it has optimised for it. A program that reads keys, drops them and reads again would decode at half
- * the speed.
+ * An instance that is never garbage collected. If a full garbage collection finds no instance of a class, V8 discards
+ * its hidden class and all code that is optimized for it. A program that reads keys, drops them and reads again would
+ * then decode at half the speed.
  */
 const NONE = new KeyValue({ key64: '', value64: '', createRevision: 0, modRevision: 0, version: 0, lease: undefined });
 

@@ -11,23 +11,23 @@ export const LockRequest = message('LockRequest', {
 
 export const LockResponse = message('LockResponse', {
   header: ResponseHeader,
-  /** The key of the ownership, to unlock with; it exists for as long as the lock is held. */
+  /** The key of the ownership. It is passed to `unlock`, and exists as long as the lock is held. */
   key: bytes,
 });
 
 export const UnlockRequest = message('UnlockRequest', { key: field(bytes, { required: true }) });
 
 export const lockRpcs = {
-  /** Responds when the lock is acquired; until then the call waits at the server. */
+  /** The RPC that acquires a lock. It responds when the lock is acquired; until then the call waits at the server. */
   lock: rpc({ name: 'Lock.Lock', path: '/lock/lock', request: LockRequest, response: LockResponse, safety: 'write', unbounded: true }),
   unlock: rpc({ name: 'Lock.Unlock', path: '/lock/unlock', request: UnlockRequest, response: HeaderOnly, safety: 'write' }),
 } as const;
 
-/** A leadership: the proof to proclaim and resign with. */
+/** A leadership, as requests to proclaim and to resign contain it. */
 export const LeaderKey = message('LeaderKey', {
   /** The name of the election. */
   name: field(bytes, { required: true }),
-  /** The key of the leadership; it exists for as long as the leadership lasts. */
+  /** The key of the leadership. It exists as long as the leadership lasts. */
   key: field(bytes, { required: true }),
   /** The revision at which that key was created. */
   rev: field(int64, { required: true }),
@@ -50,14 +50,17 @@ export const ProclaimRequest = message('ProclaimRequest', {
 export const LeaderRequest = message('LeaderRequest', { name: field(bytes, { required: true }) });
 export const LeaderResponse = message('LeaderResponse', {
   header: ResponseHeader,
-  /** The leader's key, with the value that it proclaims. */
+  /** The leader's key, with the value that the leader proclaims. */
   kv: maybe(KeyValueCodec),
 });
 
 export const ResignRequest = message('ResignRequest', { leader: field(LeaderKey, { required: true }) });
 
 export const electionRpcs = {
-  /** Responds when the election is won; until then the call waits at the server. */
+  /**
+   * The RPC that campaigns in an election. It responds when the election is won; until then the call waits at the
+   * server.
+   */
   campaign: rpc({
     name: 'Election.Campaign',
     path: '/election/campaign',
@@ -68,7 +71,7 @@ export const electionRpcs = {
   }),
   proclaim: rpc({ name: 'Election.Proclaim', path: '/election/proclaim', request: ProclaimRequest, response: HeaderOnly, safety: 'write' }),
   leader: rpc({ name: 'Election.Leader', path: '/election/leader', request: LeaderRequest, response: LeaderResponse, safety: 'read' }),
-  /** A stream of responses: the current leader, then each later one. */
+  /** The RPC that observes an election. It responds with a stream: the current leader, and then each later one. */
   observe: rpc({ name: 'Election.Observe', path: '/election/observe', request: LeaderRequest, response: LeaderResponse, safety: 'read' }),
   resign: rpc({ name: 'Election.Resign', path: '/election/resign', request: ResignRequest, response: HeaderOnly, safety: 'write' }),
 } as const;

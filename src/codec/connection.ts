@@ -3,15 +3,15 @@ import { field, message } from './message.js';
 import { rpc } from './descriptors.js';
 import { array, bool, memberIdCodec, string } from './scalars.js';
 
-// The RPCs that a client calls by itself, in order to reach the cluster. They are in a separate file, as a browser
-// loads the other RPCs of their services only when they are used.
+// The RPCs that a client itself needs to reach the cluster. They are in a separate file, so that a browser need not
+// load the other RPCs of these services before they are used.
 
 const REQUIRED = field(string, { required: true });
 
 export const AuthenticateRequest = message('AuthenticateRequest', { name: REQUIRED, password: REQUIRED });
 export const AuthenticateResponse = message('AuthenticateResponse', { header: ResponseHeader, token: string });
 
-/** Returns a token, and does not change the store. */
+/** The RPC that returns a token. It does not change the store. */
 export const authenticateRpc = rpc({
   name: 'Auth.Authenticate',
   path: '/auth/authenticate',
@@ -23,7 +23,7 @@ export const authenticateRpc = rpc({
 
 export const Member = message('Member', {
   id: field(memberIdCodec, { wire: 'ID' }),
-  /** Empty until the member has started. */
+  /** The name of the member; empty until the member has started. */
   name: string,
   /** The URLs at which other members reach it. */
   peerUrls: field(array(string), { wire: 'peerURLs' }),
@@ -34,7 +34,7 @@ export const Member = message('Member', {
 });
 
 export const MemberListRequest = message('MemberListRequest', {
-  /** Whether to read the leader's list, rather than the list that the endpoint has. */
+  /** Whether to read the list of the leader, and not the list that the endpoint has. */
   linearizable: field(bool, { since: '3.5' }),
 });
 export const MemberListResponse = message('MemberListResponse', { header: ResponseHeader, members: array(Member) });
@@ -47,7 +47,7 @@ export const memberListRpc = rpc({
   safety: 'read',
 });
 
-/** Requests the state of a member. Only the header of the response is read. */
+/** The RPC that reads the state of a member. Only the header of its response is used. */
 export const identifyRpc = rpc({
   name: 'Maintenance.Status',
   path: '/maintenance/status',

@@ -5,23 +5,24 @@ import { left, right } from '../util/either.js';
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
 /**
- * Writes JSON as it is sent, always in ASCII. Copying ASCII byte by byte takes a third of the time of encoding UTF-8.
+ * Converts JSON to the text that is sent, which is always ASCII. Copying ASCII byte by byte takes a third of the time
+ * of encoding UTF-8.
  */
 export const jsonText = (json: Json): string => ascii(JSON.stringify(json));
 
-/** Escapes the characters of JSON that are not ASCII. */
+/** Escapes the characters in the text of JSON that are not ASCII. */
 export const ascii = (json: string): string => json.replace(NOT_ASCII, escaped);
 
 const NOT_ASCII = /[^\x00-\x7f]/g;
 const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 /**
- * The result of {@link WireType.read} and {@link WireType.write} for an invalid value. It is cheaper than an exception
+ * The result of {@link WireType.read} and {@link WireType.write} for an invalid value. It costs less than an exception,
  * or an `Either` for each field.
  */
 export const INVALID = Symbol('invalid');
 
-/** The type as in a swagger file, so that a test can compare each codec with it. */
+/** The type of a field as swagger files describe it. With it, a test can compare each codec with a swagger file. */
 export type WireKind =
   | { readonly is: 'string' | 'bool' | 'bytes' | 'int64' | 'uint64' | 'int32' | 'number' | 'json' }
   | { readonly is: 'enum'; readonly values: readonly string[] }
@@ -29,26 +30,26 @@ export type WireKind =
   | { readonly is: 'message'; readonly name: string; readonly fields: () => ReadonlyMap<string, Field> };
 
 /**
- * A decoder of io-ts for a field of etcd's JSON. Besides io-ts's `decode` it has `read`, which builds no context for
- * each field. So a range of 5 000 keys costs little more than its `JSON.parse`. Only if a value is invalid, `explain`
- * reads it again to find the place. `write` returns text. If each field became an object for `JSON.stringify`, building
- * these objects would be most of the cost of a request. It does not extend io-ts's class, so that a page need not load
- * io-ts.
+ * A decoder of io-ts for a field of etcd's JSON. It has io-ts's `decode`, and also `read`, which creates no context for
+ * each field. So reading a range of 5 000 keys costs little more than its `JSON.parse`. If a value is invalid,
+ * `explain` reads it again to find the invalid field. `write` returns text. If it returned an object for
+ * `JSON.stringify`, creating these objects would be most of the cost of a request. The class does not extend io-ts's
+ * class, so that a page need not load io-ts.
  *
  * @typeParam A the type that a field decodes to
  * @typeParam In the type that a request accepts, if it is wider, such as text for bytes
  */
 export class WireType<A, In = A> implements t.Decoder<unknown, A> {
-  /** Holds {@link In} for the type checker; never set. */
+  /** Declares {@link In} for TypeScript. It is never set. */
   declare readonly _In: In;
 
   constructor(
     readonly name: string,
     readonly kind: WireKind,
-    /** The value of a missing field, as proto3 omits every default. */
+    /** Returns the value of a missing field. proto3 omits every field that has its default. */
     readonly absent: () => A,
     readonly read: (input: unknown) => A | typeof INVALID,
-    /** Writes a value as {@link jsonText} would. */
+    /** Writes a value as text, in the form of {@link jsonText}. */
     readonly write: (value: In) => string | typeof INVALID,
     readonly explain: (input: unknown, context: t.Context) => t.Errors = (value, context) => [{ value, context }],
   ) {}
@@ -70,7 +71,7 @@ export interface Field {
   readonly type: WireType<any, any>;
   /** The first version of etcd (`3.4`) with this field; undefined if all versions have it. */
   readonly since: string | undefined;
-  /** Whether a request must have it. */
+  /** Whether a request must have the field. */
   readonly required: boolean;
 }
 
@@ -87,7 +88,12 @@ export type Safety = 'read' | 'write';
 /** The part of a codec that requests use. */
 export interface RequestCodec<In> {
   readonly kind: WireKind | undefined;
-  /** @returns JSON in ASCII @throws EtcdError `InvalidArgument`, naming the field */
+  /**
+   * Writes a request.
+   *
+   * @returns JSON in ASCII
+   * @throws EtcdError `InvalidArgument` that names the field
+   */
   write(request: In): string | typeof INVALID;
 }
 
@@ -97,15 +103,19 @@ export interface ResponseCodec<A> {
   explain(json: unknown, context: t.Context): t.Errors;
 }
 
-/** A list in a response whose elements can be read before the rest has arrived. */
+/** A list in a response. Its elements can be read before the rest of the response has arrived. */
 export interface LongList<A> {
-  /** Matches the response up to its first element. The matched text is ASCII. */
+  /** Matches the beginning of the response, up to the first element. The matched text is ASCII. */
   readonly head: RegExp;
   /** Collects the elements of one response. */
   readonly collect: () => {
-    /** @returns false if they are not valid elements; then none were added */
+    /**
+     * Adds elements.
+     *
+     * @returns false if the elements are not valid; none of them is added then
+     */
     add(elements: unknown): boolean;
-    /** Inserts the elements before those in the response. */
+    /** Inserts the elements into the list of the response, before its own elements. */
     complete(answer: A): A;
   };
 }
@@ -118,41 +128,44 @@ export interface Rpc<In, A> {
   readonly path: string;
   readonly request: RequestCodec<In>;
   readonly response: ResponseCodec<A>;
-  /** The list that makes its response long. */
+  /** The list in the response that may be long. */
   readonly list?: LongList<A>;
   readonly safety: Safety;
   /** The first version of etcd (`3.4`) with the RPC; undefined if all versions have it. */
   readonly since?: string;
   /**
-   * Whether the RPC may take any time, such as waiting for a lock or defragmenting. Without `timeoutMs` it has no
-   * deadline.
+   * Whether the RPC may take any time, such as waiting for a lock, or defragmenting. Without `timeoutMs` such an RPC
+   * has no deadline.
    */
   readonly unbounded?: true;
-  /** Whether the first response of a stream arrives at once, so that it has the deadline of a call. */
+  /** Whether the first response of a stream should arrive at once. If so, the deadline of a call applies to it. */
   readonly bounded?: true;
   /**
-   * Whether its response is long. The server sends no data until the whole response is ready, which takes longer than
+   * Whether the response is long. The server sends no data until the whole response is ready, which takes longer than
    * usual.
    */
   readonly long?: true;
-  /** Whether the RPC needs no token, as it obtains one. */
+  /** Whether the RPC needs no token, as it requests one. */
   readonly anonymous?: true;
-  /** Whether the RPC needs a leader, although a member without a leader would accept it. */
+  /** Whether the RPC needs a leader, although a member without a leader would accept the request. */
   readonly needsLeader?: true;
   /** Headers of this request, in addition to those of the client. Their names are in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether the response is emitted as it arrived, and each message of a stream as a whole object, both undecoded. */
+  /**
+   * Whether the response is emitted as it arrived, without decoding. For a stream, each message is emitted as a whole
+   * object.
+   */
   readonly raw?: true;
-  /** Whether its stream replaces another one, which ends soon. */
+  /** Whether the stream replaces another stream, which will end soon. */
   readonly replaces?: true;
   /**
-   * Whether a call is a batch of several calls. A rejection may concern only one of them, so each is then sent
+   * Whether a call is a batch of several calls. A rejection may concern only one of these calls, so each is then sent
    * separately.
    */
   readonly joint?: true;
 }
 
-/** Describes an RPC; the types of request and response follow from the codecs. */
+/** Describes an RPC. The types of the request and the response follow from the codecs. */
 export function rpc<In, A>(descriptor: Rpc<In, A>): Rpc<In, A> {
   return descriptor;
 }

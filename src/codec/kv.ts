@@ -52,8 +52,8 @@ const RANGE_KEYS: LongList<DecodedBy<typeof RangeResponse>> = {
 };
 
 /**
- * Reads the response to a range of one key as that key, or undefined if it does not exist. This costs less than a
- * further operator for each get.
+ * Reads the response to a range of one key, and returns the key; undefined if the key does not exist. This costs less
+ * than an operator for each get.
  */
 export const OneKeyResponse = new WireType<KeyValue | undefined, never>(
   RangeResponse.name,
@@ -69,7 +69,7 @@ export const OneKeyResponse = new WireType<KeyValue | undefined, never>(
 
 export const PutRequest = message('PutRequest', {
   key: field(bytes, { required: true }),
-  /** Required even with `ignoreValue`, and then empty. */
+  /** The value. It is required even with `ignoreValue`, and is then empty. */
   value: field(bytes, { required: true }),
   lease: leaseIdCodec,
   prevKv: bool,
@@ -110,7 +110,7 @@ export const Compare = message('Compare', {
 type RangeMessage = typeof RangeRequest;
 type In<T> = T extends WireType<infer _, infer I> ? I : never;
 
-/** An operation of a txn: exactly one of its fields is set. */
+/** An operation of a txn in a request. Exactly one of its fields is set. */
 export interface RequestOpIn {
   readonly requestRange?: In<RangeMessage> | undefined;
   readonly requestPut?: In<typeof PutRequest> | undefined;
@@ -139,7 +139,7 @@ export interface TxnRequestOut {
   readonly failure: readonly RequestOpOut[];
 }
 
-/** The response to an operation of a txn: exactly one of its fields is set. */
+/** The response to an operation of a txn. Exactly one of its fields is set. */
 export interface ResponseOpOut {
   readonly responseRange: DecodedBy<typeof RangeResponse> | undefined;
   readonly responsePut: DecodedBy<typeof PutResponse> | undefined;
@@ -182,8 +182,8 @@ export const TxnRequest: MessageType<TxnRequestOut, TxnRequestIn> = message('Txn
 const Results = array(ResponseOp);
 
 /**
- * Reads the results of a txn. If all are plain puts at the same revision, one object is used for all, as a txn may put
- * thousands of keys.
+ * Reads the results of a txn. If all operations are plain puts at the same revision, all results are one object, as a
+ * txn may put thousands of keys.
  */
 function readResults(input: unknown): readonly ResponseOpOut[] | typeof INVALID {
   if (!Array.isArray(input)) return INVALID;
@@ -193,10 +193,10 @@ function readResults(input: unknown): readonly ResponseOpOut[] | typeof INVALID 
   return first === INVALID ? INVALID : new Array<ResponseOpOut>(input.length).fill(first);
 }
 
-/** Returns the revision of a result that is a put without further fields; otherwise undefined. */
+/** Returns the revision of a result if it is that of a put without other fields; otherwise undefined. */
 const onlyRevision = (result: unknown): unknown => only('revision', only('header', only('response_put', result)));
 
-/** Returns a field of a message, if it is the only one; otherwise undefined. */
+/** Returns a field of a message if the message has no other field; otherwise undefined. */
 function only(name: string, given: unknown): unknown {
   if (!isRecord(given)) return undefined;
   for (const other in given) if (other !== name) return undefined;
@@ -223,9 +223,9 @@ const RANGE = rpc({
 
 export const kvRpcs = {
   range: RANGE,
-  /** A range that is known to have a long response. */
+  /** The RPC for a range whose response is expected to be long. */
   longRange: rpc({ ...RANGE, long: true }),
-  /** A range of one key. */
+  /** The RPC for a range of one key. Its codec returns the key. */
   get: rpc({ name: 'KV.Range', path: '/kv/range', request: RangeRequest, response: OneKeyResponse, safety: 'read' }),
   put: rpc({ name: 'KV.Put', path: '/kv/put', request: PutRequest, response: PutResponse, safety: 'write' }),
   deleteRange: rpc({
@@ -236,9 +236,9 @@ export const kvRpcs = {
     safety: 'write',
   }),
   txn: rpc({ name: 'KV.Txn', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'write' }),
-  /** A txn that only reads: the same RPC, but safe to retry. */
+  /** The RPC for a txn that only reads, which is safe to retry. */
   readTxn: rpc({ name: 'KV.Txn', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'read' }),
-  /** A batch of gets, sent as a read-only txn. Errors name the RPC of the gets. */
+  /** The RPC for a batch of gets, which is sent as a read-only txn. Its errors have the name of the RPC of the gets. */
   gets: rpc({ name: 'KV.Range', path: '/kv/txn', request: TxnRequest, response: TxnResponse, safety: 'read', joint: true }),
   compact: rpc({ name: 'KV.Compact', path: '/kv/compaction', request: CompactionRequest, response: CompactionResponse, safety: 'write' }),
 } as const;

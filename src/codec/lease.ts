@@ -4,9 +4,12 @@ import { rpc } from './descriptors.js';
 import { array, bool, bytes, int64, leaseIdCodec, string } from './scalars.js';
 
 export const LeaseGrantRequest = message('LeaseGrantRequest', {
-  /** The TTL in seconds, from the grant and from each refresh. The server raises a TTL below its minimum. */
+  /**
+   * The TTL in seconds, which is counted from the grant and from each refresh. The server raises a TTL below its
+   * minimum.
+   */
   ttl: field(int64, { wire: 'TTL', required: true }),
-  /** The requested id; the server chooses one by default. */
+  /** The requested id; by default the server chooses one. */
   id: field(leaseIdCodec, { wire: 'ID' }),
 });
 
@@ -24,15 +27,15 @@ export const LeaseKeepAliveRequest = message('LeaseKeepAliveRequest', { id: fiel
 
 const refreshed = {
   id: field(leaseIdCodec, { wire: 'ID' }),
-  /** The remaining seconds; 0, which is omitted on the wire, if the lease does not exist. */
+  /** The remaining seconds; 0 if the lease does not exist. The 0 is omitted on the wire. */
   ttl: field(int64, { wire: 'TTL' }),
 };
 
 export const LeaseKeepAliveResponse = message('LeaseKeepAliveResponse', { header: ResponseHeader, ...refreshed });
 
 /**
- * The same response without its header, for speed: with a thousand leases, a stream of keepalives receives several
- * hundred a second.
+ * The same response without its header. It is faster to read: with a thousand leases, a stream receives several hundred
+ * of these responses in a second.
  */
 export const LeaseRefreshed = message('LeaseKeepAliveResponse', refreshed);
 
@@ -60,7 +63,7 @@ export const LeaseLeasesResponse = message('LeaseLeasesResponse', {
   leases: field(array(LeaseStatus), { since: '3.3' }),
 });
 
-/** The stream of keepalives, whose responses are read without their headers. */
+/** The RPC of the stream of keepalives. The headers of its responses are not read. */
 export const refreshRpc = rpc({
   name: 'Lease.LeaseKeepAlive',
   path: '/lease/keepalive',
@@ -70,13 +73,16 @@ export const refreshRpc = rpc({
 });
 
 /**
- * Revoke, timeToLive and leases are also under `/lease`, but not on every server. All servers have them under
- * `/kv/lease`.
+ * The RPCs of leases. All servers have revoke, timeToLive and leases under `/kv/lease`. Only some servers also have
+ * them under `/lease`.
  */
 export const leaseRpcs = {
   grant: rpc({ name: 'Lease.LeaseGrant', path: '/lease/grant', request: LeaseGrantRequest, response: LeaseGrantResponse, safety: 'write' }),
   revoke: rpc({ name: 'Lease.LeaseRevoke', path: '/kv/lease/revoke', request: LeaseRevokeRequest, response: HeaderOnly, safety: 'write' }),
-  /** A bidirectional stream. A repeated refresh does no harm, so it counts as a read. */
+  /**
+   * The RPC that refreshes leases over a bidirectional stream. A second refresh does no harm, so the RPC counts as a
+   * read.
+   */
   keepAlive: rpc({
     name: 'Lease.LeaseKeepAlive',
     path: '/lease/keepalive',

@@ -11,7 +11,7 @@ export const AlarmRequest = message('AlarmRequest', {
   action: AlarmAction,
   /** The member of the alarm; all members by default. */
   memberId: field(memberIdCodec, { wire: 'memberID' }),
-  /** The kind of alarm; `NONE` means any kind. */
+  /** The type of the alarm; `NONE` means any type. */
   alarm: AlarmType,
 });
 
@@ -36,7 +36,7 @@ export const StatusResponse = message('StatusResponse', {
   raftAppliedIndex: field(uint64, { wire: 'raftAppliedIndex', since: '3.3' }),
   /** Alarms and other faults, as text. */
   errors: field(array(string), { since: '3.3' }),
-  /** The bytes on disk that hold data: the size after a defragmentation. */
+  /** The number of bytes on disk that contain data. After a defragmentation, the file has this size. */
   dbSizeInUse: field(int64, { wire: 'dbSizeInUse', since: '3.3' }),
   isLearner: field(bool, { wire: 'isLearner', since: '3.4' }),
   storageVersion: field(string, { wire: 'storageVersion', since: '3.6' }),
@@ -55,7 +55,7 @@ export const HashKvRequest = message('HashKVRequest', {
 export const HashKvResponse = message('HashKVResponse', {
   header: field(ResponseHeader, { since: '3.3' }),
   hash: field(int32, { since: '3.3' }),
-  /** Hashes of two members can be compared only if their compact revisions are equal. */
+  /** The revision of the last compaction. The hashes of two members can be compared only if it is equal. */
   compactRevision: field(int64, { since: '3.3' }),
   /** The revision up to which keys were hashed. */
   hashRevision: field(int64, { since: '3.6' }),
@@ -63,7 +63,7 @@ export const HashKvResponse = message('HashKVResponse', {
 
 export const SnapshotResponse = message('SnapshotResponse', {
   header: ResponseHeader,
-  /** The bytes in the messages after this one. */
+  /** The number of bytes in the messages after this one. */
   remainingBytes: uint64,
   /** The next part of the database file. The last 32 bytes of the file are the SHA-256 of the bytes before them. */
   blob: bytes,
@@ -91,7 +91,7 @@ export const DowngradeResponse = message('DowngradeResponse', {
 
 export const maintenanceRpcs = {
   alarm: rpc({ name: 'Maintenance.Alarm', path: '/maintenance/alarm', request: AlarmRequest, response: AlarmResponse, safety: 'write' }),
-  /** The same RPC with the action `GET`: safe to retry. */
+  /** The RPC for alarms with the action `GET`, which is safe to retry. */
   alarms: rpc({ name: 'Maintenance.Alarm', path: '/maintenance/alarm', request: AlarmRequest, response: AlarmResponse, safety: 'read' }),
   status: rpc({ name: 'Maintenance.Status', path: '/maintenance/status', request: Empty, response: StatusResponse, safety: 'read' }),
   defragment: rpc({
@@ -103,12 +103,12 @@ export const maintenanceRpcs = {
     unbounded: true,
   }),
   /**
-   * Hashes the whole database, for tests of etcd itself. The swagger files of 3.3 and 3.4 have HashKV at this path, as
-   * their gateway had no other path for it. The build of the server decides which of the two RPCs responds. Debian's
+   * The RPC that hashes the whole database, for tests of etcd itself. In the swagger files of 3.3 and 3.4, this is the
+   * path of HashKV, which had no other path. The build of the server decides which of the two RPCs responds. Debian's
    * 3.3.25 and 3.4.23 respond with this RPC, which ignores a revision.
    */
   hash: rpc({ name: 'Maintenance.Hash', path: '/maintenance/hash', request: Empty, response: HashResponse, safety: 'read' }),
-  /** Hashes the keys up to a revision, in order to compare members. */
+  /** The RPC that hashes the keys up to a revision, so that members can be compared. */
   hashKv: rpc({
     name: 'Maintenance.HashKV',
     path: '/maintenance/hashkv',
@@ -117,7 +117,7 @@ export const maintenanceRpcs = {
     safety: 'read',
     since: '3.5',
   }),
-  /** A stream of responses, until `remainingBytes` is 0. */
+  /** The RPC that reads the database. It responds with a stream, until `remainingBytes` is 0. */
   snapshot: rpc({
     name: 'Maintenance.Snapshot',
     path: '/maintenance/snapshot',

@@ -18,15 +18,15 @@ export interface NamedField<T extends AnyType> {
   readonly required: boolean;
 }
 
-/** The type that a message of these fields decodes to, with missing fields at their defaults. */
+/** The type to which a message with these fields decodes. Missing fields have their defaults. */
 export type Decoded<F extends Fields> = { readonly [K in keyof F]: TypeIn<F[K]> extends WireType<infer A, infer _> ? A : never };
 
-/** The type of a request of these fields, all optional. */
+/** The type of a request with these fields. All of them are optional. */
 export type Encodable<F extends Fields> = {
   readonly [K in keyof F]?: (TypeIn<F[K]> extends WireType<infer _, infer In> ? In : never) | undefined;
 };
 
-/** The codec of a message. `A` is the type that it decodes to, `In` the type that a request accepts. */
+/** The codec of a message. `A` is the type to which it decodes, and `In` is the type of a request. */
 export class MessageType<A, In> extends WireType<A, In> {
   constructor(
     name: string,
@@ -41,17 +41,20 @@ export class MessageType<A, In> extends WireType<A, In> {
   }
 }
 
-/** The type of a message that is only received. */
+/** The codec of a message that is only received. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- no code uses the type that it would be encoded from
 export type AnswerMessage<A> = MessageType<A, any>;
 
 /** The properties of a field, apart from its type. */
 interface FieldOptions {
-  /** The name on the wire, if it is not the name in snake_case: `ID`, `TTL`, `peerURLs`. */
+  /** The name on the wire, if it is not the name in snake_case, such as `ID`, `TTL` or `peerURLs`. */
   readonly wire?: string;
   /** The first version of etcd with the field; undefined if all versions have it. */
   readonly since?: string;
-  /** Whether a request must have it, as etcd would otherwise use the default and, for example, store an empty value. */
+  /**
+   * Whether a request must have the field. If it were missing, etcd would use the default and, for example, store an
+   * empty value.
+   */
   readonly required?: boolean;
 }
 
@@ -61,8 +64,8 @@ export function field<T extends AnyType>(type: T, { wire, since, required = fals
 }
 
 /**
- * Makes the codec of a message of etcd's API. On the wire its fields have etcd's names, and defaults are omitted. In
- * rxetcd they are in camelCase and complete.
+ * Creates the codec of a message of etcd's API. On the wire, its fields have etcd's names, and defaults are omitted. In
+ * rxetcd, their names are in camelCase, and no field is missing.
  *
  * ```ts
  * const LeaseGrantRequest = message('LeaseGrantRequest', {
@@ -76,7 +79,7 @@ export function message<F extends Fields>(name: string, specs: F): MessageType<D
   const entries = [...fields];
   const form: Form = { name, slots: new Map(entries.map(slotOf)), required: entries.filter(([, { required }]) => required).length };
 
-  // Computed on first use, as a program never reads most messages.
+  // The layout is computed on first use, as most programs read only few kinds of messages.
   let layout: Layout | undefined;
 
   const read = (input: unknown): Decoded<F> | typeof INVALID => {
@@ -116,7 +119,10 @@ interface Layout {
   /** The message with all fields at their defaults. */
   readonly blank: Readonly<Record<string, unknown>>;
   readonly byWire: ReadonlyMap<string, Place>;
-  /** Messages and lists, whose defaults are created for each response, so that responses share no objects. */
+  /**
+   * The fields that are messages or lists. Their defaults are created for each response, so that responses share no
+   * objects.
+   */
   readonly built: readonly Place[];
 }
 
@@ -149,7 +155,7 @@ interface Form {
 interface Slot {
   readonly type: AnyType;
   readonly required: boolean;
-  /** The text if it is the first field. */
+  /** The text before the value if the field is the first one. */
   readonly first: string;
   readonly next: string;
 }
@@ -190,7 +196,7 @@ function writeMessage({ name, slots, required }: Form, value: object): string {
 /**
  * Writes a request as JSON in ASCII.
  *
- * @throws EtcdError `InvalidArgument`, naming the field
+ * @throws EtcdError `InvalidArgument` that names the field
  */
 export function requestText<In>({ name, request }: Rpc<In, unknown>, given: In): string {
   let problem = 'it is not valid';
@@ -213,7 +219,7 @@ function toField(key: string, spec: FieldSpec): Field {
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** Makes a codec on first use, for a message that contains itself (a nested txn). */
+/** Creates a codec on first use, for a message that may contain itself, such as a nested txn. */
 export function lazy<A, In>(name: string, get: () => MessageType<A, In>): WireType<A | undefined, In> {
   return new WireType<A | undefined, In>(
     name,
@@ -232,8 +238,8 @@ export interface UnsupportedField {
 }
 
 /**
- * Finds the first field of a request that the server is too old for, by its name in rxetcd. An old server ignores
- * unknown fields: for example, it would add a voting member instead of a learner.
+ * Finds the first field of a request that the server does not know, as it is too old. Returns the name of the field in
+ * rxetcd. An old server ignores unknown fields: for example, it would add a voting member instead of a learner.
  *
  * @param knows tells whether the server has at least a version
  */
@@ -260,14 +266,14 @@ export function findUnsupportedField(
 }
 
 /**
- * The newest `since` of any RPC, and of any field of a request: servers from this version on need no check. A test
- * compares it with the codecs.
+ * The newest version in any `since` of an RPC, or of a field of a request. For servers of this version or newer,
+ * requests are not checked. A test compares this version with the codecs.
  */
 export const NEWEST_SINCE = '3.5';
 
 /**
- * Reads a response beyond its codec. If it is invalid, a write may still have been carried out, and so errors with
- * `AmbiguousWrite`.
+ * Runs a function that reads a response further, after its codec. If the response is invalid, a write may still have
+ * been carried out. So it errors with `AmbiguousWrite`.
  */
 export function understood<T>(rpc: Pick<Rpc<never, unknown>, 'name' | 'safety'>, read: () => T): T {
   try {
@@ -279,7 +285,7 @@ export function understood<T>(rpc: Pick<Rpc<never, unknown>, 'name' | 'safety'>,
 
 /**
  * Returns the error of a response that could not be read.
- * @throws an error of the user's own code unchanged
+ * @throws unchanged if it is an error of the user's code
  */
 export function misunderstood({ name, safety }: Pick<Rpc<never, unknown>, 'name' | 'safety'>, error: unknown): EtcdError {
   const failure = isEtcdError(error)

@@ -4,10 +4,13 @@ import { INVALID, jsonText, WireType, type WireKind } from './descriptors.js';
 
 const NOT_BASE64 = /[^A-Za-z0-9+/=]/;
 
-/** Checks each character. It works on any runtime, and is the fastest check for a key. */
+/**
+ * Tells whether text is base64 by its characters. It works on any runtime, and is the fastest check for short text such
+ * as a key.
+ */
 function looksLikeBase64(text: string): boolean {
-  // Searching for an invalid character takes half the time of matching all valid ones, and no stack for a value of
-  // megabytes.
+  // Searching for an invalid character takes half the time of matching all valid characters. It also needs no stack for
+  // a value of megabytes.
   if (text.length % 4 !== 0 || NOT_BASE64.test(text)) return false;
   const padding = text.indexOf('=');
   return padding === -1 || (padding >= text.length - 2 && text.endsWith('='));
@@ -18,21 +21,21 @@ interface NodeBuffer {
 }
 
 /**
- * The length from which Node's decoder is faster than a regular expression: three times at 256 bytes, fifteen times at
- * a megabyte.
+ * The length from which on Node's decoder is faster than a regular expression: three times at 256 bytes, and fifteen
+ * times at a megabyte.
  */
 const LONG = 96;
-/** The number of characters that are decoded at a time: a multiple of four. */
+/** The number of characters that are decoded at a time. It is a multiple of four. */
 const PART = 16_384;
 /**
- * Finds characters that Node's decoder would read only in part, by their low byte. The search is free if V8 stores the
- * text with one byte per character.
+ * Finds characters above 0xff, of which Node's decoder would read only the low byte. The search costs nothing if V8
+ * stores the text with one byte for each character.
  */
 const WIDE = /[^\x00-\xff]/;
 
 /**
- * Checks text by decoding it into scratch memory, part by part. Node skips invalid characters, so that the result is
- * shorter than expected. (It also accepts the url-safe alphabet, which decodes to the same bytes.)
+ * Tells whether text is base64 by decoding it into scratch memory, part by part. Node skips invalid characters, so the
+ * result is then shorter than expected. (Node also accepts the URL-safe alphabet, which decodes to the same bytes.)
  */
 function byDecoding(buffer: NodeBuffer): (text: string) => boolean {
   const scratch = buffer.alloc(PART);
@@ -41,8 +44,8 @@ function byDecoding(buffer: NodeBuffer): (text: string) => boolean {
     if (text.length % 4 !== 0 || WIDE.test(text)) return false;
     const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
     let decoded = 0;
-    // A part never decodes to more than three quarters of its length, so an invalid part cannot be compensated by
-    // another one.
+    // No part decodes to more than three quarters of its length. So one part cannot hide the missing bytes of another
+    // part.
     for (let at = 0; at < text.length; at += PART) {
       decoded += scratch.write(text.length <= PART ? text : text.slice(at, at + PART), 'base64');
     }
@@ -59,12 +62,12 @@ const INTEGER = /^-?\d+$/;
 
 /**
  * Reads a 64-bit integer as a number: a revision, version, count or TTL. An integer that a `number` cannot represent
- * exactly is rejected, never rounded.
+ * exactly is rejected, and not rounded.
  */
 export function readInteger(input: unknown): number | typeof INVALID {
   if (typeof input === 'string') {
-    // Up to 15 digits are exact in a number. Summing the digits takes a third of the time of a regular expression and
-    // `Number()`, and a key has three numbers.
+    // A number represents up to 15 digits exactly. Adding up the digits takes a third of the time of a regular
+    // expression and `Number()`, and each key has three numbers.
     return input.length <= 15 ? readDigits(input) : readLong(input);
   }
   return typeof input === 'number' && Number.isSafeInteger(input) ? input : INVALID;
@@ -87,10 +90,10 @@ function readLong(text: string): number | typeof INVALID {
 
 const writeInteger = (value: number): string | typeof INVALID => (Number.isSafeInteger(value) ? `"${value}"` : INVALID);
 
-/** An int64, carried as a decimal string. */
+/** An int64. On the wire it is decimal text. */
 export const int64 = new WireType<number>('int64', { is: 'int64' }, () => 0, readInteger, writeInteger);
 
-/** Reads an integer as {@link readInteger} does, but rejects negative ones. */
+/** Reads an integer as {@link readInteger} does, but rejects negative integers. */
 export function readNatural(input: unknown): number | typeof INVALID {
   const value = readInteger(input);
   return value === INVALID || value < 0 ? INVALID : value;
@@ -98,13 +101,13 @@ export function readNatural(input: unknown): number | typeof INVALID {
 
 const writeNatural = (value: number): string | typeof INVALID => (value >= 0 ? writeInteger(value) : INVALID);
 
-/** A uint64, carried as a decimal string. */
+/** A uint64. On the wire it is decimal text. */
 export const uint64 = new WireType<number>('uint64', { is: 'uint64' }, () => 0, readNatural, writeNatural);
 
 /** An int64 that is never negative, such as a revision or a count. */
 export const natural = new WireType<number>('int64 from 0', { is: 'int64' }, () => 0, readNatural, writeNatural);
 
-/** An int32 or uint32, carried as a number. */
+/** An int32 or uint32. On the wire it is a number. */
 export const int32 = new WireType<number>(
   'int32',
   { is: 'int32' },
@@ -119,10 +122,14 @@ export const int32 = new WireType<number>(
  */
 const atMost = (digits: string, most: string): boolean => digits.length < most.length || (digits.length === most.length && digits <= most);
 
-/** @param least the least negative id, without its sign */
+/**
+ * Creates the codec of an id.
+ *
+ * @param least the least negative id, without its sign
+ */
 function id<Id extends string>(name: string, kind: 'int64' | 'uint64', least: string, most: string): WireType<Id> {
-  // The last valid id. Nearly all messages come from the same member, and comparing texts takes a tenth of the time of
-  // a check.
+  // The last valid id. Nearly all messages come from the same member, and comparing two texts takes a tenth of the time
+  // of a check.
   let valid = '0';
   const check = (input: unknown): Id | typeof INVALID => {
     if (input === valid) return valid as Id;
@@ -155,7 +162,7 @@ export const string = new WireType<string>(
   { is: 'string' },
   () => '',
   (input) => (typeof input === 'string' ? input : INVALID),
-  // Half of a surrogate pair would become U+FFFD at the server: two passwords could be the same.
+  // The server would read half of a surrogate pair as U+FFFD. So two different passwords could become the same.
   (value) => (typeof value === 'string' && value.isWellFormed() ? jsonText(value) : INVALID),
 );
 
@@ -169,7 +176,7 @@ export const bool = new WireType<boolean>(
 
 const writeBytes = (value: BytesLike): string | typeof INVALID => (isBytesLike(value) ? `"${toBase64(value)}"` : INVALID);
 
-/** Bytes, as `Uint8Array` when decoded. A request also accepts text, which is sent as UTF-8. */
+/** Bytes. They are decoded to a `Uint8Array`. A request also accepts text, which is sent as UTF-8. */
 export const bytes = new WireType<Uint8Array, BytesLike>(
   'bytes (a string or Uint8Array)',
   { is: 'bytes' },
@@ -179,10 +186,10 @@ export const bytes = new WireType<Uint8Array, BytesLike>(
 );
 
 /**
- * Makes the codec of an enumeration, by etcd's names. Unknown names are rejected before sending: gateways up to 3.5
- * respond with 400, but later ones silently use the default.
+ * Creates the codec of an enum, by etcd's names. Unknown names are rejected before a request is sent. Gateways up to
+ * 3.5 would respond with 400, but later ones would use the default without an error.
  *
- * @param values in the order of their numbers, the default first
+ * @param values the names in the order of their numbers; the first one is the default
  */
 export function enumeration<const V extends readonly [string, ...string[]]>(name: string, values: V): WireType<V[number]> {
   const check = (input: unknown): V[number] | typeof INVALID => (values.includes(input as string) ? (input as V[number]) : INVALID);
@@ -196,7 +203,7 @@ export function enumeration<const V extends readonly [string, ...string[]]>(name
   );
 }
 
-/** Makes the codec of a list; a missing one is empty. */
+/** Creates the codec of a list. A missing list is empty. */
 export function array<A, In>(of: WireType<A, In>): WireType<readonly A[], readonly In[]> {
   const kind: WireKind = { is: 'array', of: of.kind };
   return new WireType<readonly A[], readonly In[]>(
@@ -205,7 +212,7 @@ export function array<A, In>(of: WireType<A, In>): WireType<readonly A[], readon
     () => [],
     (input) => {
       if (!Array.isArray(input)) return INVALID;
-      // Created at its full size, as pushing 5 000 keys would copy the list several times.
+      // The array is created with its full size, as adding 5 000 keys one by one would copy it several times.
       const values = new Array<A>(input.length);
       for (let at = 0; at < input.length; at++) {
         const value = of.read(input[at]);
@@ -217,7 +224,7 @@ export function array<A, In>(of: WireType<A, In>): WireType<readonly A[], readon
     (items) => {
       if (!Array.isArray(items)) return INVALID;
       let list = '';
-      // A loop over the indexes, as `map` would skip holes.
+      // The loop uses indexes, as `map` would skip holes.
       for (let at = 0; at < items.length; at++) {
         const text = of.write(items[at] as In);
         if (text === INVALID) return INVALID;
@@ -234,7 +241,7 @@ export function array<A, In>(of: WireType<A, In>): WireType<readonly A[], readon
   );
 }
 
-/** Makes the codec of an optional field, which is `undefined` if it is missing, rather than a default. */
+/** Creates the codec of an optional field. If the field is missing, it is `undefined`, and not a default. */
 export function maybe<A, In>(of: WireType<A, In>): WireType<A | undefined, In> {
   return new WireType<A | undefined, In>(of.name, of.kind, () => undefined, of.read, of.write, of.explain);
 }

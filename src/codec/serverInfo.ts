@@ -13,8 +13,8 @@ interface InfoField {
 }
 
 /**
- * The decoder of a response that is not from an RPC, which must have its required fields. Fields that it does not know
- * are kept. It does not use io-ts's own types, so that a program need not load io-ts for its first call.
+ * The decoder of a response that is not from an RPC. The response must have the required fields, and unknown fields are
+ * kept. The decoder does not use io-ts's own types, so that a program need not load io-ts for its first call.
  */
 class InfoType<A> implements Decoder<unknown, A> {
   constructor(
@@ -45,9 +45,9 @@ class InfoType<A> implements Decoder<unknown, A> {
 export interface ServerVersion {
   /** The version of this server, such as `3.5.30`. */
   etcdserver: string;
-  /** The version that all members agree on, such as `3.5.0`; `not_decided` before they do. */
+  /** The version on which all members have agreed, such as `3.5.0`. Before that it is `not_decided`. */
   etcdcluster: string;
-  /** The version of the storage, from etcd 3.6 on. */
+  /** The version of the storage format, since etcd 3.6. */
   storage?: string;
 }
 
@@ -57,7 +57,7 @@ export const ServerVersion: Decoder<unknown, ServerVersion> = new InfoType('Serv
   { key: 'storage', type: string, required: false },
 ]);
 
-/** A boolean, or `"true"` or `"false"`, as most servers send it. */
+/** A boolean. Most servers send it as the text `"true"` or `"false"`. */
 const flag = new WireType<boolean>(
   'true or false',
   { is: 'bool' },
@@ -73,7 +73,7 @@ const flag = new WireType<boolean>(
 export interface ServerHealth {
   /** Whether the server is healthy. */
   health: boolean;
-  /** The reason for which the server is unhealthy. Some healthy servers send an empty text. */
+  /** The cause if the server is unhealthy. Some healthy servers send an empty text. */
   reason?: string;
 }
 
@@ -82,9 +82,12 @@ export const ServerHealth: Decoder<unknown, ServerHealth> = new InfoType('Server
   { key: 'reason', type: string, required: false },
 ]);
 
-/** A sample of a metric: one number under a set of labels. */
+/** A sample of a metric: a number with a set of labels. */
 export interface MetricSample {
-  /** The name with the suffix of histograms and summaries, such as `etcd_disk_wal_fsync_duration_seconds_bucket`. */
+  /**
+   * The name of the metric, with the suffix of histograms and summaries, such as
+   * `etcd_disk_wal_fsync_duration_seconds_bucket`.
+   */
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
@@ -103,7 +106,10 @@ export interface MetricFamily {
 const NAME = String.raw`[a-zA-Z_:][a-zA-Z0-9_:]*`;
 const LABEL = String.raw`[a-zA-Z_][a-zA-Z0-9_]*\s*=\s*"(?:[^"\\\n]|\\.)*"`;
 const COMMENT = new RegExp(String.raw`^#\s+(HELP|TYPE)\s+(${NAME})(?:\s+(.*))?$`);
-/** Matches white space in only one way. With two ways, a malicious line would take very long. */
+/**
+ * Matches a sample. The expression has only one way to match white space. With two ways, a malicious line would take
+ * very long.
+ */
 const SAMPLE = new RegExp(String.raw`^(${NAME})\s*(?:\{\s*((?:${LABEL}\s*(?:,\s*)?)*)\})?\s+(\S+)(?:\s+(-?\d+))?$`);
 const LABELS = /([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\\n]|\\.)*)"/g;
 const TYPES = ['counter', 'gauge', 'histogram', 'summary', 'untyped'] as const;
@@ -116,7 +122,7 @@ interface Building {
 }
 
 /**
- * Parses Prometheus' text format (0.0.4), the format of `GET /metrics`, strictly.
+ * Parses Prometheus' text format (0.0.4), which is the format of `GET /metrics`. Every line must be valid.
  *
  * @param where the RPC and endpoint of errors
  * @throws EtcdError `MalformedResponse` with the number of the invalid line

@@ -13,35 +13,35 @@ export const EventType = enumeration('EventType', ['PUT', 'DELETE']);
 export const WatchCreateRequest = message('WatchCreateRequest', {
   key: field(bytes, { required: true }),
   rangeEnd: bytes,
-  /** The first revision to report; by default the one after the creation of the watch. */
+  /** The first revision to report. By default it is the one after the revision at which the watch is created. */
   startRevision: int64,
   progressNotify: bool,
   filters: array(WatchFilter),
   prevKv: bool,
-  /** The id of the watch. etcd 3.3 has the field but ignores it, as its server numbers the watches. */
+  /** The id of the watch. etcd 3.3 ignores it, and numbers the watches itself. */
   watchId: field(int64, { since: '3.3' }),
-  /** Whether to split responses of more than about 1.5 MB. etcd 3.3 has the field but ignores it. */
+  /** Whether to split responses of more than about 1.5 MB. etcd 3.3 ignores this field. */
   fragment: field(bool, { since: '3.3' }),
 });
 
 export const WatchCancelRequest = message('WatchCancelRequest', { watchId: int64 });
 
-/** A request on a watch stream: exactly one of its fields is set. */
+/** A request on a watch stream. Exactly one of its fields is set. */
 export const WatchRequest = message('WatchRequest', {
   createRequest: maybe(WatchCreateRequest),
   cancelRequest: maybe(WatchCancelRequest),
   progressRequest: field(maybe(Empty), { since: '3.3' }),
 });
 
-/** The fields of an event; {@link EventCodec} reads the same fields into a {@link WatchEvent}. */
+/** The fields of an event. {@link EventCodec} reads the same fields into a {@link WatchEvent}. */
 const EventMessage = message('Event', { type: EventType, kv: KeyValueCodec, prevKv: maybe(KeyValueCodec) });
 
-/** Written by hand for speed, as it runs once for each event. */
+/** Reads an event. The code is written by hand for speed, as it runs once for each event. */
 function readEvent(input: unknown): WatchEvent | typeof INVALID {
   if (!isRecord(input)) return INVALID;
   const wireType = input['type'];
   const type = wireType === undefined || wireType === null ? 'PUT' : EventType.read(wireType);
-  // An event without a key is invalid: it has no revision from which the watch could resume.
+  // An event without a key is invalid, as it has no revision from which the watch could resume.
   const kv = KeyValueCodec.read(input['kv']);
   if (type === INVALID || kv === INVALID) return INVALID;
   const revision = kv.modRevision;
@@ -59,7 +59,7 @@ const explainEvent = (input: unknown, context: t.Context): t.Errors => {
   return [{ value: kv, context: [...context, { key: 'kv', type: KeyValueCodec, actual: kv }] }];
 };
 
-/** A change of one key. */
+/** The codec of a change of one key. */
 export const EventCodec = new MessageType<
   WatchEvent,
   { readonly type: WatchEvent['type']; readonly kv: KeyValue; readonly prevKv?: KeyValue | undefined }
@@ -73,14 +73,17 @@ export const EventCodec = new MessageType<
 );
 
 export const WatchResponse = message('WatchResponse', {
-  /** Has the current revision of the store, not that of the last event: never resume from it. */
+  /**
+   * The header with the current revision of the store. It is not the revision of the last event, so a watch must not
+   * resume from it.
+   */
   header: ResponseHeader,
-  /** The id of the watch; -1 for the response to a progress request, and to a create request that failed. */
+  /** The id of the watch. It is -1 in the response to a progress request, and to a create request that failed. */
   watchId: int64,
   /** Whether this is the response to a create request. With `canceled` the request was rejected. */
   created: bool,
   canceled: bool,
-  /** The oldest revision that still exists, if history that the watch needs was compacted; otherwise 0. */
+  /** The oldest revision that still exists, if the history that the watch needs was compacted; otherwise 0. */
   compactRevision: int64,
   cancelReason: string,
   /** Whether more parts of this response follow. */
@@ -89,7 +92,7 @@ export const WatchResponse = message('WatchResponse', {
 });
 
 export const watchRpcs = {
-  /** A bidirectional stream for many watches. */
+  /** The RPC for a bidirectional stream of many watches. */
   watch: rpc({
     name: 'Watch.Watch',
     path: '/watch',

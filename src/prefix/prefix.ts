@@ -22,25 +22,29 @@ interface Keys {
 }
 
 /**
- * The prefix of a namespace's keys. It is added to the keys of requests, and removed from those of responses. It
- * consists of bytes, as a key need not be text.
+ * The prefix of a namespace's keys. It is added to the keys of requests, and removed from those of responses. The
+ * prefix is stored as bytes, as a key need not be text.
  */
 export class Prefix {
   private readonly bytes: Uint8Array;
   private readonly end: BytesLike;
 
-  /** @throws EtcdError `InvalidArgument` for an invalid key, and for an empty prefix, which would be the whole store */
+  /**
+   * Creates a prefix.
+   *
+   * @throws EtcdError `InvalidArgument` for an invalid key, and for an empty prefix, which would be the whole store
+   */
   constructor(prefix: BytesLike) {
     if (!isBytesLike(prefix) || prefix.length === 0)
       throw invalidArgument('prefix of a namespace', `${BYTES.what} that is not empty`, isBytesLike(prefix) ? '' : prefix);
-    // A copy, as the caller may change the bytes. The `slice` of a `Buffer` would share its memory.
+    // The bytes are copied, as the caller may change them. The `slice` of a `Buffer` would share its memory.
     this.bytes = new Uint8Array(toBytes(prefix));
     this.end = prefixEnd(this.bytes);
   }
 
   /**
-   * Adds the prefix to a key, or to a name that is a prefix of keys. Other values are left to the codec, whose error
-   * names the field.
+   * Adds the prefix to a key, or to a name that is a prefix of keys. An invalid value is returned unchanged, as the
+   * error of the codec names the field.
    */
   before(key: BytesLike): BytesLike {
     if (!isBytesLike(key)) return key;
@@ -51,15 +55,12 @@ export class Prefix {
     return whole;
   }
 
-  /**
-   * Adds the prefix to the range of a request. A range up to the end of the store becomes one up to the end of the
-   * namespace.
-   */
+  /** Adds the prefix to the range of a request. If the range has no end, its end becomes the end of the namespace. */
   readonly around = <R extends Keys>(request: R): R => {
     const { key, rangeEnd } = request;
     if (isBytesLike(key) && key.length === 0) {
-      // This is the error that the server would send for an empty key. With the prefix, the key would not be empty any
-      // more.
+      // The server would send this error for an empty key. With the prefix, the server would no longer see that the key
+      // is empty.
       throw new EtcdError('EmptyKey', 'etcdserver: key is not provided');
     }
     const whole = { ...request, key: key === undefined ? key : this.before(key) };
@@ -77,7 +78,7 @@ export class Prefix {
     return key.slice(this.bytes.length);
   }
 
-  /** Removes the prefix from the key of a pair. */
+  /** Removes the prefix from the key of a key-value. */
   readonly inside = (kv: KeyValue): KeyValue => kv.withoutPrefix(this.bytes.length);
 
   /** Removes the prefix from the keys of an event. */
@@ -135,7 +136,9 @@ function whole<In>({ name }: Rpc<In, unknown>, request: In, rule: Pick<Rule<In, 
   }
 }
 
-/** Converts the request of an RPC when it leaves a namespace, and its response when it enters. */
+/**
+ * The conversion of an RPC for a namespace: of the request before it is sent, and of the response after it has arrived.
+ */
 export interface Rule<In, A> {
   readonly request: (request: In) => In;
   readonly answer: (answer: A) => A;
@@ -147,7 +150,7 @@ type LeaderOut = AnswerOf<typeof electionRpcs.campaign>['leader'];
 const asItIs = <T>(value: T): T => value;
 
 /**
- * Creates the rules of a namespace, one for each RPC. An RPC without a rule is not allowed, as it could reach keys
+ * Creates the rules of a namespace, one for each RPC. An RPC without a rule is not allowed, as it could use keys
  * outside of the namespace.
  */
 export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A> | undefined {
@@ -156,10 +159,10 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
     void rules.set(rpc, { request, answer });
 
   const { around, inside } = prefix;
-  // A name is not a key, but all keys of a lock or an election begin with it.
+  // A name is not a key, but it is the beginning of all keys of a lock or an election.
   const named = <R extends { readonly name?: BytesLike | undefined }>(request: R): R => ({
     ...request,
-    // If it is missing, the codec rejects the request.
+    // If the name is missing, the codec rejects the request.
     name: request.name === undefined ? undefined : prefix.before(request.name),
   });
   const led = <R extends { readonly leader?: LeaderIn }>(request: R): R => ({
@@ -176,10 +179,11 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
 
   add(leaseRpcs.timeToLive, asItIs, (answer) => ({
     ...answer,
-    // The lease may also have keys outside of the namespace.
+    // The lease may also have keys outside of the namespace, which are not returned.
     keys: answer.keys.filter((key) => prefix.begins(key)).map((key) => prefix.after(key)),
   }));
-  // The following RPCs concern the whole store. Leases have ids instead of keys, and all namespaces share one history.
+  // The following RPCs concern the whole store. Leases have no keys in their requests, and all namespaces share one
+  // history.
   for (const rpc of [leaseRpcs.grant, leaseRpcs.revoke, leaseRpcs.keepAlive, leaseRpcs.leases, kvRpcs.compact] as const)
     rules.set(rpc, { request: asItIs, answer: asItIs });
 
@@ -217,6 +221,6 @@ export function rulesOf(prefix: Prefix): <In, A>(rpc: Rpc<In, A>) => Rule<In, A>
     };
   }
 
-  // `add` has stored each rule under the RPC whose types it has.
+  // `add` has stored each rule under the RPC that has the same types.
   return <In, A>(rpc: Rpc<In, A>) => rules.get(rpc) as Rule<In, A> | undefined;
 }

@@ -4,9 +4,12 @@ import { checkOptions, SIGNAL, type OptionKinds } from '../model/validate.js';
 import { tearDownAndRelease } from '../util/releases.js';
 import { clientClosed, onAbort } from '../util/rx.js';
 
-/** The options of `hold`, which end its wait. */
+/** The options of `hold`. A signal can end the wait. */
 export interface HoldOptions {
-  /** Ends the wait: the Promise then rejects with `Aborted`. It has no effect once the lock or lease is held. */
+  /**
+   * A signal that ends the wait: the Promise then rejects with `Aborted`. The signal has no effect once the lock or
+   * lease is held.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -22,15 +25,15 @@ export interface Held<T> {
   readonly lost: Promise<never>;
   /**
    * Releases the lock or lease. Resolves when the server has confirmed the release, even after a loss. Rejects if the
-   * server cannot be reached: the lease then expires by itself. Further calls return the same Promise.
+   * server cannot be reached; the lease then expires by itself. Further calls return the same Promise.
    */
   release(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Subscribes to an Observable, and so holds a lock, lease, leadership, permit, registration or session. Resolves with
- * its first value. Rejects with its error, or with `ClientClosed` if it completes without a value.
+ * Subscribes to an Observable, and thereby holds a lock, lease, leadership, permit, registration or session. Resolves
+ * with its first value. Rejects with its error, or with `ClientClosed` if it completes without a value.
  *
  * ```ts
  * await using held = await hold(etcd.lock('jobs', { ttl: 15 }));
@@ -55,7 +58,7 @@ export function hold<T>(source: Observable<T>, options: HoldOptions = {}): Promi
       end();
       reject(error);
       holding?.lose(loss);
-      // The loss may have begun releases, such as the revocation of a lock's lease: `release` waits for them, too.
+      // The loss may have begun releases, such as the revocation of a lock's lease. `release` waits for these as well.
       void holding?.release().catch(() => undefined);
     };
     const observer = {
@@ -95,7 +98,7 @@ class Holding<T> implements Held<T> {
     this.aborting.abort(error);
   }
 
-  /** Created on first use, as the signal of most locks is never read. */
+  /** The controller of the signal. It is created on first use, as the signal of most locks is never read. */
   private get aborting(): AbortController {
     return (this.controller ??= new AbortController());
   }

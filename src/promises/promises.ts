@@ -8,21 +8,21 @@ import { clientClosed, onAbort } from '../util/rx.js';
 import { type Held, hold } from './hold.js';
 import { joinPath, kindOf, type Promises, type PromisesExtras, type WithLockPromiseOptions } from './types.js';
 
-/** The methods of an object that are converted to promises. */
+/** The methods and other members of an object. */
 type Methods = Readonly<Record<string, unknown>>;
 
-/** The part of a client that {@link PromisesExtras} needs. */
+/** The part of a client that is needed to create its promises. */
 interface LocksOnly {
   lock(name: string, options?: LockOptions): Observable<LockHandle>;
 }
 
 /**
- * Adds the property `promises` to a client or a namespace. Its value is created on first access, so that it costs
- * nothing in programs that do not use it.
+ * Adds the property `promises` to a client or a namespace. The value is created on first access, so that programs which
+ * do not use it pay nothing for it.
  */
 export function addPromises<A extends LocksOnly>(api: A): A & { readonly promises: Promises<A> } {
   let promises: Promises<A> | undefined;
-  // It is not enumerable, as a client spreads the members of its namespace.
+  // The property is not enumerable, as the code of a client spreads the members of its namespace.
   return Object.defineProperty(api, 'promises', { get: () => (promises ??= promisesOf(api, undefined)) }) as A & {
     readonly promises: Promises<A>;
   };
@@ -39,15 +39,17 @@ function promisesOf<A extends LocksOnly>(api: A, signal: AbortSignal | undefined
   return viewOf(api, '', { signal, extras: { ...extras } }) as Promises<A>;
 }
 
-/** The properties of a view, and of all views in it. */
+/** The settings of a view, and of all views in it. */
 interface ViewContext {
-  /** Ends all calls. */
+  /** The signal that ends all calls. */
   readonly signal: AbortSignal | undefined;
-  /** The members of the outermost view that the client does not have. */
+  /** The members that only the outermost view has, and not the client. */
   readonly extras?: Methods;
 }
 
-/** Makes a view of an object, or of a function with members, whose Observables are promises and async iterables. */
+/**
+ * Creates a view of an object, or of a function with members. In the view, Observables are promises or async iterables.
+ */
 function viewOf(api: object, path: string, context: ViewContext): object {
   const known = new Map<string | symbol, { readonly member: unknown; readonly view: unknown }>();
   return new Proxy(api, {
@@ -68,7 +70,7 @@ function viewOf(api: object, path: string, context: ViewContext): object {
 function memberOf(owner: object, member: unknown, path: string, context: ViewContext): unknown {
   if (isObservable(member)) return toAsyncIterable(untilAborted(member, context.signal));
   if (typeof member !== 'function') return hasMethods(member) ? viewOf(member, path, context) : member;
-  // A member may be both, as `lease` is: a method that has methods.
+  // A member may be a method and also have methods, as `lease` does.
   const call = (...args: readonly unknown[]): unknown => {
     if (kindOf(path) === 'pages') return pagesOf((given) => Reflect.apply(member, owner, given) as Observable<unknown>, args, context);
     const given = path === 'stm' ? args.map((arg) => bodyOf(arg, context)) : args;
@@ -93,17 +95,18 @@ function converted(result: unknown, path: string, context: ViewContext): unknown
   return hasMethods(result) ? viewOf(result, path, context) : result;
 }
 
-/** Tells whether a value has methods or streams, as an election has. */
+/** Tells whether a value has methods or streams. An election has them, for example. */
 const hasMethods = (value: unknown): value is object =>
   isObject(value) && Object.values(value).some((member) => typeof member === 'function' || isObservable(member));
 
 function holdView(source: Observable<unknown>, { signal }: ViewContext): Promise<Held<unknown>> {
-  // A value may have methods, as a leadership or the lease of an event does. The signal ends only the wait.
+  // The value may have methods, as a leadership or the lease of an event has. The signal ends only the wait, and not
+  // these methods.
   const view = (value: unknown): unknown => (isObject(value) ? viewOf(value, 'held', { signal: undefined }) : value);
   return hold(source.pipe(map(view)), signal === undefined ? {} : { signal });
 }
 
-/** Reads pages on demand: a page is requested when the consumer calls `next`. */
+/** Reads pages on demand. Each page is requested when the consumer calls `next`. */
 function pagesOf(read: (args: readonly unknown[]) => Observable<unknown>, args: readonly unknown[], context: ViewContext): unknown {
   return {
     [Symbol.asyncIterator]: () => {
@@ -123,7 +126,7 @@ function pagesOf(read: (args: readonly unknown[]) => Observable<unknown>, args: 
   };
 }
 
-/** Wraps the body of a transaction, so that its reads are promises. */
+/** Wraps the body of a transaction, so that its reads return promises. */
 function bodyOf(arg: unknown, context: ViewContext): unknown {
   return typeof arg === 'function' ? (tx: object): unknown => Reflect.apply(arg, undefined, [viewOf(tx, 'tx', context)]) : arg;
 }
@@ -144,7 +147,7 @@ async function withLock<R>(
     return await Promise.race([work(held.value, AbortSignal.any([held.signal, ...signals])), held.lost]);
   } finally {
     const released = held.release().catch(() => undefined);
-    // A loss is reported at once, even if its release has to wait for the server.
+    // A loss is reported at once, without waiting for the release.
     if (!held.signal.aborted) await released;
   }
 }

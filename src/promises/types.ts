@@ -13,12 +13,12 @@ import type { LiveValueOptions, ViewState } from '../watch/live/live.js';
 import type { Held } from './hold.js';
 
 /**
- * The methods of a client or a namespace as promises. It is derived from their types:
+ * The methods of a client or a namespace as promises. The types are derived as follows:
  *
- * - a method with one value returns a Promise of it, and is called at once
+ * - a method whose Observable emits one value returns a Promise of the value, and sends its request at once
  * - a stream is an async iterable; each iteration subscribes, and its end unsubscribes. Up to 1 024 values wait for a
- *   slow consumer; with another value the stream ends with `BufferOverflow`. `kv.pages` reads a page only when it is
- *   requested
+ *   slow consumer. If another value arrives, the stream ends with `BufferOverflow`. `kv.pages` reads a page only when
+ *   it is requested
  * - an Observable that holds something, such as a lock, is a Promise of {@link Held}. The methods of its `value` return
  *   promises, too
  */
@@ -33,9 +33,9 @@ export interface WithLockPromiseOptions extends Omit<LockOptions, 'onLost'> {
 /** The methods that only {@link Promises} has. */
 export interface PromisesExtras<A> {
   /**
-   * Returns the same methods. When the signal aborts, all their calls and streams end with the error `Aborted`. This
-   * error does not show whether a write was carried out. With the option `signal` of a write, the error is
-   * `AmbiguousWrite` if this is unknown. Locks and leases that are held are not released.
+   * Returns the same methods. When the signal aborts, all their calls and streams end with the error `Aborted`. The
+   * error `Aborted` does not show whether a write was carried out. If the write itself has the option `signal`, the
+   * error is `AmbiguousWrite` when the outcome is unknown. Locks and leases that are held are not released.
    *
    * ```ts
    * const within = etcd.promises.withSignal(AbortSignal.timeout(5_000));
@@ -54,7 +54,7 @@ export interface PromisesExtras<A> {
    * }, { ttl: 15 });
    * ```
    *
-   * A release that fails is not an error: the lease of the lock then expires by itself.
+   * If the release fails, this is not an error, as the lease of the lock expires by itself.
    */
   withLock<R>(
     name: string,
@@ -65,7 +65,10 @@ export interface PromisesExtras<A> {
 
 type Join<Path extends string, Name> = Name extends string ? (Path extends '' ? Name : `${Path}.${Name}`) : never;
 
-/** TypeScript cannot map a type parameter of a method, so that these few methods are written out. */
+/**
+ * The methods with type parameters. TypeScript cannot convert such methods by a mapped type, so these few are written
+ * by hand.
+ */
 interface GenericMethods {
   'kv.txn': <const S extends readonly Op[] = readonly [], const F extends readonly Op[] = readonly []>(
     spec: TxnSpec<S, F>,
@@ -88,7 +91,7 @@ interface GenericMethods {
 /** A transaction of `promises.stm`, whose reads are promises. */
 export type PromisedTransaction = PromisedMembers<Transaction, 'tx'>;
 
-/** The members of an object, whose methods return promises. */
+/** The members of an object. Its methods return promises. */
 export type PromisedMembers<A, Path extends string> = {
   readonly [Name in keyof A as Name extends 'promises' ? never : Name]: Join<Path, Name> extends keyof GenericMethods
     ? GenericMethods[Join<Path, Name>]
@@ -119,7 +122,7 @@ type PromisedResult<R, Path extends string> =
           ? PromisedMembers<R, Path>
           : R;
 
-/** A value that is held, whose methods return promises: `proclaim` of a leadership, for example. */
+/** A value that is held. Its methods return promises, such as `proclaim` of a leadership. */
 export type PromisedValue<V> = V extends { readonly lease: HeldLease }
   ? Omit<V, 'lease'> & { readonly lease: PromisedCalls<HeldLease> }
   : PromisedCalls<V>;
@@ -131,8 +134,8 @@ type PromisedCalls<V> =
 type CallsOf<V> = { [Name in keyof V]: V[Name] extends (...args: never) => Observable<unknown> ? Name : never }[keyof V];
 
 /**
- * The methods whose Observable is a stream, or is held while it is subscribed to, by their path from the client. All
- * other methods emit one value, so that their promise resolves with it.
+ * The methods whose Observable is a stream, or is held while it is subscribed to. The keys are the paths of the methods
+ * in a client. The Observable of any other method emits one value, with which its Promise resolves.
  */
 export const KINDS = {
   watch: 'stream',
@@ -165,11 +168,11 @@ export const KINDS = {
   'services.register': 'held',
 } as const;
 
-/** The form of a method's result: many values, pages that are read as they are consumed, or something that is held. */
+/** The form of a method's result: many values, pages that are read on demand, or a value that is held. */
 export type Kind = (typeof KINDS)[keyof typeof KINDS];
 
-/** The path of a member, in the form of the keys of {@link KINDS}. */
+/** Returns the path of a member, in the form of the keys of {@link KINDS}. */
 export const joinPath = (path: string, name: string): string => (path === '' ? name : `${path}.${name}`);
 
-/** Returns the kind of the method at a path; undefined for a method with one value. */
+/** Returns the form of the result of the method at a path; undefined if the result is one value. */
 export const kindOf = (path: string): Kind | undefined => (Object.hasOwn(KINDS, path) ? KINDS[path as keyof typeof KINDS] : undefined);

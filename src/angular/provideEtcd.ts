@@ -1,17 +1,17 @@
 import { DestroyRef, inject, InjectionToken, makeEnvironmentProviders, NgZone, type EnvironmentProviders } from '@angular/core';
-// Imported by the package's name, so that the bundler chooses the client for the platform by its conditions, and
-// includes it once.
+// The import uses the package's name, so that the bundler chooses the client for the platform, and includes it only
+// once.
 import { createClient, type Client, type ClientOptions } from 'rxetcd';
 
 /**
- * The token of the client. A test provides its own client with `{ provide: ETCD, useValue: createTestEtcd().etcd }`. A
- * client that is provided in this way is not closed.
+ * The token of the client. A test provides its own client with `{ provide: ETCD, useValue: createTestEtcd().etcd }`.
+ * Angular does not close a client that is provided in this way.
  */
 export const ETCD = new InjectionToken<Client>('client of rxetcd (see provideEtcd)');
 
 /**
- * Provides a client. It is created when it is first injected, and closed with its injector: held leases and locks are
- * released. No request is sent before the first subscription.
+ * Provides a client. The client is created when it is first injected, and closed with its injector. Held leases and
+ * locks are then released. No request is sent before the first subscription.
  *
  * ```ts
  * bootstrapApplication(App, { providers: [provideEtcd({ endpoints: '/etcd' })] });
@@ -49,8 +49,8 @@ export function injectEtcd(token: InjectionToken<Client> = ETCD): Client {
 }
 
 /**
- * Returns a function that runs another one outside of Angular's zone. With zone.js, a timer of a watch would otherwise
- * run change detection, and keep the app from becoming stable.
+ * Returns a function that runs another function outside of Angular's zone. With zone.js, each timer of a watch would
+ * otherwise run change detection, and keep the app from becoming stable.
  */
 export function outsideZone(): <T>(run: () => T) => T {
   const zone = inject(NgZone, { optional: true });

@@ -37,26 +37,26 @@ export interface LiveSignalOptions {
   /** The injector whose destruction ends the signal. The default is that of the current injection context. */
   readonly injector?: Injector;
   /**
-   * The longest time that rendering on a server waits for the first value, in milliseconds. The default is 2 000. After
-   * that the page is rendered with `loading`.
+   * How long rendering on a server waits for the first value, in milliseconds. The default is 2 000. After this time,
+   * the page is rendered with the status `loading`.
    */
   readonly serverTimeoutMs?: number;
   /**
    * The name under which a server passes its first value to the page. The client of `injectEtcd()` has a default name.
-   * With the option `etcd` there is no default, and without a name nothing is passed. Give each client and namespace a
-   * separate name. `false` passes nothing.
+   * With the option `etcd` there is no default, and the server passes nothing unless a name is set. Give each client
+   * and namespace a separate name. With `false` the server passes nothing.
    */
   readonly transfer?: string | false;
 }
 
-/** The name of the only part of a signal. */
+/** The name of the part of a signal that has only one part. */
 const ONLY = 'only';
 
 const LOADING = { status: 'loading', value: undefined, error: undefined } as const;
 
 /**
- * Shows the state of `liveValueState(key)` as a signal. It is `loading` at once, and never throws when it is read: an
- * invalid value or a lost connection is a state. The signal ends with its component or service.
+ * Shows the state of `liveValueState(key)` as a signal. The first state is `loading`. Reading the signal never throws:
+ * an invalid value or a lost connection is shown as a state. The signal ends with its component or service.
  *
  * ```ts
  * class Banner {
@@ -88,8 +88,8 @@ export function liveValueSignal<A>(
 }
 
 /**
- * Shows the state of `liveState(range)` as a signal: a map of the keys with their values, in order. It is `loading` at
- * once, never throws when it is read, and ends with its component or service.
+ * Shows the state of `liveState(range)` as a signal: a map of the keys with their values, in order. The first state is
+ * `loading`. Reading the signal never throws. The signal ends with its component or service.
  *
  * ```ts
  * class ServiceList {
@@ -98,7 +98,7 @@ export function liveValueSignal<A>(
  * }
  * ```
  *
- * @param range a range, or a function that reads signals, as the key of {@link liveValueSignal}
+ * @param range a range, or a function that reads signals, like the parameter `key` of {@link liveValueSignal}
  */
 export function liveSignal(
   range: Range | (() => Range | undefined),
@@ -113,8 +113,8 @@ export function liveSignal(
 }
 
 /**
- * Shows the state of `combineLiveState(parts)` as a signal: several keys and ranges as of one revision. It is `loading`
- * at once, never throws when it is read, and ends with its component or service.
+ * Shows the state of `combineLiveState(parts)` as a signal: several keys and ranges as of one revision. The first state
+ * is `loading`. Reading the signal never throws. The signal ends with its component or service.
  *
  * ```ts
  * class Settings {
@@ -126,7 +126,7 @@ export function liveSignal(
  * }
  * ```
  *
- * @param parts the parts by name, or a function that reads signals, as the key of {@link liveValueSignal}
+ * @param parts the parts by name, or a function that reads signals, like the parameter `key` of {@link liveValueSignal}
  */
 export function combineLiveSignal<P extends LiveParts>(
   parts: P | (() => P | undefined),
@@ -141,9 +141,9 @@ export function combineLiveSignal<P extends LiveParts>(
 }
 
 /**
- * Shows the state of `liveConfigState(prefix)` as a signal: the keys below a prefix as one checked object. It is
- * `loading` at once, never throws when it is read, and ends with its component or service. An invalid config is shown
- * as `invalid`, together with the config in force.
+ * Shows the state of `liveConfigState(prefix)` as a signal: the keys below a prefix as one checked object. The first
+ * state is `loading`. Reading the signal never throws. The signal ends with its component or service. An invalid config
+ * is shown as `invalid`, together with the config in force.
  *
  * ```ts
  * class Header {
@@ -152,7 +152,7 @@ export function combineLiveSignal<P extends LiveParts>(
  * }
  * ```
  *
- * @param prefix a prefix, or the prefixes of layers, or a function that reads signals, as the key of
+ * @param prefix a prefix, or the prefixes of layers, or a function that reads signals, like the parameter `key` of
  * {@link liveValueSignal}
  */
 export function liveConfigSignal<A>(
@@ -192,21 +192,21 @@ export function connectionSignal(options: Omit<LiveSignalOptions, 'serverTimeout
   );
 }
 
-/** Runs a function in the injection context that the options name, with the client that they name. */
+/** Runs a function with the injection context and the client that the options choose. */
 function inContextOf<T>(caller: (...args: never[]) => unknown, options: LiveSignalOptions, run: (etcd: Namespace) => T): T {
   if (options.injector === undefined) assertInInjectionContext(caller);
   return runInInjectionContext(options.injector ?? inject(Injector), () => run(options.etcd ?? injectEtcd()));
 }
 
-/** Creates the handover with the name from the options. */
+/** Creates the handover that the options name. */
 function handoverOf({ etcd, transfer = etcd === undefined ? '' : false }: LiveSignalOptions): Handover {
   return Handover.inContext(transfer);
 }
 
-/** Returns options with the codec of a part. */
+/** Returns options with the codec of a part, which replaces the original codec. */
 const codecIn = <O extends { readonly codec: unknown }>(options: O, part: unknown): O => ({ ...options, codec: (part as O).codec });
 
-/** Subscribes at once, and until the injector is destroyed. */
+/** Creates a signal that subscribes at once, until the injector is destroyed. */
 function shownNow<T extends { readonly status: string }>(followed: Followed<T>, initial: T, options: LiveSignalOptions): Signal<T> {
   const shown = signal(followed.found ?? initial);
   inject(DestroyRef).onDestroy(subscriber(options)(followed.states, (state) => shown.set(state)));
@@ -214,8 +214,8 @@ function shownNow<T extends { readonly status: string }>(followed: Followed<T>, 
 }
 
 /**
- * Subscribes in an effect, as inputs have no values before that. A state is shown only while its source is the current
- * one, as a template may read the signal before the effect runs.
+ * Creates a signal that subscribes in an effect, as inputs have no values before. A template may read the signal before
+ * the effect runs. So a state is shown only while its source is the current one.
  */
 function shownReactively<A, T>(
   argument: () => A | undefined,
@@ -223,7 +223,8 @@ function shownReactively<A, T>(
   options: LiveSignalOptions,
 ): Signal<ViewState<T>> {
   const subscribe = subscriber(options);
-  // A separate signal, which changes only if the argument does: a dependency may change while the key remains the same.
+  // The argument is read in a separate signal, which changes only with the argument. Signals that the argument depends
+  // on may change although the key remains the same.
   const current = computed(argument);
   const followed = computed((): Followed<ViewState<T>> => {
     try {
@@ -242,8 +243,8 @@ function shownReactively<A, T>(
 }
 
 /**
- * Returns a function that subscribes to a source and returns a function to unsubscribe. On a server it takes only the
- * first value, for which rendering waits, and then unsubscribes.
+ * Returns a function that subscribes to a source, and returns a function that unsubscribes. On a server it takes only
+ * the first value, for which rendering waits.
  */
 function subscriber({ serverTimeoutMs = 2_000 }: LiveSignalOptions) {
   const outside = outsideZone();
@@ -264,7 +265,7 @@ function subscriber({ serverTimeoutMs = 2_000 }: LiveSignalOptions) {
   };
 }
 
-/** The state for an argument that threw. */
+/** Creates the state for an argument that threw an error. */
 function failed(error: unknown): ViewState<never> {
   const reported = isEtcdError(error)
     ? error

@@ -4,7 +4,10 @@ import { KeyValue, type LiveConfigOptions, type LivePart, type Range, type Valid
 
 type KeyValueParts = ConstructorParameters<typeof KeyValue>[0];
 
-/** A value that is sent to the page: nothing, the JSON that a codec has read, a pair, or all pairs of a range. */
+/**
+ * A value that a server sends to the page: nothing, the JSON that a codec has read, a key-value, or all key-values of a
+ * range.
+ */
 type Carried =
   | Record<string, never>
   | { readonly json: unknown }
@@ -23,15 +26,15 @@ type Parts = Readonly<Record<string, Part>>;
 /** The values of parts, by name. */
 type Values = Readonly<Record<string, unknown>>;
 
-/** The states of parts, and their first state if it is available immediately. */
+/** The states of parts. `found` is the first state, if it is known at once. */
 export interface Followed<T> {
   readonly states: Observable<T>;
   readonly found?: T | undefined;
 }
 
 /**
- * Passes first values from a server to the page that it has rendered. The values are sent as they were read, and the
- * page decodes them by its own codecs.
+ * Passes first values from a server to the page that it has rendered. The values are sent as they were before decoding,
+ * and the page decodes them with its own codecs.
  */
 export class Handover {
   private constructor(
@@ -40,7 +43,7 @@ export class Handover {
     private readonly name: string | false,
   ) {}
 
-  /** Creates a handover in an injection context. Without a name it passes nothing. */
+  /** Creates a handover in an injection context. If it has no name, it passes nothing. */
   static inContext(name: string | false): Handover {
     const platform = inject(PLATFORM_ID, { optional: true });
     const isServer = platform === 'server';
@@ -48,10 +51,11 @@ export class Handover {
   }
 
   /**
-   * Follows parts. On a server it saves their first live values. In a page it begins with the values that the server
-   * has saved, and `found` is the first state.
+   * Follows parts. On a server, it saves their first live values. In a page, the states begin with the values that the
+   * server has saved, and `found` is the first state.
    *
-   * @param only the name of the part whose value the states have; by default they have the values of all parts
+   * @param only the name of the only part; the states then have its value. By default the states have the values of all
+   * parts
    */
   follow<T>(parts: Parts, statesOf: (parts: Parts) => Observable<ViewState<T>>, only?: string): Followed<ViewState<T>> {
     const { store } = this;
@@ -72,7 +76,7 @@ export class Handover {
   }
 }
 
-/** Emits the state with the server's value until the page has a live state. Calls `done` then. */
+/** Emits the state with the server's value until the page has a live state, and then calls `done`. */
 function continued<T>(states: Observable<ViewState<T>>, found: ViewState<T>, done: () => void): Observable<ViewState<T>> {
   return defer(() => {
     let isOwn = false;
@@ -92,7 +96,10 @@ function continued<T>(states: Observable<ViewState<T>>, found: ViewState<T>, don
   });
 }
 
-/** Returns a text that identifies parts on both sides, without their codecs. Undefined if JSON cannot represent it. */
+/**
+ * Returns a text that identifies parts on both the server and the page. It does not contain the codecs. Undefined if
+ * JSON cannot represent the parts.
+ */
 function idOf(name: string | false, parts: Parts): string | undefined {
   try {
     const ranges = Object.entries(parts).map(([of, part]) => {
@@ -107,7 +114,7 @@ function idOf(name: string | false, parts: Parts): string | undefined {
 
 const codecOf = (part: Part): Validator<unknown> | undefined => (typeof part === 'object' && 'codec' in part ? part.codec : undefined);
 
-/** Returns parts whose codecs record the JSON that they last read. */
+/** Returns parts whose codecs record the JSON that they have last read. */
 function noting(parts: Parts, json: Map<string, unknown>): Parts {
   const noted = Object.entries(parts).map(([name, part]): [string, Part] => {
     const codec = codecOf(part);
@@ -140,7 +147,7 @@ function carriedOf(parts: Parts, values: Values, json: ReadonlyMap<string, unkno
   return Object.fromEntries(carried);
 }
 
-/** Returns the parts from which `new KeyValue` makes an equal object. */
+/** Returns the data from which `new KeyValue` creates an equal object. */
 const partsOf = ({ keyBase64: key64, valueBase64: value64, createRevision, modRevision, version, lease }: KeyValue): KeyValueParts => ({
   key64,
   value64,
@@ -150,7 +157,7 @@ const partsOf = ({ keyBase64: key64, valueBase64: value64, createRevision, modRe
   lease,
 });
 
-/** Returns the values of parts. Undefined if a value is missing, or a codec rejects it. */
+/** Returns the values of parts; undefined if a value is missing, or a codec rejects it. */
 function valuesOf(parts: Parts, carried: Readonly<Record<string, Carried>>): Values | undefined {
   try {
     return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, valueOf(carried[name], codecOf(part))]));
@@ -159,7 +166,11 @@ function valuesOf(parts: Parts, carried: Readonly<Record<string, Carried>>): Val
   }
 }
 
-/** @throws an error if the value is missing, or the codec rejects it */
+/**
+ * Returns the value of a part.
+ *
+ * @throws an error if the value is missing, or the codec rejects it
+ */
 function valueOf(carried: Carried | undefined, codec: Validator<unknown> | undefined): unknown {
   if (carried === undefined) throw new Error('it is not there');
   if ('kvs' in carried) return new Map(carried.kvs.map(([id, kv]) => [id, new KeyValue(kv)]));

@@ -18,17 +18,17 @@ import {
 
 /** An RPC of a swagger document. */
 export interface SwaggerPath {
-  /** The path for `call`, without the prefix of the version: `/kv/range`. */
+  /** The path for `call`, such as `/kv/range`. It does not have the prefix of the version. */
   readonly path: string;
   /** Whether the RPC responds with a stream. */
   readonly streaming: boolean;
   /** The message of the request. */
   readonly requestType: SwaggerMessage;
-  /** The message of the response; for a stream, the message of each `result`. */
+  /** The message of the response. For a stream it is the message of each `result`. */
   readonly responseType: SwaggerMessage;
   /** Checks and encodes a body. */
   readonly request: t.Type<SwaggerObject, Json>;
-  /** Decodes a response; for a stream, each `result`. */
+  /** Decodes a response. For a stream it decodes each `result`. */
   readonly response: t.Type<SwaggerObject, Json>;
   /** Decodes a whole message of a stream, `{ result }` or `{ error }`. */
   readonly streamMessage: t.Type<SwaggerObject, Json>;
@@ -43,15 +43,15 @@ export interface SwaggerSpec {
   /** The RPCs by their paths without the prefix of the version, such as `/kv/range`. */
   readonly paths: ReadonlyMap<string, SwaggerPath>;
   /**
-   * Returns an RPC by its path, with or without the prefix of the version.
+   * Returns the RPC at a path, with or without the prefix of the version.
    *
-   * @throws EtcdError `InvalidArgument` if the document lacks it
+   * @throws EtcdError `InvalidArgument` if the document has no such RPC
    */
   path(path: string): SwaggerPath;
   /**
    * Returns the codec of a definition. It decodes a missing field to its default, and a missing message to `undefined`.
    *
-   * @throws EtcdError `InvalidArgument` if the document lacks it
+   * @throws EtcdError `InvalidArgument` if the document has no such definition
    */
   codec(definition: string): t.Type<SwaggerValue, Json>;
 }
@@ -97,7 +97,7 @@ export function loadSwagger(document: unknown): SwaggerSpec {
   };
 }
 
-/** The dependencies for resolving the schemas of a document. */
+/** The data for resolving the schemas of a document. */
 interface Resolved {
   readonly resolver: TypeResolver;
   readonly codecs: Codecs;
@@ -135,7 +135,7 @@ function pathOf(path: string, place: string, operation: Operation, { resolver, c
   const at = `${place}.responses.200.schema`;
   if (response?.schema === undefined) throw invalidDocument(at, 'expected a schema, received nothing');
   const schema = streams[response.schema.$ref?.slice(STREAM_REF.length) ?? ''] ?? response.schema;
-  // Gateways describe the messages of a stream as `{ result, error }`, or by the result alone.
+  // Some gateways describe the messages of a stream as `{ result, error }`, and others describe only the result.
   const result = schema.properties?.['result'];
   const requestType = message(given, `${place}.parameters.${body}.schema`);
   const responseType = result === undefined ? message(schema, at) : message(result, `${at}.properties.result`);

@@ -6,7 +6,7 @@ import { type AnyType, field, lazy, message, type MessageType } from '../codec/m
 import { array, bool, bytes, int32, string } from '../codec/scalars.js';
 import { INVALID, type Json, jsonText, WireType } from '../codec/descriptors.js';
 
-/** A schema of a swagger document, with the parts of it that etcd uses. */
+/** A schema of a swagger document, with the properties that etcd uses. */
 export interface Schema {
   type?: string;
   format?: string;
@@ -43,7 +43,7 @@ const SwaggerDocument = t.type(
   {
     paths: t.record(t.string, t.partial({ post: Operation }, 'a path'), 'an object of paths'),
     definitions: t.record(t.string, Schema, 'an object of schemas'),
-    // The messages of streams in the documents of etcd 3.3 and 3.4.
+    // The messages of streams, in the documents of etcd 3.3 and 3.4.
     'x-stream-definitions': t.union([t.undefined, t.record(t.string, Schema)]),
   },
   'an object',
@@ -65,7 +65,7 @@ export function readDocument(document: unknown): SwaggerDocument {
   throw new EtcdError('InvalidArgument', `swagger document, ${read.left[0] ?? 'not valid'}`);
 }
 
-/** A type without parts. `json` is any JSON value, and `int32` any integer that is written as a number. */
+/** A type without parts. `json` stands for any JSON value, and `int32` for any integer that is a number on the wire. */
 export interface SwaggerScalar {
   readonly is: 'string' | 'bytes' | 'bool' | 'int64' | 'uint64' | 'int32' | 'number' | 'json';
 }
@@ -90,13 +90,16 @@ export interface SwaggerMessage {
   readonly fields: ReadonlyMap<string, SwaggerType>;
 }
 
-/** A type in a swagger document, without references: each is replaced by the type that it refers to. */
+/** A type in a swagger document. References are replaced by the types to which they refer. */
 export type SwaggerType = SwaggerScalar | SwaggerEnum | SwaggerList | SwaggerMessage;
 
 const REF = '#/definitions/';
 const FIELD_NAME = /^[\w@$.-]+$/;
 
-/** Resolves the schemas of a document into types. Each definition becomes one object, which makes cycles possible. */
+/**
+ * Resolves the schemas of a document to types. Each definition becomes one object, so that types can refer to each
+ * other in cycles.
+ */
 export class TypeResolver {
   private readonly known = new Map<string, SwaggerType>();
 
@@ -110,7 +113,7 @@ export class TypeResolver {
   /**
    * Resolves a schema.
    *
-   * @param place where it is in the document
+   * @param place the place of the schema in the document
    * @throws EtcdError `InvalidArgument` that names the invalid place
    */
   resolve(schema: Schema, place: string): SwaggerType {
@@ -128,7 +131,11 @@ export class TypeResolver {
     return this.inline(schema, name, `definitions.${name}`, name);
   }
 
-  /** @param definition the name of the definition, if it is one. It is registered before its fields are resolved */
+  /**
+   * Resolves a schema that is not a reference.
+   *
+   * @param definition the name of the schema, if it is a definition. It is registered before its fields are resolved
+   */
   private inline(schema: Schema, name: string, place: string, definition?: string): SwaggerType {
     const known = <T extends SwaggerType>(type: T): T => {
       if (definition !== undefined) this.known.set(definition, type);
@@ -156,10 +163,10 @@ export class TypeResolver {
   }
 }
 
-/** Tells whether a definition is protobuf's `Any`, whose fields depend on the type that it names. */
+/** Tells whether a definition is protobuf's `Any`. The fields of `Any` depend on the type that the message names. */
 const isAny = (definition: string): boolean => definition.endsWith('protobufAny');
 
-/** Quotes text of a document in an error, up to a length. */
+/** Returns text of a document in quotes, for an error. The text is cut after 100 characters. */
 const quoted = (text: string): string => JSON.stringify(text.slice(0, 100));
 
 function scalar({ type, format }: Schema, place: string): SwaggerScalar {
@@ -167,7 +174,7 @@ function scalar({ type, format }: Schema, place: string): SwaggerScalar {
     case 'string':
       if (format === 'byte') return { is: 'bytes' };
       return { is: format === 'int64' || format === 'uint64' ? format : 'string' };
-    // A uint32 is described as an integer of the format int64, but is a number on the wire.
+    // Documents describe a uint32 as an integer with the format int64, but it is a number on the wire.
     case 'integer':
       return { is: 'int32' };
     case 'number':
@@ -183,8 +190,8 @@ function scalar({ type, format }: Schema, place: string): SwaggerScalar {
 }
 
 /**
- * A value in etcd's JSON format. A 64-bit integer is decimal text, as a `number` cannot hold all such integers. A
- * request may also give a `number` or `bigint`. Bytes are a `Uint8Array`; text in a request is sent as UTF-8.
+ * A value in etcd's JSON format. A 64-bit integer is decimal text, as a `number` cannot hold all such integers. In a
+ * request it may also be a `number` or `bigint`. Bytes are a `Uint8Array`; text in a request is sent as UTF-8.
  */
 export type SwaggerValue = string | number | bigint | boolean | null | undefined | Uint8Array | readonly SwaggerValue[] | SwaggerObject;
 
@@ -193,7 +200,7 @@ export interface SwaggerObject {
   readonly [field: string]: SwaggerValue;
 }
 
-/** Makes the codecs of a document, one for each message. */
+/** Creates the codecs of a document, one for each message. */
 export class Codecs {
   private readonly messages = new Map<SwaggerMessage, MessageType<SwaggerObject, SwaggerObject>>();
 
@@ -220,15 +227,15 @@ export class Codecs {
   }
 
   /**
-   * Makes the codec of a field. A missing message is undefined, and its codec is made on first use, as it may contain
-   * itself.
+   * Creates the codec of a field. A missing message is undefined. The codec of a message is created on first use, as a
+   * message may contain itself.
    */
   private field(type: SwaggerType): AnyType {
     return type.is === 'message' ? lazy(type.name, () => this.ofMessage(type)) : this.of(type);
   }
 }
 
-/** Makes the codec of an integer that a `number` cannot always hold. */
+/** Creates the codec of an integer that a `number` cannot always represent. */
 function integer(is: 'int64' | 'uint64', least: bigint, most: bigint): WireType<string, SwaggerValue> {
   const read = (input: unknown): string | typeof INVALID => {
     const isWhole = typeof input === 'bigint' || (typeof input === 'string' ? /^-?\d+$/.test(input) : Number.isSafeInteger(input));
@@ -243,7 +250,7 @@ function integer(is: 'int64' | 'uint64', least: bigint, most: bigint): WireType<
   return new WireType<string, SwaggerValue>(is, { is }, () => '0', read, write);
 }
 
-/** Makes the codec of an enum, by the name or the number of a value. */
+/** Creates the codec of an enum. It reads the name or the number of a value. */
 function enumOf({ name, values }: SwaggerEnum): WireType<string, string | number> {
   const read = (input: unknown): string | typeof INVALID => {
     const value = typeof input === 'number' ? values[input] : input;
@@ -292,13 +299,13 @@ const SCALARS: Readonly<Record<SwaggerScalar['is'], AnyType>> = {
   uint64: integer('uint64', 0n, 2n ** 64n - 1n),
 };
 
-/** Converts a codec to a type of io-ts, which also has a guard and encodes. */
+/** Converts a codec to a type of io-ts, which also has a type guard and can encode. */
 export function typeOf<A>(codec: WireType<A>): t.Type<A, Json> {
   const isWritten = (input: unknown): input is A => {
     try {
       return codec.write(input as A) !== INVALID;
     } catch {
-      // `write` throws an error that names the invalid field, and a type guard must not throw.
+      // `write` throws an error that names the invalid field, but a type guard must not throw.
       return false;
     }
   };

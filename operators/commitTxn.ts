@@ -72,7 +72,7 @@ export function commitTxn(
 ): OperatorFunction<never, unknown> {
   checkArgument('commitTxn', 'kv', kv, TXN_TARGET);
   checkArgument('commitTxn', 'build', build, FUNCTION);
-  // Each txn is built after the previous one: its compares may depend on that result.
+  // Each txn is built after the result of the previous one, as its compares may depend on that result.
   return concatRead(
     (value: never, index) => ({ value: captured(value), index }),
     ({ value, index }) => commit(kv, build(value, index)),

@@ -1,6 +1,5 @@
 /**
- * Provides pipeable RxJS operators for the values that the client of `rxetcd` emits: events, transactions, locks and
- * leases.
+ * Provides pipeable RxJS operators for the values that the client of `rxetcd` emits: events, txns, locks and leases.
  *
  * @module rxetcd/operators
  */

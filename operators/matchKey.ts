@@ -58,7 +58,8 @@ function predicateOf<E extends WatchEvent>(matcher: KeyMatcher<E>): (key: string
   if (typeof matcher === 'function') return matcher;
   if (typeof matcher === 'string') return (key) => key === matcher;
   if (isRegExp(matcher)) {
-    // A copy, so that no other code changes its lastIndex. The flag `y` (sticky) matches only at lastIndex.
+    // The RegExp is copied, so that no other code changes its `lastIndex`. With the flag `y` (sticky), it matches only
+    // at `lastIndex`.
     const atStart = new RegExp(matcher.source, matcher.flags.replace(/[gy]/g, '') + 'y');
     return (key) => {
       atStart.lastIndex = 0;

@@ -163,12 +163,12 @@ export class BulkWriter<E extends PutEntry> {
   }
 }
 
-// Created once, not for each txn, as V8 keeps the optimised code of a function only while the function exists.
+// The function is created once, and not for each txn, as V8 keeps its optimized code only while the function exists.
 const opOf = ({ op }: Item<PutEntry>): PutOp => op;
 const entryOf = <E extends PutEntry>({ entry }: Item<E>): E => entry;
 const entriesOf = <E extends PutEntry>(items: readonly Item<E>[]): readonly E[] => items.map(entryOf);
 
-/** Returns an `EtcdError`. After any other error, the outcome of the write is unknown. */
+/** Returns an `EtcdError`. If the error is another one, the outcome of the write is unknown. */
 function asEtcdError(error: unknown): EtcdError {
   if (isEtcdError(error)) return error;
   return new AmbiguousWriteError(new EtcdError('Unknown', 'the txn ended with an error that is not from etcd', { cause: error }));

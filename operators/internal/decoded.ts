@@ -24,7 +24,7 @@ const kvOf = (item: Decodable): KeyValue => ('kv' in item ? item.kv : item);
 /** The result of reading a value, or a Promise of the result if the schema checks asynchronously. */
 type Read<A> = Either<InvalidValueError, A> | PromiseLike<Either<InvalidValueError, A>>;
 
-/** Decodes values in their order, each to a result. */
+/** Decodes values in their order. Each result is a decoded value, or the error of an invalid one. */
 export function tryDecodeBy<A>(read: (kv: KeyValue) => Read<A>): OperatorFunction<Decodable, Either<InvalidValueError, Decoded<A>>> {
   return mapInOrder((item) => {
     const kv = kvOf(item);

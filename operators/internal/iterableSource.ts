@@ -13,7 +13,7 @@ export class IterableSource<E extends PutEntry> implements EntrySource {
 
   readonly #copy: (entry: E) => E;
 
-  /** @param copy makes an entry independent of its owner, which may reuse the object for the next entry */
+  /** @param copy copies an entry, as its owner may use the object for the next entry */
   constructor(entries: Iterable<E> | AsyncIterable<E>, bulk: BulkWriter<E>, copy: (entry: E) => E) {
     this.#copy = copy;
     this.#bulk = bulk;

@@ -46,12 +46,12 @@ export function toItem<E extends PutEntry>(entry: E, index: number): Item<E> {
 }
 
 /**
- * Returns the id of a key. ASCII text, as most keys are, is the id itself. For any other key the id is its bytes in
- * base64, after a prefix with which no ASCII text begins.
+ * Returns the id of a key. Most keys are ASCII text, which is used as the id. For any other key, the id is the base64
+ * of its bytes, after a prefix with which no ASCII text begins.
  */
 function keyIdOf(key: BytesLike, bytes: number): string {
-  // Text with as many bytes as characters is ASCII. This test works only for text: bytes that are not UTF-8 could pass
-  // it.
+  // Text is ASCII if it has as many bytes as characters. Bytes are not tested in this way, as the test is wrong for
+  // bytes that are not UTF-8.
   if (typeof key === 'string') return key.length === bytes ? key : `\u0080${toBase64(key)}`;
   const text = toText(key);
   return isAscii(text) ? text : `\u0080${toBase64(key)}`;

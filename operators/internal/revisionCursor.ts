@@ -44,7 +44,7 @@ export interface Revisioned {
   readonly revision: number;
 }
 
-/** All changes of one revision of the store, such as those of a transaction. */
+/** All changes of one revision of the store, such as those of a txn. */
 export interface WholeRevision<E> extends Revisioned {
   readonly events: readonly E[];
 }

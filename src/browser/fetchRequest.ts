@@ -147,7 +147,7 @@ export abstract class FetchRequest implements Unsubscribable {
 
   private async read(response: FetchResponse): Promise<void> {
     const { onReceived } = this.#request;
-    // The browser hides a redirect that was not followed, even its status.
+    // The browser hides the whole response if a redirect was not followed, even its status.
     const status = response.type === 'opaqueredirect' ? 302 : response.status;
     this.answered = true;
     this.headers = Object.fromEntries(response.headers ?? []);

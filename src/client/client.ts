@@ -82,7 +82,7 @@ export interface Client extends Namespace {
     body: In,
     options: Omit<RawCallOptions<A>, 'request'> & { readonly request: Encoder<In, Json>; readonly codec: Validator<A> },
   ): Observable<A>;
-  /** Calls any RPC of the gateway, such as an RPC that rxetcd has no method for. `codec` checks the response. */
+  /** Calls any RPC of the gateway, such as one for which rxetcd has no method. `codec` checks the response. */
   call<A>(path: string, body: Json, options: RawCallOptions<A> & { readonly codec: Validator<A> }): Observable<A>;
   /**
    * Calls any RPC of the gateway, and emits its response as it arrived: `status`, `headers` and `body`.
@@ -113,7 +113,7 @@ export interface Client extends Namespace {
    */
   readonly diagnostics$: Observable<Diagnostic>;
 
-  /** Returns the endpoints in use, as origins such as `https://a:2379`, with their path if they have one. */
+  /** Returns the endpoints in use, such as `https://a:2379`, with their path if they have one. */
   endpoints(): readonly string[];
 
   /**

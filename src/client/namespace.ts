@@ -183,8 +183,8 @@ export interface Namespace extends Coordination {
 
   /**
    * Emits the keys below a prefix as one typed object, and each revision that changes it. With the prefix `app/`, the
-   * key `app/db/port` is the field `db.port` of the object. The codec decides how a value is read: as text, or else as
-   * JSON. It also decides whether numbered keys (`hosts/0`, `hosts/1`) are a list.
+   * key `app/db/port` is the field `db.port` of the object. The codec decides how a value is read: as text, or as JSON
+   * if it rejects the text. It also decides whether numbered keys (`hosts/0`, `hosts/1`) are a list.
    *
    * Several prefixes are the layers of one config; later layers take precedence. A txn over several layers is shown
    * completely.
@@ -249,8 +249,8 @@ export interface Namespace extends Coordination {
   cache(range: Range, options?: CacheOptions): Observable<Cache>;
 
   /**
-   * The connection state of the watches: the current one, then each change. It never errors. `closed` is the last
-   * state, and is also emitted to later subscribers.
+   * The state of the connection for watches: first the current state, then each change. The Observable never errors.
+   * `closed` is the last state, which later subscribers also receive.
    */
   readonly connection$: Observable<ConnectionState>;
 
@@ -295,7 +295,7 @@ export interface NamespaceDeps extends WatchesDeps {
  */
 const FIRST_KEYS = 5_000;
 
-/** Creates the operations on keys, over a caller and streams: on all keys, or within a prefix. */
+/** Creates the operations on the keys of a client or a namespace. */
 export function namespace(given: NamespaceDeps): Namespace {
   const { caller, streams, identity, settings, gather, maxResponseBytes, requestTimeoutMs, closed, holding } = given;
   const past = new GatheredReads(caller, NO_OPTIONS, settings.responseTimeoutMs);

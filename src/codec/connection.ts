@@ -27,9 +27,9 @@ export const Member = message('Member', {
   name: string,
   /** The URLs at which other members reach it. */
   peerUrls: field(array(string), { wire: 'peerURLs' }),
-  /** The URLs at which clients reach it; empty until the member has started. */
+  /** The URLs at which clients reach the member; empty until the member has started. */
   clientUrls: field(array(string), { wire: 'clientURLs' }),
-  /** Whether the member follows the log without a vote. */
+  /** Whether the member is a learner, which receives the log but has no vote. */
   isLearner: field(bool, { wire: 'isLearner', since: '3.4' }),
 });
 

@@ -149,7 +149,7 @@ export interface Rpc<In, A> {
   readonly anonymous?: true;
   /** Whether the RPC needs a leader, although a member without a leader would accept the request. */
   readonly needsLeader?: true;
-  /** Headers of this request, in addition to those of the client. Their names are in lower case. */
+  /** The headers of this request, in addition to those of the client. Their names are in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   /**
    * Whether the response is emitted as it arrived, without decoding. For a stream, each message is emitted as a whole

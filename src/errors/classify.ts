@@ -18,7 +18,7 @@ interface Row {
 
 const NEW_TOKEN: Row = { persistence: 'unclear', why: 'another call may fetch a new token' };
 
-/** The reasons that are not classified by their code. */
+/** The kinds of failures for reasons where the code does not decide. */
 const PERSISTENCE_BY_REASON: Partial<Record<Reason, Row>> = {
   TooManyRequests: { persistence: 'temporary', why: 'the server is overloaded for the moment' },
   TooManyPending: { persistence: 'temporary', why: 'refused before it was sent, as too many calls of the client waited' },
@@ -65,7 +65,7 @@ const STATUS_BY_CODE: Readonly<Record<GrpcCode, number>> = {
   Unauthenticated: 401,
 };
 
-/** Reasons for which HTTP has a better status than the one of their gRPC code. */
+/** The HTTP statuses of reasons for which the status of the gRPC code does not fit well. */
 const STATUS_BY_REASON: Readonly<Partial<Record<Reason, number>>> = {
   // The status is not 502, 503 or 504: proxies and clients automatically retry after these, and would repeat the write.
   AmbiguousWrite: 500,

@@ -104,7 +104,10 @@ const CLIENT_ERRORS = {
   CommonNameRefused: 'FailedPrecondition',
   /** The connection was lost before the response was complete. */
   ConnectionLost: 'Unavailable',
-  /** Every contacted member is behind the newest revision that this client has seen. Only with `monotonic`. */
+  /**
+   * Each member that was called is behind the newest revision that this client has seen. This error occurs only with
+   * `monotonic`.
+   */
   StaleRead: 'Unavailable',
   /** A write was sent and no response was received: it may or may not have been carried out. */
   AmbiguousWrite: 'Unavailable',
@@ -125,15 +128,15 @@ const CLIENT_ERRORS = {
    */
   MalformedResponse: 'Internal',
   /**
-   * A response, or a message of a stream, is longer than the option `maxResponseBytes` allows, or than an old server
-   * can pass on.
+   * A response, or a message of a stream, is longer than the option `maxResponseBytes` allows, or too long for an old
+   * server.
    */
   ResponseTooLarge: 'ResourceExhausted',
   /** The caller's codec rejected the value of a key. */
   InvalidValue: 'DataLoss',
   /** The `token` function of the `auth` option failed. */
   TokenUnavailable: 'Unauthenticated',
-  /** The other end does not support the transport of a stream (WebSocket, HTTP/2). */
+  /** The server, or a proxy in front of it, does not support the transport of a stream (WebSocket, HTTP/2). */
   TransportUnsupported: 'Unimplemented',
   /**
    * A lease was not refreshed before its TTL had passed, or was revoked. Its keys are deleted, or may be deleted later.
@@ -143,7 +146,7 @@ const CLIENT_ERRORS = {
   LockLost: 'Aborted',
   /** The lock has another owner. */
   Locked: 'FailedPrecondition',
-  /** Another client wrote meanwhile, at each attempt. No write was carried out. */
+  /** At each attempt, another client wrote to the same keys first. No write was carried out. */
   Conflict: 'Aborted',
   /** A bounded buffer was full, and its policy is `error`. */
   BufferOverflow: 'ResourceExhausted',
@@ -162,7 +165,10 @@ const CLIENT_ERRORS = {
   Unknown: 'Unknown',
 } as const satisfies Record<string, GrpcCode>;
 
-/** The reason of a failure: a name of etcd's (`Compacted`, `LeaseNotFound` …) or of rxetcd's (`AmbiguousWrite` …). */
+/**
+ * The reason of a failure. Some are names of etcd (`Compacted`, `LeaseNotFound` …), and others of rxetcd
+ * (`AmbiguousWrite` …).
+ */
 export type Reason = keyof typeof SERVER_ERRORS | keyof typeof CLIENT_ERRORS;
 
 /** All reasons that a server can send, in the order of etcd's own table. */
@@ -172,7 +178,7 @@ const BY_MESSAGE: ReadonlyMap<string, Reason> = new Map<string, Reason>([
   ...SERVER_REASONS.map((reason) => [SERVER_ERRORS[reason][0], reason] as const),
   // The gateway of etcd 3.3 passes on the message of the auth store.
   ['revision in header is old', 'AuthOldRevision'],
-  // Sent by the gateway of a server that is stopping, as it closes its connection to the server.
+  // The gateway of a server that is stopping sends this message, as it closes its connection to the server.
   ['grpc: the client connection is closing', 'Stopped'],
   // This is Raft's message. The member stops, perhaps after it has accepted the request.
   ['raft: stopped', 'Stopped'],

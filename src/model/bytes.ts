@@ -151,8 +151,8 @@ export function isBytesLike(value: unknown): value is BytesLike {
 }
 
 /**
- * Tells whether a value is a `Uint8Array`. `instanceof` alone would reject arrays of another realm. Reading the tag of
- * every value would double the cost of handling it.
+ * Tells whether a value is a `Uint8Array`. `instanceof` alone would reject arrays of another realm. The tag of a value
+ * is read only if needed, as this takes as long as all other handling of the value.
  */
 export const isBytes = (value: unknown): value is Uint8Array =>
   value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';

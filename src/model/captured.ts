@@ -116,7 +116,7 @@ function recordOf(given: object, level: number, met: Map<object, unknown> | unde
 const noted = (met: Map<object, unknown> | undefined, given: object, copy: unknown): Map<object, unknown> =>
   (met ?? new Map<object, unknown>()).set(given, copy);
 
-/** Tells whether a value is a plain object, of any realm. */
+/** Tells whether a value is a plain object. It may belong to another realm. */
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);

@@ -52,7 +52,7 @@ export function isModify(event: WatchEvent): event is PutEvent {
 export interface EventsBatch {
   readonly type: 'events';
   readonly revision: number;
-  /** At least one event. */
+  /** The events; there is at least one. */
   readonly events: readonly WatchEvent[];
   /**
    * The header of the server's message. It has the member that sent the message, the raft term of the member, and the
@@ -65,7 +65,7 @@ export interface EventsBatch {
 export interface ProgressBatch {
   readonly type: 'progress';
   readonly revision: number;
-  /** Always empty. */
+  /** An empty list. */
   readonly events: readonly WatchEvent[];
   /** The header of the server's message. The first notification of a subscription has no header. */
   readonly header?: ResponseHeader;
@@ -74,7 +74,7 @@ export interface ProgressBatch {
 /** An emission of a watch in batches: a whole revision, or a progress notification. */
 export type WatchBatch = EventsBatch | ProgressBatch;
 
-/** Returns the revision up to which everything has been delivered with a batch. */
+/** Returns the revision up to which all events have been delivered, including those of a batch. */
 export const lastRevision = ({ revision }: WatchBatch): number => revision;
 
 /** Creates the batch of a revision. */

@@ -36,8 +36,8 @@ interface InvalidHeader {
 }
 
 /**
- * Finds the first header that cannot be sent: a reserved one, one that occurs twice, or one that HTTP does not allow.
- * Returns undefined if all can be sent.
+ * Finds the first header that cannot be sent. Such a header is reserved, occurs twice, or is not allowed by HTTP.
+ * Returns undefined if all headers can be sent.
  */
 export function findInvalidHeader(headers: unknown): InvalidHeader | undefined {
   // A `Map` or a `Headers` is not accepted, as its headers are not properties.

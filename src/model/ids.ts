@@ -28,7 +28,7 @@ function checked(what: keyof typeof MAX, value: string | number | bigint): strin
 }
 
 /**
- * Makes a lease id from a decimal string, a safe integer or a bigint.
+ * Creates a lease id from a decimal string, a safe integer or a bigint.
  *
  * @throws EtcdError `InvalidArgument` for any other value
  */
@@ -37,7 +37,7 @@ export function leaseId(value: string | number | bigint): LeaseId {
 }
 
 /**
- * Makes a member id from a decimal string, a safe integer or a bigint.
+ * Creates a member id from a decimal string, a safe integer or a bigint.
  *
  * @throws EtcdError `InvalidArgument` for any other value
  */
@@ -45,7 +45,7 @@ export function memberId(value: string | number | bigint): MemberId {
   return checked('member', value) as MemberId;
 }
 
-/** Converts an id to the hexadecimal form that `etcdctl` prints and that lock keys end in. */
+/** Converts an id to hexadecimal, as `etcdctl` prints it. The keys of locks end in this form. */
 export function idToHex(id: LeaseId | MemberId | ClusterId): string {
   return BigInt.asUintN(64, BigInt(id)).toString(16);
 }

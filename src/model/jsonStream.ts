@@ -25,7 +25,7 @@ export class JsonStream {
   private mode: 'unknown' | 'lines' | 'braces' = 'unknown';
 
   /**
-   * @param maxBytes the longest object
+   * @param maxBytes the maximum length of an object, in bytes
    * @param where the details of errors
    */
   constructor(

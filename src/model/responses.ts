@@ -28,9 +28,9 @@ export const CompareTarget = ['VERSION', 'CREATE', 'MOD', 'VALUE', 'LEASE'] as c
 /** A field that a compare can check. */
 export type CompareTarget = (typeof CompareTarget)[number];
 
-/** The kinds of alarms. `NONE` means any kind. */
+/** The types of alarms. `NONE` means any type. */
 export const AlarmType = ['NONE', 'NOSPACE', 'CORRUPT'] as const;
-/** A kind of alarm. */
+/** A type of alarm. */
 export type AlarmType = (typeof AlarmType)[number];
 
 /** The kinds of access that a permission can grant. */
@@ -53,7 +53,7 @@ export interface HeaderResponse {
 /** The result of the RPC `Auth.AuthStatus`. */
 export interface AuthStatusResponse {
   readonly header: ResponseHeader;
-  /** Whether auth is on. */
+  /** Whether auth is enabled. */
   readonly enabled: boolean;
   /** The number of changes to users and roles so far. */
   readonly authRevision: number;
@@ -110,9 +110,9 @@ export interface Member {
   readonly id: MemberId;
   /** The name of the member; empty until the member has started. */
   readonly name: string;
-  /** The URLs at which other members reach it. */
+  /** The URLs at which other members reach the member. */
   readonly peerUrls: readonly string[];
-  /** The URLs at which clients reach it; empty until the member has started. */
+  /** The URLs at which clients reach the member; empty until the member has started. */
   readonly clientUrls: readonly string[];
   /** Whether the member is a learner, which receives the log but has no vote. Always false before etcd 3.4. */
   readonly isLearner: boolean;

@@ -135,7 +135,7 @@ export function failuresOf(errors: Errors): string[] {
 }
 
 /**
- * Decodes a value, or returns the reasons for rejecting it, a line each.
+ * Decodes a value, or returns the reasons for rejecting it, each as one line.
  *
  * @throws EtcdError `InvalidArgument` if the codec checks asynchronously
  */

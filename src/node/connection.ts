@@ -6,9 +6,9 @@ import { SharedTimeout } from '../util/time.js';
 import type { TlsMaterial, TlsSource } from './certificates.js';
 
 /**
- * The time without data after which the kernel probes the other end of a connection, in milliseconds. It then probes
- * once a second, and closes the connection after ten probes without a response. So a lost host or route is detected
- * without any work of this process.
+ * The time without data after which the kernel probes the server of a connection, in milliseconds. It then probes once
+ * a second, and closes the connection after ten probes without a response. So a lost host or route is detected without
+ * any work of this process.
  */
 const TCP_KEEPALIVE_MS = 5_000;
 

@@ -44,8 +44,8 @@ import type { Wire } from '../transport/wire.js';
 export interface ClientOptions {
   /**
    * The URLs of the cluster: `http://127.0.0.1:2379` by default. Use `http` for all of them, or `https` for all. An
-   * endpoint may have a path, if a proxy serves etcd under it: with `https://proxy/etcd` requests go to
-   * `https://proxy/etcd/version` and `https://proxy/etcd/v3/…`.
+   * endpoint may have a path, if a proxy serves etcd under this path. For example, with `https://proxy/etcd` requests
+   * are sent to `https://proxy/etcd/version` and `https://proxy/etcd/v3/…`.
    */
   readonly endpoints?: EndpointsOption;
   /**
@@ -68,8 +68,9 @@ export interface ClientOptions {
   /** The timeout for opening a connection, in milliseconds: 5 000 by default. */
   readonly connectTimeoutMs?: number;
   /**
-   * The timeout of a call from when it is first sent, all retries included, in milliseconds: 10 000 by default;
-   * `Infinity` for no limit. Waiting for a connection does not count while the endpoint completes other calls.
+   * The timeout of a call with all its retries, in milliseconds: 10 000 by default; `Infinity` for no limit. It is
+   * counted from the time at which the call is first sent. The time that a call waits for a connection does not count
+   * while the endpoint completes other calls.
    */
   readonly requestTimeoutMs?: number;
   /**
@@ -79,7 +80,8 @@ export interface ClientOptions {
   readonly maxPendingCalls?: number;
   /**
    * The timeout of `close()` for releasing leases, locks and the like, in milliseconds: 10 000 by default; `Infinity`
-   * for no limit. It ends earlier if no release is confirmed for a fifth of that time, or for 2 s if that is longer.
+   * for no limit. `close()` gives up earlier if no release is confirmed for a fifth of that time, or for 2 s if that is
+   * longer.
    */
   readonly closeTimeoutMs?: number;
   /**
@@ -93,7 +95,7 @@ export interface ClientOptions {
   /**
    * Whether to discover the members of the cluster, and to use the reachable members in addition to `endpoints`:
    * `false` by default. While the client is in use, their list is read every `intervalMs` milliseconds: 60 000 by
-   * default, and sooner while an endpoint fails. A discovered endpoint is used once its server has identified itself as
+   * default, and sooner while an endpoint fails. A discovered endpoint is used when its server has identified itself as
    * that member. Before that it receives no token, no password and none of your `headers`. The user needs permission to
    * list members, which etcd 3.6.9 grants to root alone.
    */
@@ -116,9 +118,9 @@ export interface ClientOptions {
   /** How long an idle connection is kept open, in milliseconds: 30 000 by default. */
   readonly keepAliveMs?: number;
   /**
-   * The longest response, or message of a stream, in bytes of JSON: 128 MiB by default. It is at most 24 bytes less
-   * than 512 MiB, the length of the longest string. A longer response fails with `ResponseTooLarge`, and is not kept in
-   * memory; `kv.pages` then requests shorter pages.
+   * The maximum length of a response, or of a message of a stream, in bytes of JSON: 128 MiB by default. The option can
+   * be at most 512 MiB less 24 bytes, which is the length of the longest string. A longer response fails with
+   * `ResponseTooLarge`, and is not kept in memory; `kv.pages` then requests shorter pages.
    */
   readonly maxResponseBytes?: number;
   /**
@@ -156,7 +158,7 @@ const LONGEST_STRING = 2 ** 29 - 24;
 export interface OptionLimits {
   /** The options that the platform does not support, each with the reason. */
   readonly refused?: Readonly<Partial<Record<keyof ClientOptions, string>>>;
-  /** The reason for having no bidirectional HTTP/2 streams; undefined if the platform has them. */
+  /** The reason why the platform has no bidirectional HTTP/2 streams; undefined if it has them. */
   readonly noHttp2?: string;
   /** The URL of the page, by which relative endpoints are resolved; undefined if there is no page. */
   readonly baseUrl?: string;
@@ -330,11 +332,11 @@ export interface Platform {
    */
   limits(options: ClientOptions): OptionLimits;
   /**
-   * Makes the wire of a client. It connects to nothing before the first request.
+   * Creates the wire of a client. It opens no connection before the first request.
    *
    * @throws InvalidOptionError that names the option whose contents cannot be used
    */
   wire(settings: Settings): Wire;
-  /** The parts that a browser loads when they are first used. */
+  /** The parts of a client that a browser loads when they are first used. */
   readonly parts: Parts;
 }

@@ -93,7 +93,7 @@ export function checkEndpoints(given: unknown, baseUrl?: string): readonly strin
 /**
  * Checks endpoints that replace the current ones.
  *
- * @throws InvalidOptionError as {@link checkEndpoints}, and if their scheme is another
+ * @throws InvalidOptionError as {@link checkEndpoints}, and if their scheme differs from the current one
  */
 export function checkNewEndpoints(given: unknown, before: readonly string[], baseUrl?: string): readonly string[] {
   const origins = checkEndpoints(given, baseUrl);
@@ -244,8 +244,8 @@ const givenAs = (part: 'cert' | 'key', tls: TlsSettings): string | undefined =>
 export interface StreamOptions {
   /**
    * The transport of streams. `auto`, the default, selects one that the endpoint supports. `websocket` and `http2`
-   * carry all watches on one connection; `chunked` needs a connection for each watch, and works everywhere. Any value
-   * but `auto` disables the fallback to another transport.
+   * carry all watches on one connection; `chunked` needs a connection for each watch, and works everywhere. With any
+   * value except `auto`, no other transport is used if this one fails.
    */
   readonly transport?: 'auto' | StreamTransport;
   /**
@@ -266,13 +266,13 @@ export interface StreamOptions {
   readonly initialBackoffMs?: number;
   /** The longest pause before a lost stream is opened again: 2 000 by default. */
   readonly maxBackoffMs?: number;
-  /** The maximum share, from 0 to 1, by which these pauses are shortened at random: 0.5 by default. */
+  /** The largest part of a pause, from 0 to 1, by which it is shortened at random: 0.5 by default. */
   readonly jitter?: number;
   /**
    * The maximum number of consecutive failures to open a stream after the first one: any number by default. Failed
-   * reads for the start of a watch count as well. One more failure ends the watches with `RetriesExhausted`, and
-   * everything that depends on them, such as `live` or the wait for a lock. Attempts are counted for all watches of the
-   * client together, until a server has responded. Leases are not affected: their deadline limits them.
+   * reads for the start of a watch count as well. After one more failure, the watches error with `RetriesExhausted`. So
+   * does everything that depends on watches, such as `live` or the wait for a lock. Attempts are counted for all
+   * watches of the client together, until a server has responded. Leases are not affected: their deadline limits them.
    */
   readonly maxRetries?: number;
   /**

@@ -70,8 +70,8 @@ export const FOREIGN: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns rxetcd's equivalent of another client's option; undefined if the option is unknown. `DialTimeout` is found
- * like `dialTimeout`.
+ * Returns rxetcd's equivalent of another client's option; undefined if the option is unknown. The first letter may be
+ * upper case, as in `DialTimeout`.
  */
 function ownOptionFor(path: string): string | undefined {
   const camelCase = path.replace(/(^|\.)([A-Z])/g, (_, start: string, letter: string) => start + letter.toLowerCase());

@@ -8,10 +8,10 @@ import { maintenanceService } from '../services/maintenance.js';
 import { rawCall } from '../services/rawCall.js';
 import { serverInfoService } from '../services/serverInfo.js';
 
-/** The methods that concern servers and users rather than keys, and calls of any RPC. */
+/** The methods that concern servers and users, and not keys. `call`, which calls any RPC, is also one of them. */
 export type Administration = ReturnType<typeof administration>;
 
-/** Creates the methods for administration over the caller of a client. */
+/** Creates the methods for administration. They send their requests through the caller of a client. */
 export function administration(caller: Caller) {
   return {
     auth: authService(caller),

@@ -38,7 +38,7 @@ export interface AuthService {
   /** Reads whether auth is enabled (`Auth.AuthStatus`, etcd 3.5 and newer). */
   status(options?: CallOptions): Observable<AuthStatusResponse>;
   /**
-   * Obtains a token for a user (`Auth.Authenticate`). A client with the option `auth` does so automatically. Errors:
+   * Requests a token for a user (`Auth.Authenticate`). A client with the option `auth` does so automatically. Errors:
    * `AuthFailed`, `AuthNotEnabled`.
    */
   authenticate(name: string, password: string, options?: CallOptions): Observable<AuthenticateResponse>;

@@ -63,7 +63,7 @@ export class Exchange<A> implements CallObserver<A> {
     network.soon(() => this.connect());
   }
 
-  /** Sends a further request. */
+  /** Sends another request. */
   send(message: Message): void {
     const { member } = this;
     if (this.state !== 'open' || member === undefined) return;

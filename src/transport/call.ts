@@ -106,7 +106,9 @@ export interface Channel<In = never, A = unknown> {
   readonly removed: Observable<never>;
   /** Decides how often the stream is checked. */
   readonly activity: Activity;
-  /** The stream. Undefined if the transport is `chunked`, where each request is a separate {@link Caller.stream}. */
+  /**
+   * The stream. It is undefined if the transport is `chunked`: each request is then a separate {@link Caller.stream}.
+   */
   readonly duplex: Observable<DuplexEvent<In, A>> | undefined;
   /**
    * Emits once the generation of the server's gateway, which its version does not show: 1 or 2. Emits undefined if the

@@ -159,7 +159,7 @@ export class CallExecutor implements AttemptRunner {
     return elsewhere ? this.limits.probe(endpoint, call) : endpoint.discover();
   }
 
-  /** Returns what follows a failed attempt: another attempt, or its error. */
+  /** Returns what follows a failed attempt: another attempt, or an error. */
   recover<T>(error: unknown, endpoint: Endpoint, shown: Credential | undefined, call: Call, send: Send<T>): Observable<T> {
     // Errors of rxetcd's code, or of a function that the user passed, are passed on unchanged.
     if (!isEtcdError(error) || call.answered || call.final) return throwError(() => error);

@@ -65,7 +65,7 @@ export const NO_RETRIES: RetryPolicy = () => 'fail';
 
 /**
  * Returns the decision of a policy: an action of the table, or `retryByPolicy` for another attempt.
- * @throws InvalidOptionError if the policy throws, or returns anything but a decision
+ * @throws InvalidOptionError if the policy throws, or returns something else than a decision
  */
 export function decideRetry(policy: RetryPolicy | undefined, failure: RetryContext): RetryAction | 'retryByPolicy' {
   if (policy === undefined) return failure.action;

@@ -60,7 +60,7 @@ export interface Attempt extends Progress {
 export interface CallAttempt<A> extends Attempt {
   /** Called with the response before it is emitted. If it throws, the request fails with that error. */
   readonly onResponse?: ((response: A) => void) | undefined;
-  /** Returns what follows a failure: another attempt, or the error. */
+  /** Returns what follows a failure: another attempt, or an error. */
   readonly recover: (failure: unknown) => Observable<A>;
 }
 

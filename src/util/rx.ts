@@ -53,7 +53,7 @@ export function hedged<T>(run: () => Observable<T>, afterMs: number): Observable
 /** A value, or a Promise or an Observable of it. The last value of an Observable is used. */
 export type MaybeAsync<T> = T | PromiseLike<T> | Observable<T>;
 
-/** Calls a function of the user, and emits its final value. */
+/** Calls a function of the user, and emits its result: a value, or that of a Promise or an Observable. */
 export function outcomeOf<T>(give: () => MaybeAsync<T>): Observable<T> {
   return defer(() => {
     const given = give();

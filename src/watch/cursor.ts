@@ -18,7 +18,6 @@ export interface WatchNotification {
   readonly progress?: number;
   /** Whether the user requested the progress notification, so that it is passed on even if it has nothing new. */
   readonly requested?: boolean;
-  /** The header of the message. */
   readonly header?: ResponseHeader;
 }
 

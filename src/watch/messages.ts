@@ -70,7 +70,7 @@ type WatchRequest = RequestOf<typeof watchRpcs.watch>;
 interface CreateOptions {
   /** Lets the server split responses that are too long. */
   readonly fragment: boolean;
-  /** Gives the watch this number. */
+  /** The number that the watch should get. */
   readonly watchId?: number;
 }
 

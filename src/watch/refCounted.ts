@@ -33,7 +33,9 @@ export interface RefCountOptions<T, K = T> {
   readonly lingerMs?: number;
   /** Spreads the ends of many sources over turns of the event loop. */
   readonly pacer?: Pacer;
-  /** Replays a value to each late observer; without it, a late observer begins with the next value. */
+  /**
+   * Replays a value to each late observer. Without this option, the first value of a late observer is the next value.
+   */
   readonly replay?: {
     /** Returns the part of a value that is kept for late observers, until the next value. */
     readonly keep: (last: T) => K;

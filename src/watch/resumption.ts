@@ -20,7 +20,7 @@ const UNEXPLAINED_ROW_MS = 60_000;
 export interface ResumePause {
   /** The state of the watch until it resumes. */
   readonly state: Reconnecting;
-  /** Emits when the watch may continue. Errors if it cannot. */
+  /** Emits when the watch may continue. Errors if the watch cannot continue. */
   readonly end: Observable<unknown>;
 }
 

@@ -370,7 +370,7 @@ export interface WatcherDeps {
   readonly within?: (stream: WatchStream) => WatchStream;
   /**
    * Reads keys as they were at a revision. The reads of many watches that resume at the same time are batched. Without
-   * it, the watch does not notice a restored store whose revisions are higher than its own.
+   * this function, the watch does not notice a restored store whose revisions are higher than those of the watch.
    */
   readonly readAt?: ReadAt;
 }

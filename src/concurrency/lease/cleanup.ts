@@ -12,7 +12,10 @@ import { isRetryable } from '../../watch/retryable.js';
 export interface Unreleased {
   /** The lease that may still exist on the server; undefined for a key that is under no lease of this client. */
   readonly lease: LeaseId | undefined;
-  /** The key that may still exist (such as the queue entry of a lock), or that may be missing (the item of a queue). */
+  /**
+   * The key that may still exist, such as the queue entry of a lock. For an item of a queue it is the key that may be
+   * missing.
+   */
   readonly key: string | undefined;
   /** The cause of the failure; undefined if the release had not ended when the timeout of `close()` had passed. */
   readonly error: EtcdError | undefined;

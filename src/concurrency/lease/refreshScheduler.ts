@@ -109,7 +109,7 @@ export class RefreshBatch {
 
 /** A scheduled function. */
 export interface TimerEntry {
-  /** Cancels the function. */
+  /** Cancels the function, if it has not run yet. */
   cancel(): void;
 }
 

@@ -58,7 +58,7 @@ export interface SessionOptions {
 
 export const SESSION_OPTIONS: OptionKinds<SessionOptions> = { ttl: WHOLE, lease: LEASE, session: SESSION };
 
-/** The entry of a waiter or an owner that is held. */
+/** The entry of a waiter or an owner, with the state of its lease. */
 export interface HeldEntry extends WaiterEntry {
   /**
    * Returns whether the entry certainly exists. It also reads the clock, as a process that was suspended may call it

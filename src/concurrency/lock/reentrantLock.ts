@@ -186,8 +186,8 @@ function holderOf(reentrant: Reentrancy, identity: () => Identity): string {
 }
 
 /**
- * A queue entry that several callers share. The entry is a key `<name>/<lease in hex>` like any other, so that it
- * excludes all clients that use this layout, and they exclude it. There are further keys under `<name>.shares/`:
+ * A queue entry that several callers share. Like any other entry, it is a key `<name>/<lease in hex>`. So all clients
+ * that use this layout exclude each other. There are further keys under `<name>.shares/`:
  * - `<holder>`: the pointer, created with the entry and under its lease, so that a holder has at most one entry
  * - `<holder>/<lease of the entry in hex>/<lease of the share in hex>`: a share, under a separate lease
  */

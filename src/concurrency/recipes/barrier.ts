@@ -50,7 +50,7 @@ export function barriers(context: ConcurrencyContext): (name: string) => Barrier
   };
 }
 
-/** The membership in a round of a double barrier, which begins when all members have entered. */
+/** The membership in a round of a double barrier. The round begins when all members have entered. */
 export interface BarrierHandle {
   readonly name: string;
   /** The key of the member in etcd. */

@@ -88,7 +88,7 @@ function unique(): string {
   return `${asyncScheduler.now()}-${Array.from(chance, (part) => part.toString(16).padStart(8, '0')).join('')}`;
 }
 
-/** A queue that is ordered by priority number, the lowest first, and then by age. */
+/** A queue that is ordered by priority, and then by age. The item with the lowest priority number is the first. */
 export interface PriorityQueue {
   readonly name: string;
   /**

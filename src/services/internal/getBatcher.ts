@@ -194,7 +194,10 @@ export const MOST_IN_BATCH = BATCH_SIZE / 4;
  * a megabyte long.
  */
 const UNSEEN = BATCH_SIZE / 16;
-/** The minimum size that is recorded for its key. A batch can hold dozens of smaller key-values. */
+/**
+ * The minimum size of the key-values whose sizes are recorded. Smaller ones do not matter, as a batch can hold dozens
+ * of them.
+ */
 const LARGE = BATCH_SIZE / 32;
 /** The maximum number of keys whose sizes are recorded. */
 const MOST_KEYS = 1_000;

@@ -21,7 +21,7 @@ export interface Session {
   /**
    * Returns the header of a response.
    *
-   * @param revision by default the current one
+   * @param revision the revision in the header; by default the current one
    */
   readonly header: (revision?: number) => Header;
   /** Returns the permissions that the client has now. They may change during a stream. */

@@ -35,7 +35,7 @@ export interface Traits {
 /** The patch release that is imitated for each minor version. */
 const PATCHES: Readonly<Record<string, string>> = { '3.3': '3.3.25', '3.4': '3.4.23', '3.5': '3.5.30', '3.6': '3.6.14', '3.7': '3.7.1' };
 
-/** A version as numbers. */
+/** A version of etcd that the store imitates. */
 export interface StoreVersion {
   /** The whole version, such as `3.5.30`. */
   readonly text: string;

@@ -12,7 +12,7 @@ type Response = DecodedBy<typeof WatchResponse>;
 
 /** The maximum number of revisions in a response with history. */
 const MAX_REVISIONS = 1_000;
-/** The bytes above which a response is split into fragments. */
+/** The number of bytes above which a response is split into fragments. */
 const FRAGMENT_BYTES = 1.5 * 2 ** 20;
 /** The watch id in a response that belongs to no watch. */
 const NO_WATCH = -1;

@@ -82,13 +82,13 @@ export class Endpoint {
   /** The time at which the connections were last renewed. */
   private renewedAt = 0;
 
-  /** `https://a:2379`. */
+  /** The origin, such as `https://a:2379`. */
   readonly origin: string;
   /** The path before all other paths at the origin: `/etcd`, or empty. */
   readonly basePath: string;
 
   constructor(
-    /** `https://a:2379`, or `https://proxy/etcd`. */
+    /** The address, such as `https://a:2379` or `https://proxy/etcd`. */
     readonly address: string,
     private readonly questions: EndpointProbes,
   ) {

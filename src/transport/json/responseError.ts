@@ -4,7 +4,7 @@ import { jsonIn } from '../../model/validate.js';
 import type { HttpResponse } from '../http/transport.js';
 import type { PlainResponse } from '../wire.js';
 
-/** The source of a response. */
+/** The details for errors of a response. */
 export interface ResponseSource extends ErrorDetails {
   /**
    * Whether etcd has responded at the endpoint before. If so, a response that is not from etcd means that etcd is down.

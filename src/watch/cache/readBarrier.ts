@@ -196,9 +196,8 @@ export class ReadBarrier {
   }
 
   /**
-   * Returns whether a response came from the same store as the state of the cache. A store that was restored from a
-   * backup has lower revisions at first. The watch will detect the restored store as well, and the range is then listed
-   * again.
+   * Returns whether a response came from the same store as the state of the cache. A lower revision shows that the
+   * store was restored from a backup. The watch will detect this as well, and the range is then listed again.
    */
   private isSameStore({ clusterId, revision }: StorePosition, since: number): boolean {
     const isKnown = clusterId !== UNKNOWN_CLUSTER && this.cache.clusterId !== UNKNOWN_CLUSTER;

@@ -21,7 +21,10 @@ import type { JointUpdate } from './jointRange.js';
 
 /** Options for following a config. */
 export interface LiveConfigOptions<A> {
-  /** The codec of the whole config. It decides how the value of a key is read: as text, or else as JSON. */
+  /**
+   * The codec of the whole config. It decides how the value of a key is read: as text, or as JSON if the codec rejects
+   * the text.
+   */
   readonly codec: Validator<A>;
   /** The separator between the names in a key. The default is `/`. */
   readonly separator?: string;

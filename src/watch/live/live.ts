@@ -192,7 +192,7 @@ export interface LiveValueOptions<A> {
    */
   readonly onInvalid?: (error: InvalidValueError) => void;
   /**
-   * Emitted instead of the first value if the first value is invalid, so that every subscriber has a value. It requires
+   * The value that is emitted if the first value is invalid, so that every subscriber has a value. This option requires
    * `onInvalid`. Without a fallback nothing is emitted until there is a valid value.
    */
   readonly fallback?: A;

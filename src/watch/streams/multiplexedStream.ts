@@ -14,7 +14,7 @@ import type { Connected } from './connectionState.js';
 type WatchRequest = RequestOf<typeof watchRpcs.watch>;
 type WatchResponse = AnswerOf<typeof watchRpcs.watch>;
 
-/** One of the watches on a multiplexed stream. */
+/** A watch on a multiplexed stream, with its number and its observer. */
 class StreamWatch implements Unsubscribable {
   /**
    * The number of progress notifications for the whole stream that were requested before this watch was created, and

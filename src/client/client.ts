@@ -50,9 +50,9 @@ export interface Client extends Namespace {
    */
   health(options?: CallOptions): Observable<ServerHealth>;
   /**
-   * Checks whether a server itself works, whatever the state of its cluster (`GET /livez`, etcd 3.5.11 and newer). A
-   * server that fails this check may have to be restarted. A failed check is not an error: the Observable emits
-   * `ok: false`.
+   * Checks whether a server itself works, whatever the state of its cluster (`GET /livez`, etcd 3.4.29, 3.5.11 and
+   * newer). A server that fails this check may have to be restarted. A failed check is not an error: the Observable
+   * emits `ok: false`.
    *
    * ```ts
    * etcd.livez({ endpoint }).subscribe(({ ok, checks }) => console.log(ok, checks));
@@ -63,9 +63,9 @@ export interface Client extends Namespace {
    */
   livez(options?: CallOptions): Observable<HealthChecks>;
   /**
-   * Checks whether a server can serve clients now (`GET /readyz`, etcd 3.5.11 and newer). A ready server has a leader,
-   * its data are not corrupt, and it is not a learner. A failed check is not an error: the Observable emits `ok: false`
-   * with the `reason`. Errors with `UnsupportedServerVersion` on older servers.
+   * Checks whether a server can serve clients now (`GET /readyz`, etcd 3.4.29, 3.5.11 and newer). A ready server has a
+   * leader, its data are not corrupt, and it is not a learner. A failed check is not an error: the Observable emits
+   * `ok: false` with the `reason`. Errors with `UnsupportedServerVersion` on older servers.
    */
   readyz(options?: CallOptions): Observable<HealthChecks>;
   /** Reads a server's metrics (`GET /metrics`), and parses them. */

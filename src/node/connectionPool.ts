@@ -16,6 +16,8 @@ export interface PoolSettings {
 export interface RequestHandler extends Dispatcher.DispatchHandler {
   /** The state of the request in the pool. The pool sets it. */
   slot: WaitingRequest | 'active' | undefined;
+  /** Called with the pool that the request belongs to from now on. */
+  onPool(pool: ConnectionPool): void;
 }
 
 /**
@@ -100,8 +102,15 @@ export class ConnectionPool {
 
   /** Sends a request now, or when there is a connection for it. */
   send(request: Dispatcher.DispatchOptions, handler: RequestHandler): void {
+    handler.onPool(this);
     if (this.first === undefined && this.hasRoom) this.dispatch(request, handler);
     else this.add(new WaitingRequest(request, handler, this.last));
+  }
+
+  /** Moves the requests that wait to another pool, as the connections of this one may never become free. */
+  moveWaitingTo(pool: ConnectionPool): void {
+    for (const { request, handler } of this.takeAll()) pool.send(request, handler);
+    this.reportEmpty();
   }
 
   /** Removes a request that is still waiting. */
@@ -132,6 +141,11 @@ export class ConnectionPool {
   async destroy(error: Error): Promise<void> {
     this.failWaiting(error);
     await this.pool.destroy(error);
+  }
+
+  /** Whether requests wait for a connection. */
+  get isWaiting(): boolean {
+    return this.first !== undefined;
   }
 
   /** Whether the pool has open connections. */
@@ -182,13 +196,17 @@ export class ConnectionPool {
     else after.before = before;
   }
 
-  private failWaiting(error: Error): void {
-    const failed: RequestHandler[] = [];
+  private takeAll(): readonly WaitingRequest[] {
+    const taken: WaitingRequest[] = [];
     for (let next = this.first; next !== undefined; next = this.first) {
       this.take(next);
-      failed.push(next.handler);
+      taken.push(next);
     }
-    for (const handler of failed) handler.onResponseError?.(undefined as never, error);
+    return taken;
+  }
+
+  private failWaiting(error: Error): void {
+    for (const { handler } of this.takeAll()) handler.onResponseError?.(undefined as never, error);
     this.reportEmpty();
   }
 
@@ -203,7 +221,10 @@ export interface PoolMap {
   of(origin: string): ConnectionPool | undefined;
   /** Closes the pool of an endpoint when its requests have ended. The next request gets a new pool. */
   release(origin: string): void;
-  /** Closes the pool of an endpoint as {@link release} does, if it has open connections. */
+  /**
+   * Closes the pool of an endpoint as {@link release} does, if it has open connections. The requests that wait move to
+   * a new pool.
+   */
   renew(origin: string): void;
   destroy(): Promise<void>;
 }
@@ -225,18 +246,21 @@ export function poolsByOrigin(settings: PoolSettings): PoolMap {
     const forget = (): unknown => closing.delete(pool);
     pool.close().then(forget, forget);
   };
+  const create = (origin: string): ConnectionPool => {
+    const pool = new ConnectionPool(origin, settings, met.has(origin));
+    pools.set(origin, pool);
+    return pool;
+  };
   return {
-    of: (origin) => {
-      if (closed) return undefined;
-      const known = pools.get(origin);
-      if (known !== undefined) return known;
-      const pool = new ConnectionPool(origin, settings, met.has(origin));
-      pools.set(origin, pool);
-      return pool;
-    },
+    of: (origin) => (closed ? undefined : (pools.get(origin) ?? create(origin))),
     release,
     // If connections are being opened, they are kept. Opening others instead would mean more work for a busy server.
-    renew: (origin) => void (pools.get(origin)?.isOpen === true && release(origin)),
+    renew: (origin) => {
+      const old = pools.get(origin);
+      if (old?.isOpen !== true) return;
+      release(origin);
+      if (old.isWaiting) old.moveWaitingTo(create(origin));
+    },
     destroy: async () => {
       closed = true;
       await Promise.all([...pools.values(), ...closing].map((pool) => pool.destroy(clientClosed())));

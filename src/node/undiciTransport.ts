@@ -89,14 +89,18 @@ abstract class PendingRequest implements RequestHandler, Unsubscribable {
 
   start(pools: PoolMap): this {
     const { origin, method, path, headers, body: text, rest, rpc, endpoint = origin } = this.#request;
-    this.#pool = pools.of(origin);
-    if (this.#pool === undefined) {
+    const pool = pools.of(origin);
+    if (pool === undefined) {
       this.fail(clientClosed({ rpc, endpoint }));
       return this;
     }
     const body = text === undefined ? null : bytesOf(text);
-    this.#pool.send({ method, path, headers, body: rest === undefined ? body : inTwo(body, rest) }, this);
+    pool.send({ method, path, headers, body: rest === undefined ? body : inTwo(body, rest) }, this);
     return this;
+  }
+
+  onPool(pool: ConnectionPool): void {
+    this.#pool = pool;
   }
 
   unsubscribe(): void {

@@ -69,8 +69,8 @@ export interface ClientOptions {
   readonly connectTimeoutMs?: number;
   /**
    * The timeout of a call with all its retries, in milliseconds: 10 000 by default; `Infinity` for no limit. It is
-   * counted from the time at which the call is first sent. The time that a call waits for a connection does not count
-   * while the endpoint completes other calls.
+   * counted from the time at which the call is first sent. The wait before that has the same limit. A call waits longer
+   * for a connection while the endpoint completes other calls.
    */
   readonly requestTimeoutMs?: number;
   /**

@@ -17,8 +17,9 @@ export interface CallOptions {
    * limit. The default is the client's `requestTimeoutMs`, or no limit for an RPC that may take long (the lock service,
    * a snapshot). A read fails with `DeadlineExceeded`, a write that was sent with `AmbiguousWrite`.
    *
-   * While all connections are in use, a call waits for a free one. This time does not count towards the timeout. If the
-   * endpoint completes no calls for `timeoutMs`, the waiting call fails with `DeadlineExceeded`.
+   * Before it is sent, a call may wait for a token, for the version of the server, or for a free connection. This time
+   * does not count, but it has the same limit: a call that was not sent fails with `DeadlineExceeded`. While all
+   * connections are in use, a call waits longer if the endpoint completes other calls.
    */
   readonly timeoutMs?: number;
   /** A signal that aborts the call, which then fails with `Aborted`. Unsubscribing aborts it without an error. */
@@ -147,13 +148,10 @@ export interface Call {
   readonly batched: boolean;
   /** The time at which the call began. */
   readonly startedAt: number;
-  /** Whether any attempt of the call was sent. */
-  begun: boolean;
-  /** The endpoint at which the call last waited for a connection, and the time at which the wait began. */
+  /** The time at which the first request of the call was sent; undefined before that. */
+  firstSentAt: number | undefined;
+  /** The endpoint at which the call last waited for a connection. */
   queue: Endpoint | undefined;
-  queuedAt: number;
-  /** The time that the call waited for a connection before its first request was sent, in milliseconds. */
-  queuedMs: number;
   /** Whether the call counts towards `maxPendingCalls`. It counts until its first request is sent. */
   pending: boolean;
   /** Called when the first request of the call is sent. */
@@ -208,10 +206,8 @@ export function newCall({ name, safety, anonymous, unbounded, long, joint }: Kin
     batched: joint === true,
     options,
     startedAt: monotonicNow(),
-    begun: false,
+    firstSentAt: undefined,
     queue: undefined,
-    queuedAt: 0,
-    queuedMs: 0,
     pending: false,
     onSent,
     sent: false,
@@ -336,15 +332,13 @@ interface AttemptReports {
  */
 export function reportsOf(call: Call, endpoint: Endpoint, isUse: boolean, onFirstSent: (call: Call) => void): AttemptReports {
   call.queue = endpoint;
-  call.queuedAt = call.lastActivity;
   return {
     onSent: () => {
       call.sent = true;
       // The time that the call waits for a connection does not count as time without a response.
       call.lastActivity = monotonicNow();
-      if (!call.begun) {
-        call.begun = true;
-        call.queuedMs += call.lastActivity - call.queuedAt;
+      if (call.firstSentAt === undefined) {
+        call.firstSentAt = call.lastActivity;
         onFirstSent(call);
         call.onSent?.();
       }
@@ -352,6 +346,7 @@ export function reportsOf(call: Call, endpoint: Endpoint, isUse: boolean, onFirs
     onReceived: () => {
       const now = monotonicNow();
       call.lastActivity = endpoint.lastActivity = now;
+      if (!call.unbounded) endpoint.callDataAt = now;
       if (isUse) endpoint.activity.answered(now);
     },
   };

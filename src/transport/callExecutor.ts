@@ -167,6 +167,7 @@ export class CallExecutor implements AttemptRunner {
     const { safety, sent, attempts } = call;
     const found = call.authenticated && isMissingToken(error, shown) ? 'reauthenticate' : retryAction(error, safety, sent);
     const renewable = this.recordFailure(found, error, endpoint, shown);
+    if (found === 'fail' && error.reason !== 'DeadlineExceeded' && !call.unbounded) endpoint.servedAt = monotonicNow();
     // A batch may be rejected because of one of its calls. Each call is then sent separately. So the policy decides
     // about each call, and does not delay the others.
     const policy = call.batched && found === 'fail' ? undefined : this.policy;
@@ -235,7 +236,6 @@ export class CallExecutor implements AttemptRunner {
     // A member that reports a change of leader knows the new leader, or will know it soon. So no other endpoint is a
     // better choice.
     if (failed && !LEADER_MOVES.has(reason) && !isPageLeft(error)) endpoint.markFailed(reason === 'ConnectionLost');
-    if (found === 'fail' && reason !== 'DeadlineExceeded') endpoint.servedAt = monotonicNow();
     if (found === 'reprobeVersion') endpoint.invalidate();
     return found === 'reauthenticate' && shown !== undefined && this.tokens.discardRejected(shown);
   }

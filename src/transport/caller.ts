@@ -166,6 +166,7 @@ export function createCaller(
           onRevision: (revision) => revisions.take(revision, notBefore, rpc.name, endpoint.address),
           onResponse: (response) => {
             endpoint.markHealthy();
+            if (!call.unbounded) endpoint.servedAt = endpoint.callDataAt;
             if (diagnostics.active) {
               const elapsedMs = monotonicNow() - call.startedAt;
               diagnostics.emit({ type: 'callSucceeded', rpc: rpc.name, endpoint: endpoint.address, attempts: call.attempts, elapsedMs });

@@ -113,14 +113,14 @@ class LimitedCall extends Deadline implements Unsubscribable {
       this.timer = this.limits.schedule(this, restMs, now);
       return;
     }
-    const waited = !call.begun && call.queue !== undefined ? ', and no connection was free to send the call' : '';
+    const waited = call.firstSentAt === undefined && call.queue !== undefined ? ', and no connection was free to send the call' : '';
     this.subscriber.error(this.limits.ended(call, 'DeadlineExceeded', `no response within ${timeoutMs} ms${waited}`));
   }
 
   private restMs(now: number): number {
     const { call, timeoutMs } = this;
-    const { begun, startedAt, queue, queuedMs } = call;
-    if (begun) return queuedMs === 0 ? 0 : startedAt + queuedMs + timeoutMs - now;
+    const { firstSentAt, queue } = call;
+    if (firstSentAt !== undefined) return firstSentAt + timeoutMs - now;
     if (queue === undefined || queue.servedAt <= this.setAt) return 0;
     this.setAt = now;
     return timeoutMs;

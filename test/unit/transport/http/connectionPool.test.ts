@@ -203,6 +203,32 @@ describe('requests that wait for a connection', () => {
     expect(sent).toBe(0);
   });
 
+  test('move to new connections when those of their endpoint are renewed', async () => {
+    const held: FakeReply[] = [];
+    server.script = (_, reply) => held.push(reply);
+    const calls = requests(MAX_CONNECTING + 5);
+    await settled();
+    for (let made = 1; made <= 2; made++) {
+      next().make();
+      await waitFor('a request is at the server', () => held.length === made);
+      await settled();
+    }
+    // Two requests are at the server, which sends no response. Eight connections are being made, and never open.
+    const stuck = attempts.splice(0);
+    expect(stuck).toHaveLength(MAX_CONNECTING);
+    server.script = OK;
+    transport.renew(server.endpoint);
+    await settled();
+    expect(attempts).toHaveLength(3);
+    await makeAll();
+    expect(await Promise.all(calls.slice(-3))).toEqual([200, 200, 200]);
+    for (const reply of held) reply.json(200, {});
+    for (const attempt of stuck) attempt.make();
+    expect(await Promise.all(calls)).toEqual(calls.map(() => 200));
+    expect(sent).toBe(calls.length);
+    await waitFor('the connections of the earlier pool are closed', () => server.open === 3);
+  });
+
   test('are still sent when the connections of their endpoint are released', async () => {
     const calls = requests(MAX_CONNECTING + 5);
     await settled();

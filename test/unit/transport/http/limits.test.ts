@@ -12,23 +12,25 @@ import {
   scriptedTransport,
   settle,
   silent,
+  header,
   unreachable,
   type Script,
 } from '../../../support/fakes/fakeTransport.js';
 
 describe('the deadline of a call', () => {
-  test.each<[string, Script, typeof get, string]>([
-    ['a read that was sent', silent, get, 'DeadlineExceeded'],
-    ['a read that waits for a connection', queued, get, 'DeadlineExceeded'],
-    ['a write that was sent', silent, put, 'AmbiguousWrite'],
-    ['a write that waits for a connection', queued, put, 'DeadlineExceeded'],
-  ])('ends %s, by the option of the client or of the call', (_, script, call, reason) => {
+  // The deadline of a call counts from its request, which follows the response to the request for the version.
+  test.each<[string, Script, typeof get, string, number]>([
+    ['a read that was sent', silent, get, 'DeadlineExceeded', 1],
+    ['a read that waits for a connection', queued, get, 'DeadlineExceeded', 0],
+    ['a write that was sent', silent, put, 'AmbiguousWrite', 1],
+    ['a write that waits for a connection', queued, put, 'DeadlineExceeded', 0],
+  ])('ends %s, by the option of the client or of the call', (_, script, call, reason, sentAt) => {
     const transport = scriptedTransport(script);
     const caller = callerOf(transport, { requestTimeoutMs: 500 });
     expect(settle(...[call(caller), call(caller, { timeoutMs: 70 }), call(caller, { timeoutMs: 900 })])).toMatchObject([
-      { outcome: reason, at: 500 },
-      { outcome: reason, at: 70 },
-      { outcome: reason, at: 900 },
+      { outcome: reason, at: sentAt + 500 },
+      { outcome: reason, at: sentAt + 70 },
+      { outcome: reason, at: sentAt + 900 },
     ]);
     expect(transport.live).toBe(0);
   });
@@ -54,6 +56,14 @@ describe('the deadline of a call', () => {
     expect(settle(...[put(caller)])).toMatchObject([{ outcome: 'DeadlineExceeded', at: 60 }]);
   });
 
+  test.each([
+    ['a write', put],
+    ['a read', get],
+  ])('does not include the request for the version: %s', (_, call) => {
+    const transport = scriptedTransport(reply(200, { header }, 80), reply(200, { etcdserver: '3.5.0' }, 80));
+    expect(settle(call(callerOf(transport, { requestTimeoutMs: 100 })))).toMatchObject([{ outcome: 'ok', at: 160 }]);
+  });
+
   test('may pass during the request for the version: nothing was sent', () => {
     const transport = scriptedTransport(reply(200), silent);
     expect(settle(...[put(callerOf(transport, { requestTimeoutMs: 60 }))])).toMatchObject([{ outcome: 'DeadlineExceeded', at: 60 }]);
@@ -64,7 +74,7 @@ describe('the deadline of a call', () => {
   test('ends the call in time, also if the end of one call begins another', () => {
     const caller = callerOf(scriptedTransport(silent), { requestTimeoutMs: 1_000 });
     expect(settle(...[get(caller).pipe(retry(1)), after(5, () => get(caller))])).toMatchObject([
-      { outcome: 'DeadlineExceeded', at: 2_000 },
+      { outcome: 'DeadlineExceeded', at: 2_000 + 1 },
       { outcome: 'DeadlineExceeded', at: 1_005 },
     ]);
   });

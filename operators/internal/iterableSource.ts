@@ -57,8 +57,8 @@ export class IterableSource<E extends PutEntry> implements EntrySource {
 
   /**
    * Whether another entry should be taken. A synchronous iterable fills only the next txn, as the garbage collector
-   * needs more time for entries that wait for long. An asynchronous iterable may be slow, and fills all txns that may
-   * be in progress.
+   * needs more time for entries that wait for long. An asynchronous iterable may be slow, so it fills as many txns as
+   * `concurrency` permits.
    */
   get #hasRoom(): boolean {
     return this.#bulk.hasRoom && (this.#slow || !this.#bulk.hasTxn);

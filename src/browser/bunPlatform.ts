@@ -7,7 +7,7 @@ import { browserPlatform } from './browserPlatform.js';
 import { fetchTransport } from './fetchTransport.js';
 import { browserHost, type BrowserHost, type BrowserSocket, type FetchInit, type FetchResponse } from './host.js';
 
-/** The functions of Bun that take TLS options. The names are those that rxetcd uses. */
+/** The functions of Bun that take TLS options. The names in these options are those of rxetcd's `tls`. */
 interface Bun {
   fetch(url: string, init: FetchInit & { readonly tls: TlsSettings }): Promise<FetchResponse>;
   readonly WebSocket: new (url: string, options: { readonly protocols: string[]; readonly tls: TlsSettings }) => BrowserSocket;

@@ -107,7 +107,7 @@ function certificatesIn({ option, text }: Given): readonly X509Certificate[] {
   if (blocks.length === 0)
     throw new InvalidOptionError(option, 'expected a certificate that begins with -----BEGIN CERTIFICATE-----, received no certificate');
   if (blocks.length !== text.match(BEGIN)?.length)
-    throw new InvalidOptionError(option, 'expected complete certificates, received a certificate without its end');
+    throw new InvalidOptionError(option, 'expected complete certificates, received a certificate without its -----END line');
   return blocks.map((block, index) => {
     try {
       return new X509Certificate(block);

@@ -43,8 +43,8 @@ export class Prefix {
   }
 
   /**
-   * Adds the prefix to a key, or to a name that is a prefix of keys. An invalid value is returned unchanged, as the
-   * error of the codec names the field.
+   * Adds the prefix to a key, or to a name that is a prefix of keys. An invalid value is returned unchanged: the
+   * codec rejects it later, with an error that names the field.
    */
   before(key: BytesLike): BytesLike {
     if (!isBytesLike(key)) return key;

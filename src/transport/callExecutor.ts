@@ -168,8 +168,8 @@ export class CallExecutor implements AttemptRunner {
     const found = call.authenticated && isMissingToken(error, shown) ? 'reauthenticate' : retryAction(error, safety, sent);
     const renewable = this.recordFailure(found, error, endpoint, shown);
     if (found === 'fail' && error.reason !== 'DeadlineExceeded' && !call.unbounded) endpoint.servedAt = monotonicNow();
-    // A batch may be rejected because of one of its calls. Each call is then sent separately. So the policy decides
-    // about each call, and does not delay the others.
+    // A batch may be rejected because of one of its calls. Each call is then sent separately. So the policy is
+    // asked about each call, and not about the batch. A retry of one call then does not delay the others.
     const policy = call.batched && found === 'fail' ? undefined : this.policy;
     let decision: ReturnType<typeof decideRetry>;
     try {

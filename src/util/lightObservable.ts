@@ -43,8 +43,8 @@ export class LightObservable<T> extends Observable<T> {
 }
 
 /**
- * Creates a teardown. It is a separate function, as a closure at its use would keep `attach` and everything that
- * `attach` refers to.
+ * Creates a teardown. It is a separate function, as a closure within the method that uses it would keep `attach`,
+ * and everything that `attach` refers to, in memory.
  */
 const teardownOf =
   <T>(source: Detachable<T>, observer: Observer<T>) =>

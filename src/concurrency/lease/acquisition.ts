@@ -33,7 +33,8 @@ export const acquireWithCompensation = <T, R>(steps: Acquisition<T, R>, closed?:
     return run.begin();
   });
 
-/** An acquisition for one subscriber. It is one object, as a program may have thousands of leases. */
+/** An acquisition for one subscriber. It is one object and not a pipeline of operators, as a program may
+ * have thousands of leases. */
 class CompensatedAcquisition<T, R> implements Detachable<R> {
   private state: AcquisitionState = 'pending';
   private acquired: { readonly value: T } | undefined;

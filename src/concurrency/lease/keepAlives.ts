@@ -335,7 +335,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
   }
 
   /**
-   * Removes a lease from the waiting ones, as its response has arrived or is no longer needed.
+   * Removes a lease from those that wait for a response, as it has arrived or is no longer needed.
    *
    * @returns false if the lease was removed before
    */

@@ -349,5 +349,5 @@ class OwnerWait<T> implements Observer<HeldEntry>, Detachable<T> {
  */
 export function toLockLost(name: string, owned: boolean, losses: readonly Reason[], error: unknown): unknown {
   if (!isEtcdError(error) || error.reason === 'LockLost' || !(owned || hasReason(error, ...losses))) return error;
-  return new EtcdError('LockLost', `${JSON.stringify(name)} may no longer be held: ${error.message}`, { cause: error });
+  return new EtcdError('LockLost', `the ownership of ${JSON.stringify(name)} is no longer certain: ${error.message}`, { cause: error });
 }

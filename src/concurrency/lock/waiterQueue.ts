@@ -17,7 +17,7 @@ import type { ResponseHeader } from '../../model/responses.js';
  * the key before its own, so that a release wakes only one waiter.
  */
 
-/** The key of an owner or a waiter in a queue. It exists as long as its lease. */
+/** The key of an owner or a waiter in a queue. It is deleted on release, and at the latest when its lease ends. */
 export interface WaiterEntry {
   readonly name: string;
   readonly key: string;
@@ -254,7 +254,7 @@ export function errorWhenDeleted(context: ConcurrencyContext, entry: WaiterEntry
 
 /** Creates the error of an entry whose key was deleted. */
 export const keyDeleted = ({ key }: Pick<WaiterEntry, 'key'>): EtcdError =>
-  new EtcdError('LockLost', `the lock key ${JSON.stringify(key)} was deleted`);
+  new EtcdError('LockLost', `the key ${JSON.stringify(key)} was deleted`);
 
 /** Reads again if the history that a watch needs was compacted, or the store was wiped or restored. */
 export function rereadIfCompacted<T>(source: Observable<T>, reread: () => Observable<T>): Observable<T> {

@@ -109,7 +109,11 @@ function valueOf(change: Updater, current: KeyValue | undefined): Observable<Byt
     map((value: unknown) => {
       if (value === undefined || isBytesLike(value)) return capturedBytes(value);
       if (value === current) return current;
-      throw invalidArgument('result of update', 'a string, a Uint8Array, the given KeyValue or undefined', value);
+      throw invalidArgument(
+        'result of the function of update',
+        'a string, a Uint8Array, undefined, or the KeyValue that was passed to the function',
+        value,
+      );
     }),
   );
 }

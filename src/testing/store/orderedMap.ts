@@ -1,8 +1,8 @@
 import type { Key, KeySpan } from './keys.js';
 
 /**
- * The maximum number of entries in a chunk. An insertion moves at most this number of entries, and a range reads at
- * most this number to find its beginning.
+ * The maximum number of entries in a chunk. An insertion moves at most this number of entries. The beginning of a range
+ * is found by binary search.
  */
 const CHUNK = 512;
 

@@ -107,8 +107,8 @@ function openDuplex<In, A>(
   const duplex = wire.duplex(rpc, { to: route, transport, onRevision });
   if (!needsLeader || transport === 'http2') return duplex;
   // etcd's proxy for WebSockets does not pass on the header that requires a leader. So the client asks the member
-  // whether it has a leader, also before the stream opens. Otherwise, a cluster without a leader would repeatedly
-  // appear connected for a short time.
+  // whether it has a leader, also before the stream opens. Otherwise, watches of a cluster without a leader would
+  // repeatedly show `connected` for a short time.
   const question = requireLeader(route, means);
   return concat(question, merge(duplex, watchForLeaderLoss(question, activity)));
 }
@@ -138,8 +138,8 @@ const ELECTION_MS = 500;
 export interface LeaderDeps {
   readonly wire: Pick<Wire, 'unary'>;
   /**
-   * Returns whether there is another endpoint. If there is none, it does not help to leave the member. Also, several
-   * members may be behind one endpoint, so that another member may respond.
+   * Returns whether there is another endpoint. Without one the member is not asked, as the client could not leave it.
+   * Besides, several members may be behind one endpoint, and the question may reach another one than the stream did.
    */
   readonly elsewhere: () => boolean;
 }

@@ -133,7 +133,7 @@ export class FollowedRanges implements WriteEffects {
  * a subscriber must include all writes of this client that the server has confirmed.
  */
 export class FollowedRange {
-  /** The highest revision of an own write in the range since the last list was requested. */
+  /** The highest revision of this client's writes in the range since the last list was requested. */
   private needed = 0;
   /**
    * The highest revision of an own write before that request. The list includes the write, even if the store was

@@ -69,8 +69,9 @@ beforeEach(async () => {
 const DOCUMENT = '<!doctype html><title></title><app-root></app-root><script type="module" src="/page.js"></script>';
 
 /** Renders the app on this server. */
-const render = (endpoint = etcd.endpoint): Promise<string> =>
-  renderApplication(
+function render(endpoint = etcd.endpoint, serverTimeoutMs = 60_000): Promise<string> {
+  App.serverTimeoutMs = serverTimeoutMs;
+  return renderApplication(
     (context) =>
       bootstrapApplication(
         App,
@@ -86,6 +87,7 @@ const render = (endpoint = etcd.endpoint): Promise<string> =>
       ),
     { document: DOCUMENT, url: '/' },
   );
+}
 
 /** Serves a rendered page, and opens it. */
 async function withPage(html: string, run: (page: Page) => Promise<void>): Promise<void> {
@@ -131,7 +133,7 @@ test('a page starts with the state that its server rendered, without flicker, an
 });
 
 test('a page whose server finds no etcd is rendered with `loading`, and connects later by itself', async () => {
-  const html = await render('http://127.0.0.1:1');
+  const html = await render('http://127.0.0.1:1', 2_000);
   expect(html).toContain('<p>reactive loading undefined undefined</p>');
   await withPage(html, async (page) => {
     await waitForValue(

@@ -14,17 +14,23 @@ const Since = new t.Type<Date, string, unknown>(
 const Config = t.type({ color: t.string, since: Since });
 
 export class App {
+  /** How long rendering on the server waits for the first values, in milliseconds. */
+  static serverTimeoutMs = 2_000;
+  private readonly options = { serverTimeoutMs: App.serverTimeoutMs };
   readonly key = signal('app/config');
-  private readonly reactive = liveValueSignal(this.key, { codec: Config });
-  private readonly fixed = liveValueSignal('app/config', { codec: Config });
-  private readonly missing = liveValueSignal('app/missing', { codec: Config });
-  private readonly range = liveSignal({ prefix: 'app/names/' });
-  private readonly all = combineLiveSignal({
-    config: { key: 'app/config', codec: Config },
-    pair: { key: 'app/config' },
-    names: { prefix: 'app/names/' },
-  });
-  private readonly apart = liveSignal({ prefix: 'app/names/' }, { transfer: false });
+  private readonly reactive = liveValueSignal(this.key, { codec: Config, ...this.options });
+  private readonly fixed = liveValueSignal('app/config', { codec: Config, ...this.options });
+  private readonly missing = liveValueSignal('app/missing', { codec: Config, ...this.options });
+  private readonly range = liveSignal({ prefix: 'app/names/' }, this.options);
+  private readonly all = combineLiveSignal(
+    {
+      config: { key: 'app/config', codec: Config },
+      pair: { key: 'app/config' },
+      names: { prefix: 'app/names/' },
+    },
+    this.options,
+  );
+  private readonly apart = liveSignal({ prefix: 'app/names/' }, { transfer: false, ...this.options });
 
   /** Shows the values of all signals, one per line. */
   readonly lines = computed(() => {

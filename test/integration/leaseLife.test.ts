@@ -235,11 +235,13 @@ describe('in a cluster, a lease', () => {
       const own = proxies.find(({ up }, index) => up.bytes > (before[index] ?? 0))!;
       if (how === 'refused') await own.refuse();
       else for (const lane of [own.up, own.down]) lane.stall();
-      const refreshes = () => held.kinds().filter((kind) => kind === 'refreshed').length;
+      const refreshes = () => {
+        expect(held.error).toBeUndefined();
+        return held.kinds().filter((kind) => kind === 'refreshed').length;
+      };
       const so = refreshes();
       // One of them may have been in progress.
       await waitForValue(refreshes, (count) => count >= so + 2);
-      expect(held.error).toBeUndefined();
       held.leave();
     } finally {
       for (const proxy of proxies) for (const lane of [proxy.up, proxy.down]) lane.resume();

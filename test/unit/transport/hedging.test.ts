@@ -328,7 +328,11 @@ describe('a write without a response', () => {
     const transport = scriptedTransport(at(silent));
     const caller = callerOf(transport, BOTH);
     const later = [after(1_520, () => put(caller)), after(1_530, () => put(caller))];
-    expect(settle(put(caller), ...later)).toMatchObject([{ outcome: 'AmbiguousWrite', at: 10_000 + 1 }, { outcome: 'ok' }, { outcome: 'ok' }]);
+    expect(settle(put(caller), ...later)).toMatchObject([
+      { outcome: 'AmbiguousWrite', at: 10_000 + 1 },
+      { outcome: 'ok' },
+      { outcome: 'ok' },
+    ]);
     expect(originsOf(transport)).toEqual([A, B, B]);
   });
 

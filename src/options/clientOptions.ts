@@ -112,7 +112,8 @@ export interface ClientOptions {
   readonly retry?: boolean | RetryPolicy | CallRetryOptions;
   /**
    * The maximum number of connections to each endpoint: 64 by default. Further calls wait for a free connection.
-   * Streams have separate connections, and so do calls that wait at the server, such as for a lock.
+   * Streams have separate connections, and so do calls that wait at the server, such as for a lock. Connections that no
+   * longer respond do not count. They are replaced, and are closed when their calls have ended.
    */
   readonly maxConnections?: number;
   /** How long an idle connection is kept open, in milliseconds: 30 000 by default. */

@@ -3,7 +3,7 @@ import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import type { HttpRequest, Transport } from '../transport/http/transport.js';
 import { clientClosed, FetchExchange, type FetchMeans, type FetchRequest, FetchStream, whereOf } from './fetchRequest.js';
 import { browserHost, type BrowserHost, PagePresence } from './host.js';
-import { webSocketDuplex } from './webSocket.js';
+import { FAREWELL_MS, webSocketDuplex } from './webSocket.js';
 
 /**
  * The maximum number of streams to a host over HTTP/1.1. A browser opens at most six connections to a host, so two are
@@ -70,9 +70,6 @@ const tooMany = (open: number, where: ErrorDetails): EtcdError =>
     `streams or waiting calls use ${open} of the browser's six HTTP/1.1 connections; use https, WebSocket, or fewer streams`,
     where,
   );
-
-/** How long `close` waits until the sockets are closed, in milliseconds. */
-const FAREWELL_MS = 1_000;
 
 /**
  * The limits of streams. All clients of a page or worker share them, as the browser counts their connections together.

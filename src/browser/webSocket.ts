@@ -1,10 +1,13 @@
-import { Observable } from 'rxjs';
+import { Observable, Subscription } from 'rxjs';
 import { type ErrorDetails, EtcdError } from '../errors/index.js';
 import { pageLeft } from '../transport/wire.js';
-import { monotonicNow } from '../util/time.js';
+import { monotonicNow, scheduleTimeout } from '../util/time.js';
 import { parseJson } from '../model/validate.js';
 import { type DuplexPart, type DuplexRequest, NO_WEBSOCKET, responseTooLarge, WriteBatcher } from '../transport/http/transport.js';
 import type { BrowserHost, BrowserSocket, PagePresence } from './host.js';
+
+/** How long a socket may take to close after its subscriber has left, in milliseconds. */
+export const FAREWELL_MS = 1_000;
 
 /** The dependencies for opening WebSockets. */
 interface SocketMeans {
@@ -24,7 +27,7 @@ interface SocketMeans {
  */
 export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Observable<DuplexPart> {
   const { host, page, maxResponseBytes, closing } = means;
-  const { rpc, origin, endpoint = origin, path, token } = request;
+  const { rpc, origin, endpoint = origin, path, token, onLateOpen } = request;
   const where = { rpc, endpoint };
   return new Observable((subscriber) => {
     const probe = new AbortController();
@@ -68,20 +71,28 @@ export function webSocketDuplex(request: DuplexRequest, means: SocketMeans): Obs
       cancel();
       probe.abort();
       if (over) return;
+      socket.onmessage = null;
+      const patience = new Subscription();
+      const done = new Promise<void>((resolve) => (socket.onclose = () => resolve())).then(() => {
+        patience.unsubscribe();
+        closing.delete(done);
+      });
+      closing.add(done);
       // The messages are sent together with the close frame. etcd must receive the end before it has responded to the
       // last message.
-      outgoing.flush();
-      closing.add(closed(socket));
+      const leave = (): void => {
+        outgoing.flush();
+        socket.close();
+      };
+      if (opened || onLateOpen === undefined) return leave();
+      // The server may have accepted the handshake. If the browser ended it now, the server might not notice it.
+      patience.add(scheduleTimeout(FAREWELL_MS, () => socket.close()));
+      socket.onopen = () => {
+        onLateOpen(outgoing.send);
+        leave();
+      };
     };
   });
-
-  /** Closes a socket. The browser sends the waiting messages before the close frame. */
-  function closed(socket: BrowserSocket): Promise<void> {
-    socket.onopen = socket.onmessage = null;
-    const done = new Promise<void>((resolve) => (socket.onclose = () => resolve())).then(() => void closing.delete(done));
-    socket.close();
-    return done;
-  }
 }
 
 function messageIn(data: unknown, maxBytes: number, where: ErrorDetails): unknown {

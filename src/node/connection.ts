@@ -96,10 +96,10 @@ export interface Connection {
   /** Closes the connection at once, even if requests are in progress. So the server notices the end of the stream. */
   destroy(): void;
   /**
-   * Calls `say`, which sends the last messages and the end of the stream in one write. Then it reads until the server
-   * closes the connection. If this takes too long, it destroys the connection.
+   * Calls `say`, which sends the last messages and the end of the stream. Then it reads until the server closes the
+   * connection. If this takes too long, it destroys the connection.
    */
-  leave(say: () => void): void;
+  leave(say?: () => void): void;
 }
 
 /** How long the server may take to close a connection after {@link Connection.leave}, in milliseconds. */
@@ -143,9 +143,7 @@ export function connectionFor(origin: string, { connect, connectHttp2, closing }
     leave: (say) => {
       if (socket === undefined || socket.destroyed) return destroy();
       const left = socket;
-      left.cork();
-      say();
-      left.uncork();
+      say?.();
       closing.add(left);
       const waiting = setTimeout(() => left.destroy(), FAREWELL_MS).unref();
       left.once('close', () => {

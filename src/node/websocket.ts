@@ -20,7 +20,7 @@ const OWN_HEADERS = new Set(['content-type']);
  * version 3.5.32, etcd's proxy accepts the token as a subprotocol.
  */
 export function webSocketDuplex(
-  { origin, endpoint = origin, path, headers, token, rpc }: DuplexRequest,
+  { origin, endpoint = origin, path, headers, token, rpc, onLateOpen }: DuplexRequest,
   deps: DuplexDeps,
 ): Observable<DuplexPart> {
   return new Observable((subscriber) => {
@@ -37,13 +37,22 @@ export function webSocketDuplex(
       where,
       {
         opened: (socket) => {
+          const isLate = subscriber.closed;
           open = new WebSocketStream(socket, deps.maxResponseBytes, where, subscriber);
           open.begin();
+          if (!isLate) return;
+          onLateOpen?.(open.send);
+          open.leave();
         },
-        failed: (error) => subscriber.error(error),
+        failed: (error) => {
+          subscriber.error(error);
+          connection.destroy();
+        },
       },
     );
     return () => {
+      // The server may have accepted the handshake. If the connection ended now, the server might not notice it.
+      if (open === undefined && onLateOpen !== undefined) return connection.leave();
       if (open?.isOver !== false) return connection.destroy();
       const left = open;
       connection.leave(() => left.leave());
@@ -165,7 +174,12 @@ export class WebSocketStream implements FrameObserver {
     socket.on('end', () => socket.destroy());
     socket.on('drain', () => this.pong());
     socket.on('data', (chunk: Buffer) => this.read(chunk));
-    this.observer.next({ type: 'open', send: this.outgoing.send });
+    this.observer.next({ type: 'open', send: this.send });
+  }
+
+  /** Sends a message at the end of the turn, together with the other messages of the turn. */
+  get send(): (message: string) => void {
+    return this.outgoing.send;
   }
 
   /** Whether the stream has ended, so that nothing can be sent. */
@@ -177,9 +191,11 @@ export class WebSocketStream implements FrameObserver {
   leave(): void {
     // The messages are sent together with the close frame. etcd must receive the end before it has responded to the
     // last message.
+    this.socket.cork();
     this.outgoing.flush();
     this.state = 'left';
     this.write(OPCODE.close, NOTHING);
+    this.socket.uncork();
   }
 
   message(text: string): void {

@@ -81,7 +81,7 @@ export class MemoryWire implements Wire {
       });
   }
 
-  duplex<In, A>(rpc: Rpc<In, A>, { to, onRevision }: DuplexAttempt): Observable<DuplexEvent<In, A>> {
+  duplex<In, A>(rpc: Rpc<In, A>, { to, onRevision }: DuplexAttempt<In>): Observable<DuplexEvent<In, A>> {
     return new Observable((subscriber) => {
       const exchange = this.begin<A>(this.rpcTo(rpc, to, { isStream: true }), {
         opened: () => subscriber.next({ type: 'open', send: (request) => exchange?.send(messageOf(rpc, request)) }),

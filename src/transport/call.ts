@@ -7,7 +7,7 @@ import { ANYTHING, BOOLEAN, checkOptions, LONGEST_MS, MILLISECONDS, type OptionK
 import type { Activity } from './endpoints/activity.js';
 import type { StreamTransport } from './streams/transportSelector.js';
 import { monotonicNow } from '../util/time.js';
-import type { DuplexEvent, Later, PlainResponse } from './wire.js';
+import type { DuplexEvent, LateOpen, Later, PlainResponse } from './wire.js';
 import type { ServerInfo, ServerVersion } from './endpoints/version.js';
 
 /** The options of every call. */
@@ -108,9 +108,10 @@ export interface Channel<In = never, A = unknown> {
   /** Decides how often the stream is checked. */
   readonly activity: Activity;
   /**
-   * The stream. It is undefined if the transport is `chunked`: each request is then a separate {@link Caller.stream}.
+   * Returns the stream. It is undefined if the transport is `chunked`: each request is then a separate
+   * {@link Caller.stream}.
    */
-  readonly duplex: Observable<DuplexEvent<In, A>> | undefined;
+  readonly duplex: ((onLateOpen?: LateOpen<In>) => Observable<DuplexEvent<In, A>>) | undefined;
   /**
    * Emits once the generation of the server's gateway, which its version does not show: 1 or 2. Emits undefined if the
    * response is not from a gateway. The request is a plain GET without a deadline.

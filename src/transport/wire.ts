@@ -71,10 +71,17 @@ export interface Later<In> {
 }
 
 /** An attempt to open a bidirectional stream. */
-export interface DuplexAttempt extends Pick<Progress, 'onRevision'> {
+export interface DuplexAttempt<In = never> extends Pick<Progress, 'onRevision'> {
   readonly to: Destination;
   readonly transport: DuplexTransport;
+  readonly onLateOpen?: LateOpen<In> | undefined;
 }
+
+/**
+ * Called when a stream opens although its subscriber has left during the handshake. Sends the last requests, and the
+ * stream is closed after them. Without this function, the handshake is aborted, and the server may keep the stream.
+ */
+export type LateOpen<In> = (send: (request: In) => void) => void;
 
 /** An event of a bidirectional stream. */
 export type DuplexEvent<In, A> =
@@ -163,7 +170,7 @@ export interface Wire {
    * `TransportUnsupported` if the server, or a proxy in front of it, does not support the protocol. Requests that were
    * sent before the end of the subscription reach the server.
    */
-  duplex<In, A>(rpc: Rpc<In, A>, attempt: DuplexAttempt): Observable<DuplexEvent<In, A>>;
+  duplex<In, A>(rpc: Rpc<In, A>, attempt: DuplexAttempt<In>): Observable<DuplexEvent<In, A>>;
   /** Sends a plain GET, and emits its response with any status. */
   get(request: PlainRequest): Observable<PlainResponse>;
   /**
@@ -216,7 +223,7 @@ export class SharedWire implements Wire {
     return (attempt) => send(attempt).pipe(takeUntil(this.closed));
   }
 
-  duplex<In, A>(rpc: Rpc<In, A>, attempt: DuplexAttempt): Observable<DuplexEvent<In, A>> {
+  duplex<In, A>(rpc: Rpc<In, A>, attempt: DuplexAttempt<In>): Observable<DuplexEvent<In, A>> {
     return this.wire.duplex(rpc, attempt).pipe(takeUntil(this.closed));
   }
 

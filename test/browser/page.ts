@@ -20,12 +20,15 @@ import { createClient, hasReason, isEtcdError, key, put, type Client, type Clien
 import { puts } from '../../operators/index.js';
 
 let etcd: Client;
+/** The options of the client of this page. */
+let optionsOfPage: ClientOptions;
 const watches = new Map<number, Subscription>();
 const seenBy = new Set<number | string>();
 
 const functions = {
   /** Creates the client of this page. Returns the option that was rejected, if one was. */
   open: (options: ClientOptions): string | undefined => {
+    optionsOfPage = options;
     try {
       etcd = createClient(options);
       return undefined;
@@ -53,6 +56,17 @@ const functions = {
     await firstValueFrom(etcd.kv.delete(`${prefix}key`));
     const seen = (await events).map(({ type, kv }) => (type === 'put' ? kv.value : type));
     return { seen, transport: await functions.transport() };
+  },
+
+  /** Creates clients in turn. Each starts a watch over a WebSocket, and is closed after up to `withinMs` milliseconds. */
+  closeDuringHandshake: async (rounds: number, withinMs: number): Promise<void> => {
+    for (let round = 0; round < rounds; round++) {
+      const client = createClient({ ...optionsOfPage, streams: { transport: 'websocket' } });
+      await firstValueFrom(client.kv.get('nothing'));
+      client.watchBatches('nothing').subscribe();
+      await firstValueFrom(timer(round % withinMs));
+      await client.close();
+    }
   },
 
   transport: () =>

@@ -331,7 +331,7 @@ export class KeepAlives implements KeepAliveClient, Observer<KeepAliveClient> {
       },
       settle: (request: KeepAliveRequest) => this.settle(request),
     };
-    return channel.duplex === undefined ? unaryKeepAlives(this.service, context) : duplexKeepAlives(channel.duplex, channel, context);
+    return channel.duplex === undefined ? unaryKeepAlives(this.service, context) : duplexKeepAlives(channel.duplex(), channel, context);
   }
 
   /**

@@ -1,7 +1,7 @@
 import { defer, type Observable, type Subscriber, switchMap } from 'rxjs';
 import { type ErrorDetails, EtcdError } from '../../errors/index.js';
 import { joinBytes, longText } from '../../model/bytes.js';
-import type { DuplexTransport } from '../wire.js';
+import type { DuplexTransport, LateOpen } from '../wire.js';
 
 /** An HTTP request to one endpoint. */
 export interface HttpRequest {
@@ -83,6 +83,7 @@ export interface DuplexRequest extends Pick<HttpRequest, 'origin' | 'endpoint' |
   readonly knownEtcd?: boolean;
   /** The token. Each transport sends it in a different way. */
   readonly token: string | undefined;
+  readonly onLateOpen?: LateOpen<string> | undefined;
 }
 
 /** A part of a bidirectional stream. */

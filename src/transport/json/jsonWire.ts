@@ -128,7 +128,7 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
       };
     },
 
-    duplex: <In, A>(rpc: Rpc<In, A>, { to, transport, onRevision }: DuplexAttempt) =>
+    duplex: <In, A>(rpc: Rpc<In, A>, { to, transport, onRevision, onLateOpen }: DuplexAttempt<In>) =>
       new Observable<DuplexEvent<In, A>>((subscriber) => {
         const parts = http.duplex({
           transport,
@@ -140,6 +140,7 @@ export function jsonWire(http: Transport, { headers, maxResponseBytes }: JsonWir
           token: to.credential.token,
           rpc: rpc.name,
           knownEtcd: to.endpoint.knownEtcd,
+          onLateOpen: onLateOpen && ((send) => onLateOpen((request) => send(requestText(rpc, request)))),
         });
         return parts.subscribe(eventsTo(subscriber, rpc, sourceOf(rpc.name, to), onRevision));
       }),

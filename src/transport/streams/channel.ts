@@ -3,7 +3,7 @@ import { identifyRpc } from '../../codec/connection.js';
 import { type EtcdError, hasReason, type Reason } from '../../errors/index.js';
 import { type Activity, checksDue, IDLE_CHECK_MS, type LeaseActivity } from '../endpoints/activity.js';
 import type { Channel, Revisions, Route } from '../call.js';
-import { type DuplexTransport, type DuplexEvent, isPageLeft, type Wire } from '../wire.js';
+import { type DuplexAttempt, type DuplexTransport, type DuplexEvent, isPageLeft, type Wire } from '../wire.js';
 import { leaseRpcs } from '../../codec/lease.js';
 import type { Rpc } from '../../codec/descriptors.js';
 import type { TransportSelector } from './transportSelector.js';
@@ -38,7 +38,10 @@ export function openChannel<In, A>(route: Route, rpc: Rpc<In, A>, means: Channel
     removed: merge(endpoint.removed, endpoint.connectionsLost),
     gateway: gatewayOf(route, rpc, means),
     activity,
-    duplex: transport === 'chunked' ? undefined : untilRemoved(openDuplex(route, rpc, transport, activity, means), endpoint),
+    duplex:
+      transport === 'chunked'
+        ? undefined
+        : (onLateOpen) => untilRemoved(openDuplex(route, rpc, { transport, onLateOpen }, activity, means), endpoint),
     answered: () => {
       // Only the first response counts. After it, a member that has lost its leader still responds on the stream, but
       // not to calls.
@@ -96,7 +99,7 @@ const STANDING_IN: ReadonlySet<Reason> = new Set<Reason>(['ConnectionLost', 'Pro
 function openDuplex<In, A>(
   route: Route,
   rpc: Rpc<In, A>,
-  transport: DuplexTransport,
+  { transport, onLateOpen }: Pick<DuplexAttempt<In>, 'transport' | 'onLateOpen'>,
   activity: Activity,
   means: ChannelDeps,
 ): Observable<DuplexEvent<In, A>> {
@@ -104,7 +107,7 @@ function openDuplex<In, A>(
   const { name, needsLeader = false } = rpc;
   // The header of a keepalive's response is not used, and several hundred of these responses may arrive in a second.
   const onRevision = name === leaseRpcs.keepAlive.name ? undefined : (revision: number) => revisions.take(revision, 0, name, '');
-  const duplex = wire.duplex(rpc, { to: route, transport, onRevision });
+  const duplex = wire.duplex(rpc, { to: route, transport, onRevision, onLateOpen });
   if (!needsLeader || transport === 'http2') return duplex;
   // etcd's proxy for WebSockets does not pass on the header that requires a leader. So the client asks the member
   // whether it has a leader, also before the stream opens. Otherwise, watches of a cluster without a leader would

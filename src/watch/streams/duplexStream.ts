@@ -8,7 +8,7 @@ import type { StreamTimeouts } from '../retryable.js';
 import { NO_DATA, StreamManager, type StreamCallbacks } from './streamManager.js';
 import { EtcdError, hasReason } from '../../errors/index.js';
 import { IN_USE_CHECK_MS } from '../../transport/endpoints/activity.js';
-import { MultiplexedStream } from './multiplexedStream.js';
+import { forceServerWrite, MultiplexedStream } from './multiplexedStream.js';
 import { multicast, type Multicast } from '../../util/rx.js';
 import { scheduleTimeout, monotonicNow } from '../../util/time.js';
 
@@ -152,7 +152,7 @@ type WatchChannel = ChannelOf<typeof watchRpcs.watch>;
  * breaks.
  */
 export function duplexStream(
-  events: NonNullable<WatchChannel['duplex']>,
+  open: NonNullable<WatchChannel['duplex']>,
   channel: Channel,
   { heartbeatMs, lingerMs = 0 }: StreamTimeouts,
   callbacks: StreamCallbacks,
@@ -203,7 +203,9 @@ export function duplexStream(
       }),
     );
     subscriber.add(
-      events.subscribe({
+      open((send) => {
+        if (closeDetection.isMissing(channel)) forceServerWrite(send);
+      }).subscribe({
         next: (event) => {
           if (event.type === 'open') {
             stream = new MultiplexedStream({

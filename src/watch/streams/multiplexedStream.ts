@@ -93,6 +93,19 @@ const PROGRESS_ID = -1;
 const FLUSH_CREATES = 200;
 
 /**
+ * Makes the server write to a stream that is about to be closed. Behind a WebSocket, etcd 3.5 notices the end of a
+ * stream only when it writes to it. Without a write it would keep the stream and its watches until their next event.
+ * The first request creates a watch, and the server refuses the others, which have the same number. Usually the server
+ * reads the end of the stream before it has written all these responses. Otherwise the created watch causes a message
+ * within ten minutes.
+ */
+export function forceServerWrite(send: (request: WatchRequest) => void, watchId = 1): void {
+  const bell = { createRequest: { key: '\0', watchId, progressNotify: true } };
+  // All requests are sent in one turn. Otherwise the server would write its responses as fast as it reads the requests.
+  for (let count = 0; count < FLUSH_CREATES; count++) send(bell);
+}
+
+/**
  * Carries many watches on one stream. The server responds once to each create request, in the order of the requests. An
  * old server chooses the numbers of watches, and may send no number for a rejected watch. So the response to a create
  * request is found by its position, and every other message by the number of its watch.
@@ -202,18 +215,9 @@ export class MultiplexedStream implements WatchStream {
     return response.created ? 'created' : 'notification';
   }
 
-  /**
-   * Makes the server write to a stream that is about to be closed. Behind a WebSocket, etcd 3.5 notices the end of a
-   * stream only when it writes to it. Without a write it would keep the stream and its watches until their next event.
-   * The first request creates a watch, and the server refuses the others, which have the same number. Usually the
-   * server reads the end of the stream before it has written all these responses. Otherwise the created watch causes a
-   * message within ten minutes.
-   */
+  /** Prepares the end of the stream. {@link forceServerWrite} describes why. */
   forceServerWrite(): void {
-    const bell = { createRequest: { key: '\0', watchId: ++this.lastWanted, progressNotify: true } };
-    // All requests are sent in one turn. Otherwise the server would write its responses as fast as it reads the
-    // requests.
-    for (let count = 0; count < FLUSH_CREATES; count++) this.deps.send(bell);
+    forceServerWrite((request) => this.deps.send(request), ++this.lastWanted);
   }
 
   /**

@@ -92,7 +92,7 @@ export class FakeStreams {
       version: undefined,
       removed: NEVER,
       activity: idleActivity,
-      duplex: this.transport === 'chunked' ? undefined : overJson(rpc, this.stream()),
+      duplex: this.transport === 'chunked' ? undefined : () => overJson(rpc, this.stream()),
       answered: () => undefined,
       failed: ({ reason }) => this.failures.push(reason) > 0,
     };

@@ -59,7 +59,7 @@ export function setUp(tries: readonly [Try, ...Try[]], { hopeless = [] }: { read
         version: undefined,
         removed: NEVER,
         activity: idleActivity,
-        duplex: overJson(rpc, duplex),
+        duplex: () => overJson(rpc, duplex),
         answered: () => said.push('answered'),
         failed: ({ reason }) => {
           said.push(reason);

@@ -106,7 +106,7 @@ describe('the newest revision that a client has received', () => {
     ['the response to a write', (caller) => put(caller)],
     ['a read of one key, whose response has no header for the caller', (caller) => caller.unary(kvRpcs.get, { key: 'a' }).pipe(ok)],
     ['a message of a stream', (caller) => caller.stream(electionRpcs.observe, { name: 'a' }).pipe(ok)],
-    ['a message of a bidirectional stream', (caller) => caller.channel(kvRpcs.range).pipe(mergeMap(({ duplex }) => duplex ?? of()), ok)], // prettier-ignore
+    ['a message of a bidirectional stream', (caller) => caller.channel(kvRpcs.range).pipe(mergeMap(({ duplex }) => duplex?.() ?? of()), ok)], // prettier-ignore
   ])('includes that of %s', (_, call) => {
     const { transport, revisions, caller } = cluster({ [A]: 9 });
     transport.streams = () => of({ type: 'chunk', bytes: new TextEncoder().encode(JSON.stringify(say(9))) });

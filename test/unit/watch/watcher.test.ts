@@ -307,7 +307,7 @@ test('a watch that is unsubscribed during the loss of its stream is not created 
         const terms = { transport: 'http2', endpoint: 'http://a:1', version: undefined } as const;
         return of({
           ...terms,
-          duplex: overJson(rpc, duplex),
+          duplex: () => overJson(rpc, duplex),
           removed: NEVER,
           activity: idleActivity,
           answered: () => undefined,

@@ -51,7 +51,7 @@ function outcomeOf(script: Script, options: Circumstances = {}) {
   runInVirtualTime(({ flush }) => {
     const caller = callerOf({ ...scripted, duplex }, { endpoints, headers: { own: '1' }, streams: { transport } }, leases);
     const holding = (leaseFromMs === Infinity ? NEVER : timer(leaseFromMs)).subscribe(() => leases.begin());
-    const stream = caller.channel(rpc).pipe(mergeMap((channel) => channel.duplex ?? NEVER));
+    const stream = caller.channel(rpc).pipe(mergeMap((channel) => channel.duplex?.() ?? NEVER));
     const started = asyncScheduler.now();
     const subscription = stream.subscribe({
       error: (error: unknown) => ends.push(`${isEtcdError(error) ? error.reason : 'fault'} at ${asyncScheduler.now() - started}`),

@@ -64,7 +64,7 @@ function setUp(...lists: readonly (() => Observable<RangeResponse>)[]) {
       version: parseVersion('3.5.30'),
       removed: NEVER,
       activity: idleActivity,
-      duplex,
+      duplex: () => duplex,
       answered: () => undefined,
       failed: () => true,
     });

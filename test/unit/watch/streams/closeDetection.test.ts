@@ -13,7 +13,7 @@ function channelOf(version: string | undefined, more: Partial<Channel> = {}): Ch
     version: version === undefined ? undefined : parseVersion(version),
     removed: NEVER,
     activity: idleActivity,
-    duplex: NEVER,
+    duplex: () => NEVER,
     answered: () => undefined,
     failed: () => true,
     ...more,
